@@ -1,0 +1,38 @@
+# Compiler options of all presets. What differs between presets stands in CMakePresets.json.
+set(PLAIT_SANITIZE "" CACHE STRING "address | thread | empty")
+option(PLAIT_FUZZ "Link *_fuzz.cc with libFuzzer instead of the corpus replay main" OFF)
+
+find_program(PLAIT_CCACHE ccache)
+if(PLAIT_CCACHE)
+  # One cache for all checkouts: paths are made relative to the source tree.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros ${PLAIT_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
+endif()
+
+find_program(PLAIT_MOLD mold)
+if(PLAIT_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# Paths in assertions and debug information do not tell where the tree lies (reproducible, cacheable).
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffunction-sections -fdata-sections)
+add_link_options(-Wl,--gc-sections)
+
+if(PLAIT_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+elseif(PLAIT_SANITIZE STREQUAL "thread")
+  add_compile_options(-fsanitize=thread)
+  add_link_options(-fsanitize=thread)
+else()
+  # FORTIFY needs optimisation; sanitizers bring their own checks.
+  add_compile_options(-fstack-protector-strong -fcf-protection=full $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
+  add_link_options(-Wl,-z,relro,-z,now)
+endif()
+
+# Applied by plait_library to our own targets only, never to generated code.
+set(PLAIT_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Werror)
+
+find_package(Threads REQUIRED)
