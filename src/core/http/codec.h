@@ -1,0 +1,127 @@
+#pragma once
+// What HTTP/1 and HTTP/2 codecs have in common. A codec turns bytes into events and calls into bytes; it never touches
+// a socket (core/conn does). One thread. All limits come from CodecOptions.
+//
+// Life of a server stream:  OnRequestHead -> OnData* -> (OnTrailers) ; meanwhile the owner calls SendInformational*,
+//   SendHead, SendData*, SendTrailers. The stream is over when both directions ended (end_stream) or OnReset/Reset.
+//   After that the codec forgets it: ServerStream& is dead once OnStreamClosed returned; the events object is the owner's.
+// Events of a codec run inside Feed and FeedEnd only, never inside a Send call; so do not destroy the codec inside an
+// event. Sending inside an event is allowed.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "core/base/buffer.h"
+#include "core/base/result.h"
+#include "core/http/message.h"
+
+namespace plait::http {
+
+struct CodecOptions {
+  std::size_t max_header_bytes = 60 * 1024;       // whole header block; more: 431 (HTTP/2: stream reset or 431)
+  std::size_t max_header_count = 100;
+  std::uint32_t max_concurrent_streams = 1024;    // HTTP/2 server
+  std::uint32_t stream_window = 64 * 1024;        // HTTP/2 initial stream window we offer, bytes
+  std::uint32_t connection_window = 1024 * 1024;
+  std::size_t high_watermark = 256 * 1024;        // of bytes queued for one stream; low = half
+  bool allow_http10 = true;
+  bool enable_connect_protocol = true;            // RFC 8441 server setting
+};
+
+enum class ResetReason : std::uint8_t {
+  kNone, kCancel, kRefused, kProtocol, kInternal, kFlowControl, kConnectionClosed, kOverflow, kTimedOut
+};
+
+// One direction pair of one exchange, as its owner drives it. Made and owned by the codec.
+class OutgoingStream {
+ public:
+  virtual ~OutgoingStream() = default;
+  // Takes all of `data`; when more than the high watermark is queued, above_high_watermark() is true until
+  // OnBelowLowWatermark: stop feeding it.
+  virtual void SendData(Buffer& data, bool end_stream) = 0;
+  virtual void SendTrailers(const Headers& trailers) = 0;  // ends our direction
+  virtual void Reset(ResetReason reason) = 0;  // HTTP/1: the connection cannot be used further and closes
+  virtual bool above_high_watermark() const noexcept = 0;
+  // While paused no OnData comes and, for HTTP/2, the window is not opened further (back-pressure to the peer).
+  // HTTP/1: the codec stops consuming input, Feed leaves bytes in the buffer until resumed (then the owner Feeds again).
+  virtual void PauseReading(bool paused) = 0;
+};
+
+class ServerStream : public OutgoingStream {
+ public:
+  virtual void SendInformational(const ResponseHead& head) = 0;  // 1xx but 101
+  virtual void SendHead(const ResponseHead& head, bool end_stream) = 0;  // 101/200 of an accepted upgrade included
+};
+class ClientStream : public OutgoingStream {
+ public:
+  virtual void SendHead(const RequestHead& head, bool end_stream) = 0;
+};
+
+class StreamEvents {
+ public:
+  virtual ~StreamEvents() = default;
+  virtual void OnData(Buffer& data, bool end_stream) = 0;  // take what you want to keep; the rest is dropped
+  virtual void OnTrailers(Headers trailers) = 0;           // ends the peer's direction
+  virtual void OnReset(ResetReason reason) = 0;            // by the peer, or because the connection died; last event but one
+  virtual void OnBelowLowWatermark() = 0;
+  virtual void OnStreamClosed() = 0;                       // last event, exactly once
+};
+class ServerStreamEvents : public StreamEvents {
+ public:
+  virtual void OnRequestHead(RequestHead head, bool end_stream) = 0;  // first event
+};
+class ClientStreamEvents : public StreamEvents {
+ public:
+  virtual void OnInformational(ResponseHead head) = 0;
+  virtual void OnResponseHead(ResponseHead head, bool end_stream) = 0;
+};
+
+// Both sides. `Feed` takes from `in` what it can; what stays there is needed again with more bytes (or reading is paused).
+// An error means that the connection is beyond use: flush output(), then close (a 400 or GOAWAY is already in it).
+class Codec {
+ public:
+  virtual ~Codec() = default;
+  virtual Result<> Feed(Buffer& in) = 0;
+  // The peer sent FIN. Ends a body that is delimited by close, resets what is unfinished.
+  virtual void FeedEnd() = 0;
+  // The connection is gone (reset, time-out): resets all streams with `reason`. Nothing may be sent afterwards.
+  virtual void Abandon(ResetReason reason) = 0;
+  virtual Buffer& output() noexcept = 0;  // bytes to send; the driver drains it and then calls OnOutputDrained
+  virtual void OnOutputDrained() = 0;     // lets HTTP/2 produce more; watermark events happen here too
+  virtual std::size_t active_streams() const noexcept = 0;
+  // No further streams: HTTP/2 GOAWAY, HTTP/1 "Connection: close" on the next response.
+  virtual void StartDrain() = 0;
+  // True when the connection should be closed once output() is empty (close semantics, error, drained).
+  virtual bool wants_close() const noexcept = 0;
+  virtual Version version() const noexcept = 0;
+};
+
+class ServerCodecEvents {
+ public:
+  virtual ~ServerCodecEvents() = default;
+  // A request begins; the returned events must live until OnStreamClosed.
+  virtual ServerStreamEvents& OnNewStream(ServerStream& stream) = 0;
+  // The codec has output outside of Feed (a Send call). The driver flushes at the end of the round.
+  virtual void OnOutputReady() = 0;
+};
+class ServerCodec : public Codec {};
+
+class ClientCodecEvents {
+ public:
+  virtual ~ClientCodecEvents() = default;
+  virtual void OnOutputReady() = 0;
+  virtual void OnGoAway() = 0;                    // no new streams on this connection; also HTTP/1 "close"
+  virtual void OnMaxStreamsChanged() = 0;         // SETTINGS_MAX_CONCURRENT_STREAMS of the peer
+};
+class ClientCodec : public Codec {
+ public:
+  // Opens a stream; null when none can be opened now (limit, draining, HTTP/1 busy). `events` lives until OnStreamClosed.
+  virtual ClientStream* NewStream(ClientStreamEvents& events) = 0;
+  virtual std::uint32_t max_streams() const noexcept = 0;  // 1 for HTTP/1
+};
+
+}  // namespace plait::http
+
+// Factories: core/http1/codec.h  http1::NewServerCodec(events, options)   http1::NewClientCodec(events, options)
+//            core/http2/codec.h  http2::NewServerCodec(events, options)   http2::NewClientCodec(events, options)
