@@ -44,8 +44,11 @@ class OutgoingStream {
   virtual void Reset(ResetReason reason) = 0;  // HTTP/1: the connection cannot be used further and closes
   virtual bool above_high_watermark() const noexcept = 0;
   // While paused no OnData comes and, for HTTP/2, the window is not opened further (back-pressure to the peer).
-  // HTTP/1: the codec stops consuming input, Feed leaves bytes in the buffer until resumed (then the owner Feeds again).
+  // HTTP/1: the codec stops consuming input, Feed leaves bytes in the buffer until resumed; resuming says OnOutputReady, so
+  // that the driver feeds again.
   virtual void PauseReading(bool paused) = 0;
+  // Envoy's name of the rule that the peer broke ("http1.codec_error"), "" when none; static text. For OnReset(kProtocol).
+  virtual const char* details() const noexcept { return ""; }
 };
 
 class ServerStream : public OutgoingStream {
@@ -102,7 +105,8 @@ class ServerCodecEvents {
   virtual ~ServerCodecEvents() = default;
   // A request begins; the returned events must live until OnStreamClosed.
   virtual ServerStreamEvents& OnNewStream(ServerStream& stream) = 0;
-  // The codec has output outside of Feed (a Send call). The driver flushes at the end of the round.
+  // The codec has output, or takes input again, outside of Feed (a Send call, a resume). The driver feeds what it holds
+  // and flushes at the end of the round.
   virtual void OnOutputReady() = 0;
 };
 class ServerCodec : public Codec {};
@@ -112,7 +116,7 @@ class ClientCodecEvents {
   virtual ~ClientCodecEvents() = default;
   virtual void OnOutputReady() = 0;
   virtual void OnGoAway() = 0;                    // no new streams on this connection; also HTTP/1 "close"
-  virtual void OnMaxStreamsChanged() = 0;         // SETTINGS_MAX_CONCURRENT_STREAMS of the peer
+  virtual void OnMaxStreamsChanged() = 0;         // SETTINGS_MAX_CONCURRENT_STREAMS of the peer; HTTP/1: free again
 };
 class ClientCodec : public Codec {
  public:

@@ -1,0 +1,176 @@
+#pragma once
+// One HTTP connection: a byte stream and the codec that speaks on it. It reads, feeds the codec, writes what the codec
+// made (at the end of the loop's round, so that many small sends are one system call), and closes when the codec says so.
+// Used downstream and upstream by the proxy, by core/grpc, and by HttpServer and Fetch of this folder.
+//
+// One loop thread. The owner makes it and destroys it after OnConnectionClosed, through Loop::DeleteLater when it is
+// inside a callback. Nothing is buffered while a connection idles.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/base/buffer.h"
+#include "core/http/codec.h"
+#include "core/io/loop.h"
+#include "core/io/stream.h"
+#include "core/io/timer.h"
+
+namespace plait::conn {
+
+// kDetect: by ALPN once the handshake is done; without a known ALPN a server looks for the HTTP/2 preface (prior
+// knowledge) and a client speaks HTTP/1.1.
+enum class Protocol : std::uint8_t { kDetect, kHttp1, kHttp2 };
+// What an ALPN name means: h2, istio-h2, plait-h2; http/1.1, http/1.0, istio-http/1.1, plait-http/1.1; else kDetect.
+Protocol ProtocolOfAlpn(std::string_view alpn) noexcept;
+
+struct ConnectionOptions {
+  http::CodecOptions codec;
+  Protocol protocol = Protocol::kDetect;
+  std::size_t read_limit = 64 * 1024;     // of input that the codec has not taken yet
+  std::size_t write_limit = 256 * 1024;   // of output that the peer has not taken yet: reading stops above it
+  Duration idle_timeout{};                // without a stream for so long: drained and closed (kTimedOut); 0: never
+  Duration drain_timeout = std::chrono::seconds(5);  // how long the last output may take once the codec wants to close
+};
+
+class ConnectionEvents {
+ public:
+  virtual ~ConnectionEvents() = default;
+  // The stream is open (handshake done) and the codec is there. A server that detects by preface: at the first bytes.
+  virtual void OnConnectionOpen() {}
+  // The first stream began or the last one ended.
+  virtual void OnBusyChanged(bool /*busy*/) {}
+  // Last event, exactly once, and never inside a call of the owner to the connection; all streams are over before it.
+  // kPeerClosed: orderly; kCancelled: Close(); kInvalidInput and kLimit: a codec error, detail names it ("http1.codec_error").
+  virtual void OnConnectionClosed(const Error& why) = 0;
+};
+
+// What server and client connections share.
+class Connection : private io::StreamEvents {
+ public:
+  ~Connection() override;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  io::Stream& stream() noexcept { return *stream_; }
+  const io::Stream& stream() const noexcept { return *stream_; }
+  bool open() const noexcept { return codec_ != nullptr && state_ == State::kOpen; }
+  bool closed() const noexcept { return state_ == State::kClosed; }
+  http::Version version() const noexcept { return codec_ ? codec_->version() : http::Version::kHttp11; }
+  std::size_t active_streams() const noexcept { return codec_ ? codec_->active_streams() : 0; }
+  std::uint64_t bytes_read() const noexcept { return bytes_read_; }
+  std::uint64_t bytes_written() const noexcept { return bytes_written_; }
+
+  // No new streams; closes when the last one is over (at once when there is none).
+  void Drain();
+  // Resets all streams with `reason` now and ends the stream; OnConnectionClosed follows in a later round.
+  void Close(http::ResetReason reason, bool reset = false);
+
+ protected:
+  Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options, ConnectionEvents& owner);
+  // Bytes that somebody read before (protocol detection). Call before the first round.
+  void Start(Buffer&& initial);
+  // The codec has output or wants input again: work on it at the end of this round.
+  void Schedule();
+  http::Codec* codec() noexcept { return codec_.get(); }
+  void CodecMade(std::unique_ptr<http::Codec> codec);
+  const ConnectionOptions& options() const noexcept { return options_; }
+
+ private:
+  friend class Round;
+  enum class State : std::uint8_t {
+    kOpening,   // -> kOpen at OnOpen, -> kClosed by failure or Close
+    kOpen,      // -> kFlushing when the codec wants to close, -> kClosed by failure, Close, or the peer's FIN
+    kFlushing,  // last bytes on their way, nothing is read for the codec -> kLingering
+    kLingering, // our FIN sent, input dropped until the peer's FIN, so that it reads our last answer -> kClosed
+    kClosed,
+  };
+
+  void OnOpen() override;
+  void OnReadable() override;
+  void OnWritable() override;
+  void OnFailed(Error error) override;
+
+  virtual std::unique_ptr<http::Codec> MakeCodec(Protocol protocol) = 0;
+  virtual bool DetectsByPreface() const noexcept = 0;
+
+  bool EnsureCodec();  // false: more bytes are needed to know the protocol
+  void Work();
+  void ReadSome();
+  bool FeedCodec();    // false: the codec failed
+  void FlushSome();
+  void BeginFlushing(Error why);
+  void Linger();
+  void Discard();
+  void Finish(Error why);
+  void NoteBusy();
+  void OnTimer();
+
+  io::Loop& loop_;
+  std::unique_ptr<io::Stream> stream_;
+  std::unique_ptr<http::Codec> codec_;
+  ConnectionEvents& owner_;
+  const ConnectionOptions& options_;
+  Buffer input_;
+  std::uint64_t bytes_read_ = 0;
+  std::uint64_t bytes_written_ = 0;
+  Connection* next_ = nullptr;       // in the list of connections with work at the end of this round
+  Connection** linked_at_ = nullptr;
+  io::Timer timer_;                  // idle, or the time limit of kFlushing and kLingering
+  Error why_;                        // what OnConnectionClosed will tell
+  State state_ = State::kOpening;
+  bool readable_ = false;            // an edge was seen and the stream did not say "would block" since
+  bool writable_ = true;
+  bool peer_ended_ = false;
+  bool busy_ = false;
+  bool working_ = false;             // inside Work(): a Schedule() from there needs no second visit
+  bool again_ = false;
+  bool told_ = false;                // OnConnectionClosed was called
+};
+
+class ServerConnectionEvents : public ConnectionEvents {
+ public:
+  // A request begins; the returned events live until their OnStreamClosed.
+  virtual http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) = 0;
+};
+
+class ServerConnection final : public Connection, private http::ServerCodecEvents {
+ public:
+  // `options` must outlive the connection (it is shared by all of a listener). `initial`: bytes read before.
+  ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options,
+                   ServerConnectionEvents& owner, Buffer initial = {});
+  ~ServerConnection() override;
+
+ private:
+  std::unique_ptr<http::Codec> MakeCodec(Protocol protocol) override;
+  bool DetectsByPreface() const noexcept override { return true; }
+  http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override { return owner_.OnNewStream(stream); }
+  void OnOutputReady() override { Schedule(); }
+  ServerConnectionEvents& owner_;
+};
+
+class ClientConnectionEvents : public ConnectionEvents {
+ public:
+  virtual void OnGoAway() {}             // no new streams (GOAWAY, or "Connection: close"); the running ones go on
+  virtual void OnMaxStreamsChanged() {}  // also when an HTTP/1 connection became free
+};
+
+class ClientConnection final : public Connection, private http::ClientCodecEvents {
+ public:
+  ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options,
+                   ClientConnectionEvents& owner);
+  ~ClientConnection() override;
+  // Null before OnConnectionOpen, when draining, and when the limit of streams is reached.
+  http::ClientStream* NewStream(http::ClientStreamEvents& events);
+  std::uint32_t max_streams() const noexcept { return client_ != nullptr ? client_->max_streams() : 0; }
+
+ private:
+  std::unique_ptr<http::Codec> MakeCodec(Protocol protocol) override;
+  bool DetectsByPreface() const noexcept override { return false; }
+  void OnOutputReady() override { Schedule(); }
+  void OnGoAway() override { owner_.OnGoAway(); }
+  void OnMaxStreamsChanged() override { owner_.OnMaxStreamsChanged(); }
+  ClientConnectionEvents& owner_;
+  http::ClientCodec* client_ = nullptr;  // the codec, as what it is
+};
+
+}  // namespace plait::conn
