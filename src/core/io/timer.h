@@ -17,7 +17,7 @@ class Timer {
   explicit Timer(std::move_only_function<void()> on_fire) : on_fire_(std::move(on_fire)) {}
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
-  ~Timer() { Cancel(); }
+  ~Timer();
 
   void SetCallback(std::move_only_function<void()> on_fire) { on_fire_ = std::move(on_fire); }
   // (Re)starts: fires once after `delay` (<= 0: in the next round).
@@ -29,7 +29,7 @@ class Timer {
   friend class TimerWheel;
   Timer* previous_ = nullptr;  // doubly linked, circular through the slot's sentinel
   Timer* next_ = nullptr;
-  TimerWheel* wheel_ = nullptr;
+  TimerWheel* wheel_ = nullptr;  // while armed or firing
   std::uint64_t due_tick_ = 0;
   std::move_only_function<void()> on_fire_;
 };
@@ -54,6 +54,9 @@ class TimerWheel {
 
   void Insert(Timer& timer) noexcept;
   void Cascade(int level) noexcept;
+  std::size_t FireSlot();
+  void Fire(Timer& timer);
+  static void Append(Timer& sentinel, Timer& timer) noexcept;
   static void Unlink(Timer& timer) noexcept;
   std::uint64_t TickOf(MonotonicTime time) const noexcept;
 
@@ -62,6 +65,7 @@ class TimerWheel {
   MonotonicTime last_now_;
   std::size_t armed_ = 0;
   std::array<std::array<Timer, kSlots>, kLevels> slots_;  // sentinels
-  Timer firing_;
+  Timer firing_;             // sentinel of those that are due in the tick at hand
+  Timer* running_ = nullptr;  // whose callback runs; null once that timer was destroyed
 };
 }  // namespace plait::io

@@ -1,0 +1,162 @@
+#include "core/io/timer.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace plait::io {
+
+void Timer::Start(TimerWheel& wheel, Duration delay) {
+  Cancel();
+  wheel_ = &wheel;
+  // Rounded up from the wheel's last look at the clock, plus one tick for what has passed since: never early.
+  const Duration wait = std::max(delay, Duration(0));
+  due_tick_ = wheel.TickOf(wheel.last_now_ + wait + TimerWheel::kTick - Duration(1));
+  due_tick_ = std::max(due_tick_, wheel.tick_ + 1);
+  wheel.Insert(*this);
+  ++wheel.armed_;
+}
+
+void Timer::Cancel() noexcept {
+  if (previous_ == nullptr) return;
+  TimerWheel::Unlink(*this);
+  --wheel_->armed_;
+  if (wheel_->running_ != this) wheel_ = nullptr;
+}
+
+Timer::~Timer() {
+  if (wheel_ != nullptr && wheel_->running_ == this) wheel_->running_ = nullptr;
+  Cancel();
+}
+
+TimerWheel::TimerWheel(MonotonicTime start) : start_(start), last_now_(start) {
+  for (auto& level : slots_)
+    for (Timer& slot : level) slot.previous_ = slot.next_ = &slot;
+  firing_.previous_ = firing_.next_ = &firing_;
+}
+
+TimerWheel::~TimerWheel() {
+  const auto release = [](Timer& sentinel) {
+    while (sentinel.next_ != &sentinel) {
+      sentinel.next_->wheel_ = nullptr;
+      Unlink(*sentinel.next_);
+    }
+    sentinel.previous_ = sentinel.next_ = nullptr;  // the sentinel's own destructor has nothing to cancel
+  };
+  for (auto& level : slots_)
+    for (Timer& slot : level) release(slot);
+  release(firing_);
+}
+
+std::uint64_t TimerWheel::TickOf(MonotonicTime time) const noexcept {
+  return time <= start_ ? 0 : static_cast<std::uint64_t>((time - start_) / kTick);
+}
+
+void TimerWheel::Unlink(Timer& timer) noexcept {
+  timer.previous_->next_ = timer.next_;
+  timer.next_->previous_ = timer.previous_;
+  timer.previous_ = timer.next_ = nullptr;
+}
+
+void TimerWheel::Insert(Timer& timer) noexcept {
+  // The level is that of the highest 6-bit digit in which the due tick differs from now: its slot is visited exactly
+  // when the lower digits roll over, then the timer falls to a lower level.
+  const std::uint64_t limit = tick_ + (std::uint64_t{1} << (kBits * kLevels)) - 1;
+  const std::uint64_t due = std::min(timer.due_tick_, limit);
+  const std::uint64_t difference = due ^ tick_;
+  const int digit = difference == 0 ? 0 : static_cast<int>((std::bit_width(difference) - 1) / kBits);
+  const int level = std::min(digit, kLevels - 1);
+  Append(slots_[static_cast<std::size_t>(level)][due >> (kBits * level) & (kSlots - 1)], timer);
+}
+
+void TimerWheel::Append(Timer& sentinel, Timer& timer) noexcept {
+  timer.previous_ = sentinel.previous_;
+  timer.next_ = &sentinel;
+  sentinel.previous_->next_ = &timer;
+  sentinel.previous_ = &timer;
+}
+
+void TimerWheel::Cascade(int level) noexcept {
+  Timer& slot = slots_[static_cast<std::size_t>(level)][tick_ >> (kBits * level) & (kSlots - 1)];
+  // Detached first: a timer beyond the horizon may come back to this very slot.
+  Timer* timer = slot.next_;
+  slot.previous_->next_ = nullptr;
+  if (timer == &slot) timer = nullptr;
+  slot.previous_ = slot.next_ = &slot;
+  while (timer != nullptr) {
+    Timer* next = timer->next_;
+    Insert(*timer);
+    timer = next;
+  }
+}
+
+void TimerWheel::Fire(Timer& timer) {
+  if (!timer.on_fire_) {
+    timer.wheel_ = nullptr;
+    return;
+  }
+  // Called from a local: the callback may destroy, re-arm or re-target its own timer.
+  auto call = std::move(timer.on_fire_);
+  timer.on_fire_ = nullptr;
+  running_ = &timer;
+  call();
+  if (running_ == nullptr) return;  // destroyed
+  running_ = nullptr;
+  if (!timer.armed()) timer.wheel_ = nullptr;
+  if (!timer.on_fire_) timer.on_fire_ = std::move(call);
+}
+
+std::size_t TimerWheel::FireSlot() {
+  Timer& slot = slots_[0][tick_ & (kSlots - 1)];
+  // Moved to a list of its own first: callbacks may cancel or start any timer, also those that are about to fire.
+  while (slot.next_ != &slot) {
+    Timer& timer = *slot.next_;
+    Unlink(timer);
+    Append(firing_, timer);
+  }
+  std::size_t fired = 0;
+  while (firing_.next_ != &firing_) {
+    Timer& timer = *firing_.next_;
+    Unlink(timer);
+    if (timer.due_tick_ > tick_) {  // was beyond the horizon
+      Insert(timer);
+      continue;
+    }
+    --armed_;
+    ++fired;
+    Fire(timer);
+  }
+  return fired;
+}
+
+std::size_t TimerWheel::Advance(MonotonicTime now) {
+  last_now_ = std::max(last_now_, now);
+  const std::uint64_t target = TickOf(last_now_);
+  std::size_t fired = 0;
+  while (tick_ < target) {
+    if (armed_ == 0) {
+      tick_ = target;
+      break;
+    }
+    ++tick_;
+    for (int level = 1; level < kLevels && (tick_ & ((std::uint64_t{1} << (kBits * level)) - 1)) == 0; ++level) Cascade(level);
+    fired += FireSlot();
+  }
+  return fired;
+}
+
+Duration TimerWheel::UntilNext(MonotonicTime now) const noexcept {
+  if (armed_ == 0) return Duration::max();
+  // The nearest occupied slot of level 0, else the next cascade of a higher level that holds something.
+  std::uint64_t ticks = kSlots - (tick_ & (kSlots - 1));
+  for (std::uint64_t i = 1; i < ticks; ++i) {
+    const Timer& slot = slots_[0][(tick_ + i) & (kSlots - 1)];
+    if (slot.next_ != &slot) {
+      ticks = i;
+      break;
+    }
+  }
+  const MonotonicTime due = start_ + kTick * static_cast<std::int64_t>(tick_ + ticks);
+  return std::max(due - now, Duration(0));
+}
+
+}  // namespace plait::io
