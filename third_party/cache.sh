@@ -31,12 +31,16 @@ cached() {
       rm -rf "$work" "$out"
       mkdir -p "$work" "$out"
       echo "third_party/$name: building, once for this compiler and these pins" >&2
-      # Not "if ! ...": that would switch off errexit inside the function.
-      (set -euo pipefail; "$build" "$work" "$out") >"$root/$name.log" 2>&1 9>&- || {
+      # Not in "if" or before "||": there bash would ignore errexit inside the function.
+      set +e
+      (set -euo pipefail; "$build" "$work" "$out") >"$root/$name.log" 2>&1 9>&-
+      local status=$?
+      set -e
+      if ((status != 0)); then
         tail -40 "$root/$name.log" >&2
         echo "third_party/$name: failed; the whole log is $root/$name.log" >&2
         return 1
-      }
+      fi
       mv "$out" "$dir"
       rm -rf "$work"
       echo "third_party/$name: done in $((SECONDS - start)) s" >&2
