@@ -1,9 +1,11 @@
 #pragma once
 // Header fields of one HTTP message (RFC 9110 5): an ordered list that keeps names' case and repeated fields.
-// Look-ups ignore case. Text lives in one arena a list, so a message costs one or two allocations, not two a field.
+// Look-ups ignore case. Text lives in one arena a list; arena and index go back to a small pool of the thread, so that a
+// message in steady state allocates nothing for its fields.
 // Views that it returns are valid until the next change of the list.
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +22,11 @@ class Headers {
  public:
   Headers() = default;
   Headers(std::initializer_list<HeaderView> fields);
+  Headers(const Headers& other);
+  Headers& operator=(const Headers& other);
+  Headers(Headers&& other) noexcept;
+  Headers& operator=(Headers&& other) noexcept;
+  ~Headers();
 
   void Add(std::string_view name, std::string_view value);
   // Replaces the first field of that name in place and drops further ones; adds when there is none.
@@ -59,6 +66,14 @@ class Headers {
     std::uint32_t name_at, name_size, value_at, value_size;
     std::uint32_t name_hash;  // of the lower-cased name: look-ups compare this first
   };
+  void Acquire();
+  void Release() noexcept;
+  std::size_t Find(std::string_view name, std::size_t from = 0) const noexcept;  // size() when there is none
+  bool InArena(std::string_view text) const noexcept;
+  std::uint32_t Store(std::string_view text);
+  template <class Predicate>
+  std::size_t RemoveIf(Predicate gone);
+
   std::string arena_;
   std::vector<Field> fields_;
   std::size_t byte_size_ = 0;
