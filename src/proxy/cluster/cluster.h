@@ -1,0 +1,80 @@
+#pragma once
+// A cluster as workers see it: configuration, hosts by priority, limits and statistics. `Cluster` is an immutable
+// snapshot; each change of configuration, endpoints or health makes a new one that shares ClusterState with the old.
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/telemetry/registry.h"
+#include "core/xds/cluster.h"
+#include "proxy/cluster/host.h"
+#include "proxy/cluster/limits.h"
+
+namespace plait::proxy::cluster {
+
+// Envoy's cluster statistics, as offsets into the cluster's telemetry group: Add(stats, kUpstreamRqTotal).
+enum class ClusterStat : std::uint8_t {
+  kUpstreamCxTotal, kUpstreamCxActive, kUpstreamCxHttp1Total, kUpstreamCxHttp2Total, kUpstreamCxConnectFail,
+  kUpstreamCxConnectTimeout, kUpstreamCxOverflow, kUpstreamCxDestroy, kUpstreamCxDestroyLocal,
+  kUpstreamCxDestroyRemote, kUpstreamCxDestroyWithActiveRq, kUpstreamCxRxBytesTotal, kUpstreamCxTxBytesTotal,
+  kUpstreamCxIdleTimeout, kUpstreamCxMaxRequests, kUpstreamCxNoneHealthy, kUpstreamCxProtocolError,
+  kUpstreamCxCloseNotify,
+  kUpstreamRqTotal, kUpstreamRqActive, kUpstreamRqPendingTotal, kUpstreamRqPendingActive, kUpstreamRqPendingOverflow,
+  kUpstreamRqPendingFailureEject, kUpstreamRqCancelled, kUpstreamRqTimeout, kUpstreamRqPerTryTimeout,
+  kUpstreamRqMaxDurationReached, kUpstreamRqRxReset, kUpstreamRqTxReset, kUpstreamRqRetry, kUpstreamRqRetrySuccess,
+  kUpstreamRqRetryOverflow, kUpstreamRqRetryLimitExceeded, kUpstreamRqRetryBackoffExponential,
+  kUpstreamRqCompleted, kUpstreamRq1xx, kUpstreamRq2xx, kUpstreamRq3xx, kUpstreamRq4xx, kUpstreamRq5xx,
+  kUpstreamRqTime,  // histogram, milliseconds
+  kUpstreamCxConnectMs,  // histogram
+  kLbHealthyPanic, kMembershipTotal, kMembershipHealthy, kMembershipChange, kUpdateSuccess, kUpdateNoRebuild, kBindErrors,
+  kOutlierEjectionsActive, kOutlierEjectionsEnforcedTotal, kOutlierEjectionsConsecutive5xx,
+  kOutlierEjectionsConsecutiveGatewayFailure, kOutlierEjectionsOverflow, kSslHandshake, kSslConnectionError,
+  kSslFailVerifyError, kSslFailVerifySan,
+  kCount,
+};
+
+class OutlierDetector;
+
+// What lives as long as the name is configured, whatever happens to configuration and endpoints.
+struct ClusterState {
+  explicit ClusterState(telemetry::Registry& registry, std::string_view stat_name);
+  std::array<ClusterLimits, 2> limits;  // by xds::RoutingPriority
+  telemetry::Group stats;
+  std::shared_ptr<OutlierDetector> outlier;  // always there; does nothing without configuration
+  void Add(ClusterStat stat, std::uint64_t n = 1) const noexcept;
+  void AddGauge(ClusterStat stat, std::int64_t n) const noexcept;
+  void Record(ClusterStat stat, double value) const noexcept;
+  // upstream_rq_completed and upstream_rq_<class>.
+  void CountResponse(std::uint16_t status) const noexcept;
+};
+
+struct PriorityHosts {
+  std::vector<HostPtr> all;
+  std::vector<HostPtr> usable;     // outside of panic; degraded hosts only when there is no other
+  std::uint32_t load = 0;          // percent of requests that this priority takes
+  bool panic = false;              // balances over `all`
+};
+
+struct Cluster {
+  std::shared_ptr<const xds::Cluster> config;
+  std::shared_ptr<ClusterState> state;
+  std::vector<PriorityHosts> priorities;
+  std::uint64_t generation = 0;
+
+  const std::string& name() const noexcept { return config->name; }
+  // The TLS settings for a host; null: plaintext.
+  const xds::UpstreamTlsContext* TlsFor(const Host& host) const noexcept;
+};
+using ClusterPtr = std::shared_ptr<const Cluster>;
+
+// What the upstream did, for outlier detection; any worker.
+enum class LocalFailure : std::uint8_t { kConnectFailed, kConnectTimeout, kRequestTimeout, kReset };
+void ReportResponse(const Cluster& cluster, const Host& host, std::uint16_t status) noexcept;
+void ReportLocalFailure(const Cluster& cluster, const Host& host, LocalFailure failure) noexcept;
+void ReportConnected(const Cluster& cluster, const Host& host) noexcept;  // TCP: a success
+
+}  // namespace plait::proxy::cluster

@@ -1,0 +1,31 @@
+#pragma once
+// Authorization of a TCP connection. Pure: evaluated when the connection begins, and again for living connections when
+// the configuration changes. Mirrors envoy.filters.network.rbac.
+#include <memory>
+#include <string>
+
+#include "core/base/result.h"
+#include "core/xds/network_filters.h"
+#include "proxy/record/stream_record.h"
+
+namespace plait::telemetry {
+class Registry;
+}
+
+namespace plait::proxy::filters {
+
+struct NetworkVerdict {
+  bool allowed = true;
+  std::string details;  // %CONNECTION_TERMINATION_DETAILS%: rbac_access_denied_matched_policy[...]
+};
+
+class NetworkRbac {
+ public:
+  // Errors: rules that need a request, or that cannot be evaluated exactly.
+  static Outcome<std::shared_ptr<const NetworkRbac>> Compile(const xds::NetworkRbac& config, telemetry::Registry& registry);
+  virtual ~NetworkRbac() = default;
+  // `count`: in the filter's allowed/denied statistics (not when a living connection is looked at again).
+  virtual NetworkVerdict Check(const record::ConnectionInfo& connection, bool count = true) const = 0;
+};
+
+}  // namespace plait::proxy::filters
