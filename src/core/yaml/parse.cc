@@ -1,0 +1,333 @@
+#include "core/yaml/parse.h"
+
+#include <yaml.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "core/base/strings.h"
+
+namespace plait::yaml {
+namespace {
+
+Mark MarkOf(const yaml_mark_t& mark) {
+  return {static_cast<std::uint32_t>(mark.line + 1), static_cast<std::uint32_t>(mark.column + 1)};
+}
+
+// The position of a byte offset; O(offset), for errors only.
+Mark MarkOfOffset(std::string_view text, std::size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const auto line = static_cast<std::uint32_t>(std::count(before.begin(), before.end(), '\n'));
+  const std::size_t line_start = before.rfind('\n');
+  return {line + 1, static_cast<std::uint32_t>(offset - (line_start == std::string_view::npos ? 0 : line_start + 1) + 1)};
+}
+
+// Length of the UTF-8 sequence at the front (RFC 3629: no overlong forms, no surrogates); 0 when there is none.
+std::size_t Utf8Length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF) return tail(1) ? 2 : 0;
+  if (lead >= 0xE0 && lead <= 0xEF) {
+    const bool range = (lead != 0xE0 || byte(1) >= 0xA0) && (lead != 0xED || byte(1) < 0xA0);
+    return range && tail(1) && tail(2) ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead <= 0xF4) {
+    const bool range = (lead != 0xF0 || byte(1) >= 0x90) && (lead != 0xF4 || byte(1) < 0x90);
+    return range && tail(1) && tail(2) && tail(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+// How much an alias adds when it is used.
+struct Extent {
+  std::size_t nodes = 1;
+  std::size_t height = 0;  // levels below
+};
+
+Extent Measure(const Node& node) {
+  Extent extent;
+  const auto add = [&extent](const Extent& child) {
+    extent.nodes += child.nodes;
+    extent.height = std::max(extent.height, child.height + 1);
+  };
+  for (const Node& item : node.items) add(Measure(item));
+  for (const Entry& entry : node.entries) add(Measure(entry.value));
+  return extent;
+}
+
+class Reader {
+ public:
+  Reader(std::string_view text, const std::string& file, const Limits& limits)
+      : text_(text), file_(file), limits_(limits) {
+    initialized_ = yaml_parser_initialize(&parser_) == 1;
+    if (!initialized_) return;
+    yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
+    const char* data = text.data() ? text.data() : "";
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(data), text.size());
+  }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader() {
+    ReleaseEvent();
+    if (initialized_) yaml_parser_delete(&parser_);
+  }
+
+  Outcome<std::vector<Node>> Read();
+
+ private:
+  bool Next();  // false: error_ is set
+  bool ReadNode(Node& out, std::size_t depth);
+  bool ReadScalar(Node& out);
+  bool ReadSequence(Node& out, std::size_t depth);
+  bool ReadMapping(Node& out, std::size_t depth);
+  bool ReadKey(std::string& key, Mark& at);
+  bool ReadAlias(Node& out, std::size_t depth);
+  bool Merge(Node& out, std::vector<Node>& merged);
+  bool CheckText();
+  bool CheckTag(const char* tag, bool scalar, Node& out);
+  bool Anchor(const unsigned char* anchor, const Node& node);
+  bool Spend(std::size_t nodes, Mark at);
+  bool ParserFailed();
+  bool Fail(Mark at, std::string message, std::string hint = {}) {
+    error_ = Diagnostic{.message = std::move(message), .at = At(file_, at), .hint = std::move(hint)};
+    return false;
+  }
+  bool FailDepth(Mark at) { return Fail(at, "nested deeper than " + std::to_string(limits_.depth) + " levels"); }
+  void ReleaseEvent() {
+    if (has_event_) yaml_event_delete(&event_);
+    has_event_ = false;
+  }
+  Mark start() const { return MarkOf(event_.start_mark); }
+
+  std::string_view text_;
+  const std::string& file_;
+  const Limits& limits_;
+  yaml_parser_t parser_{};
+  yaml_event_t event_{};
+  bool initialized_ = false;
+  bool has_event_ = false;
+  std::size_t spent_ = 0;
+  struct Anchored {
+    Node node;
+    Extent extent;
+  };
+  std::unordered_map<std::string, Anchored> anchors_;  // of the current document
+  Diagnostic error_;
+};
+
+bool Reader::CheckText() {
+  if (text_.size() > limits_.bytes)
+    return Fail({}, "the file has " + std::to_string(text_.size()) + " bytes, more than " + std::to_string(limits_.bytes),
+                "split it into several files");
+  for (std::size_t i = 0; i < text_.size();) {
+    if (text_[i] == '\0') return Fail(MarkOfOffset(text_, i), "a NUL byte; this is not a text file");
+    const std::size_t length = Utf8Length(text_.substr(i));
+    if (length == 0) return Fail(MarkOfOffset(text_, i), "a byte that is not UTF-8", "save the file as UTF-8");
+    i += length;
+  }
+  return true;
+}
+
+bool Reader::ParserFailed() {
+  if (parser_.error == YAML_READER_ERROR)
+    return Fail(MarkOfOffset(text_, std::min(parser_.problem_offset, text_.size())), "a character that YAML does not allow");
+  if (parser_.error == YAML_MEMORY_ERROR) return Fail({}, "out of memory while reading YAML");
+  const Mark at = MarkOf(parser_.problem_mark);
+  std::string message = parser_.problem ? parser_.problem : "not valid YAML";
+  if (parser_.context) message += std::string(" (") + parser_.context + ")";
+  const std::size_t index = parser_.problem_mark.index;
+  const std::size_t line_start = text_.substr(0, std::min(index, text_.size())).rfind('\n') + 1;
+  const std::string_view line = text_.substr(line_start, text_.find('\n', line_start) - line_start);
+  const bool tab = line.substr(0, line.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
+  if (tab) return Fail(at, "a tab in the indentation", "indent with spaces");
+  return Fail(at, std::move(message));
+}
+
+bool Reader::Next() {
+  ReleaseEvent();
+  if (yaml_parser_parse(&parser_, &event_) != 1) return ParserFailed();
+  has_event_ = true;
+  return true;
+}
+
+bool Reader::Spend(std::size_t nodes, Mark at) {
+  spent_ += nodes;
+  if (spent_ <= limits_.nodes) return true;
+  return Fail(at, "the document has more than " + std::to_string(limits_.nodes) + " values", "aliases count as often as they are used");
+}
+
+// Only YAML's own tags; anything else asks for a meaning that we do not have.
+bool Reader::CheckTag(const char* tag, bool scalar, Node& out) {
+  if (!tag || std::string_view(tag) == "!") {
+    if (tag && scalar) out.text_only = true;
+    return true;
+  }
+  const std::string_view name(tag);
+  constexpr std::string_view kPrefix = "tag:yaml.org,2002:";
+  if (name.starts_with(kPrefix)) {
+    const std::string_view kind = name.substr(kPrefix.size());
+    if (scalar && kind == "str") {
+      out.text_only = true;
+      return true;
+    }
+    if (scalar && (kind == "int" || kind == "float" || kind == "bool" || kind == "null")) {
+      out.text_only = false;
+      return true;
+    }
+    if (!scalar && (kind == "map" || kind == "seq")) return true;
+  }
+  return Fail(out.at, "the tag " + std::string(name) + " is not supported", "write the plain value");
+}
+
+bool Reader::Anchor(const unsigned char* anchor, const Node& node) {
+  if (!anchor) return true;
+  const Extent extent = Measure(node);
+  if (!Spend(extent.nodes, node.at)) return false;  // the copy that is kept
+  anchors_[reinterpret_cast<const char*>(anchor)] = {node, extent};
+  return true;
+}
+
+bool Reader::ReadAlias(Node& out, std::size_t depth) {
+  const std::string name = reinterpret_cast<const char*>(event_.data.alias.anchor);
+  const auto found = anchors_.find(name);
+  if (found == anchors_.end()) return Fail(start(), "the alias *" + name + " has no anchor before it");
+  if (!Spend(found->second.extent.nodes, start())) return false;
+  if (depth + found->second.extent.height > limits_.depth) return FailDepth(start());
+  out = found->second.node;
+  return true;
+}
+
+bool Reader::ReadScalar(Node& out) {
+  const auto& scalar = event_.data.scalar;
+  out.kind = Node::Kind::kScalar;
+  out.text.assign(reinterpret_cast<const char*>(scalar.value), scalar.length);
+  out.text_only = scalar.style != YAML_PLAIN_SCALAR_STYLE;
+  if (!CheckTag(reinterpret_cast<const char*>(scalar.tag), true, out)) return false;
+  return Anchor(scalar.anchor, out);
+}
+
+bool Reader::ReadNode(Node& out, std::size_t depth) {
+  out.at = start();
+  if (!Spend(1, out.at)) return false;
+  if (depth > limits_.depth) return FailDepth(out.at);
+  switch (event_.type) {
+    case YAML_SCALAR_EVENT: return ReadScalar(out);
+    case YAML_SEQUENCE_START_EVENT: return ReadSequence(out, depth);
+    case YAML_MAPPING_START_EVENT: return ReadMapping(out, depth);
+    case YAML_ALIAS_EVENT: return ReadAlias(out, depth);
+    default: return Fail(out.at, "a value was expected here");
+  }
+}
+
+bool Reader::ReadSequence(Node& out, std::size_t depth) {
+  out.kind = Node::Kind::kSequence;
+  if (!CheckTag(reinterpret_cast<const char*>(event_.data.sequence_start.tag), false, out)) return false;
+  const unsigned char* raw = event_.data.sequence_start.anchor;
+  const std::string anchor = raw ? reinterpret_cast<const char*>(raw) : "";
+  for (;;) {
+    if (!Next()) return false;
+    if (event_.type == YAML_SEQUENCE_END_EVENT) break;
+    Node item;
+    if (!ReadNode(item, depth + 1)) return false;
+    out.items.push_back(std::move(item));
+  }
+  return anchor.empty() || Anchor(reinterpret_cast<const unsigned char*>(anchor.c_str()), out);
+}
+
+bool Reader::ReadKey(std::string& key, Mark& at) {
+  at = start();
+  if (event_.type == YAML_ALIAS_EVENT) {
+    Node named;
+    if (!ReadAlias(named, 1)) return false;
+    if (!named.is_scalar()) return Fail(at, "a key must be text");
+    key = named.text;
+    return true;
+  }
+  if (event_.type != YAML_SCALAR_EVENT) return Fail(at, "a key must be text, not a list or mapping");
+  Node scalar{.at = at};
+  if (!ReadScalar(scalar)) return false;
+  key = std::move(scalar.text);
+  return true;
+}
+
+bool Reader::ReadMapping(Node& out, std::size_t depth) {
+  out.kind = Node::Kind::kMapping;
+  if (!CheckTag(reinterpret_cast<const char*>(event_.data.mapping_start.tag), false, out)) return false;
+  const unsigned char* raw = event_.data.mapping_start.anchor;
+  const std::string anchor = raw ? reinterpret_cast<const char*>(raw) : "";
+  std::unordered_map<std::string, Mark> seen;
+  std::vector<Node> merged;
+  for (;;) {
+    if (!Next()) return false;
+    if (event_.type == YAML_MAPPING_END_EVENT) break;
+    Entry entry;
+    const bool merge = event_.type == YAML_SCALAR_EVENT && event_.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    if (!ReadKey(entry.key, entry.at)) return false;
+    const auto [first, added] = seen.emplace(entry.key, entry.at);
+    if (!added)
+      return Fail(entry.at, "the key \"" + entry.key + "\" stands twice; first in line " + std::to_string(first->second.line),
+                  "keep one of them");
+    if (!Next() || !ReadNode(entry.value, depth + 1)) return false;
+    if (merge && entry.key == "<<") {
+      merged.push_back(std::move(entry.value));
+      continue;
+    }
+    out.entries.push_back(std::move(entry));
+  }
+  if (!merged.empty() && !Merge(out, merged)) return false;
+  return anchor.empty() || Anchor(reinterpret_cast<const unsigned char*>(anchor.c_str()), out);
+}
+
+// "<<: *a" or "<<: [*a, *b]": keys written out win, then the earlier mapping.
+bool Reader::Merge(Node& out, std::vector<Node>& merged) {
+  std::vector<Node> sources;
+  for (Node& value : merged) {
+    if (value.is_sequence()) {
+      for (Node& item : value.items) sources.push_back(std::move(item));
+    } else {
+      sources.push_back(std::move(value));
+    }
+  }
+  std::unordered_set<std::string> present;
+  for (const Entry& entry : out.entries) present.insert(entry.key);
+  for (Node& source : sources) {
+    if (!source.is_mapping()) return Fail(source.at, "\"<<\" takes a mapping or a list of mappings, not " + Describe(source));
+    for (Entry& entry : source.entries)
+      if (present.insert(entry.key).second) out.entries.push_back(std::move(entry));
+  }
+  return true;
+}
+
+Outcome<std::vector<Node>> Reader::Read() {
+  std::vector<Node> documents;
+  if (!initialized_) return Explain(Errc::kInternal, "out of memory while reading YAML");
+  if (!CheckText()) return std::unexpected(std::move(error_));
+  for (;;) {
+    if (!Next()) return std::unexpected(std::move(error_));
+    if (event_.type == YAML_STREAM_END_EVENT) return documents;
+    if (event_.type != YAML_DOCUMENT_START_EVENT) continue;
+    anchors_.clear();
+    Node root;
+    if (!Next() || !ReadNode(root, 1)) return std::unexpected(std::move(error_));
+    if (!root.is_null()) documents.push_back(std::move(root));
+  }
+}
+}  // namespace
+
+Outcome<std::vector<Node>> ParseAll(std::string_view text, const std::string& file, const Limits& limits) {
+  Reader reader(text, file, limits);
+  return reader.Read();
+}
+
+Outcome<Node> ParseOne(std::string_view text, const std::string& file, const Limits& limits) {
+  auto all = ParseAll(text, file, limits);
+  if (!all) return std::unexpected(std::move(all.error()));
+  if (all->size() == 1) return std::move(all->front());
+  return std::unexpected(Diagnostic{
+      .message = "one YAML document was expected, there are " + std::to_string(all->size()), .at = {.file = file}});
+}
+
+}  // namespace plait::yaml

@@ -1,0 +1,126 @@
+#include "core/yaml/parse.h"
+
+#include <gtest/gtest.h>
+
+#include "core/yaml/print.h"
+#include "core/yaml/scalar.h"
+#include "core/yaml/suggest.h"
+
+namespace plait::yaml {
+namespace {
+
+std::string ErrorOf(std::string_view text, const Limits& limits = {}) {
+  const auto parsed = ParseAll(text, "f.yaml", limits);
+  return parsed ? "parsed" : parsed.error().ToString();
+}
+Node One(std::string_view text) {
+  auto parsed = ParseOne(text, "f.yaml");
+  EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().ToString());
+  return parsed ? *parsed : Node{};
+}
+
+TEST(Yaml, KeepsLineAndColumnOfEveryNode) {
+  const Node root = One("metadata:\n  name: a\nspec:\n  http:\n  - timeout: 5s\n    route:\n    - weight: 80\n");
+  EXPECT_EQ(MarkAt(root, "metadata.name"), (Mark{2, 9}));
+  EXPECT_EQ(MarkAt(root, "spec.http[0].route[0].weight"), (Mark{7, 15}));
+  EXPECT_EQ(MarkAt(root, "spec.http[0].retries.attempts"), (Mark{5, 5})) << "an absent field has its parent's position";
+}
+
+TEST(Yaml, FindsFieldsInCamelAndSnakeCase) {
+  EXPECT_TRUE(SameFieldName("sourceLabels", "source_labels"));
+  EXPECT_TRUE(SameFieldName("tls", "tls"));
+  EXPECT_FALSE(SameFieldName("sourceLabels", "source_label"));
+  EXPECT_FALSE(SameFieldName("a_", "a"));
+  EXPECT_EQ(Locate(One("{per_try_timeout: 3s}"), "perTryTimeout").text, "3s");
+  EXPECT_EQ(Locate(One("{labels: {a.b: x}}"), "labels[\"a.b\"]").text, "x");
+}
+
+TEST(Yaml, ResolvesScalarsAsKubernetesDoes) {
+  const auto type = [](std::string_view text) { return TypeOf(Node::Plain(std::string(text))); };
+  for (const char* text : {"yes", "On", "TRUE", "y", "n", "off", "No"}) EXPECT_EQ(type(text), ScalarType::kBool) << text;
+  for (const char* text : {"", "~", "null", "NULL"}) EXPECT_EQ(type(text), ScalarType::kNull) << text;
+  for (const char* text : {"0", "-12", "0x1F", "0o17", "017", "0b11", "1_000"}) EXPECT_EQ(type(text), ScalarType::kInteger) << text;
+  for (const char* text : {"1.5", ".5", "1e3", "-.inf", ".nan"}) EXPECT_EQ(type(text), ScalarType::kFloat) << text;
+  for (const char* text : {"v1", "1.2.3", "10.0.0.1", "5s", "-", ".", "1:30", "tRue", "0x"})
+    EXPECT_EQ(type(text), ScalarType::kString) << text;
+  EXPECT_EQ(AsInt64(Node::Plain("017")), 15);
+  EXPECT_EQ(AsInt64(Node::Plain("-9223372036854775808")), std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(AsInt64(Node::Plain("9223372036854775808")), std::nullopt);
+  EXPECT_EQ(AsInt64(Node::Plain("1e3")), 1000);
+  EXPECT_EQ(AsInt64(Node::Plain("1.5")), std::nullopt);
+}
+
+TEST(Yaml, QuotesMakeText) {
+  const Node root = One("- \"1\"\n- ''\n- 'true'\n- !!str 5\n- |\n  on\n");
+  for (const Node& item : root.items) EXPECT_TRUE(item.is_string()) << item.text;
+}
+
+TEST(Yaml, ReadsSeveralDocumentsAndSkipsEmptyOnes) {
+  const auto all = ParseAll("# c\n---\na: 1\n---\n---\n# only a comment\n---\nb: 2\n...\n", "f.yaml");
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 2U);
+  EXPECT_EQ((*all)[1].at.line, 8U);
+  EXPECT_TRUE(ParseAll("", "f")->empty());
+  EXPECT_FALSE(ParseOne("a: 1\n---\nb: 1", "f"));
+}
+
+TEST(Yaml, ReadsJson) {
+  const Node root = One("{\"a\": [1, true, null, \"x\\n\\u00e9\\/\"],\n\t\"b\": {}}");
+  EXPECT_EQ(ToJson(root), "{\"a\":[1,true,null,\"x\\né/\"],\"b\":{}}");
+}
+
+TEST(Yaml, SaysWhereAndWhyItIsWrong) {
+  EXPECT_EQ(ErrorOf("a: 1\nb: 2\na: 3\n"), "f.yaml:3:1: the key \"a\" stands twice; first in line 1 (keep one of them)");
+  EXPECT_EQ(ErrorOf("a:\n\tb: 1\n"), "f.yaml:2:1: a tab in the indentation (indent with spaces)");
+  EXPECT_EQ(ErrorOf("a: \xff\n"), "f.yaml:1:4: a byte that is not UTF-8 (save the file as UTF-8)");
+  EXPECT_EQ(ErrorOf("a: b\nc: \xed\xa0\x80"), "f.yaml:2:4: a byte that is not UTF-8 (save the file as UTF-8)");
+  EXPECT_EQ(ErrorOf(std::string_view("a: b\n\0", 6)), "f.yaml:2:1: a NUL byte; this is not a text file");
+  EXPECT_NE(ErrorOf("a: [1, 2\n").find("f.yaml:2:1"), std::string::npos);
+  EXPECT_NE(ErrorOf("a: !secret x\n").find("the tag !secret is not supported"), std::string::npos);
+  EXPECT_NE(ErrorOf("? [a]\n: b\n").find("a key must be text"), std::string::npos);
+  EXPECT_NE(ErrorOf("a: *nothing\n"), "parsed");
+  EXPECT_NE(ErrorOf("a: b: c\n").find("f.yaml:1:"), std::string::npos);
+}
+
+TEST(Yaml, ExpandsAliasesAndMerges) {
+  const Node root = One("base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3\nlist: [*b]\n");
+  EXPECT_EQ(ToJson(*root.Find("use")), "{\"y\":3,\"x\":1}");
+  EXPECT_EQ(ToJson(*root.Find("list")), "[{\"x\":1,\"y\":2}]");
+  EXPECT_NE(ErrorOf("<<: 5"), "parsed");
+}
+
+TEST(Yaml, BoundsSizeDepthAndExpansion) {
+  EXPECT_NE(ErrorOf(std::string(200, '[') + std::string(200, ']')).find("deeper than 100"), std::string::npos);
+  EXPECT_EQ(ErrorOf(std::string(100, '[') + std::string(100, ']')), "parsed");
+  std::string laughs = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";
+  for (int i = 1; i < 12; ++i) {
+    const std::string before = "*a" + std::to_string(i - 1);
+    laughs += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + before;
+    for (int j = 0; j < 9; ++j) laughs += "," + before;
+    laughs += "]\n";
+  }
+  EXPECT_NE(ErrorOf(laughs).find("more than 500000 values"), std::string::npos);
+  std::string deep;
+  for (int i = 0; i < 4; ++i)
+    deep += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " " + std::string(60, '[') +
+            (i > 0 ? "*a" + std::to_string(i - 1) : "x") + std::string(60, ']') + "\n";
+  EXPECT_NE(ErrorOf(deep).find("deeper than 100"), std::string::npos) << "aliases do not hide depth";
+  EXPECT_NE(ErrorOf("abcdef", {.bytes = 5}).find("6 bytes, more than 5"), std::string::npos);
+}
+
+TEST(Yaml, PrintsWhatReadsBackTheSame) {
+  const Node root = One("a: {b: [1, {c: d}, []], 'x: y': \"5\"}\nlist:\n- k: v\n  l: [[1], [2]]\ntext: \"two\\nlines\"\nno: 'no'\n");
+  EXPECT_EQ(One(ToYaml(root)), root) << ToYaml(root);
+  EXPECT_EQ(One(ToJson(root)), root);
+  EXPECT_EQ(One(ToPrettyJson(root)), root);
+  EXPECT_EQ(ToYaml(One("{spec: {hosts: [a, '*'], count: 5}, e: []}")), "spec:\n  hosts:\n  - a\n  - \"*\"\n  count: 5\ne: []\n");
+}
+
+TEST(Suggestion, IsNearOrAShortList) {
+  EXPECT_EQ(Suggest("timout", {"timeout", "retries"}), "did you mean \"timeout\"?");
+  EXPECT_EQ(Suggest("weigth", {"weight", "route"}), "did you mean \"weight\"?");
+  EXPECT_EQ(Suggest("zzz", {"ALLOW", "DENY"}), "one of: ALLOW, DENY");
+}
+
+}  // namespace
+}  // namespace plait::yaml
