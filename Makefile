@@ -1,0 +1,38 @@
+# Thin: CMake presets do the work (CMakePresets.json), tools/ the rest. Each target installs what it needs.
+.PHONY: build demo test test-asan test-tsan bench check format clean packages
+
+# Everything is compiled at most this often at once; RESULTS is where the test stages leave their counts.
+JOBS ?= $(shell nproc)
+RESULTS ?= build/results
+
+build: packages
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target binaries
+
+demo: build
+	exec build/release/bin/plait demo
+
+test: packages
+	tools/test release $(RESULTS)
+
+# The whole suite with ASan and UBSan.
+test-asan: packages
+	tools/test asan $(RESULTS)
+
+test-tsan: packages
+	tools/test tsan $(RESULTS)
+
+bench: build
+	bench/run
+
+check: packages
+	tools/check $(RESULTS)
+
+format:
+	tools/check_format --fix
+
+clean:
+	rm -rf build
+
+packages:
+	@tools/install_packages
