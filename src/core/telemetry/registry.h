@@ -47,8 +47,9 @@ inline constexpr std::array<double, 19> kBounds = {0.5,  1,    5,     10,    25,
 inline constexpr std::uint32_t kHistogramCells = kBounds.size() + 2;  // buckets (the last is +Inf), and the sum
 
 class Registry;
+class Shard;
 
-// Keeps a group's cells; releasing gives them back for another group. Move-only.
+// Keeps a group's cells; releasing gives them back for another group. Move-only; the registry outlives it.
 class Group {
  public:
   Group() = default;
@@ -101,7 +102,9 @@ class Registry {
 
  private:
   friend class Group;
+  friend class Scraper;
   struct State;
+  Shard& MyShard() noexcept;
   std::unique_ptr<State> state_;
   std::atomic<std::uint64_t> dropped_{0};
   const std::uint64_t id_;  // never used again: a thread's cells are found by it

@@ -5,12 +5,10 @@
 #include <string>
 
 #include "core/base/result.h"
+#include "core/telemetry/registry.h"
 #include "core/xds/network_filters.h"
+#include "proxy/filters/rbac/engine.h"
 #include "proxy/record/stream_record.h"
-
-namespace plait::telemetry {
-class Registry;
-}
 
 namespace plait::proxy::filters {
 
@@ -23,9 +21,14 @@ class NetworkRbac {
  public:
   // Errors: rules that need a request, or that cannot be evaluated exactly.
   static Outcome<std::shared_ptr<const NetworkRbac>> Compile(const xds::NetworkRbac& config, telemetry::Registry& registry);
-  virtual ~NetworkRbac() = default;
-  // `count`: in the filter's allowed/denied statistics (not when a living connection is looked at again).
-  virtual NetworkVerdict Check(const record::ConnectionInfo& connection, bool count = true) const = 0;
+  // `count`: in the filter's allowed and denied statistics (not when a living connection is looked at again).
+  NetworkVerdict Check(const record::ConnectionInfo& connection, bool count = true) const;
+
+ private:
+  NetworkRbac() = default;
+  std::shared_ptr<const RbacEngine> rules_;
+  std::shared_ptr<const RbacEngine> shadow_;
+  telemetry::Group stats_;
 };
 
 }  // namespace plait::proxy::filters

@@ -1,0 +1,196 @@
+#include "core/telemetry/registry.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/telemetry/registry_state.h"
+
+namespace plait::telemetry {
+namespace {
+
+std::uint64_t NextRegistryId() {
+  static std::atomic<std::uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+struct KnownShard {
+  std::uint64_t registry;
+  Shard* shard;
+};
+// The last registry is nearly always the only one; the list is for tests, which make many.
+thread_local KnownShard t_last{0, nullptr};
+thread_local std::vector<KnownShard> t_all;
+
+}  // namespace
+
+const std::vector<std::uint16_t>& Registry::State::OffsetsOf(const Schema& schema) {
+  auto [at, is_new] = offsets.try_emplace(&schema);
+  if (is_new) {
+    std::uint16_t cell = 0;
+    for (const StatDef& stat : schema.stats) {
+      at->second.push_back(cell);
+      cell = static_cast<std::uint16_t>(cell + (stat.kind == Kind::kHistogram ? kHistogramCells : 1));
+    }
+    at->second.push_back(cell);
+  }
+  return at->second;
+}
+
+std::uint64_t Registry::State::Raw(std::uint32_t cell) const noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& shard : shards) sum += shard->Read(cell);
+  return sum;
+}
+
+double Registry::State::RawSum(std::uint32_t cell) const noexcept {
+  double sum = 0;
+  for (const auto& shard : shards) sum += std::bit_cast<double>(shard->Read(cell));
+  return sum;
+}
+
+std::uint64_t Registry::State::Baseline(std::uint32_t cell) const noexcept {
+  const auto at = baseline.find(cell / Shard::kChunkCells);
+  return at == baseline.end() ? 0 : at->second[cell % Shard::kChunkCells];
+}
+
+void Registry::State::SetBaseline(std::uint32_t cell, std::uint64_t value) {
+  if (value == 0 && !baseline.contains(cell / Shard::kChunkCells)) return;
+  std::vector<std::uint64_t>& chunk = baseline[cell / Shard::kChunkCells];
+  if (chunk.empty()) chunk.resize(Shard::kChunkCells);
+  chunk[cell % Shard::kChunkCells] = value;
+}
+
+void Registry::State::RebaseStat(const Entry& entry, std::size_t stat) {
+  const std::uint32_t first = entry.base + OffsetsOf(*entry.schema)[stat];
+  if (entry.schema->stats[stat].kind != Kind::kHistogram) return SetBaseline(first, Raw(first));
+  const std::uint32_t sum = first + kHistogramCells - 1;
+  for (std::uint32_t cell = first; cell < sum; ++cell) SetBaseline(cell, Raw(cell));
+  SetBaseline(sum, std::bit_cast<std::uint64_t>(RawSum(sum)));
+}
+
+Registry::Registry(std::uint32_t max_cells) : state_(std::make_unique<State>(max_cells)), id_(NextRegistryId()) {}
+Registry::~Registry() = default;
+
+Group Registry::NewGroup(const Schema& schema, std::vector<std::string> label_values) {
+  const std::lock_guard lock(state_->mutex);
+  const std::vector<std::uint16_t>& offsets = state_->OffsetsOf(schema);
+  const std::uint32_t cells = offsets.back();
+  std::vector<std::uint32_t>& free = state_->free[cells];
+  std::uint32_t base = state_->next_cell;
+  const bool reused = !free.empty();
+  if (reused) {
+    base = free.back();
+    free.pop_back();
+  } else if (state_->max_cells - state_->next_cell < cells) {
+    dropped_.fetch_add(1, std::memory_order_relaxed);
+    return {};
+  } else {
+    state_->next_cell += cells;
+  }
+  state_->used += cells;
+  State::Entry& entry = state_->groups[base];
+  entry = {.schema = &schema, .labels = std::move(label_values), .base = base};
+  entry.labels.resize(schema.labels.size());
+  if (reused) {
+    for (std::size_t i = 0; i < schema.stats.size(); ++i) state_->RebaseStat(entry, i);
+  }
+  Group group;
+  group.registry_ = this;
+  group.schema_ = &schema;
+  group.offsets_ = offsets.data();
+  group.base_ = base;
+  return group;
+}
+
+std::size_t Registry::cells_used() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->used;
+}
+
+void Registry::ResetCounters() {
+  const std::lock_guard lock(state_->mutex);
+  for (const auto& [base, entry] : state_->groups) {
+    for (std::size_t i = 0; i < entry.schema->stats.size(); ++i) {
+      if (entry.schema->stats[i].kind != Kind::kGauge) state_->RebaseStat(entry, i);
+    }
+  }
+}
+
+Shard& Registry::MyShard() noexcept {
+  if (t_last.registry == id_) return *t_last.shard;
+  for (const KnownShard& known : t_all) {
+    if (known.registry == id_) {
+      t_last = known;
+      return *known.shard;
+    }
+  }
+  auto shard = std::make_unique<Shard>(state_->max_cells);
+  t_last = {id_, shard.get()};
+  t_all.push_back(t_last);
+  const std::lock_guard lock(state_->mutex);
+  state_->shards.push_back(std::move(shard));
+  return *t_last.shard;
+}
+
+Group::Group(Group&& other) noexcept
+    : registry_(std::exchange(other.registry_, nullptr)),
+      schema_(other.schema_),
+      offsets_(other.offsets_),
+      base_(other.base_) {}
+
+Group& Group::operator=(Group&& other) noexcept {
+  std::swap(registry_, other.registry_);
+  std::swap(schema_, other.schema_);
+  std::swap(offsets_, other.offsets_);
+  std::swap(base_, other.base_);
+  return *this;
+}
+
+Group::~Group() {
+  if (registry_ == nullptr) return;
+  Registry::State& state = *registry_->state_;
+  const std::lock_guard lock(state.mutex);
+  const std::uint32_t cells = offsets_[schema_->stats.size()];
+  state.groups.erase(base_);
+  state.free[cells].push_back(base_);
+  state.used -= cells;
+}
+
+void Group::Add(std::size_t stat, std::uint64_t n) const noexcept {
+  if (registry_ == nullptr) return;
+  Shard::Cell& cell = registry_->MyShard().Mine(base_ + offsets_[stat]);
+  cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+void Group::AddGauge(std::size_t stat, std::int64_t n) const noexcept { Add(stat, static_cast<std::uint64_t>(n)); }
+
+void Group::SetGauge(std::size_t stat, std::uint64_t value) const noexcept {
+  if (registry_ == nullptr) return;
+  registry_->MyShard().Mine(base_ + offsets_[stat]).store(value, std::memory_order_relaxed);
+}
+
+void Group::Record(std::size_t stat, double value) const noexcept {
+  if (registry_ == nullptr) return;
+  Shard& shard = registry_->MyShard();
+  const std::uint32_t first = base_ + offsets_[stat];
+  const auto bucket =
+      static_cast<std::uint32_t>(std::lower_bound(kBounds.begin(), kBounds.end(), value) - kBounds.begin());
+  Shard::Cell& count = shard.Mine(first + bucket);
+  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  Shard::Cell& sum = shard.Mine(first + kHistogramCells - 1);
+  sum.store(std::bit_cast<std::uint64_t>(std::bit_cast<double>(sum.load(std::memory_order_relaxed)) + value),
+            std::memory_order_relaxed);
+}
+
+std::uint64_t Group::Value(std::size_t stat) const {
+  if (registry_ == nullptr) return 0;
+  const Registry::State& state = *registry_->state_;
+  const std::lock_guard lock(state.mutex);
+  const std::uint32_t first = base_ + offsets_[stat];
+  if (schema_->stats[stat].kind != Kind::kHistogram) return state.Value(first);
+  std::uint64_t count = 0;
+  for (std::uint32_t i = 0; i + 1 < kHistogramCells; ++i) count += state.Value(first + i);
+  return count;
+}
+
+}  // namespace plait::telemetry

@@ -1,0 +1,93 @@
+#include "proxy/filters/fault/fault.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/io/timer.h"
+
+namespace plait::proxy::filters {
+namespace {
+constexpr std::array<telemetry::StatDef, 4> kStats = {{
+    {.name = "fault.delays_injected"},
+    {.name = "fault.aborts_injected"},
+    {.name = "fault.faults_overflow"},
+    {.name = "fault.active_faults", .kind = telemetry::Kind::kGauge},
+}};
+constexpr std::array<std::string_view, 1> kLabels = {"http_conn_manager_prefix"};
+constexpr telemetry::Schema kSchema{"http.", "envoy_http_", kLabels, kStats};
+
+bool Hits(xds::Fraction share, Random& random) { return random.Below(1'000'000) < share.per_million; }
+}  // namespace
+
+Outcome<std::shared_ptr<const FaultSettings>> FaultSettings::Compile(const xds::FaultPolicy& policy) {
+  auto settings = std::make_shared<FaultSettings>();
+  settings->policy = policy;
+  auto headers = match::CompileAll<match::HeaderMatch>(policy.headers);
+  if (!headers) return std::unexpected(headers.error());
+  settings->headers = *std::move(headers);
+  return settings;
+}
+
+bool FaultSettings::AppliesTo(const filter::RequestView& request) const {
+  if (!policy.upstream_cluster.empty() && policy.upstream_cluster != request.cluster) return false;
+  return std::all_of(headers.begin(), headers.end(),
+                     [&](const match::HeaderMatch& header) { return header.Matches(request.head); });
+}
+
+Outcome<std::unique_ptr<const filter::HttpFilter>> Fault::Compile(const xds::FaultPolicy& policy,
+                                                                  const std::string& stat_prefix,
+                                                                  telemetry::Registry& registry) {
+  auto settings = FaultSettings::Compile(policy);
+  if (!settings) return std::unexpected(settings.error());
+  return std::make_unique<Fault>(*std::move(settings), registry.NewGroup(kSchema, {stat_prefix}));
+}
+
+// A request that is held back. Gives its place back when it ends, however it ends.
+struct Fault::Delayed final : filter::FilterMemory {
+  explicit Delayed(const Fault& of) : owner(of) { owner.stats_.AddGauge(kActiveFaults, 1); }
+  ~Delayed() override {
+    owner.active_.fetch_sub(1, std::memory_order_relaxed);
+    owner.stats_.AddGauge(kActiveFaults, -1);
+  }
+  const Fault& owner;
+  io::Timer timer;
+};
+
+bool Fault::TakeActive(const FaultSettings& settings) const noexcept {
+  const std::uint32_t most = settings.policy.max_active_faults.value_or(UINT32_MAX);
+  if (active_.fetch_add(1, std::memory_order_relaxed) < most) return true;
+  active_.fetch_sub(1, std::memory_order_relaxed);
+  stats_.Add(kFaultsOverflow);
+  return false;
+}
+
+filter::Verdict Fault::MaybeAbort(const FaultSettings& settings, filter::RequestView request) const {
+  const auto& abort = settings.policy.abort;
+  if (!abort || !Hits(abort->fraction, request.random)) return filter::Continue{};
+  stats_.Add(kAbortsInjected);
+  return filter::Reply{.status = abort->grpc_status ? std::uint16_t{200} : abort->http_status,
+                       .body = "fault filter abort",
+                       .flag = record::ResponseFlag::kFaultInjected,
+                       .details = "fault_filter_abort",
+                       .grpc_status = abort->grpc_status};
+}
+
+filter::Verdict Fault::OnRequestHead(filter::RequestView request, const filter::FilterOverride* settings,
+                                     filter::FilterState& state, filter::Resume& later) const {
+  const auto* override = dynamic_cast<const FaultSettings*>(settings);
+  const FaultSettings& fault = override != nullptr ? *override : *own_;
+  if (!fault.AppliesTo(request)) return filter::Continue{};
+  const auto& delay = fault.policy.delay;
+  if (!delay || delay->fixed <= Duration::zero() || !Hits(delay->fraction, request.random) || !TakeActive(fault)) {
+    return MaybeAbort(fault, request);
+  }
+  stats_.Add(kDelaysInjected);
+  request.record.flags.Set(record::ResponseFlag::kDelayInjected);
+  auto delayed = std::make_unique<Delayed>(*this);
+  delayed->timer.SetCallback([this, &fault, request, &later] { later(MaybeAbort(fault, request)); });
+  delayed->timer.Start(request.loop.timers(), delay->fixed);
+  state = std::move(delayed);
+  return filter::Pause{};
+}
+
+}  // namespace plait::proxy::filters

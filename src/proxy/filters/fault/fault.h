@@ -1,0 +1,48 @@
+#pragma once
+// Fault injection: a share of requests is delayed (flag DI) or answered with an error (flag FI, details
+// fault_filter_abort). Mirrors envoy.filters.http.fault.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/telemetry/registry.h"
+#include "core/xds/http_filters.h"
+#include "proxy/filter/http_filter.h"
+#include "proxy/match/string_match.h"
+
+namespace plait::proxy::filters {
+
+// One set of settings, of the filter or of a route (which replaces the filter's as a whole).
+struct FaultSettings final : filter::FilterOverride {
+  xds::FaultPolicy policy;
+  std::vector<match::HeaderMatch> headers;
+  static Outcome<std::shared_ptr<const FaultSettings>> Compile(const xds::FaultPolicy& policy);
+  bool AppliesTo(const filter::RequestView& request) const;
+};
+
+enum FaultStat : std::size_t { kDelaysInjected, kAbortsInjected, kFaultsOverflow, kActiveFaults };
+
+class Fault final : public filter::HttpFilter {
+ public:
+  static Outcome<std::unique_ptr<const filter::HttpFilter>> Compile(const xds::FaultPolicy& policy,
+                                                                    const std::string& stat_prefix,
+                                                                    telemetry::Registry& registry);
+  Fault(std::shared_ptr<const FaultSettings> own, telemetry::Group stats)
+      : own_(std::move(own)), stats_(std::move(stats)) {}
+  filter::Verdict OnRequestHead(filter::RequestView request, const filter::FilterOverride* settings,
+                                filter::FilterState& state, filter::Resume& later) const override;
+
+ private:
+  struct Delayed;
+  // The abort that `settings` demands of this request, or Continue.
+  filter::Verdict MaybeAbort(const FaultSettings& settings, filter::RequestView request) const;
+  bool TakeActive(const FaultSettings& settings) const noexcept;
+
+  std::shared_ptr<const FaultSettings> own_;
+  telemetry::Group stats_;
+  mutable std::atomic<std::uint32_t> active_{0};  // delays that run now, over all workers (max_active_faults)
+};
+
+}  // namespace plait::proxy::filters

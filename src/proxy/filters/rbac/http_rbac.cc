@@ -1,0 +1,57 @@
+#include "proxy/filters/rbac/http_rbac.h"
+
+#include "proxy/filters/rbac/stats.h"
+
+namespace plait::proxy::filters {
+
+Outcome<RbacRuleSets> RbacRuleSets::Compile(const xds::RbacFilter& config) {
+  RbacRuleSets sets;
+  if (config.rules) {
+    auto engine = RbacEngine::Compile(*config.rules, /*with_requests=*/true);
+    if (!engine) return std::unexpected(engine.error());
+    sets.rules = *std::move(engine);
+  }
+  if (config.shadow_rules) {
+    auto engine = RbacEngine::Compile(*config.shadow_rules, /*with_requests=*/true);
+    if (!engine) return std::unexpected(engine.error());
+    sets.shadow = *std::move(engine);
+  }
+  return sets;
+}
+
+Outcome<std::unique_ptr<const filter::HttpFilter>> HttpRbac::Compile(const xds::RbacFilter& config,
+                                                                     const std::string& stat_prefix,
+                                                                     telemetry::Registry& registry) {
+  Outcome<RbacRuleSets> sets = RbacRuleSets::Compile(config);
+  if (!sets) return std::unexpected(sets.error());
+  return std::make_unique<HttpRbac>(*std::move(sets), registry.NewGroup(kHttpRbacSchema, {stat_prefix}));
+}
+
+filter::Verdict HttpRbac::OnRequestHead(filter::RequestView request, const filter::FilterOverride* settings,
+                                        filter::FilterState& /*state*/, filter::Resume& /*later*/) const {
+  const auto* override = dynamic_cast<const RbacSettings*>(settings);
+  const RbacRuleSets& sets = override != nullptr ? override->sets : sets_;
+  const RbacSubject subject{
+      .connection = *request.record.connection, .remote = request.record.remote.ip, .head = &request.head};
+  if (sets.shadow) stats_.Add(sets.shadow->Check(subject).allowed ? kRbacShadowAllowed : kRbacShadowDenied);
+  if (!sets.rules) return filter::Continue{};
+  const RbacResult result = sets.rules->Check(subject);
+  if (result.allowed) {
+    stats_.Add(kRbacAllowed);
+    return filter::Continue{};
+  }
+  stats_.Add(kRbacDenied);
+  return filter::Reply{.status = 403, .body = "RBAC: access denied", .details = DeniedDetails(result.policy)};
+}
+
+Outcome<std::shared_ptr<const filter::FilterOverride>> CompileRbacOverride(const xds::RbacOverride& config) {
+  auto settings = std::make_shared<RbacSettings>();
+  if (config.rbac) {
+    Outcome<RbacRuleSets> sets = RbacRuleSets::Compile(*config.rbac);
+    if (!sets) return std::unexpected(sets.error());
+    settings->sets = *std::move(sets);
+  }
+  return settings;
+}
+
+}  // namespace plait::proxy::filters

@@ -1,0 +1,36 @@
+#include "proxy/filters/rbac/network_rbac.h"
+
+#include "proxy/filters/rbac/stats.h"
+
+namespace plait::proxy::filters {
+
+Outcome<std::shared_ptr<const NetworkRbac>> NetworkRbac::Compile(const xds::NetworkRbac& config,
+                                                                 telemetry::Registry& registry) {
+  auto filter = std::shared_ptr<NetworkRbac>(new NetworkRbac);
+  const auto compile = [](const std::optional<xds::RbacRules>& rules,
+                          std::shared_ptr<const RbacEngine>& into) -> Outcome<> {
+    if (!rules) return {};
+    auto engine = RbacEngine::Compile(*rules, /*with_requests=*/false);
+    if (!engine) return std::unexpected(engine.error());
+    into = *std::move(engine);
+    return {};
+  };
+  if (auto done = compile(config.rules, filter->rules_); !done) return std::unexpected(done.error());
+  if (auto done = compile(config.shadow_rules, filter->shadow_); !done) return std::unexpected(done.error());
+  std::string prefix = config.stat_prefix;
+  if (prefix.ends_with('.')) prefix.pop_back();
+  filter->stats_ = registry.NewGroup(kNetworkRbacSchema, {prefix});
+  return filter;
+}
+
+NetworkVerdict NetworkRbac::Check(const record::ConnectionInfo& connection, bool count) const {
+  const RbacSubject subject{.connection = connection, .remote = connection.remote.ip};
+  if (shadow_ && count) stats_.Add(shadow_->Check(subject).allowed ? kRbacShadowAllowed : kRbacShadowDenied);
+  if (!rules_) return {};
+  const RbacResult result = rules_->Check(subject);
+  if (count) stats_.Add(result.allowed ? kRbacAllowed : kRbacDenied);
+  if (result.allowed) return {};
+  return {.allowed = false, .details = DeniedDetails(result.policy)};
+}
+
+}  // namespace plait::proxy::filters
