@@ -5,11 +5,12 @@
 // Life of a server stream:  OnRequestHead -> OnData* -> (OnTrailers) ; meanwhile the owner calls SendInformational*,
 //   SendHead, SendData*, SendTrailers. The stream is over when both directions ended (end_stream) or OnReset/Reset.
 //   After that the codec forgets it: ServerStream& is dead once OnStreamClosed returned; the events object is the owner's.
-// Events of a codec run inside Feed and FeedEnd only, never inside a Send call; so do not destroy the codec inside an
-// event. Sending inside an event is allowed.
+// Events of a codec run inside Feed, FeedEnd, OnOutputDrained and Abandon only, never inside a Send call; so do not
+// destroy the codec inside an event. Sending and resetting inside an event is allowed.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "core/base/buffer.h"
@@ -27,6 +28,7 @@ struct CodecOptions {
   std::size_t high_watermark = 256 * 1024;        // of bytes queued for one stream; low = half
   bool allow_http10 = true;
   bool enable_connect_protocol = true;            // RFC 8441 server setting
+  std::string server_name;                        // Server field of answers that the codec makes itself (400, 431 ...)
 };
 
 enum class ResetReason : std::uint8_t {
@@ -97,6 +99,8 @@ class Codec {
   virtual void StartDrain() = 0;
   // True when the connection should be closed once output() is empty (close semantics, error, drained).
   virtual bool wants_close() const noexcept = 0;
+  // True when no further output will come while input still does (half-closed tunnel): send FIN after output().
+  virtual bool output_ended() const noexcept { return false; }
   virtual Version version() const noexcept = 0;
 };
 

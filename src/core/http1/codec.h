@@ -9,6 +9,7 @@
 #include "core/http/codec.h"
 
 namespace plait::http1 {
+// `events` and `options` outlive the codec.
 std::unique_ptr<http::ServerCodec> NewServerCodec(http::ServerCodecEvents& events, const http::CodecOptions& options);
 std::unique_ptr<http::ClientCodec> NewClientCodec(http::ClientCodecEvents& events, const http::CodecOptions& options);
 }  // namespace plait::http1

@@ -10,6 +10,7 @@
 namespace plait::http2 {
 inline constexpr std::string_view kClientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+// `events` and `options` outlive the codec.
 std::unique_ptr<http::ServerCodec> NewServerCodec(http::ServerCodecEvents& events, const http::CodecOptions& options);
 std::unique_ptr<http::ClientCodec> NewClientCodec(http::ClientCodecEvents& events, const http::CodecOptions& options);
 }  // namespace plait::http2

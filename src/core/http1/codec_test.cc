@@ -1,0 +1,518 @@
+#include "core/http1/codec.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "core/http1/syntax.h"
+
+namespace plait::http1 {
+namespace {
+
+using http::ResetReason;
+
+// Records what a stream tells, as text.
+struct ServerSide : http::ServerCodecEvents, http::ServerStreamEvents {
+  http::CodecOptions options;
+  std::unique_ptr<http::ServerCodec> codec;
+  http::ServerStream* stream = nullptr;
+  http::RequestHead head;
+  std::string log;
+  std::string body;
+  int wakes = 0;
+  std::function<void()> on_head;
+
+  explicit ServerSide(http::CodecOptions o = {}) : options(std::move(o)) { codec = NewServerCodec(*this, options); }
+
+  http::ServerStreamEvents& OnNewStream(http::ServerStream& s) override {
+    EXPECT_EQ(stream, nullptr);
+    stream = &s;
+    return *this;
+  }
+  void OnOutputReady() override { ++wakes; }
+  void OnRequestHead(http::RequestHead h, bool end) override {
+    head = std::move(h);
+    log += "head:" + head.method + (end ? ".end " : " ");
+    body.clear();
+    if (on_head) on_head();
+  }
+  void OnData(Buffer& data, bool end) override {
+    body += data.ToString();
+    log += end ? "data.end " : "data ";
+  }
+  void OnTrailers(http::Headers t) override { log += "trailers:" + std::to_string(t.size()) + " "; }
+  void OnReset(ResetReason r) override { log += "reset:" + std::to_string(static_cast<int>(r)) + " "; }
+  void OnBelowLowWatermark() override { log += "low "; }
+  void OnStreamClosed() override {
+    EXPECT_NE(stream, nullptr);
+    stream = nullptr;
+    log += "closed ";
+  }
+
+  Buffer in;
+  Result<> Feed(std::string_view bytes) {
+    in.Append(bytes);
+    return codec->Feed(in);
+  }
+  std::string TakeOutput() {
+    std::string out = codec->output().ToString();
+    codec->output().Clear();
+    codec->OnOutputDrained();
+    EXPECT_TRUE(codec->Feed(in).has_value() || codec->wants_close());
+    out += codec->output().ToString();
+    codec->output().Clear();
+    return out;
+  }
+  void Reply(std::uint16_t status, std::string_view text, http::Headers headers = {}) {
+    http::ResponseHead h{.version = http::Version::kHttp11, .status = status, .reason = {}, .headers = std::move(headers)};
+    if (text.empty()) return stream->SendHead(h, true);
+    h.headers.Add("content-length", std::to_string(text.size()));
+    stream->SendHead(h, false);
+    Buffer data(text);
+    stream->SendData(data, true);
+  }
+};
+
+struct ClientSide : http::ClientCodecEvents, http::ClientStreamEvents {
+  http::CodecOptions options;
+  std::unique_ptr<http::ClientCodec> codec = NewClientCodec(*this, options);
+  std::string log;
+  std::string body;
+  http::ResponseHead head;
+  http::ClientStream* stream = nullptr;
+  Buffer in;
+
+  void OnOutputReady() override {}
+  void OnGoAway() override { log += "goaway "; }
+  void OnMaxStreamsChanged() override { log += "free "; }
+  void OnInformational(http::ResponseHead h) override { log += "info:" + std::to_string(h.status) + " "; }
+  void OnResponseHead(http::ResponseHead h, bool end) override {
+    head = std::move(h);
+    log += "head:" + std::to_string(head.status) + (end ? ".end " : " ");
+    body.clear();
+  }
+  void OnData(Buffer& data, bool end) override {
+    body += data.ToString();
+    log += end ? "data.end " : "data ";
+  }
+  void OnTrailers(http::Headers t) override { log += "trailers:" + std::to_string(t.size()) + " "; }
+  void OnReset(ResetReason r) override { log += "reset:" + std::to_string(static_cast<int>(r)) + " "; }
+  void OnBelowLowWatermark() override { log += "low "; }
+  void OnStreamClosed() override { log += "closed "; }
+
+  http::RequestHead Request(std::string method = "GET") {
+    http::RequestHead r;
+    r.method = std::move(method);
+    r.authority = "a";
+    r.path = "/";
+    return r;
+  }
+  std::string Send(const http::RequestHead& r, bool end = true) {
+    stream = codec->NewStream(*this);
+    EXPECT_NE(stream, nullptr);
+    stream->SendHead(r, end);
+    return TakeOutput();
+  }
+  std::string TakeOutput() {
+    std::string out = codec->output().ToString();
+    codec->output().Clear();
+    codec->OnOutputDrained();
+    return out;
+  }
+  Result<> Feed(std::string_view bytes) {
+    in.Append(bytes);
+    return codec->Feed(in);
+  }
+};
+
+TEST(Http1Server, AnswersARequestAndKeepsTheConnection) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET /a?b HTTP/1.1\r\nHost: example.com:80\r\nX-Mixed: v \r\n\r\n"));
+  EXPECT_EQ(s.log, "head:GET.end ");
+  EXPECT_EQ(s.head.authority, "example.com:80");
+  EXPECT_EQ(s.head.path, "/a?b");
+  ASSERT_EQ(s.head.headers.size(), 1U);
+  EXPECT_EQ(s.head.headers.at(0).name, "X-Mixed");
+  EXPECT_EQ(s.head.headers.at(0).value, "v");
+  s.Reply(200, "hi", {{"X-Back", "1"}});
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\nX-Back: 1\r\ncontent-length: 2\r\n\r\nhi");
+  EXPECT_EQ(s.log, "head:GET.end closed ");
+  EXPECT_FALSE(s.codec->wants_close());
+}
+
+TEST(Http1Server, DeliversPipelinedRequestsOneAtATime) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET"));
+  EXPECT_EQ(s.head.path, "/1");
+  s.Reply(204, "");
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 204 No Content\r\n\r\n");
+  EXPECT_EQ(s.head.path, "/2");
+  EXPECT_EQ(s.body, "abc");
+  EXPECT_EQ(s.log, "head:GET.end closed head:POST data.end ");
+}
+
+TEST(Http1Server, ReadsChunkedBodiesWithExtensionsAndTrailers) {
+  const std::string request =
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
+      "3\r\nabc\r\nA ;x=\"y\"\r\n0123456789\r\n0\r\nT1: a\r\nT2: b\r\n\r\n";
+  for (std::size_t step : {std::size_t{1}, std::size_t{7}, request.size()}) {
+    ServerSide s;
+    for (std::size_t i = 0; i < request.size(); i += step) ASSERT_TRUE(s.Feed(request.substr(i, step)));
+    EXPECT_EQ(s.body, "abc0123456789");
+    EXPECT_TRUE(s.log.ends_with("trailers:2 ")) << s.log;
+  }
+}
+
+TEST(Http1Server, ReadsHeadsThatSpanChunksOfTheBuffer) {
+  ServerSide s;
+  const std::string large(50 * 1024, 'v');
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\nX: " + large + "\r\n\r\n"));
+  EXPECT_EQ(s.head.headers.Get("x"), large);
+}
+
+struct Refused {
+  std::string_view what, bytes;
+  int status;
+  std::string_view detail;
+};
+
+TEST(Http1Server, RefusesWhatTwoParsersCouldReadDifferently) {
+  const std::string large(61 * 1024, 'x');
+  std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
+  for (int i = 0; i < 100; ++i) many += "a: b\r\n";
+  many += "\r\n";
+  const std::string too_large = "GET / HTTP/1.1\r\nHost: a\r\nx: " + large;
+  const std::string long_target = "GET /" + large;
+  const std::string extensions = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(5000, 'e');
+  const Refused cases[] = {
+      {"bare LF", "GET / HTTP/1.1\nHost: a\n\n", 400, kCodecError},
+      {"bare LF in the middle", "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400, kCodecError},
+      {"bare CR", "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", 400, kInvalidCharacters},
+      {"NUL", std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 37), 400, kInvalidCharacters},
+      {"obs-fold", "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", 400, kCodecError},
+      {"space before colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, kCodecError},
+      {"empty name", "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", 400, kCodecError},
+      {"two lengths", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, kCodecError},
+      {"two equal lengths", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400, kCodecError},
+      {"list of lengths", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", 400, kCodecError},
+      {"signed length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", 400, kCodecError},
+      {"huge length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775808\r\n\r\n", 400, kCodecError},
+      {"CL and TE", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, kChunkedContentLength},
+      {"TE of 1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, kTransferEncodingNotAllowed},
+      {"unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, kInvalidTransferEncoding},
+      {"chunked twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501, kInvalidTransferEncoding},
+      {"no host", "GET / HTTP/1.1\r\n\r\n", 400, kMissingHost},
+      {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, kCodecError},
+      {"bad host", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, kCodecError},
+      {"user in host", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400, kCodecError},
+      {"HTTP/0.9", "GET /\r\n\r\n", 400, kCodecError},
+      {"HTTP/2 in HTTP/1", "PRI * HTTP/2.0\r\n\r\n", 505, kUnsupportedVersion},
+      {"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505, kUnsupportedVersion},
+      {"lower-case version", "GET / http/1.1\r\nHost: a\r\n\r\n", 400, kCodecError},
+      {"two spaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400, kInvalidUrl},
+      {"tab", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, kCodecError},
+      {"relative target", "GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400, kInvalidUrl},
+      {"asterisk of GET", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400, kInvalidUrl},
+      {"other scheme", "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, kInvalidScheme},
+      {"CONNECT without port", "CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", 400, kInvalidUrl},
+      {"CONNECT with a body", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, kTransferEncodingNotAllowed},
+      {"ClientHello", "\x16\x03\x01", 400, kCodecError},
+      {"two empty lines", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, kCodecError},
+      {"long header", too_large, 431, kHeadersTooLarge},
+      {"long target", long_target, 431, kHeadersTooLarge},
+      {"many headers", many, 431, kTooManyHeaders},
+      {"chunk size not hex", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400, kCodecError},
+      {"empty chunk size", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\r\n", 400, kCodecError},
+      {"chunk size with sign", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", 400, kCodecError},
+      {"chunk size overflow", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400, kCodecError},
+      {"chunk size bare LF", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\na\r\n", 400, kCodecError},
+      {"chunk without end", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc", 400, kCodecError},
+      {"long extension", extensions, 400, kCodecError},
+      {"length in trailers", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 1\r\n\r\n", 400, kCodecError},
+  };
+  for (const Refused& c : cases) {
+    ServerSide s;
+    const auto result = s.Feed(c.bytes);
+    ASSERT_FALSE(result.has_value()) << c.what;
+    EXPECT_STREQ(result.error().detail, std::string(c.detail).c_str()) << c.what;
+    const std::string out = s.codec->output().ToString();
+    EXPECT_TRUE(out.starts_with("HTTP/1.1 " + std::to_string(c.status) + " ")) << c.what << ": " << out;
+    EXPECT_NE(out.find("connection: close\r\n"), std::string::npos) << c.what;
+    EXPECT_TRUE(s.codec->wants_close()) << c.what;
+    EXPECT_EQ(s.stream, nullptr) << c.what;
+  }
+}
+
+TEST(Http1Server, AcceptsLimitsExactly) {
+  std::string head = "GET / HTTP/1.1\r\nHost: a\r\n";
+  for (int i = 0; i < 99; ++i) head += "a: b\r\n";
+  ServerSide s;
+  EXPECT_TRUE(s.Feed(head + "\r\n"));
+  EXPECT_EQ(s.log, "head:GET.end ");
+
+  http::CodecOptions options;
+  options.max_header_bytes = 100;
+  std::string exact = "GET / HTTP/1.1\r\nHost: a\r\nx: ";
+  exact += std::string(100 - 4 - exact.size(), 'v') + "\r\n\r\n";
+  ServerSide at(options);
+  EXPECT_TRUE(at.Feed(exact));
+  EXPECT_EQ(at.log, "head:GET.end ");
+  exact.insert(exact.size() - 4, "v");
+  ServerSide past(options);
+  EXPECT_FALSE(past.Feed(exact));
+}
+
+TEST(Http1Server, SpeaksHttp10) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.0\r\n\r\n"));
+  EXPECT_EQ(s.head.version, http::Version::kHttp10);
+  EXPECT_EQ(s.head.authority, "");
+  s.stream->SendHead({.version = {}, .status = 200, .reason = {}, .headers = {}}, false);
+  Buffer data("abc");
+  s.stream->SendData(data, false);
+  s.stream->SendTrailers({{"t", "v"}});
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.0 200 OK\r\nconnection: close\r\n\r\nabc");
+  EXPECT_TRUE(s.codec->wants_close());
+
+  ServerSide kept;
+  ASSERT_TRUE(kept.Feed("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"));
+  kept.Reply(200, "x");
+  EXPECT_EQ(kept.TakeOutput(), "HTTP/1.0 200 OK\r\ncontent-length: 1\r\nconnection: keep-alive\r\n\r\nx");
+  EXPECT_FALSE(kept.codec->wants_close());
+}
+
+TEST(Http1Server, SendsInformationalAndChunkedWithTrailers) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"));
+  s.stream->SendInformational({.version = {}, .status = 100, .reason = {}, .headers = {}});
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 100 Continue\r\n\r\n");
+  ASSERT_TRUE(s.Feed("x"));
+  s.stream->SendHead({.version = {}, .status = 200, .reason = "Fine", .headers = {}}, false);
+  Buffer data("abc");
+  s.stream->SendData(data, false);
+  s.stream->SendTrailers({{"T", "v"}});
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 Fine\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: v\r\n\r\n");
+}
+
+TEST(Http1Server, SendsNoBodyWhereNoneMayBe) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  s.Reply(200, "body");
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n");
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  s.Reply(304, "", {{"Content-Length", "9"}});
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n");
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  s.Reply(200, "");
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+}
+
+TEST(Http1Server, ClosesWhenItAnswersBeforeTheRequestIsComplete) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"));
+  s.Reply(413, "no");
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 413 Payload Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno");
+  EXPECT_TRUE(s.codec->wants_close());
+  EXPECT_TRUE(s.log.ends_with("closed "));
+}
+
+TEST(Http1Server, DropsFieldsOfTheOwnerThatAreItsOwn) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  s.Reply(200, "x", {{"Connection", "foo"}, {"Keep-Alive", "1"}, {"Transfer-Encoding", "gzip"}, {"Evil", "a\r\nX: b"}, {"Ok", "1"}});
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\nOk: 1\r\ncontent-length: 1\r\n\r\nx");
+}
+
+TEST(Http1Server, BecomesRawAfterAnUpgrade) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nEARLY"));
+  EXPECT_EQ(s.head.protocol, "websocket");
+  EXPECT_EQ(s.log, "head:GET ");
+  s.stream->SendHead({.version = {}, .status = 101, .reason = {}, .headers = {{"Upgrade", "websocket"}}}, false);
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nconnection: upgrade\r\n\r\n");
+  EXPECT_EQ(s.body, "EARLY");
+  Buffer data("pong");
+  s.stream->SendData(data, true);
+  EXPECT_EQ(s.TakeOutput(), "pong");
+  EXPECT_TRUE(s.codec->output_ended());
+  EXPECT_FALSE(s.codec->wants_close());
+  ASSERT_TRUE(s.Feed("more"));
+  s.codec->FeedEnd();
+  EXPECT_EQ(s.body, "EARLYmore");
+  EXPECT_TRUE(s.log.ends_with("data.end closed "));
+  EXPECT_TRUE(s.codec->wants_close());
+}
+
+TEST(Http1Server, GoesOnAfterARefusedUpgrade) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"));
+  s.Reply(200, "n");
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nn");
+  EXPECT_EQ(s.log, "head:GET data.end closed ");
+  EXPECT_FALSE(s.codec->wants_close());
+}
+
+TEST(Http1Server, TreatsAnH2cOfferAsAnOrdinaryRequest) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"));
+  EXPECT_EQ(s.log, "head:GET.end ");
+}
+
+TEST(Http1Server, TunnelsConnect) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("CONNECT a.b:443 HTTP/1.1\r\nHost: a.b:443\r\n\r\nxyz"));
+  EXPECT_EQ(s.head.authority, "a.b:443");
+  EXPECT_EQ(s.head.path, "");
+  s.stream->SendHead({.version = {}, .status = 200, .reason = {}, .headers = {}}, false);
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\n\r\n");
+  EXPECT_EQ(s.body, "xyz");
+}
+
+TEST(Http1Server, TakesAbsoluteTargets) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET HTTP://b:8080?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"));
+  EXPECT_EQ(s.head.scheme, "http");
+  EXPECT_EQ(s.head.authority, "b:8080");
+  EXPECT_EQ(s.head.path, "/?x=1");
+}
+
+TEST(Http1Server, TellsAResetWhenTheClientGoes) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  s.codec->FeedEnd();
+  EXPECT_EQ(s.log, "head:GET.end reset:6 closed ");
+  EXPECT_TRUE(s.codec->wants_close());
+}
+
+TEST(Http1Server, LeavesInputWhilePaused) {
+  ServerSide s;
+  s.on_head = [&] { s.stream->PauseReading(true); };
+  ASSERT_TRUE(s.Feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"));
+  EXPECT_EQ(s.in.size(), 3U);
+  const int before = s.wakes;
+  s.stream->PauseReading(false);
+  EXPECT_EQ(s.wakes, before + 1);
+  ASSERT_TRUE(s.Feed(""));
+  EXPECT_EQ(s.body, "abc");
+}
+
+TEST(Http1Server, TellsWatermarks) {
+  http::CodecOptions options;
+  options.high_watermark = 1000;
+  ServerSide s(options);
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  s.stream->SendHead({.version = {}, .status = 200, .reason = {}, .headers = {}}, false);
+  Buffer data(std::string(2000, 'x'));
+  s.stream->SendData(data, false);
+  EXPECT_TRUE(s.stream->above_high_watermark());
+  s.codec->output().Drain(800);
+  s.codec->OnOutputDrained();
+  EXPECT_TRUE(s.stream->above_high_watermark());
+  s.TakeOutput();
+  EXPECT_FALSE(s.stream->above_high_watermark());
+  EXPECT_TRUE(s.log.ends_with("low "));
+}
+
+TEST(Http1Server, DrainsAfterTheRunningRequest) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n"));
+  s.codec->StartDrain();
+  EXPECT_FALSE(s.codec->wants_close());
+  s.Reply(200, "x");
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx");
+  EXPECT_TRUE(s.codec->wants_close());
+}
+
+TEST(Http1Server, MayResetInsideAnEvent) {
+  ServerSide s;
+  s.on_head = [&] { s.stream->Reset(ResetReason::kInternal); };
+  ASSERT_TRUE(s.Feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"));
+  EXPECT_EQ(s.log, "head:POST closed ");
+  EXPECT_TRUE(s.codec->wants_close());
+}
+
+TEST(Http1Client, SendsRequestsAndReusesTheConnection) {
+  ClientSide c;
+  http::RequestHead get = c.Request();
+  get.headers.Add("X-Case", "1");
+  EXPECT_EQ(c.Send(get), "GET / HTTP/1.1\r\nHost: a\r\nX-Case: 1\r\n\r\n");
+  ASSERT_TRUE(c.Feed("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
+  EXPECT_EQ(c.log, "head:200 data.end closed free ");
+  EXPECT_EQ(c.body, "hi");
+  EXPECT_EQ(c.head.reason, "OK");
+  EXPECT_EQ(c.Send(c.Request("POST")), "POST / HTTP/1.1\r\nHost: a\r\ncontent-length: 0\r\n\r\n");
+}
+
+TEST(Http1Client, ReadsBodiesOfEachKind) {
+  ClientSide c;
+  c.Send(c.Request());
+  ASSERT_TRUE(c.Feed("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nt: v\r\n\r\n"));
+  EXPECT_EQ(c.log, "info:100 head:200 data trailers:1 closed free ");
+  c.log.clear();
+  c.Send(c.Request("HEAD"));
+  ASSERT_TRUE(c.Feed("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"));
+  EXPECT_EQ(c.log, "head:200.end closed free ");
+  c.log.clear();
+  c.Send(c.Request());
+  ASSERT_TRUE(c.Feed("HTTP/1.1 200\r\n\r\nuntil the end"));
+  EXPECT_EQ(c.log, "goaway head:200 data ");
+  c.codec->FeedEnd();
+  EXPECT_EQ(c.body, "until the end");
+  EXPECT_EQ(c.log, "goaway head:200 data data.end closed ");
+  EXPECT_TRUE(c.codec->wants_close());
+}
+
+TEST(Http1Client, SendsChunkedWhenTheLengthIsUnknown) {
+  ClientSide c;
+  c.Send(c.Request("PUT"), false);
+  Buffer data("abc");
+  c.stream->SendData(data, true);
+  EXPECT_EQ(c.TakeOutput(), "3\r\nabc\r\n0\r\n\r\n");
+}
+
+TEST(Http1Client, RefusesAnswersThatItDidNotAskFor) {
+  for (std::string_view bytes :
+       {"HTTP/1.1 101 Switching Protocols\r\n\r\n", "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", "HTTP/2 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 099 No\r\n\r\n", "garbage\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"}) {
+    ClientSide c;
+    c.Send(c.Request());
+    EXPECT_FALSE(c.Feed(bytes)) << bytes;
+    EXPECT_TRUE(c.log.ends_with("reset:3 closed ")) << bytes << " " << c.log;
+    EXPECT_TRUE(c.codec->wants_close());
+  }
+  ClientSide idle;
+  EXPECT_FALSE(idle.Feed("HTTP/1.1 200 OK\r\n\r\n"));
+}
+
+TEST(Http1Client, TellsAnEndThatCutsTheBody) {
+  ClientSide c;
+  c.Send(c.Request());
+  ASSERT_TRUE(c.Feed("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"));
+  c.codec->FeedEnd();
+  EXPECT_TRUE(c.log.ends_with("reset:6 closed "));
+}
+
+TEST(Http1Client, HoldsTunnelBytesUntilTheServerAgrees) {
+  ClientSide c;
+  http::RequestHead up = c.Request();
+  up.protocol = "websocket";
+  EXPECT_EQ(c.Send(up, false), "GET / HTTP/1.1\r\nHost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n");
+  Buffer data("early");
+  c.stream->SendData(data, false);
+  EXPECT_EQ(c.TakeOutput(), "");
+  ASSERT_TRUE(c.Feed("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nback"));
+  EXPECT_EQ(c.TakeOutput(), "early");
+  EXPECT_EQ(c.body, "back");
+}
+
+TEST(Http1Client, GivesUpTheRequestWhenTheAnswerIsAlreadyComplete) {
+  ClientSide c;
+  c.Send(c.Request("POST"), false);
+  ASSERT_TRUE(c.Feed("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"));
+  EXPECT_EQ(c.log, "head:413.end goaway closed ");
+  EXPECT_TRUE(c.codec->wants_close());
+}
+
+}  // namespace
+}  // namespace plait::http1
