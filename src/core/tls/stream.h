@@ -1,0 +1,30 @@
+#pragma once
+// TLS over a stream. OnOpen comes after the handshake with tls() facts; OnFailed tells why it failed, failure() in words.
+// No buffer is held while the connection idles. Same thread rules as io::Stream.
+#include <memory>
+#include <string>
+
+#include "core/io/loop.h"
+#include "core/io/stream.h"
+#include "core/tls/context.h"
+#include "core/tls/facts.h"
+
+namespace plait::tls {
+
+struct WrapOptions {
+  std::string sni;                // client: server name; empty: none is sent
+  std::string expected_identity;  // exactly this SPIFFE URI must be in the peer's certificate; empty: PeerPolicy alone
+  std::vector<std::string> alpn;  // client: instead of the Context's; empty: the Context's
+  std::string session_key;        // client: sessions are resumed among connections with the same key (the endpoint)
+  Duration handshake_timeout = std::chrono::seconds(10);
+};
+
+// `initial`: bytes of the peer that were read before (protocol detection).
+std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::shared_ptr<const Context> context,
+                                 WrapOptions options = {}, Buffer initial = {});
+
+// Why the TLS layer of this stream failed, for %UPSTREAM_TRANSPORT_FAILURE_REASON% and people; empty when it did not
+// or when it is no TLS stream.
+std::string FailureOf(const io::Stream& stream);
+
+}  // namespace plait::tls

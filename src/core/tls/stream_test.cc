@@ -1,0 +1,241 @@
+#include "core/tls/stream.h"
+
+#include <gtest/gtest.h>
+
+#include "core/io/socket.h"
+#include "core/tls/test_pki.h"
+
+namespace plait::tls {
+namespace {
+using namespace std::chrono_literals;
+
+constexpr const char* kClient = "spiffe://cluster.local/ns/default/sa/client";
+constexpr const char* kServer = "spiffe://cluster.local/ns/default/sa/server";
+
+class End final : public io::StreamEvents {
+ public:
+  explicit End(std::unique_ptr<io::Stream> s) : stream(std::move(s)) { stream->SetEvents(this); }
+  void OnOpen() override { open = true; }
+  void OnReadable() override {
+    for (;;) {
+      const auto n = stream->Read(received, 1'000'000);
+      if (!n) ended = n.error();
+      if (!n || *n == 0) return;
+    }
+  }
+  void OnWritable() override {}
+  void OnFailed(Error e) override { failed = e; }
+  std::unique_ptr<io::Stream> stream;
+  bool open = false;
+  Buffer received;
+  std::optional<Error> ended, failed;
+};
+
+struct Handshake {
+  io::Loop& loop;
+  std::unique_ptr<End> client, server;
+  Handshake(io::Loop& the_loop, std::shared_ptr<const Context> client_context, std::shared_ptr<const Context> server_context, WrapOptions options = {})
+      : loop(the_loop) {
+    auto [a, b] = io::StreamPair(loop);
+    client = std::make_unique<End>(Wrap(loop, std::move(a), std::move(client_context), std::move(options)));
+    server = std::make_unique<End>(Wrap(loop, std::move(b), std::move(server_context)));
+    loop.RunUntil([&] { return Settled(); }, 5s);
+  }
+  bool Settled() const { return server->failed || client->failed || (server->open && client->open); }
+  // A client learns of its refusal only when it reads (TLS 1.3).
+  bool Works() {
+    Buffer ping("ping");
+    if (!server->open || !client->open || !client->stream->Write(ping)) return false;
+    loop.RunUntil([&] { return server->received.size() == 4 || server->ended || client->ended; }, 5s);
+    return server->received.ToString() == "ping";
+  }
+};
+
+ContextOptions Options(bool server, const Identity& identity, const std::string& bundle) {
+  ContextOptions out;
+  out.server = server;
+  out.identities = {identity};
+  out.bundle_pem = bundle;
+  out.alpn = {"istio-http/1.1", "istio"};
+  out.peer.trust_domains = {"cluster.local"};
+  return out;
+}
+
+std::shared_ptr<const Context> Make(const ContextOptions& options) {
+  auto made = Context::Make(options);
+  EXPECT_TRUE(made) << made.error().ToString();
+  return *made;
+}
+
+class Tls : public ::testing::Test {
+ protected:
+  io::Loop loop;
+  TestCa ca;
+  Identity client_id = ca.Issue(kClient);
+  Identity server_id = ca.Issue(kServer);
+  ContextOptions client_options = Options(false, client_id, ca.root_pem());
+  ContextOptions server_options = Options(true, server_id, ca.root_pem());
+};
+
+TEST_F(Tls, BothSidesKnowTheOtherAfterAMutualHandshake) {
+  Handshake h(loop, Make(client_options), Make(server_options), {.sni = "outbound_.80_._.server", .expected_identity = kServer, .alpn = {}, .session_key = {}});
+  ASSERT_TRUE(h.Works()) << FailureOf(*h.client->stream) << FailureOf(*h.server->stream);
+  EXPECT_EQ(h.server->stream->tls()->peer_identity, kClient);
+  EXPECT_EQ(h.client->stream->tls()->peer_identity, kServer);
+  EXPECT_EQ(h.server->stream->tls()->sni, "outbound_.80_._.server");
+  EXPECT_EQ(h.server->stream->tls()->alpn, "istio-http/1.1");
+  EXPECT_EQ(h.client->stream->tls()->version, "TLSv1.3");
+  EXPECT_EQ(h.client->stream->tls()->cipher, "TLS_AES_128_GCM_SHA256");
+}
+
+TEST_F(Tls, SpeaksTls12WithAnOlderPeer) {
+  client_options.tls13 = false;
+  Handshake h(loop, Make(client_options), Make(server_options));
+  ASSERT_TRUE(h.Works());
+  EXPECT_EQ(h.server->stream->tls()->version, "TLSv1.2");
+  EXPECT_EQ(h.server->stream->tls()->peer_identity, kClient);
+}
+
+TEST_F(Tls, RefusesAServerOfAnotherIdentityAndSaysWhich) {
+  Handshake h(loop, Make(client_options), Make(server_options), {.sni = {}, .expected_identity = "spiffe://cluster.local/ns/default/sa/other", .alpn = {}, .session_key = {}});
+  ASSERT_TRUE(h.client->failed);
+  EXPECT_EQ(h.client->failed->code, Errc::kDenied);
+  EXPECT_NE(FailureOf(*h.client->stream).find(kServer), std::string::npos);
+}
+
+TEST_F(Tls, RefusesCertificatesOfAForeignRootOrOutOfTime) {
+  const TestCa foreign("foreign root");
+  for (const Identity& bad : {foreign.Issue(kClient), ca.Issue(kClient, {}, -1h)}) {
+    client_options.identities = {bad};
+    Handshake h(loop, Make(client_options), Make(server_options));
+    EXPECT_FALSE(h.Works());
+    EXPECT_NE(FailureOf(*h.server->stream).find("peer certificate"), std::string::npos);
+  }
+}
+
+TEST_F(Tls, RefusesAnotherTrustDomainAndAPeerWithoutIdentity) {
+  for (const Identity& bad : {ca.Issue("spiffe://evil.local/ns/default/sa/client"), ca.Issue("", "client.example.com"), ca.Issue("https://cluster.local/")}) {
+    client_options.identities = {bad};
+    Handshake h(loop, Make(client_options), Make(server_options));
+    EXPECT_FALSE(h.Works());
+  }
+}
+
+TEST_F(Tls, RefusesAClientWithoutCertificateWhenOneIsRequired) {
+  client_options.identities.clear();
+  Handshake required(loop, Make(client_options), Make(server_options));
+  EXPECT_FALSE(required.Works());
+  server_options.peer.certificate = PeerPolicy::Certificate::kOptional;
+  Handshake optional(loop, Make(client_options), Make(server_options));
+  EXPECT_TRUE(optional.Works());
+  EXPECT_FALSE(optional.server->stream->tls()->peer_certificate);
+}
+
+TEST_F(Tls, MatchesSubjectAlternativeNames) {
+  using M = SanMatcher::Match;
+  using T = SanMatcher::Type;
+  struct Case {
+    SanMatcher matcher;
+    bool accepted;
+  };
+  const Identity named = ca.Issue(kServer, "*.example.com");
+  for (const auto& [matcher, accepted] : std::vector<Case>{{{T::kUri, M::kExact, kServer}, true},
+                                                           {{T::kUri, M::kPrefix, "spiffe://cluster.local/ns/default/"}, true},
+                                                           {{T::kUri, M::kSuffix, "/sa/other"}, false},
+                                                           {{T::kUri, M::kRegex, "spiffe://.*/sa/(server|x)"}, true},
+                                                           {{T::kUri, M::kRegex, "spiffe"}, false},
+                                                           {{T::kDns, M::kExact, "a.example.com"}, true},
+                                                           {{T::kDns, M::kExact, "a.b.example.com"}, false},
+                                                           {{T::kEmail, M::kExact, kServer}, false},
+                                                           {{T::kAny, M::kContains, "example"}, true}}) {
+    client_options.peer.sans = {matcher};
+    server_options.identities = {named};
+    Handshake h(loop, Make(client_options), Make(server_options));
+    EXPECT_EQ(h.Works(), accepted) << matcher.value;
+  }
+}
+
+TEST_F(Tls, ResumesASessionAndJudgesThePeerAgain) {
+  const auto client = Make(client_options);
+  const auto server = Make(server_options);
+  const WrapOptions options{.sni = {}, .expected_identity = kServer, .alpn = {}, .session_key = "10.0.0.1:80"};
+  const auto resumed = [&](const WrapOptions& with, std::shared_ptr<const Context> to) {
+    Handshake h(loop, client, std::move(to), with);
+    EXPECT_TRUE(h.Works());
+    Buffer pong("pong");
+    EXPECT_TRUE(h.server->stream->Write(pong));  // brings the tickets along
+    loop.RunUntil([&] { return h.client->received.size() == 4; }, 5s);
+    EXPECT_EQ(h.server->stream->tls()->peer_identity, kClient);
+    return h.client->stream->tls()->resumed;
+  };
+  EXPECT_FALSE(resumed(options, server));
+  EXPECT_TRUE(resumed(options, server));
+  WrapOptions elsewhere = options;
+  elsewhere.session_key = "10.0.0.2:80";
+  EXPECT_FALSE(resumed(elsewhere, server));
+  EXPECT_FALSE(resumed(options, Make(server_options)));  // new certificates or roots: a new Context, no old session
+}
+
+TEST_F(Tls, ServesTheCertificateThatFitsTheServerName) {
+  server_options.identities = {ca.Issue("", "default.example.com"), ca.Issue("", "*.shop.example.com")};
+  server_options.peer.certificate = PeerPolicy::Certificate::kNone;
+  client_options.peer.trust_domains.clear();
+  const auto server = Make(server_options);
+  for (const auto& [sni, san] : std::vector<std::pair<std::string, std::string>>{{"a.shop.example.com", "*.shop.example.com"}, {"else", "default.example.com"}, {"", "default.example.com"}}) {
+    Handshake h(loop, Make(client_options), server, {.sni = sni, .expected_identity = {}, .alpn = {}, .session_key = {}});
+    ASSERT_TRUE(h.Works());
+    EXPECT_EQ(h.client->stream->tls()->peer_dns_sans.front(), san);
+  }
+}
+
+TEST_F(Tls, CarriesManyBytesAndBothHalfCloses) {
+  Handshake h(loop, Make(client_options), Make(server_options));
+  ASSERT_TRUE(h.Works());
+  const std::string big(5'000'000, 'x');
+  Buffer up(big);
+  EXPECT_TRUE(loop.RunUntil(
+      [&] {
+        EXPECT_TRUE(h.client->stream->Write(up));
+        return up.empty();
+      },
+      10s));
+  h.client->stream->ShutdownWrite();
+  EXPECT_TRUE(loop.RunUntil([&] { return h.server->ended.has_value(); }, 10s));
+  EXPECT_EQ(h.server->ended->code, Errc::kPeerClosed);
+  EXPECT_EQ(h.server->received.size(), big.size() + 4);
+  Buffer answer("still here");
+  EXPECT_TRUE(h.server->stream->Write(answer));
+  EXPECT_TRUE(loop.RunUntil([&] { return h.client->received.size() == 10; }, 5s));
+}
+
+TEST_F(Tls, GarbageInsteadOfAHelloFailsWithAReason) {
+  auto [a, b] = io::StreamPair(loop);
+  End server(Wrap(loop, std::move(b), Make(server_options)));
+  End client(std::move(a));
+  loop.RunUntil([&] { return client.open; }, 5s);
+  Buffer garbage("GET / HTTP/1.1\r\n\r\n");
+  ASSERT_TRUE(client.stream->Write(garbage));
+  EXPECT_TRUE(loop.RunUntil([&] { return server.failed.has_value(); }, 5s));
+  EXPECT_NE(FailureOf(*server.stream).find("TLS handshake failed"), std::string::npos);
+}
+
+TEST_F(Tls, ASilentPeerTimesOut) {
+  auto [a, b] = io::StreamPair(loop);
+  End server(Wrap(loop, std::move(b), Make(server_options), {.sni = {}, .expected_identity = {}, .alpn = {}, .session_key = {}, .handshake_timeout = 20ms}));
+  EXPECT_TRUE(loop.RunUntil([&] { return server.failed.has_value(); }, 5s));
+  EXPECT_EQ(server.failed->code, Errc::kTimedOut);
+}
+
+TEST(Context, SaysWhatIsWrongWithItsParts) {
+  const TestCa ca;
+  ContextOptions options = Options(true, ca.Issue(kServer), ca.root_pem());
+  options.identities[0].key_pem = PrivateKey::Generate().ToPem();
+  EXPECT_NE(Context::Make(options).error().message.find("does not belong"), std::string::npos);
+  options = Options(true, ca.Issue(kServer), "no certificate");
+  EXPECT_NE(Context::Make(options).error().message.find("trust bundle"), std::string::npos);
+  options = Options(true, {"", ""}, ca.root_pem());
+  EXPECT_NE(Context::Make(options).error().message.find("certificate chain 1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace plait::tls
