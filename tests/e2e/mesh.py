@@ -1,0 +1,183 @@
+"""A mesh for the end-to-end tests: `plait up` as an unprivileged user, with real processes in network namespaces.
+
+Started by root, everything of the mesh runs under a user id of its own that owns nothing else, so that whatever is left
+behind can be seen (and is a failure).
+"""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BIN = pathlib.Path(os.environ.get("PLAIT_BIN", ROOT / "build/release/bin"))
+SAMPLES = ROOT / "samples"
+# A user that nobody else is. Not in /etc/passwd: the mesh must not need that.
+TEST_UID = 64123
+
+
+def unprivileged(command):
+    """`command` as the test user; as it is when the tests do not run as root."""
+    if os.geteuid() != 0:
+        return command
+    return ["setpriv", f"--reuid={TEST_UID}", f"--regid={TEST_UID}", "--clear-groups", "--", *command]
+
+
+def until(condition, seconds, what):
+    """Waits until `condition()` gives something true, and returns it."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if result := condition():
+                return result
+        except (AssertionError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            last = error
+        else:
+            last = None
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s in vain: {what}" + (f" ({last!r})" if last else ""))
+        select.select([], [], [], 0.02)
+
+
+class Mesh:
+    def __init__(self, folder, directory, concurrency=None, name="default"):
+        self.folder, self.directory, self.name = folder, pathlib.Path(directory), name
+        self.concurrency = concurrency
+        self.env = {
+            **{k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TERM", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")},
+            "HOME": str(folder / "home"), "XDG_RUNTIME_DIR": str(folder / "run"), "XDG_STATE_HOME": str(folder / "state"),
+        }
+        for part in ("home", "run", "state"):
+            (folder / part).mkdir(mode=0o700, exist_ok=True)
+            if os.geteuid() == 0:
+                os.chown(folder / part, TEST_UID, TEST_UID)
+        self.process = None
+        self.output = folder / "up.out"
+
+    # -- the command line ---------------------------------------------------
+    def plait(self, *arguments, check=True, timeout=60, stdin=None):
+        """Runs `plait ARGUMENTS` as the test user."""
+        result = subprocess.run(
+            unprivileged([str(BIN / "plait"), *arguments]), env=self.env, timeout=timeout, input=stdin,
+            stdin=None if stdin is not None else subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if check and result.returncode != 0:
+            raise AssertionError(f"plait {' '.join(arguments)}: exit {result.returncode}\n{result.stdout}\n{result.stderr}\n{self.tail()}")
+        return result
+
+    def named(self, verb, *arguments, **options):
+        return self.plait(verb, "--name", self.name, *arguments, **options)
+
+    def exec(self, workload, *command, check=True, timeout=60, stdin=None):
+        return self.named("exec", workload, "--", *command, check=check, timeout=timeout, stdin=stdin)
+
+    def start(self, *arguments, wait=30):
+        command = [str(BIN / "plait"), "up", str(self.directory), "--name", self.name, "--port", "0", *arguments]
+        if self.concurrency:
+            command += ["--concurrency", str(self.concurrency)]
+        with open(self.output, "wb") as out:
+            self.process = subprocess.Popen(unprivileged(command), env=self.env, stdin=subprocess.DEVNULL, stdout=out,
+                                            stderr=subprocess.STDOUT, start_new_session=True)
+        self.wait_ready(wait)
+        return self
+
+    def wait_ready(self, seconds=30):
+        def ready():
+            if self.process.poll() is not None:
+                raise SystemExit
+            status = self.status()
+            return status["state"] == "ready" and status
+        try:
+            return until(ready, seconds, "the mesh is ready")
+        except SystemExit:
+            raise AssertionError(f"plait up ended with {self.process.returncode}:\n{self.tail()}") from None
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.tail()}") from None
+
+    def stop(self, seconds=40):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"plait up did not end within {seconds} s of SIGTERM\n{self.tail()}") from None
+        return self.process.returncode if self.process else None
+
+    def tail(self, lines=60):
+        out = self.output.read_text(errors="replace").splitlines()[-lines:] if self.output.exists() else []
+        for log in sorted((self.folder / "run").glob("plait/*/logs/**/*.log")):
+            out += [f"--- {log.relative_to(self.folder)}"] + log.read_text(errors="replace").splitlines()[-8:]
+        return "\n".join(out)
+
+    # -- what is there ------------------------------------------------------
+    def status(self):
+        return json.loads(self.named("status", "-o", "json").stdout)
+
+    def pods(self, prefix=""):
+        return [w for w in self.status()["workloads"] if w["name"].startswith(prefix)]
+
+    @property
+    def url(self):
+        return self.status()["url"]
+
+    def get(self, path, headers=None, timeout=10):
+        """GET through the gateway: (status, body)."""
+        request = urllib.request.Request(self.url.rstrip("/") + path, headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def admin(self, workload, path, method="GET"):
+        return self.exec(workload, "curl", "-sS", "-X", method, f"http://127.0.0.1:15000{path}").stdout
+
+    def metrics(self, workload, name):
+        """[(labels, value)] of a series of the workload's proxy."""
+        out = []
+        for line in self.admin(workload, "/stats/prometheus").splitlines():
+            if match := re.fullmatch(rf"{name}\{{(.*)\}} ([0-9.e+]+)", line):
+                out.append((dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[1])), float(match[2])))
+        return out
+
+    # -- traffic ------------------------------------------------------------
+    def load(self, workload, url, *arguments, timeout=120):
+        result = self.exec(workload, "plait-demo-app", "load", url, *arguments, check=False, timeout=timeout)
+        try:
+            return json.loads(result.stdout)
+        except ValueError:
+            raise AssertionError(f"load gave no report: {result}\n{self.tail()}") from None
+
+    @contextlib.contextmanager
+    def load_while(self, workload, url, *arguments):
+        """Load runs while the body runs; yields a dict that holds the report afterwards."""
+        command = [str(BIN / "plait"), "exec", "--name", self.name, workload, "--", "plait-demo-app", "load", url, *arguments]
+        process = subprocess.Popen(unprivileged(command), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        report = {}
+        try:
+            yield report
+        finally:
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=60)
+        report.update(json.loads(out) if out.strip() else {"broken": err})
+
+
+def leftovers():
+    """Processes of the test user; the tests run as root see them all."""
+    found = subprocess.run(["ps", "-o", "pid=,args=", "-u", str(TEST_UID)], capture_output=True, text=True, check=False)
+    return [line for line in found.stdout.splitlines() if "<defunct>" not in line]
+
+
+def copy_sample(folder, name="bookinfo"):
+    target = folder / name
+    shutil.copytree(SAMPLES / name, target)
+    return target
