@@ -1,0 +1,101 @@
+#include "local/paths.h"
+
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "core/base/strings.h"
+
+namespace plait::local {
+namespace {
+
+// sockaddr_un holds 107 characters.
+constexpr std::size_t kMaxSocketPath = 107;
+
+std::string Env(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+bool IsOwnFolder(const std::string& path) {
+  struct stat info{};
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid();
+}
+
+bool IsName(std::string_view name) {
+  if (name.empty() || name.size() > 40 || name.front() == '-') return false;
+  for (const char c : name)
+    if (!(c >= 'a' && c <= 'z') && !IsDigit(c) && c != '-') return false;
+  return true;
+}
+
+std::string Home() {
+  if (const std::string home = Env("HOME"); !home.empty()) return home;
+  const passwd* entry = getpwuid(geteuid());
+  return entry && entry->pw_dir ? entry->pw_dir : "";
+}
+
+}  // namespace
+
+std::string MeshPaths::LogOf(std::string_view ns, std::string_view pod, std::string_view container) const {
+  return logs() + "/" + std::string(ns) + "/" + std::string(pod) + "/" + std::string(container) + ".log";
+}
+
+Outcome<MeshPaths> ResolvePaths(std::string_view name) {
+  if (!IsName(name))
+    return Explain(Errc::kInvalidInput, "\"" + std::string(name) + "\" cannot be the name of a mesh",
+                   "use up to 40 lower-case letters, digits and '-'");
+  MeshPaths paths{.name = std::string(name)};
+  const std::string runtime = Env("XDG_RUNTIME_DIR");
+  paths.run = runtime + "/plait/" + paths.name;
+  if (runtime.empty() || !IsOwnFolder(runtime) || paths.control_socket().size() > kMaxSocketPath)
+    paths.run = "/tmp/plait-" + std::to_string(geteuid()) + "/" + paths.name;
+
+  if (const std::string state = Env("PLAIT_STATE_DIR"); !state.empty()) {
+    paths.state = std::filesystem::absolute(state).string();
+  } else if (const std::string xdg = Env("XDG_STATE_HOME"); !xdg.empty()) {
+    paths.state = xdg + "/plait/" + paths.name;
+  } else {
+    const std::string home = Home();
+    if (home.empty() || home == "/")
+      return Explain(Errc::kNotFound, "this user has no home folder for the mesh's certificates", "set PLAIT_STATE_DIR");
+    paths.state = home + "/.local/state/plait/" + paths.name;
+  }
+  return paths;
+}
+
+std::string BinaryFolder() {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? "." : self.parent_path().string();
+}
+
+Outcome<> MakeFolders(const std::string& path) {
+  for (std::size_t slash = 1; slash != std::string::npos;) {
+    slash = path.find('/', slash + 1);
+    const std::string part = path.substr(0, slash);
+    if (mkdir(part.c_str(), 0700) != 0 && errno != EEXIST)
+      return Explain(Errc::kDenied, "cannot make the folder " + part + ": " + strerror(errno));
+  }
+  return {};
+}
+
+Outcome<> MakePrivateFolder(const std::string& path) {
+  if (Outcome<> made = MakeFolders(path); !made) return made;
+  struct stat info{};
+  if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 0077) != 0)
+    return Explain(Errc::kDenied, path + " is not a folder of this user alone", "remove it, or set XDG_RUNTIME_DIR");
+  return {};
+}
+
+void RemoveTree(const std::string& path) {
+  std::error_code ignored;  // what cannot be removed belongs to somebody else or is in use: the next start says so
+  std::filesystem::remove_all(path, ignored);
+}
+
+}  // namespace plait::local

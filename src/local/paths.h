@@ -1,0 +1,38 @@
+#pragma once
+// Where a mesh keeps its files (semantics.md 8): run files go with the mesh, state (CA root, last good) stays.
+#include <string>
+#include <string_view>
+
+#include "core/base/result.h"
+
+namespace plait::local {
+
+struct MeshPaths {
+  std::string name;   // "default" or --name
+  std::string run;    // $XDG_RUNTIME_DIR/plait/<name> or /tmp/plait-<uid>/<name>
+  std::string state;  // $PLAIT_STATE_DIR, $XDG_STATE_HOME/plait/<name> or ~/.local/state/plait/<name>
+
+  std::string lock() const { return run + "/lock"; }
+  std::string control_socket() const { return run + "/control.sock"; }
+  std::string logs() const { return run + "/logs"; }
+  std::string overlay() const { return run + "/overlay"; }  // YAML that `plait test` adds
+  std::string proxies() const { return run + "/proxies"; }  // bootstrap and token of each proxy
+  std::string mount_point() const { return run + "/root"; } // where roots of containers are built, in their namespace
+  // logs/<namespace>/<pod>/<container>.log
+  std::string LogOf(std::string_view ns, std::string_view pod, std::string_view container) const;
+};
+
+// From the environment and the user's id. Touches nothing but stat. Errors: an impossible name, no home.
+Outcome<MeshPaths> ResolvePaths(std::string_view name);
+
+// The folder of the running executable; plaitd, plait-proxy and samples are found from there.
+std::string BinaryFolder();
+
+// mkdir -p with mode 0700 for what it makes.
+Outcome<> MakeFolders(const std::string& path);
+// Below a folder that others can write (/tmp) the parent must be ours alone: made 0700, and refused if it is not.
+Outcome<> MakePrivateFolder(const std::string& path);
+// rm -r of a folder that is ours; missing is fine. Does not follow links nor cross into other file systems.
+void RemoveTree(const std::string& path);
+
+}  // namespace plait::local

@@ -1,0 +1,151 @@
+#include "node/capture_rules.h"
+
+#include <functional>
+
+#include "core/base/strings.h"
+
+namespace plait::node {
+namespace {
+
+// Ports of the proxy that callers outside the workload reach directly: merged metrics, readiness, Prometheus.
+constexpr const char* kProxyPorts = "15020, 15021, 15090";
+
+std::string PortList(const std::vector<Port>& ports) {
+  std::string out;
+  for (const Port port : ports) out += (out.empty() ? "" : ", ") + std::to_string(port.value);
+  return out;
+}
+
+std::string RangeList(const std::vector<io::Cidr>& ranges, bool v4) {
+  std::string out;
+  for (const io::Cidr& range : ranges)
+    if (range.base.is_v4() == v4) out += (out.empty() ? "" : ", ") + range.ToString();
+  return out;
+}
+
+std::string Set(std::string_view name, std::string_view type, const std::string& elements) {
+  std::string out = "  set " + std::string(name) + " { type " + std::string(type) + "; flags interval; auto-merge;";
+  if (!elements.empty()) out += " elements = { " + elements + " }";
+  return out + " }\n";
+}
+
+std::string Sets(const CaptureRules& rules) {
+  std::string excluded_in = kProxyPorts;
+  if (!rules.exclude_inbound_ports.empty()) excluded_in += ", " + PortList(rules.exclude_inbound_ports);
+  std::string out = Set("in_excl", "inet_service", excluded_in);
+  out += Set("in_incl", "inet_service", PortList(rules.include_inbound_ports));
+  out += Set("out_excl", "inet_service", PortList(rules.exclude_outbound_ports));
+  out += Set("out_excl4", "ipv4_addr", RangeList(rules.exclude_outbound_ranges, true));
+  out += Set("out_excl6", "ipv6_addr", RangeList(rules.exclude_outbound_ranges, false));
+  out += Set("out_incl4", "ipv4_addr", RangeList(rules.include_outbound_ranges, true));
+  out += Set("out_incl6", "ipv6_addr", RangeList(rules.include_outbound_ranges, false));
+  return out;
+}
+
+// The order matters: the proxy's own marks first, then DNS (also to 127.0.0.53), then what stays local.
+std::string OutputChain(const CaptureRules& rules) {
+  std::string out =
+      "  chain output { type nat hook output priority -100;\n"
+      "    meta mark 0x539 accept\n"
+      // The proxy calls its own workload by its pod address: through its inbound side, as from any other workload.
+      "    meta mark 0x53a oifname != \"lo\" accept\n"
+      "    meta mark 0x53a ip daddr 127.0.0.0/8 accept\n"
+      "    meta mark 0x53a ip6 daddr ::1 accept\n"
+      "    meta mark 0x53a meta l4proto tcp redirect to :15006\n";
+  if (rules.capture_dns)
+    out +=
+        "    udp dport 53 redirect to :15053\n"
+        "    tcp dport 53 redirect to :15053\n";
+  out +=
+      "    ip daddr 127.0.0.0/8 accept\n"
+      "    ip6 daddr ::1 accept\n"
+      "    ip daddr @out_excl4 accept\n"
+      "    ip6 daddr @out_excl6 accept\n"
+      "    tcp dport @out_excl accept\n";
+  if (rules.limit_outbound_ranges)
+    out +=
+        "    ip daddr @out_incl4 meta l4proto tcp redirect to :15001\n"
+        "    ip6 daddr @out_incl6 meta l4proto tcp redirect to :15001\n";
+  else
+    out += "    meta l4proto tcp redirect to :15001\n";
+  return out + "  }\n";
+}
+
+// The proxy's own sockets do not leave the mesh's ranges.
+std::string GuardChain(const CaptureRules& rules) {
+  if (rules.mesh_ranges.empty()) return "";
+  std::string out = "  chain guard { type filter hook output priority 0;\n";
+  for (const bool v4 : {true, false}) {
+    const std::string ranges = RangeList(rules.mesh_ranges, v4);
+    out += "    ct state new meta mark { 0x539, 0x53a } meta l4proto tcp oifname != \"lo\" ";
+    out += v4 ? "ip daddr != { " : "ip6 daddr != { ";
+    out += ranges.empty() ? (v4 ? "127.0.0.0/8" : "::1") : ranges;
+    out += " } reject with tcp reset\n";
+  }
+  return out + "  }\n";
+}
+
+Outcome<> ParsePorts(std::string_view name, std::string_view text, std::vector<Port>& out) {
+  for (const std::string_view part : Split(text, ',')) {
+    if (Trim(part).empty()) continue;
+    const Result<Port> port = ParsePort(Trim(part));
+    if (!port)
+      return Explain(Errc::kInvalidInput,
+                     "annotation " + std::string(name) + ": \"" + std::string(Trim(part)) + "\" is not a port",
+                     "write a comma-separated list of ports, such as \"8080,9090\"");
+    out.push_back(*port);
+  }
+  return {};
+}
+
+Outcome<> ParseRanges(std::string_view name, std::string_view text, std::vector<io::Cidr>& out) {
+  for (const std::string_view part : Split(text, ',')) {
+    if (Trim(part).empty()) continue;
+    const Result<io::Cidr> range = io::Cidr::Parse(Trim(part));
+    if (!range)
+      return Explain(Errc::kInvalidInput,
+                     "annotation " + std::string(name) + ": \"" + std::string(Trim(part)) + "\" is not an IP range",
+                     "write a comma-separated list of ranges, such as \"10.0.0.0/8,fd00::/8\"");
+    out.push_back(*range);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string ToNft(const CaptureRules& rules) {
+  std::string out = "table inet plait {\n" + Sets(rules);
+  out += "  chain prerouting { type nat hook prerouting priority dstnat;\n    tcp dport @in_excl accept\n";
+  out += rules.limit_inbound_ports ? "    tcp dport @in_incl redirect to :15006\n"
+                                   : "    meta l4proto tcp redirect to :15006\n";
+  out += "  }\n" + OutputChain(rules) + GuardChain(rules);
+  return out + "}\n";
+}
+
+Outcome<CaptureRules> RulesFromAnnotations(const std::vector<std::pair<std::string, std::string>>& annotations) {
+  CaptureRules rules;
+  const std::string_view prefix = "traffic.sidecar.istio.io/";
+  for (const auto& [name, value] : annotations) {
+    if (!name.starts_with(prefix)) continue;
+    const std::string_view key = std::string_view(name).substr(prefix.size());
+    const bool everything = Trim(value) == "*";
+    Outcome<> parsed;
+    if (key == "excludeInboundPorts") {
+      parsed = ParsePorts(name, value, rules.exclude_inbound_ports);
+    } else if (key == "excludeOutboundPorts") {
+      parsed = ParsePorts(name, value, rules.exclude_outbound_ports);
+    } else if (key == "excludeOutboundIPRanges") {
+      parsed = ParseRanges(name, value, rules.exclude_outbound_ranges);
+    } else if (key == "includeInboundPorts" && !everything) {
+      rules.limit_inbound_ports = true;
+      parsed = ParsePorts(name, value, rules.include_inbound_ports);
+    } else if (key == "includeOutboundIPRanges" && !everything) {
+      rules.limit_outbound_ranges = true;
+      parsed = ParseRanges(name, value, rules.include_outbound_ranges);
+    }
+    if (!parsed) return std::unexpected(parsed.error());
+  }
+  return rules;
+}
+
+}  // namespace plait::node

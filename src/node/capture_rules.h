@@ -1,0 +1,34 @@
+#pragma once
+// The nftables rules that take a workload's connections to its proxy, as text. What each annotation
+// `traffic.sidecar.istio.io/*` excludes or includes is decided here; semantics are those of Istio's istio-iptables.
+#include <string>
+#include <vector>
+
+#include "core/base/port.h"
+#include "core/io/address.h"
+
+namespace plait::node {
+
+struct CaptureRules {
+  // Where the proxy's own sockets may go directly; elsewhere they are rejected (the dial helper is the only way out).
+  // Empty: anywhere.
+  std::vector<io::Cidr> mesh_ranges;
+  bool capture_dns = true;
+  std::vector<Port> exclude_inbound_ports;
+  std::vector<Port> exclude_outbound_ports;
+  std::vector<io::Cidr> exclude_outbound_ranges;
+  // When set, only these are captured. (`*` = unset, as in Istio.)
+  bool limit_inbound_ports = false;
+  std::vector<Port> include_inbound_ports;
+  bool limit_outbound_ranges = false;
+  std::vector<io::Cidr> include_outbound_ranges;
+};
+
+// One table `inet plait` for a namespace that has none yet. No "add; delete; add" dance: after any deletion closing
+// the nftables socket waits for RCU (8 to 40 ms).
+std::string ToNft(const CaptureRules& rules);
+
+// Refuses what is not a list of ports or ranges, naming the annotation.
+Outcome<CaptureRules> RulesFromAnnotations(const std::vector<std::pair<std::string, std::string>>& annotations);
+
+}  // namespace plait::node
