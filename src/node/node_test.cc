@@ -1,0 +1,195 @@
+// Real namespaces, links and rules, in a child that unshares a user and a network namespace of its own.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <string>
+
+#include "core/io/socket.h"
+#include "node/capture_rules.h"
+#include "node/capture_sockets.h"
+#include "node/netns.h"
+#include "node/nft.h"
+#include "node/route_netlink.h"
+#include "node/sysctl.h"
+
+namespace plait::node {
+namespace {
+
+void WriteFile(const char* path, const std::string& text) {
+  io::UniqueFd fd(open(path, O_WRONLY));
+  if (write(fd.get(), text.data(), text.size()) < 0) _exit(98);
+}
+
+// Runs `body` as root of a new user and network namespace; its return value is empty or says what went wrong.
+std::string InNamespaces(const std::function<std::string()>& body) {
+  int report[2];
+  EXPECT_EQ(pipe(report), 0);
+  const uid_t uid = geteuid();
+  const gid_t gid = getegid();
+  const pid_t child = fork();
+  if (child == 0) {
+    std::string text = "no namespaces";
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0) {
+      WriteFile("/proc/self/setgroups", "deny");
+      WriteFile("/proc/self/uid_map", "0 " + std::to_string(uid) + " 1");
+      WriteFile("/proc/self/gid_map", "0 " + std::to_string(gid) + " 1");
+      text = body();
+    }
+    if (write(report[1], text.data(), text.size()) < 0) _exit(99);
+    _exit(0);
+  }
+  close(report[1]);
+  std::string text(4096, '\0');
+  const ssize_t n = read(report[0], text.data(), text.size());
+  text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  close(report[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? text : text + " (child died)";
+}
+
+template <class T>
+std::string Why(const Outcome<T>& outcome) {
+  return outcome ? "" : outcome.error().ToString();
+}
+
+io::IpAddress Ip(const char* text) { return *io::IpAddress::Parse(text); }
+
+TEST(CaptureRules, TextNamesWhatIsLeftOut) {
+  const auto rules = RulesFromAnnotations({{"traffic.sidecar.istio.io/excludeOutboundPorts", "25, 3306"},
+                                           {"traffic.sidecar.istio.io/includeInboundPorts", "*"},
+                                           {"traffic.sidecar.istio.io/excludeOutboundIPRanges", "10.9.0.0/16,fd01::/64"}});
+  ASSERT_TRUE(rules.has_value());
+  const std::string text = ToNft(*rules);
+  EXPECT_NE(text.find("elements = { 25, 3306 }"), std::string::npos);
+  EXPECT_NE(text.find("elements = { 10.9.0.0/16 }"), std::string::npos);
+  EXPECT_NE(text.find("elements = { fd01::/64 }"), std::string::npos);
+  EXPECT_NE(text.find("meta l4proto tcp redirect to :15006"), std::string::npos);
+}
+
+TEST(CaptureRules, RefusesAPortThatIsNone) {
+  const auto rules = RulesFromAnnotations({{"traffic.sidecar.istio.io/excludeInboundPorts", "80,http"}});
+  ASSERT_FALSE(rules.has_value());
+  EXPECT_NE(rules.error().message.find("\"http\" is not a port"), std::string::npos);
+}
+
+TEST(Nft, LoadsTheRulesWithEveryChoice) {
+  EXPECT_EQ(InNamespaces([] {
+              CaptureRules rules;
+              rules.mesh_ranges = {*io::Cidr::Parse("10.244.0.0/16"), *io::Cidr::Parse("fd00:10:244::/64")};
+              rules.exclude_inbound_ports = {Port{22}};
+              rules.exclude_outbound_ports = {Port{25}};
+              rules.exclude_outbound_ranges = {*io::Cidr::Parse("10.1.0.0/16"), *io::Cidr::Parse("fd01::/64")};
+              rules.limit_inbound_ports = rules.limit_outbound_ranges = true;
+              rules.include_inbound_ports = {Port{80}};
+              rules.include_outbound_ranges = {*io::Cidr::Parse("10.96.0.0/16")};
+              Nft nft;
+              return Why(nft.Run(ToNft(rules)));
+            }),
+            "");
+}
+
+TEST(Nft, SaysWhatIsWrong) {
+  const std::string text = InNamespaces([] { return Why(Nft().Run("add rule inet nowhere chain accept")); });
+  EXPECT_NE(text.find("nftables refuses the rules"), std::string::npos) << text;
+}
+
+TEST(CaptureSockets, TakeAConnectionToAnywhereAndKnowWhere) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              auto socket = RouteSocket::Open();
+              if (!socket) return Why(socket);
+              if (auto up = socket->Apply(RouteBatch().LinkUp("lo")); !up) return Why(up);
+              // A destination must have a route before the hook sees it.
+              RouteBatch routes;
+              routes.AddRoute(*io::Cidr::Parse("0.0.0.0/0"), 1, nullptr).AddRoute(*io::Cidr::Parse("::/0"), 1, nullptr);
+              if (auto done = socket->Apply(routes); !done) return Why(done);
+              auto sockets = OpenProxySockets(true);
+              if (!sockets) return Why(sockets);
+              if (auto loaded = Nft().Run(ToNft({})); !loaded) return Why(loaded);
+              for (const char* to : {"10.96.1.1:80", "[fd00:10:96::1]:80"}) {
+                sockaddr_storage native{};
+                const auto address = *io::SocketAddress::Parse(to);
+                const socklen_t length = address.ToNative(native);
+                io::UniqueFd client(::socket(native.ss_family, SOCK_STREAM, 0));
+                if (connect(client.get(), reinterpret_cast<sockaddr*>(&native), length) != 0) return "connect failed";
+                io::UniqueFd server(accept(sockets->front().fd.get(), nullptr, nullptr));
+                const auto destination = io::OriginalDestination(server.get());
+                if (!destination || destination->ToString() != to) return "wrong destination";
+              }
+              return "";
+            }),
+            "");
+}
+
+TEST(CaptureSockets, LeaveNoRoomBesideThem) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              if (auto up = RouteSocket::Open()->Apply(RouteBatch().LinkUp("lo")); !up) return Why(up);
+              auto sockets = OpenProxySockets(true);
+              if (!sockets) return Why(sockets);
+              io::UniqueFd other(socket(AF_INET, SOCK_DGRAM, 0));
+              const int one = 1;
+              setsockopt(other.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+              setsockopt(other.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+              sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(15053), .sin_addr = {htonl(0x7f000001)}, .sin_zero = {}};
+              return bind(other.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? "bound beside DNS" : "";
+            }),
+            "");
+}
+
+TEST(RouteSocket, ConnectsTwoNamespaces) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              auto home = CurrentNetns();
+              auto inner = NewNetns(home->get());
+              if (!inner) return Why(inner);
+              auto outside = RouteSocket::Open();
+              const MacAddress bridge_mac{2, 0, 0, 0, 0, 1};
+              const MacAddress mac{2, 0, 0, 0, 0, 2};
+              if (auto made = outside->Apply(RouteBatch().LinkUp("lo").AddBridge("plait0", bridge_mac, 1500)); !made)
+                return Why(made);
+              auto bridge = outside->IndexOf("plait0");
+              if (!bridge) return Why(bridge);
+              RouteBatch batch;
+              batch.AddAddress(*bridge, Ip("10.244.0.1"), 16)
+                  .LinkUp("plait0")
+                  .AddVeth({.name = "v2", .mac = {2, 0, 0, 0, 1, 2}, .peer_name = "eth0", .peer_mac = mac,
+                            .peer_netns = inner->get(), .master = *bridge, .mtu = 1500})
+                  .LinkUp("v2")
+                  .AddPermanentNeighbour(*bridge, Ip("10.244.0.2"), mac);
+              if (auto done = outside->Apply(batch); !done) return Why(done);
+              io::UniqueFd listener;
+              {
+                auto scope = NetnsScope::Enter(inner->get(), home->get());
+                auto inside = RouteSocket::Open();
+                auto eth = inside->IndexOf("eth0");
+                if (!eth) return Why(eth);
+                RouteBatch in;
+                const io::IpAddress gateway = Ip("10.244.0.1");
+                in.LinkUp("lo").AddAddress(*eth, Ip("10.244.0.2"), 32).LinkUp("eth0");
+                in.AddPermanentNeighbour(*eth, gateway, bridge_mac);
+                in.AddRoute(*io::Cidr::Parse("10.244.0.1"), *eth, nullptr);
+                in.AddRoute(*io::Cidr::Parse("0.0.0.0/0"), *eth, &gateway);
+                if (auto done = inside->Apply(in); !done) return Why(done);
+                if (auto set = WriteNetSysctl("ipv4/ip_unprivileged_port_start", "0"); !set) return Why(set);
+                auto listening = io::ListenOn(*io::SocketAddress::Parse("0.0.0.0:80"));
+                if (!listening) return Why(listening);
+                listener = std::move(*listening);
+              }
+              io::UniqueFd client(socket(AF_INET, SOCK_STREAM, 0));
+              sockaddr_in to{.sin_family = AF_INET, .sin_port = htons(80), .sin_addr = {htonl(0x0af40002)}, .sin_zero = {}};
+              if (connect(client.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) return "connect failed";
+              if (auto gone = outside->Apply(RouteBatch().DeleteNeighbour(*bridge, Ip("10.244.0.2")).DeleteLink("v2")); !gone)
+                return Why(gone);
+              const auto again = outside->Apply(RouteBatch().DeleteLink("v2"));
+              return again ? "a removed link was there" : "";
+            }),
+            "");
+}
+
+}  // namespace
+}  // namespace plait::node
