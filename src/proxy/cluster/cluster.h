@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,14 +38,14 @@ enum class ClusterStat : std::uint8_t {
   kCount,
 };
 
-class OutlierDetector;
+class OutlierDetector;  // outlier.h
 
 // What lives as long as the name is configured, whatever happens to configuration and endpoints.
 struct ClusterState {
-  explicit ClusterState(telemetry::Registry& registry, std::string_view stat_name);
+  ClusterState(telemetry::Registry& registry, std::string_view stat_name);
   std::array<ClusterLimits, 2> limits;  // by xds::RoutingPriority
   telemetry::Group stats;
-  std::shared_ptr<OutlierDetector> outlier;  // always there; does nothing without configuration
+  std::shared_ptr<OutlierDetector> outlier;  // null: never configured
   void Add(ClusterStat stat, std::uint64_t n = 1) const noexcept;
   void AddGauge(ClusterStat stat, std::int64_t n) const noexcept;
   void Record(ClusterStat stat, double value) const noexcept;
@@ -55,6 +56,8 @@ struct ClusterState {
 struct PriorityHosts {
   std::vector<HostPtr> all;
   std::vector<HostPtr> usable;     // outside of panic; degraded hosts only when there is no other
+  std::vector<double> all_weights;      // locality weights; both empty unless the cluster balances by them
+  std::vector<double> usable_weights;
   std::uint32_t load = 0;          // percent of requests that this priority takes
   bool panic = false;              // balances over `all`
 };
@@ -63,7 +66,7 @@ struct Cluster {
   std::shared_ptr<const xds::Cluster> config;
   std::shared_ptr<ClusterState> state;
   std::vector<PriorityHosts> priorities;
-  std::uint64_t generation = 0;
+  std::map<io::SocketAddress, HostPtr> by_address;  // only with pin_original_dst
 
   const std::string& name() const noexcept { return config->name; }
   // The TLS settings for a host; null: plaintext.

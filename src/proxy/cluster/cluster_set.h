@@ -61,7 +61,7 @@ class ClusterStore {
   // Names of EDS resources that the present clusters need, sorted.
   std::vector<std::string> NeededEndpoints() const;
   std::vector<ClusterPtr> All() const;        // visible ones, sorted by name (admin)
-  std::vector<ClusterPtr> AllWarming() const;
+  std::vector<std::shared_ptr<const xds::Cluster>> AllWarming() const;
   // Everything that is visible, as one update: for a worker that starts late.
   ClusterUpdate Snapshot() const;
   // Runs when `name` is visible, or with false when it was removed or `limit` passed. A later round. (semantics.md 6)
@@ -113,7 +113,8 @@ class ClusterSet {
   std::size_t size() const noexcept { return clusters_.size(); }
   // Called for each host that left a cluster, or whose cluster went: connection pools to it drain.
   void OnHostRemoved(std::function<void(const Cluster&, const HostPtr&)> call) { on_host_removed_ = std::move(call); }
-  // Drops ORIGINAL_DST hosts that were not used for their cluster's cleanup_interval; call about every second.
+  // Drops ORIGINAL_DST hosts that were not used for their cluster's cleanup_interval (and have no connection); call about
+  // every second. Idle pooled connections count as use: pools close them after their own idle time.
   void Sweep(MonotonicTime now);
 
  private:

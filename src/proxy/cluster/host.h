@@ -30,6 +30,7 @@ struct HostStats {
 // Which TLS settings of the cluster this host uses: an index into transport_socket_matches, or the cluster's own `tls`.
 inline constexpr std::uint32_t kDefaultTransport = UINT32_MAX;
 
+// Aligned to a cache line: its counters are written by all workers.
 class alignas(64) Host {
  public:
   struct Facts {
@@ -40,7 +41,6 @@ class alignas(64) Host {
     std::uint32_t transport = kDefaultTransport;
     bool tls_disabled_by_index = false;  // ORIGINAL_DST host that the index knows as plaintext
     xds::Locality locality;
-    std::uint32_t priority = 0;
     std::string istio_workload;  // metadata istio: workload
     friend bool operator==(const Facts&, const Facts&) = default;
   };
@@ -62,11 +62,16 @@ class alignas(64) Host {
   }
   bool degraded() const noexcept { return health() == xds::HealthStatus::kDegraded; }
 
+  // Main thread: what EDS says now.
+  void Update(std::uint32_t weight, xds::HealthStatus health) noexcept {
+    weight_.store(weight, std::memory_order_relaxed);
+    health_.store(health, std::memory_order_relaxed);
+  }
+
   // Statistics are written through const hosts, too: they are not part of what a host is.
   HostStats& stats() const noexcept { return stats_; }
 
  private:
-  friend class ClusterStore;
   friend class OutlierDetector;
   const Facts facts_;
   std::atomic<std::uint32_t> weight_;
@@ -76,10 +81,11 @@ class alignas(64) Host {
   std::atomic<std::uint32_t> consecutive_5xx_{0};
   std::atomic<std::uint32_t> consecutive_gateway_{0};
   std::atomic<std::uint32_t> consecutive_local_{0};
+  std::atomic<std::uint32_t> interval_total_{0};    // answers in this interval, for the success rate
+  std::atomic<std::uint32_t> interval_success_{0};
   // Main thread only.
   std::uint32_t ejections_ = 0;
   MonotonicTime ejected_at_{};
-  MonotonicTime added_at_{};
   mutable HostStats stats_;
 };
 using HostPtr = std::shared_ptr<const Host>;

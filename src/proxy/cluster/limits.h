@@ -12,9 +12,9 @@ namespace plait::proxy::cluster {
 class Limit {
  public:
   // False at the limit; nothing was taken then.
-  bool Take() noexcept {
-    const std::uint32_t before = used_.fetch_add(1, std::memory_order_relaxed);
-    if (before < most_.load(std::memory_order_relaxed)) return true;
+  bool Take() noexcept { return TakeUpTo(most()); }
+  bool TakeUpTo(std::uint32_t most) noexcept {
+    if (used_.fetch_add(1, std::memory_order_relaxed) < most) return true;
     used_.fetch_sub(1, std::memory_order_relaxed);
     return false;
   }
@@ -35,7 +35,7 @@ class ClusterLimits {
   Limit pending;
   Limit requests;
   // Retries obey max_retries, or the budget when there is one.
-  bool TakeRetry() noexcept;
+  bool TakeRetry() noexcept { return retries_.TakeUpTo(retries_most()); }
   void ReturnRetry() noexcept { retries_.Return(); }
   std::uint32_t retries_used() const noexcept { return retries_.used(); }
   std::uint32_t retries_most() const noexcept;

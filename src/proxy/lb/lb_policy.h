@@ -32,7 +32,9 @@ class LbPolicy {
   virtual const cluster::HostPtr* Pick(std::optional<std::uint64_t> hash) noexcept = 0;
 };
 
-// `hosts` outlives the policy. O(n) for round robin with weights and least request, O(ring) for ring hash and Maglev.
-std::unique_ptr<LbPolicy> NewPolicy(const xds::LbConfig& config, const Hosts& hosts, std::uint64_t seed);
+// `hosts` and `weights` outlive the policy. `weights`: instead of the hosts' own (locality weights); empty: the hosts' own.
+// O(n) to make for round robin and least request, O(ring) for ring hash and Maglev.
+std::unique_ptr<LbPolicy> NewPolicy(const xds::LbConfig& config, const Hosts& hosts, std::span<const double> weights,
+                                    std::uint64_t seed);
 
 }  // namespace plait::proxy::lb

@@ -1,0 +1,126 @@
+#include "proxy/cluster/cluster.h"
+
+#include <algorithm>
+
+#include "proxy/cluster/outlier.h"
+
+namespace plait::proxy::cluster {
+namespace {
+
+using telemetry::Kind;
+using telemetry::StatDef;
+
+// In the order of ClusterStat.
+constexpr std::array<StatDef, static_cast<std::size_t>(ClusterStat::kCount)> kStats = {{
+    {.name = "upstream_cx_total"},
+    {.name = "upstream_cx_active", .kind = Kind::kGauge},
+    {.name = "upstream_cx_http1_total"},
+    {.name = "upstream_cx_http2_total"},
+    {.name = "upstream_cx_connect_fail"},
+    {.name = "upstream_cx_connect_timeout"},
+    {.name = "upstream_cx_overflow"},
+    {.name = "upstream_cx_destroy"},
+    {.name = "upstream_cx_destroy_local"},
+    {.name = "upstream_cx_destroy_remote"},
+    {.name = "upstream_cx_destroy_with_active_rq"},
+    {.name = "upstream_cx_rx_bytes_total"},
+    {.name = "upstream_cx_tx_bytes_total"},
+    {.name = "upstream_cx_idle_timeout"},
+    {.name = "upstream_cx_max_requests"},
+    {.name = "upstream_cx_none_healthy"},
+    {.name = "upstream_cx_protocol_error"},
+    {.name = "upstream_cx_close_notify"},
+    {.name = "upstream_rq_total"},
+    {.name = "upstream_rq_active", .kind = Kind::kGauge},
+    {.name = "upstream_rq_pending_total"},
+    {.name = "upstream_rq_pending_active", .kind = Kind::kGauge},
+    {.name = "upstream_rq_pending_overflow"},
+    {.name = "upstream_rq_pending_failure_eject"},
+    {.name = "upstream_rq_cancelled"},
+    {.name = "upstream_rq_timeout"},
+    {.name = "upstream_rq_per_try_timeout"},
+    {.name = "upstream_rq_max_duration_reached"},
+    {.name = "upstream_rq_rx_reset"},
+    {.name = "upstream_rq_tx_reset"},
+    {.name = "upstream_rq_retry"},
+    {.name = "upstream_rq_retry_success"},
+    {.name = "upstream_rq_retry_overflow"},
+    {.name = "upstream_rq_retry_limit_exceeded"},
+    {.name = "upstream_rq_retry_backoff_exponential"},
+    {.name = "upstream_rq_completed"},
+    {.name = "upstream_rq_1xx", .prometheus = "upstream_rq", .label = "response_code_class", .label_value = "1xx"},
+    {.name = "upstream_rq_2xx", .prometheus = "upstream_rq", .label = "response_code_class", .label_value = "2xx"},
+    {.name = "upstream_rq_3xx", .prometheus = "upstream_rq", .label = "response_code_class", .label_value = "3xx"},
+    {.name = "upstream_rq_4xx", .prometheus = "upstream_rq", .label = "response_code_class", .label_value = "4xx"},
+    {.name = "upstream_rq_5xx", .prometheus = "upstream_rq", .label = "response_code_class", .label_value = "5xx"},
+    {.name = "upstream_rq_time", .kind = Kind::kHistogram},
+    {.name = "upstream_cx_connect_ms", .kind = Kind::kHistogram},
+    {.name = "lb_healthy_panic"},
+    {.name = "membership_total", .kind = Kind::kGauge},
+    {.name = "membership_healthy", .kind = Kind::kGauge},
+    {.name = "membership_change"},
+    {.name = "update_success"},
+    {.name = "update_no_rebuild"},
+    {.name = "bind_errors"},
+    {.name = "outlier_detection.ejections_active", .kind = Kind::kGauge},
+    {.name = "outlier_detection.ejections_enforced_total"},
+    {.name = "outlier_detection.ejections_enforced_consecutive_5xx"},
+    {.name = "outlier_detection.ejections_enforced_consecutive_gateway_failure"},
+    {.name = "outlier_detection.ejections_overflow"},
+    {.name = "ssl.handshake"},
+    {.name = "ssl.connection_error"},
+    {.name = "ssl.fail_verify_error"},
+    {.name = "ssl.fail_verify_san"},
+}};
+constexpr std::array<std::string_view, 1> kLabels = {"cluster_name"};
+constexpr telemetry::Schema kSchema{"cluster.", "envoy_cluster_", kLabels, kStats};
+
+}  // namespace
+
+ClusterState::ClusterState(telemetry::Registry& registry, std::string_view stat_name)
+    : stats(registry.NewGroup(kSchema, {std::string(stat_name)})) {}
+
+void ClusterState::Add(ClusterStat stat, std::uint64_t n) const noexcept {
+  stats.Add(static_cast<std::size_t>(stat), n);
+}
+void ClusterState::AddGauge(ClusterStat stat, std::int64_t n) const noexcept {
+  stats.AddGauge(static_cast<std::size_t>(stat), n);
+}
+void ClusterState::Record(ClusterStat stat, double value) const noexcept {
+  stats.Record(static_cast<std::size_t>(stat), value);
+}
+void ClusterState::CountResponse(std::uint16_t status) const noexcept {
+  Add(ClusterStat::kUpstreamRqCompleted);
+  if (status < 100 || status >= 600) return;
+  Add(static_cast<ClusterStat>(static_cast<int>(ClusterStat::kUpstreamRq1xx) + status / 100 - 1));
+}
+
+const xds::UpstreamTlsContext* Cluster::TlsFor(const Host& host) const noexcept {
+  const std::uint32_t transport = host.facts().transport;
+  if (host.facts().tls_disabled_by_index) return nullptr;
+  const std::optional<xds::UpstreamTlsContext>& tls = transport < config->transport_socket_matches.size()
+                                                          ? config->transport_socket_matches[transport].tls
+                                                          : config->tls;
+  return tls ? &*tls : nullptr;
+}
+
+void ReportResponse(const Cluster& cluster, const Host& host, std::uint16_t status) noexcept {
+  (status >= 500 ? host.stats().rq_error : host.stats().rq_success).fetch_add(1, std::memory_order_relaxed);
+  if (cluster.state->outlier) cluster.state->outlier->Answered(host, status);
+}
+
+void ReportLocalFailure(const Cluster& cluster, const Host& host, LocalFailure failure) noexcept {
+  HostStats& stats = host.stats();
+  if (failure == LocalFailure::kConnectFailed || failure == LocalFailure::kConnectTimeout) {
+    stats.cx_connect_fail.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (failure == LocalFailure::kRequestTimeout) stats.rq_timeout.fetch_add(1, std::memory_order_relaxed);
+  stats.rq_error.fetch_add(1, std::memory_order_relaxed);
+  if (cluster.state->outlier) cluster.state->outlier->FailedLocally(host, failure);
+}
+
+void ReportConnected(const Cluster& cluster, const Host& host) noexcept {
+  if (cluster.state->outlier) cluster.state->outlier->Connected(host);
+}
+
+}  // namespace plait::proxy::cluster

@@ -1,0 +1,332 @@
+#include <algorithm>
+#include <list>
+
+#include "proxy/cluster/cluster_set.h"
+#include "proxy/cluster/outlier.h"
+#include "proxy/cluster/priorities.h"
+
+namespace plait::proxy::cluster {
+
+struct ClusterStore::State {
+  // A configured cluster. Never moves: timers and callbacks hold its address.
+  struct Entry {
+    std::shared_ptr<const xds::Cluster> config;
+    std::shared_ptr<ClusterState> state;
+    HostTable hosts;
+    xds::ClusterLoadAssignment resolved;   // DNS clusters: the assignment with names replaced
+    std::map<std::string, std::vector<io::IpAddress>> names;  // DNS: what resolved last
+    std::vector<Pending> lookups;
+    std::size_t lookups_left = 0;
+    io::Timer refresh;
+    ClusterPtr visible;                    // null: warming
+  };
+  // Somebody who waits for a cluster; told in a later round.
+  struct Waiter final {
+    std::string name;
+    std::move_only_function<void(bool)> done;
+    Pending timer;
+  };
+  struct WaitOperation final : Pending::Operation {
+    WaitOperation(State& of, std::list<Waiter>::iterator at, std::weak_ptr<int> still) : state(of), place(at), alive(std::move(still)) {}
+    ~WaitOperation() override {
+      if (!alive.expired()) state.waiters.erase(place);
+    }
+    State& state;
+    std::list<Waiter>::iterator place;
+    std::weak_ptr<int> alive;
+  };
+
+  State(io::Loop& on, telemetry::Registry& stats, NameResolver* names, Publish to)
+      : loop(on), registry(stats), resolver(names), publish(std::move(to)) {}
+
+  void Rebuild(Entry& entry);
+  void Show(Entry& entry, std::vector<PriorityHosts> priorities);
+  void Rebalance(const std::string& name);
+  void Resolve(Entry& entry);
+  void OnResolved(Entry& entry, const std::string& name, Result<std::vector<io::IpAddress>> addresses);
+  xds::ClusterLoadAssignment WithAddresses(const Entry& entry) const;
+  void Changed(const std::string& name, bool removed);
+  void Flush();
+  void Tell(const std::string& name, bool ready);
+  const std::string& ServiceOf(const xds::Cluster& config) const {
+    return config.eds_service_name.empty() ? config.name : config.eds_service_name;
+  }
+
+  io::Loop& loop;
+  telemetry::Registry& registry;
+  NameResolver* resolver;
+  Publish publish;
+  std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries;
+  std::map<std::string, std::shared_ptr<const xds::ClusterLoadAssignment>, std::less<>> endpoints;
+  std::map<std::string, std::weak_ptr<ClusterState>, std::less<>> gone;  // state of removed clusters that is still in use
+  std::map<std::string, bool> changes;  // name -> removed
+  int batch = 0;
+  std::list<Waiter> waiters;
+  std::shared_ptr<int> alive = std::make_shared<int>(0);
+};
+
+ClusterStore::ClusterStore(io::Loop& loop, telemetry::Registry& registry, NameResolver* resolver, Publish publish)
+    : state_(std::make_unique<State>(loop, registry, resolver, std::move(publish))) {}
+ClusterStore::~ClusterStore() {
+  ++state_->batch;  // nothing is published any more
+  for (const auto& [name, entry] : state_->entries) {
+    if (entry->state->outlier) entry->state->outlier->Configure(std::nullopt);  // workers may hold it longer
+  }
+}
+
+void ClusterStore::State::Changed(const std::string& name, bool removed) {
+  changes[name] = removed;
+  if (batch == 0) Flush();
+}
+
+void ClusterStore::State::Flush() {
+  ClusterUpdate update;
+  for (const auto& [name, removed] : std::exchange(changes, {})) {
+    const auto at = entries.find(name);
+    if (removed || at == entries.end()) {
+      update.removed.push_back(name);
+    } else if (at->second->visible) {
+      update.changed.push_back(at->second->visible);
+    }
+  }
+  if (update.changed.empty() && update.removed.empty()) return;
+  publish(update);
+  for (const ClusterPtr& cluster : update.changed) Tell(cluster->name(), true);
+  for (const std::string& name : update.removed) Tell(name, false);
+}
+
+void ClusterStore::State::Tell(const std::string& name, bool ready) {
+  for (auto at = waiters.begin(); at != waiters.end(); ++at) {
+    if (at->name != name || !at->done) continue;
+    at->timer = loop.After(Duration::zero(), [at, ready] { std::exchange(at->done, nullptr)(ready); });
+  }
+}
+
+void ClusterStore::State::Show(Entry& entry, std::vector<PriorityHosts> priorities) {
+  const xds::Cluster& config = *entry.config;
+  Balance(priorities, entry.resolved.overprovisioning_factor, config.lb.healthy_panic_threshold);
+  auto cluster = std::make_shared<Cluster>();
+  cluster->config = entry.config;
+  cluster->state = entry.state;
+  std::size_t total = 0;
+  std::size_t usable = 0;
+  for (const PriorityHosts& priority : priorities) {
+    total += priority.all.size();
+    usable += static_cast<std::size_t>(
+        std::count_if(priority.all.begin(), priority.all.end(), [](const HostPtr& host) { return host->usable(); }));
+    if (!config.pin_original_dst) continue;
+    for (const HostPtr& host : priority.all) cluster->by_address.emplace(host->address(), host);
+  }
+  entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipTotal), total);
+  entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipHealthy), usable);
+  cluster->priorities = std::move(priorities);
+  entry.visible = std::move(cluster);
+  Changed(config.name, false);
+}
+
+// A new snapshot from configuration and endpoints; nothing when endpoints are not there yet.
+void ClusterStore::State::Rebuild(Entry& entry) {
+  using Type = xds::Cluster::Type;
+  const xds::Cluster& config = *entry.config;
+  switch (config.type) {
+    case Type::kStatic: entry.resolved = config.load_assignment; break;
+    case Type::kOriginalDst: entry.resolved = {}; break;
+    case Type::kEds: {
+      const auto at = endpoints.find(ServiceOf(config));
+      if (at == endpoints.end()) return;
+      entry.resolved = *at->second;
+      break;
+    }
+    case Type::kStrictDns:
+    case Type::kLogicalDns: entry.resolved = WithAddresses(entry); break;
+  }
+  const HostTable before = entry.hosts;
+  std::vector<PriorityHosts> priorities = BuildPriorities(config, entry.resolved, entry.hosts);
+  entry.state->Add(ClusterStat::kUpdateSuccess);
+  if (entry.hosts != before) entry.state->Add(ClusterStat::kMembershipChange);
+  if (entry.state->outlier) {
+    std::vector<std::shared_ptr<Host>> hosts;
+    for (const auto& [key, host] : entry.hosts) hosts.push_back(host);
+    entry.state->outlier->SetHosts(std::move(hosts));
+  }
+  entry.resolved.localities.clear();  // only the factor is needed from here on
+  Show(entry, std::move(priorities));
+}
+
+void ClusterStore::State::Rebalance(const std::string& name) {
+  const auto at = entries.find(name);
+  if (at != entries.end() && at->second->visible) Show(*at->second, at->second->visible->priorities);
+}
+
+xds::ClusterLoadAssignment ClusterStore::State::WithAddresses(const Entry& entry) const {
+  xds::ClusterLoadAssignment assignment = entry.config->load_assignment;
+  const bool one = entry.config->type == xds::Cluster::Type::kLogicalDns;
+  for (xds::LocalityEndpoints& group : assignment.localities) {
+    std::vector<xds::Endpoint> resolved;
+    for (const xds::Endpoint& endpoint : group.endpoints) {
+      if (endpoint.dns_name.empty()) {
+        resolved.push_back(endpoint);
+        continue;
+      }
+      const auto at = entry.names.find(endpoint.dns_name);
+      if (at == entry.names.end()) continue;
+      for (const io::IpAddress& ip : at->second) {
+        xds::Endpoint copy = endpoint;
+        copy.address = {.ip = ip, .port = {endpoint.dns_port}};
+        copy.hostname = endpoint.hostname.empty() ? endpoint.dns_name : endpoint.hostname;
+        copy.dns_name.clear();
+        resolved.push_back(std::move(copy));
+        if (one) break;
+      }
+    }
+    group.endpoints = std::move(resolved);
+  }
+  return assignment;
+}
+
+void ClusterStore::State::Resolve(Entry& entry) {
+  entry.lookups.clear();
+  entry.lookups_left = 0;
+  std::vector<std::string> names;
+  for (const xds::LocalityEndpoints& group : entry.config->load_assignment.localities) {
+    for (const xds::Endpoint& endpoint : group.endpoints) {
+      if (!endpoint.dns_name.empty()) names.push_back(endpoint.dns_name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  if (resolver == nullptr || names.empty()) return Rebuild(entry);
+  entry.lookups_left = names.size();
+  for (const std::string& name : names) {
+    entry.lookups.push_back(resolver->Resolve(name, entry.config->dns_lookup_family,
+                                              [this, &entry, name](Result<std::vector<io::IpAddress>> addresses) {
+                                                OnResolved(entry, name, std::move(addresses));
+                                              }));
+  }
+}
+
+// A name that fails keeps its last addresses. The cluster shows when every name was answered once.
+void ClusterStore::State::OnResolved(Entry& entry, const std::string& name, Result<std::vector<io::IpAddress>> addresses) {
+  if (addresses) entry.names[name] = *std::move(addresses);
+  if (--entry.lookups_left > 0) return;
+  entry.refresh.SetCallback([this, &entry] { Resolve(entry); });
+  entry.refresh.Start(loop.timers(), entry.config->dns_refresh_rate);
+  Rebuild(entry);
+}
+
+Outcome<> ClusterStore::Put(std::shared_ptr<const xds::Cluster> config) {
+  using Type = xds::Cluster::Type;
+  const std::string name = config->name;
+  if (name.empty()) return Explain(Errc::kInvalidInput, "a cluster without a name");
+  std::unique_ptr<State::Entry>& entry = state_->entries[name];
+  if (!entry) {
+    entry = std::make_unique<State::Entry>();
+    if (const auto at = state_->gone.find(name); at != state_->gone.end()) {
+      entry->state = at->second.lock();
+      state_->gone.erase(at);
+    }
+    if (!entry->state) {
+      entry->state = std::make_shared<ClusterState>(state_->registry,
+                                                    config->alt_stat_name.empty() ? name : config->alt_stat_name);
+    }
+  }
+  entry->config = std::move(config);
+  ClusterState& shared = *entry->state;
+  shared.limits[0].Configure(entry->config->circuit_breakers);
+  shared.limits[1].Configure(entry->config->high_priority_breakers.value_or(xds::CircuitBreakers{}));
+  if (entry->config->outlier_detection && !shared.outlier) {
+    shared.outlier = std::make_shared<OutlierDetector>(state_->loop, shared,
+                                                       [state = state_.get(), name] { state->Rebalance(name); });
+  }
+  if (shared.outlier) shared.outlier->Configure(entry->config->outlier_detection);
+  const Type type = entry->config->type;
+  if (type == Type::kStrictDns || type == Type::kLogicalDns) {
+    state_->Resolve(*entry);
+  } else {
+    state_->Rebuild(*entry);
+  }
+  return {};
+}
+
+void ClusterStore::Remove(std::string_view name) {
+  const auto at = state_->entries.find(name);
+  if (at == state_->entries.end()) return;
+  const std::string removed = at->first;
+  if (at->second->state->outlier) at->second->state->outlier->Configure(std::nullopt);
+  std::erase_if(state_->gone, [](const auto& one) { return one.second.expired(); });
+  state_->gone[removed] = at->second->state;
+  state_->entries.erase(at);
+  state_->Changed(removed, true);
+}
+
+void ClusterStore::PutEndpoints(std::shared_ptr<const xds::ClusterLoadAssignment> assignment) {
+  const std::string name = assignment->cluster_name;
+  state_->endpoints[name] = std::move(assignment);
+  for (const auto& [cluster, entry] : state_->entries) {
+    if (entry->config->type == xds::Cluster::Type::kEds && state_->ServiceOf(*entry->config) == name) state_->Rebuild(*entry);
+  }
+}
+
+void ClusterStore::RemoveEndpoints(std::string_view service_name) {
+  // "There is none": the cluster exists, without hosts (Envoy keeps it so, too), and answers UH.
+  auto none = std::make_shared<xds::ClusterLoadAssignment>();
+  none->cluster_name = std::string(service_name);
+  PutEndpoints(std::move(none));
+  const bool used = std::any_of(state_->entries.begin(), state_->entries.end(), [&](const auto& one) {
+    return one.second->config->type == xds::Cluster::Type::kEds && state_->ServiceOf(*one.second->config) == service_name;
+  });
+  if (!used) state_->endpoints.erase(state_->endpoints.find(service_name));
+}
+
+void ClusterStore::BeginBatch() { ++state_->batch; }
+void ClusterStore::EndBatch() {
+  if (--state_->batch == 0) state_->Flush();
+}
+
+ClusterPtr ClusterStore::Find(std::string_view name) const {
+  const auto at = state_->entries.find(name);
+  return at == state_->entries.end() ? nullptr : at->second->visible;
+}
+
+bool ClusterStore::Warming(std::string_view name) const {
+  const auto at = state_->entries.find(name);
+  return at != state_->entries.end() && !at->second->visible;
+}
+
+std::vector<std::string> ClusterStore::NeededEndpoints() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : state_->entries) {
+    if (entry->config->type == xds::Cluster::Type::kEds) names.push_back(state_->ServiceOf(*entry->config));
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::vector<ClusterPtr> ClusterStore::All() const {
+  std::vector<ClusterPtr> all;
+  for (const auto& [name, entry] : state_->entries) {
+    if (entry->visible) all.push_back(entry->visible);
+  }
+  return all;
+}
+
+std::vector<std::shared_ptr<const xds::Cluster>> ClusterStore::AllWarming() const {
+  std::vector<std::shared_ptr<const xds::Cluster>> all;
+  for (const auto& [name, entry] : state_->entries) {
+    if (!entry->visible) all.push_back(entry->config);
+  }
+  return all;
+}
+
+ClusterUpdate ClusterStore::Snapshot() const { return {.changed = All(), .removed = {}}; }
+
+Pending ClusterStore::WhenReady(std::string name, Duration limit, std::move_only_function<void(bool)> done) {
+  const bool ready = Find(name) != nullptr;
+  const auto at = state_->waiters.insert(state_->waiters.end(), {.name = std::move(name), .done = std::move(done), .timer = {}});
+  at->timer = state_->loop.After(ready ? Duration::zero() : limit,
+                                 [at, ready] { std::exchange(at->done, nullptr)(ready); });
+  return Pending(std::make_unique<State::WaitOperation>(*state_, at, state_->alive));
+}
+
+}  // namespace plait::proxy::cluster

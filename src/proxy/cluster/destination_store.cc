@@ -1,0 +1,182 @@
+#include <list>
+
+#include "proxy/cluster/destination_index.h"
+
+namespace plait::proxy::cluster {
+
+struct DestinationStore::State {
+  struct Question {
+    io::IpAddress ip;
+    OnFound done;
+    Pending timer;
+  };
+  using Place = std::list<Question>::iterator;
+  struct Negative {
+    io::IpAddress ip;
+    MonotonicTime until{};
+  };
+  struct Ask final : Pending::Operation {
+    Ask(State& of, Place at) : state(of), alive(of.alive), place(at) {}
+    ~Ask() override {
+      if (!alive.expired()) state.questions.erase(place);
+    }
+    State& state;
+    std::weak_ptr<int> alive;
+    Place place;
+  };
+
+  State(DestinationStore& of, io::Loop& on, std::string in, Wire to)
+      : store(of), loop(on), network(std::move(in)), wire(std::move(to)), sweep([this] { Sweep(); }) {}
+
+  std::string KeyOf(const io::IpAddress& ip) const { return xds::AddressKey(network, ip); }
+  void Commit(IndexUpdate update);
+  void Flush();
+  void Answer(const io::IpAddress& ip);
+  void AnswerAll();
+  void Remember(const io::IpAddress& ip);
+  void DropOldestNegative(IndexUpdate& update);
+  void Sweep();
+
+  DestinationStore& store;
+  io::Loop& loop;
+  std::string network;
+  Wire wire;
+  std::unordered_map<std::string, std::shared_ptr<const xds::Address>> entries;  // for Snapshot
+  std::list<Question> questions;
+  std::unordered_map<std::string, io::IpAddress> asked;   // keys subscribed to, not answered yet
+  std::list<Negative> negatives;                          // oldest first
+  std::unordered_map<io::IpAddress, std::list<Negative>::iterator, io::IpHash> negative_of;
+  IndexUpdate batch;
+  int depth = 0;
+  io::Timer sweep;
+  std::shared_ptr<int> alive = std::make_shared<int>(0);
+};
+
+DestinationStore::DestinationStore(io::Loop& loop, std::string network, Wire wire)
+    : index_(network), state_(std::make_unique<State>(*this, loop, std::move(network), std::move(wire))) {}
+DestinationStore::~DestinationStore() = default;
+
+void DestinationStore::SetNetwork(std::string network) {
+  index_.SetNetwork(network);
+  state_->network = std::move(network);
+}
+
+void DestinationStore::State::Commit(IndexUpdate update) {
+  store.index_.Apply(update);
+  for (auto& put : update.put) batch.put.push_back(std::move(put));
+  for (auto& name : update.removed) {
+    std::erase_if(batch.put, [&](const auto& put) { return put.first == name; });
+    batch.removed.push_back(std::move(name));
+  }
+  batch.absent.insert(batch.absent.end(), update.absent.begin(), update.absent.end());
+  batch.forgotten.insert(batch.forgotten.end(), update.forgotten.begin(), update.forgotten.end());
+  if (depth == 0) Flush();
+}
+
+void DestinationStore::State::Flush() {
+  IndexUpdate all = std::exchange(batch, {});
+  if (all.put.empty() && all.removed.empty() && all.absent.empty() && all.forgotten.empty()) return;
+  wire.publish(all);
+  AnswerAll();
+}
+
+// Tells those whose address is known now; each in a later round.
+void DestinationStore::State::AnswerAll() {
+  for (auto at = questions.begin(); at != questions.end(); ++at) {
+    if (!at->done || !store.index_.FindByAddress(at->ip).known) continue;
+    at->timer = loop.After(Duration::zero(), [this, at] {
+      std::exchange(at->done, nullptr)(store.index_.FindByAddress(at->ip));
+    });
+  }
+}
+
+void DestinationStore::State::DropOldestNegative(IndexUpdate& update) {
+  const io::IpAddress ip = negatives.front().ip;
+  negative_of.erase(ip);
+  negatives.pop_front();
+  update.forgotten.push_back(ip);
+  wire.unsubscribe(KeyOf(ip));
+}
+
+void DestinationStore::State::Remember(const io::IpAddress& ip) {
+  if (negative_of.contains(ip)) return;
+  IndexUpdate update;
+  if (negatives.size() >= kMostNegative) DropOldestNegative(update);
+  negatives.push_back({.ip = ip, .until = loop.Now() + kNegativeLife});
+  negative_of[ip] = std::prev(negatives.end());
+  update.absent.push_back(ip);
+  if (!sweep.armed()) sweep.Start(loop.timers(), kNegativeLife);
+  Commit(std::move(update));
+}
+
+void DestinationStore::State::Sweep() {
+  IndexUpdate update;
+  while (!negatives.empty() && negatives.front().until <= loop.Now()) DropOldestNegative(update);
+  if (!negatives.empty()) sweep.Start(loop.timers(), negatives.front().until - loop.Now());
+  Commit(std::move(update));
+}
+
+void DestinationStore::Put(std::string name, const std::vector<std::string>& aliases,
+                           std::shared_ptr<const xds::Address> address) {
+  state_->entries[name] = address;
+  state_->asked.erase(name);
+  for (const std::string& alias : aliases) state_->asked.erase(alias);
+  // An address that was certainly nothing has become something: its negative entry goes without being unsubscribed.
+  const auto forget = [&](const io::IpAddress& ip) {
+    const auto at = state_->negative_of.find(ip);
+    if (at == state_->negative_of.end()) return;
+    state_->negatives.erase(at->second);
+    state_->negative_of.erase(at);
+  };
+  if (const auto* workload = std::get_if<xds::Workload>(&address->value)) {
+    for (const io::IpAddress& ip : workload->addresses) forget(ip);
+  } else {
+    for (const auto& vip : std::get<xds::Service>(address->value).addresses) forget(vip.address.base);
+  }
+  IndexUpdate update;
+  update.put.emplace_back(std::move(name), std::move(address));
+  state_->Commit(std::move(update));
+}
+
+void DestinationStore::Removed(const std::string& name) {
+  if (const auto at = state_->asked.find(name); at != state_->asked.end()) {
+    const io::IpAddress ip = at->second;
+    state_->asked.erase(at);
+    return state_->Remember(ip);
+  }
+  if (state_->entries.erase(name) == 0) return;
+  IndexUpdate update;
+  update.removed.push_back(name);
+  state_->Commit(std::move(update));
+}
+
+void DestinationStore::BeginBatch() { ++state_->depth; }
+void DestinationStore::EndBatch() {
+  if (--state_->depth == 0) state_->Flush();
+}
+
+IndexUpdate DestinationStore::Snapshot() const {
+  IndexUpdate all;
+  for (const auto& [name, address] : state_->entries) all.put.emplace_back(name, address);
+  for (const State::Negative& negative : state_->negatives) all.absent.push_back(negative.ip);
+  return all;
+}
+
+Pending DestinationStore::Lookup(const io::IpAddress& ip, Duration limit, OnFound done) {
+  State& state = *state_;
+  const bool known = index_.FindByAddress(ip).known;
+  const auto at = state.questions.insert(state.questions.end(), {.ip = ip, .done = std::move(done), .timer = {}});
+  at->timer = state.loop.After(known ? Duration::zero() : limit, [&state, at] {
+    const Destination found = state.store.index_.FindByAddress(at->ip);
+    OnFound call = std::exchange(at->done, nullptr);
+    if (found.known) return call(found);
+    call(Fail(Errc::kTimedOut, "destination_lookup_timeout"));
+  });
+  if (!known) {
+    const std::string key = state.KeyOf(ip);
+    if (state.asked.try_emplace(key, ip).second) state.wire.subscribe(key);
+  }
+  return Pending(std::make_unique<State::Ask>(state, at));
+}
+
+}  // namespace plait::proxy::cluster

@@ -1,0 +1,26 @@
+#pragma once
+// From an assignment to what workers balance over: hosts kept from before where they are the same, usable ones, the load
+// of each priority, panic. Pure but for creating hosts. Mirrors Envoy's PrioritySet and LoadBalancerBase.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/xds/cluster.h"
+#include "proxy/cluster/cluster.h"
+
+namespace plait::proxy::cluster {
+
+// Hosts of one cluster by what makes them the same host.
+using HostTable = std::map<std::string, std::shared_ptr<Host>>;
+
+// The transport_socket_match that takes an endpoint with this metadata; kDefaultTransport: the cluster's own.
+std::uint32_t ChooseTransport(const xds::Cluster& config, const std::map<std::string, std::string>& metadata);
+
+// Replaces `hosts` by those of the assignment; same ones stay the same objects.
+std::vector<PriorityHosts> BuildPriorities(const xds::Cluster& config, const xds::ClusterLoadAssignment& assignment,
+                                           HostTable& hosts);
+// Sets `usable`, `load` and `panic` from the hosts' present health. `overprovisioning`: percent.
+void Balance(std::vector<PriorityHosts>& priorities, std::uint32_t overprovisioning, double panic_threshold);
+
+}  // namespace plait::proxy::cluster

@@ -1,0 +1,126 @@
+#include "proxy/lb/consistent.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "proxy/lb/hash.h"
+
+namespace plait::proxy::lb {
+namespace {
+
+std::string KeyOf(const xds::LbConfig& config, const cluster::Host& host) {
+  if (config.use_hostname_for_hashing && !host.facts().hostname.empty()) return host.facts().hostname;
+  return host.address().ToString();
+}
+
+// Weights that sum to 1.
+std::vector<double> Normalized(const Hosts& hosts, std::span<const double> weights) {
+  std::vector<double> shares(hosts.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    shares[i] = std::max(weights.empty() ? static_cast<double>(hosts[i]->weight()) : weights[i], 1e-6);
+    sum += shares[i];
+  }
+  for (double& share : shares) share /= sum;
+  return shares;
+}
+
+class RingHash final : public LbPolicy {
+ public:
+  RingHash(const xds::LbConfig& config, const Hosts& hosts, std::span<const double> weights, std::uint64_t seed)
+      : hosts_(hosts), random_(seed) {
+    if (hosts.empty()) return;
+    const std::vector<double> shares = Normalized(hosts, weights);
+    const double least = *std::min_element(shares.begin(), shares.end());
+    // The lightest host gets a whole number of places; the ring is at least the minimum and never above the maximum.
+    const double places = std::min(std::ceil(least * static_cast<double>(config.minimum_ring_size)) / least,
+                                   static_cast<double>(config.maximum_ring_size));
+    double target = 0;
+    std::uint64_t placed = 0;
+    for (std::uint32_t i = 0; i < hosts.size(); ++i) {
+      const std::string key = KeyOf(config, *hosts[i]) + "_";
+      target += places * shares[i];
+      for (std::uint64_t n = 0; static_cast<double>(placed) < target; ++n, ++placed) {
+        ring_.push_back({Hash64(key + std::to_string(n)), i});
+      }
+    }
+    std::sort(ring_.begin(), ring_.end(), [](const Place& a, const Place& b) { return a.hash < b.hash; });
+  }
+  const cluster::HostPtr* Pick(std::optional<std::uint64_t> hash) noexcept override {
+    if (ring_.empty()) return nullptr;
+    const std::uint64_t wanted = hash ? *hash : random_.Next();
+    auto at = std::lower_bound(ring_.begin(), ring_.end(), wanted,
+                               [](const Place& place, std::uint64_t value) { return place.hash < value; });
+    if (at == ring_.end()) at = ring_.begin();
+    return &hosts_[at->host];
+  }
+
+ private:
+  struct Place {
+    std::uint64_t hash;
+    std::uint32_t host;
+  };
+  const Hosts& hosts_;
+  Random random_;
+  std::vector<Place> ring_;
+};
+
+// Each host fills the table in its own pseudo-random order (offset, skip); heavier hosts take more turns.
+class Maglev final : public LbPolicy {
+ public:
+  Maglev(const xds::LbConfig& config, const Hosts& hosts, std::span<const double> weights, std::uint64_t seed)
+      : hosts_(hosts), random_(seed) {
+    if (!hosts.empty()) Fill(config, Normalized(hosts, weights));
+  }
+  const cluster::HostPtr* Pick(std::optional<std::uint64_t> hash) noexcept override {
+    if (table_.empty()) return nullptr;
+    return &hosts_[table_[(hash ? *hash : random_.Next()) % table_.size()]];
+  }
+
+ private:
+  void Fill(const xds::LbConfig& config, const std::vector<double>& shares) {
+    struct Builder {
+      std::uint64_t offset, skip, next;
+      double share, turn;
+    };
+    const std::uint64_t size = std::max<std::uint64_t>(config.table_size, 2);
+    const double most = *std::max_element(shares.begin(), shares.end());
+    std::vector<Builder> builders;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      const std::string key = KeyOf(config, *hosts_[i]);
+      builders.push_back({Hash64(key) % size, Hash64(key, 1) % (size - 1) + 1, 0, shares[i], 0});
+    }
+    constexpr std::uint32_t kFree = UINT32_MAX;
+    table_.assign(size, kFree);
+    std::uint64_t filled = 0;
+    for (std::uint64_t round = 1; filled < size; ++round) {
+      for (std::uint32_t i = 0; i < builders.size() && filled < size; ++i) {
+        Builder& builder = builders[i];
+        if (static_cast<double>(round) * builder.share < builder.turn) continue;
+        builder.turn += most;
+        std::uint64_t place = 0;
+        do {
+          place = (builder.offset + builder.skip * builder.next++) % size;
+        } while (table_[place] != kFree);
+        table_[place] = i;
+        ++filled;
+      }
+    }
+  }
+  const Hosts& hosts_;
+  Random random_;
+  std::vector<std::uint32_t> table_;
+};
+
+}  // namespace
+
+std::unique_ptr<LbPolicy> NewRingHash(const xds::LbConfig& config, const Hosts& hosts, std::span<const double> weights,
+                                      std::uint64_t seed) {
+  return std::make_unique<RingHash>(config, hosts, weights, seed);
+}
+std::unique_ptr<LbPolicy> NewMaglev(const xds::LbConfig& config, const Hosts& hosts, std::span<const double> weights,
+                                    std::uint64_t seed) {
+  return std::make_unique<Maglev>(config, hosts, weights, seed);
+}
+
+}  // namespace plait::proxy::lb
