@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -39,6 +40,18 @@ Outcome<> DropCapabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[2] = {};
   if (syscall(SYS_capset, &header, none) != 0) return Refused("capset");
+  return {};
+}
+
+Outcome<> CloseAllBut(int keep, int keep_too) {
+  unsigned from = 3;
+  for (const int kept : {std::min(keep, keep_too), std::max(keep, keep_too)}) {
+    if (kept < 0) continue;
+    const auto fd = static_cast<unsigned>(kept);
+    if (fd > from && syscall(SYS_close_range, from, fd - 1, 0U) != 0) return Refused("close_range");
+    from = fd + 1;
+  }
+  if (syscall(SYS_close_range, from, UINT_MAX, 0U) != 0) return Refused("close_range");
   return {};
 }
 
@@ -79,7 +92,7 @@ void ResetSignals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-Outcome<> DropPower(const SyscallFilter& filter, int keep) {
+Outcome<> DropPower(const SyscallFilter& filter, int keep, int keep_too) {
   // Started as root the mesh's root is not the application's user: then these are real changes (and need the rights
   // that go next). Started as a user they are the same number already.
   if (setresgid(kApplicationUid, kApplicationUid, kApplicationUid) != 0) return Refused("setresgid");
@@ -89,15 +102,7 @@ Outcome<> DropPower(const SyscallFilter& filter, int keep) {
   if (Outcome<> dropped = DropCapabilities(); !dropped) return dropped;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Refused("PR_SET_NO_NEW_PRIVS");
   if (Outcome<> applied = filter.Apply(); !applied) return applied;
-  if (keep < 0) {
-    if (syscall(SYS_close_range, 3U, UINT_MAX, 0U) != 0) return Refused("close_range");
-    return {};
-  }
-  const auto kept = static_cast<unsigned>(keep);
-  if ((kept > 3 && syscall(SYS_close_range, 3U, kept - 1, 0U) != 0) ||
-      syscall(SYS_close_range, kept + 1, UINT_MAX, 0U) != 0)
-    return Refused("close_range");
-  return {};
+  return CloseAllBut(keep, keep_too);
 }
 
 }  // namespace plait::local

@@ -4,12 +4,10 @@
 // Called in a fresh child only. Returns errors instead of throwing: the child reports them and ends.
 #include <sys/types.h>
 
-#include <span>
+#include <cstdint>
 #include <vector>
 
 #include "core/base/result.h"
-
-struct sock_filter;
 
 namespace plait::local {
 
@@ -30,8 +28,8 @@ class SyscallFilter {
 // Signals: all unblocked and default. An ignored signal would stay ignored over exec, and `sh` could not trap it.
 void ResetSignals();
 
-// In a namespace where kApplicationUid is mapped and this process has all capabilities. `keep` is the descriptor that
-// stays open (close-on-exec) beside 0, 1 and 2; -1: none.
-Outcome<> DropPower(const SyscallFilter& filter, int keep);
+// In a namespace where kApplicationUid is mapped and this process has all capabilities. Two descriptors, both above 2
+// and close-on-exec, stay open beside 0, 1 and 2 (-1: none); all others are closed.
+Outcome<> DropPower(const SyscallFilter& filter, int keep, int keep_too);
 
 }  // namespace plait::local

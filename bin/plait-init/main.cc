@@ -1,0 +1,62 @@
+// plait-init PROGRAM ARGS...: pid 1 of a container (local-processes.md 6). Runs the program in a session of its own,
+// hands on signals, reaps orphans, and ends as the program ended (128 + n when killed by signal n). A process that
+// is pid 1 itself would ignore SIGTERM unless it handles it. Holds no descriptor; statically linked and tiny, since
+// every container has one.
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+constexpr int kCannotRun = 126;
+constexpr int kNotFound = 127;
+
+[[noreturn]] void RunProgram(char** argv, const sigset_t& unblocked) {
+  setsid();
+  sigprocmask(SIG_SETMASK, &unblocked, nullptr);
+  execvp(argv[0], argv);
+  const int error = errno;
+  dprintf(2, "plait: cannot run %s: %s\n", argv[0], strerror(error));
+  _exit(error == ENOENT ? kNotFound : kCannotRun);
+}
+
+// Reaps all that ended; the exit code of `main` once it has, else -1.
+int Reap(pid_t main) {
+  int code = -1;
+  int status = 0;
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+    if (pid == main) code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) return 2;
+  // Nothing of ours is to be read through /proc/1 by the application.
+  prctl(PR_SET_DUMPABLE, 0);
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  const pid_t program = fork();
+  if (program < 0) {
+    dprintf(2, "plait: cannot start a process: %s\n", strerror(errno));
+    return kCannotRun;
+  }
+  if (program == 0) RunProgram(argv + 1, before);
+  for (int fd = 0; fd < 3; ++fd) close(fd);  // the log ends when the program's own descriptors do
+  for (;;) {
+    siginfo_t info;
+    const int signal = sigwaitinfo(&all, &info);
+    if (signal == SIGCHLD) {
+      if (const int code = Reap(program); code >= 0) return code;
+    } else if (signal > 0) {
+      kill(program, signal);
+    }
+  }
+}

@@ -1,0 +1,133 @@
+#include "local/launch.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "local/mounts.h"
+
+namespace plait::local {
+namespace {
+
+std::unexpected<Diagnostic> Failed(const char* step) {
+  return Explain(Errc::kDenied, std::string("cannot ") + step + ": " + strerror(errno));
+}
+
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (const std::string& text : texts) out.push_back(const_cast<char*>(text.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+Outcome<> WriteAt(int folder, const std::string& name, const std::string& text) {
+  io::UniqueFd fd(openat(folder, name.c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return {};
+  return Explain(Errc::kDenied, "cannot write /proc/" + name + ": " + strerror(errno));
+}
+
+void Report(int fd, const std::string& text) {
+  if (write(fd, text.data(), text.size()) < 0) return;  // the supervisor is gone: so are we, in a moment
+}
+
+// The child: alone in its pid namespace, as the application's uid with all capabilities of its own user namespace.
+Outcome<> BecomeContainer(const LaunchPlan& plan, int mapped) {
+  char byte = 0;
+  if (read(mapped, &byte, 1) != 1) return Failed("wait for the id maps");
+  if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) return Failed("mount /proc");
+  // Hardening only: fewer kernel interfaces to reach. Fails on kernels without the setting.
+  if (!plan.allow_user_namespaces) {
+    io::UniqueFd fd(open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC));
+    if (fd && write(fd.get(), "0", 1) != 1) return Failed("forbid user namespaces");
+  }
+  setsid();
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0 || dup2(null, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.output, 2) < 0) return Failed("set up output");
+  if (chdir(plan.working_dir.c_str()) != 0)
+    return Explain(Errc::kNotFound, "cannot use the working directory " + plan.working_dir + ": " + strerror(errno));
+  ResetSignals();
+  return {};
+}
+
+[[noreturn]] void RunChild(const LaunchPlan& plan, int mapped, int report) {
+  Outcome<> ready = BecomeContainer(plan, mapped);
+  // The report and plait-init are the two descriptors that stay until exec; put them side by side.
+  const int kept_report = fcntl(report, F_DUPFD_CLOEXEC, 1000);
+  const int kept_init = fcntl(plan.init, F_DUPFD_CLOEXEC, 1000);
+  if (ready) ready = DropPower(*plan.filter, kept_report, kept_init);
+  if (ready) {
+    std::vector<std::string> argv = {"plait-init"};
+    argv.insert(argv.end(), plan.argv.begin(), plan.argv.end());
+    syscall(SYS_execveat, kept_init, "", Pointers(argv).data(), Pointers(plan.environment).data(), AT_EMPTY_PATH);
+    ready = Failed("run plait-init");
+  }
+  Report(kept_report >= 0 ? kept_report : report, ready.error().ToString());
+  _exit(127);
+}
+
+Outcome<> Set(const LaunchPlan& plan, int report) {
+  if (setns(plan.netns, CLONE_NEWNET) != 0) return Failed("enter the network namespace");
+  // After pivot_root there is no /proc of ours to write the maps through.
+  io::UniqueFd proc(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!proc || unshare(CLONE_NEWNS | CLONE_NEWUTS) != 0) return Failed("make a mount namespace");
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return Failed("make mounts private");
+  if (sethostname(plan.root.hostname.data(), plan.root.hostname.size()) != 0) return Failed("set the host name");
+  if (Outcome<> built = BuildRoot(plan.root); !built) return built;
+
+  int mapped[2];
+  if (pipe2(mapped, O_CLOEXEC) != 0) return Failed("make a pipe");
+  clone_args args{};
+  args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWCGROUP;
+  args.exit_signal = SIGCHLD;
+  const auto pid = static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
+  if (pid < 0) return Failed("make the container's namespaces");
+  if (pid == 0) RunChild(plan, mapped[0], report);
+  const std::string map =
+      std::to_string(kApplicationUid) + " " + std::to_string(plan.ids.application) + " 1";
+  if (Outcome<> written = WriteIdMaps(proc.get(), pid, map, map, true); !written) {
+    kill(pid, SIGKILL);
+    return written;
+  }
+  Report(report, "pid " + std::to_string(pid) + "\n");
+  if (write(mapped[1], "x", 1) != 1) return Failed("start the container");
+  return {};
+}
+
+}  // namespace
+
+Outcome<> WriteIdMaps(int proc, pid_t pid, const std::string& uid_map, const std::string& gid_map, bool deny_setgroups) {
+  const std::string folder = std::to_string(pid);
+  if (deny_setgroups)
+    if (Outcome<> written = WriteAt(proc, folder + "/setgroups", "deny"); !written) return written;
+  if (Outcome<> written = WriteAt(proc, folder + "/uid_map", uid_map); !written) return written;
+  return WriteAt(proc, folder + "/gid_map", gid_map);
+}
+
+Outcome<Launching> Launch(const LaunchPlan& plan) {
+  int report[2];
+  if (pipe2(report, O_CLOEXEC) != 0) return Failed("make a pipe");
+  io::UniqueFd reading(report[0]);
+  const io::UniqueFd writing(report[1]);
+  const pid_t setter = fork();
+  if (setter < 0)
+    return Explain(Errc::kLimit, std::string("cannot start a process: ") + strerror(errno), "raise ulimit -u");
+  if (setter == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const Outcome<> done = Set(plan, writing.get());
+    if (!done) Report(writing.get(), done.error().ToString());
+    _exit(done ? 0 : 1);
+  }
+  fcntl(reading.get(), F_SETFL, O_NONBLOCK);
+  return Launching{setter, std::move(reading)};
+}
+
+}  // namespace plait::local

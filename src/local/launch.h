@@ -1,0 +1,51 @@
+#pragma once
+// Starts one container as a powerless process (local-processes.md 2): a setter, forked from the supervisor, enters the
+// workload's network namespace, builds the container's root and makes the child in its own user, pid, ipc, cgroup and
+// mount namespaces; the child drops every power and executes plait-init, which runs the application.
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/io/unique_fd.h"
+#include "local/confine.h"
+#include "local/root_filesystem.h"
+
+namespace plait::local {
+
+// How the ids of the mesh are mapped, decided when the mesh starts.
+struct Ids {
+  // The application's uid and gid in the mesh's user namespace: 0 (there is only one) or, when `plait` was started as
+  // root, kApplicationUid: then an application must not have the host's root as its uid.
+  uid_t application = 0;
+};
+
+struct LaunchPlan {
+  RootPlan root;
+  std::vector<std::string> argv;         // argv[0] as found: a path
+  std::vector<std::string> environment;  // "NAME=value"
+  std::string working_dir = "/";
+  int netns = -1;
+  int init = -1;    // plait-init, opened
+  int output = -1;  // stdout and stderr
+  Ids ids;
+  const SyscallFilter* filter = nullptr;
+  bool allow_user_namespaces = false;    // hardening that a test switches off
+};
+
+struct Launching {
+  pid_t setter = 0;
+  // Tells one line "pid <n>" when the container's first process exists, then end of file when it runs plait-init; any
+  // other text is the reason why it does not.
+  io::UniqueFd report;
+};
+
+// Returns at once. `pid` in the report is in the caller's pid namespace; the process becomes the caller's child
+// when the setter ends (the caller is pid 1, or a subreaper).
+Outcome<Launching> Launch(const LaunchPlan& plan);
+
+// Writes /proc/<pid>/{setgroups,uid_map,gid_map} by a descriptor of /proc, mapping one id (or a second) each.
+Outcome<> WriteIdMaps(int proc, pid_t pid, const std::string& uid_map, const std::string& gid_map, bool deny_setgroups);
+
+}  // namespace plait::local

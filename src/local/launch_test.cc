@@ -1,0 +1,221 @@
+// Applications in real namespaces: what they can and, above all, what they cannot do. Each test starts a mesh process
+// of its own and launches shell or Python programs in it exactly as the supervisor does.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include "local/launch.h"
+#include "local/mesh_process.h"
+#include "local/mounts.h"
+#include "local/paths.h"
+#include "node/netns.h"
+
+namespace plait::local {
+namespace {
+
+std::string ReadToEnd(int fd) {
+  std::string text;
+  char piece[4096];
+  for (ssize_t n; (n = read(fd, piece, sizeof piece)) > 0;) text.append(piece, static_cast<std::size_t>(n));
+  return text;
+}
+
+// A folder of the test outside /tmp's fresh view is not needed: applications see a /tmp of their own.
+class LaunchTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/var/tmp/plait-launch-XXXXXX";
+    folder_ = mkdtemp(name);
+    chmod(folder_.c_str(), 0755);
+    for (const char* part : {"/run", "/run/root", "/home", "/home/state", "/elsewhere", "/open"})
+      ASSERT_EQ(mkdir((folder_ + part).c_str(), 0755), 0);
+    WriteWholeFile(folder_ + "/home/state/ca-key.pem", "secret-key\n").value();
+  }
+  void TearDown() override { RemoveTree(folder_); }
+
+  LaunchPlan PlanFor(const Ids& ids, std::vector<std::string> argv) {
+    LaunchPlan plan;
+    plan.root = {.mount_point = folder_ + "/run/root",
+                 .hostname = "web-0",
+                 .fqdn = "",
+                 .ips = {"10.244.0.9"},
+                 .resolv_conf = "nameserver 10.96.0.10\n",
+                 .hidden = {folder_ + "/run", folder_ + "/home/state"},
+                 .shown = {}};
+    plan.argv = std::move(argv);
+    plan.environment = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/tmp"};
+    plan.ids = ids;
+    return plan;
+  }
+
+  // Runs one application; `before` prepares the mesh process. Output of the application, or why it did not start.
+  std::string RunIn(const std::function<void(LaunchPlan&)>& change, std::vector<std::string> argv) {
+    int out[2];
+    EXPECT_EQ(pipe2(out, O_CLOEXEC), 0);
+    auto mesh = StartMeshProcess([&](const Ids& ids) {
+      auto filter = SyscallFilter::Make();
+      auto netns = node::NewNetns(node::CurrentNetns()->get());
+      io::UniqueFd init(open((BinaryFolder() + "/plait-init").c_str(), O_RDONLY | O_CLOEXEC));
+      LaunchPlan plan = PlanFor(ids, argv);
+      plan.filter = &*filter;
+      plan.netns = netns->get();
+      plan.init = init.get();
+      plan.output = out[1];
+      change(plan);
+      auto launched = Launch(plan);
+      if (!launched) return 1;
+      fcntl(launched->report.get(), F_SETFL, 0);
+      std::string told = ReadToEnd(launched->report.get());
+      if (!told.starts_with("pid ") || told.find('\n') + 1 != told.size())
+        if (write(out[1], told.data(), told.size()) < 0) return 2;
+      while (wait(nullptr) > 0) {
+      }
+      return 0;
+    });
+    close(out[1]);
+    if (!mesh) {
+      close(out[0]);
+      return mesh.error().ToString();
+    }
+    std::string text = ReadToEnd(out[0]);
+    close(out[0]);
+    waitpid(mesh->pid, nullptr, 0);
+    return text;
+  }
+  std::string Shell(const std::string& script, const std::function<void(LaunchPlan&)>& change = [](LaunchPlan&) {}) {
+    return RunIn(change, {"/bin/sh", "-c", "{ " + script + "; } 2>&1"});
+  }
+  std::string Python(const std::string& script, const std::function<void(LaunchPlan&)>& change = [](LaunchPlan&) {}) {
+    return RunIn(change, {"/usr/bin/python3", "-c", script});
+  }
+
+  std::string folder_;
+};
+
+TEST_F(LaunchTest, GivesTheApplicationItsOwnNamesAndUser) {
+  const std::string text = Shell("id -u; hostname; cat /etc/resolv.conf; grep web-0 /etc/hosts; whoami; ls -d /run/*; echo $$");
+  EXPECT_EQ(text.substr(0, 11), "1000\nweb-0\n") << text;
+  EXPECT_NE(text.find("nameserver 10.96.0.10"), std::string::npos) << text;
+  EXPECT_NE(text.find("10.244.0.9\tweb-0"), std::string::npos) << text;
+  EXPECT_NE(text.find("app\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n2\n"), std::string::npos) << text;  // below plait-init, in a pid namespace of its own
+}
+
+TEST_F(LaunchTest, LeavesNoCapabilityAndNoNewPrivileges) {
+  const std::string text = Shell("grep -E 'Cap|NoNewPrivs|Seccomp:' /proc/self/status");
+  for (const char* line : {"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000",
+                           "CapBnd:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"})
+    EXPECT_NE(text.find(line), std::string::npos) << text;
+}
+
+TEST_F(LaunchTest, RefusesToChangeTheCapture) {
+  const std::string script =
+      "nft flush ruleset && echo WEAK; nft list ruleset | grep -q . && echo WEAK; ip link set lo down && echo WEAK;"
+      "ip route add 1.2.3.4 dev lo && echo WEAK; ip addr add 9.9.9.9 dev lo && echo WEAK; true";
+  EXPECT_EQ(Shell(script).find("WEAK"), std::string::npos);
+}
+
+constexpr const char* kPowers = R"(
+import ctypes, os, socket
+def tried(name, call):
+    try: call(); print('WEAK', name)
+    except OSError as e: print('refused', name, e.errno)
+s = socket.socket()
+tried('SO_MARK', lambda: s.setsockopt(socket.SOL_SOCKET, 36, 0x539))
+tried('IP_TRANSPARENT', lambda: s.setsockopt(0, 19, 1))
+tried('raw', lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
+tried('packet', lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
+libc = ctypes.CDLL(None, use_errno=True)
+def syscall(*args):
+    if libc.syscall(*args) < 0: raise OSError(ctypes.get_errno(), '')
+tried('setns', lambda: syscall(308, os.open('/proc/1/ns/net', os.O_RDONLY), 0x40000000))
+tried('umount', lambda: syscall(166, b'/proc', 2))
+tried('keyctl', lambda: syscall(250, 0, -3, 0))
+tried('add_key', lambda: syscall(248, b'user', b'x', b'y', 1, -3))
+tried('ptrace 1', lambda: syscall(101, 16, 1, 0, 0))
+tried('mem of 1', lambda: open('/proc/1/mem', 'rb'))
+tried('fds of 1', lambda: os.listdir('/proc/1/fd'))
+)";
+
+TEST_F(LaunchTest, RefusesMarksAndOtherNamespaces) {
+  const std::string text = Python(kPowers);
+  EXPECT_EQ(text.find("WEAK"), std::string::npos) << text;
+  EXPECT_NE(text.find("refused SO_MARK"), std::string::npos) << text;
+}
+
+TEST_F(LaunchTest, RefusesThemFromAUserNamespaceOfItsOwnToo) {
+  const std::string enter = R"(
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+uid = os.getuid()
+assert libc.unshare(0x10000000) == 0, ctypes.get_errno()
+open('/proc/self/setgroups','w').write('deny')
+open('/proc/self/uid_map','w').write('0 %d 1' % uid)
+print('inside', os.getuid())
+)";
+  const auto open_up = [](LaunchPlan& plan) { plan.allow_user_namespaces = true; };
+  const std::string text = Python(enter + kPowers, open_up);
+  EXPECT_NE(text.find("inside 0"), std::string::npos) << text;
+  // raw sockets, links and rules belong to the network namespace, which is the mesh's.
+  EXPECT_EQ(text.find("WEAK"), std::string::npos) << text;
+  EXPECT_NE(Python(enter).find("Error: 28"), std::string::npos) << "without the switch: no user namespace at all";
+}
+
+TEST_F(LaunchTest, SeesNoProcessOfTheMesh) {
+  const std::string text = Shell("for p in /proc/[0-9]*; do echo $p; done; kill -9 1; kill -0 1 && echo alive");
+  EXPECT_NE(text.find("alive"), std::string::npos) << text;  // its own init, which it cannot kill
+  EXPECT_EQ(text.find("launch_test"), std::string::npos);
+}
+
+TEST_F(LaunchTest, HidesTheStateFromItsPath) {
+  const std::string text = Shell("cat " + folder_ + "/home/state/ca-key.pem; ls " + folder_ + "/run/root");
+  EXPECT_EQ(text.find("secret-key"), std::string::npos) << text;
+  EXPECT_NE(Shell("cat " + folder_ + "/home/../open/x 2>/dev/null; echo fine").find("fine"), std::string::npos);
+}
+
+TEST_F(LaunchTest, HidesTheStateFromOtherMountsOfTheSameFolder) {
+  const std::string home = folder_ + "/home";
+  const std::string elsewhere = folder_ + "/elsewhere";
+  const std::string text = Shell("ls -d " + elsewhere + "/state && cat " + elsewhere + "/state/ca-key.pem",
+                                 [&](LaunchPlan&) { BindTree(home, elsewhere).value(); });
+  EXPECT_NE(text.find(elsewhere), std::string::npos) << text;
+  EXPECT_EQ(text.find("secret-key"), std::string::npos) << text;
+}
+
+TEST_F(LaunchTest, RefusesToRenameTheParentsOfTheState) {
+  ASSERT_EQ(chmod(folder_.c_str(), 0777), 0);
+  ASSERT_EQ(chmod((folder_ + "/home").c_str(), 0777), 0);
+  const std::string text = Shell("mv " + folder_ + "/home " + folder_ + "/moved; mv " + folder_ + "/home/state " + folder_ +
+                                 "/home/s; mv " + folder_ + " /var/tmp/plait-moved");
+  struct stat info{};
+  EXPECT_EQ(stat((folder_ + "/home/state/ca-key.pem").c_str(), &info), 0) << text;
+  EXPECT_EQ(Shell("cat " + folder_ + "/*/*/ca-key.pem " + folder_ + "/*/ca-key.pem").find("secret-key"), std::string::npos);
+}
+
+TEST_F(LaunchTest, InheritsNoDescriptor) {
+  io::UniqueFd folder(open((folder_ + "/home/state").c_str(), O_PATH | O_DIRECTORY));  // not close-on-exec
+  const std::string text = Shell("ls -l /proc/self/fd; cat /proc/self/fd/*/ca-key.pem");
+  EXPECT_EQ(text.find("secret-key"), std::string::npos) << text;
+  EXPECT_EQ(text.find("home/state"), std::string::npos) << text;
+}
+
+TEST_F(LaunchTest, SaysWhyAProgramDidNotStart) {
+  EXPECT_NE(RunIn([](LaunchPlan&) {}, {"/no/such/program"}).find("cannot run /no/such/program"), std::string::npos);
+  const std::string text = Shell("true", [](LaunchPlan& plan) { plan.working_dir = "/no/such/folder"; });
+  EXPECT_NE(text.find("cannot use the working directory /no/such/folder"), std::string::npos) << text;
+}
+
+TEST_F(LaunchTest, HandsOnSignalsAndReapsOrphans) {
+  const std::string text = Shell(
+      "trap 'echo term; exit 3' TERM; (sleep 0.05 & exec true); kill -TERM 1; while true; do sleep 0.02; done");
+  EXPECT_NE(text.find("term"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace plait::local
