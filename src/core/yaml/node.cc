@@ -5,8 +5,29 @@
 
 namespace plait::yaml {
 
-Node Node::Text(std::string value) { return Node{.text_only = true, .text = std::move(value)}; }
-Node Node::Plain(std::string value) { return Node{.text = std::move(value)}; }
+Node Node::Text(std::string value) {
+  Node node = Plain(std::move(value));
+  node.text_only = true;
+  return node;
+}
+
+Node Node::Plain(std::string value) {
+  Node node;
+  node.text = std::move(value);
+  return node;
+}
+
+Node Node::Sequence() {
+  Node node;
+  node.kind = Kind::kSequence;
+  return node;
+}
+
+Node Node::Mapping() {
+  Node node;
+  node.kind = Kind::kMapping;
+  return node;
+}
 
 void Node::Add(std::string key, Node value) {
   kind = Kind::kMapping;

@@ -28,12 +28,12 @@ struct Node {
   Mark at = {};
   std::string text = {};            // of a scalar
   std::vector<Node> items = {};     // of a sequence
-  std::vector<Entry> entries = {};  // of a mapping, in the order written; keys are unique
+  std::vector<Entry> entries;       // of a mapping, in the order written; keys are unique
 
   static Node Text(std::string value);          // a string, whatever it looks like
   static Node Plain(std::string value);         // a plain scalar: resolves as YAML 1.1 does
-  static Node Sequence() { return Node{.kind = Kind::kSequence}; }
-  static Node Mapping() { return Node{.kind = Kind::kMapping}; }
+  static Node Sequence();
+  static Node Mapping();
   void Add(std::string key, Node value);        // to a mapping; the caller knows that `key` is new
 
   bool is_scalar() const noexcept { return kind == Kind::kScalar; }

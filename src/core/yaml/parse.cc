@@ -247,7 +247,8 @@ bool Reader::ReadKey(std::string& key, Mark& at) {
     return true;
   }
   if (event_.type != YAML_SCALAR_EVENT) return Fail(at, "a key must be text, not a list or mapping");
-  Node scalar{.at = at};
+  Node scalar;
+  scalar.at = at;
   if (!ReadScalar(scalar)) return false;
   key = std::move(scalar.text);
   return true;
