@@ -1,0 +1,17 @@
+#pragma once
+// Messages of grpc.health.v1 as plain values.
+#include <string>
+#include <string_view>
+
+#include "core/base/result.h"
+
+namespace plait::grpc {
+
+enum class HealthStatus : std::uint8_t { kUnknown, kServing, kNotServing, kServiceUnknown };  // the numbers of the protocol
+
+std::string EncodeHealthRequest(std::string_view service);
+Result<std::string> DecodeHealthRequest(std::string_view bytes);
+std::string EncodeHealthResponse(HealthStatus status);
+Result<HealthStatus> DecodeHealthResponse(std::string_view bytes);
+
+}  // namespace plait::grpc

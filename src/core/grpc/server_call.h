@@ -1,0 +1,53 @@
+#pragma once
+// One call on the server: the HTTP stream below it, the service's handler above it. Holds itself until the stream is over.
+#include <memory>
+
+#include "core/grpc/message_reader.h"
+#include "core/grpc/server.h"
+
+namespace plait::grpc {
+
+class Server::Call final : public ServerCall, public http::ServerStreamEvents {
+ public:
+  Call(Server& server, http::ServerStream& stream, const conn::Peer& peer);
+  void Hold(std::shared_ptr<Call> self) { self_ = std::move(self); }
+
+  const CallContext& context() const noexcept override { return context_; }
+  void SendInitialMetadata(Metadata metadata) override;
+  void Send(std::string_view message) override;
+  bool above_high_watermark() const noexcept override { return stream_ != nullptr && stream_->above_high_watermark(); }
+  void Finish(Status status, Metadata trailers) override;
+  void PauseReading(bool paused) override {
+    if (stream_ != nullptr && !finished_) stream_->PauseReading(paused);
+  }
+
+ private:
+  void OnRequestHead(http::RequestHead head, bool end_stream) override;
+  void OnData(Buffer& data, bool end_stream) override;
+  void OnTrailers(http::Headers trailers) override;
+  void OnReset(http::ResetReason reason) override;
+  void OnBelowLowWatermark() override;
+  void OnStreamClosed() override;
+
+  bool ForwardOrRefuse(http::RequestHead& head, bool end_stream);
+  void Begin(http::RequestHead head);
+  void HalfClose();
+  void Cancelled();
+  void Abort(Status status, Metadata trailers = {});  // ends the call against the service's will
+  void DropHandler();
+
+  Server& server_;
+  http::ServerStream* stream_;
+  const conn::Peer& peer_;
+  http::ServerStreamEvents* forward_ = nullptr;  // not gRPC: the fallback takes the stream
+  CallContext context_;
+  MessageReader reader_;
+  std::unique_ptr<CallHandler> handler_;
+  io::Timer deadline_;
+  bool head_sent_ = false;
+  bool finished_ = false;
+  bool half_closed_ = false;
+  std::shared_ptr<Call> self_;
+};
+
+}  // namespace plait::grpc
