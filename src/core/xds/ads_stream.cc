@@ -1,0 +1,86 @@
+#include "core/xds/ads_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/log.h"
+
+namespace plait::xds {
+namespace {
+log::Component kLog("ads");
+constexpr Duration kFirstBackoff = std::chrono::milliseconds(500);
+constexpr Duration kMaxBackoff = std::chrono::seconds(30);
+}  // namespace
+
+AdsStream::AdsStream(io::Loop& loop, DeltaClient& client, Connect connect)
+    : loop_(loop), client_(client), connect_(std::move(connect)), backoff_(kFirstBackoff), retry_([this] { Open(); }) {}
+
+AdsStream::~AdsStream() { Close(); }
+
+void AdsStream::Start() { Open(); }
+
+void AdsStream::Close() {
+  call_.reset();
+  if (channel_) loop_.DeleteLater(std::move(channel_));
+}
+
+void AdsStream::Open() {
+  Close();
+  answered_ = false;
+  auto connection = connect_();
+  if (!connection) return Lost(connection.error().ToString());
+  channel_ = std::make_unique<grpc::Channel>(loop_, std::move(connection->stream), std::move(connection->options));
+  call_ = channel_->Start(kDeltaAdsMethod, {}, *this);
+  client_.OnStreamOpen();
+  SendRequests();
+}
+
+void AdsStream::SendRequests() {
+  if (!call_) return;
+  for (const DeltaRequest& request : client_.TakeRequests()) call_->Send(EncodeDeltaRequest(request));
+}
+
+void AdsStream::Flush() {
+  if (std::exchange(flush_planned_, true)) return;
+  loop_.Defer([this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    flush_planned_ = false;
+    SendRequests();
+  });
+}
+
+void AdsStream::Reconnect() {
+  if (!call_) return;  // a new attempt is planned already and will use what is new
+  backoff_ = kFirstBackoff;
+  loop_.Defer([this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) Open();
+  });
+}
+
+void AdsStream::OnMessage(std::string message) {
+  const auto response = DecodeDeltaResponse(message);
+  if (!response) return Lost(response.error().detail);
+  answered_ = true;
+  problem_.clear();
+  backoff_ = kFirstBackoff;
+  client_.OnResponse(*response);
+  SendRequests();
+}
+
+void AdsStream::OnFinished(const grpc::Status& status, const grpc::Metadata& /*trailers*/) { Lost("the control plane ended the stream: " + status.ToString()); }
+
+void AdsStream::Lost(std::string why) {
+  if (problem_ != why) kLog.Warn("control plane: " + why + "; what was received stays in force");
+  problem_ = std::move(why);
+  answered_ = false;
+  client_.OnStreamLost();
+  // May run inside an event of the call: it ends with the round.
+  loop_.Defer([call = std::move(call_), channel = std::move(channel_)]() mutable {
+    call.reset();
+    channel.reset();
+  });
+  retry_.Start(loop_.timers(), Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(backoff_.count())) + 1)));
+  backoff_ = std::min(backoff_ * 2, kMaxBackoff);
+}
+
+}  // namespace plait::xds

@@ -1,0 +1,56 @@
+#pragma once
+// Keeps an incremental ADS stream to the control plane: connects, speaks what DeltaClient wants, reconnects with back-off
+// (full jitter, 0.5 to 30 s). While it is down everything that was received stays in force. One loop thread.
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/base/random.h"
+#include "core/grpc/client.h"
+#include "core/xds/delta_client.h"
+
+namespace plait::xds {
+
+class AdsStream final : private grpc::ClientCallEvents {
+ public:
+  struct Connection {
+    std::unique_ptr<io::Stream> stream;  // to the control plane; opening is enough
+    grpc::ChannelOptions options;        // authority and the token of now
+  };
+  using Connect = std::function<Outcome<Connection>()>;
+
+  AdsStream(io::Loop& loop, DeltaClient& client, Connect connect);
+  ~AdsStream() override;
+
+  void Start();
+  // Subscriptions changed: sends them at the end of this round.
+  void Flush();
+  // Connects anew, as with a new certificate; nothing is lost in between.
+  void Reconnect();
+
+  bool connected() const noexcept { return answered_; }      // the present stream has brought a response
+  const std::string& problem() const noexcept { return problem_; }  // why it is down; empty when it is up
+
+ private:
+  void Open();
+  void OnMessage(std::string message) override;
+  void OnFinished(const grpc::Status& status, const grpc::Metadata& trailers) override;
+  void Lost(std::string why);
+  void SendRequests();
+  void Close();
+
+  io::Loop& loop_;
+  DeltaClient& client_;
+  Connect connect_;
+  Random random_;
+  Duration backoff_;
+  bool answered_ = false;
+  bool flush_planned_ = false;
+  std::string problem_ = "not connected yet";
+  io::Timer retry_;
+  std::unique_ptr<grpc::Channel> channel_;
+  std::unique_ptr<grpc::ClientCall> call_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace plait::xds

@@ -1,0 +1,52 @@
+#pragma once
+// Messages of the incremental ("delta") xDS protocol as plain values. Mirrors envoy.service.discovery.v3.Delta*.
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/xds/bootstrap.h"
+
+namespace plait::xds {
+
+inline constexpr const char* kDeltaAdsMethod = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+
+// A resource on the wire: `bytes` is the serialized message of the response's type.
+struct WireResource {
+  std::string name;
+  std::string version;
+  std::vector<std::string> aliases;
+  std::string bytes;
+  friend bool operator==(const WireResource&, const WireResource&) = default;
+};
+
+struct DeltaRequest {
+  std::optional<Node> node;  // on the first request of a stream
+  std::string type_url;
+  std::vector<std::string> subscribe;    // "*" asks for the wildcard
+  std::vector<std::string> unsubscribe;
+  std::map<std::string, std::string> initial_versions;  // name -> version that the client already has; after a reconnect
+  std::string response_nonce;            // of the response that this acknowledges; empty: a request of its own
+  std::optional<std::string> error;      // a NACK: why
+  friend bool operator==(const DeltaRequest&, const DeltaRequest&) = default;
+};
+
+struct DeltaResponse {
+  std::string type_url;
+  std::string nonce;
+  std::string system_version;
+  std::string control_plane;             // control_plane.identifier
+  std::vector<WireResource> resources;
+  std::vector<std::string> removed;
+  friend bool operator==(const DeltaResponse&, const DeltaResponse&) = default;
+};
+
+std::string EncodeDeltaRequest(const DeltaRequest& request);
+Result<DeltaRequest> DecodeDeltaRequest(std::string_view bytes);
+std::string EncodeDeltaResponse(const DeltaResponse& response);
+Result<DeltaResponse> DecodeDeltaResponse(std::string_view bytes);
+
+}  // namespace plait::xds
