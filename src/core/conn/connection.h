@@ -62,25 +62,27 @@ class Connection : private io::StreamEvents {
 
   // No new streams; closes when the last one is over (at once when there is none).
   void Drain();
-  // Resets all streams with `reason` now and ends the stream; OnConnectionClosed follows in a later round.
+  // At the end of this round all streams are reset with `reason` and the byte stream ends (`reset`: by RST);
+  // OnConnectionClosed follows.
   void Close(http::ResetReason reason, bool reset = false);
 
  protected:
   Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options, ConnectionEvents& owner);
-  // Bytes that somebody read before (protocol detection). Call before the first round.
-  void Start(Buffer&& initial);
+  // First call of a derived constructor, when its MakeCodec can be called.
+  void Start(bool stream_is_open, Buffer&& initial);
+  // First call of a derived destructor: its streams hear that the connection is gone.
+  void Destroy() noexcept;
   // The codec has output or wants input again: work on it at the end of this round.
   void Schedule();
-  http::Codec* codec() noexcept { return codec_.get(); }
-  void CodecMade(std::unique_ptr<http::Codec> codec);
+  void NoteStream() noexcept { stream_seen_ = true; }  // the connection is in use: the idle time begins anew
   const ConnectionOptions& options() const noexcept { return options_; }
 
  private:
   friend class Round;
   enum class State : std::uint8_t {
     kOpening,   // -> kOpen at OnOpen, -> kClosed by failure or Close
-    kOpen,      // -> kFlushing when the codec wants to close, -> kClosed by failure, Close, or the peer's FIN
-    kFlushing,  // last bytes on their way, nothing is read for the codec -> kLingering
+    kOpen,      // -> kFlushing when the codec wants to close, -> kClosed by failure or Close
+    kFlushing,  // last bytes on their way, nothing is read for the codec -> kLingering (server), kClosed
     kLingering, // our FIN sent, input dropped until the peer's FIN, so that it reads our last answer -> kClosed
     kClosed,
   };
@@ -91,17 +93,19 @@ class Connection : private io::StreamEvents {
   void OnFailed(Error error) override;
 
   virtual std::unique_ptr<http::Codec> MakeCodec(Protocol protocol) = 0;
-  virtual bool DetectsByPreface() const noexcept = 0;
+  virtual bool is_server() const noexcept = 0;
 
-  bool EnsureCodec();  // false: more bytes are needed to know the protocol
+  Protocol Decide() const noexcept;  // kDetect: more bytes are needed
+  bool EnsureCodec();
   void Work();
-  void ReadSome();
-  bool FeedCodec();    // false: the codec failed
+  bool Turn();
+  bool ReadSome();
+  bool FeedCodec();
   void FlushSome();
   void BeginFlushing(Error why);
-  void Linger();
+  void EndOfOutput();
   void Discard();
-  void Finish(Error why);
+  void Finish(Error why, http::ResetReason reason = http::ResetReason::kConnectionClosed);
   void NoteBusy();
   void OnTimer();
 
@@ -115,16 +119,21 @@ class Connection : private io::StreamEvents {
   std::uint64_t bytes_written_ = 0;
   Connection* next_ = nullptr;       // in the list of connections with work at the end of this round
   Connection** linked_at_ = nullptr;
-  io::Timer timer_;                  // idle, or the time limit of kFlushing and kLingering
-  Error why_;                        // what OnConnectionClosed will tell
+  io::Timer timer_;                  // idle, or the time limit of a drain, of kFlushing and of kLingering
+  Error why_{Errc::kPeerClosed, "peer closed"};  // what OnConnectionClosed will tell
   State state_ = State::kOpening;
-  bool readable_ = false;            // an edge was seen and the stream did not say "would block" since
+  http::ResetReason close_reason_ = http::ResetReason::kNone;  // set: Close() was called
+  bool close_by_reset_ = false;
+  bool readable_ = false;   // the stream did not say "would block" since its last edge
   bool writable_ = true;
   bool peer_ended_ = false;
+  bool told_codec_end_ = false;
+  bool fin_sent_ = false;
   bool busy_ = false;
-  bool working_ = false;             // inside Work(): a Schedule() from there needs no second visit
+  bool draining_ = false;
+  bool stream_seen_ = false;
+  bool working_ = false;    // inside Work(): a Schedule() from there needs no visit of its own
   bool again_ = false;
-  bool told_ = false;                // OnConnectionClosed was called
 };
 
 class ServerConnectionEvents : public ConnectionEvents {
@@ -135,15 +144,19 @@ class ServerConnectionEvents : public ConnectionEvents {
 
 class ServerConnection final : public Connection, private http::ServerCodecEvents {
  public:
-  // `options` must outlive the connection (it is shared by all of a listener). `initial`: bytes read before.
+  // `options` must outlive the connection (it is shared by all of a listener). `stream_is_open`: OnOpen was told to
+  // somebody else before, who read `initial` from it.
   ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options,
-                   ServerConnectionEvents& owner, Buffer initial = {});
+                   ServerConnectionEvents& owner, bool stream_is_open = false, Buffer initial = {});
   ~ServerConnection() override;
 
  private:
   std::unique_ptr<http::Codec> MakeCodec(Protocol protocol) override;
-  bool DetectsByPreface() const noexcept override { return true; }
-  http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override { return owner_.OnNewStream(stream); }
+  bool is_server() const noexcept override { return true; }
+  http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override {
+    NoteStream();
+    return owner_.OnNewStream(stream);
+  }
   void OnOutputReady() override { Schedule(); }
   ServerConnectionEvents& owner_;
 };
@@ -157,7 +170,7 @@ class ClientConnectionEvents : public ConnectionEvents {
 class ClientConnection final : public Connection, private http::ClientCodecEvents {
  public:
   ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options,
-                   ClientConnectionEvents& owner);
+                   ClientConnectionEvents& owner, bool stream_is_open = false);
   ~ClientConnection() override;
   // Null before OnConnectionOpen, when draining, and when the limit of streams is reached.
   http::ClientStream* NewStream(http::ClientStreamEvents& events);
@@ -165,7 +178,7 @@ class ClientConnection final : public Connection, private http::ClientCodecEvent
 
  private:
   std::unique_ptr<http::Codec> MakeCodec(Protocol protocol) override;
-  bool DetectsByPreface() const noexcept override { return false; }
+  bool is_server() const noexcept override { return false; }
   void OnOutputReady() override { Schedule(); }
   void OnGoAway() override { owner_.OnGoAway(); }
   void OnMaxStreamsChanged() override { owner_.OnMaxStreamsChanged(); }

@@ -108,6 +108,23 @@ std::uint16_t PortOf(std::string_view authority) noexcept {
   return ParsePort(authority.substr(colon + 1)).value_or(Port{}).value;
 }
 
+bool IsAuthority(std::string_view text) noexcept {
+  const std::string_view host = HostOnly(text);
+  if (host.empty()) return false;
+  for (char c : text)
+    if (!IsAlpha(c) && !IsDigit(c) && !std::string_view("-._~%!$&'()*+,;=:[]").contains(c)) return false;
+  // Brackets only around an IPv6 literal; a colon only there or before the port.
+  const bool literal = host.front() == '[';
+  if (literal != (host.back() == ']')) return false;
+  const std::string_view inner = literal ? host.substr(1, host.size() - 2) : host;
+  if (inner.find_first_of("[]") != std::string_view::npos) return false;
+  if (!literal && inner.find(':') != std::string_view::npos) return false;
+  const std::string_view port = text.size() > host.size() ? text.substr(host.size() + 1) : std::string_view();
+  for (char c : port)
+    if (!IsDigit(c)) return false;
+  return port.size() <= 5;
+}
+
 bool IsGrpc(const Headers& headers) noexcept {
   constexpr std::string_view kType = "application/grpc";
   const auto type = headers.Get("content-type");

@@ -35,6 +35,8 @@ std::string_view QueryOf(std::string_view target) noexcept;
 // The host of an authority ("[::1]:80" -> "[::1]", "a:80" -> "a") and its port (0 when none).
 std::string_view HostOnly(std::string_view authority) noexcept;
 std::uint16_t PortOf(std::string_view authority) noexcept;
+// host [":" port] of RFC 3986, not empty, without user information.
+bool IsAuthority(std::string_view text) noexcept;
 bool IsGrpc(const Headers& headers) noexcept;  // content-type application/grpc or application/grpc+x
 
 }  // namespace plait::http

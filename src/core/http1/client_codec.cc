@@ -192,7 +192,11 @@ Checked<bool> ClientCodec::ReadBody(Buffer& in) {
   Buffer data;
   http::Headers trailers;
   const auto ended = body_.Read(in, data, kBodyPiece, options_, trailers);
-  if (!ended) return std::unexpected(ended.error());
+  if (!ended) {
+    // What came before the fault does not depend on where the bytes were cut.
+    if (!data.empty()) stream_->OnData(data, false);
+    return std::unexpected(ended.error());
+  }
   if (data.empty() && !*ended) return false;
   if (*ended) reading_ = Reading::kDone;
   if (trailers.empty()) {
@@ -330,8 +334,8 @@ SendFraming ClientCodec::FrameRequest(const http::RequestHead& head, bool end_st
 void ClientCodec::SendHead(const http::RequestHead& head, bool end_stream) {
   if (stream_ == nullptr || aborted_ || writing_ != Writing::kHead) return;
   head_request_ = head.method == "HEAD";
-  connect_ = head.method == "CONNECT";
-  upgrade_ = !connect_ && !head.protocol.empty();
+  upgrade_ = !head.protocol.empty();
+  connect_ = head.method == "CONNECT" && !upgrade_;
   WriteRequestHead(head, FrameRequest(head, end_stream), output_);
   NoteOutput();
 }

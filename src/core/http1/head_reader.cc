@@ -105,7 +105,7 @@ Checked<> TakeHost(http::RequestHead& head) {
   if (hosts == 0 || host.empty()) {
     if (head.version == http::Version::kHttp11) return Refuse(400, kMissingHost);
   } else {
-    if (!IsAuthority(host)) return Refuse(400, kCodecError);
+    if (!http::IsAuthority(host)) return Refuse(400, kCodecError);
     if (head.authority.empty()) head.authority = host;
   }
   if (hosts > 0) head.headers.Remove("host");

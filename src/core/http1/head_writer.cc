@@ -82,10 +82,13 @@ void WriteFields(const http::Headers& headers, const SendFraming& framing, Room&
 }  // namespace
 
 void WriteRequestHead(const http::RequestHead& head, const SendFraming& framing, Buffer& out) {
-  const std::string_view target = head.method == "CONNECT" ? head.authority : head.path;
+  // An extended CONNECT of HTTP/2 (RFC 8441) is an upgrade of a GET here.
+  const bool extended = head.method == "CONNECT" && !head.protocol.empty();
+  const std::string_view method = extended ? std::string_view("GET") : std::string_view(head.method);
+  const std::string_view target = method == "CONNECT" ? head.authority : head.path;
   Room room(out, head.method.size() + target.size() + head.authority.size() + SizeOfFields(head.headers, framing));
   // Clients of HTTP/1 write "Host"; from HTTP/2 names come in lower case. So the application sees what it would have seen.
-  room << head.method << " " << target << " HTTP/1.1\r\n"
+  room << method << " " << target << " HTTP/1.1\r\n"
        << (head.version == http::Version::kHttp2 ? "host: " : "Host: ") << head.authority << "\r\n";
   WriteFields(head.headers, framing, room);
 }

@@ -176,7 +176,11 @@ Checked<bool> ServerCodec::ReadBody(Buffer& in) {
   Buffer data;
   http::Headers trailers;
   const auto ended = body_.Read(in, data, kBodyPiece, options_, trailers);
-  if (!ended) return std::unexpected(ended.error());
+  if (!ended) {
+    // What came before the fault does not depend on where the bytes were cut.
+    if (!data.empty()) stream_->OnData(data, false);
+    return std::unexpected(ended.error());
+  }
   if (data.empty() && !*ended) return false;
   if (*ended) reading_ = Reading::kDone;
   if (trailers.empty()) {

@@ -7,7 +7,7 @@
 namespace plait::http1 {
 namespace {
 
-enum Class : std::uint8_t { kToken = 1, kValue = 2, kTarget = 4, kHost = 8 };
+enum Class : std::uint8_t { kToken = 1, kValue = 2, kTarget = 4 };
 
 constexpr std::array<std::uint8_t, 256> MakeClasses() {
   std::array<std::uint8_t, 256> classes{};
@@ -18,7 +18,6 @@ constexpr std::array<std::uint8_t, 256> MakeClasses() {
     if (c == '\t' || (c >= 0x20 && c != 0x7f)) classes[c] |= kValue;
     // Raw bytes above 0x7f are not in the grammar, but clients send UTF-8 paths, and Envoy passes them.
     if (c > 0x20 && c != 0x7f) classes[c] |= kTarget;
-    if (alnum || (c != 0 && c < 128 && std::string_view("-._~%!$&'()*+,;=:[]").contains(ch))) classes[c] |= kHost;
   }
   return classes;
 }
@@ -47,7 +46,7 @@ Checked<> ParseAbsoluteForm(std::string_view target, http::RequestHead& head) {
   std::string_view rest = target.substr(colon + 3);
   const std::size_t end = rest.find_first_of("/?#");
   const std::string_view authority = rest.substr(0, end);
-  if (!IsAuthority(authority)) return Refuse(400, kInvalidUrl);
+  if (!http::IsAuthority(authority)) return Refuse(400, kInvalidUrl);
   head.authority = authority;
   rest = end == std::string_view::npos ? std::string_view() : rest.substr(end);
   // RFC 9112 3.2.4: OPTIONS without a path asks about the server as a whole.
@@ -63,7 +62,7 @@ Checked<> ParseAbsoluteForm(std::string_view target, http::RequestHead& head) {
 Checked<> ParseTarget(std::string_view target, http::RequestHead& head) {
   if (target.empty() || !All(target, kTarget)) return Refuse(400, kInvalidUrl);
   if (head.method == "CONNECT") {
-    if (!IsAuthority(target) || http::PortOf(target) == 0) return Refuse(400, kInvalidUrl);
+    if (!http::IsAuthority(target) || http::PortOf(target) == 0) return Refuse(400, kInvalidUrl);
     head.authority = target;
     return {};
   }
@@ -83,21 +82,6 @@ Checked<> ParseTarget(std::string_view target, http::RequestHead& head) {
 bool IsTokenChar(char c) noexcept { return Is(c, kToken); }
 bool IsToken(std::string_view text) noexcept { return !text.empty() && All(text, kToken); }
 bool IsFieldValue(std::string_view text) noexcept { return All(text, kValue); }
-
-bool IsAuthority(std::string_view text) noexcept {
-  const std::string_view host = http::HostOnly(text);
-  if (host.empty() || !All(text, kHost)) return false;
-  // Brackets only around an IPv6 literal; a colon only there or before the port.
-  const bool literal = host.front() == '[';
-  if (literal != (host.back() == ']')) return false;
-  const std::string_view inner = literal ? host.substr(1, host.size() - 2) : host;
-  if (inner.find_first_of("[]") != std::string_view::npos) return false;
-  if (!literal && inner.find(':') != std::string_view::npos) return false;
-  const std::string_view port = text.size() > host.size() ? text.substr(host.size() + 1) : std::string_view();
-  for (char c : port)
-    if (!IsDigit(c)) return false;
-  return port.size() <= 5;
-}
 
 Checked<> ParseRequestLine(std::string_view line, http::RequestHead& head) {
   const std::size_t first = line.find(' ');

@@ -49,7 +49,5 @@ struct FieldLine {
   std::string_view name, value;
 };
 Checked<FieldLine> ParseFieldLine(std::string_view line);
-// host [":" port] of RFC 3986 without user information. Not empty.
-bool IsAuthority(std::string_view text) noexcept;
 
 }  // namespace plait::http1

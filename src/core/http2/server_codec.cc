@@ -1,0 +1,69 @@
+#include "core/base/strings.h"
+#include "core/http2/codec.h"
+#include "core/http2/session.h"
+
+namespace plait::http2 {
+
+class ServerSession final : public http::ServerCodec, private Session {
+ public:
+  ServerSession(http::ServerCodecEvents& events, const http::CodecOptions& options) : Session(options, /*server=*/true), events_(events) {}
+
+  Result<> Feed(Buffer& in) override { return FeedBytes(in); }
+  void FeedEnd() override { EndAll(http::ResetReason::kConnectionClosed); }
+  void Abandon(http::ResetReason reason) override {
+    EndAll(reason);
+    output_.Clear();
+  }
+  Buffer& output() noexcept override { return output_; }
+  void OnOutputDrained() override { Drained(); }
+  std::size_t active_streams() const noexcept override { return streams_.size(); }
+  void StartDrain() override { GracefulGoAway(); }
+  bool wants_close() const noexcept override { return finished(); }
+  http::Version version() const noexcept override { return http::Version::kHttp2; }
+
+ private:
+  void OutputReady() override { events_.OnOutputReady(); }
+  bool HeadComplete(Stream& stream, bool end_stream) override;
+
+  http::ServerCodecEvents& events_;
+};
+
+namespace {
+bool IsSchemeWeServe(std::string_view scheme) noexcept { return scheme == "http" || scheme == "https"; }
+}  // namespace
+
+// nghttp2 has checked the order, number and characters of fields; what it does not check stands here.
+bool ServerSession::HeadComplete(Stream& stream, bool end_stream) {
+  const std::unique_ptr<Stream::Block> block = std::move(stream.block_);
+  const bool connect = block->method == "CONNECT";
+  // RFC 9113 8.3.1: a Host beside :authority must name the same.
+  if (block->authority.empty())
+    block->authority = std::move(block->host);
+  else if (!block->host.empty() && !EqualsIgnoreCase(block->host, block->authority))
+    return false;
+  if (!http::IsAuthority(block->authority)) return false;
+  if (connect && block->protocol.empty() && http::PortOf(block->authority) == 0) return false;
+  if (!block->scheme.empty() && !IsSchemeWeServe(block->scheme)) return false;
+  if (block->path == "*" && block->method != "OPTIONS") return false;
+
+  stream.head_received_ = true;
+  stream.tunnel_ = !block->protocol.empty();
+  http::RequestHead head;
+  head.version = http::Version::kHttp2;
+  head.method = std::move(block->method);
+  head.scheme = std::move(block->scheme);
+  head.authority = std::move(block->authority);
+  head.path = std::move(block->path);
+  head.protocol = std::move(block->protocol);
+  head.headers = std::move(block->fields);
+  stream.server_events_ = &events_.OnNewStream(stream);
+  stream.events_ = stream.server_events_;
+  stream.server_events_->OnRequestHead(std::move(head), end_stream);
+  return true;
+}
+
+std::unique_ptr<http::ServerCodec> NewServerCodec(http::ServerCodecEvents& events, const http::CodecOptions& options) {
+  return std::make_unique<ServerSession>(events, options);
+}
+
+}  // namespace plait::http2
