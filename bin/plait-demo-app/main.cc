@@ -1,0 +1,160 @@
+// plait-demo-app ROLE: the processes of the sample applications. They know nothing of a mesh.
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "samples/demo-app/load.h"
+#include "samples/demo-app/roles.h"
+#include "samples/demo-app/tcp_echo.h"
+
+namespace plait::demo {
+namespace {
+
+// SIGTERM and SIGINT as an event of the loop.
+class StopSignal final : private io::FdEvents {
+ public:
+  StopSignal(io::Loop& loop, std::move_only_function<void()> on_stop) : loop_(loop), on_stop_(std::move(on_stop)) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    fd_ = io::UniqueFd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+    loop_.Watch(fd_.get(), *this, EPOLLIN);
+  }
+  ~StopSignal() override { loop_.Unwatch(fd_.get(), *this); }
+
+ private:
+  void OnFdReady(std::uint32_t /*events*/) override {
+    signalfd_siginfo info;
+    while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
+    }
+    on_stop_();
+  }
+  io::Loop& loop_;
+  std::move_only_function<void()> on_stop_;
+  io::UniqueFd fd_;
+};
+
+struct Flags {
+  std::uint16_t port = 9080;
+  RoleOptions role;
+  std::uint32_t delay_ms = 0;
+  TcpEchoOptions tcp;
+  LoadOptions load;
+  std::string url;
+  std::vector<std::string> headers;
+  double seconds = 0;
+};
+
+int Complain(const std::string& text) {
+  std::fprintf(stderr, "plait-demo-app: %s\n", text.c_str());
+  return 1;
+}
+
+Outcome<io::UniqueFd> ListenEverywhere(std::uint16_t port) {
+  auto both = io::ListenOn(*io::SocketAddress::Parse("[::]:" + std::to_string(port)));
+  if (both) return both;
+  return io::ListenOn(*io::SocketAddress::Parse("0.0.0.0:" + std::to_string(port)));  // a host without IPv6
+}
+
+int Serve(io::Loop& loop, Role& role, std::uint16_t port) {
+  auto listening = ListenEverywhere(port);
+  if (!listening) return Complain(listening.error().ToString());
+  conn::HttpServer server(loop, {}, [&role](conn::Request request, conn::Responder responder) { role.Handle(std::move(request), std::move(responder)); });
+  server.Listen(std::move(*listening));
+  // As a well-behaved application: requests that run are answered before it ends.
+  const StopSignal stop(loop, [&] { server.Drain([&loop] { loop.Stop(); }); });
+  loop.Run();
+  return 0;
+}
+
+int Idle(io::Loop& loop) {
+  const StopSignal stop(loop, [&loop] { loop.Stop(); });
+  loop.Run();
+  return 0;
+}
+
+int EchoTcp(io::Loop& loop, const Flags& flags) {
+  auto listening = ListenEverywhere(flags.port);
+  if (!listening) return Complain(listening.error().ToString());
+  const TcpEcho server(loop, std::move(*listening), flags.tcp);
+  return Idle(loop);
+}
+
+int RunLoad(io::Loop& loop, Flags flags) {
+  const auto url = ParseUrl(flags.url);
+  if (!url) return Complain(flags.url + ": " + url.error().detail);
+  flags.load.url = *url;
+  for (const std::string& header : flags.headers) {
+    const std::size_t colon = header.find(':');
+    if (colon == std::string::npos) return Complain("header " + header + " has no colon; write name:value");
+    flags.load.headers.Add(header.substr(0, colon), header.substr(header.find_first_not_of(' ', colon + 1)));
+  }
+  flags.load.duration = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(flags.seconds));
+  const auto addresses = Resolve(url->host, url->port);
+  if (!addresses) return Complain("cannot resolve " + url->host);
+  Load load(loop, flags.load, *addresses);
+  const StopSignal stop(loop, [&load] { load.Stop(); });
+  while (!load.done()) loop.RunOnce(std::chrono::milliseconds(100));
+  std::printf("%s\n", load.report().ToJson().c_str());
+  return load.report().failed() == 0 ? 0 : 1;
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app{"The processes of Plait's sample applications."};
+  app.require_subcommand(1);
+  const auto server = [&](const char* name, const char* about) {
+    CLI::App* role = app.add_subcommand(name, about);
+    role->add_option("--port", flags.port, "port to serve on")->capture_default_str();
+    return role;
+  };
+  CLI::App* productpage = server("productpage", "the page of bookinfo");
+  CLI::App* details = server("details", "facts about the book");
+  CLI::App* reviews = server("reviews", "reviews; v1 no stars, v2 black, v3 red");
+  CLI::App* ratings = server("ratings", "stars of the reviewers");
+  CLI::App* echo = server("echo", "answers with the request that it got");
+  CLI::App* tcp = server("tcp-echo", "answers bytes with themselves");
+  CLI::App* client = app.add_subcommand("client", "waits, so that commands can be run beside it");
+  CLI::App* load = app.add_subcommand("load", "sends requests and prints what came back as JSON");
+  for (CLI::App* role : {details, reviews, ratings, echo}) role->add_option("--version", flags.role.version, "which version it is");
+  for (CLI::App* role : {ratings, echo}) role->add_option("--fail-every", flags.role.fail_every, "503 to every Nth request");
+  echo->add_option("--delay-ms", flags.delay_ms, "wait before each answer");
+  tcp->add_option("--greeting", flags.tcp.greeting, "speak first with this text");
+  tcp->add_option("--prefix", flags.tcp.prefix, "put this before each answer");
+  load->add_option("url", flags.url, "http://host[:port][/path]")->required();
+  load->add_option("--count", flags.load.count, "how many requests; 0: until the time is over");
+  load->add_option("--duration", flags.seconds, "seconds");
+  load->add_option("--connections", flags.load.connections, "kept connections")->capture_default_str();
+  load->add_option("--rate", flags.load.rate, "requests a second; 0: the next when the last was answered");
+  load->add_option("--new-per-second", flags.load.new_per_second, "further requests a second on new connections");
+  load->add_option("--method", flags.load.method, "request method")->capture_default_str();
+  load->add_option("--body", flags.load.body, "request body");
+  load->add_option("-H,--header", flags.headers, "name:value");
+  load->add_option("--count-by", flags.load.count_by, "count answers by this response header");
+  CLI11_PARSE(app, argc, argv);
+  flags.role.delay = std::chrono::milliseconds(flags.delay_ms);
+
+  io::Loop loop;
+  std::unique_ptr<Role> role;
+  if (productpage->parsed()) role = NewProductPage(loop);
+  if (details->parsed()) role = NewDetails();
+  if (reviews->parsed()) role = NewReviews(loop, flags.role);
+  if (ratings->parsed()) role = NewRatings(flags.role);
+  if (echo->parsed()) role = NewEcho(loop, flags.role);
+  if (role) return Serve(loop, *role, flags.port);
+  if (tcp->parsed()) return EchoTcp(loop, flags);
+  if (client->parsed()) return Idle(loop);
+  return RunLoad(loop, flags);
+}
+
+}  // namespace
+}  // namespace plait::demo
+
+int main(int argc, char** argv) { return plait::demo::Main(argc, argv); }

@@ -1,0 +1,111 @@
+#include "bookinfo.h"
+
+#include <nlohmann/json.hpp>
+
+namespace plait::demo {
+namespace {
+using Json = nlohmann::ordered_json;
+constexpr std::string_view kTitle = "The Comedy of Errors";
+
+// Third-party exceptions end here: a discarded value stands for anything that is not JSON.
+Json Read(std::string_view text) { return Json::parse(text, nullptr, /*allow_exceptions=*/false); }
+
+std::string Text(const Json& object, const char* key) {
+  const auto at = object.find(key);
+  return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
+}
+
+std::int64_t Number(const Json& object, const char* key) {
+  const auto at = object.find(key);
+  return at != object.end() && at->is_number_integer() ? at->get<std::int64_t>() : 0;
+}
+
+std::string ErrorOf(const Json& object, const char* otherwise) {
+  const std::string said = object.is_object() ? Text(object, "error") : std::string();
+  return said.empty() ? otherwise : said;
+}
+}  // namespace
+
+std::string DetailsJson(int id) {
+  return Json{{"id", id},           {"author", "William Shakespeare"}, {"year", 1595},          {"type", "paperback"},
+              {"pages", 200},       {"publisher", "PublisherA"},       {"language", "English"}, {"ISBN-10", "1234567890"},
+              {"ISBN-13", "123-1234567890"}}
+      .dump();
+}
+
+Part<BookDetails> ReadDetails(std::string_view json) {
+  const Json object = Read(json);
+  if (!object.is_object() || object.contains("error")) return {.value = {}, .error = ErrorOf(object, "the details service gave no JSON object")};
+  return {.value = BookDetails{.author = Text(object, "author"),
+                               .publisher = Text(object, "publisher"),
+                               .language = Text(object, "language"),
+                               .isbn10 = Text(object, "ISBN-10"),
+                               .isbn13 = Text(object, "ISBN-13"),
+                               .type = Text(object, "type"),
+                               .year = Number(object, "year"),
+                               .pages = Number(object, "pages")},
+          .error = {}};
+}
+
+std::string RatingsJson(int id) { return Json{{"id", id}, {"ratings", {{"Reviewer1", 5}, {"Reviewer2", 4}}}}.dump(); }
+
+std::optional<Ratings> ReadRatings(std::string_view json) {
+  const Json object = Read(json);
+  if (!object.is_object() || !object.contains("ratings") || !object["ratings"].is_object()) return std::nullopt;
+  const Json& ratings = object["ratings"];
+  return Ratings{.reviewer1 = static_cast<int>(Number(ratings, "Reviewer1")), .reviewer2 = static_cast<int>(Number(ratings, "Reviewer2"))};
+}
+
+std::string ReviewsJson(const ReviewsAnswer& answer) {
+  const auto review = [&](const char* who, const char* text, int Ratings::*stars) {
+    Json out{{"reviewer", who}, {"text", text}};
+    if (answer.color.empty()) return out;
+    if (answer.ratings)
+      out["rating"] = Json{{"stars", (*answer.ratings).*stars}, {"color", answer.color}};
+    else
+      out["rating"] = Json{{"error", "Ratings service is currently unavailable"}};
+    return out;
+  };
+  return Json{{"id", std::to_string(answer.id)},
+              {"podname", answer.pod},
+              {"clustername", answer.cluster.empty() ? "null" : answer.cluster},
+              {"reviews",
+               {review("Reviewer1", "Pure delight: doors, letters and purses go astray until the very last scene, and I laughed at each.",
+                       &Ratings::reviewer1),
+                review("Reviewer2", "Great fun on stage. On paper one should keep a list of who is whose twin.", &Ratings::reviewer2)}}}
+      .dump();
+}
+
+Part<Reviews> ReadReviews(std::string_view json) {
+  const Json object = Read(json);
+  if (!object.is_object() || !object.contains("reviews") || !object["reviews"].is_array())
+    return {.value = {}, .error = ErrorOf(object, "the reviews service gave no list of reviews")};
+  Reviews out{.pod = Text(object, "podname"), .list = {}};
+  for (const Json& entry : object["reviews"]) {
+    if (!entry.is_object()) continue;
+    Review review{.reviewer = Text(entry, "reviewer"), .text = Text(entry, "text"), .stars = {}, .color = {}, .rating_error = {}};
+    if (const auto rating = entry.find("rating"); rating != entry.end() && rating->is_object()) {
+      review.rating_error = Text(*rating, "error");
+      review.color = Text(*rating, "color");
+      if (rating->contains("stars")) review.stars = static_cast<int>(Number(*rating, "stars"));
+    }
+    out.list.push_back(std::move(review));
+  }
+  return {.value = std::move(out), .error = {}};
+}
+
+std::string ProductsJson() {
+  return Json::array({Json{{"id", 0}, {"title", kTitle}, {"descriptionHtml", "Two pairs of twins meet in one town on one day."}}}).dump();
+}
+
+std::string ProductJson(const Part<BookDetails>& details) {
+  if (!details.value) return ErrorJson(details.error);
+  const BookDetails& d = *details.value;
+  return Json{{"id", 0},           {"author", d.author},       {"year", d.year},         {"type", d.type},      {"pages", d.pages},
+              {"publisher", d.publisher}, {"language", d.language}, {"ISBN-10", d.isbn10}, {"ISBN-13", d.isbn13}}
+      .dump();
+}
+
+std::string ErrorJson(std::string_view text) { return Json{{"error", text}}.dump(); }
+
+}  // namespace plait::demo

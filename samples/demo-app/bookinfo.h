@@ -1,0 +1,40 @@
+#pragma once
+// What the bookinfo services say to each other: the JSON of their HTTP interface, made and read. Pure.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "page.h"
+
+namespace plait::demo {
+
+// GET /details/ID
+std::string DetailsJson(int id);
+Part<BookDetails> ReadDetails(std::string_view json);
+
+// GET /ratings/ID: {"id":0,"ratings":{"Reviewer1":5,"Reviewer2":4}}
+std::string RatingsJson(int id);
+struct Ratings {
+  int reviewer1 = 0, reviewer2 = 0;
+};
+std::optional<Ratings> ReadRatings(std::string_view json);
+
+// GET /reviews/ID. `color` is empty for v1, which has no ratings; else `ratings` or the reason why there are none.
+struct ReviewsAnswer {
+  int id = 0;
+  std::string pod;
+  std::string cluster;
+  std::string color;
+  std::optional<Ratings> ratings;
+};
+std::string ReviewsJson(const ReviewsAnswer& answer);
+Part<Reviews> ReadReviews(std::string_view json);
+
+// GET /api/v1/products and /api/v1/products/0
+std::string ProductsJson();
+std::string ProductJson(const Part<BookDetails>& details);
+
+// {"error": text}
+std::string ErrorJson(std::string_view text);
+}  // namespace plait::demo
