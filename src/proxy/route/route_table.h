@@ -17,7 +17,8 @@
 
 namespace plait::proxy::route {
 
-class HeaderRules;  // compiled header operations of one level; header_rules.h
+class HeaderRules;     // compiled header operations of one level; header_rules.h
+struct CompiledRoute;  // compiled.h
 
 // A weighted destination of a route.
 struct ClusterChoice {
@@ -87,20 +88,18 @@ class RouteTable : public std::enable_shared_from_this<RouteTable> {
   // Headers that only internal requests may carry (internal_only_headers), lower case.
   const std::vector<std::string>& internal_only_headers() const noexcept { return config_->internal_only_headers; }
 
+  struct Compiled;
+  const Compiled& compiled() const noexcept { return *compiled_; }  // for this folder
+
  private:
   RouteTable() = default;
-  struct Compiled;
-  friend struct Compiled;
   std::shared_ptr<const xds::RouteConfiguration> config_;
   std::vector<std::string> clusters_;
   std::unique_ptr<Compiled> compiled_;
-  friend void FinalizeRequest(const RouteMatch&, http::RequestHead&, const record::StreamRecord&);
-  friend void FinalizeResponse(const RouteMatch&, http::ResponseHead&, const record::StreamRecord&);
-  friend Redirect MakeRedirect(const RouteMatch&, const http::RequestHead&);
 };
 
-// Before the first attempt: header operations, path and host rewrite (x-envoy-original-path, x-envoy-original-host and
-// x-forwarded-host as Envoy), x-envoy-decorator-operation. `record.request` is this head; `record.host` may be null
+// Before the first attempt: header operations, path and host rewrite (x-envoy-original-path and x-forwarded-host as
+// Envoy), outbound x-envoy-decorator-operation. `record.request` is this head; `record.host` may be null
 // (HostRewrite::kAuto is applied per attempt with ApplyAutoHost).
 void FinalizeRequest(const RouteMatch& match, http::RequestHead& head, const record::StreamRecord& record);
 // Sets the authority to the upstream host's name when the route says auto_host_rewrite.

@@ -1,0 +1,66 @@
+#pragma once
+// Envoy's command operators ("%RESPONSE_CODE% %REQ(X-A?:PATH):20%"), compiled once and evaluated for access logs and
+// header values. Immutable; any thread. An operator that is not known is an error when compiled, never an empty text.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/result.h"
+#include "proxy/record/stream_record.h"
+
+namespace plait::proxy::record {
+
+// Envoy's default text format, and Istio's (MeshConfig.accessLogFormat is empty).
+extern const std::string_view kEnvoyFormat;
+extern const std::string_view kIstioFormat;
+// Istio's keys of accessLogEncoding JSON with their operators.
+const std::vector<std::pair<std::string, std::string>>& IstioJsonFormat();
+
+class Format {
+ public:
+  static Outcome<Format> Compile(std::string_view text);
+  // Missing values are "-", or nothing with `omit_empty`.
+  void Append(const StreamRecord& record, std::string& out, bool omit_empty = false) const;
+  // A JSON value: a number or null where the whole format is one operator that gives one, else a string.
+  void AppendJson(const StreamRecord& record, std::string& out) const;
+  // Whether this is one operator and it has no value (JSON's omit_empty_values).
+  bool Missing(const StreamRecord& record) const;
+  // The text when there is no operator in it; nullptr otherwise.
+  const std::string* constant() const noexcept {
+    return pieces_.empty() ? &kEmpty : pieces_.size() == 1 && pieces_[0].value == nullptr ? &pieces_[0].text : nullptr;
+  }
+
+  struct Piece;
+  // Appends the value; false when there is none.
+  using Value = bool (*)(const StreamRecord& record, const Piece& piece, std::string& out);
+  struct Piece {
+    Value value = nullptr;      // null: `text` as it is
+    bool number = false;
+    std::size_t most = SIZE_MAX;  // bytes of the value that are kept
+    std::string text;           // literal, header name, time format
+    std::string other;          // the header that is used when the first is absent
+  };
+
+ private:
+  static const std::string kEmpty;
+  bool AppendPiece(const Piece& piece, const StreamRecord& record, std::string& out) const;
+  std::vector<Piece> pieces_;
+};
+
+// {"key":value,...} in one line, with a line feed.
+class JsonFormat {
+ public:
+  static Outcome<JsonFormat> Compile(const std::vector<std::pair<std::string, std::string>>& keys, bool omit_empty);
+  void Append(const StreamRecord& record, std::string& out) const;
+
+ private:
+  std::vector<std::pair<std::string, Format>> keys_;  // escaped key
+  bool omit_empty_ = false;
+};
+
+void AppendJsonString(std::string_view text, std::string& out);  // with quotes
+
+}  // namespace plait::proxy::record

@@ -1,0 +1,238 @@
+// What a chosen route does to the request and the response.
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "core/base/encoding.h"
+#include "core/base/strings.h"
+#include "proxy/lb/hash.h"
+#include "proxy/route/compiled.h"
+
+namespace plait::proxy::route {
+namespace {
+
+// The header rules of a match, most specific first unless the configuration turns the order.
+std::array<const HeaderRules*, 4> RulesOf(const RouteMatch& match) {
+  std::array<const HeaderRules*, 4> rules{};
+  if (match.choice != nullptr) rules[0] = match.choice->headers.get();
+  if (match.route != nullptr) {
+    rules[1] = Full(*match.route).rules.get();
+    rules[2] = Full(*match.route).host->rules.get();
+  }
+  rules[3] = match.table->compiled().rules.get();
+  if (match.table->config().most_specific_header_mutations_wins) std::reverse(rules.begin(), rules.end());
+  return rules;
+}
+
+void SetAuthority(http::RequestHead& head, std::string_view authority, bool append_x_forwarded_host) {
+  if (append_x_forwarded_host && !head.authority.empty()) {
+    const auto before = head.headers.Get("x-forwarded-host");
+    const bool last = before && Trim(before->substr(before->rfind(',') + 1)) == head.authority;
+    if (!last) head.headers.Set("x-forwarded-host", before ? std::string(*before) + "," + head.authority : head.authority);
+  }
+  head.authority = authority;
+}
+
+void RewriteHost(const CompiledRoute& route, const ClusterChoice* choice, http::RequestHead& head) {
+  using Kind = xds::HostRewrite::Kind;
+  const xds::RouteAction& action = *route.action;
+  const bool append = action.append_x_forwarded_host;
+  if (choice != nullptr && !choice->config->host_rewrite.empty()) {
+    return SetAuthority(head, choice->config->host_rewrite, append);
+  }
+  switch (action.host_rewrite.kind) {
+    case Kind::kNone:
+    case Kind::kAuto: return;  // auto: ApplyAutoHost
+    case Kind::kLiteral: return SetAuthority(head, action.host_rewrite.value, append);
+    case Kind::kHeader:
+      if (const auto value = head.headers.Get(action.host_rewrite.value); value && !value->empty()) {
+        SetAuthority(head, std::string(*value), append);
+      }
+      return;
+    case Kind::kPathRegex: {
+      std::string host(http::PathOnly(head.path));
+      match::ReplaceAll(*route.host_regex, action.host_rewrite.regex.substitution, host);
+      return SetAuthority(head, host, append);
+    }
+  }
+}
+
+// The bytes of the path that the route's path match matched.
+std::size_t MatchedLength(const CompiledRoute& route, std::string_view path_only) {
+  using Kind = xds::PathMatch::Kind;
+  const Kind kind = route.path->kind;
+  return kind == Kind::kPrefix || kind == Kind::kPathSeparatedPrefix ? route.path->value.size() : path_only.size();
+}
+
+// The rewritten target (path and query); nullopt when nothing rewrites it.
+std::optional<std::string> RewrittenPath(const CompiledRoute& route, const std::string& prefix,
+                                         const std::optional<xds::RegexRewrite>& regex, const std::string& target) {
+  const std::string_view path = http::PathOnly(target);
+  const std::string_view rest = std::string_view(target).substr(path.size());
+  if (!prefix.empty()) {
+    const std::size_t matched = std::min(MatchedLength(route, path), path.size());
+    return prefix + std::string(path.substr(matched)) + std::string(rest);
+  }
+  if (!regex) return std::nullopt;
+  std::string rewritten(path);
+  match::ReplaceAll(*route.rewrite_regex, regex->substitution, rewritten);
+  return rewritten + std::string(rest);
+}
+
+std::string_view SchemeOf(const http::RequestHead& head) {
+  if (const auto proto = head.headers.Get("x-forwarded-proto")) return *proto;
+  return head.scheme.empty() ? std::string_view("http") : std::string_view(head.scheme);
+}
+
+// The request's host for a redirect: its port goes when another takes its place, or when it was the old scheme's default.
+std::string_view RedirectHost(const http::RequestHead& head, std::string_view new_scheme, bool new_port) {
+  const std::string_view authority = head.authority;
+  const std::string_view host = http::HostOnly(authority);
+  if (host.size() == authority.size()) return authority;
+  bool drop = new_port;
+  if (const std::string_view old = SchemeOf(head); old != new_scheme) {
+    const std::string_view port = authority.substr(host.size());
+    drop = drop || (old == "https" && port == ":443") || (old == "http" && port == ":80");
+  }
+  return drop ? host : authority;
+}
+
+std::string RedirectPath(const CompiledRoute& route, const xds::RedirectAction& action, const std::string& target) {
+  const std::string_view path = http::PathOnly(target);
+  const std::string_view query = std::string_view(target).substr(path.size());
+  if (!action.path.empty()) {
+    const bool own_query = action.path.find('?') != std::string::npos;  // then it stays, whatever strip_query says
+    return own_query || action.strip_query ? action.path : action.path + std::string(query);
+  }
+  const std::string rewritten = RewrittenPath(route, action.prefix_rewrite, action.regex_rewrite, target).value_or(target);
+  return action.strip_query ? std::string(http::PathOnly(rewritten)) : rewritten;
+}
+
+}  // namespace
+
+void FinalizeRequest(const RouteMatch& match, http::RequestHead& head, const record::StreamRecord& record) {
+  if (match.route == nullptr) return;
+  for (const HeaderRules* rules : RulesOf(match)) {
+    if (rules != nullptr) rules->ApplyToRequest(head.headers, record);
+  }
+  const CompiledRoute& route = Full(*match.route);
+  if (route.action == nullptr) return;
+  RewriteHost(route, match.choice, head);
+  if (auto path = RewrittenPath(route, route.action->prefix_rewrite, route.action->regex_rewrite, head.path)) {
+    head.headers.Set("x-envoy-original-path", head.path);
+    head.path = *std::move(path);
+  }
+  const xds::Route& config = *route.config;
+  const bool outbound = record.connection != nullptr && record.connection->direction == record::Direction::kOutbound;
+  if (outbound && !config.operation.empty() && config.propagate_operation &&
+      !head.headers.Has("x-envoy-decorator-operation")) {
+    head.headers.Add("x-envoy-decorator-operation", config.operation);
+  }
+}
+
+void ApplyAutoHost(const RouteMatch& match, std::string_view upstream_hostname, http::RequestHead& head) {
+  if (match.route == nullptr || match.route->action == nullptr || upstream_hostname.empty()) return;
+  const xds::RouteAction& action = *match.route->action;
+  if (action.host_rewrite.kind != xds::HostRewrite::Kind::kAuto || head.authority == upstream_hostname) return;
+  SetAuthority(head, upstream_hostname, action.append_x_forwarded_host);
+}
+
+void FinalizeResponse(const RouteMatch& match, http::ResponseHead& head, const record::StreamRecord& record) {
+  if (match.route == nullptr) return;
+  for (const HeaderRules* rules : RulesOf(match)) {
+    if (rules != nullptr) rules->ApplyToResponse(head.headers, record);
+  }
+}
+
+Redirect MakeRedirect(const RouteMatch& match, const http::RequestHead& head) {
+  if (match.requires_tls_redirect) return {.status = 301, .location = "https://" + head.authority + head.path};
+  const CompiledRoute& route = Full(*match.route);
+  const xds::RedirectAction& action = *route.redirect;
+  const std::string_view scheme = !action.scheme.empty() ? std::string_view(action.scheme)
+                                  : action.https_redirect ? std::string_view("https")
+                                                          : SchemeOf(head);
+  std::string location(scheme);
+  location += "://";
+  location += action.host.empty() ? RedirectHost(head, scheme, action.port != 0) : std::string_view(action.host);
+  if (action.port != 0) location += ":" + std::to_string(action.port);
+  location += RedirectPath(route, action, head.path);
+  return {.status = action.status, .location = std::move(location)};
+}
+
+namespace {
+
+std::optional<std::string> CookieOf(const http::Headers& headers, std::string_view name) {
+  const auto cookies = headers.GetJoined("cookie");
+  if (!cookies) return std::nullopt;
+  for (std::string_view pair : Split(*cookies, ';')) {
+    const auto [key, value] = SplitOnce(Trim(pair), '=');
+    if (key != name || !value) continue;
+    std::string_view text = Trim(*value);
+    if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+    return std::string(text);
+  }
+  return std::nullopt;
+}
+
+// A cookie for a client that has none: derived from its connection, so that its next request without it goes the same way.
+std::string MakeCookie(const xds::HashPolicy& policy, const record::StreamRecord& record, std::string& value) {
+  const std::string seed = record.remote.ToString() + (record.connection != nullptr ? record.connection->local.ToString() : "");
+  const std::uint64_t hash = std::byteswap(lb::Hash64(seed));
+  value = HexEncode({reinterpret_cast<const std::uint8_t*>(&hash), sizeof hash});
+  std::string cookie = policy.name + "=\"" + value + "\"";
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*policy.cookie_ttl).count();
+  if (seconds > 0) cookie += "; Max-Age=" + std::to_string(seconds);
+  if (!policy.cookie_path.empty()) cookie += "; Path=" + policy.cookie_path;
+  for (const auto& [key, text] : policy.cookie_attributes) cookie += text.empty() ? "; " + key : "; " + key + "=" + text;
+  return cookie + "; HttpOnly";
+}
+
+std::optional<std::uint64_t> HashOf(const xds::HashPolicy& policy, const re2::RE2* rewrite, const http::RequestHead& head,
+                                    const record::StreamRecord& record, std::string* set_cookie) {
+  using Kind = xds::HashPolicy::Kind;
+  switch (policy.kind) {
+    case Kind::kHeader: {
+      std::string scratch;
+      const auto value = match::HeaderValue(head, policy.name, scratch);
+      if (!value) return std::nullopt;
+      std::string text(*value);
+      if (rewrite != nullptr) match::ReplaceAll(*rewrite, policy.rewrite->substitution, text);
+      return lb::Hash64(text);
+    }
+    case Kind::kCookie: {
+      std::optional<std::string> value = CookieOf(head.headers, policy.name);
+      if (!value && policy.cookie_ttl) {
+        std::string made;
+        std::string cookie = MakeCookie(policy, record, made);
+        if (set_cookie != nullptr) *set_cookie = std::move(cookie);
+        value = std::move(made);
+      }
+      return value ? std::optional(lb::Hash64(*value)) : std::nullopt;
+    }
+    case Kind::kSourceIp: return lb::Hash64(record.remote.ip.ToString());
+    case Kind::kQueryParameter: {
+      const auto value = match::QueryParameter(http::QueryOf(head.path), policy.name);
+      return value ? std::optional(lb::Hash64(*value)) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> RequestHash(const RouteMatch& match, const http::RequestHead& head,
+                                         const record::StreamRecord& record, std::string* set_cookie) {
+  if (match.route == nullptr || match.route->action == nullptr) return std::nullopt;
+  const CompiledRoute& route = Full(*match.route);
+  std::optional<std::uint64_t> hash;
+  for (std::size_t i = 0; i < route.action->hash.size(); ++i) {
+    const xds::HashPolicy& policy = route.action->hash[i];
+    if (const auto next = HashOf(policy, route.hash_regexes[i].get(), head, record, set_cookie)) {
+      hash = (hash ? std::rotl(*hash, 1) : 0) ^ *next;  // as Envoy combines several policies
+    }
+    if (policy.terminal && hash) break;
+  }
+  return hash;
+}
+
+}  // namespace plait::proxy::route
