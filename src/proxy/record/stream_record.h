@@ -85,6 +85,7 @@ struct StreamRecord {
   std::optional<io::SocketAddress> upstream_local;
   std::optional<io::SocketAddress> original_dst;  // of an outbound connection: the service address the client dialled
   std::string upstream_identity;              // SPIFFE URI of the verified server certificate; empty: plaintext
+  std::string own_identity;                   // ours on that connection
   bool upstream_tls = false;
   http::Version upstream_protocol = http::Version::kHttp11;
   std::uint32_t attempts = 0;                 // %UPSTREAM_REQUEST_ATTEMPT_COUNT%

@@ -1,0 +1,130 @@
+#pragma once
+// Istio's standard metrics with their exact names and labels (istio_requests_total ...), for HTTP and TCP, as reporter
+// source or destination.
+//
+// IstioSeries is the process's table of label sets, each a telemetry group that is made when it is first seen (bounded;
+// beyond the bound samples are counted as dropped). IstioMetrics is one worker's way to it: it finds the group of a record
+// by a compact key, without building label texts again. A peer that the index does not know yet is looked up; the sample
+// waits up to 1 s for that, the request does not (semantics.md 3).
+#include <array>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "core/base/strings.h"
+#include "core/telemetry/registry.h"
+#include "proxy/cluster/destination_index.h"
+#include "proxy/record/stream_record.h"
+
+namespace plait::proxy::record {
+
+// Labels of one side. The defaults are what Istio writes when nothing is known.
+struct WorkloadLabels {
+  std::string workload = "unknown";
+  std::string name_space = "unknown";
+  std::string app = "unknown";
+  std::string version = "unknown";
+  std::string cluster = "unknown";
+  std::string canonical_service = "unknown";
+  std::string canonical_revision = "latest";
+  friend bool operator==(const WorkloadLabels&, const WorkloadLabels&) = default;
+};
+WorkloadLabels LabelsOf(const xds::Workload& workload);
+// From the node's metadata and labels: WORKLOAD_NAME, NAMESPACE, CLUSTER_ID, LABELS.
+WorkloadLabels LabelsOfNode(const std::map<std::string, std::string>& metadata,
+                            const std::map<std::string, std::string>& labels);
+
+// The label values of HTTP metrics in order; TCP metrics have the first 23.
+inline constexpr std::size_t kHttpLabels = 25;
+using LabelValues = std::array<std::string, kHttpLabels>;
+
+class IstioSeries {
+ public:
+  static constexpr std::size_t kMostSets = 20'000;
+  enum class Kind : std::uint8_t { kHttp, kGrpc, kTcp };
+
+  explicit IstioSeries(telemetry::Registry& registry);
+  // Null when the table is full. The group lives as long as this.
+  const telemetry::Group* Find(Kind kind, const LabelValues& values);
+
+ private:
+  telemetry::Registry& registry_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::unique_ptr<telemetry::Group>> sets_;
+  telemetry::Group overflow_;
+};
+
+class IstioMetrics {
+ public:
+  static constexpr std::size_t kMostWaiting = 4096;
+  static constexpr std::size_t kMostCached = 8192;
+
+  // All outlive it. `lookup` may be null: unknown stays unknown.
+  IstioMetrics(IstioSeries& series, WorkloadLabels local, const cluster::DestinationIndex& index,
+               cluster::DestinationLookup* lookup);
+  ~IstioMetrics();
+
+  void Request(const StreamRecord& record);
+  void TcpOpened(const StreamRecord& record);
+  void TcpBytes(const StreamRecord& record, std::uint64_t sent, std::uint64_t received);
+  void TcpClosed(const StreamRecord& record, std::uint64_t sent, std::uint64_t received);
+
+ private:
+  // What is counted, apart from who it is counted for.
+  struct Sample {
+    IstioSeries::Kind kind = IstioSeries::Kind::kHttp;
+    bool opened = false, closed = false;  // TCP
+    double duration_ms = 0;
+    std::uint64_t request_bytes = 0, response_bytes = 0;  // TCP: received, sent
+    std::uint64_t request_messages = 0, response_messages = 0;
+  };
+  // Everything that decides the labels.
+  struct Subject {
+    bool source = false;                 // reporter
+    io::IpAddress peer;
+    std::string peer_principal;          // of the certificate; empty: none
+    std::string own_principal;           // of our certificate on this connection
+    bool mutual_tls = false;             // downstream, for the destination reporter
+    std::shared_ptr<const xds::Cluster> cluster;
+    std::string cluster_name;
+    std::shared_ptr<const cluster::Host> host;
+    std::string host_header;             // fallback for the service
+    io::SocketAddress local;             // destination reporter: our own address
+    IstioSeries::Kind kind = IstioSeries::Kind::kHttp;
+    std::uint16_t code = 0;
+    std::string grpc_status;
+    ResponseFlags flags;
+  };
+  struct Cached {  // holds what its key points to, so that an address is not reused under it
+    const telemetry::Group* group = nullptr;
+    cluster::WorkloadPtr peer;
+    cluster::ServicePtr service;
+    std::shared_ptr<const xds::Cluster> cluster;
+    std::shared_ptr<const cluster::Host> host;
+  };
+  struct Waiting {
+    Subject subject;
+    Sample sample;
+    Pending lookup;
+  };
+
+  static bool Wanted(const StreamRecord& record) noexcept;
+  static Subject SubjectOf(const StreamRecord& record, IstioSeries::Kind kind);
+  void Count(Subject subject, const Sample& sample);
+  void CountFor(const Subject& subject, const Sample& sample, const cluster::WorkloadPtr& peer);
+  LabelValues Labels(const Subject& subject, const cluster::WorkloadPtr& peer, const cluster::ServicePtr& service) const;
+  WorkloadLabels PeerLabels(const Subject& subject, const cluster::WorkloadPtr& peer) const;
+
+  IstioSeries& series_;
+  const WorkloadLabels local_;
+  const cluster::DestinationIndex& index_;
+  cluster::DestinationLookup* lookup_;
+  std::unordered_map<std::string, Cached, StringHash, std::equal_to<>> cache_;
+  std::string key_;  // reused
+  std::list<Waiting> waiting_;
+};
+
+}  // namespace plait::proxy::record
