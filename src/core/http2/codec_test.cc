@@ -1,0 +1,477 @@
+#include "core/http2/codec.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <list>
+
+namespace plait::http2 {
+namespace {
+
+using http::ResetReason;
+
+// One stream's events as text; can act inside them.
+struct Recorder : http::ServerStreamEvents, http::ClientStreamEvents {
+  http::ServerStream* server = nullptr;
+  http::ClientStream* client = nullptr;
+  http::RequestHead request;
+  http::ResponseHead response;
+  http::Headers trailers;
+  std::string log, body;
+  bool closed = false;
+  std::function<void(Recorder&)> on_head, on_data;
+
+  void Note(const std::string& what) {
+    EXPECT_FALSE(closed) << what << " after the stream was closed";
+    log += what + " ";
+  }
+  void OnRequestHead(http::RequestHead head, bool end) override {
+    request = std::move(head);
+    Note(end ? "head.end" : "head");
+    if (on_head) on_head(*this);
+  }
+  void OnInformational(http::ResponseHead head) override { Note("info:" + std::to_string(head.status)); }
+  void OnResponseHead(http::ResponseHead head, bool end) override {
+    response = std::move(head);
+    Note("head:" + std::to_string(response.status) + (end ? ".end" : ""));
+    if (on_head) on_head(*this);
+  }
+  void OnData(Buffer& data, bool end) override {
+    body += data.ToString();
+    if (log.empty() || !log.ends_with("data ") || end) Note(end ? "data.end" : "data");
+    if (on_data) on_data(*this);
+  }
+  void OnTrailers(http::Headers t) override {
+    trailers = std::move(t);
+    Note("trailers");
+  }
+  void OnReset(ResetReason reason) override { Note("reset:" + std::to_string(static_cast<int>(reason))); }
+  void OnBelowLowWatermark() override { Note("low"); }
+  void OnStreamClosed() override {
+    Note("closed");
+    closed = true;
+    server = nullptr;
+    client = nullptr;
+  }
+};
+
+struct ServerSide : http::ServerCodecEvents {
+  http::CodecOptions options;
+  std::unique_ptr<http::ServerCodec> codec;
+  std::list<Recorder> streams;
+  std::function<void(Recorder&)> on_head, on_data;
+  Buffer in;
+
+  explicit ServerSide(http::CodecOptions o = {}) : options(std::move(o)), codec(NewServerCodec(*this, options)) {}
+  http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override {
+    Recorder& recorder = streams.emplace_back();
+    recorder.server = &stream;
+    recorder.on_head = on_head;
+    recorder.on_data = on_data;
+    return recorder;
+  }
+  void OnOutputReady() override {}
+};
+
+struct ClientSide : http::ClientCodecEvents {
+  http::CodecOptions options;
+  std::unique_ptr<http::ClientCodec> codec;
+  std::string log;
+  Buffer in;
+  explicit ClientSide(http::CodecOptions o = {}) : options(std::move(o)), codec(NewClientCodec(*this, options)) {}
+  void OnOutputReady() override {}
+  void OnGoAway() override { log += "goaway "; }
+  void OnMaxStreamsChanged() override { log += "max "; }
+
+  static http::RequestHead Get(std::string path = "/") {
+    http::RequestHead head;
+    head.method = "GET";
+    head.scheme = "http";
+    head.authority = "a.b";
+    head.path = std::move(path);
+    return head;
+  }
+  void Send(Recorder& recorder, const http::RequestHead& head, bool end = true) {
+    recorder.client = codec->NewStream(recorder);
+    ASSERT_NE(recorder.client, nullptr);
+    recorder.client->SendHead(head, end);
+  }
+};
+
+// Carries bytes until nothing moves.
+struct Wire {
+  ServerSide& server;
+  ClientSide& client;
+  Result<> Run() {
+    for (bool moved = true; moved;) {
+      moved = !client.codec->output().empty() || !server.codec->output().empty();
+      server.in.MoveFrom(client.codec->output());
+      client.in.MoveFrom(server.codec->output());
+      if (auto fed = server.codec->Feed(server.in); !fed) return fed;
+      if (auto fed = client.codec->Feed(client.in); !fed) return fed;
+      client.codec->OnOutputDrained();
+      server.codec->OnOutputDrained();
+      moved = moved || !client.codec->output().empty() || !server.codec->output().empty();
+    }
+    return {};
+  }
+};
+
+http::ResponseHead Ok(http::Headers headers = {}) {
+  http::ResponseHead head;
+  head.status = 200;
+  head.headers = std::move(headers);
+  return head;
+}
+
+class Http2 : public testing::Test {
+ protected:
+  ServerSide server;
+  ClientSide client;
+  Wire wire{server, client};
+};
+
+TEST_F(Http2, CarriesARequestAndItsAnswer) {
+  server.on_head = [](Recorder& r) {
+    r.server->SendHead(Ok({{"X-Mixed", "1"}, {"Connection", "close"}, {"content-length", "2"}}), false);
+    Buffer data("hi");
+    r.server->SendData(data, true);
+  };
+  Recorder r;
+  http::RequestHead get = ClientSide::Get("/p?q");
+  get.headers = {{"X-A", "v"}, {"Cookie", "a=1"}, {"cookie", "b=2"}, {"TE", "trailers"}, {"Upgrade", "x"}, {"Host", "other"}};
+  client.Send(r, get);
+  ASSERT_TRUE(wire.Run());
+  const http::RequestHead& seen = server.streams.front().request;
+  EXPECT_EQ(seen.version, http::Version::kHttp2);
+  EXPECT_EQ(seen.method + " " + seen.scheme + " " + seen.authority + " " + seen.path, "GET http a.b /p?q");
+  EXPECT_EQ(seen.headers.size(), 3U);
+  EXPECT_EQ(seen.headers.Get("cookie"), "a=1; b=2");
+  EXPECT_EQ(seen.headers.at(0).name, "x-a");
+  EXPECT_EQ(r.log, "head:200 data.end closed ");
+  EXPECT_EQ(r.response.headers.size(), 2U);
+  EXPECT_EQ(server.streams.front().log, "head.end closed ");
+  EXPECT_EQ(server.codec->active_streams() + client.codec->active_streams(), 0U);
+}
+
+TEST_F(Http2, CarriesInformationalAndTrailersBothWays) {
+  Recorder r;
+  server.on_head = [](Recorder& s) {
+    http::ResponseHead hint;
+    hint.status = 103;
+    s.server->SendInformational(hint);
+  };
+  client.Send(r, ClientSide::Get(), false);
+  Buffer body("abc");
+  r.client->SendData(body, false);
+  r.client->SendTrailers({{"t", "1"}});
+  ASSERT_TRUE(wire.Run());
+  Recorder& s = server.streams.front();
+  EXPECT_EQ(s.log, "head data trailers ");
+  EXPECT_EQ(s.body, "abc");
+  s.server->SendHead(Ok(), false);
+  s.server->SendTrailers({{"grpc-status", "0"}});
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(r.log, "info:103 head:200 trailers closed ");
+  EXPECT_EQ(r.trailers.Get("grpc-status"), "0");
+}
+
+TEST_F(Http2, HoldsTheWindowOfAPausedStreamOnly) {
+  Recorder paused;
+  Recorder other;
+  server.on_head = [](Recorder& s) { s.server->PauseReading(s.request.path == "/paused"); };
+  client.Send(paused, ClientSide::Get("/paused"), false);
+  client.Send(other, ClientSide::Get("/other"), false);
+  ASSERT_TRUE(wire.Run());
+  for (Recorder* r : {&paused, &other}) {
+    Buffer data(std::string(600'000, 'x'));
+    r->client->SendData(data, true);
+    EXPECT_TRUE(r->client->above_high_watermark());
+  }
+  ASSERT_TRUE(wire.Run());
+  Recorder& held = server.streams.front();
+  EXPECT_EQ(held.body, "");
+  EXPECT_EQ(server.streams.back().body.size(), 600'000U);
+  EXPECT_TRUE(paused.client->above_high_watermark());
+  EXPECT_NE(other.log.find("low"), std::string::npos);
+  held.server->PauseReading(false);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(held.body.size(), 600'000U);
+  EXPECT_TRUE(held.log.ends_with("data.end "));
+}
+
+TEST_F(Http2, TellsAPausedClientTheEndWhenItReadsOn) {
+  server.on_head = [](Recorder& s) {
+    s.server->SendHead(Ok(), false);
+    Buffer data("late");
+    s.server->SendData(data, true);
+  };
+  Recorder r;
+  r.on_head = [](Recorder& c) { c.client->PauseReading(true); };
+  client.Send(r, ClientSide::Get());
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(r.log, "head:200 ");
+  r.client->PauseReading(false);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(r.log, "head:200 data.end closed ");
+  EXPECT_EQ(r.body, "late");
+}
+
+TEST_F(Http2, TellsResetsOfThePeerOnce) {
+  Recorder r;
+  client.Send(r, ClientSide::Get(), false);
+  ASSERT_TRUE(wire.Run());
+  r.client->Reset(ResetReason::kCancel);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(r.log, "closed ");
+  EXPECT_EQ(server.streams.front().log, "head reset:1 closed ");
+
+  Recorder refused;
+  server.on_head = [](Recorder& s) { s.server->Reset(ResetReason::kRefused); };
+  client.Send(refused, ClientSide::Get());
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(refused.log, "reset:2 closed ");
+  EXPECT_EQ(server.streams.back().log, "head.end closed ");
+}
+
+TEST_F(Http2, MayResetInsideDataEvents) {
+  server.on_data = [](Recorder& s) { s.server->Reset(ResetReason::kInternal); };
+  Recorder r;
+  client.Send(r, ClientSide::Get(), false);
+  Buffer data(std::string(50'000, 'x'));
+  r.client->SendData(data, true);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(server.streams.front().log, "head data closed ");
+  EXPECT_EQ(r.log, "reset:4 closed ");
+}
+
+TEST_F(Http2, GivesUpARequestThatWasNotSent) {
+  Recorder r;
+  r.client = client.codec->NewStream(r);
+  r.client->Reset(ResetReason::kCancel);
+  EXPECT_EQ(r.log, "");
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(r.log, "closed ");
+  EXPECT_EQ(client.codec->active_streams(), 0U);
+}
+
+TEST_F(Http2, AnswersBeforeTheRequestIsComplete) {
+  server.on_head = [](Recorder& s) { s.server->SendHead(Ok(), true); };
+  Recorder r;
+  client.Send(r, ClientSide::Get(), false);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(r.log, "head:200.end closed ");
+  EXPECT_EQ(server.streams.front().log, "head closed ");
+}
+
+TEST_F(Http2, DrainsInTwoSteps) {
+  Recorder running;
+  client.Send(running, ClientSide::Get());
+  ASSERT_TRUE(wire.Run());
+  server.codec->StartDrain();
+  Recorder crossing;  // on its way when the notice comes
+  client.Send(crossing, ClientSide::Get());
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(server.streams.size(), 2U);
+  EXPECT_NE(client.log.find("goaway"), std::string::npos);
+  Recorder late;
+  EXPECT_EQ(client.codec->NewStream(late), nullptr);
+  EXPECT_FALSE(server.codec->wants_close());
+  for (Recorder& s : server.streams) s.server->SendHead(Ok(), true);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(running.log + crossing.log, "head:200.end closed head:200.end closed ");
+  EXPECT_TRUE(server.codec->wants_close());
+  EXPECT_TRUE(client.codec->wants_close());
+}
+
+TEST_F(Http2, KeepsToTheLimitOfStreams) {
+  http::CodecOptions options;
+  options.max_concurrent_streams = 2;
+  ServerSide small(options);
+  Wire limited{small, client};
+  ASSERT_TRUE(limited.Run());
+  EXPECT_EQ(client.codec->max_streams(), 2U);
+  Recorder a, b, c;
+  client.Send(a, ClientSide::Get());
+  client.Send(b, ClientSide::Get());
+  EXPECT_EQ(client.codec->NewStream(c), nullptr);
+}
+
+TEST_F(Http2, TunnelsExtendedConnect) {
+  server.on_head = [](Recorder& s) {
+    http::ResponseHead head;
+    head.status = 101;
+    head.headers = {{"upgrade", "websocket"}, {"connection", "upgrade"}};
+    s.server->SendHead(head, false);
+  };
+  ASSERT_TRUE(wire.Run());
+  Recorder r;
+  http::RequestHead head = ClientSide::Get("/ws");
+  head.protocol = "websocket";
+  client.Send(r, head, false);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(server.streams.front().request.method, "CONNECT");
+  EXPECT_EQ(server.streams.front().request.protocol, "websocket");
+  EXPECT_EQ(server.streams.front().request.path, "/ws");
+  EXPECT_EQ(r.log, "head:200 ");
+  EXPECT_EQ(r.response.headers.size(), 0U);
+  Buffer data("x");
+  r.client->SendData(data, true);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(server.streams.front().log, "head data.end ");
+}
+
+TEST_F(Http2, TellsAllStreamsWhenTheConnectionEnds) {
+  Recorder a, b;
+  client.Send(a, ClientSide::Get());
+  client.Send(b, ClientSide::Get());
+  ASSERT_TRUE(wire.Run());
+  server.codec->FeedEnd();
+  client.codec->Abandon(ResetReason::kTimedOut);
+  EXPECT_EQ(a.log + b.log, "reset:8 closed reset:8 closed ");
+  EXPECT_EQ(server.streams.front().log, "head.end reset:6 closed ");
+  EXPECT_TRUE(server.codec->wants_close());
+}
+
+// Frames by hand: literal fields without indexing and without Huffman coding.
+std::string Literal(std::string_view name, std::string_view value) {
+  std::string out(1, '\0');
+  out += static_cast<char>(name.size());
+  out.append(name);
+  if (value.size() < 127) {
+    out += static_cast<char>(value.size());
+  } else {
+    out += '\x7f';
+    std::size_t rest = value.size() - 127;
+    for (; rest >= 128; rest /= 128) out += static_cast<char>(rest % 128 + 128);
+    out += static_cast<char>(rest);
+  }
+  return out.append(value);
+}
+std::string Frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream, std::string_view payload) {
+  std::string out;
+  const auto byte = [&](std::size_t v) { out += static_cast<char>(v & 0xff); };
+  byte(payload.size() >> 16);
+  byte(payload.size() >> 8);
+  byte(payload.size());
+  byte(type);
+  byte(flags);
+  for (int shift : {24, 16, 8, 0}) byte(stream >> shift);
+  return out.append(payload);
+}
+constexpr std::uint8_t kHeadersEnd = 0x4 | 0x1;
+constexpr std::uint8_t kHeadersOpen = 0x4;
+
+std::string GetBlock(std::string_view more = {}) {
+  return Literal(":method", "GET") + Literal(":scheme", "http") + Literal(":path", "/") + Literal(":authority", "a").append(more);
+}
+std::string Preface() { return std::string(kClientPreface) + Frame(4, 0, 0, ""); }
+
+TEST_F(Http2, RefusesMalformedRequests) {
+  const std::string fields = Literal(":method", "GET") + Literal(":scheme", "http") + Literal(":path", "/");
+  const std::pair<const char*, std::string> cases[] = {
+      {"upper-case name", GetBlock(Literal("X-A", "1"))},
+      {"connection field", GetBlock(Literal("connection", "close"))},
+      {"te", GetBlock(Literal("te", "gzip"))},
+      {"pseudo after field", Literal("a", "b") + GetBlock()},
+      {"unknown pseudo", GetBlock(Literal(":x", "1"))},
+      {"repeated pseudo", GetBlock(Literal(":path", "/b"))},
+      {"status in request", GetBlock(Literal(":status", "200"))},
+      {"control character", GetBlock(Literal("x", "a\nb"))},
+      {"bad name", GetBlock(Literal("x y", "a"))},
+      {"no path", Literal(":method", "GET") + Literal(":scheme", "http") + Literal(":authority", "a")},
+      {"no authority", fields},
+      {"user information", fields + Literal(":authority", "u@a")},
+      {"host differs", GetBlock(Literal("host", "b"))},
+      {"other scheme", Literal(":method", "GET") + Literal(":scheme", "ftp") + Literal(":path", "/") + Literal(":authority", "a")},
+      {"asterisk of GET", Literal(":method", "GET") + Literal(":scheme", "http") + Literal(":path", "*") + Literal(":authority", "a")},
+      {"connect without port", Literal(":method", "CONNECT") + Literal(":authority", "a")},
+      {"length of nothing", GetBlock(Literal("content-length", "3"))},
+      {"two lengths", GetBlock(Literal("content-length", "0") + Literal("content-length", "0"))},
+      {"leading space", GetBlock(Literal("x", " a"))},
+  };
+  for (const auto& [what, block] : cases) {
+    ServerSide s;
+    s.in.Append(Preface() + Frame(1, kHeadersEnd, 1, block));
+    EXPECT_TRUE(s.codec->Feed(s.in).has_value()) << what;
+    EXPECT_TRUE(s.streams.empty()) << what << ": " << (s.streams.empty() ? "" : s.streams.front().log);
+    EXPECT_EQ(s.codec->active_streams(), 0U) << what;
+    EXPECT_NE(s.codec->output().Find(std::string_view("\x03\0\0\0\0\x01", 6)), SIZE_MAX) << what;  // RST_STREAM of 1
+  }
+  ServerSide good;
+  good.in.Append(Preface() + Frame(1, kHeadersEnd, 1, GetBlock(Literal("host", "A") + Literal("te", "trailers"))));
+  ASSERT_TRUE(good.codec->Feed(good.in));
+  EXPECT_EQ(good.streams.size(), 1U);
+}
+
+TEST_F(Http2, ResetsAStreamWhoseBodyIsNotWhatWasAnnounced) {
+  ServerSide s;
+  s.in.Append(Preface() + Frame(1, kHeadersOpen, 1, GetBlock(Literal("content-length", "3"))) + Frame(0, 1, 1, "ab"));
+  ASSERT_TRUE(s.codec->Feed(s.in));
+  EXPECT_TRUE(s.streams.front().log.ends_with("reset:3 closed ")) << s.streams.front().log;
+}
+
+TEST_F(Http2, LimitsHeaderSizeAndCount) {
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += Literal("a", "b");
+  for (const auto& [extra, accepted] : {std::pair{many, true}, std::pair{many + Literal("a", "b"), false},
+                                        std::pair{Literal("x", std::string(12'000, 'v')), true}}) {
+    ServerSide s;
+    s.in.Append(Preface() + Frame(1, kHeadersEnd, 1, GetBlock(extra)));
+    ASSERT_TRUE(s.codec->Feed(s.in));
+    EXPECT_EQ(s.streams.size(), accepted ? 1U : 0U);
+  }
+  http::CodecOptions options;
+  options.max_header_bytes = 1000;
+  ServerSide s(options);
+  s.in.Append(Preface() + Frame(1, kHeadersEnd, 1, GetBlock(Literal("x", std::string(1000, 'v')))));
+  ASSERT_TRUE(s.codec->Feed(s.in));
+  EXPECT_TRUE(s.streams.empty());
+}
+
+Result<> FeedRepeated(ServerSide& s, const std::function<std::string(std::uint32_t)>& frames, std::uint32_t times) {
+  s.in.Append(Preface());
+  for (std::uint32_t i = 0; i < times; ++i) {
+    s.in.Append(frames(i));
+    s.codec->output().Clear();
+    if (auto fed = s.codec->Feed(s.in); !fed) return fed;
+  }
+  return {};
+}
+
+TEST_F(Http2, EndsFloods) {
+  ServerSide resets;
+  const auto rapid = FeedRepeated(resets, [](std::uint32_t i) {
+    return Frame(1, kHeadersEnd, 2 * i + 1, GetBlock()) + Frame(3, 0, 2 * i + 1, std::string_view("\0\0\0\x8", 4));
+  }, 600);
+  ASSERT_FALSE(rapid);
+  EXPECT_STREQ(rapid.error().detail, "http2.too_many_premature_resets");
+  EXPECT_EQ(resets.codec->active_streams(), 0U);
+  EXPECT_TRUE(resets.codec->wants_close());
+
+  ServerSide pings;
+  const auto flood = FeedRepeated(pings, [](std::uint32_t) { return Frame(6, 0, 0, "12345678"); }, 3000);
+  ASSERT_FALSE(flood);
+  EXPECT_STREQ(flood.error().detail, "http2.inbound_control_frames_flood");
+
+  ServerSide settings;
+  EXPECT_FALSE(FeedRepeated(settings, [](std::uint32_t) { return Frame(4, 0, 0, ""); }, 3000));
+
+  ServerSide unread;  // acknowledgements that the peer does not read
+  unread.in.Append(Preface());
+  for (int i = 0; i < 20'000; ++i) unread.in.Append(Frame(6, 0, 0, "12345678"));
+  EXPECT_FALSE(unread.codec->Feed(unread.in));
+}
+
+TEST_F(Http2, EndsTheConnectionOnBrokenFraming) {
+  for (const std::string& bytes : {std::string("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), Preface() + Frame(0, 0, 0, "x"),
+                                   Preface() + Frame(1, kHeadersEnd, 2, GetBlock()), Preface() + Frame(6, 0, 0, "short")}) {
+    ServerSide s;
+    s.in.Append(bytes);
+    EXPECT_FALSE(s.codec->Feed(s.in));
+    EXPECT_TRUE(s.codec->wants_close());
+  }
+}
+
+}  // namespace
+}  // namespace plait::http2
