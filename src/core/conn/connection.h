@@ -164,7 +164,7 @@ class ServerConnection final : public Connection, private http::ServerCodecEvent
 class ClientConnectionEvents : public ConnectionEvents {
  public:
   virtual void OnGoAway() {}             // no new streams (GOAWAY, or "Connection: close"); the running ones go on
-  virtual void OnMaxStreamsChanged() {}  // also when an HTTP/1 connection became free
+  virtual void OnMaxStreamsChanged() {}  // the peer's limit changed, or a stream ended while it was reached (HTTP/1: always)
 };
 
 class ClientConnection final : public Connection, private http::ClientCodecEvents {

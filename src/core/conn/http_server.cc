@@ -1,5 +1,6 @@
 #include "core/conn/http_server.h"
 
+#include <optional>
 #include <utility>
 
 #include "core/conn/whole_request.h"
@@ -18,12 +19,16 @@ class HttpServer::Session final : public ServerConnectionEvents {
 
  private:
   http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override {
-    const io::Stream& bytes = connection_.stream();
-    return server_.handler_->OnNewStream(stream, Peer{bytes.remote(), bytes.local(), bytes.tls()});
+    if (!peer_) {
+      const io::Stream& bytes = connection_.stream();
+      peer_.emplace(bytes.remote(), bytes.local(), bytes.tls());
+    }
+    return server_.handler_->OnNewStream(stream, *peer_);
   }
   void OnConnectionClosed(const Error&) override { server_.Remove(*this); }
 
   HttpServer& server_;
+  std::optional<Peer> peer_;  // known once TLS is established; outlives the connection's streams
   ServerConnection connection_;
 };
 

@@ -30,6 +30,7 @@ class CallStream final : public http::ClientStreamEvents {
     }
   }
   bool begun() const noexcept { return stream_ != nullptr; }
+  bool ended() const noexcept { return ended_; }
 
   void Send(std::string_view message) {
     if (ended_ || half_closed_) return;
@@ -156,6 +157,7 @@ class Channel::Connection final : public conn::ClientConnectionEvents, public st
     std::vector<Waiting> waiting = std::move(waiting_);
     waiting_.clear();
     for (Waiting& next : waiting) {
+      if (next.call->ended()) continue;  // cancelled, or its deadline passed
       next.call->Begin(*http_, next.head, next.call);
       if (!next.call->begun()) waiting_.push_back(std::move(next));
     }

@@ -69,8 +69,9 @@ class Server::UnaryHandler final : public CallHandler {
   std::shared_ptr<UnaryReply::Target> target_;
 };
 
-Server::Server(io::Loop& loop, ServerOptions options) : loop_(loop), options_(options) {}
-Server::~Server() = default;
+Server::Server(io::Loop& loop, ServerOptions options) : loop_(loop), options_(options), dying_(std::make_shared<Dying>()) {}
+// Handlers refer to what the server and its services own.
+Server::~Server() { dying_->Bury(); }
 
 void Server::AddStreaming(std::string method, StreamingMethod call) {
   const bool added = methods_.emplace(std::move(method), Method{std::move(call)}).second;

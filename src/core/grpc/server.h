@@ -107,8 +107,12 @@ class Server final : public conn::StreamHandler {
   };
   Method* Find(std::string_view path);
 
+  // Handlers whose call is over: they die at the end of the round, at the latest with the server.
+  struct Dying;
+
   io::Loop& loop_;
   ServerOptions options_;
+  std::shared_ptr<Dying> dying_;
   std::unordered_map<std::string, Method, StringHash, std::equal_to<>> methods_;
   std::unique_ptr<Health> health_;
   std::unique_ptr<Reflection> reflection_;

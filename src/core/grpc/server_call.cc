@@ -117,7 +117,8 @@ void Server::Call::Abort(Status status, Metadata trailers) {
 // A handler often finishes inside its own callback: it dies through the loop, and the call lives as long as it.
 void Server::Call::DropHandler() {
   if (!handler_) return;
-  server_.loop_.Defer([handler = std::move(handler_), call = self_]() mutable { handler.reset(); });
+  server_.dying_->list.push_back({shared_from_this(), std::move(handler_)});
+  if (server_.dying_->list.size() == 1) server_.loop_.Defer([dying = server_.dying_] { dying->Bury(); });
 }
 
 void Server::Call::SendInitialMetadata(Metadata metadata) {

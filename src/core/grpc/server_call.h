@@ -1,13 +1,14 @@
 #pragma once
 // One call on the server: the HTTP stream below it, the service's handler above it. Holds itself until the stream is over.
 #include <memory>
+#include <vector>
 
 #include "core/grpc/message_reader.h"
 #include "core/grpc/server.h"
 
 namespace plait::grpc {
 
-class Server::Call final : public ServerCall, public http::ServerStreamEvents {
+class Server::Call final : public ServerCall, public http::ServerStreamEvents, public std::enable_shared_from_this<Server::Call> {
  public:
   Call(Server& server, http::ServerStream& stream, const conn::Peer& peer);
   void Hold(std::shared_ptr<Call> self) { self_ = std::move(self); }
@@ -48,6 +49,18 @@ class Server::Call final : public ServerCall, public http::ServerStreamEvents {
   bool finished_ = false;
   bool half_closed_ = false;
   std::shared_ptr<Call> self_;
+};
+
+struct Server::Dying {
+  struct Pair {
+    std::shared_ptr<Call> call;  // what the handler refers to; destroyed after it
+    std::unique_ptr<CallHandler> handler;
+  };
+  std::vector<Pair> list;
+  void Bury() noexcept {
+    const std::vector<Pair> gone = std::move(list);  // a destructor may end further calls
+    list.clear();
+  }
 };
 
 }  // namespace plait::grpc

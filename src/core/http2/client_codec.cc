@@ -40,6 +40,11 @@ class ClientSession final : public http::ClientCodec, private Session {
     events_.OnMaxStreamsChanged();
   }
 
+  // A place became free where there was none.
+  void StreamGone() override {
+    if (!closing() && streams_.size() + 1 == max_streams_) events_.OnMaxStreamsChanged();
+  }
+
   http::ClientCodecEvents& events_;
   std::uint32_t max_streams_ = 100;  // until the server says; RFC 9113 recommends no less
   bool going_away_ = false;
