@@ -46,7 +46,14 @@ class AdsServer::Stream final : public grpc::CallHandler {
     proxy_.identity = std::move(identity);
     server_.streams_.push_back(this);
   }
-  ~Stream() override { std::erase(server_.streams_, this); }
+  ~Stream() override {
+    if (!orphaned_) std::erase(server_.streams_, this);
+  }
+  // The server goes first; nothing of it may be touched any more.
+  void Orphan() {
+    orphaned_ = over_ = true;
+    overdue_.Cancel();
+  }
 
   void Push() {
     if (over_ || !has_node_) return;
@@ -87,6 +94,7 @@ class AdsServer::Stream final : public grpc::CallHandler {
   WallTime connected_at_;
   bool has_node_ = false;
   bool over_ = false;
+  bool orphaned_ = false;
   std::map<std::string, Type, std::less<>> types_;
   io::Timer overdue_;
 };
@@ -181,7 +189,9 @@ AdsServer::AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& pro
   });
 }
 
-AdsServer::~AdsServer() = default;
+AdsServer::~AdsServer() {
+  for (Stream* stream : streams_) stream->Orphan();
+}
 
 void AdsServer::ConfigChanged() {
   if (std::exchange(push_planned_, true)) return;
