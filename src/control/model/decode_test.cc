@@ -1,0 +1,240 @@
+#include "control/model/decode.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "testing/source_dir.h"
+
+namespace plait::control::model {
+namespace {
+using namespace std::chrono_literals;
+
+Decoded Read(const std::string& text) { return DecodeText(text, "f.yaml"); }
+std::string Said(const Decoded& decoded) {
+  std::string out;
+  for (const Finding& finding : decoded.findings) out += finding.ToString() + "\n";
+  return out;
+}
+template <class T>
+const T& Only(const Decoded& decoded) {
+  EXPECT_EQ(decoded.objects.size(), 1U) << Said(decoded);
+  return std::get<T>(*decoded.objects.at(0));
+}
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(std::string(plait::testing::SourceDir()) + "/" + path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+std::string Virtual(const std::string& spec) {
+  return "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\nspec:\n  hosts: [reviews]\n" + spec;
+}
+std::string Policy(const std::string& spec) {
+  return "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec:\n" + spec;
+}
+
+TEST(Decode, ReadsTheSamples) {
+  std::size_t objects = 0;
+  for (const char* file : {"bookinfo.yaml", "gateway.yaml", "policy.yaml", "destination-rules.yaml", "reviews-split.yaml"}) {
+    const Decoded decoded = DecodeText(ReadFile(std::string("samples/bookinfo/") + file), file);
+    EXPECT_EQ(Said(decoded), "") << file;
+    objects += decoded.objects.size();
+  }
+  EXPECT_GT(objects, 20U);
+}
+
+TEST(Decode, ReadsAServiceAndItsProtocols) {
+  const Decoded decoded = Read(R"(
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop, creationTimestamp: null, managedFields: [{manager: x, fieldsV1: {"f:a": {}}}]}
+spec:
+  clusterIP: None
+  selector: {app: web}
+  ports:
+  - {name: http-main, port: 80, targetPort: main}
+  - {name: raw, port: 3306}
+  - {name: x, port: 9000, appProtocol: grpc}
+status: {loadBalancer: {}}
+)");
+  const Service& service = Only<Service>(decoded);
+  EXPECT_EQ(Said(decoded), "");
+  EXPECT_TRUE(service.headless);
+  EXPECT_EQ(service.ports[0].target_name, "main");
+  EXPECT_EQ(service.ports[0].protocol, Protocol::kHttp);
+  EXPECT_EQ(service.ports[1].protocol, Protocol::kTcp) << "the server speaks first on 3306";
+  EXPECT_EQ(service.ports[2].protocol, Protocol::kGrpc);
+  EXPECT_EQ(service.meta.at, (Position{"f.yaml", 4, 18}));
+}
+
+TEST(Decode, ReadsADeploymentWithProbesAndEnvironment) {
+  const Decoded decoded = Read(R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: a}}
+  template:
+    metadata: {labels: {app: a, version: v1}, annotations: {plait.dev/exec.main: '["x"]'}}
+    spec:
+      terminationGracePeriodSeconds: 5
+      containers:
+      - name: main
+        image: r/a:1
+        ports: [{name: http, containerPort: 80}]
+        env: [{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}, {name: K, valueFrom: {secretKeyRef: {name: s, key: k}}}]
+        resources: {limits: {cpu: 1, memory: 64Mi}}
+        livenessProbe: {httpGet: {path: /live, port: http}, periodSeconds: 3}
+        volumeMounts: [{name: tmp, mountPath: /tmp}]
+      volumes: [{name: tmp, emptyDir: {}}]
+)");
+  EXPECT_EQ(Said(decoded), "");
+  const Deployment& deployment = Only<Deployment>(decoded);
+  const Container& container = deployment.spec.containers.at(0);
+  EXPECT_EQ(deployment.replicas, 2U);
+  EXPECT_EQ(deployment.spec.grace_seconds, 5U);
+  EXPECT_EQ(container.env[0].field, "status.podIP");
+  EXPECT_EQ(container.env[1].secret, "s");
+  ASSERT_TRUE(container.liveness);
+  EXPECT_EQ(container.liveness->port, 80);
+  EXPECT_EQ(container.liveness->period, 3s);
+}
+
+TEST(Decode, OpensListsAndIgnoresForeignKinds) {
+  const Decoded decoded = Read(R"({apiVersion: v1, kind: List, items: [
+    {apiVersion: v1, kind: Namespace, metadata: {name: a}},
+    {apiVersion: helm.toolkit.fluxcd.io/v2, kind: HelmRelease, metadata: {name: b}}]})");
+  EXPECT_EQ(decoded.objects.size(), 1U);
+  EXPECT_EQ(decoded.ignored_kinds, std::vector<std::string>{"helm.toolkit.fluxcd.io/v2 HelmRelease"});
+  EXPECT_EQ(Said(decoded), "");
+}
+
+TEST(Decode, SaysWhatToDoWithWrongObjects) {
+  EXPECT_EQ(Said(Read("apiVersion: networking.istio.io/v2\nkind: Gateway\nmetadata: {name: g}\n")),
+            "Error [IST0106] f.yaml:1:13: Gateway has no version \"v2\" (use networking.istio.io/v1)\n");
+  EXPECT_EQ(Said(Read("kind: Service\n")), "Error [IST0106] f.yaml:1:1: \"apiVersion\" is missing (every object begins with apiVersion and kind)\n");
+  EXPECT_NE(Said(Read("apiVersion: v1\nkind: Service\nmetadata: {}\n")).find("metadata.name is missing"), std::string::npos);
+  EXPECT_NE(Said(Read("apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: s}\n")).find("is not honoured yet; it is ignored"), std::string::npos);
+  EXPECT_EQ(Said(Read("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {prots: []}\n")),
+            "Error [IST0106] f.yaml:4:8: Service default/a: unknown field \"spec.prots\" (did you mean \"ports\"?)\n");
+}
+
+TEST(Decode, ReadsAVirtualService) {
+  const Decoded decoded = Read(Virtual(R"(  gateways: [mesh, gw]
+  http:
+  - match: [{uri: {prefix: /a}, headers: {End-User: {exact: jason}}, queryParams: {q: {regex: "x.*"}}}]
+    route: [{destination: {host: reviews, subset: v2, port: {number: 80}}, weight: 80}, {destination: {host: reviews}, weight: 20}]
+    timeout: 5s
+    retries: {attempts: 3, perTryTimeout: 2s, retryOn: 5xx}
+    fault: {abort: {httpStatus: 503, percentage: {value: 10}}}
+    headers: {request: {set: {x: z}}, response: {remove: [z]}}
+  - redirect: {uri: /b, redirectCode: 307}
+)"));
+  EXPECT_EQ(Said(decoded), "");
+  const VirtualService& service = Only<VirtualService>(decoded);
+  EXPECT_EQ(service.gateways, (std::vector<std::string>{"mesh", "default/gw"}));
+  ASSERT_EQ(service.http.size(), 2U);
+  EXPECT_TRUE(service.http[0].matches[0].headers.contains("end-user"));
+  EXPECT_EQ(service.http[0].destinations[0].weight, 80U);
+  EXPECT_EQ(service.http[0].timeout, 5s);
+  EXPECT_EQ(service.http[0].retries->attempts, 3U);
+  EXPECT_EQ(service.http[0].fault->abort_percent, 10);
+  EXPECT_EQ(service.http[1].redirect->code, 307);
+}
+
+TEST(Decode, LeavesOnlyTheInvalidRoutingRuleOut) {
+  const Decoded decoded = Read(Virtual(R"(  http:
+  - {match: [{uri: {regex: "(["}}], route: [{destination: {host: a}}]}
+  - {match: [{uri: {exact: /x}}], rout: [{destination: {host: a}}]}
+  - {match: [{uri: {exact: /y}}], route: [{destination: {host: a}, weight: 0}, {destination: {host: b}}]}
+  - {route: [{destination: {host: good}}]}
+)"));
+  const VirtualService& service = Only<VirtualService>(decoded);
+  ASSERT_EQ(service.http.size(), 1U);
+  EXPECT_EQ(service.http[0].destinations[0].destination.host, "good");
+  const std::string said = Said(decoded);
+  EXPECT_NE(said.find("f.yaml:7:28: VirtualService default/v: the regular expression"), std::string::npos) << said;
+  EXPECT_NE(said.find("f.yaml:8:35: VirtualService default/v: unknown field \"rout\" (did you mean \"route\"?)"), std::string::npos) << said;
+  EXPECT_NE(said.find("the weights are all 0"), std::string::npos) << said;
+}
+
+TEST(Decode, WarnsOfFieldsThatAreNotHonoured) {
+  const std::string said = Said(Read(Virtual("  http: [{route: [{destination: {host: a}}], retries: {attempts: 1, retryRemoteLocalities: true}}]\n")));
+  EXPECT_EQ(said.find("Warning [IST0133] f.yaml:6:"), 0U) << said;
+  EXPECT_NE(said.find("retryRemoteLocalities\" is not honoured yet"), std::string::npos);
+}
+
+TEST(Decode, KeepsAnInvalidPolicyWithItsScope) {
+  const Decoded decoded = Read(Policy("  selector: {matchLabels: {app: a}}\n  rules: [{to: [{operation: {method: [GET]}}]}]\n"));
+  const AuthorizationPolicy& policy = Only<AuthorizationPolicy>(decoded);
+  EXPECT_TRUE(policy.invalid);
+  EXPECT_EQ(policy.scope.selector, (Labels{{"app", "a"}}));
+  EXPECT_NE(Said(decoded).find("did you mean \"methods\"?"), std::string::npos) << Said(decoded);
+  for (const char* bad : {"  action: CUSTOM\n  provider: {name: x}\n", "  rules: [{from: [{source: {requestPrincipals: ['*']}}]}]\n",
+                          "  rules: [{to: [{operation: {ports: ['http']}}]}]\n", "  rules: [{from: [{source: {ipBlocks: [1.2.3]}}]}]\n",
+                          "  rules: [{when: [{key: 'request.auth.claims[a]', values: [b]}]}]\n", "  rules: [{from: [{source: {}}]}]\n"})
+    EXPECT_TRUE(Only<AuthorizationPolicy>(Read(Policy(bad))).invalid) << bad;
+  EXPECT_FALSE(Only<AuthorizationPolicy>(Read(Policy("  rules: [{}]\n"))).invalid);
+}
+
+TEST(Decode, ReadsPeerAuthenticationAndItsPorts) {
+  const Decoded decoded = Read("apiVersion: security.istio.io/v1beta1\nkind: PeerAuthentication\nmetadata: {name: p}\n"
+                               "spec: {selector: {matchLabels: {a: b}}, mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: DISABLE}}}\n");
+  const PeerAuthentication& policy = Only<PeerAuthentication>(decoded);
+  EXPECT_FALSE(policy.invalid) << Said(decoded);
+  EXPECT_EQ(policy.mode, PeerAuthentication::Mode::kStrict);
+  EXPECT_EQ(policy.ports.at(8080), PeerAuthentication::Mode::kDisable);
+}
+
+TEST(Decode, ReadsMeshConfigAndSaysTheLineOfAMistake) {
+  const std::string head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n";
+  const Decoded good = Read(head + "    accessLogFile: /dev/stdout\n    outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n    trustDomain: td\n");
+  const ConfigMap& map = Only<ConfigMap>(good);
+  EXPECT_EQ(Said(good), "");
+  EXPECT_TRUE(map.mesh->registry_only);
+  EXPECT_EQ(map.mesh->trust_domain, "td");
+  const std::string said = Said(Read(head + "    trustDomain: td\n    accesLogFile: x\n"));
+  EXPECT_NE(said.find("f.yaml:7: ConfigMap istio-system/istio: mesh configuration: unknown field \"accesLogFile\" (did you mean \"accessLogFile\"?)"), std::string::npos) << said;
+}
+
+TEST(Decode, ReadsADestinationRuleAndLeavesABadSubsetOut) {
+  const Decoded decoded = Read(R"(
+apiVersion: networking.istio.io/v1alpha3
+kind: DestinationRule
+metadata: {name: d}
+spec:
+  host: reviews
+  trafficPolicy:
+    loadBalancer: {simple: ROUND_ROBIN}
+    portLevelSettings: [{port: {number: 80}, tls: {mode: DISABLE}}]
+  subsets:
+  - {name: v1, labels: {version: v1}, trafficPolicy: {connectionPool: {http: {http2MaxRequests: 7}}}}
+  - {name: v1, labels: {version: v2}}
+)");
+  const DestinationRule& rule = Only<DestinationRule>(decoded);
+  EXPECT_EQ(rule.subsets.size(), 1U);
+  EXPECT_NE(Said(decoded).find("f.yaml:12:12: DestinationRule default/d: the subset \"v1\" stands twice"), std::string::npos) << Said(decoded);
+  const TrafficPolicy policy = PolicyForPort(Overlay(rule.policy, rule.subsets[0].policy), 80);
+  EXPECT_EQ(policy.connection_pool->http2_max_requests, 7U);
+  EXPECT_EQ(policy.load_balancer->simple, LoadBalancer::Simple::kRoundRobin);
+  EXPECT_EQ(policy.tls->mode, ClientTls::Mode::kDisable);
+}
+
+TEST(Decode, ReadsServiceEntriesAndGateways) {
+  const Decoded entry = Read("apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: s}\n"
+                             "spec: {hosts: [a.example.com], resolution: DNS, ports: [{number: 443, name: tls, protocol: TLS}]}\n");
+  EXPECT_EQ(Only<ServiceEntry>(entry).ports[0].protocol, Protocol::kTls) << Said(entry);
+  EXPECT_NE(Said(Read("apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: s}\n"
+                      "spec: {hosts: ['*.a.com'], resolution: DNS, ports: [{number: 80, name: http}]}\n")).find("cannot be resolved by DNS"), std::string::npos);
+  const Decoded gateway = Read("apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec:\n  selector: {istio: ingressgateway}\n"
+                               "  servers:\n  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*', 'ns/a.b']}\n"
+                               "  - {port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*']}\n");
+  EXPECT_EQ(Only<Gateway>(gateway).servers.size(), 1U);
+  EXPECT_NE(Said(gateway).find("TLS needs a certificate (name a Secret in credentialName)"), std::string::npos) << Said(gateway);
+}
+
+}  // namespace
+}  // namespace plait::control::model

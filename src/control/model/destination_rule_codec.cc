@@ -1,0 +1,230 @@
+#include <networking/v1alpha3/destination_rule.pb.h>
+
+#include "control/model/checks.h"
+#include "control/model/protobuf_reading.h"
+
+namespace plait::control::model {
+namespace {
+namespace net = istio::networking::v1alpha3;
+
+class PolicyReader {
+ public:
+  explicit PolicyReader(ObjectReader& reader) : reader_(reader) {}
+
+  bool Read(const net::TrafficPolicy& from, const std::string& path, TrafficPolicy& to) {
+    if (!ReadCommon(from, path, to)) return false;
+    if (from.has_retry_budget()) {
+      RetryBudget& budget = to.retry_budget.emplace();
+      if (from.retry_budget().has_percent()) budget.percent = from.retry_budget().percent().value();
+      if (from.retry_budget().min_retry_concurrency() > 0) budget.min_retry_concurrency = from.retry_budget().min_retry_concurrency();
+      if (!CheckPercent(reader_, path + ".retryBudget.percent", budget.percent)) return false;
+    }
+    for (int i = 0; i < from.port_level_settings_size(); ++i) {
+      const auto& port = from.port_level_settings(i);
+      const std::string at = Indexed(path + ".portLevelSettings", static_cast<std::size_t>(i));
+      if (!CheckPort(reader_, at + ".port.number", port.port().number())) return false;
+      TrafficPolicy policy;
+      if (!ReadCommon(port, at, policy)) return false;
+      to.ports.emplace_back(static_cast<std::uint16_t>(port.port().number()), std::move(policy));
+    }
+    return true;
+  }
+
+ private:
+  // What a policy of a host and of a port have in common.
+  template <class Policy>
+  bool ReadCommon(const Policy& from, const std::string& path, TrafficPolicy& to) {
+    if (from.has_load_balancer() && !ReadLoadBalancer(from.load_balancer(), path + ".loadBalancer", to.load_balancer.emplace())) return false;
+    if (from.has_connection_pool() && !ReadPool(from.connection_pool(), path + ".connectionPool", to.connection_pool.emplace())) return false;
+    if (from.has_outlier_detection() && !ReadOutlier(from.outlier_detection(), path + ".outlierDetection", to.outlier_detection.emplace())) return false;
+    return !from.has_tls() || ReadTls(from.tls(), path + ".tls", to.tls.emplace());
+  }
+
+  bool ReadLoadBalancer(const net::LoadBalancerSettings& from, const std::string& path, LoadBalancer& to) {
+    switch (from.simple()) {
+      case net::LoadBalancerSettings::RANDOM: to.simple = LoadBalancer::Simple::kRandom; break;
+      case net::LoadBalancerSettings::PASSTHROUGH: to.simple = LoadBalancer::Simple::kPassthrough; break;
+      case net::LoadBalancerSettings::ROUND_ROBIN: to.simple = LoadBalancer::Simple::kRoundRobin; break;
+      default: break;
+    }
+    if (from.has_warmup()) {
+      to.warmup = ToDuration(from.warmup().duration());
+      if (from.warmup().has_minimum_percent()) to.warmup_minimum_percent = from.warmup().minimum_percent().value();
+      if (from.warmup().has_aggression()) to.warmup_aggression = from.warmup().aggression().value();
+      if (!CheckPercent(reader_, path + ".warmup.minimumPercent", to.warmup_minimum_percent)) return false;
+    } else if (from.has_warmup_duration_secs()) {
+      to.warmup = ToDuration(from.warmup_duration_secs());
+    }
+    return !from.has_consistent_hash() || ReadHash(from.consistent_hash(), path + ".consistentHash", to.consistent_hash.emplace());
+  }
+
+  bool ReadHash(const net::LoadBalancerSettings::ConsistentHashLB& from, const std::string& path, ConsistentHash& to) {
+    using Hash = net::LoadBalancerSettings::ConsistentHashLB;
+    switch (from.hash_key_case()) {
+      case Hash::kHttpHeaderName: to = {.key = ConsistentHash::Key::kHeader, .name = from.http_header_name()}; break;
+      case Hash::kUseSourceIp: to = {.key = ConsistentHash::Key::kSourceIp}; break;
+      case Hash::kHttpQueryParameterName: to = {.key = ConsistentHash::Key::kQueryParameter, .name = from.http_query_parameter_name()}; break;
+      case Hash::kHttpCookie:
+        to = {.key = ConsistentHash::Key::kCookie, .name = from.http_cookie().name(), .cookie_path = from.http_cookie().path()};
+        if (from.http_cookie().has_ttl()) to.cookie_ttl = ToDuration(from.http_cookie().ttl());
+        for (const auto& attribute : from.http_cookie().attributes()) to.cookie_attributes.emplace_back(attribute.name(), attribute.value());
+        break;
+      default: reader_.Error(path, "there is no key to hash", "httpHeaderName, httpCookie, useSourceIp or httpQueryParameterName"); return false;
+    }
+    if (from.has_maglev()) {
+      to.maglev = true;
+      if (from.maglev().table_size() != 0) to.table_size = from.maglev().table_size();
+    } else if (from.ring_hash().minimum_ring_size() != 0) {
+      to.minimum_ring_size = from.ring_hash().minimum_ring_size();
+    } else if (from.minimum_ring_size() != 0) {
+      to.minimum_ring_size = from.minimum_ring_size();
+    }
+    return true;
+  }
+
+  bool Count(const std::string& path, std::int32_t value, std::uint32_t& to) {
+    if (value < 0) reader_.Error(path, "the number " + std::to_string(value) + " is negative");
+    else to = static_cast<std::uint32_t>(value);
+    return value >= 0;
+  }
+
+  bool ReadPool(const net::ConnectionPoolSettings& from, const std::string& path, ConnectionPool& to) {
+    const auto& tcp = from.tcp();
+    const auto& http = from.http();
+    if (tcp.has_connect_timeout()) to.connect_timeout = ToDuration(tcp.connect_timeout());
+    if (tcp.has_idle_timeout()) to.tcp_idle_timeout = ToDuration(tcp.idle_timeout());
+    if (tcp.has_max_connection_duration()) to.max_connection_duration = ToDuration(tcp.max_connection_duration());
+    if (tcp.has_tcp_keepalive()) {
+      const auto& keep_alive = tcp.tcp_keepalive();
+      to.keep_alive_probes = keep_alive.probes() > 0 ? std::optional(keep_alive.probes()) : std::nullopt;
+      to.keep_alive_time = keep_alive.has_time() ? ToDuration(keep_alive.time()) : Duration(std::chrono::hours(2));
+      if (keep_alive.has_interval()) to.keep_alive_interval = ToDuration(keep_alive.interval());
+    }
+    if (http.has_idle_timeout()) to.http_idle_timeout = ToDuration(http.idle_timeout());
+    to.upgrade_to_h2 = http.h2_upgrade_policy() == net::ConnectionPoolSettings::HTTPSettings::UPGRADE;
+    to.use_client_protocol = http.use_client_protocol();
+    return CheckNotNegative(reader_, path + ".tcp.connectTimeout", to.connect_timeout.value_or(Duration{})) &&
+           CheckNotNegative(reader_, path + ".tcp.idleTimeout", to.tcp_idle_timeout.value_or(Duration{})) &&
+           CheckNotNegative(reader_, path + ".http.idleTimeout", to.http_idle_timeout.value_or(Duration{})) &&
+           Count(path + ".tcp.maxConnections", tcp.max_connections(), to.max_connections) &&
+           Count(path + ".http.http1MaxPendingRequests", http.http1_max_pending_requests(), to.http1_max_pending_requests) &&
+           Count(path + ".http.http2MaxRequests", http.http2_max_requests(), to.http2_max_requests) &&
+           Count(path + ".http.maxRequestsPerConnection", http.max_requests_per_connection(), to.max_requests_per_connection) &&
+           Count(path + ".http.maxRetries", http.max_retries(), to.max_retries) &&
+           Count(path + ".http.maxConcurrentStreams", http.max_concurrent_streams(), to.max_concurrent_streams);
+  }
+
+  bool ReadOutlier(const net::OutlierDetection& from, const std::string& path, OutlierDetection& to) {
+    if (from.has_consecutive_5xx_errors()) to.consecutive_5xx = from.consecutive_5xx_errors().value();
+    if (from.has_consecutive_gateway_errors()) to.consecutive_gateway_errors = from.consecutive_gateway_errors().value();
+    else if (from.consecutive_errors() > 0) to.consecutive_gateway_errors = static_cast<std::uint32_t>(from.consecutive_errors());
+    if (from.has_consecutive_local_origin_failures()) to.consecutive_local_origin_failures = from.consecutive_local_origin_failures().value();
+    to.split_local_origin = from.split_external_local_origin_errors();
+    if (from.has_interval()) to.interval = ToDuration(from.interval());
+    if (from.has_base_ejection_time()) to.base_ejection_time = ToDuration(from.base_ejection_time());
+    return CheckPercent(reader_, path + ".maxEjectionPercent", from.max_ejection_percent()) &&
+           CheckPercent(reader_, path + ".minHealthPercent", from.min_health_percent()) &&
+           Count(path + ".maxEjectionPercent", from.max_ejection_percent(), to.max_ejection_percent) &&
+           Count(path + ".minHealthPercent", from.min_health_percent(), to.min_health_percent) &&
+           CheckNotNegative(reader_, path + ".interval", to.interval.value_or(Duration{})) &&
+           CheckNotNegative(reader_, path + ".baseEjectionTime", to.base_ejection_time.value_or(Duration{}));
+  }
+
+  bool ReadTls(const net::ClientTLSSettings& from, const std::string& path, ClientTls& to) {
+    switch (from.mode()) {
+      case net::ClientTLSSettings::SIMPLE: to.mode = ClientTls::Mode::kSimple; break;
+      case net::ClientTLSSettings::MUTUAL: to.mode = ClientTls::Mode::kMutual; break;
+      case net::ClientTLSSettings::ISTIO_MUTUAL: to.mode = ClientTls::Mode::kIstioMutual; break;
+      default: break;
+    }
+    to.client_certificate = from.client_certificate();
+    to.private_key = from.private_key();
+    to.ca_certificates = from.ca_certificates();
+    to.subject_alt_names.assign(from.subject_alt_names().begin(), from.subject_alt_names().end());
+    to.sni = from.sni();
+    to.insecure_skip_verify = from.insecure_skip_verify().value();
+    if (to.mode == ClientTls::Mode::kMutual && (to.client_certificate.empty() || to.private_key.empty())) {
+      reader_.Error(path, "mode MUTUAL needs clientCertificate and privateKey", "name the files, or use ISTIO_MUTUAL for the mesh's own certificate");
+      return false;
+    }
+    const bool own_roots = to.mode == ClientTls::Mode::kSimple || to.mode == ClientTls::Mode::kMutual;
+    if (own_roots && to.ca_certificates.empty() && !to.insecure_skip_verify)
+      reader_.Warning(path, "TLS without caCertificates: the server's certificate is not verified", "name a file with its CA in caCertificates", "IST0128");
+    return true;
+  }
+
+  ObjectReader& reader_;
+};
+
+template <class T>
+void FallBack(std::optional<T>& value, const std::optional<T>& otherwise) {
+  if (!value) value = otherwise;
+}
+}  // namespace
+
+TrafficPolicy Overlay(const TrafficPolicy& base, const TrafficPolicy& over) {
+  TrafficPolicy out = over;
+  FallBack(out.load_balancer, base.load_balancer);
+  FallBack(out.connection_pool, base.connection_pool);
+  FallBack(out.outlier_detection, base.outlier_detection);
+  FallBack(out.tls, base.tls);
+  FallBack(out.retry_budget, base.retry_budget);
+  for (const auto& port : base.ports) {
+    bool present = false;
+    for (const auto& own : over.ports) present |= own.first == port.first;
+    if (!present) out.ports.push_back(port);
+  }
+  return out;
+}
+
+TrafficPolicy PolicyForPort(const TrafficPolicy& policy, std::uint16_t port) {
+  for (const auto& [number, settings] : policy.ports) {
+    if (number != port) continue;
+    TrafficPolicy base = policy;
+    base.ports.clear();
+    return Overlay(base, settings);
+  }
+  TrafficPolicy out = policy;
+  out.ports.clear();
+  return out;
+}
+
+const Subset* DestinationRule::FindSubset(std::string_view name) const noexcept {
+  for (const Subset& subset : subsets)
+    if (subset.name == name) return &subset;
+  return nullptr;
+}
+
+void DecodeDestinationRule(ObjectReader& reader, Decoded& out) {
+  yaml::Node rest = reader.Spec();
+  const yaml::Node* subsets = reader.Spec().Find("subsets");
+  std::erase_if(rest.entries, [](const yaml::Entry& entry) { return entry.key == "subsets"; });
+  net::DestinationRule message;
+  if (!ReadMessage(reader, rest, message)) return;
+  ReportUnhonoured(reader, message, "spec", Severity::kWarning);
+  DestinationRule rule{.meta = reader.meta(), .host = message.host()};
+  if (!CheckHost(reader, "spec.host", message.host(), true)) return;
+  rule.export_to.assign(message.export_to().begin(), message.export_to().end());
+  if (!CheckExportTo(reader, rule.export_to)) return;
+  rule.workload_selector.insert(message.workload_selector().match_labels().begin(), message.workload_selector().match_labels().end());
+  PolicyReader policies(reader);
+  if (!policies.Read(message.traffic_policy(), "spec.trafficPolicy", rule.policy)) rule.policy = {};
+  for (std::size_t i = 0; subsets && i < subsets->items.size(); ++i) {
+    const std::string path = Indexed("spec.subsets", i);
+    net::Subset from;
+    if (!ReadMessage(reader, subsets->items[i], from)) continue;
+    ReportUnhonoured(reader, from, path, Severity::kWarning);
+    Subset subset{.name = from.name(), .at = reader.At(path)};
+    subset.labels.insert(from.labels().begin(), from.labels().end());
+    if (from.name().empty()) {
+      reader.Error(path, "a subset needs a name");
+    } else if (rule.FindSubset(from.name())) {
+      reader.Error(path + ".name", "the subset \"" + from.name() + "\" stands twice");
+    } else if (policies.Read(from.traffic_policy(), path + ".trafficPolicy", subset.policy)) {
+      rule.subsets.push_back(std::move(subset));
+    }
+  }
+  Keep(out, std::move(rule));
+}
+
+}  // namespace plait::control::model

@@ -1,0 +1,46 @@
+#pragma once
+// Istio's Gateway: what a gateway proxy listens to.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "control/model/meta.h"
+#include "core/yaml/node.h"
+
+namespace plait::control::model {
+
+struct GatewayTls {
+  enum class Mode : std::uint8_t { kPassthrough, kSimple, kMutual };
+  Mode mode = Mode::kSimple;
+  std::string credential_name = {};  // a Secret in the gateway's namespace
+  std::string certificate = {};      // or files of the gateway
+  std::string private_key = {};
+  std::string ca_certificates = {};
+  std::vector<std::string> subject_alt_names = {};
+  bool minimum_tls13 = false;
+  bool maximum_tls12 = false;
+  bool https_redirect = false;  // on a plain HTTP server
+  friend bool operator==(const GatewayTls&, const GatewayTls&) = default;
+};
+
+struct GatewayServer {
+  enum class Protocol : std::uint8_t { kHttp, kHttps, kTcp, kTls };
+  std::uint16_t port = 0;
+  std::string port_name = {};
+  Protocol protocol = Protocol::kHttp;
+  std::string bind = {};
+  std::vector<std::string> hosts = {};  // "namespace/host" as written, or "host"
+  GatewayTls tls = {};
+  std::string name = {};
+  yaml::Mark at = {};
+  friend bool operator==(const GatewayServer&, const GatewayServer&) = default;
+};
+
+struct Gateway {
+  Meta meta = {};
+  Labels selector = {};
+  std::vector<GatewayServer> servers = {};
+  friend bool operator==(const Gateway&, const Gateway&) = default;
+};
+
+}  // namespace plait::control::model

@@ -1,0 +1,178 @@
+// Gateway and ServiceEntry.
+#include <networking/v1alpha3/gateway.pb.h>
+#include <networking/v1alpha3/service_entry.pb.h>
+
+#include "control/model/checks.h"
+#include "control/model/hosts.h"
+#include "control/model/protobuf_reading.h"
+#include "core/base/strings.h"
+
+namespace plait::control::model {
+namespace {
+namespace net = istio::networking::v1alpha3;
+
+bool ReadServerTls(ObjectReader& reader, const net::ServerTLSSettings& from, const std::string& path, GatewayTls& to) {
+  switch (from.mode()) {
+    case net::ServerTLSSettings::PASSTHROUGH: to.mode = GatewayTls::Mode::kPassthrough; break;
+    case net::ServerTLSSettings::SIMPLE: to.mode = GatewayTls::Mode::kSimple; break;
+    case net::ServerTLSSettings::MUTUAL: to.mode = GatewayTls::Mode::kMutual; break;
+    default:
+      reader.Error(path + ".mode", "the TLS mode " + net::ServerTLSSettings::TLSmode_Name(from.mode()) + " is not honoured yet", "SIMPLE, MUTUAL or PASSTHROUGH");
+      return false;
+  }
+  to.credential_name = from.credential_name();
+  to.certificate = from.server_certificate();
+  to.private_key = from.private_key();
+  to.ca_certificates = from.ca_certificates();
+  to.subject_alt_names.assign(from.subject_alt_names().begin(), from.subject_alt_names().end());
+  to.minimum_tls13 = from.min_protocol_version() == net::ServerTLSSettings::TLSV1_3;
+  to.maximum_tls12 = from.max_protocol_version() == net::ServerTLSSettings::TLSV1_2;
+  to.https_redirect = from.https_redirect();
+  return true;
+}
+
+bool ReadServer(ObjectReader& reader, const net::Server& from, const std::string& path, GatewayServer& to) {
+  if (!CheckPort(reader, path + ".port.number", from.port().number())) return false;
+  to.port = static_cast<std::uint16_t>(from.port().number());
+  to.port_name = from.port().name();
+  to.bind = from.bind();
+  to.name = from.name();
+  to.at = reader.At(path);
+  const auto protocol = ParseIstioProtocol(from.port().protocol());
+  if (!protocol || *protocol == Protocol::kUdp) {
+    reader.Error(path + ".port.protocol", "\"" + from.port().protocol() + "\" is not a protocol", "HTTP, HTTPS, GRPC, HTTP2, TCP or TLS");
+    return false;
+  }
+  to.protocol = IsHttp(*protocol) ? GatewayServer::Protocol::kHttp
+                : *protocol == Protocol::kHttps ? GatewayServer::Protocol::kHttps
+                : *protocol == Protocol::kTls ? GatewayServer::Protocol::kTls : GatewayServer::Protocol::kTcp;
+  if (from.has_tls() && !ReadServerTls(reader, from.tls(), path + ".tls", to.tls)) return false;
+  const bool terminates = to.protocol == GatewayServer::Protocol::kHttps ||
+                          (to.protocol == GatewayServer::Protocol::kTls && from.tls().mode() != net::ServerTLSSettings::PASSTHROUGH);
+  const bool passes = from.has_tls() && to.tls.mode == GatewayTls::Mode::kPassthrough && !to.tls.https_redirect;
+  if (terminates && !passes && to.tls.credential_name.empty() && to.tls.certificate.empty()) {
+    reader.Error(path + ".tls", "TLS needs a certificate", "name a Secret in credentialName");
+    return false;
+  }
+  if (from.hosts_size() == 0) {
+    reader.Error(path, "hosts is missing", "for every host: hosts: [\"*\"]");
+    return false;
+  }
+  for (const std::string& host : from.hosts()) {
+    const auto slash = host.find('/');
+    if (!CheckHost(reader, path + ".hosts", std::string_view(host).substr(slash == std::string::npos ? 0 : slash + 1), true)) return false;
+    to.hosts.push_back(host);
+  }
+  return true;
+}
+
+bool ReadEntryPort(ObjectReader& reader, const net::ServicePort& from, const std::string& path, ServicePort& to) {
+  if (!CheckPort(reader, path + ".number", from.number())) return false;
+  if (from.target_port() != 0 && !CheckPort(reader, path + ".targetPort", from.target_port())) return false;
+  to.name = from.name();
+  to.port = static_cast<std::uint16_t>(from.number());
+  to.target_port = static_cast<std::uint16_t>(from.target_port() != 0 ? from.target_port() : from.number());
+  if (from.protocol().empty()) {
+    to.protocol = ProtocolOfPort("TCP", from.name(), {}, to.port);
+    return true;
+  }
+  const auto protocol = ParseIstioProtocol(from.protocol());
+  if (!protocol) reader.Error(path + ".protocol", "\"" + from.protocol() + "\" is not a protocol", "HTTP, HTTPS, GRPC, HTTP2, TCP or TLS");
+  to.protocol = protocol.value_or(Protocol::kTcp);
+  return protocol.has_value();
+}
+
+bool ReadEndpoint(ObjectReader& reader, const net::WorkloadEntry& from, const std::string& path, StaticEndpoint& to) {
+  to = {.address = from.address(), .network = from.network(), .locality = from.locality(), .weight = from.weight(), .service_account = from.service_account()};
+  to.labels.insert(from.labels().begin(), from.labels().end());
+  for (const auto& [name, port] : from.ports()) {
+    if (!CheckPort(reader, path + ".ports." + name, port)) return false;
+    to.ports[name] = static_cast<std::uint16_t>(port);
+  }
+  if (to.address.starts_with("unix://")) reader.Error(path + ".address", "unix sockets are not supported", "use an IP address or a host name");
+  return !to.address.starts_with("unix://");
+}
+
+bool ReadResolution(ObjectReader& reader, const net::ServiceEntry& message, ServiceEntry& entry) {
+  using Resolution = ServiceEntry::Resolution;
+  switch (message.resolution()) {
+    case net::ServiceEntry::STATIC: entry.resolution = Resolution::kStatic; break;
+    case net::ServiceEntry::DNS: entry.resolution = Resolution::kDns; break;
+    case net::ServiceEntry::DNS_ROUND_ROBIN: entry.resolution = Resolution::kDnsRoundRobin; break;
+    case net::ServiceEntry::DYNAMIC_DNS:
+      reader.Error("spec.resolution", "the resolution DYNAMIC_DNS is not honoured yet", "use DNS or NONE");
+      return false;
+    default: break;
+  }
+  const bool dns = entry.resolution == Resolution::kDns || entry.resolution == Resolution::kDnsRoundRobin;
+  for (std::size_t i = 0; i < entry.endpoints.size(); ++i) {
+    const std::string path = Indexed("spec.endpoints", i) + ".address";
+    if (entry.resolution == Resolution::kNone) {
+      reader.Error(path, "endpoints have no effect with resolution NONE", "use resolution: STATIC or DNS");
+      return false;
+    }
+    if (entry.resolution == Resolution::kStatic && !io::IpAddress::Parse(entry.endpoints[i].address)) {
+      reader.Error(path, "\"" + entry.endpoints[i].address + "\" is not an IP address", "use resolution: DNS for names");
+      return false;
+    }
+  }
+  if (dns && entry.endpoints.empty())
+    for (const std::string& host : entry.hosts)
+      if (IsWildcard(host)) {
+        reader.Error("spec.hosts", "the wildcard " + host + " cannot be resolved by DNS", "name endpoints, or use resolution: NONE");
+        return false;
+      }
+  if (entry.workload_selector && !entry.endpoints.empty()) {
+    reader.Error("spec.workloadSelector", "workloadSelector and endpoints exclude each other", "keep one of them");
+    return false;
+  }
+  return true;
+}
+}  // namespace
+
+void DecodeGateway(ObjectReader& reader, Decoded& out) {
+  yaml::Node rest = reader.Spec();
+  const yaml::Node* servers = reader.Spec().Find("servers");
+  std::erase_if(rest.entries, [](const yaml::Entry& entry) { return entry.key == "servers"; });
+  net::Gateway message;
+  if (!ReadMessage(reader, rest, message)) return;
+  Gateway gateway{.meta = reader.meta()};
+  gateway.selector.insert(message.selector().begin(), message.selector().end());
+  if (!servers || servers->items.empty()) return reader.Error("spec", "servers is missing", "name at least one port and its hosts");
+  for (std::size_t i = 0; i < servers->items.size(); ++i) {
+    const std::string path = Indexed("spec.servers", i);
+    net::Server from;
+    GatewayServer server;
+    if (!ReadMessage(reader, servers->items[i], from)) continue;
+    ReportUnhonoured(reader, from, path, Severity::kWarning);
+    if (ReadServer(reader, from, path, server)) gateway.servers.push_back(std::move(server));
+  }
+  if (!gateway.servers.empty()) Keep(out, std::move(gateway));
+}
+
+void DecodeServiceEntry(ObjectReader& reader, Decoded& out) {
+  net::ServiceEntry message;
+  if (!ReadMessage(reader, reader.Spec(), message)) return;
+  ServiceEntry entry{.meta = reader.meta(), .mesh_internal = message.location() == net::ServiceEntry::MESH_INTERNAL};
+  if (message.hosts_size() == 0) return reader.Error("spec", "hosts is missing", "name at least one host");
+  for (int i = 0; i < message.hosts_size(); ++i) {
+    const std::string path = Indexed("spec.hosts", static_cast<std::size_t>(i));
+    if (message.hosts(i) == "*") return reader.Error(path, "the host * is not allowed", "name the hosts, e.g. *.example.com");
+    if (!CheckHost(reader, path, message.hosts(i), true)) return;
+    entry.hosts.push_back(ToLower(message.hosts(i)));
+  }
+  for (int i = 0; i < message.addresses_size(); ++i)
+    if (!CheckCidr(reader, Indexed("spec.addresses", static_cast<std::size_t>(i)), message.addresses(i), &entry.addresses.emplace_back())) return;
+  for (int i = 0; i < message.ports_size(); ++i)
+    if (!ReadEntryPort(reader, message.ports(i), Indexed("spec.ports", static_cast<std::size_t>(i)), entry.ports.emplace_back())) return;
+  for (int i = 0; i < message.endpoints_size(); ++i)
+    if (!ReadEndpoint(reader, message.endpoints(i), Indexed("spec.endpoints", static_cast<std::size_t>(i)), entry.endpoints.emplace_back())) return;
+  if (message.has_workload_selector())
+    entry.workload_selector.emplace(message.workload_selector().labels().begin(), message.workload_selector().labels().end());
+  if (entry.ports.empty()) return reader.Error("spec", "ports is missing", "name at least one port");
+  entry.export_to.assign(message.export_to().begin(), message.export_to().end());
+  entry.subject_alt_names.assign(message.subject_alt_names().begin(), message.subject_alt_names().end());
+  if (CheckExportTo(reader, entry.export_to) && ReadResolution(reader, message, entry)) Keep(out, std::move(entry));
+}
+
+}  // namespace plait::control::model

@@ -1,0 +1,55 @@
+#pragma once
+// All configuration objects of a mesh, as read. Shared and immutable; the snapshot is made from them.
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "control/model/destination_rule.h"
+#include "control/model/gateway.h"
+#include "control/model/mesh_config.h"
+#include "control/model/security.h"
+#include "control/model/service.h"
+#include "control/model/virtual_service.h"
+#include "control/model/workload.h"
+
+namespace plait::control::model {
+
+struct Namespace {
+  Meta meta = {};
+  friend bool operator==(const Namespace&, const Namespace&) = default;
+};
+struct ServiceAccount {
+  Meta meta = {};
+  friend bool operator==(const ServiceAccount&, const ServiceAccount&) = default;
+};
+struct ConfigMap {
+  Meta meta = {};
+  std::map<std::string, std::string> data = {};
+  std::optional<MeshConfig> mesh = {};  // of the key `mesh`, when the map is called `istio`
+  friend bool operator==(const ConfigMap&, const ConfigMap&) = default;
+};
+struct Secret {
+  Meta meta = {};
+  std::string type = {};
+  std::map<std::string, std::string> data = {};  // decoded; never logged or dumped
+  friend bool operator==(const Secret&, const Secret&) = default;
+};
+
+// In the order of Kind.
+using AnyObject = std::variant<Namespace, Service, ServiceAccount, Pod, Deployment, ConfigMap, Secret, VirtualService,
+                               DestinationRule, Gateway, ServiceEntry, PeerAuthentication, AuthorizationPolicy,
+                               RequestAuthentication>;
+using ObjectRef = std::shared_ptr<const AnyObject>;
+const Meta& MetaOf(const AnyObject& object) noexcept;
+
+// Objects of the type T among `objects`, in their order.
+template <class T>
+std::vector<const T*> ObjectsOf(const std::vector<ObjectRef>& objects) {
+  std::vector<const T*> out = {};
+  for (const ObjectRef& object : objects)
+    if (const T* typed = std::get_if<T>(object.get())) out.push_back(typed);
+  return out;
+}
+
+}  // namespace plait::control::model

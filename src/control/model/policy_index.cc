@@ -1,0 +1,80 @@
+// Security policies by workload.
+#include <algorithm>
+
+#include "control/model/snapshot.h"
+
+namespace plait::control::model {
+namespace {
+using Mode = PeerAuthentication::Mode;
+
+bool InScope(const Meta& meta, const PolicyScope& scope, const std::string& root, std::string_view name_space, const Labels& labels) {
+  if (scope.nothing) return false;
+  return (meta.name_space() == root || meta.name_space() == name_space) && Selects(scope.selector, labels);
+}
+}  // namespace
+
+Mode ServerMtls::ModeOf(std::uint16_t port) const noexcept {
+  const auto own = ports.find(port);
+  return own == ports.end() ? mode : own->second;
+}
+
+void Snapshot::IndexPolicies() {
+  peer_authentications_ = ObjectsOf<PeerAuthentication>(objects_);
+  std::sort(peer_authentications_.begin(), peer_authentications_.end(), [](const auto* a, const auto* b) { return IsOlder(a->meta, b->meta); });
+  policies_ = ObjectsOf<AuthorizationPolicy>(objects_);
+  for (const RequestAuthentication* tokens : ObjectsOf<RequestAuthentication>(objects_)) {
+    denials_.push_back(std::make_unique<AuthorizationPolicy>(AuthorizationPolicy{.meta = tokens->meta, .scope = tokens->scope, .invalid = true}));
+    policies_.push_back(denials_.back().get());
+  }
+  const auto rank = [this](const AuthorizationPolicy* policy) {
+    return std::tuple(policy->meta.name_space() != mesh_.root_namespace, std::cref(policy->meta.name_space()), std::cref(policy->meta.name()), policy->meta.key.kind);
+  };
+  std::sort(policies_.begin(), policies_.end(), [&](const auto* a, const auto* b) {
+    const auto x = rank(a);
+    const auto y = rank(b);
+    return std::tie(std::get<0>(x), std::get<1>(x).get(), std::get<2>(x).get(), std::get<3>(x)) <
+           std::tie(std::get<0>(y), std::get<1>(y).get(), std::get<2>(y).get(), std::get<3>(y));
+  });
+}
+
+// Workload before namespace before mesh; within a scope the oldest object counts, and UNSET leaves it to the wider scope.
+// An invalid object is STRICT for its scope whatever else is there.
+ServerMtls Snapshot::MtlsOf(std::string_view name_space, const Labels& labels) const {
+  const PeerAuthentication* mesh = nullptr;
+  const PeerAuthentication* space = nullptr;
+  const PeerAuthentication* workload = nullptr;
+  bool closed = false;
+  for (const PeerAuthentication* policy : peer_authentications_) {
+    const bool root = policy->meta.name_space() == mesh_.root_namespace;
+    const bool selects = !policy->scope.selector.empty();
+    // With a selector, a policy of the root namespace is for the root namespace's workloads, as Istio has it.
+    if (selects ? policy->meta.name_space() != name_space || !Selects(policy->scope.selector, labels) : !root && policy->meta.name_space() != name_space) continue;
+    closed |= policy->invalid;
+    const PeerAuthentication*& slot = selects ? workload : root ? mesh : space;
+    if (!slot) slot = policy;
+  }
+  ServerMtls out{.mode = options_.strict_by_default && !mesh ? Mode::kStrict : Mode::kPermissive};
+  if (closed) return {.mode = Mode::kStrict};
+  for (const PeerAuthentication* policy : {mesh, space, workload})
+    if (policy && policy->mode != Mode::kUnset) out.mode = policy->mode;
+  if (workload)
+    for (const auto& [port, mode] : workload->ports)
+      if (mode != Mode::kUnset) out.ports[port] = mode;
+  return out;
+}
+
+std::vector<const AuthorizationPolicy*> Snapshot::PoliciesOf(std::string_view name_space, const Labels& labels) const {
+  std::vector<const AuthorizationPolicy*> out;
+  for (const AuthorizationPolicy* policy : policies_)
+    if (InScope(policy->meta, policy->scope, mesh_.root_namespace, name_space, labels)) out.push_back(policy);
+  return out;
+}
+
+const Secret* Snapshot::FindSecret(std::string_view name_space, std::string_view name) const noexcept {
+  for (const ObjectRef& object : objects_)
+    if (const Secret* secret = std::get_if<Secret>(object.get()); secret && secret->meta.name() == name && secret->meta.name_space() == name_space)
+      return secret;
+  return nullptr;
+}
+
+}  // namespace plait::control::model

@@ -1,0 +1,84 @@
+// VirtualServices, DestinationRules and Gateways by whom they are for.
+#include <algorithm>
+
+#include "control/model/hosts.h"
+#include "control/model/snapshot.h"
+
+namespace plait::control::model {
+namespace {
+
+template <class T>
+std::vector<const T*> OldestFirst(const std::vector<ObjectRef>& objects) {
+  std::vector<const T*> out = ObjectsOf<T>(objects);
+  std::sort(out.begin(), out.end(), [](const T* a, const T* b) { return IsOlder(a->meta, b->meta); });
+  return out;
+}
+
+// Rules of one host in one namespace are one rule: the oldest gives the policy, all give subsets.
+void Merge(DestinationRule& into, const DestinationRule& younger) {
+  if (into.policy == TrafficPolicy{}) into.policy = younger.policy;
+  for (const Subset& subset : younger.subsets)
+    if (!into.FindSubset(subset.name)) into.subsets.push_back(subset);
+}
+}  // namespace
+
+void Snapshot::IndexRules() {
+  virtual_services_ = OldestFirst<VirtualService>(objects_);
+  gateways_ = OldestFirst<Gateway>(objects_);
+  for (const DestinationRule* rule : OldestFirst<DestinationRule>(objects_)) {
+    auto copy = std::make_unique<DestinationRule>(*rule);
+    copy->host = ResolveHost(rule->host, rule->meta.name_space(), mesh_.cluster_domain);
+    if (copy->export_to.empty()) copy->export_to = mesh_.default_destination_rule_export_to;
+    const auto same = std::find_if(rules_.begin(), rules_.end(), [&](const auto& other) {
+      return other->host == copy->host && other->meta.name_space() == copy->meta.name_space() && other->workload_selector == copy->workload_selector;
+    });
+    if (same != rules_.end()) Merge(**same, *copy);
+    else rules_.push_back(std::move(copy));
+  }
+  // Rules for chosen clients stand before those for all.
+  std::stable_sort(rules_.begin(), rules_.end(), [](const auto& a, const auto& b) { return !a->workload_selector.empty() && b->workload_selector.empty(); });
+  for (const auto& rule : rules_) rules_by_namespace_[rule->meta.name_space()].push_back(rule.get());
+}
+
+std::vector<const VirtualService*> Snapshot::VirtualServices(std::string_view name_space, std::string_view gateway) const {
+  std::vector<const VirtualService*> out;
+  for (const VirtualService* service : virtual_services_) {
+    const auto& export_to = service->export_to.empty() ? mesh_.default_virtual_service_export_to : service->export_to;
+    if (!IsExportedTo(export_to, service->meta.name_space(), name_space)) continue;
+    const bool bound = gateway == "mesh" ? service->OnMesh()
+                                         : std::find(service->gateways.begin(), service->gateways.end(), gateway) != service->gateways.end();
+    if (bound) out.push_back(service);
+  }
+  return out;
+}
+
+const DestinationRule* Snapshot::RuleIn(std::string_view owner, std::string_view hostname, const Proxy& proxy) const noexcept {
+  const auto rules = rules_by_namespace_.find(owner);
+  if (rules == rules_by_namespace_.end()) return nullptr;
+  const DestinationRule* best = nullptr;
+  for (const DestinationRule* rule : rules->second) {
+    if (!HostMatches(rule->host, hostname) || !IsExportedTo(rule->export_to, owner, proxy.name_space)) continue;
+    // A rule for chosen clients is for those of its own namespace.
+    if (!rule->workload_selector.empty() && (owner != proxy.name_space || !Selects(rule->workload_selector, proxy.labels))) continue;
+    // The longest pattern is the most specific one; an exact host is longer than every pattern that matches it.
+    if (!best || (rule->host == hostname && best->host != hostname) || (best->host != hostname && rule->host.size() > best->host.size())) best = rule;
+  }
+  return best;
+}
+
+const DestinationRule* Snapshot::FindDestinationRule(const Proxy& proxy, std::string_view hostname, std::string_view owner) const noexcept {
+  if (proxy.name_space != mesh_.root_namespace)
+    if (const DestinationRule* rule = RuleIn(proxy.name_space, hostname, proxy)) return rule;
+  if (owner != mesh_.root_namespace)
+    if (const DestinationRule* rule = RuleIn(owner, hostname, proxy)) return rule;
+  return RuleIn(mesh_.root_namespace, hostname, proxy);
+}
+
+std::vector<const Gateway*> Snapshot::GatewaysOf(const Proxy& proxy) const {
+  std::vector<const Gateway*> out;
+  for (const Gateway* gateway : gateways_)
+    if (Selects(gateway->selector, proxy.labels)) out.push_back(gateway);
+  return out;
+}
+
+}  // namespace plait::control::model

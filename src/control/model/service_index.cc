@@ -1,0 +1,207 @@
+// Services and their endpoints, from Services, ServiceEntries and running workloads.
+#include <algorithm>
+
+#include "control/model/address_allocation.h"
+#include "control/model/hosts.h"
+#include "control/model/snapshot.h"
+
+namespace plait::control::model {
+namespace {
+
+io::Cidr Single(const io::IpAddress& ip) { return {ip, static_cast<std::uint8_t>(ip.is_v4() ? 32 : 128)}; }
+
+// The container port that a service port leads to; 0 when the workload has no port of that name.
+std::uint16_t TargetPort(const ServicePort& port, const Workload& workload) {
+  if (port.target_name.empty()) return port.target_port;
+  for (const ContainerPort& named : workload.ports)
+    if (named.name == port.target_name) return named.port;
+  return 0;
+}
+
+EndpointView WorkloadEndpoint(const Snapshot& snapshot, const Workload& workload, std::uint16_t port, bool publish_not_ready) {
+  return {.ips = workload.ips,
+          .port = port,
+          .workload = &workload,
+          .labels = workload.labels,
+          .identity = workload.meshed ? snapshot.IdentityOf(workload.name_space, workload.service_account) : "",
+          .ready = workload.ready || publish_not_ready,
+          .mtls = workload.meshed};
+}
+
+EndpointView WrittenEndpoint(const Snapshot& snapshot, const ServiceEntry& entry, const StaticEndpoint& from, const ServicePort& port) {
+  EndpointView out{.port = port.target_port, .labels = from.labels, .weight = std::max(from.weight, 1U), .locality = from.locality};
+  if (const auto own = from.ports.find(port.name); own != from.ports.end()) out.port = own->second;
+  if (const auto ip = io::IpAddress::Parse(from.address)) out.ips = {*ip};
+  else out.dns_name = from.address;
+  if (!from.service_account.empty()) out.identity = snapshot.IdentityOf(entry.meta.name_space(), from.service_account);
+  const auto tls_mode = from.labels.find("security.istio.io/tlsMode");
+  out.mtls = tls_mode != from.labels.end() && tls_mode->second == "istio";
+  return out;
+}
+
+std::unique_ptr<ServiceView> ViewOf(const Service& service, const MeshConfig& mesh, AddressPool& pool) {
+  auto view = std::make_unique<ServiceView>();
+  view->name = service.meta.name();
+  view->name_space = service.meta.name_space();
+  view->hostname = view->name + "." + view->name_space + ".svc." + mesh.cluster_domain;
+  view->service = &service;
+  view->headless = service.headless;
+  view->ports = service.ports;
+  view->export_to = service.export_to.empty() ? mesh.default_service_export_to : service.export_to;
+  if (!service.external_name.empty()) {
+    view->resolution = ServiceView::Resolution::kDns;
+    view->mesh_external = true;
+  } else if (!service.headless) {
+    std::vector<io::IpAddress> ips = service.cluster_ips;
+    if (ips.empty()) {
+      ips = pool.Take(view->name_space + "/" + view->name);
+      std::erase_if(ips, [&](const io::IpAddress& ip) { return ip.is_v4() ? !service.want_v4 : !service.want_v6; });
+    }
+    for (const io::IpAddress& ip : ips) view->vips.push_back(Single(ip));
+  }
+  return view;
+}
+
+std::unique_ptr<ServiceView> ViewOf(const ServiceEntry& entry, const std::string& host, const MeshConfig& mesh, AddressPool& pool) {
+  using Resolution = ServiceView::Resolution;
+  auto view = std::make_unique<ServiceView>();
+  view->hostname = host;
+  view->name = entry.meta.name();
+  view->name_space = entry.meta.name_space();
+  view->entry = &entry;
+  view->mesh_external = !entry.mesh_internal;
+  view->ports = entry.ports;
+  view->vips = entry.addresses;
+  view->subject_alt_names = entry.subject_alt_names;
+  view->export_to = entry.export_to.empty() ? mesh.default_service_export_to : entry.export_to;
+  switch (entry.resolution) {
+    case ServiceEntry::Resolution::kNone: view->resolution = entry.workload_selector ? Resolution::kEndpoints : Resolution::kPassthrough; break;
+    case ServiceEntry::Resolution::kStatic: view->resolution = Resolution::kEndpoints; break;
+    case ServiceEntry::Resolution::kDns: view->resolution = Resolution::kDns; break;
+    case ServiceEntry::Resolution::kDnsRoundRobin: view->resolution = Resolution::kDnsRoundRobin; break;
+  }
+  // Without an address of its own, traffic that is not HTTP could not be told apart.
+  if (view->vips.empty() && view->resolution != Resolution::kPassthrough && !IsWildcard(host))
+    for (const io::IpAddress& ip : pool.Take(view->name_space + "/" + host)) view->vips.push_back(Single(ip));
+  return view;
+}
+
+void AddEndpoints(const Snapshot& snapshot, const std::unordered_map<std::string_view, std::vector<const Workload*>>& by_namespace, ServiceView& view) {
+  view.endpoints.resize(view.ports.size());
+  if (view.service && !view.service->external_name.empty()) {
+    for (std::size_t i = 0; i < view.ports.size(); ++i)
+      view.endpoints[i].push_back({.dns_name = view.service->external_name, .port = view.ports[i].target_port});
+    return;
+  }
+  if (view.entry) {
+    static const StaticEndpoint kHostItself;
+    const bool dns = view.resolution == ServiceView::Resolution::kDns || view.resolution == ServiceView::Resolution::kDnsRoundRobin;
+    for (std::size_t i = 0; i < view.ports.size(); ++i) {
+      for (const StaticEndpoint& endpoint : view.entry->endpoints)
+        view.endpoints[i].push_back(WrittenEndpoint(snapshot, *view.entry, endpoint, view.ports[i]));
+      if (!dns || !view.entry->endpoints.empty()) continue;
+      view.endpoints[i].push_back(WrittenEndpoint(snapshot, *view.entry, kHostItself, view.ports[i]));
+      view.endpoints[i].back().dns_name = view.hostname;
+    }
+  }
+  const auto workloads = by_namespace.find(view.name_space);
+  if (workloads == by_namespace.end()) return;
+  const bool publish = view.service && view.service->publish_not_ready;
+  for (const Workload* workload : workloads->second) {
+    if (!view.Selects(*workload) || workload->ips.empty()) continue;
+    for (std::size_t i = 0; i < view.ports.size(); ++i)
+      if (const std::uint16_t port = TargetPort(view.ports[i], *workload))
+        view.endpoints[i].push_back(WorkloadEndpoint(snapshot, *workload, port, publish));
+  }
+}
+}  // namespace
+
+const ServicePort* ServiceView::FindPort(std::uint16_t port) const noexcept {
+  for (const ServicePort& own : ports)
+    if (own.port == port && own.protocol != Protocol::kUdp) return &own;
+  return nullptr;
+}
+
+const std::vector<EndpointView>& ServiceView::EndpointsOf(const ServicePort& port) const noexcept {
+  return endpoints[static_cast<std::size_t>(&port - ports.data())];
+}
+
+bool ServiceView::Selects(const Workload& workload) const noexcept {
+  if (workload.name_space != name_space) return false;
+  if (service) return !service->selector.empty() && model::Selects(service->selector, workload.labels);
+  return entry->workload_selector && model::Selects(*entry->workload_selector, workload.labels);
+}
+
+void Snapshot::IndexServices() {
+  AddressPool cluster_ips = AddressPool::ClusterIps();
+  AddressPool entry_ips = AddressPool::ServiceEntries();
+  auto services = ObjectsOf<Service>(objects_);
+  auto entries = ObjectsOf<ServiceEntry>(objects_);
+  const auto by_key = [](const auto* a, const auto* b) { return a->meta.key < b->meta.key; };
+  std::sort(services.begin(), services.end(), by_key);
+  std::sort(entries.begin(), entries.end(), by_key);
+  for (const Service* service : services)
+    for (const io::IpAddress& ip : service->cluster_ips) cluster_ips.Reserve(ip);
+  for (const Service* service : services) services_.push_back(ViewOf(*service, mesh_, cluster_ips));
+  for (const ServiceEntry* entry : entries)
+    for (const std::string& host : entry->hosts) services_.push_back(ViewOf(*entry, host, mesh_, entry_ips));
+  std::stable_sort(services_.begin(), services_.end(), [](const auto& a, const auto& b) {
+    return std::tie(a->hostname, a->name_space) < std::tie(b->hostname, b->name_space);
+  });
+  std::unordered_map<std::string_view, std::vector<const Workload*>> by_namespace;
+  for (const Workload& workload : *workloads_) {
+    by_namespace[workload.name_space].push_back(&workload);
+    if (workload.host_network) continue;
+    for (const io::IpAddress& ip : workload.ips) workloads_by_ip_.emplace(ip, &workload);
+  }
+  for (const auto& view : services_) {
+    AddEndpoints(*this, by_namespace, *view);
+    services_by_host_[view->hostname].push_back(view.get());
+    for (const io::Cidr& vip : view->vips) {
+      const bool single = vip.length == (vip.base.is_v4() ? 32 : 128);
+      if (single) services_by_vip_.emplace(vip.base, view.get());
+      else services_by_range_.emplace_back(vip, view.get());
+    }
+  }
+  std::stable_sort(services_by_range_.begin(), services_by_range_.end(), [](const auto& a, const auto& b) { return a.first.length > b.first.length; });
+}
+
+const ServiceView* Snapshot::FindService(std::string_view hostname, std::string_view name_space) const noexcept {
+  const auto found = services_by_host_.find(hostname);
+  if (found == services_by_host_.end()) return nullptr;
+  const ServiceView* best = nullptr;
+  // The own namespace first, then Kubernetes' services, then the first by namespace.
+  for (const ServiceView* view : found->second) {
+    if (!IsExportedTo(view->export_to, view->name_space, name_space)) continue;
+    if (view->name_space == name_space) return view;
+    if (!best || (view->service && !best->service)) best = view;
+  }
+  return best;
+}
+
+std::vector<const ServiceView*> Snapshot::VisibleServices(std::string_view name_space) const {
+  std::vector<const ServiceView*> out;
+  for (const auto& view : services_)
+    if (FindService(view->hostname, name_space) == view.get()) out.push_back(view.get());
+  return out;
+}
+
+const ServiceView* Snapshot::FindByVip(const io::IpAddress& ip) const noexcept {
+  if (const auto found = services_by_vip_.find(ip); found != services_by_vip_.end()) return found->second;
+  for (const auto& [range, view] : services_by_range_)
+    if (range.Contains(ip)) return view;
+  return nullptr;
+}
+
+const Workload* Snapshot::FindWorkload(const io::IpAddress& ip) const noexcept {
+  const auto found = workloads_by_ip_.find(ip);
+  return found == workloads_by_ip_.end() ? nullptr : found->second;
+}
+
+const Workload* Snapshot::FindWorkload(std::string_view name_space, std::string_view name) const noexcept {
+  for (const Workload& workload : *workloads_)
+    if (workload.name == name && workload.name_space == name_space) return &workload;
+  return nullptr;
+}
+
+}  // namespace plait::control::model

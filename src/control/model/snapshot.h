@@ -1,0 +1,114 @@
+#pragma once
+// What a set of objects and running workloads means: services with endpoints, rules by host, policies by workload.
+// Immutable and shared between threads; a function of its inputs alone, so that every replica has the same (design.md).
+// Built anew for each change: 1,000 services take a few milliseconds; what is pushed is decided by comparing resources.
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "control/model/finding.h"
+#include "control/model/objects.h"
+#include "control/model/service_view.h"
+
+namespace plait::control::model {
+
+struct SnapshotOptions {
+  MeshConfig mesh;               // where ConfigMap `istio` says nothing
+  bool strict_by_default = false; // `plait up`: STRICT when no mesh-wide PeerAuthentication is given
+  bool access_log_by_default = false;
+  std::string network = {};
+  std::string cluster_id = "Kubernetes";
+};
+
+// A client of xDS: whom a configuration is made for.
+struct Proxy {
+  enum class Type : std::uint8_t { kSidecar, kRouter };
+  Type type = Type::kSidecar;
+  std::string id = {};              // "productpage-v1-0.default"
+  std::string name_space = {};
+  std::string service_account = {};
+  Labels labels = {};
+  std::vector<io::IpAddress> ips = {};
+  std::optional<std::uint32_t> concurrency = {};
+};
+
+// The effective server-side mode of a workload's ports.
+struct ServerMtls {
+  PeerAuthentication::Mode mode = PeerAuthentication::Mode::kPermissive;  // never kUnset
+  std::map<std::uint16_t, PeerAuthentication::Mode> ports = {};
+  PeerAuthentication::Mode ModeOf(std::uint16_t port) const noexcept;
+};
+
+class Snapshot {
+ public:
+  using Workloads = std::shared_ptr<const std::vector<Workload>>;
+  static std::shared_ptr<const Snapshot> Build(std::vector<ObjectRef> objects, Workloads workloads, const SnapshotOptions& options);
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  const MeshConfig& mesh() const noexcept { return mesh_; }
+  const SnapshotOptions& options() const noexcept { return options_; }
+  const std::vector<ObjectRef>& objects() const noexcept { return objects_; }
+  const std::vector<Workload>& workloads() const noexcept { return *workloads_; }
+  // All services, sorted by hostname and namespace.
+  const std::vector<std::unique_ptr<ServiceView>>& services() const noexcept { return services_; }
+  // References to nothing, conflicts: warnings. Same order for the same objects.
+  const Findings& findings() const noexcept { return findings_; }
+
+  // The service that a proxy of `name_space` means by a full hostname; null when there is none or it may not see it.
+  const ServiceView* FindService(std::string_view hostname, std::string_view name_space) const noexcept;
+  std::vector<const ServiceView*> VisibleServices(std::string_view name_space) const;
+  // The service that owns a VIP; the longest matching range.
+  const ServiceView* FindByVip(const io::IpAddress& ip) const noexcept;
+  const Workload* FindWorkload(const io::IpAddress& ip) const noexcept;  // never a host-network one
+  const Workload* FindWorkload(std::string_view name_space, std::string_view name) const noexcept;
+  // "spiffe://<trust domain>/ns/<ns>/sa/<sa>".
+  std::string IdentityOf(std::string_view name_space, std::string_view service_account) const;
+
+  // VirtualServices that the proxy sees and that are bound to `gateway` ("mesh" or "namespace/name"), oldest first.
+  std::vector<const VirtualService*> VirtualServices(std::string_view name_space, std::string_view gateway) const;
+  // The rules for a host as this client sees it, merged; null when there are none.
+  const DestinationRule* FindDestinationRule(const Proxy& proxy, std::string_view hostname, std::string_view owner) const noexcept;
+  // Gateways whose selector matches the proxy, oldest first.
+  std::vector<const Gateway*> GatewaysOf(const Proxy& proxy) const;
+
+  ServerMtls MtlsOf(std::string_view name_space, const Labels& labels) const;
+  // Policies in scope of a workload, mesh-wide first, then by namespace and name.
+  std::vector<const AuthorizationPolicy*> PoliciesOf(std::string_view name_space, const Labels& labels) const;
+  const Secret* FindSecret(std::string_view name_space, std::string_view name) const noexcept;
+
+ private:
+  Snapshot(std::vector<ObjectRef> objects, Workloads workloads, const SnapshotOptions& options);
+  void ReadMeshConfig();
+  void IndexServices();
+  void IndexRules();
+  void IndexPolicies();
+  const DestinationRule* RuleIn(std::string_view owner, std::string_view hostname, const Proxy& proxy) const noexcept;
+
+  std::vector<ObjectRef> objects_;
+  Workloads workloads_;
+  SnapshotOptions options_;
+  MeshConfig mesh_;
+  Findings findings_;
+  std::vector<std::unique_ptr<ServiceView>> services_;
+  std::unordered_map<std::string_view, std::vector<const ServiceView*>> services_by_host_;
+  std::unordered_map<io::IpAddress, const ServiceView*, io::IpHash> services_by_vip_;
+  std::vector<std::pair<io::Cidr, const ServiceView*>> services_by_range_;  // longest prefix first
+  std::unordered_map<io::IpAddress, const Workload*, io::IpHash> workloads_by_ip_;
+  std::vector<const VirtualService*> virtual_services_;  // oldest first
+  std::vector<std::unique_ptr<DestinationRule>> rules_;  // merged, hosts resolved
+  std::unordered_map<std::string_view, std::vector<const DestinationRule*>> rules_by_namespace_;
+  std::vector<const Gateway*> gateways_;                 // oldest first
+  std::vector<const PeerAuthentication*> peer_authentications_;  // oldest first
+  std::vector<const AuthorizationPolicy*> policies_;
+  std::vector<std::unique_ptr<AuthorizationPolicy>> denials_;    // in place of RequestAuthentications
+};
+using SnapshotRef = std::shared_ptr<const Snapshot>;
+
+// What references nothing or contradicts something (warnings with Istio's codes). Part of Snapshot::findings.
+Findings CheckReferences(const Snapshot& snapshot);
+
+}  // namespace plait::control::model

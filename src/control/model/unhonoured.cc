@@ -1,0 +1,62 @@
+#include "control/model/unhonoured.h"
+
+#include <array>
+
+namespace plait::control::model {
+namespace {
+struct Unhonoured {
+  std::string_view field;
+  const char* why;
+};
+
+constexpr std::array kNetworking{
+    Unhonoured{"HTTPRoute.delegate", "write its routes here"},
+    Unhonoured{"HTTPMatchRequest.stat_prefix", ""},
+    Unhonoured{"HTTPRetry.retry_remote_localities", "there is one locality"},
+    Unhonoured{"HTTPFaultInjection.Delay.exponential_delay", "use fixedDelay"},
+    Unhonoured{"HTTPFaultInjection.Abort.http2_error", "use httpStatus"},
+    Unhonoured{"L4MatchAttributes.source_subnet", "Istio does not honour it either"},
+    Unhonoured{"TrafficPolicy.tunnel", ""},
+    Unhonoured{"TrafficPolicy.proxy_protocol", ""},
+    Unhonoured{"TrafficPolicy.RetryBudget.budget_interval", "the budget is of the active requests"},
+    Unhonoured{"LoadBalancerSettings.locality_lb_setting", "there is one locality"},
+    Unhonoured{"LoadBalancerSettings.zone_aware_lb_setting", "there is one zone"},
+    Unhonoured{"ConnectionPoolSettings.HTTPSettings.http2_keep_alive", ""},
+    Unhonoured{"OutlierDetection.outlier_detection_http_error_codes", ""},
+    Unhonoured{"ClientTLSSettings.credential_name", "name files of the client's proxy"},
+    Unhonoured{"ClientTLSSettings.ca_crl", ""},
+    Unhonoured{"Server.default_endpoint", "Istio does not honour it either"},
+    Unhonoured{"ServerTLSSettings.ca_crl", ""},
+    Unhonoured{"ServerTLSSettings.credential_names", "use credentialName"},
+    Unhonoured{"ServerTLSSettings.ca_cert_credential_name", ""},
+    Unhonoured{"ServerTLSSettings.tls_certificates", "use credentialName"},
+    Unhonoured{"ServerTLSSettings.verify_certificate_spki", ""},
+    Unhonoured{"ServerTLSSettings.verify_certificate_hash", ""},
+    Unhonoured{"ServerTLSSettings.cipher_suites", ""},
+    Unhonoured{"ServerTLSSettings.insecure_skip_verify", ""},
+    Unhonoured{"Port.target_port", ""},
+};
+constexpr std::array kSecurity{
+    Unhonoured{"AuthorizationPolicy.targetRef", ""},
+    Unhonoured{"AuthorizationPolicy.targetRefs", ""},
+    Unhonoured{"AuthorizationPolicy.provider", "external authorization"},
+    Unhonoured{"Source.request_principals", "it needs token authentication"},
+    Unhonoured{"Source.not_request_principals", "it needs token authentication"},
+};
+
+template <std::size_t N>
+const char* Find(const std::array<Unhonoured, N>& table, std::string_view field) noexcept {
+  for (const Unhonoured& entry : table)
+    if (entry.field == field) return entry.why;
+  return nullptr;
+}
+}  // namespace
+
+const char* WhyUnhonoured(std::string_view full_name) noexcept {
+  constexpr std::string_view kNetworkingPackage = "istio.networking.v1alpha3.";
+  constexpr std::string_view kSecurityPackage = "istio.security.v1beta1.";
+  if (full_name.starts_with(kNetworkingPackage)) return Find(kNetworking, full_name.substr(kNetworkingPackage.size()));
+  if (full_name.starts_with(kSecurityPackage)) return Find(kSecurity, full_name.substr(kSecurityPackage.size()));
+  return nullptr;
+}
+}  // namespace plait::control::model

@@ -1,0 +1,187 @@
+// Pod and Deployment.
+#include <k8s.io/api/apps/v1/generated.pb.h>
+#include <k8s.io/api/core/v1/generated.pb.h>
+
+#include "control/model/checks.h"
+#include "control/model/protobuf_reading.h"
+#include "core/base/strings.h"
+
+namespace plait::control::model {
+namespace {
+namespace apps = k8s::io::api::apps::v1;
+namespace core = k8s::io::api::core::v1;
+namespace intstr = k8s::io::apimachinery::pkg::util::intstr;
+
+class PodReader {
+ public:
+  PodReader(ObjectReader& reader, std::string path) : reader_(reader), path_(std::move(path)) {}
+
+  bool Read(const core::PodSpec& from, PodSpec& to) {
+    if (from.containers_size() == 0) {
+      reader_.Error(path_, "a pod needs at least one container", "add containers with name and image", {});
+      return false;
+    }
+    for (int i = 0; i < from.containers_size(); ++i) {
+      Container container;
+      if (!ReadContainer(from.containers(i), Indexed(Dotted(path_, "containers"), static_cast<std::size_t>(i)), container)) return false;
+      to.containers.push_back(std::move(container));
+    }
+    if (!from.serviceaccountname().empty()) to.service_account = from.serviceaccountname();
+    else if (!from.serviceaccount().empty()) to.service_account = from.serviceaccount();
+    to.hostname = from.hostname();
+    to.subdomain = from.subdomain();
+    if (!from.restartpolicy().empty()) to.restart_policy = from.restartpolicy();
+    if (from.has_terminationgraceperiodseconds()) to.grace_seconds = static_cast<std::uint32_t>(std::max<std::int64_t>(0, from.terminationgraceperiodseconds()));
+    to.host_network = from.hostnetwork();
+    Unsupported(from);
+    return true;
+  }
+
+ private:
+  // What processes without a container engine do not have; said once an object.
+  void Unsupported(const core::PodSpec& from) {
+    std::string volumes;
+    for (const core::Volume& volume : from.volumes())
+      if (!volume.volumesource().has_emptydir()) volumes += (volumes.empty() ? "" : ", ") + volume.name();
+    if (!volumes.empty()) reader_.Info(Dotted(path_, "volumes"), "volumes are not mounted when the pod runs as a process: " + volumes);
+    if (from.initcontainers_size() > 0) reader_.Warning(Dotted(path_, "initContainers"), "initContainers are not run yet", {}, {});
+  }
+
+  bool ReadContainer(const core::Container& from, const std::string& path, Container& to) {
+    if (from.name().empty()) {
+      reader_.Error(path, "a container needs a name", {}, {});
+      return false;
+    }
+    to.name = from.name();
+    to.image = from.image();
+    to.command.assign(from.command().begin(), from.command().end());
+    to.args.assign(from.args().begin(), from.args().end());
+    to.working_dir = from.workingdir();
+    for (const core::ContainerPort& port : from.ports()) {
+      if (!CheckPort(reader_, Dotted(path, "ports"), static_cast<std::uint32_t>(port.containerport()))) return false;
+      to.ports.push_back({port.name(), static_cast<std::uint16_t>(port.containerport()), port.protocol().empty() ? "TCP" : port.protocol()});
+    }
+    ReadEnv(from, path, to);
+    return ReadProbe(from.has_readinessprobe(), from.readinessprobe(), path + ".readinessProbe", to, to.readiness) &&
+           ReadProbe(from.has_livenessprobe(), from.livenessprobe(), path + ".livenessProbe", to, to.liveness) &&
+           ReadProbe(from.has_startupprobe(), from.startupprobe(), path + ".startupProbe", to, to.startup);
+  }
+
+  void ReadEnv(const core::Container& from, const std::string& path, Container& to) {
+    if (from.envfrom_size() > 0) reader_.Warning(path + ".envFrom", "envFrom is not honoured yet", "name the variables in env", {});
+    for (int i = 0; i < from.env_size(); ++i) {
+      const core::EnvVar& env = from.env(i);
+      EnvVar out{.name = env.name(), .value = env.value()};
+      const core::EnvVarSource& source = env.valuefrom();
+      if (source.has_fieldref()) {
+        out.field = source.fieldref().fieldpath();
+      } else if (source.has_configmapkeyref()) {
+        out.config_map = source.configmapkeyref().localobjectreference().name();
+        out.key = source.configmapkeyref().key();
+      } else if (source.has_secretkeyref()) {
+        out.secret = source.secretkeyref().localobjectreference().name();
+        out.key = source.secretkeyref().key();
+      } else if (env.has_valuefrom()) {
+        reader_.Warning(Indexed(path + ".env", static_cast<std::size_t>(i)), "the source of variable " + env.name() + " is not honoured yet", {}, {});
+      }
+      to.env.push_back(std::move(out));
+    }
+  }
+
+  std::optional<std::uint16_t> ResolvePort(const intstr::IntOrString& port, const std::string& path, const Container& container) {
+    if (port.type() == 0) {
+      if (!CheckPort(reader_, path, static_cast<std::uint32_t>(port.intval()))) return std::nullopt;
+      return static_cast<std::uint16_t>(port.intval());
+    }
+    for (const ContainerPort& named : container.ports)
+      if (named.name == port.strval()) return named.port;
+    reader_.Error(path, "container " + container.name + " has no port named \"" + port.strval() + "\"", "name one of its ports, or write the number", {});
+    return std::nullopt;
+  }
+
+  bool ReadProbe(bool present, const core::Probe& from, const std::string& path, const Container& container, std::optional<Probe>& out) {
+    if (!present) return true;
+    Probe to;
+    const auto seconds = [](std::int32_t value, Duration otherwise) { return value > 0 ? Duration(std::chrono::seconds(value)) : otherwise; };
+    to.initial_delay = seconds(from.initialdelayseconds(), {});
+    to.period = seconds(from.periodseconds(), to.period);
+    to.timeout = seconds(from.timeoutseconds(), to.timeout);
+    if (from.successthreshold() > 0) to.success_threshold = static_cast<std::uint32_t>(from.successthreshold());
+    if (from.failurethreshold() > 0) to.failure_threshold = static_cast<std::uint32_t>(from.failurethreshold());
+    const core::ProbeHandler& handler = from.handler();
+    if (handler.has_httpget()) {
+      const auto port = ResolvePort(handler.httpget().port(), path + ".httpGet.port", container);
+      if (!port) return false;
+      to.port = *port;
+      to.path = handler.httpget().path().empty() ? "/" : handler.httpget().path();
+      to.scheme = handler.httpget().scheme().empty() ? "HTTP" : handler.httpget().scheme();
+      for (const core::HTTPHeader& header : handler.httpget().httpheaders()) to.headers.emplace_back(header.name(), header.value());
+    } else if (handler.has_tcpsocket()) {
+      to.kind = Probe::Kind::kTcp;
+      const auto port = ResolvePort(handler.tcpsocket().port(), path + ".tcpSocket.port", container);
+      if (!port) return false;
+      to.port = *port;
+    } else if (handler.has_grpc()) {
+      to.kind = Probe::Kind::kGrpc;
+      if (!CheckPort(reader_, path + ".grpc.port", static_cast<std::uint32_t>(handler.grpc().port()))) return false;
+      to.port = static_cast<std::uint16_t>(handler.grpc().port());
+      to.path = handler.grpc().service();
+    } else if (handler.has_exec()) {
+      to.kind = Probe::Kind::kExec;
+      to.argv.assign(handler.exec().command().begin(), handler.exec().command().end());
+    } else {
+      reader_.Error(path, "a probe needs httpGet, tcpSocket, grpc or exec", {}, {});
+      return false;
+    }
+    out = std::move(to);
+    return true;
+  }
+
+  ObjectReader& reader_;
+  std::string path_;
+};
+
+// Istio's order: canonical-name label, then app labels, then the workload's name.
+std::string FirstLabel(const Labels& labels, std::initializer_list<const char*> keys, const std::string& otherwise) {
+  for (const char* key : keys)
+    if (const auto found = labels.find(key); found != labels.end() && !found->second.empty()) return found->second;
+  return otherwise;
+}
+}  // namespace
+
+std::string CanonicalNameOf(const Labels& labels, const std::string& fallback) {
+  return FirstLabel(labels, {"service.istio.io/canonical-name", "app.kubernetes.io/name", "app"}, fallback);
+}
+std::string Workload::CanonicalName() const { return CanonicalNameOf(labels, workload_name()); }
+std::string Workload::CanonicalRevision() const {
+  return FirstLabel(labels, {"service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"}, "latest");
+}
+
+void DecodePod(ObjectReader& reader, Decoded& out) {
+  core::Pod message;
+  if (!ReadMessage(reader, BodyOf(reader.root()), message, KubernetesJson())) return;
+  Pod pod{.meta = reader.meta()};
+  if (PodReader(reader, "spec").Read(message.spec(), pod.spec)) Keep(out, std::move(pod));
+}
+
+void DecodeDeployment(ObjectReader& reader, Decoded& out) {
+  apps::Deployment message;
+  if (!ReadMessage(reader, BodyOf(reader.root()), message, KubernetesJson())) return;
+  const apps::DeploymentSpec& spec = message.spec();
+  Deployment deployment{.meta = reader.meta()};
+  if (spec.has_replicas()) {
+    if (spec.replicas() < 0 || spec.replicas() > 1000) return reader.Error("spec.replicas", "replicas must be between 0 and 1000", {}, {});
+    deployment.replicas = static_cast<std::uint32_t>(spec.replicas());
+  }
+  deployment.selector.insert(spec.selector().matchlabels().begin(), spec.selector().matchlabels().end());
+  const auto& metadata = spec.template_().metadata();
+  deployment.template_labels.insert(metadata.labels().begin(), metadata.labels().end());
+  deployment.template_annotations.insert(metadata.annotations().begin(), metadata.annotations().end());
+  if (deployment.selector.empty() && spec.selector().matchexpressions_size() == 0)
+    return reader.Error("spec.selector", "spec.selector.matchLabels is missing", "repeat the labels of the template", {});
+  if (!Selects(deployment.selector, deployment.template_labels))
+    return reader.Error("spec.selector", "the selector does not match the labels of the template", "write the same labels in both", {});
+  if (PodReader(reader, "spec.template.spec").Read(spec.template_().spec(), deployment.spec)) Keep(out, std::move(deployment));
+}
+
+}  // namespace plait::control::model
