@@ -1,0 +1,28 @@
+#pragma once
+// The bootstrap of a workload's proxy, as YAML (Envoy v3 with the extension plait.identity), and the name resolution
+// of a workload's containers. Pure.
+#include <string>
+#include <vector>
+
+#include "local/desired.h"
+
+namespace plait::local {
+
+struct BootstrapInput {
+  const PodSpec& pod;
+  std::vector<std::string> ips;
+  std::string token_path;
+  std::string root_path;
+  std::string control_address;  // of plaitd, "10.244.0.1"
+  Port xds_port;
+};
+std::string BootstrapYaml(const BootstrapInput& input);
+
+// The deployment's name where there is one (as Istio's WORKLOAD_NAME), else the pod's.
+std::string WorkloadName(const PodSpec& pod);
+// /etc/resolv.conf as the kubelet writes it for dnsPolicy ClusterFirst.
+std::string ResolvConf(const std::string& ns);
+// An `env.valueFrom.fieldRef` path of this pod; empty for what a local mesh does not have.
+std::string FieldOf(const PodSpec& pod, const std::vector<std::string>& ips, std::string_view path);
+
+}  // namespace plait::local

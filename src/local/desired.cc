@@ -1,0 +1,156 @@
+#include "local/desired.h"
+
+#include <nlohmann/json.hpp>
+
+namespace plait::local {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string Text(const Json& object, const char* key, const char* otherwise = "") {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : otherwise;
+}
+std::int64_t Number(const Json& object, const char* key, std::int64_t otherwise) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<std::int64_t>() : otherwise;
+}
+Port PortOf(const Json& object, const char* key) { return Port{static_cast<std::uint16_t>(Number(object, key, 0))}; }
+Duration Milliseconds(const Json& object, const char* key, std::int64_t otherwise) {
+  return std::chrono::milliseconds(Number(object, key, otherwise));
+}
+
+std::vector<std::pair<std::string, std::string>> Pairs(const Json& object, const char* key) {
+  std::vector<std::pair<std::string, std::string>> out;
+  const auto found = object.find(key);
+  if (found == object.end()) return out;
+  if (found->is_object()) {
+    for (const auto& [name, value] : found->items()) out.emplace_back(name, value.get<std::string>());
+  } else if (found->is_array()) {  // header fields: ordered, may repeat
+    for (const Json& entry : *found) out.emplace_back(Text(entry, "name"), Text(entry, "value"));
+  }
+  return out;
+}
+
+std::vector<std::string> Texts(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_array() ? found->get<std::vector<std::string>>() : std::vector<std::string>{};
+}
+
+std::optional<ProbeSpec> ProbeOf(const Json& container, const char* key) {
+  const auto found = container.find(key);
+  if (found == container.end() || found->is_null()) return std::nullopt;
+  const Json& json = *found;
+  ProbeSpec probe;
+  const std::string kind = Text(json, "kind");
+  probe.kind = kind == "http"   ? ProbeSpec::Kind::kHttp
+               : kind == "grpc" ? ProbeSpec::Kind::kGrpc
+               : kind == "exec" ? ProbeSpec::Kind::kExec
+                                : ProbeSpec::Kind::kTcp;
+  probe.port = PortOf(json, "port");
+  probe.path = Text(json, "path", "/");
+  probe.service = Text(json, "service");
+  probe.headers = Pairs(json, "headers");
+  probe.argv = Texts(json, "argv");
+  probe.initial_delay = Milliseconds(json, "initial_delay_ms", 0);
+  probe.period = std::max<Duration>(Milliseconds(json, "period_ms", 10000), std::chrono::milliseconds(100));
+  probe.timeout = std::max<Duration>(Milliseconds(json, "timeout_ms", 1000), std::chrono::milliseconds(10));
+  probe.success_threshold = static_cast<int>(Number(json, "success_threshold", 1));
+  probe.failure_threshold = static_cast<int>(Number(json, "failure_threshold", 3));
+  return probe;
+}
+
+ContainerSpec ContainerOf(const Json& json) {
+  ContainerSpec out;
+  out.name = Text(json, "name");
+  out.argv = Texts(json, "argv");
+  out.working_dir = Text(json, "working_dir");
+  if (const auto env = json.find("env"); env != json.end())
+    for (const Json& entry : *env) out.env.push_back({Text(entry, "name"), Text(entry, "value"), Text(entry, "field")});
+  if (const auto ports = json.find("ports"); ports != json.end())
+    for (const Json& entry : *ports) out.ports.emplace_back(Text(entry, "name"), PortOf(entry, "port"));
+  out.readiness = ProbeOf(json, "readiness");
+  out.liveness = ProbeOf(json, "liveness");
+  out.startup = ProbeOf(json, "startup");
+  return out;
+}
+
+ProxyKind ProxyOf(const Json& json) {
+  const auto found = json.find("proxy");
+  if (found == json.end()) return ProxyKind::kNone;
+  if (found->is_string() && *found == "gateway") return ProxyKind::kGateway;
+  return found->is_boolean() && found->get<bool>() ? ProxyKind::kSidecar : ProxyKind::kNone;
+}
+
+PodSpec PodOf(const Json& json) {
+  PodSpec out;
+  out.uid = Text(json, "uid");
+  out.name = Text(json, "name");
+  out.ns = Text(json, "namespace", "default");
+  out.service_account = Text(json, "service_account", "default");
+  out.labels = Pairs(json, "labels");
+  out.annotations = Pairs(json, "annotations");
+  out.owner = Text(json, "owner");
+  out.hostname = Text(json, "hostname");
+  if (out.hostname.empty()) out.hostname = out.name;
+  out.subdomain = Text(json, "subdomain");
+  const std::string policy = Text(json, "restart_policy", "Always");
+  out.restart_policy = policy == "Never"       ? RestartPolicy::kNever
+                       : policy == "OnFailure" ? RestartPolicy::kOnFailure
+                                               : RestartPolicy::kAlways;
+  out.grace = std::chrono::seconds(Number(json, "grace_seconds", 30));
+  out.proxy = ProxyOf(json);
+  out.concurrency = static_cast<int>(Number(json, "concurrency", 0));
+  if (const auto containers = json.find("containers"); containers != json.end())
+    for (const Json& entry : *containers) out.containers.push_back(ContainerOf(entry));
+  return out;
+}
+
+PlaitdMessage MessageOf(const Json& json, std::string_view type) {
+  if (type == "hello")
+    return Hello{Text(json, "root_pem"), PortOf(json, "xds_port"), Text(json, "trust_domain"), Text(json, "error")};
+  if (type == "message") return Notice{Text(json, "severity", "info"), Text(json, "text")};
+  if (type == "gateway_ports") {
+    GatewayPorts out;
+    for (const Json& port : json.at("ports")) out.ports.push_back(Port{port.get<std::uint16_t>()});
+    return out;
+  }
+  DesiredPods out;
+  for (const Json& pod : json.at("pods")) out.pods.push_back(PodOf(pod));
+  return out;
+}
+
+}  // namespace
+
+const std::string* PodSpec::Label(std::string_view key) const {
+  for (const auto& [name, value] : labels)
+    if (name == key) return &value;
+  return nullptr;
+}
+
+Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line) {
+  try {  // the library's errors are exceptions; they end here
+    const Json json = Json::parse(line);
+    const std::string type = Text(json, "type");
+    if (type != "hello" && type != "message" && type != "gateway_ports" && type != "pods")
+      return Explain(Errc::kInvalidInput, "plaitd sent a message of unknown type \"" + type + "\"");
+    return MessageOf(json, type);
+  } catch (const Json::exception& error) {
+    return Explain(Errc::kInvalidInput, std::string("plaitd sent a broken message: ") + error.what());
+  }
+}
+
+std::string EncodeStatus(const std::vector<PodStatus>& pods) {
+  Json list = Json::array();
+  for (const PodStatus& pod : pods)
+    list.push_back({{"uid", pod.uid},
+                    {"ips", pod.ips},
+                    {"ready", pod.ready},
+                    {"phase", pod.phase},
+                    {"token_sha256", pod.token_sha256},
+                    {"restarts", pod.restarts},
+                    {"reason", pod.reason}});
+  return Json{{"type", "status"}, {"pods", std::move(list)}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace plait::local

@@ -1,0 +1,108 @@
+#pragma once
+// What plaitd wants to run: the messages of its supervisor channel as structs. plaitd is the API server and its
+// controllers, the supervisor is the kubelet. The channel is JSON, one object a line.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/base/port.h"
+#include "core/base/result.h"
+#include "core/base/time.h"
+
+namespace plait::local {
+
+struct ProbeSpec {
+  enum class Kind : std::uint8_t { kHttp, kTcp, kGrpc, kExec };
+  Kind kind = Kind::kTcp;
+  Port port;
+  std::string path = "/";
+  std::string service;                                       // gRPC
+  std::vector<std::pair<std::string, std::string>> headers;  // HTTP
+  std::vector<std::string> argv;                             // exec
+  Duration initial_delay{};
+  Duration period = std::chrono::seconds(10);
+  Duration timeout = std::chrono::seconds(1);
+  int success_threshold = 1;
+  int failure_threshold = 3;
+  friend bool operator==(const ProbeSpec&, const ProbeSpec&) = default;
+};
+
+struct EnvVar {
+  std::string name;
+  std::string value;
+  std::string field;  // "status.podIP" ...; empty: `value` holds
+  friend bool operator==(const EnvVar&, const EnvVar&) = default;
+};
+
+struct ContainerSpec {
+  std::string name;
+  std::vector<std::string> argv;
+  std::vector<EnvVar> env;
+  std::vector<std::pair<std::string, Port>> ports;  // name, port
+  std::string working_dir;
+  std::optional<ProbeSpec> readiness;
+  std::optional<ProbeSpec> liveness;
+  std::optional<ProbeSpec> startup;
+};
+
+enum class ProxyKind : std::uint8_t { kNone, kSidecar, kGateway };
+enum class RestartPolicy : std::uint8_t { kAlways, kOnFailure, kNever };
+
+struct PodSpec {
+  std::string uid;
+  std::string name;
+  std::string ns;
+  std::string service_account;
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::vector<std::pair<std::string, std::string>> annotations;
+  std::string owner;  // Deployment; empty: none
+  std::string hostname;
+  std::string subdomain;
+  RestartPolicy restart_policy = RestartPolicy::kAlways;
+  Duration grace = std::chrono::seconds(30);
+  ProxyKind proxy = ProxyKind::kNone;
+  int concurrency = 0;  // of its proxy; 0: the mesh's
+  std::vector<ContainerSpec> containers;
+
+  const std::string* Label(std::string_view key) const;
+};
+
+struct DesiredPods {
+  std::vector<PodSpec> pods;
+};
+struct Hello {
+  std::string root_pem;
+  Port xds_port;
+  std::string trust_domain;
+  std::string error;
+};
+struct Notice {
+  std::string severity;  // "warning", "error", "info"
+  std::string text;
+};
+struct GatewayPorts {
+  std::vector<Port> ports;
+};
+using PlaitdMessage = std::variant<DesiredPods, Hello, Notice, GatewayPorts>;
+
+// One line. Errors name what plaitd said wrongly; an unknown type is an error (the two are always of one version).
+Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line);
+
+// What the supervisor answers, for each pod.
+struct PodStatus {
+  std::string uid;
+  std::vector<std::string> ips;
+  bool ready = false;
+  std::string phase = "Pending";
+  std::string token_sha256;
+  int restarts = 0;
+  std::string reason;
+  friend bool operator==(const PodStatus&, const PodStatus&) = default;
+};
+std::string EncodeStatus(const std::vector<PodStatus>& pods);  // one line with its end
+
+}  // namespace plait::local

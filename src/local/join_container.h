@@ -1,0 +1,33 @@
+#pragma once
+// Runs a command inside a running container: `plait exec` and exec probes (local-processes.md 7). A helper, forked
+// from the supervisor, joins all the container's namespaces in one call, and its child becomes as powerless as the
+// container's own processes before it executes the command.
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/io/unique_fd.h"
+#include "local/confine.h"
+
+namespace plait::local {
+
+struct JoinPlan {
+  pid_t container = 0;  // its first process
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;
+  std::string working_dir = "/";
+  const SyscallFilter* filter = nullptr;
+  bool tty = false;
+  std::uint16_t rows = 24;
+  std::uint16_t columns = 80;
+  int in = -1, out = -1, err = -1;  // without tty; -1: /dev/null
+};
+struct Joined {
+  pid_t helper = 0;        // ends as the command does (its exit code, 128 + n, 126, 127); killing it kills the command
+  io::UniqueFd terminal;   // with tty: a socket on which the master of the terminal arrives
+};
+Outcome<Joined> RunInContainer(const JoinPlan& plan);
+
+}  // namespace plait::local

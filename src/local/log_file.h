@@ -1,0 +1,39 @@
+#pragma once
+// What a process writes, kept in a file: the process gets a pipe, the supervisor copies and rotates at line ends.
+// A process never gets the file itself: it could reopen it through /proc/self/fd and rewrite it. One loop thread.
+#include <memory>
+#include <string>
+
+#include "core/base/result.h"
+#include "core/io/loop.h"
+#include "core/io/unique_fd.h"
+
+namespace plait::local {
+
+class LogFile final : private io::FdEvents {
+ public:
+  static constexpr std::size_t kRotateAt = 10 * 1024 * 1024;  // then it becomes <path>.1, and the older one goes
+
+  // Makes the folders of `path`, opens it for appending. Errors: the file cannot be made.
+  static Outcome<std::unique_ptr<LogFile>> Open(io::Loop& loop, std::string path);
+  ~LogFile() override;
+  int writing_end() const noexcept { return write_end_.get(); }  // for children; stays open over their restarts
+  void Append(std::string_view text);
+  // Takes what is in the pipe now (before the end, so that nothing is lost).
+  void Drain();
+
+ private:
+  LogFile(io::Loop& loop, std::string path) : loop_(loop), path_(std::move(path)) {}
+  void OnFdReady(std::uint32_t events) override;
+  bool Reopen();
+  void Rotate();
+
+  io::Loop& loop_;
+  std::string path_;
+  io::UniqueFd file_;
+  io::UniqueFd read_end_;
+  io::UniqueFd write_end_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace plait::local
