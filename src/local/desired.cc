@@ -123,8 +123,8 @@ PlaitdMessage MessageOf(const Json& json, std::string_view type) {
 }  // namespace
 
 const std::string* PodSpec::Label(std::string_view key) const {
-  for (const auto& [name, value] : labels)
-    if (name == key) return &value;
+  for (const auto& [label, value] : labels)
+    if (label == key) return &value;
   return nullptr;
 }
 

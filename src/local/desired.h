@@ -23,6 +23,7 @@ struct ProbeSpec {
   std::string service;                                       // gRPC
   std::vector<std::pair<std::string, std::string>> headers;  // HTTP
   std::vector<std::string> argv;                             // exec
+  std::string container;                                     // whose probe it is; set by its owner
   Duration initial_delay{};
   Duration period = std::chrono::seconds(10);
   Duration timeout = std::chrono::seconds(1);

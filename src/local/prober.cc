@@ -61,7 +61,7 @@ void Prober::Probe() {
     case ProbeSpec::Kind::kGrpc: return ProbeHttp(true);
     case ProbeSpec::Kind::kTcp: return ProbeTcp();
     case ProbeSpec::Kind::kExec:
-      attempt_ = target_.RunInside(spec_.argv, [this](int code) {
+      attempt_ = target_.RunInside(spec_.container, spec_.argv, [this](int code) {
         Done(code == 0, "the command ended with exit code " + std::to_string(code));
       });
   }

@@ -20,7 +20,8 @@ class ProbeTarget {
   // A connection to the workload's own address, made in its namespace; null when that is impossible.
   virtual std::unique_ptr<io::Stream> ConnectTo(Port port, Duration timeout) = 0;
   // Runs a command in the container; tells its exit code.
-  virtual Pending RunInside(const std::vector<std::string>& argv, std::move_only_function<void(int)> done) = 0;
+  virtual Pending RunInside(const std::string& container, const std::vector<std::string>& argv,
+                            std::move_only_function<void(int)> done) = 0;
   virtual std::string Host() const = 0;  // the address, for the Host header
 };
 

@@ -1,0 +1,233 @@
+#include "local/container.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "core/base/strings.h"
+#include "local/bootstrap.h"
+#include "local/spawn.h"
+
+namespace plait::local {
+namespace {
+
+// Kubernetes begins at 10 s and doubles to 5 min; at a developer's desk the first try comes at once.
+constexpr Duration kFirstBackOff = std::chrono::milliseconds(500);
+constexpr Duration kMaxBackOff = std::chrono::minutes(1);
+constexpr Duration kHealthyAfter = std::chrono::minutes(1);  // so long running: the back-off starts anew
+
+}  // namespace
+
+Container::Container(MeshContext& mesh, const ContainerSpec& spec, Surroundings around, std::function<void()> on_change)
+    : mesh_(mesh), spec_(spec), around_(around), on_change_(std::move(on_change)) {
+  restart_.SetCallback([this] { Start(); });
+  kill_.SetCallback([this] {
+    if (pid_ > 0) kill(pid_, SIGKILL);  // its pid namespace dies with its first process
+  });
+}
+
+Container::~Container() {
+  if (report_) mesh_.loop.Unwatch(report_.get(), *this);
+  if (pid_ > 0 && state_ == State::kRunning) kill(pid_, SIGKILL);
+}
+
+void Container::Start() {
+  if (stopping_) return;
+  if (!log_) {
+    auto log = LogFile::Open(mesh_.loop, mesh_.options.paths.LogOf(around_.pod.ns, around_.pod.name, spec_.name));
+    if (!log) return StartFailed(log.error().ToString());
+    log_ = std::move(*log);
+  }
+  LaunchPlan plan = PlanLaunch();
+  if (plan.argv.empty() || plan.argv[0].empty())
+    return StartFailed(spec_.argv.empty() ? "no command is known for this container"
+                                          : "program \"" + spec_.argv[0] + "\" is neither beside plait nor in PATH");
+  Outcome<Launching> launching = Launch(plan);
+  if (!launching) return StartFailed(launching.error().ToString());
+  state_ = State::kStarting;
+  told_.clear();
+  report_ = std::move(launching->report);
+  setter_end_ = mesh_.reaper.Watch(launching->setter, [](ProcessEnd) {});
+  mesh_.loop.Watch(report_.get(), *this, EPOLLIN | EPOLLRDHUP | EPOLLET);
+}
+
+LaunchPlan Container::PlanLaunch() const {
+  const PodSpec& pod = around_.pod;
+  LaunchPlan plan;
+  plan.root.mount_point = mesh_.options.paths.mount_point();
+  plan.root.hostname = pod.hostname;
+  if (!pod.subdomain.empty()) plan.root.fqdn = pod.hostname + "." + pod.subdomain + "." + pod.ns + ".svc.cluster.local";
+  plan.root.ips = around_.network.IpTexts();
+  plan.root.resolv_conf = ResolvConf(pod.ns);
+  plan.root.hidden = {mesh_.options.paths.run, mesh_.options.paths.state};
+  plan.root.shown = {BinaryFolder(), mesh_.options.directory};
+  plan.argv = spec_.argv;
+  if (!plan.argv.empty()) plan.argv[0] = FindProgram(plan.argv[0], mesh_.options.search_path);
+  plan.environment = Environment();
+  plan.working_dir = spec_.working_dir.empty() ? "/" : spec_.working_dir;
+  plan.netns = around_.network.netns.get();
+  plan.init = mesh_.init;
+  plan.output = log_ ? log_->writing_end() : -1;
+  plan.ids = mesh_.ids;
+  plan.filter = &mesh_.filter;
+  return plan;
+}
+
+std::vector<std::string> Container::Environment() const {
+  const std::vector<std::string> ips = around_.network.IpTexts();
+  std::vector<std::string> out = {"PATH=" + BinaryFolder() + ":" + mesh_.options.search_path,
+                                  "HOSTNAME=" + around_.pod.hostname, "HOME=/tmp", "LANG=C.UTF-8"};
+  for (const EnvVar& variable : spec_.env) {
+    std::erase_if(out, [&](const std::string& entry) { return entry.starts_with(variable.name + "="); });
+    const std::string value = variable.field.empty() ? variable.value : FieldOf(around_.pod, ips, variable.field);
+    out.push_back(variable.name + "=" + value);
+  }
+  return out;
+}
+
+void Container::OnFdReady(std::uint32_t) {
+  char piece[512];
+  for (;;) {
+    const ssize_t n = read(report_.get(), piece, sizeof piece);
+    if (n > 0) {
+      told_.append(piece, static_cast<std::size_t>(n));
+    } else if (n == 0 || errno != EAGAIN) {
+      break;
+    } else {
+      return;
+    }
+  }
+  mesh_.loop.Unwatch(report_.get(), *this);
+  report_.Reset();
+  OnReport();
+}
+
+void Container::OnReport() {
+  const auto [first, rest] = SplitOnce(told_, '\n');
+  const auto pid = first.starts_with("pid ") ? ParseUint(first.substr(4)) : std::nullopt;
+  if (!pid || !rest || !rest->empty()) {
+    // The process, if there is one, ends by itself: it said why.
+    return StartFailed(pid && rest ? std::string(*rest) : told_.empty() ? "the setter died" : told_);
+  }
+  pid_ = static_cast<pid_t>(*pid);
+  state_ = State::kRunning;
+  running_since_ = mesh_.loop.Now();
+  reason_.clear();
+  end_ = mesh_.reaper.Watch(pid_, [this](ProcessEnd end) { OnEnded(end); });
+  if (stopping_) {
+    kill(pid_, SIGTERM);
+    return;
+  }
+  StartProbes();
+  on_change_();
+}
+
+ProbeSpec Container::Named(ProbeSpec probe) const {
+  probe.container = spec_.name;
+  return probe;
+}
+
+void Container::StartProbes() {
+  const auto changed = [this](bool healthy, const std::string& why) {
+    reason_ = healthy ? "" : why;
+    on_change_();
+  };
+  const auto start_rest = [this, changed] {
+    if (spec_.readiness) {
+      readiness_ = std::make_unique<Prober>(mesh_.loop, around_.probe_target, Named(*spec_.readiness), true,
+                                            [changed](bool healthy, const std::string& why) {
+                                              changed(healthy, "not ready: " + why);
+                                            });
+      readiness_->Start();
+    }
+    if (spec_.liveness) {
+      liveness_ = std::make_unique<Prober>(mesh_.loop, around_.probe_target, Named(*spec_.liveness), false,
+                                           [this](bool healthy, const std::string& why) {
+                                             if (healthy || pid_ <= 0) return;
+                                             log_->Append("plait: liveness probe failed: " + why + "\n");
+                                             kill(pid_, SIGTERM);
+                                             kill_.Start(mesh_.loop.timers(), around_.pod.grace);
+                                           });
+      liveness_->Start();
+    }
+    on_change_();
+  };
+  if (!spec_.startup) return start_rest();
+  startup_ = std::make_unique<Prober>(mesh_.loop, around_.probe_target, Named(*spec_.startup), true,
+                                      [this, start_rest](bool healthy, const std::string&) {
+                                        if (healthy && !readiness_ && !liveness_) start_rest();
+                                      });
+  startup_->Start();
+}
+
+bool Container::ready() const noexcept {
+  if (state_ != State::kRunning || stopping_) return false;
+  if (spec_.startup && !(startup_ && startup_->healthy())) return false;
+  return !spec_.readiness || (readiness_ && readiness_->healthy());
+}
+
+bool Container::MayRestart(const ProcessEnd& end) const {
+  if (stopping_ || around_.pod.restart_policy == RestartPolicy::kNever) return false;
+  return around_.pod.restart_policy == RestartPolicy::kAlways || end.code != 0;
+}
+
+void Container::StartFailed(std::string why) {
+  reason_ = std::move(why);
+  if (log_) log_->Append("plait: " + reason_ + "\n");
+  last_end_ = {.code = 127};
+  if (!MayRestart(last_end_)) {
+    state_ = State::kEnded;
+  } else {
+    RestartLater();
+  }
+  on_change_();
+}
+
+void Container::OnEnded(ProcessEnd end) {
+  last_end_ = end;
+  pid_ = 0;
+  kill_.Cancel();
+  log_->Drain();
+  // Probes may be what is running now (a callback of theirs cannot get here, but their attempts hold streams).
+  for (auto* probe : {&startup_, &readiness_, &liveness_}) mesh_.loop.DeleteLater(std::move(*probe));
+  reason_ = stopping_ ? "" : "ended with " + end.ToString();
+  if (!MayRestart(end)) {
+    state_ = State::kEnded;
+  } else {
+    RestartLater();
+  }
+  on_change_();
+}
+
+void Container::RestartLater() {
+  state_ = State::kWaiting;
+  ++restarts_;
+  if (mesh_.loop.Now() - running_since_ > kHealthyAfter) back_off_ = Duration::zero();
+  restart_.Start(mesh_.loop.timers(), back_off_);
+  back_off_ = std::min(std::max(back_off_ * 2, kFirstBackOff), kMaxBackOff);
+}
+
+void Container::Stop(Duration grace) {
+  stopping_ = true;
+  restart_.Cancel();
+  if (state_ == State::kWaiting) state_ = State::kEnded;
+  if (state_ == State::kRunning && pid_ > 0) kill(pid_, SIGTERM);
+  if (state_ != State::kEnded) kill_.Start(mesh_.loop.timers(), grace);
+}
+
+Outcome<Joined> Container::Join(JoinPlan plan) const {
+  if (state_ != State::kRunning)
+    return Explain(Errc::kUnavailable, "container " + spec_.name + " of " + around_.pod.name + " is not running" +
+                                           (reason_.empty() ? "" : " (" + reason_ + ")"));
+  plan.container = pid_;
+  std::vector<std::string> environment = Environment();
+  environment.insert(environment.end(), plan.environment.begin(), plan.environment.end());
+  plan.environment = std::move(environment);
+  plan.working_dir = spec_.working_dir.empty() ? "/" : spec_.working_dir;
+  plan.filter = &mesh_.filter;
+  return RunInContainer(plan);
+}
+
+}  // namespace plait::local

@@ -1,0 +1,81 @@
+#pragma once
+// One container of a pod: starts its process, keeps its log, probes it, restarts it by the pod's policy with back-off,
+// and ends it with SIGTERM, grace period and SIGKILL. Owned by its Pod.
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "local/join_container.h"
+#include "local/log_file.h"
+#include "local/mesh_context.h"
+#include "local/prober.h"
+
+namespace plait::local {
+
+class Container final : private io::FdEvents {
+ public:
+  enum class State : std::uint8_t {
+    kWaiting,   // not started yet, or between restarts -> kStarting
+    kStarting,  // the setter works -> kRunning, or kWaiting when that failed
+    kRunning,   // -> kWaiting (restart), kEnded
+    kEnded,     // for ever: by policy, or because the pod stops
+  };
+  struct Surroundings {  // of the pod; outlive the container
+    const PodSpec& pod;
+    const PodNetwork& network;
+    ProbeTarget& probe_target;
+  };
+
+  Container(MeshContext& mesh, const ContainerSpec& spec, Surroundings around, std::function<void()> on_change);
+  ~Container() override;
+
+  void Start();
+  // SIGTERM now, SIGKILL after `grace`; no restart any more.
+  void Stop(Duration grace);
+  // Runs a command in it; the error says when it does not run.
+  Outcome<Joined> Join(JoinPlan plan) const;
+
+  const ContainerSpec& spec() const noexcept { return spec_; }
+  State state() const noexcept { return state_; }
+  bool ready() const noexcept;
+  bool succeeded() const noexcept { return state_ == State::kEnded && last_end_.code == 0; }
+  pid_t pid() const noexcept { return state_ == State::kRunning ? pid_ : 0; }
+  int restarts() const noexcept { return restarts_; }
+  const std::string& reason() const noexcept { return reason_; }
+
+ private:
+  void OnFdReady(std::uint32_t events) override;  // the setter's report
+  void OnReport();
+  void OnEnded(ProcessEnd end);
+  void StartFailed(std::string why);
+  void StartProbes();
+  ProbeSpec Named(ProbeSpec probe) const;
+  void RestartLater();
+  bool MayRestart(const ProcessEnd& end) const;
+  std::vector<std::string> Environment() const;
+  LaunchPlan PlanLaunch() const;
+
+  MeshContext& mesh_;
+  const ContainerSpec& spec_;
+  Surroundings around_;
+  std::function<void()> on_change_;
+  State state_ = State::kWaiting;
+  bool stopping_ = false;
+  pid_t pid_ = 0;
+  int restarts_ = 0;
+  ProcessEnd last_end_;
+  std::string reason_;  // why it is not running or not ready; empty when all is well
+  std::string told_;    // the setter's report so far
+  io::UniqueFd report_;
+  std::unique_ptr<LogFile> log_;
+  std::unique_ptr<Prober> startup_, readiness_, liveness_;
+  Duration back_off_{};
+  MonotonicTime running_since_;
+  io::Timer restart_;
+  io::Timer kill_;
+  Pending setter_end_;
+  Pending end_;
+};
+
+}  // namespace plait::local

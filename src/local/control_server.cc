@@ -1,0 +1,164 @@
+#include "local/control_server.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+namespace plait::local {
+namespace {
+
+using Json = nlohmann::json;
+
+// A status of hundreds of workloads is larger than a message may be.
+io::UniqueFd MemoryFile(const std::string& text) {
+  io::UniqueFd fd(memfd_create("answer", MFD_CLOEXEC));
+  for (std::size_t at = 0; fd && at < text.size();) {
+    const ssize_t n = write(fd.get(), text.data() + at, text.size() - at);
+    if (n <= 0) return {};
+    at += static_cast<std::size_t>(n);
+  }
+  if (fd) lseek(fd.get(), 0, SEEK_SET);
+  return fd;
+}
+
+Json ErrorAnswer(const Diagnostic& why) { return {{"error", why.message}, {"hint", why.hint}}; }
+
+}  // namespace
+
+// One client: one request, and for `exec` the life of its command: when the client goes, the command ends.
+class ControlServer::Session final : public io::FdEvents {
+ public:
+  Session(ControlServer& server, io::UniqueFd client) : server_(server), client_(std::move(client)) {
+    server_.loop_.Watch(client_.get(), *this, EPOLLIN | EPOLLRDHUP | EPOLLET);
+  }
+  ~Session() override {
+    server_.loop_.Unwatch(client_.get(), *this);
+    if (terminal_) server_.loop_.Unwatch(terminal_.get(), terminal_events_);
+    if (helper_ > 0) kill(helper_, SIGKILL);
+  }
+
+ private:
+  // The master of the terminal comes from the command's side; it goes on to the client.
+  struct TerminalEvents final : io::FdEvents {
+    explicit TerminalEvents(Session& owner) : session(owner) {}
+    void OnFdReady(std::uint32_t) override { session.OnTerminal(); }
+    Session& session;
+  };
+
+  void OnFdReady(std::uint32_t) override {
+    for (;;) {
+      Result<io::FdMessage> received = io::ReceiveFds(client_.get());
+      if (!received && received.error().code == Errc::kUnavailable) return;
+      if (!received) return server_.Drop(*this);
+      OnRequest(Json::parse(received->message, nullptr, false), std::move(received->fds));
+    }
+  }
+
+  void OnRequest(const Json& request, std::vector<io::UniqueFd> fds) {
+    if (!request.is_object()) return Answer({{"error", "not a request"}});
+    const std::string op = request.value("op", "");
+    if (op == "status") {
+      const io::UniqueFd file = MemoryFile(EncodeMeshStatus(server_.handler_.Status()));
+      Answer({{"ok", true}}, {file.get()});
+    } else if (op == "dial") {
+      Outcome<io::UniqueFd> fd = server_.handler_.Dial(request.value("workload", ""), Port{request.value("port", std::uint16_t{0})});
+      if (!fd) return Answer(ErrorAnswer(fd.error()));
+      Answer({{"ok", true}}, {fd->get()});
+    } else if (op == "exec") {
+      OnExec(request, std::move(fds));
+    } else if (op == "down") {
+      Answer({{"ok", true}});
+      server_.handler_.Down();
+    } else {
+      Answer({{"error", "unknown operation \"" + op + "\""}});
+    }
+  }
+
+  void OnExec(const Json& request, std::vector<io::UniqueFd> fds) {
+    JoinPlan plan;
+    plan.argv = request.value("argv", std::vector<std::string>{});
+    plan.tty = request.value("tty", false);
+    plan.rows = request.value("rows", std::uint16_t{24});
+    plan.columns = request.value("columns", std::uint16_t{80});
+    if (const std::string term = request.value("term", ""); !term.empty()) plan.environment.push_back("TERM=" + term);
+    if (helper_ > 0 || plan.argv.empty() || (!plan.tty && fds.size() != 3))
+      return Answer({{"error", "exec needs a command and three descriptors"}});
+    if (!plan.tty) {
+      plan.in = fds[0].get();
+      plan.out = fds[1].get();
+      plan.err = fds[2].get();
+    }
+    Outcome<Joined> joined = server_.handler_.Exec(request.value("workload", ""), request.value("container", ""), plan);
+    if (!joined) return Answer(ErrorAnswer(joined.error()));
+    helper_ = joined->helper;
+    end_ = server_.reaper_.Watch(helper_, [this](ProcessEnd end) {
+      helper_ = 0;
+      OnTerminal();  // a command that ended at once: its terminal still has what it wrote
+      Answer({{"exit", end.code}});
+    });
+    Answer({{"ok", true}});
+    if (plan.tty) {
+      terminal_ = std::move(joined->terminal);
+      fcntl(terminal_.get(), F_SETFL, O_NONBLOCK);
+      server_.loop_.Watch(terminal_.get(), terminal_events_, EPOLLIN | EPOLLRDHUP | EPOLLET);
+    }
+  }
+
+  void OnTerminal() {
+    if (!terminal_) return;
+    Result<io::FdMessage> received = io::ReceiveFds(terminal_.get());
+    if (!received && received.error().code == Errc::kUnavailable) return;
+    if (received && received->fds.size() == 1) Answer({{"terminal", true}}, {received->fds[0].get()});
+    server_.loop_.Unwatch(terminal_.get(), terminal_events_);
+    terminal_.Reset();
+  }
+
+  void Answer(const Json& answer, const std::vector<int>& fds = {}) {
+    // A client that does not take its answer is gone or broken; its socket's end tells.
+    static_cast<void>(io::SendFds(client_.get(), answer.dump(-1, ' ', false, Json::error_handler_t::replace), fds));
+  }
+
+  ControlServer& server_;
+  io::UniqueFd client_;
+  io::UniqueFd terminal_;
+  TerminalEvents terminal_events_{*this};
+  pid_t helper_ = 0;
+  Pending end_;
+};
+
+Outcome<std::unique_ptr<ControlServer>> ControlServer::Open(io::Loop& loop, Reaper& reaper, const std::string& path,
+                                                            ControlHandler& handler) {
+  std::unique_ptr<ControlServer> server(new ControlServer(loop, reaper, handler));
+  server->socket_.Reset(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_storage native{};
+  const socklen_t length = io::SocketAddress{.unix_path = path}.ToNative(native);
+  unlink(path.c_str());
+  if (!server->socket_ || bind(server->socket_.get(), reinterpret_cast<const sockaddr*>(&native), length) != 0 ||
+      listen(server->socket_.get(), 64) != 0)
+    return Explain(Errc::kDenied, "cannot open " + path + ": " + strerror(errno));
+  server->listener_ = std::make_unique<io::Listener>(loop, server->socket_.get(), false, [s = server.get()](io::UniqueFd client) {
+    s->Accept(std::move(client));
+  });
+  return server;
+}
+
+ControlServer::~ControlServer() = default;
+
+void ControlServer::Accept(io::UniqueFd client) { sessions_.push_back(std::make_unique<Session>(*this, std::move(client))); }
+
+void ControlServer::Drop(Session& session) {
+  const auto found = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s.get() == &session; });
+  if (found == sessions_.end()) return;
+  loop_.DeleteLater(std::move(*found));
+  sessions_.erase(found);
+}
+
+}  // namespace plait::local

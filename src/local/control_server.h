@@ -1,0 +1,46 @@
+#pragma once
+// The mesh's control socket: SEQPACKET, JSON requests {"op":"status|exec|dial|down"}, answers in JSON with descriptors
+// where they help: the status is a memory file, `dial` gives a connected socket, `exec` takes the client's streams or
+// gives a terminal. Only the mesh's user can reach the socket (its folder is closed to others). One loop thread.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/io/loop.h"
+#include "core/io/socket.h"
+#include "local/join_container.h"
+#include "local/mesh_status.h"
+#include "local/reaper.h"
+
+namespace plait::local {
+
+class ControlHandler {
+ public:
+  virtual ~ControlHandler() = default;
+  virtual MeshStatus Status() = 0;
+  virtual Outcome<io::UniqueFd> Dial(const std::string& workload, Port port) = 0;
+  virtual Outcome<Joined> Exec(const std::string& workload, const std::string& container, JoinPlan plan) = 0;
+  virtual void Down() = 0;
+};
+
+class ControlServer {
+ public:
+  static Outcome<std::unique_ptr<ControlServer>> Open(io::Loop& loop, Reaper& reaper, const std::string& path,
+                                                      ControlHandler& handler);
+  ~ControlServer();
+
+ private:
+  class Session;
+  ControlServer(io::Loop& loop, Reaper& reaper, ControlHandler& handler) : loop_(loop), reaper_(reaper), handler_(handler) {}
+  void Accept(io::UniqueFd client);
+  void Drop(Session& session);
+
+  io::Loop& loop_;
+  Reaper& reaper_;
+  ControlHandler& handler_;
+  io::UniqueFd socket_;
+  std::unique_ptr<io::Listener> listener_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+};
+
+}  // namespace plait::local

@@ -1,0 +1,38 @@
+#pragma once
+// What the parts of the supervisor share: owned by the Supervisor, outlives all pods. One loop thread.
+#include <string>
+
+#include "core/io/loop.h"
+#include "core/io/unique_fd.h"
+#include "local/confine.h"
+#include "local/desired.h"
+#include "local/launch.h"
+#include "local/mesh_network.h"
+#include "local/paths.h"
+#include "local/reaper.h"
+
+namespace plait::local {
+
+// What `plait up` was asked for; travels to the supervisor as its first message.
+struct UpOptions {
+  MeshPaths paths;
+  std::string directory;    // absolute
+  std::string search_path;  // the user's PATH: programs that are not beside the plait binary
+  int concurrency = 2;      // of each proxy
+  friend bool operator==(const UpOptions&, const UpOptions&) = default;
+};
+
+struct MeshContext {
+  io::Loop& loop;
+  Reaper& reaper;
+  MeshNetwork& network;
+  const UpOptions& options;
+  const SyscallFilter& filter;
+  Ids ids;
+  int init = -1;  // plait-init, opened
+  Hello hello;    // of plaitd; root_pem empty until it came
+  // Open host sockets of the gateway's server ports, by the port's decimal number.
+  std::vector<node::NamedSocket> gateway_sockets;
+};
+
+}  // namespace plait::local

@@ -1,0 +1,84 @@
+#include "local/mesh_status.h"
+
+#include <nlohmann/json.hpp>
+
+namespace plait::local {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json ToJson(const WorkloadStatus& w) {
+  Json containers = Json::array();
+  for (const ContainerStatus& c : w.containers)
+    containers.push_back({{"name", c.name}, {"state", c.state}, {"pid", c.pid}, {"restarts", c.restarts}, {"ready", c.ready}});
+  return {{"name", w.name},           {"namespace", w.ns}, {"deployment", w.owner},      {"service_account", w.service_account},
+          {"ip", w.ip},               {"ips", w.ips},      {"pid", w.pid},               {"proxy_pid", w.proxy_pid},
+          {"ready", w.ready},         {"phase", w.phase},  {"restarts", w.restarts},     {"reason", w.reason},
+          {"containers", containers}};
+}
+
+WorkloadStatus WorkloadOf(const Json& json) {
+  WorkloadStatus w{.name = json.value("name", ""),
+                   .ns = json.value("namespace", ""),
+                   .owner = json.value("deployment", ""),
+                   .service_account = json.value("service_account", ""),
+                   .ip = json.value("ip", ""),
+                   .ips = json.value("ips", std::vector<std::string>{}),
+                   .pid = json.value("pid", 0),
+                   .proxy_pid = json.value("proxy_pid", 0),
+                   .ready = json.value("ready", false),
+                   .phase = json.value("phase", ""),
+                   .restarts = json.value("restarts", 0),
+                   .reason = json.value("reason", ""),
+                   .containers = {}};
+  for (const Json& c : json.value("containers", Json::array()))
+    w.containers.push_back({c.value("name", ""), c.value("state", ""), c.value("pid", 0), c.value("restarts", 0), c.value("ready", false)});
+  return w;
+}
+
+}  // namespace
+
+std::string EncodeMeshStatus(const MeshStatus& status) {
+  Json workloads = Json::array();
+  for (const WorkloadStatus& workload : status.workloads) workloads.push_back(ToJson(workload));
+  Json ports = Json::array();
+  for (const GatewayPortStatus& port : status.gateway_ports)
+    ports.push_back({{"port", port.port.value}, {"host_port", port.host_port.value}});
+  const Json json = {{"name", status.name},
+                     {"state", status.state},
+                     {"mode", status.mode},
+                     {"url", status.url},
+                     {"debug_url", status.debug_url},
+                     {"directory", status.directory},
+                     {"run_dir", status.run_dir},
+                     {"state_dir", status.state_dir},
+                     {"trust_domain", status.trust_domain},
+                     {"plaitd_pid", status.plaitd_pid},
+                     {"gateway_ports", ports},
+                     {"messages", status.messages},
+                     {"workloads", workloads}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+Outcome<MeshStatus> DecodeMeshStatus(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return Explain(Errc::kInternal, "the mesh gave a status that cannot be read");
+  MeshStatus out;
+  out.name = json.value("name", "");
+  out.state = json.value("state", "");
+  out.mode = json.value("mode", "");
+  out.url = json.value("url", "");
+  out.debug_url = json.value("debug_url", "");
+  out.directory = json.value("directory", "");
+  out.run_dir = json.value("run_dir", "");
+  out.state_dir = json.value("state_dir", "");
+  out.trust_domain = json.value("trust_domain", "");
+  out.plaitd_pid = json.value("plaitd_pid", 0);
+  out.messages = json.value("messages", std::vector<std::string>{});
+  for (const Json& port : json.value("gateway_ports", Json::array()))
+    out.gateway_ports.push_back({Port{port.value("port", std::uint16_t{0})}, Port{port.value("host_port", std::uint16_t{0})}});
+  for (const Json& workload : json.value("workloads", Json::array())) out.workloads.push_back(WorkloadOf(workload));
+  return out;
+}
+
+}  // namespace plait::local

@@ -1,0 +1,56 @@
+#pragma once
+// What `plait status` shows, as the supervisor tells it (semantics.md 8) and the command line reads it.
+#include <string>
+#include <vector>
+
+#include "core/base/port.h"
+#include "core/base/result.h"
+
+namespace plait::local {
+
+struct ContainerStatus {
+  std::string name;
+  std::string state;  // waiting, starting, running, ended
+  int pid = 0;
+  int restarts = 0;
+  bool ready = false;
+};
+struct WorkloadStatus {
+  std::string name;
+  std::string ns;
+  std::string owner;  // its deployment
+  std::string service_account;
+  std::string ip;
+  std::vector<std::string> ips;
+  int pid = 0;  // of the first container, in the mesh's pid namespace
+  int proxy_pid = 0;
+  bool ready = false;
+  std::string phase;
+  int restarts = 0;
+  std::string reason;
+  std::vector<ContainerStatus> containers;
+};
+struct GatewayPortStatus {
+  Port port;
+  Port host_port;
+};
+struct MeshStatus {
+  std::string name;
+  std::string state;  // starting, ready, degraded, stopping
+  std::string mode = "rootless";
+  std::string directory;
+  std::string run_dir;
+  std::string state_dir;
+  std::string url;        // empty without a gateway
+  std::string debug_url;
+  std::string trust_domain;
+  int plaitd_pid = 0;
+  std::vector<GatewayPortStatus> gateway_ports;
+  std::vector<std::string> messages;  // the latest warnings
+  std::vector<WorkloadStatus> workloads;
+};
+
+std::string EncodeMeshStatus(const MeshStatus& status);
+Outcome<MeshStatus> DecodeMeshStatus(std::string_view text);
+
+}  // namespace plait::local

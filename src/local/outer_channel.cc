@@ -1,0 +1,55 @@
+#include "local/outer_channel.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/io/socket.h"
+
+namespace plait::local {
+namespace {
+using Json = nlohmann::json;
+constexpr const char* kNames[] = {"options", "listen", "listening", "notice", "ready", "stop", "ending"};
+}  // namespace
+
+Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<int>& fds) {
+  Json json = {{"kind", kNames[static_cast<std::size_t>(message.kind)]}};
+  if (!message.text.empty()) json.update({{"severity", message.severity}, {"text", message.text}});
+  if (message.port) json["port"] = message.port.value;
+  if (message.host_port) json["host_port"] = message.host_port.value;
+  if (message.kind == OuterMessage::Kind::kOptions) {
+    const UpOptions& o = message.options;
+    json["name"] = o.paths.name;
+    json["run"] = o.paths.run;
+    json["state"] = o.paths.state;
+    json["directory"] = o.directory;
+    json["search_path"] = o.search_path;
+    json["concurrency"] = o.concurrency;
+    json["debug_port"] = message.debug_port.value;
+    json["application_id"] = message.application_id;
+  }
+  return io::SendFds(socket, json.dump(-1, ' ', false, Json::error_handler_t::replace), fds);
+}
+
+Result<ReceivedMessage> ReceiveMessage(int socket) {
+  Result<io::FdMessage> received = io::ReceiveFds(socket);
+  if (!received) return std::unexpected(received.error());
+  const Json json = Json::parse(received->message, nullptr, false);
+  if (!json.is_object()) return Fail(Errc::kInvalidInput, "not a message");
+  ReceivedMessage out{.message = {}, .fds = std::move(received->fds)};
+  OuterMessage& m = out.message;
+  const std::string kind = json.value("kind", "");
+  for (std::size_t i = 0; i < std::size(kNames); ++i)
+    if (kind == kNames[i]) m.kind = static_cast<OuterMessage::Kind>(i);
+  m.severity = json.value("severity", "");
+  m.text = json.value("text", "");
+  m.port = Port{json.value("port", std::uint16_t{0})};
+  m.host_port = Port{json.value("host_port", std::uint16_t{0})};
+  m.options.paths = {json.value("name", ""), json.value("run", ""), json.value("state", "")};
+  m.options.directory = json.value("directory", "");
+  m.options.search_path = json.value("search_path", "");
+  m.options.concurrency = json.value("concurrency", 2);
+  m.debug_port = Port{json.value("debug_port", std::uint16_t{0})};
+  m.application_id = json.value("application_id", uid_t{0});
+  return out;
+}
+
+}  // namespace plait::local

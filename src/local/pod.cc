@@ -1,0 +1,193 @@
+#include "local/pod.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "core/io/socket.h"
+
+namespace plait::local {
+namespace {
+
+// How long every proxy has to learn that a pod is gone before it refuses anything.
+constexpr Duration kLeaveTime = std::chrono::milliseconds(500);
+constexpr Duration kRetryNetwork = std::chrono::seconds(1);
+
+}  // namespace
+
+Pod::Pod(MeshContext& mesh, PodSpec spec, std::function<void()> on_change)
+    : mesh_(mesh), spec_(std::move(spec)), on_change_(std::move(on_change)) {
+  step_.SetCallback([this] { Advance(); });
+  retry_.SetCallback([this] { Start(); });
+}
+
+Pod::~Pod() {
+  proxy_.reset();
+  containers_.clear();
+  mesh_.network.Remove(network_);
+}
+
+Outcome<> Pod::MakeNetwork() {
+  MeshNetwork::Wanted wanted;
+  wanted.proxy_sockets = spec_.proxy != ProxyKind::kNone;
+  Outcome<node::CaptureRules> rules = node::RulesFromAnnotations(spec_.annotations);
+  if (!rules) return std::unexpected(rules.error());
+  rules->mesh_ranges = {*io::Cidr::Parse("10.244.0.0/16"), *io::Cidr::Parse("fd00:10:244::/64")};
+  if (spec_.proxy == ProxyKind::kSidecar) wanted.rules = &*rules;
+  Outcome<PodNetwork> made = mesh_.network.Add(wanted);
+  if (!made) return std::unexpected(made.error());
+  network_ = std::move(*made);
+  return {};
+}
+
+void Pod::Start() {
+  if (Outcome<> made = MakeNetwork(); !made) {
+    reason_ = made.error().ToString();
+    if (made.error().code != Errc::kInvalidInput) retry_.Start(mesh_.loop.timers(), kRetryNetwork);
+    return Changed();
+  }
+  reason_.clear();
+  state_ = State::kRunning;
+  if (spec_.proxy != ProxyKind::kNone) {
+    proxy_ = std::make_unique<ProxyProcess>(mesh_, spec_, network_, *this, [this] { Changed(); });
+    StartProxy();
+  }
+  for (const ContainerSpec& container : spec_.containers)
+    containers_.push_back(std::make_unique<Container>(
+        mesh_, container, Container::Surroundings{spec_, network_, *this}, [this] { Changed(); }));
+  for (const auto& container : containers_) container->Start();
+  Changed();
+}
+
+void Pod::StartProxy() {
+  if (!proxy_ || proxy_->started() || mesh_.hello.root_pem.empty() || state_ != State::kRunning) return;
+  if (Outcome<> started = proxy_->Start(); !started) reason_ = started.error().ToString();
+}
+
+void Pod::ReplaceProxy() {
+  if (proxy_) proxy_->Replace();
+}
+
+bool Pod::ready() const {
+  if (state_ != State::kRunning || (proxy_ && !proxy_->ready())) return false;
+  return std::all_of(containers_.begin(), containers_.end(), [](const auto& container) { return container->ready(); });
+}
+
+PodStatus Pod::Status() const {
+  PodStatus out{.uid = spec_.uid, .ips = network_.IpTexts(), .ready = ready(), .reason = reason_};
+  bool any_running = containers_.empty() && proxy_ && proxy_->pid() != 0;
+  bool all_ended = !containers_.empty();
+  bool all_succeeded = all_ended;
+  for (const auto& container : containers_) {
+    out.restarts += container->restarts();
+    any_running = any_running || container->state() == Container::State::kRunning;
+    all_ended = all_ended && container->state() == Container::State::kEnded;
+    all_succeeded = all_succeeded && container->succeeded();
+    if (out.reason.empty() && !container->reason().empty()) out.reason = container->spec().name + ": " + container->reason();
+  }
+  if (any_running) out.phase = "Running";
+  if (all_ended) out.phase = all_succeeded ? "Succeeded" : "Failed";
+  if (proxy_) {
+    out.token_sha256 = proxy_->token_sha256();
+    out.restarts += proxy_->restarts();
+    if (out.reason.empty()) out.reason = proxy_->reason();
+  }
+  return out;
+}
+
+pid_t Pod::pid() const {
+  for (const auto& container : containers_)
+    if (container->pid() > 0) return container->pid();
+  return proxy_ ? proxy_->pid() : 0;
+}
+
+Container* Pod::FindContainer(const std::string& name) {
+  for (const auto& container : containers_)
+    if (name.empty() || container->spec().name == name) return container.get();
+  return nullptr;
+}
+
+void Pod::Changed() {
+  if (state_ == State::kDraining || state_ == State::kStopping) {
+    // Never inside a callback of what may be destroyed by it.
+    step_.Start(mesh_.loop.timers(), Duration::zero());
+  }
+  on_change_();
+}
+
+void Pod::Remove() {
+  if (state_ != State::kPending && state_ != State::kRunning) return;
+  retry_.Cancel();
+  state_ = State::kLeaving;
+  step_.Start(mesh_.loop.timers(), kLeaveTime);
+}
+
+void Pod::StopAll() {
+  retry_.Cancel();
+  state_ = State::kStopping;
+  for (const auto& container : containers_) container->Stop(spec_.grace);
+  step_.Start(mesh_.loop.timers(), Duration::zero());
+}
+
+bool Pod::ContainersEnded() const {
+  return std::all_of(containers_.begin(), containers_.end(),
+                     [](const auto& container) { return container->state() == Container::State::kEnded; });
+}
+
+void Pod::Advance() {
+  if (state_ == State::kLeaving) {
+    state_ = State::kDraining;
+    if (proxy_) proxy_->Stop(spec_.grace);
+  }
+  if (state_ == State::kDraining && (!proxy_ || proxy_->ended())) {
+    state_ = State::kStopping;
+    for (const auto& container : containers_) container->Stop(spec_.grace);
+  }
+  if (state_ == State::kStopping && ContainersEnded()) {
+    state_ = State::kGone;
+    on_change_();
+  }
+}
+
+std::unique_ptr<io::Stream> Pod::ConnectTo(Port port, Duration timeout) {
+  if (network_.ips.empty()) return nullptr;
+  auto stream = mesh_.network.Within(network_.netns.get(), [&] {
+    // At the address of the pod, as a kubelet does: an application that listens on its loopback only is not ready.
+    return io::Connect(mesh_.loop, {.ip = network_.ips.front(), .port = port},
+                       {.mark = io::kMarkToApplication, .timeout = timeout});
+  });
+  return stream ? std::move(*stream) : nullptr;
+}
+
+Pending Pod::RunInside(const std::string& name, const std::vector<std::string>& argv,
+                       std::move_only_function<void(int)> done) {
+  Container* container = FindContainer(name);
+  Outcome<Joined> joined = container ? container->Join({.argv = argv}) : Explain(Errc::kNotFound, "no container");
+  if (!joined) return mesh_.loop.After(Duration::zero(), [done = std::move(done)]() mutable { done(126); });
+  return mesh_.reaper.Watch(joined->helper, [done = std::move(done)](ProcessEnd end) mutable { done(end.code); });
+}
+
+std::string Pod::Host() const { return network_.ips.empty() ? "" : network_.ips.front().ToString(); }
+
+Outcome<io::UniqueFd> Pod::DialLoopback(Port port) {
+  if (!network_.netns) return Explain(Errc::kUnavailable, spec_.name + " has no network yet");
+  auto dialled = mesh_.network.Within(network_.netns.get(), [&]() -> Outcome<io::UniqueFd> {
+    io::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port.value);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    // On the loopback this answers at once; the backlog takes it even while the proxy restarts.
+    if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0)
+      return Explain(Errc::kUnavailable, "nothing listens on 127.0.0.1:" + std::to_string(port.value) + " in " +
+                                             spec_.name + ": " + strerror(errno));
+    return fd;
+  });
+  if (!dialled) return std::unexpected(dialled.error());
+  return std::move(*dialled);
+}
+
+}  // namespace plait::local

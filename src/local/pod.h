@@ -1,0 +1,71 @@
+#pragma once
+// One pod of the mesh from its addresses to its end. Everything that could be hijacked (rules, sockets) stands before
+// the first process; proxy and containers start side by side, since connections wait in the sockets' backlog.
+// Its end loses no request: callers are told first, then the proxy drains while the application still serves, then
+// the containers get SIGTERM. Owned by the Supervisor.
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "local/container.h"
+#include "local/desired.h"
+#include "local/mesh_context.h"
+#include "local/proxy_process.h"
+
+namespace plait::local {
+
+class Pod final : public ProbeTarget {
+ public:
+  enum class State : std::uint8_t {
+    kPending,   // no network yet, or waiting for plaitd -> kRunning
+    kRunning,   // -> kLeaving
+    kLeaving,   // callers are being told -> kDraining
+    kDraining,  // its proxy drains -> kStopping
+    kStopping,  // containers have SIGTERM -> kGone
+    kGone,      // nothing of it is left; the supervisor drops it
+  };
+
+  Pod(MeshContext& mesh, PodSpec spec, std::function<void()> on_change);
+  ~Pod() override;
+
+  void Start();
+  void StartProxy();         // when plaitd has said hello; harmless before and after
+  void ReplaceProxy();       // a gateway's sockets changed
+  void Remove();             // in order, as one pod of a living mesh
+  void StopAll();            // with the whole mesh: everything gets SIGTERM now
+
+  const PodSpec& spec() const noexcept { return spec_; }
+  State state() const noexcept { return state_; }
+  bool ready() const;
+  PodStatus Status() const;
+  pid_t pid() const;  // of the first container, else of the proxy
+  Container* FindContainer(const std::string& name);  // "" = the first; null: there is none
+  const std::vector<std::unique_ptr<Container>>& containers() const noexcept { return containers_; }
+  const ProxyProcess* proxy() const noexcept { return proxy_.get(); }
+  // A socket connected (or connecting) to `port` on the workload's own loopback, unmarked by capture.
+  Outcome<io::UniqueFd> DialLoopback(Port port);
+
+ private:
+  std::unique_ptr<io::Stream> ConnectTo(Port port, Duration timeout) override;
+  Pending RunInside(const std::string& container, const std::vector<std::string>& argv,
+                    std::move_only_function<void(int)> done) override;
+  std::string Host() const override;
+  Outcome<> MakeNetwork();
+  void Changed();
+  void Advance();  // the only place that changes state_ while the pod ends
+  bool ContainersEnded() const;
+
+  MeshContext& mesh_;
+  const PodSpec spec_;
+  std::function<void()> on_change_;
+  State state_ = State::kPending;
+  std::string reason_;
+  PodNetwork network_;
+  std::unique_ptr<ProxyProcess> proxy_;
+  std::vector<std::unique_ptr<Container>> containers_;
+  io::Timer step_;
+  io::Timer retry_;
+};
+
+}  // namespace plait::local

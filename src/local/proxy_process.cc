@@ -1,0 +1,151 @@
+#include "local/proxy_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "core/base/encoding.h"
+#include "core/base/random.h"
+#include "core/tls/certificate.h"
+#include "local/bootstrap.h"
+#include "local/spawn.h"
+
+namespace plait::local {
+namespace {
+
+constexpr Duration kFirstBackOff = std::chrono::milliseconds(100);
+constexpr Duration kMaxBackOff = std::chrono::seconds(10);
+constexpr Duration kHealthyAfter = std::chrono::seconds(30);
+constexpr Port kReadinessPort{15021};
+
+std::string NewToken() {
+  std::array<std::uint8_t, 32> secret{};
+  FillSecret(secret);
+  return HexEncode(secret);
+}
+
+Outcome<> WritePrivate(const std::string& path, const std::string& text) {
+  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return {};
+  return Explain(Errc::kDenied, "cannot write " + path + ": " + strerror(errno));
+}
+
+// Readiness of the proxy itself. Three misses in a row, so that a restart, which loses no connection, takes no
+// endpoint away.
+ProbeSpec ReadinessProbe() {
+  ProbeSpec probe;
+  probe.kind = ProbeSpec::Kind::kHttp;
+  probe.port = kReadinessPort;
+  probe.path = "/healthz/ready";
+  probe.period = std::chrono::seconds(1);
+  probe.failure_threshold = 3;
+  return probe;
+}
+
+}  // namespace
+
+ProxyProcess::ProxyProcess(MeshContext& mesh, const PodSpec& pod, const PodNetwork& network, ProbeTarget& target,
+                           std::function<void()> on_change)
+    : mesh_(mesh), pod_(pod), network_(network), on_change_(std::move(on_change)), target_(target), token_(NewToken()),
+      token_sha256_(HexEncode(AsBytes(tls::Sha256(token_)))) {
+  restart_.SetCallback([this] {
+    if (Outcome<> spawned = SpawnOne(); !spawned) reason_ = spawned.error().ToString();
+  });
+  kill_.SetCallback([this] {
+    if (pid_ > 0) kill(pid_, SIGKILL);
+  });
+}
+
+ProxyProcess::~ProxyProcess() {
+  if (pid_ > 0) kill(pid_, SIGKILL);
+  RemoveTree(Folder());
+}
+
+std::string ProxyProcess::Folder() const { return mesh_.options.paths.proxies() + "/" + pod_.ns + "." + pod_.name; }
+
+Outcome<> ProxyProcess::WriteFiles() {
+  const std::string folder = Folder();
+  if (Outcome<> made = MakeFolders(folder); !made) return made;
+  const BootstrapInput input{.pod = pod_,
+                             .ips = network_.IpTexts(),
+                             .token_path = folder + "/token",
+                             .root_path = folder + "/root.pem",
+                             .control_address = MeshNetwork::RouterIp().ToString(),
+                             .xds_port = mesh_.hello.xds_port};
+  const std::pair<std::string, std::string> files[] = {
+      {input.token_path, token_}, {input.root_path, mesh_.hello.root_pem}, {folder + "/bootstrap.yaml", BootstrapYaml(input)}};
+  for (const auto& [path, text] : files)
+    if (Outcome<> written = WritePrivate(path, text); !written) return written;
+  return {};
+}
+
+Outcome<> ProxyProcess::Start() {
+  if (Outcome<> written = WriteFiles(); !written) return written;
+  if (!log_) {
+    auto log = LogFile::Open(mesh_.loop, mesh_.options.paths.LogOf(pod_.ns, pod_.name, "istio-proxy"));
+    if (!log) return std::unexpected(log.error());
+    log_ = std::move(*log);
+  }
+  started_ = true;
+  probe_ = std::make_unique<Prober>(mesh_.loop, target_, ReadinessProbe(), true,
+                                    [this](bool healthy, const std::string& why) {
+                                      reason_ = healthy ? "" : "proxy not ready: " + why;
+                                      on_change_();
+                                    });
+  probe_->Start();
+  return SpawnOne();
+}
+
+Outcome<> ProxyProcess::SpawnOne() {
+  const int concurrency = pod_.concurrency > 0 ? pod_.concurrency : mesh_.options.concurrency;
+  SpawnPlan plan;
+  plan.argv = {BinaryFolder() + "/plait-proxy", "-c", Folder() + "/bootstrap.yaml", "--concurrency",
+               std::to_string(concurrency)};
+  plan.netns = network_.netns.get();
+  plan.output = log_->writing_end();
+  for (const node::NamedSocket& socket : network_.sockets) plan.sockets.emplace_back(socket.name, socket.fd.get());
+  if (pod_.proxy == ProxyKind::kGateway)
+    for (const node::NamedSocket& socket : mesh_.gateway_sockets) plan.sockets.emplace_back(socket.name, socket.fd.get());
+  Outcome<pid_t> pid = Spawn(plan);
+  if (!pid) return std::unexpected(pid.error());
+  pid_ = *pid;
+  running_since_ = mesh_.loop.Now();
+  end_ = mesh_.reaper.Watch(pid_, [this](ProcessEnd end) { OnEnded(end); });
+  return {};
+}
+
+void ProxyProcess::Replace() {
+  if (!started_ || stopping_ || pid_ == 0) return;
+  const pid_t old = pid_;
+  end_.Cancel();  // its end is nobody's concern any more: the reaper collects it
+  if (Outcome<> spawned = SpawnOne(); !spawned) reason_ = spawned.error().ToString();
+  kill(old, SIGTERM);
+}
+
+void ProxyProcess::OnEnded(ProcessEnd end) {
+  pid_ = 0;
+  kill_.Cancel();
+  log_->Drain();
+  if (stopping_) return on_change_();
+  reason_ = "proxy ended with " + end.ToString();
+  log_->Append("plait: " + reason_ + ", it is started again\n");
+  ++restarts_;
+  if (mesh_.loop.Now() - running_since_ > kHealthyAfter) back_off_ = Duration::zero();
+  restart_.Start(mesh_.loop.timers(), back_off_);
+  back_off_ = std::min(std::max(back_off_ * 2, kFirstBackOff), kMaxBackOff);
+  on_change_();
+}
+
+void ProxyProcess::Stop(Duration grace) {
+  stopping_ = true;
+  restart_.Cancel();
+  if (pid_ == 0) return;
+  kill(pid_, SIGTERM);
+  kill_.Start(mesh_.loop.timers(), grace);
+}
+
+}  // namespace plait::local

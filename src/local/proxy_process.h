@@ -1,0 +1,62 @@
+#pragma once
+// plait-proxy of one pod: started in its network namespace with the sockets that the supervisor holds, restarted when
+// it dies (connections wait in the backlog meanwhile), replaced when its set of sockets grows. Owned by its Pod.
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "local/log_file.h"
+#include "local/mesh_context.h"
+#include "local/prober.h"
+
+namespace plait::local {
+
+class ProxyProcess {
+ public:
+  ProxyProcess(MeshContext& mesh, const PodSpec& pod, const PodNetwork& network, ProbeTarget& target,
+               std::function<void()> on_change);
+  ~ProxyProcess();
+
+  // Writes bootstrap, roots and token, then starts. Needs plaitd's hello.
+  Outcome<> Start();
+  // A new process takes over the sockets; the old one drains.
+  void Replace();
+  // SIGTERM: it drains and ends. SIGKILL after `grace`.
+  void Stop(Duration grace);
+
+  bool started() const noexcept { return started_; }
+  bool ended() const noexcept { return stopping_ && pid_ == 0; }
+  bool ready() const noexcept { return probe_ && probe_->healthy(); }
+  pid_t pid() const noexcept { return pid_; }
+  int restarts() const noexcept { return restarts_; }
+  const std::string& token_sha256() const noexcept { return token_sha256_; }
+  const std::string& reason() const noexcept { return reason_; }
+
+ private:
+  Outcome<> WriteFiles();
+  Outcome<> SpawnOne();
+  void OnEnded(ProcessEnd end);
+  std::string Folder() const;
+
+  MeshContext& mesh_;
+  const PodSpec& pod_;
+  const PodNetwork& network_;
+  std::function<void()> on_change_;
+  std::unique_ptr<LogFile> log_;
+  std::unique_ptr<Prober> probe_;
+  ProbeTarget& target_;
+  std::string token_;
+  std::string token_sha256_;
+  std::string reason_;
+  bool started_ = false;
+  bool stopping_ = false;
+  pid_t pid_ = 0;
+  int restarts_ = 0;
+  Duration back_off_{};
+  MonotonicTime running_since_;
+  io::Timer restart_;
+  io::Timer kill_;
+  Pending end_;
+};
+
+}  // namespace plait::local

@@ -1,0 +1,301 @@
+#include "local/supervisor.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/base/log.h"
+#include "core/base/strings.h"
+
+namespace plait::local {
+namespace {
+
+static log::Component kLog("supervisor");
+constexpr std::size_t kMaxNotices = 50;
+
+const char* NameOf(Container::State state) {
+  switch (state) {
+    case Container::State::kWaiting: return "waiting";
+    case Container::State::kStarting: return "starting";
+    case Container::State::kRunning: return "running";
+    case Container::State::kEnded: return "ended";
+  }
+  return "";
+}
+
+WorkloadStatus StatusOf(const Pod& pod) {
+  const PodStatus status = pod.Status();
+  WorkloadStatus out{.name = pod.spec().name,
+                     .ns = pod.spec().ns,
+                     .owner = pod.spec().owner,
+                     .service_account = pod.spec().service_account,
+                     .ip = status.ips.empty() ? "" : status.ips.front(),
+                     .ips = status.ips,
+                     .pid = pod.pid(),
+                     .proxy_pid = pod.proxy() ? pod.proxy()->pid() : 0,
+                     .ready = status.ready,
+                     .phase = status.phase,
+                     .restarts = status.restarts,
+                     .reason = status.reason,
+                     .containers = {}};
+  for (const auto& c : pod.containers())
+    out.containers.push_back({c->spec().name, NameOf(c->state()), c->pid(), c->restarts(), c->ready()});
+  return out;
+}
+
+}  // namespace
+
+Supervisor::Supervisor(io::Loop& loop, io::UniqueFd outer, ReceivedMessage first)
+    : loop_(loop), outer_(std::move(outer)), options_(std::move(first.message.options)),
+      debug_port_(first.message.debug_port), reaper_(loop), started_(SystemClock().Now()),
+      application_id_(first.message.application_id) {
+  if (first.fds.size() == 3) {
+    init_ = std::move(first.fds[0]);
+    lock_ = std::move(first.fds[1]);
+    debug_listener_ = std::move(first.fds[2]);
+  }
+}
+
+Supervisor::~Supervisor() { loop_.Unwatch(outer_.get(), *this); }
+
+Outcome<> Supervisor::Start() {
+  fcntl(outer_.get(), F_SETFL, O_NONBLOCK);
+  loop_.Watch(outer_.get(), *this, EPOLLIN | EPOLLRDHUP | EPOLLET);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;  // a workload takes about 15 descriptors
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  Outcome<SyscallFilter> filter = SyscallFilter::Make();
+  if (!filter) return std::unexpected(filter.error());
+  filter_ = std::move(*filter);
+  Outcome<std::unique_ptr<MeshNetwork>> network = MeshNetwork::Make();
+  if (!network) return std::unexpected(network.error());
+  network_ = std::move(*network);
+  mesh_.reset(new MeshContext{.loop = loop_, .reaper = reaper_, .network = *network_, .options = options_,
+                              .filter = filter_, .ids = Ids{application_id_}, .init = init_.get(), .hello = {},
+                              .gateway_sockets = {}});
+  auto control = ControlServer::Open(loop_, reaper_, options_.paths.control_socket(), *this);
+  if (!control) return std::unexpected(control.error());
+  control_ = std::move(*control);
+  plaitd_ = std::make_unique<PlaitdProcess>(
+      *mesh_, debug_listener_.get(),
+      PlaitdProcess::Events{.on_message = [this](PlaitdMessage message) { OnPlaitd(std::move(message)); },
+                            .on_connected = [this] { sent_.clear(); OnPodChange(); },
+                            .on_ended =
+                                [this](const std::string& why) {
+                                  if (std::exchange(last_plaitd_end_, why) != why)
+                                    Tell("error", why + "; it is started again (plait logs plaitd.plait-system)");
+                                }});
+  return plaitd_->Start();
+}
+
+void Supervisor::OnFdReady(std::uint32_t) {
+  for (;;) {
+    Result<ReceivedMessage> received = ReceiveMessage(outer_.get());
+    if (received) {
+      OnOuter(std::move(*received));
+    } else if (received.error().code == Errc::kUnavailable) {
+      return;
+    } else if (received.error().code != Errc::kInvalidInput) {
+      _exit(0);  // `plait` is gone: the kernel ends every process of this pid namespace now
+    }
+  }
+}
+
+void Supervisor::OnOuter(ReceivedMessage received) {
+  const OuterMessage& message = received.message;
+  if (message.kind == OuterMessage::Kind::kStop) return Stop();
+  if (message.kind != OuterMessage::Kind::kListening || received.fds.size() != 1) return;
+  gateway_ports_[message.port.value] = message.host_port;
+  mesh_->gateway_sockets.push_back({std::to_string(message.port.value), std::move(received.fds[0])});
+  for (const auto& [uid, pod] : pods_) {
+    if (pod->spec().proxy != ProxyKind::kGateway) continue;
+    pod->ReplaceProxy();
+    pod->StartProxy();
+  }
+  OnPodChange();
+}
+
+void Supervisor::OnPlaitd(PlaitdMessage message) {
+  if (auto* pods = std::get_if<DesiredPods>(&message)) return OnPods(std::move(pods->pods));
+  if (auto* ports = std::get_if<GatewayPorts>(&message)) return OnGatewayPorts(ports->ports);
+  if (auto* notice = std::get_if<Notice>(&message)) return Tell(notice->severity, notice->text);
+  mesh_->hello = std::get<Hello>(std::move(message));
+  last_plaitd_end_.clear();
+  if (!mesh_->hello.error.empty()) Tell("error", mesh_->hello.error);
+  for (const auto& [uid, pod] : pods_) pod->StartProxy();
+}
+
+void Supervisor::OnPods(std::vector<PodSpec> wanted) {
+  if (state_ == State::kStopping) return;
+  have_pods_ = true;
+  std::set<std::string> uids;
+  for (const PodSpec& spec : wanted) uids.insert(spec.uid);
+  for (const auto& [uid, pod] : pods_)
+    if (!uids.contains(uid)) pod->Remove();
+  for (PodSpec& spec : wanted) {
+    std::unique_ptr<Pod>& pod = pods_[spec.uid];
+    if (pod) continue;  // a pod does not change: a changed template is a new uid
+    pod = std::make_unique<Pod>(*mesh_, std::move(spec), [this] { OnPodChange(); });
+    pod->Start();
+  }
+  OnPodChange();
+}
+
+void Supervisor::OnGatewayPorts(const std::vector<Port>& ports) {
+  for (const Port port : ports) {
+    if (!port || gateway_ports_.contains(port.value)) continue;
+    gateway_ports_[port.value] = Port{};
+    static_cast<void>(SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kListen, .port = port}));
+  }
+}
+
+void Supervisor::OnPodChange() {
+  if (std::exchange(settling_, true)) return;
+  loop_.Defer([this] { Settle(); });
+}
+
+void Supervisor::Settle() {
+  settling_ = false;
+  std::erase_if(pods_, [](const auto& entry) { return entry.second->state() == Pod::State::kGone; });
+  if (state_ == State::kStopping) {
+    if (!pods_.empty()) return;
+    plaitd_->Stop();
+    loop_.Stop();
+    return;
+  }
+  std::vector<PodStatus> table;
+  for (const auto& [uid, pod] : pods_) table.push_back(pod->Status());
+  if (table != sent_) {
+    sent_ = std::move(table);
+    plaitd_->Send(EncodeStatus(sent_));
+  }
+  const bool ready = AllReady();
+  if (ready && state_ == State::kStarting) {
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.clock().Now() - started_);
+    Tell("step", std::to_string(pods_.size()) + " of " + std::to_string(pods_.size()) + " workloads ready in " +
+                     std::to_string(took.count()) + " ms");
+    static_cast<void>(SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kReady}));
+  }
+  if (ready) state_ = State::kReady;
+  if (!ready && state_ == State::kReady) state_ = State::kDegraded;
+}
+
+bool Supervisor::AllReady() const {
+  if (!have_pods_ || mesh_->hello.root_pem.empty()) return false;
+  if (std::any_of(gateway_ports_.begin(), gateway_ports_.end(), [](const auto& port) { return !port.second; })) return false;
+  return std::all_of(pods_.begin(), pods_.end(), [](const auto& entry) {
+    const Pod& pod = *entry.second;
+    return pod.ready() || pod.state() > Pod::State::kRunning || pod.Status().phase == "Succeeded";
+  });
+}
+
+void Supervisor::Tell(std::string severity, std::string text) {
+  if (severity == "warning" || severity == "error") {
+    kLog.Warn(text);
+    last_notices_.push_back(text);
+    if (last_notices_.size() > kMaxNotices) last_notices_.erase(last_notices_.begin());
+  }
+  static_cast<void>(SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kNotice, .severity = std::move(severity),
+                                               .text = std::move(text)}));
+}
+
+void Supervisor::Stop() {
+  if (std::exchange(state_, State::kStopping) == State::kStopping) return;
+  for (const auto& [uid, pod] : pods_) pod->StopAll();
+  OnPodChange();
+}
+
+void Supervisor::Down() {
+  static_cast<void>(SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kEnding}));
+  Stop();
+}
+
+// WORKLOAD is a pod or a deployment, NAME or NAME.NAMESPACE; of a deployment the first ready pod, else the first.
+Pod* Supervisor::Find(const std::string& workload) {
+  Pod* best = nullptr;
+  for (const auto& [uid, pod] : pods_) {
+    const PodSpec& spec = pod->spec();
+    for (const std::string& name : {spec.name, spec.owner}) {
+      if (name.empty() || (workload != name && workload != name + "." + spec.ns)) continue;
+      const auto rank = [](const Pod& p) { return p.ready() ? 2 : p.state() == Pod::State::kRunning ? 1 : 0; };
+      const bool better = !best || rank(*pod) > rank(*best) ||
+                          (rank(*pod) == rank(*best) && pod->spec().name < best->spec().name);
+      if (better) best = pod.get();
+    }
+  }
+  return best;
+}
+
+MeshStatus Supervisor::Status() {
+  MeshStatus out;
+  out.name = options_.paths.name;
+  const char* const states[] = {"starting", "ready", "degraded", "stopping"};
+  out.state = states[static_cast<std::size_t>(state_)];
+  out.directory = options_.directory;
+  out.run_dir = options_.paths.run;
+  out.state_dir = options_.paths.state;
+  out.debug_url = "http://127.0.0.1:" + std::to_string(debug_port_.value);
+  out.trust_domain = mesh_->hello.trust_domain;
+  out.plaitd_pid = plaitd_->pid();
+  out.messages = last_notices_;
+  for (const auto& [port, host] : gateway_ports_) {
+    out.gateway_ports.push_back({Port{port}, host});
+    const bool tls = port == 443 || port == 8443;
+    if (host && (out.url.empty() || port == 80)) out.url = (tls ? "https" : "http") + ("://127.0.0.1:" + std::to_string(host.value));
+  }
+  for (const auto& [uid, pod] : pods_) out.workloads.push_back(StatusOf(*pod));
+  std::sort(out.workloads.begin(), out.workloads.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.ns, a.name) < std::tie(b.ns, b.name); });
+  return out;
+}
+
+namespace {
+std::unexpected<Diagnostic> NoWorkload(const std::string& name) {
+  return Explain(Errc::kNotFound, "there is no workload \"" + name + "\"", "`plait status` lists them; write NAME or NAME.NAMESPACE");
+}
+}  // namespace
+
+Outcome<io::UniqueFd> Supervisor::Dial(const std::string& workload, Port port) {
+  Pod* pod = Find(workload);
+  if (!pod) return NoWorkload(workload);
+  return pod->DialLoopback(port);
+}
+
+Outcome<Joined> Supervisor::Exec(const std::string& workload, const std::string& container, JoinPlan plan) {
+  Pod* pod = Find(workload);
+  if (!pod) return NoWorkload(workload);
+  const Container* found = pod->FindContainer(container);
+  if (!found)
+    return Explain(Errc::kNotFound, container.empty() ? pod->spec().name + " has no container (it is a gateway)"
+                                                      : pod->spec().name + " has no container \"" + container + "\"");
+  return found->Join(std::move(plan));
+}
+
+int SupervisorMain(int outer) {
+  // Beside the end of the socket: if `plait` leaked its end into some child, this still ends the mesh.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  signal(SIGPIPE, SIG_IGN);
+  io::UniqueFd socket(outer);
+  fcntl(outer, F_SETFD, FD_CLOEXEC);
+  fcntl(outer, F_SETFL, 0);
+  Result<ReceivedMessage> first = ReceiveMessage(outer);
+  if (!first || first->message.kind != OuterMessage::Kind::kOptions) return 1;
+  io::Loop loop;
+  Supervisor supervisor(loop, std::move(socket), std::move(*first));
+  if (Outcome<> started = supervisor.Start(); !started) {
+    static_cast<void>(SendMessage(outer, {.kind = OuterMessage::Kind::kNotice, .severity = "fatal", .text = started.error().ToString()}));
+    return 1;
+  }
+  supervisor.Run();
+  return 0;
+}
+
+}  // namespace plait::local

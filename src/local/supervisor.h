@@ -1,0 +1,78 @@
+#pragma once
+// Pid 1 of the mesh: keeps pods as plaitd wants them, holds their sockets, restarts what dies, answers the command line,
+// and ends, with everything in the mesh, when `plait` does. One loop thread.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "local/control_server.h"
+#include "local/mesh_context.h"
+#include "local/outer_channel.h"
+#include "local/plaitd_process.h"
+#include "local/pod.h"
+
+namespace plait::local {
+
+struct WorkloadStatus;
+struct MeshStatus;
+
+class Supervisor final : private io::FdEvents, private ControlHandler {
+ public:
+  // `outer`: the socket to `plait`; `first`: its first message.
+  Supervisor(io::Loop& loop, io::UniqueFd outer, ReceivedMessage first);
+  ~Supervisor() override;
+
+  Outcome<> Start();
+  void Run() { loop_.Run(); }  // until the mesh has ended
+
+ private:
+  enum class State : std::uint8_t { kStarting, kReady, kDegraded, kStopping };  // kReady and kDegraded alternate
+
+  void OnFdReady(std::uint32_t events) override;  // the outer socket
+  void OnOuter(ReceivedMessage received);
+  void OnPlaitd(PlaitdMessage message);
+  void OnPods(std::vector<PodSpec> wanted);
+  void OnGatewayPorts(const std::vector<Port>& ports);
+  void OnPodChange();
+  void Settle();  // once a round: status to plaitd, readiness, the dead
+  bool AllReady() const;
+  void Tell(std::string severity, std::string text);
+  void Stop();
+  Pod* Find(const std::string& workload);
+
+  // ControlHandler
+  MeshStatus Status() override;
+  Outcome<io::UniqueFd> Dial(const std::string& workload, Port port) override;
+  Outcome<Joined> Exec(const std::string& workload, const std::string& container, JoinPlan plan) override;
+  void Down() override;
+
+  io::Loop& loop_;
+  io::UniqueFd outer_;
+  UpOptions options_;
+  Port debug_port_;
+  io::UniqueFd init_;
+  io::UniqueFd debug_listener_;
+  io::UniqueFd lock_;  // held as long as the mesh lives
+  Reaper reaper_;
+  SyscallFilter filter_;
+  std::unique_ptr<MeshNetwork> network_;
+  std::unique_ptr<MeshContext> mesh_;
+  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<PlaitdProcess> plaitd_;
+  std::map<std::string, std::unique_ptr<Pod>> pods_;  // by uid
+  std::vector<std::string> last_notices_;             // bounded; for `plait status`
+  std::map<std::uint16_t, Port> gateway_ports_;       // wanted -> on the host; 0 while asked for
+  bool have_pods_ = false;                            // plaitd has said what it wants
+  bool settling_ = false;
+  State state_ = State::kStarting;
+  MonotonicTime started_;
+  std::vector<PodStatus> sent_;
+  std::string last_plaitd_end_;
+  uid_t application_id_ = 0;
+};
+
+// `plait @supervisor <fd>`: main of pid 1. Returns the exit code.
+int SupervisorMain(int outer);
+
+}  // namespace plait::local
