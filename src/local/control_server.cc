@@ -134,6 +134,9 @@ class ControlServer::Session final : public io::FdEvents {
   Pending end_;
 };
 
+ControlServer::ControlServer(io::Loop& loop, Reaper& reaper, ControlHandler& handler)
+    : loop_(loop), reaper_(reaper), handler_(handler) {}
+
 Outcome<std::unique_ptr<ControlServer>> ControlServer::Open(io::Loop& loop, Reaper& reaper, const std::string& path,
                                                             ControlHandler& handler) {
   std::unique_ptr<ControlServer> server(new ControlServer(loop, reaper, handler));

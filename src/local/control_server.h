@@ -31,7 +31,7 @@ class ControlServer {
 
  private:
   class Session;
-  ControlServer(io::Loop& loop, Reaper& reaper, ControlHandler& handler) : loop_(loop), reaper_(reaper), handler_(handler) {}
+  ControlServer(io::Loop& loop, Reaper& reaper, ControlHandler& handler);
   void Accept(io::UniqueFd client);
   void Drop(Session& session);
 

@@ -1,0 +1,166 @@
+#include "local/control_client.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "core/io/socket.h"
+
+namespace plait::local {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Answer {
+  Json json;
+  std::vector<io::UniqueFd> fds;
+};
+
+Outcome<Answer> Receive(int fd) {
+  Result<io::FdMessage> received = io::ReceiveFds(fd);
+  if (!received) return Explain(Errc::kUnavailable, "the mesh ended before it answered");
+  Answer answer{Json::parse(received->message, nullptr, false), std::move(received->fds)};
+  if (!answer.json.is_object()) return Explain(Errc::kInternal, "the mesh gave an answer that cannot be read");
+  if (const std::string error = answer.json.value("error", ""); !error.empty())
+    return Explain(Errc::kNotFound, error, answer.json.value("hint", ""));
+  return answer;
+}
+
+Outcome<Answer> Ask(int fd, const Json& request, const std::vector<int>& fds = {}) {
+  if (!io::SendFds(fd, request.dump(-1, ' ', false, Json::error_handler_t::replace), fds))
+    return Explain(Errc::kUnavailable, "the mesh does not take requests");
+  return Receive(fd);
+}
+
+// The user's terminal in raw mode as long as it lives: keys, Ctrl-C too, go to the command's terminal.
+class RawTerminal {
+ public:
+  RawTerminal() {
+    tcgetattr(STDIN_FILENO, &before_);
+    termios raw = before_;
+    cfmakeraw(&raw);
+    tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+  }
+  ~RawTerminal() { tcsetattr(STDIN_FILENO, TCSANOW, &before_); }
+  RawTerminal(const RawTerminal&) = delete;
+
+ private:
+  termios before_{};
+};
+
+// False at the end of `from`.
+bool Copy(int from, int to) {
+  char piece[16 * 1024];
+  const ssize_t n = read(from, piece, sizeof piece);
+  if (n <= 0) return n < 0 && (errno == EINTR || errno == EAGAIN);
+  for (ssize_t at = 0; at < n;) {
+    const ssize_t written = write(to, piece + at, static_cast<std::size_t>(n - at));
+    if (written < 0 && errno != EINTR) return false;
+    at += std::max<ssize_t>(written, 0);
+  }
+  return true;
+}
+
+}  // namespace
+
+Outcome<ControlClient> ControlClient::Connect(const MeshPaths& paths) {
+  io::UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  sockaddr_storage native{};
+  const socklen_t length = io::SocketAddress{.unix_path = paths.control_socket()}.ToNative(native);
+  if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&native), length) != 0)
+    return Explain(Errc::kUnavailable,
+                   paths.name == "default" ? "no mesh is running" : "no mesh \"" + paths.name + "\" is running",
+                   "start one with `plait demo` or `plait up DIRECTORY`");
+  return ControlClient(std::move(fd));
+}
+
+Outcome<std::string> ControlClient::StatusText() {
+  Outcome<Answer> answer = Ask(fd_.get(), {{"op", "status"}});
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->fds.size() != 1) return Explain(Errc::kInternal, "the mesh gave no status");
+  std::string text;
+  char piece[16 * 1024];
+  for (ssize_t n; (n = read(answer->fds[0].get(), piece, sizeof piece)) > 0;) text.append(piece, static_cast<std::size_t>(n));
+  return text;
+}
+
+Outcome<MeshStatus> ControlClient::Status() {
+  Outcome<std::string> text = StatusText();
+  if (!text) return std::unexpected(text.error());
+  return DecodeMeshStatus(*text);
+}
+
+Outcome<io::UniqueFd> ControlClient::Dial(const std::string& workload, Port port) {
+  Outcome<Answer> answer = Ask(fd_.get(), {{"op", "dial"}, {"workload", workload}, {"port", port.value}});
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->fds.size() != 1) return Explain(Errc::kInternal, "the mesh gave no connection");
+  return std::move(answer->fds[0]);
+}
+
+Outcome<int> ControlClient::Exec(const std::string& workload, const std::string& container,
+                                 const std::vector<std::string>& argv) {
+  const bool tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+  winsize size{24, 80, 0, 0};
+  if (tty) ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
+  const char* term = std::getenv("TERM");
+  const Json request = {{"op", "exec"}, {"workload", workload}, {"container", container}, {"argv", argv}, {"tty", tty},
+                        {"rows", size.ws_row}, {"columns", size.ws_col}, {"term", term ? term : ""}};
+  Outcome<Answer> answer = Ask(fd_.get(), request, tty ? std::vector<int>{} : std::vector<int>{0, 1, 2});
+  for (;;) {
+    if (!answer) return std::unexpected(answer.error());
+    if (answer->json.contains("exit")) return answer->json["exit"].get<int>();
+    if (answer->fds.size() == 1) return RelayTerminal(std::move(answer->fds[0]));
+    answer = Receive(fd_.get());
+  }
+}
+
+Outcome<int> ControlClient::RelayTerminal(io::UniqueFd master) {
+  sigset_t resized;
+  sigemptyset(&resized);
+  sigaddset(&resized, SIGWINCH);
+  sigprocmask(SIG_BLOCK, &resized, nullptr);
+  const io::UniqueFd signals(signalfd(-1, &resized, SFD_CLOEXEC));
+  std::optional<Outcome<int>> end;
+  const RawTerminal raw;
+  pollfd fds[4] = {{STDIN_FILENO, POLLIN, 0}, {master.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}, {fd_.get(), POLLIN, 0}};
+  while (!end) {
+    if (poll(fds, 4, -1) < 0 && errno != EINTR) break;
+    if (fds[0].revents && !Copy(STDIN_FILENO, master.get())) fds[0].fd = -1;
+    if (fds[1].revents && !Copy(master.get(), STDOUT_FILENO)) fds[1].fd = -1;
+    if (fds[2].revents) {
+      signalfd_siginfo info;
+      winsize size{};
+      if (read(signals.get(), &info, sizeof info) > 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+        ioctl(master.get(), TIOCSWINSZ, &size);
+    }
+    if (!fds[3].revents) continue;
+    Outcome<Answer> answer = Receive(fd_.get());
+    end = answer ? Outcome<int>(answer->json.value("exit", 0)) : Outcome<int>(std::unexpected(answer.error()));
+  }
+  // What the command wrote last.
+  fcntl(master.get(), F_SETFL, O_NONBLOCK);
+  char piece[4096];
+  for (ssize_t n; (n = read(master.get(), piece, sizeof piece)) > 0;)
+    if (write(STDOUT_FILENO, piece, static_cast<std::size_t>(n)) < 0) break;
+  return end.value_or(Explain(Errc::kInternal, "lost the terminal"));
+}
+
+Outcome<> ControlClient::Down() {
+  Outcome<Answer> answer = Ask(fd_.get(), {{"op", "down"}});
+  if (!answer) return std::unexpected(answer.error());
+  while (io::ReceiveFds(fd_.get())) {
+  }
+  return {};
+}
+
+}  // namespace plait::local

@@ -1,0 +1,66 @@
+#pragma once
+// The outer side of a mesh: what `plait up` does on the host. It takes the run folder, starts pid 1 of the mesh, opens
+// host sockets and passes them in, and ends the mesh by ending itself: the supervisor dies at the end of their socket.
+// Blocking and single-threaded: the process does nothing else.
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/base/result.h"
+#include "local/mesh_context.h"
+#include "local/mesh_process.h"
+#include "local/outer_channel.h"
+#include "local/run_lock.h"
+
+namespace plait::local {
+
+struct HostEvent {
+  enum class Kind : std::uint8_t {
+    kNotice,       // tell the person
+    kReady,        // all workloads are ready
+    kInterrupted,  // Ctrl-C, SIGTERM or SIGHUP came
+    kEnding,       // somebody said `plait down`
+    kEnded,        // pid 1 has ended; nothing is left but the run folder
+    kTimeout,      // of Wait
+  };
+  Kind kind = Kind::kTimeout;
+  std::string severity;
+  std::string text;
+  bool in_order = true;  // kEnded: as asked for
+};
+
+class HostMesh {
+ public:
+  // `gateway_port`: where the gateway's ports 80 and 8080 are reached on 127.0.0.1 (0: any free one).
+  static Outcome<std::unique_ptr<HostMesh>> Start(const UpOptions& options, Port gateway_port);
+  // Ends what still runs, and removes the run folder.
+  ~HostMesh();
+
+  // The next event; waits at most `milliseconds` (-1: for ever).
+  HostEvent Wait(int milliseconds);
+  void Stop();  // in order: SIGTERM, grace period, SIGKILL
+  void Kill();  // now
+
+ private:
+  HostMesh(UpOptions options, Port gateway_port, RunLock lock)
+      : options_(std::move(options)), gateway_port_(gateway_port), lock_(std::move(lock)) {}
+  Outcome<> OpenDebugSocket();
+  Outcome<> StartSupervisor();
+  std::optional<HostEvent> OnChannel();
+  void OnListen(Port port);
+
+  UpOptions options_;
+  Port gateway_port_;
+  RunLock lock_;
+  MeshProcess process_;
+  io::UniqueFd channel_;
+  io::UniqueFd signals_;
+  io::UniqueFd debug_listener_;
+  Port debug_port_;
+  bool stopping_ = false;
+};
+
+// A listening socket on 127.0.0.1:`wanted`, or the next free port after it (0: any). `taken` is what it got.
+Outcome<io::UniqueFd> ListenOnHost(Port wanted, Port& taken);
+
+}  // namespace plait::local
