@@ -188,7 +188,7 @@ TEST(Http1Server, RefusesWhatTwoParsersCouldReadDifferently) {
       {"bare LF", "GET / HTTP/1.1\nHost: a\n\n", 400, kCodecError},
       {"bare LF in the middle", "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400, kCodecError},
       {"bare CR", "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", 400, kInvalidCharacters},
-      {"NUL", std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 37), 400, kInvalidCharacters},
+      {"NUL", std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 35), 400, kInvalidCharacters},
       {"obs-fold", "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", 400, kCodecError},
       {"space before colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, kCodecError},
       {"empty name", "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", 400, kCodecError},

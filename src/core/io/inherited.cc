@@ -22,14 +22,14 @@ std::vector<InheritedFd> TakeInheritedFds() {
   const char* count_text = std::getenv("LISTEN_FDS");
   const char* names_text = std::getenv("LISTEN_FDNAMES");
   const char* pid_text = std::getenv("LISTEN_PID");
-  const auto count = count_text != nullptr ? ParseUint(count_text) : std::nullopt;
+  const std::uint64_t count = count_text != nullptr ? ParseUint(count_text).value_or(0) : 0;
   const bool mine = pid_text == nullptr || ParseUint(pid_text) == static_cast<std::uint64_t>(::getpid());
   const std::string names(names_text != nullptr ? names_text : "");
   for (const char* variable : {"LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"}) ::unsetenv(variable);
   std::vector<InheritedFd> out;
-  if (!count || !mine || *count > 4096) return out;
+  if (!mine || count > 4096) return out;
   const auto parts = Split(names, ':');
-  for (std::size_t i = 0; i < *count; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const int fd = kFirstInherited + static_cast<int>(i);
     if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) continue;  // not open: the parent's list was too long
     const int flags = ::fcntl(fd, F_GETFL);
