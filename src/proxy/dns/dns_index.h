@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/io/address.h"
+#include "core/xds/address_index.h"
 
 namespace plait::proxy::cluster {
 class DestinationIndex;
@@ -33,15 +34,24 @@ class DnsIndex {
   virtual NameAnswer Find(std::string_view name) const = 0;
 };
 
-// Services, pods of headless services ("web-1.web.ns.svc.cluster.local"), and hosts of ServiceEntries.
+// Services, pods of headless services ("web-1.web.ns.svc.cluster.local"), SRV names ("_http._tcp.web.ns.svc..."), hosts of
+// ServiceEntries (also "*.example.com"), and the short forms "web", "web.ns" and "web.ns.svc" of names that exist.
 class MeshDnsIndex final : public DnsIndex {
  public:
-  MeshDnsIndex(const cluster::DestinationIndex& index, std::string domain) : index_(index), domain_(std::move(domain)) {}
+  // `domain`: of the cluster, "cluster.local"; `name_space`: of this workload. `index` outlives it.
+  MeshDnsIndex(const cluster::DestinationIndex& index, std::string domain, std::string name_space);
   NameAnswer Find(std::string_view name) const override;
 
  private:
+  NameAnswer FindInCluster(std::string_view below) const;  // the name without ".svc.<domain>"
+  NameAnswer OfService(const xds::Service& service) const;
+  NameAnswer OfPod(const xds::Service& service, std::string_view pod) const;
+  NameAnswer OfPort(const xds::Service& service, std::string_view port, std::string_view protocol) const;
+
   const cluster::DestinationIndex& index_;
   const std::string domain_;
+  const std::string suffix_;  // ".svc.<domain>"
+  const std::string name_space_;
 };
 
 }  // namespace plait::proxy::dns

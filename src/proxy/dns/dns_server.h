@@ -7,26 +7,25 @@
 
 #include "core/io/loop.h"
 #include "core/io/unique_fd.h"
+#include "core/telemetry/registry.h"
 #include "proxy/dns/dns_index.h"
-
-namespace plait::telemetry {
-class Registry;
-}
 
 namespace plait::proxy::dns {
 
 struct DnsServerOptions {
-  std::string domain = "cluster.local";        // of the cluster: <svc>.<ns>.svc.<domain>
-  std::string name_space;                      // of this workload: "reviews" means reviews.<name_space>.svc.<domain>
+  std::string domain = "cluster.local";  // the zone of negative answers
+  std::uint32_t ttl = 30;                // seconds
+};
+// Sockets: `udp` bound, `tcp` listening (all non-blocking), `resolver_*` connected to resolvers.
+struct DnsSockets {
+  std::vector<io::UniqueFd> udp, tcp, resolver_udp, resolver_tcp;
 };
 
 class DnsServer {
  public:
-  // `udp` and `tcp`: bound (TCP: listening) non-blocking sockets, owned from now on. `resolver_udp`, `resolver_tcp`:
-  // connected to resolvers; none: names outside of the mesh get SERVFAIL. `index` outlives the server.
+  // Without resolvers names outside of the mesh get SERVFAIL. `index` and `registry` outlive the server.
   DnsServer(io::Loop& loop, DnsServerOptions options, const DnsIndex& index, telemetry::Registry& registry,
-            std::vector<io::UniqueFd> udp, std::vector<io::UniqueFd> tcp, std::vector<io::UniqueFd> resolver_udp,
-            std::vector<io::UniqueFd> resolver_tcp);
+            DnsSockets sockets);
   ~DnsServer();
   DnsServer(const DnsServer&) = delete;
   DnsServer& operator=(const DnsServer&) = delete;

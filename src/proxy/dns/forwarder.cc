@@ -1,0 +1,131 @@
+#include "proxy/dns/forwarder.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <unordered_map>
+
+#include "core/base/random.h"
+#include "core/io/socket.h"
+#include "proxy/dns/tcp_client.h"
+
+namespace plait::proxy::dns {
+
+struct Forwarder::State {
+  struct Question {
+    std::vector<std::uint8_t> message;
+    std::string name;
+    std::uint16_t type = 0;
+    bool tcp = false;
+    OnAnswer done;
+    int tries = 0;
+    Pending timeout;
+  };
+  // A UDP socket that is connected to one resolver.
+  struct Udp final : io::FdEvents {
+    Udp(State& of, io::UniqueFd socket) : state(of), fd(std::move(socket)) { state.loop.Watch(fd.get(), *this, EPOLLIN | EPOLLET); }
+    ~Udp() override { state.loop.Unwatch(fd.get(), *this); }
+    void OnFdReady(std::uint32_t) override {
+      std::array<std::uint8_t, 65535> buffer;
+      for (;;) {
+        const ssize_t n = recv(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+        if (n >= 0) state.OnMessage(Bytes(buffer).first(static_cast<std::size_t>(n)));
+        if (n < 0 && errno != EINTR && errno != ECONNREFUSED) return;  // refused: ICMP of an earlier question
+      }
+    }
+    State& state;
+    io::UniqueFd fd;
+  };
+
+  explicit State(io::Loop& on) : loop(on) {}
+  void OnMessage(Bytes message);
+  bool Send(std::uint16_t id, Question& question);
+  void Try(std::uint16_t id);
+  void Finish(std::uint16_t id, Result<Bytes> answer);
+  std::optional<std::uint16_t> NewId() const;
+
+  io::Loop& loop;
+  std::vector<std::unique_ptr<Udp>> udp;
+  std::vector<std::unique_ptr<TcpMessages>> tcp;  // null: ended
+  std::unordered_map<std::uint16_t, Question> questions;
+  std::size_t next = 0;
+  std::shared_ptr<int> alive = std::make_shared<int>(0);
+};
+
+Forwarder::Forwarder(io::Loop& loop, std::vector<io::UniqueFd> udp, std::vector<io::UniqueFd> tcp)
+    : state_(std::make_unique<State>(loop)) {
+  for (io::UniqueFd& fd : udp) state_->udp.push_back(std::make_unique<State::Udp>(*state_, std::move(fd)));
+  for (io::UniqueFd& fd : tcp) {
+    const std::size_t place = state_->tcp.size();
+    State* state = state_.get();
+    state_->tcp.push_back(std::make_unique<TcpMessages>(
+        loop, io::AdoptSocket(loop, std::move(fd)), Duration::zero(), [state](Bytes message) { state->OnMessage(message); },
+        [state, place, token = std::weak_ptr<int>(state->alive)] {
+          if (!token.expired()) state->loop.DeleteLater(std::move(state->tcp[place]));
+        }));
+  }
+}
+Forwarder::~Forwarder() = default;
+
+bool Forwarder::has_resolvers() const noexcept { return !state_->udp.empty() || !state_->tcp.empty(); }
+
+std::optional<std::uint16_t> Forwarder::State::NewId() const {
+  for (int i = 0; i < 64; ++i) {
+    std::array<std::uint8_t, 2> bytes;
+    FillSecret(bytes);
+    const auto id = static_cast<std::uint16_t>(bytes[0] << 8 | bytes[1]);
+    if (!questions.contains(id)) return id;
+  }
+  return std::nullopt;
+}
+
+bool Forwarder::State::Send(std::uint16_t id, Question& question) {
+  question.message[0] = static_cast<std::uint8_t>(id >> 8);
+  question.message[1] = static_cast<std::uint8_t>(id & 0xFF);
+  if (question.tcp || udp.empty()) {
+    for (const auto& connection : tcp) {
+      if (connection && connection->Send(question.message)) return true;
+    }
+  }
+  if (udp.empty()) return false;
+  const Udp& socket = *udp[next++ % udp.size()];
+  // A lost or refused datagram is like a lost answer: the next try comes after the time-out.
+  (void)!send(socket.fd.get(), question.message.data(), question.message.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  return true;
+}
+
+void Forwarder::State::Try(std::uint16_t id) {
+  constexpr int kTries = 2;
+  Question& question = questions.at(id);
+  if (question.tries++ >= kTries) return Finish(id, Fail(Errc::kTimedOut, "no answer from a resolver"));
+  if (!Send(id, question)) return Finish(id, Fail(Errc::kUnavailable, "no resolver"));
+  question.timeout = loop.After(kTry, [this, id] { Try(id); });
+}
+
+void Forwarder::State::Finish(std::uint16_t id, Result<Bytes> answer) {
+  auto node = questions.extract(id);
+  if (!node.empty()) node.mapped().done(answer);
+}
+
+void Forwarder::State::OnMessage(Bytes message) {
+  const auto head = ParseResponseHead(message);
+  if (!head) return;
+  const auto at = questions.find(head->id);
+  if (at == questions.end() || at->second.name != head->name || at->second.type != head->type) return;
+  Finish(head->id, message);
+}
+
+void Forwarder::Ask(std::vector<std::uint8_t> message, const std::string& name, std::uint16_t type, bool tcp, OnAnswer done) {
+  const auto id = state_->questions.size() < kMostQuestions ? state_->NewId() : std::nullopt;
+  if (!id || message.size() < 12 || !has_resolvers()) {
+    return state_->loop.Defer([done = std::move(done)]() mutable { done(Fail(Errc::kUnavailable, "no resolver")); });
+  }
+  State::Question& question = state_->questions[*id];
+  question = {.message = std::move(message), .name = name, .type = type, .tcp = tcp, .done = std::move(done), .timeout = {}};
+  // The first try, too, ends in a later round.
+  question.timeout = state_->loop.After(Duration::zero(), [state = state_.get(), id = *id] { state->Try(id); });
+}
+
+}  // namespace plait::proxy::dns
