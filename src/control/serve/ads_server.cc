@@ -1,101 +1,91 @@
 #include "control/serve/ads_server.h"
 
 #include <algorithm>
-#include <array>
+#include <optional>
 #include <utility>
 
 #include "core/base/log.h"
-#include "core/base/strings.h"
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {
 namespace {
+
 log::Component kLog("ads");
+constexpr std::size_t kPushesARound = 16;  // the loop stays answerable with thousands of proxies
 
-// Clusters before their endpoints, listeners before their routes: what is used comes first.
-constexpr std::array<std::string_view, 7> kOrder = {xds::type_url::kCluster, xds::type_url::kEndpoint, xds::type_url::kListener, xds::type_url::kRoute,
-                                                    xds::type_url::kL4Routes, xds::type_url::kAddress, xds::type_url::kSecret};
-
-// "sidecar~<ip>~<pod>.<ns>~<ns>.svc.cluster.local" -> "<pod>.<ns>"; empty when it is not of that form.
-std::string ProxyNameOf(const std::string& node_id) {
-  const auto parts = Split(node_id, '~');
-  return parts.size() == 4 ? std::string(parts[2]) : std::string();
+// Istio's short names, values of the label `type`.
+std::string TypeLabel(std::string_view url) {
+  using namespace xds::type_url;  // NOLINT: the names of types
+  if (url == kCluster) return "cds";
+  if (url == kEndpoint) return "eds";
+  if (url == kListener) return "lds";
+  if (url == kRoute) return "rds";
+  if (url == kSecret) return "sds";
+  if (url == kL4Routes) return "l4rds";
+  if (url == kAddress) return "wads";
+  return std::string(MessageName(url));
 }
 
-// Why this node may not speak for this identity; empty when it may (semantics.md 4).
-std::string NodeProblem(const xds::Node& node, const identity::SpiffeId& caller) {
-  const std::string name = ProxyNameOf(node.id);
-  if (name.empty()) return "node id \"" + node.id + "\" is not <type>~<ip>~<pod>.<namespace>~<domain>";
-  const std::size_t dot = name.rfind('.');
-  if (dot == std::string::npos || std::string_view(name).substr(dot + 1) != caller.name_space)
-    return "node id \"" + node.id + "\" is not of namespace " + caller.name_space;
-  const auto says = [&](const char* key, const std::string& expected) {
-    const auto at = node.metadata.find(key);
-    return at == node.metadata.end() || at->second == expected;
-  };
-  if (!says("NAMESPACE", caller.name_space)) return "metadata NAMESPACE is not " + caller.name_space;
-  if (!says("SERVICE_ACCOUNT", caller.service_account)) return "metadata SERVICE_ACCOUNT is not " + caller.service_account;
-  return {};
-}
+double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
 }  // namespace
 
 class AdsServer::Stream final : public grpc::CallHandler {
  public:
   Stream(AdsServer& server, grpc::ServerCall& call, identity::SpiffeId identity)
-      : server_(server), call_(call), connected_at_(server.loop_.clock().Wall()), overdue_([this] { Overdue(); }) {
-    proxy_.identity = std::move(identity);
+      : server_(server), call_(call), identity_(std::move(identity)), connected_at_(server.loop_.clock().Wall()), overdue_([this] { Overdue(); }) {
     server_.streams_.push_back(this);
+    server_.metrics_.Set("pilot_xds", {{"version", "delta"}}, static_cast<double>(server_.streams_.size()));
   }
   ~Stream() override {
-    if (!orphaned_) std::erase(server_.streams_, this);
+    if (orphaned_) return;
+    std::erase(server_.streams_, this);
+    std::erase(server_.to_push_, this);
+    server_.metrics_.Set("pilot_xds", {{"version", "delta"}}, static_cast<double>(server_.streams_.size()));
+    if (proxy_) kLog.Info("disconnected: " + proxy_->Key());
   }
-  // The server goes first; nothing of it may be touched any more.
+  // The server goes first: nothing of it may be touched any more.
   void Orphan() {
-    orphaned_ = over_ = true;
-    overdue_.Cancel();
+    Finish({.code = grpc::Code::kUnavailable, .message = "the control plane ends", .details = {}});
+    orphaned_ = true;
   }
 
-  void Push() {
-    if (over_ || !has_node_) return;
-    for (const std::string_view url : kOrder)
-      if (const auto at = types_.find(url); at != types_.end()) PushType(at->second);
+  void ConfigChanged(const Touches& touches) {
+    if (!proxy_) return;
+    if (!changed_at_) changed_at_ = server_.loop_.Now();
+    session_.OnConfigChanged([&](std::string_view url) { return !touches || touches(url, *proxy_); });
   }
-  ClientStatus status() const;
+  void Push();
+  const std::optional<Proxy>& proxy() const noexcept { return proxy_; }
+  ClientStatus status() const {
+    return {.proxy = &*proxy_, .remote = call_.context().remote.ToString(), .connected_at = connected_at_, .types = session_.status()};
+  }
 
  private:
-  struct Type {
-    explicit Type(std::string url) : subscription(std::move(url)) {}
-    Subscription subscription;
-    WallTime last_sent{}, last_answered{};
-    MonotonicTime sent_at{};
-  };
-
   void OnMessage(std::string message) override;
   void OnHalfClose() override { Finish({}); }
   void OnWritable() override { Push(); }
   void OnCancelled() override { over_ = true; }
   void Finish(grpc::Status status) {
     if (std::exchange(over_, true)) return;
+    overdue_.Cancel();
     call_.Finish(std::move(status));
   }
-  void Refuse(grpc::Code code, std::string why) {
-    ++server_.counts_.streams_refused;
-    kLog.Warn("stream of " + proxy_.identity.ToString() + " refused: " + why);
-    Finish({.code = code, .message = std::move(why), .details = {}});
-  }
-  void NoteAnswer(Type& type);
-  void PushType(Type& type);
+  void Refuse(grpc::Code code, std::string why);
+  void Count(const xds::DeltaRequest& request, DeltaSession::Reply reply);
+  void Send(xds::DeltaResponse response);
+  void Settle();
   void Overdue();
-  ClientStatus::Type StatusOf(const Type& type) const;
 
   AdsServer& server_;
   grpc::ServerCall& call_;
-  Proxy proxy_;
-  WallTime connected_at_;
-  bool has_node_ = false;
+  const identity::SpiffeId identity_;
+  const WallTime connected_at_;
+  std::optional<Proxy> proxy_;  // once the first request was read
   bool over_ = false;
   bool orphaned_ = false;
-  std::map<std::string, Type, std::less<>> types_;
+  DeltaSession session_;
+  std::optional<MonotonicTime> changed_at_;  // of the oldest change that the client has not acknowledged
   io::Timer overdue_;
 };
 
@@ -103,88 +93,84 @@ void AdsServer::Stream::OnMessage(std::string message) {
   if (over_) return;
   const auto request = xds::DecodeDeltaRequest(message);
   if (!request) return Refuse(grpc::Code::kInvalidArgument, request.error().detail);
-  if (request->node && !has_node_) {
-    proxy_.node = *request->node;
-    if (std::string problem = NodeProblem(proxy_.node, proxy_.identity); !problem.empty()) return Refuse(grpc::Code::kPermissionDenied, std::move(problem));
-    has_node_ = true;
-    kLog.Info("connected: " + proxy_.node.id + " as " + proxy_.identity.ToString());
+  if (!proxy_) {
+    if (!request->node) return Refuse(grpc::Code::kInvalidArgument, "the first request of a stream must carry the node");
+    auto proxy = ReadProxy(*request->node, identity_);
+    if (!proxy) return Refuse(proxy.error().code, std::move(proxy.error().message));
+    proxy_ = std::move(*proxy);
+    kLog.Info("connected: " + proxy_->node.id + " as " + identity_.ToString());
   }
-  if (!has_node_) return Refuse(grpc::Code::kInvalidArgument, "the first request of a stream must carry the node");
-  if (!server_.provider_.Serves(request->type_url)) return Refuse(grpc::Code::kInvalidArgument, "type " + request->type_url + " is not served");
-  Type& type = types_.try_emplace(request->type_url, request->type_url).first->second;
-  if (type.subscription.names().size() + request->subscribe.size() > server_.options_.max_names)
-    return Refuse(grpc::Code::kResourceExhausted, "more than " + std::to_string(server_.options_.max_names) + " names of " + request->type_url);
-  const bool awaited = type.subscription.awaiting_answer();
-  type.subscription.Apply(*request);
-  if (awaited && !type.subscription.awaiting_answer()) NoteAnswer(type);
-  PushType(type);
+  if (!server_.provider_.Serves(request->type_url)) {
+    return Refuse(grpc::Code::kInvalidArgument, "type " + request->type_url + " is not served");
+  }
+  const auto reply = session_.OnRequest(*request);
+  if (!reply) return Refuse(grpc::Code::kResourceExhausted, reply.error().detail);
+  Count(*request, *reply);
+  Push();
+  Settle();
 }
 
-void AdsServer::Stream::NoteAnswer(Type& type) {
-  type.last_answered = server_.loop_.clock().Wall();
-  if (!type.subscription.last_error().empty()) {
-    ++server_.counts_.rejections[type.subscription.type_url()];
-    kLog.Warn(ProxyNameOf(proxy_.node.id) + " rejected " + std::string(xds::type_url::MessageName(type.subscription.type_url())) + ": " + type.subscription.last_error());
-  }
-  if (server_.on_answer_) server_.on_answer_(StatusOf(type), server_.loop_.Now() - type.sent_at);
-  if (std::none_of(types_.begin(), types_.end(), [](const auto& t) { return t.second.subscription.awaiting_answer(); })) overdue_.Cancel();
+void AdsServer::Stream::Refuse(grpc::Code code, std::string why) {
+  server_.metrics_.Add("pilot_xds_streams_refused");
+  kLog.Warn("stream of " + identity_.ToString() + " from " + call_.context().remote.ToString() + " ended: " + why);
+  Finish({.code = code, .message = std::move(why), .details = {}});
 }
 
-void AdsServer::Stream::PushType(Type& type) {
+void AdsServer::Stream::Count(const xds::DeltaRequest& request, DeltaSession::Reply reply) {
+  if (reply == DeltaSession::Reply::kExpiredNonce) server_.metrics_.Add("pilot_xds_expired_nonce", {{"type", TypeLabel(request.type_url)}});
+  if (reply != DeltaSession::Reply::kNack) return;
+  server_.metrics_.Add("pilot_total_xds_rejects", {{"type", TypeLabel(request.type_url)}});
+  kLog.Warn(proxy_->Key() + " rejected " + std::string(xds::type_url::MessageName(request.type_url)) + ": " + *request.error);
+}
+
+void AdsServer::Stream::Push() {
+  if (over_ || !proxy_ || !server_.ready_) return;
   // A client that does not read gets nothing more until it does; then it gets the newest state.
-  if (over_ || call_.above_high_watermark()) return;
-  auto response = type.subscription.Next(proxy_, server_.provider_);
-  if (!response) return;
-  response->control_plane = server_.options_.identifier;
-  type.last_sent = server_.loop_.clock().Wall();
-  type.sent_at = server_.loop_.Now();
-  ++server_.counts_.pushes[response->type_url];
-  call_.Send(xds::EncodeDeltaResponse(*response));
-  if (!overdue_.armed()) overdue_.Start(server_.loop_.timers(), server_.options_.answer_timeout);
+  if (!call_.above_high_watermark()) {
+    const MonotonicTime begun = server_.loop_.clock().Now();
+    for (xds::DeltaResponse& response : session_.Take(server_.provider_, *proxy_)) Send(std::move(response));
+    server_.metrics_.Observe("pilot_xds_push_time", {}, Seconds(server_.loop_.clock().Now() - begun));
+  }
+  if (call_.above_high_watermark() || session_.has_unacknowledged()) {
+    if (!overdue_.armed()) overdue_.Start(server_.loop_.timers(), server_.options_.answer_timeout);
+  }
+}
+
+void AdsServer::Stream::Send(xds::DeltaResponse response) {
+  const std::string type = TypeLabel(response.type_url);
+  response.control_plane = server_.options_.identifier;
+  const std::string bytes = xds::EncodeDeltaResponse(response);
+  server_.metrics_.Add("pilot_xds_pushes", {{"type", type}});
+  server_.metrics_.Add("pilot_xds_resources_sent", {{"type", type}}, static_cast<double>(response.resources.size()));
+  server_.metrics_.Observe("pilot_xds_config_size_bytes", {{"type", type}}, static_cast<double>(bytes.size()));
+  call_.Send(bytes);
+}
+
+// Everything that was sent is answered: the proxy runs the configuration of now.
+void AdsServer::Stream::Settle() {
+  if (over_ || session_.has_unacknowledged()) return;
+  overdue_.Cancel();
+  if (!changed_at_ || !server_.ready_) return;
+  server_.metrics_.Observe("pilot_proxy_convergence_time", {}, Seconds(server_.loop_.Now() - *changed_at_));
+  changed_at_.reset();
 }
 
 void AdsServer::Stream::Overdue() {
-  kLog.Warn(ProxyNameOf(proxy_.node.id) + " did not answer for " + FormatDuration(server_.options_.answer_timeout) + "; dropped, it will resynchronise");
-  Finish({.code = grpc::Code::kUnavailable, .message = "no answer to a response; connect again", .details = {}});
+  server_.metrics_.Add("pilot_xds_write_timeout");
+  Refuse(grpc::Code::kUnavailable, "no answer for " + FormatDuration(server_.options_.answer_timeout) + "; connect again");
 }
 
-ClientStatus::Type AdsServer::Stream::StatusOf(const Type& type) const {
-  const Subscription& s = type.subscription;
-  return {.type_url = s.type_url(),
-          .synced = !s.awaiting_answer() && s.last_error().empty(),
-          .stale = s.awaiting_answer(),
-          .error = s.last_error(),
-          .sent = s.sent(),
-          .resources_sent = s.resources_sent(),
-          .rejections = s.rejections(),
-          .resources = s.held().size(),
-          .last_sent = type.last_sent,
-          .last_answered = type.last_answered};
-}
-
-ClientStatus AdsServer::Stream::status() const {
-  ClientStatus out{.proxy = ProxyNameOf(proxy_.node.id),
-                   .node_id = proxy_.node.id,
-                   .identity = proxy_.identity.ToString(),
-                   .version = proxy_.node.user_agent_version,
-                   .remote = call_.context().remote.ToString(),
-                   .connected_at = connected_at_,
-                   .types = {}};
-  for (const auto& [url, type] : types_) out.types.push_back(StatusOf(type));
-  return out;
-}
-
-AdsServer::AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens, AdsOptions options)
-    : loop_(loop), provider_(provider), tokens_(tokens), options_(std::move(options)) {
+AdsServer::AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens, Metrics& metrics,
+                     AdsOptions options)
+    : loop_(loop), provider_(provider), tokens_(tokens), metrics_(metrics), options_(std::move(options)) {
   server.AddStreaming(xds::kDeltaAdsMethod, [this](grpc::ServerCall& call) -> std::unique_ptr<grpc::CallHandler> {
     auto caller = ca::Authenticate(call.context(), tokens_, options_.trust_domain);
     if (!caller) {
-      ++counts_.streams_refused;
+      metrics_.Add("pilot_xds_streams_refused");
       kLog.Warn("stream from " + call.context().remote.ToString() + " refused: " + caller.error().message);
       call.Finish(caller.error());
       return nullptr;
     }
-    ++counts_.streams_opened;
     return std::make_unique<Stream>(*this, call, std::move(*caller));
   });
 }
@@ -193,21 +179,47 @@ AdsServer::~AdsServer() {
   for (Stream* stream : streams_) stream->Orphan();
 }
 
-void AdsServer::ConfigChanged() {
+void AdsServer::Ready() {
+  if (std::exchange(ready_, true)) return;
+  to_push_ = streams_;
+  PlanPush();
+}
+
+void AdsServer::ConfigChanged(const Touches& touches) {
+  for (Stream* stream : streams_) stream->ConfigChanged(touches);
+  to_push_ = streams_;
+  PlanPush();
+}
+
+void AdsServer::PlanPush() {
   if (std::exchange(push_planned_, true)) return;
   loop_.Defer([this, alive = std::weak_ptr<bool>(alive_)] {
     if (alive.expired()) return;
     push_planned_ = false;
-    const std::vector<Stream*> streams = streams_;  // a push may end a stream
-    for (Stream* stream : streams)
-      if (std::find(streams_.begin(), streams_.end(), stream) != streams_.end()) stream->Push();
+    PushSome();
   });
+}
+
+void AdsServer::PushSome() {
+  for (std::size_t i = 0; i < kPushesARound && !to_push_.empty(); ++i) {
+    Stream* const stream = to_push_.back();
+    to_push_.pop_back();
+    stream->Push();
+  }
+  if (!to_push_.empty()) PlanPush();
 }
 
 std::vector<ClientStatus> AdsServer::clients() const {
   std::vector<ClientStatus> out;
-  for (const Stream* stream : streams_) out.push_back(stream->status());
+  for (const Stream* stream : streams_)
+    if (stream->proxy()) out.push_back(stream->status());
   return out;
+}
+
+const Proxy* AdsServer::FindClient(std::string_view key) const {
+  for (const Stream* stream : streams_)
+    if (stream->proxy() && stream->proxy()->Key() == key) return &*stream->proxy();
+  return nullptr;
 }
 
 }  // namespace plait::control::serve

@@ -7,67 +7,62 @@
 #include <vector>
 
 #include "control/ca/authenticate.h"
-#include "control/serve/subscription.h"
+#include "control/serve/delta_session.h"
+#include "control/serve/metrics.h"
 #include "core/grpc/server.h"
 
 namespace plait::control::serve {
 
 struct AdsOptions {
   std::string trust_domain = "cluster.local";
-  std::string identifier = "plaitd";              // control_plane.identifier
-  Duration answer_timeout = std::chrono::seconds(60);  // a client that does not answer for so long is dropped
-  std::size_t max_names = 50'000;                 // a type; more: the stream is refused
+  std::string identifier = "plaitd";                   // control_plane.identifier
+  Duration answer_timeout = std::chrono::seconds(60);  // a client that takes or answers nothing for so long is dropped
 };
 
 // One connected proxy, for /debug/syncz and `plait ps`.
 struct ClientStatus {
-  std::string proxy;            // "<pod>.<namespace>"
-  std::string node_id;
-  std::string identity;
-  std::string version;          // of the proxy
+  const Proxy* proxy = nullptr;  // valid until the loop goes on
   std::string remote;
   WallTime connected_at{};
-  struct Type {
-    std::string type_url;
-    bool synced = true;         // nothing is on its way and the last answer was an ACK
-    bool stale = false;         // a response waits for its answer
-    std::string error;          // of the last NACK
-    std::uint64_t sent = 0, resources_sent = 0, rejections = 0;
-    std::size_t resources = 0;
-    WallTime last_sent{}, last_answered{};
-  };
-  std::vector<Type> types;
-};
-
-struct AdsCounts {
-  std::uint64_t streams_opened = 0, streams_refused = 0;
-  std::map<std::string, std::uint64_t> pushes;      // by type
-  std::map<std::string, std::uint64_t> rejections;  // by type
+  std::map<std::string, SentStatus> types;
 };
 
 class AdsServer {
  public:
-  // Registers the ADS method. All references outlive the server and its streams.
-  AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens, AdsOptions options);
+  // Registers the ADS method. All references outlive the server. Streams that are open when it goes end;
+  // the gRPC server must take no new ones afterwards.
+  AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens, Metrics& metrics,
+            AdsOptions options);
   ~AdsServer();
+  AdsServer(const AdsServer&) = delete;
+  AdsServer& operator=(const AdsServer&) = delete;
 
-  // The configuration changed: every stream is brought up to date at the end of this round.
-  void ConfigChanged();
+  // Streams get no answer before this was called once: a proxy that connects while the configuration is still being
+  // read must not be told that nothing exists.
+  void Ready();
+  // The configuration changed: every stream is brought up to date, some a round. `touches` (may be empty: all) says
+  // for which types and proxies the answers may differ.
+  using Touches = std::function<bool(std::string_view type_url, const Proxy& proxy)>;
+  void ConfigChanged(const Touches& touches = {});
+
   std::vector<ClientStatus> clients() const;
-  const AdsCounts& counts() const noexcept { return counts_; }
-  // Called when a response left or was answered (for `pilot_proxy_convergence_time` and tests); may be empty.
-  void OnAnswer(std::function<void(const ClientStatus::Type&, Duration)> observer) { on_answer_ = std::move(observer); }
+  // What the client with this node key ("<pod>.<namespace>") was sent; null when it is not connected.
+  const Proxy* FindClient(std::string_view key) const;
 
  private:
   class Stream;
+  void PlanPush();
+  void PushSome();
+
   io::Loop& loop_;
   ResourceProvider& provider_;
   const ca::TokenTable& tokens_;
+  Metrics& metrics_;
   const AdsOptions options_;
+  bool ready_ = false;
   bool push_planned_ = false;
-  AdsCounts counts_;
-  std::function<void(const ClientStatus::Type&, Duration)> on_answer_;
   std::vector<Stream*> streams_;
+  std::vector<Stream*> to_push_;  // in the order of their connections; those at the back come next
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -1,0 +1,260 @@
+#include "control/serve/delta_session.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "control/serve/fake_provider.h"
+#include "core/xds/type_url.h"
+
+namespace plait::control::serve {
+namespace {
+
+using namespace xds::type_url;  // NOLINT: the names of types
+using Names = std::vector<std::string>;
+
+// A client that acknowledges when it is told to.
+struct Client {
+  std::vector<xds::DeltaResponse> Send(xds::DeltaRequest request) {
+    EXPECT_TRUE(session.OnRequest(request));
+    return Take();
+  }
+  std::vector<xds::DeltaResponse> Take() { return session.Take(provider, proxy); }
+  std::vector<xds::DeltaResponse> Subscribe(std::string_view type, Names names, std::map<std::string, std::string> has = {}) {
+    return Send({.type_url = std::string(type), .subscribe = std::move(names), .initial_versions = std::move(has)});
+  }
+  std::vector<xds::DeltaResponse> Ack(const xds::DeltaResponse& response) {
+    return Send({.type_url = response.type_url, .response_nonce = response.nonce});
+  }
+  // Acknowledges until nothing more comes; everything that came.
+  std::vector<xds::DeltaResponse> Settle(std::vector<xds::DeltaResponse> responses) {
+    for (std::size_t i = 0; i < responses.size(); ++i) {
+      auto more = Ack(xds::DeltaResponse(responses[i]));
+      responses.insert(responses.end(), more.begin(), more.end());
+    }
+    return responses;
+  }
+  std::vector<xds::DeltaResponse> Change() {
+    session.OnConfigChanged([](std::string_view) { return true; });
+    return Take();
+  }
+
+  FakeProvider provider;
+  Proxy proxy;
+  DeltaSession session;
+};
+
+Names NamesOf(const xds::DeltaResponse& response) {
+  Names names;
+  for (const auto& resource : response.resources) names.push_back(resource.name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(DeltaSession, AFirstRequestWithoutNamesIsAWildcard) {
+  Client client;
+  client.provider.Set(kListener, "virtualInbound", "1");
+  client.provider.Set(kListener, "virtualOutbound", "1");
+  const auto responses = client.Subscribe(kListener, {});
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(NamesOf(responses[0]), (Names{"virtualInbound", "virtualOutbound"}));
+  EXPECT_TRUE(client.Ack(responses[0]).empty());
+  EXPECT_TRUE(client.session.status().at(std::string(kListener)).synced());
+}
+
+TEST(DeltaSession, AWildcardOfNothingIsAnswered) {
+  Client client;
+  const auto responses = client.Subscribe(kCluster, {"*"});
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_TRUE(responses[0].resources.empty());
+  EXPECT_TRUE(client.Settle(responses).size() == 1U);
+}
+
+TEST(DeltaSession, NamesAloneAreNoWildcardAndEachIsAnswered) {
+  Client client;
+  client.provider.Set(kCluster, "a", "1");
+  client.provider.Set(kCluster, "b", "1");
+  const auto responses = client.Subscribe(kCluster, {"a", "nothing"});
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(NamesOf(responses[0]), Names{"a"});
+  EXPECT_EQ(responses[0].removed, Names{"nothing"});
+}
+
+TEST(DeltaSession, SendsOnlyWhatChanged) {
+  Client client;
+  client.provider.Set(kRoute, "80", "1");
+  client.provider.Set(kRoute, "9080", "1");
+  client.Settle(client.Subscribe(kRoute, {"80", "9080"}));
+  client.provider.Set(kRoute, "9080", "2");
+  const auto responses = client.Settle(client.Change());
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(NamesOf(responses[0]), Names{"9080"});
+  EXPECT_TRUE(client.Change().empty());
+}
+
+TEST(DeltaSession, ANameThatComesToExistIsSentAndOneThatEndsIsRemoved) {
+  Client client;
+  client.Settle(client.Subscribe(kRoute, {"80"}));
+  EXPECT_TRUE(client.Change().empty());  // told once that it does not exist
+  client.provider.Set(kRoute, "80", "1");
+  auto responses = client.Settle(client.Change());
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(NamesOf(responses[0]), Names{"80"});
+  client.provider.Remove(kRoute, "80");
+  responses = client.Settle(client.Change());
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(responses[0].removed, Names{"80"});
+}
+
+TEST(DeltaSession, AReconnectingClientGetsOnlyTheDifference) {
+  Client client;
+  client.provider.Set(kAddress, "same", "1");
+  client.provider.Set(kAddress, "other", "2");
+  client.provider.Set(kAddress, "new", "1");
+  const auto responses = client.Subscribe(kAddress, {"*"}, {{"same", "1"}, {"other", "1"}, {"gone", "1"}});
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(NamesOf(responses[0]), (Names{"new", "other"}));
+  EXPECT_EQ(responses[0].removed, Names{"gone"});
+}
+
+TEST(DeltaSession, AReconnectingClientOfNamesGetsOnlyTheDifference) {
+  Client client;
+  client.provider.Set(kCluster, "same", "1");
+  const auto responses = client.Subscribe(kCluster, {"same", "gone"}, {{"same", "1"}, {"gone", "1"}});
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_TRUE(responses[0].resources.empty());
+  EXPECT_EQ(responses[0].removed, Names{"gone"});
+}
+
+TEST(DeltaSession, ANameAskedForAgainIsSentAgain) {
+  Client client;
+  client.provider.Set(kAddress, "uid", "1", {"net/10.0.0.1", "net/fd00::1"});
+  client.Settle(client.Subscribe(kAddress, {"net/10.0.0.1"}));
+  client.Send({.type_url = std::string(kAddress), .unsubscribe = {"net/10.0.0.1"}});
+  for (const std::string name : {"net/10.0.0.1", "net/fd00::1"}) {
+    const auto responses = client.Settle(client.Subscribe(kAddress, {name}));
+    ASSERT_EQ(responses.size(), 1U) << name;
+    EXPECT_EQ(NamesOf(responses[0]), Names{"uid"});
+  }
+}
+
+TEST(DeltaSession, AnAliasThatPassesToAnotherResourceRemovesTheFirst) {
+  Client client;
+  client.provider.Set(kAddress, "pod-a", "1", {"net/10.0.0.1"});
+  client.Settle(client.Subscribe(kAddress, {"net/10.0.0.1"}));
+  client.provider.Remove(kAddress, "pod-a");
+  client.provider.Set(kAddress, "pod-b", "1", {"net/10.0.0.1"});
+  const auto responses = client.Settle(client.Change());
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(NamesOf(responses[0]), Names{"pod-b"});
+  EXPECT_EQ(responses[0].removed, Names{"pod-a"});
+}
+
+TEST(DeltaSession, ANameBesideTheWildcardThatDoesNotExistIsAnswered) {
+  Client client;
+  client.provider.Set(kAddress, "uid", "1", {"net/10.0.0.1"});
+  client.Settle(client.Subscribe(kAddress, {"*"}));
+  auto responses = client.Settle(client.Subscribe(kAddress, {"net/192.0.2.1"}));
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(responses[0].removed, Names{"net/192.0.2.1"});
+  client.provider.Set(kAddress, "late", "1", {"net/192.0.2.1"});
+  responses = client.Settle(client.Change());
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(NamesOf(responses[0]), Names{"late"});
+}
+
+TEST(DeltaSession, ChangesWaitForTheAcknowledgementAndAreThenSentOnce) {
+  Client client;
+  client.provider.Set(kRoute, "80", "1");
+  const auto first = client.Subscribe(kRoute, {"80"});
+  client.provider.Set(kRoute, "80", "2");
+  EXPECT_TRUE(client.Change().empty());
+  client.provider.Set(kRoute, "80", "3");
+  EXPECT_TRUE(client.Change().empty());
+  const auto second = client.Ack(first.at(0));
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second[0].resources.at(0).version, "3");
+  EXPECT_TRUE(client.Ack(second[0]).empty());
+}
+
+TEST(DeltaSession, AnswersDoNotWaitForAnAcknowledgement) {
+  Client client;
+  client.provider.Set(kAddress, "a", "1");
+  client.provider.Set(kAddress, "b", "1");
+  EXPECT_EQ(client.Subscribe(kAddress, {"a"}).size(), 1U);
+  EXPECT_EQ(client.Subscribe(kAddress, {"b"}).size(), 1U);
+}
+
+TEST(DeltaSession, TooManyUnacknowledgedAnswersWait) {
+  Client client;
+  std::vector<xds::DeltaResponse> sent;
+  for (std::size_t i = 0; i <= DeltaSession::kMaxUnacknowledged; ++i)
+    for (auto& response : client.Subscribe(kAddress, {"name-" + std::to_string(i)})) sent.push_back(response);
+  EXPECT_EQ(sent.size(), DeltaSession::kMaxUnacknowledged);
+  EXPECT_EQ(client.Ack(sent[0]).size(), 1U);
+}
+
+TEST(DeltaSession, ARejectionIsKeptForPeopleAndNotSentAgain) {
+  Client client;
+  client.provider.Set(kRoute, "80", "bad");
+  const auto responses = client.Subscribe(kRoute, {"80"});
+  const auto reply = client.session.OnRequest(
+      {.type_url = std::string(kRoute), .response_nonce = responses.at(0).nonce, .error = "route 80: no such field"});
+  EXPECT_EQ(*reply, DeltaSession::Reply::kNack);
+  EXPECT_TRUE(client.Take().empty());
+  EXPECT_TRUE(client.Change().empty());
+  const SentStatus status = client.session.status().at(std::string(kRoute));
+  EXPECT_EQ(status.last_error, "route 80: no such field");
+  EXPECT_FALSE(status.synced());
+  client.provider.Set(kRoute, "80", "good");
+  client.Settle(client.Change());
+  EXPECT_TRUE(client.session.status().at(std::string(kRoute)).synced());
+}
+
+TEST(DeltaSession, NewThingsGoOutBeforeWhatNamesThem) {
+  Client client;
+  for (const auto type : {kRoute, kListener, kCluster}) client.Settle(client.Subscribe(type, {"*"}));
+  for (const auto type : {kRoute, kListener, kCluster}) client.provider.Set(type, "x", "1");
+  Names order;
+  for (const auto& response : client.Change()) order.push_back(response.type_url);
+  EXPECT_EQ(order, (Names{std::string(kCluster), std::string(kListener), std::string(kRoute)}));
+}
+
+TEST(DeltaSession, AClusterIsRemovedAfterTheRouteThatUsedItWasChanged) {
+  Client client;
+  client.provider.Set(kCluster, "old", "1");
+  client.provider.Set(kRoute, "80", "to old");
+  client.Settle(client.Subscribe(kCluster, {"*"}));
+  client.Settle(client.Subscribe(kRoute, {"80"}));
+  client.provider.Remove(kCluster, "old");
+  client.provider.Set(kCluster, "new", "1");
+  client.provider.Set(kRoute, "80", "to new");
+  const auto first = client.Change();
+  ASSERT_EQ(first.size(), 2U);
+  EXPECT_TRUE(first[0].removed.empty());
+  EXPECT_TRUE(client.Ack(first[0]).empty());   // the cluster is taken, the route is not yet
+  const auto second = client.Ack(first[1]);
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second[0].removed, Names{"old"});
+}
+
+TEST(DeltaSession, ALargeAnswerIsCutIntoResponses) {
+  Client client;
+  for (int i = 0; i < 3; ++i)
+    client.provider.Set(kAddress, std::to_string(i), "1", {}, std::string(DeltaSession::kResponseBytes, 'x'));
+  EXPECT_EQ(client.Subscribe(kAddress, {"*"}).size(), 3U);
+}
+
+TEST(DeltaSession, RefusesTooManyNamesAndTypes) {
+  DeltaSession session;
+  xds::DeltaRequest request{.type_url = "t"};
+  for (std::size_t i = 0; i < DeltaSession::kMaxNames; ++i) request.subscribe.push_back(std::to_string(i));
+  EXPECT_TRUE(session.OnRequest(request));
+  EXPECT_EQ(session.OnRequest({.type_url = "t", .subscribe = {"one more"}}).error().code, Errc::kLimit);
+  DeltaSession other;
+  for (std::size_t i = 0; i < DeltaSession::kMaxTypes; ++i) EXPECT_TRUE(other.OnRequest({.type_url = std::to_string(i)}));
+  EXPECT_FALSE(other.OnRequest({.type_url = "one more"}));
+}
+
+}  // namespace
+}  // namespace plait::control::serve
