@@ -1,0 +1,240 @@
+#include "proxy/admin/pages.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+
+#include "proxy/admin/json.h"
+
+namespace plait::proxy::admin {
+namespace {
+
+std::string_view HealthName(xds::HealthStatus health) noexcept {
+  switch (health) {
+    case xds::HealthStatus::kUnknown: return "UNKNOWN";
+    case xds::HealthStatus::kHealthy: return "HEALTHY";
+    case xds::HealthStatus::kUnhealthy: return "UNHEALTHY";
+    case xds::HealthStatus::kDraining: return "DRAINING";
+    case xds::HealthStatus::kTimeout: return "TIMEOUT";
+    case xds::HealthStatus::kDegraded: return "DEGRADED";
+  }
+  return "UNKNOWN";
+}
+
+// "healthy", or Envoy's flags: /failed_outlier_check/failed_eds_health
+std::string HealthFlags(const cluster::Host& host) {
+  std::string flags;
+  if (host.ejected()) flags += "/failed_outlier_check";
+  if (!host.usable() && !host.ejected()) flags += "/failed_eds_health";
+  if (host.degraded()) flags += "/degraded_eds_health";
+  return flags.empty() ? "healthy" : flags;
+}
+
+void WriteAddress(Json& json, const io::SocketAddress& address) {
+  json.Open('{');
+  if (address.is_unix()) {
+    json.Key("pipe").Open('{').Key("path").Text(address.unix_path).Close('}');
+  } else {
+    json.Key("socket_address").Open('{').Key("address").Text(address.ip.ToString()).Key("port_value").Number(address.port.value).Close('}');
+  }
+  json.Close('}');
+}
+
+struct NamedStat {
+  std::string_view name;
+  std::uint64_t value;
+  bool gauge;
+};
+std::vector<NamedStat> StatsOf(const cluster::HostStats& stats) {
+  const auto get = [](const auto& atomic) { return std::uint64_t{atomic.load(std::memory_order_relaxed)}; };
+  return {{"cx_active", get(stats.cx_active), true},   {"cx_connect_fail", get(stats.cx_connect_fail), false},
+          {"cx_total", get(stats.cx_total), false},    {"rq_active", get(stats.rq_active), true},
+          {"rq_error", get(stats.rq_error), false},    {"rq_success", get(stats.rq_success), false},
+          {"rq_timeout", get(stats.rq_timeout), false}, {"rq_total", get(stats.rq_total), false}};
+}
+
+void WriteHost(Json& json, const cluster::Host& host, std::size_t priority) {
+  json.Open('{').Key("address");
+  WriteAddress(json, host.address());
+  json.Key("stats").Open('[');
+  for (const NamedStat& stat : StatsOf(host.stats())) {
+    json.Open('{');
+    if (stat.gauge) json.Key("type").Text("GAUGE");
+    json.Key("name").Text(stat.name);
+    if (stat.value != 0) json.Key("value").Text(stat.value);
+    json.Close('}');
+  }
+  json.Close(']').Key("health_status").Open('{').Key("eds_health_status").Text(HealthName(host.health()));
+  if (host.ejected()) json.Key("failed_outlier_check").Bool(true);
+  json.Close('}').Key("weight").Number(host.weight());
+  if (!host.facts().hostname.empty()) json.Key("hostname").Text(host.facts().hostname);
+  if (priority > 0) json.Key("priority").Number(priority);
+  const xds::Locality& locality = host.facts().locality;
+  json.Key("locality").Open('{');
+  if (!locality.region.empty()) json.Key("region").Text(locality.region);
+  if (!locality.zone.empty()) json.Key("zone").Text(locality.zone);
+  if (!locality.sub_zone.empty()) json.Key("sub_zone").Text(locality.sub_zone);
+  json.Close('}').Close('}');
+}
+
+void WriteBreakers(Json& json, std::string_view priority, const cluster::ClusterLimits& limits) {
+  json.Open('{');
+  if (!priority.empty()) json.Key("priority").Text(priority);
+  json.Key("max_connections").Number(limits.connections.most());
+  json.Key("max_pending_requests").Number(limits.pending.most());
+  json.Key("max_requests").Number(limits.requests.most());
+  json.Key("max_retries").Number(limits.retries_most()).Close('}');
+}
+
+void WriteCertificates(Json& json, const std::vector<CertificateInfo>& certificates, WallTime now) {
+  json.Open('[');
+  for (const CertificateInfo& one : certificates) {
+    json.Open('{').Key("path").Text(one.path).Key("serial_number").Text(one.serial_number);
+    json.Key("subject_alt_names").Open('[');
+    for (const std::string& uri : one.uri_sans) json.Open('{').Key("uri").Text(uri).Close('}');
+    for (const std::string& dns : one.dns_sans) json.Open('{').Key("dns").Text(dns).Close('}');
+    const auto days = std::chrono::duration_cast<std::chrono::days>(one.expires - now).count();
+    json.Close(']').Key("days_until_expiration").Text(static_cast<std::uint64_t>(std::max<std::int64_t>(days, 0)));
+    json.Key("valid_from").Text(FormatRfc3339(one.valid_from)).Key("expiration_time").Text(FormatRfc3339(one.expires)).Close('}');
+  }
+  json.Close(']');
+}
+
+std::string Seconds(Duration value) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(value).count()) + "s";
+}
+
+}  // namespace
+
+std::string_view StateName(ServerState state) noexcept {
+  switch (state) {
+    case ServerState::kLive: return "LIVE";
+    case ServerState::kDraining: return "DRAINING";
+    case ServerState::kPreInitializing: return "PRE_INITIALIZING";
+    case ServerState::kInitializing: return "INITIALIZING";
+  }
+  return "INITIALIZING";
+}
+
+std::string ServerInfoJson(const ServerInfo& info) {
+  Json json;
+  json.Open('{').Key("version").Text(info.version).Key("state").Text(StateName(info.state));
+  json.Key("hot_restart_version").Text(info.hot_restart_version);
+  json.Key("command_line_options").Open('{').Key("concurrency").Number(info.concurrency);
+  json.Key("config_path").Text(info.config_path).Key("mode").Text(info.mode).Key("log_level").Text(info.log_level);
+  json.Key("service_cluster").Text(info.service_cluster).Key("service_node").Text(info.service_node).Close('}');
+  json.Key("node").Raw(info.node_json.empty() ? "{}" : info.node_json);
+  json.Key("uptime_current_epoch").Text(Seconds(info.uptime)).Key("uptime_all_epochs").Text(Seconds(info.uptime)).Close('}');
+  return json.Take() + "\n";
+}
+
+std::string ClustersText(const std::vector<cluster::ClusterPtr>& clusters) {
+  std::string out;
+  for (const cluster::ClusterPtr& one : clusters) {
+    const std::string& name = one->name();
+    const auto line = [&](std::string_view key, std::string_view value) {
+      out.append(name).append("::").append(key).append("::").append(value).append("\n");
+    };
+    line("observability_name", one->config->alt_stat_name.empty() ? name : one->config->alt_stat_name);
+    for (int priority = 0; priority < 2; ++priority) {
+      const std::string prefix = priority == 0 ? "default_priority::" : "high_priority::";
+      const cluster::ClusterLimits& limits = one->state->limits[static_cast<std::size_t>(priority)];
+      line(prefix + "max_connections", std::to_string(limits.connections.most()));
+      line(prefix + "max_pending_requests", std::to_string(limits.pending.most()));
+      line(prefix + "max_requests", std::to_string(limits.requests.most()));
+      line(prefix + "max_retries", std::to_string(limits.retries_most()));
+    }
+    if (!one->config->eds_service_name.empty()) line("eds_service_name", one->config->eds_service_name);
+    for (std::size_t priority = 0; priority < one->priorities.size(); ++priority) {
+      for (const cluster::HostPtr& host : one->priorities[priority].all) {
+        const std::string prefix = host->address().ToString() + "::";
+        for (const NamedStat& stat : StatsOf(host->stats())) line(prefix + std::string(stat.name), std::to_string(stat.value));
+        line(prefix + "hostname", host->facts().hostname);
+        line(prefix + "health_flags", HealthFlags(*host));
+        line(prefix + "weight", std::to_string(host->weight()));
+        line(prefix + "region", host->facts().locality.region);
+        line(prefix + "zone", host->facts().locality.zone);
+        line(prefix + "sub_zone", host->facts().locality.sub_zone);
+        line(prefix + "canary", "false");
+        line(prefix + "priority", std::to_string(priority));
+        line(prefix + "success_rate", "-1");
+        line(prefix + "local_origin_success_rate", "-1");
+      }
+    }
+  }
+  return out;
+}
+
+std::string ClustersJson(const std::vector<cluster::ClusterPtr>& clusters) {
+  Json json;
+  json.Open('{').Key("cluster_statuses").Open('[');
+  for (const cluster::ClusterPtr& one : clusters) {
+    const std::string& name = one->name();
+    json.Open('{').Key("name").Text(name).Key("host_statuses").Open('[');
+    for (std::size_t priority = 0; priority < one->priorities.size(); ++priority) {
+      for (const cluster::HostPtr& host : one->priorities[priority].all) WriteHost(json, *host, priority);
+    }
+    json.Close(']').Key("circuit_breakers").Open('{').Key("thresholds").Open('[');
+    WriteBreakers(json, "", one->state->limits[0]);
+    WriteBreakers(json, "HIGH", one->state->limits[1]);
+    json.Close(']').Close('}');
+    json.Key("observability_name").Text(one->config->alt_stat_name.empty() ? name : one->config->alt_stat_name);
+    if (!one->config->eds_service_name.empty()) json.Key("eds_service_name").Text(one->config->eds_service_name);
+    json.Close('}');
+  }
+  json.Close(']').Close('}');
+  return json.Take() + "\n";
+}
+
+std::string ListenersText(const std::vector<ListenerInfo>& listeners) {
+  std::string out;
+  for (const ListenerInfo& listener : listeners) {
+    for (const io::SocketAddress& address : listener.addresses) out += listener.name + "::" + address.ToString() + "\n";
+  }
+  return out;
+}
+
+std::string ListenersJson(const std::vector<ListenerInfo>& listeners) {
+  Json json;
+  json.Open('{').Key("listener_statuses").Open('[');
+  for (const ListenerInfo& listener : listeners) {
+    json.Open('{').Key("name").Text(listener.name);
+    if (!listener.addresses.empty()) {
+      json.Key("local_address");
+      WriteAddress(json, listener.addresses[0]);
+    }
+    if (listener.addresses.size() > 1) {
+      json.Key("additional_local_addresses").Open('[');
+      for (std::size_t i = 1; i < listener.addresses.size(); ++i) WriteAddress(json, listener.addresses[i]);
+      json.Close(']');
+    }
+    json.Close('}');
+  }
+  json.Close(']').Close('}');
+  return json.Take() + "\n";
+}
+
+std::string CertificatesJson(const std::vector<CertificateEntry>& certificates, WallTime now) {
+  Json json;
+  json.Open('{').Key("certificates").Open('[');
+  for (const CertificateEntry& entry : certificates) {
+    json.Open('{').Key("ca_cert");
+    WriteCertificates(json, entry.ca, now);
+    json.Key("cert_chain");
+    WriteCertificates(json, entry.chain, now);
+    json.Close('}');
+  }
+  json.Close(']').Close('}');
+  return json.Take() + "\n";
+}
+
+std::string MemoryJson() {
+  const struct mallinfo2 info = mallinfo2();
+  Json json;
+  json.Open('{').Key("allocated").Text(info.uordblks + info.hblkhd).Key("heap_size").Text(info.arena + info.hblkhd);
+  json.Key("pageheap_unmapped").Text(std::uint64_t{0}).Key("pageheap_free").Text(std::uint64_t{info.keepcost});
+  json.Key("total_thread_cache").Text(std::uint64_t{0}).Key("total_physical_bytes").Text(info.arena + info.hblkhd).Close('}');
+  return json.Take() + "\n";
+}
+
+}  // namespace plait::proxy::admin

@@ -1,0 +1,19 @@
+#pragma once
+// The pages of Envoy's admin interface as texts; pure but for what AdminState reads. admin.cc has the table of paths.
+#include <string>
+#include <vector>
+
+#include "proxy/admin/admin_state.h"
+
+namespace plait::proxy::admin {
+
+std::string_view StateName(ServerState state) noexcept;  // "LIVE"
+std::string ServerInfoJson(const ServerInfo& info);
+std::string ClustersText(const std::vector<cluster::ClusterPtr>& clusters);
+std::string ClustersJson(const std::vector<cluster::ClusterPtr>& clusters);
+std::string ListenersText(const std::vector<ListenerInfo>& listeners);
+std::string ListenersJson(const std::vector<ListenerInfo>& listeners);
+std::string CertificatesJson(const std::vector<CertificateEntry>& certificates, WallTime now);
+std::string MemoryJson();
+
+}  // namespace plait::proxy::admin
