@@ -1,5 +1,6 @@
 #include "core/yaml/print.h"
 
+#include <charconv>
 #include <cmath>
 
 #include "core/base/strings.h"
@@ -55,6 +56,14 @@ bool IsJsonNumber(std::string_view text) {
   return i == text.size();
 }
 
+// The shortest decimal that reads back as the same number.
+void AppendNumber(double value, std::string& out) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, value);
+  out.append(text, end.ptr);
+}
+
+// As JSON.
 void AppendScalar(const Node& node, std::string& out) {
   switch (TypeOf(node)) {
     case ScalarType::kNull: out += "null"; return;
@@ -70,9 +79,12 @@ void AppendScalar(const Node& node, std::string& out) {
       if (IsJsonNumber(node.text)) break;
       // JSON has no infinities; protobuf's JSON spells them as strings.
       const double value = AsDouble(node).value_or(0);
-      if (std::isnan(value)) out += "\"NaN\"";
-      else if (std::isinf(value)) out += value < 0 ? "\"-Infinity\"" : "\"Infinity\"";
-      else AppendQuoted(node.text, out);
+      if (std::isnan(value))
+        out += "\"NaN\"";
+      else if (std::isinf(value))
+        out += value < 0 ? "\"-Infinity\"" : "\"Infinity\"";
+      else
+        AppendNumber(value, out);
       return;
     }
     case ScalarType::kString: AppendQuoted(node.text, out); return;
@@ -117,14 +129,20 @@ bool IsPlainSafe(std::string_view text) {
 }
 
 void AppendYamlText(std::string_view text, std::string& out) {
-  if (IsPlainSafe(text)) out += text;
-  else AppendQuoted(text, out);
+  if (IsPlainSafe(text))
+    out += text;
+  else
+    AppendQuoted(text, out);
 }
 
 void AppendYaml(const Node& node, std::size_t indent, bool first_on_line, std::string& out) {
   if (node.is_scalar()) {
-    if (node.is_string()) AppendYamlText(node.text, out);
-    else AppendScalar(node, out);
+    if (node.is_string())
+      AppendYamlText(node.text, out);
+    else if (TypeOf(node) == ScalarType::kFloat)
+      out += node.text;  // JSON has no spelling for some of them
+    else
+      AppendScalar(node, out);
     out += '\n';
     return;
   }
