@@ -46,9 +46,8 @@ struct DnsServer::State {
   };
   using TcpClients = std::list<std::unique_ptr<TcpMessages>>;
 
-  State(io::Loop& on, DnsServerOptions with, const DnsIndex& names, telemetry::Registry& registry, DnsSockets& sockets)
-      : loop(on), options(std::move(with)), index(names), stats(registry.NewGroup(kSchema, {})),
-        forwarder(on, std::move(sockets.resolver_udp), std::move(sockets.resolver_tcp)) {}
+  State(io::Loop& on, DnsServerOptions with, const DnsIndex& names, Forwarder& outside, telemetry::Registry& registry)
+      : loop(on), options(std::move(with)), index(names), forwarder(outside), stats(registry.NewGroup(kSchema, {})) {}
 
   void Accept(io::UniqueFd socket);
   void Handle(Bytes message, bool tcp, Reply reply);
@@ -59,11 +58,12 @@ struct DnsServer::State {
   io::Loop& loop;
   const DnsServerOptions options;
   const DnsIndex& index;
+  Forwarder& forwarder;
   telemetry::Group stats;
   Random random;
-  TcpClients clients;                       // before what replies to them
+  TcpClients clients;
+  std::list<Pending> questions;             // to the forwarder, for clients of ours
   std::shared_ptr<int> alive = std::make_shared<int>(0);
-  Forwarder forwarder;
   std::vector<std::unique_ptr<Udp>> udp_ports;
   std::vector<TcpPort> tcp_ports;
 };
@@ -152,8 +152,11 @@ std::vector<std::uint8_t> DnsServer::State::Answer(const Query& query, NameAnswe
 
 void DnsServer::State::Forward(const Query& query, Bytes message, bool tcp, Reply reply) {
   stats.Add(kUpstreamRequests);
-  forwarder.Ask({message.begin(), message.end()}, query.name, query.type, tcp,
-                [this, query, reply = std::move(reply)](Result<Bytes> answer) mutable {
+  const auto place = questions.insert(questions.end(), Pending());
+  *place = forwarder.Ask({message.begin(), message.end()}, query.name, query.type, tcp,
+                [this, place, query, reply = std::move(reply)](Result<Bytes> answer) mutable {
+                  const Pending done = std::move(*place);
+                  questions.erase(place);
                   if (!answer) {
                     stats.Add(kUpstreamFailures);
                     return reply(AnswerWriter(query, Code::kServerFailure, false).Finish(512));
@@ -170,8 +173,11 @@ void DnsServer::State::FollowAlias(Query query, std::string alias, std::size_t m
   stats.Add(kUpstreamRequests);
   const std::uint16_t type = query.type;
   const std::string target = alias;
-  forwarder.Ask(WriteQuery(0, target, type), target, type, tcp,
-                [this, query = std::move(query), alias = std::move(alias), most, reply = std::move(reply)](Result<Bytes> answer) mutable {
+  const auto place = questions.insert(questions.end(), Pending());
+  *place = forwarder.Ask(WriteQuery(0, target, type), target, type, tcp,
+                [this, place, query = std::move(query), alias = std::move(alias), most, reply = std::move(reply)](Result<Bytes> answer) mutable {
+                  const Pending done = std::move(*place);
+                  questions.erase(place);
                   const auto found = answer ? ParseAddresses(*answer) : Result<FoundAddresses>(std::unexpected(answer.error()));
                   if (!found) {
                     stats.Add(kUpstreamFailures);
@@ -182,9 +188,9 @@ void DnsServer::State::FollowAlias(Query query, std::string alias, std::size_t m
                 });
 }
 
-DnsServer::DnsServer(io::Loop& loop, DnsServerOptions options, const DnsIndex& index, telemetry::Registry& registry,
-                     DnsSockets sockets)
-    : state_(std::make_unique<State>(loop, std::move(options), index, registry, sockets)) {
+DnsServer::DnsServer(io::Loop& loop, DnsServerOptions options, const DnsIndex& index, Forwarder& forwarder,
+                     telemetry::Registry& registry, DnsSockets sockets)
+    : state_(std::make_unique<State>(loop, std::move(options), index, forwarder, registry)) {
   State* state = state_.get();
   for (io::UniqueFd& fd : sockets.udp) state->udp_ports.push_back(std::make_unique<State::Udp>(*state, std::move(fd)));
   for (io::UniqueFd& fd : sockets.tcp) {

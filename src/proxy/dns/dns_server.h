@@ -16,16 +16,17 @@ struct DnsServerOptions {
   std::string domain = "cluster.local";  // the zone of negative answers
   std::uint32_t ttl = 30;                // seconds
 };
-// Sockets: `udp` bound, `tcp` listening (all non-blocking), `resolver_*` connected to resolvers.
+// `udp` bound, `tcp` listening, all non-blocking.
 struct DnsSockets {
-  std::vector<io::UniqueFd> udp, tcp, resolver_udp, resolver_tcp;
+  std::vector<io::UniqueFd> udp, tcp;
 };
+class Forwarder;
 
 class DnsServer {
  public:
-  // Without resolvers names outside of the mesh get SERVFAIL. `index` and `registry` outlive the server.
-  DnsServer(io::Loop& loop, DnsServerOptions options, const DnsIndex& index, telemetry::Registry& registry,
-            DnsSockets sockets);
+  // Names outside of the mesh go to `forwarder`; without resolvers there they get SERVFAIL. All outlive the server.
+  DnsServer(io::Loop& loop, DnsServerOptions options, const DnsIndex& index, Forwarder& forwarder,
+            telemetry::Registry& registry, DnsSockets sockets);
   ~DnsServer();
   DnsServer(const DnsServer&) = delete;
   DnsServer& operator=(const DnsServer&) = delete;

@@ -3,12 +3,15 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/io/socket.h"
 #include "proxy/cluster/destination_index.h"
+#include "proxy/dns/forwarder.h"
 #include "proxy/dns/message.h"
+#include "proxy/dns/resolver.h"
 
 namespace plait::proxy::dns {
 namespace {
@@ -110,8 +113,10 @@ class Server : public Names {
     sockets.tcp.push_back(io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value());
     tcp_at_ = io::LocalAddress(sockets.tcp[0].get());
     resolver_ = BoundUdp();
-    if (with_resolver_) sockets.resolver_udp.push_back(ConnectedTo(io::LocalAddress(resolver_.get()), SOCK_DGRAM));
-    server_ = std::make_unique<DnsServer>(loop_, DnsServerOptions{}, names_, registry_, std::move(sockets));
+    std::vector<io::UniqueFd> resolvers;
+    if (with_resolver_) resolvers.push_back(ConnectedTo(io::LocalAddress(resolver_.get()), SOCK_DGRAM));
+    forwarder_ = std::make_unique<Forwarder>(loop_, std::move(resolvers), std::vector<io::UniqueFd>());
+    server_ = std::make_unique<DnsServer>(loop_, DnsServerOptions{}, names_, *forwarder_, registry_, std::move(sockets));
     client_ = ConnectedTo(at_, SOCK_DGRAM);
   }
   void Send(std::string_view name, std::uint16_t type) {
@@ -136,6 +141,7 @@ class Server : public Names {
   MeshDnsIndex names_{index_, "cluster.local", "default"};
   io::SocketAddress at_, tcp_at_;
   io::UniqueFd resolver_, client_;
+  std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<DnsServer> server_;
 };
 
@@ -197,6 +203,34 @@ TEST_F(Server, FollowsAnExternalName) {
   const auto answer = Receive(client_.get());
   EXPECT_EQ(ParseResponseHead(answer)->name, "outside");
   EXPECT_EQ(ParseAddresses(answer)->addresses, std::vector<io::IpAddress>{Ip("1.2.3.4")});
+}
+
+TEST_F(Server, ResolvesNamesOfClustersInTheFamilyThatTheyAskFor) {
+  Start();
+  Resolver resolver(loop_, *forwarder_, &names_, {.hosts_file = "/nowhere"});
+  const auto resolve = [&](const std::string& name, xds::DnsLookupFamily family) {
+    std::optional<Result<std::vector<io::IpAddress>>> got;
+    const Pending pending = resolver.Resolve(name, family, [&](Result<std::vector<io::IpAddress>> addresses) { got = std::move(addresses); });
+    EXPECT_FALSE(got);
+    sockaddr_storage from{};
+    for (int i = 0; i < 2 && !got; ++i) {
+      loop_.RunUntil([&] { pollfd wait{resolver_.get(), POLLIN, 0}; return got || poll(&wait, 1, 0) > 0; }, std::chrono::seconds(5));
+      if (got) break;
+      const auto query = ParseQuery(Receive(resolver_.get(), &from)).value();
+      AnswerWriter writer(query, Code::kOk, false);
+      if (query.type == 1) writer.AddAddress(query.name, Ip("1.2.3.4"), 60);
+      const auto bytes = std::move(writer).Finish(512);
+      EXPECT_GT(sendto(resolver_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), sizeof(sockaddr_in)), 0);
+    }
+    loop_.RunUntil([&] { return got.has_value(); }, std::chrono::seconds(5));
+    return got->value_or(std::vector<io::IpAddress>{});
+  };
+  using Family = xds::DnsLookupFamily;
+  EXPECT_EQ(resolve("10.0.0.9", Family::kAuto), std::vector<io::IpAddress>{Ip("10.0.0.9")});
+  EXPECT_EQ(resolve("localhost", Family::kV4Only), std::vector<io::IpAddress>{Ip("127.0.0.1")});
+  EXPECT_EQ(resolve("reviews.default.svc.cluster.local", Family::kV6Only), std::vector<io::IpAddress>{Ip("fd00:10:96::7")});
+  EXPECT_EQ(resolve("www.example.com", Family::kV4Only), std::vector<io::IpAddress>{Ip("1.2.3.4")});
+  EXPECT_EQ(resolve("www.example.com", Family::kAuto), std::vector<io::IpAddress>{Ip("1.2.3.4")}) << "no IPv6 address: IPv4";
 }
 
 TEST_F(Server, FailsOtherNamesWithoutAResolver) {

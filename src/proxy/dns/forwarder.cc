@@ -14,6 +14,7 @@ namespace plait::proxy::dns {
 
 struct Forwarder::State {
   struct Question {
+    std::uint64_t number = 0;  // ids come again, numbers do not
     std::vector<std::uint8_t> message;
     std::string name;
     std::uint16_t type = 0;
@@ -21,6 +22,18 @@ struct Forwarder::State {
     OnAnswer done;
     int tries = 0;
     Pending timeout;
+  };
+  struct Asked final : Pending::Operation {
+    Asked(State& of, std::uint16_t with, std::uint64_t nth) : state(of), alive(of.alive), id(with), number(nth) {}
+    ~Asked() override {
+      if (alive.expired()) return;
+      const auto at = state.questions.find(id);
+      if (at != state.questions.end() && at->second.number == number) state.questions.erase(at);
+    }
+    State& state;
+    std::weak_ptr<int> alive;
+    std::uint16_t id;
+    std::uint64_t number;
   };
   // A UDP socket that is connected to one resolver.
   struct Udp final : io::FdEvents {
@@ -51,6 +64,7 @@ struct Forwarder::State {
   std::vector<std::unique_ptr<TcpMessages>> tcp;  // null: ended
   std::unordered_map<std::uint16_t, Question> questions;
   std::size_t next = 0;
+  std::uint64_t asked = 0;
   std::shared_ptr<int> alive = std::make_shared<int>(0);
 };
 
@@ -117,15 +131,18 @@ void Forwarder::State::OnMessage(Bytes message) {
   Finish(head->id, message);
 }
 
-void Forwarder::Ask(std::vector<std::uint8_t> message, const std::string& name, std::uint16_t type, bool tcp, OnAnswer done) {
+Pending Forwarder::Ask(std::vector<std::uint8_t> message, const std::string& name, std::uint16_t type, bool tcp,
+                       OnAnswer done) {
   const auto id = state_->questions.size() < kMostQuestions ? state_->NewId() : std::nullopt;
   if (!id || message.size() < 12 || !has_resolvers()) {
-    return state_->loop.Defer([done = std::move(done)]() mutable { done(Fail(Errc::kUnavailable, "no resolver")); });
+    return state_->loop.After(Duration::zero(), [done = std::move(done)]() mutable { done(Fail(Errc::kUnavailable, "no resolver")); });
   }
   State::Question& question = state_->questions[*id];
-  question = {.message = std::move(message), .name = name, .type = type, .tcp = tcp, .done = std::move(done), .timeout = {}};
+  question = {.number = ++state_->asked, .message = std::move(message), .name = name, .type = type, .tcp = tcp,
+              .done = std::move(done), .timeout = {}};
   // The first try, too, ends in a later round.
   question.timeout = state_->loop.After(Duration::zero(), [state = state_.get(), id = *id] { state->Try(id); });
+  return Pending(std::make_unique<State::Asked>(*state_, *id, question.number));
 }
 
 }  // namespace plait::proxy::dns

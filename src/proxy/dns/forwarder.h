@@ -22,8 +22,8 @@ class Forwarder {
   ~Forwarder();
   bool has_resolvers() const noexcept;
   // `message`: a whole query; its id is replaced. `tcp`: over TCP if there is such a socket. The answer comes in a later
-  // round, also failures.
-  void Ask(std::vector<std::uint8_t> message, const std::string& name, std::uint16_t type, bool tcp, OnAnswer done);
+  // round, also failures, unless the handle is dropped before.
+  [[nodiscard]] Pending Ask(std::vector<std::uint8_t> message, const std::string& name, std::uint16_t type, bool tcp, OnAnswer done);
 
  private:
   struct State;

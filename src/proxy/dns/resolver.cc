@@ -1,0 +1,127 @@
+#include "proxy/dns/resolver.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "core/base/strings.h"
+#include "proxy/dns/message.h"
+
+namespace plait::proxy::dns {
+namespace {
+
+using Family = xds::DnsLookupFamily;
+
+// Of both families those that the cluster wants.
+std::vector<io::IpAddress> Wanted(std::vector<io::IpAddress> all, Family family) {
+  const auto keep = [&](bool v4) {
+    std::vector<io::IpAddress> some;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(some), [v4](const io::IpAddress& ip) { return ip.is_v4() == v4; });
+    return some;
+  };
+  switch (family) {
+    case Family::kAll: return all;
+    case Family::kV4Only: return keep(true);
+    case Family::kV6Only: return keep(false);
+    case Family::kAuto:
+    case Family::kV4Preferred: break;
+  }
+  std::vector<io::IpAddress> first = keep(family == Family::kV4Preferred);
+  return first.empty() ? keep(family != Family::kV4Preferred) : first;
+}
+
+}  // namespace
+
+// One name; both families are asked side by side, and what came is told when both have ended.
+struct Resolver::Lookup final : Pending::Operation {
+  Family family = Family::kAuto;
+  OnAddresses done;
+  Pending now, v4, v6;
+  int left = 0;
+  bool answered = false;
+  std::vector<io::IpAddress> addresses;
+
+  void Took(Result<Bytes> answer) {
+    if (answer) {
+      if (auto found = ParseAddresses(*answer)) {
+        answered = true;
+        addresses.insert(addresses.end(), found->addresses.begin(), found->addresses.end());
+      }
+    }
+    if (--left > 0) return;
+    OnAddresses call = std::exchange(done, nullptr);
+    if (!answered) return call(Fail(Errc::kUnavailable, "no answer from a resolver"));
+    call(Wanted(std::move(addresses), family));
+  }
+};
+
+std::vector<io::IpAddress> Resolver::KnownHere(const std::string& name) const {
+  if (const auto literal = io::IpAddress::Parse(name)) return {*literal};
+  std::vector<io::IpAddress> found;
+  std::ifstream hosts(options_.hosts_file);
+  for (std::string line; std::getline(hosts, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string address;
+    words >> address;
+    const auto ip = io::IpAddress::Parse(address);
+    for (std::string host; ip && words >> host;) {
+      if (EqualsIgnoreCase(host, name)) found.push_back(*ip);
+    }
+  }
+  if (found.empty() && EqualsIgnoreCase(name, "localhost")) {
+    return {io::IpAddress::Parse("127.0.0.1").value(), io::IpAddress::Parse("::1").value()};
+  }
+  if (found.empty() && mesh_ != nullptr) found = mesh_->Find(name).addresses;
+  return found;
+}
+
+Pending Resolver::Resolve(const std::string& text, xds::DnsLookupFamily family, OnAddresses done) {
+  std::string name = ToLower(text);
+  if (name.ends_with('.')) name.pop_back();
+  auto lookup = std::make_unique<Lookup>();
+  Lookup* self = lookup.get();
+  self->family = family;
+  self->done = std::move(done);
+  if (std::vector<io::IpAddress> known = KnownHere(name); !known.empty()) {
+    self->addresses = std::move(known);
+    self->now = loop_.After(Duration::zero(), [self] {
+      OnAddresses call = std::exchange(self->done, nullptr);
+      call(Wanted(std::move(self->addresses), self->family));
+    });
+    return Pending(std::move(lookup));
+  }
+  const auto ask = [&](Type type) {
+    ++self->left;
+    const auto number = static_cast<std::uint16_t>(type);
+    return forwarder_.Ask(WriteQuery(0, name, number), name, number, /*tcp=*/false,
+                          [self](Result<Bytes> answer) { self->Took(answer); });
+  };
+  if (family != Family::kV6Only) self->v4 = ask(Type::kA);
+  if (family != Family::kV4Only) self->v6 = ask(Type::kAaaa);
+  return Pending(std::move(lookup));
+}
+
+std::vector<io::UniqueFd> ConnectToNameservers(const std::string& resolv_conf, std::uint32_t mark) {
+  std::vector<io::UniqueFd> sockets;
+  std::ifstream in(resolv_conf);
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream words(line);
+    std::string keyword;
+    std::string address;
+    words >> keyword >> address;
+    const auto ip = io::IpAddress::Parse(address.substr(0, address.find('%')));
+    if (keyword != "nameserver" || !ip) continue;
+    constexpr std::uint16_t kDnsPort = 53;
+    sockaddr_storage to{};
+    const socklen_t length = io::SocketAddress{.ip = *ip, .port = {kDnsPort}, .unix_path = {}}.ToNative(to);
+    io::UniqueFd fd(socket(to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd) continue;
+    if (mark != 0) (void)setsockopt(fd.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark);
+    if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), length) == 0) sockets.push_back(std::move(fd));
+  }
+  return sockets;
+}
+
+}  // namespace plait::proxy::dns
