@@ -1,0 +1,31 @@
+#include "proxy/upstream/dial.h"
+
+namespace plait::proxy::upstream {
+
+std::unique_ptr<io::Stream> Open(io::Loop& loop, const Dial& dial) {
+  io::ConnectOptions options;
+  options.bind = dial.bind;
+  options.mark = dial.mark;
+  options.keep_alive = dial.keep_alive;
+  options.timeout = dial.connect_timeout;
+  std::unique_ptr<io::Stream> stream = io::Connect(loop, dial.address, options);
+  return dial.secure ? dial.secure(loop, std::move(stream)) : std::move(stream);
+}
+
+std::string TransportFailure(const Error& error) {
+  // core/io says it in lower case; people know the kernel's words behind Envoy's.
+  const std::string_view detail = error.detail;
+  if (detail.empty()) return {};
+  constexpr std::string_view kConnectErrors[] = {"connection refused", "no route to host", "network unreachable",
+                                                 "connection reset by peer", "no free local port"};
+  for (const std::string_view known : kConnectErrors) {
+    if (detail != known) continue;
+    std::string text = "delayed connect error: ";
+    text += static_cast<char>(known.front() - 'a' + 'A');
+    text += known.substr(1);
+    return text;
+  }
+  return std::string(detail);
+}
+
+}  // namespace plait::proxy::upstream

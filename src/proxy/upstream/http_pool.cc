@@ -1,0 +1,249 @@
+#include "proxy/upstream/http_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+
+namespace plait::proxy::upstream {
+using cluster::ClusterStat;
+
+// One connection: connecting -> ready <-> full -> draining -> gone.
+class HttpPool::Client final : public conn::ClientConnectionEvents {
+ public:
+  explicit Client(HttpPool& pool)
+      : pool_(pool), connection_(pool.loop_, Open(pool.loop_, pool.options_.dial), pool.options_.connection, *this) {
+    timer_.SetCallback([this] { OnTimer(); });
+    timer_.Start(pool.loop_.timers(), pool.options_.dial.connect_timeout);
+  }
+
+  bool connecting() const noexcept { return connecting_; }
+  bool has_room() const noexcept {
+    return !connecting_ && !draining_ && connection_.open() && connection_.active_streams() < MaxStreams();
+  }
+
+  Opened Take(http::ClientStreamEvents& events) {
+    http::ClientStream* stream = connection_.NewStream(events);
+    if (stream == nullptr) return {};
+    ++requests_;
+    const std::uint32_t most = pool_.options_.max_requests_per_connection;
+    if (most != 0 && requests_ >= most) Drain();
+    return {stream, &connection_};
+  }
+
+  void Drain() {
+    if (std::exchange(draining_, true)) return;
+    if (connecting_) {
+      connection_.Close(http::ResetReason::kCancel);
+    } else {
+      connection_.Drain();
+    }
+  }
+
+  http::Version version() const noexcept { return connection_.version(); }
+  bool listed_as_ready = false;
+
+ private:
+  std::size_t MaxStreams() const noexcept {
+    const std::size_t peer = connection_.max_streams();
+    const std::size_t own = pool_.options_.max_concurrent_streams;
+    return own == 0 || connection_.version() != http::Version::kHttp2 ? peer : std::min(peer, own);
+  }
+
+  void OnConnectionOpen() override {
+    connecting_ = false;
+    timer_.Cancel();
+    if (pool_.options_.max_connection_duration > Duration(0)) {
+      timer_.Start(pool_.loop_.timers(), pool_.options_.max_connection_duration);
+    }
+    pool_.OnClientReady(*this);
+  }
+  void OnGoAway() override { draining_ = true; }
+  void OnMaxStreamsChanged() override {
+    if (!connecting_) pool_.NoteRoom(*this);
+  }
+  void OnBusyChanged(bool busy) override {
+    if (!busy && !connecting_) pool_.NoteRoom(*this);
+  }
+  void OnConnectionClosed(const Error& why) override {
+    timer_.Cancel();
+    pool_.OnClientGone(*this, connecting_, timed_out_ ? PoolFailure::kTimeout : PoolFailure::kConnect, why);
+  }
+  void OnTimer() {
+    if (!connecting_) return Drain();
+    timed_out_ = true;
+    connection_.Close(http::ResetReason::kTimedOut);
+  }
+
+  HttpPool& pool_;
+  std::uint32_t requests_ = 0;
+  bool connecting_ = true;
+  bool draining_ = false;
+  bool timed_out_ = false;
+  io::Timer timer_;  // connect time limit, then the connection's lifetime
+  conn::ClientConnection connection_;
+};
+
+HttpPool::Waiter::~Waiter() { Leave(); }
+
+void HttpPool::Waiter::Leave() noexcept {
+  if (pool_ == nullptr) return;
+  HttpPool& pool = *std::exchange(pool_, nullptr);
+  pool.waiters_.erase(place_);
+  pool.limits_.pending.Return();
+}
+
+HttpPool::HttpPool(io::Loop& loop, HttpPoolOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      limits_(options_.cluster->state->limits[static_cast<std::size_t>(options_.priority)]) {
+  turns_.SetCallback([this] {
+    giving_turns_ = false;
+    while (!waiters_.empty() && FindRoom() != nullptr) {
+      Waiter& waiter = *waiters_.front();
+      waiter.Leave();
+      waiter.OnTurn(*this);
+    }
+    ConnectIfNeeded();
+  });
+  emptied_.SetCallback([this] {
+    if (empty() && on_empty_) on_empty_();
+  });
+}
+
+void HttpPool::CountGone(bool failed, PoolFailure failure) {
+  const cluster::ClusterState& state = *options_.cluster->state;
+  limits_.connections.Return();
+  state.AddGauge(ClusterStat::kUpstreamCxActive, -1);
+  state.Add(ClusterStat::kUpstreamCxDestroy);
+  options_.host->stats().cx_active.fetch_sub(1, std::memory_order_relaxed);
+  if (!failed) return;
+  state.Add(ClusterStat::kUpstreamCxConnectFail);
+  if (failure == PoolFailure::kTimeout) state.Add(ClusterStat::kUpstreamCxConnectTimeout);
+  options_.host->stats().cx_connect_fail.fetch_add(1, std::memory_order_relaxed);
+  cluster::ReportLocalFailure(*options_.cluster, *options_.host,
+                              failure == PoolFailure::kTimeout ? cluster::LocalFailure::kConnectTimeout
+                                                               : cluster::LocalFailure::kConnectFailed);
+}
+
+HttpPool::~HttpPool() {
+  for (Waiter* waiter : waiters_) {
+    waiter->pool_ = nullptr;
+    limits_.pending.Return();
+  }
+  for (std::size_t i = 0; i < clients_.size(); ++i) CountGone(false, PoolFailure::kConnect);
+}
+
+HttpPool::Client* HttpPool::FindRoom() noexcept {
+  while (!ready_.empty()) {
+    Client* client = ready_.back();
+    if (client->has_room()) return client;
+    client->listed_as_ready = false;
+    ready_.pop_back();
+  }
+  return nullptr;
+}
+
+void HttpPool::NoteRoom(Client& client) {
+  if (!client.has_room()) return;
+  if (!std::exchange(client.listed_as_ready, true)) ready_.push_back(&client);
+  GiveTurns();
+}
+
+HttpPool::Opened HttpPool::Take(http::ClientStreamEvents& events) {
+  if (draining_) return {};
+  Client* client = FindRoom();
+  return client != nullptr ? client->Take(events) : Opened{};
+}
+
+Result<> HttpPool::Wait(Waiter& waiter) {
+  PLAIT_CHECK(waiter.pool_ == nullptr);
+  if (draining_) return Fail(Errc::kUnavailable, "host removed");
+  const cluster::ClusterState& state = *options_.cluster->state;
+  if (!limits_.pending.Take()) {
+    state.Add(ClusterStat::kUpstreamRqPendingOverflow);
+    return Fail(Errc::kLimit, "overflow");
+  }
+  state.Add(ClusterStat::kUpstreamRqPendingTotal);
+  waiter.pool_ = this;
+  waiter.place_ = waiters_.insert(waiters_.end(), &waiter);
+  if (connecting_ < waiters_.size() && !Connect() && clients_.empty()) {
+    waiter.Leave();
+    return Fail(Errc::kLimit, "overflow");
+  }
+  return {};
+}
+
+bool HttpPool::Connect() {
+  if (options_.connection.protocol == conn::Protocol::kHttp2 && connecting_ > 0) return true;
+  const cluster::ClusterState& state = *options_.cluster->state;
+  if (!limits_.connections.Take()) {
+    state.Add(ClusterStat::kUpstreamCxOverflow);
+    return false;
+  }
+  ++connecting_;
+  state.Add(ClusterStat::kUpstreamCxTotal);
+  state.AddGauge(ClusterStat::kUpstreamCxActive, 1);
+  options_.host->stats().cx_total.fetch_add(1, std::memory_order_relaxed);
+  options_.host->stats().cx_active.fetch_add(1, std::memory_order_relaxed);
+  clients_.push_back(std::make_unique<Client>(*this));
+  return true;
+}
+
+void HttpPool::ConnectIfNeeded() {
+  while (!draining_ && connecting_ < waiters_.size()) {
+    const std::size_t before = connecting_;
+    if (!Connect() || connecting_ == before) return;
+  }
+}
+
+void HttpPool::GiveTurns() {
+  if (waiters_.empty() || std::exchange(giving_turns_, true)) return;
+  turns_.Start(loop_.timers(), Duration(0));
+}
+
+void HttpPool::OnClientReady(Client& client) {
+  --connecting_;
+  options_.cluster->state->Add(client.version() == http::Version::kHttp2 ? ClusterStat::kUpstreamCxHttp2Total
+                                                                         : ClusterStat::kUpstreamCxHttp1Total);
+  if (draining_) return client.Drain();
+  NoteRoom(client);
+}
+
+void HttpPool::OnClientGone(Client& client, bool was_connecting, PoolFailure failure, const Error& why) {
+  const auto place = std::find_if(clients_.begin(), clients_.end(), [&](const auto& c) { return c.get() == &client; });
+  PLAIT_CHECK(place != clients_.end());
+  loop_.DeleteLater(std::move(*place));
+  clients_.erase(place);
+  if (client.listed_as_ready) std::erase(ready_, &client);
+  CountGone(was_connecting && !draining_, failure);
+  if (was_connecting) {
+    --connecting_;
+    if (!draining_) FailWaiters(failure, failure == PoolFailure::kTimeout ? "" : TransportFailure(why));
+  } else {
+    ConnectIfNeeded();
+  }
+  NoteEmpty();
+}
+
+void HttpPool::FailWaiters(PoolFailure failure, const std::string& reason) {
+  // Those who begin to wait inside OnPoolFailure (a retry) wait for the next connection, not for this one.
+  for (std::size_t left = waiters_.size(); left > 0 && !waiters_.empty(); --left) {
+    Waiter& waiter = *waiters_.front();
+    waiter.Leave();
+    waiter.OnPoolFailure(failure, reason);
+  }
+}
+
+void HttpPool::Drain() {
+  if (std::exchange(draining_, true)) return;
+  FailWaiters(PoolFailure::kConnect, "host removed");
+  for (const auto& client : clients_) client->Drain();
+  NoteEmpty();
+}
+
+void HttpPool::NoteEmpty() {
+  if (empty()) emptied_.Start(loop_.timers(), Duration(0));
+}
+
+}  // namespace plait::proxy::upstream

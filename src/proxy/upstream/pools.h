@@ -1,0 +1,52 @@
+#pragma once
+// The HTTP connection pools of one worker: made when first needed, drained when their host or configuration goes.
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "core/io/loop.h"
+#include "proxy/cluster/cluster_set.h"
+#include "proxy/upstream/http_pool.h"
+#include "proxy/upstream/transport.h"
+
+namespace plait::proxy::upstream {
+
+class Pools {
+ public:
+  // `contexts` outlives the pools.
+  Pools(io::Loop& loop, TlsContexts& contexts) : loop_(loop), contexts_(contexts) {}
+
+  // The pool for a host; made when there is none. Errors: TLS that is not ready (kUnavailable). Valid until the next
+  // round. O(1).
+  Result<HttpPool*> For(const cluster::ClusterPtr& cluster, const cluster::HostPtr& host, Application application,
+                        xds::RoutingPriority priority, std::string_view authority);
+  // The host left its cluster, or the cluster went: running requests end, nothing new begins.
+  void DrainHost(const cluster::Host& host);
+  void DrainAll();
+  TlsContexts& contexts() noexcept { return contexts_; }
+  std::size_t size() const noexcept { return pools_.size(); }
+
+ private:
+  struct Key {
+    const cluster::Host* host;
+    const xds::Cluster* config;
+    Application application;
+    xds::RoutingPriority priority;
+    std::string sni;  // only where it follows the request's authority
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const noexcept;
+  };
+
+  void DrainStale(const cluster::Host& host, const xds::Cluster& config);
+  void Retire(std::unique_ptr<HttpPool> pool);
+
+  io::Loop& loop_;
+  TlsContexts& contexts_;
+  std::unordered_map<Key, std::unique_ptr<HttpPool>, KeyHash> pools_;
+  std::vector<std::unique_ptr<HttpPool>> draining_;
+};
+
+}  // namespace plait::proxy::upstream
