@@ -1,0 +1,138 @@
+#include "proxy/session/attempt.h"
+
+#include <utility>
+
+namespace plait::proxy::session {
+using cluster::ClusterStat;
+
+Attempt::Attempt(Orphans& orphans, AttemptEvents& router, cluster::ClusterPtr cluster, cluster::HostPtr host,
+                 xds::RoutingPriority priority)
+    : orphans_(orphans), router_(&router), cluster_(std::move(cluster)), host_(std::move(host)), priority_(priority) {}
+
+Attempt::~Attempt() { CountEnd(); }
+
+std::expected<void, Failure> Attempt::Start(upstream::HttpPool& pool) {
+  cluster::ClusterLimits& limits = cluster_->state->limits[static_cast<std::size_t>(priority_)];
+  if (!limits.requests.Take()) {
+    cluster_->state->Add(ClusterStat::kUpstreamRqPendingOverflow);
+    return std::unexpected(Failure::kOverflow);
+  }
+  counted_ = true;
+  cluster_->state->Add(ClusterStat::kUpstreamRqTotal);
+  cluster_->state->AddGauge(ClusterStat::kUpstreamRqActive, 1);
+  host_->stats().rq_total.fetch_add(1, std::memory_order_relaxed);
+  host_->stats().rq_active.fetch_add(1, std::memory_order_relaxed);
+  if (Open(pool)) return {};
+  if (const Result<> waiting = pool.Wait(*this); !waiting) {
+    return std::unexpected(waiting.error().code == Errc::kLimit ? Failure::kOverflow : Failure::kConnectFailure);
+  }
+  return {};
+}
+
+bool Attempt::Open(upstream::HttpPool& pool) {
+  const upstream::HttpPool::Opened opened = pool.Take(*this);
+  if (opened.stream == nullptr) return false;
+  stream_ = opened.stream;
+  connection_ = opened.connection;
+  return true;
+}
+
+void Attempt::SendHead(const http::RequestHead& head, bool end_stream) {
+  head_sent_ = true;
+  request_ended_ = end_stream;
+  stream_->SendHead(head, end_stream);
+}
+
+void Attempt::SendData(Buffer& data, bool end_stream) {
+  request_ended_ = end_stream;
+  stream_->SendData(data, end_stream);
+}
+
+void Attempt::SendTrailers(const http::Headers& trailers) {
+  request_ended_ = true;
+  stream_->SendTrailers(trailers);
+}
+
+void Attempt::PauseReading(bool paused) {
+  if (open()) stream_->PauseReading(paused);
+}
+
+void Attempt::CountEnd() {
+  if (!std::exchange(counted_, false)) return;
+  cluster_->state->limits[static_cast<std::size_t>(priority_)].requests.Return();
+  cluster_->state->AddGauge(ClusterStat::kUpstreamRqActive, -1);
+  host_->stats().rq_active.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Attempt::Abandon(std::unique_ptr<Attempt> attempt, http::ResetReason reason) {
+  if (!attempt) return;
+  attempt->router_ = nullptr;
+  attempt->CountEnd();
+  if (attempt->stream_ == nullptr) return;  // still waits, or is over: nobody calls it any more
+  Attempt& orphan = *attempt;
+  orphan.orphans_.Keep(std::move(attempt));
+  const bool complete = orphan.request_ended_ && orphan.response_ended_;
+  if (complete || orphan.reset_) return;  // OnStreamClosed is on its way; the connection stays usable
+  orphan.cluster_->state->Add(ClusterStat::kUpstreamRqTxReset);
+  orphan.stream_->Reset(reason);
+}
+
+void Attempt::OnTurn(upstream::HttpPool& pool) {
+  if (Open(pool)) return router_->OnAttemptOpen();
+  if (!pool.Wait(*this)) router_->OnAttemptFailed(Failure::kOverflow, "");
+}
+
+void Attempt::OnPoolFailure(upstream::PoolFailure failure, const std::string& reason) {
+  CountEnd();
+  router_->OnAttemptFailed(failure == upstream::PoolFailure::kTimeout    ? Failure::kConnectTimeout
+                           : failure == upstream::PoolFailure::kOverflow ? Failure::kOverflow
+                                                                         : Failure::kConnectFailure,
+                           reason);
+}
+
+void Attempt::OnInformational(http::ResponseHead head) {
+  if (router_ != nullptr) router_->OnAttemptInformational(std::move(head));
+}
+
+void Attempt::OnResponseHead(http::ResponseHead head, bool end_stream) {
+  response_ended_ = end_stream;
+  if (router_ == nullptr) return;
+  const std::uint16_t status = head.status;
+  cluster_->state->CountResponse(status);
+  cluster::HostStats& stats = host_->stats();
+  (status >= 500 ? stats.rq_error : stats.rq_success).fetch_add(1, std::memory_order_relaxed);
+  cluster::ReportResponse(*cluster_, *host_, status);
+  router_->OnAttemptHead(std::move(head), end_stream);
+}
+
+void Attempt::OnData(Buffer& data, bool end_stream) {
+  response_ended_ = end_stream;
+  if (router_ != nullptr) router_->OnAttemptData(data, end_stream);
+}
+
+void Attempt::OnTrailers(http::Headers trailers) {
+  response_ended_ = true;
+  if (router_ != nullptr) router_->OnAttemptTrailers(std::move(trailers));
+}
+
+void Attempt::OnReset(http::ResetReason reason) {
+  reset_ = true;  // the codec takes no more from us; OnStreamClosed follows
+  if (router_ == nullptr) return;
+  CountEnd();
+  cluster_->state->Add(ClusterStat::kUpstreamRqRxReset);
+  host_->stats().rq_error.fetch_add(1, std::memory_order_relaxed);
+  cluster::ReportLocalFailure(*cluster_, *host_, cluster::LocalFailure::kReset);
+  router_->OnAttemptFailed(FailureOfReset(reason), "");
+}
+
+void Attempt::OnBelowLowWatermark() {
+  if (router_ != nullptr) router_->OnAttemptWritable();
+}
+
+void Attempt::OnStreamClosed() {
+  stream_ = nullptr;
+  CountEnd();
+  orphans_.Release(*this);
+}
+
+}  // namespace plait::proxy::session

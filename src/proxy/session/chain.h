@@ -1,0 +1,53 @@
+#pragma once
+// A filter chain, compiled: TLS, authorization, and the terminal filter with what it needs. Immutable; made on the main
+// thread, shared by workers and kept alive by the sessions that began under it.
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "core/base/result.h"
+#include "core/xds/listener.h"
+#include "proxy/session/http_config.h"
+#include "proxy/session/tcp_session.h"
+
+namespace plait::proxy::session {
+
+// Outbound and Inbound of the Plait form, compiled.
+struct OutboundConfig {
+  xds::Outbound xds;
+  std::shared_ptr<const HttpConfig> http;
+  std::shared_ptr<const TcpConfig> tcp;
+};
+struct InboundConfig {
+  xds::Inbound xds;
+  std::shared_ptr<const HttpConfig> http;
+  std::shared_ptr<const TcpConfig> tcp;
+  NetworkRbacs rbac;
+  std::map<std::string, std::shared_ptr<const route::RouteTable>> routes;  // of the listed ports, by cluster
+  // The port's settings; `other` for ports that are not listed.
+  const xds::InboundPort& PortFor(std::uint16_t port) const noexcept;
+};
+
+struct Chain {
+  std::string name;
+  std::optional<xds::DownstreamTlsContext> tls;
+  Duration handshake_timeout{0};  // 0: the default of TLS streams
+  NetworkRbacs rbac;
+  bool sni_cluster = false;  // the server name is the cluster (SNI-DNAT of east-west gateways)
+  std::variant<std::shared_ptr<const HttpConfig>, std::shared_ptr<const TcpConfig>, std::shared_ptr<const OutboundConfig>,
+               std::shared_ptr<const InboundConfig>>
+      terminal;
+};
+using ChainPtr = std::shared_ptr<const Chain>;
+
+// Errors name the filter. A chain without a terminal filter, or with filters behind it, is refused.
+Outcome<ChainPtr> CompileChain(const xds::FilterChain& chain, const Compilation& into);
+
+// Names of route configurations that must be there before the chain may be used; nothing for the Plait forms, whose routes
+// come on demand.
+std::vector<std::string> NeededRoutes(const Chain& chain);
+// Names of secrets that TLS of the chain needs.
+std::vector<std::string> NeededSecrets(const Chain& chain);
+
+}  // namespace plait::proxy::session

@@ -1,0 +1,263 @@
+#include "proxy/session/exchange.h"
+
+#include <utility>
+
+#include "core/base/strings.h"
+#include "core/http/date.h"
+#include "proxy/session/http_session.h"
+#include "proxy/session/request_edge.h"
+
+namespace plait::proxy::session {
+namespace {
+// Body that may wait for routes and filters.
+constexpr std::size_t kMostHeld = 64 * 1024;
+}  // namespace
+
+Exchange::Exchange(HttpSession& session, http::ServerStream& stream) : session_(session), stream_(stream) {
+  Context& context = session.context();
+  record_.connection = &session.info();
+  record_.start = context.loop.clock().Wall();
+  record_.start_time = context.loop.Now();
+  record_.request = &head_;
+  record_.remote = session.info().remote;
+  last_activity_ = context.loop.Now();
+  idle_.SetCallback([this] { OnIdle(); });
+  deadline_.SetCallback([this] { OnDeadline(); });
+}
+
+Exchange::~Exchange() = default;
+
+void Exchange::OnRequestHead(http::RequestHead head, bool end_stream) {
+  const HttpConfig& config = session_.config();
+  io::TimerWheel& timers = session_.context().loop.timers();
+  head_ = std::move(head);
+  request_ended_ = end_stream;
+  record_.protocol = head_.version;
+  record_.request_header_bytes = head_.headers.byte_size();
+  grpc_ = http::IsGrpc(head_.headers);
+  if (end_stream) record_.request_received = Duration(0);
+  if (config.stream_idle_timeout > Duration(0)) idle_.Start(timers, config.stream_idle_timeout);
+  if (config.max_stream_duration > Duration(0)) {
+    deadline_.Start(timers, config.max_stream_duration);
+  } else if (config.request_timeout > Duration(0) && !end_stream) {
+    deadline_.Start(timers, config.request_timeout);
+  }
+  if (Prepare()) FindRoutes();
+}
+
+bool Exchange::Prepare() {
+  const HttpConfig& config = session_.config();
+  if (EqualsIgnoreCase(head_.protocol, "h2c")) head_.protocol.clear();  // never upgraded; the request stands as it is
+  if (head_.authority.empty()) {
+    head_.authority = session_.routing().destination_hostname;
+    if (head_.authority.empty() && head_.version == http::Version::kHttp10) {
+      head_.authority = config.xds.http1.default_host_for_http_10;
+      const bool captured = !session_.routing().rds_name.empty() || session_.routing().table != nullptr;
+      if (head_.authority.empty() && captured) head_.authority = session_.info().local.ToString();
+    }
+    if (head_.authority.empty()) return ReplyFailure(Failure::kMissingHost), false;
+  }
+  if (head_.headers.HasToken("expect", "100-continue") && !config.xds.proxy_100_continue &&
+      head_.version != http::Version::kHttp10) {
+    head_.headers.Remove("expect");
+    http::ResponseHead go_on;
+    go_on.status = 100;
+    stream_.SendInformational(go_on);
+  }
+  const EdgeResult edge = PrepareRequest(config.xds, {session_.info().remote, session_.info().tls}, head_);
+  record_.remote.ip = edge.remote;
+  if (edge.remote != session_.info().remote.ip) record_.remote.port = Port{};
+  record_.internal = edge.internal;
+  request_id_ = head_.headers.Get("x-request-id").value_or("");
+  switch (edge.verdict) {
+    case EdgeVerdict::kContinue: return true;
+    case EdgeVerdict::kBadPath: return ReplyFailure(Failure::kBadPath), false;
+    case EdgeVerdict::kRedirectPath: break;
+  }
+  LocalReply redirect;
+  redirect.status = 307;
+  redirect.headers.Add("location", head_.path);
+  Reply(redirect, record::ResponseFlag::kNone, "path_normalization_failed", false);
+  return false;
+}
+
+void Exchange::FindRoutes() {
+  HttpSession::Routes found = session_.FindRoutes();
+  if (found.missing.empty()) return MatchRoute();
+  Pause(true);
+  waiting_ = session_.context().on_demand.NeedRoutes(
+      std::move(found.missing), session_.context().warming_limit, [this](bool /*ready*/) {
+        waiting_ = Pending();
+        if (!session_.FindRoutes().missing.empty()) return ReplyFailure(Failure::kRoutesTimeout);
+        MatchRoute();
+      });
+}
+
+// True when the original destination, not the authority, chooses the virtual host (semantics.md 2).
+bool Exchange::PreferDestination(const route::RouteTable* table, route::MatchInput& input) {
+  const HttpRouting& routing = session_.routing();
+  if (table != nullptr && table->KnowsHost(head_.authority)) return false;
+  if (table != nullptr && !routing.destination_hostname.empty() && table->KnowsHost(routing.destination_hostname)) {
+    input.host_instead = routing.destination_hostname;
+    return false;
+  }
+  return !routing.workload_cluster.empty();
+}
+
+void Exchange::MatchRoute() {
+  state_ = State::kFilters;
+  const HttpRouting& routing = session_.routing();
+  const std::shared_ptr<const route::RouteTable> table = session_.FindRoutes().table;
+  route::MatchInput input{.random = session_.context().random.Next(),
+                          .downstream_tls = head_.scheme == "https",
+                          .external = !record_.internal,
+                          .peer = session_.info().tls};
+  if (table != nullptr && !record_.internal) {
+    for (const std::string& name : table->internal_only_headers()) head_.headers.Remove(name);
+  }
+  if (PreferDestination(table.get(), input)) {
+    match_ = session_.RouteTo(routing.workload_cluster)->Match(head_, input);
+  } else {
+    if (table != nullptr) match_ = table->Match(head_, input);
+    if (!match_ && !routing.unknown_cluster.empty() && (table == nullptr || !table->KnowsHost(head_.authority))) {
+      match_ = session_.RouteTo(routing.unknown_cluster)->Match(head_, input);
+    }
+  }
+  if (match_.route != nullptr) record_.route_name = match_.route->config->name;
+  filters_ = filter::RequestFilters(session_.config().filters);
+  resume_ = [this](filter::Verdict verdict) {
+    if (std::holds_alternative<filter::Continue>(verdict)) return RunFilters();
+    OnVerdict(std::move(verdict));
+  };
+  RunFilters();
+}
+
+filter::RequestView Exchange::View() {
+  return {head_, record_, match_.cluster, session_.context().loop, session_.context().random};
+}
+
+void Exchange::RunFilters() { OnVerdict(filters_.Run(View(), match_.overrides(), resume_)); }
+
+void Exchange::OnVerdict(filter::Verdict verdict) {
+  if (std::holds_alternative<filter::Pause>(verdict)) return Pause(true);
+  if (std::holds_alternative<filter::Continue>(verdict)) return Dispatch();
+  filter::Reply& reply = std::get<filter::Reply>(verdict);
+  Reply({.status = reply.status,
+         .body = std::move(reply.body),
+         .headers = std::move(reply.headers),
+         .grpc_status = reply.grpc_status.value_or(UINT32_MAX)},
+        reply.flag, std::move(reply.details), false);
+}
+
+void Exchange::Dispatch() {
+  if (match_.requires_tls_redirect) return ReplyRedirect();
+  if (match_.route == nullptr) return ReplyFailure(Failure::kNoRoute);
+  if (match_.route->redirect != nullptr) return ReplyRedirect();
+  if (match_.route->direct_response != nullptr) return ReplyDirect();
+  const xds::RouteAction* action = match_.route->action;
+  if (action == nullptr) return ReplyFailure(Failure::kNoRoute);
+  if (!head_.protocol.empty() && !AllowsUpgrade(session_.config().xds.upgrades, &action->upgrades, head_.protocol)) {
+    return ReplyFailure(Failure::kUpgradeRefused);
+  }
+  state_ = State::kRouted;
+  RouterEvents& events = *this;
+  router_.emplace(session_.context(), session_.config(), events, Router::Request{head_, record_, match_});
+  Pause(false);
+  const bool whole = request_ended_ && held_.empty() && !held_trailers_;
+  router_->Start(whole);
+  if (whole || state_ == State::kDone) return;
+  if (!held_.empty()) router_->SendData(held_, request_ended_ && !held_trailers_);
+  if (held_trailers_) router_->SendTrailers(*std::move(held_trailers_));
+}
+
+void Exchange::OnData(Buffer& data, bool end_stream) {
+  Touch();
+  record_.bytes_received += data.size();
+  if (end_stream) {
+    request_ended_ = true;
+    record_.request_received = session_.context().loop.Now() - record_.start_time;
+    if (session_.config().max_stream_duration == Duration(0)) deadline_.Cancel();
+  }
+  if (router_) return router_->SendData(data, end_stream);
+  // Without a router the request waits, or was answered already: then the rest of it is read and dropped.
+  if (state_ == State::kResponding || state_ == State::kDone) return;
+  held_.MoveFrom(data);
+  if (held_.size() >= kMostHeld) Pause(true);
+}
+
+void Exchange::OnTrailers(http::Headers trailers) {
+  Touch();
+  request_ended_ = true;
+  record_.request_received = session_.context().loop.Now() - record_.start_time;
+  if (router_) return router_->SendTrailers(std::move(trailers));
+  held_trailers_ = std::move(trailers);
+}
+
+void Exchange::Pause(bool paused) {
+  if (std::exchange(paused_, paused) != paused) stream_.PauseReading(paused);
+}
+
+void Exchange::Touch() noexcept { last_activity_ = session_.context().loop.Now(); }
+
+void Exchange::OnBelowLowWatermark() {
+  if (router_) router_->PauseResponse(false);
+}
+
+void Exchange::OnReset(http::ResetReason reason) {
+  waiting_ = Pending();
+  if (state_ != State::kDone) RecordReset(reason);
+  state_ = State::kDone;
+  router_.reset();
+}
+
+void Exchange::RecordReset(http::ResetReason reason) {
+  using record::ResponseFlag;
+  switch (reason) {
+    case http::ResetReason::kProtocol:
+    case http::ResetReason::kFlowControl:
+    case http::ResetReason::kInternal:
+      record_.flags.Set(ResponseFlag::kDownstreamProtocolError);
+      record_.response_details = record_.protocol == http::Version::kHttp2 ? "http2.violation.of.messaging.rule"
+                                                                           : "http1.codec_error";
+      break;
+    case http::ResetReason::kCancel:
+    case http::ResetReason::kRefused:
+      record_.flags.Set(ResponseFlag::kDownstreamRemoteReset);
+      record_.response_details = "http2.remote_reset";
+      break;
+    default:
+      record_.flags.Set(ResponseFlag::kDownstreamConnectionTermination);
+      record_.response_details = "downstream_remote_disconnect";
+      break;
+  }
+}
+
+void Exchange::OnStreamClosed() {
+  idle_.Cancel();
+  deadline_.Cancel();
+  state_ = State::kDone;
+  router_.reset();
+  record_.total = session_.context().loop.Now() - record_.start_time;
+  session_.context().recorder.RequestEnded(record_, session_.config().logs.get());
+  session_.Remove(*this);
+}
+
+void Exchange::OnIdle() {
+  Context& context = session_.context();
+  const Duration quiet = context.loop.Now() - last_activity_;
+  if (quiet < session_.config().stream_idle_timeout) {
+    return idle_.Start(context.loop.timers(), session_.config().stream_idle_timeout - quiet);
+  }
+  if (state_ == State::kResponding || state_ == State::kDone) return Abort(Failure::kStreamIdle);
+  ReplyFailure(Failure::kStreamIdle);
+}
+
+void Exchange::OnDeadline() {
+  const bool lifetime = session_.config().max_stream_duration > Duration(0);
+  if (!lifetime && request_ended_) return;
+  const Failure failure = lifetime ? Failure::kMaxStreamDuration : Failure::kRequestTimeout;
+  if (state_ == State::kResponding || state_ == State::kDone) return Abort(failure);
+  ReplyFailure(failure);
+}
+
+}  // namespace plait::proxy::session

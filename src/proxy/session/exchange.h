@@ -1,0 +1,98 @@
+#pragma once
+// One HTTP request and its response, from the first header byte to the log line: prepares the head, finds the route, runs
+// the filters, lets the router send it on, and sends the answer or one of its own. Made by its HttpSession, lives until its
+// stream is over, then is destroyed through the loop. Mirrors Envoy's ConnectionManagerImpl::ActiveStream.
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/base/pending.h"
+#include "core/http/codec.h"
+#include "core/io/timer.h"
+#include "proxy/filter/http_filter.h"
+#include "proxy/session/http_config.h"
+#include "proxy/session/local_reply.h"
+#include "proxy/session/router.h"
+
+namespace plait::proxy::session {
+
+class HttpSession;
+
+class Exchange final : public http::ServerStreamEvents, private RouterEvents {
+ public:
+  Exchange(HttpSession& session, http::ServerStream& stream);
+  ~Exchange() override;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  void OnRequestHead(http::RequestHead head, bool end_stream) override;
+  void OnData(Buffer& data, bool end_stream) override;
+  void OnTrailers(http::Headers trailers) override;
+  void OnReset(http::ResetReason reason) override;
+  void OnBelowLowWatermark() override;
+  void OnStreamClosed() override;
+
+ private:
+  enum class State : std::uint8_t {
+    kRoutes,     // waits for its route configuration -> kFilters
+    kFilters,    // filters look at the head -> kRouted, or kResponding with their answer
+    kRouted,     // the router has it -> kResponding at the response head
+    kResponding, // the head went downstream -> kDone with the last byte
+    kDone,
+  };
+
+  bool Prepare();
+  void FindRoutes();
+  void MatchRoute();
+  void RunFilters();
+  void OnVerdict(filter::Verdict verdict);
+  bool PreferDestination(const route::RouteTable* table, route::MatchInput& input);
+  void Dispatch();
+  filter::RequestView View();
+
+  void SendResponse(http::ResponseHead head, bool end_stream);
+  void ReplyFailure(Failure failure, const std::string& transport = {}, bool retried = false);
+  // Answers by itself. `flag` and `details` go to the record; `by_route`: the route's header operations apply.
+  void Reply(const LocalReply& reply, record::ResponseFlag flag, std::string details, bool by_route);
+  void Pause(bool paused);
+  void ReplyRedirect();
+  void ReplyDirect();
+  void EndResponse();
+  void Abort(Failure failure);
+  void Touch() noexcept;
+  void OnIdle();
+  void OnDeadline();
+  void RecordReset(http::ResetReason reason);
+
+  void OnRouterInformational(http::ResponseHead head) override;
+  void OnRouterHead(http::ResponseHead head, bool end_stream) override;
+  void OnRouterData(Buffer& data, bool end_stream) override;
+  void OnRouterTrailers(http::Headers trailers) override;
+  void OnRouterFailed(Failure failure, const std::string& transport, bool retried) override;
+  void OnRouterBroken(Failure failure) override;
+  void OnRouterFull(bool full) override { Pause(full); }
+
+  HttpSession& session_;
+  http::ServerStream& stream_;
+  State state_ = State::kRoutes;
+  bool request_ended_ = false;
+  bool grpc_ = false;
+  bool paused_ = false;
+  http::RequestHead head_;
+  http::ResponseHead response_;
+  http::Headers response_trailers_;
+  std::string request_id_;     // as it was when the request came in
+  record::StreamRecord record_;
+  route::RouteMatch match_;
+  filter::RequestFilters filters_;
+  filter::Resume resume_;
+  Buffer held_;                // body that came before the request was routed
+  std::optional<http::Headers> held_trailers_;
+  std::optional<Router> router_;
+  MonotonicTime last_activity_{};
+  io::Timer idle_;
+  io::Timer deadline_;         // request_timeout until the request has come, and max_stream_duration
+  Pending waiting_;
+};
+
+}  // namespace plait::proxy::session

@@ -1,0 +1,144 @@
+// The way back: answers of the upstream and our own.
+#include <utility>
+
+#include "core/http/date.h"
+#include "proxy/session/exchange.h"
+#include "proxy/session/http_session.h"
+#include "proxy/session/request_edge.h"
+
+namespace plait::proxy::session {
+namespace {
+
+std::string InlineBody(const xds::DataSource& source) {
+  // Files and environment variables were read when the route configuration was accepted.
+  return source.kind == xds::DataSource::Kind::kInline ? source.value : std::string();
+}
+
+}  // namespace
+
+void Exchange::SendResponse(http::ResponseHead head, bool end_stream) {
+  Context& context = session_.context();
+  const HttpConfig& config = session_.config();
+  response_ = std::move(head);
+  record_.response = &response_;
+  record_.response_code = response_.status;
+  filters_.OnResponseHead(View(), response_, match_.overrides());
+  PrepareResponse(config.xds, request_id_, http::HttpDate(context.loop.clock().Wall()), response_);
+  record_.response_header_bytes = response_.headers.byte_size();
+  record_.response_first_sent = context.loop.Now() - record_.start_time;
+  state_ = State::kResponding;
+  session_.DrainIfAsked();
+  stream_.SendHead(response_, end_stream);
+  if (end_stream) EndResponse();
+}
+
+void Exchange::EndResponse() {
+  state_ = State::kDone;
+  // What the client still sends is read and dropped, so that it sees the answer.
+  if (!request_ended_) Pause(false);
+}
+
+void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::string details, bool by_route) {
+  waiting_ = Pending();
+  record_.flags.Set(flag);
+  record_.response_details = std::move(details);
+  LocalAnswer answer = MakeLocalAnswer(reply, grpc_, head_.method == "HEAD");
+  if (by_route && match_.route != nullptr) {
+    route::FinalizeResponse(match_, answer.head, record_);
+    if (match_.route->virtual_host->include_attempt_count_in_response && record_.attempts > 0) {
+      answer.head.headers.Set("x-envoy-attempt-count", std::to_string(record_.attempts));
+    }
+  }
+  const bool empty = answer.body.empty();
+  SendResponse(std::move(answer.head), empty);
+  if (empty) return;
+  Buffer body(answer.body);
+  record_.bytes_sent += body.size();
+  stream_.SendData(body, true);
+  EndResponse();
+}
+
+void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool retried) {
+  const FailureFacts& facts = FactsOf(failure);
+  LocalReply reply{.status = facts.status, .body = BodyOf(failure, transport, retried)};
+  const bool late = failure == Failure::kStreamIdle || failure == Failure::kMaxStreamDuration;
+  if (late && request_ended_) reply.status = 504;
+  if (failure == Failure::kNoCluster && match_.route != nullptr && match_.route->action != nullptr) {
+    reply.status = match_.route->action->cluster_not_found_status;
+  }
+  if (failure == Failure::kOverflow && !session_.config().suppress_envoy_headers) {
+    reply.headers.Add("x-envoy-overloaded", "true");
+  }
+  Reply(reply, facts.flag, DetailsOf(failure, transport), state_ == State::kRouted);
+}
+
+void Exchange::ReplyRedirect() {
+  route::Redirect redirect = route::MakeRedirect(match_, head_);
+  LocalReply reply;
+  reply.status = redirect.status;
+  reply.headers.Add("location", redirect.location);
+  Reply(reply, record::ResponseFlag::kNone, "direct_response", true);
+}
+
+void Exchange::ReplyDirect() {
+  const xds::DirectResponse& direct = *match_.route->direct_response;
+  Reply({.status = direct.status, .body = InlineBody(direct.body)}, record::ResponseFlag::kNone, "direct_response", true);
+}
+
+void Exchange::Abort(Failure failure) {
+  record_.flags.Set(FactsOf(failure).flag);
+  record_.response_details = DetailsOf(failure, record_.transport_failure, true);
+  if (std::exchange(state_, State::kDone) == State::kDone && request_ended_) return;
+  stream_.Reset(http::ResetReason::kInternal);
+}
+
+void Exchange::OnRouterInformational(http::ResponseHead head) {
+  Touch();
+  const bool answered_by_us = head.status == 100 && !session_.config().xds.proxy_100_continue;
+  if (answered_by_us || state_ != State::kRouted || record_.protocol == http::Version::kHttp10) return;
+  RemoveHopByHop(head.headers, false);
+  stream_.SendInformational(head);
+}
+
+void Exchange::OnRouterHead(http::ResponseHead head, bool end_stream) {
+  Touch();
+  record_.response_details = "via_upstream";
+  if (!session_.config().suppress_envoy_headers) {
+    const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(router_->SinceRequestEnd());
+    head.headers.Set("x-envoy-upstream-service-time", std::to_string(elapsed.count()));
+  }
+  if (match_.route->virtual_host->include_attempt_count_in_response) {
+    head.headers.Set("x-envoy-attempt-count", std::to_string(record_.attempts));
+  }
+  route::FinalizeResponse(match_, head, record_);
+  SendResponse(std::move(head), end_stream);
+}
+
+void Exchange::OnRouterData(Buffer& data, bool end_stream) {
+  Touch();
+  record_.bytes_sent += data.size();
+  stream_.SendData(data, end_stream);
+  if (end_stream) return EndResponse();
+  if (stream_.above_high_watermark()) router_->PauseResponse(true);
+}
+
+void Exchange::OnRouterTrailers(http::Headers trailers) {
+  Touch();
+  response_trailers_ = std::move(trailers);
+  record_.response_trailers = &response_trailers_;
+  if (record_.protocol != http::Version::kHttp2 && !session_.config().xds.http1.enable_trailers) {
+    Buffer nothing;
+    stream_.SendData(nothing, true);
+  } else {
+    stream_.SendTrailers(response_trailers_);
+  }
+  EndResponse();
+}
+
+void Exchange::OnRouterFailed(Failure failure, const std::string& transport, bool retried) {
+  if (state_ == State::kRouted) ReplyFailure(failure, transport, retried);
+}
+
+void Exchange::OnRouterBroken(Failure failure) { Abort(failure); }
+
+}  // namespace plait::proxy::session

@@ -1,0 +1,74 @@
+#include "proxy/session/http_config.h"
+
+#include <algorithm>
+
+#include "core/base/strings.h"
+#include "proxy/filters/factory.h"
+#include "proxy/record/access_log.h"
+
+namespace plait::proxy::session {
+namespace {
+
+conn::ConnectionOptions ConnectionOptionsOf(const xds::HttpConnectionManager& xds) {
+  conn::ConnectionOptions options;
+  options.codec.max_header_bytes = xds.max_request_headers_kb * std::size_t{1024};
+  options.codec.max_header_count = xds.common.max_headers_count.value_or(100);
+  options.codec.max_concurrent_streams = xds.http2.max_concurrent_streams.value_or(1024);
+  options.codec.stream_window = xds.http2.initial_stream_window_size.value_or(options.codec.stream_window);
+  options.codec.connection_window = xds.http2.initial_connection_window_size.value_or(options.codec.connection_window);
+  options.codec.enable_connect_protocol = xds.http2.allow_connect;
+  options.idle_timeout = xds.common.idle_timeout.value_or(std::chrono::hours(1));
+  options.drain_timeout = xds.delayed_close_timeout;
+  using Codec = xds::HttpConnectionManager::Codec;
+  if (xds.codec == Codec::kHttp1) options.protocol = conn::Protocol::kHttp1;
+  if (xds.codec == Codec::kHttp2) options.protocol = conn::Protocol::kHttp2;
+  return options;
+}
+
+}  // namespace
+
+Outcome<std::shared_ptr<const HttpConfig>> CompileHttp(const xds::HttpConnectionManager& xds,
+                                                       const Compilation& into) {
+  auto config = std::make_shared<HttpConfig>();
+  config->xds = xds;
+  config->connection = ConnectionOptionsOf(xds);
+  auto filters = filters::CompileChain(xds.filters, xds.stat_prefix, into.registry);
+  if (!filters) return std::unexpected(filters.error());
+  config->filters = std::move(*filters);
+  if (!xds.access_logs.empty()) {
+    auto logs = record::AccessLogs::Compile(xds.access_logs, into.logs);
+    if (!logs) return std::unexpected(logs.error());
+    config->logs = std::move(*logs);
+  }
+  if (const auto* table = std::get_if<xds::RouteConfiguration>(&xds.routes)) {
+    auto routes = route::RouteTable::Compile(std::make_shared<const xds::RouteConfiguration>(*table));
+    if (!routes) return std::unexpected(routes.error());
+    config->routes = std::move(*routes);
+  } else {
+    config->rds_name = std::get<xds::RdsRef>(xds.routes).name;
+  }
+  for (const xds::HttpFilter& filter : xds.filters) {
+    if (const auto* router = std::get_if<xds::RouterFilter>(&filter.config)) {
+      config->suppress_envoy_headers = router->suppress_envoy_headers;
+    }
+  }
+  config->stream_idle_timeout = xds.stream_idle_timeout.value_or(std::chrono::minutes(5));
+  config->request_timeout = xds.request_timeout.value_or(Duration(0));
+  config->max_stream_duration = xds.common.max_stream_duration.value_or(Duration(0));
+  return config;
+}
+
+bool AllowsUpgrade(const std::vector<xds::UpgradeConfig>& manager, const std::vector<xds::UpgradeConfig>* route,
+                   std::string_view type) {
+  const auto find = [&](const std::vector<xds::UpgradeConfig>& list) -> const xds::UpgradeConfig* {
+    const auto found = std::find_if(list.begin(), list.end(), [&](const xds::UpgradeConfig& upgrade) {
+      return EqualsIgnoreCase(upgrade.type, type);
+    });
+    return found == list.end() ? nullptr : &*found;
+  };
+  if (const auto* of_route = route != nullptr ? find(*route) : nullptr) return of_route->enabled;
+  const auto* of_manager = find(manager);
+  return of_manager != nullptr && of_manager->enabled;
+}
+
+}  // namespace plait::proxy::session

@@ -1,0 +1,104 @@
+#include "proxy/session/http_session.h"
+
+#include <algorithm>
+
+#include "core/base/check.h"
+#include "proxy/session/exchange.h"
+
+namespace plait::proxy::session {
+
+HttpSession::HttpSession(Context& context, std::shared_ptr<const HttpConfig> config, std::unique_ptr<io::Stream> stream,
+                         record::ConnectionInfo info, HttpRouting routing, SessionOwner& owner)
+    : context_(context),
+      config_(std::move(config)),
+      info_(std::move(info)),
+      routing_(std::move(routing)),
+      owner_(owner),
+      connection_(context.loop, std::move(stream), config_->connection, *this) {
+  const Duration most = config_->xds.common.max_connection_duration.value_or(Duration(0));
+  if (most > Duration(0)) {
+    lifetime_.SetCallback([this] { Drain(); });
+    lifetime_.Start(context.loop.timers(), most);
+  }
+}
+
+HttpSession::~HttpSession() = default;
+
+void HttpSession::Drain() { connection_.Drain(); }
+
+void HttpSession::Close(std::string_view /*reason*/) { connection_.Close(http::ResetReason::kConnectionClosed); }
+
+void HttpSession::DrainIfAsked() {
+  const std::uint32_t most = config_->xds.common.max_requests_per_connection.value_or(0);
+  if (context_.draining || (most != 0 && requests_ >= most)) connection_.Drain();
+}
+
+HttpSession::Routes HttpSession::FindRoutes() const {
+  if (routing_.table) return {routing_.table, {}};
+  if (config_->routes) return {config_->routes, {}};
+  const std::string& name = config_->rds_name.empty() ? routing_.rds_name : config_->rds_name;
+  const auto found = context_.tables.routes.find(name);
+  if (found == context_.tables.routes.end()) return {nullptr, name};
+  return {found->second, {}};
+}
+
+std::shared_ptr<const route::RouteTable> HttpSession::RouteTo(const std::string& cluster) {
+  if (single_route_ && single_route_->config().name == cluster) return single_route_;
+  xds::WeightedCluster target;
+  target.name = cluster;
+  xds::RouteAction action;
+  action.clusters.push_back(std::move(target));
+  action.timeout = Duration(0);
+  xds::Route route;
+  route.name = "default";
+  route.action = std::move(action);
+  auto config = std::make_shared<xds::RouteConfiguration>();
+  config->name = cluster;
+  xds::VirtualHost& host = config->virtual_hosts.emplace_back();
+  host.name = cluster;
+  host.domains = {"*"};
+  host.routes.push_back(std::move(route));
+  auto compiled = route::RouteTable::Compile(std::move(config));
+  PLAIT_CHECK(compiled.has_value());  // nothing in it can be refused
+  return single_route_ = *std::move(compiled);
+}
+
+void HttpSession::OnConnectionOpen() { info_.tls = connection_.stream().tls(); }
+
+http::ServerStreamEvents& HttpSession::OnNewStream(http::ServerStream& stream) {
+  ++requests_;
+  return *exchanges_.emplace_back(std::make_unique<Exchange>(*this, stream));
+}
+
+void HttpSession::Remove(Exchange& exchange) {
+  const auto place = std::find_if(exchanges_.begin(), exchanges_.end(), [&](const auto& e) { return e.get() == &exchange; });
+  PLAIT_CHECK(place != exchanges_.end());
+  std::iter_swap(place, exchanges_.end() - 1);
+  context_.loop.DeleteLater(std::move(exchanges_.back()));
+  exchanges_.pop_back();
+}
+
+void HttpSession::RecordCodecError(const Error& why) {
+  // The codec has answered bytes that never became a request; they leave a line in the log as in Envoy.
+  const http::RequestHead none;
+  record::StreamRecord record;
+  record.connection = &info_;
+  record.start = context_.loop.clock().Wall();
+  record.start_time = context_.loop.Now();
+  record.remote = info_.remote;
+  record.request = &none;
+  record.protocol = connection_.version();
+  record.response_code = why.code == Errc::kLimit ? 431 : 400;
+  record.flags.Set(record::ResponseFlag::kDownstreamProtocolError);
+  record.response_details = why.detail;
+  record.total = Duration(0);
+  context_.recorder.RequestEnded(record, config_->logs.get());
+}
+
+void HttpSession::OnConnectionClosed(const Error& why) {
+  lifetime_.Cancel();
+  if (why.code == Errc::kInvalidInput || why.code == Errc::kLimit) RecordCodecError(why);
+  owner_.OnSessionEnded(*this);
+}
+
+}  // namespace plait::proxy::session

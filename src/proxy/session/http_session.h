@@ -1,0 +1,73 @@
+#pragma once
+// One downstream HTTP connection: its codec's driver, its requests, and how it ends (idle, lifetime, drain). Owned by the
+// listener's list of connections through Session; one thread.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/conn/connection.h"
+#include "proxy/session/context.h"
+#include "proxy/session/http_config.h"
+#include "proxy/session/session.h"
+
+namespace plait::proxy::session {
+
+class Exchange;
+
+// Where the requests of a connection find their routes when the connection manager does not say.
+struct HttpRouting {
+  std::string rds_name;                                      // original port (Outbound)
+  std::shared_ptr<const route::RouteTable> table = nullptr;  // made for a port (Inbound); wins over rds_name
+  // The service that owns the original destination: matched when no virtual host but "*" takes the authority
+  // (semantics.md 2). Empty: none.
+  std::string destination_hostname = {};
+  // Takes such a request before "*" does: the cluster of the workload that was dialled by its own address.
+  std::string workload_cluster = {};
+  // Takes what nothing else takes: the outbound policy. Empty: 404.
+  std::string unknown_cluster = {};
+};
+
+class HttpSession final : public Session, private conn::ServerConnectionEvents {
+ public:
+  HttpSession(Context& context, std::shared_ptr<const HttpConfig> config, std::unique_ptr<io::Stream> stream,
+              record::ConnectionInfo info, HttpRouting routing, SessionOwner& owner);
+  ~HttpSession() override;
+
+  void Drain() override;
+  void Close(std::string_view reason) override;
+  const record::ConnectionInfo& info() const noexcept override { return info_; }
+
+  Context& context() noexcept { return context_; }
+  const HttpConfig& config() const noexcept { return *config_; }
+  const HttpRouting& routing() const noexcept { return routing_; }
+  // The exchange's stream is over.
+  void Remove(Exchange& exchange);
+  void DrainIfAsked();
+
+  struct Routes {
+    std::shared_ptr<const route::RouteTable> table;
+    std::string missing;  // name of the route configuration to ask for; empty: `table` is all there is
+  };
+  Routes FindRoutes() const;
+  // A table whose only route goes to `cluster`.
+  std::shared_ptr<const route::RouteTable> RouteTo(const std::string& cluster);
+
+ private:
+  void RecordCodecError(const Error& why);
+  void OnConnectionOpen() override;
+  void OnConnectionClosed(const Error& why) override;
+  http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override;
+
+  Context& context_;
+  std::shared_ptr<const HttpConfig> config_;
+  record::ConnectionInfo info_;
+  HttpRouting routing_;
+  SessionOwner& owner_;
+  std::vector<std::unique_ptr<Exchange>> exchanges_;
+  std::uint32_t requests_ = 0;
+  std::shared_ptr<const route::RouteTable> single_route_;
+  io::Timer lifetime_;
+  conn::ServerConnection connection_;
+};
+
+}  // namespace plait::proxy::session

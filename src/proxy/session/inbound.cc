@@ -1,0 +1,268 @@
+#include "proxy/session/inbound.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/tls/client_hello.h"
+#include "core/tls/facts.h"
+#include "core/tls/stream.h"
+
+namespace plait::proxy::session {
+namespace {
+
+constexpr Duration kDialAfter = std::chrono::milliseconds(5);
+constexpr Duration kPrefixLimit = std::chrono::seconds(1);
+
+bool IsMeshAlpn(const std::vector<std::string>& offered) {
+  return std::any_of(offered.begin(), offered.end(), [](const std::string& name) {
+    return name == "istio" || name.starts_with("istio-") || name.starts_with("plait-");
+  });
+}
+
+}  // namespace
+
+std::shared_ptr<const route::RouteTable> MakeInboundRoutes(std::uint16_t port, const std::string& cluster) {
+  xds::WeightedCluster target;
+  target.name = cluster;
+  xds::RouteAction action;
+  action.clusters.push_back(std::move(target));
+  action.timeout = Duration(0);
+  action.retry = xds::RetryPolicy{};
+  action.retry->retry_on = xds::kRetryResetBeforeRequest;
+  action.retry->num_retries = 2;
+  xds::Route route;
+  route.name = "default";
+  route.action = std::move(action);
+  auto config = std::make_shared<xds::RouteConfiguration>();
+  const std::string text = std::to_string(port);
+  config->name = "inbound|" + text + "||";
+  xds::VirtualHost& host = config->virtual_hosts.emplace_back();
+  host.name = "inbound|http|" + text;
+  host.domains = {"*"};
+  host.routes.push_back(std::move(route));
+  auto compiled = route::RouteTable::Compile(std::move(config));
+  PLAIT_CHECK(compiled.has_value());  // nothing in it can be refused
+  return *std::move(compiled);
+}
+
+// Tells when the application speaks first.
+class InboundIntake::Watch final : public io::StreamEvents {
+ public:
+  explicit Watch(InboundIntake& intake) : intake_(intake) {}
+  void OnOpen() override {}
+  void OnReadable() override { intake_.OnServerSpoke(); }
+  void OnWritable() override {}
+  void OnFailed(Error) override { intake_.OnServerSpoke(); }
+
+ private:
+  InboundIntake& intake_;
+};
+
+InboundIntake::InboundIntake(Context& context, std::shared_ptr<const InboundConfig> config,
+                             std::unique_ptr<io::Stream> stream, record::ConnectionInfo info, SessionOwner& owner,
+                             OnDecided decided)
+    : Intake(context, {std::move(stream), std::move(info), owner, std::move(decided)}),
+      config_(std::move(config)),
+      port_(config_->PortFor(info_.local.port.value)) {
+  silence_.SetCallback([this] { Begin(); });
+  silence_.Start(context_.loop.timers(), Duration(0));
+}
+
+InboundIntake::~InboundIntake() = default;
+
+void InboundIntake::Begin() {
+  silence_.SetCallback([this] { OnSilence(); });
+  if (port_.mode == xds::MtlsMode::kDisable) {
+    state_ = State::kInside;
+    if (port_.declared == xds::DeclaredProtocol::kTcp) return GoTcp();
+  }
+  if (seen().empty() && SilenceLimit() != Duration::max()) silence_.Start(context_.loop.timers(), SilenceLimit());
+  Look();
+}
+
+// How long a silent client is waited for before the application may be dialled (semantics.md 1).
+Duration InboundIntake::SilenceLimit() const {
+  if (port_.declared == xds::DeclaredProtocol::kHttp || port_.declared == xds::DeclaredProtocol::kTls) return Duration::max();
+  if (state_ == State::kInside && (info_.tls != nullptr || port_.mode == xds::MtlsMode::kDisable)) return kDialAfter;
+  if (port_.mode == xds::MtlsMode::kStrict) return Duration::max();
+  const cluster::Destination peer = context_.index.FindByAddress(info_.remote.ip);
+  if (!peer.known) return config_->xds.detection_timeout.value_or(std::chrono::seconds(1));
+  const bool meshed = peer.workload != nullptr && peer.workload->tls_mode == xds::TlsMode::kIstio;
+  return meshed ? Duration::max() : kDialAfter;
+}
+
+void InboundIntake::Look() {
+  if (decided() || tcp_) return;
+  if (state_ == State::kOutside) return LookOutside();
+  if (state_ == State::kInside) LookInside();
+}
+
+void InboundIntake::LookOutside() {
+  if (seen().empty()) return;
+  const bool may_be_tls = SeenBytes().front() == 0x16;
+  if (may_be_tls) {
+    tls::ClientHelloPeek peek = tls::PeekClientHello(SeenBytes());
+    if (peek.status == tls::PeekStatus::kNeedMore && !client_ended()) return;  // only a whole hello is judged
+    if (peek.status == tls::PeekStatus::kComplete) {
+      info_.server_name = peek.hello.sni;
+      const bool ours = IsMeshAlpn(peek.hello.alpn);
+      const bool strict = port_.mode == xds::MtlsMode::kStrict;
+      if (ours || (strict && !port_.app_tls)) return Terminate();
+      foreign_tls_ = true;
+      state_ = State::kInside;
+      return GoTcp();
+    }
+  }
+  if (port_.mode == xds::MtlsMode::kStrict) {
+    return RefuseWith(record::ResponseFlag::kNone, "plaintext_refused_by_strict_mutual_tls");
+  }
+  silence_.Cancel();
+  state_ = State::kInside;
+  LookInside();
+}
+
+void InboundIntake::Terminate() {
+  auto context = context_.downstream_tls.Server(config_->xds.tls);
+  if (!context) return RefuseWith(record::ResponseFlag::kNone, "no_certificate_yet");
+  silence_.Cancel();
+  state_ = State::kHandshake;
+  auto plain = std::move(stream_);
+  plain->SetEvents(nullptr);
+  Buffer seen = TakeSeen();
+  Replace(tls::Wrap(context_.loop, GiveAgain(context_.loop, std::move(plain), std::move(seen)), std::move(*context)));
+}
+
+void InboundIntake::OnStreamOpen() {
+  if (state_ != State::kHandshake) return Look();
+  state_ = State::kInside;
+  info_.tls = stream_->tls();
+  if (info_.server_name.empty()) info_.server_name = info_.tls->sni;
+  const std::string& alpn = info_.tls->alpn;
+  if (port_.declared == xds::DeclaredProtocol::kTcp) return GoTcp();
+  if (port_.declared == xds::DeclaredProtocol::kHttp || alpn.starts_with("istio-http/") || alpn == "istio-h2" ||
+      alpn == "plait-h2") {
+    return GoHttp();
+  }
+  if (SilenceLimit() != Duration::max()) silence_.Start(context_.loop.timers(), SilenceLimit());
+  if (ReadMore()) Look();
+}
+
+void InboundIntake::OnStreamFailed(Error error) {
+  if (state_ != State::kHandshake) return;
+  std::string reason = tls::FailureOf(*stream_);
+  if (reason.empty()) reason = error.detail;
+  std::replace(reason.begin(), reason.end(), ' ', '_');
+  std::string details = "tls_handshake_failed{" + reason + "}";
+  if (port_.mode == xds::MtlsMode::kStrict) {
+    // semantics.md 5: the reason names the switch.
+    details += "_use_PeerAuthentication_PERMISSIVE_or_plait.dev/app-tls-ports_for_the_application's_own_TLS";
+  }
+  RecordRefusal(config_->tcp->logs.get(), record::ResponseFlag::kNone, std::move(details));
+}
+
+bool InboundIntake::HasHttpPolicy() const {
+  return std::any_of(config_->xds.http.filters.begin(), config_->xds.http.filters.end(), [](const xds::HttpFilter& filter) {
+    const auto* rbac = std::get_if<xds::RbacFilter>(&filter.config);
+    return rbac != nullptr && rbac->rules.has_value();
+  });
+}
+
+void InboundIntake::LookInside() {
+  if (port_.declared == xds::DeclaredProtocol::kTcp) return GoTcp();
+  const bool http_port = port_.declared == xds::DeclaredProtocol::kHttp;
+  switch (Judge()) {
+    case sniff::Protocol::kNeedMore:
+      if (!seen().empty() && !silence_.armed()) {
+        silence_prefix_ = true;
+        silence_.Start(context_.loop.timers(), kPrefixLimit);
+      }
+      return;
+    case sniff::Protocol::kHttp1:
+    case sniff::Protocol::kHttp2: return GoHttp();
+    case sniff::Protocol::kTls: return http_port ? GoHttp() : GoTcp();
+    case sniff::Protocol::kNearlyHttp:
+      // Never slips past a policy with HTTP fields: the codec answers 400.
+      return http_port || HasHttpPolicy() ? GoHttp() : GoTcp();
+    case sniff::Protocol::kOther: return http_port ? GoHttp() : GoTcp();
+  }
+}
+
+void InboundIntake::OnSilence() {
+  if (decided() || !ReadMore()) return;
+  if (!seen().empty()) {
+    if (!silence_prefix_) return Look();
+    // A proper prefix of HTTP that does not go on: TCP, but refused where a policy has HTTP fields.
+    return port_.declared == xds::DeclaredProtocol::kHttp || HasHttpPolicy() ? GoHttp() : GoTcp();
+  }
+  state_ = State::kInside;
+  Speculate();
+}
+
+bool InboundIntake::Allowed() {
+  for (const auto& rules : config_->rbac) {
+    filters::NetworkVerdict verdict = rules->Check(info_);
+    if (verdict.allowed) continue;
+    RefuseWith(record::ResponseFlag::kNone, std::move(verdict.details));
+    return false;
+  }
+  return true;
+}
+
+void InboundIntake::Speculate() {
+  if (dial_ || early_ || !Allowed()) return;
+  dial_record_.connection = &info_;
+  dial_record_.start_time = info_.accepted;
+  dial_ = std::make_unique<TcpConnect>(context_, TcpConnect::Request{.cluster = port_.cluster, .most_attempts = 1, .hash = {}},
+                                       dial_record_, [this](std::expected<UpstreamConnection, Failure> result) {
+                                         context_.loop.DeleteLater(std::move(dial_));
+                                         if (result) {
+                                           early_ = std::move(*result);
+                                           watch_ = std::make_unique<Watch>(*this);
+                                           early_.stream().SetEvents(watch_.get());
+                                         }
+                                         if (tcp_) return GoTcp();
+                                         early_probe_.SetCallback([this] { OnServerSpoke(); });
+                                         early_probe_.Start(context_.loop.timers(), Duration(0));
+                                       });
+}
+
+void InboundIntake::OnServerSpoke() {
+  if (decided() || tcp_ || !early_) return;
+  const Result<std::size_t> read = early_.stream().Read(server_bytes_, Buffer::kChunkSize);
+  if (read && *read == 0) return;
+  GoTcp();
+}
+
+void InboundIntake::GoHttp() {
+  silence_.Cancel();
+  dial_.reset();
+  early_ = UpstreamConnection();
+  HttpRouting routing;
+  const auto made = config_->routes.find(port_.cluster);
+  routing.table = made != config_->routes.end() ? made->second : MakeInboundRoutes(info_.local.port.value, port_.cluster);
+  ServeHttp(config_->http, std::move(routing));
+}
+
+void InboundIntake::GoTcp() {
+  tcp_ = true;
+  silence_.Cancel();
+  if (dial_) return;  // under way: it comes back here
+  TcpSession::Start start;
+  start.config = config_->tcp;
+  start.rbac = config_->rbac;
+  start.cluster = port_.cluster;
+  if (early_) {
+    early_.stream().SetEvents(nullptr);
+    start.upstream = std::move(early_);
+    start.from_upstream = std::move(server_bytes_);
+  }
+  ServeTcp(std::move(start));
+}
+
+void InboundIntake::RefuseWith(record::ResponseFlag flag, std::string details) {
+  RecordRefusal(config_->tcp->logs.get(), flag, std::move(details));
+  Refuse(true);
+}
+
+}  // namespace plait::proxy::session

@@ -1,0 +1,62 @@
+#pragma once
+// A captured connection to the own application, until it is known what it is: the Plait form's Inbound (semantics.md 1
+// and 5). By port and mode the connection is terminated (mutual TLS), passed on, or refused; inside, HTTP and TCP are told
+// apart by the bytes; the application is dialled from 127.0.0.6 or ::6.
+#include <memory>
+#include <string>
+
+#include "proxy/session/intake.h"
+#include "proxy/session/tcp_connect.h"
+
+namespace plait::proxy::session {
+
+class InboundIntake final : public Intake {
+ public:
+  InboundIntake(Context& context, std::shared_ptr<const InboundConfig> config, std::unique_ptr<io::Stream> stream,
+                record::ConnectionInfo info, SessionOwner& owner, OnDecided decided);
+  ~InboundIntake() override;
+
+ private:
+  enum class State : std::uint8_t {
+    kOutside,    // the first bytes on the wire -> kHandshake for our TLS, kInside for plaintext, or the end
+    kHandshake,  // -> kInside
+    kInside,     // what the application will see: HTTP or TCP -> the end
+  };
+  class Watch;
+
+  void Begin();
+  void Look() override;
+  void LookOutside();
+  void LookInside();
+  void OnStreamOpen() override;
+  void OnStreamFailed(Error error) override;
+  void Terminate();
+  void OnSilence();
+  Duration SilenceLimit() const;
+  bool HasHttpPolicy() const;
+  bool Allowed();
+  void GoHttp();
+  void GoTcp();
+  void Speculate();
+  void OnServerSpoke();
+  void RefuseWith(record::ResponseFlag flag, std::string details);
+
+  std::shared_ptr<const InboundConfig> config_;
+  const xds::InboundPort& port_;
+  State state_ = State::kOutside;
+  bool foreign_tls_ = false;     // the application's own
+  bool silence_prefix_ = false;
+  bool tcp_ = false;
+  record::StreamRecord dial_record_;
+  std::unique_ptr<TcpConnect> dial_;
+  UpstreamConnection early_;
+  Buffer server_bytes_;
+  std::unique_ptr<Watch> watch_;
+  io::Timer silence_;
+  io::Timer early_probe_;
+};
+
+// The routes of an inbound port that names none (plait_forms.h, Inbound::http): one route to `cluster`.
+std::shared_ptr<const route::RouteTable> MakeInboundRoutes(std::uint16_t port, const std::string& cluster);
+
+}  // namespace plait::proxy::session

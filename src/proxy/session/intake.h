@@ -1,0 +1,81 @@
+#pragma once
+// What Outbound and Inbound have in common while they find out what a new connection is (semantics.md 1): the client's
+// first bytes, collected without losing any, and the session that takes the connection over. Owned by the listener's
+// handler; one thread; over with OnDecided.
+#include <functional>
+#include <memory>
+
+#include "core/io/stream.h"
+#include "core/io/timer.h"
+#include "proxy/session/chain.h"
+#include "proxy/session/context.h"
+#include "proxy/session/http_session.h"
+#include "proxy/session/prefixed_stream.h"
+#include "proxy/session/session.h"
+#include "proxy/session/tcp_session.h"
+#include "proxy/sniff/classify.h"
+
+namespace plait::proxy::session {
+
+class Intake : protected io::StreamEvents {
+ public:
+  // Runs once, in a later round than the start: the session, or null when the connection was closed. The intake is then
+  // destroyed through the loop.
+  using OnDecided = std::move_only_function<void(std::unique_ptr<Session>)>;
+
+  ~Intake() override;
+  Intake(const Intake&) = delete;
+  Intake& operator=(const Intake&) = delete;
+
+ protected:
+  struct Arrival {
+    std::unique_ptr<io::Stream> stream;
+    record::ConnectionInfo info;
+    SessionOwner& owner;  // of the session that is made
+    OnDecided decided;
+  };
+  Intake(Context& context, Arrival arrival);
+
+  // The client has sent something, ended, or (timers of the subclass) has been silent. Decide or wait.
+  virtual void Look() = 0;
+
+  // Reads what is there; false when the client is gone (then this intake has ended).
+  bool ReadMore();
+  sniff::Protocol Judge();
+  bool client_ended() const noexcept { return client_ended_; }
+  bool decided() const noexcept { return !decided_; }
+
+  // The ends of an intake.
+  void ServeHttp(std::shared_ptr<const HttpConfig> config, HttpRouting routing);
+  void ServeTcp(TcpSession::Start start);  // fills in the stream and what was read
+  void Refuse(bool reset);
+  // Leaves a record of a connection that never became a session.
+  void RecordRefusal(const record::AccessLogs* logs, record::ResponseFlag flag, std::string details);
+
+  // The stream below was wrapped (TLS): what was read before went into `stream`.
+  void Replace(std::unique_ptr<io::Stream> stream);
+  Buffer TakeSeen() { return std::move(seen_); }
+  const Buffer& seen() const noexcept { return seen_; }
+  Bytes SeenBytes() { return seen_.Linearize(seen_.size()); }
+  std::unique_ptr<io::Stream> TakeStream();
+
+  Context& context_;
+  record::ConnectionInfo info_;
+  std::unique_ptr<io::Stream> stream_;
+
+ private:
+  void OnOpen() override { OnStreamOpen(); }
+  void OnReadable() override;
+  void OnWritable() override {}
+  void OnFailed(Error error) override;
+  virtual void OnStreamOpen() { OnReadable(); }
+  virtual void OnStreamFailed(Error) {}
+  void Decide(std::unique_ptr<Session> session);
+
+  SessionOwner& owner_;
+  OnDecided decided_;
+  Buffer seen_;
+  bool client_ended_ = false;
+};
+
+}  // namespace plait::proxy::session

@@ -1,0 +1,32 @@
+#pragma once
+// Answers that the proxy gives itself: head, body and, for gRPC calls, the status that a gRPC client understands.
+// Mirrors Envoy's Http::Utility::sendLocalReply. Pure.
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/http/message.h"
+
+namespace plait::proxy::session {
+
+struct LocalReply {
+  std::uint16_t status = 500;
+  std::string body;
+  http::Headers headers{};              // added to the answer
+  std::uint32_t grpc_status = UINT32_MAX;  // for gRPC calls; UINT32_MAX: derived from `status`
+};
+
+struct LocalAnswer {
+  http::ResponseHead head;
+  std::string body;  // empty: the head ends the answer
+};
+
+// `grpc`: the call's content-type is gRPC; then the answer is a trailers-only 200. `head_request`: no body is sent.
+LocalAnswer MakeLocalAnswer(const LocalReply& reply, bool grpc, bool head_request);
+
+// https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
+std::uint32_t GrpcStatusOf(std::uint16_t http_status) noexcept;
+// Percent-encoding of grpc-message (gRPC over HTTP/2: everything but printable ASCII, and '%').
+std::string EncodeGrpcMessage(std::string_view text);
+
+}  // namespace plait::proxy::session

@@ -1,0 +1,71 @@
+#pragma once
+// A captured connection of the own application, until it is known where it goes and as what: the Plait form's Outbound
+// (semantics.md 1 and 2). The client's bytes come first; after dial_after of silence the TCP route is dialled while the
+// client is still watched.
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/base/pending.h"
+#include "proxy/session/intake.h"
+#include "proxy/session/tcp_connect.h"
+
+namespace plait::proxy::session {
+
+class OutboundIntake final : public Intake {
+ public:
+  OutboundIntake(Context& context, std::shared_ptr<const OutboundConfig> config, std::unique_ptr<io::Stream> stream,
+                 record::ConnectionInfo info, SessionOwner& owner, OnDecided decided);
+  ~OutboundIntake() override;
+
+ private:
+  // What the TCP route of this connection is; nullopt while L4Routes are awaited.
+  struct TcpRoute {
+    std::string cluster;
+    std::string name;
+  };
+  // A server byte, or its end, seen on the speculative connection.
+  class Watch;
+
+  void Begin();
+  void OnDestination(Result<cluster::Destination> found);
+  xds::DeclaredProtocol Declared() const;
+  void Look() override;
+  void LookAtBytes(sniff::Protocol protocol);
+  void OnSilence();
+  void GoHttp();
+  void GoTcp();
+  std::optional<TcpRoute> FindTcpRoute();
+  TcpRoute RouteByIndex() const;
+  void Speculate(const TcpRoute& route);
+  void OnServerSpoke();
+  void FinishTcp(TcpRoute route);
+  void OnDialled(std::expected<UpstreamConnection, Failure> result);
+  void FailLookup();
+
+  std::shared_ptr<const OutboundConfig> config_;
+  std::optional<cluster::Destination> destination_;
+  xds::DeclaredProtocol declared_ = xds::DeclaredProtocol::kNone;
+  std::string server_name_;
+  bool lookup_failed_ = false;
+  bool silent_ = false;          // dial_after has passed without a byte
+  bool silence_prefix_ = false;  // the limit of a proper prefix runs
+  bool tcp_ = false;             // decided: relay it as it is
+  bool asked_for_routes_ = false;
+  TcpRoute speculative_;         // where the connection goes that was dialled early
+  TcpRoute final_;               // where it goes, once that is known
+  record::StreamRecord dial_record_;
+  std::unique_ptr<TcpConnect> dial_;
+  UpstreamConnection early_;
+  Buffer server_bytes_;          // the server spoke first
+  io::Timer early_probe_;
+  std::unique_ptr<Watch> watch_;
+  io::Timer silence_;
+  Pending lookup_;
+  Pending routes_;
+};
+
+// The first L4 route that takes the destination and server name; null: none.
+const xds::L4Route* MatchL4Route(const xds::L4Routes& routes, const io::IpAddress& destination, std::string_view sni);
+
+}  // namespace plait::proxy::session

@@ -1,0 +1,121 @@
+#include "proxy/session/request_edge.h"
+
+#include <gtest/gtest.h>
+
+namespace plait::proxy::session {
+namespace {
+using Hcm = xds::HttpConnectionManager;
+
+EdgePeer PeerAt(const char* address, const io::TlsFacts* tls = nullptr) {
+  return {io::SocketAddress::Parse(address).value(), tls};
+}
+
+http::RequestHead Request(http::Headers headers = {}) {
+  http::RequestHead head;
+  head.method = "GET";
+  head.authority = "a";
+  head.path = "/";
+  head.headers = std::move(headers);
+  return head;
+}
+
+TEST(PrepareRequest, AppendsTheDirectPeerAndOverwritesTheSchemeAtTheEdge) {
+  const Hcm options{.use_remote_address = true};
+  http::RequestHead head = Request({{"X-Forwarded-For", "1.2.3.4"}, {"x-forwarded-proto", "https"}});
+  const EdgeResult result = PrepareRequest(options, PeerAt("9.9.9.9:1"), head);
+  EXPECT_EQ(head.headers.Get("x-forwarded-for"), "1.2.3.4,9.9.9.9");
+  EXPECT_EQ(head.headers.Get("x-forwarded-proto"), "http");
+  EXPECT_EQ(head.headers.Get("x-envoy-external-address"), "9.9.9.9");
+  EXPECT_FALSE(result.internal);
+}
+
+TEST(PrepareRequest, TrustsAsManyHopsAsConfigured) {
+  const Hcm options{.use_remote_address = true, .xff_num_trusted_hops = 1};
+  http::RequestHead head = Request({{"x-forwarded-for", "1.2.3.4,5.6.7.8"}, {"x-forwarded-proto", "https"}});
+  const EdgeResult result = PrepareRequest(options, PeerAt("10.0.0.1:1"), head);
+  EXPECT_EQ(result.remote.ToString(), "5.6.7.8");
+  EXPECT_EQ(head.headers.Get("x-forwarded-proto"), "https");
+}
+
+TEST(PrepareRequest, RemovesProxyFieldsThatComeFromOutside) {
+  const Hcm options{.use_remote_address = true};
+  http::RequestHead head = Request({{"x-envoy-retry-on", "5xx"},
+                                    {"x-envoy-decorator-operation", "forged"},
+                                    {"x-envoy-internal", "true"},
+                                    {"x-plait-head", "forged"}});
+  PrepareRequest(options, PeerAt("9.9.9.9:1"), head);
+  EXPECT_FALSE(head.headers.Has("x-envoy-retry-on"));
+  EXPECT_FALSE(head.headers.Has("x-envoy-decorator-operation"));
+  EXPECT_FALSE(head.headers.Has("x-envoy-internal"));
+  EXPECT_FALSE(head.headers.Has("x-plait-head"));
+}
+
+TEST(PrepareRequest, CallsASinglePrivateAddressInternal) {
+  const Hcm options{.use_remote_address = true};
+  http::RequestHead head = Request();
+  EXPECT_TRUE(PrepareRequest(options, PeerAt("10.1.1.1:1"), head).internal);
+  EXPECT_EQ(head.headers.Get("x-envoy-internal"), "true");
+}
+
+TEST(PrepareRequest, KeepsARequestIdFromInsideAndReplacesOneFromOutside) {
+  const Hcm edge{.use_remote_address = true};
+  http::RequestHead inside = Request({{"x-request-id", "mine"}});
+  PrepareRequest(edge, PeerAt("10.1.1.1:1"), inside);
+  EXPECT_EQ(inside.headers.Get("x-request-id"), "mine");
+  http::RequestHead outside = Request({{"x-request-id", "mine"}});
+  PrepareRequest(edge, PeerAt("9.9.9.9:1"), outside);
+  EXPECT_NE(outside.headers.Get("x-request-id"), "mine");
+  EXPECT_EQ(outside.headers.Get("x-request-id")->size(), 36u);
+}
+
+TEST(PrepareRequest, ReplacesAForgedClientCertificateHeader) {
+  Hcm options{.forward_client_cert = Hcm::ForwardClientCert::kAppendForward,
+                                     .client_cert_details = {.subject = true, .uri = true}};
+  http::RequestHead plain = Request({{"x-forwarded-client-cert", "URI=spiffe://forged"}});
+  PrepareRequest(options, PeerAt("10.0.0.2:1"), plain);
+  EXPECT_FALSE(plain.headers.Has("x-forwarded-client-cert"));
+
+  io::TlsFacts tls;
+  tls.peer_certificate = true;
+  tls.peer_uri_sans = {"spiffe://td/ns/a/sa/b"};
+  tls.peer_certificate_sha256 = "ab";
+  tls.local_identity = "spiffe://td/ns/c/sa/d";
+  options.forward_client_cert = Hcm::ForwardClientCert::kSanitizeSet;
+  http::RequestHead mutual = Request({{"x-forwarded-client-cert", "URI=spiffe://forged"}});
+  PrepareRequest(options, PeerAt("10.0.0.2:1", &tls), mutual);
+  EXPECT_EQ(mutual.headers.Get("x-forwarded-client-cert"),
+            "By=spiffe://td/ns/c/sa/d;Hash=ab;Subject=\"\";URI=spiffe://td/ns/a/sa/b");
+}
+
+TEST(RemoveHopByHop, RemovesWhatConnectionNamesButNotWhatMustArrive) {
+  http::Headers headers{{"Connection", "close, X-Drop, Authorization"}, {"X-Drop", "1"}, {"Authorization", "a"},
+                        {"TE", "gzip, trailers"}, {"Keep-Alive", "5"}, {"Upgrade", "h2c"}};
+  RemoveHopByHop(headers, false);
+  EXPECT_FALSE(headers.Has("x-drop"));
+  EXPECT_FALSE(headers.Has("connection"));
+  EXPECT_FALSE(headers.Has("upgrade"));
+  EXPECT_EQ(headers.Get("authorization"), "a");
+  EXPECT_EQ(headers.Get("te"), "trailers");
+}
+
+TEST(PrepareResponse, OverwritesServerAndKeepsTheDateOfTheApplication) {
+  http::ResponseHead head;
+  head.status = 200;
+  head.headers = {{"Server", "app"}, {"Date", "then"}};
+  PrepareResponse(Hcm{.server_name = "istio-envoy"}, "", "now", head);
+  EXPECT_EQ(head.headers.Get("server"), "istio-envoy");
+  EXPECT_EQ(head.headers.Get("date"), "then");
+}
+
+TEST(PreparePath, RefusesOrRedirectsEscapedSlashes) {
+  Hcm options{.escaped_slashes = Hcm::EscapedSlashes::kReject};
+  http::RequestHead head = Request();
+  head.path = "/a%2Fb?q=%2f";
+  EXPECT_EQ(PrepareRequest(options, PeerAt("10.0.0.1:1"), head).verdict, EdgeVerdict::kBadPath);
+  options.escaped_slashes = Hcm::EscapedSlashes::kUnescapeAndRedirect;
+  EXPECT_EQ(PrepareRequest(options, PeerAt("10.0.0.1:1"), head).verdict, EdgeVerdict::kRedirectPath);
+  EXPECT_EQ(head.path, "/a/b?q=%2f");
+}
+
+}  // namespace
+}  // namespace plait::proxy::session

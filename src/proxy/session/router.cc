@@ -1,0 +1,400 @@
+#include "proxy/session/router.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/strings.h"
+#include "proxy/session/tcp_connect.h"
+
+namespace plait::proxy::session {
+namespace {
+using cluster::ClusterStat;
+
+AttemptFailure KindOf(Failure failure) {
+  switch (failure) {
+    case Failure::kConnectFailure: return AttemptFailure::kConnectFailure;
+    case Failure::kConnectTimeout: return AttemptFailure::kConnectTimeout;
+    case Failure::kUpstreamRefused: return AttemptFailure::kRefusedStream;
+    case Failure::kOverflow: return AttemptFailure::kOverflow;
+    case Failure::kPerTryTimeout: return AttemptFailure::kPerTryTimeout;
+    default: return AttemptFailure::kReset;
+  }
+}
+
+void AppendCopy(Buffer& to, const Buffer& from) {
+  iovec pieces[64];
+  std::size_t copied = 0;
+  const int count = from.Gather(pieces, 64);
+  for (int i = 0; i < count; ++i) {
+    to.Append(Bytes(static_cast<const std::uint8_t*>(pieces[i].iov_base), pieces[i].iov_len));
+    copied += pieces[i].iov_len;
+  }
+  PLAIT_CHECK(copied == from.size());  // 64 chunks are 1 MiB, more than any body that is kept
+}
+
+std::optional<Duration> MillisecondsOf(const http::Headers& headers, std::string_view name) {
+  const auto text = headers.Get(name);
+  const auto value = text ? ParseUint(*text) : std::nullopt;
+  return value ? std::optional<Duration>(std::chrono::milliseconds(std::min<std::uint64_t>(*value, 1U << 31))) : std::nullopt;
+}
+
+std::string MillisecondsText(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+// "100m", "5S": gRPC over HTTP/2, Timeout.
+std::optional<Duration> GrpcTimeoutOf(const http::Headers& headers) {
+  const auto text = headers.Get("grpc-timeout");
+  if (!text || text->size() < 2 || text->size() > 9) return std::nullopt;
+  const auto value = ParseUint(text->substr(0, text->size() - 1));
+  if (!value) return std::nullopt;
+  const auto n = static_cast<std::int64_t>(*value);
+  switch (text->back()) {
+    case 'H': return std::chrono::hours(n);
+    case 'M': return std::chrono::minutes(n);
+    case 'S': return std::chrono::seconds(n);
+    case 'm': return std::chrono::milliseconds(n);
+    case 'u': return std::chrono::microseconds(n);
+    case 'n': return std::chrono::nanoseconds(n);
+    default: return std::nullopt;
+  }
+}
+
+const xds::RetryPolicy& NoRetries() {
+  static const xds::RetryPolicy none;
+  return none;
+}
+
+constexpr std::size_t kMostRetained = 64 * (Buffer::kChunkSize - 256);
+
+}  // namespace
+
+Router::Router(Context& context, const HttpConfig& config, RouterEvents& events, Request request)
+    : context_(context), config_(config), events_(events), request_(request), action_(*request.match.route->action) {
+  response_timer_.SetCallback([this] { OnResponseTimeout(); });
+  attempt_timer_.SetCallback([this] {
+    if (state_ == State::kBackOff) {
+      BeginAttempt();
+    } else {
+      OnPerTryTimeout();
+    }
+  });
+}
+
+Router::~Router() {
+  state_ = State::kDone;
+  EndAttempt(http::ResetReason::kCancel);
+}
+
+void Router::Start(bool end_stream) {
+  if (end_stream) EndRequest();
+  const std::string& name = request_.match.cluster;
+  request_.record.cluster_name = name;
+  if (context_.clusters.Find(name) != nullptr) return OnCluster();
+  waiting_ = context_.on_demand.NeedCluster(name, context_.warming_limit, [this](bool ready) {
+    waiting_ = Pending();
+    if (!ready || context_.clusters.Find(request_.match.cluster) == nullptr) return Fail(Failure::kNoCluster);
+    OnCluster();
+  });
+}
+
+void Router::OnCluster() {
+  cluster_ = context_.clusters.Find(request_.match.cluster)->cluster();
+  request_.record.cluster = cluster_->config;
+  SetTimeouts();
+  const xds::RetryPolicy& policy = request_.match.route->retry != nullptr ? *request_.match.route->retry : NoRetries();
+  retry_.emplace(policy, request_.head.headers);
+  std::string cookie;
+  if (!action_.hash.empty()) hash_ = route::RequestHash(request_.match, request_.head, request_.record, &cookie);
+  route::FinalizeRequest(request_.match, request_.head, request_.record);
+  const std::uint32_t limit = request_.match.route->config->per_request_buffer_limit.value_or(
+      request_.match.route->virtual_host->per_request_buffer_limit.value_or(
+          cluster_->config->per_connection_buffer_limit));
+  body_limit_ = std::min<std::size_t>(limit, kMostRetained);
+  retain_ = retry_->enabled();
+  BeginAttempt();
+}
+
+void Router::SetTimeouts() {
+  http::Headers& headers = request_.head.headers;
+  timeout_ = request_.match.route->timeout;
+  const auto& stream_limit = action_.max_stream_duration;
+  if (stream_limit && stream_limit->grpc_timeout_header_max && http::IsGrpc(headers)) {
+    // The call's own deadline, at most the configured one (0: whatever the call says).
+    Duration asked = GrpcTimeoutOf(headers).value_or(Duration(0));
+    const Duration most = *stream_limit->grpc_timeout_header_max;
+    if (most > Duration(0) && (asked == Duration(0) || asked > most)) asked = most;
+    if (stream_limit->grpc_timeout_header_offset && asked > *stream_limit->grpc_timeout_header_offset) {
+      asked -= *stream_limit->grpc_timeout_header_offset;
+    }
+    timeout_ = asked;
+  }
+  if (const auto own = MillisecondsOf(headers, "x-envoy-upstream-rq-timeout-ms")) {
+    timeout_ = *own;
+    headers.Remove("x-envoy-upstream-rq-timeout-ms");
+  }
+  if (request_.match.route->retry != nullptr) {
+    per_try_timeout_ = request_.match.route->retry->per_try_timeout.value_or(Duration(0));
+  }
+  if (const auto own = MillisecondsOf(headers, "x-envoy-upstream-rq-per-try-timeout-ms")) {
+    per_try_timeout_ = *own;
+    headers.Remove("x-envoy-upstream-rq-per-try-timeout-ms");
+  }
+  if (timeout_ > Duration(0) && per_try_timeout_ >= timeout_) per_try_timeout_ = Duration(0);
+  if (request_ended_ && timeout_ > Duration(0)) response_timer_.Start(context_.loop.timers(), timeout_);
+}
+
+lb::PickContext Router::MakePickContext(const xds::Cluster& config) {
+  io::SocketAddress destination = request_.record.connection->local;
+  if (config.original_dst && config.original_dst->use_http_header) {
+    const std::string& name = config.original_dst->http_header_name;
+    const auto text = request_.head.headers.Get(name.empty() ? "x-envoy-original-dst-host" : name);
+    if (const auto address = io::SocketAddress::Parse(text.value_or(""))) destination = *address;
+  }
+  lb::PickContext pick = PickForDestination(context_, config, destination, index_identity_);
+  pick.hash = hash_;
+  if (request_.match.route->retry != nullptr && request_.match.route->retry->avoid_previous_hosts) {
+    pick.tried = tried_;
+    pick.attempts = request_.match.route->retry->host_selection_max_attempts;
+  }
+  return pick;
+}
+
+void Router::BeginAttempt() {
+  state_ = State::kAttempt;
+  ++request_.record.attempts;
+  cluster::WorkerCluster* worker_cluster = context_.clusters.Find(request_.match.cluster);
+  if (worker_cluster == nullptr) return Fail(Failure::kNoCluster);
+  cluster_ = worker_cluster->cluster();
+  const cluster::Picked picked = worker_cluster->Pick(MakePickContext(*cluster_->config));
+  if (picked.host == nullptr) {
+    cluster_->state->Add(ClusterStat::kUpstreamCxNoneHealthy);
+    return Fail(Failure::kNoHealthyUpstream);
+  }
+  request_.record.host = picked.host;
+  const upstream::Application application = upstream::ApplicationFor(*cluster_->config, request_.record.protocol);
+  const Result<upstream::HttpPool*> pool =
+      context_.pools.For(cluster_, picked.host, application, action_.priority, request_.head.authority);
+  if (!pool) return OnAttemptFailed(Failure::kConnectFailure, pool.error().detail);
+  attempt_ = std::make_unique<Attempt>(context_.orphans, *this, cluster_, picked.host, action_.priority);
+  if (const auto started = attempt_->Start(**pool); !started) return OnAttemptFailed(started.error(), "");
+  if (attempt_->open()) SendRequest();
+}
+
+void Router::OnAttemptOpen() { SendRequest(); }
+
+void Router::NoteUpstream(const conn::ClientConnection& connection) {
+  record::StreamRecord& record = request_.record;
+  record.upstream_local = connection.stream().local();
+  record.upstream_protocol = connection.version();
+  const io::TlsFacts* tls = connection.stream().tls();
+  record.upstream_tls = tls != nullptr;
+  if (tls != nullptr) record.upstream_identity = tls->peer_identity;
+}
+
+void Router::SetTimeoutHeaders() {
+  http::Headers& headers = request_.head.headers;
+  if (request_.match.route->virtual_host->include_request_attempt_count) {
+    headers.Set("x-envoy-attempt-count", std::to_string(request_.record.attempts));
+  }
+  if (config_.suppress_envoy_headers) return;
+  Duration expected = per_try_timeout_;
+  if (expected == Duration(0) && timeout_ > Duration(0)) {
+    expected = timeout_ - (context_.loop.Now() - request_.record.start_time);
+  }
+  if (expected > Duration(0)) headers.Set("x-envoy-expected-rq-timeout-ms", MillisecondsText(expected));
+}
+
+void Router::SendRequest() {
+  NoteUpstream(*attempt_->connection());
+  route::ApplyAutoHost(request_.match, attempt_->host()->facts().hostname, request_.head);
+  SetTimeoutHeaders();
+  if (!request_.record.upstream_first_sent) {
+    request_.record.upstream_first_sent = context_.loop.Now() - request_.record.start_time;
+  }
+  if (per_try_timeout_ > Duration(0)) attempt_timer_.Start(context_.loop.timers(), per_try_timeout_);
+  const bool head_only = request_ended_ && body_.empty() && !trailers_;
+  attempt_->SendHead(request_.head, head_only);
+  if (!head_only) SendBody();
+  if (!retry_->enabled()) retain_ = false;
+}
+
+void Router::SendBody() {
+  Buffer data;
+  if (retain_) {
+    AppendCopy(data, body_);
+  } else {
+    data.MoveFrom(body_);
+  }
+  const bool last = request_ended_ && !trailers_;
+  if (!data.empty() || last) attempt_->SendData(data, last);
+  if (trailers_) attempt_->SendTrailers(*trailers_);
+  events_.OnRouterFull(attempt_->above_high_watermark());
+}
+
+void Router::EndRequest() {
+  request_ended_ = true;
+  request_end_ = context_.loop.Now();
+  if (state_ != State::kCluster && timeout_ > Duration(0)) response_timer_.Start(context_.loop.timers(), timeout_);
+}
+
+void Router::SendData(Buffer& data, bool end_stream) {
+  if (end_stream) EndRequest();
+  if (state_ == State::kDone) return data.Clear();
+  const bool sending = attempt_ != nullptr && attempt_->open() && attempt_->head_sent();
+  if (sending && retain_ && body_.size() + data.size() <= body_limit_) {
+    AppendCopy(body_, data);
+  } else if (sending && retain_) {
+    // Too much to send again: this attempt is the last one.
+    retain_ = false;
+    body_.Clear();
+  }
+  if (!sending) {
+    body_.MoveFrom(data);
+    if (body_.size() >= body_limit_) events_.OnRouterFull(true);
+    return;
+  }
+  attempt_->SendData(data, end_stream);
+  if (attempt_->above_high_watermark()) events_.OnRouterFull(true);
+}
+
+void Router::SendTrailers(http::Headers trailers) {
+  EndRequest();
+  if (state_ == State::kDone) return;
+  trailers_ = std::move(trailers);
+  if (attempt_ != nullptr && attempt_->open() && attempt_->head_sent()) attempt_->SendTrailers(*trailers_);
+}
+
+void Router::PauseResponse(bool paused) {
+  if (attempt_ != nullptr) attempt_->PauseReading(paused);
+}
+
+Duration Router::SinceRequestEnd() const noexcept {
+  return request_ended_ ? context_.loop.Now() - request_end_ : Duration(0);
+}
+
+void Router::OnAttemptInformational(http::ResponseHead head) { events_.OnRouterInformational(std::move(head)); }
+
+void Router::OnAttemptHead(http::ResponseHead head, bool end_stream) {
+  attempt_timer_.Cancel();
+  if (retry_ && retain_ && retry_->WantsRetry(head) && TakeRetry()) {
+    return EndAttempt(http::ResetReason::kCancel);
+  }
+  if (retry_ && retry_->WasExhaustedBy(head)) {
+    cluster_->state->Add(ClusterStat::kUpstreamRqRetryLimitExceeded);
+    request_.record.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
+  }
+  if (holds_retry_ && head.status < 500) cluster_->state->Add(ClusterStat::kUpstreamRqRetrySuccess);
+  request_.record.upstream_first_received = context_.loop.Now() - request_.record.start_time;
+  Commit();
+  if (end_stream) state_ = State::kDone;
+  events_.OnRouterHead(std::move(head), end_stream);
+}
+
+void Router::Commit() {
+  state_ = State::kResponse;
+  retain_ = false;
+  if (attempt_->head_sent()) body_.Clear();
+  if (std::exchange(holds_retry_, false)) {
+    cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
+  }
+}
+
+void Router::OnAttemptData(Buffer& data, bool end_stream) {
+  if (end_stream) {
+    state_ = State::kDone;
+    response_timer_.Cancel();
+  }
+  events_.OnRouterData(data, end_stream);
+}
+
+void Router::OnAttemptTrailers(http::Headers trailers) {
+  state_ = State::kDone;
+  response_timer_.Cancel();
+  events_.OnRouterTrailers(std::move(trailers));
+}
+
+void Router::OnAttemptWritable() { events_.OnRouterFull(false); }
+
+void Router::OnAttemptFailed(Failure failure, const std::string& transport) {
+  attempt_timer_.Cancel();
+  if (!transport.empty()) request_.record.transport_failure = transport;
+  if (state_ == State::kResponse) {
+    state_ = State::kDone;
+    response_timer_.Cancel();
+    return events_.OnRouterBroken(failure);
+  }
+  if (state_ != State::kAttempt) return;
+  if (Retry(KindOf(failure))) return;
+  Fail(failure, transport);
+}
+
+bool Router::Retry(AttemptFailure kind) {
+  if (!retry_ || !retain_) return false;
+  const bool sent = attempt_ != nullptr && attempt_->head_sent();
+  if (!retry_->WantsRetry(kind, sent)) {
+    if (retry_->WasExhaustedBy(kind, sent)) {
+      cluster_->state->Add(ClusterStat::kUpstreamRqRetryLimitExceeded);
+      request_.record.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
+    }
+    return false;
+  }
+  if (!TakeRetry()) return false;
+  EndAttempt(http::ResetReason::kCancel);
+  return true;
+}
+
+bool Router::TakeRetry() {
+  if (std::exchange(holds_retry_, false)) {
+    cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
+  }
+  if (!cluster_->state->limits[static_cast<std::size_t>(action_.priority)].TakeRetry()) {
+    cluster_->state->Add(ClusterStat::kUpstreamRqRetryOverflow);
+    request_.record.flags.Set(record::ResponseFlag::kUpstreamOverflow);
+    return false;
+  }
+  holds_retry_ = true;
+  cluster_->state->Add(ClusterStat::kUpstreamRqRetry);
+  if (request_.record.host != nullptr) tried_.push_back(request_.record.host);
+  state_ = State::kBackOff;
+  attempt_timer_.Start(context_.loop.timers(), retry_->Take(context_.random));
+  return true;
+}
+
+void Router::EndAttempt(http::ResetReason reason) {
+  if (attempt_) Attempt::Abandon(std::exchange(attempt_, nullptr), reason);
+  if (state_ == State::kDone && std::exchange(holds_retry_, false)) {
+    cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
+  }
+}
+
+void Router::Fail(Failure failure, const std::string& transport) {
+  state_ = State::kDone;
+  response_timer_.Cancel();
+  attempt_timer_.Cancel();
+  EndAttempt(http::ResetReason::kCancel);
+  body_.Clear();
+  events_.OnRouterFailed(failure, transport, request_.record.attempts > 1);
+}
+
+void Router::OnResponseTimeout() {
+  cluster_->state->Add(ClusterStat::kUpstreamRqTimeout);
+  if (attempt_) {
+    attempt_->host()->stats().rq_timeout.fetch_add(1, std::memory_order_relaxed);
+    cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
+  }
+  if (state_ != State::kResponse) return Fail(Failure::kResponseTimeout);
+  state_ = State::kDone;
+  EndAttempt(http::ResetReason::kCancel);
+  events_.OnRouterBroken(Failure::kResponseTimeout);
+}
+
+void Router::OnPerTryTimeout() {
+  cluster_->state->Add(ClusterStat::kUpstreamRqPerTryTimeout);
+  if (attempt_) cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
+  if (Retry(AttemptFailure::kPerTryTimeout)) return;
+  Fail(Failure::kPerTryTimeout);
+}
+
+}  // namespace plait::proxy::session

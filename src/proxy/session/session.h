@@ -1,0 +1,26 @@
+#pragma once
+// What a worker knows of a connection it serves, whatever is spoken on it.
+#include <string_view>
+
+#include "proxy/record/stream_record.h"
+
+namespace plait::proxy::session {
+
+class Session {
+ public:
+  virtual ~Session() = default;
+  // Ends after what is running: HTTP/1 answers with "Connection: close", HTTP/2 sends GOAWAY; TCP goes on.
+  virtual void Drain() = 0;
+  // Ends now. `reason`: %CONNECTION_TERMINATION_DETAILS%.
+  virtual void Close(std::string_view reason) = 0;
+  virtual const record::ConnectionInfo& info() const noexcept = 0;
+};
+
+class SessionOwner {
+ public:
+  virtual ~SessionOwner() = default;
+  // The session is over: destroy it through the loop. Called once, never inside a call of the owner to the session.
+  virtual void OnSessionEnded(Session& session) = 0;
+};
+
+}  // namespace plait::proxy::session

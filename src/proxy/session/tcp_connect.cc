@@ -1,0 +1,151 @@
+#include "proxy/session/tcp_connect.h"
+
+#include <utility>
+
+#include "core/tls/facts.h"
+#include "core/tls/stream.h"
+
+namespace plait::proxy::session {
+using cluster::ClusterStat;
+
+UpstreamConnection::UpstreamConnection(std::unique_ptr<io::Stream> stream, cluster::ClusterPtr cluster,
+                                       cluster::HostPtr host)
+    : stream_(std::move(stream)), cluster_(std::move(cluster)), host_(std::move(host)) {
+  cluster_->state->Add(ClusterStat::kUpstreamCxTotal);
+  cluster_->state->AddGauge(ClusterStat::kUpstreamCxActive, 1);
+  host_->stats().cx_total.fetch_add(1, std::memory_order_relaxed);
+  host_->stats().cx_active.fetch_add(1, std::memory_order_relaxed);
+}
+
+UpstreamConnection& UpstreamConnection::operator=(UpstreamConnection&& other) noexcept {
+  if (this == &other) return *this;
+  Release();
+  stream_ = std::move(other.stream_);
+  cluster_ = std::move(other.cluster_);
+  host_ = std::move(other.host_);
+  return *this;
+}
+
+UpstreamConnection::~UpstreamConnection() { Release(); }
+
+void UpstreamConnection::Release() noexcept {
+  if (cluster_ == nullptr) return;
+  cluster_->state->limits[0].connections.Return();
+  cluster_->state->AddGauge(ClusterStat::kUpstreamCxActive, -1);
+  cluster_->state->Add(ClusterStat::kUpstreamCxDestroy);
+  host_->stats().cx_active.fetch_sub(1, std::memory_order_relaxed);
+  cluster_.reset();
+}
+
+lb::PickContext PickForDestination(const Context& context, const xds::Cluster& config, const io::SocketAddress& destination,
+                                   std::string& identity) {
+  lb::PickContext pick;
+  if (config.type != xds::Cluster::Type::kOriginalDst && !config.pin_original_dst) return pick;
+  pick.original_dst = destination;
+  if (config.original_dst && config.original_dst->port_override) {
+    pick.original_dst->port = Port{*config.original_dst->port_override};
+  }
+  const cluster::WorkloadPtr workload = context.index.FindWorkload(destination.ip);
+  if (workload == nullptr) {
+    pick.original_dst_plaintext = true;
+    return pick;
+  }
+  identity = workload->Identity();
+  pick.original_dst_identity = identity;
+  const auto of_port = workload->port_tls_modes.find(pick.original_dst->port.value);
+  const xds::TlsMode mode = of_port != workload->port_tls_modes.end() ? of_port->second : workload->tls_mode;
+  pick.original_dst_plaintext = mode == xds::TlsMode::kDisabled;
+  return pick;
+}
+
+TcpConnect::TcpConnect(Context& context, Request request, record::StreamRecord& record, OnDone done)
+    : context_(context), request_(std::move(request)), record_(record), done_(std::move(done)) {
+  record_.cluster_name = request_.cluster;
+  timer_.SetCallback([this] { Begin(); });
+  timer_.Start(context.loop.timers(), Duration(0));
+}
+
+TcpConnect::~TcpConnect() = default;
+
+void TcpConnect::Begin() {
+  timer_.SetCallback([this] { OnAttemptFailed(Failure::kConnectTimeout, ""); });
+  if (context_.clusters.Find(request_.cluster) != nullptr) return Try();
+  waiting_ = context_.on_demand.NeedCluster(request_.cluster, context_.warming_limit, [this](bool ready) {
+    waiting_ = Pending();
+    if (!ready) return Done(std::unexpected(Failure::kNoCluster));
+    Try();
+  });
+}
+
+void TcpConnect::Try() {
+  cluster::WorkerCluster* worker_cluster = context_.clusters.Find(request_.cluster);
+  if (worker_cluster == nullptr) return Done(std::unexpected(Failure::kNoCluster));
+  const cluster::ClusterPtr cluster = worker_cluster->cluster();
+  record_.cluster = cluster->config;
+  ++attempts_;
+  record_.attempts = attempts_;
+  if (!cluster->state->limits[0].connections.Take()) {
+    cluster->state->Add(ClusterStat::kUpstreamCxOverflow);
+    return Done(std::unexpected(Failure::kOverflow));
+  }
+  lb::PickContext pick = PickForDestination(context_, *cluster->config, record_.connection->local, index_identity_);
+  pick.hash = request_.hash;
+  const cluster::Picked picked = worker_cluster->Pick(pick);
+  if (picked.host == nullptr) {
+    cluster->state->limits[0].connections.Return();
+    cluster->state->Add(ClusterStat::kUpstreamCxNoneHealthy);
+    return Done(std::unexpected(Failure::kNoHealthyUpstream));
+  }
+  record_.host = picked.host;
+  const Result<upstream::Dial> dial = upstream::MakeDial(
+      context_.pools.contexts(),
+      {.cluster = *cluster, .host = *picked.host, .application = request_.application, .http_authority = {}});
+  if (!dial) {
+    cluster->state->limits[0].connections.Return();
+    record_.transport_failure = dial.error().detail;
+    return Done(std::unexpected(Failure::kConnectFailure));
+  }
+  connecting_ = UpstreamConnection(upstream::Open(context_.loop, *dial), cluster, picked.host);
+  connecting_.stream().SetEvents(this);
+  timer_.Start(context_.loop.timers(), dial->connect_timeout);
+}
+
+void TcpConnect::OnOpen() {
+  timer_.Cancel();
+  io::Stream& stream = connecting_.stream();
+  record_.upstream_local = stream.local();
+  record_.upstream_tls = stream.tls() != nullptr;
+  if (stream.tls() != nullptr) record_.upstream_identity = stream.tls()->peer_identity;
+  cluster::ReportConnected(*connecting_.cluster(), *connecting_.host());
+  Done(std::move(connecting_));
+}
+
+void TcpConnect::OnFailed(Error error) {
+  std::string reason = tls::FailureOf(connecting_.stream());
+  OnAttemptFailed(Failure::kConnectFailure, reason.empty() ? upstream::TransportFailure(error) : std::move(reason));
+}
+
+void TcpConnect::OnAttemptFailed(Failure failure, std::string reason) {
+  timer_.Cancel();
+  const cluster::Cluster& cluster = *connecting_.cluster();
+  cluster.state->Add(ClusterStat::kUpstreamCxConnectFail);
+  if (failure == Failure::kConnectTimeout) cluster.state->Add(ClusterStat::kUpstreamCxConnectTimeout);
+  connecting_.host()->stats().cx_connect_fail.fetch_add(1, std::memory_order_relaxed);
+  cluster::ReportLocalFailure(cluster, *connecting_.host(),
+                              failure == Failure::kConnectTimeout ? cluster::LocalFailure::kConnectTimeout
+                                                                  : cluster::LocalFailure::kConnectFailed);
+  record_.transport_failure = std::move(reason);
+  context_.loop.DeleteLater(connecting_.TakeStream());
+  connecting_ = UpstreamConnection();
+  if (attempts_ < request_.most_attempts) return Try();
+  record_.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
+  Done(std::unexpected(failure));
+}
+
+void TcpConnect::Done(std::expected<UpstreamConnection, Failure> result) {
+  if (!result) record_.flags.Set(FactsOf(result.error()).flag);
+  auto done = std::exchange(done_, nullptr);
+  done(std::move(result));
+}
+
+}  // namespace plait::proxy::session

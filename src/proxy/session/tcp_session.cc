@@ -1,0 +1,166 @@
+#include "proxy/session/tcp_session.h"
+
+#include <utility>
+
+#include "core/tls/facts.h"
+#include "core/tls/stream.h"
+#include "proxy/record/access_log.h"
+
+namespace plait::proxy::session {
+namespace {
+// Istio's tcp_reporting_duration.
+constexpr Duration kReportEvery = std::chrono::seconds(15);
+}  // namespace
+
+Outcome<std::shared_ptr<const TcpConfig>> CompileTcp(const xds::TcpProxy& xds, record::LogWriter& logs) {
+  auto config = std::make_shared<TcpConfig>();
+  config->xds = xds;
+  if (!xds.access_logs.empty()) {
+    auto compiled = record::AccessLogs::Compile(xds.access_logs, logs);
+    if (!compiled) return std::unexpected(compiled.error());
+    config->logs = std::move(*compiled);
+  }
+  config->relay.idle_timeout = xds.idle_timeout.value_or(std::chrono::hours(1));
+  config->relay.max_duration = xds.max_downstream_connection_duration.value_or(Duration(0));
+  return config;
+}
+
+std::string ChooseCluster(const std::vector<xds::L4WeightedCluster>& clusters, std::uint64_t random) {
+  if (clusters.size() == 1) return clusters.front().name;
+  std::uint64_t sum = 0;
+  for (const xds::L4WeightedCluster& cluster : clusters) sum += cluster.weight;
+  if (sum == 0) return {};
+  std::uint64_t left = random % sum;
+  for (const xds::L4WeightedCluster& cluster : clusters) {
+    if (left < cluster.weight) return cluster.name;
+    left -= cluster.weight;
+  }
+  return {};
+}
+
+TcpSession::TcpSession(Context& context, Start start, record::ConnectionInfo info, SessionOwner& owner)
+    : context_(context),
+      config_(std::move(start.config)),
+      rbac_(std::move(start.rbac)),
+      cluster_(std::move(start.cluster)),
+      route_name_(std::move(start.route_name)),
+      info_(std::move(info)),
+      owner_(owner),
+      downstream_(std::move(start.downstream)),
+      held_{std::move(start.from_downstream), std::move(start.from_upstream)},
+      upstream_(std::move(start.upstream)) {
+  record_.connection = &info_;
+  record_.start = context.loop.clock().Wall();
+  record_.start_time = info_.accepted;
+  record_.remote = info_.remote;
+  record_.route_name = route_name_;
+  record_.cluster_name = cluster_;
+  downstream_->SetEvents(this);
+}
+
+TcpSession::~TcpSession() = default;
+
+void TcpSession::OnOpen() {
+  if (state_ != State::kOpening) return;
+  info_.tls = downstream_->tls();
+  if (!Authorize()) return;
+  state_ = State::kConnecting;
+  if (upstream_) return BeginRelay();
+  connect_ = std::make_unique<TcpConnect>(
+      context_, TcpConnect::Request{.cluster = cluster_, .most_attempts = config_->xds.max_connect_attempts.value_or(1), .hash = {}},
+      record_, [this](std::expected<UpstreamConnection, Failure> result) { OnConnected(std::move(result)); });
+}
+
+bool TcpSession::Authorize() {
+  for (const auto& rules : rbac_) {
+    filters::NetworkVerdict verdict = rules->Check(info_);
+    if (verdict.allowed) continue;
+    record_.termination_details = std::move(verdict.details);
+    downstream_->Close(false);
+    Finish();
+    return false;
+  }
+  return true;
+}
+
+bool TcpSession::StillAllowed(const NetworkRbacs& rules) const {
+  for (const auto& rule : rules) {
+    if (!rule->Check(info_, false).allowed) return false;
+  }
+  return true;
+}
+
+void TcpSession::OnConnected(std::expected<UpstreamConnection, Failure> result) {
+  context_.loop.DeleteLater(std::move(connect_));
+  if (!result) {
+    downstream_->Close(false);
+    return Finish();
+  }
+  upstream_ = std::move(*result);
+  BeginRelay();
+}
+
+void TcpSession::BeginRelay() {
+  state_ = State::kRelaying;
+  record_.host = upstream_.host();
+  record_.cluster = upstream_.cluster()->config;
+  context_.recorder.ConnectionOpened(record_);
+  relay_ = std::make_unique<Relay>(context_.loop, std::move(downstream_), upstream_.TakeStream(), std::move(held_),
+                                   config_->relay, [this](RelayEnd end) { OnRelayEnd(end); });
+  relay_->Start();
+  report_.SetCallback([this] { ReportProgress(); });
+  report_.Start(context_.loop.timers(), kReportEvery);
+}
+
+void TcpSession::ReportProgress() {
+  record_.bytes_received = relay_->bytes_from_downstream();
+  record_.bytes_sent = relay_->bytes_from_upstream();
+  context_.recorder.ConnectionProgress(record_, progress_);
+  report_.Start(context_.loop.timers(), kReportEvery);
+}
+
+void TcpSession::OnRelayEnd(RelayEnd end) {
+  switch (end) {
+    case RelayEnd::kMaxDuration: record_.flags.Set(record::ResponseFlag::kDurationTimeout); break;
+    case RelayEnd::kIdle: record_.termination_details = "tcp_session_idle_timeout"; break;
+    default: break;
+  }
+  Finish();
+}
+
+void TcpSession::OnFailed(Error error) {
+  if (state_ == State::kOpening) {
+    record_.transport_failure = tls::FailureOf(*downstream_);
+    record_.termination_details = error.detail;
+  }
+  record_.flags.Set(record::ResponseFlag::kDownstreamConnectionTermination);
+  Finish();
+}
+
+void TcpSession::Close(std::string_view reason) {
+  if (state_ == State::kDone) return;
+  record_.termination_details = reason;
+  if (relay_) {
+    relay_->Abort();
+  } else {
+    downstream_->Close(true);
+  }
+  // A round later: the owner may be in the middle of its list.
+  report_.SetCallback([this] { Finish(); });
+  report_.Start(context_.loop.timers(), Duration(0));
+}
+
+void TcpSession::Finish() {
+  if (std::exchange(state_, State::kDone) == State::kDone) return;
+  report_.Cancel();
+  connect_.reset();
+  if (relay_) {
+    record_.bytes_received = relay_->bytes_from_downstream();
+    record_.bytes_sent = relay_->bytes_from_upstream();
+  }
+  record_.total = context_.loop.Now() - record_.start_time;
+  context_.recorder.ConnectionEnded(record_, progress_, config_->logs.get());
+  owner_.OnSessionEnded(*this);
+}
+
+}  // namespace plait::proxy::session
