@@ -1,0 +1,86 @@
+// What workers need on demand: subscriptions by name, and those who wait for the answer.
+#include <utility>
+
+#include "core/xds/type_url.h"
+#include "proxy/worker/config_store.h"
+
+namespace plait::proxy::worker {
+namespace {
+namespace url = xds::type_url;
+}
+
+struct ConfigStore::Waiter {
+  std::move_only_function<void(bool)> answer;
+  io::Timer limit;
+};
+
+// Dropping it ends the wait.
+struct ConfigStore::WaitHandle final : Pending::Operation {
+  WaitHandle(Waiters& all, std::string key) : waiters(all), name(std::move(key)) {}
+  ~WaitHandle() override {
+    auto [first, last] = waiters.equal_range(name);
+    for (auto i = first; i != last; ++i) {
+      if (i->second == &waiter) {
+        waiters.erase(i);
+        return;
+      }
+    }
+  }
+  Waiters& waiters;
+  std::string name;
+  Waiter waiter;
+};
+
+Pending ConfigStore::Wait(Waiters& waiters, std::string name, Duration limit, std::move_only_function<void(bool)> answer) {
+  auto handle = std::make_unique<WaitHandle>(waiters, std::move(name));
+  Waiter& waiter = handle->waiter;
+  waiter.answer = std::move(answer);
+  waiter.limit.SetCallback([&waiter] {
+    if (auto call = std::exchange(waiter.answer, nullptr)) call(false);
+  });
+  waiter.limit.Start(loop_.timers(), limit);
+  waiters.emplace(handle->name, &waiter);
+  return Pending(std::move(handle));
+}
+
+void ConfigStore::Answer(Waiters& waiters, const std::string& name, bool there) {
+  std::vector<std::move_only_function<void(bool)>> calls;
+  auto [first, last] = waiters.equal_range(name);
+  for (auto i = first; i != last; ++i) {
+    i->second->limit.Cancel();
+    if (i->second->answer) calls.push_back(std::exchange(i->second->answer, nullptr));
+  }
+  waiters.erase(first, last);
+  for (auto& call : calls) call(there);
+}
+
+Pending ConfigStore::Need(Kind kind, std::string name, Duration limit, std::move_only_function<void(bool)> answer) {
+  const auto at_once = [&](bool there) {
+    return loop_.After(Duration(0), [there, answer = std::move(answer)]() mutable { answer(there); });
+  };
+  const bool dynamic = static_cast<bool>(subscriptions_.subscribe);
+  switch (kind) {
+    case Kind::kCluster:
+      if (clusters_.Find(name) != nullptr) return at_once(true);
+      if (!dynamic && !clusters_.Warming(name)) return at_once(false);
+      SubscribeOnce(url::kCluster, name);
+      return clusters_.WhenReady(std::move(name), limit, std::move(answer));
+    case Kind::kRoutes:
+      if (routes_.contains(name)) return at_once(true);
+      if (!dynamic) return at_once(false);
+      SubscribeOnce(url::kRoute, name);
+      return Wait(waiting_for_routes_, std::move(name), limit, std::move(answer));
+    case Kind::kL4Routes:
+      if (l4_routes_.contains(name)) return at_once(true);
+      if (!dynamic) return at_once(false);
+      SubscribeOnce(url::kL4Routes, name);
+      return Wait(waiting_for_l4_, std::move(name), limit, std::move(answer));
+  }
+  return {};
+}
+
+Pending ConfigStore::NeedDestination(const io::IpAddress& ip, Duration limit, cluster::DestinationStore::OnFound found) {
+  return destinations_.Lookup(ip, limit, std::move(found));
+}
+
+}  // namespace plait::proxy::worker

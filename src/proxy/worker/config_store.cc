@@ -1,0 +1,265 @@
+#include "proxy/worker/config_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/xds/type_url.h"
+
+namespace plait::proxy::worker {
+namespace {
+log::Component kLog("config");
+namespace url = xds::type_url;
+}  // namespace
+
+ConfigStore::ConfigStore(io::Loop& loop, const session::Compilation& into, Secrets& secrets, Sockets& sockets,
+                         cluster::NameResolver* resolver, std::string network, Duration warming_limit)
+    : loop_(loop),
+      into_(into),
+      secrets_(secrets),
+      sockets_(sockets),
+      warming_limit_(warming_limit),
+      clusters_(loop, into.registry, resolver,
+                [this](const cluster::ClusterUpdate& update) {
+                  EachWorker([&](Worker& worker) { worker.ApplyClusters(update); });
+                }),
+      destinations_(loop, std::move(network),
+                    {.subscribe = [this](const std::string& key) { SubscribeOnce(url::kAddress, key); },
+                     .unsubscribe =
+                         [this](const std::string& key) {
+                           subscribed_.erase({std::string(url::kAddress), key});
+                           if (subscriptions_.unsubscribe) subscriptions_.unsubscribe(url::kAddress, key);
+                         },
+                     .publish =
+                         [this](const cluster::IndexUpdate& update) {
+                           EachWorker([&](Worker& worker) { worker.ApplyIndex(update); });
+                         }}) {}
+
+ConfigStore::~ConfigStore() = default;
+
+void ConfigStore::EachWorker(const std::function<void(Worker&)>& call) {
+  for (Worker* worker : workers_) call(*worker);
+}
+
+void ConfigStore::SubscribeOnce(std::string_view type, const std::string& name) {
+  if (!subscriptions_.subscribe || !subscribed_.emplace(type, name).second) return;
+  subscriptions_.subscribe(type, name);
+}
+
+// Listeners.
+
+Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource, bool fixed) {
+  auto listener = listen::CompileListener(resource.value, into_);
+  if (!listener) return std::unexpected(listener.error());
+  const std::string& name = resource.value->name;
+  accepted_.listeners.insert_or_assign(name, resource);
+  if (fixed) accepted_.fixed.insert("listener/" + name);
+  for (const std::string& routes : listen::NeededRoutes(**listener)) SubscribeOnce(url::kRoute, routes);
+  for (const std::string& secret : listen::NeededSecrets(**listener)) {
+    if (!secrets_.Has(secret)) SubscribeOnce(url::kSecret, secret);
+  }
+  auto warming = std::make_unique<Warming>();
+  warming->listener = std::move(*listener);
+  warming->limit.SetCallback([this, name] { Activate(name, true); });
+  if (warming_limit_ > Duration(0)) warming->limit.Start(loop_.timers(), warming_limit_);
+  warming_.insert_or_assign(name, std::move(warming));
+  // A socket that cannot be opened refuses the listener at once.
+  if (auto sockets = sockets_.For(*resource.value); !sockets) {
+    warming_.erase(name);
+    return std::unexpected(sockets.error());
+  }
+  Activate(name, false);
+  return {};
+}
+
+void ConfigStore::Activate(const std::string& name, bool forced) {
+  const auto found = warming_.find(name);
+  if (found == warming_.end()) return;
+  const listen::ListenerPtr listener = found->second->listener;
+  if (!forced) {
+    for (const std::string& routes : listen::NeededRoutes(*listener)) {
+      if (!routes_.contains(routes)) return;
+    }
+    if (!SecretsThere(listen::NeededSecrets(*listener))) return;
+  } else {
+    kLog.Warn("listener " + name + " begins before its routes and secrets have come");
+  }
+  auto sockets = sockets_.For(*listener->config);
+  if (!sockets) return kLog.Error(sockets.error().ToString());
+  // The timer may be running this very function: it dies at the end of the round.
+  loop_.DeleteLater(std::move(found->second));
+  warming_.erase(found);
+  active_.insert_or_assign(name, listener);
+  EachWorker([&](Worker& worker) { worker.PutListener(listener, *sockets); });
+}
+
+void ConfigStore::TryWarming() {
+  std::vector<std::string> names;
+  for (const auto& [name, warming] : warming_) names.push_back(name);
+  for (const std::string& name : names) Activate(name, false);
+}
+
+bool ConfigStore::SecretsThere(const std::vector<std::string>& names) const {
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return secrets_.Has(name); });
+}
+
+void ConfigStore::RemoveListener(const std::string& name) {
+  accepted_.listeners.erase(name);
+  warming_.erase(name);
+  if (active_.erase(name) == 0) return;
+  EachWorker([&](Worker& worker) { worker.RemoveListener(name); });
+  // Workers unwatch in their next round; the sockets stay open until then.
+  closing_.push_back(loop_.After(std::chrono::seconds(1), [this, name] {
+    if (!active_.contains(name)) sockets_.Release(name);
+  }));
+}
+
+std::vector<listen::ListenerPtr> ConfigStore::Listeners() const {
+  std::vector<listen::ListenerPtr> all;
+  for (const auto& [name, listener] : active_) all.push_back(listener);
+  return all;
+}
+
+// Clusters and endpoints.
+
+Outcome<> ConfigStore::PutCluster(const xds::Resource<xds::Cluster>& resource, bool fixed) {
+  const xds::Cluster& cluster = *resource.value;
+  std::vector<const xds::UpstreamTlsContext*> contexts;
+  if (cluster.tls) contexts.push_back(&*cluster.tls);
+  for (const xds::TransportSocketMatch& match : cluster.transport_socket_matches) {
+    if (match.tls) contexts.push_back(&*match.tls);
+  }
+  for (const xds::UpstreamTlsContext* tls : contexts) {
+    SubscribeSecrets(tls->common);
+    if (!SecretsThere(SecretsOf(tls->common))) continue;
+    // What can be checked now is refused now, not at the first connection.
+    auto context = secrets_.Client(*tls, false);
+    if (!context) return Explain(context.error().code, "cluster " + cluster.name + ": " + context.error().message);
+  }
+  accepted_.clusters.insert_or_assign(cluster.name, resource);
+  if (fixed) accepted_.fixed.insert("cluster/" + cluster.name);
+  waiting_clusters_.insert_or_assign(cluster.name, resource.value);
+  PutReadyClusters();
+  return {};
+}
+
+void ConfigStore::SubscribeSecrets(const xds::CommonTlsContext& tls) {
+  for (const std::string& name : SecretsOf(tls)) {
+    if (!secrets_.Has(name)) SubscribeOnce(url::kSecret, name);
+  }
+}
+
+void ConfigStore::PutReadyClusters() {
+  for (auto waiting = waiting_clusters_.begin(); waiting != waiting_clusters_.end();) {
+    std::vector<std::string> needed;
+    const xds::Cluster& cluster = *waiting->second;
+    if (cluster.tls) needed = SecretsOf(cluster.tls->common);
+    for (const xds::TransportSocketMatch& match : cluster.transport_socket_matches) {
+      if (match.tls) std::ranges::copy(SecretsOf(match.tls->common), std::back_inserter(needed));
+    }
+    if (!SecretsThere(needed)) {
+      ++waiting;
+      continue;
+    }
+    if (auto put = clusters_.Put(waiting->second); !put) kLog.Error(put.error().ToString());
+    waiting = waiting_clusters_.erase(waiting);
+  }
+  SyncEndpoints();
+}
+
+void ConfigStore::SyncEndpoints() {
+  const std::vector<std::string> needed = clusters_.NeededEndpoints();
+  const std::set<std::string> now(needed.begin(), needed.end());
+  for (const std::string& name : now) {
+    if (!endpoint_names_.contains(name)) SubscribeOnce(url::kEndpoint, name);
+  }
+  for (const std::string& name : endpoint_names_) {
+    if (now.contains(name) || subscribed_.erase({std::string(url::kEndpoint), name}) == 0) continue;
+    if (subscriptions_.unsubscribe) subscriptions_.unsubscribe(url::kEndpoint, name);
+  }
+  endpoint_names_ = now;
+}
+
+void ConfigStore::RemoveCluster(const std::string& name) {
+  accepted_.clusters.erase(name);
+  waiting_clusters_.erase(name);
+  clusters_.Remove(name);
+  SyncEndpoints();
+}
+
+Outcome<> ConfigStore::PutEndpoints(const xds::Resource<xds::ClusterLoadAssignment>& resource) {
+  accepted_.endpoints.insert_or_assign(resource.value->cluster_name, resource);
+  clusters_.PutEndpoints(resource.value);
+  return {};
+}
+
+void ConfigStore::RemoveEndpoints(const std::string& name) {
+  accepted_.endpoints.erase(name);
+  clusters_.RemoveEndpoints(name);
+}
+
+// Routes.
+
+Outcome<> ConfigStore::PutRoutes(const xds::Resource<xds::RouteConfiguration>& resource) {
+  auto table = route::RouteTable::Compile(resource.value);
+  if (!table) return std::unexpected(table.error());
+  const std::string& name = resource.value->name;
+  accepted_.routes.insert_or_assign(name, resource);
+  routes_.insert_or_assign(name, *table);
+  EachWorker([&](Worker& worker) { worker.PutRoutes(name, *table); });
+  Answer(waiting_for_routes_, name, true);
+  TryWarming();
+  return {};
+}
+
+void ConfigStore::RemoveRoutes(const std::string& name) {
+  accepted_.routes.erase(name);
+  routes_.insert_or_assign(name, nullptr);
+  EachWorker([&](Worker& worker) { worker.PutRoutes(name, nullptr); });
+  Answer(waiting_for_routes_, name, true);
+  TryWarming();
+}
+
+Outcome<> ConfigStore::PutL4Routes(const xds::Resource<xds::L4Routes>& resource) {
+  const std::string& name = resource.value->name;
+  l4_routes_.insert_or_assign(name, resource.value);
+  EachWorker([&](Worker& worker) { worker.PutL4Routes(name, resource.value); });
+  Answer(waiting_for_l4_, name, true);
+  return {};
+}
+
+void ConfigStore::RemoveL4Routes(const std::string& name) {
+  l4_routes_.insert_or_assign(name, nullptr);
+  EachWorker([&](Worker& worker) { worker.PutL4Routes(name, nullptr); });
+  Answer(waiting_for_l4_, name, true);
+}
+
+// Secrets and addresses.
+
+Outcome<> ConfigStore::PutSecret(std::shared_ptr<const xds::Secret> secret) {
+  secrets_.Put(std::move(secret));
+  PutReadyClusters();
+  TryWarming();
+  return {};
+}
+
+void ConfigStore::RemoveSecret(const std::string& name) { secrets_.Remove(name); }
+
+Outcome<> ConfigStore::PutAddress(const xds::Resource<xds::Address>& resource) {
+  destinations_.Put(resource.name, resource.aliases, resource.value);
+  return {};
+}
+
+void ConfigStore::RemoveAddress(const std::string& name) { destinations_.Removed(name); }
+
+void ConfigStore::BeginBatch() {
+  clusters_.BeginBatch();
+  destinations_.BeginBatch();
+}
+
+void ConfigStore::EndBatch() {
+  clusters_.EndBatch();
+  destinations_.EndBatch();
+}
+
+}  // namespace plait::proxy::worker

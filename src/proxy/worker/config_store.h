@@ -1,0 +1,116 @@
+#pragma once
+// The run-time configuration of the process: takes resources (static or by xDS), compiles them, waits until what they need
+// is there, and gives them to the workers. Main thread. semantics.md 2 (on demand) and 6 (nothing is used half).
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/io/loop.h"
+#include "core/xds/resource.h"
+#include "proxy/cluster/cluster_set.h"
+#include "proxy/cluster/destination_index.h"
+#include "proxy/worker/demands.h"
+#include "proxy/worker/secrets.h"
+#include "proxy/worker/sockets.h"
+#include "proxy/worker/worker.h"
+
+namespace plait::proxy::worker {
+
+class ConfigStore final : public MainDemands {
+ public:
+  // Towards the xDS client; empty functions where there is none. `type`: a type URL.
+  struct Subscriptions {
+    std::function<void(std::string_view type, const std::string& name)> subscribe;
+    std::function<void(std::string_view type, const std::string& name)> unsubscribe;
+  };
+  ConfigStore(io::Loop& loop, const session::Compilation& into, Secrets& secrets, Sockets& sockets,
+              cluster::NameResolver* resolver, std::string network, Duration warming_limit);
+  ~ConfigStore() override;
+
+  void SetSubscriptions(Subscriptions subscriptions) { subscriptions_ = std::move(subscriptions); }
+  // Before the first resource; they outlive the store.
+  void SetWorkers(std::vector<Worker*> workers) { workers_ = std::move(workers); }
+
+  // Errors: the resource is refused (NACK) and the one before it stays in force. `fixed`: static_resources.
+  Outcome<> PutListener(const xds::Resource<xds::Listener>& resource, bool fixed);
+  void RemoveListener(const std::string& name);
+  Outcome<> PutCluster(const xds::Resource<xds::Cluster>& resource, bool fixed);
+  void RemoveCluster(const std::string& name);
+  Outcome<> PutRoutes(const xds::Resource<xds::RouteConfiguration>& resource);
+  void RemoveRoutes(const std::string& name);
+  Outcome<> PutEndpoints(const xds::Resource<xds::ClusterLoadAssignment>& resource);
+  void RemoveEndpoints(const std::string& name);
+  Outcome<> PutL4Routes(const xds::Resource<xds::L4Routes>& resource);
+  void RemoveL4Routes(const std::string& name);
+  Outcome<> PutSecret(std::shared_ptr<const xds::Secret> secret);
+  void RemoveSecret(const std::string& name);
+  Outcome<> PutAddress(const xds::Resource<xds::Address>& resource);
+  void RemoveAddress(const std::string& name);
+  void BeginBatch();
+  void EndBatch();
+
+  io::Loop& loop() override { return loop_; }
+  Pending Need(Kind kind, std::string name, Duration limit, std::move_only_function<void(bool)> answer) override;
+  Pending NeedDestination(const io::IpAddress& ip, Duration limit, cluster::DestinationStore::OnFound found) override;
+
+  // For admin and readiness.
+  const cluster::ClusterStore& clusters() const noexcept { return clusters_; }
+  const cluster::DestinationStore& destinations() const noexcept { return destinations_; }
+  bool HasActive(const std::string& listener) const { return active_.contains(listener); }
+  bool warming() const noexcept { return !warming_.empty(); }
+  std::vector<listen::ListenerPtr> Listeners() const;
+  struct Accepted {  // for config_dump, by name
+    std::map<std::string, xds::Resource<xds::Listener>> listeners;
+    std::map<std::string, xds::Resource<xds::Cluster>> clusters;
+    std::map<std::string, xds::Resource<xds::RouteConfiguration>> routes;
+    std::map<std::string, xds::Resource<xds::ClusterLoadAssignment>> endpoints;
+    std::set<std::string> fixed;  // "listener/<name>", "cluster/<name>": static ones
+  };
+  const Accepted& accepted() const noexcept { return accepted_; }
+
+ private:
+  struct Warming {
+    listen::ListenerPtr listener;
+    io::Timer limit;
+  };
+  struct Waiter;
+  struct WaitHandle;
+  using Waiters = std::multimap<std::string, Waiter*, std::less<>>;
+
+  void Activate(const std::string& name, bool forced);
+  void TryWarming();
+  bool SecretsThere(const std::vector<std::string>& names) const;
+  void SubscribeSecrets(const xds::CommonTlsContext& tls);
+  void SubscribeOnce(std::string_view type, const std::string& name);
+  void PutReadyClusters();
+  void SyncEndpoints();
+  void Answer(Waiters& waiters, const std::string& name, bool there);
+  Pending Wait(Waiters& waiters, std::string name, Duration limit, std::move_only_function<void(bool)> answer);
+  void EachWorker(const std::function<void(Worker&)>& call);
+
+  io::Loop& loop_;
+  const session::Compilation into_;
+  Secrets& secrets_;
+  Sockets& sockets_;
+  const Duration warming_limit_;
+  Subscriptions subscriptions_;
+  std::vector<Worker*> workers_;
+  cluster::ClusterStore clusters_;
+  cluster::DestinationStore destinations_;
+  Accepted accepted_;
+  std::map<std::string, listen::ListenerPtr> active_;
+  std::map<std::string, std::unique_ptr<Warming>> warming_;
+  std::map<std::string, std::shared_ptr<const xds::Cluster>> waiting_clusters_;  // for their secrets
+  std::map<std::string, std::shared_ptr<const route::RouteTable>> routes_;       // null: certainly none
+  std::map<std::string, std::shared_ptr<const xds::L4Routes>> l4_routes_;
+  std::set<std::pair<std::string, std::string>> subscribed_;                     // type URL, name
+  std::set<std::string> endpoint_names_;
+  Waiters waiting_for_routes_;
+  Waiters waiting_for_l4_;
+  std::vector<Pending> closing_;  // sockets of removed listeners, until workers have let go of them
+};
+
+}  // namespace plait::proxy::worker

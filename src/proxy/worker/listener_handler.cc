@@ -1,0 +1,230 @@
+#include "proxy/worker/listener_handler.h"
+
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/tls/stream.h"
+#include "proxy/session/prefixed_stream.h"
+#include "proxy/session/http_session.h"
+#include "proxy/session/inbound.h"
+#include "proxy/session/outbound.h"
+#include "proxy/session/tcp_session.h"
+
+namespace plait::proxy::worker {
+namespace {
+
+log::Component kLog("conn");
+
+record::Direction DirectionOf(const xds::Listener& listener) {
+  switch (listener.direction) {
+    case xds::Listener::Direction::kInbound: return record::Direction::kInbound;
+    case xds::Listener::Direction::kOutbound: return record::Direction::kOutbound;
+    case xds::Listener::Direction::kUnspecified: break;
+  }
+  return record::Direction::kUnspecified;
+}
+
+// Authorization rules of the terminal filter that a TCP session of this listener is under now; null: none of ours.
+const session::NetworkRbacs* RulesOf(const session::ChainPtr& chain) {
+  if (chain == nullptr) return nullptr;
+  const auto* inbound = std::get_if<std::shared_ptr<const session::InboundConfig>>(&chain->terminal);
+  return inbound != nullptr ? &(*inbound)->rbac : &chain->rbac;
+}
+
+}  // namespace
+
+ListenerHandler::ListenerHandler(session::Context& context, Secrets& secrets, listen::ListenerPtr listener, Hooks& hooks)
+    : context_(context), secrets_(secrets), listener_(std::move(listener)), hooks_(hooks) {}
+
+ListenerHandler::~ListenerHandler() = default;
+
+void ListenerHandler::Listen(const std::vector<int>& sockets, bool shared) {
+  accepting_.clear();
+  for (const int socket : sockets) {
+    accepting_.push_back(std::make_unique<io::Listener>(context_.loop, socket, shared,
+                                                        [this](io::UniqueFd fd) { Accepted(std::move(fd)); }));
+  }
+}
+
+void ListenerHandler::Update(listen::ListenerPtr listener) {
+  listener_ = std::move(listener);
+  CloseForbidden();
+}
+
+// semantics.md 5: exactly the connections that the new configuration forbids are closed.
+void ListenerHandler::CloseForbidden() {
+  const bool one_chain = listener_->chains.empty() || (listener_->chains.size() == 1 && !listener_->default_chain);
+  const session::NetworkRbacs* rules =
+      RulesOf(listener_->default_chain != nullptr ? listener_->default_chain
+              : one_chain && !listener_->chains.empty() ? listener_->chains.front() : nullptr);
+  if (rules == nullptr) return;
+  for (const auto& [key, session] : sessions_) {
+    const auto* tcp = dynamic_cast<const session::TcpSession*>(key);
+    if (tcp != nullptr && !tcp->StillAllowed(*rules)) session->Close("rbac_access_denied_by_new_policy");
+  }
+}
+
+void ListenerHandler::Accepted(io::UniqueFd socket) {
+  if (hooks_.give_away(socket, listener_->name())) return;
+  Serve(std::move(socket));
+}
+
+void ListenerHandler::Serve(io::UniqueFd socket) {
+  hooks_.count(1);
+  bool captured = false;
+  record::ConnectionInfo info;
+  info.id = context_.next_connection_id++;
+  info.direction = DirectionOf(*listener_->config);
+  info.gateway = context_.gateway;
+  info.listener = listener_->name();
+  info.accepted = context_.loop.Now();
+  info.remote = io::PeerAddress(socket.get());
+  info.local = io::LocalAddress(socket.get());
+  ListenerHandler* handler = this;
+  if (listener_->original_dst) {
+    const io::SocketAddress own = info.local;
+    if (const auto destination = io::OriginalDestination(socket.get())) info.local = *destination;
+    captured = info.local != own;
+    if (listener_->config->use_original_dst) {
+      if (ListenerHandler* other = hooks_.find(info.local); other != nullptr) handler = other;
+    }
+  }
+  if (!captured && handler->listener_->needs_capture) {
+    // Somebody dialled the capture port itself: there is no destination (semantics.md 8).
+    kLog.Debug("refused a connection of " + info.remote.ToString() + " to the capture port itself");
+    return hooks_.count(-1);
+  }
+  auto stream = io::AdoptSocket(context_.loop, std::move(socket));
+  handler->Begin(std::move(stream), std::move(info));
+}
+
+void ListenerHandler::Begin(std::unique_ptr<io::Stream> stream, record::ConnectionInfo info) {
+  if (listener_->inspects_tls || listener_->inspects_http) return Inspect(std::move(stream), std::move(info));
+  Choose(std::move(stream), Buffer(), false, {}, std::move(info));
+}
+
+void ListenerHandler::Inspect(std::unique_ptr<io::Stream> stream, record::ConnectionInfo info) {
+  const listen::Inspection::Wanted wanted{
+      .tls = listener_->inspects_tls, .http = listener_->inspects_http, .limit = listener_->inspection_timeout};
+  struct Key {
+    listen::Inspection* inspection = nullptr;
+  };
+  auto key = std::make_shared<Key>();
+  auto done = [this, key, info = std::move(info)](std::unique_ptr<io::Stream> open, Buffer seen,
+                                                   listen::Findings findings) mutable {
+    const auto place = inspections_.find(key->inspection);
+    context_.loop.DeleteLater(std::move(place->second));
+    inspections_.erase(place);
+    const bool gone = open == nullptr;
+    if (gone || (findings.timed_out && !listener_->config->continue_on_listener_filters_timeout)) {
+      context_.loop.DeleteLater(std::move(open));
+      return hooks_.count(-1);
+    }
+    Choose(std::move(open), std::move(seen), true, findings, std::move(info));
+  };
+  auto inspection = std::make_unique<listen::Inspection>(context_.loop, std::move(stream), wanted, std::move(done));
+  key->inspection = inspection.get();
+  inspections_.emplace(key->inspection, std::move(inspection));
+}
+
+void ListenerHandler::Choose(std::unique_ptr<io::Stream> stream, Buffer seen, bool inspected,
+                             const listen::Findings& findings, record::ConnectionInfo info) {
+  info.server_name = findings.server_name;
+  listen::ConnectionFacts facts{.destination = info.local,
+                                .source = info.remote,
+                                .server_name = info.server_name,
+                                .transport_protocol = findings.tls ? "tls" : "raw_buffer",
+                                .application_protocols = {}};
+  for (const std::string& name : findings.alpn) facts.application_protocols.push_back(name);
+  const auto index = listener_->matcher.Match(facts);
+  const session::ChainPtr& chain = index ? listener_->chains[*index] : listener_->default_chain;
+  if (chain == nullptr) {
+    kLog.Debug("no filter chain takes a connection to " + info.local.ToString() + " on listener " + listener_->name());
+    stream->Close(false);
+    context_.loop.DeleteLater(std::move(stream));
+    return hooks_.count(-1);
+  }
+  if (inspected) stream = session::GiveAgain(context_.loop, std::move(stream), std::move(seen));
+  Start(chain, std::move(stream), std::move(info));
+}
+
+void ListenerHandler::Start(const session::ChainPtr& chain, std::unique_ptr<io::Stream> stream,
+                            record::ConnectionInfo info) {
+  if (chain->tls) {
+    Outcome<ContextPtr> tls = secrets_.Server(*chain->tls);
+    if (!tls) {
+      kLog.Warn("listener " + listener_->name() + ": " + tls.error().message);
+      stream->Close(true);
+      context_.loop.DeleteLater(std::move(stream));
+      return hooks_.count(-1);
+    }
+    tls::WrapOptions options;
+    if (chain->handshake_timeout > Duration(0)) options.handshake_timeout = chain->handshake_timeout;
+    stream = tls::Wrap(context_.loop, std::move(stream), std::move(*tls), std::move(options));
+  }
+  using session::InboundConfig, session::OutboundConfig;
+  if (const auto* outbound = std::get_if<std::shared_ptr<const OutboundConfig>>(&chain->terminal)) {
+    return StartIntake<session::OutboundIntake>(*outbound, std::move(stream), std::move(info));
+  }
+  if (const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain->terminal)) {
+    return StartIntake<session::InboundIntake>(*inbound, std::move(stream), std::move(info));
+  }
+  std::unique_ptr<session::Session> session = MakeSession(*chain, std::move(stream), std::move(info));
+  if (session == nullptr) return hooks_.count(-1);
+  session::Session* key = session.get();
+  sessions_.emplace(key, std::move(session));
+}
+
+template <class Kind, class Config>
+void ListenerHandler::StartIntake(std::shared_ptr<const Config> config, std::unique_ptr<io::Stream> stream,
+                                  record::ConnectionInfo info) {
+  auto key = std::make_shared<session::Intake*>(nullptr);
+  auto decided = [this, key](std::unique_ptr<session::Session> session) {
+    const auto place = intakes_.find(*key);
+    context_.loop.DeleteLater(std::move(place->second));
+    intakes_.erase(place);
+    if (session == nullptr) return hooks_.count(-1);
+    session::Session* session_key = session.get();
+    sessions_.emplace(session_key, std::move(session));
+  };
+  auto intake = std::make_unique<Kind>(context_, std::move(config), std::move(stream), std::move(info), *this, std::move(decided));
+  *key = intake.get();
+  intakes_.emplace(*key, std::move(intake));
+}
+
+std::unique_ptr<session::Session> ListenerHandler::MakeSession(const session::Chain& chain,
+                                                               std::unique_ptr<io::Stream> stream,
+                                                               record::ConnectionInfo info) {
+  using namespace session;
+  if (const auto* http = std::get_if<std::shared_ptr<const HttpConfig>>(&chain.terminal)) {
+    return std::make_unique<HttpSession>(context_, *http, std::move(stream), std::move(info), HttpRouting{}, *this);
+  }
+  if (const auto* tcp = std::get_if<std::shared_ptr<const TcpConfig>>(&chain.terminal)) {
+    TcpSession::Start start;
+    start.config = *tcp;
+    start.rbac = chain.rbac;
+    start.cluster = chain.sni_cluster ? info.server_name : ChooseCluster((*tcp)->xds.clusters, context_.random.Next());
+    start.downstream = std::move(stream);
+    return std::make_unique<TcpSession>(context_, std::move(start), std::move(info), *this);
+  }
+  return nullptr;
+}
+
+void ListenerHandler::Drain() {
+  accepting_.clear();
+  for (const auto& [key, session] : sessions_) session->Drain();
+}
+
+void ListenerHandler::CloseAll(std::string_view reason) {
+  accepting_.clear();
+  for (const auto& [key, session] : sessions_) session->Close(reason);
+}
+
+void ListenerHandler::OnSessionEnded(session::Session& session) {
+  const auto found = sessions_.find(&session);
+  context_.loop.DeleteLater(std::move(found->second));
+  sessions_.erase(found);
+  hooks_.count(-1);
+}
+
+}  // namespace plait::proxy::worker

@@ -1,0 +1,67 @@
+#pragma once
+// One listener on one worker: takes accepted sockets through destination, inspection, filter chain and TLS to a session,
+// and keeps the sessions. A new configuration applies to new connections. One thread.
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "core/io/socket.h"
+#include "proxy/listen/compiled_listener.h"
+#include "proxy/listen/inspection.h"
+#include "proxy/session/context.h"
+#include "proxy/session/intake.h"
+#include "proxy/session/session.h"
+#include "proxy/worker/secrets.h"
+
+namespace plait::proxy::worker {
+
+class ListenerHandler final : public session::SessionOwner {
+ public:
+  struct Hooks {
+    // The listener that is bound to exactly this address, or to its port on the wildcard; null: none (use_original_dst).
+    std::function<ListenerHandler*(const io::SocketAddress&)> find;
+    // Sockets that another worker should serve are given away here; false: keep it.
+    std::function<bool(io::UniqueFd&, const std::string& listener)> give_away;
+    std::function<void(int)> count;  // +1 and -1 for each connection
+  };
+  ListenerHandler(session::Context& context, Secrets& secrets, listen::ListenerPtr listener, Hooks& hooks);
+  ~ListenerHandler() override;
+
+  // Watches these sockets (the process's) for connections.
+  void Listen(const std::vector<int>& sockets, bool shared);
+  void Update(listen::ListenerPtr listener);
+  // A socket that was accepted here or on another worker.
+  void Serve(io::UniqueFd socket);
+  // Accepts no more; HTTP connections end after what is running.
+  void Drain();
+  void CloseAll(std::string_view reason);
+  std::size_t connections() const noexcept { return sessions_.size() + inspections_.size() + intakes_.size(); }
+  const listen::CompiledListener& listener() const noexcept { return *listener_; }
+
+  void OnSessionEnded(session::Session& session) override;
+
+ private:
+  void Accepted(io::UniqueFd socket);
+  void Begin(std::unique_ptr<io::Stream> stream, record::ConnectionInfo info);
+  void Inspect(std::unique_ptr<io::Stream> stream, record::ConnectionInfo info);
+  void Choose(std::unique_ptr<io::Stream> stream, Buffer seen, bool inspected, const listen::Findings& findings,
+              record::ConnectionInfo info);
+  void Start(const session::ChainPtr& chain, std::unique_ptr<io::Stream> stream, record::ConnectionInfo info);
+  std::unique_ptr<session::Session> MakeSession(const session::Chain& chain, std::unique_ptr<io::Stream> stream,
+                                                record::ConnectionInfo info);
+  template <class Kind, class Config>
+  void StartIntake(std::shared_ptr<const Config> config, std::unique_ptr<io::Stream> stream, record::ConnectionInfo info);
+  void CloseForbidden();
+
+  session::Context& context_;
+  Secrets& secrets_;
+  listen::ListenerPtr listener_;
+  Hooks& hooks_;
+  std::vector<std::unique_ptr<io::Listener>> accepting_;
+  std::unordered_map<session::Session*, std::unique_ptr<session::Session>> sessions_;
+  std::unordered_map<listen::Inspection*, std::unique_ptr<listen::Inspection>> inspections_;
+  std::unordered_map<session::Intake*, std::unique_ptr<session::Intake>> intakes_;
+};
+
+}  // namespace plait::proxy::worker

@@ -1,0 +1,245 @@
+#include "proxy/worker/process.h"
+
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/tls/certificate.h"
+#include "proxy/admin/admin.h"
+#include "proxy/record/worker_recorder.h"
+
+namespace plait::proxy::worker {
+namespace {
+
+log::Component kLog("main");
+
+bool IsGateway(const xds::Node& node) { return node.id.starts_with("router~"); }
+
+std::string NetworkOf(const xds::Node& node) {
+  const auto found = node.metadata.find("NETWORK");
+  return found == node.metadata.end() ? std::string() : found->second;
+}
+
+// Asks the main thread about a peer that the worker's index does not know; for labels of records.
+class RecordLookup final : public cluster::DestinationLookup {
+ public:
+  RecordLookup(io::Loop& loop, MainDemands& main) : demands_(loop, main) {}
+  Pending Lookup(const io::IpAddress& ip, Duration limit, cluster::DestinationStore::OnFound done) override {
+    return demands_.NeedDestination(ip, limit, std::move(done));
+  }
+
+ private:
+  WorkerDemands demands_;
+};
+
+// A recorder that owns the way to look peers up.
+class Recorder final : public record::Recorder {
+ public:
+  Recorder(io::Loop& loop, MainDemands& main, record::LogWriter& logs, record::IstioSeries& series,
+           record::WorkloadLabels local, const cluster::DestinationIndex& index)
+      : lookup_(loop, main), recorder_(loop, logs, series, std::move(local), index, &lookup_) {}
+  void RequestEnded(const record::StreamRecord& record, const record::AccessLogs* logs) override {
+    recorder_.RequestEnded(record, logs);
+  }
+  void ConnectionOpened(const record::StreamRecord& record) override { recorder_.ConnectionOpened(record); }
+  void ConnectionProgress(const record::StreamRecord& record, record::TcpProgress& progress) override {
+    recorder_.ConnectionProgress(record, progress);
+  }
+  void ConnectionEnded(const record::StreamRecord& record, record::TcpProgress& progress,
+                       const record::AccessLogs* logs) override {
+    recorder_.ConnectionEnded(record, progress, logs);
+  }
+
+ private:
+  RecordLookup lookup_;
+  record::WorkerRecorder recorder_;
+};
+
+admin::CertificateInfo Describe(const tls::Certificate& certificate, const std::string& path) {
+  return {.path = path,
+          .serial_number = certificate.serial(),
+          .uri_sans = certificate.uri_sans(),
+          .dns_sans = certificate.dns_sans(),
+          .valid_from = certificate.not_before(),
+          .expires = certificate.not_after()};
+}
+
+std::vector<admin::CertificateInfo> DescribeAll(const xds::DataSource& source, const std::string& name) {
+  std::vector<admin::CertificateInfo> all;
+  const auto pem = ReadSource(source);
+  if (!pem || pem->empty()) return all;
+  const auto bundle = tls::ReadBundle(*pem);
+  if (!bundle) return all;
+  for (const tls::Certificate& certificate : *bundle) all.push_back(Describe(certificate, name));
+  return all;
+}
+
+}  // namespace
+
+Process::Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions options, std::vector<io::InheritedFd> inherited)
+    : loop_(loop),
+      bootstrap_(std::move(bootstrap)),
+      options_(std::move(options)),
+      started_(loop.clock().Now()),
+      series_(registry_),
+      sockets_(std::move(inherited)),
+      balance_(options_.concurrency),
+      store_(loop, {registry_, logs_}, secrets_, sockets_, nullptr, NetworkOf(bootstrap_.node),
+             bootstrap_.dynamic.initial_fetch_timeout) {}
+
+Process::~Process() {
+  servers_.clear();
+  workers_.clear();  // stops and joins before what they use goes
+}
+
+Outcome<> Process::Start() {
+  const record::WorkloadLabels labels = record::LabelsOfNode(bootstrap_.node.metadata, bootstrap_.node.labels);
+  std::vector<Worker*> workers;
+  for (std::uint32_t i = 0; i < options_.concurrency; ++i) {
+    WorkerOptions options{.index = i,
+                          .gateway = IsGateway(bootstrap_.node),
+                          .shared_sockets = options_.concurrency > 1,
+                          .static_only = !bootstrap_.dynamic.ads.has_value()};
+    Worker::Shared shared{.secrets = secrets_,
+                          .balance = balance_,
+                          .demands = store_,
+                          .make_recorder =
+                              [this, labels](io::Loop& loop, const cluster::DestinationIndex& index) {
+                                return std::make_unique<Recorder>(loop, store_, logs_, series_, labels, index);
+                              },
+                          .give_away = [this](std::size_t from, io::UniqueFd& socket,
+                                              const std::string& listener) { return GiveAway(from, socket, listener); }};
+    workers.push_back(workers_.emplace_back(std::make_unique<Worker>(options, std::move(shared))).get());
+  }
+  store_.SetWorkers(std::move(workers));
+  if (auto done = TakeStaticResources(); !done) return done;
+  if (auto done = OpenAdmin(); !done) return done;
+  for (const auto& worker : workers_) worker->StartThread();
+  return {};
+}
+
+Outcome<> Process::TakeStaticResources() {
+  store_.BeginBatch();
+  for (const auto& secret : bootstrap_.secrets) {
+    if (auto done = store_.PutSecret(secret.value); !done) return done;
+  }
+  for (const auto& cluster : bootstrap_.clusters) {
+    if (auto done = store_.PutCluster(cluster, true); !done) return done;
+  }
+  store_.EndBatch();
+  for (const auto& listener : bootstrap_.listeners) {
+    if (auto done = store_.PutListener(listener, true); !done) return done;
+  }
+  return {};
+}
+
+Outcome<> Process::OpenAdmin() {
+  ServeInherited("15000", admin::AdminHandler(*this));
+  ServeInherited("15020", admin::AgentHandler(loop_, *this, std::nullopt));
+  ServeInherited("15021", admin::ReadyHandler(*this));
+  ServeInherited("15090", admin::MetricsHandler(*this));
+  const bool inherited = !servers_.empty();
+  if (!bootstrap_.admin.address || (inherited && bootstrap_.admin.address->port == Port{15000})) return {};
+  auto server = std::make_unique<conn::HttpServer>(loop_, conn::HttpServerOptions{}, admin::AdminHandler(*this));
+  if (auto bound = server->ListenOn(*bootstrap_.admin.address); !bound) return std::unexpected(bound.error());
+  servers_.push_back(std::move(server));
+  return {};
+}
+
+void Process::ServeInherited(const std::string& port, conn::OnRequest handler) {
+  io::UniqueFd socket = sockets_.Take(port);
+  if (!socket) return;
+  auto server = std::make_unique<conn::HttpServer>(loop_, conn::HttpServerOptions{}, std::move(handler));
+  server->Listen(std::move(socket));
+  servers_.push_back(std::move(server));
+}
+
+bool Process::GiveAway(std::size_t from, io::UniqueFd& socket, const std::string& listener) {
+  const std::size_t to = balance_.Choose(from);
+  if (to == from) return false;
+  workers_[to]->Serve(std::move(socket), listener);
+  return true;
+}
+
+std::uint32_t Process::connections() const {
+  std::uint32_t all = 0;
+  for (const auto& worker : workers_) all += worker->connections();
+  return all;
+}
+
+void Process::Shutdown() {
+  if (std::exchange(draining_, true)) return;
+  kLog.Info("draining: new connections are refused, running requests end");
+  for (const auto& worker : workers_) worker->Drain(false);
+  WaitForDrain(loop_.Now() + options_.drain_time);
+}
+
+void Process::WaitForDrain(MonotonicTime end) {
+  if (connections() == 0 || loop_.Now() >= end) {
+    for (const auto& worker : workers_) worker->CloseAll();
+    logs_.Flush();
+    return loop_.Stop();
+  }
+  drain_timer_.SetCallback([this, end] { WaitForDrain(end); });
+  drain_timer_.Start(loop_.timers(), std::chrono::milliseconds(50));
+}
+
+void Process::DrainListeners(bool graceful, bool inbound_only) {
+  for (const auto& worker : workers_) {
+    worker->Drain(inbound_only);
+    if (!graceful && !inbound_only) worker->CloseAll();
+  }
+}
+
+void Process::RenewCertificate(std::move_only_function<void(Outcome<>)> done) {
+  if (renew_certificate) return renew_certificate(std::move(done));
+  loop_.Defer([done = std::move(done)]() mutable {
+    done(Explain(Errc::kUnavailable, "this proxy has no identity of its own", "the bootstrap has no plait.identity"));
+  });
+}
+
+admin::ServerInfo Process::Info() const {
+  admin::ServerInfo info;
+  info.version = options_.version;
+  info.state = draining_ || health_failed_ ? admin::ServerState::kDraining
+               : store_.warming()          ? admin::ServerState::kInitializing
+                                           : admin::ServerState::kLive;
+  info.uptime = loop_.clock().Now() - started_;
+  info.concurrency = options_.concurrency;
+  info.service_cluster = bootstrap_.node.cluster;
+  info.service_node = bootstrap_.node.id;
+  info.log_level = options_.log_level;
+  info.config_path = options_.config_path;
+  info.node_json = bootstrap_.node.metadata_json;
+  return info;
+}
+
+std::vector<cluster::ClusterPtr> Process::Clusters() const { return store_.clusters().All(); }
+
+std::vector<admin::ListenerInfo> Process::Listeners() const {
+  std::vector<admin::ListenerInfo> all;
+  for (const listen::ListenerPtr& listener : store_.Listeners()) {
+    all.push_back({listener->name(), sockets_.AddressesOf(listener->name())});
+  }
+  return all;
+}
+
+std::vector<admin::CertificateEntry> Process::Certificates() const {
+  std::vector<admin::CertificateEntry> all;
+  for (const auto& secret : secrets_.All()) {
+    admin::CertificateEntry entry;
+    if (const auto* certificate = std::get_if<xds::TlsCertificate>(&secret->value)) {
+      entry.chain = DescribeAll(certificate->certificate_chain, secret->name);
+    } else {
+      entry.ca = DescribeAll(std::get<xds::ValidationContext>(secret->value).trusted_ca, secret->name);
+    }
+    all.push_back(std::move(entry));
+  }
+  return all;
+}
+
+Outcome<std::string> Process::ConfigDump(const admin::ConfigDumpQuery& query) const {
+  if (dump_config) return dump_config(store_, query);
+  return Explain(Errc::kUnavailable, "config_dump is not available in this build");
+}
+
+}  // namespace plait::proxy::worker

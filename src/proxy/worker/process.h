@@ -1,0 +1,80 @@
+#pragma once
+// plait-proxy as a process: the main thread with configuration, secrets and admin pages, and the workers. Made from a
+// bootstrap; runs until it is told to quit. Main thread. design.md, "The data plane".
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/conn/http_server.h"
+#include "core/telemetry/registry.h"
+#include "core/xds/bootstrap.h"
+#include "proxy/admin/admin_state.h"
+#include "proxy/record/istio_metrics.h"
+#include "proxy/record/log_writer.h"
+#include "proxy/worker/config_store.h"
+
+namespace plait::proxy::worker {
+
+struct ProcessOptions {
+  std::uint32_t concurrency = 1;
+  std::string config_path;
+  std::string log_level = "info";
+  std::string version;
+  Duration drain_time = std::chrono::seconds(45);  // how long running requests may take after SIGTERM
+};
+
+class Process final : public admin::AdminState {
+ public:
+  Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions options, std::vector<io::InheritedFd> inherited);
+  ~Process() override;
+
+  // Takes the static resources, opens the admin ports, starts the workers. Errors say which resource and why.
+  Outcome<> Start();
+  // Accepts no more, lets requests end within the drain time, then stops the main loop.
+  void Shutdown();
+  ConfigStore& config() noexcept { return store_; }
+  std::uint32_t connections() const;
+
+  admin::ServerInfo Info() const override;
+  std::vector<cluster::ClusterPtr> Clusters() const override;
+  std::vector<admin::ListenerInfo> Listeners() const override;
+  std::vector<admin::CertificateEntry> Certificates() const override;
+  Outcome<std::string> ConfigDump(const admin::ConfigDumpQuery& query) const override;
+  telemetry::Registry& Stats() override { return registry_; }
+  void Quit() override { Shutdown(); }
+  void SetHealthFailed(bool failed) override { health_failed_ = failed; }
+  void DrainListeners(bool graceful, bool inbound_only) override;
+  void RenewCertificate(std::move_only_function<void(Outcome<>)> done) override;
+
+  // Makes the text of a config dump; set by who has the encoders. Without it the page is an error.
+  std::function<Outcome<std::string>(const ConfigStore&, const admin::ConfigDumpQuery&)> dump_config;
+  // Renews the workload certificate; set with the identity.
+  std::function<void(std::move_only_function<void(Outcome<>)>)> renew_certificate;
+
+ private:
+  Outcome<> TakeStaticResources();
+  Outcome<> OpenAdmin();
+  void ServeInherited(const std::string& port, conn::OnRequest handler);
+  bool GiveAway(std::size_t from, io::UniqueFd& socket, const std::string& listener);
+  void WaitForDrain(MonotonicTime end);
+
+  io::Loop& loop_;
+  const xds::Bootstrap bootstrap_;
+  const ProcessOptions options_;
+  const MonotonicTime started_;
+  telemetry::Registry registry_;
+  record::LogWriter logs_;
+  record::IstioSeries series_;
+  Secrets secrets_;
+  Sockets sockets_;
+  Balance balance_;
+  ConfigStore store_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<conn::HttpServer>> servers_;
+  bool health_failed_ = false;
+  bool draining_ = false;
+  io::Timer drain_timer_;
+};
+
+}  // namespace plait::proxy::worker

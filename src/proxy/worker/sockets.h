@@ -1,0 +1,40 @@
+#pragma once
+// The listening sockets of the process: inherited ones by the number of their port (contract with who starts us), and own
+// ones. Main thread. A socket lives as long as a listener uses it; it is never re-bound while it does.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/io/socket.h"
+#include "core/xds/listener.h"
+
+namespace plait::proxy::worker {
+
+class Sockets {
+ public:
+  explicit Sockets(std::vector<io::InheritedFd> inherited);
+
+  // The sockets for all addresses of a listener, opened where they are not there. Errors name the address and what to do.
+  Outcome<std::vector<int>> For(const xds::Listener& listener);
+  // The listener is gone and no worker watches its sockets any more.
+  void Release(const std::string& listener);
+  // An inherited socket that no listener takes ("15021", "15053-udp4", "resolver-udp-0").
+  io::UniqueFd Take(std::string_view name);
+  std::vector<io::UniqueFd> TakeAll(std::string_view prefix);
+  // Addresses that are bound for a listener.
+  std::vector<io::SocketAddress> AddressesOf(const std::string& listener) const;
+
+ private:
+  struct Open {
+    std::string listener;
+    std::string address;  // as configured
+    bool inherited = false;
+    io::UniqueFd fd;
+  };
+  const Open* Find(const std::string& listener, const std::string& address) const;
+  std::vector<io::InheritedFd> inherited_;
+  std::vector<Open> open_;
+};
+
+}  // namespace plait::proxy::worker
