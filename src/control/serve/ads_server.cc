@@ -57,6 +57,7 @@ class AdsServer::Stream final : public grpc::CallHandler {
   }
   void Push();
   const std::optional<Proxy>& proxy() const noexcept { return proxy_; }
+  const DeltaSession& session() const noexcept { return session_; }
   ClientStatus status() const {
     return {.proxy = &*proxy_, .remote = call_.context().remote.ToString(), .connected_at = connected_at_, .types = session_.status()};
   }
@@ -216,10 +217,15 @@ std::vector<ClientStatus> AdsServer::clients() const {
   return out;
 }
 
-const Proxy* AdsServer::FindClient(std::string_view key) const {
-  for (const Stream* stream : streams_)
-    if (stream->proxy() && stream->proxy()->Key() == key) return &*stream->proxy();
-  return nullptr;
+std::optional<std::vector<ResourceRef>> AdsServer::ResourcesOf(std::string_view key, std::string_view type_url) const {
+  for (const Stream* stream : streams_) {
+    if (!stream->proxy() || stream->proxy()->Key() != key) continue;
+    std::vector<ResourceRef> out;
+    for (const auto& [name, version] : stream->session().Held(type_url))
+      if (ResourceRef resource = provider_.Find(*stream->proxy(), type_url, name)) out.push_back(std::move(resource));
+    return out;
+  }
+  return std::nullopt;
 }
 
 }  // namespace plait::control::serve

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,8 +47,9 @@ class AdsServer {
   void ConfigChanged(const Touches& touches = {});
 
   std::vector<ClientStatus> clients() const;
-  // What the client with this node key ("<pod>.<namespace>") was sent; null when it is not connected.
-  const Proxy* FindClient(std::string_view key) const;
+  // The resources of a type that the client with this key ("<pod>.<namespace>") holds, as they are now; nullopt when no
+  // such client is connected.
+  std::optional<std::vector<ResourceRef>> ResourcesOf(std::string_view key, std::string_view type_url) const;
 
  private:
   class Stream;

@@ -46,7 +46,7 @@ DeltaSession::Reply DeltaSession::Acknowledge(Type& type, const xds::DeltaReques
   const auto at = std::find_if(type.unacknowledged.begin(), type.unacknowledged.end(),
                                [&](const auto& sent) { return sent.first == request.response_nonce; });
   if (at == type.unacknowledged.end()) return Reply::kExpiredNonce;
-  const std::string version = at->second;
+  const auto [nonce, version] = *at;
   type.unacknowledged.erase(at);
   if (request.error) {
     ++type.counts.nacked;
@@ -54,6 +54,7 @@ DeltaSession::Reply DeltaSession::Acknowledge(Type& type, const xds::DeltaReques
     return Reply::kNack;
   }
   ++type.counts.acked;
+  type.counts.acked_nonce = nonce;
   type.counts.acked_version = version;
   type.counts.last_error.clear();
   return Reply::kAck;
@@ -172,6 +173,7 @@ void DeltaSession::Emit(const std::string& url, Type& type, const std::string& v
     if (next == changes.resources.size()) response.removed.assign(changes.removed.begin(), changes.removed.end());
     type.unacknowledged.emplace_back(response.nonce, version);
     ++type.counts.sent;
+    type.counts.sent_nonce = response.nonce;
     type.counts.sent_version = version;
   } while (next < changes.resources.size());
 }

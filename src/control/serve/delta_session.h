@@ -27,8 +27,8 @@ struct SentStatus {
   bool wildcard = false;
   std::size_t names = 0;           // subscribed by name
   std::size_t resources = 0;       // sent and still held by the client
-  std::string sent_version;        // of the configuration that the last response came from
-  std::string acked_version;
+  std::string sent_nonce, acked_nonce;      // of the newest response, and of the newest that was acknowledged
+  std::string sent_version, acked_version;  // of the configurations that they came from
   std::uint64_t sent = 0, acked = 0, nacked = 0;  // responses
   std::string last_error;          // of the last NACK; empty after an ACK
   std::size_t unacknowledged = 0;

@@ -1,0 +1,158 @@
+#include "control/serve/debug.h"
+
+#include <nlohmann/json.hpp>
+
+#include "control/serve/config_dump_codec.h"
+#include "core/base/encoding.h"
+#include "core/base/strings.h"
+#include "core/xds/type_url.h"
+
+namespace plait::control::serve {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+DebugEndpoints::Query ParseQuery(std::string_view text) {
+  DebugEndpoints::Query query;
+  for (const std::string_view part : Split(text, '&')) {
+    const auto [name, value] = SplitOnce(part, '=');
+    const auto decoded = PercentDecode(value.value_or(""));
+    if (!name.empty() && decoded) query.emplace(name, *decoded);
+  }
+  return query;
+}
+
+bool IsThisHost(const io::SocketAddress& remote) { return remote.is_unix() || remote.ip.is_loopback(); }
+
+// localhost, an address, or nothing (HTTP/1.0): never a name that somebody else's DNS answers for.
+bool IsOwnName(std::string_view authority) {
+  std::string_view host = http::HostOnly(authority);
+  if (host.empty() || host == "localhost") return true;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return io::IpAddress::Parse(host).has_value();
+}
+
+// Istio's names of the types in /debug/syncz.
+constexpr std::pair<std::string_view, std::string_view> kSyncNames[] = {
+    {xds::type_url::kCluster, "cluster"},   {xds::type_url::kListener, "listener"},
+    {xds::type_url::kRoute, "route"},       {xds::type_url::kEndpoint, "endpoint"},
+    {xds::type_url::kSecret, "secret"},     {xds::type_url::kL4Routes, "l4_routes"},
+    {xds::type_url::kAddress, "address"},
+};
+
+Json TypesJson(const ClientStatus& client) {
+  Json types = Json::object();
+  for (const auto& [url, type] : client.types) {
+    Json& out = types[std::string(xds::type_url::MessageName(url))];
+    out = {{"wildcard", type.wildcard},     {"names", type.names},   {"resources", type.resources},
+           {"sent", type.sent},             {"acked", type.acked},   {"nacked", type.nacked},
+           {"sent_version", type.sent_version}, {"acked_version", type.acked_version}, {"synced", type.synced()}};
+    if (!type.last_error.empty()) out["error"] = type.last_error;
+  }
+  return types;
+}
+
+}  // namespace
+
+conn::Response JsonResponse(std::string body) {
+  body += '\n';
+  return conn::TextResponse(200, std::move(body), "application/json");
+}
+
+DebugEndpoints::DebugEndpoints(const AdsServer& ads, Metrics& metrics, DebugOptions options)
+    : ads_(ads), metrics_(metrics), options_(std::move(options)) {
+  metrics_.Set("pilot_info", {{"version", options_.version}}, 1);
+  metrics_.Set("istio_build", {{"component", "pilot"}, {"tag", options_.version}}, 1);
+  AddPage("/debug/syncz", "What each proxy was sent and has acknowledged", [this](const Query&) { return SyncStatus(); });
+  AddPage("/debug/connections", "Connected proxies", [this](const Query&) { return Connections(); });
+  AddPage("/debug/config_dump", "Configuration of a proxy in Envoy's form (?proxyID=POD.NAMESPACE)",
+          [this](const Query& query) { return ConfigDump(query); });
+  AddPage("/debug/list", "This list", [this](const Query&) { return List(); });
+}
+
+void DebugEndpoints::AddPage(std::string path, std::string description, Page answer) {
+  pages_.insert_or_assign(std::move(path), Entry{std::move(description), std::move(answer)});
+}
+
+void DebugEndpoints::Handle(const conn::Request& request, conn::Responder responder) { responder.Send(Answer(request)); }
+
+conn::Response DebugEndpoints::Answer(const conn::Request& request) {
+  if (request.head.method != "GET" && request.head.method != "HEAD") return conn::TextResponse(405, "only GET is allowed\n");
+  std::string_view path = http::PathOnly(request.head.path);
+  if (path == "/ready" || path == "/healthz/ready") {
+    return ready_ ? conn::TextResponse(200, "") : conn::TextResponse(503, "the configuration has not been read yet\n");
+  }
+  if (path == "/metrics" || path == "/stats/prometheus") return Scrape();
+  if (path == "/version") return Version();
+  if (path == "/" || path == "/debug" || path == "/debug/") path = "/debug/list";
+  const auto page = pages_.find(path);
+  if (page == pages_.end()) return conn::TextResponse(404, "no such page; /debug/list names them\n");
+  if (!IsThisHost(request.remote)) return conn::TextResponse(401, "debug pages answer callers on this host only\n");
+  if (!IsOwnName(request.head.authority)) {
+    return conn::TextResponse(403, "debug pages are not served under the name '" + request.head.authority + "'; use localhost\n");
+  }
+  return page->second.answer(ParseQuery(http::QueryOf(request.head.path)));
+}
+
+conn::Response DebugEndpoints::SyncStatus() const {
+  Json out = Json::array();
+  for (const ClientStatus& client : ads_.clients()) {
+    const Proxy& proxy = *client.proxy;
+    Json entry = {{"cluster_id", proxy.cluster_id.empty() ? options_.cluster_id : proxy.cluster_id},
+                  {"proxy", proxy.Key()},
+                  {"proxy_type", KindName(proxy.kind)},
+                  {"istio_version", proxy.version},
+                  {"istiod", "plaitd"}};
+    for (const auto& [url, name] : kSyncNames) {
+      const auto type = client.types.find(std::string(url));
+      if (type == client.types.end()) continue;
+      entry[std::string(name) + "_sent"] = type->second.sent_nonce;
+      entry[std::string(name) + "_acked"] = type->second.acked_nonce;
+    }
+    entry["types"] = TypesJson(client);
+    out.push_back(std::move(entry));
+  }
+  return JsonResponse(out.dump(2));
+}
+
+conn::Response DebugEndpoints::Connections() const {
+  Json clients = Json::array();
+  for (const ClientStatus& client : ads_.clients()) {
+    clients.push_back({{"connectionId", client.proxy->node.id},
+                       {"proxy", client.proxy->Key()},
+                       {"identity", client.proxy->identity.ToString()},
+                       {"connectedAt", FormatRfc3339(client.connected_at)},
+                       {"address", client.remote}});
+  }
+  return JsonResponse(Json{{"totalClients", clients.size()}, {"clients", clients}}.dump(2));
+}
+
+conn::Response DebugEndpoints::ConfigDump(const Query& query) const {
+  const auto id = query.find("proxyID");
+  if (id == query.end()) return conn::TextResponse(400, "say which proxy: /debug/config_dump?proxyID=POD.NAMESPACE\n");
+  std::vector<DumpedType> types;
+  for (const auto& [url, name] : kSyncNames) {
+    auto resources = ads_.ResourcesOf(id->second, url);
+    if (!resources) return conn::TextResponse(404, "proxy '" + id->second + "' is not connected; /debug/connections names those that are\n");
+    types.push_back({.type_url = url, .resources = std::move(*resources)});
+  }
+  return JsonResponse(DumpConfig(types));
+}
+
+conn::Response DebugEndpoints::List() const {
+  std::string out;
+  for (const auto& [path, page] : pages_) out += path + "  " + page.description + "\n";
+  out += "/metrics  Prometheus metrics\n/ready  200 once the configuration was read\n/version  Version of this program\n";
+  return conn::TextResponse(200, std::move(out));
+}
+
+conn::Response DebugEndpoints::Scrape() {
+  for (const auto& fill : fill_) fill(metrics_);
+  return conn::TextResponse(200, metrics_.Text(), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+conn::Response DebugEndpoints::Version() const {
+  return JsonResponse(Json{{"component", "plaitd"}, {"version", options_.version}}.dump());
+}
+
+}  // namespace plait::control::serve
