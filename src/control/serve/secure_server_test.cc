@@ -1,0 +1,156 @@
+// A proxy's way to its configuration: token, certificate, then ADS with the certificate.
+#include "control/serve/secure_server.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "control/serve/ads_server.h"
+#include "control/serve/fake_provider.h"
+#include "core/base/encoding.h"
+#include "core/identity/grpc_ca_client.h"
+#include "core/tls/stream.h"
+#include "core/tls/test_pki.h"
+#include "core/xds/ads_stream.h"
+#include "core/xds/type_url.h"
+
+namespace plait::control::serve {
+namespace {
+
+constexpr Duration kLimit = std::chrono::seconds(10);
+const identity::SpiffeId kWeb{"cluster.local", "default", "web"};
+
+struct Held : xds::Subscriber {
+  std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override {
+    for (const auto& resource : update.added) names.push_back(resource.name);
+    return {};
+  }
+  std::vector<std::string> names;
+};
+
+class Secure : public testing::Test {
+ protected:
+  Secure() {
+    std::string name = testing::TempDir() + "plait-serve-XXXXXX";
+    directory = ::mkdtemp(name.data());
+    authority = std::move(*ca::Authority::LoadOrCreate(directory, {}));
+    server.emplace(loop, *authority, SecureServerOptions{});
+    ca::AddCertificateService(server->grpc(), *authority, tokens, counts);
+    ads.emplace(loop, server->grpc(), provider, tokens, metrics, AdsOptions{});
+    ads->Ready();
+    const auto bound = server->Listen(*io::SocketAddress::Parse("127.0.0.1:0"));
+    EXPECT_TRUE(bound) << bound.error().ToString();
+    address = *bound;
+    tokens.Replace({{.sha256_hex = HexEncode(AsBytes(tls::Sha256("token"))), .pod_uid = "1", .id = kWeb}});
+    provider.Set(xds::type_url::kListener, "virtualInbound", "1");
+  }
+  ~Secure() override { std::filesystem::remove_all(directory); }
+
+  std::unique_ptr<io::Stream> Dial(const std::vector<tls::Identity>& identities = {}, const std::string& name = "plaitd.plait-system.svc") {
+    tls::ContextOptions options;
+    options.identities = identities;
+    options.bundle_pem = authority->bundle_pem();
+    options.peer.sans = {{.type = tls::SanMatcher::Type::kDns, .value = name}};
+    options.alpn = {"h2"};
+    return tls::Wrap(loop, io::Connect(loop, address), *tls::Context::Make(options), {.sni = name});
+  }
+  xds::AdsStream::Connect Connecting(std::vector<tls::Identity> identities, std::string authorization) {
+    return [this, identities, authorization]() -> Outcome<xds::AdsStream::Connection> {
+      return xds::AdsStream::Connection{.stream = Dial(identities), .options = {.authority = "plaitd", .tls = true, .authorization = authorization}};
+    };
+  }
+  static xds::Node Node() {
+    xds::Node node;
+    node.id = "sidecar~10.244.0.5~web-0.default~default.svc.cluster.local";
+    node.metadata_json = R"({"NAMESPACE":"default","SERVICE_ACCOUNT":"web"})";
+    return node;
+  }
+
+  io::Loop loop;
+  std::filesystem::path directory;
+  std::unique_ptr<ca::Authority> authority;
+  ca::TokenTable tokens;
+  ca::CaCounts counts;
+  FakeProvider provider;
+  Metrics metrics;
+  std::optional<SecureServer> server;
+  std::optional<AdsServer> ads;
+  io::SocketAddress address;
+};
+
+TEST_F(Secure, AProxyGetsItsCertificateByTokenAndItsConfigurationByCertificate) {
+  identity::GrpcCaClient client(loop, [&]() -> Outcome<identity::GrpcCaClient::Connection> {
+    return identity::GrpcCaClient::Connection{.stream = Dial(), .authority = "plaitd", .authorization = "Bearer token"};
+  });
+  identity::WorkloadCertificate certificate(loop, client, {.spiffe_id = kWeb.ToString()});
+  certificate.Start();
+  ASSERT_TRUE(loop.RunUntil([&] { return certificate.current() != nullptr; }, kLimit)) << certificate.problem();
+  EXPECT_EQ(certificate.current()->spiffe_id, kWeb.ToString());
+  EXPECT_EQ(counts.issued, 1U);
+
+  tokens.Replace({});  // from now on the certificate alone counts
+  Held held;
+  xds::DeltaClient configuration(Node(), held);
+  configuration.SubscribeAll(xds::type_url::kListener);
+  xds::AdsStream stream(loop, configuration, Connecting({certificate.current()->identity}, ""));
+  stream.Start();
+  EXPECT_TRUE(loop.RunUntil([&] { return !held.names.empty(); }, kLimit)) << stream.problem();
+}
+
+TEST_F(Secure, ServesConfigurationByTokenAsWell) {
+  Held held;
+  xds::DeltaClient configuration(Node(), held);
+  configuration.SubscribeAll(xds::type_url::kListener);
+  xds::AdsStream stream(loop, configuration, Connecting({}, "Bearer token"));
+  stream.Start();
+  EXPECT_TRUE(loop.RunUntil([&] { return !held.names.empty(); }, kLimit)) << stream.problem();
+}
+
+TEST_F(Secure, ACertificateOfAnotherAuthorityOpensNothing) {
+  const tls::TestCa foreign;
+  for (const std::vector<tls::Identity>& identities : {std::vector{foreign.Issue(kWeb.ToString())}, {}}) {
+    Held held;
+    xds::DeltaClient configuration(Node(), held);
+    configuration.SubscribeAll(xds::type_url::kListener);
+    xds::AdsStream stream(loop, configuration, Connecting(identities, identities.empty() ? "Bearer guess" : "Bearer token"));
+    stream.Start();
+    const std::string at_first = stream.problem();
+    ASSERT_TRUE(loop.RunUntil([&] { return stream.problem() != at_first; }, kLimit));
+    EXPECT_TRUE(held.names.empty());
+    EXPECT_FALSE(stream.connected());
+  }
+  EXPECT_TRUE(ads->clients().empty());
+}
+
+struct Opened final : io::StreamEvents {
+  void OnOpen() override { open = true; }
+  void OnReadable() override {}
+  void OnWritable() override {}
+  void OnFailed(Error) override { failed = true; }
+  bool open = false, failed = false;
+};
+
+TEST_F(Secure, AnswersUnderIstiosNameToo) {
+  auto stream = Dial({}, "istiod.istio-system.svc");
+  Opened events;
+  stream->SetEvents(&events);
+  EXPECT_TRUE(loop.RunUntil([&] { return events.open; }, kLimit));
+}
+
+TEST_F(Secure, ARenewedCertificateIsForNewConnections) {
+  const auto fingerprint = [&] {
+    auto stream = Dial();
+    Opened events;
+    stream->SetEvents(&events);
+    EXPECT_TRUE(loop.RunUntil([&] { return events.open; }, kLimit));
+    return stream->tls()->peer_certificate_sha256;
+  };
+  const std::string first = fingerprint();
+  EXPECT_EQ(fingerprint(), first);
+  ASSERT_TRUE(server->Renew());
+  EXPECT_NE(fingerprint(), first);
+}
+
+}  // namespace
+}  // namespace plait::control::serve
