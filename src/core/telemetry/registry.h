@@ -1,11 +1,11 @@
 #pragma once
-// Counters, gauges and histograms for hot paths. A series is an integer; each thread counts in cells of its own (a relaxed
-// load and store, no lock, no read-modify-write), and a scrape adds the threads up. Series come in groups: one cluster,
-// one label set, one listener has all its statistics side by side under one base index, with names given once by the
-// group's schema. So 5,000 clusters cost cells and one name each, not 300,000 strings.
+// Counters, gauges and histograms for hot paths. A series is an integer; each thread counts in cells of its own (a
+// relaxed load and store, no lock, no read-modify-write), and a scrape adds the threads up. Series come in groups: one
+// cluster, one label set, one listener has all its statistics side by side under one base index, with names given once
+// by the group's schema. So 5,000 clusters cost cells and one name each, not 300,000 strings.
 //
-// Registry: process-wide; registering and scraping lock. Add/Set/Record are for any thread; a thread's cells are made at
-// its first sample and are kept (and still counted) when it ends.
+// Registry: process-wide; registering and scraping lock. Add/Set/Record are for any thread; a thread's cells are made
+// at its first sample and are kept (and still counted) when it ends.
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -22,8 +22,9 @@ namespace plait::telemetry {
 
 enum class Kind : std::uint8_t { kCounter, kGauge, kHistogram };
 
-// One statistic of a schema. `name` is the last part of Envoy's dotted name ("upstream_rq_total") and, after the schema's
-// prefix, the Prometheus name; `prometheus` overrides that, and `label`/`label_value` add a label ("envoy_response_code_class").
+// One statistic of a schema. `name` is the last part of Envoy's dotted name ("upstream_rq_total") and, after the
+// schema's prefix, the Prometheus name; `prometheus` overrides that, and `label`/`label_value` add a label
+// ("envoy_response_code_class").
 struct StatDef {
   std::string_view name;
   Kind kind = Kind::kCounter;
@@ -42,8 +43,8 @@ struct Schema {
 };
 
 // Envoy's default and Istio's histogram bounds; unit milliseconds or bytes.
-inline constexpr std::array<double, 19> kBounds = {0.5,  1,    5,     10,    25,    50,     100,    250,     500,    1000,
-                                                   2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000};
+inline constexpr std::array<double, 19> kBounds = {
+    0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000};
 inline constexpr std::uint32_t kHistogramCells = kBounds.size() + 2;  // buckets (the last is +Inf), and the sum
 
 class Registry;
@@ -77,7 +78,7 @@ class Group {
 enum class Format : std::uint8_t { kText, kPrometheus, kJson };
 struct ScrapeOptions {
   Format format = Format::kText;
-  bool used_only = false;                                            // leaves out what never changed
+  bool used_only = false;                                              // leaves out what never changed
   std::function<bool(std::string_view dotted_name)> filter = nullptr;  // true: keep
 };
 

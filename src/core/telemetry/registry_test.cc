@@ -44,7 +44,8 @@ TEST(Registry, ShowsEnvoysNamesAndPrometheusLabels) {
   group.Add(kOk, 2);
   EXPECT_NE(Scraped(registry, Format::kText).find("cluster.outbound|80||a.rq_total: 3\n"), std::string::npos);
   const std::string prometheus = Scraped(registry, Format::kPrometheus);
-  EXPECT_NE(prometheus.find("# TYPE envoy_cluster_rq_total counter\nenvoy_cluster_rq_total{cluster_name=\"outbound|80||a\"} 3\n"),
+  EXPECT_NE(prometheus.find(
+                "# TYPE envoy_cluster_rq_total counter\nenvoy_cluster_rq_total{cluster_name=\"outbound|80||a\"} 3\n"),
             std::string::npos);
   EXPECT_NE(prometheus.find("envoy_cluster_rq{response_code_class=\"2xx\",cluster_name=\"outbound|80||a\"} 2\n"),
             std::string::npos);

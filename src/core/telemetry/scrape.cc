@@ -127,8 +127,8 @@ Histogram Scraper::ReadHistogram(const Entry& entry, std::size_t stat) const {
 bool Scraper::Wanted(const Entry& entry, std::size_t stat) const {
   const StatDef& def = entry.schema->stats[stat];
   if (options_.used_only) {
-    const bool used = def.kind == Kind::kHistogram ? ReadHistogram(entry, stat).count > 0
-                                                   : state_.Value(CellOf(entry, stat)) != 0;
+    const bool used =
+        def.kind == Kind::kHistogram ? ReadHistogram(entry, stat).count > 0 : state_.Value(CellOf(entry, stat)) != 0;
     if (!used) return false;
   }
   return !options_.filter || options_.filter(DottedName(*entry.schema, entry.labels, def));
@@ -183,7 +183,10 @@ void Scraper::Json() {
       histograms += "\",\"values\":[";
       for (std::size_t q = 0; q < kQuantiles.size(); ++q) {
         histograms += q > 0 ? ",{\"interval\":null,\"cumulative\":" : "{\"interval\":null,\"cumulative\":";
-        if (h.count == 0) histograms += "null"; else AppendNumber(histograms, h.Quantile(kQuantiles[q]));
+        if (h.count == 0)
+          histograms += "null";
+        else
+          AppendNumber(histograms, h.Quantile(kQuantiles[q]));
         histograms += '}';
       }
       histograms += "]}";

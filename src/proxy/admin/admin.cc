@@ -45,7 +45,9 @@ class Parameters {
   std::vector<std::pair<std::string, std::string>> all_;
 };
 
-conn::Response Plain(std::string text, std::uint16_t status = 200) { return conn::TextResponse(status, std::move(text)); }
+conn::Response Plain(std::string text, std::uint16_t status = 200) {
+  return conn::TextResponse(status, std::move(text));
+}
 conn::Response JsonPage(std::string text) { return conn::TextResponse(200, std::move(text), kJson); }
 
 conn::Response Prometheus(AdminState& state, bool used_only = false) {
@@ -68,7 +70,9 @@ conn::Response Stats(AdminState& state, const Parameters& parameters) {
   if (parameters.Has("filter")) {
     filter = std::make_shared<re2::RE2>(parameters.Get("filter"), re2::RE2::Quiet);
     if (!filter->ok()) return Plain("Invalid re2 regex: " + filter->error() + "\n", 400);
-    options.filter = [filter](std::string_view name) { return re2::RE2::PartialMatch({name.data(), name.size()}, *filter); };
+    options.filter = [filter](std::string_view name) {
+      return re2::RE2::PartialMatch({name.data(), name.size()}, *filter);
+    };
   }
   std::string text;
   state.Stats().Scrape(options, text);
@@ -85,8 +89,11 @@ conn::Response Logging(const Parameters& parameters) {
     spec += name == "level" ? value : name == "paths" ? value : name + ":" + value;
   }
   if (!spec.empty() && !log::SetLevels(spec)) {
-    return Plain("unknown logger or level in '" + spec + "'; usage: /logging?level=<trace|debug|info|warn|error|off> or "
-                 "/logging?<logger>=<level>\n\nactive loggers:\n" + log::DescribeLevels(), 400);
+    return Plain("unknown logger or level in '" + spec +
+                     "'; usage: /logging?level=<trace|debug|info|warn|error|off> or "
+                     "/logging?<logger>=<level>\n\nactive loggers:\n" +
+                     log::DescribeLevels(),
+                 400);
   }
   return Plain("active loggers:\n" + log::DescribeLevels());
 }
@@ -99,14 +106,18 @@ struct Page {
 };
 constexpr auto kPages = std::to_array<Page>({
     {"/certs", false, "print certs on machine",
-     [](AdminState& s, const Parameters&) { return JsonPage(CertificatesJson(s.Certificates(), SystemClock().Wall())); }},
+     [](AdminState& s, const Parameters&) {
+       return JsonPage(CertificatesJson(s.Certificates(), SystemClock().Wall()));
+     }},
     {"/clusters", false, "upstream cluster status (?format=json)",
      [](AdminState& s, const Parameters& p) {
        return p.Get("format") == "json" ? JsonPage(ClustersJson(s.Clusters())) : Plain(ClustersText(s.Clusters()));
      }},
     {"/config_dump", false, "dump current configs (?resource=, ?mask=, ?name_regex=, ?include_eds)",
      [](AdminState& s, const Parameters& p) {
-       auto dump = s.ConfigDump({.resource = p.Get("resource"), .mask = p.Get("mask"), .name_regex = p.Get("name_regex"),
+       auto dump = s.ConfigDump({.resource = p.Get("resource"),
+                                 .mask = p.Get("mask"),
+                                 .name_regex = p.Get("name_regex"),
                                  .include_eds = p.Has("include_eds")});
        return dump ? JsonPage(*std::move(dump)) : Plain(dump.error().ToString() + "\n", 400);
      }},
@@ -127,8 +138,10 @@ constexpr auto kPages = std::to_array<Page>({
      }},
     {"/logging", true, "query/change logging levels (?level=, ?<logger>=)",
      [](AdminState&, const Parameters& p) { return Logging(p); }},
-    {"/memory", false, "print current allocation/heap usage", [](AdminState&, const Parameters&) { return JsonPage(MemoryJson()); }},
-    {"/quitquitquit", true, "exit the server", [](AdminState& s, const Parameters&) { return s.Quit(), Plain("OK\n"); }},
+    {"/memory", false, "print current allocation/heap usage",
+     [](AdminState&, const Parameters&) { return JsonPage(MemoryJson()); }},
+    {"/quitquitquit", true, "exit the server",
+     [](AdminState& s, const Parameters&) { return s.Quit(), Plain("OK\n"); }},
     {"/ready", false, "print server state, return 200 if LIVE, otherwise return 503",
      [](AdminState& s, const Parameters&) { return Ready(s); }},
     {"/reset_counters", true, "reset all counters to zero",
@@ -146,7 +159,8 @@ std::string Help() {
   for (const Page& page : kPages) {
     text.append("  ").append(page.path).append(page.post ? " (POST): " : ": ").append(page.help).append("\n");
   }
-  return text + "  /help: print out list of admin commands\n  /plait/renew (POST): renew the workload certificate now\n";
+  return text +
+         "  /help: print out list of admin commands\n  /plait/renew (POST): renew the workload certificate now\n";
 }
 
 conn::Response WrongMethod(const http::RequestHead& head) {
@@ -163,7 +177,8 @@ void Answer(AdminState& state, const conn::Request& request, conn::Responder res
   const std::string_view path = http::PathOnly(request.head.path);
   const bool post = request.head.method == "POST";
   if (path == "/" || path == "/help") return responder.Send(Plain(Help()));
-  if (path == "/plait/renew") return post ? Renew(state, std::move(responder)) : responder.Send(WrongMethod(request.head));
+  if (path == "/plait/renew")
+    return post ? Renew(state, std::move(responder)) : responder.Send(WrongMethod(request.head));
   for (const Page& page : kPages) {
     if (page.path != path) continue;
     if (page.post && !post) return responder.Send(WrongMethod(request.head));
@@ -179,18 +194,20 @@ class Merger {
       : loop_(loop), state_(state), application_(std::move(application)) {}
 
   void Answer(conn::Responder responder) {
-    conn::FetchRequest request{.to = application_.address, .head = {}, .body = {}, .timeout = std::chrono::seconds(5), .connect = {}};
+    conn::FetchRequest request{
+        .to = application_.address, .head = {}, .body = {}, .timeout = std::chrono::seconds(5), .connect = {}};
     request.head.method = "GET";
     request.head.path = application_.path;
     const auto place = waiting_.insert(waiting_.end(), Pending());
-    *place = conn::Fetch(loop_, std::move(request), [this, place, responder = std::move(responder)](Result<conn::FetchResponse> got) mutable {
-      conn::Response merged = Prometheus(state_);
-      const bool usable = got && got->head.status == 200;
-      merged.body += usable ? got->body : "# the application's metrics could not be read\n";
-      if (!merged.body.ends_with('\n')) merged.body += '\n';
-      responder.Send(std::move(merged));
-      waiting_.erase(place);
-    });
+    *place = conn::Fetch(loop_, std::move(request),
+                         [this, place, responder = std::move(responder)](Result<conn::FetchResponse> got) mutable {
+                           conn::Response merged = Prometheus(state_);
+                           const bool usable = got && got->head.status == 200;
+                           merged.body += usable ? got->body : "# the application's metrics could not be read\n";
+                           if (!merged.body.ends_with('\n')) merged.body += '\n';
+                           responder.Send(std::move(merged));
+                           waiting_.erase(place);
+                         });
   }
 
  private:
@@ -231,7 +248,10 @@ conn::OnRequest AgentHandler(io::Loop& loop, AdminState& state, std::optional<Ap
     if (path == "/quitquitquit" || path == "/drain") {
       if (!request.remote.ip.is_loopback()) return responder.Send(Plain("only from the loopback address\n", 403));
       if (request.head.method != "POST") return responder.Send(WrongMethod(request.head));
-      if (path == "/drain") state.DrainListeners(/*graceful=*/true, /*inbound_only=*/false); else state.Quit();
+      if (path == "/drain")
+        state.DrainListeners(/*graceful=*/true, /*inbound_only=*/false);
+      else
+        state.Quit();
       return responder.Send(Plain("OK\n"));
     }
     responder.Send(Plain("not found\n", 404));

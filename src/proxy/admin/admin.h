@@ -1,6 +1,6 @@
 #pragma once
-// The proxy's own HTTP endpoints, each a handler for a conn::HttpServer on the main thread: Envoy's admin (15000), metrics
-// (15090), readiness (15021), and the agent's port (15020).
+// The proxy's own HTTP endpoints, each a handler for a conn::HttpServer on the main thread: Envoy's admin (15000),
+// metrics (15090), readiness (15021), and the agent's port (15020).
 #include <functional>
 #include <optional>
 #include <string>

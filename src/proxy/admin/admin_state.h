@@ -20,7 +20,7 @@ namespace plait::proxy::admin {
 enum class ServerState : std::uint8_t { kLive, kDraining, kPreInitializing, kInitializing };
 
 struct ServerInfo {
-  std::string version;           // "plait/0.1.0/..."
+  std::string version;  // "plait/0.1.0/..."
   ServerState state = ServerState::kInitializing;
   Duration uptime{};
   std::string hot_restart_version = "disabled";
@@ -30,15 +30,15 @@ struct ServerInfo {
   std::string log_level;
   std::string config_path;
   std::string mode = "Serve";
-  std::string node_json;         // the node as JSON object
+  std::string node_json;  // the node as JSON object
 };
 struct ListenerInfo {
   std::string name;
   std::vector<io::SocketAddress> addresses;
 };
 struct CertificateInfo {
-  std::string path;              // "<inline>", or the secret's name
-  std::string serial_number;     // hex
+  std::string path;           // "<inline>", or the secret's name
+  std::string serial_number;  // hex
   std::vector<std::string> uri_sans;
   std::vector<std::string> dns_sans;
   WallTime valid_from{};
@@ -49,7 +49,7 @@ struct CertificateEntry {
   std::vector<CertificateInfo> ca;
 };
 struct ConfigDumpQuery {
-  std::string resource;          // ?resource=dynamic_active_clusters
+  std::string resource;  // ?resource=dynamic_active_clusters
   std::string mask;
   std::string name_regex;
   bool include_eds = false;

@@ -14,14 +14,21 @@ class FakeState final : public AdminState {
   FakeState() {
     auto config = std::make_shared<xds::Cluster>();
     config->name = "outbound|80||a";
-    config->load_assignment.localities.push_back({.endpoints = {{.address = io::SocketAddress::Parse("10.0.0.1:80").value()}}});
+    config->load_assignment.localities.push_back(
+        {.endpoints = {{.address = io::SocketAddress::Parse("10.0.0.1:80").value()}}});
     EXPECT_TRUE(store.Put(config));
   }
-  ServerInfo Info() const override { return {.version = "plait/0.1.0", .state = state, .uptime = std::chrono::seconds(7), .service_node = "sidecar~x"}; }
+  ServerInfo Info() const override {
+    return {.version = "plait/0.1.0", .state = state, .uptime = std::chrono::seconds(7), .service_node = "sidecar~x"};
+  }
   std::vector<cluster::ClusterPtr> Clusters() const override { return store.All(); }
-  std::vector<ListenerInfo> Listeners() const override { return {{"virtualOutbound", {io::SocketAddress::Parse("0.0.0.0:15001").value()}}}; }
+  std::vector<ListenerInfo> Listeners() const override {
+    return {{"virtualOutbound", {io::SocketAddress::Parse("0.0.0.0:15001").value()}}};
+  }
   std::vector<CertificateEntry> Certificates() const override {
-    return {{.chain = {{.path = "default", .uri_sans = {"spiffe://x"}, .expires = SystemClock().Wall() + std::chrono::hours(49)}}}};
+    return {{.chain = {{.path = "default",
+                        .uri_sans = {"spiffe://x"},
+                        .expires = SystemClock().Wall() + std::chrono::hours(49)}}}};
   }
   Outcome<std::string> ConfigDump(const ConfigDumpQuery& query) const override {
     if (query.resource == "bad") return Explain(Errc::kInvalidInput, "no such resource 'bad'");
@@ -69,16 +76,22 @@ TEST_F(Admin, ShowsClustersInBothForms) {
   EXPECT_NE(text.find("outbound|80||a::10.0.0.1:80::health_flags::healthy\n"), std::string::npos);
   EXPECT_NE(text.find("outbound|80||a::default_priority::max_connections::1024\n"), std::string::npos);
   const std::string json = Get("/clusters?format=json").body;
-  EXPECT_NE(json.find("{\"cluster_statuses\":[{\"name\":\"outbound|80||a\",\"host_statuses\":[{\"address\":{\"socket_address\":"
-                      "{\"address\":\"10.0.0.1\",\"port_value\":80}},\"stats\":[{\"type\":\"GAUGE\",\"name\":\"cx_active\"}"), std::string::npos) << json;
+  EXPECT_NE(
+      json.find(
+          "{\"cluster_statuses\":[{\"name\":\"outbound|80||a\",\"host_statuses\":[{\"address\":{\"socket_address\":"
+          "{\"address\":\"10.0.0.1\",\"port_value\":80}},\"stats\":[{\"type\":\"GAUGE\",\"name\":\"cx_active\"}"),
+      std::string::npos)
+      << json;
 }
 
 TEST_F(Admin, ShowsStatsFilteredAndInAllForms) {
   state_.store.Find("outbound|80||a")->state->Add(cluster::ClusterStat::kUpstreamRqTotal, 5);
   EXPECT_EQ(Get("/stats?filter=upstream_rq_total$").body, "cluster.outbound|80||a.upstream_rq_total: 5\n");
   EXPECT_EQ(Get("/stats?filter=(").status, 400);
-  EXPECT_EQ(Get("/stats?format=json&filter=upstream_rq_total").body, "{\"stats\":[{\"name\":\"cluster.outbound|80||a.upstream_rq_total\",\"value\":5}]}");
-  EXPECT_NE(Get("/stats/prometheus").body.find("envoy_cluster_upstream_rq_total{cluster_name=\"outbound|80||a\"} 5"), std::string::npos);
+  EXPECT_EQ(Get("/stats?format=json&filter=upstream_rq_total").body,
+            "{\"stats\":[{\"name\":\"cluster.outbound|80||a.upstream_rq_total\",\"value\":5}]}");
+  EXPECT_NE(Get("/stats/prometheus").body.find("envoy_cluster_upstream_rq_total{cluster_name=\"outbound|80||a\"} 5"),
+            std::string::npos);
   EXPECT_EQ(Post("/reset_counters").status, 200);
   EXPECT_EQ(Get("/stats?filter=upstream_rq_total$").body, "cluster.outbound|80||a.upstream_rq_total: 0\n");
 }
@@ -124,7 +137,8 @@ TEST_F(Admin, MergesTheApplicationsMetrics) {
     responder.Send(conn::TextResponse(200, "app_metric{path=\"" + request.head.path + "\"} 1"));
   });
   const io::SocketAddress at = application.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
-  const Got got = Ask(AgentHandler(state_.loop, state_, ApplicationMetrics{.address = at, .path = "/m"}), "GET", "/stats/prometheus");
+  const Got got = Ask(AgentHandler(state_.loop, state_, ApplicationMetrics{.address = at, .path = "/m"}), "GET",
+                      "/stats/prometheus");
   EXPECT_NE(got.body.find("envoy_cluster_upstream_rq_total"), std::string::npos);
   EXPECT_TRUE(got.body.ends_with("app_metric{path=\"/m\"} 1\n"));
   EXPECT_EQ(Ask(AgentHandler(state_.loop, state_, {}), "POST", "/quitquitquit").status, 200);

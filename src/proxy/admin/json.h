@@ -1,6 +1,6 @@
 #pragma once
-// Writes JSON text piece by piece; commas and quotes are its own business. Numbers are written as they are, 64-bit ones as
-// strings where protobuf's JSON form does (Text).
+// Writes JSON text piece by piece; commas and quotes are its own business. Numbers are written as they are, 64-bit ones
+// as strings where protobuf's JSON form does (Text).
 #include <cstdint>
 #include <string>
 #include <string_view>

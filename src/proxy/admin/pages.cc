@@ -35,7 +35,13 @@ void WriteAddress(Json& json, const io::SocketAddress& address) {
   if (address.is_unix()) {
     json.Key("pipe").Open('{').Key("path").Text(address.unix_path).Close('}');
   } else {
-    json.Key("socket_address").Open('{').Key("address").Text(address.ip.ToString()).Key("port_value").Number(address.port.value).Close('}');
+    json.Key("socket_address")
+        .Open('{')
+        .Key("address")
+        .Text(address.ip.ToString())
+        .Key("port_value")
+        .Number(address.port.value)
+        .Close('}');
   }
   json.Close('}');
 }
@@ -47,9 +53,9 @@ struct NamedStat {
 };
 std::vector<NamedStat> StatsOf(const cluster::HostStats& stats) {
   const auto get = [](const auto& atomic) { return std::uint64_t{atomic.load(std::memory_order_relaxed)}; };
-  return {{"cx_active", get(stats.cx_active), true},   {"cx_connect_fail", get(stats.cx_connect_fail), false},
-          {"cx_total", get(stats.cx_total), false},    {"rq_active", get(stats.rq_active), true},
-          {"rq_error", get(stats.rq_error), false},    {"rq_success", get(stats.rq_success), false},
+  return {{"cx_active", get(stats.cx_active), true},    {"cx_connect_fail", get(stats.cx_connect_fail), false},
+          {"cx_total", get(stats.cx_total), false},     {"rq_active", get(stats.rq_active), true},
+          {"rq_error", get(stats.rq_error), false},     {"rq_success", get(stats.rq_success), false},
           {"rq_timeout", get(stats.rq_timeout), false}, {"rq_total", get(stats.rq_total), false}};
 }
 
@@ -95,7 +101,11 @@ void WriteCertificates(Json& json, const std::vector<CertificateInfo>& certifica
     for (const std::string& dns : one.dns_sans) json.Open('{').Key("dns").Text(dns).Close('}');
     const auto days = std::chrono::duration_cast<std::chrono::days>(one.expires - now).count();
     json.Close(']').Key("days_until_expiration").Text(static_cast<std::uint64_t>(std::max<std::int64_t>(days, 0)));
-    json.Key("valid_from").Text(FormatRfc3339(one.valid_from)).Key("expiration_time").Text(FormatRfc3339(one.expires)).Close('}');
+    json.Key("valid_from")
+        .Text(FormatRfc3339(one.valid_from))
+        .Key("expiration_time")
+        .Text(FormatRfc3339(one.expires))
+        .Close('}');
   }
   json.Close(']');
 }
@@ -124,7 +134,11 @@ std::string ServerInfoJson(const ServerInfo& info) {
   json.Key("config_path").Text(info.config_path).Key("mode").Text(info.mode).Key("log_level").Text(info.log_level);
   json.Key("service_cluster").Text(info.service_cluster).Key("service_node").Text(info.service_node).Close('}');
   json.Key("node").Raw(info.node_json.empty() ? "{}" : info.node_json);
-  json.Key("uptime_current_epoch").Text(Seconds(info.uptime)).Key("uptime_all_epochs").Text(Seconds(info.uptime)).Close('}');
+  json.Key("uptime_current_epoch")
+      .Text(Seconds(info.uptime))
+      .Key("uptime_all_epochs")
+      .Text(Seconds(info.uptime))
+      .Close('}');
   return json.Take() + "\n";
 }
 
@@ -148,7 +162,8 @@ std::string ClustersText(const std::vector<cluster::ClusterPtr>& clusters) {
     for (std::size_t priority = 0; priority < one->priorities.size(); ++priority) {
       for (const cluster::HostPtr& host : one->priorities[priority].all) {
         const std::string prefix = host->address().ToString() + "::";
-        for (const NamedStat& stat : StatsOf(host->stats())) line(prefix + std::string(stat.name), std::to_string(stat.value));
+        for (const NamedStat& stat : StatsOf(host->stats()))
+          line(prefix + std::string(stat.name), std::to_string(stat.value));
         line(prefix + "hostname", host->facts().hostname);
         line(prefix + "health_flags", HealthFlags(*host));
         line(prefix + "weight", std::to_string(host->weight()));
@@ -233,7 +248,11 @@ std::string MemoryJson() {
   Json json;
   json.Open('{').Key("allocated").Text(info.uordblks + info.hblkhd).Key("heap_size").Text(info.arena + info.hblkhd);
   json.Key("pageheap_unmapped").Text(std::uint64_t{0}).Key("pageheap_free").Text(std::uint64_t{info.keepcost});
-  json.Key("total_thread_cache").Text(std::uint64_t{0}).Key("total_physical_bytes").Text(info.arena + info.hblkhd).Close('}');
+  json.Key("total_thread_cache")
+      .Text(std::uint64_t{0})
+      .Key("total_physical_bytes")
+      .Text(info.arena + info.hblkhd)
+      .Close('}');
   return json.Take() + "\n";
 }
 

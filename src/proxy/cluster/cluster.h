@@ -19,22 +19,65 @@ namespace plait::proxy::cluster {
 
 // Envoy's cluster statistics, as offsets into the cluster's telemetry group: Add(stats, kUpstreamRqTotal).
 enum class ClusterStat : std::uint8_t {
-  kUpstreamCxTotal, kUpstreamCxActive, kUpstreamCxHttp1Total, kUpstreamCxHttp2Total, kUpstreamCxConnectFail,
-  kUpstreamCxConnectTimeout, kUpstreamCxOverflow, kUpstreamCxDestroy, kUpstreamCxDestroyLocal,
-  kUpstreamCxDestroyRemote, kUpstreamCxDestroyWithActiveRq, kUpstreamCxRxBytesTotal, kUpstreamCxTxBytesTotal,
-  kUpstreamCxIdleTimeout, kUpstreamCxMaxRequests, kUpstreamCxNoneHealthy, kUpstreamCxProtocolError,
+  kUpstreamCxTotal,
+  kUpstreamCxActive,
+  kUpstreamCxHttp1Total,
+  kUpstreamCxHttp2Total,
+  kUpstreamCxConnectFail,
+  kUpstreamCxConnectTimeout,
+  kUpstreamCxOverflow,
+  kUpstreamCxDestroy,
+  kUpstreamCxDestroyLocal,
+  kUpstreamCxDestroyRemote,
+  kUpstreamCxDestroyWithActiveRq,
+  kUpstreamCxRxBytesTotal,
+  kUpstreamCxTxBytesTotal,
+  kUpstreamCxIdleTimeout,
+  kUpstreamCxMaxRequests,
+  kUpstreamCxNoneHealthy,
+  kUpstreamCxProtocolError,
   kUpstreamCxCloseNotify,
-  kUpstreamRqTotal, kUpstreamRqActive, kUpstreamRqPendingTotal, kUpstreamRqPendingActive, kUpstreamRqPendingOverflow,
-  kUpstreamRqPendingFailureEject, kUpstreamRqCancelled, kUpstreamRqTimeout, kUpstreamRqPerTryTimeout,
-  kUpstreamRqMaxDurationReached, kUpstreamRqRxReset, kUpstreamRqTxReset, kUpstreamRqRetry, kUpstreamRqRetrySuccess,
-  kUpstreamRqRetryOverflow, kUpstreamRqRetryLimitExceeded, kUpstreamRqRetryBackoffExponential,
-  kUpstreamRqCompleted, kUpstreamRq1xx, kUpstreamRq2xx, kUpstreamRq3xx, kUpstreamRq4xx, kUpstreamRq5xx,
-  kUpstreamRqTime,  // histogram, milliseconds
+  kUpstreamRqTotal,
+  kUpstreamRqActive,
+  kUpstreamRqPendingTotal,
+  kUpstreamRqPendingActive,
+  kUpstreamRqPendingOverflow,
+  kUpstreamRqPendingFailureEject,
+  kUpstreamRqCancelled,
+  kUpstreamRqTimeout,
+  kUpstreamRqPerTryTimeout,
+  kUpstreamRqMaxDurationReached,
+  kUpstreamRqRxReset,
+  kUpstreamRqTxReset,
+  kUpstreamRqRetry,
+  kUpstreamRqRetrySuccess,
+  kUpstreamRqRetryOverflow,
+  kUpstreamRqRetryLimitExceeded,
+  kUpstreamRqRetryBackoffExponential,
+  kUpstreamRqCompleted,
+  kUpstreamRq1xx,
+  kUpstreamRq2xx,
+  kUpstreamRq3xx,
+  kUpstreamRq4xx,
+  kUpstreamRq5xx,
+  kUpstreamRqTime,       // histogram, milliseconds
   kUpstreamCxConnectMs,  // histogram
-  kLbHealthyPanic, kMembershipTotal, kMembershipHealthy, kMembershipChange, kUpdateSuccess, kUpdateNoRebuild, kBindErrors,
-  kOutlierEjectionsActive, kOutlierEjectionsEnforcedTotal, kOutlierEjectionsConsecutive5xx,
-  kOutlierEjectionsConsecutiveGatewayFailure, kOutlierEjectionsOverflow, kSslHandshake, kSslConnectionError,
-  kSslFailVerifyError, kSslFailVerifySan,
+  kLbHealthyPanic,
+  kMembershipTotal,
+  kMembershipHealthy,
+  kMembershipChange,
+  kUpdateSuccess,
+  kUpdateNoRebuild,
+  kBindErrors,
+  kOutlierEjectionsActive,
+  kOutlierEjectionsEnforcedTotal,
+  kOutlierEjectionsConsecutive5xx,
+  kOutlierEjectionsConsecutiveGatewayFailure,
+  kOutlierEjectionsOverflow,
+  kSslHandshake,
+  kSslConnectionError,
+  kSslFailVerifyError,
+  kSslFailVerifySan,
   kCount,
 };
 
@@ -55,11 +98,11 @@ struct ClusterState {
 
 struct PriorityHosts {
   std::vector<HostPtr> all;
-  std::vector<HostPtr> usable;     // outside of panic; degraded hosts only when there is no other
-  std::vector<double> all_weights;      // locality weights; both empty unless the cluster balances by them
+  std::vector<HostPtr> usable;      // outside of panic; degraded hosts only when there is no other
+  std::vector<double> all_weights;  // locality weights; both empty unless the cluster balances by them
   std::vector<double> usable_weights;
-  std::uint32_t load = 0;          // percent of requests that this priority takes
-  bool panic = false;              // balances over `all`
+  std::uint32_t load = 0;  // percent of requests that this priority takes
+  bool panic = false;      // balances over `all`
 };
 
 struct Cluster {

@@ -1,6 +1,6 @@
 #pragma once
-// The clusters of the process. ClusterStore (main thread) turns CDS and EDS into immutable Cluster snapshots and gives each
-// change to the workers; ClusterSet (one a worker) finds clusters by name and picks hosts.
+// The clusters of the process. ClusterStore (main thread) turns CDS and EDS into immutable Cluster snapshots and gives
+// each change to the workers; ClusterSet (one a worker) finds clusters by name and picks hosts.
 //
 // A cluster becomes visible when its endpoints are there (EDS answered or STATIC) - semantics.md 6. Removing and adding
 // again under the same name keeps hosts and statistics.
@@ -60,7 +60,7 @@ class ClusterStore {
   bool Warming(std::string_view name) const;
   // Names of EDS resources that the present clusters need, sorted.
   std::vector<std::string> NeededEndpoints() const;
-  std::vector<ClusterPtr> All() const;        // visible ones, sorted by name (admin)
+  std::vector<ClusterPtr> All() const;  // visible ones, sorted by name (admin)
   std::vector<std::shared_ptr<const xds::Cluster>> AllWarming() const;
   // Everything that is visible, as one update: for a worker that starts late.
   ClusterUpdate Snapshot() const;
@@ -74,12 +74,12 @@ class ClusterStore {
 
 // What a pick came to.
 struct Picked {
-  HostPtr host;            // null: no healthy upstream (UH)
+  HostPtr host;  // null: no healthy upstream (UH)
   bool panic = false;
 };
 
-// One worker's view of one cluster: the snapshot and its balancing state. Valid until the next Apply that touches it; hold
-// `cluster()` (shared_ptr) across rounds, not this.
+// One worker's view of one cluster: the snapshot and its balancing state. Valid until the next Apply that touches it;
+// hold `cluster()` (shared_ptr) across rounds, not this.
 class WorkerCluster {
  public:
   WorkerCluster(ClusterPtr cluster, std::uint64_t seed);
@@ -101,7 +101,7 @@ class WorkerCluster {
   Random random_;
   std::vector<Priority> priorities_;
   struct OriginalHosts;
-  std::unique_ptr<OriginalHosts> original_;     // ORIGINAL_DST: hosts made on demand
+  std::unique_ptr<OriginalHosts> original_;  // ORIGINAL_DST: hosts made on demand
 };
 
 class ClusterSet {
@@ -113,8 +113,8 @@ class ClusterSet {
   std::size_t size() const noexcept { return clusters_.size(); }
   // Called for each host that left a cluster, or whose cluster went: connection pools to it drain.
   void OnHostRemoved(std::function<void(const Cluster&, const HostPtr&)> call) { on_host_removed_ = std::move(call); }
-  // Drops ORIGINAL_DST hosts that were not used for their cluster's cleanup_interval (and have no connection); call about
-  // every second. Idle pooled connections count as use: pools close them after their own idle time.
+  // Drops ORIGINAL_DST hosts that were not used for their cluster's cleanup_interval (and have no connection); call
+  // about every second. Idle pooled connections count as use: pools close them after their own idle time.
   void Sweep(MonotonicTime now);
 
  private:

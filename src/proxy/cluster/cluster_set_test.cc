@@ -77,9 +77,11 @@ TEST_F(Clusters, MakesANewHostWhenTheIdentityChanges) {
 
 TEST_F(Clusters, LeavesUnhealthyHostsOutUntilPanic) {
   ASSERT_TRUE(store_.Put(Eds("a")));
-  PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80"), EndpointAt("10.0.0.3:80", xds::HealthStatus::kUnhealthy)});
+  PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80"),
+                     EndpointAt("10.0.0.3:80", xds::HealthStatus::kUnhealthy)});
   EXPECT_EQ(Picks("a", 100).count("10.0.0.3:80"), 0U);
-  PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80", xds::HealthStatus::kUnhealthy), EndpointAt("10.0.0.3:80", xds::HealthStatus::kUnhealthy)});
+  PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80", xds::HealthStatus::kUnhealthy),
+                     EndpointAt("10.0.0.3:80", xds::HealthStatus::kUnhealthy)});
   EXPECT_EQ(Picks("a", 300).size(), 3U) << "less than half are healthy: panic";
 }
 
@@ -95,7 +97,9 @@ TEST_F(Clusters, SpillsToTheNextPriorityInProportion) {
   ASSERT_TRUE(store_.Put(Eds("a")));
   auto assignment = std::make_shared<xds::ClusterLoadAssignment>();
   assignment->cluster_name = "a";
-  assignment->localities.push_back({.priority = 0, .endpoints = {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80", xds::HealthStatus::kUnhealthy)}});
+  assignment->localities.push_back(
+      {.priority = 0,
+       .endpoints = {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80", xds::HealthStatus::kUnhealthy)}});
   assignment->localities.push_back({.priority = 1, .endpoints = {EndpointAt("10.0.1.1:80")}});
   store_.PutEndpoints(assignment);
   EXPECT_EQ(store_.Find("a")->priorities[0].load, 70U) << "50 % healthy x 1.4";
@@ -129,7 +133,8 @@ TEST_F(Clusters, MakesOriginalDstHostsOnDemandAndForgetsThem) {
   auto config = std::make_shared<xds::Cluster>();
   config->name = "PassthroughCluster";
   config->type = xds::Cluster::Type::kOriginalDst;
-  config->transport_socket_matches = {{.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = xds::UpstreamTlsContext{}}};
+  config->transport_socket_matches = {
+      {.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = xds::UpstreamTlsContext{}}};
   ASSERT_TRUE(store_.Put(config));
   WorkerCluster& cluster = *set_.Find("PassthroughCluster");
   EXPECT_EQ(cluster.Pick({}).host, nullptr);

@@ -13,12 +13,12 @@ struct ClusterStore::State {
     std::shared_ptr<const xds::Cluster> config;
     std::shared_ptr<ClusterState> state;
     HostTable hosts;
-    xds::ClusterLoadAssignment resolved;   // DNS clusters: the assignment with names replaced
+    xds::ClusterLoadAssignment resolved;                      // DNS clusters: the assignment with names replaced
     std::map<std::string, std::vector<io::IpAddress>> names;  // DNS: what resolved last
     std::vector<Pending> lookups;
     std::size_t lookups_left = 0;
     io::Timer refresh;
-    ClusterPtr visible;                    // null: warming
+    ClusterPtr visible;  // null: warming
   };
   // Somebody who waits for a cluster; told in a later round.
   struct Waiter final {
@@ -27,7 +27,8 @@ struct ClusterStore::State {
     Pending timer;
   };
   struct WaitOperation final : Pending::Operation {
-    WaitOperation(State& of, std::list<Waiter>::iterator at, std::weak_ptr<int> still) : state(of), place(at), alive(std::move(still)) {}
+    WaitOperation(State& of, std::list<Waiter>::iterator at, std::weak_ptr<int> still)
+        : state(of), place(at), alive(std::move(still)) {}
     ~WaitOperation() override {
       if (!alive.expired()) state.waiters.erase(place);
     }
@@ -58,7 +59,8 @@ struct ClusterStore::State {
   Publish publish;
   std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries;
   std::map<std::string, std::shared_ptr<const xds::ClusterLoadAssignment>, std::less<>> endpoints;
-  std::map<std::string, std::weak_ptr<ClusterState>, std::less<>> gone;  // state of removed clusters that is still in use
+  std::map<std::string, std::weak_ptr<ClusterState>, std::less<>>
+      gone;                             // state of removed clusters that is still in use
   std::map<std::string, bool> changes;  // name -> removed
   int batch = 0;
   std::list<Waiter> waiters;
@@ -206,7 +208,8 @@ void ClusterStore::State::Resolve(Entry& entry) {
 }
 
 // A name that fails keeps its last addresses. The cluster shows when every name was answered once.
-void ClusterStore::State::OnResolved(Entry& entry, const std::string& name, Result<std::vector<io::IpAddress>> addresses) {
+void ClusterStore::State::OnResolved(Entry& entry, const std::string& name,
+                                     Result<std::vector<io::IpAddress>> addresses) {
   if (addresses) entry.names[name] = *std::move(addresses);
   if (--entry.lookups_left > 0) return;
   entry.refresh.SetCallback([this, &entry] { Resolve(entry); });
@@ -263,7 +266,8 @@ void ClusterStore::PutEndpoints(std::shared_ptr<const xds::ClusterLoadAssignment
   const std::string name = assignment->cluster_name;
   state_->endpoints[name] = std::move(assignment);
   for (const auto& [cluster, entry] : state_->entries) {
-    if (entry->config->type == xds::Cluster::Type::kEds && state_->ServiceOf(*entry->config) == name) state_->Rebuild(*entry);
+    if (entry->config->type == xds::Cluster::Type::kEds && state_->ServiceOf(*entry->config) == name)
+      state_->Rebuild(*entry);
   }
 }
 
@@ -273,7 +277,8 @@ void ClusterStore::RemoveEndpoints(std::string_view service_name) {
   none->cluster_name = std::string(service_name);
   PutEndpoints(std::move(none));
   const bool used = std::any_of(state_->entries.begin(), state_->entries.end(), [&](const auto& one) {
-    return one.second->config->type == xds::Cluster::Type::kEds && state_->ServiceOf(*one.second->config) == service_name;
+    return one.second->config->type == xds::Cluster::Type::kEds &&
+           state_->ServiceOf(*one.second->config) == service_name;
   });
   if (!used) state_->endpoints.erase(state_->endpoints.find(service_name));
 }
@@ -323,9 +328,10 @@ ClusterUpdate ClusterStore::Snapshot() const { return {.changed = All(), .remove
 
 Pending ClusterStore::WhenReady(std::string name, Duration limit, std::move_only_function<void(bool)> done) {
   const bool ready = Find(name) != nullptr;
-  const auto at = state_->waiters.insert(state_->waiters.end(), {.name = std::move(name), .done = std::move(done), .timer = {}});
-  at->timer = state_->loop.After(ready ? Duration::zero() : limit,
-                                 [at, ready] { std::exchange(at->done, nullptr)(ready); });
+  const auto at =
+      state_->waiters.insert(state_->waiters.end(), {.name = std::move(name), .done = std::move(done), .timer = {}});
+  at->timer =
+      state_->loop.After(ready ? Duration::zero() : limit, [at, ready] { std::exchange(at->done, nullptr)(ready); });
   return Pending(std::make_unique<State::WaitOperation>(*state_, at, state_->alive));
 }
 

@@ -93,8 +93,10 @@ void DestinationIndex::LinkService(const ServicePtr& service) {
 
 void DestinationIndex::UnlinkService(const xds::Service& service) {
   for (const xds::NetworkAddress& vip : service.addresses) {
-    if (const auto at = vips_.find(vip.address.base); at != vips_.end() && at->second.get() == &service) vips_.erase(at);
-    if (const auto at = ranges_.find(vip.address); at != ranges_.end() && at->second.get() == &service) ranges_.erase(at);
+    if (const auto at = vips_.find(vip.address.base); at != vips_.end() && at->second.get() == &service)
+      vips_.erase(at);
+    if (const auto at = ranges_.find(vip.address); at != ranges_.end() && at->second.get() == &service)
+      ranges_.erase(at);
   }
   if (const auto at = by_hostname_.find(ToLower(service.hostname)); at != by_hostname_.end()) {
     std::erase_if(at->second, [&](const ServicePtr& one) { return one.get() == &service; });
@@ -106,7 +108,8 @@ void DestinationIndex::UnlinkService(const xds::Service& service) {
 }
 
 Destination DestinationIndex::FindByAddress(const io::IpAddress& ip) const {
-  if (const auto at = vips_.find(ip); at != vips_.end()) return {.known = true, .service = at->second, .workload = nullptr};
+  if (const auto at = vips_.find(ip); at != vips_.end())
+    return {.known = true, .service = at->second, .workload = nullptr};
   if (const auto at = workloads_.find(ip); at != workloads_.end()) {
     return {.known = true, .service = nullptr, .workload = at->second};
   }
@@ -122,7 +125,8 @@ ServicePtr DestinationIndex::FindService(const io::IpAddress& vip, std::uint16_t
   const Destination found = FindByAddress(vip);
   if (!found.service) return nullptr;
   const auto& ports = found.service->ports;
-  const bool has = std::any_of(ports.begin(), ports.end(), [&](const xds::ServicePort& p) { return p.port.service_port == port; });
+  const bool has =
+      std::any_of(ports.begin(), ports.end(), [&](const xds::ServicePort& p) { return p.port.service_port == port; });
   return has ? found.service : nullptr;
 }
 

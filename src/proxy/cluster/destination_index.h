@@ -27,9 +27,9 @@ using ServicePtr = std::shared_ptr<const xds::Service>;
 
 // What an address is. Both null with `known`: it is certainly not in the mesh.
 struct Destination {
-  bool known = false;      // false: nobody has said anything yet; ask with Lookup
-  ServicePtr service;      // a VIP
-  WorkloadPtr workload;    // a workload's own address
+  bool known = false;    // false: nobody has said anything yet; ask with Lookup
+  ServicePtr service;    // a VIP
+  WorkloadPtr workload;  // a workload's own address
   bool in_mesh() const noexcept { return service != nullptr || workload != nullptr; }
 };
 
@@ -77,9 +77,9 @@ class DestinationIndex {
   ByName<std::shared_ptr<const xds::Address>> entries_;  // by resource name
   std::unordered_map<io::IpAddress, WorkloadPtr, io::IpHash> workloads_;
   std::unordered_map<io::IpAddress, ServicePtr, io::IpHash> vips_;
-  std::map<io::Cidr, ServicePtr> ranges_;                // VIPs that are ranges; few
-  ByName<std::vector<ServicePtr>> by_hostname_;          // sorted by namespace
-  ByName<std::vector<WorkloadPtr>> members_;             // by service key
+  std::map<io::Cidr, ServicePtr> ranges_;        // VIPs that are ranges; few
+  ByName<std::vector<ServicePtr>> by_hostname_;  // sorted by namespace
+  ByName<std::vector<WorkloadPtr>> members_;     // by service key
   ByName<std::size_t> namespaces_;
   std::unordered_map<io::IpAddress, bool, io::IpHash> absent_;
 };

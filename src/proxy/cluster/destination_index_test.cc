@@ -8,13 +8,18 @@ namespace {
 io::IpAddress Ip(const std::string& text) { return io::IpAddress::Parse(text).value(); }
 
 std::shared_ptr<const xds::Address> Pod(const std::string& name, const std::string& ip) {
-  xds::Workload workload{.uid = "Kubernetes//Pod/default/" + name, .name = name, .name_space = "default",
-                         .addresses = {Ip(ip)}, .service_account = name};
+  xds::Workload workload{.uid = "Kubernetes//Pod/default/" + name,
+                         .name = name,
+                         .name_space = "default",
+                         .addresses = {Ip(ip)},
+                         .service_account = name};
   workload.services["default/web.default.svc.cluster.local"] = {{.service_port = 80, .target_port = 8080}};
   return std::make_shared<const xds::Address>(xds::Address{workload});
 }
 std::shared_ptr<const xds::Address> Web(const std::string& vip) {
-  xds::Service service{.name = "web", .name_space = "default", .hostname = "web.default.svc.cluster.local",
+  xds::Service service{.name = "web",
+                       .name_space = "default",
+                       .hostname = "web.default.svc.cluster.local",
                        .addresses = {{.network = "", .address = io::Cidr::Parse(vip).value()}}};
   service.ports.push_back({.port = {.service_port = 80, .target_port = 8080}, .name = "http"});
   return std::make_shared<const xds::Address>(xds::Address{service});
@@ -25,9 +30,11 @@ class Index : public testing::Test {
   io::Loop loop_;
   std::vector<std::string> subscribed_, unsubscribed_;
   DestinationIndex worker_;
-  DestinationStore store_{loop_, "", {.subscribe = [this](const std::string& key) { subscribed_.push_back(key); },
-                                      .unsubscribe = [this](const std::string& key) { unsubscribed_.push_back(key); },
-                                      .publish = [this](const IndexUpdate& update) { worker_.Apply(update); }}};
+  DestinationStore store_{loop_,
+                          "",
+                          {.subscribe = [this](const std::string& key) { subscribed_.push_back(key); },
+                           .unsubscribe = [this](const std::string& key) { unsubscribed_.push_back(key); },
+                           .publish = [this](const IndexUpdate& update) { worker_.Apply(update); }}};
   Result<Destination> LookUp(const std::string& ip, Duration limit = std::chrono::milliseconds(20)) {
     std::optional<Result<Destination>> answer;
     const Pending pending = store_.Lookup(Ip(ip), limit, [&](Result<Destination> found) { answer = std::move(found); });
@@ -78,7 +85,8 @@ TEST_F(Index, AsksForAnUnknownAddressOnceAndTimesOut) {
 
 TEST_F(Index, RemembersThatAnAddressIsNothingUntilItIsSomething) {
   std::optional<Result<Destination>> answer;
-  const Pending pending = store_.Lookup(Ip("10.0.0.1"), std::chrono::seconds(5), [&](Result<Destination> found) { answer = found; });
+  const Pending pending =
+      store_.Lookup(Ip("10.0.0.1"), std::chrono::seconds(5), [&](Result<Destination> found) { answer = found; });
   store_.Removed(subscribed_.at(0));
   loop_.RunUntil([&] { return answer.has_value(); }, std::chrono::seconds(5));
   ASSERT_TRUE(answer && *answer);
@@ -92,7 +100,8 @@ TEST_F(Index, RemembersThatAnAddressIsNothingUntilItIsSomething) {
 TEST_F(Index, KeepsNoMoreThan4096NegativeAnswers) {
   std::vector<Pending> pending;
   for (std::uint32_t i = 0; i < 4097; ++i) {
-    pending.push_back(store_.Lookup(io::IpAddress::V4(0x01000000U + i), std::chrono::seconds(5), [](Result<Destination>) {}));
+    pending.push_back(
+        store_.Lookup(io::IpAddress::V4(0x01000000U + i), std::chrono::seconds(5), [](Result<Destination>) {}));
     store_.Removed(subscribed_.back());
   }
   EXPECT_EQ(unsubscribed_, std::vector<std::string>{subscribed_.front()});

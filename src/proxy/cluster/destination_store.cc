@@ -43,8 +43,8 @@ struct DestinationStore::State {
   Wire wire;
   std::unordered_map<std::string, std::shared_ptr<const xds::Address>> entries;  // for Snapshot
   std::list<Question> questions;
-  std::unordered_map<std::string, io::IpAddress> asked;   // keys subscribed to, not answered yet
-  std::list<Negative> negatives;                          // oldest first
+  std::unordered_map<std::string, io::IpAddress> asked;  // keys subscribed to, not answered yet
+  std::list<Negative> negatives;                         // oldest first
   std::unordered_map<io::IpAddress, std::list<Negative>::iterator, io::IpHash> negative_of;
   IndexUpdate batch;
   int depth = 0;
@@ -84,9 +84,8 @@ void DestinationStore::State::Flush() {
 void DestinationStore::State::AnswerAll() {
   for (auto at = questions.begin(); at != questions.end(); ++at) {
     if (!at->done || !store.index_.FindByAddress(at->ip).known) continue;
-    at->timer = loop.After(Duration::zero(), [this, at] {
-      std::exchange(at->done, nullptr)(store.index_.FindByAddress(at->ip));
-    });
+    at->timer = loop.After(Duration::zero(),
+                           [this, at] { std::exchange(at->done, nullptr)(store.index_.FindByAddress(at->ip)); });
   }
 }
 

@@ -1,8 +1,9 @@
 #pragma once
-// One endpoint of a cluster, shared by all workers through shared_ptr; it survives updates that keep its address, identity
-// and transport, so that connection pools and statistics are keyed by it. Mirrors Envoy's Host.
+// One endpoint of a cluster, shared by all workers through shared_ptr; it survives updates that keep its address,
+// identity and transport, so that connection pools and statistics are keyed by it. Mirrors Envoy's Host.
 //
-// What EDS may change later (weight, health) and what runs (ejection, counts) is atomic and relaxed; the rest is constant.
+// What EDS may change later (weight, health) and what runs (ejection, counts) is atomic and relaxed; the rest is
+// constant.
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -36,8 +37,8 @@ class alignas(64) Host {
   struct Facts {
     io::SocketAddress address;
     std::vector<io::SocketAddress> additional_addresses;
-    std::string hostname;        // Endpoint.hostname, or the DNS name it was resolved from
-    std::string identity;        // SPIFFE URI that its certificate must carry; empty: the cluster's SAN list decides
+    std::string hostname;  // Endpoint.hostname, or the DNS name it was resolved from
+    std::string identity;  // SPIFFE URI that its certificate must carry; empty: the cluster's SAN list decides
     std::uint32_t transport = kDefaultTransport;
     bool tls_disabled_by_index = false;  // ORIGINAL_DST host that the index knows as plaintext
     xds::Locality locality;
@@ -57,8 +58,8 @@ class alignas(64) Host {
   // May be chosen outside of panic: EDS says healthy (or nothing) and outlier detection has not ejected it.
   bool usable() const noexcept {
     const xds::HealthStatus h = health();
-    return !ejected() && (h == xds::HealthStatus::kHealthy || h == xds::HealthStatus::kUnknown ||
-                          h == xds::HealthStatus::kDegraded);
+    return !ejected() &&
+           (h == xds::HealthStatus::kHealthy || h == xds::HealthStatus::kUnknown || h == xds::HealthStatus::kDegraded);
   }
   bool degraded() const noexcept { return health() == xds::HealthStatus::kDegraded; }
 
@@ -81,7 +82,7 @@ class alignas(64) Host {
   std::atomic<std::uint32_t> consecutive_5xx_{0};
   std::atomic<std::uint32_t> consecutive_gateway_{0};
   std::atomic<std::uint32_t> consecutive_local_{0};
-  std::atomic<std::uint32_t> interval_total_{0};    // answers in this interval, for the success rate
+  std::atomic<std::uint32_t> interval_total_{0};  // answers in this interval, for the success rate
   std::atomic<std::uint32_t> interval_success_{0};
   // Main thread only.
   std::uint32_t ejections_ = 0;

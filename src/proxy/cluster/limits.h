@@ -1,6 +1,7 @@
 #pragma once
-// Circuit breakers: limits of the whole process, shared by its workers (semantics: design.md "Limits are the process's").
-// Every count is one relaxed atomic, so a limit is exact with any number of workers. Mirrors Envoy's ResourceManager.
+// Circuit breakers: limits of the whole process, shared by its workers (semantics: design.md "Limits are the
+// process's"). Every count is one relaxed atomic, so a limit is exact with any number of workers. Mirrors Envoy's
+// ResourceManager.
 #include <atomic>
 #include <cstdint>
 #include <optional>

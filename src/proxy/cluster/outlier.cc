@@ -42,7 +42,8 @@ void OutlierDetector::Count(const Host& constant, bool failed, bool gateway) noe
   host.interval_total_.fetch_add(1, std::memory_order_relaxed);
   if (!failed) {
     host.interval_success_.fetch_add(1, std::memory_order_relaxed);
-    if (host.consecutive_5xx_.load(std::memory_order_relaxed) != 0) host.consecutive_5xx_.store(0, std::memory_order_relaxed);
+    if (host.consecutive_5xx_.load(std::memory_order_relaxed) != 0)
+      host.consecutive_5xx_.store(0, std::memory_order_relaxed);
   } else {
     Bump(host.consecutive_5xx_, limit_5xx_, host, Reason::kConsecutive5xx);
   }
@@ -131,7 +132,8 @@ bool OutlierDetector::EjectBySuccessRate() {
   double mean = 0;
   for (const Rate& rate : rates) mean += rate.value / static_cast<double>(rates.size());
   double variance = 0;
-  for (const Rate& rate : rates) variance += (rate.value - mean) * (rate.value - mean) / static_cast<double>(rates.size());
+  for (const Rate& rate : rates)
+    variance += (rate.value - mean) * (rate.value - mean) / static_cast<double>(rates.size());
   const double floor = mean - std::sqrt(variance) * config_->success_rate_stdev_factor / 1000.0;
   for (const Rate& rate : rates) {
     if (rate.value < floor) Eject(rate.host, Reason::kSuccessRate);
@@ -142,8 +144,8 @@ bool OutlierDetector::EjectBySuccessRate() {
 void OutlierDetector::OnInterval() {
   if (!config_) return;
   EjectBySuccessRate();
-  const Duration longest = config_->max_ejection_time.value_or(
-      std::max<Duration>(config_->base_ejection_time, std::chrono::seconds(300)));
+  const Duration longest =
+      config_->max_ejection_time.value_or(std::max<Duration>(config_->base_ejection_time, std::chrono::seconds(300)));
   bool readmitted = false;
   for (const auto& host : hosts_) {
     if (!host->ejected()) {

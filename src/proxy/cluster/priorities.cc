@@ -90,7 +90,8 @@ void Balance(std::vector<PriorityHosts>& priorities, std::uint32_t overprovision
       priority.usable.push_back(host);
       if (!priority.all_weights.empty()) priority.usable_weights.push_back(priority.all_weights[i]);
     }
-    health.push_back(priority.all.empty() ? 0 : std::min<std::uint64_t>(100, healthy * overprovisioning / priority.all.size()));
+    health.push_back(
+        priority.all.empty() ? 0 : std::min<std::uint64_t>(100, healthy * overprovisioning / priority.all.size()));
     total += health.back();
     count += priority.all.size();
   }
@@ -98,8 +99,9 @@ void Balance(std::vector<PriorityHosts>& priorities, std::uint32_t overprovision
 
   std::size_t panics = 0;
   for (PriorityHosts& priority : priorities) {
-    const double usable = priority.all.empty() ? 0 : 100.0 * static_cast<double>(priority.usable.size()) /
-                                                        static_cast<double>(priority.all.size());
+    const double usable = priority.all.empty() ? 0
+                                               : 100.0 * static_cast<double>(priority.usable.size()) /
+                                                     static_cast<double>(priority.all.size());
     priority.panic = total < 100 && usable < panic_threshold;
     panics += priority.panic ? 1 : 0;
   }

@@ -1,6 +1,6 @@
 #pragma once
-// From an assignment to what workers balance over: hosts kept from before where they are the same, usable ones, the load
-// of each priority, panic. Pure but for creating hosts. Mirrors Envoy's PrioritySet and LoadBalancerBase.
+// From an assignment to what workers balance over: hosts kept from before where they are the same, usable ones, the
+// load of each priority, panic. Pure but for creating hosts. Mirrors Envoy's PrioritySet and LoadBalancerBase.
 #include <map>
 #include <memory>
 #include <string>

@@ -38,7 +38,8 @@ NameAnswer MeshDnsIndex::OfService(const xds::Service& service) const {
 NameAnswer MeshDnsIndex::OfPod(const xds::Service& service, std::string_view pod) const {
   NameAnswer answer{.ours = true};
   for (const cluster::WorkloadPtr& workload : index_.WorkloadsOf(service.Key())) {
-    if (workload->dns_hostname != pod || workload->dns_subdomain != service.name || !Answers(service, *workload)) continue;
+    if (workload->dns_hostname != pod || workload->dns_subdomain != service.name || !Answers(service, *workload))
+      continue;
     answer.exists = true;
     AddAll(*workload, answer.addresses);
   }
@@ -56,7 +57,8 @@ NameAnswer MeshDnsIndex::OfPort(const xds::Service& service, std::string_view po
       continue;
     }
     for (const cluster::WorkloadPtr& workload : index_.WorkloadsOf(service.Key())) {
-      if (!Answers(service, *workload) || workload->dns_hostname.empty() || workload->dns_subdomain != service.name) continue;
+      if (!Answers(service, *workload) || workload->dns_hostname.empty() || workload->dns_subdomain != service.name)
+        continue;
       const std::uint16_t target = one.port.target_port != 0 ? one.port.target_port : one.port.service_port;
       answer.targets.push_back({.port = target, .host = workload->dns_hostname + "." + service.hostname});
     }

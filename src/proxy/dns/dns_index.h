@@ -16,14 +16,14 @@ namespace plait::proxy::dns {
 
 struct ServiceTarget {  // for SRV
   std::uint16_t port = 0;
-  std::string host;     // fully qualified, without the last dot
+  std::string host;  // fully qualified, without the last dot
 };
 
 struct NameAnswer {
   bool ours = false;    // the name lies in the mesh's space: never forwarded
   bool exists = false;  // false with `ours`: NXDOMAIN; true with no address of the asked family: NODATA
   std::vector<io::IpAddress> addresses;
-  std::string alias;    // CNAME target (ExternalName); empty: none
+  std::string alias;  // CNAME target (ExternalName); empty: none
   std::vector<ServiceTarget> targets;
 };
 
@@ -34,8 +34,8 @@ class DnsIndex {
   virtual NameAnswer Find(std::string_view name) const = 0;
 };
 
-// Services, pods of headless services ("web-1.web.ns.svc.cluster.local"), SRV names ("_http._tcp.web.ns.svc..."), hosts of
-// ServiceEntries (also "*.example.com"), and the short forms "web", "web.ns" and "web.ns.svc" of names that exist.
+// Services, pods of headless services ("web-1.web.ns.svc.cluster.local"), SRV names ("_http._tcp.web.ns.svc..."), hosts
+// of ServiceEntries (also "*.example.com"), and the short forms "web", "web.ns" and "web.ns.svc" of names that exist.
 class MeshDnsIndex final : public DnsIndex {
  public:
   // `domain`: of the cluster, "cluster.local"; `name_space`: of this workload. `index` outlives it.

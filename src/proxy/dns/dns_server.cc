@@ -34,7 +34,9 @@ bool Wants(std::uint16_t type, const io::IpAddress& ip) {
 
 struct DnsServer::State {
   struct Udp final : io::FdEvents {
-    Udp(State& of, io::UniqueFd socket) : state(of), fd(std::move(socket)) { state.loop.Watch(fd.get(), *this, EPOLLIN | EPOLLET); }
+    Udp(State& of, io::UniqueFd socket) : state(of), fd(std::move(socket)) {
+      state.loop.Watch(fd.get(), *this, EPOLLIN | EPOLLET);
+    }
     ~Udp() override { state.loop.Unwatch(fd.get(), *this); }
     void OnFdReady(std::uint32_t) override;
     State& state;
@@ -62,7 +64,7 @@ struct DnsServer::State {
   telemetry::Group stats;
   Random random;
   TcpClients clients;
-  std::list<Pending> questions;             // to the forwarder, for clients of ours
+  std::list<Pending> questions;  // to the forwarder, for clients of ours
   std::shared_ptr<int> alive = std::make_shared<int>(0);
   std::vector<std::unique_ptr<Udp>> udp_ports;
   std::vector<TcpPort> tcp_ports;
@@ -73,12 +75,14 @@ void DnsServer::State::Udp::OnFdReady(std::uint32_t) {
   for (;;) {
     sockaddr_storage from{};
     socklen_t length = sizeof from;
-    const ssize_t n = recvfrom(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &length);
+    const ssize_t n =
+        recvfrom(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &length);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return;
     // The socket lives as long as the server, and replies end with it.
     state.Handle(Bytes(buffer).first(static_cast<std::size_t>(n)), /*tcp=*/false, [this, from, length](Bytes answer) {
-      (void)!sendto(fd.get(), answer.data(), answer.size(), MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&from), length);
+      (void)!sendto(fd.get(), answer.data(), answer.size(), MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&from),
+                    length);
     });
   }
 }
@@ -133,7 +137,8 @@ std::vector<std::uint8_t> DnsServer::State::Answer(const Query& query, NameAnswe
     any = true;
   }
   // Any order, so that clients spread over the pods of a headless service.
-  for (std::size_t i = found.addresses.size(); i > 1; --i) std::swap(found.addresses[i - 1], found.addresses[random.Below(i)]);
+  for (std::size_t i = found.addresses.size(); i > 1; --i)
+    std::swap(found.addresses[i - 1], found.addresses[random.Below(i)]);
   for (const io::IpAddress& ip : found.addresses) {
     if (!Wants(query.type, ip)) continue;
     writer.AddAddress(found.alias.empty() ? query.name : found.alias, ip, options.ttl);
@@ -154,18 +159,18 @@ void DnsServer::State::Forward(const Query& query, Bytes message, bool tcp, Repl
   stats.Add(kUpstreamRequests);
   const auto place = questions.insert(questions.end(), Pending());
   *place = forwarder.Ask({message.begin(), message.end()}, query.name, query.type, tcp,
-                [this, place, query, reply = std::move(reply)](Result<Bytes> answer) mutable {
-                  const Pending done = std::move(*place);
-                  questions.erase(place);
-                  if (!answer) {
-                    stats.Add(kUpstreamFailures);
-                    return reply(AnswerWriter(query, Code::kServerFailure, false).Finish(512));
-                  }
-                  std::vector<std::uint8_t> bytes(answer->begin(), answer->end());
-                  bytes[0] = static_cast<std::uint8_t>(query.id >> 8);
-                  bytes[1] = static_cast<std::uint8_t>(query.id & 0xFF);
-                  reply(bytes);
-                });
+                         [this, place, query, reply = std::move(reply)](Result<Bytes> answer) mutable {
+                           const Pending done = std::move(*place);
+                           questions.erase(place);
+                           if (!answer) {
+                             stats.Add(kUpstreamFailures);
+                             return reply(AnswerWriter(query, Code::kServerFailure, false).Finish(512));
+                           }
+                           std::vector<std::uint8_t> bytes(answer->begin(), answer->end());
+                           bytes[0] = static_cast<std::uint8_t>(query.id >> 8);
+                           bytes[1] = static_cast<std::uint8_t>(query.id & 0xFF);
+                           reply(bytes);
+                         });
 }
 
 // A service that is another name (ExternalName): asks for that name outside and answers with both.
@@ -174,18 +179,20 @@ void DnsServer::State::FollowAlias(Query query, std::string alias, std::size_t m
   const std::uint16_t type = query.type;
   const std::string target = alias;
   const auto place = questions.insert(questions.end(), Pending());
-  *place = forwarder.Ask(WriteQuery(0, target, type), target, type, tcp,
-                [this, place, query = std::move(query), alias = std::move(alias), most, reply = std::move(reply)](Result<Bytes> answer) mutable {
-                  const Pending done = std::move(*place);
-                  questions.erase(place);
-                  const auto found = answer ? ParseAddresses(*answer) : Result<FoundAddresses>(std::unexpected(answer.error()));
-                  if (!found) {
-                    stats.Add(kUpstreamFailures);
-                    return reply(AnswerWriter(query, Code::kServerFailure, false).Finish(512));
-                  }
-                  NameAnswer both{.ours = true, .exists = true, .addresses = found->addresses, .alias = std::move(alias)};
-                  reply(Answer(query, std::move(both), most));
-                });
+  *place = forwarder.Ask(
+      WriteQuery(0, target, type), target, type, tcp,
+      [this, place, query = std::move(query), alias = std::move(alias), most,
+       reply = std::move(reply)](Result<Bytes> answer) mutable {
+        const Pending done = std::move(*place);
+        questions.erase(place);
+        const auto found = answer ? ParseAddresses(*answer) : Result<FoundAddresses>(std::unexpected(answer.error()));
+        if (!found) {
+          stats.Add(kUpstreamFailures);
+          return reply(AnswerWriter(query, Code::kServerFailure, false).Finish(512));
+        }
+        NameAnswer both{.ours = true, .exists = true, .addresses = found->addresses, .alias = std::move(alias)};
+        reply(Answer(query, std::move(both), most));
+      });
 }
 
 DnsServer::DnsServer(io::Loop& loop, DnsServerOptions options, const DnsIndex& index, Forwarder& forwarder,

@@ -16,7 +16,9 @@
 namespace plait::proxy::dns {
 namespace {
 
-std::shared_ptr<const xds::Address> Make(auto value) { return std::make_shared<const xds::Address>(xds::Address{std::move(value)}); }
+std::shared_ptr<const xds::Address> Make(auto value) {
+  return std::make_shared<const xds::Address>(xds::Address{std::move(value)});
+}
 io::IpAddress Ip(const std::string& text) { return io::IpAddress::Parse(text).value(); }
 
 xds::Service NewService(const std::string& name, const std::string& name_space) {
@@ -35,7 +37,9 @@ class Names : public testing::Test {
     web.ports = {{.port = {.service_port = 80, .target_port = 8080}, .name = "http"}};
     Put(web);
     for (const int n : {0, 1}) {
-      xds::Workload pod{.uid = "web-" + std::to_string(n), .name_space = "shop", .addresses = {Ip("10.244.1." + std::to_string(n + 1))}};
+      xds::Workload pod{.uid = "web-" + std::to_string(n),
+                        .name_space = "shop",
+                        .addresses = {Ip("10.244.1." + std::to_string(n + 1))}};
       pod.dns_hostname = "web-" + std::to_string(n);
       pod.dns_subdomain = "web";
       pod.services["shop/web.shop.svc.cluster.local"] = {};
@@ -44,7 +48,10 @@ class Names : public testing::Test {
     xds::Service alias = NewService("outside", "default");
     alias.external_name = "api.example.com";
     Put(alias);
-    xds::Service entry{.name = "x", .name_space = "default", .hostname = "*.wild.example", .addresses = {{"", io::Cidr::Parse("240.240.0.1").value()}}};
+    xds::Service entry{.name = "x",
+                       .name_space = "default",
+                       .hostname = "*.wild.example",
+                       .addresses = {{"", io::Cidr::Parse("240.240.0.1").value()}}};
     Put(entry);
   }
   void Put(const xds::Service& service) { index_.Apply({.put = {{service.Key(), Make(service)}}}); }
@@ -116,7 +123,8 @@ class Server : public Names {
     std::vector<io::UniqueFd> resolvers;
     if (with_resolver_) resolvers.push_back(ConnectedTo(io::LocalAddress(resolver_.get()), SOCK_DGRAM));
     forwarder_ = std::make_unique<Forwarder>(loop_, std::move(resolvers), std::vector<io::UniqueFd>());
-    server_ = std::make_unique<DnsServer>(loop_, DnsServerOptions{}, names_, *forwarder_, registry_, std::move(sockets));
+    server_ =
+        std::make_unique<DnsServer>(loop_, DnsServerOptions{}, names_, *forwarder_, registry_, std::move(sockets));
     client_ = ConnectedTo(at_, SOCK_DGRAM);
   }
   void Send(std::string_view name, std::uint16_t type) {
@@ -127,11 +135,14 @@ class Server : public Names {
   std::vector<std::uint8_t> Receive(int fd, sockaddr_storage* from = nullptr) {
     std::vector<std::uint8_t> message(4096);
     ssize_t n = -1;
-    loop_.RunUntil([&] {
-      socklen_t length = sizeof(sockaddr_storage);
-      n = recvfrom(fd, message.data(), message.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(from), from ? &length : nullptr);
-      return n >= 0;
-    }, std::chrono::seconds(5));
+    loop_.RunUntil(
+        [&] {
+          socklen_t length = sizeof(sockaddr_storage);
+          n = recvfrom(fd, message.data(), message.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(from),
+                       from ? &length : nullptr);
+          return n >= 0;
+        },
+        std::chrono::seconds(5));
     message.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
     return message;
   }
@@ -177,7 +188,9 @@ TEST_F(Server, ForwardsOtherNamesAndIgnoresForgedAnswers) {
     AnswerWriter writer(q, Code::kOk, false);
     writer.AddAddress(q.name, Ip(ip), 60);
     const auto bytes = std::move(writer).Finish(512);
-    EXPECT_GT(sendto(resolver_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), sizeof(sockaddr_in)), 0);
+    EXPECT_GT(
+        sendto(resolver_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), sizeof(sockaddr_in)),
+        0);
   };
   Query wrong_id = query;
   wrong_id.id = static_cast<std::uint16_t>(query.id + 1);
@@ -199,7 +212,9 @@ TEST_F(Server, FollowsAnExternalName) {
   AnswerWriter writer(query, Code::kOk, false);
   writer.AddAddress(query.name, Ip("1.2.3.4"), 60);
   const auto bytes = std::move(writer).Finish(512);
-  ASSERT_GT(sendto(resolver_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), sizeof(sockaddr_in)), 0);
+  ASSERT_GT(
+      sendto(resolver_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), sizeof(sockaddr_in)),
+      0);
   const auto answer = Receive(client_.get());
   EXPECT_EQ(ParseResponseHead(answer)->name, "outside");
   EXPECT_EQ(ParseAddresses(answer)->addresses, std::vector<io::IpAddress>{Ip("1.2.3.4")});
@@ -210,17 +225,25 @@ TEST_F(Server, ResolvesNamesOfClustersInTheFamilyThatTheyAskFor) {
   Resolver resolver(loop_, *forwarder_, &names_, {.hosts_file = "/nowhere"});
   const auto resolve = [&](const std::string& name, xds::DnsLookupFamily family) {
     std::optional<Result<std::vector<io::IpAddress>>> got;
-    const Pending pending = resolver.Resolve(name, family, [&](Result<std::vector<io::IpAddress>> addresses) { got = std::move(addresses); });
+    const Pending pending = resolver.Resolve(
+        name, family, [&](Result<std::vector<io::IpAddress>> addresses) { got = std::move(addresses); });
     EXPECT_FALSE(got);
     sockaddr_storage from{};
     for (int i = 0; i < 2 && !got; ++i) {
-      loop_.RunUntil([&] { pollfd wait{resolver_.get(), POLLIN, 0}; return got || poll(&wait, 1, 0) > 0; }, std::chrono::seconds(5));
+      loop_.RunUntil(
+          [&] {
+            pollfd wait{resolver_.get(), POLLIN, 0};
+            return got || poll(&wait, 1, 0) > 0;
+          },
+          std::chrono::seconds(5));
       if (got) break;
       const auto query = ParseQuery(Receive(resolver_.get(), &from)).value();
       AnswerWriter writer(query, Code::kOk, false);
       if (query.type == 1) writer.AddAddress(query.name, Ip("1.2.3.4"), 60);
       const auto bytes = std::move(writer).Finish(512);
-      EXPECT_GT(sendto(resolver_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), sizeof(sockaddr_in)), 0);
+      EXPECT_GT(sendto(resolver_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from),
+                       sizeof(sockaddr_in)),
+                0);
     }
     loop_.RunUntil([&] { return got.has_value(); }, std::chrono::seconds(5));
     return got->value_or(std::vector<io::IpAddress>{});
@@ -228,9 +251,11 @@ TEST_F(Server, ResolvesNamesOfClustersInTheFamilyThatTheyAskFor) {
   using Family = xds::DnsLookupFamily;
   EXPECT_EQ(resolve("10.0.0.9", Family::kAuto), std::vector<io::IpAddress>{Ip("10.0.0.9")});
   EXPECT_EQ(resolve("localhost", Family::kV4Only), std::vector<io::IpAddress>{Ip("127.0.0.1")});
-  EXPECT_EQ(resolve("reviews.default.svc.cluster.local", Family::kV6Only), std::vector<io::IpAddress>{Ip("fd00:10:96::7")});
+  EXPECT_EQ(resolve("reviews.default.svc.cluster.local", Family::kV6Only),
+            std::vector<io::IpAddress>{Ip("fd00:10:96::7")});
   EXPECT_EQ(resolve("www.example.com", Family::kV4Only), std::vector<io::IpAddress>{Ip("1.2.3.4")});
-  EXPECT_EQ(resolve("www.example.com", Family::kAuto), std::vector<io::IpAddress>{Ip("1.2.3.4")}) << "no IPv6 address: IPv4";
+  EXPECT_EQ(resolve("www.example.com", Family::kAuto), std::vector<io::IpAddress>{Ip("1.2.3.4")})
+      << "no IPv6 address: IPv4";
 }
 
 TEST_F(Server, FailsOtherNamesWithoutAResolver) {
@@ -259,12 +284,14 @@ TEST_F(Server, AnswersOverTcpWhatDoesNotFitIntoADatagram) {
   framed.insert(framed.end(), query.begin(), query.end());
   ASSERT_EQ(send(tcp.get(), framed.data(), framed.size(), 0), static_cast<ssize_t>(framed.size()));
   std::vector<std::uint8_t> got;
-  loop_.RunUntil([&] {
-    std::array<std::uint8_t, 4096> piece;
-    const ssize_t n = recv(tcp.get(), piece.data(), piece.size(), MSG_DONTWAIT);
-    if (n > 0) got.insert(got.end(), piece.begin(), piece.begin() + n);
-    return got.size() > 2 && got.size() >= 2U + (static_cast<std::size_t>(got[0] << 8) | got[1]);
-  }, std::chrono::seconds(5));
+  loop_.RunUntil(
+      [&] {
+        std::array<std::uint8_t, 4096> piece;
+        const ssize_t n = recv(tcp.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+        if (n > 0) got.insert(got.end(), piece.begin(), piece.begin() + n);
+        return got.size() > 2 && got.size() >= 2U + (static_cast<std::size_t>(got[0] << 8) | got[1]);
+      },
+      std::chrono::seconds(5));
   ASSERT_GT(got.size(), 2U);
   EXPECT_EQ(ParseAddresses(Bytes(got).subspan(2))->addresses.size(), 200U);
 }

@@ -37,7 +37,9 @@ struct Forwarder::State {
   };
   // A UDP socket that is connected to one resolver.
   struct Udp final : io::FdEvents {
-    Udp(State& of, io::UniqueFd socket) : state(of), fd(std::move(socket)) { state.loop.Watch(fd.get(), *this, EPOLLIN | EPOLLET); }
+    Udp(State& of, io::UniqueFd socket) : state(of), fd(std::move(socket)) {
+      state.loop.Watch(fd.get(), *this, EPOLLIN | EPOLLET);
+    }
     ~Udp() override { state.loop.Unwatch(fd.get(), *this); }
     void OnFdReady(std::uint32_t) override {
       std::array<std::uint8_t, 65535> buffer;
@@ -75,7 +77,8 @@ Forwarder::Forwarder(io::Loop& loop, std::vector<io::UniqueFd> udp, std::vector<
     const std::size_t place = state_->tcp.size();
     State* state = state_.get();
     state_->tcp.push_back(std::make_unique<TcpMessages>(
-        loop, io::AdoptSocket(loop, std::move(fd)), Duration::zero(), [state](Bytes message) { state->OnMessage(message); },
+        loop, io::AdoptSocket(loop, std::move(fd)), Duration::zero(),
+        [state](Bytes message) { state->OnMessage(message); },
         [state, place, token = std::weak_ptr<int>(state->alive)] {
           if (!token.expired()) state->loop.DeleteLater(std::move(state->tcp[place]));
         }));
@@ -135,11 +138,17 @@ Pending Forwarder::Ask(std::vector<std::uint8_t> message, const std::string& nam
                        OnAnswer done) {
   const auto id = state_->questions.size() < kMostQuestions ? state_->NewId() : std::nullopt;
   if (!id || message.size() < 12 || !has_resolvers()) {
-    return state_->loop.After(Duration::zero(), [done = std::move(done)]() mutable { done(Fail(Errc::kUnavailable, "no resolver")); });
+    return state_->loop.After(Duration::zero(),
+                              [done = std::move(done)]() mutable { done(Fail(Errc::kUnavailable, "no resolver")); });
   }
   State::Question& question = state_->questions[*id];
-  question = {.number = ++state_->asked, .message = std::move(message), .name = name, .type = type, .tcp = tcp,
-              .done = std::move(done), .timeout = {}};
+  question = {.number = ++state_->asked,
+              .message = std::move(message),
+              .name = name,
+              .type = type,
+              .tcp = tcp,
+              .done = std::move(done),
+              .timeout = {}};
   // The first try, too, ends in a later round.
   question.timeout = state_->loop.After(Duration::zero(), [state = state_.get(), id = *id] { state->Try(id); });
   return Pending(std::make_unique<State::Asked>(*state_, *id, question.number));

@@ -1,6 +1,6 @@
 #pragma once
-// Asks resolvers outside of the mesh, over sockets that are connected to them. Each question has a random id of its own;
-// an answer counts only if id, name and type are those that were asked. Two tries of 2 s, then it gives up.
+// Asks resolvers outside of the mesh, over sockets that are connected to them. Each question has a random id of its
+// own; an answer counts only if id, name and type are those that were asked. Two tries of 2 s, then it gives up.
 #include <functional>
 #include <memory>
 #include <vector>
@@ -21,9 +21,10 @@ class Forwarder {
   Forwarder(io::Loop& loop, std::vector<io::UniqueFd> udp, std::vector<io::UniqueFd> tcp);
   ~Forwarder();
   bool has_resolvers() const noexcept;
-  // `message`: a whole query; its id is replaced. `tcp`: over TCP if there is such a socket. The answer comes in a later
-  // round, also failures, unless the handle is dropped before.
-  [[nodiscard]] Pending Ask(std::vector<std::uint8_t> message, const std::string& name, std::uint16_t type, bool tcp, OnAnswer done);
+  // `message`: a whole query; its id is replaced. `tcp`: over TCP if there is such a socket. The answer comes in a
+  // later round, also failures, unless the handle is dropped before.
+  [[nodiscard]] Pending Ask(std::vector<std::uint8_t> message, const std::string& name, std::uint16_t type, bool tcp,
+                            OnAnswer done);
 
  private:
   struct State;

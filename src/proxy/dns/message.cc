@@ -53,8 +53,8 @@ class Reader {
 std::string Reader::TakeName(bool pointers) {
   std::string name;
   std::size_t at = at_;
-  std::size_t end = 0;           // behind the name in the message; set at the first pointer
-  std::size_t earliest = at_;    // where pointers have led so far
+  std::size_t end = 0;         // behind the name in the message; set at the first pointer
+  std::size_t earliest = at_;  // where pointers have led so far
   std::size_t wire = 1;
   for (;;) {
     if (at >= message_.size()) return Fail(), "";
@@ -91,7 +91,8 @@ std::optional<std::uint16_t> TakeOpt(Reader& reader, std::uint16_t records) {
     const std::uint16_t record_class = reader.Take16();
     reader.Take32();
     reader.Skip(reader.Take16());
-    if (type == static_cast<std::uint16_t>(Type::kOpt) && owner.empty()) size = std::max<std::uint16_t>(512, record_class);
+    if (type == static_cast<std::uint16_t>(Type::kOpt) && owner.empty())
+      size = std::max<std::uint16_t>(512, record_class);
   }
   return size;
 }
@@ -195,7 +196,8 @@ void AppendName(std::vector<std::uint8_t>& out, std::string_view name) {
 
 std::vector<std::uint8_t> WriteQuery(std::uint16_t id, std::string_view name, std::uint16_t type) {
   std::vector<std::uint8_t> out;
-  for (const std::uint16_t field : {id, kDesired, std::uint16_t{1}, std::uint16_t{0}, std::uint16_t{0}, std::uint16_t{1}}) {
+  for (const std::uint16_t field :
+       {id, kDesired, std::uint16_t{1}, std::uint16_t{0}, std::uint16_t{0}, std::uint16_t{1}}) {
     Append16(out, field);
   }
   AppendName(out, name);

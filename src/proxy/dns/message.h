@@ -1,6 +1,7 @@
 #pragma once
-// DNS messages (RFC 1035, EDNS RFC 6891): strict reading of queries, and of as much of a resolver's answer as is needed;
-// writing of answers. Pure. Limits: 255 bytes a name, 63 a label, one question, compression pointers only backwards.
+// DNS messages (RFC 1035, EDNS RFC 6891): strict reading of queries, and of as much of a resolver's answer as is
+// needed; writing of answers. Pure. Limits: 255 bytes a name, 63 a label, one question, compression pointers only
+// backwards.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,15 +15,22 @@
 namespace plait::proxy::dns {
 
 enum class Type : std::uint16_t { kA = 1, kCname = 5, kSoa = 6, kAaaa = 28, kSrv = 33, kOpt = 41, kAny = 255 };
-enum class Code : std::uint8_t { kOk = 0, kFormat = 1, kServerFailure = 2, kNoSuchName = 3, kNotImplemented = 4, kRefused = 5 };
+enum class Code : std::uint8_t {
+  kOk = 0,
+  kFormat = 1,
+  kServerFailure = 2,
+  kNoSuchName = 3,
+  kNotImplemented = 4,
+  kRefused = 5
+};
 
 struct Query {
   std::uint16_t id = 0;
   bool recursion_desired = false;
-  std::string name;               // lower case, without the last dot; empty: the root
+  std::string name;  // lower case, without the last dot; empty: the root
   std::uint16_t type = 0;
   std::uint16_t question_class = 1;
-  std::vector<std::uint8_t> question;  // as it came: name, type, class (letter case is given back)
+  std::vector<std::uint8_t> question;     // as it came: name, type, class (letter case is given back)
   std::optional<std::uint16_t> udp_size;  // of EDNS, at least 512; nullopt: no EDNS
 };
 

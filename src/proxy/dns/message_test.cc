@@ -66,7 +66,8 @@ TEST(DnsMessage, RefusesBrokenQueriesByTheirKind) {
 TEST(DnsMessage, RefusesPointersInQuestionsForwardPointersAndDotsInLabels) {
   std::vector<std::uint8_t> pointer(12);
   pointer[5] = 1;
-  for (const std::uint8_t byte : std::initializer_list<std::uint8_t>{0xC0, 0x0C, 0x00, 0x01, 0x00, 0x01}) pointer.push_back(byte);
+  for (const std::uint8_t byte : std::initializer_list<std::uint8_t>{0xC0, 0x0C, 0x00, 0x01, 0x00, 0x01})
+    pointer.push_back(byte);
   EXPECT_EQ(ParseQuery(pointer).error().code, Code::kFormat);
   std::vector<std::uint8_t> dot = AQuery("a.b");
   dot[13] = '.';

@@ -18,7 +18,8 @@ using Family = xds::DnsLookupFamily;
 std::vector<io::IpAddress> Wanted(std::vector<io::IpAddress> all, Family family) {
   const auto keep = [&](bool v4) {
     std::vector<io::IpAddress> some;
-    std::copy_if(all.begin(), all.end(), std::back_inserter(some), [v4](const io::IpAddress& ip) { return ip.is_v4() == v4; });
+    std::copy_if(all.begin(), all.end(), std::back_inserter(some),
+                 [v4](const io::IpAddress& ip) { return ip.is_v4() == v4; });
     return some;
   };
   switch (family) {

@@ -1,6 +1,6 @@
 #pragma once
-// Resolves host names of STRICT_DNS and LOGICAL_DNS clusters: literals, localhost, the hosts file, names of the mesh, then
-// the forwarder's resolvers. Main thread.
+// Resolves host names of STRICT_DNS and LOGICAL_DNS clusters: literals, localhost, the hosts file, names of the mesh,
+// then the forwarder's resolvers. Main thread.
 #include <string>
 #include <vector>
 
@@ -21,7 +21,8 @@ class Resolver final : public cluster::NameResolver {
   // All outlive it; `mesh` may be null.
   Resolver(io::Loop& loop, Forwarder& forwarder, const DnsIndex* mesh, ResolverOptions options = {})
       : loop_(loop), forwarder_(forwarder), mesh_(mesh), options_(std::move(options)) {}
-  // kAuto and kAll ask for both families: kAuto gives IPv6 addresses if there are any, as Envoy; kV4Preferred the reverse.
+  // kAuto and kAll ask for both families: kAuto gives IPv6 addresses if there are any, as Envoy; kV4Preferred the
+  // reverse.
   [[nodiscard]] Pending Resolve(const std::string& name, xds::DnsLookupFamily family, OnAddresses done) override;
 
  private:

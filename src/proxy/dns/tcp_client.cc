@@ -6,7 +6,11 @@ namespace plait::proxy::dns {
 
 TcpMessages::TcpMessages(io::Loop& loop, std::unique_ptr<io::Stream> stream, Duration idle, OnMessage on_message,
                          OnEnd on_end)
-    : loop_(loop), stream_(std::move(stream)), idle_(idle), on_message_(std::move(on_message)), on_end_(std::move(on_end)),
+    : loop_(loop),
+      stream_(std::move(stream)),
+      idle_(idle),
+      on_message_(std::move(on_message)),
+      on_end_(std::move(on_end)),
       timer_([this] { End(); }) {
   stream_->SetEvents(this);
   if (idle_ > Duration::zero()) timer_.Start(loop_.timers(), idle_);

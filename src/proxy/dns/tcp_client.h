@@ -1,6 +1,6 @@
 #pragma once
-// DNS over TCP (RFC 7766): messages with a 16-bit length in front, over one stream; both for clients of ours and towards a
-// resolver. One loop thread; destroyed through the loop.
+// DNS over TCP (RFC 7766): messages with a 16-bit length in front, over one stream; both for clients of ours and
+// towards a resolver. One loop thread; destroyed through the loop.
 #include <functional>
 #include <memory>
 
@@ -15,8 +15,8 @@ class TcpMessages final : public io::StreamEvents {
  public:
   using OnMessage = std::function<void(Bytes)>;
   using OnEnd = std::function<void()>;
-  // `idle`: ends the connection when no message came for so long; 0: never. `on_end` is called once, never inside a call
-  // of the owner; the owner destroys this through the loop then.
+  // `idle`: ends the connection when no message came for so long; 0: never. `on_end` is called once, never inside a
+  // call of the owner; the owner destroys this through the loop then.
   TcpMessages(io::Loop& loop, std::unique_ptr<io::Stream> stream, Duration idle, OnMessage on_message, OnEnd on_end);
   ~TcpMessages() override;
   // At most 65,535 bytes. False when the connection has ended or 1 MiB waits to be sent.

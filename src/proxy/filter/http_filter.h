@@ -25,8 +25,8 @@ namespace plait::proxy::filter {
 struct Continue {};
 // The filter will call `later` exactly once, in a later round, unless the request's filters are destroyed before.
 struct Pause {};
-// Answer instead of going on. For gRPC requests the session turns it into trailers-only with `grpc_status`, or the status
-// that maps from the HTTP code.
+// Answer instead of going on. For gRPC requests the session turns it into trailers-only with `grpc_status`, or the
+// status that maps from the HTTP code.
 struct Reply {
   std::uint16_t status = 500;
   std::string body;
@@ -41,8 +41,8 @@ using Resume = std::move_only_function<void(Verdict)>;  // never with Pause
 // What a filter sees of a request. References are valid until the request ends.
 struct RequestView {
   http::RequestHead& head;
-  record::StreamRecord& record;   // connection, addresses, flags
-  std::string_view cluster;       // that the route chose; empty: no route or no cluster
+  record::StreamRecord& record;  // connection, addresses, flags
+  std::string_view cluster;      // that the route chose; empty: no route or no cluster
   io::Loop& loop;
   Random& random;
 };
@@ -94,8 +94,8 @@ class RequestFilters {
   RequestFilters() = default;
   explicit RequestFilters(std::shared_ptr<const HttpFilterChain> chain) : chain_(std::move(chain)) {}
 
-  // Runs filters until one pauses or answers; Continue: all have passed. After a Pause and Resume(Continue) call it again:
-  // it goes on behind the filter that paused. `overrides` (may be null) must be the same each time.
+  // Runs filters until one pauses or answers; Continue: all have passed. After a Pause and Resume(Continue) call it
+  // again: it goes on behind the filter that paused. `overrides` (may be null) must be the same each time.
   Verdict Run(RequestView request, const FilterOverrides* overrides, Resume& later);
   // Response hooks of the filters that saw the request, last first. Also for local replies.
   void OnResponseHead(RequestView request, http::ResponseHead& head, const FilterOverrides* overrides);

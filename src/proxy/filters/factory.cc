@@ -17,7 +17,9 @@ struct Maker {
   const std::string& stat_prefix;
   telemetry::Registry& registry;
 
-  MadeFilter operator()(const xds::RbacFilter& config) const { return HttpRbac::Compile(config, stat_prefix, registry); }
+  MadeFilter operator()(const xds::RbacFilter& config) const {
+    return HttpRbac::Compile(config, stat_prefix, registry);
+  }
   MadeFilter operator()(const xds::FaultPolicy& config) const { return Fault::Compile(config, stat_prefix, registry); }
   MadeFilter operator()(const xds::CorsFilter&) const { return std::make_unique<Cors>(stat_prefix, registry); }
   // These ask nothing of a request on its way: the connection manager routes, chooses the ALPN, counts messages and
@@ -64,7 +66,8 @@ Outcome<filter::FilterOverrides> CompileOverrides(const std::vector<const xds::P
   filter::FilterOverrides overrides;
   for (const xds::PerFilterConfig* level : levels) {
     for (const auto& [name, config] : *level) {
-      const bool known = std::any_of(overrides.begin(), overrides.end(), [&](const auto& one) { return one.first == name; });
+      const bool known =
+          std::any_of(overrides.begin(), overrides.end(), [&](const auto& one) { return one.first == name; });
       if (known) continue;
       MadeOverride made = std::visit(OverrideMaker{}, config);
       if (!made) return std::unexpected(Under(made.error(), name));

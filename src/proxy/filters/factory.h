@@ -1,6 +1,6 @@
 #pragma once
-// Compiles filter configurations. Strict: what cannot be evaluated exactly is an error, so the resource that carries it is
-// refused (fails closed). Main thread; the results are immutable.
+// Compiles filter configurations. Strict: what cannot be evaluated exactly is an error, so the resource that carries it
+// is refused (fails closed). Main thread; the results are immutable.
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,8 +16,8 @@ class Registry;
 
 namespace plait::proxy::filters {
 
-// `stat_prefix`: of the connection manager ("inbound_0.0.0.0_80": http.<prefix>.rbac.allowed). The router is left out; the
-// connection manager is the router.
+// `stat_prefix`: of the connection manager ("inbound_0.0.0.0_80": http.<prefix>.rbac.allowed). The router is left out;
+// the connection manager is the router.
 Outcome<std::shared_ptr<const filter::HttpFilterChain>> CompileChain(const std::vector<xds::HttpFilter>& filters,
                                                                      const std::string& stat_prefix,
                                                                      telemetry::Registry& registry);

@@ -24,7 +24,8 @@ class ChainTest : public testing::Test {
   record::StreamRecord record_;
   filter::Resume later_;
   const xds::HttpFilter deny_{.name = "rbac", .config = xds::RbacFilter{.rules = xds::RbacRules{}}};
-  const xds::HttpFilter abort_{.name = "fault", .config = xds::FaultPolicy{.abort = xds::FaultPolicy::Abort{.http_status = 418}}};
+  const xds::HttpFilter abort_{.name = "fault",
+                               .config = xds::FaultPolicy{.abort = xds::FaultPolicy::Abort{.http_status = 418}}};
   const xds::HttpFilter router_{.name = "router", .config = xds::RouterFilter{}};
 };
 
@@ -43,19 +44,27 @@ TEST_F(ChainTest, SwitchesFiltersByRoute) {
 }
 
 TEST_F(ChainTest, GoesOnBehindTheFilterThatPaused) {
-  auto chain = CompileChain({{.name = "fault", .config = xds::FaultPolicy{.delay = xds::FaultPolicy::Delay{.fixed = std::chrono::milliseconds(1)}}}, deny_},
-                            "x", registry_).value();
+  auto chain =
+      CompileChain(
+          {{.name = "fault",
+            .config = xds::FaultPolicy{.delay = xds::FaultPolicy::Delay{.fixed = std::chrono::milliseconds(1)}}},
+           deny_},
+          "x", registry_)
+          .value();
   record_.connection = &connection_;
   filter::RequestFilters filters(chain);
   bool resumed = false;
   later_ = [&](filter::Verdict verdict) { resumed = std::holds_alternative<filter::Continue>(verdict); };
-  EXPECT_TRUE(std::holds_alternative<filter::Pause>(filters.Run({head_, record_, "", loop_, random_}, nullptr, later_)));
+  EXPECT_TRUE(
+      std::holds_alternative<filter::Pause>(filters.Run({head_, record_, "", loop_, random_}, nullptr, later_)));
   ASSERT_TRUE(loop_.RunUntil([&] { return resumed; }, std::chrono::seconds(5)));
-  EXPECT_TRUE(std::holds_alternative<filter::Reply>(filters.Run({head_, record_, "", loop_, random_}, nullptr, later_)));
+  EXPECT_TRUE(
+      std::holds_alternative<filter::Reply>(filters.Run({head_, record_, "", loop_, random_}, nullptr, later_)));
 }
 
 TEST_F(ChainTest, PutsTheFiltersNameInFrontOfAnError) {
-  const xds::HttpFilter bad{.name = "my-fault", .config = xds::FaultPolicy{.headers = {{.name = "", .value = xds::PresentMatcher{}}}}};
+  const xds::HttpFilter bad{.name = "my-fault",
+                            .config = xds::FaultPolicy{.headers = {{.name = "", .value = xds::PresentMatcher{}}}}};
   const auto chain = CompileChain({bad}, "x", registry_);
   ASSERT_FALSE(chain);
   EXPECT_NE(chain.error().message.find("'my-fault'"), std::string::npos);

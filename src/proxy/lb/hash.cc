@@ -44,7 +44,8 @@ std::uint64_t Hash64(std::string_view text, std::uint64_t seed) noexcept {
     for (const std::uint64_t lane : lanes) hash = Merge(hash, lane);
   }
   hash += text.size();
-  for (; left >= 8; left -= 8, at += 8) hash = std::rotl(hash ^ Round(0, Load<std::uint64_t>(at)), 27) * kPrime1 + kPrime4;
+  for (; left >= 8; left -= 8, at += 8)
+    hash = std::rotl(hash ^ Round(0, Load<std::uint64_t>(at)), 27) * kPrime1 + kPrime4;
   if (left >= 4) {
     hash = std::rotl(hash ^ (Load<std::uint32_t>(at) * kPrime1), 23) * kPrime2 + kPrime3;
     at += 4;

@@ -11,8 +11,9 @@ namespace {
 
 cluster::HostPtr NewHost(int n, std::uint32_t weight = 1) {
   return std::make_shared<cluster::Host>(
-      cluster::Host::Facts{.address = {.ip = io::IpAddress::V4(0x0A000000U + static_cast<std::uint32_t>(n)), .port = {80}}}, weight,
-      xds::HealthStatus::kHealthy);
+      cluster::Host::Facts{
+          .address = {.ip = io::IpAddress::V4(0x0A000000U + static_cast<std::uint32_t>(n)), .port = {80}}},
+      weight, xds::HealthStatus::kHealthy);
 }
 
 std::map<const cluster::Host*, int> Count(LbPolicy& policy, int picks) {
@@ -81,7 +82,8 @@ TEST_P(Consistent, KeepsAKeyOnItsHostWhenOthersComeAndGo) {
     const bool stays = *before->Pick(hash) == *after->Pick(hash);
     if (!stays && *before->Pick(hash) != hosts.back()) ++moved;
   }
-  EXPECT_LT(moved, 120) << "nearly only keys of the host that left should move (a ring of fewer hosts gives each more places)";
+  EXPECT_LT(moved, 120)
+      << "nearly only keys of the host that left should move (a ring of fewer hosts gives each more places)";
 }
 
 TEST_P(Consistent, GivesHeavyHostsMoreKeys) {
@@ -91,7 +93,8 @@ TEST_P(Consistent, GivesHeavyHostsMoreKeys) {
   for (int key = 0; key < 5000; ++key) heavy += *policy->Pick(Hash64(std::to_string(key))) == hosts[1] ? 1 : 0;
   EXPECT_NEAR(heavy, 4000, 300);
 }
-INSTANTIATE_TEST_SUITE_P(RingHashAndMaglev, Consistent, testing::Values(xds::LbPolicy::kRingHash, xds::LbPolicy::kMaglev));
+INSTANTIATE_TEST_SUITE_P(RingHashAndMaglev, Consistent,
+                         testing::Values(xds::LbPolicy::kRingHash, xds::LbPolicy::kMaglev));
 
 TEST(Hash64, IsXxHash64) {
   EXPECT_EQ(Hash64(""), 0xef46db3751d8e999ULL);

@@ -17,8 +17,8 @@ bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix) {
 }
 
 bool ContainsIgnoreCase(std::string_view text, std::string_view lower) {
-  const auto at = std::search(text.begin(), text.end(), lower.begin(), lower.end(),
-                              [](char a, char b) { return ToLower(a) == b; });
+  const auto at =
+      std::search(text.begin(), text.end(), lower.begin(), lower.end(), [](char a, char b) { return ToLower(a) == b; });
   return lower.empty() || at != text.end();
 }
 
@@ -73,7 +73,8 @@ bool StringMatch::Matches(std::string_view text) const {
   return false;
 }
 
-std::optional<std::string_view> HeaderValue(const http::RequestHead& head, std::string_view name, std::string& scratch) {
+std::optional<std::string_view> HeaderValue(const http::RequestHead& head, std::string_view name,
+                                            std::string& scratch) {
   if (name.starts_with(':')) {
     const std::string* text = name == ":method"      ? &head.method
                               : name == ":path"      ? &head.path

@@ -7,7 +7,9 @@ namespace {
 using Kind = xds::StringMatcher::Kind;
 
 bool Text(Kind kind, std::string value, bool ignore_case, std::string_view text) {
-  return StringMatch::Compile({.kind = kind, .value = std::move(value), .ignore_case = ignore_case}).value().Matches(text);
+  return StringMatch::Compile({.kind = kind, .value = std::move(value), .ignore_case = ignore_case})
+      .value()
+      .Matches(text);
 }
 
 TEST(StringMatch, MatchesEachKind) {
@@ -37,7 +39,9 @@ http::RequestHead Head() {
   return head;
 }
 
-bool Header(xds::HeaderMatcher rule, const http::RequestHead& head) { return HeaderMatch::Compile(rule).value().Matches(head); }
+bool Header(xds::HeaderMatcher rule, const http::RequestHead& head) {
+  return HeaderMatch::Compile(rule).value().Matches(head);
+}
 
 TEST(HeaderMatch, SeesPseudoFieldsAndJoinsRepeatedOnes) {
   http::RequestHead head = Head();
@@ -56,7 +60,8 @@ TEST(HeaderMatch, NeverMatchesAMissingFieldUnlessItCountsAsEmpty) {
   const xds::StringMatcher empty{.value = ""};
   EXPECT_FALSE(Header({.name = "x", .value = empty}, head));
   EXPECT_FALSE(Header({.name = "x", .value = xds::StringMatcher{.value = "1"}, .invert = true}, head));
-  EXPECT_TRUE(Header({.name = "x", .value = xds::StringMatcher{.value = "1"}, .invert = true, .treat_missing_as_empty = true}, head));
+  EXPECT_TRUE(Header(
+      {.name = "x", .value = xds::StringMatcher{.value = "1"}, .invert = true, .treat_missing_as_empty = true}, head));
   EXPECT_TRUE(Header({.name = "x", .value = xds::PresentMatcher{false}}, head));
   EXPECT_TRUE(Header({.name = "x", .value = xds::PresentMatcher{true}, .invert = true}, head));
 }

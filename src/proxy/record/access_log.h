@@ -14,7 +14,8 @@ namespace plait::proxy::record {
 
 class AccessLogs {
  public:
-  static Outcome<std::shared_ptr<const AccessLogs>> Compile(const std::vector<xds::AccessLog>& configs, LogWriter& writer);
+  static Outcome<std::shared_ptr<const AccessLogs>> Compile(const std::vector<xds::AccessLog>& configs,
+                                                            LogWriter& writer);
   bool empty() const noexcept { return logs_.empty(); }
   // Appends a line to the worker's buffer of each log that wants it.
   void Write(const StreamRecord& record, LogBuffers& buffers) const;

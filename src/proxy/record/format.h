@@ -37,11 +37,11 @@ class Format {
   // Appends the value; false when there is none.
   using Value = bool (*)(const StreamRecord& record, const Piece& piece, std::string& out);
   struct Piece {
-    Value value = nullptr;      // null: `text` as it is
+    Value value = nullptr;  // null: `text` as it is
     bool number = false;
     std::size_t most = SIZE_MAX;  // bytes of the value that are kept
-    std::string text;           // literal, header name, time format
-    std::string other;          // the header that is used when the first is absent
+    std::string text;             // literal, header name, time format
+    std::string other;            // the header that is used when the first is absent
   };
 
  private:

@@ -33,7 +33,8 @@ class FormatTest : public testing::Test {
     record_.route_name = "default";
     record_.cluster_name = "outbound|9080||reviews.default.svc.cluster.local";
     record_.host = std::make_shared<cluster::Host>(
-        cluster::Host::Facts{.address = io::SocketAddress::Parse("10.244.0.5:9080").value()}, 1, xds::HealthStatus::kHealthy);
+        cluster::Host::Facts{.address = io::SocketAddress::Parse("10.244.0.5:9080").value()}, 1,
+        xds::HealthStatus::kHealthy);
     record_.upstream_local = io::SocketAddress::Parse("10.244.0.4:40000").value();
   }
   std::string Text(std::string_view format) {
@@ -48,10 +49,11 @@ class FormatTest : public testing::Test {
 };
 
 TEST_F(FormatTest, WritesIstiosDefaultLine) {
-  EXPECT_EQ(Text(kIstioFormat),
-            "[2026-11-24T14:13:00.123Z] \"GET /reviews/0 HTTP/1.1\" 200 - via_upstream - \"-\" 0 295 8 7 \"-\" \"curl/8\" "
-            "\"id-1\" \"reviews:9080\" \"10.244.0.5:9080\" outbound|9080||reviews.default.svc.cluster.local "
-            "10.244.0.4:40000 10.96.0.1:9080 10.0.0.9:5555 outbound_.9080_._.reviews.default.svc.cluster.local default\n");
+  EXPECT_EQ(
+      Text(kIstioFormat),
+      "[2026-11-24T14:13:00.123Z] \"GET /reviews/0 HTTP/1.1\" 200 - via_upstream - \"-\" 0 295 8 7 \"-\" \"curl/8\" "
+      "\"id-1\" \"reviews:9080\" \"10.244.0.5:9080\" outbound|9080||reviews.default.svc.cluster.local "
+      "10.244.0.4:40000 10.96.0.1:9080 10.0.0.9:5555 outbound_.9080_._.reviews.default.svc.cluster.local default\n");
 }
 
 TEST_F(FormatTest, NamesThePolicyOfADenial) {
@@ -96,11 +98,18 @@ TEST_F(FormatTest, RefusesWhatItDoesNotKnow) {
 TEST_F(FormatTest, WritesJsonWithNumbersAndNulls) {
   head_.headers.Set("user-agent", "a\"b\n\xff");
   std::string out;
-  JsonFormat::Compile({{"code", "%RESPONSE_CODE%"}, {"xff", "%REQ(X-FORWARDED-FOR)%"}, {"ua", "%REQ(USER-AGENT)%"}, {"both", "%REQ(:METHOD)% %REQ(NONE)%"}}, false)
-      .value().Append(record_, out);
+  JsonFormat::Compile({{"code", "%RESPONSE_CODE%"},
+                       {"xff", "%REQ(X-FORWARDED-FOR)%"},
+                       {"ua", "%REQ(USER-AGENT)%"},
+                       {"both", "%REQ(:METHOD)% %REQ(NONE)%"}},
+                      false)
+      .value()
+      .Append(record_, out);
   EXPECT_EQ(out, "{\"code\":200,\"xff\":null,\"ua\":\"a\\\"b\\u000a\xc3\xbf\",\"both\":\"GET -\"}\n");
   out.clear();
-  JsonFormat::Compile({{"code", "%RESPONSE_CODE%"}, {"xff", "%REQ(X-FORWARDED-FOR)%"}}, true).value().Append(record_, out);
+  JsonFormat::Compile({{"code", "%RESPONSE_CODE%"}, {"xff", "%REQ(X-FORWARDED-FOR)%"}}, true)
+      .value()
+      .Append(record_, out);
   EXPECT_EQ(out, "{\"code\":200}\n");
 }
 

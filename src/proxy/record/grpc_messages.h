@@ -1,6 +1,6 @@
 #pragma once
-// Counts the messages of a gRPC stream as its bytes pass (5-byte prefix: compressed flag, 32-bit length; gRPC over HTTP/2).
-// A value; one a direction.
+// Counts the messages of a gRPC stream as its bytes pass (5-byte prefix: compressed flag, 32-bit length; gRPC over
+// HTTP/2). A value; one a direction.
 #include <cstddef>
 #include <cstdint>
 

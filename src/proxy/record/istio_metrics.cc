@@ -12,18 +12,41 @@ namespace {
 using telemetry::StatDef;
 
 // In this order; response_code and grpc_response_status are last because TCP metrics lack them.
-constexpr std::array<std::string_view, kHttpLabels> kLabels = {
-    "reporter",
-    "source_workload", "source_canonical_service", "source_canonical_revision", "source_workload_namespace",
-    "source_principal", "source_app", "source_version", "source_cluster",
-    "destination_workload", "destination_workload_namespace", "destination_principal", "destination_app",
-    "destination_version", "destination_service", "destination_canonical_service", "destination_canonical_revision",
-    "destination_service_name", "destination_service_namespace", "destination_cluster",
-    "request_protocol", "response_flags", "connection_security_policy",
-    "response_code", "grpc_response_status"};
+constexpr std::array<std::string_view, kHttpLabels> kLabels = {"reporter",
+                                                               "source_workload",
+                                                               "source_canonical_service",
+                                                               "source_canonical_revision",
+                                                               "source_workload_namespace",
+                                                               "source_principal",
+                                                               "source_app",
+                                                               "source_version",
+                                                               "source_cluster",
+                                                               "destination_workload",
+                                                               "destination_workload_namespace",
+                                                               "destination_principal",
+                                                               "destination_app",
+                                                               "destination_version",
+                                                               "destination_service",
+                                                               "destination_canonical_service",
+                                                               "destination_canonical_revision",
+                                                               "destination_service_name",
+                                                               "destination_service_namespace",
+                                                               "destination_cluster",
+                                                               "request_protocol",
+                                                               "response_flags",
+                                                               "connection_security_policy",
+                                                               "response_code",
+                                                               "grpc_response_status"};
 constexpr std::size_t kTcpLabels = 23;
 
-enum HttpStat : std::size_t { kRequests, kDuration, kRequestBytes, kResponseBytes, kRequestMessages, kResponseMessages };
+enum HttpStat : std::size_t {
+  kRequests,
+  kDuration,
+  kRequestBytes,
+  kResponseBytes,
+  kRequestMessages,
+  kResponseMessages
+};
 constexpr std::array<StatDef, 6> kHttpStats = {{
     {.name = "requests_total"},
     {.name = "request_duration_milliseconds", .kind = telemetry::Kind::kHistogram},
@@ -88,7 +111,8 @@ WorkloadLabels LabelsOf(const xds::Workload& workload) {
 WorkloadLabels LabelsOfNode(const std::map<std::string, std::string>& metadata,
                             const std::map<std::string, std::string>& labels) {
   const auto of = [&](const char* name) { return Label(metadata, name); };
-  WorkloadLabels made{.workload = Known(of("WORKLOAD_NAME")), .name_space = Known(of("NAMESPACE")), .cluster = Known(of("CLUSTER_ID"))};
+  WorkloadLabels made{
+      .workload = Known(of("WORKLOAD_NAME")), .name_space = Known(of("NAMESPACE")), .cluster = Known(of("CLUSTER_ID"))};
   std::string name = Label(labels, "service.istio.io/canonical-name");
   if (name.empty()) name = Label(labels, "app.kubernetes.io/name");
   if (name.empty()) name = Label(labels, "app");
@@ -153,7 +177,8 @@ IstioMetrics::Subject IstioMetrics::SubjectOf(const StreamRecord& record, IstioS
   }
   if (record.request != nullptr) subject.host_header = http::HostOnly(record.request->authority);
   if (kind != IstioSeries::Kind::kGrpc) return subject;
-  for (const http::Headers* fields : {record.response_trailers, record.response ? &record.response->headers : nullptr}) {
+  for (const http::Headers* fields :
+       {record.response_trailers, record.response ? &record.response->headers : nullptr}) {
     if (fields == nullptr || !subject.grpc_status.empty()) continue;
     subject.grpc_status = fields->Get("grpc-status").value_or("");
   }
@@ -192,8 +217,10 @@ void IstioMetrics::TcpClosed(const StreamRecord& record, std::uint64_t sent, std
 
 void IstioMetrics::Count(Subject subject, const Sample& sample) {
   const bool has_peer = !subject.source || subject.host != nullptr;
-  const cluster::Destination found = has_peer ? index_.FindByAddress(subject.peer) : cluster::Destination{.known = true};
-  if (found.known || lookup_ == nullptr || waiting_.size() >= kMostWaiting) return CountFor(subject, sample, found.workload);
+  const cluster::Destination found =
+      has_peer ? index_.FindByAddress(subject.peer) : cluster::Destination{.known = true};
+  if (found.known || lookup_ == nullptr || waiting_.size() >= kMostWaiting)
+    return CountFor(subject, sample, found.workload);
   const io::IpAddress peer = subject.peer;
   const auto at = waiting_.insert(waiting_.end(), {std::move(subject), sample, {}});
   at->lookup = lookup_->Lookup(peer, std::chrono::seconds(1), [this, at](Result<cluster::Destination> answer) {
@@ -213,8 +240,10 @@ WorkloadLabels IstioMetrics::PeerLabels(const Subject& subject, const cluster::W
   if (subject.source && subject.host && peer == nullptr && !subject.host->facts().istio_workload.empty()) {
     const std::vector<std::string_view> parts = Split(subject.host->facts().istio_workload, ';');
     if (parts.size() >= 5) {  // endpoint metadata: workload;namespace;canonical name;revision;cluster
-      labels = {.workload = Known(std::string(parts[0])), .name_space = Known(std::string(parts[1])),
-                .cluster = Known(std::string(parts[4])), .canonical_service = Known(std::string(parts[2])),
+      labels = {.workload = Known(std::string(parts[0])),
+                .name_space = Known(std::string(parts[1])),
+                .cluster = Known(std::string(parts[4])),
+                .canonical_service = Known(std::string(parts[2])),
                 .canonical_revision = parts[3].empty() ? "latest" : std::string(parts[3])};
       labels.app = labels.canonical_service;
       labels.version = labels.canonical_revision;
@@ -242,21 +271,42 @@ LabelValues IstioMetrics::Labels(const Subject& subject, const cluster::Workload
     name_space = service->name_space;
   } else {
     if (!subject.host_header.empty()) host = name = subject.host_header;
-    const bool unknown_cluster = subject.cluster_name == "PassthroughCluster" || subject.cluster_name == "BlackHoleCluster";
+    const bool unknown_cluster =
+        subject.cluster_name == "PassthroughCluster" || subject.cluster_name == "BlackHoleCluster";
     if (unknown_cluster) name = subject.cluster_name;
   }
   const std::string peer_principal = Known(subject.peer_principal);
   const std::string own_principal = Known(subject.own_principal);
   using Kind = IstioSeries::Kind;
   return {subject.source ? "source" : "destination",
-          source.workload, source.canonical_service, source.canonical_revision, source.name_space,
-          subject.source ? own_principal : peer_principal, source.app, source.version, source.cluster,
-          destination.workload, destination.name_space, subject.source ? peer_principal : own_principal, destination.app,
-          destination.version, host, destination.canonical_service, destination.canonical_revision,
-          name, Known(name_space), destination.cluster,
-          subject.kind == Kind::kTcp ? "tcp" : subject.kind == Kind::kGrpc ? "grpc" : "http", subject.flags.ToString(),
-          subject.source ? "unknown" : subject.mutual_tls ? "mutual_tls" : "none",
-          subject.kind == Kind::kTcp ? "" : std::to_string(subject.code), subject.grpc_status};
+          source.workload,
+          source.canonical_service,
+          source.canonical_revision,
+          source.name_space,
+          subject.source ? own_principal : peer_principal,
+          source.app,
+          source.version,
+          source.cluster,
+          destination.workload,
+          destination.name_space,
+          subject.source ? peer_principal : own_principal,
+          destination.app,
+          destination.version,
+          host,
+          destination.canonical_service,
+          destination.canonical_revision,
+          name,
+          Known(name_space),
+          destination.cluster,
+          subject.kind == Kind::kTcp    ? "tcp"
+          : subject.kind == Kind::kGrpc ? "grpc"
+                                        : "http",
+          subject.flags.ToString(),
+          subject.source       ? "unknown"
+          : subject.mutual_tls ? "mutual_tls"
+                               : "none",
+          subject.kind == Kind::kTcp ? "" : std::to_string(subject.code),
+          subject.grpc_status};
 }
 
 void IstioMetrics::CountFor(const Subject& subject, const Sample& sample, const cluster::WorkloadPtr& peer) {
@@ -264,7 +314,8 @@ void IstioMetrics::CountFor(const Subject& subject, const Sample& sample, const 
   const bool by_cluster = subject.cluster && !subject.cluster->istio_services.empty();
   if (!by_cluster) {
     const cluster::WorkloadPtr to = subject.source ? peer : index_.FindWorkload(subject.local.ip);
-    const std::uint16_t port = subject.source && subject.host ? subject.host->address().port.value : subject.local.port.value;
+    const std::uint16_t port =
+        subject.source && subject.host ? subject.host->address().port.value : subject.local.port.value;
     if (to) service = index_.ServiceOf(*to, port);
   }
   key_.clear();

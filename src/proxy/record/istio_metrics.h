@@ -3,9 +3,9 @@
 // source or destination.
 //
 // IstioSeries is the process's table of label sets, each a telemetry group that is made when it is first seen (bounded;
-// beyond the bound samples are counted as dropped). IstioMetrics is one worker's way to it: it finds the group of a record
-// by a compact key, without building label texts again. A peer that the index does not know yet is looked up; the sample
-// waits up to 1 s for that, the request does not (semantics.md 3).
+// beyond the bound samples are counted as dropped). IstioMetrics is one worker's way to it: it finds the group of a
+// record by a compact key, without building label texts again. A peer that the index does not know yet is looked up;
+// the sample waits up to 1 s for that, the request does not (semantics.md 3).
 #include <array>
 #include <cstdint>
 #include <list>
@@ -83,16 +83,16 @@ class IstioMetrics {
   };
   // Everything that decides the labels.
   struct Subject {
-    bool source = false;                 // reporter
+    bool source = false;  // reporter
     io::IpAddress peer;
-    std::string peer_principal;          // of the certificate; empty: none
-    std::string own_principal;           // of our certificate on this connection
-    bool mutual_tls = false;             // downstream, for the destination reporter
+    std::string peer_principal;  // of the certificate; empty: none
+    std::string own_principal;   // of our certificate on this connection
+    bool mutual_tls = false;     // downstream, for the destination reporter
     std::shared_ptr<const xds::Cluster> cluster;
     std::string cluster_name;
     std::shared_ptr<const cluster::Host> host;
-    std::string host_header;             // fallback for the service
-    io::SocketAddress local;             // destination reporter: our own address
+    std::string host_header;  // fallback for the service
+    io::SocketAddress local;  // destination reporter: our own address
     IstioSeries::Kind kind = IstioSeries::Kind::kHttp;
     std::uint16_t code = 0;
     std::string grpc_status;
@@ -115,7 +115,8 @@ class IstioMetrics {
   static Subject SubjectOf(const StreamRecord& record, IstioSeries::Kind kind);
   void Count(Subject subject, const Sample& sample);
   void CountFor(const Subject& subject, const Sample& sample, const cluster::WorkloadPtr& peer);
-  LabelValues Labels(const Subject& subject, const cluster::WorkloadPtr& peer, const cluster::ServicePtr& service) const;
+  LabelValues Labels(const Subject& subject, const cluster::WorkloadPtr& peer,
+                     const cluster::ServicePtr& service) const;
   WorkloadLabels PeerLabels(const Subject& subject, const cluster::WorkloadPtr& peer) const;
 
   IstioSeries& series_;

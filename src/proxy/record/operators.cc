@@ -84,7 +84,10 @@ bool CustomTime(WallTime start, const std::string& format, std::string& out) {
     const std::string_view rest = std::string_view(format).substr(i);
     const int digits = rest.starts_with("%3f") ? 3 : rest.starts_with("%6f") ? 6 : rest.starts_with("%9f") ? 9 : 0;
     if (rest.starts_with("%f") || digits > 0) {
-      AppendPadded(digits == 3 ? fraction / 1'000'000 : digits == 6 ? fraction / 1000 : fraction, digits == 0 ? 9 : digits, plain);
+      AppendPadded(digits == 3   ? fraction / 1'000'000
+                   : digits == 6 ? fraction / 1000
+                                 : fraction,
+                   digits == 0 ? 9 : digits, plain);
       i += digits == 0 ? 1 : 2;
     } else if (rest.starts_with("%s")) {
       Number(static_cast<std::uint64_t>(at), plain);

@@ -1,5 +1,6 @@
 #pragma once
-// The table of command operators (format.h): name -> how to get the value. Names as in Envoy's access log documentation.
+// The table of command operators (format.h): name -> how to get the value. Names as in Envoy's access log
+// documentation.
 #include <optional>
 #include <string_view>
 

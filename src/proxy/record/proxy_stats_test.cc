@@ -18,14 +18,18 @@ TEST(ProxyStats, HaveEnvoysNames) {
   server.Set(ServerStat::kLive, 1);
   std::string text;
   registry.Scrape({.used_only = true}, text);
-  for (const char* line : {"http.inbound_0.0.0.0_80.downstream_rq_total: 1\n", "http.inbound_0.0.0.0_80.downstream_rq_4xx: 1\n",
-                           "listener.0.0.0.0_15006.no_filter_chain_match: 1\n", "tcp.PassthroughCluster.downstream_cx_tx_bytes_total: 9\n",
-                           "server.live: 1\n"}) {
+  for (const char* line :
+       {"http.inbound_0.0.0.0_80.downstream_rq_total: 1\n", "http.inbound_0.0.0.0_80.downstream_rq_4xx: 1\n",
+        "listener.0.0.0.0_15006.no_filter_chain_match: 1\n", "tcp.PassthroughCluster.downstream_cx_tx_bytes_total: 9\n",
+        "server.live: 1\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
   }
   text.clear();
   registry.Scrape({.format = telemetry::Format::kPrometheus}, text);
-  EXPECT_NE(text.find("envoy_http_downstream_rq{response_code_class=\"4xx\",http_conn_manager_prefix=\"inbound_0.0.0.0_80\"} 1\n"), std::string::npos);
+  EXPECT_NE(
+      text.find(
+          "envoy_http_downstream_rq{response_code_class=\"4xx\",http_conn_manager_prefix=\"inbound_0.0.0.0_80\"} 1\n"),
+      std::string::npos);
   EXPECT_NE(text.find("envoy_server_live 1\n"), std::string::npos);
 }
 

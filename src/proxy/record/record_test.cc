@@ -41,9 +41,16 @@ class Recording : public testing::Test {
   }
   ~Recording() override { std::system(("rm -rf " + dir_).c_str()); }
   void Add(const std::string& name, const std::string& ip) {
-    xds::Workload workload{.uid = name, .name = name + "-v1-0", .name_space = "default", .addresses = {io::IpAddress::Parse(ip).value()},
-                           .service_account = name, .canonical_name = name, .canonical_revision = "v1", .workload_name = name + "-v1",
-                           .cluster_id = "Kubernetes", .labels = {{"app", name}, {"version", "v1"}}};
+    xds::Workload workload{.uid = name,
+                           .name = name + "-v1-0",
+                           .name_space = "default",
+                           .addresses = {io::IpAddress::Parse(ip).value()},
+                           .service_account = name,
+                           .canonical_name = name,
+                           .canonical_revision = "v1",
+                           .workload_name = name + "-v1",
+                           .cluster_id = "Kubernetes",
+                           .labels = {{"app", name}, {"version", "v1"}}};
     workload.services["default/" + name + ".default.svc.cluster.local"] = {{.service_port = 9080, .target_port = 9080}};
     index_.Apply({.put = {{name, std::make_shared<const xds::Address>(xds::Address{workload})}}});
   }
@@ -73,7 +80,8 @@ class Recording : public testing::Test {
 };
 
 TEST_F(Recording, WritesLinesOfAllWorkersToTheFile) {
-  const xds::AccessLog config{.target = xds::AccessLog::Target::kFile, .path = dir_ + "/access.log", .text_format = "%RESPONSE_CODE%\n"};
+  const xds::AccessLog config{
+      .target = xds::AccessLog::Target::kFile, .path = dir_ + "/access.log", .text_format = "%RESPONSE_CODE%\n"};
   const auto logs = AccessLogs::Compile({config}, writer_).value();
   {
     LogBuffers first(loop_, writer_);
@@ -91,16 +99,28 @@ TEST_F(Recording, WritesLinesOfAllWorkersToTheFile) {
 }
 
 TEST_F(Recording, HandsBuffersOverWithinASecond) {
-  const auto logs = AccessLogs::Compile({{.target = xds::AccessLog::Target::kFile, .path = dir_ + "/a", .text_format = "x\n"}}, writer_).value();
+  const auto logs = AccessLogs::Compile(
+                        {{.target = xds::AccessLog::Target::kFile, .path = dir_ + "/a", .text_format = "x\n"}}, writer_)
+                        .value();
   LogBuffers buffers(loop_, writer_);
   logs->Write(record_, buffers);
-  EXPECT_TRUE(loop_.RunUntil([&] { writer_.Flush(); return access((dir_ + "/a").c_str(), R_OK) == 0 && std::ifstream(dir_ + "/a").peek() == 'x'; },
-                             std::chrono::seconds(1)));
+  EXPECT_TRUE(loop_.RunUntil(
+      [&] {
+        writer_.Flush();
+        return access((dir_ + "/a").c_str(), R_OK) == 0 && std::ifstream(dir_ + "/a").peek() == 'x';
+      },
+      std::chrono::seconds(1)));
 }
 
 TEST_F(Recording, LeavesOutWhatItsFilterDoesNotWant) {
-  const auto logs = AccessLogs::Compile({{.target = xds::AccessLog::Target::kFile, .path = dir_ + "/a", .text_format = "%RESPONSE_FLAGS%\n",
-                                          .filter = xds::AccessLogFilter{.kind = xds::AccessLogFilter::Kind::kResponseFlag, .flags = {"UF"}}}}, writer_).value();
+  const auto logs =
+      AccessLogs::Compile(
+          {{.target = xds::AccessLog::Target::kFile,
+            .path = dir_ + "/a",
+            .text_format = "%RESPONSE_FLAGS%\n",
+            .filter = xds::AccessLogFilter{.kind = xds::AccessLogFilter::Kind::kResponseFlag, .flags = {"UF"}}}},
+          writer_)
+          .value();
   {
     LogBuffers buffers(loop_, writer_);
     logs->Write(record_, buffers);
@@ -117,21 +137,29 @@ TEST_F(Recording, LabelsRequestsAsIstioDoesOnTheServersSide) {
   recorder.RequestEnded(record_, nullptr);
   recorder.RequestEnded(record_, nullptr);
   EXPECT_EQ(Line(Scrape(), "istio_requests_total"),
-            "istio_requests_total{reporter=\"destination\",source_workload=\"productpage-v1\",source_canonical_service=\"productpage\","
-            "source_canonical_revision=\"v1\",source_workload_namespace=\"default\",source_principal=\"spiffe://cluster.local/ns/default/sa/productpage\","
-            "source_app=\"productpage\",source_version=\"v1\",source_cluster=\"Kubernetes\",destination_workload=\"reviews-v1\","
-            "destination_workload_namespace=\"default\",destination_principal=\"spiffe://cluster.local/ns/default/sa/reviews\","
-            "destination_app=\"reviews\",destination_version=\"v1\",destination_service=\"reviews.default.svc.cluster.local\","
-            "destination_canonical_service=\"reviews\",destination_canonical_revision=\"v1\",destination_service_name=\"reviews\","
-            "destination_service_namespace=\"default\",destination_cluster=\"Kubernetes\",request_protocol=\"http\",response_flags=\"-\","
+            "istio_requests_total{reporter=\"destination\",source_workload=\"productpage-v1\",source_canonical_service="
+            "\"productpage\","
+            "source_canonical_revision=\"v1\",source_workload_namespace=\"default\",source_principal=\"spiffe://"
+            "cluster.local/ns/default/sa/productpage\","
+            "source_app=\"productpage\",source_version=\"v1\",source_cluster=\"Kubernetes\",destination_workload="
+            "\"reviews-v1\","
+            "destination_workload_namespace=\"default\",destination_principal=\"spiffe://cluster.local/ns/default/sa/"
+            "reviews\","
+            "destination_app=\"reviews\",destination_version=\"v1\",destination_service=\"reviews.default.svc.cluster."
+            "local\","
+            "destination_canonical_service=\"reviews\",destination_canonical_revision=\"v1\",destination_service_name="
+            "\"reviews\","
+            "destination_service_namespace=\"default\",destination_cluster=\"Kubernetes\",request_protocol=\"http\","
+            "response_flags=\"-\","
             "connection_security_policy=\"mutual_tls\",response_code=\"200\",grpc_response_status=\"\"} 2");
   EXPECT_NE(Scrape().find("istio_request_duration_milliseconds_bucket"), std::string::npos);
 }
 
 TEST_F(Recording, LabelsRequestsOnTheClientsSideByTheEndpoint) {
   connection_.direction = Direction::kOutbound;
-  record_.host = std::make_shared<cluster::Host>(cluster::Host::Facts{.address = io::SocketAddress::Parse("10.244.0.5:9080").value()}, 1,
-                                                 xds::HealthStatus::kHealthy);
+  record_.host = std::make_shared<cluster::Host>(
+      cluster::Host::Facts{.address = io::SocketAddress::Parse("10.244.0.5:9080").value()}, 1,
+      xds::HealthStatus::kHealthy);
   record_.upstream_identity = "spiffe://cluster.local/ns/default/sa/reviews";
   auto config = std::make_shared<xds::Cluster>();
   config->istio_services = {{.host = "reviews.default.svc.cluster.local", .name = "reviews", .name_space = "default"}};

@@ -1,7 +1,7 @@
 #pragma once
-// What became of one HTTP request or TCP connection: the session fills it as things happen, filters and header operators
-// read it, the Recorder turns it into a log line and metrics at the end. Lives in the session, on its worker's thread;
-// what it points to is the session's and outlives it. Mirrors Envoy's StreamInfo.
+// What became of one HTTP request or TCP connection: the session fills it as things happen, filters and header
+// operators read it, the Recorder turns it into a log line and metrics at the end. Lives in the session, on its
+// worker's thread; what it points to is the session's and outlives it. Mirrors Envoy's StreamInfo.
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,14 +27,14 @@ enum class Direction : std::uint8_t { kUnspecified, kInbound, kOutbound };  // t
 
 // Facts of a downstream connection that do not change once its filter chain was chosen.
 struct ConnectionInfo {
-  std::uint64_t id = 0;                       // %CONNECTION_ID%
+  std::uint64_t id = 0;  // %CONNECTION_ID%
   Direction direction = Direction::kUnspecified;
-  bool gateway = false;                       // of a router~ node: reporter is `source`
-  io::SocketAddress remote;                   // who is on the other end (after PROXY protocol)
-  io::SocketAddress local;                    // where the client meant to go: the original destination after capture
-  std::string server_name;                    // SNI, inspected or terminated; lower case
-  const io::TlsFacts* tls = nullptr;          // null: plaintext
-  std::string listener;                       // "0.0.0.0_15006"
+  bool gateway = false;               // of a router~ node: reporter is `source`
+  io::SocketAddress remote;           // who is on the other end (after PROXY protocol)
+  io::SocketAddress local;            // where the client meant to go: the original destination after capture
+  std::string server_name;            // SNI, inspected or terminated; lower case
+  const io::TlsFacts* tls = nullptr;  // null: plaintext
+  std::string listener;               // "0.0.0.0_15006"
   MonotonicTime accepted{};
 };
 
@@ -42,11 +42,11 @@ struct StreamRecord {
   // Set at the start.
   const ConnectionInfo* connection = nullptr;
   WallTime start{};
-  MonotonicTime start_time{};                 // all durations below count from here
-  io::SocketAddress remote;                   // of the request: x-forwarded-for applied; else the connection's
-  bool internal = false;                      // x-envoy-internal
+  MonotonicTime start_time{};  // all durations below count from here
+  io::SocketAddress remote;    // of the request: x-forwarded-for applied; else the connection's
+  bool internal = false;       // x-envoy-internal
   bool health_check = false;
-  bool probe = false;                         // a kubelet's probe that was admitted in plaintext
+  bool probe = false;  // a kubelet's probe that was admitted in plaintext
 
   // HTTP; null for TCP. As they were after all changes to them; the response as sent downstream.
   const http::RequestHead* request = nullptr;
@@ -55,40 +55,40 @@ struct StreamRecord {
   http::Version protocol = http::Version::kHttp11;  // downstream
 
   // Outcome.
-  std::uint16_t response_code = 0;            // 0: no response was sent
+  std::uint16_t response_code = 0;  // 0: no response was sent
   ResponseFlags flags;
-  std::string response_details;               // %RESPONSE_CODE_DETAILS%: "via_upstream"; empty prints "-"
-  std::string termination_details;            // %CONNECTION_TERMINATION_DETAILS%
-  std::string transport_failure;              // %UPSTREAM_TRANSPORT_FAILURE_REASON%
-  std::uint64_t bytes_received = 0;           // body (HTTP) or payload (TCP) from downstream
+  std::string response_details;      // %RESPONSE_CODE_DETAILS%: "via_upstream"; empty prints "-"
+  std::string termination_details;   // %CONNECTION_TERMINATION_DETAILS%
+  std::string transport_failure;     // %UPSTREAM_TRANSPORT_FAILURE_REASON%
+  std::uint64_t bytes_received = 0;  // body (HTTP) or payload (TCP) from downstream
   std::uint64_t bytes_sent = 0;
   std::uint64_t request_header_bytes = 0;
   std::uint64_t response_header_bytes = 0;
-  std::uint64_t upstream_bytes_sent = 0;      // on the wire
+  std::uint64_t upstream_bytes_sent = 0;  // on the wire
   std::uint64_t upstream_bytes_received = 0;
-  std::uint64_t request_messages = 0;         // gRPC
+  std::uint64_t request_messages = 0;  // gRPC
   std::uint64_t response_messages = 0;
-  std::optional<Duration> request_received;   // last byte from downstream
+  std::optional<Duration> request_received;  // last byte from downstream
   std::optional<Duration> upstream_first_sent;
   std::optional<Duration> upstream_last_sent;
   std::optional<Duration> upstream_first_received;
   std::optional<Duration> upstream_last_received;
   std::optional<Duration> response_first_sent;
-  std::optional<Duration> total;              // set at the end
+  std::optional<Duration> total;  // set at the end
 
   // Where it went.
-  std::string_view route_name;                // the route table's, kept alive by the session's reference
+  std::string_view route_name;  // the route table's, kept alive by the session's reference
   std::string_view virtual_cluster;
   std::shared_ptr<const xds::Cluster> cluster;
   std::shared_ptr<const cluster::Host> host;  // the last one tried
   std::string_view cluster_name;              // as the route named it, also when it does not exist
   std::optional<io::SocketAddress> upstream_local;
   std::optional<io::SocketAddress> original_dst;  // of an outbound connection: the service address the client dialled
-  std::string upstream_identity;              // SPIFFE URI of the verified server certificate; empty: plaintext
-  std::string own_identity;                   // ours on that connection
+  std::string upstream_identity;                  // SPIFFE URI of the verified server certificate; empty: plaintext
+  std::string own_identity;                       // ours on that connection
   bool upstream_tls = false;
   http::Version upstream_protocol = http::Version::kHttp11;
-  std::uint32_t attempts = 0;                 // %UPSTREAM_REQUEST_ATTEMPT_COUNT%
+  std::uint32_t attempts = 0;  // %UPSTREAM_REQUEST_ATTEMPT_COUNT%
 };
 
 }  // namespace plait::proxy::record

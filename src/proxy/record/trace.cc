@@ -31,7 +31,8 @@ bool ValidTraceparent(std::string_view text) noexcept {
   const std::string_view version = text.substr(0, 2);
   const std::string_view trace = text.substr(3, 32);
   const std::string_view parent = text.substr(36, 16);
-  if (!IsLowerHex(version) || !IsLowerHex(trace) || !IsLowerHex(parent) || !IsLowerHex(text.substr(53, 2))) return false;
+  if (!IsLowerHex(version) || !IsLowerHex(trace) || !IsLowerHex(parent) || !IsLowerHex(text.substr(53, 2)))
+    return false;
   if (version == "ff" || AllZero(trace) || AllZero(parent)) return false;
   // Version 00 has exactly this length; later ones may append fields after a dash.
   return text.size() == 55 || (version != "00" && text[55] == '-');
@@ -48,7 +49,8 @@ TraceContext PropagateTrace(http::Headers& headers, double sample_percent, Rando
     headers.Remove("tracestate");
   }
   if (const auto trace = headers.Get("x-b3-traceid"); trace && !trace->empty()) {
-    return {.trace_id = std::string(*trace), .sampled = headers.Get("x-b3-sampled") == "1" || headers.Get("x-b3-flags") == "1"};
+    return {.trace_id = std::string(*trace),
+            .sampled = headers.Get("x-b3-sampled") == "1" || headers.Get("x-b3-flags") == "1"};
   }
   if (const auto b3 = headers.Get("b3"); b3 && b3->size() > 1) {
     const std::vector<std::string_view> parts = Split(*b3, '-');

@@ -28,7 +28,8 @@ void SetAuthority(http::RequestHead& head, std::string_view authority, bool appe
   if (append_x_forwarded_host && !head.authority.empty()) {
     const auto before = head.headers.Get("x-forwarded-host");
     const bool last = before && Trim(before->substr(before->rfind(',') + 1)) == head.authority;
-    if (!last) head.headers.Set("x-forwarded-host", before ? std::string(*before) + "," + head.authority : head.authority);
+    if (!last)
+      head.headers.Set("x-forwarded-host", before ? std::string(*before) + "," + head.authority : head.authority);
   }
   head.authority = authority;
 }
@@ -84,7 +85,8 @@ std::string_view SchemeOf(const http::RequestHead& head) {
   return head.scheme.empty() ? std::string_view("http") : std::string_view(head.scheme);
 }
 
-// The request's host for a redirect: its port goes when another takes its place, or when it was the old scheme's default.
+// The request's host for a redirect: its port goes when another takes its place, or when it was the old scheme's
+// default.
 std::string_view RedirectHost(const http::RequestHead& head, std::string_view new_scheme, bool new_port) {
   const std::string_view authority = head.authority;
   const std::string_view host = http::HostOnly(authority);
@@ -104,7 +106,8 @@ std::string RedirectPath(const CompiledRoute& route, const xds::RedirectAction& 
     const bool own_query = action.path.find('?') != std::string::npos;  // then it stays, whatever strip_query says
     return own_query || action.strip_query ? action.path : action.path + std::string(query);
   }
-  const std::string rewritten = RewrittenPath(route, action.prefix_rewrite, action.regex_rewrite, target).value_or(target);
+  const std::string rewritten =
+      RewrittenPath(route, action.prefix_rewrite, action.regex_rewrite, target).value_or(target);
   return action.strip_query ? std::string(http::PathOnly(rewritten)) : rewritten;
 }
 
@@ -148,7 +151,7 @@ Redirect MakeRedirect(const RouteMatch& match, const http::RequestHead& head) {
   if (match.requires_tls_redirect) return {.status = 301, .location = "https://" + head.authority + head.path};
   const CompiledRoute& route = Full(*match.route);
   const xds::RedirectAction& action = *route.redirect;
-  const std::string_view scheme = !action.scheme.empty() ? std::string_view(action.scheme)
+  const std::string_view scheme = !action.scheme.empty()  ? std::string_view(action.scheme)
                                   : action.https_redirect ? std::string_view("https")
                                                           : SchemeOf(head);
   std::string location(scheme);
@@ -174,21 +177,25 @@ std::optional<std::string> CookieOf(const http::Headers& headers, std::string_vi
   return std::nullopt;
 }
 
-// A cookie for a client that has none: derived from its connection, so that its next request without it goes the same way.
+// A cookie for a client that has none: derived from its connection, so that its next request without it goes the same
+// way.
 std::string MakeCookie(const xds::HashPolicy& policy, const record::StreamRecord& record, std::string& value) {
-  const std::string seed = record.remote.ToString() + (record.connection != nullptr ? record.connection->local.ToString() : "");
+  const std::string seed =
+      record.remote.ToString() + (record.connection != nullptr ? record.connection->local.ToString() : "");
   const std::uint64_t hash = std::byteswap(lb::Hash64(seed));
   value = HexEncode({reinterpret_cast<const std::uint8_t*>(&hash), sizeof hash});
   std::string cookie = policy.name + "=\"" + value + "\"";
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*policy.cookie_ttl).count();
   if (seconds > 0) cookie += "; Max-Age=" + std::to_string(seconds);
   if (!policy.cookie_path.empty()) cookie += "; Path=" + policy.cookie_path;
-  for (const auto& [key, text] : policy.cookie_attributes) cookie += text.empty() ? "; " + key : "; " + key + "=" + text;
+  for (const auto& [key, text] : policy.cookie_attributes)
+    cookie += text.empty() ? "; " + key : "; " + key + "=" + text;
   return cookie + "; HttpOnly";
 }
 
-std::optional<std::uint64_t> HashOf(const xds::HashPolicy& policy, const re2::RE2* rewrite, const http::RequestHead& head,
-                                    const record::StreamRecord& record, std::string* set_cookie) {
+std::optional<std::uint64_t> HashOf(const xds::HashPolicy& policy, const re2::RE2* rewrite,
+                                    const http::RequestHead& head, const record::StreamRecord& record,
+                                    std::string* set_cookie) {
   using Kind = xds::HashPolicy::Kind;
   switch (policy.kind) {
     case Kind::kHeader: {

@@ -41,8 +41,9 @@ void CompileClusters(const xds::RouteConfiguration& config, const xds::VirtualHo
   for (const xds::WeightedCluster& cluster : action.clusters) {
     ClusterChoice choice{.config = &cluster};
     steps.Take(HeaderRules::Compile(cluster.headers), choice.headers);
-    steps.Take(filters::CompileOverrides({&cluster.per_filter, &route.per_filter, &host.per_filter, &config.per_filter}),
-               choice.overrides);
+    steps.Take(
+        filters::CompileOverrides({&cluster.per_filter, &route.per_filter, &host.per_filter, &config.per_filter}),
+        choice.overrides);
     out.total_weight += cluster.weight;
     out.clusters.push_back(std::move(choice));
   }
@@ -97,7 +98,8 @@ Outcome<CompiledRoute> CompileRoute(const xds::RouteConfiguration& config, const
 
 }  // namespace
 
-Outcome<std::unique_ptr<CompiledHost>> CompileHost(const xds::RouteConfiguration& config, const xds::VirtualHost& host) {
+Outcome<std::unique_ptr<CompiledHost>> CompileHost(const xds::RouteConfiguration& config,
+                                                   const xds::VirtualHost& host) {
   auto out = std::make_unique<CompiledHost>();
   out->config = &host;
   const auto in = [&](Diagnostic why, const std::string& where) {

@@ -21,8 +21,8 @@ struct CompiledRoute final : RouteEntry {
   std::shared_ptr<const re2::RE2> path_regex;
   std::vector<match::HeaderMatch> headers;
   std::vector<match::QueryMatch> query;
-  std::shared_ptr<const HeaderRules> rules;           // of the route
-  std::shared_ptr<const re2::RE2> rewrite_regex;      // of route or redirect
+  std::shared_ptr<const HeaderRules> rules;       // of the route
+  std::shared_ptr<const re2::RE2> rewrite_regex;  // of route or redirect
   std::shared_ptr<const re2::RE2> host_regex;
   std::vector<std::shared_ptr<const re2::RE2>> hash_regexes;  // by hash policy; null where none
   std::uint64_t total_weight = 0;

@@ -15,7 +15,8 @@ Outcome<> CheckName(const std::string& name) {
 
 }  // namespace
 
-Outcome<std::vector<HeaderRules::Addition>> HeaderRules::CompileAdditions(const std::vector<xds::HeaderOption>& options) {
+Outcome<std::vector<HeaderRules::Addition>> HeaderRules::CompileAdditions(
+    const std::vector<xds::HeaderOption>& options) {
   std::vector<Addition> additions;
   for (const xds::HeaderOption& option : options) {
     if (auto ok = CheckName(option.name); !ok) return std::unexpected(ok.error());
@@ -49,8 +50,8 @@ Outcome<std::shared_ptr<const HeaderRules>> HeaderRules::Compile(const xds::Head
   return rules;
 }
 
-void HeaderRules::Apply(const std::vector<std::string>& remove, const std::vector<Addition>& add, http::Headers& headers,
-                        const record::StreamRecord& record) {
+void HeaderRules::Apply(const std::vector<std::string>& remove, const std::vector<Addition>& add,
+                        http::Headers& headers, const record::StreamRecord& record) {
   using Action = xds::HeaderOption::Action;
   for (const std::string& name : remove) headers.Remove(name);
   std::string made;

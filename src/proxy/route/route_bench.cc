@@ -8,7 +8,8 @@ namespace {
 void BM_Match(benchmark::State& state) {
   auto config = std::make_shared<xds::RouteConfiguration>();
   for (int h = 0; h < 100; ++h) {
-    xds::VirtualHost host{.name = "h" + std::to_string(h), .domains = {"service-" + std::to_string(h) + ".default.svc.cluster.local"}};
+    xds::VirtualHost host{.name = "h" + std::to_string(h),
+                          .domains = {"service-" + std::to_string(h) + ".default.svc.cluster.local"}};
     for (int r = 0; r < state.range(0); ++r) {
       host.routes.push_back({.match = {.path = {.value = "/api/v1/things-" + std::to_string(r)}},
                              .action = xds::RouteAction{.clusters = {{.name = "c"}}}});

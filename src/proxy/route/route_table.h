@@ -1,6 +1,6 @@
 #pragma once
-// Chooses the route of a request: an xds::RouteConfiguration compiled into look-up tables. Immutable after Compile, shared
-// by all workers through shared_ptr<const>; a request keeps its table alive through RouteMatch. Mirrors Envoy's
+// Chooses the route of a request: an xds::RouteConfiguration compiled into look-up tables. Immutable after Compile,
+// shared by all workers through shared_ptr<const>; a request keeps its table alive through RouteMatch. Mirrors Envoy's
 // RouteMatcher: domains first (exact, longest "*.suffix", longest "prefix.*", "*"), then routes in order.
 #include <cstdint>
 #include <memory>
@@ -23,21 +23,22 @@ struct CompiledRoute;  // compiled.h
 // A weighted destination of a route.
 struct ClusterChoice {
   const xds::WeightedCluster* config = nullptr;
-  filter::FilterOverrides overrides;   // merged: cluster, route, virtual host, configuration
+  filter::FilterOverrides overrides;  // merged: cluster, route, virtual host, configuration
   std::shared_ptr<const HeaderRules> headers;
 };
 
-// One route. `config` has what needs no compiling: timeouts, retry policy, mirrors, hash policies, upgrades, status codes.
+// One route. `config` has what needs no compiling: timeouts, retry policy, mirrors, hash policies, upgrades, status
+// codes.
 struct RouteEntry {
   const xds::Route* config = nullptr;
   const xds::VirtualHost* virtual_host = nullptr;
-  const xds::RouteAction* action = nullptr;            // exactly one of the next three is set,
-  const xds::RedirectAction* redirect = nullptr;       // or none: non-forwarding
+  const xds::RouteAction* action = nullptr;       // exactly one of the next three is set,
+  const xds::RedirectAction* redirect = nullptr;  // or none: non-forwarding
   const xds::DirectResponse* direct_response = nullptr;
   // The route's retry policy, else the virtual host's; null: none.
   const xds::RetryPolicy* retry = nullptr;
-  Duration timeout = std::chrono::seconds(15);         // of the route; 0 = none
-  filter::FilterOverrides overrides;                   // when there is no ClusterChoice
+  Duration timeout = std::chrono::seconds(15);  // of the route; 0 = none
+  filter::FilterOverrides overrides;            // when there is no ClusterChoice
   std::vector<ClusterChoice> clusters;
 };
 
@@ -47,9 +48,9 @@ class RouteTable;
 struct RouteMatch {
   std::shared_ptr<const RouteTable> table;
   const RouteEntry* route = nullptr;
-  const ClusterChoice* choice = nullptr;   // null for redirects, direct responses and cluster_header
-  std::string cluster;                     // name of the cluster; empty when there is none to go to
-  bool requires_tls_redirect = false;      // require_tls of the virtual host: 301 to https
+  const ClusterChoice* choice = nullptr;  // null for redirects, direct responses and cluster_header
+  std::string cluster;                    // name of the cluster; empty when there is none to go to
+  bool requires_tls_redirect = false;     // require_tls of the virtual host: 301 to https
   explicit operator bool() const noexcept { return route != nullptr || requires_tls_redirect; }
   const filter::FilterOverrides* overrides() const noexcept {
     return choice != nullptr ? &choice->overrides : route != nullptr ? &route->overrides : nullptr;
@@ -62,9 +63,9 @@ struct MatchInput {
   std::uint64_t random = 0;
   // Used instead of the authority when not empty (second try with the hostname of the original destination).
   std::string_view host_instead = {};
-  bool downstream_tls = false;            // x-forwarded-proto is https, for require_tls
-  bool external = false;                  // not internal, for require_tls EXTERNAL_ONLY
-  const io::TlsFacts* peer = nullptr;     // tls_context matches
+  bool downstream_tls = false;         // x-forwarded-proto is https, for require_tls
+  bool external = false;               // not internal, for require_tls EXTERNAL_ONLY
+  const io::TlsFacts* peer = nullptr;  // tls_context matches
 };
 
 // What the redirect of a route means for this request.
@@ -108,7 +109,8 @@ void ApplyAutoHost(const RouteMatch& match, std::string_view upstream_hostname, 
 void FinalizeResponse(const RouteMatch& match, http::ResponseHead& head, const record::StreamRecord& record);
 // For routes with a redirect, or RouteMatch::requires_tls_redirect.
 Redirect MakeRedirect(const RouteMatch& match, const http::RequestHead& head);
-// The hash of the route's hash policies; nullopt when none applies. A cookie that must be made is given in `set_cookie`.
+// The hash of the route's hash policies; nullopt when none applies. A cookie that must be made is given in
+// `set_cookie`.
 std::optional<std::uint64_t> RequestHash(const RouteMatch& match, const http::RequestHead& head,
                                          const record::StreamRecord& record, std::string* set_cookie);
 

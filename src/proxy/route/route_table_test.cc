@@ -9,7 +9,8 @@ namespace {
 using xds::PathMatch;
 
 xds::Route To(std::string cluster, PathMatch path = {}) {
-  return {.name = cluster, .match = {.path = std::move(path)}, .action = xds::RouteAction{.clusters = {{.name = cluster}}}};
+  return {
+      .name = cluster, .match = {.path = std::move(path)}, .action = xds::RouteAction{.clusters = {{.name = cluster}}}};
 }
 PathMatch Path(PathMatch::Kind kind, std::string value) { return {.kind = kind, .value = std::move(value)}; }
 
@@ -72,9 +73,10 @@ TEST_F(Routes, GivesNothingWithoutAVirtualHostOrRoute) {
 }
 
 TEST_F(Routes, MatchesPathsByKindWithoutTheQuery) {
-  Host({"*"}, {To("exact", Path(PathMatch::Kind::kExact, "/exact")), To("sep", Path(PathMatch::Kind::kPathSeparatedPrefix, "/sep")),
-               To("regex", Path(PathMatch::Kind::kRegex, "/r/[0-9]+")), To("nocase", {.value = "/Case", .case_sensitive = false}),
-               To("rest")});
+  Host({"*"}, {To("exact", Path(PathMatch::Kind::kExact, "/exact")),
+               To("sep", Path(PathMatch::Kind::kPathSeparatedPrefix, "/sep")),
+               To("regex", Path(PathMatch::Kind::kRegex, "/r/[0-9]+")),
+               To("nocase", {.value = "/Case", .case_sensitive = false}), To("rest")});
   EXPECT_EQ(ClusterOf("h", "/exact?q=1"), "exact");
   EXPECT_EQ(ClusterOf("h", "/exact/"), "rest");
   EXPECT_EQ(ClusterOf("h", "/sep"), "sep");
@@ -159,12 +161,15 @@ TEST_F(Routes, RewritesTheHost) {
 
 TEST_F(Routes, AppliesHeaderOperationsFromRouteToConfiguration) {
   xds::Route route = To("c");
-  route.headers.request_add = {{.name = "x-who", .value = "route"}, {.name = "x-from", .value = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
+  route.headers.request_add = {{.name = "x-who", .value = "route"},
+                               {.name = "x-from", .value = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
                                {.name = "x-none", .value = "%REQ(absent)%"}};
   route.headers.request_remove = {"X-Secret"};
   Host({"*"}, {route});
-  config_.virtual_hosts[0].headers.request_add = {{.name = "x-who", .value = "host", .action = xds::HeaderOption::Action::kAddIfAbsent}};
-  config_.headers.request_add = {{.name = "x-who", .value = "config", .action = xds::HeaderOption::Action::kOverwriteIfExistsOrAdd}};
+  config_.virtual_hosts[0].headers.request_add = {
+      {.name = "x-who", .value = "host", .action = xds::HeaderOption::Action::kAddIfAbsent}};
+  config_.headers.request_add = {
+      {.name = "x-who", .value = "config", .action = xds::HeaderOption::Action::kOverwriteIfExistsOrAdd}};
   config_.headers.response_add = {{.name = "x-served", .value = "%RESPONSE_CODE%"}};
   head_.headers.Add("x-secret", "1");
   record_.remote = io::SocketAddress::Parse("10.0.0.9:1").value();
@@ -223,7 +228,10 @@ TEST_F(Routes, HashesByPolicyAndMakesCookies) {
   xds::Route route = To("c");
   auto& action = std::get<xds::RouteAction>(route.action);
   action.hash = {{.kind = xds::HashPolicy::Kind::kHeader, .name = "x-user", .terminal = true},
-                 {.kind = xds::HashPolicy::Kind::kCookie, .name = "sid", .cookie_ttl = std::chrono::seconds(60), .cookie_path = "/"}};
+                 {.kind = xds::HashPolicy::Kind::kCookie,
+                  .name = "sid",
+                  .cookie_ttl = std::chrono::seconds(60),
+                  .cookie_path = "/"}};
   Host({"*"}, {route});
   std::string cookie;
   const auto first = RequestHash(Match(), head_, record_, &cookie);
@@ -244,7 +252,8 @@ TEST_F(Routes, NamesTheRouteThatDoesNotCompile) {
     config.virtual_hosts.push_back({.name = "vh", .domains = {"*"}, .routes = {std::move(route)}});
     return RouteTable::Compile(std::make_shared<const xds::RouteConfiguration>(config)).error().message;
   };
-  EXPECT_TRUE(error(To("bad", Path(PathMatch::Kind::kRegex, "("))).starts_with("virtual host 'vh' route 'bad': regex '('"));
+  EXPECT_TRUE(
+      error(To("bad", Path(PathMatch::Kind::kRegex, "("))).starts_with("virtual host 'vh' route 'bad': regex '('"));
   xds::Route host = To("h");
   host.headers.request_add = {{.name = "Host", .value = "x"}};
   EXPECT_NE(error(host).find("header operation on 'Host'"), std::string::npos);

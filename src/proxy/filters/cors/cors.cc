@@ -68,7 +68,8 @@ void Cors::OnResponseHead(filter::RequestView /*request*/, http::ResponseHead& h
   if (cors == nullptr || origin == nullptr) return;
   head.headers.Set("access-control-allow-origin", origin->text);
   if (cors->policy.allow_credentials) head.headers.Set("access-control-allow-credentials", "true");
-  if (!cors->policy.expose_headers.empty()) head.headers.Set("access-control-expose-headers", cors->policy.expose_headers);
+  if (!cors->policy.expose_headers.empty())
+    head.headers.Set("access-control-expose-headers", cors->policy.expose_headers);
 }
 
 }  // namespace plait::proxy::filters

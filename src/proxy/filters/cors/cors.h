@@ -1,6 +1,6 @@
 #pragma once
-// Cross-origin requests: answers preflights of allowed origins and adds the access-control fields to responses. The policy
-// is the route's or virtual host's; without one the filter does nothing. Mirrors envoy.filters.http.cors.
+// Cross-origin requests: answers preflights of allowed origins and adds the access-control fields to responses. The
+// policy is the route's or virtual host's; without one the filter does nothing. Mirrors envoy.filters.http.cors.
 #include <memory>
 #include <string>
 #include <vector>

@@ -31,8 +31,10 @@ class CorsTest : public testing::Test {
   filter::FilterState state_;
   filter::Resume later_;
   std::shared_ptr<const CorsSettings> settings_;
-  const xds::CorsPolicy policy_{.allow_origins = {{.value = "https://a.example"}}, .allow_methods = "GET,PUT",
-                                .max_age = "60", .allow_credentials = true};
+  const xds::CorsPolicy policy_{.allow_origins = {{.value = "https://a.example"}},
+                                .allow_methods = "GET,PUT",
+                                .max_age = "60",
+                                .allow_credentials = true};
 };
 
 TEST_F(CorsTest, AnswersThePreflightOfAnAllowedOrigin) {

@@ -48,7 +48,8 @@ TEST_F(FaultTest, DelaysThenGoesOn) {
 }
 
 TEST_F(FaultTest, ForgetsADelayWhoseRequestWent) {
-  const auto filter = Make({.delay = xds::FaultPolicy::Delay{.fixed = std::chrono::milliseconds(1)}, .max_active_faults = 1});
+  const auto filter =
+      Make({.delay = xds::FaultPolicy::Delay{.fixed = std::chrono::milliseconds(1)}, .max_active_faults = 1});
   EXPECT_TRUE(std::holds_alternative<filter::Pause>(filter->OnRequestHead(View(), nullptr, state_, later_)));
   filter::FilterState second;
   EXPECT_TRUE(std::holds_alternative<filter::Continue>(filter->OnRequestHead(View(), nullptr, second, later_)))

@@ -10,9 +10,10 @@ namespace {
 constexpr int kMostDepth = 32;  // of nested and, or, not: the walk is recursive
 
 Diagnostic NeedsRequest(std::string_view what) {
-  return {.code = Errc::kInvalidInput,
-          .message = "a rule of the network RBAC filter looks at " + std::string(what) + ", but a TCP connection has none",
-          .hint = "use it in the HTTP filter, or leave the field out"};
+  return {
+      .code = Errc::kInvalidInput,
+      .message = "a rule of the network RBAC filter looks at " + std::string(what) + ", but a TCP connection has none",
+      .hint = "use it in the HTTP filter, or leave the field out"};
 }
 
 }  // namespace
@@ -30,7 +31,8 @@ std::uint32_t RbacEngine::Push(Node node) {
 }
 
 template <class Rule>
-Outcome<std::uint32_t> RbacEngine::AddBranch(Ask ask, const std::vector<Rule>& children, bool with_requests, int depth) {
+Outcome<std::uint32_t> RbacEngine::AddBranch(Ask ask, const std::vector<Rule>& children, bool with_requests,
+                                             int depth) {
   if (children.empty()) return Explain(Errc::kInvalidInput, "an empty list of rules");
   if (ask == Ask::kNot && children.size() != 1) return Explain(Errc::kInvalidInput, "'not' takes exactly one rule");
   std::vector<std::uint32_t> links;
@@ -39,7 +41,8 @@ Outcome<std::uint32_t> RbacEngine::AddBranch(Ask ask, const std::vector<Rule>& c
     if (!node) return node;
     links.push_back(*node);
   }
-  const Node branch{.ask = ask, .first = static_cast<std::uint32_t>(links_.size()),
+  const Node branch{.ask = ask,
+                    .first = static_cast<std::uint32_t>(links_.size()),
                     .count = static_cast<std::uint32_t>(links.size())};
   links_.insert(links_.end(), links.begin(), links.end());
   return Push(branch);

@@ -37,14 +37,25 @@ class RbacEngine {
  private:
   // What a node asks; principals and permissions share it.
   enum class Ask : std::uint8_t {
-    kAny, kAll, kOneOf, kNot, kAuthenticated, kPeerName, kDirectIp, kRemoteIp, kHeader, kPath, kDestinationIp,
-    kDestinationPort, kServerName,
+    kAny,
+    kAll,
+    kOneOf,
+    kNot,
+    kAuthenticated,
+    kPeerName,
+    kDirectIp,
+    kRemoteIp,
+    kHeader,
+    kPath,
+    kDestinationIp,
+    kDestinationPort,
+    kServerName,
   };
   struct Node {
     Ask ask = Ask::kAny;
-    std::uint32_t first = 0;   // kAll, kOneOf, kNot: children are links_[first, first + count)
+    std::uint32_t first = 0;  // kAll, kOneOf, kNot: children are links_[first, first + count)
     std::uint32_t count = 0;
-    std::uint32_t at = 0;      // index into texts_, cidrs_ or headers_; ports: [at, count)
+    std::uint32_t at = 0;  // index into texts_, cidrs_ or headers_; ports: [at, count)
   };
   struct Policy {
     std::string name;

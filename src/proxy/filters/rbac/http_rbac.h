@@ -13,7 +13,7 @@
 namespace plait::proxy::filters {
 
 struct RbacRuleSets {
-  std::shared_ptr<const RbacEngine> rules;   // null: everything passes
+  std::shared_ptr<const RbacEngine> rules;  // null: everything passes
   std::shared_ptr<const RbacEngine> shadow;
   static Outcome<RbacRuleSets> Compile(const xds::RbacFilter& config);
 };

@@ -20,7 +20,8 @@ struct NetworkVerdict {
 class NetworkRbac {
  public:
   // Errors: rules that need a request, or that cannot be evaluated exactly.
-  static Outcome<std::shared_ptr<const NetworkRbac>> Compile(const xds::NetworkRbac& config, telemetry::Registry& registry);
+  static Outcome<std::shared_ptr<const NetworkRbac>> Compile(const xds::NetworkRbac& config,
+                                                             telemetry::Registry& registry);
   // `count`: in the filter's allowed and denied statistics (not when a living connection is looked at again).
   NetworkVerdict Check(const record::ConnectionInfo& connection, bool count = true) const;
 

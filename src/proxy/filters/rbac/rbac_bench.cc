@@ -18,11 +18,12 @@ xds::RbacPolicy Rule(int i) {
   const Principal who{.kind = Principal::Kind::kAuthenticated,
                       .has_text = true,
                       .text = {.value = "spiffe://cluster.local/ns/default/sa/client"}};
-  return {.name = "ns[default]-policy[p]-rule[" + n + "]",
-          .permissions = {{.kind = Permission::Kind::kAnd,
-                           .children = {{.kind = Permission::Kind::kOr, .children = {method}},
-                                        {.kind = Permission::Kind::kOr, .children = {path}}}}},
-          .principals = {{.kind = Principal::Kind::kAnd, .children = {{.kind = Principal::Kind::kOr, .children = {who}}}}}};
+  return {
+      .name = "ns[default]-policy[p]-rule[" + n + "]",
+      .permissions = {{.kind = Permission::Kind::kAnd,
+                       .children = {{.kind = Permission::Kind::kOr, .children = {method}},
+                                    {.kind = Permission::Kind::kOr, .children = {path}}}}},
+      .principals = {{.kind = Principal::Kind::kAnd, .children = {{.kind = Principal::Kind::kOr, .children = {who}}}}}};
 }
 
 void BM_CheckRequest(benchmark::State& state) {

@@ -16,10 +16,12 @@ Principal Named(StringMatcher::Kind kind, std::string value) {
   return {.kind = Principal::Kind::kAuthenticated, .has_text = true, .text = {.kind = kind, .value = std::move(value)}};
 }
 Permission Path(std::string prefix) {
-  return {.kind = Permission::Kind::kUrlPath, .text = {.kind = StringMatcher::Kind::kPrefix, .value = std::move(prefix)}};
+  return {.kind = Permission::Kind::kUrlPath,
+          .text = {.kind = StringMatcher::Kind::kPrefix, .value = std::move(prefix)}};
 }
 Permission Method(std::string method) {
-  return {.kind = Permission::Kind::kHeader, .header = {.name = ":method", .value = StringMatcher{.value = std::move(method)}}};
+  return {.kind = Permission::Kind::kHeader,
+          .header = {.name = ":method", .value = StringMatcher{.value = std::move(method)}}};
 }
 Permission Any() { return {.kind = Permission::Kind::kAny}; }
 
@@ -98,8 +100,12 @@ TEST_F(Rbac, LooksAtThePathWithoutItsQuery) {
 
 TEST_F(Rbac, CombinesRules) {
   const Principal any{.kind = Principal::Kind::kAny};
-  const auto all = [](std::vector<Permission> of) { return Permission{.kind = Permission::Kind::kAnd, .children = std::move(of)}; };
-  const auto one = [](std::vector<Permission> of) { return Permission{.kind = Permission::Kind::kOr, .children = std::move(of)}; };
+  const auto all = [](std::vector<Permission> of) {
+    return Permission{.kind = Permission::Kind::kAnd, .children = std::move(of)};
+  };
+  const auto one = [](std::vector<Permission> of) {
+    return Permission{.kind = Permission::Kind::kOr, .children = std::move(of)};
+  };
   EXPECT_TRUE(Allows(any, all({Method("GET"), Path("/api")})));
   EXPECT_FALSE(Allows(any, all({Method("PUT"), Path("/api")})));
   EXPECT_TRUE(Allows(any, one({Method("PUT"), Path("/api")})));
@@ -115,11 +121,13 @@ TEST_F(Rbac, MatchesPortsExactlyAndInHalfOpenRanges) {
 }
 
 TEST_F(Rbac, RefusesRulesThatItCannotEvaluate) {
-  const RbacRules http{.policies = {{.name = "p", .permissions = {Path("/")}, .principals = {{.kind = Principal::Kind::kAny}}}}};
+  const RbacRules http{
+      .policies = {{.name = "p", .permissions = {Path("/")}, .principals = {{.kind = Principal::Kind::kAny}}}}};
   const auto network = RbacEngine::Compile(http, /*with_requests=*/false);
   ASSERT_FALSE(network);
   EXPECT_NE(network.error().message.find("RBAC policy 'p'"), std::string::npos);
-  const RbacRules empty{.policies = {{.name = "p", .permissions = {{.kind = Permission::Kind::kAnd}},
+  const RbacRules empty{.policies = {{.name = "p",
+                                      .permissions = {{.kind = Permission::Kind::kAnd}},
                                       .principals = {{.kind = Principal::Kind::kAny}}}}};
   EXPECT_FALSE(RbacEngine::Compile(empty, true));
 }
@@ -151,7 +159,8 @@ TEST_F(Rbac, AnswersRequestsWith403AndCountsThem) {
 TEST_F(Rbac, ClosesForbiddenConnectionsWithAReason) {
   telemetry::Registry registry;
   const xds::NetworkRbac config{
-      .rules = RbacRules{.policies = {{.name = "only-web", .permissions = {Any()},
+      .rules = RbacRules{.policies = {{.name = "only-web",
+                                       .permissions = {Any()},
                                        .principals = {Named(StringMatcher::Kind::kSuffix, "/sa/web")}}}},
       .stat_prefix = "tcp."};
   const auto filter = NetworkRbac::Compile(config, registry).value();

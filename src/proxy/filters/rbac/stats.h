@@ -6,8 +6,10 @@
 
 namespace plait::proxy::filters {
 enum RbacStat : std::size_t { kRbacAllowed, kRbacDenied, kRbacShadowAllowed, kRbacShadowDenied };
-inline constexpr std::array<telemetry::StatDef, 4> kRbacStats = {{
-    {.name = "rbac.allowed"}, {.name = "rbac.denied"}, {.name = "rbac.shadow_allowed"}, {.name = "rbac.shadow_denied"}}};
+inline constexpr std::array<telemetry::StatDef, 4> kRbacStats = {{{.name = "rbac.allowed"},
+                                                                  {.name = "rbac.denied"},
+                                                                  {.name = "rbac.shadow_allowed"},
+                                                                  {.name = "rbac.shadow_denied"}}};
 inline constexpr std::array<std::string_view, 1> kHttpRbacLabels = {"http_conn_manager_prefix"};
 inline constexpr std::array<std::string_view, 1> kNetworkRbacLabels = {"tcp_prefix"};
 inline constexpr telemetry::Schema kHttpRbacSchema{"http.", "envoy_http_", kHttpRbacLabels, kRbacStats};
