@@ -1,0 +1,116 @@
+// plait doctor: can this host run a mesh, and what to do if not. It does the real steps in namespaces that end with it.
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/verbs.h"
+#include "core/base/strings.h"
+#include "local/host_mesh.h"
+#include "local/mesh_network.h"
+#include "local/mesh_process.h"
+#include "local/paths.h"
+
+namespace plait::cli {
+namespace {
+
+struct Check {
+  std::string name;
+  bool passed = false;
+  std::string detail;
+  std::string hint;
+};
+
+Check From(std::string name, const Outcome<>& outcome, std::string detail) {
+  if (outcome) return {std::move(name), true, std::move(detail), ""};
+  return {std::move(name), false, outcome.error().message, outcome.error().hint};
+}
+
+// The steps inside, written to `report` as name, detail, hint: one line each, fields split by tabs.
+int CheckInside(int report) {
+  const auto tell = [report](const char* name, const Outcome<>& outcome) {
+    const std::string line = std::string(name) + "\t" + (outcome ? "" : outcome.error().message) + "\t" +
+                             (outcome ? "" : outcome.error().hint) + "\n";
+    return write(report, line.data(), line.size()) > 0 && outcome.has_value();
+  };
+  auto network = local::MeshNetwork::Make();
+  if (!tell("virtual network", network ? Outcome<>{} : std::unexpected(network.error()))) return 1;
+  node::CaptureRules rules;
+  rules.mesh_ranges = {*io::Cidr::Parse("10.244.0.0/16"), *io::Cidr::Parse("fd00:10:244::/64")};
+  auto pod = (*network)->Add({.proxy_sockets = true, .rules = &rules});
+  if (!tell("capture by nftables", pod ? Outcome<>{} : std::unexpected(pod.error()))) return 1;
+  const bool v6 = pod->ips.size() == 2;
+  tell("IPv6 in namespaces", v6 ? Outcome<>{} : Explain(Errc::kUnavailable, "this host has no IPv6: workloads have IPv4 only"));
+  const auto filter = local::SyscallFilter::Make();
+  tell("system-call filter", filter ? Outcome<>{} : std::unexpected(filter.error()));
+  return 0;
+}
+
+void CheckNamespaces(std::vector<Check>& checks) {
+  int ends[2];
+  if (pipe(ends) != 0) return;
+  io::UniqueFd reading(ends[0]);
+  io::UniqueFd writing(ends[1]);
+  auto process = local::StartMeshProcess([&](const local::Ids&) { return CheckInside(writing.get()); });
+  writing.Reset();
+  utsname kernel{};
+  uname(&kernel);
+  checks.push_back(From("user, mount, pid and network namespaces", process ? Outcome<>{} : std::unexpected(process.error()),
+                        std::string("kernel ") + kernel.release));
+  if (!process) return;
+  std::string text;
+  char piece[1024];
+  for (ssize_t n; (n = read(reading.get(), piece, sizeof piece)) > 0;) text.append(piece, static_cast<std::size_t>(n));
+  waitpid(process->pid, nullptr, 0);
+  for (const std::string_view line : Split(text, '\n')) {
+    const std::vector<std::string_view> fields = Split(line, '\t');
+    if (fields.size() == 3) checks.push_back({std::string(fields[0]), fields[1].empty(), std::string(fields[1]), std::string(fields[2])});
+  }
+}
+
+void CheckPrograms(std::vector<Check>& checks) {
+  for (const char* name : {"plaitd", "plait-proxy", "plait-init"}) {
+    const std::string path = local::BinaryFolder() + "/" + name;
+    const bool there = access(path.c_str(), X_OK) == 0;
+    checks.push_back({name, there, there ? "" : path + " is missing", there ? "" : "build or install all of Plait"});
+  }
+}
+
+void CheckHost(const MeshOptions& mesh, std::vector<Check>& checks) {
+  const auto paths = local::ResolvePaths(mesh.name);
+  checks.push_back(From("folders", paths ? local::MakeFolders(paths->state) : Outcome<>(std::unexpected(paths.error())),
+                        paths ? paths->run + ", " + paths->state : ""));
+  Port taken;
+  const auto socket = local::ListenOnHost(Port{8080}, taken);
+  checks.push_back(From("a free port for the application", socket ? Outcome<>{} : std::unexpected(socket.error()),
+                        "127.0.0.1:" + std::to_string(taken.value)));
+}
+
+}  // namespace
+
+int Doctor(const MeshOptions& mesh) {
+  std::vector<Check> checks;
+  CheckNamespaces(checks);
+  CheckPrograms(checks);
+  CheckHost(mesh, checks);
+  bool success = true;
+  Json list = Json::array();
+  Table table{{"CHECK", "RESULT", "DETAIL", "TRY"}, {}};
+  for (const Check& check : checks) {
+    const bool only_a_warning = check.name == "IPv6 in namespaces";
+    success = success && (check.passed || only_a_warning);
+    const char* result = check.passed ? "success" : only_a_warning ? "warning" : "error";
+    list.push_back({{"description", check.name}, {"result", result}, {"error", check.passed ? "" : check.detail}, {"hint", check.hint}});
+    table.rows.push_back({check.name, result, check.detail, check.hint});
+  }
+  const Json data = {{"success", success},
+                     {"mode", success ? "rootless" : "none"},
+                     {"categories", {{{"categoryName", "plait-host"}, {"checks", list}}}}};
+  Render(mesh.format, table, data);
+  if (mesh.format == Format::kTable) Say(success ? "this host can run a mesh: try `plait demo`" : "this host cannot run a mesh yet");
+  return success ? kDone : kNo;
+}
+
+}  // namespace plait::cli

@@ -1,0 +1,51 @@
+#include "cli/fetch.h"
+
+#include <fcntl.h>
+
+#include <optional>
+
+#include "core/conn/http_client.h"
+#include "core/io/loop.h"
+#include "core/io/socket.h"
+
+namespace plait::cli {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(15);
+
+Outcome<std::string> Run(io::Loop& loop, conn::FetchRequest request, const std::string& what) {
+  request.timeout = kPatience;
+  request.max_body = 256U * 1024 * 1024;
+  std::optional<Result<conn::FetchResponse>> answer;
+  const Pending pending =
+      conn::Fetch(loop, std::move(request), [&](Result<conn::FetchResponse> response) { answer = std::move(response); });
+  if (!loop.RunUntil([&] { return answer.has_value(); }, kPatience + std::chrono::seconds(1)))
+    return Explain(Errc::kUnavailable, what + " does not answer within " + FormatDuration(kPatience));
+  if (!*answer) return Explain(Errc::kUnavailable, what + " does not answer: " + (*answer).error().detail);
+  if ((*answer)->head.status != 200)
+    return Explain(Errc::kNotFound, what + " answers " + std::to_string((*answer)->head.status) + ": " + (*answer)->body);
+  return std::move((*answer)->body);
+}
+
+}  // namespace
+
+Outcome<std::string> HttpGet(const std::string& url) {
+  io::Loop loop;
+  Result<conn::FetchRequest> request = conn::GetRequest(url);
+  if (!request) return Explain(Errc::kInvalidInput, "not a URL: " + url);
+  return Run(loop, std::move(*request), url);
+}
+
+Outcome<std::string> HttpGetOver(io::UniqueFd socket, const std::string& path, const std::string& of_whom) {
+  io::Loop loop;
+  fcntl(socket.get(), F_SETFL, O_NONBLOCK);
+  conn::FetchRequest request;
+  request.protocol = conn::Protocol::kHttp1;
+  request.head.method = "GET";
+  request.head.path = path;
+  request.head.authority = "127.0.0.1:15000";
+  request.stream = io::AdoptSocket(loop, std::move(socket));
+  return Run(loop, std::move(request), of_whom);
+}
+
+}  // namespace plait::cli

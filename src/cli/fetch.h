@@ -1,0 +1,12 @@
+#pragma once
+// HTTP GET for verbs, blocking: to plaitd's debug port, or over a socket that the mesh has connected.
+#include <string>
+
+#include "core/base/result.h"
+#include "core/io/unique_fd.h"
+
+namespace plait::cli {
+// The body of a 200; errors name the address and the status.
+Outcome<std::string> HttpGet(const std::string& url);
+Outcome<std::string> HttpGetOver(io::UniqueFd socket, const std::string& path, const std::string& of_whom);
+}  // namespace plait::cli

@@ -1,0 +1,218 @@
+// plait up DIRECTORY: runs the directory's workloads as processes in a mesh until Ctrl-C, SIGTERM or `plait down`.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "cli/verbs.h"
+#include "core/io/unique_fd.h"
+#include "local/control_client.h"
+#include "local/host_mesh.h"
+
+namespace plait::cli {
+namespace {
+
+// How long `up --detach` waits for all to be ready before it says who is not; the mesh goes on.
+constexpr int kReadyPatience = 60'000;
+constexpr int kTurn = 200;  // milliseconds, until all is ready
+
+Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb) {
+  if (verb.net != "rootless")
+    return Explain(Errc::kInvalidInput, "--net " + verb.net + " is not available yet: this version has the mode rootless only",
+                   "leave --net out; `plait doctor` says whether this host can run a mesh");
+  Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
+  if (!paths) return std::unexpected(paths.error());
+  struct stat info{};
+  if (stat(verb.directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
+    return Explain(Errc::kInvalidInput, "there is no directory " + verb.directory, "give a directory of Kubernetes and Istio YAML");
+  if (verb.port < 0 || verb.port > 65535) return Explain(Errc::kInvalidInput, "--port must be 0 to 65535");
+  const char* path = std::getenv("PATH");
+  return local::UpOptions{.paths = *paths,
+                          .directory = std::filesystem::canonical(verb.directory).string(),
+                          .search_path = path ? path : "/usr/local/bin:/usr/bin:/bin",
+                          .concurrency = verb.concurrency};
+}
+
+void TellNotice(const local::HostEvent& event) {
+  if (event.severity == "step") return Step(event.text);
+  if (event.severity == "warning") return Warn(event.text);
+  if (event.severity == "info") return Say("    " + event.text);
+  Problem(event.text);
+}
+
+void TellUnready(const local::MeshPaths& paths) {
+  auto client = local::ControlClient::Connect(paths);
+  auto status = client ? client->Status() : std::unexpected(client.error());
+  if (!status) return;
+  for (const local::WorkloadStatus& w : status->workloads)
+    if (!w.ready) Problem(w.name + "." + w.ns + " is not ready: " + (w.reason.empty() ? w.phase : w.reason));
+}
+
+void TellReady(const MeshOptions& mesh, const local::MeshPaths& paths) {
+  auto client = local::ControlClient::Connect(paths);
+  auto status = client ? client->Status() : std::unexpected(client.error());
+  if (!status) return;
+  const std::string name = mesh.name == "default" ? "" : " --name " + mesh.name;
+  if (!status->url.empty()) Say("\n    App      " + status->url);
+  Say("    Debug    " + status->debug_url + "/debug/syncz");
+  Say("    Look     plait status" + name + "    plait logs" + name + " WORKLOAD");
+  Say("    Stop     plait down" + name + "\n");
+}
+
+// Hands the exit code of the start to the process that waits for it, and goes into the background.
+class Detached {
+ public:
+  explicit Detached(io::UniqueFd report, std::string log) : report_(std::move(report)), log_(std::move(log)) {}
+  void Tell(int code) {
+    if (!report_) return;
+    const int out = open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    const int null = open("/dev/null", O_RDWR);
+    const char byte = static_cast<char>(code);
+    // First let go of the terminal, then of the waiting process.
+    for (const auto& [from, to] : {std::pair{null, 0}, std::pair{out >= 0 ? out : null, 1}, std::pair{out >= 0 ? out : null, 2}})
+      dup2(from, to);
+    if (out > 2) close(out);
+    if (null > 2) close(null);
+    if (write(report_.get(), &byte, 1) < 0) report_.Reset();
+    report_.Reset();
+  }
+  // Somebody waited, and does not any more: Ctrl-C during the start.
+  bool abandoned() const {
+    pollfd fd{report_.get(), 0, 0};
+    return report_ && poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR) != 0;
+  }
+
+ private:
+  io::UniqueFd report_;
+  std::string log_;
+};
+
+int WaitForEnd(local::HostMesh& mesh, bool interrupted) {
+  const int code = interrupted ? kInterrupted : kDone;
+  for (;;) {
+    const local::HostEvent event = mesh.Wait(-1);
+    if (event.kind == local::HostEvent::Kind::kNotice) TellNotice(event);
+    if (event.kind == local::HostEvent::Kind::kEnded) return code;
+    if (event.kind == local::HostEvent::Kind::kInterrupted) {
+      Say("plait: stopping now, without grace");
+      mesh.Kill();
+    }
+  }
+}
+
+int Attend(const MeshOptions& options, const local::MeshPaths& paths, local::HostMesh& mesh, Detached& detached) {
+  bool ready = false;
+  for (int waited = 0;; waited += kTurn) {
+    local::HostEvent event = mesh.Wait(ready ? -1 : kTurn);
+    if (detached.abandoned()) event.kind = local::HostEvent::Kind::kInterrupted;
+    switch (event.kind) {
+      case local::HostEvent::Kind::kNotice:
+        TellNotice(event);
+        break;
+      case local::HostEvent::Kind::kReady:
+        ready = true;
+        TellReady(options, paths);
+        detached.Tell(kDone);
+        break;
+      case local::HostEvent::Kind::kTimeout:
+        if (waited < kReadyPatience) break;
+        ready = true;  // said once
+        TellUnready(paths);
+        detached.Tell(kNo);
+        break;
+      case local::HostEvent::Kind::kInterrupted:
+        Say("plait: stopping (Ctrl-C again: at once)");
+        mesh.Stop();
+        return WaitForEnd(mesh, false);
+      case local::HostEvent::Kind::kEnding:
+        return WaitForEnd(mesh, false);
+      case local::HostEvent::Kind::kEnded:
+        if (event.in_order) return kDone;
+        Problem("the supervisor of the mesh has ended");
+        detached.Tell(kNo);
+        return kNo;
+    }
+  }
+}
+
+int Serve(const MeshOptions& mesh, const UpVerb& verb, const local::UpOptions& options, Detached detached) {
+  Outcome<std::unique_ptr<local::HostMesh>> running =
+      local::HostMesh::Start(options, Port{static_cast<std::uint16_t>(verb.port)});
+  if (!running) {
+    const int code = Report(running.error());
+    detached.Tell(code);
+    return code;
+  }
+  Step("rootless namespaces        mode: rootless (`plait doctor` explains)");
+  Step("directory " + options.directory + ", changes are live");
+  return Attend(mesh, options.paths, **running, detached);
+}
+
+// The parent waits for the code; a Ctrl-C to it ends the start, since the daemon notices that nobody waits any more.
+int StartDetached(const MeshOptions& mesh, const UpVerb& verb, const local::UpOptions& options) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return Report({.code = Errc::kLimit, .message = "cannot make a pipe"});
+  io::UniqueFd reading(ends[0]);
+  io::UniqueFd writing(ends[1]);
+  const pid_t child = fork();
+  if (child == 0) {
+    reading.Reset();
+    setsid();
+    if (fork() != 0) _exit(0);
+    signal(SIGPIPE, SIG_IGN);
+    // exit, not _exit: nothing is buffered, and destructors of the mesh have run.
+    _exit(Serve(mesh, verb, options, Detached(std::move(writing), options.paths.run + "/plait.log")));
+  }
+  writing.Reset();
+  waitpid(child, nullptr, 0);
+  char code = kNo;
+  if (read(reading.get(), &code, 1) != 1) return kNo;
+  return code;
+}
+
+}  // namespace
+
+int Up(const MeshOptions& mesh, const UpVerb& verb) {
+  Outcome<local::UpOptions> options = OptionsOf(mesh, verb);
+  if (!options) return Report(options.error());
+  if (verb.detach) return StartDetached(mesh, verb, *options);
+  return Serve(mesh, verb, *options, Detached({}, ""));
+}
+
+int Down(const MeshOptions& mesh, bool purge) {
+  Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
+  if (!paths) return Report(paths.error());
+  Outcome<local::ControlClient> client = local::ControlClient::Connect(*paths);
+  if (!client && !purge) return Report(client.error());
+  if (client) {
+    if (Outcome<> done = client->Down(); !done) return Report(done.error());
+    constexpr int kPatience = 10'000;
+    if (!local::WaitUntilUnlocked(*paths, kPatience))
+      return Report({.code = Errc::kTimedOut, .message = "the mesh has ended, but its plait process still holds " + paths->lock()});
+    Step("mesh \"" + mesh.name + "\" has ended");
+  }
+  if (purge) {
+    local::RemoveTree(paths->state);
+    Step("removed its certificates and state: " + paths->state);
+  }
+  return kDone;
+}
+
+int Demo(const MeshOptions& mesh, const DemoVerb& verb) {
+  const std::string binaries = local::BinaryFolder();
+  for (const char* place : {"/../../../samples/bookinfo", "/../share/plait/samples/bookinfo"}) {
+    std::error_code error;
+    const std::filesystem::path sample = std::filesystem::canonical(binaries + place, error);
+    if (error) continue;
+    Say("plait demo: the bookinfo application, four services in a mesh, from plain Kubernetes and Istio YAML\n");
+    return Up(mesh, {.directory = sample.string(), .detach = verb.detach, .port = verb.port, .concurrency = verb.concurrency});
+  }
+  return Report({.code = Errc::kNotFound, .message = "the sample bookinfo is neither beside the build nor in ../share/plait/samples of " + binaries});
+}
+
+}  // namespace plait::cli

@@ -1,0 +1,25 @@
+#include "cli/workloads.h"
+
+#include "local/paths.h"
+
+namespace plait::cli {
+
+Outcome<local::ControlClient> ConnectTo(const MeshOptions& mesh) {
+  Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
+  if (!paths) return std::unexpected(paths.error());
+  return local::ControlClient::Connect(*paths);
+}
+
+Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, const std::string& workload) {
+  const local::WorkloadStatus* best = nullptr;
+  for (const local::WorkloadStatus& w : status.workloads)
+    for (const std::string& name : {w.name, w.owner})
+      if (!name.empty() && (workload == name || workload == name + "." + w.ns) && (!best || (w.ready && !best->ready)))
+        best = &w;
+  if (best) return *best;
+  std::string names;
+  for (const local::WorkloadStatus& w : status.workloads) names += " " + w.name;
+  return Explain(Errc::kNotFound, "there is no workload \"" + workload + "\"", "one of:" + names);
+}
+
+}  // namespace plait::cli

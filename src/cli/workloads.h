@@ -1,0 +1,12 @@
+#pragma once
+// What verbs about one mesh or one workload share.
+#include <string>
+
+#include "cli/verbs.h"
+#include "local/control_client.h"
+
+namespace plait::cli {
+Outcome<local::ControlClient> ConnectTo(const MeshOptions& mesh);
+// A pod or a deployment (its first ready pod), NAME or NAME.NAMESPACE.
+Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, const std::string& workload);
+}  // namespace plait::cli
