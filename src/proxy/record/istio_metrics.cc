@@ -66,7 +66,7 @@ constexpr telemetry::Schema kTcpSchema{"", "istio_", std::span(kLabels).first<kT
 constexpr std::array<StatDef, 1> kOverflowStats = {{{.name = "istio_series_dropped_total"}}};
 constexpr telemetry::Schema kOverflowSchema{"plait.", "plait_", {}, kOverflowStats};
 
-std::string Known(const std::string& text) { return text.empty() ? "unknown" : text; }
+std::string Known(std::string_view text) { return std::string(text.empty() ? "unknown" : text); }
 
 std::string Label(const std::map<std::string, std::string>& labels, const std::string& name) {
   const auto at = labels.find(name);
@@ -89,7 +89,7 @@ std::string NamespaceOf(std::string_view principal) {
   const std::size_t at = principal.find("/ns/");
   if (at == std::string_view::npos) return "unknown";
   const std::string_view rest = principal.substr(at + 4);
-  return Known(std::string(rest.substr(0, rest.find('/'))));
+  return Known(rest.substr(0, rest.find('/')));
 }
 
 template <class T>
@@ -153,16 +153,31 @@ bool IstioMetrics::Wanted(const StreamRecord& record) noexcept {
          (record.connection->gateway || record.connection->direction != Direction::kUnspecified);
 }
 
+bool IstioMetrics::Subject::has_services() const noexcept { return *cluster && !(*cluster)->istio_services.empty(); }
+
+IstioMetrics::Waiting::Waiting(const Subject& of, const Sample& with)
+    : cluster(*of.cluster), host(*of.host), subject(of), sample(with) {
+  subject.cluster = &cluster;
+  subject.host = &host;
+  std::size_t next = 0;
+  for (std::string_view* view : {&subject.peer_principal, &subject.own_principal, &subject.cluster_name,
+                                 &subject.host_header, &subject.grpc_status}) {
+    texts[next] = *view;
+    *view = texts[next++];
+  }
+}
+
 IstioMetrics::Subject IstioMetrics::SubjectOf(const StreamRecord& record, IstioSeries::Kind kind) {
   const ConnectionInfo& connection = *record.connection;
   Subject subject{.source = connection.gateway || connection.direction == Direction::kOutbound,
-                  .cluster = record.cluster,
-                  .cluster_name = std::string(record.cluster_name),
-                  .host = record.host,
-                  .local = connection.local,
                   .kind = kind,
                   .code = record.response_code,
-                  .flags = record.flags};
+                  .flags = record.flags,
+                  .local_ip = connection.local.ip,
+                  .local_port = connection.local.port.value,
+                  .cluster = &record.cluster,
+                  .host = &record.host,
+                  .cluster_name = record.cluster_name};
   if (subject.source) {
     if (record.host) subject.peer = record.host->address().ip;
     subject.peer_principal = record.upstream_identity;
@@ -202,7 +217,7 @@ void IstioMetrics::TcpOpened(const StreamRecord& record) {
   if (!Wanted(record)) return;
   Subject subject = SubjectOf(record, IstioSeries::Kind::kTcp);
   subject.flags = {};
-  Count(std::move(subject), {.kind = IstioSeries::Kind::kTcp, .opened = true});
+  Count(subject, {.kind = IstioSeries::Kind::kTcp, .opened = true});
 }
 void IstioMetrics::TcpBytes(const StreamRecord& record, std::uint64_t sent, std::uint64_t received) {
   if (!Wanted(record) || (sent == 0 && received == 0)) return;
@@ -215,18 +230,18 @@ void IstioMetrics::TcpClosed(const StreamRecord& record, std::uint64_t sent, std
         {.kind = IstioSeries::Kind::kTcp, .closed = true, .request_bytes = received, .response_bytes = sent});
 }
 
-void IstioMetrics::Count(Subject subject, const Sample& sample) {
-  const bool has_peer = !subject.source || subject.host != nullptr;
+void IstioMetrics::Count(const Subject& subject, const Sample& sample) {
+  const bool has_peer = !subject.source || *subject.host != nullptr;
   const cluster::Destination found =
       has_peer ? index_.FindByAddress(subject.peer) : cluster::Destination{.known = true};
-  if (found.known || lookup_ == nullptr || waiting_.size() >= kMostWaiting)
+  if (found.known || lookup_ == nullptr || waiting_.size() >= kMostWaiting) {
     return CountFor(subject, sample, found.workload);
-  const io::IpAddress peer = subject.peer;
-  const auto at = waiting_.insert(waiting_.end(), {std::move(subject), sample, {}});
-  at->lookup = lookup_->Lookup(peer, std::chrono::seconds(1), [this, at](Result<cluster::Destination> answer) {
-    const Waiting done = std::move(*at);
-    waiting_.erase(at);
-    CountFor(done.subject, done.sample, answer ? answer->workload : nullptr);
+  }
+  const auto at = waiting_.emplace(waiting_.end(), subject, sample);
+  at->lookup = lookup_->Lookup(subject.peer, std::chrono::seconds(1), [this, at](Result<cluster::Destination> answer) {
+    std::list<Waiting> done;
+    done.splice(done.end(), waiting_, at);
+    CountFor(done.front().subject, done.front().sample, answer ? answer->workload : nullptr);
   });
 }
 
@@ -237,13 +252,13 @@ WorkloadLabels IstioMetrics::PeerLabels(const Subject& subject, const cluster::W
   if (same) return LabelsOf(*peer);
   WorkloadLabels labels;
   if (!subject.peer_principal.empty()) labels.name_space = NamespaceOf(subject.peer_principal);
-  if (subject.source && subject.host && peer == nullptr && !subject.host->facts().istio_workload.empty()) {
-    const std::vector<std::string_view> parts = Split(subject.host->facts().istio_workload, ';');
+  if (subject.source && *subject.host && peer == nullptr && !(*subject.host)->facts().istio_workload.empty()) {
+    const std::vector<std::string_view> parts = Split((*subject.host)->facts().istio_workload, ';');
     if (parts.size() >= 5) {  // endpoint metadata: workload;namespace;canonical name;revision;cluster
-      labels = {.workload = Known(std::string(parts[0])),
-                .name_space = Known(std::string(parts[1])),
-                .cluster = Known(std::string(parts[4])),
-                .canonical_service = Known(std::string(parts[2])),
+      labels = {.workload = Known(parts[0]),
+                .name_space = Known(parts[1]),
+                .cluster = Known(parts[4]),
+                .canonical_service = Known(parts[2]),
                 .canonical_revision = parts[3].empty() ? "latest" : std::string(parts[3])};
       labels.app = labels.canonical_service;
       labels.version = labels.canonical_revision;
@@ -260,8 +275,8 @@ LabelValues IstioMetrics::Labels(const Subject& subject, const cluster::Workload
   std::string host = "unknown";
   std::string name = "unknown";
   std::string name_space = destination.name_space;
-  if (subject.cluster && !subject.cluster->istio_services.empty()) {
-    const xds::ServiceRef& ref = subject.cluster->istio_services[0];
+  if (subject.has_services()) {
+    const xds::ServiceRef& ref = (*subject.cluster)->istio_services[0];
     host = ref.host;
     name = ref.name;
     name_space = ref.name_space;
@@ -306,37 +321,41 @@ LabelValues IstioMetrics::Labels(const Subject& subject, const cluster::Workload
           : subject.mutual_tls ? "mutual_tls"
                                : "none",
           subject.kind == Kind::kTcp ? "" : std::to_string(subject.code),
-          subject.grpc_status};
+          std::string(subject.grpc_status)};
 }
 
-void IstioMetrics::CountFor(const Subject& subject, const Sample& sample, const cluster::WorkloadPtr& peer) {
-  cluster::ServicePtr service;
-  const bool by_cluster = subject.cluster && !subject.cluster->istio_services.empty();
-  if (!by_cluster) {
-    const cluster::WorkloadPtr to = subject.source ? peer : index_.FindWorkload(subject.local.ip);
-    const std::uint16_t port =
-        subject.source && subject.host ? subject.host->address().port.value : subject.local.port.value;
-    if (to) service = index_.ServiceOf(*to, port);
-  }
+void IstioMetrics::MakeKey(const Subject& subject, const xds::Workload* peer, const xds::Service* service) {
   key_.clear();
   AppendRaw(key_, subject.source);
   AppendRaw(key_, subject.kind);
   AppendRaw(key_, subject.mutual_tls);
   AppendRaw(key_, subject.code);
   AppendRaw(key_, subject.flags.bits());
-  AppendRaw(key_, peer.get());
-  AppendRaw(key_, service.get());
-  AppendRaw(key_, subject.cluster.get());
-  if (peer == nullptr) AppendRaw(key_, subject.host.get());
-  key_.append(subject.peer_principal).push_back('\0');
-  key_.append(subject.own_principal).push_back('\0');
-  key_.append(subject.grpc_status).push_back('\0');
-  if (!by_cluster && !service) key_.append(subject.host_header).append(1, '\0').append(subject.cluster_name);
+  AppendRaw(key_, peer);
+  AppendRaw(key_, service);
+  AppendRaw(key_, subject.cluster->get());
+  if (peer == nullptr) AppendRaw(key_, subject.host->get());
+  for (const std::string_view text : {subject.peer_principal, subject.own_principal, subject.grpc_status}) {
+    key_.append(text).push_back('\0');
+  }
+  if (subject.has_services() || service != nullptr) return;
+  key_.append(subject.host_header).push_back('\0');
+  key_.append(subject.cluster_name);
+}
+
+void IstioMetrics::CountFor(const Subject& subject, const Sample& sample, const cluster::WorkloadPtr& peer) {
+  cluster::ServicePtr service;
+  if (!subject.has_services()) {
+    const cluster::WorkloadPtr to = subject.source ? peer : index_.FindWorkload(subject.local_ip);
+    const bool by_host = subject.source && *subject.host;
+    if (to) service = index_.ServiceOf(*to, by_host ? (*subject.host)->address().port.value : subject.local_port);
+  }
+  MakeKey(subject, peer.get(), service.get());
   auto at = cache_.find(key_);
   if (at == cache_.end()) {
     if (cache_.size() >= kMostCached) cache_.clear();
-    Cached made{series_.Find(subject.kind, Labels(subject, peer, service)), peer, service, subject.cluster,
-                peer == nullptr ? subject.host : nullptr};
+    Cached made{series_.Find(subject.kind, Labels(subject, peer, service)), peer, service, *subject.cluster,
+                peer == nullptr ? *subject.host : nullptr};
     at = cache_.emplace(key_, std::move(made)).first;
   }
   const telemetry::Group* group = at->second.group;

@@ -81,22 +81,24 @@ class IstioMetrics {
     std::uint64_t request_bytes = 0, response_bytes = 0;  // TCP: received, sent
     std::uint64_t request_messages = 0, response_messages = 0;
   };
-  // Everything that decides the labels.
+  // Everything that decides the labels. Views into the record, or into a Waiting that owns copies.
   struct Subject {
-    bool source = false;  // reporter
-    io::IpAddress peer;
-    std::string peer_principal;  // of the certificate; empty: none
-    std::string own_principal;   // of our certificate on this connection
-    bool mutual_tls = false;     // downstream, for the destination reporter
-    std::shared_ptr<const xds::Cluster> cluster;
-    std::string cluster_name;
-    std::shared_ptr<const cluster::Host> host;
-    std::string host_header;  // fallback for the service
-    io::SocketAddress local;  // destination reporter: our own address
+    bool source = false;      // reporter
+    bool mutual_tls = false;  // downstream, for the destination reporter
     IstioSeries::Kind kind = IstioSeries::Kind::kHttp;
     std::uint16_t code = 0;
-    std::string grpc_status;
     ResponseFlags flags;
+    io::IpAddress peer;
+    io::IpAddress local_ip;  // destination reporter: our own address
+    std::uint16_t local_port = 0;
+    const std::shared_ptr<const xds::Cluster>* cluster = nullptr;  // never null, what it points to may be
+    const std::shared_ptr<const cluster::Host>* host = nullptr;
+    std::string_view peer_principal;  // of the certificate; empty: none
+    std::string_view own_principal;   // of our certificate on this connection
+    std::string_view cluster_name;
+    std::string_view host_header;  // fallback for the service
+    std::string_view grpc_status;
+    bool has_services() const noexcept;  // the cluster says which service it is
   };
   struct Cached {  // holds what its key points to, so that an address is not reused under it
     const telemetry::Group* group = nullptr;
@@ -106,15 +108,22 @@ class IstioMetrics {
     std::shared_ptr<const cluster::Host> host;
   };
   struct Waiting {
-    Subject subject;
+    Waiting(const Subject& of, const Sample& with);
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+    std::shared_ptr<const xds::Cluster> cluster;
+    std::shared_ptr<const cluster::Host> host;
+    std::array<std::string, 5> texts;
+    Subject subject;  // points to the above
     Sample sample;
     Pending lookup;
   };
 
   static bool Wanted(const StreamRecord& record) noexcept;
   static Subject SubjectOf(const StreamRecord& record, IstioSeries::Kind kind);
-  void Count(Subject subject, const Sample& sample);
+  void Count(const Subject& subject, const Sample& sample);
   void CountFor(const Subject& subject, const Sample& sample, const cluster::WorkloadPtr& peer);
+  void MakeKey(const Subject& subject, const xds::Workload* peer, const xds::Service* service);
   LabelValues Labels(const Subject& subject, const cluster::WorkloadPtr& peer,
                      const cluster::ServicePtr& service) const;
   WorkloadLabels PeerLabels(const Subject& subject, const cluster::WorkloadPtr& peer) const;
