@@ -108,7 +108,7 @@ void AddEndpoints(const Snapshot& snapshot, const std::unordered_map<std::string
   if (workloads == by_namespace.end()) return;
   const bool publish = view.service && view.service->publish_not_ready;
   for (const Workload* workload : workloads->second) {
-    if (!view.Selects(*workload) || workload->ips.empty()) continue;
+    if (!view.Selects(*workload) || workload->ips.empty() || workload->ending) continue;
     for (std::size_t i = 0; i < view.ports.size(); ++i)
       if (const std::uint16_t port = TargetPort(view.ports[i], *workload))
         view.endpoints[i].push_back(WorkloadEndpoint(snapshot, *workload, port, publish));

@@ -97,6 +97,7 @@ struct Workload {
   bool ready = false;
   bool meshed = false;        // has a proxy: endpoints take mutual TLS
   bool gateway = false;       // a proxy without an application
+  bool ending = false;        // about to be stopped: no endpoint any more, still known by its address
   bool host_network = false;
   std::string owner = {};          // Deployment; empty for a bare pod
   std::string hostname = {};

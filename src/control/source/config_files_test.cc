@@ -1,0 +1,167 @@
+#include "control/source/config_files.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "control/source/directory_source.h"
+
+namespace plait::control::source {
+namespace {
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+class Files : public testing::Test {
+ protected:
+  Files() {
+    char name[] = "/tmp/plait-source-XXXXXX";
+    root_ = ::mkdtemp(name);
+    fs::create_directory(root_ + "/conf");
+  }
+  ~Files() override { fs::remove_all(root_); }
+  std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
+  void Write(const std::string& name, const std::string& text) {
+    fs::create_directories(fs::path(Path(name)).parent_path());
+    std::ofstream(Path(name), std::ios::binary | std::ios::trunc) << text;
+  }
+  Scan Look() const { return ScanFolders({root_ + "/conf"}); }
+  ConfigFiles Store() const { return ConfigFiles(root_ + "/last-good", {}); }
+  static std::string Namespace(const std::string& name) { return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n"; }
+  static std::string Names(const ConfigFiles& files) {
+    std::string out;
+    for (const auto& object : files.objects()) out += model::MetaOf(*object).name() + " ";
+    return out;
+  }
+  static std::string Said(const ConfigFiles& files) {
+    std::string out;
+    for (const auto& finding : files.findings()) out += finding.ToString() + "\n";
+    return out;
+  }
+  std::string root_;
+};
+
+TEST_F(Files, AreFoundBelowTheDirectoryInTheOrderOfTheirNames) {
+  Write("b.yaml", Namespace("b"));
+  Write("sub/a.yml", Namespace("a"));
+  Write(".hidden.yaml", "broken: [");
+  Write("notes.txt", "broken: [");
+  fs::create_directory_symlink(root_ + "/conf", Path("sub/loop"));
+  fs::create_symlink(Path("b.yaml"), Path("again.yaml"));
+  ConfigFiles files = Store();
+  EXPECT_TRUE(files.Update(Look()));
+  EXPECT_EQ(Names(files), "b a ");
+  EXPECT_EQ(Said(files), "");
+  EXPECT_FALSE(files.Update(Look())) << "nothing changed";
+}
+
+TEST_F(Files, ThatBecameBadKeepTheirLastGoodMeaningAlsoAfterARestart) {
+  Write("a.yaml", Namespace("good"));
+  {
+    ConfigFiles files = Store();
+    files.Update(Look());
+    Write("a.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {nam: x}\n");
+    EXPECT_TRUE(files.Update(Look()));
+    EXPECT_EQ(Names(files), "good ");
+    EXPECT_NE(Said(files).find("the last good version of this file stays in force"), std::string::npos);
+  }
+  ConfigFiles restarted = Store();
+  restarted.Update(Look());
+  EXPECT_EQ(Names(restarted), "good ");
+  Write("a.yaml", Namespace("better"));
+  restarted.Update(Look());
+  EXPECT_EQ(Names(restarted), "better ");
+  EXPECT_EQ(Said(restarted), "");
+}
+
+TEST_F(Files, ThatWereDeletedHaveNoLastGood) {
+  Write("a.yaml", Namespace("good"));
+  ConfigFiles files = Store();
+  files.Update(Look());
+  fs::remove(Path("a.yaml"));
+  EXPECT_TRUE(files.Update(Look()));
+  EXPECT_EQ(Names(files), "");
+  Write("a.yaml", "kind: [");
+  files.Update(Look());
+  EXPECT_EQ(Names(files), "");
+  EXPECT_NE(Said(files).find("no last good version"), std::string::npos);
+}
+
+TEST_F(Files, KeepAnInvalidPolicyThatDeniesWhenThereIsNoLastGood) {
+  Write("a.yaml", "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\nspec: {rulez: []}\n");
+  ConfigFiles files = Store();
+  files.Update(Look());
+  ASSERT_EQ(files.objects().size(), 1U);
+  EXPECT_TRUE(std::get<model::AuthorizationPolicy>(*files.objects()[0]).invalid);
+}
+
+TEST_F(Files, SayWhichObjectStandsTwice) {
+  Write("a.yaml", Namespace("x"));
+  Write("b.yaml", Namespace("x"));
+  ConfigFiles files = Store();
+  files.Update(Look());
+  EXPECT_EQ(files.objects().size(), 1U);
+  EXPECT_NE(Said(files).find("b.yaml:3:18: Namespace x: the object stands twice; the one in " + Path("a.yaml") + ":3 is in force"), std::string::npos) << Said(files);
+}
+
+TEST_F(Files, OfADirectoryThatVanishedStayInForce) {
+  Write("a.yaml", Namespace("x"));
+  ConfigFiles files = Store();
+  files.Update(Look());
+  fs::rename(root_ + "/conf", root_ + "/away");
+  files.Update(Look());
+  EXPECT_EQ(Names(files), "x ");
+  EXPECT_NE(Said(files).find("the directory cannot be read"), std::string::npos);
+}
+
+TEST_F(Files, CalledLocalYamlMapImages) {
+  Write("local.yaml", "images:\n  web: [server, --port, \"80\"]\n  docker.io/x/db:1: []\n");
+  ConfigFiles files = Store();
+  files.Update(Look());
+  const auto* argv = files.images().Find("registry.example:5000/a/web:v3@sha256:00");
+  ASSERT_NE(argv, nullptr);
+  EXPECT_EQ(argv->at(2), "80");
+  EXPECT_NE(Said(files).find("local.yaml:3:3: the image docker.io/x/db:1 needs a list of words"), std::string::npos) << Said(files);
+}
+
+TEST_F(Files, AreFollowedLive) {
+  io::Loop loop;
+  int changes = 0;
+  Write("a.yaml", Namespace("one"));
+  DirectorySource source(loop, {.directories = {root_ + "/conf"}, .state_dir = root_}, [&] { ++changes; });
+  const auto objects = [&](std::size_t wanted) {
+    return loop.RunUntil([&] { return source.objects().size() == wanted; }, 5s);
+  };
+  EXPECT_EQ(source.objects().size(), 1U);
+  Write("new/deep/b.yaml", Namespace("two"));
+  EXPECT_TRUE(objects(2)) << "a folder that is made later is watched, too";
+  Write("new/deep/c.yaml", Namespace("three"));
+  EXPECT_TRUE(objects(3));
+  std::ofstream(Path("tmp.part")) << Namespace("four");
+  fs::rename(Path("tmp.part"), Path("d.yaml"));
+  EXPECT_TRUE(objects(4)) << "editors write beside and rename";
+  fs::remove_all(Path("new"));
+  EXPECT_TRUE(objects(2));
+  EXPECT_GE(changes, 4);
+}
+
+TEST_F(Files, ThatAreHalfWrittenAreWaitedFor) {
+  io::Loop loop;
+  std::vector<std::size_t> seen;
+  Write("a.yaml", Namespace("one"));
+  DirectorySource* self = nullptr;
+  DirectorySource source(loop, {.directories = {root_ + "/conf"}}, [&] { seen.push_back(self->objects().size()); });
+  self = &source;
+  std::ofstream out(Path("a.yaml"), std::ios::trunc);
+  loop.RunOnce(50ms);
+  loop.RunOnce(50ms);
+  out << Namespace("one") << "---\n" << Namespace("two");
+  out.close();
+  EXPECT_TRUE(loop.RunUntil([&] { return source.objects().size() == 2; }, 5s));
+  EXPECT_EQ(seen, std::vector<std::size_t>{2}) << "the empty file was never in force";
+}
+
+}  // namespace
+}  // namespace plait::control::source

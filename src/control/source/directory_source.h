@@ -1,0 +1,40 @@
+#pragma once
+// The configuration of a mesh from directories of YAML files, followed live. An edit is in force some 20 ms after it was
+// written; a file that became bad keeps its last good meaning. Owned by plaitd; lives on one loop.
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/source/config_files.h"
+#include "control/source/folder_watch.h"
+
+namespace plait::control::source {
+
+struct DirectoryOptions {
+  std::vector<std::string> directories;
+  std::string state_dir = {};              // holds `last-good/`; empty: nothing is kept
+  std::string default_namespace = "default";
+  WatchTiming timing = {};
+};
+
+class DirectorySource {
+ public:
+  // Reads everything once (blocking); `on_change` is called later, whenever objects, images or findings changed.
+  DirectorySource(io::Loop& loop, DirectoryOptions options, std::function<void()> on_change);
+
+  const std::vector<model::ObjectRef>& objects() const noexcept { return files_.objects(); }
+  const LocalImages& images() const noexcept { return files_.images(); }
+  // What is wrong with the files now; the whole list, sorted by file.
+  const model::Findings& findings() const noexcept { return files_.findings(); }
+
+ private:
+  bool Rescan();
+
+  DirectoryOptions options_;
+  ConfigFiles files_;
+  std::function<void()> on_change_;
+  FolderWatch watch_;
+};
+
+}  // namespace plait::control::source

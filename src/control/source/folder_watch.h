@@ -1,0 +1,52 @@
+#pragma once
+// Tells, a moment after the last change, that something below some folders changed (inotify). Where the kernel gives no
+// watch it looks every second. Lives on one loop.
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/io/loop.h"
+#include "core/io/timer.h"
+#include "core/io/unique_fd.h"
+
+namespace plait::control::source {
+
+struct WatchTiming {
+  Duration quiet = std::chrono::milliseconds(20);   // after the last event
+  Duration most = std::chrono::milliseconds(200);   // after the first one, however busy it is
+  Duration poll = std::chrono::seconds(1);
+};
+
+class FolderWatch final : private io::FdEvents {
+ public:
+  FolderWatch(io::Loop& loop, WatchTiming timing, std::move_only_function<void()> on_change);
+  ~FolderWatch() override;
+
+  // Watches exactly these folders; true when one is new (its files may have changed before it was watched).
+  bool Watch(const std::vector<std::string>& folders);
+  // Also look every second, e.g. while a directory is missing.
+  void Poll(bool on);
+  bool degraded() const noexcept { return degraded_; }
+
+ private:
+  void OnFdReady(std::uint32_t events) override;
+  void OnEvent(int watch, std::uint32_t mask, const char* name);
+  void Plan();
+  void Fire();
+
+  io::Loop& loop_;
+  WatchTiming timing_;
+  std::move_only_function<void()> on_change_;
+  io::UniqueFd inotify_;
+  std::map<std::string, int> watches_;
+  std::set<std::pair<int, std::string>> being_written_;  // modified and not yet closed: maybe half written
+  bool degraded_ = false;
+  bool polling_ = false;
+  MonotonicTime first_event_{};
+  io::Timer quiet_;
+  io::Timer poll_;
+};
+
+}  // namespace plait::control::source

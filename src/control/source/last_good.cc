@@ -1,0 +1,100 @@
+#include "control/source/last_good.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "core/base/encoding.h"
+#include "core/io/unique_fd.h"
+
+namespace plait::control::source {
+namespace {
+// The first line of a kept version; the second is the real path, the rest the text.
+constexpr std::string_view kHeader = "plait last good 1\n";
+
+std::uint64_t Fnv(std::string_view text, std::uint64_t hash) {
+  for (char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211ULL;
+  return hash;
+}
+
+std::string Hex(std::uint64_t value) {
+  std::uint8_t bytes[8];
+  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<std::uint8_t>(value >> (56 - 8 * i));
+  return HexEncode(bytes);
+}
+
+std::optional<std::string> ReadAll(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+// The path and the text of a kept version; nullopt when the file is not one.
+std::optional<std::pair<std::string, std::string>> Open(const std::string& path) {
+  const auto content = ReadAll(path);
+  if (!content || !content->starts_with(kHeader)) return std::nullopt;
+  const auto line_end = content->find('\n', kHeader.size());
+  if (line_end == std::string::npos) return std::nullopt;
+  return std::pair(content->substr(kHeader.size(), line_end - kHeader.size()), content->substr(line_end + 1));
+}
+}  // namespace
+
+std::string LastGood::FileOf(const std::string& real_path) const {
+  return folder_ + "/" + Hex(Fnv(real_path, 14695981039346656037ULL)) + Hex(Fnv(real_path, 0x9E3779B97F4A7C15ULL));
+}
+
+Outcome<> LastGood::Keep(const std::string& real_path, const std::string& text) {
+  if (folder_.empty()) return {};
+  const auto fail = [&](const char* what) {
+    return std::unexpected(Diagnostic{.code = Errc::kUnavailable, .message = std::string("the last good version cannot be kept: ") + what + ": " + std::strerror(errno),
+                                      .at = {.file = folder_}, .hint = "a bad edit would have no version to fall back to"});
+  };
+  if (::mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) return fail("mkdir");
+  const std::string target = FileOf(real_path);
+  const std::string temporary = target + ".new";
+  const std::string content = std::string(kHeader) + real_path + "\n" + text;
+  const io::UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return fail("open");
+  for (std::size_t done = 0; done < content.size();) {
+    const ssize_t n = ::write(fd.get(), content.data() + done, content.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail("write");
+    done += static_cast<std::size_t>(n);
+  }
+  if (::rename(temporary.c_str(), target.c_str()) != 0) return fail("rename");
+  return {};
+}
+
+std::optional<std::string> LastGood::Find(const std::string& real_path) const {
+  if (folder_.empty()) return std::nullopt;
+  auto kept = Open(FileOf(real_path));
+  if (!kept || kept->first != real_path) return std::nullopt;
+  return std::move(kept->second);
+}
+
+void LastGood::Forget(const std::string& real_path) {
+  if (!folder_.empty()) ::unlink(FileOf(real_path).c_str());
+}
+
+void LastGood::ForgetDeleted() {
+  DIR* folder = folder_.empty() ? nullptr : ::opendir(folder_.c_str());
+  if (!folder) return;
+  while (const dirent* entry = ::readdir(folder)) {
+    if (entry->d_name[0] == '.') continue;
+    const std::string path = folder_ + "/" + entry->d_name;
+    const auto kept = Open(path);
+    struct stat info {};
+    if (kept && ::stat(kept->first.c_str(), &info) != 0 && errno == ENOENT) ::unlink(path.c_str());
+  }
+  ::closedir(folder);
+}
+
+}  // namespace plait::control::source

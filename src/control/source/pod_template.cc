@@ -1,0 +1,215 @@
+#include "control/source/pod_template.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/yaml/parse.h"
+#include "core/yaml/print.h"
+
+namespace plait::control::source {
+namespace {
+using namespace model;
+
+const std::string* FindValue(const Labels& map, const std::string& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+class Renderer {
+ public:
+  Renderer(const std::vector<ObjectRef>& objects, const LocalImages& images, const MeshConfig& mesh) : objects_(objects), images_(images), mesh_(mesh) {}
+
+  PodSets Render() {
+    for (const Deployment* deployment : ObjectsOf<Deployment>(objects_))
+      Add(deployment->meta, deployment->template_labels, deployment->template_annotations, deployment->spec, deployment->replicas, false);
+    for (const Pod* pod : ObjectsOf<Pod>(objects_)) Add(pod->meta, pod->meta.labels, pod->meta.annotations, pod->spec, 1, true);
+    AddIngressGateway();
+    std::sort(out_.sets.begin(), out_.sets.end(), [](const PodSet& a, const PodSet& b) { return a.Key() < b.Key(); });
+    CollectGatewayPorts();
+    return std::move(out_);
+  }
+
+ private:
+  void Add(const Meta& meta, const Labels& labels, const Labels& annotations, const PodSpec& spec, std::uint32_t replicas, bool bare) {
+    PodSet set{.name = meta.name(), .bare = bare, .replicas = replicas, .pod = {}, .hash = {}};
+    set.pod = {.name_space = meta.name_space(), .service_account = spec.service_account, .labels = labels, .annotations = annotations,
+               .hostname = spec.hostname, .subdomain = spec.subdomain, .restart_policy = spec.restart_policy, .grace_seconds = spec.grace_seconds,
+               .host_network = spec.host_network, .proxy = ProxyOf(meta, labels, annotations, spec), .concurrency = mesh_.concurrency, .containers = {}};
+    for (const Container& container : spec.containers) {
+      // The proxy itself, as Istio's injection templates name it: it is made, not run from an image.
+      if (set.pod.proxy != ProxyKind::kNone && (container.name == "istio-proxy" || container.image == "auto")) continue;
+      ResolvedContainer resolved;
+      if (!Resolve(meta, annotations, container, resolved)) return;
+      set.pod.containers.push_back(std::move(resolved));
+    }
+    Keep(std::move(set));
+  }
+
+  void Keep(PodSet set) {
+    set.hash = HashOf(set.pod);
+    out_.sets.push_back(std::move(set));
+  }
+
+  ProxyKind ProxyOf(const Meta& meta, const Labels& labels, const Labels& annotations, const PodSpec& spec) const {
+    const std::string* templates = FindValue(annotations, "inject.istio.io/templates");
+    if (templates && *templates == "gateway") return ProxyKind::kGateway;
+    const std::string* inject = FindValue(labels, "sidecar.istio.io/inject");
+    if (!inject) inject = FindValue(annotations, "sidecar.istio.io/inject");
+    if ((inject && *inject == "false") || spec.host_network) return ProxyKind::kNone;
+    if (inject && *inject == "true") return ProxyKind::kSidecar;
+    for (const Namespace* space : ObjectsOf<Namespace>(objects_))
+      if (space->meta.name() == meta.name_space())
+        if (const std::string* injection = FindValue(space->meta.labels, "istio-injection"); injection && *injection == "disabled") return ProxyKind::kNone;
+    return ProxyKind::kSidecar;
+  }
+
+  bool Resolve(const Meta& meta, const Labels& annotations, const Container& from, ResolvedContainer& to) {
+    to = {.name = from.name, .argv = {}, .env = {}, .ports = from.ports, .working_dir = from.working_dir, .readiness = from.readiness, .liveness = from.liveness, .startup = from.startup};
+    if (!ResolveArgv(meta, annotations, from, to.argv)) return false;
+    for (const EnvVar& variable : from.env) to.env.push_back(ResolveVariable(meta, variable));
+    return true;
+  }
+
+  // The annotation is the whole command. An image of local.yaml is the image's entry point, so args follow it; command
+  // replaces it, as on Kubernetes.
+  bool ResolveArgv(const Meta& meta, const Labels& annotations, const Container& from, std::vector<std::string>& argv) {
+    const std::string key = "plait.dev/exec." + from.name;
+    if (const std::string* text = FindValue(annotations, key)) {
+      auto list = yaml::ParseOne(*text, meta.at.file);
+      bool good = list && list->is_sequence() && !list->items.empty();
+      for (const yaml::Node& word : good ? list->items : std::vector<yaml::Node>{}) {
+        good &= word.is_scalar();
+        argv.push_back(word.text);
+      }
+      if (!good) Fail(meta, "the annotation " + key + " is not a JSON array of words", "e.g. '[\"my-server\", \"--port\", \"8080\"]'");
+      return good;
+    }
+    const std::vector<std::string>* image = images_.Find(from.image);
+    if (!from.command.empty()) argv = from.command;
+    else if (image) argv = *image;
+    argv.insert(argv.end(), from.args.begin(), from.args.end());
+    if (!argv.empty() && (image || !from.command.empty())) return true;
+    Fail(meta, "nothing says which program plays the image " + from.image + " of container " + from.name,
+         "add `" + std::string(ImageName(from.image)) + ": [program, args...]` to images in local.yaml, or the annotation " + key);
+    return false;
+  }
+
+  EnvVar ResolveVariable(const Meta& meta, const EnvVar& from) {
+    EnvVar to{.name = from.name, .value = from.value, .field = from.field};
+    if (from.config_map.empty() && from.secret.empty()) return to;
+    const std::map<std::string, std::string>* data = nullptr;
+    for (const ConfigMap* map : ObjectsOf<ConfigMap>(objects_))
+      if (map->meta.name() == from.config_map && map->meta.name_space() == meta.name_space()) data = &map->data;
+    for (const Secret* secret : ObjectsOf<Secret>(objects_))
+      if (secret->meta.name() == from.secret && secret->meta.name_space() == meta.name_space()) data = &secret->data;
+    const std::string* value = data ? FindValue(*data, from.key) : nullptr;
+    if (value) to.value = *value;
+    else out_.findings.push_back({Severity::kWarning, {.code = Errc::kNotFound, .message = "variable " + from.name + ": there is no key " + from.key + " in " + (from.secret.empty() ? "ConfigMap " + from.config_map : "Secret " + from.secret),
+                                  .object = meta.key.ToString(), .at = meta.at, .hint = "the variable is empty"}});
+    return to;
+  }
+
+  // contracts: a Gateway that selects the ingress gateway gets one when nobody brings it.
+  void AddIngressGateway() {
+    const Labels wanted{{"istio", "ingressgateway"}};
+    bool selected = false;
+    for (const Gateway* gateway : ObjectsOf<Gateway>(objects_)) selected |= Selects(gateway->selector, {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}});
+    for (const PodSet& set : out_.sets) selected &= !Selects(wanted, set.pod.labels);
+    if (!selected) return;
+    PodSet set{.name = "istio-ingressgateway", .bare = false, .replicas = 1, .pod = {}, .hash = {}};
+    set.pod.name_space = mesh_.root_namespace;
+    set.pod.service_account = "istio-ingressgateway-service-account";
+    set.pod.labels = {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}};
+    set.pod.proxy = ProxyKind::kGateway;
+    set.pod.concurrency = mesh_.concurrency;
+    Keep(std::move(set));
+  }
+
+  void CollectGatewayPorts() {
+    std::set<std::uint16_t> ports;
+    for (const Gateway* gateway : ObjectsOf<Gateway>(objects_)) {
+      const bool runs = std::any_of(out_.sets.begin(), out_.sets.end(), [&](const PodSet& set) { return set.pod.proxy == ProxyKind::kGateway && Selects(gateway->selector, set.pod.labels); });
+      for (const GatewayServer& server : gateway->servers)
+        if (runs) ports.insert(server.port);
+    }
+    out_.gateway_ports.assign(ports.begin(), ports.end());
+  }
+
+  void Fail(const Meta& meta, std::string message, std::string hint) {
+    out_.findings.push_back({Severity::kError, {.code = Errc::kNotFound, .message = std::move(message), .object = meta.key.ToString(), .at = meta.at, .hint = std::move(hint)}});
+  }
+
+  static std::string HashOf(const PodTemplate& pod);
+
+  const std::vector<ObjectRef>& objects_;
+  const LocalImages& images_;
+  const MeshConfig& mesh_;
+  PodSets out_;
+};
+
+// FNV-1a over a text in which every part is quoted, so that no two templates run together.
+class Hasher {
+ public:
+  void Text(std::string_view text) {
+    for (char c : yaml::JsonQuote(text)) hash_ = (hash_ ^ static_cast<std::uint8_t>(c)) * 1099511628211ULL;
+  }
+  void Number(std::int64_t number) { Text(std::to_string(number)); }
+  void Map(const Labels& map) {
+    Number(static_cast<std::int64_t>(map.size()));
+    for (const auto& [key, value] : map) Text(key), Text(value);
+  }
+  void List(const std::vector<std::string>& list) {
+    Number(static_cast<std::int64_t>(list.size()));
+    for (const std::string& item : list) Text(item);
+  }
+  void Probe(const std::optional<model::Probe>& probe) {
+    Number(probe.has_value());
+    if (!probe) return;
+    Number(static_cast<int>(probe->kind));
+    Number(probe->port);
+    Text(probe->path);
+    Text(probe->scheme);
+    List(probe->argv);
+    for (const auto& [name, value] : probe->headers) Text(name), Text(value);
+    for (const Duration duration : {probe->initial_delay, probe->period, probe->timeout}) Number(duration.count());
+    Number(probe->success_threshold);
+    Number(probe->failure_threshold);
+  }
+  std::string Take() const {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    std::string out;
+    for (int shift = 60; shift >= 0; shift -= 4) out += kDigits[(hash_ >> shift) & 15];
+    return out;
+  }
+
+ private:
+  std::uint64_t hash_ = 14695981039346656037ULL;
+};
+
+std::string Renderer::HashOf(const PodTemplate& pod) {
+  Hasher hash;
+  for (const std::string* text : {&pod.name_space, &pod.service_account, &pod.hostname, &pod.subdomain, &pod.restart_policy}) hash.Text(*text);
+  hash.Map(pod.labels);
+  hash.Map(pod.annotations);
+  hash.Number(pod.grace_seconds);
+  hash.Number(static_cast<int>(pod.proxy));
+  hash.Number(pod.concurrency ? static_cast<std::int64_t>(*pod.concurrency) : -1);
+  for (const ResolvedContainer& container : pod.containers) {
+    hash.Text(container.name);
+    hash.Text(container.working_dir);
+    hash.List(container.argv);
+    for (const EnvVar& variable : container.env) hash.Text(variable.name), hash.Text(variable.value), hash.Text(variable.field);
+    for (const ContainerPort& port : container.ports) hash.Text(port.name), hash.Number(port.port);
+    hash.Probe(container.readiness);
+    hash.Probe(container.liveness);
+    hash.Probe(container.startup);
+  }
+  return hash.Take();
+}
+}  // namespace
+
+PodSets RenderPodSets(const std::vector<ObjectRef>& objects, const LocalImages& images, const MeshConfig& mesh) {
+  return Renderer(objects, images, mesh).Render();
+}
+
+}  // namespace plait::control::source

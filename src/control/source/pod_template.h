@@ -1,0 +1,62 @@
+#pragma once
+// From Deployments, Pods and Gateways to what should run: commands and variables resolved, ready for the supervisor.
+// Pure: the same objects give the same templates, and an equal template has an equal hash.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/model/finding.h"
+#include "control/model/objects.h"
+#include "control/source/local_images.h"
+
+namespace plait::control::source {
+
+struct ResolvedContainer {
+  std::string name;
+  std::vector<std::string> argv;
+  std::vector<model::EnvVar> env;  // name with value or field; references are resolved
+  std::vector<model::ContainerPort> ports;
+  std::string working_dir;
+  std::optional<model::Probe> readiness;
+  std::optional<model::Probe> liveness;
+  std::optional<model::Probe> startup;
+  friend bool operator==(const ResolvedContainer&, const ResolvedContainer&) = default;
+};
+
+enum class ProxyKind : std::uint8_t { kNone, kSidecar, kGateway };
+
+struct PodTemplate {
+  std::string name_space;
+  std::string service_account;
+  model::Labels labels;
+  model::Labels annotations;
+  std::string hostname;   // empty: the pod's name
+  std::string subdomain;
+  std::string restart_policy = "Always";
+  std::uint32_t grace_seconds = 30;
+  bool host_network = false;
+  ProxyKind proxy = ProxyKind::kSidecar;
+  std::optional<std::uint32_t> concurrency;
+  std::vector<ResolvedContainer> containers;
+  friend bool operator==(const PodTemplate&, const PodTemplate&) = default;
+};
+
+// The pods of one owner.
+struct PodSet {
+  std::string name;            // of the Deployment, or of the one Pod
+  bool bare = false;           // a Pod: its name has no number
+  std::uint32_t replicas = 1;
+  PodTemplate pod;
+  std::string hash;            // of `pod`
+  std::string Key() const { return pod.name_space + "/" + name; }
+};
+
+struct PodSets {
+  std::vector<PodSet> sets;                  // sorted by key
+  std::vector<std::uint16_t> gateway_ports;  // server ports of Gateways that select one of the gateway pods; sorted
+  model::Findings findings;                  // containers without a program
+};
+
+PodSets RenderPodSets(const std::vector<model::ObjectRef>& objects, const LocalImages& images, const model::MeshConfig& mesh);
+
+}  // namespace plait::control::source

@@ -1,0 +1,196 @@
+#include "control/source/pods.h"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "core/base/random.h"
+#include "core/base/strings.h"
+#include "core/yaml/parse.h"
+#include "core/yaml/print.h"
+
+namespace plait::control::source {
+
+PodsController::PodsController(io::Loop& loop, PodsOptions options, std::function<void()> on_change)
+    : loop_(loop), options_(std::move(options)), on_change_(std::move(on_change)), stop_timer_([this] { Reconcile(); }) {
+  if (!options_.new_uid) options_.new_uid = NewUuid;
+  Load();
+}
+
+void PodsController::SetTemplates(std::vector<PodSet> sets) {
+  sets_ = std::move(sets);
+  Reconcile();
+}
+
+void PodsController::SetStatuses(std::vector<PodStatus> statuses) {
+  statuses_.clear();
+  for (PodStatus& status : statuses) {
+    std::string uid = status.uid;
+    statuses_[std::move(uid)] = std::move(status);
+  }
+  Reconcile();
+}
+
+const PodStatus* PodsController::FindStatus(const std::string& uid) const noexcept {
+  const auto found = statuses_.find(uid);
+  return found == statuses_.end() ? nullptr : &found->second;
+}
+
+bool PodsController::IsReady(const Tracked& tracked) const {
+  const PodStatus* status = FindStatus(tracked.pod.uid);
+  return status && status->ready && !tracked.pod.ending;
+}
+
+std::vector<DesiredPod> PodsController::desired() const {
+  std::vector<DesiredPod> out;
+  for (const Tracked& tracked : pods_) out.push_back(tracked.pod);
+  std::sort(out.begin(), out.end(), [](const DesiredPod& a, const DesiredPod& b) {
+    return std::tie(a.spec.name_space, a.name, a.uid) < std::tie(b.spec.name_space, b.name, b.uid);
+  });
+  return out;
+}
+
+void PodsController::Reconcile() {
+  StopEnded();
+  for (Tracked& tracked : pods_) {
+    const bool wanted = std::any_of(sets_.begin(), sets_.end(), [&](const PodSet& set) { return set.Key() == tracked.set; });
+    if (!wanted) End(tracked);
+  }
+  for (const PodSet& set : sets_) Roll(set);
+  Save();
+  Publish();
+}
+
+// One set: make missing pods (at most a quarter more than wanted at once), end old ones as new ones get ready.
+void PodsController::Roll(const PodSet& set) {
+  std::vector<Tracked*> current;
+  std::vector<Tracked*> old;
+  bool ending = false;
+  for (Tracked& tracked : pods_) {
+    if (tracked.set != set.Key()) continue;
+    ending |= tracked.pod.ending;
+    if (!tracked.pod.ending) (tracked.pod.hash == set.hash ? current : old).push_back(&tracked);
+  }
+  for (Tracked* tracked : current) tracked->pod.spec = set.pod;  // after a restart only the hash was known
+  const auto by_index = [](const Tracked* a, const Tracked* b) { return a->index < b->index; };
+  std::sort(current.begin(), current.end(), by_index);
+  std::sort(old.begin(), old.end(), by_index);
+  // A bare Pod keeps its name, so the old one must be gone before there is a new one.
+  if (set.bare && !old.empty()) return End(*old.front());
+  if (set.bare && ending) return;
+  for (; current.size() > set.replicas; current.pop_back()) End(*current.back());
+  const std::size_t ready = static_cast<std::size_t>(std::count_if(current.begin(), current.end(), [this](const Tracked* t) { return IsReady(*t); }));
+  const std::size_t keep_old = set.replicas > ready ? set.replicas - ready : 0;
+  for (; old.size() > keep_old; old.pop_back()) End(*old.back());
+  const std::size_t most = set.replicas + std::max<std::size_t>(1, set.replicas / 4);
+  std::size_t missing = set.replicas > current.size() ? set.replicas - current.size() : 0;
+  missing = std::min(missing, most - std::min(most, current.size() + old.size()));
+  for (std::size_t i = 0; i < missing; ++i) Create(set);  // may move pods_: the pointers above are not used any more
+}
+
+// The lowest number that no pod of the set has, also none that is ending: names are unique at every moment.
+void PodsController::Create(const PodSet& set) {
+  std::set<std::uint32_t> used;
+  for (const Tracked& tracked : pods_)
+    if (tracked.set == set.Key()) used.insert(tracked.index);
+  std::uint32_t index = 0;
+  while (used.contains(index)) ++index;
+  Tracked tracked{.pod = {.uid = options_.new_uid(), .name = set.bare ? set.name : set.name + "-" + std::to_string(index),
+                          .owner = set.bare ? "" : set.name, .spec = set.pod, .hash = set.hash},
+                  .set = set.Key(), .index = index};
+  pods_.push_back(std::move(tracked));
+}
+
+void PodsController::End(Tracked& tracked) {
+  if (tracked.pod.ending) return;
+  tracked.pod.ending = true;
+  // A pod that never served needs no delay.
+  const PodStatus* status = FindStatus(tracked.pod.uid);
+  tracked.stop_at = loop_.Now() + (status && status->ready ? options_.end_delay : Duration::zero());
+  stop_timer_.Start(loop_.timers(), Duration::zero());
+}
+
+void PodsController::StopEnded() {
+  const MonotonicTime now = loop_.Now();
+  std::erase_if(pods_, [&](const Tracked& tracked) { return tracked.pod.ending && tracked.stop_at <= now; });
+  Duration next = Duration::max();
+  for (const Tracked& tracked : pods_)
+    if (tracked.pod.ending) next = std::min(next, tracked.stop_at - now);
+  if (next != Duration::max()) stop_timer_.Start(loop_.timers(), next);
+}
+
+void PodsController::Publish() {
+  std::vector<model::Workload> now;
+  for (const Tracked& tracked : pods_) {
+    const PodStatus* status = FindStatus(tracked.pod.uid);
+    if (!status || status->ips.empty()) continue;
+    const PodTemplate& spec = tracked.pod.spec;
+    model::Workload workload{.uid = tracked.pod.uid, .name = tracked.pod.name, .name_space = spec.name_space, .labels = spec.labels,
+                             .annotations = spec.annotations, .service_account = spec.service_account, .ips = status->ips, .ready = IsReady(tracked),
+                             .meshed = spec.proxy != ProxyKind::kNone, .gateway = spec.proxy == ProxyKind::kGateway, .ending = tracked.pod.ending,
+                             .host_network = spec.host_network, .owner = tracked.pod.owner,
+                             .hostname = spec.hostname.empty() ? tracked.pod.name : spec.hostname, .subdomain = spec.subdomain};
+    for (const ResolvedContainer& container : spec.containers) {
+      workload.ports.insert(workload.ports.end(), container.ports.begin(), container.ports.end());
+      for (const auto* probe : {&container.readiness, &container.liveness, &container.startup})
+        if (*probe) workload.probes.push_back(**probe);
+    }
+    now.push_back(std::move(workload));
+  }
+  std::sort(now.begin(), now.end(), [](const model::Workload& a, const model::Workload& b) {
+    return std::tie(a.name_space, a.name, a.uid) < std::tie(b.name_space, b.name, b.uid);
+  });
+  if (now != *workloads_) workloads_ = std::make_shared<const std::vector<model::Workload>>(std::move(now));
+  if (!change_told_)
+    change_told_ = loop_.After(Duration::zero(), [this] {
+      change_told_.Cancel();
+      on_change_();
+    });
+}
+
+void PodsController::Load() {
+  std::ifstream in(options_.state_file, std::ios::binary);
+  if (options_.state_file.empty() || !in) return;
+  std::ostringstream text;
+  text << in.rdbuf();
+  saved_ = text.str();
+  const auto root = yaml::ParseOne(saved_, options_.state_file);
+  const yaml::Node* list = root ? root->Find("pods") : nullptr;
+  if (!list) return;  // of another release: pods get new uids
+  for (const yaml::Node& pod : list->items) {
+    Tracked tracked{.pod = {.uid = std::string(pod.FindText("uid")), .name = std::string(pod.FindText("name")), .owner = std::string(pod.FindText("owner")), .spec = {}, .hash = std::string(pod.FindText("hash"))},
+                    .set = std::string(pod.FindText("set")), .index = static_cast<std::uint32_t>(ParseUint(pod.FindText("index")).value_or(0))};
+    if (!tracked.pod.uid.empty() && !tracked.set.empty()) pods_.push_back(std::move(tracked));
+  }
+}
+
+// Only names and uids: what runs in a pod comes from the objects again.
+void PodsController::Save() {
+  if (options_.state_file.empty()) return;
+  yaml::Node list = yaml::Node::Sequence();
+  for (const Tracked& tracked : pods_) {
+    if (tracked.pod.ending) continue;
+    yaml::Node pod = yaml::Node::Mapping();
+    pod.Add("uid", yaml::Node::Text(tracked.pod.uid));
+    pod.Add("name", yaml::Node::Text(tracked.pod.name));
+    pod.Add("owner", yaml::Node::Text(tracked.pod.owner));
+    pod.Add("hash", yaml::Node::Text(tracked.pod.hash));
+    pod.Add("set", yaml::Node::Text(tracked.set));
+    pod.Add("index", yaml::Node::Text(std::to_string(tracked.index)));
+    list.items.push_back(std::move(pod));
+  }
+  yaml::Node root = yaml::Node::Mapping();
+  root.Add("pods", std::move(list));
+  std::string text = yaml::ToPrettyJson(root);
+  if (text == saved_) return;
+  const std::string temporary = options_.state_file + ".new";
+  {
+    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
+    out << text;
+    if (!out.flush()) return;  // a full disk costs new uids after a restart, nothing else
+  }
+  if (std::rename(temporary.c_str(), options_.state_file.c_str()) == 0) saved_ = std::move(text);
+}
+
+}  // namespace plait::control::source

@@ -1,0 +1,87 @@
+#pragma once
+// The pods controller of local mode: which pods should run now, each with a name and a uid, and what is known of those
+// that do. A changed template is rolled out one surge pod at a time: a new pod is ready before an old one ends. A pod that
+// shall end first leaves the endpoints and is stopped a moment later, so that nobody still calls it.
+// Lives on one loop; `on_change` runs from a later round.
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/model/workload.h"
+#include "control/source/pod_template.h"
+#include "core/io/loop.h"
+
+namespace plait::control::source {
+
+struct PodStatus {
+  std::string uid;
+  std::vector<io::IpAddress> ips = {};
+  bool ready = false;
+  std::string phase = "Pending";
+  std::string token_sha256 = {};  // of the token that only this pod's proxy has
+  std::uint32_t restarts = 0;
+  std::string reason = {};
+  friend bool operator==(const PodStatus&, const PodStatus&) = default;
+};
+
+struct DesiredPod {
+  std::string uid;
+  std::string name;
+  std::string owner;      // Deployment; empty for a bare Pod
+  PodTemplate spec;
+  std::string hash;
+  bool ending = false;    // out of the endpoints, about to be stopped
+};
+
+struct PodsOptions {
+  std::string state_file = {};                        // names and uids survive a restart of plaitd; empty: they do not
+  Duration end_delay = std::chrono::seconds(1);       // between leaving the endpoints and being stopped
+  std::function<std::string()> new_uid = {};          // default: NewUuid
+};
+
+class PodsController {
+ public:
+  PodsController(io::Loop& loop, PodsOptions options, std::function<void()> on_change);
+
+  void SetTemplates(std::vector<PodSet> sets);
+  void SetStatuses(std::vector<PodStatus> statuses);  // the whole table
+
+  // In the order of their names.
+  std::vector<DesiredPod> desired() const;
+  // Pods that have an address; a new vector only when something changed.
+  std::shared_ptr<const std::vector<model::Workload>> workloads() const noexcept { return workloads_; }
+  const PodStatus* FindStatus(const std::string& uid) const noexcept;
+  const std::map<std::string, PodStatus>& statuses() const noexcept { return statuses_; }
+
+ private:
+  struct Tracked {
+    DesiredPod pod;
+    std::string set;            // PodSet::Key
+    std::uint32_t index = 0;
+    MonotonicTime stop_at{};    // when `ending`
+  };
+  void Reconcile();
+  void Roll(const PodSet& set);
+  void Create(const PodSet& set);
+  void End(Tracked& tracked);
+  void StopEnded();
+  bool IsReady(const Tracked& tracked) const;
+  void Publish();
+  void Load();
+  void Save();
+
+  io::Loop& loop_;
+  PodsOptions options_;
+  std::function<void()> on_change_;
+  std::vector<PodSet> sets_;
+  std::vector<Tracked> pods_;
+  std::map<std::string, PodStatus> statuses_;  // by uid
+  std::shared_ptr<const std::vector<model::Workload>> workloads_ = std::make_shared<const std::vector<model::Workload>>();
+  std::string saved_;
+  io::Timer stop_timer_;
+  Pending change_told_;
+};
+
+}  // namespace plait::control::source

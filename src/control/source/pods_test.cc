@@ -1,0 +1,152 @@
+#include "control/source/pods.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "control/model/decode.h"
+#include "control/source/supervisor_channel.h"
+#include "core/io/socket.h"
+
+namespace plait::control::source {
+namespace {
+using namespace std::chrono_literals;
+
+constexpr char kDeployment[] = R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}, annotations: {plait.dev/exec.main: '["server", "80"]'}}
+    spec:
+      serviceAccountName: sa
+      containers: [{name: main, image: x, ports: [{name: http, containerPort: 80}], env: [{name: A, value: b}]}]
+)";
+
+PodSets Render(const std::string& yaml, const LocalImages& images = {}) {
+  return RenderPodSets(model::DecodeText(yaml, "f.yaml").objects, images, {});
+}
+
+class Pods : public testing::Test {
+ protected:
+  std::unique_ptr<PodsController> Controller(std::string state_file = {}) {
+    return std::make_unique<PodsController>(loop_, PodsOptions{.state_file = std::move(state_file), .end_delay = 10ms, .new_uid = [this] { return "u" + std::to_string(next_++); }}, [this] { ++changes_; });
+  }
+  static std::string Names(const PodsController& pods) {
+    std::string out;
+    for (const DesiredPod& pod : pods.desired()) out += pod.name + "=" + pod.uid + (pod.ending ? "(ending) " : " ");
+    return out;
+  }
+  static PodStatus Ready(const std::string& uid, const std::string& ip = "10.244.0.9") {
+    return {.uid = uid, .ips = {*io::IpAddress::Parse(ip)}, .ready = true, .phase = "Running"};
+  }
+  io::Loop loop_;
+  int changes_ = 0;
+  int next_ = 1;
+};
+
+TEST_F(Pods, HaveStableNamesAndTheStateOfTheSupervisor) {
+  auto pods = Controller();
+  pods->SetTemplates(Render(kDeployment).sets);
+  EXPECT_EQ(Names(*pods), "web-0=u1 web-1=u2 ");
+  EXPECT_TRUE(pods->workloads()->empty());
+  pods->SetStatuses({Ready("u1"), {.uid = "u2"}});
+  ASSERT_EQ(pods->workloads()->size(), 1U);
+  const model::Workload& workload = pods->workloads()->front();
+  EXPECT_TRUE(workload.ready && workload.meshed);
+  EXPECT_EQ(workload.owner, "web");
+  EXPECT_EQ(workload.hostname, "web-0");
+  EXPECT_EQ(workload.ports.at(0).name, "http");
+  EXPECT_TRUE(loop_.RunUntil([&] { return changes_ == 1; }, 1s));
+}
+
+TEST_F(Pods, OfAChangedTemplateAreReadyBeforeTheOldOnesEnd) {
+  auto pods = Controller();
+  pods->SetTemplates(Render(kDeployment).sets);
+  pods->SetStatuses({Ready("u1", "10.244.0.1"), Ready("u2", "10.244.0.2")});
+  std::string changed = kDeployment;
+  changed.replace(changed.find("value: b"), 8, "value: c");
+  pods->SetTemplates(Render(changed).sets);
+  EXPECT_EQ(Names(*pods), "web-0=u1 web-1=u2 web-2=u3 ") << "one more than wanted";
+  pods->SetStatuses({Ready("u1", "10.244.0.1"), Ready("u2", "10.244.0.2"), Ready("u3", "10.244.0.3")});
+  EXPECT_EQ(Names(*pods), "web-0=u1 web-1=u2(ending) web-2=u3 web-3=u4 ");
+  for (const model::Workload& workload : *pods->workloads()) EXPECT_EQ(workload.ready, workload.uid != "u2") << "out of the endpoints before it is stopped";
+  EXPECT_TRUE(loop_.RunUntil([&] { return Names(*pods) == "web-0=u1 web-2=u3 web-3=u4 "; }, 1s));
+}
+
+TEST_F(Pods, FollowReplicasAndDisappear) {
+  auto pods = Controller();
+  auto sets = Render(kDeployment).sets;
+  pods->SetTemplates(sets);
+  sets[0].replicas = 1;
+  pods->SetTemplates(sets);
+  EXPECT_TRUE(loop_.RunUntil([&] { return Names(*pods) == "web-0=u1 "; }, 1s));
+  sets[0].replicas = 3;
+  pods->SetTemplates(sets);
+  EXPECT_EQ(Names(*pods), "web-0=u1 web-1=u3 web-2=u4 ");
+  pods->SetTemplates({});
+  EXPECT_TRUE(loop_.RunUntil([&] { return pods->desired().empty(); }, 1s));
+}
+
+TEST_F(Pods, KeepTheirUidsWhenPlaitdRestarts) {
+  const std::string file = "/tmp/plait-pods-" + std::to_string(::getpid());
+  auto pods = Controller(file);
+  pods->SetTemplates(Render(kDeployment).sets);
+  pods = Controller(file);
+  pods->SetTemplates(Render(kDeployment).sets);
+  EXPECT_EQ(Names(*pods), "web-0=u1 web-1=u2 ");
+  EXPECT_EQ(pods->desired()[0].spec.service_account, "sa");
+  ::unlink(file.c_str());
+}
+
+TEST_F(Pods, TakeTheirCommandFromAnnotationImageOrContainer) {
+  LocalImages images;
+  model::Findings findings;
+  images.Add("images: {db: [play, db]}", "local.yaml", findings);
+  const auto pod = [&](const std::string& container) {
+    const PodSets sets = Render("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, " + container + "}]}\n", images);
+    return sets.sets.empty() ? std::vector<std::string>{} : sets.sets[0].pod.containers[0].argv;
+  };
+  using Argv = std::vector<std::string>;
+  EXPECT_EQ(pod("image: 'r/db:1'"), (Argv{"play", "db"}));
+  EXPECT_EQ(pod("image: 'r/db:1', args: [x]"), (Argv{"play", "db", "x"}));
+  EXPECT_EQ(pod("image: 'r/db:1', command: [own], args: [x]"), (Argv{"own", "x"}));
+  EXPECT_EQ(pod("image: other"), Argv{});
+  const PodSets none = Render("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: other}]}\n");
+  ASSERT_EQ(none.findings.size(), 1U);
+  EXPECT_NE(none.findings[0].ToString().find("nothing says which program plays the image other"), std::string::npos);
+}
+
+TEST_F(Pods, IncludeTheIngressGatewayThatAGatewaySelects) {
+  const std::string gateway = "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}\n";
+  const PodSets sets = Render(gateway);
+  ASSERT_EQ(sets.sets.size(), 1U);
+  EXPECT_EQ(sets.sets[0].Key(), "istio-system/istio-ingressgateway");
+  EXPECT_EQ(sets.sets[0].pod.proxy, ProxyKind::kGateway);
+  EXPECT_EQ(sets.gateway_ports, std::vector<std::uint16_t>{80});
+  EXPECT_TRUE(Render(kDeployment).gateway_ports.empty());
+}
+
+TEST_F(Pods, AreToldToTheSupervisorAndTheirStateComesBack) {
+  auto [ours, theirs] = io::StreamPair(loop_);
+  std::vector<PodStatus> seen;
+  SupervisorChannel channel(std::move(ours), {.on_status = [&](std::vector<PodStatus> s) { seen = std::move(s); }, .on_closed = {}});
+  auto pods = Controller();
+  pods->SetTemplates(Render(kDeployment).sets);
+  channel.Send(pods->desired());
+  Buffer received;
+  ASSERT_TRUE(loop_.RunUntil([&] { return theirs->Read(received, 65536) && received.Find("\n") != std::string::npos; }, 1s));
+  const std::string line = received.ToString();
+  EXPECT_NE(line.find("\"argv\":[\"server\",\"80\"]"), std::string::npos) << line;
+  EXPECT_NE(line.find("\"proxy\":true"), std::string::npos);
+  Buffer answer("{\"type\":\"status\",\"pods\":[{\"uid\":\"u1\",\"ips\":[\"10.244.0.5\",\"fd00:10:244::5\"],\"ready\":true,\"phase\":\"Running\"}]}\n{\"type\":\"sta");
+  ASSERT_TRUE(theirs->Write(answer));
+  ASSERT_TRUE(loop_.RunUntil([&] { return !seen.empty(); }, 1s));
+  EXPECT_EQ(seen[0].ips.size(), 2U);
+  EXPECT_FALSE(DecodeStatus("{\"type\":\"status\",\"pods\":5}"));
+}
+
+}  // namespace
+}  // namespace plait::control::source

@@ -1,0 +1,134 @@
+#include "control/source/scan.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+
+#include "core/io/unique_fd.h"
+
+namespace plait::control::source {
+namespace {
+constexpr std::size_t kMaxFile = std::size_t{4} << 20;
+constexpr int kMaxDepth = 32;
+
+std::string RealPath(const std::string& path) {
+  char buffer[PATH_MAX];
+  return ::realpath(path.c_str(), buffer) ? std::string(buffer) : path;
+}
+
+std::string Parent(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool IsYaml(std::string_view name) { return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml")); }
+
+class Scanner {
+ public:
+  void Root(const std::string& path) {
+    struct stat info {};
+    const bool there = ::stat(path.c_str(), &info) == 0;
+    if (!there || !S_ISDIR(info.st_mode)) {
+      const char* why = there ? "it is not a directory" : std::strerror(errno);
+      out_.unreadable_roots.push_back(path);
+      return Fail(path, std::string("the directory cannot be read: ") + why, "what it held stays in force");
+    }
+    if (!Folder(path, 0)) out_.unreadable_roots.push_back(path);
+  }
+
+  Scan Take() {
+    std::sort(out_.files.begin(), out_.files.end(), [](const ScannedFile& a, const ScannedFile& b) { return a.path < b.path; });
+    std::sort(out_.folders.begin(), out_.folders.end());
+    out_.folders.erase(std::unique(out_.folders.begin(), out_.folders.end()), out_.folders.end());
+    return std::move(out_);
+  }
+
+ private:
+  void Fail(const std::string& path, std::string message, std::string hint) {
+    out_.findings.push_back({model::Severity::kError, {.code = Errc::kUnavailable, .message = std::move(message), .at = {.file = path}, .hint = std::move(hint)}});
+  }
+
+  bool Folder(const std::string& path, int depth) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return true;  // it vanished meanwhile
+    if (!folders_.insert({info.st_dev, info.st_ino}).second) return true;  // a loop, or a second way to it
+    if (depth > kMaxDepth) {
+      Fail(path, "directories are nested too deeply; what is below is ignored", "");
+      return true;
+    }
+    DIR* folder = ::opendir(path.c_str());
+    if (!folder) {
+      if (errno != ENOENT) Fail(path, std::string("the directory cannot be read: ") + std::strerror(errno), "make it readable for this user; what it held stays in force");
+      return false;
+    }
+    out_.folders.push_back(path);
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(folder))
+      if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+    ::closedir(folder);
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) Entry(path, name, depth);
+    return true;
+  }
+
+  void Entry(const std::string& folder, const std::string& name, int depth) {
+    const std::string path = folder + "/" + name;
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return;  // vanished, or a link to nothing
+    if (S_ISDIR(info.st_mode)) {
+      if (!Folder(path, depth + 1)) out_.unreadable_roots.push_back(path);
+      return;
+    }
+    if (!S_ISREG(info.st_mode) || !IsYaml(name)) return;
+    const std::string real = RealPath(path);
+    if (!real_files_.insert(real).second) return;
+    // An edit of what a link leads to is seen only in its own folder.
+    struct stat link {};
+    if (::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) out_.folders.push_back(Parent(real));
+    Read(path, real, static_cast<std::size_t>(info.st_size));
+  }
+
+  void Read(const std::string& path, const std::string& real, std::size_t size) {
+    if (size > kMaxFile) {
+      out_.unreadable_files.push_back(real);
+      return Fail(path, "the file has " + std::to_string(size) + " bytes, more than " + std::to_string(kMaxFile), "split it into several files");
+    }
+    const io::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!fd) {
+      if (errno == ENOENT) return;
+      out_.unreadable_files.push_back(real);
+      return Fail(path, std::string("the file cannot be read: ") + std::strerror(errno), "make it readable for this user");
+    }
+    std::string text;
+    char buffer[64 * 1024];
+    for (;;) {
+      const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) break;
+      text.append(buffer, static_cast<std::size_t>(n));
+      if (text.size() > kMaxFile) break;
+    }
+    out_.files.push_back({path, real, std::move(text)});
+  }
+
+  Scan out_;
+  std::set<std::pair<dev_t, ino_t>> folders_;
+  std::set<std::string> real_files_;
+};
+}  // namespace
+
+Scan ScanFolders(const std::vector<std::string>& roots) {
+  Scanner scanner;
+  for (const std::string& root : roots) scanner.Root(root);
+  return scanner.Take();
+}
+
+}  // namespace plait::control::source

@@ -1,0 +1,28 @@
+#pragma once
+// Reads the configuration files below some directories, in an order that depends on their names alone.
+#include <string>
+#include <vector>
+
+#include "control/model/finding.h"
+
+namespace plait::control::source {
+
+struct ScannedFile {
+  std::string path;       // as below the directory that was given
+  std::string real_path;  // without symbolic links: the key of its last good version
+  std::string text;
+  friend bool operator==(const ScannedFile&, const ScannedFile&) = default;
+};
+
+struct Scan {
+  std::vector<ScannedFile> files;              // sorted by path; a file reached twice is listed once
+  std::vector<std::string> folders;            // to be watched; also where symbolic links lead
+  std::vector<std::string> unreadable_roots;   // directories that are not there or closed to us
+  std::vector<std::string> unreadable_files;   // real paths (or paths): they exist, their content is not known
+  model::Findings findings;
+};
+
+// *.yaml and *.yml; names that begin with a dot are skipped. Loops of links end; depth and size are bounded.
+Scan ScanFolders(const std::vector<std::string>& roots);
+
+}  // namespace plait::control::source

@@ -1,0 +1,58 @@
+#pragma once
+// plaitd's end of the channel to the supervisor of local mode (src/local), which is the kubelet to plaitd's API server:
+// JSON, one object a line. plaitd says what should run, the supervisor what does. Lives on one loop.
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/source/pods.h"
+#include "core/io/stream.h"
+
+namespace plait::control::source {
+
+struct Hello {
+  std::string root_pem;
+  std::uint16_t xds_port = 15012;
+  std::string trust_domain;
+  std::string error;  // empty: plaitd serves
+};
+
+class SupervisorChannel final : private io::StreamEvents {
+ public:
+  struct Events {
+    std::function<void(std::vector<PodStatus>)> on_status;
+    std::function<void(const char* why)> on_closed;  // nothing follows; plaitd ends
+  };
+  SupervisorChannel(std::unique_ptr<io::Stream> stream, Events events);
+  ~SupervisorChannel() override;
+
+  void Send(const Hello& hello);
+  void Send(const std::vector<DesiredPod>& pods);  // the whole desired state; nothing is sent when it is the last one
+  void SendMessage(std::string_view severity, std::string_view text);  // "info", "warning", "error"
+  void SendGatewayPorts(const std::vector<std::uint16_t>& ports);
+
+ private:
+  void OnOpen() override { Flush(); }
+  void OnReadable() override;
+  void OnWritable() override { Flush(); }
+  void OnFailed(Error error) override;
+  void Flush();
+  void Line(std::string line);
+  void TakeLines();
+
+  std::unique_ptr<io::Stream> stream_;
+  Events events_;
+  Buffer in_;
+  Buffer out_;
+  std::string last_pods_;
+  std::string last_ports_;
+  bool closed_ = false;
+};
+
+// One line without its end. For tests and the channel.
+std::string EncodeDesired(const std::vector<DesiredPod>& pods);
+Outcome<std::vector<PodStatus>> DecodeStatus(std::string_view line);
+
+}  // namespace plait::control::source
