@@ -67,6 +67,7 @@ void RunLock::RemoveRunFolder() {
   RemoveAllBut(run_, run_ + "/lock");
   unlink((run_ + "/lock").c_str());
   rmdir(run_.c_str());
+  rmdir(std::filesystem::path(run_).parent_path().c_str());  // stays while other meshes have folders in it
 }
 
 bool WaitUntilUnlocked(const MeshPaths& paths, int milliseconds) {

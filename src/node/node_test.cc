@@ -89,14 +89,13 @@ TEST(Nft, LoadsTheRulesWithEveryChoice) {
               rules.limit_inbound_ports = rules.limit_outbound_ranges = true;
               rules.include_inbound_ports = {Port{80}};
               rules.include_outbound_ranges = {*io::Cidr::Parse("10.96.0.0/16")};
-              Nft nft;
-              return Why(nft.Run(ToNft(rules)));
+              return Why(RunNft(ToNft(rules)));
             }),
             "");
 }
 
 TEST(Nft, SaysWhatIsWrong) {
-  const std::string text = InNamespaces([] { return Why(Nft().Run("add rule inet nowhere chain accept")); });
+  const std::string text = InNamespaces([] { return Why(RunNft("add rule inet nowhere chain accept")); });
   EXPECT_NE(text.find("nftables refuses the rules"), std::string::npos) << text;
 }
 
@@ -111,7 +110,7 @@ TEST(CaptureSockets, TakeAConnectionToAnywhereAndKnowWhere) {
               if (auto done = socket->Apply(routes); !done) return Why(done);
               auto sockets = OpenProxySockets(true);
               if (!sockets) return Why(sockets);
-              if (auto loaded = Nft().Run(ToNft({})); !loaded) return Why(loaded);
+              if (auto loaded = RunNft(ToNft({})); !loaded) return Why(loaded);
               for (const char* to : {"10.96.1.1:80", "[fd00:10:96::1]:80"}) {
                 sockaddr_storage native{};
                 const auto address = *io::SocketAddress::Parse(to);
