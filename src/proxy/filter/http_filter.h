@@ -93,6 +93,13 @@ class RequestFilters {
  public:
   RequestFilters() = default;
   explicit RequestFilters(std::shared_ptr<const HttpFilterChain> chain) : chain_(std::move(chain)) {}
+  RequestFilters(RequestFilters&&) noexcept = default;
+  RequestFilters& operator=(RequestFilters&& other) noexcept {
+    states_ = std::move(other.states_);  // what filters kept goes before the filters
+    chain_ = std::move(other.chain_);
+    next_ = other.next_;
+    return *this;
+  }
 
   // Runs filters until one pauses or answers; Continue: all have passed. After a Pause and Resume(Continue) call it
   // again: it goes on behind the filter that paused. `overrides` (may be null) must be the same each time.

@@ -73,20 +73,21 @@ bool StringMatch::Matches(std::string_view text) const {
   return false;
 }
 
+namespace {
+std::string http::RequestHead::* PseudoField(std::string_view name) noexcept {
+  if (name == ":method") return &http::RequestHead::method;
+  if (name == ":path") return &http::RequestHead::path;
+  if (name == ":authority" || name == "host") return &http::RequestHead::authority;
+  if (name == ":scheme") return &http::RequestHead::scheme;
+  return nullptr;
+}
+}  // namespace
+
 std::optional<std::string_view> HeaderValue(const http::RequestHead& head, std::string_view name,
                                             std::string& scratch) {
-  if (name.starts_with(':')) {
-    const std::string* text = name == ":method"      ? &head.method
-                              : name == ":path"      ? &head.path
-                              : name == ":authority" ? &head.authority
-                              : name == ":scheme"    ? &head.scheme
-                                                     : nullptr;
-    if (text == nullptr || text->empty()) return std::nullopt;
-    return *text;
-  }
-  if (name == "host") {
-    if (head.authority.empty()) return std::nullopt;
-    return head.authority;
+  if (const auto pseudo = PseudoField(name)) {
+    if ((head.*pseudo).empty()) return std::nullopt;
+    return head.*pseudo;
   }
   std::optional<std::string_view> found;
   bool joined = false;
@@ -108,6 +109,7 @@ std::optional<std::string_view> HeaderValue(const http::RequestHead& head, std::
 Outcome<HeaderMatch> HeaderMatch::Compile(const xds::HeaderMatcher& matcher) {
   HeaderMatch match;
   match.name_ = ToLower(matcher.name);
+  match.pseudo_ = PseudoField(match.name_);
   match.invert_ = matcher.invert;
   match.missing_is_empty_ = matcher.treat_missing_as_empty;
   if (matcher.name.empty()) return Explain(Errc::kInvalidInput, "header matcher without a name");
@@ -142,6 +144,10 @@ bool HeaderMatch::MatchesValue(std::optional<std::string_view> value) const {
 }
 
 bool HeaderMatch::Matches(const http::RequestHead& head) const {
+  if (pseudo_ != nullptr) {
+    const std::string& value = head.*pseudo_;
+    return MatchesValue(value.empty() ? std::nullopt : std::optional<std::string_view>(value));
+  }
   std::string scratch;
   return MatchesValue(HeaderValue(head, name_, scratch));
 }

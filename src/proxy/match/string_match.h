@@ -51,6 +51,7 @@ class HeaderMatch {
  private:
   bool MatchesValue(std::optional<std::string_view> value) const;
   std::string name_;
+  std::string http::RequestHead::* pseudo_ = nullptr;  // where a pseudo field (or Host) stands; null: in the headers
   std::variant<xds::PresentMatcher, StringMatch, xds::Int64Range> rule_;
   bool invert_ = false;
   bool missing_is_empty_ = false;

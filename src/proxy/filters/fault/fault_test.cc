@@ -7,11 +7,13 @@ namespace {
 
 class FaultTest : public testing::Test {
  protected:
-  std::unique_ptr<const filter::HttpFilter> Make(xds::FaultPolicy policy) {
-    return Fault::Compile(policy, "out", registry_).value();
+  const filter::HttpFilter* Make(xds::FaultPolicy policy) {
+    made_.push_back(Fault::Compile(policy, "out", registry_).value());
+    return made_.back().get();
   }
   filter::RequestView View() { return {head_, record_, "outbound|80||a", loop_, random_}; }
   telemetry::Registry registry_;
+  std::vector<std::unique_ptr<const filter::HttpFilter>> made_;  // outlives the state, as a request's chain does
   io::Loop loop_;
   Random random_{7};
   http::RequestHead head_;
@@ -22,7 +24,7 @@ class FaultTest : public testing::Test {
 };
 
 TEST_F(FaultTest, AnswersTheAbortedShareWithFlagFi) {
-  const auto filter = Make({.abort = xds::FaultPolicy::Abort{.http_status = 555, .fraction = {250'000}}});
+  const auto* filter = Make({.abort = xds::FaultPolicy::Abort{.http_status = 555, .fraction = {250'000}}});
   int aborted = 0;
   for (int i = 0; i < 4000; ++i) {
     const filter::Verdict verdict = filter->OnRequestHead(View(), nullptr, state_, later_);
@@ -37,7 +39,7 @@ TEST_F(FaultTest, AnswersTheAbortedShareWithFlagFi) {
 }
 
 TEST_F(FaultTest, DelaysThenGoesOn) {
-  const auto filter = Make({.delay = xds::FaultPolicy::Delay{.fixed = std::chrono::milliseconds(20)}});
+  const auto* filter = Make({.delay = xds::FaultPolicy::Delay{.fixed = std::chrono::milliseconds(20)}});
   const MonotonicTime before = SystemClock().Now();
   EXPECT_TRUE(std::holds_alternative<filter::Pause>(filter->OnRequestHead(View(), nullptr, state_, later_)));
   EXPECT_TRUE(record_.flags.Has(record::ResponseFlag::kDelayInjected));
@@ -64,14 +66,14 @@ TEST_F(FaultTest, LeavesOtherClustersAndHeadersAlone) {
   const xds::FaultPolicy::Abort abort{.http_status = 500};
   EXPECT_TRUE(std::holds_alternative<filter::Continue>(
       Make({.abort = abort, .upstream_cluster = "outbound|80||b"})->OnRequestHead(View(), nullptr, state_, later_)));
-  const auto filter = Make({.abort = abort, .headers = {{.name = "x-chaos", .value = xds::PresentMatcher{}}}});
+  const auto* filter = Make({.abort = abort, .headers = {{.name = "x-chaos", .value = xds::PresentMatcher{}}}});
   EXPECT_TRUE(std::holds_alternative<filter::Continue>(filter->OnRequestHead(View(), nullptr, state_, later_)));
   head_.headers.Add("X-Chaos", "1");
   EXPECT_TRUE(std::holds_alternative<filter::Reply>(filter->OnRequestHead(View(), nullptr, state_, later_)));
 }
 
 TEST_F(FaultTest, TakesARoutesSettingsInsteadOfItsOwn) {
-  const auto filter = Make({.abort = xds::FaultPolicy::Abort{.http_status = 500}});
+  const auto* filter = Make({.abort = xds::FaultPolicy::Abort{.http_status = 500}});
   const auto route = FaultSettings::Compile({.abort = xds::FaultPolicy::Abort{.grpc_status = 14}}).value();
   const filter::Verdict verdict = filter->OnRequestHead(View(), route.get(), state_, later_);
   EXPECT_EQ(std::get<filter::Reply>(verdict).grpc_status, 14U);
