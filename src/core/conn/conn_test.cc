@@ -269,7 +269,8 @@ TEST_F(Conn, MayDropTheHandleInsideTheCompletion) {
 
 TEST_F(Conn, DestroysAServerWithRunningRequests) {
   std::optional<Responder> kept;
-  auto server = std::make_unique<HttpServer>(loop, HttpServerOptions{}, [&](Request, Responder responder) { kept.emplace(std::move(responder)); });
+  auto server = std::make_unique<HttpServer>(loop, HttpServerOptions{},
+                                             [&](Request, Responder responder) { kept.emplace(std::move(responder)); });
   std::optional<Result<FetchResponse>> got;
   Pending pending = Fetch(loop, Get(Listen(*server)), [&](Result<FetchResponse> result) { got = std::move(result); });
   ASSERT_TRUE(loop.RunUntil([&] { return kept.has_value(); }, kLimit));

@@ -18,12 +18,14 @@ constexpr int kWritesAVisit = 16;
 
 Protocol ProtocolOfAlpn(std::string_view alpn) noexcept {
   if (alpn == "h2" || alpn == "istio-h2" || alpn == "plait-h2") return Protocol::kHttp2;
-  if (alpn == "http/1.1" || alpn == "http/1.0" || alpn == "istio-http/1.1" || alpn == "istio-http/1.0" || alpn == "plait-http/1.1")
+  if (alpn == "http/1.1" || alpn == "http/1.0" || alpn == "istio-http/1.1" || alpn == "istio-http/1.0" ||
+      alpn == "plait-http/1.1")
     return Protocol::kHttp1;
   return Protocol::kDetect;
 }
 
-Connection::Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options, ConnectionEvents& owner)
+Connection::Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options,
+                       ConnectionEvents& owner)
     : loop_(loop), stream_(std::move(stream)), owner_(owner), options_(options), timer_([this] { OnTimer(); }) {}
 
 Connection::~Connection() = default;
@@ -93,7 +95,8 @@ void Connection::OnFailed(Error error) {
 Protocol Connection::Decide() const noexcept {
   if (options_.protocol != Protocol::kDetect) return options_.protocol;
   const io::TlsFacts* tls = stream_->tls();
-  if (const Protocol named = tls != nullptr ? ProtocolOfAlpn(tls->alpn) : Protocol::kDetect; named != Protocol::kDetect) return named;
+  if (const Protocol named = tls != nullptr ? ProtocolOfAlpn(tls->alpn) : Protocol::kDetect; named != Protocol::kDetect)
+    return named;
   if (!is_server()) return Protocol::kHttp1;
   std::array<std::uint8_t, http2::kClientPreface.size()> begin{};
   const std::size_t n = input_.CopyOut(begin);
@@ -120,7 +123,8 @@ void Connection::Work() {
   working_ = true;
   int turns = 0;
   bool more = true;
-  while (more && state_ == State::kOpen && close_reason_ == http::ResetReason::kNone && turns++ < kTurnsAVisit) more = Turn();
+  while (more && state_ == State::kOpen && close_reason_ == http::ResetReason::kNone && turns++ < kTurnsAVisit)
+    more = Turn();
   if (state_ == State::kFlushing) {
     again_ = false;
     FlushSome();
@@ -296,8 +300,9 @@ ClientConnection::ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> s
 ClientConnection::~ClientConnection() { Destroy(); }
 
 std::unique_ptr<http::Codec> ClientConnection::MakeCodec(Protocol protocol) {
-  std::unique_ptr<http::ClientCodec> codec = protocol == Protocol::kHttp2 ? http2::NewClientCodec(*this, options().codec)
-                                                                           : http1::NewClientCodec(*this, options().codec);
+  std::unique_ptr<http::ClientCodec> codec = protocol == Protocol::kHttp2
+                                                 ? http2::NewClientCodec(*this, options().codec)
+                                                 : http1::NewClientCodec(*this, options().codec);
   client_ = codec.get();
   return codec;
 }

@@ -1,7 +1,7 @@
 #pragma once
 // One HTTP connection: a byte stream and the codec that speaks on it. It reads, feeds the codec, writes what the codec
-// made (at the end of the loop's round, so that many small sends are one system call), and closes when the codec says so.
-// Used downstream and upstream by the proxy, by core/grpc, and by HttpServer and Fetch of this folder.
+// made (at the end of the loop's round, so that many small sends are one system call), and closes when the codec says
+// so. Used downstream and upstream by the proxy, by core/grpc, and by HttpServer and Fetch of this folder.
 //
 // One loop thread. The owner makes it and destroys it after OnConnectionClosed, through Loop::DeleteLater when it is
 // inside a callback. Nothing is buffered while a connection idles.
@@ -26,9 +26,9 @@ Protocol ProtocolOfAlpn(std::string_view alpn) noexcept;
 struct ConnectionOptions {
   http::CodecOptions codec;
   Protocol protocol = Protocol::kDetect;
-  std::size_t read_limit = 64 * 1024;     // of input that the codec has not taken yet
-  std::size_t write_limit = 256 * 1024;   // of output that the peer has not taken yet: reading stops above it
-  Duration idle_timeout{};                // without a stream for so long: drained and closed (kTimedOut); 0: never
+  std::size_t read_limit = 64 * 1024;    // of input that the codec has not taken yet
+  std::size_t write_limit = 256 * 1024;  // of output that the peer has not taken yet: reading stops above it
+  Duration idle_timeout{};               // without a stream for so long: drained and closed (kTimedOut); 0: never
   Duration drain_timeout = std::chrono::seconds(5);  // how long the last output may take once the codec wants to close
 };
 
@@ -40,7 +40,8 @@ class ConnectionEvents {
   // The first stream began or the last one ended.
   virtual void OnBusyChanged(bool /*busy*/) {}
   // Last event, exactly once, and never inside a call of the owner to the connection; all streams are over before it.
-  // kPeerClosed: orderly; kCancelled: Close(); kInvalidInput and kLimit: a codec error, detail names it ("http1.codec_error").
+  // kPeerClosed: orderly; kCancelled: Close(); kInvalidInput and kLimit: a codec error, detail names it
+  // ("http1.codec_error").
   virtual void OnConnectionClosed(const Error& why) = 0;
 };
 
@@ -67,7 +68,8 @@ class Connection : private io::StreamEvents {
   void Close(http::ResetReason reason, bool reset = false);
 
  protected:
-  Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options, ConnectionEvents& owner);
+  Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options,
+             ConnectionEvents& owner);
   // First call of a derived constructor, when its MakeCodec can be called.
   void Start(bool stream_is_open, Buffer&& initial);
   // First call of a derived destructor: its streams hear that the connection is gone.
@@ -80,10 +82,10 @@ class Connection : private io::StreamEvents {
  private:
   friend class Round;
   enum class State : std::uint8_t {
-    kOpening,   // -> kOpen at OnOpen, -> kClosed by failure or Close
-    kOpen,      // -> kFlushing when the codec wants to close, -> kClosed by failure or Close
-    kFlushing,  // last bytes on their way, nothing is read for the codec -> kLingering (server), kClosed
-    kLingering, // our FIN sent, input dropped until the peer's FIN, so that it reads our last answer -> kClosed
+    kOpening,    // -> kOpen at OnOpen, -> kClosed by failure or Close
+    kOpen,       // -> kFlushing when the codec wants to close, -> kClosed by failure or Close
+    kFlushing,   // last bytes on their way, nothing is read for the codec -> kLingering (server), kClosed
+    kLingering,  // our FIN sent, input dropped until the peer's FIN, so that it reads our last answer -> kClosed
     kClosed,
   };
 
@@ -117,14 +119,14 @@ class Connection : private io::StreamEvents {
   Buffer input_;
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_written_ = 0;
-  Connection* next_ = nullptr;       // in the list of connections with work at the end of this round
+  Connection* next_ = nullptr;  // in the list of connections with work at the end of this round
   Connection** linked_at_ = nullptr;
-  io::Timer timer_;                  // idle, or the time limit of a drain, of kFlushing and of kLingering
+  io::Timer timer_;                              // idle, or the time limit of a drain, of kFlushing and of kLingering
   Error why_{Errc::kPeerClosed, "peer closed"};  // what OnConnectionClosed will tell
   State state_ = State::kOpening;
   http::ResetReason close_reason_ = http::ResetReason::kNone;  // set: Close() was called
   bool close_by_reset_ = false;
-  bool readable_ = false;   // the stream did not say "would block" since its last edge
+  bool readable_ = false;  // the stream did not say "would block" since its last edge
   bool writable_ = true;
   bool peer_ended_ = false;
   bool told_codec_end_ = false;
@@ -132,7 +134,7 @@ class Connection : private io::StreamEvents {
   bool busy_ = false;
   bool draining_ = false;
   bool stream_seen_ = false;
-  bool working_ = false;    // inside Work(): a Schedule() from there needs no visit of its own
+  bool working_ = false;  // inside Work(): a Schedule() from there needs no visit of its own
   bool again_ = false;
 };
 
@@ -163,8 +165,9 @@ class ServerConnection final : public Connection, private http::ServerCodecEvent
 
 class ClientConnectionEvents : public ConnectionEvents {
  public:
-  virtual void OnGoAway() {}             // no new streams (GOAWAY, or "Connection: close"); the running ones go on
-  virtual void OnMaxStreamsChanged() {}  // the peer's limit changed, or a stream ended while it was reached (HTTP/1: always)
+  virtual void OnGoAway() {}  // no new streams (GOAWAY, or "Connection: close"); the running ones go on
+  virtual void OnMaxStreamsChanged() {
+  }  // the peer's limit changed, or a stream ended while it was reached (HTTP/1: always)
 };
 
 class ClientConnection final : public Connection, private http::ClientCodecEvents {

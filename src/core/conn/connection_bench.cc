@@ -1,5 +1,5 @@
-// Heap bytes that an idle server connection holds after it has served a request, and the CPU time of one exchange over a
-// socket pair, client and server on one loop.
+// Heap bytes that an idle server connection holds after it has served a request, and the CPU time of one exchange over
+// a socket pair, client and server on one loop.
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 

@@ -12,11 +12,15 @@ namespace {
 class Exchange final : public Pending::Operation, public ClientConnectionEvents, public http::ClientStreamEvents {
  public:
   Exchange(io::Loop& loop, FetchRequest request, OnFetched done)
-      : loop_(loop), request_(std::move(request)), done_(std::move(done)), deadline_([this] { Give(Fail(Errc::kTimedOut, "request timed out")); }) {
+      : loop_(loop),
+        request_(std::move(request)),
+        done_(std::move(done)),
+        deadline_([this] { Give(Fail(Errc::kTimedOut, "request timed out")); }) {
     options_.protocol = request_.protocol;
     request_.connect.timeout = std::min(request_.connect.timeout, request_.timeout);
     auto stream = request_.stream ? std::move(request_.stream) : io::Connect(loop, request_.to, request_.connect);
-    if (request_.head.authority.empty()) request_.head.authority = request_.to.is_unix() ? "localhost" : request_.to.ToString();
+    if (request_.head.authority.empty())
+      request_.head.authority = request_.to.is_unix() ? "localhost" : request_.to.ToString();
     if (request_.head.path.empty()) request_.head.path = "/";
     if (request_.head.scheme.empty()) request_.head.scheme = "http";
     deadline_.Start(loop.timers(), request_.timeout);
@@ -58,8 +62,10 @@ class Exchange final : public Pending::Operation, public ClientConnectionEvents,
     complete_ = true;
   }
   void OnReset(http::ResetReason reason) override {
-    if (reason == http::ResetReason::kProtocol) failure_ = Error{Errc::kInvalidInput, stream_->details()};
-    else failure_ = Error{Errc::kPeerReset, "connection ended before the answer was complete"};
+    if (reason == http::ResetReason::kProtocol)
+      failure_ = Error{Errc::kInvalidInput, stream_->details()};
+    else
+      failure_ = Error{Errc::kPeerReset, "connection ended before the answer was complete"};
   }
   void OnBelowLowWatermark() override {}
   void OnStreamClosed() override {

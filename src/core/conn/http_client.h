@@ -1,6 +1,6 @@
 #pragma once
-// One HTTP request on a connection of its own: for probes, tools, the CLI and tests. TCP, Unix sockets, or any stream that
-// the caller made (TLS). Not for the data path: nothing is pooled.
+// One HTTP request on a connection of its own: for probes, tools, the CLI and tests. TCP, Unix sockets, or any stream
+// that the caller made (TLS). Not for the data path: nothing is pooled.
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,11 +12,11 @@
 namespace plait::conn {
 
 struct FetchRequest {
-  io::SocketAddress to;               // unused when `stream` is set
-  std::unique_ptr<io::Stream> stream; // e.g. TLS; speaks what its ALPN says
+  io::SocketAddress to;                // unused when `stream` is set
+  std::unique_ptr<io::Stream> stream;  // e.g. TLS; speaks what its ALPN says
   Protocol protocol = Protocol::kDetect;
-  http::RequestHead head;             // method and path; authority is made from `to` when empty
-  std::string body;                   // content-length is added when there is one
+  http::RequestHead head;                       // method and path; authority is made from `to` when empty
+  std::string body;                             // content-length is added when there is one
   Duration timeout = std::chrono::seconds(10);  // for the whole exchange: kTimedOut
   std::size_t max_body = 16 * 1024 * 1024;      // of the answer: kLimit
   io::ConnectOptions connect;

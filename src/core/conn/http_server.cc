@@ -12,7 +12,8 @@ class HttpServer::Session final : public ServerConnectionEvents {
  public:
   Session(HttpServer& server, std::unique_ptr<io::Stream> stream, Buffer initial)
       : server_(server),
-        connection_(server.loop_, std::move(stream), server.options_.connection, *this, !initial.empty(), std::move(initial)) {}
+        connection_(server.loop_, std::move(stream), server.options_.connection, *this, !initial.empty(),
+                    std::move(initial)) {}
 
   ServerConnection& connection() noexcept { return connection_; }
   std::size_t index = 0;  // in sessions_
@@ -53,13 +54,13 @@ void HttpServer::Listen(io::UniqueFd listener, MakeStream make_stream) {
   auto port = std::make_unique<Port>();
   port->fd = std::move(listener);
   port->make_stream = std::move(make_stream);
-  if (!port->make_stream)
-    port->make_stream = [this](io::UniqueFd fd) { return io::AdoptSocket(loop_, std::move(fd)); };
+  if (!port->make_stream) port->make_stream = [this](io::UniqueFd fd) { return io::AdoptSocket(loop_, std::move(fd)); };
   Port& made = *port;
-  port->listener = std::make_unique<io::Listener>(loop_, port->fd.get(), /*shared=*/false, [this, &made](io::UniqueFd fd) {
-    if (sessions_.size() >= options_.max_connections) return;
-    if (auto stream = made.make_stream(std::move(fd))) Serve(std::move(stream));
-  });
+  port->listener =
+      std::make_unique<io::Listener>(loop_, port->fd.get(), /*shared=*/false, [this, &made](io::UniqueFd fd) {
+        if (sessions_.size() >= options_.max_connections) return;
+        if (auto stream = made.make_stream(std::move(fd))) Serve(std::move(stream));
+      });
   ports_.push_back(std::move(port));
 }
 

@@ -42,10 +42,11 @@ struct Response {
   http::Headers headers;
   std::string body;
 };
-Response TextResponse(std::uint16_t status, std::string body, std::string_view content_type = "text/plain; charset=UTF-8");
+Response TextResponse(std::uint16_t status, std::string body,
+                      std::string_view content_type = "text/plain; charset=UTF-8");
 
-// Answers one request, now or later on the same thread; harmless when the client has gone. Dropping it unused answers 500.
-// For an answer of unknown length: Begin, then Write while writable, then End.
+// Answers one request, now or later on the same thread; harmless when the client has gone. Dropping it unused answers
+// 500. For an answer of unknown length: Begin, then Write while writable, then End.
 class Responder {
  public:
   struct Target;  // the stream; whole_request.cc

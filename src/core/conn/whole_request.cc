@@ -8,8 +8,8 @@
 
 namespace plait::conn {
 
-// One stream of the server: first it gathers the request, then it is where the Responder sends. It holds itself until the
-// stream is over; a Responder may hold it longer.
+// One stream of the server: first it gathers the request, then it is where the Responder sends. It holds itself until
+// the stream is over; a Responder may hold it longer.
 struct Responder::Target final : http::ServerStreamEvents {
   Target(OnRequest& handler, std::size_t limit, http::ServerStream& to, const Peer& peer)
       : on_request(handler), max_body(limit), stream(&to) {

@@ -15,7 +15,8 @@ class CallStream final : public http::ClientStreamEvents {
  public:
   CallStream(io::Loop& loop, ClientCallEvents& events, std::size_t max_message)
       : loop_(loop), events_(&events), reader_(max_message), deadline_([this] {
-          End({.code = Code::kDeadlineExceeded, .message = "deadline exceeded", .details = {}}, {}, http::ResetReason::kCancel);
+          End({.code = Code::kDeadlineExceeded, .message = "deadline exceeded", .details = {}}, {},
+              http::ResetReason::kCancel);
         }) {}
 
   void SetDeadline(Duration timeout) { deadline_.Start(loop_.timers(), timeout); }
@@ -44,7 +45,9 @@ class CallStream final : public http::ClientStreamEvents {
     Buffer none;
     if (stream_ != nullptr) stream_->SendData(none, true);
   }
-  bool above_high_watermark() const noexcept { return stream_ != nullptr ? stream_->above_high_watermark() : queued_.size() > 256 * 1024; }
+  bool above_high_watermark() const noexcept {
+    return stream_ != nullptr ? stream_->above_high_watermark() : queued_.size() > 256 * 1024;
+  }
   void PauseReading(bool paused) {
     if (stream_ != nullptr && !ended_) stream_->PauseReading(paused);
   }
@@ -58,7 +61,8 @@ class CallStream final : public http::ClientStreamEvents {
     if (std::exchange(ended_, true)) return;
     deadline_.Cancel();
     if (reset != http::ResetReason::kNone && stream_ != nullptr) stream_->Reset(reset);
-    if (ClientCallEvents* events = std::exchange(events_, nullptr); events != nullptr) events->OnFinished(status, trailers);
+    if (ClientCallEvents* events = std::exchange(events_, nullptr); events != nullptr)
+      events->OnFinished(status, trailers);
   }
 
  private:
@@ -66,10 +70,13 @@ class CallStream final : public http::ClientStreamEvents {
   void OnResponseHead(http::ResponseHead head, bool end_stream) override {
     if (head.status != 200) {
       const Code code = CodeOfHttpStatus(head.status);
-      return End({.code = code, .message = "HTTP status " + std::to_string(head.status), .details = {}}, head.headers, http::ResetReason::kCancel);
+      return End({.code = code, .message = "HTTP status " + std::to_string(head.status), .details = {}}, head.headers,
+                 http::ResetReason::kCancel);
     }
     if (end_stream || head.headers.Has("grpc-status")) return End(StatusOf(head.headers), head.headers);
-    if (!http::IsGrpc(head.headers)) return End({.code = Code::kUnknown, .message = "the answer is no gRPC", .details = {}}, head.headers, http::ResetReason::kCancel);
+    if (!http::IsGrpc(head.headers))
+      return End({.code = Code::kUnknown, .message = "the answer is no gRPC", .details = {}}, head.headers,
+                 http::ResetReason::kCancel);
     if (events_ != nullptr) events_->OnInitialMetadata(head.headers);
   }
   void OnData(Buffer& data, bool end_stream) override {
@@ -85,7 +92,9 @@ class CallStream final : public http::ClientStreamEvents {
     if (end_stream) End({.code = Code::kUnknown, .message = "the answer ends without trailers", .details = {}}, {});
   }
   void OnTrailers(http::Headers trailers) override { End(StatusOf(trailers), trailers); }
-  void OnReset(http::ResetReason reason) override { End({.code = CodeOfReset(reason), .message = "the stream was reset", .details = {}}, {}); }
+  void OnReset(http::ResetReason reason) override {
+    End({.code = CodeOfReset(reason), .message = "the stream was reset", .details = {}}, {});
+  }
   void OnBelowLowWatermark() override {
     if (events_ != nullptr && !ended_) events_->OnWritable();
   }
@@ -109,9 +118,11 @@ class CallStream final : public http::ClientStreamEvents {
 }  // namespace
 
 // The HTTP/2 connection; shared by the channel and its calls.
-class Channel::Connection final : public conn::ClientConnectionEvents, public std::enable_shared_from_this<Channel::Connection> {
+class Channel::Connection final : public conn::ClientConnectionEvents,
+                                  public std::enable_shared_from_this<Channel::Connection> {
  public:
-  Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, ChannelOptions the_options, std::move_only_function<void(const Error&)> on_down)
+  Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, ChannelOptions the_options,
+             std::move_only_function<void(const Error&)> on_down)
       : options(std::move(the_options)), loop_(loop), on_down_(std::move(on_down)) {
     connection_options_.protocol = conn::Protocol::kHttp2;
     http_ = std::make_unique<conn::ClientConnection>(loop, std::move(stream), connection_options_, *this);
@@ -213,7 +224,8 @@ class UnaryOperation final : public Pending::Operation, public ClientCallEvents 
   void OnMessage(std::string message) override { message_ = std::move(message); }
   void OnFinished(const Status& status, const Metadata& trailers) override {
     UnaryResult result{.status = status, .message = {}, .trailers = trailers};
-    if (status.ok() && !message_) result.status = {.code = Code::kInternal, .message = "the answer has no message", .details = {}};
+    if (status.ok() && !message_)
+      result.status = {.code = Code::kInternal, .message = "the answer has no message", .details = {}};
     if (result.status.ok()) result.message = std::move(*message_);
     auto done = std::move(done_);
     done(std::move(result));  // may destroy this
@@ -226,18 +238,27 @@ class UnaryOperation final : public Pending::Operation, public ClientCallEvents 
 
 }  // namespace
 
-Channel::Channel(io::Loop& loop, std::unique_ptr<io::Stream> stream, ChannelOptions options, std::move_only_function<void(const Error&)> on_down)
+Channel::Channel(io::Loop& loop, std::unique_ptr<io::Stream> stream, ChannelOptions options,
+                 std::move_only_function<void(const Error&)> on_down)
     : connection_(std::make_shared<Connection>(loop, std::move(stream), std::move(options), std::move(on_down))) {}
 
 Channel::~Channel() { connection_->Shutdown(); }
 
 bool Channel::up() const noexcept { return connection_->up(); }
-void Channel::SetAuthorization(std::string authorization) { connection_->options.authorization = std::move(authorization); }
+void Channel::SetAuthorization(std::string authorization) {
+  connection_->options.authorization = std::move(authorization);
+}
 const io::TlsFacts* Channel::tls() const noexcept { return connection_->tls(); }
 
 std::unique_ptr<ClientCall> Channel::Start(std::string_view method, CallOptions options, ClientCallEvents& events) {
   const ChannelOptions& channel = connection_->options;
-  http::RequestHead head{.version = http::Version::kHttp2, .method = "POST", .scheme = channel.tls ? "https" : "http", .authority = channel.authority, .path = std::string(method), .protocol = {}, .headers = {}};
+  http::RequestHead head{.version = http::Version::kHttp2,
+                         .method = "POST",
+                         .scheme = channel.tls ? "https" : "http",
+                         .authority = channel.authority,
+                         .path = std::string(method),
+                         .protocol = {},
+                         .headers = {}};
   head.headers.Add("te", "trailers");
   head.headers.Add("content-type", "application/grpc");
   if (!channel.user_agent.empty()) head.headers.Add("user-agent", channel.user_agent);
@@ -252,7 +273,8 @@ std::unique_ptr<ClientCall> Channel::Start(std::string_view method, CallOptions 
   return std::make_unique<Call>(std::move(stream));
 }
 
-Pending Channel::Unary(std::string_view method, CallOptions options, std::string_view message, std::move_only_function<void(UnaryResult)> done) {
+Pending Channel::Unary(std::string_view method, CallOptions options, std::string_view message,
+                       std::move_only_function<void(UnaryResult)> done) {
   auto operation = std::make_unique<UnaryOperation>(std::move(done));
   auto call = Start(method, std::move(options), *operation);
   call->Send(message);

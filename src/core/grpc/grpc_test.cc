@@ -52,7 +52,8 @@ class Grpc : public testing::Test {
       if (message == "FAIL") return reply.Fail({.code = Code::kNotFound, .message = "no such thing"});
       reply.Send(message, {{"x-authorization", context.metadata.Get("authorization").value_or("none")}});
     });
-    grpc.AddUnary("/test.Echo/Hang", [this](const CallContext&, std::string, UnaryReply reply) { hanging.emplace(std::move(reply)); });
+    grpc.AddUnary("/test.Echo/Hang",
+                  [this](const CallContext&, std::string, UnaryReply reply) { hanging.emplace(std::move(reply)); });
     grpc.AddUnary("/test.Echo/Forget", [](const CallContext&, std::string, UnaryReply) {});
     grpc.AddStreaming("/test.Echo/Stream", [](ServerCall& call) { return std::make_unique<Echo>(call); });
     grpc.AddHealthService();
@@ -61,12 +62,14 @@ class Grpc : public testing::Test {
     channel = MakeChannel();
   }
   std::unique_ptr<Channel> MakeChannel() {
-    return std::make_unique<Channel>(loop, io::Connect(loop, address), ChannelOptions{.authority = "test", .authorization = "Bearer t"},
+    return std::make_unique<Channel>(loop, io::Connect(loop, address),
+                                     ChannelOptions{.authority = "test", .authorization = "Bearer t"},
                                      [this](const Error&) { down = true; });
   }
   UnaryResult Call(std::string_view method, std::string_view message, CallOptions options = {}) {
     std::optional<UnaryResult> got;
-    Pending pending = channel->Unary(method, std::move(options), message, [&](UnaryResult result) { got = std::move(result); });
+    Pending pending =
+        channel->Unary(method, std::move(options), message, [&](UnaryResult result) { got = std::move(result); });
     EXPECT_FALSE(got);
     EXPECT_TRUE(loop.RunUntil([&] { return got.has_value(); }, kLimit));
     return got ? *got : UnaryResult{};
@@ -224,7 +227,8 @@ TEST_F(Grpc, QueuesCallsOverTheLimitOfStreams) {
   int done = 0;
   std::vector<Pending> pending;
   for (int i = 0; i < 10; ++i)
-    pending.push_back(channel->Unary("/test.Echo/Upper", {}, "x", [&](UnaryResult r) { done += r.status.ok() ? 1 : 0; }));
+    pending.push_back(
+        channel->Unary("/test.Echo/Upper", {}, "x", [&](UnaryResult r) { done += r.status.ok() ? 1 : 0; }));
   ASSERT_TRUE(Wait([&] { return done == 10; }));
 }
 

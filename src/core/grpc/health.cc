@@ -18,7 +18,9 @@ class Server::Health::Watcher final : public CallHandler {
  private:
   void OnMessage(std::string message) override {
     const auto service = DecodeHealthRequest(message);
-    if (!service || asked_) return call_.Finish({.code = Code::kInvalidArgument, .message = "one HealthCheckRequest is expected", .details = {}});
+    if (!service || asked_)
+      return call_.Finish(
+          {.code = Code::kInvalidArgument, .message = "one HealthCheckRequest is expected", .details = {}});
     asked_ = true;
     service_ = *service;
     Tell(service_);
@@ -33,21 +35,27 @@ class Server::Health::Watcher final : public CallHandler {
 };
 
 Server::Health::Health(Server& server) {
-  server.AddUnary("/grpc.health.v1.Health/Check", [this](const CallContext&, const std::string& message, UnaryReply reply) {
-    const auto service = DecodeHealthRequest(message);
-    if (!service) return reply.Fail({.code = Code::kInvalidArgument, .message = service.error().detail, .details = {}});
-    bool known = false;
-    const std::string answer = Answer(*service, known);
-    if (!known) return reply.Fail({.code = Code::kNotFound, .message = "unknown service " + *service, .details = {}});
-    reply.Send(answer);
-  });
-  server.AddStreaming("/grpc.health.v1.Health/Watch", [this](ServerCall& call) { return std::make_unique<Watcher>(*this, call); });
+  server.AddUnary(
+      "/grpc.health.v1.Health/Check", [this](const CallContext&, const std::string& message, UnaryReply reply) {
+        const auto service = DecodeHealthRequest(message);
+        if (!service)
+          return reply.Fail({.code = Code::kInvalidArgument, .message = service.error().detail, .details = {}});
+        bool known = false;
+        const std::string answer = Answer(*service, known);
+        if (!known)
+          return reply.Fail({.code = Code::kNotFound, .message = "unknown service " + *service, .details = {}});
+        reply.Send(answer);
+      });
+  server.AddStreaming("/grpc.health.v1.Health/Watch",
+                      [this](ServerCall& call) { return std::make_unique<Watcher>(*this, call); });
 }
 
 std::string Server::Health::Answer(const std::string& service, bool& known) const {
   const auto at = serving_.find(service);
   known = at != serving_.end();
-  return EncodeHealthResponse(!known ? HealthStatus::kServiceUnknown : at->second ? HealthStatus::kServing : HealthStatus::kNotServing);
+  return EncodeHealthResponse(!known       ? HealthStatus::kServiceUnknown
+                              : at->second ? HealthStatus::kServing
+                                           : HealthStatus::kNotServing);
 }
 
 void Server::Health::Set(const std::string& service, bool serving) {

@@ -13,7 +13,8 @@ std::string EncodeHealthRequest(std::string_view service) {
 
 Result<std::string> DecodeHealthRequest(std::string_view bytes) {
   pb::HealthCheckRequest message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Fail(Errc::kInvalidInput, "not a HealthCheckRequest");
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return Fail(Errc::kInvalidInput, "not a HealthCheckRequest");
   return message.service();
 }
 
@@ -25,7 +26,8 @@ std::string EncodeHealthResponse(HealthStatus status) {
 
 Result<HealthStatus> DecodeHealthResponse(std::string_view bytes) {
   pb::HealthCheckResponse message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || message.status() < 0 || message.status() > 3)
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || message.status() < 0 ||
+      message.status() > 3)
     return Fail(Errc::kInvalidInput, "not a HealthCheckResponse");
   return static_cast<HealthStatus>(message.status());
 }

@@ -7,7 +7,12 @@
 
 namespace plait::grpc {
 
-enum class HealthStatus : std::uint8_t { kUnknown, kServing, kNotServing, kServiceUnknown };  // the numbers of the protocol
+enum class HealthStatus : std::uint8_t {
+  kUnknown,
+  kServing,
+  kNotServing,
+  kServiceUnknown
+};  // the numbers of the protocol
 
 std::string EncodeHealthRequest(std::string_view service);
 Result<std::string> DecodeHealthRequest(std::string_view bytes);

@@ -14,7 +14,8 @@ Result<std::optional<std::string>> MessageReader::Next(Buffer& in) {
     if (header_size_ == 1 && header_[0] > 1) return Fail(Errc::kInvalidInput, "unknown flag of a gRPC message");
     if (header_size_ == 1 && header_[0] == 1) return Fail(Errc::kInvalidInput, "compressed gRPC message");
     if (header_size_ < sizeof header_) continue;
-    wanted_ = static_cast<std::size_t>(header_[1]) << 24 | static_cast<std::size_t>(header_[2]) << 16 | static_cast<std::size_t>(header_[3]) << 8 | header_[4];
+    wanted_ = static_cast<std::size_t>(header_[1]) << 24 | static_cast<std::size_t>(header_[2]) << 16 |
+              static_cast<std::size_t>(header_[3]) << 8 | header_[4];
     if (wanted_ > max_message_) return Fail(Errc::kLimit, "gRPC message is longer than the limit");
   }
   // Grows with what has come, not with what the header promises.
@@ -30,8 +31,9 @@ Result<std::optional<std::string>> MessageReader::Next(Buffer& in) {
 
 void AppendMessage(Buffer& out, std::string_view message) {
   const auto size = static_cast<std::uint32_t>(message.size());
-  const std::array<std::uint8_t, 5> header = {0, static_cast<std::uint8_t>(size >> 24), static_cast<std::uint8_t>(size >> 16), static_cast<std::uint8_t>(size >> 8),
-                                              static_cast<std::uint8_t>(size)};
+  const std::array<std::uint8_t, 5> header = {0, static_cast<std::uint8_t>(size >> 24),
+                                              static_cast<std::uint8_t>(size >> 16),
+                                              static_cast<std::uint8_t>(size >> 8), static_cast<std::uint8_t>(size)};
   out.Append(Bytes(header));
   out.Append(message);
 }

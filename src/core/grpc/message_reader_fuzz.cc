@@ -37,6 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::string& message : whole.messages) plait::grpc::AppendMessage(again, message);
   if (again.size() > bytes.size()) std::abort();
   const std::string text = again.ToString();
-  if (!std::equal(text.begin(), text.end(), bytes.begin(), [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; })) std::abort();
+  if (!std::equal(text.begin(), text.end(), bytes.begin(),
+                  [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; }))
+    std::abort();
   return 0;
 }

@@ -42,19 +42,22 @@ void AddError(pb::ServerReflectionResponse& out, Code code, std::string text) {
   out.mutable_error_response()->set_error_message(std::move(text));
 }
 
-void AddFileOrError(const protobuf::FileDescriptor* file, const std::string& wanted, pb::ServerReflectionResponse& out) {
+void AddFileOrError(const protobuf::FileDescriptor* file, const std::string& wanted,
+                    pb::ServerReflectionResponse& out) {
   if (file == nullptr) return AddError(out, Code::kNotFound, "not found: " + wanted);
   std::set<std::string> sent;
   AddFile(file, sent, *out.mutable_file_descriptor_response());
 }
 
-const protobuf::FileDescriptor* FileOfExtension(const protobuf::DescriptorPool& pool, const std::string& type, int number) {
+const protobuf::FileDescriptor* FileOfExtension(const protobuf::DescriptorPool& pool, const std::string& type,
+                                                int number) {
   const protobuf::Descriptor* message = pool.FindMessageTypeByName(type);
   const protobuf::FieldDescriptor* field = message != nullptr ? pool.FindExtensionByNumber(message, number) : nullptr;
   return field != nullptr ? field->file() : nullptr;
 }
 
-void AddExtensionNumbers(const protobuf::DescriptorPool& pool, const std::string& type, pb::ServerReflectionResponse& out) {
+void AddExtensionNumbers(const protobuf::DescriptorPool& pool, const std::string& type,
+                         pb::ServerReflectionResponse& out) {
   const protobuf::Descriptor* message = pool.FindMessageTypeByName(type);
   if (message == nullptr) return AddError(out, Code::kNotFound, "not found: " + type);
   std::vector<const protobuf::FieldDescriptor*> fields;
@@ -72,7 +75,8 @@ class Server::Reflection::Stream final : public CallHandler {
  private:
   void OnMessage(std::string message) override {
     pb::ServerReflectionRequest request;
-    if (!request.ParseFromString(message)) return call_.Finish({.code = Code::kInvalidArgument, .message = "not a ServerReflectionRequest", .details = {}});
+    if (!request.ParseFromString(message))
+      return call_.Finish({.code = Code::kInvalidArgument, .message = "not a ServerReflectionRequest", .details = {}});
     pb::ServerReflectionResponse response;
     response.set_valid_host(request.host());
     *response.mutable_original_request() = request;
@@ -82,18 +86,21 @@ class Server::Reflection::Stream final : public CallHandler {
         AddFileOrError(pool.FindFileByName(request.file_by_filename()), request.file_by_filename(), response);
         break;
       case pb::ServerReflectionRequest::kFileContainingSymbol:
-        AddFileOrError(pool.FindFileContainingSymbol(request.file_containing_symbol()), request.file_containing_symbol(), response);
+        AddFileOrError(pool.FindFileContainingSymbol(request.file_containing_symbol()),
+                       request.file_containing_symbol(), response);
         break;
       case pb::ServerReflectionRequest::kFileContainingExtension: {
         const auto& wanted = request.file_containing_extension();
-        AddFileOrError(FileOfExtension(pool, wanted.containing_type(), wanted.extension_number()), wanted.containing_type(), response);
+        AddFileOrError(FileOfExtension(pool, wanted.containing_type(), wanted.extension_number()),
+                       wanted.containing_type(), response);
         break;
       }
       case pb::ServerReflectionRequest::kAllExtensionNumbersOfType:
         AddExtensionNumbers(pool, request.all_extension_numbers_of_type(), response);
         break;
       case pb::ServerReflectionRequest::kListServices:
-        for (const std::string& service : reflection_.server_.services()) response.mutable_list_services_response()->add_service()->set_name(service);
+        for (const std::string& service : reflection_.server_.services())
+          response.mutable_list_services_response()->add_service()->set_name(service);
         break;
       case pb::ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET:
         AddError(response, Code::kInvalidArgument, "no request is set");
@@ -107,7 +114,8 @@ class Server::Reflection::Stream final : public CallHandler {
   ServerCall& call_;
 };
 
-Server::Reflection::Reflection(Server& server, std::string file_descriptor_set) : server_(server), descriptors_(std::make_unique<Descriptors>(file_descriptor_set)) {
+Server::Reflection::Reflection(Server& server, std::string file_descriptor_set)
+    : server_(server), descriptors_(std::make_unique<Descriptors>(file_descriptor_set)) {
   for (const char* version : {"v1", "v1alpha"})
     server.AddStreaming(std::string("/grpc.reflection.") + version + ".ServerReflection/ServerReflectionInfo",
                         [this](ServerCall& call) { return std::make_unique<Stream>(*this, call); });

@@ -51,7 +51,8 @@ class Server::UnaryHandler final : public CallHandler {
 
  private:
   void OnMessage(std::string message) override {
-    if (message_) return call_.Finish({.code = Code::kUnimplemented, .message = "more than one request message", .details = {}});
+    if (message_)
+      return call_.Finish({.code = Code::kUnimplemented, .message = "more than one request message", .details = {}});
     message_ = std::move(message);
   }
   void OnHalfClose() override {
@@ -69,7 +70,8 @@ class Server::UnaryHandler final : public CallHandler {
   std::shared_ptr<UnaryReply::Target> target_;
 };
 
-Server::Server(io::Loop& loop, ServerOptions options) : loop_(loop), options_(options), dying_(std::make_shared<Dying>()) {}
+Server::Server(io::Loop& loop, ServerOptions options)
+    : loop_(loop), options_(options), dying_(std::make_shared<Dying>()) {}
 // Handlers refer to what the server and its services own.
 Server::~Server() { dying_->Bury(); }
 
@@ -80,7 +82,9 @@ void Server::AddStreaming(std::string method, StreamingMethod call) {
 
 void Server::AddUnary(std::string method, UnaryMethod call) {
   auto kept = std::make_unique<UnaryMethod>(std::move(call));
-  AddStreaming(std::move(method), [kept = std::move(kept)](ServerCall& running) { return std::make_unique<UnaryHandler>(running, *kept); });
+  AddStreaming(std::move(method), [kept = std::move(kept)](ServerCall& running) {
+    return std::make_unique<UnaryHandler>(running, *kept);
+  });
 }
 
 Server::Method* Server::Find(std::string_view path) {

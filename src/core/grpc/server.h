@@ -18,18 +18,18 @@
 namespace plait::grpc {
 
 struct ServerOptions {
-  std::size_t max_message = 4 * 1024 * 1024;           // received; more: RESOURCE_EXHAUSTED
+  std::size_t max_message = 4 * 1024 * 1024;                        // received; more: RESOURCE_EXHAUSTED
   static constexpr std::size_t kLargestMessage = 64 * 1024 * 1024;  // max_message is cut to it
 };
 
 // What is known of a call; valid as long as its CallHandler, or during a unary method's call.
 struct CallContext {
-  std::string method;        // "/package.Service/Method"
+  std::string method;  // "/package.Service/Method"
   std::string authority;
-  Metadata metadata;         // without reserved fields (te, content-type, grpc-*)
+  Metadata metadata;  // without reserved fields (te, content-type, grpc-*)
   io::SocketAddress remote;
-  const io::TlsFacts* tls = nullptr;          // null: plaintext
-  std::optional<MonotonicTime> deadline;      // the server answers DEADLINE_EXCEEDED by itself
+  const io::TlsFacts* tls = nullptr;      // null: plaintext
+  std::optional<MonotonicTime> deadline;  // the server answers DEADLINE_EXCEEDED by itself
 };
 
 // A running call, as its service sends on it. Owned by the server; dies with its CallHandler.
@@ -39,10 +39,10 @@ class ServerCall {
   virtual const CallContext& context() const noexcept = 0;
   virtual void SendInitialMetadata(Metadata metadata) = 0;  // optional, once, before the first Send
   virtual void Send(std::string_view message) = 0;
-  virtual bool above_high_watermark() const noexcept = 0;   // stop sending until OnWritable
+  virtual bool above_high_watermark() const noexcept = 0;  // stop sending until OnWritable
   // Ends the call; nothing may be called afterwards. The handler is destroyed in a later round.
   virtual void Finish(Status status, Metadata trailers = {}) = 0;
-  virtual void PauseReading(bool paused) = 0;               // back-pressure to the client
+  virtual void PauseReading(bool paused) = 0;  // back-pressure to the client
 };
 
 // One streaming call, as its service implements it. The server destroys it when the call is over.
@@ -50,9 +50,9 @@ class CallHandler {
  public:
   virtual ~CallHandler() = default;
   virtual void OnMessage(std::string message) = 0;
-  virtual void OnHalfClose() = 0;   // the client will send no more
+  virtual void OnHalfClose() = 0;  // the client will send no more
   virtual void OnWritable() {}
-  virtual void OnCancelled() {}     // the client went or the deadline passed: the call is over, Finish is not needed
+  virtual void OnCancelled() {}  // the client went or the deadline passed: the call is over, Finish is not needed
 };
 
 // Answers one unary call, now or later; harmless when the client has gone. Dropping it unused answers UNKNOWN.
@@ -90,7 +90,8 @@ class Server final : public conn::StreamHandler {
   void AddHealthService();
   // Service "" is the whole server and SERVING from the start; others are unknown until they are set.
   void SetServing(const std::string& service, bool serving);
-  // Describes the registered services. `file_descriptor_set`: a serialized FileDescriptorSet, or empty: what is linked in.
+  // Describes the registered services. `file_descriptor_set`: a serialized FileDescriptorSet, or empty: what is linked
+  // in.
   void AddReflectionService(std::string file_descriptor_set = {});
 
   std::vector<std::string> services() const;  // names of registered services, sorted

@@ -5,14 +5,17 @@
 namespace plait::grpc {
 namespace {
 bool IsReserved(std::string_view name) {
-  return name.starts_with("grpc-") || name == "te" || name == "content-type" || name == "user-agent" || name == "content-length";
+  return name.starts_with("grpc-") || name == "te" || name == "content-type" || name == "user-agent" ||
+         name == "content-length";
 }
 }  // namespace
 
 Server::Call::Call(Server& server, http::ServerStream& stream, const conn::Peer& peer)
-    : server_(server), stream_(&stream), peer_(peer), reader_(std::min(server.options_.max_message, ServerOptions::kLargestMessage)), deadline_([this] {
-        Abort({.code = Code::kDeadlineExceeded, .message = "deadline exceeded", .details = {}});
-      }) {
+    : server_(server),
+      stream_(&stream),
+      peer_(peer),
+      reader_(std::min(server.options_.max_message, ServerOptions::kLargestMessage)),
+      deadline_([this] { Abort({.code = Code::kDeadlineExceeded, .message = "deadline exceeded", .details = {}}); }) {
   context_.remote = peer.remote;
   context_.tls = peer.tls;
 }
@@ -45,13 +48,15 @@ void Server::Call::Begin(http::RequestHead head) {
     if (!IsReserved(field.name)) context_.metadata.Add(field.name, field.value);
   if (const auto text = head.headers.Get("grpc-timeout")) {
     const auto timeout = ParseTimeout(*text);
-    if (!timeout) return Finish({.code = Code::kInvalidArgument, .message = "grpc-timeout is malformed", .details = {}}, {});
+    if (!timeout)
+      return Finish({.code = Code::kInvalidArgument, .message = "grpc-timeout is malformed", .details = {}}, {});
     const MonotonicTime now = server_.loop_.Now();
     context_.deadline = *timeout > MonotonicTime::max() - now ? MonotonicTime::max() : now + *timeout;
     deadline_.Start(server_.loop_.timers(), *timeout);
   }
   Method* method = server_.Find(context_.method);
-  if (method == nullptr) return Finish({.code = Code::kUnimplemented, .message = "unknown method " + context_.method, .details = {}}, {});
+  if (method == nullptr)
+    return Finish({.code = Code::kUnimplemented, .message = "unknown method " + context_.method, .details = {}}, {});
   handler_ = method->streaming(*this);
   if (finished_) DropHandler();
 }
@@ -62,7 +67,9 @@ void Server::Call::OnData(Buffer& data, bool end_stream) {
     auto next = reader_.Next(data);
     if (!next) {
       const bool compressed = std::string_view(next.error().detail).starts_with("compressed");
-      const Code code = next.error().code == Errc::kLimit ? Code::kResourceExhausted : compressed ? Code::kUnimplemented : Code::kInternal;
+      const Code code = next.error().code == Errc::kLimit ? Code::kResourceExhausted
+                        : compressed                      ? Code::kUnimplemented
+                                                          : Code::kInternal;
       Metadata trailers;
       if (compressed) trailers.Add("grpc-accept-encoding", "identity");
       return Abort({.code = code, .message = next.error().detail, .details = {}}, std::move(trailers));
@@ -80,7 +87,8 @@ void Server::Call::OnTrailers(http::Headers trailers) {
 
 void Server::Call::HalfClose() {
   if (std::exchange(half_closed_, true) || finished_) return;
-  if (reader_.in_message()) return Abort({.code = Code::kInternal, .message = "the request ends inside a message", .details = {}});
+  if (reader_.in_message())
+    return Abort({.code = Code::kInternal, .message = "the request ends inside a message", .details = {}});
   if (handler_) handler_->OnHalfClose();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// One call on the server: the HTTP stream below it, the service's handler above it. Holds itself until the stream is over.
+// One call on the server: the HTTP stream below it, the service's handler above it. Holds itself until the stream is
+// over.
 #include <memory>
 #include <vector>
 
@@ -8,7 +9,9 @@
 
 namespace plait::grpc {
 
-class Server::Call final : public ServerCall, public http::ServerStreamEvents, public std::enable_shared_from_this<Server::Call> {
+class Server::Call final : public ServerCall,
+                           public http::ServerStreamEvents,
+                           public std::enable_shared_from_this<Server::Call> {
  public:
   Call(Server& server, http::ServerStream& stream, const conn::Peer& peer);
   void Hold(std::shared_ptr<Call> self) { self_ = std::move(self); }

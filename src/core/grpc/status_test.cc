@@ -38,8 +38,10 @@ TEST(Status, TravelsInTrailers) {
 }
 
 TEST(MessageReader, RefusesCompressedTooLongAndUnknown) {
-  for (const auto& [bytes, code] : std::vector<std::pair<std::string, Errc>>{
-           {std::string("\x01\0\0\0\0", 5), Errc::kInvalidInput}, {std::string("\x07\0\0\0\0", 5), Errc::kInvalidInput}, {std::string("\0\0\0\x01\0", 5), Errc::kLimit}}) {
+  for (const auto& [bytes, code] :
+       std::vector<std::pair<std::string, Errc>>{{std::string("\x01\0\0\0\0", 5), Errc::kInvalidInput},
+                                                 {std::string("\x07\0\0\0\0", 5), Errc::kInvalidInput},
+                                                 {std::string("\0\0\0\x01\0", 5), Errc::kLimit}}) {
     MessageReader reader(100);
     Buffer in(bytes);
     const auto next = reader.Next(in);

@@ -4,7 +4,8 @@
 //
 // Life of a server stream:  OnRequestHead -> OnData* -> (OnTrailers) ; meanwhile the owner calls SendInformational*,
 //   SendHead, SendData*, SendTrailers. The stream is over when both directions ended (end_stream) or OnReset/Reset.
-//   After that the codec forgets it: ServerStream& is dead once OnStreamClosed returned; the events object is the owner's.
+//   After that the codec forgets it: ServerStream& is dead once OnStreamClosed returned; the events object is the
+//   owner's.
 // Events of a codec run inside Feed, FeedEnd, OnOutputDrained and Abandon only, never inside a Send call; so do not
 // destroy the codec inside an event. Sending and resetting inside an event is allowed.
 #include <cstddef>
@@ -20,19 +21,27 @@
 namespace plait::http {
 
 struct CodecOptions {
-  std::size_t max_header_bytes = 60 * 1024;       // whole header block; more: 431 (HTTP/2: stream reset or 431)
+  std::size_t max_header_bytes = 60 * 1024;  // whole header block; more: 431 (HTTP/2: stream reset or 431)
   std::size_t max_header_count = 100;
-  std::uint32_t max_concurrent_streams = 1024;    // HTTP/2 server
-  std::uint32_t stream_window = 64 * 1024;        // HTTP/2 initial stream window we offer, bytes
+  std::uint32_t max_concurrent_streams = 1024;  // HTTP/2 server
+  std::uint32_t stream_window = 64 * 1024;      // HTTP/2 initial stream window we offer, bytes
   std::uint32_t connection_window = 1024 * 1024;
-  std::size_t high_watermark = 256 * 1024;        // of bytes queued for one stream; low = half
+  std::size_t high_watermark = 256 * 1024;  // of bytes queued for one stream; low = half
   bool allow_http10 = true;
-  bool enable_connect_protocol = true;            // RFC 8441 server setting
-  std::string server_name;                        // Server field of answers that the codec makes itself (400, 431 ...)
+  bool enable_connect_protocol = true;  // RFC 8441 server setting
+  std::string server_name;              // Server field of answers that the codec makes itself (400, 431 ...)
 };
 
 enum class ResetReason : std::uint8_t {
-  kNone, kCancel, kRefused, kProtocol, kInternal, kFlowControl, kConnectionClosed, kOverflow, kTimedOut
+  kNone,
+  kCancel,
+  kRefused,
+  kProtocol,
+  kInternal,
+  kFlowControl,
+  kConnectionClosed,
+  kOverflow,
+  kTimedOut
 };
 
 // One direction pair of one exchange, as its owner drives it. Made and owned by the codec.
@@ -43,19 +52,20 @@ class OutgoingStream {
   // OnBelowLowWatermark: stop feeding it.
   virtual void SendData(Buffer& data, bool end_stream) = 0;
   virtual void SendTrailers(const Headers& trailers) = 0;  // ends our direction
-  virtual void Reset(ResetReason reason) = 0;  // HTTP/1: the connection cannot be used further and closes
+  virtual void Reset(ResetReason reason) = 0;              // HTTP/1: the connection cannot be used further and closes
   virtual bool above_high_watermark() const noexcept = 0;
   // While paused no OnData comes and, for HTTP/2, the window is not opened further (back-pressure to the peer).
-  // HTTP/1: the codec stops consuming input, Feed leaves bytes in the buffer until resumed; resuming says OnOutputReady, so
-  // that the driver feeds again.
+  // HTTP/1: the codec stops consuming input, Feed leaves bytes in the buffer until resumed; resuming says
+  // OnOutputReady, so that the driver feeds again.
   virtual void PauseReading(bool paused) = 0;
-  // Envoy's name of the rule that the peer broke ("http1.codec_error"), "" when none; static text. For OnReset(kProtocol).
+  // Envoy's name of the rule that the peer broke ("http1.codec_error"), "" when none; static text. For
+  // OnReset(kProtocol).
   virtual const char* details() const noexcept { return ""; }
 };
 
 class ServerStream : public OutgoingStream {
  public:
-  virtual void SendInformational(const ResponseHead& head) = 0;  // 1xx but 101
+  virtual void SendInformational(const ResponseHead& head) = 0;          // 1xx but 101
   virtual void SendHead(const ResponseHead& head, bool end_stream) = 0;  // 101/200 of an accepted upgrade included
 };
 class ClientStream : public OutgoingStream {
@@ -68,9 +78,9 @@ class StreamEvents {
   virtual ~StreamEvents() = default;
   virtual void OnData(Buffer& data, bool end_stream) = 0;  // take what you want to keep; the rest is dropped
   virtual void OnTrailers(Headers trailers) = 0;           // ends the peer's direction
-  virtual void OnReset(ResetReason reason) = 0;            // by the peer, or because the connection died; last event but one
+  virtual void OnReset(ResetReason reason) = 0;  // by the peer, or because the connection died; last event but one
   virtual void OnBelowLowWatermark() = 0;
-  virtual void OnStreamClosed() = 0;                       // last event, exactly once
+  virtual void OnStreamClosed() = 0;  // last event, exactly once
 };
 class ServerStreamEvents : public StreamEvents {
  public:
@@ -82,8 +92,9 @@ class ClientStreamEvents : public StreamEvents {
   virtual void OnResponseHead(ResponseHead head, bool end_stream) = 0;
 };
 
-// Both sides. `Feed` takes from `in` what it can; what stays there is needed again with more bytes (or reading is paused).
-// An error means that the connection is beyond use: flush output(), then close (a 400 or GOAWAY is already in it).
+// Both sides. `Feed` takes from `in` what it can; what stays there is needed again with more bytes (or reading is
+// paused). An error means that the connection is beyond use: flush output(), then close (a 400 or GOAWAY is already in
+// it).
 class Codec {
  public:
   virtual ~Codec() = default;
@@ -119,12 +130,13 @@ class ClientCodecEvents {
  public:
   virtual ~ClientCodecEvents() = default;
   virtual void OnOutputReady() = 0;
-  virtual void OnGoAway() = 0;                    // no new streams on this connection; also HTTP/1 "close"
-  virtual void OnMaxStreamsChanged() = 0;         // the peer's limit changed, or a stream ended while it was reached
+  virtual void OnGoAway() = 0;             // no new streams on this connection; also HTTP/1 "close"
+  virtual void OnMaxStreamsChanged() = 0;  // the peer's limit changed, or a stream ended while it was reached
 };
 class ClientCodec : public Codec {
  public:
-  // Opens a stream; null when none can be opened now (limit, draining, HTTP/1 busy). `events` lives until OnStreamClosed.
+  // Opens a stream; null when none can be opened now (limit, draining, HTTP/1 busy). `events` lives until
+  // OnStreamClosed.
   virtual ClientStream* NewStream(ClientStreamEvents& events) = 0;
   virtual std::uint32_t max_streams() const noexcept = 0;  // 1 for HTTP/1
 };

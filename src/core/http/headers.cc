@@ -62,7 +62,9 @@ Headers& Headers::operator=(const Headers& other) {
 }
 
 Headers::Headers(Headers&& other) noexcept
-    : arena_(std::move(other.arena_)), fields_(std::move(other.fields_)), byte_size_(std::exchange(other.byte_size_, 0)) {
+    : arena_(std::move(other.arena_)),
+      fields_(std::move(other.fields_)),
+      byte_size_(std::exchange(other.byte_size_, 0)) {
   other.arena_.clear();
   other.fields_.clear();
 }

@@ -1,8 +1,8 @@
 #pragma once
 // Header fields of one HTTP message (RFC 9110 5): an ordered list that keeps names' case and repeated fields.
-// Look-ups ignore case. Text lives in one arena a list; arena and index go back to a small pool of the thread, so that a
-// message in steady state allocates nothing for its fields.
-// Views that it returns are valid until the next change of the list.
+// Look-ups ignore case. Text lives in one arena a list; arena and index go back to a small pool of the thread, so that
+// a message in steady state allocates nothing for its fields. Views that it returns are valid until the next change of
+// the list.
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -31,8 +31,8 @@ class Headers {
   void Add(std::string_view name, std::string_view value);
   // Replaces the first field of that name in place and drops further ones; adds when there is none.
   void Set(std::string_view name, std::string_view value);
-  std::size_t Remove(std::string_view name);          // how many went
-  std::size_t RemovePrefix(std::string_view prefix);  // "x-envoy-"
+  std::size_t Remove(std::string_view name);                                  // how many went
+  std::size_t RemovePrefix(std::string_view prefix);                          // "x-envoy-"
   std::optional<std::string_view> Get(std::string_view name) const noexcept;  // the first
   bool Has(std::string_view name) const noexcept { return Get(name).has_value(); }
   // All values joined with ", " (RFC 9110 5.3; cookies with "; "); nullopt when absent.

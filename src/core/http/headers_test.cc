@@ -58,8 +58,17 @@ TEST(Headers, BehaveAsAPlainListUnderRandomOperations) {
       const std::string name = names[random.Below(8)];
       const std::string value(random.Below(40), static_cast<char>('a' + random.Below(26)));
       switch (random.Below(8)) {
-        case 0: case 1: case 2: headers.Add(name, value); model.Add(name, value); break;
-        case 3: case 4: headers.Set(name, value); model.Set(name, value); break;
+        case 0:
+        case 1:
+        case 2:
+          headers.Add(name, value);
+          model.Add(name, value);
+          break;
+        case 3:
+        case 4:
+          headers.Set(name, value);
+          model.Set(name, value);
+          break;
         case 5: EXPECT_EQ(headers.Remove(name), model.Remove(name)); break;
         case 6: EXPECT_EQ(headers.RemovePrefix("X-ENVOY-"), model.RemovePrefix("x-envoy-")); break;
         case 7: {

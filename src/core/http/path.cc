@@ -65,7 +65,8 @@ bool NormalizeCharacters(std::string& path) {
       i += 2;
     } else if (c == '\\') {
       out.push_back('/');
-    } else if (c <= 0x20 || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '`' || c == '{' || c == '}' || c == '^') {
+    } else if (c <= 0x20 || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '`' || c == '{' || c == '}' ||
+               c == '^') {
       AppendEscaped(out, c);
     } else {
       out.push_back(path[i]);
@@ -110,7 +111,8 @@ void MergeSlashes(std::string& path) {
 bool LooksNormal(std::string_view path, const PathOptions& options) noexcept {
   for (std::size_t i = 0; i < path.size(); ++i) {
     const auto c = static_cast<unsigned char>(path[i]);
-    if (c == '%' || c == '\\' || c <= 0x20 || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '`' || c == '{' || c == '}' || c == '^')
+    if (c == '%' || c == '\\' || c <= 0x20 || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '`' || c == '{' ||
+        c == '}' || c == '^')
       return false;
     if (c != '/' || i + 1 == path.size()) continue;
     if (path[i + 1] == '.' || (options.merge_slashes && path[i + 1] == '/')) return false;
@@ -138,7 +140,7 @@ PathVerdict NormalizePath(std::string& target, const PathOptions& options) {
   if (options.merge_slashes) MergeSlashes(path);
   target = std::move(path) + query;
   return unescaped && options.escaped_slashes == EscapedSlashes::kUnescapeAndRedirect ? PathVerdict::kRedirect
-                                                                                        : PathVerdict::kOk;
+                                                                                      : PathVerdict::kOk;
 }
 
 std::optional<std::string_view> QueryParameter(std::string_view target, std::string_view name) noexcept {

@@ -11,7 +11,7 @@ namespace plait::http {
 enum class EscapedSlashes : std::uint8_t { kKeep, kReject, kUnescapeAndRedirect, kUnescapeAndForward };
 
 struct PathOptions {
-  bool normalize = true;       // RFC 3986 6.2.2: dot segments, %XX of unreserved characters, '\' is '/'
+  bool normalize = true;  // RFC 3986 6.2.2: dot segments, %XX of unreserved characters, '\' is '/'
   bool merge_slashes = false;
   EscapedSlashes escaped_slashes = EscapedSlashes::kKeep;  // %2F and %5C
 };

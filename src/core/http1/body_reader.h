@@ -16,7 +16,8 @@ class BodyReader {
   void Begin(const Framing& framing) noexcept;
   // Moves body bytes from `in` to the end of `out`, about `max` at most. `trailers` are filled at the end of a chunked
   // body. True when the body has ended; false: more input is needed, or `max` was reached.
-  Checked<bool> Read(Buffer& in, Buffer& out, std::size_t max, const http::CodecOptions& options, http::Headers& trailers);
+  Checked<bool> Read(Buffer& in, Buffer& out, std::size_t max, const http::CodecOptions& options,
+                     http::Headers& trailers);
   bool until_end() const noexcept { return kind_ == BodyKind::kUntilEnd; }
 
  private:
@@ -29,7 +30,7 @@ class BodyReader {
 
   std::uint64_t remaining_ = 0;  // of the body, or of the chunk
   std::uint32_t extension_bytes_ = 0;
-  BlockScanner scanner_;         // of the trailer section
+  BlockScanner scanner_;  // of the trailer section
   BodyKind kind_ = BodyKind::kNone;
   Step step_ = Step::kSize;
 };

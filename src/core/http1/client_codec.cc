@@ -18,7 +18,8 @@ constexpr std::uint8_t kMaxInformational = 64;  // 1xx before one answer
 // Codec and stream in one, as in the server: one exchange at a time.
 class ClientCodec final : public http::ClientCodec, private http::ClientStream {
  public:
-  ClientCodec(http::ClientCodecEvents& events, const http::CodecOptions& options) : events_(events), options_(options) {}
+  ClientCodec(http::ClientCodecEvents& events, const http::CodecOptions& options)
+      : events_(events), options_(options) {}
 
   http::ClientStream* NewStream(http::ClientStreamEvents& events) override;
   std::uint32_t max_streams() const noexcept override { return close_ || drain_ ? 0 : 1; }
@@ -227,7 +228,8 @@ bool ClientCodec::Settle() {
     return true;
   }
   if (stream_ == nullptr || (!aborted_ && reading_ != Reading::kDone)) return false;
-  // An answer that was complete before its request: the server wants no more of it, and the connection has no clean state.
+  // An answer that was complete before its request: the server wants no more of it, and the connection has no clean
+  // state.
   if (!aborted_ && writing_ != Writing::kDone) {
     if (writing_ == Writing::kRaw) return false;  // tunnel: our direction goes on
     StopReuse();

@@ -49,8 +49,8 @@ struct Server : http::ServerCodecEvents, http::ServerStreamEvents {
     stream->SendHead(head, true);
   }
   void OnRequestHead(http::RequestHead head, bool end) override {
-    log += "head " + head.method + " " + head.scheme + " " + head.authority + " " + head.path + " " + head.protocol + "\n" +
-           Describe(head.headers);
+    log += "head " + head.method + " " + head.scheme + " " + head.authority + " " + head.path + " " + head.protocol +
+           "\n" + Describe(head.headers);
     data.clear();
     if (++requests == 1) first = head;
     if (end || head.method == "CONNECT" || !head.protocol.empty()) {
@@ -72,7 +72,9 @@ struct Server : http::ServerCodecEvents, http::ServerStreamEvents {
     }
     Reply();
   }
-  void OnReset(ResetReason reason) override { log += "reset " + std::to_string(static_cast<int>(reason)) + " " + stream->details(); }
+  void OnReset(ResetReason reason) override {
+    log += "reset " + std::to_string(static_cast<int>(reason)) + " " + stream->details();
+  }
   void OnBelowLowWatermark() override {}
   void OnStreamClosed() override {
     PLAIT_CHECK(stream != nullptr);
@@ -103,7 +105,9 @@ struct Client : http::ClientCodecEvents, http::ClientStreamEvents {
   void OnOutputReady() override {}
   void OnGoAway() override {}
   void OnMaxStreamsChanged() override {}
-  void OnInformational(http::ResponseHead head) override { log += "info " + std::to_string(head.status) + Describe(head.headers); }
+  void OnInformational(http::ResponseHead head) override {
+    log += "info " + std::to_string(head.status) + Describe(head.headers);
+  }
   void OnResponseHead(http::ResponseHead head, bool) override {
     log += "head " + std::to_string(head.status) + head.reason + "\n" + Describe(head.headers);
   }

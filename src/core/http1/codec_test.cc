@@ -64,7 +64,8 @@ struct ServerSide : http::ServerCodecEvents, http::ServerStreamEvents {
     return out;
   }
   void Reply(std::uint16_t status, std::string_view text, http::Headers headers = {}) {
-    http::ResponseHead h{.version = http::Version::kHttp11, .status = status, .reason = {}, .headers = std::move(headers)};
+    http::ResponseHead h{
+        .version = http::Version::kHttp11, .status = status, .reason = {}, .headers = std::move(headers)};
     if (text.empty()) return stream->SendHead(h, true);
     h.headers.Add("content-length", std::to_string(text.size()));
     stream->SendHead(h, false);
@@ -142,7 +143,8 @@ TEST(Http1Server, AnswersARequestAndKeepsTheConnection) {
 
 TEST(Http1Server, DeliversPipelinedRequestsOneAtATime) {
   ServerSide s;
-  ASSERT_TRUE(s.Feed("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET"));
+  ASSERT_TRUE(
+      s.Feed("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET"));
   EXPECT_EQ(s.head.path, "/1");
   s.Reply(204, "");
   EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 204 No Content\r\n\r\n");
@@ -176,14 +178,19 @@ struct Refused {
   std::string_view detail;
 };
 
-TEST(Http1Server, RefusesWhatTwoParsersCouldReadDifferently) {
-  const std::string large(61 * 1024, 'x');
-  std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
-  for (int i = 0; i < 100; ++i) many += "a: b\r\n";
-  many += "\r\n";
-  const std::string too_large = "GET / HTTP/1.1\r\nHost: a\r\nx: " + large;
-  const std::string long_target = "GET /" + large;
-  const std::string extensions = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(5000, 'e');
+void ExpectRefused(const Refused& c) {
+  ServerSide s;
+  const auto result = s.Feed(c.bytes);
+  ASSERT_FALSE(result.has_value()) << c.what;
+  EXPECT_EQ(std::string_view(result.error().detail), c.detail) << c.what;
+  const std::string out = s.codec->output().ToString();
+  EXPECT_TRUE(out.starts_with("HTTP/1.1 " + std::to_string(c.status) + " ")) << c.what << ": " << out;
+  EXPECT_NE(out.find("connection: close\r\n"), std::string::npos) << c.what;
+  EXPECT_TRUE(s.codec->wants_close()) << c.what;
+  EXPECT_EQ(s.stream, nullptr) << c.what;
+}
+
+TEST(Http1Server, RefusesHeadsThatTwoParsersCouldReadDifferently) {
   const Refused cases[] = {
       {"bare LF", "GET / HTTP/1.1\nHost: a\n\n", 400, kCodecError},
       {"bare LF in the middle", "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400, kCodecError},
@@ -193,14 +200,19 @@ TEST(Http1Server, RefusesWhatTwoParsersCouldReadDifferently) {
       {"space before colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, kCodecError},
       {"empty name", "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", 400, kCodecError},
       {"two lengths", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, kCodecError},
-      {"two equal lengths", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400, kCodecError},
+      {"two equal lengths", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400,
+       kCodecError},
       {"list of lengths", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", 400, kCodecError},
       {"signed length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", 400, kCodecError},
       {"huge length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775808\r\n\r\n", 400, kCodecError},
-      {"CL and TE", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, kChunkedContentLength},
+      {"CL and TE", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+       kChunkedContentLength},
       {"TE of 1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, kTransferEncodingNotAllowed},
-      {"unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, kInvalidTransferEncoding},
-      {"chunked twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501, kInvalidTransferEncoding},
+      {"unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501,
+       kInvalidTransferEncoding},
+      {"chunked twice",
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501,
+       kInvalidTransferEncoding},
       {"no host", "GET / HTTP/1.1\r\n\r\n", 400, kMissingHost},
       {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, kCodecError},
       {"bad host", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, kCodecError},
@@ -215,32 +227,44 @@ TEST(Http1Server, RefusesWhatTwoParsersCouldReadDifferently) {
       {"asterisk of GET", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400, kInvalidUrl},
       {"other scheme", "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, kInvalidScheme},
       {"CONNECT without port", "CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", 400, kInvalidUrl},
-      {"CONNECT with a body", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, kTransferEncodingNotAllowed},
+      {"CONNECT with a body", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+       kTransferEncodingNotAllowed},
       {"ClientHello", "\x16\x03\x01", 400, kCodecError},
       {"two empty lines", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, kCodecError},
+  };
+  for (const Refused& c : cases) ExpectRefused(c);
+}
+
+#define CHUNKED "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+TEST(Http1Server, RefusesBrokenChunks) {
+  const Refused cases[] = {
+      {"chunk size not hex", CHUNKED "x\r\n", 400, kCodecError},
+      {"empty chunk size", CHUNKED "\r\n", 400, kCodecError},
+      {"chunk size with sign", CHUNKED "-1\r\n", 400, kCodecError},
+      {"chunk size overflow", CHUNKED "fffffffffffffffff\r\n", 400, kCodecError},
+      {"chunk size bare LF", CHUNKED "1\na\r\n", 400, kCodecError},
+      {"chunk without end", CHUNKED "1\r\nabc", 400, kCodecError},
+      {"length in trailers", CHUNKED "0\r\nContent-Length: 1\r\n\r\n", 400, kCodecError},
+  };
+  for (const Refused& c : cases) ExpectRefused(c);
+}
+
+TEST(Http1Server, RefusesWhatIsTooLong) {
+  const std::string large(61 * 1024, 'x');
+  std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
+  for (int i = 0; i < 100; ++i) many += "a: b\r\n";
+  many += "\r\n";
+  const std::string too_large = "GET / HTTP/1.1\r\nHost: a\r\nx: " + large;
+  const std::string long_target = "GET /" + large;
+  const std::string extensions = CHUNKED "1;" + std::string(5000, 'e');
+  const Refused cases[] = {
       {"long header", too_large, 431, kHeadersTooLarge},
       {"long target", long_target, 431, kHeadersTooLarge},
       {"many headers", many, 431, kTooManyHeaders},
-      {"chunk size not hex", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400, kCodecError},
-      {"empty chunk size", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\r\n", 400, kCodecError},
-      {"chunk size with sign", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", 400, kCodecError},
-      {"chunk size overflow", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400, kCodecError},
-      {"chunk size bare LF", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\na\r\n", 400, kCodecError},
-      {"chunk without end", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc", 400, kCodecError},
       {"long extension", extensions, 400, kCodecError},
-      {"length in trailers", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 1\r\n\r\n", 400, kCodecError},
   };
-  for (const Refused& c : cases) {
-    ServerSide s;
-    const auto result = s.Feed(c.bytes);
-    ASSERT_FALSE(result.has_value()) << c.what;
-    EXPECT_STREQ(result.error().detail, std::string(c.detail).c_str()) << c.what;
-    const std::string out = s.codec->output().ToString();
-    EXPECT_TRUE(out.starts_with("HTTP/1.1 " + std::to_string(c.status) + " ")) << c.what << ": " << out;
-    EXPECT_NE(out.find("connection: close\r\n"), std::string::npos) << c.what;
-    EXPECT_TRUE(s.codec->wants_close()) << c.what;
-    EXPECT_EQ(s.stream, nullptr) << c.what;
-  }
+  for (const Refused& c : cases) ExpectRefused(c);
 }
 
 TEST(Http1Server, AcceptsLimitsExactly) {
@@ -319,7 +343,9 @@ TEST(Http1Server, ClosesWhenItAnswersBeforeTheRequestIsComplete) {
 TEST(Http1Server, DropsFieldsOfTheOwnerThatAreItsOwn) {
   ServerSide s;
   ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-  s.Reply(200, "x", {{"Connection", "foo"}, {"Keep-Alive", "1"}, {"Transfer-Encoding", "gzip"}, {"Evil", "a\r\nX: b"}, {"Ok", "1"}});
+  s.Reply(
+      200, "x",
+      {{"Connection", "foo"}, {"Keep-Alive", "1"}, {"Transfer-Encoding", "gzip"}, {"Evil", "a\r\nX: b"}, {"Ok", "1"}});
   EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\nOk: 1\r\ncontent-length: 1\r\n\r\nx");
 }
 
@@ -446,7 +472,9 @@ TEST(Http1Client, SendsRequestsAndReusesTheConnection) {
 TEST(Http1Client, ReadsBodiesOfEachKind) {
   ClientSide c;
   c.Send(c.Request());
-  ASSERT_TRUE(c.Feed("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nt: v\r\n\r\n"));
+  ASSERT_TRUE(
+      c.Feed("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nt: "
+             "v\r\n\r\n"));
   EXPECT_EQ(c.log, "info:100 head:200 data trailers:1 closed free ");
   c.log.clear();
   c.Send(c.Request("HEAD"));
@@ -472,8 +500,9 @@ TEST(Http1Client, SendsChunkedWhenTheLengthIsUnknown) {
 
 TEST(Http1Client, RefusesAnswersThatItDidNotAskFor) {
   for (std::string_view bytes :
-       {"HTTP/1.1 101 Switching Protocols\r\n\r\n", "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", "HTTP/2 200 OK\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 099 No\r\n\r\n", "garbage\r\n\r\n",
+       {"HTTP/1.1 101 Switching Protocols\r\n\r\n", "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n",
+        "HTTP/2 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        "HTTP/1.1 099 No\r\n\r\n", "garbage\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"}) {
     ClientSide c;
     c.Send(c.Request());

@@ -47,7 +47,7 @@ Checked<> ParseFields(std::string_view block, std::size_t max_count, const char*
 
 struct BodyFields {
   bool transfer_encoding = false;
-  bool chunked = false;          // the only coding
+  bool chunked = false;  // the only coding
   bool unknown_coding = false;
   std::size_t content_lengths = 0;
   std::uint64_t length = 0;

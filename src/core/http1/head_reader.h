@@ -1,6 +1,6 @@
 #pragma once
-// Finds and parses a head (or a trailer section) at the front of a connection's input. Bytes stay in the input until the
-// whole head is there, so a connection that waits for one holds no parser state but a scan position.
+// Finds and parses a head (or a trailer section) at the front of a connection's input. Bytes stay in the input until
+// the whole head is there, so a connection that waits for one holds no parser state but a scan position.
 #include <cstdint>
 #include <string>
 #include <string_view>

@@ -49,14 +49,17 @@ class Room {
 // The last guard against a field that would be read as two (RFC 9112 11.1): codecs refuse such values on their way in,
 // but configuration and filters add fields too.
 bool SplitsLine(std::string_view text) noexcept {
-  return std::memchr(text.data(), '\n', text.size()) != nullptr || std::memchr(text.data(), '\r', text.size()) != nullptr;
+  return std::memchr(text.data(), '\n', text.size()) != nullptr ||
+         std::memchr(text.data(), '\r', text.size()) != nullptr;
 }
 
 bool IsOwnersField(std::string_view name, const SendFraming& framing) noexcept {
   switch (name.size()) {
     case 7: return framing.upgrade.empty() || !EqualsIgnoreCase(name, "upgrade");
     case 10: return !EqualsIgnoreCase(name, "connection") && !EqualsIgnoreCase(name, "keep-alive");
-    case 14: return !((framing.drop_length || framing.chunked || framing.zero_length) && EqualsIgnoreCase(name, "content-length"));
+    case 14:
+      return !((framing.drop_length || framing.chunked || framing.zero_length) &&
+               EqualsIgnoreCase(name, "content-length"));
     case 16: return !EqualsIgnoreCase(name, "proxy-connection");
     case 17: return !EqualsIgnoreCase(name, "transfer-encoding");
     default: return true;
@@ -87,14 +90,16 @@ void WriteRequestHead(const http::RequestHead& head, const SendFraming& framing,
   const std::string_view method = extended ? std::string_view("GET") : std::string_view(head.method);
   const std::string_view target = method == "CONNECT" ? head.authority : head.path;
   Room room(out, head.method.size() + target.size() + head.authority.size() + SizeOfFields(head.headers, framing));
-  // Clients of HTTP/1 write "Host"; from HTTP/2 names come in lower case. So the application sees what it would have seen.
+  // Clients of HTTP/1 write "Host"; from HTTP/2 names come in lower case. So the application sees what it would have
+  // seen.
   room << method << " " << target << " HTTP/1.1\r\n"
        << (head.version == http::Version::kHttp2 ? "host: " : "Host: ") << head.authority << "\r\n";
   WriteFields(head.headers, framing, room);
 }
 
 void WriteResponseHead(const http::ResponseHead& head, http::Version version, const SendFraming& framing, Buffer& out) {
-  const std::string_view reason = head.reason.empty() || SplitsLine(head.reason) ? http::ReasonPhrase(head.status) : head.reason;
+  const std::string_view reason =
+      head.reason.empty() || SplitsLine(head.reason) ? http::ReasonPhrase(head.status) : head.reason;
   char status[8];
   const auto status_end = std::to_chars(status, status + sizeof(status), head.status).ptr;
   Room room(out, reason.size() + SizeOfFields(head.headers, framing));

@@ -18,7 +18,8 @@ constexpr std::size_t kBodyPiece = 64 * 1024;
 // Codec and stream in one: there is one exchange at a time, and an idle connection should cost little.
 class ServerCodec final : public http::ServerCodec, private http::ServerStream {
  public:
-  ServerCodec(http::ServerCodecEvents& events, const http::CodecOptions& options) : events_(events), options_(options) {}
+  ServerCodec(http::ServerCodecEvents& events, const http::CodecOptions& options)
+      : events_(events), options_(options) {}
 
   Result<> Feed(Buffer& in) override;
   void FeedEnd() override;
@@ -31,9 +32,7 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
     return stream_ == nullptr && (close_ || reading_ == Reading::kNothing || (drain_ && reading_ == Reading::kHead));
   }
   bool output_ended() const noexcept override { return reading_ == Reading::kRaw && writing_ == Writing::kDone; }
-  http::Version version() const noexcept override {
-    return http10_ ? http::Version::kHttp10 : http::Version::kHttp11;
-  }
+  http::Version version() const noexcept override { return http10_ ? http::Version::kHttp10 : http::Version::kHttp11; }
 
  private:
   enum class Reading : std::uint8_t {
@@ -81,16 +80,16 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
   const char* details_ = "";
   Reading reading_ = Reading::kHead;
   Writing writing_ = Writing::kHead;
-  bool http10_ = false;       // the running (or last) request
+  bool http10_ = false;  // the running (or last) request
   bool head_request_ = false;
   bool connect_ = false;
-  bool close_ = false;        // after the running exchange
+  bool close_ = false;  // after the running exchange
   bool drain_ = false;
   bool paused_ = false;
   bool above_ = false;
-  bool aborted_ = false;      // the owner reset the stream
-  bool skipped_line_ = false; // the one empty line before a request that RFC 9112 2.2 lets pass
-  bool in_event_ = false;     // Feed and its kin are running: no OnOutputReady is needed
+  bool aborted_ = false;       // the owner reset the stream
+  bool skipped_line_ = false;  // the one empty line before a request that RFC 9112 2.2 lets pass
+  bool in_event_ = false;      // Feed and its kin are running: no OnOutputReady is needed
 };
 
 Result<> ServerCodec::Feed(Buffer& in) {
@@ -137,7 +136,8 @@ Checked<bool> ServerCodec::ReadHead(Buffer& in) {
   // A client that pipelines but does not read its answers waits.
   if (output_.size() > options_.high_watermark) return false;
   // What cannot be a request (a ClientHello on a plaintext port) is refused at its first byte.
-  if (const char first = static_cast<char>(in.Front()[0]); !IsTokenChar(first) && first != '\r') return Refuse(400, kCodecError);
+  if (const char first = static_cast<char>(in.Front()[0]); !IsTokenChar(first) && first != '\r')
+    return Refuse(400, kCodecError);
   const auto size = scanner_.Scan(in, options_.max_header_bytes, kHeadersTooLarge);
   if (!size) return std::unexpected(size.error());
   if (*size == 0) return false;
@@ -330,7 +330,7 @@ void ServerCodec::AcceptTunnel(const http::ResponseHead& head, bool end_stream) 
   reading_ = Reading::kRaw;
   writing_ = end_stream ? Writing::kDone : Writing::kRaw;
   close_ = true;  // after the tunnel
-  NoteOutput();  // bytes that came early wait in the input
+  NoteOutput();   // bytes that came early wait in the input
 }
 
 void ServerCodec::SendHead(const http::ResponseHead& head, bool end_stream) {

@@ -37,9 +37,9 @@ inline constexpr const char* kChunkedContentLength = "http1.content_length_and_c
 inline constexpr const char* kUnsupportedVersion = "http1.unsupported_version";
 inline constexpr const char* kMissingHost = "missing_host_header";
 
-bool IsTokenChar(char c) noexcept;                    // RFC 9110 5.6.2
-bool IsToken(std::string_view text) noexcept;         // not empty
-bool IsFieldValue(std::string_view text) noexcept;    // no control characters but HTAB; 0x80-0xff allowed
+bool IsTokenChar(char c) noexcept;                  // RFC 9110 5.6.2
+bool IsToken(std::string_view text) noexcept;       // not empty
+bool IsFieldValue(std::string_view text) noexcept;  // no control characters but HTAB; 0x80-0xff allowed
 
 // Method, target (split into scheme, authority, path by its form, RFC 9112 3.2) and version.
 Checked<> ParseRequestLine(std::string_view line, http::RequestHead& head);

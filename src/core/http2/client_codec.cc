@@ -7,7 +7,8 @@ namespace plait::http2 {
 
 class ClientSession final : public http::ClientCodec, private Session {
  public:
-  ClientSession(http::ClientCodecEvents& events, const http::CodecOptions& options) : Session(options, /*server=*/false), events_(events) {}
+  ClientSession(http::ClientCodecEvents& events, const http::CodecOptions& options)
+      : Session(options, /*server=*/false), events_(events) {}
 
   http::ClientStream* NewStream(http::ClientStreamEvents& events) override;
   std::uint32_t max_streams() const noexcept override { return closing() ? 0 : max_streams_; }
@@ -51,7 +52,8 @@ class ClientSession final : public http::ClientCodec, private Session {
 };
 
 http::ClientStream* ClientSession::NewStream(http::ClientStreamEvents& events) {
-  if (closing() || streams_.size() >= max_streams_ || nghttp2_session_check_request_allowed(session_) == 0) return nullptr;
+  if (closing() || streams_.size() >= max_streams_ || nghttp2_session_check_request_allowed(session_) == 0)
+    return nullptr;
   Stream* stream = AddStream();
   stream->client_events_ = &events;
   stream->events_ = &events;

@@ -1,7 +1,7 @@
 #pragma once
 // HTTP/2 (RFC 9113, extended CONNECT of RFC 8441) on nghttp2, which is used as a codec only: bytes in, bytes out.
-// Owned by the driver of one connection (core/conn), one thread. Mirrors Envoy's `http2.*` response code details and its
-// flood limits. The preface and SETTINGS are in output() from the start.
+// Owned by the driver of one connection (core/conn), one thread. Mirrors Envoy's `http2.*` response code details and
+// its flood limits. The preface and SETTINGS are in output() from the start.
 #include <memory>
 #include <string_view>
 

@@ -1,5 +1,6 @@
 // Server and client codec under arbitrary frames, with an owner that answers, pauses and resets inside and outside of
-// events. Checked: each stream is closed exactly once and says nothing afterwards; heads are the same wherever bytes are cut.
+// events. Checked: each stream is closed exactly once and says nothing afterwards; heads are the same wherever bytes
+// are cut.
 #include <cstdint>
 #include <list>
 #include <string>
@@ -51,7 +52,8 @@ struct Recorder : http::ServerStreamEvents, http::ClientStreamEvents {
   void OnRequestHead(http::RequestHead head, bool end) override {
     Alive();
     *heads += head.method + " " + head.authority + " " + head.path + "\n";
-    for (const http::HeaderView field : head.headers) heads->append(field.name).append("=").append(field.value).append("\n");
+    for (const http::HeaderView field : head.headers)
+      heads->append(field.name).append("=").append(field.value).append("\n");
     PLAIT_CHECK(head.headers.size() <= kOptions.max_header_count);
     ended = end;
     Act();

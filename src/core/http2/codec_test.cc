@@ -139,7 +139,8 @@ TEST_F(Http2, CarriesARequestAndItsAnswer) {
   };
   Recorder r;
   http::RequestHead get = ClientSide::Get("/p?q");
-  get.headers = {{"X-A", "v"}, {"Cookie", "a=1"}, {"cookie", "b=2"}, {"TE", "trailers"}, {"Upgrade", "x"}, {"Host", "other"}};
+  get.headers = {{"X-A", "v"},       {"Cookie", "a=1"}, {"cookie", "b=2"},
+                 {"TE", "trailers"}, {"Upgrade", "x"},  {"Host", "other"}};
   client.Send(r, get);
   ASSERT_TRUE(wire.Run());
   const http::RequestHead& seen = server.streams.front().request;
@@ -363,7 +364,8 @@ constexpr std::uint8_t kHeadersEnd = 0x4 | 0x1;
 constexpr std::uint8_t kHeadersOpen = 0x4;
 
 std::string GetBlock(std::string_view more = {}) {
-  return Literal(":method", "GET") + Literal(":scheme", "http") + Literal(":path", "/") + Literal(":authority", "a").append(more);
+  return Literal(":method", "GET") + Literal(":scheme", "http") + Literal(":path", "/") +
+         Literal(":authority", "a").append(more);
 }
 std::string Preface() { return std::string(kClientPreface) + Frame(4, 0, 0, ""); }
 
@@ -383,8 +385,10 @@ TEST_F(Http2, RefusesMalformedRequests) {
       {"no authority", fields},
       {"user information", fields + Literal(":authority", "u@a")},
       {"host differs", GetBlock(Literal("host", "b"))},
-      {"other scheme", Literal(":method", "GET") + Literal(":scheme", "ftp") + Literal(":path", "/") + Literal(":authority", "a")},
-      {"asterisk of GET", Literal(":method", "GET") + Literal(":scheme", "http") + Literal(":path", "*") + Literal(":authority", "a")},
+      {"other scheme",
+       Literal(":method", "GET") + Literal(":scheme", "ftp") + Literal(":path", "/") + Literal(":authority", "a")},
+      {"asterisk of GET",
+       Literal(":method", "GET") + Literal(":scheme", "http") + Literal(":path", "*") + Literal(":authority", "a")},
       {"connect without port", Literal(":method", "CONNECT") + Literal(":authority", "a")},
       {"length of nothing", GetBlock(Literal("content-length", "3"))},
       {"two lengths", GetBlock(Literal("content-length", "0") + Literal("content-length", "0"))},
@@ -441,9 +445,12 @@ Result<> FeedRepeated(ServerSide& s, const std::function<std::string(std::uint32
 
 TEST_F(Http2, EndsFloods) {
   ServerSide resets;
-  const auto rapid = FeedRepeated(resets, [](std::uint32_t i) {
-    return Frame(1, kHeadersEnd, 2 * i + 1, GetBlock()) + Frame(3, 0, 2 * i + 1, std::string_view("\0\0\0\x8", 4));
-  }, 600);
+  const auto rapid = FeedRepeated(
+      resets,
+      [](std::uint32_t i) {
+        return Frame(1, kHeadersEnd, 2 * i + 1, GetBlock()) + Frame(3, 0, 2 * i + 1, std::string_view("\0\0\0\x8", 4));
+      },
+      600);
   ASSERT_FALSE(rapid);
   EXPECT_STREQ(rapid.error().detail, "http2.too_many_premature_resets");
   EXPECT_EQ(resets.codec->active_streams(), 0U);
@@ -464,8 +471,9 @@ TEST_F(Http2, EndsFloods) {
 }
 
 TEST_F(Http2, EndsTheConnectionOnBrokenFraming) {
-  for (const std::string& bytes : {std::string("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), Preface() + Frame(0, 0, 0, "x"),
-                                   Preface() + Frame(1, kHeadersEnd, 2, GetBlock()), Preface() + Frame(6, 0, 0, "short")}) {
+  for (const std::string& bytes :
+       {std::string("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), Preface() + Frame(0, 0, 0, "x"),
+        Preface() + Frame(1, kHeadersEnd, 2, GetBlock()), Preface() + Frame(6, 0, 0, "short")}) {
     ServerSide s;
     s.in.Append(bytes);
     EXPECT_FALSE(s.codec->Feed(s.in));

@@ -6,7 +6,8 @@ namespace plait::http2 {
 
 class ServerSession final : public http::ServerCodec, private Session {
  public:
-  ServerSession(http::ServerCodecEvents& events, const http::CodecOptions& options) : Session(options, /*server=*/true), events_(events) {}
+  ServerSession(http::ServerCodecEvents& events, const http::CodecOptions& options)
+      : Session(options, /*server=*/true), events_(events) {}
 
   Result<> Feed(Buffer& in) override { return FeedBytes(in); }
   void FeedEnd() override { EndAll(http::ResetReason::kConnectionClosed); }

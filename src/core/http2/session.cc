@@ -32,7 +32,8 @@ bool IsConnectionField(http::HeaderView field) noexcept {
 nghttp2_nv Field(std::string_view name, std::string_view value) noexcept {
   // nghttp2 takes pointers to non-const but copies (and lower-cases the copy of the name).
   return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
+          NGHTTP2_NV_FLAG_NONE};
 }
 
 void AppendFields(std::vector<nghttp2_nv>& out, const http::Headers& headers) {
@@ -67,7 +68,8 @@ ResetReason ReasonOfCode(std::uint32_t code) noexcept {
   }
 }
 
-Session::Session(const http::CodecOptions& options, bool server) : options_(options), server_(server), reset_credit_(kResetCredit) {
+Session::Session(const http::CodecOptions& options, bool server)
+    : options_(options), server_(server), reset_credit_(kResetCredit) {
   CreateNative();
 }
 
@@ -114,9 +116,12 @@ Result<> Session::FeedBytes(Buffer& in) {
     const Bytes front = in.Front();
     const ssize_t n = nghttp2_session_mem_recv(session_, front.data(), front.size());
     if (n < 0) {
-      if (n == NGHTTP2_ERR_FLOODED) fatal_ = kOutboundFlood;
-      else if (n == NGHTTP2_ERR_BAD_CLIENT_MAGIC) fatal_ = kBadPreface;
-      else if (fatal_ == nullptr) fatal_ = kProtocolError;
+      if (n == NGHTTP2_ERR_FLOODED)
+        fatal_ = kOutboundFlood;
+      else if (n == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
+        fatal_ = kBadPreface;
+      else if (fatal_ == nullptr)
+        fatal_ = kProtocolError;
       break;
     }
     in.Drain(static_cast<std::size_t>(n));
@@ -129,7 +134,9 @@ Result<> Session::FeedBytes(Buffer& in) {
   Result<> result;
   // nghttp2 ends the session itself when the peer broke a rule of framing: its GOAWAY is in the output.
   if (fatal_ != nullptr) {
-    result = Fail(fatal_ == kOutboundFlood || fatal_ == kInboundFlood || fatal_ == kResetFlood ? Errc::kLimit : Errc::kInvalidInput, fatal_);
+    result = Fail(fatal_ == kOutboundFlood || fatal_ == kInboundFlood || fatal_ == kResetFlood ? Errc::kLimit
+                                                                                               : Errc::kInvalidInput,
+                  fatal_);
     in.Clear();
     EndAll(ResetReason::kProtocol);
   }
@@ -171,7 +178,8 @@ void Session::TellTouched() {
 
 void Session::Tell(Stream& stream) {
   if (!stream.reset_) {
-    if (std::exchange(stream.low_due_, false) && stream.events_ != nullptr && !stream.over_) stream.events_->OnBelowLowWatermark();
+    if (std::exchange(stream.low_due_, false) && stream.events_ != nullptr && !stream.over_)
+      stream.events_->OnBelowLowWatermark();
     Deliver(stream);
   }
   // A request that was given up before it was sent, and a stream that nghttp2 closed while its owner did not read.

@@ -1,9 +1,9 @@
 #pragma once
 // What server and client have in common: an nghttp2 session, its callbacks, its streams, flow control and flood limits.
 //
-// nghttp2 runs only inside Feed, FeedEnd and OnOutputDrained; Send calls only queue. So events never run inside a call of
-// the owner. Windows are opened by us: a stream's when its owner has taken the data, the connection's on receipt, so that
-// one paused stream does not stop the others (what a stream may hold is bounded by its own window).
+// nghttp2 runs only inside Feed, FeedEnd and OnOutputDrained; Send calls only queue. So events never run inside a call
+// of the owner. Windows are opened by us: a stream's when its owner has taken the data, the connection's on receipt, so
+// that one paused stream does not stop the others (what a stream may hold is bounded by its own window).
 #include <nghttp2/nghttp2.h>
 
 #include <vector>
@@ -41,8 +41,8 @@ class Session {
   bool finished() const noexcept;
 
   Stream* AddStream();
-  void Touch(Stream& stream);     // something of it is to be told in the next FeedBytes
-  void Wake();                    // tells the driver, unless nghttp2 is running
+  void Touch(Stream& stream);  // something of it is to be told in the next FeedBytes
+  void Wake();                 // tells the driver, unless nghttp2 is running
 
   // Queues a head. `name_values` are copied by nghttp2.
   void SubmitHead(Stream& stream, const std::vector<nghttp2_nv>& fields, bool end_stream);
@@ -52,7 +52,7 @@ class Session {
   virtual bool HeadComplete(Stream& stream, bool end_stream) = 0;
   virtual void PeerGoAway() {}
   virtual void PeerSettings() {}
-  virtual void StreamGone() {}    // the number of streams became smaller
+  virtual void StreamGone() {}  // the number of streams became smaller
 
   const http::CodecOptions& options_;
   nghttp2_session* session_ = nullptr;
@@ -61,11 +61,11 @@ class Session {
   const bool server_;
   bool draining_ = false;
   bool final_goaway_ = false;
-  bool dead_ = false;             // the connection is gone or beyond use
+  bool dead_ = false;  // the connection is gone or beyond use
 
  private:
   friend class Stream;
-  struct Callbacks;               // session_callbacks.cc
+  struct Callbacks;  // session_callbacks.cc
   void CreateNative();
   void Produce();
   void TellTouched();
@@ -78,8 +78,8 @@ class Session {
   bool NotePeerReset(const Stream& stream);
 
   std::vector<Stream*> touched_;
-  const char* fatal_ = nullptr;   // details of the rule that ended the connection
-  bool running_ = false;          // inside Feed and its kin
+  const char* fatal_ = nullptr;  // details of the rule that ended the connection
+  bool running_ = false;         // inside Feed and its kin
   // Flood limits: frames that cost us work and move no message.
   std::uint32_t control_frames_ = 0;
   std::uint32_t useful_frames_ = 0;

@@ -24,8 +24,9 @@ struct Session::Callbacks {
     return 0;
   }
 
-  static int OnHeader(nghttp2_session* native, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
-                      const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* user) {
+  static int OnHeader(nghttp2_session* native, const nghttp2_frame* frame, const std::uint8_t* name,
+                      std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
+                      void* user) {
     Stream* stream = Find(native, frame->hd.stream_id);
     if (stream == nullptr || !stream->block_) return 0;
     return Of(user).AddField(*stream, Text(name, name_size), Text(value, value_size));
@@ -38,8 +39,8 @@ struct Session::Callbacks {
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   }
 
-  static int OnDataChunk(nghttp2_session* native, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t size,
-                         void* user) {
+  static int OnDataChunk(nghttp2_session* native, std::uint8_t, std::int32_t id, const std::uint8_t* data,
+                         std::size_t size, void* user) {
     Session& s = Of(user);
     nghttp2_session_consume_connection(native, size);
     Stream* stream = Find(native, id);
@@ -99,8 +100,8 @@ struct Session::Callbacks {
       case NGHTTP2_PING:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && s.draining_ && s.server_ && !s.final_goaway_) {
           s.final_goaway_ = true;
-          nghttp2_submit_goaway(native, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(native), NGHTTP2_NO_ERROR,
-                                nullptr, 0);
+          nghttp2_submit_goaway(native, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(native),
+                                NGHTTP2_NO_ERROR, nullptr, 0);
         }
         good = s.NoteControlFrame();
         break;
@@ -111,13 +112,15 @@ struct Session::Callbacks {
 
   static int OnInvalidFrame(nghttp2_session* native, const nghttp2_frame* frame, int error, void*) {
     if (Stream* stream = Find(native, frame->hd.stream_id); stream != nullptr && *stream->details_ == '\0')
-      stream->details_ = error == NGHTTP2_ERR_HTTP_HEADER || error == NGHTTP2_ERR_HTTP_MESSAGING ? kMessagingRule : kProtocolError;
+      stream->details_ =
+          error == NGHTTP2_ERR_HTTP_HEADER || error == NGHTTP2_ERR_HTTP_MESSAGING ? kMessagingRule : kProtocolError;
     return 0;
   }
 
   static int OnFrameSent(nghttp2_session* native, const nghttp2_frame* frame, void* user) {
     Session& s = Of(user);
-    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && s.fatal_ == nullptr) s.fatal_ = kProtocolError;
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && s.fatal_ == nullptr)
+      s.fatal_ = kProtocolError;
     const bool message = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
     if (message) ++s.useful_frames_;
     if (!message || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
@@ -125,7 +128,8 @@ struct Session::Callbacks {
     if (stream == nullptr) return 0;
     stream->sent_all_ = true;
     // The answer is complete: the client need not send the rest of its request (RFC 9113 8.1).
-    if (s.server_ && !stream->remote_ended_) nghttp2_submit_rst_stream(native, NGHTTP2_FLAG_NONE, stream->id_, NGHTTP2_NO_ERROR);
+    if (s.server_ && !stream->remote_ended_)
+      nghttp2_submit_rst_stream(native, NGHTTP2_FLAG_NONE, stream->id_, NGHTTP2_NO_ERROR);
     return 0;
   }
 
@@ -143,8 +147,8 @@ struct Session::Callbacks {
     return 0;
   }
 
-  static ssize_t ReadQueue(nghttp2_session* native, std::int32_t id, std::uint8_t*, std::size_t length, std::uint32_t* flags,
-                           nghttp2_data_source* source, void*) {
+  static ssize_t ReadQueue(nghttp2_session* native, std::int32_t id, std::uint8_t*, std::size_t length,
+                           std::uint32_t* flags, nghttp2_data_source* source, void*) {
     Stream& stream = *static_cast<Stream*>(source->ptr);
     const std::size_t n = std::min(length, stream.queue_.size());
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
@@ -209,7 +213,8 @@ void Session::CreateNative() {
 
   std::vector<nghttp2_settings_entry> settings{
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options_.stream_window},
-      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(options_.max_header_bytes + 32 * options_.max_header_count)}};
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
+       static_cast<std::uint32_t>(options_.max_header_bytes + 32 * options_.max_header_count)}};
   if (server_) {
     settings.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options_.max_concurrent_streams});
     if (options_.enable_connect_protocol) settings.push_back({NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1});
@@ -217,7 +222,8 @@ void Session::CreateNative() {
     settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
   }
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(options_.connection_window));
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                        static_cast<std::int32_t>(options_.connection_window));
   running_ = true;
   Produce();
   running_ = false;

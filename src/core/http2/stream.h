@@ -32,11 +32,11 @@ class Stream final : public http::ServerStream, public http::ClientStream {
   bool Sendable() const noexcept { return can_send() && head_sent_ && !send_ended_; }
 
   Session& session_;
-  http::StreamEvents* events_ = nullptr;            // null: the owner does not know of it (yet)
+  http::StreamEvents* events_ = nullptr;  // null: the owner does not know of it (yet)
   http::ServerStreamEvents* server_events_ = nullptr;
   http::ClientStreamEvents* client_events_ = nullptr;
-  std::int32_t id_ = -1;                            // -1: a request that was not sent yet
-  std::uint32_t index_ = 0;                         // in the session's list
+  std::int32_t id_ = -1;     // -1: a request that was not sent yet
+  std::uint32_t index_ = 0;  // in the session's list
 
   // The header block that is arriving; empty between blocks.
   struct Block {
@@ -47,9 +47,9 @@ class Stream final : public http::ServerStream, public http::ClientStream {
     http::Headers fields;
   };
   std::unique_ptr<Block> block_;
-  Buffer received_;                                 // not given to the owner yet (paused, or until the end of Feed)
-  std::optional<http::Headers> trailers_;           // received, likewise
-  Buffer queue_;                                    // to send
+  Buffer received_;                        // not given to the owner yet (paused, or until the end of Feed)
+  std::optional<http::Headers> trailers_;  // received, likewise
+  Buffer queue_;                           // to send
   std::optional<http::Headers> send_trailers_;
   const char* details_ = "";
   bool head_sent_ = false;
@@ -61,11 +61,11 @@ class Stream final : public http::ServerStream, public http::ClientStream {
   bool end_told_ = false;       // ... and the owner knows
   bool paused_ = false;
   bool above_ = false;
-  bool low_due_ = false;        // OnBelowLowWatermark is to be told
-  bool reset_ = false;          // by the owner: no event but OnStreamClosed
-  bool touched_ = false;        // in the session's list of streams with something to tell
-  bool over_ = false;           // nghttp2 has closed it
-  bool tunnel_ = false;         // extended CONNECT
+  bool low_due_ = false;  // OnBelowLowWatermark is to be told
+  bool reset_ = false;    // by the owner: no event but OnStreamClosed
+  bool touched_ = false;  // in the session's list of streams with something to tell
+  bool over_ = false;     // nghttp2 has closed it
+  bool tunnel_ = false;   // extended CONNECT
 };
 
 }  // namespace plait::http2
