@@ -87,8 +87,8 @@ void Exchange::FindRoutes() {
   Pause(true);
   waiting_ = session_.context().on_demand.NeedRoutes(
       std::move(found.missing), session_.context().warming_limit, [this](bool /*ready*/) {
-        waiting_ = Pending();
-        if (!session_.FindRoutes().missing.empty()) return ReplyFailure(Failure::kRoutesTimeout);
+        const bool missing = !session_.FindRoutes().missing.empty();
+        if (missing && !session_.context().static_only) return ReplyFailure(Failure::kRoutesTimeout);
         MatchRoute();
       });
 }

@@ -39,7 +39,6 @@ void Exchange::EndResponse() {
 }
 
 void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::string details, bool by_route) {
-  waiting_ = Pending();
   record_.flags.Set(flag);
   record_.response_details = std::move(details);
   LocalAnswer answer = MakeLocalAnswer(reply, grpc_, head_.method == "HEAD");

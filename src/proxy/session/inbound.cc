@@ -180,11 +180,11 @@ void InboundIntake::LookInside() {
       return;
     case sniff::Protocol::kHttp1:
     case sniff::Protocol::kHttp2: return GoHttp();
-    case sniff::Protocol::kTls: return http_port ? GoHttp() : GoTcp();
     case sniff::Protocol::kNearlyHttp:
-      // Never slips past a policy with HTTP fields: the codec answers 400.
-      return http_port || HasHttpPolicy() ? GoHttp() : GoTcp();
-    case sniff::Protocol::kOther: return http_port ? GoHttp() : GoTcp();
+      // Never slips past a policy with HTTP fields.
+      return http_port || HasHttpPolicy() ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
+    case sniff::Protocol::kTls:
+    case sniff::Protocol::kOther: return http_port ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
   }
 }
 
@@ -193,7 +193,8 @@ void InboundIntake::OnSilence() {
   if (!seen().empty()) {
     if (!silence_prefix_) return Look();
     // A proper prefix of HTTP that does not go on: TCP, but refused where a policy has HTTP fields.
-    return port_.declared == xds::DeclaredProtocol::kHttp || HasHttpPolicy() ? GoHttp() : GoTcp();
+    const bool http = port_.declared == xds::DeclaredProtocol::kHttp || HasHttpPolicy();
+    return http ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
   }
   state_ = State::kInside;
   Speculate();

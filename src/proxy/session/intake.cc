@@ -92,6 +92,28 @@ void Intake::RecordRefusal(const record::AccessLogs* logs, record::ResponseFlag 
   context_.recorder.ConnectionEnded(record, none, logs);
 }
 
+void Intake::RefuseAsBadRequest(const record::AccessLogs* logs) {
+  const FailureFacts& facts = FactsOf(Failure::kNearlyHttp);
+  const http::RequestHead none;
+  record::StreamRecord record;
+  record.connection = &info_;
+  record.start = context_.loop.clock().Wall();
+  record.start_time = info_.accepted;
+  record.remote = info_.remote;
+  record.request = &none;
+  record.response_code = facts.status;
+  record.flags.Set(facts.flag);
+  record.response_details = facts.details;
+  record.bytes_received = seen_.size();
+  record.bytes_sent = facts.body.size();
+  record.total = context_.loop.Now() - info_.accepted;
+  context_.recorder.RequestEnded(record, logs);
+  Buffer answer(
+      "HTTP/1.1 400 Bad Request\r\ncontent-length: 11\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nBad Request");
+  if (stream_->Write(answer)) stream_->ShutdownWrite();
+  Refuse(false);
+}
+
 void Intake::Decide(std::unique_ptr<Session> session) { std::exchange(decided_, nullptr)(std::move(session)); }
 
 }  // namespace plait::proxy::session

@@ -49,6 +49,8 @@ class Intake : protected io::StreamEvents {
   void ServeHttp(std::shared_ptr<const HttpConfig> config, HttpRouting routing);
   void ServeTcp(TcpSession::Start start);  // fills in the stream and what was read
   void Refuse(bool reset);
+  // 400 (DPE): bytes that are no HTTP where only HTTP may pass.
+  void RefuseAsBadRequest(const record::AccessLogs* logs);
   // Leaves a record of a connection that never became a session.
   void RecordRefusal(const record::AccessLogs* logs, record::ResponseFlag flag, std::string details);
 

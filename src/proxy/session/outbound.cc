@@ -81,7 +81,6 @@ void OutboundIntake::Begin() {
   if (known.known) return OnDestination(known);
   lookup_ = context_.on_demand.NeedDestination(info_.local.ip, config_->xds.lookup_timeout,
                                                [this](Result<cluster::Destination> found) {
-                                                 lookup_ = Pending();
                                                  OnDestination(std::move(found));
                                                });
 }
@@ -143,8 +142,7 @@ void OutboundIntake::LookAtBytes(sniff::Protocol protocol) {
     }
     case sniff::Protocol::kNearlyHttp:
     case sniff::Protocol::kOther:
-      // On a declared HTTP port the codec answers 400 (DPE).
-      return http_port ? GoHttp() : GoTcp();
+      return http_port ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
   }
 }
 
@@ -153,7 +151,7 @@ void OutboundIntake::OnSilence() {
   if (!seen().empty()) {
     const sniff::Protocol protocol = Judge();
     if (protocol != sniff::Protocol::kNeedMore && protocol != sniff::Protocol::kTls) return LookAtBytes(protocol);
-    if (silence_prefix_) return declared_ == xds::DeclaredProtocol::kHttp ? GoHttp() : GoTcp();
+    if (silence_prefix_) return declared_ == xds::DeclaredProtocol::kHttp ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
     silence_prefix_ = true;
     return silence_.Start(context_.loop.timers(), kPrefixLimit);
   }
@@ -231,7 +229,7 @@ std::optional<OutboundIntake::TcpRoute> OutboundIntake::FindTcpRoute() {
   if (found == context_.tables.l4_routes.end() && !asked_for_routes_) {
     asked_for_routes_ = true;
     routes_ = context_.on_demand.NeedL4Routes(name, config_->xds.lookup_timeout, [this, name](bool there) {
-      routes_ = Pending();
+      routes_answered_ = true;
       if (decided()) return;
       if (!there && !context_.static_only) {
         lookup_failed_ = true;
@@ -244,7 +242,7 @@ std::optional<OutboundIntake::TcpRoute> OutboundIntake::FindTcpRoute() {
     });
     return std::nullopt;
   }
-  if (found == context_.tables.l4_routes.end() && routes_) return std::nullopt;
+  if (found == context_.tables.l4_routes.end() && !routes_answered_) return std::nullopt;
   if (found != context_.tables.l4_routes.end() && found->second != nullptr) {
     if (const auto* route = MatchL4Route(*found->second, info_.local.ip, server_name_)) {
       return TcpRoute{ChooseCluster(route->clusters, context_.random.Next()), route->name};

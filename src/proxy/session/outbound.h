@@ -52,6 +52,7 @@ class OutboundIntake final : public Intake {
   bool silence_prefix_ = false;  // the limit of a proper prefix runs
   bool tcp_ = false;             // decided: relay it as it is
   bool asked_for_routes_ = false;
+  bool routes_answered_ = false;
   TcpRoute speculative_;         // where the connection goes that was dialled early
   TcpRoute final_;               // where it goes, once that is known
   record::StreamRecord dial_record_;

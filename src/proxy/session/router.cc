@@ -93,7 +93,6 @@ void Router::Start(bool end_stream) {
   request_.record.cluster_name = name;
   if (context_.clusters.Find(name) != nullptr) return OnCluster();
   waiting_ = context_.on_demand.NeedCluster(name, context_.warming_limit, [this](bool ready) {
-    waiting_ = Pending();
     if (!ready || context_.clusters.Find(request_.match.cluster) == nullptr) return Fail(Failure::kNoCluster);
     OnCluster();
   });

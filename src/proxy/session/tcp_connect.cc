@@ -71,7 +71,6 @@ void TcpConnect::Begin() {
   timer_.SetCallback([this] { OnAttemptFailed(Failure::kConnectTimeout, ""); });
   if (context_.clusters.Find(request_.cluster) != nullptr) return Try();
   waiting_ = context_.on_demand.NeedCluster(request_.cluster, context_.warming_limit, [this](bool ready) {
-    waiting_ = Pending();
     if (!ready) return Done(std::unexpected(Failure::kNoCluster));
     Try();
   });

@@ -1,0 +1,331 @@
+// Outbound and Inbound: what becomes of a captured connection by its own bytes, by port and by peer (semantics.md 1, 2, 5).
+#include <gtest/gtest.h>
+
+#include "core/conn/http_server.h"
+#include "core/telemetry/registry.h"
+#include "core/tls/stream.h"
+#include "core/tls/test_pki.h"
+#include "proxy/record/log_writer.h"
+#include "proxy/session/inbound.h"
+#include "proxy/session/orphans.h"
+#include "proxy/session/outbound.h"
+
+namespace plait::proxy::session {
+namespace {
+
+constexpr Duration kLimit = std::chrono::seconds(10);
+
+class FakeRecorder final : public record::Recorder {
+ public:
+  void RequestEnded(const record::StreamRecord& record, const record::AccessLogs*) override { Note(record); }
+  void ConnectionOpened(const record::StreamRecord&) override {}
+  void ConnectionProgress(const record::StreamRecord&, record::TcpProgress&) override {}
+  void ConnectionEnded(const record::StreamRecord& record, record::TcpProgress&, const record::AccessLogs*) override {
+    Note(record);
+  }
+  std::vector<std::string> lines;  // "<code> <flags> <details> <cluster>"
+
+ private:
+  void Note(const record::StreamRecord& record) {
+    lines.push_back(std::to_string(record.response_code) + " " + record.flags.ToString() + " " + record.response_details +
+                    record.termination_details + " " + std::string(record.cluster_name));
+  }
+};
+
+class NoTls final : public upstream::TlsContexts {
+  Result<upstream::Secure> SecureFor(const std::shared_ptr<const xds::Cluster>&, const Request&) override {
+    return Fail(Errc::kUnavailable, "no TLS here");
+  }
+};
+
+// Nothing comes on demand; a look-up answers what the test says.
+class FakeOnDemand final : public OnDemand {
+ public:
+  explicit FakeOnDemand(io::Loop& loop) : loop_(loop) {}
+  Pending NeedCluster(std::string, Duration, OnReady ready) override { return Later(std::move(ready)); }
+  Pending NeedRoutes(std::string, Duration, OnReady ready) override { return Later(std::move(ready)); }
+  Pending NeedL4Routes(std::string, Duration, OnReady ready) override { return Later(std::move(ready)); }
+  Pending NeedDestination(const io::IpAddress&, Duration, cluster::DestinationStore::OnFound found) override {
+    return loop_.After(Duration(0), [this, found = std::move(found)]() mutable { found(destination); });
+  }
+  Result<cluster::Destination> destination = cluster::Destination{.known = true, .service = nullptr, .workload = nullptr};
+
+ private:
+  Pending Later(OnReady ready) {
+    return loop_.After(Duration(0), [ready = std::move(ready)]() mutable { ready(false); });
+  }
+  io::Loop& loop_;
+};
+
+class FakeDownstreamTls final : public DownstreamTls {
+ public:
+  Outcome<std::shared_ptr<const tls::Context>> Server(const xds::DownstreamTlsContext&) override { return context; }
+  std::shared_ptr<const tls::Context> context;
+};
+
+class PlaitForms : public testing::Test, public SessionOwner {
+ protected:
+  PlaitForms()
+      : store_(loop_, registry_, nullptr, [this](const cluster::ClusterUpdate& update) { clusters_.Apply(update); }),
+        pools_(loop_, tls_),
+        orphans_(loop_),
+        on_demand_(loop_),
+        context_{.loop = loop_, .random = random_, .clusters = clusters_, .index = index_, .tables = tables_,
+                 .pools = pools_, .recorder = recorder_, .on_demand = on_demand_, .orphans = orphans_,
+                 .downstream_tls = downstream_tls_, .static_only = true} {}
+
+  void OnSessionEnded(Session& session) override {
+    EXPECT_EQ(&session, session_.get());
+    loop_.DeleteLater(std::move(session_));
+  }
+
+  // A server that greets first, or answers what it gets with "echo:<bytes>".
+  void StartTcpUpstream(const std::string& cluster, std::string greeting) {
+    socket_ = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
+    listener_ = std::make_unique<io::Listener>(loop_, socket_.get(), false, [this, greeting](io::UniqueFd fd) {
+      accepted_.push_back(std::make_unique<Peer>(io::AdoptSocket(loop_, std::move(fd)), greeting));
+    });
+    AddCluster(cluster, io::LocalAddress(socket_.get()));
+  }
+  void StartHttpUpstream(const std::string& cluster) {
+    http_ = std::make_unique<conn::HttpServer>(loop_, conn::HttpServerOptions{},
+                                               [](conn::Request request, conn::Responder responder) {
+                                                 responder.Send(conn::TextResponse(200, "app " + request.head.path));
+                                               });
+    AddCluster(cluster, http_->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value());
+  }
+  void AddCluster(const std::string& name, const io::SocketAddress& host) {
+    auto cluster = std::make_shared<xds::Cluster>();
+    cluster->name = name;
+    cluster->load_assignment.cluster_name = name;
+    cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address = host;
+    ASSERT_TRUE(store_.Put(std::move(cluster)).has_value());
+    loop_.RunOnce(Duration(0));
+  }
+  void AddService(const char* vip, std::uint16_t port, xds::DeclaredProtocol declared) {
+    xds::Service service;
+    service.name = "web";
+    service.name_space = "default";
+    service.hostname = "web.default.svc.cluster.local";
+    service.addresses.push_back({"", io::Cidr::Parse(vip).value()});
+    service.ports.push_back({{port, port, xds::AppProtocol::kUnknown}, "p", declared});
+    cluster::IndexUpdate update;
+    update.put.emplace_back(service.Key(), std::make_shared<xds::Address>(xds::Address{service}));
+    index_.Apply(update);
+  }
+
+  record::ConnectionInfo Info(const char* destination, const char* source = "10.244.0.9:5000") {
+    record::ConnectionInfo info;
+    info.local = io::SocketAddress::Parse(destination).value();
+    info.remote = io::SocketAddress::Parse(source).value();
+    info.accepted = loop_.Now();
+    return info;
+  }
+  Intake::OnDecided Decided() {
+    return [this](std::unique_ptr<Session> session) {
+      loop_.DeleteLater(std::move(intake_));
+      session_ = std::move(session);
+      decided_ = true;
+    };
+  }
+  static xds::HttpConnectionManager Http() {
+    xds::HttpConnectionManager http;
+    http.routes = xds::RdsRef{};
+    http.filters.emplace_back().config = xds::RouterFilter{};
+    return http;
+  }
+  void Outbound(const char* destination) {
+    auto config = std::make_shared<OutboundConfig>();
+    config->xds.unknown_cluster = "PassthroughCluster";
+    config->http = CompileHttp(Http(), {registry_, logs_}).value();
+    config->tcp = CompileTcp({}, logs_).value();
+    auto [client, server] = io::StreamPair(loop_);
+    client_ = std::move(client);
+    intake_ = std::make_unique<OutboundIntake>(context_, config, std::move(server), Info(destination), *this, Decided());
+  }
+  void Inbound(const xds::InboundPort& port, bool http_policy = false) {
+    auto config = std::make_shared<InboundConfig>();
+    config->xds.ports = {port};
+    config->xds.http = Http();
+    if (http_policy) {
+      xds::RbacFilter deny;
+      deny.rules = xds::RbacRules{};
+      config->xds.http.filters.insert(config->xds.http.filters.begin(), xds::HttpFilter{"rbac", deny, false, false});
+    }
+    config->http = CompileHttp(Http(), {registry_, logs_}).value();
+    config->tcp = CompileTcp({}, logs_).value();
+    auto [client, server] = io::StreamPair(loop_);
+    client_ = std::move(client);
+    inbound_ = config;
+    intake_ = std::make_unique<InboundIntake>(context_, config, std::move(server), Info("10.244.0.5:80"), *this, Decided());
+  }
+
+  void Send(std::string_view text) {
+    loop_.RunOnce(Duration(0));  // a stream is open in the round after it was made
+    Buffer bytes(text);
+    ASSERT_TRUE(client_->Write(bytes).has_value());
+  }
+  // Runs until the client has received `text`, or the connection ended.
+  std::string ReceiveUntil(std::string_view text) {
+    Buffer got;
+    bool ended = false;
+    loop_.RunOnce(Duration(0));
+    loop_.RunUntil(
+        [&] {
+          const auto read = client_->Read(got, 65536);
+          ended = !read.has_value();
+          return ended || got.Find(text) != SIZE_MAX;
+        },
+        kLimit);
+    return got.ToString();
+  }
+
+  struct Peer final : io::StreamEvents {
+    Peer(std::unique_ptr<io::Stream> s, const std::string& greeting) : stream(std::move(s)), hello(greeting) {
+      stream->SetEvents(this);
+    }
+    void OnOpen() override {
+      if (!hello.empty()) static_cast<void>(stream->Write(hello));
+    }
+    void OnReadable() override {
+      Buffer got;
+      while (stream->Read(got, 65536).value_or(0) > 0) {
+      }
+      if (got.empty()) return;
+      Buffer answer("echo:" + got.ToString());
+      static_cast<void>(stream->Write(answer));
+    }
+    void OnWritable() override {}
+    void OnFailed(Error) override {}
+    std::unique_ptr<io::Stream> stream;
+    Buffer hello;
+  };
+
+  io::Loop loop_;
+  telemetry::Registry registry_;
+  record::LogWriter logs_;
+  Random random_{1};
+  cluster::ClusterSet clusters_;
+  cluster::ClusterStore store_;
+  cluster::DestinationIndex index_;
+  Tables tables_;
+  NoTls tls_;
+  upstream::Pools pools_;
+  Orphans orphans_;
+  FakeRecorder recorder_;
+  FakeOnDemand on_demand_;
+  FakeDownstreamTls downstream_tls_;
+  Context context_;
+  io::UniqueFd socket_;
+  std::unique_ptr<io::Listener> listener_;
+  std::vector<std::unique_ptr<Peer>> accepted_;
+  std::unique_ptr<conn::HttpServer> http_;
+  std::shared_ptr<const InboundConfig> inbound_;
+  std::unique_ptr<io::Stream> client_;
+  std::unique_ptr<Intake> intake_;
+  std::unique_ptr<Session> session_;
+  bool decided_ = false;
+};
+
+TEST_F(PlaitForms, SendsHttpToTheServiceOfTheDestinationWhenTheHostIsUnknown) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  StartHttpUpstream("outbound|80||web.default.svc.cluster.local");
+  Outbound("10.96.0.1:80");
+  Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /x").find("HTTP/1.1 200"), std::string::npos);
+}
+
+TEST_F(PlaitForms, RelaysAServerThatSpeaksFirst) {
+  AddService("10.96.0.1", 3306, xds::DeclaredProtocol::kNone);
+  StartTcpUpstream("outbound|3306||web.default.svc.cluster.local", "greetings");
+  Outbound("10.96.0.1:3306");
+  EXPECT_EQ(ReceiveUntil("greetings"), "greetings");
+  EXPECT_TRUE(context_.learned.ServerFirst(io::SocketAddress::Parse("10.96.0.1:3306").value()));
+  Send("login");
+  EXPECT_EQ(ReceiveUntil("echo:login"), "echo:login");
+}
+
+TEST_F(PlaitForms, RelaysBytesThatAreNoHttp) {
+  AddService("10.96.0.1", 6379, xds::DeclaredProtocol::kNone);
+  StartTcpUpstream("outbound|6379||web.default.svc.cluster.local", "");
+  Outbound("10.96.0.1:6379");
+  Send("*1\r\n$4\r\nPING\r\n");
+  EXPECT_EQ(ReceiveUntil("PING\r\n"), "echo:*1\r\n$4\r\nPING\r\n");
+}
+
+TEST_F(PlaitForms, DialsADeclaredTcpPortAtOnce) {
+  AddService("10.96.0.1", 25, xds::DeclaredProtocol::kTcp);
+  StartTcpUpstream("outbound|25||web.default.svc.cluster.local", "220 ready");
+  Outbound("10.96.0.1:25");
+  EXPECT_EQ(ReceiveUntil("220 ready"), "220 ready");
+}
+
+TEST_F(PlaitForms, FailsTheConnectionWhenTheLookUpFails) {
+  on_demand_.destination = Fail(Errc::kTimedOut, "lookup");
+  Outbound("10.1.2.3:80");
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("timeout").find("503 Service Unavailable"), std::string::npos);
+  ASSERT_FALSE(recorder_.lines.empty());
+  EXPECT_EQ(recorder_.lines.back(), "0 UF destination_lookup_timeout ");
+}
+
+TEST_F(PlaitForms, SendsAnUnknownDestinationByTheOutboundPolicy) {
+  StartTcpUpstream("PassthroughCluster", "");
+  Outbound("93.184.216.34:9000");
+  Send("\x01\x02");
+  EXPECT_EQ(ReceiveUntil("\x02"), "echo:\x01\x02");
+}
+
+TEST_F(PlaitForms, RefusesPlaintextUnderStrict) {
+  StartHttpUpstream("inbound|80||");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(ReceiveUntil("never"), "");
+  ASSERT_FALSE(recorder_.lines.empty());
+  EXPECT_EQ(recorder_.lines.back(), "0 - plaintext_refused_by_strict_mutual_tls ");
+}
+
+TEST_F(PlaitForms, ServesPlaintextHttpOnAPermissivePort) {
+  StartHttpUpstream("inbound|80||");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});
+  Send("GET /plain HTTP/1.0\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /plain").find("200"), std::string::npos);
+}
+
+TEST_F(PlaitForms, RefusesNearlyHttpWhereAPolicyHasHttpRules) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}, /*http_policy=*/true);
+  Send("get / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
+}
+
+TEST_F(PlaitForms, TerminatesMutualTlsUnderStrictAndServesHttp) {
+  const tls::TestCa ca;
+  tls::ContextOptions server;
+  server.server = true;
+  server.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/app")};
+  server.bundle_pem = ca.root_pem();
+  server.alpn = {"istio-http/1.1", "istio"};
+  downstream_tls_.context = tls::Context::Make(server).value();
+  tls::ContextOptions client;
+  client.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/client")};
+  client.bundle_pem = ca.root_pem();
+  client.alpn = {"istio-http/1.1", "istio"};
+  StartHttpUpstream("inbound|80||");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  struct Opened final : io::StreamEvents {
+    void OnOpen() override { open = true; }
+    void OnReadable() override {}
+    void OnWritable() override {}
+    void OnFailed(Error) override {}
+    bool open = false;
+  } events;
+  client_ = tls::Wrap(loop_, std::move(client_), tls::Context::Make(client).value());
+  client_->SetEvents(&events);
+  ASSERT_TRUE(loop_.RunUntil([&] { return events.open; }, kLimit));
+  Send("GET /mutual HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /mutual").find("200"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace plait::proxy::session
