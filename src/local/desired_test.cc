@@ -1,0 +1,65 @@
+#include "local/desired.h"
+
+#include <gtest/gtest.h>
+
+#include "local/bootstrap.h"
+
+namespace plait::local {
+namespace {
+
+constexpr const char* kPods = R"({"type":"pods","pods":[{"uid":"1","name":"web-0","namespace":"shop","service_account":"web",
+"labels":{"app":"web"},"annotations":{"a":"b"},"owner":"web","restart_policy":"OnFailure","grace_seconds":7,"proxy":true,
+"containers":[{"name":"main","argv":["serve","80"],"env":[{"name":"A","value":"1"},{"name":"IP","field":"status.podIP"}],
+"ports":[{"port":80,"protocol":"TCP","name":"http"}],
+"readiness":{"kind":"http","port":80,"path":"/ok","period_ms":500,"headers":[{"name":"X","value":"y"}]}}]}]})";
+
+PodSpec ThePod() { return std::get<DesiredPods>(*DecodePlaitdMessage(kPods)).pods.at(0); }
+
+TEST(Desired, ReadsAPodWithItsProbe) {
+  const PodSpec pod = ThePod();
+  EXPECT_EQ(pod.name, "web-0");
+  EXPECT_EQ(pod.hostname, "web-0");
+  EXPECT_EQ(pod.restart_policy, RestartPolicy::kOnFailure);
+  EXPECT_EQ(pod.proxy, ProxyKind::kSidecar);
+  EXPECT_EQ(pod.grace, std::chrono::seconds(7));
+  ASSERT_EQ(pod.containers.size(), 1u);
+  ASSERT_TRUE(pod.containers[0].readiness.has_value());
+  EXPECT_EQ(pod.containers[0].readiness->path, "/ok");
+  EXPECT_EQ(pod.containers[0].readiness->period, std::chrono::milliseconds(500));
+  EXPECT_EQ(pod.containers[0].readiness->timeout, std::chrono::seconds(1));
+  EXPECT_EQ(pod.containers[0].readiness->headers.at(0).second, "y");
+}
+
+TEST(Desired, ReadsTheOtherMessages) {
+  EXPECT_EQ(std::get<Hello>(*DecodePlaitdMessage(R"({"type":"hello","root_pem":"R","xds_port":15012,"error":null})")).xds_port,
+            Port{15012});
+  EXPECT_EQ(std::get<GatewayPorts>(*DecodePlaitdMessage(R"({"type":"gateway_ports","ports":[80,443]})")).ports.size(), 2u);
+  EXPECT_EQ(std::get<Notice>(*DecodePlaitdMessage(R"({"type":"message","severity":"warning","text":"t"})")).text, "t");
+}
+
+TEST(Desired, RefusesWhatIsNoMessage) {
+  for (const char* line : {"", "{", "[]", R"({"type":"other"})", R"({"type":"pods"})", R"({"type":"pods","pods":[{"labels":{"a":1}}]})"})
+    EXPECT_FALSE(DecodePlaitdMessage(line).has_value()) << line;
+}
+
+TEST(Bootstrap, NamesTheWorkloadAsIstioDoes) {
+  const PodSpec pod = ThePod();
+  const std::string text = BootstrapYaml({.pod = pod, .ips = {"10.244.0.5", "fd00:10:244::5"}, .token_path = "/t",
+                                          .root_path = "/r", .control_address = "10.244.0.1", .xds_port = Port{15012}});
+  for (const char* part : {"sidecar~10.244.0.5~web-0.shop~shop.svc.cluster.local", "\"cluster\": \"web.shop\"",
+                           "\"INSTANCE_IPS\": \"10.244.0.5,fd00:10:244::5\"", "\"WORKLOAD_NAME\": \"web\"", "DELTA_GRPC",
+                           "type.googleapis.com/plait.proxy.v1.Identity", "\"token_path\": \"/t\""})
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+}
+
+TEST(Bootstrap, AnswersFieldReferences) {
+  const PodSpec pod = ThePod();
+  EXPECT_EQ(FieldOf(pod, {"1.2.3.4", "::5"}, "status.podIP"), "1.2.3.4");
+  EXPECT_EQ(FieldOf(pod, {"1.2.3.4", "::5"}, "status.podIPs"), "1.2.3.4,::5");
+  EXPECT_EQ(FieldOf(pod, {}, "metadata.labels['app']"), "web");
+  EXPECT_EQ(FieldOf(pod, {}, "metadata.annotations['a']"), "b");
+  EXPECT_EQ(FieldOf(pod, {}, "metadata.labels['none']"), "");
+}
+
+}  // namespace
+}  // namespace plait::local
