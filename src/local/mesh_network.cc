@@ -179,7 +179,7 @@ Outcome<> MeshNetwork::SetUpInside(PodNetwork& pod, const Wanted& wanted) {
     if (!sockets) return std::unexpected(sockets.error());
     pod.sockets = std::move(*sockets);
   }
-  return wanted.rules ? node::RunNft(node::ToNft(*wanted.rules)) : Outcome<>{};
+  return wanted.rules ? nft_.Run(node::ToNft(*wanted.rules)) : Outcome<>{};
 }
 
 void MeshNetwork::Remove(PodNetwork& pod) {

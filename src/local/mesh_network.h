@@ -58,6 +58,7 @@ class MeshNetwork {
 
   io::UniqueFd home_;
   node::RouteSocket routes_;
+  node::Nft nft_;
   int bridge_ = 0;
   bool has_v6_ = true;
   std::uint16_t last_number_ = 1;

@@ -164,13 +164,15 @@ void Supervisor::OnPodChange() {
 
 void Supervisor::Settle() {
   settling_ = false;
-  std::erase_if(pods_, [](const auto& entry) { return entry.second->state() == Pod::State::kGone; });
+  const auto gone = [](const auto& entry) { return entry.second->state() == Pod::State::kGone; };
   if (state_ == State::kStopping) {
-    if (!pods_.empty()) return;
+    // Nobody removes their links one by one: they go with the namespaces.
+    if (!std::all_of(pods_.begin(), pods_.end(), gone)) return;
     plaitd_->Stop();
     loop_.Stop();
     return;
   }
+  std::erase_if(pods_, gone);
   std::vector<PodStatus> table;
   for (const auto& [uid, pod] : pods_) table.push_back(pod->Status());
   if (table != sent_) {
@@ -295,7 +297,7 @@ int SupervisorMain(int outer) {
     return 1;
   }
   supervisor.Run();
-  return 0;
+  _exit(0);  // what is left in the mesh ends with its pid 1, all at once
 }
 
 }  // namespace plait::local

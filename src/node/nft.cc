@@ -1,5 +1,6 @@
 #include "node/nft.h"
 
+#include <fcntl.h>
 #include <nftables/libnftables.h>
 
 #include <cerrno>
@@ -9,7 +10,9 @@
 
 namespace plait::node {
 
-Outcome<> RunNft(const std::string& commands) {
+namespace {
+
+Outcome<> RunInNewContext(const std::string& commands) {
   struct Free {
     void operator()(nft_ctx* context) const noexcept { nft_ctx_free(context); }
   };
@@ -26,6 +29,19 @@ Outcome<> RunNft(const std::string& commands) {
   if (error == EPERM) return Explain(Errc::kDenied, "nftables: not permitted: " + text);
   return Explain(Errc::kUnavailable, "nftables refuses the rules: " + text,
                  "this kernel may lack nf_tables with nat and redirect: modprobe nf_tables nft_redir nft_ct nft_reject_inet");
+}
+
+}  // namespace
+
+void Nft::Reserve() {
+  for (io::UniqueFd& fd : reserved_) fd.Reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+Outcome<> Nft::Run(const std::string& commands) {
+  for (io::UniqueFd& fd : reserved_) fd.Reset();  // the kernel gives the lowest free number
+  Outcome<> done = RunInNewContext(commands);
+  Reserve();
+  return done;
 }
 
 }  // namespace plait::node

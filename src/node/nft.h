@@ -1,14 +1,27 @@
 #pragma once
 // Loads nftables rules by libnftables into the calling thread's network namespace.
+#include <array>
 #include <string>
 
 #include "core/base/result.h"
+#include "core/io/unique_fd.h"
 
 namespace plait::node {
 
-// One transaction; about 1 ms for a workload's rules. At most about 200 KB of text (2,000 map elements): a larger
-// one must be split. A context of libnftables belongs to the namespace in which it was made, so each call makes one.
-// Errors: kDenied without the right, kUnavailable when the kernel lacks nf_tables.
-Outcome<> RunNft(const std::string& commands);
+// Make one early and keep it: libnftables waits with select(), which aborts the process for a descriptor from 1024 on.
+// A supervisor of a hundred workloads has more, so this holds a few low numbers free for it. One thread.
+class Nft {
+ public:
+  Nft() { Reserve(); }
+
+  // One transaction; about 1 ms for a workload's rules. At most about 200 KB of text (2,000 map elements): a larger
+  // one must be split. A context of libnftables belongs to the namespace in which it was made, so each call makes one.
+  // Errors: kDenied without the right, kUnavailable when the kernel lacks nf_tables.
+  Outcome<> Run(const std::string& commands);
+
+ private:
+  void Reserve();
+  std::array<io::UniqueFd, 4> reserved_;
+};
 
 }  // namespace plait::node

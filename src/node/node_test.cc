@@ -89,13 +89,23 @@ TEST(Nft, LoadsTheRulesWithEveryChoice) {
               rules.limit_inbound_ports = rules.limit_outbound_ranges = true;
               rules.include_inbound_ports = {Port{80}};
               rules.include_outbound_ranges = {*io::Cidr::Parse("10.96.0.0/16")};
-              return Why(RunNft(ToNft(rules)));
+              return Why(Nft().Run(ToNft(rules)));
+            }),
+            "");
+}
+
+TEST(Nft, LoadsRulesWithManyDescriptorsOpen) {
+  EXPECT_EQ(InNamespaces([] {
+              Nft nft;
+              std::vector<io::UniqueFd> many;  // libnftables cannot wait on a number from 1024 on
+              for (int i = 0; i < 1100; ++i) many.emplace_back(open("/dev/null", O_RDONLY));
+              return many.back() ? Why(nft.Run(ToNft({}))) : "";
             }),
             "");
 }
 
 TEST(Nft, SaysWhatIsWrong) {
-  const std::string text = InNamespaces([] { return Why(RunNft("add rule inet nowhere chain accept")); });
+  const std::string text = InNamespaces([] { return Why(Nft().Run("add rule inet nowhere chain accept")); });
   EXPECT_NE(text.find("nftables refuses the rules"), std::string::npos) << text;
 }
 
@@ -110,7 +120,7 @@ TEST(CaptureSockets, TakeAConnectionToAnywhereAndKnowWhere) {
               if (auto done = socket->Apply(routes); !done) return Why(done);
               auto sockets = OpenProxySockets(true);
               if (!sockets) return Why(sockets);
-              if (auto loaded = RunNft(ToNft({})); !loaded) return Why(loaded);
+              if (auto loaded = Nft().Run(ToNft({})); !loaded) return Why(loaded);
               for (const char* to : {"10.96.1.1:80", "[fd00:10:96::1]:80"}) {
                 sockaddr_storage native{};
                 const auto address = *io::SocketAddress::Parse(to);
