@@ -8,8 +8,8 @@ std::uint32_t Hash(std::string_view text) {
   for (char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 16777619U;
   return hash ^ (hash >> 16);
 }
-constexpr std::uint16_t kDnsService = 10;       // 10.96.0.10
-constexpr std::uint16_t kFirst = 256;           // x.y.0.z is left to explicit addresses
+constexpr std::uint16_t kDnsService = 10;  // 10.96.0.10
+constexpr std::uint16_t kFirst = 256;      // x.y.0.z is left to explicit addresses
 }  // namespace
 
 AddressPool AddressPool::ClusterIps() {

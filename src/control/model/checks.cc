@@ -25,7 +25,8 @@ bool CheckHost(ObjectReader& reader, std::string_view path, std::string_view hos
     return false;
   }
   if (!IsHostPattern(host)) {
-    reader.Error(path, "\"" + std::string(host) + "\" is not a host name", "use letters, digits, - and dots, e.g. reviews.default.svc.cluster.local");
+    reader.Error(path, "\"" + std::string(host) + "\" is not a host name",
+                 "use letters, digits, - and dots, e.g. reviews.default.svc.cluster.local");
     return false;
   }
   if (wildcard || !IsWildcard(host)) return true;
@@ -37,7 +38,8 @@ bool CheckRegex(ObjectReader& reader, std::string_view path, const std::string& 
   RE2::Options options(RE2::Quiet);
   const RE2 compiled(regex, options);
   if (!compiled.ok()) {
-    reader.Error(path, "the regular expression \"" + regex + "\" is wrong: " + compiled.error(), "RE2 syntax: no lookaround, no backreferences");
+    reader.Error(path, "the regular expression \"" + regex + "\" is wrong: " + compiled.error(),
+                 "RE2 syntax: no lookaround, no backreferences");
     return false;
   }
   return true;
@@ -48,7 +50,8 @@ bool CheckExportTo(ObjectReader& reader, const std::vector<std::string>& export_
   for (std::size_t i = 0; i < export_to.size(); ++i) {
     const std::string& target = export_to[i];
     if (target == "." || target == "*" || target == "~" || IsDnsLabel(target)) continue;
-    reader.Error(Indexed("spec.exportTo", i), "\"" + target + "\" is not a namespace", "use \".\" (this namespace), \"*\" (all) or a namespace's name");
+    reader.Error(Indexed("spec.exportTo", i), "\"" + target + "\" is not a namespace",
+                 "use \".\" (this namespace), \"*\" (all) or a namespace's name");
     good = false;
   }
   return good;

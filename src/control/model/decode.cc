@@ -45,21 +45,26 @@ const std::vector<KnownKind>& KnownKinds() {
 }
 
 void Fail(Decoded& out, const std::string& file, yaml::Mark at, std::string message, std::string hint = {}) {
-  out.findings.push_back({Severity::kError, {.message = std::move(message), .at = yaml::At(file, at), .hint = std::move(hint)}, "IST0106"});
+  out.findings.push_back({Severity::kError,
+                          {.message = std::move(message), .at = yaml::At(file, at), .hint = std::move(hint)},
+                          "IST0106"});
 }
 
 // Of a group that we read, but a kind that we do not: maybe a typing error, so say more than for foreign groups.
-void UnknownKind(std::string_view api_version, std::string_view group, const yaml::Node& kind, const std::string& file, Decoded& out) {
+void UnknownKind(std::string_view api_version, std::string_view group, const yaml::Node& kind, const std::string& file,
+                 Decoded& out) {
   std::vector<std::string_view> names;
   for (const KnownKind& known : KnownKinds())
     if (known.group == group) names.push_back(KindName(known.kind));
   const std::string near = yaml::Nearest(kind.text, names);
-  if (!near.empty() && EqualsIgnoreCase(near, kind.text)) return Fail(out, file, kind.at, "unknown kind " + kind.text, "did you mean \"" + near + "\"?");
-  out.findings.push_back({Severity::kWarning,
-                          {.message = "kind " + kind.text + " of " + std::string(api_version) + " is not honoured yet; it is ignored",
-                           .at = yaml::At(file, kind.at),
-                           .hint = near.empty() ? "" : "did you mean \"" + near + "\"?"},
-                          "IST0133"});
+  if (!near.empty() && EqualsIgnoreCase(near, kind.text))
+    return Fail(out, file, kind.at, "unknown kind " + kind.text, "did you mean \"" + near + "\"?");
+  out.findings.push_back(
+      {Severity::kWarning,
+       {.message = "kind " + kind.text + " of " + std::string(api_version) + " is not honoured yet; it is ignored",
+        .at = yaml::At(file, kind.at),
+        .hint = near.empty() ? "" : "did you mean \"" + near + "\"?"},
+       "IST0133"});
 }
 }  // namespace
 
@@ -69,10 +74,14 @@ const yaml::Node& ObjectReader::Spec() const noexcept {
   return spec && !spec->is_null() ? *spec : kNone;
 }
 
-void ObjectReader::Report(Severity severity, std::string_view path, std::string message, std::string hint, std::string code) {
+void ObjectReader::Report(Severity severity, std::string_view path, std::string message, std::string hint,
+                          std::string code) {
   if (severity == Severity::kError) ++errors_;
   findings_.push_back({severity,
-                       {.message = std::move(message), .object = meta_.key.ToString(), .at = yaml::At(file_, At(path)), .hint = std::move(hint)},
+                       {.message = std::move(message),
+                        .object = meta_.key.ToString(),
+                        .at = yaml::At(file_, At(path)),
+                        .hint = std::move(hint)},
                        std::move(code)});
 }
 
@@ -83,7 +92,8 @@ void ObjectReader::Report(Diagnostic diagnostic) {
 }
 
 void DecodeDocument(const yaml::Node& document, const std::string& file, const DecodeContext& context, Decoded& out) {
-  if (!document.is_mapping()) return Fail(out, file, document.at, "a Kubernetes object is expected, not " + yaml::Describe(document));
+  if (!document.is_mapping())
+    return Fail(out, file, document.at, "a Kubernetes object is expected, not " + yaml::Describe(document));
   const yaml::Node* kind = document.Find("kind");
   const yaml::Node* version = document.Find("apiVersion");
   if (!kind || !version || !kind->is_scalar() || !version->is_scalar())
@@ -95,12 +105,16 @@ void DecodeDocument(const yaml::Node& document, const std::string& file, const D
     return;
   }
   const auto slash = version->text.find('/');
-  const std::string_view group = slash == std::string::npos ? std::string_view() : std::string_view(version->text).substr(0, slash);
+  const std::string_view group =
+      slash == std::string::npos ? std::string_view() : std::string_view(version->text).substr(0, slash);
   const std::string_view number = std::string_view(version->text).substr(slash == std::string::npos ? 0 : slash + 1);
   const auto& kinds = KnownKinds();
-  const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const KnownKind& k) { return k.group == group && KindName(k.kind) == kind->text; });
+  const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const KnownKind& k) {
+    return k.group == group && KindName(k.kind) == kind->text;
+  });
   if (known == kinds.end()) {
-    const bool our_group = std::any_of(kinds.begin(), kinds.end(), [&](const KnownKind& k) { return k.group == group; });
+    const bool our_group =
+        std::any_of(kinds.begin(), kinds.end(), [&](const KnownKind& k) { return k.group == group; });
     if (our_group) return UnknownKind(version->text, group, *kind, file, out);
     return out.ignored_kinds.push_back(version->text + " " + kind->text);
   }

@@ -29,15 +29,18 @@ std::string ReadFile(const std::string& path) {
   return text.str();
 }
 std::string Virtual(const std::string& spec) {
-  return "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\nspec:\n  hosts: [reviews]\n" + spec;
+  return "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\nspec:\n  hosts: [reviews]\n" +
+         spec;
 }
 std::string Policy(const std::string& spec) {
-  return "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec:\n" + spec;
+  return "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec:\n" +
+         spec;
 }
 
 TEST(Decode, ReadsTheSamples) {
   std::size_t objects = 0;
-  for (const char* file : {"bookinfo.yaml", "gateway.yaml", "policy.yaml", "destination-rules.yaml", "reviews-split.yaml"}) {
+  for (const char* file :
+       {"bookinfo.yaml", "gateway.yaml", "policy.yaml", "destination-rules.yaml", "reviews-split.yaml"}) {
     const Decoded decoded = DecodeText(ReadFile(std::string("samples/bookinfo/") + file), file);
     EXPECT_EQ(Said(decoded), "") << file;
     objects += decoded.objects.size();
@@ -115,9 +118,13 @@ TEST(Decode, OpensListsAndIgnoresForeignKinds) {
 TEST(Decode, SaysWhatToDoWithWrongObjects) {
   EXPECT_EQ(Said(Read("apiVersion: networking.istio.io/v2\nkind: Gateway\nmetadata: {name: g}\n")),
             "Error [IST0106] f.yaml:1:13: Gateway has no version \"v2\" (use networking.istio.io/v1)\n");
-  EXPECT_EQ(Said(Read("kind: Service\n")), "Error [IST0106] f.yaml:1:1: \"apiVersion\" is missing (every object begins with apiVersion and kind)\n");
-  EXPECT_NE(Said(Read("apiVersion: v1\nkind: Service\nmetadata: {}\n")).find("metadata.name is missing"), std::string::npos);
-  EXPECT_NE(Said(Read("apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: s}\n")).find("is not honoured yet; it is ignored"), std::string::npos);
+  EXPECT_EQ(Said(Read("kind: Service\n")),
+            "Error [IST0106] f.yaml:1:1: \"apiVersion\" is missing (every object begins with apiVersion and kind)\n");
+  EXPECT_NE(Said(Read("apiVersion: v1\nkind: Service\nmetadata: {}\n")).find("metadata.name is missing"),
+            std::string::npos);
+  EXPECT_NE(Said(Read("apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: s}\n"))
+                .find("is not honoured yet; it is ignored"),
+            std::string::npos);
   EXPECT_EQ(Said(Read("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {prots: []}\n")),
             "Error [IST0106] f.yaml:4:8: Service default/a: unknown field \"spec.prots\" (did you mean \"ports\"?)\n");
 }
@@ -157,32 +164,38 @@ TEST(Decode, LeavesOnlyTheInvalidRoutingRuleOut) {
   EXPECT_EQ(service.http[0].destinations[0].destination.host, "good");
   const std::string said = Said(decoded);
   EXPECT_NE(said.find("f.yaml:7:28: VirtualService default/v: the regular expression"), std::string::npos) << said;
-  EXPECT_NE(said.find("f.yaml:8:35: VirtualService default/v: unknown field \"rout\" (did you mean \"route\"?)"), std::string::npos) << said;
+  EXPECT_NE(said.find("f.yaml:8:35: VirtualService default/v: unknown field \"rout\" (did you mean \"route\"?)"),
+            std::string::npos)
+      << said;
   EXPECT_NE(said.find("the weights are all 0"), std::string::npos) << said;
 }
 
 TEST(Decode, WarnsOfFieldsThatAreNotHonoured) {
-  const std::string said = Said(Read(Virtual("  http: [{route: [{destination: {host: a}}], retries: {attempts: 1, retryRemoteLocalities: true}}]\n")));
+  const std::string said = Said(Read(
+      Virtual("  http: [{route: [{destination: {host: a}}], retries: {attempts: 1, retryRemoteLocalities: true}}]\n")));
   EXPECT_EQ(said.find("Warning [IST0133] f.yaml:6:"), 0U) << said;
   EXPECT_NE(said.find("retryRemoteLocalities\" is not honoured yet"), std::string::npos);
 }
 
 TEST(Decode, KeepsAnInvalidPolicyWithItsScope) {
-  const Decoded decoded = Read(Policy("  selector: {matchLabels: {app: a}}\n  rules: [{to: [{operation: {method: [GET]}}]}]\n"));
+  const Decoded decoded =
+      Read(Policy("  selector: {matchLabels: {app: a}}\n  rules: [{to: [{operation: {method: [GET]}}]}]\n"));
   const AuthorizationPolicy& policy = Only<AuthorizationPolicy>(decoded);
   EXPECT_TRUE(policy.invalid);
   EXPECT_EQ(policy.scope.selector, (Labels{{"app", "a"}}));
   EXPECT_NE(Said(decoded).find("did you mean \"methods\"?"), std::string::npos) << Said(decoded);
-  for (const char* bad : {"  action: CUSTOM\n  provider: {name: x}\n", "  rules: [{from: [{source: {requestPrincipals: ['*']}}]}]\n",
-                          "  rules: [{to: [{operation: {ports: ['http']}}]}]\n", "  rules: [{from: [{source: {ipBlocks: [1.2.3]}}]}]\n",
-                          "  rules: [{when: [{key: 'request.auth.claims[a]', values: [b]}]}]\n", "  rules: [{from: [{source: {}}]}]\n"})
+  for (const char* bad :
+       {"  action: CUSTOM\n  provider: {name: x}\n", "  rules: [{from: [{source: {requestPrincipals: ['*']}}]}]\n",
+        "  rules: [{to: [{operation: {ports: ['http']}}]}]\n", "  rules: [{from: [{source: {ipBlocks: [1.2.3]}}]}]\n",
+        "  rules: [{when: [{key: 'request.auth.claims[a]', values: [b]}]}]\n", "  rules: [{from: [{source: {}}]}]\n"})
     EXPECT_TRUE(Only<AuthorizationPolicy>(Read(Policy(bad))).invalid) << bad;
   EXPECT_FALSE(Only<AuthorizationPolicy>(Read(Policy("  rules: [{}]\n"))).invalid);
 }
 
 TEST(Decode, ReadsPeerAuthenticationAndItsPorts) {
-  const Decoded decoded = Read("apiVersion: security.istio.io/v1beta1\nkind: PeerAuthentication\nmetadata: {name: p}\n"
-                               "spec: {selector: {matchLabels: {a: b}}, mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: DISABLE}}}\n");
+  const Decoded decoded = Read(
+      "apiVersion: security.istio.io/v1beta1\nkind: PeerAuthentication\nmetadata: {name: p}\n"
+      "spec: {selector: {matchLabels: {a: b}}, mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: DISABLE}}}\n");
   const PeerAuthentication& policy = Only<PeerAuthentication>(decoded);
   EXPECT_FALSE(policy.invalid) << Said(decoded);
   EXPECT_EQ(policy.mode, PeerAuthentication::Mode::kStrict);
@@ -190,14 +203,19 @@ TEST(Decode, ReadsPeerAuthenticationAndItsPorts) {
 }
 
 TEST(Decode, ReadsMeshConfigAndSaysTheLineOfAMistake) {
-  const std::string head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n";
-  const Decoded good = Read(head + "    accessLogFile: /dev/stdout\n    outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n    trustDomain: td\n");
+  const std::string head =
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n";
+  const Decoded good = Read(
+      head + "    accessLogFile: /dev/stdout\n    outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n    trustDomain: td\n");
   const ConfigMap& map = Only<ConfigMap>(good);
   EXPECT_EQ(Said(good), "");
   EXPECT_TRUE(map.mesh->registry_only);
   EXPECT_EQ(map.mesh->trust_domain, "td");
   const std::string said = Said(Read(head + "    trustDomain: td\n    accesLogFile: x\n"));
-  EXPECT_NE(said.find("f.yaml:7: ConfigMap istio-system/istio: mesh configuration: unknown field \"accesLogFile\" (did you mean \"accessLogFile\"?)"), std::string::npos) << said;
+  EXPECT_NE(said.find("f.yaml:7: ConfigMap istio-system/istio: mesh configuration: unknown field \"accesLogFile\" (did "
+                      "you mean \"accessLogFile\"?)"),
+            std::string::npos)
+      << said;
 }
 
 TEST(Decode, ReadsADestinationRuleAndLeavesABadSubsetOut) {
@@ -216,7 +234,9 @@ spec:
 )");
   const DestinationRule& rule = Only<DestinationRule>(decoded);
   EXPECT_EQ(rule.subsets.size(), 1U);
-  EXPECT_NE(Said(decoded).find("f.yaml:12:12: DestinationRule default/d: the subset \"v1\" stands twice"), std::string::npos) << Said(decoded);
+  EXPECT_NE(Said(decoded).find("f.yaml:12:12: DestinationRule default/d: the subset \"v1\" stands twice"),
+            std::string::npos)
+      << Said(decoded);
   const TrafficPolicy policy = PolicyForPort(Overlay(rule.policy, rule.subsets[0].policy), 80);
   EXPECT_EQ(policy.connection_pool->http2_max_requests, 7U);
   EXPECT_EQ(policy.load_balancer->simple, LoadBalancer::Simple::kRoundRobin);
@@ -224,16 +244,22 @@ spec:
 }
 
 TEST(Decode, ReadsServiceEntriesAndGateways) {
-  const Decoded entry = Read("apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: s}\n"
-                             "spec: {hosts: [a.example.com], resolution: DNS, ports: [{number: 443, name: tls, protocol: TLS}]}\n");
+  const Decoded entry = Read(
+      "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: s}\n"
+      "spec: {hosts: [a.example.com], resolution: DNS, ports: [{number: 443, name: tls, protocol: TLS}]}\n");
   EXPECT_EQ(Only<ServiceEntry>(entry).ports[0].protocol, Protocol::kTls) << Said(entry);
   EXPECT_NE(Said(Read("apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: s}\n"
-                      "spec: {hosts: ['*.a.com'], resolution: DNS, ports: [{number: 80, name: http}]}\n")).find("cannot be resolved by DNS"), std::string::npos);
-  const Decoded gateway = Read("apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec:\n  selector: {istio: ingressgateway}\n"
-                               "  servers:\n  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*', 'ns/a.b']}\n"
-                               "  - {port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*']}\n");
+                      "spec: {hosts: ['*.a.com'], resolution: DNS, ports: [{number: 80, name: http}]}\n"))
+                .find("cannot be resolved by DNS"),
+            std::string::npos);
+  const Decoded gateway = Read(
+      "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec:\n  selector: {istio: "
+      "ingressgateway}\n"
+      "  servers:\n  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*', 'ns/a.b']}\n"
+      "  - {port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*']}\n");
   EXPECT_EQ(Only<Gateway>(gateway).servers.size(), 1U);
-  EXPECT_NE(Said(gateway).find("TLS needs a certificate (name a Secret in credentialName)"), std::string::npos) << Said(gateway);
+  EXPECT_NE(Said(gateway).find("TLS needs a certificate (name a Secret in credentialName)"), std::string::npos)
+      << Said(gateway);
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ class PolicyReader {
     if (from.has_retry_budget()) {
       RetryBudget& budget = to.retry_budget.emplace();
       if (from.retry_budget().has_percent()) budget.percent = from.retry_budget().percent().value();
-      if (from.retry_budget().min_retry_concurrency() > 0) budget.min_retry_concurrency = from.retry_budget().min_retry_concurrency();
+      if (from.retry_budget().min_retry_concurrency() > 0)
+        budget.min_retry_concurrency = from.retry_budget().min_retry_concurrency();
       if (!CheckPercent(reader_, path + ".retryBudget.percent", budget.percent)) return false;
     }
     for (int i = 0; i < from.port_level_settings_size(); ++i) {
@@ -34,9 +35,15 @@ class PolicyReader {
   // What a policy of a host and of a port have in common.
   template <class Policy>
   bool ReadCommon(const Policy& from, const std::string& path, TrafficPolicy& to) {
-    if (from.has_load_balancer() && !ReadLoadBalancer(from.load_balancer(), path + ".loadBalancer", to.load_balancer.emplace())) return false;
-    if (from.has_connection_pool() && !ReadPool(from.connection_pool(), path + ".connectionPool", to.connection_pool.emplace())) return false;
-    if (from.has_outlier_detection() && !ReadOutlier(from.outlier_detection(), path + ".outlierDetection", to.outlier_detection.emplace())) return false;
+    if (from.has_load_balancer() &&
+        !ReadLoadBalancer(from.load_balancer(), path + ".loadBalancer", to.load_balancer.emplace()))
+      return false;
+    if (from.has_connection_pool() &&
+        !ReadPool(from.connection_pool(), path + ".connectionPool", to.connection_pool.emplace()))
+      return false;
+    if (from.has_outlier_detection() &&
+        !ReadOutlier(from.outlier_detection(), path + ".outlierDetection", to.outlier_detection.emplace()))
+      return false;
     return !from.has_tls() || ReadTls(from.tls(), path + ".tls", to.tls.emplace());
   }
 
@@ -55,7 +62,8 @@ class PolicyReader {
     } else if (from.has_warmup_duration_secs()) {
       to.warmup = ToDuration(from.warmup_duration_secs());
     }
-    return !from.has_consistent_hash() || ReadHash(from.consistent_hash(), path + ".consistentHash", to.consistent_hash.emplace());
+    return !from.has_consistent_hash() ||
+           ReadHash(from.consistent_hash(), path + ".consistentHash", to.consistent_hash.emplace());
   }
 
   bool ReadHash(const net::LoadBalancerSettings::ConsistentHashLB& from, const std::string& path, ConsistentHash& to) {
@@ -63,13 +71,21 @@ class PolicyReader {
     switch (from.hash_key_case()) {
       case Hash::kHttpHeaderName: to = {.key = ConsistentHash::Key::kHeader, .name = from.http_header_name()}; break;
       case Hash::kUseSourceIp: to = {.key = ConsistentHash::Key::kSourceIp}; break;
-      case Hash::kHttpQueryParameterName: to = {.key = ConsistentHash::Key::kQueryParameter, .name = from.http_query_parameter_name()}; break;
-      case Hash::kHttpCookie:
-        to = {.key = ConsistentHash::Key::kCookie, .name = from.http_cookie().name(), .cookie_path = from.http_cookie().path()};
-        if (from.http_cookie().has_ttl()) to.cookie_ttl = ToDuration(from.http_cookie().ttl());
-        for (const auto& attribute : from.http_cookie().attributes()) to.cookie_attributes.emplace_back(attribute.name(), attribute.value());
+      case Hash::kHttpQueryParameterName:
+        to = {.key = ConsistentHash::Key::kQueryParameter, .name = from.http_query_parameter_name()};
         break;
-      default: reader_.Error(path, "there is no key to hash", "httpHeaderName, httpCookie, useSourceIp or httpQueryParameterName"); return false;
+      case Hash::kHttpCookie:
+        to = {.key = ConsistentHash::Key::kCookie,
+              .name = from.http_cookie().name(),
+              .cookie_path = from.http_cookie().path()};
+        if (from.http_cookie().has_ttl()) to.cookie_ttl = ToDuration(from.http_cookie().ttl());
+        for (const auto& attribute : from.http_cookie().attributes())
+          to.cookie_attributes.emplace_back(attribute.name(), attribute.value());
+        break;
+      default:
+        reader_.Error(path, "there is no key to hash",
+                      "httpHeaderName, httpCookie, useSourceIp or httpQueryParameterName");
+        return false;
     }
     if (from.has_maglev()) {
       to.maglev = true;
@@ -83,8 +99,10 @@ class PolicyReader {
   }
 
   bool Count(const std::string& path, std::int32_t value, std::uint32_t& to) {
-    if (value < 0) reader_.Error(path, "the number " + std::to_string(value) + " is negative");
-    else to = static_cast<std::uint32_t>(value);
+    if (value < 0)
+      reader_.Error(path, "the number " + std::to_string(value) + " is negative");
+    else
+      to = static_cast<std::uint32_t>(value);
     return value >= 0;
   }
 
@@ -107,18 +125,23 @@ class PolicyReader {
            CheckNotNegative(reader_, path + ".tcp.idleTimeout", to.tcp_idle_timeout.value_or(Duration{})) &&
            CheckNotNegative(reader_, path + ".http.idleTimeout", to.http_idle_timeout.value_or(Duration{})) &&
            Count(path + ".tcp.maxConnections", tcp.max_connections(), to.max_connections) &&
-           Count(path + ".http.http1MaxPendingRequests", http.http1_max_pending_requests(), to.http1_max_pending_requests) &&
+           Count(path + ".http.http1MaxPendingRequests", http.http1_max_pending_requests(),
+                 to.http1_max_pending_requests) &&
            Count(path + ".http.http2MaxRequests", http.http2_max_requests(), to.http2_max_requests) &&
-           Count(path + ".http.maxRequestsPerConnection", http.max_requests_per_connection(), to.max_requests_per_connection) &&
+           Count(path + ".http.maxRequestsPerConnection", http.max_requests_per_connection(),
+                 to.max_requests_per_connection) &&
            Count(path + ".http.maxRetries", http.max_retries(), to.max_retries) &&
            Count(path + ".http.maxConcurrentStreams", http.max_concurrent_streams(), to.max_concurrent_streams);
   }
 
   bool ReadOutlier(const net::OutlierDetection& from, const std::string& path, OutlierDetection& to) {
     if (from.has_consecutive_5xx_errors()) to.consecutive_5xx = from.consecutive_5xx_errors().value();
-    if (from.has_consecutive_gateway_errors()) to.consecutive_gateway_errors = from.consecutive_gateway_errors().value();
-    else if (from.consecutive_errors() > 0) to.consecutive_gateway_errors = static_cast<std::uint32_t>(from.consecutive_errors());
-    if (from.has_consecutive_local_origin_failures()) to.consecutive_local_origin_failures = from.consecutive_local_origin_failures().value();
+    if (from.has_consecutive_gateway_errors())
+      to.consecutive_gateway_errors = from.consecutive_gateway_errors().value();
+    else if (from.consecutive_errors() > 0)
+      to.consecutive_gateway_errors = static_cast<std::uint32_t>(from.consecutive_errors());
+    if (from.has_consecutive_local_origin_failures())
+      to.consecutive_local_origin_failures = from.consecutive_local_origin_failures().value();
     to.split_local_origin = from.split_external_local_origin_errors();
     if (from.has_interval()) to.interval = ToDuration(from.interval());
     if (from.has_base_ejection_time()) to.base_ejection_time = ToDuration(from.base_ejection_time());
@@ -144,12 +167,14 @@ class PolicyReader {
     to.sni = from.sni();
     to.insecure_skip_verify = from.insecure_skip_verify().value();
     if (to.mode == ClientTls::Mode::kMutual && (to.client_certificate.empty() || to.private_key.empty())) {
-      reader_.Error(path, "mode MUTUAL needs clientCertificate and privateKey", "name the files, or use ISTIO_MUTUAL for the mesh's own certificate");
+      reader_.Error(path, "mode MUTUAL needs clientCertificate and privateKey",
+                    "name the files, or use ISTIO_MUTUAL for the mesh's own certificate");
       return false;
     }
     const bool own_roots = to.mode == ClientTls::Mode::kSimple || to.mode == ClientTls::Mode::kMutual;
     if (own_roots && to.ca_certificates.empty() && !to.insecure_skip_verify)
-      reader_.Warning(path, "TLS without caCertificates: the server's certificate is not verified", "name a file with its CA in caCertificates", "IST0128");
+      reader_.Warning(path, "TLS without caCertificates: the server's certificate is not verified",
+                      "name a file with its CA in caCertificates", "IST0128");
     return true;
   }
 
@@ -206,7 +231,8 @@ void DecodeDestinationRule(ObjectReader& reader, Decoded& out) {
   if (!CheckHost(reader, "spec.host", message.host(), true)) return;
   rule.export_to.assign(message.export_to().begin(), message.export_to().end());
   if (!CheckExportTo(reader, rule.export_to)) return;
-  rule.workload_selector.insert(message.workload_selector().match_labels().begin(), message.workload_selector().match_labels().end());
+  rule.workload_selector.insert(message.workload_selector().match_labels().begin(),
+                                message.workload_selector().match_labels().end());
   PolicyReader policies(reader);
   if (!policies.Read(message.traffic_policy(), "spec.trafficPolicy", rule.policy)) rule.policy = {};
   for (std::size_t i = 0; subsets && i < subsets->items.size(); ++i) {

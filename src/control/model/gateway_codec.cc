@@ -17,7 +17,9 @@ bool ReadServerTls(ObjectReader& reader, const net::ServerTLSSettings& from, con
     case net::ServerTLSSettings::SIMPLE: to.mode = GatewayTls::Mode::kSimple; break;
     case net::ServerTLSSettings::MUTUAL: to.mode = GatewayTls::Mode::kMutual; break;
     default:
-      reader.Error(path + ".mode", "the TLS mode " + net::ServerTLSSettings::TLSmode_Name(from.mode()) + " is not honoured yet", "SIMPLE, MUTUAL or PASSTHROUGH");
+      reader.Error(path + ".mode",
+                   "the TLS mode " + net::ServerTLSSettings::TLSmode_Name(from.mode()) + " is not honoured yet",
+                   "SIMPLE, MUTUAL or PASSTHROUGH");
       return false;
   }
   to.credential_name = from.credential_name();
@@ -40,15 +42,18 @@ bool ReadServer(ObjectReader& reader, const net::Server& from, const std::string
   to.at = reader.At(path);
   const auto protocol = ParseIstioProtocol(from.port().protocol());
   if (!protocol || *protocol == Protocol::kUdp) {
-    reader.Error(path + ".port.protocol", "\"" + from.port().protocol() + "\" is not a protocol", "HTTP, HTTPS, GRPC, HTTP2, TCP or TLS");
+    reader.Error(path + ".port.protocol", "\"" + from.port().protocol() + "\" is not a protocol",
+                 "HTTP, HTTPS, GRPC, HTTP2, TCP or TLS");
     return false;
   }
-  to.protocol = IsHttp(*protocol) ? GatewayServer::Protocol::kHttp
+  to.protocol = IsHttp(*protocol)               ? GatewayServer::Protocol::kHttp
                 : *protocol == Protocol::kHttps ? GatewayServer::Protocol::kHttps
-                : *protocol == Protocol::kTls ? GatewayServer::Protocol::kTls : GatewayServer::Protocol::kTcp;
+                : *protocol == Protocol::kTls   ? GatewayServer::Protocol::kTls
+                                                : GatewayServer::Protocol::kTcp;
   if (from.has_tls() && !ReadServerTls(reader, from.tls(), path + ".tls", to.tls)) return false;
-  const bool terminates = to.protocol == GatewayServer::Protocol::kHttps ||
-                          (to.protocol == GatewayServer::Protocol::kTls && from.tls().mode() != net::ServerTLSSettings::PASSTHROUGH);
+  const bool terminates =
+      to.protocol == GatewayServer::Protocol::kHttps ||
+      (to.protocol == GatewayServer::Protocol::kTls && from.tls().mode() != net::ServerTLSSettings::PASSTHROUGH);
   const bool passes = from.has_tls() && to.tls.mode == GatewayTls::Mode::kPassthrough && !to.tls.https_redirect;
   if (terminates && !passes && to.tls.credential_name.empty() && to.tls.certificate.empty()) {
     reader.Error(path + ".tls", "TLS needs a certificate", "name a Secret in credentialName");
@@ -60,7 +65,9 @@ bool ReadServer(ObjectReader& reader, const net::Server& from, const std::string
   }
   for (const std::string& host : from.hosts()) {
     const auto slash = host.find('/');
-    if (!CheckHost(reader, path + ".hosts", std::string_view(host).substr(slash == std::string::npos ? 0 : slash + 1), true)) return false;
+    if (!CheckHost(reader, path + ".hosts", std::string_view(host).substr(slash == std::string::npos ? 0 : slash + 1),
+                   true))
+      return false;
     to.hosts.push_back(host);
   }
   return true;
@@ -77,19 +84,26 @@ bool ReadEntryPort(ObjectReader& reader, const net::ServicePort& from, const std
     return true;
   }
   const auto protocol = ParseIstioProtocol(from.protocol());
-  if (!protocol) reader.Error(path + ".protocol", "\"" + from.protocol() + "\" is not a protocol", "HTTP, HTTPS, GRPC, HTTP2, TCP or TLS");
+  if (!protocol)
+    reader.Error(path + ".protocol", "\"" + from.protocol() + "\" is not a protocol",
+                 "HTTP, HTTPS, GRPC, HTTP2, TCP or TLS");
   to.protocol = protocol.value_or(Protocol::kTcp);
   return protocol.has_value();
 }
 
 bool ReadEndpoint(ObjectReader& reader, const net::WorkloadEntry& from, const std::string& path, StaticEndpoint& to) {
-  to = {.address = from.address(), .network = from.network(), .locality = from.locality(), .weight = from.weight(), .service_account = from.service_account()};
+  to = {.address = from.address(),
+        .network = from.network(),
+        .locality = from.locality(),
+        .weight = from.weight(),
+        .service_account = from.service_account()};
   to.labels.insert(from.labels().begin(), from.labels().end());
   for (const auto& [name, port] : from.ports()) {
     if (!CheckPort(reader, path + ".ports." + name, port)) return false;
     to.ports[name] = static_cast<std::uint16_t>(port);
   }
-  if (to.address.starts_with("unix://")) reader.Error(path + ".address", "unix sockets are not supported", "use an IP address or a host name");
+  if (to.address.starts_with("unix://"))
+    reader.Error(path + ".address", "unix sockets are not supported", "use an IP address or a host name");
   return !to.address.starts_with("unix://");
 }
 
@@ -112,14 +126,16 @@ bool ReadResolution(ObjectReader& reader, const net::ServiceEntry& message, Serv
       return false;
     }
     if (entry.resolution == Resolution::kStatic && !io::IpAddress::Parse(entry.endpoints[i].address)) {
-      reader.Error(path, "\"" + entry.endpoints[i].address + "\" is not an IP address", "use resolution: DNS for names");
+      reader.Error(path, "\"" + entry.endpoints[i].address + "\" is not an IP address",
+                   "use resolution: DNS for names");
       return false;
     }
   }
   if (dns && entry.endpoints.empty())
     for (const std::string& host : entry.hosts)
       if (IsWildcard(host)) {
-        reader.Error("spec.hosts", "the wildcard " + host + " cannot be resolved by DNS", "name endpoints, or use resolution: NONE");
+        reader.Error("spec.hosts", "the wildcard " + host + " cannot be resolved by DNS",
+                     "name endpoints, or use resolution: NONE");
         return false;
       }
   if (entry.workload_selector && !entry.endpoints.empty()) {
@@ -138,7 +154,8 @@ void DecodeGateway(ObjectReader& reader, Decoded& out) {
   if (!ReadMessage(reader, rest, message)) return;
   Gateway gateway{.meta = reader.meta()};
   gateway.selector.insert(message.selector().begin(), message.selector().end());
-  if (!servers || servers->items.empty()) return reader.Error("spec", "servers is missing", "name at least one port and its hosts");
+  if (!servers || servers->items.empty())
+    return reader.Error("spec", "servers is missing", "name at least one port and its hosts");
   for (std::size_t i = 0; i < servers->items.size(); ++i) {
     const std::string path = Indexed("spec.servers", i);
     net::Server from;
@@ -157,18 +174,26 @@ void DecodeServiceEntry(ObjectReader& reader, Decoded& out) {
   if (message.hosts_size() == 0) return reader.Error("spec", "hosts is missing", "name at least one host");
   for (int i = 0; i < message.hosts_size(); ++i) {
     const std::string path = Indexed("spec.hosts", static_cast<std::size_t>(i));
-    if (message.hosts(i) == "*") return reader.Error(path, "the host * is not allowed", "name the hosts, e.g. *.example.com");
+    if (message.hosts(i) == "*")
+      return reader.Error(path, "the host * is not allowed", "name the hosts, e.g. *.example.com");
     if (!CheckHost(reader, path, message.hosts(i), true)) return;
     entry.hosts.push_back(ToLower(message.hosts(i)));
   }
   for (int i = 0; i < message.addresses_size(); ++i)
-    if (!CheckCidr(reader, Indexed("spec.addresses", static_cast<std::size_t>(i)), message.addresses(i), &entry.addresses.emplace_back())) return;
+    if (!CheckCidr(reader, Indexed("spec.addresses", static_cast<std::size_t>(i)), message.addresses(i),
+                   &entry.addresses.emplace_back()))
+      return;
   for (int i = 0; i < message.ports_size(); ++i)
-    if (!ReadEntryPort(reader, message.ports(i), Indexed("spec.ports", static_cast<std::size_t>(i)), entry.ports.emplace_back())) return;
+    if (!ReadEntryPort(reader, message.ports(i), Indexed("spec.ports", static_cast<std::size_t>(i)),
+                       entry.ports.emplace_back()))
+      return;
   for (int i = 0; i < message.endpoints_size(); ++i)
-    if (!ReadEndpoint(reader, message.endpoints(i), Indexed("spec.endpoints", static_cast<std::size_t>(i)), entry.endpoints.emplace_back())) return;
+    if (!ReadEndpoint(reader, message.endpoints(i), Indexed("spec.endpoints", static_cast<std::size_t>(i)),
+                      entry.endpoints.emplace_back()))
+      return;
   if (message.has_workload_selector())
-    entry.workload_selector.emplace(message.workload_selector().labels().begin(), message.workload_selector().labels().end());
+    entry.workload_selector.emplace(message.workload_selector().labels().begin(),
+                                    message.workload_selector().labels().end());
   if (entry.ports.empty()) return reader.Error("spec", "ports is missing", "name at least one port");
   entry.export_to.assign(message.export_to().begin(), message.export_to().end());
   entry.subject_alt_names.assign(message.subject_alt_names().begin(), message.subject_alt_names().end());

@@ -8,7 +8,8 @@ namespace plait::control::model {
 bool IsWildcard(std::string_view host) noexcept { return host == "*" || host.starts_with("*."); }
 
 std::string ResolveHost(std::string_view host, std::string_view name_space, std::string_view cluster_domain) {
-  if (host.empty() || host.find('.') != std::string_view::npos || host.find(':') != std::string_view::npos || IsWildcard(host))
+  if (host.empty() || host.find('.') != std::string_view::npos || host.find(':') != std::string_view::npos ||
+      IsWildcard(host))
     return ToLower(host);
   return ToLower(host) + "." + std::string(name_space) + ".svc." + std::string(cluster_domain);
 }
@@ -27,7 +28,8 @@ bool HostsOverlap(std::string_view a, std::string_view b) noexcept {
   return a_wild ? HostMatches(a, b) : b_wild && HostMatches(b, a);
 }
 
-bool IsExportedTo(const std::vector<std::string>& export_to, std::string_view owner, std::string_view name_space) noexcept {
+bool IsExportedTo(const std::vector<std::string>& export_to, std::string_view owner,
+                  std::string_view name_space) noexcept {
   for (const std::string& target : export_to) {
     if (target == "*" || target == name_space) return true;
     if (target == "." && owner == name_space) return true;

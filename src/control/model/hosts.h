@@ -14,7 +14,8 @@ bool HostMatches(std::string_view pattern, std::string_view host) noexcept;
 // Whether `a` and `b`, either of them a pattern, have a name in common.
 bool HostsOverlap(std::string_view a, std::string_view b) noexcept;
 // Whether an object of `owner` with these exportTo is visible in `name_space`.
-bool IsExportedTo(const std::vector<std::string>& export_to, std::string_view owner, std::string_view name_space) noexcept;
+bool IsExportedTo(const std::vector<std::string>& export_to, std::string_view owner,
+                  std::string_view name_space) noexcept;
 // A DNS-1123 name, optionally with a leading "*." or just "*".
 bool IsHostPattern(std::string_view host) noexcept;
 bool IsDnsLabel(std::string_view label) noexcept;

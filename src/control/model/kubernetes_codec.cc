@@ -73,7 +73,8 @@ bool ReadAddresses(ObjectReader& reader, const core::ServiceSpec& spec, Service&
     if (text == "None") continue;
     const auto ip = io::IpAddress::Parse(text);
     if (!ip) {
-      reader.Error(spec.clusterips_size() > 0 ? "spec.clusterIPs" : "spec.clusterIP", "\"" + text + "\" is not an IP address", "leave it out, or write None for a headless service");
+      reader.Error(spec.clusterips_size() > 0 ? "spec.clusterIPs" : "spec.clusterIP",
+                   "\"" + text + "\" is not an IP address", "leave it out, or write None for a headless service");
       return false;
     }
     service.cluster_ips.push_back(*ip);
@@ -86,10 +87,15 @@ bool ReadAddresses(ObjectReader& reader, const core::ServiceSpec& spec, Service&
 }
 }  // namespace
 
-bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::string& file, const DecodeContext& context,
-                Meta& meta, Findings& findings) {
+bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::string& file,
+                const DecodeContext& context, Meta& meta, Findings& findings) {
   const auto fail = [&](yaml::Mark at, std::string message, std::string hint) {
-    findings.push_back({Severity::kError, {.message = std::move(message), .object = std::string(KindName(kind)), .at = yaml::At(file, at), .hint = std::move(hint)}, "IST0106"});
+    findings.push_back({Severity::kError,
+                        {.message = std::move(message),
+                         .object = std::string(KindName(kind)),
+                         .at = yaml::At(file, at),
+                         .hint = std::move(hint)},
+                        "IST0106"});
     return false;
   };
   const yaml::Node* metadata = root.Find("metadata");
@@ -106,8 +112,11 @@ bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::s
   if (namespaced && meta.key.name_space.empty()) meta.key.name_space = context.default_namespace;
   const yaml::Mark at = yaml::MarkAt(root, "metadata.name");
   if (from.name().empty()) return fail(metadata->at, "metadata.name is missing", "every object needs a name");
-  if (!IsObjectName(from.name())) return fail(at, "the name \"" + from.name() + "\" is not allowed", "lower-case letters, digits, - and dots");
-  if (namespaced && !IsDnsLabel(meta.key.name_space)) return fail(yaml::MarkAt(root, "metadata.namespace"), "the namespace \"" + meta.key.name_space + "\" is not allowed", "lower-case letters, digits and -");
+  if (!IsObjectName(from.name()))
+    return fail(at, "the name \"" + from.name() + "\" is not allowed", "lower-case letters, digits, - and dots");
+  if (namespaced && !IsDnsLabel(meta.key.name_space))
+    return fail(yaml::MarkAt(root, "metadata.namespace"),
+                "the namespace \"" + meta.key.name_space + "\" is not allowed", "lower-case letters, digits and -");
   meta.labels.insert(from.labels().begin(), from.labels().end());
   meta.annotations.insert(from.annotations().begin(), from.annotations().end());
   if (from.has_creationtimestamp()) meta.created = WallTime(std::chrono::seconds(from.creationtimestamp().seconds()));
@@ -139,7 +148,8 @@ void DecodeService(ObjectReader& reader, Decoded& out) {
   }
   service.selector.insert(spec.selector().begin(), spec.selector().end());
   service.publish_not_ready = spec.publishnotreadyaddresses();
-  if (const auto export_to = reader.meta().annotations.find("networking.istio.io/exportTo"); export_to != reader.meta().annotations.end())
+  if (const auto export_to = reader.meta().annotations.find("networking.istio.io/exportTo");
+      export_to != reader.meta().annotations.end())
     for (std::string_view part : Split(export_to->second, ',')) service.export_to.emplace_back(Trim(part));
   Keep(out, std::move(service));
 }
@@ -152,7 +162,8 @@ void DecodeConfigMap(ObjectReader& reader, Decoded& out) {
   const yaml::Node* mesh = map.meta.name() == "istio" ? &yaml::Locate(reader.root(), "data.mesh") : nullptr;
   if (mesh && map.data.contains("mesh")) map.mesh = DecodeMeshConfig(reader, *mesh);
   if (mesh && map.data.contains("meshNetworks"))
-    if (const std::string_view networks = Trim(map.data.at("meshNetworks")); !networks.empty() && networks != "networks: {}")
+    if (const std::string_view networks = Trim(map.data.at("meshNetworks"));
+        !networks.empty() && networks != "networks: {}")
       reader.Warning("data.meshNetworks", "meshNetworks is not honoured yet: there is one network");
   Keep(out, std::move(map));
 }

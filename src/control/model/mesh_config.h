@@ -13,24 +13,24 @@ struct MeshConfig {
   std::vector<std::string> trust_domain_aliases = {};
   std::string root_namespace = "istio-system";
   std::string cluster_domain = "cluster.local";
-  bool registry_only = false;               // outboundTrafficPolicy
+  bool registry_only = false;  // outboundTrafficPolicy
   bool auto_mtls = true;
   Duration connect_timeout = std::chrono::seconds(10);
   std::optional<Duration> detection_timeout = {};  // protocolDetectionTimeout; none: Plait's rules (semantics.md 1)
   std::string access_log_file = {};
-  std::string access_log_format = {};            // empty: Istio's
+  std::string access_log_format = {};  // empty: Istio's
   bool access_log_json = false;
   std::vector<std::string> default_service_export_to = {"*"};
   std::vector<std::string> default_virtual_service_export_to = {"*"};
   std::vector<std::string> default_destination_rule_export_to = {"*"};
-  std::optional<HttpRetry> default_retry = {};   // defaultHttpRetryPolicy
+  std::optional<HttpRetry> default_retry = {};  // defaultHttpRetryPolicy
   std::optional<std::uint32_t> tracing_sampling_per_million = {};
-  std::vector<std::string> ecdh_curves = {};     // meshMTLS
+  std::vector<std::string> ecdh_curves = {};  // meshMTLS
   bool minimum_tls13 = false;
-  std::uint32_t trusted_proxies = 0;        // defaultConfig.gatewayTopology.numTrustedProxies
+  std::uint32_t trusted_proxies = 0;  // defaultConfig.gatewayTopology.numTrustedProxies
   enum class PathNormalization : std::uint8_t { kNone, kBase, kMergeSlashes, kDecodeAndMerge };
   PathNormalization path_normalization = PathNormalization::kBase;
-  std::optional<std::uint32_t> concurrency = {}; // defaultConfig.concurrency
+  std::optional<std::uint32_t> concurrency = {};  // defaultConfig.concurrency
   friend bool operator==(const MeshConfig&, const MeshConfig&) = default;
 };
 

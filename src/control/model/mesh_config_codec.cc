@@ -13,22 +13,41 @@ namespace mesh = istio::mesh::v1alpha1;
 namespace pb = google::protobuf;
 
 // What ToMeshConfig reads, and what says what Plait does anyway; all else that is set gets a warning.
-constexpr std::string_view kHonoured[] = {
-    "trust_domain", "trust_domain_aliases", "root_namespace", "outbound_traffic_policy", "enable_auto_mtls", "connect_timeout",
-    "protocol_detection_timeout", "access_log_file", "access_log_format", "access_log_encoding", "default_service_export_to",
-    "default_virtual_service_export_to", "default_destination_rule_export_to", "default_http_retry_policy", "mesh_mTLS",
-    "path_normalization", "default_config", "enable_prometheus_merge", "enable_tracing", "ingress_class", "ingress_service",
-    "ingress_controller_mode"};
-constexpr std::string_view kHonouredOfProxy[] = {"concurrency", "gateway_topology", "tracing", "discovery_address",
-                                                 "hold_application_until_proxy_starts", "config_path"};
+constexpr std::string_view kHonoured[] = {"trust_domain",
+                                          "trust_domain_aliases",
+                                          "root_namespace",
+                                          "outbound_traffic_policy",
+                                          "enable_auto_mtls",
+                                          "connect_timeout",
+                                          "protocol_detection_timeout",
+                                          "access_log_file",
+                                          "access_log_format",
+                                          "access_log_encoding",
+                                          "default_service_export_to",
+                                          "default_virtual_service_export_to",
+                                          "default_destination_rule_export_to",
+                                          "default_http_retry_policy",
+                                          "mesh_mTLS",
+                                          "path_normalization",
+                                          "default_config",
+                                          "enable_prometheus_merge",
+                                          "enable_tracing",
+                                          "ingress_class",
+                                          "ingress_service",
+                                          "ingress_controller_mode"};
+constexpr std::string_view kHonouredOfProxy[] = {
+    "concurrency", "gateway_topology", "tracing", "discovery_address", "hold_application_until_proxy_starts",
+    "config_path"};
 
 template <std::size_t N>
-void WarnOthers(ObjectReader& reader, const pb::Message& message, const std::string_view (&honoured)[N], const std::string& where) {
+void WarnOthers(ObjectReader& reader, const pb::Message& message, const std::string_view (&honoured)[N],
+                const std::string& where) {
   std::vector<const pb::FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);
   for (const pb::FieldDescriptor* field : fields)
     if (std::find(std::begin(honoured), std::end(honoured), field->name()) == std::end(honoured))
-      reader.Warning("data.mesh", "\"" + where + field->json_name() + "\" of the mesh configuration is not honoured yet");
+      reader.Warning("data.mesh",
+                     "\"" + where + field->json_name() + "\" of the mesh configuration is not honoured yet");
 }
 
 void AssignUnlessEmpty(std::vector<std::string>& to, const pb::RepeatedPtrField<std::string>& from) {
@@ -48,7 +67,8 @@ MeshConfig::PathNormalization ToNormalization(mesh::MeshConfig::ProxyPathNormali
 void ReadDefaultConfig(const mesh::ProxyConfig& from, MeshConfig& to) {
   if (from.has_concurrency()) to.concurrency = static_cast<std::uint32_t>(std::max(0, from.concurrency().value()));
   to.trusted_proxies = from.gateway_topology().num_trusted_proxies();
-  if (from.tracing().sampling() > 0) to.tracing_sampling_per_million = static_cast<std::uint32_t>(from.tracing().sampling() * 10'000);
+  if (from.tracing().sampling() > 0)
+    to.tracing_sampling_per_million = static_cast<std::uint32_t>(from.tracing().sampling() * 10'000);
 }
 
 MeshConfig ToMeshConfig(const mesh::MeshConfig& from) {

@@ -1,6 +1,6 @@
-#include "core/base/strings.h"
-#include "control/model/finding.h"
 #include "control/model/meta.h"
+#include "control/model/finding.h"
+#include "core/base/strings.h"
 
 #include <tuple>
 
@@ -67,8 +67,8 @@ std::string ObjectKey::ToString() const {
 
 std::string Meta::ConfigPath() const {
   const bool security = key.kind == Kind::kPeerAuthentication || key.kind == Kind::kAuthorizationPolicy;
-  return std::string("/apis/") + (security ? "security" : "networking") + ".istio.io/v1/namespaces/" + key.name_space + "/" +
-         std::string(KindPathName(key.kind)) + "/" + key.name;
+  return std::string("/apis/") + (security ? "security" : "networking") + ".istio.io/v1/namespaces/" + key.name_space +
+         "/" + std::string(KindPathName(key.kind)) + "/" + key.name;
 }
 
 bool IsOlder(const Meta& a, const Meta& b) noexcept {

@@ -27,8 +27,8 @@ enum class Kind : std::uint8_t {
   kAuthorizationPolicy,
   kRequestAuthentication,
 };
-std::string_view KindName(Kind kind) noexcept;     // "VirtualService"
-std::string_view KindPathName(Kind kind) noexcept;   // "virtual-service": as in Istio's config paths
+std::string_view KindName(Kind kind) noexcept;      // "VirtualService"
+std::string_view KindPathName(Kind kind) noexcept;  // "virtual-service": as in Istio's config paths
 
 using Labels = std::map<std::string, std::string>;
 // Whether all of `wanted` are in `labels`. An empty selector matches everything.
@@ -48,7 +48,7 @@ struct Meta {
   Labels labels = {};
   Labels annotations = {};
   WallTime created{};  // creationTimestamp; the epoch when not given
-  Position at = {};         // of the object's name
+  Position at = {};    // of the object's name
   friend bool operator==(const Meta&, const Meta&) = default;
 
   const std::string& name() const noexcept { return key.name; }

@@ -7,7 +7,8 @@ namespace plait::control::model {
 namespace {
 using Mode = PeerAuthentication::Mode;
 
-bool InScope(const Meta& meta, const PolicyScope& scope, const std::string& root, std::string_view name_space, const Labels& labels) {
+bool InScope(const Meta& meta, const PolicyScope& scope, const std::string& root, std::string_view name_space,
+             const Labels& labels) {
   if (scope.nothing) return false;
   return (meta.name_space() == root || meta.name_space() == name_space) && Selects(scope.selector, labels);
 }
@@ -20,14 +21,17 @@ Mode ServerMtls::ModeOf(std::uint16_t port) const noexcept {
 
 void Snapshot::IndexPolicies() {
   peer_authentications_ = ObjectsOf<PeerAuthentication>(objects_);
-  std::sort(peer_authentications_.begin(), peer_authentications_.end(), [](const auto* a, const auto* b) { return IsOlder(a->meta, b->meta); });
+  std::sort(peer_authentications_.begin(), peer_authentications_.end(),
+            [](const auto* a, const auto* b) { return IsOlder(a->meta, b->meta); });
   policies_ = ObjectsOf<AuthorizationPolicy>(objects_);
   for (const RequestAuthentication* tokens : ObjectsOf<RequestAuthentication>(objects_)) {
-    denials_.push_back(std::make_unique<AuthorizationPolicy>(AuthorizationPolicy{.meta = tokens->meta, .scope = tokens->scope, .invalid = true}));
+    denials_.push_back(std::make_unique<AuthorizationPolicy>(
+        AuthorizationPolicy{.meta = tokens->meta, .scope = tokens->scope, .invalid = true}));
     policies_.push_back(denials_.back().get());
   }
   const auto rank = [this](const AuthorizationPolicy* policy) {
-    return std::tuple(policy->meta.name_space() != mesh_.root_namespace, std::cref(policy->meta.name_space()), std::cref(policy->meta.name()), policy->meta.key.kind);
+    return std::tuple(policy->meta.name_space() != mesh_.root_namespace, std::cref(policy->meta.name_space()),
+                      std::cref(policy->meta.name()), policy->meta.key.kind);
   };
   std::sort(policies_.begin(), policies_.end(), [&](const auto* a, const auto* b) {
     const auto x = rank(a);
@@ -37,8 +41,8 @@ void Snapshot::IndexPolicies() {
   });
 }
 
-// Workload before namespace before mesh; within a scope the oldest object counts, and UNSET leaves it to the wider scope.
-// An invalid object is STRICT for its scope whatever else is there.
+// Workload before namespace before mesh; within a scope the oldest object counts, and UNSET leaves it to the wider
+// scope. An invalid object is STRICT for its scope whatever else is there.
 ServerMtls Snapshot::MtlsOf(std::string_view name_space, const Labels& labels) const {
   const PeerAuthentication* mesh = nullptr;
   const PeerAuthentication* space = nullptr;
@@ -48,7 +52,9 @@ ServerMtls Snapshot::MtlsOf(std::string_view name_space, const Labels& labels) c
     const bool root = policy->meta.name_space() == mesh_.root_namespace;
     const bool selects = !policy->scope.selector.empty();
     // With a selector, a policy of the root namespace is for the root namespace's workloads, as Istio has it.
-    if (selects ? policy->meta.name_space() != name_space || !Selects(policy->scope.selector, labels) : !root && policy->meta.name_space() != name_space) continue;
+    if (selects ? policy->meta.name_space() != name_space || !Selects(policy->scope.selector, labels)
+                : !root && policy->meta.name_space() != name_space)
+      continue;
     closed |= policy->invalid;
     const PeerAuthentication*& slot = selects ? workload : root ? mesh : space;
     if (!slot) slot = policy;
@@ -72,7 +78,8 @@ std::vector<const AuthorizationPolicy*> Snapshot::PoliciesOf(std::string_view na
 
 const Secret* Snapshot::FindSecret(std::string_view name_space, std::string_view name) const noexcept {
   for (const ObjectRef& object : objects_)
-    if (const Secret* secret = std::get_if<Secret>(object.get()); secret && secret->meta.name() == name && secret->meta.name_space() == name_space)
+    if (const Secret* secret = std::get_if<Secret>(object.get());
+        secret && secret->meta.name() == name && secret->meta.name_space() == name_space)
       return secret;
   return nullptr;
 }

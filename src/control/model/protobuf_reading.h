@@ -26,7 +26,8 @@ yaml::Node BodyOf(const yaml::Node& root);
 
 // Reports each field of `message` that is set but not honoured (by its protobuf name, the table in unhonoured.cc):
 // a warning, or in security kinds an error. Returns how many. `path`: where the message stands in the object.
-std::size_t ReportUnhonoured(ObjectReader& reader, const google::protobuf::Message& message, std::string_view path, Severity severity);
+std::size_t ReportUnhonoured(ObjectReader& reader, const google::protobuf::Message& message, std::string_view path,
+                             Severity severity);
 
 Duration ToDuration(const google::protobuf::Duration& value) noexcept;
 

@@ -17,8 +17,10 @@ void SetIntOrString(const yaml::Node& node, pb::Message& message) {
   const pb::Descriptor& type = *message.GetDescriptor();
   const auto number = yaml::AsInt64(node);
   reflection.SetInt64(&message, type.FindFieldByName("type"), number ? 0 : 1);
-  if (number) reflection.SetInt32(&message, type.FindFieldByName("intVal"), static_cast<std::int32_t>(*number));
-  else reflection.SetString(&message, type.FindFieldByName("strVal"), node.text);
+  if (number)
+    reflection.SetInt32(&message, type.FindFieldByName("intVal"), static_cast<std::int32_t>(*number));
+  else
+    reflection.SetString(&message, type.FindFieldByName("strVal"), node.text);
 }
 
 void SetTime(const yaml::Node& node, pb::Message& message, std::string& error) {
@@ -35,13 +37,17 @@ bool ReadSpecial(const yaml::Node& node, pb::Message& message, std::string& erro
   const std::string& name = message.GetDescriptor()->full_name();
   if (!name.starts_with("k8s.io.apimachinery.")) return false;
   if (name.ends_with(".intstr.IntOrString")) {
-    if (!node.is_scalar() || node.is_null()) error = "a number or a name is expected, not " + yaml::Describe(node);
-    else SetIntOrString(node, message);
+    if (!node.is_scalar() || node.is_null())
+      error = "a number or a name is expected, not " + yaml::Describe(node);
+    else
+      SetIntOrString(node, message);
     return true;
   }
   if (name.ends_with(".resource.Quantity")) {
-    if (!node.is_scalar()) error = "a quantity such as 100m or 1Gi is expected, not " + yaml::Describe(node);
-    else message.GetReflection()->SetString(&message, message.GetDescriptor()->FindFieldByName("string"), node.text);
+    if (!node.is_scalar())
+      error = "a quantity such as 100m or 1Gi is expected, not " + yaml::Describe(node);
+    else
+      message.GetReflection()->SetString(&message, message.GetDescriptor()->FindFieldByName("string"), node.text);
     return true;
   }
   if (name.ends_with(".v1.Time") || name.ends_with(".v1.MicroTime")) {
@@ -49,16 +55,22 @@ bool ReadSpecial(const yaml::Node& node, pb::Message& message, std::string& erro
     return true;
   }
   // What a server or a controller keeps for itself; nothing here looks at it.
-  return name.ends_with(".v1.FieldsV1") || name.ends_with(".v1.ManagedFieldsEntry") || name.ends_with(".runtime.RawExtension");
+  return name.ends_with(".v1.FieldsV1") || name.ends_with(".v1.ManagedFieldsEntry") ||
+         name.ends_with(".runtime.RawExtension");
 }
 
 bool IsInlined(const pb::FieldDescriptor& field) {
-  constexpr std::array<std::string_view, 11> kInlined{
-      "Volume.volumeSource", "PersistentVolumeSpec.persistentVolumeSource", "Probe.handler",
-      "EphemeralContainer.ephemeralContainerCommon", "ConfigMapEnvSource.localObjectReference",
-      "ConfigMapKeySelector.localObjectReference", "ConfigMapProjection.localObjectReference",
-      "ConfigMapVolumeSource.localObjectReference", "SecretEnvSource.localObjectReference",
-      "SecretKeySelector.localObjectReference", "SecretProjection.localObjectReference"};
+  constexpr std::array<std::string_view, 11> kInlined{"Volume.volumeSource",
+                                                      "PersistentVolumeSpec.persistentVolumeSource",
+                                                      "Probe.handler",
+                                                      "EphemeralContainer.ephemeralContainerCommon",
+                                                      "ConfigMapEnvSource.localObjectReference",
+                                                      "ConfigMapKeySelector.localObjectReference",
+                                                      "ConfigMapProjection.localObjectReference",
+                                                      "ConfigMapVolumeSource.localObjectReference",
+                                                      "SecretEnvSource.localObjectReference",
+                                                      "SecretKeySelector.localObjectReference",
+                                                      "SecretProjection.localObjectReference"};
   constexpr std::string_view kPackage = "k8s.io.api.core.v1.";
   const std::string& name = field.full_name();
   if (!name.starts_with(kPackage)) return false;
@@ -75,7 +87,8 @@ std::size_t Walk(ObjectReader& reader, const pb::Message& message, const std::st
   for (const pb::FieldDescriptor* field : fields) {
     const std::string at = path + "." + field->json_name();
     if (const char* why = WhyUnhonoured(field->full_name())) {
-      reader.Report(severity, at, "\"" + at + "\" is not honoured yet" + (*why ? ": " + std::string(why) : ""), {}, "IST0133");
+      reader.Report(severity, at, "\"" + at + "\" is not honoured yet" + (*why ? ": " + std::string(why) : ""), {},
+                    "IST0133");
       ++found;
       continue;
     }
@@ -86,7 +99,8 @@ std::size_t Walk(ObjectReader& reader, const pb::Message& message, const std::st
       continue;
     }
     for (int i = 0; i < reflection.FieldSize(message, field); ++i)
-      found += Walk(reader, reflection.GetRepeatedMessage(message, field, i), at + "[" + std::to_string(i) + "]", severity);
+      found +=
+          Walk(reader, reflection.GetRepeatedMessage(message, field, i), at + "[" + std::to_string(i) + "]", severity);
   }
   return found;
 }
@@ -97,7 +111,8 @@ const yaml::DecodeOptions& KubernetesJson() {
   return options;
 }
 
-bool ReadMessage(ObjectReader& reader, const yaml::Node& node, pb::Message& message, const yaml::DecodeOptions& options) {
+bool ReadMessage(ObjectReader& reader, const yaml::Node& node, pb::Message& message,
+                 const yaml::DecodeOptions& options) {
   Diagnostics errors = yaml::Decode(node, reader.file(), message, options);
   for (Diagnostic& error : errors) reader.Report(std::move(error));
   return errors.empty();
@@ -106,11 +121,13 @@ bool ReadMessage(ObjectReader& reader, const yaml::Node& node, pb::Message& mess
 yaml::Node BodyOf(const yaml::Node& root) {
   yaml::Node body{.kind = yaml::Node::Kind::kMapping, .at = root.at};
   for (const yaml::Entry& entry : root.entries)
-    if (entry.key != "apiVersion" && entry.key != "kind" && entry.key != "metadata" && entry.key != "status") body.entries.push_back(entry);
+    if (entry.key != "apiVersion" && entry.key != "kind" && entry.key != "metadata" && entry.key != "status")
+      body.entries.push_back(entry);
   return body;
 }
 
-std::size_t ReportUnhonoured(ObjectReader& reader, const pb::Message& message, std::string_view path, Severity severity) {
+std::size_t ReportUnhonoured(ObjectReader& reader, const pb::Message& message, std::string_view path,
+                             Severity severity) {
   return Walk(reader, message, std::string(path), severity);
 }
 

@@ -58,8 +58,8 @@ void DecodeAuthorizationPolicy(ObjectReader& reader, Decoded& out);
 void DecodeRequestAuthentication(ObjectReader& reader, Decoded& out);
 
 // metadata -> Meta; false (and findings) when it cannot be used.
-bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::string& file, const DecodeContext& context,
-                Meta& meta, Findings& findings);
+bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::string& file,
+                const DecodeContext& context, Meta& meta, Findings& findings);
 // Key `mesh` of ConfigMap istio.
 std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Node& text);
 

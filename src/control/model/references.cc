@@ -1,5 +1,5 @@
-// What an object refers to and is not there; objects that contradict each other. Warnings: a reference may be made true by
-// the next edit, and until then the rest of the object holds.
+// What an object refers to and is not there; objects that contradict each other. Warnings: a reference may be made true
+// by the next edit, and until then the rest of the object holds.
 #include <algorithm>
 #include <map>
 
@@ -26,15 +26,24 @@ class Checker {
   void Warn(const Meta& meta, yaml::Mark at, std::string message, std::string hint, std::string code) {
     Position position = meta.at;
     if (at.line != 0) position = {meta.at.file, at.line, at.column};
-    findings_.push_back({Severity::kWarning, {.code = Errc::kNotFound, .message = std::move(message), .object = meta.key.ToString(), .at = std::move(position), .hint = std::move(hint)}, std::move(code)});
+    findings_.push_back({Severity::kWarning,
+                         {.code = Errc::kNotFound,
+                          .message = std::move(message),
+                          .object = meta.key.ToString(),
+                          .at = std::move(position),
+                          .hint = std::move(hint)},
+                         std::move(code)});
   }
 
-  std::string Resolve(const Meta& meta, const std::string& host) const { return ResolveHost(host, meta.name_space(), snapshot_.mesh().cluster_domain); }
+  std::string Resolve(const Meta& meta, const std::string& host) const {
+    return ResolveHost(host, meta.name_space(), snapshot_.mesh().cluster_domain);
+  }
 
   void Check(const VirtualService& service) {
     for (const std::string& gateway : service.gateways)
       if (gateway != "mesh" && !HasGateway(gateway))
-        Warn(service.meta, {}, "Referenced gateway not found: \"" + gateway + "\"", "create it, or name one that exists as namespace/name", "IST0101");
+        Warn(service.meta, {}, "Referenced gateway not found: \"" + gateway + "\"",
+             "create it, or name one that exists as namespace/name", "IST0101");
     for (const HttpRule& rule : service.http) {
       for (const WeightedDestination& to : rule.destinations) Check(service.meta, to.destination);
       for (const HttpMirror& mirror : rule.mirrors) Check(service.meta, mirror.destination);
@@ -50,18 +59,24 @@ class Checker {
       return Warn(meta, destination.at, "Referenced host not found: \"" + destination.host + "\"",
                   "no Service or ServiceEntry has the host " + host + "; requests to it get 503", "IST0101");
     if (destination.port != 0 && !target->FindPort(destination.port))
-      Warn(meta, destination.at, "Referenced port not found: \"" + destination.host + ":" + std::to_string(destination.port) + "\"", "use a port of the Service", "IST0101");
+      Warn(meta, destination.at,
+           "Referenced port not found: \"" + destination.host + ":" + std::to_string(destination.port) + "\"",
+           "use a port of the Service", "IST0101");
     if (destination.port == 0 && target->ports.size() > 1) {
       std::string ports;
       for (const ServicePort& port : target->ports) ports += (ports.empty() ? "" : " ") + std::to_string(port.port);
-      Warn(meta, destination.at, "This VirtualService routes to a service \"" + destination.host + "\" that exposes multiple ports [" + ports + "]",
+      Warn(meta, destination.at,
+           "This VirtualService routes to a service \"" + destination.host + "\" that exposes multiple ports [" +
+               ports + "]",
            "name one in destination.port.number", "IST0112");
     }
     if (destination.subset.empty()) return;
     const Proxy proxy{.name_space = meta.name_space()};
     const DestinationRule* rule = snapshot_.FindDestinationRule(proxy, host, target->name_space);
     if (!rule || !rule->FindSubset(destination.subset))
-      Warn(meta, destination.at, "Referenced host+subset in destinationrule not found: \"" + destination.host + "+" + destination.subset + "\"",
+      Warn(meta, destination.at,
+           "Referenced host+subset in destinationrule not found: \"" + destination.host + "+" + destination.subset +
+               "\"",
            "define the subset in a DestinationRule for " + host + "; requests to it get 503", "IST0101");
   }
 
@@ -69,30 +84,40 @@ class Checker {
     const std::string host = Resolve(rule.meta, rule.host);
     if (IsWildcard(host)) return;
     const ServiceView* target = snapshot_.FindService(host, rule.meta.name_space());
-    if (!target) return Warn(rule.meta, {}, "The host " + rule.host + " defined in the DestinationRule does not match any services in the mesh", "check the name and the namespace", "IST0174");
+    if (!target)
+      return Warn(rule.meta, {},
+                  "The host " + rule.host + " defined in the DestinationRule does not match any services in the mesh",
+                  "check the name and the namespace", "IST0174");
     for (const Subset& subset : rule.subsets) {
       const bool selected = std::any_of(target->endpoints.begin(), target->endpoints.end(), [&](const auto& endpoints) {
-        return std::any_of(endpoints.begin(), endpoints.end(), [&](const EndpointView& endpoint) { return Selects(subset.labels, endpoint.labels); });
+        return std::any_of(endpoints.begin(), endpoints.end(),
+                           [&](const EndpointView& endpoint) { return Selects(subset.labels, endpoint.labels); });
       });
-      const bool running = std::any_of(target->endpoints.begin(), target->endpoints.end(), [](const auto& endpoints) { return !endpoints.empty(); });
-      if (running && !selected) Warn(rule.meta, subset.at, "The Subset " + subset.name + " does not select any pods, which may lead to 503 UH", "compare its labels with those of the pods", "IST0173");
+      const bool running = std::any_of(target->endpoints.begin(), target->endpoints.end(),
+                                       [](const auto& endpoints) { return !endpoints.empty(); });
+      if (running && !selected)
+        Warn(rule.meta, subset.at, "The Subset " + subset.name + " does not select any pods, which may lead to 503 UH",
+             "compare its labels with those of the pods", "IST0173");
     }
   }
 
   void Check(const Gateway& gateway) {
     for (const GatewayServer& server : gateway.servers)
       if (!server.tls.credential_name.empty() && !HasCredential(gateway, server.tls.credential_name))
-        Warn(gateway.meta, server.at, "Referenced credentialName not found: \"" + server.tls.credential_name + "\"", "create a Secret of type kubernetes.io/tls beside the gateway's pods", "IST0101");
+        Warn(gateway.meta, server.at, "Referenced credentialName not found: \"" + server.tls.credential_name + "\"",
+             "create a Secret of type kubernetes.io/tls beside the gateway's pods", "IST0101");
   }
 
   void Check(const AuthorizationPolicy& policy) {
     if (policy.scope.selector.empty() || snapshot_.workloads().empty()) return;
     const bool root = policy.meta.name_space() == snapshot_.mesh().root_namespace;
     for (const Workload& workload : snapshot_.workloads())
-      if ((root || workload.name_space == policy.meta.name_space()) && Selects(policy.scope.selector, workload.labels)) return;
+      if ((root || workload.name_space == policy.meta.name_space()) && Selects(policy.scope.selector, workload.labels))
+        return;
     std::string labels;
     for (const auto& [key, value] : policy.scope.selector) labels += (labels.empty() ? "" : ",") + key + "=" + value;
-    Warn(policy.meta, {}, "No matching workloads for this resource with the following labels: " + labels, "compare them with the labels of the pods", "IST0127");
+    Warn(policy.meta, {}, "No matching workloads for this resource with the following labels: " + labels,
+         "compare them with the labels of the pods", "IST0127");
   }
 
   // The oldest VirtualService has the host (as in Istio); the others would be silent without this.
@@ -105,8 +130,11 @@ class Checker {
       for (const std::string& host : service->hosts) {
         const auto [owner, added] = owners.emplace(Resolve(service->meta, host), service);
         if (added || owner->second == service) continue;
-        Warn(service->meta, {}, "The VirtualServices " + owner->second->meta.key.name_space + "/" + owner->second->meta.name() + "," + service->meta.name_space() + "/" + service->meta.name() +
-             " associated with mesh gateway define the same host " + host + "; the first is in force", "put the rules into one VirtualService", "IST0109");
+        Warn(service->meta, {},
+             "The VirtualServices " + owner->second->meta.key.name_space + "/" + owner->second->meta.name() + "," +
+                 service->meta.name_space() + "/" + service->meta.name() +
+                 " associated with mesh gateway define the same host " + host + "; the first is in force",
+             "put the rules into one VirtualService", "IST0109");
       }
     }
   }
@@ -120,7 +148,8 @@ class Checker {
   bool HasCredential(const Gateway& gateway, const std::string& name) const {
     for (const Workload& workload : snapshot_.workloads())
       if (Selects(gateway.selector, workload.labels) && snapshot_.FindSecret(workload.name_space, name)) return true;
-    return snapshot_.FindSecret(gateway.meta.name_space(), name) || snapshot_.FindSecret(snapshot_.mesh().root_namespace, name);
+    return snapshot_.FindSecret(gateway.meta.name_space(), name) ||
+           snapshot_.FindSecret(snapshot_.mesh().root_namespace, name);
   }
 
   const Snapshot& snapshot_;

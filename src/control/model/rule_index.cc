@@ -30,43 +30,56 @@ void Snapshot::IndexRules() {
     copy->host = ResolveHost(rule->host, rule->meta.name_space(), mesh_.cluster_domain);
     if (copy->export_to.empty()) copy->export_to = mesh_.default_destination_rule_export_to;
     const auto same = std::find_if(rules_.begin(), rules_.end(), [&](const auto& other) {
-      return other->host == copy->host && other->meta.name_space() == copy->meta.name_space() && other->workload_selector == copy->workload_selector;
+      return other->host == copy->host && other->meta.name_space() == copy->meta.name_space() &&
+             other->workload_selector == copy->workload_selector;
     });
-    if (same != rules_.end()) Merge(**same, *copy);
-    else rules_.push_back(std::move(copy));
+    if (same != rules_.end())
+      Merge(**same, *copy);
+    else
+      rules_.push_back(std::move(copy));
   }
   // Rules for chosen clients stand before those for all.
-  std::stable_sort(rules_.begin(), rules_.end(), [](const auto& a, const auto& b) { return !a->workload_selector.empty() && b->workload_selector.empty(); });
+  std::stable_sort(rules_.begin(), rules_.end(), [](const auto& a, const auto& b) {
+    return !a->workload_selector.empty() && b->workload_selector.empty();
+  });
   for (const auto& rule : rules_) rules_by_namespace_[rule->meta.name_space()].push_back(rule.get());
 }
 
-std::vector<const VirtualService*> Snapshot::VirtualServices(std::string_view name_space, std::string_view gateway) const {
+std::vector<const VirtualService*> Snapshot::VirtualServices(std::string_view name_space,
+                                                             std::string_view gateway) const {
   std::vector<const VirtualService*> out;
   for (const VirtualService* service : virtual_services_) {
     const auto& export_to = service->export_to.empty() ? mesh_.default_virtual_service_export_to : service->export_to;
     if (!IsExportedTo(export_to, service->meta.name_space(), name_space)) continue;
     const bool bound = gateway == "mesh" ? service->OnMesh()
-                                         : std::find(service->gateways.begin(), service->gateways.end(), gateway) != service->gateways.end();
+                                         : std::find(service->gateways.begin(), service->gateways.end(), gateway) !=
+                                               service->gateways.end();
     if (bound) out.push_back(service);
   }
   return out;
 }
 
-const DestinationRule* Snapshot::RuleIn(std::string_view owner, std::string_view hostname, const Proxy& proxy) const noexcept {
+const DestinationRule* Snapshot::RuleIn(std::string_view owner, std::string_view hostname,
+                                        const Proxy& proxy) const noexcept {
   const auto rules = rules_by_namespace_.find(owner);
   if (rules == rules_by_namespace_.end()) return nullptr;
   const DestinationRule* best = nullptr;
   for (const DestinationRule* rule : rules->second) {
     if (!HostMatches(rule->host, hostname) || !IsExportedTo(rule->export_to, owner, proxy.name_space)) continue;
     // A rule for chosen clients is for those of its own namespace.
-    if (!rule->workload_selector.empty() && (owner != proxy.name_space || !Selects(rule->workload_selector, proxy.labels))) continue;
+    if (!rule->workload_selector.empty() &&
+        (owner != proxy.name_space || !Selects(rule->workload_selector, proxy.labels)))
+      continue;
     // The longest pattern is the most specific one; an exact host is longer than every pattern that matches it.
-    if (!best || (rule->host == hostname && best->host != hostname) || (best->host != hostname && rule->host.size() > best->host.size())) best = rule;
+    if (!best || (rule->host == hostname && best->host != hostname) ||
+        (best->host != hostname && rule->host.size() > best->host.size()))
+      best = rule;
   }
   return best;
 }
 
-const DestinationRule* Snapshot::FindDestinationRule(const Proxy& proxy, std::string_view hostname, std::string_view owner) const noexcept {
+const DestinationRule* Snapshot::FindDestinationRule(const Proxy& proxy, std::string_view hostname,
+                                                     std::string_view owner) const noexcept {
   if (proxy.name_space != mesh_.root_namespace)
     if (const DestinationRule* rule = RuleIn(proxy.name_space, hostname, proxy)) return rule;
   if (owner != mesh_.root_namespace)

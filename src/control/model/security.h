@@ -1,6 +1,6 @@
 #pragma once
-// Istio's security kinds. An object that cannot be honoured as written is kept with `invalid` set: it fails closed for the
-// workloads in its scope (semantics.md 5).
+// Istio's security kinds. An object that cannot be honoured as written is kept with `invalid` set: it fails closed for
+// the workloads in its scope (semantics.md 5).
 #include <cstdint>
 #include <map>
 #include <string>
@@ -69,8 +69,8 @@ struct AuthorizationPolicy {
   Meta meta = {};
   PolicyScope scope = {};
   Action action = Action::kAllow;
-  std::vector<PolicyRule> rules = {};      // none: matches nothing (ALLOW: denies all; DENY: denies nothing)
-  bool dry_run = false;               // annotation istio.io/dry-run
+  std::vector<PolicyRule> rules = {};  // none: matches nothing (ALLOW: denies all; DENY: denies nothing)
+  bool dry_run = false;                // annotation istio.io/dry-run
   bool invalid = false;
   friend bool operator==(const AuthorizationPolicy&, const AuthorizationPolicy&) = default;
 };

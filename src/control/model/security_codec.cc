@@ -1,5 +1,5 @@
-// PeerAuthentication, AuthorizationPolicy, RequestAuthentication. What is not understood makes the object invalid, never
-// weaker: its scope is read on its own, so that it fails closed exactly there.
+// PeerAuthentication, AuthorizationPolicy, RequestAuthentication. What is not understood makes the object invalid,
+// never weaker: its scope is read on its own, so that it fails closed exactly there.
 #include <security/v1beta1/authorization_policy.pb.h>
 #include <security/v1beta1/peer_authentication.pb.h>
 
@@ -45,7 +45,8 @@ class RuleReader {
 
   std::vector<PolicyRule> Read() {
     std::vector<PolicyRule> rules;
-    for (int i = 0; i < policy_.rules_size(); ++i) rules.push_back(Rule(policy_.rules(i), Indexed("spec.rules", static_cast<std::size_t>(i))));
+    for (int i = 0; i < policy_.rules_size(); ++i)
+      rules.push_back(Rule(policy_.rules(i), Indexed("spec.rules", static_cast<std::size_t>(i))));
     return rules;
   }
 
@@ -70,14 +71,17 @@ class RuleReader {
                         .remote_ip_blocks = ToValues(from.remote_ip_blocks(), from.not_remote_ip_blocks()),
                         .trust_domains = ToValues(from.trust_domains(), from.not_trust_domains())};
     const bool tokens = from.request_principals_size() + from.not_request_principals_size() > 0;
-    if (source == PolicySource{} && !tokens) reader_.Error(path, "the source is empty: nothing would match", "name principals, namespaces or ipBlocks, or leave `from` out");
+    if (source == PolicySource{} && !tokens)
+      reader_.Error(path, "the source is empty: nothing would match",
+                    "name principals, namespaces or ipBlocks, or leave `from` out");
     Texts(path + ".principals", source.principals);
     Texts(path + ".namespaces", source.namespaces);
     Texts(path + ".serviceAccounts", source.service_accounts);
     Cidrs(path + ".ipBlocks", source.ip_blocks);
     Cidrs(path + ".remoteIpBlocks", source.remote_ip_blocks);
     if (!source.service_accounts.empty() && (!source.principals.empty() || !source.namespaces.empty()))
-      reader_.Error(path + ".serviceAccounts", "serviceAccounts excludes principals and namespaces", "keep one way to name the caller");
+      reader_.Error(path + ".serviceAccounts", "serviceAccounts excludes principals and namespaces",
+                    "keep one way to name the caller");
     return source;
   }
 
@@ -87,7 +91,9 @@ class RuleReader {
                               .ports = ToValues(from.ports(), from.not_ports()),
                               .methods = ToValues(from.methods(), from.not_methods()),
                               .paths = ToValues(from.paths(), from.not_paths())};
-    if (operation == PolicyOperation{}) reader_.Error(path, "the operation is empty: nothing would match", "name methods, paths, hosts or ports, or leave `to` out");
+    if (operation == PolicyOperation{})
+      reader_.Error(path, "the operation is empty: nothing would match",
+                    "name methods, paths, hosts or ports, or leave `to` out");
     Texts(path + ".hosts", operation.hosts);
     Texts(path + ".methods", operation.methods);
     Texts(path + ".paths", operation.paths);
@@ -99,13 +105,20 @@ class RuleReader {
   PolicyCondition Condition(const sec::Condition& from, const std::string& path) {
     PolicyCondition condition{.key = from.key(), .values = ToValues(from.values(), from.not_values())};
     if (condition.values.empty()) reader_.Error(path, "a condition needs values or notValues");
-    constexpr std::string_view kKnown[] = {"source.ip", "remote.ip", "source.namespace", "source.principal", "source.serviceAccount",
-                                           "source.trustDomain", "destination.ip", "destination.port", "connection.sni"};
+    constexpr std::string_view kKnown[] = {
+        "source.ip",          "remote.ip",      "source.namespace", "source.principal", "source.serviceAccount",
+        "source.trustDomain", "destination.ip", "destination.port", "connection.sni"};
     bool known = from.key().starts_with("request.headers[") && from.key().ends_with("]") && from.key().size() > 17;
     for (std::string_view key : kKnown) known |= key == from.key();
-    if (!known) reader_.Error(path + ".key", "the condition \"" + from.key() + "\" is " + (from.key().starts_with("request.auth") || from.key().starts_with("experimental.") ? "not honoured yet" : "unknown"),
-                              "e.g. source.namespace, destination.port, request.headers[x-name]");
-    if (from.key() == "source.ip" || from.key() == "remote.ip" || from.key() == "destination.ip") Cidrs(path + ".values", condition.values);
+    if (!known)
+      reader_.Error(
+          path + ".key",
+          "the condition \"" + from.key() + "\" is " +
+              (from.key().starts_with("request.auth") || from.key().starts_with("experimental.") ? "not honoured yet"
+                                                                                                 : "unknown"),
+          "e.g. source.namespace, destination.port, request.headers[x-name]");
+    if (from.key() == "source.ip" || from.key() == "remote.ip" || from.key() == "destination.ip")
+      Cidrs(path + ".values", condition.values);
     if (from.key() == "destination.port") Ports(path + ".values", condition.values);
     return condition;
   }
@@ -117,7 +130,8 @@ class RuleReader {
   }
   void Texts(const std::string& path, const ValueMatch& values) {
     Each(path, values, [&](const std::string& at, const std::string& value) {
-      if (value.empty()) reader_.Error(at, "an empty value matches nothing", "\"*\" matches everything that is present");
+      if (value.empty())
+        reader_.Error(at, "an empty value matches nothing", "\"*\" matches everything that is present");
     });
   }
   void Cidrs(const std::string& path, const ValueMatch& values) {
@@ -126,8 +140,10 @@ class RuleReader {
   void Ports(const std::string& path, const ValueMatch& values) {
     Each(path, values, [&](const std::string& at, const std::string& value) {
       const auto port = ParseUint(value);
-      if (!port) reader_.Error(at, "\"" + value + "\" is not a port number");
-      else CheckPort(reader_, at, *port);
+      if (!port)
+        reader_.Error(at, "\"" + value + "\" is not a port number");
+      else
+        CheckPort(reader_, at, *port);
     });
   }
   // "{*}" is one segment, "{**}" any number of them and last; other braces are typing errors.
@@ -138,7 +154,8 @@ class RuleReader {
       for (std::size_t i = 0; i < segments.size(); ++i) {
         const bool braces = segments[i].find_first_of("{}") != std::string_view::npos;
         if (braces && segments[i] != "{*}" && !(segments[i] == "{**}" && i + 1 == segments.size()))
-          return reader_.Error(at, "the path template \"" + value + "\" is wrong", "{*} stands for one whole segment, {**} only at the end");
+          return reader_.Error(at, "the path template \"" + value + "\" is wrong",
+                               "{*} stands for one whole segment, {**} only at the end");
       }
     });
   }
@@ -154,10 +171,12 @@ void DecodePeerAuthentication(ObjectReader& reader, Decoded& out) {
   if (ReadMessage(reader, reader.Spec(), message)) {
     policy.mode = ToMode(message.mtls().mode());
     for (const auto& [port, mtls] : message.port_level_mtls()) {
-      if (CheckPort(reader, "spec.portLevelMtls", port)) policy.ports[static_cast<std::uint16_t>(port)] = ToMode(mtls.mode());
+      if (CheckPort(reader, "spec.portLevelMtls", port))
+        policy.ports[static_cast<std::uint16_t>(port)] = ToMode(mtls.mode());
     }
     if (!policy.ports.empty() && policy.scope.selector.empty())
-      reader.Error("spec.portLevelMtls", "portLevelMtls needs a selector", "ports are a workload's: add selector.matchLabels");
+      reader.Error("spec.portLevelMtls", "portLevelMtls needs a selector",
+                   "ports are a workload's: add selector.matchLabels");
   }
   policy.invalid = reader.errors() > 0;
   Keep(out, std::move(policy));
@@ -171,11 +190,15 @@ void DecodeAuthorizationPolicy(ObjectReader& reader, Decoded& out) {
   if (ReadMessage(reader, reader.Spec(), message)) {
     ReportUnhonoured(reader, message, "spec", Severity::kError);
     if (message.action() == sec::AuthorizationPolicy::AUDIT || message.action() == sec::AuthorizationPolicy::CUSTOM)
-      reader.Error("spec.action", "the action " + sec::AuthorizationPolicy::Action_Name(message.action()) + " is not honoured yet", "ALLOW or DENY");
-    policy.action = message.action() == sec::AuthorizationPolicy::DENY ? AuthorizationPolicy::Action::kDeny : AuthorizationPolicy::Action::kAllow;
+      reader.Error("spec.action",
+                   "the action " + sec::AuthorizationPolicy::Action_Name(message.action()) + " is not honoured yet",
+                   "ALLOW or DENY");
+    policy.action = message.action() == sec::AuthorizationPolicy::DENY ? AuthorizationPolicy::Action::kDeny
+                                                                       : AuthorizationPolicy::Action::kAllow;
     policy.rules = RuleReader(reader, message).Read();
     if (policy.action == AuthorizationPolicy::Action::kDeny && policy.rules.empty() && reader.errors() == 0)
-      reader.Warning("spec", "a DENY policy without rules denies nothing", "add a rule; `rules: [{}]` denies everything");
+      reader.Warning("spec", "a DENY policy without rules denies nothing",
+                     "add a rule; `rules: [{}]` denies everything");
   }
   policy.invalid = reader.errors() > 0;
   if (policy.invalid) policy.rules.clear();
@@ -183,7 +206,8 @@ void DecodeAuthorizationPolicy(ObjectReader& reader, Decoded& out) {
 }
 
 void DecodeRequestAuthentication(ObjectReader& reader, Decoded& out) {
-  reader.Error("kind", "RequestAuthentication is not honoured yet: the workloads in its scope accept no request", "remove it", "IST0106");
+  reader.Error("kind", "RequestAuthentication is not honoured yet: the workloads in its scope accept no request",
+               "remove it", "IST0106");
   Keep(out, RequestAuthentication{reader.meta(), ReadScope(reader)});
 }
 

@@ -14,11 +14,12 @@ std::optional<Protocol> ParseIstioProtocol(std::string_view text) noexcept {
     std::string_view text;
     Protocol protocol;
   };
-  constexpr Word kWords[] = {{"grpc", Protocol::kGrpc}, {"grpc-web", Protocol::kGrpc}, {"http", Protocol::kHttp},
-                             {"http_proxy", Protocol::kHttp}, {"http2", Protocol::kHttp2}, {"https", Protocol::kHttps},
-                             {"hbone", Protocol::kTcp}, {"tcp", Protocol::kTcp}, {"tls", Protocol::kTls},
-                             {"mongo", Protocol::kTcp}, {"mysql", Protocol::kTcp}, {"redis", Protocol::kTcp},
-                             {"udp", Protocol::kUdp}};
+  constexpr Word kWords[] = {
+      {"grpc", Protocol::kGrpc},       {"grpc-web", Protocol::kGrpc}, {"http", Protocol::kHttp},
+      {"http_proxy", Protocol::kHttp}, {"http2", Protocol::kHttp2},   {"https", Protocol::kHttps},
+      {"hbone", Protocol::kTcp},       {"tcp", Protocol::kTcp},       {"tls", Protocol::kTls},
+      {"mongo", Protocol::kTcp},       {"mysql", Protocol::kTcp},     {"redis", Protocol::kTcp},
+      {"udp", Protocol::kUdp}};
   for (const Word& word : kWords)
     if (EqualsIgnoreCase(word.text, text)) return word.protocol;
   return std::nullopt;

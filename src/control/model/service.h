@@ -1,6 +1,6 @@
 #pragma once
-// Services as they were written: Kubernetes' Service and Istio's ServiceEntry. What they mean together with the workloads
-// is in the snapshot (service_view.h).
+// Services as they were written: Kubernetes' Service and Istio's ServiceEntry. What they mean together with the
+// workloads is in the snapshot (service_view.h).
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,7 +11,8 @@
 
 namespace plait::control::model {
 
-// What a port declares, by appProtocol, name prefix or number (istio-interfaces.md 1.9). kAuto: nothing; the bytes decide.
+// What a port declares, by appProtocol, name prefix or number (istio-interfaces.md 1.9). kAuto: nothing; the bytes
+// decide.
 enum class Protocol : std::uint8_t { kAuto, kHttp, kHttp2, kGrpc, kHttps, kTls, kTcp, kUdp };
 bool IsHttp(Protocol protocol) noexcept;  // http, http2, grpc
 bool IsTls(Protocol protocol) noexcept;   // tls, https
@@ -24,8 +25,8 @@ std::optional<Protocol> ParseIstioProtocol(std::string_view text) noexcept;
 struct ServicePort {
   std::string name = {};
   std::uint16_t port = 0;
-  std::uint16_t target_port = 0;    // 0 when `target_name` is set
-  std::string target_name = {};          // a container port's name
+  std::uint16_t target_port = 0;  // 0 when `target_name` is set
+  std::string target_name = {};   // a container port's name
   Protocol protocol = Protocol::kAuto;
   friend bool operator==(const ServicePort&, const ServicePort&) = default;
 };
@@ -33,24 +34,24 @@ struct ServicePort {
 struct Service {
   Meta meta = {};
   std::vector<ServicePort> ports = {};
-  Labels selector = {};                       // empty: no endpoints of its own
-  std::vector<io::IpAddress> cluster_ips = {}; // as asked for; empty: chosen by name
+  Labels selector = {};                         // empty: no endpoints of its own
+  std::vector<io::IpAddress> cluster_ips = {};  // as asked for; empty: chosen by name
   bool headless = false;
-  std::string external_name = {};             // type ExternalName
+  std::string external_name = {};  // type ExternalName
   bool publish_not_ready = false;
   bool want_v4 = true;
   bool want_v6 = true;
-  std::vector<std::string> export_to = {};    // annotation; empty: the mesh's default
+  std::vector<std::string> export_to = {};  // annotation; empty: the mesh's default
   friend bool operator==(const Service&, const Service&) = default;
 };
 
 // An endpoint that is written down.
 struct StaticEndpoint {
-  std::string address = {};                   // an IP, a DNS name, or empty (then the host itself by DNS)
+  std::string address = {};  // an IP, a DNS name, or empty (then the host itself by DNS)
   std::map<std::string, std::uint16_t> ports = {};
   Labels labels = {};
   std::string network = {};
-  std::string locality = {};                  // "region/zone/subzone"
+  std::string locality = {};  // "region/zone/subzone"
   std::uint32_t weight = 0;
   std::string service_account = {};
   friend bool operator==(const StaticEndpoint&, const StaticEndpoint&) = default;

@@ -18,21 +18,29 @@ std::uint16_t TargetPort(const ServicePort& port, const Workload& workload) {
   return 0;
 }
 
-EndpointView WorkloadEndpoint(const Snapshot& snapshot, const Workload& workload, std::uint16_t port, bool publish_not_ready) {
+EndpointView WorkloadEndpoint(const Snapshot& snapshot, const Workload& workload, std::uint16_t port,
+                              bool publish_not_ready) {
+  // A server that wants plaintext on this port is not offered TLS (auto mTLS).
+  const bool mtls = workload.meshed && snapshot.MtlsOf(workload.name_space, workload.labels).ModeOf(port) !=
+                                           PeerAuthentication::Mode::kDisable;
   return {.ips = workload.ips,
           .port = port,
           .workload = &workload,
           .labels = workload.labels,
           .identity = workload.meshed ? snapshot.IdentityOf(workload.name_space, workload.service_account) : "",
           .ready = workload.ready || publish_not_ready,
-          .mtls = workload.meshed};
+          .mtls = mtls};
 }
 
-EndpointView WrittenEndpoint(const Snapshot& snapshot, const ServiceEntry& entry, const StaticEndpoint& from, const ServicePort& port) {
-  EndpointView out{.port = port.target_port, .labels = from.labels, .weight = std::max(from.weight, 1U), .locality = from.locality};
+EndpointView WrittenEndpoint(const Snapshot& snapshot, const ServiceEntry& entry, const StaticEndpoint& from,
+                             const ServicePort& port) {
+  EndpointView out{
+      .port = port.target_port, .labels = from.labels, .weight = std::max(from.weight, 1U), .locality = from.locality};
   if (const auto own = from.ports.find(port.name); own != from.ports.end()) out.port = own->second;
-  if (const auto ip = io::IpAddress::Parse(from.address)) out.ips = {*ip};
-  else out.dns_name = from.address;
+  if (const auto ip = io::IpAddress::Parse(from.address))
+    out.ips = {*ip};
+  else
+    out.dns_name = from.address;
   if (!from.service_account.empty()) out.identity = snapshot.IdentityOf(entry.meta.name_space(), from.service_account);
   const auto tls_mode = from.labels.find("security.istio.io/tlsMode");
   out.mtls = tls_mode != from.labels.end() && tls_mode->second == "istio";
@@ -62,7 +70,8 @@ std::unique_ptr<ServiceView> ViewOf(const Service& service, const MeshConfig& me
   return view;
 }
 
-std::unique_ptr<ServiceView> ViewOf(const ServiceEntry& entry, const std::string& host, const MeshConfig& mesh, AddressPool& pool) {
+std::unique_ptr<ServiceView> ViewOf(const ServiceEntry& entry, const std::string& host, const MeshConfig& mesh,
+                                    AddressPool& pool) {
   using Resolution = ServiceView::Resolution;
   auto view = std::make_unique<ServiceView>();
   view->hostname = host;
@@ -75,7 +84,9 @@ std::unique_ptr<ServiceView> ViewOf(const ServiceEntry& entry, const std::string
   view->subject_alt_names = entry.subject_alt_names;
   view->export_to = entry.export_to.empty() ? mesh.default_service_export_to : entry.export_to;
   switch (entry.resolution) {
-    case ServiceEntry::Resolution::kNone: view->resolution = entry.workload_selector ? Resolution::kEndpoints : Resolution::kPassthrough; break;
+    case ServiceEntry::Resolution::kNone:
+      view->resolution = entry.workload_selector ? Resolution::kEndpoints : Resolution::kPassthrough;
+      break;
     case ServiceEntry::Resolution::kStatic: view->resolution = Resolution::kEndpoints; break;
     case ServiceEntry::Resolution::kDns: view->resolution = Resolution::kDns; break;
     case ServiceEntry::Resolution::kDnsRoundRobin: view->resolution = Resolution::kDnsRoundRobin; break;
@@ -86,7 +97,9 @@ std::unique_ptr<ServiceView> ViewOf(const ServiceEntry& entry, const std::string
   return view;
 }
 
-void AddEndpoints(const Snapshot& snapshot, const std::unordered_map<std::string_view, std::vector<const Workload*>>& by_namespace, ServiceView& view) {
+void AddEndpoints(const Snapshot& snapshot,
+                  const std::unordered_map<std::string_view, std::vector<const Workload*>>& by_namespace,
+                  ServiceView& view) {
   view.endpoints.resize(view.ports.size());
   if (view.service && !view.service->external_name.empty()) {
     for (std::size_t i = 0; i < view.ports.size(); ++i)
@@ -95,7 +108,8 @@ void AddEndpoints(const Snapshot& snapshot, const std::unordered_map<std::string
   }
   if (view.entry) {
     static const StaticEndpoint kHostItself;
-    const bool dns = view.resolution == ServiceView::Resolution::kDns || view.resolution == ServiceView::Resolution::kDnsRoundRobin;
+    const bool dns =
+        view.resolution == ServiceView::Resolution::kDns || view.resolution == ServiceView::Resolution::kDnsRoundRobin;
     for (std::size_t i = 0; i < view.ports.size(); ++i) {
       for (const StaticEndpoint& endpoint : view.entry->endpoints)
         view.endpoints[i].push_back(WrittenEndpoint(snapshot, *view.entry, endpoint, view.ports[i]));
@@ -159,11 +173,14 @@ void Snapshot::IndexServices() {
     services_by_host_[view->hostname].push_back(view.get());
     for (const io::Cidr& vip : view->vips) {
       const bool single = vip.length == (vip.base.is_v4() ? 32 : 128);
-      if (single) services_by_vip_.emplace(vip.base, view.get());
-      else services_by_range_.emplace_back(vip, view.get());
+      if (single)
+        services_by_vip_.emplace(vip.base, view.get());
+      else
+        services_by_range_.emplace_back(vip, view.get());
     }
   }
-  std::stable_sort(services_by_range_.begin(), services_by_range_.end(), [](const auto& a, const auto& b) { return a.first.length > b.first.length; });
+  std::stable_sort(services_by_range_.begin(), services_by_range_.end(),
+                   [](const auto& a, const auto& b) { return a.first.length > b.first.length; });
 }
 
 const ServiceView* Snapshot::FindService(std::string_view hostname, std::string_view name_space) const noexcept {

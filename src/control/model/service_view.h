@@ -9,14 +9,14 @@
 namespace plait::control::model {
 
 struct EndpointView {
-  std::vector<io::IpAddress> ips = {};      // of one host, the preferred family first; empty: `dns_name`
+  std::vector<io::IpAddress> ips = {};  // of one host, the preferred family first; empty: `dns_name`
   std::string dns_name = {};
   std::uint16_t port = 0;
-  const Workload* workload = nullptr;       // null for endpoints that are written down
+  const Workload* workload = nullptr;  // null for endpoints that are written down
   Labels labels = {};
-  std::string identity = {};                // SPIFFE; empty when unknown
+  std::string identity = {};  // SPIFFE; empty when unknown
   bool ready = true;
-  bool mtls = false;                        // takes the mesh's mutual TLS
+  bool mtls = false;  // takes the mesh's mutual TLS
   std::uint32_t weight = 1;
   std::string locality = {};
 };
@@ -26,7 +26,7 @@ struct ServiceView {
   std::string hostname = {};
   std::string name = {};
   std::string name_space = {};
-  const Service* service = nullptr;     // exactly one of the two
+  const Service* service = nullptr;  // exactly one of the two
   const ServiceEntry* entry = nullptr;
   std::vector<io::Cidr> vips = {};
   bool headless = false;

@@ -8,11 +8,12 @@ Snapshot::Snapshot(std::vector<ObjectRef> objects, Workloads workloads, const Sn
     : objects_(std::move(objects)), workloads_(std::move(workloads)), options_(options), mesh_(options.mesh) {
   if (!workloads_) workloads_ = std::make_shared<const std::vector<Workload>>();
   // The order in which files were read must not matter.
-  std::stable_sort(objects_.begin(), objects_.end(), [](const ObjectRef& a, const ObjectRef& b) { return MetaOf(*a).key < MetaOf(*b).key; });
+  std::stable_sort(objects_.begin(), objects_.end(),
+                   [](const ObjectRef& a, const ObjectRef& b) { return MetaOf(*a).key < MetaOf(*b).key; });
   ReadMeshConfig();
+  IndexPolicies();  // before the services: endpoints say whether their server takes mutual TLS
   IndexServices();
   IndexRules();
-  IndexPolicies();
 }
 
 void Snapshot::ReadMeshConfig() {

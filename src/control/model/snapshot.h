@@ -16,8 +16,8 @@
 namespace plait::control::model {
 
 struct SnapshotOptions {
-  MeshConfig mesh;               // where ConfigMap `istio` says nothing
-  bool strict_by_default = false; // `plait up`: STRICT when no mesh-wide PeerAuthentication is given
+  MeshConfig mesh;                 // where ConfigMap `istio` says nothing
+  bool strict_by_default = false;  // `plait up`: STRICT when no mesh-wide PeerAuthentication is given
   bool access_log_by_default = false;
   std::string network = {};
   std::string cluster_id = "Kubernetes";
@@ -27,7 +27,7 @@ struct SnapshotOptions {
 struct Proxy {
   enum class Type : std::uint8_t { kSidecar, kRouter };
   Type type = Type::kSidecar;
-  std::string id = {};              // "productpage-v1-0.default"
+  std::string id = {};  // "productpage-v1-0.default"
   std::string name_space = {};
   std::string service_account = {};
   Labels labels = {};
@@ -45,7 +45,8 @@ struct ServerMtls {
 class Snapshot {
  public:
   using Workloads = std::shared_ptr<const std::vector<Workload>>;
-  static std::shared_ptr<const Snapshot> Build(std::vector<ObjectRef> objects, Workloads workloads, const SnapshotOptions& options);
+  static std::shared_ptr<const Snapshot> Build(std::vector<ObjectRef> objects, Workloads workloads,
+                                               const SnapshotOptions& options);
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
@@ -71,7 +72,8 @@ class Snapshot {
   // VirtualServices that the proxy sees and that are bound to `gateway` ("mesh" or "namespace/name"), oldest first.
   std::vector<const VirtualService*> VirtualServices(std::string_view name_space, std::string_view gateway) const;
   // The rules for a host as this client sees it, merged; null when there are none.
-  const DestinationRule* FindDestinationRule(const Proxy& proxy, std::string_view hostname, std::string_view owner) const noexcept;
+  const DestinationRule* FindDestinationRule(const Proxy& proxy, std::string_view hostname,
+                                             std::string_view owner) const noexcept;
   // Gateways whose selector matches the proxy, oldest first.
   std::vector<const Gateway*> GatewaysOf(const Proxy& proxy) const;
 
@@ -101,10 +103,10 @@ class Snapshot {
   std::vector<const VirtualService*> virtual_services_;  // oldest first
   std::vector<std::unique_ptr<DestinationRule>> rules_;  // merged, hosts resolved
   std::unordered_map<std::string_view, std::vector<const DestinationRule*>> rules_by_namespace_;
-  std::vector<const Gateway*> gateways_;                 // oldest first
+  std::vector<const Gateway*> gateways_;                         // oldest first
   std::vector<const PeerAuthentication*> peer_authentications_;  // oldest first
   std::vector<const AuthorizationPolicy*> policies_;
-  std::vector<std::unique_ptr<AuthorizationPolicy>> denials_;    // in place of RequestAuthentications
+  std::vector<std::unique_ptr<AuthorizationPolicy>> denials_;  // in place of RequestAuthentications
 };
 using SnapshotRef = std::shared_ptr<const Snapshot>;
 

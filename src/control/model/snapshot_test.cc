@@ -24,10 +24,12 @@ spec: {selector: {app: private}, ports: [{name: http, port: 80}]}
 )";
 
 std::string PeerAuth(const std::string& name, const std::string& name_space, const std::string& spec) {
-  return "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: " + name + ", namespace: " + name_space + "}\nspec: " + spec + "\n";
+  return "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: " + name +
+         ", namespace: " + name_space + "}\nspec: " + spec + "\n";
 }
 std::string Rule(const std::string& name, const std::string& name_space, const std::string& spec) {
-  return "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: " + name + ", namespace: " + name_space + "}\nspec: " + spec + "\n";
+  return "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: " + name +
+         ", namespace: " + name_space + "}\nspec: " + spec + "\n";
 }
 
 TEST(Snapshot, FindsEndpointsByLabelsAndPortName) {
@@ -73,9 +75,11 @@ TEST(Addresses, AreStableByNameAndNeverTaken) {
 }
 
 TEST(Snapshot, MergesDestinationRulesOfOneHostAndPrefersTheClientsNamespace) {
-  const SnapshotRef snapshot = SnapshotOf(std::string(kServices) + Rule("r1", "a", "{host: web, subsets: [{name: v1, labels: {v: '1'}}]}") +
-                                          Rule("r2", "a", "{host: web.a.svc.cluster.local, subsets: [{name: v2, labels: {v: '2'}}]}") +
-                                          Rule("wide", "b", "{host: '*.a.svc.cluster.local'}") + Rule("exact", "b", "{host: web.a.svc.cluster.local, trafficPolicy: {loadBalancer: {simple: RANDOM}}}"));
+  const SnapshotRef snapshot = SnapshotOf(
+      std::string(kServices) + Rule("r1", "a", "{host: web, subsets: [{name: v1, labels: {v: '1'}}]}") +
+      Rule("r2", "a", "{host: web.a.svc.cluster.local, subsets: [{name: v2, labels: {v: '2'}}]}") +
+      Rule("wide", "b", "{host: '*.a.svc.cluster.local'}") +
+      Rule("exact", "b", "{host: web.a.svc.cluster.local, trafficPolicy: {loadBalancer: {simple: RANDOM}}}"));
   const DestinationRule* from_c = snapshot->FindDestinationRule({.name_space = "c"}, "web.a.svc.cluster.local", "a");
   ASSERT_NE(from_c, nullptr);
   EXPECT_EQ(from_c->subsets.size(), 2U);
@@ -85,8 +89,11 @@ TEST(Snapshot, MergesDestinationRulesOfOneHostAndPrefersTheClientsNamespace) {
 
 TEST(Snapshot, DecidesMutualTlsByTheNarrowestScope) {
   using Mode = PeerAuthentication::Mode;
-  const std::string yaml = PeerAuth("mesh", "istio-system", "{mtls: {mode: STRICT}}") + PeerAuth("ns", "a", "{mtls: {mode: UNSET}}") +
-                           PeerAuth("one", "a", "{selector: {matchLabels: {app: web}}, mtls: {mode: PERMISSIVE}, portLevelMtls: {80: {mode: DISABLE}, 81: {mode: UNSET}}}");
+  const std::string yaml = PeerAuth("mesh", "istio-system", "{mtls: {mode: STRICT}}") +
+                           PeerAuth("ns", "a", "{mtls: {mode: UNSET}}") +
+                           PeerAuth("one", "a",
+                                    "{selector: {matchLabels: {app: web}}, mtls: {mode: PERMISSIVE}, portLevelMtls: "
+                                    "{80: {mode: DISABLE}, 81: {mode: UNSET}}}");
   const SnapshotRef snapshot = SnapshotOf(yaml);
   EXPECT_EQ(snapshot->MtlsOf("a", {{"app", "other"}}).mode, Mode::kStrict) << "UNSET leaves it to the mesh";
   const ServerMtls web = snapshot->MtlsOf("a", {{"app", "web"}});
@@ -94,17 +101,20 @@ TEST(Snapshot, DecidesMutualTlsByTheNarrowestScope) {
   EXPECT_EQ(web.ModeOf(81), Mode::kPermissive);
   EXPECT_EQ(SnapshotOf("")->MtlsOf("a", {}).mode, Mode::kPermissive);
   EXPECT_EQ(SnapshotOf("", {}, {.mesh = {}, .strict_by_default = true})->MtlsOf("a", {}).mode, Mode::kStrict);
-  const SnapshotRef bad = SnapshotOf(PeerAuth("one", "a", "{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLED}}"));
+  const SnapshotRef bad =
+      SnapshotOf(PeerAuth("one", "a", "{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLED}}"));
   EXPECT_EQ(bad->MtlsOf("a", {{"app", "web"}}).mode, Mode::kStrict) << "an invalid policy fails closed";
   EXPECT_EQ(bad->MtlsOf("a", {{"app", "x"}}).mode, Mode::kPermissive) << "and only in its scope";
 }
 
 TEST(Snapshot, FindsPoliciesOfTheMeshTheNamespaceAndTheWorkload) {
   const auto policy = [](const char* name, const char* ns, const char* spec) {
-    return std::string("---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: ") + name + ", namespace: " + ns + "}\nspec: " + spec + "\n";
+    return std::string("---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: ") + name +
+           ", namespace: " + ns + "}\nspec: " + spec + "\n";
   };
-  const SnapshotRef snapshot = SnapshotOf(policy("z", "istio-system", "{rules: [{}]}") + policy("a", "a", "{}") + policy("b", "a", "{selector: {matchLabels: {app: web}}}") +
-                                          policy("c", "b", "{}"));
+  const SnapshotRef snapshot =
+      SnapshotOf(policy("z", "istio-system", "{rules: [{}]}") + policy("a", "a", "{}") +
+                 policy("b", "a", "{selector: {matchLabels: {app: web}}}") + policy("c", "b", "{}"));
   const auto found = snapshot->PoliciesOf("a", {{"app", "web"}});
   ASSERT_EQ(found.size(), 3U);
   EXPECT_EQ(found[0]->meta.name(), "z");
@@ -127,7 +137,9 @@ spec:
   std::string said;
   for (const Finding& finding : snapshot->findings()) said += finding.ToString() + "\n";
   EXPECT_NE(said.find("Referenced gateway not found: \"a/nowhere\""), std::string::npos) << said;
-  EXPECT_NE(said.find("Warning [IST0101] test.yaml:20:21: VirtualService a/v: Referenced host not found: \"wep\""), std::string::npos) << said;
+  EXPECT_NE(said.find("Warning [IST0101] test.yaml:20:21: VirtualService a/v: Referenced host not found: \"wep\""),
+            std::string::npos)
+      << said;
   EXPECT_NE(said.find("[IST0112]"), std::string::npos) << said;
   EXPECT_NE(said.find("web+v9"), std::string::npos) << said;
 }

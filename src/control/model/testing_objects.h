@@ -9,15 +9,24 @@
 
 namespace plait::control::model::testing {
 
-inline Workload RunningPod(std::string name, std::string owner, Labels labels, std::string ip, std::string account = "default",
-                           std::string name_space = "default") {
-  return {.uid = "uid-" + name, .name = std::move(name), .name_space = std::move(name_space), .labels = std::move(labels),
-          .service_account = std::move(account), .ips = {*io::IpAddress::Parse(ip)}, .ready = true, .meshed = true, .owner = std::move(owner)};
+inline Workload RunningPod(std::string name, std::string owner, Labels labels, std::string ip,
+                           std::string account = "default", std::string name_space = "default") {
+  return {.uid = "uid-" + name,
+          .name = std::move(name),
+          .name_space = std::move(name_space),
+          .labels = std::move(labels),
+          .service_account = std::move(account),
+          .ips = {*io::IpAddress::Parse(ip)},
+          .ready = true,
+          .meshed = true,
+          .owner = std::move(owner)};
 }
 
-inline SnapshotRef SnapshotOf(const std::string& yaml, std::vector<Workload> workloads = {}, const SnapshotOptions& options = {}) {
+inline SnapshotRef SnapshotOf(const std::string& yaml, std::vector<Workload> workloads = {},
+                              const SnapshotOptions& options = {}) {
   Decoded decoded = DecodeText(yaml, "test.yaml");
-  return Snapshot::Build(std::move(decoded.objects), std::make_shared<const std::vector<Workload>>(std::move(workloads)), options);
+  return Snapshot::Build(std::move(decoded.objects),
+                         std::make_shared<const std::vector<Workload>>(std::move(workloads)), options);
 }
 
 }  // namespace plait::control::model::testing

@@ -70,7 +70,7 @@ struct HttpMatch {
 };
 
 struct HttpRedirect {
-  std::string uri = {};             // a path, or a prefix rewrite when `uri` is empty
+  std::string uri = {};  // a path, or a prefix rewrite when `uri` is empty
   std::string prefix_rewrite = {};
   std::string authority = {};
   std::string scheme = {};
@@ -131,13 +131,13 @@ struct DirectResponse {
 
 struct HttpRule {
   std::string name = {};
-  std::vector<HttpMatch> matches = {};                  // any of them; empty: always
-  std::vector<WeightedDestination> destinations = {};   // exactly one of these three
+  std::vector<HttpMatch> matches = {};                 // any of them; empty: always
+  std::vector<WeightedDestination> destinations = {};  // exactly one of these three
   std::optional<HttpRedirect> redirect = {};
   std::optional<DirectResponse> direct_response = {};
   HttpRewrite rewrite = {};
-  std::optional<Duration> timeout = {};                 // none: no time-out
-  std::optional<HttpRetry> retries = {};                // none: the mesh's default
+  std::optional<Duration> timeout = {};   // none: no time-out
+  std::optional<HttpRetry> retries = {};  // none: the mesh's default
   std::optional<HttpFault> fault = {};
   std::vector<HttpMirror> mirrors = {};
   std::optional<CorsPolicy> cors = {};
@@ -149,7 +149,7 @@ struct HttpRule {
 struct L4Match {
   SourceMatch source = {};
   std::vector<io::Cidr> destination_subnets = {};
-  std::vector<std::string> sni_hosts = {};              // tls rules only
+  std::vector<std::string> sni_hosts = {};  // tls rules only
   friend bool operator==(const L4Match&, const L4Match&) = default;
 };
 struct L4Rule {
@@ -163,7 +163,7 @@ struct L4Rule {
 struct VirtualService {
   Meta meta = {};
   std::vector<std::string> hosts = {};
-  std::vector<std::string> gateways = {};   // "mesh" or "namespace/name"; empty as written = mesh
+  std::vector<std::string> gateways = {};  // "mesh" or "namespace/name"; empty as written = mesh
   std::vector<HttpRule> http = {};
   std::vector<L4Rule> l4 = {};              // tls rules, then tcp rules
   std::vector<std::string> export_to = {};  // empty: the mesh's default

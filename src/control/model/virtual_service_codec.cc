@@ -130,7 +130,10 @@ bool RuleReader::ReadDestinations(const Routes& routes, std::vector<WeightedDest
 }
 
 bool RuleReader::ReadRedirect(const net::HTTPRedirect& from, HttpRedirect& to) {
-  to = {.uri = from.uri(), .prefix_rewrite = from.prefix_rewrite(), .authority = from.authority(), .scheme = from.scheme()};
+  to = {.uri = from.uri(),
+        .prefix_rewrite = from.prefix_rewrite(),
+        .authority = from.authority(),
+        .scheme = from.scheme()};
   if (from.redirect_port_case() == net::HTTPRedirect::kPort) {
     if (!CheckPort(reader_, Sub("redirect.port"), from.port())) return false;
     to.port = static_cast<std::uint16_t>(from.port());
@@ -139,7 +142,8 @@ bool RuleReader::ReadRedirect(const net::HTTPRedirect& from, HttpRedirect& to) {
   to.code = static_cast<std::uint16_t>(from.redirect_code() == 0 ? 301 : from.redirect_code());
   for (unsigned code : {301U, 302U, 303U, 307U, 308U})
     if (from.redirect_code() == 0 || from.redirect_code() == code) return true;
-  reader_.Error(Sub("redirect.redirectCode"), "the status " + std::to_string(from.redirect_code()) + " is no redirect", "301, 302, 303, 307 or 308");
+  reader_.Error(Sub("redirect.redirectCode"), "the status " + std::to_string(from.redirect_code()) + " is no redirect",
+                "301, 302, 303, 307 or 308");
   return false;
 }
 
@@ -168,10 +172,11 @@ bool RuleReader::ReadRetry(const net::HTTPRetry& from, HttpRetry& to) {
 
 // Words of grpc-status, or its number.
 std::optional<std::uint32_t> GrpcStatus(std::string_view text) {
-  constexpr std::string_view kNames[] = {"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-                                         "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-                                         "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
-                                         "UNAUTHENTICATED"};
+  constexpr std::string_view kNames[] = {
+      "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+      "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+      "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+      "DATA_LOSS", "UNAUTHENTICATED"};
   for (std::uint32_t i = 0; i < std::size(kNames); ++i)
     if (EqualsIgnoreCase(kNames[i], text)) return i;
   const auto number = ParseUint(text);
@@ -182,8 +187,10 @@ bool RuleReader::ReadFault(const net::HTTPFaultInjection& from, HttpFault& to) {
   if (from.has_delay()) {
     const auto& delay = from.delay();
     to.delay = ToDuration(delay.fixed_delay());
-    if (delay.has_percentage()) to.delay_percent = delay.percentage().value();
-    else if (delay.percent() > 0) to.delay_percent = delay.percent();
+    if (delay.has_percentage())
+      to.delay_percent = delay.percentage().value();
+    else if (delay.percent() > 0)
+      to.delay_percent = delay.percent();
     if (!delay.has_fixed_delay()) to.delay.reset();
     if (to.delay && !CheckNotNegative(reader_, Sub("fault.delay.fixedDelay"), *to.delay)) return false;
   }
@@ -192,11 +199,14 @@ bool RuleReader::ReadFault(const net::HTTPFaultInjection& from, HttpFault& to) {
     if (abort.has_percentage()) to.abort_percent = abort.percentage().value();
     if (abort.error_type_case() == net::HTTPFaultInjection::Abort::kGrpcStatus) {
       to.abort_grpc_status = GrpcStatus(abort.grpc_status());
-      if (!to.abort_grpc_status) reader_.Error(Sub("fault.abort.grpcStatus"), "\"" + abort.grpc_status() + "\" is not a gRPC status", "e.g. UNAVAILABLE");
+      if (!to.abort_grpc_status)
+        reader_.Error(Sub("fault.abort.grpcStatus"), "\"" + abort.grpc_status() + "\" is not a gRPC status",
+                      "e.g. UNAVAILABLE");
       if (!to.abort_grpc_status) return false;
     } else if (abort.error_type_case() == net::HTTPFaultInjection::Abort::kHttpStatus) {
       if (abort.http_status() < 200 || abort.http_status() > 599) {
-        reader_.Error(Sub("fault.abort.httpStatus"), "the status " + std::to_string(abort.http_status()) + " is outside 200..599");
+        reader_.Error(Sub("fault.abort.httpStatus"),
+                      "the status " + std::to_string(abort.http_status()) + " is outside 200..599");
         return false;
       }
       to.abort_status = static_cast<std::uint16_t>(abort.http_status());
@@ -215,23 +225,29 @@ bool RuleReader::ReadMirrors(const net::HTTPRoute& from, HttpRule& to) {
   };
   if (from.has_mirror()) {
     double percent = 100;
-    if (from.has_mirror_percentage()) percent = from.mirror_percentage().value();
-    else if (from.has_mirror_percent()) percent = from.mirror_percent().value();
+    if (from.has_mirror_percentage())
+      percent = from.mirror_percentage().value();
+    else if (from.has_mirror_percent())
+      percent = from.mirror_percent().value();
     if (!add(from.mirror(), percent, Sub("mirror"))) return false;
   }
   for (int i = 0; i < from.mirrors_size(); ++i) {
     const auto& mirror = from.mirrors(i);
     const double percent = mirror.has_percentage() ? mirror.percentage().value() : 100;
-    if (!add(mirror.destination(), percent, Indexed(Sub("mirrors"), static_cast<std::size_t>(i)) + ".destination")) return false;
+    if (!add(mirror.destination(), percent, Indexed(Sub("mirrors"), static_cast<std::size_t>(i)) + ".destination"))
+      return false;
   }
   return true;
 }
 
 bool RuleReader::ReadCors(const net::CorsPolicy& from, CorsPolicy& to) {
   for (const std::string& origin : from.allow_origin())
-    to.allow_origins.push_back(origin == "*" ? StringMatch{StringMatch::Kind::kRegex, ".*"} : StringMatch{StringMatch::Kind::kExact, origin});
+    to.allow_origins.push_back(origin == "*" ? StringMatch{StringMatch::Kind::kRegex, ".*"}
+                                             : StringMatch{StringMatch::Kind::kExact, origin});
   for (int i = 0; i < from.allow_origins_size(); ++i)
-    if (!Match(from.allow_origins(i), Indexed(Sub("corsPolicy.allowOrigins"), static_cast<std::size_t>(i)), to.allow_origins.emplace_back())) return false;
+    if (!Match(from.allow_origins(i), Indexed(Sub("corsPolicy.allowOrigins"), static_cast<std::size_t>(i)),
+               to.allow_origins.emplace_back()))
+      return false;
   to.allow_methods.assign(from.allow_methods().begin(), from.allow_methods().end());
   to.allow_headers.assign(from.allow_headers().begin(), from.allow_headers().end());
   to.expose_headers.assign(from.expose_headers().begin(), from.expose_headers().end());
@@ -259,9 +275,11 @@ bool RuleReader::ReadEdits(const net::Headers& from, const std::string& path, Me
 }
 
 bool RuleReader::ReadAction(const net::HTTPRoute& from, HttpRule& to) {
-  const int actions = (from.route_size() > 0 ? 1 : 0) + (from.has_redirect() ? 1 : 0) + (from.has_direct_response() ? 1 : 0);
+  const int actions =
+      (from.route_size() > 0 ? 1 : 0) + (from.has_redirect() ? 1 : 0) + (from.has_direct_response() ? 1 : 0);
   if (actions != 1 && !from.has_delegate()) {
-    reader_.Error(path_, actions == 0 ? "the rule does nothing" : "route, redirect and directResponse exclude each other",
+    reader_.Error(path_,
+                  actions == 0 ? "the rule does nothing" : "route, redirect and directResponse exclude each other",
                   "give it exactly one of route, redirect and directResponse");
     return false;
   }
@@ -269,9 +287,11 @@ bool RuleReader::ReadAction(const net::HTTPRoute& from, HttpRule& to) {
   if (from.has_direct_response()) {
     const auto& response = from.direct_response();
     const bool bytes = response.body().specifier_case() == net::HTTPBody::kBytes;
-    to.direct_response = {static_cast<std::uint16_t>(response.status()), bytes ? response.body().bytes() : response.body().string()};
+    to.direct_response = {static_cast<std::uint16_t>(response.status()),
+                          bytes ? response.body().bytes() : response.body().string()};
     if (response.status() >= 200 && response.status() <= 599) return true;
-    reader_.Error(Sub("directResponse.status"), "the status " + std::to_string(response.status()) + " is outside 200..599");
+    reader_.Error(Sub("directResponse.status"),
+                  "the status " + std::to_string(response.status()) + " is outside 200..599");
     return false;
   }
   // A delegate is not honoured: nothing to route to, so the rule is left out (and a warning names it).
@@ -282,7 +302,8 @@ bool RuleReader::ReadHttp(const net::HTTPRoute& from, HttpRule& to) {
   to.name = from.name();
   to.at = reader_.At(path_);
   for (int i = 0; i < from.match_size(); ++i)
-    if (!ReadMatch(from.match(i), Indexed(Sub("match"), static_cast<std::size_t>(i)), to.matches.emplace_back())) return false;
+    if (!ReadMatch(from.match(i), Indexed(Sub("match"), static_cast<std::size_t>(i)), to.matches.emplace_back()))
+      return false;
   if (!ReadAction(from, to)) return false;
   if (from.has_rewrite() && !ReadRewrite(from.rewrite(), to.rewrite)) return false;
   if (from.has_timeout()) to.timeout = ToDuration(from.timeout());
@@ -309,7 +330,8 @@ bool RuleReader::ReadTls(const net::TLSRoute& from, L4Rule& to) {
       match.sni_hosts.push_back(ToLower(host));
     }
     for (const std::string& subnet : from.match(i).destination_subnets())
-      if (!CheckCidr(reader_, path + ".destinationSubnets", subnet, &match.destination_subnets.emplace_back())) return false;
+      if (!CheckCidr(reader_, path + ".destinationSubnets", subnet, &match.destination_subnets.emplace_back()))
+        return false;
     to.matches.push_back(std::move(match));
   }
   return ReadDestinations(from.route(), to.destinations, false);
@@ -322,7 +344,8 @@ bool RuleReader::ReadTcp(const net::TCPRoute& from, L4Rule& to) {
     L4Match match;
     if (!ReadSource(from.match(i), path, match.source)) return false;
     for (const std::string& subnet : from.match(i).destination_subnets())
-      if (!CheckCidr(reader_, path + ".destinationSubnets", subnet, &match.destination_subnets.emplace_back())) return false;
+      if (!CheckCidr(reader_, path + ".destinationSubnets", subnet, &match.destination_subnets.emplace_back()))
+        return false;
     to.matches.push_back(std::move(match));
   }
   return ReadDestinations(from.route(), to.destinations, false);
@@ -330,10 +353,12 @@ bool RuleReader::ReadTcp(const net::TCPRoute& from, L4Rule& to) {
 
 // Rules are decoded one by one, so that an invalid one is left out and the others keep their meaning.
 template <class Message, class Rule>
-void ReadRules(ObjectReader& reader, const char* list, bool (RuleReader::*read)(const Message&, Rule&), std::vector<Rule>& out) {
+void ReadRules(ObjectReader& reader, const char* list, bool (RuleReader::*read)(const Message&, Rule&),
+               std::vector<Rule>& out) {
   const yaml::Node* rules = reader.Spec().Find(list);
   if (!rules || rules->is_null()) return;
-  if (!rules->is_sequence()) return reader.Error(std::string("spec.") + list, "a list is expected, not " + yaml::Describe(*rules));
+  if (!rules->is_sequence())
+    return reader.Error(std::string("spec.") + list, "a list is expected, not " + yaml::Describe(*rules));
   for (std::size_t i = 0; i < rules->items.size(); ++i) {
     const std::string path = Indexed(std::string("spec.") + list, i);
     Message message;
@@ -348,8 +373,10 @@ void CheckOrder(ObjectReader& reader, const VirtualService& service) {
   for (std::size_t i = 0; i + 1 < service.http.size(); ++i) {
     const HttpRule& rule = service.http[i];
     if (!rule.matches.empty()) continue;
-    reader.Warning(Indexed("spec.http", i + 1), "VirtualService rule " + std::to_string(i + 1) + " not used: rule " + std::to_string(i) + " matches everything",
-                   "move the rule without match to the end", "IST0130");
+    reader.Warning(
+        Indexed("spec.http", i + 1),
+        "VirtualService rule " + std::to_string(i + 1) + " not used: rule " + std::to_string(i) + " matches everything",
+        "move the rule without match to the end", "IST0130");
     return;
   }
 }
@@ -365,18 +392,23 @@ bool VirtualService::OnMesh() const noexcept {
 void DecodeVirtualService(ObjectReader& reader, Decoded& out) {
   // Everything but the rules first: they are read one by one.
   yaml::Node rest = reader.Spec();
-  std::erase_if(rest.entries, [](const yaml::Entry& entry) { return entry.key == "http" || entry.key == "tls" || entry.key == "tcp"; });
+  std::erase_if(rest.entries, [](const yaml::Entry& entry) {
+    return entry.key == "http" || entry.key == "tls" || entry.key == "tcp";
+  });
   net::VirtualService message;
   VirtualService service{.meta = reader.meta()};
   if (!ReadMessage(reader, rest, message)) return;
-  if (message.hosts_size() == 0) return reader.Error("spec", "hosts is missing", "name the hosts that this VirtualService routes");
+  if (message.hosts_size() == 0)
+    return reader.Error("spec", "hosts is missing", "name the hosts that this VirtualService routes");
   for (int i = 0; i < message.hosts_size(); ++i) {
     if (!CheckHost(reader, Indexed("spec.hosts", static_cast<std::size_t>(i)), message.hosts(i), true)) continue;
     service.hosts.push_back(message.hosts(i));
   }
   for (const std::string& gateway : message.gateways()) {
     // A bare name is a gateway of the same namespace.
-    service.gateways.push_back(gateway == "mesh" || gateway.find('/') != std::string::npos ? gateway : service.meta.name_space() + "/" + gateway);
+    service.gateways.push_back(gateway == "mesh" || gateway.find('/') != std::string::npos
+                                   ? gateway
+                                   : service.meta.name_space() + "/" + gateway);
   }
   service.export_to.assign(message.export_to().begin(), message.export_to().end());
   if (!CheckExportTo(reader, service.export_to)) return;
@@ -388,7 +420,8 @@ void DecodeVirtualService(ObjectReader& reader, Decoded& out) {
   for (HttpRule& rule : service.http)
     for (HttpMatch& match : rule.matches)
       for (std::string& gateway : match.source.gateways)
-        if (gateway != "mesh" && gateway.find('/') == std::string::npos) gateway.insert(0, service.meta.name_space() + "/");
+        if (gateway != "mesh" && gateway.find('/') == std::string::npos)
+          gateway.insert(0, service.meta.name_space() + "/");
   CheckOrder(reader, service);
   // Without a valid rule the object would take its hosts' traffic and answer 404.
   if (!service.hosts.empty() && (!service.http.empty() || !service.l4.empty())) Keep(out, std::move(service));

@@ -13,8 +13,8 @@ namespace plait::control::model {
 
 struct EnvVar {
   std::string name = {};
-  std::string value = {};   // $(OTHER) is left as written: the supervisor expands it
-  std::string field = {};   // fieldRef.fieldPath, e.g. "status.podIP"
+  std::string value = {};       // $(OTHER) is left as written: the supervisor expands it
+  std::string field = {};       // fieldRef.fieldPath, e.g. "status.podIP"
   std::string config_map = {};  // configMapKeyRef or secretKeyRef: name and key
   std::string secret = {};
   std::string key = {};
@@ -32,8 +32,8 @@ struct Probe {
   enum class Kind : std::uint8_t { kHttp, kTcp, kGrpc, kExec };
   Kind kind = Kind::kHttp;
   std::uint16_t port = 0;
-  std::string path = {};      // kGrpc: the service
-  std::string scheme = {};    // kHttp: HTTP or HTTPS
+  std::string path = {};    // kGrpc: the service
+  std::string scheme = {};  // kHttp: HTTP or HTTPS
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::vector<std::string> argv = {};
   Duration initial_delay{};
@@ -95,11 +95,11 @@ struct Workload {
   std::string service_account = {};
   std::vector<io::IpAddress> ips = {};
   bool ready = false;
-  bool meshed = false;        // has a proxy: endpoints take mutual TLS
-  bool gateway = false;       // a proxy without an application
-  bool ending = false;        // about to be stopped: no endpoint any more, still known by its address
+  bool meshed = false;   // has a proxy: endpoints take mutual TLS
+  bool gateway = false;  // a proxy without an application
+  bool ending = false;   // about to be stopped: no endpoint any more, still known by its address
   bool host_network = false;
-  std::string owner = {};          // Deployment; empty for a bare pod
+  std::string owner = {};  // Deployment; empty for a bare pod
   std::string hostname = {};
   std::string subdomain = {};
   std::vector<ContainerPort> ports = {};

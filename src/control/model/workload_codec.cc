@@ -23,15 +23,20 @@ class PodReader {
     }
     for (int i = 0; i < from.containers_size(); ++i) {
       Container container;
-      if (!ReadContainer(from.containers(i), Indexed(Dotted(path_, "containers"), static_cast<std::size_t>(i)), container)) return false;
+      if (!ReadContainer(from.containers(i), Indexed(Dotted(path_, "containers"), static_cast<std::size_t>(i)),
+                         container))
+        return false;
       to.containers.push_back(std::move(container));
     }
-    if (!from.serviceaccountname().empty()) to.service_account = from.serviceaccountname();
-    else if (!from.serviceaccount().empty()) to.service_account = from.serviceaccount();
+    if (!from.serviceaccountname().empty())
+      to.service_account = from.serviceaccountname();
+    else if (!from.serviceaccount().empty())
+      to.service_account = from.serviceaccount();
     to.hostname = from.hostname();
     to.subdomain = from.subdomain();
     if (!from.restartpolicy().empty()) to.restart_policy = from.restartpolicy();
-    if (from.has_terminationgraceperiodseconds()) to.grace_seconds = static_cast<std::uint32_t>(std::max<std::int64_t>(0, from.terminationgraceperiodseconds()));
+    if (from.has_terminationgraceperiodseconds())
+      to.grace_seconds = static_cast<std::uint32_t>(std::max<std::int64_t>(0, from.terminationgraceperiodseconds()));
     to.host_network = from.hostnetwork();
     Unsupported(from);
     return true;
@@ -43,8 +48,10 @@ class PodReader {
     std::string volumes;
     for (const core::Volume& volume : from.volumes())
       if (!volume.volumesource().has_emptydir()) volumes += (volumes.empty() ? "" : ", ") + volume.name();
-    if (!volumes.empty()) reader_.Info(Dotted(path_, "volumes"), "volumes are not mounted when the pod runs as a process: " + volumes);
-    if (from.initcontainers_size() > 0) reader_.Warning(Dotted(path_, "initContainers"), "initContainers are not run yet", {}, {});
+    if (!volumes.empty())
+      reader_.Info(Dotted(path_, "volumes"), "volumes are not mounted when the pod runs as a process: " + volumes);
+    if (from.initcontainers_size() > 0)
+      reader_.Warning(Dotted(path_, "initContainers"), "initContainers are not run yet", {}, {});
   }
 
   bool ReadContainer(const core::Container& from, const std::string& path, Container& to) {
@@ -59,7 +66,8 @@ class PodReader {
     to.working_dir = from.workingdir();
     for (const core::ContainerPort& port : from.ports()) {
       if (!CheckPort(reader_, Dotted(path, "ports"), static_cast<std::uint32_t>(port.containerport()))) return false;
-      to.ports.push_back({port.name(), static_cast<std::uint16_t>(port.containerport()), port.protocol().empty() ? "TCP" : port.protocol()});
+      to.ports.push_back({port.name(), static_cast<std::uint16_t>(port.containerport()),
+                          port.protocol().empty() ? "TCP" : port.protocol()});
     }
     ReadEnv(from, path, to);
     return ReadProbe(from.has_readinessprobe(), from.readinessprobe(), path + ".readinessProbe", to, to.readiness) &&
@@ -68,7 +76,8 @@ class PodReader {
   }
 
   void ReadEnv(const core::Container& from, const std::string& path, Container& to) {
-    if (from.envfrom_size() > 0) reader_.Warning(path + ".envFrom", "envFrom is not honoured yet", "name the variables in env", {});
+    if (from.envfrom_size() > 0)
+      reader_.Warning(path + ".envFrom", "envFrom is not honoured yet", "name the variables in env", {});
     for (int i = 0; i < from.env_size(); ++i) {
       const core::EnvVar& env = from.env(i);
       EnvVar out{.name = env.name(), .value = env.value()};
@@ -82,27 +91,33 @@ class PodReader {
         out.secret = source.secretkeyref().localobjectreference().name();
         out.key = source.secretkeyref().key();
       } else if (env.has_valuefrom()) {
-        reader_.Warning(Indexed(path + ".env", static_cast<std::size_t>(i)), "the source of variable " + env.name() + " is not honoured yet", {}, {});
+        reader_.Warning(Indexed(path + ".env", static_cast<std::size_t>(i)),
+                        "the source of variable " + env.name() + " is not honoured yet", {}, {});
       }
       to.env.push_back(std::move(out));
     }
   }
 
-  std::optional<std::uint16_t> ResolvePort(const intstr::IntOrString& port, const std::string& path, const Container& container) {
+  std::optional<std::uint16_t> ResolvePort(const intstr::IntOrString& port, const std::string& path,
+                                           const Container& container) {
     if (port.type() == 0) {
       if (!CheckPort(reader_, path, static_cast<std::uint32_t>(port.intval()))) return std::nullopt;
       return static_cast<std::uint16_t>(port.intval());
     }
     for (const ContainerPort& named : container.ports)
       if (named.name == port.strval()) return named.port;
-    reader_.Error(path, "container " + container.name + " has no port named \"" + port.strval() + "\"", "name one of its ports, or write the number", {});
+    reader_.Error(path, "container " + container.name + " has no port named \"" + port.strval() + "\"",
+                  "name one of its ports, or write the number", {});
     return std::nullopt;
   }
 
-  bool ReadProbe(bool present, const core::Probe& from, const std::string& path, const Container& container, std::optional<Probe>& out) {
+  bool ReadProbe(bool present, const core::Probe& from, const std::string& path, const Container& container,
+                 std::optional<Probe>& out) {
     if (!present) return true;
     Probe to;
-    const auto seconds = [](std::int32_t value, Duration otherwise) { return value > 0 ? Duration(std::chrono::seconds(value)) : otherwise; };
+    const auto seconds = [](std::int32_t value, Duration otherwise) {
+      return value > 0 ? Duration(std::chrono::seconds(value)) : otherwise;
+    };
     to.initial_delay = seconds(from.initialdelayseconds(), {});
     to.period = seconds(from.periodseconds(), to.period);
     to.timeout = seconds(from.timeoutseconds(), to.timeout);
@@ -115,7 +130,8 @@ class PodReader {
       to.port = *port;
       to.path = handler.httpget().path().empty() ? "/" : handler.httpget().path();
       to.scheme = handler.httpget().scheme().empty() ? "HTTP" : handler.httpget().scheme();
-      for (const core::HTTPHeader& header : handler.httpget().httpheaders()) to.headers.emplace_back(header.name(), header.value());
+      for (const core::HTTPHeader& header : handler.httpget().httpheaders())
+        to.headers.emplace_back(header.name(), header.value());
     } else if (handler.has_tcpsocket()) {
       to.kind = Probe::Kind::kTcp;
       const auto port = ResolvePort(handler.tcpsocket().port(), path + ".tcpSocket.port", container);
@@ -170,7 +186,8 @@ void DecodeDeployment(ObjectReader& reader, Decoded& out) {
   const apps::DeploymentSpec& spec = message.spec();
   Deployment deployment{.meta = reader.meta()};
   if (spec.has_replicas()) {
-    if (spec.replicas() < 0 || spec.replicas() > 1000) return reader.Error("spec.replicas", "replicas must be between 0 and 1000", {}, {});
+    if (spec.replicas() < 0 || spec.replicas() > 1000)
+      return reader.Error("spec.replicas", "replicas must be between 0 and 1000", {}, {});
     deployment.replicas = static_cast<std::uint32_t>(spec.replicas());
   }
   deployment.selector.insert(spec.selector().matchlabels().begin(), spec.selector().matchlabels().end());
@@ -178,10 +195,13 @@ void DecodeDeployment(ObjectReader& reader, Decoded& out) {
   deployment.template_labels.insert(metadata.labels().begin(), metadata.labels().end());
   deployment.template_annotations.insert(metadata.annotations().begin(), metadata.annotations().end());
   if (deployment.selector.empty() && spec.selector().matchexpressions_size() == 0)
-    return reader.Error("spec.selector", "spec.selector.matchLabels is missing", "repeat the labels of the template", {});
+    return reader.Error("spec.selector", "spec.selector.matchLabels is missing", "repeat the labels of the template",
+                        {});
   if (!Selects(deployment.selector, deployment.template_labels))
-    return reader.Error("spec.selector", "the selector does not match the labels of the template", "write the same labels in both", {});
-  if (PodReader(reader, "spec.template.spec").Read(spec.template_().spec(), deployment.spec)) Keep(out, std::move(deployment));
+    return reader.Error("spec.selector", "the selector does not match the labels of the template",
+                        "write the same labels in both", {});
+  if (PodReader(reader, "spec.template.spec").Read(spec.template_().spec(), deployment.spec))
+    Keep(out, std::move(deployment));
 }
 
 }  // namespace plait::control::model

@@ -8,7 +8,8 @@ namespace {
 bool IsLocalImages(const std::string& path) { return path == "local.yaml" || path.ends_with("/local.yaml"); }
 
 bool IsBelow(const std::string& path, const std::vector<std::string>& folders) {
-  return std::any_of(folders.begin(), folders.end(), [&](const std::string& folder) { return path.starts_with(folder + "/"); });
+  return std::any_of(folders.begin(), folders.end(),
+                     [&](const std::string& folder) { return path.starts_with(folder + "/"); });
 }
 }  // namespace
 
@@ -35,7 +36,8 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
   file.objects = std::move(decoded.objects);
   file.findings = std::move(decoded.findings);
   file.ignored_kinds = std::move(decoded.ignored_kinds);
-  if (model::HasErrors(file.findings)) KeepLastGood(scanned, file);
+  if (model::HasErrors(file.findings))
+    KeepLastGood(scanned, file);
   else if (auto kept = last_good_.Keep(scanned.real_path, scanned.text); !kept)
     file.findings.push_back({model::Severity::kWarning, kept.error()});
 }
@@ -43,14 +45,20 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
 void ConfigFiles::KeepLastGood(const ScannedFile& scanned, File& file) {
   const auto good = last_good_.Find(scanned.real_path);
   if (!good) {
-    file.findings.push_back({model::Severity::kWarning, {.message = "the file has no last good version: what is valid in it is in force, and invalid policies deny", .at = {.file = scanned.path}}});
+    file.findings.push_back(
+        {model::Severity::kWarning,
+         {.message = "the file has no last good version: what is valid in it is in force, and invalid policies deny",
+          .at = {.file = scanned.path}}});
     return;
   }
   model::Decoded decoded = model::DecodeText(*good, scanned.path, context_);
   // Kept by another release that read it differently: then it is no better than the file itself.
   if (model::HasErrors(decoded.findings)) return;
   file.objects = std::move(decoded.objects);
-  file.findings.push_back({model::Severity::kWarning, {.message = "the last good version of this file stays in force", .at = {.file = scanned.path}, .hint = "correct the errors above"}});
+  file.findings.push_back({model::Severity::kWarning,
+                           {.message = "the last good version of this file stays in force",
+                            .at = {.file = scanned.path},
+                            .hint = "correct the errors above"}});
 }
 
 bool ConfigFiles::RemoveDeleted(const Scan& scan) {
@@ -87,7 +95,9 @@ void ConfigFiles::Collect(const Scan& scan) {
     if (file->local_images) images_.Add(file->text, file->path, findings_);
     findings_.insert(findings_.end(), file->findings.begin(), file->findings.end());
     for (const std::string& kind : file->ignored_kinds)
-      if (ignored.insert(kind).second) findings_.push_back({model::Severity::kInfo, {.message = "objects of kind " + kind + " are ignored", .at = {.file = file->path}}});
+      if (ignored.insert(kind).second)
+        findings_.push_back({model::Severity::kInfo,
+                             {.message = "objects of kind " + kind + " are ignored", .at = {.file = file->path}}});
     for (const model::ObjectRef& object : file->objects) {
       const model::Meta& meta = model::MetaOf(*object);
       const auto [first, added] = seen.emplace(meta.key, &meta);
@@ -96,7 +106,13 @@ void ConfigFiles::Collect(const Scan& scan) {
         continue;
       }
       const Position& at = first->second->at;
-      findings_.push_back({model::Severity::kError, {.message = "the object stands twice; the one in " + at.file + ":" + std::to_string(at.line) + " is in force", .object = meta.key.ToString(), .at = meta.at, .hint = "remove or rename one of them"}, "IST0106"});
+      findings_.push_back({model::Severity::kError,
+                           {.message = "the object stands twice; the one in " + at.file + ":" +
+                                       std::to_string(at.line) + " is in force",
+                            .object = meta.key.ToString(),
+                            .at = meta.at,
+                            .hint = "remove or rename one of them"},
+                           "IST0106"});
     }
   }
 }

@@ -27,7 +27,7 @@ class ConfigFiles {
  private:
   struct File {
     std::string path;
-    std::string text;           // as last seen
+    std::string text;  // as last seen
     bool local_images = false;
     std::vector<model::ObjectRef> objects;
     model::Findings findings;

@@ -29,7 +29,9 @@ class Files : public testing::Test {
   }
   Scan Look() const { return ScanFolders({root_ + "/conf"}); }
   ConfigFiles Store() const { return ConfigFiles(root_ + "/last-good", {}); }
-  static std::string Namespace(const std::string& name) { return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n"; }
+  static std::string Namespace(const std::string& name) {
+    return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n";
+  }
   static std::string Names(const ConfigFiles& files) {
     std::string out;
     for (const auto& object : files.objects()) out += model::MetaOf(*object).name() + " ";
@@ -90,7 +92,8 @@ TEST_F(Files, ThatWereDeletedHaveNoLastGood) {
 }
 
 TEST_F(Files, KeepAnInvalidPolicyThatDeniesWhenThereIsNoLastGood) {
-  Write("a.yaml", "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\nspec: {rulez: []}\n");
+  Write("a.yaml",
+        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\nspec: {rulez: []}\n");
   ConfigFiles files = Store();
   files.Update(Look());
   ASSERT_EQ(files.objects().size(), 1U);
@@ -103,7 +106,10 @@ TEST_F(Files, SayWhichObjectStandsTwice) {
   ConfigFiles files = Store();
   files.Update(Look());
   EXPECT_EQ(files.objects().size(), 1U);
-  EXPECT_NE(Said(files).find("b.yaml:3:18: Namespace x: the object stands twice; the one in " + Path("a.yaml") + ":3 is in force"), std::string::npos) << Said(files);
+  EXPECT_NE(Said(files).find("b.yaml:3:18: Namespace x: the object stands twice; the one in " + Path("a.yaml") +
+                             ":3 is in force"),
+            std::string::npos)
+      << Said(files);
 }
 
 TEST_F(Files, OfADirectoryThatVanishedStayInForce) {
@@ -117,13 +123,14 @@ TEST_F(Files, OfADirectoryThatVanishedStayInForce) {
 }
 
 TEST_F(Files, CalledLocalYamlMapImages) {
-  Write("local.yaml", "images:\n  web: [server, --port, \"80\"]\n  docker.io/x/db:1: []\n");
+  Write("local.yaml", "images:\n  web: [server, --port, \"80\"]\n  r.example/x/db:1: []\n");
   ConfigFiles files = Store();
   files.Update(Look());
   const auto* argv = files.images().Find("registry.example:5000/a/web:v3@sha256:00");
   ASSERT_NE(argv, nullptr);
   EXPECT_EQ(argv->at(2), "80");
-  EXPECT_NE(Said(files).find("local.yaml:3:3: the image docker.io/x/db:1 needs a list of words"), std::string::npos) << Said(files);
+  EXPECT_NE(Said(files).find("local.yaml:3:3: the image r.example/x/db:1 needs a list of words"), std::string::npos)
+      << Said(files);
 }
 
 TEST_F(Files, AreFollowedLive) {

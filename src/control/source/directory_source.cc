@@ -4,7 +4,8 @@ namespace plait::control::source {
 
 DirectorySource::DirectorySource(io::Loop& loop, DirectoryOptions options, std::function<void()> on_change)
     : options_(std::move(options)),
-      files_(options_.state_dir.empty() ? "" : options_.state_dir + "/last-good", {.default_namespace = options_.default_namespace}),
+      files_(options_.state_dir.empty() ? "" : options_.state_dir + "/last-good",
+             {.default_namespace = options_.default_namespace}),
       on_change_(std::move(on_change)),
       watch_(loop, options_.timing, [this] {
         if (Rescan()) on_change_();

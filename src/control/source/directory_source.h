@@ -1,6 +1,6 @@
 #pragma once
-// The configuration of a mesh from directories of YAML files, followed live. An edit is in force some 20 ms after it was
-// written; a file that became bad keeps its last good meaning. Owned by plaitd; lives on one loop.
+// The configuration of a mesh from directories of YAML files, followed live. An edit is in force some 20 ms after it
+// was written; a file that became bad keeps its last good meaning. Owned by plaitd; lives on one loop.
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,7 +13,7 @@ namespace plait::control::source {
 
 struct DirectoryOptions {
   std::vector<std::string> directories;
-  std::string state_dir = {};              // holds `last-good/`; empty: nothing is kept
+  std::string state_dir = {};  // holds `last-good/`; empty: nothing is kept
   std::string default_namespace = "default";
   WatchTiming timing = {};
 };

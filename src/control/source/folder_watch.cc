@@ -8,15 +8,21 @@
 
 namespace plait::control::source {
 namespace {
-constexpr std::uint32_t kMask = IN_CREATE | IN_DELETE | IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB |
-                                IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+constexpr std::uint32_t kMask = IN_CREATE | IN_DELETE | IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO |
+                                IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 }
 
 FolderWatch::FolderWatch(io::Loop& loop, WatchTiming timing, std::move_only_function<void()> on_change)
-    : loop_(loop), timing_(timing), on_change_(std::move(on_change)), inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
-      quiet_([this] { Fire(); }), poll_([this] { Fire(); }) {
-  if (inotify_) loop_.Watch(inotify_.get(), *this, EPOLLIN);
-  else degraded_ = true;
+    : loop_(loop),
+      timing_(timing),
+      on_change_(std::move(on_change)),
+      inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
+      quiet_([this] { Fire(); }),
+      poll_([this] { Fire(); }) {
+  if (inotify_)
+    loop_.Watch(inotify_.get(), *this, EPOLLIN);
+  else
+    degraded_ = true;
 }
 
 FolderWatch::~FolderWatch() {
@@ -49,8 +55,10 @@ bool FolderWatch::Watch(const std::vector<std::string>& folders) {
 
 void FolderWatch::Poll(bool on) {
   polling_ = on;
-  if (on || degraded_) poll_.Start(loop_.timers(), timing_.poll);
-  else poll_.Cancel();
+  if (on || degraded_)
+    poll_.Start(loop_.timers(), timing_.poll);
+  else
+    poll_.Cancel();
 }
 
 void FolderWatch::OnFdReady(std::uint32_t /*events*/) {

@@ -14,8 +14,8 @@
 namespace plait::control::source {
 
 struct WatchTiming {
-  Duration quiet = std::chrono::milliseconds(20);   // after the last event
-  Duration most = std::chrono::milliseconds(200);   // after the first one, however busy it is
+  Duration quiet = std::chrono::milliseconds(20);  // after the last event
+  Duration most = std::chrono::milliseconds(200);  // after the first one, however busy it is
   Duration poll = std::chrono::seconds(1);
 };
 

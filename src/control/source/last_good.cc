@@ -54,8 +54,11 @@ std::string LastGood::FileOf(const std::string& real_path) const {
 Outcome<> LastGood::Keep(const std::string& real_path, const std::string& text) {
   if (folder_.empty()) return {};
   const auto fail = [&](const char* what) {
-    return std::unexpected(Diagnostic{.code = Errc::kUnavailable, .message = std::string("the last good version cannot be kept: ") + what + ": " + std::strerror(errno),
-                                      .at = {.file = folder_}, .hint = "a bad edit would have no version to fall back to"});
+    return std::unexpected(Diagnostic{
+        .code = Errc::kUnavailable,
+        .message = std::string("the last good version cannot be kept: ") + what + ": " + std::strerror(errno),
+        .at = {.file = folder_},
+        .hint = "a bad edit would have no version to fall back to"});
   };
   if (::mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) return fail("mkdir");
   const std::string target = FileOf(real_path);
@@ -91,7 +94,7 @@ void LastGood::ForgetDeleted() {
     if (entry->d_name[0] == '.') continue;
     const std::string path = folder_ + "/" + entry->d_name;
     const auto kept = Open(path);
-    struct stat info {};
+    struct stat info{};
     if (kept && ::stat(kept->first.c_str(), &info) != 0 && errno == ENOENT) ::unlink(path.c_str());
   }
   ::closedir(folder);

@@ -1,6 +1,6 @@
 #pragma once
-// The last good version of each configuration file, in the state directory (semantics.md 5): a file that became bad keeps
-// that meaning, also after a restart. Keyed by the file's real path. Blocking file system calls; one thread.
+// The last good version of each configuration file, in the state directory (semantics.md 5): a file that became bad
+// keeps that meaning, also after a restart. Keyed by the file's real path. Blocking file system calls; one thread.
 #include <optional>
 #include <string>
 

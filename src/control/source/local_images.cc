@@ -12,14 +12,17 @@ std::string_view ImageName(std::string_view image) noexcept {
 
 void LocalImages::Add(std::string_view text, const std::string& file, model::Findings& findings) {
   const auto fail = [&](yaml::Mark at, std::string message, std::string hint) {
-    findings.push_back({model::Severity::kError, {.message = std::move(message), .at = yaml::At(file, at), .hint = std::move(hint)}});
+    findings.push_back(
+        {model::Severity::kError, {.message = std::move(message), .at = yaml::At(file, at), .hint = std::move(hint)}});
   };
   auto documents = yaml::ParseAll(text, file);
   if (!documents) return findings.push_back({model::Severity::kError, documents.error()});
   for (const yaml::Node& root : *documents) {
-    if (!root.is_mapping()) return fail(root.at, "a mapping with `images` is expected, not " + yaml::Describe(root), "");
+    if (!root.is_mapping())
+      return fail(root.at, "a mapping with `images` is expected, not " + yaml::Describe(root), "");
     for (const yaml::Entry& section : root.entries) {
-      if (section.key != "images") fail(section.at, "unknown field \"" + section.key + "\"", "local.yaml holds `images`");
+      if (section.key != "images")
+        fail(section.at, "unknown field \"" + section.key + "\"", "local.yaml holds `images`");
       if (section.key != "images") continue;
       for (const yaml::Entry& image : section.value.entries) {
         std::vector<std::string> argv;

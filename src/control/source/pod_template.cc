@@ -17,12 +17,15 @@ const std::string* FindValue(const Labels& map, const std::string& key) {
 
 class Renderer {
  public:
-  Renderer(const std::vector<ObjectRef>& objects, const LocalImages& images, const MeshConfig& mesh) : objects_(objects), images_(images), mesh_(mesh) {}
+  Renderer(const std::vector<ObjectRef>& objects, const LocalImages& images, const MeshConfig& mesh)
+      : objects_(objects), images_(images), mesh_(mesh) {}
 
   PodSets Render() {
     for (const Deployment* deployment : ObjectsOf<Deployment>(objects_))
-      Add(deployment->meta, deployment->template_labels, deployment->template_annotations, deployment->spec, deployment->replicas, false);
-    for (const Pod* pod : ObjectsOf<Pod>(objects_)) Add(pod->meta, pod->meta.labels, pod->meta.annotations, pod->spec, 1, true);
+      Add(deployment->meta, deployment->template_labels, deployment->template_annotations, deployment->spec,
+          deployment->replicas, false);
+    for (const Pod* pod : ObjectsOf<Pod>(objects_))
+      Add(pod->meta, pod->meta.labels, pod->meta.annotations, pod->spec, 1, true);
     AddIngressGateway();
     std::sort(out_.sets.begin(), out_.sets.end(), [](const PodSet& a, const PodSet& b) { return a.Key() < b.Key(); });
     CollectGatewayPorts();
@@ -30,11 +33,21 @@ class Renderer {
   }
 
  private:
-  void Add(const Meta& meta, const Labels& labels, const Labels& annotations, const PodSpec& spec, std::uint32_t replicas, bool bare) {
+  void Add(const Meta& meta, const Labels& labels, const Labels& annotations, const PodSpec& spec,
+           std::uint32_t replicas, bool bare) {
     PodSet set{.name = meta.name(), .bare = bare, .replicas = replicas, .pod = {}, .hash = {}};
-    set.pod = {.name_space = meta.name_space(), .service_account = spec.service_account, .labels = labels, .annotations = annotations,
-               .hostname = spec.hostname, .subdomain = spec.subdomain, .restart_policy = spec.restart_policy, .grace_seconds = spec.grace_seconds,
-               .host_network = spec.host_network, .proxy = ProxyOf(meta, labels, annotations, spec), .concurrency = mesh_.concurrency, .containers = {}};
+    set.pod = {.name_space = meta.name_space(),
+               .service_account = spec.service_account,
+               .labels = labels,
+               .annotations = annotations,
+               .hostname = spec.hostname,
+               .subdomain = spec.subdomain,
+               .restart_policy = spec.restart_policy,
+               .grace_seconds = spec.grace_seconds,
+               .host_network = spec.host_network,
+               .proxy = ProxyOf(meta, labels, annotations, spec),
+               .concurrency = mesh_.concurrency,
+               .containers = {}};
     for (const Container& container : spec.containers) {
       // The proxy itself, as Istio's injection templates name it: it is made, not run from an image.
       if (set.pod.proxy != ProxyKind::kNone && (container.name == "istio-proxy" || container.image == "auto")) continue;
@@ -59,12 +72,21 @@ class Renderer {
     if (inject && *inject == "true") return ProxyKind::kSidecar;
     for (const Namespace* space : ObjectsOf<Namespace>(objects_))
       if (space->meta.name() == meta.name_space())
-        if (const std::string* injection = FindValue(space->meta.labels, "istio-injection"); injection && *injection == "disabled") return ProxyKind::kNone;
+        if (const std::string* injection = FindValue(space->meta.labels, "istio-injection");
+            injection && *injection == "disabled")
+          return ProxyKind::kNone;
     return ProxyKind::kSidecar;
   }
 
   bool Resolve(const Meta& meta, const Labels& annotations, const Container& from, ResolvedContainer& to) {
-    to = {.name = from.name, .argv = {}, .env = {}, .ports = from.ports, .working_dir = from.working_dir, .readiness = from.readiness, .liveness = from.liveness, .startup = from.startup};
+    to = {.name = from.name,
+          .argv = {},
+          .env = {},
+          .ports = from.ports,
+          .working_dir = from.working_dir,
+          .readiness = from.readiness,
+          .liveness = from.liveness,
+          .startup = from.startup};
     if (!ResolveArgv(meta, annotations, from, to.argv)) return false;
     for (const EnvVar& variable : from.env) to.env.push_back(ResolveVariable(meta, variable));
     return true;
@@ -81,16 +103,21 @@ class Renderer {
         good &= word.is_scalar();
         argv.push_back(word.text);
       }
-      if (!good) Fail(meta, "the annotation " + key + " is not a JSON array of words", "e.g. '[\"my-server\", \"--port\", \"8080\"]'");
+      if (!good)
+        Fail(meta, "the annotation " + key + " is not a JSON array of words",
+             "e.g. '[\"my-server\", \"--port\", \"8080\"]'");
       return good;
     }
     const std::vector<std::string>* image = images_.Find(from.image);
-    if (!from.command.empty()) argv = from.command;
-    else if (image) argv = *image;
+    if (!from.command.empty())
+      argv = from.command;
+    else if (image)
+      argv = *image;
     argv.insert(argv.end(), from.args.begin(), from.args.end());
     if (!argv.empty() && (image || !from.command.empty())) return true;
     Fail(meta, "nothing says which program plays the image " + from.image + " of container " + from.name,
-         "add `" + std::string(ImageName(from.image)) + ": [program, args...]` to images in local.yaml, or the annotation " + key);
+         "add `" + std::string(ImageName(from.image)) +
+             ": [program, args...]` to images in local.yaml, or the annotation " + key);
     return false;
   }
 
@@ -103,9 +130,17 @@ class Renderer {
     for (const Secret* secret : ObjectsOf<Secret>(objects_))
       if (secret->meta.name() == from.secret && secret->meta.name_space() == meta.name_space()) data = &secret->data;
     const std::string* value = data ? FindValue(*data, from.key) : nullptr;
-    if (value) to.value = *value;
-    else out_.findings.push_back({Severity::kWarning, {.code = Errc::kNotFound, .message = "variable " + from.name + ": there is no key " + from.key + " in " + (from.secret.empty() ? "ConfigMap " + from.config_map : "Secret " + from.secret),
-                                  .object = meta.key.ToString(), .at = meta.at, .hint = "the variable is empty"}});
+    if (value)
+      to.value = *value;
+    else
+      out_.findings.push_back(
+          {Severity::kWarning,
+           {.code = Errc::kNotFound,
+            .message = "variable " + from.name + ": there is no key " + from.key + " in " +
+                       (from.secret.empty() ? "ConfigMap " + from.config_map : "Secret " + from.secret),
+            .object = meta.key.ToString(),
+            .at = meta.at,
+            .hint = "the variable is empty"}});
     return to;
   }
 
@@ -113,7 +148,8 @@ class Renderer {
   void AddIngressGateway() {
     const Labels wanted{{"istio", "ingressgateway"}};
     bool selected = false;
-    for (const Gateway* gateway : ObjectsOf<Gateway>(objects_)) selected |= Selects(gateway->selector, {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}});
+    for (const Gateway* gateway : ObjectsOf<Gateway>(objects_))
+      selected |= Selects(gateway->selector, {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}});
     for (const PodSet& set : out_.sets) selected &= !Selects(wanted, set.pod.labels);
     if (!selected) return;
     PodSet set{.name = "istio-ingressgateway", .bare = false, .replicas = 1, .pod = {}, .hash = {}};
@@ -128,7 +164,9 @@ class Renderer {
   void CollectGatewayPorts() {
     std::set<std::uint16_t> ports;
     for (const Gateway* gateway : ObjectsOf<Gateway>(objects_)) {
-      const bool runs = std::any_of(out_.sets.begin(), out_.sets.end(), [&](const PodSet& set) { return set.pod.proxy == ProxyKind::kGateway && Selects(gateway->selector, set.pod.labels); });
+      const bool runs = std::any_of(out_.sets.begin(), out_.sets.end(), [&](const PodSet& set) {
+        return set.pod.proxy == ProxyKind::kGateway && Selects(gateway->selector, set.pod.labels);
+      });
       for (const GatewayServer& server : gateway->servers)
         if (runs) ports.insert(server.port);
     }
@@ -136,7 +174,12 @@ class Renderer {
   }
 
   void Fail(const Meta& meta, std::string message, std::string hint) {
-    out_.findings.push_back({Severity::kError, {.code = Errc::kNotFound, .message = std::move(message), .object = meta.key.ToString(), .at = meta.at, .hint = std::move(hint)}});
+    out_.findings.push_back({Severity::kError,
+                             {.code = Errc::kNotFound,
+                              .message = std::move(message),
+                              .object = meta.key.ToString(),
+                              .at = meta.at,
+                              .hint = std::move(hint)}});
   }
 
   static std::string HashOf(const PodTemplate& pod);
@@ -188,7 +231,9 @@ class Hasher {
 
 std::string Renderer::HashOf(const PodTemplate& pod) {
   Hasher hash;
-  for (const std::string* text : {&pod.name_space, &pod.service_account, &pod.hostname, &pod.subdomain, &pod.restart_policy}) hash.Text(*text);
+  for (const std::string* text :
+       {&pod.name_space, &pod.service_account, &pod.hostname, &pod.subdomain, &pod.restart_policy})
+    hash.Text(*text);
   hash.Map(pod.labels);
   hash.Map(pod.annotations);
   hash.Number(pod.grace_seconds);
@@ -198,7 +243,8 @@ std::string Renderer::HashOf(const PodTemplate& pod) {
     hash.Text(container.name);
     hash.Text(container.working_dir);
     hash.List(container.argv);
-    for (const EnvVar& variable : container.env) hash.Text(variable.name), hash.Text(variable.value), hash.Text(variable.field);
+    for (const EnvVar& variable : container.env)
+      hash.Text(variable.name), hash.Text(variable.value), hash.Text(variable.field);
     for (const ContainerPort& port : container.ports) hash.Text(port.name), hash.Number(port.port);
     hash.Probe(container.readiness);
     hash.Probe(container.liveness);

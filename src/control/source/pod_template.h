@@ -30,7 +30,7 @@ struct PodTemplate {
   std::string service_account;
   model::Labels labels;
   model::Labels annotations;
-  std::string hostname;   // empty: the pod's name
+  std::string hostname;  // empty: the pod's name
   std::string subdomain;
   std::string restart_policy = "Always";
   std::uint32_t grace_seconds = 30;
@@ -43,11 +43,11 @@ struct PodTemplate {
 
 // The pods of one owner.
 struct PodSet {
-  std::string name;            // of the Deployment, or of the one Pod
-  bool bare = false;           // a Pod: its name has no number
+  std::string name;   // of the Deployment, or of the one Pod
+  bool bare = false;  // a Pod: its name has no number
   std::uint32_t replicas = 1;
   PodTemplate pod;
-  std::string hash;            // of `pod`
+  std::string hash;  // of `pod`
   std::string Key() const { return pod.name_space + "/" + name; }
 };
 
@@ -57,6 +57,7 @@ struct PodSets {
   model::Findings findings;                  // containers without a program
 };
 
-PodSets RenderPodSets(const std::vector<model::ObjectRef>& objects, const LocalImages& images, const model::MeshConfig& mesh);
+PodSets RenderPodSets(const std::vector<model::ObjectRef>& objects, const LocalImages& images,
+                      const model::MeshConfig& mesh);
 
 }  // namespace plait::control::source

@@ -13,7 +13,10 @@
 namespace plait::control::source {
 
 PodsController::PodsController(io::Loop& loop, PodsOptions options, std::function<void()> on_change)
-    : loop_(loop), options_(std::move(options)), on_change_(std::move(on_change)), stop_timer_([this] { Reconcile(); }) {
+    : loop_(loop),
+      options_(std::move(options)),
+      on_change_(std::move(on_change)),
+      stop_timer_([this] { Reconcile(); }) {
   if (!options_.new_uid) options_.new_uid = NewUuid;
   Load();
 }
@@ -54,7 +57,8 @@ std::vector<DesiredPod> PodsController::desired() const {
 void PodsController::Reconcile() {
   StopEnded();
   for (Tracked& tracked : pods_) {
-    const bool wanted = std::any_of(sets_.begin(), sets_.end(), [&](const PodSet& set) { return set.Key() == tracked.set; });
+    const bool wanted =
+        std::any_of(sets_.begin(), sets_.end(), [&](const PodSet& set) { return set.Key() == tracked.set; });
     if (!wanted) End(tracked);
   }
   for (const PodSet& set : sets_) Roll(set);
@@ -80,7 +84,8 @@ void PodsController::Roll(const PodSet& set) {
   if (set.bare && !old.empty()) return End(*old.front());
   if (set.bare && ending) return;
   for (; current.size() > set.replicas; current.pop_back()) End(*current.back());
-  const std::size_t ready = static_cast<std::size_t>(std::count_if(current.begin(), current.end(), [this](const Tracked* t) { return IsReady(*t); }));
+  const std::size_t ready = static_cast<std::size_t>(
+      std::count_if(current.begin(), current.end(), [this](const Tracked* t) { return IsReady(*t); }));
   const std::size_t keep_old = set.replicas > ready ? set.replicas - ready : 0;
   for (; old.size() > keep_old; old.pop_back()) End(*old.back());
   const std::size_t most = set.replicas + std::max<std::size_t>(1, set.replicas / 4);
@@ -96,9 +101,13 @@ void PodsController::Create(const PodSet& set) {
     if (tracked.set == set.Key()) used.insert(tracked.index);
   std::uint32_t index = 0;
   while (used.contains(index)) ++index;
-  Tracked tracked{.pod = {.uid = options_.new_uid(), .name = set.bare ? set.name : set.name + "-" + std::to_string(index),
-                          .owner = set.bare ? "" : set.name, .spec = set.pod, .hash = set.hash},
-                  .set = set.Key(), .index = index};
+  Tracked tracked{.pod = {.uid = options_.new_uid(),
+                          .name = set.bare ? set.name : set.name + "-" + std::to_string(index),
+                          .owner = set.bare ? "" : set.name,
+                          .spec = set.pod,
+                          .hash = set.hash},
+                  .set = set.Key(),
+                  .index = index};
   pods_.push_back(std::move(tracked));
 }
 
@@ -126,11 +135,21 @@ void PodsController::Publish() {
     const PodStatus* status = FindStatus(tracked.pod.uid);
     if (!status || status->ips.empty()) continue;
     const PodTemplate& spec = tracked.pod.spec;
-    model::Workload workload{.uid = tracked.pod.uid, .name = tracked.pod.name, .name_space = spec.name_space, .labels = spec.labels,
-                             .annotations = spec.annotations, .service_account = spec.service_account, .ips = status->ips, .ready = IsReady(tracked),
-                             .meshed = spec.proxy != ProxyKind::kNone, .gateway = spec.proxy == ProxyKind::kGateway, .ending = tracked.pod.ending,
-                             .host_network = spec.host_network, .owner = tracked.pod.owner,
-                             .hostname = spec.hostname.empty() ? tracked.pod.name : spec.hostname, .subdomain = spec.subdomain};
+    model::Workload workload{.uid = tracked.pod.uid,
+                             .name = tracked.pod.name,
+                             .name_space = spec.name_space,
+                             .labels = spec.labels,
+                             .annotations = spec.annotations,
+                             .service_account = spec.service_account,
+                             .ips = status->ips,
+                             .ready = IsReady(tracked),
+                             .meshed = spec.proxy != ProxyKind::kNone,
+                             .gateway = spec.proxy == ProxyKind::kGateway,
+                             .ending = tracked.pod.ending,
+                             .host_network = spec.host_network,
+                             .owner = tracked.pod.owner,
+                             .hostname = spec.hostname.empty() ? tracked.pod.name : spec.hostname,
+                             .subdomain = spec.subdomain};
     for (const ResolvedContainer& container : spec.containers) {
       workload.ports.insert(workload.ports.end(), container.ports.begin(), container.ports.end());
       for (const auto* probe : {&container.readiness, &container.liveness, &container.startup})
@@ -159,8 +178,13 @@ void PodsController::Load() {
   const yaml::Node* list = root ? root->Find("pods") : nullptr;
   if (!list) return;  // of another release: pods get new uids
   for (const yaml::Node& pod : list->items) {
-    Tracked tracked{.pod = {.uid = std::string(pod.FindText("uid")), .name = std::string(pod.FindText("name")), .owner = std::string(pod.FindText("owner")), .spec = {}, .hash = std::string(pod.FindText("hash"))},
-                    .set = std::string(pod.FindText("set")), .index = static_cast<std::uint32_t>(ParseUint(pod.FindText("index")).value_or(0))};
+    Tracked tracked{.pod = {.uid = std::string(pod.FindText("uid")),
+                            .name = std::string(pod.FindText("name")),
+                            .owner = std::string(pod.FindText("owner")),
+                            .spec = {},
+                            .hash = std::string(pod.FindText("hash"))},
+                    .set = std::string(pod.FindText("set")),
+                    .index = static_cast<std::uint32_t>(ParseUint(pod.FindText("index")).value_or(0))};
     if (!tracked.pod.uid.empty() && !tracked.set.empty()) pods_.push_back(std::move(tracked));
   }
 }

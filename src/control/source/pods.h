@@ -1,8 +1,8 @@
 #pragma once
 // The pods controller of local mode: which pods should run now, each with a name and a uid, and what is known of those
-// that do. A changed template is rolled out one surge pod at a time: a new pod is ready before an old one ends. A pod that
-// shall end first leaves the endpoints and is stopped a moment later, so that nobody still calls it.
-// Lives on one loop; `on_change` runs from a later round.
+// that do. A changed template is rolled out one surge pod at a time: a new pod is ready before an old one ends. A pod
+// that shall end first leaves the endpoints and is stopped a moment later, so that nobody still calls it. Lives on one
+// loop; `on_change` runs from a later round.
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,16 +29,16 @@ struct PodStatus {
 struct DesiredPod {
   std::string uid;
   std::string name;
-  std::string owner;      // Deployment; empty for a bare Pod
+  std::string owner;  // Deployment; empty for a bare Pod
   PodTemplate spec;
   std::string hash;
-  bool ending = false;    // out of the endpoints, about to be stopped
+  bool ending = false;  // out of the endpoints, about to be stopped
 };
 
 struct PodsOptions {
-  std::string state_file = {};                        // names and uids survive a restart of plaitd; empty: they do not
-  Duration end_delay = std::chrono::seconds(1);       // between leaving the endpoints and being stopped
-  std::function<std::string()> new_uid = {};          // default: NewUuid
+  std::string state_file = {};                   // names and uids survive a restart of plaitd; empty: they do not
+  Duration end_delay = std::chrono::seconds(1);  // between leaving the endpoints and being stopped
+  std::function<std::string()> new_uid = {};     // default: NewUuid
 };
 
 class PodsController {
@@ -58,9 +58,9 @@ class PodsController {
  private:
   struct Tracked {
     DesiredPod pod;
-    std::string set;            // PodSet::Key
+    std::string set;  // PodSet::Key
     std::uint32_t index = 0;
-    MonotonicTime stop_at{};    // when `ending`
+    MonotonicTime stop_at{};  // when `ending`
   };
   void Reconcile();
   void Roll(const PodSet& set);
@@ -78,7 +78,8 @@ class PodsController {
   std::vector<PodSet> sets_;
   std::vector<Tracked> pods_;
   std::map<std::string, PodStatus> statuses_;  // by uid
-  std::shared_ptr<const std::vector<model::Workload>> workloads_ = std::make_shared<const std::vector<model::Workload>>();
+  std::shared_ptr<const std::vector<model::Workload>> workloads_ =
+      std::make_shared<const std::vector<model::Workload>>();
   std::string saved_;
   io::Timer stop_timer_;
   Pending change_told_;

@@ -32,7 +32,11 @@ PodSets Render(const std::string& yaml, const LocalImages& images = {}) {
 class Pods : public testing::Test {
  protected:
   std::unique_ptr<PodsController> Controller(std::string state_file = {}) {
-    return std::make_unique<PodsController>(loop_, PodsOptions{.state_file = std::move(state_file), .end_delay = 10ms, .new_uid = [this] { return "u" + std::to_string(next_++); }}, [this] { ++changes_; });
+    return std::make_unique<PodsController>(loop_,
+                                            PodsOptions{.state_file = std::move(state_file),
+                                                        .end_delay = 10ms,
+                                                        .new_uid = [this] { return "u" + std::to_string(next_++); }},
+                                            [this] { ++changes_; });
   }
   static std::string Names(const PodsController& pods) {
     std::string out;
@@ -72,7 +76,8 @@ TEST_F(Pods, OfAChangedTemplateAreReadyBeforeTheOldOnesEnd) {
   EXPECT_EQ(Names(*pods), "web-0=u1 web-1=u2 web-2=u3 ") << "one more than wanted";
   pods->SetStatuses({Ready("u1", "10.244.0.1"), Ready("u2", "10.244.0.2"), Ready("u3", "10.244.0.3")});
   EXPECT_EQ(Names(*pods), "web-0=u1 web-1=u2(ending) web-2=u3 web-3=u4 ");
-  for (const model::Workload& workload : *pods->workloads()) EXPECT_EQ(workload.ready, workload.uid != "u2") << "out of the endpoints before it is stopped";
+  for (const model::Workload& workload : *pods->workloads())
+    EXPECT_EQ(workload.ready, workload.uid != "u2") << "out of the endpoints before it is stopped";
   EXPECT_TRUE(loop_.RunUntil([&] { return Names(*pods) == "web-0=u1 web-2=u3 web-3=u4 "; }, 1s));
 }
 
@@ -106,7 +111,8 @@ TEST_F(Pods, TakeTheirCommandFromAnnotationImageOrContainer) {
   model::Findings findings;
   images.Add("images: {db: [play, db]}", "local.yaml", findings);
   const auto pod = [&](const std::string& container) {
-    const PodSets sets = Render("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, " + container + "}]}\n", images);
+    const PodSets sets = Render(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, " + container + "}]}\n", images);
     return sets.sets.empty() ? std::vector<std::string>{} : sets.sets[0].pod.containers[0].argv;
   };
   using Argv = std::vector<std::string>;
@@ -114,13 +120,16 @@ TEST_F(Pods, TakeTheirCommandFromAnnotationImageOrContainer) {
   EXPECT_EQ(pod("image: 'r/db:1', args: [x]"), (Argv{"play", "db", "x"}));
   EXPECT_EQ(pod("image: 'r/db:1', command: [own], args: [x]"), (Argv{"own", "x"}));
   EXPECT_EQ(pod("image: other"), Argv{});
-  const PodSets none = Render("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: other}]}\n");
+  const PodSets none =
+      Render("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: other}]}\n");
   ASSERT_EQ(none.findings.size(), 1U);
   EXPECT_NE(none.findings[0].ToString().find("nothing says which program plays the image other"), std::string::npos);
 }
 
 TEST_F(Pods, IncludeTheIngressGatewayThatAGatewaySelects) {
-  const std::string gateway = "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}\n";
+  const std::string gateway =
+      "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec: {selector: {istio: "
+      "ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}\n";
   const PodSets sets = Render(gateway);
   ASSERT_EQ(sets.sets.size(), 1U);
   EXPECT_EQ(sets.sets[0].Key(), "istio-system/istio-ingressgateway");
@@ -132,16 +141,20 @@ TEST_F(Pods, IncludeTheIngressGatewayThatAGatewaySelects) {
 TEST_F(Pods, AreToldToTheSupervisorAndTheirStateComesBack) {
   auto [ours, theirs] = io::StreamPair(loop_);
   std::vector<PodStatus> seen;
-  SupervisorChannel channel(std::move(ours), {.on_status = [&](std::vector<PodStatus> s) { seen = std::move(s); }, .on_closed = {}});
+  SupervisorChannel channel(std::move(ours),
+                            {.on_status = [&](std::vector<PodStatus> s) { seen = std::move(s); }, .on_closed = {}});
   auto pods = Controller();
   pods->SetTemplates(Render(kDeployment).sets);
   channel.Send(pods->desired());
   Buffer received;
-  ASSERT_TRUE(loop_.RunUntil([&] { return theirs->Read(received, 65536) && received.Find("\n") != std::string::npos; }, 1s));
+  ASSERT_TRUE(
+      loop_.RunUntil([&] { return theirs->Read(received, 65536) && received.Find("\n") != std::string::npos; }, 1s));
   const std::string line = received.ToString();
   EXPECT_NE(line.find("\"argv\":[\"server\",\"80\"]"), std::string::npos) << line;
   EXPECT_NE(line.find("\"proxy\":true"), std::string::npos);
-  Buffer answer("{\"type\":\"status\",\"pods\":[{\"uid\":\"u1\",\"ips\":[\"10.244.0.5\",\"fd00:10:244::5\"],\"ready\":true,\"phase\":\"Running\"}]}\n{\"type\":\"sta");
+  Buffer answer(
+      "{\"type\":\"status\",\"pods\":[{\"uid\":\"u1\",\"ips\":[\"10.244.0.5\",\"fd00:10:244::5\"],\"ready\":true,"
+      "\"phase\":\"Running\"}]}\n{\"type\":\"sta");
   ASSERT_TRUE(theirs->Write(answer));
   ASSERT_TRUE(loop_.RunUntil([&] { return !seen.empty(); }, 1s));
   EXPECT_EQ(seen[0].ips.size(), 2U);

@@ -29,12 +29,14 @@ std::string Parent(const std::string& path) {
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
-bool IsYaml(std::string_view name) { return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml")); }
+bool IsYaml(std::string_view name) {
+  return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"));
+}
 
 class Scanner {
  public:
   void Root(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     const bool there = ::stat(path.c_str(), &info) == 0;
     if (!there || !S_ISDIR(info.st_mode)) {
       const char* why = there ? "it is not a directory" : std::strerror(errno);
@@ -45,7 +47,8 @@ class Scanner {
   }
 
   Scan Take() {
-    std::sort(out_.files.begin(), out_.files.end(), [](const ScannedFile& a, const ScannedFile& b) { return a.path < b.path; });
+    std::sort(out_.files.begin(), out_.files.end(),
+              [](const ScannedFile& a, const ScannedFile& b) { return a.path < b.path; });
     std::sort(out_.folders.begin(), out_.folders.end());
     out_.folders.erase(std::unique(out_.folders.begin(), out_.folders.end()), out_.folders.end());
     return std::move(out_);
@@ -53,12 +56,14 @@ class Scanner {
 
  private:
   void Fail(const std::string& path, std::string message, std::string hint) {
-    out_.findings.push_back({model::Severity::kError, {.code = Errc::kUnavailable, .message = std::move(message), .at = {.file = path}, .hint = std::move(hint)}});
+    out_.findings.push_back(
+        {model::Severity::kError,
+         {.code = Errc::kUnavailable, .message = std::move(message), .at = {.file = path}, .hint = std::move(hint)}});
   }
 
   bool Folder(const std::string& path, int depth) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) return true;  // it vanished meanwhile
+    struct stat info{};
+    if (::stat(path.c_str(), &info) != 0) return true;                     // it vanished meanwhile
     if (!folders_.insert({info.st_dev, info.st_ino}).second) return true;  // a loop, or a second way to it
     if (depth > kMaxDepth) {
       Fail(path, "directories are nested too deeply; what is below is ignored", "");
@@ -66,7 +71,9 @@ class Scanner {
     }
     DIR* folder = ::opendir(path.c_str());
     if (!folder) {
-      if (errno != ENOENT) Fail(path, std::string("the directory cannot be read: ") + std::strerror(errno), "make it readable for this user; what it held stays in force");
+      if (errno != ENOENT)
+        Fail(path, std::string("the directory cannot be read: ") + std::strerror(errno),
+             "make it readable for this user; what it held stays in force");
       return false;
     }
     out_.folders.push_back(path);
@@ -81,7 +88,7 @@ class Scanner {
 
   void Entry(const std::string& folder, const std::string& name, int depth) {
     const std::string path = folder + "/" + name;
-    struct stat info {};
+    struct stat info{};
     if (::stat(path.c_str(), &info) != 0) return;  // vanished, or a link to nothing
     if (S_ISDIR(info.st_mode)) {
       if (!Folder(path, depth + 1)) out_.unreadable_roots.push_back(path);
@@ -91,7 +98,7 @@ class Scanner {
     const std::string real = RealPath(path);
     if (!real_files_.insert(real).second) return;
     // An edit of what a link leads to is seen only in its own folder.
-    struct stat link {};
+    struct stat link{};
     if (::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) out_.folders.push_back(Parent(real));
     Read(path, real, static_cast<std::size_t>(info.st_size));
   }
@@ -99,13 +106,15 @@ class Scanner {
   void Read(const std::string& path, const std::string& real, std::size_t size) {
     if (size > kMaxFile) {
       out_.unreadable_files.push_back(real);
-      return Fail(path, "the file has " + std::to_string(size) + " bytes, more than " + std::to_string(kMaxFile), "split it into several files");
+      return Fail(path, "the file has " + std::to_string(size) + " bytes, more than " + std::to_string(kMaxFile),
+                  "split it into several files");
     }
     const io::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) {
       if (errno == ENOENT) return;
       out_.unreadable_files.push_back(real);
-      return Fail(path, std::string("the file cannot be read: ") + std::strerror(errno), "make it readable for this user");
+      return Fail(path, std::string("the file cannot be read: ") + std::strerror(errno),
+                  "make it readable for this user");
     }
     std::string text;
     char buffer[64 * 1024];

@@ -15,10 +15,10 @@ struct ScannedFile {
 };
 
 struct Scan {
-  std::vector<ScannedFile> files;              // sorted by path; a file reached twice is listed once
-  std::vector<std::string> folders;            // to be watched; also where symbolic links lead
-  std::vector<std::string> unreadable_roots;   // directories that are not there or closed to us
-  std::vector<std::string> unreadable_files;   // real paths (or paths): they exist, their content is not known
+  std::vector<ScannedFile> files;             // sorted by path; a file reached twice is listed once
+  std::vector<std::string> folders;           // to be watched; also where symbolic links lead
+  std::vector<std::string> unreadable_roots;  // directories that are not there or closed to us
+  std::vector<std::string> unreadable_files;  // real paths (or paths): they exist, their content is not known
   model::Findings findings;
 };
 

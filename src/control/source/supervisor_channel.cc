@@ -11,7 +11,9 @@ static log::Component kLog("supervisor");
 constexpr std::size_t kMaxLine = std::size_t{64} << 20;
 
 std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-std::int64_t Milliseconds(Duration duration) { return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count(); }
+std::int64_t Milliseconds(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
 
 Json ProbeJson(const model::Probe& probe) {
   constexpr const char* kKinds[] = {"http", "tcp", "grpc", "exec"};
@@ -36,8 +38,10 @@ Json ProbeJson(const model::Probe& probe) {
 Json ContainerJson(const ResolvedContainer& container) {
   Json out{{"name", container.name}, {"argv", container.argv}, {"env", Json::array()}, {"ports", Json::array()}};
   for (const model::EnvVar& variable : container.env) {
-    if (variable.field.empty()) out["env"].push_back({{"name", variable.name}, {"value", variable.value}});
-    else out["env"].push_back({{"name", variable.name}, {"field", variable.field}});
+    if (variable.field.empty())
+      out["env"].push_back({{"name", variable.name}, {"value", variable.value}});
+    else
+      out["env"].push_back({{"name", variable.name}, {"field", variable.field}});
   }
   for (const model::ContainerPort& port : container.ports)
     out["ports"].push_back({{"name", port.name}, {"port", port.port}, {"protocol", port.protocol}});
@@ -62,8 +66,10 @@ Json PodJson(const DesiredPod& pod) {
            {"restart_policy", spec.restart_policy},
            {"grace_seconds", spec.grace_seconds},
            {"containers", Json::array()}};
-  if (spec.proxy == ProxyKind::kGateway) out["proxy"] = "gateway";
-  else out["proxy"] = spec.proxy == ProxyKind::kSidecar;
+  if (spec.proxy == ProxyKind::kGateway)
+    out["proxy"] = "gateway";
+  else
+    out["proxy"] = spec.proxy == ProxyKind::kSidecar;
   if (spec.concurrency) out["concurrency"] = *spec.concurrency;
   for (const ResolvedContainer& container : spec.containers) out["containers"].push_back(ContainerJson(container));
   return out;
@@ -92,7 +98,9 @@ Outcome<std::vector<PodStatus>> DecodeStatus(std::string_view line) {
   try {  // the library's errors are exceptions; they end here
     const Json json = Json::parse(line);
     if (json.value("type", "") != "status")
-      return Explain(Errc::kInvalidInput, "the supervisor sent a message of unknown type \"" + json.value("type", "") + "\"", "plait and plaitd must be of one version");
+      return Explain(Errc::kInvalidInput,
+                     "the supervisor sent a message of unknown type \"" + json.value("type", "") + "\"",
+                     "plait and plaitd must be of one version");
     std::vector<PodStatus> out;
     for (const Json& pod : json.at("pods")) out.push_back(StatusOf(pod));
     return out;
@@ -101,13 +109,17 @@ Outcome<std::vector<PodStatus>> DecodeStatus(std::string_view line) {
   }
 }
 
-SupervisorChannel::SupervisorChannel(std::unique_ptr<io::Stream> stream, Events events) : stream_(std::move(stream)), events_(std::move(events)) {
+SupervisorChannel::SupervisorChannel(std::unique_ptr<io::Stream> stream, Events events)
+    : stream_(std::move(stream)), events_(std::move(events)) {
   stream_->SetEvents(this);
 }
 SupervisorChannel::~SupervisorChannel() { stream_->SetEvents(nullptr); }
 
 void SupervisorChannel::Send(const Hello& hello) {
-  Json json{{"type", "hello"}, {"root_pem", hello.root_pem}, {"xds_port", hello.xds_port}, {"trust_domain", hello.trust_domain}};
+  Json json{{"type", "hello"},
+            {"root_pem", hello.root_pem},
+            {"xds_port", hello.xds_port},
+            {"trust_domain", hello.trust_domain}};
   json["error"] = hello.error.empty() ? Json(nullptr) : Json(hello.error);
   Line(Dump(json));
 }
@@ -164,8 +176,10 @@ void SupervisorChannel::TakeLines() {
     const std::string line(AsText(in_.Linearize(end)).substr(0, end));
     in_.Drain(end + 1);
     auto statuses = DecodeStatus(line);
-    if (!statuses) kLog.Warn(statuses.error().ToString());
-    else if (events_.on_status) events_.on_status(std::move(*statuses));
+    if (!statuses)
+      kLog.Warn(statuses.error().ToString());
+    else if (events_.on_status)
+      events_.on_status(std::move(*statuses));
   }
   if (in_.size() > kMaxLine) {
     kLog.Error("the supervisor sent a line that does not end");

@@ -32,7 +32,8 @@ struct DecodeOptions {
 struct EncodeOptions {
   bool snake_case = true;  // Envoy's config_dump; false: camelCase, as Kubernetes and Istio write
 };
-// Fields that are set, in field order. An Any of a type that this program does not have becomes {"@type", "value": base64}.
+// Fields that are set, in field order. An Any of a type that this program does not have becomes {"@type", "value":
+// base64}.
 Node Encode(const google::protobuf::Message& message, const EncodeOptions& options = {});
 
 }  // namespace plait::yaml

@@ -80,8 +80,10 @@ Decoder::Target Decoder::FindField(pb::Message& message, std::string_view key) c
 void Decoder::CollectNames(const pb::Descriptor& type, std::vector<std::string_view>& names) const {
   for (int i = 0; i < type.field_count(); ++i) {
     const pb::FieldDescriptor& field = *type.field(i);
-    if (options_.inlined && options_.inlined(field)) CollectNames(*field.message_type(), names);
-    else names.push_back(field.json_name());
+    if (options_.inlined && options_.inlined(field))
+      CollectNames(*field.message_type(), names);
+    else
+      names.push_back(field.json_name());
   }
 }
 
@@ -99,7 +101,8 @@ bool Decoder::CheckOneof(const Target& target, const Entry& entry, const std::st
   if (!oneof) return true;
   const pb::FieldDescriptor* other = target.message->GetReflection()->GetOneofFieldDescriptor(*target.message, oneof);
   if (!other) return true;
-  Fail(entry.at, {}, "\"" + Child(path, entry.key) + "\" and \"" + Child(path, other->json_name()) + "\" exclude each other",
+  Fail(entry.at, {},
+       "\"" + Child(path, entry.key) + "\" and \"" + Child(path, other->json_name()) + "\" exclude each other",
        "keep one of them");
   return false;
 }
@@ -116,7 +119,8 @@ void Decoder::Object(const Node& node, pb::Message& message, const std::string& 
     }
     const auto same = [&](const Target& t) { return t.field == target.field && t.message == target.message; };
     if (std::any_of(seen.begin(), seen.end(), same)) {
-      Fail(entry.at, {}, "\"" + Child(path, entry.key) + "\" stands twice, in camelCase and in snake_case", "keep one of them");
+      Fail(entry.at, {}, "\"" + Child(path, entry.key) + "\" stands twice, in camelCase and in snake_case",
+           "keep one of them");
       continue;
     }
     seen.push_back(target);
@@ -184,8 +188,10 @@ void Decoder::Field(const Node& node, const Target& target, const std::string& p
     return Fail(node.at, path, "a list is expected, not " + Describe(node), "put \"- \" before each element");
   for (std::size_t i = 0; i < node.items.size(); ++i) {
     const std::string item_path = path + "[" + std::to_string(i) + "]";
-    if (node.items[i].is_null()) Fail(node.items[i].at, item_path, "an element of a list cannot be null");
-    else Single(node.items[i], target, item_path);
+    if (node.items[i].is_null())
+      Fail(node.items[i].at, item_path, "an element of a list cannot be null");
+    else
+      Single(node.items[i], target, item_path);
   }
 }
 
@@ -235,8 +241,10 @@ bool ToInteger(const Node& node, T& out, std::string& error) {
 }
 
 bool ToDouble(const Node& node, double& out, std::string& error) {
-  const Node plain = Node::Plain(node.text == "NaN" ? ".nan" : node.text == "Infinity" ? ".inf"
-                                 : node.text == "-Infinity" ? "-.inf" : node.text);
+  const Node plain = Node::Plain(node.text == "NaN"         ? ".nan"
+                                 : node.text == "Infinity"  ? ".inf"
+                                 : node.text == "-Infinity" ? "-.inf"
+                                                            : node.text);
   const auto value = node.is_scalar() ? AsDouble(plain) : std::nullopt;
   if (!value) {
     error = "a number is expected, not " + Describe(node);
@@ -255,20 +263,23 @@ bool ToText(const Node& node, std::string& error) {
 
 template <class Value, class Set, class Add>
 void Store(const pb::FieldDescriptor& field, Value&& value, Set set, Add add) {
-  if (field.is_repeated()) add(std::forward<Value>(value));
-  else set(std::forward<Value>(value));
+  if (field.is_repeated())
+    add(std::forward<Value>(value));
+  else
+    set(std::forward<Value>(value));
 }
 
 // Reads one C++ type and stores it with the setter of that type.
-#define PLAIT_STORE(Suffix, value)                                                        \
-  Store(field, value, [&](auto&& v) { reflection.Set##Suffix(&message, &field, v); },     \
-        [&](auto&& v) { reflection.Add##Suffix(&message, &field, v); })
-#define PLAIT_INTEGER(Suffix, T)                       \
-  {                                                    \
-    T value = 0;                                       \
-    if (!ToInteger(node, value, error)) return false;  \
-    PLAIT_STORE(Suffix, value);                        \
-    return true;                                       \
+#define PLAIT_STORE(Suffix, value)                                                  \
+  Store(                                                                            \
+      field, value, [&](auto&& v) { reflection.Set##Suffix(&message, &field, v); }, \
+      [&](auto&& v) { reflection.Add##Suffix(&message, &field, v); })
+#define PLAIT_INTEGER(Suffix, T)                      \
+  {                                                   \
+    T value = 0;                                      \
+    if (!ToInteger(node, value, error)) return false; \
+    PLAIT_STORE(Suffix, value);                       \
+    return true;                                      \
   }
 
 bool Decoder::Scalar(const Node& node, const Target& target, std::string& error) {
@@ -284,14 +295,18 @@ bool Decoder::Scalar(const Node& node, const Target& target, std::string& error)
     case Type::CPPTYPE_FLOAT: {
       double value = 0;
       if (!ToDouble(node, value, error)) return false;
-      if (field.cpp_type() == Type::CPPTYPE_DOUBLE) PLAIT_STORE(Double, value);
-      else PLAIT_STORE(Float, static_cast<float>(value));
+      if (field.cpp_type() == Type::CPPTYPE_DOUBLE)
+        PLAIT_STORE(Double, value);
+      else
+        PLAIT_STORE(Float, static_cast<float>(value));
       return true;
     }
     case Type::CPPTYPE_BOOL: {
       const auto value = AsBool(node);
-      if (!value) error = "true or false is expected, not " + Describe(node);
-      else PLAIT_STORE(Bool, *value);
+      if (!value)
+        error = "true or false is expected, not " + Describe(node);
+      else
+        PLAIT_STORE(Bool, *value);
       return value.has_value();
     }
     case Type::CPPTYPE_ENUM: return Enum(node, target, error);

@@ -50,7 +50,8 @@ class Encoder {
     if (field.is_map()) return Map(message, field);
     if (!field.is_repeated()) return Value(message, field, -1);
     Node out = Node::Sequence();
-    for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) out.items.push_back(Value(message, field, i));
+    for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i)
+      out.items.push_back(Value(message, field, i));
     return out;
   }
 
@@ -70,7 +71,8 @@ class Encoder {
   Node Value(const pb::Message& message, const pb::FieldDescriptor& field, int index) const {
     if (field.cpp_type() != Type::CPPTYPE_MESSAGE) return Scalar(message, field, index);
     const pb::Reflection& reflection = *message.GetReflection();
-    return Message(index < 0 ? reflection.GetMessage(message, &field) : reflection.GetRepeatedMessage(message, &field, index));
+    return Message(index < 0 ? reflection.GetMessage(message, &field)
+                             : reflection.GetRepeatedMessage(message, &field, index));
   }
 
   Node Scalar(const pb::Message& message, const pb::FieldDescriptor& field, int index) const {
@@ -78,18 +80,25 @@ class Encoder {
     const bool one = index < 0;
     switch (field.cpp_type()) {
       case Type::CPPTYPE_INT32:
-        return Node::Plain(std::to_string(one ? r.GetInt32(message, &field) : r.GetRepeatedInt32(message, &field, index)));
+        return Node::Plain(
+            std::to_string(one ? r.GetInt32(message, &field) : r.GetRepeatedInt32(message, &field, index)));
       case Type::CPPTYPE_UINT32:
-        return Node::Plain(std::to_string(one ? r.GetUInt32(message, &field) : r.GetRepeatedUInt32(message, &field, index)));
+        return Node::Plain(
+            std::to_string(one ? r.GetUInt32(message, &field) : r.GetRepeatedUInt32(message, &field, index)));
       // 64 bits do not fit JavaScript's numbers, so protobuf writes them as strings.
       case Type::CPPTYPE_INT64:
-        return Node::Text(std::to_string(one ? r.GetInt64(message, &field) : r.GetRepeatedInt64(message, &field, index)));
+        return Node::Text(
+            std::to_string(one ? r.GetInt64(message, &field) : r.GetRepeatedInt64(message, &field, index)));
       case Type::CPPTYPE_UINT64:
-        return Node::Text(std::to_string(one ? r.GetUInt64(message, &field) : r.GetRepeatedUInt64(message, &field, index)));
-      case Type::CPPTYPE_DOUBLE: return FloatNode(one ? r.GetDouble(message, &field) : r.GetRepeatedDouble(message, &field, index));
-      case Type::CPPTYPE_FLOAT: return FloatNode(one ? r.GetFloat(message, &field) : r.GetRepeatedFloat(message, &field, index));
+        return Node::Text(
+            std::to_string(one ? r.GetUInt64(message, &field) : r.GetRepeatedUInt64(message, &field, index)));
+      case Type::CPPTYPE_DOUBLE:
+        return FloatNode(one ? r.GetDouble(message, &field) : r.GetRepeatedDouble(message, &field, index));
+      case Type::CPPTYPE_FLOAT:
+        return FloatNode(one ? r.GetFloat(message, &field) : r.GetRepeatedFloat(message, &field, index));
       case Type::CPPTYPE_BOOL:
-        return Node::Plain((one ? r.GetBool(message, &field) : r.GetRepeatedBool(message, &field, index)) ? "true" : "false");
+        return Node::Plain((one ? r.GetBool(message, &field) : r.GetRepeatedBool(message, &field, index)) ? "true"
+                                                                                                          : "false");
       case Type::CPPTYPE_ENUM: {
         const int number = one ? r.GetEnumValue(message, &field) : r.GetRepeatedEnumValue(message, &field, index);
         const pb::EnumValueDescriptor* value = field.enum_type()->FindValueByNumber(number);
@@ -97,7 +106,8 @@ class Encoder {
       }
       case Type::CPPTYPE_STRING: {
         std::string text = one ? r.GetString(message, &field) : r.GetRepeatedString(message, &field, index);
-        return Node::Text(field.type() == pb::FieldDescriptor::TYPE_BYTES ? Base64Encode(AsBytes(text)) : std::move(text));
+        return Node::Text(field.type() == pb::FieldDescriptor::TYPE_BYTES ? Base64Encode(AsBytes(text))
+                                                                          : std::move(text));
       }
       case Type::CPPTYPE_MESSAGE: break;
     }

@@ -1,10 +1,10 @@
 #include "core/yaml/message.h"
 
-#include <google/protobuf/api.pb.h>
 #include <google/protobuf/any.pb.h>
+#include <google/protobuf/api.pb.h>
 #include <google/protobuf/descriptor.pb.h>
-#include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/duration.pb.h>
+#include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/timestamp.pb.h>
 #include <google/protobuf/wrappers.pb.h>
@@ -18,26 +18,86 @@ namespace {
 namespace pb = google::protobuf;
 
 constexpr char kSchema[] = R"pb(
-  name: "t.proto" package: "t" syntax: "proto3"
-  dependency: ["google/protobuf/duration.proto", "google/protobuf/timestamp.proto", "google/protobuf/wrappers.proto",
-               "google/protobuf/struct.proto", "google/protobuf/any.proto"]
-  enum_type { name: "Mode" value { name: "UNSET" number: 0 } value { name: "STRICT" number: 3 } }
+  name: "t.proto"
+  package: "t"
+  syntax: "proto3"
+  dependency: [
+    "google/protobuf/duration.proto",
+    "google/protobuf/timestamp.proto",
+    "google/protobuf/wrappers.proto",
+    "google/protobuf/struct.proto",
+    "google/protobuf/any.proto"
+  ]
+  enum_type {
+    name: "Mode"
+    value { name: "UNSET" number: 0 }
+    value { name: "STRICT" number: 3 }
+  }
   message_type {
     name: "T"
-    field { name: "source_labels" number: 1 type: TYPE_MESSAGE label: LABEL_REPEATED type_name: ".t.T.SourceLabelsEntry" json_name: "sourceLabels" }
+    field {
+      name: "source_labels"
+      number: 1
+      type: TYPE_MESSAGE
+      label: LABEL_REPEATED
+      type_name: ".t.T.SourceLabelsEntry"
+      json_name: "sourceLabels"
+    }
     field { name: "requires_" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL json_name: "requires" }
     field { name: "mode" number: 3 type: TYPE_ENUM type_name: ".t.Mode" label: LABEL_OPTIONAL json_name: "mode" }
-    field { name: "timeout" number: 4 type: TYPE_MESSAGE type_name: ".google.protobuf.Duration" label: LABEL_OPTIONAL json_name: "timeout" }
-    field { name: "at" number: 5 type: TYPE_MESSAGE type_name: ".google.protobuf.Timestamp" label: LABEL_OPTIONAL json_name: "at" }
-    field { name: "limit" number: 6 type: TYPE_MESSAGE type_name: ".google.protobuf.UInt32Value" label: LABEL_OPTIONAL json_name: "limit" }
+    field {
+      name: "timeout"
+      number: 4
+      type: TYPE_MESSAGE
+      type_name: ".google.protobuf.Duration"
+      label: LABEL_OPTIONAL
+      json_name: "timeout"
+    }
+    field {
+      name: "at"
+      number: 5
+      type: TYPE_MESSAGE
+      type_name: ".google.protobuf.Timestamp"
+      label: LABEL_OPTIONAL
+      json_name: "at"
+    }
+    field {
+      name: "limit"
+      number: 6
+      type: TYPE_MESSAGE
+      type_name: ".google.protobuf.UInt32Value"
+      label: LABEL_OPTIONAL
+      json_name: "limit"
+    }
     field { name: "big" number: 7 type: TYPE_INT64 label: LABEL_OPTIONAL json_name: "big" }
     field { name: "small" number: 8 type: TYPE_UINT32 label: LABEL_REPEATED json_name: "small" }
     field { name: "blob" number: 9 type: TYPE_BYTES label: LABEL_OPTIONAL json_name: "blob" }
-    field { name: "extra" number: 10 type: TYPE_MESSAGE type_name: ".google.protobuf.Struct" label: LABEL_OPTIONAL json_name: "extra" }
-    field { name: "any" number: 11 type: TYPE_MESSAGE type_name: ".google.protobuf.Any" label: LABEL_OPTIONAL json_name: "any" }
+    field {
+      name: "extra"
+      number: 10
+      type: TYPE_MESSAGE
+      type_name: ".google.protobuf.Struct"
+      label: LABEL_OPTIONAL
+      json_name: "extra"
+    }
+    field {
+      name: "any"
+      number: 11
+      type: TYPE_MESSAGE
+      type_name: ".google.protobuf.Any"
+      label: LABEL_OPTIONAL
+      json_name: "any"
+    }
     field { name: "exact" number: 12 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 json_name: "exact" }
     field { name: "prefix" number: 13 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 json_name: "prefix" }
-    field { name: "children" number: 14 type: TYPE_MESSAGE type_name: ".t.T" label: LABEL_REPEATED json_name: "children" }
+    field {
+      name: "children"
+      number: 14
+      type: TYPE_MESSAGE
+      type_name: ".t.T"
+      label: LABEL_REPEATED
+      json_name: "children"
+    }
     field { name: "on" number: 15 type: TYPE_BOOL label: LABEL_OPTIONAL json_name: "on" }
     field { name: "ratio" number: 16 type: TYPE_DOUBLE label: LABEL_OPTIONAL json_name: "ratio" }
     oneof_decl { name: "match" }
@@ -80,9 +140,11 @@ class Message : public testing::Test {
 };
 
 TEST_F(Message, IsReadFromBothSpellingsAndPrintedBack) {
-  EXPECT_EQ(Errors("{sourceLabels: {app: a}, requires: x, mode: STRICT, timeout: 1.5s, limit: 7, big: \"-9\", small: [1, 0x10],"
-                   " blob: aGk=, extra: {a: [1, no, {b: ~}]}, exact: e, on: yes, ratio: 0.5, at: \"2026-01-02T03:04:05.5Z\"}"),
-            "");
+  EXPECT_EQ(
+      Errors(
+          "{sourceLabels: {app: a}, requires: x, mode: STRICT, timeout: 1.5s, limit: 7, big: \"-9\", small: [1, 0x10],"
+          " blob: aGk=, extra: {a: [1, no, {b: ~}]}, exact: e, on: yes, ratio: 0.5, at: \"2026-01-02T03:04:05.5Z\"}"),
+      "");
   EXPECT_EQ(Json(),
             "{\"source_labels\":{\"app\":\"a\"},\"requires\":\"x\",\"mode\":\"STRICT\",\"timeout\":\"1.500s\","
             "\"at\":\"2026-01-02T03:04:05.500Z\",\"limit\":7,\"big\":\"-9\",\"small\":[1,16],\"blob\":\"aGk=\","
@@ -99,14 +161,17 @@ TEST_F(Message, ReportsEveryUnknownFieldWithItsPlace) {
 }
 
 TEST_F(Message, SaysWhatIsExpected) {
-  EXPECT_EQ(Errors("mode: STRIKT"), "f.yaml:1:7: mode: the string \"STRIKT\" is not a value of Mode; did you mean \"STRICT\"?\n");
-  EXPECT_EQ(Errors("timeout: 5"), "f.yaml:1:10: timeout: a duration such as \"5s\" or \"250ms\" is expected, not the number 5\n");
+  EXPECT_EQ(Errors("mode: STRIKT"),
+            "f.yaml:1:7: mode: the string \"STRIKT\" is not a value of Mode; did you mean \"STRICT\"?\n");
+  EXPECT_EQ(Errors("timeout: 5"),
+            "f.yaml:1:10: timeout: a duration such as \"5s\" or \"250ms\" is expected, not the number 5\n");
   EXPECT_EQ(Errors("sourceLabels: {version: 1}"),
             "f.yaml:1:25: sourceLabels.version: text is expected, not the number 1; write it in quotes: \"1\"\n");
   EXPECT_EQ(Errors("small: [-1, 4294967296]"),
             "f.yaml:1:9: small[0]: the number -1 is outside 0..4294967295\n"
             "f.yaml:1:13: small[1]: the number 4294967296 is outside 0..4294967295\n");
-  EXPECT_EQ(Errors("{exact: a, prefix: b}"), "f.yaml:1:12: \"prefix\" and \"exact\" exclude each other (keep one of them)\n");
+  EXPECT_EQ(Errors("{exact: a, prefix: b}"),
+            "f.yaml:1:12: \"prefix\" and \"exact\" exclude each other (keep one of them)\n");
   EXPECT_EQ(Errors("children: {a: b}"),
             "f.yaml:1:11: children: a list is expected, not a mapping (put \"- \" before each element)\n");
   EXPECT_NE(Errors("{sourceLabels: {}, source_labels: {}}").find("stands twice"), std::string::npos);
@@ -120,10 +185,12 @@ TEST_F(Message, ReadsAnyByItsType) {
   EXPECT_EQ(Json(), "{\"any\":{\"@type\":\"type.googleapis.com/google.protobuf.Duration\",\"value\":\"5s\"}}");
   EXPECT_EQ(Errors("any: {\"@type\": type.googleapis.com/google.protobuf.Mixin, name: x}"), "");
   EXPECT_EQ(Json(), "{\"any\":{\"@type\":\"type.googleapis.com/google.protobuf.Mixin\",\"name\":\"x\"}}");
-  EXPECT_NE(Errors("any: {\"@type\": type.googleapis.com/no.Such}").find("f.yaml:1:16: any: unknown type"), std::string::npos);
-  EXPECT_NE(Errors("any: {a: b}").find("\"@type\" is missing"), std::string::npos);
-  EXPECT_NE(Errors("any: {\"@type\": type.googleapis.com/google.protobuf.Mixin, nam: x}").find("did you mean \"name\"?"),
+  EXPECT_NE(Errors("any: {\"@type\": type.googleapis.com/no.Such}").find("f.yaml:1:16: any: unknown type"),
             std::string::npos);
+  EXPECT_NE(Errors("any: {a: b}").find("\"@type\" is missing"), std::string::npos);
+  EXPECT_NE(
+      Errors("any: {\"@type\": type.googleapis.com/google.protobuf.Mixin, nam: x}").find("did you mean \"name\"?"),
+      std::string::npos);
 }
 
 TEST_F(Message, ReadsSpecialAndInlinedTypes) {

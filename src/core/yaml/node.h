@@ -24,17 +24,17 @@ struct Node {
   enum class Kind : std::uint8_t { kScalar, kSequence, kMapping };
 
   Kind kind = Kind::kScalar;
-  bool text_only = false;      // quoted, a block scalar or tagged !!str: never null, bool or number
+  bool text_only = false;  // quoted, a block scalar or tagged !!str: never null, bool or number
   Mark at = {};
-  std::string text = {};            // of a scalar
-  std::vector<Node> items = {};     // of a sequence
-  std::vector<Entry> entries;       // of a mapping, in the order written; keys are unique
+  std::string text = {};         // of a scalar
+  std::vector<Node> items = {};  // of a sequence
+  std::vector<Entry> entries;    // of a mapping, in the order written; keys are unique
 
-  static Node Text(std::string value);          // a string, whatever it looks like
-  static Node Plain(std::string value);         // a plain scalar: resolves as YAML 1.1 does
+  static Node Text(std::string value);   // a string, whatever it looks like
+  static Node Plain(std::string value);  // a plain scalar: resolves as YAML 1.1 does
   static Node Sequence();
   static Node Mapping();
-  void Add(std::string key, Node value);        // to a mapping; the caller knows that `key` is new
+  void Add(std::string key, Node value);  // to a mapping; the caller knows that `key` is new
 
   bool is_scalar() const noexcept { return kind == Kind::kScalar; }
   bool is_sequence() const noexcept { return kind == Kind::kSequence; }

@@ -20,7 +20,8 @@ Mark MarkOfOffset(std::string_view text, std::size_t offset) {
   const std::string_view before = text.substr(0, offset);
   const auto line = static_cast<std::uint32_t>(std::count(before.begin(), before.end(), '\n'));
   const std::size_t line_start = before.rfind('\n');
-  return {line + 1, static_cast<std::uint32_t>(offset - (line_start == std::string_view::npos ? 0 : line_start + 1) + 1)};
+  return {line + 1,
+          static_cast<std::uint32_t>(offset - (line_start == std::string_view::npos ? 0 : line_start + 1) + 1)};
 }
 
 // Length of the UTF-8 sequence at the front (RFC 3629: no overlong forms, no surrogates); 0 when there is none.
@@ -120,7 +121,8 @@ class Reader {
 
 bool Reader::CheckText() {
   if (text_.size() > limits_.bytes)
-    return Fail({}, "the file has " + std::to_string(text_.size()) + " bytes, more than " + std::to_string(limits_.bytes),
+    return Fail({},
+                "the file has " + std::to_string(text_.size()) + " bytes, more than " + std::to_string(limits_.bytes),
                 "split it into several files");
   for (std::size_t i = 0; i < text_.size();) {
     if (text_[i] == '\0') return Fail(MarkOfOffset(text_, i), "a NUL byte; this is not a text file");
@@ -133,7 +135,8 @@ bool Reader::CheckText() {
 
 bool Reader::ParserFailed() {
   if (parser_.error == YAML_READER_ERROR)
-    return Fail(MarkOfOffset(text_, std::min(parser_.problem_offset, text_.size())), "a character that YAML does not allow");
+    return Fail(MarkOfOffset(text_, std::min(parser_.problem_offset, text_.size())),
+                "a character that YAML does not allow");
   if (parser_.error == YAML_MEMORY_ERROR) return Fail({}, "out of memory while reading YAML");
   const Mark at = MarkOf(parser_.problem_mark);
   std::string message = parser_.problem ? parser_.problem : "not valid YAML";
@@ -156,7 +159,8 @@ bool Reader::Next() {
 bool Reader::Spend(std::size_t nodes, Mark at) {
   spent_ += nodes;
   if (spent_ <= limits_.nodes) return true;
-  return Fail(at, "the document has more than " + std::to_string(limits_.nodes) + " values", "aliases count as often as they are used");
+  return Fail(at, "the document has more than " + std::to_string(limits_.nodes) + " values",
+              "aliases count as often as they are used");
 }
 
 // Only YAML's own tags; anything else asks for a meaning that we do not have.
@@ -269,7 +273,8 @@ bool Reader::ReadMapping(Node& out, std::size_t depth) {
     if (!ReadKey(entry.key, entry.at)) return false;
     const auto [first, added] = seen.emplace(entry.key, entry.at);
     if (!added)
-      return Fail(entry.at, "the key \"" + entry.key + "\" stands twice; first in line " + std::to_string(first->second.line),
+      return Fail(entry.at,
+                  "the key \"" + entry.key + "\" stands twice; first in line " + std::to_string(first->second.line),
                   "keep one of them");
     if (!Next() || !ReadNode(entry.value, depth + 1)) return false;
     if (merge && entry.key == "<<") {
@@ -295,7 +300,8 @@ bool Reader::Merge(Node& out, std::vector<Node>& merged) {
   std::unordered_set<std::string> present;
   for (const Entry& entry : out.entries) present.insert(entry.key);
   for (Node& source : sources) {
-    if (!source.is_mapping()) return Fail(source.at, "\"<<\" takes a mapping or a list of mappings, not " + Describe(source));
+    if (!source.is_mapping())
+      return Fail(source.at, "\"<<\" takes a mapping or a list of mappings, not " + Describe(source));
     for (Entry& entry : source.entries)
       if (present.insert(entry.key).second) out.entries.push_back(std::move(entry));
   }

@@ -37,9 +37,11 @@ TEST(Yaml, FindsFieldsInCamelAndSnakeCase) {
 
 TEST(Yaml, ResolvesScalarsAsKubernetesDoes) {
   const auto type = [](std::string_view text) { return TypeOf(Node::Plain(std::string(text))); };
-  for (const char* text : {"yes", "On", "TRUE", "y", "n", "off", "No"}) EXPECT_EQ(type(text), ScalarType::kBool) << text;
+  for (const char* text : {"yes", "On", "TRUE", "y", "n", "off", "No"})
+    EXPECT_EQ(type(text), ScalarType::kBool) << text;
   for (const char* text : {"", "~", "null", "NULL"}) EXPECT_EQ(type(text), ScalarType::kNull) << text;
-  for (const char* text : {"0", "-12", "0x1F", "0o17", "017", "0b11", "1_000"}) EXPECT_EQ(type(text), ScalarType::kInteger) << text;
+  for (const char* text : {"0", "-12", "0x1F", "0o17", "017", "0b11", "1_000"})
+    EXPECT_EQ(type(text), ScalarType::kInteger) << text;
   for (const char* text : {"1.5", ".5", "1e3", "-.inf", ".nan"}) EXPECT_EQ(type(text), ScalarType::kFloat) << text;
   for (const char* text : {"v1", "1.2.3", "10.0.0.1", "5s", "-", ".", "1:30", "tRue", "0x"})
     EXPECT_EQ(type(text), ScalarType::kString) << text;
@@ -70,7 +72,8 @@ TEST(Yaml, ReadsJson) {
 }
 
 TEST(Yaml, SaysWhereAndWhyItIsWrong) {
-  EXPECT_EQ(ErrorOf("a: 1\nb: 2\na: 3\n"), "f.yaml:3:1: the key \"a\" stands twice; first in line 1 (keep one of them)");
+  EXPECT_EQ(ErrorOf("a: 1\nb: 2\na: 3\n"),
+            "f.yaml:3:1: the key \"a\" stands twice; first in line 1 (keep one of them)");
   EXPECT_EQ(ErrorOf("a:\n\tb: 1\n"), "f.yaml:2:1: a tab in the indentation (indent with spaces)");
   EXPECT_EQ(ErrorOf("a: \xff\n"), "f.yaml:1:4: a byte that is not UTF-8 (save the file as UTF-8)");
   EXPECT_EQ(ErrorOf("a: b\nc: \xed\xa0\x80"), "f.yaml:2:4: a byte that is not UTF-8 (save the file as UTF-8)");
@@ -109,11 +112,13 @@ TEST(Yaml, BoundsSizeDepthAndExpansion) {
 }
 
 TEST(Yaml, PrintsWhatReadsBackTheSame) {
-  const Node root = One("a: {b: [1, {c: d}, []], 'x: y': \"5\"}\nlist:\n- k: v\n  l: [[1], [2]]\ntext: \"two\\nlines\"\nno: 'no'\n");
+  const Node root =
+      One("a: {b: [1, {c: d}, []], 'x: y': \"5\"}\nlist:\n- k: v\n  l: [[1], [2]]\ntext: \"two\\nlines\"\nno: 'no'\n");
   EXPECT_EQ(One(ToYaml(root)), root) << ToYaml(root);
   EXPECT_EQ(One(ToJson(root)), root);
   EXPECT_EQ(One(ToPrettyJson(root)), root);
-  EXPECT_EQ(ToYaml(One("{spec: {hosts: [a, '*'], count: 5}, e: []}")), "spec:\n  hosts:\n  - a\n  - \"*\"\n  count: 5\ne: []\n");
+  EXPECT_EQ(ToYaml(One("{spec: {hosts: [a, '*'], count: 5}, e: []}")),
+            "spec:\n  hosts:\n  - a\n  - \"*\"\n  count: 5\ne: []\n");
 }
 
 TEST(Suggestion, IsNearOrAShortList) {

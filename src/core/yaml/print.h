@@ -5,8 +5,9 @@
 #include "core/yaml/node.h"
 
 namespace plait::yaml {
-std::string ToJson(const Node& node);        // one line
-std::string ToPrettyJson(const Node& node);  // one space an indentation level, as Envoy's config_dump; ends with newline
-std::string ToYaml(const Node& node);        // ends with newline
+std::string ToJson(const Node& node);  // one line
+std::string ToPrettyJson(
+    const Node& node);                 // one space an indentation level, as Envoy's config_dump; ends with newline
+std::string ToYaml(const Node& node);  // ends with newline
 std::string JsonQuote(std::string_view text);
 }  // namespace plait::yaml

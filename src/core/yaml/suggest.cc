@@ -22,7 +22,8 @@ std::size_t Distance(std::string_view a, std::string_view b) {
       const char x = ToLower(a[i - 1]);
       const char y = ToLower(b[j - 1]);
       now[j] = std::min({last[j] + 1, now[j - 1] + 1, last[j - 1] + (x == y ? 0U : 1U)});
-      if (i > 1 && j > 1 && x == ToLower(b[j - 2]) && ToLower(a[i - 2]) == y) now[j] = std::min(now[j], before[j - 2] + 1);
+      if (i > 1 && j > 1 && x == ToLower(b[j - 2]) && ToLower(a[i - 2]) == y)
+        now[j] = std::min(now[j], before[j - 2] + 1);
     }
     std::swap(before, last);
     std::swap(last, now);

@@ -9,10 +9,22 @@ class Message;
 }
 
 namespace plait::yaml {
-enum class WellKnown : std::uint8_t { kNone, kDuration, kTimestamp, kWrapper, kStruct, kValue, kListValue, kFieldMask, kEmpty, kAny };
+enum class WellKnown : std::uint8_t {
+  kNone,
+  kDuration,
+  kTimestamp,
+  kWrapper,
+  kStruct,
+  kValue,
+  kListValue,
+  kFieldMask,
+  kEmpty,
+  kAny
+};
 WellKnown WellKnownOf(std::string_view full_name) noexcept;
 
-// Duration, Timestamp, Struct, Value, ListValue, FieldMask (not kWrapper, kAny, kEmpty). `error`: text, empty when right.
+// Duration, Timestamp, Struct, Value, ListValue, FieldMask (not kWrapper, kAny, kEmpty). `error`: text, empty when
+// right.
 void DecodeWellKnown(WellKnown type, const Node& node, google::protobuf::Message& message, std::string& error);
 Node EncodeWellKnown(WellKnown type, const google::protobuf::Message& message);
 

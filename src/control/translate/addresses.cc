@@ -1,0 +1,151 @@
+#include "control/translate/addresses.h"
+
+#include <algorithm>
+
+namespace plait::control::translate {
+namespace {
+using model::ServiceView;
+
+xds::AppProtocol ToAppProtocol(model::Protocol protocol) {
+  switch (protocol) {
+    case model::Protocol::kHttp: return xds::AppProtocol::kHttp11;
+    case model::Protocol::kHttp2: return xds::AppProtocol::kHttp2;
+    case model::Protocol::kGrpc: return xds::AppProtocol::kGrpc;
+    case model::Protocol::kHttps:
+    case model::Protocol::kTls: return xds::AppProtocol::kTls;
+    case model::Protocol::kTcp: return xds::AppProtocol::kTcp;
+    default: return xds::AppProtocol::kUnknown;
+  }
+}
+
+xds::DeclaredProtocol ToDeclared(model::Protocol protocol) {
+  if (model::IsHttp(protocol)) return xds::DeclaredProtocol::kHttp;
+  if (model::IsTls(protocol)) return xds::DeclaredProtocol::kTls;
+  return protocol == model::Protocol::kTcp ? xds::DeclaredProtocol::kTcp : xds::DeclaredProtocol::kNone;
+}
+
+std::string UidOf(const model::Snapshot& snapshot, const model::Workload& workload) {
+  return snapshot.options().cluster_id + "//Pod/" + workload.name_space + "/" + workload.name;
+}
+std::string KeyOf(const ServiceView& service) { return service.name_space + "/" + service.hostname; }
+
+// Labels that metrics and traces show; others would only make the index larger.
+model::Labels TelemetryLabels(const model::Labels& labels) {
+  constexpr std::string_view kShown[] = {"app",
+                                         "version",
+                                         "app.kubernetes.io/name",
+                                         "app.kubernetes.io/version",
+                                         "service.istio.io/canonical-name",
+                                         "service.istio.io/canonical-revision"};
+  model::Labels out;
+  for (const auto& [key, value] : labels)
+    if (std::find(std::begin(kShown), std::end(kShown), key) != std::end(kShown)) out.emplace(key, value);
+  return out;
+}
+
+NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workload& from) {
+  xds::Workload out;
+  out.uid = UidOf(snapshot, from);
+  out.name = from.name;
+  out.name_space = from.name_space;
+  out.addresses = from.ips;
+  out.network = snapshot.options().network;
+  out.tunnel_protocol = from.meshed ? xds::TunnelProtocol::kLegacyIstioMtls : xds::TunnelProtocol::kNone;
+  if (snapshot.mesh().trust_domain != "cluster.local") out.trust_domain = snapshot.mesh().trust_domain;
+  out.service_account = from.service_account;
+  out.canonical_name = from.CanonicalName();
+  out.canonical_revision = from.CanonicalRevision();
+  out.type = from.owner.empty() ? xds::Workload::Type::kPod : xds::Workload::Type::kDeployment;
+  out.workload_name = from.workload_name();
+  out.healthy = from.ready;
+  out.host_network = from.host_network;
+  out.cluster_id = snapshot.options().cluster_id;
+  out.labels = TelemetryLabels(from.labels);
+  out.kind = from.owner.empty() ? "Pod" : "Deployment";
+  out.tls_mode = from.meshed ? xds::TlsMode::kIstio : xds::TlsMode::kDisabled;
+  out.dns_hostname = from.hostname;
+  out.dns_subdomain = from.subdomain;
+  out.owner = from.owner;
+  if (from.meshed) {
+    // Ports on which the server wants plaintext: a client must not offer TLS there.
+    const model::ServerMtls mtls = snapshot.MtlsOf(from.name_space, from.labels);
+    if (mtls.mode == model::PeerAuthentication::Mode::kDisable) out.tls_mode = xds::TlsMode::kDisabled;
+    for (const auto& [port, mode] : mtls.ports)
+      out.port_tls_modes[port] =
+          mode == model::PeerAuthentication::Mode::kDisable ? xds::TlsMode::kDisabled : xds::TlsMode::kIstio;
+  }
+  for (const auto& service : snapshot.services()) {
+    if (!service->Selects(from)) continue;
+    std::vector<xds::AddressPort>& ports = out.services[KeyOf(*service)];
+    for (const model::ServicePort& port : service->ports) {
+      for (const model::EndpointView& endpoint : service->EndpointsOf(port))
+        if (endpoint.workload == &from) ports.push_back({port.port, endpoint.port, ToAppProtocol(port.protocol)});
+    }
+  }
+  NamedAddress named{.name = out.uid, .aliases = {}, .address = {}};
+  for (const io::IpAddress& ip : from.ips)
+    if (!from.host_network) named.aliases.push_back(xds::AddressKey(out.network, ip));
+  named.address.value = std::move(out);
+  return named;
+}
+
+NamedAddress ServiceAddress(const model::Snapshot& snapshot, const ServiceView& from) {
+  xds::Service out;
+  out.name = from.name;
+  out.name_space = from.name_space;
+  out.hostname = from.hostname;
+  for (const io::Cidr& vip : from.vips) out.addresses.push_back({snapshot.options().network, vip});
+  for (const model::ServicePort& port : from.ports) {
+    if (port.protocol == model::Protocol::kUdp) continue;
+    xds::ServicePort to;
+    to.port = {port.port, port.target_port, ToAppProtocol(port.protocol)};
+    to.name = port.name;
+    to.declared = ToDeclared(port.protocol);
+    out.ports.push_back(std::move(to));
+  }
+  out.subject_alt_names = from.subject_alt_names;
+  out.canonical = from.service != nullptr;
+  out.headless = from.headless;
+  if (from.service) {
+    out.external_name = from.service->external_name;
+    out.publish_not_ready = from.service->publish_not_ready;
+  }
+  NamedAddress named{.name = KeyOf(from), .aliases = {}, .address = {}};
+  for (const io::Cidr& vip : from.vips)
+    if (vip.length == (vip.base.is_v4() ? 32 : 128))
+      named.aliases.push_back(xds::AddressKey(snapshot.options().network, vip.base));
+  named.address.value = std::move(out);
+  return named;
+}
+}  // namespace
+
+std::vector<NamedAddress> Addresses(const model::Snapshot& snapshot) {
+  std::vector<NamedAddress> out;
+  // A hostname that two namespaces' ServiceEntries share has one key each; a second object of one key does not exist.
+  for (const auto& service : snapshot.services())
+    if (out.empty() || out.back().name != KeyOf(*service)) out.push_back(ServiceAddress(snapshot, *service));
+  for (const model::Workload& workload : snapshot.workloads()) out.push_back(WorkloadAddress(snapshot, workload));
+  return out;
+}
+
+std::optional<NamedAddress> FindAddress(const model::Snapshot& snapshot, std::string_view key) {
+  const auto slash = key.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view first = key.substr(0, slash);
+  const std::string_view second = key.substr(slash + 1);
+  if (second.starts_with("/Pod/")) {
+    for (const model::Workload& workload : snapshot.workloads())
+      if (UidOf(snapshot, workload) == key) return WorkloadAddress(snapshot, workload);
+    return std::nullopt;
+  }
+  if (const auto ip = io::IpAddress::Parse(second); ip && first == snapshot.options().network) {
+    if (const ServiceView* service = snapshot.FindByVip(*ip)) return ServiceAddress(snapshot, *service);
+    if (const model::Workload* workload = snapshot.FindWorkload(*ip)) return WorkloadAddress(snapshot, *workload);
+    return std::nullopt;
+  }
+  for (const auto& service : snapshot.services())
+    if (service->name_space == first && service->hostname == second) return ServiceAddress(snapshot, *service);
+  return std::nullopt;
+}
+
+}  // namespace plait::control::translate

@@ -1,0 +1,81 @@
+#include "control/translate/endpoints.h"
+
+#include <map>
+
+#include "control/translate/clusters.h"
+#include "core/base/strings.h"
+
+namespace plait::control::translate {
+namespace {
+
+xds::Locality ToLocality(const std::string& text) {
+  xds::Locality out;
+  const auto parts = Split(text, '/');
+  if (!parts.empty()) out.region = parts[0];
+  if (parts.size() > 1) out.zone = parts[1];
+  if (parts.size() > 2) out.sub_zone = parts[2];
+  return out;
+}
+
+xds::Endpoint ToEndpoint(const model::Snapshot& snapshot, const model::EndpointView& from) {
+  xds::Endpoint out;
+  if (from.ips.empty()) {
+    out.dns_name = from.dns_name;
+    out.dns_port = from.port;
+  } else {
+    for (std::size_t i = 0; i < from.ips.size(); ++i) {
+      io::SocketAddress address{.ip = from.ips[i], .port = Port{from.port}, .unix_path = {}};
+      if (i == 0)
+        out.address = std::move(address);
+      else
+        out.additional_addresses.push_back(std::move(address));
+    }
+  }
+  out.health = from.ready ? xds::HealthStatus::kHealthy : xds::HealthStatus::kUnhealthy;
+  out.weight = from.weight;
+  out.identity = from.mtls ? from.identity : "";
+  if (from.mtls) out.transport_socket_match = {{"tlsMode", "istio"}};
+  if (const model::Workload* workload = from.workload)
+    out.istio_workload = workload->workload_name() + ";" + workload->name_space + ";" + workload->CanonicalName() +
+                         ";" + workload->CanonicalRevision() + ";" + snapshot.options().cluster_id;
+  return out;
+}
+}  // namespace
+
+xds::ClusterLoadAssignment Assignment(const model::Snapshot& snapshot, const OutboundTarget& target,
+                                      std::string cluster) {
+  xds::ClusterLoadAssignment out;
+  out.cluster_name = std::move(cluster);
+  std::map<xds::Locality, std::vector<xds::Endpoint>> localities;
+  for (const model::EndpointView& endpoint : target.service->EndpointsOf(*target.port))
+    if (!target.subset || model::Selects(target.subset->labels, endpoint.labels))
+      localities[ToLocality(endpoint.locality)].push_back(ToEndpoint(snapshot, endpoint));
+  for (auto& [locality, endpoints] : localities) {
+    xds::LocalityEndpoints group;
+    group.locality = locality;
+    std::uint32_t weight = 0;
+    for (const xds::Endpoint& endpoint : endpoints) weight += endpoint.weight;
+    group.weight = weight;
+    group.endpoints = std::move(endpoints);
+    out.localities.push_back(std::move(group));
+  }
+  return out;
+}
+
+std::optional<xds::ClusterLoadAssignment> FindEndpoints(const model::Proxy& proxy, const model::Snapshot& snapshot,
+                                                        std::string_view cluster) {
+  const auto target = FindOutboundTarget(proxy, snapshot, cluster);
+  if (!target || target->service->resolution != model::ServiceView::Resolution::kEndpoints) return std::nullopt;
+  return Assignment(snapshot, *target, std::string(cluster));
+}
+
+std::vector<std::string> EndpointNames(const model::Proxy& proxy, const model::Snapshot& snapshot) {
+  std::vector<std::string> out;
+  for (std::string& name : ClusterNames(proxy, snapshot))
+    if (const auto target = FindOutboundTarget(proxy, snapshot, name);
+        target && target->service->resolution == model::ServiceView::Resolution::kEndpoints)
+      out.push_back(std::move(name));
+  return out;
+}
+
+}  // namespace plait::control::translate

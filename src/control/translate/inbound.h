@@ -1,0 +1,19 @@
+#pragma once
+// What a workload serves: its ports, from the services that select it and from its containers.
+#include <cstdint>
+#include <vector>
+
+#include "control/model/snapshot.h"
+
+namespace plait::control::translate {
+
+struct InboundPortView {
+  std::uint16_t port = 0;  // of the workload
+  model::Protocol protocol = model::Protocol::kAuto;
+  std::vector<const model::ServiceView*> services = {};  // that lead to it; the first one names its metrics
+};
+// Sorted by port. The workload is found by the proxy's addresses; without one (not reported yet) the labels decide.
+std::vector<InboundPortView> InboundPortsOf(const model::Proxy& proxy, const model::Snapshot& snapshot);
+const model::Workload* WorkloadOf(const model::Proxy& proxy, const model::Snapshot& snapshot);
+
+}  // namespace plait::control::translate

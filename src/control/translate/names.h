@@ -1,0 +1,28 @@
+#pragma once
+// Istio's names of clusters, which users, logs and policies know.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace plait::control::translate {
+
+inline constexpr std::string_view kPassthroughCluster = "PassthroughCluster";
+inline constexpr std::string_view kBlackHoleCluster = "BlackHoleCluster";
+inline constexpr std::string_view kInboundPassthroughCluster = "InboundPassthroughCluster";
+inline constexpr std::string_view kWorkloadCluster = "plait|workload";  // a workload by its own address
+
+std::string OutboundCluster(std::uint16_t port, std::string_view subset, std::string_view hostname);
+std::string InboundCluster(std::uint16_t port);
+
+struct OutboundName {
+  std::uint16_t port = 0;
+  std::string_view subset = {};
+  std::string_view hostname = {};
+};
+// "outbound|9080|v2|reviews.default.svc.cluster.local"; nullopt for anything else. Views into `name`.
+std::optional<OutboundName> ParseOutboundCluster(std::string_view name);
+// SNI of mutual TLS in the mesh: "outbound_.9080_.v2_.reviews.default.svc.cluster.local".
+std::string MeshSni(const OutboundName& name);
+
+}  // namespace plait::control::translate
