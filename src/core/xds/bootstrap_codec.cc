@@ -1,0 +1,142 @@
+#include <google/protobuf/util/json_util.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "core/xds/cluster_codec.h"
+#include "core/xds/common_codec.h"
+#include "core/xds/decode.h"
+#include "core/xds/listener_codec.h"
+#include "core/xds/tls_codec.h"
+#include "core/yaml/message.h"
+#include "core/yaml/parse.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "plait/proxy/v1/identity.pb.h"
+
+namespace plait::xds {
+namespace {
+namespace pb = envoy::config::bootstrap::v3;
+using At = DecodeContext::At;
+
+Node DecodeNode(const envoy::config::core::v3::Node& in, DecodeContext& context) {
+  const At at(context, "node");
+  context.Honours(in, {"id", "cluster", "metadata", "locality", "user_agent_name", "user_agent_version"});
+  Node out;
+  out.id = in.id();
+  out.cluster = in.cluster();
+  out.locality = DecodeLocality(in.locality(), context);
+  if (in.has_metadata()) (void)google::protobuf::util::MessageToJsonString(in.metadata(), &out.metadata_json);
+  for (const auto& [key, value] : in.metadata().fields()) {
+    if (value.has_string_value()) out.metadata[key] = value.string_value();
+    if (key != "LABELS") continue;
+    for (const auto& [label, text] : value.struct_value().fields()) out.labels[label] = text.string_value();
+  }
+  return out;
+}
+
+DynamicResources DecodeDynamic(const pb::Bootstrap::DynamicResources& in, DecodeContext& context) {
+  const At at(context, "dynamic_resources");
+  context.Honours(in, {"lds_config", "cds_config", "ads_config"});
+  DynamicResources out;
+  if (in.has_lds_config()) out.lds = IsAds(in.lds_config(), context);
+  if (in.has_cds_config()) out.cds = IsAds(in.cds_config(), context);
+  if (in.lds_config().has_initial_fetch_timeout()) out.initial_fetch_timeout = DecodeDuration(in.lds_config().initial_fetch_timeout(), context);
+  if (!in.has_ads_config()) return out;
+  const At ads(context, "ads_config");
+  const auto& config = in.ads_config();
+  context.Honours(config, {"api_type", "transport_api_version", "grpc_services", "set_node_on_first_message_only"});
+  if (config.api_type() != envoy::config::core::v3::ApiConfigSource::DELTA_GRPC) context.Reject("api_type must be DELTA_GRPC");
+  if (config.grpc_services_size() != 1 || !config.grpc_services(0).has_envoy_grpc()) {
+    context.Reject("exactly one grpc_services entry with envoy_grpc is expected");
+    return out;
+  }
+  const auto& service = config.grpc_services(0);
+  context.Honours(service, {"envoy_grpc", "timeout", "initial_metadata"});
+  context.Honours(service.envoy_grpc(), {"cluster_name", "authority"});
+  GrpcTarget target{.cluster = service.envoy_grpc().cluster_name(), .authority = service.envoy_grpc().authority(), .timeout = {}, .initial_metadata = {}};
+  if (service.has_timeout()) target.timeout = DecodeDuration(service.timeout(), context);
+  for (const auto& header : service.initial_metadata()) target.initial_metadata.emplace_back(header.key(), header.value());
+  out.ads = std::move(target);
+  return out;
+}
+
+std::optional<IdentityConfig> DecodeIdentity(const pb::Bootstrap& in, DecodeContext& context) {
+  std::optional<IdentityConfig> out;
+  for (int i = 0; i < in.bootstrap_extensions_size(); ++i) {
+    const At at(context, "bootstrap_extensions", i);
+    const auto& extension = in.bootstrap_extensions(i);
+    ::plait::proxy::v1::Identity identity;
+    if (TypeOf(extension.typed_config()) != identity.GetTypeName()) {
+      context.Reject("bootstrap extension of type \"" + std::string(TypeOf(extension.typed_config())) + "\" is not implemented");
+      continue;
+    }
+    if (!Unpack(extension.typed_config(), identity, context)) continue;
+    context.Honours(identity, {"ca_cluster", "token_path", "root_path", "spiffe_id", "ttl", "key_type"});
+    out.emplace();
+    out->ca_cluster = identity.ca_cluster();
+    out->token_path = identity.token_path();
+    out->root_path = identity.root_path();
+    out->spiffe_id = identity.spiffe_id();
+    if (identity.has_ttl()) out->ttl = DecodeDuration(identity.ttl(), context);
+    out->key_type = identity.key_type() == ::plait::proxy::v1::Identity::RSA2048 ? IdentityConfig::KeyType::kRsa2048 : IdentityConfig::KeyType::kP256;
+    if (out->ca_cluster.empty()) context.Reject("ca_cluster is empty");
+  }
+  return out;
+}
+
+template <class T, class Message, class Decoder>
+void DecodeStatic(std::string_view field, const google::protobuf::RepeatedPtrField<Message>& list, Decoder decode, std::vector<Resource<T>>& out, DecodeContext& context) {
+  for (int i = 0; i < list.size(); ++i) {
+    const At at(context, field, i);
+    T value = decode(list[i], context);
+    std::string name = value.name;
+    out.push_back({.name = std::move(name), .version = {}, .bytes = list[i].SerializeAsString(), .value = std::make_shared<const T>(std::move(value))});
+  }
+}
+
+Bootstrap DecodeBootstrap(const pb::Bootstrap& in, DecodeContext& context) {
+  context.Honours(in, {"node", "admin", "static_resources", "dynamic_resources", "bootstrap_extensions", "header_prefix", "stats_flush_interval"});
+  Bootstrap out;
+  out.node = DecodeNode(in.node(), context);
+  if (in.has_admin()) {
+    const At at(context, "admin");
+    context.Honours(in.admin(), {"address", "access_log", "profile_path"});
+    if (in.admin().has_address()) out.admin.address = DecodeAddress(in.admin().address(), context);
+  }
+  {
+    const At at(context, "static_resources");
+    context.Honours(in.static_resources(), {"listeners", "clusters", "secrets"});
+    DecodeStatic("listeners", in.static_resources().listeners(), DecodeListenerMessage, out.listeners, context);
+    DecodeStatic("clusters", in.static_resources().clusters(), DecodeClusterMessage, out.clusters, context);
+    DecodeStatic("secrets", in.static_resources().secrets(), DecodeSecretMessage, out.secrets, context);
+  }
+  if (in.has_dynamic_resources()) out.dynamic = DecodeDynamic(in.dynamic_resources(), context);
+  out.identity = DecodeIdentity(in, context);
+  if (in.has_stats_flush_interval()) out.stats_flush_interval = DecodeDuration(in.stats_flush_interval(), context);
+  if (!in.header_prefix().empty()) out.header_prefix = in.header_prefix();
+  out.bytes = in.SerializeAsString();
+  return out;
+}
+
+}  // namespace
+
+Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file) {
+  const auto document = yaml::ParseOne(text, file);
+  if (!document) return std::unexpected(document.error());
+  pb::Bootstrap message;
+  if (Diagnostics problems = yaml::Decode(*document, file, message); !problems.empty()) return std::unexpected(std::move(problems.front()));
+  DecodeContext context("bootstrap", /*is_static=*/true);
+  Bootstrap out = DecodeBootstrap(message, context);
+  if (context.ok()) return out;
+  Diagnostic problem = context.TakeProblem();
+  problem.at.file = file;
+  return std::unexpected(std::move(problem));
+}
+
+Outcome<Bootstrap> ReadBootstrapFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::unexpected(Diagnostic{.code = Errc::kNotFound, .message = "cannot be read", .object = {}, .at = {.file = path}, .hint = "check the path given with -c"});
+  return ReadBootstrap(std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()), path);
+}
+
+}  // namespace plait::xds

@@ -1,0 +1,31 @@
+#pragma once
+// From accepted bytes to values: what the data plane does with a resource that arrived. Strict: a field that is set and
+// not implemented is an error that names resource and field (the text of the NACK).
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/base/result.h"
+#include "core/xds/address_index.h"
+#include "core/xds/bootstrap.h"
+#include "core/xds/cluster.h"
+#include "core/xds/endpoint.h"
+#include "core/xds/listener.h"
+#include "core/xds/plait_forms.h"
+#include "core/xds/route.h"
+#include "core/xds/secret.h"
+
+namespace plait::xds {
+
+Outcome<Listener> DecodeListener(std::string_view bytes);
+Outcome<RouteConfiguration> DecodeRouteConfiguration(std::string_view bytes);
+Outcome<Cluster> DecodeCluster(std::string_view bytes);
+Outcome<ClusterLoadAssignment> DecodeClusterLoadAssignment(std::string_view bytes);
+Outcome<Secret> DecodeSecret(std::string_view bytes);
+Outcome<L4Routes> DecodeL4Routes(std::string_view bytes);
+
+// An Envoy v3 bootstrap as YAML or JSON text; `file` names it in errors (file:line:column for what the YAML reader finds).
+Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file);
+Outcome<Bootstrap> ReadBootstrapFile(const std::string& path);
+
+}  // namespace plait::xds

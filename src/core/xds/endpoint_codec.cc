@@ -1,0 +1,72 @@
+#include "core/xds/cluster_codec.h"
+
+#include "core/xds/common_codec.h"
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
+
+namespace plait::xds {
+namespace {
+namespace pb = envoy::config::endpoint::v3;
+using At = DecodeContext::At;
+
+std::string MetadataText(const envoy::config::core::v3::Metadata& metadata, const std::string& filter, const std::string& key) {
+  const auto fields = metadata.filter_metadata().find(filter);
+  if (fields == metadata.filter_metadata().end()) return {};
+  const auto value = fields->second.fields().find(key);
+  return value == fields->second.fields().end() ? std::string() : value->second.string_value();
+}
+
+Endpoint DecodeEndpoint(const pb::LbEndpoint& in, DecodeContext& context, bool dns_names) {
+  context.Honours(in, {"endpoint", "health_status", "load_balancing_weight"});
+  context.Honours(in.endpoint(), {"address", "hostname", "additional_addresses"});
+  Endpoint out;
+  const auto& address = in.endpoint().address();
+  if (dns_names && address.has_socket_address() && !io::IpAddress::Parse(address.socket_address().address())) {
+    out.dns_name = address.socket_address().address();
+    out.dns_port = static_cast<std::uint16_t>(address.socket_address().port_value());
+    if (out.dns_name.empty()) context.Reject("address is empty");
+  } else {
+    out.address = DecodeAddress(address, context);
+  }
+  for (const auto& further : in.endpoint().additional_addresses()) out.additional_addresses.push_back(DecodeAddress(further.address(), context));
+  out.hostname = in.endpoint().hostname();
+  out.health = static_cast<HealthStatus>(in.health_status());
+  if (in.has_load_balancing_weight()) out.weight = in.load_balancing_weight().value();
+  if (out.weight == 0) context.Reject("load_balancing_weight must be above 0");
+  out.identity = MetadataText(in.metadata(), "plait.dev", "identity");
+  out.istio_workload = MetadataText(in.metadata(), "istio", "workload");
+  if (const auto match = in.metadata().filter_metadata().find("envoy.transport_socket_match"); match != in.metadata().filter_metadata().end())
+    for (const auto& [key, value] : match->second.fields()) out.transport_socket_match.emplace(key, value.string_value());
+  return out;
+}
+
+}  // namespace
+
+ClusterLoadAssignment DecodeAssignment(const pb::ClusterLoadAssignment& in, DecodeContext& context, bool dns_names) {
+  context.Honours(in, {"cluster_name", "endpoints", "policy"});
+  ClusterLoadAssignment out;
+  out.cluster_name = in.cluster_name();
+  for (int i = 0; i < in.endpoints_size(); ++i) {
+    const At at(context, "endpoints", i);
+    const auto& from = in.endpoints(i);
+    context.Honours(from, {"locality", "lb_endpoints", "load_balancing_weight", "priority"});
+    LocalityEndpoints locality;
+    locality.locality = DecodeLocality(from.locality(), context);
+    locality.priority = from.priority();
+    if (locality.priority > 128) context.Reject("priority is above 128");
+    if (from.has_load_balancing_weight()) locality.weight = from.load_balancing_weight().value();
+    for (int k = 0; k < from.lb_endpoints_size(); ++k) {
+      const At entry(context, "lb_endpoints", k);
+      locality.endpoints.push_back(DecodeEndpoint(from.lb_endpoints(k), context, dns_names));
+    }
+    out.localities.push_back(std::move(locality));
+  }
+  if (in.has_policy()) {
+    const At at(context, "policy");
+    context.Honours(in.policy(), {"overprovisioning_factor", "weighted_priority_health"});
+    if (in.policy().has_overprovisioning_factor()) out.overprovisioning_factor = in.policy().overprovisioning_factor().value();
+    out.weighted_priority_health = in.policy().weighted_priority_health();
+  }
+  return out;
+}
+
+}  // namespace plait::xds
