@@ -66,7 +66,9 @@ Outcome<io::UniqueFd> ListenEverywhere(std::uint16_t port) {
 int Serve(io::Loop& loop, Role& role, std::uint16_t port) {
   auto listening = ListenEverywhere(port);
   if (!listening) return Complain(listening.error().ToString());
-  conn::HttpServer server(loop, {}, [&role](conn::Request request, conn::Responder responder) { role.Handle(std::move(request), std::move(responder)); });
+  conn::HttpServer server(loop, {}, [&role](conn::Request request, conn::Responder responder) {
+    role.Handle(std::move(request), std::move(responder));
+  });
   server.Listen(std::move(*listening));
   // As a well-behaved application: requests that run are answered before it ends.
   const StopSignal stop(loop, [&] { server.Drain([&loop] { loop.Stop(); }); });
@@ -123,8 +125,10 @@ int Main(int argc, char** argv) {
   CLI::App* tcp = server("tcp-echo", "answers bytes with themselves");
   CLI::App* client = app.add_subcommand("client", "waits, so that commands can be run beside it");
   CLI::App* load = app.add_subcommand("load", "sends requests and prints what came back as JSON");
-  for (CLI::App* role : {details, reviews, ratings, echo}) role->add_option("--version", flags.role.version, "which version it is");
-  for (CLI::App* role : {ratings, echo}) role->add_option("--fail-every", flags.role.fail_every, "503 to every Nth request");
+  for (CLI::App* role : {details, reviews, ratings, echo})
+    role->add_option("--version", flags.role.version, "which version it is");
+  for (CLI::App* role : {ratings, echo})
+    role->add_option("--fail-every", flags.role.fail_every, "503 to every Nth request");
   echo->add_option("--delay-ms", flags.delay_ms, "wait before each answer");
   tcp->add_option("--greeting", flags.tcp.greeting, "speak first with this text");
   tcp->add_option("--prefix", flags.tcp.prefix, "put this before each answer");

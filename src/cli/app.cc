@@ -43,13 +43,18 @@ void AddLifeVerbs(CLI::App& app, Parsed& p) {
   up.add_option("directory", p.up.directory, "where the YAML is; edits are live")->required()->option_text("DIR");
   up.add_flag("-d,--detach", p.up.detach, "return when all is ready; `plait down` ends it");
   up.add_option("--port", p.up.port, "of the gateway on this host; 0: any free one")->option_text("PORT (8080)");
-  up.add_option("--concurrency", p.up.concurrency, "worker threads of each proxy")->check(CLI::Range(1, 64))->option_text("N (2)");
+  up.add_option("--concurrency", p.up.concurrency, "worker threads of each proxy")
+      ->check(CLI::Range(1, 64))
+      ->option_text("N (2)");
   up.add_option("--net", p.up.net, "how workloads are isolated")->option_text("rootless");
 
-  CLI::App& demo = AddVerb(app, "demo", "run the bookinfo application in a mesh", p, [&p] { return Demo(p.mesh, p.demo); });
+  CLI::App& demo =
+      AddVerb(app, "demo", "run the bookinfo application in a mesh", p, [&p] { return Demo(p.mesh, p.demo); });
   demo.add_flag("-d,--detach", p.demo.detach, "return when all is ready; `plait down` ends it");
   demo.add_option("--port", p.demo.port, "of the gateway on this host; 0: any free one")->option_text("PORT (8080)");
-  demo.add_option("--concurrency", p.demo.concurrency, "worker threads of each proxy")->check(CLI::Range(1, 64))->option_text("N (2)");
+  demo.add_option("--concurrency", p.demo.concurrency, "worker threads of each proxy")
+      ->check(CLI::Range(1, 64))
+      ->option_text("N (2)");
 
   CLI::App& down = AddVerb(app, "down", "end the mesh and everything in it", p, [&p] { return Down(p.mesh, p.purge); });
   down.add_flag("--purge", p.purge, "remove its certificates and state too");
@@ -58,7 +63,9 @@ void AddLifeVerbs(CLI::App& app, Parsed& p) {
 void AddWorkloadVerbs(CLI::App& app, Parsed& p) {
   CLI::App& exec = AddVerb(app, "exec", "run a command inside a workload", p,
                            [&p] { return Exec(p.mesh, p.workload, p.container, p.command); });
-  exec.add_option("workload", p.workload, "pod or deployment, NAME or NAME.NAMESPACE")->required()->option_text("WORKLOAD");
+  exec.add_option("workload", p.workload, "pod or deployment, NAME or NAME.NAMESPACE")
+      ->required()
+      ->option_text("WORKLOAD");
   exec.add_option("-c,--container", p.container, "the first, unless given")->option_text("NAME");
   // Taken from after "--" before the parser runs: the command's options are not ours.
 
@@ -74,7 +81,8 @@ void AddWorkloadVerbs(CLI::App& app, Parsed& p) {
 }
 
 void AddProxyVerbs(CLI::App& app, Parsed& p) {
-  CLI::App& ps = AddVerb(app, "proxy-status", "what each proxy has acknowledged", p, [&p] { return ProxyStatus(p.mesh); });
+  CLI::App& ps =
+      AddVerb(app, "proxy-status", "what each proxy has acknowledged", p, [&p] { return ProxyStatus(p.mesh); });
   ps.alias("ps");
   AddOutput(ps, p);
 
@@ -83,9 +91,11 @@ void AddProxyVerbs(CLI::App& app, Parsed& p) {
   pc.alias("pc");
   // istioctl takes plurals and short forms too.
   const std::map<std::string, std::string> kinds = {
-      {"cluster", "cluster"},   {"clusters", "cluster"},   {"c", "cluster"},   {"listener", "listener"}, {"listeners", "listener"},
-      {"l", "listener"},        {"route", "route"},        {"routes", "route"}, {"r", "route"},          {"endpoint", "endpoint"},
-      {"endpoints", "endpoint"}, {"ep", "endpoint"},       {"secret", "secret"}, {"secrets", "secret"},  {"s", "secret"}};
+      {"cluster", "cluster"},   {"clusters", "cluster"},   {"c", "cluster"},
+      {"listener", "listener"}, {"listeners", "listener"}, {"l", "listener"},
+      {"route", "route"},       {"routes", "route"},       {"r", "route"},
+      {"endpoint", "endpoint"}, {"endpoints", "endpoint"}, {"ep", "endpoint"},
+      {"secret", "secret"},     {"secrets", "secret"},     {"s", "secret"}};
   pc.add_option("what", p.what, "cluster, listener, route, endpoint or secret")
       ->required()
       ->transform(CLI::CheckedTransformer(kinds).description(""))
@@ -103,8 +113,9 @@ std::string NameOf(const char* path) {
 
 int Run(int argc, char** argv) {
   Parsed parsed;
-  CLI::App app("Plait, a service mesh: encryption, identity, routing, policy and metrics for processes that know nothing of it",
-               NameOf(argv[0]));
+  CLI::App app(
+      "Plait, a service mesh: encryption, identity, routing, policy and metrics for processes that know nothing of it",
+      NameOf(argv[0]));
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "what there is");
   AddLifeVerbs(app, parsed);

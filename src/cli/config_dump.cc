@@ -68,7 +68,8 @@ std::string ConfigObject(const Json& resource) {
 void AddCluster(const Json& cluster, Table& table) {
   const std::string name = Text(cluster, {"name"});
   const std::vector<std::string_view> parts = Split(name, '|');
-  const std::string type = Text(cluster, {"type"}).empty() ? Text(cluster, {"cluster_type", "name"}) : Text(cluster, {"type"});
+  const std::string type =
+      Text(cluster, {"type"}).empty() ? Text(cluster, {"cluster_type", "name"}) : Text(cluster, {"type"});
   if (parts.size() == 4) {
     table.rows.push_back({std::string(parts[3]), std::string(parts[1]), OrDash(std::string(parts[2])),
                           std::string(parts[0]), type, ConfigObject(cluster)});
@@ -85,12 +86,15 @@ std::string MatchOf(const Json& match) {
     for (const Json& value : values) list += (list.empty() ? "" : ",") + Text(value);
     out += (out.empty() ? "" : "; ") + std::string(label) + ": " + list;
   };
-  if (const std::string transport = Text(match, {"transport_protocol"}); !transport.empty()) out = "Trans: " + transport;
+  if (const std::string transport = Text(match, {"transport_protocol"}); !transport.empty())
+    out = "Trans: " + transport;
   add("App", At(match, "application_protocols"));
   add("SNI", At(match, "server_names"));
-  if (const std::string port = Text(match, {"destination_port"}); !port.empty()) out += (out.empty() ? "" : "; ") + ("Port: " + port);
+  if (const std::string port = Text(match, {"destination_port"}); !port.empty())
+    out += (out.empty() ? "" : "; ") + ("Port: " + port);
   if (const Json& ranges = At(match, "prefix_ranges"); ranges.is_array() && !ranges.empty())
-    out += (out.empty() ? "" : "; ") + ("Addr: " + Text(ranges[0], {"address_prefix"}) + "/" + Text(ranges[0], {"prefix_len"}));
+    out += (out.empty() ? "" : "; ") +
+           ("Addr: " + Text(ranges[0], {"address_prefix"}) + "/" + Text(ranges[0], {"prefix_len"}));
   return out.empty() ? "ALL" : out;
 }
 
@@ -121,7 +125,8 @@ void AddListener(const Json& listener, Table& table) {
 }
 
 std::string PathMatch(const Json& match) {
-  for (const auto& [field, suffix] : {std::pair{"prefix", "*"}, std::pair{"path", ""}, std::pair{"path_separated_prefix", "/*"}})
+  for (const auto& [field, suffix] :
+       {std::pair{"prefix", "*"}, std::pair{"path", ""}, std::pair{"path_separated_prefix", "/*"}})
     if (const std::string text = Text(match, {field}); !text.empty()) return text + suffix;
   if (const std::string regex = Text(match, {"safe_regex", "regex"}); !regex.empty()) return "regex " + regex;
   return "-";
@@ -141,7 +146,8 @@ void AddRoute(const Json& config, Table& table) {
     for (const Json& route : At(host, "routes")) {
       std::string object = ConfigObject(route);
       if (At(route, "direct_response").is_object()) object = Text(route, {"direct_response", "status"});
-      table.rows.push_back({Text(config, {"name"}), Text(host, {"name"}), domains, PathMatch(At(route, "match")), object});
+      table.rows.push_back(
+          {Text(config, {"name"}), Text(host, {"name"}), domains, PathMatch(At(route, "match")), object});
     }
   }
 }
@@ -153,7 +159,8 @@ void AddEndpoints(const Json& assignment, Table& table) {
       std::string status = Text(endpoint, {"health_status"});
       if (status.empty() || status == "UNKNOWN") status = "HEALTHY";
       const std::string port = PortOf(address);
-      table.rows.push_back({AddressOf(address) + (port.empty() ? "" : ":" + port), status, "OK", Text(assignment, {"cluster_name"})});
+      table.rows.push_back(
+          {AddressOf(address) + (port.empty() ? "" : ":" + port), status, "OK", Text(assignment, {"cluster_name"})});
     }
 }
 

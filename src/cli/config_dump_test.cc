@@ -28,12 +28,15 @@ const Json& Dump() {
   return kDump;
 }
 
-std::vector<std::vector<std::string>> Rows(const std::string& what) { return ConfigTable(what, ResourcesOf(Dump(), what)).rows; }
+std::vector<std::vector<std::string>> Rows(const std::string& what) {
+  return ConfigTable(what, ResourcesOf(Dump(), what)).rows;
+}
 
 TEST(ConfigDump, SplitsTheNamesOfClusters) {
   const auto rows = Rows("cluster");
   ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows[0], (std::vector<std::string>{"reviews.default.svc.cluster.local", "9080", "v1", "outbound", "EDS", "reviews.default"}));
+  EXPECT_EQ(rows[0], (std::vector<std::string>{"reviews.default.svc.cluster.local", "9080", "v1", "outbound", "EDS",
+                                               "reviews.default"}));
   EXPECT_EQ(rows[1][0], "xds-grpc");
 }
 
@@ -47,7 +50,8 @@ TEST(ConfigDump, SaysWhereEachChainLeads) {
 TEST(ConfigDump, KeepsRoutesInTheirOrder) {
   const auto rows = Rows("route");
   ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows[0], (std::vector<std::string>{"9080", "reviews:9080", "reviews, reviews.default + 1 more...", "/*", ""}));
+  EXPECT_EQ(rows[0],
+            (std::vector<std::string>{"9080", "reviews:9080", "reviews, reviews.default + 1 more...", "/*", ""}));
   EXPECT_EQ(rows[1][3], "/x");
   EXPECT_EQ(rows[1][4], "404");
 }
@@ -64,8 +68,9 @@ TEST(ConfigDump, ShowsASecretThatIsNotThereYet) {
 }
 
 TEST(ConfigDump, SurvivesAnyShape) {
-  for (const char* text : {"{}", "[]", "null", R"({"configs":3})", R"({"configs":[{"@type":7}]})",
-                           R"({"configs":[{"@type":"x.ClustersConfigDump","static_clusters":[3,{"cluster":{"name":[]}}]}]})"})
+  for (const char* text :
+       {"{}", "[]", "null", R"({"configs":3})", R"({"configs":[{"@type":7}]})",
+        R"({"configs":[{"@type":"x.ClustersConfigDump","static_clusters":[3,{"cluster":{"name":[]}}]}]})"})
     for (const char* what : {"cluster", "listener", "route", "endpoint", "secret"})
       EXPECT_NO_THROW(ConfigTable(what, ResourcesOf(Json::parse(text), what))) << text;
 }

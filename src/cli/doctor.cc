@@ -42,7 +42,8 @@ int CheckInside(int report) {
   auto pod = (*network)->Add({.proxy_sockets = true, .rules = &rules});
   if (!tell("capture by nftables", pod ? Outcome<>{} : std::unexpected(pod.error()))) return 1;
   const bool v6 = pod->ips.size() == 2;
-  tell("IPv6 in namespaces", v6 ? Outcome<>{} : Explain(Errc::kUnavailable, "this host has no IPv6: workloads have IPv4 only"));
+  tell("IPv6 in namespaces",
+       v6 ? Outcome<>{} : Explain(Errc::kUnavailable, "this host has no IPv6: workloads have IPv4 only"));
   const auto filter = local::SyscallFilter::Make();
   tell("system-call filter", filter ? Outcome<>{} : std::unexpected(filter.error()));
   return 0;
@@ -57,7 +58,8 @@ void CheckNamespaces(std::vector<Check>& checks) {
   writing.Reset();
   utsname kernel{};
   uname(&kernel);
-  checks.push_back(From("user, mount, pid and network namespaces", process ? Outcome<>{} : std::unexpected(process.error()),
+  checks.push_back(From("user, mount, pid and network namespaces",
+                        process ? Outcome<>{} : std::unexpected(process.error()),
                         std::string("kernel ") + kernel.release));
   if (!process) return;
   std::string text;
@@ -66,7 +68,8 @@ void CheckNamespaces(std::vector<Check>& checks) {
   waitpid(process->pid, nullptr, 0);
   for (const std::string_view line : Split(text, '\n')) {
     const std::vector<std::string_view> fields = Split(line, '\t');
-    if (fields.size() == 3) checks.push_back({std::string(fields[0]), fields[1].empty(), std::string(fields[1]), std::string(fields[2])});
+    if (fields.size() == 3)
+      checks.push_back({std::string(fields[0]), fields[1].empty(), std::string(fields[1]), std::string(fields[2])});
   }
 }
 
@@ -102,14 +105,18 @@ int Doctor(const MeshOptions& mesh) {
     const bool only_a_warning = check.name == "IPv6 in namespaces";
     success = success && (check.passed || only_a_warning);
     const char* result = check.passed ? "success" : only_a_warning ? "warning" : "error";
-    list.push_back({{"description", check.name}, {"result", result}, {"error", check.passed ? "" : check.detail}, {"hint", check.hint}});
+    list.push_back({{"description", check.name},
+                    {"result", result},
+                    {"error", check.passed ? "" : check.detail},
+                    {"hint", check.hint}});
     table.rows.push_back({check.name, result, check.detail, check.hint});
   }
   const Json data = {{"success", success},
                      {"mode", success ? "rootless" : "none"},
                      {"categories", {{{"categoryName", "plait-host"}, {"checks", list}}}}};
   Render(mesh.format, table, data);
-  if (mesh.format == Format::kTable) Say(success ? "this host can run a mesh: try `plait demo`" : "this host cannot run a mesh yet");
+  if (mesh.format == Format::kTable)
+    Say(success ? "this host can run a mesh: try `plait demo`" : "this host cannot run a mesh yet");
   return success ? kDone : kNo;
 }
 

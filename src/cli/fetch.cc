@@ -17,13 +17,14 @@ Outcome<std::string> Run(io::Loop& loop, conn::FetchRequest request, const std::
   request.timeout = kPatience;
   request.max_body = 256U * 1024 * 1024;
   std::optional<Result<conn::FetchResponse>> answer;
-  const Pending pending =
-      conn::Fetch(loop, std::move(request), [&](Result<conn::FetchResponse> response) { answer = std::move(response); });
+  const Pending pending = conn::Fetch(loop, std::move(request),
+                                      [&](Result<conn::FetchResponse> response) { answer = std::move(response); });
   if (!loop.RunUntil([&] { return answer.has_value(); }, kPatience + std::chrono::seconds(1)))
     return Explain(Errc::kUnavailable, what + " does not answer within " + FormatDuration(kPatience));
   if (!*answer) return Explain(Errc::kUnavailable, what + " does not answer: " + (*answer).error().detail);
   if ((*answer)->head.status != 200)
-    return Explain(Errc::kNotFound, what + " answers " + std::to_string((*answer)->head.status) + ": " + (*answer)->body);
+    return Explain(Errc::kNotFound,
+                   what + " answers " + std::to_string((*answer)->head.status) + ": " + (*answer)->body);
   return std::move((*answer)->body);
 }
 

@@ -39,7 +39,8 @@ class Tail {
   io::UniqueFd fd_;
 };
 
-Outcome<std::string> LogPath(const local::MeshStatus& status, const std::string& workload, const std::string& container) {
+Outcome<std::string> LogPath(const local::MeshStatus& status, const std::string& workload,
+                             const std::string& container) {
   for (const char* own : {"plaitd", "supervisor"})
     if (workload == own || workload == std::string(own) + ".plait-system")
       return status.run_dir + "/logs/plait-system/" + own + "/" + own + ".log";
@@ -61,7 +62,8 @@ int Logs(const MeshOptions& mesh, const std::string& workload, const std::string
   if (!path) return Report(path.error());
   Tail tail(*path);
   if (!tail.Open())
-    return Report({.code = Errc::kNotFound, .message = workload + " has no container \"" + container + "\" that has run",
+    return Report({.code = Errc::kNotFound,
+                   .message = workload + " has no container \"" + container + "\" that has run",
                    .hint = "-c istio-proxy is its proxy"});
   while (tail.Copy() && follow) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));

@@ -17,7 +17,8 @@ int ProxyConfig(const MeshOptions& mesh, const std::string& what, const std::str
   Outcome<std::string> text = HttpGetOver(std::move(*socket), "/config_dump?include_eds", "the proxy of " + workload);
   if (!text) return Report(text.error());
   const Json dump = Json::parse(*text, nullptr, false);
-  if (!dump.is_object()) return Report({.code = Errc::kInternal, .message = "the configuration of " + workload + " is not JSON"});
+  if (!dump.is_object())
+    return Report({.code = Errc::kInternal, .message = "the configuration of " + workload + " is not JSON"});
   const Json resources = ResourcesOf(dump, what);
   Render(mesh.format, ConfigTable(what, resources), resources);
   return kDone;

@@ -20,7 +20,7 @@ struct Table {
 
 // To standard output.
 void Render(Format format, const Table& table, const Json& data);
-std::string TableText(const Table& table);   // columns aligned by the widest cell, three blanks between
+std::string TableText(const Table& table);  // columns aligned by the widest cell, three blanks between
 std::string YamlText(const Json& data);
 
 // Talk to the person, on standard error. Symbols and colour only where the terminal has them (NO_COLOR is honoured).

@@ -25,7 +25,8 @@ std::string Ready(const local::WorkloadStatus& w) {
 Table TableOf(const local::MeshStatus& status) {
   Table table{{"NAME", "NAMESPACE", "READY", "STATUS", "RESTARTS", "IP", "PID", "REASON"}, {}};
   for (const local::WorkloadStatus& w : status.workloads)
-    table.rows.push_back({w.name, w.ns, Ready(w), w.phase, std::to_string(w.restarts), w.ip, std::to_string(w.pid), w.reason});
+    table.rows.push_back(
+        {w.name, w.ns, Ready(w), w.phase, std::to_string(w.restarts), w.ip, std::to_string(w.pid), w.reason});
   return table;
 }
 

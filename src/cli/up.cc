@@ -23,13 +23,15 @@ constexpr int kTurn = 200;  // milliseconds, until all is ready
 
 Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb) {
   if (verb.net != "rootless")
-    return Explain(Errc::kInvalidInput, "--net " + verb.net + " is not available yet: this version has the mode rootless only",
+    return Explain(Errc::kInvalidInput,
+                   "--net " + verb.net + " is not available yet: this version has the mode rootless only",
                    "leave --net out; `plait doctor` says whether this host can run a mesh");
   Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
   if (!paths) return std::unexpected(paths.error());
   struct stat info{};
   if (stat(verb.directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
-    return Explain(Errc::kInvalidInput, "there is no directory " + verb.directory, "give a directory of Kubernetes and Istio YAML");
+    return Explain(Errc::kInvalidInput, "there is no directory " + verb.directory,
+                   "give a directory of Kubernetes and Istio YAML");
   if (verb.port < 0 || verb.port > 65535) return Explain(Errc::kInvalidInput, "--port must be 0 to 65535");
   const char* path = std::getenv("PATH");
   return local::UpOptions{.paths = *paths,
@@ -74,7 +76,8 @@ class Detached {
     const int null = open("/dev/null", O_RDWR);
     const char byte = static_cast<char>(code);
     // First let go of the terminal, then of the waiting process.
-    for (const auto& [from, to] : {std::pair{null, 0}, std::pair{out >= 0 ? out : null, 1}, std::pair{out >= 0 ? out : null, 2}})
+    for (const auto& [from, to] :
+         {std::pair{null, 0}, std::pair{out >= 0 ? out : null, 1}, std::pair{out >= 0 ? out : null, 2}})
       dup2(from, to);
     if (out > 2) close(out);
     if (null > 2) close(null);
@@ -111,9 +114,7 @@ int Attend(const MeshOptions& options, const local::MeshPaths& paths, local::Hos
     local::HostEvent event = mesh.Wait(ready ? -1 : kTurn);
     if (detached.abandoned()) event.kind = local::HostEvent::Kind::kInterrupted;
     switch (event.kind) {
-      case local::HostEvent::Kind::kNotice:
-        TellNotice(event);
-        break;
+      case local::HostEvent::Kind::kNotice: TellNotice(event); break;
       case local::HostEvent::Kind::kReady:
         ready = true;
         TellReady(options, paths);
@@ -129,8 +130,7 @@ int Attend(const MeshOptions& options, const local::MeshPaths& paths, local::Hos
         Say("plait: stopping (Ctrl-C again: at once)");
         mesh.Stop();
         return WaitForEnd(mesh, false);
-      case local::HostEvent::Kind::kEnding:
-        return WaitForEnd(mesh, false);
+      case local::HostEvent::Kind::kEnding: return WaitForEnd(mesh, false);
       case local::HostEvent::Kind::kEnded:
         if (event.in_order) return kDone;
         Problem("the supervisor of the mesh has ended");
@@ -193,7 +193,8 @@ int Down(const MeshOptions& mesh, bool purge) {
     if (Outcome<> done = client->Down(); !done) return Report(done.error());
     constexpr int kPatience = 10'000;
     if (!local::WaitUntilUnlocked(*paths, kPatience))
-      return Report({.code = Errc::kTimedOut, .message = "the mesh has ended, but its plait process still holds " + paths->lock()});
+      return Report({.code = Errc::kTimedOut,
+                     .message = "the mesh has ended, but its plait process still holds " + paths->lock()});
     Step("mesh \"" + mesh.name + "\" has ended");
   }
   if (purge) {
@@ -210,9 +211,13 @@ int Demo(const MeshOptions& mesh, const DemoVerb& verb) {
     const std::filesystem::path sample = std::filesystem::canonical(binaries + place, error);
     if (error) continue;
     Say("plait demo: the bookinfo application, four services in a mesh, from plain Kubernetes and Istio YAML\n");
-    return Up(mesh, {.directory = sample.string(), .detach = verb.detach, .port = verb.port, .concurrency = verb.concurrency});
+    return Up(
+        mesh,
+        {.directory = sample.string(), .detach = verb.detach, .port = verb.port, .concurrency = verb.concurrency});
   }
-  return Report({.code = Errc::kNotFound, .message = "the sample bookinfo is neither beside the build nor in ../share/plait/samples of " + binaries});
+  return Report(
+      {.code = Errc::kNotFound,
+       .message = "the sample bookinfo is neither beside the build nor in ../share/plait/samples of " + binaries});
 }
 
 }  // namespace plait::cli

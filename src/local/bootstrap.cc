@@ -41,25 +41,24 @@ std::string ClusterOf(const PodSpec& pod) {
 
 Json XdsCluster(const BootstrapInput& input) {
   const Json address = {{"socket_address", {{"address", input.control_address}, {"port_value", input.xds_port.value}}}};
-  const Json tls = {
-      {"@type", "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"},
-      {"sni", "plaitd.plait-system.svc"},
-      {"common_tls_context",
-       {{"alpn_protocols", {"h2"}},
-        {"validation_context",
-         {{"trusted_ca", {{"filename", input.root_path}}},
-          {"match_typed_subject_alt_names",
-           {{{"san_type", "DNS"}, {"matcher", {{"exact", "plaitd.plait-system.svc"}}}}}}}}}}};
+  const Json tls = {{"@type", "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"},
+                    {"sni", "plaitd.plait-system.svc"},
+                    {"common_tls_context",
+                     {{"alpn_protocols", {"h2"}},
+                      {"validation_context",
+                       {{"trusted_ca", {{"filename", input.root_path}}},
+                        {"match_typed_subject_alt_names",
+                         {{{"san_type", "DNS"}, {"matcher", {{"exact", "plaitd.plait-system.svc"}}}}}}}}}}};
   const Json http = {{"@type", "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"},
                      {"explicit_http_config", {{"http2_protocol_options", Json::object()}}}};
-  return {{"name", "xds-grpc"},
-          {"type", "STATIC"},
-          {"connect_timeout", "5s"},
-          {"typed_extension_protocol_options", {{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions", http}}},
-          {"transport_socket", {{"name", "envoy.transport_sockets.tls"}, {"typed_config", tls}}},
-          {"load_assignment",
-           {{"cluster_name", "xds-grpc"},
-            {"endpoints", {{{"lb_endpoints", {{{"endpoint", {{"address", address}}}}}}}}}}}};
+  return {
+      {"name", "xds-grpc"},
+      {"type", "STATIC"},
+      {"connect_timeout", "5s"},
+      {"typed_extension_protocol_options", {{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions", http}}},
+      {"transport_socket", {{"name", "envoy.transport_sockets.tls"}, {"typed_config", tls}}},
+      {"load_assignment",
+       {{"cluster_name", "xds-grpc"}, {"endpoints", {{{"lb_endpoints", {{{"endpoint", {{"address", address}}}}}}}}}}}};
 }
 
 }  // namespace
@@ -69,8 +68,8 @@ std::string WorkloadName(const PodSpec& pod) { return pod.owner.empty() ? pod.na
 std::string BootstrapYaml(const BootstrapInput& input) {
   const PodSpec& pod = input.pod;
   const std::string kind = pod.proxy == ProxyKind::kGateway ? "router" : "sidecar";
-  const std::string id = kind + "~" + (input.ips.empty() ? "" : input.ips.front()) + "~" + pod.name + "." + pod.ns + "~" +
-                         pod.ns + ".svc.cluster.local";
+  const std::string id = kind + "~" + (input.ips.empty() ? "" : input.ips.front()) + "~" + pod.name + "." + pod.ns +
+                         "~" + pod.ns + ".svc.cluster.local";
   const Json ads = {{"ads", Json::object()}, {"resource_api_version", "V3"}};
   const Json identity = {{"@type", "type.googleapis.com/plait.proxy.v1.Identity"},
                          {"ca_cluster", "xds-grpc"},

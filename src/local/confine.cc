@@ -68,7 +68,8 @@ Outcome<SyscallFilter> SyscallFilter::Make() {
   seccomp_release(context);
   struct stat info{};
   if (error != 0 || fstat(file.get(), &info) != 0)
-    return Explain(Errc::kInternal, std::string("seccomp: cannot make the filter: ") + strerror(error ? -error : errno));
+    return Explain(Errc::kInternal,
+                   std::string("seccomp: cannot make the filter: ") + strerror(error ? -error : errno));
   SyscallFilter filter;
   filter.program_.resize(static_cast<std::size_t>(info.st_size));
   if (pread(file.get(), filter.program_.data(), filter.program_.size(), 0) != info.st_size)

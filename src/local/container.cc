@@ -136,10 +136,9 @@ void Container::StartProbes() {
   };
   const auto start_rest = [this, changed] {
     if (spec_.readiness) {
-      readiness_ = std::make_unique<Prober>(mesh_.loop, around_.probe_target, Named(*spec_.readiness), true,
-                                            [changed](bool healthy, const std::string& why) {
-                                              changed(healthy, "not ready: " + why);
-                                            });
+      readiness_ = std::make_unique<Prober>(
+          mesh_.loop, around_.probe_target, Named(*spec_.readiness), true,
+          [changed](bool healthy, const std::string& why) { changed(healthy, "not ready: " + why); });
       readiness_->Start();
     }
     if (spec_.liveness) {

@@ -90,7 +90,8 @@ Outcome<std::string> ControlClient::StatusText() {
   if (answer->fds.size() != 1) return Explain(Errc::kInternal, "the mesh gave no status");
   std::string text;
   char piece[16 * 1024];
-  for (ssize_t n; (n = read(answer->fds[0].get(), piece, sizeof piece)) > 0;) text.append(piece, static_cast<std::size_t>(n));
+  for (ssize_t n; (n = read(answer->fds[0].get(), piece, sizeof piece)) > 0;)
+    text.append(piece, static_cast<std::size_t>(n));
   return text;
 }
 
@@ -113,8 +114,8 @@ Outcome<int> ControlClient::Exec(const std::string& workload, const std::string&
   winsize size{24, 80, 0, 0};
   if (tty) ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
   const char* term = std::getenv("TERM");
-  const Json request = {{"op", "exec"}, {"workload", workload}, {"container", container}, {"argv", argv}, {"tty", tty},
-                        {"rows", size.ws_row}, {"columns", size.ws_col}, {"term", term ? term : ""}};
+  const Json request = {{"op", "exec"}, {"workload", workload}, {"container", container}, {"argv", argv},
+                        {"tty", tty},   {"rows", size.ws_row},  {"columns", size.ws_col}, {"term", term ? term : ""}};
   Outcome<Answer> answer = Ask(fd_.get(), request, tty ? std::vector<int>{} : std::vector<int>{0, 1, 2});
   for (;;) {
     if (!answer) return std::unexpected(answer.error());
@@ -132,7 +133,8 @@ Outcome<int> ControlClient::RelayTerminal(io::UniqueFd master) {
   const io::UniqueFd signals(signalfd(-1, &resized, SFD_CLOEXEC));
   std::optional<Outcome<int>> end;
   const RawTerminal raw;
-  pollfd fds[4] = {{STDIN_FILENO, POLLIN, 0}, {master.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}, {fd_.get(), POLLIN, 0}};
+  pollfd fds[4] = {
+      {STDIN_FILENO, POLLIN, 0}, {master.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}, {fd_.get(), POLLIN, 0}};
   while (!end) {
     if (poll(fds, 4, -1) < 0 && errno != EINTR) break;
     if (fds[0].revents && !Copy(STDIN_FILENO, master.get())) fds[0].fd = -1;

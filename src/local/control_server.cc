@@ -69,7 +69,8 @@ class ControlServer::Session final : public io::FdEvents {
       const io::UniqueFd file = MemoryFile(EncodeMeshStatus(server_.handler_.Status()));
       Answer({{"ok", true}}, {file.get()});
     } else if (op == "dial") {
-      Outcome<io::UniqueFd> fd = server_.handler_.Dial(request.value("workload", ""), Port{request.value("port", std::uint16_t{0})});
+      Outcome<io::UniqueFd> fd =
+          server_.handler_.Dial(request.value("workload", ""), Port{request.value("port", std::uint16_t{0})});
       if (!fd) return Answer(ErrorAnswer(fd.error()));
       Answer({{"ok", true}}, {fd->get()});
     } else if (op == "exec") {
@@ -147,18 +148,20 @@ Outcome<std::unique_ptr<ControlServer>> ControlServer::Open(io::Loop& loop, Reap
   if (!server->socket_ || bind(server->socket_.get(), reinterpret_cast<const sockaddr*>(&native), length) != 0 ||
       listen(server->socket_.get(), 64) != 0)
     return Explain(Errc::kDenied, "cannot open " + path + ": " + strerror(errno));
-  server->listener_ = std::make_unique<io::Listener>(loop, server->socket_.get(), false, [s = server.get()](io::UniqueFd client) {
-    s->Accept(std::move(client));
-  });
+  server->listener_ = std::make_unique<io::Listener>(
+      loop, server->socket_.get(), false, [s = server.get()](io::UniqueFd client) { s->Accept(std::move(client)); });
   return server;
 }
 
 ControlServer::~ControlServer() = default;
 
-void ControlServer::Accept(io::UniqueFd client) { sessions_.push_back(std::make_unique<Session>(*this, std::move(client))); }
+void ControlServer::Accept(io::UniqueFd client) {
+  sessions_.push_back(std::make_unique<Session>(*this, std::move(client)));
+}
 
 void ControlServer::Drop(Session& session) {
-  const auto found = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s.get() == &session; });
+  const auto found =
+      std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s.get() == &session; });
   if (found == sessions_.end()) return;
   loop_.DeleteLater(std::move(*found));
   sessions_.erase(found);

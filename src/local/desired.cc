@@ -34,7 +34,8 @@ std::vector<std::pair<std::string, std::string>> Pairs(const Json& object, const
 
 std::vector<std::string> Texts(const Json& object, const char* key) {
   const auto found = object.find(key);
-  return found != object.end() && found->is_array() ? found->get<std::vector<std::string>>() : std::vector<std::string>{};
+  return found != object.end() && found->is_array() ? found->get<std::vector<std::string>>()
+                                                    : std::vector<std::string>{};
 }
 
 std::optional<ProbeSpec> ProbeOf(const Json& container, const char* key) {
@@ -150,7 +151,8 @@ std::string EncodeStatus(const std::vector<PodStatus>& pods) {
                     {"token_sha256", pod.token_sha256},
                     {"restarts", pod.restarts},
                     {"reason", pod.reason}});
-  return Json{{"type", "status"}, {"pods", std::move(list)}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return Json{{"type", "status"}, {"pods", std::move(list)}}.dump(-1, ' ', false, Json::error_handler_t::replace) +
+         "\n";
 }
 
 }  // namespace plait::local

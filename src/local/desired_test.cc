@@ -7,7 +7,8 @@
 namespace plait::local {
 namespace {
 
-constexpr const char* kPods = R"({"type":"pods","pods":[{"uid":"1","name":"web-0","namespace":"shop","service_account":"web",
+constexpr const char* kPods =
+    R"({"type":"pods","pods":[{"uid":"1","name":"web-0","namespace":"shop","service_account":"web",
 "labels":{"app":"web"},"annotations":{"a":"b"},"owner":"web","restart_policy":"OnFailure","grace_seconds":7,"proxy":true,
 "containers":[{"name":"main","argv":["serve","80"],"env":[{"name":"A","value":"1"},{"name":"IP","field":"status.podIP"}],
 "ports":[{"port":80,"protocol":"TCP","name":"http"}],
@@ -31,24 +32,31 @@ TEST(Desired, ReadsAPodWithItsProbe) {
 }
 
 TEST(Desired, ReadsTheOtherMessages) {
-  EXPECT_EQ(std::get<Hello>(*DecodePlaitdMessage(R"({"type":"hello","root_pem":"R","xds_port":15012,"error":null})")).xds_port,
+  EXPECT_EQ(std::get<Hello>(*DecodePlaitdMessage(R"({"type":"hello","root_pem":"R","xds_port":15012,"error":null})"))
+                .xds_port,
             Port{15012});
-  EXPECT_EQ(std::get<GatewayPorts>(*DecodePlaitdMessage(R"({"type":"gateway_ports","ports":[80,443]})")).ports.size(), 2u);
+  EXPECT_EQ(std::get<GatewayPorts>(*DecodePlaitdMessage(R"({"type":"gateway_ports","ports":[80,443]})")).ports.size(),
+            2u);
   EXPECT_EQ(std::get<Notice>(*DecodePlaitdMessage(R"({"type":"message","severity":"warning","text":"t"})")).text, "t");
 }
 
 TEST(Desired, RefusesWhatIsNoMessage) {
-  for (const char* line : {"", "{", "[]", R"({"type":"other"})", R"({"type":"pods"})", R"({"type":"pods","pods":[{"labels":{"a":1}}]})"})
+  for (const char* line :
+       {"", "{", "[]", R"({"type":"other"})", R"({"type":"pods"})", R"({"type":"pods","pods":[{"labels":{"a":1}}]})"})
     EXPECT_FALSE(DecodePlaitdMessage(line).has_value()) << line;
 }
 
 TEST(Bootstrap, NamesTheWorkloadAsIstioDoes) {
   const PodSpec pod = ThePod();
-  const std::string text = BootstrapYaml({.pod = pod, .ips = {"10.244.0.5", "fd00:10:244::5"}, .token_path = "/t",
-                                          .root_path = "/r", .control_address = "10.244.0.1", .xds_port = Port{15012}});
+  const std::string text = BootstrapYaml({.pod = pod,
+                                          .ips = {"10.244.0.5", "fd00:10:244::5"},
+                                          .token_path = "/t",
+                                          .root_path = "/r",
+                                          .control_address = "10.244.0.1",
+                                          .xds_port = Port{15012}});
   for (const char* part : {"sidecar~10.244.0.5~web-0.shop~shop.svc.cluster.local", "\"cluster\": \"web.shop\"",
-                           "\"INSTANCE_IPS\": \"10.244.0.5,fd00:10:244::5\"", "\"WORKLOAD_NAME\": \"web\"", "DELTA_GRPC",
-                           "type.googleapis.com/plait.proxy.v1.Identity", "\"token_path\": \"/t\""})
+                           "\"INSTANCE_IPS\": \"10.244.0.5,fd00:10:244::5\"", "\"WORKLOAD_NAME\": \"web\"",
+                           "DELTA_GRPC", "type.googleapis.com/plait.proxy.v1.Identity", "\"token_path\": \"/t\""})
     EXPECT_NE(text.find(part), std::string::npos) << part;
 }
 

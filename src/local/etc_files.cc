@@ -69,8 +69,9 @@ Outcome<> WriteEtcFiles(const std::string& etc, const RootPlan& plan) {
       {"resolv.conf", plan.resolv_conf},
       {"hosts", hosts},
       {"hostname", plan.hostname + "\n"},
-      {"nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n"
-                        "protocols: files\nservices: files\n"},
+      {"nsswitch.conf",
+       "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n"
+       "protocols: files\nservices: files\n"},
       {"passwd", WithAccount(ReadWholeFile("/etc/passwd"), uid, "app:x:" + uid + ":" + uid + "::/tmp:/bin/sh")},
       {"group", WithAccount(ReadWholeFile("/etc/group"), uid, "app:x:" + uid + ":")},
   };

@@ -72,7 +72,8 @@ bool IsFolder(const std::string& path) {
 // Each folder between `mount` and `path` becomes a mount point, outermost first: renaming one is EBUSY then.
 Outcome<> PinParents(const std::string& mount, const std::string& path) {
   const std::string base = mount == "/" ? "" : mount;
-  for (std::size_t slash = path.find('/', base.size() + 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+  for (std::size_t slash = path.find('/', base.size() + 1); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
     const std::string parent = path.substr(0, slash);
     if (Outcome<> bound = BindTree(parent, parent); !bound) return bound;
   }

@@ -66,8 +66,8 @@ Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Por
   if (!lock) return std::unexpected(lock.error());
   std::unique_ptr<HostMesh> mesh(new HostMesh(options, gateway_port, std::move(*lock)));
   const MeshPaths& paths = options.paths;
-  for (const std::string& folder : {paths.logs() + "/plait-system/supervisor", paths.overlay(), paths.proxies(),
-                                    paths.mount_point(), paths.state})
+  for (const std::string& folder :
+       {paths.logs() + "/plait-system/supervisor", paths.overlay(), paths.proxies(), paths.mount_point(), paths.state})
     if (Outcome<> made = MakeFolders(folder); !made) return std::unexpected(made.error());
   sigset_t ends;
   sigemptyset(&ends);
@@ -89,10 +89,12 @@ Outcome<> HostMesh::OpenDebugSocket() {
 Outcome<> HostMesh::StartSupervisor() {
   io::UniqueFd init(open((BinaryFolder() + "/plait-init").c_str(), O_RDONLY | O_CLOEXEC));
   if (!init)
-    return Explain(Errc::kNotFound, "plait-init is not beside plait in " + BinaryFolder(), "build or install all of Plait");
+    return Explain(Errc::kNotFound, "plait-init is not beside plait in " + BinaryFolder(),
+                   "build or install all of Plait");
   for (const char* name : {"plaitd", "plait-proxy"})
     if (access((BinaryFolder() + "/" + name).c_str(), X_OK) != 0)
-      return Explain(Errc::kNotFound, std::string(name) + " is not beside plait in " + BinaryFolder(), "build or install all of Plait");
+      return Explain(Errc::kNotFound, std::string(name) + " is not beside plait in " + BinaryFolder(),
+                     "build or install all of Plait");
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     return Explain(Errc::kLimit, std::string("cannot make a socket: ") + strerror(errno));

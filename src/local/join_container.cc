@@ -20,8 +20,8 @@
 namespace plait::local {
 namespace {
 
-constexpr int kAllNamespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-                               CLONE_NEWCGROUP;
+constexpr int kAllNamespaces =
+    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
 [[noreturn]] void Fail(const char* step) {
   dprintf(2, "plait: cannot %s: %s\n", step, strerror(errno));

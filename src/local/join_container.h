@@ -25,8 +25,8 @@ struct JoinPlan {
   int in = -1, out = -1, err = -1;  // without tty; -1: /dev/null
 };
 struct Joined {
-  pid_t helper = 0;        // ends as the command does (its exit code, 128 + n, 126, 127); killing it kills the command
-  io::UniqueFd terminal;   // with tty: a socket on which the master of the terminal arrives
+  pid_t helper = 0;       // ends as the command does (its exit code, 128 + n, 126, 127); killing it kills the command
+  io::UniqueFd terminal;  // with tty: a socket on which the master of the terminal arrives
 };
 Outcome<Joined> RunInContainer(const JoinPlan& plan);
 

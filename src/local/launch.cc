@@ -51,7 +51,8 @@ Outcome<> BecomeContainer(const LaunchPlan& plan, int mapped) {
   }
   setsid();
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0 || dup2(null, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.output, 2) < 0) return Failed("set up output");
+  if (null < 0 || dup2(null, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.output, 2) < 0)
+    return Failed("set up output");
   if (chdir(plan.working_dir.c_str()) != 0)
     return Explain(Errc::kNotFound, "cannot use the working directory " + plan.working_dir + ": " + strerror(errno));
   ResetSignals();
@@ -91,8 +92,7 @@ Outcome<> Set(const LaunchPlan& plan, int report) {
   const auto pid = static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
   if (pid < 0) return Failed("make the container's namespaces");
   if (pid == 0) RunChild(plan, mapped[0], report);
-  const std::string map =
-      std::to_string(kApplicationUid) + " " + std::to_string(plan.ids.application) + " 1";
+  const std::string map = std::to_string(kApplicationUid) + " " + std::to_string(plan.ids.application) + " 1";
   if (Outcome<> written = WriteIdMaps(proc.get(), pid, map, map, true); !written) {
     kill(pid, SIGKILL);
     return written;
@@ -104,7 +104,8 @@ Outcome<> Set(const LaunchPlan& plan, int report) {
 
 }  // namespace
 
-Outcome<> WriteIdMaps(int proc, pid_t pid, const std::string& uid_map, const std::string& gid_map, bool deny_setgroups) {
+Outcome<> WriteIdMaps(int proc, pid_t pid, const std::string& uid_map, const std::string& gid_map,
+                      bool deny_setgroups) {
   const std::string folder = std::to_string(pid);
   if (deny_setgroups)
     if (Outcome<> written = WriteAt(proc, folder + "/setgroups", "deny"); !written) return written;

@@ -31,7 +31,7 @@ struct LaunchPlan {
   int output = -1;  // stdout and stderr
   Ids ids;
   const SyscallFilter* filter = nullptr;
-  bool allow_user_namespaces = false;    // hardening that a test switches off
+  bool allow_user_namespaces = false;  // hardening that a test switches off
 };
 
 struct Launching {

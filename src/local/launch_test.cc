@@ -99,7 +99,8 @@ class LaunchTest : public testing::Test {
 };
 
 TEST_F(LaunchTest, GivesTheApplicationItsOwnNamesAndUser) {
-  const std::string text = Shell("id -u; hostname; cat /etc/resolv.conf; grep web-0 /etc/hosts; whoami; ls -d /run/*; echo $$");
+  const std::string text =
+      Shell("id -u; hostname; cat /etc/resolv.conf; grep web-0 /etc/hosts; whoami; ls -d /run/*; echo $$");
   EXPECT_EQ(text.substr(0, 11), "1000\nweb-0\n") << text;
   EXPECT_NE(text.find("nameserver 10.96.0.10"), std::string::npos) << text;
   EXPECT_NE(text.find("10.244.0.9\tweb-0"), std::string::npos) << text;
@@ -191,11 +192,12 @@ TEST_F(LaunchTest, HidesTheStateFromOtherMountsOfTheSameFolder) {
 TEST_F(LaunchTest, RefusesToRenameTheParentsOfTheState) {
   ASSERT_EQ(chmod(folder_.c_str(), 0777), 0);
   ASSERT_EQ(chmod((folder_ + "/home").c_str(), 0777), 0);
-  const std::string text = Shell("mv " + folder_ + "/home " + folder_ + "/moved; mv " + folder_ + "/home/state " + folder_ +
-                                 "/home/s; mv " + folder_ + " /var/tmp/plait-moved");
+  const std::string text = Shell("mv " + folder_ + "/home " + folder_ + "/moved; mv " + folder_ + "/home/state " +
+                                 folder_ + "/home/s; mv " + folder_ + " /var/tmp/plait-moved");
   struct stat info{};
   EXPECT_EQ(stat((folder_ + "/home/state/ca-key.pem").c_str(), &info), 0) << text;
-  EXPECT_EQ(Shell("cat " + folder_ + "/*/*/ca-key.pem " + folder_ + "/*/ca-key.pem").find("secret-key"), std::string::npos);
+  EXPECT_EQ(Shell("cat " + folder_ + "/*/*/ca-key.pem " + folder_ + "/*/ca-key.pem").find("secret-key"),
+            std::string::npos);
 }
 
 TEST_F(LaunchTest, InheritsNoDescriptor) {
@@ -212,8 +214,8 @@ TEST_F(LaunchTest, SaysWhyAProgramDidNotStart) {
 }
 
 TEST_F(LaunchTest, HandsOnSignalsAndReapsOrphans) {
-  const std::string text = Shell(
-      "trap 'echo term; exit 3' TERM; (sleep 0.05 & exec true); kill -TERM 1; while true; do sleep 0.02; done");
+  const std::string text =
+      Shell("trap 'echo term; exit 3' TERM; (sleep 0.05 & exec true); kill -TERM 1; while true; do sleep 0.02; done");
   EXPECT_NE(text.find("term"), std::string::npos) << text;
 }
 

@@ -9,7 +9,7 @@
 namespace plait::local {
 namespace {
 
-constexpr std::uint32_t kMtu = 65535;  // nothing leaves the host: twice the throughput of 1500
+constexpr std::uint32_t kMtu = 65535;          // nothing leaves the host: twice the throughput of 1500
 constexpr std::uint32_t kV4Base = 0x0af40000;  // 10.244.0.0
 constexpr std::uint16_t kRouterNumber = 1;
 
@@ -112,7 +112,8 @@ std::uint16_t MeshNetwork::NextNumber() {
   for (int tries = 0; tries < 65536; ++tries) {
     ++last_number_;
     const auto last_byte = static_cast<std::uint8_t>(last_number_);
-    if (last_number_ > kRouterNumber && last_byte != 0 && last_byte != 255 && !in_use_[last_number_]) return last_number_;
+    if (last_number_ > kRouterNumber && last_byte != 0 && last_byte != 255 && !in_use_[last_number_])
+      return last_number_;
   }
   return 0;
 }
@@ -127,8 +128,9 @@ Outcome<PodNetwork> MeshNetwork::Add(const Wanted& wanted) {
   if (!netns) return std::unexpected(netns.error());
   pod.netns = std::move(*netns);
   in_use_[pod.number] = true;
-  Outcome<> done = Within(pod.netns.get(), [] { return WriteAll(kWorkloadSettings); }).value_or(
-      Explain(Errc::kInternal, "cannot enter a workload's network"));
+  Outcome<> done = Within(pod.netns.get(), [] {
+                     return WriteAll(kWorkloadSettings);
+                   }).value_or(Explain(Errc::kInternal, "cannot enter a workload's network"));
   if (done) done = Link(pod);
   if (done) {
     auto inside = Within(pod.netns.get(), [&] { return SetUpInside(pod, wanted); });

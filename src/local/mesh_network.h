@@ -1,7 +1,7 @@
 #pragma once
-// The mesh's network (local-network.md 1): pid 1's namespace is the router (plait0, 10.244.0.1 and fd00:10:244::1), each
-// workload has a namespace with one link, /32 and /128 addresses and fixed neighbours. Nothing is switched and nothing
-// is resolved, so hundreds of workloads need no host-wide limit. Owned by the supervisor; its thread only.
+// The mesh's network (local-network.md 1): pid 1's namespace is the router (plait0, 10.244.0.1 and fd00:10:244::1),
+// each workload has a namespace with one link, /32 and /128 addresses and fixed neighbours. Nothing is switched and
+// nothing is resolved, so hundreds of workloads need no host-wide limit. Owned by the supervisor; its thread only.
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,7 +18,7 @@
 namespace plait::local {
 
 struct PodNetwork {
-  std::uint16_t number = 0;  // of the host part of its addresses
+  std::uint16_t number = 0;        // of the host part of its addresses
   std::vector<io::IpAddress> ips;  // v4, then v6 where this host has it
   io::UniqueFd netns;
   std::vector<node::NamedSocket> sockets;  // of the proxy; empty without one
@@ -33,8 +33,8 @@ class MeshNetwork {
 
   // What a workload's namespace holds before its first process runs.
   struct Wanted {
-    bool proxy_sockets = false;               // those that each proxy has
-    const node::CaptureRules* rules = nullptr; // null: nothing is captured
+    bool proxy_sockets = false;                 // those that each proxy has
+    const node::CaptureRules* rules = nullptr;  // null: nothing is captured
   };
   // 3 to 4 ms. Errors leave nothing behind.
   Outcome<PodNetwork> Add(const Wanted& wanted);

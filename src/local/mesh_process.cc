@@ -30,9 +30,11 @@ bool IsZero(const char* path) { return Trim(ReadWholeFile(path)) == "0"; }
 std::unexpected<Diagnostic> ExplainClone(int error) {
   const std::string text = std::string("this host does not let a user make namespaces: ") + strerror(error);
   if (error == ENOSPC)
-    return Explain(Errc::kLimit, text, "a limit user.max_*_namespaces is 0 or reached: sudo sysctl user.max_user_namespaces=65536");
+    return Explain(Errc::kLimit, text,
+                   "a limit user.max_*_namespaces is 0 or reached: sudo sysctl user.max_user_namespaces=65536");
   if (HasSeccompFilter())
-    return Explain(Errc::kDenied, text, "a container's system-call filter forbids it: run the container with seccomp=unconfined");
+    return Explain(Errc::kDenied, text,
+                   "a container's system-call filter forbids it: run the container with seccomp=unconfined");
   if (IsZero("/proc/sys/kernel/unprivileged_userns_clone"))
     return Explain(Errc::kDenied, text, "sudo sysctl kernel.unprivileged_userns_clone=1");
   return Explain(Errc::kDenied, text, "inside a chroot user namespaces cannot be made: run `plait` outside of it");

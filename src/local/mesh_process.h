@@ -1,6 +1,6 @@
 #pragma once
-// Makes the mesh's first process: pid 1 of new user, mount, pid, network, ipc and uts namespaces (local-processes.md 1).
-// Root there is the user outside and has no right over anything outside.
+// Makes the mesh's first process: pid 1 of new user, mount, pid, network, ipc and uts namespaces (local-processes.md
+// 1). Root there is the user outside and has no right over anything outside.
 #include <sys/types.h>
 
 #include <functional>

@@ -10,10 +10,20 @@ using Json = nlohmann::ordered_json;
 Json ToJson(const WorkloadStatus& w) {
   Json containers = Json::array();
   for (const ContainerStatus& c : w.containers)
-    containers.push_back({{"name", c.name}, {"state", c.state}, {"pid", c.pid}, {"restarts", c.restarts}, {"ready", c.ready}});
-  return {{"name", w.name},           {"namespace", w.ns}, {"deployment", w.owner},      {"service_account", w.service_account},
-          {"ip", w.ip},               {"ips", w.ips},      {"pid", w.pid},               {"proxy_pid", w.proxy_pid},
-          {"ready", w.ready},         {"phase", w.phase},  {"restarts", w.restarts},     {"reason", w.reason},
+    containers.push_back(
+        {{"name", c.name}, {"state", c.state}, {"pid", c.pid}, {"restarts", c.restarts}, {"ready", c.ready}});
+  return {{"name", w.name},
+          {"namespace", w.ns},
+          {"deployment", w.owner},
+          {"service_account", w.service_account},
+          {"ip", w.ip},
+          {"ips", w.ips},
+          {"pid", w.pid},
+          {"proxy_pid", w.proxy_pid},
+          {"ready", w.ready},
+          {"phase", w.phase},
+          {"restarts", w.restarts},
+          {"reason", w.reason},
           {"containers", containers}};
 }
 
@@ -32,7 +42,8 @@ WorkloadStatus WorkloadOf(const Json& json) {
                    .reason = json.value("reason", ""),
                    .containers = {}};
   for (const Json& c : json.value("containers", Json::array()))
-    w.containers.push_back({c.value("name", ""), c.value("state", ""), c.value("pid", 0), c.value("restarts", 0), c.value("ready", false)});
+    w.containers.push_back({c.value("name", ""), c.value("state", ""), c.value("pid", 0), c.value("restarts", 0),
+                            c.value("ready", false)});
   return w;
 }
 
@@ -76,7 +87,8 @@ Outcome<MeshStatus> DecodeMeshStatus(std::string_view text) {
   out.plaitd_pid = json.value("plaitd_pid", 0);
   out.messages = json.value("messages", std::vector<std::string>{});
   for (const Json& port : json.value("gateway_ports", Json::array()))
-    out.gateway_ports.push_back({Port{port.value("port", std::uint16_t{0})}, Port{port.value("host_port", std::uint16_t{0})}});
+    out.gateway_ports.push_back(
+        {Port{port.value("port", std::uint16_t{0})}, Port{port.value("host_port", std::uint16_t{0})}});
   for (const Json& workload : json.value("workloads", Json::array())) out.workloads.push_back(WorkloadOf(workload));
   return out;
 }

@@ -41,7 +41,7 @@ struct MeshStatus {
   std::string directory;
   std::string run_dir;
   std::string state_dir;
-  std::string url;        // empty without a gateway
+  std::string url;  // empty without a gateway
   std::string debug_url;
   std::string trust_domain;
   int plaitd_pid = 0;

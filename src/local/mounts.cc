@@ -13,17 +13,20 @@
 namespace plait::local {
 namespace {
 std::unexpected<Diagnostic> Failed(const std::string& what) {
-  return Explain(errno == EPERM || errno == EACCES ? Errc::kDenied : Errc::kInternal, "cannot " + what + ": " + strerror(errno));
+  return Explain(errno == EPERM || errno == EACCES ? Errc::kDenied : Errc::kInternal,
+                 "cannot " + what + ": " + strerror(errno));
 }
 }  // namespace
 
 Outcome<> MountTmpfs(const std::string& where, const char* options) {
-  if (mount("tmpfs", where.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options) != 0) return Failed("mount a tmpfs at " + where);
+  if (mount("tmpfs", where.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options) != 0)
+    return Failed("mount a tmpfs at " + where);
   return {};
 }
 
 Outcome<> BindTree(const std::string& from, const std::string& to) {
-  if (mount(from.c_str(), to.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) return Failed("bind " + from + " to " + to);
+  if (mount(from.c_str(), to.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
+    return Failed("bind " + from + " to " + to);
   return {};
 }
 
@@ -38,14 +41,16 @@ Outcome<> MakeFolder(const std::string& path, unsigned mode) {
 
 Outcome<> MakeParents(const std::string& path) {
   for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
-    if (mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST) return Failed("make " + path.substr(0, slash));
+    if (mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
+      return Failed("make " + path.substr(0, slash));
   return {};
 }
 
 Outcome<> WriteWholeFile(const std::string& path, const std::string& text) {
   unlink(path.c_str());  // a link there may lead anywhere
   io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!fd || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return Failed("write " + path);
+  if (!fd || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return Failed("write " + path);
   return {};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// What `plait` (outside, on the host) and the supervisor (pid 1 of the mesh) tell each other over a SEQPACKET socketpair.
-// The end of it is the end of the mesh: only `plait` holds the other end.
+// What `plait` (outside, on the host) and the supervisor (pid 1 of the mesh) tell each other over a SEQPACKET
+// socketpair. The end of it is the end of the mesh: only `plait` holds the other end.
 #include <optional>
 #include <string>
 #include <vector>

@@ -63,7 +63,8 @@ Outcome<MeshPaths> ResolvePaths(std::string_view name) {
   } else {
     const std::string home = Home();
     if (home.empty() || home == "/")
-      return Explain(Errc::kNotFound, "this user has no home folder for the mesh's certificates", "set PLAIT_STATE_DIR");
+      return Explain(Errc::kNotFound, "this user has no home folder for the mesh's certificates",
+                     "set PLAIT_STATE_DIR");
     paths.state = home + "/.local/state/plait/" + paths.name;
   }
   return paths;
@@ -88,7 +89,8 @@ Outcome<> MakeFolders(const std::string& path) {
 Outcome<> MakePrivateFolder(const std::string& path) {
   if (Outcome<> made = MakeFolders(path); !made) return made;
   struct stat info{};
-  if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 0077) != 0)
+  if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid() ||
+      (info.st_mode & 0077) != 0)
     return Explain(Errc::kDenied, path + " is not a folder of this user alone", "remove it, or set XDG_RUNTIME_DIR");
   return {};
 }

@@ -15,9 +15,9 @@ struct MeshPaths {
   std::string lock() const { return run + "/lock"; }
   std::string control_socket() const { return run + "/control.sock"; }
   std::string logs() const { return run + "/logs"; }
-  std::string overlay() const { return run + "/overlay"; }  // YAML that `plait test` adds
-  std::string proxies() const { return run + "/proxies"; }  // bootstrap and token of each proxy
-  std::string mount_point() const { return run + "/root"; } // where roots of containers are built, in their namespace
+  std::string overlay() const { return run + "/overlay"; }   // YAML that `plait test` adds
+  std::string proxies() const { return run + "/proxies"; }   // bootstrap and token of each proxy
+  std::string mount_point() const { return run + "/root"; }  // where roots of containers are built, in their namespace
   friend bool operator==(const MeshPaths&, const MeshPaths&) = default;
   // logs/<namespace>/<pod>/<container>.log
   std::string LogOf(std::string_view ns, std::string_view pod, std::string_view container) const;

@@ -39,8 +39,15 @@ Outcome<> PlaitdProcess::Start() {
   io::UniqueFd ours(ends[0]);
   const io::UniqueFd theirs(ends[1]);
   SpawnPlan plan;
-  plan.argv = {BinaryFolder() + "/plaitd", "--directory", mesh_.options.directory, "--directory", paths.overlay(),
-               "--state-dir", paths.state, "--listen-address", MeshNetwork::RouterIp().ToString()};
+  plan.argv = {BinaryFolder() + "/plaitd",
+               "--directory",
+               mesh_.options.directory,
+               "--directory",
+               paths.overlay(),
+               "--state-dir",
+               paths.state,
+               "--listen-address",
+               MeshNetwork::RouterIp().ToString()};
   plan.output = log_->writing_end();
   plan.sockets = {{"supervisor", theirs.get()}};
   if (debug_listener_ >= 0) plan.sockets.emplace_back("15014", debug_listener_);

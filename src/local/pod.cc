@@ -56,8 +56,8 @@ void Pod::Start() {
     StartProxy();
   }
   for (const ContainerSpec& container : spec_.containers)
-    containers_.push_back(std::make_unique<Container>(
-        mesh_, container, Container::Surroundings{spec_, network_, *this}, [this] { Changed(); }));
+    containers_.push_back(std::make_unique<Container>(mesh_, container, Container::Surroundings{spec_, network_, *this},
+                                                      [this] { Changed(); }));
   for (const auto& container : containers_) container->Start();
   Changed();
 }
@@ -86,7 +86,8 @@ PodStatus Pod::Status() const {
     any_running = any_running || container->state() == Container::State::kRunning;
     all_ended = all_ended && container->state() == Container::State::kEnded;
     all_succeeded = all_succeeded && container->succeeded();
-    if (out.reason.empty() && !container->reason().empty()) out.reason = container->spec().name + ": " + container->reason();
+    if (out.reason.empty() && !container->reason().empty())
+      out.reason = container->spec().name + ": " + container->reason();
   }
   if (any_running) out.phase = "Running";
   if (all_ended) out.phase = all_succeeded ? "Succeeded" : "Failed";

@@ -30,16 +30,16 @@ class Pod final : public ProbeTarget {
   ~Pod() override;
 
   void Start();
-  void StartProxy();         // when plaitd has said hello; harmless before and after
-  void ReplaceProxy();       // a gateway's sockets changed
-  void Remove();             // in order, as one pod of a living mesh
-  void StopAll();            // with the whole mesh: everything gets SIGTERM now
+  void StartProxy();    // when plaitd has said hello; harmless before and after
+  void ReplaceProxy();  // a gateway's sockets changed
+  void Remove();        // in order, as one pod of a living mesh
+  void StopAll();       // with the whole mesh: everything gets SIGTERM now
 
   const PodSpec& spec() const noexcept { return spec_; }
   State state() const noexcept { return state_; }
   bool ready() const;
   PodStatus Status() const;
-  pid_t pid() const;  // of the first container, else of the proxy
+  pid_t pid() const;                                  // of the first container, else of the proxy
   Container* FindContainer(const std::string& name);  // "" = the first; null: there is none
   const std::vector<std::unique_ptr<Container>>& containers() const noexcept { return containers_; }
   const ProxyProcess* proxy() const noexcept { return proxy_.get(); }

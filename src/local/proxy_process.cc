@@ -50,7 +50,12 @@ ProbeSpec ReadinessProbe() {
 
 ProxyProcess::ProxyProcess(MeshContext& mesh, const PodSpec& pod, const PodNetwork& network, ProbeTarget& target,
                            std::function<void()> on_change)
-    : mesh_(mesh), pod_(pod), network_(network), on_change_(std::move(on_change)), target_(target), token_(NewToken()),
+    : mesh_(mesh),
+      pod_(pod),
+      network_(network),
+      on_change_(std::move(on_change)),
+      target_(target),
+      token_(NewToken()),
       token_sha256_(HexEncode(AsBytes(tls::Sha256(token_)))) {
   restart_.SetCallback([this] {
     if (Outcome<> spawned = SpawnOne(); !spawned) reason_ = spawned.error().ToString();
@@ -76,8 +81,9 @@ Outcome<> ProxyProcess::WriteFiles() {
                              .root_path = folder + "/root.pem",
                              .control_address = MeshNetwork::RouterIp().ToString(),
                              .xds_port = mesh_.hello.xds_port};
-  const std::pair<std::string, std::string> files[] = {
-      {input.token_path, token_}, {input.root_path, mesh_.hello.root_pem}, {folder + "/bootstrap.yaml", BootstrapYaml(input)}};
+  const std::pair<std::string, std::string> files[] = {{input.token_path, token_},
+                                                       {input.root_path, mesh_.hello.root_pem},
+                                                       {folder + "/bootstrap.yaml", BootstrapYaml(input)}};
   for (const auto& [path, text] : files)
     if (Outcome<> written = WritePrivate(path, text); !written) return written;
   return {};
@@ -109,7 +115,8 @@ Outcome<> ProxyProcess::SpawnOne() {
   plan.output = log_->writing_end();
   for (const node::NamedSocket& socket : network_.sockets) plan.sockets.emplace_back(socket.name, socket.fd.get());
   if (pod_.proxy == ProxyKind::kGateway)
-    for (const node::NamedSocket& socket : mesh_.gateway_sockets) plan.sockets.emplace_back(socket.name, socket.fd.get());
+    for (const node::NamedSocket& socket : mesh_.gateway_sockets)
+      plan.sockets.emplace_back(socket.name, socket.fd.get());
   Outcome<pid_t> pid = Spawn(plan);
   if (!pid) return std::unexpected(pid.error());
   pid_ = *pid;

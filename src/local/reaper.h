@@ -17,7 +17,7 @@ namespace plait::local {
 // How a process ended, as shells tell it: 0 to 255, 128 + signal when killed.
 struct ProcessEnd {
   int code = 0;
-  int signal = 0;  // 0: it exited by itself
+  int signal = 0;                // 0: it exited by itself
   std::string ToString() const;  // "exit code 3", "signal 9 (Killed)"
 };
 

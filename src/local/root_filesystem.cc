@@ -50,7 +50,8 @@ Outcome<> MakeDev(const std::string& dev) {
   }
   for (const char* name : {"pts", "shm"})
     if (Outcome<> made = MakeFolder(dev + "/" + name); !made) return made;
-  if (mount("devpts", (dev + "/pts").c_str(), "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") != 0)
+  if (mount("devpts", (dev + "/pts").c_str(), "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") !=
+      0)
     return Explain(Errc::kDenied, std::string("cannot mount devpts: ") + strerror(errno));
   if (Outcome<> mounted = MountTmpfs(dev + "/shm", "mode=1777"); !mounted) return mounted;
   std::error_code error;
@@ -109,7 +110,8 @@ Outcome<> BuildRoot(const RootPlan& plan) {
   if (Outcome<> written = WriteEtcFiles(root + "/etc", plan); !written) return written;
   if (Outcome<> shown = Show(root, plan.shown); !shown) return shown;
   if (Outcome<> hidden = HideFolders(root, plan.hidden); !hidden) return hidden;
-  if (chdir(root.c_str()) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
+  if (chdir(root.c_str()) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 ||
+      chdir("/") != 0)
     return Explain(Errc::kDenied, std::string("cannot enter the container's root: ") + strerror(errno));
   return {};
 }

@@ -16,7 +16,8 @@ struct RootPlan {
   std::vector<std::string> ips;     // for /etc/hosts
   std::string resolv_conf;          // whole text
   std::vector<std::string> hidden;  // folders that no application may reach: state and run folder
-  std::vector<std::string> shown;   // folders that must be reachable even below /tmp or /run: the binaries, the manifests
+  std::vector<std::string>
+      shown;  // folders that must be reachable even below /tmp or /run: the binaries, the manifests
 };
 
 // Builds the root and makes it the root of this mount namespace; nothing of the old one can be reached afterwards.

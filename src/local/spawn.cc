@@ -56,7 +56,8 @@ bool PassSockets(const SpawnPlan& plan) {
 
 Outcome<pid_t> Spawn(const SpawnPlan& plan) {
   const pid_t pid = fork();
-  if (pid < 0) return Explain(Errc::kLimit, std::string("cannot start a process: ") + strerror(errno), "raise ulimit -u");
+  if (pid < 0)
+    return Explain(Errc::kLimit, std::string("cannot start a process: ") + strerror(errno), "raise ulimit -u");
   if (pid == 0) RunChild(plan);
   return pid;
 }

@@ -11,9 +11,9 @@
 namespace plait::local {
 
 struct SpawnPlan {
-  std::vector<std::string> argv;  // argv[0] is a path
-  int netns = -1;                 // -1: the supervisor's
-  int output = -1;                // stdout and stderr
+  std::vector<std::string> argv;                     // argv[0] is a path
+  int netns = -1;                                    // -1: the supervisor's
+  int output = -1;                                   // stdout and stderr
   std::vector<std::pair<std::string, int>> sockets;  // name, descriptor; LISTEN_FDNAMES in this order
 };
 // The child dies with the supervisor. Errors of exec appear in `output` and as exit code 127.

@@ -52,8 +52,12 @@ WorkloadStatus StatusOf(const Pod& pod) {
 }  // namespace
 
 Supervisor::Supervisor(io::Loop& loop, io::UniqueFd outer, ReceivedMessage first)
-    : loop_(loop), outer_(std::move(outer)), options_(std::move(first.message.options)),
-      debug_port_(first.message.debug_port), reaper_(loop), started_(SystemClock().Now()),
+    : loop_(loop),
+      outer_(std::move(outer)),
+      options_(std::move(first.message.options)),
+      debug_port_(first.message.debug_port),
+      reaper_(loop),
+      started_(SystemClock().Now()),
       application_id_(first.message.application_id) {
   if (first.fds.size() == 3) {
     init_ = std::move(first.fds[0]);
@@ -78,8 +82,14 @@ Outcome<> Supervisor::Start() {
   Outcome<std::unique_ptr<MeshNetwork>> network = MeshNetwork::Make();
   if (!network) return std::unexpected(network.error());
   network_ = std::move(*network);
-  mesh_.reset(new MeshContext{.loop = loop_, .reaper = reaper_, .network = *network_, .options = options_,
-                              .filter = filter_, .ids = Ids{application_id_}, .init = init_.get(), .hello = {},
+  mesh_.reset(new MeshContext{.loop = loop_,
+                              .reaper = reaper_,
+                              .network = *network_,
+                              .options = options_,
+                              .filter = filter_,
+                              .ids = Ids{application_id_},
+                              .init = init_.get(),
+                              .hello = {},
                               .gateway_sockets = {}});
   auto control = ControlServer::Open(loop_, reaper_, options_.paths.control_socket(), *this);
   if (!control) return std::unexpected(control.error());
@@ -87,7 +97,11 @@ Outcome<> Supervisor::Start() {
   plaitd_ = std::make_unique<PlaitdProcess>(
       *mesh_, debug_listener_.get(),
       PlaitdProcess::Events{.on_message = [this](PlaitdMessage message) { OnPlaitd(std::move(message)); },
-                            .on_connected = [this] { sent_.clear(); OnPodChange(); },
+                            .on_connected =
+                                [this] {
+                                  sent_.clear();
+                                  OnPodChange();
+                                },
                             .on_ended =
                                 [this](const std::string& why) {
                                   if (std::exchange(last_plaitd_end_, why) != why)
@@ -192,7 +206,8 @@ void Supervisor::Settle() {
 
 bool Supervisor::AllReady() const {
   if (!have_pods_ || mesh_->hello.root_pem.empty()) return false;
-  if (std::any_of(gateway_ports_.begin(), gateway_ports_.end(), [](const auto& port) { return !port.second; })) return false;
+  if (std::any_of(gateway_ports_.begin(), gateway_ports_.end(), [](const auto& port) { return !port.second; }))
+    return false;
   return std::all_of(pods_.begin(), pods_.end(), [](const auto& entry) {
     const Pod& pod = *entry.second;
     return pod.ready() || pod.state() > Pod::State::kRunning || pod.Status().phase == "Succeeded";
@@ -205,8 +220,8 @@ void Supervisor::Tell(std::string severity, std::string text) {
     last_notices_.push_back(text);
     if (last_notices_.size() > kMaxNotices) last_notices_.erase(last_notices_.begin());
   }
-  static_cast<void>(SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kNotice, .severity = std::move(severity),
-                                               .text = std::move(text)}));
+  static_cast<void>(SendMessage(
+      outer_.get(), {.kind = OuterMessage::Kind::kNotice, .severity = std::move(severity), .text = std::move(text)}));
 }
 
 void Supervisor::Stop() {
@@ -228,8 +243,8 @@ Pod* Supervisor::Find(const std::string& workload) {
     for (const std::string& name : {spec.name, spec.owner}) {
       if (name.empty() || (workload != name && workload != name + "." + spec.ns)) continue;
       const auto rank = [](const Pod& p) { return p.ready() ? 2 : p.state() == Pod::State::kRunning ? 1 : 0; };
-      const bool better = !best || rank(*pod) > rank(*best) ||
-                          (rank(*pod) == rank(*best) && pod->spec().name < best->spec().name);
+      const bool better =
+          !best || rank(*pod) > rank(*best) || (rank(*pod) == rank(*best) && pod->spec().name < best->spec().name);
       if (better) best = pod.get();
     }
   }
@@ -251,7 +266,8 @@ MeshStatus Supervisor::Status() {
   for (const auto& [port, host] : gateway_ports_) {
     out.gateway_ports.push_back({Port{port}, host});
     const bool tls = port == 443 || port == 8443;
-    if (host && (out.url.empty() || port == 80)) out.url = (tls ? "https" : "http") + ("://127.0.0.1:" + std::to_string(host.value));
+    if (host && (out.url.empty() || port == 80))
+      out.url = (tls ? "https" : "http") + ("://127.0.0.1:" + std::to_string(host.value));
   }
   for (const auto& [uid, pod] : pods_) out.workloads.push_back(StatusOf(*pod));
   std::sort(out.workloads.begin(), out.workloads.end(),
@@ -261,7 +277,8 @@ MeshStatus Supervisor::Status() {
 
 namespace {
 std::unexpected<Diagnostic> NoWorkload(const std::string& name) {
-  return Explain(Errc::kNotFound, "there is no workload \"" + name + "\"", "`plait status` lists them; write NAME or NAME.NAMESPACE");
+  return Explain(Errc::kNotFound, "there is no workload \"" + name + "\"",
+                 "`plait status` lists them; write NAME or NAME.NAMESPACE");
 }
 }  // namespace
 
@@ -293,7 +310,8 @@ int SupervisorMain(int outer) {
   io::Loop loop;
   Supervisor supervisor(loop, std::move(socket), std::move(*first));
   if (Outcome<> started = supervisor.Start(); !started) {
-    static_cast<void>(SendMessage(outer, {.kind = OuterMessage::Kind::kNotice, .severity = "fatal", .text = started.error().ToString()}));
+    static_cast<void>(SendMessage(
+        outer, {.kind = OuterMessage::Kind::kNotice, .severity = "fatal", .text = started.error().ToString()}));
     return 1;
   }
   supervisor.Run();

@@ -1,6 +1,6 @@
 #pragma once
-// Pid 1 of the mesh: keeps pods as plaitd wants them, holds their sockets, restarts what dies, answers the command line,
-// and ends, with everything in the mesh, when `plait` does. One loop thread.
+// Pid 1 of the mesh: keeps pods as plaitd wants them, holds their sockets, restarts what dies, answers the command
+// line, and ends, with everything in the mesh, when `plait` does. One loop thread.
 #include <map>
 #include <memory>
 #include <string>

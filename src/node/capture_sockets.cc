@@ -40,7 +40,8 @@ Outcome<NamedSocket> Open(const SocketPlan& plan) {
   io::UniqueFd fd(socket(native.ss_family, plan.type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int zero = 0;
   const bool done =
-      fd && (native.ss_family != AF_INET6 || setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero) == 0) &&
+      fd &&
+      (native.ss_family != AF_INET6 || setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero) == 0) &&
       bind(fd.get(), reinterpret_cast<const sockaddr*>(&native), length) == 0 &&
       (plan.type != SOCK_STREAM || listen(fd.get(), kBacklog) == 0);
   if (!done)

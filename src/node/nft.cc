@@ -27,8 +27,9 @@ Outcome<> RunInNewContext(const std::string& commands) {
   std::string text(Trim(nft_ctx_get_error_buffer(context.get())));
   text = text.substr(0, text.find('\n'));
   if (error == EPERM) return Explain(Errc::kDenied, "nftables: not permitted: " + text);
-  return Explain(Errc::kUnavailable, "nftables refuses the rules: " + text,
-                 "this kernel may lack nf_tables with nat and redirect: modprobe nf_tables nft_redir nft_ct nft_reject_inet");
+  return Explain(
+      Errc::kUnavailable, "nftables refuses the rules: " + text,
+      "this kernel may lack nf_tables with nat and redirect: modprobe nf_tables nft_redir nft_ct nft_reject_inet");
 }
 
 }  // namespace

@@ -62,9 +62,10 @@ std::string Why(const Outcome<T>& outcome) {
 io::IpAddress Ip(const char* text) { return *io::IpAddress::Parse(text); }
 
 TEST(CaptureRules, TextNamesWhatIsLeftOut) {
-  const auto rules = RulesFromAnnotations({{"traffic.sidecar.istio.io/excludeOutboundPorts", "25, 3306"},
-                                           {"traffic.sidecar.istio.io/includeInboundPorts", "*"},
-                                           {"traffic.sidecar.istio.io/excludeOutboundIPRanges", "10.9.0.0/16,fd01::/64"}});
+  const auto rules =
+      RulesFromAnnotations({{"traffic.sidecar.istio.io/excludeOutboundPorts", "25, 3306"},
+                            {"traffic.sidecar.istio.io/includeInboundPorts", "*"},
+                            {"traffic.sidecar.istio.io/excludeOutboundIPRanges", "10.9.0.0/16,fd01::/64"}});
   ASSERT_TRUE(rules.has_value());
   const std::string text = ToNft(*rules);
   EXPECT_NE(text.find("elements = { 25, 3306 }"), std::string::npos);
@@ -145,59 +146,67 @@ TEST(CaptureSockets, LeaveNoRoomBesideThem) {
               const int one = 1;
               setsockopt(other.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
               setsockopt(other.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-              sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(15053), .sin_addr = {htonl(0x7f000001)}, .sin_zero = {}};
-              return bind(other.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? "bound beside DNS" : "";
+              sockaddr_in address{
+                  .sin_family = AF_INET, .sin_port = htons(15053), .sin_addr = {htonl(0x7f000001)}, .sin_zero = {}};
+              return bind(other.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? "bound beside DNS"
+                                                                                                   : "";
             }),
             "");
 }
 
 TEST(RouteSocket, ConnectsTwoNamespaces) {
-  EXPECT_EQ(InNamespaces([]() -> std::string {
-              auto home = CurrentNetns();
-              auto inner = NewNetns(home->get());
-              if (!inner) return Why(inner);
-              auto outside = RouteSocket::Open();
-              const MacAddress bridge_mac{2, 0, 0, 0, 0, 1};
-              const MacAddress mac{2, 0, 0, 0, 0, 2};
-              if (auto made = outside->Apply(RouteBatch().LinkUp("lo").AddBridge("plait0", bridge_mac, 1500)); !made)
-                return Why(made);
-              auto bridge = outside->IndexOf("plait0");
-              if (!bridge) return Why(bridge);
-              RouteBatch batch;
-              batch.AddAddress(*bridge, Ip("10.244.0.1"), 16)
-                  .LinkUp("plait0")
-                  .AddVeth({.name = "v2", .mac = {2, 0, 0, 0, 1, 2}, .peer_name = "eth0", .peer_mac = mac,
-                            .peer_netns = inner->get(), .master = *bridge, .mtu = 1500})
-                  .LinkUp("v2")
-                  .AddPermanentNeighbour(*bridge, Ip("10.244.0.2"), mac);
-              if (auto done = outside->Apply(batch); !done) return Why(done);
-              io::UniqueFd listener;
-              {
-                auto scope = NetnsScope::Enter(inner->get(), home->get());
-                auto inside = RouteSocket::Open();
-                auto eth = inside->IndexOf("eth0");
-                if (!eth) return Why(eth);
-                RouteBatch in;
-                const io::IpAddress gateway = Ip("10.244.0.1");
-                in.LinkUp("lo").AddAddress(*eth, Ip("10.244.0.2"), 32).LinkUp("eth0");
-                in.AddPermanentNeighbour(*eth, gateway, bridge_mac);
-                in.AddRoute(*io::Cidr::Parse("10.244.0.1"), *eth, nullptr);
-                in.AddRoute(*io::Cidr::Parse("0.0.0.0/0"), *eth, &gateway);
-                if (auto done = inside->Apply(in); !done) return Why(done);
-                if (auto set = WriteNetSysctl("ipv4/ip_unprivileged_port_start", "0"); !set) return Why(set);
-                auto listening = io::ListenOn(*io::SocketAddress::Parse("0.0.0.0:80"));
-                if (!listening) return Why(listening);
-                listener = std::move(*listening);
-              }
-              io::UniqueFd client(socket(AF_INET, SOCK_STREAM, 0));
-              sockaddr_in to{.sin_family = AF_INET, .sin_port = htons(80), .sin_addr = {htonl(0x0af40002)}, .sin_zero = {}};
-              if (connect(client.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) return "connect failed";
-              if (auto gone = outside->Apply(RouteBatch().DeleteNeighbour(*bridge, Ip("10.244.0.2")).DeleteLink("v2")); !gone)
-                return Why(gone);
-              const auto again = outside->Apply(RouteBatch().DeleteLink("v2"));
-              return again ? "a removed link was there" : "";
-            }),
-            "");
+  EXPECT_EQ(
+      InNamespaces([]() -> std::string {
+        auto home = CurrentNetns();
+        auto inner = NewNetns(home->get());
+        if (!inner) return Why(inner);
+        auto outside = RouteSocket::Open();
+        const MacAddress bridge_mac{2, 0, 0, 0, 0, 1};
+        const MacAddress mac{2, 0, 0, 0, 0, 2};
+        if (auto made = outside->Apply(RouteBatch().LinkUp("lo").AddBridge("plait0", bridge_mac, 1500)); !made)
+          return Why(made);
+        auto bridge = outside->IndexOf("plait0");
+        if (!bridge) return Why(bridge);
+        RouteBatch batch;
+        batch.AddAddress(*bridge, Ip("10.244.0.1"), 16)
+            .LinkUp("plait0")
+            .AddVeth({.name = "v2",
+                      .mac = {2, 0, 0, 0, 1, 2},
+                      .peer_name = "eth0",
+                      .peer_mac = mac,
+                      .peer_netns = inner->get(),
+                      .master = *bridge,
+                      .mtu = 1500})
+            .LinkUp("v2")
+            .AddPermanentNeighbour(*bridge, Ip("10.244.0.2"), mac);
+        if (auto done = outside->Apply(batch); !done) return Why(done);
+        io::UniqueFd listener;
+        {
+          auto scope = NetnsScope::Enter(inner->get(), home->get());
+          auto inside = RouteSocket::Open();
+          auto eth = inside->IndexOf("eth0");
+          if (!eth) return Why(eth);
+          RouteBatch in;
+          const io::IpAddress gateway = Ip("10.244.0.1");
+          in.LinkUp("lo").AddAddress(*eth, Ip("10.244.0.2"), 32).LinkUp("eth0");
+          in.AddPermanentNeighbour(*eth, gateway, bridge_mac);
+          in.AddRoute(*io::Cidr::Parse("10.244.0.1"), *eth, nullptr);
+          in.AddRoute(*io::Cidr::Parse("0.0.0.0/0"), *eth, &gateway);
+          if (auto done = inside->Apply(in); !done) return Why(done);
+          if (auto set = WriteNetSysctl("ipv4/ip_unprivileged_port_start", "0"); !set) return Why(set);
+          auto listening = io::ListenOn(*io::SocketAddress::Parse("0.0.0.0:80"));
+          if (!listening) return Why(listening);
+          listener = std::move(*listening);
+        }
+        io::UniqueFd client(socket(AF_INET, SOCK_STREAM, 0));
+        sockaddr_in to{.sin_family = AF_INET, .sin_port = htons(80), .sin_addr = {htonl(0x0af40002)}, .sin_zero = {}};
+        if (connect(client.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) return "connect failed";
+        if (auto gone = outside->Apply(RouteBatch().DeleteNeighbour(*bridge, Ip("10.244.0.2")).DeleteLink("v2")); !gone)
+          return Why(gone);
+        const auto again = outside->Apply(RouteBatch().DeleteLink("v2"));
+        return again ? "a removed link was there" : "";
+      }),
+      "");
 }
 
 }  // namespace

@@ -19,13 +19,13 @@ using MacAddress = std::array<std::uint8_t, 6>;
 class RouteBatch {
  public:
   struct Veth {
-    std::string name;          // this end, in the socket's namespace
+    std::string name;  // this end, in the socket's namespace
     MacAddress mac{};
-    std::string peer_name;     // the other end
+    std::string peer_name;  // the other end
     MacAddress peer_mac{};
-    int peer_netns = -1;       // where the other end goes
-    int master = 0;            // interface index of a bridge this end joins; 0: none
-    std::uint32_t mtu = 0;     // of both ends; 0: default
+    int peer_netns = -1;    // where the other end goes
+    int master = 0;         // interface index of a bridge this end joins; 0: none
+    std::uint32_t mtu = 0;  // of both ends; 0: default
   };
   // Both ends are made down: IFF_UP on the peer at creation is ENOTCONN.
   RouteBatch& AddVeth(const Veth& veth);

@@ -20,17 +20,23 @@ const TokenTable::Entry* TokenTable::Find(std::string_view token) const {
   return at == by_hash_.end() ? nullptr : &at->second;
 }
 
-std::expected<identity::SpiffeId, grpc::Status> Authenticate(const grpc::CallContext& call, const TokenTable& tokens, std::string_view trust_domain) {
-  const auto refuse = [](std::string why) { return std::unexpected(grpc::Status{.code = grpc::Code::kUnauthenticated, .message = std::move(why), .details = {}}); };
+std::expected<identity::SpiffeId, grpc::Status> Authenticate(const grpc::CallContext& call, const TokenTable& tokens,
+                                                             std::string_view trust_domain) {
+  const auto refuse = [](std::string why) {
+    return std::unexpected(
+        grpc::Status{.code = grpc::Code::kUnauthenticated, .message = std::move(why), .details = {}});
+  };
   if (call.tls != nullptr && call.tls->peer_certificate) {
     auto id = identity::SpiffeId::Parse(call.tls->peer_identity);
     if (!id) return refuse("the client certificate has no SPIFFE identity");
-    if (id->trust_domain != trust_domain) return refuse("the client certificate is of trust domain " + id->trust_domain);
+    if (id->trust_domain != trust_domain)
+      return refuse("the client certificate is of trust domain " + id->trust_domain);
     return *id;
   }
   constexpr std::string_view kBearer = "Bearer ";
   const auto authorization = call.metadata.Get("authorization");
-  if (!authorization || !authorization->starts_with(kBearer)) return refuse("neither a client certificate nor a bearer token was given");
+  if (!authorization || !authorization->starts_with(kBearer))
+    return refuse("neither a client certificate nor a bearer token was given");
   const TokenTable::Entry* entry = tokens.Find(authorization->substr(kBearer.size()));
   if (entry == nullptr) return refuse("the token is not known");
   return entry->id;

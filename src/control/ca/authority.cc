@@ -19,19 +19,28 @@ constexpr Duration kRootLife = std::chrono::hours(24 * 365 * 10);
 constexpr Duration kClockSkew = std::chrono::minutes(2);  // notBefore lies this far back
 
 std::unexpected<Diagnostic> FileProblem(const std::filesystem::path& file, std::string why, std::string hint) {
-  return std::unexpected(Diagnostic{.code = Errc::kInvalidInput, .message = std::move(why), .object = {}, .at = {.file = file.string()}, .hint = std::move(hint)});
+  return std::unexpected(Diagnostic{.code = Errc::kInvalidInput,
+                                    .message = std::move(why),
+                                    .object = {},
+                                    .at = {.file = file.string()},
+                                    .hint = std::move(hint)});
 }
 
 Outcome<std::string> ReadFile(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) return FileProblem(file, std::string("cannot be read: ") + std::strerror(errno), "check that it exists and who may read it");
+  if (!in)
+    return FileProblem(file, std::string("cannot be read: ") + std::strerror(errno),
+                       "check that it exists and who may read it");
   return std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
 }
 
 // Durable and all or nothing: written beside, synchronised, renamed.
 Outcome<> WriteFile(const std::filesystem::path& file, std::string_view text) {
   const std::filesystem::path temporary = file.string() + ".new";
-  const auto fail = [&](const char* what) { return FileProblem(file, std::string("cannot ") + what + ": " + std::strerror(errno), "is the disk full or the directory read-only?"); };
+  const auto fail = [&](const char* what) {
+    return FileProblem(file, std::string("cannot ") + what + ": " + std::strerror(errno),
+                       "is the disk full or the directory read-only?");
+  };
   const io::UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd) return fail("be made");
   while (!text.empty()) {
@@ -53,7 +62,8 @@ struct Material {
 };
 
 Outcome<Material> LoadPair(const std::filesystem::path& certificate_file, const std::filesystem::path& key_file) {
-  constexpr const char* kHint = "restore it from a backup; removing certificate and key makes a new root that running workloads do not trust";
+  constexpr const char* kHint =
+      "restore it from a backup; removing certificate and key makes a new root that running workloads do not trust";
   const auto certificate_text = ReadFile(certificate_file);
   if (!certificate_text) return std::unexpected(certificate_text.error());
   const auto key_text = ReadFile(key_file);
@@ -62,19 +72,29 @@ Outcome<Material> LoadPair(const std::filesystem::path& certificate_file, const 
   if (!certificate) return FileProblem(certificate_file, certificate.error().message, kHint);
   auto key = tls::PrivateKey::FromPem(*key_text);
   if (!key) return FileProblem(key_file, key.error().message, kHint);
-  if (!key->Matches(*certificate)) return FileProblem(key_file, "the key does not belong to " + certificate_file.string(), kHint);
-  if (!certificate->is_ca()) return FileProblem(certificate_file, "the certificate may not sign others (basic constraints CA is false)", "use a CA certificate");
+  if (!key->Matches(*certificate))
+    return FileProblem(key_file, "the key does not belong to " + certificate_file.string(), kHint);
+  if (!certificate->is_ca())
+    return FileProblem(certificate_file, "the certificate may not sign others (basic constraints CA is false)",
+                       "use a CA certificate");
   if (certificate->not_after() <= SystemClock().Wall())
-    return FileProblem(certificate_file, "the certificate ended on " + FormatRfc3339(certificate->not_after()), "replace certificate and key");
+    return FileProblem(certificate_file, "the certificate ended on " + FormatRfc3339(certificate->not_after()),
+                       "replace certificate and key");
   return Material{.certificate = std::move(*certificate), .key = std::move(*key)};
 }
 
 }  // namespace
 
-Authority::Authority(tls::Certificate certificate, tls::PrivateKey key, std::string chain_pem, std::string bundle_pem, AuthorityOptions options)
-    : certificate_(std::move(certificate)), key_(std::move(key)), chain_pem_(std::move(chain_pem)), bundle_pem_(std::move(bundle_pem)), options_(std::move(options)) {}
+Authority::Authority(tls::Certificate certificate, tls::PrivateKey key, std::string chain_pem, std::string bundle_pem,
+                     AuthorityOptions options)
+    : certificate_(std::move(certificate)),
+      key_(std::move(key)),
+      chain_pem_(std::move(chain_pem)),
+      bundle_pem_(std::move(bundle_pem)),
+      options_(std::move(options)) {}
 
-Outcome<std::unique_ptr<Authority>> Authority::LoadOrCreate(const std::filesystem::path& directory, AuthorityOptions options) {
+Outcome<std::unique_ptr<Authority>> Authority::LoadOrCreate(const std::filesystem::path& directory,
+                                                            AuthorityOptions options) {
   const auto certificate_file = directory / "root-cert.pem";
   const auto key_file = directory / "root-key.pem";
   std::error_code ignored;
@@ -87,22 +107,33 @@ Outcome<std::unique_ptr<Authority>> Authority::LoadOrCreate(const std::filesyste
     std::filesystem::permissions(directory, std::filesystem::perms::owner_all, ignored);
     const tls::PrivateKey key = tls::PrivateKey::Generate();
     const WallTime now = SystemClock().Wall();
-    const auto root = tls::SelfSign({.subject_organization = options.trust_domain, .common_name = {}, .uri_sans = {}, .dns_sans = {}, .not_before = now - kClockSkew, .not_after = now + kRootLife, .is_ca = true}, key);
+    const auto root = tls::SelfSign({.subject_organization = options.trust_domain,
+                                     .common_name = {},
+                                     .uri_sans = {},
+                                     .dns_sans = {},
+                                     .not_before = now - kClockSkew,
+                                     .not_after = now + kRootLife,
+                                     .is_ca = true},
+                                    key);
     if (!root) return std::unexpected(root.error());
     // The key first: a key without certificate is told apart below, a certificate without key could never sign.
     if (auto written = WriteFile(key_file, key.ToPem()); !written) return std::unexpected(std::move(written.error()));
-    if (auto written = WriteFile(certificate_file, root->ToPem()); !written) return std::unexpected(std::move(written.error()));
+    if (auto written = WriteFile(certificate_file, root->ToPem()); !written)
+      return std::unexpected(std::move(written.error()));
     kLog.Info("made a root certificate for " + options.trust_domain + " in " + directory.string());
   } else if (has_key && !has_certificate) {
-    return FileProblem(certificate_file, "is missing beside root-key.pem", "restore it, or remove root-key.pem too to begin with a new root");
+    return FileProblem(certificate_file, "is missing beside root-key.pem",
+                       "restore it, or remove root-key.pem too to begin with a new root");
   }
   auto pair = LoadPair(certificate_file, key_file);
   if (!pair) return std::unexpected(std::move(pair.error()));
   std::string bundle = pair->certificate.ToPem();
-  return std::unique_ptr<Authority>(new Authority(std::move(pair->certificate), std::move(pair->key), {}, std::move(bundle), std::move(options)));
+  return std::unique_ptr<Authority>(
+      new Authority(std::move(pair->certificate), std::move(pair->key), {}, std::move(bundle), std::move(options)));
 }
 
-Outcome<std::unique_ptr<Authority>> Authority::LoadPlugged(const std::filesystem::path& cacerts, AuthorityOptions options) {
+Outcome<std::unique_ptr<Authority>> Authority::LoadPlugged(const std::filesystem::path& cacerts,
+                                                           AuthorityOptions options) {
   auto pair = LoadPair(cacerts / "ca-cert.pem", cacerts / "ca-key.pem");
   if (!pair) return std::unexpected(std::move(pair.error()));
   auto roots = ReadFile(cacerts / "root-cert.pem");
@@ -110,30 +141,38 @@ Outcome<std::unique_ptr<Authority>> Authority::LoadPlugged(const std::filesystem
   auto chain = ReadFile(cacerts / "cert-chain.pem");
   if (!chain) return std::unexpected(std::move(chain.error()));
   for (const auto& [name, text] : {std::pair{"root-cert.pem", &*roots}, std::pair{"cert-chain.pem", &*chain}})
-    if (const auto parsed = tls::ReadBundle(*text); !parsed) return FileProblem(cacerts / name, parsed.error().message, "give PEM certificates");
-  return std::unique_ptr<Authority>(new Authority(std::move(pair->certificate), std::move(pair->key), std::move(*chain), std::move(*roots), std::move(options)));
+    if (const auto parsed = tls::ReadBundle(*text); !parsed)
+      return FileProblem(cacerts / name, parsed.error().message, "give PEM certificates");
+  return std::unique_ptr<Authority>(new Authority(std::move(pair->certificate), std::move(pair->key), std::move(*chain),
+                                                  std::move(*roots), std::move(options)));
 }
 
-Outcome<std::string> Authority::Sign(tls::CertificateTemplate what, const tls::Csr* request, const tls::PrivateKey* key, Duration ttl) const {
+Outcome<std::string> Authority::Sign(tls::CertificateTemplate what, const tls::Csr* request, const tls::PrivateKey* key,
+                                     Duration ttl) const {
   if (ttl <= Duration(0)) ttl = options_.default_ttl;
   const WallTime now = SystemClock().Wall();
   what.not_before = now - kClockSkew;
   what.not_after = now + std::min(ttl, options_.max_ttl);
   const tls::Issuer issuer{certificate_, key_};
-  const auto leaf = request != nullptr ? tls::SignCertificate(what, *request, issuer) : tls::SignCertificate(what, *key, issuer);
+  const auto leaf =
+      request != nullptr ? tls::SignCertificate(what, *request, issuer) : tls::SignCertificate(what, *key, issuer);
   if (!leaf) return std::unexpected(leaf.error());
   return leaf->ToPem() + chain_pem_;
 }
 
-Outcome<std::string> Authority::SignWorkload(const tls::Csr& request, const identity::SpiffeId& authenticated, Duration ttl) const {
+Outcome<std::string> Authority::SignWorkload(const tls::Csr& request, const identity::SpiffeId& authenticated,
+                                             Duration ttl) const {
   if (authenticated.trust_domain != options_.trust_domain)
     return Explain(Errc::kDenied, authenticated.ToString() + " is not of trust domain " + options_.trust_domain);
-  return Sign({.subject_organization = {}, .common_name = {}, .uri_sans = {authenticated.ToString()}, .dns_sans = {}}, &request, nullptr, ttl);
+  return Sign({.subject_organization = {}, .common_name = {}, .uri_sans = {authenticated.ToString()}, .dns_sans = {}},
+              &request, nullptr, ttl);
 }
 
-Outcome<tls::Identity> Authority::IssueServer(const std::vector<std::string>& dns_names, const identity::SpiffeId& id, Duration ttl) const {
+Outcome<tls::Identity> Authority::IssueServer(const std::vector<std::string>& dns_names, const identity::SpiffeId& id,
+                                              Duration ttl) const {
   const tls::PrivateKey key = tls::PrivateKey::Generate();
-  auto chain = Sign({.subject_organization = {}, .common_name = {}, .uri_sans = {id.ToString()}, .dns_sans = dns_names}, nullptr, &key, ttl);
+  auto chain = Sign({.subject_organization = {}, .common_name = {}, .uri_sans = {id.ToString()}, .dns_sans = dns_names},
+                    nullptr, &key, ttl);
   if (!chain) return std::unexpected(std::move(chain.error()));
   return tls::Identity{.chain_pem = std::move(*chain), .key_pem = key.ToPem()};
 }

@@ -27,12 +27,14 @@ class AuthorityTest : public ::testing::Test {
 TEST_F(AuthorityTest, KeepsItsRootOverARestart) {
   const std::string first = (*Authority::LoadOrCreate(directory / "ca", {}))->bundle_pem();
   EXPECT_EQ((*Authority::LoadOrCreate(directory / "ca", {}))->bundle_pem(), first);
-  EXPECT_EQ(fs::status(directory / "ca" / "root-key.pem").permissions() & fs::perms::all, fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(fs::status(directory / "ca" / "root-key.pem").permissions() & fs::perms::all,
+            fs::perms::owner_read | fs::perms::owner_write);
 }
 
 TEST_F(AuthorityTest, IssuesTheAuthenticatedIdentityWhateverTheRequestAsksFor) {
   const auto authority = *Authority::LoadOrCreate(directory, {});
-  const auto csr = tls::ReadCsr(tls::MakeCsr(tls::PrivateKey::Generate(), "spiffe://cluster.local/ns/kube-system/sa/admin"));
+  const auto csr =
+      tls::ReadCsr(tls::MakeCsr(tls::PrivateKey::Generate(), "spiffe://cluster.local/ns/kube-system/sa/admin"));
   const auto chain = authority->SignWorkload(*csr, alice, 1h);
   ASSERT_TRUE(chain);
   const tls::Certificate leaf = *tls::Certificate::FromPem(*chain);
@@ -45,7 +47,8 @@ TEST_F(AuthorityTest, IssuesTheAuthenticatedIdentityWhateverTheRequestAsksFor) {
 TEST_F(AuthorityTest, CutsTheLifeToItsMaximum) {
   const auto authority = *Authority::LoadOrCreate(directory, {});
   const auto csr = tls::ReadCsr(tls::MakeCsr(tls::PrivateKey::Generate(), alice.ToString()));
-  EXPECT_LE(tls::Certificate::FromPem(*authority->SignWorkload(*csr, alice, 24h * 10'000))->not_after(), SystemClock().Wall() + 24h * 90);
+  EXPECT_LE(tls::Certificate::FromPem(*authority->SignWorkload(*csr, alice, 24h * 10'000))->not_after(),
+            SystemClock().Wall() + 24h * 90);
 }
 
 TEST_F(AuthorityTest, NamesADamagedFileAndDoesNotReplaceIt) {
@@ -70,9 +73,19 @@ TEST_F(AuthorityTest, SignsWithAPluggedIntermediate) {
   const tls::Certificate root_certificate = *tls::Certificate::FromPem(root->bundle_pem());
   const tls::PrivateKey key = tls::PrivateKey::Generate();
   const WallTime now = SystemClock().Wall();
-  const std::string intermediate = tls::SignCertificate({.subject_organization = "intermediate", .common_name = {}, .uri_sans = {}, .dns_sans = {}, .not_before = now, .not_after = now + 1h, .is_ca = true}, key, {root_certificate, root_key})->ToPem();
+  const std::string intermediate = tls::SignCertificate({.subject_organization = "intermediate",
+                                                         .common_name = {},
+                                                         .uri_sans = {},
+                                                         .dns_sans = {},
+                                                         .not_before = now,
+                                                         .not_after = now + 1h,
+                                                         .is_ca = true},
+                                                        key, {root_certificate, root_key})
+                                       ->ToPem();
   fs::create_directories(directory / "cacerts");
-  for (const auto& [name, text] : {std::pair{"ca-cert.pem", intermediate}, std::pair{"ca-key.pem", key.ToPem()}, std::pair{"root-cert.pem", root->bundle_pem()}, std::pair{"cert-chain.pem", intermediate}})
+  for (const auto& [name, text] :
+       {std::pair{"ca-cert.pem", intermediate}, std::pair{"ca-key.pem", key.ToPem()},
+        std::pair{"root-cert.pem", root->bundle_pem()}, std::pair{"cert-chain.pem", intermediate}})
     std::ofstream(directory / "cacerts" / name) << text;
   const auto plugged = Authority::LoadPlugged(directory / "cacerts", {});
   ASSERT_TRUE(plugged) << plugged.error().ToString();
@@ -83,7 +96,9 @@ TEST_F(AuthorityTest, SignsWithAPluggedIntermediate) {
 
 TEST(Authenticate, TakesTheCertificateThenTheTokenAndNothingElse) {
   TokenTable tokens;
-  tokens.Replace({{.sha256_hex = HexEncode(AsBytes(tls::Sha256("secret"))), .pod_uid = "uid", .id = {.trust_domain = "cluster.local", .name_space = "default", .service_account = "bob"}}});
+  tokens.Replace({{.sha256_hex = HexEncode(AsBytes(tls::Sha256("secret"))),
+                   .pod_uid = "uid",
+                   .id = {.trust_domain = "cluster.local", .name_space = "default", .service_account = "bob"}}});
   grpc::CallContext call;
   EXPECT_EQ(Authenticate(call, tokens, "cluster.local").error().code, grpc::Code::kUnauthenticated);
   call.metadata.Set("authorization", "Bearer wrong");

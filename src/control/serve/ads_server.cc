@@ -33,7 +33,11 @@ double Seconds(Duration duration) { return std::chrono::duration<double>(duratio
 class AdsServer::Stream final : public grpc::CallHandler {
  public:
   Stream(AdsServer& server, grpc::ServerCall& call, identity::SpiffeId identity)
-      : server_(server), call_(call), identity_(std::move(identity)), connected_at_(server.loop_.clock().Wall()), overdue_([this] { Overdue(); }) {
+      : server_(server),
+        call_(call),
+        identity_(std::move(identity)),
+        connected_at_(server.loop_.clock().Wall()),
+        overdue_([this] { Overdue(); }) {
     server_.streams_.push_back(this);
     server_.metrics_.Set("pilot_xds", {{"version", "delta"}}, static_cast<double>(server_.streams_.size()));
   }
@@ -59,7 +63,10 @@ class AdsServer::Stream final : public grpc::CallHandler {
   const std::optional<Proxy>& proxy() const noexcept { return proxy_; }
   const DeltaSession& session() const noexcept { return session_; }
   ClientStatus status() const {
-    return {.proxy = &*proxy_, .remote = call_.context().remote.ToString(), .connected_at = connected_at_, .types = session_.status()};
+    return {.proxy = &*proxy_,
+            .remote = call_.context().remote.ToString(),
+            .connected_at = connected_at_,
+            .types = session_.status()};
   }
 
  private:
@@ -95,7 +102,8 @@ void AdsServer::Stream::OnMessage(std::string message) {
   const auto request = xds::DecodeDeltaRequest(message);
   if (!request) return Refuse(grpc::Code::kInvalidArgument, request.error().detail);
   if (!proxy_) {
-    if (!request->node) return Refuse(grpc::Code::kInvalidArgument, "the first request of a stream must carry the node");
+    if (!request->node)
+      return Refuse(grpc::Code::kInvalidArgument, "the first request of a stream must carry the node");
     auto proxy = ReadProxy(*request->node, identity_);
     if (!proxy) return Refuse(proxy.error().code, std::move(proxy.error().message));
     proxy_ = std::move(*proxy);
@@ -118,10 +126,12 @@ void AdsServer::Stream::Refuse(grpc::Code code, std::string why) {
 }
 
 void AdsServer::Stream::Count(const xds::DeltaRequest& request, DeltaSession::Reply reply) {
-  if (reply == DeltaSession::Reply::kExpiredNonce) server_.metrics_.Add("pilot_xds_expired_nonce", {{"type", TypeLabel(request.type_url)}});
+  if (reply == DeltaSession::Reply::kExpiredNonce)
+    server_.metrics_.Add("pilot_xds_expired_nonce", {{"type", TypeLabel(request.type_url)}});
   if (reply != DeltaSession::Reply::kNack) return;
   server_.metrics_.Add("pilot_total_xds_rejects", {{"type", TypeLabel(request.type_url)}});
-  kLog.Warn(proxy_->Key() + " rejected " + std::string(xds::type_url::MessageName(request.type_url)) + ": " + *request.error);
+  kLog.Warn(proxy_->Key() + " rejected " + std::string(xds::type_url::MessageName(request.type_url)) + ": " +
+            *request.error);
 }
 
 void AdsServer::Stream::Push() {
@@ -158,11 +168,12 @@ void AdsServer::Stream::Settle() {
 
 void AdsServer::Stream::Overdue() {
   server_.metrics_.Add("pilot_xds_write_timeout");
-  Refuse(grpc::Code::kUnavailable, "no answer for " + FormatDuration(server_.options_.answer_timeout) + "; connect again");
+  Refuse(grpc::Code::kUnavailable,
+         "no answer for " + FormatDuration(server_.options_.answer_timeout) + "; connect again");
 }
 
-AdsServer::AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens, Metrics& metrics,
-                     AdsOptions options)
+AdsServer::AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens,
+                     Metrics& metrics, AdsOptions options)
     : loop_(loop), provider_(provider), tokens_(tokens), metrics_(metrics), options_(std::move(options)) {
   server.AddStreaming(xds::kDeltaAdsMethod, [this](grpc::ServerCall& call) -> std::unique_ptr<grpc::CallHandler> {
     auto caller = ca::Authenticate(call.context(), tokens_, options_.trust_domain);

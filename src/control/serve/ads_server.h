@@ -32,8 +32,8 @@ class AdsServer {
  public:
   // Registers the ADS method. All references outlive the server. Streams that are open when it goes end;
   // the gRPC server must take no new ones afterwards.
-  AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens, Metrics& metrics,
-            AdsOptions options);
+  AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens,
+            Metrics& metrics, AdsOptions options);
   ~AdsServer();
   AdsServer(const AdsServer&) = delete;
   AdsServer& operator=(const AdsServer&) = delete;

@@ -19,10 +19,12 @@ using namespace xds::type_url;  // NOLINT: the names of types
 constexpr Duration kLimit = std::chrono::seconds(5);
 const identity::SpiffeId kReviews{"cluster.local", "default", "bookinfo-reviews"};
 
-xds::Node NodeOf(std::string pod = "reviews-v1-0.default", std::string name_space = "default", std::string account = "bookinfo-reviews") {
+xds::Node NodeOf(std::string pod = "reviews-v1-0.default", std::string name_space = "default",
+                 std::string account = "bookinfo-reviews") {
   xds::Node node;
   node.id = "sidecar~10.244.0.5~" + pod + "~default.svc.cluster.local";
-  node.metadata_json = R"({"NAMESPACE":")" + name_space + R"(","SERVICE_ACCOUNT":")" + account + R"(","LABELS":{"app":"reviews"},"INSTANCE_IPS":"10.244.0.5,fd00::5"})";
+  node.metadata_json = R"({"NAMESPACE":")" + name_space + R"(","SERVICE_ACCOUNT":")" + account +
+                       R"(","LABELS":{"app":"reviews"},"INSTANCE_IPS":"10.244.0.5,fd00::5"})";
   node.user_agent_name = "plait-proxy";
   return node;
 }
@@ -53,9 +55,11 @@ class Ads : public testing::Test {
   ~Ads() override { streams.clear(); }
 
   xds::AdsStream& Connect(xds::DeltaClient& client, std::string token = "secret") {
-    streams.push_back(std::make_unique<xds::AdsStream>(loop, client, [this, token]() -> Outcome<xds::AdsStream::Connection> {
-      return xds::AdsStream::Connection{.stream = io::Connect(loop, address), .options = {.authority = "plaitd", .authorization = "Bearer " + token}};
-    }));
+    streams.push_back(
+        std::make_unique<xds::AdsStream>(loop, client, [this, token]() -> Outcome<xds::AdsStream::Connection> {
+          return xds::AdsStream::Connection{.stream = io::Connect(loop, address),
+                                            .options = {.authority = "plaitd", .authorization = "Bearer " + token}};
+        }));
     streams.back()->Start();
     return *streams.back();
   }
@@ -157,7 +161,8 @@ TEST_F(Ads, SkipsTypesThatAChangeDoesNotTouch) {
 // A call that sends requests as they are given.
 struct RawCall final : grpc::ClientCallEvents {
   RawCall(io::Loop& loop, const io::SocketAddress& to, std::string token = "Bearer secret")
-      : channel(loop, io::Connect(loop, to), {.authority = "plaitd", .authorization = std::move(token)}), call(channel.Start(xds::kDeltaAdsMethod, {}, *this)) {}
+      : channel(loop, io::Connect(loop, to), {.authority = "plaitd", .authorization = std::move(token)}),
+        call(channel.Start(xds::kDeltaAdsMethod, {}, *this)) {}
   void OnMessage(std::string) override { ++messages; }
   void OnFinished(const grpc::Status& s, const grpc::Metadata&) override { status = s; }
   void Send(const xds::DeltaRequest& request) { call->Send(xds::EncodeDeltaRequest(request)); }
@@ -239,12 +244,15 @@ TEST_F(Ads, PushesToManyProxies) {
   std::vector<std::unique_ptr<xds::DeltaClient>> clients;
   for (int i = 0; i < 40; ++i) {
     received.push_back(std::make_unique<Received>());
-    clients.push_back(std::make_unique<xds::DeltaClient>(NodeOf("reviews-" + std::to_string(i) + ".default"), *received.back()));
+    clients.push_back(
+        std::make_unique<xds::DeltaClient>(NodeOf("reviews-" + std::to_string(i) + ".default"), *received.back()));
     clients.back()->SubscribeAll(kListener);
     Connect(*clients.back());
   }
   const auto all_have = [&](const std::string& version) {
-    return Wait([&] { return std::all_of(received.begin(), received.end(), [&](auto& r) { return r->held["a"] == version; }); });
+    return Wait([&] {
+      return std::all_of(received.begin(), received.end(), [&](auto& r) { return r->held["a"] == version; });
+    });
   };
   ASSERT_TRUE(all_have("1"));
   provider.Set(kListener, "a", "2");

@@ -18,7 +18,7 @@ namespace util = google::protobuf::util;
 // How a section of Envoy's dump is called, and where its entries keep name and resource.
 struct Section {
   std::string_view type_url;
-  const char* dump;      // the section's @type, after "type.googleapis.com/"
+  const char* dump;  // the section's @type, after "type.googleapis.com/"
   const char* list;
   const char* resource;
   bool named;            // entries have a name
@@ -28,7 +28,8 @@ constexpr Section kSections[] = {
     {xds::type_url::kCluster, "envoy.admin.v3.ClustersConfigDump", "dynamic_active_clusters", "cluster", false, false},
     {xds::type_url::kListener, "envoy.admin.v3.ListenersConfigDump", "dynamic_listeners", "listener", true, true},
     {xds::type_url::kRoute, "envoy.admin.v3.RoutesConfigDump", "dynamic_route_configs", "route_config", false, false},
-    {xds::type_url::kEndpoint, "envoy.admin.v3.EndpointsConfigDump", "dynamic_endpoint_configs", "endpoint_config", false, false},
+    {xds::type_url::kEndpoint, "envoy.admin.v3.EndpointsConfigDump", "dynamic_endpoint_configs", "endpoint_config",
+     false, false},
     {xds::type_url::kSecret, "envoy.admin.v3.SecretsConfigDump", "dynamic_active_secrets", "secret", true, false},
 };
 constexpr Section kOther = {"", "plait.admin.v1.ResourcesDump", "dynamic_resources", "resource", true, false};
@@ -44,7 +45,8 @@ void Redact(Json& json) {
   for (auto entry = json.begin(); entry != json.end(); ++entry) {
     if (json.is_object() && (entry.key() == "private_key" || entry.key() == "password") && entry->is_object()) {
       for (const char* field : {"inline_bytes", "inline_string"})
-        if (entry->contains(field)) (*entry)[field] = field[7] == 'b' ? Base64Encode(AsBytes(std::string_view("[redacted]"))) : "[redacted]";
+        if (entry->contains(field))
+          (*entry)[field] = field[7] == 'b' ? Base64Encode(AsBytes(std::string_view("[redacted]"))) : "[redacted]";
     } else {
       Redact(*entry);
     }
@@ -85,8 +87,8 @@ Json Dump(util::TypeResolver& resolver, const DumpedType& type) {
 }  // namespace
 
 std::string DumpConfig(const std::vector<DumpedType>& types) {
-  const std::unique_ptr<util::TypeResolver> resolver(
-      util::NewTypeResolverForDescriptorPool("type.googleapis.com", google::protobuf::DescriptorPool::generated_pool()));
+  const std::unique_ptr<util::TypeResolver> resolver(util::NewTypeResolverForDescriptorPool(
+      "type.googleapis.com", google::protobuf::DescriptorPool::generated_pool()));
   Json configs = Json::array();
   for (const DumpedType& type : types)
     if (!type.resources.empty()) configs.push_back(Dump(*resolver, type));

@@ -34,9 +34,9 @@ bool IsOwnName(std::string_view authority) {
 
 // Istio's names of the types in /debug/syncz.
 constexpr std::pair<std::string_view, std::string_view> kSyncNames[] = {
-    {xds::type_url::kCluster, "cluster"},   {xds::type_url::kListener, "listener"},
-    {xds::type_url::kRoute, "route"},       {xds::type_url::kEndpoint, "endpoint"},
-    {xds::type_url::kSecret, "secret"},     {xds::type_url::kL4Routes, "l4_routes"},
+    {xds::type_url::kCluster, "cluster"}, {xds::type_url::kListener, "listener"},
+    {xds::type_url::kRoute, "route"},     {xds::type_url::kEndpoint, "endpoint"},
+    {xds::type_url::kSecret, "secret"},   {xds::type_url::kL4Routes, "l4_routes"},
     {xds::type_url::kAddress, "address"},
 };
 
@@ -44,9 +44,15 @@ Json TypesJson(const ClientStatus& client) {
   Json types = Json::object();
   for (const auto& [url, type] : client.types) {
     Json& out = types[std::string(xds::type_url::MessageName(url))];
-    out = {{"wildcard", type.wildcard},     {"names", type.names},   {"resources", type.resources},
-           {"sent", type.sent},             {"acked", type.acked},   {"nacked", type.nacked},
-           {"sent_version", type.sent_version}, {"acked_version", type.acked_version}, {"synced", type.synced()}};
+    out = {{"wildcard", type.wildcard},
+           {"names", type.names},
+           {"resources", type.resources},
+           {"sent", type.sent},
+           {"acked", type.acked},
+           {"nacked", type.nacked},
+           {"sent_version", type.sent_version},
+           {"acked_version", type.acked_version},
+           {"synced", type.synced()}};
     if (!type.last_error.empty()) out["error"] = type.last_error;
   }
   return types;
@@ -63,7 +69,8 @@ DebugEndpoints::DebugEndpoints(const AdsServer& ads, Metrics& metrics, DebugOpti
     : ads_(ads), metrics_(metrics), options_(std::move(options)) {
   metrics_.Set("pilot_info", {{"version", options_.version}}, 1);
   metrics_.Set("istio_build", {{"component", "pilot"}, {"tag", options_.version}}, 1);
-  AddPage("/debug/syncz", "What each proxy was sent and has acknowledged", [this](const Query&) { return SyncStatus(); });
+  AddPage("/debug/syncz", "What each proxy was sent and has acknowledged",
+          [this](const Query&) { return SyncStatus(); });
   AddPage("/debug/connections", "Connected proxies", [this](const Query&) { return Connections(); });
   AddPage("/debug/config_dump", "Configuration of a proxy in Envoy's form (?proxyID=POD.NAMESPACE)",
           [this](const Query& query) { return ConfigDump(query); });
@@ -74,10 +81,13 @@ void DebugEndpoints::AddPage(std::string path, std::string description, Page ans
   pages_.insert_or_assign(std::move(path), Entry{std::move(description), std::move(answer)});
 }
 
-void DebugEndpoints::Handle(const conn::Request& request, conn::Responder responder) { responder.Send(Answer(request)); }
+void DebugEndpoints::Handle(const conn::Request& request, conn::Responder responder) {
+  responder.Send(Answer(request));
+}
 
 conn::Response DebugEndpoints::Answer(const conn::Request& request) {
-  if (request.head.method != "GET" && request.head.method != "HEAD") return conn::TextResponse(405, "only GET is allowed\n");
+  if (request.head.method != "GET" && request.head.method != "HEAD")
+    return conn::TextResponse(405, "only GET is allowed\n");
   std::string_view path = http::PathOnly(request.head.path);
   if (path == "/ready" || path == "/healthz/ready") {
     return ready_ ? conn::TextResponse(200, "") : conn::TextResponse(503, "the configuration has not been read yet\n");
@@ -89,7 +99,8 @@ conn::Response DebugEndpoints::Answer(const conn::Request& request) {
   if (page == pages_.end()) return conn::TextResponse(404, "no such page; /debug/list names them\n");
   if (!IsThisHost(request.remote)) return conn::TextResponse(401, "debug pages answer callers on this host only\n");
   if (!IsOwnName(request.head.authority)) {
-    return conn::TextResponse(403, "debug pages are not served under the name '" + request.head.authority + "'; use localhost\n");
+    return conn::TextResponse(
+        403, "debug pages are not served under the name '" + request.head.authority + "'; use localhost\n");
   }
   return page->second.answer(ParseQuery(http::QueryOf(request.head.path)));
 }
@@ -133,7 +144,9 @@ conn::Response DebugEndpoints::ConfigDump(const Query& query) const {
   std::vector<DumpedType> types;
   for (const auto& [url, name] : kSyncNames) {
     auto resources = ads_.ResourcesOf(id->second, url);
-    if (!resources) return conn::TextResponse(404, "proxy '" + id->second + "' is not connected; /debug/connections names those that are\n");
+    if (!resources)
+      return conn::TextResponse(
+          404, "proxy '" + id->second + "' is not connected; /debug/connections names those that are\n");
     types.push_back({.type_url = url, .resources = std::move(*resources)});
   }
   return JsonResponse(DumpConfig(types));
@@ -142,7 +155,8 @@ conn::Response DebugEndpoints::ConfigDump(const Query& query) const {
 conn::Response DebugEndpoints::List() const {
   std::string out;
   for (const auto& [path, page] : pages_) out += path + "  " + page.description + "\n";
-  out += "/metrics  Prometheus metrics\n/ready  200 once the configuration was read\n/version  Version of this program\n";
+  out +=
+      "/metrics  Prometheus metrics\n/ready  200 once the configuration was read\n/version  Version of this program\n";
   return conn::TextResponse(200, std::move(out));
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The HTTP endpoints of 15014: Istio's /debug/* paths as istioctl, Kiali and people know them, /metrics, /version, /ready.
-// What needs the model is added as pages by its owner (model_pages.h). One thread.
+// The HTTP endpoints of 15014: Istio's /debug/* paths as istioctl, Kiali and people know them, /metrics, /version,
+// /ready. What needs the model is added as pages by its owner (model_pages.h). One thread.
 //
 // /debug/* answers callers on this host only; a page that a browser was made to ask for under a foreign name (DNS
 // rebinding) is refused, too.

@@ -37,19 +37,28 @@ class Debug : public testing::Test {
     return debug.Answer(request);
   }
   void ConnectProxy() {
-    tokens.Replace({{.sha256_hex = HexEncode(AsBytes(tls::Sha256("t"))), .pod_uid = "1", .id = {"cluster.local", "default", "web"}}});
+    tokens.Replace({{.sha256_hex = HexEncode(AsBytes(tls::Sha256("t"))),
+                     .pod_uid = "1",
+                     .id = {"cluster.local", "default", "web"}}});
     const io::SocketAddress address = *http.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
     xds::Node node;
     node.id = "sidecar~10.244.0.5~web-0.default~default.svc.cluster.local";
-    node.metadata_json = R"({"NAMESPACE":"default","SERVICE_ACCOUNT":"web","CLUSTER_ID":"Kubernetes","ISTIO_VERSION":"1.2.3"})";
+    node.metadata_json =
+        R"({"NAMESPACE":"default","SERVICE_ACCOUNT":"web","CLUSTER_ID":"Kubernetes","ISTIO_VERSION":"1.2.3"})";
     client = std::make_unique<xds::DeltaClient>(node, proxy);
     client->SubscribeAll(xds::type_url::kEndpoint);
     client->Subscribe(xds::type_url::kSecret, "gateway");
     stream = std::make_unique<xds::AdsStream>(loop, *client, [this, address]() -> Outcome<xds::AdsStream::Connection> {
-      return xds::AdsStream::Connection{.stream = io::Connect(loop, address), .options = {.authority = "plaitd", .authorization = "Bearer t"}};
+      return xds::AdsStream::Connection{.stream = io::Connect(loop, address),
+                                        .options = {.authority = "plaitd", .authorization = "Bearer t"}};
     });
     stream->Start();
-    ASSERT_TRUE(loop.RunUntil([&] { return metrics.Value("pilot_xds_pushes", {{"type", "eds"}}) > 0 && ads.clients().at(0).types.at(std::string(xds::type_url::kEndpoint)).synced(); }, kLimit));
+    ASSERT_TRUE(loop.RunUntil(
+        [&] {
+          return metrics.Value("pilot_xds_pushes", {{"type", "eds"}}) > 0 &&
+                 ads.clients().at(0).types.at(std::string(xds::type_url::kEndpoint)).synced();
+        },
+        kLimit));
   }
 
   io::Loop loop;
@@ -88,7 +97,8 @@ TEST_F(Debug, DebugPagesAreForThisHostOnly) {
 }
 
 TEST_F(Debug, ListsItsPagesAlsoThoseThatWereAdded) {
-  debug.AddPage("/debug/mesh", "MeshConfig", [](const DebugEndpoints::Query& query) { return conn::TextResponse(200, query.at("a")); });
+  debug.AddPage("/debug/mesh", "MeshConfig",
+                [](const DebugEndpoints::Query& query) { return conn::TextResponse(200, query.at("a")); });
   EXPECT_NE(Get("/debug").body.find("/debug/mesh  MeshConfig\n"), std::string::npos);
   EXPECT_EQ(Get("/debug/mesh?a=b%20c").body, "b c");
 }
@@ -109,7 +119,8 @@ TEST_F(Debug, SynczTellsWhatWasSentAndAcknowledged) {
 
 TEST_F(Debug, ConfigDumpShowsWhatAProxyHasWithoutKeys) {
   // Secret { name: "gateway" tls_certificate { private_key { inline_string: "KEY" } } }
-  provider.Set(xds::type_url::kSecret, "gateway", "7", {}, std::string("\x0a\x07gateway\x12\x07\x12\x05\x1a\x03KEY", 18));
+  provider.Set(xds::type_url::kSecret, "gateway", "7", {},
+               std::string("\x0a\x07gateway\x12\x07\x12\x05\x1a\x03KEY", 18));
   provider.Set(xds::type_url::kEndpoint, "a", "8", {}, "\xff not a message");
   ads.Ready();
   ConnectProxy();

@@ -97,11 +97,13 @@ void DeltaSession::Unsubscribe(Type& type, const std::vector<std::string>& names
 
 bool DeltaSession::RoutesIdle() const noexcept {
   return std::none_of(types_.begin(), types_.end(), [](const auto& entry) {
-    return IsRouting(entry.first) && (entry.second.stale || !entry.second.asked.empty() || !entry.second.unacknowledged.empty());
+    return IsRouting(entry.first) &&
+           (entry.second.stale || !entry.second.asked.empty() || !entry.second.unacknowledged.empty());
   });
 }
 
-void DeltaSession::Answer(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, Changes& out) {
+void DeltaSession::Answer(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                          Changes& out) {
   for (const auto& [name, always] : type.asked) {
     const ResourceRef found = provider.Find(proxy, url, name);
     if (found == nullptr) {
@@ -117,7 +119,8 @@ void DeltaSession::Answer(const std::string& url, Type& type, ResourceProvider& 
   type.asked.clear();
 }
 
-void DeltaSession::Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove, Changes& out) {
+void DeltaSession::Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                           bool remove, Changes& out) {
   std::map<std::string_view, ResourceRef> now;
   std::set<std::string, std::less<>> absent;
   const auto add = [&](ResourceRef found) {
@@ -159,7 +162,8 @@ void DeltaSession::Compare(const std::string& url, Type& type, ResourceProvider&
   type.absent = std::move(absent);
 }
 
-void DeltaSession::Emit(const std::string& url, Type& type, const std::string& version, Changes changes, std::vector<xds::DeltaResponse>& out) {
+void DeltaSession::Emit(const std::string& url, Type& type, const std::string& version, Changes changes,
+                        std::vector<xds::DeltaResponse>& out) {
   std::size_t next = 0;
   do {
     xds::DeltaResponse& response = out.emplace_back();
@@ -204,7 +208,8 @@ std::vector<xds::DeltaResponse> DeltaSession::Take(ResourceProvider& provider, c
 }
 
 bool DeltaSession::has_unacknowledged() const noexcept {
-  return std::any_of(types_.begin(), types_.end(), [](const auto& entry) { return !entry.second.unacknowledged.empty(); });
+  return std::any_of(types_.begin(), types_.end(),
+                     [](const auto& entry) { return !entry.second.unacknowledged.empty(); });
 }
 
 std::map<std::string, SentStatus> DeltaSession::status() const {

@@ -1,6 +1,6 @@
 #pragma once
-// The server's side of one incremental ADS stream as a pure state machine: what the client subscribed to, what was sent,
-// what it said to that. No clock, no socket: ads_server.h brings requests and takes responses. One thread.
+// The server's side of one incremental ADS stream as a pure state machine: what the client subscribed to, what was
+// sent, what it said to that. No clock, no socket: ads_server.h brings requests and takes responses. One thread.
 //
 // Rules (xDS protocol, "Incremental"; design.md "Delta rules"; semantics.md 6):
 //  - a type's first request without names, or "*", is a wildcard; names alone are not;
@@ -25,22 +25,22 @@ namespace plait::control::serve {
 // For status pages and `plait ps`.
 struct SentStatus {
   bool wildcard = false;
-  std::size_t names = 0;           // subscribed by name
-  std::size_t resources = 0;       // sent and still held by the client
-  std::string sent_nonce, acked_nonce;      // of the newest response, and of the newest that was acknowledged
-  std::string sent_version, acked_version;  // of the configurations that they came from
+  std::size_t names = 0;                          // subscribed by name
+  std::size_t resources = 0;                      // sent and still held by the client
+  std::string sent_nonce, acked_nonce;            // of the newest response, and of the newest that was acknowledged
+  std::string sent_version, acked_version;        // of the configurations that they came from
   std::uint64_t sent = 0, acked = 0, nacked = 0;  // responses
-  std::string last_error;          // of the last NACK; empty after an ACK
+  std::string last_error;                         // of the last NACK; empty after an ACK
   std::size_t unacknowledged = 0;
   bool synced() const noexcept { return unacknowledged == 0 && last_error.empty(); }
 };
 
 class DeltaSession {
  public:
-  static constexpr std::size_t kMaxNames = 50'000;       // subscribed by one stream, all types together
+  static constexpr std::size_t kMaxNames = 50'000;  // subscribed by one stream, all types together
   static constexpr std::size_t kMaxTypes = 32;
-  static constexpr std::size_t kMaxUnacknowledged = 64;   // responses a type; further answers wait
-  static constexpr std::size_t kResponseBytes = 1U << 20; // a response is cut after the resource that passes it
+  static constexpr std::size_t kMaxUnacknowledged = 64;    // responses a type; further answers wait
+  static constexpr std::size_t kResponseBytes = 1U << 20;  // a response is cut after the resource that passes it
 
   enum class Reply : std::uint8_t { kNone, kAck, kNack, kExpiredNonce };
   // Errors end the stream: kLimit.
@@ -62,8 +62,8 @@ class DeltaSession {
  private:
   struct Type {
     bool wildcard = false;
-    bool stale = false;                     // everything that is subscribed must be compared
-    bool removals_due = false;              // a comparison held back removals
+    bool stale = false;         // everything that is subscribed must be compared
+    bool removals_due = false;  // a comparison held back removals
     std::set<std::string, std::less<>> names;
     std::map<std::string, bool> asked;          // names to answer; true: also when it was sent before
     std::set<std::string, std::less<>> absent;  // names that the client was told do not exist
@@ -82,8 +82,10 @@ class DeltaSession {
   void Unsubscribe(Type& type, const std::vector<std::string>& names);
   bool RoutesIdle() const noexcept;
   static void Answer(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, Changes& out);
-  static void Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove, Changes& out);
-  void Emit(const std::string& url, Type& type, const std::string& version, Changes changes, std::vector<xds::DeltaResponse>& out);
+  static void Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove,
+                      Changes& out);
+  void Emit(const std::string& url, Type& type, const std::string& version, Changes changes,
+            std::vector<xds::DeltaResponse>& out);
 
   // In the order in which new things go out.
   struct PushOrder {

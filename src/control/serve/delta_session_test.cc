@@ -20,7 +20,8 @@ struct Client {
     return Take();
   }
   std::vector<xds::DeltaResponse> Take() { return session.Take(provider, proxy); }
-  std::vector<xds::DeltaResponse> Subscribe(std::string_view type, Names names, std::map<std::string, std::string> has = {}) {
+  std::vector<xds::DeltaResponse> Subscribe(std::string_view type, Names names,
+                                            std::map<std::string, std::string> has = {}) {
     return Send({.type_url = std::string(type), .subscribe = std::move(names), .initial_versions = std::move(has)});
   }
   std::vector<xds::DeltaResponse> Ack(const xds::DeltaResponse& response) {
@@ -232,7 +233,7 @@ TEST(DeltaSession, AClusterIsRemovedAfterTheRouteThatUsedItWasChanged) {
   const auto first = client.Change();
   ASSERT_EQ(first.size(), 2U);
   EXPECT_TRUE(first[0].removed.empty());
-  EXPECT_TRUE(client.Ack(first[0]).empty());   // the cluster is taken, the route is not yet
+  EXPECT_TRUE(client.Ack(first[0]).empty());  // the cluster is taken, the route is not yet
   const auto second = client.Ack(first[1]);
   ASSERT_EQ(second.size(), 1U);
   EXPECT_EQ(second[0].removed, Names{"old"});
@@ -252,7 +253,8 @@ TEST(DeltaSession, RefusesTooManyNamesAndTypes) {
   EXPECT_TRUE(session.OnRequest(request));
   EXPECT_EQ(session.OnRequest({.type_url = "t", .subscribe = {"one more"}}).error().code, Errc::kLimit);
   DeltaSession other;
-  for (std::size_t i = 0; i < DeltaSession::kMaxTypes; ++i) EXPECT_TRUE(other.OnRequest({.type_url = std::to_string(i)}));
+  for (std::size_t i = 0; i < DeltaSession::kMaxTypes; ++i)
+    EXPECT_TRUE(other.OnRequest({.type_url = std::to_string(i)}));
   EXPECT_FALSE(other.OnRequest({.type_url = "one more"}));
 }
 

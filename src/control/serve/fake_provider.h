@@ -8,9 +8,10 @@ namespace plait::control::serve {
 
 class FakeProvider final : public ResourceProvider {
  public:
-  void Set(std::string_view type_url, std::string name, std::string version, std::vector<std::string> aliases = {}, std::string bytes = {}) {
-    resources_[std::string(type_url)][name] = std::make_shared<xds::WireResource>(
-        xds::WireResource{.name = name, .version = std::move(version), .aliases = std::move(aliases), .bytes = std::move(bytes)});
+  void Set(std::string_view type_url, std::string name, std::string version, std::vector<std::string> aliases = {},
+           std::string bytes = {}) {
+    resources_[std::string(type_url)][name] = std::make_shared<xds::WireResource>(xds::WireResource{
+        .name = name, .version = std::move(version), .aliases = std::move(aliases), .bytes = std::move(bytes)});
   }
   void Remove(std::string_view type_url, const std::string& name) { resources_[std::string(type_url)].erase(name); }
   void SetVersion(std::string version) { version_ = std::move(version); }

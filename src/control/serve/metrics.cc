@@ -23,16 +23,19 @@ constexpr double kBytes[] = {1e3, 1e4, 1e5, 1e6, 4e6, 1e7, 4e7};
 
 // Sorted by name.
 constexpr Family kFamilies[] = {
-    {"citadel_server_authentication_failure_count", Kind::kCounter, "Certificate requests whose caller was not authenticated."},
+    {"citadel_server_authentication_failure_count", Kind::kCounter,
+     "Certificate requests whose caller was not authenticated."},
     {"citadel_server_csr_count", Kind::kCounter, "Certificate requests received."},
     {"citadel_server_csr_parsing_err_count", Kind::kCounter, "Certificate requests that could not be read."},
     {"citadel_server_root_cert_expiry_timestamp", Kind::kGauge, "When the root certificate expires, in Unix seconds."},
     {"citadel_server_success_cert_issuance_count", Kind::kCounter, "Certificates issued."},
     {"istio_build", Kind::kGauge, "Always 1; labels tell the build."},
-    {"pilot_debounce_time", Kind::kHistogram, "Seconds that a change of configuration waited for further ones.", kSeconds},
+    {"pilot_debounce_time", Kind::kHistogram, "Seconds that a change of configuration waited for further ones.",
+     kSeconds},
     {"pilot_info", Kind::kGauge, "Always 1; the label tells the version."},
     {"pilot_k8s_cfg_events", Kind::kCounter, "Changes of configuration objects, by kind and event."},
-    {"pilot_proxy_convergence_time", Kind::kHistogram, "Seconds from a change of configuration to its acknowledgement by a proxy.", kSeconds},
+    {"pilot_proxy_convergence_time", Kind::kHistogram,
+     "Seconds from a change of configuration to its acknowledgement by a proxy.", kSeconds},
     {"pilot_push_triggers", Kind::kCounter, "Changes that led to a push, by what changed."},
     {"pilot_pushcontext_init_seconds", Kind::kHistogram, "Seconds to make a snapshot of the configuration.", kSeconds},
     {"pilot_services", Kind::kGauge, "Services known."},
@@ -44,7 +47,8 @@ constexpr Family kFamilies[] = {
     {"pilot_xds_push_time", Kind::kHistogram, "Seconds to make and send what a proxy must be told.", kSeconds},
     {"pilot_xds_pushes", Kind::kCounter, "Responses sent."},
     {"pilot_xds_resources_sent", Kind::kCounter, "Resources in responses."},
-    {"pilot_xds_streams_refused", Kind::kCounter, "Streams that the server ended: not authenticated, forged node, limits."},
+    {"pilot_xds_streams_refused", Kind::kCounter,
+     "Streams that the server ended: not authenticated, forged node, limits."},
     {"pilot_xds_write_timeout", Kind::kCounter, "Streams ended because the proxy answered nothing."},
     {"plaitd_config_objects", Kind::kGauge, "Configuration objects known, by kind."},
     {"plaitd_config_problems", Kind::kGauge, "Problems of the configuration, by severity."},
@@ -52,7 +56,8 @@ constexpr Family kFamilies[] = {
 };
 
 const Family& Find(std::string_view name) {
-  const auto at = std::lower_bound(std::begin(kFamilies), std::end(kFamilies), name, [](const Family& f, std::string_view n) { return f.name < n; });
+  const auto at = std::lower_bound(std::begin(kFamilies), std::end(kFamilies), name,
+                                   [](const Family& f, std::string_view n) { return f.name < n; });
   PLAIT_CHECK(at != std::end(kFamilies) && at->name == name);
   return *at;
 }
@@ -86,13 +91,20 @@ std::string Number(double value) {
   return {text, std::to_chars(std::begin(text), std::end(text), value).ptr};
 }
 
-void WriteHistogram(const Family& family, const std::string& labels, const std::vector<std::uint64_t>& buckets, double sum, std::string& out) {
+void WriteHistogram(const Family& family, const std::string& labels, const std::vector<std::uint64_t>& buckets,
+                    double sum, std::string& out) {
   const std::string_view comma = labels.empty() ? "" : ",";
   std::uint64_t count = 0;
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     count += buckets[i];
     const std::string bound = i < family.bounds.size() ? Number(family.bounds[i]) : "+Inf";
-    out.append(family.name).append("_bucket{").append(labels).append(comma).append("le=\"").append(bound).append("\"} ");
+    out.append(family.name)
+        .append("_bucket{")
+        .append(labels)
+        .append(comma)
+        .append("le=\"")
+        .append(bound)
+        .append("\"} ");
     out.append(std::to_string(count)).append("\n");
   }
   const std::string braces = labels.empty() ? "" : "{" + labels + "}";
@@ -104,8 +116,10 @@ void WriteHistogram(const Family& family, const std::string& labels, const std::
 
 Metrics::Metrics() {
   // What has no label is there from the start, so that rates begin at zero.
-  for (const std::string_view name : {"citadel_server_authentication_failure_count", "citadel_server_csr_count", "citadel_server_csr_parsing_err_count",
-                                      "citadel_server_success_cert_issuance_count", "pilot_xds_streams_refused", "pilot_xds_write_timeout"})
+  for (const std::string_view name :
+       {"citadel_server_authentication_failure_count", "citadel_server_csr_count",
+        "citadel_server_csr_parsing_err_count", "citadel_server_success_cert_issuance_count",
+        "pilot_xds_streams_refused", "pilot_xds_write_timeout"})
     Add(name, {}, 0);
 }
 

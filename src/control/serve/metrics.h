@@ -19,13 +19,13 @@ class Metrics {
   void Observe(std::string_view name, const Labels& labels, double value);   // histograms
   // Drops the series of a gauge, as when what they are about went.
   void Clear(std::string_view name);
-  double Value(std::string_view name, const Labels& labels = {}) const;      // histograms: the count; 0 when never set
-  std::string Text() const;  // text format 0.0.4
+  double Value(std::string_view name, const Labels& labels = {}) const;  // histograms: the count; 0 when never set
+  std::string Text() const;                                              // text format 0.0.4
 
  private:
   struct Series {
-    double value = 0;                   // histograms: the sum
-    std::vector<std::uint64_t> buckets; // not cumulative; the last is +Inf
+    double value = 0;                    // histograms: the sum
+    std::vector<std::uint64_t> buckets;  // not cumulative; the last is +Inf
   };
   std::map<std::string_view, std::map<std::string, Series>> families_;  // by name, then by label text
 };

@@ -14,10 +14,12 @@ TEST(Metrics, WritesPrometheusText) {
   metrics.Observe("pilot_proxy_convergence_time", {}, 100);
   const std::string text = metrics.Text();
   for (const char* line :
-       {"# TYPE pilot_xds_pushes counter\npilot_xds_pushes{type=\"cds\"} 3\n", "pilot_info{version=\"a\\\"b\\\\c\"} 1\n",
-        "pilot_proxy_convergence_time_bucket{le=\"0.01\"} 0\n", "pilot_proxy_convergence_time_bucket{le=\"0.05\"} 1\n",
-        "pilot_proxy_convergence_time_bucket{le=\"30\"} 1\n", "pilot_proxy_convergence_time_bucket{le=\"+Inf\"} 2\n",
-        "pilot_proxy_convergence_time_sum 100.02\npilot_proxy_convergence_time_count 2\n", "\ncitadel_server_csr_count 0\n"})
+       {"# TYPE pilot_xds_pushes counter\npilot_xds_pushes{type=\"cds\"} 3\n",
+        "pilot_info{version=\"a\\\"b\\\\c\"} 1\n", "pilot_proxy_convergence_time_bucket{le=\"0.01\"} 0\n",
+        "pilot_proxy_convergence_time_bucket{le=\"0.05\"} 1\n", "pilot_proxy_convergence_time_bucket{le=\"30\"} 1\n",
+        "pilot_proxy_convergence_time_bucket{le=\"+Inf\"} 2\n",
+        "pilot_proxy_convergence_time_sum 100.02\npilot_proxy_convergence_time_count 2\n",
+        "\ncitadel_server_csr_count 0\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "not in\n" << text;
   EXPECT_EQ(metrics.Value("pilot_xds_pushes", {{"type", "cds"}}), 3);
   EXPECT_EQ(metrics.Value("pilot_proxy_convergence_time"), 2);

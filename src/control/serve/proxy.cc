@@ -22,15 +22,13 @@ void AddIp(std::vector<io::IpAddress>& ips, std::string_view text) {
 }
 
 std::string Claim(std::string_view what, std::string_view claimed, std::string_view authenticated) {
-  return "the node claims " + std::string(what) + " '" + std::string(claimed) + "', but the caller was authenticated as " +
-         std::string(authenticated);
+  return "the node claims " + std::string(what) + " '" + std::string(claimed) +
+         "', but the caller was authenticated as " + std::string(authenticated);
 }
 
 }  // namespace
 
-std::string_view KindName(Proxy::Kind kind) noexcept {
-  return kind == Proxy::Kind::kSidecar ? "sidecar" : "router";
-}
+std::string_view KindName(Proxy::Kind kind) noexcept { return kind == Proxy::Kind::kSidecar ? "sidecar" : "router"; }
 
 std::expected<Proxy, grpc::Status> ReadProxy(const xds::Node& node, const identity::SpiffeId& authenticated) {
   const auto parts = Split(node.id, '~');
@@ -50,7 +48,8 @@ std::expected<Proxy, grpc::Status> ReadProxy(const xds::Node& node, const identi
   out.service_account = Metadata(node, "SERVICE_ACCOUNT");
   out.dns_domain = parts[3];
   AddIp(out.ips, parts[1]);
-  if (out.ips.empty()) return Refuse(grpc::Code::kInvalidArgument, "node id '" + node.id + "': the second part is not an IP address");
+  if (out.ips.empty())
+    return Refuse(grpc::Code::kInvalidArgument, "node id '" + node.id + "': the second part is not an IP address");
   const std::string further_ips = Metadata(node, "INSTANCE_IPS");
   for (const std::string_view ip : Split(further_ips, ',')) AddIp(out.ips, Trim(ip));
   out.cluster_id = Metadata(node, "CLUSTER_ID");

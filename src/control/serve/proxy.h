@@ -15,17 +15,17 @@ namespace plait::control::serve {
 struct Proxy {
   enum class Kind : std::uint8_t { kSidecar, kRouter };
   Kind kind = Kind::kSidecar;
-  xds::Node node = {};                    // what the proxy says of itself
-  std::string name = {};                  // of the pod
+  xds::Node node = {};    // what the proxy says of itself
+  std::string name = {};  // of the pod
   std::string name_space = {};
   std::string service_account = {};
-  std::string dns_domain = {};            // "<ns>.svc.cluster.local"
-  std::vector<io::IpAddress> ips = {};    // of the id first, then INSTANCE_IPS
+  std::string dns_domain = {};          // "<ns>.svc.cluster.local"
+  std::vector<io::IpAddress> ips = {};  // of the id first, then INSTANCE_IPS
   std::string cluster_id = {};
   std::string network = {};
-  std::string version = {};               // ISTIO_VERSION
-  bool plait_form = false;                // a plait-proxy: understands api/plait/proxy/v1
-  identity::SpiffeId identity = {};       // as authenticated: it alone decides what the proxy may see
+  std::string version = {};          // ISTIO_VERSION
+  bool plait_form = false;           // a plait-proxy: understands api/plait/proxy/v1
+  identity::SpiffeId identity = {};  // as authenticated: it alone decides what the proxy may see
 
   std::string Key() const { return name + "." + name_space; }  // how people and debug endpoints name it
   friend bool operator==(const Proxy&, const Proxy&) = default;

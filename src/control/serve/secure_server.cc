@@ -19,7 +19,8 @@ SecureServer::SecureServer(io::Loop& loop, const ca::Authority& authority, Secur
       authority_(authority),
       options_(std::move(options)),
       renewal_([this] {
-        if (const Outcome<> renewed = Renew(); !renewed) kLog.Error("the own certificate was not renewed: " + renewed.error().ToString());
+        if (const Outcome<> renewed = Renew(); !renewed)
+          kLog.Error("the own certificate was not renewed: " + renewed.error().ToString());
       }),
       grpc_(loop, {.max_message = kMaxMessage}),
       http_(loop, {}, grpc_) {
@@ -32,15 +33,17 @@ SecureServer::~SecureServer() = default;
 Outcome<> SecureServer::Renew() {
   Outcome<> renewed = RenewOnce();
   // Half of its life is left when the next is made: time enough to try again.
-  renewal_.Start(loop_.timers(), renewed ? options_.certificate_ttl / 2 : std::min(kRetry, options_.certificate_ttl / 10));
+  renewal_.Start(loop_.timers(),
+                 renewed ? options_.certificate_ttl / 2 : std::min(kRetry, options_.certificate_ttl / 10));
   return renewed;
 }
 
 Outcome<> SecureServer::RenewOnce() {
-  auto identity = authority_.IssueServer(
-      options_.dns_names,
-      {.trust_domain = authority_.trust_domain(), .name_space = options_.name_space, .service_account = options_.service_account},
-      options_.certificate_ttl);
+  auto identity = authority_.IssueServer(options_.dns_names,
+                                         {.trust_domain = authority_.trust_domain(),
+                                          .name_space = options_.name_space,
+                                          .service_account = options_.service_account},
+                                         options_.certificate_ttl);
   if (!identity) return std::unexpected(identity.error());
   tls::ContextOptions context;
   context.server = true;

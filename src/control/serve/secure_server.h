@@ -1,7 +1,7 @@
 #pragma once
 // The server of 15012: gRPC over TLS with a certificate that the mesh's own authority issues and renews. Carries ADS,
-// IstioCertificateService, health and reflection. Callers show a certificate of the mesh, or a token in their calls; who
-// shows neither is refused by the service that he calls. One loop thread.
+// IstioCertificateService, health and reflection. Callers show a certificate of the mesh, or a token in their calls;
+// who shows neither is refused by the service that he calls. One loop thread.
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,9 +16,10 @@ namespace plait::control::serve {
 
 struct SecureServerOptions {
   // What clients verify: Plait's name and Istio's, so that a proxy that was told either finds us.
-  std::vector<std::string> dns_names = {"plaitd.plait-system.svc", "plaitd.plait-system.svc.cluster.local", "plaitd",
-                                        "istiod.istio-system.svc", "istiod.istio-system.svc.cluster.local", "localhost"};
-  std::string name_space = "plait-system";     // of the own identity
+  std::vector<std::string> dns_names = {
+      "plaitd.plait-system.svc", "plaitd.plait-system.svc.cluster.local", "plaitd",
+      "istiod.istio-system.svc", "istiod.istio-system.svc.cluster.local", "localhost"};
+  std::string name_space = "plait-system";  // of the own identity
   std::string service_account = "plaitd";
   Duration certificate_ttl = std::chrono::hours(24);
   std::vector<std::string> trust_domain_aliases = {};

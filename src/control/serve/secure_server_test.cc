@@ -47,7 +47,8 @@ class Secure : public testing::Test {
   }
   ~Secure() override { std::filesystem::remove_all(directory); }
 
-  std::unique_ptr<io::Stream> Dial(const std::vector<tls::Identity>& identities = {}, const std::string& name = "plaitd.plait-system.svc") {
+  std::unique_ptr<io::Stream> Dial(const std::vector<tls::Identity>& identities = {},
+                                   const std::string& name = "plaitd.plait-system.svc") {
     tls::ContextOptions options;
     options.identities = identities;
     options.bundle_pem = authority->bundle_pem();
@@ -57,7 +58,8 @@ class Secure : public testing::Test {
   }
   xds::AdsStream::Connect Connecting(std::vector<tls::Identity> identities, std::string authorization) {
     return [this, identities, authorization]() -> Outcome<xds::AdsStream::Connection> {
-      return xds::AdsStream::Connection{.stream = Dial(identities), .options = {.authority = "plaitd", .tls = true, .authorization = authorization}};
+      return xds::AdsStream::Connection{
+          .stream = Dial(identities), .options = {.authority = "plaitd", .tls = true, .authorization = authorization}};
     };
   }
   static xds::Node Node() {
@@ -113,7 +115,8 @@ TEST_F(Secure, ACertificateOfAnotherAuthorityOpensNothing) {
     Held held;
     xds::DeltaClient configuration(Node(), held);
     configuration.SubscribeAll(xds::type_url::kListener);
-    xds::AdsStream stream(loop, configuration, Connecting(identities, identities.empty() ? "Bearer guess" : "Bearer token"));
+    xds::AdsStream stream(loop, configuration,
+                          Connecting(identities, identities.empty() ? "Bearer guess" : "Bearer token"));
     stream.Start();
     const std::string at_first = stream.problem();
     ASSERT_TRUE(loop.RunUntil([&] { return stream.problem() != at_first; }, kLimit));

@@ -58,7 +58,9 @@ void Buffer::FreeChunk(Chunk* chunk) noexcept {
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
-    : head_(std::exchange(other.head_, nullptr)), tail_(std::exchange(other.tail_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : head_(std::exchange(other.head_, nullptr)),
+      tail_(std::exchange(other.tail_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   if (this == &other) return *this;

@@ -55,7 +55,8 @@ void Component::Write(Level level, std::string_view message) const {
   const std::string_view name = kNames[static_cast<std::size_t>(level)];
   std::string line;
   if (json_form.load(std::memory_order_relaxed)) {
-    line = "{\"time\":\"" + time + "\",\"level\":\"" + std::string(name) + "\",\"scope\":\"" + std::string(name_) + "\",\"msg\":\"";
+    line = "{\"time\":\"" + time + "\",\"level\":\"" + std::string(name) + "\",\"scope\":\"" + std::string(name_) +
+           "\",\"msg\":\"";
     AppendJsonText(line, message);
     line += "\"}\n";
   } else {

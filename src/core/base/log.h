@@ -1,6 +1,7 @@
 #pragma once
 // Process log in Istio's text form ("<time>\t<level>\t<component>\t<message>") or JSON, to standard error.
-// Levels are per component and can change at run time. Safe from every thread. Never log a secret, token or header value.
+// Levels are per component and can change at run time. Safe from every thread. Never log a secret, token or header
+// value.
 #include <cstdint>
 #include <string>
 #include <string_view>

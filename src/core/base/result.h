@@ -17,7 +17,7 @@ enum class Errc : std::uint8_t {
   kPeerReset,     // the other side broke the connection
   kTimedOut,
   kDenied,
-  kUnavailable,   // nobody there now; trying again may help
+  kUnavailable,  // nobody there now; trying again may help
   kCancelled,
   kNotFound,
   kInternal,
@@ -49,10 +49,10 @@ struct Position {
 // An error for a person. `ToString`: "file:line:column: object: message (hint)"; parts that are empty are left out.
 struct Diagnostic {
   Errc code = Errc::kInvalidInput;
-  std::string message;     // what is wrong, with the name and the value
-  std::string object = {}; // "VirtualService default/reviews"
+  std::string message;      // what is wrong, with the name and the value
+  std::string object = {};  // "VirtualService default/reviews"
   Position at = {};
-  std::string hint = {};   // the next step
+  std::string hint = {};  // the next step
   std::string ToString() const;
   friend bool operator==(const Diagnostic&, const Diagnostic&) = default;
 };

@@ -1,9 +1,9 @@
 #pragma once
 // Time. Durations and deadlines are of the monotonic clock; wall time is for certificates, logs and people.
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <optional>
 
 namespace plait {
 using Duration = std::chrono::nanoseconds;
@@ -19,10 +19,10 @@ class Clock {
 };
 const Clock& SystemClock() noexcept;
 
-std::string FormatRfc3339(WallTime time);       // 2026-11-24T14:13:00.123Z
-std::string FormatHttpDate(WallTime time);      // Tue, 24 Nov 2026 14:13:00 GMT (RFC 9110 5.6.7)
+std::string FormatRfc3339(WallTime time);   // 2026-11-24T14:13:00.123Z
+std::string FormatHttpDate(WallTime time);  // Tue, 24 Nov 2026 14:13:00 GMT (RFC 9110 5.6.7)
 std::optional<WallTime> ParseRfc3339(std::string_view text);
 // Go's and protobuf JSON's form: "1h30m", "1.5s", "250ms"; a bare number is refused.
 std::optional<Duration> ParseDuration(std::string_view text);
-std::string FormatDuration(Duration value);     // shortest of the same form: "1.5s", "0s"
+std::string FormatDuration(Duration value);  // shortest of the same form: "1.5s", "0s"
 }  // namespace plait

@@ -13,10 +13,12 @@ std::string EncodeCertificateRequest(const CertificateRequest& request) {
 
 Result<CertificateRequest> DecodeCertificateRequest(std::string_view bytes) {
   istio::v1::auth::IstioCertificateRequest message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Fail(Errc::kInvalidInput, "not an IstioCertificateRequest");
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return Fail(Errc::kInvalidInput, "not an IstioCertificateRequest");
   // Longer than any certificate may live; keeps the nanoseconds in range.
   constexpr std::int64_t kMaxSeconds = 100LL * 365 * 24 * 3600;
-  if (message.validity_duration() < 0 || message.validity_duration() > kMaxSeconds) return Fail(Errc::kInvalidInput, "validity_duration is out of range");
+  if (message.validity_duration() < 0 || message.validity_duration() > kMaxSeconds)
+    return Fail(Errc::kInvalidInput, "validity_duration is out of range");
   return CertificateRequest{.csr_pem = message.csr(), .ttl = std::chrono::seconds(message.validity_duration())};
 }
 
@@ -28,7 +30,8 @@ std::string EncodeCertificateResponse(const std::vector<std::string>& cert_chain
 
 Result<std::vector<std::string>> DecodeCertificateResponse(std::string_view bytes) {
   istio::v1::auth::IstioCertificateResponse message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Fail(Errc::kInvalidInput, "not an IstioCertificateResponse");
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return Fail(Errc::kInvalidInput, "not an IstioCertificateResponse");
   return std::vector<std::string>(message.cert_chain().begin(), message.cert_chain().end());
 }
 

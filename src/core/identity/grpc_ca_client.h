@@ -14,12 +14,13 @@ class GrpcCaClient final : public CaClient {
   struct Connection {
     std::unique_ptr<io::Stream> stream;  // TLS to the CA; opening is enough
     std::string authority;
-    std::string authorization;           // "Bearer <token>", or empty when the stream has a client certificate
+    std::string authorization;  // "Bearer <token>", or empty when the stream has a client certificate
   };
   using Connect = std::function<Outcome<Connection>()>;
   GrpcCaClient(io::Loop& loop, Connect connect, Duration timeout = std::chrono::seconds(10));
 
-  [[nodiscard]] Pending Sign(std::string csr_pem, Duration ttl, std::move_only_function<void(Outcome<Signed>)> done) override;
+  [[nodiscard]] Pending Sign(std::string csr_pem, Duration ttl,
+                             std::move_only_function<void(Outcome<Signed>)> done) override;
 
  private:
   io::Loop& loop_;

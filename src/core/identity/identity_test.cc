@@ -12,8 +12,10 @@ TEST(SpiffeId, IsStrictAboutItsForm) {
   const auto id = SpiffeId::Parse("spiffe://cluster.local/ns/default/sa/bookinfo-ratings");
   ASSERT_TRUE(id);
   EXPECT_EQ(id->principal(), "cluster.local/ns/default/sa/bookinfo-ratings");
-  for (const char* bad : {"", "spiffe://", "spiffe://a/ns/b/sa/", "spiffe://a/ns//sa/c", "spiffe://a/ns/b/sa/c/d", "spiffe://a:80/ns/b/sa/c", "spiffe://A/ns/b/sa/c",
-                          "https://a/ns/b/sa/c", "spiffe://a/ns/b/sa/%63", "spiffe://a/ns/../sa/c", "spiffe://a/xx/b/sa/c", "spiffe://a/ns/b/sa/c?x"})
+  for (const char* bad :
+       {"", "spiffe://", "spiffe://a/ns/b/sa/", "spiffe://a/ns//sa/c", "spiffe://a/ns/b/sa/c/d",
+        "spiffe://a:80/ns/b/sa/c", "spiffe://A/ns/b/sa/c", "https://a/ns/b/sa/c", "spiffe://a/ns/b/sa/%63",
+        "spiffe://a/ns/../sa/c", "spiffe://a/xx/b/sa/c", "spiffe://a/ns/b/sa/c?x"})
     EXPECT_FALSE(SpiffeId::Parse(bad)) << bad;
 }
 
@@ -22,7 +24,8 @@ TEST(CaService, CarriesRequestAndChain) {
   ASSERT_TRUE(request);
   EXPECT_EQ(request->csr_pem, "csr");
   EXPECT_EQ(request->ttl, 24h);
-  EXPECT_EQ(*DecodeCertificateResponse(EncodeCertificateResponse({"leaf", "root"})), (std::vector<std::string>{"leaf", "root"}));
+  EXPECT_EQ(*DecodeCertificateResponse(EncodeCertificateResponse({"leaf", "root"})),
+            (std::vector<std::string>{"leaf", "root"}));
   EXPECT_FALSE(DecodeCertificateRequest("\xff\xff"));
 }
 
@@ -40,7 +43,12 @@ class FakeCa final : public CaClient {
         return call(Explain(Errc::kUnavailable, "down"));
       }
       const auto now = loop_.clock().Wall();
-      const auto leaf = tls::SignCertificate({.subject_organization = {}, .common_name = {}, .uri_sans = {issue_for_}, .dns_sans = {}, .not_before = now, .not_after = now + ttl},
+      const auto leaf = tls::SignCertificate({.subject_organization = {},
+                                              .common_name = {},
+                                              .uri_sans = {issue_for_},
+                                              .dns_sans = {},
+                                              .not_before = now,
+                                              .not_after = now + ttl},
                                              *tls::ReadCsr(csr_pem), {ca.root(), ca.key()});
       call(Signed{.chain_pem = leaf->ToPem(), .bundle_pem = ca.root_pem()});
     });

@@ -9,7 +9,7 @@
 namespace plait::identity {
 
 struct SpiffeId {
-  std::string trust_domain;     // lower case letters, digits, dots, dashes, underscores
+  std::string trust_domain;  // lower case letters, digits, dots, dashes, underscores
   std::string name_space;
   std::string service_account;
 

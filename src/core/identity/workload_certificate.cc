@@ -7,11 +7,14 @@
 namespace plait::identity {
 namespace {
 log::Component kLog("identity");
-constexpr Duration kSoonest = std::chrono::seconds(1);  // between two renewals, however short the life of a certificate is
+constexpr Duration kSoonest =
+    std::chrono::seconds(1);  // between two renewals, however short the life of a certificate is
 }  // namespace
 
 WorkloadCertificate::WorkloadCertificate(io::Loop& loop, CaClient& ca, WorkloadCertificateOptions options)
-    : loop_(loop), ca_(ca), options_(std::move(options)), backoff_(options_.first_backoff), timer_([this] { Request(); }) {}
+    : loop_(loop), ca_(ca), options_(std::move(options)), backoff_(options_.first_backoff), timer_([this] {
+        Request();
+      }) {}
 
 void WorkloadCertificate::Start() {
   if (!asking_ && !current_) Request();
@@ -35,7 +38,8 @@ void WorkloadCertificate::Request() {
                       [this, key](Outcome<CaClient::Signed> answer) { Answered(key, std::move(answer)); });
 }
 
-Outcome<std::shared_ptr<const WorkloadSecret>> WorkloadCertificate::Accept(const tls::PrivateKey& key, const CaClient::Signed& answer) const {
+Outcome<std::shared_ptr<const WorkloadSecret>> WorkloadCertificate::Accept(const tls::PrivateKey& key,
+                                                                           const CaClient::Signed& answer) const {
   const auto chain = tls::ReadBundle(answer.chain_pem);
   if (!chain) return std::unexpected(chain.error());
   const auto roots = tls::ReadBundle(answer.bundle_pem);
@@ -44,7 +48,9 @@ Outcome<std::shared_ptr<const WorkloadSecret>> WorkloadCertificate::Accept(const
   if (!key.Matches(leaf)) return Explain(Errc::kInvalidInput, "the certificate is for another key");
   const auto uris = leaf.uri_sans();
   if (uris.size() != 1 || (!options_.spiffe_id.empty() && uris.front() != options_.spiffe_id))
-    return Explain(Errc::kDenied, "the certificate is for " + (uris.empty() ? std::string("nobody") : uris.front()) + ", not for " + options_.spiffe_id,
+    return Explain(Errc::kDenied,
+                   "the certificate is for " + (uris.empty() ? std::string("nobody") : uris.front()) + ", not for " +
+                       options_.spiffe_id,
                    "namespace and service account of the token must be those of the workload");
   auto secret = std::make_shared<WorkloadSecret>();
   secret->identity = {.chain_pem = answer.chain_pem, .key_pem = key.ToPem()};
@@ -81,14 +87,18 @@ void WorkloadCertificate::ScheduleRenewal() {
   const WallTime now = loop_.clock().Wall();
   const Duration life = current_->not_after - current_->not_before;
   // 80 % of its life, ± 1 % of it; notBefore lies a little in the past, so this errs towards early.
-  const Duration jitter = Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(life.count()) / 50 + 1))) - life / 100;
+  const Duration jitter =
+      Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(life.count()) / 50 + 1))) -
+      life / 100;
   const Duration wait = current_->not_before + life * 4 / 5 + jitter - now;
   timer_.Start(loop_.timers(), std::max(wait, kSoonest));
 }
 
 void WorkloadCertificate::ScheduleRetry() {
   // Full jitter: anything up to the back-off, which doubles.
-  timer_.Start(loop_.timers(), Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(backoff_.count())) + 1)) + options_.first_backoff / 4);
+  timer_.Start(loop_.timers(),
+               Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(backoff_.count())) + 1)) +
+                   options_.first_backoff / 4);
   backoff_ = std::min(backoff_ * 2, options_.max_backoff);
 }
 

@@ -16,8 +16,8 @@ namespace plait::identity {
 
 // A certificate with its key and the roots it was issued under; replaced as a whole.
 struct WorkloadSecret {
-  tls::Identity identity;   // chain and key
-  std::string bundle_pem;   // trusted roots
+  tls::Identity identity;  // chain and key
+  std::string bundle_pem;  // trusted roots
   std::string spiffe_id;
   WallTime not_before{}, not_after{};
 };
@@ -31,11 +31,12 @@ class CaClient {
   };
   virtual ~CaClient() = default;
   // `done` runs once, in a later round, unless the handle was dropped.
-  [[nodiscard]] virtual Pending Sign(std::string csr_pem, Duration ttl, std::move_only_function<void(Outcome<Signed>)> done) = 0;
+  [[nodiscard]] virtual Pending Sign(std::string csr_pem, Duration ttl,
+                                     std::move_only_function<void(Outcome<Signed>)> done) = 0;
 };
 
 struct WorkloadCertificateOptions {
-  std::string spiffe_id;      // asked for; what is issued follows from authentication alone
+  std::string spiffe_id;  // asked for; what is issued follows from authentication alone
   Duration ttl = std::chrono::hours(24);
   tls::KeyType key_type = tls::KeyType::kP256;
   Duration first_backoff = std::chrono::milliseconds(200);
@@ -59,7 +60,8 @@ class WorkloadCertificate {
  private:
   void Request();
   void Answered(const tls::PrivateKey& key, Outcome<CaClient::Signed> answer);
-  Outcome<std::shared_ptr<const WorkloadSecret>> Accept(const tls::PrivateKey& key, const CaClient::Signed& answer) const;
+  Outcome<std::shared_ptr<const WorkloadSecret>> Accept(const tls::PrivateKey& key,
+                                                        const CaClient::Signed& answer) const;
   void ScheduleRenewal();
   void ScheduleRetry();
 

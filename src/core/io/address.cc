@@ -72,7 +72,8 @@ Result<SocketAddress> SocketAddress::Parse(std::string_view text) {
   SocketAddress out;
   if (text.starts_with("unix:")) {
     text.remove_prefix(5);
-    if (text.empty() || text.size() >= sizeof(sockaddr_un::sun_path)) return Fail(Errc::kInvalidInput, "Unix socket path: length");
+    if (text.empty() || text.size() >= sizeof(sockaddr_un::sun_path))
+      return Fail(Errc::kInvalidInput, "Unix socket path: length");
     out.unix_path = text;
     return out;
   }
@@ -154,7 +155,8 @@ Result<Cidr> Cidr::Parse(std::string_view text) {
 bool Cidr::Contains(const IpAddress& ip) const noexcept {
   if (ip.is_v4() != base.is_v4()) return false;
   const std::size_t whole = length / 8;
-  if (!std::equal(base.bytes().begin(), base.bytes().begin() + static_cast<std::ptrdiff_t>(whole), ip.bytes().begin())) return false;
+  if (!std::equal(base.bytes().begin(), base.bytes().begin() + static_cast<std::ptrdiff_t>(whole), ip.bytes().begin()))
+    return false;
   const unsigned rest = length % 8U;
   if (rest == 0) return true;
   const auto mask = static_cast<std::uint8_t>(0xff00U >> rest);

@@ -20,7 +20,7 @@ class IpAddress {
   IpAddress() = default;  // 0.0.0.0
   static IpAddress V4(std::uint32_t host_order) noexcept;
   static IpAddress V6(const std::array<std::uint8_t, 16>& bytes) noexcept;  // mapped becomes v4
-  static Result<IpAddress> Parse(std::string_view text);  // no brackets, no zone
+  static Result<IpAddress> Parse(std::string_view text);                    // no brackets, no zone
 
   bool is_v4() const noexcept { return v4_; }
   bool is_loopback() const noexcept;

@@ -36,12 +36,15 @@ class Recorder final : public StreamEvents {
 TEST(IpAddress, MappedAddressesEqualTheirIpv4Form) {
   EXPECT_EQ(*IpAddress::Parse("::ffff:10.0.0.1"), *IpAddress::Parse("10.0.0.1"));
   EXPECT_NE(*IpAddress::Parse("::1"), *IpAddress::Parse("127.0.0.1"));
-  for (const char* bad : {"", "10.0.0", "10.0.0.256", "fe80::1%eth0", "::g", "[::1]"}) EXPECT_FALSE(IpAddress::Parse(bad)) << bad;
+  for (const char* bad : {"", "10.0.0", "10.0.0.256", "fe80::1%eth0", "::g", "[::1]"})
+    EXPECT_FALSE(IpAddress::Parse(bad)) << bad;
 }
 
 TEST(SocketAddress, PrintsWhatItParses) {
-  for (const char* text : {"10.0.0.1:80", "[fd00::1]:15006", "0.0.0.0:0"}) EXPECT_EQ(SocketAddress::Parse(text)->ToString(), text);
-  for (const char* bad : {"10.0.0.1", "fd00::1:80", ":80", "1.2.3.4:65536", "unix:"}) EXPECT_FALSE(SocketAddress::Parse(bad)) << bad;
+  for (const char* text : {"10.0.0.1:80", "[fd00::1]:15006", "0.0.0.0:0"})
+    EXPECT_EQ(SocketAddress::Parse(text)->ToString(), text);
+  for (const char* bad : {"10.0.0.1", "fd00::1:80", ":80", "1.2.3.4:65536", "unix:"})
+    EXPECT_FALSE(SocketAddress::Parse(bad)) << bad;
 }
 
 TEST(Cidr, ContainsComparesOnlyThePrefixAndOnlyTheSameFamily) {

@@ -37,7 +37,8 @@ Outcome<UniqueFd> ListenOn(const SocketAddress& address, const ListenOptions& op
     std::string hint;
     if (code == EADDRINUSE) hint = "another process listens there; stop it or choose another port";
     if (code == EACCES) hint = "ports below net.ipv4.ip_unprivileged_port_start need the right to bind them";
-    return Explain(Errc::kUnavailable, std::string("cannot ") + what + " " + address.ToString() + ": " + std::strerror(code), hint);
+    return Explain(Errc::kUnavailable,
+                   std::string("cannot ") + what + " " + address.ToString() + ": " + std::strerror(code), hint);
   };
   const int family = address.is_unix() ? AF_UNIX : address.ip.is_v4() ? AF_INET : AF_INET6;
   UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -46,9 +47,8 @@ Outcome<UniqueFd> ListenOn(const SocketAddress& address, const ListenOptions& op
   const int v6_only = options.v6_only ? 1 : 0;
   if (!address.is_unix()) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (family == AF_INET6) setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
-  if (options.transparent &&
-      (family == AF_INET6 ? setsockopt(fd.get(), SOL_IPV6, IPV6_TRANSPARENT, &on, sizeof on)
-                          : setsockopt(fd.get(), SOL_IP, IP_TRANSPARENT, &on, sizeof on)) != 0)
+  if (options.transparent && (family == AF_INET6 ? setsockopt(fd.get(), SOL_IPV6, IPV6_TRANSPARENT, &on, sizeof on)
+                                                 : setsockopt(fd.get(), SOL_IP, IP_TRANSPARENT, &on, sizeof on)) != 0)
     return fail("make transparent the socket for");
   sockaddr_storage native;
   const socklen_t size = address.ToNative(native);
@@ -108,7 +108,8 @@ Result<SocketAddress> OriginalDestination(int fd) {
   socklen_t size = sizeof native;
   if (getsockopt(fd, SOL_IP, kSoOriginalDst, &native, &size) != 0) {
     size = sizeof native;
-    if (getsockopt(fd, SOL_IPV6, kSoOriginalDst, &native, &size) != 0) return Fail(Errc::kNotFound, "no original destination");
+    if (getsockopt(fd, SOL_IPV6, kSoOriginalDst, &native, &size) != 0)
+      return Fail(Errc::kNotFound, "no original destination");
   }
   return SocketAddress::FromNative(reinterpret_cast<const sockaddr*>(&native), size);
 }

@@ -108,7 +108,8 @@ void Loop::RunOnce(Duration max_wait) {
   // Rounded up: waking a fraction of a millisecond early would spin until the tick is there.
   const auto millis = wait == Duration::max()
                           ? -1
-                          : static_cast<int>(std::min<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(wait).count(), 3'600'000));
+                          : static_cast<int>(std::min<std::int64_t>(
+                                std::chrono::ceil<std::chrono::milliseconds>(wait).count(), 3'600'000));
   const int n = epoll_wait(s.epoll.get(), s.events.data(), kEventsARound, millis);
   PLAIT_CHECK(n >= 0 || errno == EINTR);
   s.event_count = std::max(n, 0);

@@ -26,8 +26,8 @@ struct KeepAlive {
 };
 
 struct ConnectOptions {
-  std::optional<SocketAddress> bind;   // source; with IP_BIND_ADDRESS_NO_PORT when its port is 0
-  std::uint32_t mark = 0;              // SO_MARK; EPERM is tolerated (no capture without the right to mark)
+  std::optional<SocketAddress> bind;  // source; with IP_BIND_ADDRESS_NO_PORT when its port is 0
+  std::uint32_t mark = 0;             // SO_MARK; EPERM is tolerated (no capture without the right to mark)
   std::optional<KeepAlive> keep_alive;
   Duration timeout = std::chrono::seconds(10);  // connect; kTimedOut
 };
@@ -41,8 +41,8 @@ std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> StreamPair(Loop& loo
 
 struct ListenOptions {
   int backlog = 4096;
-  bool v6_only = false;        // [::] takes both families by default
-  bool transparent = false;    // IP_TRANSPARENT
+  bool v6_only = false;      // [::] takes both families by default
+  bool transparent = false;  // IP_TRANSPARENT
 };
 // Binds and listens; the socket is non-blocking and close-on-exec. Never SO_REUSEPORT (semantics.md 8).
 Outcome<UniqueFd> ListenOn(const SocketAddress& address, const ListenOptions& options = {});
@@ -56,7 +56,7 @@ class Listener final : private FdEvents {
   // `shared`: several loops watch the same socket (EPOLLEXCLUSIVE).
   Listener(Loop& loop, int fd, bool shared, OnAccept on_accept);
   ~Listener() override;
-  void Pause();   // stops accepting; connections wait in the backlog
+  void Pause();  // stops accepting; connections wait in the backlog
   void Resume();
 
  private:

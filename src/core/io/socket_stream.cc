@@ -67,7 +67,8 @@ class SocketStream final : public Stream, private FdEvents {
   int fd() const noexcept override { return fd_.get(); }
 
  private:
-  // kConnecting -> (connected) kOpen; kOpening -> (first event) kOpen; any -> (error, time-out) kFailed; any -> (Close) kClosed.
+  // kConnecting -> (connected) kOpen; kOpening -> (first event) kOpen; any -> (error, time-out) kFailed; any -> (Close)
+  // kClosed.
   enum class State : std::uint8_t { kConnecting, kOpening, kOpen, kFailed, kClosed };
 
   void OnFdReady(std::uint32_t events) override;
@@ -85,8 +86,8 @@ class SocketStream final : public Stream, private FdEvents {
   Loop& loop_;
   UniqueFd fd_;
   State state_;
-  bool maybe_readable_ = true;   // false once a read got less than it had room for
-  bool end_announced_ = false;   // RDHUP or HUP came: read until the end shows itself
+  bool maybe_readable_ = true;  // false once a read got less than it had room for
+  bool end_announced_ = false;  // RDHUP or HUP came: read until the end shows itself
   bool write_blocked_ = false;
   StreamEvents* events_ = nullptr;
   std::unique_ptr<Timer> timer_;  // only while connecting

@@ -138,7 +138,8 @@ std::size_t TimerWheel::Advance(MonotonicTime now) {
       break;
     }
     ++tick_;
-    for (int level = 1; level < kLevels && (tick_ & ((std::uint64_t{1} << (kBits * level)) - 1)) == 0; ++level) Cascade(level);
+    for (int level = 1; level < kLevels && (tick_ & ((std::uint64_t{1} << (kBits * level)) - 1)) == 0; ++level)
+      Cascade(level);
     fired += FireSlot();
   }
   return fired;

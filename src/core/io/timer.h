@@ -65,7 +65,7 @@ class TimerWheel {
   MonotonicTime last_now_;
   std::size_t armed_ = 0;
   std::array<std::array<Timer, kSlots>, kLevels> slots_;  // sentinels
-  Timer firing_;             // sentinel of those that are due in the tick at hand
-  Timer* running_ = nullptr;  // whose callback runs; null once that timer was destroyed
+  Timer firing_;                                          // sentinel of those that are due in the tick at hand
+  Timer* running_ = nullptr;                              // whose callback runs; null once that timer was destroyed
 };
 }  // namespace plait::io

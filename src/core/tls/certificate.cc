@@ -8,7 +8,9 @@
 namespace plait::tls {
 namespace {
 
-bssl::UniquePtr<BIO> ReadBio(std::string_view text) { return bssl::UniquePtr<BIO>(BIO_new_mem_buf(text.data(), static_cast<ossl_ssize_t>(text.size()))); }
+bssl::UniquePtr<BIO> ReadBio(std::string_view text) {
+  return bssl::UniquePtr<BIO>(BIO_new_mem_buf(text.data(), static_cast<ossl_ssize_t>(text.size())));
+}
 
 std::string Contents(BIO* bio) {
   const std::uint8_t* data = nullptr;
@@ -18,7 +20,8 @@ std::string Contents(BIO* bio) {
 }
 
 bssl::UniquePtr<GENERAL_NAMES> SubjectAltNames(const X509* x509) {
-  return bssl::UniquePtr<GENERAL_NAMES>(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(x509, NID_subject_alt_name, nullptr, nullptr)));
+  return bssl::UniquePtr<GENERAL_NAMES>(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(x509, NID_subject_alt_name, nullptr, nullptr)));
 }
 
 // No password is ever asked for: an encrypted key is an error, not a prompt on somebody's terminal.
@@ -50,7 +53,8 @@ std::vector<std::string> SansOf(const GENERAL_NAMES* names, int type) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
     if (name->type != type || (type != GEN_URI && type != GEN_DNS && type != GEN_EMAIL && type != GEN_IPADD)) continue;
     const ASN1_STRING* text = type == GEN_IPADD ? name->d.iPAddress : name->d.ia5;
-    out.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), static_cast<std::size_t>(ASN1_STRING_length(text)));
+    out.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                     static_cast<std::size_t>(ASN1_STRING_length(text)));
   }
   return out;
 }
@@ -60,12 +64,14 @@ PrivateKey PrivateKey::Generate(KeyType type) {
   native->key.reset(EVP_PKEY_new());
   if (type == KeyType::kP256) {
     bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
-    PLAIT_CHECK(ec && EC_KEY_generate_key(ec.get()) == 1 && EVP_PKEY_assign_EC_KEY(native->key.get(), ec.release()) == 1);
+    PLAIT_CHECK(ec && EC_KEY_generate_key(ec.get()) == 1 &&
+                EVP_PKEY_assign_EC_KEY(native->key.get(), ec.release()) == 1);
   } else {
     bssl::UniquePtr<RSA> rsa(RSA_new());
     bssl::UniquePtr<BIGNUM> exponent(BN_new());
     PLAIT_CHECK(rsa && exponent && BN_set_word(exponent.get(), RSA_F4) == 1);
-    PLAIT_CHECK(RSA_generate_key_ex(rsa.get(), 2048, exponent.get(), nullptr) == 1 && EVP_PKEY_assign_RSA(native->key.get(), rsa.release()) == 1);
+    PLAIT_CHECK(RSA_generate_key_ex(rsa.get(), 2048, exponent.get(), nullptr) == 1 &&
+                EVP_PKEY_assign_RSA(native->key.get(), rsa.release()) == 1);
   }
   return PrivateKey(std::move(native));
 }
@@ -74,7 +80,9 @@ Outcome<PrivateKey> PrivateKey::FromPem(std::string_view pem) {
   const auto bio = ReadBio(pem);
   auto native = std::make_shared<Native>();
   native->key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr));
-  if (!native->key) return Explain(Errc::kInvalidInput, "not a PEM private key: " + LastReason(), "give an unencrypted PKCS #8, PKCS #1 or SEC 1 key");
+  if (!native->key)
+    return Explain(Errc::kInvalidInput, "not a PEM private key: " + LastReason(),
+                   "give an unencrypted PKCS #8, PKCS #1 or SEC 1 key");
   return PrivateKey(std::move(native));
 }
 
@@ -134,8 +142,12 @@ std::string Certificate::serial() const {
   return HexEncode({ASN1_STRING_get0_data(serial), static_cast<std::size_t>(ASN1_STRING_length(serial))});
 }
 
-std::vector<std::string> Certificate::uri_sans() const { return SansOf(SubjectAltNames(native_->x509.get()).get(), GEN_URI); }
-std::vector<std::string> Certificate::dns_sans() const { return SansOf(SubjectAltNames(native_->x509.get()).get(), GEN_DNS); }
+std::vector<std::string> Certificate::uri_sans() const {
+  return SansOf(SubjectAltNames(native_->x509.get()).get(), GEN_URI);
+}
+std::vector<std::string> Certificate::dns_sans() const {
+  return SansOf(SubjectAltNames(native_->x509.get()).get(), GEN_DNS);
+}
 WallTime Certificate::not_before() const { return ToWallTime(X509_get0_notBefore(native_->x509.get())); }
 WallTime Certificate::not_after() const { return ToWallTime(X509_get0_notAfter(native_->x509.get())); }
 bool Certificate::is_ca() const { return X509_check_ca(native_->x509.get()) == 1; }
@@ -152,7 +164,9 @@ Outcome<std::vector<Certificate>> ReadBundle(std::string_view pem) {
     }
     const bool end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     const std::string reason = LastReason();
-    if (!end) return Explain(Errc::kInvalidInput, "certificate " + std::to_string(out.size() + 1) + " of the bundle is broken: " + reason);
+    if (!end)
+      return Explain(Errc::kInvalidInput,
+                     "certificate " + std::to_string(out.size() + 1) + " of the bundle is broken: " + reason);
     if (out.empty()) return Explain(Errc::kInvalidInput, "there is no PEM certificate in it");
     return out;
   }
@@ -160,7 +174,8 @@ Outcome<std::vector<Certificate>> ReadBundle(std::string_view pem) {
 
 std::string Sha256(std::string_view bytes) {
   std::string out(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), reinterpret_cast<std::uint8_t*>(out.data()));
+  SHA256(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(),
+         reinterpret_cast<std::uint8_t*>(out.data()));
   return out;
 }
 

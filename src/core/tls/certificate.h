@@ -38,9 +38,9 @@ class Certificate {
 
   std::string ToPem() const;
   std::string ToDer() const;
-  std::string subject() const;                 // RFC 2253
-  std::string sha256() const;                  // of the DER form, hex
-  std::string serial() const;                  // hex, as config_dump and istioctl print it
+  std::string subject() const;  // RFC 2253
+  std::string sha256() const;   // of the DER form, hex
+  std::string serial() const;   // hex, as config_dump and istioctl print it
   std::vector<std::string> uri_sans() const;
   std::vector<std::string> dns_sans() const;
   WallTime not_before() const;
@@ -69,7 +69,7 @@ struct Csr {
 Outcome<Csr> ReadCsr(std::string_view pem);
 
 struct CertificateTemplate {
-  std::string subject_organization;          // "cluster.local" for a CA; empty subject for workloads
+  std::string subject_organization;  // "cluster.local" for a CA; empty subject for workloads
   std::string common_name;
   std::vector<std::string> uri_sans;
   std::vector<std::string> dns_sans;

@@ -29,7 +29,13 @@ TEST(Csr, ProvesPossessionAndSaysWhatItAsksFor) {
     EXPECT_EQ(csr->uri_sans, std::vector<std::string>{"spiffe://cluster.local/ns/a/sa/b"});
     const TestCa ca;
     const auto now = SystemClock().Wall();
-    const auto signed_leaf = SignCertificate({.subject_organization = {}, .common_name = {}, .uri_sans = {"spiffe://x/ns/y/sa/z"}, .dns_sans = {}, .not_before = now, .not_after = now + std::chrono::hours(1000)}, *csr, {ca.root(), ca.key()});
+    const auto signed_leaf = SignCertificate({.subject_organization = {},
+                                              .common_name = {},
+                                              .uri_sans = {"spiffe://x/ns/y/sa/z"},
+                                              .dns_sans = {},
+                                              .not_before = now,
+                                              .not_after = now + std::chrono::hours(1000)},
+                                             *csr, {ca.root(), ca.key()});
     ASSERT_TRUE(signed_leaf);
     EXPECT_TRUE(key.Matches(*signed_leaf));
     EXPECT_LE(signed_leaf->not_after(), ca.root().not_after());

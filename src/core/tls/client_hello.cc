@@ -64,9 +64,11 @@ Handshake JoinRecords(Bytes bytes) {
     joined.insert(joined.end(), payload.begin(), payload.end());
     if (!joined.empty() && joined[0] != kClientHelloMessage) return {PeekStatus::kNotTls, {}};
     if (joined.size() >= 4) {
-      const std::size_t size = static_cast<std::size_t>(joined[1]) << 16 | static_cast<std::size_t>(joined[2]) << 8 | joined[3];
+      const std::size_t size =
+          static_cast<std::size_t>(joined[1]) << 16 | static_cast<std::size_t>(joined[2]) << 8 | joined[3];
       if (size > kMaxHello) return {PeekStatus::kNotTls, {}};
-      if (joined.size() >= 4 + size) return {PeekStatus::kComplete, {joined.begin() + 4, joined.begin() + static_cast<std::ptrdiff_t>(4 + size)}};
+      if (joined.size() >= 4 + size)
+        return {PeekStatus::kComplete, {joined.begin() + 4, joined.begin() + static_cast<std::ptrdiff_t>(4 + size)}};
     }
     if (payload.size() < length) return {PeekStatus::kNeedMore, {}};
     bytes = bytes.subspan(kRecordHeader + length);
@@ -106,10 +108,10 @@ std::optional<ClientHello> ReadHello(Bytes body) {
   ClientHello out;
   Reader hello(body);
   out.versions.push_back(static_cast<std::uint16_t>(hello.Uint(2)));
-  hello.Take(32);          // random
-  hello.Vector(1);         // session id
-  hello.Vector(2);         // cipher suites
-  hello.Vector(1);         // compression methods
+  hello.Take(32);   // random
+  hello.Vector(1);  // session id
+  hello.Vector(2);  // cipher suites
+  hello.Vector(1);  // compression methods
   if (!hello.ok()) return std::nullopt;
   if (hello.empty()) return out;  // no extensions: TLS 1.2 and older
   Reader extensions = hello.Vector(2);

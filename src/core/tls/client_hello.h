@@ -10,9 +10,9 @@
 namespace plait::tls {
 
 struct ClientHello {
-  std::string sni;                       // lower case; empty when none was sent
-  std::vector<std::string> alpn;         // in the client's order
-  std::vector<std::uint16_t> versions;   // supported_versions, else the legacy version (0x0303 = TLS 1.2)
+  std::string sni;                      // lower case; empty when none was sent
+  std::vector<std::string> alpn;        // in the client's order
+  std::vector<std::uint16_t> versions;  // supported_versions, else the legacy version (0x0303 = TLS 1.2)
   friend bool operator==(const ClientHello&, const ClientHello&) = default;
 };
 

@@ -9,11 +9,19 @@ namespace plait::tls {
 namespace {
 
 // The first bytes that a client of ours sends.
-std::string HelloBytes(const std::string& sni, const std::vector<std::string>& alpn, const std::string& groups = "X25519:P-256") {
+std::string HelloBytes(const std::string& sni, const std::vector<std::string>& alpn,
+                       const std::string& groups = "X25519:P-256") {
   io::Loop loop;
   auto [ours, theirs] = io::StreamPair(loop);
-  const auto context = *Context::Make({.identities = {}, .bundle_pem = {}, .crl_pem = {}, .peer = {}, .alpn = alpn, .groups = groups, .tls12_ciphers = {}});
-  const auto client = Wrap(loop, std::move(ours), context, {.sni = sni, .expected_identity = {}, .alpn = {}, .session_key = {}});
+  const auto context = *Context::Make({.identities = {},
+                                       .bundle_pem = {},
+                                       .crl_pem = {},
+                                       .peer = {},
+                                       .alpn = alpn,
+                                       .groups = groups,
+                                       .tls12_ciphers = {}});
+  const auto client =
+      Wrap(loop, std::move(ours), context, {.sni = sni, .expected_identity = {}, .alpn = {}, .session_key = {}});
   Buffer seen;
   loop.RunUntil(
       [&, &peer = theirs] {
@@ -35,7 +43,8 @@ TEST(ClientHelloPeek, ReadsNameAndProtocolsOfARealHello) {
 TEST(ClientHelloPeek, NeedsMoreForEveryProperPrefix) {
   const std::string hello = HelloBytes("a.b", {"h2"}, "X25519MLKEM768");
   EXPECT_GT(hello.size(), 1400u);
-  for (std::size_t n = 0; n < hello.size(); ++n) ASSERT_EQ(PeekClientHello(AsBytes(hello).first(n)).status, PeekStatus::kNeedMore) << n;
+  for (std::size_t n = 0; n < hello.size(); ++n)
+    ASSERT_EQ(PeekClientHello(AsBytes(hello).first(n)).status, PeekStatus::kNeedMore) << n;
 }
 
 TEST(ClientHelloPeek, JoinsAHelloThatSpansRecords) {
@@ -51,7 +60,8 @@ TEST(ClientHelloPeek, JoinsAHelloThatSpansRecords) {
 }
 
 TEST(ClientHelloPeek, TellsOtherProtocolsAtTheFirstWrongByte) {
-  for (const std::string_view other : {"GET / HTTP/1.1", "PRI * HTTP/2.0", "\x15\x03\x01", "\x16\x02", "SSH-2.0", "\x16\x03\x01\xff\xff"})
+  for (const std::string_view other :
+       {"GET / HTTP/1.1", "PRI * HTTP/2.0", "\x15\x03\x01", "\x16\x02", "SSH-2.0", "\x16\x03\x01\xff\xff"})
     EXPECT_EQ(PeekClientHello(AsBytes(other)).status, PeekStatus::kNotTls) << other;
 }
 

@@ -16,7 +16,8 @@ CRYPTO_BUFFER_POOL* BufferPool() {
 }
 
 constexpr const char* kTls12Ciphers =
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-"
+    "SHA384:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 constexpr const char* kTls13Ciphers = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr std::uint32_t kSessionSeconds = 24 * 3600;
@@ -26,12 +27,14 @@ Outcome<LoadedIdentity> Load(const Identity& identity, Context::Native& native) 
   if (!chain) return std::unexpected(chain.error());
   auto key = PrivateKey::FromPem(identity.key_pem);
   if (!key) return std::unexpected(key.error());
-  if (!key->Matches(chain->front())) return Explain(Errc::kInvalidInput, "the private key does not belong to certificate " + chain->front().subject());
+  if (!key->Matches(chain->front()))
+    return Explain(Errc::kInvalidInput, "the private key does not belong to certificate " + chain->front().subject());
   LoadedIdentity out{.chain = {}, .key = std::move(*key), .dns_sans = chain->front().dns_sans()};
   const bool first = native.identities.empty();
   for (const Certificate& certificate : *chain) {
     const std::string der = certificate.ToDer();
-    out.chain.emplace_back(CRYPTO_BUFFER_new(reinterpret_cast<const std::uint8_t*>(der.data()), der.size(), BufferPool()));
+    out.chain.emplace_back(
+        CRYPTO_BUFFER_new(reinterpret_cast<const std::uint8_t*>(der.data()), der.size(), BufferPool()));
     if (first) native.own_not_after = std::min(native.own_not_after, certificate.not_after());
   }
   const auto uris = chain->front().uri_sans();
@@ -43,27 +46,33 @@ bool FitsName(const LoadedIdentity& identity, std::string_view sni) {
   return std::any_of(identity.dns_sans.begin(), identity.dns_sans.end(), [&](const std::string& san) {
     if (EqualsIgnoreCase(san, sni)) return true;
     const std::size_t dot = sni.find('.');
-    return san.starts_with("*.") && dot != std::string_view::npos && EqualsIgnoreCase(std::string_view(san).substr(1), sni.substr(dot));
+    return san.starts_with("*.") && dot != std::string_view::npos &&
+           EqualsIgnoreCase(std::string_view(san).substr(1), sni.substr(dot));
   });
 }
 
-const Context::Native& NativeOf(SSL_CTX* ctx) { return *static_cast<const Context::Native*>(SSL_CTX_get_ex_data(ctx, 0)); }
+const Context::Native& NativeOf(SSL_CTX* ctx) {
+  return *static_cast<const Context::Native*>(SSL_CTX_get_ex_data(ctx, 0));
+}
 
 ssl_select_cert_result_t ChooseIdentity(const SSL_CLIENT_HELLO* hello) {
   const Context::Native& native = NativeOf(SSL_get_SSL_CTX(hello->ssl));
   const char* sni = SSL_get_servername(hello->ssl, TLSEXT_NAMETYPE_host_name);
   if (sni == nullptr) return ssl_select_cert_success;
   for (const LoadedIdentity& identity : native.identities)
-    if (FitsName(identity, sni)) return UseIdentity(hello->ssl, identity) ? ssl_select_cert_success : ssl_select_cert_error;
+    if (FitsName(identity, sni))
+      return UseIdentity(hello->ssl, identity) ? ssl_select_cert_success : ssl_select_cert_error;
   return ssl_select_cert_success;
 }
 
-// Our order of preference decides (RFC 7301 3.2); without a common name the handshake goes on without ALPN, as Envoy does.
-int ChooseAlpn(SSL* ssl, const std::uint8_t** out, std::uint8_t* out_size, const std::uint8_t* offered, unsigned offered_size, void* /*unused*/) {
+// Our order of preference decides (RFC 7301 3.2); without a common name the handshake goes on without ALPN, as Envoy
+// does.
+int ChooseAlpn(SSL* ssl, const std::uint8_t** out, std::uint8_t* out_size, const std::uint8_t* offered,
+               unsigned offered_size, void* /*unused*/) {
   const std::string& ours = NativeOf(SSL_get_SSL_CTX(ssl)).alpn_wire;
   std::uint8_t* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const std::uint8_t*>(ours.data()), static_cast<unsigned>(ours.size()), offered,
-                            offered_size) != OPENSSL_NPN_NEGOTIATED)
+  if (SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const std::uint8_t*>(ours.data()),
+                            static_cast<unsigned>(ours.size()), offered, offered_size) != OPENSSL_NPN_NEGOTIATED)
     return SSL_TLSEXT_ERR_NOACK;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
@@ -75,13 +84,16 @@ Outcome<> SetUp(SSL_CTX* ctx, const ContextOptions& options, const Context::Nati
   SSL_CTX_set_min_proto_version(ctx, options.tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
   SSL_CTX_set_max_proto_version(ctx, options.tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
   const std::string ciphers = options.tls12_ciphers.empty() ? kTls12Ciphers : Join(options.tls12_ciphers, ":");
-  if (SSL_CTX_set_strict_cipher_list(ctx, ciphers.c_str()) != 1) return Explain(Errc::kInvalidInput, "unknown cipher suite in " + ciphers);
+  if (SSL_CTX_set_strict_cipher_list(ctx, ciphers.c_str()) != 1)
+    return Explain(Errc::kInvalidInput, "unknown cipher suite in " + ciphers);
   if (SSL_CTX_set_ciphersuites(ctx, kTls13Ciphers) != 1) return Explain(Errc::kInternal, "TLS 1.3 cipher suites");
   if (SSL_CTX_set1_groups_list(ctx, options.groups.c_str()) != 1)
-    return Explain(Errc::kInvalidInput, "unknown key exchange group in " + options.groups, "X25519, P-256, P-384, X25519MLKEM768");
+    return Explain(Errc::kInvalidInput, "unknown key exchange group in " + options.groups,
+                   "X25519, P-256, P-384, X25519MLKEM768");
   int mode = SSL_VERIFY_NONE;
   if (!options.server || options.peer.certificate != PeerPolicy::Certificate::kNone) mode = SSL_VERIFY_PEER;
-  if (options.server && options.peer.certificate == PeerPolicy::Certificate::kRequired) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  if (options.server && options.peer.certificate == PeerPolicy::Certificate::kRequired)
+    mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
   SSL_CTX_set_custom_verify(ctx, mode, VerifyPeer);
   SSL_CTX_set_early_data_enabled(ctx, 0);
   SSL_CTX_set_timeout(ctx, kSessionSeconds);
@@ -134,22 +146,26 @@ Outcome<std::shared_ptr<const Context>> Context::Make(const ContextOptions& opti
   for (const Identity& identity : options.identities) {
     auto loaded = Load(identity, *native);
     if (!loaded) {
-      loaded.error().message = "certificate chain " + std::to_string(native->identities.size() + 1) + ": " + loaded.error().message;
+      loaded.error().message =
+          "certificate chain " + std::to_string(native->identities.size() + 1) + ": " + loaded.error().message;
       return std::unexpected(std::move(loaded.error()));
     }
     native->identities.push_back(std::move(*loaded));
   }
-  if (options.server && native->identities.empty()) return Explain(Errc::kInvalidInput, "a TLS server needs a certificate");
+  if (options.server && native->identities.empty())
+    return Explain(Errc::kInvalidInput, "a TLS server needs a certificate");
   auto verifier = Verifier::Make(options);
   if (!verifier) return std::unexpected(std::move(verifier.error()));
   native->verifier = std::move(*verifier);
   native->ctx.reset(SSL_CTX_new(TLS_with_buffers_method()));
   if (!native->ctx) return Explain(Errc::kInternal, "cannot make a TLS context: " + LastReason());
-  if (auto set_up = SetUp(native->ctx.get(), options, *native); !set_up) return std::unexpected(std::move(set_up.error()));
+  if (auto set_up = SetUp(native->ctx.get(), options, *native); !set_up)
+    return std::unexpected(std::move(set_up.error()));
   if (!native->identities.empty()) {
     std::vector<CRYPTO_BUFFER*> chain;
     for (const auto& certificate : native->identities.front().chain) chain.push_back(certificate.get());
-    if (SSL_CTX_set_chain_and_key(native->ctx.get(), chain.data(), chain.size(), native->identities.front().key.native().key.get(), nullptr) != 1)
+    if (SSL_CTX_set_chain_and_key(native->ctx.get(), chain.data(), chain.size(),
+                                  native->identities.front().key.native().key.get(), nullptr) != 1)
       return Explain(Errc::kInvalidInput, "certificate chain 1: " + LastReason());
   }
   return std::shared_ptr<const Context>(new Context(std::move(native)));

@@ -2,9 +2,9 @@
 // How a side of TLS connections behaves: certificates, roots, who is accepted, ALPN, versions. Immutable and shared by
 // all threads; new certificates or roots make a new Context, live connections keep theirs. AWS-LC is only behind this.
 //
-// Rules (semantics.md 3): a resumed session is judged like a new one (chain, times, identity), so it is never worth more
-// than the certificates and the trust bundle of now; tickets belong to one Context, so a change of own identity or bundle
-// ends them; 0-RTT is never enabled.
+// Rules (semantics.md 3): a resumed session is judged like a new one (chain, times, identity), so it is never worth
+// more than the certificates and the trust bundle of now; tickets belong to one Context, so a change of own identity or
+// bundle ends them; 0-RTT is never enabled.
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,9 +20,9 @@ namespace plait::tls {
 struct SanMatcher {
   enum class Type : std::uint8_t { kAny, kUri, kDns, kEmail, kIp };
   enum class Match : std::uint8_t { kExact, kPrefix, kSuffix, kContains, kRegex };
-  Type type = Type::kAny;   // kAny: URI, DNS, e-mail or IP
+  Type type = Type::kAny;  // kAny: URI, DNS, e-mail or IP
   Match match = Match::kExact;
-  std::string value;        // kDns with kExact: a wildcard certificate (*.a.b) matches one label, as Envoy does
+  std::string value;  // kDns with kExact: a wildcard certificate (*.a.b) matches one label, as Envoy does
   bool ignore_case = false;
   friend bool operator==(const SanMatcher&, const SanMatcher&) = default;
 };
@@ -31,9 +31,9 @@ struct SanMatcher {
 struct PeerPolicy {
   enum class Certificate : std::uint8_t { kNone, kOptional, kRequired };  // of a client; servers always have one
   Certificate certificate = Certificate::kRequired;
-  bool any_chain = false;                   // ACCEPT_UNTRUSTED: the identity is not proved; for tests of others' only
-  std::vector<SanMatcher> sans;             // one of them must match; empty: all
-  std::vector<std::string> trust_domains;   // SPIFFE identity in one of these required; empty: not looked at
+  bool any_chain = false;                  // ACCEPT_UNTRUSTED: the identity is not proved; for tests of others' only
+  std::vector<SanMatcher> sans;            // one of them must match; empty: all
+  std::vector<std::string> trust_domains;  // SPIFFE identity in one of these required; empty: not looked at
   std::vector<std::string> certificate_sha256;  // hex; one of them must be the leaf's; empty: all
 };
 
@@ -45,14 +45,14 @@ struct Identity {
 
 struct ContextOptions {
   bool server = false;
-  std::vector<Identity> identities;     // server: the one whose DNS SAN fits the SNI, else the first; client: the first
-  std::string bundle_pem;               // trusted roots
-  std::string crl_pem;                  // revocation lists; empty: none is checked
+  std::vector<Identity> identities;  // server: the one whose DNS SAN fits the SNI, else the first; client: the first
+  std::string bundle_pem;            // trusted roots
+  std::string crl_pem;               // revocation lists; empty: none is checked
   PeerPolicy peer;
-  std::vector<std::string> alpn;        // server: ours in order of preference; client: what is offered
-  bool tls12 = true;                    // also accept TLS 1.2
+  std::vector<std::string> alpn;  // server: ours in order of preference; client: what is offered
+  bool tls12 = true;              // also accept TLS 1.2
   bool tls13 = true;
-  std::string groups = "X25519:P-256";  // key exchange, by preference
+  std::string groups = "X25519:P-256";     // key exchange, by preference
   std::vector<std::string> tls12_ciphers;  // OpenSSL names; empty: ECDHE with AES-GCM and ChaCha20
   bool tickets = true;
 };
@@ -60,7 +60,8 @@ struct ContextOptions {
 class Context {
  public:
   struct Native;
-  // Errors name the part: "certificate chain 1: ...", "trust bundle: ...", "the key does not belong to the certificate".
+  // Errors name the part: "certificate chain 1: ...", "trust bundle: ...", "the key does not belong to the
+  // certificate".
   static Outcome<std::shared_ptr<const Context>> Make(const ContextOptions& options);
   ~Context();
   Context(const Context&) = delete;

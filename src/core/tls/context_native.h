@@ -21,10 +21,10 @@ struct Context::Native {
   bssl::UniquePtr<SSL_CTX> ctx;
   std::unique_ptr<Verifier> verifier;
   std::vector<LoadedIdentity> identities;
-  std::string alpn_wire;        // length-prefixed names
+  std::string alpn_wire;  // length-prefixed names
   std::string own_identity;
   WallTime own_not_after = WallTime::max();
-  std::uint64_t id = 0;         // of the process; keys the client's session cache
+  std::uint64_t id = 0;  // of the process; keys the client's session cache
 };
 
 std::string AlpnWire(const std::vector<std::string>& names);

@@ -10,8 +10,9 @@ namespace plait::tls {
 namespace {
 
 bool AddName(X509_NAME* name, const char* field, const std::string& value) {
-  return value.empty() || X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, reinterpret_cast<const std::uint8_t*>(value.data()),
-                                                     static_cast<ossl_ssize_t>(value.size()), -1, 0) == 1;
+  return value.empty() ||
+         X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, reinterpret_cast<const std::uint8_t*>(value.data()),
+                                    static_cast<ossl_ssize_t>(value.size()), -1, 0) == 1;
 }
 
 void PushName(GENERAL_NAMES* names, int type, const std::string& value) {
@@ -51,28 +52,34 @@ bool SetSerial(X509* x509) {
 
 bool AddExtensions(X509* x509, X509* issuer, const CertificateTemplate& what) {
   const bool server_or_client = !what.is_ca;
-  if (!AddText(x509, issuer, NID_basic_constraints, what.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE")) return false;
-  if (!AddText(x509, issuer, NID_key_usage, what.is_ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature,keyEncipherment")) return false;
+  if (!AddText(x509, issuer, NID_basic_constraints, what.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE"))
+    return false;
+  if (!AddText(x509, issuer, NID_key_usage,
+               what.is_ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature,keyEncipherment"))
+    return false;
   if (server_or_client && !AddText(x509, issuer, NID_ext_key_usage, "serverAuth,clientAuth")) return false;
   if (!AddText(x509, issuer, NID_subject_key_identifier, "hash")) return false;
   if (issuer != x509 && !AddText(x509, issuer, NID_authority_key_identifier, "keyid")) return false;
   if (what.uri_sans.empty() && what.dns_sans.empty()) return true;
   const bool critical = what.common_name.empty() && what.subject_organization.empty();
-  return X509_add1_ext_i2d(x509, NID_subject_alt_name, Names(what.uri_sans, what.dns_sans).get(), critical ? 1 : 0, 0) == 1;
+  return X509_add1_ext_i2d(x509, NID_subject_alt_name, Names(what.uri_sans, what.dns_sans).get(), critical ? 1 : 0,
+                           0) == 1;
 }
 
-Outcome<Certificate> Sign(const CertificateTemplate& what, EVP_PKEY* subject_key, const Issuer* issuer, EVP_PKEY* signing_key) {
+Outcome<Certificate> Sign(const CertificateTemplate& what, EVP_PKEY* subject_key, const Issuer* issuer,
+                          EVP_PKEY* signing_key) {
   auto native = std::make_shared<Certificate::Native>();
   native->x509.reset(X509_new());
   X509* x509 = native->x509.get();
   X509* issuer_x509 = issuer != nullptr ? issuer->certificate.native().x509.get() : x509;
   const WallTime end = issuer != nullptr ? std::min(what.not_after, issuer->certificate.not_after()) : what.not_after;
   X509_NAME* subject = X509_get_subject_name(x509);
-  const bool made = X509_set_version(x509, X509_VERSION_3) == 1 && SetSerial(x509) && SetTime(X509_getm_notBefore(x509), what.not_before) &&
-                    SetTime(X509_getm_notAfter(x509), end) && AddName(subject, "O", what.subject_organization) &&
-                    AddName(subject, "CN", what.common_name) && X509_set_pubkey(x509, subject_key) == 1 &&
-                    X509_set_issuer_name(x509, X509_get_subject_name(issuer_x509)) == 1 && AddExtensions(x509, issuer_x509, what) &&
-                    X509_sign(x509, signing_key, EVP_sha256()) > 0;
+  const bool made = X509_set_version(x509, X509_VERSION_3) == 1 && SetSerial(x509) &&
+                    SetTime(X509_getm_notBefore(x509), what.not_before) && SetTime(X509_getm_notAfter(x509), end) &&
+                    AddName(subject, "O", what.subject_organization) && AddName(subject, "CN", what.common_name) &&
+                    X509_set_pubkey(x509, subject_key) == 1 &&
+                    X509_set_issuer_name(x509, X509_get_subject_name(issuer_x509)) == 1 &&
+                    AddExtensions(x509, issuer_x509, what) && X509_sign(x509, signing_key, EVP_sha256()) > 0;
   if (!made) return Explain(Errc::kInternal, "cannot sign the certificate: " + LastReason());
   return Certificate(std::move(native));
 }
@@ -82,16 +89,19 @@ Outcome<Certificate> Sign(const CertificateTemplate& what, EVP_PKEY* subject_key
 std::string MakeCsr(const PrivateKey& key, std::string_view uri_san) {
   const bssl::UniquePtr<X509_REQ> request(X509_REQ_new());
   EVP_PKEY* native = key.native().key.get();
-  PLAIT_CHECK(X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) == 1 && X509_REQ_set_pubkey(request.get(), native) == 1);
+  PLAIT_CHECK(X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) == 1 &&
+              X509_REQ_set_pubkey(request.get(), native) == 1);
   std::uint8_t* der = nullptr;
   const int size = i2d_GENERAL_NAMES(Names({std::string(uri_san)}, {}).get(), &der);
   PLAIT_CHECK(size > 0);
   const bssl::UniquePtr<ASN1_OCTET_STRING> octets(ASN1_OCTET_STRING_new());
   ASN1_STRING_set0(octets.get(), der, size);
-  bssl::UniquePtr<X509_EXTENSION> extension(X509_EXTENSION_create_by_NID(nullptr, NID_subject_alt_name, 1, octets.get()));
+  bssl::UniquePtr<X509_EXTENSION> extension(
+      X509_EXTENSION_create_by_NID(nullptr, NID_subject_alt_name, 1, octets.get()));
   const bssl::UniquePtr<STACK_OF(X509_EXTENSION)> extensions(sk_X509_EXTENSION_new_null());
   PLAIT_CHECK(bssl::PushToStack(extensions.get(), std::move(extension)));
-  PLAIT_CHECK(X509_REQ_add_extensions(request.get(), extensions.get()) == 1 && X509_REQ_sign(request.get(), native, EVP_sha256()) > 0);
+  PLAIT_CHECK(X509_REQ_add_extensions(request.get(), extensions.get()) == 1 &&
+              X509_REQ_sign(request.get(), native, EVP_sha256()) > 0);
   const bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
   PLAIT_CHECK(PEM_write_bio_X509_REQ(bio.get(), request.get()) == 1);
   const std::uint8_t* data = nullptr;
@@ -106,12 +116,15 @@ Outcome<Csr> ReadCsr(std::string_view pem) {
   if (!request) return Explain(Errc::kInvalidInput, "not a PEM certificate request: " + LastReason());
   bssl::UniquePtr<EVP_PKEY> key(X509_REQ_get_pubkey(request.get()));
   if (!key || X509_REQ_verify(request.get(), key.get()) != 1)
-    return Explain(Errc::kInvalidInput, "the request's signature does not prove possession of its key: " + LastReason());
+    return Explain(Errc::kInvalidInput,
+                   "the request's signature does not prove possession of its key: " + LastReason());
   if (EVP_PKEY_id(key.get()) == EVP_PKEY_RSA && EVP_PKEY_bits(key.get()) < 2048)
-    return Explain(Errc::kInvalidInput, "RSA key of " + std::to_string(EVP_PKEY_bits(key.get())) + " bits", "use P-256 or RSA with 2048 bits or more");
+    return Explain(Errc::kInvalidInput, "RSA key of " + std::to_string(EVP_PKEY_bits(key.get())) + " bits",
+                   "use P-256 or RSA with 2048 bits or more");
   Csr out;
   if (const bssl::UniquePtr<STACK_OF(X509_EXTENSION)> extensions(X509_REQ_get_extensions(request.get())); extensions) {
-    const bssl::UniquePtr<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(X509V3_get_d2i(extensions.get(), NID_subject_alt_name, nullptr, nullptr)));
+    const bssl::UniquePtr<GENERAL_NAMES> names(
+        static_cast<GENERAL_NAMES*>(X509V3_get_d2i(extensions.get(), NID_subject_alt_name, nullptr, nullptr)));
     out.uri_sans = SansOf(names.get(), GEN_URI);
   }
   ERR_clear_error();

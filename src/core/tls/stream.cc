@@ -20,7 +20,8 @@ thread_local std::unordered_map<std::string, bssl::UniquePtr<SSL_SESSION>> kept_
 
 class TlsStream final : public io::Stream, private io::StreamEvents {
  public:
-  TlsStream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::shared_ptr<const Context> context, WrapOptions options, Buffer initial);
+  TlsStream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::shared_ptr<const Context> context,
+            WrapOptions options, Buffer initial);
 
   void SetEvents(io::StreamEvents* events) noexcept override { events_ = events; }
   Result<std::size_t> Read(Buffer& into, std::size_t max) override;
@@ -39,13 +40,15 @@ class TlsStream final : public io::Stream, private io::StreamEvents {
 
   const std::string& failure() const noexcept { return failure_; }
   std::expected<std::shared_ptr<const PeerFacts>, std::string> JudgePeer(const SSL* ssl) const {
-    return context_->native().verifier->Judge(SSL_get0_peer_certificates(ssl), options_.expected_identity, loop_.clock().Wall());
+    return context_->native().verifier->Judge(SSL_get0_peer_certificates(ssl), options_.expected_identity,
+                                              loop_.clock().Wall());
   }
   void NotePeer(std::shared_ptr<const PeerFacts> peer) { peer_ = std::move(peer); }
   void NoteFailure(std::string why) { failure_ = std::move(why); }
   std::string SessionKey() const {
-    return options_.session_key.empty() ? std::string()
-                                        : std::to_string(context_->native().id) + '|' + options_.expected_identity + '|' + options_.session_key;
+    return options_.session_key.empty()
+               ? std::string()
+               : std::to_string(context_->native().id) + '|' + options_.expected_identity + '|' + options_.session_key;
   }
 
  private:
@@ -75,7 +78,7 @@ class TlsStream final : public io::Stream, private io::StreamEvents {
   State state_ = State::kWaiting;
   bool inner_ended_ = false;
   bool write_blocked_ = false;
-  bool shutting_ = false;      // close_notify is made; FIN follows when out_ is empty
+  bool shutting_ = false;  // close_notify is made; FIN follows when out_ is empty
   std::optional<Error> inner_error_;
   io::StreamEvents* events_ = nullptr;
   std::unique_ptr<io::Timer> timer_;
@@ -113,7 +116,9 @@ int BioWrite(BIO* bio, const char* data, int size) {
   return size;
 }
 
-long BioControl(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+long BioControl(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
 
 const BIO_METHOD* Method() {
   static const BIO_METHOD* method = [] {
@@ -126,8 +131,13 @@ const BIO_METHOD* Method() {
   return method;
 }
 
-TlsStream::TlsStream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::shared_ptr<const Context> context, WrapOptions options, Buffer initial)
-    : loop_(loop), inner_(std::move(inner)), context_(std::move(context)), options_(std::move(options)), in_(std::move(initial)) {
+TlsStream::TlsStream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::shared_ptr<const Context> context,
+                     WrapOptions options, Buffer initial)
+    : loop_(loop),
+      inner_(std::move(inner)),
+      context_(std::move(context)),
+      options_(std::move(options)),
+      in_(std::move(initial)) {
   inner_->SetEvents(this);
   timer_ = std::make_unique<io::Timer>([this] {
     failure_ = "TLS handshake timed out";
@@ -175,7 +185,10 @@ void TlsStream::Handshake() {
   if (error == SSL_ERROR_WANT_READ && flushed) return;
   if (failure_.empty()) {
     const std::string reason = LastReason();
-    failure_ = inner_error_ ? inner_error_->detail : !flushed ? flushed.error().detail : inner_ended_ && reason.empty() ? "the peer closed the connection during the TLS handshake" : "TLS handshake failed: " + reason;
+    failure_ = inner_error_                     ? inner_error_->detail
+               : !flushed                       ? flushed.error().detail
+               : inner_ended_ && reason.empty() ? "the peer closed the connection during the TLS handshake"
+                                                : "TLS handshake failed: " + reason;
   }
   ERR_clear_error();
   Fail({inner_ended_ ? Errc::kPeerClosed : Errc::kDenied, "TLS handshake failed"});
@@ -272,7 +285,8 @@ Result<std::size_t> TlsStream::Read(Buffer& into, std::size_t max) {
       continue;
     }
     const int error = SSL_get_error(ssl_.get(), n);
-    if (!out_.empty() && !Flush()) return plait::Fail(Errc::kPeerReset, "connection reset by peer");  // KeyUpdate answers
+    if (!out_.empty() && !Flush())
+      return plait::Fail(Errc::kPeerReset, "connection reset by peer");  // KeyUpdate answers
     if (error == SSL_ERROR_WANT_READ || total > 0) break;
     if (error == SSL_ERROR_ZERO_RETURN || inner_ended_) return plait::Fail(Errc::kPeerClosed, "peer closed");
     if (inner_error_) return std::unexpected(*inner_error_);
@@ -333,9 +347,10 @@ int KeepSession(SSL* ssl, SSL_SESSION* session) {
   return 1;  // the reference is ours now
 }
 
-std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::shared_ptr<const Context> context, WrapOptions options,
-                                 Buffer initial) {
-  return std::make_unique<TlsStream>(loop, std::move(inner), std::move(context), std::move(options), std::move(initial));
+std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inner,
+                                 std::shared_ptr<const Context> context, WrapOptions options, Buffer initial) {
+  return std::make_unique<TlsStream>(loop, std::move(inner), std::move(context), std::move(options),
+                                     std::move(initial));
 }
 
 std::string FailureOf(const io::Stream& stream) {

@@ -1,6 +1,6 @@
 #pragma once
-// TLS over a stream. OnOpen comes after the handshake with tls() facts; OnFailed tells why it failed, failure() in words.
-// No buffer is held while the connection idles. Same thread rules as io::Stream.
+// TLS over a stream. OnOpen comes after the handshake with tls() facts; OnFailed tells why it failed, failure() in
+// words. No buffer is held while the connection idles. Same thread rules as io::Stream.
 #include <memory>
 #include <string>
 
@@ -20,8 +20,8 @@ struct WrapOptions {
 };
 
 // `initial`: bytes of the peer that were read before (protocol detection).
-std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::shared_ptr<const Context> context,
-                                 WrapOptions options = {}, Buffer initial = {});
+std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inner,
+                                 std::shared_ptr<const Context> context, WrapOptions options = {}, Buffer initial = {});
 
 // Why the TLS layer of this stream failed, for %UPSTREAM_TRANSPORT_FAILURE_REASON% and people; empty when it did not
 // or when it is no TLS stream.

@@ -34,7 +34,8 @@ class End final : public io::StreamEvents {
 struct Handshake {
   io::Loop& loop;
   std::unique_ptr<End> client, server;
-  Handshake(io::Loop& the_loop, std::shared_ptr<const Context> client_context, std::shared_ptr<const Context> server_context, WrapOptions options = {})
+  Handshake(io::Loop& the_loop, std::shared_ptr<const Context> client_context,
+            std::shared_ptr<const Context> server_context, WrapOptions options = {})
       : loop(the_loop) {
     auto [a, b] = io::StreamPair(loop);
     client = std::make_unique<End>(Wrap(loop, std::move(a), std::move(client_context), std::move(options)));
@@ -78,7 +79,8 @@ class Tls : public ::testing::Test {
 };
 
 TEST_F(Tls, BothSidesKnowTheOtherAfterAMutualHandshake) {
-  Handshake h(loop, Make(client_options), Make(server_options), {.sni = "outbound_.80_._.server", .expected_identity = kServer, .alpn = {}, .session_key = {}});
+  Handshake h(loop, Make(client_options), Make(server_options),
+              {.sni = "outbound_.80_._.server", .expected_identity = kServer, .alpn = {}, .session_key = {}});
   ASSERT_TRUE(h.Works()) << FailureOf(*h.client->stream) << FailureOf(*h.server->stream);
   EXPECT_EQ(h.server->stream->tls()->peer_identity, kClient);
   EXPECT_EQ(h.client->stream->tls()->peer_identity, kServer);
@@ -97,7 +99,9 @@ TEST_F(Tls, SpeaksTls12WithAnOlderPeer) {
 }
 
 TEST_F(Tls, RefusesAServerOfAnotherIdentityAndSaysWhich) {
-  Handshake h(loop, Make(client_options), Make(server_options), {.sni = {}, .expected_identity = "spiffe://cluster.local/ns/default/sa/other", .alpn = {}, .session_key = {}});
+  Handshake h(
+      loop, Make(client_options), Make(server_options),
+      {.sni = {}, .expected_identity = "spiffe://cluster.local/ns/default/sa/other", .alpn = {}, .session_key = {}});
   ASSERT_TRUE(h.client->failed);
   EXPECT_EQ(h.client->failed->code, Errc::kDenied);
   EXPECT_NE(FailureOf(*h.client->stream).find(kServer), std::string::npos);
@@ -114,7 +118,8 @@ TEST_F(Tls, RefusesCertificatesOfAForeignRootOrOutOfTime) {
 }
 
 TEST_F(Tls, RefusesAnotherTrustDomainAndAPeerWithoutIdentity) {
-  for (const Identity& bad : {ca.Issue("spiffe://evil.local/ns/default/sa/client"), ca.Issue("", "client.example.com"), ca.Issue("https://cluster.local/")}) {
+  for (const Identity& bad : {ca.Issue("spiffe://evil.local/ns/default/sa/client"), ca.Issue("", "client.example.com"),
+                              ca.Issue("https://cluster.local/")}) {
     client_options.identities = {bad};
     Handshake h(loop, Make(client_options), Make(server_options));
     EXPECT_FALSE(h.Works());
@@ -139,15 +144,16 @@ TEST_F(Tls, MatchesSubjectAlternativeNames) {
     bool accepted;
   };
   const Identity named = ca.Issue(kServer, "*.example.com");
-  for (const auto& [matcher, accepted] : std::vector<Case>{{{T::kUri, M::kExact, kServer}, true},
-                                                           {{T::kUri, M::kPrefix, "spiffe://cluster.local/ns/default/"}, true},
-                                                           {{T::kUri, M::kSuffix, "/sa/other"}, false},
-                                                           {{T::kUri, M::kRegex, "spiffe://.*/sa/(server|x)"}, true},
-                                                           {{T::kUri, M::kRegex, "spiffe"}, false},
-                                                           {{T::kDns, M::kExact, "a.example.com"}, true},
-                                                           {{T::kDns, M::kExact, "a.b.example.com"}, false},
-                                                           {{T::kEmail, M::kExact, kServer}, false},
-                                                           {{T::kAny, M::kContains, "example"}, true}}) {
+  for (const auto& [matcher, accepted] :
+       std::vector<Case>{{{T::kUri, M::kExact, kServer}, true},
+                         {{T::kUri, M::kPrefix, "spiffe://cluster.local/ns/default/"}, true},
+                         {{T::kUri, M::kSuffix, "/sa/other"}, false},
+                         {{T::kUri, M::kRegex, "spiffe://.*/sa/(server|x)"}, true},
+                         {{T::kUri, M::kRegex, "spiffe"}, false},
+                         {{T::kDns, M::kExact, "a.example.com"}, true},
+                         {{T::kDns, M::kExact, "a.b.example.com"}, false},
+                         {{T::kEmail, M::kExact, kServer}, false},
+                         {{T::kAny, M::kContains, "example"}, true}}) {
     client_options.peer.sans = {matcher};
     server_options.identities = {named};
     Handshake h(loop, Make(client_options), Make(server_options));
@@ -181,8 +187,12 @@ TEST_F(Tls, ServesTheCertificateThatFitsTheServerName) {
   server_options.peer.certificate = PeerPolicy::Certificate::kNone;
   client_options.peer.trust_domains.clear();
   const auto server = Make(server_options);
-  for (const auto& [sni, san] : std::vector<std::pair<std::string, std::string>>{{"a.shop.example.com", "*.shop.example.com"}, {"else", "default.example.com"}, {"", "default.example.com"}}) {
-    Handshake h(loop, Make(client_options), server, {.sni = sni, .expected_identity = {}, .alpn = {}, .session_key = {}});
+  for (const auto& [sni, san] :
+       std::vector<std::pair<std::string, std::string>>{{"a.shop.example.com", "*.shop.example.com"},
+                                                        {"else", "default.example.com"},
+                                                        {"", "default.example.com"}}) {
+    Handshake h(loop, Make(client_options), server,
+                {.sni = sni, .expected_identity = {}, .alpn = {}, .session_key = {}});
     ASSERT_TRUE(h.Works());
     EXPECT_EQ(h.client->stream->tls()->peer_dns_sans.front(), san);
   }
@@ -221,7 +231,8 @@ TEST_F(Tls, GarbageInsteadOfAHelloFailsWithAReason) {
 
 TEST_F(Tls, ASilentPeerTimesOut) {
   auto [a, b] = io::StreamPair(loop);
-  End server(Wrap(loop, std::move(b), Make(server_options), {.sni = {}, .expected_identity = {}, .alpn = {}, .session_key = {}, .handshake_timeout = 20ms}));
+  End server(Wrap(loop, std::move(b), Make(server_options),
+                  {.sni = {}, .expected_identity = {}, .alpn = {}, .session_key = {}, .handshake_timeout = 20ms}));
   EXPECT_TRUE(loop.RunUntil([&] { return server.failed.has_value(); }, 5s));
   EXPECT_EQ(server.failed->code, Errc::kTimedOut);
 }

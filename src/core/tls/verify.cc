@@ -46,7 +46,8 @@ std::shared_ptr<PeerFacts> FactsOf(const X509* leaf, const Certificate& certific
   for (const std::string& raw : SansOf(names.get(), GEN_IPADD)) {
     std::array<char, INET6_ADDRSTRLEN> text{};
     const int family = raw.size() == 4 ? AF_INET : AF_INET6;
-    if ((raw.size() == 4 || raw.size() == 16) && inet_ntop(family, raw.data(), text.data(), text.size()) != nullptr) facts->ips.emplace_back(text.data());
+    if ((raw.size() == 4 || raw.size() == 16) && inet_ntop(family, raw.data(), text.data(), text.size()) != nullptr)
+      facts->ips.emplace_back(text.data());
   }
   // An X.509-SVID has exactly one URI (SPIFFE X509-SVID 2); with more of them it is nobody.
   if (facts->uris.size() == 1 && facts->uris.front().starts_with(kSpiffe)) facts->identity = facts->uris.front();
@@ -71,7 +72,8 @@ bool MatchesText(const SanMatcher& matcher, const re2::RE2* regex, std::string_v
     case SanMatcher::Match::kPrefix: return san.starts_with(value);
     case SanMatcher::Match::kSuffix: return san.ends_with(value);
     case SanMatcher::Match::kContains: return san.find(value) != std::string_view::npos;
-    case SanMatcher::Match::kRegex: return regex != nullptr && re2::RE2::FullMatch(re2::StringPiece(san.data(), san.size()), *regex);
+    case SanMatcher::Match::kRegex:
+      return regex != nullptr && re2::RE2::FullMatch(re2::StringPiece(san.data(), san.size()), *regex);
   }
   return false;
 }
@@ -96,7 +98,8 @@ bssl::UniquePtr<X509_STORE> MakeStore(const ContextOptions& options, Diagnostic&
     for (const Certificate& root : *bundle) X509_STORE_add_cert(store.get(), root.native().x509.get());
   }
   if (options.crl_pem.empty()) return store;
-  const bssl::UniquePtr<BIO> bio(BIO_new_mem_buf(options.crl_pem.data(), static_cast<ossl_ssize_t>(options.crl_pem.size())));
+  const bssl::UniquePtr<BIO> bio(
+      BIO_new_mem_buf(options.crl_pem.data(), static_cast<ossl_ssize_t>(options.crl_pem.size())));
   std::size_t lists = 0;
   while (const bssl::UniquePtr<X509_CRL> crl{PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr)}) {
     X509_STORE_add_crl(store.get(), crl.get());
@@ -122,20 +125,25 @@ Outcome<std::unique_ptr<Verifier>> Verifier::Make(const ContextOptions& options)
   Diagnostic error;
   out->store_ = MakeStore(options, error);
   if (!out->store_) return std::unexpected(std::move(error));
-  out->trust_key_ = Sha256(options.bundle_pem + '\0' + options.crl_pem + (options.server ? "s" : "c") + (options.peer.any_chain ? "a" : ""));
+  out->trust_key_ = Sha256(options.bundle_pem + '\0' + options.crl_pem + (options.server ? "s" : "c") +
+                           (options.peer.any_chain ? "a" : ""));
   for (const SanMatcher& matcher : options.peer.sans) {
     out->regexes_.push_back(nullptr);
     if (matcher.match != SanMatcher::Match::kRegex) continue;
     re2::RE2::Options quiet;
     quiet.set_log_errors(false);
     auto regex = std::make_unique<re2::RE2>(matcher.value, quiet);
-    if (!regex->ok()) return Explain(Errc::kInvalidInput, "subject alternative name: regular expression \"" + matcher.value + "\": " + regex->error());
+    if (!regex->ok())
+      return Explain(Errc::kInvalidInput,
+                     "subject alternative name: regular expression \"" + matcher.value + "\": " + regex->error());
     out->regexes_.back() = std::move(regex);
   }
   return out;
 }
 
-std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::VerifyChain(const STACK_OF(CRYPTO_BUFFER) * chain, WallTime now) const {
+std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::VerifyChain(const STACK_OF(CRYPTO_BUFFER) *
+                                                                                       chain,
+                                                                                   WallTime now) const {
   const bssl::UniquePtr<STACK_OF(X509)> others(sk_X509_new_null());
   bssl::UniquePtr<X509> leaf;
   WallTime first{};
@@ -153,15 +161,18 @@ std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::VerifyCha
   if (!leaf) return std::unexpected("the peer sent no certificate");
   if (!policy_.any_chain) {
     const bssl::UniquePtr<X509_STORE_CTX> context(X509_STORE_CTX_new());
-    if (X509_STORE_CTX_init(context.get(), store_.get(), leaf.get(), others.get()) != 1) return std::unexpected("cannot verify: " + LastReason());
-    X509_STORE_CTX_set_time_posix(context.get(), 0, std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count());
+    if (X509_STORE_CTX_init(context.get(), store_.get(), leaf.get(), others.get()) != 1)
+      return std::unexpected("cannot verify: " + LastReason());
+    X509_STORE_CTX_set_time_posix(context.get(), 0,
+                                  std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count());
     X509_STORE_CTX_set_default(context.get(), server_ ? "ssl_client" : "ssl_server");
     const bool trusted = X509_verify_cert(context.get()) == 1;
     ERR_clear_error();
     if (!trusted) return std::unexpected(X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
     // Roots and intermediates that came from our own store narrow the time too.
     if (const STACK_OF(X509)* built = X509_STORE_CTX_get0_chain(context.get()); built != nullptr)
-      for (std::size_t i = 0; i < sk_X509_num(built); ++i) last = std::min(last, ToWallTime(X509_get0_notAfter(sk_X509_value(built, i))));
+      for (std::size_t i = 0; i < sk_X509_num(built); ++i)
+        last = std::min(last, ToWallTime(X509_get0_notAfter(sk_X509_value(built, i))));
   }
   X509_up_ref(leaf.get());
   auto native = std::make_shared<Certificate::Native>();
@@ -173,7 +184,8 @@ std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::VerifyCha
 }
 
 std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::Judge(const STACK_OF(CRYPTO_BUFFER) * chain,
-                                                                             const std::string& expected_identity, WallTime now) const {
+                                                                             const std::string& expected_identity,
+                                                                             WallTime now) const {
   if (chain == nullptr || sk_CRYPTO_BUFFER_num(chain) == 0) return std::unexpected("the peer sent no certificate");
   const std::string key = KeyOfChain(trust_key_, chain);
   std::shared_ptr<const PeerFacts> facts;
@@ -189,7 +201,8 @@ std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::Judge(con
     if (chain_cache.entries.size() >= kCachedChains) chain_cache.entries.clear();
     chain_cache.entries.emplace(key, facts);
   }
-  if (std::string reason = JudgeNames(*facts, expected_identity); !reason.empty()) return std::unexpected(std::move(reason));
+  if (std::string reason = JudgeNames(*facts, expected_identity); !reason.empty())
+    return std::unexpected(std::move(reason));
   return facts;
 }
 
@@ -204,23 +217,29 @@ bool Verifier::MatchesAny(const PeerFacts& facts) const {
         return MatchesText(matcher, regexes_[i].get(), san);
       });
     };
-    if (any(Type::kUri, facts.uris) || any(Type::kDns, facts.dns) || any(Type::kEmail, facts.emails) || any(Type::kIp, facts.ips)) return true;
+    if (any(Type::kUri, facts.uris) || any(Type::kDns, facts.dns) || any(Type::kEmail, facts.emails) ||
+        any(Type::kIp, facts.ips))
+      return true;
   }
   return false;
 }
 
 std::string Verifier::JudgeNames(const PeerFacts& facts, const std::string& expected_identity) const {
-  const auto named = [&] { return facts.identity.empty() ? "a peer without SPIFFE identity (" + facts.subject + ")" : facts.identity; };
+  const auto named = [&] {
+    return facts.identity.empty() ? "a peer without SPIFFE identity (" + facts.subject + ")" : facts.identity;
+  };
   if (!expected_identity.empty() && facts.identity != expected_identity)
     return "the peer is " + named() + ", expected " + expected_identity;
   if (!policy_.trust_domains.empty()) {
-    const std::string_view rest = facts.identity.empty() ? std::string_view{} : std::string_view(facts.identity).substr(kSpiffe.size());
+    const std::string_view rest =
+        facts.identity.empty() ? std::string_view{} : std::string_view(facts.identity).substr(kSpiffe.size());
     const std::string_view domain = rest.substr(0, rest.find('/'));
     if (std::find(policy_.trust_domains.begin(), policy_.trust_domains.end(), domain) == policy_.trust_domains.end())
       return named() + " is not of trust domain " + Join(policy_.trust_domains, ", ");
   }
   if (!policy_.certificate_sha256.empty() &&
-      std::find(policy_.certificate_sha256.begin(), policy_.certificate_sha256.end(), facts.sha256) == policy_.certificate_sha256.end())
+      std::find(policy_.certificate_sha256.begin(), policy_.certificate_sha256.end(), facts.sha256) ==
+          policy_.certificate_sha256.end())
     return "certificate " + facts.sha256 + " is none of the pinned ones";
   if (!policy_.sans.empty() && !MatchesAny(facts)) return "no subject alternative name of " + named() + " matches";
   return {};

@@ -28,15 +28,17 @@ class Verifier {
   static Outcome<std::unique_ptr<Verifier>> Make(const ContextOptions& options);
   ~Verifier();
 
-  // Judges the chain (leaf first, DER). The facts, or the reason in words. Chain verification is cached a thread; times,
-  // names and identity are looked at each time.
+  // Judges the chain (leaf first, DER). The facts, or the reason in words. Chain verification is cached a thread;
+  // times, names and identity are looked at each time.
   std::expected<std::shared_ptr<const PeerFacts>, std::string> Judge(const STACK_OF(CRYPTO_BUFFER) * chain,
-                                                                     const std::string& expected_identity, WallTime now) const;
+                                                                     const std::string& expected_identity,
+                                                                     WallTime now) const;
   const PeerPolicy& policy() const { return policy_; }
 
  private:
   Verifier() = default;
-  std::expected<std::shared_ptr<const PeerFacts>, std::string> VerifyChain(const STACK_OF(CRYPTO_BUFFER) * chain, WallTime now) const;
+  std::expected<std::shared_ptr<const PeerFacts>, std::string> VerifyChain(const STACK_OF(CRYPTO_BUFFER) * chain,
+                                                                           WallTime now) const;
   std::string JudgeNames(const PeerFacts& facts, const std::string& expected_identity) const;
   bool MatchesAny(const PeerFacts& facts) const;
 

@@ -24,9 +24,9 @@ struct AccessLog {
   enum class Format : std::uint8_t { kText, kJson };
   std::string name;
   Target target = Target::kStdout;
-  std::string path;         // kFile; "/dev/stdout" stays a path here
+  std::string path;  // kFile; "/dev/stdout" stays a path here
   Format format = Format::kText;
-  std::string text_format;  // empty: Envoy's default format
+  std::string text_format;                                       // empty: Envoy's default format
   std::vector<std::pair<std::string, std::string>> json_format;  // key -> operators, flat, in the order of the keys
   bool omit_empty_values = false;
   std::optional<AccessLogFilter> filter;

@@ -21,8 +21,10 @@ AccessLogFilter DecodeFilter(const pb::AccessLogFilter& in, DecodeContext& conte
     out.kind = AccessLogFilter::Kind::kStatusCode;
     const auto& comparison = in.status_code_filter().comparison();
     using Op = pb::ComparisonFilter;
-    out.compare = comparison.op() == Op::GE ? AccessLogFilter::Compare::kGreaterOrEqual : comparison.op() == Op::LE ? AccessLogFilter::Compare::kLessOrEqual
-                  : comparison.op() == Op::NE ? AccessLogFilter::Compare::kNotEqual : AccessLogFilter::Compare::kEqual;
+    out.compare = comparison.op() == Op::GE   ? AccessLogFilter::Compare::kGreaterOrEqual
+                  : comparison.op() == Op::LE ? AccessLogFilter::Compare::kLessOrEqual
+                  : comparison.op() == Op::NE ? AccessLogFilter::Compare::kNotEqual
+                                              : AccessLogFilter::Compare::kEqual;
     out.status = comparison.value().default_value();
   } else if (in.has_not_health_check_filter()) {
     out.kind = AccessLogFilter::Kind::kNotHealthCheck;
@@ -67,11 +69,13 @@ AccessLog DecodeAccessLog(const pb::AccessLog& in, DecodeContext& context) {
     out.text_format = file.format();
     if (file.has_log_format()) DecodeFormat(file.log_format(), out, context);
     if (out.path.empty()) context.Reject("path is empty");
-  } else if (envoy::extensions::access_loggers::stream::v3::StdoutAccessLog stdout_log; type == stdout_log.GetTypeName()) {
+  } else if (envoy::extensions::access_loggers::stream::v3::StdoutAccessLog stdout_log;
+             type == stdout_log.GetTypeName()) {
     if (!Unpack(in.typed_config(), stdout_log, context)) return out;
     context.Honours(stdout_log, {"log_format"});
     if (stdout_log.has_log_format()) DecodeFormat(stdout_log.log_format(), out, context);
-  } else if (envoy::extensions::access_loggers::stream::v3::StderrAccessLog stderr_log; type == stderr_log.GetTypeName()) {
+  } else if (envoy::extensions::access_loggers::stream::v3::StderrAccessLog stderr_log;
+             type == stderr_log.GetTypeName()) {
     if (!Unpack(in.typed_config(), stderr_log, context)) return out;
     context.Honours(stderr_log, {"log_format"});
     out.target = AccessLog::Target::kStderr;

@@ -28,14 +28,14 @@ struct AddressPort {
 
 struct Workload {
   enum class Type : std::uint8_t { kDeployment, kCronJob, kPod, kJob };
-  std::string uid;                        // the resource name: "<cluster>//Pod/<ns>/<name>"
+  std::string uid;  // the resource name: "<cluster>//Pod/<ns>/<name>"
   std::string name;
   std::string name_space;
   std::vector<io::IpAddress> addresses;
-  std::string hostname;                   // a name instead of addresses (ServiceEntry)
+  std::string hostname;  // a name instead of addresses (ServiceEntry)
   std::string network;
   TunnelProtocol tunnel_protocol = TunnelProtocol::kNone;
-  std::string trust_domain;               // empty: cluster.local
+  std::string trust_domain;  // empty: cluster.local
   std::string service_account;
   std::string node;
   std::string canonical_name;
@@ -44,18 +44,18 @@ struct Workload {
   std::string workload_name;
   std::map<std::string, std::vector<AddressPort>> services;  // "<namespace>/<hostname>"
   bool healthy = true;
-  bool host_network = false;              // never found by IP
+  bool host_network = false;  // never found by IP
   std::string cluster_id;
   Locality locality;
   std::optional<std::uint32_t> capacity;
   // Extension plait.workload.
-  std::map<std::string, std::string> labels;     // those that telemetry uses
-  std::string kind;                              // of the owner: "Deployment", "StatefulSet" ...
+  std::map<std::string, std::string> labels;  // those that telemetry uses
+  std::string kind;                           // of the owner: "Deployment", "StatefulSet" ...
   TlsMode tls_mode = TlsMode::kDisabled;
   std::map<std::uint16_t, TlsMode> port_tls_modes;
-  std::string dns_hostname;                      // spec.hostname and spec.subdomain: pod records of headless services
+  std::string dns_hostname;  // spec.hostname and spec.subdomain: pod records of headless services
   std::string dns_subdomain;
-  std::string owner;                             // "reviews-v1"
+  std::string owner;  // "reviews-v1"
   friend bool operator==(const Workload&, const Workload&) = default;
 
   // "spiffe://<trust domain>/ns/<ns>/sa/<sa>"; empty without a service account.
@@ -64,7 +64,7 @@ struct Workload {
 
 struct NetworkAddress {
   std::string network;
-  io::Cidr address;     // a VIP; may be a range
+  io::Cidr address;  // a VIP; may be a range
   friend bool operator==(const NetworkAddress&, const NetworkAddress&) = default;
 };
 
@@ -79,7 +79,7 @@ struct Service {
   enum class IpFamilies : std::uint8_t { kAutomatic, kV4Only, kV6Only, kDual };
   std::string name;
   std::string name_space;
-  std::string hostname;                   // the resource name is "<namespace>/<hostname>"
+  std::string hostname;  // the resource name is "<namespace>/<hostname>"
   std::vector<NetworkAddress> addresses;
   std::vector<ServicePort> ports;
   std::vector<std::string> subject_alt_names;
@@ -87,7 +87,7 @@ struct Service {
   bool canonical = false;
   // Extension plait.service.
   bool headless = false;
-  std::string external_name;              // ExternalName: a CNAME
+  std::string external_name;  // ExternalName: a CNAME
   bool publish_not_ready = false;
   friend bool operator==(const Service&, const Service&) = default;
 

@@ -67,7 +67,9 @@ void AdsStream::OnMessage(std::string message) {
   SendRequests();
 }
 
-void AdsStream::OnFinished(const grpc::Status& status, const grpc::Metadata& /*trailers*/) { Lost("the control plane ended the stream: " + status.ToString()); }
+void AdsStream::OnFinished(const grpc::Status& status, const grpc::Metadata& /*trailers*/) {
+  Lost("the control plane ended the stream: " + status.ToString());
+}
 
 void AdsStream::Lost(std::string why) {
   if (problem_ != why) kLog.Warn("control plane: " + why + "; what was received stays in force");
@@ -79,7 +81,8 @@ void AdsStream::Lost(std::string why) {
     call.reset();
     channel.reset();
   });
-  retry_.Start(loop_.timers(), Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(backoff_.count())) + 1)));
+  retry_.Start(loop_.timers(),
+               Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(backoff_.count())) + 1)));
   backoff_ = std::min(backoff_ * 2, kMaxBackoff);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Keeps an incremental ADS stream to the control plane: connects, speaks what DeltaClient wants, reconnects with back-off
-// (full jitter, 0.5 to 30 s). While it is down everything that was received stays in force. One loop thread.
+// Keeps an incremental ADS stream to the control plane: connects, speaks what DeltaClient wants, reconnects with
+// back-off (full jitter, 0.5 to 30 s). While it is down everything that was received stays in force. One loop thread.
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,7 +28,7 @@ class AdsStream final : private grpc::ClientCallEvents {
   // Connects anew, as with a new certificate; nothing is lost in between.
   void Reconnect();
 
-  bool connected() const noexcept { return answered_; }      // the present stream has brought a response
+  bool connected() const noexcept { return answered_; }             // the present stream has brought a response
   const std::string& problem() const noexcept { return problem_; }  // why it is down; empty when it is up
 
  private:

@@ -17,8 +17,8 @@
 namespace plait::xds {
 
 struct Node {
-  std::string id;        // "sidecar~<ip>~<pod>.<ns>~<ns>.svc.cluster.local"
-  std::string cluster;   // "<app>.<ns>"
+  std::string id;       // "sidecar~<ip>~<pod>.<ns>~<ns>.svc.cluster.local"
+  std::string cluster;  // "<app>.<ns>"
   Locality locality;
   std::string metadata_json;                    // the whole metadata as JSON, sent on each stream
   std::map<std::string, std::string> metadata;  // its strings: NAMESPACE, SERVICE_ACCOUNT, CLUSTER_ID ...
@@ -36,7 +36,7 @@ struct Admin {
 };
 
 struct GrpcTarget {
-  std::string cluster;          // envoy_grpc.cluster_name
+  std::string cluster;  // envoy_grpc.cluster_name
   std::string authority;
   std::optional<Duration> timeout;
   std::vector<std::pair<std::string, std::string>> initial_metadata;
@@ -44,8 +44,8 @@ struct GrpcTarget {
 };
 
 struct DynamicResources {
-  std::optional<GrpcTarget> ads;         // api_type DELTA_GRPC (GRPC is refused: Plait's client speaks delta only)
-  bool lds = false;                      // lds_config: ads
+  std::optional<GrpcTarget> ads;  // api_type DELTA_GRPC (GRPC is refused: Plait's client speaks delta only)
+  bool lds = false;               // lds_config: ads
   bool cds = false;
   Duration initial_fetch_timeout = std::chrono::seconds(15);  // of lds_config and cds_config; 0 = none
   friend bool operator==(const DynamicResources&, const DynamicResources&) = default;
@@ -54,10 +54,10 @@ struct DynamicResources {
 // Bootstrap extension plait.proxy.v1.Identity: how the proxy gets its certificate.
 struct IdentityConfig {
   enum class KeyType : std::uint8_t { kP256, kRsa2048 };
-  std::string ca_cluster;     // speaks IstioCertificateService
+  std::string ca_cluster;  // speaks IstioCertificateService
   std::string token_path;
-  std::string root_path;      // PEM; roots for ca_cluster before ROOTCA arrives
-  std::string spiffe_id;      // empty: from NAMESPACE and SERVICE_ACCOUNT
+  std::string root_path;  // PEM; roots for ca_cluster before ROOTCA arrives
+  std::string spiffe_id;  // empty: from NAMESPACE and SERVICE_ACCOUNT
   Duration ttl = std::chrono::hours(24);
   KeyType key_type = KeyType::kP256;
   friend bool operator==(const IdentityConfig&, const IdentityConfig&) = default;
@@ -73,7 +73,7 @@ struct Bootstrap {
   std::optional<IdentityConfig> identity;
   Duration stats_flush_interval = std::chrono::seconds(5);
   std::string header_prefix = "x-envoy";
-  std::string bytes;                          // as accepted, for config_dump (serialized Bootstrap)
+  std::string bytes;  // as accepted, for config_dump (serialized Bootstrap)
 };
 
 }  // namespace plait::xds

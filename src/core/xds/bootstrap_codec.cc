@@ -40,12 +40,14 @@ DynamicResources DecodeDynamic(const pb::Bootstrap::DynamicResources& in, Decode
   DynamicResources out;
   if (in.has_lds_config()) out.lds = IsAds(in.lds_config(), context);
   if (in.has_cds_config()) out.cds = IsAds(in.cds_config(), context);
-  if (in.lds_config().has_initial_fetch_timeout()) out.initial_fetch_timeout = DecodeDuration(in.lds_config().initial_fetch_timeout(), context);
+  if (in.lds_config().has_initial_fetch_timeout())
+    out.initial_fetch_timeout = DecodeDuration(in.lds_config().initial_fetch_timeout(), context);
   if (!in.has_ads_config()) return out;
   const At ads(context, "ads_config");
   const auto& config = in.ads_config();
   context.Honours(config, {"api_type", "transport_api_version", "grpc_services", "set_node_on_first_message_only"});
-  if (config.api_type() != envoy::config::core::v3::ApiConfigSource::DELTA_GRPC) context.Reject("api_type must be DELTA_GRPC");
+  if (config.api_type() != envoy::config::core::v3::ApiConfigSource::DELTA_GRPC)
+    context.Reject("api_type must be DELTA_GRPC");
   if (config.grpc_services_size() != 1 || !config.grpc_services(0).has_envoy_grpc()) {
     context.Reject("exactly one grpc_services entry with envoy_grpc is expected");
     return out;
@@ -53,9 +55,13 @@ DynamicResources DecodeDynamic(const pb::Bootstrap::DynamicResources& in, Decode
   const auto& service = config.grpc_services(0);
   context.Honours(service, {"envoy_grpc", "timeout", "initial_metadata"});
   context.Honours(service.envoy_grpc(), {"cluster_name", "authority"});
-  GrpcTarget target{.cluster = service.envoy_grpc().cluster_name(), .authority = service.envoy_grpc().authority(), .timeout = {}, .initial_metadata = {}};
+  GrpcTarget target{.cluster = service.envoy_grpc().cluster_name(),
+                    .authority = service.envoy_grpc().authority(),
+                    .timeout = {},
+                    .initial_metadata = {}};
   if (service.has_timeout()) target.timeout = DecodeDuration(service.timeout(), context);
-  for (const auto& header : service.initial_metadata()) target.initial_metadata.emplace_back(header.key(), header.value());
+  for (const auto& header : service.initial_metadata())
+    target.initial_metadata.emplace_back(header.key(), header.value());
   out.ads = std::move(target);
   return out;
 }
@@ -67,7 +73,8 @@ std::optional<IdentityConfig> DecodeIdentity(const pb::Bootstrap& in, DecodeCont
     const auto& extension = in.bootstrap_extensions(i);
     ::plait::proxy::v1::Identity identity;
     if (TypeOf(extension.typed_config()) != identity.GetTypeName()) {
-      context.Reject("bootstrap extension of type \"" + std::string(TypeOf(extension.typed_config())) + "\" is not implemented");
+      context.Reject("bootstrap extension of type \"" + std::string(TypeOf(extension.typed_config())) +
+                     "\" is not implemented");
       continue;
     }
     if (!Unpack(extension.typed_config(), identity, context)) continue;
@@ -78,24 +85,30 @@ std::optional<IdentityConfig> DecodeIdentity(const pb::Bootstrap& in, DecodeCont
     out->root_path = identity.root_path();
     out->spiffe_id = identity.spiffe_id();
     if (identity.has_ttl()) out->ttl = DecodeDuration(identity.ttl(), context);
-    out->key_type = identity.key_type() == ::plait::proxy::v1::Identity::RSA2048 ? IdentityConfig::KeyType::kRsa2048 : IdentityConfig::KeyType::kP256;
+    out->key_type = identity.key_type() == ::plait::proxy::v1::Identity::RSA2048 ? IdentityConfig::KeyType::kRsa2048
+                                                                                 : IdentityConfig::KeyType::kP256;
     if (out->ca_cluster.empty()) context.Reject("ca_cluster is empty");
   }
   return out;
 }
 
 template <class T, class Message, class Decoder>
-void DecodeStatic(std::string_view field, const google::protobuf::RepeatedPtrField<Message>& list, Decoder decode, std::vector<Resource<T>>& out, DecodeContext& context) {
+void DecodeStatic(std::string_view field, const google::protobuf::RepeatedPtrField<Message>& list, Decoder decode,
+                  std::vector<Resource<T>>& out, DecodeContext& context) {
   for (int i = 0; i < list.size(); ++i) {
     const At at(context, field, i);
     T value = decode(list[i], context);
     std::string name = value.name;
-    out.push_back({.name = std::move(name), .version = {}, .bytes = list[i].SerializeAsString(), .value = std::make_shared<const T>(std::move(value))});
+    out.push_back({.name = std::move(name),
+                   .version = {},
+                   .bytes = list[i].SerializeAsString(),
+                   .value = std::make_shared<const T>(std::move(value))});
   }
 }
 
 Bootstrap DecodeBootstrap(const pb::Bootstrap& in, DecodeContext& context) {
-  context.Honours(in, {"node", "admin", "static_resources", "dynamic_resources", "bootstrap_extensions", "header_prefix", "stats_flush_interval"});
+  context.Honours(in, {"node", "admin", "static_resources", "dynamic_resources", "bootstrap_extensions",
+                       "header_prefix", "stats_flush_interval"});
   Bootstrap out;
   out.node = DecodeNode(in.node(), context);
   if (in.has_admin()) {
@@ -124,7 +137,8 @@ Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file)
   const auto document = yaml::ParseOne(text, file);
   if (!document) return std::unexpected(document.error());
   pb::Bootstrap message;
-  if (Diagnostics problems = yaml::Decode(*document, file, message); !problems.empty()) return std::unexpected(std::move(problems.front()));
+  if (Diagnostics problems = yaml::Decode(*document, file, message); !problems.empty())
+    return std::unexpected(std::move(problems.front()));
   DecodeContext context("bootstrap", /*is_static=*/true);
   Bootstrap out = DecodeBootstrap(message, context);
   if (context.ok()) return out;
@@ -135,7 +149,12 @@ Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file)
 
 Outcome<Bootstrap> ReadBootstrapFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) return std::unexpected(Diagnostic{.code = Errc::kNotFound, .message = "cannot be read", .object = {}, .at = {.file = path}, .hint = "check the path given with -c"});
+  if (!in)
+    return std::unexpected(Diagnostic{.code = Errc::kNotFound,
+                                      .message = "cannot be read",
+                                      .object = {},
+                                      .at = {.file = path},
+                                      .hint = "check the path given with -c"});
   return ReadBootstrap(std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()), path);
 }
 

@@ -27,22 +27,22 @@ struct CircuitBreakers {
   std::uint32_t max_requests = 1024;
   std::uint32_t max_retries = 3;
   std::uint32_t max_connection_pools = UINT32_MAX;
-  std::optional<RetryBudget> retry_budget;   // instead of max_retries
+  std::optional<RetryBudget> retry_budget;  // instead of max_retries
   bool track_remaining = false;
   friend bool operator==(const CircuitBreakers&, const CircuitBreakers&) = default;
 };
 
 struct OutlierDetection {
-  std::uint32_t consecutive_5xx = 5;                     // 0: off (also the two below)
+  std::uint32_t consecutive_5xx = 5;  // 0: off (also the two below)
   std::uint32_t consecutive_gateway_failure = 5;
   std::uint32_t consecutive_local_origin_failure = 5;
-  std::uint32_t enforcing_consecutive_5xx = 100;         // percent
+  std::uint32_t enforcing_consecutive_5xx = 100;  // percent
   std::uint32_t enforcing_consecutive_gateway_failure = 0;
   std::uint32_t enforcing_consecutive_local_origin_failure = 100;
   bool split_external_local_origin_errors = false;
   Duration interval = std::chrono::seconds(10);
   Duration base_ejection_time = std::chrono::seconds(30);
-  std::optional<Duration> max_ejection_time;             // default: max(base, 300 s)
+  std::optional<Duration> max_ejection_time;  // default: max(base, 300 s)
   Duration max_ejection_time_jitter{};
   std::uint32_t max_ejection_percent = 10;
   std::uint32_t enforcing_success_rate = 100;
@@ -64,14 +64,14 @@ enum class LbPolicy : std::uint8_t { kRoundRobin, kLeastRequest, kRandom, kRingH
 
 struct LbConfig {
   LbPolicy policy = LbPolicy::kRoundRobin;
-  std::uint32_t choice_count = 2;                  // kLeastRequest
-  std::optional<SlowStart> slow_start;             // kRoundRobin, kLeastRequest
-  std::uint64_t minimum_ring_size = 1024;          // kRingHash
+  std::uint32_t choice_count = 2;          // kLeastRequest
+  std::optional<SlowStart> slow_start;     // kRoundRobin, kLeastRequest
+  std::uint64_t minimum_ring_size = 1024;  // kRingHash
   std::uint64_t maximum_ring_size = 8 * 1024 * 1024;
-  std::uint64_t table_size = 65537;                // kMaglev; prime
+  std::uint64_t table_size = 65537;  // kMaglev; prime
   bool use_hostname_for_hashing = false;
-  double healthy_panic_threshold = 50;             // percent; 0: no panic routing
-  bool locality_weighted = false;                  // locality_weighted_lb_config
+  double healthy_panic_threshold = 50;               // percent; 0: no panic routing
+  bool locality_weighted = false;                    // locality_weighted_lb_config
   std::uint32_t zone_routing_enabled_percent = 100;  // zone_aware_lb_config
   std::uint64_t zone_minimum_cluster_size = 6;
   bool ignore_new_hosts_until_first_hc = false;
@@ -86,16 +86,16 @@ struct UpstreamHttpOptions {
   CommonHttpOptions common;
   Http1Options http1;
   Http2Options http2;
-  bool auto_sni = false;              // SNI from Host
+  bool auto_sni = false;  // SNI from Host
   std::string override_auto_sni_header;
   bool auto_san_validation = false;
   friend bool operator==(const UpstreamHttpOptions&, const UpstreamHttpOptions&) = default;
 };
 
 struct TransportSocketMatch {
-  std::string name;                             // "tlsMode-istio", "tlsMode-disabled"
-  std::map<std::string, std::string> match;     // all of them in the endpoint's transport_socket_match; empty: always
-  std::optional<UpstreamTlsContext> tls;        // nullopt: raw_buffer
+  std::string name;                          // "tlsMode-istio", "tlsMode-disabled"
+  std::map<std::string, std::string> match;  // all of them in the endpoint's transport_socket_match; empty: always
+  std::optional<UpstreamTlsContext> tls;     // nullopt: raw_buffer
   friend bool operator==(const TransportSocketMatch&, const TransportSocketMatch&) = default;
 };
 
@@ -108,8 +108,8 @@ struct TcpKeepAlive {  // nullopt: the kernel's value
 
 struct OriginalDstConfig {
   bool use_http_header = false;
-  std::string http_header_name;                 // default x-envoy-original-dst-host
-  std::optional<std::uint16_t> port_override;   // upstream_port_override
+  std::string http_header_name;                // default x-envoy-original-dst-host
+  std::optional<std::uint16_t> port_override;  // upstream_port_override
   friend bool operator==(const OriginalDstConfig&, const OriginalDstConfig&) = default;
 };
 
@@ -127,32 +127,32 @@ struct Cluster {
   std::string name;
   Type type = Type::kStatic;
   std::string alt_stat_name;
-  std::string eds_service_name;                 // kEds; empty: the cluster's name
-  ClusterLoadAssignment load_assignment;        // kStatic, kStrictDns, kLogicalDns
+  std::string eds_service_name;           // kEds; empty: the cluster's name
+  ClusterLoadAssignment load_assignment;  // kStatic, kStrictDns, kLogicalDns
   Duration connect_timeout = std::chrono::seconds(5);
   std::uint32_t per_connection_buffer_limit = 1024 * 1024;
   LbConfig lb;
-  CircuitBreakers circuit_breakers;                     // default priority
+  CircuitBreakers circuit_breakers;  // default priority
   std::optional<CircuitBreakers> high_priority_breakers;
   std::optional<OutlierDetection> outlier_detection;
   UpstreamHttpOptions http;
-  std::optional<UpstreamTlsContext> tls;        // when no transport_socket_match matches
+  std::optional<UpstreamTlsContext> tls;                       // when no transport_socket_match matches
   std::vector<TransportSocketMatch> transport_socket_matches;  // the first that matches the endpoint
   DnsLookupFamily dns_lookup_family = DnsLookupFamily::kAuto;
   Duration dns_refresh_rate = std::chrono::seconds(5);
   bool respect_dns_ttl = false;
   std::optional<OriginalDstConfig> original_dst;
-  Duration cleanup_interval = std::chrono::seconds(5);   // kOriginalDst: idle hosts go after this
-  std::optional<io::SocketAddress> bind_address;         // upstream_bind_config: 127.0.0.6 towards the application
-  std::vector<io::SocketAddress> extra_bind_addresses;   // for the other family
+  Duration cleanup_interval = std::chrono::seconds(5);  // kOriginalDst: idle hosts go after this
+  std::optional<io::SocketAddress> bind_address;        // upstream_bind_config: 127.0.0.6 towards the application
+  std::vector<io::SocketAddress> extra_bind_addresses;  // for the other family
   std::optional<TcpKeepAlive> tcp_keep_alive;
   bool set_local_interface_name_on_upstream_connections = false;
   bool ignore_health_on_host_removal = false;
   // Metadata.
   std::vector<ServiceRef> istio_services;
   std::optional<std::uint16_t> istio_default_original_port;
-  std::string istio_config;                     // Kubernetes path of the DestinationRule
-  bool pin_original_dst = false;                // plait.dev: pin_original_dst (headless services, semantics.md 2)
+  std::string istio_config;       // Kubernetes path of the DestinationRule
+  bool pin_original_dst = false;  // plait.dev: pin_original_dst (headless services, semantics.md 2)
   friend bool operator==(const Cluster&, const Cluster&) = default;
 };
 

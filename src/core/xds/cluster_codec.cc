@@ -45,14 +45,18 @@ void DecodeLb(const pb::Cluster& in, LbConfig& out, DecodeContext& context) {
   }
   if (in.has_least_request_lb_config()) {
     context.Honours(in.least_request_lb_config(), {"choice_count"});
-    if (in.least_request_lb_config().has_choice_count()) out.choice_count = in.least_request_lb_config().choice_count().value();
+    if (in.least_request_lb_config().has_choice_count())
+      out.choice_count = in.least_request_lb_config().choice_count().value();
   }
   if (in.has_ring_hash_lb_config()) {
     context.Honours(in.ring_hash_lb_config(), {"minimum_ring_size", "maximum_ring_size"});
-    if (in.ring_hash_lb_config().has_minimum_ring_size()) out.minimum_ring_size = in.ring_hash_lb_config().minimum_ring_size().value();
-    if (in.ring_hash_lb_config().has_maximum_ring_size()) out.maximum_ring_size = in.ring_hash_lb_config().maximum_ring_size().value();
+    if (in.ring_hash_lb_config().has_minimum_ring_size())
+      out.minimum_ring_size = in.ring_hash_lb_config().minimum_ring_size().value();
+    if (in.ring_hash_lb_config().has_maximum_ring_size())
+      out.maximum_ring_size = in.ring_hash_lb_config().maximum_ring_size().value();
   }
-  if (in.has_maglev_lb_config() && in.maglev_lb_config().has_table_size()) out.table_size = in.maglev_lb_config().table_size().value();
+  if (in.has_maglev_lb_config() && in.maglev_lb_config().has_table_size())
+    out.table_size = in.maglev_lb_config().table_size().value();
   const auto& common = in.common_lb_config();
   if (common.has_healthy_panic_threshold()) out.healthy_panic_threshold = common.healthy_panic_threshold().value();
   out.locality_weighted = common.has_locality_weighted_lb_config();
@@ -60,7 +64,8 @@ void DecodeLb(const pb::Cluster& in, LbConfig& out, DecodeContext& context) {
 }
 
 CircuitBreakers DecodeThresholds(const pb::CircuitBreakers::Thresholds& in, DecodeContext& context) {
-  context.Honours(in, {"priority", "max_connections", "max_pending_requests", "max_requests", "max_retries", "retry_budget", "track_remaining", "max_connection_pools"});
+  context.Honours(in, {"priority", "max_connections", "max_pending_requests", "max_requests", "max_retries",
+                       "retry_budget", "track_remaining", "max_connection_pools"});
   CircuitBreakers out;
   if (in.has_max_connections()) out.max_connections = in.max_connections().value();
   if (in.has_max_pending_requests()) out.max_pending_requests = in.max_pending_requests().value();
@@ -71,7 +76,8 @@ CircuitBreakers DecodeThresholds(const pb::CircuitBreakers::Thresholds& in, Deco
   if (in.has_retry_budget()) {
     RetryBudget budget;
     if (in.retry_budget().has_budget_percent()) budget.budget_percent = in.retry_budget().budget_percent().value();
-    if (in.retry_budget().has_min_retry_concurrency()) budget.min_retry_concurrency = in.retry_budget().min_retry_concurrency().value();
+    if (in.retry_budget().has_min_retry_concurrency())
+      budget.min_retry_concurrency = in.retry_budget().min_retry_concurrency().value();
     out.retry_budget = budget;
   }
   return out;
@@ -79,17 +85,25 @@ CircuitBreakers DecodeThresholds(const pb::CircuitBreakers::Thresholds& in, Deco
 
 OutlierDetection DecodeOutlier(const pb::OutlierDetection& in, DecodeContext& context) {
   const At at(context, "outlier_detection");
-  context.Honours(in, {"consecutive_5xx", "interval", "base_ejection_time", "max_ejection_percent", "enforcing_consecutive_5xx", "enforcing_success_rate", "success_rate_minimum_hosts", "success_rate_request_volume", "success_rate_stdev_factor", "consecutive_gateway_failure", "enforcing_consecutive_gateway_failure", "split_external_local_origin_errors", "consecutive_local_origin_failure", "enforcing_consecutive_local_origin_failure", "max_ejection_time", "max_ejection_time_jitter"});
+  context.Honours(
+      in, {"consecutive_5xx", "interval", "base_ejection_time", "max_ejection_percent", "enforcing_consecutive_5xx",
+           "enforcing_success_rate", "success_rate_minimum_hosts", "success_rate_request_volume",
+           "success_rate_stdev_factor", "consecutive_gateway_failure", "enforcing_consecutive_gateway_failure",
+           "split_external_local_origin_errors", "consecutive_local_origin_failure",
+           "enforcing_consecutive_local_origin_failure", "max_ejection_time", "max_ejection_time_jitter"});
   OutlierDetection out;
   const auto number = [](bool has, const google::protobuf::UInt32Value& from, std::uint32_t& to) {
     if (has) to = from.value();
   };
   number(in.has_consecutive_5xx(), in.consecutive_5xx(), out.consecutive_5xx);
   number(in.has_consecutive_gateway_failure(), in.consecutive_gateway_failure(), out.consecutive_gateway_failure);
-  number(in.has_consecutive_local_origin_failure(), in.consecutive_local_origin_failure(), out.consecutive_local_origin_failure);
+  number(in.has_consecutive_local_origin_failure(), in.consecutive_local_origin_failure(),
+         out.consecutive_local_origin_failure);
   number(in.has_enforcing_consecutive_5xx(), in.enforcing_consecutive_5xx(), out.enforcing_consecutive_5xx);
-  number(in.has_enforcing_consecutive_gateway_failure(), in.enforcing_consecutive_gateway_failure(), out.enforcing_consecutive_gateway_failure);
-  number(in.has_enforcing_consecutive_local_origin_failure(), in.enforcing_consecutive_local_origin_failure(), out.enforcing_consecutive_local_origin_failure);
+  number(in.has_enforcing_consecutive_gateway_failure(), in.enforcing_consecutive_gateway_failure(),
+         out.enforcing_consecutive_gateway_failure);
+  number(in.has_enforcing_consecutive_local_origin_failure(), in.enforcing_consecutive_local_origin_failure(),
+         out.enforcing_consecutive_local_origin_failure);
   number(in.has_max_ejection_percent(), in.max_ejection_percent(), out.max_ejection_percent);
   number(in.has_enforcing_success_rate(), in.enforcing_success_rate(), out.enforcing_success_rate);
   number(in.has_success_rate_minimum_hosts(), in.success_rate_minimum_hosts(), out.success_rate_minimum_hosts);
@@ -99,7 +113,8 @@ OutlierDetection DecodeOutlier(const pb::OutlierDetection& in, DecodeContext& co
   if (in.has_interval()) out.interval = DecodeDuration(in.interval(), context);
   if (in.has_base_ejection_time()) out.base_ejection_time = DecodeDuration(in.base_ejection_time(), context);
   if (in.has_max_ejection_time()) out.max_ejection_time = DecodeDuration(in.max_ejection_time(), context);
-  if (in.has_max_ejection_time_jitter()) out.max_ejection_time_jitter = DecodeDuration(in.max_ejection_time_jitter(), context);
+  if (in.has_max_ejection_time_jitter())
+    out.max_ejection_time_jitter = DecodeDuration(in.max_ejection_time_jitter(), context);
   return out;
 }
 
@@ -108,9 +123,11 @@ void DecodeHttpOptions(const pb::Cluster& in, UpstreamHttpOptions& out, DecodeCo
   for (const auto& [name, any] : in.typed_extension_protocol_options()) {
     const At at(context, "typed_extension_protocol_options." + name);
     upstreams::HttpProtocolOptions options;
-    if (name != kHttpOptions || TypeOf(any) != options.GetTypeName()) return context.Reject("this extension is not implemented");
+    if (name != kHttpOptions || TypeOf(any) != options.GetTypeName())
+      return context.Reject("this extension is not implemented");
     if (!Unpack(any, options, context)) return;
-    context.Honours(options, {"common_http_protocol_options", "upstream_http_protocol_options", "explicit_http_config", "use_downstream_protocol_config", "auto_config"});
+    context.Honours(options, {"common_http_protocol_options", "upstream_http_protocol_options", "explicit_http_config",
+                              "use_downstream_protocol_config", "auto_config"});
     out.common = DecodeCommonHttp(options.common_http_protocol_options(), context);
     out.auto_sni = options.upstream_http_protocol_options().auto_sni();
     out.auto_san_validation = options.upstream_http_protocol_options().auto_san_validation();
@@ -147,7 +164,8 @@ void DecodeTransport(const pb::Cluster& in, Cluster& out, DecodeContext& context
     const At at(context, "transport_socket_matches", i);
     const auto& from = in.transport_socket_matches(i);
     context.Honours(from, {"name", "match", "transport_socket"});
-    TransportSocketMatch match{.name = from.name(), .match = {}, .tls = DecodeUpstreamSocket(from.transport_socket(), context)};
+    TransportSocketMatch match{
+        .name = from.name(), .match = {}, .tls = DecodeUpstreamSocket(from.transport_socket(), context)};
     for (const auto& [key, value] : from.match().fields()) match.match.emplace(key, value.string_value());
     out.transport_socket_matches.push_back(std::move(match));
   }
@@ -167,8 +185,10 @@ void DecodeBinding(const pb::Cluster& in, Cluster& out, DecodeContext& context) 
   }
   if (!in.has_upstream_connection_options()) return;
   const At at(context, "upstream_connection_options");
-  context.Honours(in.upstream_connection_options(), {"tcp_keepalive", "set_local_interface_name_on_upstream_connections"});
-  out.set_local_interface_name_on_upstream_connections = in.upstream_connection_options().set_local_interface_name_on_upstream_connections();
+  context.Honours(in.upstream_connection_options(),
+                  {"tcp_keepalive", "set_local_interface_name_on_upstream_connections"});
+  out.set_local_interface_name_on_upstream_connections =
+      in.upstream_connection_options().set_local_interface_name_on_upstream_connections();
   if (!in.upstream_connection_options().has_tcp_keepalive()) return;
   const auto& keep = in.upstream_connection_options().tcp_keepalive();
   TcpKeepAlive alive;
@@ -181,12 +201,15 @@ void DecodeBinding(const pb::Cluster& in, Cluster& out, DecodeContext& context) 
 void DecodeMetadata(const pb::Cluster& in, Cluster& out) {
   const auto& all = in.metadata().filter_metadata();
   if (const auto plait = all.find("plait.dev"); plait != all.end())
-    if (const auto pin = plait->second.fields().find("pin_original_dst"); pin != plait->second.fields().end()) out.pin_original_dst = pin->second.bool_value();
+    if (const auto pin = plait->second.fields().find("pin_original_dst"); pin != plait->second.fields().end())
+      out.pin_original_dst = pin->second.bool_value();
   const auto istio = all.find("istio");
   if (istio == all.end()) return;
   const auto& fields = istio->second.fields();
-  if (const auto config = fields.find("config"); config != fields.end()) out.istio_config = config->second.string_value();
-  if (const auto port = fields.find("default_original_port"); port != fields.end()) out.istio_default_original_port = static_cast<std::uint16_t>(port->second.number_value());
+  if (const auto config = fields.find("config"); config != fields.end())
+    out.istio_config = config->second.string_value();
+  if (const auto port = fields.find("default_original_port"); port != fields.end())
+    out.istio_default_original_port = static_cast<std::uint16_t>(port->second.number_value());
   const auto services = fields.find("services");
   if (services == fields.end()) return;
   for (const auto& service : services->second.list_value().values()) {
@@ -202,7 +225,32 @@ void DecodeMetadata(const pb::Cluster& in, Cluster& out) {
 }  // namespace
 
 Cluster DecodeClusterMessage(const pb::Cluster& in, DecodeContext& context) {
-  context.Honours(in, {"name", "alt_stat_name", "type", "eds_cluster_config", "connect_timeout", "per_connection_buffer_limit_bytes", "lb_policy", "load_assignment", "circuit_breakers", "http2_protocol_options", "typed_extension_protocol_options", "dns_refresh_rate", "respect_dns_ttl", "dns_lookup_family", "outlier_detection", "cleanup_interval", "upstream_bind_config", "ring_hash_lb_config", "maglev_lb_config", "least_request_lb_config", "original_dst_lb_config", "common_lb_config", "transport_socket", "transport_socket_matches", "upstream_connection_options", "ignore_health_on_host_removal"});
+  context.Honours(in, {"name",
+                       "alt_stat_name",
+                       "type",
+                       "eds_cluster_config",
+                       "connect_timeout",
+                       "per_connection_buffer_limit_bytes",
+                       "lb_policy",
+                       "load_assignment",
+                       "circuit_breakers",
+                       "http2_protocol_options",
+                       "typed_extension_protocol_options",
+                       "dns_refresh_rate",
+                       "respect_dns_ttl",
+                       "dns_lookup_family",
+                       "outlier_detection",
+                       "cleanup_interval",
+                       "upstream_bind_config",
+                       "ring_hash_lb_config",
+                       "maglev_lb_config",
+                       "least_request_lb_config",
+                       "original_dst_lb_config",
+                       "common_lb_config",
+                       "transport_socket",
+                       "transport_socket_matches",
+                       "upstream_connection_options",
+                       "ignore_health_on_host_removal"});
   Cluster out;
   out.name = in.name();
   if (out.name.empty()) context.Reject("name is empty");
@@ -210,10 +258,12 @@ Cluster DecodeClusterMessage(const pb::Cluster& in, DecodeContext& context) {
   DecodeType(in, out, context);
   if (in.has_load_assignment()) {
     const At at(context, "load_assignment");
-    out.load_assignment = DecodeAssignment(in.load_assignment(), context, out.type == Cluster::Type::kStrictDns || out.type == Cluster::Type::kLogicalDns);
+    out.load_assignment = DecodeAssignment(
+        in.load_assignment(), context, out.type == Cluster::Type::kStrictDns || out.type == Cluster::Type::kLogicalDns);
   }
   if (in.has_connect_timeout()) out.connect_timeout = DecodeDuration(in.connect_timeout(), context);
-  if (in.has_per_connection_buffer_limit_bytes()) out.per_connection_buffer_limit = in.per_connection_buffer_limit_bytes().value();
+  if (in.has_per_connection_buffer_limit_bytes())
+    out.per_connection_buffer_limit = in.per_connection_buffer_limit_bytes().value();
   DecodeLb(in, out.lb, context);
   for (const auto& thresholds : in.circuit_breakers().thresholds()) {
     const At at(context, "circuit_breakers");
@@ -230,8 +280,12 @@ Cluster DecodeClusterMessage(const pb::Cluster& in, DecodeContext& context) {
   out.respect_dns_ttl = in.respect_dns_ttl();
   if (in.has_original_dst_lb_config()) {
     context.Honours(in.original_dst_lb_config(), {"use_http_header", "http_header_name", "upstream_port_override"});
-    out.original_dst = OriginalDstConfig{.use_http_header = in.original_dst_lb_config().use_http_header(), .http_header_name = in.original_dst_lb_config().http_header_name(), .port_override = {}};
-    if (in.original_dst_lb_config().has_upstream_port_override()) out.original_dst->port_override = static_cast<std::uint16_t>(in.original_dst_lb_config().upstream_port_override().value());
+    out.original_dst = OriginalDstConfig{.use_http_header = in.original_dst_lb_config().use_http_header(),
+                                         .http_header_name = in.original_dst_lb_config().http_header_name(),
+                                         .port_override = {}};
+    if (in.original_dst_lb_config().has_upstream_port_override())
+      out.original_dst->port_override =
+          static_cast<std::uint16_t>(in.original_dst_lb_config().upstream_port_override().value());
   }
   if (in.has_cleanup_interval()) out.cleanup_interval = DecodeDuration(in.cleanup_interval(), context);
   DecodeBinding(in, out, context);

@@ -18,7 +18,8 @@ std::string CheckedRegex(const std::string& regex, DecodeContext& context) {
   if (!compiled.ok())
     context.Reject("regular expression \"" + regex + "\": " + compiled.error());
   else if (compiled.ProgramSize() > kMaxRegexProgram)
-    context.Reject("regular expression \"" + regex.substr(0, 60) + "\" is too large (" + std::to_string(compiled.ProgramSize()) + " instructions)");
+    context.Reject("regular expression \"" + regex.substr(0, 60) + "\" is too large (" +
+                   std::to_string(compiled.ProgramSize()) + " instructions)");
   return regex;
 }
 }  // namespace
@@ -30,7 +31,8 @@ std::string_view TypeOf(const google::protobuf::Any& any) {
 }
 
 Duration DecodeDuration(const google::protobuf::Duration& in, DecodeContext& context) {
-  constexpr std::int64_t kMaxSeconds = 315'576'000'000;  // protobuf's own limit is 10,000 years; ours what nanoseconds hold
+  constexpr std::int64_t kMaxSeconds =
+      315'576'000'000;  // protobuf's own limit is 10,000 years; ours what nanoseconds hold
   if (in.seconds() < 0 || in.nanos() < 0 || in.seconds() > kMaxSeconds) {
     context.Reject("duration is out of range");
     return {};
@@ -66,7 +68,9 @@ io::SocketAddress DecodeAddress(const core::Address& in, DecodeContext& context)
 io::Cidr DecodeCidr(const core::CidrRange& in, DecodeContext& context) {
   context.Honours(in, {"address_prefix", "prefix_len"});
   const auto cidr = io::Cidr::Parse(in.address_prefix() + "/" + std::to_string(in.prefix_len().value()));
-  if (!cidr) context.Reject("\"" + in.address_prefix() + "/" + std::to_string(in.prefix_len().value()) + "\" is no address range");
+  if (!cidr)
+    context.Reject("\"" + in.address_prefix() + "/" + std::to_string(in.prefix_len().value()) +
+                   "\" is no address range");
   return cidr.value_or(io::Cidr{});
 }
 
@@ -75,7 +79,8 @@ DataSource DecodeDataSource(const core::DataSource& in, DecodeContext& context) 
   if (in.has_filename()) return {.kind = DataSource::Kind::kFile, .value = in.filename()};
   if (in.has_inline_bytes()) return {.kind = DataSource::Kind::kInline, .value = in.inline_bytes()};
   if (in.has_inline_string()) return {.kind = DataSource::Kind::kInline, .value = in.inline_string()};
-  if (in.has_environment_variable()) return {.kind = DataSource::Kind::kEnvironment, .value = in.environment_variable()};
+  if (in.has_environment_variable())
+    return {.kind = DataSource::Kind::kEnvironment, .value = in.environment_variable()};
   return {};
 }
 
@@ -99,7 +104,9 @@ StringMatcher DecodeStringMatcher(const matcher::StringMatcher& in, DecodeContex
     case matcher::StringMatcher::kPrefix: out.kind = Kind::kPrefix, out.value = in.prefix(); break;
     case matcher::StringMatcher::kSuffix: out.kind = Kind::kSuffix, out.value = in.suffix(); break;
     case matcher::StringMatcher::kContains: out.kind = Kind::kContains, out.value = in.contains(); break;
-    case matcher::StringMatcher::kSafeRegex: out.kind = Kind::kRegex, out.value = DecodeRegex(in.safe_regex(), context), out.ignore_case = false; break;
+    case matcher::StringMatcher::kSafeRegex:
+      out.kind = Kind::kRegex, out.value = DecodeRegex(in.safe_regex(), context), out.ignore_case = false;
+      break;
     default: context.Reject("string matcher has no pattern");
   }
   return out;
@@ -113,8 +120,13 @@ RegexRewrite DecodeRegexRewrite(const matcher::RegexMatchAndSubstitute& in, Deco
 HeaderMatcher DecodeHeaderMatcher(const envoy::config::route::v3::HeaderMatcher& in, DecodeContext& context) {
   using Pb = envoy::config::route::v3::HeaderMatcher;
   using Kind = StringMatcher::Kind;
-  context.Honours(in, {"name", "string_match", "present_match", "range_match", "exact_match", "prefix_match", "suffix_match", "contains_match", "safe_regex_match", "invert_match", "treat_missing_header_as_empty"});
-  HeaderMatcher out{.name = ToLower(in.name()), .value = PresentMatcher{}, .invert = in.invert_match(), .treat_missing_as_empty = in.treat_missing_header_as_empty()};
+  context.Honours(
+      in, {"name", "string_match", "present_match", "range_match", "exact_match", "prefix_match", "suffix_match",
+           "contains_match", "safe_regex_match", "invert_match", "treat_missing_header_as_empty"});
+  HeaderMatcher out{.name = ToLower(in.name()),
+                    .value = PresentMatcher{},
+                    .invert = in.invert_match(),
+                    .treat_missing_as_empty = in.treat_missing_header_as_empty()};
   if (in.name().empty()) context.Reject("header matcher has no name");
   switch (in.header_match_specifier_case()) {
     case Pb::kStringMatch: out.value = DecodeStringMatcher(in.string_match(), context); break;
@@ -124,7 +136,9 @@ HeaderMatcher DecodeHeaderMatcher(const envoy::config::route::v3::HeaderMatcher&
     case Pb::kPrefixMatch: out.value = StringMatcher{.kind = Kind::kPrefix, .value = in.prefix_match()}; break;
     case Pb::kSuffixMatch: out.value = StringMatcher{.kind = Kind::kSuffix, .value = in.suffix_match()}; break;
     case Pb::kContainsMatch: out.value = StringMatcher{.kind = Kind::kContains, .value = in.contains_match()}; break;
-    case Pb::kSafeRegexMatch: out.value = StringMatcher{.kind = Kind::kRegex, .value = DecodeRegex(in.safe_regex_match(), context)}; break;
+    case Pb::kSafeRegexMatch:
+      out.value = StringMatcher{.kind = Kind::kRegex, .value = DecodeRegex(in.safe_regex_match(), context)};
+      break;
     case Pb::HEADER_MATCH_SPECIFIER_NOT_SET: break;  // present
   }
   return out;

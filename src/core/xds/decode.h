@@ -24,7 +24,8 @@ Outcome<ClusterLoadAssignment> DecodeClusterLoadAssignment(std::string_view byte
 Outcome<Secret> DecodeSecret(std::string_view bytes);
 Outcome<L4Routes> DecodeL4Routes(std::string_view bytes);
 
-// An Envoy v3 bootstrap as YAML or JSON text; `file` names it in errors (file:line:column for what the YAML reader finds).
+// An Envoy v3 bootstrap as YAML or JSON text; `file` names it in errors (file:line:column for what the YAML reader
+// finds).
 Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file);
 Outcome<Bootstrap> ReadBootstrapFile(const std::string& path);
 

@@ -16,9 +16,11 @@ namespace {
 
 // Parses a resource and hands it to its decoder; the resource's name is part of every error.
 template <class Message, class Decoder>
-auto DecodeResource(std::string_view kind, std::string_view bytes, Decoder decode) -> Outcome<decltype(decode(std::declval<const Message&>(), std::declval<DecodeContext&>()))> {
+auto DecodeResource(std::string_view kind, std::string_view bytes, Decoder decode)
+    -> Outcome<decltype(decode(std::declval<const Message&>(), std::declval<DecodeContext&>()))> {
   Message message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Explain(Errc::kInvalidInput, "bytes are not a " + message.GetTypeName());
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return Explain(Errc::kInvalidInput, "bytes are not a " + message.GetTypeName());
   std::string name;
   if constexpr (requires { message.cluster_name(); })
     name = message.cluster_name();
@@ -39,13 +41,20 @@ Outcome<RouteConfiguration> DecodeRouteConfiguration(std::string_view bytes) {
   return DecodeResource<envoy::config::route::v3::RouteConfiguration>("RouteConfiguration", bytes, DecodeRoutes);
 }
 
-Outcome<Cluster> DecodeCluster(std::string_view bytes) { return DecodeResource<envoy::config::cluster::v3::Cluster>("Cluster", bytes, DecodeClusterMessage); }
-
-Outcome<ClusterLoadAssignment> DecodeClusterLoadAssignment(std::string_view bytes) {
-  return DecodeResource<envoy::config::endpoint::v3::ClusterLoadAssignment>("ClusterLoadAssignment", bytes, [](const auto& message, DecodeContext& context) { return DecodeAssignment(message, context, /*dns_names=*/false); });
+Outcome<Cluster> DecodeCluster(std::string_view bytes) {
+  return DecodeResource<envoy::config::cluster::v3::Cluster>("Cluster", bytes, DecodeClusterMessage);
 }
 
-Outcome<Secret> DecodeSecret(std::string_view bytes) { return DecodeResource<envoy::extensions::transport_sockets::tls::v3::Secret>("Secret", bytes, DecodeSecretMessage); }
+Outcome<ClusterLoadAssignment> DecodeClusterLoadAssignment(std::string_view bytes) {
+  return DecodeResource<envoy::config::endpoint::v3::ClusterLoadAssignment>(
+      "ClusterLoadAssignment", bytes, [](const auto& message, DecodeContext& context) {
+        return DecodeAssignment(message, context, /*dns_names=*/false);
+      });
+}
+
+Outcome<Secret> DecodeSecret(std::string_view bytes) {
+  return DecodeResource<envoy::extensions::transport_sockets::tls::v3::Secret>("Secret", bytes, DecodeSecretMessage);
+}
 
 Outcome<L4Routes> DecodeL4Routes(std::string_view bytes) {
   DecodeContext context("L4Routes", /*is_static=*/false);

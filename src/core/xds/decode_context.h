@@ -16,8 +16,8 @@ namespace plait::xds {
 
 class DecodeContext {
  public:
-  // `resource`: for messages, "Cluster outbound|80||a". `is_static`: from the bootstrap file, where unknown field numbers
-  // are errors; in dynamic resources they are accepted and counted, as in Envoy.
+  // `resource`: for messages, "Cluster outbound|80||a". `is_static`: from the bootstrap file, where unknown field
+  // numbers are errors; in dynamic resources they are accepted and counted, as in Envoy.
   DecodeContext(std::string resource, bool is_static) : resource_(std::move(resource)), static_(is_static) {}
 
   // Every set field of `message` must be named in `honoured` or stand in ignored_fields with the reason; the first that

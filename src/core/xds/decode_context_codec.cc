@@ -21,9 +21,12 @@ void DecodeContext::Reject(std::string_view what) {
   problem_ += what;
 }
 
-Diagnostic DecodeContext::TakeProblem() const { return {.code = Errc::kInvalidInput, .message = problem_, .object = resource_, .at = {}, .hint = {}}; }
+Diagnostic DecodeContext::TakeProblem() const {
+  return {.code = Errc::kInvalidInput, .message = problem_, .object = resource_, .at = {}, .hint = {}};
+}
 
-void DecodeContext::Honours(const google::protobuf::Message& message, std::initializer_list<std::string_view> honoured) {
+void DecodeContext::Honours(const google::protobuf::Message& message,
+                            std::initializer_list<std::string_view> honoured) {
   const auto* reflection = message.GetReflection();
   std::vector<const google::protobuf::FieldDescriptor*> set;
   reflection->ListFields(message, &set);
@@ -35,7 +38,8 @@ void DecodeContext::Honours(const google::protobuf::Message& message, std::initi
   const int unknown = reflection->GetUnknownFields(message).field_count();
   if (unknown == 0) return;
   unknown_fields_ += static_cast<std::uint64_t>(unknown);
-  if (static_) Reject("unknown field number " + std::to_string(reflection->GetUnknownFields(message).field(0).number()));
+  if (static_)
+    Reject("unknown field number " + std::to_string(reflection->GetUnknownFields(message).field(0).number()));
 }
 
 }  // namespace plait::xds

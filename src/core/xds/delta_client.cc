@@ -44,7 +44,8 @@ void DeltaClient::OnResponse(const DeltaResponse& response) {
   acknowledgement.response_nonce = response.nonce;
   Type& type = TypeOf(response.type_url);
   ++type.counts.updates;
-  const std::vector<Rejection> rejections = subscriber_.OnUpdate({.type_url = response.type_url, .added = response.resources, .removed = response.removed});
+  const std::vector<Rejection> rejections =
+      subscriber_.OnUpdate({.type_url = response.type_url, .added = response.resources, .removed = response.removed});
   std::map<std::string_view, std::string_view> bad;
   std::string reasons;
   for (const Rejection& rejection : rejections) {

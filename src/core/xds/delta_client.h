@@ -2,8 +2,8 @@
 // The client's side of incremental ADS as a pure state machine: what is wanted, what was sent on this stream, what is
 // held. No clock, no socket: ads_stream.h brings the bytes. One thread.
 //
-// Rules (design.md, "Delta rules"; xDS protocol, "Incremental"): an empty first request of a type is a wildcard, so a type
-// that is asked for by name sends nothing before it has a name, also after a reconnect; what is held is named in
+// Rules (design.md, "Delta rules"; xDS protocol, "Incremental"): an empty first request of a type is a wildcard, so a
+// type that is asked for by name sends nothing before it has a name, also after a reconnect; what is held is named in
 // initial_resource_versions, and only the new stream's answers remove anything; names that do not exist come back in
 // removed_resources and are told as such.
 #include <functional>
@@ -20,8 +20,8 @@ namespace plait::xds {
 // What a response brought for one type. Views are valid during the call.
 struct Update {
   std::string_view type_url;
-  const std::vector<WireResource>& added;     // new or changed
-  const std::vector<std::string>& removed;    // gone, or asked for and not there
+  const std::vector<WireResource>& added;   // new or changed
+  const std::vector<std::string>& removed;  // gone, or asked for and not there
 };
 // A resource that the subscriber will not use, and why ("listener x: filter_chains[0]: ...").
 struct Rejection {
@@ -41,7 +41,7 @@ struct TypeStatus {
   std::size_t names = 0;
   std::size_t held = 0;
   std::uint64_t updates = 0, rejections = 0;
-  std::string last_error;        // of the last NACK; empty after an ACK
+  std::string last_error;  // of the last NACK; empty after an ACK
   std::string system_version;
 };
 
@@ -68,9 +68,9 @@ class DeltaClient {
   struct Type {
     bool wildcard = false;
     bool wildcard_sent = false;
-    bool begun = false;                        // something of this type was said on this stream
+    bool begun = false;                               // something of this type was said on this stream
     std::set<std::string, std::less<>> wanted, sent;  // by name
-    std::map<std::string, std::string> held;   // name -> version
+    std::map<std::string, std::string> held;          // name -> version
     TypeStatus counts;
   };
   Type& TypeOf(std::string_view url);
@@ -81,7 +81,7 @@ class DeltaClient {
   bool open_ = false;
   bool node_sent_ = false;
   std::string control_plane_;
-  std::vector<std::string> order_;             // types as they were first asked for
+  std::vector<std::string> order_;  // types as they were first asked for
   std::map<std::string, Type, std::less<>> types_;
   std::vector<DeltaRequest> acknowledgements_;
 };

@@ -31,8 +31,14 @@ class DeltaClientTest : public ::testing::Test {
  protected:
   FakeSubscriber subscriber;
   DeltaClient client{Node{.id = "sidecar~1"}, subscriber};
-  static DeltaResponse Response(std::string_view type, std::vector<WireResource> resources, std::vector<std::string> removed = {}, std::string nonce = "n") {
-    return {.type_url = std::string(type), .nonce = std::move(nonce), .system_version = "1", .control_plane = "plaitd", .resources = std::move(resources), .removed = std::move(removed)};
+  static DeltaResponse Response(std::string_view type, std::vector<WireResource> resources,
+                                std::vector<std::string> removed = {}, std::string nonce = "n") {
+    return {.type_url = std::string(type),
+            .nonce = std::move(nonce),
+            .system_version = "1",
+            .control_plane = "plaitd",
+            .resources = std::move(resources),
+            .removed = std::move(removed)};
   }
 };
 
@@ -79,7 +85,10 @@ TEST_F(DeltaClientTest, ANackNamesTheBadResourceAndKeepsItsLastGoodVersion) {
   client.TakeRequests();
   client.OnResponse(Response(kRds, {{.name = "80", .version = "v1", .aliases = {}, .bytes = "good"}}));
   client.TakeRequests();
-  client.OnResponse(Response(kRds, {{.name = "80", .version = "v2", .aliases = {}, .bytes = "bad"}, {.name = "90", .version = "v2", .aliases = {}, .bytes = "good"}}, {}, "n2"));
+  client.OnResponse(Response(kRds,
+                             {{.name = "80", .version = "v2", .aliases = {}, .bytes = "bad"},
+                              {.name = "90", .version = "v2", .aliases = {}, .bytes = "good"}},
+                             {}, "n2"));
   const auto nack = client.TakeRequests();
   ASSERT_EQ(nack.size(), 1u);
   EXPECT_EQ(nack[0].response_nonce, "n2");
@@ -132,7 +141,15 @@ TEST_F(DeltaClientTest, UnsubscribesWhatWasSentAndForgetsItsVersion) {
 }
 
 TEST(Discovery, MessagesSurviveTheWire) {
-  DeltaRequest request{.node = Node{.id = "id", .cluster = "c", .metadata_json = "{\"NAMESPACE\":\"default\",\"LABELS\":{\"app\":\"a\"}}"}, .type_url = "t", .subscribe = {"a", "*"}, .unsubscribe = {"b"}, .initial_versions = {{"x", "1"}}, .response_nonce = "n", .error = "why"};
+  DeltaRequest request{
+      .node =
+          Node{.id = "id", .cluster = "c", .metadata_json = "{\"NAMESPACE\":\"default\",\"LABELS\":{\"app\":\"a\"}}"},
+      .type_url = "t",
+      .subscribe = {"a", "*"},
+      .unsubscribe = {"b"},
+      .initial_versions = {{"x", "1"}},
+      .response_nonce = "n",
+      .error = "why"};
   const auto decoded = DecodeDeltaRequest(EncodeDeltaRequest(request));
   ASSERT_TRUE(decoded);
   EXPECT_EQ(decoded->node->metadata.at("NAMESPACE"), "default");
@@ -140,7 +157,12 @@ TEST(Discovery, MessagesSurviveTheWire) {
   EXPECT_EQ(decoded->subscribe, request.subscribe);
   EXPECT_EQ(decoded->initial_versions, request.initial_versions);
   EXPECT_EQ(decoded->error, "why");
-  const DeltaResponse response{.type_url = "t", .nonce = "n", .system_version = "3", .control_plane = "plaitd", .resources = {{.name = "a", .version = "1", .aliases = {"b"}, .bytes = "raw"}}, .removed = {"gone"}};
+  const DeltaResponse response{.type_url = "t",
+                               .nonce = "n",
+                               .system_version = "3",
+                               .control_plane = "plaitd",
+                               .resources = {{.name = "a", .version = "1", .aliases = {"b"}, .bytes = "raw"}},
+                               .removed = {"gone"}};
   EXPECT_EQ(*DecodeDeltaResponse(EncodeDeltaResponse(response)), response);
   EXPECT_FALSE(DecodeDeltaRequest("\xff\xff\xff"));
 }

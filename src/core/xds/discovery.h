@@ -12,7 +12,8 @@
 
 namespace plait::xds {
 
-inline constexpr const char* kDeltaAdsMethod = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+inline constexpr const char* kDeltaAdsMethod =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 
 // A resource on the wire: `bytes` is the serialized message of the response's type.
 struct WireResource {
@@ -26,11 +27,12 @@ struct WireResource {
 struct DeltaRequest {
   std::optional<Node> node;  // on the first request of a stream
   std::string type_url;
-  std::vector<std::string> subscribe;    // "*" asks for the wildcard
+  std::vector<std::string> subscribe;  // "*" asks for the wildcard
   std::vector<std::string> unsubscribe;
-  std::map<std::string, std::string> initial_versions;  // name -> version that the client already has; after a reconnect
-  std::string response_nonce;            // of the response that this acknowledges; empty: a request of its own
-  std::optional<std::string> error;      // a NACK: why
+  std::map<std::string, std::string>
+      initial_versions;              // name -> version that the client already has; after a reconnect
+  std::string response_nonce;        // of the response that this acknowledges; empty: a request of its own
+  std::optional<std::string> error;  // a NACK: why
   friend bool operator==(const DeltaRequest&, const DeltaRequest&) = default;
 };
 
@@ -38,7 +40,7 @@ struct DeltaResponse {
   std::string type_url;
   std::string nonce;
   std::string system_version;
-  std::string control_plane;             // control_plane.identifier
+  std::string control_plane;  // control_plane.identifier
   std::vector<WireResource> resources;
   std::vector<std::string> removed;
   friend bool operator==(const DeltaResponse&, const DeltaResponse&) = default;

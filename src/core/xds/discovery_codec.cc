@@ -15,7 +15,8 @@ void EncodeNode(const Node& node, envoy::config::core::v3::Node& out) {
   out.mutable_locality()->set_region(node.locality.region);
   out.mutable_locality()->set_zone(node.locality.zone);
   out.mutable_locality()->set_sub_zone(node.locality.sub_zone);
-  if (!node.metadata_json.empty()) (void)google::protobuf::util::JsonStringToMessage(node.metadata_json, out.mutable_metadata());
+  if (!node.metadata_json.empty())
+    (void)google::protobuf::util::JsonStringToMessage(node.metadata_json, out.mutable_metadata());
 }
 
 Node DecodeNode(const envoy::config::core::v3::Node& node) {
@@ -24,7 +25,8 @@ Node DecodeNode(const envoy::config::core::v3::Node& node) {
   out.cluster = node.cluster();
   out.user_agent_name = node.user_agent_name();
   out.user_agent_version = node.user_agent_version();
-  out.locality = {.region = node.locality().region(), .zone = node.locality().zone(), .sub_zone = node.locality().sub_zone()};
+  out.locality = {
+      .region = node.locality().region(), .zone = node.locality().zone(), .sub_zone = node.locality().sub_zone()};
   if (node.has_metadata()) (void)google::protobuf::util::MessageToJsonString(node.metadata(), &out.metadata_json);
   for (const auto& [key, value] : node.metadata().fields()) {
     if (value.has_string_value()) out.metadata[key] = value.string_value();
@@ -47,7 +49,8 @@ std::string EncodeDeltaRequest(const DeltaRequest& request) {
   out.set_type_url(request.type_url);
   for (const std::string& name : request.subscribe) out.add_resource_names_subscribe(name);
   for (const std::string& name : request.unsubscribe) out.add_resource_names_unsubscribe(name);
-  for (const auto& [name, version] : request.initial_versions) (*out.mutable_initial_resource_versions())[name] = version;
+  for (const auto& [name, version] : request.initial_versions)
+    (*out.mutable_initial_resource_versions())[name] = version;
   out.set_response_nonce(request.response_nonce);
   if (request.error) {
     out.mutable_error_detail()->set_code(3);  // INVALID_ARGUMENT
@@ -97,8 +100,12 @@ Result<DeltaResponse> DecodeDeltaResponse(std::string_view bytes) {
   out.system_version = in.system_version_info();
   out.control_plane = in.control_plane().identifier();
   for (const auto& resource : in.resources()) {
-    if (resource.resource().type_url() != in.type_url()) return Fail(Errc::kInvalidInput, "a resource is of another type than its response");
-    out.resources.push_back({.name = resource.name(), .version = resource.version(), .aliases = {resource.aliases().begin(), resource.aliases().end()}, .bytes = resource.resource().value()});
+    if (resource.resource().type_url() != in.type_url())
+      return Fail(Errc::kInvalidInput, "a resource is of another type than its response");
+    out.resources.push_back({.name = resource.name(),
+                             .version = resource.version(),
+                             .aliases = {resource.aliases().begin(), resource.aliases().end()},
+                             .bytes = resource.resource().value()});
   }
   out.removed = {in.removed_resources().begin(), in.removed_resources().end()};
   return out;

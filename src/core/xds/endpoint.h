@@ -21,24 +21,24 @@ struct Locality {
 enum class HealthStatus : std::uint8_t { kUnknown, kHealthy, kUnhealthy, kDraining, kTimeout, kDegraded };
 
 struct Endpoint {
-  io::SocketAddress address;        // unset when `dns_name` is set
-  std::string dns_name;             // STRICT_DNS and LOGICAL_DNS only; resolved by the proxy
+  io::SocketAddress address;  // unset when `dns_name` is set
+  std::string dns_name;       // STRICT_DNS and LOGICAL_DNS only; resolved by the proxy
   std::uint16_t dns_port = 0;
   std::vector<io::SocketAddress> additional_addresses;  // the other family of the same host
-  std::string hostname;             // Endpoint.hostname
+  std::string hostname;                                 // Endpoint.hostname
   HealthStatus health = HealthStatus::kUnknown;
   std::uint32_t weight = 1;
   // Metadata.
-  std::string identity;             // plait.dev: identity - the SPIFFE URI that its certificate must carry
+  std::string identity;  // plait.dev: identity - the SPIFFE URI that its certificate must carry
   std::map<std::string, std::string> transport_socket_match;  // envoy.transport_socket_match, e.g. tlsMode: istio
-  std::string istio_workload;       // istio: workload - "name;namespace;canonical;revision;cluster"
+  std::string istio_workload;  // istio: workload - "name;namespace;canonical;revision;cluster"
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
 struct LocalityEndpoints {
   Locality locality;
-  std::uint32_t priority = 0;             // no gaps over a whole assignment
-  std::optional<std::uint32_t> weight;    // for locality-weighted balancing
+  std::uint32_t priority = 0;           // no gaps over a whole assignment
+  std::optional<std::uint32_t> weight;  // for locality-weighted balancing
   std::vector<Endpoint> endpoints;
   friend bool operator==(const LocalityEndpoints&, const LocalityEndpoints&) = default;
 };

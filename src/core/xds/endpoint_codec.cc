@@ -8,7 +8,8 @@ namespace {
 namespace pb = envoy::config::endpoint::v3;
 using At = DecodeContext::At;
 
-std::string MetadataText(const envoy::config::core::v3::Metadata& metadata, const std::string& filter, const std::string& key) {
+std::string MetadataText(const envoy::config::core::v3::Metadata& metadata, const std::string& filter,
+                         const std::string& key) {
   const auto fields = metadata.filter_metadata().find(filter);
   if (fields == metadata.filter_metadata().end()) return {};
   const auto value = fields->second.fields().find(key);
@@ -27,15 +28,18 @@ Endpoint DecodeEndpoint(const pb::LbEndpoint& in, DecodeContext& context, bool d
   } else {
     out.address = DecodeAddress(address, context);
   }
-  for (const auto& further : in.endpoint().additional_addresses()) out.additional_addresses.push_back(DecodeAddress(further.address(), context));
+  for (const auto& further : in.endpoint().additional_addresses())
+    out.additional_addresses.push_back(DecodeAddress(further.address(), context));
   out.hostname = in.endpoint().hostname();
   out.health = static_cast<HealthStatus>(in.health_status());
   if (in.has_load_balancing_weight()) out.weight = in.load_balancing_weight().value();
   if (out.weight == 0) context.Reject("load_balancing_weight must be above 0");
   out.identity = MetadataText(in.metadata(), "plait.dev", "identity");
   out.istio_workload = MetadataText(in.metadata(), "istio", "workload");
-  if (const auto match = in.metadata().filter_metadata().find("envoy.transport_socket_match"); match != in.metadata().filter_metadata().end())
-    for (const auto& [key, value] : match->second.fields()) out.transport_socket_match.emplace(key, value.string_value());
+  if (const auto match = in.metadata().filter_metadata().find("envoy.transport_socket_match");
+      match != in.metadata().filter_metadata().end())
+    for (const auto& [key, value] : match->second.fields())
+      out.transport_socket_match.emplace(key, value.string_value());
   return out;
 }
 
@@ -63,7 +67,8 @@ ClusterLoadAssignment DecodeAssignment(const pb::ClusterLoadAssignment& in, Deco
   if (in.has_policy()) {
     const At at(context, "policy");
     context.Honours(in.policy(), {"overprovisioning_factor", "weighted_priority_health"});
-    if (in.policy().has_overprovisioning_factor()) out.overprovisioning_factor = in.policy().overprovisioning_factor().value();
+    if (in.policy().has_overprovisioning_factor())
+      out.overprovisioning_factor = in.policy().overprovisioning_factor().value();
     out.weighted_priority_health = in.policy().weighted_priority_health();
   }
   return out;

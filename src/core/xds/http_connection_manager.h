@@ -17,11 +17,11 @@ namespace plait::xds {
 
 struct Http1Options {
   bool allow_absolute_url = true;
-  bool accept_http_10 = false;               // Plait accepts HTTP/1.0 always (semantics.md 1); kept for Envoy
+  bool accept_http_10 = false;  // Plait accepts HTTP/1.0 always (semantics.md 1); kept for Envoy
   std::string default_host_for_http_10;
-  bool preserve_case = false;                // header_key_format: preserve_case formatter; Plait always does
+  bool preserve_case = false;  // header_key_format: preserve_case formatter; Plait always does
   bool enable_trailers = false;
-  bool allow_chunked_length = false;         // refused when set: request smuggling
+  bool allow_chunked_length = false;  // refused when set: request smuggling
   std::optional<bool> override_stream_error_on_invalid_http_message;
   friend bool operator==(const Http1Options&, const Http1Options&) = default;
 };
@@ -36,9 +36,9 @@ struct Http2KeepAlive {
 struct Http2Options {
   std::optional<std::uint32_t> hpack_table_size;
   std::optional<std::uint32_t> max_concurrent_streams;
-  std::optional<std::uint32_t> initial_stream_window_size;      // 65535..2^31-1
+  std::optional<std::uint32_t> initial_stream_window_size;  // 65535..2^31-1
   std::optional<std::uint32_t> initial_connection_window_size;
-  bool allow_connect = false;                                   // RFC 8441
+  bool allow_connect = false;  // RFC 8441
   std::optional<bool> override_stream_error_on_invalid_http_message;
   std::optional<Http2KeepAlive> keep_alive;
   friend bool operator==(const Http2Options&, const Http2Options&) = default;
@@ -46,10 +46,10 @@ struct Http2Options {
 
 struct CommonHttpOptions {
   enum class Underscores : std::uint8_t { kAllow, kRejectRequest, kDropHeader };
-  std::optional<Duration> idle_timeout;             // default 1 h; 0 = none
+  std::optional<Duration> idle_timeout;  // default 1 h; 0 = none
   std::optional<Duration> max_connection_duration;
   std::optional<Duration> max_stream_duration;
-  std::optional<std::uint32_t> max_headers_count;   // default 100
+  std::optional<std::uint32_t> max_headers_count;  // default 100
   std::optional<std::uint32_t> max_requests_per_connection;
   std::optional<std::uint32_t> max_response_headers_kb;
   Underscores underscores = Underscores::kAllow;
@@ -77,7 +77,13 @@ struct InternalAddressConfig {
 struct HttpConnectionManager {
   enum class Codec : std::uint8_t { kAuto, kHttp1, kHttp2 };
   enum class ServerHeader : std::uint8_t { kOverwrite, kAppendIfAbsent, kPassThrough };
-  enum class ForwardClientCert : std::uint8_t { kSanitize, kForwardOnly, kAppendForward, kSanitizeSet, kAlwaysForwardOnly };
+  enum class ForwardClientCert : std::uint8_t {
+    kSanitize,
+    kForwardOnly,
+    kAppendForward,
+    kSanitizeSet,
+    kAlwaysForwardOnly
+  };
   enum class EscapedSlashes : std::uint8_t { kKeep, kReject, kUnescapeAndRedirect, kUnescapeAndForward };
   struct ClientCertDetails {
     bool subject = false;
@@ -116,7 +122,7 @@ struct HttpConnectionManager {
   bool generate_request_id = true;
   bool preserve_external_request_id = false;
   bool always_set_request_id_in_response = false;
-  bool pack_trace_reason = true;                    // request_id_extension uuid: pack_trace_reason
+  bool pack_trace_reason = true;  // request_id_extension uuid: pack_trace_reason
   bool use_request_id_for_trace_sampling = true;
   ForwardClientCert forward_client_cert = ForwardClientCert::kSanitize;
   ClientCertDetails client_cert_details;

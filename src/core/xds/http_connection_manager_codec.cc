@@ -18,7 +18,8 @@ std::optional<Duration> Optional(bool has, const google::protobuf::Duration& in,
   return has ? std::optional(DecodeDuration(in, context)) : std::nullopt;
 }
 
-void DecodeRouteSpecifier(const hcm::HttpConnectionManager& in, HttpConnectionManager& out, DecodeContext& context, bool is_template) {
+void DecodeRouteSpecifier(const hcm::HttpConnectionManager& in, HttpConnectionManager& out, DecodeContext& context,
+                          bool is_template) {
   if (in.has_route_config()) {
     const At at(context, "route_config");
     out.routes = DecodeRoutes(in.route_config(), context);
@@ -47,10 +48,12 @@ void DecodeRequestId(const hcm::HttpConnectionManager& in, HttpConnectionManager
   out.always_set_request_id_in_response = in.always_set_request_id_in_response();
   if (!in.has_request_id_extension()) return;
   envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig uuid;
-  if (TypeOf(in.request_id_extension().typed_config()) != uuid.GetTypeName()) return context.Reject("request_id_extension: only uuid is implemented");
+  if (TypeOf(in.request_id_extension().typed_config()) != uuid.GetTypeName())
+    return context.Reject("request_id_extension: only uuid is implemented");
   if (!Unpack(in.request_id_extension().typed_config(), uuid, context)) return;
   if (uuid.has_pack_trace_reason()) out.pack_trace_reason = uuid.pack_trace_reason().value();
-  if (uuid.has_use_request_id_for_trace_sampling()) out.use_request_id_for_trace_sampling = uuid.use_request_id_for_trace_sampling().value();
+  if (uuid.has_use_request_id_for_trace_sampling())
+    out.use_request_id_for_trace_sampling = uuid.use_request_id_for_trace_sampling().value();
 }
 
 void DecodeEdge(const hcm::HttpConnectionManager& in, HttpConnectionManager& out, DecodeContext& context) {
@@ -60,12 +63,17 @@ void DecodeEdge(const hcm::HttpConnectionManager& in, HttpConnectionManager& out
   out.via = in.via();
   if (in.has_internal_address_config()) {
     InternalAddressConfig internal{.unix_sockets = in.internal_address_config().unix_sockets(), .ranges = {}};
-    for (const auto& range : in.internal_address_config().cidr_ranges()) internal.ranges.push_back(DecodeCidr(range, context));
+    for (const auto& range : in.internal_address_config().cidr_ranges())
+      internal.ranges.push_back(DecodeCidr(range, context));
     out.internal_addresses = std::move(internal);
   }
   out.forward_client_cert = static_cast<HttpConnectionManager::ForwardClientCert>(in.forward_client_cert_details());
   const auto& details = in.set_current_client_cert_details();
-  out.client_cert_details = {.subject = details.subject().value(), .cert = details.cert(), .chain = details.chain(), .dns = details.dns(), .uri = details.uri()};
+  out.client_cert_details = {.subject = details.subject().value(),
+                             .cert = details.cert(),
+                             .chain = details.chain(),
+                             .dns = details.dns(),
+                             .uri = details.uri()};
   out.normalize_path = in.normalize_path().value();
   out.merge_slashes = in.merge_slashes();
   using Pb = hcm::HttpConnectionManager;
@@ -90,36 +98,46 @@ void DecodeEdge(const hcm::HttpConnectionManager& in, HttpConnectionManager& out
 }  // namespace
 
 Http1Options DecodeHttp1(const core::Http1ProtocolOptions& in, DecodeContext& context) {
-  context.Honours(in, {"allow_absolute_url", "accept_http_10", "default_host_for_http_10", "header_key_format", "enable_trailers", "override_stream_error_on_invalid_http_message"});
+  context.Honours(in, {"allow_absolute_url", "accept_http_10", "default_host_for_http_10", "header_key_format",
+                       "enable_trailers", "override_stream_error_on_invalid_http_message"});
   Http1Options out;
   if (in.has_allow_absolute_url()) out.allow_absolute_url = in.allow_absolute_url().value();
   out.accept_http_10 = in.accept_http_10();
   out.default_host_for_http_10 = in.default_host_for_http_10();
   out.preserve_case = in.header_key_format().has_stateful_formatter();
   out.enable_trailers = in.enable_trailers();
-  if (in.has_override_stream_error_on_invalid_http_message()) out.override_stream_error_on_invalid_http_message = in.override_stream_error_on_invalid_http_message().value();
+  if (in.has_override_stream_error_on_invalid_http_message())
+    out.override_stream_error_on_invalid_http_message = in.override_stream_error_on_invalid_http_message().value();
   return out;
 }
 
 Http2Options DecodeHttp2(const core::Http2ProtocolOptions& in, DecodeContext& context) {
-  context.Honours(in, {"hpack_table_size", "max_concurrent_streams", "initial_stream_window_size", "initial_connection_window_size", "allow_connect", "override_stream_error_on_invalid_http_message", "connection_keepalive"});
+  context.Honours(
+      in, {"hpack_table_size", "max_concurrent_streams", "initial_stream_window_size", "initial_connection_window_size",
+           "allow_connect", "override_stream_error_on_invalid_http_message", "connection_keepalive"});
   Http2Options out;
   if (in.has_hpack_table_size()) out.hpack_table_size = in.hpack_table_size().value();
   if (in.has_max_concurrent_streams()) out.max_concurrent_streams = in.max_concurrent_streams().value();
   if (in.has_initial_stream_window_size()) out.initial_stream_window_size = in.initial_stream_window_size().value();
-  if (in.has_initial_connection_window_size()) out.initial_connection_window_size = in.initial_connection_window_size().value();
+  if (in.has_initial_connection_window_size())
+    out.initial_connection_window_size = in.initial_connection_window_size().value();
   out.allow_connect = in.allow_connect();
-  if (in.has_override_stream_error_on_invalid_http_message()) out.override_stream_error_on_invalid_http_message = in.override_stream_error_on_invalid_http_message().value();
+  if (in.has_override_stream_error_on_invalid_http_message())
+    out.override_stream_error_on_invalid_http_message = in.override_stream_error_on_invalid_http_message().value();
   if (in.has_connection_keepalive()) {
     const auto& keep = in.connection_keepalive();
     context.Honours(keep, {"interval", "timeout", "connection_idle_interval"});
-    out.keep_alive = Http2KeepAlive{.interval = Optional(keep.has_interval(), keep.interval(), context), .timeout = DecodeDuration(keep.timeout(), context), .connection_idle_interval = Optional(keep.has_connection_idle_interval(), keep.connection_idle_interval(), context)};
+    out.keep_alive = Http2KeepAlive{.interval = Optional(keep.has_interval(), keep.interval(), context),
+                                    .timeout = DecodeDuration(keep.timeout(), context),
+                                    .connection_idle_interval = Optional(keep.has_connection_idle_interval(),
+                                                                         keep.connection_idle_interval(), context)};
   }
   return out;
 }
 
 CommonHttpOptions DecodeCommonHttp(const core::HttpProtocolOptions& in, DecodeContext& context) {
-  context.Honours(in, {"idle_timeout", "max_connection_duration", "max_stream_duration", "max_headers_count", "max_requests_per_connection", "max_response_headers_kb", "headers_with_underscores_action"});
+  context.Honours(in, {"idle_timeout", "max_connection_duration", "max_stream_duration", "max_headers_count",
+                       "max_requests_per_connection", "max_response_headers_kb", "headers_with_underscores_action"});
   CommonHttpOptions out;
   out.idle_timeout = Optional(in.has_idle_timeout(), in.idle_timeout(), context);
   out.max_connection_duration = Optional(in.has_max_connection_duration(), in.max_connection_duration(), context);
@@ -131,8 +149,49 @@ CommonHttpOptions DecodeCommonHttp(const core::HttpProtocolOptions& in, DecodeCo
   return out;
 }
 
-HttpConnectionManager DecodeConnectionManager(const hcm::HttpConnectionManager& in, DecodeContext& context, bool is_template) {
-  context.Honours(in, {"codec_type", "stat_prefix", "rds", "route_config", "http_filters", "tracing", "common_http_protocol_options", "http_protocol_options", "http2_protocol_options", "server_name", "server_header_transformation", "scheme_header_transformation", "max_request_headers_kb", "stream_idle_timeout", "request_timeout", "request_headers_timeout", "drain_timeout", "delayed_close_timeout", "access_log", "use_remote_address", "xff_num_trusted_hops", "skip_xff_append", "via", "internal_address_config", "generate_request_id", "preserve_external_request_id", "always_set_request_id_in_response", "request_id_extension", "forward_client_cert_details", "set_current_client_cert_details", "proxy_100_continue", "represent_ipv4_remote_address_as_ipv4_mapped_ipv6", "upgrade_configs", "normalize_path", "merge_slashes", "path_with_escaped_slashes_action", "strip_matching_host_port", "strip_any_host_port", "strip_trailing_host_dot", "append_x_forwarded_port", "stream_error_on_invalid_http_message"});
+HttpConnectionManager DecodeConnectionManager(const hcm::HttpConnectionManager& in, DecodeContext& context,
+                                              bool is_template) {
+  context.Honours(in, {"codec_type",
+                       "stat_prefix",
+                       "rds",
+                       "route_config",
+                       "http_filters",
+                       "tracing",
+                       "common_http_protocol_options",
+                       "http_protocol_options",
+                       "http2_protocol_options",
+                       "server_name",
+                       "server_header_transformation",
+                       "scheme_header_transformation",
+                       "max_request_headers_kb",
+                       "stream_idle_timeout",
+                       "request_timeout",
+                       "request_headers_timeout",
+                       "drain_timeout",
+                       "delayed_close_timeout",
+                       "access_log",
+                       "use_remote_address",
+                       "xff_num_trusted_hops",
+                       "skip_xff_append",
+                       "via",
+                       "internal_address_config",
+                       "generate_request_id",
+                       "preserve_external_request_id",
+                       "always_set_request_id_in_response",
+                       "request_id_extension",
+                       "forward_client_cert_details",
+                       "set_current_client_cert_details",
+                       "proxy_100_continue",
+                       "represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
+                       "upgrade_configs",
+                       "normalize_path",
+                       "merge_slashes",
+                       "path_with_escaped_slashes_action",
+                       "strip_matching_host_port",
+                       "strip_any_host_port",
+                       "strip_trailing_host_dot",
+                       "append_x_forwarded_port",
+                       "stream_error_on_invalid_http_message"});
   HttpConnectionManager out;
   out.stat_prefix = in.stat_prefix();
   if (in.codec_type() == hcm::HttpConnectionManager::HTTP1) out.codec = HttpConnectionManager::Codec::kHttp1;
@@ -169,9 +228,11 @@ HttpConnectionManager DecodeConnectionManager(const hcm::HttpConnectionManager& 
   out.proxy_100_continue = in.proxy_100_continue();
   for (const auto& upgrade : in.upgrade_configs()) {
     context.Honours(upgrade, {"upgrade_type", "enabled"});
-    out.upgrades.push_back({.type = upgrade.upgrade_type(), .enabled = !upgrade.has_enabled() || upgrade.enabled().value()});
+    out.upgrades.push_back(
+        {.type = upgrade.upgrade_type(), .enabled = !upgrade.has_enabled() || upgrade.enabled().value()});
   }
-  if (in.has_stream_error_on_invalid_http_message()) out.stream_error_on_invalid_http_message = in.stream_error_on_invalid_http_message().value();
+  if (in.has_stream_error_on_invalid_http_message())
+    out.stream_error_on_invalid_http_message = in.stream_error_on_invalid_http_message().value();
   return out;
 }
 

@@ -17,6 +17,7 @@ Http1Options DecodeHttp1(const envoy::config::core::v3::Http1ProtocolOptions& in
 Http2Options DecodeHttp2(const envoy::config::core::v3::Http2ProtocolOptions& in, DecodeContext& context);
 CommonHttpOptions DecodeCommonHttp(const envoy::config::core::v3::HttpProtocolOptions& in, DecodeContext& context);
 // `is_template`: of Plait's forms, where an empty rds name is meant.
-HttpConnectionManager DecodeConnectionManager(const envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager& in,
-                                              DecodeContext& context, bool is_template = false);
+HttpConnectionManager DecodeConnectionManager(
+    const envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager& in,
+    DecodeContext& context, bool is_template = false);
 }  // namespace plait::xds

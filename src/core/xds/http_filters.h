@@ -24,9 +24,9 @@ struct RouterFilter {
 // envoy.filters.http.rbac. Without rules everything passes.
 struct RbacFilter {
   std::optional<RbacRules> rules;
-  std::optional<RbacRules> shadow_rules;   // evaluated and counted only
+  std::optional<RbacRules> shadow_rules;  // evaluated and counted only
   std::string rules_stat_prefix;
-  std::string shadow_rules_stat_prefix;    // istio_dry_run_allow_ ...
+  std::string shadow_rules_stat_prefix;  // istio_dry_run_allow_ ...
   friend bool operator==(const RbacFilter&, const RbacFilter&) = default;
 };
 struct RbacOverride {  // RBACPerRoute; without rbac: off for this route
@@ -39,7 +39,7 @@ struct CorsFilter {
 };
 struct CorsPolicy {
   std::vector<StringMatcher> allow_origins;
-  std::string allow_methods;   // as sent in the header
+  std::string allow_methods;  // as sent in the header
   std::string allow_headers;
   std::string expose_headers;
   std::string max_age;
@@ -51,7 +51,7 @@ struct CorsPolicy {
 
 struct FaultPolicy {  // both the filter's and a route's settings
   struct Abort {
-    std::uint16_t http_status = 0;             // exactly one of the two is set
+    std::uint16_t http_status = 0;  // exactly one of the two is set
     std::optional<std::uint32_t> grpc_status;
     Fraction fraction;
     friend bool operator==(const Abort&, const Abort&) = default;
@@ -63,8 +63,8 @@ struct FaultPolicy {  // both the filter's and a route's settings
   };
   std::optional<Abort> abort;
   std::optional<Delay> delay;
-  std::string upstream_cluster;           // only requests to it; empty: all
-  std::vector<HeaderMatcher> headers;     // all of them
+  std::string upstream_cluster;        // only requests to it; empty: all
+  std::vector<HeaderMatcher> headers;  // all of them
   std::optional<std::uint32_t> max_active_faults;
   friend bool operator==(const FaultPolicy&, const FaultPolicy&) = default;
 };

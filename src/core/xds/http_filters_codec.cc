@@ -35,16 +35,19 @@ RbacFilter DecodeRbac(const filters::rbac::v3::RBAC& in, DecodeContext& context)
 }
 
 CorsPolicy DecodeCors(const filters::cors::v3::CorsPolicy& in, DecodeContext& context) {
-  context.Honours(in, {"allow_origin_string_match", "allow_methods", "allow_headers", "expose_headers", "max_age", "allow_credentials", "filter_enabled", "forward_not_matching_preflights"});
+  context.Honours(in, {"allow_origin_string_match", "allow_methods", "allow_headers", "expose_headers", "max_age",
+                       "allow_credentials", "filter_enabled", "forward_not_matching_preflights"});
   CorsPolicy out;
-  for (const auto& origin : in.allow_origin_string_match()) out.allow_origins.push_back(DecodeStringMatcher(origin, context));
+  for (const auto& origin : in.allow_origin_string_match())
+    out.allow_origins.push_back(DecodeStringMatcher(origin, context));
   out.allow_methods = in.allow_methods();
   out.allow_headers = in.allow_headers();
   out.expose_headers = in.expose_headers();
   out.max_age = in.max_age();
   out.allow_credentials = in.allow_credentials().value();
   if (in.has_filter_enabled()) out.enabled = DecodeRuntimeFraction(in.filter_enabled(), context);
-  if (in.has_forward_not_matching_preflights()) out.forward_not_matching_preflights = in.forward_not_matching_preflights().value();
+  if (in.has_forward_not_matching_preflights())
+    out.forward_not_matching_preflights = in.forward_not_matching_preflights().value();
   return out;
 }
 
@@ -55,14 +58,17 @@ FaultPolicy DecodeFault(const filters::fault::v3::HTTPFault& in, DecodeContext& 
     context.Honours(in.abort(), {"http_status", "grpc_status", "percentage"});
     FaultPolicy::Abort abort;
     abort.http_status = static_cast<std::uint16_t>(in.abort().http_status());
-    if (in.abort().error_type_case() == filters::fault::v3::FaultAbort::kGrpcStatus) abort.grpc_status = in.abort().grpc_status();
+    if (in.abort().error_type_case() == filters::fault::v3::FaultAbort::kGrpcStatus)
+      abort.grpc_status = in.abort().grpc_status();
     abort.fraction = DecodeFraction(in.abort().percentage());
-    if (!abort.grpc_status && (abort.http_status < 200 || abort.http_status > 599)) context.Reject("abort.http_status must be 200..599");
+    if (!abort.grpc_status && (abort.http_status < 200 || abort.http_status > 599))
+      context.Reject("abort.http_status must be 200..599");
     out.abort = abort;
   }
   if (in.has_delay()) {
     context.Honours(in.delay(), {"fixed_delay", "percentage"});
-    out.delay = FaultPolicy::Delay{.fixed = DecodeDuration(in.delay().fixed_delay(), context), .fraction = DecodeFraction(in.delay().percentage())};
+    out.delay = FaultPolicy::Delay{.fixed = DecodeDuration(in.delay().fixed_delay(), context),
+                                   .fraction = DecodeFraction(in.delay().percentage())};
   }
   out.upstream_cluster = in.upstream_cluster();
   for (const auto& header : in.headers()) out.headers.push_back(DecodeHeaderMatcher(header, context));
@@ -74,30 +80,42 @@ std::optional<HttpFilterConfig> DecodeConfig(const google::protobuf::Any& in, De
   const std::string_view type = TypeOf(in);
   if (filters::router::v3::Router router; type == router.GetTypeName()) {
     if (!Unpack(in, router, context)) return std::nullopt;
-    context.Honours(router, {"dynamic_stats", "suppress_envoy_headers", "start_child_span", "respect_expected_rq_timeout"});
-    return RouterFilter{.suppress_envoy_headers = router.suppress_envoy_headers(), .start_child_span = router.start_child_span(), .respect_expected_rq_timeout = router.respect_expected_rq_timeout()};
+    context.Honours(router,
+                    {"dynamic_stats", "suppress_envoy_headers", "start_child_span", "respect_expected_rq_timeout"});
+    return RouterFilter{.suppress_envoy_headers = router.suppress_envoy_headers(),
+                        .start_child_span = router.start_child_span(),
+                        .respect_expected_rq_timeout = router.respect_expected_rq_timeout()};
   }
-  if (filters::rbac::v3::RBAC rbac; type == rbac.GetTypeName()) return Unpack(in, rbac, context) ? std::optional<HttpFilterConfig>(DecodeRbac(rbac, context)) : std::nullopt;
+  if (filters::rbac::v3::RBAC rbac; type == rbac.GetTypeName())
+    return Unpack(in, rbac, context) ? std::optional<HttpFilterConfig>(DecodeRbac(rbac, context)) : std::nullopt;
   if (filters::cors::v3::Cors cors; type == cors.GetTypeName()) return CorsFilter{};
-  if (filters::fault::v3::HTTPFault fault; type == fault.GetTypeName()) return Unpack(in, fault, context) ? std::optional<HttpFilterConfig>(DecodeFault(fault, context)) : std::nullopt;
+  if (filters::fault::v3::HTTPFault fault; type == fault.GetTypeName())
+    return Unpack(in, fault, context) ? std::optional<HttpFilterConfig>(DecodeFault(fault, context)) : std::nullopt;
   if (filters::grpc_stats::v3::FilterConfig stats; type == stats.GetTypeName()) {
     if (!Unpack(in, stats, context)) return std::nullopt;
     context.Honours(stats, {"emit_filter_state", "stats_for_all_methods"});
-    return GrpcStatsFilter{.emit_filter_state = stats.emit_filter_state(), .stats_for_all_methods = stats.stats_for_all_methods().value()};
+    return GrpcStatsFilter{.emit_filter_state = stats.emit_filter_state(),
+                           .stats_for_all_methods = stats.stats_for_all_methods().value()};
   }
   if (type == kIstioStats) return IstioStatsFilter{};
   if (type == kIstioAlpn) return IstioAlpnFilter{};
-  if ((type == kTypedStruct || type == kXdsTypedStruct) && in.value().find(kIstioStats) != std::string::npos) return IstioStatsFilter{};
+  if ((type == kTypedStruct || type == kXdsTypedStruct) && in.value().find(kIstioStats) != std::string::npos)
+    return IstioStatsFilter{};
   return std::nullopt;
 }
 
 }  // namespace
 
-std::optional<HttpFilter> DecodeHttpFilter(const envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter& in, DecodeContext& context) {
+std::optional<HttpFilter> DecodeHttpFilter(
+    const envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter& in, DecodeContext& context) {
   context.Honours(in, {"name", "typed_config", "is_optional", "disabled"});
   auto config = DecodeConfig(in.typed_config(), context);
-  if (config) return HttpFilter{.name = in.name(), .config = std::move(*config), .is_optional = in.is_optional(), .disabled = in.disabled()};
-  if (!in.is_optional()) context.Reject("HTTP filter \"" + in.name() + "\" of type \"" + std::string(TypeOf(in.typed_config())) + "\" is not implemented");
+  if (config)
+    return HttpFilter{
+        .name = in.name(), .config = std::move(*config), .is_optional = in.is_optional(), .disabled = in.disabled()};
+  if (!in.is_optional())
+    context.Reject("HTTP filter \"" + in.name() + "\" of type \"" + std::string(TypeOf(in.typed_config())) +
+                   "\" is not implemented");
   return std::nullopt;
 }
 
@@ -108,12 +126,15 @@ std::optional<HttpFilterOverride> DecodeFilterOverride(const google::protobuf::A
     context.Honours(rbac, {"rbac"});
     return RbacOverride{.rbac = rbac.has_rbac() ? std::optional(DecodeRbac(rbac.rbac(), context)) : std::nullopt};
   }
-  if (filters::cors::v3::CorsPolicy cors; type == cors.GetTypeName()) return Unpack(in, cors, context) ? std::optional<HttpFilterOverride>(DecodeCors(cors, context)) : std::nullopt;
-  if (filters::fault::v3::HTTPFault fault; type == fault.GetTypeName()) return Unpack(in, fault, context) ? std::optional<HttpFilterOverride>(DecodeFault(fault, context)) : std::nullopt;
+  if (filters::cors::v3::CorsPolicy cors; type == cors.GetTypeName())
+    return Unpack(in, cors, context) ? std::optional<HttpFilterOverride>(DecodeCors(cors, context)) : std::nullopt;
+  if (filters::fault::v3::HTTPFault fault; type == fault.GetTypeName())
+    return Unpack(in, fault, context) ? std::optional<HttpFilterOverride>(DecodeFault(fault, context)) : std::nullopt;
   if (envoy::config::route::v3::FilterConfig filter; type == filter.GetTypeName()) {
     if (!Unpack(in, filter, context)) return std::nullopt;
     context.Honours(filter, {"config", "is_optional", "disabled"});
-    if (filter.has_config() && !filter.config().type_url().empty()) return DecodeFilterOverride(filter.config(), context);
+    if (filter.has_config() && !filter.config().type_url().empty())
+      return DecodeFilterOverride(filter.config(), context);
     return FilterSwitch{.disabled = filter.disabled()};
   }
   context.Reject("per-filter configuration of type \"" + std::string(type) + "\" is not implemented");

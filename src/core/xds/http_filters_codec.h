@@ -15,6 +15,7 @@ class HttpFilter;
 
 namespace plait::xds {
 // nullopt: an optional filter of a type that is not known.
-std::optional<HttpFilter> DecodeHttpFilter(const envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter& in, DecodeContext& context);
+std::optional<HttpFilter> DecodeHttpFilter(
+    const envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter& in, DecodeContext& context);
 std::optional<HttpFilterOverride> DecodeFilterOverride(const google::protobuf::Any& in, DecodeContext& context);
 }  // namespace plait::xds

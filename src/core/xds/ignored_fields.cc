@@ -11,7 +11,8 @@ constexpr std::string_view kMetadata = "metadata for other filters; what Plait u
 
 constexpr auto kIgnored = std::to_array<IgnoredField>({
     {"envoy.config.listener.v3.Listener.metadata", kMetadata},
-    {"envoy.config.listener.v3.Listener.enable_reuse_port", "sockets are shared by workers without SO_REUSEPORT (semantics.md 8)"},
+    {"envoy.config.listener.v3.Listener.enable_reuse_port",
+     "sockets are shared by workers without SO_REUSEPORT (semantics.md 8)"},
     {"envoy.config.listener.v3.Listener.tcp_backlog_size", kTuning},
     {"envoy.config.listener.v3.FilterChain.metadata", kMetadata},
     {"envoy.config.cluster.v3.Cluster.metadata", kMetadata},
@@ -24,7 +25,8 @@ constexpr auto kIgnored = std::to_array<IgnoredField>({
     {"envoy.config.bootstrap.v3.Bootstrap.stats_config", kTelemetry},
     {"envoy.config.bootstrap.v3.Bootstrap.stats_flush_interval", kTelemetry},
     {"envoy.config.bootstrap.v3.Bootstrap.overload_manager", kTuning},
-    {"envoy.config.bootstrap.v3.Bootstrap.typed_dns_resolver_config", "names are resolved by the system's resolver configuration"},
+    {"envoy.config.bootstrap.v3.Bootstrap.typed_dns_resolver_config",
+     "names are resolved by the system's resolver configuration"},
     {"envoy.config.core.v3.Node.extensions", "what this program supports is known to itself"},
     {"envoy.config.core.v3.Node.client_features", "hints for the control plane"},
     {"envoy.config.bootstrap.v3.Admin.access_log_path", "deprecated log of the admin interface"},
@@ -35,7 +37,8 @@ constexpr auto kIgnored = std::to_array<IgnoredField>({
 std::span<const IgnoredField> IgnoredFields() { return kIgnored; }
 
 bool IsIgnored(std::string_view full_field_name) {
-  return std::any_of(kIgnored.begin(), kIgnored.end(), [&](const IgnoredField& f) { return f.field == full_field_name; });
+  return std::any_of(kIgnored.begin(), kIgnored.end(),
+                     [&](const IgnoredField& f) { return f.field == full_field_name; });
 }
 
 }  // namespace plait::xds

@@ -7,7 +7,7 @@
 namespace plait::xds {
 
 struct IgnoredField {
-  std::string_view field;   // full name in the descriptor
+  std::string_view field;  // full name in the descriptor
   std::string_view reason;
 };
 std::span<const IgnoredField> IgnoredFields();

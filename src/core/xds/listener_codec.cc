@@ -15,13 +15,16 @@ using At = DecodeContext::At;
 
 FilterChainMatch DecodeMatch(const pb::FilterChainMatch& in, DecodeContext& context) {
   const At at(context, "filter_chain_match");
-  context.Honours(in, {"destination_port", "prefix_ranges", "source_type", "source_prefix_ranges", "direct_source_prefix_ranges", "source_ports", "server_names", "transport_protocol", "application_protocols"});
+  context.Honours(
+      in, {"destination_port", "prefix_ranges", "source_type", "source_prefix_ranges", "direct_source_prefix_ranges",
+           "source_ports", "server_names", "transport_protocol", "application_protocols"});
   FilterChainMatch out;
   if (in.has_destination_port()) out.destination_port = static_cast<std::uint16_t>(in.destination_port().value());
   for (const auto& range : in.prefix_ranges()) out.prefix_ranges.push_back(DecodeCidr(range, context));
   out.source_type = static_cast<FilterChainMatch::SourceType>(in.source_type());
   for (const auto& range : in.source_prefix_ranges()) out.source_prefix_ranges.push_back(DecodeCidr(range, context));
-  for (const auto& range : in.direct_source_prefix_ranges()) out.direct_source_prefix_ranges.push_back(DecodeCidr(range, context));
+  for (const auto& range : in.direct_source_prefix_ranges())
+    out.direct_source_prefix_ranges.push_back(DecodeCidr(range, context));
   for (const std::uint32_t port : in.source_ports()) out.source_ports.push_back(static_cast<std::uint16_t>(port));
   for (const std::string& name : in.server_names()) out.server_names.push_back(ToLower(name));
   out.transport_protocol = in.transport_protocol();
@@ -30,12 +33,14 @@ FilterChainMatch DecodeMatch(const pb::FilterChainMatch& in, DecodeContext& cont
 }
 
 bool IsTerminal(const NetworkFilter& filter) {
-  return std::holds_alternative<HttpConnectionManager>(filter.config) || std::holds_alternative<TcpProxy>(filter.config) || std::holds_alternative<Outbound>(filter.config) ||
+  return std::holds_alternative<HttpConnectionManager>(filter.config) ||
+         std::holds_alternative<TcpProxy>(filter.config) || std::holds_alternative<Outbound>(filter.config) ||
          std::holds_alternative<Inbound>(filter.config) || std::holds_alternative<EchoFilter>(filter.config);
 }
 
 FilterChain DecodeChain(const pb::FilterChain& in, DecodeContext& context) {
-  context.Honours(in, {"name", "filter_chain_match", "filters", "transport_socket", "transport_socket_connect_timeout"});
+  context.Honours(in,
+                  {"name", "filter_chain_match", "filters", "transport_socket", "transport_socket_connect_timeout"});
   FilterChain out;
   out.name = in.name();
   if (in.has_filter_chain_match()) out.match = DecodeMatch(in.filter_chain_match(), context);
@@ -43,11 +48,13 @@ FilterChain DecodeChain(const pb::FilterChain& in, DecodeContext& context) {
     const At at(context, "filters", i);
     out.filters.push_back(DecodeNetworkFilter(in.filters(i), context));
     if (!context.ok()) return out;
-    if (IsTerminal(out.filters.back()) != (i + 1 == in.filters_size())) context.Reject("exactly the last filter must be terminal (an HTTP connection manager or a TCP proxy)");
+    if (IsTerminal(out.filters.back()) != (i + 1 == in.filters_size()))
+      context.Reject("exactly the last filter must be terminal (an HTTP connection manager or a TCP proxy)");
   }
   if (out.filters.empty()) context.Reject("filters are empty");
   if (in.has_transport_socket()) out.tls = DecodeDownstreamSocket(in.transport_socket(), context);
-  if (in.has_transport_socket_connect_timeout()) out.transport_socket_connect_timeout = DecodeDuration(in.transport_socket_connect_timeout(), context);
+  if (in.has_transport_socket_connect_timeout())
+    out.transport_socket_connect_timeout = DecodeDuration(in.transport_socket_connect_timeout(), context);
   return out;
 }
 
@@ -57,7 +64,8 @@ void DecodeDisabled(const pb::ListenerFilterChainMatchPredicate& in, ListenerFil
     out.disabled_ports.emplace_back(in.destination_port_range().start(), in.destination_port_range().end());
     return;
   }
-  if (!in.has_or_match()) return context.Reject("filter_disabled: only destination_port_range and or_match are implemented");
+  if (!in.has_or_match())
+    return context.Reject("filter_disabled: only destination_port_range and or_match are implemented");
   for (const auto& rule : in.or_match().rules()) DecodeDisabled(rule, out, context);
 }
 
@@ -70,9 +78,11 @@ ListenerFilter DecodeListenerFilter(const pb::ListenerFilter& in, DecodeContext&
   if (type.starts_with(kPrefix)) type.remove_prefix(kPrefix.size());
   if (type == "original_dst.v3.OriginalDst" || (type.empty() && in.name() == "envoy.filters.listener.original_dst")) {
     out.kind = Kind::kOriginalDst;
-  } else if (type == "tls_inspector.v3.TlsInspector" || (type.empty() && in.name() == "envoy.filters.listener.tls_inspector")) {
+  } else if (type == "tls_inspector.v3.TlsInspector" ||
+             (type.empty() && in.name() == "envoy.filters.listener.tls_inspector")) {
     out.kind = Kind::kTlsInspector;
-  } else if (type == "http_inspector.v3.HttpInspector" || (type.empty() && in.name() == "envoy.filters.listener.http_inspector")) {
+  } else if (type == "http_inspector.v3.HttpInspector" ||
+             (type.empty() && in.name() == "envoy.filters.listener.http_inspector")) {
     out.kind = Kind::kHttpInspector;
   } else if (type == "proxy_protocol.v3.ProxyProtocol") {
     envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol proxy;
@@ -86,7 +96,8 @@ ListenerFilter DecodeListenerFilter(const pb::ListenerFilter& in, DecodeContext&
     out.mark = source.mark();
     out.bind_port = source.bind_port();
   } else {
-    context.Reject("listener filter \"" + in.name() + "\" of type \"" + std::string(TypeOf(in.typed_config())) + "\" is not implemented");
+    context.Reject("listener filter \"" + in.name() + "\" of type \"" + std::string(TypeOf(in.typed_config())) +
+                   "\" is not implemented");
   }
   if (in.has_filter_disabled()) DecodeDisabled(in.filter_disabled(), out, context);
   return out;
@@ -99,7 +110,26 @@ ListenerAddress DecodeListenerAddress(const envoy::config::core::v3::Address& in
 }  // namespace
 
 Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
-  context.Honours(in, {"name", "address", "additional_addresses", "stat_prefix", "filter_chains", "default_filter_chain", "use_original_dst", "bind_to_port", "transparent", "freebind", "listener_filters", "listener_filters_timeout", "continue_on_listener_filters_timeout", "per_connection_buffer_limit_bytes", "access_log", "traffic_direction", "connection_balance_config", "max_connections_to_accept_per_socket_event", "ignore_global_conn_limit", "tcp_backlog_size"});
+  context.Honours(in, {"name",
+                       "address",
+                       "additional_addresses",
+                       "stat_prefix",
+                       "filter_chains",
+                       "default_filter_chain",
+                       "use_original_dst",
+                       "bind_to_port",
+                       "transparent",
+                       "freebind",
+                       "listener_filters",
+                       "listener_filters_timeout",
+                       "continue_on_listener_filters_timeout",
+                       "per_connection_buffer_limit_bytes",
+                       "access_log",
+                       "traffic_direction",
+                       "connection_balance_config",
+                       "max_connections_to_accept_per_socket_event",
+                       "ignore_global_conn_limit",
+                       "tcp_backlog_size"});
   Listener out;
   out.name = in.name();
   {
@@ -121,7 +151,8 @@ Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
     const At at(context, "listener_filters", i);
     out.listener_filters.push_back(DecodeListenerFilter(in.listener_filters(i), context));
   }
-  if (in.has_listener_filters_timeout()) out.listener_filters_timeout = DecodeDuration(in.listener_filters_timeout(), context);
+  if (in.has_listener_filters_timeout())
+    out.listener_filters_timeout = DecodeDuration(in.listener_filters_timeout(), context);
   out.continue_on_listener_filters_timeout = in.continue_on_listener_filters_timeout();
   for (int i = 0; i < in.filter_chains_size(); ++i) {
     const At at(context, "filter_chains", i);
@@ -132,14 +163,16 @@ Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
     out.default_filter_chain = DecodeChain(in.default_filter_chain(), context);
   }
   if (out.filter_chains.empty() && !out.default_filter_chain) context.Reject("there is no filter chain");
-  if (in.has_per_connection_buffer_limit_bytes()) out.per_connection_buffer_limit = in.per_connection_buffer_limit_bytes().value();
+  if (in.has_per_connection_buffer_limit_bytes())
+    out.per_connection_buffer_limit = in.per_connection_buffer_limit_bytes().value();
   for (int i = 0; i < in.access_log_size(); ++i) {
     const At at(context, "access_log", i);
     out.access_logs.push_back(DecodeAccessLog(in.access_log(i), context));
   }
   out.direction = static_cast<Listener::Direction>(in.traffic_direction());
   out.exact_balance = in.connection_balance_config().has_exact_balance();
-  if (in.has_max_connections_to_accept_per_socket_event()) out.max_connections_to_accept_per_socket_event = in.max_connections_to_accept_per_socket_event().value();
+  if (in.has_max_connections_to_accept_per_socket_event())
+    out.max_connections_to_accept_per_socket_event = in.max_connections_to_accept_per_socket_event().value();
   out.ignore_global_connection_limit = in.ignore_global_conn_limit();
   return out;
 }

@@ -23,7 +23,7 @@ struct TcpProxy {
   std::optional<Duration> idle_timeout;     // default 1 h; 0 = none
   std::optional<Duration> max_downstream_connection_duration;
   std::optional<std::uint32_t> max_connect_attempts;  // default 1
-  bool hash_source_ip = false;              // hash_policy: source_ip
+  bool hash_source_ip = false;                        // hash_policy: source_ip
   std::vector<AccessLog> access_logs;
   friend bool operator==(const TcpProxy&, const TcpProxy&) = default;
 };
@@ -33,7 +33,7 @@ struct NetworkRbac {
   std::optional<RbacRules> shadow_rules;
   std::string stat_prefix;
   std::string shadow_rules_stat_prefix;
-  bool continuous = false;                  // enforcement_type: CONTINUOUS
+  bool continuous = false;  // enforcement_type: CONTINUOUS
   friend bool operator==(const NetworkRbac&, const NetworkRbac&) = default;
 };
 

@@ -1,8 +1,8 @@
+#include "core/xds/network_filters_codec.h"
 #include "core/xds/access_log_codec.h"
 #include "core/xds/common_codec.h"
 #include "core/xds/http_connection_manager_codec.h"
 #include "core/xds/listener_codec.h"
-#include "core/xds/network_filters_codec.h"
 #include "core/xds/plait_forms_codec.h"
 #include "core/xds/rbac_codec.h"
 #include "envoy/config/listener/v3/listener_components.pb.h"
@@ -36,7 +36,8 @@ NetworkRbac DecodeRbac(const network::rbac::v3::RBAC& in, DecodeContext& context
 }  // namespace
 
 TcpProxy DecodeTcpProxy(const network::tcp_proxy::v3::TcpProxy& in, DecodeContext& context, bool is_template) {
-  context.Honours(in, {"stat_prefix", "cluster", "weighted_clusters", "idle_timeout", "max_downstream_connection_duration", "max_connect_attempts", "hash_policy", "access_log"});
+  context.Honours(in, {"stat_prefix", "cluster", "weighted_clusters", "idle_timeout",
+                       "max_downstream_connection_duration", "max_connect_attempts", "hash_policy", "access_log"});
   TcpProxy out;
   out.stat_prefix = in.stat_prefix();
   if (in.has_weighted_clusters()) {
@@ -49,7 +50,8 @@ TcpProxy DecodeTcpProxy(const network::tcp_proxy::v3::TcpProxy& in, DecodeContex
   }
   if (out.clusters.empty() && !is_template) context.Reject("no cluster is set");
   if (in.has_idle_timeout()) out.idle_timeout = DecodeDuration(in.idle_timeout(), context);
-  if (in.has_max_downstream_connection_duration()) out.max_downstream_connection_duration = DecodeDuration(in.max_downstream_connection_duration(), context);
+  if (in.has_max_downstream_connection_duration())
+    out.max_downstream_connection_duration = DecodeDuration(in.max_downstream_connection_duration(), context);
   if (in.has_max_connect_attempts()) out.max_connect_attempts = in.max_connect_attempts().value();
   for (const auto& hash : in.hash_policy()) {
     if (!hash.has_source_ip()) context.Reject("hash_policy: only source_ip is implemented");

@@ -8,5 +8,6 @@ class TcpProxy;
 }
 
 namespace plait::xds {
-TcpProxy DecodeTcpProxy(const envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy& in, DecodeContext& context, bool is_template);
+TcpProxy DecodeTcpProxy(const envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy& in, DecodeContext& context,
+                        bool is_template);
 }

@@ -15,10 +15,10 @@
 namespace plait::xds {
 
 struct Outbound {
-  HttpConnectionManager http;  // a template; RdsRef with empty name = the original port in decimal
-  TcpProxy tcp;                // a template without clusters
-  std::string network;         // of this proxy: keys of the index are "<network>/<ip>"
-  std::string unknown_cluster; // PassthroughCluster or BlackHoleCluster
+  HttpConnectionManager http;   // a template; RdsRef with empty name = the original port in decimal
+  TcpProxy tcp;                 // a template without clusters
+  std::string network;          // of this proxy: keys of the index are "<network>/<ip>"
+  std::string unknown_cluster;  // PassthroughCluster or BlackHoleCluster
   Duration dial_after = std::chrono::milliseconds(5);
   Duration lookup_timeout = std::chrono::seconds(5);
   friend bool operator==(const Outbound&, const Outbound&) = default;
@@ -36,11 +36,11 @@ struct ProbeExemption {
 };
 
 struct InboundPort {
-  std::uint16_t port = 0;   // 0 only in Inbound::other
+  std::uint16_t port = 0;  // 0 only in Inbound::other
   MtlsMode mode = MtlsMode::kPermissive;
   DeclaredProtocol declared = DeclaredProtocol::kNone;
-  std::string cluster;      // "inbound|<port>||", InboundPassthroughCluster in `other`
-  bool app_tls = false;     // a foreign ClientHello reaches the application (plait.dev/app-tls-ports)
+  std::string cluster;   // "inbound|<port>||", InboundPassthroughCluster in `other`
+  bool app_tls = false;  // a foreign ClientHello reaches the application (plait.dev/app-tls-ports)
   std::vector<ProbeExemption> probes;
   friend bool operator==(const InboundPort&, const InboundPort&) = default;
 };
@@ -53,17 +53,17 @@ struct Inbound {
   TcpProxy tcp;                              // template
   std::vector<NetworkRbac> network_filters;  // before TCP
   DownstreamTlsContext tls;
-  std::optional<Duration> detection_timeout; // default 1 s
-  std::vector<InboundPort> ports;            // sorted, no port twice
-  InboundPort other;                         // for every port that is not listed
+  std::optional<Duration> detection_timeout;  // default 1 s
+  std::vector<InboundPort> ports;             // sorted, no port twice
+  InboundPort other;                          // for every port that is not listed
   friend bool operator==(const Inbound&, const Inbound&) = default;
 };
 
 struct L4Route {
-  std::vector<std::string> sni;              // any of them ("*.b" too); empty: whatever it is, also no TLS
-  std::vector<io::Cidr> destinations;        // any of them; empty: all
-  std::vector<L4WeightedCluster> clusters;   // weights sum to > 0
-  std::string name;                          // %ROUTE_NAME%
+  std::vector<std::string> sni;             // any of them ("*.b" too); empty: whatever it is, also no TLS
+  std::vector<io::Cidr> destinations;       // any of them; empty: all
+  std::vector<L4WeightedCluster> clusters;  // weights sum to > 0
+  std::string name;                         // %ROUTE_NAME%
   friend bool operator==(const L4Route&, const L4Route&) = default;
 };
 

@@ -31,7 +31,8 @@ InboundPort DecodePort(const pb::Inbound::Port& in, DecodeContext& context) {
   out.declared = static_cast<DeclaredProtocol>(in.declared());
   out.cluster = in.cluster();
   out.app_tls = in.app_tls();
-  for (const auto& probe : in.probes()) out.probes.push_back({.kind = static_cast<ProbeExemption::Kind>(probe.kind()), .path = probe.path()});
+  for (const auto& probe : in.probes())
+    out.probes.push_back({.kind = static_cast<ProbeExemption::Kind>(probe.kind()), .path = probe.path()});
   return out;
 }
 }  // namespace
@@ -92,8 +93,10 @@ Inbound DecodeInbound(std::string_view bytes, DecodeContext& context) {
     out.ports.push_back(DecodePort(in.ports(i), context));
     if (out.ports.back().port == 0) context.Reject("port is 0");
   }
-  std::sort(out.ports.begin(), out.ports.end(), [](const InboundPort& a, const InboundPort& b) { return a.port < b.port; });
-  const auto twice = std::adjacent_find(out.ports.begin(), out.ports.end(), [](const InboundPort& a, const InboundPort& b) { return a.port == b.port; });
+  std::sort(out.ports.begin(), out.ports.end(),
+            [](const InboundPort& a, const InboundPort& b) { return a.port < b.port; });
+  const auto twice = std::adjacent_find(out.ports.begin(), out.ports.end(),
+                                        [](const InboundPort& a, const InboundPort& b) { return a.port == b.port; });
   if (twice != out.ports.end()) context.Reject("port " + std::to_string(twice->port) + " stands twice");
   const At at(context, "other");
   out.other = DecodePort(in.other(), context);

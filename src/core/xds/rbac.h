@@ -1,6 +1,6 @@
 #pragma once
-// Authorization as rules: trees of principals and permissions. Mirrors envoy.config.rbac.v3; used by the network and the
-// HTTP filter, which compile it.
+// Authorization as rules: trees of principals and permissions. Mirrors envoy.config.rbac.v3; used by the network and
+// the HTTP filter, which compile it.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,13 +17,13 @@ struct Principal {
     kAnd,            // children; empty is refused when decoded
     kOr,             // children
     kNot,            // children[0]
-    kAuthenticated,  // any valid client certificate; with `text` set: one of its URI SANs, DNS SANs or its subject matches.
-                     // filter_state io.istio.peer_principal is decoded to this, too (a SPIFFE URI).
-    kDirectRemoteIp, // cidr; the peer of the connection (or what PROXY protocol says)
-    kRemoteIp,       // cidr; after x-forwarded-for
-    kSourceIp,       // cidr; deprecated source_ip, the same as kDirectRemoteIp
-    kHeader,         // header
-    kUrlPath,        // text; path without query
+    kAuthenticated,  // any valid client certificate; with `text` set: one of its URI SANs, DNS SANs or its subject
+                     // matches. filter_state io.istio.peer_principal is decoded to this, too (a SPIFFE URI).
+    kDirectRemoteIp,  // cidr; the peer of the connection (or what PROXY protocol says)
+    kRemoteIp,        // cidr; after x-forwarded-for
+    kSourceIp,        // cidr; deprecated source_ip, the same as kDirectRemoteIp
+    kHeader,          // header
+    kUrlPath,         // text; path without query
   };
   Kind kind = Kind::kAny;
   std::vector<Principal> children;
@@ -42,11 +42,11 @@ struct Permission {
     kOr,
     kNot,
     kHeader,
-    kUrlPath,              // text; path without query
-    kDestinationIp,        // cidr; original destination of the connection
-    kDestinationPort,      // port_start
-    kDestinationPortRange, // [port_start, port_end)
-    kRequestedServerName,  // text; SNI
+    kUrlPath,               // text; path without query
+    kDestinationIp,         // cidr; original destination of the connection
+    kDestinationPort,       // port_start
+    kDestinationPortRange,  // [port_start, port_end)
+    kRequestedServerName,   // text; SNI
   };
   Kind kind = Kind::kAny;
   std::vector<Permission> children;
@@ -59,7 +59,7 @@ struct Permission {
 };
 
 struct RbacPolicy {
-  std::string name;  // "ns[default]-policy[deny-get]-rule[0]"
+  std::string name;                     // "ns[default]-policy[deny-get]-rule[0]"
   std::vector<Permission> permissions;  // any of them
   std::vector<Principal> principals;    // and any of these
   friend bool operator==(const RbacPolicy&, const RbacPolicy&) = default;

@@ -12,9 +12,9 @@ template <class T>
 struct Resource {
   std::string name;
   std::string version;
-  std::string bytes;                  // the serialized message, as accepted
+  std::string bytes;  // the serialized message, as accepted
   std::shared_ptr<const T> value;
-  std::vector<std::string> aliases;   // other names it answers for (istio.workload.Address)
+  std::vector<std::string> aliases;  // other names it answers for (istio.workload.Address)
   WallTime updated{};
 };
 

@@ -53,11 +53,11 @@ struct PathMatch {
 
 struct RouteMatch {
   PathMatch path;
-  std::vector<HeaderMatcher> headers;                     // all of them
-  std::vector<QueryParameterMatcher> query_parameters;    // all of them
+  std::vector<HeaderMatcher> headers;                   // all of them
+  std::vector<QueryParameterMatcher> query_parameters;  // all of them
   std::optional<Fraction> runtime_fraction;
-  bool grpc = false;                                      // only content-type application/grpc*
-  std::optional<bool> tls_presented;                      // client certificate presented
+  bool grpc = false;                  // only content-type application/grpc*
+  std::optional<bool> tls_presented;  // client certificate presented
   std::optional<bool> tls_validated;
   friend bool operator==(const RouteMatch&, const RouteMatch&) = default;
 };
@@ -86,7 +86,7 @@ std::optional<std::uint32_t> ParseRetryOn(std::string_view text, std::string* un
 std::string FormatRetryOn(std::uint32_t bits);
 
 struct RetryPolicy {
-  std::uint32_t retry_on = 0;                             // bits of RetryOn
+  std::uint32_t retry_on = 0;  // bits of RetryOn
   std::uint32_t num_retries = 1;
   std::optional<Duration> per_try_timeout;
   std::optional<Duration> per_try_idle_timeout;
@@ -94,8 +94,8 @@ struct RetryPolicy {
   std::vector<HeaderMatcher> retriable_headers;
   std::vector<HeaderMatcher> retriable_request_headers;
   Duration back_off_base = std::chrono::milliseconds(25);
-  std::optional<Duration> back_off_max;                   // default: 10 x base
-  bool avoid_previous_hosts = false;                      // envoy.retry_host_predicates.previous_hosts
+  std::optional<Duration> back_off_max;  // default: 10 x base
+  bool avoid_previous_hosts = false;     // envoy.retry_host_predicates.previous_hosts
   std::uint32_t host_selection_max_attempts = 1;
   friend bool operator==(const RetryPolicy&, const RetryPolicy&) = default;
 };
@@ -103,9 +103,9 @@ struct RetryPolicy {
 struct HashPolicy {
   enum class Kind : std::uint8_t { kHeader, kCookie, kSourceIp, kQueryParameter };
   Kind kind = Kind::kHeader;
-  std::string name;                       // header, cookie, query parameter
-  std::optional<RegexRewrite> rewrite;    // kHeader
-  std::optional<Duration> cookie_ttl;     // kCookie: made when absent; 0s = session cookie
+  std::string name;                     // header, cookie, query parameter
+  std::optional<RegexRewrite> rewrite;  // kHeader
+  std::optional<Duration> cookie_ttl;   // kCookie: made when absent; 0s = session cookie
   std::string cookie_path;
   std::vector<std::pair<std::string, std::string>> cookie_attributes;
   bool terminal = false;
@@ -134,8 +134,8 @@ struct WeightedCluster {
 struct HostRewrite {
   enum class Kind : std::uint8_t { kNone, kLiteral, kAuto, kHeader, kPathRegex };
   Kind kind = Kind::kNone;
-  std::string value;    // literal or header name
-  RegexRewrite regex;   // kPathRegex
+  std::string value;   // literal or header name
+  RegexRewrite regex;  // kPathRegex
   friend bool operator==(const HostRewrite&, const HostRewrite&) = default;
 };
 
@@ -147,7 +147,7 @@ struct MaxStreamDuration {
 };
 
 struct UpgradeConfig {
-  std::string type;     // "websocket", "CONNECT"; matched without case
+  std::string type;  // "websocket", "CONNECT"; matched without case
   bool enabled = true;
   friend bool operator==(const UpgradeConfig&, const UpgradeConfig&) = default;
 };
@@ -176,13 +176,13 @@ struct RouteAction {
 
 struct RedirectAction {
   bool https_redirect = false;
-  std::string scheme;                // overrides https_redirect
+  std::string scheme;  // overrides https_redirect
   std::string host;
   std::uint32_t port = 0;
-  std::string path;                  // whole path (may carry a query); at most one of path, prefix_rewrite, regex_rewrite
+  std::string path;  // whole path (may carry a query); at most one of path, prefix_rewrite, regex_rewrite
   std::string prefix_rewrite;
   std::optional<RegexRewrite> regex_rewrite;
-  std::uint16_t status = 301;        // 301, 302, 303, 307, 308
+  std::uint16_t status = 301;  // 301, 302, 303, 307, 308
   bool strip_query = false;
   friend bool operator==(const RedirectAction&, const RedirectAction&) = default;
 };
@@ -199,14 +199,14 @@ struct NonForwarding {
 };
 
 struct Route {
-  std::string name;      // %ROUTE_NAME%
+  std::string name;  // %ROUTE_NAME%
   RouteMatch match;
   std::variant<RouteAction, RedirectAction, DirectResponse, NonForwarding> action;
   HeaderOps headers;
   PerFilterConfig per_filter;
-  std::string operation;             // decorator: x-envoy-decorator-operation
+  std::string operation;  // decorator: x-envoy-decorator-operation
   bool propagate_operation = true;
-  std::string istio_config;          // metadata istio.config: the Kubernetes path of the object that made this route
+  std::string istio_config;  // metadata istio.config: the Kubernetes path of the object that made this route
   std::optional<std::uint32_t> per_request_buffer_limit;
   friend bool operator==(const Route&, const Route&) = default;
 };
@@ -221,7 +221,7 @@ struct VirtualHost {
   PerFilterConfig per_filter;
   std::optional<RetryPolicy> retry;  // for routes without their own
   std::vector<MirrorPolicy> mirrors;
-  bool include_request_attempt_count = false;       // x-envoy-attempt-count upstream
+  bool include_request_attempt_count = false;  // x-envoy-attempt-count upstream
   bool include_attempt_count_in_response = false;
   std::optional<std::uint32_t> per_request_buffer_limit;
   friend bool operator==(const VirtualHost&, const VirtualHost&) = default;
@@ -231,8 +231,8 @@ struct RouteConfiguration {
   std::string name;
   std::vector<VirtualHost> virtual_hosts;
   HeaderOps headers;
-  std::vector<std::string> internal_only_headers;   // removed from external requests
-  std::optional<bool> validate_clusters;            // default: true in place, false by RDS
+  std::vector<std::string> internal_only_headers;  // removed from external requests
+  std::optional<bool> validate_clusters;           // default: true in place, false by RDS
   bool most_specific_header_mutations_wins = false;
   bool ignore_port_in_host_matching = false;
   std::uint32_t max_direct_response_body_size = 4096;

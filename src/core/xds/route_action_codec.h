@@ -16,7 +16,8 @@ template <class Message>
 HeaderOps DecodeHeaderOps(const Message& in, DecodeContext& context) {
   HeaderOps out;
   for (const auto& option : in.request_headers_to_add()) out.request_add.push_back(DecodeHeaderOption(option, context));
-  for (const auto& option : in.response_headers_to_add()) out.response_add.push_back(DecodeHeaderOption(option, context));
+  for (const auto& option : in.response_headers_to_add())
+    out.response_add.push_back(DecodeHeaderOption(option, context));
   out.request_remove = {in.request_headers_to_remove().begin(), in.request_headers_to_remove().end()};
   out.response_remove = {in.response_headers_to_remove().begin(), in.response_headers_to_remove().end()};
   return out;

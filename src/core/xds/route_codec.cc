@@ -16,18 +16,24 @@ using At = DecodeContext::At;
 
 RouteMatch DecodeMatch(const pb::RouteMatch& in, DecodeContext& context) {
   const At at(context, "match");
-  context.Honours(in, {"prefix", "path", "safe_regex", "path_separated_prefix", "connect_matcher", "case_sensitive", "runtime_fraction", "headers", "query_parameters", "grpc", "tls_context"});
+  context.Honours(in, {"prefix", "path", "safe_regex", "path_separated_prefix", "connect_matcher", "case_sensitive",
+                       "runtime_fraction", "headers", "query_parameters", "grpc", "tls_context"});
   RouteMatch out;
   using Kind = PathMatch::Kind;
   switch (in.path_specifier_case()) {
     case pb::RouteMatch::kPrefix: out.path = {.kind = Kind::kPrefix, .value = in.prefix()}; break;
     case pb::RouteMatch::kPath: out.path = {.kind = Kind::kExact, .value = in.path()}; break;
-    case pb::RouteMatch::kSafeRegex: out.path = {.kind = Kind::kRegex, .value = DecodeRegex(in.safe_regex(), context)}; break;
-    case pb::RouteMatch::kPathSeparatedPrefix: out.path = {.kind = Kind::kPathSeparatedPrefix, .value = in.path_separated_prefix()}; break;
+    case pb::RouteMatch::kSafeRegex:
+      out.path = {.kind = Kind::kRegex, .value = DecodeRegex(in.safe_regex(), context)};
+      break;
+    case pb::RouteMatch::kPathSeparatedPrefix:
+      out.path = {.kind = Kind::kPathSeparatedPrefix, .value = in.path_separated_prefix()};
+      break;
     case pb::RouteMatch::kConnectMatcher: out.path = {.kind = Kind::kConnect, .value = {}}; break;
     default: context.Reject("no path specifier is set");
   }
-  if (out.path.kind == Kind::kPathSeparatedPrefix && (out.path.value.empty() || out.path.value.front() != '/' || out.path.value.ends_with('/')))
+  if (out.path.kind == Kind::kPathSeparatedPrefix &&
+      (out.path.value.empty() || out.path.value.front() != '/' || out.path.value.ends_with('/')))
     context.Reject("path_separated_prefix must begin with / and not end with it");
   if (in.has_case_sensitive()) out.path.case_sensitive = in.case_sensitive().value();
   for (int i = 0; i < in.headers_size(); ++i) {
@@ -55,7 +61,8 @@ RouteMatch DecodeMatch(const pb::RouteMatch& in, DecodeContext& context) {
 
 RedirectAction DecodeRedirect(const pb::RedirectAction& in, DecodeContext& context) {
   const At at(context, "redirect");
-  context.Honours(in, {"https_redirect", "scheme_redirect", "host_redirect", "port_redirect", "path_redirect", "prefix_rewrite", "regex_rewrite", "response_code", "strip_query"});
+  context.Honours(in, {"https_redirect", "scheme_redirect", "host_redirect", "port_redirect", "path_redirect",
+                       "prefix_rewrite", "regex_rewrite", "response_code", "strip_query"});
   RedirectAction out;
   out.https_redirect = in.https_redirect();
   out.scheme = in.scheme_redirect();
@@ -76,7 +83,10 @@ RedirectAction DecodeRedirect(const pb::RedirectAction& in, DecodeContext& conte
 }
 
 Route DecodeRoute(const pb::Route& in, DecodeContext& context) {
-  context.Honours(in, {"name", "match", "route", "redirect", "direct_response", "non_forwarding_action", "typed_per_filter_config", "request_headers_to_add", "request_headers_to_remove", "response_headers_to_add", "response_headers_to_remove", "decorator", "per_request_buffer_limit_bytes"});
+  context.Honours(
+      in, {"name", "match", "route", "redirect", "direct_response", "non_forwarding_action", "typed_per_filter_config",
+           "request_headers_to_add", "request_headers_to_remove", "response_headers_to_add",
+           "response_headers_to_remove", "decorator", "per_request_buffer_limit_bytes"});
   Route out;
   out.name = in.name();
   out.match = DecodeMatch(in.match(), context);
@@ -86,8 +96,10 @@ Route DecodeRoute(const pb::Route& in, DecodeContext& context) {
     case pb::Route::kDirectResponse: {
       const At at(context, "direct_response");
       context.Honours(in.direct_response(), {"status", "body"});
-      out.action = DirectResponse{.status = static_cast<std::uint16_t>(in.direct_response().status()), .body = DecodeDataSource(in.direct_response().body(), context)};
-      if (in.direct_response().status() < 200 || in.direct_response().status() > 599) context.Reject("status must be 200..599");
+      out.action = DirectResponse{.status = static_cast<std::uint16_t>(in.direct_response().status()),
+                                  .body = DecodeDataSource(in.direct_response().body(), context)};
+      if (in.direct_response().status() < 200 || in.direct_response().status() > 599)
+        context.Reject("status must be 200..599");
       break;
     }
     case pb::Route::kNonForwardingAction: out.action = NonForwarding{}; break;
@@ -98,13 +110,18 @@ Route DecodeRoute(const pb::Route& in, DecodeContext& context) {
   out.operation = in.decorator().operation();
   if (in.decorator().has_propagate()) out.propagate_operation = in.decorator().propagate().value();
   if (const auto istio = in.metadata().filter_metadata().find("istio"); istio != in.metadata().filter_metadata().end())
-    if (const auto config = istio->second.fields().find("config"); config != istio->second.fields().end()) out.istio_config = config->second.string_value();
-  if (in.has_per_request_buffer_limit_bytes()) out.per_request_buffer_limit = in.per_request_buffer_limit_bytes().value();
+    if (const auto config = istio->second.fields().find("config"); config != istio->second.fields().end())
+      out.istio_config = config->second.string_value();
+  if (in.has_per_request_buffer_limit_bytes())
+    out.per_request_buffer_limit = in.per_request_buffer_limit_bytes().value();
   return out;
 }
 
 VirtualHost DecodeVirtualHost(const pb::VirtualHost& in, DecodeContext& context) {
-  context.Honours(in, {"name", "domains", "routes", "require_tls", "request_headers_to_add", "request_headers_to_remove", "response_headers_to_add", "response_headers_to_remove", "typed_per_filter_config", "include_request_attempt_count", "include_attempt_count_in_response", "retry_policy", "per_request_buffer_limit_bytes", "request_mirror_policies"});
+  context.Honours(in, {"name", "domains", "routes", "require_tls", "request_headers_to_add",
+                       "request_headers_to_remove", "response_headers_to_add", "response_headers_to_remove",
+                       "typed_per_filter_config", "include_request_attempt_count", "include_attempt_count_in_response",
+                       "retry_policy", "per_request_buffer_limit_bytes", "request_mirror_policies"});
   VirtualHost out;
   out.name = in.name();
   out.domains = {in.domains().begin(), in.domains().end()};
@@ -121,14 +138,19 @@ VirtualHost DecodeVirtualHost(const pb::VirtualHost& in, DecodeContext& context)
   for (const auto& mirror : in.request_mirror_policies()) out.mirrors.push_back(DecodeMirror(mirror, context));
   out.include_request_attempt_count = in.include_request_attempt_count();
   out.include_attempt_count_in_response = in.include_attempt_count_in_response();
-  if (in.has_per_request_buffer_limit_bytes()) out.per_request_buffer_limit = in.per_request_buffer_limit_bytes().value();
+  if (in.has_per_request_buffer_limit_bytes())
+    out.per_request_buffer_limit = in.per_request_buffer_limit_bytes().value();
   return out;
 }
 
 }  // namespace
 
 RouteConfiguration DecodeRoutes(const pb::RouteConfiguration& in, DecodeContext& context) {
-  context.Honours(in, {"name", "virtual_hosts", "internal_only_headers", "response_headers_to_add", "response_headers_to_remove", "request_headers_to_add", "request_headers_to_remove", "most_specific_header_mutations_wins", "validate_clusters", "max_direct_response_body_size_bytes", "ignore_port_in_host_matching", "request_mirror_policies", "typed_per_filter_config"});
+  context.Honours(
+      in, {"name", "virtual_hosts", "internal_only_headers", "response_headers_to_add", "response_headers_to_remove",
+           "request_headers_to_add", "request_headers_to_remove", "most_specific_header_mutations_wins",
+           "validate_clusters", "max_direct_response_body_size_bytes", "ignore_port_in_host_matching",
+           "request_mirror_policies", "typed_per_filter_config"});
   RouteConfiguration out;
   out.name = in.name();
   std::set<std::string> domains;
@@ -136,7 +158,8 @@ RouteConfiguration DecodeRoutes(const pb::RouteConfiguration& in, DecodeContext&
     const At at(context, "virtual_hosts", i);
     out.virtual_hosts.push_back(DecodeVirtualHost(in.virtual_hosts(i), context));
     for (const std::string& domain : out.virtual_hosts.back().domains)
-      if (!domains.insert(ToLower(domain)).second) context.Reject("domain \"" + domain + "\" stands in two virtual hosts");
+      if (!domains.insert(ToLower(domain)).second)
+        context.Reject("domain \"" + domain + "\" stands in two virtual hosts");
   }
   out.headers = DecodeHeaderOps(in, context);
   out.per_filter = DecodePerFilter(in.typed_per_filter_config(), context);
@@ -144,7 +167,8 @@ RouteConfiguration DecodeRoutes(const pb::RouteConfiguration& in, DecodeContext&
   if (in.has_validate_clusters()) out.validate_clusters = in.validate_clusters().value();
   out.most_specific_header_mutations_wins = in.most_specific_header_mutations_wins();
   out.ignore_port_in_host_matching = in.ignore_port_in_host_matching();
-  if (in.has_max_direct_response_body_size_bytes()) out.max_direct_response_body_size = in.max_direct_response_body_size_bytes().value();
+  if (in.has_max_direct_response_body_size_bytes())
+    out.max_direct_response_body_size = in.max_direct_response_body_size_bytes().value();
   for (const auto& mirror : in.request_mirror_policies()) out.mirrors.push_back(DecodeMirror(mirror, context));
   return out;
 }

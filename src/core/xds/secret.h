@@ -26,7 +26,13 @@ struct TlsCertificate {
 };
 
 struct SubjectAltNameMatcher {
-  enum class Type : std::uint8_t { kAny, kEmail, kDns, kUri, kIpAddress };  // kAny: match_subject_alt_names (deprecated)
+  enum class Type : std::uint8_t {
+    kAny,
+    kEmail,
+    kDns,
+    kUri,
+    kIpAddress
+  };  // kAny: match_subject_alt_names (deprecated)
   Type type = Type::kUri;
   StringMatcher matcher;
   friend bool operator==(const SubjectAltNameMatcher&, const SubjectAltNameMatcher&) = default;
@@ -61,9 +67,9 @@ struct Secret {
 // A secret by name. `default` and `ROOTCA` are answered inside plait-proxy once it has its identity.
 struct SecretRef {
   enum class Source : std::uint8_t {
-    kAds,     // SDS over the ADS stream
-    kLocal,   // the proxy's own store: Istio's cluster `sds-grpc`, and references without sds_config (static secrets)
-    kFile,    // path_config_source
+    kAds,    // SDS over the ADS stream
+    kLocal,  // the proxy's own store: Istio's cluster `sds-grpc`, and references without sds_config (static secrets)
+    kFile,   // path_config_source
   };
   std::string name;
   Source source = Source::kAds;

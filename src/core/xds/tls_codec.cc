@@ -34,12 +34,15 @@ SubjectAltNameMatcher DecodeSan(const tls::SubjectAltNameMatcher& in, DecodeCont
 }
 
 ValidationContext DecodeValidation(const tls::CertificateValidationContext& in, DecodeContext& context) {
-  context.Honours(in, {"trusted_ca", "match_typed_subject_alt_names", "match_subject_alt_names", "verify_certificate_spki", "verify_certificate_hash", "crl", "allow_expired_certificate", "trust_chain_verification"});
+  context.Honours(in,
+                  {"trusted_ca", "match_typed_subject_alt_names", "match_subject_alt_names", "verify_certificate_spki",
+                   "verify_certificate_hash", "crl", "allow_expired_certificate", "trust_chain_verification"});
   ValidationContext out;
   out.trusted_ca = DecodeDataSource(in.trusted_ca(), context);
   for (const auto& san : in.match_typed_subject_alt_names()) out.subject_alt_names.push_back(DecodeSan(san, context));
   for (const auto& san : in.match_subject_alt_names())
-    out.subject_alt_names.push_back({.type = SubjectAltNameMatcher::Type::kAny, .matcher = DecodeStringMatcher(san, context)});
+    out.subject_alt_names.push_back(
+        {.type = SubjectAltNameMatcher::Type::kAny, .matcher = DecodeStringMatcher(san, context)});
   out.certificate_spki = {in.verify_certificate_spki().begin(), in.verify_certificate_spki().end()};
   out.certificate_hashes = {in.verify_certificate_hash().begin(), in.verify_certificate_hash().end()};
   out.crl = DecodeDataSource(in.crl(), context);
@@ -53,7 +56,8 @@ SecretRef DecodeSecretRef(const tls::SdsSecretConfig& in, DecodeContext& context
   SecretRef out{.name = in.name(), .source = SecretRef::Source::kLocal, .path = {}};
   if (!in.has_sds_config()) return out;
   const auto& source = in.sds_config();
-  context.Honours(source, {"ads", "api_config_source", "path_config_source", "resource_api_version", "initial_fetch_timeout"});
+  context.Honours(source,
+                  {"ads", "api_config_source", "path_config_source", "resource_api_version", "initial_fetch_timeout"});
   if (source.has_ads()) out.source = SecretRef::Source::kAds;
   if (source.has_path_config_source()) {
     out.source = SecretRef::Source::kFile;
@@ -62,7 +66,8 @@ SecretRef DecodeSecretRef(const tls::SdsSecretConfig& in, DecodeContext& context
   if (source.has_api_config_source()) {
     // Istio's sidecars name the agent's socket here; in plait-proxy the agent is itself.
     const auto& services = source.api_config_source().grpc_services();
-    if (services.size() != 1 || services[0].envoy_grpc().cluster_name() != "sds-grpc") context.Reject("sds_config: only ads, files and the cluster sds-grpc are implemented");
+    if (services.size() != 1 || services[0].envoy_grpc().cluster_name() != "sds-grpc")
+      context.Reject("sds_config: only ads, files and the cluster sds-grpc are implemented");
   }
   return out;
 }
@@ -77,11 +82,13 @@ TlsVersion DecodeVersion(tls::TlsParameters::TlsProtocol in, DecodeContext& cont
 }
 
 CommonTlsContext DecodeCommon(const tls::CommonTlsContext& in, DecodeContext& context) {
-  context.Honours(in, {"tls_params", "tls_certificates", "tls_certificate_sds_secret_configs", "validation_context", "validation_context_sds_secret_config", "combined_validation_context", "alpn_protocols"});
+  context.Honours(in, {"tls_params", "tls_certificates", "tls_certificate_sds_secret_configs", "validation_context",
+                       "validation_context_sds_secret_config", "combined_validation_context", "alpn_protocols"});
   CommonTlsContext out;
   if (in.has_tls_params()) {
     const At at(context, "tls_params");
-    context.Honours(in.tls_params(), {"tls_minimum_protocol_version", "tls_maximum_protocol_version", "cipher_suites", "ecdh_curves"});
+    context.Honours(in.tls_params(),
+                    {"tls_minimum_protocol_version", "tls_maximum_protocol_version", "cipher_suites", "ecdh_curves"});
     out.minimum = DecodeVersion(in.tls_params().tls_minimum_protocol_version(), context);
     out.maximum = DecodeVersion(in.tls_params().tls_maximum_protocol_version(), context);
     out.cipher_suites = {in.tls_params().cipher_suites().begin(), in.tls_params().cipher_suites().end()};
@@ -92,10 +99,12 @@ CommonTlsContext DecodeCommon(const tls::CommonTlsContext& in, DecodeContext& co
     const At at(context, "tls_certificates", i);
     out.certificates.push_back(DecodeCertificate(in.tls_certificates(i), context));
   }
-  for (const auto& ref : in.tls_certificate_sds_secret_configs()) out.certificate_secrets.push_back(DecodeSecretRef(ref, context));
+  for (const auto& ref : in.tls_certificate_sds_secret_configs())
+    out.certificate_secrets.push_back(DecodeSecretRef(ref, context));
   const At at(context, "validation_context");
   if (in.has_validation_context()) out.validation = DecodeValidation(in.validation_context(), context);
-  if (in.has_validation_context_sds_secret_config()) out.validation_secret = DecodeSecretRef(in.validation_context_sds_secret_config(), context);
+  if (in.has_validation_context_sds_secret_config())
+    out.validation_secret = DecodeSecretRef(in.validation_context_sds_secret_config(), context);
   if (in.has_combined_validation_context()) {
     const auto& combined = in.combined_validation_context();
     context.Honours(combined, {"default_validation_context", "validation_context_sds_secret_config"});
@@ -108,7 +117,8 @@ CommonTlsContext DecodeCommon(const tls::CommonTlsContext& in, DecodeContext& co
 }  // namespace
 
 DownstreamTlsContext DecodeDownstreamTls(const tls::DownstreamTlsContext& in, DecodeContext& context) {
-  context.Honours(in, {"common_tls_context", "require_client_certificate", "disable_stateless_session_resumption", "disable_stateful_session_resumption", "session_timeout"});
+  context.Honours(in, {"common_tls_context", "require_client_certificate", "disable_stateless_session_resumption",
+                       "disable_stateful_session_resumption", "session_timeout"});
   const At at(context, "common_tls_context");
   DownstreamTlsContext out;
   out.common = DecodeCommon(in.common_tls_context(), context);
@@ -131,7 +141,8 @@ UpstreamTlsContext DecodeUpstreamTls(const tls::UpstreamTlsContext& in, DecodeCo
   return out;
 }
 
-std::optional<DownstreamTlsContext> DecodeDownstreamSocket(const envoy::config::core::v3::TransportSocket& in, DecodeContext& context) {
+std::optional<DownstreamTlsContext> DecodeDownstreamSocket(const envoy::config::core::v3::TransportSocket& in,
+                                                           DecodeContext& context) {
   const At at(context, "transport_socket");
   context.Honours(in, {"name", "typed_config"});
   const std::string_view type = TypeOf(in.typed_config());
@@ -145,7 +156,8 @@ std::optional<DownstreamTlsContext> DecodeDownstreamSocket(const envoy::config::
   return DecodeDownstreamTls(message, context);
 }
 
-std::optional<UpstreamTlsContext> DecodeUpstreamSocket(const envoy::config::core::v3::TransportSocket& in, DecodeContext& context) {
+std::optional<UpstreamTlsContext> DecodeUpstreamSocket(const envoy::config::core::v3::TransportSocket& in,
+                                                       DecodeContext& context) {
   const At at(context, "transport_socket");
   context.Honours(in, {"name", "typed_config"});
   const std::string_view type = TypeOf(in.typed_config());

@@ -16,11 +16,15 @@ class Secret;
 
 namespace plait::xds {
 
-DownstreamTlsContext DecodeDownstreamTls(const envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext& in, DecodeContext& context);
-UpstreamTlsContext DecodeUpstreamTls(const envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext& in, DecodeContext& context);
+DownstreamTlsContext DecodeDownstreamTls(const envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext& in,
+                                         DecodeContext& context);
+UpstreamTlsContext DecodeUpstreamTls(const envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext& in,
+                                     DecodeContext& context);
 // nullopt: raw_buffer, or rejected.
-std::optional<DownstreamTlsContext> DecodeDownstreamSocket(const envoy::config::core::v3::TransportSocket& in, DecodeContext& context);
-std::optional<UpstreamTlsContext> DecodeUpstreamSocket(const envoy::config::core::v3::TransportSocket& in, DecodeContext& context);
+std::optional<DownstreamTlsContext> DecodeDownstreamSocket(const envoy::config::core::v3::TransportSocket& in,
+                                                           DecodeContext& context);
+std::optional<UpstreamTlsContext> DecodeUpstreamSocket(const envoy::config::core::v3::TransportSocket& in,
+                                                       DecodeContext& context);
 Secret DecodeSecretMessage(const envoy::extensions::transport_sockets::tls::v3::Secret& in, DecodeContext& context);
 
 }  // namespace plait::xds

@@ -18,10 +18,10 @@ struct CommonTlsContext {
   std::vector<std::string> cipher_suites;  // TLS 1.2 names; empty: our defaults
   std::vector<std::string> ecdh_curves;
   std::vector<std::string> alpn_protocols;
-  std::vector<TlsCertificate> certificates;            // in place
-  std::vector<SecretRef> certificate_secrets;          // by SDS; never together with `certificates`
-  std::optional<ValidationContext> validation;         // in place, or the default part of a combined one
-  std::optional<SecretRef> validation_secret;          // with `validation`: combined_validation_context
+  std::vector<TlsCertificate> certificates;     // in place
+  std::vector<SecretRef> certificate_secrets;   // by SDS; never together with `certificates`
+  std::optional<ValidationContext> validation;  // in place, or the default part of a combined one
+  std::optional<SecretRef> validation_secret;   // with `validation`: combined_validation_context
   friend bool operator==(const CommonTlsContext&, const CommonTlsContext&) = default;
 };
 
@@ -37,7 +37,7 @@ struct DownstreamTlsContext {
 struct UpstreamTlsContext {
   CommonTlsContext common;
   std::string sni;
-  bool auto_host_sni = false;        // SNI from the host's name
+  bool auto_host_sni = false;  // SNI from the host's name
   bool auto_sni_san_validation = false;
   bool allow_renegotiation = false;  // TLS 1.3 has none and we never renegotiate: false is enforced
   std::uint32_t max_session_keys = 1;

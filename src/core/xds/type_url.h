@@ -19,5 +19,7 @@ constexpr std::string_view MessageName(std::string_view url) noexcept {
   return slash == std::string_view::npos ? url : url.substr(slash + 1);
 }
 // Resources that a wildcard subscription gets; the others are asked for by name.
-constexpr bool IsWildcardType(std::string_view url) noexcept { return url == kListener || url == kCluster || url == kAddress; }
+constexpr bool IsWildcardType(std::string_view url) noexcept {
+  return url == kListener || url == kCluster || url == kAddress;
+}
 }  // namespace plait::xds::type_url

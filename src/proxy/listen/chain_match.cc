@@ -37,7 +37,8 @@ int FitOfServerName(const std::vector<std::string>& names, std::string_view name
 int FitOfProtocols(const std::vector<std::string>& wanted, const std::vector<std::string_view>& offered) {
   if (wanted.empty()) return 0;
   for (std::size_t i = 0; i < offered.size(); ++i) {
-    if (std::find(wanted.begin(), wanted.end(), offered[i]) != wanted.end()) return static_cast<int>(offered.size() - i);
+    if (std::find(wanted.begin(), wanted.end(), offered[i]) != wanted.end())
+      return static_cast<int>(offered.size() - i);
   }
   return kMiss;
 }
@@ -100,8 +101,9 @@ bool ChainMatcher::needs_tls_inspection() const noexcept {
 
 bool ChainMatcher::needs_http_inspection() const noexcept {
   return std::any_of(rules_.begin(), rules_.end(), [](const xds::FilterChainMatch& rule) {
-    return std::any_of(rule.application_protocols.begin(), rule.application_protocols.end(),
-                       [](const std::string& name) { return name == "http/1.1" || name == "http/1.0" || name == "h2c"; });
+    return std::any_of(
+        rule.application_protocols.begin(), rule.application_protocols.end(),
+        [](const std::string& name) { return name == "http/1.1" || name == "http/1.0" || name == "h2c"; });
   });
 }
 

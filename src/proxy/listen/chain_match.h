@@ -16,7 +16,7 @@ namespace plait::proxy::listen {
 struct ConnectionFacts {
   io::SocketAddress destination;  // the original one where capture redirected it
   io::SocketAddress source;
-  std::string_view server_name;   // lower case; empty without SNI
+  std::string_view server_name;  // lower case; empty without SNI
   std::string_view transport_protocol = "raw_buffer";
   std::vector<std::string_view> application_protocols;  // as offered, or "http/1.1", "h2c" by inspection
 };

@@ -20,9 +20,9 @@ std::vector<io::Cidr> Ranges(std::initializer_list<const char*> texts) {
 
 TEST(ChainMatcher, PrefersThePortThenTheLongestPrefix) {
   const ChainMatcher matcher(Rules{{},
-                              {.destination_port = 80},
-                              {.destination_port = 80, .prefix_ranges = Ranges({"10.0.0.0/8"})},
-                              {.destination_port = 80, .prefix_ranges = Ranges({"10.1.0.0/16"})}});
+                                   {.destination_port = 80},
+                                   {.destination_port = 80, .prefix_ranges = Ranges({"10.0.0.0/8"})},
+                                   {.destination_port = 80, .prefix_ranges = Ranges({"10.1.0.0/16"})}});
   EXPECT_EQ(matcher.Match(To("10.1.2.3:80")), 3u);
   EXPECT_EQ(matcher.Match(To("10.2.2.3:80")), 2u);
   EXPECT_EQ(matcher.Match(To("11.0.0.1:80")), 1u);
@@ -37,9 +37,9 @@ TEST(ChainMatcher, DoesNotGoBackToALessSpecificChain) {
 
 TEST(ChainMatcher, PrefersTheExactNameThenTheLongestWildcard) {
   const ChainMatcher matcher(Rules{{.server_names = {"*.example.com"}},
-                              {.server_names = {"*.a.example.com"}},
-                              {.server_names = {"b.a.example.com", "other"}},
-                              {}});
+                                   {.server_names = {"*.a.example.com"}},
+                                   {.server_names = {"b.a.example.com", "other"}},
+                                   {}});
   ConnectionFacts facts = To("10.0.0.1:443");
   const auto match = [&](std::string_view name) {
     facts.server_name = name;
@@ -62,7 +62,8 @@ TEST(ChainMatcher, TakesTheClientsFirstProtocolThatSomeChainKnows) {
 }
 
 TEST(ChainMatcher, TellsLocalFromExternalSources) {
-  const ChainMatcher matcher(Rules{{.source_type = Match::SourceType::kSameIpOrLoopback}, {.source_type = Match::SourceType::kExternal}});
+  const ChainMatcher matcher(
+      Rules{{.source_type = Match::SourceType::kSameIpOrLoopback}, {.source_type = Match::SourceType::kExternal}});
   EXPECT_EQ(matcher.Match(To("10.0.0.1:80", "127.0.0.1:5")), 0u);
   EXPECT_EQ(matcher.Match(To("10.0.0.1:80", "10.0.0.1:5")), 0u);
   EXPECT_EQ(matcher.Match(To("10.0.0.1:80", "10.0.0.2:5")), 1u);

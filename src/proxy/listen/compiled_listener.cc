@@ -60,7 +60,8 @@ Outcome<ListenerPtr> CompileListener(std::shared_ptr<const xds::Listener> config
   using Kind = xds::ListenerFilter::Kind;
   listener->needs_capture = IsPlaitForm(listener->default_chain) ||
                             std::any_of(listener->chains.begin(), listener->chains.end(), IsPlaitForm);
-  listener->original_dst = listener->needs_capture || HasFilter(*config, Kind::kOriginalDst) || config->use_original_dst;
+  listener->original_dst =
+      listener->needs_capture || HasFilter(*config, Kind::kOriginalDst) || config->use_original_dst;
   // As Envoy: a chain that needs the ClientHello makes the inspector run, whether it is listed or not.
   listener->inspects_tls = HasFilter(*config, Kind::kTlsInspector) || listener->matcher.needs_tls_inspection();
   listener->inspects_http = HasFilter(*config, Kind::kHttpInspector);

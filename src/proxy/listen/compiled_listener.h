@@ -1,5 +1,6 @@
 #pragma once
-// A listener, compiled: its chains and how one of them is chosen. Immutable; made on the main thread, shared by workers.
+// A listener, compiled: its chains and how one of them is chosen. Immutable; made on the main thread, shared by
+// workers.
 #include <memory>
 #include <string>
 #include <vector>

@@ -1,6 +1,6 @@
 #pragma once
-// Reads the first bytes of a connection until it is known what a filter chain is chosen by: the ClientHello, or that the
-// client speaks HTTP in plaintext. Owned by the intake of a listener; one thread. Mirrors Envoy's tls_inspector and
+// Reads the first bytes of a connection until it is known what a filter chain is chosen by: the ClientHello, or that
+// the client speaks HTTP in plaintext. Owned by the intake of a listener; one thread. Mirrors Envoy's tls_inspector and
 // http_inspector.
 #include <functional>
 #include <memory>
@@ -15,8 +15,8 @@ namespace plait::proxy::listen {
 
 struct Findings {
   bool tls = false;
-  std::string server_name;          // lower case
-  std::vector<std::string> alpn;    // of the ClientHello; or "http/1.0", "http/1.1", "h2c" by inspection
+  std::string server_name;        // lower case
+  std::vector<std::string> alpn;  // of the ClientHello; or "http/1.0", "http/1.1", "h2c" by inspection
   bool timed_out = false;
 };
 

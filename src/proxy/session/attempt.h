@@ -1,7 +1,7 @@
 #pragma once
 // One try of one request at one host: waits for a stream of the host's pool, sends what the router gives it, tells the
-// router what comes back. Owned by the router; when the router lets go of it while its stream lives, it resets the stream
-// and stays among the orphans until the codec has said its last word.
+// router what comes back. Owned by the router; when the router lets go of it while its stream lives, it resets the
+// stream and stays among the orphans until the codec has said its last word.
 #include <string>
 
 #include "core/http/codec.h"
@@ -33,8 +33,8 @@ class Attempt final : public Orphan, private http::ClientStreamEvents, private u
           xds::RoutingPriority priority);
   ~Attempt() override;
 
-  // Opens a stream now (then `connection()` is set and the request can be sent) or waits for one (OnAttemptOpen follows).
-  // Errors: the failure of this attempt; then nothing follows.
+  // Opens a stream now (then `connection()` is set and the request can be sent) or waits for one (OnAttemptOpen
+  // follows). Errors: the failure of this attempt; then nothing follows.
   std::expected<void, Failure> Start(upstream::HttpPool& pool);
   // Lets go of it: no event reaches the router any more.
   static void Abandon(std::unique_ptr<Attempt> attempt, http::ResetReason reason);

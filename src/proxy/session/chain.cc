@@ -30,7 +30,8 @@ class Compiler {
       if (!compiled) return std::unexpected(compiled.error());
       config->rbac.push_back(std::move(*compiled));
     }
-    for (const xds::InboundPort& port : xds.ports) config->routes[port.cluster] = MakeInboundRoutes(port.port, port.cluster);
+    for (const xds::InboundPort& port : xds.ports)
+      config->routes[port.cluster] = MakeInboundRoutes(port.port, port.cluster);
     return Terminate(Outcome<std::shared_ptr<const InboundConfig>>(std::move(config)));
   }
   Outcome<> operator()(const xds::EchoFilter&) {
@@ -78,8 +79,9 @@ class Compiler {
 }  // namespace
 
 const xds::InboundPort& InboundConfig::PortFor(std::uint16_t port) const noexcept {
-  const auto found = std::lower_bound(xds.ports.begin(), xds.ports.end(), port,
-                                      [](const xds::InboundPort& entry, std::uint16_t value) { return entry.port < value; });
+  const auto found =
+      std::lower_bound(xds.ports.begin(), xds.ports.end(), port,
+                       [](const xds::InboundPort& entry, std::uint16_t value) { return entry.port < value; });
   return found != xds.ports.end() && found->port == port ? *found : xds.other;
 }
 

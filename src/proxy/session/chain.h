@@ -35,8 +35,8 @@ struct Chain {
   Duration handshake_timeout{0};  // 0: the default of TLS streams
   NetworkRbacs rbac;
   bool sni_cluster = false;  // the server name is the cluster (SNI-DNAT of east-west gateways)
-  std::variant<std::shared_ptr<const HttpConfig>, std::shared_ptr<const TcpConfig>, std::shared_ptr<const OutboundConfig>,
-               std::shared_ptr<const InboundConfig>>
+  std::variant<std::shared_ptr<const HttpConfig>, std::shared_ptr<const TcpConfig>,
+               std::shared_ptr<const OutboundConfig>, std::shared_ptr<const InboundConfig>>
       terminal;
 };
 using ChainPtr = std::shared_ptr<const Chain>;
@@ -44,8 +44,8 @@ using ChainPtr = std::shared_ptr<const Chain>;
 // Errors name the filter. A chain without a terminal filter, or with filters behind it, is refused.
 Outcome<ChainPtr> CompileChain(const xds::FilterChain& chain, const Compilation& into);
 
-// Names of route configurations that must be there before the chain may be used; nothing for the Plait forms, whose routes
-// come on demand.
+// Names of route configurations that must be there before the chain may be used; nothing for the Plait forms, whose
+// routes come on demand.
 std::vector<std::string> NeededRoutes(const Chain& chain);
 // Names of secrets that TLS of the chain needs.
 std::vector<std::string> NeededSecrets(const Chain& chain);

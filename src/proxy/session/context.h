@@ -1,6 +1,6 @@
 #pragma once
-// What the sessions of one worker share: its loop, its view of the configuration, its pools and recorder, and the way to
-// ask the main thread for what the view lacks. Owned by the worker, outlives every session, used on its thread only.
+// What the sessions of one worker share: its loop, its view of the configuration, its pools and recorder, and the way
+// to ask the main thread for what the view lacks. Owned by the worker, outlives every session, used on its thread only.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -31,12 +31,12 @@ using ByName = std::unordered_map<std::string, std::shared_ptr<const T>, StringH
 
 // Resources that are there by name: the worker's copy. A name with a null value is known not to exist.
 struct Tables {
-  ByName<route::RouteTable> routes;     // RDS
-  ByName<xds::L4Routes> l4_routes;      // by original port in decimal
+  ByName<route::RouteTable> routes;  // RDS
+  ByName<xds::L4Routes> l4_routes;   // by original port in decimal
 };
 
-// Asks the main thread to get a resource and wait for it. Completions run in a later round on the worker's loop: true when
-// it is in the worker's tables now, false when it does not exist or `limit` passed.
+// Asks the main thread to get a resource and wait for it. Completions run in a later round on the worker's loop: true
+// when it is in the worker's tables now, false when it does not exist or `limit` passed.
 class OnDemand {
  public:
   using OnReady = std::move_only_function<void(bool)>;
@@ -51,7 +51,9 @@ class OnDemand {
 // What was learned of destinations on this worker: whether the server speaks first. Only decides when to dial.
 class LearnedDestinations {
  public:
-  bool ServerFirst(const io::SocketAddress& destination) const { return server_first_.contains(destination.ToString()); }
+  bool ServerFirst(const io::SocketAddress& destination) const {
+    return server_first_.contains(destination.ToString());
+  }
   void NoteServerFirst(const io::SocketAddress& destination) {
     if (server_first_.size() < kMost) server_first_.insert(destination.ToString());
   }

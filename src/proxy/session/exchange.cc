@@ -85,12 +85,13 @@ void Exchange::FindRoutes() {
   HttpSession::Routes found = session_.FindRoutes();
   if (found.missing.empty()) return MatchRoute();
   Pause(true);
-  waiting_ = session_.context().on_demand.NeedRoutes(
-      std::move(found.missing), session_.context().warming_limit, [this](bool /*ready*/) {
-        const bool missing = !session_.FindRoutes().missing.empty();
-        if (missing && !session_.context().static_only) return ReplyFailure(Failure::kRoutesTimeout);
-        MatchRoute();
-      });
+  waiting_ = session_.context().on_demand.NeedRoutes(std::move(found.missing), session_.context().warming_limit,
+                                                     [this](bool /*ready*/) {
+                                                       const bool missing = !session_.FindRoutes().missing.empty();
+                                                       if (missing && !session_.context().static_only)
+                                                         return ReplyFailure(Failure::kRoutesTimeout);
+                                                       MatchRoute();
+                                                     });
 }
 
 // True when the original destination, not the authority, chooses the virtual host (semantics.md 2).
@@ -217,8 +218,8 @@ void Exchange::RecordReset(http::ResetReason reason) {
     case http::ResetReason::kFlowControl:
     case http::ResetReason::kInternal:
       record_.flags.Set(ResponseFlag::kDownstreamProtocolError);
-      record_.response_details = record_.protocol == http::Version::kHttp2 ? "http2.violation.of.messaging.rule"
-                                                                           : "http1.codec_error";
+      record_.response_details =
+          record_.protocol == http::Version::kHttp2 ? "http2.violation.of.messaging.rule" : "http1.codec_error";
       break;
     case http::ResetReason::kCancel:
     case http::ResetReason::kRefused:

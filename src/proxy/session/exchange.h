@@ -1,7 +1,7 @@
 #pragma once
-// One HTTP request and its response, from the first header byte to the log line: prepares the head, finds the route, runs
-// the filters, lets the router send it on, and sends the answer or one of its own. Made by its HttpSession, lives until its
-// stream is over, then is destroyed through the loop. Mirrors Envoy's ConnectionManagerImpl::ActiveStream.
+// One HTTP request and its response, from the first header byte to the log line: prepares the head, finds the route,
+// runs the filters, lets the router send it on, and sends the answer or one of its own. Made by its HttpSession, lives
+// until its stream is over, then is destroyed through the loop. Mirrors Envoy's ConnectionManagerImpl::ActiveStream.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,10 +34,10 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
 
  private:
   enum class State : std::uint8_t {
-    kRoutes,     // waits for its route configuration -> kFilters
-    kFilters,    // filters look at the head -> kRouted, or kResponding with their answer
-    kRouted,     // the router has it -> kResponding at the response head
-    kResponding, // the head went downstream -> kDone with the last byte
+    kRoutes,      // waits for its route configuration -> kFilters
+    kFilters,     // filters look at the head -> kRouted, or kResponding with their answer
+    kRouted,      // the router has it -> kResponding at the response head
+    kResponding,  // the head went downstream -> kDone with the last byte
     kDone,
   };
 
@@ -81,17 +81,17 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   http::RequestHead head_;
   http::ResponseHead response_;
   http::Headers response_trailers_;
-  std::string request_id_;     // as it was when the request came in
+  std::string request_id_;  // as it was when the request came in
   record::StreamRecord record_;
   route::RouteMatch match_;
   filter::RequestFilters filters_;
   filter::Resume resume_;
-  Buffer held_;                // body that came before the request was routed
+  Buffer held_;  // body that came before the request was routed
   std::optional<http::Headers> held_trailers_;
   std::optional<Router> router_;
   MonotonicTime last_activity_{};
   io::Timer idle_;
-  io::Timer deadline_;         // request_timeout until the request has come, and max_stream_duration
+  io::Timer deadline_;  // request_timeout until the request has come, and max_stream_duration
   Pending waiting_;
 };
 

@@ -81,7 +81,8 @@ void Exchange::ReplyRedirect() {
 
 void Exchange::ReplyDirect() {
   const xds::DirectResponse& direct = *match_.route->direct_response;
-  Reply({.status = direct.status, .body = InlineBody(direct.body)}, record::ResponseFlag::kNone, "direct_response", true);
+  Reply({.status = direct.status, .body = InlineBody(direct.body)}, record::ResponseFlag::kNone, "direct_response",
+        true);
 }
 
 void Exchange::Abort(Failure failure) {

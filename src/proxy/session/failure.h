@@ -15,17 +15,17 @@ enum class Failure : std::uint8_t {
   kNoRoute,
   kNoCluster,
   kNoHealthyUpstream,
-  kLookupTimeout,        // the destination index did not answer (semantics.md 2)
-  kRoutesTimeout,        // RDS did not answer
+  kLookupTimeout,  // the destination index did not answer (semantics.md 2)
+  kRoutesTimeout,  // RDS did not answer
   kMissingHost,
   kBadPath,
   kUpgradeRefused,
-  kNearlyHttp,           // bytes that are meant as HTTP but are none (semantics.md 1)
+  kNearlyHttp,  // bytes that are meant as HTTP but are none (semantics.md 1)
   // Time.
-  kRequestTimeout,       // the request did not arrive in time
+  kRequestTimeout,  // the request did not arrive in time
   kStreamIdle,
   kMaxStreamDuration,
-  kResponseTimeout,      // the route's time-out
+  kResponseTimeout,  // the route's time-out
   kPerTryTimeout,
   // The upstream, before its response began.
   kConnectFailure,
@@ -49,8 +49,8 @@ const FailureFacts& FactsOf(Failure failure) noexcept;
 // True for those whose details and body are made of the reset reason and the transport's own reason.
 constexpr bool IsUpstreamReset(Failure failure) noexcept { return failure >= Failure::kConnectFailure; }
 
-// RESPONSE_CODE_DETAILS and the body of the local reply. `transport`: %UPSTREAM_TRANSPORT_FAILURE_REASON%, may be empty;
-// `retried`: this was not the first attempt; `started`: the response had begun (details only).
+// RESPONSE_CODE_DETAILS and the body of the local reply. `transport`: %UPSTREAM_TRANSPORT_FAILURE_REASON%, may be
+// empty; `retried`: this was not the first attempt; `started`: the response had begun (details only).
 std::string DetailsOf(Failure failure, std::string_view transport, bool started = false);
 std::string BodyOf(Failure failure, std::string_view transport, bool retried);
 

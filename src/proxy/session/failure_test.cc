@@ -9,14 +9,16 @@ TEST(Failure, TellsAConnectFailureInEnvoysWords) {
   EXPECT_EQ(BodyOf(Failure::kConnectFailure, "delayed connect error: Connection refused", false),
             "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, "
             "transport failure reason: delayed connect error: Connection refused");
-  EXPECT_EQ(DetailsOf(Failure::kConnectFailure, "delayed connect error: Connection refused"),
-            "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}");
+  EXPECT_EQ(
+      DetailsOf(Failure::kConnectFailure, "delayed connect error: Connection refused"),
+      "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}");
 }
 
 TEST(Failure, SaysThatItWasARetry) {
-  EXPECT_EQ(BodyOf(Failure::kUpstreamClosed, "", true),
-            "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: connection "
-            "termination");
+  EXPECT_EQ(
+      BodyOf(Failure::kUpstreamClosed, "", true),
+      "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: connection "
+      "termination");
 }
 
 TEST(Failure, AnswersAProtocolErrorWith502) {

@@ -27,8 +27,7 @@ conn::ConnectionOptions ConnectionOptionsOf(const xds::HttpConnectionManager& xd
 
 }  // namespace
 
-Outcome<std::shared_ptr<const HttpConfig>> CompileHttp(const xds::HttpConnectionManager& xds,
-                                                       const Compilation& into) {
+Outcome<std::shared_ptr<const HttpConfig>> CompileHttp(const xds::HttpConnectionManager& xds, const Compilation& into) {
   auto config = std::make_shared<HttpConfig>();
   config->xds = xds;
   config->connection = ConnectionOptionsOf(xds);

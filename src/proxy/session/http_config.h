@@ -1,6 +1,6 @@
 #pragma once
-// An HTTP connection manager, compiled: what all its connections share. Immutable; made on the main thread when a listener
-// is accepted, kept alive by listeners and sessions.
+// An HTTP connection manager, compiled: what all its connections share. Immutable; made on the main thread when a
+// listener is accepted, kept alive by listeners and sessions.
 #include <memory>
 #include <string>
 
@@ -16,7 +16,7 @@ class Registry;
 namespace plait::proxy::record {
 class AccessLogs;
 class LogWriter;
-}
+}  // namespace plait::proxy::record
 
 namespace plait::proxy::session {
 
@@ -30,17 +30,16 @@ struct HttpConfig {
   xds::HttpConnectionManager xds;
   conn::ConnectionOptions connection;
   std::shared_ptr<const filter::HttpFilterChain> filters;
-  std::shared_ptr<const record::AccessLogs> logs;         // null: none
-  std::shared_ptr<const route::RouteTable> routes;        // in place; null: by `rds_name`
-  std::string rds_name;                                   // empty and no `routes`: the session's owner knows the name
-  bool suppress_envoy_headers = false;                    // of the router
-  Duration stream_idle_timeout{0};                        // 0: none
+  std::shared_ptr<const record::AccessLogs> logs;   // null: none
+  std::shared_ptr<const route::RouteTable> routes;  // in place; null: by `rds_name`
+  std::string rds_name;                             // empty and no `routes`: the session's owner knows the name
+  bool suppress_envoy_headers = false;              // of the router
+  Duration stream_idle_timeout{0};                  // 0: none
   Duration request_timeout{0};
   Duration max_stream_duration{0};
 };
 
-Outcome<std::shared_ptr<const HttpConfig>> CompileHttp(const xds::HttpConnectionManager& xds,
-                                                       const Compilation& into);
+Outcome<std::shared_ptr<const HttpConfig>> CompileHttp(const xds::HttpConnectionManager& xds, const Compilation& into);
 
 // True when the manager, or the route before it, lets this upgrade pass ("websocket"; without case).
 bool AllowsUpgrade(const std::vector<xds::UpgradeConfig>& manager, const std::vector<xds::UpgradeConfig>* route,

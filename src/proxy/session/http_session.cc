@@ -71,7 +71,8 @@ http::ServerStreamEvents& HttpSession::OnNewStream(http::ServerStream& stream) {
 }
 
 void HttpSession::Remove(Exchange& exchange) {
-  const auto place = std::find_if(exchanges_.begin(), exchanges_.end(), [&](const auto& e) { return e.get() == &exchange; });
+  const auto place =
+      std::find_if(exchanges_.begin(), exchanges_.end(), [&](const auto& e) { return e.get() == &exchange; });
   PLAIT_CHECK(place != exchanges_.end());
   std::iter_swap(place, exchanges_.end() - 1);
   context_.loop.DeleteLater(std::move(exchanges_.back()));

@@ -1,6 +1,6 @@
 #pragma once
-// One downstream HTTP connection: its codec's driver, its requests, and how it ends (idle, lifetime, drain). Owned by the
-// listener's list of connections through Session; one thread.
+// One downstream HTTP connection: its codec's driver, its requests, and how it ends (idle, lifetime, drain). Owned by
+// the listener's list of connections through Session; one thread.
 #include <memory>
 #include <string>
 #include <vector>

@@ -83,7 +83,8 @@ void InboundIntake::Begin() {
 
 // How long a silent client is waited for before the application may be dialled (semantics.md 1).
 Duration InboundIntake::SilenceLimit() const {
-  if (port_.declared == xds::DeclaredProtocol::kHttp || port_.declared == xds::DeclaredProtocol::kTls) return Duration::max();
+  if (port_.declared == xds::DeclaredProtocol::kHttp || port_.declared == xds::DeclaredProtocol::kTls)
+    return Duration::max();
   if (state_ == State::kInside && (info_.tls != nullptr || port_.mode == xds::MtlsMode::kDisable)) return kDialAfter;
   if (port_.mode == xds::MtlsMode::kStrict) return Duration::max();
   const cluster::Destination peer = context_.index.FindByAddress(info_.remote.ip);
@@ -162,10 +163,11 @@ void InboundIntake::OnStreamFailed(Error error) {
 }
 
 bool InboundIntake::HasHttpPolicy() const {
-  return std::any_of(config_->xds.http.filters.begin(), config_->xds.http.filters.end(), [](const xds::HttpFilter& filter) {
-    const auto* rbac = std::get_if<xds::RbacFilter>(&filter.config);
-    return rbac != nullptr && rbac->rules.has_value();
-  });
+  return std::any_of(config_->xds.http.filters.begin(), config_->xds.http.filters.end(),
+                     [](const xds::HttpFilter& filter) {
+                       const auto* rbac = std::get_if<xds::RbacFilter>(&filter.config);
+                       return rbac != nullptr && rbac->rules.has_value();
+                     });
 }
 
 void InboundIntake::LookInside() {
@@ -214,7 +216,8 @@ void InboundIntake::Speculate() {
   if (dial_ || early_ || !Allowed()) return;
   dial_record_.connection = &info_;
   dial_record_.start_time = info_.accepted;
-  dial_ = std::make_unique<TcpConnect>(context_, TcpConnect::Request{.cluster = port_.cluster, .most_attempts = 1, .hash = {}},
+  dial_ = std::make_unique<TcpConnect>(context_,
+                                       TcpConnect::Request{.cluster = port_.cluster, .most_attempts = 1, .hash = {}},
                                        dial_record_, [this](std::expected<UpstreamConnection, Failure> result) {
                                          context_.loop.DeleteLater(std::move(dial_));
                                          if (result) {
@@ -241,7 +244,8 @@ void InboundIntake::GoHttp() {
   early_ = UpstreamConnection();
   HttpRouting routing;
   const auto made = config_->routes.find(port_.cluster);
-  routing.table = made != config_->routes.end() ? made->second : MakeInboundRoutes(info_.local.port.value, port_.cluster);
+  routing.table =
+      made != config_->routes.end() ? made->second : MakeInboundRoutes(info_.local.port.value, port_.cluster);
   ServeHttp(config_->http, std::move(routing));
 }
 

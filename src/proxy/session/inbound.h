@@ -1,7 +1,7 @@
 #pragma once
 // A captured connection to the own application, until it is known what it is: the Plait form's Inbound (semantics.md 1
-// and 5). By port and mode the connection is terminated (mutual TLS), passed on, or refused; inside, HTTP and TCP are told
-// apart by the bytes; the application is dialled from 127.0.0.6 or ::6.
+// and 5). By port and mode the connection is terminated (mutual TLS), passed on, or refused; inside, HTTP and TCP are
+// told apart by the bytes; the application is dialled from 127.0.0.6 or ::6.
 #include <memory>
 #include <string>
 
@@ -44,7 +44,7 @@ class InboundIntake final : public Intake {
   std::shared_ptr<const InboundConfig> config_;
   const xds::InboundPort& port_;
   State state_ = State::kOutside;
-  bool foreign_tls_ = false;     // the application's own
+  bool foreign_tls_ = false;  // the application's own
   bool silence_prefix_ = false;
   bool tcp_ = false;
   record::StreamRecord dial_record_;

@@ -58,8 +58,8 @@ std::unique_ptr<io::Stream> Intake::TakeStream() {
 }
 
 void Intake::ServeHttp(std::shared_ptr<const HttpConfig> config, HttpRouting routing) {
-  Decide(std::make_unique<HttpSession>(context_, std::move(config), TakeStream(), std::move(info_),
-                                       std::move(routing), owner_));
+  Decide(std::make_unique<HttpSession>(context_, std::move(config), TakeStream(), std::move(info_), std::move(routing),
+                                       owner_));
 }
 
 void Intake::ServeTcp(TcpSession::Start start) {
@@ -109,7 +109,8 @@ void Intake::RefuseAsBadRequest(const record::AccessLogs* logs) {
   record.total = context_.loop.Now() - info_.accepted;
   context_.recorder.RequestEnded(record, logs);
   Buffer answer(
-      "HTTP/1.1 400 Bad Request\r\ncontent-length: 11\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nBad Request");
+      "HTTP/1.1 400 Bad Request\r\ncontent-length: 11\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nBad "
+      "Request");
   if (stream_->Write(answer)) stream_->ShutdownWrite();
   Refuse(false);
 }

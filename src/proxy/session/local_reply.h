@@ -12,7 +12,7 @@ namespace plait::proxy::session {
 struct LocalReply {
   std::uint16_t status = 500;
   std::string body;
-  http::Headers headers{};              // added to the answer
+  http::Headers headers{};                 // added to the answer
   std::uint32_t grpc_status = UINT32_MAX;  // for gRPC calls; UINT32_MAX: derived from `status`
 };
 

@@ -41,12 +41,12 @@ const xds::ServicePort* PortByTarget(const xds::Service& service, const xds::Wor
 
 const xds::L4Route* MatchL4Route(const xds::L4Routes& routes, const io::IpAddress& destination, std::string_view sni) {
   for (const xds::L4Route& route : routes.routes) {
-    const bool by_name = route.sni.empty() || std::any_of(route.sni.begin(), route.sni.end(), [&](const std::string& name) {
-                           return !sni.empty() && SniMatches(name, sni);
-                         });
-    const bool by_address = route.destinations.empty() ||
-                            std::any_of(route.destinations.begin(), route.destinations.end(),
-                                        [&](const io::Cidr& range) { return range.Contains(destination); });
+    const bool by_name = route.sni.empty() ||
+                         std::any_of(route.sni.begin(), route.sni.end(),
+                                     [&](const std::string& name) { return !sni.empty() && SniMatches(name, sni); });
+    const bool by_address =
+        route.destinations.empty() || std::any_of(route.destinations.begin(), route.destinations.end(),
+                                                  [&](const io::Cidr& range) { return range.Contains(destination); });
     if (by_name && by_address) return &route;
   }
   return nullptr;
@@ -79,10 +79,9 @@ void OutboundIntake::Begin() {
   silence_.SetCallback([this] { OnSilence(); });
   const cluster::Destination known = context_.index.FindByAddress(info_.local.ip);
   if (known.known) return OnDestination(known);
-  lookup_ = context_.on_demand.NeedDestination(info_.local.ip, config_->xds.lookup_timeout,
-                                               [this](Result<cluster::Destination> found) {
-                                                 OnDestination(std::move(found));
-                                               });
+  lookup_ = context_.on_demand.NeedDestination(
+      info_.local.ip, config_->xds.lookup_timeout,
+      [this](Result<cluster::Destination> found) { OnDestination(std::move(found)); });
 }
 
 void OutboundIntake::OnDestination(Result<cluster::Destination> found) {
@@ -129,8 +128,7 @@ void OutboundIntake::LookAtBytes(sniff::Protocol protocol) {
       if (!seen().empty() && !silence_.armed()) silence_.Start(context_.loop.timers(), kPrefixLimit);
       return;
     case sniff::Protocol::kHttp1:
-    case sniff::Protocol::kHttp2:
-      return declared_ == xds::DeclaredProtocol::kTls ? GoTcp() : GoHttp();
+    case sniff::Protocol::kHttp2: return declared_ == xds::DeclaredProtocol::kTls ? GoTcp() : GoHttp();
     case sniff::Protocol::kTls: {
       tls::ClientHelloPeek peek = tls::PeekClientHello(SeenBytes());
       if (peek.status == tls::PeekStatus::kNeedMore && !client_ended() && seen().size() < sniff::kSniffLimit) {
@@ -141,8 +139,7 @@ void OutboundIntake::LookAtBytes(sniff::Protocol protocol) {
       return GoTcp();
     }
     case sniff::Protocol::kNearlyHttp:
-    case sniff::Protocol::kOther:
-      return http_port ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
+    case sniff::Protocol::kOther: return http_port ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
   }
 }
 
@@ -151,7 +148,8 @@ void OutboundIntake::OnSilence() {
   if (!seen().empty()) {
     const sniff::Protocol protocol = Judge();
     if (protocol != sniff::Protocol::kNeedMore && protocol != sniff::Protocol::kTls) return LookAtBytes(protocol);
-    if (silence_prefix_) return declared_ == xds::DeclaredProtocol::kHttp ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
+    if (silence_prefix_)
+      return declared_ == xds::DeclaredProtocol::kHttp ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
     silence_prefix_ = true;
     return silence_.Start(context_.loop.timers(), kPrefixLimit);
   }
@@ -285,7 +283,8 @@ void OutboundIntake::FinishTcp(TcpRoute route) {
 }
 
 void OutboundIntake::FailLookup() {
-  RecordRefusal(config_->tcp->logs.get(), record::ResponseFlag::kUpstreamConnectionFailure, "destination_lookup_timeout");
+  RecordRefusal(config_->tcp->logs.get(), record::ResponseFlag::kUpstreamConnectionFailure,
+                "destination_lookup_timeout");
   const sniff::Protocol protocol = Judge();
   if (protocol == sniff::Protocol::kHttp1) {
     Buffer answer(

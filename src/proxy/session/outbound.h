@@ -53,12 +53,12 @@ class OutboundIntake final : public Intake {
   bool tcp_ = false;             // decided: relay it as it is
   bool asked_for_routes_ = false;
   bool routes_answered_ = false;
-  TcpRoute speculative_;         // where the connection goes that was dialled early
-  TcpRoute final_;               // where it goes, once that is known
+  TcpRoute speculative_;  // where the connection goes that was dialled early
+  TcpRoute final_;        // where it goes, once that is known
   record::StreamRecord dial_record_;
   std::unique_ptr<TcpConnect> dial_;
   UpstreamConnection early_;
-  Buffer server_bytes_;          // the server spoke first
+  Buffer server_bytes_;  // the server spoke first
   io::Timer early_probe_;
   std::unique_ptr<Watch> watch_;
   io::Timer silence_;

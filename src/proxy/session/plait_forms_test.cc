@@ -1,4 +1,5 @@
-// Outbound and Inbound: what becomes of a captured connection by its own bytes, by port and by peer (semantics.md 1, 2, 5).
+// Outbound and Inbound: what becomes of a captured connection by its own bytes, by port and by peer (semantics.md 1, 2,
+// 5).
 #include <gtest/gtest.h>
 
 #include "core/conn/http_server.h"
@@ -27,8 +28,8 @@ class FakeRecorder final : public record::Recorder {
 
  private:
   void Note(const record::StreamRecord& record) {
-    lines.push_back(std::to_string(record.response_code) + " " + record.flags.ToString() + " " + record.response_details +
-                    record.termination_details + " " + std::string(record.cluster_name));
+    lines.push_back(std::to_string(record.response_code) + " " + record.flags.ToString() + " " +
+                    record.response_details + record.termination_details + " " + std::string(record.cluster_name));
   }
 };
 
@@ -48,7 +49,8 @@ class FakeOnDemand final : public OnDemand {
   Pending NeedDestination(const io::IpAddress&, Duration, cluster::DestinationStore::OnFound found) override {
     return loop_.After(Duration(0), [this, found = std::move(found)]() mutable { found(destination); });
   }
-  Result<cluster::Destination> destination = cluster::Destination{.known = true, .service = nullptr, .workload = nullptr};
+  Result<cluster::Destination> destination =
+      cluster::Destination{.known = true, .service = nullptr, .workload = nullptr};
 
  private:
   Pending Later(OnReady ready) {
@@ -70,9 +72,17 @@ class PlaitForms : public testing::Test, public SessionOwner {
         pools_(loop_, tls_),
         orphans_(loop_),
         on_demand_(loop_),
-        context_{.loop = loop_, .random = random_, .clusters = clusters_, .index = index_, .tables = tables_,
-                 .pools = pools_, .recorder = recorder_, .on_demand = on_demand_, .orphans = orphans_,
-                 .downstream_tls = downstream_tls_, .static_only = true} {}
+        context_{.loop = loop_,
+                 .random = random_,
+                 .clusters = clusters_,
+                 .index = index_,
+                 .tables = tables_,
+                 .pools = pools_,
+                 .recorder = recorder_,
+                 .on_demand = on_demand_,
+                 .orphans = orphans_,
+                 .downstream_tls = downstream_tls_,
+                 .static_only = true} {}
 
   void OnSessionEnded(Session& session) override {
     EXPECT_EQ(&session, session_.get());
@@ -141,7 +151,8 @@ class PlaitForms : public testing::Test, public SessionOwner {
     config->tcp = CompileTcp({}, logs_).value();
     auto [client, server] = io::StreamPair(loop_);
     client_ = std::move(client);
-    intake_ = std::make_unique<OutboundIntake>(context_, config, std::move(server), Info(destination), *this, Decided());
+    intake_ =
+        std::make_unique<OutboundIntake>(context_, config, std::move(server), Info(destination), *this, Decided());
   }
   void Inbound(const xds::InboundPort& port, bool http_policy = false) {
     auto config = std::make_shared<InboundConfig>();
@@ -157,7 +168,8 @@ class PlaitForms : public testing::Test, public SessionOwner {
     auto [client, server] = io::StreamPair(loop_);
     client_ = std::move(client);
     inbound_ = config;
-    intake_ = std::make_unique<InboundIntake>(context_, config, std::move(server), Info("10.244.0.5:80"), *this, Decided());
+    intake_ =
+        std::make_unique<InboundIntake>(context_, config, std::move(server), Info("10.244.0.5:80"), *this, Decided());
   }
 
   void Send(std::string_view text) {

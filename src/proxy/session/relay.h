@@ -25,8 +25,8 @@ enum class RelayEnd : std::uint8_t {
 
 struct RelayOptions {
   std::size_t high_water = 64 * 1024;  // read at once; the next read waits until all of it was taken
-  Duration idle_timeout{0};  // 0: none
-  Duration max_duration{0};  // 0: none
+  Duration idle_timeout{0};            // 0: none
+  Duration max_duration{0};            // 0: none
 };
 
 class Relay {

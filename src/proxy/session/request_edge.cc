@@ -12,12 +12,18 @@ namespace {
 using Hcm = xds::HttpConnectionManager;
 
 // Fields that only the proxy itself may set when the request comes from outside (Envoy's cleanEdgeRequestHeaders).
-constexpr std::array<std::string_view, 12> kExternalForbidden = {
-    "x-envoy-retriable-status-codes", "x-envoy-retriable-header-names", "x-envoy-retry-on",
-    "x-envoy-retry-grpc-on",          "x-envoy-max-retries",            "x-envoy-upstream-alt-stat-name",
-    "x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms",
-    "x-envoy-upstream-rq-timeout-alt-response", "x-envoy-expected-rq-timeout-ms", "x-envoy-force-trace",
-    "x-envoy-ip-tags"};
+constexpr std::array<std::string_view, 12> kExternalForbidden = {"x-envoy-retriable-status-codes",
+                                                                 "x-envoy-retriable-header-names",
+                                                                 "x-envoy-retry-on",
+                                                                 "x-envoy-retry-grpc-on",
+                                                                 "x-envoy-max-retries",
+                                                                 "x-envoy-upstream-alt-stat-name",
+                                                                 "x-envoy-upstream-rq-timeout-ms",
+                                                                 "x-envoy-upstream-rq-per-try-timeout-ms",
+                                                                 "x-envoy-upstream-rq-timeout-alt-response",
+                                                                 "x-envoy-expected-rq-timeout-ms",
+                                                                 "x-envoy-force-trace",
+                                                                 "x-envoy-ip-tags"};
 constexpr std::array<std::string_view, 4> kEdgeForbidden = {"x-envoy-decorator-operation", "x-envoy-original-url",
                                                             "x-envoy-downstream-service-cluster",
                                                             "x-envoy-downstream-service-node"};
@@ -164,7 +170,8 @@ void RemoveHopByHop(http::Headers& headers, bool keep_upgrade) {
       // Fields that carry meaning end to end cannot be named away by the peer.
       const bool ours = name.empty() || EqualsIgnoreCase(name, "te") || EqualsIgnoreCase(name, "upgrade") ||
                         EqualsIgnoreCase(name, "host") || EqualsIgnoreCase(name, "authorization") ||
-                        EqualsIgnoreCase(name, "content-length") || EqualsIgnoreCase(name.substr(0, 12), "x-forwarded-");
+                        EqualsIgnoreCase(name, "content-length") ||
+                        EqualsIgnoreCase(name.substr(0, 12), "x-forwarded-");
       if (!ours) headers.Remove(name);
     }
   }
@@ -232,8 +239,7 @@ EdgeResult PrepareRequest(const Hcm& options, const EdgePeer& peer, http::Reques
   return result;
 }
 
-void PrepareResponse(const Hcm& options, std::string_view request_id, std::string_view date,
-                     http::ResponseHead& head) {
+void PrepareResponse(const Hcm& options, std::string_view request_id, std::string_view date, http::ResponseHead& head) {
   RemoveHopByHop(head.headers, head.status == 101);
   if (options.server_header == Hcm::ServerHeader::kOverwrite ||
       (options.server_header == Hcm::ServerHeader::kAppendIfAbsent && !head.headers.Has("server"))) {

@@ -21,14 +21,14 @@ struct EdgePeer {
 
 enum class EdgeVerdict : std::uint8_t {
   kContinue,
-  kBadPath,        // 400, path_normalization_failed
-  kRedirectPath,   // 307 to the normalised path, path_normalization_failed
+  kBadPath,       // 400, path_normalization_failed
+  kRedirectPath,  // 307 to the normalised path, path_normalization_failed
 };
 
 struct EdgeResult {
   EdgeVerdict verdict = EdgeVerdict::kContinue;
-  bool internal = false;         // x-envoy-internal
-  io::IpAddress remote;          // the client that trusted hops vouch for; else the direct one
+  bool internal = false;  // x-envoy-internal
+  io::IpAddress remote;   // the client that trusted hops vouch for; else the direct one
 };
 
 EdgeResult PrepareRequest(const xds::HttpConnectionManager& options, const EdgePeer& peer, http::RequestHead& head);

@@ -70,7 +70,7 @@ TEST(PrepareRequest, KeepsARequestIdFromInsideAndReplacesOneFromOutside) {
 
 TEST(PrepareRequest, ReplacesAForgedClientCertificateHeader) {
   Hcm options{.forward_client_cert = Hcm::ForwardClientCert::kAppendForward,
-                                     .client_cert_details = {.subject = true, .uri = true}};
+              .client_cert_details = {.subject = true, .uri = true}};
   http::RequestHead plain = Request({{"x-forwarded-client-cert", "URI=spiffe://forged"}});
   PrepareRequest(options, PeerAt("10.0.0.2:1"), plain);
   EXPECT_FALSE(plain.headers.Has("x-forwarded-client-cert"));
@@ -88,8 +88,12 @@ TEST(PrepareRequest, ReplacesAForgedClientCertificateHeader) {
 }
 
 TEST(RemoveHopByHop, RemovesWhatConnectionNamesButNotWhatMustArrive) {
-  http::Headers headers{{"Connection", "close, X-Drop, Authorization"}, {"X-Drop", "1"}, {"Authorization", "a"},
-                        {"TE", "gzip, trailers"}, {"Keep-Alive", "5"}, {"Upgrade", "h2c"}};
+  http::Headers headers{{"Connection", "close, X-Drop, Authorization"},
+                        {"X-Drop", "1"},
+                        {"Authorization", "a"},
+                        {"TE", "gzip, trailers"},
+                        {"Keep-Alive", "5"},
+                        {"Upgrade", "h2c"}};
   RemoveHopByHop(headers, false);
   EXPECT_FALSE(headers.Has("x-drop"));
   EXPECT_FALSE(headers.Has("connection"));

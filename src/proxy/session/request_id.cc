@@ -21,7 +21,8 @@ std::string NewRequestId() {
   }
   const std::span<std::uint8_t> id = std::span(batch.bytes).subspan(batch.used, kBytes);
   batch.used += kBytes;
-  id[6] = static_cast<std::uint8_t>((id[6] & 0x0fU) | 0x40U);  // version 4: "not sampled" in Envoy's reading of the digit
+  id[6] =
+      static_cast<std::uint8_t>((id[6] & 0x0fU) | 0x40U);  // version 4: "not sampled" in Envoy's reading of the digit
   id[8] = static_cast<std::uint8_t>((id[8] & 0x3fU) | 0x80U);
   constexpr char kHex[] = "0123456789abcdef";
   std::string text;

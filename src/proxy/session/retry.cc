@@ -74,8 +74,9 @@ bool RetryState::Matches(const http::ResponseHead& response) const {
 }
 
 bool RetryState::WantsRetryOfGrpc(const http::ResponseHead& response) const {
-  constexpr std::uint32_t kGrpc = xds::kRetryGrpcCancelled | xds::kRetryGrpcDeadlineExceeded | xds::kRetryGrpcResourceExhausted |
-                                  xds::kRetryGrpcUnavailable | xds::kRetryGrpcInternal;
+  constexpr std::uint32_t kGrpc = xds::kRetryGrpcCancelled | xds::kRetryGrpcDeadlineExceeded |
+                                  xds::kRetryGrpcResourceExhausted | xds::kRetryGrpcUnavailable |
+                                  xds::kRetryGrpcInternal;
   if ((on_ & kGrpc) == 0) return false;
   // Only a trailers-only response tells its status before bytes went to the client.
   const auto text = response.headers.Get("grpc-status");

@@ -15,10 +15,10 @@ namespace plait::proxy::session {
 enum class AttemptFailure : std::uint8_t {
   kConnectFailure,  // refused, unreachable, TLS handshake
   kConnectTimeout,
-  kRefusedStream,   // HTTP/2 REFUSED_STREAM or GOAWAY below our stream: surely not processed
-  kReset,           // by the peer, or the connection ended
+  kRefusedStream,  // HTTP/2 REFUSED_STREAM or GOAWAY below our stream: surely not processed
+  kReset,          // by the peer, or the connection ended
   kPerTryTimeout,
-  kOverflow,        // our own limit; never tried again
+  kOverflow,  // our own limit; never tried again
 };
 
 class RetryState {
@@ -29,10 +29,14 @@ class RetryState {
   bool enabled() const noexcept { return on_ != 0 && left_ > 0; }
   bool WantsRetry(const http::ResponseHead& response) const { return enabled() && Matches(response); }
   // `request_sent`: the head of the request went to the upstream.
-  bool WantsRetry(AttemptFailure failure, bool request_sent) const { return enabled() && Matches(failure, request_sent); }
+  bool WantsRetry(AttemptFailure failure, bool request_sent) const {
+    return enabled() && Matches(failure, request_sent);
+  }
   // It would have been tried again, but all retries are used up (flag URX).
   bool WasExhaustedBy(const http::ResponseHead& response) const { return spent() && Matches(response); }
-  bool WasExhaustedBy(AttemptFailure failure, bool request_sent) const { return spent() && Matches(failure, request_sent); }
+  bool WasExhaustedBy(AttemptFailure failure, bool request_sent) const {
+    return spent() && Matches(failure, request_sent);
+  }
   // Takes one retry; the delay before it (full jitter over the doubling interval).
   Duration Take(Random& random);
   std::uint32_t left() const noexcept { return left_; }

@@ -36,7 +36,8 @@ void AppendCopy(Buffer& to, const Buffer& from) {
 std::optional<Duration> MillisecondsOf(const http::Headers& headers, std::string_view name) {
   const auto text = headers.Get(name);
   const auto value = text ? ParseUint(*text) : std::nullopt;
-  return value ? std::optional<Duration>(std::chrono::milliseconds(std::min<std::uint64_t>(*value, 1U << 31))) : std::nullopt;
+  return value ? std::optional<Duration>(std::chrono::milliseconds(std::min<std::uint64_t>(*value, 1U << 31)))
+               : std::nullopt;
 }
 
 std::string MillisecondsText(Duration duration) {

@@ -34,7 +34,7 @@ class RouterEvents {
 class Router final : public AttemptEvents {
  public:
   struct Request {
-    http::RequestHead& head;         // changed in place: rewritten by the route, then per attempt
+    http::RequestHead& head;  // changed in place: rewritten by the route, then per attempt
     record::StreamRecord& record;
     const route::RouteMatch& match;  // with a RouteAction
   };
@@ -53,10 +53,10 @@ class Router final : public AttemptEvents {
 
  private:
   enum class State : std::uint8_t {
-    kCluster,    // waits for the cluster -> kAttempt, or -> kDone when it does not come
-    kAttempt,    // an attempt runs -> kBackOff after a failure worth trying again, -> kResponse at its head, -> kDone
-    kBackOff,    // -> kAttempt
-    kResponse,   // the response flows downstream -> kDone
+    kCluster,   // waits for the cluster -> kAttempt, or -> kDone when it does not come
+    kAttempt,   // an attempt runs -> kBackOff after a failure worth trying again, -> kResponse at its head, -> kDone
+    kBackOff,   // -> kAttempt
+    kResponse,  // the response flows downstream -> kDone
     kDone,
   };
 
@@ -92,10 +92,10 @@ class Router final : public AttemptEvents {
   const xds::RouteAction& action_;
   State state_ = State::kCluster;
   bool request_ended_ = false;
-  bool retain_ = false;        // `body_` keeps what was sent, for another attempt
-  bool holds_retry_ = false;   // one of the cluster's retries
+  bool retain_ = false;       // `body_` keeps what was sent, for another attempt
+  bool holds_retry_ = false;  // one of the cluster's retries
   std::size_t body_limit_ = 1024 * 1024;
-  Buffer body_;                // not sent yet, or retained
+  Buffer body_;  // not sent yet, or retained
   std::optional<http::Headers> trailers_;
   std::optional<RetryState> retry_;
   std::optional<std::uint64_t> hash_;
@@ -107,8 +107,8 @@ class Router final : public AttemptEvents {
   Duration per_try_timeout_{0};
   MonotonicTime request_end_{};
   io::Timer response_timer_;
-  io::Timer attempt_timer_;    // per-try time-out, or the pause before the next attempt
-  Pending waiting_;            // last: its callback meets no dead member
+  io::Timer attempt_timer_;  // per-try time-out, or the pause before the next attempt
+  Pending waiting_;          // last: its callback meets no dead member
 };
 
 }  // namespace plait::proxy::session

@@ -37,8 +37,8 @@ void UpstreamConnection::Release() noexcept {
   cluster_.reset();
 }
 
-lb::PickContext PickForDestination(const Context& context, const xds::Cluster& config, const io::SocketAddress& destination,
-                                   std::string& identity) {
+lb::PickContext PickForDestination(const Context& context, const xds::Cluster& config,
+                                   const io::SocketAddress& destination, std::string& identity) {
   lb::PickContext pick;
   if (config.type != xds::Cluster::Type::kOriginalDst && !config.pin_original_dst) return pick;
   pick.original_dst = destination;

@@ -1,6 +1,7 @@
 #pragma once
 // Connects one TCP session upstream: waits for the cluster, picks a host, dials, tries the next one while attempts are
-// left. Owned by the session that asked; destroying it cancels. Fills host, cluster and failure into the session's record.
+// left. Owned by the session that asked; destroying it cancels. Fills host, cluster and failure into the session's
+// record.
 #include <expected>
 #include <functional>
 #include <memory>
@@ -78,7 +79,7 @@ class TcpConnect final : private io::StreamEvents {
 
 // What a pick needs to know of the original destination for clusters that go there (ORIGINAL_DST, pin_original_dst).
 // `identity` holds what the context's view points to.
-lb::PickContext PickForDestination(const Context& context, const xds::Cluster& config, const io::SocketAddress& destination,
-                                   std::string& identity);
+lb::PickContext PickForDestination(const Context& context, const xds::Cluster& config,
+                                   const io::SocketAddress& destination, std::string& identity);
 
 }  // namespace plait::proxy::session

@@ -67,7 +67,9 @@ void TcpSession::OnOpen() {
   state_ = State::kConnecting;
   if (upstream_) return BeginRelay();
   connect_ = std::make_unique<TcpConnect>(
-      context_, TcpConnect::Request{.cluster = cluster_, .most_attempts = config_->xds.max_connect_attempts.value_or(1), .hash = {}},
+      context_,
+      TcpConnect::Request{
+          .cluster = cluster_, .most_attempts = config_->xds.max_connect_attempts.value_or(1), .hash = {}},
       record_, [this](std::expected<UpstreamConnection, Failure> result) { OnConnected(std::move(result)); });
 }
 

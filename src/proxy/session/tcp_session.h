@@ -15,7 +15,7 @@
 namespace plait::proxy::record {
 class AccessLogs;
 class LogWriter;
-}
+}  // namespace plait::proxy::record
 
 namespace plait::proxy::session {
 
@@ -36,11 +36,11 @@ class TcpSession final : public Session, private io::StreamEvents {
   struct Start {
     std::shared_ptr<const TcpConfig> config;
     NetworkRbacs rbac;
-    std::string cluster;                // where it goes
-    std::string route_name = {};        // %ROUTE_NAME% (L4Routes)
+    std::string cluster;          // where it goes
+    std::string route_name = {};  // %ROUTE_NAME% (L4Routes)
     std::unique_ptr<io::Stream> downstream;
-    Buffer from_downstream = {};        // bytes that were read already
-    UpstreamConnection upstream = {};   // when it was dialled before the decision (semantics.md 1)
+    Buffer from_downstream = {};       // bytes that were read already
+    UpstreamConnection upstream = {};  // when it was dialled before the decision (semantics.md 1)
     Buffer from_upstream = {};
   };
   TcpSession(Context& context, Start start, record::ConnectionInfo info, SessionOwner& owner);

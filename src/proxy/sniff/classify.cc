@@ -13,12 +13,43 @@ constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr std::size_t kMostLeadingBlanks = 64;
 
 // RFC 9110 9, RFC 5789, and the registered ones that applications use (WebDAV, UPnP, QUERY).
-constexpr std::array<std::string_view, 37> kMethods = {
-    "GET",       "HEAD",       "POST",      "PUT",         "DELETE",     "CONNECT",   "OPTIONS",    "TRACE",
-    "PATCH",     "ACL",        "BIND",      "CHECKOUT",    "COPY",       "LINK",      "LOCK",       "MERGE",
-    "MKACTIVITY", "MKCALENDAR", "MKCOL",    "MOVE",        "M-SEARCH",   "NOTIFY",    "PROPFIND",   "PROPPATCH",
-    "PURGE",     "QUERY",      "REBIND",    "REPORT",      "SEARCH",     "SOURCE",    "SUBSCRIBE",  "UNBIND",
-    "UNLINK",    "UNLOCK",     "UNSUBSCRIBE", "BASELINE-CONTROL", "VERSION-CONTROL"};
+constexpr std::array<std::string_view, 37> kMethods = {"GET",
+                                                       "HEAD",
+                                                       "POST",
+                                                       "PUT",
+                                                       "DELETE",
+                                                       "CONNECT",
+                                                       "OPTIONS",
+                                                       "TRACE",
+                                                       "PATCH",
+                                                       "ACL",
+                                                       "BIND",
+                                                       "CHECKOUT",
+                                                       "COPY",
+                                                       "LINK",
+                                                       "LOCK",
+                                                       "MERGE",
+                                                       "MKACTIVITY",
+                                                       "MKCALENDAR",
+                                                       "MKCOL",
+                                                       "MOVE",
+                                                       "M-SEARCH",
+                                                       "NOTIFY",
+                                                       "PROPFIND",
+                                                       "PROPPATCH",
+                                                       "PURGE",
+                                                       "QUERY",
+                                                       "REBIND",
+                                                       "REPORT",
+                                                       "SEARCH",
+                                                       "SOURCE",
+                                                       "SUBSCRIBE",
+                                                       "UNBIND",
+                                                       "UNLINK",
+                                                       "UNLOCK",
+                                                       "UNSUBSCRIBE",
+                                                       "BASELINE-CONTROL",
+                                                       "VERSION-CONTROL"};
 
 bool IsBlank(char c) { return c == '\r' || c == '\n' || c == ' ' || c == '\t'; }
 

@@ -29,17 +29,18 @@ TEST_P(ClassifyCase, IsNeverJudgedDifferentlyByAPrefix) {
 }
 
 using namespace std::string_view_literals;
-INSTANTIATE_TEST_SUITE_P(
-    Http, ClassifyCase,
-    testing::Values(Case{"", Protocol::kNeedMore}, Case{"G", Protocol::kNeedMore}, Case{"GET ", Protocol::kNeedMore},
-                    Case{"GET / HTTP/1.", Protocol::kNeedMore}, Case{"GET / HTTP/1.1\r", Protocol::kNeedMore},
-                    Case{"GET / HTTP/1.1\r\n", Protocol::kHttp1}, Case{"GET / HTTP/1.0\r\n\r\n", Protocol::kHttp1},
-                    Case{"PROPFIND /x?a=b HTTP/1.1\r\nHost: a\r\n", Protocol::kHttp1},
-                    Case{"OPTIONS * HTTP/1.1\r\n", Protocol::kHttp1},
-                    Case{"CONNECT a:443 HTTP/1.1\r\n", Protocol::kHttp1},
-                    Case{"GET http://a/ HTTP/1.1\r\n", Protocol::kHttp1},
-                    Case{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Protocol::kHttp2},
-                    Case{"PRI * HTTP/2.0\r\n\r\n", Protocol::kNeedMore}));
+INSTANTIATE_TEST_SUITE_P(Http, ClassifyCase,
+                         testing::Values(Case{"", Protocol::kNeedMore}, Case{"G", Protocol::kNeedMore},
+                                         Case{"GET ", Protocol::kNeedMore}, Case{"GET / HTTP/1.", Protocol::kNeedMore},
+                                         Case{"GET / HTTP/1.1\r", Protocol::kNeedMore},
+                                         Case{"GET / HTTP/1.1\r\n", Protocol::kHttp1},
+                                         Case{"GET / HTTP/1.0\r\n\r\n", Protocol::kHttp1},
+                                         Case{"PROPFIND /x?a=b HTTP/1.1\r\nHost: a\r\n", Protocol::kHttp1},
+                                         Case{"OPTIONS * HTTP/1.1\r\n", Protocol::kHttp1},
+                                         Case{"CONNECT a:443 HTTP/1.1\r\n", Protocol::kHttp1},
+                                         Case{"GET http://a/ HTTP/1.1\r\n", Protocol::kHttp1},
+                                         Case{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Protocol::kHttp2},
+                                         Case{"PRI * HTTP/2.0\r\n\r\n", Protocol::kNeedMore}));
 
 INSTANTIATE_TEST_SUITE_P(
     NearlyHttp, ClassifyCase,
@@ -48,9 +49,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"get / HTTP/1.1\r\n", Protocol::kNearlyHttp},
                     Case{"FROB / HTTP/1.1\r\n", Protocol::kNearlyHttp},
                     Case{"GET\t/\tHTTP/1.1\r\n", Protocol::kNearlyHttp},
-                    Case{"GET  / HTTP/1.1\r\n", Protocol::kNearlyHttp},
-                    Case{"GET / HTTP/1.1\n", Protocol::kNearlyHttp}, Case{"GET /\r\n", Protocol::kNearlyHttp},
-                    Case{"GET / http/1.1\r\n", Protocol::kNearlyHttp},
+                    Case{"GET  / HTTP/1.1\r\n", Protocol::kNearlyHttp}, Case{"GET / HTTP/1.1\n", Protocol::kNearlyHttp},
+                    Case{"GET /\r\n", Protocol::kNearlyHttp}, Case{"GET / http/1.1\r\n", Protocol::kNearlyHttp},
                     Case{"GET / HTTP/2.0\r\n", Protocol::kNearlyHttp}, Case{"\r\n\r\n", Protocol::kNeedMore}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -78,9 +78,7 @@ TEST(Classify, DoesNotWaitForEverOnATextProtocolWithoutLineEnd) {
   EXPECT_EQ(Classify(AsBytes(line)), Protocol::kOther);
 }
 
-TEST(Classify, AnswersBlanksWithoutEnd) {
-  EXPECT_EQ(Classify(AsBytes(std::string(64, '\n'))), Protocol::kNearlyHttp);
-}
+TEST(Classify, AnswersBlanksWithoutEnd) { EXPECT_EQ(Classify(AsBytes(std::string(64, '\n'))), Protocol::kNearlyHttp); }
 
 }  // namespace
 }  // namespace plait::proxy::sniff

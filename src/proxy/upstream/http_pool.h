@@ -1,7 +1,8 @@
 #pragma once
-// The HTTP connections of one worker to one host with one identity and one protocol. HTTP/1: a connection a request at a
-// time, the most recently used idle one first. HTTP/2: one connection until its streams are used up, then another.
-// Owned by the worker's pool table, on its loop thread. Circuit breakers and statistics are the cluster's (process-wide).
+// The HTTP connections of one worker to one host with one identity and one protocol. HTTP/1: a connection a request at
+// a time, the most recently used idle one first. HTTP/2: one connection until its streams are used up, then another.
+// Owned by the worker's pool table, on its loop thread. Circuit breakers and statistics are the cluster's
+// (process-wide).
 //
 // Mirrors Envoy's HttpConnPoolImplBase: a failed connect fails all that wait; max_requests_per_connection and
 // max_connection_duration end a connection after its running requests.
@@ -23,10 +24,10 @@ enum class PoolFailure : std::uint8_t { kConnect, kTimeout, kOverflow };
 struct HttpPoolOptions {
   Dial dial;
   conn::ConnectionOptions connection;
-  std::uint32_t max_requests_per_connection = 0;   // 0: no limit
-  std::uint32_t max_concurrent_streams = 0;        // HTTP/2; 0: what the peer allows
-  Duration max_connection_duration{0};             // 0: none
-  cluster::ClusterPtr cluster;                     // limits and statistics; the configuration that the pool was made for
+  std::uint32_t max_requests_per_connection = 0;  // 0: no limit
+  std::uint32_t max_concurrent_streams = 0;       // HTTP/2; 0: what the peer allows
+  Duration max_connection_duration{0};            // 0: none
+  cluster::ClusterPtr cluster;                    // limits and statistics; the configuration that the pool was made for
   cluster::HostPtr host;
   xds::RoutingPriority priority = xds::RoutingPriority::kDefault;
 };

@@ -39,10 +39,8 @@ Result<HttpPool*> Pools::For(const cluster::ClusterPtr& cluster, const cluster::
   if (config.http.auto_sni && cluster->TlsFor(*host) != nullptr) key.sni = http::HostOnly(authority);
   if (const auto found = pools_.find(key); found != pools_.end()) return found->second.get();
 
-  Result<Dial> dial = MakeDial(contexts_, {.cluster = *cluster,
-                                           .host = *host,
-                                           .application = application,
-                                           .http_authority = authority});
+  Result<Dial> dial = MakeDial(
+      contexts_, {.cluster = *cluster, .host = *host, .application = application, .http_authority = authority});
   if (!dial) return std::unexpected(dial.error());
   HttpPoolOptions options;
   options.dial = std::move(*dial);
@@ -64,7 +62,8 @@ void Pools::Retire(std::unique_ptr<HttpPool> pool) {
   HttpPool* retired = pool.get();
   draining_.push_back(std::move(pool));
   retired->OnEmpty([this, retired] {
-    const auto place = std::find_if(draining_.begin(), draining_.end(), [&](const auto& p) { return p.get() == retired; });
+    const auto place =
+        std::find_if(draining_.begin(), draining_.end(), [&](const auto& p) { return p.get() == retired; });
     if (place == draining_.end()) return;
     loop_.DeleteLater(std::move(*place));
     draining_.erase(place);

@@ -19,19 +19,22 @@ std::optional<io::KeepAlive> KeepAliveOf(const xds::Cluster& cluster) {
   if (!cluster.tcp_keep_alive) return std::nullopt;
   io::KeepAlive keep_alive;
   if (cluster.tcp_keep_alive->time_s) keep_alive.idle = std::chrono::seconds(*cluster.tcp_keep_alive->time_s);
-  if (cluster.tcp_keep_alive->interval_s) keep_alive.interval = std::chrono::seconds(*cluster.tcp_keep_alive->interval_s);
+  if (cluster.tcp_keep_alive->interval_s)
+    keep_alive.interval = std::chrono::seconds(*cluster.tcp_keep_alive->interval_s);
   if (cluster.tcp_keep_alive->probes) keep_alive.probes = *cluster.tcp_keep_alive->probes;
   return keep_alive;
 }
 
 bool IsMeshAlpn(const std::string& name) { return name == "istio" || name.starts_with("istio-"); }
 
-// In the mesh the ALPN tells the far side what is inside; elsewhere it is what the configuration says, or what we speak.
+// In the mesh the ALPN tells the far side what is inside; elsewhere it is what the configuration says, or what we
+// speak.
 std::vector<std::string> AlpnFor(const xds::UpstreamTlsContext& tls, Application application) {
   const std::vector<std::string>& configured = tls.common.alpn_protocols;
   const bool mesh = std::any_of(configured.begin(), configured.end(), IsMeshAlpn);
   switch (application) {
-    case Application::kHttp1: return mesh ? std::vector<std::string>{"istio-http/1.1", "istio", "http/1.1"} : configured;
+    case Application::kHttp1:
+      return mesh ? std::vector<std::string>{"istio-http/1.1", "istio", "http/1.1"} : configured;
     case Application::kHttp2:
       if (mesh) return {"istio-h2", "istio", "h2"};
       return configured.empty() ? std::vector<std::string>{"h2"} : configured;
@@ -41,7 +44,8 @@ std::vector<std::string> AlpnFor(const xds::UpstreamTlsContext& tls, Application
 }
 
 std::string SniFor(const xds::Cluster& cluster, const xds::UpstreamTlsContext& tls, const DialRequest& request) {
-  if (cluster.http.auto_sni && !request.http_authority.empty()) return std::string(http::HostOnly(request.http_authority));
+  if (cluster.http.auto_sni && !request.http_authority.empty())
+    return std::string(http::HostOnly(request.http_authority));
   if (tls.auto_host_sni && !request.host.facts().hostname.empty()) return request.host.facts().hostname;
   return tls.sni;
 }
@@ -49,8 +53,8 @@ std::string SniFor(const xds::Cluster& cluster, const xds::UpstreamTlsContext& t
 }  // namespace
 
 bool IsToApplication(const xds::Cluster& cluster) noexcept {
-  return cluster.bind_address && (cluster.bind_address->ip == io::IpAddress::V4(0x7f000006) ||
-                                  cluster.bind_address->ip.ToString() == "::6");
+  return cluster.bind_address &&
+         (cluster.bind_address->ip == io::IpAddress::V4(0x7f000006) || cluster.bind_address->ip.ToString() == "::6");
 }
 
 Application ApplicationFor(const xds::Cluster& cluster, http::Version downstream) noexcept {
@@ -74,8 +78,8 @@ Result<Dial> MakeDial(TlsContexts& contexts, const DialRequest& request) {
   const xds::UpstreamTlsContext* tls = request.cluster.TlsFor(request.host);
   if (tls == nullptr) return dial;
   std::vector<std::string> alpn = AlpnFor(*tls, request.application);
-  if (config.http.protocol == xds::UpstreamHttpOptions::Protocol::kAutoByAlpn && request.application != Application::kTcp &&
-      tls->common.alpn_protocols.empty()) {
+  if (config.http.protocol == xds::UpstreamHttpOptions::Protocol::kAutoByAlpn &&
+      request.application != Application::kTcp && tls->common.alpn_protocols.empty()) {
     alpn = {"h2", "http/1.1"};
   }
   Result<Secure> secure = contexts.SecureFor(request.cluster.config, {.config = *tls,

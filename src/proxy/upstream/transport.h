@@ -1,6 +1,7 @@
 #pragma once
-// What it takes to reach a host of a cluster: TLS or plaintext by the cluster's transport sockets and the host's metadata,
-// server name, ALPN, and the identity that the host must prove. One a worker; the TLS contexts below are the process's.
+// What it takes to reach a host of a cluster: TLS or plaintext by the cluster's transport sockets and the host's
+// metadata, server name, ALPN, and the identity that the host must prove. One a worker; the TLS contexts below are the
+// process's.
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,7 +14,8 @@
 
 namespace plait::proxy::upstream {
 
-// What will be spoken on the connection; decides the ALPN that is offered in the mesh (istio-http/1.1, istio-h2, istio).
+// What will be spoken on the connection; decides the ALPN that is offered in the mesh (istio-http/1.1, istio-h2,
+// istio).
 enum class Application : std::uint8_t { kTcp, kHttp1, kHttp2 };
 
 // Makes streams secure; implemented over core/tls by worker/tls_contexts.
@@ -34,11 +36,12 @@ struct DialRequest {
   const cluster::Cluster& cluster;
   const cluster::Host& host;
   Application application = Application::kTcp;
-  std::string_view http_authority = {};                     // for auto_sni
-  const io::SocketAddress* downstream_local = nullptr;      // original destination; the source family of bind addresses
+  std::string_view http_authority = {};                 // for auto_sni
+  const io::SocketAddress* downstream_local = nullptr;  // original destination; the source family of bind addresses
 };
 
-// True when the cluster delivers to the own application (binds 127.0.0.6, semantics.md 8): such sockets carry mark 0x539.
+// True when the cluster delivers to the own application (binds 127.0.0.6, semantics.md 8): such sockets carry mark
+// 0x539.
 bool IsToApplication(const xds::Cluster& cluster) noexcept;
 // The application protocol that requests to the cluster use, given what the client spoke.
 Application ApplicationFor(const xds::Cluster& cluster, http::Version downstream) noexcept;

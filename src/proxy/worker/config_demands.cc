@@ -31,7 +31,8 @@ struct ConfigStore::WaitHandle final : Pending::Operation {
   Waiter waiter;
 };
 
-Pending ConfigStore::Wait(Waiters& waiters, std::string name, Duration limit, std::move_only_function<void(bool)> answer) {
+Pending ConfigStore::Wait(Waiters& waiters, std::string name, Duration limit,
+                          std::move_only_function<void(bool)> answer) {
   auto handle = std::make_unique<WaitHandle>(waiters, std::move(name));
   Waiter& waiter = handle->waiter;
   waiter.answer = std::move(answer);
@@ -79,7 +80,8 @@ Pending ConfigStore::Need(Kind kind, std::string name, Duration limit, std::move
   return {};
 }
 
-Pending ConfigStore::NeedDestination(const io::IpAddress& ip, Duration limit, cluster::DestinationStore::OnFound found) {
+Pending ConfigStore::NeedDestination(const io::IpAddress& ip, Duration limit,
+                                     cluster::DestinationStore::OnFound found) {
   return destinations_.Lookup(ip, limit, std::move(found));
 }
 

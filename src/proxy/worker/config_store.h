@@ -1,6 +1,6 @@
 #pragma once
-// The run-time configuration of the process: takes resources (static or by xDS), compiles them, waits until what they need
-// is there, and gives them to the workers. Main thread. semantics.md 2 (on demand) and 6 (nothing is used half).
+// The run-time configuration of the process: takes resources (static or by xDS), compiles them, waits until what they
+// need is there, and gives them to the workers. Main thread. semantics.md 2 (on demand) and 6 (nothing is used half).
 #include <functional>
 #include <map>
 #include <memory>
@@ -106,7 +106,7 @@ class ConfigStore final : public MainDemands {
   std::map<std::string, std::shared_ptr<const xds::Cluster>> waiting_clusters_;  // for their secrets
   std::map<std::string, std::shared_ptr<const route::RouteTable>> routes_;       // null: certainly none
   std::map<std::string, std::shared_ptr<const xds::L4Routes>> l4_routes_;
-  std::set<std::pair<std::string, std::string>> subscribed_;                     // type URL, name
+  std::set<std::pair<std::string, std::string>> subscribed_;  // type URL, name
   std::set<std::string> endpoint_names_;
   Waiters waiting_for_routes_;
   Waiters waiting_for_l4_;

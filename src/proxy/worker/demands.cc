@@ -49,13 +49,15 @@ WorkerDemands::~WorkerDemands() = default;
 Pending WorkerDemands::Need(MainDemands::Kind kind, std::string name, Duration limit, OnReady ready) {
   const std::uint64_t id = answers_->next++;
   answers_->ready.emplace(id, std::move(ready));
-  main_.loop().Post([&main = main_, &worker = loop_, answers = answers_, id, kind, name = std::move(name), limit]() mutable {
-    auto waiting = std::make_shared<Waiting>();
-    waiting->pending = main.Need(kind, std::move(name), limit, [&worker, &loop = main.loop(), answers, id, waiting](bool ok) {
-      worker.Post([answers, id, ok] { Answer(answers->ready, id, ok); });
-      loop.Defer([waiting] { waiting->pending = Pending(); });  // not inside its own completion
-    });
-  });
+  main_.loop().Post(
+      [&main = main_, &worker = loop_, answers = answers_, id, kind, name = std::move(name), limit]() mutable {
+        auto waiting = std::make_shared<Waiting>();
+        waiting->pending =
+            main.Need(kind, std::move(name), limit, [&worker, &loop = main.loop(), answers, id, waiting](bool ok) {
+              worker.Post([answers, id, ok] { Answer(answers->ready, id, ok); });
+              loop.Defer([waiting] { waiting->pending = Pending(); });  // not inside its own completion
+            });
+      });
   return Pending(std::make_unique<Forget<decltype(answers_->ready)>>(answers_, answers_->ready, id));
 }
 
@@ -77,10 +79,12 @@ Pending WorkerDemands::NeedDestination(const io::IpAddress& ip, Duration limit,
   answers_->found.emplace(id, std::move(found));
   main_.loop().Post([&main = main_, &worker = loop_, answers = answers_, id, ip, limit] {
     auto waiting = std::make_shared<Waiting>();
-    waiting->pending = main.NeedDestination(ip, limit, [&worker, &loop = main.loop(), answers, id, waiting](Result<cluster::Destination> result) {
-      worker.Post([answers, id, result = std::move(result)]() mutable { Answer(answers->found, id, std::move(result)); });
-      loop.Defer([waiting] { waiting->pending = Pending(); });
-    });
+    waiting->pending = main.NeedDestination(
+        ip, limit, [&worker, &loop = main.loop(), answers, id, waiting](Result<cluster::Destination> result) {
+          worker.Post(
+              [answers, id, result = std::move(result)]() mutable { Answer(answers->found, id, std::move(result)); });
+          loop.Defer([waiting] { waiting->pending = Pending(); });
+        });
   });
   return Pending(std::make_unique<Forget<decltype(answers_->found)>>(answers_, answers_->found, id));
 }

@@ -1,6 +1,7 @@
 #pragma once
-// What workers ask of the main thread: a cluster, route configuration, L4 routes or destination that they lack. The worker
-// keeps the callback, the main thread the wait; both sides meet by Post only, so an answer comes after the resource itself.
+// What workers ask of the main thread: a cluster, route configuration, L4 routes or destination that they lack. The
+// worker keeps the callback, the main thread the wait; both sides meet by Post only, so an answer comes after the
+// resource itself.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -10,8 +11,8 @@
 
 namespace plait::proxy::worker {
 
-// Main thread: gets resources for workers. `answer` runs on the main thread once the workers were given the resource, or
-// with false when it does not exist or the limit passed. Dropping the handle ends the wait.
+// Main thread: gets resources for workers. `answer` runs on the main thread once the workers were given the resource,
+// or with false when it does not exist or the limit passed. Dropping the handle ends the wait.
 class MainDemands {
  public:
   virtual ~MainDemands() = default;

@@ -4,10 +4,10 @@
 
 #include "core/base/log.h"
 #include "core/tls/stream.h"
-#include "proxy/session/prefixed_stream.h"
 #include "proxy/session/http_session.h"
 #include "proxy/session/inbound.h"
 #include "proxy/session/outbound.h"
+#include "proxy/session/prefixed_stream.h"
 #include "proxy/session/tcp_session.h"
 
 namespace plait::proxy::worker {
@@ -33,7 +33,8 @@ const session::NetworkRbacs* RulesOf(const session::ChainPtr& chain) {
 
 }  // namespace
 
-ListenerHandler::ListenerHandler(session::Context& context, Secrets& secrets, listen::ListenerPtr listener, Hooks& hooks)
+ListenerHandler::ListenerHandler(session::Context& context, Secrets& secrets, listen::ListenerPtr listener,
+                                 Hooks& hooks)
     : context_(context), secrets_(secrets), listener_(std::move(listener)), hooks_(hooks) {}
 
 ListenerHandler::~ListenerHandler() = default;
@@ -54,9 +55,9 @@ void ListenerHandler::Update(listen::ListenerPtr listener) {
 // semantics.md 5: exactly the connections that the new configuration forbids are closed.
 void ListenerHandler::CloseForbidden() {
   const bool one_chain = listener_->chains.empty() || (listener_->chains.size() == 1 && !listener_->default_chain);
-  const session::NetworkRbacs* rules =
-      RulesOf(listener_->default_chain != nullptr ? listener_->default_chain
-              : one_chain && !listener_->chains.empty() ? listener_->chains.front() : nullptr);
+  const session::NetworkRbacs* rules = RulesOf(listener_->default_chain != nullptr       ? listener_->default_chain
+                                               : one_chain && !listener_->chains.empty() ? listener_->chains.front()
+                                                                                         : nullptr);
   if (rules == nullptr) return;
   for (const auto& [key, session] : sessions_) {
     const auto* tcp = dynamic_cast<const session::TcpSession*>(key);
@@ -111,7 +112,7 @@ void ListenerHandler::Inspect(std::unique_ptr<io::Stream> stream, record::Connec
   };
   auto key = std::make_shared<Key>();
   auto done = [this, key, info = std::move(info)](std::unique_ptr<io::Stream> open, Buffer seen,
-                                                   listen::Findings findings) mutable {
+                                                  listen::Findings findings) mutable {
     const auto place = inspections_.find(key->inspection);
     context_.loop.DeleteLater(std::move(place->second));
     inspections_.erase(place);
@@ -187,7 +188,8 @@ void ListenerHandler::StartIntake(std::shared_ptr<const Config> config, std::uni
     session::Session* session_key = session.get();
     sessions_.emplace(session_key, std::move(session));
   };
-  auto intake = std::make_unique<Kind>(context_, std::move(config), std::move(stream), std::move(info), *this, std::move(decided));
+  auto intake = std::make_unique<Kind>(context_, std::move(config), std::move(stream), std::move(info), *this,
+                                       std::move(decided));
   *key = intake.get();
   intakes_.emplace(*key, std::move(intake));
 }

@@ -1,6 +1,6 @@
 #pragma once
-// One listener on one worker: takes accepted sockets through destination, inspection, filter chain and TLS to a session,
-// and keeps the sessions. A new configuration applies to new connections. One thread.
+// One listener on one worker: takes accepted sockets through destination, inspection, filter chain and TLS to a
+// session, and keeps the sessions. A new configuration applies to new connections. One thread.
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -19,7 +19,8 @@ namespace plait::proxy::worker {
 class ListenerHandler final : public session::SessionOwner {
  public:
   struct Hooks {
-    // The listener that is bound to exactly this address, or to its port on the wildcard; null: none (use_original_dst).
+    // The listener that is bound to exactly this address, or to its port on the wildcard; null: none
+    // (use_original_dst).
     std::function<ListenerHandler*(const io::SocketAddress&)> find;
     // Sockets that another worker should serve are given away here; false: keep it.
     std::function<bool(io::UniqueFd&, const std::string& listener)> give_away;
@@ -51,7 +52,8 @@ class ListenerHandler final : public session::SessionOwner {
   std::unique_ptr<session::Session> MakeSession(const session::Chain& chain, std::unique_ptr<io::Stream> stream,
                                                 record::ConnectionInfo info);
   template <class Kind, class Config>
-  void StartIntake(std::shared_ptr<const Config> config, std::unique_ptr<io::Stream> stream, record::ConnectionInfo info);
+  void StartIntake(std::shared_ptr<const Config> config, std::unique_ptr<io::Stream> stream,
+                   record::ConnectionInfo info);
   void CloseForbidden();
 
   session::Context& context_;

@@ -75,7 +75,8 @@ std::vector<admin::CertificateInfo> DescribeAll(const xds::DataSource& source, c
 
 }  // namespace
 
-Process::Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions options, std::vector<io::InheritedFd> inherited)
+Process::Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions options,
+                 std::vector<io::InheritedFd> inherited)
     : loop_(loop),
       bootstrap_(std::move(bootstrap)),
       options_(std::move(options)),
@@ -99,15 +100,16 @@ Outcome<> Process::Start() {
                           .gateway = IsGateway(bootstrap_.node),
                           .shared_sockets = options_.concurrency > 1,
                           .static_only = !bootstrap_.dynamic.ads.has_value()};
-    Worker::Shared shared{.secrets = secrets_,
-                          .balance = balance_,
-                          .demands = store_,
-                          .make_recorder =
-                              [this, labels](io::Loop& loop, const cluster::DestinationIndex& index) {
-                                return std::make_unique<Recorder>(loop, store_, logs_, series_, labels, index);
-                              },
-                          .give_away = [this](std::size_t from, io::UniqueFd& socket,
-                                              const std::string& listener) { return GiveAway(from, socket, listener); }};
+    Worker::Shared shared{
+        .secrets = secrets_,
+        .balance = balance_,
+        .demands = store_,
+        .make_recorder =
+            [this, labels](io::Loop& loop, const cluster::DestinationIndex& index) {
+              return std::make_unique<Recorder>(loop, store_, logs_, series_, labels, index);
+            },
+        .give_away = [this](std::size_t from, io::UniqueFd& socket,
+                            const std::string& listener) { return GiveAway(from, socket, listener); }};
     workers.push_back(workers_.emplace_back(std::make_unique<Worker>(options, std::move(shared))).get());
   }
   store_.SetWorkers(std::move(workers));

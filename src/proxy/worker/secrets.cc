@@ -58,7 +58,8 @@ Outcome<> AddValidation(const xds::ValidationContext& validation, tls::ContextOp
   auto crl = ReadSource(validation.crl);
   if (!crl) return std::unexpected(crl.error());
   if (!crl->empty()) options.crl_pem = std::move(*crl);
-  for (const xds::SubjectAltNameMatcher& name : validation.subject_alt_names) options.peer.sans.push_back(ToMatcher(name));
+  for (const xds::SubjectAltNameMatcher& name : validation.subject_alt_names)
+    options.peer.sans.push_back(ToMatcher(name));
   for (const std::string& hash : validation.certificate_hashes) options.peer.certificate_sha256.push_back(hash);
   options.peer.any_chain = options.peer.any_chain || validation.accept_untrusted;
   for (const xds::TrustDomain& domain : validation.trust_domains) {
@@ -66,7 +67,8 @@ Outcome<> AddValidation(const xds::ValidationContext& validation, tls::ContextOp
     if (!bundle) return std::unexpected(bundle.error());
     if (!options.bundle_pem.empty() && options.bundle_pem != *bundle) {
       // One set of roots for all domains: with different ones, a root could sign for another domain.
-      return Explain(Errc::kInvalidInput, "trust domain " + domain.name + " has roots of its own, which is not supported");
+      return Explain(Errc::kInvalidInput,
+                     "trust domain " + domain.name + " has roots of its own, which is not supported");
     }
     options.bundle_pem = std::move(*bundle);
     options.peer.trust_domains.push_back(domain.name);
@@ -216,7 +218,8 @@ Outcome<> Secrets::FillValidation(const xds::CommonTlsContext& common, tls::Cont
   if (validates && options.bundle_pem.empty() && !options.peer.any_chain) {
     // Envoy then trusts every chain; here a validation without roots never accepts by accident.
     if (options.peer.certificate_sha256.empty()) {
-      return Explain(Errc::kInvalidInput, "validation context without trusted_ca", "name the roots, or ACCEPT_UNTRUSTED");
+      return Explain(Errc::kInvalidInput, "validation context without trusted_ca",
+                     "name the roots, or ACCEPT_UNTRUSTED");
     }
     options.peer.any_chain = true;  // pinned by hash
   }

@@ -58,7 +58,8 @@ void Sockets::Release(const std::string& listener) {
 }
 
 io::UniqueFd Sockets::Take(std::string_view name) {
-  const auto found = std::find_if(inherited_.begin(), inherited_.end(), [&](const auto& fd) { return fd.name == name; });
+  const auto found =
+      std::find_if(inherited_.begin(), inherited_.end(), [&](const auto& fd) { return fd.name == name; });
   if (found == inherited_.end()) return {};
   io::UniqueFd fd = std::move(found->fd);
   inherited_.erase(found);

@@ -1,6 +1,6 @@
 #pragma once
-// The listening sockets of the process: inherited ones by the number of their port (contract with who starts us), and own
-// ones. Main thread. A socket lives as long as a listener uses it; it is never re-bound while it does.
+// The listening sockets of the process: inherited ones by the number of their port (contract with who starts us), and
+// own ones. Main thread. A socket lives as long as a listener uses it; it is never re-bound while it does.
 #include <map>
 #include <string>
 #include <vector>
@@ -15,7 +15,8 @@ class Sockets {
  public:
   explicit Sockets(std::vector<io::InheritedFd> inherited);
 
-  // The sockets for all addresses of a listener, opened where they are not there. Errors name the address and what to do.
+  // The sockets for all addresses of a listener, opened where they are not there. Errors name the address and what to
+  // do.
   Outcome<std::vector<int>> For(const xds::Listener& listener);
   // The listener is gone and no worker watches its sockets any more.
   void Release(const std::string& listener);

@@ -1,5 +1,5 @@
-// The whole data path over loopback: a listener, filter chains, routes, clusters and pools on a worker's own thread, with
-// real sockets on both sides.
+// The whole data path over loopback: a listener, filter chains, routes, clusters and pools on a worker's own thread,
+// with real sockets on both sides.
 #include <gtest/gtest.h>
 
 #include <mutex>
@@ -72,14 +72,14 @@ class StaticProxy : public testing::Test {
       : sockets_({}),
         store_(main_, {registry_, logs_}, secrets_, sockets_, nullptr, "", std::chrono::seconds(1)),
         balance_(1),
-        worker_({.index = 0},
-                {.secrets = secrets_,
-                 .balance = balance_,
-                 .demands = store_,
-                 .make_recorder = [this](io::Loop&, const cluster::DestinationIndex&) {
-                   return std::make_unique<FakeRecorder>(lines_);
-                 },
-                 .give_away = [](std::size_t, io::UniqueFd&, const std::string&) { return false; }}) {
+        worker_({.index = 0}, {.secrets = secrets_,
+                               .balance = balance_,
+                               .demands = store_,
+                               .make_recorder =
+                                   [this](io::Loop&, const cluster::DestinationIndex&) {
+                                     return std::make_unique<FakeRecorder>(lines_);
+                                   },
+                               .give_away = [](std::size_t, io::UniqueFd&, const std::string&) { return false; }}) {
     store_.SetWorkers({&worker_});
     worker_.StartThread();
   }
@@ -89,13 +89,16 @@ class StaticProxy : public testing::Test {
     auto server = std::make_unique<conn::HttpServer>(
         main_, conn::HttpServerOptions{}, [this, status](conn::Request request, conn::Responder responder) {
           ++upstream_requests_;
-          std::string text = request.head.method + " " + request.head.path + " " + request.head.authority + " " + request.body;
+          std::string text =
+              request.head.method + " " + request.head.path + " " + request.head.authority + " " + request.body;
           conn::Response response = conn::TextResponse(status, std::move(text));
           for (const http::HeaderView field : request.head.headers) {
             response.headers.Add("x-saw-" + std::string(field.name), field.value);
           }
-          if (respond_) responder.Send(std::move(response));
-          else silent_.push_back(std::move(responder));
+          if (respond_)
+            responder.Send(std::move(response));
+          else
+            silent_.push_back(std::move(responder));
         });
     const io::SocketAddress address = server->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
     servers_.push_back(std::move(server));
@@ -163,7 +166,8 @@ class StaticProxy : public testing::Test {
     request.head.headers = std::move(headers);
     request.body = std::move(body);
     std::optional<Result<conn::FetchResponse>> answer;
-    const Pending pending = conn::Fetch(main_, std::move(request), [&](Result<conn::FetchResponse> got) { answer = std::move(got); });
+    const Pending pending =
+        conn::Fetch(main_, std::move(request), [&](Result<conn::FetchResponse> got) { answer = std::move(got); });
     main_.RunUntil([&] { return answer.has_value(); }, kLimit);
     if (!answer || !*answer) {
       ADD_FAILURE() << "no answer: " << (answer ? answer->error().detail : "time-out");
@@ -173,7 +177,12 @@ class StaticProxy : public testing::Test {
   }
 
   FakeRecorder::Line LastLine() {
-    main_.RunUntil([&] { const std::lock_guard lock(lines_.mutex); return !lines_.all.empty(); }, kLimit);
+    main_.RunUntil(
+        [&] {
+          const std::lock_guard lock(lines_.mutex);
+          return !lines_.all.empty();
+        },
+        kLimit);
     const std::lock_guard lock(lines_.mutex);
     return lines_.all.empty() ? FakeRecorder::Line{} : lines_.all.back();
   }
@@ -245,8 +254,9 @@ TEST_F(StaticProxy, TellsThatTheUpstreamRefusedTheConnection) {
             "transport failure reason: delayed connect error: Connection refused");
   const auto line = LastLine();
   EXPECT_EQ(line.flags, "UF");
-  EXPECT_EQ(line.details,
-            "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}");
+  EXPECT_EQ(
+      line.details,
+      "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}");
 }
 
 TEST_F(StaticProxy, TriesAgainByTheRoutesPolicy) {
@@ -279,9 +289,8 @@ TEST_F(StaticProxy, GivesUpAtTheRoutesTimeout) {
 }
 
 TEST_F(StaticProxy, SpeaksHttp2OnBothSides) {
-  AddCluster("backend", {StartUpstream()}, [](xds::Cluster& cluster) {
-    cluster.http.protocol = xds::UpstreamHttpOptions::Protocol::kHttp2;
-  });
+  AddCluster("backend", {StartUpstream()},
+             [](xds::Cluster& cluster) { cluster.http.protocol = xds::UpstreamHttpOptions::Protocol::kHttp2; });
   const auto at = AddListener({HttpChain({RouteTo("/", "backend")})});
   const conn::FetchResponse answer = Get(at, "/two", {}, "payload", nullptr, conn::Protocol::kHttp2);
   EXPECT_EQ(answer.head.status, 200);
@@ -329,8 +338,8 @@ TEST_F(StaticProxy, TerminatesMutualTlsAndRoutesByServerName) {
   const auto put = [&](const std::string& name, const tls::Identity& identity) {
     auto secret = std::make_shared<xds::Secret>();
     secret->name = name;
-    secret->value = xds::TlsCertificate{{xds::DataSource::Kind::kInline, identity.chain_pem},
-                                        {xds::DataSource::Kind::kInline, identity.key_pem}, {}};
+    secret->value = xds::TlsCertificate{
+        {xds::DataSource::Kind::kInline, identity.chain_pem}, {xds::DataSource::Kind::kInline, identity.key_pem}, {}};
     ASSERT_TRUE(store_.PutSecret(secret).has_value());
   };
   const tls::Identity server = ca.Issue("spiffe://cluster.local/ns/a/sa/server", "a.example.com");
@@ -371,14 +380,14 @@ TEST_F(StaticProxy, RefusesAnUpstreamWithAnotherIdentity) {
   options.identities = {server};
   options.peer.certificate = tls::PeerPolicy::Certificate::kNone;
   const auto context = tls::Context::Make(options).value();
-  auto upstream = std::make_unique<conn::HttpServer>(main_, conn::HttpServerOptions{},
-                                                     [](conn::Request, conn::Responder responder) {
-                                                       responder.Send(conn::TextResponse(200, "never"));
-                                                     });
+  auto upstream = std::make_unique<conn::HttpServer>(
+      main_, conn::HttpServerOptions{},
+      [](conn::Request, conn::Responder responder) { responder.Send(conn::TextResponse(200, "never")); });
   const io::SocketAddress address =
-      upstream->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value(), [&](io::UniqueFd fd) {
-        return tls::Wrap(main_, io::AdoptSocket(main_, std::move(fd)), context);
-      }).value();
+      upstream
+          ->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value(),
+                     [&](io::UniqueFd fd) { return tls::Wrap(main_, io::AdoptSocket(main_, std::move(fd)), context); })
+          .value();
   servers_.push_back(std::move(upstream));
   AddCluster("backend", {address}, [&](xds::Cluster& cluster) {
     xds::UpstreamTlsContext tls;

@@ -10,8 +10,12 @@ class SecureHost {
  public:
   SecureHost(Secrets& secrets, std::shared_ptr<const xds::Cluster> cluster, const xds::UpstreamTlsContext& config,
              tls::WrapOptions options, ContextPtr context)
-      : secrets_(&secrets), cluster_(std::move(cluster)), config_(&config), options_(std::move(options)),
-        context_(std::move(context)), version_(secrets.version()) {}
+      : secrets_(&secrets),
+        cluster_(std::move(cluster)),
+        config_(&config),
+        options_(std::move(options)),
+        context_(std::move(context)),
+        version_(secrets.version()) {}
 
   std::unique_ptr<io::Stream> operator()(io::Loop& loop, std::unique_ptr<io::Stream> stream) {
     if (const std::uint64_t now = secrets_->version(); now != version_) {
@@ -36,7 +40,8 @@ class SecureHost {
 Result<upstream::Secure> UpstreamTls::SecureFor(const std::shared_ptr<const xds::Cluster>& cluster,
                                                 const Request& request) {
   Outcome<ContextPtr> context = secrets_.Client(request.config, !request.identity.empty());
-  if (!context) return Fail(Errc::kUnavailable, "TLS context is not ready: a certificate or roots are missing or broken");
+  if (!context)
+    return Fail(Errc::kUnavailable, "TLS context is not ready: a certificate or roots are missing or broken");
   tls::WrapOptions options;
   options.sni = request.sni;
   options.alpn = request.alpn;

@@ -8,7 +8,8 @@ namespace plait::proxy::worker {
 class UpstreamTls final : public upstream::TlsContexts {
  public:
   explicit UpstreamTls(Secrets& secrets) : secrets_(secrets) {}
-  Result<upstream::Secure> SecureFor(const std::shared_ptr<const xds::Cluster>& cluster, const Request& request) override;
+  Result<upstream::Secure> SecureFor(const std::shared_ptr<const xds::Cluster>& cluster,
+                                     const Request& request) override;
 
  private:
   Secrets& secrets_;

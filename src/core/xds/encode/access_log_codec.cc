@@ -1,5 +1,5 @@
-#include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "core/xds/encode/parts.h"
+#include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 
@@ -50,8 +50,12 @@ void Fill(const AccessLog& in, pb::AccessLog& out) {
   out.set_name(in.name);
   if (in.filter) FillFilter(*in.filter, *out.mutable_filter());
   switch (in.target) {
-    case AccessLog::Target::kStdout: PackLogger(in, loggers::stream::v3::StdoutAccessLog(), *out.mutable_typed_config()); break;
-    case AccessLog::Target::kStderr: PackLogger(in, loggers::stream::v3::StderrAccessLog(), *out.mutable_typed_config()); break;
+    case AccessLog::Target::kStdout:
+      PackLogger(in, loggers::stream::v3::StdoutAccessLog(), *out.mutable_typed_config());
+      break;
+    case AccessLog::Target::kStderr:
+      PackLogger(in, loggers::stream::v3::StderrAccessLog(), *out.mutable_typed_config());
+      break;
     case AccessLog::Target::kFile: {
       loggers::file::v3::FileAccessLog file;
       file.set_path(in.path);

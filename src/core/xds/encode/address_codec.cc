@@ -11,7 +11,9 @@ namespace pb = istio::workload;
 namespace own = ::plait::proxy::v1;
 
 // 4 or 16 bytes in network order.
-std::string IpBytes(const io::IpAddress& ip) { return {reinterpret_cast<const char*>(ip.bytes().data()), ip.byte_count()}; }
+std::string IpBytes(const io::IpAddress& ip) {
+  return {reinterpret_cast<const char*>(ip.bytes().data()), ip.byte_count()};
+}
 
 void FillPort(const AddressPort& in, pb::Port& out) {
   constexpr pb::AppProtocol kProtocols[] = {pb::AppProtocol::UNKNOWN, pb::AppProtocol::HTTP11, pb::AppProtocol::HTTP2,
@@ -25,15 +27,18 @@ own::WorkloadExtension::TlsMode TlsModeOf(TlsMode mode) {
   return mode == TlsMode::kIstio ? own::WorkloadExtension::ISTIO : own::WorkloadExtension::DISABLED;
 }
 
-void AddExtension(const char* name, const google::protobuf::Message& message, google::protobuf::RepeatedPtrField<pb::Extension>& out) {
+void AddExtension(const char* name, const google::protobuf::Message& message,
+                  google::protobuf::RepeatedPtrField<pb::Extension>& out) {
   pb::Extension& extension = *out.Add();
   extension.set_name(name);
   Pack(message, *extension.mutable_config());
 }
 
 void FillWorkload(const Workload& in, pb::Workload& out) {
-  constexpr pb::TunnelProtocol kTunnels[] = {pb::TunnelProtocol::NONE, pb::TunnelProtocol::HBONE, pb::TunnelProtocol::LEGACY_ISTIO_MTLS};
-  constexpr pb::WorkloadType kTypes[] = {pb::WorkloadType::DEPLOYMENT, pb::WorkloadType::CRONJOB, pb::WorkloadType::POD, pb::WorkloadType::JOB};
+  constexpr pb::TunnelProtocol kTunnels[] = {pb::TunnelProtocol::NONE, pb::TunnelProtocol::HBONE,
+                                             pb::TunnelProtocol::LEGACY_ISTIO_MTLS};
+  constexpr pb::WorkloadType kTypes[] = {pb::WorkloadType::DEPLOYMENT, pb::WorkloadType::CRONJOB, pb::WorkloadType::POD,
+                                         pb::WorkloadType::JOB};
   out.set_uid(in.uid);
   out.set_name(in.name);
   out.set_namespace_(in.name_space);
@@ -74,8 +79,10 @@ void FillWorkload(const Workload& in, pb::Workload& out) {
 }
 
 void FillService(const Service& in, pb::Service& out) {
-  constexpr pb::IPFamilies kFamilies[] = {pb::IPFamilies::AUTOMATIC, pb::IPFamilies::IPV4_ONLY, pb::IPFamilies::IPV6_ONLY, pb::IPFamilies::DUAL};
-  constexpr own::ServiceExtension::Protocol kDeclared[] = {own::ServiceExtension::NONE, own::ServiceExtension::HTTP, own::ServiceExtension::TCP, own::ServiceExtension::TLS};
+  constexpr pb::IPFamilies kFamilies[] = {pb::IPFamilies::AUTOMATIC, pb::IPFamilies::IPV4_ONLY,
+                                          pb::IPFamilies::IPV6_ONLY, pb::IPFamilies::DUAL};
+  constexpr own::ServiceExtension::Protocol kDeclared[] = {own::ServiceExtension::NONE, own::ServiceExtension::HTTP,
+                                                           own::ServiceExtension::TCP, own::ServiceExtension::TLS};
   out.set_name(in.name);
   out.set_namespace_(in.name_space);
   out.set_hostname(in.hostname);

@@ -41,7 +41,9 @@ void FillHttp(const UpstreamHttpOptions& in, options::HttpProtocolOptions& out) 
 }
 
 void FillType(const Cluster& in, pb::Cluster& out) {
-  constexpr pb::Cluster::DiscoveryType kTypes[] = {pb::Cluster::STATIC, pb::Cluster::STRICT_DNS, pb::Cluster::LOGICAL_DNS, pb::Cluster::EDS, pb::Cluster::ORIGINAL_DST};
+  constexpr pb::Cluster::DiscoveryType kTypes[] = {pb::Cluster::STATIC, pb::Cluster::STRICT_DNS,
+                                                   pb::Cluster::LOGICAL_DNS, pb::Cluster::EDS,
+                                                   pb::Cluster::ORIGINAL_DST};
   out.set_type(kTypes[static_cast<std::size_t>(in.type)]);
   switch (in.type) {
     case Cluster::Type::kEds:
@@ -54,7 +56,8 @@ void FillType(const Cluster& in, pb::Cluster& out) {
         auto& to = *out.mutable_original_dst_lb_config();
         to.set_use_http_header(in.original_dst->use_http_header);
         to.set_http_header_name(in.original_dst->http_header_name);
-        if (in.original_dst->port_override) to.mutable_upstream_port_override()->set_value(*in.original_dst->port_override);
+        if (in.original_dst->port_override)
+          to.mutable_upstream_port_override()->set_value(*in.original_dst->port_override);
       }
       break;
     default: Fill(in.load_assignment, *out.mutable_load_assignment()); break;
@@ -62,7 +65,8 @@ void FillType(const Cluster& in, pb::Cluster& out) {
 }
 
 void FillDns(const Cluster& in, pb::Cluster& out) {
-  constexpr pb::Cluster::DnsLookupFamily kFamilies[] = {pb::Cluster::AUTO, pb::Cluster::V4_ONLY, pb::Cluster::V6_ONLY, pb::Cluster::V4_PREFERRED, pb::Cluster::ALL};
+  constexpr pb::Cluster::DnsLookupFamily kFamilies[] = {pb::Cluster::AUTO, pb::Cluster::V4_ONLY, pb::Cluster::V6_ONLY,
+                                                        pb::Cluster::V4_PREFERRED, pb::Cluster::ALL};
   if (in.type != Cluster::Type::kStrictDns && in.type != Cluster::Type::kLogicalDns) return;
   out.set_dns_lookup_family(kFamilies[static_cast<std::size_t>(in.dns_lookup_family)]);
   if (in.dns_refresh_rate != std::chrono::seconds(5)) Fill(in.dns_refresh_rate, *out.mutable_dns_refresh_rate());
@@ -71,7 +75,8 @@ void FillDns(const Cluster& in, pb::Cluster& out) {
 
 void FillConnections(const Cluster& in, pb::Cluster& out) {
   Fill(in.connect_timeout, *out.mutable_connect_timeout());
-  if (in.per_connection_buffer_limit != 1024 * 1024) out.mutable_per_connection_buffer_limit_bytes()->set_value(in.per_connection_buffer_limit);
+  if (in.per_connection_buffer_limit != 1024 * 1024)
+    out.mutable_per_connection_buffer_limit_bytes()->set_value(in.per_connection_buffer_limit);
   if (in.bind_address) {
     auto& bind = *out.mutable_upstream_bind_config();
     bind.mutable_source_address()->set_address(in.bind_address->ip.ToString());
@@ -105,7 +110,8 @@ void FillTls(const Cluster& in, pb::Cluster& out) {
 void FillMetadata(const Cluster& in, pb::Cluster& out) {
   if (!in.istio_config.empty()) SetMetadata(*out.mutable_metadata(), "istio", "config", in.istio_config);
   if (in.istio_default_original_port)
-    (*MetadataOf(*out.mutable_metadata(), "istio").mutable_fields())["default_original_port"].set_number_value(*in.istio_default_original_port);
+    (*MetadataOf(*out.mutable_metadata(), "istio").mutable_fields())["default_original_port"].set_number_value(
+        *in.istio_default_original_port);
   for (const ServiceRef& service : in.istio_services) {
     auto& list = *(*MetadataOf(*out.mutable_metadata(), "istio").mutable_fields())["services"].mutable_list_value();
     auto& fields = *list.add_values()->mutable_struct_value()->mutable_fields();
@@ -113,7 +119,8 @@ void FillMetadata(const Cluster& in, pb::Cluster& out) {
     fields["name"].set_string_value(service.name);
     fields["namespace"].set_string_value(service.name_space);
   }
-  if (in.pin_original_dst) (*MetadataOf(*out.mutable_metadata(), "plait.dev").mutable_fields())["pin_original_dst"].set_bool_value(true);
+  if (in.pin_original_dst)
+    (*MetadataOf(*out.mutable_metadata(), "plait.dev").mutable_fields())["pin_original_dst"].set_bool_value(true);
 }
 
 }  // namespace
@@ -128,13 +135,15 @@ std::string Encode(const Cluster& cluster) {
   FillDns(cluster, out);
   FillConnections(cluster, out);
   Fill(cluster.lb, out);
-  if (cluster.circuit_breakers != CircuitBreakers{}) Fill(cluster.circuit_breakers, envoy::config::core::v3::DEFAULT, out);
+  if (cluster.circuit_breakers != CircuitBreakers{})
+    Fill(cluster.circuit_breakers, envoy::config::core::v3::DEFAULT, out);
   if (cluster.high_priority_breakers) Fill(*cluster.high_priority_breakers, envoy::config::core::v3::HIGH, out);
   if (cluster.outlier_detection) Fill(*cluster.outlier_detection, *out.mutable_outlier_detection());
   if (cluster.http != UpstreamHttpOptions{}) {
     options::HttpProtocolOptions http;
     FillHttp(cluster.http, http);
-    Pack(http, (*out.mutable_typed_extension_protocol_options())["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
+    Pack(http,
+         (*out.mutable_typed_extension_protocol_options())["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
   }
   FillTls(cluster, out);
   out.set_ignore_health_on_host_removal(cluster.ignore_health_on_host_removal);

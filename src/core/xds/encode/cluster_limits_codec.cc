@@ -18,12 +18,14 @@ void FillSlowStart(const SlowStart& in, pb::Cluster::SlowStartConfig& out) {
 }  // namespace
 
 void Fill(const LbConfig& in, pb::Cluster& out) {
-  constexpr pb::Cluster::LbPolicy kPolicies[] = {pb::Cluster::ROUND_ROBIN, pb::Cluster::LEAST_REQUEST, pb::Cluster::RANDOM,
-                                                 pb::Cluster::RING_HASH, pb::Cluster::MAGLEV, pb::Cluster::CLUSTER_PROVIDED};
+  constexpr pb::Cluster::LbPolicy kPolicies[] = {pb::Cluster::ROUND_ROBIN, pb::Cluster::LEAST_REQUEST,
+                                                 pb::Cluster::RANDOM,      pb::Cluster::RING_HASH,
+                                                 pb::Cluster::MAGLEV,      pb::Cluster::CLUSTER_PROVIDED};
   out.set_lb_policy(kPolicies[static_cast<std::size_t>(in.policy)]);
   if (in.policy == LbPolicy::kLeastRequest) {
     if (in.choice_count != 2) out.mutable_least_request_lb_config()->mutable_choice_count()->set_value(in.choice_count);
-    if (in.slow_start) FillSlowStart(*in.slow_start, *out.mutable_least_request_lb_config()->mutable_slow_start_config());
+    if (in.slow_start)
+      FillSlowStart(*in.slow_start, *out.mutable_least_request_lb_config()->mutable_slow_start_config());
   } else if (in.policy == LbPolicy::kRoundRobin && in.slow_start) {
     FillSlowStart(*in.slow_start, *out.mutable_round_robin_lb_config()->mutable_slow_start_config());
   } else if (in.policy == LbPolicy::kRingHash) {
@@ -72,14 +74,16 @@ void Fill(const OutlierDetection& in, pb::OutlierDetection& out) {
   Fill(in.interval, *out.mutable_interval());
   Fill(in.base_ejection_time, *out.mutable_base_ejection_time());
   if (in.max_ejection_time) Fill(*in.max_ejection_time, *out.mutable_max_ejection_time());
-  if (in.max_ejection_time_jitter != Duration{}) Fill(in.max_ejection_time_jitter, *out.mutable_max_ejection_time_jitter());
+  if (in.max_ejection_time_jitter != Duration{})
+    Fill(in.max_ejection_time_jitter, *out.mutable_max_ejection_time_jitter());
   out.mutable_max_ejection_percent()->set_value(in.max_ejection_percent);
   out.mutable_enforcing_success_rate()->set_value(in.enforcing_success_rate);
   out.mutable_success_rate_minimum_hosts()->set_value(in.success_rate_minimum_hosts);
   out.mutable_success_rate_request_volume()->set_value(in.success_rate_request_volume);
   out.mutable_success_rate_stdev_factor()->set_value(in.success_rate_stdev_factor);
   if (in.successful_active_health_check_uneject_host)
-    out.mutable_successful_active_health_check_uneject_host()->set_value(*in.successful_active_health_check_uneject_host);
+    out.mutable_successful_active_health_check_uneject_host()->set_value(
+        *in.successful_active_health_check_uneject_host);
 }
 
 }  // namespace plait::xds::encode

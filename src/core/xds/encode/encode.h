@@ -1,7 +1,7 @@
 #pragma once
 // From xDS structs to the bytes that ADS carries: the inverse of the decoders of core/xds. Only the control plane needs
-// it, so it is a library of its own. Pure; equal structs give equal bytes (maps are written in the order of their keys).
-// What has Envoy's default is left out.
+// it, so it is a library of its own. Pure; equal structs give equal bytes (maps are written in the order of their
+// keys). What has Envoy's default is left out.
 #include <string>
 
 #include "core/xds/address_index.h"

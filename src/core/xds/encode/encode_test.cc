@@ -18,8 +18,8 @@ using Json = nlohmann::json;
 // As config_dump shows it.
 Json Dump(std::string_view type_url, const std::string& bytes) {
   namespace util = google::protobuf::util;
-  const std::unique_ptr<util::TypeResolver> resolver(
-      util::NewTypeResolverForDescriptorPool("type.googleapis.com", google::protobuf::DescriptorPool::generated_pool()));
+  const std::unique_ptr<util::TypeResolver> resolver(util::NewTypeResolverForDescriptorPool(
+      "type.googleapis.com", google::protobuf::DescriptorPool::generated_pool()));
   util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string text;
@@ -30,25 +30,35 @@ Json Dump(std::string_view type_url, const std::string& bytes) {
 
 TEST(Encode, ARouteWithWeightsHeadersAndRetries) {
   RouteAction action;
-  action.clusters = {{.name = "outbound|9080|v1|reviews", .weight = 80}, {.name = "outbound|9080|v2|reviews", .weight = 20}};
+  action.clusters = {{.name = "outbound|9080|v1|reviews", .weight = 80},
+                     {.name = "outbound|9080|v2|reviews", .weight = 20}};
   action.timeout = std::chrono::milliseconds(1500);
-  action.retry = RetryPolicy{.retry_on = kRetryConnectFailure | kRetryRefusedStream, .num_retries = 2, .avoid_previous_hosts = true, .host_selection_max_attempts = 5};
+  action.retry = RetryPolicy{.retry_on = kRetryConnectFailure | kRetryRefusedStream,
+                             .num_retries = 2,
+                             .avoid_previous_hosts = true,
+                             .host_selection_max_attempts = 5};
   Route route{.name = "default", .action = action};
   route.match.headers = {{.name = "end-user", .value = StringMatcher{.value = "jason"}}};
   route.headers.request_add = {{.name = "x-a", .value = "b", .action = HeaderOption::Action::kOverwriteIfExistsOrAdd}};
   route.operation = "reviews:9080/*";
   route.istio_config = "/apis/networking.istio.io/v1/namespaces/default/virtual-service/reviews";
-  const RouteConfiguration routes{.name = "9080", .virtual_hosts = {{.name = "reviews:9080", .domains = {"reviews"}, .routes = {route}}}, .validate_clusters = false};
+  const RouteConfiguration routes{
+      .name = "9080",
+      .virtual_hosts = {{.name = "reviews:9080", .domains = {"reviews"}, .routes = {route}}},
+      .validate_clusters = false};
 
   const Json dump = Dump(type_url::kRoute, Encode(routes));
   EXPECT_EQ(dump["name"], "9080");
   EXPECT_EQ(dump["validate_clusters"], false);
   const Json& out = dump["virtual_hosts"][0]["routes"][0];
-  EXPECT_EQ(out["match"], Json::parse(R"({"prefix":"/","headers":[{"name":"end-user","string_match":{"exact":"jason"}}]})"));
-  EXPECT_EQ(out["route"]["weighted_clusters"]["clusters"][1], Json::parse(R"({"name":"outbound|9080|v2|reviews","weight":20})"));
+  EXPECT_EQ(out["match"],
+            Json::parse(R"({"prefix":"/","headers":[{"name":"end-user","string_match":{"exact":"jason"}}]})"));
+  EXPECT_EQ(out["route"]["weighted_clusters"]["clusters"][1],
+            Json::parse(R"({"name":"outbound|9080|v2|reviews","weight":20})"));
   EXPECT_EQ(out["route"]["timeout"], "1.500s");
   EXPECT_EQ(out["route"]["retry_policy"]["num_retries"], 2);
-  EXPECT_EQ(out["route"]["retry_policy"]["retry_host_predicate"][0]["name"], "envoy.retry_host_predicates.previous_hosts");
+  EXPECT_EQ(out["route"]["retry_policy"]["retry_host_predicate"][0]["name"],
+            "envoy.retry_host_predicates.previous_hosts");
   EXPECT_EQ(out["request_headers_to_add"][0]["append_action"], "OVERWRITE_IF_EXISTS_OR_ADD");
   EXPECT_EQ(out["metadata"]["filter_metadata"]["istio"]["config"], route.istio_config);
 }
@@ -58,51 +68,68 @@ TEST(Encode, TheOutboundListenerOfASidecar) {
   outbound.http.stat_prefix = "outbound";
   outbound.http.routes = RdsRef{};
   outbound.http.filters = {{.name = "envoy.filters.http.router", .config = RouterFilter{}}};
-  Listener listener{.name = "virtualOutbound", .addresses = {{.address = *io::SocketAddress::Parse("[::]:15001"), .ipv4_compat = true}}};
-  listener.default_filter_chain = FilterChain{.name = "default", .filters = {{.name = "plait.outbound", .config = outbound}}};
+  Listener listener{.name = "virtualOutbound",
+                    .addresses = {{.address = *io::SocketAddress::Parse("[::]:15001"), .ipv4_compat = true}}};
+  listener.default_filter_chain =
+      FilterChain{.name = "default", .filters = {{.name = "plait.outbound", .config = outbound}}};
   listener.direction = Listener::Direction::kOutbound;
 
   const Json dump = Dump(type_url::kListener, Encode(listener));
-  EXPECT_EQ(dump["address"]["socket_address"], Json::parse(R"({"address":"::","port_value":15001,"ipv4_compat":true})"));
+  EXPECT_EQ(dump["address"]["socket_address"],
+            Json::parse(R"({"address":"::","port_value":15001,"ipv4_compat":true})"));
   EXPECT_EQ(dump["traffic_direction"], "OUTBOUND");
   const Json& form = dump["default_filter_chain"]["filters"][0]["typed_config"];
   EXPECT_EQ(form["@type"], "type.googleapis.com/plait.proxy.v1.Outbound");
   EXPECT_EQ(form["unknown_cluster"], "PassthroughCluster");
   EXPECT_EQ(form["dial_after"], "0.005s");
   EXPECT_TRUE(form["http"]["rds"]["config_source"].contains("ads"));
-  EXPECT_EQ(form["http"]["http_filters"][0]["typed_config"]["@type"], "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router");
+  EXPECT_EQ(form["http"]["http_filters"][0]["typed_config"]["@type"],
+            "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router");
 }
 
 TEST(Encode, AnInboundListenerWithModesAndPolicies) {
   RbacPolicy policy{.name = "ns[default]-policy[p]-rule[0]"};
-  policy.permissions = {{.kind = Permission::Kind::kNot, .children = {{.kind = Permission::Kind::kDestinationPort, .port_start = 80}}}};
-  policy.principals = {{.kind = Principal::Kind::kAuthenticated, .has_text = true, .text = {.value = "spiffe://a/ns/b/sa/c"}}};
+  policy.permissions = {
+      {.kind = Permission::Kind::kNot, .children = {{.kind = Permission::Kind::kDestinationPort, .port_start = 80}}}};
+  policy.principals = {
+      {.kind = Principal::Kind::kAuthenticated, .has_text = true, .text = {.value = "spiffe://a/ns/b/sa/c"}}};
   Inbound inbound;
-  inbound.network_filters = {{.rules = RbacRules{.action = RbacRules::Action::kDeny, .policies = {policy}}, .stat_prefix = "tcp."}};
+  inbound.network_filters = {
+      {.rules = RbacRules{.action = RbacRules::Action::kDeny, .policies = {policy}}, .stat_prefix = "tcp."}};
   inbound.tls.require_client_certificate = true;
   inbound.tls.common.certificate_secrets = {{.name = "default", .source = SecretRef::Source::kLocal}};
-  inbound.ports = {{.port = 9080, .mode = MtlsMode::kStrict, .declared = DeclaredProtocol::kHttp, .cluster = "inbound|9080||", .probes = {{.path = "/health"}}}};
+  inbound.ports = {{.port = 9080,
+                    .mode = MtlsMode::kStrict,
+                    .declared = DeclaredProtocol::kHttp,
+                    .cluster = "inbound|9080||",
+                    .probes = {{.path = "/health"}}}};
   inbound.other = {.mode = MtlsMode::kPermissive, .cluster = "InboundPassthroughCluster"};
   Listener listener{.name = "virtualInbound", .addresses = {{.address = *io::SocketAddress::Parse("0.0.0.0:15006")}}};
   listener.default_filter_chain = FilterChain{.filters = {{.name = "plait.inbound", .config = inbound}}};
 
   const Json form = Dump(type_url::kListener, Encode(listener))["default_filter_chain"]["filters"][0]["typed_config"];
-  EXPECT_EQ(form["ports"][0], Json::parse(R"({"port":9080,"mode":"STRICT","declared":"HTTP","cluster":"inbound|9080||","probes":[{"path":"/health"}]})"));
+  EXPECT_EQ(
+      form["ports"][0],
+      Json::parse(
+          R"({"port":9080,"mode":"STRICT","declared":"HTTP","cluster":"inbound|9080||","probes":[{"path":"/health"}]})"));
   EXPECT_EQ(form["other"]["mode"], "PERMISSIVE");
   const Json& rules = form["network_filters"][0]["typed_config"]["rules"];
   EXPECT_EQ(rules["action"], "DENY");
-  EXPECT_EQ(rules["policies"]["ns[default]-policy[p]-rule[0]"]["permissions"][0], Json::parse(R"({"not_rule":{"destination_port":80}})"));
+  EXPECT_EQ(rules["policies"]["ns[default]-policy[p]-rule[0]"]["permissions"][0],
+            Json::parse(R"({"not_rule":{"destination_port":80}})"));
   EXPECT_EQ(form["tls"]["common_tls_context"]["tls_certificate_sds_secret_configs"][0]["name"], "default");
 }
 
 TEST(Encode, AClusterWithItsLimitsAndMetadata) {
-  Cluster cluster{.name = "outbound|9080||reviews", .type = Cluster::Type::kEds, .eds_service_name = "outbound|9080||reviews"};
+  Cluster cluster{
+      .name = "outbound|9080||reviews", .type = Cluster::Type::kEds, .eds_service_name = "outbound|9080||reviews"};
   cluster.lb.policy = LbPolicy::kLeastRequest;
   cluster.circuit_breakers.max_connections = 7;
   cluster.http.protocol = UpstreamHttpOptions::Protocol::kUseDownstream;
   UpstreamTlsContext tls{.sni = "outbound_.9080_._.reviews"};
   tls.common.alpn_protocols = {"plait-h2", "istio"};
-  cluster.transport_socket_matches = {{.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = tls}, {.name = "tlsMode-disabled"}};
+  cluster.transport_socket_matches = {{.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = tls},
+                                      {.name = "tlsMode-disabled"}};
   cluster.istio_services = {{.host = "reviews.default.svc.cluster.local", .name = "reviews", .name_space = "default"}};
   cluster.pin_original_dst = true;
 
@@ -111,11 +138,14 @@ TEST(Encode, AClusterWithItsLimitsAndMetadata) {
   EXPECT_EQ(dump["connect_timeout"], "5s");
   EXPECT_EQ(dump["lb_policy"], "LEAST_REQUEST");
   EXPECT_EQ(dump["circuit_breakers"]["thresholds"][0]["max_connections"], 7);
-  EXPECT_EQ(dump["transport_socket_matches"][0]["transport_socket"]["typed_config"]["sni"], "outbound_.9080_._.reviews");
+  EXPECT_EQ(dump["transport_socket_matches"][0]["transport_socket"]["typed_config"]["sni"],
+            "outbound_.9080_._.reviews");
   EXPECT_EQ(dump["transport_socket_matches"][1]["transport_socket"]["name"], "envoy.transport_sockets.raw_buffer");
   EXPECT_EQ(dump["metadata"]["filter_metadata"]["istio"]["services"][0]["name"], "reviews");
   EXPECT_EQ(dump["metadata"]["filter_metadata"]["plait.dev"]["pin_original_dst"], true);
-  EXPECT_TRUE(dump["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"].contains("use_downstream_protocol_config"));
+  EXPECT_TRUE(
+      dump["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"].contains(
+          "use_downstream_protocol_config"));
 }
 
 TEST(Encode, EndpointsWithIdentityAndBothFamilies) {
@@ -124,7 +154,8 @@ TEST(Encode, EndpointsWithIdentityAndBothFamilies) {
   endpoint.health = HealthStatus::kHealthy;
   endpoint.identity = "spiffe://cluster.local/ns/default/sa/reviews";
   endpoint.transport_socket_match = {{"tlsMode", "istio"}};
-  const Json dump = Dump(type_url::kEndpoint, Encode(ClusterLoadAssignment{.cluster_name = "c", .localities = {{.endpoints = {endpoint}}}}));
+  const Json dump = Dump(type_url::kEndpoint,
+                         Encode(ClusterLoadAssignment{.cluster_name = "c", .localities = {{.endpoints = {endpoint}}}}));
   const Json& out = dump["endpoints"][0]["lb_endpoints"][0];
   EXPECT_EQ(out["endpoint"]["additional_addresses"][0]["address"]["socket_address"]["address"], "fd00:10:244::5");
   EXPECT_EQ(out["metadata"]["filter_metadata"]["plait.dev"]["identity"], endpoint.identity);
@@ -133,8 +164,12 @@ TEST(Encode, EndpointsWithIdentityAndBothFamilies) {
 }
 
 TEST(Encode, AnAddressOfTheIndexWithItsExtension) {
-  Workload workload{.uid = "Kubernetes//Pod/default/a", .name = "a", .name_space = "default", .addresses = {*io::IpAddress::Parse("10.0.0.1")}};
-  workload.services["default/web.default.svc.cluster.local"] = {{.service_port = 80, .target_port = 8080, .app_protocol = AppProtocol::kHttp11}};
+  Workload workload{.uid = "Kubernetes//Pod/default/a",
+                    .name = "a",
+                    .name_space = "default",
+                    .addresses = {*io::IpAddress::Parse("10.0.0.1")}};
+  workload.services["default/web.default.svc.cluster.local"] = {
+      {.service_port = 80, .target_port = 8080, .app_protocol = AppProtocol::kHttp11}};
   workload.labels = {{"app", "a"}};
   workload.tls_mode = TlsMode::kIstio;
   const Json dump = Dump(type_url::kAddress, Encode(Address{workload}))["workload"];
@@ -144,8 +179,12 @@ TEST(Encode, AnAddressOfTheIndexWithItsExtension) {
   EXPECT_EQ(dump["extensions"][0]["config"]["tls_mode"], "ISTIO");
   EXPECT_EQ(dump["extensions"][0]["config"]["labels"]["app"], "a");
 
-  Service service{.name = "web", .name_space = "default", .hostname = "web.default.svc.cluster.local", .addresses = {{.network = "", .address = *io::Cidr::Parse("10.96.0.0/24")}}};
-  service.ports = {{.port = {.service_port = 80, .target_port = 8080}, .name = "http", .declared = DeclaredProtocol::kHttp}};
+  Service service{.name = "web",
+                  .name_space = "default",
+                  .hostname = "web.default.svc.cluster.local",
+                  .addresses = {{.network = "", .address = *io::Cidr::Parse("10.96.0.0/24")}}};
+  service.ports = {
+      {.port = {.service_port = 80, .target_port = 8080}, .name = "http", .declared = DeclaredProtocol::kHttp}};
   service.headless = true;
   const Json out = Dump(type_url::kAddress, Encode(Address{service}))["service"];
   EXPECT_EQ(out["addresses"][0]["length"], 24);
@@ -155,18 +194,30 @@ TEST(Encode, AnAddressOfTheIndexWithItsExtension) {
 
 TEST(Encode, EqualStructsGiveEqualBytes) {
   RbacRules rules;
-  for (int i = 0; i < 50; ++i) rules.policies.push_back({.name = "policy-" + std::to_string(i), .permissions = {{}}, .principals = {{}}});
+  for (int i = 0; i < 50; ++i)
+    rules.policies.push_back({.name = "policy-" + std::to_string(i), .permissions = {{}}, .principals = {{}}});
   Listener listener{.name = "l", .addresses = {{.address = *io::SocketAddress::Parse("0.0.0.0:1")}}};
-  listener.default_filter_chain = FilterChain{.filters = {{.name = "rbac", .config = NetworkRbac{.rules = rules, .stat_prefix = "x"}}}};
+  listener.default_filter_chain =
+      FilterChain{.filters = {{.name = "rbac", .config = NetworkRbac{.rules = rules, .stat_prefix = "x"}}}};
   const std::string first = Encode(listener);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(Encode(Listener(listener)), first);
 }
 
 TEST(Encode, SecretsAndL4Routes) {
-  const Json secret = Dump(type_url::kSecret, Encode(Secret{.name = "ROOTCA", .value = ValidationContext{.trusted_ca = {.kind = DataSource::Kind::kInline, .value = "PEM"}}}));
+  const Json secret = Dump(
+      type_url::kSecret,
+      Encode(Secret{.name = "ROOTCA",
+                    .value = ValidationContext{.trusted_ca = {.kind = DataSource::Kind::kInline, .value = "PEM"}}}));
   EXPECT_EQ(secret["validation_context"]["trusted_ca"]["inline_bytes"], "UEVN");
-  const Json routes = Dump(type_url::kL4Routes, Encode(L4Routes{.name = "443", .routes = {{.sni = {"*.a"}, .destinations = {*io::Cidr::Parse("10.0.0.0/8")}, .clusters = {{.name = "c", .weight = 3}}}}}));
-  EXPECT_EQ(routes["routes"][0], Json::parse(R"({"sni":["*.a"],"destinations":[{"address_prefix":"10.0.0.0","prefix_len":8}],"clusters":[{"name":"c","weight":3}]})"));
+  const Json routes =
+      Dump(type_url::kL4Routes, Encode(L4Routes{.name = "443",
+                                                .routes = {{.sni = {"*.a"},
+                                                            .destinations = {*io::Cidr::Parse("10.0.0.0/8")},
+                                                            .clusters = {{.name = "c", .weight = 3}}}}}));
+  EXPECT_EQ(
+      routes["routes"][0],
+      Json::parse(
+          R"({"sni":["*.a"],"destinations":[{"address_prefix":"10.0.0.0","prefix_len":8}],"clusters":[{"name":"c","weight":3}]})"));
 }
 
 }  // namespace

@@ -9,7 +9,8 @@ namespace pb = envoy::config::endpoint::v3;
 
 envoy::config::core::v3::HealthStatus HealthOf(HealthStatus status) {
   using namespace envoy::config::core::v3;  // NOLINT: the names of the enumeration
-  constexpr envoy::config::core::v3::HealthStatus kStatus[] = {UNKNOWN, HEALTHY, UNHEALTHY, DRAINING, TIMEOUT, DEGRADED};
+  constexpr envoy::config::core::v3::HealthStatus kStatus[] = {UNKNOWN,  HEALTHY, UNHEALTHY,
+                                                               DRAINING, TIMEOUT, DEGRADED};
   return kStatus[static_cast<std::size_t>(status)];
 }
 
@@ -21,12 +22,14 @@ void FillEndpoint(const Endpoint& in, pb::LbEndpoint& out) {
     endpoint.mutable_address()->mutable_socket_address()->set_address(in.dns_name);
     endpoint.mutable_address()->mutable_socket_address()->set_port_value(in.dns_port);
   }
-  for (const io::SocketAddress& address : in.additional_addresses) Fill(address, *endpoint.add_additional_addresses()->mutable_address());
+  for (const io::SocketAddress& address : in.additional_addresses)
+    Fill(address, *endpoint.add_additional_addresses()->mutable_address());
   endpoint.set_hostname(in.hostname);
   out.set_health_status(HealthOf(in.health));
   if (in.weight != 1) out.mutable_load_balancing_weight()->set_value(in.weight);
   if (!in.identity.empty()) SetMetadata(*out.mutable_metadata(), "plait.dev", "identity", in.identity);
-  for (const auto& [key, value] : in.transport_socket_match) SetMetadata(*out.mutable_metadata(), "envoy.transport_socket_match", key.c_str(), value);
+  for (const auto& [key, value] : in.transport_socket_match)
+    SetMetadata(*out.mutable_metadata(), "envoy.transport_socket_match", key.c_str(), value);
   if (!in.istio_workload.empty()) SetMetadata(*out.mutable_metadata(), "istio", "workload", in.istio_workload);
 }
 
@@ -41,7 +44,8 @@ void Fill(const ClusterLoadAssignment& in, pb::ClusterLoadAssignment& out) {
     if (locality.weight) to.mutable_load_balancing_weight()->set_value(*locality.weight);
     for (const Endpoint& endpoint : locality.endpoints) FillEndpoint(endpoint, *to.add_lb_endpoints());
   }
-  if (in.overprovisioning_factor != 140) out.mutable_policy()->mutable_overprovisioning_factor()->set_value(in.overprovisioning_factor);
+  if (in.overprovisioning_factor != 140)
+    out.mutable_policy()->mutable_overprovisioning_factor()->set_value(in.overprovisioning_factor);
   if (in.weighted_priority_health) out.mutable_policy()->set_weighted_priority_health(true);
 }
 

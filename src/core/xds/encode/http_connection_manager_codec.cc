@@ -16,7 +16,8 @@ void FillTimeouts(const HttpConnectionManager& in, Pb& out) {
   if (in.request_timeout) Fill(*in.request_timeout, *out.mutable_request_timeout());
   if (in.request_headers_timeout) Fill(*in.request_headers_timeout, *out.mutable_request_headers_timeout());
   if (in.drain_timeout != std::chrono::seconds(5)) Fill(in.drain_timeout, *out.mutable_drain_timeout());
-  if (in.delayed_close_timeout != std::chrono::seconds(1)) Fill(in.delayed_close_timeout, *out.mutable_delayed_close_timeout());
+  if (in.delayed_close_timeout != std::chrono::seconds(1))
+    Fill(in.delayed_close_timeout, *out.mutable_delayed_close_timeout());
 }
 
 void FillRequestId(const HttpConnectionManager& in, Pb& out) {
@@ -37,9 +38,11 @@ void FillEdge(const HttpConnectionManager& in, Pb& out) {
   out.set_via(in.via);
   if (in.internal_addresses) {
     out.mutable_internal_address_config()->set_unix_sockets(in.internal_addresses->unix_sockets);
-    for (const io::Cidr& range : in.internal_addresses->ranges) Fill(range, *out.mutable_internal_address_config()->add_cidr_ranges());
+    for (const io::Cidr& range : in.internal_addresses->ranges)
+      Fill(range, *out.mutable_internal_address_config()->add_cidr_ranges());
   }
-  constexpr Pb::ForwardClientCertDetails kForward[] = {Pb::SANITIZE, Pb::FORWARD_ONLY, Pb::APPEND_FORWARD, Pb::SANITIZE_SET, Pb::ALWAYS_FORWARD_ONLY};
+  constexpr Pb::ForwardClientCertDetails kForward[] = {Pb::SANITIZE, Pb::FORWARD_ONLY, Pb::APPEND_FORWARD,
+                                                       Pb::SANITIZE_SET, Pb::ALWAYS_FORWARD_ONLY};
   out.set_forward_client_cert_details(kForward[static_cast<std::size_t>(in.forward_client_cert)]);
   if (in.client_cert_details != HttpConnectionManager::ClientCertDetails{}) {
     auto& details = *out.mutable_set_current_client_cert_details();
@@ -51,12 +54,14 @@ void FillEdge(const HttpConnectionManager& in, Pb& out) {
   }
   out.set_represent_ipv4_remote_address_as_ipv4_mapped_ipv6(in.represent_ipv4_remote_address_as_ipv4_mapped_ipv6);
   out.set_append_x_forwarded_port(in.append_x_forwarded_port);
-  if (!in.scheme_overwrite.empty()) out.mutable_scheme_header_transformation()->set_scheme_to_overwrite(in.scheme_overwrite);
+  if (!in.scheme_overwrite.empty())
+    out.mutable_scheme_header_transformation()->set_scheme_to_overwrite(in.scheme_overwrite);
   if (in.scheme_match_upstream) out.mutable_scheme_header_transformation()->set_match_upstream(true);
 }
 
 void FillPaths(const HttpConnectionManager& in, Pb& out) {
-  constexpr Pb::PathWithEscapedSlashesAction kSlashes[] = {Pb::KEEP_UNCHANGED, Pb::REJECT_REQUEST, Pb::UNESCAPE_AND_REDIRECT, Pb::UNESCAPE_AND_FORWARD};
+  constexpr Pb::PathWithEscapedSlashesAction kSlashes[] = {Pb::KEEP_UNCHANGED, Pb::REJECT_REQUEST,
+                                                           Pb::UNESCAPE_AND_REDIRECT, Pb::UNESCAPE_AND_FORWARD};
   out.mutable_normalize_path()->set_value(in.normalize_path);
   out.set_merge_slashes(in.merge_slashes);
   out.set_path_with_escaped_slashes_action(kSlashes[static_cast<std::size_t>(in.escaped_slashes)]);
@@ -80,37 +85,45 @@ void Fill(const Http1Options& in, core::Http1ProtocolOptions& out) {
   if (in.preserve_case) {
     auto& formatter = *out.mutable_header_key_format()->mutable_stateful_formatter();
     formatter.set_name("preserve_case");
-    Pack(envoy::extensions::http::header_formatters::preserve_case::v3::PreserveCaseFormatterConfig(), *formatter.mutable_typed_config());
+    Pack(envoy::extensions::http::header_formatters::preserve_case::v3::PreserveCaseFormatterConfig(),
+         *formatter.mutable_typed_config());
   }
   out.set_enable_trailers(in.enable_trailers);
   out.set_allow_chunked_length(in.allow_chunked_length);
   if (in.override_stream_error_on_invalid_http_message)
-    out.mutable_override_stream_error_on_invalid_http_message()->set_value(*in.override_stream_error_on_invalid_http_message);
+    out.mutable_override_stream_error_on_invalid_http_message()->set_value(
+        *in.override_stream_error_on_invalid_http_message);
 }
 
 void Fill(const Http2Options& in, core::Http2ProtocolOptions& out) {
   if (in.hpack_table_size) out.mutable_hpack_table_size()->set_value(*in.hpack_table_size);
   if (in.max_concurrent_streams) out.mutable_max_concurrent_streams()->set_value(*in.max_concurrent_streams);
-  if (in.initial_stream_window_size) out.mutable_initial_stream_window_size()->set_value(*in.initial_stream_window_size);
-  if (in.initial_connection_window_size) out.mutable_initial_connection_window_size()->set_value(*in.initial_connection_window_size);
+  if (in.initial_stream_window_size)
+    out.mutable_initial_stream_window_size()->set_value(*in.initial_stream_window_size);
+  if (in.initial_connection_window_size)
+    out.mutable_initial_connection_window_size()->set_value(*in.initial_connection_window_size);
   out.set_allow_connect(in.allow_connect);
   if (in.override_stream_error_on_invalid_http_message)
-    out.mutable_override_stream_error_on_invalid_http_message()->set_value(*in.override_stream_error_on_invalid_http_message);
+    out.mutable_override_stream_error_on_invalid_http_message()->set_value(
+        *in.override_stream_error_on_invalid_http_message);
   if (!in.keep_alive) return;
   auto& keep_alive = *out.mutable_connection_keepalive();
   if (in.keep_alive->interval) Fill(*in.keep_alive->interval, *keep_alive.mutable_interval());
   Fill(in.keep_alive->timeout, *keep_alive.mutable_timeout());
-  if (in.keep_alive->connection_idle_interval) Fill(*in.keep_alive->connection_idle_interval, *keep_alive.mutable_connection_idle_interval());
+  if (in.keep_alive->connection_idle_interval)
+    Fill(*in.keep_alive->connection_idle_interval, *keep_alive.mutable_connection_idle_interval());
 }
 
 void Fill(const CommonHttpOptions& in, core::HttpProtocolOptions& out) {
   constexpr core::HttpProtocolOptions::HeadersWithUnderscoresAction kUnderscores[] = {
-      core::HttpProtocolOptions::ALLOW, core::HttpProtocolOptions::REJECT_REQUEST, core::HttpProtocolOptions::DROP_HEADER};
+      core::HttpProtocolOptions::ALLOW, core::HttpProtocolOptions::REJECT_REQUEST,
+      core::HttpProtocolOptions::DROP_HEADER};
   if (in.idle_timeout) Fill(*in.idle_timeout, *out.mutable_idle_timeout());
   if (in.max_connection_duration) Fill(*in.max_connection_duration, *out.mutable_max_connection_duration());
   if (in.max_stream_duration) Fill(*in.max_stream_duration, *out.mutable_max_stream_duration());
   if (in.max_headers_count) out.mutable_max_headers_count()->set_value(*in.max_headers_count);
-  if (in.max_requests_per_connection) out.mutable_max_requests_per_connection()->set_value(*in.max_requests_per_connection);
+  if (in.max_requests_per_connection)
+    out.mutable_max_requests_per_connection()->set_value(*in.max_requests_per_connection);
   if (in.max_response_headers_kb) out.mutable_max_response_headers_kb()->set_value(*in.max_response_headers_kb);
   out.set_headers_with_underscores_action(kUnderscores[static_cast<std::size_t>(in.underscores)]);
 }
@@ -145,7 +158,8 @@ void Fill(const HttpConnectionManager& in, Pb& out) {
     to.set_upgrade_type(upgrade.type);
     if (!upgrade.enabled) to.mutable_enabled()->set_value(false);
   }
-  if (in.stream_error_on_invalid_http_message) out.mutable_stream_error_on_invalid_http_message()->set_value(*in.stream_error_on_invalid_http_message);
+  if (in.stream_error_on_invalid_http_message)
+    out.mutable_stream_error_on_invalid_http_message()->set_value(*in.stream_error_on_invalid_http_message);
 }
 
 }  // namespace plait::xds::encode

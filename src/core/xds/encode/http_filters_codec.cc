@@ -73,7 +73,9 @@ struct PackConfig {
   void operator()(const RbacFilter& in) const { Pack(ToMessage(in), out); }
   void operator()(const CorsFilter&) const { Pack(filters::cors::v3::Cors(), out); }
   void operator()(const FaultPolicy& in) const { Pack(ToMessage(in), out); }
-  void operator()(const IstioAlpnFilter&) const { PackEmpty("istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", out); }
+  void operator()(const IstioAlpnFilter&) const {
+    PackEmpty("istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", out);
+  }
   void operator()(const IstioStatsFilter& in) const {
     PackEmpty("stats.PluginConfig", out);
     if (in.disable_host_header_fallback) out.set_value("\x30\x01");  // field 6, true

@@ -33,7 +33,8 @@ void FillChain(const FilterChain& in, pb::FilterChain& out) {
   if (in.match != FilterChainMatch{}) FillMatch(in.match, *out.mutable_filter_chain_match());
   for (const NetworkFilter& filter : in.filters) Fill(filter, *out.add_filters());
   if (in.tls) FillSocket(in.tls, *out.mutable_transport_socket());
-  if (in.transport_socket_connect_timeout) Fill(*in.transport_socket_connect_timeout, *out.mutable_transport_socket_connect_timeout());
+  if (in.transport_socket_connect_timeout)
+    Fill(*in.transport_socket_connect_timeout, *out.mutable_transport_socket_connect_timeout());
 }
 
 void PackListenerFilter(const ListenerFilter& in, google::protobuf::Any& out) {
@@ -64,7 +65,8 @@ void FillListenerFilter(const ListenerFilter& in, pb::ListenerFilter& out) {
   out.set_name(in.name);
   PackListenerFilter(in, *out.mutable_typed_config());
   if (in.disabled_ports.size() == 1) return FillPortRange(in.disabled_ports[0], *out.mutable_filter_disabled());
-  for (const auto& range : in.disabled_ports) FillPortRange(range, *out.mutable_filter_disabled()->mutable_or_match()->add_rules());
+  for (const auto& range : in.disabled_ports)
+    FillPortRange(range, *out.mutable_filter_disabled()->mutable_or_match()->add_rules());
 }
 
 void FillAddress(const ListenerAddress& in, envoy::config::core::v3::Address& out) {
@@ -86,7 +88,8 @@ void FillSocketOptions(const Listener& in, pb::Listener& out) {
 
 void FillListener(const Listener& in, pb::Listener& out) {
   using envoy::config::core::v3::TrafficDirection;
-  constexpr TrafficDirection kDirections[] = {TrafficDirection::UNSPECIFIED, TrafficDirection::INBOUND, TrafficDirection::OUTBOUND};
+  constexpr TrafficDirection kDirections[] = {TrafficDirection::UNSPECIFIED, TrafficDirection::INBOUND,
+                                              TrafficDirection::OUTBOUND};
   out.set_name(in.name);
   for (std::size_t i = 0; i < in.addresses.size(); ++i)
     FillAddress(in.addresses[i], i == 0 ? *out.mutable_address() : *out.add_additional_addresses()->mutable_address());
@@ -97,7 +100,8 @@ void FillListener(const Listener& in, pb::Listener& out) {
   out.set_continue_on_listener_filters_timeout(in.continue_on_listener_filters_timeout);
   for (const FilterChain& chain : in.filter_chains) FillChain(chain, *out.add_filter_chains());
   if (in.default_filter_chain) FillChain(*in.default_filter_chain, *out.mutable_default_filter_chain());
-  if (in.per_connection_buffer_limit) out.mutable_per_connection_buffer_limit_bytes()->set_value(*in.per_connection_buffer_limit);
+  if (in.per_connection_buffer_limit)
+    out.mutable_per_connection_buffer_limit_bytes()->set_value(*in.per_connection_buffer_limit);
   for (const AccessLog& log : in.access_logs) Fill(log, *out.add_access_log());
   out.set_traffic_direction(kDirections[static_cast<std::size_t>(in.direction)]);
 }

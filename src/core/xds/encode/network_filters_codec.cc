@@ -61,7 +61,8 @@ void Fill(const TcpProxy& in, network::tcp_proxy::v3::TcpProxy& out) {
     }
   }
   if (in.idle_timeout) Fill(*in.idle_timeout, *out.mutable_idle_timeout());
-  if (in.max_downstream_connection_duration) Fill(*in.max_downstream_connection_duration, *out.mutable_max_downstream_connection_duration());
+  if (in.max_downstream_connection_duration)
+    Fill(*in.max_downstream_connection_duration, *out.mutable_max_downstream_connection_duration());
   if (in.max_connect_attempts) out.mutable_max_connect_attempts()->set_value(*in.max_connect_attempts);
   if (in.hash_source_ip) out.add_hash_policy()->mutable_source_ip();
   for (const AccessLog& log : in.access_logs) Fill(log, *out.add_access_log());

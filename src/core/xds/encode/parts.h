@@ -95,7 +95,8 @@ void Pack(const HttpFilterOverride& in, google::protobuf::Any& out);
 void Fill(const Http1Options& in, envoy::config::core::v3::Http1ProtocolOptions& out);
 void Fill(const Http2Options& in, envoy::config::core::v3::Http2ProtocolOptions& out);
 void Fill(const CommonHttpOptions& in, envoy::config::core::v3::HttpProtocolOptions& out);
-void Fill(const HttpConnectionManager& in, envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager& out);
+void Fill(const HttpConnectionManager& in,
+          envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager& out);
 void Fill(const TcpProxy& in, envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy& out);
 void Fill(const NetworkFilter& in, envoy::config::listener::v3::Filter& out);
 void Pack(const Outbound& in, google::protobuf::Any& out);

@@ -110,7 +110,9 @@ void FillAds(core::ConfigSource& out) {
   out.set_resource_api_version(core::V3);
 }
 
-google::protobuf::Struct& MetadataOf(core::Metadata& out, const char* filter) { return (*out.mutable_filter_metadata())[filter]; }
+google::protobuf::Struct& MetadataOf(core::Metadata& out, const char* filter) {
+  return (*out.mutable_filter_metadata())[filter];
+}
 
 void SetMetadata(core::Metadata& out, const char* filter, const char* key, const std::string& text) {
   (*MetadataOf(out, filter).mutable_fields())[key].set_string_value(text);

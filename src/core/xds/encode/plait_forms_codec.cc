@@ -16,7 +16,8 @@ namespace pb = ::plait::proxy::v1;
 
 void FillPort(const InboundPort& in, pb::Inbound::Port& out) {
   constexpr pb::Inbound::Mode kModes[] = {pb::Inbound::DISABLE, pb::Inbound::PERMISSIVE, pb::Inbound::STRICT};
-  constexpr pb::Inbound::Protocol kProtocols[] = {pb::Inbound::NONE, pb::Inbound::HTTP, pb::Inbound::TCP, pb::Inbound::TLS};
+  constexpr pb::Inbound::Protocol kProtocols[] = {pb::Inbound::NONE, pb::Inbound::HTTP, pb::Inbound::TCP,
+                                                  pb::Inbound::TLS};
   using Probe = pb::Inbound::Probe;
   constexpr Probe::Kind kProbes[] = {Probe::HTTP_GET, Probe::HTTPS_GET, Probe::TCP_CONNECT, Probe::GRPC_CHECK};
   out.set_port(in.port);
@@ -48,7 +49,8 @@ void Pack(const Inbound& in, google::protobuf::Any& out) {
   pb::Inbound message;
   Fill(in.http, *message.mutable_http());
   Fill(in.tcp, *message.mutable_tcp());
-  for (const NetworkRbac& filter : in.network_filters) Fill(NetworkFilter{"envoy.filters.network.rbac", filter}, *message.add_network_filters());
+  for (const NetworkRbac& filter : in.network_filters)
+    Fill(NetworkFilter{"envoy.filters.network.rbac", filter}, *message.add_network_filters());
   Fill(in.tls, *message.mutable_tls());
   if (in.detection_timeout) Fill(*in.detection_timeout, *message.mutable_detection_timeout());
   for (const InboundPort& port : in.ports) FillPort(port, *message.add_ports());

@@ -71,7 +71,8 @@ void FillLimits(const MaxStreamDuration& in, pb::RouteAction::MaxStreamDuration&
 
 void Fill(const HeaderOption& in, envoy::config::core::v3::HeaderValueOption& out) {
   using Pb = envoy::config::core::v3::HeaderValueOption;
-  constexpr Pb::HeaderAppendAction kActions[] = {Pb::APPEND_IF_EXISTS_OR_ADD, Pb::ADD_IF_ABSENT, Pb::OVERWRITE_IF_EXISTS_OR_ADD, Pb::OVERWRITE_IF_EXISTS};
+  constexpr Pb::HeaderAppendAction kActions[] = {Pb::APPEND_IF_EXISTS_OR_ADD, Pb::ADD_IF_ABSENT,
+                                                 Pb::OVERWRITE_IF_EXISTS_OR_ADD, Pb::OVERWRITE_IF_EXISTS};
   out.mutable_header()->set_key(in.name);
   out.mutable_header()->set_value(in.value);
   out.set_append_action(kActions[static_cast<std::size_t>(in.action)]);
@@ -93,7 +94,8 @@ void Fill(const RetryPolicy& in, pb::RetryPolicy& out) {
   if (in.avoid_previous_hosts) {
     auto& predicate = *out.add_retry_host_predicate();
     predicate.set_name("envoy.retry_host_predicates.previous_hosts");
-    Pack(envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate(), *predicate.mutable_typed_config());
+    Pack(envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate(),
+         *predicate.mutable_typed_config());
   }
   if (in.host_selection_max_attempts != 1) out.set_host_selection_retry_max_attempts(in.host_selection_max_attempts);
 }
@@ -108,7 +110,8 @@ void Fill(const RouteAction& in, pb::RouteAction& out) {
   FillClusters(in, out);
   FillRewrites(in, out);
   if (in.cluster_not_found_status == 404) out.set_cluster_not_found_response_code(pb::RouteAction::NOT_FOUND);
-  if (in.cluster_not_found_status == 500) out.set_cluster_not_found_response_code(pb::RouteAction::INTERNAL_SERVER_ERROR);
+  if (in.cluster_not_found_status == 500)
+    out.set_cluster_not_found_response_code(pb::RouteAction::INTERNAL_SERVER_ERROR);
   if (in.timeout) Fill(*in.timeout, *out.mutable_timeout());
   if (in.idle_timeout) Fill(*in.idle_timeout, *out.mutable_idle_timeout());
   if (in.max_stream_duration) FillLimits(*in.max_stream_duration, *out.mutable_max_stream_duration());

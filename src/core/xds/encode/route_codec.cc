@@ -81,11 +81,13 @@ void FillRoute(const Route& in, pb::Route& out) {
     if (!in.propagate_operation) out.mutable_decorator()->mutable_propagate()->set_value(false);
   }
   if (!in.istio_config.empty()) SetMetadata(*out.mutable_metadata(), "istio", "config", in.istio_config);
-  if (in.per_request_buffer_limit) out.mutable_per_request_buffer_limit_bytes()->set_value(*in.per_request_buffer_limit);
+  if (in.per_request_buffer_limit)
+    out.mutable_per_request_buffer_limit_bytes()->set_value(*in.per_request_buffer_limit);
 }
 
 void FillVirtualHost(const VirtualHost& in, pb::VirtualHost& out) {
-  constexpr pb::VirtualHost::TlsRequirementType kTls[] = {pb::VirtualHost::NONE, pb::VirtualHost::EXTERNAL_ONLY, pb::VirtualHost::ALL};
+  constexpr pb::VirtualHost::TlsRequirementType kTls[] = {pb::VirtualHost::NONE, pb::VirtualHost::EXTERNAL_ONLY,
+                                                          pb::VirtualHost::ALL};
   out.set_name(in.name);
   for (const std::string& domain : in.domains) out.add_domains(domain);
   for (const Route& route : in.routes) FillRoute(route, *out.add_routes());
@@ -96,7 +98,8 @@ void FillVirtualHost(const VirtualHost& in, pb::VirtualHost& out) {
   for (const MirrorPolicy& mirror : in.mirrors) Fill(mirror, *out.add_request_mirror_policies());
   out.set_include_request_attempt_count(in.include_request_attempt_count);
   out.set_include_attempt_count_in_response(in.include_attempt_count_in_response);
-  if (in.per_request_buffer_limit) out.mutable_per_request_buffer_limit_bytes()->set_value(*in.per_request_buffer_limit);
+  if (in.per_request_buffer_limit)
+    out.mutable_per_request_buffer_limit_bytes()->set_value(*in.per_request_buffer_limit);
 }
 
 }  // namespace
@@ -110,7 +113,8 @@ void Fill(const RouteConfiguration& in, pb::RouteConfiguration& out) {
   if (in.validate_clusters) out.mutable_validate_clusters()->set_value(*in.validate_clusters);
   out.set_most_specific_header_mutations_wins(in.most_specific_header_mutations_wins);
   out.set_ignore_port_in_host_matching(in.ignore_port_in_host_matching);
-  if (in.max_direct_response_body_size != 4096) out.mutable_max_direct_response_body_size_bytes()->set_value(in.max_direct_response_body_size);
+  if (in.max_direct_response_body_size != 4096)
+    out.mutable_max_direct_response_body_size_bytes()->set_value(in.max_direct_response_body_size);
   for (const MirrorPolicy& mirror : in.mirrors) Fill(mirror, *out.add_request_mirror_policies());
 }
 

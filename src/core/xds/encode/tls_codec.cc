@@ -22,7 +22,8 @@ void FillCertificate(const TlsCertificate& in, tls::TlsCertificate& out) {
 
 void FillValidation(const ValidationContext& in, tls::CertificateValidationContext& out) {
   using San = tls::SubjectAltNameMatcher;
-  constexpr San::SanType kTypes[] = {San::SAN_TYPE_UNSPECIFIED, San::EMAIL, San::DNS, San::URI, San::IP_ADDRESS};  // in the order of Type
+  constexpr San::SanType kTypes[] = {San::SAN_TYPE_UNSPECIFIED, San::EMAIL, San::DNS, San::URI,
+                                     San::IP_ADDRESS};  // in the order of Type
   if (in.trusted_ca.kind != DataSource::Kind::kNone) Fill(in.trusted_ca, *out.mutable_trusted_ca());
   for (const SubjectAltNameMatcher& san : in.subject_alt_names) {
     if (san.type == SubjectAltNameMatcher::Type::kAny) {
@@ -63,7 +64,8 @@ void FillRef(const SecretRef& in, tls::SdsSecretConfig& out) {
 void FillCommon(const CommonTlsContext& in, tls::CommonTlsContext& out) {
   using Parameters = tls::TlsParameters;
   constexpr Parameters::TlsProtocol kVersions[] = {Parameters::TLS_AUTO, Parameters::TLSv1_2, Parameters::TLSv1_3};
-  if (in.minimum != TlsVersion::kAuto || in.maximum != TlsVersion::kAuto || !in.cipher_suites.empty() || !in.ecdh_curves.empty()) {
+  if (in.minimum != TlsVersion::kAuto || in.maximum != TlsVersion::kAuto || !in.cipher_suites.empty() ||
+      !in.ecdh_curves.empty()) {
     Parameters& parameters = *out.mutable_tls_params();
     parameters.set_tls_minimum_protocol_version(kVersions[static_cast<std::size_t>(in.minimum)]);
     parameters.set_tls_maximum_protocol_version(kVersions[static_cast<std::size_t>(in.maximum)]);
