@@ -117,6 +117,10 @@ TEST(Yaml, PrintsWhatReadsBackTheSame) {
   EXPECT_EQ(One(ToYaml(root)), root) << ToYaml(root);
   EXPECT_EQ(One(ToJson(root)), root);
   EXPECT_EQ(One(ToPrettyJson(root)), root);
+  const Node odd = One("\"\\N\\L\\P\\u0080\\ufeff\\uffff\\e\\u00e9\"");
+  EXPECT_EQ(ToJson(odd), "\"\\u0085\\u2028\\u2029\\u0080\\ufeff\\uffff\\u001b\u00e9\"")
+      << "line ends of YAML stay in the text";
+  EXPECT_EQ(One(ToJson(odd)), odd);
   EXPECT_EQ(ToYaml(One("{spec: {hosts: [a, '*'], count: 5}, e: []}")),
             "spec:\n  hosts:\n  - a\n  - \"*\"\n  count: 5\ne: []\n");
 }

@@ -9,10 +9,29 @@
 namespace plait::yaml {
 namespace {
 
-void AppendQuoted(std::string_view text, std::string& out) {
+void AppendEscape(unsigned code, std::string& out) {
   constexpr char kHex[] = "0123456789abcdef";
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += kHex[(code >> shift) & 15];
+}
+
+// Characters beyond ASCII that YAML does not allow, or takes for the end of a line: U+0080..9F, U+2028, U+2029, U+FEFF,
+// U+FFFE, U+FFFF. The code of the one at the front of `text`, 0 when there is another; `length`: its bytes.
+unsigned UnprintableCode(std::string_view text, std::size_t& length) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  length = byte(0) == 0xC2 ? 2 : 3;
+  if (byte(0) == 0xC2 && byte(1) < 0xA0) return byte(1);
+  if (byte(0) == 0xE2 && byte(1) == 0x80 && (byte(2) == 0xA8 || byte(2) == 0xA9)) return 0x2000 + (byte(2) & 0x3FU);
+  if (byte(0) == 0xEF && byte(1) == 0xBB && byte(2) == 0xBF) return 0xFEFF;
+  if (byte(0) == 0xEF && byte(1) == 0xBF && byte(2) >= 0xBE) return 0xFFC0 + (byte(2) & 0x3FU);
+  return 0;
+}
+
+void AppendQuoted(std::string_view text, std::string& out) {
   out += '"';
-  for (char c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    std::size_t length = 0;
     const auto byte = static_cast<unsigned char>(c);
     switch (c) {
       case '"': out += "\\\""; break;
@@ -22,9 +41,10 @@ void AppendQuoted(std::string_view text, std::string& out) {
       case '\t': out += "\\t"; break;
       default:
         if (byte < 0x20 || byte == 0x7F) {
-          out += "\\u00";
-          out += kHex[byte >> 4];
-          out += kHex[byte & 15];
+          AppendEscape(byte, out);
+        } else if (const unsigned code = byte < 0x80 ? 0 : UnprintableCode(text.substr(i), length)) {
+          AppendEscape(code, out);
+          i += length - 1;
         } else {
           out += c;
         }
