@@ -1,0 +1,209 @@
+#include "control/serve/control_plane.h"
+
+#include <algorithm>
+
+#include "control/serve/mesh_pages.h"
+#include "core/base/log.h"
+
+namespace plait::control::serve {
+namespace {
+
+log::Component kLog("plaitd");
+
+double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+ControlPlane::ControlPlane(io::Loop& loop, ControlPlaneOptions options, std::function<void()> on_end)
+    : loop_(loop), options_(std::move(options)), on_end_(std::move(on_end)) {}
+
+ControlPlane::~ControlPlane() = default;
+
+io::UniqueFd ControlPlane::TakeInherited(std::string_view name) {
+  for (io::InheritedFd& inherited : options_.inherited)
+    if (inherited.name == name && inherited.fd) return std::move(inherited.fd);
+  return {};
+}
+
+Outcome<> ControlPlane::Start() {
+  StartChannel();
+  Outcome<> served = StartServers();
+  if (!served) {
+    if (channel_) channel_->Send(source::Hello{.error = served.error().ToString()});
+    return served;
+  }
+  changed_at_ = loop_.Now();
+  Rebuild();
+  debug_->SetReady(true);
+  kLog.Info("serving " + std::to_string(files_->objects().size()) + " objects on " + xds_address_.ToString());
+  if (channel_) channel_->Send(source::Hello{.root_pem = authority_->bundle_pem(), .xds_port = xds_address_.port.value, .trust_domain = authority_->trust_domain()});
+  return {};
+}
+
+void ControlPlane::StartChannel() {
+  io::UniqueFd socket = TakeInherited("supervisor");
+  if (!socket) return;
+  local_ = true;
+  source::SupervisorChannel::Events events;
+  events.on_status = [this](std::vector<source::PodStatus> statuses) {
+    status_known_ = true;
+    pods_->SetStatuses(std::move(statuses));
+    PublishTokens();
+    Changed("endpoint");
+  };
+  events.on_closed = [this](const char* why) {
+    kLog.Info(std::string("the supervisor has gone: ") + why);
+    on_end_();
+  };
+  channel_ = std::make_unique<source::SupervisorChannel>(io::AdoptSocket(loop_, std::move(socket)), std::move(events));
+}
+
+Outcome<> ControlPlane::StartServers() {
+  pods_ = std::make_unique<source::PodsController>(loop_, source::PodsOptions{.state_file = options_.state_dir + "/pods.json"}, [this] { Changed("endpoint"); });
+  files_ = std::make_unique<source::DirectorySource>(
+      loop_, source::DirectoryOptions{.directories = options_.directories, .state_dir = options_.state_dir}, [this] { Changed("config"); });
+
+  model::SnapshotOptions first;
+  first.mesh.trust_domain = options_.trust_domain;
+  first.mesh.root_namespace = options_.root_namespace;
+  const auto mesh = model::Snapshot::Build(files_->objects(), pods_->workloads(), first);
+  const ca::AuthorityOptions authority{.trust_domain = mesh->mesh().trust_domain};
+  auto loaded = options_.cacerts_dir.empty() ? ca::Authority::LoadOrCreate(options_.state_dir + "/ca", authority)
+                                             : ca::Authority::LoadPlugged(options_.cacerts_dir, authority);
+  if (!loaded) return std::unexpected(loaded.error());
+  authority_ = std::move(*loaded);
+
+  provider_ = std::make_unique<MeshProvider>(authority_->bundle_pem());
+  secure_ = std::make_unique<SecureServer>(loop_, *authority_, SecureServerOptions{});
+  ca::AddCertificateService(secure_->grpc(), *authority_, tokens_, ca_counts_);
+  ads_ = std::make_unique<AdsServer>(loop_, secure_->grpc(), *provider_, tokens_, metrics_, AdsOptions{.trust_domain = authority_->trust_domain()});
+  if (io::UniqueFd listener = TakeInherited("15012")) {
+    xds_address_ = io::LocalAddress(listener.get());
+    if (Outcome<> adopted = secure_->Adopt(std::move(listener)); !adopted) return adopted;
+  }
+  for (const io::SocketAddress& address : options_.listen) {
+    auto bound = secure_->Listen(address);
+    if (!bound) return std::unexpected(bound.error());
+    if (!xds_address_.port) xds_address_ = *bound;
+  }
+  return StartDebug();
+}
+
+Outcome<> ControlPlane::StartDebug() {
+  debug_ = std::make_unique<DebugEndpoints>(*ads_, metrics_, DebugOptions{.version = options_.version});
+  AddMeshPages(*debug_, [this] { return provider_->snapshot(); }, [this] { return Problems(); });
+  debug_->BeforeScrape([this](Metrics& metrics) {
+    metrics.Set("citadel_server_csr_count", {}, static_cast<double>(ca_counts_.requests));
+    metrics.Set("citadel_server_success_cert_issuance_count", {}, static_cast<double>(ca_counts_.issued));
+    metrics.Set("citadel_server_authentication_failure_count", {}, static_cast<double>(ca_counts_.authentication_failures));
+    metrics.Set("citadel_server_csr_parsing_err_count", {}, static_cast<double>(ca_counts_.csr_failures));
+    metrics.Set("citadel_server_root_cert_expiry_timestamp", {}, Seconds(authority_->root_not_after().time_since_epoch()));
+  });
+  debug_server_ = std::make_unique<conn::HttpServer>(loop_, conn::HttpServerOptions{}, [this](conn::Request request, conn::Responder responder) {
+    debug_->Handle(request, std::move(responder));
+  });
+  if (io::UniqueFd listener = TakeInherited("15014")) {
+    debug_address_ = io::LocalAddress(listener.get());
+    debug_server_->Listen(std::move(listener));
+  }
+  if (!options_.debug_address) return {};
+  auto bound = debug_server_->ListenOn(*options_.debug_address);
+  if (!bound) return std::unexpected(bound.error());
+  debug_address_ = *bound;
+  return {};
+}
+
+void ControlPlane::Changed(const char* what) {
+  metrics_.Add("pilot_push_triggers", {{"type", what}});
+  if (changed_at_) return;  // a rebuild is planned
+  changed_at_ = loop_.Now();
+  loop_.Defer([this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) Rebuild();
+  });
+}
+
+void ControlPlane::Rebuild() {
+  if (provider_ == nullptr) return;  // the start has failed
+  metrics_.Observe("pilot_debounce_time", {}, Seconds(loop_.clock().Now() - *changed_at_));
+  changed_at_.reset();
+  model::SnapshotOptions options;
+  options.mesh.trust_domain = authority_->trust_domain();
+  options.mesh.root_namespace = options_.root_namespace;
+  options.strict_by_default = options.access_log_by_default = local_;
+
+  const MonotonicTime begun = loop_.clock().Now();
+  auto snapshot = model::Snapshot::Build(files_->objects(), pods_->workloads(), options);
+  if (local_) {
+    // Templates first: what runs no more is out of the endpoints of this very snapshot.
+    source::PodSets sets = source::RenderPodSets(files_->objects(), files_->images(), snapshot->mesh());
+    template_findings_ = sets.findings;
+    const auto before = pods_->workloads();
+    pods_->SetTemplates(sets.sets);
+    if (pods_->workloads() != before) snapshot = model::Snapshot::Build(files_->objects(), pods_->workloads(), options);
+    TellSupervisor(sets);
+  }
+  metrics_.Observe("pilot_pushcontext_init_seconds", {}, Seconds(loop_.clock().Now() - begun));
+  provider_->SetSnapshot(std::move(snapshot));
+  TellFindings();
+  ads_->ConfigChanged();
+  if (!local_ || status_known_ || pods_->desired().empty()) ads_->Ready();
+}
+
+// Each token is worth the identity of the pod that it was given to, as the templates have it.
+void ControlPlane::PublishTokens() {
+  if (authority_ == nullptr) return;
+  std::vector<ca::TokenTable::Entry> entries;
+  for (const source::DesiredPod& pod : pods_->desired()) {
+    const source::PodStatus* status = pods_->FindStatus(pod.uid);
+    if (status == nullptr || status->token_sha256.empty()) continue;
+    entries.push_back({.sha256_hex = status->token_sha256,
+                       .pod_uid = pod.uid,
+                       .id = {.trust_domain = authority_->trust_domain(), .name_space = pod.spec.name_space, .service_account = pod.spec.service_account}});
+  }
+  tokens_.Replace(std::move(entries));
+}
+
+void ControlPlane::TellSupervisor(const source::PodSets& sets) {
+  channel_->Send(pods_->desired());
+  channel_->SendGatewayPorts(sets.gateway_ports);
+  PublishTokens();
+}
+
+model::Findings ControlPlane::Problems() const {
+  model::Findings all = files_->findings();
+  all.insert(all.end(), template_findings_.begin(), template_findings_.end());
+  if (provider_->snapshot()) all.insert(all.end(), provider_->snapshot()->findings().begin(), provider_->snapshot()->findings().end());
+  if (provider_->snapshot() && provider_->snapshot()->mesh().trust_domain != authority_->trust_domain()) {
+    all.push_back({.severity = model::Severity::kWarning,
+                   .diagnostic = {.message = "MeshConfig asks for trust domain " + provider_->snapshot()->mesh().trust_domain + ", but " +
+                                             authority_->trust_domain() + " is in force",
+                                  .hint = "restart plaitd to change it"}});
+  }
+  return all;
+}
+
+// A problem is told once; when it was mended and comes back, again.
+void ControlPlane::TellFindings() {
+  std::set<std::string> now;
+  for (const model::Finding& finding : Problems()) {
+    const std::string text = finding.ToString();
+    if (!now.insert(text).second || told_.contains(text)) continue;
+    const bool error = finding.severity == model::Severity::kError;
+    if (error) {
+      kLog.Error(text);
+    } else {
+      kLog.Warn(text);
+    }
+    if (channel_ && finding.severity != model::Severity::kInfo) channel_->SendMessage(error ? "error" : "warning", text);
+  }
+  told_ = std::move(now);
+  metrics_.Add("plaitd_reloads_total", {{"result", told_.empty() ? "clean" : "with_problems"}});
+}
+
+void ControlPlane::Drain(std::move_only_function<void()> done) {
+  if (secure_ == nullptr) return done();
+  debug_->SetReady(false);
+  secure_->Drain(std::move(done));
+}
+
+}  // namespace plait::control::serve

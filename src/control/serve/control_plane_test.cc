@@ -1,0 +1,250 @@
+// The whole control plane with a supervisor's end of the channel and a proxy's end of ADS.
+#include "control/serve/control_plane.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/encoding.h"
+#include "core/conn/http_client.h"
+#include "core/tls/certificate.h"
+#include "core/tls/stream.h"
+#include "core/xds/ads_stream.h"
+#include "core/xds/type_url.h"
+
+namespace plait::control::serve {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+using namespace xds::type_url;  // NOLINT: the names of types
+constexpr Duration kLimit = std::chrono::seconds(10);
+
+constexpr char kApplication[] = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web-v1}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web, version: v1}}
+    spec:
+      serviceAccountName: web
+      containers: [{name: web, image: example/web, command: [/bin/web], ports: [{containerPort: 8080}]}]
+)";
+
+constexpr char kRules[] = R"(
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec: {hosts: [web], http: [{route: [{destination: {host: web}}], timeout: TIMEOUT}]}
+)";
+
+// Keeps what it was sent, by type and name.
+struct Held : xds::Subscriber {
+  std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override {
+    ++updates[std::string(update.type_url)];
+    for (const auto& resource : update.added) names[std::string(update.type_url)][resource.name] = resource.bytes;
+    return {};
+  }
+  bool Has(std::string_view type, const std::string& name) { return names[std::string(type)].contains(name); }
+  std::map<std::string, std::map<std::string, std::string>> names;
+  std::map<std::string, int> updates;
+};
+
+// The supervisor's end: the last message of each type.
+struct Supervisor : io::StreamEvents {
+  void OnOpen() override {}
+  void OnReadable() override {
+    while (stream->Read(in, 65536).value_or(0) > 0) {
+    }
+    for (std::size_t end; (end = in.Find("\n")) != SIZE_MAX; in.Drain(end + 1)) {
+      const Json json = Json::parse(in.ToString().substr(0, end));
+      last[json.at("type")] = json;
+      if (json.at("type") == "message") messages += json.at("text").get<std::string>() + "\n";
+    }
+  }
+  void OnWritable() override {}
+  void OnFailed(Error) override {}
+  void Send(const Json& json) {
+    Buffer out;
+    out.Append(json.dump() + "\n");
+    ASSERT_TRUE(stream->Write(out));
+  }
+  std::unique_ptr<io::Stream> stream;
+  Buffer in;
+  std::map<std::string, Json> last;
+  std::string messages;
+};
+
+class Plane : public testing::Test {
+ protected:
+  Plane() {
+    std::string name = testing::TempDir() + "plaitd-XXXXXX";
+    root = ::mkdtemp(name.data());
+    fs::create_directories(root / "mesh");
+    Write("web.yaml", kApplication);
+  }
+  ~Plane() override {
+    stream.reset();
+    plane.reset();
+    fs::remove_all(root);
+  }
+  void Write(const std::string& file, const std::string& text) { std::ofstream(root / "mesh" / file) << text; }
+  void WriteRules(const std::string& timeout) {
+    std::string text = kRules;
+    Write("rules.yaml", text.replace(text.find("TIMEOUT"), 7, timeout));
+  }
+  void Start() {
+    int ends[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    supervisor.stream = io::AdoptSocket(loop, io::UniqueFd(ends[0]));
+    supervisor.stream->SetEvents(&supervisor);
+    ControlPlaneOptions options;
+    options.directories = {(root / "mesh").string()};
+    options.state_dir = (root / "state").string();
+    options.listen = {*io::SocketAddress::Parse("127.0.0.1:0")};
+    options.debug_address = *io::SocketAddress::Parse("127.0.0.1:0");
+    options.inherited.push_back({"supervisor", io::UniqueFd(ends[1])});
+    fs::create_directories(root / "state");
+    plane = std::make_unique<ControlPlane>(loop, std::move(options), [this] { ended = true; });
+    const Outcome<> started = plane->Start();
+    ASSERT_TRUE(started) << started.error().ToString();
+  }
+  bool Wait(const std::function<bool()>& done) { return loop.RunUntil(done, kLimit); }
+  // Tells that the desired pods run.
+  void RunPods() {
+    ASSERT_TRUE(Wait([&] { return supervisor.last.contains("pods") && !supervisor.last["pods"]["pods"].empty(); }));
+    Json statuses = Json::array();
+    int n = 4;
+    for (const Json& pod : supervisor.last["pods"]["pods"]) {
+      ++n;
+      statuses.push_back({{"uid", pod["uid"]}, {"ips", {"10.244.0." + std::to_string(n)}}, {"ready", true}, {"phase", "Running"},
+                          {"token_sha256", HexEncode(AsBytes(tls::Sha256("token of " + pod["name"].get<std::string>())))}, {"restarts", 0}, {"reason", ""}});
+    }
+    supervisor.Send({{"type", "status"}, {"pods", statuses}});
+  }
+  void ConnectProxy() {
+    xds::Node node;
+    node.id = "sidecar~10.244.0.5~web-v1-0.default~default.svc.cluster.local";
+    node.metadata_json = R"({"NAMESPACE":"default","SERVICE_ACCOUNT":"web","LABELS":{"app":"web","version":"v1"}})";
+    node.user_agent_name = "plait-proxy";
+    client = std::make_unique<xds::DeltaClient>(node, held);
+    client->SubscribeAll(kListener);
+    client->Subscribe(kCluster, "outbound|80||web.default.svc.cluster.local");
+    client->Subscribe(kEndpoint, "outbound|80||web.default.svc.cluster.local");
+    client->Subscribe(kRoute, "80");
+    client->Subscribe(kSecret, "ROOTCA");
+    client->Subscribe(kAddress, "/10.244.0.5");
+    stream = std::make_unique<xds::AdsStream>(loop, *client, [this]() -> Outcome<xds::AdsStream::Connection> {
+      tls::ContextOptions options;
+      options.bundle_pem = plane->authority().bundle_pem();
+      options.peer.sans = {{.type = tls::SanMatcher::Type::kDns, .value = "plaitd.plait-system.svc"}};
+      options.alpn = {"h2"};
+      return xds::AdsStream::Connection{.stream = tls::Wrap(loop, io::Connect(loop, plane->xds_address()), *tls::Context::Make(options), {.sni = "plaitd.plait-system.svc"}),
+                                        .options = {.authority = "plaitd", .tls = true, .authorization = "Bearer token of web-v1-0"}};
+    });
+    stream->Start();
+  }
+  std::string Get(const std::string& path) {
+    conn::FetchRequest request;
+    request.to = plane->debug_address();
+    request.head.method = "GET";
+    request.head.path = path;
+    request.head.authority = "localhost";
+    std::optional<Result<conn::FetchResponse>> got;
+    const Pending pending = conn::Fetch(loop, std::move(request), [&](Result<conn::FetchResponse> result) { got = std::move(result); });
+    EXPECT_TRUE(Wait([&] { return got.has_value(); }));
+    return got && *got ? (*got)->body : std::string();
+  }
+
+  io::Loop loop;
+  fs::path root;
+  Supervisor supervisor;
+  std::unique_ptr<ControlPlane> plane;
+  Held held;
+  std::unique_ptr<xds::DeltaClient> client;
+  std::unique_ptr<xds::AdsStream> stream;
+  bool ended = false;
+};
+
+TEST_F(Plane, TellsTheSupervisorWhatShouldRun) {
+  Start();
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("pods") && supervisor.last.contains("hello"); }));
+  const Json& pod = supervisor.last["pods"]["pods"][0];
+  EXPECT_EQ(pod["name"], "web-v1-0");
+  EXPECT_EQ(pod["service_account"], "web");
+  EXPECT_EQ(supervisor.last["hello"]["root_pem"], plane->authority().bundle_pem());
+}
+
+TEST_F(Plane, GivesAProxyItsConfigurationAndLiveEdits) {
+  WriteRules("1s");
+  Start();
+  RunPods();
+  ConnectProxy();
+  ASSERT_TRUE(Wait([&] { return held.Has(kRoute, "80") && held.Has(kListener, "virtualInbound") && held.Has(kSecret, "ROOTCA"); })) << stream->problem();
+  EXPECT_TRUE(held.Has(kListener, "virtualOutbound"));
+  EXPECT_TRUE(held.Has(kCluster, "outbound|80||web.default.svc.cluster.local"));
+  ASSERT_TRUE(Wait([&] { return held.Has(kEndpoint, "outbound|80||web.default.svc.cluster.local"); }));
+  EXPECT_NE(held.names[std::string(kEndpoint)].begin()->second.find("spiffe://cluster.local/ns/default/sa/web"), std::string::npos);
+  EXPECT_EQ(held.names[std::string(kAddress)].size(), 1U);
+
+  const auto before = held.updates;
+  const std::string first = held.names[std::string(kRoute)]["80"];
+  WriteRules("2s");
+  ASSERT_TRUE(Wait([&] { return held.names[std::string(kRoute)]["80"] != first; }));
+  loop.RunUntil([] { return false; }, std::chrono::milliseconds(50));
+  auto after = before;
+  ++after[std::string(kRoute)];  // one resource of one type
+  EXPECT_EQ(held.updates, after);
+}
+
+TEST_F(Plane, APodThatMovesChangesItsEndpointAndAddressOnly) {
+  Start();
+  RunPods();
+  ConnectProxy();
+  ASSERT_TRUE(Wait([&] { return held.Has(kEndpoint, "outbound|80||web.default.svc.cluster.local"); }));
+  ASSERT_TRUE(Wait([&] { return held.updates.size() >= 4; }));
+  const auto before = held.updates;
+  Json status = {{"uid", supervisor.last["pods"]["pods"][0]["uid"]}, {"ips", {"10.244.0.5"}}, {"ready", false}, {"phase", "Running"},
+                 {"token_sha256", HexEncode(AsBytes(tls::Sha256("token of web-v1-0")))}, {"restarts", 0}, {"reason", ""}};
+  supervisor.Send({{"type", "status"}, {"pods", {status}}});
+  ASSERT_TRUE(Wait([&] { return held.updates[std::string(kEndpoint)] > before.at(std::string(kEndpoint)); }));
+  loop.RunUntil([] { return false; }, std::chrono::milliseconds(50));
+  EXPECT_EQ(held.updates[std::string(kListener)], before.at(std::string(kListener)));
+  EXPECT_EQ(held.updates[std::string(kCluster)], before.at(std::string(kCluster)));
+}
+
+TEST_F(Plane, ProblemsAreToldWithTheirPlace) {
+  Start();
+  RunPods();
+  Write("broken.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {nonsense: 1}\n");
+  EXPECT_TRUE(Wait([&] { return supervisor.messages.find("broken.yaml:4:") != std::string::npos; })) << supervisor.messages;
+  EXPECT_NE(Get("/debug/push_status").find("broken.yaml"), std::string::npos);
+}
+
+TEST_F(Plane, DebugPagesShowTheModel) {
+  Start();
+  EXPECT_NE(Get("/debug/registryz").find("web.default.svc.cluster.local"), std::string::npos);
+  EXPECT_NE(Get("/debug/configz").find("web.yaml:"), std::string::npos);
+  EXPECT_NE(Get("/metrics").find("plaitd_config_objects{kind=\"Deployment\"} 1\n"), std::string::npos);
+}
+
+TEST_F(Plane, EndsWithItsSupervisor) {
+  Start();
+  supervisor.stream->Close(false);
+  EXPECT_TRUE(Wait([&] { return ended; }));
+}
+
+}  // namespace
+}  // namespace plait::control::serve
