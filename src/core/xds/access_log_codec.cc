@@ -16,10 +16,14 @@ AccessLogFilter DecodeFilter(const pb::AccessLogFilter& in, DecodeContext& conte
   AccessLogFilter out;
   if (in.has_response_flag_filter()) {
     out.kind = AccessLogFilter::Kind::kResponseFlag;
+    context.Honours(in.response_flag_filter(), {"flags"});
     out.flags = {in.response_flag_filter().flags().begin(), in.response_flag_filter().flags().end()};
   } else if (in.has_status_code_filter()) {
     out.kind = AccessLogFilter::Kind::kStatusCode;
     const auto& comparison = in.status_code_filter().comparison();
+    context.Honours(in.status_code_filter(), {"comparison"});
+    context.Honours(comparison, {"op", "value"});
+    context.Honours(comparison.value(), {"default_value", "runtime_key"});
     using Op = pb::ComparisonFilter;
     out.compare = comparison.op() == Op::GE   ? AccessLogFilter::Compare::kGreaterOrEqual
                   : comparison.op() == Op::LE ? AccessLogFilter::Compare::kLessOrEqual

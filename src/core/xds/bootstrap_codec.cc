@@ -2,7 +2,9 @@
 
 #include <fstream>
 #include <iterator>
+#include <set>
 
+#include "core/xds/access_log_codec.h"
 #include "core/xds/cluster_codec.h"
 #include "core/xds/common_codec.h"
 #include "core/xds/decode.h"
@@ -60,6 +62,7 @@ DynamicResources DecodeDynamic(const pb::Bootstrap::DynamicResources& in, Decode
                     .timeout = {},
                     .initial_metadata = {}};
   if (service.has_timeout()) target.timeout = DecodeDuration(service.timeout(), context);
+  for (const auto& header : service.initial_metadata()) context.Honours(header, {"key", "value"});
   for (const auto& header : service.initial_metadata())
     target.initial_metadata.emplace_back(header.key(), header.value());
   out.ads = std::move(target);
@@ -71,6 +74,7 @@ std::optional<IdentityConfig> DecodeIdentity(const pb::Bootstrap& in, DecodeCont
   for (int i = 0; i < in.bootstrap_extensions_size(); ++i) {
     const At at(context, "bootstrap_extensions", i);
     const auto& extension = in.bootstrap_extensions(i);
+    context.Honours(extension, {"name", "typed_config"});
     ::plait::proxy::v1::Identity identity;
     if (TypeOf(extension.typed_config()) != identity.GetTypeName()) {
       context.Reject("bootstrap extension of type \"" + std::string(TypeOf(extension.typed_config())) +
@@ -106,6 +110,37 @@ void DecodeStatic(std::string_view field, const google::protobuf::RepeatedPtrFie
   }
 }
 
+// Keys that only steer Envoy's own implementation may stand in static layers; Plait has no runtime, so others are
+// refused.
+void CheckRuntime(const pb::LayeredRuntime& in, DecodeContext& context) {
+  const At at(context, "layered_runtime");
+  for (const auto& layer : in.layers()) {
+    if (layer.has_disk_layer() || layer.has_rtds_layer())
+      context.Reject("only static_layer and admin_layer are implemented");
+    for (const auto& [key, value] : layer.static_layer().fields())
+      if (!key.starts_with("envoy.") && !key.starts_with("re2."))
+        context.Reject("static_layer: key \"" + key + "\" is not implemented");
+  }
+}
+
+// Names that must be unique, and names that must be there.
+void CheckReferences(const Bootstrap& in, DecodeContext& context) {
+  std::set<std::string> clusters, listeners;
+  for (const auto& cluster : in.clusters)
+    if (!clusters.insert(cluster.name).second)
+      context.Reject("static_resources: cluster \"" + cluster.name + "\" stands twice");
+  for (const auto& listener : in.listeners)
+    if (!listeners.insert(listener.name).second)
+      context.Reject("static_resources: listener \"" + listener.name + "\" stands twice");
+  if (in.dynamic.ads && !clusters.contains(in.dynamic.ads->cluster))
+    context.Reject("dynamic_resources.ads_config: cluster \"" + in.dynamic.ads->cluster +
+                   "\" is not in static_resources");
+  if ((in.dynamic.lds || in.dynamic.cds) && !in.dynamic.ads)
+    context.Reject("dynamic_resources: lds_config and cds_config need ads_config");
+  if (in.identity && !clusters.contains(in.identity->ca_cluster))
+    context.Reject("plait.identity: ca_cluster \"" + in.identity->ca_cluster + "\" is not in static_resources");
+}
+
 Bootstrap DecodeBootstrap(const pb::Bootstrap& in, DecodeContext& context) {
   context.Honours(in, {"node", "admin", "static_resources", "dynamic_resources", "bootstrap_extensions",
                        "header_prefix", "stats_flush_interval"});
@@ -114,6 +149,8 @@ Bootstrap DecodeBootstrap(const pb::Bootstrap& in, DecodeContext& context) {
   if (in.has_admin()) {
     const At at(context, "admin");
     context.Honours(in.admin(), {"address", "access_log", "profile_path"});
+    for (const auto& log : in.admin().access_log()) out.admin.access_logs.push_back(DecodeAccessLog(log, context));
+    out.admin.profile_path = in.admin().profile_path();
     if (in.admin().has_address()) out.admin.address = DecodeAddress(in.admin().address(), context);
   }
   {
@@ -125,6 +162,8 @@ Bootstrap DecodeBootstrap(const pb::Bootstrap& in, DecodeContext& context) {
   }
   if (in.has_dynamic_resources()) out.dynamic = DecodeDynamic(in.dynamic_resources(), context);
   out.identity = DecodeIdentity(in, context);
+  CheckRuntime(in.layered_runtime(), context);
+  CheckReferences(out, context);
   if (in.has_stats_flush_interval()) out.stats_flush_interval = DecodeDuration(in.stats_flush_interval(), context);
   if (!in.header_prefix().empty()) out.header_prefix = in.header_prefix();
   out.bytes = in.SerializeAsString();
@@ -141,6 +180,7 @@ Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file)
     return std::unexpected(std::move(problems.front()));
   DecodeContext context("bootstrap", /*is_static=*/true);
   Bootstrap out = DecodeBootstrap(message, context);
+  context.Finish();
   if (context.ok()) return out;
   Diagnostic problem = context.TakeProblem();
   problem.at.file = file;

@@ -55,9 +55,12 @@ void DecodeLb(const pb::Cluster& in, LbConfig& out, DecodeContext& context) {
     if (in.ring_hash_lb_config().has_maximum_ring_size())
       out.maximum_ring_size = in.ring_hash_lb_config().maximum_ring_size().value();
   }
+  context.Honours(in.maglev_lb_config(), {"table_size"});
   if (in.has_maglev_lb_config() && in.maglev_lb_config().has_table_size())
     out.table_size = in.maglev_lb_config().table_size().value();
   const auto& common = in.common_lb_config();
+  context.Honours(common,
+                  {"healthy_panic_threshold", "locality_weighted_lb_config", "close_connections_on_host_set_change"});
   if (common.has_healthy_panic_threshold()) out.healthy_panic_threshold = common.healthy_panic_threshold().value();
   out.locality_weighted = common.has_locality_weighted_lb_config();
   out.close_connections_on_host_set_change = common.close_connections_on_host_set_change();
@@ -75,6 +78,7 @@ CircuitBreakers DecodeThresholds(const pb::CircuitBreakers::Thresholds& in, Deco
   out.track_remaining = in.track_remaining();
   if (in.has_retry_budget()) {
     RetryBudget budget;
+    context.Honours(in.retry_budget(), {"budget_percent", "min_retry_concurrency"});
     if (in.retry_budget().has_budget_percent()) budget.budget_percent = in.retry_budget().budget_percent().value();
     if (in.retry_budget().has_min_retry_concurrency())
       budget.min_retry_concurrency = in.retry_budget().min_retry_concurrency().value();
@@ -129,6 +133,8 @@ void DecodeHttpOptions(const pb::Cluster& in, UpstreamHttpOptions& out, DecodeCo
     context.Honours(options, {"common_http_protocol_options", "upstream_http_protocol_options", "explicit_http_config",
                               "use_downstream_protocol_config", "auto_config"});
     out.common = DecodeCommonHttp(options.common_http_protocol_options(), context);
+    context.Honours(options.upstream_http_protocol_options(),
+                    {"auto_sni", "auto_san_validation", "override_auto_sni_header"});
     out.auto_sni = options.upstream_http_protocol_options().auto_sni();
     out.auto_san_validation = options.upstream_http_protocol_options().auto_san_validation();
     out.override_auto_sni_header = options.upstream_http_protocol_options().override_auto_sni_header();
@@ -166,7 +172,10 @@ void DecodeTransport(const pb::Cluster& in, Cluster& out, DecodeContext& context
     context.Honours(from, {"name", "match", "transport_socket"});
     TransportSocketMatch match{
         .name = from.name(), .match = {}, .tls = DecodeUpstreamSocket(from.transport_socket(), context)};
-    for (const auto& [key, value] : from.match().fields()) match.match.emplace(key, value.string_value());
+    for (const auto& [key, value] : from.match().fields()) {
+      if (!value.has_string_value()) context.Reject("match." + key + " must be a string");
+      match.match.emplace(key, value.string_value());
+    }
     out.transport_socket_matches.push_back(std::move(match));
   }
 }
@@ -175,12 +184,11 @@ void DecodeBinding(const pb::Cluster& in, Cluster& out, DecodeContext& context) 
   if (in.has_upstream_bind_config()) {
     const At at(context, "upstream_bind_config");
     context.Honours(in.upstream_bind_config(), {"source_address", "extra_source_addresses"});
-    envoy::config::core::v3::Address address;
-    *address.mutable_socket_address() = in.upstream_bind_config().source_address();
-    out.bind_address = DecodeAddress(address, context);
+    if (in.upstream_bind_config().has_source_address())
+      out.bind_address = DecodeSocketAddress(in.upstream_bind_config().source_address(), context);
     for (const auto& extra : in.upstream_bind_config().extra_source_addresses()) {
-      *address.mutable_socket_address() = extra.address();
-      out.extra_bind_addresses.push_back(DecodeAddress(address, context));
+      context.Honours(extra, {"address"});
+      out.extra_bind_addresses.push_back(DecodeSocketAddress(extra.address(), context));
     }
   }
   if (!in.has_upstream_connection_options()) return;
@@ -191,6 +199,7 @@ void DecodeBinding(const pb::Cluster& in, Cluster& out, DecodeContext& context) 
       in.upstream_connection_options().set_local_interface_name_on_upstream_connections();
   if (!in.upstream_connection_options().has_tcp_keepalive()) return;
   const auto& keep = in.upstream_connection_options().tcp_keepalive();
+  context.Honours(keep, {"keepalive_probes", "keepalive_time", "keepalive_interval"});
   TcpKeepAlive alive;
   if (keep.has_keepalive_probes()) alive.probes = keep.keepalive_probes().value();
   if (keep.has_keepalive_time()) alive.time_s = keep.keepalive_time().value();
@@ -208,8 +217,10 @@ void DecodeMetadata(const pb::Cluster& in, Cluster& out) {
   const auto& fields = istio->second.fields();
   if (const auto config = fields.find("config"); config != fields.end())
     out.istio_config = config->second.string_value();
-  if (const auto port = fields.find("default_original_port"); port != fields.end())
-    out.istio_default_original_port = static_cast<std::uint16_t>(port->second.number_value());
+  if (const auto port = fields.find("default_original_port"); port != fields.end()) {
+    const double number = port->second.number_value();
+    if (number >= 1 && number <= 65535) out.istio_default_original_port = static_cast<std::uint16_t>(number);
+  }
   const auto services = fields.find("services");
   if (services == fields.end()) return;
   for (const auto& service : services->second.list_value().values()) {
@@ -220,6 +231,20 @@ void DecodeMetadata(const pb::Cluster& in, Cluster& out) {
     };
     out.istio_services.push_back({.host = text("host"), .name = text("name"), .name_space = text("namespace")});
   }
+}
+
+// What a type needs and what it excludes, as Envoy checks it.
+void CheckType(const pb::Cluster& in, const Cluster& out, DecodeContext& context) {
+  using Type = Cluster::Type;
+  const bool listed = out.type == Type::kStatic || out.type == Type::kStrictDns || out.type == Type::kLogicalDns;
+  if (listed && !in.has_load_assignment()) context.Reject("load_assignment must be set for this type");
+  if (!listed && in.has_load_assignment())
+    context.Reject("load_assignment is only for STATIC, STRICT_DNS and LOGICAL_DNS");
+  if ((out.type == Type::kOriginalDst) != (out.lb.policy == LbPolicy::kClusterProvided))
+    context.Reject("lb_policy CLUSTER_PROVIDED goes with type ORIGINAL_DST, and only with it");
+  if (out.type == Type::kLogicalDns &&
+      (out.load_assignment.localities.size() != 1 || out.load_assignment.localities[0].endpoints.size() != 1))
+    context.Reject("a LOGICAL_DNS cluster has exactly one endpoint");
 }
 
 }  // namespace
@@ -264,7 +289,10 @@ Cluster DecodeClusterMessage(const pb::Cluster& in, DecodeContext& context) {
   if (in.has_connect_timeout()) out.connect_timeout = DecodeDuration(in.connect_timeout(), context);
   if (in.has_per_connection_buffer_limit_bytes())
     out.per_connection_buffer_limit = in.per_connection_buffer_limit_bytes().value();
+  if (out.connect_timeout <= Duration(0)) context.Reject("connect_timeout must be above 0");
   DecodeLb(in, out.lb, context);
+  CheckType(in, out, context);
+  context.Honours(in.circuit_breakers(), {"thresholds"});
   for (const auto& thresholds : in.circuit_breakers().thresholds()) {
     const At at(context, "circuit_breakers");
     if (thresholds.priority() == envoy::config::core::v3::HIGH)
@@ -285,8 +313,11 @@ Cluster DecodeClusterMessage(const pb::Cluster& in, DecodeContext& context) {
                                          .port_override = {}};
     if (in.original_dst_lb_config().has_upstream_port_override())
       out.original_dst->port_override =
-          static_cast<std::uint16_t>(in.original_dst_lb_config().upstream_port_override().value());
+          DecodePort(in.original_dst_lb_config().upstream_port_override().value(), context);
   }
+  for (const auto& filter : in.filters())
+    if (filter.name() != "istio.metadata_exchange")
+      context.Reject("filters: \"" + filter.name() + "\" is not implemented");
   if (in.has_cleanup_interval()) out.cleanup_interval = DecodeDuration(in.cleanup_interval(), context);
   DecodeBinding(in, out, context);
   out.ignore_health_on_host_removal = in.ignore_health_on_host_removal();

@@ -11,13 +11,13 @@ namespace matcher = envoy::type::matcher::v3;
 
 constexpr int kMaxRegexProgram = 20'000;  // instructions of RE2: bounds memory and time of one match
 
-std::string CheckedRegex(const std::string& regex, DecodeContext& context) {
+std::string CheckedRegex(const std::string& regex, int most, DecodeContext& context) {
   re2::RE2::Options options;
   options.set_log_errors(false);
   const re2::RE2 compiled(regex, options);
   if (!compiled.ok())
     context.Reject("regular expression \"" + regex + "\": " + compiled.error());
-  else if (compiled.ProgramSize() > kMaxRegexProgram)
+  else if (compiled.ProgramSize() > most)
     context.Reject("regular expression \"" + regex.substr(0, 60) + "\" is too large (" +
                    std::to_string(compiled.ProgramSize()) + " instructions)");
   return regex;
@@ -28,6 +28,11 @@ std::string_view TypeOf(const google::protobuf::Any& any) {
   const std::string_view url = any.type_url();
   const std::size_t slash = url.rfind('/');
   return slash == std::string_view::npos ? url : url.substr(slash + 1);
+}
+
+std::uint16_t DecodePort(std::uint32_t in, DecodeContext& context) {
+  if (in > 65535) context.Reject("port " + std::to_string(in) + " is above 65535");
+  return static_cast<std::uint16_t>(in);
 }
 
 Duration DecodeDuration(const google::protobuf::Duration& in, DecodeContext& context) {
@@ -54,14 +59,17 @@ io::SocketAddress DecodeAddress(const core::Address& in, DecodeContext& context)
     context.Reject("there is no address");
     return out;
   }
-  const auto& address = in.socket_address();
+  return DecodeSocketAddress(in.socket_address(), context);
+}
+
+io::SocketAddress DecodeSocketAddress(const core::SocketAddress& address, DecodeContext& context) {
+  io::SocketAddress out;
   context.Honours(address, {"address", "port_value", "protocol", "ipv4_compat"});
   if (address.protocol() != core::SocketAddress::TCP) context.Reject("protocol UDP is not implemented");
   const auto ip = io::IpAddress::Parse(address.address());
   if (!ip) context.Reject("\"" + address.address() + "\" is no IP address");
-  if (address.port_value() > 65535) context.Reject("port " + std::to_string(address.port_value()) + " is above 65535");
   if (ip) out.ip = *ip;
-  out.port = Port{static_cast<std::uint16_t>(address.port_value())};
+  out.port = Port{DecodePort(address.port_value(), context)};
   return out;
 }
 
@@ -91,7 +99,13 @@ Locality DecodeLocality(const core::Locality& in, DecodeContext& context) {
 
 std::string DecodeRegex(const matcher::RegexMatcher& in, DecodeContext& context) {
   context.Honours(in, {"regex", "google_re2"});
-  return CheckedRegex(in.regex(), context);
+  context.Honours(in.google_re2(), {"max_program_size"});
+  const int most =
+      in.google_re2().has_max_program_size()
+          ? static_cast<int>(std::min<std::uint32_t>(in.google_re2().max_program_size().value(), kMaxRegexProgram))
+          : kMaxRegexProgram;
+  if (in.regex().empty()) context.Reject("regex is empty");
+  return CheckedRegex(in.regex(), most, context);
 }
 
 StringMatcher DecodeStringMatcher(const matcher::StringMatcher& in, DecodeContext& context) {
@@ -109,6 +123,8 @@ StringMatcher DecodeStringMatcher(const matcher::StringMatcher& in, DecodeContex
       break;
     default: context.Reject("string matcher has no pattern");
   }
+  if (out.value.empty() && out.kind != Kind::kExact && out.kind != Kind::kRegex)
+    context.Reject("string matcher is empty");
   return out;
 }
 

@@ -30,9 +30,12 @@ bool Unpack(const google::protobuf::Any& any, Message& message, DecodeContext& c
   return false;
 }
 
+// A port number of a message; rejected when above 65535.
+std::uint16_t DecodePort(std::uint32_t in, DecodeContext& context);
 Duration DecodeDuration(const google::protobuf::Duration& in, DecodeContext& context);  // never negative
 
 io::SocketAddress DecodeAddress(const envoy::config::core::v3::Address& in, DecodeContext& context);  // IP or pipe
+io::SocketAddress DecodeSocketAddress(const envoy::config::core::v3::SocketAddress& address, DecodeContext& context);
 io::Cidr DecodeCidr(const envoy::config::core::v3::CidrRange& in, DecodeContext& context);
 DataSource DecodeDataSource(const envoy::config::core::v3::DataSource& in, DecodeContext& context);
 Locality DecodeLocality(const envoy::config::core::v3::Locality& in, DecodeContext& context);

@@ -1,6 +1,7 @@
 #pragma once
 // From accepted bytes to values: what the data plane does with a resource that arrived. Strict: a field that is set and
 // not implemented is an error that names resource and field (the text of the NACK).
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +24,10 @@ Outcome<Cluster> DecodeCluster(std::string_view bytes);
 Outcome<ClusterLoadAssignment> DecodeClusterLoadAssignment(std::string_view bytes);
 Outcome<Secret> DecodeSecret(std::string_view bytes);
 Outcome<L4Routes> DecodeL4Routes(std::string_view bytes);
+Outcome<Address> DecodeAddress(std::string_view bytes);
+
+// Unknown field numbers in dynamic resources since the process began (server.dynamic_unknown_fields). Any thread.
+std::uint64_t DynamicUnknownFields() noexcept;
 
 // An Envoy v3 bootstrap as YAML or JSON text; `file` names it in errors (file:line:column for what the YAML reader
 // finds).

@@ -1,3 +1,6 @@
+#include <atomic>
+
+#include "core/xds/address_codec.h"
 #include "core/xds/cluster_codec.h"
 #include "core/xds/common_codec.h"
 #include "core/xds/decode.h"
@@ -10,9 +13,18 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
+#include "plait/proxy/v1/l4_routes.pb.h"
+#include "workloadapi/workload.pb.h"
 
 namespace plait::xds {
 namespace {
+
+std::atomic<std::uint64_t> unknown_fields{0};
+
+void Count(DecodeContext& context) {
+  context.Finish();
+  unknown_fields.fetch_add(context.unknown_fields(), std::memory_order_relaxed);
+}
 
 // Parses a resource and hands it to its decoder; the resource's name is part of every error.
 template <class Message, class Decoder>
@@ -24,10 +36,14 @@ auto DecodeResource(std::string_view kind, std::string_view bytes, Decoder decod
   std::string name;
   if constexpr (requires { message.cluster_name(); })
     name = message.cluster_name();
+  else if constexpr (requires { message.workload(); })
+    name = message.has_workload() ? message.workload().uid()
+                                  : message.service().namespace_() + "/" + message.service().hostname();
   else
     name = message.name();
   DecodeContext context(std::string(kind) + " " + name, /*is_static=*/false);
   auto out = decode(message, context);
+  Count(context);
   if (!context.ok()) return std::unexpected(context.TakeProblem());
   return out;
 }
@@ -57,10 +73,13 @@ Outcome<Secret> DecodeSecret(std::string_view bytes) {
 }
 
 Outcome<L4Routes> DecodeL4Routes(std::string_view bytes) {
-  DecodeContext context("L4Routes", /*is_static=*/false);
-  L4Routes out = DecodeL4RoutesMessage(bytes, context);
-  if (!context.ok()) return std::unexpected(context.TakeProblem());
-  return out;
+  return DecodeResource<::plait::proxy::v1::L4Routes>("L4Routes", bytes, DecodeL4RoutesMessage);
 }
+
+Outcome<Address> DecodeAddress(std::string_view bytes) {
+  return DecodeResource<istio::workload::Address>("Address", bytes, DecodeAddressMessage);
+}
+
+std::uint64_t DynamicUnknownFields() noexcept { return unknown_fields.load(std::memory_order_relaxed); }
 
 }  // namespace plait::xds

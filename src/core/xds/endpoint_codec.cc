@@ -23,11 +23,16 @@ Endpoint DecodeEndpoint(const pb::LbEndpoint& in, DecodeContext& context, bool d
   const auto& address = in.endpoint().address();
   if (dns_names && address.has_socket_address() && !io::IpAddress::Parse(address.socket_address().address())) {
     out.dns_name = address.socket_address().address();
-    out.dns_port = static_cast<std::uint16_t>(address.socket_address().port_value());
+    context.Honours(address, {"socket_address"});
+    context.Honours(address.socket_address(), {"address", "port_value", "protocol"});
+    if (address.socket_address().protocol() != envoy::config::core::v3::SocketAddress::TCP)
+      context.Reject("protocol UDP is not implemented");
+    out.dns_port = DecodePort(address.socket_address().port_value(), context);
     if (out.dns_name.empty()) context.Reject("address is empty");
   } else {
     out.address = DecodeAddress(address, context);
   }
+  for (const auto& further : in.endpoint().additional_addresses()) context.Honours(further, {"address"});
   for (const auto& further : in.endpoint().additional_addresses())
     out.additional_addresses.push_back(DecodeAddress(further.address(), context));
   out.hostname = in.endpoint().hostname();
@@ -56,6 +61,8 @@ ClusterLoadAssignment DecodeAssignment(const pb::ClusterLoadAssignment& in, Deco
     LocalityEndpoints locality;
     locality.locality = DecodeLocality(from.locality(), context);
     locality.priority = from.priority();
+    if (from.has_load_balancing_weight() && from.load_balancing_weight().value() == 0)
+      context.Reject("load_balancing_weight must be above 0");
     if (locality.priority > 128) context.Reject("priority is above 128");
     if (from.has_load_balancing_weight()) locality.weight = from.load_balancing_weight().value();
     for (int k = 0; k < from.lb_endpoints_size(); ++k) {

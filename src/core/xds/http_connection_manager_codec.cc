@@ -6,6 +6,7 @@
 #include "core/xds/route_codec.h"
 #include "envoy/config/core/v3/protocol.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
 #include "envoy/extensions/request_id/uuid/v3/uuid.pb.h"
 
 namespace plait::xds {
@@ -47,10 +48,12 @@ void DecodeRequestId(const hcm::HttpConnectionManager& in, HttpConnectionManager
   out.preserve_external_request_id = in.preserve_external_request_id();
   out.always_set_request_id_in_response = in.always_set_request_id_in_response();
   if (!in.has_request_id_extension()) return;
+  context.Honours(in.request_id_extension(), {"typed_config"});
   envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig uuid;
   if (TypeOf(in.request_id_extension().typed_config()) != uuid.GetTypeName())
     return context.Reject("request_id_extension: only uuid is implemented");
   if (!Unpack(in.request_id_extension().typed_config(), uuid, context)) return;
+  context.Honours(uuid, {"pack_trace_reason", "use_request_id_for_trace_sampling"});
   if (uuid.has_pack_trace_reason()) out.pack_trace_reason = uuid.pack_trace_reason().value();
   if (uuid.has_use_request_id_for_trace_sampling())
     out.use_request_id_for_trace_sampling = uuid.use_request_id_for_trace_sampling().value();
@@ -62,6 +65,7 @@ void DecodeEdge(const hcm::HttpConnectionManager& in, HttpConnectionManager& out
   out.skip_xff_append = in.skip_xff_append();
   out.via = in.via();
   if (in.has_internal_address_config()) {
+    context.Honours(in.internal_address_config(), {"unix_sockets", "cidr_ranges"});
     InternalAddressConfig internal{.unix_sockets = in.internal_address_config().unix_sockets(), .ranges = {}};
     for (const auto& range : in.internal_address_config().cidr_ranges())
       internal.ranges.push_back(DecodeCidr(range, context));
@@ -69,6 +73,7 @@ void DecodeEdge(const hcm::HttpConnectionManager& in, HttpConnectionManager& out
   }
   out.forward_client_cert = static_cast<HttpConnectionManager::ForwardClientCert>(in.forward_client_cert_details());
   const auto& details = in.set_current_client_cert_details();
+  context.Honours(details, {"subject", "cert", "chain", "dns", "uri"});
   out.client_cert_details = {.subject = details.subject().value(),
                              .cert = details.cert(),
                              .chain = details.chain(),
@@ -90,6 +95,7 @@ void DecodeEdge(const hcm::HttpConnectionManager& in, HttpConnectionManager& out
   out.append_x_forwarded_port = in.append_x_forwarded_port();
   out.represent_ipv4_remote_address_as_ipv4_mapped_ipv6 = in.represent_ipv4_remote_address_as_ipv4_mapped_ipv6();
   if (in.has_scheme_header_transformation()) {
+    context.Honours(in.scheme_header_transformation(), {"scheme_to_overwrite", "match_upstream"});
     out.scheme_overwrite = in.scheme_header_transformation().scheme_to_overwrite();
     out.scheme_match_upstream = in.scheme_header_transformation().match_upstream();
   }
@@ -104,7 +110,19 @@ Http1Options DecodeHttp1(const core::Http1ProtocolOptions& in, DecodeContext& co
   if (in.has_allow_absolute_url()) out.allow_absolute_url = in.allow_absolute_url().value();
   out.accept_http_10 = in.accept_http_10();
   out.default_host_for_http_10 = in.default_host_for_http_10();
-  out.preserve_case = in.header_key_format().has_stateful_formatter();
+  if (in.has_header_key_format()) {
+    const At at(context, "header_key_format");
+    context.Honours(in.header_key_format(), {"stateful_formatter"});
+    const auto& formatter = in.header_key_format().stateful_formatter();
+    context.Honours(formatter, {"name", "typed_config"});
+    envoy::extensions::http::header_formatters::preserve_case::v3::PreserveCaseFormatterConfig preserve;
+    if (TypeOf(formatter.typed_config()) != preserve.GetTypeName()) {
+      context.Reject("stateful_formatter: only preserve_case is implemented");
+    } else if (Unpack(formatter.typed_config(), preserve, context)) {
+      context.Honours(preserve, {});
+      out.preserve_case = true;
+    }
+  }
   out.enable_trailers = in.enable_trailers();
   if (in.has_override_stream_error_on_invalid_http_message())
     out.override_stream_error_on_invalid_http_message = in.override_stream_error_on_invalid_http_message().value();
@@ -116,6 +134,13 @@ Http2Options DecodeHttp2(const core::Http2ProtocolOptions& in, DecodeContext& co
       in, {"hpack_table_size", "max_concurrent_streams", "initial_stream_window_size", "initial_connection_window_size",
            "allow_connect", "override_stream_error_on_invalid_http_message", "connection_keepalive"});
   Http2Options out;
+  const auto window = [&](const google::protobuf::UInt32Value& size, const char* name) {
+    if (size.value() < 65535 || size.value() > 2147483647)
+      context.Reject(std::string(name) + " must be 65535..2147483647");
+  };
+  if (in.has_initial_stream_window_size()) window(in.initial_stream_window_size(), "initial_stream_window_size");
+  if (in.has_initial_connection_window_size())
+    window(in.initial_connection_window_size(), "initial_connection_window_size");
   if (in.has_hpack_table_size()) out.hpack_table_size = in.hpack_table_size().value();
   if (in.has_max_concurrent_streams()) out.max_concurrent_streams = in.max_concurrent_streams().value();
   if (in.has_initial_stream_window_size()) out.initial_stream_window_size = in.initial_stream_window_size().value();
@@ -199,6 +224,12 @@ HttpConnectionManager DecodeConnectionManager(const hcm::HttpConnectionManager& 
   if (in.codec_type() == hcm::HttpConnectionManager::HTTP3) context.Reject("codec_type HTTP3 is not implemented");
   DecodeRouteSpecifier(in, out, context, is_template);
   DecodeFilters(in, out, context);
+  for (std::size_t i = 0; context.ok() && i + 1 < out.filters.size(); ++i)
+    if (std::holds_alternative<RouterFilter>(out.filters[i].config))
+      context.Reject("http_filters: envoy.filters.http.router must be the last filter");
+  if (in.has_max_request_headers_kb() &&
+      (in.max_request_headers_kb().value() == 0 || in.max_request_headers_kb().value() > 8192))
+    context.Reject("max_request_headers_kb must be 1..8192");
   out.common = DecodeCommonHttp(in.common_http_protocol_options(), context);
   out.http1 = DecodeHttp1(in.http_protocol_options(), context);
   out.http2 = DecodeHttp2(in.http2_protocol_options(), context);

@@ -1,22 +1,24 @@
 #include "core/xds/http_filters_codec.h"
 
+#include <google/protobuf/util/json_util.h>
+
 #include "core/xds/common_codec.h"
 #include "core/xds/rbac_codec.h"
+#include "envoy/config/filter/http/alpn/v2alpha1/config.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/config.pb.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/stats/config.pb.h"
+#include "xds/type/v3/typed_struct.pb.h"
 
 namespace plait::xds {
 namespace {
 namespace filters = envoy::extensions::filters::http;
 using At = DecodeContext::At;
 
-// Istio's own types have no C++ here: a TypedStruct or their URL is enough to know that they are wanted.
-constexpr std::string_view kIstioStats = "stats.PluginConfig";
-constexpr std::string_view kIstioAlpn = "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig";
 constexpr std::string_view kTypedStruct = "udpa.type.v1.TypedStruct";
 constexpr std::string_view kXdsTypedStruct = "xds.type.v3.TypedStruct";
 
@@ -76,6 +78,27 @@ FaultPolicy DecodeFault(const filters::fault::v3::HTTPFault& in, DecodeContext& 
   return out;
 }
 
+IstioStatsFilter DecodeIstioStats(const stats::PluginConfig& in, DecodeContext& context) {
+  context.Honours(in, {"disable_host_header_fallback"});
+  return {.disable_host_header_fallback = in.disable_host_header_fallback()};
+}
+
+// istio.stats as Istio's own control plane writes it: stats.PluginConfig as a JSON-like structure.
+std::optional<HttpFilterConfig> DecodeTypedStruct(const google::protobuf::Any& in, DecodeContext& context) {
+  ::xds::type::v3::TypedStruct typed;  // udpa.type.v1's has the same fields
+  if (!Unpack(in, typed, context)) return std::nullopt;
+  context.Honours(typed, {"type_url", "value"});
+  stats::PluginConfig plugin;
+  if (!std::string_view(typed.type_url()).ends_with("/" + plugin.GetTypeName())) return std::nullopt;
+  std::string json;
+  namespace util = google::protobuf::util;
+  if (!util::MessageToJsonString(typed.value(), &json).ok() || !util::JsonStringToMessage(json, &plugin).ok()) {
+    context.Reject("the structure is not a " + plugin.GetTypeName());
+    return std::nullopt;
+  }
+  return DecodeIstioStats(plugin, context);
+}
+
 std::optional<HttpFilterConfig> DecodeConfig(const google::protobuf::Any& in, DecodeContext& context) {
   const std::string_view type = TypeOf(in);
   if (filters::router::v3::Router router; type == router.GetTypeName()) {
@@ -97,10 +120,16 @@ std::optional<HttpFilterConfig> DecodeConfig(const google::protobuf::Any& in, De
     return GrpcStatsFilter{.emit_filter_state = stats.emit_filter_state(),
                            .stats_for_all_methods = stats.stats_for_all_methods().value()};
   }
-  if (type == kIstioStats) return IstioStatsFilter{};
-  if (type == kIstioAlpn) return IstioAlpnFilter{};
-  if ((type == kTypedStruct || type == kXdsTypedStruct) && in.value().find(kIstioStats) != std::string::npos)
-    return IstioStatsFilter{};
+  if (type == kTypedStruct || type == kXdsTypedStruct) return DecodeTypedStruct(in, context);
+  if (stats::PluginConfig plugin; type == plugin.GetTypeName()) {
+    return Unpack(in, plugin, context) ? std::optional<HttpFilterConfig>(DecodeIstioStats(plugin, context))
+                                       : std::nullopt;
+  }
+  if (istio::envoy::config::filter::http::alpn::v2alpha1::FilterConfig alpn; type == alpn.GetTypeName()) {
+    // Which ALPN goes to the upstream for which downstream protocol: Plait's own rule is the same (semantics.md 3).
+    if (Unpack(in, alpn, context)) context.Honours(alpn, {});
+    return IstioAlpnFilter{};
+  }
   return std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/listener/original_src/v3/original_src.pb.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 
 namespace plait::xds {
 namespace {
@@ -19,15 +20,17 @@ FilterChainMatch DecodeMatch(const pb::FilterChainMatch& in, DecodeContext& cont
       in, {"destination_port", "prefix_ranges", "source_type", "source_prefix_ranges", "direct_source_prefix_ranges",
            "source_ports", "server_names", "transport_protocol", "application_protocols"});
   FilterChainMatch out;
-  if (in.has_destination_port()) out.destination_port = static_cast<std::uint16_t>(in.destination_port().value());
+  if (in.has_destination_port()) out.destination_port = DecodePort(in.destination_port().value(), context);
   for (const auto& range : in.prefix_ranges()) out.prefix_ranges.push_back(DecodeCidr(range, context));
   out.source_type = static_cast<FilterChainMatch::SourceType>(in.source_type());
   for (const auto& range : in.source_prefix_ranges()) out.source_prefix_ranges.push_back(DecodeCidr(range, context));
   for (const auto& range : in.direct_source_prefix_ranges())
     out.direct_source_prefix_ranges.push_back(DecodeCidr(range, context));
-  for (const std::uint32_t port : in.source_ports()) out.source_ports.push_back(static_cast<std::uint16_t>(port));
+  for (const std::uint32_t port : in.source_ports()) out.source_ports.push_back(DecodePort(port, context));
   for (const std::string& name : in.server_names()) out.server_names.push_back(ToLower(name));
   out.transport_protocol = in.transport_protocol();
+  if (!out.transport_protocol.empty() && out.transport_protocol != "tls" && out.transport_protocol != "raw_buffer")
+    context.Reject("transport_protocol \"" + out.transport_protocol + "\" is not implemented");
   out.application_protocols = {in.application_protocols().begin(), in.application_protocols().end()};
   return out;
 }
@@ -60,12 +63,14 @@ FilterChain DecodeChain(const pb::FilterChain& in, DecodeContext& context) {
 
 // filter_disabled as Istio writes it: destination port ranges, alone or in or_match.
 void DecodeDisabled(const pb::ListenerFilterChainMatchPredicate& in, ListenerFilter& out, DecodeContext& context) {
+  context.Honours(in, {"destination_port_range", "or_match"});
   if (in.has_destination_port_range()) {
     out.disabled_ports.emplace_back(in.destination_port_range().start(), in.destination_port_range().end());
     return;
   }
   if (!in.has_or_match())
     return context.Reject("filter_disabled: only destination_port_range and or_match are implemented");
+  context.Honours(in.or_match(), {"rules"});
   for (const auto& rule : in.or_match().rules()) DecodeDisabled(rule, out, context);
 }
 
@@ -80,6 +85,8 @@ ListenerFilter DecodeListenerFilter(const pb::ListenerFilter& in, DecodeContext&
     out.kind = Kind::kOriginalDst;
   } else if (type == "tls_inspector.v3.TlsInspector" ||
              (type.empty() && in.name() == "envoy.filters.listener.tls_inspector")) {
+    envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector inspector;
+    if (Unpack(in.typed_config(), inspector, context)) context.Honours(inspector, {});
     out.kind = Kind::kTlsInspector;
   } else if (type == "http_inspector.v3.HttpInspector" ||
              (type.empty() && in.name() == "envoy.filters.listener.http_inspector")) {
@@ -132,6 +139,7 @@ Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
                        "tcp_backlog_size"});
   Listener out;
   out.name = in.name();
+  if (out.name.empty()) context.Reject("name is empty");
   {
     const At at(context, "address");
     out.addresses.push_back(DecodeListenerAddress(in.address(), context));
@@ -170,6 +178,7 @@ Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
     out.access_logs.push_back(DecodeAccessLog(in.access_log(i), context));
   }
   out.direction = static_cast<Listener::Direction>(in.traffic_direction());
+  context.Honours(in.connection_balance_config(), {"exact_balance"});
   out.exact_balance = in.connection_balance_config().has_exact_balance();
   if (in.has_max_connections_to_accept_per_socket_event())
     out.max_connections_to_accept_per_socket_event = in.max_connections_to_accept_per_socket_event().value();

@@ -5,10 +5,12 @@
 #include "core/xds/listener_codec.h"
 #include "core/xds/plait_forms_codec.h"
 #include "core/xds/rbac_codec.h"
+#include "envoy/config/filter/network/metadata_exchange/metadata_exchange.pb.h"
 #include "envoy/config/listener/v3/listener_components.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/stats/config.pb.h"
 
 namespace plait::xds {
 namespace {
@@ -17,8 +19,6 @@ using At = DecodeContext::At;
 
 constexpr std::string_view kSniCluster = "envoy.extensions.filters.network.sni_cluster.v3.SniCluster";
 constexpr std::string_view kEcho = "envoy.extensions.filters.network.echo.v3.Echo";
-constexpr std::string_view kIstioStats = "stats.PluginConfig";
-constexpr std::string_view kMetadataExchange = "envoy.tcp.metadataexchange.config.MetadataExchange";
 constexpr std::string_view kOutbound = "plait.proxy.v1.Outbound";
 constexpr std::string_view kInbound = "plait.proxy.v1.Inbound";
 
@@ -41,10 +41,16 @@ TcpProxy DecodeTcpProxy(const network::tcp_proxy::v3::TcpProxy& in, DecodeContex
   TcpProxy out;
   out.stat_prefix = in.stat_prefix();
   if (in.has_weighted_clusters()) {
+    const At at(context, "weighted_clusters");
+    context.Honours(in.weighted_clusters(), {"clusters"});
+    std::uint64_t sum = 0;
     for (const auto& cluster : in.weighted_clusters().clusters()) {
       context.Honours(cluster, {"name", "weight"});
+      if (cluster.name().empty()) context.Reject("name is empty");
       out.clusters.push_back({.name = cluster.name(), .weight = cluster.weight()});
+      sum += cluster.weight();
     }
+    if (sum == 0 || sum > UINT32_MAX) context.Reject("the weights add up to " + std::to_string(sum));
   } else if (!in.cluster().empty()) {
     out.clusters.push_back({.name = in.cluster()});
   }
@@ -52,8 +58,11 @@ TcpProxy DecodeTcpProxy(const network::tcp_proxy::v3::TcpProxy& in, DecodeContex
   if (in.has_idle_timeout()) out.idle_timeout = DecodeDuration(in.idle_timeout(), context);
   if (in.has_max_downstream_connection_duration())
     out.max_downstream_connection_duration = DecodeDuration(in.max_downstream_connection_duration(), context);
+  if (in.has_max_connect_attempts() && in.max_connect_attempts().value() == 0)
+    context.Reject("max_connect_attempts must be above 0");
   if (in.has_max_connect_attempts()) out.max_connect_attempts = in.max_connect_attempts().value();
   for (const auto& hash : in.hash_policy()) {
+    context.Honours(hash, {"source_ip"});
     if (!hash.has_source_ip()) context.Reject("hash_policy: only source_ip is implemented");
     out.hash_source_ip = true;
   }
@@ -81,10 +90,12 @@ NetworkFilter DecodeNetworkFilter(const envoy::config::listener::v3::Filter& in,
     out.config = DecodeInbound(any.value(), context);
   } else if (type == kSniCluster) {
     out.config = SniCluster{};
-  } else if (type == kIstioStats) {
+  } else if (stats::PluginConfig plugin; type == plugin.GetTypeName()) {
+    if (Unpack(any, plugin, context)) context.Honours(plugin, {});
     out.config = IstioTcpStats{};
-  } else if (type == kMetadataExchange) {
-    out.config = MetadataExchange{};
+  } else if (::envoy::tcp::metadataexchange::config::MetadataExchange exchange; type == exchange.GetTypeName()) {
+    if (Unpack(any, exchange, context)) context.Honours(exchange, {"protocol"});
+    out.config = MetadataExchange{.protocol = exchange.protocol()};
   } else if (type != kEcho) {
     context.Reject("network filter \"" + in.name() + "\" of type \"" + std::string(type) + "\" is not implemented");
   }

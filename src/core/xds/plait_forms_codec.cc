@@ -17,11 +17,10 @@ namespace {
 namespace pb = ::plait::proxy::v1;
 using At = DecodeContext::At;
 
-InboundPort DecodePort(const pb::Inbound::Port& in, DecodeContext& context) {
+InboundPort DecodeInboundPort(const pb::Inbound::Port& in, DecodeContext& context) {
   context.Honours(in, {"port", "mode", "declared", "cluster", "app_tls", "probes"});
   InboundPort out;
-  out.port = static_cast<std::uint16_t>(in.port());
-  if (in.port() > 65535) context.Reject("port is above 65535");
+  out.port = DecodePort(in.port(), context);
   switch (in.mode()) {
     case pb::Inbound::DISABLE: out.mode = MtlsMode::kDisable; break;
     case pb::Inbound::PERMISSIVE: out.mode = MtlsMode::kPermissive; break;
@@ -31,8 +30,11 @@ InboundPort DecodePort(const pb::Inbound::Port& in, DecodeContext& context) {
   out.declared = static_cast<DeclaredProtocol>(in.declared());
   out.cluster = in.cluster();
   out.app_tls = in.app_tls();
-  for (const auto& probe : in.probes())
+  for (const auto& probe : in.probes()) {
+    context.Honours(probe, {"kind", "path"});
     out.probes.push_back({.kind = static_cast<ProbeExemption::Kind>(probe.kind()), .path = probe.path()});
+  }
+  if (out.cluster.empty()) context.Reject("cluster is empty");
   return out;
 }
 }  // namespace
@@ -90,7 +92,7 @@ Inbound DecodeInbound(std::string_view bytes, DecodeContext& context) {
   if (in.has_detection_timeout()) out.detection_timeout = DecodeDuration(in.detection_timeout(), context);
   for (int i = 0; i < in.ports_size(); ++i) {
     const At at(context, "ports", i);
-    out.ports.push_back(DecodePort(in.ports(i), context));
+    out.ports.push_back(DecodeInboundPort(in.ports(i), context));
     if (out.ports.back().port == 0) context.Reject("port is 0");
   }
   std::sort(out.ports.begin(), out.ports.end(),
@@ -99,17 +101,12 @@ Inbound DecodeInbound(std::string_view bytes, DecodeContext& context) {
                                         [](const InboundPort& a, const InboundPort& b) { return a.port == b.port; });
   if (twice != out.ports.end()) context.Reject("port " + std::to_string(twice->port) + " stands twice");
   const At at(context, "other");
-  out.other = DecodePort(in.other(), context);
+  out.other = DecodeInboundPort(in.other(), context);
   return out;
 }
 
-L4Routes DecodeL4RoutesMessage(std::string_view bytes, DecodeContext& context) {
+L4Routes DecodeL4RoutesMessage(const pb::L4Routes& in, DecodeContext& context) {
   L4Routes out;
-  pb::L4Routes in;
-  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    context.Reject("bytes are not a plait.proxy.v1.L4Routes");
-    return out;
-  }
   context.Honours(in, {"name", "routes"});
   out.name = in.name();
   for (int i = 0; i < in.routes_size(); ++i) {
@@ -121,6 +118,8 @@ L4Routes DecodeL4RoutesMessage(std::string_view bytes, DecodeContext& context) {
     for (const auto& range : from.destinations()) route.destinations.push_back(DecodeCidr(range, context));
     std::uint64_t sum = 0;
     for (const auto& cluster : from.clusters()) {
+      context.Honours(cluster, {"name", "weight"});
+      if (cluster.name().empty()) context.Reject("clusters: name is empty");
       route.clusters.push_back({.name = cluster.name(), .weight = cluster.weight()});
       sum += cluster.weight();
     }

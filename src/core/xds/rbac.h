@@ -13,12 +13,12 @@ namespace plait::xds {
 // Who asks. `kind` says which of the members counts.
 struct Principal {
   enum class Kind : std::uint8_t {
-    kAny,            // always
-    kAnd,            // children; empty is refused when decoded
-    kOr,             // children
-    kNot,            // children[0]
-    kAuthenticated,  // any valid client certificate; with `text` set: one of its URI SANs, DNS SANs or its subject
-                     // matches. filter_state io.istio.peer_principal is decoded to this, too (a SPIFFE URI).
+    kAny,             // always
+    kAnd,             // children; empty is refused when decoded
+    kOr,              // children
+    kNot,             // children[0]
+    kAuthenticated,   // any valid client certificate; with `text` set: one of its URI SANs, DNS SANs or its subject
+                      // matches. filter_state io.istio.peer_principal is decoded to this, too (a SPIFFE URI).
     kDirectRemoteIp,  // cidr; the peer of the connection (or what PROXY protocol says)
     kRemoteIp,        // cidr; after x-forwarded-for
     kSourceIp,        // cidr; deprecated source_ip, the same as kDirectRemoteIp

@@ -24,6 +24,10 @@ auto Children(const List& list, DecodeContext& context, Decode decode) {
   return out;
 }
 
+void RequireTrue(bool any, DecodeContext& context) {
+  if (!any) context.Reject("any must be true");  // what false would mean is nowhere defined
+}
+
 StringMatcher DecodePath(const envoy::type::matcher::v3::PathMatcher& in, DecodeContext& context) {
   context.Honours(in, {"path"});
   return DecodeStringMatcher(in.path(), context);
@@ -36,15 +40,17 @@ Permission DecodePermission(const pb::Permission& in, DecodeContext& context) {
   Permission out;
   switch (in.rule_case()) {
     case pb::Permission::kAndRules:
-      out.kind = Kind::kAnd, out.children = Children(in.and_rules().rules(), context, DecodePermission);
+      out.kind = Kind::kAnd, context.Honours(in.and_rules(), {"rules"}),
+      out.children = Children(in.and_rules().rules(), context, DecodePermission);
       break;
     case pb::Permission::kOrRules:
-      out.kind = Kind::kOr, out.children = Children(in.or_rules().rules(), context, DecodePermission);
+      out.kind = Kind::kOr, context.Honours(in.or_rules(), {"rules"}),
+      out.children = Children(in.or_rules().rules(), context, DecodePermission);
       break;
     case pb::Permission::kNotRule:
       out.kind = Kind::kNot, out.children.push_back(DecodePermission(in.not_rule(), context));
       break;
-    case pb::Permission::kAny: out.kind = Kind::kAny; break;
+    case pb::Permission::kAny: out.kind = Kind::kAny, RequireTrue(in.any(), context); break;
     case pb::Permission::kHeader:
       out.kind = Kind::kHeader, out.header = DecodeHeaderMatcher(in.header(), context);
       break;
@@ -53,12 +59,15 @@ Permission DecodePermission(const pb::Permission& in, DecodeContext& context) {
       out.kind = Kind::kDestinationIp, out.cidr = DecodeCidr(in.destination_ip(), context);
       break;
     case pb::Permission::kDestinationPort:
-      out.kind = Kind::kDestinationPort, out.port_start = in.destination_port();
+      out.kind = Kind::kDestinationPort, out.port_start = DecodePort(in.destination_port(), context);
       break;
     case pb::Permission::kDestinationPortRange:
       out.kind = Kind::kDestinationPortRange;
       out.port_start = static_cast<std::uint32_t>(in.destination_port_range().start());
       out.port_end = static_cast<std::uint32_t>(in.destination_port_range().end());
+      if (in.destination_port_range().start() < 0 || in.destination_port_range().end() > 65536 ||
+          out.port_start >= out.port_end)
+        context.Reject("destination_port_range must be a range of 0..65536");
       break;
     case pb::Permission::kRequestedServerName:
       out.kind = Kind::kRequestedServerName, out.text = DecodeStringMatcher(in.requested_server_name(), context);
@@ -75,15 +84,17 @@ Principal DecodePrincipal(const pb::Principal& in, DecodeContext& context) {
   Principal out;
   switch (in.identifier_case()) {
     case pb::Principal::kAndIds:
-      out.kind = Kind::kAnd, out.children = Children(in.and_ids().ids(), context, DecodePrincipal);
+      out.kind = Kind::kAnd, context.Honours(in.and_ids(), {"ids"}),
+      out.children = Children(in.and_ids().ids(), context, DecodePrincipal);
       break;
     case pb::Principal::kOrIds:
-      out.kind = Kind::kOr, out.children = Children(in.or_ids().ids(), context, DecodePrincipal);
+      out.kind = Kind::kOr, context.Honours(in.or_ids(), {"ids"}),
+      out.children = Children(in.or_ids().ids(), context, DecodePrincipal);
       break;
     case pb::Principal::kNotId:
       out.kind = Kind::kNot, out.children.push_back(DecodePrincipal(in.not_id(), context));
       break;
-    case pb::Principal::kAny: out.kind = Kind::kAny; break;
+    case pb::Principal::kAny: out.kind = Kind::kAny, RequireTrue(in.any(), context); break;
     case pb::Principal::kAuthenticated:
       out.kind = Kind::kAuthenticated;
       context.Honours(in.authenticated(), {"principal_name"});

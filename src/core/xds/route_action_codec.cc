@@ -24,6 +24,7 @@ WeightedCluster DecodeWeighted(const pb::WeightedCluster::ClusterWeight& in, Dec
 void DecodeClusters(const pb::RouteAction& in, RouteAction& out, DecodeContext& context) {
   if (in.has_cluster_header()) {
     out.cluster_header = in.cluster_header();
+    if (out.cluster_header.empty()) context.Reject("cluster_header is empty");
     return;
   }
   if (!in.has_weighted_clusters()) {
@@ -39,6 +40,9 @@ void DecodeClusters(const pb::RouteAction& in, RouteAction& out, DecodeContext& 
     out.clusters.push_back(DecodeWeighted(in.weighted_clusters().clusters(i), context));
     sum += out.clusters.back().weight;
   }
+  if (in.weighted_clusters().has_total_weight() && in.weighted_clusters().total_weight().value() != sum)
+    context.Reject("total_weight is " + std::to_string(in.weighted_clusters().total_weight().value()) +
+                   ", the weights add up to " + std::to_string(sum));
   if (sum == 0 || sum > UINT32_MAX) context.Reject("the weights add up to " + std::to_string(sum));
 }
 
@@ -57,13 +61,16 @@ HashPolicy DecodeHash(const pb::RouteAction::HashPolicy& in, DecodeContext& cont
     out.name = in.cookie().name();
     out.cookie_path = in.cookie().path();
     if (in.cookie().has_ttl()) out.cookie_ttl = DecodeDuration(in.cookie().ttl(), context);
+    for (const auto& attribute : in.cookie().attributes()) context.Honours(attribute, {"name", "value"});
     for (const auto& attribute : in.cookie().attributes())
       out.cookie_attributes.emplace_back(attribute.name(), attribute.value());
   } else if (in.has_connection_properties()) {
     out.kind = Kind::kSourceIp;
+    context.Honours(in.connection_properties(), {"source_ip"});
     if (!in.connection_properties().source_ip()) context.Reject("connection_properties.source_ip must be true");
   } else if (in.has_query_parameter()) {
     out.kind = Kind::kQueryParameter;
+    context.Honours(in.query_parameter(), {"name"});
     out.name = in.query_parameter().name();
   } else {
     context.Reject("hash policy is not implemented");
@@ -106,6 +113,10 @@ HeaderOption DecodeHeaderOption(const envoy::config::core::v3::HeaderValueOption
   if (in.append_action() == Pb::APPEND_IF_EXISTS_OR_ADD && in.has_append() && !in.append().value())
     out.action = HeaderOption::Action::kOverwriteIfExistsOrAdd;
   if (out.name.empty()) context.Reject("header has no key");
+  if (!out.name.empty() && (out.name.front() == ':' || out.name == "host") &&
+      out.action != HeaderOption::Action::kOverwriteIfExistsOrAdd &&
+      out.action != HeaderOption::Action::kOverwriteIfExists)
+    context.Reject("header " + out.name + " can only be overwritten");
   return out;
 }
 
@@ -122,8 +133,10 @@ RetryPolicy DecodeRetryPolicy(const pb::RetryPolicy& in, DecodeContext& context)
   if (in.has_num_retries()) out.num_retries = in.num_retries().value();
   if (in.has_per_try_timeout()) out.per_try_timeout = DecodeDuration(in.per_try_timeout(), context);
   if (in.has_per_try_idle_timeout()) out.per_try_idle_timeout = DecodeDuration(in.per_try_idle_timeout(), context);
-  for (const std::uint32_t code : in.retriable_status_codes())
+  for (const std::uint32_t code : in.retriable_status_codes()) {
+    if (code < 100 || code > 599) context.Reject("retriable_status_codes: " + std::to_string(code) + " is no status");
     out.retriable_status_codes.push_back(static_cast<std::uint16_t>(code));
+  }
   for (const auto& header : in.retriable_headers())
     out.retriable_headers.push_back(DecodeHeaderMatcher(header, context));
   for (const auto& header : in.retriable_request_headers())
@@ -136,6 +149,7 @@ RetryPolicy DecodeRetryPolicy(const pb::RetryPolicy& in, DecodeContext& context)
     if (out.back_off_base <= Duration(0)) context.Reject("retry_back_off.base_interval must be above 0");
   }
   for (const auto& predicate : in.retry_host_predicate()) {
+    context.Honours(predicate, {"name", "typed_config"});
     if (TypeOf(predicate.typed_config()) != "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate" &&
         predicate.name() != "envoy.retry_host_predicates.previous_hosts")
       context.Reject("retry_host_predicate " + predicate.name() + " is not implemented");

@@ -1,5 +1,6 @@
 #pragma once
 // Decoders of route actions and of what routes, virtual hosts and weighted clusters share. Internal to core/xds.
+#include "core/base/strings.h"
 #include "core/xds/common_codec.h"
 #include "core/xds/http_filters_codec.h"
 #include "core/xds/route.h"
@@ -20,6 +21,10 @@ HeaderOps DecodeHeaderOps(const Message& in, DecodeContext& context) {
     out.response_add.push_back(DecodeHeaderOption(option, context));
   out.request_remove = {in.request_headers_to_remove().begin(), in.request_headers_to_remove().end()};
   out.response_remove = {in.response_headers_to_remove().begin(), in.response_headers_to_remove().end()};
+  for (const auto* names : {&out.request_remove, &out.response_remove})
+    for (const std::string& name : *names)
+      if (name.empty() || name.front() == ':' || EqualsIgnoreCase(name, "host"))
+        context.Reject("header \"" + name + "\" cannot be removed");
   return out;
 }
 

@@ -67,7 +67,7 @@ RedirectAction DecodeRedirect(const pb::RedirectAction& in, DecodeContext& conte
   out.https_redirect = in.https_redirect();
   out.scheme = in.scheme_redirect();
   out.host = in.host_redirect();
-  out.port = in.port_redirect();
+  out.port = DecodePort(in.port_redirect(), context);
   out.path = in.path_redirect();
   out.prefix_rewrite = in.prefix_rewrite();
   if (in.has_regex_rewrite()) out.regex_rewrite = DecodeRegexRewrite(in.regex_rewrite(), context);
@@ -107,6 +107,7 @@ Route DecodeRoute(const pb::Route& in, DecodeContext& context) {
   }
   out.headers = DecodeHeaderOps(in, context);
   out.per_filter = DecodePerFilter(in.typed_per_filter_config(), context);
+  context.Honours(in.decorator(), {"operation", "propagate"});
   out.operation = in.decorator().operation();
   if (in.decorator().has_propagate()) out.propagate_operation = in.decorator().propagate().value();
   if (const auto istio = in.metadata().filter_metadata().find("istio"); istio != in.metadata().filter_metadata().end())
@@ -143,6 +144,18 @@ VirtualHost DecodeVirtualHost(const pb::VirtualHost& in, DecodeContext& context)
   return out;
 }
 
+void CheckDirectResponses(const RouteConfiguration& routes, DecodeContext& context) {
+  for (const VirtualHost& host : routes.virtual_hosts)
+    for (const Route& route : host.routes) {
+      const auto* direct = std::get_if<DirectResponse>(&route.action);
+      if (direct != nullptr && direct->body.kind == DataSource::Kind::kInline &&
+          direct->body.value.size() > routes.max_direct_response_body_size)
+        context.Reject("direct_response: the body has " + std::to_string(direct->body.value.size()) +
+                       " bytes, more than max_direct_response_body_size_bytes (" +
+                       std::to_string(routes.max_direct_response_body_size) + ")");
+    }
+}
+
 }  // namespace
 
 RouteConfiguration DecodeRoutes(const pb::RouteConfiguration& in, DecodeContext& context) {
@@ -170,6 +183,7 @@ RouteConfiguration DecodeRoutes(const pb::RouteConfiguration& in, DecodeContext&
   if (in.has_max_direct_response_body_size_bytes())
     out.max_direct_response_body_size = in.max_direct_response_body_size_bytes().value();
   for (const auto& mirror : in.request_mirror_policies()) out.mirrors.push_back(DecodeMirror(mirror, context));
+  CheckDirectResponses(out, context);
   return out;
 }
 

@@ -13,6 +13,8 @@ using At = DecodeContext::At;
 
 TlsCertificate DecodeCertificate(const tls::TlsCertificate& in, DecodeContext& context) {
   context.Honours(in, {"certificate_chain", "private_key", "password"});
+  if (!in.has_certificate_chain() || !in.has_private_key())
+    context.Reject("certificate_chain and private_key must be set");
   return {.certificate_chain = DecodeDataSource(in.certificate_chain(), context),
           .private_key = DecodeDataSource(in.private_key(), context),
           .password = DecodeDataSource(in.password(), context)};
@@ -61,11 +63,18 @@ SecretRef DecodeSecretRef(const tls::SdsSecretConfig& in, DecodeContext& context
   if (source.has_ads()) out.source = SecretRef::Source::kAds;
   if (source.has_path_config_source()) {
     out.source = SecretRef::Source::kFile;
+    context.Honours(source.path_config_source(), {"path"});
     out.path = source.path_config_source().path();
   }
   if (source.has_api_config_source()) {
     // Istio's sidecars name the agent's socket here; in plait-proxy the agent is itself.
-    const auto& services = source.api_config_source().grpc_services();
+    const auto& api = source.api_config_source();
+    context.Honours(api, {"api_type", "transport_api_version", "grpc_services", "set_node_on_first_message_only"});
+    for (const auto& service : api.grpc_services()) {
+      context.Honours(service, {"envoy_grpc"});
+      context.Honours(service.envoy_grpc(), {"cluster_name"});
+    }
+    const auto& services = api.grpc_services();
     if (services.size() != 1 || services[0].envoy_grpc().cluster_name() != "sds-grpc")
       context.Reject("sds_config: only ads, files and the cluster sds-grpc are implemented");
   }
@@ -99,6 +108,8 @@ CommonTlsContext DecodeCommon(const tls::CommonTlsContext& in, DecodeContext& co
     const At at(context, "tls_certificates", i);
     out.certificates.push_back(DecodeCertificate(in.tls_certificates(i), context));
   }
+  if (in.tls_certificates_size() > 0 && in.tls_certificate_sds_secret_configs_size() > 0)
+    context.Reject("tls_certificates and tls_certificate_sds_secret_configs exclude each other");
   for (const auto& ref : in.tls_certificate_sds_secret_configs())
     out.certificate_secrets.push_back(DecodeSecretRef(ref, context));
   const At at(context, "validation_context");
