@@ -4,6 +4,7 @@
 # Everything is compiled at most this often at once; RESULTS is where the test stages leave their counts.
 JOBS ?= $(shell nproc)
 RESULTS ?= build/results
+PARTS ?= units e2e
 
 build: packages
 	cmake --preset release
@@ -13,7 +14,7 @@ demo: build
 	exec build/release/bin/plait demo
 
 test: packages
-	tools/test release $(RESULTS)
+	tools/test release $(RESULTS) $(PARTS)
 
 # The whole suite with ASan and UBSan.
 test-asan: packages

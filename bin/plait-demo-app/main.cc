@@ -1,45 +1,14 @@
 // plait-demo-app ROLE: the processes of the sample applications. They know nothing of a mesh.
-#include <signal.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "core/io/stop_signal.h"
 #include "samples/demo-app/load.h"
 #include "samples/demo-app/roles.h"
 #include "samples/demo-app/tcp_echo.h"
 
 namespace plait::demo {
 namespace {
-
-// SIGTERM and SIGINT as an event of the loop.
-class StopSignal final : private io::FdEvents {
- public:
-  StopSignal(io::Loop& loop, std::move_only_function<void()> on_stop) : loop_(loop), on_stop_(std::move(on_stop)) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, nullptr);
-    signal(SIGPIPE, SIG_IGN);
-    fd_ = io::UniqueFd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
-    loop_.Watch(fd_.get(), *this, EPOLLIN);
-  }
-  ~StopSignal() override { loop_.Unwatch(fd_.get(), *this); }
-
- private:
-  void OnFdReady(std::uint32_t /*events*/) override {
-    signalfd_siginfo info;
-    while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
-    }
-    on_stop_();
-  }
-  io::Loop& loop_;
-  std::move_only_function<void()> on_stop_;
-  io::UniqueFd fd_;
-};
 
 struct Flags {
   std::uint16_t port = 9080;
@@ -71,13 +40,13 @@ int Serve(io::Loop& loop, Role& role, std::uint16_t port) {
   });
   server.Listen(std::move(*listening));
   // As a well-behaved application: requests that run are answered before it ends.
-  const StopSignal stop(loop, [&] { server.Drain([&loop] { loop.Stop(); }); });
+  const io::StopSignal stop(loop, [&] { server.Drain([&loop] { loop.Stop(); }); });
   loop.Run();
   return 0;
 }
 
 int Idle(io::Loop& loop) {
-  const StopSignal stop(loop, [&loop] { loop.Stop(); });
+  const io::StopSignal stop(loop, [&loop] { loop.Stop(); });
   loop.Run();
   return 0;
 }
@@ -102,7 +71,7 @@ int RunLoad(io::Loop& loop, Flags flags) {
   const auto addresses = Resolve(url->host, url->port);
   if (!addresses) return Complain("cannot resolve " + url->host);
   Load load(loop, flags.load, *addresses);
-  const StopSignal stop(loop, [&load] { load.Stop(); });
+  const io::StopSignal stop(loop, [&load] { load.Stop(); });
   while (!load.done()) loop.RunOnce(std::chrono::milliseconds(100));
   std::printf("%s\n", load.report().ToJson().c_str());
   return load.report().failed() == 0 ? 0 : 1;

@@ -1,0 +1,31 @@
+#include "core/io/stop_signal.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+namespace plait::io {
+
+StopSignal::StopSignal(Loop& loop, std::move_only_function<void()> on_stop)
+    : loop_(loop), on_stop_(std::move(on_stop)) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  fd_ = UniqueFd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  loop_.Watch(fd_.get(), *this, EPOLLIN);
+}
+
+StopSignal::~StopSignal() { loop_.Unwatch(fd_.get(), *this); }
+
+void StopSignal::OnFdReady(std::uint32_t /*events*/) {
+  signalfd_siginfo info;
+  while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
+  }
+  on_stop_();
+}
+
+}  // namespace plait::io
