@@ -25,21 +25,33 @@ struct Flags {
 
 void AddFlags(CLI::App& app, Flags& flags) {
   auto& o = flags.options;
-  app.add_option("--directory", o.directories, "of YAML files, followed live; may be given more than once")->required()->option_text("DIR");
-  app.add_option("--state-dir", o.state_dir, "keeps the certificate authority and the last good configuration")->required()->option_text("DIR");
-  app.add_option("--cacerts", o.cacerts_dir, "a plugged-in authority: ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem")->option_text("DIR");
-  app.add_option("--listen-address", flags.listen, "of xDS and certificates (TLS), with or without port")->option_text("IP[:PORT] (0.0.0.0:15012)");
-  app.add_option("--debug-address", flags.debug_address, "of metrics and debug pages; default: none, or the inherited socket 15014")->option_text("IP:PORT");
+  app.add_option("--directory", o.directories, "of YAML files, followed live; may be given more than once")
+      ->required()
+      ->option_text("DIR");
+  app.add_option("--state-dir", o.state_dir, "keeps the certificate authority and the last good configuration")
+      ->required()
+      ->option_text("DIR");
+  app.add_option("--cacerts", o.cacerts_dir,
+                 "a plugged-in authority: ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem")
+      ->option_text("DIR");
+  app.add_option("--listen-address", flags.listen, "of xDS and certificates (TLS), with or without port")
+      ->option_text("IP[:PORT] (0.0.0.0:15012)");
+  app.add_option("--debug-address", flags.debug_address,
+                 "of metrics and debug pages; default: none, or the inherited socket 15014")
+      ->option_text("IP:PORT");
   app.add_option("--trust-domain", o.trust_domain, "unless MeshConfig names one")->option_text("NAME (cluster.local)");
-  app.add_option("--root-namespace", o.root_namespace, "holds MeshConfig and mesh-wide policies")->option_text("NAME (istio-system)");
-  app.add_option("--log-level", flags.log_level, "info, or component:level,component:level")->option_text("LEVEL (info)");
+  app.add_option("--root-namespace", o.root_namespace, "holds MeshConfig and mesh-wide policies")
+      ->option_text("NAME (istio-system)");
+  app.add_option("--log-level", flags.log_level, "info, or component:level,component:level")
+      ->option_text("LEVEL (info)");
   app.add_flag("--log-as-json", flags.log_as_json, "one JSON object a line");
   app.set_version_flag("--version", PLAIT_VERSION);
 }
 
 // "10.244.0.1", "10.244.0.1:15012", "::1", "[::1]:15012".
 Outcome<io::SocketAddress> ParseListenAddress(const std::string& text) {
-  if (const auto ip = io::IpAddress::Parse(text)) return io::SocketAddress{.ip = *ip, .port = Port{15012}, .unix_path = {}};
+  if (const auto ip = io::IpAddress::Parse(text))
+    return io::SocketAddress{.ip = *ip, .port = Port{15012}, .unix_path = {}};
   if (const auto address = io::SocketAddress::Parse(text)) return *address;
   return Explain(Errc::kInvalidInput, "'" + text + "' is no address", "write IP or IP:PORT");
 }
@@ -53,10 +65,13 @@ Outcome<> Complete(Flags& flags) {
   }
   if (!flags.debug_address.empty()) {
     auto address = io::SocketAddress::Parse(flags.debug_address);
-    if (!address) return Explain(Errc::kInvalidInput, "--debug-address '" + flags.debug_address + "' is no address", "write IP:PORT");
+    if (!address)
+      return Explain(Errc::kInvalidInput, "--debug-address '" + flags.debug_address + "' is no address",
+                     "write IP:PORT");
     flags.options.debug_address = *address;
   }
-  if (!log::SetLevels(flags.log_level)) return Explain(Errc::kInvalidInput, "--log-level '" + flags.log_level + "' names no level or component");
+  if (!log::SetLevels(flags.log_level))
+    return Explain(Errc::kInvalidInput, "--log-level '" + flags.log_level + "' names no level or component");
   log::UseJson(flags.log_as_json);
   flags.options.inherited = io::TakeInheritedFds();
   // The inherited socket stands in for the flag's.

@@ -36,7 +36,10 @@ Outcome<> ControlPlane::Start() {
   Rebuild();
   debug_->SetReady(true);
   kLog.Info("serving " + std::to_string(files_->objects().size()) + " objects on " + xds_address_.ToString());
-  if (channel_) channel_->Send(source::Hello{.root_pem = authority_->bundle_pem(), .xds_port = xds_address_.port.value, .trust_domain = authority_->trust_domain()});
+  if (channel_)
+    channel_->Send(source::Hello{.root_pem = authority_->bundle_pem(),
+                                 .xds_port = xds_address_.port.value,
+                                 .trust_domain = authority_->trust_domain()});
   return {};
 }
 
@@ -59,9 +62,11 @@ void ControlPlane::StartChannel() {
 }
 
 Outcome<> ControlPlane::StartServers() {
-  pods_ = std::make_unique<source::PodsController>(loop_, source::PodsOptions{.state_file = options_.state_dir + "/pods.json"}, [this] { Changed("endpoint"); });
+  pods_ = std::make_unique<source::PodsController>(
+      loop_, source::PodsOptions{.state_file = options_.state_dir + "/pods.json"}, [this] { Changed("endpoint"); });
   files_ = std::make_unique<source::DirectorySource>(
-      loop_, source::DirectoryOptions{.directories = options_.directories, .state_dir = options_.state_dir}, [this] { Changed("config"); });
+      loop_, source::DirectoryOptions{.directories = options_.directories, .state_dir = options_.state_dir},
+      [this] { Changed("config"); });
 
   model::SnapshotOptions first;
   first.mesh.trust_domain = options_.trust_domain;
@@ -76,7 +81,8 @@ Outcome<> ControlPlane::StartServers() {
   provider_ = std::make_unique<MeshProvider>(authority_->bundle_pem());
   secure_ = std::make_unique<SecureServer>(loop_, *authority_, SecureServerOptions{});
   ca::AddCertificateService(secure_->grpc(), *authority_, tokens_, ca_counts_);
-  ads_ = std::make_unique<AdsServer>(loop_, secure_->grpc(), *provider_, tokens_, metrics_, AdsOptions{.trust_domain = authority_->trust_domain()});
+  ads_ = std::make_unique<AdsServer>(loop_, secure_->grpc(), *provider_, tokens_, metrics_,
+                                     AdsOptions{.trust_domain = authority_->trust_domain()});
   if (io::UniqueFd listener = TakeInherited("15012")) {
     xds_address_ = io::LocalAddress(listener.get());
     if (Outcome<> adopted = secure_->Adopt(std::move(listener)); !adopted) return adopted;
@@ -95,13 +101,15 @@ Outcome<> ControlPlane::StartDebug() {
   debug_->BeforeScrape([this](Metrics& metrics) {
     metrics.Set("citadel_server_csr_count", {}, static_cast<double>(ca_counts_.requests));
     metrics.Set("citadel_server_success_cert_issuance_count", {}, static_cast<double>(ca_counts_.issued));
-    metrics.Set("citadel_server_authentication_failure_count", {}, static_cast<double>(ca_counts_.authentication_failures));
+    metrics.Set("citadel_server_authentication_failure_count", {},
+                static_cast<double>(ca_counts_.authentication_failures));
     metrics.Set("citadel_server_csr_parsing_err_count", {}, static_cast<double>(ca_counts_.csr_failures));
-    metrics.Set("citadel_server_root_cert_expiry_timestamp", {}, Seconds(authority_->root_not_after().time_since_epoch()));
+    metrics.Set("citadel_server_root_cert_expiry_timestamp", {},
+                Seconds(authority_->root_not_after().time_since_epoch()));
   });
-  debug_server_ = std::make_unique<conn::HttpServer>(loop_, conn::HttpServerOptions{}, [this](conn::Request request, conn::Responder responder) {
-    debug_->Handle(request, std::move(responder));
-  });
+  debug_server_ = std::make_unique<conn::HttpServer>(
+      loop_, conn::HttpServerOptions{},
+      [this](conn::Request request, conn::Responder responder) { debug_->Handle(request, std::move(responder)); });
   if (io::UniqueFd listener = TakeInherited("15014")) {
     debug_address_ = io::LocalAddress(listener.get());
     debug_server_->Listen(std::move(listener));
@@ -158,7 +166,9 @@ void ControlPlane::PublishTokens() {
     if (status == nullptr || status->token_sha256.empty()) continue;
     entries.push_back({.sha256_hex = status->token_sha256,
                        .pod_uid = pod.uid,
-                       .id = {.trust_domain = authority_->trust_domain(), .name_space = pod.spec.name_space, .service_account = pod.spec.service_account}});
+                       .id = {.trust_domain = authority_->trust_domain(),
+                              .name_space = pod.spec.name_space,
+                              .service_account = pod.spec.service_account}});
   }
   tokens_.Replace(std::move(entries));
 }
@@ -172,12 +182,14 @@ void ControlPlane::TellSupervisor(const source::PodSets& sets) {
 model::Findings ControlPlane::Problems() const {
   model::Findings all = files_->findings();
   all.insert(all.end(), template_findings_.begin(), template_findings_.end());
-  if (provider_->snapshot()) all.insert(all.end(), provider_->snapshot()->findings().begin(), provider_->snapshot()->findings().end());
+  if (provider_->snapshot())
+    all.insert(all.end(), provider_->snapshot()->findings().begin(), provider_->snapshot()->findings().end());
   if (provider_->snapshot() && provider_->snapshot()->mesh().trust_domain != authority_->trust_domain()) {
-    all.push_back({.severity = model::Severity::kWarning,
-                   .diagnostic = {.message = "MeshConfig asks for trust domain " + provider_->snapshot()->mesh().trust_domain + ", but " +
-                                             authority_->trust_domain() + " is in force",
-                                  .hint = "restart plaitd to change it"}});
+    all.push_back(
+        {.severity = model::Severity::kWarning,
+         .diagnostic = {.message = "MeshConfig asks for trust domain " + provider_->snapshot()->mesh().trust_domain +
+                                   ", but " + authority_->trust_domain() + " is in force",
+                        .hint = "restart plaitd to change it"}});
   }
   return all;
 }
@@ -194,7 +206,8 @@ void ControlPlane::TellFindings() {
     } else {
       kLog.Warn(text);
     }
-    if (channel_ && finding.severity != model::Severity::kInfo) channel_->SendMessage(error ? "error" : "warning", text);
+    if (channel_ && finding.severity != model::Severity::kInfo)
+      channel_->SendMessage(error ? "error" : "warning", text);
   }
   told_ = std::move(now);
   metrics_.Add("plaitd_reloads_total", {{"result", told_.empty() ? "clean" : "with_problems"}});

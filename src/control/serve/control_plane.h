@@ -23,12 +23,12 @@ namespace plait::control::serve {
 
 struct ControlPlaneOptions {
   std::vector<std::string> directories;
-  std::string state_dir;                      // CA, last good files, names of pods
-  std::string cacerts_dir = {};               // a plugged-in authority; empty: an own root in the state directory
-  std::string trust_domain = "cluster.local"; // unless MeshConfig says otherwise
+  std::string state_dir;                       // CA, last good files, names of pods
+  std::string cacerts_dir = {};                // a plugged-in authority; empty: an own root in the state directory
+  std::string trust_domain = "cluster.local";  // unless MeshConfig says otherwise
   std::string root_namespace = "istio-system";
   std::string version = "unknown";
-  std::vector<io::SocketAddress> listen = {}; // of xDS and CA, TLS
+  std::vector<io::SocketAddress> listen = {};  // of xDS and CA, TLS
   std::optional<io::SocketAddress> debug_address = {};
   std::vector<io::InheritedFd> inherited = {};  // "15012", "15014", "supervisor"
 };
@@ -76,9 +76,9 @@ class ControlPlane {
   std::unique_ptr<conn::HttpServer> debug_server_;
   io::SocketAddress xds_address_, debug_address_;
   model::Findings template_findings_;
-  std::set<std::string> told_;          // findings that were logged and sent
-  bool local_ = false;                  // there is a supervisor
-  bool status_known_ = false;           // it has said what runs
+  std::set<std::string> told_;  // findings that were logged and sent
+  bool local_ = false;          // there is a supervisor
+  bool status_known_ = false;   // it has said what runs
   std::optional<MonotonicTime> changed_at_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

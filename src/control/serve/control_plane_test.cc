@@ -129,8 +129,14 @@ class Plane : public testing::Test {
     int n = 4;
     for (const Json& pod : supervisor.last["pods"]["pods"]) {
       ++n;
-      statuses.push_back({{"uid", pod["uid"]}, {"ips", {"10.244.0." + std::to_string(n)}}, {"ready", true}, {"phase", "Running"},
-                          {"token_sha256", HexEncode(AsBytes(tls::Sha256("token of " + pod["name"].get<std::string>())))}, {"restarts", 0}, {"reason", ""}});
+      statuses.push_back(
+          {{"uid", pod["uid"]},
+           {"ips", {"10.244.0." + std::to_string(n)}},
+           {"ready", true},
+           {"phase", "Running"},
+           {"token_sha256", HexEncode(AsBytes(tls::Sha256("token of " + pod["name"].get<std::string>())))},
+           {"restarts", 0},
+           {"reason", ""}});
     }
     supervisor.Send({{"type", "status"}, {"pods", statuses}});
   }
@@ -151,8 +157,10 @@ class Plane : public testing::Test {
       options.bundle_pem = plane->authority().bundle_pem();
       options.peer.sans = {{.type = tls::SanMatcher::Type::kDns, .value = "plaitd.plait-system.svc"}};
       options.alpn = {"h2"};
-      return xds::AdsStream::Connection{.stream = tls::Wrap(loop, io::Connect(loop, plane->xds_address()), *tls::Context::Make(options), {.sni = "plaitd.plait-system.svc"}),
-                                        .options = {.authority = "plaitd", .tls = true, .authorization = "Bearer token of web-v1-0"}};
+      return xds::AdsStream::Connection{
+          .stream = tls::Wrap(loop, io::Connect(loop, plane->xds_address()), *tls::Context::Make(options),
+                              {.sni = "plaitd.plait-system.svc"}),
+          .options = {.authority = "plaitd", .tls = true, .authorization = "Bearer token of web-v1-0"}};
     });
     stream->Start();
   }
@@ -163,7 +171,8 @@ class Plane : public testing::Test {
     request.head.path = path;
     request.head.authority = "localhost";
     std::optional<Result<conn::FetchResponse>> got;
-    const Pending pending = conn::Fetch(loop, std::move(request), [&](Result<conn::FetchResponse> result) { got = std::move(result); });
+    const Pending pending =
+        conn::Fetch(loop, std::move(request), [&](Result<conn::FetchResponse> result) { got = std::move(result); });
     EXPECT_TRUE(Wait([&] { return got.has_value(); }));
     return got && *got ? (*got)->body : std::string();
   }
@@ -192,11 +201,14 @@ TEST_F(Plane, GivesAProxyItsConfigurationAndLiveEdits) {
   Start();
   RunPods();
   ConnectProxy();
-  ASSERT_TRUE(Wait([&] { return held.Has(kRoute, "80") && held.Has(kListener, "virtualInbound") && held.Has(kSecret, "ROOTCA"); })) << stream->problem();
+  ASSERT_TRUE(Wait([&] {
+    return held.Has(kRoute, "80") && held.Has(kListener, "virtualInbound") && held.Has(kSecret, "ROOTCA");
+  })) << stream->problem();
   EXPECT_TRUE(held.Has(kListener, "virtualOutbound"));
   EXPECT_TRUE(held.Has(kCluster, "outbound|80||web.default.svc.cluster.local"));
   ASSERT_TRUE(Wait([&] { return held.Has(kEndpoint, "outbound|80||web.default.svc.cluster.local"); }));
-  EXPECT_NE(held.names[std::string(kEndpoint)].begin()->second.find("spiffe://cluster.local/ns/default/sa/web"), std::string::npos);
+  EXPECT_NE(held.names[std::string(kEndpoint)].begin()->second.find("spiffe://cluster.local/ns/default/sa/web"),
+            std::string::npos);
   EXPECT_EQ(held.names[std::string(kAddress)].size(), 1U);
 
   const auto before = held.updates;
@@ -216,8 +228,13 @@ TEST_F(Plane, APodThatMovesChangesItsEndpointAndAddressOnly) {
   ASSERT_TRUE(Wait([&] { return held.Has(kEndpoint, "outbound|80||web.default.svc.cluster.local"); }));
   ASSERT_TRUE(Wait([&] { return held.updates.size() >= 4; }));
   const auto before = held.updates;
-  Json status = {{"uid", supervisor.last["pods"]["pods"][0]["uid"]}, {"ips", {"10.244.0.5"}}, {"ready", false}, {"phase", "Running"},
-                 {"token_sha256", HexEncode(AsBytes(tls::Sha256("token of web-v1-0")))}, {"restarts", 0}, {"reason", ""}};
+  Json status = {{"uid", supervisor.last["pods"]["pods"][0]["uid"]},
+                 {"ips", {"10.244.0.5"}},
+                 {"ready", false},
+                 {"phase", "Running"},
+                 {"token_sha256", HexEncode(AsBytes(tls::Sha256("token of web-v1-0")))},
+                 {"restarts", 0},
+                 {"reason", ""}};
   supervisor.Send({{"type", "status"}, {"pods", {status}}});
   ASSERT_TRUE(Wait([&] { return held.updates[std::string(kEndpoint)] > before.at(std::string(kEndpoint)); }));
   loop.RunUntil([] { return false; }, std::chrono::milliseconds(50));
@@ -229,7 +246,8 @@ TEST_F(Plane, ProblemsAreToldWithTheirPlace) {
   Start();
   RunPods();
   Write("broken.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {nonsense: 1}\n");
-  EXPECT_TRUE(Wait([&] { return supervisor.messages.find("broken.yaml:4:") != std::string::npos; })) << supervisor.messages;
+  EXPECT_TRUE(Wait([&] { return supervisor.messages.find("broken.yaml:4:") != std::string::npos; }))
+      << supervisor.messages;
   EXPECT_NE(Get("/debug/push_status").find("broken.yaml"), std::string::npos);
 }
 

@@ -42,9 +42,14 @@ Json Endpoints(const Snapshot& mesh) {
         Json addresses = Json::array();
         for (const io::IpAddress& ip : endpoint.ips) addresses.push_back(ip.ToString());
         if (!endpoint.dns_name.empty()) addresses.push_back(endpoint.dns_name);
-        list.push_back({{"addresses", addresses}, {"port", endpoint.port}, {"ready", endpoint.ready}, {"mtls", endpoint.mtls}, {"identity", endpoint.identity}});
+        list.push_back({{"addresses", addresses},
+                        {"port", endpoint.port},
+                        {"ready", endpoint.ready},
+                        {"mtls", endpoint.mtls},
+                        {"identity", endpoint.identity}});
       }
-      out.push_back({{"svc", service->hostname + ":" + std::to_string(service->ports[i].port)}, {"ep", std::move(list)}});
+      out.push_back(
+          {{"svc", service->hostname + ":" + std::to_string(service->ports[i].port)}, {"ep", std::move(list)}});
     }
   }
   return out;
@@ -66,8 +71,10 @@ Json Problems(const Findings& findings) {
   Json status = Json::object();
   for (const Finding& finding : findings) {
     const std::string code = finding.code.empty() ? "plait" : finding.code;
-    const std::string object = finding.diagnostic.object.empty() ? finding.diagnostic.at.file : finding.diagnostic.object;
-    status[code].push_back({{"object", object}, {"severity", SeverityName(finding.severity)}, {"message", finding.ToString()}});
+    const std::string object =
+        finding.diagnostic.object.empty() ? finding.diagnostic.at.file : finding.diagnostic.object;
+    status[code].push_back(
+        {{"object", object}, {"severity", SeverityName(finding.severity)}, {"message", finding.ToString()}});
   }
   return {{"ProxyStatus", std::move(status)}};
 }
@@ -92,7 +99,8 @@ void FillGauges(const Snapshot& mesh, const Findings& problems, Metrics& metrics
   metrics.Set("pilot_virt_services", {}, objects["VirtualService"]);
   std::map<std::string_view, double> severities = {{"error", 0}, {"warning", 0}};
   for (const Finding& finding : problems) ++severities[SeverityName(finding.severity)];
-  for (const auto& [severity, count] : severities) metrics.Set("plaitd_config_problems", {{"severity", severity}}, count);
+  for (const auto& [severity, count] : severities)
+    metrics.Set("plaitd_config_problems", {{"severity", severity}}, count);
 }
 
 }  // namespace
@@ -109,9 +117,8 @@ void AddMeshPages(DebugEndpoints& debug, SnapshotOf snapshot, ProblemsOf problem
   page("/debug/endpointz", "Endpoints of services", Endpoints);
   page("/debug/configz", "Configuration objects and where they stand", Objects);
   page("/debug/mesh", "MeshConfig in force", [](const Snapshot& mesh) { return Mesh(mesh.mesh()); });
-  debug.AddPage("/debug/push_status", "What is wrong with the configuration", [problems](const DebugEndpoints::Query&) {
-    return JsonResponse(Problems(problems()).dump(2));
-  });
+  debug.AddPage("/debug/push_status", "What is wrong with the configuration",
+                [problems](const DebugEndpoints::Query&) { return JsonResponse(Problems(problems()).dump(2)); });
   debug.BeforeScrape([snapshot, problems](Metrics& metrics) {
     if (const model::SnapshotRef mesh = snapshot()) FillGauges(*mesh, problems(), metrics);
   });

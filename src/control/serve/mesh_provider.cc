@@ -17,7 +17,7 @@
 namespace plait::control::serve {
 namespace {
 
-using namespace xds::type_url;  // NOLINT: the names of types
+using namespace xds::type_url;               // NOLINT: the names of types
 constexpr std::size_t kMaxCached = 200'000;  // names that do not exist are remembered, too
 
 template <class T>
@@ -39,7 +39,10 @@ ResourceRef EncodedOrNull(std::string_view name, const std::optional<T>& value) 
 std::string ShareKey(const model::Proxy& proxy, std::string_view type_url) {
   std::string key;
   if (type_url == kAddress) return key;
-  key.append(proxy.type == model::Proxy::Type::kRouter ? "router " : "sidecar ").append(proxy.name_space).append(" ").append(proxy.service_account);
+  key.append(proxy.type == model::Proxy::Type::kRouter ? "router " : "sidecar ")
+      .append(proxy.name_space)
+      .append(" ")
+      .append(proxy.service_account);
   if (type_url == kListener || type_url == kSecret) return key.append(" ").append(proxy.id);
   for (const auto& [label, value] : proxy.labels) key.append(" ").append(label).append("=").append(value);
   return key;
@@ -71,7 +74,8 @@ bool MeshProvider::Serves(std::string_view type_url) const {
 
 std::vector<ResourceRef> MeshProvider::Listeners(const model::Proxy& proxy) {
   std::vector<ResourceRef> out;
-  for (const xds::Listener& listener : translate::Listeners(proxy, *snapshot_)) out.push_back(Encoded(listener.name, listener));
+  for (const xds::Listener& listener : translate::Listeners(proxy, *snapshot_))
+    out.push_back(Encoded(listener.name, listener));
   return out;
 }
 
