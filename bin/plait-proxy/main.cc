@@ -41,10 +41,9 @@ Outcome<xds::Bootstrap> ReadConfiguration(const Flags& flags) {
   if (!bootstrap) return bootstrap;
   if (!flags.service_node.empty()) bootstrap->node.id = flags.service_node;
   if (!flags.service_cluster.empty()) bootstrap->node.cluster = flags.service_cluster;
-  // Refused, not ignored: without its control plane a proxy would serve nothing and look healthy.
-  if (bootstrap->dynamic.ads || bootstrap->dynamic.lds || bootstrap->dynamic.cds || bootstrap->identity)
-    return Explain(Errc::kInvalidInput, "dynamic_resources and plait.identity are not implemented in this version",
-                   "give static_resources");
+  // How control planes know that Plait's own forms are understood here.
+  bootstrap->node.user_agent_name = "plait-proxy";
+  bootstrap->node.user_agent_version = kVersion;
   return bootstrap;
 }
 

@@ -24,7 +24,9 @@ std::string PodName() {
 }
 
 conn::Response JsonResponse(int status, std::string body) {
-  return conn::TextResponse(static_cast<std::uint16_t>(status), std::move(body), "application/json");
+  conn::Response response = conn::TextResponse(static_cast<std::uint16_t>(status), std::move(body), "application/json");
+  response.headers.Add("x-app-pod", PodName());
+  return response;
 }
 
 std::optional<int> IdOf(std::string_view target, std::string_view prefix) {

@@ -57,7 +57,7 @@ class Certificate {
 // All certificates of a PEM bundle, in order. Errors: no certificate at all, or a broken one (with its number).
 Outcome<std::vector<Certificate>> ReadBundle(std::string_view pem);
 
-// A PKCS #10 request (PEM) that asks for this URI SAN.
+// A PKCS #10 request (PEM) that asks for this URI SAN; empty: for none, the authority knows who asks.
 std::string MakeCsr(const PrivateKey& key, std::string_view uri_san);
 
 struct Csr {

@@ -30,6 +30,19 @@ bssl::UniquePtr<GENERAL_NAMES> Names(const std::vector<std::string>& uris, const
   return names;
 }
 
+void AddUriSan(X509_REQ* request, const std::string& uri) {
+  std::uint8_t* der = nullptr;
+  const int size = i2d_GENERAL_NAMES(Names({uri}, {}).get(), &der);
+  PLAIT_CHECK(size > 0);
+  const bssl::UniquePtr<ASN1_OCTET_STRING> octets(ASN1_OCTET_STRING_new());
+  ASN1_STRING_set0(octets.get(), der, size);
+  bssl::UniquePtr<X509_EXTENSION> extension(
+      X509_EXTENSION_create_by_NID(nullptr, NID_subject_alt_name, 1, octets.get()));
+  const bssl::UniquePtr<STACK_OF(X509_EXTENSION)> extensions(sk_X509_EXTENSION_new_null());
+  PLAIT_CHECK(bssl::PushToStack(extensions.get(), std::move(extension)));
+  PLAIT_CHECK(X509_REQ_add_extensions(request, extensions.get()) == 1);
+}
+
 bool AddText(X509* x509, X509* issuer, int nid, const char* value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, x509, nullptr, nullptr, 0);
@@ -91,17 +104,8 @@ std::string MakeCsr(const PrivateKey& key, std::string_view uri_san) {
   EVP_PKEY* native = key.native().key.get();
   PLAIT_CHECK(X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) == 1 &&
               X509_REQ_set_pubkey(request.get(), native) == 1);
-  std::uint8_t* der = nullptr;
-  const int size = i2d_GENERAL_NAMES(Names({std::string(uri_san)}, {}).get(), &der);
-  PLAIT_CHECK(size > 0);
-  const bssl::UniquePtr<ASN1_OCTET_STRING> octets(ASN1_OCTET_STRING_new());
-  ASN1_STRING_set0(octets.get(), der, size);
-  bssl::UniquePtr<X509_EXTENSION> extension(
-      X509_EXTENSION_create_by_NID(nullptr, NID_subject_alt_name, 1, octets.get()));
-  const bssl::UniquePtr<STACK_OF(X509_EXTENSION)> extensions(sk_X509_EXTENSION_new_null());
-  PLAIT_CHECK(bssl::PushToStack(extensions.get(), std::move(extension)));
-  PLAIT_CHECK(X509_REQ_add_extensions(request.get(), extensions.get()) == 1 &&
-              X509_REQ_sign(request.get(), native, EVP_sha256()) > 0);
+  if (!uri_san.empty()) AddUriSan(request.get(), std::string(uri_san));
+  PLAIT_CHECK(X509_REQ_sign(request.get(), native, EVP_sha256()) > 0);
   const bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
   PLAIT_CHECK(PEM_write_bio_X509_REQ(bio.get(), request.get()) == 1);
   const std::uint8_t* data = nullptr;

@@ -45,6 +45,7 @@ class ClusterStore {
   ~ClusterStore();
   ClusterStore(const ClusterStore&) = delete;
   ClusterStore& operator=(const ClusterStore&) = delete;
+  void SetResolver(NameResolver* resolver);  // before the first DNS cluster
 
   // Adds or changes; errors leave the old one in force. Several changes between Begin and End are published at once.
   Outcome<> Put(std::shared_ptr<const xds::Cluster> config);

@@ -251,9 +251,12 @@ Outcome<> ClusterStore::Put(std::shared_ptr<const xds::Cluster> config) {
   return {};
 }
 
+void ClusterStore::SetResolver(NameResolver* resolver) { state_->resolver = resolver; }
+
 void ClusterStore::Remove(std::string_view name) {
   const auto at = state_->entries.find(name);
-  if (at == state_->entries.end()) return;
+  // Nobody needs to wait for what does not exist.
+  if (at == state_->entries.end()) return state_->Tell(std::string(name), false);
   const std::string removed = at->first;
   if (at->second->state->outlier) at->second->state->outlier->Configure(std::nullopt);
   std::erase_if(state_->gone, [](const auto& one) { return one.second.expired(); });

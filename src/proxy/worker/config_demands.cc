@@ -63,7 +63,7 @@ Pending ConfigStore::Need(Kind kind, std::string name, Duration limit, std::move
   switch (kind) {
     case Kind::kCluster:
       if (clusters_.Find(name) != nullptr) return at_once(true);
-      if (!dynamic && !clusters_.Warming(name)) return at_once(false);
+      if ((!dynamic || absent_clusters_.contains(name)) && !clusters_.Warming(name)) return at_once(false);
       SubscribeOnce(url::kCluster, name);
       return clusters_.WhenReady(std::move(name), limit, std::move(answer));
     case Kind::kRoutes:

@@ -13,13 +13,13 @@ namespace url = xds::type_url;
 }  // namespace
 
 ConfigStore::ConfigStore(io::Loop& loop, const session::Compilation& into, Secrets& secrets, Sockets& sockets,
-                         cluster::NameResolver* resolver, std::string network, Duration warming_limit)
+                         std::string network, Duration warming_limit)
     : loop_(loop),
       into_(into),
       secrets_(secrets),
       sockets_(sockets),
       warming_limit_(warming_limit),
-      clusters_(loop, into.registry, resolver,
+      clusters_(loop, into.registry, nullptr,
                 [this](const cluster::ClusterUpdate& update) {
                   EachWorker([&](Worker& worker) { worker.ApplyClusters(update); });
                 }),
@@ -49,6 +49,9 @@ void ConfigStore::SubscribeOnce(std::string_view type, const std::string& name) 
 // Listeners.
 
 Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource, bool fixed) {
+  if (!fixed && accepted_.fixed.contains("listener/" + resource.value->name))
+    return Explain(Errc::kInvalidInput, "listener " + resource.value->name + " stands in static_resources",
+                   "rename one of them");
   auto listener = listen::CompileListener(resource.value, into_);
   if (!listener) return std::unexpected(listener.error());
   const std::string& name = resource.value->name;
@@ -104,6 +107,7 @@ bool ConfigStore::SecretsThere(const std::vector<std::string>& names) const {
 }
 
 void ConfigStore::RemoveListener(const std::string& name) {
+  if (accepted_.fixed.contains("listener/" + name)) return;
   accepted_.listeners.erase(name);
   warming_.erase(name);
   if (active_.erase(name) == 0) return;
@@ -124,6 +128,9 @@ std::vector<listen::ListenerPtr> ConfigStore::Listeners() const {
 
 Outcome<> ConfigStore::PutCluster(const xds::Resource<xds::Cluster>& resource, bool fixed) {
   const xds::Cluster& cluster = *resource.value;
+  if (!fixed && accepted_.fixed.contains("cluster/" + cluster.name))
+    return Explain(Errc::kInvalidInput, "cluster " + cluster.name + " stands in static_resources",
+                   "rename one of them");
   std::vector<const xds::UpstreamTlsContext*> contexts;
   if (cluster.tls) contexts.push_back(&*cluster.tls);
   for (const xds::TransportSocketMatch& match : cluster.transport_socket_matches) {
@@ -137,6 +144,7 @@ Outcome<> ConfigStore::PutCluster(const xds::Resource<xds::Cluster>& resource, b
     if (!context) return Explain(context.error().code, "cluster " + cluster.name + ": " + context.error().message);
   }
   accepted_.clusters.insert_or_assign(cluster.name, resource);
+  absent_clusters_.erase(cluster.name);
   if (fixed) accepted_.fixed.insert("cluster/" + cluster.name);
   waiting_clusters_.insert_or_assign(cluster.name, resource.value);
   PutReadyClusters();
@@ -181,7 +189,9 @@ void ConfigStore::SyncEndpoints() {
 }
 
 void ConfigStore::RemoveCluster(const std::string& name) {
+  if (accepted_.fixed.contains("cluster/" + name)) return;
   accepted_.clusters.erase(name);
+  absent_clusters_.insert(name);
   waiting_clusters_.erase(name);
   clusters_.Remove(name);
   SyncEndpoints();
@@ -222,6 +232,7 @@ void ConfigStore::RemoveRoutes(const std::string& name) {
 
 Outcome<> ConfigStore::PutL4Routes(const xds::Resource<xds::L4Routes>& resource) {
   const std::string& name = resource.value->name;
+  accepted_.l4_routes.insert_or_assign(name, resource);
   l4_routes_.insert_or_assign(name, resource.value);
   EachWorker([&](Worker& worker) { worker.PutL4Routes(name, resource.value); });
   Answer(waiting_for_l4_, name, true);
@@ -229,6 +240,7 @@ Outcome<> ConfigStore::PutL4Routes(const xds::Resource<xds::L4Routes>& resource)
 }
 
 void ConfigStore::RemoveL4Routes(const std::string& name) {
+  accepted_.l4_routes.erase(name);
   l4_routes_.insert_or_assign(name, nullptr);
   EachWorker([&](Worker& worker) { worker.PutL4Routes(name, nullptr); });
   Answer(waiting_for_l4_, name, true);
@@ -246,11 +258,15 @@ Outcome<> ConfigStore::PutSecret(std::shared_ptr<const xds::Secret> secret) {
 void ConfigStore::RemoveSecret(const std::string& name) { secrets_.Remove(name); }
 
 Outcome<> ConfigStore::PutAddress(const xds::Resource<xds::Address>& resource) {
+  accepted_.addresses.insert_or_assign(resource.name, resource);
   destinations_.Put(resource.name, resource.aliases, resource.value);
   return {};
 }
 
-void ConfigStore::RemoveAddress(const std::string& name) { destinations_.Removed(name); }
+void ConfigStore::RemoveAddress(const std::string& name) {
+  accepted_.addresses.erase(name);
+  destinations_.Removed(name);
+}
 
 void ConfigStore::BeginBatch() {
   clusters_.BeginBatch();

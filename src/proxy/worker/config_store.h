@@ -26,11 +26,13 @@ class ConfigStore final : public MainDemands {
     std::function<void(std::string_view type, const std::string& name)> subscribe;
     std::function<void(std::string_view type, const std::string& name)> unsubscribe;
   };
-  ConfigStore(io::Loop& loop, const session::Compilation& into, Secrets& secrets, Sockets& sockets,
-              cluster::NameResolver* resolver, std::string network, Duration warming_limit);
+  ConfigStore(io::Loop& loop, const session::Compilation& into, Secrets& secrets, Sockets& sockets, std::string network,
+              Duration warming_limit);
   ~ConfigStore() override;
 
   void SetSubscriptions(Subscriptions subscriptions) { subscriptions_ = std::move(subscriptions); }
+  // For hosts of DNS clusters; before the first cluster, outlives the store.
+  void SetResolver(cluster::NameResolver* resolver) { clusters_.SetResolver(resolver); }
   // Before the first resource; they outlive the store.
   void SetWorkers(std::vector<Worker*> workers) { workers_ = std::move(workers); }
 
@@ -67,6 +69,8 @@ class ConfigStore final : public MainDemands {
     std::map<std::string, xds::Resource<xds::Cluster>> clusters;
     std::map<std::string, xds::Resource<xds::RouteConfiguration>> routes;
     std::map<std::string, xds::Resource<xds::ClusterLoadAssignment>> endpoints;
+    std::map<std::string, xds::Resource<xds::L4Routes>> l4_routes;
+    std::map<std::string, xds::Resource<xds::Address>> addresses;
     std::set<std::string> fixed;  // "listener/<name>", "cluster/<name>": static ones
   };
   const Accepted& accepted() const noexcept { return accepted_; }
@@ -108,6 +112,7 @@ class ConfigStore final : public MainDemands {
   std::map<std::string, std::shared_ptr<const xds::L4Routes>> l4_routes_;
   std::set<std::pair<std::string, std::string>> subscribed_;  // type URL, name
   std::set<std::string> endpoint_names_;
+  std::set<std::string> absent_clusters_;  // asked for, and certainly none
   Waiters waiting_for_routes_;
   Waiters waiting_for_l4_;
   std::vector<Pending> closing_;  // sockets of removed listeners, until workers have let go of them

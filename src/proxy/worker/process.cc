@@ -6,6 +6,7 @@
 #include "core/tls/certificate.h"
 #include "proxy/admin/admin.h"
 #include "proxy/record/worker_recorder.h"
+#include "proxy/worker/config_dump_page.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -81,13 +82,18 @@ Process::Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions option
       bootstrap_(std::move(bootstrap)),
       options_(std::move(options)),
       started_(loop.clock().Now()),
+      started_at_(loop.clock().Wall()),
       series_(registry_),
       sockets_(std::move(inherited)),
       balance_(options_.concurrency),
-      store_(loop, {registry_, logs_}, secrets_, sockets_, nullptr, NetworkOf(bootstrap_.node),
-             bootstrap_.dynamic.initial_fetch_timeout) {}
+      store_(loop, {registry_, logs_}, secrets_, sockets_, NetworkOf(bootstrap_.node),
+             bootstrap_.dynamic.initial_fetch_timeout),
+      names_(loop, bootstrap_.node, store_.destinations().index(), registry_, sockets_) {
+  store_.SetResolver(&names_.resolver());
+}
 
 Process::~Process() {
+  link_.reset();
   servers_.clear();
   workers_.clear();  // stops and joins before what they use goes
 }
@@ -115,6 +121,7 @@ Outcome<> Process::Start() {
   store_.SetWorkers(std::move(workers));
   if (auto done = TakeStaticResources(); !done) return done;
   if (auto done = OpenAdmin(); !done) return done;
+  if (auto done = FollowControlPlane(); !done) return done;
   for (const auto& worker : workers_) worker->StartThread();
   return {};
 }
@@ -132,6 +139,12 @@ Outcome<> Process::TakeStaticResources() {
     if (auto done = store_.PutListener(listener, true); !done) return done;
   }
   return {};
+}
+
+Outcome<> Process::FollowControlPlane() {
+  if (!bootstrap_.dynamic.ads && !bootstrap_.identity) return {};
+  link_ = std::make_unique<ControlLink>(loop_, bootstrap_, store_, secrets_);
+  return link_->Start();
 }
 
 Outcome<> Process::OpenAdmin() {
@@ -193,7 +206,7 @@ void Process::DrainListeners(bool graceful, bool inbound_only) {
 }
 
 void Process::RenewCertificate(std::move_only_function<void(Outcome<>)> done) {
-  if (renew_certificate) return renew_certificate(std::move(done));
+  if (link_) return link_->Renew(std::move(done));
   loop_.Defer([done = std::move(done)]() mutable {
     done(Explain(Errc::kUnavailable, "this proxy has no identity of its own", "the bootstrap has no plait.identity"));
   });
@@ -202,8 +215,9 @@ void Process::RenewCertificate(std::move_only_function<void(Outcome<>)> done) {
 admin::ServerInfo Process::Info() const {
   admin::ServerInfo info;
   info.version = options_.version;
+  const bool initializing = store_.warming() || (link_ && !link_->ready());
   info.state = draining_ || health_failed_ ? admin::ServerState::kDraining
-               : store_.warming()          ? admin::ServerState::kInitializing
+               : initializing              ? admin::ServerState::kInitializing
                                            : admin::ServerState::kLive;
   info.uptime = loop_.clock().Now() - started_;
   info.concurrency = options_.concurrency;
@@ -240,8 +254,7 @@ std::vector<admin::CertificateEntry> Process::Certificates() const {
 }
 
 Outcome<std::string> Process::ConfigDump(const admin::ConfigDumpQuery& query) const {
-  if (dump_config) return dump_config(store_, query);
-  return Explain(Errc::kUnavailable, "config_dump is not available in this build");
+  return DumpPage({bootstrap_, started_at_, store_, secrets_, link_.get()}, query);
 }
 
 }  // namespace plait::proxy::worker

@@ -13,6 +13,8 @@
 #include "proxy/record/istio_metrics.h"
 #include "proxy/record/log_writer.h"
 #include "proxy/worker/config_store.h"
+#include "proxy/worker/control_link.h"
+#include "proxy/worker/name_service.h"
 
 namespace plait::proxy::worker {
 
@@ -47,13 +49,9 @@ class Process final : public admin::AdminState {
   void DrainListeners(bool graceful, bool inbound_only) override;
   void RenewCertificate(std::move_only_function<void(Outcome<>)> done) override;
 
-  // Makes the text of a config dump; set by who has the encoders. Without it the page is an error.
-  std::function<Outcome<std::string>(const ConfigStore&, const admin::ConfigDumpQuery&)> dump_config;
-  // Renews the workload certificate; set with the identity.
-  std::function<void(std::move_only_function<void(Outcome<>)>)> renew_certificate;
-
  private:
   Outcome<> TakeStaticResources();
+  Outcome<> FollowControlPlane();
   Outcome<> OpenAdmin();
   void ServeInherited(const std::string& port, conn::OnRequest handler);
   bool GiveAway(std::size_t from, io::UniqueFd& socket, const std::string& listener);
@@ -63,6 +61,7 @@ class Process final : public admin::AdminState {
   const xds::Bootstrap bootstrap_;
   const ProcessOptions options_;
   const MonotonicTime started_;
+  const WallTime started_at_;
   telemetry::Registry registry_;
   record::LogWriter logs_;
   record::IstioSeries series_;
@@ -70,6 +69,8 @@ class Process final : public admin::AdminState {
   Sockets sockets_;
   Balance balance_;
   ConfigStore store_;
+  NameService names_;
+  std::unique_ptr<ControlLink> link_;  // null: static resources only
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<conn::HttpServer>> servers_;
   bool health_failed_ = false;

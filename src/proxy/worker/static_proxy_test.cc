@@ -70,7 +70,7 @@ class StaticProxy : public testing::Test {
  protected:
   StaticProxy()
       : sockets_({}),
-        store_(main_, {registry_, logs_}, secrets_, sockets_, nullptr, "", std::chrono::seconds(1)),
+        store_(main_, {registry_, logs_}, secrets_, sockets_, "", std::chrono::seconds(1)),
         balance_(1),
         worker_({.index = 0}, {.secrets = secrets_,
                                .balance = balance_,

@@ -1,0 +1,105 @@
+#include "proxy/worker/config_subscriber.h"
+
+#include "core/xds/decode.h"
+#include "core/xds/type_url.h"
+
+namespace plait::proxy::worker {
+namespace {
+
+namespace url = xds::type_url;
+
+// A resource must answer to the name under which it came: it is removed and asked for by that.
+Outcome<> CheckName(const std::string& wire, const std::string& own) {
+  if (wire == own) return {};
+  return Explain(Errc::kInvalidInput, "the resource calls itself '" + own + "'");
+}
+
+template <class T>
+Outcome<xds::Resource<T>> Decode(const xds::WireResource& wire, WallTime now, Outcome<T> (*decode)(std::string_view)) {
+  auto value = decode(wire.bytes);
+  if (!value) return std::unexpected(value.error());
+  xds::Resource<T> resource;
+  resource.name = wire.name;
+  resource.version = wire.version;
+  resource.bytes = wire.bytes;
+  resource.value = std::make_shared<const T>(std::move(*value));
+  resource.aliases = wire.aliases;
+  resource.updated = now;
+  return resource;
+}
+
+}  // namespace
+
+std::string_view ConfigSubscriber::ErrorOf(std::string_view type_url, std::string_view name) const {
+  const auto type = errors_.find(type_url);
+  if (type == errors_.end()) return {};
+  const auto error = type->second.find(name);
+  return error == type->second.end() ? std::string_view() : error->second;
+}
+
+std::vector<xds::Rejection> ConfigSubscriber::OnUpdate(const xds::Update& update) {
+  std::vector<xds::Rejection> rejections;
+  auto& errors = errors_[std::string(update.type_url)];
+  store_.BeginBatch();
+  for (const xds::WireResource& wire : update.added) {
+    if (const auto put = Put(update.type_url, wire); !put) {
+      std::string reason = wire.name + ": " + put.error().ToString();
+      errors[wire.name] = reason;
+      rejections.push_back({wire.name, std::move(reason)});
+    } else {
+      errors.erase(wire.name);
+    }
+  }
+  for (const std::string& name : update.removed) {
+    errors.erase(name);
+    Remove(update.type_url, name);
+  }
+  store_.EndBatch();
+  answered_.emplace(update.type_url);
+  return rejections;
+}
+
+Outcome<> ConfigSubscriber::Put(std::string_view type_url, const xds::WireResource& wire) {
+  const WallTime now = loop_.clock().Wall();
+  // Decodes, compares the resource's own name, and hands it on.
+  const auto take = [&](auto decode, auto own_name, auto put) -> Outcome<> {
+    auto resource = Decode(wire, now, decode);
+    if (!resource) return std::unexpected(resource.error());
+    if (auto same = CheckName(wire.name, own_name(*resource->value)); !same) return same;
+    return put(*resource);
+  };
+  const auto named = [](const auto& value) -> const std::string& { return value.name; };
+  if (type_url == url::kListener)
+    return take(&xds::DecodeListener, named, [&](const auto& listener) { return store_.PutListener(listener, false); });
+  if (type_url == url::kCluster)
+    return take(&xds::DecodeCluster, named, [&](const auto& cluster) { return store_.PutCluster(cluster, false); });
+  if (type_url == url::kRoute)
+    return take(&xds::DecodeRouteConfiguration, named, [&](const auto& routes) { return store_.PutRoutes(routes); });
+  if (type_url == url::kL4Routes)
+    return take(&xds::DecodeL4Routes, named, [&](const auto& routes) { return store_.PutL4Routes(routes); });
+  if (type_url == url::kSecret)
+    return take(&xds::DecodeSecret, named, [&](const auto& secret) { return store_.PutSecret(secret.value); });
+  if (type_url == url::kEndpoint) {
+    return take(
+        &xds::DecodeClusterLoadAssignment, [](const auto& value) -> const std::string& { return value.cluster_name; },
+        [&](const auto& endpoints) { return store_.PutEndpoints(endpoints); });
+  }
+  if (type_url == url::kAddress) {
+    return take(
+        &xds::DecodeAddress, [&](const auto&) -> const std::string& { return wire.name; },
+        [&](const auto& address) { return store_.PutAddress(address); });
+  }
+  return Explain(Errc::kInvalidInput, "resources of type " + std::string(type_url) + " were never asked for");
+}
+
+void ConfigSubscriber::Remove(std::string_view type_url, const std::string& name) {
+  if (type_url == url::kListener) return store_.RemoveListener(name);
+  if (type_url == url::kCluster) return store_.RemoveCluster(name);
+  if (type_url == url::kRoute) return store_.RemoveRoutes(name);
+  if (type_url == url::kL4Routes) return store_.RemoveL4Routes(name);
+  if (type_url == url::kSecret) return store_.RemoveSecret(name);
+  if (type_url == url::kEndpoint) return store_.RemoveEndpoints(name);
+  if (type_url == url::kAddress) return store_.RemoveAddress(name);
+}
+
+}  // namespace plait::proxy::worker

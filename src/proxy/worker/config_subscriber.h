@@ -1,0 +1,38 @@
+#pragma once
+// Takes what the control plane sends, resource by resource: decodes it and gives it to the ConfigStore. What is refused
+// keeps its last accepted form and goes back as a NACK that names it; why stays here for config_dump's error_state.
+// Main thread.
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/io/loop.h"
+#include "core/xds/delta_client.h"
+#include "proxy/worker/config_store.h"
+
+namespace plait::proxy::worker {
+
+class ConfigSubscriber final : public xds::Subscriber {
+ public:
+  ConfigSubscriber(io::Loop& loop, ConfigStore& store) : loop_(loop), store_(store) {}
+
+  std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override;
+
+  // Whether a response of this type has come since the start; it may have been empty.
+  bool Answered(std::string_view type_url) const { return answered_.contains(type_url); }
+  // Why the newest version of a resource was refused; empty when it was not.
+  std::string_view ErrorOf(std::string_view type_url, std::string_view name) const;
+
+ private:
+  Outcome<> Put(std::string_view type_url, const xds::WireResource& wire);
+  void Remove(std::string_view type_url, const std::string& name);
+
+  io::Loop& loop_;
+  ConfigStore& store_;
+  std::set<std::string, std::less<>> answered_;
+  std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>> errors_;  // type -> name -> why
+};
+
+}  // namespace plait::proxy::worker

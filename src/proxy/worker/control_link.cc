@@ -1,0 +1,234 @@
+#include "proxy/worker/control_link.h"
+
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/base/strings.h"
+#include "core/tls/stream.h"
+#include "core/xds/type_url.h"
+
+namespace plait::proxy::worker {
+namespace {
+
+namespace url = xds::type_url;
+log::Component kLog("control");
+constexpr const char* kOwnCertificate = "default";  // the SDS names of Istio's sidecars
+constexpr const char* kRoots = "ROOTCA";
+constexpr std::string_view kPlaitd = "plaitd";  // control_plane.identifier
+
+std::shared_ptr<const xds::Secret> OwnCertificate(const identity::WorkloadSecret& from) {
+  using Kind = xds::DataSource::Kind;
+  auto secret = std::make_shared<xds::Secret>();
+  secret->name = kOwnCertificate;
+  secret->value = xds::TlsCertificate{.certificate_chain = {Kind::kInline, from.identity.chain_pem},
+                                      .private_key = {Kind::kInline, from.identity.key_pem},
+                                      .password = {}};
+  return secret;
+}
+
+std::shared_ptr<const xds::Secret> Roots(const identity::WorkloadSecret& from) {
+  auto secret = std::make_shared<xds::Secret>();
+  secret->name = kRoots;
+  xds::ValidationContext validation;
+  validation.trusted_ca = {xds::DataSource::Kind::kInline, from.bundle_pem};
+  secret->value = std::move(validation);
+  return secret;
+}
+
+tls::KeyType KeyTypeOf(const xds::IdentityConfig& config) {
+  return config.key_type == xds::IdentityConfig::KeyType::kRsa2048 ? tls::KeyType::kRsa2048 : tls::KeyType::kP256;
+}
+
+}  // namespace
+
+// Decides what else to ask for once the control plane has shown who it is.
+class ControlLink::FirstResponse final : public xds::Subscriber {
+ public:
+  explicit FirstResponse(ControlLink& link) : link_(link) {}
+  std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override {
+    if (!std::exchange(seen_, true)) link_.ChooseSubscriptions(link_.client_->control_plane());
+    return link_.subscriber_.OnUpdate(update);
+  }
+
+ private:
+  ControlLink& link_;
+  bool seen_ = false;
+};
+
+ControlLink::ControlLink(io::Loop& loop, const xds::Bootstrap& bootstrap, ConfigStore& store, Secrets& secrets)
+    : loop_(loop),
+      bootstrap_(bootstrap),
+      store_(store),
+      secrets_(secrets),
+      gateway_(bootstrap.node.id.starts_with("router~")),
+      subscriber_(loop, store) {}
+
+ControlLink::~ControlLink() { store_.SetSubscriptions({}); }
+
+Outcome<const xds::Cluster*> ControlLink::FindCluster(const std::string& name, const char* what) const {
+  for (const auto& cluster : bootstrap_.clusters) {
+    if (cluster.name != name) continue;
+    for (const xds::LocalityEndpoints& locality : cluster.value->load_assignment.localities) {
+      if (!locality.endpoints.empty() && locality.endpoints.front().dns_name.empty()) return cluster.value.get();
+    }
+    return Explain(Errc::kInvalidInput,
+                   std::string(what) + ": cluster '" + name + "' has no endpoint with an IP address",
+                   "give it type STATIC and a load_assignment");
+  }
+  return Explain(Errc::kNotFound, std::string(what) + ": there is no cluster '" + name + "' in static_resources",
+                 "add it, or correct the name");
+}
+
+Outcome<> ControlLink::Start() {
+  if (bootstrap_.identity) {
+    if (auto done = StartIdentity(); !done) return done;
+  }
+  if (bootstrap_.dynamic.ads) {
+    if (auto done = StartStream(); !done) return done;
+  }
+  return {};
+}
+
+Outcome<> ControlLink::StartIdentity() {
+  const xds::IdentityConfig& config = *bootstrap_.identity;
+  auto cluster = FindCluster(config.ca_cluster, "plait.identity ca_cluster");
+  if (!cluster) return std::unexpected(cluster.error());
+  ca_cluster_ = *cluster;
+  ca_ = std::make_unique<identity::GrpcCaClient>(loop_, [this] { return ConnectCa(); });
+  certificate_ = std::make_unique<identity::WorkloadCertificate>(
+      loop_, *ca_,
+      identity::WorkloadCertificateOptions{
+          .spiffe_id = config.spiffe_id, .ttl = config.ttl, .key_type = KeyTypeOf(config)});
+  certificate_->Subscribe([this](const auto& secret) { OnSecret(*secret); });
+  certificate_->Start();
+  return {};
+}
+
+Outcome<> ControlLink::StartStream() {
+  auto cluster = FindCluster(bootstrap_.dynamic.ads->cluster, "ads_config");
+  if (!cluster) return std::unexpected(cluster.error());
+  ads_cluster_ = *cluster;
+  first_ = std::make_unique<FirstResponse>(*this);
+  client_ = std::make_unique<xds::DeltaClient>(bootstrap_.node, *first_);
+  stream_ = std::make_unique<xds::AdsStream>(loop_, *client_, [this] { return ConnectAds(); });
+  store_.SetSubscriptions({.subscribe =
+                               [this](std::string_view type, const std::string& name) {
+                                 // The own key never goes over the wire; nobody else can answer for it.
+                                 if (type == url::kSecret && name == kOwnCertificate && certificate_) return;
+                                 client_->Subscribe(type, name);
+                                 stream_->Flush();
+                               },
+                           .unsubscribe =
+                               [this](std::string_view type, const std::string& name) {
+                                 client_->Unsubscribe(type, name);
+                                 stream_->Flush();
+                               }});
+  if (bootstrap_.dynamic.lds) client_->SubscribeAll(url::kListener);
+  if (bootstrap_.dynamic.cds && gateway_) client_->SubscribeAll(url::kCluster);
+  if (!bootstrap_.dynamic.lds && bootstrap_.dynamic.cds) client_->SubscribeAll(url::kCluster);
+  stream_->Start();
+  return {};
+}
+
+void ControlLink::ChooseSubscriptions(std::string_view control_plane) {
+  const bool plaitd = control_plane == kPlaitd;
+  if (plaitd) {
+    client_->SubscribeAll(url::kAddress);
+  } else if (bootstrap_.dynamic.cds) {
+    client_->SubscribeAll(url::kCluster);
+  }
+  // The CA's answer brings roots as well; those of SDS follow a rotation at once.
+  if (certificate_) client_->Subscribe(url::kSecret, kRoots);
+  kLog.Info("control plane: " + (control_plane.empty() ? std::string("unnamed") : std::string(control_plane)));
+}
+
+Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& cluster) const {
+  const io::SocketAddress* address = nullptr;
+  for (const xds::LocalityEndpoints& locality : cluster.load_assignment.localities) {
+    if (address == nullptr && !locality.endpoints.empty()) address = &locality.endpoints.front().address;
+  }
+  io::ConnectOptions options;
+  options.mark = io::kMarkOutbound;
+  options.timeout = cluster.connect_timeout;
+  auto stream = io::Connect(loop_, *address, options);
+  if (!cluster.tls) return stream;
+  xds::UpstreamTlsContext config = *cluster.tls;
+  const bool own = certificate_ && secrets_.Has(kOwnCertificate);
+  if (own && config.common.certificates.empty() && config.common.certificate_secrets.empty()) {
+    config.common.certificate_secrets.push_back({.name = kOwnCertificate, .path = {}});
+  }
+  auto context = secrets_.Client(config, false);
+  if (!context) return std::unexpected(context.error());
+  return tls::Wrap(
+      loop_, std::move(stream), *context,
+      {.sni = config.sni, .expected_identity = {}, .alpn = config.common.alpn_protocols, .session_key = {}});
+}
+
+// Read anew each time: on Kubernetes the file is replaced every hour.
+std::string ControlLink::Authorization() const {
+  if (!bootstrap_.identity || bootstrap_.identity->token_path.empty()) return {};
+  if (certificate_ && certificate_->current()) return {};
+  std::ifstream file(bootstrap_.identity->token_path, std::ios::binary);
+  std::string token((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file && token.empty()) {
+    kLog.Warn("cannot read the token " + bootstrap_.identity->token_path);
+    return {};
+  }
+  return "Bearer " + std::string(Trim(token));
+}
+
+Outcome<xds::AdsStream::Connection> ControlLink::ConnectAds() {
+  auto stream = Dial(*ads_cluster_);
+  if (!stream) return std::unexpected(stream.error());
+  const xds::GrpcTarget& target = *bootstrap_.dynamic.ads;
+  xds::AdsStream::Connection connection{.stream = std::move(*stream), .options = {}};
+  connection.options.authority = target.authority.empty() ? target.cluster : target.authority;
+  connection.options.tls = ads_cluster_->tls.has_value();
+  connection.options.authorization = Authorization();
+  return connection;
+}
+
+Outcome<identity::GrpcCaClient::Connection> ControlLink::ConnectCa() {
+  auto stream = Dial(*ca_cluster_);
+  if (!stream) return std::unexpected(stream.error());
+  return identity::GrpcCaClient::Connection{
+      .stream = std::move(*stream), .authority = ca_cluster_->name, .authorization = Authorization()};
+}
+
+void ControlLink::OnSecret(const identity::WorkloadSecret& secret) {
+  // Roots first: what waits for both then sees both.
+  if (!subscriber_.Answered(url::kSecret)) {
+    if (auto put = store_.PutSecret(Roots(secret)); !put) kLog.Error(put.error().ToString());
+  }
+  if (auto put = store_.PutSecret(OwnCertificate(secret)); !put) kLog.Error(put.error().ToString());
+}
+
+void ControlLink::Renew(std::move_only_function<void(Outcome<>)> done) {
+  if (certificate_) return certificate_->RenewNow(std::move(done));
+  loop_.Defer([done = std::move(done)]() mutable {
+    done(Explain(Errc::kUnavailable, "this proxy has no identity of its own", "the bootstrap has no plait.identity"));
+  });
+}
+
+bool ControlLink::ready() const {
+  if (certificate_ && !certificate_->current()) return false;
+  if (!stream_) return true;
+  if (bootstrap_.dynamic.lds && !subscriber_.Answered(url::kListener)) return false;
+  return !bootstrap_.dynamic.cds || !gateway_ || subscriber_.Answered(url::kCluster);
+}
+
+std::string ControlLink::problem() const {
+  if (certificate_ && !certificate_->problem().empty()) return certificate_->problem();
+  return stream_ ? stream_->problem() : std::string();
+}
+
+std::string ControlLink::VersionOf(std::string_view type_url) const {
+  if (!client_) return {};
+  const auto status = client_->status();
+  const auto type = status.find(type_url);
+  return type == status.end() ? std::string() : type->second.system_version;
+}
+
+}  // namespace plait::proxy::worker

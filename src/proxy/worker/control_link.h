@@ -1,0 +1,74 @@
+#pragma once
+// The proxy's line to its control plane: one delta ADS stream, and the workload's certificate. Main thread.
+//
+// Both go to static clusters of the bootstrap, over TLS. Until there is a certificate the token authenticates, from
+// then on the certificate does (semantics.md 4). While the control plane is away, everything that was received stays in
+// force.
+//
+// What is subscribed (design.md, "The Plait form of xDS"): listeners by wildcard. When the first response shows plaitd,
+// the index by wildcard, and clusters by name as they are used; a gateway, and with another control plane a sidecar
+// too, gets clusters by wildcard.
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/identity/grpc_ca_client.h"
+#include "core/identity/workload_certificate.h"
+#include "core/xds/ads_stream.h"
+#include "core/xds/bootstrap.h"
+#include "proxy/worker/config_subscriber.h"
+#include "proxy/worker/secrets.h"
+
+namespace plait::proxy::worker {
+
+class ControlLink {
+ public:
+  // All outlive it. `bootstrap` has dynamic resources, an identity, or both.
+  ControlLink(io::Loop& loop, const xds::Bootstrap& bootstrap, ConfigStore& store, Secrets& secrets);
+  ~ControlLink();
+
+  // Errors: a cluster that the bootstrap names is not a static one with an address.
+  Outcome<> Start();
+  // A new certificate now (admin POST /plait/renew).
+  void Renew(std::move_only_function<void(Outcome<>)> done);
+
+  // The first configuration and, with an identity, the first certificate are there.
+  bool ready() const;
+  // Why it is not, or what does not work at present; empty: all is well.
+  std::string problem() const;
+  std::string_view ErrorOf(std::string_view type_url, std::string_view name) const {
+    return subscriber_.ErrorOf(type_url, name);
+  }
+  // Versions of the newest accepted response of a type, for config_dump.
+  std::string VersionOf(std::string_view type_url) const;
+  bool connected() const noexcept { return stream_ && stream_->connected(); }
+
+ private:
+  // Puts the choice of what to subscribe behind the first response.
+  class FirstResponse;
+  Outcome<const xds::Cluster*> FindCluster(const std::string& name, const char* what) const;
+  Outcome<std::unique_ptr<io::Stream>> Dial(const xds::Cluster& cluster) const;
+  std::string Authorization() const;
+  Outcome<xds::AdsStream::Connection> ConnectAds();
+  Outcome<identity::GrpcCaClient::Connection> ConnectCa();
+  Outcome<> StartIdentity();
+  Outcome<> StartStream();
+  void OnSecret(const identity::WorkloadSecret& secret);
+  void ChooseSubscriptions(std::string_view control_plane);
+
+  io::Loop& loop_;
+  const xds::Bootstrap& bootstrap_;
+  ConfigStore& store_;
+  Secrets& secrets_;
+  const bool gateway_;
+  const xds::Cluster* ads_cluster_ = nullptr;  // of the bootstrap
+  const xds::Cluster* ca_cluster_ = nullptr;
+  ConfigSubscriber subscriber_;
+  std::unique_ptr<FirstResponse> first_;
+  std::unique_ptr<xds::DeltaClient> client_;
+  std::unique_ptr<xds::AdsStream> stream_;
+  std::unique_ptr<identity::GrpcCaClient> ca_;
+  std::unique_ptr<identity::WorkloadCertificate> certificate_;
+};
+
+}  // namespace plait::proxy::worker

@@ -1,0 +1,203 @@
+// The line to the control plane against a control plane on loopback that answers what it is told to.
+#include "proxy/worker/control_link.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "core/conn/http_server.h"
+#include "core/grpc/server.h"
+#include "core/telemetry/registry.h"
+#include "core/xds/encode/encode.h"
+#include "core/xds/type_url.h"
+#include "proxy/record/log_writer.h"
+
+namespace plait::proxy::worker {
+namespace {
+
+namespace url = xds::type_url;
+constexpr Duration kLimit = std::chrono::seconds(5);
+
+// Answers each subscription from what it holds; a name that it lacks comes back as removed.
+class FakeControlPlane {
+ public:
+  explicit FakeControlPlane(io::Loop& loop) : grpc_(loop), http_(loop, {}, grpc_) {
+    grpc_.AddStreaming(xds::kDeltaAdsMethod, [this](grpc::ServerCall& call) {
+      ++streams_;
+      return std::make_unique<Stream>(*this, call);
+    });
+    address_ = *http_.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
+  }
+  io::SocketAddress address() const { return address_; }
+  void Put(std::string_view type, std::string name, std::string bytes) {
+    resources_[{std::string(type), name}] = {
+        .name = name, .version = std::to_string(++version_), .aliases = {}, .bytes = std::move(bytes)};
+  }
+  bool Asked(std::string_view type, const std::string& name) const {
+    return asked_.contains({std::string(type), name});
+  }
+  // The text of the last NACK of a type; empty: the last answer to it was an ACK.
+  std::string NackOf(std::string_view type) const {
+    const auto found = nacks_.find(type);
+    return found == nacks_.end() ? std::string() : found->second;
+  }
+  std::string identifier = "plaitd";
+  int streams() const { return streams_; }
+  std::size_t acknowledgements() const { return acknowledgements_; }
+
+ private:
+  class Stream final : public grpc::CallHandler {
+   public:
+    Stream(FakeControlPlane& plane, grpc::ServerCall& call) : plane_(plane), call_(call) {}
+    void OnMessage(std::string message) override {
+      const auto request = xds::DecodeDeltaRequest(message);
+      ASSERT_TRUE(request.has_value());
+      if (!request->response_nonce.empty()) {
+        ++plane_.acknowledgements_;
+        plane_.nacks_[request->type_url] = request->error.value_or("");
+      }
+      if (!request->subscribe.empty()) Answer(*request);
+    }
+    void OnHalfClose() override {}
+
+   private:
+    void Answer(const xds::DeltaRequest& request) {
+      xds::DeltaResponse response{.type_url = request.type_url,
+                                  .nonce = std::to_string(++plane_.version_),
+                                  .system_version = "1",
+                                  .control_plane = plane_.identifier,
+                                  .resources = {},
+                                  .removed = {}};
+      for (const std::string& name : request.subscribe) {
+        plane_.asked_.emplace(request.type_url, name);
+        const auto found = plane_.resources_.find({request.type_url, name});
+        if (found != plane_.resources_.end()) response.resources.push_back(found->second);
+        if (found == plane_.resources_.end() && name != "*") response.removed.push_back(name);
+        if (name != "*") continue;
+        for (const auto& [key, resource] : plane_.resources_)
+          if (key.first == request.type_url) response.resources.push_back(resource);
+      }
+      call_.Send(xds::EncodeDeltaResponse(response));
+    }
+    FakeControlPlane& plane_;
+    grpc::ServerCall& call_;
+  };
+
+  grpc::Server grpc_;
+  conn::HttpServer http_;
+  io::SocketAddress address_;
+  std::map<std::pair<std::string, std::string>, xds::WireResource> resources_;
+  std::set<std::pair<std::string, std::string>> asked_;
+  std::map<std::string, std::string, std::less<>> nacks_;
+  std::size_t acknowledgements_ = 0;
+  int version_ = 0;
+  int streams_ = 0;
+};
+
+xds::Bootstrap BootstrapFor(const io::SocketAddress& control, const std::string& kind) {
+  xds::Bootstrap bootstrap;
+  bootstrap.node.id = kind + "~10.0.0.1~a.default~default.svc.cluster.local";
+  auto cluster = std::make_shared<xds::Cluster>();
+  cluster->name = "xds-grpc";
+  cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address = control;
+  bootstrap.clusters.emplace_back();
+  bootstrap.clusters.back().name = cluster->name;
+  bootstrap.clusters.back().value = cluster;
+  bootstrap.dynamic.ads =
+      xds::GrpcTarget{.cluster = "xds-grpc", .authority = {}, .timeout = {}, .initial_metadata = {}};
+  bootstrap.dynamic.lds = bootstrap.dynamic.cds = true;
+  return bootstrap;
+}
+
+xds::Cluster StaticCluster(const std::string& name) {
+  xds::Cluster cluster;
+  cluster.name = name;
+  cluster.load_assignment.cluster_name = name;
+  return cluster;
+}
+
+class ControlLinkTest : public testing::Test {
+ protected:
+  void StartAs(const std::string& kind) {
+    bootstrap_ = BootstrapFor(plane_.address(), kind);
+    link_ = std::make_unique<ControlLink>(loop_, bootstrap_, store_, secrets_);
+    const auto started = link_->Start();
+    ASSERT_TRUE(started.has_value()) << started.error().ToString();
+  }
+  bool Until(const std::function<bool()>& done) { return loop_.RunUntil(done, kLimit); }
+  // Whether the cluster came; nullopt: nobody answered.
+  std::optional<bool> Need(const std::string& name) {
+    std::optional<bool> answer;
+    const Pending wait =
+        store_.Need(MainDemands::Kind::kCluster, name, kLimit * 2, [&](bool there) { answer = there; });
+    Until([&] { return answer.has_value(); });
+    return answer;
+  }
+
+  io::Loop loop_;
+  telemetry::Registry registry_;
+  record::LogWriter logs_;
+  Secrets secrets_;
+  Sockets sockets_{{}};
+  ConfigStore store_{loop_, {registry_, logs_}, secrets_, sockets_, "", std::chrono::seconds(1)};
+  FakeControlPlane plane_{loop_};
+  xds::Bootstrap bootstrap_;
+  std::unique_ptr<ControlLink> link_;
+};
+
+TEST_F(ControlLinkTest, ASidecarOfPlaitdHasTheIndexWholeAndClustersOnlyAsTheyAreUsed) {
+  plane_.Put(url::kCluster, "used", xds::Encode(StaticCluster("used")));
+  plane_.Put(url::kCluster, "unused", xds::Encode(StaticCluster("unused")));
+  StartAs("sidecar");
+  ASSERT_TRUE(Until([&] { return link_->ready() && plane_.Asked(url::kAddress, "*"); }));
+  EXPECT_EQ(Need("used"), true);
+  EXPECT_FALSE(plane_.Asked(url::kCluster, "*"));
+  EXPECT_EQ(store_.accepted().clusters.size(), 1u);
+}
+
+TEST_F(ControlLinkTest, WhatDoesNotExistIsAnsweredAtOnceAndAgain) {
+  StartAs("sidecar");
+  EXPECT_EQ(Need("missing"), false);
+  EXPECT_EQ(Need("missing"), false);
+}
+
+TEST_F(ControlLinkTest, OfAnotherControlPlaneASidecarTakesAllClusters) {
+  plane_.identifier = "istiod";
+  plane_.Put(url::kCluster, "one", xds::Encode(StaticCluster("one")));
+  StartAs("sidecar");
+  ASSERT_TRUE(Until([&] { return store_.clusters().Find("one") != nullptr; }));
+  EXPECT_FALSE(plane_.Asked(url::kAddress, "*"));
+}
+
+TEST_F(ControlLinkTest, AGatewayIsReadyWhenItsClustersHaveCome) {
+  plane_.Put(url::kCluster, "one", xds::Encode(StaticCluster("one")));
+  StartAs("router");
+  EXPECT_FALSE(link_->ready());
+  ASSERT_TRUE(Until([&] { return link_->ready(); }));
+  EXPECT_NE(store_.clusters().Find("one"), nullptr);
+}
+
+TEST_F(ControlLinkTest, ABrokenResourceIsRefusedByNameAndTheOthersAreTaken) {
+  plane_.Put(url::kCluster, "broken", "\xff\xff");
+  plane_.Put(url::kCluster, "good", xds::Encode(StaticCluster("good")));
+  plane_.Put(url::kCluster, "misnamed", xds::Encode(StaticCluster("other")));
+  StartAs("router");
+  ASSERT_TRUE(Until([&] { return !plane_.NackOf(url::kCluster).empty(); }));
+  EXPECT_NE(store_.clusters().Find("good"), nullptr);
+  EXPECT_NE(plane_.NackOf(url::kCluster).find("broken: "), std::string::npos) << plane_.NackOf(url::kCluster);
+  EXPECT_NE(plane_.NackOf(url::kCluster).find("calls itself 'other'"), std::string::npos);
+  EXPECT_NE(link_->ErrorOf(url::kCluster, "broken"), "");
+  EXPECT_EQ(link_->ErrorOf(url::kCluster, "good"), "");
+}
+
+TEST_F(ControlLinkTest, ABootstrapThatNamesAClusterThatIsNotThereIsRefused) {
+  bootstrap_ = BootstrapFor(plane_.address(), "sidecar");
+  bootstrap_.dynamic.ads->cluster = "typo";
+  link_ = std::make_unique<ControlLink>(loop_, bootstrap_, store_, secrets_);
+  const auto started = link_->Start();
+  ASSERT_FALSE(started.has_value());
+  EXPECT_NE(started.error().ToString().find("no cluster 'typo' in static_resources"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace plait::proxy::worker

@@ -1,0 +1,50 @@
+#include "proxy/worker/name_service.h"
+
+#include <utility>
+
+#include "core/base/strings.h"
+#include "core/io/socket.h"
+
+namespace plait::proxy::worker {
+namespace {
+
+struct Place {
+  std::string domain = "cluster.local";
+  std::string name_space;
+};
+
+// "sidecar~IP~POD.NS~NS.svc.cluster.local"
+Place PlaceOf(const xds::Node& node) {
+  Place place;
+  if (const auto found = node.metadata.find("NAMESPACE"); found != node.metadata.end())
+    place.name_space = found->second;
+  const auto parts = Split(node.id, '~');
+  if (parts.size() != 4) return place;
+  constexpr std::string_view kSvc = ".svc.";
+  if (const auto at = parts[3].find(kSvc); at != std::string_view::npos) {
+    place.domain = parts[3].substr(at + kSvc.size());
+    if (place.name_space.empty()) place.name_space = parts[3].substr(0, at);
+  }
+  return place;
+}
+
+std::vector<io::UniqueFd> ResolversOverUdp(Sockets& sockets) {
+  std::vector<io::UniqueFd> given = sockets.TakeAll("resolver-udp");
+  if (given.empty()) given = dns::ConnectToNameservers("/etc/resolv.conf", io::kMarkOutbound);
+  return given;
+}
+
+}  // namespace
+
+NameService::NameService(io::Loop& loop, const xds::Node& node, const cluster::DestinationIndex& index,
+                         telemetry::Registry& registry, Sockets& sockets)
+    : index_(index, PlaceOf(node).domain, PlaceOf(node).name_space),
+      forwarder_(loop, ResolversOverUdp(sockets), sockets.TakeAll("resolver-tcp")),
+      resolver_(loop, forwarder_, &index_) {
+  dns::DnsSockets capture{.udp = sockets.TakeAll("15053-udp"), .tcp = sockets.TakeAll("15053-tcp")};
+  if (capture.udp.empty() && capture.tcp.empty()) return;
+  server_ = std::make_unique<dns::DnsServer>(loop, dns::DnsServerOptions{.domain = PlaceOf(node).domain}, index_,
+                                             forwarder_, registry, std::move(capture));
+}
+
+}  // namespace plait::proxy::worker

@@ -1,0 +1,30 @@
+#pragma once
+// Names in this process: DNS for the workload on the inherited capture sockets, and the resolver of DNS clusters.
+// Both know the mesh from the destination index and ask the host's resolvers for everything else. Main thread.
+#include "core/io/loop.h"
+#include "core/telemetry/registry.h"
+#include "core/xds/bootstrap.h"
+#include "proxy/cluster/destination_index.h"
+#include "proxy/dns/dns_server.h"
+#include "proxy/dns/forwarder.h"
+#include "proxy/dns/resolver.h"
+#include "proxy/worker/sockets.h"
+
+namespace plait::proxy::worker {
+
+class NameService {
+ public:
+  // Takes the sockets "15053-*" and "resolver-udp-*", "resolver-tcp-*"; without resolvers, the nameservers of
+  // /etc/resolv.conf. All outlive it.
+  NameService(io::Loop& loop, const xds::Node& node, const cluster::DestinationIndex& index,
+              telemetry::Registry& registry, Sockets& sockets);
+  cluster::NameResolver& resolver() noexcept { return resolver_; }
+
+ private:
+  dns::MeshDnsIndex index_;
+  dns::Forwarder forwarder_;
+  dns::Resolver resolver_;
+  std::unique_ptr<dns::DnsServer> server_;  // null: no capture sockets
+};
+
+}  // namespace plait::proxy::worker
