@@ -74,6 +74,10 @@ class Mesh:
     def named(self, verb, *arguments, **options):
         return self.plait(verb, "--name", self.name, *arguments, **options)
 
+    def command(self, verb, *arguments):
+        """The words of `plait VERB ARGUMENTS` for this mesh, as the test user."""
+        return unprivileged([str(BIN / "plait"), verb, "--name", self.name, *arguments])
+
     def exec(self, workload, *command, check=True, timeout=60, stdin=None):
         return self.named("exec", workload, "--", *command, check=check, timeout=timeout, stdin=stdin)
 
@@ -117,6 +121,25 @@ class Mesh:
             out += [f"--- {log.relative_to(self.folder)}"] + log.read_text(errors="replace").splitlines()[-8:]
         return "\n".join(out)
 
+    # -- processes ----------------------------------------------------------
+    def processes(self, program):
+        """Process ids, as the tests see them, of a program of this mesh."""
+        found = []
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0].endswith(f"/{program}".encode()) and any(f"/plait/{self.name}/".encode() in word for word in words[1:]):
+                found.append(int(entry.name))
+        return found
+
+    def plaitd_pid(self):
+        return next(iter(self.processes("plaitd")), 0)
+
+    def signal(self, pid, name):
+        subprocess.run(unprivileged(["kill", f"-{name}", str(pid)]), check=True)
+
     # -- what is there ------------------------------------------------------
     def status(self):
         return json.loads(self.named("status", "-o", "json").stdout)
@@ -159,8 +182,8 @@ class Mesh:
     @contextlib.contextmanager
     def load_while(self, workload, url, *arguments):
         """Load runs while the body runs; yields a dict that holds the report afterwards."""
-        command = [str(BIN / "plait"), "exec", "--name", self.name, workload, "--", "plait-demo-app", "load", url, *arguments]
-        process = subprocess.Popen(unprivileged(command), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        command = self.command("exec", workload, "--", "plait-demo-app", "load", url, *arguments)
+        process = subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True)
         report = {}
         try:
@@ -177,7 +200,7 @@ def leftovers():
     return [line for line in found.stdout.splitlines() if "<defunct>" not in line]
 
 
-def copy_sample(folder, name="bookinfo"):
-    target = folder / name
+def copy_sample(folder, name="bookinfo", into=None):
+    target = folder / (into or name)
     shutil.copytree(SAMPLES / name, target)
     return target

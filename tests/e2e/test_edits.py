@@ -1,0 +1,117 @@
+"""Edits of YAML under load lose no request: the client counts, and never tries again."""
+import pytest
+
+import manifests as m
+from mesh import Mesh, copy_sample, until
+
+LOAD = ["--rate", "300", "--connections", "20", "--new-per-second", "5"]
+
+
+@pytest.fixture(scope="module")
+def edited(folder, concurrency):
+    mesh = Mesh(folder, copy_sample(folder, into=f"bookinfo-{concurrency}"), concurrency=concurrency, name=f"edits-{concurrency}")
+    mesh.start()
+    yield mesh
+    mesh.stop()
+
+
+def reviewers(mesh, count=20):
+    """Which versions of reviews answer productpage."""
+    report = mesh.load("productpage-v1", "http://reviews:9080/reviews/0", "--count", str(count), "--connections", "4", "--count-by", "x-app-pod")
+    return {pod.split("-")[1] for pod in report["by"]}
+
+
+def split(mesh, v1, v2, v3):
+    routes = [{"destination": {"host": "reviews", "subset": name}, "weight": weight}
+              for name, weight in (("v1", v1), ("v2", v2), ("v3", v3)) if weight]
+    m.write(mesh.directory / "reviews-split.yaml", m.virtual_service("reviews", {"hosts": ["reviews"], "http": [{"route": routes}]}))
+
+
+def edit_split(mesh, n):
+    name = f"v{n % 3 + 1}"
+    split(mesh, *[100 if f"v{i}" == name else 0 for i in (1, 2, 3)])
+    until(lambda: reviewers(mesh) == {name}, 5, f"only {name} answers")
+
+
+def edit_subset(mesh, n):
+    """A subset that nobody knew, and the route to it, in one edit: the route must wait for the cluster."""
+    labels = {"app": "reviews", "version": f"v{n % 3 + 1}"}
+    subsets = [{"name": f"v{i}", "labels": {"version": f"v{i}"}} for i in (1, 2, 3)] + [{"name": f"edit-{n}", "labels": labels}]
+    m.write(mesh.directory / "destination-rules.yaml", m.destination_rule("reviews", {"host": "reviews", "subsets": subsets}))
+    m.write(mesh.directory / "reviews-split.yaml", m.virtual_service(
+        "reviews", {"hosts": ["reviews"], "http": [{"route": [{"destination": {"host": "reviews", "subset": f"edit-{n}"}}]}]}))
+    until(lambda: reviewers(mesh) == {labels["version"]}, 5, f"only {labels['version']} answers")
+
+
+def edit_policy(mesh, n):
+    """Who may not call reviews changes; productpage always may."""
+    m.write(mesh.directory / "edit-policy.yaml", m.authorization("reviews-edit", {
+        "selector": {"matchLabels": {"app": "reviews"}}, "action": "DENY",
+        "rules": [{"from": [{"source": {"principals": ["cluster.local/ns/default/sa/bookinfo-" + ("details" if n % 2 else "ratings")]}}]}]}))
+    caller, other = ("details-v1", "ratings-v1") if n % 2 else ("ratings-v1", "details-v1")
+    url = "http://reviews:9080/reviews/0"
+    until(lambda: mesh.load(caller, url, "--count", "1")["status"] == {"403": 1}, 5, f"{caller} is denied")
+    until(lambda: mesh.load(other, url, "--count", "1")["status"] == {"200": 1}, 5, f"{other} is not")
+
+
+def edit_header(mesh, n):
+    value = f"edit-{n}"
+    m.write(mesh.directory / "reviews-split.yaml", m.virtual_service("reviews", {"hosts": ["reviews"], "http": [{
+        "headers": {"response": {"set": {"x-edit": value}}}, "route": [{"destination": {"host": "reviews", "subset": "v1"}}]}]}))
+    url = "http://reviews:9080/reviews/0"
+    until(lambda: set(mesh.load("productpage-v1", url, "--count", "5", "--count-by", "x-edit")["by"]) == {value}, 5, f"x-edit is {value}")
+
+
+def edit_service(mesh, n):
+    """A service comes, is called, and goes."""
+    name = f"extra-{n}"
+    file = mesh.directory / f"{name}.yaml"
+    m.write(file, m.service(name, {"http": 9080}, {"app": "reviews"}))
+    until(lambda: mesh.load("productpage-v1", f"http://{name}:9080/reviews/0", "--count", "1").get("ok") == 1, 5, f"{name} answers")
+    file.unlink()
+    until(lambda: mesh.exec("productpage-v1", "getent", "hosts", name, check=False).returncode != 0, 5, f"{name} has no address")
+
+
+def edit_replicas(mesh, n):
+    count = 2 if n % 2 else 1
+    file = mesh.directory / "bookinfo.yaml"
+    text = file.read_text()
+    at = text.index("name: reviews-v1")
+    before, after = ("replicas: 1", "replicas: 2") if count == 2 else ("replicas: 2", "replicas: 1")
+    file.write_text(text[:at] + text[at:].replace(before, after, 1))
+    until(lambda: [p["ready"] for p in mesh.pods("reviews-v1")] == [True] * count, 20, f"{count} pods of reviews-v1")
+
+
+KINDS = [edit_split, edit_subset, edit_policy, edit_header, edit_service, edit_replicas]
+
+
+def test_fifty_edits_of_six_kinds_lose_no_request(edited):
+    with edited.load_while("productpage-v1", "http://reviews:9080/reviews/0", *LOAD) as report:
+        for n in range(9):
+            for edit in KINDS:
+                edit(edited, n + 1)
+    assert report["failed"] == 0 and report["failures"] == {} and set(report["status"]) == {"200"}, report
+    assert report["sent"] > 3000
+
+
+def test_without_plaitd_traffic_and_new_connections_go_on(edited):
+    """Stopped, not killed: killed, it would be started again at once."""
+    pid = edited.plaitd_pid()
+    with edited.load_while("productpage-v1", "http://reviews:9080/reviews/0", *LOAD) as report:
+        edited.signal(pid, "STOP")
+        try:
+            for _ in range(5):
+                once = edited.load("productpage-v1", "http://reviews:9080/reviews/0", "--count", "20", "--new-per-second", "20", "--connections", "1")
+                assert once["failed"] == 0, once
+        finally:
+            edited.signal(pid, "CONT")
+    assert report["failed"] == 0 and set(report["status"]) == {"200"}, report
+
+
+def test_a_killed_plaitd_is_started_again_and_takes_nothing_away(edited):
+    pid = edited.plaitd_pid()
+    with edited.load_while("productpage-v1", "http://reviews:9080/reviews/0", *LOAD) as report:
+        edited.signal(pid, "KILL")
+        until(lambda: edited.plaitd_pid() not in (0, pid), 10, "plaitd runs again")
+        edit_split(edited, 2)
+    assert report["failed"] == 0 and set(report["status"]) == {"200"}, report

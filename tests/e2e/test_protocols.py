@@ -1,0 +1,135 @@
+"""What is inside a connection is decided by its bytes: servers that speak first, HTTP/1.0, both address families, with
+applications that know nothing of it, under STRICT and PERMISSIVE, from callers in the mesh and from plain ones."""
+import json
+
+import pytest
+
+import manifests as m
+from mesh import Mesh, until
+
+APP = m.APP
+GREETING = "220 ready"
+
+
+def mesh_documents():
+    yield m.document("Namespace", "strict", None)
+    yield m.document("Namespace", "open", None)
+    yield m.peer_authentication("STRICT", namespace="strict")
+    yield m.peer_authentication("PERMISSIVE", namespace="open")
+    for space in ("strict", "open"):
+        yield m.account("server", space)
+        # Ports without a declared protocol: nothing but the bytes tells.
+        yield m.deployment("greeter", [APP, "tcp-echo", "--port", "2525", "--greeting", GREETING + "\n"], space, account="server", ports=[2525])
+        yield m.service("greeter", {"mail": 2525}, namespace=space)
+        yield m.deployment("echo", [APP, "echo", "--port", "8000"], space, account="server", ports=[8000], probe=m.http_probe(8000))
+        yield m.service("echo", {"any": 8000}, namespace=space)
+    yield m.account("web", "strict")
+    yield m.deployment("web", [APP, "echo", "--port", "8080"], "strict", account="web", replicas=3, ports=[8080], probe=m.http_probe(8080), subdomain="web")
+    yield m.service("web", {"http": 8080}, namespace="strict", headless=True)
+    yield m.account("client")
+    yield m.deployment("client", [APP, "client"], account="client")
+    yield m.deployment("plain", [APP, "client"], inject=False)
+
+
+@pytest.fixture(scope="module")
+def protocols(folder, concurrency):
+    directory = folder / f"protocols-{concurrency}"
+    directory.mkdir()
+    m.write(directory / "mesh.yaml", *mesh_documents())
+    mesh = Mesh(folder, directory, concurrency=concurrency, name=f"protocols-{concurrency}")
+    mesh.start()
+    yield mesh
+    mesh.stop()
+
+
+# Reads what the server says first, sends a line, reads the echo. Python is not in every workload's image; bash is here.
+TALK = """exec 3<>/dev/tcp/$0/$1 || exit 7
+read -t 5 -r greeting <&3 || exit 8
+echo hello >&3
+read -t 5 -r answer <&3 || exit 9
+echo "$greeting|$answer" """
+
+HTTP10 = r"""exec 3<>/dev/tcp/$0/$1 || exit 7
+printf 'GET /old HTTP/1.0\r\n\r\n' >&3
+timeout 5 cat <&3"""
+
+
+def addresses(mesh, service, namespace):
+    """The service's IPv4 and IPv6 address as the client resolves them."""
+    host = f"{service}.{namespace}.svc.cluster.local"
+    found = []
+    for database in ("ahostsv4", "ahostsv6"):
+        out = mesh.exec("client", "getent", database, host).stdout
+        found.append(out.split()[0])
+    return found
+
+
+def talk(mesh, workload, host, port=2525):
+    return mesh.exec(workload, "bash", "-c", TALK, host, str(port), check=False)
+
+
+@pytest.mark.parametrize("namespace", ["strict", "open"])
+def test_a_server_that_speaks_first_is_heard_over_mutual_tls(protocols, namespace):
+    v4, v6 = addresses(protocols, "greeter", namespace)
+    for host in (f"greeter.{namespace}", v4, v6):
+        for _ in range(3):  # what is learned after the first must not change what happens
+            result = talk(protocols, "client", host)
+            assert result.stdout.strip() == f"{GREETING}|hello", (host, result)
+    series = protocols.metrics("client", "istio_tcp_connections_opened_total")
+    toward = [labels for labels, _ in series if labels["destination_service_name"] == "greeter" and labels["destination_service_namespace"] == namespace]
+    assert toward and {labels["destination_principal"] for labels in toward} == {f"spiffe://cluster.local/ns/{namespace}/sa/server"}
+
+
+def test_a_plain_caller_hears_the_server_only_where_it_may(protocols):
+    assert talk(protocols, "plain", "greeter.open").stdout.strip() == f"{GREETING}|hello"
+    refused = talk(protocols, "plain", "greeter.strict")
+    assert refused.returncode != 0 and GREETING not in refused.stdout
+
+
+@pytest.mark.parametrize("namespace", ["strict", "open"])
+def test_http_1_0_without_a_host_reaches_an_undeclared_port(protocols, namespace):
+    v4, v6 = addresses(protocols, "echo", namespace)
+    for host in (f"echo.{namespace}", v4, v6):
+        answer = protocols.exec("client", "bash", "-c", HTTP10, host, "8000").stdout
+        assert " 200 " in answer.splitlines()[0] and "/old" in answer, (host, answer)
+
+
+def test_http_1_0_of_a_plain_caller_is_served_where_it_may_and_refused_where_not(protocols):
+    answer = protocols.exec("plain", "bash", "-c", HTTP10, "echo.open", "8000").stdout
+    assert " 200 " in answer.splitlines()[0]
+    refused = protocols.exec("plain", "bash", "-c", HTTP10, "echo.strict", "8000", check=False)
+    assert "200" not in refused.stdout
+
+
+def test_ipv6_and_ipv4_carry_http(protocols):
+    for literal in addresses(protocols, "echo", "strict"):
+        host = f"[{literal}]" if ":" in literal else literal
+        report = protocols.load("client", f"http://{host}:8000/", "--count", "50", "--connections", "5")
+        assert report["failed"] == 0 and report["status"] == {"200": 50}, report
+
+
+def test_a_thousand_requests_to_one_pod_of_a_headless_service_reach_that_pod(protocols):
+    pods = protocols.pods("web")
+    assert len(pods) == 3
+    for url in (f"http://{pods[1]['ip']}:8080/", f"http://{pods[1]['name']}.web.strict.svc.cluster.local:8080/"):
+        report = protocols.load("client", url, "--count", "1000", "--connections", "10", "--count-by", "x-app-pod")
+        assert report["failed"] == 0, report
+        assert report["by"] == {pods[1]["name"]: 1000}, (url, report)
+
+
+def test_many_new_connections_to_a_server_that_speaks_first_all_hear_it(protocols):
+    script = "for i in $(seq 30); do bash -c '" + TALK.replace("'", "'\\''") + "' greeter.strict 2525 || exit 1; done"
+    out = protocols.exec("client", "bash", "-c", script).stdout.split("\n")
+    assert out[:30] == [f"{GREETING}|hello"] * 30
+
+
+def test_no_label_of_these_connections_is_unknown(protocols):
+    protocols.load("client", "http://echo.strict:8000/", "--count", "5")
+    def known():
+        series = protocols.metrics("client", "istio_requests_total") + protocols.metrics("client", "istio_tcp_connections_opened_total")
+        assert series
+        for labels, _ in series:
+            unknown = {k: v for k, v in labels.items() if k.startswith(("source_", "destination_")) and v == "unknown"}
+            assert not unknown, json.dumps(labels)
+        return True
+    until(known, 5, "every label is known")

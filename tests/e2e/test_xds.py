@@ -1,0 +1,114 @@
+"""What goes over the wire between plaitd and the proxies: only what changed, only to those who use it, and never more for
+a sidecar when the mesh grows."""
+import json
+import re
+
+import pytest
+
+import manifests as m
+from mesh import Mesh, until
+
+APP = m.APP
+
+
+@pytest.fixture(scope="module")
+def mesh(folder):
+    directory = folder / "xds"
+    directory.mkdir()
+    m.write(directory / "mesh.yaml",
+            *[m.account(name) for name in ("used", "unused", "client")],
+            m.deployment("used", [APP, "echo", "--port", "8000"], account="used", ports=[8000], probe=m.http_probe(8000)),
+            m.service("used", {"http": 8000}),
+            m.deployment("unused", [APP, "echo", "--port", "8001"], account="unused", ports=[8001], probe=m.http_probe(8001)),
+            m.service("unused", {"http": 8001}),
+            m.deployment("client", [APP, "client"], account="client"))
+    m.write(directory / "route.yaml", route("start"))
+    mesh = Mesh(folder, directory, name="xds").start()
+    assert mesh.load("client", "http://used:8000/", "--count", "20")["failed"] == 0
+    yield mesh
+    mesh.stop()
+
+
+def route(value):
+    return m.virtual_service("used", {"hosts": ["used"], "http": [
+        {"headers": {"response": {"set": {"x-rule": value}}}, "route": [{"destination": {"host": "used"}}]}]})
+
+
+def section(mesh, workload, resource):
+    text = mesh.admin(workload, f"/config_dump?resource={resource}&include_eds")
+    return json.loads(text)["configs"]
+
+
+def listeners(mesh):
+    return json.dumps([entry["active_state"]["listener"] for entry in section(mesh, "client", "dynamic_listeners")], sort_keys=True)
+
+
+def debug(mesh, path):
+    import urllib.request
+    with urllib.request.urlopen(mesh.status()["debug_url"] + path, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def sent(mesh):
+    """Resources sent so far, by type."""
+    return {kind: float(value) for kind, value in
+            re.findall(r'^pilot_xds_resources_sent\{type="(\w+)"\} (\S+)$', debug(mesh, "/metrics"), re.MULTILINE)}
+
+
+def settled(mesh):
+    """The counts once nothing is on its way."""
+    last = None
+    def same():
+        nonlocal last
+        now, last = sent(mesh), last
+        quiet, last = now == last, now
+        return quiet and now
+    return until(same, 10, "nothing more is sent")
+
+
+def test_only_destinations_that_are_used_have_clusters_and_endpoints(mesh):
+    clusters = {entry["cluster"]["name"] for entry in section(mesh, "client", "dynamic_active_clusters")}
+    assert "outbound|8000||used.default.svc.cluster.local" in clusters
+    assert not {name for name in clusters if "unused" in name}
+    endpoints = {entry["endpoint_config"]["cluster_name"] for entry in section(mesh, "client", "dynamic_endpoint_configs")}
+    assert endpoints == {"outbound|8000||used.default.svc.cluster.local"}
+
+
+def difference(before, after):
+    return {kind: after[kind] - before.get(kind, 0) for kind in after if after[kind] != before.get(kind, 0)}
+
+
+def test_editing_one_virtual_service_sends_one_route_configuration(mesh):
+    before = settled(mesh)
+    m.write(mesh.directory / "route.yaml", route("edited"))
+    until(lambda: set(mesh.load("client", "http://used:8000/", "--count", "2", "--count-by", "x-rule")["by"]) == {"edited"}, 5, "the edit is live")
+    assert difference(before, settled(mesh)) == {"rds": 1}
+
+
+def test_one_pod_sends_one_endpoint_resource_and_one_address_to_each_proxy(mesh):
+    """A member of the service that has no proxy of its own, so that nothing else begins to subscribe."""
+    before, proxies = settled(mesh), len(mesh.pods())
+    file = mesh.directory / "member.yaml"
+    m.write(file, m.deployment("member", [APP, "echo", "--port", "8000"], labels={"app": "used", "member": "yes"}, ports=[8000], inject=False, probe=m.http_probe(8000)))
+    until(lambda: [pod["ready"] for pod in mesh.pods("member")] == [True], 10, "the member is ready")
+    until(lambda: len(endpoints_of(mesh)) == 2, 5, "the client knows it")
+    assert difference(before, settled(mesh)) == {"eds": 1, "wads": proxies}
+    file.unlink()
+    until(lambda: len(endpoints_of(mesh)) == 1, 5, "the client forgot it")
+
+
+def endpoints_of(mesh):
+    config = section(mesh, "client", "dynamic_endpoint_configs")[0]["endpoint_config"]
+    return [one for group in config.get("endpoints", []) for one in group.get("lb_endpoints", []) if one.get("health_status") == "HEALTHY"]
+
+
+def test_the_listeners_of_a_sidecar_are_the_same_with_a_thousand_services(mesh):
+    before = listeners(mesh)
+    file = mesh.directory / "many.yaml"
+    m.write(file, *[m.service(f"many-{n}", {"http": 8000 + n % 50}, {"app": "nobody"}) for n in range(1000)])
+    until(lambda: mesh.exec("client", "getent", "hosts", "many-999", check=False).returncode == 0, 20, "the last of them has an address")
+    assert listeners(mesh) == before
+    clusters = {entry["cluster"]["name"] for entry in section(mesh, "client", "dynamic_active_clusters")}
+    assert not {name for name in clusters if "many-" in name}
+    file.unlink()
+    until(lambda: mesh.exec("client", "getent", "hosts", "many-999", check=False).returncode != 0, 20, "they are gone")
