@@ -1,6 +1,7 @@
 // plait-demo-app ROLE: the processes of the sample applications. They know nothing of a mesh.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "core/io/stop_signal.h"
 #include "samples/demo-app/load.h"
@@ -58,18 +59,39 @@ int EchoTcp(io::Loop& loop, const Flags& flags) {
   return Idle(loop);
 }
 
-int RunLoad(io::Loop& loop, Flags flags) {
+// URL and headers of what a client role sends, into flags.load.
+Outcome<> ReadTarget(Flags& flags) {
   const auto url = ParseUrl(flags.url);
-  if (!url) return Complain(flags.url + ": " + url.error().detail);
+  if (!url) return Explain(Errc::kInvalidInput, flags.url + ": " + url.error().detail);
   flags.load.url = *url;
   for (const std::string& header : flags.headers) {
     const std::size_t colon = header.find(':');
-    if (colon == std::string::npos) return Complain("header " + header + " has no colon; write name:value");
-    flags.load.headers.Add(header.substr(0, colon), header.substr(header.find_first_not_of(' ', colon + 1)));
+    const std::size_t value = header.find_first_not_of(' ', colon + 1);
+    if (colon == std::string::npos || value == std::string::npos)
+      return Explain(Errc::kInvalidInput, "header \"" + header + "\" is not name:value");
+    flags.load.headers.Add(header.substr(0, colon), header.substr(value));
   }
+  return {};
+}
+
+// One request; what came back, as JSON: status (0: no answer), body, error.
+int RunGet(io::Loop& loop, Flags flags) {
+  if (const Outcome<> read = ReadTarget(flags); !read) return Complain(read.error().ToString());
+  std::optional<Answer> answer;
+  const Pending pending = Get(loop, flags.load.url, flags.load.headers, flags.load.timeout,
+                              [&answer](Answer got) { answer = std::move(got); });
+  while (!answer) loop.RunOnce(std::chrono::milliseconds(100));
+  const nlohmann::ordered_json out{{"status", answer->status}, {"body", answer->body}, {"error", answer->error}};
+  std::printf("%s\n", out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  return answer->status > 0 && answer->status < 500 ? 0 : 1;
+}
+
+int RunLoad(io::Loop& loop, Flags flags) {
+  if (const Outcome<> read = ReadTarget(flags); !read) return Complain(read.error().ToString());
   flags.load.duration = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(flags.seconds));
-  const auto addresses = Resolve(url->host, url->port);
-  if (!addresses) return Complain("cannot resolve " + url->host);
+  const Url& url = flags.load.url;
+  const auto addresses = Resolve(url.host, url.port);
+  if (!addresses) return Complain("cannot resolve " + url.host);
   Load load(loop, flags.load, *addresses);
   const io::StopSignal stop(loop, [&load] { load.Stop(); });
   while (!load.done()) loop.RunOnce(std::chrono::milliseconds(100));
@@ -94,6 +116,7 @@ int Main(int argc, char** argv) {
   CLI::App* tcp = server("tcp-echo", "answers bytes with themselves");
   CLI::App* client = app.add_subcommand("client", "waits, so that commands can be run beside it");
   CLI::App* load = app.add_subcommand("load", "sends requests and prints what came back as JSON");
+  CLI::App* get = app.add_subcommand("get", "sends one request and prints the answer as JSON");
   for (CLI::App* role : {details, reviews, ratings, echo})
     role->add_option("--version", flags.role.version, "which version it is");
   for (CLI::App* role : {ratings, echo})
@@ -101,7 +124,10 @@ int Main(int argc, char** argv) {
   echo->add_option("--delay-ms", flags.delay_ms, "wait before each answer");
   tcp->add_option("--greeting", flags.tcp.greeting, "speak first with this text");
   tcp->add_option("--prefix", flags.tcp.prefix, "put this before each answer");
-  load->add_option("url", flags.url, "http://host[:port][/path]")->required();
+  for (CLI::App* role : {load, get}) {
+    role->add_option("url", flags.url, "http://host[:port][/path]")->required();
+    role->add_option("-H,--header", flags.headers, "name:value");
+  }
   load->add_option("--count", flags.load.count, "how many requests; 0: until the time is over");
   load->add_option("--duration", flags.seconds, "seconds");
   load->add_option("--connections", flags.load.connections, "kept connections")->capture_default_str();
@@ -109,7 +135,6 @@ int Main(int argc, char** argv) {
   load->add_option("--new-per-second", flags.load.new_per_second, "further requests a second on new connections");
   load->add_option("--method", flags.load.method, "request method")->capture_default_str();
   load->add_option("--body", flags.load.body, "request body");
-  load->add_option("-H,--header", flags.headers, "name:value");
   load->add_option("--count-by", flags.load.count_by, "count answers by this response header");
   CLI11_PARSE(app, argc, argv);
   flags.role.delay = std::chrono::milliseconds(flags.delay_ms);
@@ -124,7 +149,7 @@ int Main(int argc, char** argv) {
   if (role) return Serve(loop, *role, flags.port);
   if (tcp->parsed()) return EchoTcp(loop, flags);
   if (client->parsed()) return Idle(loop);
-  return RunLoad(loop, flags);
+  return get->parsed() ? RunGet(loop, flags) : RunLoad(loop, flags);
 }
 
 }  // namespace

@@ -1,20 +1,41 @@
 // The tree of verbs, by CLI11.
 #include <CLI/CLI.hpp>
-#include <map>
 
 #include "cli/verbs.h"
 
 namespace plait::cli {
 namespace {
 
-const std::map<std::string, Format> kFormats = {
+template <class T>
+using Words = std::vector<std::pair<std::string, T>>;
+
+const Words<Format> kFormats = {
     {"table", Format::kTable}, {"short", Format::kShort}, {"json", Format::kJson}, {"yaml", Format::kYaml}};
+
+// istioctl takes plurals and short forms too.
+const Words<std::string> kConfigKinds = {
+    {"cluster", "cluster"}, {"listener", "listener"}, {"route", "route"}, {"endpoint", "endpoint"},
+    {"secret", "secret"},   {"clusters", "cluster"},  {"c", "cluster"},   {"listeners", "listener"},
+    {"l", "listener"},      {"routes", "route"},      {"r", "route"},     {"endpoints", "endpoint"},
+    {"ep", "endpoint"},     {"secrets", "secret"},    {"s", "secret"}};
+
+// What `word` stands for; a word that is not there is wrong usage, said with the first `shown` of those that are.
+template <class T>
+T Choose(const Words<T>& words, std::size_t shown, const std::string& word, const char* option) {
+  std::string known;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i].first == word) return words[i].second;
+    if (i < shown) known += (i > 0 ? ", " : "") + words[i].first;
+  }
+  throw CLI::ValidationError(option, "\"" + word + "\" is not one of " + known);
+}
 
 // What the verbs fill in while parsing; one parse a process.
 struct Parsed {
   MeshOptions mesh;
   UpVerb up;
   DemoVerb demo;
+  TestVerb test;
   bool purge = false;
   bool follow = false;
   std::string workload;
@@ -25,8 +46,10 @@ struct Parsed {
 };
 
 void AddOutput(CLI::App& verb, Parsed& p) {
-  verb.add_option("-o,--output", p.mesh.format, "table, short, json or yaml")
-      ->transform(CLI::CheckedTransformer(kFormats))
+  verb.add_option_function<std::string>(
+          "-o,--output",
+          [&p](const std::string& word) { p.mesh.format = Choose(kFormats, kFormats.size(), word, "--output"); },
+          "table, short, json or yaml")
       ->option_text("FORMAT");
 }
 
@@ -55,9 +78,21 @@ void AddLifeVerbs(CLI::App& app, Parsed& p) {
   demo.add_option("--concurrency", p.demo.concurrency, "worker threads of each proxy")
       ->check(CLI::Range(1, 64))
       ->option_text("N (2)");
+  demo.add_flag("--test", p.demo.test, "prove what it claims (as `plait test`), then stop; the exit code says");
+  AddOutput(demo, p);
 
   CLI::App& down = AddVerb(app, "down", "end the mesh and everything in it", p, [&p] { return Down(p.mesh, p.purge); });
   down.add_flag("--purge", p.purge, "remove its certificates and state too");
+}
+
+void AddTestVerb(CLI::App& app, Parsed& p) {
+  CLI::App& test = AddVerb(app, "test", "prove with numbers that the running mesh does what it promises", p,
+                           [&p] { return Test(p.mesh, p.test); });
+  test.add_flag("--keep", p.test.keep, "leave its workloads in namespace plait-test, to look at them");
+  // For `plait demo --test`: not of use to people.
+  test.add_flag("--leave", p.test.leave)->group("");
+  test.add_option("--page", p.test.pages)->group("");
+  AddOutput(test, p);
 }
 
 void AddWorkloadVerbs(CLI::App& app, Parsed& p) {
@@ -89,16 +124,10 @@ void AddProxyVerbs(CLI::App& app, Parsed& p) {
   CLI::App& pc = AddVerb(app, "proxy-config", "what a workload's proxy uses", p,
                          [&p] { return ProxyConfig(p.mesh, p.what, p.workload); });
   pc.alias("pc");
-  // istioctl takes plurals and short forms too.
-  const std::map<std::string, std::string> kinds = {
-      {"cluster", "cluster"},   {"clusters", "cluster"},   {"c", "cluster"},
-      {"listener", "listener"}, {"listeners", "listener"}, {"l", "listener"},
-      {"route", "route"},       {"routes", "route"},       {"r", "route"},
-      {"endpoint", "endpoint"}, {"endpoints", "endpoint"}, {"ep", "endpoint"},
-      {"secret", "secret"},     {"secrets", "secret"},     {"s", "secret"}};
-  pc.add_option("what", p.what, "cluster, listener, route, endpoint or secret")
+  pc.add_option_function<std::string>(
+        "what", [&p](const std::string& word) { p.what = Choose(kConfigKinds, 5, word, "pc"); },
+        "cluster, listener, route, endpoint or secret")
       ->required()
-      ->transform(CLI::CheckedTransformer(kinds).description(""))
       ->option_text("KIND");
   pc.add_option("workload", p.workload, "pod or deployment")->required()->option_text("WORKLOAD");
   AddOutput(pc, p);
@@ -119,6 +148,7 @@ int Run(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "what there is");
   AddLifeVerbs(app, parsed);
+  AddTestVerb(app, parsed);
   AddWorkloadVerbs(app, parsed);
   AddProxyVerbs(app, parsed);
 
@@ -129,7 +159,11 @@ int Run(int argc, char** argv) {
   try {
     app.parse(own, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    const std::vector<CLI::App*> verbs = app.get_subcommands();
+    Say(app.get_name() + ": " + error.what());
+    Say("  try: " + app.get_name() + " " + (verbs.empty() ? "" : verbs.front()->get_name() + " ") + "--help");
+    return kUsage;
   }
   if (app.got_subcommand("exec") && parsed.command.empty()) {
     Say("plait: exec needs a command: plait exec WORKLOAD -- COMMAND");

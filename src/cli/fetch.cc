@@ -28,6 +28,19 @@ Outcome<std::string> Run(io::Loop& loop, conn::FetchRequest request, const std::
   return std::move((*answer)->body);
 }
 
+Outcome<std::string> Over(io::UniqueFd socket, const char* method, const std::string& path,
+                          const std::string& of_whom) {
+  io::Loop loop;
+  fcntl(socket.get(), F_SETFL, O_NONBLOCK);
+  conn::FetchRequest request;
+  request.protocol = conn::Protocol::kHttp1;
+  request.head.method = method;
+  request.head.path = path;
+  request.head.authority = "127.0.0.1:15000";
+  request.stream = io::AdoptSocket(loop, std::move(socket));
+  return Run(loop, std::move(request), of_whom);
+}
+
 }  // namespace
 
 Outcome<std::string> HttpGet(const std::string& url) {
@@ -38,15 +51,11 @@ Outcome<std::string> HttpGet(const std::string& url) {
 }
 
 Outcome<std::string> HttpGetOver(io::UniqueFd socket, const std::string& path, const std::string& of_whom) {
-  io::Loop loop;
-  fcntl(socket.get(), F_SETFL, O_NONBLOCK);
-  conn::FetchRequest request;
-  request.protocol = conn::Protocol::kHttp1;
-  request.head.method = "GET";
-  request.head.path = path;
-  request.head.authority = "127.0.0.1:15000";
-  request.stream = io::AdoptSocket(loop, std::move(socket));
-  return Run(loop, std::move(request), of_whom);
+  return Over(std::move(socket), "GET", path, of_whom);
+}
+
+Outcome<std::string> HttpPostOver(io::UniqueFd socket, const std::string& path, const std::string& of_whom) {
+  return Over(std::move(socket), "POST", path, of_whom);
 }
 
 }  // namespace plait::cli

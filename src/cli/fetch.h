@@ -1,5 +1,5 @@
 #pragma once
-// HTTP GET for verbs, blocking: to plaitd's debug port, or over a socket that the mesh has connected.
+// HTTP for verbs, blocking: to plaitd's debug port, or over a socket that the mesh has connected.
 #include <string>
 
 #include "core/base/result.h"
@@ -9,4 +9,5 @@ namespace plait::cli {
 // The body of a 200; errors name the address and the status.
 Outcome<std::string> HttpGet(const std::string& url);
 Outcome<std::string> HttpGetOver(io::UniqueFd socket, const std::string& path, const std::string& of_whom);
+Outcome<std::string> HttpPostOver(io::UniqueFd socket, const std::string& path, const std::string& of_whom);
 }  // namespace plait::cli

@@ -21,20 +21,26 @@ bool IsUtf8() {
   return false;
 }
 
-bool HasColour() {
+bool HasColour(int fd) {
   const char* term = std::getenv("TERM");
-  return isatty(STDERR_FILENO) && !std::getenv("NO_COLOR") && term && std::string_view(term) != "dumb";
+  return isatty(fd) && !std::getenv("NO_COLOR") && term && std::string_view(term) != "dumb";
 }
 
-void Mark(const char* symbol, const char* ascii, const char* colour, std::string_view text) {
+struct Symbol {
+  const char* utf8;
+  const char* ascii;
+  const char* colour;
+};
+constexpr Symbol kPassed{"✓", "ok", "32"};
+constexpr Symbol kWarning{"!", "!", "33"};
+constexpr Symbol kFailed{"✗", "x", "31"};
+
+void Mark(FILE* to, const Symbol& symbol, std::string_view text) {
   static const bool kUtf8 = IsUtf8();
-  static const bool kColour = HasColour();
-  const char* mark = kUtf8 ? symbol : ascii;
-  if (kColour) {
-    fprintf(stderr, "  \033[%sm%s\033[0m %.*s\n", colour, mark, static_cast<int>(text.size()), text.data());
-  } else {
-    fprintf(stderr, "  %s %.*s\n", mark, static_cast<int>(text.size()), text.data());
-  }
+  const char* mark = kUtf8 ? symbol.utf8 : symbol.ascii;
+  const bool colour = HasColour(fileno(to));
+  fprintf(to, colour ? "  \033[%s%s%s\033[0m %.*s\n" : "  %s%s%s %.*s\n", colour ? symbol.colour : "",
+          colour ? "m" : "", mark, static_cast<int>(text.size()), text.data());
 }
 
 // Characters, not bytes: names may be in any language.
@@ -129,9 +135,18 @@ void Render(Format format, const Table& table, const Json& data) {
   fflush(stdout);
 }
 
-void Step(std::string_view text) { Mark("✓", "ok", "32", text); }
-void Warn(std::string_view text) { Mark("!", "!", "33", text); }
-void Problem(std::string_view text) { Mark("✗", "x", "31", text); }
+void Step(std::string_view text) { Mark(stderr, kPassed, text); }
+void Warn(std::string_view text) { Mark(stderr, kWarning, text); }
+void Problem(std::string_view text) { Mark(stderr, kFailed, text); }
+
+void CheckLine(bool passed, std::string_view name, std::string_view detail) {
+  constexpr std::size_t kNameWidth = 15;
+  std::string line(name);
+  line.append(Width(name) < kNameWidth ? kNameWidth - Width(name) : 1, ' ').append(" ").append(detail);
+  Mark(stdout, passed ? kPassed : kFailed, line);
+  fflush(stdout);
+}
+
 void Say(std::string_view text) { fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data()); }
 
 int Report(const Diagnostic& error) {

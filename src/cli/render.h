@@ -28,6 +28,8 @@ void Step(std::string_view text);     // ✓
 void Warn(std::string_view text);     // !
 void Problem(std::string_view text);  // ✗
 void Say(std::string_view text);
+// A line of a report, to standard output: mark, name in a column, detail.
+void CheckLine(bool passed, std::string_view name, std::string_view detail);
 // The error with its hint; returns the exit code that belongs to it.
 int Report(const Diagnostic& error);
 

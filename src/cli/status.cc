@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/fetch.h"
+#include "cli/tables.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
 
@@ -12,25 +13,6 @@
 #endif
 
 namespace plait::cli {
-namespace {
-
-std::string Ready(const local::WorkloadStatus& w) {
-  std::size_t ready = 0;
-  for (const local::ContainerStatus& c : w.containers) ready += c.ready ? 1U : 0U;
-  // The proxy counts as a container, as in kubectl get pods.
-  const std::size_t all = w.containers.size() + 1;
-  return std::to_string(ready + (w.ready ? 1U : 0U)) + "/" + std::to_string(all);
-}
-
-Table TableOf(const local::MeshStatus& status) {
-  Table table{{"NAME", "NAMESPACE", "READY", "STATUS", "RESTARTS", "IP", "PID", "REASON"}, {}};
-  for (const local::WorkloadStatus& w : status.workloads)
-    table.rows.push_back(
-        {w.name, w.ns, Ready(w), w.phase, std::to_string(w.restarts), w.ip, std::to_string(w.pid), w.reason});
-  return table;
-}
-
-}  // namespace
 
 int Status(const MeshOptions& mesh) {
   Outcome<local::ControlClient> client = ConnectTo(mesh);
@@ -47,7 +29,7 @@ int Status(const MeshOptions& mesh) {
     for (const std::string& message : status->messages) printf("! %s\n", message.c_str());
     printf("\n");
   }
-  Render(mesh.format, TableOf(*status), Json::parse(*text, nullptr, false));
+  Render(mesh.format, WorkloadTable(*status), Json::parse(*text, nullptr, false));
   return kDone;
 }
 

@@ -6,8 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "cli/verbs.h"
 #include "core/io/unique_fd.h"
@@ -18,8 +20,8 @@ namespace plait::cli {
 namespace {
 
 // How long `up --detach` waits for all to be ready before it says who is not; the mesh goes on.
-constexpr int kReadyPatience = 60'000;
-constexpr int kTurn = 200;  // milliseconds, until all is ready
+constexpr std::chrono::seconds kReadyPatience(60);
+constexpr int kTurn = 100;  // milliseconds, until all is ready and while something runs beside the mesh
 
 Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb) {
   if (verb.net != "rootless")
@@ -55,10 +57,11 @@ void TellUnready(const local::MeshPaths& paths) {
     if (!w.ready) Problem(w.name + "." + w.ns + " is not ready: " + (w.reason.empty() ? w.phase : w.reason));
 }
 
-void TellReady(const MeshOptions& mesh, const local::MeshPaths& paths) {
+void TellReady(const MeshOptions& mesh, const UpVerb& verb, const local::MeshPaths& paths) {
   auto client = local::ControlClient::Connect(paths);
   auto status = client ? client->Status() : std::unexpected(client.error());
   if (!status) return;
+  if (verb.welcome) return verb.welcome(*status);
   const std::string name = mesh.name == "default" ? "" : " --name " + mesh.name;
   if (!status->url.empty()) Say("\n    App      " + status->url);
   Say("    Debug    " + status->debug_url + "/debug/syncz");
@@ -95,8 +98,8 @@ class Detached {
   std::string log_;
 };
 
-int WaitForEnd(local::HostMesh& mesh, bool interrupted) {
-  const int code = interrupted ? kInterrupted : kDone;
+// Until nothing is left; returns `code`.
+int WaitForEnd(local::HostMesh& mesh, int code) {
   for (;;) {
     const local::HostEvent event = mesh.Wait(-1);
     if (event.kind == local::HostEvent::Kind::kNotice) TellNotice(event);
@@ -108,31 +111,71 @@ int WaitForEnd(local::HostMesh& mesh, bool interrupted) {
   }
 }
 
-int Attend(const MeshOptions& options, const local::MeshPaths& paths, local::HostMesh& mesh, Detached& detached) {
-  bool ready = false;
-  for (int waited = 0;; waited += kTurn) {
-    local::HostEvent event = mesh.Wait(ready ? -1 : kTurn);
-    if (detached.abandoned()) event.kind = local::HostEvent::Kind::kInterrupted;
+// The process beside the mesh, if the verb has one.
+class Companion {
+ public:
+  Companion() = default;
+  Companion(const Companion&) = delete;
+  ~Companion() {
+    if (pid_ > 0) kill(pid_, SIGKILL);
+    if (pid_ > 0) waitpid(pid_, nullptr, 0);
+  }
+  void Start(const std::function<pid_t()>& beside) {
+    if (beside) pid_ = beside();
+  }
+  bool running() const { return pid_ > 0; }
+  void Interrupt() const {
+    if (pid_ > 0) kill(pid_, SIGTERM);
+  }
+  // Its exit code, once.
+  std::optional<int> Ended() {
+    int status = 0;
+    if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+    pid_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : kNo;
+  }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+int Attend(const MeshOptions& options, const UpVerb& verb, const local::MeshPaths& paths, local::HostMesh& mesh,
+           Detached& detached) {
+  using Kind = local::HostEvent::Kind;
+  const auto patience = std::chrono::steady_clock::now() + kReadyPatience;
+  Companion companion;
+  for (bool ready = false;;) {
+    local::HostEvent event = mesh.Wait(ready && !companion.running() ? -1 : kTurn);
+    if (detached.abandoned()) event.kind = Kind::kInterrupted;
+    if (const auto code = companion.Ended()) {
+      mesh.Stop();
+      return WaitForEnd(mesh, *code);
+    }
     switch (event.kind) {
-      case local::HostEvent::Kind::kNotice: TellNotice(event); break;
-      case local::HostEvent::Kind::kReady:
-        ready = true;
-        TellReady(options, paths);
+      case Kind::kNotice: TellNotice(event); break;
+      case Kind::kReady:
+        if (std::exchange(ready, true)) break;  // late: it was said who is not
+        TellReady(options, verb, paths);
         detached.Tell(kDone);
+        companion.Start(verb.beside);
         break;
-      case local::HostEvent::Kind::kTimeout:
-        if (waited < kReadyPatience) break;
+      case Kind::kTimeout:
+        if (ready || std::chrono::steady_clock::now() < patience) break;
         ready = true;  // said once
         TellUnready(paths);
         detached.Tell(kNo);
-        break;
-      case local::HostEvent::Kind::kInterrupted:
-        Say("plait: stopping (Ctrl-C again: at once)");
+        if (!verb.beside) break;
         mesh.Stop();
-        return WaitForEnd(mesh, false);
-      case local::HostEvent::Kind::kEnding: return WaitForEnd(mesh, false);
-      case local::HostEvent::Kind::kEnded:
-        if (event.in_order) return kDone;
+        return WaitForEnd(mesh, kNo);
+      case Kind::kInterrupted:
+        Say("plait: stopping (Ctrl-C again: at once)");
+        companion.Interrupt();
+        mesh.Stop();
+        // Ctrl-C is how a mesh in the foreground ends; only what had not come to its end was interrupted.
+        return WaitForEnd(mesh, ready && !verb.beside ? kDone : kInterrupted);
+      case Kind::kEnding: return WaitForEnd(mesh, verb.beside ? kNo : kDone);
+      case Kind::kEnded:
+        if (event.in_order && !verb.beside) return kDone;
         Problem("the supervisor of the mesh has ended");
         detached.Tell(kNo);
         return kNo;
@@ -144,13 +187,14 @@ int Serve(const MeshOptions& mesh, const UpVerb& verb, const local::UpOptions& o
   Outcome<std::unique_ptr<local::HostMesh>> running =
       local::HostMesh::Start(options, Port{static_cast<std::uint16_t>(verb.port)});
   if (!running) {
-    const int code = Report(running.error());
+    int code = Report(running.error());
+    if (code == kUnreachable) code = kNo;  // a port or a name that is taken: no mesh was to be reached
     detached.Tell(code);
     return code;
   }
   Step("rootless namespaces        mode: rootless (`plait doctor` explains)");
   Step("directory " + options.directory + ", changes are live");
-  return Attend(mesh, options.paths, **running, detached);
+  return Attend(mesh, verb, options.paths, **running, detached);
 }
 
 // The parent waits for the code; a Ctrl-C to it ends the start, since the daemon notices that nobody waits any more.
@@ -202,22 +246,6 @@ int Down(const MeshOptions& mesh, bool purge) {
     Step("removed its certificates and state: " + paths->state);
   }
   return kDone;
-}
-
-int Demo(const MeshOptions& mesh, const DemoVerb& verb) {
-  const std::string binaries = local::BinaryFolder();
-  for (const char* place : {"/../../../samples/bookinfo", "/../share/plait/samples/bookinfo"}) {
-    std::error_code error;
-    const std::filesystem::path sample = std::filesystem::canonical(binaries + place, error);
-    if (error) continue;
-    Say("plait demo: the bookinfo application, four services in a mesh, from plain Kubernetes and Istio YAML\n");
-    return Up(
-        mesh,
-        {.directory = sample.string(), .detach = verb.detach, .port = verb.port, .concurrency = verb.concurrency});
-  }
-  return Report(
-      {.code = Errc::kNotFound,
-       .message = "the sample bookinfo is neither beside the build nor in ../share/plait/samples of " + binaries});
 }
 
 }  // namespace plait::cli

@@ -125,6 +125,19 @@ Outcome<int> ControlClient::Exec(const std::string& workload, const std::string&
   }
 }
 
+Outcome<> ControlClient::StartExec(const std::string& workload, const std::string& container,
+                                   const std::vector<std::string>& argv, const std::array<int, 3>& streams) {
+  const Json request = {{"op", "exec"}, {"workload", workload}, {"container", container}, {"argv", argv}};
+  const Outcome<Answer> answer = Ask(fd_.get(), request, {streams.begin(), streams.end()});
+  return answer ? Outcome<>{} : std::unexpected(answer.error());
+}
+
+Outcome<int> ControlClient::AwaitExit() {
+  const Outcome<Answer> answer = Receive(fd_.get());
+  if (!answer) return std::unexpected(answer.error());
+  return answer->json.value("exit", 1);
+}
+
 Outcome<int> ControlClient::RelayTerminal(io::UniqueFd master) {
   sigset_t resized;
   sigemptyset(&resized);

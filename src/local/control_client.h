@@ -1,5 +1,6 @@
 #pragma once
 // The command line's side of the control socket. Blocking.
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,12 @@ class ControlClient {
   Outcome<io::UniqueFd> Dial(const std::string& workload, Port port);
   // Runs a command in a workload with this process's streams; a terminal when they are one. Its exit code.
   Outcome<int> Exec(const std::string& workload, const std::string& container, const std::vector<std::string>& argv);
+  // The same without a terminal, in two steps: `streams` are the command's stdin, stdout and stderr. Between them fd()
+  // can be polled; the command is killed when this client is destroyed.
+  Outcome<> StartExec(const std::string& workload, const std::string& container, const std::vector<std::string>& argv,
+                      const std::array<int, 3>& streams);
+  Outcome<int> AwaitExit();
+  int fd() const noexcept { return fd_.get(); }
   // Asks the mesh to end; returns when its side of the socket is closed.
   Outcome<> Down();
 

@@ -1,0 +1,60 @@
+// The tree of verbs: what is wrong usage, and what the exit codes are without a mesh.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "cli/verbs.h"
+
+namespace plait::cli {
+namespace {
+
+int RunLine(std::vector<std::string> words) {
+  words.insert(words.begin(), "/usr/bin/plait");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  return Run(static_cast<int>(argv.size()), argv.data());
+}
+
+TEST(CommandLine, ExitsWith2ForWrongUsage) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{},
+                                             {"fly"},
+                                             {"up"},
+                                             {"up", "/nowhere/at/all"},
+                                             {"up", "/tmp", "--net", "carrier-pigeon"},
+                                             {"up", "/tmp", "--port", "70000"},
+                                             {"up", "/tmp", "--concurrency", "0"},
+                                             {"demo", "--test", "--detach"},
+                                             {"status", "-o", "xml"},
+                                             {"status", "--name", "Not A Name"},
+                                             {"exec", "web"},
+                                             {"exec", "web", "--"},
+                                             {"logs"},
+                                             {"pc", "weather", "web"},
+                                             {"pc", "cluster"}})
+    EXPECT_EQ(RunLine(words), kUsage) << (words.empty() ? "" : words[0]);
+}
+
+TEST(CommandLine, ExitsWith3WhenThereIsNoSuchMesh) {
+  const std::string name = "none-" + std::to_string(getpid());
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"status"},
+                                                                                     {"ps"},
+                                                                                     {"proxy-status", "-o", "json"},
+                                                                                     {"pc", "c", "web"},
+                                                                                     {"logs", "web"},
+                                                                                     {"test"},
+                                                                                     {"down"}}) {
+    std::vector<std::string> line = words;
+    line.insert(line.end(), {"--name", name});
+    EXPECT_EQ(RunLine(line), kUnreachable) << words[0];
+  }
+  EXPECT_EQ(RunLine({"exec", "--name", name, "web", "--", "true"}), kUnreachable);
+}
+
+TEST(CommandLine, ExplainsItselfWithoutAnError) {
+  EXPECT_EQ(RunLine({"--help"}), kDone);
+  EXPECT_EQ(RunLine({"test", "--help"}), kDone);
+  EXPECT_EQ(RunLine({"version", "--name", "none-" + std::to_string(getpid())}), kDone);
+}
+
+}  // namespace
+}  // namespace plait::cli

@@ -1,0 +1,20 @@
+#pragma once
+// Ctrl-C, SIGTERM and SIGHUP as something to ask for, so that a verb can tidy up before it ends. One a process, on the
+// thread that waits; made before other threads are, which inherit the blocked signals.
+#include "core/io/unique_fd.h"
+
+namespace plait::cli {
+
+class Interrupt {
+ public:
+  Interrupt();
+  bool came() const;  // stays true
+  // Waits until `fd` is readable (-1: nothing but time), a signal comes or `milliseconds` are over (-1: no limit).
+  // True when `fd` is readable.
+  bool WaitFor(int fd, int milliseconds) const;
+
+ private:
+  io::UniqueFd signals_;  // never read: what came stays
+};
+
+}  // namespace plait::cli

@@ -1,0 +1,88 @@
+#include "cli/tables.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace plait::cli {
+namespace {
+
+// Where each column of a resource type is found: its name in Istio's fields, the end of its name in `types`.
+struct Column {
+  const char* title;
+  const char* field;
+  const char* message;
+};
+constexpr Column kColumns[] = {{"CDS", "cluster", ".Cluster"},
+                               {"LDS", "listener", ".Listener"},
+                               {"EDS", "endpoint", ".ClusterLoadAssignment"},
+                               {"RDS", "route", ".RouteConfiguration"},
+                               {"SDS", "secret", ".Secret"}};
+
+// Never throws: plaitd may be of another version.
+std::string Text(const Json& object, const std::string& field) {
+  const auto found = object.find(field);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+const Json& TypesOf(const Json& proxy) {
+  static const Json kNone = Json::object();
+  const auto found = proxy.find("types");
+  return found != proxy.end() && found->is_object() ? *found : kNone;
+}
+
+std::string StateOf(const Json& proxy, const Column& column) {
+  for (const auto& [name, type] : TypesOf(proxy).items())
+    if (name.ends_with(column.message) && type.is_object() && !Text(type, "error").empty()) return "NACK";
+  const std::string sent = Text(proxy, std::string(column.field) + "_sent");
+  const std::string acked = Text(proxy, std::string(column.field) + "_acked");
+  if (sent.empty()) return "NOT SENT";
+  return sent == acked ? "SYNCED" : acked.empty() ? "STALE (Never Acknowledged)" : "STALE";
+}
+
+std::string Ready(const local::WorkloadStatus& w) {
+  std::size_t ready = 0;
+  for (const local::ContainerStatus& c : w.containers) ready += c.ready ? 1U : 0U;
+  const std::size_t proxies = w.proxy_pid > 0 || w.containers.empty() ? 1 : 0;
+  return std::to_string(ready + (w.ready ? proxies : 0)) + "/" + std::to_string(w.containers.size() + proxies);
+}
+
+}  // namespace
+
+Table WorkloadTable(const local::MeshStatus& status) {
+  Table table{{"NAME", "NAMESPACE", "READY", "STATUS", "RESTARTS", "IP", "PID", "REASON"}, {}};
+  for (const local::WorkloadStatus& w : status.workloads)
+    table.rows.push_back(
+        {w.name, w.ns, Ready(w), w.phase, std::to_string(w.restarts), w.ip, std::to_string(w.pid), w.reason});
+  return table;
+}
+
+Table ProxyTable(const Json& syncz) {
+  Table table{{"NAME", "CLUSTER"}, {}};
+  for (const Column& column : kColumns) table.columns.emplace_back(column.title);
+  table.columns.insert(table.columns.end(), {"ISTIOD", "VERSION"});
+  for (const Json& proxy : syncz) {
+    if (!proxy.is_object()) continue;
+    std::vector<std::string> row = {Text(proxy, "proxy"), Text(proxy, "cluster_id")};
+    for (const Column& column : kColumns) row.push_back(StateOf(proxy, column));
+    row.insert(row.end(), {Text(proxy, "istiod"), Text(proxy, "istio_version")});
+    table.rows.push_back(std::move(row));
+  }
+  std::sort(table.rows.begin(), table.rows.end());
+  return table;
+}
+
+std::vector<std::string> Refusals(const Json& syncz) {
+  std::vector<std::string> out;
+  for (const Json& proxy : syncz) {
+    if (!proxy.is_object()) continue;
+    for (const auto& [name, type] : TypesOf(proxy).items()) {
+      const std::string error = type.is_object() ? Text(type, "error") : "";
+      if (!error.empty())
+        out.push_back(Text(proxy, "proxy") + " refuses " + name.substr(name.rfind('.') + 1) + ": " + error);
+    }
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace plait::cli

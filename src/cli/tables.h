@@ -1,0 +1,18 @@
+#pragma once
+// The tables of `plait status` and `plait ps`, made of what the mesh and plaitd tell. Pure.
+#include <vector>
+
+#include "cli/render.h"
+#include "local/mesh_status.h"
+
+namespace plait::cli {
+
+// Columns as in `kubectl get pods -A`; the proxy counts as a container.
+Table WorkloadTable(const local::MeshStatus& status);
+
+// Columns as in istioctl, from plaitd's /debug/syncz: NOT SENT, SYNCED, STALE or, when the proxy refused it, NACK.
+Table ProxyTable(const Json& syncz);
+// "productpage-v1-0.default refuses RouteConfiguration: ...", one for each type that a proxy has refused.
+std::vector<std::string> Refusals(const Json& syncz);
+
+}  // namespace plait::cli

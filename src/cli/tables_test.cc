@@ -1,0 +1,66 @@
+#include "cli/tables.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace plait::cli {
+namespace {
+
+using Row = std::vector<std::string>;
+
+local::WorkloadStatus Workload(const char* name, bool ready, int proxy_pid, std::size_t containers) {
+  local::WorkloadStatus w{.name = name, .ns = "default", .ip = "10.244.0.2", .pid = 7, .proxy_pid = proxy_pid};
+  w.ready = ready;
+  w.phase = "Running";
+  for (std::size_t i = 0; i < containers; ++i)
+    w.containers.push_back({.name = "c", .state = "running", .pid = 7, .ready = ready});
+  return w;
+}
+
+TEST(WorkloadTable, CountsTheProxyAsAContainer) {
+  local::MeshStatus status;
+  status.workloads = {Workload("web-0", true, 9, 1), Workload("late-0", false, 9, 2), Workload("gateway-0", true, 9, 0),
+                      Workload("plain-0", true, 0, 1)};
+  const Table table = WorkloadTable(status);
+  ASSERT_EQ(table.rows.size(), 4u);
+  EXPECT_EQ(table.rows[0], (Row{"web-0", "default", "2/2", "Running", "0", "10.244.0.2", "7", ""}));
+  EXPECT_EQ(table.rows[1][2], "0/3");
+  EXPECT_EQ(table.rows[2][2], "1/1");
+  EXPECT_EQ(table.rows[3][2], "1/1") << "without a proxy there is nothing to add";
+}
+
+const Json& Syncz() {
+  static const Json kSyncz = Json::parse(R"([
+{"proxy":"b.default","cluster_id":"Kubernetes","istiod":"plaitd","istio_version":"0.1.0",
+ "cluster_sent":"3","cluster_acked":"3","listener_sent":"1","listener_acked":"","route_sent":"5","route_acked":"4",
+ "types":{"envoy.config.route.v3.RouteConfiguration":{"nacked":1,"error":"route 80: no such field"},
+          "envoy.config.cluster.v3.Cluster":{"nacked":0}}},
+{"proxy":"a.default","route_sent":"2","route_acked":"1"}])");
+  return kSyncz;
+}
+
+TEST(ProxyTable, SaysWhatEachProxyHasAcknowledgedOrRefused) {
+  const Table table = ProxyTable(Syncz());
+  EXPECT_EQ(table.columns, (Row{"NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "SDS", "ISTIOD", "VERSION"}));
+  ASSERT_EQ(table.rows.size(), 2u);
+  EXPECT_EQ(table.rows[0][5], "STALE");
+  EXPECT_EQ(table.rows[1], (Row{"b.default", "Kubernetes", "SYNCED", "STALE (Never Acknowledged)", "NOT SENT", "NACK",
+                                "NOT SENT", "plaitd", "0.1.0"}));
+}
+
+TEST(ProxyTable, GivesTheReasonOfARefusal) {
+  EXPECT_EQ(Refusals(Syncz()), Row{"b.default refuses RouteConfiguration: route 80: no such field"});
+}
+
+TEST(ProxyTable, SurvivesAnyShape) {
+  for (const char* text : {"[]", "[3]", R"([{"proxy":3,"types":[]}])", R"([{"types":{"x.Cluster":4}}])",
+                           R"([{"types":{"x.Cluster":{"error":4}},"cluster_sent":{}}])"}) {
+    const Json syncz = Json::parse(text);
+    EXPECT_NO_THROW(ProxyTable(syncz)) << text;
+    EXPECT_TRUE(Refusals(syncz).empty()) << text;
+  }
+}
+
+}  // namespace
+}  // namespace plait::cli

@@ -1,0 +1,110 @@
+// plait test: proves with numbers what the mesh promises, on a mesh that runs: mutual TLS, traffic split,
+// authorization, retries, metrics, rotation of certificates. Its workloads live in namespace plait-test, for as long as
+// it runs.
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "cli/mesh_checks.h"
+#include "cli/test_overlay.h"
+#include "cli/verbs.h"
+
+namespace plait::cli {
+namespace {
+
+bool IsTable(const MeshOptions& mesh) { return mesh.format == Format::kTable || mesh.format == Format::kShort; }
+
+// A check whose means failed has failed too, with the reason; only a signal ends the test.
+Outcome<CheckResult> Verdict(const char* name, Outcome<CheckResult> result) {
+  if (result || result.error().code == Errc::kCancelled) return result;
+  return CheckResult{.name = name, .detail = result.error().message, .hint = result.error().hint};
+}
+
+void Show(const MeshOptions& mesh, const CheckResult& result) {
+  if (!IsTable(mesh)) return;
+  CheckLine(result.passed, result.name, result.detail);
+  if (!result.passed && !result.hint.empty()) Say("      try: " + result.hint);
+}
+
+Json AsJson(const CheckResult& result) {
+  Json numbers = Json::object();
+  for (const auto& [name, value] : result.numbers) numbers[name] = value;
+  return {{"description", result.name},
+          {"result", result.passed ? "success" : "error"},
+          {"detail", result.detail},
+          {"numbers", numbers},
+          {"hint", result.passed ? "" : result.hint}};
+}
+
+Outcome<std::vector<CheckResult>> RunChecks(const MeshOptions& mesh, const TestVerb& verb, const TestAccess& access) {
+  std::vector<CheckResult> results;
+  const auto take = [&](Outcome<CheckResult> result) {
+    if (!result) return false;
+    Show(mesh, *result);
+    results.push_back(std::move(*result));
+    return true;
+  };
+  for (const MeshCheck& check : MeshChecks())
+    if (!take(Verdict(check.name, check.run(access)))) return Explain(Errc::kCancelled, "interrupted");
+  if (!verb.pages.empty() && !take(Verdict("page", CheckPage(access, verb.pages))))
+    return Explain(Errc::kCancelled, "interrupted");
+  return results;
+}
+
+int Conclude(const MeshOptions& mesh, const std::vector<CheckResult>& results, std::chrono::duration<double> took) {
+  std::size_t passed = 0;
+  Json checks = Json::array();
+  for (const CheckResult& result : results) {
+    passed += result.passed ? 1U : 0U;
+    checks.push_back(AsJson(result));
+  }
+  const bool success = passed == results.size();
+  if (IsTable(mesh)) {
+    char seconds[32];
+    snprintf(seconds, sizeof seconds, "%.1f s", took.count());
+    Say("\nplait test: " + std::to_string(passed) + " of " + std::to_string(results.size()) + " checks passed in " +
+        seconds);
+  } else {
+    // The shape of `linkerd check -o json`, as doctor has it; detail and numbers are more.
+    Render(mesh.format, {},
+           {{"success", success},
+            {"seconds", took.count()},
+            {"categories", {{{"categoryName", "plait-test"}, {"checks", checks}}}}});
+  }
+  return success ? kDone : kNo;
+}
+
+int ReportEnd(const Diagnostic& error) {
+  if (error.code != Errc::kCancelled) return Report(error);
+  Say("plait test: interrupted; its workloads are removed");
+  return kInterrupted;
+}
+
+}  // namespace
+
+int Test(const MeshOptions& mesh, const TestVerb& verb) {
+  const auto started = std::chrono::steady_clock::now();
+  const Interrupt interrupt;
+  const TestAccess access(mesh, interrupt);
+  const Outcome<local::MeshStatus> status = access.Status();
+  if (!status) return ReportEnd(status.error());
+  Outcome<TestOverlay> overlay = TestOverlay::Add(*status);
+  if (!overlay) return ReportEnd(overlay.error());
+  if (verb.keep) overlay->Keep();
+  if (IsTable(mesh)) Say("plait test: starting its workloads in namespace plait-test");
+  if (Outcome<> ready = overlay->AwaitReady(access); !ready) {
+    const int code = ReportEnd(ready.error());
+    return code == kUnreachable ? kUnreachable : code == kInterrupted ? kInterrupted : kNo;
+  }
+  const Outcome<std::vector<CheckResult>> results = RunChecks(mesh, verb, access);
+  if (!results) return ReportEnd(results.error());
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  const int code = Conclude(mesh, *results, took);
+  if (verb.keep || verb.leave) return code;
+  if (Outcome<> removed = overlay->RemoveAndAwait(access); !removed) {
+    const int ended = ReportEnd(removed.error());
+    return code == kDone ? ended : code;
+  }
+  return code;
+}
+
+}  // namespace plait::cli
