@@ -22,7 +22,11 @@ Result<std::vector<io::SocketAddress>> Resolve(const std::string& host, std::uin
   return out;
 }
 
-std::string Url::authority() const { return port == 80 ? host : host + ":" + std::to_string(port); }
+std::string Url::authority() const {
+  const bool ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
+  const std::string name = ipv6 ? "[" + host + "]" : host;
+  return port == 80 ? name : name + ":" + std::to_string(port);
+}
 
 Result<Url> ParseUrl(std::string_view text) {
   constexpr std::string_view kScheme = "http://";

@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include "core/io/socket.h"
 
@@ -62,6 +63,9 @@ void OpenTerminal(const JoinPlan& plan, int socket) {
   for (const std::string& text : plan.argv) argv.push_back(const_cast<char*>(text.c_str()));
   for (const std::string& text : plan.environment) environment.push_back(const_cast<char*>(text.c_str()));
   argv.push_back(nullptr);
+  // execvpe searches the PATH of this process, which is still the supervisor's.
+  for (char* text : environment)
+    if (std::string_view(text).starts_with("PATH=")) putenv(text);
   environment.push_back(nullptr);
   execvpe(argv[0], argv.data(), environment.data());
   const int error = errno;

@@ -2,6 +2,7 @@
 import base64
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -40,7 +41,9 @@ def watch(mesh, *canaries):
     """Yields a dictionary that holds the report afterwards."""
     supervisor = mesh.processes("plaitd")[0]  # plaitd lives in the mesh's own namespaces
     report = {}
-    command = ["nsenter", "--target", str(supervisor), "--user", "--net", "--preserve-credentials", sys.executable,
+    # Root owns every user namespace; another user has to enter that of the mesh first.
+    user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+    command = ["nsenter", "--target", str(supervisor), *user, "--net", sys.executable,
                str(pathlib.Path(__file__).with_name("wire.py")), *canaries]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"

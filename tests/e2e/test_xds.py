@@ -86,13 +86,14 @@ def test_editing_one_virtual_service_sends_one_route_configuration(mesh):
 
 
 def test_one_pod_sends_one_endpoint_resource_and_one_address_to_each_proxy(mesh):
-    """A member of the service that has no proxy of its own, so that nothing else begins to subscribe."""
+    """A member of the service that has no proxy of its own, so that nothing else begins to subscribe. Its address is
+    told twice: when the pod has it, since it may call others from then on, and when it is ready."""
     before, proxies = settled(mesh), len(mesh.pods())
     file = mesh.directory / "member.yaml"
     m.write(file, m.deployment("member", [APP, "echo", "--port", "8000"], labels={"app": "used", "member": "yes"}, ports=[8000], inject=False, probe=m.http_probe(8000)))
     until(lambda: [pod["ready"] for pod in mesh.pods("member")] == [True], 10, "the member is ready")
     until(lambda: len(endpoints_of(mesh)) == 2, 5, "the client knows it")
-    assert difference(before, settled(mesh)) == {"eds": 1, "wads": proxies}
+    assert difference(before, settled(mesh)) == {"eds": 1, "wads": 2 * proxies}
     file.unlink()
     until(lambda: len(endpoints_of(mesh)) == 1, 5, "the client forgot it")
 

@@ -47,9 +47,12 @@ xds::ClusterLoadAssignment Assignment(const model::Snapshot& snapshot, const Out
   xds::ClusterLoadAssignment out;
   out.cluster_name = std::move(cluster);
   std::map<xds::Locality, std::vector<xds::Endpoint>> localities;
-  for (const model::EndpointView& endpoint : target.service->EndpointsOf(*target.port))
+  for (const model::EndpointView& endpoint : target.service->EndpointsOf(*target.port)) {
+    // As Istio: who is not ready is no endpoint. A headless service's pods stay reachable by their own address.
+    if (!endpoint.ready && !target.service->headless) continue;
     if (!target.subset || model::Selects(target.subset->labels, endpoint.labels))
       localities[ToLocality(endpoint.locality)].push_back(ToEndpoint(snapshot, endpoint));
+  }
   for (auto& [locality, endpoints] : localities) {
     xds::LocalityEndpoints group;
     group.locality = locality;

@@ -109,7 +109,7 @@ struct Cluster {
   std::shared_ptr<const xds::Cluster> config;
   std::shared_ptr<ClusterState> state;
   std::vector<PriorityHosts> priorities;
-  std::map<io::SocketAddress, HostPtr> by_address;  // only with pin_original_dst
+  std::map<io::SocketAddress, HostPtr> by_address;  // of either family; only with pin_original_dst
 
   const std::string& name() const noexcept { return config->name; }
   // The TLS settings for a host; null: plaintext.

@@ -129,6 +129,17 @@ TEST_F(Clusters, PinsHeadlessServicesToTheOriginalDestination) {
   EXPECT_NE(set_.Find("a")->Pick({.original_dst = At("10.9.9.9:80")}).host, nullptr) << "no member: balances";
 }
 
+TEST_F(Clusters, PinsToAHostByTheAddressOfItsOtherFamilyToo) {
+  auto config = Eds("a");
+  config->pin_original_dst = true;
+  ASSERT_TRUE(store_.Put(config));
+  xds::Endpoint second = EndpointAt("10.0.0.2:80");
+  second.additional_addresses = {At("[fd00::2]:80")};
+  PutEndpoints("a", {EndpointAt("10.0.0.1:80"), second});
+  for (int i = 0; i < 100; ++i)
+    EXPECT_EQ(set_.Find("a")->Pick({.original_dst = At("[fd00::2]:80")}).host->address(), At("10.0.0.2:80"));
+}
+
 TEST_F(Clusters, MakesOriginalDstHostsOnDemandAndForgetsThem) {
   auto config = std::make_shared<xds::Cluster>();
   config->name = "PassthroughCluster";

@@ -117,7 +117,10 @@ void ClusterStore::State::Show(Entry& entry, std::vector<PriorityHosts> prioriti
     usable += static_cast<std::size_t>(
         std::count_if(priority.all.begin(), priority.all.end(), [](const HostPtr& host) { return host->usable(); }));
     if (!config.pin_original_dst) continue;
-    for (const HostPtr& host : priority.all) cluster->by_address.emplace(host->address(), host);
+    for (const HostPtr& host : priority.all) {
+      cluster->by_address.emplace(host->address(), host);
+      for (const io::SocketAddress& other : host->facts().additional_addresses) cluster->by_address.emplace(other, host);
+    }
   }
   entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipTotal), total);
   entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipHealthy), usable);

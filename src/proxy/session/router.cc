@@ -190,7 +190,9 @@ void Router::NoteUpstream(const conn::ClientConnection& connection) {
   record.upstream_protocol = connection.version();
   const io::TlsFacts* tls = connection.stream().tls();
   record.upstream_tls = tls != nullptr;
-  if (tls != nullptr) record.upstream_identity = tls->peer_identity;
+  if (tls == nullptr) return;
+  record.upstream_identity = tls->peer_identity;
+  record.own_identity = tls->local_identity;
 }
 
 void Router::SetTimeoutHeaders() {

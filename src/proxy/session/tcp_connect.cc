@@ -114,7 +114,10 @@ void TcpConnect::OnOpen() {
   io::Stream& stream = connecting_.stream();
   record_.upstream_local = stream.local();
   record_.upstream_tls = stream.tls() != nullptr;
-  if (stream.tls() != nullptr) record_.upstream_identity = stream.tls()->peer_identity;
+  if (stream.tls() != nullptr) {
+    record_.upstream_identity = stream.tls()->peer_identity;
+    record_.own_identity = stream.tls()->local_identity;
+  }
   cluster::ReportConnected(*connecting_.cluster(), *connecting_.host());
   Done(std::move(connecting_));
 }
