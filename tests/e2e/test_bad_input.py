@@ -104,7 +104,7 @@ def test_an_invalid_policy_in_force_at_the_first_start_denies(folder):
     try:
         said(mesh, "policy.yaml:9:", "methds")
         assert status_of(mesh) == {"403": 1}
-        assert "invalid_policy[default/broken]" in mesh.named("logs", "echo", "-c", "istio-proxy").stdout
+        until(lambda: "invalid_policy[default/broken]" in mesh.named("logs", "echo", "-c", "istio-proxy").stdout, 5, "the log names the policy")
         (mesh.directory / "policy.yaml").write_text(BAD_POLICY.replace("methds", "methods"))
         until(lambda: status_of(mesh) == {"200": 1}, 5, "the mended policy allows")
         # With a last good version a bad edit keeps its meaning.

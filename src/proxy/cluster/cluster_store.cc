@@ -119,7 +119,8 @@ void ClusterStore::State::Show(Entry& entry, std::vector<PriorityHosts> prioriti
     if (!config.pin_original_dst) continue;
     for (const HostPtr& host : priority.all) {
       cluster->by_address.emplace(host->address(), host);
-      for (const io::SocketAddress& other : host->facts().additional_addresses) cluster->by_address.emplace(other, host);
+      for (const io::SocketAddress& other : host->facts().additional_addresses)
+        cluster->by_address.emplace(other, host);
     }
   }
   entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipTotal), total);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proxy/session/inbound.h"
+#include "proxy/session/inbound_routes.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -31,7 +31,7 @@ class Compiler {
       config->rbac.push_back(std::move(*compiled));
     }
     for (const xds::InboundPort& port : xds.ports)
-      config->routes[port.cluster] = MakeInboundRoutes(port.port, port.cluster);
+      config->routes[port.port] = MakeInboundRoutes(port.port, port.cluster);
     return Terminate(Outcome<std::shared_ptr<const InboundConfig>>(std::move(config)));
   }
   Outcome<> operator()(const xds::EchoFilter&) {
@@ -83,6 +83,23 @@ const xds::InboundPort& InboundConfig::PortFor(std::uint16_t port) const noexcep
       std::lower_bound(xds.ports.begin(), xds.ports.end(), port,
                        [](const xds::InboundPort& entry, std::uint16_t value) { return entry.port < value; });
   return found != xds.ports.end() && found->port == port ? *found : xds.other;
+}
+
+std::shared_ptr<const route::RouteTable> InboundRoutes(const InboundConfig& config, std::uint16_t port) {
+  const auto made = config.routes.find(port);
+  return made != config.routes.end() ? made->second : MakeInboundRoutes(port, config.xds.other.cluster);
+}
+
+const NetworkRbacs& RulesOf(const Chain& chain) noexcept {
+  const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal);
+  return inbound != nullptr ? (*inbound)->rbac : chain.rbac;
+}
+
+std::string ForbiddenBy(const Chain& chain, const record::ConnectionInfo& connection) {
+  const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal);
+  if (inbound == nullptr || connection.tls != nullptr) return {};
+  const xds::InboundPort& port = (*inbound)->PortFor(connection.local.port.value);
+  return port.mode == xds::MtlsMode::kStrict && !port.app_tls ? "plaintext_refused_by_strict_mutual_tls" : "";
 }
 
 Outcome<ChainPtr> CompileChain(const xds::FilterChain& xds, const Compilation& into) {

@@ -24,7 +24,7 @@ struct InboundConfig {
   std::shared_ptr<const HttpConfig> http;
   std::shared_ptr<const TcpConfig> tcp;
   NetworkRbacs rbac;
-  std::map<std::string, std::shared_ptr<const route::RouteTable>> routes;  // of the listed ports, by cluster
+  std::map<std::uint16_t, std::shared_ptr<const route::RouteTable>> routes;  // of the listed ports
   // The port's settings; `other` for ports that are not listed.
   const xds::InboundPort& PortFor(std::uint16_t port) const noexcept;
 };
@@ -43,6 +43,14 @@ using ChainPtr = std::shared_ptr<const Chain>;
 
 // Errors name the filter. A chain without a terminal filter, or with filters behind it, is refused.
 Outcome<ChainPtr> CompileChain(const xds::FilterChain& chain, const Compilation& into);
+
+// Authorization of the connections that this chain relays.
+const NetworkRbacs& RulesOf(const Chain& chain) noexcept;
+// Why a connection that is established must not go on under this chain: plaintext, or TLS of the application's own, on
+// a port that has become STRICT. Empty: it may.
+std::string ForbiddenBy(const Chain& chain, const record::ConnectionInfo& connection);
+// Routes of a port of the application, as Inbound wants them.
+std::shared_ptr<const route::RouteTable> InboundRoutes(const InboundConfig& config, std::uint16_t port);
 
 // Names of route configurations that must be there before the chain may be used; nothing for the Plait forms, whose
 // routes come on demand.

@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kMostHeld = 64 * 1024;
 }  // namespace
 
-Exchange::Exchange(HttpSession& session, http::ServerStream& stream) : session_(session), stream_(stream) {
+Exchange::Exchange(HttpSession& session, http::ServerStream& stream)
+    : session_(session), config_(session.config()), stream_(stream) {
   Context& context = session.context();
   record_.connection = &session.info();
   record_.start = context.loop.clock().Wall();
@@ -28,7 +29,7 @@ Exchange::Exchange(HttpSession& session, http::ServerStream& stream) : session_(
 Exchange::~Exchange() = default;
 
 void Exchange::OnRequestHead(http::RequestHead head, bool end_stream) {
-  const HttpConfig& config = session_.config();
+  const HttpConfig& config = *config_;
   io::TimerWheel& timers = session_.context().loop.timers();
   head_ = std::move(head);
   request_ended_ = end_stream;
@@ -46,7 +47,7 @@ void Exchange::OnRequestHead(http::RequestHead head, bool end_stream) {
 }
 
 bool Exchange::Prepare() {
-  const HttpConfig& config = session_.config();
+  const HttpConfig& config = *config_;
   if (EqualsIgnoreCase(head_.protocol, "h2c")) head_.protocol.clear();  // never upgraded; the request stands as it is
   if (head_.authority.empty()) {
     head_.authority = session_.routing().destination_hostname;
@@ -125,7 +126,7 @@ void Exchange::MatchRoute() {
     }
   }
   if (match_.route != nullptr) record_.route_name = match_.route->config->name;
-  filters_ = filter::RequestFilters(session_.config().filters);
+  filters_ = filter::RequestFilters(config_->filters);
   resume_ = [this](filter::Verdict verdict) {
     if (std::holds_alternative<filter::Continue>(verdict)) return RunFilters();
     OnVerdict(std::move(verdict));
@@ -157,12 +158,12 @@ void Exchange::Dispatch() {
   if (match_.route->direct_response != nullptr) return ReplyDirect();
   const xds::RouteAction* action = match_.route->action;
   if (action == nullptr) return ReplyFailure(Failure::kNoRoute);
-  if (!head_.protocol.empty() && !AllowsUpgrade(session_.config().xds.upgrades, &action->upgrades, head_.protocol)) {
+  if (!head_.protocol.empty() && !AllowsUpgrade(config_->xds.upgrades, &action->upgrades, head_.protocol)) {
     return ReplyFailure(Failure::kUpgradeRefused);
   }
   state_ = State::kRouted;
   RouterEvents& events = *this;
-  router_.emplace(session_.context(), session_.config(), events, Router::Request{head_, record_, match_});
+  router_.emplace(session_.context(), *config_, events, Router::Request{head_, record_, match_});
   Pause(false);
   const bool whole = request_ended_ && held_.empty() && !held_trailers_;
   router_->Start(whole);
@@ -177,7 +178,7 @@ void Exchange::OnData(Buffer& data, bool end_stream) {
   if (end_stream) {
     request_ended_ = true;
     record_.request_received = session_.context().loop.Now() - record_.start_time;
-    if (session_.config().max_stream_duration == Duration(0)) deadline_.Cancel();
+    if (config_->max_stream_duration == Duration(0)) deadline_.Cancel();
   }
   if (router_) return router_->SendData(data, end_stream);
   // Without a router the request waits, or was answered already: then the rest of it is read and dropped.
@@ -239,22 +240,22 @@ void Exchange::OnStreamClosed() {
   state_ = State::kDone;
   router_.reset();
   record_.total = session_.context().loop.Now() - record_.start_time;
-  session_.context().recorder.RequestEnded(record_, session_.config().logs.get());
+  session_.context().recorder.RequestEnded(record_, config_->logs.get());
   session_.Remove(*this);
 }
 
 void Exchange::OnIdle() {
   Context& context = session_.context();
   const Duration quiet = context.loop.Now() - last_activity_;
-  if (quiet < session_.config().stream_idle_timeout) {
-    return idle_.Start(context.loop.timers(), session_.config().stream_idle_timeout - quiet);
+  if (quiet < config_->stream_idle_timeout) {
+    return idle_.Start(context.loop.timers(), config_->stream_idle_timeout - quiet);
   }
   if (state_ == State::kResponding || state_ == State::kDone) return Abort(Failure::kStreamIdle);
   ReplyFailure(Failure::kStreamIdle);
 }
 
 void Exchange::OnDeadline() {
-  const bool lifetime = session_.config().max_stream_duration > Duration(0);
+  const bool lifetime = config_->max_stream_duration > Duration(0);
   if (!lifetime && request_ended_) return;
   const Failure failure = lifetime ? Failure::kMaxStreamDuration : Failure::kRequestTimeout;
   if (state_ == State::kResponding || state_ == State::kDone) return Abort(failure);

@@ -73,6 +73,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   void OnRouterFull(bool full) override { Pause(full); }
 
   HttpSession& session_;
+  const std::shared_ptr<const HttpConfig> config_;  // of when the request began
   http::ServerStream& stream_;
   State state_ = State::kRoutes;
   bool request_ended_ = false;

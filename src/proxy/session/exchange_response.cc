@@ -18,7 +18,7 @@ std::string InlineBody(const xds::DataSource& source) {
 
 void Exchange::SendResponse(http::ResponseHead head, bool end_stream) {
   Context& context = session_.context();
-  const HttpConfig& config = session_.config();
+  const HttpConfig& config = *config_;
   response_ = std::move(head);
   record_.response = &response_;
   record_.response_code = response_.status;
@@ -65,7 +65,7 @@ void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool 
   if (failure == Failure::kNoCluster && match_.route != nullptr && match_.route->action != nullptr) {
     reply.status = match_.route->action->cluster_not_found_status;
   }
-  if (failure == Failure::kOverflow && !session_.config().suppress_envoy_headers) {
+  if (failure == Failure::kOverflow && !config_->suppress_envoy_headers) {
     reply.headers.Add("x-envoy-overloaded", "true");
   }
   Reply(reply, facts.flag, DetailsOf(failure, transport), state_ == State::kRouted);
@@ -94,7 +94,7 @@ void Exchange::Abort(Failure failure) {
 
 void Exchange::OnRouterInformational(http::ResponseHead head) {
   Touch();
-  const bool answered_by_us = head.status == 100 && !session_.config().xds.proxy_100_continue;
+  const bool answered_by_us = head.status == 100 && !config_->xds.proxy_100_continue;
   if (answered_by_us || state_ != State::kRouted || record_.protocol == http::Version::kHttp10) return;
   RemoveHopByHop(head.headers, false);
   stream_.SendInformational(head);
@@ -103,7 +103,7 @@ void Exchange::OnRouterInformational(http::ResponseHead head) {
 void Exchange::OnRouterHead(http::ResponseHead head, bool end_stream) {
   Touch();
   record_.response_details = "via_upstream";
-  if (!session_.config().suppress_envoy_headers) {
+  if (!config_->suppress_envoy_headers) {
     const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(router_->SinceRequestEnd());
     head.headers.Set("x-envoy-upstream-service-time", std::to_string(elapsed.count()));
   }
@@ -126,7 +126,7 @@ void Exchange::OnRouterTrailers(http::Headers trailers) {
   Touch();
   response_trailers_ = std::move(trailers);
   record_.response_trailers = &response_trailers_;
-  if (record_.protocol != http::Version::kHttp2 && !session_.config().xds.http1.enable_trailers) {
+  if (record_.protocol != http::Version::kHttp2 && !config_->xds.http1.enable_trailers) {
     Buffer nothing;
     stream_.SendData(nothing, true);
   } else {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "proxy/session/chain.h"
 #include "proxy/session/exchange.h"
 
 namespace plait::proxy::session {
@@ -27,6 +28,20 @@ HttpSession::~HttpSession() = default;
 void HttpSession::Drain() { connection_.Drain(); }
 
 void HttpSession::Close(std::string_view /*reason*/) { connection_.Close(http::ResetReason::kConnectionClosed); }
+
+std::string HttpSession::Follow(const Chain& chain) {
+  if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
+  if (const auto* http = std::get_if<std::shared_ptr<const HttpConfig>>(&chain.terminal)) {
+    config_ = *http;
+  } else if (const auto* outbound = std::get_if<std::shared_ptr<const OutboundConfig>>(&chain.terminal)) {
+    config_ = (*outbound)->http;
+    if (routing_.outside) routing_.unknown_cluster = (*outbound)->xds.unknown_cluster;
+  } else if (const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal)) {
+    config_ = (*inbound)->http;
+    routing_.table = InboundRoutes(**inbound, info_.local.port.value);
+  }
+  return {};
+}
 
 void HttpSession::DrainIfAsked() {
   const std::uint32_t most = config_->xds.common.max_requests_per_connection.value_or(0);

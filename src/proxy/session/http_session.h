@@ -25,6 +25,7 @@ struct HttpRouting {
   std::string workload_cluster = {};
   // Takes what nothing else takes: the outbound policy. Empty: 404.
   std::string unknown_cluster = {};
+  bool outside = false;  // the destination is not in the mesh: `unknown_cluster` follows the outbound policy
 };
 
 class HttpSession final : public Session, private conn::ServerConnectionEvents {
@@ -38,7 +39,9 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
   const record::ConnectionInfo& info() const noexcept override { return info_; }
 
   Context& context() noexcept { return context_; }
-  const HttpConfig& config() const noexcept { return *config_; }
+  std::string Follow(const Chain& chain) override;
+  // Of the requests that begin now; those that run keep theirs.
+  const std::shared_ptr<const HttpConfig>& config() const noexcept { return config_; }
   const HttpRouting& routing() const noexcept { return routing_; }
   // The exchange's stream is over.
   void Remove(Exchange& exchange);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/base/check.h"
 #include "core/tls/client_hello.h"
 #include "core/tls/facts.h"
 #include "core/tls/stream.h"
@@ -21,30 +20,6 @@ bool IsMeshAlpn(const std::vector<std::string>& offered) {
 }
 
 }  // namespace
-
-std::shared_ptr<const route::RouteTable> MakeInboundRoutes(std::uint16_t port, const std::string& cluster) {
-  xds::WeightedCluster target;
-  target.name = cluster;
-  xds::RouteAction action;
-  action.clusters.push_back(std::move(target));
-  action.timeout = Duration(0);
-  action.retry = xds::RetryPolicy{};
-  action.retry->retry_on = xds::kRetryResetBeforeRequest;
-  action.retry->num_retries = 2;
-  xds::Route route;
-  route.name = "default";
-  route.action = std::move(action);
-  auto config = std::make_shared<xds::RouteConfiguration>();
-  const std::string text = std::to_string(port);
-  config->name = "inbound|" + text + "||";
-  xds::VirtualHost& host = config->virtual_hosts.emplace_back();
-  host.name = "inbound|http|" + text;
-  host.domains = {"*"};
-  host.routes.push_back(std::move(route));
-  auto compiled = route::RouteTable::Compile(std::move(config));
-  PLAIT_CHECK(compiled.has_value());  // nothing in it can be refused
-  return *std::move(compiled);
-}
 
 // Tells when the application speaks first.
 class InboundIntake::Watch final : public io::StreamEvents {
@@ -243,9 +218,7 @@ void InboundIntake::GoHttp() {
   dial_.reset();
   early_ = UpstreamConnection();
   HttpRouting routing;
-  const auto made = config_->routes.find(port_.cluster);
-  routing.table =
-      made != config_->routes.end() ? made->second : MakeInboundRoutes(info_.local.port.value, port_.cluster);
+  routing.table = InboundRoutes(*config_, info_.local.port.value);
   ServeHttp(config_->http, std::move(routing));
 }
 

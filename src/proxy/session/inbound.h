@@ -56,7 +56,4 @@ class InboundIntake final : public Intake {
   io::Timer early_probe_;
 };
 
-// The routes of an inbound port that names none (plait_forms.h, Inbound::http): one route to `cluster`.
-std::shared_ptr<const route::RouteTable> MakeInboundRoutes(std::uint16_t port, const std::string& cluster);
-
 }  // namespace plait::proxy::session

@@ -208,6 +208,7 @@ void OutboundIntake::GoHttp() {
     routing.workload_cluster = kWorkloadCluster;
   } else {
     routing.unknown_cluster = config_->xds.unknown_cluster;
+    routing.outside = true;
   }
   early_ = UpstreamConnection();  // unused: closed, and counted nowhere
   dial_.reset();

@@ -1,10 +1,13 @@
 #pragma once
 // What a worker knows of a connection it serves, whatever is spoken on it.
+#include <string>
 #include <string_view>
 
 #include "proxy/record/stream_record.h"
 
 namespace plait::proxy::session {
+
+struct Chain;
 
 class Session {
  public:
@@ -14,6 +17,9 @@ class Session {
   // Ends now. `reason`: %CONNECTION_TERMINATION_DETAILS%.
   virtual void Close(std::string_view reason) = 0;
   virtual const record::ConnectionInfo& info() const noexcept = 0;
+  // The chain that this session is served under was replaced: what begins from now on follows the new one. Returns why
+  // the new one forbids the whole connection (semantics.md 5: the owner closes exactly those); empty: it may stay.
+  virtual std::string Follow(const Chain& chain) = 0;
 };
 
 class SessionOwner {

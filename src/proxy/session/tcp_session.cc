@@ -6,6 +6,7 @@
 #include "core/tls/facts.h"
 #include "core/tls/stream.h"
 #include "proxy/record/access_log.h"
+#include "proxy/session/chain.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -86,11 +87,12 @@ bool TcpSession::Authorize() {
   return true;
 }
 
-bool TcpSession::StillAllowed(const NetworkRbacs& rules) const {
-  for (const auto& rule : rules) {
-    if (!rule->Check(info_, false).allowed) return false;
+std::string TcpSession::Follow(const Chain& chain) {
+  if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
+  for (const auto& rule : RulesOf(chain)) {
+    if (!rule->Check(info_, false).allowed) return "rbac_access_denied_by_new_policy";
   }
-  return true;
+  return {};
 }
 
 void TcpSession::OnConnected(std::expected<UpstreamConnection, Failure> result) {

@@ -49,8 +49,7 @@ class TcpSession final : public Session, private io::StreamEvents {
   void Drain() override {}  // goes on until it ends by itself
   void Close(std::string_view reason) override;
   const record::ConnectionInfo& info() const noexcept override { return info_; }
-  // Looks at the authorization again with rules that may be new; false: this connection is forbidden now.
-  bool StillAllowed(const NetworkRbacs& rules) const;
+  std::string Follow(const Chain& chain) override;
 
  private:
   enum class State : std::uint8_t {

@@ -24,13 +24,6 @@ record::Direction DirectionOf(const xds::Listener& listener) {
   return record::Direction::kUnspecified;
 }
 
-// Authorization rules of the terminal filter that a TCP session of this listener is under now; null: none of ours.
-const session::NetworkRbacs* RulesOf(const session::ChainPtr& chain) {
-  if (chain == nullptr) return nullptr;
-  const auto* inbound = std::get_if<std::shared_ptr<const session::InboundConfig>>(&chain->terminal);
-  return inbound != nullptr ? &(*inbound)->rbac : &chain->rbac;
-}
-
 }  // namespace
 
 ListenerHandler::ListenerHandler(session::Context& context, Secrets& secrets, listen::ListenerPtr listener,
@@ -49,20 +42,26 @@ void ListenerHandler::Listen(const std::vector<int>& sockets, bool shared) {
 
 void ListenerHandler::Update(listen::ListenerPtr listener) {
   listener_ = std::move(listener);
-  CloseForbidden();
+  for (const auto& [key, serving] : sessions_) Follow(*key, serving.chain);
 }
 
-// semantics.md 5: exactly the connections that the new configuration forbids are closed.
-void ListenerHandler::CloseForbidden() {
-  const bool one_chain = listener_->chains.empty() || (listener_->chains.size() == 1 && !listener_->default_chain);
-  const session::NetworkRbacs* rules = RulesOf(listener_->default_chain != nullptr       ? listener_->default_chain
-                                               : one_chain && !listener_->chains.empty() ? listener_->chains.front()
-                                                                                         : nullptr);
-  if (rules == nullptr) return;
-  for (const auto& [key, session] : sessions_) {
-    const auto* tcp = dynamic_cast<const session::TcpSession*>(key);
-    if (tcp != nullptr && !tcp->StillAllowed(*rules)) session->Close("rbac_access_denied_by_new_policy");
+const session::Chain* ListenerHandler::ChainNamed(const std::string& name) const {
+  for (const session::ChainPtr& chain : listener_->chains) {
+    if (chain->name == name) return chain.get();
   }
+  const session::ChainPtr& other = listener_->default_chain;
+  return other != nullptr && other->name == name ? other.get() : nullptr;
+}
+
+void ListenerHandler::Follow(session::Session& session, const std::string& chain) {
+  const session::Chain* now = ChainNamed(chain);
+  if (now == nullptr) return session.Drain();
+  if (const std::string why = session.Follow(*now); !why.empty()) session.Close(why);
+}
+
+void ListenerHandler::Serve(std::unique_ptr<session::Session> session, const std::string& chain) {
+  session::Session& served = *session;
+  sessions_.emplace(&served, Serving{std::move(session), chain});
 }
 
 void ListenerHandler::Accepted(io::UniqueFd socket) {
@@ -165,28 +164,31 @@ void ListenerHandler::Start(const session::ChainPtr& chain, std::unique_ptr<io::
   }
   using session::InboundConfig, session::OutboundConfig;
   if (const auto* outbound = std::get_if<std::shared_ptr<const OutboundConfig>>(&chain->terminal)) {
-    return StartIntake<session::OutboundIntake>(*outbound, std::move(stream), std::move(info));
+    return StartIntake<session::OutboundIntake>(chain->name, *outbound, std::move(stream), std::move(info));
   }
   if (const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain->terminal)) {
-    return StartIntake<session::InboundIntake>(*inbound, std::move(stream), std::move(info));
+    return StartIntake<session::InboundIntake>(chain->name, *inbound, std::move(stream), std::move(info));
   }
   std::unique_ptr<session::Session> session = MakeSession(*chain, std::move(stream), std::move(info));
   if (session == nullptr) return hooks_.count(-1);
-  session::Session* key = session.get();
-  sessions_.emplace(key, std::move(session));
+  Serve(std::move(session), chain->name);
 }
 
 template <class Kind, class Config>
-void ListenerHandler::StartIntake(std::shared_ptr<const Config> config, std::unique_ptr<io::Stream> stream,
-                                  record::ConnectionInfo info) {
+void ListenerHandler::StartIntake(const std::string& chain, std::shared_ptr<const Config> config,
+                                  std::unique_ptr<io::Stream> stream, record::ConnectionInfo info) {
   auto key = std::make_shared<session::Intake*>(nullptr);
-  auto decided = [this, key](std::unique_ptr<session::Session> session) {
+  auto decided = [this, key, chain](std::unique_ptr<session::Session> session) {
     const auto place = intakes_.find(*key);
     context_.loop.DeleteLater(std::move(place->second));
     intakes_.erase(place);
     if (session == nullptr) return hooks_.count(-1);
-    session::Session* session_key = session.get();
-    sessions_.emplace(session_key, std::move(session));
+    session::Session& served = *session;
+    Serve(std::move(session), chain);
+    // The listener may have changed while the connection was looked at.
+    context_.loop.Defer([this, &served, chain, alive = std::weak_ptr<int>(alive_)] {
+      if (!alive.expired() && sessions_.contains(&served)) Follow(served, chain);
+    });
   };
   auto intake = std::make_unique<Kind>(context_, std::move(config), std::move(stream), std::move(info), *this,
                                        std::move(decided));
@@ -214,17 +216,17 @@ std::unique_ptr<session::Session> ListenerHandler::MakeSession(const session::Ch
 
 void ListenerHandler::Drain() {
   accepting_.clear();
-  for (const auto& [key, session] : sessions_) session->Drain();
+  for (const auto& [key, serving] : sessions_) key->Drain();
 }
 
 void ListenerHandler::CloseAll(std::string_view reason) {
   accepting_.clear();
-  for (const auto& [key, session] : sessions_) session->Close(reason);
+  for (const auto& [key, serving] : sessions_) key->Close(reason);
 }
 
 void ListenerHandler::OnSessionEnded(session::Session& session) {
   const auto found = sessions_.find(&session);
-  context_.loop.DeleteLater(std::move(found->second));
+  context_.loop.DeleteLater(std::move(found->second.session));
   sessions_.erase(found);
   hooks_.count(-1);
 }

@@ -1,6 +1,7 @@
 #pragma once
 // One listener on one worker: takes accepted sockets through destination, inspection, filter chain and TLS to a
-// session, and keeps the sessions. A new configuration applies to new connections. One thread.
+// session, and keeps the sessions. A new configuration applies to new connections, to new requests of those that are
+// open, and ends those that it forbids. One thread.
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -52,16 +53,24 @@ class ListenerHandler final : public session::SessionOwner {
   std::unique_ptr<session::Session> MakeSession(const session::Chain& chain, std::unique_ptr<io::Stream> stream,
                                                 record::ConnectionInfo info);
   template <class Kind, class Config>
-  void StartIntake(std::shared_ptr<const Config> config, std::unique_ptr<io::Stream> stream,
+  void StartIntake(const std::string& chain, std::shared_ptr<const Config> config, std::unique_ptr<io::Stream> stream,
                    record::ConnectionInfo info);
-  void CloseForbidden();
+  void Serve(std::unique_ptr<session::Session> session, const std::string& chain);
+  const session::Chain* ChainNamed(const std::string& name) const;
+  // A session follows the chain of its name in the present listener, or ends if that forbids it.
+  void Follow(session::Session& session, const std::string& chain);
 
   session::Context& context_;
   Secrets& secrets_;
   listen::ListenerPtr listener_;
   Hooks& hooks_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
   std::vector<std::unique_ptr<io::Listener>> accepting_;
-  std::unordered_map<session::Session*, std::unique_ptr<session::Session>> sessions_;
+  struct Serving {
+    std::unique_ptr<session::Session> session;
+    std::string chain;  // its name
+  };
+  std::unordered_map<session::Session*, Serving> sessions_;
   std::unordered_map<listen::Inspection*, std::unique_ptr<listen::Inspection>> inspections_;
   std::unordered_map<session::Intake*, std::unique_ptr<session::Intake>> intakes_;
 };
