@@ -61,6 +61,7 @@ int Demo(const MeshOptions& mesh, const DemoVerb& verb) {
   Say("plait demo: the bookinfo application, four services in a mesh, from plain Kubernetes and Istio YAML\n");
   UpVerb up{.directory = *sample, .detach = verb.detach, .port = verb.port, .concurrency = verb.concurrency};
   if (verb.test) {
+    up.welcome = [](const local::MeshStatus& status) { Say("\n    App      " + status.url + "/productpage\n"); };
     up.beside = [&mesh] { return StartTest(mesh); };
   } else {
     up.welcome = [&mesh](const local::MeshStatus& status) { Welcome(mesh, status); };

@@ -103,8 +103,7 @@ Outcome<CheckResult> CheckAuthz(const TestAccess& access) {
 
 Outcome<CheckResult> CheckRetries(const TestAccess& access) {
   // One connection, so one request at a time: then each tenth of them is the server's tenth.
-  const Outcome<LoadReport> without =
-      access.Load(kClient, kRatingsUrl, {"--count", "200", "-H", "x-plait-test: no-retries"});
+  const Outcome<LoadReport> without = access.Load(kClient, kRatingsUrl, {"--count", "200", "-H", "x-retries: none"});
   if (!without) return std::unexpected(without.error());
   const Outcome<LoadReport> with = access.Load(kClient, kRatingsUrl, {"--count", "200"});
   if (!with) return std::unexpected(with.error());

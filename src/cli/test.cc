@@ -27,7 +27,10 @@ void Show(const MeshOptions& mesh, const CheckResult& result) {
 
 Json AsJson(const CheckResult& result) {
   Json numbers = Json::object();
-  for (const auto& [name, value] : result.numbers) numbers[name] = value;
+  for (const auto& [name, value] : result.numbers) {
+    const auto whole = static_cast<std::int64_t>(value);  // counts are read as such: 500, not 500.0
+    numbers[name] = static_cast<double>(whole) == value ? Json(whole) : Json(value);
+  }
   return {{"description", result.name},
           {"result", result.passed ? "success" : "error"},
           {"detail", result.detail},

@@ -18,7 +18,7 @@ Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, con
         best = &w;
   if (best) return *best;
   std::string names;
-  for (const local::WorkloadStatus& w : status.workloads) names += " " + w.name;
+  for (const local::WorkloadStatus& w : status.workloads) names += " " + w.name + (w.ns == "default" ? "" : "." + w.ns);
   return Explain(Errc::kNotFound, "there is no workload \"" + workload + "\"", "one of:" + names);
 }
 

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "core/io/socket.h"
+#include "local/spawn.h"
 
 namespace plait::local {
 namespace {
@@ -40,6 +41,14 @@ void OpenTerminal(const JoinPlan& plan, int socket) {
   if (slave < 0 || !io::SendFds(socket, "terminal", {master})) Fail("pass the terminal");
   if (ioctl(slave, TIOCSCTTY, 0) != 0) Fail("take the terminal");
   for (int fd = 0; fd < 3; ++fd) dup2(slave, fd);
+}
+
+// The container's PATH, not ours.
+std::string PathOf(const std::vector<std::string>& environment) {
+  constexpr std::string_view kName = "PATH=";
+  for (const std::string& variable : environment)
+    if (variable.starts_with(kName)) return variable.substr(kName.size());
+  return "/usr/bin:/bin";
 }
 
 [[noreturn]] void RunCommand(const JoinPlan& plan, int socket) {
@@ -67,9 +76,10 @@ void OpenTerminal(const JoinPlan& plan, int socket) {
   for (char* text : environment)
     if (std::string_view(text).starts_with("PATH=")) putenv(text);
   environment.push_back(nullptr);
-  execvpe(argv[0], argv.data(), environment.data());
-  const int error = errno;
-  dprintf(2, "plait: cannot run %s: %s\n", argv[0], strerror(error));
+  const std::string program = FindProgram(plan.argv[0], PathOf(plan.environment));
+  if (!program.empty()) execve(program.c_str(), argv.data(), environment.data());
+  const int error = program.empty() ? ENOENT : errno;
+  dprintf(2, "plait: cannot run %s: %s\n", argv[0], program.empty() ? "not found in PATH" : strerror(error));
   _exit(error == ENOENT ? 127 : 126);
 }
 

@@ -35,6 +35,15 @@ class Checker {
                          std::move(code)});
   }
 
+  // Pods with these labels do not run yet, but a Deployment makes them ("" as namespace: any).
+  bool IsPlanned(const std::string& name_space, const Labels& labels) const {
+    for (const Deployment* deployment : ObjectsOf<Deployment>(snapshot_.objects()))
+      if (deployment->replicas > 0 && (name_space.empty() || deployment->meta.name_space() == name_space) &&
+          Selects(labels, deployment->template_labels))
+        return true;
+    return false;
+  }
+
   std::string Resolve(const Meta& meta, const std::string& host) const {
     return ResolveHost(host, meta.name_space(), snapshot_.mesh().cluster_domain);
   }
@@ -95,7 +104,7 @@ class Checker {
       });
       const bool running = std::any_of(target->endpoints.begin(), target->endpoints.end(),
                                        [](const auto& endpoints) { return !endpoints.empty(); });
-      if (running && !selected)
+      if (running && !selected && !IsPlanned(target->name_space, subset.labels))
         Warn(rule.meta, subset.at, "The Subset " + subset.name + " does not select any pods, which may lead to 503 UH",
              "compare its labels with those of the pods", "IST0173");
     }
@@ -114,6 +123,7 @@ class Checker {
     for (const Workload& workload : snapshot_.workloads())
       if ((root || workload.name_space == policy.meta.name_space()) && Selects(policy.scope.selector, workload.labels))
         return;
+    if (IsPlanned(root ? "" : policy.meta.name_space(), policy.scope.selector)) return;
     std::string labels;
     for (const auto& [key, value] : policy.scope.selector) labels += (labels.empty() ? "" : ",") + key + "=" + value;
     Warn(policy.meta, {}, "No matching workloads for this resource with the following labels: " + labels,

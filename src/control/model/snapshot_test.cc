@@ -121,6 +121,31 @@ TEST(Snapshot, FindsPoliciesOfTheMeshTheNamespaceAndTheWorkload) {
   EXPECT_EQ(found[2]->meta.name(), "b");
 }
 
+TEST(Snapshot, DoesNotWarnOfPodsThatADeploymentIsAboutToMake) {
+  const std::string yaml = R"(
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: p, namespace: a}
+spec: {selector: {matchLabels: {app: web}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: a}
+spec:
+  replicas: REPLICAS
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, image: i}]}
+)";
+  const std::vector<Workload> others = {RunningPod("x", "x", {{"app", "x"}}, "10.0.0.1")};
+  for (const auto& [replicas, warnings] : {std::pair{"2", 0U}, std::pair{"0", 1U}}) {
+    std::string text = yaml;
+    text.replace(text.find("REPLICAS"), 8, replicas);
+    EXPECT_EQ(SnapshotOf(text, others)->findings().size(), warnings) << replicas;
+  }
+}
+
 TEST(Snapshot, WarnsOfReferencesToNothingWithTheirPlace) {
   const SnapshotRef snapshot = SnapshotOf(std::string(kServices) + R"(---
 apiVersion: networking.istio.io/v1
