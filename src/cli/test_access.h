@@ -1,6 +1,7 @@
 #pragma once
 // What the checks of `plait test` do to a running mesh, over the interfaces that any user has: commands and load in its
 // workloads, the admin ports of its proxies, their logs. Errors: kCancelled when a signal came.
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -35,10 +36,11 @@ class TestAccess {
   template <class Condition>
   Outcome<bool> Until(Condition holds, int milliseconds) const {
     constexpr int kTurn = 20;
-    for (int waited = 0;; waited += kTurn) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+    for (;;) {
       Outcome<bool> now = holds();
       if (!now || *now) return now;
-      if (waited >= milliseconds) return false;
+      if (std::chrono::steady_clock::now() >= end) return false;
       if (Outcome<> paused = Pause(kTurn); !paused) return std::unexpected(paused.error());
     }
   }
