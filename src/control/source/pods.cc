@@ -160,6 +160,11 @@ void PodsController::Publish() {
   std::sort(now.begin(), now.end(), [](const model::Workload& a, const model::Workload& b) {
     return std::tie(a.name_space, a.name, a.uid) < std::tie(b.name_space, b.name, b.uid);
   });
+  std::vector<std::pair<std::string, bool>> wanted;
+  for (const Tracked& tracked : pods_) wanted.emplace_back(tracked.pod.uid, tracked.pod.ending);
+  // Who hears of a change makes templates anew, which comes back here: no change must end that circle.
+  if (now == *workloads_ && wanted == told_) return;
+  told_ = std::move(wanted);
   if (now != *workloads_) workloads_ = std::make_shared<const std::vector<model::Workload>>(std::move(now));
   if (!change_told_)
     change_told_ = loop_.After(Duration::zero(), [this] {

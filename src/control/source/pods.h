@@ -80,6 +80,7 @@ class PodsController {
   std::map<std::string, PodStatus> statuses_;  // by uid
   std::shared_ptr<const std::vector<model::Workload>> workloads_ =
       std::make_shared<const std::vector<model::Workload>>();
+  std::vector<std::pair<std::string, bool>> told_;  // uid and `ending` of each pod when a change was last told
   std::string saved_;
   io::Timer stop_timer_;
   Pending change_told_;

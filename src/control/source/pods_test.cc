@@ -66,6 +66,15 @@ TEST_F(Pods, HaveStableNamesAndTheStateOfTheSupervisor) {
   EXPECT_TRUE(loop_.RunUntil([&] { return changes_ == 1; }, 1s));
 }
 
+TEST_F(Pods, SayNothingWhenTheSameTemplatesComeAgain) {
+  auto pods = Controller();
+  pods->SetTemplates(Render(kDeployment).sets);
+  EXPECT_TRUE(loop_.RunUntil([&] { return changes_ == 1; }, 1s));
+  pods->SetTemplates(Render(kDeployment).sets);
+  pods->SetStatuses({});
+  EXPECT_FALSE(loop_.RunUntil([&] { return changes_ > 1; }, 20ms));
+}
+
 TEST_F(Pods, OfAChangedTemplateAreReadyBeforeTheOldOnesEnd) {
   auto pods = Controller();
   pods->SetTemplates(Render(kDeployment).sets);
