@@ -48,8 +48,8 @@ Outcome<LoadReport> TestAccess::AwaitLoad(WorkloadCommand& load) const {
   if (!end) return std::unexpected(end.error());
   // Its exit code says whether requests failed; that is for the verdict.
   if (end->out.empty())
-    return Explain(Errc::kUnavailable, "the load generator ended with exit code " + std::to_string(end->code) + ": " +
-                                           std::string(Trim(end->err)));
+    return Explain(Errc::kNotFound, "the load generator ended with exit code " + std::to_string(end->code) + ": " +
+                                        std::string(Trim(end->err)));
   return ReadLoadReport(end->out);
 }
 
@@ -73,7 +73,7 @@ Outcome<Answer> TestAccess::Get(const std::string& from, const std::string& url)
   if (!end) return std::unexpected(end.error());
   const auto answer = nlohmann::json::parse(end->out, nullptr, false);
   if (!answer.is_object() || !answer.contains("status") || !answer["status"].is_number_integer())
-    return Explain(Errc::kUnavailable, "no answer could be read in " + from + ": " + std::string(Trim(end->err)));
+    return Explain(Errc::kNotFound, "no answer could be read in " + from + ": " + std::string(Trim(end->err)));
   return Answer{answer["status"].get<int>(), answer.value("body", "")};
 }
 
