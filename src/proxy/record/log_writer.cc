@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,7 +10,25 @@
 
 namespace plait::proxy::record {
 
-LogWriter::LogWriter() : thread_([this] { Run(); }) {}
+namespace {
+
+// SIGTERM and SIGINT are for a thread that knows what to do with them. One that has them unblocked would be chosen by
+// the kernel instead, and the process would end on the spot, with lines unwritten.
+template <class Run>
+std::thread StartWithoutStopSignals(Run run) {
+  sigset_t stop, before;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stop, &before);
+  std::thread thread(std::move(run));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
+
+}  // namespace
+
+LogWriter::LogWriter() : thread_(StartWithoutStopSignals([this] { Run(); })) {}
 
 LogWriter::~LogWriter() {
   {

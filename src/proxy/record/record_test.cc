@@ -1,5 +1,6 @@
 // Access logs to files and Istio's standard metrics.
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -110,6 +111,18 @@ TEST_F(Recording, HandsBuffersOverWithinASecond) {
         return access((dir_ + "/a").c_str(), R_OK) == 0 && std::ifstream(dir_ + "/a").peek() == 'x';
       },
       std::chrono::seconds(1)));
+}
+
+TEST(LogWriter, LeavesTheSignalThatEndsTheProcessToWhoWaitsForIt) {
+  const LogWriter writer;  // its thread begins before the signals are blocked here
+  sigset_t stop, before;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &stop, &before);
+  ASSERT_EQ(kill(getpid(), SIGTERM), 0);
+  const timespec limit{.tv_sec = 10, .tv_nsec = 0};
+  EXPECT_EQ(sigtimedwait(&stop, nullptr, &limit), SIGTERM);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 TEST_F(Recording, LeavesOutWhatItsFilterDoesNotWant) {
