@@ -9,6 +9,7 @@
 #include "core/xds/common_codec.h"
 #include "core/xds/decode.h"
 #include "core/xds/listener_codec.h"
+#include "core/xds/named_types.h"
 #include "core/xds/tls_codec.h"
 #include "core/yaml/message.h"
 #include "core/yaml/parse.h"
@@ -175,6 +176,7 @@ Bootstrap DecodeBootstrap(const pb::Bootstrap& in, DecodeContext& context) {
 Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file) {
   const auto document = yaml::ParseOne(text, file);
   if (!document) return std::unexpected(document.error());
+  LinkNamedTypes();
   pb::Bootstrap message;
   if (Diagnostics problems = yaml::Decode(*document, file, message); !problems.empty())
     return std::unexpected(std::move(problems.front()));

@@ -5,6 +5,8 @@
 #include "core/xds/common_codec.h"
 #include "core/xds/tls_codec.h"
 #include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
+#include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
 #include "envoy/extensions/filters/listener/original_src/v3/original_src.pb.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
@@ -82,6 +84,8 @@ ListenerFilter DecodeListenerFilter(const pb::ListenerFilter& in, DecodeContext&
   constexpr std::string_view kPrefix = "envoy.extensions.filters.listener.";
   if (type.starts_with(kPrefix)) type.remove_prefix(kPrefix.size());
   if (type == "original_dst.v3.OriginalDst" || (type.empty() && in.name() == "envoy.filters.listener.original_dst")) {
+    envoy::extensions::filters::listener::original_dst::v3::OriginalDst destination;
+    if (Unpack(in.typed_config(), destination, context)) context.Honours(destination, {});
     out.kind = Kind::kOriginalDst;
   } else if (type == "tls_inspector.v3.TlsInspector" ||
              (type.empty() && in.name() == "envoy.filters.listener.tls_inspector")) {
@@ -90,6 +94,8 @@ ListenerFilter DecodeListenerFilter(const pb::ListenerFilter& in, DecodeContext&
     out.kind = Kind::kTlsInspector;
   } else if (type == "http_inspector.v3.HttpInspector" ||
              (type.empty() && in.name() == "envoy.filters.listener.http_inspector")) {
+    envoy::extensions::filters::listener::http_inspector::v3::HttpInspector inspector;
+    if (Unpack(in.typed_config(), inspector, context)) context.Honours(inspector, {});
     out.kind = Kind::kHttpInspector;
   } else if (type == "proxy_protocol.v3.ProxyProtocol") {
     envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol proxy;
