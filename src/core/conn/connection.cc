@@ -288,8 +288,11 @@ ServerConnection::ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> s
 ServerConnection::~ServerConnection() { Destroy(); }
 
 std::unique_ptr<http::Codec> ServerConnection::MakeCodec(Protocol protocol) {
-  if (protocol == Protocol::kHttp2) return http2::NewServerCodec(*this, options().codec);
-  return http1::NewServerCodec(*this, options().codec);
+  std::unique_ptr<http::ServerCodec> codec = protocol == Protocol::kHttp2
+                                                 ? http2::NewServerCodec(*this, options().codec)
+                                                 : http1::NewServerCodec(*this, options().codec);
+  server_ = codec.get();
+  return codec;
 }
 
 ClientConnection::ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options,

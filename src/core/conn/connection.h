@@ -151,6 +151,8 @@ class ServerConnection final : public Connection, private http::ServerCodecEvent
   ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options,
                    ServerConnectionEvents& owner, bool stream_is_open = false, Buffer initial = {});
   ~ServerConnection() override;
+  // What the codec itself answered to a message that broke a rule.
+  http::OwnAnswer own_answer() const noexcept { return server_ != nullptr ? server_->own_answer() : http::OwnAnswer{}; }
 
  private:
   std::unique_ptr<http::Codec> MakeCodec(Protocol protocol) override;
@@ -161,6 +163,7 @@ class ServerConnection final : public Connection, private http::ServerCodecEvent
   }
   void OnOutputReady() override { Schedule(); }
   ServerConnectionEvents& owner_;
+  http::ServerCodec* server_ = nullptr;  // the codec, as what it is
 };
 
 class ClientConnectionEvents : public ConnectionEvents {

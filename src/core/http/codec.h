@@ -28,6 +28,7 @@ struct CodecOptions {
   std::uint32_t connection_window = 1024 * 1024;
   std::size_t high_watermark = 256 * 1024;  // of bytes queued for one stream; low = half
   bool allow_http10 = true;
+  bool require_host = true;  // HTTP/1.1 without Host: 400 by the codec; false: the owner answers (no authority)
   bool enable_connect_protocol = true;  // RFC 8441 server setting
   std::string server_name;              // Server field of answers that the codec makes itself (400, 431 ...)
 };
@@ -124,7 +125,16 @@ class ServerCodecEvents {
   // and flushes at the end of the round.
   virtual void OnOutputReady() = 0;
 };
-class ServerCodec : public Codec {};
+// An answer that the codec gave by itself, to a message that broke a rule. status 0: it gave none.
+struct OwnAnswer {
+  std::uint16_t status = 0;
+  std::uint32_t body_bytes = 0;
+};
+class ServerCodec : public Codec {
+ public:
+  // Known before OnReset(kProtocol), or the error of Feed, tells of the message.
+  virtual OwnAnswer own_answer() const noexcept { return {}; }
+};
 
 class ClientCodecEvents {
  public:

@@ -1,9 +1,62 @@
 #include "core/http/message.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "core/base/port.h"
 #include "core/base/strings.h"
 
 namespace plait::http {
+namespace {
+
+constexpr std::string_view kMethods[] = {"GET",
+                                         "HEAD",
+                                         "POST",
+                                         "PUT",
+                                         "DELETE",
+                                         "CONNECT",
+                                         "OPTIONS",
+                                         "TRACE",
+                                         "PATCH",
+                                         "ACL",
+                                         "BIND",
+                                         "CHECKOUT",
+                                         "COPY",
+                                         "LINK",
+                                         "LOCK",
+                                         "MERGE",
+                                         "MKCOL",
+                                         "MOVE",
+                                         "M-SEARCH",
+                                         "NOTIFY",
+                                         "PROPFIND",
+                                         "PROPPATCH",
+                                         "PURGE",
+                                         "QUERY",
+                                         "REBIND",
+                                         "REPORT",
+                                         "SEARCH",
+                                         "SOURCE",
+                                         "SUBSCRIBE",
+                                         "UNBIND",
+                                         "UNLINK",
+                                         "UNLOCK",
+                                         "UNSUBSCRIBE",
+                                         "MKACTIVITY",
+                                         "MKCALENDAR",
+                                         "BASELINE-CONTROL",
+                                         "VERSION-CONTROL"};
+
+}  // namespace
+
+bool IsKnownMethod(std::string_view method) noexcept {
+  return std::find(std::begin(kMethods), std::end(kMethods), method) != std::end(kMethods);
+}
+
+bool IsKnownMethodIgnoringCase(std::string_view method) noexcept {
+  return std::any_of(std::begin(kMethods), std::end(kMethods),
+                     [&](std::string_view known) { return EqualsIgnoreCase(known, method); });
+}
 
 std::string_view VersionText(Version version) {
   switch (version) {

@@ -15,7 +15,7 @@ struct RequestHead {
   Version version = Version::kHttp11;
   std::string method;
   std::string scheme;     // "http" or "https"; empty when the wire did not say (HTTP/1 origin form)
-  std::string authority;  // Host or :authority; empty only from HTTP/1.0
+  std::string authority;  // Host or :authority; empty only from HTTP/1.0, or when CodecOptions let it be
   std::string path;       // request target with query; "*" for OPTIONS; empty for CONNECT
   std::string protocol;   // :protocol of RFC 8441 (extended CONNECT), or the Upgrade token an HTTP/1.1 request asks for
   Headers headers;        // without Host and without pseudo fields; hop-by-hop fields of HTTP/1 are still in it
@@ -29,6 +29,9 @@ struct ResponseHead {
 };
 
 std::string_view ReasonPhrase(std::uint16_t status) noexcept;  // "" when not registered
+// Exactly a registered method: RFC 9110 9, RFC 5789, and those that applications use (WebDAV, UPnP, QUERY).
+bool IsKnownMethod(std::string_view method) noexcept;
+bool IsKnownMethodIgnoringCase(std::string_view method) noexcept;
 // Path without query and fragment, and the query without '?'.
 std::string_view PathOnly(std::string_view target) noexcept;
 std::string_view QueryOf(std::string_view target) noexcept;

@@ -25,6 +25,15 @@ TEST(Message, SplitsAuthorities) {
   EXPECT_EQ(PortOf("a"), 0);
 }
 
+TEST(Message, KnowsMethodsByTheirExactName) {
+  EXPECT_TRUE(IsKnownMethod("GET"));
+  EXPECT_TRUE(IsKnownMethod("VERSION-CONTROL"));
+  EXPECT_FALSE(IsKnownMethod("get"));
+  EXPECT_FALSE(IsKnownMethod("GETX"));
+  EXPECT_FALSE(IsKnownMethod(""));
+  EXPECT_TRUE(IsKnownMethodIgnoringCase("get"));
+}
+
 TEST(Message, KnowsGrpcByItsContentType) {
   EXPECT_TRUE(IsGrpc({{"Content-Type", "application/grpc"}}));
   EXPECT_TRUE(IsGrpc({{"content-type", "application/grpc+proto"}}));

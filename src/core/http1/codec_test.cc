@@ -215,8 +215,11 @@ TEST(Http1Server, RefusesHeadsThatTwoParsersCouldReadDifferently) {
        kInvalidTransferEncoding},
       {"no host", "GET / HTTP/1.1\r\n\r\n", 400, kMissingHost},
       {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, kCodecError},
-      {"bad host", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, kCodecError},
-      {"user in host", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400, kCodecError},
+      {"bad host", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, kInvalidAuthority},
+      {"user in host", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400, kInvalidAuthority},
+      {"lower-case method", "get / HTTP/1.1\r\nHost: a\r\n\r\n", 400, kCodecError},
+      {"unknown method", "FETCH / HTTP/1.1\r\nHost: a\r\n\r\n", 400, kCodecError},
+      {"NUL in the method", std::string_view("G\0T / HTTP/1.1\r\nHost: a\r\n\r\n", 27), 400, kInvalidCharacters},
       {"HTTP/0.9", "GET /\r\n\r\n", 400, kCodecError},
       {"HTTP/2 in HTTP/1", "PRI * HTTP/2.0\r\n\r\n", 505, kUnsupportedVersion},
       {"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505, kUnsupportedVersion},
@@ -233,6 +236,36 @@ TEST(Http1Server, RefusesHeadsThatTwoParsersCouldReadDifferently) {
       {"two empty lines", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, kCodecError},
   };
   for (const Refused& c : cases) ExpectRefused(c);
+}
+
+TEST(Http1Server, LeavesAMissingHostToAnOwnerThatWantsIt) {
+  for (const std::string_view host : {"", "Host:\r\n"}) {
+    http::CodecOptions options;
+    options.require_host = false;
+    ServerSide s(options);
+    ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\n" + std::string(host) + "\r\n"));
+    EXPECT_EQ(s.log, "head:GET.end ");
+    EXPECT_EQ(s.head.authority, "");
+    EXPECT_FALSE(s.head.headers.Has("host"));
+  }
+}
+
+TEST(Http1Server, TellsWhatItAnsweredByItself) {
+  ServerSide s;
+  EXPECT_EQ(s.codec->own_answer().status, 0);
+  ASSERT_TRUE(s.Feed("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  ASSERT_FALSE(s.Feed("zz\r\n"));
+  EXPECT_EQ(s.codec->own_answer().status, 400);
+  EXPECT_EQ(s.codec->own_answer().body_bytes, std::string_view("Bad Request").size());
+  EXPECT_TRUE(s.TakeOutput().ends_with("\r\n\r\nBad Request"));
+}
+
+TEST(Http1Server, GivesNoAnswerOfItsOwnInsideAnother) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  s.stream->SendHead({.version = {}, .status = 200, .reason = {}, .headers = {}}, false);
+  ASSERT_FALSE(s.Feed("zz\r\n"));
+  EXPECT_EQ(s.codec->own_answer().status, 0);
 }
 
 #define CHUNKED "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -93,7 +93,7 @@ bool KeepAlive(const http::Headers& headers, http::Version version) noexcept {
 }
 
 // Moves Host out of the headers. An absolute target's authority wins over its value (RFC 9112 3.2.2).
-Checked<> TakeHost(http::RequestHead& head) {
+Checked<> TakeHost(const http::CodecOptions& options, http::RequestHead& head) {
   std::size_t hosts = 0;
   std::string_view host;
   for (const http::HeaderView field : head.headers) {
@@ -103,9 +103,9 @@ Checked<> TakeHost(http::RequestHead& head) {
   }
   if (hosts > 1) return Refuse(400, kCodecError);
   if (hosts == 0 || host.empty()) {
-    if (head.version == http::Version::kHttp11) return Refuse(400, kMissingHost);
+    if (head.version == http::Version::kHttp11 && options.require_host) return Refuse(400, kMissingHost);
   } else {
-    if (!http::IsAuthority(host)) return Refuse(400, kCodecError);
+    if (!http::IsAuthority(host)) return Refuse(400, kInvalidAuthority);
     if (head.authority.empty()) head.authority = host;
   }
   if (hosts > 0) head.headers.Remove("host");
@@ -140,10 +140,11 @@ Checked<std::size_t> BlockScanner::Scan(const Buffer& in, std::size_t max, const
 
 Checked<Framing> ParseRequestBlock(std::string_view block, const http::CodecOptions& options, http::RequestHead& head) {
   if (auto line = ParseRequestLine(NextLine(block), head); !line) return std::unexpected(line.error());
+  if (!http::IsKnownMethod(head.method)) return Refuse(400, kCodecError);
   if (auto fields = ParseFields(block, options.max_header_count, kTooManyHeaders, head.headers); !fields)
     return std::unexpected(fields.error());
   if (!options.allow_http10 && head.version == http::Version::kHttp10) return Refuse(426, kUnsupportedVersion);
-  if (auto host = TakeHost(head); !host) return std::unexpected(host.error());
+  if (auto host = TakeHost(options, head); !host) return std::unexpected(host.error());
   const auto body = ReadBodyFields(head.headers, head.version);
   if (!body) return std::unexpected(body.error());
   Framing framing{.keep_alive = KeepAlive(head.headers, head.version)};

@@ -32,8 +32,8 @@ struct Framing {
   bool keep_alive = true;
 };
 
-// `block` is what Scan measured. Host is taken out of the headers into head.authority; head.protocol is set for an
-// Upgrade that can be honoured (1.1, no body, not h2c).
+// `block` is what Scan measured. Methods that nobody registered are refused. Host is taken out of the headers into
+// head.authority; head.protocol is set for an Upgrade that can be honoured (1.1, no body, not h2c).
 Checked<Framing> ParseRequestBlock(std::string_view block, const http::CodecOptions& options, http::RequestHead& head);
 // `request_method`: HEAD and CONNECT change what follows.
 Checked<Framing> ParseResponseBlock(std::string_view block, const http::CodecOptions& options, bool head_request,

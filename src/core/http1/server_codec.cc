@@ -32,6 +32,7 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
     return stream_ == nullptr && (close_ || reading_ == Reading::kNothing || (drain_ && reading_ == Reading::kHead));
   }
   bool output_ended() const noexcept override { return reading_ == Reading::kRaw && writing_ == Writing::kDone; }
+  http::OwnAnswer own_answer() const noexcept override { return own_answer_; }
   http::Version version() const noexcept override { return http10_ ? http::Version::kHttp10 : http::Version::kHttp11; }
 
  private:
@@ -78,6 +79,7 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
   BlockScanner scanner_;
   std::uint64_t send_remaining_ = 0;  // with Writing::kLength
   const char* details_ = "";
+  http::OwnAnswer own_answer_;
   Reading reading_ = Reading::kHead;
   Writing writing_ = Writing::kHead;
   bool http10_ = false;  // the running (or last) request
@@ -206,6 +208,10 @@ Result<> ServerCodec::Fail(const Violation& violation, Buffer& in) {
   close_ = true;
   reading_ = Reading::kNothing;
   in.Clear();
+  if (answerable) {
+    const auto body_bytes = static_cast<std::uint32_t>(http::ReasonPhrase(violation.status).size());
+    own_answer_ = {.status = violation.status, .body_bytes = body_bytes};
+  }
   if (stream_ != nullptr) ResetStream(ResetReason::kProtocol);
   if (answerable) WriteErrorResponse(violation.status, options_.server_name, output_);
   return std::unexpected(violation.error);

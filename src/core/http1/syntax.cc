@@ -31,6 +31,11 @@ bool All(std::string_view text, Class wanted) noexcept {
   return all != 0;
 }
 
+// Why something is no token: NUL is told apart from what is merely misplaced.
+std::unexpected<Violation> RefuseName(std::string_view text) {
+  return Refuse(400, text.contains('\0') ? kInvalidCharacters : kCodecError);
+}
+
 Checked<http::Version> ParseVersion(std::string_view text) {
   if (text.size() != 8 || !text.starts_with("HTTP/") || !IsDigit(text[5]) || text[6] != '.' || !IsDigit(text[7]))
     return Refuse(400, kCodecError);
@@ -88,7 +93,7 @@ Checked<> ParseRequestLine(std::string_view line, http::RequestHead& head) {
   const std::size_t last = line.rfind(' ');
   if (first == std::string_view::npos || first == last) return Refuse(400, kCodecError);
   const std::string_view method = line.substr(0, first);
-  if (!IsToken(method)) return Refuse(400, kCodecError);
+  if (!IsToken(method)) return RefuseName(method);
   const auto version = ParseVersion(line.substr(last + 1));
   if (!version) return std::unexpected(version.error());
   head.version = *version;
@@ -116,7 +121,7 @@ Checked<> ParseStatusLine(std::string_view line, http::ResponseHead& head) {
 Checked<FieldLine> ParseFieldLine(std::string_view line) {
   const std::size_t colon = line.find(':');
   // A name that is no token: also white space before the colon (RFC 9112 5.1), and a folded line (5.2).
-  if (colon == std::string_view::npos || !IsToken(line.substr(0, colon))) return Refuse(400, kCodecError);
+  if (colon == std::string_view::npos || !IsToken(line.substr(0, colon))) return RefuseName(line.substr(0, colon));
   std::string_view value = line.substr(colon + 1);
   while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
   while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);

@@ -1,69 +1,23 @@
 #include "proxy/sniff/classify.h"
 
 #include <algorithm>
-#include <array>
 
 #include "core/base/strings.h"
+#include "core/http/message.h"
 
 namespace plait::proxy::sniff {
 namespace {
+using http::IsKnownMethod, http::IsKnownMethodIgnoringCase;
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 // Blank bytes before a request line that are skipped before it is judged.
 constexpr std::size_t kMostLeadingBlanks = 64;
-
-// RFC 9110 9, RFC 5789, and the registered ones that applications use (WebDAV, UPnP, QUERY).
-constexpr std::array<std::string_view, 37> kMethods = {"GET",
-                                                       "HEAD",
-                                                       "POST",
-                                                       "PUT",
-                                                       "DELETE",
-                                                       "CONNECT",
-                                                       "OPTIONS",
-                                                       "TRACE",
-                                                       "PATCH",
-                                                       "ACL",
-                                                       "BIND",
-                                                       "CHECKOUT",
-                                                       "COPY",
-                                                       "LINK",
-                                                       "LOCK",
-                                                       "MERGE",
-                                                       "MKACTIVITY",
-                                                       "MKCALENDAR",
-                                                       "MKCOL",
-                                                       "MOVE",
-                                                       "M-SEARCH",
-                                                       "NOTIFY",
-                                                       "PROPFIND",
-                                                       "PROPPATCH",
-                                                       "PURGE",
-                                                       "QUERY",
-                                                       "REBIND",
-                                                       "REPORT",
-                                                       "SEARCH",
-                                                       "SOURCE",
-                                                       "SUBSCRIBE",
-                                                       "UNBIND",
-                                                       "UNLINK",
-                                                       "UNLOCK",
-                                                       "UNSUBSCRIBE",
-                                                       "BASELINE-CONTROL",
-                                                       "VERSION-CONTROL"};
 
 bool IsBlank(char c) { return c == '\r' || c == '\n' || c == ' ' || c == '\t'; }
 
 // RFC 9110 5.6.2
 bool IsTokenChar(char c) {
   return IsAlpha(c) || IsDigit(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-bool IsKnownMethod(std::string_view token) {
-  return std::find(kMethods.begin(), kMethods.end(), token) != kMethods.end();
-}
-
-bool IsKnownMethodIgnoringCase(std::string_view token) {
-  return std::any_of(kMethods.begin(), kMethods.end(), [&](auto method) { return EqualsIgnoreCase(method, token); });
 }
 
 // A target that no text protocol but HTTP has: origin form, absolute form, or asterisk form.
