@@ -125,34 +125,39 @@ Outcome<HeaderMatch> HeaderMatch::Compile(const xds::HeaderMatcher& matcher) {
   return match;
 }
 
-bool HeaderMatch::MatchesValue(std::optional<std::string_view> value) const {
+// Of a rule that looks at values.
+bool HeaderMatch::MatchesText(std::string_view text) const {
+  if (const auto* string = std::get_if<StringMatch>(&rule_)) return string->Matches(text);
+  const auto* range = std::get_if<xds::Int64Range>(&rule_);
+  if (range == nullptr) return false;
+  const std::optional<std::int64_t> number = ParseInt(text);
+  return number && *number >= range->start && *number < range->end;
+}
+
+// `there`: the request has the field; `matches`: one of its values does.
+bool HeaderMatch::Decide(bool there, bool matches) const {
   if (const auto* present = std::get_if<xds::PresentMatcher>(&rule_)) {
-    const bool there = value.has_value() || missing_is_empty_;
-    return (there == present->present) != invert_;
+    return ((there || missing_is_empty_) == present->present) != invert_;
   }
-  if (!value && !missing_is_empty_) return false;  // also when inverted, as in Envoy
-  const std::string_view text = value.value_or("");
-  bool matches = false;
-  if (const auto* string = std::get_if<StringMatch>(&rule_)) {
-    matches = string->Matches(text);
-  } else {
-    const auto& range = std::get<xds::Int64Range>(rule_);
-    const std::optional<std::int64_t> number = ParseInt(text);
-    matches = number && *number >= range.start && *number < range.end;
-  }
-  return matches != invert_;
+  if (!there && !missing_is_empty_) return false;  // also when inverted, as in Envoy
+  return (there ? matches : MatchesText("")) != invert_;
 }
 
 bool HeaderMatch::Matches(const http::RequestHead& head) const {
-  if (pseudo_ != nullptr) {
-    const std::string& value = head.*pseudo_;
-    return MatchesValue(value.empty() ? std::nullopt : std::optional<std::string_view>(value));
-  }
-  std::string scratch;
-  return MatchesValue(HeaderValue(head, name_, scratch));
+  if (pseudo_ == nullptr) return Matches(head.headers);
+  const std::string& value = head.*pseudo_;
+  return Decide(!value.empty(), MatchesText(value));
 }
 
-bool HeaderMatch::Matches(const http::Headers& headers) const { return MatchesValue(headers.Get(name_)); }
+bool HeaderMatch::Matches(const http::Headers& headers) const {
+  bool there = false;
+  for (const http::HeaderView field : headers) {
+    if (field.name.size() != name_.size() || !EqualsIgnoreCase(field.name, name_)) continue;
+    if (MatchesText(field.value)) return Decide(true, true);
+    there = true;
+  }
+  return Decide(there, false);
+}
 
 Outcome<QueryMatch> QueryMatch::Compile(const xds::QueryParameterMatcher& matcher) {
   QueryMatch match;

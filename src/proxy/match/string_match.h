@@ -37,10 +37,12 @@ class StringMatch {
   std::shared_ptr<const re2::RE2> regex_;
 };
 
-// The value of a header as matchers see it: repeated fields joined with ",", pseudo fields (":path", ":authority",
+// The value of a header in one piece: repeated fields joined with ",", pseudo fields (":path", ":authority",
 // ":method", ":scheme") and "host" from the head. `scratch` holds the text only when fields had to be joined.
 std::optional<std::string_view> HeaderValue(const http::RequestHead& head, std::string_view name, std::string& scratch);
 
+// Repeated fields are looked at one by one, as Envoy does: one that matches is enough (inverted: none may). Joined, a
+// second line could hide the first from a rule that denies it.
 class HeaderMatch {
  public:
   static Outcome<HeaderMatch> Compile(const xds::HeaderMatcher& matcher);
@@ -49,7 +51,8 @@ class HeaderMatch {
   bool Matches(const http::Headers& headers) const;
 
  private:
-  bool MatchesValue(std::optional<std::string_view> value) const;
+  bool MatchesText(std::string_view text) const;
+  bool Decide(bool there, bool matches) const;
   std::string name_;
   std::string http::RequestHead::* pseudo_ = nullptr;  // where a pseudo field (or Host) stands; null: in the headers
   std::variant<xds::PresentMatcher, StringMatch, xds::Int64Range> rule_;
