@@ -24,8 +24,14 @@ std::array<const HeaderRules*, 4> RulesOf(const RouteMatch& match) {
   return rules;
 }
 
-void SetAuthority(http::RequestHead& head, std::string_view authority, bool append_x_forwarded_host) {
-  if (append_x_forwarded_host && !head.authority.empty()) {
+struct HostRewriting {
+  bool append_x_forwarded_host = false;
+  bool keep_original = false;  // as x-envoy-original-host
+};
+
+void SetAuthority(http::RequestHead& head, std::string_view authority, HostRewriting how) {
+  if (how.keep_original) head.headers.Set("x-envoy-original-host", head.authority);
+  if (how.append_x_forwarded_host && !head.authority.empty()) {
     const auto before = head.headers.Get("x-forwarded-host");
     const bool last = before && Trim(before->substr(before->rfind(',') + 1)) == head.authority;
     if (!last)
@@ -34,26 +40,26 @@ void SetAuthority(http::RequestHead& head, std::string_view authority, bool appe
   head.authority = authority;
 }
 
-void RewriteHost(const CompiledRoute& route, const ClusterChoice* choice, http::RequestHead& head) {
+void RewriteHost(const CompiledRoute& route, const ClusterChoice* choice, bool keep_original, http::RequestHead& head) {
   using Kind = xds::HostRewrite::Kind;
   const xds::RouteAction& action = *route.action;
-  const bool append = action.append_x_forwarded_host;
+  const HostRewriting how{action.append_x_forwarded_host, keep_original};
   if (choice != nullptr && !choice->config->host_rewrite.empty()) {
-    return SetAuthority(head, choice->config->host_rewrite, append);
+    return SetAuthority(head, choice->config->host_rewrite, how);
   }
   switch (action.host_rewrite.kind) {
     case Kind::kNone:
     case Kind::kAuto: return;  // auto: ApplyAutoHost
-    case Kind::kLiteral: return SetAuthority(head, action.host_rewrite.value, append);
+    case Kind::kLiteral: return SetAuthority(head, action.host_rewrite.value, how);
     case Kind::kHeader:
       if (const auto value = head.headers.Get(action.host_rewrite.value); value && !value->empty()) {
-        SetAuthority(head, std::string(*value), append);
+        SetAuthority(head, std::string(*value), how);
       }
       return;
     case Kind::kPathRegex: {
       std::string host(http::PathOnly(head.path));
       match::ReplaceAll(*route.host_regex, action.host_rewrite.regex.substitution, host);
-      return SetAuthority(head, host, append);
+      return SetAuthority(head, host, how);
     }
   }
 }
@@ -113,16 +119,17 @@ std::string RedirectPath(const CompiledRoute& route, const xds::RedirectAction& 
 
 }  // namespace
 
-void FinalizeRequest(const RouteMatch& match, http::RequestHead& head, const record::StreamRecord& record) {
+void FinalizeRequest(const RouteMatch& match, http::RequestHead& head, const record::StreamRecord& record,
+                     bool keep_originals) {
   if (match.route == nullptr) return;
   for (const HeaderRules* rules : RulesOf(match)) {
     if (rules != nullptr) rules->ApplyToRequest(head.headers, record);
   }
   const CompiledRoute& route = Full(*match.route);
   if (route.action == nullptr) return;
-  RewriteHost(route, match.choice, head);
+  RewriteHost(route, match.choice, keep_originals, head);
   if (auto path = RewrittenPath(route, route.action->prefix_rewrite, route.action->regex_rewrite, head.path)) {
-    head.headers.Set("x-envoy-original-path", head.path);
+    if (keep_originals) head.headers.Set("x-envoy-original-path", head.path);
     head.path = *std::move(path);
   }
   const xds::Route& config = *route.config;
@@ -133,11 +140,12 @@ void FinalizeRequest(const RouteMatch& match, http::RequestHead& head, const rec
   }
 }
 
-void ApplyAutoHost(const RouteMatch& match, std::string_view upstream_hostname, http::RequestHead& head) {
+void ApplyAutoHost(const RouteMatch& match, std::string_view upstream_hostname, bool keep_original,
+                   http::RequestHead& head) {
   if (match.route == nullptr || match.route->action == nullptr || upstream_hostname.empty()) return;
   const xds::RouteAction& action = *match.route->action;
   if (action.host_rewrite.kind != xds::HostRewrite::Kind::kAuto || head.authority == upstream_hostname) return;
-  SetAuthority(head, upstream_hostname, action.append_x_forwarded_host);
+  SetAuthority(head, upstream_hostname, {action.append_x_forwarded_host, keep_original});
 }
 
 void FinalizeResponse(const RouteMatch& match, http::ResponseHead& head, const record::StreamRecord& record) {

@@ -99,12 +99,15 @@ class RouteTable : public std::enable_shared_from_this<RouteTable> {
   std::unique_ptr<Compiled> compiled_;
 };
 
-// Before the first attempt: header operations, path and host rewrite (x-envoy-original-path and x-forwarded-host as
-// Envoy), outbound x-envoy-decorator-operation. `record.request` is this head; `record.host` may be null
-// (HostRewrite::kAuto is applied per attempt with ApplyAutoHost).
-void FinalizeRequest(const RouteMatch& match, http::RequestHead& head, const record::StreamRecord& record);
+// Before the first attempt: header operations, path and host rewrite (x-forwarded-host as Envoy; `keep_originals`: what
+// is replaced goes on as x-envoy-original-path and x-envoy-original-host), outbound x-envoy-decorator-operation.
+// `record.request` is this head; `record.host` may be null (HostRewrite::kAuto is applied per attempt with
+// ApplyAutoHost).
+void FinalizeRequest(const RouteMatch& match, http::RequestHead& head, const record::StreamRecord& record,
+                     bool keep_originals);
 // Sets the authority to the upstream host's name when the route says auto_host_rewrite.
-void ApplyAutoHost(const RouteMatch& match, std::string_view upstream_hostname, http::RequestHead& head);
+void ApplyAutoHost(const RouteMatch& match, std::string_view upstream_hostname, bool keep_original,
+                   http::RequestHead& head);
 // Before the response goes downstream (also a local reply of a matched route).
 void FinalizeResponse(const RouteMatch& match, http::ResponseHead& head, const record::StreamRecord& record);
 // For routes with a redirect, or RouteMatch::requires_tls_redirect.

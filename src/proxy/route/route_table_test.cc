@@ -139,7 +139,7 @@ TEST_F(Routes, RewritesPrefixExactAndRegexPathsAndKeepsTheQuery) {
   const auto rewritten = [&](std::string path) {
     head_.path = std::move(path);
     head_.headers.Clear();
-    FinalizeRequest(Match(), head_, record_);
+    FinalizeRequest(Match(), head_, record_, /*keep_originals=*/true);
     return head_.path;
   };
   EXPECT_EQ(rewritten("/api/a?b=/api/"), "/a?b=/api/");
@@ -154,9 +154,33 @@ TEST_F(Routes, RewritesTheHost) {
   action.host_rewrite = {.kind = xds::HostRewrite::Kind::kLiteral, .value = "new.example"};
   action.append_x_forwarded_host = true;
   Host({"*"}, {literal});
-  FinalizeRequest(Match(), head_, record_);
+  FinalizeRequest(Match(), head_, record_, /*keep_originals=*/true);
   EXPECT_EQ(head_.authority, "new.example");
   EXPECT_EQ(head_.headers.Get("x-forwarded-host"), "a.example");
+  EXPECT_EQ(head_.headers.Get("x-envoy-original-host"), "a.example");
+}
+
+TEST_F(Routes, KeepsNoOriginalsWhenEnvoysHeadersAreSuppressed) {
+  xds::Route route = To("r", {.value = "/old"});
+  auto& action = std::get<xds::RouteAction>(route.action);
+  action.host_rewrite = {.kind = xds::HostRewrite::Kind::kLiteral, .value = "new.example"};
+  action.prefix_rewrite = "/new";
+  Host({"*"}, {route});
+  head_.path = "/old";
+  FinalizeRequest(Match(), head_, record_, /*keep_originals=*/false);
+  EXPECT_EQ(head_.path, "/new");
+  EXPECT_FALSE(head_.headers.Has("x-envoy-original-host"));
+  EXPECT_FALSE(head_.headers.Has("x-envoy-original-path"));
+}
+
+TEST_F(Routes, KeepsTheHostThatAnUpstreamsNameReplaces) {
+  xds::Route route = To("r");
+  std::get<xds::RouteAction>(route.action).host_rewrite = {.kind = xds::HostRewrite::Kind::kAuto};
+  Host({"*"}, {route});
+  const std::string before = head_.authority;
+  ApplyAutoHost(Match(), "upstream.example", /*keep_original=*/true, head_);
+  EXPECT_EQ(head_.authority, "upstream.example");
+  EXPECT_EQ(head_.headers.Get("x-envoy-original-host"), before);
 }
 
 TEST_F(Routes, AppliesHeaderOperationsFromRouteToConfiguration) {
@@ -174,7 +198,7 @@ TEST_F(Routes, AppliesHeaderOperationsFromRouteToConfiguration) {
   head_.headers.Add("x-secret", "1");
   record_.remote = io::SocketAddress::Parse("10.0.0.9:1").value();
   record_.request = &head_;
-  FinalizeRequest(Match(), head_, record_);
+  FinalizeRequest(Match(), head_, record_, /*keep_originals=*/true);
   EXPECT_EQ(head_.headers.Get("x-who"), "config") << "the least specific level comes last";
   EXPECT_EQ(head_.headers.Get("x-from"), "10.0.0.9");
   EXPECT_FALSE(head_.headers.Has("x-none"));

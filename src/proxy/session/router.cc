@@ -91,8 +91,8 @@ Router::~Router() {
 void Router::Start(bool end_stream) {
   if (end_stream) EndRequest();
   const std::string& name = request_.match.cluster;
-  request_.record.cluster_name = name;
   if (context_.clusters.Find(name) != nullptr) return OnCluster();
+  if (context_.static_only) return Fail(Failure::kNoCluster);  // nothing is on its way
   waiting_ = context_.on_demand.NeedCluster(name, context_.warming_limit, [this](bool ready) {
     if (!ready || context_.clusters.Find(request_.match.cluster) == nullptr) return Fail(Failure::kNoCluster);
     OnCluster();
@@ -101,13 +101,14 @@ void Router::Start(bool end_stream) {
 
 void Router::OnCluster() {
   cluster_ = context_.clusters.Find(request_.match.cluster)->cluster();
+  request_.record.cluster_name = request_.match.cluster;  // known only now: a cluster that is missing is not shown
   request_.record.cluster = cluster_->config;
   SetTimeouts();
   const xds::RetryPolicy& policy = request_.match.route->retry != nullptr ? *request_.match.route->retry : NoRetries();
   retry_.emplace(policy, request_.head.headers);
   std::string cookie;
   if (!action_.hash.empty()) hash_ = route::RequestHash(request_.match, request_.head, request_.record, &cookie);
-  route::FinalizeRequest(request_.match, request_.head, request_.record);
+  route::FinalizeRequest(request_.match, request_.head, request_.record, !config_.suppress_envoy_headers);
   const std::uint32_t limit = request_.match.route->config->per_request_buffer_limit.value_or(
       request_.match.route->virtual_host->per_request_buffer_limit.value_or(
           cluster_->config->per_connection_buffer_limit));
@@ -210,7 +211,8 @@ void Router::SetTimeoutHeaders() {
 
 void Router::SendRequest() {
   NoteUpstream(*attempt_->connection());
-  route::ApplyAutoHost(request_.match, attempt_->host()->facts().hostname, request_.head);
+  route::ApplyAutoHost(request_.match, attempt_->host()->facts().hostname, !config_.suppress_envoy_headers,
+                       request_.head);
   SetTimeoutHeaders();
   if (!request_.record.upstream_first_sent) {
     request_.record.upstream_first_sent = context_.loop.Now() - request_.record.start_time;
@@ -333,16 +335,14 @@ void Router::OnAttemptFailed(Failure failure, const std::string& transport) {
 }
 
 bool Router::Retry(AttemptFailure kind) {
-  if (!retry_ || !retain_) return false;
+  if (!retry_) return false;
   const bool sent = attempt_ != nullptr && attempt_->head_sent();
-  if (!retry_->WantsRetry(kind, sent)) {
-    if (retry_->WasExhaustedBy(kind, sent)) {
-      cluster_->state->Add(ClusterStat::kUpstreamRqRetryLimitExceeded);
-      request_.record.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
-    }
+  if (retry_->WasExhaustedBy(kind, sent)) {
+    cluster_->state->Add(ClusterStat::kUpstreamRqRetryLimitExceeded);
+    request_.record.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
     return false;
   }
-  if (!TakeRetry()) return false;
+  if (!retain_ || !retry_->WantsRetry(kind, sent) || !TakeRetry()) return false;
   EndAttempt(http::ResetReason::kCancel);
   return true;
 }
