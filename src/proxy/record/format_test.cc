@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/xds/cluster.h"
 #include "proxy/cluster/host.h"
 
@@ -81,6 +83,11 @@ TEST_F(FormatTest, FallsBackToTheSecondHeaderAndCutsLength) {
   EXPECT_EQ(Text("%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"), "/old");
 }
 
+TEST_F(FormatTest, WritesWhyAConnectionFailedAsOneWord) {
+  record_.transport_failure = "delayed connect error: Connection refused";
+  EXPECT_EQ(Text("a b %UPSTREAM_TRANSPORT_FAILURE_REASON% c"), "a b delayed_connect_error:_Connection_refused c");
+}
+
 TEST_F(FormatTest, FormatsTimeAsAsked) {
   EXPECT_EQ(Text("%START_TIME(%Y/%m/%d %H:%M:%S.%3f %s)%"), "2026/11/24 14:13:00.123 1795529580");
 }
@@ -117,6 +124,25 @@ TEST_F(FormatTest, CompilesIstiosJsonKeys) {
   std::string out;
   JsonFormat::Compile(IstioJsonFormat(), false).value().Append(record_, out);
   EXPECT_NE(out.find("\"response_code_details\":\"via_upstream\""), std::string::npos);
+}
+
+TEST(ResponseFlags, AreWrittenInTheOrderInWhichTheyWereSet) {
+  ResponseFlags flags;
+  flags.Set(ResponseFlag::kUpstreamRetryLimitExceeded);
+  flags.Set(ResponseFlag::kUpstreamConnectionFailure);
+  flags.Set(ResponseFlag::kUpstreamRetryLimitExceeded);
+  EXPECT_EQ(flags.ToString(), "URX,UF");
+  ResponseFlags other(ResponseFlag::kUpstreamConnectionFailure);
+  other.Set(ResponseFlag::kUpstreamRetryLimitExceeded);
+  EXPECT_EQ(flags, other);
+  EXPECT_EQ(ResponseFlags().ToString(), "-");
+}
+
+TEST(ResponseFlags, WritesAllOfThemOnce) {
+  ResponseFlags all;
+  for (int i = 1; i <= static_cast<int>(ResponseFlag::kLast); ++i) all.Set(static_cast<ResponseFlag>(i));
+  const std::string text = all.ToString();
+  EXPECT_EQ(std::count(text.begin(), text.end(), ','), static_cast<int>(ResponseFlag::kLast) - 1);
 }
 
 TEST(ResponseFlags, HaveEnvoysNamesBothWays) {

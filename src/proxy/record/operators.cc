@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdlib>
@@ -23,6 +24,13 @@ bool Number(std::uint64_t value, std::string& out) {
 }
 bool Text(std::string_view text, std::string& out) {
   out.append(text);
+  return !text.empty();
+}
+// Lines are split at spaces.
+bool OneWord(std::string_view text, std::string& out) {
+  const std::size_t from = out.size();
+  out.append(text);
+  std::replace(out.begin() + static_cast<std::ptrdiff_t>(from), out.end(), ' ', '_');
   return !text.empty();
 }
 bool Milliseconds(const std::optional<Duration>& value, std::string& out) {
@@ -220,7 +228,7 @@ constexpr auto kOperators = std::to_array<Operator>({
     {"UPSTREAM_REMOTE_ADDRESS", [](R r, P, O out) { return r.host != nullptr && Address(r.host->address(), out); }},
     {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", [](R r, P, O out) { return r.host != nullptr && OnlyIp(r.host->address(), out); }},
     {"UPSTREAM_REMOTE_PORT", [](R r, P, O out) { return r.host != nullptr && OnlyPort(r.host->address(), out); }, true},
-    {"UPSTREAM_TRANSPORT_FAILURE_REASON", Words<&StreamRecord::transport_failure>},
+    {"UPSTREAM_TRANSPORT_FAILURE_REASON", [](R r, P, O out) { return OneWord(r.transport_failure, out); }},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", Count<&StreamRecord::attempts>, true},
     {"UPSTREAM_PEER_URI_SAN", Words<&StreamRecord::upstream_identity>},
     {"DOWNSTREAM_REMOTE_ADDRESS", [](R r, P, O out) { return Address(r.remote, out); }},

@@ -58,13 +58,15 @@ void ResponseFlags::AppendTo(std::string& out, bool long_names) const {
     out += '-';
     return;
   }
-  bool first = true;
-  for (std::size_t i = 1; i < kNames.size(); ++i) {
-    const auto flag = static_cast<ResponseFlag>(i);
-    if (!Has(flag)) continue;
-    if (!first) out += ',';
-    first = false;
+  ResponseFlags rest = *this;
+  const auto append = [&](ResponseFlag flag) {
+    if (rest.bits_ != bits_) out += ',';
     out += long_names ? LongName(flag) : ShortName(flag);
+    rest.bits_ &= ~ResponseFlags(flag).bits_;
+  };
+  for (std::uint64_t order = order_; order != 0; order >>= 8) append(static_cast<ResponseFlag>(order & 0xff));
+  for (std::size_t i = 1; i < kNames.size() && !rest.empty(); ++i) {
+    if (const auto flag = static_cast<ResponseFlag>(i); rest.Has(flag)) append(flag);
   }
 }
 

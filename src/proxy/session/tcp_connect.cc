@@ -140,6 +140,7 @@ void TcpConnect::OnAttemptFailed(Failure failure, std::string reason) {
   context_.loop.DeleteLater(connecting_.TakeStream());
   connecting_ = UpstreamConnection();
   if (attempts_ < request_.most_attempts) return Try();
+  record_.flags.Set(FactsOf(failure).flag);  // before the other, as Envoy sets and writes them
   record_.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
   Done(std::unexpected(failure));
 }
