@@ -50,6 +50,7 @@ bool Exchange::Prepare() {
   const HttpConfig& config = *config_;
   if (EqualsIgnoreCase(head_.protocol, "h2c")) head_.protocol.clear();  // never upgraded; the request stands as it is
   if (head_.authority.empty()) {
+    if (head_.version == http::Version::kHttp11) return ReplyFailure(Failure::kMissingHost), false;
     head_.authority = session_.routing().destination_hostname;
     if (head_.authority.empty() && head_.version == http::Version::kHttp10) {
       head_.authority = config.xds.http1.default_host_for_http_10;
@@ -58,6 +59,8 @@ bool Exchange::Prepare() {
     }
     if (head_.authority.empty()) return ReplyFailure(Failure::kMissingHost), false;
   }
+  // "OPTIONS *" asks about this proxy: no route, and no filter that judges paths, ever sees it.
+  if (!head_.path.empty() && head_.path.front() != '/') return ReplyFailure(Failure::kAbsolutePath), false;
   if (head_.headers.HasToken("expect", "100-continue") && !config.xds.proxy_100_continue &&
       head_.version != http::Version::kHttp10) {
     head_.headers.Remove("expect");
@@ -126,12 +129,21 @@ void Exchange::MatchRoute() {
     }
   }
   if (match_.route != nullptr) record_.route_name = match_.route->config->name;
+  NoteCluster();
   filters_ = filter::RequestFilters(config_->filters);
   resume_ = [this](filter::Verdict verdict) {
     if (std::holds_alternative<filter::Continue>(verdict)) return RunFilters();
     OnVerdict(std::move(verdict));
   };
   RunFilters();
+}
+
+// Whom the request is meant for, also when a filter refuses it. A cluster that is not there is not shown, as in Envoy.
+void Exchange::NoteCluster() {
+  const cluster::WorkerCluster* worker_cluster = session_.context().clusters.Find(match_.cluster);
+  if (worker_cluster == nullptr) return;
+  record_.cluster_name = match_.cluster;
+  record_.cluster = worker_cluster->cluster()->config;
 }
 
 filter::RequestView Exchange::View() {
@@ -217,11 +229,17 @@ void Exchange::RecordReset(http::ResetReason reason) {
   switch (reason) {
     case http::ResetReason::kProtocol:
     case http::ResetReason::kFlowControl:
-    case http::ResetReason::kInternal:
+    case http::ResetReason::kInternal: {
+      const http::OwnAnswer answer = session_.TakeBrokenMessage();
+      if (answer.status != 0) record_.response_code = answer.status;
+      record_.bytes_sent += answer.body_bytes;
       record_.flags.Set(ResponseFlag::kDownstreamProtocolError);
+      record_.response_details = stream_.details();
+      if (!record_.response_details.empty()) break;
       record_.response_details =
           record_.protocol == http::Version::kHttp2 ? "http2.violation.of.messaging.rule" : "http1.codec_error";
       break;
+    }
     case http::ResetReason::kCancel:
     case http::ResetReason::kRefused:
       record_.flags.Set(ResponseFlag::kDownstreamRemoteReset);

@@ -44,6 +44,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   bool Prepare();
   void FindRoutes();
   void MatchRoute();
+  void NoteCluster();
   void RunFilters();
   void OnVerdict(filter::Verdict verdict);
   bool PreferDestination(const route::RouteTable* table, route::MatchInput& input);
@@ -79,6 +80,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   bool request_ended_ = false;
   bool grpc_ = false;
   bool paused_ = false;
+  bool close_after_ = false;  // HTTP/1: the answer says that it is the connection's last
   http::RequestHead head_;
   http::ResponseHead response_;
   http::Headers response_trailers_;

@@ -24,6 +24,7 @@ void Exchange::SendResponse(http::ResponseHead head, bool end_stream) {
   record_.response_code = response_.status;
   filters_.OnResponseHead(View(), response_, match_.overrides());
   PrepareResponse(config.xds, request_id_, http::HttpDate(context.loop.clock().Wall()), response_);
+  if (close_after_) response_.headers.Set("connection", "close");
   record_.response_header_bytes = response_.headers.byte_size();
   record_.response_first_sent = context.loop.Now() - record_.start_time;
   state_ = State::kResponding;
@@ -41,6 +42,9 @@ void Exchange::EndResponse() {
 void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::string details, bool by_route) {
   record_.flags.Set(flag);
   record_.response_details = std::move(details);
+  // A bad request says that this client and we read messages differently: nothing that follows can be trusted.
+  close_after_ = reply.status == 400 && record_.protocol != http::Version::kHttp2 &&
+                 !config_->xds.http1.override_stream_error_on_invalid_http_message.value_or(false);
   LocalAnswer answer = MakeLocalAnswer(reply, grpc_, head_.method == "HEAD");
   if (by_route && match_.route != nullptr) {
     route::FinalizeResponse(match_, answer.head, record_);
@@ -59,7 +63,7 @@ void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::st
 
 void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool retried) {
   const FailureFacts& facts = FactsOf(failure);
-  LocalReply reply{.status = facts.status, .body = BodyOf(failure, transport, retried)};
+  LocalReply reply{.status = facts.status, .body = BodyOf(failure, retried)};
   const bool late = failure == Failure::kStreamIdle || failure == Failure::kMaxStreamDuration;
   if (late && request_ended_) reply.status = 504;
   if (failure == Failure::kNoCluster && match_.route != nullptr && match_.route->action != nullptr) {

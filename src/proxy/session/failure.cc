@@ -15,6 +15,7 @@ constexpr std::array<FailureFacts, static_cast<std::size_t>(Failure::kLast) + 1>
     {503, ResponseFlag::kNoRouteFound, "route_configuration_timeout", ""},
     {400, ResponseFlag::kNone, "missing_host_header", ""},
     {400, ResponseFlag::kNone, "path_normalization_failed", ""},
+    {404, ResponseFlag::kNone, "absolute_path_rejected", ""},
     {403, ResponseFlag::kNone, "upgrade_failed", ""},
     {400, ResponseFlag::kDownstreamProtocolError, "nearly_http", "Bad Request"},
     {408, ResponseFlag::kNone, "request_overall_timeout", "request timeout"},
@@ -47,14 +48,12 @@ std::string DetailsOf(Failure failure, std::string_view transport, bool started)
   return details;
 }
 
-std::string BodyOf(Failure failure, std::string_view transport, bool retried) {
+std::string BodyOf(Failure failure, bool retried) {
   const FailureFacts& facts = FactsOf(failure);
   if (!IsUpstreamReset(failure)) return std::string(facts.body);
   std::string body = "upstream connect error or disconnect/reset before headers. ";
   if (retried) body += "retried and the latest ";
-  body.append("reset reason: ").append(facts.body);
-  if (!transport.empty()) body.append(", transport failure reason: ").append(transport);
-  return body;
+  return body.append("reset reason: ").append(facts.body);
 }
 
 Failure FailureOfReset(http::ResetReason reason) noexcept {

@@ -19,6 +19,7 @@ enum class Failure : std::uint8_t {
   kRoutesTimeout,  // RDS did not answer
   kMissingHost,
   kBadPath,
+  kAbsolutePath,  // a target that is no path, "OPTIONS *" too
   kUpgradeRefused,
   kNearlyHttp,  // bytes that are meant as HTTP but are none (semantics.md 1)
   // Time.
@@ -50,9 +51,9 @@ const FailureFacts& FactsOf(Failure failure) noexcept;
 constexpr bool IsUpstreamReset(Failure failure) noexcept { return failure >= Failure::kConnectFailure; }
 
 // RESPONSE_CODE_DETAILS and the body of the local reply. `transport`: %UPSTREAM_TRANSPORT_FAILURE_REASON%, may be
-// empty; `retried`: this was not the first attempt; `started`: the response had begun (details only).
+// empty, never told to the client; `retried`: this was not the first attempt; `started`: the response had begun.
 std::string DetailsOf(Failure failure, std::string_view transport, bool started = false);
-std::string BodyOf(Failure failure, std::string_view transport, bool retried);
+std::string BodyOf(Failure failure, bool retried);
 
 // What a reset of our upstream stream means.
 Failure FailureOfReset(http::ResetReason reason) noexcept;

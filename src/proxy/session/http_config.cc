@@ -13,6 +13,9 @@ conn::ConnectionOptions ConnectionOptionsOf(const xds::HttpConnectionManager& xd
   conn::ConnectionOptions options;
   options.codec.max_header_bytes = xds.max_request_headers_kb * std::size_t{1024};
   options.codec.max_header_count = xds.common.max_headers_count.value_or(100);
+  if (xds.server_header != xds::HttpConnectionManager::ServerHeader::kPassThrough)
+    options.codec.server_name = xds.server_name;
+  options.codec.require_host = false;  // answered with the manager's headers, and logged as a request
   options.codec.max_concurrent_streams = xds.http2.max_concurrent_streams.value_or(1024);
   options.codec.stream_window = xds.http2.initial_stream_window_size.value_or(options.codec.stream_window);
   options.codec.connection_window = xds.http2.initial_connection_window_size.value_or(options.codec.connection_window);

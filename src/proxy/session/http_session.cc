@@ -104,7 +104,9 @@ void HttpSession::RecordCodecError(const Error& why) {
   record.remote = info_.remote;
   record.request = &none;
   record.protocol = connection_.version();
-  record.response_code = why.code == Errc::kLimit ? 431 : 400;
+  const http::OwnAnswer answer = connection_.own_answer();
+  record.response_code = answer.status;
+  record.bytes_sent = answer.body_bytes;
   record.flags.Set(record::ResponseFlag::kDownstreamProtocolError);
   record.response_details = why.detail;
   record.total = Duration(0);
@@ -113,7 +115,9 @@ void HttpSession::RecordCodecError(const Error& why) {
 
 void HttpSession::OnConnectionClosed(const Error& why) {
   lifetime_.Cancel();
-  if (why.code == Errc::kInvalidInput || why.code == Errc::kLimit) RecordCodecError(why);
+  // In HTTP/2 a broken connection is no request; each request that it cuts off tells of it.
+  const bool broken = why.code == Errc::kInvalidInput || why.code == Errc::kLimit;
+  if (broken && !broken_message_recorded_ && connection_.version() != http::Version::kHttp2) RecordCodecError(why);
   owner_.OnSessionEnded(*this);
 }
 

@@ -46,6 +46,12 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
   // The exchange's stream is over.
   void Remove(Exchange& exchange);
   void DrainIfAsked();
+  // A request broke a rule of its protocol: what the codec answered to it. The request's record tells of it, so the
+  // connection leaves none of its own.
+  http::OwnAnswer TakeBrokenMessage() noexcept {
+    broken_message_recorded_ = true;
+    return connection_.own_answer();
+  }
 
   struct Routes {
     std::shared_ptr<const route::RouteTable> table;
@@ -68,6 +74,7 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
   SessionOwner& owner_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;
   std::uint32_t requests_ = 0;
+  bool broken_message_recorded_ = false;
   std::shared_ptr<const route::RouteTable> single_route_;
   io::Timer lifetime_;
   conn::ServerConnection connection_;

@@ -3,92 +3,17 @@
 #include <gtest/gtest.h>
 
 #include "core/conn/http_server.h"
-#include "core/telemetry/registry.h"
 #include "core/tls/stream.h"
 #include "core/tls/test_pki.h"
-#include "proxy/record/log_writer.h"
 #include "proxy/session/inbound.h"
-#include "proxy/session/orphans.h"
 #include "proxy/session/outbound.h"
+#include "proxy/session/test_context.h"
 
 namespace plait::proxy::session {
 namespace {
 
-constexpr Duration kLimit = std::chrono::seconds(10);
-
-class FakeRecorder final : public record::Recorder {
- public:
-  void RequestEnded(const record::StreamRecord& record, const record::AccessLogs*) override { Note(record); }
-  void ConnectionOpened(const record::StreamRecord&) override {}
-  void ConnectionProgress(const record::StreamRecord&, record::TcpProgress&) override {}
-  void ConnectionEnded(const record::StreamRecord& record, record::TcpProgress&, const record::AccessLogs*) override {
-    Note(record);
-  }
-  std::vector<std::string> lines;  // "<code> <flags> <details> <cluster>"
-
- private:
-  void Note(const record::StreamRecord& record) {
-    lines.push_back(std::to_string(record.response_code) + " " + record.flags.ToString() + " " +
-                    record.response_details + record.termination_details + " " + std::string(record.cluster_name));
-  }
-};
-
-class NoTls final : public upstream::TlsContexts {
-  Result<upstream::Secure> SecureFor(const std::shared_ptr<const xds::Cluster>&, const Request&) override {
-    return Fail(Errc::kUnavailable, "no TLS here");
-  }
-};
-
-// Nothing comes on demand; a look-up answers what the test says.
-class FakeOnDemand final : public OnDemand {
- public:
-  explicit FakeOnDemand(io::Loop& loop) : loop_(loop) {}
-  Pending NeedCluster(std::string, Duration, OnReady ready) override { return Later(std::move(ready)); }
-  Pending NeedRoutes(std::string, Duration, OnReady ready) override { return Later(std::move(ready)); }
-  Pending NeedL4Routes(std::string, Duration, OnReady ready) override { return Later(std::move(ready)); }
-  Pending NeedDestination(const io::IpAddress&, Duration, cluster::DestinationStore::OnFound found) override {
-    return loop_.After(Duration(0), [this, found = std::move(found)]() mutable { found(destination); });
-  }
-  Result<cluster::Destination> destination =
-      cluster::Destination{.known = true, .service = nullptr, .workload = nullptr};
-
- private:
-  Pending Later(OnReady ready) {
-    return loop_.After(Duration(0), [ready = std::move(ready)]() mutable { ready(false); });
-  }
-  io::Loop& loop_;
-};
-
-class FakeDownstreamTls final : public DownstreamTls {
- public:
-  Outcome<std::shared_ptr<const tls::Context>> Server(const xds::DownstreamTlsContext&) override { return context; }
-  std::shared_ptr<const tls::Context> context;
-};
-
-class PlaitForms : public testing::Test, public SessionOwner {
+class PlaitForms : public SessionTest {
  protected:
-  PlaitForms()
-      : store_(loop_, registry_, nullptr, [this](const cluster::ClusterUpdate& update) { clusters_.Apply(update); }),
-        pools_(loop_, tls_),
-        orphans_(loop_),
-        on_demand_(loop_),
-        context_{.loop = loop_,
-                 .random = random_,
-                 .clusters = clusters_,
-                 .index = index_,
-                 .tables = tables_,
-                 .pools = pools_,
-                 .recorder = recorder_,
-                 .on_demand = on_demand_,
-                 .orphans = orphans_,
-                 .downstream_tls = downstream_tls_,
-                 .static_only = true} {}
-
-  void OnSessionEnded(Session& session) override {
-    EXPECT_EQ(&session, session_.get());
-    loop_.DeleteLater(std::move(session_));
-  }
-
   // A server that greets first, or answers what it gets with "echo:<bytes>".
   void StartTcpUpstream(const std::string& cluster, std::string greeting) {
     socket_ = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
@@ -103,14 +28,6 @@ class PlaitForms : public testing::Test, public SessionOwner {
                                                  responder.Send(conn::TextResponse(200, "app " + request.head.path));
                                                });
     AddCluster(cluster, http_->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value());
-  }
-  void AddCluster(const std::string& name, const io::SocketAddress& host) {
-    auto cluster = std::make_shared<xds::Cluster>();
-    cluster->name = name;
-    cluster->load_assignment.cluster_name = name;
-    cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address = host;
-    ASSERT_TRUE(store_.Put(std::move(cluster)).has_value());
-    loop_.RunOnce(Duration(0));
   }
   void AddService(const char* vip, std::uint16_t port, xds::DeclaredProtocol declared) {
     xds::Service service;
@@ -172,26 +89,6 @@ class PlaitForms : public testing::Test, public SessionOwner {
         std::make_unique<InboundIntake>(context_, config, std::move(server), Info("10.244.0.5:80"), *this, Decided());
   }
 
-  void Send(std::string_view text) {
-    loop_.RunOnce(Duration(0));  // a stream is open in the round after it was made
-    Buffer bytes(text);
-    ASSERT_TRUE(client_->Write(bytes).has_value());
-  }
-  // Runs until the client has received `text`, or the connection ended.
-  std::string ReceiveUntil(std::string_view text) {
-    Buffer got;
-    bool ended = false;
-    loop_.RunOnce(Duration(0));
-    loop_.RunUntil(
-        [&] {
-          const auto read = client_->Read(got, 65536);
-          ended = !read.has_value();
-          return ended || got.Find(text) != SIZE_MAX;
-        },
-        kLimit);
-    return got.ToString();
-  }
-
   struct Peer final : io::StreamEvents {
     Peer(std::unique_ptr<io::Stream> s, const std::string& greeting) : stream(std::move(s)), hello(greeting) {
       stream->SetEvents(this);
@@ -213,29 +110,12 @@ class PlaitForms : public testing::Test, public SessionOwner {
     Buffer hello;
   };
 
-  io::Loop loop_;
-  telemetry::Registry registry_;
-  record::LogWriter logs_;
-  Random random_{1};
-  cluster::ClusterSet clusters_;
-  cluster::ClusterStore store_;
-  cluster::DestinationIndex index_;
-  Tables tables_;
-  NoTls tls_;
-  upstream::Pools pools_;
-  Orphans orphans_;
-  FakeRecorder recorder_;
-  FakeOnDemand on_demand_;
-  FakeDownstreamTls downstream_tls_;
-  Context context_;
   io::UniqueFd socket_;
   std::unique_ptr<io::Listener> listener_;
   std::vector<std::unique_ptr<Peer>> accepted_;
   std::unique_ptr<conn::HttpServer> http_;
   std::shared_ptr<const InboundConfig> inbound_;
-  std::unique_ptr<io::Stream> client_;
   std::unique_ptr<Intake> intake_;
-  std::unique_ptr<Session> session_;
   bool decided_ = false;
 };
 

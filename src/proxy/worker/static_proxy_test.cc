@@ -250,8 +250,7 @@ TEST_F(StaticProxy, TellsThatTheUpstreamRefusedTheConnection) {
   const conn::FetchResponse answer = Get(at, "/");
   EXPECT_EQ(answer.head.status, 503);
   EXPECT_EQ(answer.body,
-            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, "
-            "transport failure reason: delayed connect error: Connection refused");
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure");
   const auto line = LastLine();
   EXPECT_EQ(line.flags, "UF");
   EXPECT_EQ(

@@ -1,0 +1,132 @@
+// What a client of HTTP/1 sees of messages that are no good, and what the log says of them: as Envoy.
+#include "proxy/session/http_session.h"
+
+#include <gtest/gtest.h>
+
+#include "core/conn/http_server.h"
+#include "proxy/session/test_context.h"
+
+namespace plait::proxy::session {
+namespace {
+
+class HttpSessions : public SessionTest {
+ protected:
+  void Begin(xds::HttpConnectionManager http = {}, std::optional<xds::RetryPolicy> retry = {}) {
+    xds::RouteConfiguration table;
+    xds::VirtualHost& host = table.virtual_hosts.emplace_back();
+    host.name = "all";
+    host.domains = {"*"};
+    xds::Route& route = host.routes.emplace_back();
+    xds::RouteAction action;
+    action.clusters.emplace_back().name = "backend";
+    action.retry = std::move(retry);
+    route.action = std::move(action);
+    http.routes = std::move(table);
+    http.filters.emplace_back().config = xds::RouterFilter{};
+    auto [client, server] = io::StreamPair(loop_);
+    client_ = std::move(client);
+    session_ = std::make_unique<HttpSession>(context_, CompileHttp(http, {registry_, logs_}).value(), std::move(server),
+                                             record::ConnectionInfo{}, HttpRouting{}, *this);
+  }
+  // All that comes until the proxy ends the connection.
+  std::string Answer(std::string_view request) {
+    Send(request);
+    return ReceiveUntil("(never sent)");
+  }
+  std::string LastLine() {
+    loop_.RunUntil([&] { return !recorder_.lines.empty(); }, kLimit);
+    return recorder_.lines.empty() ? std::string() : recorder_.lines.back();
+  }
+};
+
+TEST_F(HttpSessions, AnswersARequestWithoutHostEmptyAndCloses) {
+  Begin();
+  const std::string answer = Answer("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 Bad Request\r\n")) << answer;
+  EXPECT_NE(answer.find("content-length: 0\r\n"), std::string::npos) << answer;
+  EXPECT_NE(answer.find("connection: close\r\n"), std::string::npos) << answer;
+  EXPECT_EQ(LastLine(), "400 - missing_host_header ");
+  EXPECT_EQ(recorder_.lines.size(), 1U);
+}
+
+TEST_F(HttpSessions, KeepsTheConnectionAfterABadRequestWhenToldTo) {
+  xds::HttpConnectionManager http;
+  http.http1.override_stream_error_on_invalid_http_message = true;
+  Begin(std::move(http));
+  Send("GET / HTTP/1.1\r\n\r\n");
+  const std::string answer = ReceiveUntil("\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << answer;
+  EXPECT_EQ(answer.find("connection: close"), std::string::npos) << answer;
+}
+
+TEST_F(HttpSessions, AnswersATargetThatIsNoPathBeforeAnyFilter) {
+  xds::HttpConnectionManager http;
+  xds::RbacFilter deny;
+  deny.rules = xds::RbacRules{};  // allows nothing
+  http.filters.push_back({"rbac", deny, false, false});
+  Begin(std::move(http));
+  Send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string answer = ReceiveUntil("\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 404 ")) << answer;
+  EXPECT_EQ(LastLine(), "404 - absolute_path_rejected ");
+}
+
+TEST_F(HttpSessions, RecordsWhatTheCodecAnsweredToBytesThatAreNoRequest) {
+  Begin();
+  const std::string answer = Answer("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n");
+  EXPECT_TRUE(answer.ends_with("\r\n\r\nNot Implemented")) << answer;
+  EXPECT_NE(answer.find("server: envoy\r\n"), std::string::npos) << answer;
+  EXPECT_EQ(LastLine(), "501 DPE http1.invalid_transfer_encoding ");
+  EXPECT_EQ(recorder_.last_sent, std::string_view("Not Implemented").size());
+}
+
+TEST_F(HttpSessions, RecordsARequestWhoseBodyBreaksOnce) {
+  auto closed = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();  // accepts nobody
+  AddCluster("backend", io::LocalAddress(closed.get()));
+  Begin();
+  const std::string answer = Answer("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
+  EXPECT_TRUE(answer.ends_with("\r\n\r\nBad Request")) << answer;
+  EXPECT_EQ(LastLine(), "400 DPE http1.codec_error backend");
+  EXPECT_EQ(recorder_.last_sent, std::string_view("Bad Request").size());
+  EXPECT_EQ(recorder_.lines.size(), 1U);
+}
+
+TEST_F(HttpSessions, SaysThatTheRetriesAreUsedUpWhenTheLastAttemptIsCutOff) {
+  const io::UniqueFd socket = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
+  int connections = 0;
+  const io::Listener hangs_up(loop_, socket.get(), false, [&](io::UniqueFd) { ++connections; });
+  AddCluster("backend", io::LocalAddress(socket.get()));
+  xds::RetryPolicy retry;
+  retry.retry_on = xds::kRetryReset;
+  retry.num_retries = 1;
+  retry.back_off_base = std::chrono::milliseconds(1);
+  Begin({}, retry);
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 503 "));
+  EXPECT_GE(connections, 2);
+  EXPECT_TRUE(LastLine().starts_with("503 URX,U")) << LastLine();
+}
+
+TEST_F(HttpSessions, NamesTheClusterOfARequestThatAFilterRefuses) {
+  AddCluster("backend", io::SocketAddress::Parse("127.0.0.1:1").value());
+  xds::HttpConnectionManager http;
+  xds::RbacFilter deny;
+  deny.rules = xds::RbacRules{};  // allows nothing
+  http.filters.push_back({"rbac", deny, false, false});
+  Begin(std::move(http));
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 403 "));
+  EXPECT_EQ(LastLine(), "403 - rbac_access_denied_matched_policy[none] backend");
+}
+
+TEST_F(HttpSessions, ShowsNoClusterThatDoesNotExistAndWaitsForNone) {
+  Begin();
+  // The body has not come: only an answer at once can say that it is not wanted.
+  const std::string answer = Answer("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+  EXPECT_NE(answer.find("connection: close\r\n"), std::string::npos) << answer;
+  EXPECT_EQ(LastLine(), "503 NC cluster_not_found ");
+}
+
+}  // namespace
+}  // namespace plait::proxy::session
