@@ -4,9 +4,13 @@ A request steers the answer by the header `x-backend`, a list of `key=value` sep
   status=503      the status
   fail=2,key=k    503 for the first 2 requests with that key, then 200
   body=N          N bytes of `b` instead of the report
-  chunked         chunked transfer coding     close  no length, closed at the end     nolength=1.0 ...
+  chunked         chunked transfer coding     close  no length, closed at the end
+  trailers        (HTTP/2) a trailer after the body
   header=a:b      an additional response header
-  reset           close the connection without an answer
+  early           the answer at once, without waiting for the request's body
+  reset           close the connection (HTTP/2: reset the stream) without an answer
+  drop            (HTTP/2) close the connection without an answer
+  cut             close the connection in the middle of the body
 """
 import asyncio
 import json
@@ -37,11 +41,14 @@ class Backend:
         return ports
 
     async def tcp(self, reader, writer):
-        """Echo in upper case; speaks first when asked to by closing nothing: a plain stream."""
+        """Echo in upper case. What begins with "!bye" is answered once and ended from this side, "!go" ended at once."""
         try:
             while data := await reader.read(65536):
-                writer.write(data.upper())
-                await writer.drain()
+                if not data.startswith(b"!go"):
+                    writer.write(data.upper())
+                    await writer.drain()
+                if data.startswith((b"!go", b"!bye")):
+                    break
         except ConnectionError:
             pass
         finally:
@@ -72,8 +79,8 @@ class Backend:
         try:
             while await self.http1_request(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, ValueError):
+            pass  # a proxy that gives up in the middle of a body
         finally:
             writer.close()
 
@@ -87,7 +94,10 @@ class Backend:
         headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:]]
         fields = {n.lower(): v for n, v in headers}
         body = b""
-        if fields.get("transfer-encoding", "").lower() == "chunked":
+        early = "early" in fields.get("x-backend", "")
+        if early:
+            pass
+        elif fields.get("transfer-encoding", "").lower() == "chunked":
             while size := int((await reader.readline()).split(b";")[0], 16):
                 body += await reader.readexactly(size)
                 await reader.readexactly(2)
@@ -113,6 +123,11 @@ class Backend:
                 if piece:
                     writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             writer.write(b"0\r\n\r\n")
+        elif "cut" in orders:
+            out.append(f"Content-Length: {len(report)}")
+            writer.write(("\r\n".join(out) + "\r\n\r\n").encode() + report[:len(report) // 2])
+            await writer.drain()
+            return False
         elif "close" in orders:
             out.append("Connection: close")
             writer.write(("\r\n".join(out) + "\r\n\r\n").encode() + report)
@@ -122,46 +137,66 @@ class Backend:
             out.append(f"Content-Length: {len(report)}")
             writer.write(("\r\n".join(out) + "\r\n\r\n").encode() + report)
         await writer.drain()
-        return fields.get("connection", "").lower() != "close" and version == "HTTP/1.1"
+        return not early and fields.get("connection", "").lower() != "close" and version == "HTTP/1.1"
 
     async def http2(self, reader, writer):
         self.connections += 1
         conn = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         conn.initiate_connection()
         writer.write(conn.data_to_send())
-        streams = {}
+        requests, answers = {}, {}
         try:
             while data := await reader.read(65536):
                 for event in conn.receive_data(data):
                     if isinstance(event, h2.events.RequestReceived):
-                        streams[event.stream_id] = [event.headers, b""]
+                        requests[event.stream_id] = [event.headers, b""]
                     elif isinstance(event, h2.events.DataReceived):
-                        streams[event.stream_id][1] += event.data
+                        requests[event.stream_id][1] += event.data
                         conn.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                     elif isinstance(event, h2.events.StreamEnded):
-                        self.http2_answer(conn, event.stream_id, *streams.pop(event.stream_id))
+                        self.http2_answer(conn, event.stream_id, answers, *requests.pop(event.stream_id))
+                    elif isinstance(event, h2.events.StreamReset):
+                        answers.pop(event.stream_id, None)
+                http2_send(conn, answers)
                 writer.write(conn.data_to_send())
                 await writer.drain()
-        except (ConnectionError, h2.exceptions.ProtocolError):
+        except ConnectionError:
             pass
         finally:
             writer.close()
 
-    def http2_answer(self, conn, stream, headers, body):
+    def http2_answer(self, conn, stream, answers, headers, body):
         fields = dict(headers)
         plain = [(n, v) for n, v in headers if not n.startswith(":")] + [("host", fields.get(":authority", ""))]
         orders, status, extra, report = self.answer(fields[":method"], fields[":path"], plain, body)
+        if "drop" in orders:
+            raise ConnectionResetError
         if "reset" in orders:
             conn.reset_stream(stream, 2)
             return
         head = [(":status", str(status)), ("content-type", "text/plain"), ("x-backend-says", "hello")]
         head += [(n.lower(), v) for n, v in extra]
-        if "trailers" in orders:
-            conn.send_headers(stream, head)
-            conn.send_data(stream, report[:16000])
-            conn.send_headers(stream, [("x-trailer", "end")], end_stream=True)
-            return
+        trailers = "trailers" in orders
         empty = fields[":method"] == "HEAD" or status in (204, 304)
-        conn.send_headers(stream, head + ([] if empty else [("content-length", str(len(report)))]), end_stream=empty)
+        conn.send_headers(stream, head + ([] if empty or trailers else [("content-length", str(len(report)))]), end_stream=empty)
         if not empty:
-            conn.send_data(stream, report, end_stream=True)
+            answers[stream] = [report, [("x-trailer", "end")] if trailers else None]
+
+
+def http2_send(conn, answers):
+    """As much of each body as the peer's windows allow."""
+    for stream, (body, trailers) in list(answers.items()):
+        while body:
+            room = min(conn.local_flow_control_window(stream), conn.max_outbound_frame_size)
+            if room <= 0:
+                break
+            conn.send_data(stream, body[:room])
+            body = body[room:]
+        answers[stream][0] = body
+        if body:
+            continue
+        del answers[stream]
+        if trailers:
+            conn.send_headers(stream, trailers, end_stream=True)
+        else:
+            conn.end_stream(stream)
