@@ -6,6 +6,7 @@
 #include "core/tls/stream.h"
 #include "core/tls/test_pki.h"
 #include "proxy/session/inbound.h"
+#include "proxy/session/inbound_routes.h"
 #include "proxy/session/outbound.h"
 #include "proxy/session/test_context.h"
 
@@ -82,6 +83,7 @@ class PlaitForms : public SessionTest {
     }
     config->http = CompileHttp(Http(), {registry_, logs_}).value();
     config->tcp = CompileTcp({}, logs_).value();
+    config->routes[port.port] = MakeInboundRoutes(port.port, port.cluster);
     auto [client, server] = io::StreamPair(loop_);
     client_ = std::move(client);
     inbound_ = config;
