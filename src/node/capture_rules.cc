@@ -71,6 +71,16 @@ std::string OutputChain(const CaptureRules& rules) {
   return out + "  }\n";
 }
 
+// Capture ports have no meaning of their own: whoever dials one is refused before translation, from inside (at any own
+// address) and from other workloads (where the redirect has already changed the port).
+constexpr const char* kCapturePortChains =
+    "  chain own { type filter hook output priority -150;\n"
+    "    oifname \"lo\" ct state new tcp dport { 15001, 15006 } reject with tcp reset\n"
+    "  }\n"
+    "  chain input { type filter hook input priority 0;\n"
+    "    iifname != \"lo\" ct state new meta l4proto tcp ct original proto-dst { 15001, 15006 } reject with tcp reset\n"
+    "  }\n";
+
 // The proxy's own sockets do not leave the mesh's ranges.
 std::string GuardChain(const CaptureRules& rules) {
   if (rules.mesh_ranges.empty()) return "";
@@ -118,7 +128,7 @@ std::string ToNft(const CaptureRules& rules) {
   out += "  chain prerouting { type nat hook prerouting priority dstnat;\n    tcp dport @in_excl accept\n";
   out += rules.limit_inbound_ports ? "    tcp dport @in_incl redirect to :15006\n"
                                    : "    meta l4proto tcp redirect to :15006\n";
-  out += "  }\n" + OutputChain(rules) + GuardChain(rules);
+  out += "  }\n" + OutputChain(rules) + kCapturePortChains + GuardChain(rules);
   return out + "}\n";
 }
 

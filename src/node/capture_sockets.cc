@@ -5,33 +5,39 @@
 
 #include <cerrno>
 #include <cstring>
-#include <span>
-
-#include "core/io/address.h"
 
 namespace plait::node {
 namespace {
 
 struct SocketPlan {
-  const char* name;
-  const char* address;
+  std::string name;
+  std::string address;
   int type;
 };
 
 constexpr int kBacklog = 4096;
 
-// UDP needs one socket an address: a wildcard one would answer from the pod's address, which clients drop.
-constexpr SocketPlan kCapture[] = {
-    {"15001", "[::]:15001", SOCK_STREAM},           {"15006", "[::]:15006", SOCK_STREAM},
-    {"15053-udp4", "127.0.0.1:15053", SOCK_DGRAM},  {"15053-udp6", "[::1]:15053", SOCK_DGRAM},
-    {"15053-tcp4", "127.0.0.1:15053", SOCK_STREAM}, {"15053-tcp6", "[::1]:15053", SOCK_STREAM},
-};
-constexpr SocketPlan kAlways[] = {
-    {"15000", "127.0.0.1:15000", SOCK_STREAM},
-    {"15020", "[::]:15020", SOCK_STREAM},
-    {"15021", "[::]:15021", SOCK_STREAM},
-    {"15090", "[::]:15090", SOCK_STREAM},
-};
+std::vector<SocketPlan> PlansFor(const ProxySockets& wanted) {
+  std::vector<SocketPlan> plans = {
+      {"15000", "127.0.0.1:15000", SOCK_STREAM},
+      {"15020", "[::]:15020", SOCK_STREAM},
+      {"15021", "[::]:15021", SOCK_STREAM},
+      {"15090", "[::]:15090", SOCK_STREAM},
+  };
+  if (wanted.capture)
+    for (const char* port : {"15001", "15006"}) plans.push_back({port, "[::]:" + std::string(port), SOCK_STREAM});
+  // UDP needs one socket an address: a wildcard one would answer from the pod's address, which clients drop.
+  std::vector<std::string> dns;
+  for (const io::IpAddress& ip : wanted.dns_at)
+    dns.push_back(io::SocketAddress{.ip = ip, .port = Port{53}, .unix_path = {}}.ToString());
+  if (wanted.capture && dns.empty()) dns = {"127.0.0.1:15053", "[::1]:15053"};
+  for (const std::string& address : dns) {
+    const std::string family = address.starts_with('[') ? "6" : "4";
+    plans.push_back({"15053-udp" + family, address, SOCK_DGRAM});
+    plans.push_back({"15053-tcp" + family, address, SOCK_STREAM});
+  }
+  return plans;
+}
 
 Outcome<NamedSocket> Open(const SocketPlan& plan) {
   const Result<io::SocketAddress> address = io::SocketAddress::Parse(plan.address);
@@ -44,26 +50,19 @@ Outcome<NamedSocket> Open(const SocketPlan& plan) {
       (native.ss_family != AF_INET6 || setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero) == 0) &&
       bind(fd.get(), reinterpret_cast<const sockaddr*>(&native), length) == 0 &&
       (plan.type != SOCK_STREAM || listen(fd.get(), kBacklog) == 0);
-  if (!done)
-    return Explain(Errc::kUnavailable, std::string("cannot open ") + plan.address + " for a proxy: " + strerror(errno));
+  if (!done) return Explain(Errc::kUnavailable, "cannot open " + plan.address + " for a proxy: " + strerror(errno));
   return NamedSocket{plan.name, std::move(fd)};
 }
 
 }  // namespace
 
-Outcome<std::vector<NamedSocket>> OpenProxySockets(bool capture) {
+Outcome<std::vector<NamedSocket>> OpenProxySockets(const ProxySockets& wanted) {
   std::vector<NamedSocket> out;
-  const auto add = [&out](std::span<const SocketPlan> plans) -> Outcome<> {
-    for (const SocketPlan& plan : plans) {
-      Outcome<NamedSocket> opened = Open(plan);
-      if (!opened) return std::unexpected(opened.error());
-      out.push_back(std::move(*opened));
-    }
-    return {};
-  };
-  if (capture)
-    if (Outcome<> done = add(kCapture); !done) return std::unexpected(done.error());
-  if (Outcome<> done = add(kAlways); !done) return std::unexpected(done.error());
+  for (const SocketPlan& plan : PlansFor(wanted)) {
+    Outcome<NamedSocket> opened = Open(plan);
+    if (!opened) return std::unexpected(opened.error());
+    out.push_back(std::move(*opened));
+  }
   return out;
 }
 

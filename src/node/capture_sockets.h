@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/io/address.h"
 #include "core/io/unique_fd.h"
 
 namespace plait::node {
@@ -16,8 +17,14 @@ struct NamedSocket {
   io::UniqueFd fd;
 };
 
-// In the calling thread's namespace. `capture`: the sockets of a sidecar (15001, 15006, DNS); without it only those
-// that a gateway has too (15000, 15020, 15021, 15090).
-Outcome<std::vector<NamedSocket>> OpenProxySockets(bool capture);
+// Which sockets a proxy needs beside those that each has (15000, 15020, 15021, 15090).
+struct ProxySockets {
+  bool capture = false;  // of a sidecar: 15001, 15006, and DNS on the loopback's port 15053
+  // Serves DNS to other workloads: on port 53 of these addresses instead. The names stay those of 15053.
+  std::vector<io::IpAddress> dns_at;
+};
+
+// In the calling thread's namespace.
+Outcome<std::vector<NamedSocket>> OpenProxySockets(const ProxySockets& wanted);
 
 }  // namespace plait::node

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <functional>
 #include <string>
 
@@ -16,6 +18,7 @@
 #include "node/netns.h"
 #include "node/nft.h"
 #include "node/route_netlink.h"
+#include "node/service_rules.h"
 #include "node/sysctl.h"
 
 namespace plait::node {
@@ -57,6 +60,24 @@ std::string InNamespaces(const std::function<std::string()>& body) {
 template <class T>
 std::string Why(const Outcome<T>& outcome) {
   return outcome ? "" : outcome.error().ToString();
+}
+
+int Named(const std::vector<NamedSocket>& sockets, const std::string& name) {
+  for (const NamedSocket& socket : sockets)
+    if (socket.name == name) return socket.fd.get();
+  return -1;
+}
+
+// 0, or why it cannot be done.
+int ConnectTo(const std::string& to, io::UniqueFd& client) {
+  sockaddr_storage native{};
+  const socklen_t length = io::SocketAddress::Parse(to)->ToNative(native);
+  client.Reset(::socket(native.ss_family, SOCK_STREAM, 0));
+  return connect(client.get(), reinterpret_cast<sockaddr*>(&native), length) == 0 ? 0 : errno;
+}
+int ConnectTo(const std::string& to) {
+  io::UniqueFd client;
+  return ConnectTo(to, client);
 }
 
 io::IpAddress Ip(const char* text) { return *io::IpAddress::Parse(text); }
@@ -119,7 +140,7 @@ TEST(CaptureSockets, TakeAConnectionToAnywhereAndKnowWhere) {
               RouteBatch routes;
               routes.AddRoute(*io::Cidr::Parse("0.0.0.0/0"), 1, nullptr).AddRoute(*io::Cidr::Parse("::/0"), 1, nullptr);
               if (auto done = socket->Apply(routes); !done) return Why(done);
-              auto sockets = OpenProxySockets(true);
+              auto sockets = OpenProxySockets({.capture = true, .dns_at = {}});
               if (!sockets) return Why(sockets);
               if (auto loaded = Nft().Run(ToNft({})); !loaded) return Why(loaded);
               for (const char* to : {"10.96.1.1:80", "[fd00:10:96::1]:80"}) {
@@ -128,7 +149,7 @@ TEST(CaptureSockets, TakeAConnectionToAnywhereAndKnowWhere) {
                 const socklen_t length = address.ToNative(native);
                 io::UniqueFd client(::socket(native.ss_family, SOCK_STREAM, 0));
                 if (connect(client.get(), reinterpret_cast<sockaddr*>(&native), length) != 0) return "connect failed";
-                io::UniqueFd server(accept(sockets->front().fd.get(), nullptr, nullptr));
+                io::UniqueFd server(accept(Named(*sockets, "15001"), nullptr, nullptr));
                 const auto destination = io::OriginalDestination(server.get());
                 if (!destination || destination->ToString() != to) return "wrong destination";
               }
@@ -137,10 +158,47 @@ TEST(CaptureSockets, TakeAConnectionToAnywhereAndKnowWhere) {
             "");
 }
 
+TEST(CaptureSockets, RefuseThoseWhoDialThemDirectly) {
+  EXPECT_EQ(
+      InNamespaces([]() -> std::string {
+        auto socket = RouteSocket::Open();
+        RouteBatch batch;
+        batch.LinkUp("lo").AddAddress(1, Ip("10.244.0.2"), 32).AddRoute(*io::Cidr::Parse("0.0.0.0/0"), 1, nullptr);
+        if (auto done = socket->Apply(batch); !done) return Why(done);
+        auto sockets = OpenProxySockets({.capture = true, .dns_at = {}});
+        if (!sockets) return Why(sockets);
+        if (auto loaded = Nft().Run(ToNft({})); !loaded) return Why(loaded);
+        for (const char* to : {"127.0.0.1:15001", "127.0.0.1:15006", "[::1]:15001", "10.244.0.2:15006"})
+          if (ConnectTo(to) != ECONNREFUSED) return std::string(to) + " was not refused";
+        for (const char* to : {"127.0.0.1:15000", "10.244.0.2:80"})  // an admin port, a captured one
+          if (const int error = ConnectTo(to); error != 0) return std::string(to) + ": " + strerror(error);
+        return "";
+      }),
+      "");
+}
+
+TEST(CaptureSockets, CanServeDnsAtAnAddress) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              RouteBatch batch;
+              batch.LinkUp("lo").AddAddress(1, Ip("10.244.0.2"), 32).AddAddress(1, Ip("fd00::2"), 128);
+              if (auto done = RouteSocket::Open()->Apply(batch); !done) return Why(done);
+              auto sockets = OpenProxySockets({.capture = true, .dns_at = {Ip("10.244.0.2"), Ip("fd00::2")}});
+              if (!sockets) return Why(sockets);
+              for (const auto& [name, at] : {std::pair{"15053-udp4", "10.244.0.2:53"},
+                                             {"15053-tcp4", "10.244.0.2:53"},
+                                             {"15053-udp6", "[fd00::2]:53"},
+                                             {"15053-tcp6", "[fd00::2]:53"}})
+                if (io::LocalAddress(Named(*sockets, name)).ToString() != at)
+                  return std::string(name) + " is elsewhere";
+              return "";
+            }),
+            "");
+}
+
 TEST(CaptureSockets, LeaveNoRoomBesideThem) {
   EXPECT_EQ(InNamespaces([]() -> std::string {
               if (auto up = RouteSocket::Open()->Apply(RouteBatch().LinkUp("lo")); !up) return Why(up);
-              auto sockets = OpenProxySockets(true);
+              auto sockets = OpenProxySockets({.capture = true, .dns_at = {}});
               if (!sockets) return Why(sockets);
               io::UniqueFd other(socket(AF_INET, SOCK_DGRAM, 0));
               const int one = 1;
@@ -150,6 +208,81 @@ TEST(CaptureSockets, LeaveNoRoomBesideThem) {
                   .sin_family = AF_INET, .sin_port = htons(15053), .sin_addr = {htonl(0x7f000001)}, .sin_zero = {}};
               return bind(other.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? "bound beside DNS"
                                                                                                    : "";
+            }),
+            "");
+}
+
+io::SocketAddress At(const std::string& text) { return *io::SocketAddress::Parse(text); }
+
+TEST(ServiceRules, FillTheSlotsOfAPortRoundRobin) {
+  const ServiceElements elements =
+      ElementsOf({{.at = At("10.96.1.1:80"), .udp = false, .endpoints = {At("10.244.0.2:8080"), At("10.244.0.3:8080")}},
+                  {.at = At("10.96.1.1:81"), .udp = false, .endpoints = {}},
+                  {.at = At("[fd00::1]:53"), .udp = true, .endpoints = {At("[fd00::2]:53")}}});
+  EXPECT_EQ(elements.size(), 24U);
+  EXPECT_EQ(elements.at({"tcp4", "10.96.1.1 . 80 . 0"}), "10.244.0.2 . 8080");
+  EXPECT_EQ(elements.at({"tcp4", "10.96.1.1 . 80 . 11"}), "10.244.0.3 . 8080");
+  EXPECT_EQ(elements.at({"udp6", "fd00::1 . 53 . 5"}), "fd00::2 . 53");
+}
+
+TEST(ServiceRules, ChangeOnlyWhatDiffersAndInBoundedSteps) {
+  std::vector<ServicePort> many;
+  for (int i = 0; i < 250; ++i)
+    many.push_back(
+        {.at = At("10.96.1." + std::to_string(i) + ":80"), .udp = false, .endpoints = {At("10.244.0.2:80")}});
+  const ServiceElements all = ElementsOf(many);
+  EXPECT_EQ(ServiceChanges({}, all).size(), 3U);
+  EXPECT_TRUE(ServiceChanges(all, all).empty());
+  many[7].endpoints.push_back(At("10.244.0.3:80"));
+  const std::vector<std::string> changes = ServiceChanges(all, ElementsOf(many));
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].find("10.96.1.8"), std::string::npos);
+  EXPECT_EQ(changes[0].find("delete element inet plait_services tcp4 { 10.96.1.7 . 80 . 1"), 0U) << changes[0];
+}
+
+// Listens on both, and says which of the two a connection came to.
+class TwoServers {
+ public:
+  TwoServers() {
+    for (io::UniqueFd* fd : {&first_, &second_}) *fd = std::move(*io::ListenOn(At(fd == &first_ ? kFirst : kSecond)));
+  }
+  static constexpr const char* kFirst = "10.244.0.2:8080";
+  static constexpr const char* kSecond = "[fd00:10:244::3]:8080";
+  std::string Reached() {
+    for (const auto& [fd, name] : {std::pair{first_.get(), kFirst}, {second_.get(), kSecond}})
+      if (io::UniqueFd accepted{accept(fd, nullptr, nullptr)}) return name;
+    return "none";
+  }
+
+ private:
+  io::UniqueFd first_, second_;
+};
+
+TEST(ServiceRules, LeadToEndpointsAndRefuseWhatHasNone) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              RouteBatch batch;
+              batch.LinkUp("lo").AddAddress(1, Ip("10.244.0.2"), 32).AddAddress(1, Ip("fd00:10:244::3"), 128);
+              batch.AddRoute(*io::Cidr::Parse("0.0.0.0/0"), 1, nullptr).AddRoute(*io::Cidr::Parse("::/0"), 1, nullptr);
+              if (auto done = RouteSocket::Open()->Apply(batch); !done) return Why(done);
+              TwoServers servers;
+              Nft nft;
+              const std::string table =
+                  ServiceTable({*io::Cidr::Parse("10.96.0.0/16"), *io::Cidr::Parse("fd00:10:96::/112")});
+              if (auto loaded = nft.Run(table); !loaded) return Why(loaded);
+              std::vector<ServicePort> ports = {
+                  {.at = At("10.96.1.1:80"), .udp = false, .endpoints = {At(TwoServers::kFirst)}},
+                  {.at = At("[fd00:10:96::1]:80"), .udp = false, .endpoints = {At(TwoServers::kSecond)}}};
+              const ServiceElements before = ElementsOf(ports);
+              for (const std::string& change : ServiceChanges({}, before))
+                if (auto loaded = nft.Run(change); !loaded) return Why(loaded);
+              if (ConnectTo("10.96.1.1:80") != 0 || servers.Reached() != TwoServers::kFirst) return "v4";
+              if (ConnectTo("[fd00:10:96::1]:80") != 0 || servers.Reached() != TwoServers::kSecond) return "v6";
+              if (ConnectTo("10.96.1.1:81") != ECONNREFUSED || ConnectTo("[fd00:10:96::2]:80") != ECONNREFUSED)
+                return "what has no endpoint must be refused";
+              ports[0].endpoints.clear();
+              for (const std::string& change : ServiceChanges(before, ElementsOf(ports)))
+                if (auto loaded = nft.Run(change); !loaded) return Why(loaded);
+              return ConnectTo("10.96.1.1:80") == ECONNREFUSED ? "" : "an endpoint that is gone was reached";
             }),
             "");
 }
