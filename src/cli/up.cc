@@ -64,6 +64,9 @@ void TellReady(const MeshOptions& mesh, const UpVerb& verb, const local::MeshPat
   if (verb.welcome) return verb.welcome(*status);
   const std::string name = mesh.name == "default" ? "" : " --name " + mesh.name;
   if (!status->url.empty()) Say("\n    App      " + status->url);
+  for (const local::GatewayPortStatus& port : status->gateway_ports)
+    if (const std::string at = "127.0.0.1:" + std::to_string(port.host_port.value); !status->url.ends_with(at))
+      Say("    Gateway  port " + std::to_string(port.port.value) + " is " + at);
   Say("    Debug    " + status->debug_url + "/debug/syncz");
   Say("    Look     plait status" + name + "    plait logs" + name + " WORKLOAD");
   Say("    Stop     plait down" + name + "\n");

@@ -50,6 +50,7 @@ std::optional<ProbeSpec> ProbeOf(const Json& container, const char* key) {
                                 : ProbeSpec::Kind::kTcp;
   probe.port = PortOf(json, "port");
   probe.path = Text(json, "path", "/");
+  probe.https = Text(json, "scheme") == "HTTPS";
   probe.service = Text(json, "service");
   probe.headers = Pairs(json, "headers");
   probe.argv = Texts(json, "argv");
@@ -80,6 +81,7 @@ ProxyKind ProxyOf(const Json& json) {
   const auto found = json.find("proxy");
   if (found == json.end()) return ProxyKind::kNone;
   if (found->is_string() && *found == "gateway") return ProxyKind::kGateway;
+  if (found->is_string() && *found == "dns") return ProxyKind::kDns;
   return found->is_boolean() && found->get<bool>() ? ProxyKind::kSidecar : ProxyKind::kNone;
 }
 
@@ -107,6 +109,20 @@ PodSpec PodOf(const Json& json) {
   return out;
 }
 
+// Addresses are ours on both sides: one that cannot be read is left out.
+Services ServicesOf(const Json& json) {
+  Services out;
+  for (const Json& entry : json.at("ports")) {
+    const Result<io::SocketAddress> at = io::SocketAddress::Parse(Text(entry, "at"));
+    if (!at) continue;
+    node::ServicePort port{.at = *at, .udp = entry.value("udp", false), .endpoints = {}};
+    for (const std::string& text : Texts(entry, "endpoints"))
+      if (const auto endpoint = io::SocketAddress::Parse(text)) port.endpoints.push_back(*endpoint);
+    out.ports.push_back(std::move(port));
+  }
+  return out;
+}
+
 PlaitdMessage MessageOf(const Json& json, std::string_view type) {
   if (type == "hello")
     return Hello{Text(json, "root_pem"), PortOf(json, "xds_port"), Text(json, "trust_domain"), Text(json, "error")};
@@ -116,6 +132,7 @@ PlaitdMessage MessageOf(const Json& json, std::string_view type) {
     for (const Json& port : json.at("ports")) out.ports.push_back(Port{port.get<std::uint16_t>()});
     return out;
   }
+  if (type == "services") return ServicesOf(json);
   DesiredPods out;
   for (const Json& pod : json.at("pods")) out.pods.push_back(PodOf(pod));
   return out;
@@ -133,7 +150,7 @@ Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line) {
   try {  // the library's errors are exceptions; they end here
     const Json json = Json::parse(line);
     const std::string type = Text(json, "type");
-    if (type != "hello" && type != "message" && type != "gateway_ports" && type != "pods")
+    if (type != "hello" && type != "message" && type != "gateway_ports" && type != "pods" && type != "services")
       return Explain(Errc::kInvalidInput, "plaitd sent a message of unknown type \"" + type + "\"");
     return MessageOf(json, type);
   } catch (const Json::exception& error) {

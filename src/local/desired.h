@@ -12,6 +12,7 @@
 #include "core/base/port.h"
 #include "core/base/result.h"
 #include "core/base/time.h"
+#include "node/service_rules.h"
 
 namespace plait::local {
 
@@ -20,6 +21,7 @@ struct ProbeSpec {
   Kind kind = Kind::kTcp;
   Port port;
   std::string path = "/";
+  bool https = false;                                        // HTTP
   std::string service;                                       // gRPC
   std::vector<std::pair<std::string, std::string>> headers;  // HTTP
   std::vector<std::string> argv;                             // exec
@@ -50,7 +52,8 @@ struct ContainerSpec {
   std::optional<ProbeSpec> startup;
 };
 
-enum class ProxyKind : std::uint8_t { kNone, kSidecar, kGateway };
+// kDns: a proxy alone, which serves the names of the mesh to workloads without one.
+enum class ProxyKind : std::uint8_t { kNone, kSidecar, kGateway, kDns };
 enum class RestartPolicy : std::uint8_t { kAlways, kOnFailure, kNever };
 
 struct PodSpec {
@@ -88,7 +91,10 @@ struct Notice {
 struct GatewayPorts {
   std::vector<Port> ports;
 };
-using PlaitdMessage = std::variant<DesiredPods, Hello, Notice, GatewayPorts>;
+struct Services {
+  std::vector<node::ServicePort> ports;  // of services with an address, for workloads without a proxy
+};
+using PlaitdMessage = std::variant<DesiredPods, Hello, Notice, GatewayPorts, Services>;
 
 // One line. Errors name what plaitd said wrongly; an unknown type is an error (the two are always of one version).
 Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line);

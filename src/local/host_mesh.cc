@@ -14,6 +14,8 @@
 
 #include "core/io/socket.h"
 #include "local/confine.h"
+#include "local/mounts.h"
+#include "local/nameservers.h"
 
 namespace plait::local {
 namespace {
@@ -134,7 +136,24 @@ void HostMesh::Kill() {
 void HostMesh::OnListen(Port port) {
   OuterMessage answer{.kind = OuterMessage::Kind::kListening, .port = port};
   Outcome<io::UniqueFd> fd = ListenOnHost(HostPortFor(port, gateway_port_), answer.host_port);
+  // Such as a port below 1024, which an ordinary user cannot have.
+  if (!fd) fd = ListenOnHost(Port{}, answer.host_port);
   if (fd) static_cast<void>(SendMessage(channel_.get(), answer, {fd->get()}));
+}
+
+// Read anew each time: the host may be in another network by now.
+void HostMesh::OnResolve() {
+  const std::vector<node::NamedSocket> sockets = ConnectToNameservers(ReadNameservers(ReadWholeFile(ResolvConfPath())));
+  OuterMessage answer{.kind = OuterMessage::Kind::kResolvers};
+  std::vector<int> fds;
+  for (const node::NamedSocket& socket : sockets) {
+    answer.text += (answer.text.empty() ? "" : ":") + socket.name;
+    fds.push_back(socket.fd.get());
+  }
+  if (SendMessage(channel_.get(), answer, fds)) return;
+  // Too many descriptors under way, or the like: a proxy without resolvers is better than none.
+  answer.text.clear();
+  static_cast<void>(SendMessage(channel_.get(), answer));
 }
 
 std::optional<HostEvent> HostMesh::OnChannel() {
@@ -143,6 +162,7 @@ std::optional<HostEvent> HostMesh::OnChannel() {
   const OuterMessage& message = received->message;
   switch (message.kind) {
     case OuterMessage::Kind::kListen: OnListen(message.port); return std::nullopt;
+    case OuterMessage::Kind::kResolve: OnResolve(); return std::nullopt;
     case OuterMessage::Kind::kReady: return HostEvent{.kind = HostEvent::Kind::kReady};
     case OuterMessage::Kind::kEnding: stopping_ = true; return HostEvent{.kind = HostEvent::Kind::kEnding};
     case OuterMessage::Kind::kNotice:

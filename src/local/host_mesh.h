@@ -48,6 +48,7 @@ class HostMesh {
   Outcome<> StartSupervisor();
   std::optional<HostEvent> OnChannel();
   void OnListen(Port port);
+  void OnResolve();
 
   UpOptions options_;
   Port gateway_port_;

@@ -4,12 +4,14 @@
 
 #include "core/io/loop.h"
 #include "core/io/unique_fd.h"
+#include "local/cluster_ips.h"
 #include "local/confine.h"
 #include "local/desired.h"
 #include "local/launch.h"
 #include "local/mesh_network.h"
 #include "local/paths.h"
 #include "local/reaper.h"
+#include "local/resolver_sockets.h"
 
 namespace plait::local {
 
@@ -26,6 +28,8 @@ struct MeshContext {
   io::Loop& loop;
   Reaper& reaper;
   MeshNetwork& network;
+  ClusterIps& cluster_ips;
+  ResolverSockets& resolvers;
   const UpOptions& options;
   const SyscallFilter& filter;
   Ids ids;

@@ -177,11 +177,18 @@ Outcome<> MeshNetwork::SetUpInside(PodNetwork& pod, const Wanted& wanted) {
   if (Outcome<> done = inside->Apply(batch); !done) return done;
   // Sockets first: once rules stand, what they catch must have somewhere to go.
   if (wanted.proxy_sockets) {
-    Outcome<std::vector<node::NamedSocket>> sockets = node::OpenProxySockets(wanted.rules != nullptr);
+    node::ProxySockets which{.capture = wanted.rules || wanted.dns, .dns_at = {}};
+    if (wanted.dns) which.dns_at = pod.ips;
+    Outcome<std::vector<node::NamedSocket>> sockets = node::OpenProxySockets(which);
     if (!sockets) return std::unexpected(sockets.error());
     pod.sockets = std::move(*sockets);
   }
   return wanted.rules ? nft_.Run(node::ToNft(*wanted.rules)) : Outcome<>{};
+}
+
+Outcome<> MeshNetwork::Load(int netns, const std::string& commands) {
+  auto done = Within(netns, [&] { return nft_.Run(commands); });
+  return done ? *done : Outcome<>(std::unexpected(done.error()));
 }
 
 void MeshNetwork::Remove(PodNetwork& pod) {

@@ -34,11 +34,14 @@ class MeshNetwork {
   // What a workload's namespace holds before its first process runs.
   struct Wanted {
     bool proxy_sockets = false;                 // those that each proxy has
+    bool dns = false;                           // the proxy serves DNS to other workloads, at this one's addresses
     const node::CaptureRules* rules = nullptr;  // null: nothing is captured
   };
   // 3 to 4 ms. Errors leave nothing behind.
   Outcome<PodNetwork> Add(const Wanted& wanted);
   void Remove(PodNetwork& pod);
+  // One nftables transaction in a workload's namespace.
+  Outcome<> Load(int netns, const std::string& commands);
 
   // Runs `call` with the thread in the workload's namespace (to open a socket there).
   template <class Call>

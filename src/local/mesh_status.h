@@ -24,6 +24,7 @@ struct WorkloadStatus {
   std::vector<std::string> ips;
   int pid = 0;  // of the first container, in the mesh's pid namespace
   int proxy_pid = 0;
+  std::string proxy;  // sidecar, gateway, dns or none
   bool ready = false;
   std::string phase;
   int restarts = 0;

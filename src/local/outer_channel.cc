@@ -7,7 +7,8 @@
 namespace plait::local {
 namespace {
 using Json = nlohmann::json;
-constexpr const char* kNames[] = {"options", "listen", "listening", "notice", "ready", "stop", "ending"};
+constexpr const char* kNames[] = {"options", "listen", "listening", "notice",   "ready",
+                                  "stop",    "ending", "resolve",   "resolvers"};
 }  // namespace
 
 Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<int>& fds) {

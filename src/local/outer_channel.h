@@ -20,6 +20,8 @@ struct OuterMessage {
     kReady,      // -> plait: everything is ready
     kStop,       // -> supervisor: end in order
     kEnding,     // -> plait: somebody said `plait down`
+    kResolve,    // -> plait: connect to the host's resolvers
+    kResolvers,  // -> supervisor: here they are, named by `text` ("resolver-udp-0:resolver-tcp-0")
   };
   Kind kind = Kind::kNotice;
   std::string severity;

@@ -1,6 +1,7 @@
 #include "local/pod.h"
 
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -16,6 +17,16 @@ namespace {
 constexpr Duration kLeaveTime = std::chrono::milliseconds(500);
 constexpr Duration kRetryNetwork = std::chrono::seconds(1);
 
+// A command in a container, by its helper: when that dies, the command does.
+struct Command final : Pending::Operation {
+  explicit Command(pid_t of) : helper(of) {}
+  ~Command() override {
+    if (helper > 0) kill(helper, SIGKILL);
+  }
+  pid_t helper;
+  Pending end;
+};
+
 }  // namespace
 
 Pod::Pod(MeshContext& mesh, PodSpec spec, std::function<void()> on_change)
@@ -27,6 +38,7 @@ Pod::Pod(MeshContext& mesh, PodSpec spec, std::function<void()> on_change)
 Pod::~Pod() {
   proxy_.reset();
   containers_.clear();
+  mesh_.cluster_ips.Remove(spec_.uid);
   mesh_.network.Remove(network_);
 }
 
@@ -37,10 +49,14 @@ Outcome<> Pod::MakeNetwork() {
   if (!rules) return std::unexpected(rules.error());
   rules->mesh_ranges = {*io::Cidr::Parse("10.244.0.0/16"), *io::Cidr::Parse("fd00:10:244::/64")};
   if (spec_.proxy == ProxyKind::kSidecar) wanted.rules = &*rules;
+  wanted.dns = spec_.proxy == ProxyKind::kDns;
   Outcome<PodNetwork> made = mesh_.network.Add(wanted);
   if (!made) return std::unexpected(made.error());
   network_ = std::move(*made);
-  return {};
+  if (spec_.proxy != ProxyKind::kNone) return {};
+  Outcome<> services = mesh_.cluster_ips.Add(spec_.uid, network_.netns.get());
+  if (!services) mesh_.network.Remove(network_);
+  return services;
 }
 
 void Pod::Start() {
@@ -168,7 +184,14 @@ Pending Pod::RunInside(const std::string& name, const std::vector<std::string>& 
   Container* container = FindContainer(name);
   Outcome<Joined> joined = container ? container->Join({.argv = argv}) : Explain(Errc::kNotFound, "no container");
   if (!joined) return mesh_.loop.After(Duration::zero(), [done = std::move(done)]() mutable { done(126); });
-  return mesh_.reaper.Watch(joined->helper, [done = std::move(done)](ProcessEnd end) mutable { done(end.code); });
+  auto command = std::make_unique<Command>(joined->helper);
+  command->end =
+      mesh_.reaper.Watch(joined->helper, [&running = *command, done = std::move(done)](ProcessEnd end) mutable {
+        running.helper = 0;
+        auto call = std::move(done);
+        call(end.code);  // may drop the handle
+      });
+  return Pending(std::move(command));
 }
 
 std::string Pod::Host() const { return network_.ips.empty() ? "" : network_.ips.front().ToString(); }

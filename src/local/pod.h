@@ -42,6 +42,7 @@ class Pod final : public ProbeTarget {
   pid_t pid() const;                                  // of the first container, else of the proxy
   Container* FindContainer(const std::string& name);  // "" = the first; null: there is none
   const std::vector<std::unique_ptr<Container>>& containers() const noexcept { return containers_; }
+  const std::vector<io::IpAddress>& ips() const noexcept { return network_.ips; }
   const ProxyProcess* proxy() const noexcept { return proxy_.get(); }
   // A socket connected (or connecting) to `port` on the workload's own loopback, unmarked by capture.
   Outcome<io::UniqueFd> DialLoopback(Port port);

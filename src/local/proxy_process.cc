@@ -57,9 +57,7 @@ ProxyProcess::ProxyProcess(MeshContext& mesh, const PodSpec& pod, const PodNetwo
       target_(target),
       token_(NewToken()),
       token_sha256_(HexEncode(AsBytes(tls::Sha256(token_)))) {
-  restart_.SetCallback([this] {
-    if (Outcome<> spawned = SpawnOne(); !spawned) reason_ = spawned.error().ToString();
-  });
+  restart_.SetCallback([this] { SpawnOne(); });
   kill_.SetCallback([this] {
     if (pid_ > 0) kill(pid_, SIGKILL);
   });
@@ -103,10 +101,25 @@ Outcome<> ProxyProcess::Start() {
                                       on_change_();
                                     });
   probe_->Start();
-  return SpawnOne();
+  SpawnOne();
+  return {};
 }
 
-Outcome<> ProxyProcess::SpawnOne() {
+void ProxyProcess::SpawnOne() {
+  resolvers_ = mesh_.resolvers.Ask([this](std::vector<node::NamedSocket> sockets) {
+    const pid_t old = pid_;
+    Pending old_end = std::move(end_);
+    if (const Outcome<> spawned = SpawnWith(std::move(sockets)); !spawned) {
+      end_ = std::move(old_end);
+      reason_ = spawned.error().ToString();
+      restart_.Start(mesh_.loop.timers(), kMaxBackOff);
+      return on_change_();
+    }
+    if (old != 0) kill(old, SIGTERM);  // its end is nobody's concern any more: the reaper collects it
+  });
+}
+
+Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   const int concurrency = pod_.concurrency > 0 ? pod_.concurrency : mesh_.options.concurrency;
   SpawnPlan plan;
   plan.argv = {BinaryFolder() + "/plait-proxy", "-c", Folder() + "/bootstrap.yaml", "--concurrency",
@@ -114,6 +127,7 @@ Outcome<> ProxyProcess::SpawnOne() {
   plan.netns = network_.netns.get();
   plan.output = log_->writing_end();
   for (const node::NamedSocket& socket : network_.sockets) plan.sockets.emplace_back(socket.name, socket.fd.get());
+  for (const node::NamedSocket& socket : resolvers) plan.sockets.emplace_back(socket.name, socket.fd.get());
   if (pod_.proxy == ProxyKind::kGateway)
     for (const node::NamedSocket& socket : mesh_.gateway_sockets)
       plan.sockets.emplace_back(socket.name, socket.fd.get());
@@ -127,10 +141,7 @@ Outcome<> ProxyProcess::SpawnOne() {
 
 void ProxyProcess::Replace() {
   if (!started_ || stopping_ || pid_ == 0) return;
-  const pid_t old = pid_;
-  end_.Cancel();  // its end is nobody's concern any more: the reaper collects it
-  if (Outcome<> spawned = SpawnOne(); !spawned) reason_ = spawned.error().ToString();
-  kill(old, SIGTERM);
+  SpawnOne();
 }
 
 void ProxyProcess::OnEnded(ProcessEnd end) {
@@ -150,6 +161,7 @@ void ProxyProcess::OnEnded(ProcessEnd end) {
 void ProxyProcess::Stop(Duration grace) {
   stopping_ = true;
   restart_.Cancel();
+  resolvers_.Cancel();
   if (pid_ == 0) return;
   kill(pid_, SIGTERM);
   kill_.Start(mesh_.loop.timers(), grace);

@@ -34,7 +34,9 @@ class ProxyProcess {
 
  private:
   Outcome<> WriteFiles();
-  Outcome<> SpawnOne();
+  // With fresh sockets to the host's resolvers, which come in a later round; then the old process, if any, drains.
+  void SpawnOne();
+  Outcome<> SpawnWith(std::vector<node::NamedSocket> resolvers);
   void OnEnded(ProcessEnd end);
   std::string Folder() const;
 
@@ -57,6 +59,7 @@ class ProxyProcess {
   io::Timer restart_;
   io::Timer kill_;
   Pending end_;
+  Pending resolvers_;
 };
 
 }  // namespace plait::local

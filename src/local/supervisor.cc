@@ -29,6 +29,16 @@ const char* NameOf(Container::State state) {
   return "";
 }
 
+const char* NameOf(ProxyKind proxy) {
+  switch (proxy) {
+    case ProxyKind::kNone: return "none";
+    case ProxyKind::kSidecar: return "sidecar";
+    case ProxyKind::kGateway: return "gateway";
+    case ProxyKind::kDns: return "dns";
+  }
+  return "";
+}
+
 WorkloadStatus StatusOf(const Pod& pod) {
   const PodStatus status = pod.Status();
   WorkloadStatus out{.name = pod.spec().name,
@@ -39,6 +49,7 @@ WorkloadStatus StatusOf(const Pod& pod) {
                      .ips = status.ips,
                      .pid = pod.pid(),
                      .proxy_pid = pod.proxy() ? pod.proxy()->pid() : 0,
+                     .proxy = NameOf(pod.spec().proxy),
                      .ready = status.ready,
                      .phase = status.phase,
                      .restarts = status.restarts,
@@ -82,9 +93,14 @@ Outcome<> Supervisor::Start() {
   Outcome<std::unique_ptr<MeshNetwork>> network = MeshNetwork::Make();
   if (!network) return std::unexpected(network.error());
   network_ = std::move(*network);
+  cluster_ips_ = std::make_unique<ClusterIps>(loop_, *network_);
+  resolvers_ = std::make_unique<ResolverSockets>(
+      loop_, [this] { return SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kResolve}).has_value(); });
   mesh_.reset(new MeshContext{.loop = loop_,
                               .reaper = reaper_,
                               .network = *network_,
+                              .cluster_ips = *cluster_ips_,
+                              .resolvers = *resolvers_,
                               .options = options_,
                               .filter = filter_,
                               .ids = Ids{application_id_},
@@ -126,6 +142,8 @@ void Supervisor::OnFdReady(std::uint32_t) {
 void Supervisor::OnOuter(ReceivedMessage received) {
   const OuterMessage& message = received.message;
   if (message.kind == OuterMessage::Kind::kStop) return Stop();
+  if (message.kind == OuterMessage::Kind::kResolvers)
+    return resolvers_->OnAnswer(message.text, std::move(received.fds));
   if (message.kind != OuterMessage::Kind::kListening || received.fds.size() != 1) return;
   gateway_ports_[message.port.value] = message.host_port;
   mesh_->gateway_sockets.push_back({std::to_string(message.port.value), std::move(received.fds[0])});
@@ -140,6 +158,7 @@ void Supervisor::OnOuter(ReceivedMessage received) {
 void Supervisor::OnPlaitd(PlaitdMessage message) {
   if (auto* pods = std::get_if<DesiredPods>(&message)) return OnPods(std::move(pods->pods));
   if (auto* ports = std::get_if<GatewayPorts>(&message)) return OnGatewayPorts(ports->ports);
+  if (auto* services = std::get_if<Services>(&message)) return cluster_ips_->SetServices(std::move(services->ports));
   if (auto* notice = std::get_if<Notice>(&message)) return Tell(notice->severity, notice->text);
   mesh_->hello = std::get<Hello>(std::move(message));
   last_plaitd_end_.clear();
@@ -154,13 +173,29 @@ void Supervisor::OnPods(std::vector<PodSpec> wanted) {
   for (const PodSpec& spec : wanted) uids.insert(spec.uid);
   for (const auto& [uid, pod] : pods_)
     if (!uids.contains(uid)) pod->Remove();
-  for (PodSpec& spec : wanted) {
-    std::unique_ptr<Pod>& pod = pods_[spec.uid];
-    if (pod) continue;  // a pod does not change: a changed template is a new uid
-    pod = std::make_unique<Pod>(*mesh_, std::move(spec), [this] { OnPodChange(); });
-    pod->Start();
-  }
+  // DNS before those who ask it: its sockets hold their questions until it answers.
+  std::stable_partition(wanted.begin(), wanted.end(),
+                        [](const PodSpec& spec) { return spec.proxy == ProxyKind::kDns; });
+  for (PodSpec& spec : wanted) StartPod(std::move(spec));
+  TellDns();
   OnPodChange();
+}
+
+void Supervisor::StartPod(PodSpec spec) {
+  std::unique_ptr<Pod>& pod = pods_[spec.uid];
+  if (pod) return;  // a pod does not change: a changed template is a new uid
+  const bool dns = spec.proxy == ProxyKind::kDns;
+  pod = std::make_unique<Pod>(*mesh_, std::move(spec), [this] { OnPodChange(); });
+  pod->Start();
+  if (dns) TellDns();
+}
+
+void Supervisor::TellDns() {
+  std::vector<io::IpAddress> ips;
+  for (const auto& [uid, pod] : pods_)
+    if (pod->spec().proxy == ProxyKind::kDns && pod->state() == Pod::State::kRunning)
+      ips.insert(ips.end(), pod->ips().begin(), pod->ips().end());
+  cluster_ips_->SetDns(std::move(ips));
 }
 
 void Supervisor::OnGatewayPorts(const std::vector<Port>& ports) {
@@ -187,6 +222,7 @@ void Supervisor::Settle() {
     return;
   }
   std::erase_if(pods_, gone);
+  TellDns();  // one may have got its network late
   std::vector<PodStatus> table;
   for (const auto& [uid, pod] : pods_) table.push_back(pod->Status());
   if (table != sent_) {
@@ -293,7 +329,7 @@ Outcome<Joined> Supervisor::Exec(const std::string& workload, const std::string&
   if (!pod) return NoWorkload(workload);
   const Container* found = pod->FindContainer(container);
   if (!found)
-    return Explain(Errc::kNotFound, container.empty() ? pod->spec().name + " has no container (it is a gateway)"
+    return Explain(Errc::kNotFound, container.empty() ? pod->spec().name + " has no container (it is a proxy alone)"
                                                       : pod->spec().name + " has no container \"" + container + "\"");
   return found->Join(std::move(plan));
 }

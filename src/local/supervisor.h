@@ -33,6 +33,8 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void OnOuter(ReceivedMessage received);
   void OnPlaitd(PlaitdMessage message);
   void OnPods(std::vector<PodSpec> wanted);
+  void StartPod(PodSpec spec);
+  void TellDns();
   void OnGatewayPorts(const std::vector<Port>& ports);
   void OnPodChange();
   void Settle();  // once a round: status to plaitd, readiness, the dead
@@ -57,6 +59,8 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   Reaper reaper_;
   SyscallFilter filter_;
   std::unique_ptr<MeshNetwork> network_;
+  std::unique_ptr<ClusterIps> cluster_ips_;
+  std::unique_ptr<ResolverSockets> resolvers_;
   std::unique_ptr<MeshContext> mesh_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<PlaitdProcess> plaitd_;

@@ -148,7 +148,7 @@ void ControlPlane::Rebuild() {
     const auto before = pods_->workloads();
     pods_->SetTemplates(sets.sets);
     if (pods_->workloads() != before) snapshot = model::Snapshot::Build(files_->objects(), pods_->workloads(), options);
-    TellSupervisor(sets);
+    TellSupervisor(sets, *snapshot);
   }
   metrics_.Observe("pilot_pushcontext_init_seconds", {}, Seconds(loop_.clock().Now() - begun));
   provider_->SetSnapshot(std::move(snapshot));
@@ -173,9 +173,13 @@ void ControlPlane::PublishTokens() {
   tokens_.Replace(std::move(entries));
 }
 
-void ControlPlane::TellSupervisor(const source::PodSets& sets) {
+void ControlPlane::TellSupervisor(const source::PodSets& sets, const model::Snapshot& snapshot) {
   channel_->Send(pods_->desired());
   channel_->SendGatewayPorts(sets.gateway_ports);
+  // Before the state of the pods is known, services would seem to have no endpoint.
+  if (status_known_ && std::any_of(sets.sets.begin(), sets.sets.end(),
+                                   [](const auto& set) { return set.pod.proxy == source::ProxyKind::kNone; }))
+    channel_->SendServices(snapshot);
   PublishTokens();
 }
 

@@ -55,7 +55,7 @@ class ControlPlane {
   void Changed(const char* what);
   void Rebuild();
   void PublishTokens();
-  void TellSupervisor(const source::PodSets& sets);
+  void TellSupervisor(const source::PodSets& sets, const model::Snapshot& snapshot);
   void TellFindings();
   model::Findings Problems() const;
 

@@ -196,6 +196,30 @@ TEST_F(Plane, TellsTheSupervisorWhatShouldRun) {
   EXPECT_EQ(supervisor.last["hello"]["root_pem"], plane->authority().bundle_pem());
 }
 
+// Its Pod has no proxy, so it needs addresses of services and somebody who knows names.
+constexpr char kPlain[] = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: plain, annotations: {sidecar.istio.io/inject: "false"}}
+spec: {containers: [{name: c, image: x, command: [sleep]}]}
+)";
+
+TEST_F(Plane, TellsServiceAddressesOnlyWhereSomebodyNeedsThemAndOnceEndpointsAreKnown) {
+  Write("plain.yaml", kPlain);
+  Start();
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("pods") && supervisor.last["pods"]["pods"].size() == 3; }));
+  EXPECT_FALSE(supervisor.last.contains("services")) << "endpoints are not known yet";
+  RunPods();
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("services"); }));
+  const std::string text = supervisor.last["services"].dump();
+  EXPECT_NE(text.find("10.244.0."), std::string::npos) << text;
+  fs::remove(root / "mesh" / "plain.yaml");
+  supervisor.last.erase("services");
+  RunPods();
+  ASSERT_TRUE(Wait([&] { return supervisor.last["pods"]["pods"].size() == 1; })) << "the DNS pod goes too";
+  EXPECT_FALSE(supervisor.last.contains("services"));
+}
+
 TEST_F(Plane, GivesAProxyItsConfigurationAndLiveEdits) {
   WriteRules("1s");
   Start();

@@ -27,6 +27,7 @@ class Renderer {
     for (const Pod* pod : ObjectsOf<Pod>(objects_))
       Add(pod->meta, pod->meta.labels, pod->meta.annotations, pod->spec, 1, true);
     AddIngressGateway();
+    AddDns();
     std::sort(out_.sets.begin(), out_.sets.end(), [](const PodSet& a, const PodSet& b) { return a.Key() < b.Key(); });
     CollectGatewayPorts();
     return std::move(out_);
@@ -158,6 +159,20 @@ class Renderer {
     set.pod.labels = {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}};
     set.pod.proxy = ProxyKind::kGateway;
     set.pod.concurrency = mesh_.concurrency;
+    Keep(std::move(set));
+  }
+
+  // Pods without a proxy have nobody beside them who knows the names of the mesh.
+  void AddDns() {
+    if (std::none_of(out_.sets.begin(), out_.sets.end(),
+                     [](const PodSet& set) { return set.pod.proxy == ProxyKind::kNone; }))
+      return;
+    PodSet set{.name = "plait-dns", .bare = false, .replicas = 1, .pod = {}, .hash = {}};
+    set.pod.name_space = "plait-system";
+    set.pod.service_account = "plait-dns";
+    set.pod.labels = {{"app", "plait-dns"}};
+    set.pod.proxy = ProxyKind::kDns;
+    set.pod.concurrency = 1;
     Keep(std::move(set));
   }
 

@@ -23,7 +23,8 @@ struct ResolvedContainer {
   friend bool operator==(const ResolvedContainer&, const ResolvedContainer&) = default;
 };
 
-enum class ProxyKind : std::uint8_t { kNone, kSidecar, kGateway };
+// kDns: a proxy alone, which serves the names of the mesh to pods without one.
+enum class ProxyKind : std::uint8_t { kNone, kSidecar, kGateway, kDns };
 
 struct PodTemplate {
   std::string name_space;

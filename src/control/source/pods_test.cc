@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "control/model/decode.h"
 #include "control/source/supervisor_channel.h"
 #include "core/io/socket.h"
@@ -145,6 +147,50 @@ TEST_F(Pods, IncludeTheIngressGatewayThatAGatewaySelects) {
   EXPECT_EQ(sets.sets[0].pod.proxy, ProxyKind::kGateway);
   EXPECT_EQ(sets.gateway_ports, std::vector<std::uint16_t>{80});
   EXPECT_TRUE(Render(kDeployment).gateway_ports.empty());
+}
+
+constexpr char kPlain[] = R"(
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: plain, annotations: {sidecar.istio.io/inject: "false", plait.dev/exec.c: '["sleep", "1"]'}}
+spec: {containers: [{name: c, image: x}]}
+)";
+
+TEST_F(Pods, WithoutAProxyGetTheNamesOfTheMeshFromOneThatIsMadeForThem) {
+  EXPECT_EQ(Render(kDeployment).sets.size(), 1U) << "nobody needs it";
+  const PodSets sets = Render(std::string(kDeployment) + kPlain);
+  ASSERT_EQ(sets.sets.size(), 3U);
+  const auto dns =
+      std::find_if(sets.sets.begin(), sets.sets.end(), [](const PodSet& set) { return set.name == "plait-dns"; });
+  ASSERT_NE(dns, sets.sets.end());
+  EXPECT_EQ(dns->pod.proxy, ProxyKind::kDns);
+  EXPECT_EQ(dns->pod.name_space, "plait-system");
+  auto pods = Controller();
+  pods->SetTemplates(sets.sets);
+  EXPECT_NE(EncodeDesired(pods->desired()).find("\"proxy\":\"dns\""), std::string::npos);
+}
+
+TEST_F(Pods, ThatAreReadyAreTheEndpointsOfServiceAddresses) {
+  const std::string services = R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {clusterIP: 10.96.7.7, selector: {app: web}, ports: [{port: 80, targetPort: http}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pods}
+spec: {clusterIP: None, selector: {app: web}, ports: [{port: 81}]}
+)";
+  auto pods = Controller();
+  pods->SetTemplates(Render(kDeployment).sets);
+  pods->SetStatuses({Ready("u1", "10.244.0.2"), {.uid = "u2", .ips = {*io::IpAddress::Parse("10.244.0.3")}}});
+  const auto objects = model::DecodeText(kDeployment + services, "f.yaml").objects;
+  const std::string line = EncodeServices(*model::Snapshot::Build(objects, pods->workloads(), {}));
+  EXPECT_NE(line.find(R"({"at":"10.96.7.7:80","endpoints":["10.244.0.2:80"],"udp":false})"), std::string::npos) << line;
+  EXPECT_EQ(line.find(":81"), std::string::npos) << "a headless service has no address";
 }
 
 TEST_F(Pods, AreToldToTheSupervisorAndTheirStateComesBack) {

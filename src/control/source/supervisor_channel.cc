@@ -66,10 +66,12 @@ Json PodJson(const DesiredPod& pod) {
            {"restart_policy", spec.restart_policy},
            {"grace_seconds", spec.grace_seconds},
            {"containers", Json::array()}};
-  if (spec.proxy == ProxyKind::kGateway)
-    out["proxy"] = "gateway";
-  else
-    out["proxy"] = spec.proxy == ProxyKind::kSidecar;
+  switch (spec.proxy) {
+    case ProxyKind::kGateway: out["proxy"] = "gateway"; break;
+    case ProxyKind::kDns: out["proxy"] = "dns"; break;
+    case ProxyKind::kSidecar: out["proxy"] = true; break;
+    case ProxyKind::kNone: out["proxy"] = false; break;
+  }
   if (spec.concurrency) out["concurrency"] = *spec.concurrency;
   for (const ResolvedContainer& container : spec.containers) out["containers"].push_back(ContainerJson(container));
   return out;
@@ -92,6 +94,27 @@ std::string EncodeDesired(const std::vector<DesiredPod>& pods) {
   Json list = Json::array();
   for (const DesiredPod& pod : pods) list.push_back(PodJson(pod));
   return Dump({{"type", "pods"}, {"pods", std::move(list)}});
+}
+
+// What Kubernetes gives an address to: Services, not hosts of ServiceEntries.
+std::string EncodeServices(const model::Snapshot& snapshot) {
+  Json list = Json::array();
+  for (const auto& view : snapshot.services()) {
+    if (!view->service || view->headless) continue;
+    for (const io::Cidr& vip : view->vips) {
+      for (const model::ServicePort& port : view->ports) {
+        Json endpoints = Json::array();
+        for (const model::EndpointView& endpoint : view->EndpointsOf(port))
+          for (const io::IpAddress& ip : endpoint.ips)
+            if (endpoint.ready && ip.is_v4() == vip.base.is_v4())
+              endpoints.push_back(io::SocketAddress{.ip = ip, .port = Port{endpoint.port}, .unix_path = {}}.ToString());
+        list.push_back({{"at", io::SocketAddress{.ip = vip.base, .port = Port{port.port}, .unix_path = {}}.ToString()},
+                        {"udp", port.protocol == model::Protocol::kUdp},
+                        {"endpoints", std::move(endpoints)}});
+      }
+    }
+  }
+  return Dump({{"type", "services"}, {"ports", std::move(list)}});
 }
 
 Outcome<std::vector<PodStatus>> DecodeStatus(std::string_view line) {
@@ -139,6 +162,13 @@ void SupervisorChannel::SendGatewayPorts(const std::vector<std::uint16_t>& ports
   std::string line = Dump({{"type", "gateway_ports"}, {"ports", ports}});
   if (line == last_ports_) return;
   last_ports_ = line;
+  Line(std::move(line));
+}
+
+void SupervisorChannel::SendServices(const model::Snapshot& snapshot) {
+  std::string line = EncodeServices(snapshot);
+  if (line == last_services_) return;
+  last_services_ = line;
   Line(std::move(line));
 }
 

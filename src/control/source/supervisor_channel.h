@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/model/snapshot.h"
 #include "control/source/pods.h"
 #include "core/io/stream.h"
 
@@ -32,6 +33,8 @@ class SupervisorChannel final : private io::StreamEvents {
   void Send(const std::vector<DesiredPod>& pods);  // the whole desired state; nothing is sent when it is the last one
   void SendMessage(std::string_view severity, std::string_view text);  // "info", "warning", "error"
   void SendGatewayPorts(const std::vector<std::uint16_t>& ports);
+  // Addresses of services with their ready endpoints, for pods without a proxy. Nothing is sent when it is the last.
+  void SendServices(const model::Snapshot& snapshot);
 
  private:
   void OnOpen() override { Flush(); }
@@ -48,11 +51,13 @@ class SupervisorChannel final : private io::StreamEvents {
   Buffer out_;
   std::string last_pods_;
   std::string last_ports_;
+  std::string last_services_;
   bool closed_ = false;
 };
 
 // One line without its end. For tests and the channel.
 std::string EncodeDesired(const std::vector<DesiredPod>& pods);
+std::string EncodeServices(const model::Snapshot& snapshot);
 Outcome<std::vector<PodStatus>> DecodeStatus(std::string_view line);
 
 }  // namespace plait::control::source

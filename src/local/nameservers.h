@@ -1,0 +1,24 @@
+#pragma once
+// The host's resolvers, for proxies inside the mesh: they have no way out, but a socket that was connected outside
+// keeps its network wherever it is used. Called by `plait` outside.
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/io/unique_fd.h"
+#include "node/capture_sockets.h"
+
+namespace plait::local {
+
+// The nameservers of a resolv.conf(5), at most three as the C library; port 53 unless it says "[address]:port" (as
+// OpenBSD). Without any: 127.0.0.1, as the C library. Lines that name no address are left out.
+std::vector<std::string> ReadNameservers(const std::string& resolv_conf);
+
+// One UDP and one TCP socket a nameserver, "resolver-udp-<i>" and "resolver-tcp-<i>", non-blocking; TCP still connects.
+// A nameserver that this host cannot reach at all has none. Never more than six.
+std::vector<node::NamedSocket> ConnectToNameservers(const std::vector<std::string>& nameservers);
+
+// $PLAIT_RESOLV_CONF (for tests), else /etc/resolv.conf.
+std::string ResolvConfPath();
+
+}  // namespace plait::local
