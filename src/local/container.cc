@@ -8,6 +8,7 @@
 
 #include "core/base/strings.h"
 #include "local/bootstrap.h"
+#include "local/expand.h"
 #include "local/spawn.h"
 
 namespace plait::local {
@@ -61,9 +62,10 @@ LaunchPlan Container::PlanLaunch() const {
   if (!pod.subdomain.empty()) plan.root.fqdn = pod.hostname + "." + pod.subdomain + "." + pod.ns + ".svc.cluster.local";
   plan.root.ips = around_.network.IpTexts();
   plan.root.resolv_conf = ResolvConf(pod.ns);
-  plan.root.hidden = {mesh_.options.paths.run, mesh_.options.paths.state};
+  plan.root.hidden = mesh_.options.paths.Hidden();
   plan.root.shown = {BinaryFolder(), mesh_.options.directory};
-  plan.argv = spec_.argv;
+  const std::vector<EnvVar> variables = Variables();
+  for (const std::string& word : spec_.argv) plan.argv.push_back(Expand(word, variables));
   if (!plan.argv.empty()) plan.argv[0] = FindProgram(plan.argv[0], mesh_.options.search_path);
   plan.environment = Environment();
   plan.working_dir = spec_.working_dir.empty() ? "/" : spec_.working_dir;
@@ -75,15 +77,24 @@ LaunchPlan Container::PlanLaunch() const {
   return plan;
 }
 
-std::vector<std::string> Container::Environment() const {
+std::vector<EnvVar> Container::Variables() const {
   const std::vector<std::string> ips = around_.network.IpTexts();
-  std::vector<std::string> out = {"PATH=" + BinaryFolder() + ":" + mesh_.options.search_path,
-                                  "HOSTNAME=" + around_.pod.hostname, "HOME=/tmp", "LANG=C.UTF-8"};
+  std::vector<EnvVar> out = {{"PATH", BinaryFolder() + ":" + mesh_.options.search_path, ""},
+                             {"HOSTNAME", around_.pod.hostname, ""},
+                             {"HOME", "/tmp", ""},
+                             {"LANG", "C.UTF-8", ""}};
   for (const EnvVar& variable : spec_.env) {
-    std::erase_if(out, [&](const std::string& entry) { return entry.starts_with(variable.name + "="); });
-    const std::string value = variable.field.empty() ? variable.value : FieldOf(around_.pod, ips, variable.field);
-    out.push_back(variable.name + "=" + value);
+    std::string value =
+        variable.field.empty() ? Expand(variable.value, out) : FieldOf(around_.pod, ips, variable.field);
+    std::erase_if(out, [&](const EnvVar& entry) { return entry.name == variable.name; });
+    out.push_back({variable.name, std::move(value), ""});
   }
+  return out;
+}
+
+std::vector<std::string> Container::Environment() const {
+  std::vector<std::string> out;
+  for (const EnvVar& variable : Variables()) out.push_back(variable.name + "=" + variable.value);
   return out;
 }
 
@@ -130,35 +141,44 @@ ProbeSpec Container::Named(ProbeSpec probe) const {
 }
 
 void Container::StartProbes() {
-  const auto changed = [this](bool healthy, const std::string& why) {
-    reason_ = healthy ? "" : why;
-    on_change_();
-  };
-  const auto start_rest = [this, changed] {
-    if (spec_.readiness) {
-      readiness_ = std::make_unique<Prober>(
-          mesh_.loop, around_.probe_target, Named(*spec_.readiness), true,
-          [changed](bool healthy, const std::string& why) { changed(healthy, "not ready: " + why); });
-      readiness_->Start();
-    }
-    if (spec_.liveness) {
-      liveness_ = std::make_unique<Prober>(mesh_.loop, around_.probe_target, Named(*spec_.liveness), false,
-                                           [this](bool healthy, const std::string& why) {
-                                             if (healthy || pid_ <= 0) return;
-                                             log_->Append("plait: liveness probe failed: " + why + "\n");
-                                             kill(pid_, SIGTERM);
-                                             kill_.Start(mesh_.loop.timers(), around_.pod.grace);
-                                           });
-      liveness_->Start();
-    }
-    on_change_();
-  };
-  if (!spec_.startup) return start_rest();
+  if (!spec_.startup) return StartOtherProbes();
   startup_ = std::make_unique<Prober>(mesh_.loop, around_.probe_target, Named(*spec_.startup), true,
-                                      [this, start_rest](bool healthy, const std::string&) {
-                                        if (healthy && !readiness_ && !liveness_) start_rest();
+                                      [this](bool healthy, const std::string& why) {
+                                        if (!healthy) return Unhealthy("startup", why);
+                                        if (!readiness_ && !liveness_) StartOtherProbes();
                                       });
   startup_->Start();
+}
+
+void Container::StartOtherProbes() {
+  if (spec_.readiness) {
+    readiness_ = std::make_unique<Prober>(mesh_.loop, around_.probe_target, Named(*spec_.readiness), true,
+                                          [this](bool, const std::string&) { on_change_(); });
+    readiness_->Start();
+  }
+  if (spec_.liveness) {
+    liveness_ = std::make_unique<Prober>(mesh_.loop, around_.probe_target, Named(*spec_.liveness), false,
+                                         [this](bool healthy, const std::string& why) {
+                                           if (!healthy) Unhealthy("liveness", why);
+                                         });
+    liveness_->Start();
+  }
+  on_change_();
+}
+
+// Ended as the kubelet does it; what follows is the restart policy's.
+void Container::Unhealthy(const char* probe, const std::string& why) {
+  if (pid_ <= 0 || stopping_) return;
+  log_->Append("plait: " + std::string(probe) + " probe failed: " + why + "; the container is ended\n");
+  kill(pid_, SIGTERM);
+  kill_.Start(mesh_.loop.timers(), around_.pod.grace);
+}
+
+std::string Container::reason() const {
+  if (!reason_.empty() || state_ != State::kRunning || stopping_) return reason_;
+  for (const auto& [probe, name] : {std::pair{startup_.get(), "not started: "}, {readiness_.get(), "not ready: "}})
+    if (probe && !probe->healthy() && !probe->last_failure().empty()) return name + probe->last_failure();
+  return "";
 }
 
 bool Container::ready() const noexcept {

@@ -42,7 +42,7 @@ class Container final : private io::FdEvents {
   bool succeeded() const noexcept { return state_ == State::kEnded && last_end_.code == 0; }
   pid_t pid() const noexcept { return state_ == State::kRunning ? pid_ : 0; }
   int restarts() const noexcept { return restarts_; }
-  const std::string& reason() const noexcept { return reason_; }
+  std::string reason() const;  // why it is not running or not ready; empty when all is well
 
  private:
   void OnFdReady(std::uint32_t events) override;  // the setter's report
@@ -50,9 +50,12 @@ class Container final : private io::FdEvents {
   void OnEnded(ProcessEnd end);
   void StartFailed(std::string why);
   void StartProbes();
+  void StartOtherProbes();  // once the startup probe has succeeded
+  void Unhealthy(const char* probe, const std::string& why);
   ProbeSpec Named(ProbeSpec probe) const;
   void RestartLater();
   bool MayRestart(const ProcessEnd& end) const;
+  std::vector<EnvVar> Variables() const;
   std::vector<std::string> Environment() const;
   LaunchPlan PlanLaunch() const;
 
@@ -65,7 +68,7 @@ class Container final : private io::FdEvents {
   pid_t pid_ = 0;
   int restarts_ = 0;
   ProcessEnd last_end_;
-  std::string reason_;  // why it is not running or not ready; empty when all is well
+  std::string reason_;  // why it is not running, or what a probe says
   std::string told_;    // the setter's report so far
   io::UniqueFd report_;
   std::unique_ptr<LogFile> log_;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -44,6 +45,19 @@ std::string Home() {
 
 std::string MeshPaths::LogOf(std::string_view ns, std::string_view pod, std::string_view container) const {
   return logs() + "/" + std::string(ns) + "/" + std::string(pod) + "/" + std::string(container) + ".log";
+}
+
+std::vector<std::string> MeshPaths::Hidden() const {
+  const auto with_siblings = [](const std::string& folder) {
+    const std::filesystem::path parent = std::filesystem::path(folder).parent_path();
+    return parent.filename().string().starts_with("plait") ? parent.string() : folder;
+  };
+  std::vector<std::string> out = {with_siblings(run), with_siblings(state)};
+  if (const std::string xdg = Env("XDG_STATE_HOME"); !xdg.empty()) out.push_back(xdg + "/plait");
+  if (const std::string home = Home(); !home.empty()) out.push_back(home + "/.local/state/plait");
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
 }
 
 Outcome<MeshPaths> ResolvePaths(std::string_view name) {

@@ -2,6 +2,7 @@
 // Where a mesh keeps its files (semantics.md 8): run files go with the mesh, state (CA root, last good) stays.
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/result.h"
 
@@ -18,6 +19,9 @@ struct MeshPaths {
   std::string overlay() const { return run + "/overlay"; }   // YAML that `plait test` adds
   std::string proxies() const { return run + "/proxies"; }   // bootstrap and token of each proxy
   std::string mount_point() const { return run + "/root"; }  // where roots of containers are built, in their namespace
+  // Folders that no application may reach: run and state files of this mesh and, as far as they stand where the
+  // environment says, of the user's other meshes.
+  std::vector<std::string> Hidden() const;
   friend bool operator==(const MeshPaths&, const MeshPaths&) = default;
   // logs/<namespace>/<pod>/<container>.log
   std::string LogOf(std::string_view ns, std::string_view pod, std::string_view container) const;

@@ -1,7 +1,9 @@
 #include "local/prober.h"
 
+#include "core/base/strings.h"
 #include "core/conn/http_client.h"
 #include "core/io/socket.h"
+#include "core/tls/stream.h"
 
 namespace plait::local {
 namespace {
@@ -12,7 +14,9 @@ constexpr std::uint8_t kServing = 1;  // grpc.health.v1.HealthCheckResponse.Serv
 // A length-prefixed HealthCheckRequest{service} (gRPC over HTTP/2, grpc.health.v1): small enough to write by hand.
 std::string HealthRequest(const std::string& service) {
   std::string message;
-  if (!service.empty()) message = std::string("\x0a") + static_cast<char>(service.size()) + service;
+  // One byte of length is enough for any name of a service that people write.
+  const std::string name = service.substr(0, 127);
+  if (!name.empty()) message = std::string("\x0a") + static_cast<char>(name.size()) + name;
   return std::string(4, '\0') + static_cast<char>(message.size()) + message;
 }
 
@@ -52,7 +56,10 @@ Prober::Prober(io::Loop& loop, ProbeTarget& target, ProbeSpec spec, bool eager,
   limit_.SetCallback([this] { Done(false, "no answer within " + FormatDuration(spec_.timeout)); });
 }
 
-void Prober::Start() { timer_.Start(loop_.timers(), spec_.initial_delay); }
+void Prober::Start() {
+  next_count_ = loop_.Now() + spec_.initial_delay + spec_.period;
+  timer_.Start(loop_.timers(), spec_.initial_delay);
+}
 
 void Prober::Probe() {
   limit_.Start(loop_.timers(), spec_.timeout);
@@ -73,16 +80,25 @@ void Prober::ProbeTcp() {
   tcp_ = std::make_shared<TcpAttempt>(*this, std::move(stream));
 }
 
+// As the kubelet, HTTPS probes take any certificate: they ask whether the server works, not who it is.
+std::unique_ptr<io::Stream> Prober::ConnectForHttp() {
+  std::unique_ptr<io::Stream> stream = target_.ConnectTo(spec_.port, spec_.timeout);
+  if (!stream || !spec_.https) return stream;
+  static const auto kContext = tls::Context::Make({.peer = {.any_chain = true}, .alpn = {"http/1.1"}});
+  if (!kContext) return nullptr;
+  return tls::Wrap(loop_, std::move(stream), *kContext, {.handshake_timeout = spec_.timeout});
+}
+
 void Prober::ProbeHttp(bool grpc) {
   conn::FetchRequest request;
-  request.stream = target_.ConnectTo(spec_.port, spec_.timeout);
+  request.stream = ConnectForHttp();
   if (!request.stream) return Done(false, "cannot connect");
   request.timeout = spec_.timeout;
   request.max_body = 64 * 1024;
   request.protocol = grpc ? conn::Protocol::kHttp2 : conn::Protocol::kHttp1;
   request.head.method = grpc ? "POST" : "GET";
   request.head.path = grpc ? "/grpc.health.v1.Health/Check" : spec_.path;
-  request.head.scheme = "http";
+  request.head.scheme = spec_.https ? "https" : "http";
   request.head.authority = target_.Host() + ":" + std::to_string(spec_.port.value);
   request.head.headers.Add("user-agent", "kube-probe/1.33");
   if (grpc) {
@@ -90,7 +106,12 @@ void Prober::ProbeHttp(bool grpc) {
     request.head.headers.Add("te", "trailers");
     request.body = HealthRequest(spec_.service);
   }
-  for (const auto& [name, value] : spec_.headers) request.head.headers.Set(name, value);
+  for (const auto& [name, value] : spec_.headers) {
+    if (EqualsIgnoreCase(name, "host"))
+      request.head.authority = value;
+    else
+      request.head.headers.Set(name, value);
+  }
   attempt_ = conn::Fetch(loop_, std::move(request), [this, grpc](Result<conn::FetchResponse> response) {
     if (!response) return Done(false, response.error().detail);
     if (grpc) return Done(SaysServing(*response), "not serving");
@@ -99,12 +120,24 @@ void Prober::ProbeHttp(bool grpc) {
   });
 }
 
+// Eager attempts before the first success are more than were asked for: the program is starting.
+void Prober::CountFailure() {
+  if (eager_ && !decided_) {
+    if (loop_.Now() < next_count_) return;
+    next_count_ += spec_.period;
+  }
+  ++failures_;
+}
+
 void Prober::Done(bool success, std::string why) {
   limit_.Cancel();
   // The finished attempt may be what called us.
   loop_.Defer([attempt = std::move(attempt_), tcp = std::move(tcp_)]() mutable {});
   successes_ = success ? successes_ + 1 : 0;
-  failures_ = success ? 0 : failures_ + 1;
+  if (success)
+    failures_ = 0;
+  else
+    CountFailure();
   const bool was = healthy_;
   if (successes_ >= spec_.success_threshold) healthy_ = true;
   if (failures_ >= spec_.failure_threshold) healthy_ = false;
@@ -113,8 +146,7 @@ void Prober::Done(bool success, std::string why) {
     next = std::min(next, eager_wait_);
     eager_wait_ = std::min(eager_wait_ * 2, kMaxEagerWait);
   }
-  // Eager attempts before the first success are not yet failures: the program is starting.
-  if (eager_ && !decided_ && !healthy_) failures_ = 0;
+  last_failure_ = success ? "" : why;
   const bool first = !decided_ && (healthy_ || failures_ >= spec_.failure_threshold);
   decided_ = decided_ || first;
   timer_.Start(loop_.timers(), next);

@@ -19,7 +19,7 @@ class ProbeTarget {
   virtual ~ProbeTarget() = default;
   // A connection to the workload's own address, made in its namespace; null when that is impossible.
   virtual std::unique_ptr<io::Stream> ConnectTo(Port port, Duration timeout) = 0;
-  // Runs a command in the container; tells its exit code.
+  // Runs a command in the container; tells its exit code. Dropping the handle ends the command.
   virtual Pending RunInside(const std::string& container, const std::vector<std::string>& argv,
                             std::move_only_function<void(int)> done) = 0;
   virtual std::string Host() const = 0;  // the address, for the Host header
@@ -28,18 +28,21 @@ class ProbeTarget {
 class Prober {
  public:
   // `eager`: until the first success it asks more often than the period, from 10 ms on (readiness and startup): a mesh
-  // is ready when its workloads are, not a period later.
+  // is ready when its workloads are, not a period later. Failures count once a period all the same.
   Prober(io::Loop& loop, ProbeTarget& target, ProbeSpec spec, bool eager,
          std::move_only_function<void(bool healthy, const std::string& why)> on_change);
   // Begins after the initial delay. `on_change` is told when the verdict changes, first at the first verdict.
   void Start();
   bool healthy() const noexcept { return healthy_; }
+  const std::string& last_failure() const noexcept { return last_failure_; }  // empty after a success
 
  private:
   void Probe();
   void ProbeHttp(bool grpc);
+  std::unique_ptr<io::Stream> ConnectForHttp();
   void ProbeTcp();
   void Done(bool success, std::string why);
+  void CountFailure();
   class TcpAttempt;
 
   io::Loop& loop_;
@@ -52,6 +55,8 @@ class Prober {
   bool healthy_ = false;
   bool decided_ = false;
   Duration eager_wait_ = std::chrono::milliseconds(10);
+  std::string last_failure_;
+  MonotonicTime next_count_;  // eager: when a failure counts again
   std::shared_ptr<TcpAttempt> tcp_;
   Pending attempt_;
   io::Timer timer_;
