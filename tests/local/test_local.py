@@ -1,111 +1,15 @@
-"""Local mode by itself: the real `plait` and plait-init, with stand-ins for plaitd and plait-proxy, as an unprivileged
-user. What needs the real control and data plane stands in tests/e2e."""
+"""Local mode by itself: life, command line, exec. What needs the real control and data plane stands in tests/e2e."""
 import json
 import os
-import pathlib
 import select
-import shutil
 import signal
+import socket
 import subprocess
-import sys
-import tempfile
 import urllib.request
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from mesh import BIN, until  # noqa: E402
-
-HERE = pathlib.Path(__file__).resolve().parent
-UID = 64124  # not the one of tests/e2e: they may run at the same time
-
-
-def pod(name, argv, uid=None, **more):
-    container = {"name": "main", "argv": argv, "env": [{"name": "WHO", "field": "metadata.name"}], "ports": []}
-    container.update(more.pop("container", {}))
-    return {"uid": uid or name, "name": name, "namespace": "default", "service_account": "default", "labels": {"app": name},
-            "annotations": {}, "owner": name.rsplit("-", 1)[0], "restart_policy": "Always", "grace_seconds": 3,
-            "proxy": True, "containers": [container], **more}
-
-
-def web(name, port=80, **more):
-    probe = {"kind": "http", "port": port, "path": "/etc/hostname", "period_ms": 500, "timeout_ms": 1000}
-    return pod(name, ["python3", "-m", "http.server", str(port), "--bind", "::"], container={"readiness": probe}, **more)
-
-
-GATEWAY = {**pod("istio-ingressgateway-0", []), "proxy": "gateway", "containers": []}
-
-
-class Local:
-    def __init__(self, folder):
-        self.folder = folder
-        self.bin, self.directory = folder / "bin", folder / "mesh"
-        self.bin.mkdir()
-        self.directory.mkdir()
-        for name in ("plait", "plait-init"):
-            shutil.copy(BIN / name, self.bin / name)
-        shutil.copy(HERE / "fake_plaitd", self.bin / "plaitd")
-        shutil.copy(HERE / "fake_proxy", self.bin / "plait-proxy")
-        self.env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(folder / "home"), "LANG": "C.UTF-8",
-                    "XDG_RUNTIME_DIR": str(folder / "run")}
-        for part in ("home", "run"):
-            (folder / part).mkdir(mode=0o700)
-            if os.geteuid() == 0:
-                os.chown(folder / part, UID, UID)
-        self.process = None
-
-    def command(self, *arguments):
-        command = [str(self.bin / "plait"), *arguments]
-        if os.geteuid() == 0:
-            command = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--", *command]
-        return command
-
-    def plait(self, *arguments, check=True, **options):
-        result = subprocess.run(self.command(*arguments), env=self.env, capture_output=True, text=True, timeout=60, check=False,
-                                **{"stdin": subprocess.DEVNULL, **options})
-        assert not check or result.returncode == 0, f"{arguments}: {result.returncode}\n{result.stdout}{result.stderr}"
-        return result
-
-    def want(self, *pods, gateway_ports=()):
-        text = json.dumps({"gateway_ports": list(gateway_ports), "pods": list(pods)})
-        new = self.directory / "pods.new"
-        new.write_text(text)
-        new.rename(self.directory / "pods.json")
-
-    def up(self):
-        self.process = subprocess.Popen(self.command("up", str(self.directory), "--port", "0"), env=self.env,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        until(lambda: self.status()["state"] == "ready", 15, "the mesh is ready")
-
-    def status(self):
-        return json.loads(self.plait("status", "-o", "json").stdout)
-
-    def workload(self, name):
-        return {w["name"]: w for w in self.status()["workloads"]}[name]
-
-    def sh(self, workload, script, **options):
-        return self.plait("exec", workload, "--", "sh", "-c", script, check=False, **options)
-
-    def end(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(20)
-
-    def leftovers(self):
-        """Processes whose user is the mesh's, or an application's of it."""
-        found = subprocess.run(["ps", "-eo", "pid=,uid=,stat=,args="], capture_output=True, text=True, check=True).stdout
-        return [line for line in found.splitlines() if line.split()[1] == str(UID) and not line.split()[2].startswith("Z")]
-
-
-@pytest.fixture(name="local")
-def fixture_local():
-    with tempfile.TemporaryDirectory(prefix="plait-local-", dir="/var/tmp") as path:
-        os.chmod(path, 0o755)
-        local = Local(pathlib.Path(path))
-        yield local
-        local.end()
-        if os.geteuid() == 0:
-            assert not local.leftovers()
+from local_mesh import GATEWAY, pod, until, web
 
 
 def test_two_workloads_reach_each_other_only_through_the_capture(local):
@@ -136,6 +40,35 @@ def test_the_gateway_is_on_the_hosts_port(local):
     local.up()
     with urllib.request.urlopen(local.status()["url"], timeout=5) as answer:
         assert answer.read().startswith(b"80 pid")
+
+
+def test_each_gateway_port_has_a_port_of_the_host_and_is_told(local):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        local.port = taken.getsockname()[1]
+        local.want(web("a-0"), GATEWAY, gateway_ports=[80, 8080, 90])
+        local.up()
+        status = local.status()
+        hosts = {p["port"]: p["host_port"] for p in status["gateway_ports"]}
+        assert set(hosts) == {80, 8080, 90} and len({*hosts.values(), local.port}) == 4, hosts
+        assert status["url"] == f"http://127.0.0.1:{hosts[80]}"
+        for port, host in hosts.items():  # 90 is for root alone
+            with urllib.request.urlopen(f"http://127.0.0.1:{host}", timeout=5) as answer:
+                assert answer.read().startswith(f"{port} pid".encode())
+    local.end()
+    said = local.process.stdout.read().decode()
+    assert "mode: rootless" in said and status["debug_url"] in said and status["url"] in said
+    assert f"port 90 is 127.0.0.1:{hosts[90]}" in said and f"port 8080 is 127.0.0.1:{hosts[8080]}" in said
+
+
+def test_the_status_has_what_programs_need(local):
+    local.want(web("a-0"), GATEWAY, gateway_ports=[80])
+    local.up()
+    status = local.status()
+    assert (status["state"], status["mode"]) == ("ready", "rootless")
+    assert status["url"].startswith("http://127.0.0.1:") and status["debug_url"].startswith("http://127.0.0.1:")
+    a = local.workload("a-0")
+    assert a["namespace"] == "default" and a["ready"] is True and a["pid"] > 0 and a["proxy"] == "sidecar"
+    assert a["ip"].startswith("10.244.") and a["ips"][1].startswith("fd00:10:244::")
 
 
 def test_a_changed_pod_replaces_the_old_one_and_its_address_is_gone(local):
@@ -243,7 +176,7 @@ def test_a_second_start_names_the_first(local):
     local.want(web("a-0"))
     local.up()
     second = local.plait("up", str(local.directory), check=False)
-    assert second.returncode == 3 and f"pid {local.process.pid}" in second.stderr and str(local.directory) in second.stderr
+    assert second.returncode == 1 and f"pid {local.process.pid}" in second.stderr and str(local.directory) in second.stderr
 
 
 def test_purge_removes_the_state(local):

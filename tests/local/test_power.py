@@ -1,0 +1,134 @@
+"""Applications have no power over the mesh that they run in, and see no secret of it."""
+import json
+import os
+import subprocess
+
+import pytest
+
+from local_mesh import Local, web
+
+# Who starts the mesh. Root's is rootless too, and its applications are not root on the host.
+STARTED_BY = ["user"] + (["root"] if os.geteuid() == 0 else [])
+
+
+@pytest.fixture(name="mesh", params=STARTED_BY)
+def fixture_mesh(request, local):
+    if request.param == "root":
+        local.as_root()
+    return local
+
+
+POWERS = r"""
+import ctypes, os, signal, socket
+def tried(name, call):
+    try:
+        call()
+        print('WEAK', name)
+    except OSError as error:
+        print('refused', name, error.errno)
+libc = ctypes.CDLL(None, use_errno=True)
+def syscall(*arguments):
+    if libc.syscall(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), '')
+s = socket.socket()
+for mark in (0x539, 0x53a):
+    tried('SO_MARK', lambda: s.setsockopt(socket.SOL_SOCKET, 36, mark))
+tried('SO_REUSEPORT beside the capture', lambda: (s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1), s.bind(('0.0.0.0', 15001))))
+for port in (15000, 15006, 15021):
+    tried('bind %d' % port, lambda: socket.create_server(('127.0.0.1', port)))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+tried('bind beside DNS', lambda: u.bind(('127.0.0.1', 15053)))
+tried('raw', lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
+tried('packet', lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
+tried('user namespace', lambda: syscall(272, 0x10000000))
+tried('setns', lambda: syscall(308, os.open('/proc/1/ns/net', os.O_RDONLY), 0))
+tried('ptrace', lambda: syscall(101, 16, 1, 0, 0))
+tried('mount', lambda: syscall(165, b'none', b'/tmp', b'tmpfs', 0, 0))
+tried('umount', lambda: syscall(166, b'/proc', 2))
+# Whatever is there may be killed, but for the application itself (2): nothing of the mesh is.
+for pid in [1, *range(3, 3000)]:
+    if pid != os.getpid():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+print('done')
+"""
+
+
+def test_an_application_cannot_touch_its_capture_nor_its_proxy(mesh):
+    mesh.want(web("b-0"))
+    mesh.up()
+    before = mesh.workload("b-0")
+    result = mesh.plait("exec", "b-0", "--", "python3", "-c", POWERS, check=False)
+    assert "WEAK" not in result.stdout and result.stdout.count("refused") >= 14 and "done" in result.stdout, result.stdout + result.stderr
+    rules = mesh.sh("b-0", "nft flush ruleset && echo WEAK; nft add table inet x && echo WEAK; ip link set eth0 down && echo WEAK; "
+                            "ip route flush table main && echo WEAK; echo 1 > /proc/sys/net/ipv4/ip_forward && echo WEAK; echo end")
+    assert rules.stdout == "end\n", rules.stdout
+    after = mesh.workload("b-0")
+    assert (after["proxy_pid"], after["restarts"]) == (before["proxy_pid"], before["restarts"])
+    assert mesh.sh("b-0", "curl -s --max-time 5 10.96.1.1").stdout.startswith("15001 pid"), "still captured"
+
+
+def tokens(local):
+    """Every secret file of the mesh, as the host sees it: path -> text."""
+    run = local.folder / "run/plait"
+    found = {str(path): path.read_text() for path in run.glob("*/proxies/*/token")}
+    found.update({str(path): path.read_text() for path in local.folder.glob("home/.local/state/plait/*/ca-key.pem")})
+    return found
+
+
+def test_an_application_reads_no_secret_of_its_mesh_nor_of_another(mesh):
+    other = Local.__new__(Local)
+    other.__dict__.update(mesh.__dict__, directory=mesh.folder / "other", process=None)
+    other.directory.mkdir()
+    other.want(web("x-0"))
+    mesh.want(web("a-0"))
+    mesh.up()
+    other.plait("up", str(other.directory), "--name", "other", "--port", "0", "--detach")
+    try:
+        secrets = tokens(mesh)
+        assert len(secrets) == 4
+        folder = mesh.folder
+        script = "; ".join(
+            [f"cat {path}" for path in secrets] + [f"cat /proc/1/root{path} /proc/self/root{path}" for path in secrets] +
+            [f"mv {folder}/{part} {folder}/moved-{i}" for i, part in
+             enumerate(("run", "run/plait", "home/.local/state/plait", "home/.local/state", "home/.local", "home"))] +
+            [f"cat {folder}/moved-*/plait/*/ca-key.pem {folder}/moved-*/state/plait/*/ca-key.pem {folder}/moved-*/*/*/*/*/ca-key.pem",
+             f"find {folder} -name token -o -name ca-key.pem -o -name control.sock"])
+        seen = mesh.sh("a-0", script).stdout
+        assert not any(secret.strip() in seen for secret in secrets.values()), seen
+        assert "control.sock" not in seen and "ca-key" not in seen
+        assert tokens(mesh) == secrets, "nothing was moved"
+    finally:
+        other.plait("down", "--name", "other")
+
+
+def test_the_meshs_programs_leak_no_descriptor_into_applications(mesh):
+    mesh.want(web("a-0"))
+    mesh.up()
+    listing = mesh.sh("a-0", "for p in /proc/[0-9]*; do ls -l $p/fd; done").stdout
+    assert "socket:" not in listing.replace("socket:", "", 2) or listing.count("socket:") <= 2, listing  # the web server's own
+    for name in ("plait", "control", "netns", "net:["):
+        assert name not in listing
+
+
+@pytest.mark.parametrize("starter", [s for s in STARTED_BY if s == "root"])
+def test_started_by_root_applications_are_nobody_on_the_host(local, starter):
+    local.as_root()
+    local.want(web("a-0"))
+    local.up()
+    assert local.sh("a-0", "id -u; touch /root/x /etc/shadow 2>&1 | grep -c denied; cat /etc/shadow 2>&1 | grep -c denied").stdout.split()[::2] == ["1000", "1"]
+    uids = {line.split()[1] for line in subprocess.run(["ps", "-ww", "-eo", "pid=,uid=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
+            if "http.server" in line and "plait-init" in line}
+    assert uids and "0" not in uids, starter
+
+
+def test_the_files_of_the_mesh_are_for_its_user_alone(local):
+    local.want(web("a-0"))
+    local.up()
+    for path in list((local.folder / "run/plait").rglob("*")) + list((local.folder / "home/.local/state/plait").rglob("*")):
+        if not path.is_symlink() and path.name != "ca-key.pem" and not path.match("status.json"):  # written by the stand-in
+            assert path.stat().st_mode & 0o077 == 0 or path.is_socket(), path
+    assert json.loads(local.plait("status", "-o", "json").stdout)["mode"] == "rootless"
