@@ -2,7 +2,7 @@
 #
 #   *.cc                 -> NAME (static)
 #   *_test.cc            -> NAME_test        (GoogleTest, registered with CTest)
-#   x_fuzz.cc            -> NAME_x_fuzz      (libFuzzer with preset fuzz, else a replay of x_fuzz_corpus/)
+#   x_fuzz.cc            -> NAME_x_fuzz      (libFuzzer with preset asan, else a replay of x_fuzz_corpus/)
 #   x_bench.cc           -> NAME_x_bench     (google-benchmark)
 # TEST_DEPS: libraries that only the tests need. DEPS may name targets that are defined later.
 #
@@ -68,6 +68,8 @@ function(plait_fuzz_target target file library deps)
   if(PLAIT_FUZZ)
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
     set_property(GLOBAL APPEND PROPERTY PLAIT_FUZZERS "${target} ${corpus}")
+    add_test(NAME ${target} COMMAND ${target} -runs=0 ${corpus})
+    add_dependencies(unit_tests ${target})
   else()
     target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/fuzz/replay_main.cc)
     add_test(NAME ${target} COMMAND ${target} ${corpus})

@@ -137,6 +137,18 @@ class Mesh:
     def plaitd_pid(self):
         return next(iter(self.processes("plaitd")), 0)
 
+    @staticmethod
+    def generators(url):
+        found = []
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[:3] == [b"plait-demo-app", b"load", url.encode()]:
+                found.append(int(entry.name))
+        return found
+
     def signal(self, pid, name):
         subprocess.run(unprivileged(["kill", f"-{name}", str(pid)]), check=True)
 
@@ -189,7 +201,9 @@ class Mesh:
         try:
             yield report
         finally:
-            process.send_signal(signal.SIGTERM)
+            # The generator itself, not `plait exec`: it ends with its report.
+            for pid in self.generators(url):
+                self.signal(pid, "TERM")
             out, err = process.communicate(timeout=60)
         report.update(json.loads(out) if out.strip() else {"broken": err})
 
