@@ -31,7 +31,7 @@ class PlaitdProcess final : private io::StreamEvents {
 
  private:
   static constexpr std::size_t kMaxLine = 64 * 1024 * 1024;
-  void OnOpen() override {}
+  void OnOpen() override { OnWritable(); }  // what was sent before
   void OnReadable() override;
   void OnWritable() override;
   void OnFailed(Error) override {}  // its end tells

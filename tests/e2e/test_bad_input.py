@@ -109,7 +109,7 @@ def test_an_invalid_policy_in_force_at_the_first_start_denies(folder):
         until(lambda: status_of(mesh) == {"200": 1}, 5, "the mended policy allows")
         # With a last good version a bad edit keeps its meaning.
         (mesh.directory / "policy.yaml").write_text(BAD_POLICY)
-        said(mesh, "policy.yaml:9:", "last good")
+        said(mesh, "policy.yaml", "last good version of this file stays in force")
         assert status_of(mesh) == {"200": 1}
     finally:
         mesh.stop()

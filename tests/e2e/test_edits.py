@@ -36,7 +36,9 @@ def edit_split(mesh, n):
 def edit_subset(mesh, n):
     """A subset that nobody knew, and the route to it, in one edit: the route must wait for the cluster."""
     labels = {"app": "reviews", "version": f"v{n % 3 + 1}"}
-    subsets = [{"name": f"v{i}", "labels": {"version": f"v{i}"}} for i in (1, 2, 3)] + [{"name": f"edit-{n}", "labels": labels}]
+    # The one before stays until no route names it: two files are two edits.
+    subsets = [{"name": f"v{i}", "labels": {"version": f"v{i}"}} for i in (1, 2, 3)] + [
+        {"name": f"edit-{i}", "labels": labels} for i in (n - 1, n)]
     m.write(mesh.directory / "destination-rules.yaml", m.destination_rule("reviews", {"host": "reviews", "subsets": subsets}))
     m.write(mesh.directory / "reviews-split.yaml", m.virtual_service(
         "reviews", {"hosts": ["reviews"], "http": [{"route": [{"destination": {"host": "reviews", "subset": f"edit-{n}"}}]}]}))

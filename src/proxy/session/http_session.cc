@@ -12,10 +12,11 @@ HttpSession::HttpSession(Context& context, std::shared_ptr<const HttpConfig> con
                          record::ConnectionInfo info, HttpRouting routing, SessionOwner& owner)
     : context_(context),
       config_(std::move(config)),
+      begun_under_(config_),
       info_(std::move(info)),
       routing_(std::move(routing)),
       owner_(owner),
-      connection_(context.loop, std::move(stream), config_->connection, *this) {
+      connection_(context.loop, std::move(stream), begun_under_->connection, *this) {
   const Duration most = config_->xds.common.max_connection_duration.value_or(Duration(0));
   if (most > Duration(0)) {
     lifetime_.SetCallback([this] { Drain(); });

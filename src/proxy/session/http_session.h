@@ -69,6 +69,7 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
 
   Context& context_;
   std::shared_ptr<const HttpConfig> config_;
+  const std::shared_ptr<const HttpConfig> begun_under_;  // the codec keeps a reference to its options
   record::ConnectionInfo info_;
   HttpRouting routing_;
   SessionOwner& owner_;
