@@ -21,7 +21,8 @@ def mesh(folder):
             m.service("used", {"http": 8000}),
             m.deployment("unused", [APP, "echo", "--port", "8001"], account="unused", ports=[8001], probe=m.http_probe(8001)),
             m.service("unused", {"http": 8001}),
-            m.deployment("client", [APP, "client"], account="client"))
+            m.deployment("client", [APP, "client"], account="client"),
+            m.deployment("plain", [APP, "client"], inject=False))  # the mesh's DNS for such pods is there from the start
     m.write(directory / "route.yaml", route("start"))
     mesh = Mesh(folder, directory, name="xds").start()
     assert mesh.load("client", "http://used:8000/", "--count", "20")["failed"] == 0
@@ -88,7 +89,7 @@ def test_editing_one_virtual_service_sends_one_route_configuration(mesh):
 def test_one_pod_sends_one_endpoint_resource_and_one_address_to_each_proxy(mesh):
     """A member of the service that has no proxy of its own, so that nothing else begins to subscribe. Its address is
     told twice: when the pod has it, since it may call others from then on, and when it is ready."""
-    before, proxies = settled(mesh), len(mesh.pods())
+    before, proxies = settled(mesh), len([pod for pod in mesh.pods() if pod["proxy"] != "none"])
     file = mesh.directory / "member.yaml"
     m.write(file, m.deployment("member", [APP, "echo", "--port", "8000"], labels={"app": "used", "member": "yes"}, ports=[8000], inject=False, probe=m.http_probe(8000)))
     until(lambda: [pod["ready"] for pod in mesh.pods("member")] == [True], 10, "the member is ready")

@@ -57,7 +57,13 @@ void UnknownKind(std::string_view api_version, std::string_view group, const yam
   for (const KnownKind& known : KnownKinds())
     if (known.group == group) names.push_back(KindName(known.kind));
   const std::string near = yaml::Nearest(kind.text, names);
-  if (!near.empty() && EqualsIgnoreCase(near, kind.text))
+  // All kinds of Istio's groups are known: another one is a mistake, and a policy must not vanish by it.
+  constexpr std::string_view kNotHonoured[] = {"EnvoyFilter",   "ProxyConfig", "Sidecar",   "WorkloadEntry",
+                                               "WorkloadGroup", "Telemetry",   "WasmPlugin"};
+  const bool real = std::ranges::find(kNotHonoured, kind.text) != std::end(kNotHonoured);
+  const bool mistaken = group.ends_with(".istio.io") ? !real : EqualsIgnoreCase(near, kind.text);
+  if (mistaken && near.empty()) return Fail(out, file, kind.at, "unknown kind " + kind.text, "Istio has no such kind");
+  if (mistaken)
     return Fail(out, file, kind.at, "unknown kind " + kind.text, "did you mean \"" + near + "\"?");
   out.findings.push_back(
       {Severity::kWarning,

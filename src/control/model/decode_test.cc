@@ -125,6 +125,8 @@ TEST(Decode, SaysWhatToDoWithWrongObjects) {
   EXPECT_NE(Said(Read("apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: s}\n"))
                 .find("is not honoured yet; it is ignored"),
             std::string::npos);
+  EXPECT_EQ(Said(Read("apiVersion: security.istio.io/v1\nkind: AuthorizationPolice\nmetadata: {name: p}\n")),
+            "Error [IST0106] f.yaml:2:7: unknown kind AuthorizationPolice (did you mean \"AuthorizationPolicy\"?)\n");
   EXPECT_EQ(Said(Read("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {prots: []}\n")),
             "Error [IST0106] f.yaml:4:8: Service default/a: unknown field \"spec.prots\" (did you mean \"ports\"?)\n");
 }
