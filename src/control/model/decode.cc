@@ -63,8 +63,7 @@ void UnknownKind(std::string_view api_version, std::string_view group, const yam
   const bool real = std::ranges::find(kNotHonoured, kind.text) != std::end(kNotHonoured);
   const bool mistaken = group.ends_with(".istio.io") ? !real : EqualsIgnoreCase(near, kind.text);
   if (mistaken && near.empty()) return Fail(out, file, kind.at, "unknown kind " + kind.text, "Istio has no such kind");
-  if (mistaken)
-    return Fail(out, file, kind.at, "unknown kind " + kind.text, "did you mean \"" + near + "\"?");
+  if (mistaken) return Fail(out, file, kind.at, "unknown kind " + kind.text, "did you mean \"" + near + "\"?");
   out.findings.push_back(
       {Severity::kWarning,
        {.message = "kind " + kind.text + " of " + std::string(api_version) + " is not honoured yet; it is ignored",

@@ -1,7 +1,6 @@
 #include "core/xds/listener_codec.h"
 
 #include "core/base/strings.h"
-#include "core/xds/access_log_codec.h"
 #include "core/xds/common_codec.h"
 #include "core/xds/tls_codec.h"
 #include "envoy/config/listener/v3/listener.pb.h"
@@ -123,26 +122,11 @@ ListenerAddress DecodeListenerAddress(const envoy::config::core::v3::Address& in
 }  // namespace
 
 Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
-  context.Honours(in, {"name",
-                       "address",
-                       "additional_addresses",
-                       "stat_prefix",
-                       "filter_chains",
-                       "default_filter_chain",
-                       "use_original_dst",
-                       "bind_to_port",
-                       "transparent",
-                       "freebind",
-                       "listener_filters",
-                       "listener_filters_timeout",
-                       "continue_on_listener_filters_timeout",
-                       "per_connection_buffer_limit_bytes",
-                       "access_log",
-                       "traffic_direction",
-                       "connection_balance_config",
-                       "max_connections_to_accept_per_socket_event",
-                       "ignore_global_conn_limit",
-                       "tcp_backlog_size"});
+  context.Honours(in, {"name", "address", "additional_addresses", "stat_prefix", "filter_chains",
+                       "default_filter_chain", "use_original_dst", "bind_to_port", "transparent", "freebind",
+                       "listener_filters", "listener_filters_timeout", "continue_on_listener_filters_timeout",
+                       "per_connection_buffer_limit_bytes", "traffic_direction", "connection_balance_config",
+                       "max_connections_to_accept_per_socket_event", "ignore_global_conn_limit", "tcp_backlog_size"});
   Listener out;
   out.name = in.name();
   if (out.name.empty()) context.Reject("name is empty");
@@ -179,10 +163,6 @@ Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
   if (out.filter_chains.empty() && !out.default_filter_chain) context.Reject("there is no filter chain");
   if (in.has_per_connection_buffer_limit_bytes())
     out.per_connection_buffer_limit = in.per_connection_buffer_limit_bytes().value();
-  for (int i = 0; i < in.access_log_size(); ++i) {
-    const At at(context, "access_log", i);
-    out.access_logs.push_back(DecodeAccessLog(in.access_log(i), context));
-  }
   out.direction = static_cast<Listener::Direction>(in.traffic_direction());
   context.Honours(in.connection_balance_config(), {"exact_balance"});
   out.exact_balance = in.connection_balance_config().has_exact_balance();

@@ -41,6 +41,7 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
   }
 
   http::Version version() const noexcept { return connection_.version(); }
+  bool used() const noexcept { return requests_ > 0; }
   bool listed_as_ready = false;
 
  private:
@@ -221,9 +222,17 @@ void HttpPool::OnClientGone(Client& client, bool was_connecting, PoolFailure fai
     --connecting_;
     if (!draining_) FailWaiters(failure, failure == PoolFailure::kTimeout ? "" : TransportFailure(why));
   } else {
+    // A host that accepts and closes at once serves nobody: one request pays for each try, so this ends.
+    if (!client.used() && !draining_ && !waiters_.empty()) FailFirstWaiter(TransportFailure(why));
     ConnectIfNeeded();
   }
   NoteEmpty();
+}
+
+void HttpPool::FailFirstWaiter(const std::string& reason) {
+  Waiter& waiter = *waiters_.front();
+  waiter.Leave();
+  waiter.OnPoolFailure(PoolFailure::kConnect, reason);
 }
 
 void HttpPool::FailWaiters(PoolFailure failure, const std::string& reason) {

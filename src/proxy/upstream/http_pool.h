@@ -85,6 +85,7 @@ class HttpPool {
   void ConnectIfNeeded();
   bool Connect();
   void GiveTurns();
+  void FailFirstWaiter(const std::string& reason);
   void FailWaiters(PoolFailure failure, const std::string& reason);
   void OnClientReady(Client& client);
   void OnClientGone(Client& client, bool was_connecting, PoolFailure failure, const Error& why);

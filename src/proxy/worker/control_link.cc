@@ -49,7 +49,9 @@ class ControlLink::FirstResponse final : public xds::Subscriber {
   explicit FirstResponse(ControlLink& link) : link_(link) {}
   std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override {
     if (!std::exchange(seen_, true)) link_.ChooseSubscriptions(link_.client_->control_plane());
-    return link_.subscriber_.OnUpdate(update);
+    auto rejections = link_.subscriber_.OnUpdate(update);
+    if (update.type_url == url::kAddress && link_.on_index_) std::exchange(link_.on_index_, nullptr)();
+    return rejections;
   }
 
  private:
@@ -216,6 +218,7 @@ bool ControlLink::ready() const {
   if (certificate_ && !certificate_->current()) return false;
   if (!stream_) return true;
   if (bootstrap_.dynamic.lds && !subscriber_.Answered(url::kListener)) return false;
+  if (client_->control_plane() == kPlaitd && !subscriber_.Answered(url::kAddress)) return false;
   return !bootstrap_.dynamic.cds || !gateway_ || subscriber_.Answered(url::kCluster);
 }
 

@@ -27,6 +27,8 @@ class ControlLink {
   ControlLink(io::Loop& loop, const xds::Bootstrap& bootstrap, ConfigStore& store, Secrets& secrets);
   ~ControlLink();
 
+  // Runs once, when the index of the mesh has come for the first time.
+  void OnIndex(std::function<void()> call) { on_index_ = std::move(call); }
   // Errors: a cluster that the bootstrap names is not a static one with an address.
   Outcome<> Start();
   // A new certificate now (admin POST /plait/renew).
@@ -64,6 +66,7 @@ class ControlLink {
   const xds::Cluster* ads_cluster_ = nullptr;  // of the bootstrap
   const xds::Cluster* ca_cluster_ = nullptr;
   ConfigSubscriber subscriber_;
+  std::function<void()> on_index_;
   std::unique_ptr<FirstResponse> first_;
   std::unique_ptr<xds::DeltaClient> client_;
   std::unique_ptr<xds::AdsStream> stream_;

@@ -38,13 +38,18 @@ std::vector<io::UniqueFd> ResolversOverUdp(Sockets& sockets) {
 
 NameService::NameService(io::Loop& loop, const xds::Node& node, const cluster::DestinationIndex& index,
                          telemetry::Registry& registry, Sockets& sockets)
-    : index_(index, PlaceOf(node).domain, PlaceOf(node).name_space),
+    : loop_(loop),
+      registry_(registry),
+      domain_(PlaceOf(node).domain),
+      index_(index, domain_, PlaceOf(node).name_space),
       forwarder_(loop, ResolversOverUdp(sockets), sockets.TakeAll("resolver-tcp")),
-      resolver_(loop, forwarder_, &index_) {
-  dns::DnsSockets capture{.udp = sockets.TakeAll("15053-udp"), .tcp = sockets.TakeAll("15053-tcp")};
-  if (capture.udp.empty() && capture.tcp.empty()) return;
-  server_ = std::make_unique<dns::DnsServer>(loop, dns::DnsServerOptions{.domain = PlaceOf(node).domain}, index_,
-                                             forwarder_, registry, std::move(capture));
+      resolver_(loop, forwarder_, &index_),
+      capture_{.udp = sockets.TakeAll("15053-udp"), .tcp = sockets.TakeAll("15053-tcp")} {}
+
+void NameService::Serve() {
+  if (server_ != nullptr || (capture_.udp.empty() && capture_.tcp.empty())) return;
+  server_ = std::make_unique<dns::DnsServer>(loop_, dns::DnsServerOptions{.domain = domain_}, index_, forwarder_,
+                                             registry_, std::move(capture_));
 }
 
 }  // namespace plait::proxy::worker

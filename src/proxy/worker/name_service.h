@@ -1,6 +1,9 @@
 #pragma once
 // Names in this process: DNS for the workload on the inherited capture sockets, and the resolver of DNS clusters.
 // Both know the mesh from the destination index and ask the host's resolvers for everything else. Main thread.
+#include <memory>
+#include <string>
+
 #include "core/io/loop.h"
 #include "core/telemetry/registry.h"
 #include "core/xds/bootstrap.h"
@@ -19,12 +22,19 @@ class NameService {
   NameService(io::Loop& loop, const xds::Node& node, const cluster::DestinationIndex& index,
               telemetry::Registry& registry, Sockets& sockets);
   cluster::NameResolver& resolver() noexcept { return resolver_; }
+  // Begins to answer; until then questions wait in their sockets. Not before the index has come: an application that
+  // starts beside its proxy must not hear that a name of the mesh does not exist.
+  void Serve();
 
  private:
+  io::Loop& loop_;
+  telemetry::Registry& registry_;
+  const std::string domain_;
   dns::MeshDnsIndex index_;
   dns::Forwarder forwarder_;
   dns::Resolver resolver_;
-  std::unique_ptr<dns::DnsServer> server_;  // null: no capture sockets
+  dns::DnsSockets capture_;  // until Serve
+  std::unique_ptr<dns::DnsServer> server_;
 };
 
 }  // namespace plait::proxy::worker

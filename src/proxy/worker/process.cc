@@ -13,6 +13,8 @@ namespace {
 
 log::Component kLog("main");
 
+constexpr Duration kNamesLimit = std::chrono::seconds(5);
+
 bool IsGateway(const xds::Node& node) { return node.id.starts_with("router~"); }
 
 std::string NetworkOf(const xds::Node& node) {
@@ -142,8 +144,13 @@ Outcome<> Process::TakeStaticResources() {
 }
 
 Outcome<> Process::FollowControlPlane() {
+  if (!bootstrap_.dynamic.ads) names_.Serve();
   if (!bootstrap_.dynamic.ads && !bootstrap_.identity) return {};
   link_ = std::make_unique<ControlLink>(loop_, bootstrap_, store_, secrets_);
+  link_->OnIndex([this] { names_.Serve(); });
+  // Another control plane has no index, and one that is away must not take the host's names away.
+  names_limit_.SetCallback([this] { names_.Serve(); });
+  names_limit_.Start(loop_.timers(), kNamesLimit);
   return link_->Start();
 }
 

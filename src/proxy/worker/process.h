@@ -70,6 +70,7 @@ class Process final : public admin::AdminState {
   Balance balance_;
   ConfigStore store_;
   NameService names_;
+  io::Timer names_limit_;
   std::unique_ptr<ControlLink> link_;  // null: static resources only
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<conn::HttpServer>> servers_;

@@ -102,7 +102,6 @@ void FillListener(const Listener& in, pb::Listener& out) {
   if (in.default_filter_chain) FillChain(*in.default_filter_chain, *out.mutable_default_filter_chain());
   if (in.per_connection_buffer_limit)
     out.mutable_per_connection_buffer_limit_bytes()->set_value(*in.per_connection_buffer_limit);
-  for (const AccessLog& log : in.access_logs) Fill(log, *out.add_access_log());
   out.set_traffic_direction(kDirections[static_cast<std::size_t>(in.direction)]);
 }
 
