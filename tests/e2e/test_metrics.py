@@ -1,0 +1,63 @@
+"""Istio's standard metrics: exactly its labels, and inside the mesh none that says `unknown`."""
+import re
+
+import pytest
+
+import manifests as m
+from mesh import until
+
+HTTP = {
+    "reporter", "source_workload", "source_canonical_service", "source_canonical_revision", "source_workload_namespace", "source_principal", "source_app",
+    "source_version", "source_cluster", "destination_workload", "destination_workload_namespace", "destination_principal", "destination_app",
+    "destination_version", "destination_service", "destination_canonical_service", "destination_canonical_revision", "destination_service_name",
+    "destination_service_namespace", "destination_cluster", "request_protocol", "response_code", "grpc_response_status", "response_flags",
+    "connection_security_policy"}
+TCP = HTTP - {"response_code", "grpc_response_status"}
+INSIDE = ["productpage-v1", "details-v1", "reviews-v2", "reviews-v3", "ratings-v1"]  # reviews-v1 has no share of the traffic
+
+
+@pytest.fixture(scope="module")
+def busy(bookinfo):
+    for _ in range(20):
+        assert bookinfo.get("/productpage")[0] == 200
+    m.write(bookinfo.directory / "lines.yaml",
+            m.account("lines"), m.deployment("lines", [m.APP, "tcp-echo", "--port", "9000"], labels={"app": "lines", "version": "v1"}, account="lines", ports=[9000]),
+            m.service("lines", {"tcp": 9000}))
+    until(lambda: [pod["ready"] for pod in bookinfo.pods("lines")] == [True], 10, "lines is ready")
+    bookinfo.exec("productpage-v1", "bash", "-c", "exec 3<>/dev/tcp/lines/9000 && echo hello >&3 && read -t 5 -r answer <&3")
+    return bookinfo
+
+
+def series(mesh, workload):
+    """{name: [labels]} of Istio's metrics of a proxy, from the port that Prometheus scrapes."""
+    found = {}
+    for line in mesh.exec(workload, "curl", "-sS", "http://127.0.0.1:15090/stats/prometheus").stdout.splitlines():
+        if match := re.fullmatch(r"(istio_\w+)\{(.*)\} \S+", line):
+            found.setdefault(match[1], []).append(dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2])))
+    return found
+
+
+@pytest.mark.parametrize("workload", INSIDE)
+def test_the_labels_are_istios_and_none_is_unknown(busy, workload):
+    def known():
+        found = series(busy, workload)
+        assert found["istio_requests_total"]
+        for name, all_labels in found.items():
+            wanted = TCP if name.startswith("istio_tcp_") else HTTP
+            for labels in all_labels:
+                assert set(labels) - {"le"} == wanted, name
+                unknown = [label for label, value in labels.items() if value == "unknown" and label.startswith(("source_", "destination_"))]
+                assert not unknown, (name, labels)
+        return found
+    until(known, 5, "every label is known")
+
+
+def test_a_tcp_connection_has_its_metrics_on_both_sides(busy):
+    # As in Istio only the destination says how the connection was secured.
+    for workload, reporter, policy in (("productpage-v1", "source", "unknown"), ("lines", "destination", "mutual_tls")):
+        def told():
+            found = series(busy, workload)
+            return all(any(labels["reporter"] == reporter and labels["destination_service_name"] == "lines" and labels["connection_security_policy"] == policy
+                           for labels in found[name]) for name in ("istio_tcp_connections_opened_total", "istio_tcp_connections_closed_total",
+                                                                   "istio_tcp_sent_bytes_total", "istio_tcp_received_bytes_total"))
+        until(told, 8, f"the {reporter} has told all four")
