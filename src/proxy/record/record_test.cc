@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -40,7 +41,7 @@ class Recording : public testing::Test {
     xds::Service service{.name = "reviews", .name_space = "default", .hostname = "reviews.default.svc.cluster.local"};
     index_.Apply({.put = {{"svc", std::make_shared<const xds::Address>(xds::Address{service})}}});
   }
-  ~Recording() override { std::system(("rm -rf " + dir_).c_str()); }
+  ~Recording() override { std::filesystem::remove_all(dir_); }
   void Add(const std::string& name, const std::string& ip) {
     xds::Workload workload{.uid = name,
                            .name = name + "-v1-0",
