@@ -10,7 +10,8 @@ Outcome<std::string> SampleFolder(const std::string& name) {
   const std::string binaries = local::BinaryFolder();
   for (const char* place : {"/../../../samples/", "/../share/plait/samples/"}) {
     std::error_code error;
-    const std::filesystem::path sample = std::filesystem::canonical(binaries + place + name, error);
+    const std::filesystem::path sample =
+        std::filesystem::canonical(std::string(binaries).append(place).append(name), error);
     if (!error) return sample.string();
   }
   return Explain(Errc::kNotFound,
