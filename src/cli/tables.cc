@@ -30,12 +30,22 @@ const Json& TypesOf(const Json& proxy) {
   return found != proxy.end() && found->is_object() ? *found : kNone;
 }
 
+// After a restart of plaitd a proxy that has everything is sent nothing.
+bool HoldsSomething(const Json& proxy, const Column& column) {
+  for (const auto& [name, type] : TypesOf(proxy).items()) {
+    if (!name.ends_with(column.message) || !type.is_object()) continue;
+    const auto held = type.find("resources");
+    return held != type.end() && held->is_number_unsigned() && held->get<std::uint64_t>() > 0;
+  }
+  return false;
+}
+
 std::string StateOf(const Json& proxy, const Column& column) {
   for (const auto& [name, type] : TypesOf(proxy).items())
     if (name.ends_with(column.message) && type.is_object() && !Text(type, "error").empty()) return "NACK";
   const std::string sent = Text(proxy, std::string(column.field) + "_sent");
   const std::string acked = Text(proxy, std::string(column.field) + "_acked");
-  if (sent.empty()) return "NOT SENT";
+  if (sent.empty()) return HoldsSomething(proxy, column) ? "SYNCED" : "NOT SENT";
   return sent == acked ? "SYNCED" : acked.empty() ? "STALE (Never Acknowledged)" : "STALE";
 }
 

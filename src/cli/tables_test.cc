@@ -36,7 +36,8 @@ const Json& Syncz() {
  "cluster_sent":"3","cluster_acked":"3","listener_sent":"1","listener_acked":"","route_sent":"5","route_acked":"4",
  "types":{"envoy.config.route.v3.RouteConfiguration":{"nacked":1,"error":"route 80: no such field"},
           "envoy.config.cluster.v3.Cluster":{"nacked":0}}},
-{"proxy":"a.default","route_sent":"2","route_acked":"1"}])");
+{"proxy":"a.default","route_sent":"2","route_acked":"1",
+ "cluster_sent":"","cluster_acked":"","types":{"envoy.config.cluster.v3.Cluster":{"resources":3}}}])");
   return kSyncz;
 }
 
@@ -45,6 +46,7 @@ TEST(ProxyTable, SaysWhatEachProxyHasAcknowledgedOrRefused) {
   EXPECT_EQ(table.columns, (Row{"NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "SDS", "ISTIOD", "VERSION"}));
   ASSERT_EQ(table.rows.size(), 2u);
   EXPECT_EQ(table.rows[0][5], "STALE");
+  EXPECT_EQ(table.rows[0][2], "SYNCED") << "it has three from before a restart of plaitd";
   EXPECT_EQ(table.rows[1], (Row{"b.default", "Kubernetes", "SYNCED", "STALE (Never Acknowledged)", "NOT SENT", "NACK",
                                 "NOT SENT", "plaitd", "0.1.0"}));
 }
