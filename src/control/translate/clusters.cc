@@ -13,6 +13,8 @@ namespace plait::control::translate {
 namespace {
 using model::ServiceView;
 
+const std::string kSystemRoots = "/etc/ssl/certs/ca-certificates.crt";
+
 xds::CircuitBreakers NoLimits() {
   xds::CircuitBreakers out;
   out.max_connections = out.max_pending_requests = out.max_requests = out.max_retries = UINT32_MAX;
@@ -218,8 +220,11 @@ class OutboundBuilder {
                                          .private_key = {Kind::kFile, from.private_key},
                                          .password = {}});
     xds::ValidationContext& validation = out.common.validation.emplace();
-    if (!from.ca_certificates.empty()) validation.trusted_ca = {Kind::kFile, from.ca_certificates};
-    validation.accept_untrusted = from.insecure_skip_verify || from.ca_certificates.empty();
+    // As Istio: without roots of its own the system's are meant; nothing is accepted unverified unless that is asked
+    // for.
+    validation.accept_untrusted = from.insecure_skip_verify;
+    if (!from.insecure_skip_verify)
+      validation.trusted_ca = {Kind::kFile, from.ca_certificates.empty() ? kSystemRoots : from.ca_certificates};
     std::vector<std::string> names =
         from.subject_alt_names.empty() ? service_.subject_alt_names : from.subject_alt_names;
     for (const std::string& name : names) {

@@ -222,6 +222,20 @@ TEST(Simulation, MutualTlsIsOfferedWhereTheServerTakesIt) {
             xds::TlsMode::kDisabled);
 }
 
+TEST(Simulation, OriginatedTlsVerifiesTheServerUnlessToldOtherwise) {
+  const auto validation = [](const std::string& more) {
+    const Mesh mesh(
+        "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d}\nspec: {host: b, "
+        "trafficPolicy: {tls: {mode: SIMPLE" +
+        more + "}}}\n");
+    return *FindCluster(mesh.proxy, *mesh.snapshot, "outbound|80||b.default.svc.cluster.local")->tls->common.validation;
+  };
+  EXPECT_FALSE(validation("").accept_untrusted);
+  EXPECT_EQ(validation("").trusted_ca.value, "/etc/ssl/certs/ca-certificates.crt");
+  EXPECT_EQ(validation(", caCertificates: /own.pem").trusted_ca.value, "/own.pem");
+  EXPECT_TRUE(validation(", insecureSkipVerify: true").accept_untrusted);
+}
+
 TEST(Simulation, TcpRulesSplitByAddress) {
   const Mesh mesh(
       Rules("  hosts: [c.other.svc.cluster.local]\n  tcp: [{match: [{port: 90}], route: [{destination: {host: "
