@@ -97,6 +97,8 @@ std::string TcpSession::Follow(const Chain& chain) {
 
 void TcpSession::OnConnected(std::expected<UpstreamConnection, Failure> result) {
   context_.loop.DeleteLater(std::move(connect_));
+  // The record refers to the name that the connect kept, which dies with it.
+  if (!record_.cluster_name.empty()) record_.cluster_name = cluster_;
   if (!result) {
     downstream_->Close(false);
     return Finish();
