@@ -46,6 +46,13 @@ def until(condition, seconds, what):
         select.select([], [], [], 0.02)
 
 
+def command_lines():
+    """(pid, words of the command) of every process that can be seen."""
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            yield int(entry.name), (entry / "cmdline").read_bytes().split(b"\0")
+
+
 class Mesh:
     def __init__(self, folder, directory, concurrency=None, name="default"):
         self.folder, self.directory, self.name = folder, pathlib.Path(directory), name
@@ -124,30 +131,15 @@ class Mesh:
     # -- processes ----------------------------------------------------------
     def processes(self, program):
         """Process ids, as the tests see them, of a program of this mesh."""
-        found = []
-        for entry in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words[0].endswith(f"/{program}".encode()) and any(f"/plait/{self.name}/".encode() in word for word in words[1:]):
-                found.append(int(entry.name))
-        return found
+        return [pid for pid, words in command_lines()
+                if words[0].endswith(f"/{program}".encode()) and any(f"/plait/{self.name}/".encode() in word for word in words[1:])]
 
     def plaitd_pid(self):
         return next(iter(self.processes("plaitd")), 0)
 
     @staticmethod
     def generators(url):
-        found = []
-        for entry in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words[:3] == [b"plait-demo-app", b"load", url.encode()]:
-                found.append(int(entry.name))
-        return found
+        return [pid for pid, words in command_lines() if words[:3] == [b"plait-demo-app", b"load", url.encode()]]
 
     def signal(self, pid, name):
         subprocess.run(unprivileged(["kill", f"-{name}", str(pid)]), check=True)

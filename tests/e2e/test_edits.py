@@ -97,7 +97,8 @@ def test_fifty_edits_of_six_kinds_lose_no_request(edited):
 
 
 def test_without_plaitd_traffic_and_new_connections_go_on(edited):
-    """Stopped, not killed: killed, it would be started again at once."""
+    """To a destination that is known. Stopped, not killed: killed, it would be started again at once."""
+    assert reviewers(edited)
     pid = edited.plaitd_pid()
     with edited.load_while("productpage-v1", "http://reviews:9080/reviews/0", *LOAD) as report:
         edited.signal(pid, "STOP")
