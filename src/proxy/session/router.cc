@@ -185,17 +185,6 @@ void Router::BeginAttempt() {
 
 void Router::OnAttemptOpen() { SendRequest(); }
 
-void Router::NoteUpstream(const conn::ClientConnection& connection) {
-  record::StreamRecord& record = request_.record;
-  record.upstream_local = connection.stream().local();
-  record.upstream_protocol = connection.version();
-  const io::TlsFacts* tls = connection.stream().tls();
-  record.upstream_tls = tls != nullptr;
-  if (tls == nullptr) return;
-  record.upstream_identity = tls->peer_identity;
-  record.own_identity = tls->local_identity;
-}
-
 void Router::SetTimeoutHeaders() {
   http::Headers& headers = request_.head.headers;
   if (request_.match.route->virtual_host->include_request_attempt_count) {
@@ -210,7 +199,8 @@ void Router::SetTimeoutHeaders() {
 }
 
 void Router::SendRequest() {
-  NoteUpstream(*attempt_->connection());
+  NoteUpstream(request_.record, attempt_->connection()->stream());
+  request_.record.upstream_protocol = attempt_->connection()->version();
   route::ApplyAutoHost(request_.match, attempt_->host()->facts().hostname, !config_.suppress_envoy_headers,
                        request_.head);
   SetTimeoutHeaders();

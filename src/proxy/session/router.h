@@ -67,7 +67,6 @@ class Router final : public AttemptEvents {
   void SendRequest();
   void SendBody();
   void SetTimeoutHeaders();
-  void NoteUpstream(const conn::ClientConnection& connection);
   void EndRequest();
   bool Retry(AttemptFailure kind);
   bool TakeRetry();

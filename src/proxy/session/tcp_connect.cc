@@ -58,6 +58,15 @@ lb::PickContext PickForDestination(const Context& context, const xds::Cluster& c
   return pick;
 }
 
+void NoteUpstream(record::StreamRecord& record, const io::Stream& stream) {
+  record.upstream_local = stream.local();
+  const io::TlsFacts* tls = stream.tls();
+  record.upstream_tls = tls != nullptr;
+  if (tls == nullptr) return;
+  record.upstream_identity = tls->peer_identity;
+  record.own_identity = tls->local_identity;
+}
+
 TcpConnect::TcpConnect(Context& context, Request request, record::StreamRecord& record, OnDone done)
     : context_(context), request_(std::move(request)), record_(record), done_(std::move(done)) {
   record_.cluster_name = request_.cluster;
@@ -111,13 +120,6 @@ void TcpConnect::Try() {
 
 void TcpConnect::OnOpen() {
   timer_.Cancel();
-  io::Stream& stream = connecting_.stream();
-  record_.upstream_local = stream.local();
-  record_.upstream_tls = stream.tls() != nullptr;
-  if (stream.tls() != nullptr) {
-    record_.upstream_identity = stream.tls()->peer_identity;
-    record_.own_identity = stream.tls()->local_identity;
-  }
   cluster::ReportConnected(*connecting_.cluster(), *connecting_.host());
   Done(std::move(connecting_));
 }

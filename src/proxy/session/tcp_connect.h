@@ -38,6 +38,9 @@ class UpstreamConnection {
   cluster::HostPtr host_;
 };
 
+// Facts of the connection to the upstream host that records tell: its own end, TLS, both identities.
+void NoteUpstream(record::StreamRecord& record, const io::Stream& stream);
+
 class TcpConnect final : private io::StreamEvents {
  public:
   using OnDone = std::move_only_function<void(std::expected<UpstreamConnection, Failure>)>;

@@ -112,14 +112,8 @@ void TcpSession::BeginRelay() {
   record_.host = upstream_.host();
   record_.cluster = upstream_.cluster()->config;
   // A connection that was dialled before this session began is not in the record yet.
-  const io::Stream& stream = upstream_.stream();
   record_.attempts = std::max(record_.attempts, 1U);
-  record_.upstream_local = stream.local();
-  record_.upstream_tls = stream.tls() != nullptr;
-  if (stream.tls() != nullptr) {
-    record_.upstream_identity = stream.tls()->peer_identity;
-    record_.own_identity = stream.tls()->local_identity;
-  }
+  NoteUpstream(record_, upstream_.stream());
   context_.recorder.ConnectionOpened(record_);
   relay_ = std::make_unique<Relay>(context_.loop, std::move(downstream_), upstream_.TakeStream(), std::move(held_),
                                    config_->relay, [this](RelayEnd end) { OnRelayEnd(end); });
