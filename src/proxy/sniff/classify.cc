@@ -70,7 +70,9 @@ Protocol ClassifyLine(std::string_view line, std::string_view method, bool clean
 Protocol ClassifyText(std::string_view seen) {
   std::size_t blanks = 0;
   while (blanks < seen.size() && IsBlank(seen[blanks])) ++blanks;
-  if (blanks == seen.size()) return blanks >= kMostLeadingBlanks ? Protocol::kNearlyHttp : Protocol::kNeedMore;
+  // Decided at the limit, whatever follows: a verdict does not change when more bytes come.
+  if (blanks >= kMostLeadingBlanks) return Protocol::kNearlyHttp;
+  if (blanks == seen.size()) return Protocol::kNeedMore;
   const std::string_view text = seen.substr(blanks);
 
   std::size_t token = 0;
