@@ -29,7 +29,7 @@ void FillEndpoint(const Endpoint& in, pb::LbEndpoint& out) {
   if (in.weight != 1) out.mutable_load_balancing_weight()->set_value(in.weight);
   if (!in.identity.empty()) SetMetadata(*out.mutable_metadata(), "plait.dev", "identity", in.identity);
   for (const auto& [key, value] : in.transport_socket_match)
-    SetMetadata(*out.mutable_metadata(), "envoy.transport_socket_match", key.c_str(), value);
+    SetMetadata(*out.mutable_metadata(), "envoy.transport_socket_match", key, value);
   if (!in.istio_workload.empty()) SetMetadata(*out.mutable_metadata(), "istio", "workload", in.istio_workload);
 }
 

@@ -82,7 +82,8 @@ void Fill(Fraction in, envoy::type::v3::FractionalPercent& out);
 void Fill(Fraction in, envoy::config::core::v3::RuntimeFractionalPercent& out);
 void FillAds(envoy::config::core::v3::ConfigSource& out);
 // metadata[filter][key] = text
-void SetMetadata(envoy::config::core::v3::Metadata& out, const char* filter, const char* key, const std::string& text);
+void SetMetadata(envoy::config::core::v3::Metadata& out, const char* filter, const std::string& key,
+                 const std::string& text);
 google::protobuf::Struct& MetadataOf(envoy::config::core::v3::Metadata& out, const char* filter);
 
 void Fill(const AccessLog& in, envoy::config::accesslog::v3::AccessLog& out);

@@ -114,7 +114,7 @@ google::protobuf::Struct& MetadataOf(core::Metadata& out, const char* filter) {
   return (*out.mutable_filter_metadata())[filter];
 }
 
-void SetMetadata(core::Metadata& out, const char* filter, const char* key, const std::string& text) {
+void SetMetadata(core::Metadata& out, const char* filter, const std::string& key, const std::string& text) {
   (*MetadataOf(out, filter).mutable_fields())[key].set_string_value(text);
 }
 
