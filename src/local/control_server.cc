@@ -12,6 +12,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "local/control_request.h"
+
 namespace plait::local {
 namespace {
 
@@ -58,38 +60,32 @@ class ControlServer::Session final : public io::FdEvents {
       Result<io::FdMessage> received = io::ReceiveFds(client_.get());
       if (!received && received.error().code == Errc::kUnavailable) return;
       if (!received) return server_.Drop(*this);
-      OnRequest(Json::parse(received->message, nullptr, false), std::move(received->fds));
+      OnRequest(DecodeControlRequest(received->message), std::move(received->fds));
     }
   }
 
-  void OnRequest(const Json& request, std::vector<io::UniqueFd> fds) {
-    if (!request.is_object()) return Answer({{"error", "not a request"}});
-    const std::string op = request.value("op", "");
-    if (op == "status") {
-      const io::UniqueFd file = MemoryFile(EncodeMeshStatus(server_.handler_.Status()));
-      Answer({{"ok", true}}, {file.get()});
-    } else if (op == "dial") {
-      Outcome<io::UniqueFd> fd =
-          server_.handler_.Dial(request.value("workload", ""), Port{request.value("port", std::uint16_t{0})});
-      if (!fd) return Answer(ErrorAnswer(fd.error()));
-      Answer({{"ok", true}}, {fd->get()});
-    } else if (op == "exec") {
-      OnExec(request, std::move(fds));
-    } else if (op == "down") {
-      Answer({{"ok", true}});
-      server_.handler_.Down();
-    } else {
-      Answer({{"error", "unknown operation \"" + op + "\""}});
+  void OnRequest(const Outcome<ControlRequest>& request, std::vector<io::UniqueFd> fds) {
+    if (!request) return Answer(ErrorAnswer(request.error()));
+    switch (request->op) {
+      case ControlRequest::Op::kStatus: {
+        const io::UniqueFd file = MemoryFile(EncodeMeshStatus(server_.handler_.Status()));
+        return Answer({{"ok", true}}, {file.get()});
+      }
+      case ControlRequest::Op::kDial: return OnDial(*request);
+      case ControlRequest::Op::kExec: return OnExec(*request, std::move(fds));
+      case ControlRequest::Op::kDown: Answer({{"ok", true}}); return server_.handler_.Down();
     }
   }
 
-  void OnExec(const Json& request, std::vector<io::UniqueFd> fds) {
-    JoinPlan plan;
-    plan.argv = request.value("argv", std::vector<std::string>{});
-    plan.tty = request.value("tty", false);
-    plan.rows = request.value("rows", std::uint16_t{24});
-    plan.columns = request.value("columns", std::uint16_t{80});
-    if (const std::string term = request.value("term", ""); !term.empty()) plan.environment.push_back("TERM=" + term);
+  void OnDial(const ControlRequest& request) {
+    const Outcome<io::UniqueFd> fd = server_.handler_.Dial(request.workload, request.port);
+    if (!fd) return Answer(ErrorAnswer(fd.error()));
+    Answer({{"ok", true}}, {fd->get()});
+  }
+
+  void OnExec(const ControlRequest& request, std::vector<io::UniqueFd> fds) {
+    JoinPlan plan{.argv = request.argv, .tty = request.tty, .rows = request.rows, .columns = request.columns};
+    if (!request.term.empty()) plan.environment.push_back("TERM=" + request.term);
     if (helper_ > 0 || plan.argv.empty() || (!plan.tty && fds.size() != 3))
       return Answer({{"error", "exec needs a command and three descriptors"}});
     if (!plan.tty) {
@@ -97,7 +93,7 @@ class ControlServer::Session final : public io::FdEvents {
       plan.out = fds[1].get();
       plan.err = fds[2].get();
     }
-    Outcome<Joined> joined = server_.handler_.Exec(request.value("workload", ""), request.value("container", ""), plan);
+    Outcome<Joined> joined = server_.handler_.Exec(request.workload, request.container, plan);
     if (!joined) return Answer(ErrorAnswer(joined.error()));
     helper_ = joined->helper;
     end_ = server_.reaper_.Watch(helper_, [this](ProcessEnd end) {

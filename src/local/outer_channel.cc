@@ -9,6 +9,24 @@ namespace {
 using Json = nlohmann::json;
 constexpr const char* kNames[] = {"options", "listen", "listening", "notice",   "ready",
                                   "stop",    "ending", "resolve",   "resolvers"};
+OuterMessage MessageOf(const Json& json) {
+  OuterMessage m;
+  const std::string kind = json.value("kind", "");
+  for (std::size_t i = 0; i < std::size(kNames); ++i)
+    if (kind == kNames[i]) m.kind = static_cast<OuterMessage::Kind>(i);
+  m.severity = json.value("severity", "");
+  m.text = json.value("text", "");
+  m.port = Port{json.value("port", std::uint16_t{0})};
+  m.host_port = Port{json.value("host_port", std::uint16_t{0})};
+  m.options.paths = {json.value("name", ""), json.value("run", ""), json.value("state", "")};
+  m.options.directory = json.value("directory", "");
+  m.options.search_path = json.value("search_path", "");
+  m.options.concurrency = json.value("concurrency", 2);
+  m.debug_port = Port{json.value("debug_port", std::uint16_t{0})};
+  m.application_id = json.value("application_id", uid_t{0});
+  return m;
+}
+
 }  // namespace
 
 Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<int>& fds) {
@@ -33,24 +51,11 @@ Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<
 Result<ReceivedMessage> ReceiveMessage(int socket) {
   Result<io::FdMessage> received = io::ReceiveFds(socket);
   if (!received) return std::unexpected(received.error());
-  const Json json = Json::parse(received->message, nullptr, false);
-  if (!json.is_object()) return Fail(Errc::kInvalidInput, "not a message");
-  ReceivedMessage out{.message = {}, .fds = std::move(received->fds)};
-  OuterMessage& m = out.message;
-  const std::string kind = json.value("kind", "");
-  for (std::size_t i = 0; i < std::size(kNames); ++i)
-    if (kind == kNames[i]) m.kind = static_cast<OuterMessage::Kind>(i);
-  m.severity = json.value("severity", "");
-  m.text = json.value("text", "");
-  m.port = Port{json.value("port", std::uint16_t{0})};
-  m.host_port = Port{json.value("host_port", std::uint16_t{0})};
-  m.options.paths = {json.value("name", ""), json.value("run", ""), json.value("state", "")};
-  m.options.directory = json.value("directory", "");
-  m.options.search_path = json.value("search_path", "");
-  m.options.concurrency = json.value("concurrency", 2);
-  m.debug_port = Port{json.value("debug_port", std::uint16_t{0})};
-  m.application_id = json.value("application_id", uid_t{0});
-  return out;
+  try {  // the library's errors are exceptions; they end here
+    return ReceivedMessage{.message = MessageOf(Json::parse(received->message)), .fds = std::move(received->fds)};
+  } catch (const Json::exception&) {
+    return Fail(Errc::kInvalidInput, "not a message");
+  }
 }
 
 }  // namespace plait::local

@@ -1,0 +1,13 @@
+// The supervisor's status lines under arbitrary bytes: no crash, and a refusal says something.
+#include <cstdint>
+#include <string_view>
+
+#include "control/source/supervisor_channel.h"
+#include "core/base/check.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view line(reinterpret_cast<const char*>(data), size);
+  const auto status = plait::control::source::DecodeStatus(line);
+  if (!status) PLAIT_CHECK(!status.error().message.empty());
+  return 0;
+}
