@@ -57,6 +57,7 @@ def said(mesh, *parts):
     return until(found, 5, f"a message with {parts}")
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("text, parts", [
     (ROUTES.replace("  hosts: [echo]", "  hosts: [echo"), ["routes.yaml:"]),
     (ROUTES.replace("      route:", "      rout:"), ["routes.yaml:9:7", "rout", "route"]),

@@ -1,7 +1,12 @@
 """What a person sees first: the page through the gateway, versions, users, live edits."""
 import re
 
+import pytest
+
 from mesh import until
+
+
+pytestmark = pytest.mark.short
 
 
 def stars(page):

@@ -23,6 +23,7 @@ def pathlib_read(path):
         return f.read()
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("how", ["down", "SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
 def test_the_end_leaves_nothing_behind(folder, how):
     before = mounts()

@@ -68,6 +68,7 @@ def talk(mesh, workload, host, port=2525):
     return mesh.exec(workload, "bash", "-c", TALK, host, str(port), check=False)
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("namespace", ["strict", "open"])
 def test_a_server_that_speaks_first_is_heard_over_mutual_tls(protocols, namespace):
     v4, v6 = addresses(protocols, "greeter", namespace)
