@@ -214,6 +214,29 @@ TEST_F(Conn, ClosesAnIdleConnection) {
   EXPECT_TRUE(raw.text().starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
+TEST_F(Conn, ClosesAConnectionThatSaysTooLittleToKnowItsProtocol) {
+  HttpServerOptions options;
+  options.connection.idle_timeout = milliseconds(30);
+  HttpServer server(loop, options, Echo());
+  const io::SocketAddress to = Listen(server);
+  for (const char* bytes : {"", "PRI * HT"}) {
+    RawClient raw(loop, to);
+    raw.out.Append(std::string_view(bytes));
+    ASSERT_TRUE(loop.RunUntil([&] { return raw.ended; }, kLimit)) << bytes;
+  }
+}
+
+TEST_F(Conn, DrainsAConnectionThatHasSaidNothing) {
+  HttpServerOptions options;
+  options.connection.drain_timeout = milliseconds(30);
+  HttpServer server(loop, options, Echo());
+  RawClient raw(loop, Listen(server));
+  ASSERT_TRUE(loop.RunUntil([&] { return server.connections() == 1; }, kLimit));
+  bool drained = false;
+  server.Drain([&] { drained = true; });
+  EXPECT_TRUE(loop.RunUntil([&] { return drained && raw.ended; }, kLimit));
+}
+
 TEST_F(Conn, DetectsHttp2ByItsPrefaceHoweverItIsCut) {
   HttpServer server(loop, {}, Echo());
   RawClient raw(loop, Listen(server));

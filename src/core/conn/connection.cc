@@ -73,7 +73,8 @@ void Connection::OnOpen() {
   // TLS may hold bytes that came with the end of the handshake. Read at the end of the round: the edge of this one, if
   // there is one, is served first and saves the attempt.
   readable_ = true;
-  EnsureCodec();
+  // Also who connects and says nothing is idle.
+  if (!EnsureCodec() && options_.idle_timeout > Duration(0)) timer_.Start(loop_.timers(), options_.idle_timeout);
   Schedule();
 }
 
@@ -271,6 +272,7 @@ void Connection::NoteBusy() {
 
 void Connection::OnTimer() {
   if (state_ != State::kOpen) return Finish(why_);
+  if (!codec_) return Finish({Errc::kTimedOut, "idle timeout"});  // nothing was said that could be ended in order
   if (draining_) {
     // The peer did not take part in the orderly end.
     BeginFlushing(why_);
