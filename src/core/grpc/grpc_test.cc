@@ -149,6 +149,23 @@ TEST_F(Grpc, CancelsWhenTheHandleIsDropped) {
   ASSERT_TRUE(Wait([&] { return !hanging->alive(); }));
 }
 
+TEST_F(Grpc, ForgetsACallWhoseClientDoesNotTakeItsAnswer) {
+  Server impatient(loop, {.take_answer = milliseconds(50)});
+  impatient.AddStreaming("/test.Flood/Run", [](ServerCall& call) -> std::unique_ptr<CallHandler> {
+    call.Send(std::string(4'000'000, 'x'));
+    call.Finish({});
+    return nullptr;
+  });
+  conn::HttpServer own(loop, {}, impatient);
+  address = *own.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
+  const auto to = MakeChannel();
+  Collector events;
+  const auto call = to->Start("/test.Flood/Run", {}, events);
+  call->PauseReading(true);
+  ASSERT_TRUE(Wait([&] { return own.active_streams() == 1; }));
+  EXPECT_TRUE(Wait([&] { return own.active_streams() == 0; }));
+}
+
 TEST_F(Grpc, AnswersHealthChecks) {
   const std::string all_serving("\x08\x01", 2);
   EXPECT_EQ(Call("/grpc.health.v1.Health/Check", "").message, all_serving);

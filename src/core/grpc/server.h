@@ -19,6 +19,7 @@ namespace plait::grpc {
 
 struct ServerOptions {
   std::size_t max_message = 4 * 1024 * 1024;                        // received; more: RESOURCE_EXHAUSTED
+  Duration take_answer = std::chrono::seconds(10);                  // a call that is over but not read: reset
   static constexpr std::size_t kLargestMessage = 64 * 1024 * 1024;  // max_message is cut to it
 };
 

@@ -15,9 +15,14 @@ Server::Call::Call(Server& server, http::ServerStream& stream, const conn::Peer&
       stream_(&stream),
       peer_(peer),
       reader_(std::min(server.options_.max_message, ServerOptions::kLargestMessage)),
-      deadline_([this] { Abort({.code = Code::kDeadlineExceeded, .message = "deadline exceeded", .details = {}}); }) {
+      deadline_([this] { Overdue(); }) {
   context_.remote = peer.remote;
   context_.tls = peer.tls;
+}
+
+void Server::Call::Overdue() {
+  if (!finished_) return Abort({.code = Code::kDeadlineExceeded, .message = "deadline exceeded", .details = {}});
+  if (stream_ != nullptr) stream_->Reset(http::ResetReason::kTimedOut);
 }
 
 // What is no gRPC request at all gets an HTTP answer (PROTOCOL-HTTP2.md, "Requests").
@@ -104,6 +109,7 @@ void Server::Call::OnBelowLowWatermark() {
 
 void Server::Call::OnStreamClosed() {
   stream_ = nullptr;
+  deadline_.Cancel();
   const std::shared_ptr<Call> keep = std::move(self_);
   if (forward_ != nullptr) return forward_->OnStreamClosed();
   Cancelled();
@@ -161,6 +167,7 @@ void Server::Call::Finish(Status status, Metadata trailers) {
     head_sent_ = true;
     stream_->SendHead(head, true);
   }
+  deadline_.Start(server_.loop_.timers(), server_.options_.take_answer);
   if (handler_) DropHandler();
 }
 

@@ -37,6 +37,7 @@ class Server::Call final : public ServerCall,
   void Begin(http::RequestHead head);
   void HalfClose();
   void Cancelled();
+  void Overdue();
   void Abort(Status status, Metadata trailers = {});  // ends the call against the service's will
   void DropHandler();
 
@@ -47,7 +48,7 @@ class Server::Call final : public ServerCall,
   CallContext context_;
   MessageReader reader_;
   std::unique_ptr<CallHandler> handler_;
-  io::Timer deadline_;
+  io::Timer deadline_;  // of the call; once it is finished, until when the client must have taken the answer
   bool head_sent_ = false;
   bool finished_ = false;
   bool half_closed_ = false;
