@@ -24,6 +24,11 @@ void Merge(DestinationRule& into, const DestinationRule& younger) {
 
 void Snapshot::IndexRules() {
   virtual_services_ = OldestFirst<VirtualService>(objects_);
+  delegations_ = ResolveDelegates(virtual_services_, mesh_);
+  for (std::size_t i = 0; i < virtual_services_.size(); ++i)
+    if (delegations_.whole[i]) virtual_services_[i] = delegations_.whole[i].get();
+  // Without hosts they are only what others delegate to.
+  std::erase_if(virtual_services_, [](const VirtualService* service) { return service->hosts.empty(); });
   gateways_ = OldestFirst<Gateway>(objects_);
   for (const DestinationRule* rule : OldestFirst<DestinationRule>(objects_)) {
     auto copy = std::make_unique<DestinationRule>(*rule);

@@ -97,9 +97,52 @@ std::unique_ptr<ServiceView> ViewOf(const ServiceEntry& entry, const std::string
   return view;
 }
 
-void AddEndpoints(const Snapshot& snapshot,
-                  const std::unordered_map<std::string_view, std::vector<const Workload*>>& by_namespace,
-                  ServiceView& view) {
+// What a service selects by; null: nothing. An empty one selects all of its namespace.
+const Labels* SelectorOf(const ServiceView& view) {
+  if (view.service) return view.service->selector.empty() ? nullptr : &view.service->selector;
+  return view.entry->workload_selector ? &*view.entry->workload_selector : nullptr;
+}
+
+// Workloads by namespace and the first label of some selector, so that a service looks at few of its namespace.
+class Candidates {
+ public:
+  Candidates(const std::vector<std::unique_ptr<ServiceView>>& services, const std::vector<Workload>& workloads) {
+    for (const auto& service : services)
+      if (const Labels* selector = SelectorOf(*service)) lists_[KeyOf(service->name_space, *selector)];
+    for (const Workload& workload : workloads) {
+      Add({workload.name_space, {}, {}}, workload);
+      for (const auto& [label, value] : workload.labels) Add({workload.name_space, label, value}, workload);
+    }
+  }
+  // In the order of the workloads.
+  const std::vector<const Workload*>& Of(const ServiceView& service) const {
+    static const std::vector<const Workload*> kNone;
+    const Labels* selector = SelectorOf(service);
+    return selector == nullptr ? kNone : lists_.at(KeyOf(service.name_space, *selector));
+  }
+
+ private:
+  struct Key {
+    std::string_view name_space, label, value;
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct Hash {
+    std::size_t operator()(const Key& key) const noexcept {
+      const std::hash<std::string_view> hash;
+      return (hash(key.name_space) * 31 + hash(key.label)) * 31 + hash(key.value);
+    }
+  };
+  static Key KeyOf(std::string_view name_space, const Labels& selector) {
+    if (selector.empty()) return {name_space, {}, {}};
+    return {name_space, selector.begin()->first, selector.begin()->second};
+  }
+  void Add(const Key& key, const Workload& workload) {
+    if (const auto list = lists_.find(key); list != lists_.end()) list->second.push_back(&workload);
+  }
+  std::unordered_map<Key, std::vector<const Workload*>, Hash> lists_;
+};
+
+void AddEndpoints(const Snapshot& snapshot, const std::vector<const Workload*>& members, ServiceView& view) {
   view.endpoints.resize(view.ports.size());
   if (view.service && !view.service->external_name.empty()) {
     for (std::size_t i = 0; i < view.ports.size(); ++i)
@@ -118,11 +161,9 @@ void AddEndpoints(const Snapshot& snapshot,
       view.endpoints[i].back().dns_name = view.hostname;
     }
   }
-  const auto workloads = by_namespace.find(view.name_space);
-  if (workloads == by_namespace.end()) return;
   const bool publish = view.service && view.service->publish_not_ready;
-  for (const Workload* workload : workloads->second) {
-    if (!view.Selects(*workload) || workload->ips.empty() || workload->ending) continue;
+  for (const Workload* workload : members) {
+    if (workload->ips.empty() || workload->ending) continue;
     for (std::size_t i = 0; i < view.ports.size(); ++i)
       if (const std::uint16_t port = TargetPort(view.ports[i], *workload))
         view.endpoints[i].push_back(WorkloadEndpoint(snapshot, *workload, port, publish));
@@ -162,14 +203,17 @@ void Snapshot::IndexServices() {
   std::stable_sort(services_.begin(), services_.end(), [](const auto& a, const auto& b) {
     return std::tie(a->hostname, a->name_space) < std::tie(b->hostname, b->name_space);
   });
-  std::unordered_map<std::string_view, std::vector<const Workload*>> by_namespace;
   for (const Workload& workload : *workloads_) {
-    by_namespace[workload.name_space].push_back(&workload);
     if (workload.host_network) continue;
     for (const io::IpAddress& ip : workload.ips) workloads_by_ip_.emplace(ip, &workload);
   }
+  const Candidates candidates(services_, *workloads_);
   for (const auto& view : services_) {
-    AddEndpoints(*this, by_namespace, *view);
+    std::vector<const Workload*> members;
+    for (const Workload* workload : candidates.Of(*view))
+      if (view->Selects(*workload)) members.push_back(workload);
+    for (const Workload* workload : members) services_of_[workload].push_back(view.get());
+    AddEndpoints(*this, members, *view);
     services_by_host_[view->hostname].push_back(view.get());
     for (const io::Cidr& vip : view->vips) {
       const bool single = vip.length == (vip.base.is_v4() ? 32 : 128);
@@ -194,6 +238,12 @@ const ServiceView* Snapshot::FindService(std::string_view hostname, std::string_
     if (!best || (view->service && !best->service)) best = view;
   }
   return best;
+}
+
+const std::vector<const ServiceView*>& Snapshot::ServicesOf(const Workload& workload) const noexcept {
+  static const std::vector<const ServiceView*> kNone;
+  const auto found = services_of_.find(&workload);
+  return found == services_of_.end() ? kNone : found->second;
 }
 
 std::vector<const ServiceView*> Snapshot::VisibleServices(std::string_view name_space) const {

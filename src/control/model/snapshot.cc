@@ -36,6 +36,8 @@ std::string Snapshot::IdentityOf(std::string_view name_space, std::string_view s
 SnapshotRef Snapshot::Build(std::vector<ObjectRef> objects, Workloads workloads, const SnapshotOptions& options) {
   auto snapshot = std::shared_ptr<Snapshot>(new Snapshot(std::move(objects), std::move(workloads), options));
   snapshot->findings_ = CheckReferences(*snapshot);
+  const Findings& delegates = snapshot->delegations_.findings;
+  snapshot->findings_.insert(snapshot->findings_.end(), delegates.begin(), delegates.end());
   return snapshot;
 }
 

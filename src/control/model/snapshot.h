@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "control/model/delegates.h"
 #include "control/model/finding.h"
 #include "control/model/objects.h"
 #include "control/model/service_view.h"
@@ -66,6 +67,8 @@ class Snapshot {
   const ServiceView* FindByVip(const io::IpAddress& ip) const noexcept;
   const Workload* FindWorkload(const io::IpAddress& ip) const noexcept;  // never a host-network one
   const Workload* FindWorkload(std::string_view name_space, std::string_view name) const noexcept;
+  // The services that select a workload of this snapshot, in the order of services().
+  const std::vector<const ServiceView*>& ServicesOf(const Workload& workload) const noexcept;
   // "spiffe://<trust domain>/ns/<ns>/sa/<sa>".
   std::string IdentityOf(std::string_view name_space, std::string_view service_account) const;
 
@@ -100,7 +103,9 @@ class Snapshot {
   std::unordered_map<io::IpAddress, const ServiceView*, io::IpHash> services_by_vip_;
   std::vector<std::pair<io::Cidr, const ServiceView*>> services_by_range_;  // longest prefix first
   std::unordered_map<io::IpAddress, const Workload*, io::IpHash> workloads_by_ip_;
-  std::vector<const VirtualService*> virtual_services_;  // oldest first
+  std::unordered_map<const Workload*, std::vector<const ServiceView*>> services_of_;
+  Delegations delegations_;
+  std::vector<const VirtualService*> virtual_services_;  // oldest first, with the rules that they delegate
   std::vector<std::unique_ptr<DestinationRule>> rules_;  // merged, hosts resolved
   std::unordered_map<std::string_view, std::vector<const DestinationRule*>> rules_by_namespace_;
   std::vector<const Gateway*> gateways_;                         // oldest first

@@ -10,7 +10,6 @@ struct Unhonoured {
 };
 
 constexpr std::array kNetworking{
-    Unhonoured{"HTTPRoute.delegate", "write its routes here"},
     Unhonoured{"HTTPMatchRequest.stat_prefix", ""},
     Unhonoured{"HTTPRetry.retry_remote_localities", "there is one locality"},
     Unhonoured{"HTTPFaultInjection.Delay.exponential_delay", "use fixedDelay"},

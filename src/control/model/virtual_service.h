@@ -129,12 +129,20 @@ struct DirectResponse {
   friend bool operator==(const DirectResponse&, const DirectResponse&) = default;
 };
 
+// A VirtualService without hosts whose rules stand in place of the one that names it (delegates.h).
+struct Delegate {
+  std::string name = {};
+  std::string name_space = {};  // empty: of the VirtualService that names it
+  friend bool operator==(const Delegate&, const Delegate&) = default;
+};
+
 struct HttpRule {
   std::string name = {};
   std::vector<HttpMatch> matches = {};                 // any of them; empty: always
-  std::vector<WeightedDestination> destinations = {};  // exactly one of these three
+  std::vector<WeightedDestination> destinations = {};  // exactly one of these four
   std::optional<HttpRedirect> redirect = {};
   std::optional<DirectResponse> direct_response = {};
+  std::optional<Delegate> delegate = {};
   HttpRewrite rewrite = {};
   std::optional<Duration> timeout = {};   // none: no time-out
   std::optional<HttpRetry> retries = {};  // none: the mesh's default
@@ -162,7 +170,7 @@ struct L4Rule {
 
 struct VirtualService {
   Meta meta = {};
-  std::vector<std::string> hosts = {};
+  std::vector<std::string> hosts = {};     // none: it is for others to delegate to
   std::vector<std::string> gateways = {};  // "mesh" or "namespace/name"; empty as written = mesh
   std::vector<HttpRule> http = {};
   std::vector<L4Rule> l4 = {};              // tls rules, then tcp rules

@@ -275,12 +275,19 @@ bool RuleReader::ReadEdits(const net::Headers& from, const std::string& path, Me
 }
 
 bool RuleReader::ReadAction(const net::HTTPRoute& from, HttpRule& to) {
-  const int actions =
-      (from.route_size() > 0 ? 1 : 0) + (from.has_redirect() ? 1 : 0) + (from.has_direct_response() ? 1 : 0);
-  if (actions != 1 && !from.has_delegate()) {
-    reader_.Error(path_,
-                  actions == 0 ? "the rule does nothing" : "route, redirect and directResponse exclude each other",
-                  "give it exactly one of route, redirect and directResponse");
+  const int actions = (from.route_size() > 0 ? 1 : 0) + (from.has_redirect() ? 1 : 0) +
+                      (from.has_direct_response() ? 1 : 0) + (from.has_delegate() ? 1 : 0);
+  if (actions != 1) {
+    reader_.Error(
+        path_,
+        actions == 0 ? "the rule does nothing" : "route, redirect, directResponse and delegate exclude each other",
+        "give it exactly one of route, redirect, directResponse and delegate");
+    return false;
+  }
+  if (from.has_delegate()) {
+    to.delegate = {from.delegate().name(), from.delegate().namespace_()};
+    if (!to.delegate->name.empty()) return true;
+    reader_.Error(Sub("delegate"), "the delegate has no name", "name a VirtualService without hosts");
     return false;
   }
   if (from.has_redirect()) return ReadRedirect(from.redirect(), to.redirect.emplace());
@@ -294,8 +301,7 @@ bool RuleReader::ReadAction(const net::HTTPRoute& from, HttpRule& to) {
                   "the status " + std::to_string(response.status()) + " is outside 200..599");
     return false;
   }
-  // A delegate is not honoured: nothing to route to, so the rule is left out (and a warning names it).
-  return !from.has_delegate() && ReadDestinations(from.route(), to.destinations, true);
+  return ReadDestinations(from.route(), to.destinations, true);
 }
 
 bool RuleReader::ReadHttp(const net::HTTPRoute& from, HttpRule& to) {
@@ -351,6 +357,18 @@ bool RuleReader::ReadTcp(const net::TCPRoute& from, L4Rule& to) {
   return ReadDestinations(from.route(), to.destinations, false);
 }
 
+// Who delegates to a VirtualService without hosts gives it gateways, and only http rules are delegated.
+void CheckDelegate(ObjectReader& reader, VirtualService& service) {
+  if (!service.hosts.empty()) return;
+  if (!service.gateways.empty())
+    reader.Warning("spec.gateways", "a VirtualService without hosts has the gateways of those that delegate to it",
+                   "remove them, or name its hosts");
+  service.gateways.clear();
+  if (service.l4.empty()) return;
+  reader.Warning("spec", "tls and tcp rules need hosts; only http rules can be delegated to", "name its hosts");
+  service.l4.clear();
+}
+
 // Rules are decoded one by one, so that an invalid one is left out and the others keep their meaning.
 template <class Message, class Rule>
 void ReadRules(ObjectReader& reader, const char* list, bool (RuleReader::*read)(const Message&, Rule&),
@@ -398,8 +416,6 @@ void DecodeVirtualService(ObjectReader& reader, Decoded& out) {
   net::VirtualService message;
   VirtualService service{.meta = reader.meta()};
   if (!ReadMessage(reader, rest, message)) return;
-  if (message.hosts_size() == 0)
-    return reader.Error("spec", "hosts is missing", "name the hosts that this VirtualService routes");
   for (int i = 0; i < message.hosts_size(); ++i) {
     if (!CheckHost(reader, Indexed("spec.hosts", static_cast<std::size_t>(i)), message.hosts(i), true)) continue;
     service.hosts.push_back(message.hosts(i));
@@ -423,8 +439,11 @@ void DecodeVirtualService(ObjectReader& reader, Decoded& out) {
         if (gateway != "mesh" && gateway.find('/') == std::string::npos)
           gateway.insert(0, service.meta.name_space() + "/");
   CheckOrder(reader, service);
-  // Without a valid rule the object would take its hosts' traffic and answer 404.
-  if (!service.hosts.empty() && (!service.http.empty() || !service.l4.empty())) Keep(out, std::move(service));
+  CheckDelegate(reader, service);
+  // Without a valid rule the object would take its hosts' traffic and answer 404. One whose hosts are all invalid must
+  // not become a delegate.
+  if ((!service.hosts.empty() || message.hosts_size() == 0) && (!service.http.empty() || !service.l4.empty()))
+    Keep(out, std::move(service));
 }
 
 }  // namespace plait::control::model
