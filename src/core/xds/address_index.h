@@ -43,7 +43,7 @@ struct Workload {
   Type type = Type::kDeployment;
   std::string workload_name;
   std::map<std::string, std::vector<AddressPort>> services;  // "<namespace>/<hostname>"
-  bool healthy = true;
+  bool healthy = true;        // whether DNS may answer with it; told of members of headless services only
   bool host_network = false;  // never found by IP
   std::string cluster_id;
   Locality locality;

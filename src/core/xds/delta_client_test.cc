@@ -167,5 +167,16 @@ TEST(Discovery, MessagesSurviveTheWire) {
   EXPECT_FALSE(DecodeDeltaRequest("\xff\xff\xff"));
 }
 
+TEST(Discovery, MessagesOfTheStateOfTheWorldSurviveTheWire) {
+  const DiscoveryRequest request{
+      .type_url = "t", .version = "3", .names = {"a", "*"}, .response_nonce = "n", .error = "why"};
+  EXPECT_EQ(*DecodeDiscoveryRequest(EncodeDiscoveryRequest(request)), request);
+  const DiscoveryResponse response{
+      .type_url = "t", .version = "3", .nonce = "n", .control_plane = "plaitd", .resources = {"raw", ""}};
+  EXPECT_EQ(*DecodeDiscoveryResponse(EncodeDiscoveryResponse(response)), response);
+  EXPECT_FALSE(DecodeDiscoveryRequest("\xff\xff\xff"));
+  EXPECT_FALSE(DecodeDiscoveryResponse("\xff\xff\xff"));
+}
+
 }  // namespace
 }  // namespace plait::xds
