@@ -19,6 +19,7 @@ struct Flags {
   control::serve::ControlPlaneOptions options;
   std::vector<std::string> listen = {"0.0.0.0"};
   std::string debug_address;
+  std::string send_timeout;
   std::string log_level = "info";
   bool log_as_json = false;
 };
@@ -42,6 +43,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--trust-domain", o.trust_domain, "unless MeshConfig names one")->option_text("NAME (cluster.local)");
   app.add_option("--root-namespace", o.root_namespace, "holds MeshConfig and mesh-wide policies")
       ->option_text("NAME (istio-system)");
+  app.add_option("--send-timeout", flags.send_timeout,
+                 "a proxy that takes or answers nothing for so long is disconnected")
+      ->option_text("DURATION (" + FormatDuration(o.send_timeout) + ")");
   app.add_option("--log-level", flags.log_level, "info, or component:level,component:level")
       ->option_text("LEVEL (info)");
   app.add_flag("--log-as-json", flags.log_as_json, "one JSON object a line");
@@ -69,6 +73,13 @@ Outcome<> Complete(Flags& flags) {
       return Explain(Errc::kInvalidInput, "--debug-address '" + flags.debug_address + "' is no address",
                      "write IP:PORT");
     flags.options.debug_address = *address;
+  }
+  if (!flags.send_timeout.empty()) {
+    const auto timeout = ParseDuration(flags.send_timeout);
+    if (!timeout || *timeout <= Duration::zero())
+      return Explain(Errc::kInvalidInput, "--send-timeout '" + flags.send_timeout + "' is no duration above 0",
+                     "write it like 30s or 1m30s");
+    flags.options.send_timeout = *timeout;
   }
   if (!log::SetLevels(flags.log_level))
     return Explain(Errc::kInvalidInput, "--log-level '" + flags.log_level + "' names no level or component");

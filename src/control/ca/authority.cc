@@ -38,7 +38,9 @@ Outcome<std::string> ReadFile(const std::filesystem::path& file) {
 Outcome<> WriteFile(const std::filesystem::path& file, std::string_view text) {
   const std::filesystem::path temporary = file.string() + ".new";
   const auto fail = [&](const char* what) {
-    return FileProblem(file, std::string("cannot ") + what + ": " + std::strerror(errno),
+    const std::string why = std::strerror(errno);
+    ::unlink(temporary.c_str());
+    return FileProblem(file, std::string("cannot ") + what + ": " + why,
                        "is the disk full or the directory read-only?");
   };
   const io::UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
@@ -118,8 +120,10 @@ Outcome<std::unique_ptr<Authority>> Authority::LoadOrCreate(const std::filesyste
     if (!root) return std::unexpected(root.error());
     // The key first: a key without certificate is told apart below, a certificate without key could never sign.
     if (auto written = WriteFile(key_file, key.ToPem()); !written) return std::unexpected(std::move(written.error()));
-    if (auto written = WriteFile(certificate_file, root->ToPem()); !written)
+    if (auto written = WriteFile(certificate_file, root->ToPem()); !written) {
+      std::filesystem::remove(key_file, ignored);  // nobody has seen it: the next start begins anew
       return std::unexpected(std::move(written.error()));
+    }
     kLog.Info("made a root certificate for " + options.trust_domain + " in " + directory.string());
   } else if (has_key && !has_certificate) {
     return FileProblem(certificate_file, "is missing beside root-key.pem",

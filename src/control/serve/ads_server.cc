@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
+#include "control/serve/delta_session.h"
+#include "control/serve/sotw_session.h"
 #include "core/base/log.h"
 #include "core/xds/type_url.h"
 
@@ -26,26 +29,39 @@ std::string TypeLabel(std::string_view url) {
   return std::string(MessageName(url));
 }
 
+template <class Request>
+Result<Request> Decode(std::string_view bytes) {
+  if constexpr (std::is_same_v<Request, xds::DeltaRequest>) {
+    return xds::DecodeDeltaRequest(bytes);
+  } else {
+    return xds::DecodeDiscoveryRequest(bytes);
+  }
+}
+std::string Encode(const xds::DeltaResponse& response) { return xds::EncodeDeltaResponse(response); }
+std::string Encode(const xds::DiscoveryResponse& response) { return xds::EncodeDiscoveryResponse(response); }
+
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
 
-class AdsServer::Stream final : public grpc::CallHandler {
+// One connected client, whichever form of the protocol it speaks.
+class AdsServer::Stream : public grpc::CallHandler {
  public:
-  Stream(AdsServer& server, grpc::ServerCall& call, identity::SpiffeId identity)
+  Stream(AdsServer& server, grpc::ServerCall& call, identity::SpiffeId identity, std::string_view form)
       : server_(server),
         call_(call),
         identity_(std::move(identity)),
+        form_(form),
         connected_at_(server.loop_.clock().Wall()),
         overdue_([this] { Overdue(); }) {
     server_.streams_.push_back(this);
-    server_.metrics_.Set("pilot_xds", {{"version", "delta"}}, static_cast<double>(server_.streams_.size()));
+    server_.CountStreams(form_);
   }
   ~Stream() override {
     if (orphaned_) return;
     std::erase(server_.streams_, this);
     std::erase(server_.to_push_, this);
-    server_.metrics_.Set("pilot_xds", {{"version", "delta"}}, static_cast<double>(server_.streams_.size()));
+    server_.CountStreams(form_);
     if (proxy_) kLog.Info("disconnected: " + proxy_->Key());
   }
   // The server goes first: nothing of it may be touched any more.
@@ -54,23 +70,44 @@ class AdsServer::Stream final : public grpc::CallHandler {
     orphaned_ = true;
   }
 
-  void ConfigChanged(const Touches& touches) {
+  void ConfigChanged(const Difference& difference) {
     if (!proxy_) return;
     if (!changed_at_) changed_at_ = server_.loop_.Now();
-    session_.OnConfigChanged([&](std::string_view url) { return !touches || touches(url, *proxy_); });
+    MarkStale(difference, *proxy_);
+  }
+  // After a change; a proxy that need not hear of it has nothing to acknowledge.
+  void PushChange() {
+    Push();
+    if (!has_unacknowledged() && !call_.above_high_watermark()) changed_at_.reset();
   }
   void Push();
+  std::string_view form() const noexcept { return form_; }
   const std::optional<Proxy>& proxy() const noexcept { return proxy_; }
-  const DeltaSession& session() const noexcept { return session_; }
+  virtual std::map<std::string, std::string> Held(std::string_view type_url) const = 0;
   ClientStatus status() const {
     return {.proxy = &*proxy_,
             .remote = call_.context().remote.ToString(),
             .connected_at = connected_at_,
-            .types = session_.status()};
+            .form = form_,
+            .types = Types()};
   }
 
+ protected:
+  // Whether a request with this node and type may go on to the session; if not, the stream has ended.
+  bool Admit(const std::optional<xds::Node>& node, const std::string& type_url);
+  // The session has read the request.
+  void Answered(const std::string& type_url, const std::optional<std::string>& error, const Result<Reply>& reply);
+  void Refuse(grpc::Code code, std::string why);
+  void Send(const std::string& type_url, std::size_t resources, const std::string& bytes);
+  bool over() const noexcept { return over_; }
+  AdsServer& server() noexcept { return server_; }
+
  private:
-  void OnMessage(std::string message) override;
+  virtual void MarkStale(const Difference& difference, const Proxy& proxy) = 0;
+  virtual void SendNew(ResourceProvider& provider) = 0;
+  virtual bool has_unacknowledged() const noexcept = 0;
+  virtual std::map<std::string, SentStatus> Types() const = 0;
+
   void OnHalfClose() override { Finish({}); }
   void OnWritable() override { Push(); }
   void OnCancelled() override { over_ = true; }
@@ -79,44 +116,68 @@ class AdsServer::Stream final : public grpc::CallHandler {
     overdue_.Cancel();
     call_.Finish(std::move(status));
   }
-  void Refuse(grpc::Code code, std::string why);
-  void Count(const xds::DeltaRequest& request, DeltaSession::Reply reply);
-  void Send(xds::DeltaResponse response);
   void Settle();
   void Overdue();
 
   AdsServer& server_;
   grpc::ServerCall& call_;
   const identity::SpiffeId identity_;
+  const std::string_view form_;
   const WallTime connected_at_;
   std::optional<Proxy> proxy_;  // once the first request was read
   bool over_ = false;
   bool orphaned_ = false;
-  DeltaSession session_;
   std::optional<MonotonicTime> changed_at_;  // of the oldest change that the client has not acknowledged
   io::Timer overdue_;
 };
 
-void AdsServer::Stream::OnMessage(std::string message) {
-  if (over_) return;
-  const auto request = xds::DecodeDeltaRequest(message);
-  if (!request) return Refuse(grpc::Code::kInvalidArgument, request.error().detail);
+// `Session` is DeltaSession or SotwSession: what is said differs, when it is said does not.
+template <class Session>
+class AdsServer::StreamOf final : public Stream {
+ public:
+  using Stream::Stream;
+
+ private:
+  void OnMessage(std::string message) override {
+    if (over()) return;
+    const Result<typename Session::Request> request = Decode<typename Session::Request>(message);
+    if (!request) return Refuse(grpc::Code::kInvalidArgument, request.error().detail);
+    if (!Admit(request->node, request->type_url)) return;
+    Answered(request->type_url, request->error, session_.OnRequest(*request));
+  }
+  void MarkStale(const Difference& difference, const Proxy& proxy) override {
+    session_.OnConfigChanged(difference, proxy);
+  }
+  void SendNew(ResourceProvider& provider) override {
+    for (typename Session::Response& response : session_.Take(provider, *proxy())) {
+      response.control_plane = server().options_.identifier;
+      Send(response.type_url, response.resources.size(), Encode(response));
+    }
+  }
+  bool has_unacknowledged() const noexcept override { return session_.has_unacknowledged(); }
+  std::map<std::string, SentStatus> Types() const override { return session_.status(); }
+  std::map<std::string, std::string> Held(std::string_view type_url) const override { return session_.Held(type_url); }
+
+  Session session_;
+};
+
+bool AdsServer::Stream::Admit(const std::optional<xds::Node>& node, const std::string& type_url) {
   if (!proxy_) {
-    if (!request->node)
-      return Refuse(grpc::Code::kInvalidArgument, "the first request of a stream must carry the node");
-    auto proxy = ReadProxy(*request->node, identity_);
-    if (!proxy) return Refuse(proxy.error().code, std::move(proxy.error().message));
+    if (!node) {
+      Refuse(grpc::Code::kInvalidArgument, "the first request of a stream must carry the node");
+      return false;
+    }
+    auto proxy = ReadProxy(*node, identity_);
+    if (!proxy) {
+      Refuse(proxy.error().code, std::move(proxy.error().message));
+      return false;
+    }
     proxy_ = std::move(*proxy);
     kLog.Info("connected: " + proxy_->node.id + " as " + identity_.ToString());
   }
-  if (!server_.provider_.Serves(request->type_url)) {
-    return Refuse(grpc::Code::kInvalidArgument, "type " + request->type_url + " is not served");
-  }
-  const auto reply = session_.OnRequest(*request);
-  if (!reply) return Refuse(grpc::Code::kResourceExhausted, reply.error().detail);
-  Count(*request, *reply);
-  Push();
-  Settle();
+  if (server_.provider_.Serves(type_url)) return true;
+  Refuse(grpc::Code::kInvalidArgument, "type " + type_url + " is not served");
+  return false;
 }
 
 void AdsServer::Stream::Refuse(grpc::Code code, std::string why) {
@@ -125,13 +186,18 @@ void AdsServer::Stream::Refuse(grpc::Code code, std::string why) {
   Finish({.code = code, .message = std::move(why), .details = {}});
 }
 
-void AdsServer::Stream::Count(const xds::DeltaRequest& request, DeltaSession::Reply reply) {
-  if (reply == DeltaSession::Reply::kExpiredNonce)
-    server_.metrics_.Add("pilot_xds_expired_nonce", {{"type", TypeLabel(request.type_url)}});
-  if (reply != DeltaSession::Reply::kNack) return;
-  server_.metrics_.Add("pilot_total_xds_rejects", {{"type", TypeLabel(request.type_url)}});
-  kLog.Warn(proxy_->Key() + " rejected " + std::string(xds::type_url::MessageName(request.type_url)) + ": " +
-            *request.error);
+void AdsServer::Stream::Answered(const std::string& type_url, const std::optional<std::string>& error,
+                                 const Result<Reply>& reply) {
+  if (!reply) return Refuse(grpc::Code::kResourceExhausted, reply.error().detail);
+  if (*reply == Reply::kExpiredNonce) server_.metrics_.Add("pilot_xds_expired_nonce", {{"type", TypeLabel(type_url)}});
+  if (*reply == Reply::kNack) {
+    server_.metrics_.Add("pilot_total_xds_rejects", {{"type", TypeLabel(type_url)}});
+    kLog.Warn(proxy_->Key() + " rejected " + std::string(xds::type_url::MessageName(type_url)) + ": " + *error);
+  }
+  // Who answers is not overdue, even when the next change is on its way to it already.
+  if (*reply == Reply::kAck || *reply == Reply::kNack) overdue_.Cancel();
+  Push();
+  Settle();
 }
 
 void AdsServer::Stream::Push() {
@@ -139,27 +205,24 @@ void AdsServer::Stream::Push() {
   // A client that does not read gets nothing more until it does; then it gets the newest state.
   if (!call_.above_high_watermark()) {
     const MonotonicTime begun = server_.loop_.clock().Now();
-    for (xds::DeltaResponse& response : session_.Take(server_.provider_, *proxy_)) Send(std::move(response));
+    SendNew(server_.provider_);
     server_.metrics_.Observe("pilot_xds_push_time", {}, Seconds(server_.loop_.clock().Now() - begun));
   }
-  if (call_.above_high_watermark() || session_.has_unacknowledged()) {
-    if (!overdue_.armed()) overdue_.Start(server_.loop_.timers(), server_.options_.answer_timeout);
-  }
+  if ((call_.above_high_watermark() || has_unacknowledged()) && !overdue_.armed())
+    overdue_.Start(server_.loop_.timers(), server_.options_.answer_timeout);
 }
 
-void AdsServer::Stream::Send(xds::DeltaResponse response) {
-  const std::string type = TypeLabel(response.type_url);
-  response.control_plane = server_.options_.identifier;
-  const std::string bytes = xds::EncodeDeltaResponse(response);
+void AdsServer::Stream::Send(const std::string& type_url, std::size_t resources, const std::string& bytes) {
+  const std::string type = TypeLabel(type_url);
   server_.metrics_.Add("pilot_xds_pushes", {{"type", type}});
-  server_.metrics_.Add("pilot_xds_resources_sent", {{"type", type}}, static_cast<double>(response.resources.size()));
+  server_.metrics_.Add("pilot_xds_resources_sent", {{"type", type}}, static_cast<double>(resources));
   server_.metrics_.Observe("pilot_xds_config_size_bytes", {{"type", type}}, static_cast<double>(bytes.size()));
   call_.Send(bytes);
 }
 
 // Everything that was sent is answered: the proxy runs the configuration of now.
 void AdsServer::Stream::Settle() {
-  if (over_ || session_.has_unacknowledged()) return;
+  if (over_ || has_unacknowledged()) return;
   overdue_.Cancel();
   if (!changed_at_ || !server_.ready_) return;
   server_.metrics_.Observe("pilot_proxy_convergence_time", {}, Seconds(server_.loop_.Now() - *changed_at_));
@@ -175,16 +238,28 @@ void AdsServer::Stream::Overdue() {
 AdsServer::AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens,
                      Metrics& metrics, AdsOptions options)
     : loop_(loop), provider_(provider), tokens_(tokens), metrics_(metrics), options_(std::move(options)) {
-  server.AddStreaming(xds::kDeltaAdsMethod, [this](grpc::ServerCall& call) -> std::unique_ptr<grpc::CallHandler> {
-    auto caller = ca::Authenticate(call.context(), tokens_, options_.trust_domain);
-    if (!caller) {
-      metrics_.Add("pilot_xds_streams_refused");
-      kLog.Warn("stream from " + call.context().remote.ToString() + " refused: " + caller.error().message);
-      call.Finish(caller.error());
-      return nullptr;
-    }
-    return std::make_unique<Stream>(*this, call, std::move(*caller));
-  });
+  server.AddStreaming(xds::kDeltaAdsMethod,
+                      [this](grpc::ServerCall& call) { return Open<StreamOf<DeltaSession>>(call, "delta"); });
+  server.AddStreaming(xds::kAdsMethod,
+                      [this](grpc::ServerCall& call) { return Open<StreamOf<SotwSession>>(call, "sotw"); });
+}
+
+template <class Kind>
+std::unique_ptr<grpc::CallHandler> AdsServer::Open(grpc::ServerCall& call, std::string_view form) {
+  auto caller = ca::Authenticate(call.context(), tokens_, options_.trust_domain);
+  if (!caller) {
+    metrics_.Add("pilot_xds_streams_refused");
+    kLog.Warn("stream from " + call.context().remote.ToString() + " refused: " + caller.error().message);
+    call.Finish(caller.error());
+    return nullptr;
+  }
+  return std::make_unique<Kind>(*this, call, std::move(*caller), form);
+}
+
+void AdsServer::CountStreams(std::string_view form) {
+  const auto count =
+      std::count_if(streams_.begin(), streams_.end(), [&](const Stream* s) { return s->form() == form; });
+  metrics_.Set("pilot_xds", {{"version", form}}, static_cast<double>(count));
 }
 
 AdsServer::~AdsServer() {
@@ -197,8 +272,8 @@ void AdsServer::Ready() {
   PlanPush();
 }
 
-void AdsServer::ConfigChanged(const Touches& touches) {
-  for (Stream* stream : streams_) stream->ConfigChanged(touches);
+void AdsServer::ConfigChanged(const Difference& difference) {
+  for (Stream* stream : streams_) stream->ConfigChanged(difference);
   to_push_ = streams_;
   PlanPush();
 }
@@ -216,7 +291,7 @@ void AdsServer::PushSome() {
   for (std::size_t i = 0; i < kPushesARound && !to_push_.empty(); ++i) {
     Stream* const stream = to_push_.back();
     to_push_.pop_back();
-    stream->Push();
+    stream->PushChange();
   }
   if (!to_push_.empty()) PlanPush();
 }
@@ -232,7 +307,7 @@ std::optional<std::vector<ResourceRef>> AdsServer::ResourcesOf(std::string_view 
   for (const Stream* stream : streams_) {
     if (!stream->proxy() || stream->proxy()->Key() != key) continue;
     std::vector<ResourceRef> out;
-    for (const auto& [name, version] : stream->session().Held(type_url))
+    for (const auto& [name, version] : stream->Held(type_url))
       if (ResourceRef resource = provider_.Find(*stream->proxy(), type_url, name)) out.push_back(std::move(resource));
     return out;
   }

@@ -1,5 +1,6 @@
 #pragma once
-// Incremental ADS for all proxies: authenticates each stream, keeps its subscriptions, pushes what changed. One thread.
+// ADS for all proxies, incremental and state of the world: authenticates each stream, keeps its subscriptions, pushes
+// what changed. One thread.
 #include <functional>
 #include <map>
 #include <memory>
@@ -8,8 +9,10 @@
 #include <vector>
 
 #include "control/ca/authenticate.h"
-#include "control/serve/delta_session.h"
+#include "control/serve/difference.h"
 #include "control/serve/metrics.h"
+#include "control/serve/resource_provider.h"
+#include "control/serve/session.h"
 #include "core/grpc/server.h"
 
 namespace plait::control::serve {
@@ -25,12 +28,13 @@ struct ClientStatus {
   const Proxy* proxy = nullptr;  // valid until the loop goes on
   std::string remote;
   WallTime connected_at{};
+  std::string_view form;  // of the protocol: "delta" or "sotw"
   std::map<std::string, SentStatus> types;
 };
 
 class AdsServer {
  public:
-  // Registers the ADS method. All references outlive the server. Streams that are open when it goes end;
+  // Registers the two ADS methods. All references outlive the server. Streams that are open when it goes end;
   // the gRPC server must take no new ones afterwards.
   AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens,
             Metrics& metrics, AdsOptions options);
@@ -41,10 +45,8 @@ class AdsServer {
   // Streams get no answer before this was called once: a proxy that connects while the configuration is still being
   // read must not be told that nothing exists.
   void Ready();
-  // The configuration changed: every stream is brought up to date, some a round. `touches` (may be empty: all) says
-  // for which types and proxies the answers may differ.
-  using Touches = std::function<bool(std::string_view type_url, const Proxy& proxy)>;
-  void ConfigChanged(const Touches& touches = {});
+  // The configuration changed: every stream that it matters to is brought up to date, some a round.
+  void ConfigChanged(const Difference& difference = {});
 
   std::vector<ClientStatus> clients() const;
   // The resources of a type that the client with this key ("<pod>.<namespace>") holds, as they are now; nullopt when no
@@ -53,6 +55,11 @@ class AdsServer {
 
  private:
   class Stream;
+  template <class Session>
+  class StreamOf;
+  template <class Kind>
+  std::unique_ptr<grpc::CallHandler> Open(grpc::ServerCall& call, std::string_view form);
+  void CountStreams(std::string_view form);
   void PlanPush();
   void PushSome();
 

@@ -151,7 +151,7 @@ TEST_F(Ads, SkipsTypesThatAChangeDoesNotTouch) {
   Connect(client);
   ASSERT_TRUE(Wait([&] { return received.held["80"] == "1"; }));
   provider.Set(kRoute, "80", "2");
-  ads.ConfigChanged([](std::string_view url, const Proxy&) { return url != kRoute; });
+  ads.ConfigChanged(Difference{.rules = false, .index = false, .hosts = {"other"}});
   loop.RunOnce(Duration{});
   ads.ConfigChanged();
   EXPECT_TRUE(Wait([&] { return received.held["80"] == "2"; }));
@@ -160,13 +160,19 @@ TEST_F(Ads, SkipsTypesThatAChangeDoesNotTouch) {
 
 // A call that sends requests as they are given.
 struct RawCall final : grpc::ClientCallEvents {
-  RawCall(io::Loop& loop, const io::SocketAddress& to, std::string token = "Bearer secret")
+  RawCall(io::Loop& loop, const io::SocketAddress& to, std::string token = "Bearer secret",
+          const char* method = xds::kDeltaAdsMethod)
       : channel(loop, io::Connect(loop, to), {.authority = "plaitd", .authorization = std::move(token)}),
-        call(channel.Start(xds::kDeltaAdsMethod, {}, *this)) {}
-  void OnMessage(std::string) override { ++messages; }
+        call(channel.Start(method, {}, *this)) {}
+  void OnMessage(std::string message) override {
+    ++messages;
+    last = std::move(message);
+  }
   void OnFinished(const grpc::Status& s, const grpc::Metadata&) override { status = s; }
   void Send(const xds::DeltaRequest& request) { call->Send(xds::EncodeDeltaRequest(request)); }
+  void Send(const xds::DiscoveryRequest& request) { call->Send(xds::EncodeDiscoveryRequest(request)); }
   grpc::Channel channel;
+  std::string last;
   std::optional<grpc::Status> status;
   int messages = 0;
   std::unique_ptr<grpc::ClientCall> call;
@@ -195,7 +201,7 @@ TEST_F(Ads, RefusesAForgedNode) {
   };
   for (const auto& [node, code] : nodes) {
     RawCall call(loop, address);
-    call.Send({.node = node, .type_url = std::string(kListener)});
+    call.Send(xds::DeltaRequest{.node = node, .type_url = std::string(kListener)});
     ASSERT_TRUE(Wait([&] { return call.status.has_value(); }));
     EXPECT_EQ(call.status->code, code) << call.status->message;
     EXPECT_EQ(call.messages, 0);
@@ -205,11 +211,11 @@ TEST_F(Ads, RefusesAForgedNode) {
 TEST_F(Ads, RefusesTypesThatNobodyServesAndStreamsWithoutNode) {
   ads.Ready();
   RawCall unknown(loop, address);
-  unknown.Send({.node = NodeOf(), .type_url = "example.com/Nothing"});
+  unknown.Send(xds::DeltaRequest{.node = NodeOf(), .type_url = "example.com/Nothing"});
   ASSERT_TRUE(Wait([&] { return unknown.status.has_value(); }));
   EXPECT_EQ(unknown.status->message, "type example.com/Nothing is not served");
   RawCall nameless(loop, address);
-  nameless.Send({.type_url = std::string(kListener)});
+  nameless.Send(xds::DeltaRequest{.type_url = std::string(kListener)});
   ASSERT_TRUE(Wait([&] { return nameless.status.has_value(); }));
   EXPECT_EQ(nameless.status->code, grpc::Code::kInvalidArgument);
 }
@@ -217,11 +223,48 @@ TEST_F(Ads, RefusesTypesThatNobodyServesAndStreamsWithoutNode) {
 TEST_F(Ads, EndsAStreamThatAnswersNothing) {
   ads.Ready();
   RawCall call(loop, address);
-  call.Send({.node = NodeOf(), .type_url = std::string(kListener)});
+  call.Send(xds::DeltaRequest{.node = NodeOf(), .type_url = std::string(kListener)});
   ASSERT_TRUE(Wait([&] { return call.status.has_value(); }));
   EXPECT_EQ(call.status->code, grpc::Code::kUnavailable);
   EXPECT_EQ(metrics.Value("pilot_xds_write_timeout"), 1);
   EXPECT_TRUE(Wait([&] { return ads.clients().empty(); }));
+}
+
+TEST_F(Ads, ServesTheStateOfTheWorldToThoseWhoAskForIt) {
+  ads.Ready();
+  provider.Set(kListener, "a", "1", {}, "first");
+  RawCall call(loop, address, "Bearer secret", xds::kAdsMethod);
+  call.Send(xds::DiscoveryRequest{.node = NodeOf(), .type_url = std::string(kListener)});
+  ASSERT_TRUE(Wait([&] { return call.messages == 1; }));
+  auto response = xds::DecodeDiscoveryResponse(call.last);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->resources, std::vector<std::string>{"first"});
+  EXPECT_EQ(response->control_plane, "plaitd");
+  call.Send(xds::DiscoveryRequest{
+      .type_url = std::string(kListener), .version = response->version, .response_nonce = response->nonce});
+  ASSERT_TRUE(Wait([&] { return ads.clients().at(0).types.at(std::string(kListener)).synced(); }));
+  EXPECT_EQ(ads.clients().at(0).form, "sotw");
+  EXPECT_EQ(metrics.Value("pilot_xds", {{"version", "sotw"}}), 1);
+
+  provider.Set(kListener, "a", "2", {}, "second");
+  ads.ConfigChanged();
+  ASSERT_TRUE(Wait([&] { return call.messages == 2; }));
+  response = xds::DecodeDiscoveryResponse(call.last);
+  EXPECT_EQ(response->resources, std::vector<std::string>{"second"});
+  call.Send(xds::DiscoveryRequest{
+      .type_url = std::string(kListener), .response_nonce = response->nonce, .error = "not like this"});
+  EXPECT_TRUE(Wait([&] { return metrics.Value("pilot_total_xds_rejects", {{"type", "lds"}}) == 1; }));
+  EXPECT_EQ(ads.ResourcesOf("reviews-v1-0.default", kListener)->size(), 1U);
+}
+
+TEST_F(Ads, EndsAStreamWhoseRequestsAreNoMessages) {
+  ads.Ready();
+  for (const char* method : {xds::kAdsMethod, xds::kDeltaAdsMethod}) {
+    RawCall call(loop, address, "Bearer secret", method);
+    call.call->Send("\xff\xff\xff");
+    ASSERT_TRUE(Wait([&] { return call.status.has_value(); }));
+    EXPECT_EQ(call.status->code, grpc::Code::kInvalidArgument);
+  }
 }
 
 TEST_F(Ads, StreamsEndWithTheServer) {
@@ -230,7 +273,7 @@ TEST_F(Ads, StreamsEndWithTheServer) {
   conn::HttpServer transport(loop, {}, *own);
   address = *transport.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
   RawCall call(loop, address);
-  call.Send({.node = NodeOf(), .type_url = std::string(kListener)});
+  call.Send(xds::DeltaRequest{.node = NodeOf(), .type_url = std::string(kListener)});
   ASSERT_TRUE(Wait([&] { return server->clients().size() == 1; }));
   server.reset();
   ASSERT_TRUE(Wait([&] { return call.status.has_value(); }));

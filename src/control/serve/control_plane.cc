@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "control/serve/mesh_pages.h"
+#include "control/serve/state_lock.h"
 #include "core/base/log.h"
 
 namespace plait::control::serve {
 namespace {
 
 log::Component kLog("plaitd");
+
+constexpr Duration kIdleDebug = std::chrono::minutes(1);
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -35,7 +38,8 @@ Outcome<> ControlPlane::Start() {
   changed_at_ = loop_.Now();
   Rebuild();
   debug_->SetReady(true);
-  kLog.Info("serving " + std::to_string(files_->objects().size()) + " objects on " + xds_address_.ToString());
+  kLog.Info("serving " + std::to_string(files_->objects().size()) + " objects on " + xds_address_.ToString() +
+            (debug_address_.port ? ", debug pages on " + debug_address_.ToString() : std::string()));
   if (channel_)
     channel_->Send(source::Hello{.root_pem = authority_->bundle_pem(),
                                  .xds_port = xds_address_.port.value,
@@ -62,6 +66,9 @@ void ControlPlane::StartChannel() {
 }
 
 Outcome<> ControlPlane::StartServers() {
+  auto lock = LockState(options_.state_dir);
+  if (!lock) return std::unexpected(std::move(lock.error()));
+  state_lock_ = std::move(*lock);
   pods_ = std::make_unique<source::PodsController>(
       loop_, source::PodsOptions{.state_file = options_.state_dir + "/pods.json"}, [this] { Changed("endpoint"); });
   files_ = std::make_unique<source::DirectorySource>(
@@ -81,8 +88,9 @@ Outcome<> ControlPlane::StartServers() {
   provider_ = std::make_unique<MeshProvider>(authority_->bundle_pem());
   secure_ = std::make_unique<SecureServer>(loop_, *authority_, SecureServerOptions{});
   ca::AddCertificateService(secure_->grpc(), *authority_, tokens_, ca_counts_);
-  ads_ = std::make_unique<AdsServer>(loop_, secure_->grpc(), *provider_, tokens_, metrics_,
-                                     AdsOptions{.trust_domain = authority_->trust_domain()});
+  ads_ = std::make_unique<AdsServer>(
+      loop_, secure_->grpc(), *provider_, tokens_, metrics_,
+      AdsOptions{.trust_domain = authority_->trust_domain(), .answer_timeout = options_.send_timeout});
   if (io::UniqueFd listener = TakeInherited("15012")) {
     xds_address_ = io::LocalAddress(listener.get());
     if (Outcome<> adopted = secure_->Adopt(std::move(listener)); !adopted) return adopted;
@@ -96,7 +104,9 @@ Outcome<> ControlPlane::StartServers() {
 }
 
 Outcome<> ControlPlane::StartDebug() {
-  debug_ = std::make_unique<DebugEndpoints>(*ads_, metrics_, DebugOptions{.version = options_.version});
+  debug_ = std::make_unique<DebugEndpoints>(
+      *ads_, tokens_, metrics_,
+      DebugOptions{.version = options_.version, .system_namespaces = {options_.root_namespace, "plait-system"}});
   AddMeshPages(*debug_, [this] { return provider_->snapshot(); }, [this] { return Problems(); });
   debug_->BeforeScrape([this](Metrics& metrics) {
     metrics.Set("citadel_server_csr_count", {}, static_cast<double>(ca_counts_.requests));
@@ -108,7 +118,7 @@ Outcome<> ControlPlane::StartDebug() {
                 Seconds(authority_->root_not_after().time_since_epoch()));
   });
   debug_server_ = std::make_unique<conn::HttpServer>(
-      loop_, conn::HttpServerOptions{},
+      loop_, conn::HttpServerOptions{.connection = {.idle_timeout = kIdleDebug}, .max_body = 4096},
       [this](conn::Request request, conn::Responder responder) { debug_->Handle(request, std::move(responder)); });
   if (io::UniqueFd listener = TakeInherited("15014")) {
     debug_address_ = io::LocalAddress(listener.get());
@@ -151,9 +161,9 @@ void ControlPlane::Rebuild() {
     TellSupervisor(sets, *snapshot);
   }
   metrics_.Observe("pilot_pushcontext_init_seconds", {}, Seconds(loop_.clock().Now() - begun));
-  provider_->SetSnapshot(std::move(snapshot));
+  const Difference difference = provider_->SetSnapshot(std::move(snapshot));
   TellFindings();
-  ads_->ConfigChanged();
+  ads_->ConfigChanged(difference);
   if (!local_ || status_known_ || pods_->desired().empty()) ads_->Ready();
 }
 

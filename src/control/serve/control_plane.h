@@ -28,7 +28,8 @@ struct ControlPlaneOptions {
   std::string trust_domain = "cluster.local";  // unless MeshConfig says otherwise
   std::string root_namespace = "istio-system";
   std::string version = "unknown";
-  std::vector<io::SocketAddress> listen = {};  // of xDS and CA, TLS
+  Duration send_timeout = AdsOptions{}.answer_timeout;  // a proxy that takes or answers nothing for so long is dropped
+  std::vector<io::SocketAddress> listen = {};           // of xDS and CA, TLS
   std::optional<io::SocketAddress> debug_address = {};
   std::vector<io::InheritedFd> inherited = {};  // "15012", "15014", "supervisor"
 };
@@ -65,6 +66,7 @@ class ControlPlane {
   Metrics metrics_;
   ca::TokenTable tokens_;
   ca::CaCounts ca_counts_;
+  io::UniqueFd state_lock_;
   std::unique_ptr<ca::Authority> authority_;
   std::unique_ptr<source::DirectorySource> files_;
   std::unique_ptr<source::PodsController> pods_;

@@ -1,5 +1,6 @@
 #include "control/serve/debug.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "control/serve/config_dump_codec.h"
@@ -48,6 +49,8 @@ Json TypesJson(const ClientStatus& client) {
            {"names", type.names},
            {"resources", type.resources},
            {"sent", type.sent},
+           {"resources_sent", type.resources_sent},
+           {"removals_sent", type.removals_sent},
            {"acked", type.acked},
            {"nacked", type.nacked},
            {"sent_version", type.sent_version},
@@ -65,8 +68,9 @@ conn::Response JsonResponse(std::string body) {
   return conn::TextResponse(200, std::move(body), "application/json");
 }
 
-DebugEndpoints::DebugEndpoints(const AdsServer& ads, Metrics& metrics, DebugOptions options)
-    : ads_(ads), metrics_(metrics), options_(std::move(options)) {
+DebugEndpoints::DebugEndpoints(const AdsServer& ads, const ca::TokenTable& tokens, Metrics& metrics,
+                               DebugOptions options)
+    : ads_(ads), tokens_(tokens), metrics_(metrics), options_(std::move(options)) {
   metrics_.Set("pilot_info", {{"version", options_.version}}, 1);
   metrics_.Set("istio_build", {{"component", "pilot"}, {"tag", options_.version}}, 1);
   AddPage("/debug/syncz", "What each proxy was sent and has acknowledged",
@@ -97,12 +101,25 @@ conn::Response DebugEndpoints::Answer(const conn::Request& request) {
   if (path == "/" || path == "/debug" || path == "/debug/") path = "/debug/list";
   const auto page = pages_.find(path);
   if (page == pages_.end()) return conn::TextResponse(404, "no such page; /debug/list names them\n");
-  if (!IsThisHost(request.remote)) return conn::TextResponse(401, "debug pages answer callers on this host only\n");
-  if (!IsOwnName(request.head.authority)) {
+  if (auto refusal = Refusal(request)) return std::move(*refusal);
+  return page->second.answer(ParseQuery(http::QueryOf(request.head.path)));
+}
+
+std::optional<conn::Response> DebugEndpoints::Refusal(const conn::Request& request) const {
+  if (IsThisHost(request.remote)) {
+    if (IsOwnName(request.head.authority)) return std::nullopt;
     return conn::TextResponse(
         403, "debug pages are not served under the name '" + request.head.authority + "'; use localhost\n");
   }
-  return page->second.answer(ParseQuery(http::QueryOf(request.head.path)));
+  constexpr std::string_view kBearer = "Bearer ";
+  const auto given = request.head.headers.Get("authorization");
+  const auto* known =
+      given && given->starts_with(kBearer) ? tokens_.Find(std::string_view(*given).substr(kBearer.size())) : nullptr;
+  if (known == nullptr)
+    return conn::TextResponse(401, "debug pages need a bearer token, except from plaitd's own host\n");
+  const auto& system = options_.system_namespaces;
+  if (std::find(system.begin(), system.end(), known->id.name_space) != system.end()) return std::nullopt;
+  return conn::TextResponse(403, "debug pages are for system namespaces only, not for " + known->id.ToString() + "\n");
 }
 
 conn::Response DebugEndpoints::SyncStatus() const {

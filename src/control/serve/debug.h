@@ -2,13 +2,16 @@
 // The HTTP endpoints of 15014: Istio's /debug/* paths as istioctl, Kiali and people know them, /metrics, /version,
 // /ready. What needs the model is added as pages by its owner (model_pages.h). One thread.
 //
-// /debug/* answers callers on this host only; a page that a browser was made to ask for under a foreign name (DNS
-// rebinding) is refused, too.
+// /debug/* answers callers on this host, and others who show the bearer token of a workload of a system namespace
+// (semantics.md 4). On this host a page that a browser was made to ask for under a foreign name (DNS rebinding) is
+// refused.
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "control/ca/authenticate.h"
 #include "control/serve/ads_server.h"
 #include "control/serve/metrics.h"
 #include "core/conn/http_server.h"
@@ -18,11 +21,13 @@ namespace plait::control::serve {
 struct DebugOptions {
   std::string version = "unknown";
   std::string cluster_id = "Kubernetes";
+  std::vector<std::string> system_namespaces = {"istio-system", "plait-system"};  // may read from other hosts
 };
 
 class DebugEndpoints {
  public:
-  DebugEndpoints(const AdsServer& ads, Metrics& metrics, DebugOptions options);
+  // All references outlive it.
+  DebugEndpoints(const AdsServer& ads, const ca::TokenTable& tokens, Metrics& metrics, DebugOptions options);
 
   // `answer` gets the query's values by name. `path` begins with /debug/.
   using Query = std::map<std::string, std::string, std::less<>>;
@@ -41,6 +46,8 @@ class DebugEndpoints {
     std::string description;
     Page answer;
   };
+  // What refuses the caller; nullopt: he may read.
+  std::optional<conn::Response> Refusal(const conn::Request& request) const;
   conn::Response Connections() const;
   conn::Response SyncStatus() const;
   conn::Response ConfigDump(const Query& query) const;
@@ -49,6 +56,7 @@ class DebugEndpoints {
   conn::Response Version() const;
 
   const AdsServer& ads_;
+  const ca::TokenTable& tokens_;
   Metrics& metrics_;
   const DebugOptions options_;
   bool ready_ = false;

@@ -28,8 +28,10 @@ struct Anything : xds::Subscriber {
 
 class Debug : public testing::Test {
  protected:
-  conn::Response Get(std::string path, const char* from = "127.0.0.1:5", std::string authority = "localhost:15014") {
+  conn::Response Get(std::string path, const char* from = "127.0.0.1:5", std::string authority = "localhost:15014",
+                     const std::string& token = "") {
     conn::Request request;
+    if (!token.empty()) request.head.headers.Add("authorization", "Bearer " + token);
     request.head.method = "GET";
     request.head.path = std::move(path);
     request.head.authority = std::move(authority);
@@ -68,7 +70,7 @@ class Debug : public testing::Test {
   grpc::Server grpc{loop};
   AdsServer ads{loop, grpc, provider, tokens, metrics, {}};
   conn::HttpServer http{loop, {}, grpc};
-  DebugEndpoints debug{ads, metrics, {.version = "0.1.0"}};
+  DebugEndpoints debug{ads, tokens, metrics, {.version = "0.1.0"}};
   Anything proxy;
   std::unique_ptr<xds::DeltaClient> client;
   std::unique_ptr<xds::AdsStream> stream;
@@ -87,6 +89,19 @@ TEST_F(Debug, AnswersMetricsAndVersionToEveryone) {
   EXPECT_NE(response.body.find("pilot_services 4\n"), std::string::npos);
   EXPECT_NE(response.body.find("pilot_info{version=\"0.1.0\"} 1\n"), std::string::npos);
   EXPECT_EQ(Json::parse(Get("/version", "10.0.0.1:5").body).at("version"), "0.1.0");
+}
+
+TEST_F(Debug, OtherHostsNeedTheTokenOfASystemNamespace) {
+  const auto entry = [](const char* token, const char* name_space) {
+    return ca::TokenTable::Entry{.sha256_hex = HexEncode(AsBytes(tls::Sha256(token))),
+                                 .pod_uid = token,
+                                 .id = {"cluster.local", name_space, "kiali"}};
+  };
+  tokens.Replace({entry("system", "istio-system"), entry("other", "default")});
+  const char* const kName = "plaitd.plait-system:15014";
+  EXPECT_EQ(Get("/debug/syncz", "10.0.0.1:5", kName, "system").status, 200);
+  EXPECT_EQ(Get("/debug/syncz", "10.0.0.1:5", kName, "other").status, 403);
+  EXPECT_EQ(Get("/debug/syncz", "10.0.0.1:5", kName, "unknown").status, 401);
 }
 
 TEST_F(Debug, DebugPagesAreForThisHostOnly) {

@@ -1,47 +1,28 @@
 #include "control/serve/delta_session.h"
 
 #include <algorithm>
-#include <array>
 
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {
-namespace {
 
-using namespace xds::type_url;  // NOLINT: the names of types
-
-// What a listener or route may name comes before it.
-constexpr std::array kOrder = {kSecret, kCluster, kEndpoint, kListener, kRoute, kL4Routes};
-
-std::size_t Rank(std::string_view url) noexcept {
-  return static_cast<std::size_t>(std::find(kOrder.begin(), kOrder.end(), url) - kOrder.begin());
-}
-bool IsTarget(std::string_view url) noexcept { return url == kCluster || url == kEndpoint; }
-bool IsRouting(std::string_view url) noexcept { return url == kListener || url == kRoute || url == kL4Routes; }
-
-constexpr std::string_view kWildcard = "*";
-
-}  // namespace
-
-bool DeltaSession::PushOrder::operator()(std::string_view a, std::string_view b) const noexcept {
-  const std::size_t left = Rank(a), right = Rank(b);
-  return left != right ? left < right : a < b;
-}
-
-Result<DeltaSession::Reply> DeltaSession::OnRequest(const xds::DeltaRequest& request) {
+Result<Reply> DeltaSession::OnRequest(const xds::DeltaRequest& request) {
   const auto [at, first] = types_.try_emplace(request.type_url);
-  if (types_.size() > kMaxTypes) return Fail(Errc::kLimit, "the stream subscribes to too many types");
+  if (types_.size() > SessionLimits::kMaxTypes) return Fail(Errc::kLimit, "the stream subscribes to too many types");
+  if (const Result<> names = CheckNames(request.subscribe); !names) return std::unexpected(names.error());
   Type& type = at->second;
   const Reply reply = Acknowledge(type, request);
   names_ -= type.names.size();
   Unsubscribe(type, request.unsubscribe);
   Subscribe(type, request, first);
   names_ += type.names.size();
-  if (names_ > kMaxNames) return Fail(Errc::kLimit, "the stream subscribes to too many names");
+  if (first) initial_ += type.held.size();
+  if (initial_ > SessionLimits::kMaxInitial) return Fail(Errc::kLimit, "the client holds too many resources");
+  if (names_ > SessionLimits::kMaxNames) return Fail(Errc::kLimit, "the stream subscribes to too many names");
   return reply;
 }
 
-DeltaSession::Reply DeltaSession::Acknowledge(Type& type, const xds::DeltaRequest& request) {
+Reply DeltaSession::Acknowledge(Type& type, const xds::DeltaRequest& request) {
   if (request.response_nonce.empty()) return Reply::kNone;
   const auto at = std::find_if(type.unacknowledged.begin(), type.unacknowledged.end(),
                                [&](const auto& sent) { return sent.first == request.response_nonce; });
@@ -49,14 +30,10 @@ DeltaSession::Reply DeltaSession::Acknowledge(Type& type, const xds::DeltaReques
   const auto [nonce, version] = *at;
   type.unacknowledged.erase(at);
   if (request.error) {
-    ++type.counts.nacked;
-    type.counts.last_error = *request.error;
+    type.counts.CountNack(*request.error);
     return Reply::kNack;
   }
-  ++type.counts.acked;
-  type.counts.acked_nonce = nonce;
-  type.counts.acked_version = version;
-  type.counts.last_error.clear();
+  type.counts.CountAck(nonce, version);
   return Reply::kAck;
 }
 
@@ -95,10 +72,33 @@ void DeltaSession::Unsubscribe(Type& type, const std::vector<std::string>& names
   // they are next compared (the removal that this may tell of something dropped already is harmless).
 }
 
+void DeltaSession::OnConfigChanged(const Difference& difference, const Proxy& proxy) {
+  for (auto& [url, type] : types_) {
+    const Difference::Extent extent = difference.Of(url, proxy);
+    if (extent == Difference::Extent::kAll) type.stale = true;
+    if (extent == Difference::Extent::kSome && !type.stale) Touch(url, type, difference);
+  }
+}
+
+void DeltaSession::Touch(const std::string& url, Type& type, const Difference& difference) {
+  if (url == xds::type_url::kAddress) {
+    for (const std::string& name : difference.addresses)
+      if (type.wildcard || type.names.contains(name) || type.held.contains(name)) type.touched.insert(name);
+    for (const std::string& alias : difference.address_aliases)
+      if (type.names.contains(alias)) type.touched.insert(alias);
+  } else if (type.wildcard) {
+    type.stale = true;
+  } else {
+    for (const std::string& name : type.names)
+      if (difference.Touches(name)) type.touched.insert(name);
+  }
+  if (type.touched.size() > kMaxTouched) type.stale = true;
+}
+
 bool DeltaSession::RoutesIdle() const noexcept {
   return std::none_of(types_.begin(), types_.end(), [](const auto& entry) {
-    return IsRouting(entry.first) &&
-           (entry.second.stale || !entry.second.asked.empty() || !entry.second.unacknowledged.empty());
+    return IsRouting(entry.first) && (entry.second.stale || !entry.second.touched.empty() ||
+                                      !entry.second.asked.empty() || !entry.second.unacknowledged.empty());
   });
 }
 
@@ -121,6 +121,8 @@ void DeltaSession::Answer(const std::string& url, Type& type, ResourceProvider& 
 
 void DeltaSession::Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
                            bool remove, Changes& out) {
+  type.stale = type.removals_due = false;
+  type.touched.clear();
   std::map<std::string_view, ResourceRef> now;
   std::set<std::string, std::less<>> absent;
   const auto add = [&](ResourceRef found) {
@@ -144,7 +146,6 @@ void DeltaSession::Compare(const std::string& url, Type& type, ResourceProvider&
     version = resource->version;
     out.resources.push_back(resource);
   }
-  type.removals_due = false;
   for (auto held = type.held.begin(); held != type.held.end();) {
     if (now.contains(held->first)) {
       ++held;
@@ -162,6 +163,37 @@ void DeltaSession::Compare(const std::string& url, Type& type, ResourceProvider&
   type.absent = std::move(absent);
 }
 
+// Whether a name that is subscribed brings this resource.
+bool DeltaSession::Wants(const Type& type, const xds::WireResource& resource) {
+  const auto subscribed = [&](const std::string& name) { return type.names.contains(name); };
+  return type.wildcard || subscribed(resource.name) ||
+         std::any_of(resource.aliases.begin(), resource.aliases.end(), subscribed);
+}
+
+void DeltaSession::CompareTouched(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                                  bool remove, Changes& out) {
+  for (const std::string& key : std::exchange(type.touched, {})) {
+    const ResourceRef found = provider.Find(proxy, url, key);
+    if (found != nullptr) type.absent.erase(key);
+    if (found != nullptr && Wants(type, *found)) {
+      std::string& version = type.held[found->name];
+      if (version == found->version) continue;
+      version = found->version;
+      out.resources.push_back(found);
+      continue;
+    }
+    const auto held = type.held.find(key);
+    if (held != type.held.end() && remove) {
+      out.removed.insert(key);
+      type.held.erase(held);
+    } else if (held != type.held.end()) {
+      type.removals_due = true;
+    }
+    if (found == nullptr && type.names.contains(key) && !type.removals_due && type.absent.insert(key).second)
+      out.removed.insert(key);
+  }
+}
+
 void DeltaSession::Emit(const std::string& url, Type& type, const std::string& version, Changes changes,
                         std::vector<xds::DeltaResponse>& out) {
   std::size_t next = 0;
@@ -176,9 +208,7 @@ void DeltaSession::Emit(const std::string& url, Type& type, const std::string& v
     }
     if (next == changes.resources.size()) response.removed.assign(changes.removed.begin(), changes.removed.end());
     type.unacknowledged.emplace_back(response.nonce, version);
-    ++type.counts.sent;
-    type.counts.sent_nonce = response.nonce;
-    type.counts.sent_version = version;
+    type.counts.CountSent(response.nonce, version, response.resources.size(), response.removed.size());
   } while (next < changes.resources.size());
 }
 
@@ -190,8 +220,9 @@ std::vector<xds::DeltaResponse> DeltaSession::Take(ResourceProvider& provider, c
     const bool first = type.counts.sent == 0 && type.wildcard;
     if (type.unacknowledged.size() < kMaxUnacknowledged) Answer(url, type, provider, proxy, changes);
     if (type.stale && type.unacknowledged.empty()) {
-      type.stale = false;
       Compare(url, type, provider, proxy, !IsTarget(url), changes);
+    } else if (!type.touched.empty() && type.unacknowledged.empty()) {
+      CompareTouched(url, type, provider, proxy, !IsTarget(url), changes);
     } else if (first) {
       continue;
     }

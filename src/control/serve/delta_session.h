@@ -17,42 +17,27 @@
 #include <string_view>
 #include <vector>
 
+#include "control/serve/difference.h"
 #include "control/serve/resource_provider.h"
+#include "control/serve/session.h"
 #include "core/xds/discovery.h"
 
 namespace plait::control::serve {
 
-// For status pages and `plait ps`.
-struct SentStatus {
-  bool wildcard = false;
-  std::size_t names = 0;                          // subscribed by name
-  std::size_t resources = 0;                      // sent and still held by the client
-  std::string sent_nonce, acked_nonce;            // of the newest response, and of the newest that was acknowledged
-  std::string sent_version, acked_version;        // of the configurations that they came from
-  std::uint64_t sent = 0, acked = 0, nacked = 0;  // responses
-  std::string last_error;                         // of the last NACK; empty after an ACK
-  std::size_t unacknowledged = 0;
-  bool synced() const noexcept { return unacknowledged == 0 && last_error.empty(); }
-};
-
 class DeltaSession {
  public:
-  static constexpr std::size_t kMaxNames = 50'000;  // subscribed by one stream, all types together
-  static constexpr std::size_t kMaxTypes = 32;
+  using Request = xds::DeltaRequest;
+  using Response = xds::DeltaResponse;
   static constexpr std::size_t kMaxUnacknowledged = 64;    // responses a type; further answers wait
+  static constexpr std::size_t kMaxTouched = 4096;         // more names are not compared one by one
   static constexpr std::size_t kResponseBytes = 1U << 20;  // a response is cut after the resource that passes it
 
-  enum class Reply : std::uint8_t { kNone, kAck, kNack, kExpiredNonce };
   // Errors end the stream: kLimit.
-  Result<Reply> OnRequest(const xds::DeltaRequest& request);
-  // The configuration changed: `changed(type_url)` says for which types it may matter.
-  template <class Predicate>
-  void OnConfigChanged(Predicate changed) {
-    for (auto& [url, type] : types_)
-      if (changed(std::string_view(url))) type.stale = true;
-  }
+  Result<Reply> OnRequest(const Request& request);
+  // The configuration changed for this proxy.
+  void OnConfigChanged(const Difference& difference, const Proxy& proxy);
   // What may be sent now, in order. Call it again after each request and change.
-  std::vector<xds::DeltaResponse> Take(ResourceProvider& provider, const Proxy& proxy);
+  std::vector<Response> Take(ResourceProvider& provider, const Proxy& proxy);
 
   bool has_unacknowledged() const noexcept;
   std::map<std::string, SentStatus> status() const;
@@ -62,8 +47,9 @@ class DeltaSession {
  private:
   struct Type {
     bool wildcard = false;
-    bool stale = false;         // everything that is subscribed must be compared
-    bool removals_due = false;  // a comparison held back removals
+    bool stale = false;                          // everything that is subscribed must be compared
+    bool removals_due = false;                   // a comparison held back removals
+    std::set<std::string, std::less<>> touched;  // if not stale: these names must be compared
     std::set<std::string, std::less<>> names;
     std::map<std::string, bool> asked;          // names to answer; true: also when it was sent before
     std::set<std::string, std::less<>> absent;  // names that the client was told do not exist
@@ -77,6 +63,8 @@ class DeltaSession {
     bool empty() const noexcept { return resources.empty() && removed.empty(); }
   };
 
+  static void Touch(const std::string& url, Type& type, const Difference& difference);
+  static bool Wants(const Type& type, const xds::WireResource& resource);
   Reply Acknowledge(Type& type, const xds::DeltaRequest& request);
   void Subscribe(Type& type, const xds::DeltaRequest& request, bool first);
   void Unsubscribe(Type& type, const std::vector<std::string>& names);
@@ -84,16 +72,14 @@ class DeltaSession {
   static void Answer(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, Changes& out);
   static void Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove,
                       Changes& out);
+  static void CompareTouched(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                             bool remove, Changes& out);
   void Emit(const std::string& url, Type& type, const std::string& version, Changes changes,
             std::vector<xds::DeltaResponse>& out);
 
-  // In the order in which new things go out.
-  struct PushOrder {
-    using is_transparent = void;
-    bool operator()(std::string_view a, std::string_view b) const noexcept;
-  };
   std::map<std::string, Type, PushOrder> types_;
-  std::size_t names_ = 0;
+  std::size_t names_ = 0;    // subscribed
+  std::size_t initial_ = 0;  // named as held at the start of the stream
   std::uint64_t nonce_ = 0;
 };
 

@@ -35,8 +35,8 @@ struct Client {
     }
     return responses;
   }
-  std::vector<xds::DeltaResponse> Change() {
-    session.OnConfigChanged([](std::string_view) { return true; });
+  std::vector<xds::DeltaResponse> Change(const Difference& difference = {}) {
+    session.OnConfigChanged(difference, proxy);
     return Take();
   }
 
@@ -201,7 +201,7 @@ TEST(DeltaSession, ARejectionIsKeptForPeopleAndNotSentAgain) {
   const auto responses = client.Subscribe(kRoute, {"80"});
   const auto reply = client.session.OnRequest(
       {.type_url = std::string(kRoute), .response_nonce = responses.at(0).nonce, .error = "route 80: no such field"});
-  EXPECT_EQ(*reply, DeltaSession::Reply::kNack);
+  EXPECT_EQ(*reply, Reply::kNack);
   EXPECT_TRUE(client.Take().empty());
   EXPECT_TRUE(client.Change().empty());
   const SentStatus status = client.session.status().at(std::string(kRoute));
@@ -239,6 +239,68 @@ TEST(DeltaSession, AClusterIsRemovedAfterTheRouteThatUsedItWasChanged) {
   EXPECT_EQ(second[0].removed, Names{"old"});
 }
 
+// What a change touches, where the rest is known to be as it was.
+Difference Only(std::set<std::string, std::less<>> hosts, Names addresses = {}, Names aliases = {}) {
+  return {.rules = false,
+          .index = false,
+          .hosts = std::move(hosts),
+          .all_addresses = false,
+          .addresses = std::move(addresses),
+          .address_aliases = std::move(aliases)};
+}
+
+TEST(DeltaSession, OnlyWhatAChangeTouchesIsCompared) {
+  Client client;
+  for (const char* name : {"outbound|80||a", "outbound|80||b"}) client.provider.Set(kEndpoint, name, "1");
+  client.Settle(client.Subscribe(kEndpoint, {"outbound|80||a", "outbound|80||b"}));
+  for (const char* name : {"outbound|80||a", "outbound|80||b"}) client.provider.Set(kEndpoint, name, "2");
+  const auto responses = client.Settle(client.Change(Only({"a"})));
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(NamesOf(responses[0]), Names{"outbound|80||a"});
+  EXPECT_EQ(NamesOf(client.Settle(client.Change(Only({"b"}))).at(0)), Names{"outbound|80||b"});
+}
+
+TEST(DeltaSession, WhatWasTouchedWaitsForTheAcknowledgement) {
+  Client client;
+  client.provider.Set(kEndpoint, "outbound|80||a", "1");
+  const auto first = client.Subscribe(kEndpoint, {"outbound|80||a"});
+  client.provider.Set(kEndpoint, "outbound|80||a", "2");
+  EXPECT_TRUE(client.Change(Only({"a"})).empty());
+  EXPECT_TRUE(client.Change(Only({"b"})).empty());
+  const auto second = client.Ack(first.at(0));
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second[0].resources.at(0).version, "2");
+}
+
+TEST(DeltaSession, AWildcardOfTheIndexHearsOfTouchedAddressesOnly) {
+  Client client;
+  for (const char* name : {"pod-a", "pod-b", "pod-c"}) client.provider.Set(kAddress, name, "1");
+  client.Settle(client.Subscribe(kAddress, {"*"}));
+  for (const char* name : {"pod-a", "pod-b", "pod-d"}) client.provider.Set(kAddress, name, "2");
+  client.provider.Remove(kAddress, "pod-c");
+  const auto responses = client.Settle(client.Change(Only({}, {"pod-a", "pod-c", "pod-d"})));
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(NamesOf(responses[0]), (Names{"pod-a", "pod-d"}));
+  EXPECT_EQ(responses[0].removed, Names{"pod-c"});
+  EXPECT_TRUE(client.Settle(client.Change(Only({}))).empty());
+}
+
+TEST(DeltaSession, ATouchedAliasThatPassesToAnotherResourceRemovesTheFirst) {
+  Client client;
+  client.provider.Set(kAddress, "pod-a", "1", {"net/10.0.0.1"});
+  client.Settle(client.Subscribe(kAddress, {"net/10.0.0.1", "net/10.0.0.2"}));
+  client.provider.Set(kAddress, "pod-a", "2", {"net/10.0.0.3"});
+  client.provider.Set(kAddress, "pod-b", "1", {"net/10.0.0.1"});
+  const auto responses = client.Settle(client.Change(Only({}, {"pod-a", "pod-b"}, {"net/10.0.0.1", "net/10.0.0.3"})));
+  ASSERT_EQ(responses.size(), 1U);
+  EXPECT_EQ(NamesOf(responses[0]), Names{"pod-b"});
+  EXPECT_EQ(responses[0].removed, Names{"pod-a"});
+  client.provider.Remove(kAddress, "pod-b");
+  const auto gone = client.Settle(client.Change(Only({}, {"pod-b"}, {"net/10.0.0.1"})));
+  ASSERT_EQ(gone.size(), 1U);
+  EXPECT_EQ(gone[0].removed, (Names{"net/10.0.0.1", "pod-b"}));
+}
+
 TEST(DeltaSession, ALargeAnswerIsCutIntoResponses) {
   Client client;
   for (int i = 0; i < 3; ++i)
@@ -249,11 +311,17 @@ TEST(DeltaSession, ALargeAnswerIsCutIntoResponses) {
 TEST(DeltaSession, RefusesTooManyNamesAndTypes) {
   DeltaSession session;
   xds::DeltaRequest request{.type_url = "t"};
-  for (std::size_t i = 0; i < DeltaSession::kMaxNames; ++i) request.subscribe.push_back(std::to_string(i));
+  for (std::size_t i = 0; i < SessionLimits::kMaxNames; ++i) request.subscribe.push_back(std::to_string(i));
   EXPECT_TRUE(session.OnRequest(request));
   EXPECT_EQ(session.OnRequest({.type_url = "t", .subscribe = {"one more"}}).error().code, Errc::kLimit);
+  DeltaSession reconnected;
+  xds::DeltaRequest holds_much{.type_url = "t"};
+  for (std::size_t i = 0; i <= SessionLimits::kMaxInitial; ++i) holds_much.initial_versions[std::to_string(i)] = "1";
+  EXPECT_EQ(reconnected.OnRequest(holds_much).error().code, Errc::kLimit);
+  const std::string long_name(SessionLimits::kMaxNameBytes + 1, 'n');
+  EXPECT_EQ(DeltaSession().OnRequest({.type_url = "t", .subscribe = {long_name}}).error().code, Errc::kLimit);
   DeltaSession other;
-  for (std::size_t i = 0; i < DeltaSession::kMaxTypes; ++i)
+  for (std::size_t i = 0; i < SessionLimits::kMaxTypes; ++i)
     EXPECT_TRUE(other.OnRequest({.type_url = std::to_string(i)}));
   EXPECT_FALSE(other.OnRequest({.type_url = "one more"}));
 }

@@ -18,7 +18,7 @@ namespace plait::control::serve {
 namespace {
 
 using namespace xds::type_url;               // NOLINT: the names of types
-constexpr std::size_t kMaxCached = 200'000;  // names that do not exist are remembered, too
+constexpr std::size_t kMaxCached = 100'000;  // of a type; names that do not exist are remembered, too
 
 template <class T>
 ResourceRef Encoded(std::string name, const T& value, std::vector<std::string> aliases = {}) {
@@ -35,17 +35,33 @@ ResourceRef EncodedOrNull(std::string_view name, const std::optional<T>& value) 
   return value ? Encoded(std::string(name), *value) : nullptr;
 }
 
-// Proxies with the same text get the same resources of the type.
-std::string ShareKey(const model::Proxy& proxy, std::string_view type_url) {
-  std::string key;
-  if (type_url == kAddress) return key;
-  key.append(proxy.type == model::Proxy::Type::kRouter ? "router " : "sidecar ")
-      .append(proxy.name_space)
-      .append(" ")
-      .append(proxy.service_account);
-  if (type_url == kListener || type_url == kSecret) return key.append(" ").append(proxy.id);
-  for (const auto& [label, value] : proxy.labels) key.append(" ").append(label).append("=").append(value);
-  return key;
+ResourceRef EncodedAddress(std::optional<translate::NamedAddress> address) {
+  return address ? Encoded(std::move(address->name), address->address, std::move(address->aliases)) : nullptr;
+}
+
+std::map<std::string, ResourceRef> AllAddresses(const model::Snapshot& mesh) {
+  std::map<std::string, ResourceRef> out;
+  for (translate::NamedAddress& address : translate::Addresses(mesh)) {
+    std::string name = address.name;
+    out.emplace(std::move(name), EncodedAddress(std::move(address)));
+  }
+  return out;
+}
+
+// Labels of clients that some rule asks for: what other labels a client has makes no difference.
+std::set<std::string, std::less<>> LabelsThatRulesAskFor(const model::Snapshot& mesh) {
+  std::set<std::string, std::less<>> out;
+  const auto add = [&](const model::Labels& labels) {
+    for (const auto& [label, value] : labels) out.insert(label);
+  };
+  for (const auto* service : model::ObjectsOf<model::VirtualService>(mesh.objects())) {
+    for (const model::HttpRule& rule : service->http)
+      for (const model::HttpMatch& match : rule.matches) add(match.source.labels);
+    for (const model::L4Rule& rule : service->l4)
+      for (const model::L4Match& match : rule.matches) add(match.source.labels);
+  }
+  for (const auto* rule : model::ObjectsOf<model::DestinationRule>(mesh.objects())) add(rule->workload_selector);
+  return out;
 }
 
 }  // namespace
@@ -61,10 +77,80 @@ model::Proxy ModelProxy(const Proxy& proxy) {
   return out;
 }
 
-void MeshProvider::SetSnapshot(model::SnapshotRef snapshot) {
+// Proxies with the same text get the same resource.
+std::string MeshProvider::ShareKey(const model::Proxy& proxy, std::string_view type_url, std::string_view name) const {
+  const bool router = proxy.type == model::Proxy::Type::kRouter;
+  std::string key(router ? "router " : "sidecar ");
+  key.append(proxy.name_space);
+  // What a pod itself is and has.
+  if (type_url == kListener || type_url == kSecret || name.starts_with("inbound|"))
+    return key.append(" ").append(proxy.service_account).append(" ").append(proxy.id);
+  // Of gateways all labels count: Gateways select by them.
+  for (const auto& [label, value] : proxy.labels)
+    if (router || source_labels_.contains(label)) key.append(" ").append(label).append("=").append(value);
+  return key;
+}
+
+Difference MeshProvider::SetSnapshot(model::SnapshotRef snapshot) {
+  Difference difference;
+  if (snapshot_ != nullptr) difference = Compare(*snapshot_, *snapshot);
   snapshot_ = std::move(snapshot);
   version_ = std::to_string(++count_);
-  cache_.clear();
+  if (difference.rules || difference.index) source_labels_ = LabelsThatRulesAskFor(*snapshot_);
+  Forget(difference);
+  UpdateAddresses(difference);
+  return difference;
+}
+
+// Drops from the cache what may be made differently now.
+void MeshProvider::Forget(const Difference& difference) {
+  if (difference.rules || difference.index) return caches_.clear();
+  for (auto& [url, cache] : caches_) {
+    if (url == kCluster || url == kEndpoint) {
+      // Inbound clusters are those of the proxy's own pod.
+      std::erase_if(cache, [&](const auto& entry) {
+        const std::string_view name = std::string_view(entry.first).substr(entry.first.rfind('\n') + 1);
+        return difference.Touches(name) || (!difference.workloads.empty() && name.starts_with("inbound|"));
+      });
+    } else if (url != kRoute && url != kSecret) {
+      cache.clear();
+    }
+  }
+}
+
+void MeshProvider::UpdateAddresses(Difference& difference) {
+  difference.all_addresses = !addresses_;
+  if (!addresses_) return;
+  const auto note = [&](const ResourceRef& resource) {
+    for (const std::string& alias : resource->aliases) difference.address_aliases.push_back(alias);
+  };
+  // `now` (null: none) in place of what there was.
+  const auto put = [&](const std::string& name, ResourceRef now) {
+    const auto known = addresses_->find(name);
+    const ResourceRef before = known == addresses_->end() ? nullptr : known->second;
+    if (before == now || (before && now && before->version == now->version)) return;
+    difference.addresses.push_back(name);
+    if (before) note(before);
+    if (now) note(now);
+    if (now) {
+      (*addresses_)[name] = std::move(now);
+    } else {
+      addresses_->erase(known);
+    }
+  };
+  if (!difference.index) {
+    for (const std::string& workload : difference.workloads) {
+      const std::string name = translate::AddressName(*snapshot_, workload);
+      put(name, EncodedAddress(translate::FindAddress(*snapshot_, name)));
+    }
+    return;
+  }
+  std::map<std::string, ResourceRef> now = AllAddresses(*snapshot_);
+  std::vector<std::string> gone;
+  for (const auto& [name, resource] : *addresses_)
+    if (!now.contains(name)) gone.push_back(name);
+  for (const std::string& name : gone) put(name, nullptr);
+  for (auto& [name, resource] : now) put(name, std::move(resource));
 }
 
 bool MeshProvider::Serves(std::string_view type_url) const {
@@ -79,26 +165,34 @@ std::vector<ResourceRef> MeshProvider::Listeners(const model::Proxy& proxy) {
   return out;
 }
 
-std::vector<ResourceRef> MeshProvider::Addresses() {
-  std::vector<ResourceRef> out;
-  for (translate::NamedAddress& address : translate::Addresses(*snapshot_)) {
-    ResourceRef& known = cache_[std::string(kAddress) + "\n\n" + address.name];
-    if (known == nullptr) known = Encoded(address.name, address.address, std::move(address.aliases));
-    out.push_back(known);
-  }
-  return out;
+const std::map<std::string, ResourceRef>& MeshProvider::Addresses() {
+  if (!addresses_) addresses_ = AllAddresses(*snapshot_);
+  return *addresses_;
+}
+
+// By name from the index; by address the translator says whose it is.
+ResourceRef MeshProvider::FindAddress(std::string_view key) {
+  const auto& all = Addresses();
+  if (const auto found = all.find(std::string(key)); found != all.end()) return found->second;
+  auto address = translate::FindAddress(*snapshot_, key);
+  if (!address) return nullptr;
+  const auto found = all.find(address->name);
+  return found != all.end() ? found->second : EncodedAddress(std::move(address));
 }
 
 std::vector<ResourceRef> MeshProvider::All(const Proxy& proxy, std::string_view type_url) {
   if (snapshot_ == nullptr) return {};
   const model::Proxy who = ModelProxy(proxy);
   if (type_url == kListener) return Listeners(who);
-  if (type_url == kAddress) return Addresses();
+  std::vector<ResourceRef> out;
+  if (type_url == kAddress) {
+    for (const auto& [name, resource] : Addresses()) out.push_back(resource);
+    return out;
+  }
   std::vector<std::string> names;
   if (type_url == kCluster) names = translate::ClusterNames(who, *snapshot_);
   if (type_url == kEndpoint) names = translate::EndpointNames(who, *snapshot_);
   if (type_url == kRoute) names = translate::RouteNames(who, *snapshot_);
-  std::vector<ResourceRef> out;
   for (const std::string& name : names)
     if (ResourceRef resource = Find(proxy, type_url, name)) out.push_back(std::move(resource));
   return out;
@@ -106,12 +200,14 @@ std::vector<ResourceRef> MeshProvider::All(const Proxy& proxy, std::string_view 
 
 ResourceRef MeshProvider::Find(const Proxy& proxy, std::string_view type_url, std::string_view name) {
   if (snapshot_ == nullptr) return nullptr;
+  if (type_url == kAddress) return FindAddress(name);
   const model::Proxy who = ModelProxy(proxy);
-  std::string key(type_url);
-  key.append("\n").append(ShareKey(who, type_url)).append("\n").append(name);
-  if (const auto known = cache_.find(key); known != cache_.end()) return known->second;
+  const std::string key = ShareKey(who, type_url, name).append("\n").append(name);
+  auto cache = caches_.find(type_url);
+  if (cache == caches_.end()) cache = caches_.emplace(type_url, Cache()).first;
+  if (const auto known = cache->second.find(key); known != cache->second.end()) return known->second;
   ResourceRef made = Make(who, type_url, name);
-  if (cache_.size() < kMaxCached) cache_.emplace(std::move(key), made);
+  if (cache->second.size() < kMaxCached) cache->second.emplace(key, made);
   return made;
 }
 
@@ -122,13 +218,9 @@ ResourceRef MeshProvider::Make(const model::Proxy& proxy, std::string_view type_
   if (type_url == kRoute) return EncodedOrNull(name, translate::FindRoutes(proxy, mesh, name));
   if (type_url == kL4Routes) return EncodedOrNull(name, translate::FindL4Routes(proxy, mesh, name));
   if (type_url == kSecret) return EncodedOrNull(name, translate::FindSecret(proxy, mesh, roots_pem_, name));
-  if (type_url == kListener) {
-    for (const xds::Listener& listener : translate::Listeners(proxy, mesh))
-      if (listener.name == name) return Encoded(listener.name, listener);
-    return nullptr;
-  }
-  auto address = translate::FindAddress(mesh, name);
-  return address ? Encoded(std::move(address->name), address->address, std::move(address->aliases)) : nullptr;
+  for (const xds::Listener& listener : translate::Listeners(proxy, mesh))
+    if (listener.name == name) return Encoded(listener.name, listener);
+  return nullptr;
 }
 
 }  // namespace plait::control::serve

@@ -1,12 +1,16 @@
 #pragma once
-// Resources out of a snapshot: translated when somebody asks, encoded once, kept as long as the snapshot. Proxies that
-// get the same share it: the index is one for the mesh; clusters, endpoints and routes are one for all proxies with the
-// same namespace, account and labels; listeners and secrets are each proxy's own. One thread.
+// Resources out of a snapshot: translated when somebody asks, encoded once, kept as long as no change touches them.
+// Proxies that get the same share it: the index is one for the mesh; clusters, endpoints and routes are one for all
+// proxies of a namespace whose labels no rule tells apart; listeners and secrets are each proxy's own. One thread.
 #include <functional>
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 
 #include "control/model/snapshot.h"
+#include "control/serve/difference.h"
 #include "control/serve/resource_provider.h"
 #include "core/base/strings.h"
 
@@ -16,7 +20,8 @@ class MeshProvider final : public ResourceProvider {
  public:
   explicit MeshProvider(std::string roots_pem) : roots_pem_(std::move(roots_pem)) {}
 
-  void SetSnapshot(model::SnapshotRef snapshot);
+  // What may differ from the snapshot before.
+  Difference SetSnapshot(model::SnapshotRef snapshot);
   const model::SnapshotRef& snapshot() const noexcept { return snapshot_; }  // null before the first
 
   const std::string& version() const noexcept override { return version_; }
@@ -26,14 +31,22 @@ class MeshProvider final : public ResourceProvider {
 
  private:
   std::vector<ResourceRef> Listeners(const model::Proxy& proxy);
-  std::vector<ResourceRef> Addresses();
+  const std::map<std::string, ResourceRef>& Addresses();
+  ResourceRef FindAddress(std::string_view key);
+  std::string ShareKey(const model::Proxy& proxy, std::string_view type_url, std::string_view name) const;
+  void Forget(const Difference& difference);
+  void UpdateAddresses(Difference& difference);
   ResourceRef Make(const model::Proxy& proxy, std::string_view type_url, std::string_view name) const;
 
   std::string roots_pem_;
   model::SnapshotRef snapshot_;
   std::string version_ = "0";
   std::uint64_t count_ = 0;
-  std::unordered_map<std::string, ResourceRef, StringHash, std::equal_to<>> cache_;  // null: known not to exist
+  std::set<std::string, std::less<>> source_labels_;  // of clients, that some rule asks for
+  // By type, then by who shares it and name. Null: known not to exist.
+  using Cache = std::unordered_map<std::string, ResourceRef, StringHash, std::equal_to<>>;
+  std::map<std::string, Cache, std::less<>> caches_;
+  std::optional<std::map<std::string, ResourceRef>> addresses_;  // the whole index, once somebody asked
 };
 
 // As the translators know a proxy.

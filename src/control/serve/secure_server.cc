@@ -11,6 +11,7 @@ namespace {
 log::Component kLog("secure-server");
 constexpr std::size_t kMaxMessage = 16 * 1024 * 1024;  // a reconnecting proxy names all that it has
 constexpr Duration kRetry = std::chrono::minutes(1);
+constexpr Duration kIdle = std::chrono::minutes(5);  // a connection without a call
 
 }  // namespace
 
@@ -23,7 +24,7 @@ SecureServer::SecureServer(io::Loop& loop, const ca::Authority& authority, Secur
           kLog.Error("the own certificate was not renewed: " + renewed.error().ToString());
       }),
       grpc_(loop, {.max_message = kMaxMessage}),
-      http_(loop, {}, grpc_) {
+      http_(loop, {.connection = {.idle_timeout = kIdle}}, grpc_) {
   grpc_.AddHealthService();
   grpc_.AddReflectionService();
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/base/strings.h"
+
 namespace plait::control::translate {
 namespace {
 using model::ServiceView;
@@ -24,8 +26,10 @@ xds::DeclaredProtocol ToDeclared(model::Protocol protocol) {
   return protocol == model::Protocol::kTcp ? xds::DeclaredProtocol::kTcp : xds::DeclaredProtocol::kNone;
 }
 
+constexpr std::string_view kPod = "//Pod/";
+
 std::string UidOf(const model::Snapshot& snapshot, const model::Workload& workload) {
-  return snapshot.options().cluster_id + "//Pod/" + workload.name_space + "/" + workload.name;
+  return AddressName(snapshot, workload.name_space + "/" + workload.name);
 }
 std::string KeyOf(const ServiceView& service) { return service.name_space + "/" + service.hostname; }
 
@@ -43,6 +47,12 @@ model::Labels TelemetryLabels(const model::Labels& labels) {
   return out;
 }
 
+// Only names of a headless service's pods come and go with their readiness. Who else is not ready is known by its
+// address and identity all the same, and an Address that stays the same is not sent to every proxy: endpoints tell.
+bool AnswersByReadiness(const ServiceView& service) {
+  return service.headless && service.service != nullptr && !service.service->publish_not_ready;
+}
+
 NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workload& from) {
   xds::Workload out;
   out.uid = UidOf(snapshot, from);
@@ -57,7 +67,6 @@ NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workl
   out.canonical_revision = from.CanonicalRevision();
   out.type = from.owner.empty() ? xds::Workload::Type::kPod : xds::Workload::Type::kDeployment;
   out.workload_name = from.workload_name();
-  out.healthy = from.ready;
   out.host_network = from.host_network;
   out.cluster_id = snapshot.options().cluster_id;
   out.labels = TelemetryLabels(from.labels);
@@ -74,8 +83,8 @@ NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workl
       out.port_tls_modes[port] =
           mode == model::PeerAuthentication::Mode::kDisable ? xds::TlsMode::kDisabled : xds::TlsMode::kIstio;
   }
-  for (const auto& service : snapshot.services()) {
-    if (!service->Selects(from)) continue;
+  for (const ServiceView* service : snapshot.ServicesOf(from)) {
+    if (AnswersByReadiness(*service)) out.healthy = from.ready;
     std::vector<xds::AddressPort>& ports = out.services[KeyOf(*service)];
     for (const model::ServicePort& port : service->ports) {
       for (const model::EndpointView& endpoint : service->EndpointsOf(port))
@@ -128,16 +137,21 @@ std::vector<NamedAddress> Addresses(const model::Snapshot& snapshot) {
   return out;
 }
 
+std::string AddressName(const model::Snapshot& snapshot, std::string_view workload) {
+  return snapshot.options().cluster_id + std::string(kPod) + std::string(workload);
+}
+
 std::optional<NamedAddress> FindAddress(const model::Snapshot& snapshot, std::string_view key) {
+  if (const auto at = key.find(kPod); at != std::string_view::npos) {
+    const auto [name_space, name] = SplitOnce(key.substr(at + kPod.size()), '/');
+    const model::Workload* workload = name ? snapshot.FindWorkload(name_space, *name) : nullptr;
+    if (!workload || UidOf(snapshot, *workload) != key) return std::nullopt;
+    return WorkloadAddress(snapshot, *workload);
+  }
   const auto slash = key.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
   const std::string_view first = key.substr(0, slash);
   const std::string_view second = key.substr(slash + 1);
-  if (second.starts_with("/Pod/")) {
-    for (const model::Workload& workload : snapshot.workloads())
-      if (UidOf(snapshot, workload) == key) return WorkloadAddress(snapshot, workload);
-    return std::nullopt;
-  }
   if (const auto ip = io::IpAddress::Parse(second); ip && first == snapshot.options().network) {
     if (const ServiceView* service = snapshot.FindByVip(*ip)) return ServiceAddress(snapshot, *service);
     if (const model::Workload* workload = snapshot.FindWorkload(*ip)) return WorkloadAddress(snapshot, *workload);

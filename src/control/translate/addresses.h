@@ -16,6 +16,8 @@ struct NamedAddress {
   xds::Address address;
 };
 
+// The resource's name for a workload "<namespace>/<name>".
+std::string AddressName(const model::Snapshot& snapshot, std::string_view workload);
 std::vector<NamedAddress> Addresses(const model::Snapshot& snapshot);
 // By name or alias; an address in a VIP range gives its service. nullopt: nobody has it.
 std::optional<NamedAddress> FindAddress(const model::Snapshot& snapshot, std::string_view key);

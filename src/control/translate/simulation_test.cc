@@ -265,6 +265,23 @@ TEST(Simulation, TheIndexKnowsPodsAndServicesByAddressAndName) {
   EXPECT_EQ(Addresses(*mesh.snapshot).size(), 6U);
 }
 
+TEST(Simulation, AnAddressTellsOfReadinessOnlyWhereNamesOfPodsAreAnsweredByIt) {
+  const auto address = [](const std::string& spec, bool ready) {
+    model::Workload pod = RunningPod("db-0", "db", {{"app", "db"}}, "10.244.0.9");
+    pod.ready = ready;
+    const auto snapshot = SnapshotOf("apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: " + spec, {pod});
+    return FindAddress(*snapshot, "/10.244.0.9")->address;
+  };
+  const std::string normal = "{selector: {app: db}, ports: [{port: 80}]}";
+  const std::string headless = "{clusterIP: None, selector: {app: db}, ports: [{port: 80}]}";
+  const std::string publish =
+      "{clusterIP: None, publishNotReadyAddresses: true, selector: {app: db}, ports: [{port: 80}]}";
+  EXPECT_EQ(address(normal, false), address(normal, true));
+  EXPECT_EQ(address(publish, false), address(publish, true));
+  EXPECT_FALSE(std::get<xds::Workload>(address(headless, false).value).healthy);
+  EXPECT_TRUE(std::get<xds::Workload>(address(headless, true).value).healthy);
+}
+
 TEST(Simulation, ASidecarsListenersDoNotGrowWithTheMesh) {
   std::string many;
   for (int i = 0; i < 100; ++i)

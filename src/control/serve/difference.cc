@@ -1,0 +1,165 @@
+#include "control/serve/difference.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "control/translate/names.h"
+#include "core/xds/type_url.h"
+
+namespace plait::control::serve {
+namespace {
+
+using model::Kind;
+using model::ServiceView;
+using model::Workload;
+
+// How a change of an object is seen: as services, as pods, or by itself.
+enum class Seen : std::uint8_t { kAsServices, kAsPods, kAsRule, kAsIndex };
+
+Seen SeenAs(Kind kind) {
+  switch (kind) {
+    case Kind::kService:
+    case Kind::kServiceEntry: return Seen::kAsServices;
+    case Kind::kPod:
+    case Kind::kDeployment:
+    case Kind::kServiceAccount: return Seen::kAsPods;
+    case Kind::kVirtualService:
+    case Kind::kDestinationRule:
+    case Kind::kGateway:
+    case Kind::kSecret:
+    case Kind::kAuthorizationPolicy:
+    case Kind::kRequestAuthentication: return Seen::kAsRule;
+    default: return Seen::kAsIndex;
+  }
+}
+
+// Both lists are sorted by key; an object that was not read again is the same pointer.
+void CompareObjects(const model::Snapshot& before, const model::Snapshot& now, Difference& out) {
+  const auto note = [&](const model::AnyObject& object) {
+    const Seen seen = SeenAs(model::MetaOf(object).key.kind);
+    out.rules |= seen == Seen::kAsRule;
+    out.index |= seen == Seen::kAsIndex;
+  };
+  auto a = before.objects().begin();
+  auto b = now.objects().begin();
+  while (a != before.objects().end() || b != now.objects().end()) {
+    if (a != before.objects().end() && b != now.objects().end() && *a == *b) {
+      ++a, ++b;
+      continue;
+    }
+    const bool gone =
+        b == now.objects().end() || (a != before.objects().end() && model::MetaOf(**a).key < model::MetaOf(**b).key);
+    const bool came = a == before.objects().end() || (!gone && model::MetaOf(**b).key < model::MetaOf(**a).key);
+    if (gone) {
+      note(**a++);
+    } else if (came) {
+      note(**b++);
+    } else {
+      if (!(**a == **b)) note(**b);
+      ++a, ++b;
+    }
+  }
+}
+
+bool SameMeta(const model::Meta& a, const model::Meta& b) {
+  return a.key == b.key && a.labels == b.labels && a.annotations == b.annotations && a.created == b.created;
+}
+
+// A service but for its endpoints.
+bool SameShape(const ServiceView& a, const ServiceView& b) {
+  if (a.hostname != b.hostname || a.name != b.name || a.name_space != b.name_space || a.vips != b.vips ||
+      a.headless != b.headless || a.mesh_external != b.mesh_external || a.resolution != b.resolution ||
+      a.ports != b.ports || a.export_to != b.export_to || a.subject_alt_names != b.subject_alt_names ||
+      (a.service == nullptr) != (b.service == nullptr))
+    return false;
+  if (a.service == b.service && a.entry == b.entry) return true;
+  if (!SameMeta(a.meta(), b.meta())) return false;
+  if (a.service == nullptr) return a.entry->workload_selector == b.entry->workload_selector;
+  return a.service->selector == b.service->selector && a.service->external_name == b.service->external_name &&
+         a.service->publish_not_ready == b.service->publish_not_ready;
+}
+
+bool SameEndpoint(const model::EndpointView& a, const model::EndpointView& b) {
+  if (a.port != b.port || a.ready != b.ready || a.mtls != b.mtls || a.weight != b.weight || a.ips != b.ips ||
+      a.identity != b.identity || a.dns_name != b.dns_name || a.locality != b.locality)
+    return false;
+  if (a.workload == b.workload && a.workload != nullptr) return true;
+  if (a.labels != b.labels || (a.workload == nullptr) != (b.workload == nullptr)) return false;
+  return a.workload == nullptr ||
+         (a.workload->name_space == b.workload->name_space &&
+          a.workload->workload_name() == b.workload->workload_name() && a.workload->meshed == b.workload->meshed);
+}
+
+bool SameEndpoints(const ServiceView& a, const ServiceView& b) {
+  return std::equal(a.endpoints.begin(), a.endpoints.end(), b.endpoints.begin(), b.endpoints.end(),
+                    [](const auto& left, const auto& right) {
+                      return std::equal(left.begin(), left.end(), right.begin(), right.end(), SameEndpoint);
+                    });
+}
+
+void CompareServices(const model::Snapshot& before, const model::Snapshot& now, Difference& out) {
+  if (before.services().size() != now.services().size()) {
+    out.index = true;
+    return;
+  }
+  for (std::size_t i = 0; i < now.services().size(); ++i) {
+    const ServiceView& a = *before.services()[i];
+    const ServiceView& b = *now.services()[i];
+    if (!SameShape(a, b)) {
+      out.index = true;
+      return;
+    }
+    if (!SameEndpoints(a, b)) out.hosts.insert(b.hostname);
+  }
+}
+
+void CompareWorkloads(const model::Snapshot& before, const model::Snapshot& now, Difference& out) {
+  if (&before.workloads() == &now.workloads()) return;
+  const auto key = [](const Workload& w) { return std::tie(w.name_space, w.name, w.uid); };
+  auto a = before.workloads().begin();
+  auto b = now.workloads().begin();
+  const auto note = [&](const Workload& w) { out.workloads.insert(w.name_space + "/" + w.name); };
+  while (a != before.workloads().end() || b != now.workloads().end()) {
+    if (b == now.workloads().end() || (a != before.workloads().end() && key(*a) < key(*b))) {
+      note(*a++);
+    } else if (a == before.workloads().end() || key(*b) < key(*a)) {
+      note(*b++);
+    } else {
+      if (!(*a == *b)) note(*b);
+      ++a, ++b;
+    }
+  }
+}
+
+}  // namespace
+
+Difference Compare(const model::Snapshot& before, const model::Snapshot& now) {
+  Difference out{.rules = false, .index = false, .all_addresses = false};
+  CompareObjects(before, now, out);
+  CompareServices(before, now, out);
+  CompareWorkloads(before, now, out);
+  return out;
+}
+
+bool Difference::Touches(std::string_view cluster) const {
+  if (rules || index) return true;
+  const auto name = translate::ParseOutboundCluster(cluster);
+  return name && hosts.contains(name->hostname);
+}
+
+Difference::Extent Difference::Of(std::string_view type_url, const Proxy& proxy) const {
+  using namespace xds::type_url;  // NOLINT: the names of types
+  if (type_url == kAddress) return all_addresses ? Extent::kAll : addresses.empty() ? Extent::kNothing : Extent::kSome;
+  if (rules || index) return Extent::kAll;
+  // What the proxy's own pod has: listeners and inbound clusters.
+  const bool own = workloads.contains(proxy.name_space + "/" + proxy.name);
+  if (type_url == kEndpoint) return hosts.empty() ? Extent::kNothing : Extent::kSome;
+  if (type_url == kCluster) return own ? Extent::kAll : hosts.empty() ? Extent::kNothing : Extent::kSome;
+  // Routes by address hold the pods of headless services, and listeners a socket for each where they are not constant.
+  const bool by_address = type_url == kL4Routes || (type_url == kListener && !proxy.plait_form);
+  if (by_address) return own || !hosts.empty() ? Extent::kAll : Extent::kNothing;
+  if (type_url == kListener) return own ? Extent::kAll : Extent::kNothing;
+  return type_url == kRoute || type_url == kSecret ? Extent::kNothing : Extent::kAll;
+}
+
+}  // namespace plait::control::serve

@@ -1,0 +1,35 @@
+#pragma once
+// What may differ between two configurations, found by comparing their snapshots: most changes are of one pod, and
+// then a proxy need not be compared with everything that it holds, nor be translated for anew. Pure values.
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/model/snapshot.h"
+#include "control/serve/proxy.h"
+
+namespace plait::control::serve {
+
+struct Difference {
+  bool rules = true;                                  // routing, policies, secrets: anything may differ but the index
+  bool index = true;                                  // services or what every Address depends on: anything may differ
+  std::set<std::string, std::less<>> hosts = {};      // hostnames of services whose endpoints differ
+  std::set<std::string, std::less<>> workloads = {};  // "<namespace>/<name>" of pods that differ, came or went
+  // Resources of the index that differ, came or went, and the aliases that they have and had. Filled by who keeps the
+  // index.
+  bool all_addresses = true;
+  std::vector<std::string> addresses = {};
+  std::vector<std::string> address_aliases = {};
+
+  enum class Extent : std::uint8_t { kNothing, kSome, kAll };
+  // How much of a type may differ for this proxy. kSome: Touches, or `addresses`, says what.
+  Extent Of(std::string_view type_url, const Proxy& proxy) const;
+  // Whether a cluster or an assignment of endpoints may differ.
+  bool Touches(std::string_view cluster) const;
+};
+
+// Without `addresses`. Compares what the translators read; the cost is that of a walk over services and workloads.
+Difference Compare(const model::Snapshot& before, const model::Snapshot& now);
+
+}  // namespace plait::control::serve

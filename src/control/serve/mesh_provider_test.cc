@@ -1,0 +1,186 @@
+#include "control/serve/mesh_provider.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "control/model/testing_objects.h"
+#include "core/xds/type_url.h"
+
+namespace plait::control::serve {
+namespace {
+
+using namespace xds::type_url;  // NOLINT: the names of types
+using Hosts = std::set<std::string, std::less<>>;
+using Pods = std::vector<model::Workload>;
+using model::testing::RunningPod;
+using model::testing::SnapshotOf;
+
+constexpr char kServices[] = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec: {clusterIP: 10.96.1.1, selector: {app: a}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: b}
+spec: {clusterIP: None, selector: {app: b}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: written}
+spec:
+  hosts: [written.example]
+  resolution: STATIC
+  location: MESH_INTERNAL
+  ports: [{name: http, number: 80, protocol: HTTP}]
+  endpoints: [{address: 192.0.2.LAST}]
+)";
+std::string Yaml(const std::string& last = "1", const std::string& more = "") {
+  std::string text = kServices;
+  return text.replace(text.find("LAST"), 4, last) + more;
+}
+constexpr char kRule[] =
+    "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\n"
+    "spec: {hosts: [a], http: [{route: [{destination: {host: a}}]}]}\n";
+
+Pods TwoPods(bool ready = true) {
+  Pods pods = {RunningPod("a-0", "a", {{"app", "a"}}, "10.244.0.1"),
+               RunningPod("b-0", "b", {{"app", "b"}}, "10.244.0.2")};
+  pods[0].ready = ready;
+  return pods;
+}
+
+Proxy Sidecar(const std::string& name = "a-0") {
+  Proxy proxy;
+  proxy.name = name;
+  proxy.name_space = "default";
+  proxy.plait_form = true;
+  proxy.identity = {"cluster.local", "default", "default"};
+  proxy.ips = {*io::IpAddress::Parse("10.244.0.1")};
+  return proxy;
+}
+
+constexpr char kA[] = "outbound|80||a.default.svc.cluster.local";
+constexpr char kB[] = "outbound|80||b.default.svc.cluster.local";
+
+TEST(Difference, APodThatIsNotReadyTouchesItsServiceAndItself) {
+  const Difference difference = Compare(*SnapshotOf(Yaml(), TwoPods(true)), *SnapshotOf(Yaml(), TwoPods(false)));
+  EXPECT_FALSE(difference.rules || difference.index);
+  EXPECT_EQ(difference.hosts, Hosts{"a.default.svc.cluster.local"});
+  EXPECT_EQ(difference.workloads, Hosts{"default/a-0"});
+  EXPECT_TRUE(difference.Touches(kA));
+  EXPECT_FALSE(difference.Touches(kB));
+  using Extent = Difference::Extent;
+  EXPECT_EQ(difference.Of(kEndpoint, Sidecar()), Extent::kSome);
+  EXPECT_EQ(difference.Of(kListener, Sidecar("a-0")), Extent::kAll) << "its own pod";
+  EXPECT_EQ(difference.Of(kListener, Sidecar("b-0")), Extent::kNothing);
+  EXPECT_EQ(difference.Of(kRoute, Sidecar()), Extent::kNothing);
+}
+
+TEST(Difference, AWrittenEndpointTouchesItsHost) {
+  const Difference difference = Compare(*SnapshotOf(Yaml("1"), TwoPods()), *SnapshotOf(Yaml("2"), TwoPods()));
+  EXPECT_FALSE(difference.rules || difference.index);
+  EXPECT_EQ(difference.hosts, Hosts{"written.example"});
+  EXPECT_TRUE(difference.workloads.empty());
+}
+
+TEST(Difference, ARuleLeavesTheIndexAsItIs) {
+  const Difference difference = Compare(*SnapshotOf(Yaml(), TwoPods()), *SnapshotOf(Yaml("1", kRule), TwoPods()));
+  EXPECT_TRUE(difference.rules);
+  EXPECT_FALSE(difference.index);
+  EXPECT_EQ(difference.Of(kRoute, Sidecar()), Difference::Extent::kAll);
+  EXPECT_EQ(difference.Of(kAddress, Sidecar()), Difference::Extent::kNothing);
+}
+
+TEST(Difference, AServiceOrWhatItIsMadeOfTouchesTheIndex) {
+  for (const char* more : {"---\napiVersion: v1\nkind: Service\nmetadata: {name: c}\nspec: {ports: [{port: 80}]}\n",
+                           "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: "
+                           "p}\nspec: {mtls: {mode: STRICT}}\n"})
+    EXPECT_TRUE(Compare(*SnapshotOf(Yaml(), TwoPods()), *SnapshotOf(Yaml("1", more), TwoPods())).index) << more;
+  EXPECT_FALSE(Compare(*SnapshotOf(Yaml(), TwoPods()), *SnapshotOf(Yaml(), TwoPods())).index);
+}
+
+TEST(MeshProvider, AChangeOfOnePodMakesOnlyItsOwnAnew) {
+  MeshProvider provider("roots");
+  provider.SetSnapshot(SnapshotOf(Yaml(), TwoPods()));
+  const ResourceRef a = provider.Find(Sidecar(), kEndpoint, kA);
+  const ResourceRef b = provider.Find(Sidecar(), kEndpoint, kB);
+  const ResourceRef route = provider.Find(Sidecar(), kRoute, "80");
+  ASSERT_TRUE(a && b && route);
+  EXPECT_EQ(provider.All(Sidecar(), kAddress).size(), 5U);
+
+  Pods three = TwoPods();
+  three.push_back(RunningPod("a-1", "a", {{"app", "a"}}, "10.244.0.3"));
+  const Difference difference = provider.SetSnapshot(SnapshotOf(Yaml(), three));
+  EXPECT_FALSE(difference.all_addresses);
+  EXPECT_EQ(difference.addresses, std::vector<std::string>{"Kubernetes//Pod/default/a-1"});
+  EXPECT_EQ(difference.address_aliases, std::vector<std::string>{"/10.244.0.3"});
+  EXPECT_NE(provider.Find(Sidecar(), kEndpoint, kA)->version, a->version);
+  EXPECT_EQ(provider.Find(Sidecar(), kEndpoint, kB), b);
+  EXPECT_EQ(provider.Find(Sidecar(), kRoute, "80"), route);
+  EXPECT_EQ(provider.Find(Sidecar(), kAddress, "/10.244.0.3")->name, "Kubernetes//Pod/default/a-1");
+  EXPECT_EQ(provider.Find(Sidecar(), kAddress, "/10.96.1.1")->name, "default/a.default.svc.cluster.local");
+}
+
+TEST(MeshProvider, ProxiesThatNoRuleTellsApartShareRoutes) {
+  MeshProvider provider("roots");
+  const auto routes = [&](const char* app, const char* version) {
+    Proxy proxy = Sidecar();
+    proxy.node.labels = {{"app", app}, {"version", version}};
+    return provider.Find(proxy, kRoute, "80");
+  };
+  provider.SetSnapshot(SnapshotOf(Yaml(), TwoPods()));
+  EXPECT_EQ(routes("x", "1"), routes("y", "2"));
+  const std::string for_x =
+      "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\n"
+      "spec: {hosts: [a], http: [{match: [{sourceLabels: {app: x}}], fault: {abort: {httpStatus: 555, percentage: "
+      "{value: 100}}}, route: [{destination: {host: a}}]}]}\n";
+  provider.SetSnapshot(SnapshotOf(Yaml("1", for_x), TwoPods()));
+  EXPECT_NE(routes("x", "1")->version, routes("y", "1")->version);
+  EXPECT_EQ(routes("x", "1"), routes("x", "2"));
+}
+
+std::map<std::string, std::string> VersionsOf(MeshProvider& provider) {
+  std::map<std::string, std::string> out;
+  for (const std::string_view type : {kAddress, kListener, kCluster, kEndpoint, kRoute})
+    for (const ResourceRef& resource : provider.All(Sidecar(), type))
+      out[std::string(type) + " " + resource->name] = resource->version;
+  return out;
+}
+
+// Whatever happened before, the answers are those of a provider that sees this configuration first.
+TEST(MeshProvider, AnswersAsIfItHadNoPast) {
+  std::mt19937 random(7);
+  const auto pick = [&](int n) { return std::uniform_int_distribution<int>(0, n - 1)(random); };
+  MeshProvider provider("roots");
+  Pods pods = TwoPods();
+  std::string more, last = "1";
+  for (int step = 0; step < 60; ++step) {
+    switch (pick(6)) {
+      case 0:
+        pods.push_back(RunningPod("p-" + std::to_string(step), "p", {{"app", pick(2) ? "a" : "b"}},
+                                  "10.244.1." + std::to_string(step)));
+        break;
+      case 1:
+        if (pods.size() > 1) pods.erase(pods.begin() + pick(static_cast<int>(pods.size())));
+        break;
+      case 2: pods[static_cast<std::size_t>(pick(static_cast<int>(pods.size())))].ready = pick(2) != 0; break;
+      case 3:
+        pods[static_cast<std::size_t>(pick(static_cast<int>(pods.size())))].labels["app"] = pick(2) ? "a" : "b";
+        break;
+      case 4: last = std::to_string(1 + pick(3)); break;
+      default: more = more.empty() ? kRule : ""; break;
+    }
+    Pods sorted = pods;
+    std::sort(sorted.begin(), sorted.end(), [](const auto& x, const auto& y) { return x.name < y.name; });
+    provider.SetSnapshot(SnapshotOf(Yaml(last, more), sorted));
+    MeshProvider fresh("roots");
+    fresh.SetSnapshot(SnapshotOf(Yaml(last, more), sorted));
+    ASSERT_EQ(VersionsOf(provider), VersionsOf(fresh)) << "step " << step;
+  }
+}
+
+}  // namespace
+}  // namespace plait::control::serve

@@ -1,0 +1,59 @@
+#include "control/serve/session.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/xds/type_url.h"
+
+namespace plait::control::serve {
+namespace {
+
+using namespace xds::type_url;  // NOLINT: the names of types
+
+constexpr std::array kOrder = {kSecret, kCluster, kEndpoint, kListener, kRoute, kL4Routes};
+
+std::size_t Rank(std::string_view url) noexcept {
+  return static_cast<std::size_t>(std::find(kOrder.begin(), kOrder.end(), url) - kOrder.begin());
+}
+
+}  // namespace
+
+bool PushOrder::operator()(std::string_view a, std::string_view b) const noexcept {
+  const std::size_t left = Rank(a), right = Rank(b);
+  return left != right ? left < right : a < b;
+}
+
+bool IsTarget(std::string_view type_url) noexcept { return type_url == kCluster || type_url == kEndpoint; }
+bool IsRouting(std::string_view type_url) noexcept {
+  return type_url == kListener || type_url == kRoute || type_url == kL4Routes;
+}
+
+Result<> CheckNames(const std::vector<std::string>& names) {
+  const auto long_name = std::find_if(names.begin(), names.end(),
+                                      [](const std::string& n) { return n.size() > SessionLimits::kMaxNameBytes; });
+  if (long_name != names.end()) return Fail(Errc::kLimit, "the stream subscribes to a name of more than 1,024 bytes");
+  return {};
+}
+
+void SentStatus::CountSent(const std::string& nonce, const std::string& version, std::size_t added,
+                           std::size_t removed) {
+  ++sent;
+  resources_sent += added;
+  removals_sent += removed;
+  sent_nonce = nonce;
+  sent_version = version;
+}
+
+void SentStatus::CountAck(const std::string& nonce, const std::string& version) {
+  ++acked;
+  acked_nonce = nonce;
+  acked_version = version;
+  last_error.clear();
+}
+
+void SentStatus::CountNack(const std::string& error) {
+  ++nacked;
+  last_error = error.empty() ? "rejected without a reason" : error;
+}
+
+}  // namespace plait::control::serve

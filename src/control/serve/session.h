@@ -1,0 +1,54 @@
+#pragma once
+// What the server's side of an ADS stream has in common in both forms of the protocol (delta_session.h,
+// sotw_session.h): limits, the order of types, and what is kept for people.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace plait::control::serve {
+
+// What a request said of an earlier response.
+enum class Reply : std::uint8_t { kNone, kAck, kNack, kExpiredNonce };
+
+// For status pages and `plait ps`.
+struct SentStatus {
+  bool wildcard = false;
+  std::size_t names = 0;                          // subscribed by name
+  std::size_t resources = 0;                      // sent and still held by the client
+  std::string sent_nonce, acked_nonce;            // of the newest response, and of the newest that was acknowledged
+  std::string sent_version, acked_version;        // of the configurations that they came from
+  std::uint64_t sent = 0, acked = 0, nacked = 0;  // responses
+  std::uint64_t resources_sent = 0, removals_sent = 0;
+  std::string last_error;  // of the last NACK; empty after an ACK
+  std::size_t unacknowledged = 0;
+  bool synced() const noexcept { return unacknowledged == 0 && last_error.empty(); }
+
+  void CountSent(const std::string& nonce, const std::string& version, std::size_t added, std::size_t removed);
+  void CountAck(const std::string& nonce, const std::string& version);
+  void CountNack(const std::string& error);
+};
+
+// Of one stream; a client that asks for more is ended with RESOURCE_EXHAUSTED.
+struct SessionLimits {
+  static constexpr std::size_t kMaxNames = 50'000;     // subscribed, all types together
+  static constexpr std::size_t kMaxInitial = 200'000;  // named as held by a reconnecting client
+  static constexpr std::size_t kMaxNameBytes = 1024;   // of one name
+  static constexpr std::size_t kMaxTypes = 32;
+};
+// kLimit when one of the names is too long.
+Result<> CheckNames(const std::vector<std::string>& names);
+
+inline constexpr std::string_view kWildcard = "*";
+
+// Types in the order in which new things go out: what a listener or route may name comes before it.
+struct PushOrder {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const noexcept;
+};
+bool IsTarget(std::string_view type_url) noexcept;   // routes lead to them: clusters and endpoints
+bool IsRouting(std::string_view type_url) noexcept;  // name targets: listeners and routes
+
+}  // namespace plait::control::serve

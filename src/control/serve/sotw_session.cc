@@ -1,0 +1,159 @@
+#include "control/serve/sotw_session.h"
+
+#include <algorithm>
+
+#include "core/xds/type_url.h"
+
+namespace plait::control::serve {
+namespace {
+
+using namespace xds::type_url;  // NOLINT: the names of types
+
+// Each response is the whole set; the same types have the wildcard.
+bool IsWhole(std::string_view url) noexcept { return IsWildcardType(url); }
+
+}  // namespace
+
+Result<Reply> SotwSession::OnRequest(const xds::DiscoveryRequest& request) {
+  const auto [at, first] = types_.try_emplace(request.type_url);
+  if (types_.size() > SessionLimits::kMaxTypes) return Fail(Errc::kLimit, "the stream subscribes to too many types");
+  if (const Result<> names = CheckNames(request.names); !names) return std::unexpected(names.error());
+  Type& type = at->second;
+  // A nonce of an earlier stream says nothing, but the request is the first of this one.
+  const bool begins = first || request.response_nonce.empty();
+  if (!begins && request.response_nonce != type.counts.sent_nonce) return Reply::kExpiredNonce;
+  const Reply reply = begins ? Reply::kNone : Acknowledge(type, request);
+  const std::size_t before = type.names.size();
+  const std::set<std::string, std::less<>> names_before = type.names;
+  const bool wildcard_before = type.wildcard;
+  const bool added = Subscribe(type, request);
+  names_ += type.names.size() - before;
+  if (names_ > SessionLimits::kMaxNames) return Fail(Errc::kLimit, "the stream subscribes to too many names");
+  const bool repeated =
+      reply == Reply::kNone && type.names == names_before && type.wildcard == wildcard_before && !type.unacknowledged;
+  if (added) type.stale = true;
+  if (begins || repeated) type.again = true;
+  return reply;
+}
+
+Reply SotwSession::Acknowledge(Type& type, const xds::DiscoveryRequest& request) {
+  const bool awaited = std::exchange(type.unacknowledged, false);
+  if (request.error) {
+    type.counts.CountNack(*request.error);
+    return Reply::kNack;
+  }
+  if (!awaited) return Reply::kNone;
+  type.counts.CountAck(type.counts.sent_nonce, type.counts.sent_version);
+  return Reply::kAck;
+}
+
+void SotwSession::OnConfigChanged(const Difference& difference, const Proxy& proxy) {
+  for (auto& [url, type] : types_) {
+    const Difference::Extent extent = difference.Of(url, proxy);
+    type.stale |= extent == Difference::Extent::kAll;
+    if (extent != Difference::Extent::kSome) continue;
+    type.stale |= type.wildcard || url == kAddress ||
+                  std::any_of(type.names.begin(), type.names.end(),
+                              [&](const std::string& name) { return difference.Touches(name); });
+  }
+}
+
+bool SotwSession::Subscribe(Type& type, const xds::DiscoveryRequest& request) {
+  std::set<std::string, std::less<>> names(request.names.begin(), request.names.end());
+  const bool star = names.erase(std::string(kWildcard)) > 0;
+  type.named |= star || !names.empty();
+  const bool wildcard = star || (!type.named && IsWildcardType(request.type_url));
+  const bool added =
+      (wildcard && !type.wildcard) || !std::includes(type.names.begin(), type.names.end(), names.begin(), names.end());
+  type.wildcard = wildcard;
+  type.names = std::move(names);
+  // What the client asks for no more it has dropped: if it asks again, it is sent again.
+  if (!wildcard) std::erase_if(type.held, [&](const auto& held) { return !type.names.contains(held.first); });
+  return added;
+}
+
+SotwSession::Resources SotwSession::Wanted(std::string_view url, const Type& type, ResourceProvider& provider,
+                                           const Proxy& proxy) {
+  Resources out;
+  if (type.wildcard)
+    for (ResourceRef& resource : provider.All(proxy, url)) {
+      std::string name = resource->name;
+      out.emplace(std::move(name), std::move(resource));
+    }
+  // Under the name that was asked for: the protocol knows no aliases.
+  for (const std::string& name : type.names)
+    if (!out.contains(name))
+      if (ResourceRef found = provider.Find(proxy, url, name)) out.emplace(name, std::move(found));
+  return out;
+}
+
+bool SotwSession::RoutesIdle() const noexcept {
+  return std::none_of(types_.begin(), types_.end(), [](const auto& entry) {
+    return IsRouting(entry.first) && (entry.second.stale || entry.second.again || entry.second.unacknowledged);
+  });
+}
+
+void SotwSession::Update(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                         bool remove, std::vector<xds::DiscoveryResponse>& out) {
+  type.stale = type.removals_due = false;
+  const bool again = std::exchange(type.again, false);
+  const bool whole = IsWhole(url);
+  Resources now = Wanted(url, type, provider, proxy);
+  if (whole && !remove)
+    for (const auto& [name, held] : type.held) type.removals_due |= now.emplace(name, held).second;
+
+  xds::DiscoveryResponse response;
+  bool fresh = false;  // something is new or changed
+  for (const auto& [name, resource] : now) {
+    const auto held = type.held.find(name);
+    const bool same = held != type.held.end() && held->second->version == resource->version;
+    fresh |= !same;
+    if (whole || again || !same) response.resources.push_back(resource->bytes);
+  }
+  const bool fewer = whole && now.size() != type.held.size();
+  type.held = std::move(now);
+  if (!fresh && !fewer && !(again && (whole || !response.resources.empty()))) return;
+  response.type_url = url;
+  response.version = provider.version();
+  response.nonce = std::to_string(++nonce_);
+  type.unacknowledged = true;
+  type.counts.CountSent(response.nonce, response.version, response.resources.size(), 0);
+  out.push_back(std::move(response));
+  if (url != kCluster || !fresh) return;
+  if (const auto endpoints = types_.find(kEndpoint); endpoints != types_.end()) endpoints->second.again = true;
+}
+
+std::vector<xds::DiscoveryResponse> SotwSession::Take(ResourceProvider& provider, const Proxy& proxy) {
+  std::vector<xds::DiscoveryResponse> out;
+  for (auto& [url, type] : types_)
+    if ((type.stale || type.again) && !type.unacknowledged) Update(url, type, provider, proxy, !IsTarget(url), out);
+  if (!RoutesIdle()) return out;
+  for (auto& [url, type] : types_)
+    if (type.removals_due && !type.unacknowledged) Update(url, type, provider, proxy, true, out);
+  return out;
+}
+
+bool SotwSession::has_unacknowledged() const noexcept {
+  return std::any_of(types_.begin(), types_.end(), [](const auto& entry) { return entry.second.unacknowledged; });
+}
+
+std::map<std::string, SentStatus> SotwSession::status() const {
+  std::map<std::string, SentStatus> out;
+  for (const auto& [url, type] : types_) {
+    SentStatus& status = out[url] = type.counts;
+    status.wildcard = type.wildcard;
+    status.names = type.names.size();
+    status.resources = type.held.size();
+    status.unacknowledged = type.unacknowledged ? 1 : 0;
+  }
+  return out;
+}
+
+std::map<std::string, std::string> SotwSession::Held(std::string_view type_url) const {
+  std::map<std::string, std::string> out;
+  if (const auto at = types_.find(type_url); at != types_.end())
+    for (const auto& [name, resource] : at->second.held) out.emplace(name, resource->version);
+  return out;
+}
+
+}  // namespace plait::control::serve
