@@ -14,7 +14,8 @@ header b{font-size:1.1rem}header form,header span{margin-left:auto;display:flex;
 input,button{font:inherit;padding:.3rem .7rem;border:1px solid var(--line);border-radius:.5rem;background:var(--paper);color:var(--ink)}
 button{background:var(--accent);border-color:var(--accent);color:var(--paper);cursor:pointer}
 main{max-width:64rem;margin:2rem auto;padding:0 1.5rem;display:grid;gap:1.5rem;grid-template-columns:15rem 1fr}
-@media(max-width:44rem){main{grid-template-columns:1fr}}
+@media(max-width:44rem){main{grid-template-columns:minmax(0,1fr)}header{flex-wrap:wrap}header form{margin-left:0;width:100%}
+header input{min-width:0;flex:1}header button{white-space:nowrap}}
 section{background:var(--paper);border:1px solid var(--line);border-radius:.9rem;padding:1.3rem 1.5rem}
 h1{margin:0 0 .4rem;font-size:1.7rem}h2{margin:0 0 .8rem;font-size:1.1rem}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem;margin:0}dt{color:var(--soft)}dd{margin:0}
@@ -68,6 +69,11 @@ std::string SignIn(const std::string& user) {
   return fmt::format("<span>signed in as <b id=\"user\">{}</b> <a href=\"/logout\">sign out</a></span>", EscapeHtml(user));
 }
 
+// Browsers ask for an icon of every page; this one comes with it.
+constexpr std::string_view kIcon =
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='3' "
+    "fill='%2324387f'/%3E%3Cpath d='M4 4h8v8H4z' fill='none' stroke='%23ffd166'/%3E%3C/svg%3E";
+
 }  // namespace
 
 std::string EscapeHtml(std::string_view text) {
@@ -89,11 +95,11 @@ std::string EscapeHtml(std::string_view text) {
 std::string RenderProductPage(const ProductPage& page) {
   return fmt::format(
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-      "<title>Bookinfo</title><style>{}</style></head><body><header><b>Bookinfo</b>{}</header><main><section class=\"cover\">{}</section>"
+      "<title>Bookinfo</title><link rel=\"icon\" href=\"{}\"><style>{}</style></head><body><header><b>Bookinfo</b>{}</header><main><section class=\"cover\">{}</section>"
       "<section><h1>The Comedy of Errors</h1><p>Two pairs of twins, separated at sea, meet in one town on one day, and nobody is taken for "
       "who he is.</p><h2>Book details</h2>{}</section><section class=\"wide\"><h2>Reviews</h2>{}</section>"
       "<p class=\"wide by\">page made by {}</p></main></body></html>",
-      kStyle, SignIn(page.user), kCover, DetailsSection(page.details), ReviewsSection(page.reviews), EscapeHtml(page.served_by));
+      kIcon, kStyle, SignIn(page.user), kCover, DetailsSection(page.details), ReviewsSection(page.reviews), EscapeHtml(page.served_by));
 }
 
 }  // namespace plait::demo
