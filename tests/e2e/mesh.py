@@ -134,6 +134,11 @@ class Mesh:
         return [pid for pid, words in command_lines()
                 if words[0].endswith(f"/{program}".encode()) and any(f"/plait/{self.name}/".encode() in word for word in words[1:])]
 
+    def proxy_pid(self, pod):
+        """The process id of the pod's plait-proxy; 0 when there is none."""
+        proxies = set(self.processes("plait-proxy"))
+        return next((pid for pid, words in command_lines() if pid in proxies and any(f".{pod}/".encode() in word for word in words)), 0)
+
     def plaitd_pid(self):
         return next(iter(self.processes("plaitd")), 0)
 
