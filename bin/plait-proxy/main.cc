@@ -8,11 +8,13 @@
 #include "core/base/log.h"
 #include "core/io/stop_signal.h"
 #include "core/xds/decode.h"
+#include "proxy/worker/confinement.h"
 #include "proxy/worker/process.h"
 
 namespace plait::proxy {
 namespace {
 
+log::Component kLog("hardening");
 constexpr const char* kVersion = "0.1.0";
 
 struct Flags {
@@ -24,6 +26,9 @@ struct Flags {
   std::string log_level = "info";
   std::uint32_t concurrency = 0;
   std::uint32_t drain_seconds = 45;
+  bool no_seccomp = false;
+  std::string dial_helper;
+  std::vector<std::string> dial_directly;
 };
 
 int Complain(const Diagnostic& problem) {
@@ -47,13 +52,33 @@ Outcome<xds::Bootstrap> ReadConfiguration(const Flags& flags) {
   return bootstrap;
 }
 
+Outcome<upstream::DialHelperOptions> DialHelperOf(const Flags& flags) {
+  upstream::DialHelperOptions helper{.path = flags.dial_helper, .inside = {}};
+  for (const std::string& text : flags.dial_directly) {
+    const Result<io::Cidr> range = io::Cidr::Parse(text);
+    if (!range) return Explain(Errc::kInvalidInput, "--dial-directly: \"" + text + "\" is not a CIDR range");
+    helper.inside.push_back(*range);
+  }
+  return helper;
+}
+
+// After the start: threads and sockets are there, and nothing that came over the network has been read yet.
+void Confine() {
+  worker::ForbidInspection();
+  const Outcome<> forbidden = worker::ForbidSystemCalls();
+  if (!forbidden) kLog.Warn("system calls are not restricted: " + forbidden.error().ToString());
+}
+
 int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
+  Outcome<upstream::DialHelperOptions> dial_helper = DialHelperOf(flags);
+  if (!dial_helper) return Complain(dial_helper.error());
   io::Loop loop;
   worker::ProcessOptions options{.concurrency = flags.concurrency,
                                  .config_path = flags.config_path,
                                  .log_level = flags.log_level,
                                  .version = kVersion,
-                                 .drain_time = std::chrono::seconds(flags.drain_seconds)};
+                                 .drain_time = std::chrono::seconds(flags.drain_seconds),
+                                 .dial_helper = std::move(*dial_helper)};
   if (options.concurrency == 0) options.concurrency = std::max(1U, std::thread::hardware_concurrency());
   worker::Process process(loop, std::move(bootstrap), std::move(options), io::TakeInheritedFds());
   const io::StopSignal stop(loop, [&process] { process.Shutdown(); });
@@ -62,6 +87,7 @@ int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
     std::printf("configuration '%s' OK\n", flags.config_path.c_str());
     return 0;
   }
+  if (!flags.no_seccomp) Confine();
   loop.Run();
   return 0;
 }
@@ -82,6 +108,12 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--drain-time-s", flags.drain_seconds, "how long running requests may take after SIGTERM")
       ->capture_default_str();
+  app.add_flag("--no-seccomp", flags.no_seccomp,
+               "neither restrict system calls nor forbid core dumps; for debugging only");
+  app.add_option("--dial-helper", flags.dial_helper,
+                 "Unix socket of a process that opens connections which this network has no way to");
+  app.add_option("--dial-directly", flags.dial_directly, "address ranges that are reached without the dial helper")
+      ->delimiter(',');
   CLI11_PARSE(app, argc, argv);
   if (!log::SetLevels(flags.log_level))
     return Complain({.code = Errc::kInvalidInput, .message = "unknown log level " + flags.log_level});

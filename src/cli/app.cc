@@ -69,7 +69,8 @@ void AddLifeVerbs(CLI::App& app, Parsed& p) {
   up.add_option("--concurrency", p.up.concurrency, "worker threads of each proxy")
       ->check(CLI::Range(1, 64))
       ->option_text("N (2)");
-  up.add_option("--net", p.up.net, "how workloads are isolated")->option_text("rootless");
+  up.add_option("--net", p.up.net, "how workloads are isolated")->option_text("rootless|netns");
+  up.add_flag("--no-seccomp", p.up.no_seccomp, "proxies do not restrict their system calls; for debugging");
 
   CLI::App& demo =
       AddVerb(app, "demo", "run the bookinfo application in a mesh", p, [&p] { return Demo(p.mesh, p.demo); });
@@ -103,6 +104,10 @@ void AddWorkloadVerbs(CLI::App& app, Parsed& p) {
       ->option_text("WORKLOAD");
   exec.add_option("-c,--container", p.container, "the first, unless given")->option_text("NAME");
   // Taken from after "--" before the parser runs: the command's options are not ours.
+
+  CLI::App& run = AddVerb(app, "run", "run a command in the mesh with the identity of a workload", p,
+                          [&p] { return RunAs(p.mesh, p.workload, p.command); });
+  run.add_option("--as", p.workload, "pod or deployment, NAME or NAME.NAMESPACE")->required()->option_text("WORKLOAD");
 
   CLI::App& logs = AddVerb(app, "logs", "show what a workload has written", p,
                            [&p] { return Logs(p.mesh, p.workload, p.container, p.follow); });
@@ -165,8 +170,10 @@ int Run(int argc, char** argv) {
     Say("  try: " + app.get_name() + " " + (verbs.empty() ? "" : verbs.front()->get_name() + " ") + "--help");
     return kUsage;
   }
-  if (app.got_subcommand("exec") && parsed.command.empty()) {
-    Say("plait: exec needs a command: plait exec WORKLOAD -- COMMAND");
+  for (const auto& [verb, usage] :
+       {std::pair{"exec", "plait exec WORKLOAD -- COMMAND"}, std::pair{"run", "plait run --as WORKLOAD -- COMMAND"}}) {
+    if (!app.got_subcommand(verb) || !parsed.command.empty()) continue;
+    Say("plait: " + std::string(verb) + " needs a command: " + usage);
     return kUsage;
   }
   return parsed.run();

@@ -38,7 +38,7 @@ int CheckInside(int report) {
   auto network = local::MeshNetwork::Make();
   if (!tell("virtual network", network ? Outcome<>{} : std::unexpected(network.error()))) return 1;
   node::CaptureRules rules;
-  rules.mesh_ranges = {*io::Cidr::Parse("10.244.0.0/16"), *io::Cidr::Parse("fd00:10:244::/64")};
+  rules.mesh_ranges = local::MeshNetwork::Ranges();
   auto pod = (*network)->Add({.proxy_sockets = true, .rules = &rules});
   if (!tell("capture by nftables", pod ? Outcome<>{} : std::unexpected(pod.error()))) return 1;
   const bool v6 = pod->ips.size() == 2;
@@ -54,7 +54,8 @@ void CheckNamespaces(std::vector<Check>& checks) {
   if (pipe(ends) != 0) return;
   io::UniqueFd reading(ends[0]);
   io::UniqueFd writing(ends[1]);
-  auto process = local::StartMeshProcess([&](const local::Ids&) { return CheckInside(writing.get()); });
+  auto process =
+      local::StartMeshProcess(local::Mode::kRootless, [&](const local::Ids&) { return CheckInside(writing.get()); });
   writing.Reset();
   utsname kernel{};
   uname(&kernel);

@@ -22,8 +22,8 @@ int Status(const MeshOptions& mesh) {
   Outcome<local::MeshStatus> status = local::DecodeMeshStatus(*text);
   if (!status) return Report(status.error());
   if (mesh.format == Format::kTable || mesh.format == Format::kShort) {
-    printf("mesh %s: %s, mode %s, directory %s\n", status->name.c_str(), status->state.c_str(), status->mode.c_str(),
-           status->directory.c_str());
+    printf("mesh %s: %s, mode %s (%s), directory %s\n", status->name.c_str(), status->state.c_str(),
+           status->mode.c_str(), status->mode_reason.c_str(), status->directory.c_str());
     if (!status->url.empty()) printf("app %s   ", status->url.c_str());
     printf("debug %s\n", status->debug_url.c_str());
     for (const std::string& message : status->messages) printf("! %s\n", message.c_str());

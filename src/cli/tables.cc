@@ -56,13 +56,18 @@ std::string Ready(const local::WorkloadStatus& w) {
   return std::to_string(ready + (w.ready ? proxies : 0)) + "/" + std::to_string(w.containers.size() + proxies);
 }
 
+// A pod's phase as kubectl words it.
+std::string StatusWord(const std::string& phase) {
+  return phase == "Succeeded" ? "Completed" : phase == "Failed" ? "Error" : phase;
+}
+
 }  // namespace
 
 Table WorkloadTable(const local::MeshStatus& status) {
   Table table{{"NAME", "NAMESPACE", "READY", "STATUS", "RESTARTS", "IP", "PID", "REASON"}, {}};
   for (const local::WorkloadStatus& w : status.workloads)
-    table.rows.push_back(
-        {w.name, w.ns, Ready(w), w.phase, std::to_string(w.restarts), w.ip, std::to_string(w.pid), w.reason});
+    table.rows.push_back({w.name, w.ns, Ready(w), StatusWord(w.phase), std::to_string(w.restarts), w.ip,
+                          std::to_string(w.pid), w.reason});
   return table;
 }
 

@@ -24,9 +24,10 @@ constexpr std::chrono::seconds kReadyPatience(60);
 constexpr int kTurn = 100;  // milliseconds, until all is ready and while something runs beside the mesh
 
 Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb) {
-  if (verb.net != "rootless")
-    return Explain(Errc::kInvalidInput,
-                   "--net " + verb.net + " is not available yet: this version has the mode rootless only",
+  const std::optional<local::Mode> mode =
+      verb.net.empty() ? std::optional(local::Mode::kRootless) : local::ParseMode(verb.net);
+  if (!mode)
+    return Explain(Errc::kInvalidInput, "--net " + verb.net + " is not a mode: it is rootless or netns",
                    "leave --net out; `plait doctor` says whether this host can run a mesh");
   Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
   if (!paths) return std::unexpected(paths.error());
@@ -39,7 +40,10 @@ Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb)
   return local::UpOptions{.paths = *paths,
                           .directory = std::filesystem::canonical(verb.directory).string(),
                           .search_path = path ? path : "/usr/local/bin:/usr/bin:/bin",
-                          .concurrency = verb.concurrency};
+                          .concurrency = verb.concurrency,
+                          .mode = *mode,
+                          .mode_reason = verb.net.empty() ? "the default: it needs no privilege" : "as --net says",
+                          .confine_proxies = !verb.no_seccomp};
 }
 
 void TellNotice(const local::HostEvent& event) {
@@ -195,7 +199,8 @@ int Serve(const MeshOptions& mesh, const UpVerb& verb, const local::UpOptions& o
     detached.Tell(code);
     return code;
   }
-  Step("rootless namespaces        mode: rootless (`plait doctor` explains)");
+  Step("namespaces                 mode: " + std::string(NameOf(options.mode)) + " (" + options.mode_reason + ")");
+  for (const std::string& limit : LimitsOf(options.mode)) Say("    " + limit);
   Step("directory " + options.directory + ", changes are live");
   return Attend(mesh, verb, options.paths, **running, detached);
 }

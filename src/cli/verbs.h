@@ -18,7 +18,8 @@ struct MeshOptions {
 
 struct UpVerb {
   std::string directory;
-  std::string net = "rootless";
+  std::string net = {};     // a local::Mode; empty: the default
+  bool no_seccomp = false;  // proxies for debuggers
   bool detach = false;
   int port = 8080;
   int concurrency = 2;
@@ -40,6 +41,8 @@ int Down(const MeshOptions& mesh, bool purge);
 
 int Exec(const MeshOptions& mesh, const std::string& workload, const std::string& container,
          const std::vector<std::string>& command);
+// `plait run --as WORKLOAD -- COMMAND`: in the caller's folder, with a network and a proxy of its own.
+int RunAs(const MeshOptions& mesh, const std::string& workload, const std::vector<std::string>& command);
 int Logs(const MeshOptions& mesh, const std::string& workload, const std::string& container, bool follow);
 int Status(const MeshOptions& mesh);
 int Version(const MeshOptions& mesh);

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "core/base/strings.h"
@@ -64,6 +65,7 @@ LaunchPlan Container::PlanLaunch() const {
   plan.root.resolv_conf = ResolvConf(pod.ns);
   plan.root.hidden = mesh_.options.paths.Hidden();
   plan.root.shown = {BinaryFolder(), mesh_.options.directory};
+  if (!spec_.working_dir.empty()) plan.root.shown.push_back(spec_.working_dir);
   const std::vector<EnvVar> variables = Variables();
   for (const std::string& word : spec_.argv) plan.argv.push_back(Expand(word, variables));
   if (!plan.argv.empty()) plan.argv[0] = FindProgram(plan.argv[0], mesh_.options.search_path);
@@ -214,6 +216,7 @@ void Container::OnEnded(ProcessEnd end) {
   reason_ = stopping_ ? "" : "ended with " + end.ToString();
   if (!MayRestart(end)) {
     state_ = State::kEnded;
+    if (end.code == 0) reason_.clear();  // done
   } else {
     RestartLater();
   }
@@ -241,9 +244,14 @@ Outcome<Joined> Container::Join(JoinPlan plan) const {
     return Explain(Errc::kUnavailable, "container " + spec_.name + " of " + around_.pod.name + " is not running" +
                                            (reason_.empty() ? "" : " (" + reason_ + ")"));
   plan.container = pid_;
+  const auto is_given = [&](const std::string& variable) {
+    const std::string_view name = std::string_view(variable).substr(0, variable.find('=') + 1);
+    return std::any_of(plan.environment.begin(), plan.environment.end(),
+                       [&](const std::string& given) { return given.starts_with(name); });
+  };
   std::vector<std::string> environment = Environment();
-  environment.insert(environment.end(), plan.environment.begin(), plan.environment.end());
-  plan.environment = std::move(environment);
+  std::erase_if(environment, is_given);
+  plan.environment.insert(plan.environment.end(), environment.begin(), environment.end());
   plan.working_dir = spec_.working_dir.empty() ? "/" : spec_.working_dir;
   plan.filter = &mesh_.filter;
   return RunInContainer(plan);

@@ -37,8 +37,10 @@ Outcome<Answer> Receive(int fd) {
 }
 
 Outcome<Answer> Ask(int fd, const Json& request, const std::vector<int>& fds = {}) {
-  if (!io::SendFds(fd, request.dump(-1, ' ', false, Json::error_handler_t::replace), fds))
-    return Explain(Errc::kUnavailable, "the mesh does not take requests");
+  const Result<> sent = io::SendFds(fd, request.dump(-1, ' ', false, Json::error_handler_t::replace), fds);
+  if (!sent && sent.error().code == Errc::kLimit)
+    return Explain(Errc::kLimit, "command and environment are larger than 64 KiB", "env -i COMMAND passes less of it");
+  if (!sent) return Explain(Errc::kUnavailable, "the mesh does not take requests");
   return Receive(fd);
 }
 
@@ -110,13 +112,35 @@ Outcome<io::UniqueFd> ControlClient::Dial(const std::string& workload, Port port
 
 Outcome<int> ControlClient::Exec(const std::string& workload, const std::string& container,
                                  const std::vector<std::string>& argv) {
+  return Run({.workload = workload, .container = container, .argv = argv});
+}
+
+Outcome<int> ControlClient::ExecWithEnvironment(const std::string& workload, const std::vector<std::string>& argv) {
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable; ++variable) environment.emplace_back(*variable);
+  return Run({.workload = workload, .container = "", .argv = argv, .environment = std::move(environment)});
+}
+
+Outcome<> ControlClient::Hold(const std::string& file) {
+  const Outcome<Answer> answer = Ask(fd_.get(), {{"op", "hold"}, {"file", file}});
+  return answer ? Outcome<>{} : std::unexpected(answer.error());
+}
+
+Outcome<int> ControlClient::Run(const ExecRequest& request) {
   const bool tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
   winsize size{24, 80, 0, 0};
   if (tty) ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
   const char* term = std::getenv("TERM");
-  const Json request = {{"op", "exec"}, {"workload", workload}, {"container", container}, {"argv", argv},
-                        {"tty", tty},   {"rows", size.ws_row},  {"columns", size.ws_col}, {"term", term ? term : ""}};
-  Outcome<Answer> answer = Ask(fd_.get(), request, tty ? std::vector<int>{} : std::vector<int>{0, 1, 2});
+  const Json json = {{"op", "exec"},
+                     {"workload", request.workload},
+                     {"container", request.container},
+                     {"argv", request.argv},
+                     {"environment", request.environment},
+                     {"tty", tty},
+                     {"rows", size.ws_row},
+                     {"columns", size.ws_col},
+                     {"term", term ? term : ""}};
+  Outcome<Answer> answer = Ask(fd_.get(), json, tty ? std::vector<int>{} : std::vector<int>{0, 1, 2});
   for (;;) {
     if (!answer) return std::unexpected(answer.error());
     if (answer->json.contains("exit")) return answer->json["exit"].get<int>();

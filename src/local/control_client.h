@@ -23,6 +23,10 @@ class ControlClient {
   Outcome<io::UniqueFd> Dial(const std::string& workload, Port port);
   // Runs a command in a workload with this process's streams; a terminal when they are one. Its exit code.
   Outcome<int> Exec(const std::string& workload, const std::string& container, const std::vector<std::string>& argv);
+  // The same, with this process's environment before the container's.
+  Outcome<int> ExecWithEnvironment(const std::string& workload, const std::vector<std::string>& argv);
+  // The overlay's `file` is removed when this client goes, however it goes.
+  Outcome<> Hold(const std::string& file);
   // The same without a terminal, in two steps: `streams` are the command's stdin, stdout and stderr. Between them fd()
   // can be polled; the command is killed when this client is destroyed.
   Outcome<> StartExec(const std::string& workload, const std::string& container, const std::vector<std::string>& argv,
@@ -34,6 +38,13 @@ class ControlClient {
 
  private:
   explicit ControlClient(io::UniqueFd fd) noexcept : fd_(std::move(fd)) {}
+  struct ExecRequest {
+    const std::string& workload;
+    const std::string& container;
+    const std::vector<std::string>& argv;
+    std::vector<std::string> environment = {};
+  };
+  Outcome<int> Run(const ExecRequest& request);
   Outcome<int> RelayTerminal(io::UniqueFd master);
 
   io::UniqueFd fd_;

@@ -29,10 +29,14 @@ ControlRequest RequestOf(const Json& request, Op op) {
   out.port = Port{Small(request, "port", 0)};
   out.container = request.value("container", "");
   out.argv = request.value("argv", out.argv);
+  out.environment = request.value("environment", out.environment);
   out.tty = request.value("tty", false);
   out.term = request.value("term", "");
   out.rows = Small(request, "rows", out.rows);
   out.columns = Small(request, "columns", out.columns);
+  out.file = request.value("file", "");
+  if (op == Op::kHold && (out.file.empty() || out.file.find('/') != std::string::npos))
+    throw Json::other_error::create(501, "file is not the name of a file", nullptr);
   return out;
 }
 
@@ -40,7 +44,7 @@ ControlRequest RequestOf(const Json& request, Op op) {
 
 Outcome<ControlRequest> DecodeControlRequest(std::string_view message) {
   constexpr std::pair<const char*, Op> kOps[] = {
-      {"status", Op::kStatus}, {"dial", Op::kDial}, {"exec", Op::kExec}, {"down", Op::kDown}};
+      {"status", Op::kStatus}, {"dial", Op::kDial}, {"exec", Op::kExec}, {"hold", Op::kHold}, {"down", Op::kDown}};
   try {  // the library's errors are exceptions; they end here
     const Json request = Json::parse(message);
     if (!request.is_object()) return Broken("it is no JSON object");

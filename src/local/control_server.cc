@@ -45,6 +45,7 @@ class ControlServer::Session final : public io::FdEvents {
     server_.loop_.Unwatch(client_.get(), *this);
     if (terminal_) server_.loop_.Unwatch(terminal_.get(), terminal_events_);
     if (helper_ > 0) kill(helper_, SIGKILL);
+    for (const std::string& file : held_) server_.handler_.RemoveOverlay(file);
   }
 
  private:
@@ -73,6 +74,7 @@ class ControlServer::Session final : public io::FdEvents {
       }
       case ControlRequest::Op::kDial: return OnDial(*request);
       case ControlRequest::Op::kExec: return OnExec(*request, std::move(fds));
+      case ControlRequest::Op::kHold: held_.push_back(request->file); return Answer({{"ok", true}});
       case ControlRequest::Op::kDown: Answer({{"ok", true}}); return server_.handler_.Down();
     }
   }
@@ -84,7 +86,11 @@ class ControlServer::Session final : public io::FdEvents {
   }
 
   void OnExec(const ControlRequest& request, std::vector<io::UniqueFd> fds) {
-    JoinPlan plan{.argv = request.argv, .tty = request.tty, .rows = request.rows, .columns = request.columns};
+    JoinPlan plan{.argv = request.argv,
+                  .environment = request.environment,
+                  .tty = request.tty,
+                  .rows = request.rows,
+                  .columns = request.columns};
     if (!request.term.empty()) plan.environment.push_back("TERM=" + request.term);
     if (helper_ > 0 || plan.argv.empty() || (!plan.tty && fds.size() != 3))
       return Answer({{"error", "exec needs a command and three descriptors"}});
@@ -129,6 +135,7 @@ class ControlServer::Session final : public io::FdEvents {
   TerminalEvents terminal_events_{*this};
   pid_t helper_ = 0;
   Pending end_;
+  std::vector<std::string> held_;
 };
 
 ControlServer::ControlServer(io::Loop& loop, Reaper& reaper, ControlHandler& handler)

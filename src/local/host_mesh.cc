@@ -77,6 +77,9 @@ Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Por
   sigprocmask(SIG_BLOCK, &ends, nullptr);
   mesh->signals_.Reset(signalfd(-1, &ends, SFD_NONBLOCK | SFD_CLOEXEC));
   if (Outcome<> opened = mesh->OpenDebugSocket(); !opened) return std::unexpected(opened.error());
+  Outcome<DialHelper> helper = DialHelper::Start(paths.dial_socket(), mesh->debug_port_);
+  if (!helper) return std::unexpected(helper.error());
+  mesh->dial_helper_ = std::move(*helper);
   if (Outcome<> started = mesh->StartSupervisor(); !started) return std::unexpected(started.error());
   return mesh;
 }
@@ -103,7 +106,8 @@ Outcome<> HostMesh::StartSupervisor() {
   channel_.Reset(ends[0]);
   const io::UniqueFd theirs(ends[1]);
   const std::string log = options_.paths.LogOf("plait-system", "supervisor", "supervisor");
-  Outcome<MeshProcess> process = StartMeshProcess([&](const Ids&) { return BecomeSupervisor(theirs.get(), log); });
+  Outcome<MeshProcess> process =
+      StartMeshProcess(options_.mode, [&](const Ids&) { return BecomeSupervisor(theirs.get(), log); });
   if (!process) return std::unexpected(process.error());
   process_ = std::move(*process);
   const OuterMessage first{.kind = OuterMessage::Kind::kOptions,
@@ -173,8 +177,11 @@ std::optional<HostEvent> HostMesh::OnChannel() {
 
 HostEvent HostMesh::Wait(int milliseconds) {
   for (;;) {
-    pollfd fds[3] = {{channel_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {process_.pidfd.get(), POLLIN, 0}};
-    const int n = poll(fds, 3, milliseconds);
+    pollfd fds[4] = {{channel_.get(), POLLIN, 0},
+                     {signals_.get(), POLLIN, 0},
+                     {process_.pidfd.get(), POLLIN, 0},
+                     {dial_helper_.pidfd(), POLLIN, 0}};
+    const int n = poll(fds, 4, milliseconds);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return {.kind = HostEvent::Kind::kTimeout};
     if (fds[0].revents & POLLIN)
@@ -183,6 +190,10 @@ HostEvent HostMesh::Wait(int milliseconds) {
       signalfd_siginfo info;
       if (read(signals_.get(), &info, sizeof info) > 0) return {.kind = HostEvent::Kind::kInterrupted};
     }
+    if (fds[3].revents && !dial_helper_.Restart())
+      return {.kind = HostEvent::Kind::kNotice,
+              .severity = "error",
+              .text = "the dial helper ended at once: destinations outside the mesh cannot be reached"};
     // Last: what it said before its end is told first.
     if (fds[2].revents && !(fds[0].revents & POLLIN)) return {.kind = HostEvent::Kind::kEnded, .in_order = stopping_};
     if (fds[2].revents && (fds[0].revents & POLLHUP)) {

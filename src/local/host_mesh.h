@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/base/result.h"
+#include "local/dial_helper.h"
 #include "local/mesh_context.h"
 #include "local/mesh_process.h"
 #include "local/outer_channel.h"
@@ -53,6 +54,7 @@ class HostMesh {
   UpOptions options_;
   Port gateway_port_;
   RunLock lock_;
+  DialHelper dial_helper_;
   MeshProcess process_;
   io::UniqueFd channel_;
   io::UniqueFd signals_;

@@ -16,7 +16,7 @@ namespace plait::local {
 struct JoinPlan {
   pid_t container = 0;  // its first process
   std::vector<std::string> argv;
-  std::vector<std::string> environment;
+  std::vector<std::string> environment;  // to Container::Join: what comes before the container's own
   std::string working_dir = "/";
   const SyscallFilter* filter = nullptr;
   bool tty = false;

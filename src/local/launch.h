@@ -17,7 +17,7 @@ namespace plait::local {
 // How the ids of the mesh are mapped, decided when the mesh starts.
 struct Ids {
   // The application's uid and gid in the mesh's user namespace: 0 (there is only one) or, when `plait` was started as
-  // root, kApplicationUid: then an application must not have the host's root as its uid.
+  // root, another: then an application must not have the host's root as its uid.
   uid_t application = 0;
 };
 

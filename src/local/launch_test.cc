@@ -58,7 +58,7 @@ class LaunchTest : public testing::Test {
   std::string RunIn(const std::function<void(LaunchPlan&)>& change, std::vector<std::string> argv) {
     int out[2];
     EXPECT_EQ(pipe2(out, O_CLOEXEC), 0);
-    auto mesh = StartMeshProcess([&](const Ids& ids) {
+    auto mesh = StartMeshProcess(Mode::kRootless, [&](const Ids& ids) {
       auto filter = SyscallFilter::Make();
       auto netns = node::NewNetns(node::CurrentNetns()->get());
       io::UniqueFd init(open((BinaryFolder() + "/plait-init").c_str(), O_RDONLY | O_CLOEXEC));

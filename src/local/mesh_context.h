@@ -9,6 +9,7 @@
 #include "local/desired.h"
 #include "local/launch.h"
 #include "local/mesh_network.h"
+#include "local/mode.h"
 #include "local/paths.h"
 #include "local/reaper.h"
 #include "local/resolver_sockets.h"
@@ -21,6 +22,9 @@ struct UpOptions {
   std::string directory;    // absolute
   std::string search_path;  // the user's PATH: programs that are not beside the plait binary
   int concurrency = 2;      // of each proxy
+  Mode mode = Mode::kRootless;
+  std::string mode_reason;      // why this one, for the person
+  bool confine_proxies = true;  // false: for debuggers and profilers
   friend bool operator==(const UpOptions&, const UpOptions&) = default;
 };
 

@@ -80,6 +80,7 @@ std::vector<std::string> PodNetwork::IpTexts() const {
 }
 
 io::IpAddress MeshNetwork::RouterIp() { return V4Of(kRouterNumber); }
+std::vector<io::Cidr> MeshNetwork::Ranges() { return {{V4Of(0), 16}, {V6Of(0), 64}}; }
 
 Outcome<std::unique_ptr<MeshNetwork>> MeshNetwork::Make() {
   Outcome<io::UniqueFd> home = node::CurrentNetns();

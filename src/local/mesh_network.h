@@ -51,6 +51,7 @@ class MeshNetwork {
     return call();
   }
   static io::IpAddress RouterIp();
+  static std::vector<io::Cidr> Ranges();  // of all workloads
 
  private:
   MeshNetwork(io::UniqueFd home, node::RouteSocket routes) : home_(std::move(home)), routes_(std::move(routes)) {}

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 
 #include "core/base/strings.h"
 #include "local/mounts.h"
@@ -36,13 +37,15 @@ std::unexpected<Diagnostic> ExplainClone(int error) {
     return Explain(Errc::kDenied, text,
                    "a container's system-call filter forbids it: run the container with seccomp=unconfined");
   if (IsZero("/proc/sys/kernel/unprivileged_userns_clone"))
-    return Explain(Errc::kDenied, text, "sudo sysctl kernel.unprivileged_userns_clone=1");
+    return Explain(Errc::kDenied, text,
+                   "sudo sysctl kernel.unprivileged_userns_clone=1, or as root: plait up --net netns");
   return Explain(Errc::kDenied, text, "inside a chroot user namespaces cannot be made: run `plait` outside of it");
 }
 
 std::string HintForStep(int error) {
   if (Trim(ReadWholeFile("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")) == "1")
-    return "AppArmor restricts user namespaces: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0";
+    return "AppArmor restricts user namespaces: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, "
+           "or as root: plait up --net netns";
   if (error == EPERM) return "parts of /proc are masked here (a container?): run it with systempaths=unconfined";
   return "";
 }
@@ -55,6 +58,28 @@ Outcome<> SetUp() {
     return Explain(Errc::kDenied, std::string("cannot mount /proc: ") + strerror(errno), HintForStep(errno));
   setsid();
   return {};
+}
+
+// Whether an id exists where this process runs: it may itself be in a namespace with few of them.
+bool IsKnownId(uid_t id) {
+  const std::string map = ReadWholeFile("/proc/self/uid_map");
+  for (const std::string_view line : Split(map, '\n')) {
+    std::istringstream fields{std::string(line)};
+    std::uint64_t first = 0;
+    std::uint64_t outside = 0;
+    std::uint64_t count = 0;
+    if (fields >> first >> outside >> count && id >= first && id - first < count) return true;
+  }
+  return false;
+}
+
+// No map: applications get an id of the host that nobody has.
+Outcome<> ChooseApplicationId(Ids& ids) {
+  for (const uid_t host : kHostUidsForApplications) {
+    ids.application = host;
+    if (IsKnownId(host)) return {};
+  }
+  return Explain(Errc::kDenied, "there is no user id for applications", "this container has too few user ids");
 }
 
 Outcome<> MapIds(pid_t pid, Ids& ids) {
@@ -96,8 +121,8 @@ Outcome<Pipe> MakePipe() {
 
 [[noreturn]] void RunChild(Pipe& go, Pipe& report, const std::function<int(const Ids&)>& body) {
   go.out.Reset();
-  char application = 0;
-  if (read(go.in.get(), &application, 1) != 1) _exit(1);  // the parent could not map ids
+  Ids ids;
+  if (read(go.in.get(), &ids, sizeof ids) != ssize_t{sizeof ids}) _exit(1);  // the parent could not map ids
   go.in.Reset();
   const Outcome<> ready = SetUp();
   if (!ready) {
@@ -107,12 +132,15 @@ Outcome<Pipe> MakePipe() {
   }
   report.out.Reset();
   report.in.Reset();
-  _exit(body(Ids{application == 'r' ? kApplicationUid : 0}));
+  _exit(body(ids));
 }
 
 }  // namespace
 
-Outcome<MeshProcess> StartMeshProcess(const std::function<int(const Ids&)>& body) {
+Outcome<MeshProcess> StartMeshProcess(Mode mode, const std::function<int(const Ids&)>& body) {
+  if (mode == Mode::kNetns && geteuid() != 0)
+    return Explain(Errc::kDenied, "the mode netns makes namespaces as root, and this is not root",
+                   "start plait as root, or leave --net out: the mode rootless needs no privilege");
   Outcome<Pipe> go = MakePipe();
   Outcome<Pipe> report = MakePipe();
   if (!go || !report) return std::unexpected(!go ? go.error() : report.error());
@@ -121,7 +149,8 @@ Outcome<MeshProcess> StartMeshProcess(const std::function<int(const Ids&)>& body
 
   int pidfd = -1;
   clone_args args{};
-  args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD;
+  args.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD;
+  if (mode == Mode::kRootless) args.flags |= CLONE_NEWUSER;
   args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
   args.exit_signal = SIGCHLD;
   const auto pid = static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
@@ -130,11 +159,11 @@ Outcome<MeshProcess> StartMeshProcess(const std::function<int(const Ids&)>& body
 
   MeshProcess process{.pid = pid, .pidfd = io::UniqueFd(pidfd), .ids = {}};
   report->out.Reset();
-  const Outcome<> mapped = MapIds(pid, process.ids);
+  const Outcome<> mapped = mode == Mode::kRootless ? MapIds(pid, process.ids) : ChooseApplicationId(process.ids);
   std::string refused;
   if (mapped) {
-    const char application = process.ids.application != 0 ? 'r' : 'u';
-    if (write(go->out.get(), &application, 1) == 1) refused = ReadToEnd(report->in.get());
+    if (write(go->out.get(), &process.ids, sizeof process.ids) == ssize_t{sizeof process.ids})
+      refused = ReadToEnd(report->in.get());
     if (refused.empty()) return process;
   }
   kill(pid, SIGKILL);

@@ -60,6 +60,8 @@ std::string EncodeMeshStatus(const MeshStatus& status) {
   const Json json = {{"name", status.name},
                      {"state", status.state},
                      {"mode", status.mode},
+                     {"mode_reason", status.mode_reason},
+                     {"limits", status.limits},
                      {"url", status.url},
                      {"debug_url", status.debug_url},
                      {"directory", status.directory},
@@ -80,6 +82,8 @@ Outcome<MeshStatus> DecodeMeshStatus(std::string_view text) {
   out.name = json.value("name", "");
   out.state = json.value("state", "");
   out.mode = json.value("mode", "");
+  out.mode_reason = json.value("mode_reason", "");
+  out.limits = json.value("limits", std::vector<std::string>{});
   out.url = json.value("url", "");
   out.debug_url = json.value("debug_url", "");
   out.directory = json.value("directory", "");

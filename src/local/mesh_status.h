@@ -38,7 +38,9 @@ struct GatewayPortStatus {
 struct MeshStatus {
   std::string name;
   std::string state;  // starting, ready, degraded, stopping
-  std::string mode = "rootless";
+  std::string mode;   // rootless, netns
+  std::string mode_reason;
+  std::vector<std::string> limits;  // what the mode cannot do
   std::string directory;
   std::string run_dir;
   std::string state_dir;

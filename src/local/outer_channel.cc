@@ -22,6 +22,9 @@ OuterMessage MessageOf(const Json& json) {
   m.options.directory = json.value("directory", "");
   m.options.search_path = json.value("search_path", "");
   m.options.concurrency = json.value("concurrency", 2);
+  m.options.mode = ParseMode(json.value("mode", "")).value_or(Mode::kRootless);
+  m.options.mode_reason = json.value("mode_reason", "");
+  m.options.confine_proxies = json.value("confine_proxies", true);
   m.debug_port = Port{json.value("debug_port", std::uint16_t{0})};
   m.application_id = json.value("application_id", uid_t{0});
   return m;
@@ -42,6 +45,9 @@ Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<
     json["directory"] = o.directory;
     json["search_path"] = o.search_path;
     json["concurrency"] = o.concurrency;
+    json["mode"] = NameOf(o.mode);
+    json["mode_reason"] = o.mode_reason;
+    json["confine_proxies"] = o.confine_proxies;
     json["debug_port"] = message.debug_port.value;
     json["application_id"] = message.application_id;
   }

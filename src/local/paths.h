@@ -15,6 +15,7 @@ struct MeshPaths {
 
   std::string lock() const { return run + "/lock"; }
   std::string control_socket() const { return run + "/control.sock"; }
+  std::string dial_socket() const { return run + "/dial.sock"; }  // of the dial helper, for proxies
   std::string logs() const { return run + "/logs"; }
   std::string overlay() const { return run + "/overlay"; }   // YAML that `plait test` adds
   std::string proxies() const { return run + "/proxies"; }   // bootstrap and token of each proxy

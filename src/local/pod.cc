@@ -47,7 +47,7 @@ Outcome<> Pod::MakeNetwork() {
   wanted.proxy_sockets = spec_.proxy != ProxyKind::kNone;
   Outcome<node::CaptureRules> rules = node::RulesFromAnnotations(spec_.annotations);
   if (!rules) return std::unexpected(rules.error());
-  rules->mesh_ranges = {*io::Cidr::Parse("10.244.0.0/16"), *io::Cidr::Parse("fd00:10:244::/64")};
+  rules->mesh_ranges = MeshNetwork::Ranges();
   if (spec_.proxy == ProxyKind::kSidecar) wanted.rules = &*rules;
   wanted.dns = spec_.proxy == ProxyKind::kDns;
   Outcome<PodNetwork> made = mesh_.network.Add(wanted);
@@ -132,11 +132,16 @@ void Pod::Changed() {
     // Never inside a callback of what may be destroyed by it.
     step_.Start(mesh_.loop.timers(), Duration::zero());
   }
+  // Work that has ended, a Job's: nobody needs its proxy any more.
+  if (state_ == State::kRunning && !containers_.empty() && ContainersEnded()) {
+    state_ = State::kCompleted;
+    if (proxy_) proxy_->Stop(spec_.grace);
+  }
   on_change_();
 }
 
 void Pod::Remove() {
-  if (state_ != State::kPending && state_ != State::kRunning) return;
+  if (state_ > State::kCompleted) return;
   retry_.Cancel();
   state_ = State::kLeaving;
   step_.Start(mesh_.loop.timers(), kLeaveTime);

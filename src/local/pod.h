@@ -18,12 +18,13 @@ namespace plait::local {
 class Pod final : public ProbeTarget {
  public:
   enum class State : std::uint8_t {
-    kPending,   // no network yet, or waiting for plaitd -> kRunning
-    kRunning,   // -> kLeaving
-    kLeaving,   // callers are being told -> kDraining
-    kDraining,  // its proxy drains -> kStopping
-    kStopping,  // containers have SIGTERM -> kGone
-    kGone,      // nothing of it is left; the supervisor drops it
+    kPending,    // no network yet, or waiting for plaitd -> kRunning
+    kRunning,    // -> kCompleted, kLeaving
+    kCompleted,  // its containers have ended for good by their policy, and its proxy with them -> kLeaving
+    kLeaving,    // callers are being told -> kDraining
+    kDraining,   // its proxy drains -> kStopping
+    kStopping,   // containers have SIGTERM -> kGone
+    kGone,       // nothing of it is left; the supervisor drops it
   };
 
   Pod(MeshContext& mesh, PodSpec spec, std::function<void()> on_change);

@@ -124,6 +124,13 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   SpawnPlan plan;
   plan.argv = {BinaryFolder() + "/plait-proxy", "-c", Folder() + "/bootstrap.yaml", "--concurrency",
                std::to_string(concurrency)};
+  if (!mesh_.options.confine_proxies) plan.argv.emplace_back("--no-seccomp");
+  // One that serves DNS alone has nothing to dial.
+  if (pod_.proxy != ProxyKind::kDns) {
+    std::string inside;
+    for (const io::Cidr& range : MeshNetwork::Ranges()) inside += (inside.empty() ? "" : ",") + range.ToString();
+    plan.argv.insert(plan.argv.end(), {"--dial-helper", mesh_.options.paths.dial_socket(), "--dial-directly", inside});
+  }
   plan.netns = network_.netns.get();
   plan.output = log_->writing_end();
   for (const node::NamedSocket& socket : network_.sockets) plan.sockets.emplace_back(socket.name, socket.fd.get());

@@ -16,8 +16,9 @@ struct RootPlan {
   std::vector<std::string> ips;     // for /etc/hosts
   std::string resolv_conf;          // whole text
   std::vector<std::string> hidden;  // folders that no application may reach: state and run folder
-  std::vector<std::string>
-      shown;  // folders that must be reachable even below /tmp or /run: the binaries, the manifests
+  // Folders that must be reachable even below /tmp or /run, where this host has them: the binaries, the manifests, a
+  // working directory.
+  std::vector<std::string> shown;
 };
 
 // Builds the root and makes it the root of this mount namespace; nothing of the old one can be reached afterwards.

@@ -266,6 +266,8 @@ void Supervisor::Stop() {
   OnPodChange();
 }
 
+void Supervisor::RemoveOverlay(const std::string& file) { unlink((options_.paths.overlay() + "/" + file).c_str()); }
+
 void Supervisor::Down() {
   static_cast<void>(SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kEnding}));
   Stop();
@@ -292,6 +294,9 @@ MeshStatus Supervisor::Status() {
   out.name = options_.paths.name;
   const char* const states[] = {"starting", "ready", "degraded", "stopping"};
   out.state = states[static_cast<std::size_t>(state_)];
+  out.mode = NameOf(options_.mode);
+  out.mode_reason = options_.mode_reason;
+  out.limits = LimitsOf(options_.mode);
   out.directory = options_.directory;
   out.run_dir = options_.paths.run;
   out.state_dir = options_.paths.state;

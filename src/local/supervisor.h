@@ -47,6 +47,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   MeshStatus Status() override;
   Outcome<io::UniqueFd> Dial(const std::string& workload, Port port) override;
   Outcome<Joined> Exec(const std::string& workload, const std::string& container, JoinPlan plan) override;
+  void RemoveOverlay(const std::string& file) override;
   void Down() override;
 
   io::Loop& loop_;

@@ -48,6 +48,7 @@ class Local:
         self.process = None
         self.uid = UID
         self.port = 0
+        self.flags = []  # of `plait up`
 
     def as_root(self):
         """The mesh is started by root itself: it is rootless all the same."""
@@ -75,7 +76,7 @@ class Local:
 
     def start(self):
         """Without waiting until all is ready."""
-        self.process = subprocess.Popen(self.command("up", str(self.directory), "--port", str(self.port)), env=self.env,
+        self.process = subprocess.Popen(self.command("up", str(self.directory), "--port", str(self.port), *self.flags), env=self.env,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         until(self.status, 15, "the mesh answers")
 

@@ -104,3 +104,25 @@ def test_a_log_is_rotated_at_line_ends(local):
     old = log.with_suffix(".log.1")
     assert 10_000_000 < old.stat().st_size < 10_700_000 and log.stat().st_size < 2_000_000
     assert old.read_text().endswith("a-line-of-thirty-two-characters\n") and log.read_text().startswith("a-line")
+
+
+def test_work_that_ends_takes_its_proxy_with_it_and_counts_as_done(local):
+    local.want(web("a-0"), pod("done-0", ["sh", "-c", "echo worked"], restart_policy="Never"))
+    local.up()  # a mesh with work that is done is ready
+    until(lambda: local.workload("done-0")["phase"] == "Succeeded" and local.workload("done-0")["proxy_pid"] == 0, 10, "all of it has ended")
+    done = local.workload("done-0")
+    assert (done["ready"], done["restarts"], done["containers"][0]["state"]) == (False, 0, "ended")
+    assert "worked" in local.logs("done-0")
+    assert "Completed" in next(line for line in local.plait("status").stdout.splitlines() if "done-0" in line)
+    local.want(web("a-0"))
+    until(lambda: [w["name"] for w in local.status()["workloads"]] == ["a-0"], 10, "it is removed as any other")
+
+
+def test_work_that_fails_is_tried_again_as_its_policy_says(local):
+    local.want(pod("never-0", ["sh", "-c", "exit 3"], restart_policy="Never"),
+               pod("retried-0", ["sh", "-c", "exit 3"], restart_policy="OnFailure"))
+    local.start()
+    until(lambda: local.workload("never-0")["phase"] == "Failed", 10, "it has failed")
+    assert local.workload("never-0")["restarts"] == 0 and "exit code 3" in local.workload("never-0")["reason"]
+    assert "Error" in next(line for line in local.plait("status").stdout.splitlines() if "never-0" in line)
+    until(lambda: local.workload("retried-0")["restarts"] >= 2, 10, "it is tried again")

@@ -7,14 +7,17 @@ import pytest
 
 from local_mesh import Local, web
 
-# Who starts the mesh. Root's is rootless too, and its applications are not root on the host.
-STARTED_BY = ["user"] + (["root"] if os.geteuid() == 0 else [])
+# Who starts the mesh, and how. Root's is rootless too unless it says otherwise; its applications are never root on the
+# host.
+STARTED_BY = ["user"] + (["root", "netns"] if os.geteuid() == 0 else [])
 
 
 @pytest.fixture(name="mesh", params=STARTED_BY)
 def fixture_mesh(request, local):
-    if request.param == "root":
+    if request.param != "user":
         local.as_root()
+    if request.param == "netns":
+        local.flags = ["--net", "netns"]
     return local
 
 

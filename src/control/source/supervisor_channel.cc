@@ -203,9 +203,10 @@ void SupervisorChannel::OnReadable() {
 
 void SupervisorChannel::TakeLines() {
   for (std::size_t end; (end = in_.Find("\n")) != std::string::npos;) {
-    const std::string line(AsText(in_.Linearize(end)).substr(0, end));
-    in_.Drain(end + 1);
-    auto statuses = DecodeStatus(line);
+    Buffer line;  // a table of all pods: of any length
+    line.MoveFrom(in_, end);
+    in_.Drain(1);
+    auto statuses = DecodeStatus(line.ToString());
     if (!statuses)
       kLog.Warn(statuses.error().ToString());
     else if (events_.on_status)

@@ -11,7 +11,13 @@
 
 namespace plait::control::translate {
 namespace {
+
 using model::ServiceView;
+
+// As telemetry names it: a ServiceEntry is known by its host, since the name of the object says nothing.
+xds::ServiceRef RefOf(const ServiceView& service) {
+  return {service.hostname, service.entry ? service.hostname : service.name, service.name_space};
+}
 
 const std::string kSystemRoots = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -58,7 +64,7 @@ class OutboundBuilder {
     out_.circuit_breakers = NoLimits();
     out_.lb.policy = xds::LbPolicy::kLeastRequest;
     out_.lb.healthy_panic_threshold = 0;
-    out_.istio_services = {{service_.hostname, service_.name, service_.name_space}};
+    out_.istio_services = {RefOf(service_)};
     out_.istio_default_original_port = port_.port;
     if (target_.rule) out_.istio_config = target_.rule->meta.ConfigPath();
     SetType();
@@ -253,8 +259,7 @@ std::optional<xds::Cluster> InboundClusterOf(const model::Proxy& proxy, const mo
     BindToLoopBreaker(out);
     if (port.protocol == model::Protocol::kGrpc || port.protocol == model::Protocol::kHttp2)
       out.http.protocol = xds::UpstreamHttpOptions::Protocol::kHttp2;
-    for (const ServiceView* service : port.services)
-      out.istio_services.push_back({service->hostname, service->name, service->name_space});
+    for (const ServiceView* service : port.services) out.istio_services.push_back(RefOf(*service));
     return out;
   }
   return std::nullopt;

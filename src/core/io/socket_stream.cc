@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "core/base/check.h"
+#include "core/io/passed_socket.h"
 #include "core/io/socket.h"
 
 namespace plait::io {
@@ -219,18 +220,37 @@ std::expected<UniqueFd, int> OpenSocket(const SocketAddress& to, const ConnectOp
   return fd;
 }
 
-}  // namespace
-
-std::unique_ptr<Stream> Connect(Loop& loop, const SocketAddress& to, const ConnectOptions& options) {
+// Errors: those of connect(2) too.
+std::expected<UniqueFd, int> OpenConnecting(const SocketAddress& to, const ConnectOptions& options) {
   auto fd = OpenSocket(to, options);
-  if (!fd) return std::make_unique<SocketStream>(loop, ErrorOfErrno(fd.error()));
+  if (!fd) return fd;
   sockaddr_storage native;
   const socklen_t size = to.ToNative(native);
   int connected = 0;
   do connected = ::connect(fd->get(), reinterpret_cast<const sockaddr*>(&native), size);
   while (connected != 0 && errno == EINTR);
-  if (connected != 0 && errno != EINPROGRESS) return std::make_unique<SocketStream>(loop, ErrorOfErrno(errno));
+  if (connected != 0 && errno != EINPROGRESS) return std::unexpected(errno);
+  return fd;
+}
+
+}  // namespace
+
+std::unique_ptr<Stream> Connect(Loop& loop, const SocketAddress& to, const ConnectOptions& options) {
+  auto fd = OpenConnecting(to, options);
+  if (!fd) return FailedStream(loop, fd.error());
   return std::make_unique<SocketStream>(loop, std::move(*fd), /*connecting=*/true, options.timeout);
+}
+
+std::expected<UniqueFd, int> BeginConnect(const SocketAddress& to) { return OpenConnecting(to, {}); }
+
+std::unique_ptr<Stream> AdoptConnecting(Loop& loop, UniqueFd fd, const ConnectOptions& options) {
+  PLAIT_CHECK(fd);
+  if (options.keep_alive) SetKeepAlive(fd.get(), *options.keep_alive);
+  return std::make_unique<SocketStream>(loop, std::move(fd), /*connecting=*/true, options.timeout);
+}
+
+std::unique_ptr<Stream> FailedStream(Loop& loop, int error) {
+  return std::make_unique<SocketStream>(loop, ErrorOfErrno(error));
 }
 
 std::unique_ptr<Stream> AdoptSocket(Loop& loop, UniqueFd fd) {

@@ -25,8 +25,8 @@ void TcpMessages::OnReadable() {
       const Bytes prefix = in_.Linearize(2);
       const std::size_t length = static_cast<std::size_t>(prefix[0] << 8) | prefix[1];
       if (in_.size() < 2 + length) break;
-      const Bytes whole = in_.Linearize(2 + length);
-      const std::vector<std::uint8_t> message(whole.begin() + 2, whole.end());
+      std::vector<std::uint8_t> message(length);
+      in_.CopyOut(message, 2);
       in_.Drain(2 + length);
       if (idle_ > Duration::zero()) timer_.Start(loop_.timers(), idle_);
       on_message_(message);

@@ -178,6 +178,7 @@ IstioMetrics::Subject IstioMetrics::SubjectOf(const StreamRecord& record, IstioS
                   .cluster = &record.cluster,
                   .host = &record.host,
                   .cluster_name = record.cluster_name};
+  if (record.route_name == "block_all") subject.cluster_name = "BlackHoleCluster";  // answered without a cluster
   if (subject.source) {
     if (record.host) subject.peer = record.host->address().ip;
     subject.peer_principal = record.upstream_identity;

@@ -60,14 +60,20 @@ HttpSession::Routes HttpSession::FindRoutes() const {
 
 std::shared_ptr<const route::RouteTable> HttpSession::RouteTo(const std::string& cluster) {
   if (single_route_ && single_route_->config().name == cluster) return single_route_;
-  xds::WeightedCluster target;
-  target.name = cluster;
-  xds::RouteAction action;
-  action.clusters.push_back(std::move(target));
-  action.timeout = Duration(0);
   xds::Route route;
-  route.name = "default";
-  route.action = std::move(action);
+  // The outbound policy's routes have Istio's names and its answer.
+  route.name = cluster == "PassthroughCluster" ? "allow_any" : "default";
+  if (cluster == "BlackHoleCluster") {
+    route.name = "block_all";
+    route.action = xds::DirectResponse{.status = 502, .body = {}};
+  } else {
+    xds::WeightedCluster target;
+    target.name = cluster;
+    xds::RouteAction action;
+    action.clusters.push_back(std::move(target));
+    action.timeout = Duration(0);
+    route.action = std::move(action);
+  }
   auto config = std::make_shared<xds::RouteConfiguration>();
   config->name = cluster;
   xds::VirtualHost& host = config->virtual_hosts.emplace_back();

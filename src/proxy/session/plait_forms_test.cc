@@ -62,9 +62,9 @@ class PlaitForms : public SessionTest {
     http.filters.emplace_back().config = xds::RouterFilter{};
     return http;
   }
-  void Outbound(const char* destination) {
+  void Outbound(const char* destination, const char* unknown_cluster = "PassthroughCluster") {
     auto config = std::make_shared<OutboundConfig>();
-    config->xds.unknown_cluster = "PassthroughCluster";
+    config->xds.unknown_cluster = unknown_cluster;
     config->http = CompileHttp(Http(), {registry_, logs_}).value();
     config->tcp = CompileTcp({}, logs_).value();
     auto [client, server] = io::StreamPair(loop_);
@@ -127,6 +127,12 @@ TEST_F(PlaitForms, SendsHttpToTheServiceOfTheDestinationWhenTheHostIsUnknown) {
   Outbound("10.96.0.1:80");
   Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
   EXPECT_NE(ReceiveUntil("app /x").find("HTTP/1.1 200"), std::string::npos);
+}
+
+TEST_F(PlaitForms, AnswersForAnUnknownHostWhereOnlyTheRegistryIsReached) {
+  Outbound("192.0.2.1:80", "BlackHoleCluster");
+  Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("\r\n\r\n").find("HTTP/1.1 502"), std::string::npos);
 }
 
 TEST_F(PlaitForms, RelaysAServerThatSpeaksFirst) {

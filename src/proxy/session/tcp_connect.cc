@@ -113,7 +113,8 @@ void TcpConnect::Try() {
     record_.transport_failure = dial.error().detail;
     return Done(std::unexpected(Failure::kConnectFailure));
   }
-  connecting_ = UpstreamConnection(upstream::Open(context_.loop, *dial), cluster, picked.host);
+  connecting_ =
+      UpstreamConnection(upstream::Open(context_.pools.connector(), context_.loop, *dial), cluster, picked.host);
   connecting_.stream().SetEvents(this);
   timer_.Start(context_.loop.timers(), dial->connect_timeout);
 }

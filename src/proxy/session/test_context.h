@@ -72,7 +72,8 @@ class SessionTest : public testing::Test, public SessionOwner {
  protected:
   SessionTest()
       : store_(loop_, registry_, nullptr, [this](const cluster::ClusterUpdate& update) { clusters_.Apply(update); }),
-        pools_(loop_, tls_),
+        connector_(loop_),
+        pools_(loop_, tls_, connector_),
         orphans_(loop_),
         on_demand_(loop_),
         context_{.loop = loop_,
@@ -130,6 +131,7 @@ class SessionTest : public testing::Test, public SessionOwner {
   cluster::DestinationIndex index_;
   Tables tables_;
   NoTls tls_;
+  upstream::DirectConnector connector_;
   upstream::Pools pools_;
   Orphans orphans_;
   FakeRecorder recorder_;

@@ -2,13 +2,13 @@
 
 namespace plait::proxy::upstream {
 
-std::unique_ptr<io::Stream> Open(io::Loop& loop, const Dial& dial) {
+std::unique_ptr<io::Stream> Open(Connector& connector, io::Loop& loop, const Dial& dial) {
   io::ConnectOptions options;
   options.bind = dial.bind;
   options.mark = dial.mark;
   options.keep_alive = dial.keep_alive;
   options.timeout = dial.connect_timeout;
-  std::unique_ptr<io::Stream> stream = io::Connect(loop, dial.address, options);
+  std::unique_ptr<io::Stream> stream = connector.Connect(dial.address, options);
   return dial.secure ? dial.secure(loop, std::move(stream)) : std::move(stream);
 }
 

@@ -11,6 +11,7 @@
 #include "core/io/loop.h"
 #include "core/io/socket.h"
 #include "core/io/stream.h"
+#include "proxy/upstream/connector.h"
 
 namespace plait::proxy::upstream {
 
@@ -27,7 +28,7 @@ struct Dial {
 };
 
 // Starts to connect; the stream tells OnOpen when the handshake is done. The caller watches `connect_timeout`.
-std::unique_ptr<io::Stream> Open(io::Loop& loop, const Dial& dial);
+std::unique_ptr<io::Stream> Open(Connector& connector, io::Loop& loop, const Dial& dial);
 
 // The reason of a failed connection as Envoy's %UPSTREAM_TRANSPORT_FAILURE_REASON% gives it.
 std::string TransportFailure(const Error& error);

@@ -12,7 +12,9 @@ using cluster::ClusterStat;
 class HttpPool::Client final : public conn::ClientConnectionEvents {
  public:
   explicit Client(HttpPool& pool)
-      : pool_(pool), connection_(pool.loop_, Open(pool.loop_, pool.options_.dial), pool.options_.connection, *this) {
+      : pool_(pool),
+        connection_(pool.loop_, Open(*pool.options_.connector, pool.loop_, pool.options_.dial),
+                    pool.options_.connection, *this) {
     timer_.SetCallback([this] { OnTimer(); });
     timer_.Start(pool.loop_.timers(), pool.options_.dial.connect_timeout);
   }

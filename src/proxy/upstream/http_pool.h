@@ -22,6 +22,7 @@ namespace plait::proxy::upstream {
 enum class PoolFailure : std::uint8_t { kConnect, kTimeout, kOverflow };
 
 struct HttpPoolOptions {
+  Connector* connector = nullptr;  // outlives the pool
   Dial dial;
   conn::ConnectionOptions connection;
   std::uint32_t max_requests_per_connection = 0;  // 0: no limit

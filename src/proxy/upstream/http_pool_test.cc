@@ -90,6 +90,7 @@ class Pool : public testing::TestWithParam<conn::Protocol> {
     cluster_ = store_.Find("app");
     ASSERT_NE(cluster_, nullptr);
     HttpPoolOptions options;
+    options.connector = &connector_;
     options.dial.address = host_;
     options.connection.protocol = GetParam();
     options.max_requests_per_connection = most_requests;
@@ -101,6 +102,7 @@ class Pool : public testing::TestWithParam<conn::Protocol> {
   const cluster::ClusterLimits& limits() const { return cluster_->state->limits[0]; }
 
   io::Loop loop_;
+  DirectConnector connector_{loop_};
   telemetry::Registry registry_;
   cluster::ClusterStore store_;
   cluster::ClusterPtr cluster_;

@@ -43,6 +43,7 @@ Result<HttpPool*> Pools::For(const cluster::ClusterPtr& cluster, const cluster::
       contexts_, {.cluster = *cluster, .host = *host, .application = application, .http_authority = authority});
   if (!dial) return std::unexpected(dial.error());
   HttpPoolOptions options;
+  options.connector = &connector_;
   options.dial = std::move(*dial);
   options.connection = ConnectionOptionsFor(config, *cluster, *host, application);
   options.max_requests_per_connection = config.http.common.max_requests_per_connection.value_or(0);

@@ -14,8 +14,9 @@ namespace plait::proxy::upstream {
 
 class Pools {
  public:
-  // `contexts` outlives the pools.
-  Pools(io::Loop& loop, TlsContexts& contexts) : loop_(loop), contexts_(contexts) {}
+  // `contexts` and `connector` outlive the pools.
+  Pools(io::Loop& loop, TlsContexts& contexts, Connector& connector)
+      : loop_(loop), contexts_(contexts), connector_(connector) {}
 
   // The pool for a host; made when there is none. Errors: TLS that is not ready (kUnavailable). Valid until the next
   // round. O(1).
@@ -25,6 +26,7 @@ class Pools {
   void DrainHost(const cluster::Host& host);
   void DrainAll();
   TlsContexts& contexts() noexcept { return contexts_; }
+  Connector& connector() noexcept { return connector_; }
   std::size_t size() const noexcept { return pools_.size(); }
 
  private:
@@ -45,6 +47,7 @@ class Pools {
 
   io::Loop& loop_;
   TlsContexts& contexts_;
+  Connector& connector_;
   std::unordered_map<Key, std::unique_ptr<HttpPool>, KeyHash> pools_;
   std::vector<std::unique_ptr<HttpPool>> draining_;
 };

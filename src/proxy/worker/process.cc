@@ -107,7 +107,8 @@ Outcome<> Process::Start() {
     WorkerOptions options{.index = i,
                           .gateway = IsGateway(bootstrap_.node),
                           .shared_sockets = options_.concurrency > 1,
-                          .static_only = !bootstrap_.dynamic.ads.has_value()};
+                          .static_only = !bootstrap_.dynamic.ads.has_value(),
+                          .dial_helper = options_.dial_helper};
     Worker::Shared shared{
         .secrets = secrets_,
         .balance = balance_,

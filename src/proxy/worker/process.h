@@ -12,6 +12,7 @@
 #include "proxy/admin/admin_state.h"
 #include "proxy/record/istio_metrics.h"
 #include "proxy/record/log_writer.h"
+#include "proxy/upstream/helper_connector.h"
 #include "proxy/worker/config_store.h"
 #include "proxy/worker/control_link.h"
 #include "proxy/worker/name_service.h"
@@ -24,6 +25,7 @@ struct ProcessOptions {
   std::string log_level = "info";
   std::string version;
   Duration drain_time = std::chrono::seconds(45);  // how long running requests may take after SIGTERM
+  upstream::DialHelperOptions dial_helper = {};
 };
 
 class Process final : public admin::AdminState {

@@ -3,12 +3,21 @@
 #include <utility>
 
 namespace plait::proxy::worker {
+namespace {
+
+std::unique_ptr<upstream::Connector> MakeConnector(io::Loop& loop, const upstream::DialHelperOptions& helper) {
+  if (helper.path.empty()) return std::make_unique<upstream::DirectConnector>(loop);
+  return std::make_unique<upstream::HelperConnector>(loop, helper);
+}
+
+}  // namespace
 
 Worker::Worker(WorkerOptions options, Shared shared)
-    : options_(options),
+    : options_(std::move(options)),
       shared_(std::move(shared)),
       tls_(shared_.secrets),
-      pools_(loop_, tls_),
+      connector_(MakeConnector(loop_, options_.dial_helper)),
+      pools_(loop_, tls_, *connector_),
       orphans_(loop_),
       demands_(loop_, shared_.demands),
       recorder_(shared_.make_recorder(loop_, index_)),
@@ -22,12 +31,12 @@ Worker::Worker(WorkerOptions options, Shared shared)
                .on_demand = demands_,
                .orphans = orphans_,
                .downstream_tls = shared_.secrets,
-               .static_only = options.static_only,
-               .warming_limit = options.warming_limit,
+               .static_only = options_.static_only,
+               .warming_limit = options_.warming_limit,
                // Ids of different workers never meet.
-               .next_connection_id = (std::uint64_t{options.index} << 48) + 1,
+               .next_connection_id = (std::uint64_t{options_.index} << 48) + 1,
                .draining = false,
-               .gateway = options.gateway} {
+               .gateway = options_.gateway} {
   clusters_.OnHostRemoved([this](const cluster::Cluster&, const cluster::HostPtr& host) { pools_.DrainHost(*host); });
   hooks_.find = [this](const io::SocketAddress& address) { return FindByAddress(address); };
   hooks_.give_away = [this](io::UniqueFd& socket, const std::string& listener) {

@@ -13,6 +13,7 @@
 #include "proxy/listen/compiled_listener.h"
 #include "proxy/session/context.h"
 #include "proxy/session/orphans.h"
+#include "proxy/upstream/helper_connector.h"
 #include "proxy/worker/balance.h"
 #include "proxy/worker/demands.h"
 #include "proxy/worker/listener_handler.h"
@@ -25,6 +26,7 @@ struct WorkerOptions {
   bool gateway = false;
   bool shared_sockets = false;  // more than one worker
   bool static_only = false;     // no xDS: what is not there does not exist
+  upstream::DialHelperOptions dial_helper = {};
   Duration warming_limit = std::chrono::seconds(15);
 };
 
@@ -75,6 +77,7 @@ class Worker {
   cluster::DestinationIndex index_;
   session::Tables tables_;
   UpstreamTls tls_;
+  const std::unique_ptr<upstream::Connector> connector_;
   upstream::Pools pools_;
   session::Orphans orphans_;
   WorkerDemands demands_;
