@@ -3,6 +3,8 @@
 #include <k8s.io/api/batch/v1/generated.pb.h>
 #include <k8s.io/api/core/v1/generated.pb.h>
 
+#include <algorithm>
+
 #include "control/model/checks.h"
 #include "control/model/hosts.h"
 #include "control/model/pod_reading.h"

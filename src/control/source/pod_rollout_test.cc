@@ -141,8 +141,13 @@ TEST_F(Rollout, IsRefusedToASecondOwnerOfTheSameName) {
   EXPECT_EQ(sets.sets.size(), 1U);
   ASSERT_EQ(sets.findings.size(), 1U);
   EXPECT_EQ(sets.findings[0].ToString(),
-            "Error f.yaml:14:18: Job default/db: its pods would have the names of those of StatefulSet default/db in "
-            "f.yaml:3 (rename one of them; the Job is not run)");
+            "Error f.yaml:14:18: Job default/db: it would have the name of a pod of StatefulSet default/db in f.yaml:3 "
+            "(rename one of them; the Job is not run)");
+  const auto pod = [](const char* name) {
+    return std::string("---\napiVersion: v1\nkind: Pod\nmetadata: {name: ") + name +
+           "}\nspec: {containers: [{name: c, image: i, command: [x]}]}\n";
+  };
+  EXPECT_EQ(Render(Set("a") + pod("db") + pod("db-x") + pod("db-1")).size(), 3U) << "db-1 is the set's";
 }
 
 }  // namespace

@@ -46,16 +46,25 @@ class Renderer {
   }
 
  private:
-  // Names of pods are their owner's with a number: two owners of one name would make the same pods.
+  // Names of pods are their owner's with a number: two owners of one name would make the same pods, and so may a Pod.
   bool IsNameFree(const Meta& meta, OwnerKind kind) {
-    const auto [first, added] = owners_.emplace(meta.name_space() + "/" + meta.name(), &meta);
-    if (added) return true;
-    const Meta& other = *first->second;
-    Fail(meta,
-         "its pods would have the names of those of " + other.key.ToString() + " in " + other.at.file + ":" +
-             std::to_string(other.at.line),
-         "rename one of them; the " + std::string(OwnerKindName(kind)) + " is not run");
-    return false;
+    std::string key = meta.name_space() + "/" + meta.name();
+    if (kind == OwnerKind::kNone) {
+      const auto digits = key.find_last_not_of("0123456789");
+      if (digits + 1 == key.size() || key[digits] != '-') return true;
+      key.resize(digits);
+    }
+    const auto other = owners_.find(key);
+    if (other != owners_.end()) {
+      const Position& at = other->second->at;
+      Fail(meta,
+           "it would have the name of a pod of " + other->second->key.ToString() + " in " + at.file + ":" +
+               std::to_string(at.line),
+           "rename one of them; the " + std::string(OwnerKindName(kind)) + " is not run");
+      return false;
+    }
+    if (kind != OwnerKind::kNone) owners_.emplace(std::move(key), &meta);
+    return true;
   }
 
   void Add(const Meta& meta, const PodTemplateSpec& from, PodSet set) {

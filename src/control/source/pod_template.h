@@ -55,7 +55,8 @@ struct PodSet {
   std::uint32_t backoff_limit = 6;  // kJob
   PodTemplate pod;
   std::string hash;  // of `pod`
-  std::string Key() const { return pod.name_space + "/" + name; }
+  // A Pod may have the name of a Deployment.
+  std::string Key() const { return pod.name_space + (kind == model::OwnerKind::kNone ? "/Pod/" : "/") + name; }
 };
 
 struct PodSets {
