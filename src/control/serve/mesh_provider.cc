@@ -20,14 +20,18 @@ namespace {
 using namespace xds::type_url;               // NOLINT: the names of types
 constexpr std::size_t kMaxCached = 200'000;  // names that do not exist are remembered, too
 
-template <class T>
-ResourceRef Encoded(std::string name, const T& value, std::vector<std::string> aliases = {}) {
+ResourceRef FromBytes(std::string name, std::string bytes, std::vector<std::string> aliases = {}) {
   auto out = std::make_shared<xds::WireResource>();
   out->name = std::move(name);
   out->aliases = std::move(aliases);
-  out->bytes = xds::Encode(value);
+  out->bytes = std::move(bytes);
   out->version = HexEncode(AsBytes(tls::Sha256(out->bytes))).substr(0, 16);
   return out;
+}
+
+template <class T>
+ResourceRef Encoded(std::string name, const T& value, std::vector<std::string> aliases = {}) {
+  return FromBytes(std::move(name), xds::Encode(value), std::move(aliases));
 }
 
 template <class T>
@@ -43,6 +47,10 @@ std::string ShareKey(const model::Proxy& proxy, std::string_view type_url) {
       .append(proxy.name_space)
       .append(" ")
       .append(proxy.service_account);
+  if (proxy.form == model::Proxy::Form::kEnvoy) {
+    key.append(" envoy ").append(std::to_string(proxy.application_mark));
+    for (const std::string& extension : proxy.extensions) key.append(" ").append(extension);
+  }
   if (type_url == kListener || type_url == kSecret) return key.append(" ").append(proxy.id);
   for (const auto& [label, value] : proxy.labels) key.append(" ").append(label).append("=").append(value);
   return key;
@@ -58,6 +66,10 @@ model::Proxy ModelProxy(const Proxy& proxy) {
   out.service_account = proxy.identity.service_account;
   out.labels = proxy.node.labels;
   out.ips = proxy.ips;
+  if (proxy.plait_form) return out;
+  out.form = model::Proxy::Form::kEnvoy;
+  out.extensions = proxy.node.extension_types;
+  out.application_mark = proxy.application_mark;
   return out;
 }
 
@@ -117,7 +129,10 @@ ResourceRef MeshProvider::Find(const Proxy& proxy, std::string_view type_url, st
 
 ResourceRef MeshProvider::Make(const model::Proxy& proxy, std::string_view type_url, std::string_view name) const {
   const model::Snapshot& mesh = *snapshot_;
-  if (type_url == kCluster) return EncodedOrNull(name, translate::FindCluster(proxy, mesh, name));
+  if (type_url == kCluster) {
+    const auto cluster = translate::FindCluster(proxy, mesh, name);
+    return cluster ? FromBytes(std::string(name), xds::Encode(*cluster, proxy.application_mark)) : nullptr;
+  }
   if (type_url == kEndpoint) return EncodedOrNull(name, translate::FindEndpoints(proxy, mesh, name));
   if (type_url == kRoute) return EncodedOrNull(name, translate::FindRoutes(proxy, mesh, name));
   if (type_url == kL4Routes) return EncodedOrNull(name, translate::FindL4Routes(proxy, mesh, name));

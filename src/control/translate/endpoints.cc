@@ -8,6 +8,12 @@
 namespace plait::control::translate {
 namespace {
 
+// Envoy calls the pods of a headless service at their own addresses only (envoy_clusters.h).
+bool IsEds(const model::Proxy& proxy, const std::optional<OutboundTarget>& target) {
+  return target && target->service->resolution == model::ServiceView::Resolution::kEndpoints &&
+         !(target->service->headless && proxy.form == model::Proxy::Form::kEnvoy);
+}
+
 xds::Locality ToLocality(const std::string& text) {
   xds::Locality out;
   const auto parts = Split(text, '/');
@@ -68,16 +74,14 @@ xds::ClusterLoadAssignment Assignment(const model::Snapshot& snapshot, const Out
 std::optional<xds::ClusterLoadAssignment> FindEndpoints(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                                         std::string_view cluster) {
   const auto target = FindOutboundTarget(proxy, snapshot, cluster);
-  if (!target || target->service->resolution != model::ServiceView::Resolution::kEndpoints) return std::nullopt;
+  if (!IsEds(proxy, target)) return std::nullopt;
   return Assignment(snapshot, *target, std::string(cluster));
 }
 
 std::vector<std::string> EndpointNames(const model::Proxy& proxy, const model::Snapshot& snapshot) {
   std::vector<std::string> out;
   for (std::string& name : ClusterNames(proxy, snapshot))
-    if (const auto target = FindOutboundTarget(proxy, snapshot, name);
-        target && target->service->resolution == model::ServiceView::Resolution::kEndpoints)
-      out.push_back(std::move(name));
+    if (IsEds(proxy, FindOutboundTarget(proxy, snapshot, name))) out.push_back(std::move(name));
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Messages of the incremental ("delta") xDS protocol as plain values. Mirrors envoy.service.discovery.v3.Delta*.
+// Messages of both forms of the xDS protocol as plain values: incremental ("delta") and state of the world. Mirrors
+// envoy.service.discovery.v3.{Delta,}Discovery{Request,Response}.
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -14,6 +15,8 @@ namespace plait::xds {
 
 inline constexpr const char* kDeltaAdsMethod =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+inline constexpr const char* kAdsMethod =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 
 // A resource on the wire: `bytes` is the serialized message of the response's type.
 struct WireResource {
@@ -46,9 +49,33 @@ struct DeltaResponse {
   friend bool operator==(const DeltaResponse&, const DeltaResponse&) = default;
 };
 
+// State of the world: each request says everything that the client wants of a type.
+struct DiscoveryRequest {
+  std::optional<Node> node;  // on the first request of a stream
+  std::string type_url;
+  std::string version;               // of the last response that the client accepted
+  std::vector<std::string> names;    // none, or "*": the wildcard (sotw_session.h has the rules)
+  std::string response_nonce;        // of the last response of the type; empty: there was none
+  std::optional<std::string> error;  // a NACK: why
+  friend bool operator==(const DiscoveryRequest&, const DiscoveryRequest&) = default;
+};
+
+struct DiscoveryResponse {
+  std::string type_url;
+  std::string version;
+  std::string nonce;
+  std::string control_plane;           // control_plane.identifier
+  std::vector<std::string> resources;  // serialized messages of the type
+  friend bool operator==(const DiscoveryResponse&, const DiscoveryResponse&) = default;
+};
+
 std::string EncodeDeltaRequest(const DeltaRequest& request);
 Result<DeltaRequest> DecodeDeltaRequest(std::string_view bytes);
 std::string EncodeDeltaResponse(const DeltaResponse& response);
 Result<DeltaResponse> DecodeDeltaResponse(std::string_view bytes);
+std::string EncodeDiscoveryRequest(const DiscoveryRequest& request);
+Result<DiscoveryRequest> DecodeDiscoveryRequest(std::string_view bytes);
+std::string EncodeDiscoveryResponse(const DiscoveryResponse& response);
+Result<DiscoveryResponse> DecodeDiscoveryResponse(std::string_view bytes);
 
 }  // namespace plait::xds

@@ -28,12 +28,21 @@ Node DecodeNode(const envoy::config::core::v3::Node& node) {
   out.locality = {
       .region = node.locality().region(), .zone = node.locality().zone(), .sub_zone = node.locality().sub_zone()};
   if (node.has_metadata()) (void)google::protobuf::util::MessageToJsonString(node.metadata(), &out.metadata_json);
+  for (const auto& extension : node.extensions())
+    out.extension_types.insert(out.extension_types.end(), extension.type_urls().begin(), extension.type_urls().end());
   for (const auto& [key, value] : node.metadata().fields()) {
     if (value.has_string_value()) out.metadata[key] = value.string_value();
     if (key != "LABELS") continue;
     for (const auto& [label, text] : value.struct_value().fields()) out.labels[label] = text.string_value();
   }
   return out;
+}
+
+template <class Message>
+void SetError(const std::optional<std::string>& error, Message& out) {
+  if (!error) return;
+  out.mutable_error_detail()->set_code(3);  // INVALID_ARGUMENT
+  out.mutable_error_detail()->set_message(*error);
 }
 
 template <class Message>
@@ -52,10 +61,7 @@ std::string EncodeDeltaRequest(const DeltaRequest& request) {
   for (const auto& [name, version] : request.initial_versions)
     (*out.mutable_initial_resource_versions())[name] = version;
   out.set_response_nonce(request.response_nonce);
-  if (request.error) {
-    out.mutable_error_detail()->set_code(3);  // INVALID_ARGUMENT
-    out.mutable_error_detail()->set_message(*request.error);
-  }
+  SetError(request.error, out);
   return out.SerializeAsString();
 }
 
@@ -108,6 +114,60 @@ Result<DeltaResponse> DecodeDeltaResponse(std::string_view bytes) {
                              .bytes = resource.resource().value()});
   }
   out.removed = {in.removed_resources().begin(), in.removed_resources().end()};
+  return out;
+}
+
+std::string EncodeDiscoveryRequest(const DiscoveryRequest& request) {
+  pb::DiscoveryRequest out;
+  if (request.node) EncodeNode(*request.node, *out.mutable_node());
+  out.set_type_url(request.type_url);
+  out.set_version_info(request.version);
+  for (const std::string& name : request.names) out.add_resource_names(name);
+  out.set_response_nonce(request.response_nonce);
+  SetError(request.error, out);
+  return out.SerializeAsString();
+}
+
+Result<DiscoveryRequest> DecodeDiscoveryRequest(std::string_view bytes) {
+  pb::DiscoveryRequest in;
+  if (!Parse(in, bytes)) return Fail(Errc::kInvalidInput, "not a DiscoveryRequest");
+  DiscoveryRequest out;
+  if (in.has_node()) out.node = DecodeNode(in.node());
+  out.type_url = in.type_url();
+  out.version = in.version_info();
+  out.names = {in.resource_names().begin(), in.resource_names().end()};
+  out.response_nonce = in.response_nonce();
+  if (in.has_error_detail()) out.error = in.error_detail().message();
+  return out;
+}
+
+std::string EncodeDiscoveryResponse(const DiscoveryResponse& response) {
+  pb::DiscoveryResponse out;
+  out.set_type_url(response.type_url);
+  out.set_version_info(response.version);
+  out.set_nonce(response.nonce);
+  if (!response.control_plane.empty()) out.mutable_control_plane()->set_identifier(response.control_plane);
+  for (const std::string& bytes : response.resources) {
+    auto& any = *out.add_resources();
+    any.set_type_url(response.type_url);
+    any.set_value(bytes);
+  }
+  return out.SerializeAsString();
+}
+
+Result<DiscoveryResponse> DecodeDiscoveryResponse(std::string_view bytes) {
+  pb::DiscoveryResponse in;
+  if (!Parse(in, bytes)) return Fail(Errc::kInvalidInput, "not a DiscoveryResponse");
+  DiscoveryResponse out;
+  out.type_url = in.type_url();
+  out.version = in.version_info();
+  out.nonce = in.nonce();
+  out.control_plane = in.control_plane().identifier();
+  for (const auto& resource : in.resources()) {
+    if (resource.type_url() != in.type_url())
+      return Fail(Errc::kInvalidInput, "a resource is of another type than its response");
+    out.resources.push_back(resource.value());
+  }
   return out;
 }
 
