@@ -21,6 +21,7 @@ struct UpOptions {
   std::string directory;    // absolute
   std::string search_path;  // the user's PATH: programs that are not beside the plait binary
   int concurrency = 2;      // of each proxy
+  std::string envoy;        // $PLAIT_ENVOY: the program for plait.dev/proxy: envoy; empty: `envoy` on search_path
   friend bool operator==(const UpOptions&, const UpOptions&) = default;
 };
 

@@ -22,6 +22,7 @@ OuterMessage MessageOf(const Json& json) {
   m.options.directory = json.value("directory", "");
   m.options.search_path = json.value("search_path", "");
   m.options.concurrency = json.value("concurrency", 2);
+  m.options.envoy = json.value("envoy", "");
   m.debug_port = Port{json.value("debug_port", std::uint16_t{0})};
   m.application_id = json.value("application_id", uid_t{0});
   return m;
@@ -42,6 +43,7 @@ Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<
     json["directory"] = o.directory;
     json["search_path"] = o.search_path;
     json["concurrency"] = o.concurrency;
+    json["envoy"] = o.envoy;
     json["debug_port"] = message.debug_port.value;
     json["application_id"] = message.application_id;
   }
