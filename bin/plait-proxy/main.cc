@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstring>
 #include <thread>
 
 #include "core/base/log.h"
@@ -29,6 +30,8 @@ struct Flags {
   bool no_seccomp = false;
   std::string dial_helper;
   std::vector<std::string> dial_directly;
+  bool identity_only = false;
+  std::string sds;  // "unix:PATH"
 };
 
 int Complain(const Diagnostic& problem) {
@@ -69,6 +72,21 @@ void Confine() {
   if (!forbidden) kLog.Warn("system calls are not restricted: " + forbidden.error().ToString());
 }
 
+// Beside an Envoy this process is what Istio's agent is: it has the key, renews the certificate and answers DNS; it
+// proxies nothing.
+Outcome<> KeepIdentityOnly(const Flags& flags, xds::Bootstrap& bootstrap) {
+  if (!flags.identity_only && flags.sds.empty()) return {};
+  if (!flags.identity_only || !flags.sds.starts_with("unix:") || flags.sds.size() <= std::strlen("unix:"))
+    return Explain(Errc::kInvalidInput, "--identity-only and --sds unix:PATH belong together",
+                   "give both, with the path of the socket that Envoy's cluster sds-grpc dials");
+  if (!bootstrap.identity)
+    return Explain(Errc::kInvalidInput, "--identity-only: the bootstrap has no identity to serve",
+                   "add the extension plait.identity (plait.proxy.v1.Identity)");
+  bootstrap.listeners.clear();
+  bootstrap.dynamic.lds = bootstrap.dynamic.cds = false;
+  return {};
+}
+
 int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
   Outcome<upstream::DialHelperOptions> dial_helper = DialHelperOf(flags);
   if (!dial_helper) return Complain(dial_helper.error());
@@ -78,7 +96,9 @@ int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
                                  .log_level = flags.log_level,
                                  .version = kVersion,
                                  .drain_time = std::chrono::seconds(flags.drain_seconds),
-                                 .dial_helper = std::move(*dial_helper)};
+                                 .dial_helper = std::move(*dial_helper),
+                                 .sds_path = flags.identity_only ? flags.sds.substr(std::strlen("unix:")) : ""};
+  if (flags.identity_only) options.concurrency = 1;
   if (options.concurrency == 0) options.concurrency = std::max(1U, std::thread::hardware_concurrency());
   worker::Process process(loop, std::move(bootstrap), std::move(options), io::TakeInheritedFds());
   const io::StopSignal stop(loop, [&process] { process.Shutdown(); });
@@ -114,11 +134,15 @@ int Main(int argc, char** argv) {
                  "Unix socket of a process that opens connections which this network has no way to");
   app.add_option("--dial-directly", flags.dial_directly, "address ranges that are reached without the dial helper")
       ->delimiter(',');
+  app.add_flag("--identity-only", flags.identity_only,
+               "serve no listener: the key and certificate for an Envoy beside");
+  app.add_option("--sds", flags.sds, "with --identity-only: unix:PATH, where Envoy gets `default` and `ROOTCA` by SDS");
   CLI11_PARSE(app, argc, argv);
   if (!log::SetLevels(flags.log_level))
     return Complain({.code = Errc::kInvalidInput, .message = "unknown log level " + flags.log_level});
   auto bootstrap = ReadConfiguration(flags);
   if (!bootstrap) return Complain(bootstrap.error());
+  if (const auto kept = KeepIdentityOnly(flags, *bootstrap); !kept) return Complain(kept.error());
   return Serve(flags, std::move(*bootstrap));
 }
 

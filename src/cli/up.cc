@@ -37,13 +37,15 @@ Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb)
                    "give a directory of Kubernetes and Istio YAML");
   if (verb.port < 0 || verb.port > 65535) return Explain(Errc::kInvalidInput, "--port must be 0 to 65535");
   const char* path = std::getenv("PATH");
+  const char* envoy = std::getenv("PLAIT_ENVOY");
   return local::UpOptions{.paths = *paths,
                           .directory = std::filesystem::canonical(verb.directory).string(),
                           .search_path = path ? path : "/usr/local/bin:/usr/bin:/bin",
                           .concurrency = verb.concurrency,
                           .mode = *mode,
                           .mode_reason = verb.net.empty() ? "the default: it needs no privilege" : "as --net says",
-                          .confine_proxies = !verb.no_seccomp};
+                          .confine_proxies = !verb.no_seccomp,
+                          .envoy = envoy ? envoy : ""};
 }
 
 void TellNotice(const local::HostEvent& event) {

@@ -1,13 +1,19 @@
 #include "local/bootstrap.h"
 
+#include <sys/socket.h>
+
 #include <nlohmann/json.hpp>
 
 #include "core/base/strings.h"
+#include "core/io/socket.h"
 
 namespace plait::local {
 namespace {
 
 using Json = nlohmann::json;
+constexpr Port kAdminPort{15000};
+constexpr Port kReadinessPort{15021};
+constexpr Port kMetricsPort{15090};
 constexpr const char* kServiceIp = "10.96.0.10";
 constexpr const char* kIstioVersion = "1.31.4";  // whose interfaces this proxy speaks
 
@@ -57,8 +63,30 @@ std::string ClusterOf(const PodSpec& pod) {
   return WorkloadName(pod) + "." + pod.ns;
 }
 
+Json Assignment(const std::string& cluster, const Json& address) {
+  return {{"cluster_name", cluster}, {"endpoints", {{{"lb_endpoints", {{{"endpoint", {{"address", address}}}}}}}}}};
+}
+
+Json SocketAddress(const std::string& address, Port port) {
+  return {{"socket_address", {{"address", address}, {"port_value", port.value}}}};
+}
+
+Json Http2() {
+  return {{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+           {{"@type", "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"},
+            {"explicit_http_config", {{"http2_protocol_options", Json::object()}}}}}};
+}
+
+// Of a proxy of `pod`; `name` is the pod's, or tells one of two proxies apart.
+Json NodeOf(const BootstrapInput& input, const std::string& name) {
+  const PodSpec& pod = input.pod;
+  const std::string kind = pod.proxy == ProxyKind::kGateway ? "router" : "sidecar";
+  const std::string id = kind + "~" + (input.ips.empty() ? "" : input.ips.front()) + "~" + name + "." + pod.ns + "~" +
+                         pod.ns + ".svc.cluster.local";
+  return {{"id", id}, {"cluster", ClusterOf(pod)}, {"metadata", Metadata(input)}};
+}
+
 Json XdsCluster(const BootstrapInput& input) {
-  const Json address = {{"socket_address", {{"address", input.control_address}, {"port_value", input.xds_port.value}}}};
   const Json tls = {{"@type", "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"},
                     {"sni", "plaitd.plait-system.svc"},
                     {"common_tls_context",
@@ -67,16 +95,78 @@ Json XdsCluster(const BootstrapInput& input) {
                        {{"trusted_ca", {{"filename", input.root_path}}},
                         {"match_typed_subject_alt_names",
                          {{{"san_type", "DNS"}, {"matcher", {{"exact", "plaitd.plait-system.svc"}}}}}}}}}}};
-  const Json http = {{"@type", "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"},
-                     {"explicit_http_config", {{"http2_protocol_options", Json::object()}}}};
+  return {{"name", "xds-grpc"},
+          {"type", "STATIC"},
+          {"connect_timeout", "5s"},
+          {"typed_extension_protocol_options", Http2()},
+          {"transport_socket", {{"name", "envoy.transport_sockets.tls"}, {"typed_config", tls}}},
+          {"load_assignment", Assignment("xds-grpc", SocketAddress(input.control_address, input.xds_port))}};
+}
+
+Json Identity(const BootstrapInput& input) {
+  const Json config = {{"@type", "type.googleapis.com/plait.proxy.v1.Identity"},
+                       {"ca_cluster", "xds-grpc"},
+                       {"token_path", input.token_path},
+                       {"root_path", input.root_path},
+                       {"ttl", "86400s"},
+                       {"key_type", "P256"}};
+  return Json::array({{{"name", "plait.identity"}, {"typed_config", config}}});
+}
+
+Json AdsConfig(const char* api_type) {
+  return {{"api_type", api_type},
+          {"transport_api_version", "V3"},
+          {"grpc_services", {{{"envoy_grpc", {{"cluster_name", "xds-grpc"}}}}}}};
+}
+
+Json Admin() { return {{"address", SocketAddress("127.0.0.1", kAdminPort)}}; }
+
+std::string ToYaml(const Json& bootstrap) {
+  return "# Made by plait up for this proxy. JSON is YAML.\n" + bootstrap.dump(2) + "\n";
+}
+
+// --- of a stock Envoy ---
+
+// Towards plaitd as the workload itself: the certificate comes from the plait-proxy beside it.
+Json EnvoyXdsCluster(const EnvoyBootstrapInput& input) {
+  Json out = XdsCluster(input.common);
+  const Json source = {{"resource_api_version", "V3"},
+                       {"api_config_source",
+                        {{"api_type", "GRPC"},
+                         {"transport_api_version", "V3"},
+                         {"set_node_on_first_message_only", true},
+                         {"grpc_services", {{{"envoy_grpc", {{"cluster_name", "sds-grpc"}}}}}}}}};
+  out["transport_socket"]["typed_config"]["common_tls_context"]["tls_certificate_sds_secret_configs"] =
+      Json::array({{{"name", "default"}, {"sds_config", source}}});
+  return out;
+}
+
+Json StaticCluster(const char* name, const Json& address) {
   return {
-      {"name", "xds-grpc"},
-      {"type", "STATIC"},
-      {"connect_timeout", "5s"},
-      {"typed_extension_protocol_options", {{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions", http}}},
-      {"transport_socket", {{"name", "envoy.transport_sockets.tls"}, {"typed_config", tls}}},
-      {"load_assignment",
-       {{"cluster_name", "xds-grpc"}, {"endpoints", {{{"lb_endpoints", {{{"endpoint", {{"address", address}}}}}}}}}}}};
+      {"name", name}, {"type", "STATIC"}, {"connect_timeout", "1s"}, {"load_assignment", Assignment(name, address)}};
+}
+
+// A port of the workload that leads to one page of Envoy's admin, as in Istio's bootstrap.
+Json PageListener(Port port, bool v6, const char* stat_prefix, const char* path, const char* page) {
+  const Json route = {{"match", {{"path", path}}}, {"route", {{"cluster", "admin"}, {"prefix_rewrite", page}}}};
+  const Json manager = {
+      {"@type",
+       "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"},
+      {"stat_prefix", stat_prefix},
+      {"route_config",
+       {{"virtual_hosts",
+         Json::array({{{"name", "admin"}, {"domains", Json::array({"*"})}, {"routes", Json::array({route})}}})}}},
+      {"http_filters",
+       Json::array(
+           {{{"name", "envoy.filters.http.router"},
+             {"typed_config", {{"@type", "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}}}})}};
+  const Json filter = {{"name", "envoy.filters.network.http_connection_manager"}, {"typed_config", manager}};
+  Json out = {{"name", stat_prefix},
+              {"address", SocketAddress("0.0.0.0", port)},
+              {"enable_reuse_port", false},
+              {"filter_chains", Json::array({{{"filters", Json::array({filter})}}})}};
+  if (v6) out["additional_addresses"] = Json::array({{{"address", SocketAddress("::", port)}}});
+  return out;
 }
 
 }  // namespace
@@ -84,31 +174,48 @@ Json XdsCluster(const BootstrapInput& input) {
 std::string WorkloadName(const PodSpec& pod) { return pod.owner.empty() ? pod.name : pod.owner; }
 
 std::string BootstrapYaml(const BootstrapInput& input) {
-  const PodSpec& pod = input.pod;
-  const std::string kind = pod.proxy == ProxyKind::kGateway ? "router" : "sidecar";
-  const std::string id = kind + "~" + (input.ips.empty() ? "" : input.ips.front()) + "~" + pod.name + "." + pod.ns +
-                         "~" + pod.ns + ".svc.cluster.local";
   const Json ads = {{"ads", Json::object()}, {"resource_api_version", "V3"}};
-  const Json identity = {{"@type", "type.googleapis.com/plait.proxy.v1.Identity"},
-                         {"ca_cluster", "xds-grpc"},
-                         {"token_path", input.token_path},
-                         {"root_path", input.root_path},
-                         {"ttl", "86400s"},
-                         {"key_type", "P256"}};
-  const Json bootstrap = {
-      {"node", {{"id", id}, {"cluster", ClusterOf(pod)}, {"metadata", Metadata(input)}}},
-      {"admin", {{"address", {{"socket_address", {{"address", "127.0.0.1"}, {"port_value", 15000}}}}}}},
-      {"dynamic_resources",
-       {{"ads_config",
-         {{"api_type", "DELTA_GRPC"},
-          {"transport_api_version", "V3"},
-          {"grpc_services", {{{"envoy_grpc", {{"cluster_name", "xds-grpc"}}}}}}}},
-        {"lds_config", ads},
-        {"cds_config", ads}}},
-      {"static_resources", {{"clusters", {XdsCluster(input)}}}},
-      {"bootstrap_extensions", {{{"name", "plait.identity"}, {"typed_config", identity}}}},
-  };
-  return "# Made by plait up for this proxy. JSON is YAML.\n" + bootstrap.dump(2) + "\n";
+  return ToYaml(
+      {{"node", NodeOf(input, input.pod.name)},
+       {"admin", Admin()},
+       {"dynamic_resources", {{"ads_config", AdsConfig("DELTA_GRPC")}, {"lds_config", ads}, {"cds_config", ads}}},
+       {"static_resources", {{"clusters", {XdsCluster(input)}}}},
+       {"bootstrap_extensions", Identity(input)}});
+}
+
+std::string IdentityBootstrapYaml(const BootstrapInput& input) {
+  return ToYaml({{"node", NodeOf(input, input.pod.name + "-identity")},
+                 {"dynamic_resources", {{"ads_config", AdsConfig("DELTA_GRPC")}}},
+                 {"static_resources", {{"clusters", {XdsCluster(input)}}}},
+                 {"bootstrap_extensions", Identity(input)}});
+}
+
+std::string EnvoyBootstrapYaml(const EnvoyBootstrapInput& input) {
+  const Json ads = {{"ads", Json::object()}, {"resource_api_version", "V3"}};
+  const bool v6 = input.common.ips.size() > 1;  // the second address of a workload is its IPv6 one
+  Json node = NodeOf(input.common, input.common.pod.name);
+  node["metadata"]["PLAIT_APPLICATION_MARK"] = std::to_string(io::kMarkToApplication);
+  Json control = AdsConfig(input.delta ? "DELTA_GRPC" : "GRPC");
+  control["set_node_on_first_message_only"] = true;  // with its list of extensions it has 40 KB
+  Json sds = StaticCluster("sds-grpc", {{"pipe", {{"path", input.sds_path}}}});
+  sds["typed_extension_protocol_options"] = Http2();
+  // What is not for the own application carries the other mark (semantics.md 8): capture lets it pass.
+  const Json mark = {{"description", "mark of the proxy's own connections"},
+                     {"level", SOL_SOCKET},
+                     {"name", SO_MARK},
+                     {"int_value", io::kMarkOutbound},
+                     {"state", "STATE_PREBIND"}};
+  return ToYaml(
+      {{"node", node},
+       {"admin", Admin()},
+       {"cluster_manager", {{"upstream_bind_config", {{"socket_options", Json::array({mark})}}}}},
+       {"dynamic_resources", {{"ads_config", control}, {"lds_config", ads}, {"cds_config", ads}}},
+       {"static_resources",
+        {{"clusters",
+          Json::array({EnvoyXdsCluster(input), sds, StaticCluster("admin", SocketAddress("127.0.0.1", kAdminPort))})},
+         {"listeners",
+          Json::array({PageListener(kReadinessPort, v6, "agent", "/healthz/ready", "/ready"),
+                       PageListener(kMetricsPort, v6, "stats", "/stats/prometheus", "/stats/prometheus")})}}}});
 }
 
 std::string ResolvConf(const std::string& ns) {

@@ -1,6 +1,6 @@
 #pragma once
-// The bootstrap of a workload's proxy, as YAML (Envoy v3 with the extension plait.identity), and the name resolution
-// of a workload's containers. Pure.
+// The bootstraps of a workload's proxies, as YAML (Envoy v3; with the extension plait.identity for plait-proxy), and
+// the name resolution of a workload's containers. Pure.
 #include <string>
 #include <vector>
 
@@ -17,6 +17,16 @@ struct BootstrapInput {
   Port xds_port;
 };
 std::string BootstrapYaml(const BootstrapInput& input);
+
+// A workload whose proxy is a stock Envoy (semantics.md 10) has two bootstraps: Envoy's own, and that of the
+// plait-proxy beside it, which keeps the identity and answers DNS (--identity-only).
+std::string IdentityBootstrapYaml(const BootstrapInput& input);
+struct EnvoyBootstrapInput {
+  const BootstrapInput& common;
+  std::string sds_path;  // the Unix socket of the plait-proxy beside it
+  bool delta = true;     // ADS as DELTA_GRPC; else GRPC, state of the world
+};
+std::string EnvoyBootstrapYaml(const EnvoyBootstrapInput& input);
 
 // The deployment's name where there is one (as Istio's WORKLOAD_NAME), else the pod's.
 std::string WorkloadName(const PodSpec& pod);

@@ -178,7 +178,7 @@ Outcome<> MeshNetwork::SetUpInside(PodNetwork& pod, const Wanted& wanted) {
   if (Outcome<> done = inside->Apply(batch); !done) return done;
   // Sockets first: once rules stand, what they catch must have somewhere to go.
   if (wanted.proxy_sockets) {
-    node::ProxySockets which{.capture = wanted.rules || wanted.dns, .dns_at = {}};
+    node::ProxySockets which{.capture = wanted.rules || wanted.dns, .dns_at = {}, .dns_alone = wanted.own_sockets};
     if (wanted.dns) which.dns_at = pod.ips;
     Outcome<std::vector<node::NamedSocket>> sockets = node::OpenProxySockets(which);
     if (!sockets) return std::unexpected(sockets.error());

@@ -35,6 +35,7 @@ class MeshNetwork {
   struct Wanted {
     bool proxy_sockets = false;                 // those that each proxy has
     bool dns = false;                           // the proxy serves DNS to other workloads, at this one's addresses
+    bool own_sockets = false;                   // the proxy is an Envoy: it takes no sockets but those of DNS
     const node::CaptureRules* rules = nullptr;  // null: nothing is captured
   };
   // 3 to 4 ms. Errors leave nothing behind.

@@ -25,6 +25,7 @@ OuterMessage MessageOf(const Json& json) {
   m.options.mode = ParseMode(json.value("mode", "")).value_or(Mode::kRootless);
   m.options.mode_reason = json.value("mode_reason", "");
   m.options.confine_proxies = json.value("confine_proxies", true);
+  m.options.envoy = json.value("envoy", "");
   m.debug_port = Port{json.value("debug_port", std::uint16_t{0})};
   m.application_id = json.value("application_id", uid_t{0});
   return m;
@@ -48,6 +49,7 @@ Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<
     json["mode"] = NameOf(o.mode);
     json["mode_reason"] = o.mode_reason;
     json["confine_proxies"] = o.confine_proxies;
+    json["envoy"] = o.envoy;
     json["debug_port"] = message.debug_port.value;
     json["application_id"] = message.application_id;
   }

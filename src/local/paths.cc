@@ -1,5 +1,6 @@
 #include "local/paths.h"
 
+#include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <filesystem>
 
 #include "core/base/strings.h"
+#include "core/io/unique_fd.h"
 
 namespace plait::local {
 namespace {
@@ -107,6 +109,12 @@ Outcome<> MakePrivateFolder(const std::string& path) {
       (info.st_mode & 0077) != 0)
     return Explain(Errc::kDenied, path + " is not a folder of this user alone", "remove it, or set XDG_RUNTIME_DIR");
   return {};
+}
+
+Outcome<> WritePrivate(const std::string& path, const std::string& text) {
+  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return {};
+  return Explain(Errc::kDenied, "cannot write " + path + ": " + strerror(errno));
 }
 
 void RemoveTree(const std::string& path) {

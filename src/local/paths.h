@@ -38,6 +38,8 @@ std::string BinaryFolder();
 Outcome<> MakeFolders(const std::string& path);
 // Below a folder that others can write (/tmp) the parent must be ours alone: made 0700, and refused if it is not.
 Outcome<> MakePrivateFolder(const std::string& path);
+// A file that only its owner may read.
+Outcome<> WritePrivate(const std::string& path, const std::string& text);
 // rm -r of a folder that is ours; missing is fine. Does not follow links nor cross into other file systems.
 void RemoveTree(const std::string& path);
 

@@ -36,6 +36,7 @@ Pod::Pod(MeshContext& mesh, PodSpec spec, std::function<void()> on_change)
 }
 
 Pod::~Pod() {
+  envoy_.reset();
   proxy_.reset();
   containers_.clear();
   mesh_.cluster_ips.Remove(spec_.uid);
@@ -49,6 +50,9 @@ Outcome<> Pod::MakeNetwork() {
   if (!rules) return std::unexpected(rules.error());
   rules->mesh_ranges = MeshNetwork::Ranges();
   if (spec_.proxy == ProxyKind::kSidecar) wanted.rules = &*rules;
+  const Outcome<bool> envoy = WantsEnvoy(spec_);
+  if (!envoy) return std::unexpected(envoy.error());
+  wanted.own_sockets = *envoy;
   wanted.dns = spec_.proxy == ProxyKind::kDns;
   Outcome<PodNetwork> made = mesh_.network.Add(wanted);
   if (!made) return std::unexpected(made.error());
@@ -68,19 +72,32 @@ void Pod::Start() {
   reason_.clear();
   state_ = State::kRunning;
   if (spec_.proxy != ProxyKind::kNone) {
-    proxy_ = std::make_unique<ProxyProcess>(mesh_, spec_, network_, *this, [this] { Changed(); });
+    const bool envoy = WantsEnvoy(spec_).value_or(false);
+    proxy_ = std::make_unique<ProxyProcess>(
+        mesh_, spec_, network_, *this, [this] { Changed(); },
+        envoy ? ProxyProcess::Role::kIdentity : ProxyProcess::Role::kProxy);
+    if (envoy)
+      envoy_ = std::make_unique<EnvoyProcess>(mesh_, EnvoyProcess::Surroundings{spec_, network_, *proxy_, *this},
+                                              [this] { Changed(); });
     StartProxy();
   }
   for (const ContainerSpec& container : spec_.containers)
     containers_.push_back(std::make_unique<Container>(mesh_, container, Container::Surroundings{spec_, network_, *this},
                                                       [this] { Changed(); }));
-  for (const auto& container : containers_) container->Start();
+  if (!envoy_) StartContainers();
   Changed();
+}
+
+void Pod::StartContainers() {
+  containers_started_ = true;
+  for (const auto& container : containers_) container->Start();
 }
 
 void Pod::StartProxy() {
   if (!proxy_ || proxy_->started() || mesh_.hello.root_pem.empty() || state_ != State::kRunning) return;
-  if (Outcome<> started = proxy_->Start(); !started) reason_ = started.error().ToString();
+  Outcome<> started = proxy_->Start();
+  if (started && envoy_) started = envoy_->Start();
+  if (!started) reason_ = started.error().ToString();
 }
 
 void Pod::ReplaceProxy() {
@@ -88,13 +105,13 @@ void Pod::ReplaceProxy() {
 }
 
 bool Pod::ready() const {
-  if (state_ != State::kRunning || (proxy_ && !proxy_->ready())) return false;
+  if (state_ != State::kRunning || !ProxyReady()) return false;
   return std::all_of(containers_.begin(), containers_.end(), [](const auto& container) { return container->ready(); });
 }
 
 PodStatus Pod::Status() const {
   PodStatus out{.uid = spec_.uid, .ips = network_.IpTexts(), .ready = ready(), .reason = reason_};
-  bool any_running = containers_.empty() && proxy_ && proxy_->pid() != 0;
+  bool any_running = containers_.empty() && proxy_pid() != 0;
   bool all_ended = !containers_.empty();
   bool all_succeeded = all_ended;
   for (const auto& container : containers_) {
@@ -111,6 +128,10 @@ PodStatus Pod::Status() const {
     out.token_sha256 = proxy_->token_sha256();
     out.restarts += proxy_->restarts();
     if (out.reason.empty()) out.reason = proxy_->reason();
+    if (envoy_) {
+      out.restarts += envoy_->restarts();
+      if (out.reason.empty()) out.reason = envoy_->reason();
+    }
   }
   return out;
 }
@@ -118,7 +139,7 @@ PodStatus Pod::Status() const {
 pid_t Pod::pid() const {
   for (const auto& container : containers_)
     if (container->pid() > 0) return container->pid();
-  return proxy_ ? proxy_->pid() : 0;
+  return proxy_pid();
 }
 
 Container* Pod::FindContainer(const std::string& name) {
@@ -128,6 +149,7 @@ Container* Pod::FindContainer(const std::string& name) {
 }
 
 void Pod::Changed() {
+  if (state_ == State::kRunning && envoy_ && envoy_->ready() && !containers_started_) StartContainers();
   if (state_ == State::kDraining || state_ == State::kStopping) {
     // Never inside a callback of what may be destroyed by it.
     step_.Start(mesh_.loop.timers(), Duration::zero());
@@ -162,9 +184,13 @@ bool Pod::ContainersEnded() const {
 void Pod::Advance() {
   if (state_ == State::kLeaving) {
     state_ = State::kDraining;
-    if (proxy_) proxy_->Stop(spec_.grace);
+    if (envoy_)
+      envoy_->Stop(spec_.grace);
+    else if (proxy_)
+      proxy_->Stop(spec_.grace);
   }
-  if (state_ == State::kDraining && (!proxy_ || proxy_->ended())) {
+  if (state_ == State::kDraining && (envoy_ ? envoy_->ended() : !proxy_ || proxy_->ended())) {
+    if (envoy_) proxy_->Stop(Duration::zero());  // nobody asks it for anything any more
     state_ = State::kStopping;
     for (const auto& container : containers_) container->Stop(spec_.grace);
   }

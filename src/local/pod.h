@@ -1,6 +1,7 @@
 #pragma once
 // One pod of the mesh from its addresses to its end. Everything that could be hijacked (rules, sockets) stands before
-// the first process; proxy and containers start side by side, since connections wait in the sockets' backlog.
+// the first process; proxy and containers start side by side, since connections wait in the sockets' backlog (with an
+// Envoy, which opens its sockets itself, the containers wait for it).
 // Its end loses no request: callers are told first, then the proxy drains while the application still serves, then
 // the containers get SIGTERM. Owned by the Supervisor.
 #include <functional>
@@ -10,6 +11,7 @@
 
 #include "local/container.h"
 #include "local/desired.h"
+#include "local/envoy_process.h"
 #include "local/mesh_context.h"
 #include "local/proxy_process.h"
 
@@ -44,7 +46,7 @@ class Pod final : public ProbeTarget {
   Container* FindContainer(const std::string& name);  // "" = the first; null: there is none
   const std::vector<std::unique_ptr<Container>>& containers() const noexcept { return containers_; }
   const std::vector<io::IpAddress>& ips() const noexcept { return network_.ips; }
-  const ProxyProcess* proxy() const noexcept { return proxy_.get(); }
+  pid_t proxy_pid() const noexcept { return envoy_ ? envoy_->pid() : proxy_ ? proxy_->pid() : 0; }
   // A socket connected (or connecting) to `port` on the workload's own loopback, unmarked by capture.
   Outcome<io::UniqueFd> DialLoopback(Port port);
 
@@ -54,6 +56,8 @@ class Pod final : public ProbeTarget {
                     std::move_only_function<void(int)> done) override;
   std::string Host() const override;
   Outcome<> MakeNetwork();
+  void StartContainers();
+  bool ProxyReady() const { return envoy_ ? envoy_->ready() : !proxy_ || proxy_->ready(); }
   void Changed();
   void Advance();  // the only place that changes state_ while the pod ends
   bool ContainersEnded() const;
@@ -64,7 +68,9 @@ class Pod final : public ProbeTarget {
   State state_ = State::kPending;
   std::string reason_;
   PodNetwork network_;
-  std::unique_ptr<ProxyProcess> proxy_;
+  std::unique_ptr<ProxyProcess> proxy_;  // beside an Envoy: its identity
+  std::unique_ptr<EnvoyProcess> envoy_;  // null: the proxy is a plait-proxy
+  bool containers_started_ = false;
   std::vector<std::unique_ptr<Container>> containers_;
   io::Timer step_;
   io::Timer retry_;

@@ -1,17 +1,12 @@
 #include "local/proxy_process.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <cstring>
 
 #include "core/base/encoding.h"
 #include "core/base/random.h"
 #include "core/tls/certificate.h"
-#include "local/bootstrap.h"
 #include "local/spawn.h"
 
 namespace plait::local {
@@ -26,12 +21,6 @@ std::string NewToken() {
   std::array<std::uint8_t, 32> secret{};
   FillSecret(secret);
   return HexEncode(secret);
-}
-
-Outcome<> WritePrivate(const std::string& path, const std::string& text) {
-  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return {};
-  return Explain(Errc::kDenied, "cannot write " + path + ": " + strerror(errno));
 }
 
 // Readiness of the proxy itself. Three misses in a row, so that a restart, which loses no connection, takes no
@@ -49,12 +38,13 @@ ProbeSpec ReadinessProbe() {
 }  // namespace
 
 ProxyProcess::ProxyProcess(MeshContext& mesh, const PodSpec& pod, const PodNetwork& network, ProbeTarget& target,
-                           std::function<void()> on_change)
+                           std::function<void()> on_change, Role role)
     : mesh_(mesh),
       pod_(pod),
       network_(network),
       on_change_(std::move(on_change)),
       target_(target),
+      role_(role),
       token_(NewToken()),
       token_sha256_(HexEncode(AsBytes(tls::Sha256(token_)))) {
   restart_.SetCallback([this] { SpawnOne(); });
@@ -70,18 +60,23 @@ ProxyProcess::~ProxyProcess() {
 
 std::string ProxyProcess::Folder() const { return mesh_.options.paths.proxies() + "/" + pod_.ns + "." + pod_.name; }
 
+BootstrapInput ProxyProcess::Input() const {
+  return {.pod = pod_,
+          .ips = network_.IpTexts(),
+          .token_path = Folder() + "/token",
+          .root_path = Folder() + "/root.pem",
+          .control_address = MeshNetwork::RouterIp().ToString(),
+          .xds_port = mesh_.hello.xds_port};
+}
+
 Outcome<> ProxyProcess::WriteFiles() {
   const std::string folder = Folder();
   if (Outcome<> made = MakeFolders(folder); !made) return made;
-  const BootstrapInput input{.pod = pod_,
-                             .ips = network_.IpTexts(),
-                             .token_path = folder + "/token",
-                             .root_path = folder + "/root.pem",
-                             .control_address = MeshNetwork::RouterIp().ToString(),
-                             .xds_port = mesh_.hello.xds_port};
-  const std::pair<std::string, std::string> files[] = {{input.token_path, token_},
-                                                       {input.root_path, mesh_.hello.root_pem},
-                                                       {folder + "/bootstrap.yaml", BootstrapYaml(input)}};
+  const BootstrapInput input = Input();
+  const std::pair<std::string, std::string> files[] = {
+      {input.token_path, token_},
+      {input.root_path, mesh_.hello.root_pem},
+      {folder + "/bootstrap.yaml", role_ == Role::kProxy ? BootstrapYaml(input) : IdentityBootstrapYaml(input)}};
   for (const auto& [path, text] : files)
     if (Outcome<> written = WritePrivate(path, text); !written) return written;
   return {};
@@ -90,11 +85,16 @@ Outcome<> ProxyProcess::WriteFiles() {
 Outcome<> ProxyProcess::Start() {
   if (Outcome<> written = WriteFiles(); !written) return written;
   if (!log_) {
-    auto log = LogFile::Open(mesh_.loop, mesh_.options.paths.LogOf(pod_.ns, pod_.name, "istio-proxy"));
+    const char* name = role_ == Role::kProxy ? "istio-proxy" : "plait-identity";
+    auto log = LogFile::Open(mesh_.loop, mesh_.options.paths.LogOf(pod_.ns, pod_.name, name));
     if (!log) return std::unexpected(log.error());
     log_ = std::move(*log);
   }
   started_ = true;
+  if (role_ == Role::kIdentity) {
+    SpawnOne();
+    return {};
+  }
   probe_ = std::make_unique<Prober>(mesh_.loop, target_, ReadinessProbe(), true,
                                     [this](bool healthy, const std::string& why) {
                                       reason_ = healthy ? "" : "proxy not ready: " + why;
@@ -125,12 +125,13 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   plan.argv = {BinaryFolder() + "/plait-proxy", "-c", Folder() + "/bootstrap.yaml", "--concurrency",
                std::to_string(concurrency)};
   if (!mesh_.options.confine_proxies) plan.argv.emplace_back("--no-seccomp");
-  // One that serves DNS alone has nothing to dial.
-  if (pod_.proxy != ProxyKind::kDns) {
+  // One that serves DNS alone, or keeps an identity for an Envoy, has nothing to dial.
+  if (pod_.proxy != ProxyKind::kDns && role_ != Role::kIdentity) {
     std::string inside;
     for (const io::Cidr& range : MeshNetwork::Ranges()) inside += (inside.empty() ? "" : ",") + range.ToString();
     plan.argv.insert(plan.argv.end(), {"--dial-helper", mesh_.options.paths.dial_socket(), "--dial-directly", inside});
   }
+  if (role_ == Role::kIdentity) plan.argv.insert(plan.argv.end(), {"--identity-only", "--sds", "unix:" + SdsSocket()});
   plan.netns = network_.netns.get();
   plan.output = log_->writing_end();
   for (const node::NamedSocket& socket : network_.sockets) plan.sockets.emplace_back(socket.name, socket.fd.get());

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "local/bootstrap.h"
 #include "local/log_file.h"
 #include "local/mesh_context.h"
 #include "local/prober.h"
@@ -13,8 +14,10 @@ namespace plait::local {
 
 class ProxyProcess {
  public:
+  // kIdentity: beside an Envoy (--identity-only); EnvoyProcess tells whether the workload's proxy is ready.
+  enum class Role : std::uint8_t { kProxy, kIdentity };
   ProxyProcess(MeshContext& mesh, const PodSpec& pod, const PodNetwork& network, ProbeTarget& target,
-               std::function<void()> on_change);
+               std::function<void()> on_change, Role role = Role::kProxy);
   ~ProxyProcess();
 
   // Writes bootstrap, roots and token, then starts. Needs plaitd's hello.
@@ -26,11 +29,15 @@ class ProxyProcess {
 
   bool started() const noexcept { return started_; }
   bool ended() const noexcept { return stopping_ && pid_ == 0; }
-  bool ready() const noexcept { return probe_ && probe_->healthy(); }
+  bool ready() const noexcept { return role_ == Role::kIdentity ? pid_ != 0 : probe_ && probe_->healthy(); }
   pid_t pid() const noexcept { return pid_; }
   int restarts() const noexcept { return restarts_; }
   const std::string& token_sha256() const noexcept { return token_sha256_; }
   const std::string& reason() const noexcept { return reason_; }
+  // What a proxy beside it reads: its folder, and there the mesh's roots and the socket of SDS (kIdentity).
+  BootstrapInput Input() const;
+  std::string Folder() const;
+  std::string SdsSocket() const { return Folder() + "/sds"; }
 
  private:
   Outcome<> WriteFiles();
@@ -38,7 +45,6 @@ class ProxyProcess {
   void SpawnOne();
   Outcome<> SpawnWith(std::vector<node::NamedSocket> resolvers);
   void OnEnded(ProcessEnd end);
-  std::string Folder() const;
 
   MeshContext& mesh_;
   const PodSpec& pod_;
@@ -47,6 +53,7 @@ class ProxyProcess {
   std::unique_ptr<LogFile> log_;
   std::unique_ptr<Prober> probe_;
   ProbeTarget& target_;
+  const Role role_;
   std::string token_;
   std::string token_sha256_;
   std::string reason_;

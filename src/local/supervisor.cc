@@ -48,7 +48,7 @@ WorkloadStatus StatusOf(const Pod& pod) {
                      .ip = status.ips.empty() ? "" : status.ips.front(),
                      .ips = status.ips,
                      .pid = pod.pid(),
-                     .proxy_pid = pod.proxy() ? pod.proxy()->pid() : 0,
+                     .proxy_pid = pod.proxy_pid(),
                      .proxy = NameOf(pod.spec().proxy),
                      .ready = status.ready,
                      .phase = status.phase,

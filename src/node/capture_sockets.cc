@@ -18,13 +18,13 @@ struct SocketPlan {
 constexpr int kBacklog = 4096;
 
 std::vector<SocketPlan> PlansFor(const ProxySockets& wanted) {
-  std::vector<SocketPlan> plans = {
-      {"15000", "127.0.0.1:15000", SOCK_STREAM},
-      {"15020", "[::]:15020", SOCK_STREAM},
-      {"15021", "[::]:15021", SOCK_STREAM},
-      {"15090", "[::]:15090", SOCK_STREAM},
-  };
-  if (wanted.capture)
+  std::vector<SocketPlan> plans;
+  if (!wanted.dns_alone)
+    plans = {{"15000", "127.0.0.1:15000", SOCK_STREAM},
+             {"15020", "[::]:15020", SOCK_STREAM},
+             {"15021", "[::]:15021", SOCK_STREAM},
+             {"15090", "[::]:15090", SOCK_STREAM}};
+  if (wanted.capture && !wanted.dns_alone)
     for (const char* port : {"15001", "15006"}) plans.push_back({port, "[::]:" + std::string(port), SOCK_STREAM});
   // UDP needs one socket an address: a wildcard one would answer from the pod's address, which clients drop.
   std::vector<std::string> dns;

@@ -22,6 +22,7 @@ struct ProxySockets {
   bool capture = false;  // of a sidecar: 15001, 15006, and DNS on the loopback's port 15053
   // Serves DNS to other workloads: on port 53 of these addresses instead. The names stay those of 15053.
   std::vector<io::IpAddress> dns_at;
+  bool dns_alone = false;  // beside an Envoy, which opens its own sockets: nothing but DNS
 };
 
 // In the calling thread's namespace.

@@ -195,6 +195,18 @@ TEST(CaptureSockets, CanServeDnsAtAnAddress) {
             "");
 }
 
+TEST(CaptureSockets, LeaveAnEnvoyItsPortsAndKeepDnsAlone) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              if (auto up = RouteSocket::Open()->Apply(RouteBatch().LinkUp("lo")); !up) return Why(up);
+              auto sockets = OpenProxySockets({.capture = true, .dns_at = {}, .dns_alone = true});
+              if (!sockets) return Why(sockets);
+              std::string names;
+              for (const NamedSocket& one : *sockets) names += one.name + " ";
+              return names;
+            }),
+            "15053-udp4 15053-tcp4 15053-udp6 15053-tcp6 ");
+}
+
 TEST(CaptureSockets, LeaveNoRoomBesideThem) {
   EXPECT_EQ(InNamespaces([]() -> std::string {
               if (auto up = RouteSocket::Open()->Apply(RouteBatch().LinkUp("lo")); !up) return Why(up);

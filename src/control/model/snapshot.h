@@ -27,7 +27,10 @@ struct SnapshotOptions {
 // A client of xDS: whom a configuration is made for.
 struct Proxy {
   enum class Type : std::uint8_t { kSidecar, kRouter };
+  // kPlait: a plait-proxy, which understands api/plait/proxy/v1. kEnvoy: a stock Envoy, which gets a listener a port.
+  enum class Form : std::uint8_t { kPlait, kEnvoy };
   Type type = Type::kSidecar;
+  Form form = Form::kPlait;
   std::string id = {};  // "productpage-v1-0.default"
   std::string name_space = {};
   std::string service_account = {};
@@ -35,6 +38,9 @@ struct Proxy {
   std::vector<io::IpAddress> ips = {};
   std::string network = {};  // empty: unknown, every endpoint is reached directly
   std::optional<std::uint32_t> concurrency = {};
+  // kEnvoy: those extensions beyond stock Envoy's that it says to have, by the type URL of their configuration; sorted.
+  std::vector<std::string> extensions = {};
+  std::uint32_t application_mark = 0;  // kEnvoy: SO_MARK of its connections to its own application; 0: none is needed
 };
 
 // The effective server-side mode of a workload's ports.

@@ -20,14 +20,18 @@ namespace {
 using namespace xds::type_url;               // NOLINT: the names of types
 constexpr std::size_t kMaxCached = 100'000;  // of a type; names that do not exist are remembered, too
 
-template <class T>
-ResourceRef Encoded(std::string name, const T& value, std::vector<std::string> aliases = {}) {
+ResourceRef FromBytes(std::string name, std::string bytes, std::vector<std::string> aliases = {}) {
   auto out = std::make_shared<xds::WireResource>();
   out->name = std::move(name);
   out->aliases = std::move(aliases);
-  out->bytes = xds::Encode(value);
+  out->bytes = std::move(bytes);
   out->version = HexEncode(AsBytes(tls::Sha256(out->bytes))).substr(0, 16);
   return out;
+}
+
+template <class T>
+ResourceRef Encoded(std::string name, const T& value, std::vector<std::string> aliases = {}) {
+  return FromBytes(std::move(name), xds::Encode(value), std::move(aliases));
 }
 
 template <class T>
@@ -75,6 +79,10 @@ model::Proxy ModelProxy(const Proxy& proxy) {
   out.labels = proxy.node.labels;
   out.ips = proxy.ips;
   out.network = proxy.network;
+  if (proxy.plait_form) return out;
+  out.form = model::Proxy::Form::kEnvoy;
+  out.extensions = proxy.node.extension_types;
+  out.application_mark = proxy.application_mark;
   return out;
 }
 
@@ -83,6 +91,10 @@ std::string MeshProvider::ShareKey(const model::Proxy& proxy, std::string_view t
   const bool router = proxy.type == model::Proxy::Type::kRouter;
   std::string key(router ? "router " : "sidecar ");
   key.append(proxy.name_space).append(" ").append(proxy.network);
+  if (proxy.form == model::Proxy::Form::kEnvoy) {
+    key.append(" envoy ").append(std::to_string(proxy.application_mark));
+    for (const std::string& extension : proxy.extensions) key.append(" ").append(extension);
+  }
   // What a pod itself is and has.
   if (type_url == kListener || type_url == kSecret || name.starts_with("inbound|"))
     return key.append(" ").append(proxy.service_account).append(" ").append(proxy.id);
@@ -214,7 +226,10 @@ ResourceRef MeshProvider::Find(const Proxy& proxy, std::string_view type_url, st
 
 ResourceRef MeshProvider::Make(const model::Proxy& proxy, std::string_view type_url, std::string_view name) const {
   const model::Snapshot& mesh = *snapshot_;
-  if (type_url == kCluster) return EncodedOrNull(name, translate::FindCluster(proxy, mesh, name));
+  if (type_url == kCluster) {
+    const auto cluster = translate::FindCluster(proxy, mesh, name);
+    return cluster ? FromBytes(std::string(name), xds::Encode(*cluster, proxy.application_mark)) : nullptr;
+  }
   if (type_url == kEndpoint) return EncodedOrNull(name, translate::FindEndpoints(proxy, mesh, name));
   if (type_url == kRoute) return EncodedOrNull(name, translate::FindRoutes(proxy, mesh, name));
   if (type_url == kL4Routes) return EncodedOrNull(name, translate::FindL4Routes(proxy, mesh, name));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/translate/extensions.h"
 #include "core/base/strings.h"
 
 namespace plait::control::serve {
@@ -43,6 +44,8 @@ std::expected<Proxy, grpc::Status> ReadProxy(const xds::Node& node, const identi
   Proxy out;
   out.kind = parts[0] == "router" ? Proxy::Kind::kRouter : Proxy::Kind::kSidecar;
   out.node = node;
+  // An Envoy lists hundreds; kept are those that make a difference.
+  out.node.extension_types = translate::OptionalExtensionsOf(node.extension_types);
   out.name = parts[2].substr(0, dot);
   out.name_space = parts[2].substr(dot + 1);
   out.service_account = Metadata(node, "SERVICE_ACCOUNT");
@@ -59,6 +62,7 @@ std::expected<Proxy, grpc::Status> ReadProxy(const xds::Node& node, const identi
     out.network = label->second;
   out.version = Metadata(node, "ISTIO_VERSION");
   out.plait_form = node.user_agent_name == "plait-proxy";
+  out.application_mark = static_cast<std::uint32_t>(ParseUint(Metadata(node, "PLAIT_APPLICATION_MARK")).value_or(0));
   out.identity = authenticated;
 
   const std::string as = authenticated.ToString();

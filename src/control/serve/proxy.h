@@ -23,8 +23,10 @@ struct Proxy {
   std::vector<io::IpAddress> ips = {};  // of the id first, then INSTANCE_IPS
   std::string cluster_id = {};
   std::string network = {};
-  std::string version = {};          // ISTIO_VERSION
-  bool plait_form = false;           // a plait-proxy: understands api/plait/proxy/v1
+  std::string version = {};  // ISTIO_VERSION
+  bool plait_form = false;   // a plait-proxy: understands api/plait/proxy/v1
+  // Of other programs: SO_MARK of connections to the own application, from PLAIT_APPLICATION_MARK; 0: none is needed.
+  std::uint32_t application_mark = 0;
   identity::SpiffeId identity = {};  // as authenticated: it alone decides what the proxy may see
 
   std::string Key() const { return name + "." + name_space; }  // how people and debug endpoints name it

@@ -5,6 +5,7 @@
 
 #include "control/translate/destinations.h"
 #include "control/translate/endpoints.h"
+#include "control/translate/envoy_clusters.h"
 #include "control/translate/inbound.h"
 #include "control/translate/mesh_tls.h"
 #include "control/translate/names.h"
@@ -268,8 +269,12 @@ std::optional<xds::Cluster> InboundClusterOf(const model::Proxy& proxy, const mo
 
 std::optional<xds::Cluster> FindCluster(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                         std::string_view name) {
-  if (const auto target = FindOutboundTarget(proxy, snapshot, name))
-    return OutboundBuilder(proxy, snapshot, *target).Build(std::string(name));
+  const bool envoy = proxy.form == model::Proxy::Form::kEnvoy;
+  if (const auto target = FindOutboundTarget(proxy, snapshot, name)) {
+    xds::Cluster out = OutboundBuilder(proxy, snapshot, *target).Build(std::string(name));
+    if (envoy) ToEnvoyForm(proxy, snapshot, *target, out);
+    return out;
+  }
   if (name == kPassthroughCluster) return OriginalDst(snapshot, std::string(name));
   if (name == kBlackHoleCluster) {
     xds::Cluster out;
@@ -278,7 +283,7 @@ std::optional<xds::Cluster> FindCluster(const model::Proxy& proxy, const model::
     return out;
   }
   if (proxy.type != model::Proxy::Type::kSidecar) return std::nullopt;
-  if (name == kWorkloadCluster) {
+  if (name == kWorkloadCluster && !envoy) {
     xds::Cluster out = OriginalDst(snapshot, std::string(name));
     out.transport_socket_matches = AutoTls(MeshUpstreamTls(snapshot, "", {}, false));
     return out;
@@ -308,7 +313,7 @@ std::vector<std::string> ClusterNames(const model::Proxy& proxy, const model::Sn
   if (proxy.type == model::Proxy::Type::kSidecar) {
     out.emplace_back(kPassthroughCluster);
     out.emplace_back(kInboundPassthroughCluster);
-    out.emplace_back(kWorkloadCluster);
+    if (proxy.form == model::Proxy::Form::kPlait) out.emplace_back(kWorkloadCluster);
     for (const InboundPortView& port : InboundPortsOf(proxy, snapshot)) out.push_back(InboundCluster(port.port));
   }
   return out;

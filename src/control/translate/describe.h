@@ -108,22 +108,55 @@ inline void Describe(std::ostream& out, const xds::RbacRules& rules) {
   }
 }
 
+inline void Describe(std::ostream& out, const xds::FilterChainMatch& match) {
+  if (match.destination_port) out << " to " << *match.destination_port;
+  for (const io::Cidr& range : match.prefix_ranges) out << " in " << range.ToString();
+  if (!match.transport_protocol.empty()) out << " " << match.transport_protocol;
+  for (const std::string& name : match.server_names) out << " sni " << name;
+  for (const std::string& name : match.application_protocols) out << " " << name;
+}
+
+inline void DescribeTarget(std::ostream& out, const xds::NetworkFilter& filter) {
+  if (const auto* tcp = std::get_if<xds::TcpProxy>(&filter.config))
+    for (const xds::L4WeightedCluster& cluster : tcp->clusters) out << " " << cluster.weight << " x " << cluster.name;
+  const auto* http = std::get_if<xds::HttpConnectionManager>(&filter.config);
+  if (!http) return;
+  if (const auto* rds = std::get_if<xds::RdsRef>(&http->routes))
+    out << " rds " << rds->name;
+  else
+    out << " routes " << std::get<xds::RouteConfiguration>(http->routes).name;
+  for (const xds::HttpFilter& inner : http->filters) out << " " << inner.name;
+}
+
+inline void Describe(std::ostream& out, const xds::FilterChain& chain) {
+  out << "  chain " << chain.name << " (";
+  Describe(out, chain.match);
+  out << (chain.tls ? " ) mutual TLS:" : " ):");
+  for (const xds::NetworkFilter& filter : chain.filters) {
+    out << " " << filter.name;
+    DescribeTarget(out, filter);
+  }
+  out << "\n";
+}
+
 inline void Describe(std::ostream& out, const xds::Listener& listener) {
   constexpr const char* kModes[] = {"DISABLE", "PERMISSIVE", "STRICT"};
   constexpr const char* kDeclared[] = {"", " http", " tcp", " tls"};
-  out << "listener " << listener.name << "\n";
+  out << "listener " << listener.name << " at";
+  for (const xds::ListenerAddress& address : listener.addresses) out << " " << address.address.ToString();
+  out << (listener.bind_to_port ? "\n" : ", handed over\n");
   for (const xds::AccessLog& log : listener.access_logs)
     out << "  log " << log.path << " of " << (log.filter ? Join(log.filter->flags, ",") : "all") << "\n";
-  for (const xds::FilterChain& chain : listener.filter_chains) {
-    out << "  chain " << chain.name << ":";
-    for (const xds::NetworkFilter& filter : chain.filters) {
-      out << " " << filter.name;
-      if (const auto* http = std::get_if<xds::HttpConnectionManager>(&filter.config))
-        out << " rds " << std::get<xds::RdsRef>(http->routes).name;
-    }
+  for (const xds::ListenerFilter& filter : listener.listener_filters) {
+    out << "  " << filter.name;
+    for (const auto& [begin, end] : filter.disabled_ports) out << " not " << begin;
     out << "\n";
   }
+  if (listener.listener_filters_timeout)
+    out << "  silence " << FormatDuration(*listener.listener_filters_timeout) << "\n";
+  for (const xds::FilterChain& chain : listener.filter_chains) Describe(out, chain);
   if (!listener.default_filter_chain) return;
+  Describe(out, *listener.default_filter_chain);
   if (const auto* form = std::get_if<xds::Outbound>(&listener.default_filter_chain->filters[0].config))
     out << "  unknown to " << form->unknown_cluster << "\n";
   if (const auto* form = std::get_if<xds::Inbound>(&listener.default_filter_chain->filters[0].config)) {

@@ -8,6 +8,13 @@
 
 namespace plait::control::translate {
 namespace {
+
+// Envoy calls the pods of a headless service at their own addresses only (envoy_clusters.h).
+bool IsEds(const model::Proxy& proxy, const std::optional<OutboundTarget>& target) {
+  return target && target->service->resolution == model::ServiceView::Resolution::kEndpoints &&
+         !(target->service->headless && proxy.form == model::Proxy::Form::kEnvoy);
+}
+
 xds::Endpoint ToEndpoint(const model::Snapshot& snapshot, const model::EndpointView& from) {
   xds::Endpoint out;
   if (from.ips.empty()) {
@@ -70,16 +77,14 @@ xds::ClusterLoadAssignment Assignment(const model::Proxy& proxy, const model::Sn
 std::optional<xds::ClusterLoadAssignment> FindEndpoints(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                                         std::string_view cluster) {
   const auto target = FindOutboundTarget(proxy, snapshot, cluster);
-  if (!target || target->service->resolution != model::ServiceView::Resolution::kEndpoints) return std::nullopt;
+  if (!IsEds(proxy, target)) return std::nullopt;
   return Assignment(proxy, snapshot, *target, std::string(cluster));
 }
 
 std::vector<std::string> EndpointNames(const model::Proxy& proxy, const model::Snapshot& snapshot) {
   std::vector<std::string> out;
   for (std::string& name : ClusterNames(proxy, snapshot))
-    if (const auto target = FindOutboundTarget(proxy, snapshot, name);
-        target && target->service->resolution == model::ServiceView::Resolution::kEndpoints)
-      out.push_back(std::move(name));
+    if (IsEds(proxy, FindOutboundTarget(proxy, snapshot, name))) out.push_back(std::move(name));
   return out;
 }
 

@@ -49,9 +49,12 @@ TEST(Golden, BookinfoAsASidecarAndAGatewaySeeIt) {
                        .name_space = "default",
                        .labels = {{"app", "reviews"}, {"version", "v1"}},
                        .ips = {*io::IpAddress::Parse("10.244.0.5")}};
+  model::Proxy envoy = sidecar;
+  envoy.form = model::Proxy::Form::kEnvoy;
   model::Proxy gateway{
       .type = model::Proxy::Type::kRouter, .name_space = "istio-system", .labels = {{"istio", "ingressgateway"}}};
   ExpectGolden("bookinfo-sidecar.txt", DescribeAll(sidecar, *snapshot));
+  ExpectGolden("bookinfo-envoy.txt", DescribeAll(envoy, *snapshot));
   ExpectGolden("bookinfo-gateway.txt", DescribeAll(gateway, *snapshot));
 }
 

@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "core/base/strings.h"
+
 namespace plait::control::translate {
 
 const model::Workload* WorkloadOf(const model::Proxy& proxy, const model::Snapshot& snapshot) {
@@ -10,6 +12,15 @@ const model::Workload* WorkloadOf(const model::Proxy& proxy, const model::Snapsh
         workload && workload->name_space == proxy.name_space)
       return workload;
   return nullptr;
+}
+
+bool IsAppTls(const model::Workload* workload, std::uint16_t port) {
+  if (!workload) return false;
+  const auto ports = workload->annotations.find("plait.dev/app-tls-ports");
+  if (ports == workload->annotations.end()) return false;
+  for (std::string_view text : Split(ports->second, ','))
+    if (ParseUint(Trim(text)) == port) return true;
+  return false;
 }
 
 std::vector<InboundPortView> InboundPortsOf(const model::Proxy& proxy, const model::Snapshot& snapshot) {

@@ -15,5 +15,7 @@ struct InboundPortView {
 // Sorted by port. The workload is found by the proxy's addresses; without one (not reported yet) the labels decide.
 std::vector<InboundPortView> InboundPortsOf(const model::Proxy& proxy, const model::Snapshot& snapshot);
 const model::Workload* WorkloadOf(const model::Proxy& proxy, const model::Snapshot& snapshot);
+// Whether annotation plait.dev/app-tls-ports ("8443,9443") names the port. `workload` may be null.
+bool IsAppTls(const model::Workload* workload, std::uint16_t port);
 
 }  // namespace plait::control::translate

@@ -5,8 +5,11 @@
 
 #include "control/translate/connection_manager.h"
 #include "control/translate/destinations.h"
+#include "control/translate/envoy_listeners.h"
+#include "control/translate/extensions.h"
 #include "control/translate/gateway_servers.h"
 #include "control/translate/inbound.h"
+#include "control/translate/listener_parts.h"
 #include "control/translate/mesh_tls.h"
 #include "control/translate/names.h"
 #include "control/translate/rbac.h"
@@ -14,18 +17,6 @@
 
 namespace plait::control::translate {
 namespace {
-constexpr std::uint16_t kOutboundPort = 15001;
-constexpr std::uint16_t kInboundPort = 15006;
-
-std::vector<xds::ListenerAddress> Wildcard(std::uint16_t port) {
-  const auto address = [port](const char* ip) {
-    xds::ListenerAddress out;
-    out.address = io::SocketAddress{.ip = *io::IpAddress::Parse(ip), .port = Port{port}, .unix_path = {}};
-    return out;
-  };
-  return {address("0.0.0.0"), address("::")};
-}
-
 xds::Listener VirtualListener(const char* name, std::uint16_t port, xds::Listener::Direction direction,
                               xds::NetworkFilter filter) {
   xds::Listener out;
@@ -77,16 +68,6 @@ std::vector<xds::ProbeExemption> ProbesOf(const model::Workload* workload, std::
     if (std::find(out.begin(), out.end(), exemption) == out.end()) out.push_back(std::move(exemption));
   }
   return out;
-}
-
-// Annotation plait.dev/app-tls-ports: "8443,9443".
-bool IsAppTls(const model::Workload* workload, std::uint16_t port) {
-  if (!workload) return false;
-  const auto ports = workload->annotations.find("plait.dev/app-tls-ports");
-  if (ports == workload->annotations.end()) return false;
-  for (std::string_view text : Split(ports->second, ','))
-    if (ParseUint(Trim(text)) == port) return true;
-  return false;
 }
 
 xds::Listener InboundListener(const model::Proxy& proxy, const model::Snapshot& snapshot) {
@@ -203,9 +184,7 @@ class GatewayListeners {
       chain.match.server_names.push_back(ToLower(host));
     }
     chain.match.transport_protocol = "tls";
-    if (listener.listener_filters.empty())
-      listener.listener_filters.push_back(
-          {.name = "envoy.filters.listener.tls_inspector", .kind = xds::ListenerFilter::Kind::kTlsInspector});
+    if (listener.listener_filters.empty()) listener.listener_filters.push_back(TlsInspector());
   }
 
   void AddHttps(const ServerView& view, xds::Listener& listener) {
@@ -229,9 +208,7 @@ class GatewayListeners {
         if (!Matches(rule, gateway, server.port, chain)) continue;
         chain.name = rules->meta.name_space() + "/" + rules->meta.name();
         if (tls && chain.match.server_names.empty()) MatchSni(view, listener, chain);
-        if (tls && listener.listener_filters.empty())
-          listener.listener_filters.push_back(
-              {.name = "envoy.filters.listener.tls_inspector", .kind = xds::ListenerFilter::Kind::kTlsInspector});
+        if (tls && listener.listener_filters.empty()) listener.listener_filters.push_back(TlsInspector());
         if (terminate) chain.tls = GatewayTls(snapshot_, server.tls);
         AddRelay(*rules, rule, server.port, chain);
         Append(std::move(chain), listener);
@@ -280,12 +257,19 @@ class GatewayListeners {
 }  // namespace
 
 std::vector<xds::Listener> Listeners(const model::Proxy& proxy, const model::Snapshot& snapshot) {
-  const bool sidecar = proxy.type == model::Proxy::Type::kSidecar;
-  std::vector<xds::Listener> out = sidecar ? std::vector{OutboundListener(snapshot), InboundListener(proxy, snapshot)}
-                                           : GatewayListeners(proxy, snapshot).Build();
-  // A TCP server without a rule has nothing to do with a connection.
-  if (!sidecar) std::erase_if(out, [](const xds::Listener& listener) { return listener.filter_chains.empty(); });
+  std::vector<xds::Listener> out;
+  if (proxy.type == model::Proxy::Type::kRouter) {
+    out = GatewayListeners(proxy, snapshot).Build();
+    // A TCP server without a rule has nothing to do with a connection.
+    std::erase_if(out, [](const xds::Listener& listener) { return listener.filter_chains.empty(); });
+  } else if (proxy.form == model::Proxy::Form::kEnvoy) {
+    out = EnvoyOutbound(proxy, snapshot);
+    out.push_back(EnvoyInbound(proxy, snapshot));
+  } else {
+    out = {OutboundListener(snapshot), InboundListener(proxy, snapshot)};
+  }
   for (xds::Listener& listener : out) listener.access_logs = ListenerAccessLogs(snapshot);
+  LeaveOutUnknown(proxy, out);
   return out;
 }
 

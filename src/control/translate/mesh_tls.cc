@@ -48,4 +48,10 @@ xds::DownstreamTlsContext MeshDownstreamTls(const model::Snapshot& snapshot) {
   return out;
 }
 
+xds::DownstreamTlsContext EnvoyDownstreamTls(const model::Snapshot& snapshot) {
+  xds::DownstreamTlsContext out = MeshDownstreamTls(snapshot);
+  out.common.alpn_protocols = {"h2", "http/1.1"};
+  return out;
+}
+
 }  // namespace plait::control::translate

@@ -14,5 +14,7 @@ xds::UpstreamTlsContext MeshUpstreamTls(const model::Snapshot& snapshot, std::st
                                         const std::vector<std::string>& identities, bool http2);
 // Of sidecars' inbound side: a certificate of the mesh is required.
 xds::DownstreamTlsContext MeshDownstreamTls(const model::Snapshot& snapshot);
+// The same for Envoy, whose codec follows the ALPN that it selected: it must be one that the codec knows.
+xds::DownstreamTlsContext EnvoyDownstreamTls(const model::Snapshot& snapshot);
 
 }  // namespace plait::control::translate

@@ -54,6 +54,7 @@ class SidecarRoutes {
     }
     for (const model::VirtualService* rule : rules_) AddHostsWithoutService(*rule, out);
     if (out.virtual_hosts.empty()) return std::nullopt;
+    if (scope_.proxy.form == model::Proxy::Form::kEnvoy) AddUnknownHosts(out);
     return out;
   }
 
@@ -119,6 +120,26 @@ class SidecarRoutes {
       out_host.routes = routes;
       Add(std::move(out_host), out);
     }
+  }
+
+  // The outbound policy as a virtual host, with Istio's names; a plait-proxy decides by itself.
+  void AddUnknownHosts(xds::RouteConfiguration& out) {
+    xds::Route route;
+    xds::VirtualHost host;
+    if (scope_.snapshot.mesh().registry_only) {
+      host.name = route.name = "block_all";
+      route.action = xds::DirectResponse{.status = 502};
+    } else {
+      host.name = route.name = "allow_any";
+      xds::RouteAction action;
+      action.clusters.push_back({.name = std::string(kPassthroughCluster)});
+      action.timeout = Duration::zero();
+      route.action = std::move(action);
+    }
+    host.include_request_attempt_count = true;
+    host.domains = {"*"};
+    host.routes.push_back(std::move(route));
+    Add(std::move(host), out);
   }
 
   const RouteScope scope_;

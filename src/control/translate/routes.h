@@ -11,8 +11,9 @@
 namespace plait::control::translate {
 
 // Sidecars: by original port in decimal ("9080"); no catch-all, what matches nothing is for the outbound policy
-// (semantics.md 2). Gateways: "http.<port>", or "https.<port>.<port name>.<gateway>.<namespace>".
-// nullopt: there are no routes of that name. Reads the services on the port and the VirtualServices for them.
+// (semantics.md 2), which a stock Envoy gets as a last virtual host. Gateways: "http.<port>", or "https.<port>.<port
+// name>.<gateway>.<namespace>". nullopt: there are no routes of that name. Reads the services on the port and the
+// VirtualServices for them.
 std::optional<xds::RouteConfiguration> FindRoutes(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                                   std::string_view name);
 // All names, for a wildcard.

@@ -25,6 +25,7 @@ struct Node {
   std::map<std::string, std::string> labels;    // metadata LABELS
   std::string user_agent_name;
   std::string user_agent_version;
+  std::vector<std::string> extension_types;  // type URLs of all extensions, as an Envoy lists them to a control plane
   friend bool operator==(const Node&, const Node&) = default;
 };
 

@@ -28,6 +28,8 @@ Node DecodeNode(const envoy::config::core::v3::Node& node) {
   out.locality = {
       .region = node.locality().region(), .zone = node.locality().zone(), .sub_zone = node.locality().sub_zone()};
   if (node.has_metadata()) (void)google::protobuf::util::MessageToJsonString(node.metadata(), &out.metadata_json);
+  for (const auto& extension : node.extensions())
+    out.extension_types.insert(out.extension_types.end(), extension.type_urls().begin(), extension.type_urls().end());
   for (const auto& [key, value] : node.metadata().fields()) {
     if (value.has_string_value()) out.metadata[key] = value.string_value();
     if (key != "LABELS") continue;

@@ -11,6 +11,8 @@ namespace {
 
 bool TellsLocation(std::uint16_t status) { return status == 201 || status / 100 == 3; }
 
+constexpr std::uint32_t kDeadlineExceeded = 4;  // of gRPC
+
 }  // namespace
 
 // From here on operators of header mutations and of the log see it.
@@ -74,6 +76,7 @@ void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool 
   reply.close = failure == Failure::kUpgradeRefused || failure == Failure::kHttpsUrl;
   const bool late = failure == Failure::kStreamIdle || failure == Failure::kMaxStreamDuration;
   if (late && request_ended_) reply.status = 504;
+  if (failure == Failure::kMaxStreamDuration) reply.grpc_status = kDeadlineExceeded;
   if (failure == Failure::kNoCluster && match_.route != nullptr && match_.route->action != nullptr) {
     reply.status = match_.route->action->cluster_not_found_status;
   }

@@ -130,6 +130,8 @@ Outcome<> ControlLink::StartStream() {
   if (bootstrap_.dynamic.lds) client_->SubscribeAll(url::kListener);
   if (bootstrap_.dynamic.cds && gateway_) client_->SubscribeAll(url::kCluster);
   if (!bootstrap_.dynamic.lds && bootstrap_.dynamic.cds) client_->SubscribeAll(url::kCluster);
+  // Beside an Envoy, which has its own stream for the rest.
+  if (!bootstrap_.dynamic.lds && !bootstrap_.dynamic.cds) client_->Subscribe(url::kSecret, kRoots);
   stream_->Start();
   return {};
 }

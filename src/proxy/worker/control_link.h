@@ -7,7 +7,7 @@
 //
 // What is subscribed (design.md, "The Plait form of xDS"): listeners by wildcard. When the first response shows plaitd,
 // the index by wildcard, and clusters by name as they are used; a gateway, and with another control plane a sidecar
-// too, gets clusters by wildcard.
+// too, gets clusters by wildcard. Without listeners and clusters (--identity-only): the roots, then the index.
 #include <functional>
 #include <memory>
 #include <string>

@@ -96,6 +96,7 @@ Process::Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions option
 
 Process::~Process() {
   link_.reset();
+  secrets_.SetObserver({});
   servers_.clear();
   workers_.clear();  // stops and joins before what they use goes
 }
@@ -124,6 +125,7 @@ Outcome<> Process::Start() {
   store_.SetWorkers(std::move(workers));
   if (auto done = TakeStaticResources(); !done) return done;
   if (auto done = OpenAdmin(); !done) return done;
+  if (auto done = ServeSecrets(); !done) return done;
   if (auto done = FollowControlPlane(); !done) return done;
   for (const auto& worker : workers_) worker->StartThread();
   return {};
@@ -153,6 +155,13 @@ Outcome<> Process::FollowControlPlane() {
   names_limit_.SetCallback([this] { names_.Serve(); });
   names_limit_.Start(loop_.timers(), kNamesLimit);
   return link_->Start();
+}
+
+Outcome<> Process::ServeSecrets() {
+  if (options_.sds_path.empty()) return {};
+  sds_ = std::make_unique<SdsServer>(loop_, secrets_);
+  secrets_.SetObserver([this] { sds_->SecretsChanged(); });
+  return sds_->Listen(options_.sds_path);
 }
 
 Outcome<> Process::OpenAdmin() {

@@ -16,6 +16,7 @@
 #include "proxy/worker/config_store.h"
 #include "proxy/worker/control_link.h"
 #include "proxy/worker/name_service.h"
+#include "proxy/worker/sds_server.h"
 
 namespace plait::proxy::worker {
 
@@ -26,6 +27,7 @@ struct ProcessOptions {
   std::string version;
   Duration drain_time = std::chrono::seconds(45);  // how long running requests may take after SIGTERM
   upstream::DialHelperOptions dial_helper = {};
+  std::string sds_path = {};                       // --identity-only: where SDS is served; empty: nowhere
 };
 
 class Process final : public admin::AdminState {
@@ -55,6 +57,7 @@ class Process final : public admin::AdminState {
  private:
   Outcome<> TakeStaticResources();
   Outcome<> FollowControlPlane();
+  Outcome<> ServeSecrets();
   Outcome<> OpenAdmin();
   void ServeInherited(const std::string& port, conn::OnRequest handler);
   bool GiveAway(std::size_t from, io::UniqueFd& socket, const std::string& listener);
@@ -74,6 +77,7 @@ class Process final : public admin::AdminState {
   ConfigStore store_;
   NameService names_;
   io::Timer names_limit_;
+  std::unique_ptr<SdsServer> sds_;     // null: not --identity-only
   std::unique_ptr<ControlLink> link_;  // null: static resources only
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<conn::HttpServer>> servers_;

@@ -107,6 +107,20 @@ TEST_F(StaticProxy, AnswersGrpcCallsWithAStatus) {
   EXPECT_EQ(answer.head.headers.Get("grpc-status"), "12");
 }
 
+TEST_F(StaticProxy, EndsAGrpcCallAtItsOwnDeadlineWithTheStatusForThat) {
+  respond_ = false;
+  AddCluster("backend", {StartUpstream()});
+  xds::Route route = RouteTo("/", "backend");
+  std::get<xds::RouteAction>(route.action).max_stream_duration = xds::MaxStreamDuration{
+      .max_stream_duration = {}, .grpc_timeout_header_max = Duration::zero(), .grpc_timeout_header_offset = {}};
+  const auto at = AddListener({HttpChain({route})});
+  const conn::FetchResponse answer = Get(at, "/", {{"content-type", "application/grpc"}, {"grpc-timeout", "20m"}}, "x",
+                                         nullptr, conn::Protocol::kHttp2);
+  EXPECT_EQ(answer.head.headers.Get("grpc-status"), "4");
+  EXPECT_EQ(answer.head.headers.Get("grpc-message"), "downstream duration timeout");
+  EXPECT_EQ(LastLine().details, "max_duration_timeout");
+}
+
 TEST_F(StaticProxy, RedirectsAndAnswersDirectly) {
   xds::Route redirect;
   redirect.match.path.value = "/old";

@@ -73,7 +73,20 @@ void FillDns(const Cluster& in, pb::Cluster& out) {
   out.set_respect_dns_ttl(in.respect_dns_ttl);
 }
 
-void FillConnections(const Cluster& in, pb::Cluster& out) {
+// Linux' numbers: the message carries them as they are.
+constexpr int kSolSocket = 1;
+constexpr int kSoMark = 36;
+
+void FillMark(std::uint32_t mark, envoy::config::core::v3::BindConfig& out) {
+  auto& option = *out.add_socket_options();
+  option.set_description("mark of connections to the own application");
+  option.set_level(kSolSocket);
+  option.set_name(kSoMark);
+  option.set_int_value(mark);
+  option.set_state(envoy::config::core::v3::SocketOption::STATE_PREBIND);
+}
+
+void FillConnections(const Cluster& in, std::uint32_t bind_mark, pb::Cluster& out) {
   Fill(in.connect_timeout, *out.mutable_connect_timeout());
   if (in.per_connection_buffer_limit != 1024 * 1024)
     out.mutable_per_connection_buffer_limit_bytes()->set_value(in.per_connection_buffer_limit);
@@ -85,6 +98,7 @@ void FillConnections(const Cluster& in, pb::Cluster& out) {
       bind.add_extra_source_addresses()->mutable_address()->set_address(extra.ip.ToString());
       bind.mutable_extra_source_addresses()->rbegin()->mutable_address()->set_port_value(extra.port.value);
     }
+    if (bind_mark != 0) FillMark(bind_mark, bind);
   }
   if (!in.tcp_keep_alive && !in.set_local_interface_name_on_upstream_connections) return;
   auto& connection = *out.mutable_upstream_connection_options();
@@ -126,14 +140,14 @@ void FillMetadata(const Cluster& in, pb::Cluster& out) {
 }  // namespace
 }  // namespace encode
 
-std::string Encode(const Cluster& cluster) {
+std::string Encode(const Cluster& cluster, std::uint32_t bind_mark) {
   using namespace encode;  // NOLINT: this is its front
   pb::Cluster out;
   out.set_name(cluster.name);
   out.set_alt_stat_name(cluster.alt_stat_name);
   FillType(cluster, out);
   FillDns(cluster, out);
-  FillConnections(cluster, out);
+  FillConnections(cluster, bind_mark, out);
   Fill(cluster.lb, out);
   if (cluster.circuit_breakers != CircuitBreakers{})
     Fill(cluster.circuit_breakers, envoy::config::core::v3::DEFAULT, out);

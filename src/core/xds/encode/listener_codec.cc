@@ -76,6 +76,8 @@ void FillAddress(const ListenerAddress& in, envoy::config::core::v3::Address& ou
 
 void FillSocketOptions(const Listener& in, pb::Listener& out) {
   if (!in.bind_to_port) out.mutable_bind_to_port()->set_value(false);
+  // Whoever has the proxy's uid could bind beside a socket that allows it (semantics.md 8).
+  out.mutable_enable_reuse_port()->set_value(false);
   if (in.use_original_dst) out.mutable_use_original_dst()->set_value(true);
   if (in.transparent) out.mutable_transparent()->set_value(true);
   if (in.freebind) out.mutable_freebind()->set_value(true);

@@ -1,0 +1,291 @@
+// The form for a stock Envoy: what its chains match, and that each configuration is one that Envoy can read. With
+// PLAIT_WRITE_ENVOY_FORM=<folder> the bootstraps are left there for `envoy --mode validate`
+// (tests/envoy-parity/test_envoy_form.py).
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <set>
+
+#include "control/model/testing_objects.h"
+#include "control/translate/clusters.h"
+#include "control/translate/endpoints.h"
+#include "control/translate/extensions.h"
+#include "control/translate/listeners.h"
+#include "control/translate/names.h"
+#include "control/translate/routes.h"
+#include "core/xds/encode/encode.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "testing/source_dir.h"
+
+namespace plait::control::translate {
+namespace {
+using model::testing::RunningPod;
+
+model::SnapshotRef SnapshotOfFile(const std::string& name, const std::string& more = "") {
+  std::ifstream in(std::string(plait::testing::SourceDir()) + "/src/control/translate/golden/" + name);
+  std::ostringstream text;
+  text << in.rdbuf() << "\n---\n" << more;
+  return model::testing::SnapshotOf(
+      text.str(),
+      {RunningPod("reviews-v1-0", "reviews-v1", {{"app", "reviews"}, {"version", "v1"}}, "10.244.0.5", "reviews"),
+       RunningPod("web-v1-0", "web-v1", {{"app", "web"}, {"version", "v1"}}, "10.244.0.8", "web"),
+       RunningPod("web-v2-0", "web-v2", {{"app", "web"}, {"version", "v2"}}, "10.244.0.9", "web"),
+       RunningPod("db-0", "db", {{"app", "db"}}, "10.244.0.7", "db", "data")});
+}
+
+model::Proxy Web() {
+  return {.form = model::Proxy::Form::kEnvoy,
+          .id = "web-v1-0.default",
+          .name_space = "default",
+          .service_account = "web",
+          .labels = {{"app", "web"}, {"version", "v1"}},
+          .ips = {*io::IpAddress::Parse("10.244.0.8")},
+          .application_mark = 0x539};
+}
+
+const xds::Listener* Find(const std::vector<xds::Listener>& listeners, std::string_view name) {
+  for (const xds::Listener& listener : listeners)
+    if (listener.name == name) return &listener;
+  return nullptr;
+}
+
+// The chains of a port, as "[tls|raw_buffer|] first ALPN [mutual] [http|tcp]".
+std::multiset<std::string> ChainsOf(const xds::Listener& listener, std::optional<std::uint16_t> port) {
+  std::multiset<std::string> out;
+  for (const xds::FilterChain& chain : listener.filter_chains) {
+    if (chain.match.destination_port != port) continue;
+    const auto& alpn = chain.match.application_protocols;
+    const bool http = std::holds_alternative<xds::HttpConnectionManager>(chain.filters.back().config);
+    out.insert(chain.match.transport_protocol + " " + (alpn.empty() ? "*" : alpn.front()) +
+               (chain.tls ? " mutual" : "") + (http ? " http" : " tcp"));
+  }
+  return out;
+}
+using Chains = std::multiset<std::string>;
+
+class EnvoyForm : public ::testing::Test {
+ protected:
+  const model::SnapshotRef snapshot = SnapshotOfFile("envoy-form.yaml");
+  const std::vector<xds::Listener> listeners = Listeners(Web(), *snapshot);
+  const xds::Listener& inbound = *Find(listeners, "virtualInbound");
+};
+
+TEST_F(EnvoyForm, StrictTerminatesWhateverSpeaksTlsAndTakesNothingInPlaintext) {
+  EXPECT_EQ(ChainsOf(inbound, 9000), (Chains{"tls * mutual http"}));
+}
+
+TEST_F(EnvoyForm, PermissiveTellsTheMeshFromTheApplicationsOwnTlsByAlpn) {
+  EXPECT_EQ(ChainsOf(inbound, 8080), (Chains{"tls istio-http/1.0 mutual http", "tls * tcp", "raw_buffer * http"}));
+}
+
+TEST_F(EnvoyForm, APortThatDeclaresNothingIsLookedAt) {
+  EXPECT_EQ(ChainsOf(inbound, 7000), (Chains{"tls istio-http/1.0 mutual http", "tls istio mutual tcp", "tls * tcp",
+                                             "raw_buffer http/1.0 http", "raw_buffer * tcp"}));
+}
+
+TEST_F(EnvoyForm, DisableNeverTerminates) {
+  EXPECT_EQ(ChainsOf(inbound, 5432), (Chains{"tls * tcp", "raw_buffer * tcp"}));
+  EXPECT_EQ(ChainsOf(inbound, 4444), (Chains{"tls * tcp", "raw_buffer http/1.0 http", "raw_buffer * tcp"}));
+}
+
+TEST_F(EnvoyForm, OtherPortsHaveTheModeOfTheWorkload) {
+  EXPECT_EQ(ChainsOf(inbound, std::nullopt), (Chains{"tls istio-http/1.0 mutual http", "tls * mutual tcp"}));
+}
+
+TEST_F(EnvoyForm, EachPolicyStandsBeforeWhatItProtects) {
+  for (const xds::FilterChain& chain : inbound.filter_chains) {
+    if (chain.match.destination_port == 15006) continue;
+    const auto* http = std::get_if<xds::HttpConnectionManager>(&chain.filters.front().config);
+    if (http) {
+      EXPECT_EQ(http->filters[0].name, "envoy.filters.http.rbac") << chain.name;
+      EXPECT_EQ(http->filters[1].name, "envoy.filters.http.rbac") << chain.name;
+    } else {
+      EXPECT_EQ(chain.filters[0].name, "envoy.filters.network.rbac") << chain.name;
+      EXPECT_EQ(chain.filters[1].name, "envoy.filters.network.rbac") << chain.name;
+    }
+  }
+}
+
+TEST_F(EnvoyForm, HttpGoesByHostAtAnyAddressAndTcpByAddress) {
+  const xds::Listener* http = Find(listeners, "0.0.0.0_80");
+  ASSERT_NE(http, nullptr);
+  EXPECT_FALSE(http->bind_to_port);
+  EXPECT_EQ(http->listener_filters_timeout, Duration::zero());
+  const xds::Listener* tcp = Find(listeners, "10.96.2.1_5432");
+  ASSERT_NE(tcp, nullptr);
+  EXPECT_TRUE(tcp->listener_filters.empty());  // the server may speak first
+  ASSERT_EQ(tcp->filter_chains.size(), 1u);
+  const auto& relay = std::get<xds::TcpProxy>(tcp->filter_chains[0].filters.back().config);
+  ASSERT_EQ(relay.clusters.size(), 2u);
+  EXPECT_EQ(relay.clusters[0].name, "outbound|5432|v1|web.default.svc.cluster.local");
+  EXPECT_EQ(relay.clusters[0].weight, 90u);
+  const xds::Listener* any = Find(listeners, "10.96.2.1_7000");
+  ASSERT_NE(any, nullptr);
+  EXPECT_EQ(any->filter_chains.size(), 2u);
+}
+
+TEST_F(EnvoyForm, PodsOfAHeadlessServiceAreCalledAtTheirOwnAddressesButNotTheOwn) {
+  EXPECT_NE(Find(listeners, "10.244.0.9_7100"), nullptr);
+  EXPECT_EQ(Find(listeners, "10.244.0.8_7100"), nullptr);
+  const auto cluster = FindCluster(Web(), *snapshot, "outbound|7100||peers.default.svc.cluster.local");
+  ASSERT_TRUE(cluster);
+  EXPECT_EQ(cluster->type, xds::Cluster::Type::kOriginalDst);
+  ASSERT_TRUE(cluster->tls);
+  EXPECT_EQ(cluster->tls->common.validation->subject_alt_names[0].matcher.value,
+            "spiffe://cluster.local/ns/default/sa/web");
+  EXPECT_FALSE(FindEndpoints(Web(), *snapshot, cluster->name));
+}
+
+TEST_F(EnvoyForm, RangesAndNamesOfExternalServicesAreChainsOfThePort) {
+  const xds::Listener* by_range = Find(listeners, "0.0.0.0_3306");
+  ASSERT_NE(by_range, nullptr);
+  EXPECT_EQ(by_range->filter_chains[0].match.prefix_ranges[0].ToString(), "203.0.113.0/24");
+  ASSERT_TRUE(by_range->default_filter_chain);
+}
+
+TEST_F(EnvoyForm, AnUnknownHostIsForTheOutboundPolicy) {
+  const auto open = FindRoutes(Web(), *snapshot, "80");
+  ASSERT_TRUE(open);
+  EXPECT_EQ(open->virtual_hosts.back().name, "allow_any");
+  const auto closed = SnapshotOfFile("envoy-form.yaml", R"(
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"}
+)");
+  const auto none = FindRoutes(Web(), *closed, "80");
+  ASSERT_TRUE(none);
+  EXPECT_EQ(std::get<xds::DirectResponse>(none->virtual_hosts.back().routes[0].action).status, 502);
+  const std::vector<xds::Listener> all = Listeners(Web(), *closed);
+  EXPECT_EQ(std::get<xds::TcpProxy>(all[0].filter_chains.back().filters.back().config).clusters[0].name,
+            kBlackHoleCluster);
+}
+
+TEST_F(EnvoyForm, TheAlpnOfAClusterSaysWhatIsInsideUnlessAFilterChoosesIt) {
+  const std::string http = "outbound|80||web.default.svc.cluster.local";
+  const auto alpn = [&](const model::Proxy& proxy, const std::string& name) {
+    return FindCluster(proxy, *snapshot, name)->transport_socket_matches[0].tls->common.alpn_protocols;
+  };
+  EXPECT_EQ(alpn(Web(), http)[0], "istio-http/1.1");
+  EXPECT_EQ(alpn(Web(), "outbound|9000||web.default.svc.cluster.local")[0], "istio-h2");
+  for (const char* port : {"5432", "7000"})
+    EXPECT_EQ(alpn(Web(), "outbound|" + std::string(port) + "||web.default.svc.cluster.local"),
+              std::vector<std::string>{"istio"});
+  model::Proxy istio = Web();
+  istio.extensions = OptionalExtensionsOf({"istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", "other"});
+  EXPECT_EQ(alpn(istio, http), std::vector<std::string>{"istio"});
+}
+
+TEST_F(EnvoyForm, AServiceWithoutEndpointsTakesNobodyElsesCertificate) {
+  const auto empty = SnapshotOfFile("envoy-form.yaml", R"(
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: far}
+spec: {clusterIP: 10.96.2.9, selector: {app: nobody}, ports: [{name: http, port: 80}]}
+)");
+  const auto cluster = FindCluster(Web(), *empty, "outbound|80||nobody.far.svc.cluster.local");
+  ASSERT_TRUE(cluster);
+  const auto& names = cluster->transport_socket_matches[0].tls->common.validation->subject_alt_names;
+  ASSERT_EQ(names.size(), 1u);
+  EXPECT_EQ(names[0].matcher.value, "spiffe://cluster.local/ns/far/");
+}
+
+TEST_F(EnvoyForm, ExtensionsThatTheClientDoesNotListAreLeftOut) {
+  const auto names = [&](const model::Proxy& proxy) {
+    std::set<std::string> out;
+    for (const xds::Listener& listener : Listeners(proxy, *snapshot))
+      for (const xds::FilterChain& chain : listener.filter_chains)
+        for (const xds::NetworkFilter& filter : chain.filters) {
+          out.insert(filter.name);
+          if (const auto* http = std::get_if<xds::HttpConnectionManager>(&filter.config))
+            for (const xds::HttpFilter& inner : http->filters) out.insert(inner.name);
+        }
+    return out;
+  };
+  EXPECT_EQ(names(Web()),
+            (std::set<std::string>{"envoy.filters.http.cors", "envoy.filters.http.fault", "envoy.filters.http.rbac",
+                                   "envoy.filters.http.router", "envoy.filters.network.http_connection_manager",
+                                   "envoy.filters.network.rbac", "envoy.filters.network.tcp_proxy"}));
+  model::Proxy istio = Web();
+  istio.extensions = OptionalExtensionsOf({"stats.PluginConfig"});
+  EXPECT_TRUE(names(istio).contains("istio.stats"));
+  EXPECT_FALSE(names(istio).contains("istio.alpn"));
+}
+
+// Everything that the proxy gets, as one bootstrap: what comes by ADS stands in it as static resources.
+std::string BootstrapOf(const model::Proxy& proxy, const model::Snapshot& mesh) {
+  envoy::config::bootstrap::v3::Bootstrap out;
+  out.mutable_node()->set_id("sidecar~10.244.0.8~" + proxy.id + "~default.svc.cluster.local");
+  out.mutable_node()->set_cluster("web");
+  for (const char* name : {"xds-grpc", "sds-grpc"}) {
+    auto& cluster = *out.mutable_static_resources()->add_clusters();
+    cluster.set_name(name);
+    cluster.mutable_load_assignment()->set_cluster_name(name);
+  }
+  auto& ads = *out.mutable_dynamic_resources()->mutable_ads_config();
+  ads.set_api_type(envoy::config::core::v3::ApiConfigSource::DELTA_GRPC);
+  ads.set_transport_api_version(envoy::config::core::v3::V3);
+  ads.add_grpc_services()->mutable_envoy_grpc()->set_cluster_name("xds-grpc");
+  for (const std::string& name : ClusterNames(proxy, mesh))
+    EXPECT_TRUE(out.mutable_static_resources()->add_clusters()->ParseFromString(
+        xds::Encode(*FindCluster(proxy, mesh, name), proxy.application_mark)));
+  for (const xds::Listener& listener : Listeners(proxy, mesh)) {
+    auto& to = *out.mutable_static_resources()->add_listeners();
+    EXPECT_TRUE(to.ParseFromString(xds::Encode(listener)));
+  }
+  // RDS has no place of its own in a bootstrap: a listener that nobody can reach holds each.
+  int port = 1;
+  for (const std::string& name : RouteNames(proxy, mesh)) {
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager manager;
+    manager.set_stat_prefix(name);
+    EXPECT_TRUE(manager.mutable_route_config()->ParseFromString(xds::Encode(*FindRoutes(proxy, mesh, name))));
+    manager.mutable_route_config()->mutable_validate_clusters()->set_value(true);
+    auto& router = *manager.add_http_filters();
+    router.set_name("envoy.filters.http.router");
+    router.mutable_typed_config()->set_type_url("type.googleapis.com/envoy.extensions.filters.http.router.v3.Router");
+    auto& listener = *out.mutable_static_resources()->add_listeners();
+    listener.set_name("routes " + name);
+    listener.mutable_address()->mutable_socket_address()->set_address("127.0.0.1");
+    listener.mutable_address()->mutable_socket_address()->set_port_value(static_cast<std::uint32_t>(port++));
+    auto& filter = *listener.add_filter_chains()->add_filters();
+    filter.set_name("envoy.filters.network.http_connection_manager");
+    filter.mutable_typed_config()->PackFrom(manager);
+  }
+  return out.SerializeAsString();
+}
+
+TEST(EnvoyFormBootstrap, HoldsWhatEachProxyGets) {
+  const struct {
+    const char* name;
+    const char* file;
+    model::Proxy proxy;
+  } kCases[] = {
+      {"web", "envoy-form.yaml", Web()},
+      {"client", "envoy-form.yaml", {.form = model::Proxy::Form::kEnvoy, .id = "c-0.default", .name_space = "default"}},
+      {"bookinfo",
+       "bookinfo.yaml",
+       {.form = model::Proxy::Form::kEnvoy,
+        .id = "reviews-v1-0.default",
+        .name_space = "default",
+        .labels = {{"app", "reviews"}, {"version", "v1"}},
+        .ips = {*io::IpAddress::Parse("10.244.0.5")}}},
+      {"gateway",
+       "bookinfo.yaml",
+       {.type = model::Proxy::Type::kRouter,
+        .form = model::Proxy::Form::kEnvoy,
+        .name_space = "istio-system",
+        .labels = {{"istio", "ingressgateway"}}}},
+  };
+  for (const auto& one : kCases) {
+    const std::string bytes = BootstrapOf(one.proxy, *SnapshotOfFile(one.file));
+    EXPECT_FALSE(bytes.empty());
+    if (const char* folder = std::getenv("PLAIT_WRITE_ENVOY_FORM"))
+      std::ofstream(std::string(folder) + "/" + one.name + ".pb") << bytes;
+  }
+}
+
+}  // namespace
+}  // namespace plait::control::translate

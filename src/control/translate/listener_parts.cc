@@ -1,0 +1,49 @@
+#include "control/translate/listener_parts.h"
+
+#include <algorithm>
+
+#include "control/translate/connection_manager.h"
+
+namespace plait::control::translate {
+
+std::vector<xds::ListenerAddress> Wildcard(std::uint16_t port) {
+  const auto address = [port](const char* ip) {
+    xds::ListenerAddress out;
+    out.address = io::SocketAddress{.ip = *io::IpAddress::Parse(ip), .port = Port{port}, .unix_path = {}};
+    return out;
+  };
+  return {address("0.0.0.0"), address("::")};
+}
+
+std::vector<xds::ListenerAddress> Wildcard(std::uint16_t port, const model::Proxy& proxy) {
+  std::vector<xds::ListenerAddress> out = Wildcard(port);
+  if (proxy.ips.empty()) return out;
+  std::erase_if(out, [&](const xds::ListenerAddress& address) {
+    return std::none_of(proxy.ips.begin(), proxy.ips.end(),
+                        [&](const io::IpAddress& ip) { return ip.is_v4() == address.address.ip.is_v4(); });
+  });
+  return out;
+}
+
+xds::ListenerFilter TlsInspector() {
+  return {.name = "envoy.filters.listener.tls_inspector", .kind = xds::ListenerFilter::Kind::kTlsInspector};
+}
+
+xds::ListenerFilter HttpInspector() {
+  return {.name = "envoy.filters.listener.http_inspector", .kind = xds::ListenerFilter::Kind::kHttpInspector};
+}
+
+std::vector<std::string> InspectedHttp() { return {"http/1.0", "http/1.1", "h2c"}; }
+
+xds::FilterChain RelayChain(const model::Snapshot& snapshot, std::string name, std::string stat_prefix,
+                            std::vector<xds::L4WeightedCluster> clusters) {
+  xds::FilterChain chain;
+  chain.name = std::move(name);
+  chain.filters.push_back({"istio.stats", xds::IstioTcpStats{}});
+  xds::TcpProxy relay = TcpTemplate(snapshot, std::move(stat_prefix));
+  relay.clusters = std::move(clusters);
+  chain.filters.push_back({"envoy.filters.network.tcp_proxy", std::move(relay)});
+  return chain;
+}
+
+}  // namespace plait::control::translate

@@ -1,0 +1,33 @@
+"""Each configuration that plaitd makes for a stock Envoy is one that Envoy takes."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sysconfig
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BIN = pathlib.Path(os.environ.get("PLAIT_BIN", ROOT / "build/release/bin"))
+
+
+def envoy_binary():
+    installed = pathlib.Path(sysconfig.get_paths()["purelib"]) / "envoy" / "_bin" / "envoy"
+    return os.environ.get("PLAIT_ENVOY") or shutil.which("envoy") or str(installed)
+
+
+@pytest.fixture(scope="module")
+def bootstraps(tmp_path_factory):
+    """The translators' output for several proxies and meshes, written by their unit test."""
+    folder = tmp_path_factory.mktemp("envoy-form")
+    subprocess.run([str(BIN / "control_translate_test"), "--gtest_filter=EnvoyFormBootstrap.*"], check=True, capture_output=True,
+                   env={**os.environ, "PLAIT_WRITE_ENVOY_FORM": str(folder)})
+    return folder
+
+
+@pytest.mark.parametrize("name", ["web", "client", "bookinfo", "gateway"])
+def test_envoy_takes_it(bootstraps, name):
+    file = bootstraps / f"{name}.pb"
+    assert file.stat().st_size > 1000
+    result = subprocess.run([envoy_binary(), "--mode", "validate", "-c", str(file), "-l", "warning"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]

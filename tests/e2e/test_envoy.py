@@ -1,0 +1,167 @@
+"""A stock Envoy as the proxy of a workload (annotation plait.dev/proxy: envoy), beside workloads with plait-proxies: as
+server (details, reviews), as client (reviews calls ratings), by delta and by state-of-the-world ADS."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import sysconfig
+import urllib.request
+
+import pytest
+import yaml
+
+import manifests as m
+from mesh import Mesh, copy_sample, leftovers, until
+
+APP = m.APP
+ENVOYS = {"details-v1": "GRPC", "reviews-v1": "DELTA_GRPC", "reviews-v2": "DELTA_GRPC", "reviews-v3": "GRPC"}
+
+
+def envoy_binary(folder):
+    """Envoy where the test user can run it: a Python environment may be root's alone."""
+    installed = pathlib.Path(sysconfig.get_paths()["purelib"]) / "envoy" / "_bin" / "envoy"
+    found = os.environ.get("PLAIT_ENVOY") or shutil.which("envoy") or str(installed)
+    copy = folder / "envoy"
+    shutil.copyfile(found, copy)
+    copy.chmod(0o755)
+    return str(copy)
+
+
+def with_envoys(file):
+    """bookinfo with Envoys in place of some plait-proxies."""
+    documents = list(yaml.safe_load_all(file.read_text()))
+    for document in documents:
+        if document and document["kind"] == "Deployment" and (api := ENVOYS.get(document["metadata"]["name"])):
+            document["spec"]["template"]["metadata"]["annotations"] = {"plait.dev/proxy": "envoy", "plait.dev/xds-api-type": api}
+    file.write_text(yaml.safe_dump_all(documents))
+
+
+@pytest.fixture(scope="module")
+def mixed(folder):
+    directory = copy_sample(folder)
+    with_envoys(directory / "bookinfo.yaml")
+    envoy = {"plait.dev/proxy": "envoy"}
+    m.write(
+        directory / "more.yaml",
+        m.deployment("plain", [APP, "client"], inject=False),
+        m.deployment("client", [APP, "client"]),
+        m.deployment("envoy-client", [APP, "client"], annotations=envoy),
+        m.deployment("lines", [APP, "tcp-echo", "--port", "9000"], ports=[9000], annotations=envoy),
+        m.service("lines", {"tcp": 9000}),
+        m.deployment("talker", [APP, "tcp-echo", "--port", "9100"], ports=[9100]),
+        m.service("talker", {"tcp": 9100}))
+    mesh = Mesh(folder, directory, name="envoys")
+    mesh.env["PLAIT_ENVOY"] = envoy_binary(folder)
+    mesh.start(wait=90)
+    yield mesh
+    mesh.stop()
+    assert not leftovers()
+
+
+def sync_status(mesh):
+    with urllib.request.urlopen(mesh.status()["debug_url"] + "/debug/syncz", timeout=10) as answer:
+        return {entry["proxy"]: entry for entry in json.load(answer)}
+
+
+def stat(mesh, workload, name):
+    """The value of a counter or gauge of the workload's Envoy."""
+    for line in mesh.admin(workload, "/stats?usedonly").splitlines():
+        if line.startswith(f"{name}: "):
+            return int(line.rpartition(" ")[2])
+    return 0
+
+
+def test_envoys_acknowledge_everything(mixed):
+    envoys = {pod["name"] for pod in mixed.pods() if pod["name"].rpartition("-")[0] in {*ENVOYS, "envoy-client", "lines"}}
+    assert len(envoys) == 6
+
+    def all_synced():
+        status = sync_status(mixed)
+        for name in envoys:
+            types = status[f"{name}.default"]["types"]
+            for kind in ("Cluster", "ClusterLoadAssignment", "Listener", "RouteConfiguration"):
+                (of_kind,) = [value for key, value in types.items() if key.endswith("." + kind)]
+                assert of_kind["sent"] > 0 and of_kind["nacked"] == 0 and of_kind["synced"], (name, kind, of_kind)
+        return True
+    until(all_synced, 10, "every Envoy has acknowledged what it was sent")
+    for name in envoys:
+        assert json.loads(mixed.admin(name, "/server_info"))["state"] == "LIVE"
+        assert stat(mixed, name, "listener_manager.lds.update_rejected") == 0
+        assert stat(mixed, name, "cluster_manager.cds.update_rejected") == 0
+
+
+def test_bookinfo_is_served_with_mutual_tls_both_ways(mixed):
+    seen = set()
+    for _ in range(30):
+        status, page = mixed.get("/productpage")
+        assert status == 200 and "William Shakespeare" in page and "answered by reviews-v" in page
+        seen |= set(re.findall(r'class="stars (black|red)"', page))
+    assert seen == {"black", "red"}  # reviews could ask ratings
+    assert stat(mixed, "details-v1", "listener.0.0.0.0_15006.ssl.handshake") > 0
+    handshakes = "cluster.outbound|9080||ratings.default.svc.cluster.local.ssl.handshake"
+    assert stat(mixed, "reviews-v2", handshakes) > 0 and stat(mixed, "reviews-v3", handshakes) > 0
+
+
+def test_plaintext_to_a_strict_envoy_is_refused(mixed):
+    ip = mixed.pods("details-v1")[0]["ip"]
+    refused = mixed.exec("plain", "curl", "-sS", "-m", "10", f"http://{ip}:9080/details/0", check=False)
+    assert refused.returncode != 0 and refused.stdout == ""
+
+
+def test_the_same_policies_are_enforced(mixed):
+    for caller in ("ratings-v1", "client", "envoy-client"):  # by the Envoy of details
+        denied = mixed.exec(caller, "curl", "-sS", "-w", " %{http_code}", "http://details:9080/details/0").stdout
+        assert denied == "RBAC: access denied 403"
+    posted = mixed.exec("productpage-v1", "curl", "-sS", "-X", "POST", "-w", " %{http_code}", "http://details:9080/details/0").stdout
+    assert posted == "RBAC: access denied 403"
+    allowed = mixed.exec("productpage-v1", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "http://details:9080/details/0").stdout
+    assert allowed == "200"
+    assert stat(mixed, "details-v1", "http.inbound_0.0.0.0_9080.rbac.denied") >= 4
+    # and for an Envoy as the caller, by the plait-proxy of ratings
+    denied = mixed.exec("envoy-client", "curl", "-sS", "http://ratings:9080/ratings/0").stdout
+    assert denied == "RBAC: access denied"
+
+
+LINE = "exec 3<>/dev/tcp/$0/$1 && echo $2 >&3 && read -t 5 -r answer <&3 && echo $answer"
+
+
+def test_tcp_goes_through_both_ways(mixed):
+    for caller, server, port in (("client", "lines", 9000), ("envoy-client", "talker", 9100), ("envoy-client", "lines", 9000)):
+        assert mixed.exec(caller, "bash", "-c", LINE, server, str(port), "hello").stdout.strip() == "hello", (caller, server)
+
+
+def test_a_rule_is_live_at_an_envoy_that_calls(mixed):
+    rule = mixed.directory / "no-ratings.yaml"
+    m.write(rule, m.virtual_service("ratings", {
+        "hosts": ["ratings"], "http": [{"fault": {"abort": {"httpStatus": 555, "percentage": {"value": 100}}},
+                                        "route": [{"destination": {"host": "ratings"}}]}]}))
+
+    def code():
+        return mixed.exec("envoy-client", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "http://ratings:9080/ratings/0").stdout
+    until(lambda: code() == "555", 10, "the fault is there")
+    rule.unlink()
+    until(lambda: code() == "403", 10, "the fault is gone")
+
+
+def test_an_envoy_that_is_replaced_loses_no_request(mixed):
+    file = mixed.directory / "bookinfo.yaml"
+    before = file.read_text()
+    documents = list(yaml.safe_load_all(before))
+    (details,) = [d for d in documents if d["kind"] == "Deployment" and d["metadata"]["name"] == "details-v1"]
+    details["spec"]["replicas"] = 2
+    with mixed.load_while("productpage-v1", "http://details:9080/details/0", "--rate", "100", "--connections", "10", "--new-per-second", "5") as report:
+        file.write_text(yaml.safe_dump_all(documents))
+        until(lambda: len([p for p in mixed.pods("details-v1") if p["ready"]]) == 2, 60, "two pods of details")
+        file.write_text(before)
+        until(lambda: len(mixed.pods("details-v1")) == 1, 60, "one pod of details")
+    assert report["failed"] == 0 and set(report["status"]) == {"200"} and report["sent"] > 100, report
+
+
+def test_an_envoy_that_was_killed_comes_back(mixed):
+    (pod,) = mixed.pods("details-v1")
+    (pid,) = [pid for pid in mixed.processes("envoy") if f".{pod['name']}/" in pathlib.Path(f"/proc/{pid}/cmdline").read_text()]
+    mixed.signal(pid, "KILL")
+    until(lambda: mixed.pods("details-v1")[0]["restarts"] > pod["restarts"], 10, "it was started again")
+    until(lambda: mixed.pods("details-v1")[0]["ready"], 30, "it is ready again")
+    until(lambda: "William Shakespeare" in mixed.get("/productpage")[1], 10, "details is served")
