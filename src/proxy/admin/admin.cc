@@ -160,7 +160,8 @@ std::string Help() {
     text.append("  ").append(page.path).append(page.post ? " (POST): " : ": ").append(page.help).append("\n");
   }
   return text +
-         "  /help: print out list of admin commands\n  /plait/renew (POST): renew the workload certificate now\n";
+         "  /help: print out list of admin commands\n  /plait/explain: what would become of a request (?to=, ?port=, "
+         "?method=, ?path=)\n  /plait/renew (POST): renew the workload certificate now\n";
 }
 
 conn::Response WrongMethod(const http::RequestHead& head) {
@@ -173,12 +174,21 @@ void Renew(AdminState& state, conn::Responder responder) {
   });
 }
 
+void ExplainPage(AdminState& state, const http::RequestHead& head, conn::Responder responder) {
+  auto query = ReadExplainQuery(http::QueryOf(head.path));
+  if (!query) return responder.Send(Plain(query.error().ToString() + "\n", 400));
+  state.ExplainRequest(*std::move(query), [responder = std::move(responder)](Outcome<std::string> answer) mutable {
+    responder.Send(answer ? JsonPage(*std::move(answer)) : Plain(answer.error().ToString() + "\n", 400));
+  });
+}
+
 void Answer(AdminState& state, const conn::Request& request, conn::Responder responder) {
   const std::string_view path = http::PathOnly(request.head.path);
   const bool post = request.head.method == "POST";
   if (path == "/" || path == "/help") return responder.Send(Plain(Help()));
   if (path == "/plait/renew")
     return post ? Renew(state, std::move(responder)) : responder.Send(WrongMethod(request.head));
+  if (path == "/plait/explain") return ExplainPage(state, request.head, std::move(responder));
   for (const Page& page : kPages) {
     if (page.path != path) continue;
     if (page.post && !post) return responder.Send(WrongMethod(request.head));

@@ -41,6 +41,9 @@ class FakeState final : public AdminState {
   void RenewCertificate(std::move_only_function<void(Outcome<>)> done) override {
     loop.Defer([done = std::move(done)]() mutable { done({}); });
   }
+  void ExplainRequest(ExplainQuery query, std::move_only_function<void(Outcome<std::string>)> done) override {
+    loop.Defer([query = std::move(query), done = std::move(done)]() mutable { done("{\"to\":\"" + query.to + "\"}"); });
+  }
   io::Loop loop;
   telemetry::Registry registry;
   cluster::ClusterStore store{loop, registry, nullptr, [](const cluster::ClusterUpdate&) {}};
@@ -143,6 +146,22 @@ TEST_F(Admin, MergesTheApplicationsMetrics) {
   EXPECT_TRUE(got.body.ends_with("app_metric{path=\"/m\"} 1\n"));
   EXPECT_EQ(Ask(AgentHandler(state_.loop, state_, {}), "POST", "/quitquitquit").status, 200);
   EXPECT_TRUE(state_.quit);
+}
+
+TEST_F(Admin, ExplainsARequestOrSaysWhatIsMissing) {
+  EXPECT_EQ(Get("/plait/explain?to=reviews&port=9080&path=%2Fx").body, "{\"to\":\"reviews\"}");
+  for (const char* bad : {"", "?port=80", "?direction=inbound", "?to=a&port=70000", "?to=a&path=x", "?to=a&header=x",
+                          "?to=a&path=%zz", "?to=a&colour=blue", "?to=a&direction=up"})
+    EXPECT_EQ(Get(std::string("/plait/explain") + bad).status, 400) << bad;
+}
+
+TEST(ExplainQuery, TakesHeadersAndAPrincipal) {
+  const auto query =
+      ReadExplainQuery("direction=inbound&port=9080&source=10.0.0.1&principal=spiffe%3A%2F%2Fa&header=X-A%3A%20b&tcp");
+  ASSERT_TRUE(query) << query.error().ToString();
+  EXPECT_TRUE(query->inbound && query->tcp);
+  EXPECT_EQ(query->principal, "spiffe://a");
+  EXPECT_EQ(query->headers, (std::vector<std::pair<std::string, std::string>>{{"x-a", "b"}}));
 }
 
 }  // namespace

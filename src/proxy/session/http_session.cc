@@ -60,23 +60,7 @@ HttpSession::Routes HttpSession::FindRoutes() const {
 
 std::shared_ptr<const route::RouteTable> HttpSession::RouteTo(const std::string& cluster) {
   if (single_route_ && single_route_->config().name == cluster) return single_route_;
-  xds::WeightedCluster target;
-  target.name = cluster;
-  xds::RouteAction action;
-  action.clusters.push_back(std::move(target));
-  action.timeout = Duration(0);
-  xds::Route route;
-  route.name = "default";
-  route.action = std::move(action);
-  auto config = std::make_shared<xds::RouteConfiguration>();
-  config->name = cluster;
-  xds::VirtualHost& host = config->virtual_hosts.emplace_back();
-  host.name = cluster;
-  host.domains = {"*"};
-  host.routes.push_back(std::move(route));
-  auto compiled = route::RouteTable::Compile(std::move(config));
-  PLAIT_CHECK(compiled.has_value());  // nothing in it can be refused
-  return single_route_ = *std::move(compiled);
+  return single_route_ = MakeSingleRoute(cluster);
 }
 
 void HttpSession::OnConnectionOpen() { info_.tls = connection_.stream().tls(); }

@@ -2,6 +2,7 @@
 // plait-proxy as a process: the main thread with configuration, secrets and admin pages, and the workers. Made from a
 // bootstrap; runs until it is told to quit. Main thread. design.md, "The data plane".
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "proxy/record/log_writer.h"
 #include "proxy/worker/config_store.h"
 #include "proxy/worker/control_link.h"
+#include "proxy/worker/explain.h"
 #include "proxy/worker/name_service.h"
 
 namespace plait::proxy::worker {
@@ -48,6 +50,7 @@ class Process final : public admin::AdminState {
   void SetHealthFailed(bool failed) override { health_failed_ = failed; }
   void DrainListeners(bool graceful, bool inbound_only) override;
   void RenewCertificate(std::move_only_function<void(Outcome<>)> done) override;
+  void ExplainRequest(admin::ExplainQuery query, std::move_only_function<void(Outcome<std::string>)> done) override;
 
  private:
   Outcome<> TakeStaticResources();
@@ -74,6 +77,10 @@ class Process final : public admin::AdminState {
   std::unique_ptr<ControlLink> link_;  // null: static resources only
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<conn::HttpServer>> servers_;
+  using Explanations = std::list<std::unique_ptr<LiveExplanation>>;
+  Explanations explanations_;  // that wait for configuration
+  Explanations explained_;     // that are answered, until the round is over
+  Pending explained_sweep_;
   bool health_failed_ = false;
   bool draining_ = false;
   io::Timer drain_timer_;
