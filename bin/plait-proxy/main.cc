@@ -9,8 +9,10 @@
 #include "core/base/log.h"
 #include "core/io/stop_signal.h"
 #include "core/xds/decode.h"
+#include "proxy/admin/explain_page.h"
 #include "proxy/worker/confinement.h"
 #include "proxy/worker/process.h"
+#include "proxy/worker/saved_config.h"
 
 namespace plait::proxy {
 namespace {
@@ -25,6 +27,7 @@ struct Flags {
   std::string service_node;
   std::string service_cluster;
   std::string log_level = "info";
+  std::string question;
   std::uint32_t concurrency = 0;
   std::uint32_t drain_seconds = 45;
   bool no_seccomp = false;
@@ -112,15 +115,31 @@ int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
   return 0;
 }
 
+// What would become of a request, by the resources in a file: JSON to standard output.
+int ExplainSaved(const Flags& flags) {
+  io::Loop loop;
+  const auto query = admin::ReadExplainQuery(flags.question);
+  if (!query) return Complain(query.error());
+  const auto saved = worker::SavedConfig::Read(loop, flags.config_path);
+  if (!saved) return Complain(saved.error());
+  const auto answer = (*saved)->Answer(*query);
+  if (!answer) return Complain(answer.error());
+  std::printf("%s\n", answer->c_str());
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   Flags flags;
   CLI::App app{"The data plane of Plait: proxies what its Envoy v3 bootstrap says."};
   app.set_version_flag("--version", std::string("plait-proxy ") + kVersion);
   app.add_option("-c,--config-path", flags.config_path, "bootstrap file (YAML or JSON)");
   app.add_option("--config-yaml", flags.config_yaml, "bootstrap as text");
-  app.add_option("--mode", flags.mode, "serve, or validate: read the configuration and end")
-      ->check(CLI::IsMember({"serve", "validate"}))
+  app.add_option("--mode", flags.mode,
+                 "serve; validate: read the configuration and end; explain: answer --question by the "
+                 "resources in -c, which plaitd --resources-of has written")
+      ->check(CLI::IsMember({"serve", "validate", "explain"}))
       ->capture_default_str();
+  app.add_option("--question", flags.question, "of --mode explain: the query of /plait/explain, to=reviews&port=9080");
   app.add_option("--concurrency", flags.concurrency, "worker threads; 0: one a core");
   app.add_option("--service-node", flags.service_node, "node id instead of the bootstrap's");
   app.add_option("--service-cluster", flags.service_cluster, "node cluster instead of the bootstrap's");
@@ -140,6 +159,7 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (!log::SetLevels(flags.log_level))
     return Complain({.code = Errc::kInvalidInput, .message = "unknown log level " + flags.log_level});
+  if (flags.mode == "explain") return ExplainSaved(flags);
   auto bootstrap = ReadConfiguration(flags);
   if (!bootstrap) return Complain(bootstrap.error());
   if (const auto kept = KeepIdentityOnly(flags, *bootstrap); !kept) return Complain(kept.error());

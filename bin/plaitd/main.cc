@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "control/serve/control_plane.h"
+#include "control/serve/saved_resources.h"
 #include "core/base/log.h"
 
 namespace plait {
@@ -22,6 +23,7 @@ struct Flags {
   std::string send_timeout;
   std::string log_level = "info";
   bool log_as_json = false;
+  std::string resources_of;
 };
 
 void AddFlags(CLI::App& app, Flags& flags) {
@@ -30,8 +32,10 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->required()
       ->option_text("DIR");
   app.add_option("--state-dir", o.state_dir, "keeps the certificate authority and the last good configuration")
-      ->required()
       ->option_text("DIR");
+  app.add_option("--resources-of", flags.resources_of,
+                 "print what the directories mean for the proxy of this workload, as JSON, and end")
+      ->option_text("POD[.NAMESPACE]");
   app.add_option("--cacerts", o.cacerts_dir,
                  "a plugged-in authority: ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem")
       ->option_text("DIR");
@@ -62,6 +66,8 @@ Outcome<io::SocketAddress> ParseListenAddress(const std::string& text) {
 
 Outcome<> Complete(Flags& flags) {
   flags.options.version = PLAIT_VERSION;
+  if (flags.options.state_dir.empty())
+    return Explain(Errc::kInvalidInput, "--state-dir is missing", "it keeps the certificate authority");
   for (const std::string& text : flags.listen) {
     auto address = ParseListenAddress(text);
     if (!address) return std::unexpected(address.error());
@@ -119,11 +125,28 @@ class Signals final : private io::FdEvents {
   bool ending_ = false;
 };
 
+int PrintResources(const Flags& flags) {
+  io::Loop loop;
+  log::SetLevels("error");
+  const auto found = control::serve::ResourcesOf(loop, {.directories = flags.options.directories,
+                                                        .workload = flags.resources_of,
+                                                        .trust_domain = flags.options.trust_domain,
+                                                        .root_namespace = flags.options.root_namespace});
+  if (!found) {
+    std::cerr << "plaitd: " << found.error().ToString() << "\n";
+    return 1;
+  }
+  for (const std::string& problem : found->problems) std::cerr << "plaitd: " << problem << "\n";
+  std::cout << found->json << "\n";
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Plait's control plane", "plaitd");
   Flags flags;
   AddFlags(app, flags);
   CLI11_PARSE(app, argc, argv);
+  if (!flags.resources_of.empty()) return PrintResources(flags);
   if (const Outcome<> complete = Complete(flags); !complete) {
     std::cerr << "plaitd: " << complete.error().ToString() << "\n";
     return 64;

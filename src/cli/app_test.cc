@@ -28,8 +28,16 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
                                              {"status", "--name", "Not A Name"},
                                              {"exec", "web"},
                                              {"exec", "web", "--"},
-                                             {"logs"},
+                                             {"status", "--", "true"},
+                                             {"pc"},
                                              {"pc", "weather", "web"},
+                                             {"pc", "cluster", "web", "--direction", "up"},
+                                             {"pc", "cluster", "web", "--port", "70000"},
+                                             {"pc", "cluster", "web", "--file", "/tmp/x"},
+                                             {"explain", "web"},
+                                             {"completion", "tcsh"},
+                                             {"logs", "web", "-A"},
+                                             {"logs", "web", "--follow", "-o", "json"},
                                              {"pc", "cluster"}})
     EXPECT_EQ(RunLine(words), kUsage) << (words.empty() ? "" : words[0]);
 }
@@ -41,6 +49,9 @@ TEST(CommandLine, ExitsWith3WhenThereIsNoSuchMesh) {
                                                                                      {"proxy-status", "-o", "json"},
                                                                                      {"pc", "c", "web"},
                                                                                      {"logs", "web"},
+                                                                                     {"check"},
+                                                                                     {"explain", "web", "reviews"},
+                                                                                     {"log", "web"},
                                                                                      {"test"},
                                                                                      {"down"}}) {
     std::vector<std::string> line = words;

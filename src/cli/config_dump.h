@@ -1,15 +1,39 @@
 #pragma once
-// Tables of `plait pc` out of a proxy's /config_dump (Envoy's JSON shape, admin/v3/config_dump.proto), in istioctl's
-// columns. Pure.
+// The parts of a proxy's /config_dump (Envoy's JSON shape, admin/v3/config_dump.proto), and istioctl's filters on them.
+// Tables: config_tables.h. Pure.
 #include <string>
 
 #include "cli/render.h"
 
 namespace plait::cli {
 
+// As istioctl's flags of the same names; empty or 0: everything.
+struct ConfigFilter {
+  std::string fqdn = {};       // cluster: a part of the service's name
+  std::string direction = {};  // cluster: inbound or outbound
+  std::string subset = {};     // cluster
+  std::string address = {};    // listener, endpoint
+  std::string name = {};       // route, secret, and any cluster that has no service
+  std::string cluster = {};    // endpoint
+  std::string status = {};     // endpoint: HEALTHY, UNHEALTHY, ...
+  int port = 0;                // cluster, listener, endpoint
+};
+
 // The part of the dump that `what` (cluster, listener, route, endpoint, secret) is about, as a list of resources:
-// static and dynamic, active ones.
+// static and dynamic, active ones before those that warm.
 Json ResourcesOf(const Json& dump, const std::string& what);
-Table ConfigTable(const std::string& what, const Json& resources);
+// Those that pass; of an endpoint assignment only the endpoints that pass.
+Json Select(const std::string& what, const Json& resources, const ConfigFilter& filter);
+// The bootstrap, as the proxy read it; null when the dump has none.
+const Json& BootstrapOf(const Json& dump);
+
+// "outbound|9080|v1|reviews.default.svc.cluster.local"; `fqdn` is the whole name when it is no service's.
+struct ClusterName {
+  std::string direction, port, subset, fqdn;
+};
+ClusterName SplitClusterName(const std::string& name);
+std::string AddressOf(const Json& address);  // of an envoy.config.core.v3.Address, without the port
+std::string PortOf(const Json& address);
+std::string HealthOf(const Json& lb_endpoint);  // HEALTHY unless it says otherwise
 
 }  // namespace plait::cli

@@ -4,6 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/config_tables.h"
+#include "cli/proxy_log.h"
+
 namespace plait::cli {
 namespace {
 
@@ -36,22 +39,24 @@ TEST(ConfigDump, SplitsTheNamesOfClusters) {
   const auto rows = Rows("cluster");
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0], (std::vector<std::string>{"reviews.default.svc.cluster.local", "9080", "v1", "outbound", "EDS",
-                                               "reviews.default"}));
+                                               "reviews.default", "-", "no"}));
   EXPECT_EQ(rows[1][0], "xds-grpc");
 }
 
 TEST(ConfigDump, SaysWhereEachChainLeads) {
   const auto rows = Rows("listener");
   ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows[0], (std::vector<std::string>{"0.0.0.0", "80", "ALL", "Cluster: PassthroughCluster"}));
-  EXPECT_EQ(rows[1], (std::vector<std::string>{"0.0.0.0", "80", "Trans: raw_buffer; App: http/1.1,h2c", "Route: 80"}));
+  EXPECT_EQ(rows[0],
+            (std::vector<std::string>{"0.0.0.0", "80", "ALL", "Cluster: PassthroughCluster", "0.0.0.0_80", "-"}));
+  EXPECT_EQ(rows[1], (std::vector<std::string>{"0.0.0.0", "80", "Trans: raw_buffer; App: http/1.1,h2c", "Route: 80",
+                                               "0.0.0.0_80", "-"}));
 }
 
 TEST(ConfigDump, KeepsRoutesInTheirOrder) {
   const auto rows = Rows("route");
   ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows[0],
-            (std::vector<std::string>{"9080", "reviews:9080", "reviews, reviews.default + 1 more...", "/*", ""}));
+  EXPECT_EQ(rows[0], (std::vector<std::string>{"9080", "reviews:9080", "reviews, reviews.default + 1 more...", "/*", "",
+                                               "-", "-"}));
   EXPECT_EQ(rows[1][3], "/x");
   EXPECT_EQ(rows[1][4], "404");
 }
@@ -59,12 +64,13 @@ TEST(ConfigDump, KeepsRoutesInTheirOrder) {
 TEST(ConfigDump, ShowsEndpointsWithHealth) {
   const auto rows = Rows("endpoint");
   ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows[0], (std::vector<std::string>{"10.244.0.5:9080", "HEALTHY", "OK", "c"}));
+  EXPECT_EQ(rows[0], (std::vector<std::string>{"10.244.0.5:9080", "HEALTHY", "OK", "c", "-", "-", "-"}));
   EXPECT_EQ(rows[1][1], "UNHEALTHY");
 }
 
 TEST(ConfigDump, ShowsASecretThatIsNotThereYet) {
-  EXPECT_EQ(Rows("secret").at(0), (std::vector<std::string>{"default", "Cert Chain", "WARMING", "false", "", "", ""}));
+  EXPECT_EQ(Rows("secret").at(0),
+            (std::vector<std::string>{"default", "Cert Chain", "WARMING", "false", "", "", "", ""}));
 }
 
 TEST(ConfigDump, SurvivesAnyShape) {
@@ -73,6 +79,41 @@ TEST(ConfigDump, SurvivesAnyShape) {
         R"({"configs":[{"@type":"x.ClustersConfigDump","static_clusters":[3,{"cluster":{"name":[]}}]}]})"})
     for (const char* what : {"cluster", "listener", "route", "endpoint", "secret"})
       EXPECT_NO_THROW(ConfigTable(what, ResourcesOf(Json::parse(text), what))) << text;
+}
+
+std::size_t Passing(const std::string& what, const ConfigFilter& filter) {
+  return ConfigTable(what, Select(what, ResourcesOf(Dump(), what), filter)).rows.size();
+}
+
+TEST(ConfigFilter, KeepsWhatIstioctlsWould) {
+  EXPECT_EQ(Passing("cluster", {.fqdn = "reviews"}), 1u);
+  EXPECT_EQ(Passing("cluster", {.direction = "inbound"}), 0u);
+  EXPECT_EQ(Passing("cluster", {.direction = "outbound", .subset = "v1", .port = 9080}), 1u);
+  EXPECT_EQ(Passing("cluster", {.port = 9081}), 0u);
+  EXPECT_EQ(Passing("listener", {.address = "0.0.0.0", .port = 80}), 2u);
+  EXPECT_EQ(Passing("listener", {.port = 81}), 0u);
+  EXPECT_EQ(Passing("route", {.name = "9080"}), 2u);
+  EXPECT_EQ(Passing("route", {.name = "80"}), 0u);
+  EXPECT_EQ(Passing("endpoint", {.address = "10.244.0.6"}), 1u);
+  EXPECT_EQ(Passing("endpoint", {.status = "healthy"}), 1u);
+  EXPECT_EQ(Passing("endpoint", {.cluster = "other"}), 0u);
+}
+
+TEST(Loggers, AreReadFromEnvoysPage) {
+  const Output output = LoggersOutput("active loggers:\n  xds: info\n  http: debug\n");
+  EXPECT_EQ(output.table.rows, (std::vector<std::vector<std::string>>{{"xds", "info"}, {"http", "debug"}}));
+  EXPECT_EQ((*output.data)["loggers"]["http"], "debug");
+}
+
+TEST(Render, ShowsOneResultInEveryFormat) {
+  const Output output{
+      .table = {{"A", "B", "MORE"}, {{"x", "1", "2"}}, 1}, .names = {"pod/x"}, .data = Data({{"a", "x"}})};
+  EXPECT_EQ(OutputText(Format::kTable, output), "A   B\nx   1\n");
+  EXPECT_EQ(OutputText(Format::kShort, output), "A   B\nx   1\n");
+  EXPECT_EQ(OutputText(Format::kWide, output), "A   B   MORE\nx   1   2\n");
+  EXPECT_EQ(OutputText(Format::kJson, output), "{\n  \"a\": \"x\"\n}\n");
+  EXPECT_EQ(OutputText(Format::kYaml, output), "a: x\n");
+  EXPECT_EQ(OutputText(Format::kName, output), "pod/x\n");
 }
 
 TEST(Render, AlignsColumnsByCharacters) {

@@ -11,7 +11,10 @@
 namespace plait::cli {
 namespace {
 
-std::string Named(const MeshOptions& mesh) { return mesh.name == "default" ? "" : " --name " + mesh.name; }
+struct DemoVerb {
+  UpVerb up;
+  bool test = false;
+};
 
 void Welcome(const MeshOptions& mesh, const local::MeshStatus& status) {
   const std::string name = Named(mesh);
@@ -41,25 +44,21 @@ pid_t StartTest(const MeshOptions& mesh) {
   if (getppid() != parent) _exit(kNo);
   local::ResetSignals();
   execl("/proc/self/exe", "plait", "test", "--name", mesh.name.c_str(), "-o",
-        mesh.format == Format::kJson   ? "json"
-        : mesh.format == Format::kYaml ? "yaml"
-                                       : "table",
-        "--leave", "--page", "/productpage", "--page", "/api/v1/products", "--page", "/api/v1/products/0", "--page",
-        "/api/v1/products/0/reviews", nullptr);
+        FormatNames()[static_cast<std::size_t>(mesh.format)].c_str(), "--leave", "--page", "/productpage", "--page",
+        "/api/v1/products", "--page", "/api/v1/products/0", "--page", "/api/v1/products/0/reviews", nullptr);
   _exit(kNo);
 }
-
-}  // namespace
 
 int Demo(const MeshOptions& mesh, const DemoVerb& verb) {
   const Outcome<std::string> sample = SampleFolder("bookinfo");
   if (!sample) return Report(sample.error());
-  if (verb.test && verb.detach)
+  if (verb.test && verb.up.detach)
     return Report({.code = Errc::kInvalidInput,
                    .message = "--test ends the mesh and --detach leaves it running",
                    .hint = "plait demo --detach, then plait test"});
   Say("plait demo: the bookinfo application, four services in a mesh, from plain Kubernetes and Istio YAML\n");
-  UpVerb up{.directory = *sample, .detach = verb.detach, .port = verb.port, .concurrency = verb.concurrency};
+  UpVerb up = verb.up;
+  up.directory = *sample;
   if (verb.test) {
     up.welcome = [](const local::MeshStatus& status) { Say("\n    App      " + status.url + "/productpage\n"); };
     up.beside = [&mesh] { return StartTest(mesh); };
@@ -67,6 +66,23 @@ int Demo(const MeshOptions& mesh, const DemoVerb& verb) {
     up.welcome = [&mesh](const local::MeshStatus& status) { Welcome(mesh, status); };
   }
   return Up(mesh, up);
+}
+
+}  // namespace
+
+Command DemoCommand(MeshOptions& mesh) {
+  const auto verb = std::make_shared<DemoVerb>();
+  Command command{.name = "demo",
+                  .summary = "run the bookinfo application in a mesh",
+                  .details = "-o is the form of what --test finds.",
+                  .examples = {{"demo", "then open the page that it names"},
+                               {"demo --test", "does this machine run a mesh that keeps its promises?"}},
+                  .options = UpOptions(verb->up),
+                  .run = [&mesh, verb] { return Demo(mesh, *verb); }};
+  command.options.push_back({.names = "--test",
+                             .help = "prove what it claims (as `plait test`), then stop; the exit code says",
+                             .to = &verb->test});
+  return command;
 }
 
 }  // namespace plait::cli

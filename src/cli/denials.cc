@@ -1,57 +1,42 @@
 #include "cli/denials.h"
 
 #include <nlohmann/json.hpp>
-#include <set>
+
+#include "cli/fetch.h"
+#include "cli/json_access.h"
+#include "core/io/address.h"
 
 namespace plait::cli {
 namespace {
 
-constexpr int kMaxDepth = 64;  // of a dump: its resources nest less than half as deep
-
-// "ns[a]-policy[b]-rule[0]" -> "a/b rule[0]"; other names stay.
-std::string Readable(const std::string& name) {
-  constexpr std::string_view kSpace = "ns[";
-  constexpr std::string_view kPolicy = "]-policy[";
-  constexpr std::string_view kRule = "]-rule[";
-  const std::size_t policy = name.find(kPolicy);
-  const std::size_t rule = name.rfind(kRule);
-  if (!name.starts_with(kSpace) || policy == std::string::npos || rule == std::string::npos || rule < policy)
-    return name;
-  const std::size_t from = policy + kPolicy.size();
-  return name.substr(kSpace.size(), policy - kSpace.size()) + "/" + name.substr(from, rule - from) + " " +
-         name.substr(rule + 2);
-}
-
-// An RBAC is an object with policies whose action is not set (ALLOW is 0) or ALLOW, wherever it stands.
-void Collect(const Json& at, int depth, std::set<std::string>& to) {
-  if (depth > kMaxDepth || !at.is_structured()) return;
-  if (at.is_object()) {
-    const auto policies = at.find("policies");
-    const auto action = at.find("action");
-    const bool allows = action == at.end() || *action == "ALLOW";
-    if (allows && policies != at.end() && policies->is_object())
-      for (const auto& [name, rule] : policies->items()) to.insert(Readable(name));
-  }
-  for (const Json& child : at) Collect(child, depth + 1, to);
+std::string Placed(const std::string& policy, const Positions& positions) {
+  const PolicyName name = ObjectOfPolicy(policy);
+  const auto at = positions.find(name.object);
+  return name.object + (name.rule.empty() ? "" : " " + name.rule) +
+         (at == positions.end() ? "" : " (" + at->second + ")");
 }
 
 }  // namespace
 
-std::vector<std::string> AllowRulesOf(const Json& config_dump) {
-  std::set<std::string> names;
-  Collect(config_dump, 0, names);
-  return {names.begin(), names.end()};
+std::string QuestionAbout(const AccessLogLine& line, const std::string& principal) {
+  const auto local = io::SocketAddress::Parse(line.downstream_local);
+  const auto remote = io::SocketAddress::Parse(line.downstream_remote);
+  std::string query = "direction=inbound&port=" + std::to_string(local ? local->port.value : 0);
+  if (remote) query += "&source=" + UrlEncoded(remote->ip.ToString());
+  if (!principal.empty()) query += "&principal=" + UrlEncoded(principal);
+  if (line.method.empty()) return query + "&tcp";
+  query += "&method=" + UrlEncoded(line.method);
+  if (line.path.starts_with('/')) query += "&path=" + UrlEncoded(line.path);
+  return line.authority.empty() ? query : query + "&host=" + UrlEncoded(line.authority);
 }
 
-bool IsDenialWithoutRule(std::string_view log_line) {
-  return log_line.find("rbac_access_denied_matched_policy[none]") != std::string_view::npos;
-}
-
-std::string ExplainDenial(const std::vector<std::string>& allow_rules) {
-  if (allow_rules.empty()) return "";
-  std::string text = "    plait: denied, since it matches no rule of the ALLOW policies in scope: ";
-  for (std::size_t i = 0; i < allow_rules.size(); ++i) text += (i > 0 ? ", " : "") + allow_rules[i];
-  return text + "\n";
+std::string ExplainDenial(const std::string& policy, const Json& answer, const Positions& positions) {
+  if (policy != "none") return "    plait: denied by " + Placed(policy, positions) + "\n";
+  std::string text = "    plait: denied, since it matches no rule of the ALLOW policies in scope\n";
+  for (const Json& step : At(answer, "steps"))
+    for (const Json& miss : At(step, "misses"))
+      text += "    plait:   " + Placed(Text(miss, {"policy"}), positions) + ": " + MissText(miss) + "\n";
+  return text;
 }
 
 }  // namespace plait::cli

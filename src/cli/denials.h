@@ -1,19 +1,20 @@
 #pragma once
-// What `plait logs` adds to a denial of which the access log can say only that no ALLOW rule matched
-// (rbac_access_denied_matched_policy[none], semantics.md 5). Pure.
+// What `plait logs` adds to a request or connection that a policy denied: which, where it stands, and where no ALLOW
+// rule matched, of each rule in scope the first field that differs (semantics.md 5). The denying proxy decides, with
+// the policies in force now.
+#include <functional>
+#include <map>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "cli/render.h"
+#include "cli/access_log_line.h"
+#include "cli/explain_report.h"
 
 namespace plait::cli {
 
-// "default/details-viewer rule[0]" for each rule of an ALLOW policy in a proxy's /config_dump, each once, sorted.
-std::vector<std::string> AllowRulesOf(const Json& config_dump);
-
-bool IsDenialWithoutRule(std::string_view log_line);
-// The line that explains it, with its end.
-std::string ExplainDenial(const std::vector<std::string>& allow_rules);
+// The query of /plait/explain that asks the proxy about a line of its own log; `principal`: of the caller, empty:
+// unknown.
+std::string QuestionAbout(const AccessLogLine& line, const std::string& principal);
+// Lines with their ends. `policy`: AccessLogLine::DeniedBy; `answer`: of that question, null when there is none.
+std::string ExplainDenial(const std::string& policy, const Json& answer, const Positions& positions);
 
 }  // namespace plait::cli

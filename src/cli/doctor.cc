@@ -1,11 +1,11 @@
 // plait doctor: can this host run a mesh, and what to do if not. It does the real steps in namespaces that end with it.
-#include <stdio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
+#include "cli/checks.h"
 #include "cli/verbs.h"
 #include "core/base/strings.h"
 #include "local/host_mesh.h"
@@ -16,16 +16,17 @@
 namespace plait::cli {
 namespace {
 
-struct Check {
-  std::string name;
-  bool passed = false;
-  std::string detail;
-  std::string hint;
-};
+constexpr const char* kCategory = "plait-host";
+constexpr std::string_view kIpv6 = "IPv6 in namespaces";
 
-Check From(std::string name, const Outcome<>& outcome, std::string detail) {
-  if (outcome) return {std::move(name), true, std::move(detail), ""};
-  return {std::move(name), false, outcome.error().message, outcome.error().hint};
+// `detail` is told when it passed.
+Check From(std::string description, const Outcome<>& outcome, std::string detail) {
+  if (outcome) return {.category = kCategory, .description = std::move(description), .detail = std::move(detail)};
+  return {.category = kCategory,
+          .description = std::move(description),
+          .result = Mark::kFailed,
+          .detail = outcome.error().message,
+          .fix = outcome.error().hint};
 }
 
 // The steps inside, written to `report` as name, detail, hint: one line each, fields split by tabs.
@@ -42,8 +43,7 @@ int CheckInside(int report) {
   auto pod = (*network)->Add({.proxy_sockets = true, .rules = &rules});
   if (!tell("capture by nftables", pod ? Outcome<>{} : std::unexpected(pod.error()))) return 1;
   const bool v6 = pod->ips.size() == 2;
-  tell("IPv6 in namespaces",
-       v6 ? Outcome<>{} : Explain(Errc::kUnavailable, "this host has no IPv6: workloads have IPv4 only"));
+  tell(kIpv6.data(), v6 ? Outcome<>{} : Explain(Errc::kUnavailable, "this host has no IPv6: workloads have IPv4 only"));
   const auto filter = local::SyscallFilter::Make();
   tell("system-call filter", filter ? Outcome<>{} : std::unexpected(filter.error()));
   return 0;
@@ -69,8 +69,13 @@ void CheckNamespaces(std::vector<Check>& checks) {
   waitpid(process->pid, nullptr, 0);
   for (const std::string_view line : Split(text, '\n')) {
     const std::vector<std::string_view> fields = Split(line, '\t');
-    if (fields.size() == 3)
-      checks.push_back({std::string(fields[0]), fields[1].empty(), std::string(fields[1]), std::string(fields[2])});
+    if (fields.size() != 3) continue;
+    checks.push_back(From(
+        std::string(fields[0]),
+        fields[1].empty() ? Outcome<>{} : Explain(Errc::kUnavailable, std::string(fields[1]), std::string(fields[2])),
+        ""));
+    // Without IPv6 a mesh runs, with IPv4 only.
+    if (fields[0] == kIpv6 && !fields[1].empty()) checks.back().result = Mark::kWarning;
   }
 }
 
@@ -78,7 +83,9 @@ void CheckPrograms(std::vector<Check>& checks) {
   for (const char* name : {"plaitd", "plait-proxy", "plait-init"}) {
     const std::string path = local::BinaryFolder() + "/" + name;
     const bool there = access(path.c_str(), X_OK) == 0;
-    checks.push_back({name, there, there ? "" : path + " is missing", there ? "" : "build or install all of Plait"});
+    checks.push_back(From(
+        name, there ? Outcome<>{} : Explain(Errc::kNotFound, path + " is missing", "build or install all of Plait"),
+        ""));
   }
 }
 
@@ -92,33 +99,29 @@ void CheckHost(const MeshOptions& mesh, std::vector<Check>& checks) {
                         "127.0.0.1:" + std::to_string(taken.value)));
 }
 
-}  // namespace
-
 int Doctor(const MeshOptions& mesh) {
   std::vector<Check> checks;
   CheckNamespaces(checks);
   CheckPrograms(checks);
   CheckHost(mesh, checks);
-  bool success = true;
-  Json list = Json::array();
-  Table table{{"CHECK", "RESULT", "DETAIL", "TRY"}, {}};
-  for (const Check& check : checks) {
-    const bool only_a_warning = check.name == "IPv6 in namespaces";
-    success = success && (check.passed || only_a_warning);
-    const char* result = check.passed ? "success" : only_a_warning ? "warning" : "error";
-    list.push_back({{"description", check.name},
-                    {"result", result},
-                    {"error", check.passed ? "" : check.detail},
-                    {"hint", check.hint}});
-    table.rows.push_back({check.name, result, check.detail, check.hint});
-  }
-  const Json data = {{"success", success},
-                     {"mode", success ? "rootless" : "none"},
-                     {"categories", {{{"categoryName", "plait-host"}, {"checks", list}}}}};
-  Render(mesh.format, table, data);
-  if (mesh.format == Format::kTable)
-    Say(success ? "this host can run a mesh: try `plait demo`" : "this host cannot run a mesh yet");
-  return success ? kDone : kNo;
+  Output output = ChecksOutput(checks);
+  const bool able = output.code == kDone;
+  Json data = *output.data;
+  data["mode"] = able ? "rootless" : "none";
+  output.data = Data(std::move(data));
+  output.text += able ? "this host can run a mesh: try `plait demo`\n" : "this host cannot run a mesh yet\n";
+  return Show(mesh.format, output);
+}
+
+}  // namespace
+
+Command DoctorCommand(MeshOptions& mesh) {
+  return {.name = "doctor",
+          .summary = "can this host run a mesh?",
+          .details =
+              "Takes the real steps (namespaces, virtual network, capture rules, system-call filter) and undoes "
+              "them. Each failure comes with what to do.",
+          .run = [&mesh] { return Doctor(mesh); }};
 }
 
 }  // namespace plait::cli

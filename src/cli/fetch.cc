@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "core/base/strings.h"
 #include "core/conn/http_client.h"
 #include "core/io/loop.h"
 #include "core/io/socket.h"
@@ -56,6 +57,20 @@ Outcome<std::string> HttpGetOver(io::UniqueFd socket, const std::string& path, c
 
 Outcome<std::string> HttpPostOver(io::UniqueFd socket, const std::string& path, const std::string& of_whom) {
   return Over(std::move(socket), "POST", path, of_whom);
+}
+
+std::string UrlEncoded(std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    if (IsAlpha(c) || IsDigit(c) || std::string_view("-._~").find(c) != std::string_view::npos) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      (out += '%').append({kHex[byte >> 4], kHex[byte & 15]});
+    }
+  }
+  return out;
 }
 
 }  // namespace plait::cli

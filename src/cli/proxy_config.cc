@@ -1,27 +1,166 @@
-// plait pc (proxy-config) cluster|listener|route|endpoint|secret WORKLOAD: what its proxy uses, from its admin port.
+// plait pc (proxy-config) cluster|listener|route|endpoint|secret|bootstrap|all WORKLOAD: what its proxy uses, from its
+// admin port or from a saved dump; `pc log` is `plait log`. Filters are istioctl's.
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/config_dump.h"
-#include "cli/fetch.h"
+#include "cli/config_tables.h"
+#include "cli/json_access.h"
+#include "cli/proxy_log.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
 
 namespace plait::cli {
+namespace {
 
-int ProxyConfig(const MeshOptions& mesh, const std::string& what, const std::string& workload) {
-  constexpr Port kAdmin{15000};
-  Outcome<local::ControlClient> client = ConnectTo(mesh);
-  if (!client) return Report(client.error());
-  Outcome<io::UniqueFd> socket = client->Dial(workload, kAdmin);
-  if (!socket) return Report(socket.error());
-  Outcome<std::string> text = HttpGetOver(std::move(*socket), "/config_dump?include_eds", "the proxy of " + workload);
-  if (!text) return Report(text.error());
-  const Json dump = Json::parse(*text, nullptr, false);
-  if (!dump.is_object())
-    return Report({.code = Errc::kInternal, .message = "the configuration of " + workload + " is not JSON"});
-  const Json resources = ResourcesOf(dump, what);
-  Render(mesh.format, ConfigTable(what, resources), resources);
-  return kDone;
+constexpr const char* kKinds[] = {"cluster", "listener", "route", "endpoint", "secret"};
+
+struct ConfigVerb {
+  std::string what;
+  std::string workload;
+  std::string file;
+  ConfigFilter filter;
+};
+
+Outcome<Json> ReadDump(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  Json dump = Json::parse(text.str(), nullptr, false);
+  if (in && At(dump, "configs").is_array()) return dump;
+  Diagnostic problem{.code = Errc::kInvalidInput,
+                     .message = in ? "is not a configuration dump" : "cannot be read",
+                     .hint = "save one with: plait pc all WORKLOAD -o json"};
+  problem.at.file = path;
+  return std::unexpected(std::move(problem));
+}
+
+Outcome<Json> DumpOf(const MeshOptions& mesh, const ConfigVerb& verb) {
+  if (verb.file.empty() == verb.workload.empty())
+    return Explain(Errc::kInvalidInput,
+                   verb.file.empty() ? "say which workload" : "give a workload or --file, not both",
+                   "plait pc " + verb.what + " WORKLOAD, or plait pc " + verb.what + " --file DUMP");
+  if (!verb.file.empty()) return ReadDump(verb.file);
+  return AskProxyForJson(mesh, verb.workload, "/config_dump?include_eds");
+}
+
+void AddNames(const std::string& what, const Json& resources, std::vector<std::string>& to) {
+  for (const Json& resource : resources)
+    to.push_back(what + "/" + Text(resource, {what == "endpoint" ? "cluster_name" : "name"}));
+}
+
+int ShowKind(const MeshOptions& mesh, const ConfigVerb& verb) {
+  const Outcome<Json> dump = DumpOf(mesh, verb);
+  if (!dump) return Report(dump.error());
+  const Json resources = Select(verb.what, ResourcesOf(*dump, verb.what), verb.filter);
+  Output output{.table = ConfigTable(verb.what, resources), .data = Data(resources)};
+  AddNames(verb.what, resources, output.names);
+  return Show(mesh.format, output);
+}
+
+int ShowBootstrap(const MeshOptions& mesh, const ConfigVerb& verb) {
+  const Outcome<Json> dump = DumpOf(mesh, verb);
+  if (!dump) return Report(dump.error());
+  const Json& bootstrap = BootstrapOf(*dump);
+  Output output{.table = BootstrapTable(bootstrap),
+                .names = {"bootstrap/" + Text(bootstrap, {"node", "id"})},
+                .data = Data({{"bootstrap", bootstrap}})};
+  if (bootstrap.is_null()) output.warnings.push_back("the dump has no bootstrap");
+  return Show(mesh.format, output);
+}
+
+// Every kind; as data the dump itself, which --file reads again.
+int ShowAll(const MeshOptions& mesh, const ConfigVerb& verb) {
+  const Outcome<Json> dump = DumpOf(mesh, verb);
+  if (!dump) return Report(dump.error());
+  Output output{.data = Data(*dump)};
+  for (const char* what : kKinds) {
+    const Json resources = ResourcesOf(*dump, what);
+    output.text += (output.text.empty() ? "" : "\n") + std::string(what) + "s" + "\n" +
+                   TableText(ConfigTable(what, resources), mesh.format == Format::kWide);
+    AddNames(what, resources, output.names);
+  }
+  return Show(mesh.format, output);
+}
+
+std::vector<Option> SourceOptions(ConfigVerb& verb) {
+  return {{.names = "workload",
+           .value = "WORKLOAD",
+           .help = "pod or deployment",
+           .to = &verb.workload,
+           .offers = Offers::kWorkloads},
+          {.names = "-f,--file",
+           .value = "FILE",
+           .help = "a saved /config_dump, instead of a workload",
+           .to = &verb.file,
+           .offers = Offers::kFiles}};
+}
+
+Option Filter(const char* name, const char* value, const char* help, std::string& to) {
+  return {.names = name, .value = value, .help = help, .to = &to};
+}
+
+std::vector<Option> FilterOptions(const std::string& what, ConfigFilter& filter) {
+  const Option port{.names = "--port", .value = "PORT", .help = "only of this port", .to = &filter.port};
+  const Option address = Filter("--address", "IP", "only of this address", filter.address);
+  if (what == "cluster")
+    return {Filter("--fqdn", "NAME", "only of services whose full name has this in it", filter.fqdn),
+            port,
+            {.names = "--direction",
+             .value = "DIRECTION",
+             .help = "inbound or outbound",
+             .to = &filter.direction,
+             .choices = {"inbound", "outbound"}},
+            Filter("--subset", "NAME", "only of this subset", filter.subset)};
+  if (what == "listener") return {address, port};
+  if (what == "endpoint")
+    return {address, port, Filter("--cluster", "NAME", "only of this cluster", filter.cluster),
+            Filter("--status", "HEALTH", "HEALTHY, UNHEALTHY, DRAINING, DEGRADED", filter.status)};
+  return {Filter("--name", "NAME", what == "route" ? "of the route configuration: a port, or http.80" : "of the secret",
+                 filter.name)};
+}
+
+Command KindCommand(MeshOptions& mesh, const char* what, std::vector<std::string> aliases, const char* summary) {
+  const auto verb = std::make_shared<ConfigVerb>();
+  verb->what = what;
+  Command command{.name = what, .aliases = std::move(aliases), .summary = summary, .options = SourceOptions(*verb)};
+  for (Option& filter : FilterOptions(what, verb->filter)) command.options.push_back(std::move(filter));
+  command.run = [&mesh, verb] { return ShowKind(mesh, *verb); };
+  return command;
+}
+
+Command WholeCommand(MeshOptions& mesh, const char* what, const char* alias, const char* summary,
+                     int (*show)(const MeshOptions&, const ConfigVerb&)) {
+  const auto verb = std::make_shared<ConfigVerb>();
+  verb->what = what;
+  return {.name = what,
+          .aliases = {alias},
+          .summary = summary,
+          .options = SourceOptions(*verb),
+          .run = [&mesh, verb, show] { return show(mesh, *verb); }};
+}
+
+}  // namespace
+
+Command ProxyConfigCommand(MeshOptions& mesh) {
+  Command command{
+      .name = "proxy-config",
+      .aliases = {"pc"},
+      .summary = "what a workload's proxy uses",
+      .examples = {{"pc route productpage-v1 --name 9080", "its routes for port 9080"},
+                   {"pc cluster productpage-v1 --fqdn reviews -o json", "with all settings"},
+                   {"pc all productpage-v1 -o json > dump.json", "then: plait pc cluster --file dump.json"}}};
+  command.children = {
+      KindCommand(mesh, "cluster", {"clusters", "c"}, "clusters: where it can send to"),
+      KindCommand(mesh, "listener", {"listeners", "l"}, "listeners: what it takes, and where that leads"),
+      KindCommand(mesh, "route", {"routes", "r"}, "HTTP routes, in the order in which they are tried"),
+      KindCommand(mesh, "endpoint", {"endpoints", "ep"}, "endpoints of its clusters, with health"),
+      KindCommand(mesh, "secret", {"secrets", "s"}, "certificates and roots, without private keys"),
+      WholeCommand(mesh, "bootstrap", "b", "what it was started with", ShowBootstrap),
+      WholeCommand(mesh, "all", "a", "all of these", ShowAll),
+      ProxyLogCommand(mesh)};
+  return command;
 }
 
 }  // namespace plait::cli

@@ -7,6 +7,7 @@
 #include "cli/workloads.h"
 
 namespace plait::cli {
+namespace {
 
 int ProxyStatus(const MeshOptions& mesh) {
   Outcome<local::ControlClient> client = ConnectTo(mesh);
@@ -17,9 +18,18 @@ int ProxyStatus(const MeshOptions& mesh) {
   if (!text) return Report(text.error());
   const Json proxies = Json::parse(*text, nullptr, false);
   if (!proxies.is_array()) return Report({.code = Errc::kInternal, .message = "plaitd's /debug/syncz is not a list"});
-  Render(mesh.format, ProxyTable(proxies), proxies);
-  for (const std::string& refusal : Refusals(proxies)) Warn(refusal);
-  return kDone;
+  Output output{
+      .table = ProxyTable(proxies, SystemClock().Wall()), .data = Data(proxies), .warnings = Refusals(proxies)};
+  for (const auto& row : output.table.rows) output.names.push_back("proxy/" + row.front());
+  return Show(mesh.format, output);
+}
+
+}  // namespace
+
+Command ProxyStatusCommand(MeshOptions& mesh) {
+  return {.name = "proxy-status", .aliases = {"ps"}, .summary = "what each proxy has acknowledged", .run = [&mesh] {
+            return ProxyStatus(mesh);
+          }};
 }
 
 }  // namespace plait::cli

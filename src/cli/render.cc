@@ -31,17 +31,20 @@ struct Symbol {
   const char* ascii;
   const char* colour;
 };
-constexpr Symbol kPassed{"✓", "ok", "32"};
-constexpr Symbol kWarning{"!", "!", "33"};
-constexpr Symbol kFailed{"✗", "x", "31"};
+constexpr Symbol kSymbols[] = {{"✓", "ok", "32"}, {"!", "!", "33"}, {"✗", "x", "31"}};  // by Mark
 
-void Mark(FILE* to, const Symbol& symbol, std::string_view text) {
+std::string SymbolText(Mark mark, int fd) {
   static const bool kUtf8 = IsUtf8();
-  const char* mark = kUtf8 ? symbol.utf8 : symbol.ascii;
-  const bool colour = HasColour(fileno(to));
-  fprintf(to, colour ? "  \033[%s%s%s\033[0m %.*s\n" : "  %s%s%s %.*s\n", colour ? symbol.colour : "",
-          colour ? "m" : "", mark, static_cast<int>(text.size()), text.data());
+  const Symbol& symbol = kSymbols[static_cast<std::size_t>(mark)];
+  const std::string text = kUtf8 ? symbol.utf8 : symbol.ascii;
+  return HasColour(fd) ? std::string("\033[") + symbol.colour + "m" + text + "\033[0m" : text;
 }
+
+void WriteMarked(FILE* to, Mark mark, std::string_view text) {
+  fprintf(to, "  %s %.*s\n", SymbolText(mark, fileno(to)).c_str(), static_cast<int>(text.size()), text.data());
+}
+
+const std::string kFormatNames[] = {"table", "wide", "short", "json", "yaml", "name"};
 
 // Characters, not bytes: names may be in any language.
 std::size_t Width(std::string_view text) {
@@ -98,17 +101,26 @@ void WriteYaml(const Json& value, std::size_t indent, std::string& out) {
 
 }  // namespace
 
-std::string TableText(const Table& table) {
+std::span<const std::string> FormatNames() { return kFormatNames; }
+
+std::optional<Format> FormatOf(std::string_view name) {
+  for (std::size_t i = 0; i < std::size(kFormatNames); ++i)
+    if (kFormatNames[i] == name) return static_cast<Format>(i);
+  return std::nullopt;
+}
+
+std::string TableText(const Table& table, bool wide) {
+  const std::size_t columns = table.columns.size() - (wide ? 0 : table.wide_columns);
   std::vector<std::size_t> widths;
-  for (const std::string& column : table.columns) widths.push_back(Width(column));
+  for (std::size_t i = 0; i < columns; ++i) widths.push_back(Width(table.columns[i]));
   for (const auto& row : table.rows)
-    for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
+    for (std::size_t i = 0; i < row.size() && i < columns; ++i) widths[i] = std::max(widths[i], Width(row[i]));
   std::string out;
   const auto write = [&](const std::vector<std::string>& row) {
     std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
+    for (std::size_t i = 0; i < row.size() && i < columns; ++i) {
       line += row[i];
-      if (i + 1 < row.size()) line += std::string(widths[i] - Width(row[i]) + 3, ' ');
+      if (i + 1 < columns) line += std::string(widths[i] - Width(row[i]) + 3, ' ');
     }
     while (!line.empty() && line.back() == ' ') line.pop_back();
     out += line + "\n";
@@ -124,26 +136,45 @@ std::string YamlText(const Json& data) {
   return out;
 }
 
-void Render(Format format, const Table& table, const Json& data) {
-  std::string text;
-  if (format == Format::kJson) {
-    text = data.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  } else {
-    text = format == Format::kYaml ? YamlText(data) : TableText(table);
+std::shared_ptr<const Json> Data(Json data) { return std::make_shared<const Json>(std::move(data)); }
+
+std::string OutputText(Format format, const Output& output) {
+  switch (format) {
+    case Format::kJson: return output.data->dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    case Format::kYaml: return YamlText(*output.data);
+    case Format::kName: {
+      std::string text;
+      for (const std::string& name : output.names) text += name + "\n";
+      if (output.names.empty())
+        for (const auto& row : output.table.rows) text += row.front() + "\n";
+      return text;
+    }
+    case Format::kTable:
+    case Format::kShort:
+    case Format::kWide: break;
   }
-  fwrite(text.data(), 1, text.size(), stdout);
-  fflush(stdout);
+  return output.text.empty() ? TableText(output.table, format == Format::kWide) : output.text;
 }
 
-void Step(std::string_view text) { Mark(stderr, kPassed, text); }
-void Warn(std::string_view text) { Mark(stderr, kWarning, text); }
-void Problem(std::string_view text) { Mark(stderr, kFailed, text); }
+int Show(Format format, const Output& output) {
+  const std::string text = OutputText(format, output);
+  fwrite(text.data(), 1, text.size(), stdout);
+  fflush(stdout);
+  for (const std::string& warning : output.warnings) Warn(warning);
+  return output.code;
+}
+
+std::string MarkText(Mark mark) { return SymbolText(mark, STDOUT_FILENO); }
+
+void Step(std::string_view text) { WriteMarked(stderr, Mark::kPassed, text); }
+void Warn(std::string_view text) { WriteMarked(stderr, Mark::kWarning, text); }
+void Problem(std::string_view text) { WriteMarked(stderr, Mark::kFailed, text); }
 
 void CheckLine(bool passed, std::string_view name, std::string_view detail) {
   constexpr std::size_t kNameWidth = 15;
   std::string line(name);
   line.append(Width(name) < kNameWidth ? kNameWidth - Width(name) : 1, ' ').append(" ").append(detail);
-  Mark(stdout, passed ? kPassed : kFailed, line);
+  WriteMarked(stdout, passed ? Mark::kPassed : Mark::kFailed, line);
   fflush(stdout);
 }
 

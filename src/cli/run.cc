@@ -88,11 +88,34 @@ Outcome<int> RunWithin(const MeshOptions& mesh, const std::string& workload, con
   return client->ExecWithEnvironment(*ready, command);
 }
 
-}  // namespace
-
 int RunAs(const MeshOptions& mesh, const std::string& workload, const std::vector<std::string>& command) {
   const Outcome<int> code = RunWithin(mesh, workload, command);
   return code ? *code : Report(code.error());
+}
+
+}  // namespace
+
+Command RunCommand(MeshOptions& mesh) {
+  struct Verb {
+    std::string workload;
+    std::vector<std::string> command;
+  };
+  const auto verb = std::make_shared<Verb>();
+  return {.name = "run",
+          .summary = "run a command in the mesh with the identity of a workload",
+          .details =
+              "In the folder that you are in, with a network and a proxy of its own and the workload's service "
+              "account. Ends with its command, whose exit code it has.",
+          .examples = {{"run --as productpage-v1 -- curl -s reviews:9080/reviews/0", "as productpage would"}},
+          .options = {{.names = "--as",
+                       .value = "WORKLOAD",
+                       .help = "pod or deployment, NAME or NAME.NAMESPACE",
+                       .to = &verb->workload,
+                       .required = true,
+                       .offers = Offers::kWorkloads}},
+          .rest = &verb->command,
+          .renders = false,
+          .run = [&mesh, verb] { return RunAs(mesh, verb->workload, verb->command); }};
 }
 
 }  // namespace plait::cli

@@ -1,18 +1,12 @@
-// plait status: the mesh on one screen.  plait version.
-#include <stdio.h>
-
+// plait status: the mesh on one screen.
 #include <nlohmann/json.hpp>
 
-#include "cli/fetch.h"
 #include "cli/tables.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
 
-#ifndef PLAIT_VERSION
-#define PLAIT_VERSION "0.1.0"
-#endif
-
 namespace plait::cli {
+namespace {
 
 int Status(const MeshOptions& mesh) {
   Outcome<local::ControlClient> client = ConnectTo(mesh);
@@ -21,34 +15,23 @@ int Status(const MeshOptions& mesh) {
   if (!text) return Report(text.error());
   Outcome<local::MeshStatus> status = local::DecodeMeshStatus(*text);
   if (!status) return Report(status.error());
-  if (mesh.format == Format::kTable || mesh.format == Format::kShort) {
-    printf("mesh %s: %s, mode %s (%s), directory %s\n", status->name.c_str(), status->state.c_str(),
-           status->mode.c_str(), status->mode_reason.c_str(), status->directory.c_str());
-    if (!status->url.empty()) printf("app %s   ", status->url.c_str());
-    printf("debug %s\n", status->debug_url.c_str());
-    for (const std::string& message : status->messages) printf("! %s\n", message.c_str());
-    printf("\n");
-  }
-  Render(mesh.format, WorkloadTable(*status), Json::parse(*text, nullptr, false));
-  return kDone;
+  Output output{.table = WorkloadTable(*status), .data = Data(Json::parse(*text, nullptr, false))};
+  for (const local::WorkloadStatus& w : status->workloads) output.names.push_back("pod/" + w.name + "." + w.ns);
+  output.text = "mesh " + status->name + ": " + status->state + ", mode " + status->mode + " (" + status->mode_reason +
+                "), directory " + status->directory + "\n" + (status->url.empty() ? "" : "app " + status->url + "   ") +
+                "debug " + status->debug_url + "\n";
+  for (const std::string& message : status->messages) output.text += "! " + message + "\n";
+  output.text += "\n" + TableText(output.table, mesh.format == Format::kWide);
+  return Show(mesh.format, output);
 }
 
-int Version(const MeshOptions& mesh) {
-  Json data = {{"client", PLAIT_VERSION}};
-  Table table{{"COMPONENT", "VERSION"}, {{"plait", PLAIT_VERSION}}};
-  // The control plane's, if a mesh runs.
-  if (Outcome<local::ControlClient> client = ConnectTo(mesh)) {
-    if (Outcome<local::MeshStatus> status = client->Status()) {
-      if (Outcome<std::string> text = HttpGet(status->debug_url + "/version")) {
-        Json answer = Json::parse(*text, nullptr, false);
-        const std::string version = answer.is_object() ? answer.value("version", *text) : *text;
-        data["control_plane"] = version;
-        table.rows.push_back({"plaitd", version});
-      }
-    }
-  }
-  Render(mesh.format, table, data);
-  return kDone;
+}  // namespace
+
+Command StatusCommand(MeshOptions& mesh) {
+  return {.name = "status",
+          .summary = "show the mesh and its workloads",
+          .examples = {{"status -o json", "with url, debug_url, addresses and process ids"}},
+          .run = [&mesh] { return Status(mesh); }};
 }
 
 }  // namespace plait::cli

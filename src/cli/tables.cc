@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/json_access.h"
 
 namespace plait::cli {
 namespace {
@@ -16,13 +19,8 @@ constexpr Column kColumns[] = {{"CDS", "cluster", ".Cluster"},
                                {"LDS", "listener", ".Listener"},
                                {"EDS", "endpoint", ".ClusterLoadAssignment"},
                                {"RDS", "route", ".RouteConfiguration"},
-                               {"SDS", "secret", ".Secret"}};
-
-// Never throws: plaitd may be of another version.
-std::string Text(const Json& object, const std::string& field) {
-  const auto found = object.find(field);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
+                               {"SDS", "secret", ".Secret"},
+                               {"INDEX", "address", ".Address"}};
 
 const Json& TypesOf(const Json& proxy) {
   static const Json kNone = Json::object();
@@ -42,11 +40,28 @@ bool HoldsSomething(const Json& proxy, const Column& column) {
 
 std::string StateOf(const Json& proxy, const Column& column) {
   for (const auto& [name, type] : TypesOf(proxy).items())
-    if (name.ends_with(column.message) && type.is_object() && !Text(type, "error").empty()) return "NACK";
-  const std::string sent = Text(proxy, std::string(column.field) + "_sent");
-  const std::string acked = Text(proxy, std::string(column.field) + "_acked");
+    if (name.ends_with(column.message) && type.is_object() && !Text(type, {"error"}).empty()) return "NACK";
+  const std::string sent = Text(proxy, {std::string(column.field) + "_sent"});
+  const std::string acked = Text(proxy, {std::string(column.field) + "_acked"});
   if (sent.empty()) return HoldsSomething(proxy, column) ? "SYNCED" : "NOT SENT";
   return sent == acked ? "SYNCED" : acked.empty() ? "STALE (Never Acknowledged)" : "STALE";
+}
+
+// "7s", "3m", "5h", "2d": as kubectl's.
+std::string Age(Duration age) {
+  using namespace std::chrono;
+  const auto whole = duration_cast<seconds>(age).count();
+  if (whole < 120) return std::to_string(std::max<std::int64_t>(whole, 0)) + "s";
+  if (whole < 2 * 3600) return std::to_string(whole / 60) + "m";
+  return whole < 2 * 86400 ? std::to_string(whole / 3600) + "h" : std::to_string(whole / 86400) + "d";
+}
+
+std::string AgeOf(const Json& proxy, WallTime now) {
+  std::optional<WallTime> last;
+  for (const auto& [name, type] : TypesOf(proxy).items())
+    for (const char* field : {"sent_at", "acked_at"})
+      if (const auto at = ParseRfc3339(Text(type, {field})); at && (!last || *at > *last)) last = at;
+  return last ? Age(std::chrono::duration_cast<Duration>(now - *last)) : "-";
 }
 
 std::string Ready(const local::WorkloadStatus& w) {
@@ -71,15 +86,15 @@ Table WorkloadTable(const local::MeshStatus& status) {
   return table;
 }
 
-Table ProxyTable(const Json& syncz) {
+Table ProxyTable(const Json& syncz, WallTime now) {
   Table table{{"NAME", "CLUSTER"}, {}};
   for (const Column& column : kColumns) table.columns.emplace_back(column.title);
-  table.columns.insert(table.columns.end(), {"ISTIOD", "VERSION"});
+  table.columns.insert(table.columns.end(), {"AGE", "ISTIOD", "VERSION"});
   for (const Json& proxy : syncz) {
     if (!proxy.is_object()) continue;
-    std::vector<std::string> row = {Text(proxy, "proxy"), Text(proxy, "cluster_id")};
+    std::vector<std::string> row = {Text(proxy, {"proxy"}), Text(proxy, {"cluster_id"})};
     for (const Column& column : kColumns) row.push_back(StateOf(proxy, column));
-    row.insert(row.end(), {Text(proxy, "istiod"), Text(proxy, "istio_version")});
+    row.insert(row.end(), {AgeOf(proxy, now), Text(proxy, {"istiod"}), Text(proxy, {"istio_version"})});
     table.rows.push_back(std::move(row));
   }
   std::sort(table.rows.begin(), table.rows.end());
@@ -91,9 +106,9 @@ std::vector<std::string> Refusals(const Json& syncz) {
   for (const Json& proxy : syncz) {
     if (!proxy.is_object()) continue;
     for (const auto& [name, type] : TypesOf(proxy).items()) {
-      const std::string error = type.is_object() ? Text(type, "error") : "";
+      const std::string error = type.is_object() ? Text(type, {"error"}) : "";
       if (!error.empty())
-        out.push_back(Text(proxy, "proxy") + " refuses " + name.substr(name.rfind('.') + 1) + ": " + error);
+        out.push_back(Text(proxy, {"proxy"}) + " refuses " + name.substr(name.rfind('.') + 1) + ": " + error);
     }
   }
   std::sort(out.begin(), out.end());

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cli/render.h"
+#include "core/base/time.h"
 #include "local/mesh_status.h"
 
 namespace plait::cli {
@@ -10,8 +11,9 @@ namespace plait::cli {
 // Columns as in `kubectl get pods -A`; the proxy counts as a container.
 Table WorkloadTable(const local::MeshStatus& status);
 
-// Columns as in istioctl, from plaitd's /debug/syncz: NOT SENT, SYNCED, STALE or, when the proxy refused it, NACK.
-Table ProxyTable(const Json& syncz);
+// Columns as in istioctl, from plaitd's /debug/syncz: NOT SENT, SYNCED, STALE or, when the proxy refused it, NACK. AGE:
+// since the last time that it was sent something or acknowledged it.
+Table ProxyTable(const Json& syncz, WallTime now);
 // "productpage-v1-0.default refuses RouteConfiguration: ...", one for each type that a proxy has refused.
 std::vector<std::string> Refusals(const Json& syncz);
 

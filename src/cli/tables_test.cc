@@ -35,20 +35,21 @@ const Json& Syncz() {
 {"proxy":"b.default","cluster_id":"Kubernetes","istiod":"plaitd","istio_version":"0.1.0",
  "cluster_sent":"3","cluster_acked":"3","listener_sent":"1","listener_acked":"","route_sent":"5","route_acked":"4",
  "types":{"envoy.config.route.v3.RouteConfiguration":{"nacked":1,"error":"route 80: no such field"},
-          "envoy.config.cluster.v3.Cluster":{"nacked":0}}},
+          "envoy.config.cluster.v3.Cluster":{"nacked":0,"sent_at":"2026-11-28T13:50:00Z","acked_at":"2026-11-28T13:57:00Z"}}},
 {"proxy":"a.default","route_sent":"2","route_acked":"1",
  "cluster_sent":"","cluster_acked":"","types":{"envoy.config.cluster.v3.Cluster":{"resources":3}}}])");
   return kSyncz;
 }
 
 TEST(ProxyTable, SaysWhatEachProxyHasAcknowledgedOrRefused) {
-  const Table table = ProxyTable(Syncz());
-  EXPECT_EQ(table.columns, (Row{"NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "SDS", "ISTIOD", "VERSION"}));
+  const Table table = ProxyTable(Syncz(), *ParseRfc3339("2026-11-28T14:00:00Z"));
+  EXPECT_EQ(table.columns,
+            (Row{"NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "SDS", "INDEX", "AGE", "ISTIOD", "VERSION"}));
   ASSERT_EQ(table.rows.size(), 2u);
   EXPECT_EQ(table.rows[0][5], "STALE");
   EXPECT_EQ(table.rows[0][2], "SYNCED") << "it has three from before a restart of plaitd";
   EXPECT_EQ(table.rows[1], (Row{"b.default", "Kubernetes", "SYNCED", "STALE (Never Acknowledged)", "NOT SENT", "NACK",
-                                "NOT SENT", "plaitd", "0.1.0"}));
+                                "NOT SENT", "NOT SENT", "3m", "plaitd", "0.1.0"}));
 }
 
 TEST(ProxyTable, GivesTheReasonOfARefusal) {
@@ -59,7 +60,7 @@ TEST(ProxyTable, SurvivesAnyShape) {
   for (const char* text : {"[]", "[3]", R"([{"proxy":3,"types":[]}])", R"([{"types":{"x.Cluster":4}}])",
                            R"([{"types":{"x.Cluster":{"error":4}},"cluster_sent":{}}])"}) {
     const Json syncz = Json::parse(text);
-    EXPECT_NO_THROW(ProxyTable(syncz)) << text;
+    EXPECT_NO_THROW(ProxyTable(syncz, WallTime())) << text;
     EXPECT_TRUE(Refusals(syncz).empty()) << text;
   }
 }

@@ -11,7 +11,14 @@
 namespace plait::cli {
 namespace {
 
-bool IsTable(const MeshOptions& mesh) { return mesh.format == Format::kTable || mesh.format == Format::kShort; }
+struct TestVerb {
+  bool keep = false;               // leave its workloads, to look at them
+  bool leave = false;              // who started it removes them with the mesh
+  std::vector<std::string> pages;  // paths of the application that must be there through the gateway
+};
+
+// People see each check as it ends; the other formats are of the whole.
+bool IsTold(const MeshOptions& mesh) { return !IsData(mesh.format) && mesh.format != Format::kName; }
 
 // A check whose means failed has failed too, with the reason; only a signal ends the test.
 Outcome<CheckResult> Verdict(const char* name, Outcome<CheckResult> result) {
@@ -20,7 +27,7 @@ Outcome<CheckResult> Verdict(const char* name, Outcome<CheckResult> result) {
 }
 
 void Show(const MeshOptions& mesh, const CheckResult& result) {
-  if (!IsTable(mesh)) return;
+  if (!IsTold(mesh)) return;
   CheckLine(result.passed, result.name, result.detail);
   if (!result.passed && !result.hint.empty()) Say("      try: " + result.hint);
 }
@@ -55,25 +62,27 @@ Outcome<std::vector<CheckResult>> RunChecks(const MeshOptions& mesh, const TestV
 
 int Conclude(const MeshOptions& mesh, const std::vector<CheckResult>& results, std::chrono::duration<double> took) {
   std::size_t passed = 0;
+  Output output;
   Json checks = Json::array();
   for (const CheckResult& result : results) {
     passed += result.passed ? 1U : 0U;
     checks.push_back(AsJson(result));
+    output.names.push_back("check/" + result.name);
   }
   const bool success = passed == results.size();
-  if (IsTable(mesh)) {
+  output.code = success ? kDone : kNo;
+  if (IsTold(mesh)) {
     char seconds[32];
     snprintf(seconds, sizeof seconds, "%.1f s", took.count());
     Say("\nplait test: " + std::to_string(passed) + " of " + std::to_string(results.size()) + " checks passed in " +
         seconds);
-  } else {
-    // The shape of `linkerd check -o json`, as doctor has it; detail and numbers are more.
-    Render(mesh.format, {},
-           {{"success", success},
-            {"seconds", took.count()},
-            {"categories", {{{"categoryName", "plait-test"}, {"checks", checks}}}}});
+    return output.code;
   }
-  return success ? kDone : kNo;
+  // The shape of `linkerd check -o json`, as doctor has it; detail and numbers are more.
+  output.data = Data({{"success", success},
+                      {"seconds", took.count()},
+                      {"categories", {{{"categoryName", "plait-test"}, {"checks", checks}}}}});
+  return Show(mesh.format, output);
 }
 
 int ReportEnd(const Diagnostic& error) {
@@ -81,8 +90,6 @@ int ReportEnd(const Diagnostic& error) {
   Say("plait test: interrupted; its workloads are removed");
   return kInterrupted;
 }
-
-}  // namespace
 
 int Test(const MeshOptions& mesh, const TestVerb& verb) {
   const auto started = std::chrono::steady_clock::now();
@@ -93,7 +100,7 @@ int Test(const MeshOptions& mesh, const TestVerb& verb) {
   Outcome<TestOverlay> overlay = TestOverlay::Add(*status);
   if (!overlay) return ReportEnd(overlay.error());
   if (verb.keep) overlay->Keep();
-  if (IsTable(mesh)) Say("plait test: starting its workloads in namespace plait-test");
+  if (IsTold(mesh)) Say("plait test: starting its workloads in namespace plait-test");
   if (Outcome<> ready = overlay->AwaitReady(access); !ready) {
     const int code = ReportEnd(ready.error());
     return code == kUnreachable ? kUnreachable : code == kInterrupted ? kInterrupted : kNo;
@@ -108,6 +115,26 @@ int Test(const MeshOptions& mesh, const TestVerb& verb) {
     return code == kDone ? ended : code;
   }
   return code;
+}
+
+}  // namespace
+
+Command TestCommand(MeshOptions& mesh) {
+  const auto verb = std::make_shared<TestVerb>();
+  return {
+      .name = "test",
+      .summary = "prove with numbers that the running mesh does what it promises",
+      .details =
+          "Adds workloads of its own in namespace plait-test, drives traffic through them and compares what "
+          "clients, proxies and logs say: mutual TLS, traffic split, authorization, retries, metrics, rotation "
+          "of certificates.",
+      .options =
+          {{.names = "--keep",
+            .help = "leave its workloads in namespace plait-test, to look at them",
+            .to = &verb->keep},
+           {.names = "--leave", .help = "for `plait demo --test`", .to = &verb->leave, .hidden = true},
+           {.names = "--page", .value = "PATH", .help = "for `plait demo --test`", .to = &verb->pages, .hidden = true}},
+      .run = [&mesh, verb] { return Test(mesh, *verb); }};
 }
 
 }  // namespace plait::cli

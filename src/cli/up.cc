@@ -68,7 +68,7 @@ void TellReady(const MeshOptions& mesh, const UpVerb& verb, const local::MeshPat
   auto status = client ? client->Status() : std::unexpected(client.error());
   if (!status) return;
   if (verb.welcome) return verb.welcome(*status);
-  const std::string name = mesh.name == "default" ? "" : " --name " + mesh.name;
+  const std::string name = Named(mesh);
   if (!status->url.empty()) Say("\n    App      " + status->url);
   for (const local::GatewayPortStatus& port : status->gateway_ports)
     if (const std::string at = "127.0.0.1:" + std::to_string(port.host_port.value); !status->url.ends_with(at))
@@ -238,24 +238,53 @@ int Up(const MeshOptions& mesh, const UpVerb& verb) {
   return Serve(mesh, verb, *options, Detached({}, ""));
 }
 
-int Down(const MeshOptions& mesh, bool purge) {
-  Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
-  if (!paths) return Report(paths.error());
-  Outcome<local::ControlClient> client = local::ControlClient::Connect(*paths);
-  if (!client && !purge) return Report(client.error());
-  if (client) {
-    if (Outcome<> done = client->Down(); !done) return Report(done.error());
-    constexpr int kPatience = 10'000;
-    if (!local::WaitUntilUnlocked(*paths, kPatience))
-      return Report({.code = Errc::kTimedOut,
-                     .message = "the mesh has ended, but its plait process still holds " + paths->lock()});
-    Step("mesh \"" + mesh.name + "\" has ended");
-  }
-  if (purge) {
-    local::RemoveTree(paths->state);
-    Step("removed its certificates and state: " + paths->state);
-  }
-  return kDone;
+std::vector<Option> UpOptions(UpVerb& verb) {
+  return {{.names = "-d,--detach", .help = "return when all is ready; `plait down` ends it", .to = &verb.detach},
+          {.names = "--port",
+           .value = "PORT",
+           .help = "of the gateway on this host; 0: any free one",
+           .to = &verb.port,
+           .standard = "8080"},
+          {.names = "--concurrency",
+           .value = "N",
+           .help = "worker threads of each proxy",
+           .to = &verb.concurrency,
+           .standard = "2",
+           .range = {1, 64}}};
+}
+
+Command UpCommand(MeshOptions& mesh) {
+  const auto verb = std::make_shared<UpVerb>();
+  Command command{
+      .name = "up",
+      .summary = "run a directory of Kubernetes and Istio YAML as a mesh of processes",
+      .details = "Runs in the foreground until Ctrl-C, SIGTERM or `plait down`. Edits of the directory are live.",
+      .examples = {{"up samples/bookinfo", "the sample, its gateway on port 8080"},
+                   {"up --detach --name shop DIR", "a second mesh, in the background"}},
+      .options = UpOptions(*verb),
+      .renders = false,
+      .run = [&mesh, verb] { return Up(mesh, *verb); }};
+  command.options.push_back({.names = "--net",
+                             .value = "MODE",
+                             .help = "how workloads are isolated",
+                             .to = &verb->net,
+                             .choices = {"rootless", "netns"},
+                             .standard = "rootless"});
+  command.options.push_back({.names = "--no-seccomp",
+                             .help = "proxies do not restrict their system calls; for debugging",
+                             .to = &verb->no_seccomp});
+  command.options.insert(command.options.begin(), {.names = "directory",
+                                                   .value = "DIR",
+                                                   .help = "where the YAML is; edits are live",
+                                                   .to = &verb->directory,
+                                                   .required = true,
+                                                   .offers = Offers::kFolders});
+  command.options.push_back({.names = "--net",
+                             .value = "MODE",
+                             .help = "how workloads are isolated",
+                             .to = &verb->net,
+                             .standard = "rootless"});
+  return command;
 }
 
 }  // namespace plait::cli

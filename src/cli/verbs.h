@@ -1,12 +1,13 @@
 #pragma once
-// The verbs of the command line; each returns the exit code. Options come from app.cc.
+// The verbs of the command line: each file makes its Command (command.h), whose `run` returns the exit code. `mesh` is
+// filled by the parser before `run`, and outlives the command.
 #include <sys/types.h>
 
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "cli/render.h"
+#include "cli/command.h"
 #include "local/mesh_status.h"
 
 namespace plait::cli {
@@ -15,6 +16,8 @@ struct MeshOptions {
   std::string name = "default";
   Format format = Format::kTable;
 };
+// " --name NAME" for lines that are to be copied; empty for the default mesh.
+std::string Named(const MeshOptions& mesh);
 
 struct UpVerb {
   std::string directory;
@@ -29,34 +32,25 @@ struct UpVerb {
   std::function<pid_t()> beside = {};
 };
 int Up(const MeshOptions& mesh, const UpVerb& verb);
-// `plait up` on the bookinfo sample that lies beside the binary.
-struct DemoVerb {
-  bool detach = false;
-  bool test = false;
-  int port = 8080;
-  int concurrency = 2;
-};
-int Demo(const MeshOptions& mesh, const DemoVerb& verb);
-int Down(const MeshOptions& mesh, bool purge);
+// Options that `plait up` and `plait demo` share.
+std::vector<Option> UpOptions(UpVerb& verb);
 
-int Exec(const MeshOptions& mesh, const std::string& workload, const std::string& container,
-         const std::vector<std::string>& command);
-// `plait run --as WORKLOAD -- COMMAND`: in the caller's folder, with a network and a proxy of its own.
-int RunAs(const MeshOptions& mesh, const std::string& workload, const std::vector<std::string>& command);
-int Logs(const MeshOptions& mesh, const std::string& workload, const std::string& container, bool follow);
-int Status(const MeshOptions& mesh);
-int Version(const MeshOptions& mesh);
-struct TestVerb {
-  bool keep = false;               // leave its workloads, to look at them
-  bool leave = false;              // who started it removes them with the mesh
-  std::vector<std::string> pages;  // paths of the application that must be there through the gateway
-};
-int Test(const MeshOptions& mesh, const TestVerb& verb);
-int Doctor(const MeshOptions& mesh);
-
-int ProxyStatus(const MeshOptions& mesh);
-// `what`: cluster, listener, route, endpoint, secret.
-int ProxyConfig(const MeshOptions& mesh, const std::string& what, const std::string& workload);
+Command UpCommand(MeshOptions& mesh);
+Command DemoCommand(MeshOptions& mesh);
+Command DownCommand(MeshOptions& mesh);
+Command StatusCommand(MeshOptions& mesh);
+Command TestCommand(MeshOptions& mesh);
+Command DoctorCommand(MeshOptions& mesh);
+Command ExecCommand(MeshOptions& mesh);
+Command RunCommand(MeshOptions& mesh);
+Command LogsCommand(MeshOptions& mesh);
+Command ProxyStatusCommand(MeshOptions& mesh);
+Command ProxyConfigCommand(MeshOptions& mesh);
+Command VersionCommand(MeshOptions& mesh);
+Command CompletionCommand(MeshOptions& mesh);
+Command DocsCommand(MeshOptions& mesh);
+Command ExplainCommand(MeshOptions& mesh);
+Command CheckCommand(MeshOptions& mesh);
 
 // main() without the executable: parses, runs a verb, returns the exit code.
 int Run(int argc, char** argv);

@@ -27,7 +27,7 @@ class WorkloadCommand {
       : client_(std::move(client)), out_(std::move(out)), err_(std::move(err)) {}
 
   local::ControlClient client_;
-  io::UniqueFd out_;  // files in memory: no pipe that could be full while nobody reads
+  io::UniqueFd out_;  // files in memory
   io::UniqueFd err_;
 };
 

@@ -1,13 +1,63 @@
 #include "cli/workloads.h"
 
+#include <nlohmann/json.hpp>
+
+#include "cli/fetch.h"
 #include "local/paths.h"
 
 namespace plait::cli {
+namespace {
+
+constexpr Port kAdmin{15000};
+
+Outcome<io::UniqueFd> DialAdmin(const MeshOptions& mesh, const std::string& workload) {
+  Outcome<local::ControlClient> client = ConnectTo(mesh);
+  if (!client) return std::unexpected(client.error());
+  return client->Dial(workload, kAdmin);
+}
+
+}  // namespace
+
+std::string Named(const MeshOptions& mesh) { return mesh.name == "default" ? "" : " --name " + mesh.name; }
 
 Outcome<local::ControlClient> ConnectTo(const MeshOptions& mesh) {
   Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
   if (!paths) return std::unexpected(paths.error());
   return local::ControlClient::Connect(*paths);
+}
+
+Outcome<local::MeshStatus> StatusOf(const MeshOptions& mesh) {
+  Outcome<local::ControlClient> client = ConnectTo(mesh);
+  if (!client) return std::unexpected(client.error());
+  return client->Status();
+}
+
+Outcome<std::string> AskControlPlane(const local::MeshStatus& status, const std::string& path) {
+  return HttpGet(status.debug_url + path);
+}
+
+Outcome<std::string> AskProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path) {
+  Outcome<io::UniqueFd> socket = DialAdmin(mesh, workload);
+  if (!socket) return std::unexpected(socket.error());
+  return HttpGetOver(std::move(*socket), path, "the proxy of " + workload);
+}
+
+Outcome<Json> AskProxyForJson(const MeshOptions& mesh, const std::string& workload, const std::string& path) {
+  const Outcome<std::string> text = AskProxy(mesh, workload, path);
+  if (!text) return std::unexpected(text.error());
+  Json answer = Json::parse(*text, nullptr, false);
+  if (!answer.is_structured()) return Explain(Errc::kInternal, "the answer of " + workload + " is not JSON");
+  return answer;
+}
+
+Outcome<std::string> PostToProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path) {
+  Outcome<io::UniqueFd> socket = DialAdmin(mesh, workload);
+  if (!socket) return std::unexpected(socket.error());
+  return HttpPostOver(std::move(*socket), path, "the proxy of " + workload);
+}
+
+bool HasProxy(const local::WorkloadStatus& workload) {
+  return workload.proxy == "sidecar" || workload.proxy == "gateway";
 }
 
 Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, const std::string& workload) {

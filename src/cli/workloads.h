@@ -7,6 +7,15 @@
 
 namespace plait::cli {
 Outcome<local::ControlClient> ConnectTo(const MeshOptions& mesh);
+Outcome<local::MeshStatus> StatusOf(const MeshOptions& mesh);
+// The body of a page of plaitd's debug port.
+Outcome<std::string> AskControlPlane(const local::MeshStatus& status, const std::string& path);
+// The body of a page of the admin port of a workload's proxy, and its text as JSON.
+Outcome<std::string> AskProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path);
+Outcome<Json> AskProxyForJson(const MeshOptions& mesh, const std::string& workload, const std::string& path);
+Outcome<std::string> PostToProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path);
+// Whether a proxy takes its connections: a sidecar, or it is a gateway.
+bool HasProxy(const local::WorkloadStatus& workload);
 // A pod or a deployment (its first ready pod), NAME or NAME.NAMESPACE.
 Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, const std::string& workload);
 // The file that a container writes (the first one unless named; istio-proxy is the proxy). `plaitd` and `supervisor`

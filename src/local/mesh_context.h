@@ -25,7 +25,7 @@ struct UpOptions {
   Mode mode = Mode::kRootless;
   std::string mode_reason;      // why this one, for the person
   bool confine_proxies = true;  // false: for debuggers and profilers
-  std::string envoy;        // $PLAIT_ENVOY: the program for plait.dev/proxy: envoy; empty: `envoy` on search_path
+  std::string envoy;            // $PLAIT_ENVOY: the program for plait.dev/proxy: envoy; empty: `envoy` on search_path
   friend bool operator==(const UpOptions&, const UpOptions&) = default;
 };
 

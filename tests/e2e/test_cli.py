@@ -1,14 +1,11 @@
-"""Each verb of the command line against a running mesh, in each output format, with its exit codes."""
+"""The verbs of the command line against a running mesh, with their exit codes. Formats: test_formats.py."""
 import json
+import re
+import subprocess
 
 import pytest
 
-from mesh import Mesh, until
-
-FORMATS = ["table", "short", "json", "yaml"]
-VERBS = [["status"], ["version"], ["ps"], ["proxy-status"], ["doctor"],
-         *[[verb, kind, "productpage-v1"] for verb in ("pc", "proxy-config")
-           for kind in ("cluster", "listener", "route", "endpoint", "secret")]]
+from mesh import BIN, Mesh, unprivileged, until
 
 
 @pytest.fixture(scope="module")
@@ -18,22 +15,6 @@ def used(bookinfo):
     for _ in range(30):  # one of five goes to v3, the others to v2
         bookinfo.get("/productpage")
     return bookinfo
-
-
-@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
-@pytest.mark.parametrize("form", FORMATS)
-def test_every_verb_has_every_format(used, verb, form):
-    out = used.plait(*verb, "--name", used.name, "-o", form).stdout
-    assert out.endswith("\n")
-    if form == "json":
-        assert json.loads(out)
-    elif form != "yaml":
-        assert not out.startswith(("{", "["))
-        assert len(out.splitlines()) > 1, "a table has a header and rows"
-
-
-def test_short_is_the_table(used):
-    assert used.named("pc", "listener", "details-v1", "-o", "short").stdout == used.named("pc", "listener", "details-v1").stdout
 
 
 def rows(mesh, *arguments):
@@ -80,13 +61,127 @@ def test_workloads_are_found_by_pod_and_deployment_with_and_without_namespace(us
         assert result.returncode == 1 and "there is no workload" in result.stderr and "try:" in result.stderr
 
 
-def test_logs_explain_a_denial_that_names_no_policy(used):
+def test_ps_has_the_index_and_the_age_of_what_each_proxy_has(used):
+    header, *lines = used.named("ps").stdout.splitlines()
+    columns = header.split()
+    assert columns[2:9] == ["CDS", "LDS", "EDS", "RDS", "SDS", "INDEX", "AGE"]
+    for row in (re.split(r"\s{2,}", line) for line in lines):
+        assert row[columns.index("INDEX")] in ("SYNCED", "NOT SENT")  # gateways do without
+        assert re.fullmatch(r"\d+[smhd]", row[columns.index("AGE")]), row
+
+
+def test_pc_takes_istioctls_filters_and_a_saved_dump(used, folder):
+    pc = lambda *arguments: used.plait("pc", arguments[0], "productpage-v1", "--mesh", used.name, *arguments[1:]).stdout
+    assert {line.split()[0] for line in pc("cluster", "--fqdn", "reviews", "--port", "9080").splitlines()[1:]} == {
+        "reviews.default.svc.cluster.local"}
+    assert {line.split()[3] for line in pc("cluster", "--direction", "inbound").splitlines()[1:]} == {"inbound"}
+    assert {line.split()[2] for line in pc("cluster", "--subset", "v2").splitlines()[1:]} == {"v2"}
+    assert {line.split()[0] for line in pc("route", "--name", "9080").splitlines()[1:]} == {"9080"}
+    reviews = next(w for w in used.status()["workloads"] if w["name"] == "reviews-v2-0")
+    endpoints = pc("endpoint", "--address", reviews["ip"]).splitlines()[1:]
+    assert endpoints and all(line.split()[0] == reviews["ip"] + ":9080" for line in endpoints)
+    assert len(pc("listener", "--port", "15001").splitlines()) > 1
+    assert pc("cluster", "--port", "1").splitlines()[1:] == []
+
+    dump = folder / "dump.json"
+    dump.write_text(pc("all", "-o", "json"))
+    for kind in ("cluster", "listener", "route"):
+        assert used.plait("pc", kind, "--file", str(dump)).stdout == pc(kind)
+    for bad, code in (("/nowhere/dump.json", 4), (str(used.directory / "policy.yaml"), 4)):
+        result = used.plait("pc", "cluster", "--file", bad, check=False)
+        assert result.returncode == code and bad in result.stderr and "try:" in result.stderr
+
+
+def test_log_shows_and_sets_levels_of_a_proxy(used):
+    levels = lambda *arguments: json.loads(used.named("log", "details-v1", "-o", "json", *arguments).stdout)["loggers"]
+    before = levels()
+    assert levels("--level", "xds:debug")["xds"] == "debug"
+    assert set(levels("--level", "warning").values()) <= {"warn", "warning"}
+    assert set(levels("--reset").values()) == {"info"} and set(before) == set(levels())
+    wrong = used.named("log", "details-v1", "--level", "nothing:debug", check=False)
+    assert wrong.returncode == 1 and "nothing" in wrong.stderr
+
+
+def test_logs_explain_denials_and_filter_by_flag(used):
     assert used.exec("reviews-v1", "curl", "-s", "http://details:9080/details/0").stdout == "RBAC: access denied"
-    log = until(lambda: [line for line in used.named("logs", "-c", "istio-proxy", "details-v1").stdout.splitlines()
-                         if "ALLOW policies in scope" in line], 5, "the denial is in the log")
-    assert "default/details-viewer rule[0]" in log[-1]
+    denied = until(lambda: used.named("logs", "--denied", "details-v1").stdout, 5, "the denial is in the log")
+    assert "rbac_access_denied_matched_policy[none]" in denied and "ALLOW policies in scope" in denied
+    assert "AuthorizationPolicy default/details-viewer rule[0] (" in denied and "policy.yaml:" in denied
+    assert "principal must be spiffe://cluster.local/ns/default/sa/bookinfo-productpage, but is " in denied
+    entries = json.loads(used.named("logs", "-A", "--denied", "-o", "json").stdout)
+    assert entries and all("rbac_access_denied" in entry["line"] and entry["explanation"] for entry in entries)
+    assert {entry["workload"] for entry in entries} == {"details-v1-0.default"}
+
+    used.exec("reviews-v1", "curl", "-s", "http://details:9081/", check=False)  # a port that the service does not have
+    flagged = until(lambda: used.named("logs", "-A", "--flag", "NC,UH").stdout.splitlines(), 5, "it is in the log")
+    assert all(re.search(r'" 503 \S*(NC|UH)', line) and line.startswith("[reviews-v1-0.default] ") for line in flagged)
     # The file itself, and other containers, are as they were written.
     assert "ALLOW policies" not in used.named("logs", "details-v1").stdout
+
+
+def test_logs_follow_what_comes(used):
+    with subprocess.Popen(used.command("logs", "-A", "--denied", "--follow"), env=used.env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True) as following:
+        try:
+            used.exec("reviews-v1", "curl", "-s", "http://details:9080/details/followed")
+            seen = []
+            while not (seen and "followed" in seen[-1]):
+                seen.append(following.stdout.readline())
+                assert seen[-1], seen
+            assert seen[-1].startswith("[details-v1-0.default] ")
+        finally:
+            following.terminate()
+
+
+def test_version_counts_the_proxies_of_each_version(used):
+    versions = json.loads(used.named("version", "-o", "json").stdout)
+    proxies = sum(w["proxy"] in ("sidecar", "gateway") for w in used.status()["workloads"])
+    assert versions["client"] == versions["control_plane"]
+    assert versions["data_plane"] == [{"version": versions["client"], "proxies": proxies}]
+
+
+def test_check_finds_a_mesh_well_and_says_what_is_wrong_with_a_bad_file(used):
+    result = used.named("check", "-o", "json", check=False)
+    report = json.loads(result.stdout)
+    assert result.returncode == 0 and report["success"], result.stdout
+    assert [category["categoryName"] for category in report["categories"]] == [
+        "plait-mesh", "plait-sync", "plait-identity", "plait-capture"]
+    broken = used.directory / "broken.yaml"
+    broken.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: broken}\nspec: {ports: [{prot: 80}]}\n")
+    try:
+        def bad():
+            result = used.named("check", check=False)
+            return result.returncode == 1 and "broken.yaml:4" in result.stdout and "fix:" in result.stdout
+        until(bad, 10, "the check fails and names the line")
+    finally:
+        broken.unlink()
+    until(lambda: used.named("check", check=False).returncode == 0, 10, "it is well again")
+
+
+def test_bash_completes_commands_words_and_live_names(used):
+    script = used.plait("completion", "bash").stdout + """
+complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _plait; printf '%s\\n' "${COMPREPLY[@]}"; }
+complete_line "$@"
+"""
+    def complete(*words):
+        command = unprivileged(["bash", "-c", script, "bash", str(BIN / "plait"), *words])
+        return subprocess.run(command, env=used.env, check=True, capture_output=True, text=True).stdout.split()
+    assert complete("proxy-s") == ["proxy-status"]
+    assert complete("status", "-o", "y") == ["yaml"]
+    assert complete("exec", "--name", used.name, "details") == ["details-v1", "details-v1-0"]
+    assert "productpage" in complete("explain", "--name", used.name, "details-v1", "prod")
+    assert complete("logs", "--name", used.name, "details-v1", "-c", "istio") == ["istio-proxy"]
+    assert used.name in complete("status", "--name", "")
+    assert complete("up", "/us") == ["/usr"]
+    for shell in ("zsh", "fish"):
+        assert "@complete" in used.plait("completion", shell).stdout
+
+
+def test_man_pages_are_there_for_every_command(used, folder):
+    used.plait("docs", "man", str(folder / "state" / "man"))
+    pages = {page.name for page in (folder / "state" / "man").iterdir()}
+    assert {"plait.1", "plait-proxy-config-route.1", "plait-explain.1"} <= pages
+    assert used.plait("docs", "man").stdout == (folder / "state" / "man" / "plait.1").read_text()
 
 
 def test_logs_of_the_control_plane_and_the_supervisor_are_there(used):

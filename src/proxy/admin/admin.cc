@@ -193,7 +193,9 @@ std::string Help() {
       if (!one.name.empty()) text.append("      ").append(one.name).append(": ").append(one.help).append("\n");
     }
   }
-  return text + "  /plait/renew (POST): renew the workload certificate now\n";
+  return text +
+         "  /plait/explain: what would become of a request (?to=, ?port=, ?method=, ?path=)\n"
+         "  /plait/renew (POST): renew the workload certificate now\n";
 }
 
 // As Envoy: what an admin interface says is of this moment, and never HTML that was not meant to be.
@@ -212,12 +214,21 @@ void Renew(AdminState& state, conn::Responder responder) {
       [responder = std::move(responder)](const Outcome<>& done) mutable { Send(responder, Done(done)); });
 }
 
+void ExplainPage(AdminState& state, const http::RequestHead& head, conn::Responder responder) {
+  auto query = ReadExplainQuery(http::QueryOf(head.path));
+  if (!query) return Send(responder, Plain(query.error().ToString() + "\n", 400));
+  state.ExplainRequest(*std::move(query), [responder = std::move(responder)](Outcome<std::string> answer) mutable {
+    Send(responder, answer ? JsonPage(*std::move(answer)) : Plain(answer.error().ToString() + "\n", 400));
+  });
+}
+
 void Answer(AdminState& state, const conn::Request& request, conn::Responder responder) {
   const std::string_view path = http::PathOnly(request.head.path);
   const bool post = request.head.method == "POST";
   if (path == "/" || path == "/help") return Send(responder, Plain(Help()));
   if (path == "/plait/renew")
     return post ? Renew(state, std::move(responder)) : Send(responder, WrongMethod(request.head));
+  if (path == "/plait/explain") return ExplainPage(state, request.head, std::move(responder));
   for (const Page& page : kPages) {
     if (page.path != path) continue;
     const Parameters parameters(request.head.path);

@@ -9,6 +9,7 @@
 #include "core/base/result.h"
 #include "core/base/time.h"
 #include "core/io/address.h"
+#include "proxy/admin/explain_page.h"
 #include "proxy/cluster/cluster.h"
 
 namespace plait::telemetry {
@@ -93,6 +94,8 @@ class AdminState {
   virtual Outcome<> ReopenLogs() = 0;
   // Renews the workload certificate now; `done` with an error text or "" in a later round (POST /plait/renew).
   virtual void RenewCertificate(std::move_only_function<void(Outcome<>)> done) = 0;
+  // What would become of a request: JSON, in a later round, once the configuration that it needs is here.
+  virtual void ExplainRequest(ExplainQuery query, std::move_only_function<void(Outcome<std::string>)> done) = 0;
 };
 
 }  // namespace plait::proxy::admin

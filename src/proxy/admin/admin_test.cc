@@ -150,5 +150,21 @@ TEST_F(Admin, LetsNoAnswerBeKeptOrGuessedAt) {
   EXPECT_EQ(page.headers.Get("x-content-type-options"), "nosniff");
 }
 
+TEST_F(Admin, ExplainsARequestOrSaysWhatIsMissing) {
+  EXPECT_EQ(Get("/plait/explain?to=reviews&port=9080&path=%2Fx").body, "{\"to\":\"reviews\"}");
+  for (const char* bad : {"", "?port=80", "?direction=inbound", "?to=a&port=70000", "?to=a&path=x", "?to=a&header=x",
+                          "?to=a&path=%zz", "?to=a&colour=blue", "?to=a&direction=up"})
+    EXPECT_EQ(Get(std::string("/plait/explain") + bad).status, 400) << bad;
+}
+
+TEST(ExplainQuery, TakesHeadersAndAPrincipal) {
+  const auto query =
+      ReadExplainQuery("direction=inbound&port=9080&source=10.0.0.1&principal=spiffe%3A%2F%2Fa&header=X-A%3A%20b&tcp");
+  ASSERT_TRUE(query) << query.error().ToString();
+  EXPECT_TRUE(query->inbound && query->tcp);
+  EXPECT_EQ(query->principal, "spiffe://a");
+  EXPECT_EQ(query->headers, (std::vector<std::pair<std::string, std::string>>{{"x-a", "b"}}));
+}
+
 }  // namespace
 }  // namespace plait::proxy::admin

@@ -61,6 +61,9 @@ class FakeState final : public AdminState {
   void RenewCertificate(std::move_only_function<void(Outcome<>)> done) override {
     loop.Defer([done = std::move(done)]() mutable { done({}); });
   }
+  void ExplainRequest(ExplainQuery query, std::move_only_function<void(Outcome<std::string>)> done) override {
+    loop.Defer([query = std::move(query), done = std::move(done)]() mutable { done("{\"to\":\"" + query.to + "\"}"); });
+  }
   io::Loop loop;
   telemetry::Registry registry;
   cluster::ClusterStore store{loop, registry, nullptr, [](const cluster::ClusterUpdate&) {}};

@@ -140,6 +140,15 @@ WorkloadPtr DestinationIndex::FindWorkload(const io::IpAddress& ip) const {
   return at == workloads_.end() ? nullptr : at->second;
 }
 
+WorkloadPtr DestinationIndex::FindWorkloadNamed(std::string_view name, std::string_view name_space) const {
+  WorkloadPtr found;
+  for (const auto& [ip, workload] : workloads_) {
+    if (workload->name_space != name_space || (workload->name != name && workload->owner != name)) continue;
+    if (found == nullptr || workload->name < found->name) found = workload;
+  }
+  return found;
+}
+
 const std::vector<WorkloadPtr>& DestinationIndex::WorkloadsOf(std::string_view service_key) const {
   static const std::vector<WorkloadPtr> kNone;
   const auto at = members_.find(service_key);

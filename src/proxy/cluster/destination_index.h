@@ -54,6 +54,8 @@ class DestinationIndex {
   // By fully qualified host name, lower case; the first in namespace order when several namespaces have it.
   ServicePtr FindService(std::string_view hostname) const;
   WorkloadPtr FindWorkload(const io::IpAddress& ip) const;
+  // By the name of a pod, or of what owns it (then any one of its pods). O(n): for people.
+  WorkloadPtr FindWorkloadNamed(std::string_view name, std::string_view name_space) const;
   // Workloads by their members: those that list `service_key` ("<namespace>/<hostname>") in `services`.
   const std::vector<WorkloadPtr>& WorkloadsOf(std::string_view service_key) const;
   // A service that this workload is a member of and that maps to this target port; null: none.

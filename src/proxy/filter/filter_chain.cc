@@ -20,6 +20,20 @@ bool Enabled(const HttpFilterChain::Entry& entry, const FilterOverride* settings
 
 }  // namespace
 
+std::vector<std::pair<std::string, Forecast>> ForeseeAll(const HttpFilterChain& chain, RequestView request,
+                                                         const FilterOverrides* overrides) {
+  std::vector<std::pair<std::string, Forecast>> all;
+  for (const HttpFilterChain::Entry& entry : chain.entries()) {
+    const FilterOverride* settings = Find(overrides, entry.name);
+    if (!Enabled(entry, settings)) continue;
+    std::optional<Forecast> forecast = entry.filter->Foresee(request, settings);
+    if (!forecast) continue;
+    all.emplace_back(entry.name, *std::move(forecast));
+    if (!all.back().second.passes) break;
+  }
+  return all;
+}
+
 Verdict RequestFilters::Run(RequestView request, const FilterOverrides* overrides, Resume& later) {
   if (!chain_) return Continue{};
   const auto& entries = chain_->entries();

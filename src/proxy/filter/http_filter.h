@@ -63,6 +63,24 @@ struct FilterOverride {
 // By filter name; already merged (the most specific of cluster, route, virtual host, configuration wins).
 using FilterOverrides = std::vector<std::pair<std::string, std::shared_ptr<const FilterOverride>>>;
 
+// What a filter would do to a request that is only asked about (/plait/explain).
+struct Forecast {
+  bool passes = true;
+  std::uint16_t status = 0;  // of the reply, when it does not pass
+  std::string details = {};  // %RESPONSE_CODE_DETAILS% of that reply
+  std::string rule = {};     // that decided
+  // Why a rule that would have let the request pass did not match: the first field that differs.
+  struct Miss {
+    std::string rule;
+    std::string field;
+    std::string wants;
+    std::string has;
+    friend bool operator==(const Miss&, const Miss&) = default;
+  };
+  std::vector<Miss> misses = {};
+  std::string note = {};  // what it does to those that pass: "delays 50 % of requests by 7s"
+};
+
 class HttpFilter {
  public:
   virtual ~HttpFilter() = default;
@@ -71,6 +89,10 @@ class HttpFilter {
                                 Resume& later) const = 0;
   virtual void OnResponseHead(RequestView /*request*/, http::ResponseHead& /*head*/, const FilterOverride* /*settings*/,
                               FilterState& /*state*/) const {}
+  // As OnRequestHead decides, without counting, waiting or changing anything. nullopt: it lets every request pass.
+  virtual std::optional<Forecast> Foresee(RequestView /*request*/, const FilterOverride* /*settings*/) const {
+    return std::nullopt;
+  }
 };
 
 // The filters of a connection manager but the router, in order.
@@ -87,6 +109,10 @@ class HttpFilterChain {
  private:
   std::vector<Entry> entries_;
 };
+
+// What the chain's filters would do, in their order and by name, up to the first that does not let the request pass.
+std::vector<std::pair<std::string, Forecast>> ForeseeAll(const HttpFilterChain& chain, RequestView request,
+                                                         const FilterOverrides* overrides);
 
 // One request's way through a chain. Owned by the request; dropping it cancels what filters wait for.
 class RequestFilters {

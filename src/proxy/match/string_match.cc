@@ -73,6 +73,18 @@ bool StringMatch::Matches(std::string_view text) const {
   return false;
 }
 
+std::string StringMatch::Describe() const {
+  using Kind = xds::StringMatcher::Kind;
+  switch (kind_) {
+    case Kind::kExact: return value_;
+    case Kind::kPrefix: return value_ + "*";
+    case Kind::kSuffix: return "*" + value_;
+    case Kind::kContains: return "*" + value_ + "*";
+    case Kind::kRegex: return "regex " + regex_->pattern();
+  }
+  return {};
+}
+
 namespace {
 std::string http::RequestHead::* PseudoField(std::string_view name) noexcept {
   if (name == ":method") return &http::RequestHead::method;
@@ -133,6 +145,18 @@ bool HeaderMatch::MatchesText(std::string_view text) const {
   if (text.starts_with('+')) text.remove_prefix(1);
   const std::optional<std::int64_t> number = ParseInt(text);
   return number && *number >= range->start && *number < range->end;
+}
+
+std::string HeaderMatch::Describe() const {
+  std::string text;
+  if (const auto* string = std::get_if<StringMatch>(&rule_)) {
+    text = string->Describe();
+  } else if (const auto* range = std::get_if<xds::Int64Range>(&rule_)) {
+    text = std::to_string(range->start) + " to " + std::to_string(range->end - 1);
+  } else {
+    text = std::get<xds::PresentMatcher>(rule_).present ? "present" : "absent";
+  }
+  return invert_ ? "not " + text : text;
 }
 
 // `there`: the request has the field; `matches`: one of its values does.

@@ -29,6 +29,7 @@ class StringMatch {
  public:
   static Outcome<StringMatch> Compile(const xds::StringMatcher& matcher);
   bool Matches(std::string_view text) const;
+  std::string Describe() const;  // for people: "a*" is a prefix
 
  private:
   xds::StringMatcher::Kind kind_ = xds::StringMatcher::Kind::kExact;
@@ -49,6 +50,8 @@ class HeaderMatch {
   bool Matches(const http::RequestHead& head) const;
   // Against fields alone (retriable response headers).
   bool Matches(const http::Headers& headers) const;
+  const std::string& name() const noexcept { return name_; }  // lower case
+  std::string Describe() const;                               // of the value, for people: "a*", "present"
 
  private:
   bool MatchesText(std::string_view text) const;

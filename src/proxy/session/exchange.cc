@@ -4,6 +4,7 @@
 
 #include "core/base/strings.h"
 #include "core/http/date.h"
+#include "proxy/session/decisions.h"
 #include "proxy/session/http_session.h"
 #include "proxy/session/request_edge.h"
 
@@ -108,36 +109,19 @@ void Exchange::FindRoutes() {
                                                      });
 }
 
-// True when the original destination, not the authority, chooses the virtual host (semantics.md 2).
-bool Exchange::PreferDestination(const route::RouteTable* table, route::MatchInput& input) {
-  const HttpRouting& routing = session_.routing();
-  if (table != nullptr && table->KnowsHost(head_.authority)) return false;
-  if (table != nullptr && !routing.destination_hostname.empty() && table->KnowsHost(routing.destination_hostname)) {
-    input.host_instead = routing.destination_hostname;
-    return false;
-  }
-  return !routing.workload_cluster.empty();
-}
-
 void Exchange::MatchRoute() {
   state_ = State::kFilters;
   const HttpRouting& routing = session_.routing();
   const std::shared_ptr<const route::RouteTable> table = session_.FindRoutes().table;
-  route::MatchInput input{.random = session_.context().random.Next(),
-                          .forwarded_proto = head_.headers.Get("x-forwarded-proto").value_or("http"),
-                          .external = !record_.internal,
-                          .peer = session_.info().tls};
+  const route::MatchInput input{.random = session_.context().random.Next(),
+                                .forwarded_proto = head_.headers.Get("x-forwarded-proto").value_or("http"),
+                                .external = !record_.internal,
+                                .peer = session_.info().tls};
   if (table != nullptr && !record_.internal) {
     for (const std::string& name : table->internal_only_headers()) head_.headers.Remove(name);
   }
-  if (PreferDestination(table.get(), input)) {
-    match_ = session_.RouteTo(routing.workload_cluster)->Match(head_, input);
-  } else {
-    if (table != nullptr) match_ = table->Match(head_, input);
-    if (!match_ && !routing.unknown_cluster.empty() && (table == nullptr || !table->KnowsHost(head_.authority))) {
-      match_ = session_.RouteTo(routing.unknown_cluster)->Match(head_, input);
-    }
-  }
+  match_ = ChooseRoute(routing, table.get(), head_, input,
+                       [this](const std::string& cluster) { return session_.RouteTo(cluster); });
   if (match_.route != nullptr) record_.route_name = match_.route->config->name;
   if (match_.route != nullptr && match_.route->action != nullptr) FollowRouteTimes(*match_.route->action);
   NoteCluster();

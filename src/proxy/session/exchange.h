@@ -48,7 +48,6 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   void NoteCluster();
   void RunFilters();
   void OnVerdict(filter::Verdict verdict);
-  bool PreferDestination(const route::RouteTable* table, route::MatchInput& input);
   void Dispatch();
   filter::RequestView View();
 

@@ -66,29 +66,7 @@ HttpSession::Routes HttpSession::FindRoutes() const {
 
 std::shared_ptr<const route::RouteTable> HttpSession::RouteTo(const std::string& cluster) {
   if (single_route_ && single_route_->config().name == cluster) return single_route_;
-  xds::Route route;
-  // The outbound policy's routes have Istio's names and its answer.
-  route.name = cluster == "PassthroughCluster" ? "allow_any" : "default";
-  if (cluster == "BlackHoleCluster") {
-    route.name = "block_all";
-    route.action = xds::DirectResponse{.status = 502, .body = {}};
-  } else {
-    xds::WeightedCluster target;
-    target.name = cluster;
-    xds::RouteAction action;
-    action.clusters.push_back(std::move(target));
-    action.timeout = Duration(0);
-    route.action = std::move(action);
-  }
-  auto config = std::make_shared<xds::RouteConfiguration>();
-  config->name = cluster;
-  xds::VirtualHost& host = config->virtual_hosts.emplace_back();
-  host.name = cluster;
-  host.domains = {"*"};
-  host.routes.push_back(std::move(route));
-  auto compiled = route::RouteTable::Compile(std::move(config));
-  PLAIT_CHECK(compiled.has_value());  // nothing in it can be refused
-  return single_route_ = *std::move(compiled);
+  return single_route_ = MakeSingleRoute(cluster);
 }
 
 bool HttpSession::Authorized() const {

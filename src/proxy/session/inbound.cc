@@ -6,18 +6,13 @@
 #include "core/tls/client_hello.h"
 #include "core/tls/facts.h"
 #include "core/tls/stream.h"
+#include "proxy/session/decisions.h"
 
 namespace plait::proxy::session {
 namespace {
 
 constexpr Duration kDialAfter = std::chrono::milliseconds(5);
 constexpr Duration kPrefixLimit = std::chrono::seconds(1);
-
-bool IsMeshAlpn(const std::vector<std::string>& offered) {
-  return std::any_of(offered.begin(), offered.end(), [](const std::string& name) {
-    return name == "istio" || name.starts_with("istio-") || name.starts_with("plait-");
-  });
-}
 
 }  // namespace
 
@@ -82,15 +77,13 @@ void InboundIntake::LookOutside() {
     if (peek.status == tls::PeekStatus::kNeedMore && !client_ended()) return;  // only a whole hello is judged
     if (peek.status == tls::PeekStatus::kComplete) {
       info_.server_name = peek.hello.sni;
-      const bool ours = IsMeshAlpn(peek.hello.alpn);
-      const bool strict = port_.mode == xds::MtlsMode::kStrict;
-      if (ours || (strict && !port_.app_tls)) return Terminate();
+      if (JudgeClientHello(port_, peek.hello.alpn) == InboundVerdict::kTerminate) return Terminate();
       foreign_tls_ = true;
       state_ = State::kInside;
       return GoTcp();
     }
   }
-  if (port_.mode == xds::MtlsMode::kStrict) {
+  if (JudgePlaintext(port_) == InboundVerdict::kRefusePlaintext) {
     return RefuseWith(record::ResponseFlag::kNone, "plaintext_refused_by_strict_mutual_tls");
   }
   silence_.Cancel();

@@ -10,47 +10,8 @@ namespace {
 
 // A proper prefix of HTTP or TLS is waited for this long.
 constexpr Duration kPrefixLimit = std::chrono::seconds(1);
-// A workload that is dialled by its own address: ORIGINAL_DST, TLS by the index (semantics.md 2).
-constexpr const char* kWorkloadCluster = "plait|workload";
-
-bool SniMatches(const std::string& pattern, std::string_view name) {
-  if (pattern == "*") return true;
-  if (!pattern.starts_with("*.")) return pattern == name;
-  return name.size() > pattern.size() - 1 && name.ends_with(std::string_view(pattern).substr(1));
-}
-
-std::string ServiceCluster(const xds::Service& service, std::uint16_t port) {
-  return "outbound|" + std::to_string(port) + "||" + service.hostname;
-}
-
-// The service's port whose target this is, for workload addresses of headless services.
-const xds::ServicePort* PortByTarget(const xds::Service& service, const xds::Workload& workload, std::uint16_t target) {
-  std::uint16_t service_port = 0;
-  if (const auto ports = workload.services.find(service.Key()); ports != workload.services.end()) {
-    for (const xds::AddressPort& port : ports->second) {
-      if (port.target_port == target) service_port = port.service_port;
-    }
-  }
-  for (const xds::ServicePort& port : service.ports) {
-    if (port.port.service_port == service_port) return &port;
-  }
-  return nullptr;
-}
 
 }  // namespace
-
-const xds::L4Route* MatchL4Route(const xds::L4Routes& routes, const io::IpAddress& destination, std::string_view sni) {
-  for (const xds::L4Route& route : routes.routes) {
-    const bool by_name = route.sni.empty() ||
-                         std::any_of(route.sni.begin(), route.sni.end(),
-                                     [&](const std::string& name) { return !sni.empty() && SniMatches(name, sni); });
-    const bool by_address =
-        route.destinations.empty() || std::any_of(route.destinations.begin(), route.destinations.end(),
-                                                  [&](const io::Cidr& range) { return range.Contains(destination); });
-    if (by_name && by_address) return &route;
-  }
-  return nullptr;
-}
 
 // Tells when the server speaks, without taking its bytes: the relay reads them.
 class OutboundIntake::Watch final : public io::StreamEvents {
@@ -90,7 +51,7 @@ void OutboundIntake::OnDestination(Result<cluster::Destination> found) {
     lookup_failed_ = true;
   } else {
     destination_ = std::move(*found);
-    declared_ = Declared();
+    declared_ = DeclaredProtocolOf(*destination_, context_.index, info_.local.port.value);
   }
   if (declared_ == xds::DeclaredProtocol::kTcp) return GoTcp();
   const bool may_dial_early = declared_ == xds::DeclaredProtocol::kNone && !lookup_failed_;
@@ -99,21 +60,6 @@ void OutboundIntake::OnDestination(Result<cluster::Destination> found) {
     silence_.Start(context_.loop.timers(), at_once ? Duration(0) : config_->xds.dial_after);
   }
   Look();
-}
-
-xds::DeclaredProtocol OutboundIntake::Declared() const {
-  const std::uint16_t port = info_.local.port.value;
-  if (destination_->service) {
-    for (const xds::ServicePort& entry : destination_->service->ports) {
-      if (entry.port.service_port == port) return entry.declared;
-    }
-  }
-  if (destination_->workload) {
-    const cluster::ServicePtr service = context_.index.ServiceOf(*destination_->workload, port);
-    if (service == nullptr) return xds::DeclaredProtocol::kNone;
-    if (const auto* entry = PortByTarget(*service, *destination_->workload, port)) return entry->declared;
-  }
-  return xds::DeclaredProtocol::kNone;
 }
 
 void OutboundIntake::Look() {
@@ -195,24 +141,9 @@ void OutboundIntake::OnServerSpoke() {
 
 void OutboundIntake::GoHttp() {
   if (lookup_failed_) return FailLookup();
-  HttpRouting routing;
-  routing.rds_name = std::to_string(info_.local.port.value);
-  if (destination_->service) {
-    routing.destination_hostname = destination_->service->hostname;
-    routing.unknown_cluster = ServiceCluster(*destination_->service, info_.local.port.value);
-  } else if (destination_->workload) {
-    const cluster::ServicePtr service = context_.index.ServiceOf(*destination_->workload, info_.local.port.value);
-    if (service != nullptr && service->headless) {
-      routing.destination_hostname = service->hostname;
-    }
-    routing.workload_cluster = kWorkloadCluster;
-  } else {
-    routing.unknown_cluster = config_->xds.unknown_cluster;
-    routing.outside = true;
-  }
   early_ = UpstreamConnection();  // unused: closed, and counted nowhere
   dial_.reset();
-  ServeHttp(config_->http, std::move(routing));
+  ServeHttp(config_->http, OutboundHttpRouting(*destination_, context_.index, info_.local.port.value, config_->xds));
 }
 
 void OutboundIntake::GoTcp() {
@@ -222,7 +153,7 @@ void OutboundIntake::GoTcp() {
   if (const auto route = FindTcpRoute()) FinishTcp(*route);
 }
 
-std::optional<OutboundIntake::TcpRoute> OutboundIntake::FindTcpRoute() {
+std::optional<TcpRoute> OutboundIntake::FindTcpRoute() {
   const std::string name = std::to_string(info_.local.port.value);
   const auto found = context_.tables.l4_routes.find(name);
   if (found == context_.tables.l4_routes.end() && !asked_for_routes_) {
@@ -242,24 +173,10 @@ std::optional<OutboundIntake::TcpRoute> OutboundIntake::FindTcpRoute() {
     return std::nullopt;
   }
   if (found == context_.tables.l4_routes.end() && !routes_answered_) return std::nullopt;
-  if (found != context_.tables.l4_routes.end() && found->second != nullptr) {
-    if (const auto* route = MatchL4Route(*found->second, info_.local.ip, server_name_)) {
-      return TcpRoute{ChooseCluster(route->clusters, context_.random.Next()), route->name};
-    }
-  }
-  return RouteByIndex();
-}
-
-OutboundIntake::TcpRoute OutboundIntake::RouteByIndex() const {
-  const std::uint16_t port = info_.local.port.value;
-  if (destination_->service) return {ServiceCluster(*destination_->service, port), {}};
-  if (destination_->workload) {
-    const cluster::ServicePtr service = context_.index.ServiceOf(*destination_->workload, port);
-    const xds::ServicePort* entry = service ? PortByTarget(*service, *destination_->workload, port) : nullptr;
-    if (entry != nullptr && service->headless) return {ServiceCluster(*service, entry->port.service_port), {}};
-    return {kWorkloadCluster, {}};
-  }
-  return {config_->xds.unknown_cluster, {}};
+  const xds::L4Routes* routes = found == context_.tables.l4_routes.end() ? nullptr : found->second.get();
+  return OutboundTcpRoute(*destination_, context_.index, routes,
+                          {.local = info_.local, .server_name = server_name_, .random = context_.random.Next()},
+                          config_->xds);
 }
 
 void OutboundIntake::FinishTcp(TcpRoute route) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/base/pending.h"
+#include "proxy/session/decisions.h"
 #include "proxy/session/intake.h"
 #include "proxy/session/tcp_connect.h"
 
@@ -19,24 +20,17 @@ class OutboundIntake final : public Intake {
   ~OutboundIntake() override;
 
  private:
-  // What the TCP route of this connection is; nullopt while L4Routes are awaited.
-  struct TcpRoute {
-    std::string cluster;
-    std::string name;
-  };
   // A server byte, or its end, seen on the speculative connection.
   class Watch;
 
   void Begin();
   void OnDestination(Result<cluster::Destination> found);
-  xds::DeclaredProtocol Declared() const;
   void Look() override;
   void LookAtBytes(sniff::Protocol protocol);
   void OnSilence();
   void GoHttp();
   void GoTcp();
-  std::optional<TcpRoute> FindTcpRoute();
-  TcpRoute RouteByIndex() const;
+  std::optional<TcpRoute> FindTcpRoute();  // nullopt while L4Routes are awaited
   void Speculate(const TcpRoute& route);
   void OnServerSpoke();
   void FinishTcp(TcpRoute route);
@@ -65,8 +59,5 @@ class OutboundIntake final : public Intake {
   Pending lookup_;
   Pending routes_;
 };
-
-// The first L4 route that takes the destination and server name; null: none.
-const xds::L4Route* MatchL4Route(const xds::L4Routes& routes, const io::IpAddress& destination, std::string_view sni);
 
 }  // namespace plait::proxy::session

@@ -163,7 +163,7 @@ lb::PickContext Router::MakePickContext(const xds::Cluster& config) {
     const auto text = request_.head.headers.Get(name.empty() ? "x-envoy-original-dst-host" : name);
     if (const auto address = io::SocketAddress::Parse(text.value_or(""))) destination = *address;
   }
-  lb::PickContext pick = PickForDestination(context_, config, destination, index_identity_);
+  lb::PickContext pick = PickForDestination(context_.index, config, destination, index_identity_);
   pick.hash = hash_;
   if (request_.match.route->retry != nullptr && request_.match.route->retry->avoid_previous_hosts) {
     pick.tried = tried_;

@@ -37,7 +37,7 @@ void UpstreamConnection::Release() noexcept {
   cluster_.reset();
 }
 
-lb::PickContext PickForDestination(const Context& context, const xds::Cluster& config,
+lb::PickContext PickForDestination(const cluster::DestinationIndex& index, const xds::Cluster& config,
                                    const io::SocketAddress& destination, std::string& identity) {
   lb::PickContext pick;
   if (config.type != xds::Cluster::Type::kOriginalDst && !config.pin_original_dst) return pick;
@@ -45,7 +45,7 @@ lb::PickContext PickForDestination(const Context& context, const xds::Cluster& c
   if (config.original_dst && config.original_dst->port_override) {
     pick.original_dst->port = Port{*config.original_dst->port_override};
   }
-  const cluster::WorkloadPtr workload = context.index.FindWorkload(destination.ip);
+  const cluster::WorkloadPtr workload = index.FindWorkload(destination.ip);
   if (workload == nullptr) {
     pick.original_dst_plaintext = true;
     return pick;
@@ -96,7 +96,8 @@ void TcpConnect::Try() {
     cluster->state->Add(ClusterStat::kUpstreamCxOverflow);
     return Done(std::unexpected(Failure::kOverflow));
   }
-  lb::PickContext pick = PickForDestination(context_, *cluster->config, record_.connection->local, index_identity_);
+  lb::PickContext pick =
+      PickForDestination(context_.index, *cluster->config, record_.connection->local, index_identity_);
   pick.hash = request_.hash;
   const cluster::Picked picked = worker_cluster->Pick(pick);
   if (picked.host == nullptr) {

@@ -82,7 +82,7 @@ class TcpConnect final : private io::StreamEvents {
 
 // What a pick needs to know of the original destination for clusters that go there (ORIGINAL_DST, pin_original_dst).
 // `identity` holds what the context's view points to.
-lb::PickContext PickForDestination(const Context& context, const xds::Cluster& config,
+lb::PickContext PickForDestination(const cluster::DestinationIndex& index, const xds::Cluster& config,
                                    const io::SocketAddress& destination, std::string& identity);
 
 }  // namespace plait::proxy::session

@@ -252,6 +252,16 @@ void ConfigStore::RemoveRoutes(const std::string& name) {
   TryWarming();
 }
 
+std::optional<std::shared_ptr<const route::RouteTable>> ConfigStore::FindRoutes(const std::string& name) const {
+  const auto found = routes_.find(name);
+  return found == routes_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<std::shared_ptr<const xds::L4Routes>> ConfigStore::FindL4Routes(const std::string& name) const {
+  const auto found = l4_routes_.find(name);
+  return found == l4_routes_.end() ? std::nullopt : std::optional(found->second);
+}
+
 Outcome<> ConfigStore::PutL4Routes(const xds::Resource<xds::L4Routes>& resource) {
   const std::string& name = resource.value->name;
   accepted_.l4_routes.insert_or_assign(name, resource);

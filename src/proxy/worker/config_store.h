@@ -69,6 +69,9 @@ class ConfigStore final : public MainDemands {
   const cluster::DestinationStore& destinations() const noexcept { return destinations_; }
   bool HasActive(const std::string& listener) const { return active_.contains(listener); }
   bool warming() const noexcept { return !warming_.empty(); }
+  // The outer nullopt: it was never asked for, or has not come; null: there is none of that name.
+  std::optional<std::shared_ptr<const route::RouteTable>> FindRoutes(const std::string& name) const;
+  std::optional<std::shared_ptr<const xds::L4Routes>> FindL4Routes(const std::string& name) const;
   std::vector<listen::ListenerPtr> Listeners() const;
   struct Accepted {  // for config_dump, by name
     std::map<std::string, xds::Resource<xds::Listener>> listeners;

@@ -8,26 +8,6 @@
 namespace plait::proxy::worker {
 namespace {
 
-struct Place {
-  std::string domain = "cluster.local";
-  std::string name_space;
-};
-
-// "sidecar~IP~POD.NS~NS.svc.cluster.local"
-Place PlaceOf(const xds::Node& node) {
-  Place place;
-  if (const auto found = node.metadata.find("NAMESPACE"); found != node.metadata.end())
-    place.name_space = found->second;
-  const auto parts = Split(node.id, '~');
-  if (parts.size() != 4) return place;
-  constexpr std::string_view kSvc = ".svc.";
-  if (const auto at = parts[3].find(kSvc); at != std::string_view::npos) {
-    place.domain = parts[3].substr(at + kSvc.size());
-    if (place.name_space.empty()) place.name_space = parts[3].substr(0, at);
-  }
-  return place;
-}
-
 std::vector<io::UniqueFd> ResolversOverUdp(Sockets& sockets) {
   std::vector<io::UniqueFd> given = sockets.TakeAll("resolver-udp");
   if (given.empty()) given = dns::ConnectToNameservers("/etc/resolv.conf", io::kMarkOutbound);
@@ -35,6 +15,21 @@ std::vector<io::UniqueFd> ResolversOverUdp(Sockets& sockets) {
 }
 
 }  // namespace
+
+NodePlace PlaceOf(const xds::Node& node) {
+  NodePlace place;
+  if (const auto found = node.metadata.find("NAMESPACE"); found != node.metadata.end())
+    place.name_space = found->second;
+  const auto parts = Split(node.id, '~');
+  if (parts.size() != 4) return place;
+  place.ip = parts[1];
+  constexpr std::string_view kSvc = ".svc.";
+  if (const auto at = parts[3].find(kSvc); at != std::string_view::npos) {
+    place.domain = parts[3].substr(at + kSvc.size());
+    if (place.name_space.empty()) place.name_space = parts[3].substr(0, at);
+  }
+  return place;
+}
 
 NameService::NameService(io::Loop& loop, const xds::Node& node, const cluster::DestinationIndex& index,
                          telemetry::Registry& registry, Sockets& sockets)

@@ -15,6 +15,14 @@
 
 namespace plait::proxy::worker {
 
+// What the id of a node says: "sidecar~IP~POD.NS~NS.svc.cluster.local".
+struct NodePlace {
+  std::string ip;
+  std::string domain = "cluster.local";
+  std::string name_space;
+};
+NodePlace PlaceOf(const xds::Node& node);
+
 class NameService {
  public:
   // Takes the sockets "15053-*" and "resolver-udp-*", "resolver-tcp-*"; without resolvers, the nameservers of
@@ -22,6 +30,7 @@ class NameService {
   NameService(io::Loop& loop, const xds::Node& node, const cluster::DestinationIndex& index,
               telemetry::Registry& registry, Sockets& sockets);
   cluster::NameResolver& resolver() noexcept { return resolver_; }
+  const dns::DnsIndex& index() const noexcept { return index_; }
   // Begins to answer; until then questions wait in their sockets. Not before the index has come: an application that
   // starts beside its proxy must not hear that a name of the mesh does not exist.
   void Serve();

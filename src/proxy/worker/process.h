@@ -2,6 +2,7 @@
 // plait-proxy as a process: the main thread with configuration, secrets and admin pages, and the workers. Made from a
 // bootstrap; runs until it is told to quit. Main thread. design.md, "The data plane".
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "proxy/upstream/helper_connector.h"
 #include "proxy/worker/config_store.h"
 #include "proxy/worker/control_link.h"
+#include "proxy/worker/explain.h"
 #include "proxy/worker/name_service.h"
 #include "proxy/worker/sds_server.h"
 
@@ -27,7 +29,7 @@ struct ProcessOptions {
   std::string version;
   Duration drain_time = std::chrono::seconds(45);  // how long running requests may take after SIGTERM
   upstream::DialHelperOptions dial_helper = {};
-  std::string sds_path = {};                       // --identity-only: where SDS is served; empty: nowhere
+  std::string sds_path = {};  // --identity-only: where SDS is served; empty: nowhere
 };
 
 class Process final : public admin::AdminState {
@@ -53,6 +55,7 @@ class Process final : public admin::AdminState {
   void DrainListeners(const admin::DrainQuery& query) override;
   Outcome<> ReopenLogs() override { return logs_.Reopen(); }
   void RenewCertificate(std::move_only_function<void(Outcome<>)> done) override;
+  void ExplainRequest(admin::ExplainQuery query, std::move_only_function<void(Outcome<std::string>)> done) override;
 
  private:
   Outcome<> TakeStaticResources();
@@ -81,6 +84,10 @@ class Process final : public admin::AdminState {
   std::unique_ptr<ControlLink> link_;  // null: static resources only
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<conn::HttpServer>> servers_;
+  using Explanations = std::list<std::unique_ptr<LiveExplanation>>;
+  Explanations explanations_;  // that wait for configuration
+  Explanations explained_;     // that are answered, until the round is over
+  Pending explained_sweep_;
   bool health_failed_ = false;
   bool draining_ = false;
   io::Timer drain_timer_;           // of Shutdown

@@ -40,7 +40,7 @@ Worker::Worker(WorkerOptions options, Shared shared)
                // Ids of different workers never meet.
                .next_connection_id = (std::uint64_t{options_.index} << 48) + 1,
                .draining = false,
-                .health_failed = false,
+               .health_failed = false,
                .gateway = options_.gateway} {
   clusters_.OnHostRemoved([this](const cluster::Cluster&, const cluster::HostPtr& host) { pools_.DrainHost(*host); });
   hooks_.find = [this](const io::SocketAddress& address) { return FindByAddress(address); };

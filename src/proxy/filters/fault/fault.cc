@@ -16,6 +16,17 @@ constexpr std::array<telemetry::StatDef, 4> kStats = {{
 constexpr std::array<std::string_view, 1> kLabels = {"http_conn_manager_prefix"};
 constexpr telemetry::Schema kSchema{"http.", "envoy_http_", kLabels, kStats};
 
+// "50 %", "0.1 %"
+std::string FormatPercent(xds::Fraction part) {
+  std::string text = std::to_string(part.per_million / 10'000);
+  if (const std::uint32_t rest = part.per_million % 10'000; rest != 0) {
+    std::string digits = std::to_string(10'000 + rest).substr(1);
+    digits.erase(digits.find_last_not_of('0') + 1);
+    text += "." + digits;
+  }
+  return text + " %";
+}
+
 bool Hits(xds::Fraction share, Random& random) { return random.Below(1'000'000) < share.per_million; }
 }  // namespace
 
@@ -74,10 +85,37 @@ filter::Verdict Fault::MaybeAbort(const FaultSettings& settings, filter::Request
                        .grpc_status = abort->grpc_status};
 }
 
+const FaultSettings& Fault::SettingsFor(const filter::FilterOverride* settings) const {
+  const auto* override = dynamic_cast<const FaultSettings*>(settings);
+  return override != nullptr ? *override : *own_;
+}
+
+// Shares below the whole are told as such: which requests they hit is decided by chance.
+std::optional<filter::Forecast> Fault::Foresee(filter::RequestView request,
+                                               const filter::FilterOverride* settings) const {
+  const FaultSettings& fault = SettingsFor(settings);
+  if (!fault.AppliesTo(request)) return std::nullopt;
+  filter::Forecast forecast;
+  const auto share = [](xds::Fraction part) { return FormatPercent(part) + " of requests"; };
+  if (const auto& delay = fault.policy.delay;
+      delay && delay->fixed > Duration::zero() && delay->fraction.per_million > 0)
+    forecast.note = "fault: delays " + share(delay->fraction) + " by " + FormatDuration(delay->fixed);
+  if (const auto& abort = fault.policy.abort; abort && abort->fraction.per_million > 0) {
+    const std::uint16_t status = abort->grpc_status ? std::uint16_t{200} : abort->http_status;
+    forecast.note += (forecast.note.empty() ? "fault: " : ", ") + ("answers " + share(abort->fraction)) + " with " +
+                     std::to_string(status);
+    if (abort->fraction.per_million >= 1'000'000) {
+      forecast.passes = false;
+      forecast.status = status;
+      forecast.details = "fault_filter_abort";
+    }
+  }
+  return forecast.note.empty() ? std::nullopt : std::optional(std::move(forecast));
+}
+
 filter::Verdict Fault::OnRequestHead(filter::RequestView request, const filter::FilterOverride* settings,
                                      filter::FilterState& state, filter::Resume& later) const {
-  const auto* override = dynamic_cast<const FaultSettings*>(settings);
-  const FaultSettings& fault = override != nullptr ? *override : *own_;
+  const FaultSettings& fault = SettingsFor(settings);
   if (!fault.AppliesTo(request)) return filter::Continue{};
   const auto& delay = fault.policy.delay;
   if (!delay || delay->fixed <= Duration::zero() || !Hits(delay->fraction, request.random) || !TakeActive(fault)) {

@@ -33,8 +33,11 @@ class Fault final : public filter::HttpFilter {
       : own_(std::move(own)), stats_(std::move(stats)) {}
   filter::Verdict OnRequestHead(filter::RequestView request, const filter::FilterOverride* settings,
                                 filter::FilterState& state, filter::Resume& later) const override;
+  std::optional<filter::Forecast> Foresee(filter::RequestView request,
+                                          const filter::FilterOverride* settings) const override;
 
  private:
+  const FaultSettings& SettingsFor(const filter::FilterOverride* settings) const;
   struct Delayed;
   // The abort that `settings` demands of this request, or Continue.
   filter::Verdict MaybeAbort(const FaultSettings& settings, filter::RequestView request) const;

@@ -11,6 +11,7 @@
 #include "core/http/message.h"
 #include "core/io/address.h"
 #include "core/xds/rbac.h"
+#include "proxy/filter/http_filter.h"
 #include "proxy/match/string_match.h"
 #include "proxy/record/stream_record.h"
 
@@ -33,6 +34,8 @@ class RbacEngine {
   // `with_requests`: false for the network filter; a rule that looks at a request is an error then.
   static Outcome<std::shared_ptr<const RbacEngine>> Compile(const xds::RbacRules& rules, bool with_requests);
   RbacResult Check(const RbacSubject& subject) const;
+  // For a subject that no policy matches: of each policy the first field that differs (explain.cc).
+  std::vector<filter::Forecast::Miss> Misses(const RbacSubject& subject) const;
 
  private:
   // What a node asks; principals and permissions share it.
@@ -73,6 +76,8 @@ class RbacEngine {
   std::uint32_t AddCidr(Ask ask, const io::Cidr& cidr);
   std::uint32_t Push(Node node);
   bool Holds(const Node& node, const RbacSubject& subject) const;
+  filter::Forecast::Miss MissOf(const Node& node, const RbacSubject& subject) const;
+  std::string WantedBy(const Node& node) const;
   bool PeerNameMatches(const match::StringMatch& text, const record::ConnectionInfo& connection) const;
 
   xds::RbacRules::Action action_ = xds::RbacRules::Action::kAllow;
@@ -83,6 +88,9 @@ class RbacEngine {
   std::vector<io::Cidr> cidrs_;
   std::vector<match::HeaderMatch> headers_;
 };
+
+// The verdict of a filter with these rules (either may be null) and why; counts nothing.
+filter::Forecast ForeseeRbac(const RbacEngine* rules, const RbacEngine* shadow, const RbacSubject& subject);
 
 // "rbac_access_denied_matched_policy[ns[default]-policy[deny]-rule[0]]"; [none] without a policy.
 std::string DeniedDetails(const std::string* policy);

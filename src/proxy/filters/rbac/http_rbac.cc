@@ -32,10 +32,14 @@ Outcome<std::unique_ptr<const filter::HttpFilter>> HttpRbac::Compile(const xds::
   return std::make_unique<HttpRbac>(*std::move(sets), registry.NewGroup(kHttpRbacSchema, {stat_prefix}));
 }
 
+const RbacRuleSets& HttpRbac::SetsFor(const filter::FilterOverride* settings) const {
+  const auto* override = dynamic_cast<const RbacSettings*>(settings);
+  return override != nullptr ? override->sets : sets_;
+}
+
 filter::Verdict HttpRbac::OnRequestHead(filter::RequestView request, const filter::FilterOverride* settings,
                                         filter::FilterState& /*state*/, filter::Resume& /*later*/) const {
-  const auto* override = dynamic_cast<const RbacSettings*>(settings);
-  const RbacRuleSets& sets = override != nullptr ? override->sets : sets_;
+  const RbacRuleSets& sets = SetsFor(settings);
   const RbacSubject subject{
       .connection = *request.record.connection, .remote = request.record.remote.ip, .head = &request.head};
   if (sets.shadow) {
@@ -53,6 +57,15 @@ filter::Verdict HttpRbac::OnRequestHead(filter::RequestView request, const filte
   }
   stats_.Add(kRbacDenied);
   return filter::Reply{.status = 403, .body = "RBAC: access denied", .details = DeniedDetails(result.policy)};
+}
+
+std::optional<filter::Forecast> HttpRbac::Foresee(filter::RequestView request,
+                                                  const filter::FilterOverride* settings) const {
+  const RbacRuleSets& sets = SetsFor(settings);
+  const RbacSubject subject{
+      .connection = *request.record.connection, .remote = request.record.remote.ip, .head = &request.head};
+  if (!sets.rules && !sets.shadow) return std::nullopt;
+  return ForeseeRbac(sets.rules.get(), sets.shadow.get(), subject);
 }
 
 Outcome<std::shared_ptr<const filter::FilterOverride>> CompileRbacOverride(const xds::RbacOverride& config) {

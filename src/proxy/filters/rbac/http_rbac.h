@@ -33,8 +33,12 @@ class HttpRbac final : public filter::HttpFilter {
   HttpRbac(RbacRuleSets sets, telemetry::Group stats) : sets_(std::move(sets)), stats_(std::move(stats)) {}
   filter::Verdict OnRequestHead(filter::RequestView request, const filter::FilterOverride* settings,
                                 filter::FilterState& state, filter::Resume& later) const override;
+  std::optional<filter::Forecast> Foresee(filter::RequestView request,
+                                          const filter::FilterOverride* settings) const override;
 
  private:
+  const RbacRuleSets& SetsFor(const filter::FilterOverride* settings) const;
+
   RbacRuleSets sets_;
   telemetry::Group stats_;
 };

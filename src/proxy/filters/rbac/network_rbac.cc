@@ -33,4 +33,8 @@ NetworkVerdict NetworkRbac::Check(const record::ConnectionInfo& connection, bool
   return {.allowed = false, .details = DeniedDetails(result.policy)};
 }
 
+filter::Forecast NetworkRbac::Foresee(const record::ConnectionInfo& connection) const {
+  return ForeseeRbac(rules_.get(), shadow_.get(), {.connection = connection, .remote = connection.remote.ip});
+}
+
 }  // namespace plait::proxy::filters

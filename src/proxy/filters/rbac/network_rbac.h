@@ -24,6 +24,8 @@ class NetworkRbac {
                                                              telemetry::Registry& registry);
   // `count`: in the filter's allowed and denied statistics (not when a living connection is looked at again).
   NetworkVerdict Check(const record::ConnectionInfo& connection, bool count = true) const;
+  // The same verdict with its reason, for /plait/explain; counts nothing.
+  filter::Forecast Foresee(const record::ConnectionInfo& connection) const;
 
  private:
   NetworkRbac() = default;

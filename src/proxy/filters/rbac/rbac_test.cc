@@ -171,5 +171,55 @@ TEST_F(Rbac, ClosesForbiddenConnectionsWithAReason) {
   EXPECT_EQ(verdict.details, "rbac_access_denied_matched_policy[none]");
 }
 
+using Misses = std::vector<filter::Forecast::Miss>;
+
+TEST_F(Rbac, TellsOfEachRuleTheFirstFieldThatDiffers) {
+  using K = StringMatcher::Kind;
+  Check({.policies = {{.name = "a",
+                       .permissions = {Method("GET")},
+                       .principals = {Named(K::kExact, "spiffe://x/a"), Named(K::kExact, "spiffe://x/b")}},
+                      {.name = "b",
+                       .permissions = {{.kind = Permission::Kind::kAnd, .children = {Method("GET"), Path("/admin")}}},
+                       .principals = {{.kind = Principal::Kind::kAny}}},
+                      {.name = "c",
+                       .permissions = {{.kind = Permission::Kind::kNot, .children = {Method("GET")}}},
+                       .principals = {{.kind = Principal::Kind::kAny}}}}});
+  EXPECT_EQ(engine_->Misses({.connection = connection_, .remote = remote_, .head = &head_}),
+            (Misses{{"a", "principal", "spiffe://x/a or spiffe://x/b", "spiffe://cluster.local/ns/default/sa/web"},
+                    {"b", "path", "/admin*", "/api/1"},
+                    {"c", "method", "not GET", "GET"}}));
+  connection_.tls = nullptr;
+  EXPECT_EQ(engine_->Misses({.connection = connection_, .remote = remote_, .head = &head_})[0].has,
+            "none (no client certificate)");
+}
+
+TEST_F(Rbac, ForeseesWhatItWouldDoWithoutCountingIt) {
+  telemetry::Registry registry;
+  auto filter = HttpRbac::Compile({.rules = RbacRules{.policies = {{.name = "p",
+                                                                    .permissions = {Method("POST")},
+                                                                    .principals = {{.kind = Principal::Kind::kAny}}}}}},
+                                  "inbound", registry)
+                    .value();
+  io::Loop loop;
+  Random random(1);
+  record::StreamRecord record;
+  record.connection = &connection_;
+  const filter::RequestView view{head_, record, "", loop, random};
+  const auto denied = filter->Foresee(view, nullptr);
+  ASSERT_TRUE(denied);
+  EXPECT_FALSE(denied->passes);
+  EXPECT_EQ(denied->status, 403);
+  EXPECT_EQ(denied->details, "rbac_access_denied_matched_policy[none]");
+  EXPECT_EQ(denied->misses, (Misses{{"p", "method", "POST", "GET"}}));
+  head_.method = "POST";
+  const auto allowed = filter->Foresee(view, nullptr);
+  EXPECT_TRUE(allowed && allowed->passes);
+  EXPECT_EQ(allowed->rule, "p");
+  std::string stats;
+  registry.Scrape({}, stats);
+  EXPECT_NE(stats.find("rbac.denied: 0"), std::string::npos) << stats;
+  EXPECT_NE(stats.find("rbac.allowed: 0"), std::string::npos) << stats;
+}
+
 }  // namespace
 }  // namespace plait::proxy::filters

@@ -1,0 +1,110 @@
+#include "cli/access_log_line.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/json_access.h"
+#include "core/base/strings.h"
+
+namespace plait::cli {
+namespace {
+
+std::string NotDash(std::string text) { return text == "-" ? std::string() : text; }
+
+std::vector<std::string> FlagsOf(std::string_view text) {
+  std::vector<std::string> flags;
+  for (const std::string_view flag : Split(text, ','))
+    if (!flag.empty() && flag != "-") flags.emplace_back(flag);
+  return flags;
+}
+
+// Words that are separated by single blanks; quotes hold blanks together, brackets do not.
+std::vector<std::string_view> Words(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    std::size_t end = text.find(' ');
+    if (text.front() == '"') {
+      const std::size_t quote = text.find('"', 1);
+      end = quote == std::string_view::npos ? quote : text.find(' ', quote);
+    }
+    words.push_back(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return words;
+}
+
+std::string Unquoted(std::string_view word) {
+  if (word.size() >= 2 && word.front() == '"' && word.back() == '"') word = word.substr(1, word.size() - 2);
+  return NotDash(std::string(word));
+}
+
+// [time] "METHOD PATH PROTOCOL" status flags details termination "failure" ... "authority" "host" cluster local local
+// remote sni route. What a client chose freely (user agent) stands in the middle: both ends are read from outside.
+std::optional<AccessLogLine> ReadText(std::string_view line) {
+  constexpr std::size_t kFront = 6;
+  constexpr std::size_t kBack = 8;
+  const std::size_t close = line.find("] \"");
+  if (!line.starts_with('[') || close == std::string_view::npos) return std::nullopt;
+  const std::vector<std::string_view> words = Words(line.substr(close + 2));
+  if (words.size() < kFront - 1 + kBack) return std::nullopt;
+  AccessLogLine out;
+  const std::string request = Unquoted(words[0]);
+  const std::vector<std::string_view> parts = Split(request, ' ');
+  if (parts.size() >= 2) {
+    out.method = NotDash(std::string(parts[0]));
+    out.path = NotDash(std::string(parts[1]));
+  }
+  if (!ParseUint(words[1])) return std::nullopt;
+  out.status = std::string(words[1]);
+  out.flags = FlagsOf(words[2]);
+  out.details = NotDash(std::string(words[3]));
+  out.termination = NotDash(std::string(words[4]));
+  const auto from_end = [&](std::size_t i) { return words[words.size() - i]; };
+  out.authority = Unquoted(from_end(8));
+  out.cluster = NotDash(std::string(from_end(6)));
+  out.downstream_local = NotDash(std::string(from_end(4)));
+  out.downstream_remote = NotDash(std::string(from_end(3)));
+  return out;
+}
+
+std::optional<AccessLogLine> ReadJson(std::string_view line) {
+  const Json object = Json::parse(line, nullptr, false);
+  if (At(object, "response_code").is_null() || At(object, "response_flags").is_null()) return std::nullopt;
+  const auto text = [&](const char* key) { return NotDash(Text(object, {key})); };
+  return AccessLogLine{.method = text("method"),
+                       .path = text("path"),
+                       .status = text("response_code"),
+                       .flags = FlagsOf(text("response_flags")),
+                       .details = text("response_code_details"),
+                       .termination = text("connection_termination_details"),
+                       .authority = text("authority"),
+                       .cluster = text("upstream_cluster"),
+                       .downstream_local = text("downstream_local_address"),
+                       .downstream_remote = text("downstream_remote_address")};
+}
+
+}  // namespace
+
+std::optional<std::string> AccessLogLine::DeniedBy() const {
+  constexpr std::string_view kMatched = "rbac_access_denied_matched_policy[";
+  for (const std::string& text : {details, termination}) {
+    const std::size_t at = text.find(kMatched);
+    if (at == std::string::npos || !text.ends_with(']')) continue;
+    const std::size_t from = at + kMatched.size();
+    return text.substr(from, text.size() - 1 - from);
+  }
+  return std::nullopt;
+}
+
+bool AccessLogLine::HasFlag(const std::vector<std::string>& any_of) const {
+  return std::any_of(flags.begin(), flags.end(), [&](const std::string& flag) {
+    return std::find(any_of.begin(), any_of.end(), flag) != any_of.end();
+  });
+}
+
+std::optional<AccessLogLine> ReadAccessLogLine(std::string_view line) {
+  line = Trim(line);
+  return line.starts_with('{') ? ReadJson(line) : ReadText(line);
+}
+
+}  // namespace plait::cli

@@ -1,0 +1,30 @@
+#pragma once
+// Reads a line of a proxy's access log: Istio's text form, or one JSON object. Pure; any bytes.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plait::cli {
+
+struct AccessLogLine {
+  std::string method;  // empty: a TCP connection
+  std::string path;
+  std::string status;              // "403"; "0": none
+  std::vector<std::string> flags;  // "UF"; empty: none
+  std::string details;             // RESPONSE_CODE_DETAILS; empty: none
+  std::string termination;         // CONNECTION_TERMINATION_DETAILS; empty: none
+  std::string authority;
+  std::string cluster;
+  std::string downstream_local;  // "10.244.0.5:9080"
+  std::string downstream_remote;
+
+  // The policy that denied it, or "none" where no ALLOW policy matched; nullopt: it was not denied by a policy.
+  std::optional<std::string> DeniedBy() const;
+  bool HasFlag(const std::vector<std::string>& any_of) const;
+};
+
+// nullopt: not a line of an access log.
+std::optional<AccessLogLine> ReadAccessLogLine(std::string_view line);
+
+}  // namespace plait::cli

@@ -1,0 +1,54 @@
+#include "cli/access_log_line.h"
+
+#include <gtest/gtest.h>
+
+namespace plait::cli {
+namespace {
+
+constexpr const char* kDenied =
+    "[2026-11-28T14:00:00.000Z] \"GET /details/0 HTTP/1.1\" 403 - rbac_access_denied_matched_policy[none] - \"-\" 0 19 "
+    "0 "
+    "- \"-\" \"curl \"quoted\" 7\" \"b0a3\" \"details:9080\" \"-\" inbound|9080|| - 10.244.0.3:9080 10.244.0.6:41000 "
+    "outbound_.9080_._.details default\n";
+
+TEST(AccessLogLine, ReadsIstiosTextFormAroundWhatClientsChoose) {
+  const auto line = ReadAccessLogLine(kDenied);
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->method, "GET");
+  EXPECT_EQ(line->path, "/details/0");
+  EXPECT_EQ(line->status, "403");
+  EXPECT_TRUE(line->flags.empty());
+  EXPECT_EQ(line->authority, "details:9080");
+  EXPECT_EQ(line->cluster, "inbound|9080||");
+  EXPECT_EQ(line->downstream_local, "10.244.0.3:9080");
+  EXPECT_EQ(line->downstream_remote, "10.244.0.6:41000");
+  EXPECT_EQ(line->DeniedBy(), "none");
+}
+
+TEST(AccessLogLine, ReadsJson) {
+  const auto line = ReadAccessLogLine(
+      R"({"response_code":503,"response_flags":"UF,URX","method":"GET","path":"/x","response_code_details":"upstream"})");
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->status, "503");
+  EXPECT_TRUE(line->HasFlag({"NR", "URX"}));
+  EXPECT_FALSE(line->HasFlag({"NR"}));
+  EXPECT_FALSE(line->DeniedBy());
+}
+
+TEST(AccessLogLine, KnowsADeniedConnectionByHowItWasClosed) {
+  const auto line = ReadAccessLogLine(
+      "[t] \"- - -\" 0 - - rbac_access_denied_matched_policy[ns[a]-policy[b]-rule[0]] \"-\" 0 0 1 - \"-\" \"-\" \"-\" "
+      "\"-\" \"-\" inbound|3306|| - 10.0.0.1:3306 10.0.0.2:5 - -");
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->method, "");
+  EXPECT_EQ(line->DeniedBy(), "ns[a]-policy[b]-rule[0]");
+}
+
+TEST(AccessLogLine, IsNotWhatAProcessSays) {
+  for (const char* text : {"", "\n", "2026-11-28T14:00:00Z\tinfo\txds\tconnected", "{\"level\":\"info\"}", "[", "[] \"",
+                           "[t] \"GET / HTTP/1.1\" x - - -", "{\"response_code\":"})
+    EXPECT_FALSE(ReadAccessLogLine(text)) << text;
+}
+
+}  // namespace
+}  // namespace plait::cli

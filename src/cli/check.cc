@@ -1,0 +1,57 @@
+// plait check: is the mesh well? Its workloads, certificates, capture and configuration; each failure with a fix.
+#include <nlohmann/json.hpp>
+
+#include "cli/health.h"
+#include "cli/json_access.h"
+#include "cli/verbs.h"
+#include "cli/workloads.h"
+#include "core/base/strings.h"
+
+namespace plait::cli {
+namespace {
+
+std::shared_ptr<const Json> Parsed(const Outcome<std::string>& text) {
+  if (!text) return nullptr;
+  Json json = Json::parse(*text, nullptr, false);
+  return json.is_structured() ? Data(std::move(json)) : nullptr;
+}
+
+ProxyFacts AskFacts(const MeshOptions& mesh, const local::WorkloadStatus& workload) {
+  ProxyFacts facts{.workload = workload.name + "." + workload.ns};
+  const Outcome<std::string> info = AskProxy(mesh, facts.workload, "/server_info");
+  if (!info) {
+    facts.error = info.error().message;
+    return facts;
+  }
+  facts.ready = Text(Json::parse(*info, nullptr, false), {"state"});
+  facts.listeners = Parsed(AskProxy(mesh, facts.workload, "/listeners?format=json"));
+  facts.certificates = Parsed(AskProxy(mesh, facts.workload, "/certs"));
+  return facts;
+}
+
+int CheckMesh(const MeshOptions& mesh) {
+  Outcome<local::MeshStatus> status = StatusOf(mesh);
+  if (!status) return Report(status.error());
+  MeshFacts facts{.status = *std::move(status), .now = SystemClock().Wall()};
+  const Outcome<std::string> version = AskControlPlane(facts.status, "/version");
+  if (const auto page = Parsed(version)) facts.control_plane = Text(*page, {"version"});
+  if (!version) facts.control_error = version.error().message;
+  facts.syncz = Parsed(AskControlPlane(facts.status, "/debug/syncz"));
+  facts.push_status = Parsed(AskControlPlane(facts.status, "/debug/push_status"));
+  for (const local::WorkloadStatus& workload : facts.status.workloads)
+    if (HasProxy(workload)) facts.proxies.push_back(AskFacts(mesh, workload));
+  return Show(mesh.format, ChecksOutput(JudgeHealth(facts)));
+}
+
+}  // namespace
+
+Command CheckCommand(MeshOptions& mesh) {
+  return {.name = "check",
+          .summary = "is the mesh well? workloads, certificates, capture, configuration",
+          .details =
+              "Each failure comes with a fix. The JSON has the shape of `linkerd check -o json`. Warnings do not "
+              "make it fail.",
+          .run = [&mesh] { return CheckMesh(mesh); }};
+}
+
+}  // namespace plait::cli

@@ -1,0 +1,76 @@
+#include "cli/complete.h"
+
+#include <gtest/gtest.h>
+
+#include "cli/tree.h"
+
+namespace plait::cli {
+namespace {
+
+class Completion : public testing::Test {
+ protected:
+  std::vector<std::string> Words(const std::vector<std::string>& typed) {
+    std::vector<std::string> words;
+    found_ = Complete(tree_, typed, [this](Offers what, const std::string& mesh, const std::string& workload) {
+      asked_ = what;
+      asked_mesh_ = mesh;
+      asked_workload_ = workload;
+      return std::vector<Candidate>{{"reviews-v1", "deployment"}, {"ratings-v1", "deployment"}, {"details-v1"}};
+    });
+    for (const Candidate& candidate : found_.candidates) words.push_back(candidate.word);
+    return words;
+  }
+  MeshOptions mesh_;
+  const Command tree_ = Tree(mesh_);
+  Completions found_;
+  Offers asked_ = Offers::kNothing;
+  std::string asked_mesh_, asked_workload_;
+};
+using Row = std::vector<std::string>;
+
+TEST_F(Completion, OffersTheCommandsThatBeginSo) {
+  EXPECT_EQ(Words({"pro"}), (Row{"proxy-status", "proxy-config"}));
+  EXPECT_EQ(Words({"pc", "clu"}), Row{"cluster"});
+  EXPECT_EQ(Words({"proxy-config", "e"}), Row{"endpoint"});
+}
+
+TEST_F(Completion, OffersWorkloadsOfTheMeshThatTheLineNames) {
+  EXPECT_EQ(Words({"exec", "--name", "shop", "r"}), (Row{"reviews-v1", "ratings-v1"}));
+  EXPECT_EQ(asked_, Offers::kWorkloads);
+  EXPECT_EQ(asked_mesh_, "shop");
+  EXPECT_EQ(Words({"pc", "--mesh=shop", "route", "det"}), Row{"details-v1"});
+  EXPECT_EQ(asked_mesh_, "shop");
+}
+
+TEST_F(Completion, OffersContainersOfTheWorkloadOnTheLine) {
+  Words({"logs", "details-v1", "-c", ""});
+  EXPECT_EQ(asked_, Offers::kContainers);
+  EXPECT_EQ(asked_workload_, "details-v1");
+}
+
+TEST_F(Completion, OffersTheWordsThatAnOptionTakes) {
+  EXPECT_EQ(Words({"status", "-o", "j"}), Row{"json"});
+  EXPECT_EQ(Words({"status", "--output=y"}), Row{"--output=yaml"});
+  EXPECT_EQ(Words({"completion", ""}), (Row{"bash", "zsh", "fish"}));
+}
+
+TEST_F(Completion, OffersOptionsOfTheCommandAndLeavesHiddenOnesOut) {
+  EXPECT_EQ(Words({"test", "--"}), (Row{"--keep", "--name", "--output", "--help"}));
+}
+
+TEST_F(Completion, LeavesPathsToTheShell) {
+  EXPECT_TRUE(Words({"up", ""}).empty());
+  EXPECT_EQ(found_.paths, Offers::kFolders);
+  EXPECT_TRUE(Words({"pc", "all", "--file", "d"}).empty());
+  EXPECT_EQ(found_.paths, Offers::kFiles);
+}
+
+TEST_F(Completion, OffersNothingForWhatIsNoCommandNorBehindTwoDashes) {
+  EXPECT_TRUE(Words({"fly", ""}).empty());
+  EXPECT_TRUE(Words({"exec", "web", "--", ""}).empty());
+  EXPECT_TRUE(Words({}).empty());
+  EXPECT_EQ(asked_, Offers::kNothing);
+}
+
+}  // namespace
+}  // namespace plait::cli

@@ -1,0 +1,200 @@
+#include "cli/config_tables.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/config_dump.h"
+#include "cli/json_access.h"
+#include "core/base/encoding.h"
+#include "core/base/strings.h"
+#include "core/base/time.h"
+#include "core/tls/certificate.h"
+
+namespace plait::cli {
+namespace {
+
+// The object that istiod names in metadata, as istioctl prints it: name.namespace.
+std::string ConfigObject(const Json& resource) {
+  const std::string path = Text(resource, {"metadata", "filter_metadata", "istio", "config"});
+  const std::vector<std::string_view> parts = Split(path, '/');
+  // /apis/networking.istio.io/v1/namespaces/<ns>/<kind>/<name>
+  if (parts.size() < 8) return "";
+  return std::string(parts[7]) + "." + std::string(parts[5]);
+}
+
+// "outbound|9080|v1|reviews.default.svc.cluster.local"
+void AddCluster(const Json& cluster, Table& table) {
+  const ClusterName name = SplitClusterName(Text(cluster, {"name"}));
+  const std::string type = Text(cluster, {"type"});
+  const bool tls = !At(cluster, "transport_socket").is_null() || !At(cluster, "transport_socket_matches").is_null();
+  table.rows.push_back({name.fqdn, OrDash(name.port), OrDash(name.subset), OrDash(name.direction),
+                        type.empty() ? Text(cluster, {"cluster_type", "name"}) : type, ConfigObject(cluster),
+                        OrDash(Text(cluster, {"lb_policy"})), tls ? "yes" : "no"});
+}
+
+std::string MatchOf(const Json& match) {
+  std::string out;
+  const auto add = [&](const char* label, const Json& values) {
+    if (!values.is_array() || values.empty()) return;
+    std::string list;
+    for (const Json& value : values) list += (list.empty() ? "" : ",") + Text(value);
+    out += (out.empty() ? "" : "; ") + std::string(label) + ": " + list;
+  };
+  if (const std::string transport = Text(match, {"transport_protocol"}); !transport.empty())
+    out = "Trans: " + transport;
+  add("App", At(match, "application_protocols"));
+  add("SNI", At(match, "server_names"));
+  if (const std::string port = Text(match, {"destination_port"}); !port.empty())
+    out += (out.empty() ? "" : "; ") + ("Port: " + port);
+  if (const Json& ranges = At(match, "prefix_ranges"); ranges.is_array() && !ranges.empty())
+    out += (out.empty() ? "" : "; ") +
+           ("Addr: " + Text(ranges[0], {"address_prefix"}) + "/" + Text(ranges[0], {"prefix_len"}));
+  return out.empty() ? "ALL" : out;
+}
+
+std::string DestinationOf(const Json& chain) {
+  for (const Json& filter : At(chain, "filters")) {
+    const Json& config = At(filter, "typed_config");
+    const std::string type = Text(config, {"@type"});
+    if (type.ends_with(".HttpConnectionManager")) {
+      const std::string route = Text(config, {"rds", "route_config_name"});
+      return route.empty() ? "Inline Route: " + Text(config, {"route_config", "name"}) : "Route: " + route;
+    }
+    if (type.ends_with(".TcpProxy")) return "Cluster: " + OrDash(Text(config, {"cluster"}));
+    if (type.ends_with(".Outbound")) return "by destination (Plait)";
+    if (type.ends_with(".Inbound")) return "the workload's ports (Plait)";
+  }
+  return "Non-HTTP/Non-TCP";
+}
+
+void AddListener(const Json& listener, Table& table) {
+  std::string addresses = AddressOf(At(listener, "address"));
+  for (const Json& more : At(listener, "additional_addresses")) addresses += "," + AddressOf(At(more, "address"));
+  const std::string port = PortOf(At(listener, "address"));
+  const auto add = [&](const Json& chain) {
+    table.rows.push_back({addresses, port, MatchOf(At(chain, "filter_chain_match")), DestinationOf(chain),
+                          Text(listener, {"name"}), OrDash(Text(listener, {"traffic_direction"}))});
+  };
+  for (const Json& chain : At(listener, "filter_chains")) add(chain);
+  if (const Json& chain = At(listener, "default_filter_chain"); chain.is_object()) add(chain);
+}
+
+std::string PathMatch(const Json& match) {
+  for (const auto& [field, suffix] :
+       {std::pair{"prefix", "*"}, std::pair{"path", ""}, std::pair{"path_separated_prefix", "/*"}})
+    if (const std::string text = Text(match, {field}); !text.empty()) return text + suffix;
+  if (const std::string regex = Text(match, {"safe_regex", "regex"}); !regex.empty()) return "regex " + regex;
+  return "-";
+}
+
+// "outbound|9080|v2|reviews (80), ...": the cluster, or the weighted ones.
+std::string ClustersOf(const Json& action) {
+  std::string out = Text(action, {"cluster"});
+  for (const Json& one : At(action, {"weighted_clusters", "clusters"}))
+    out += (out.empty() ? "" : ", ") + Text(one, {"name"}) + " (" + Text(one, {"weight"}) + ")";
+  return OrDash(out);
+}
+
+void AddRoute(const Json& config, Table& table) {
+  for (const Json& host : At(config, "virtual_hosts")) {
+    std::string domains;
+    std::size_t more = 0;
+    for (const Json& domain : At(host, "domains")) {
+      if (domain == "*" || domains.empty() || std::count(domains.begin(), domains.end(), ',') < 1)
+        domains += (domains.empty() ? "" : ", ") + Text(domain);
+      else
+        ++more;
+    }
+    if (more > 0) domains += " + " + std::to_string(more) + " more...";
+    for (const Json& route : At(host, "routes")) {
+      std::string object = ConfigObject(route);
+      if (At(route, "direct_response").is_object()) object = Text(route, {"direct_response", "status"});
+      table.rows.push_back({Text(config, {"name"}), Text(host, {"name"}), domains, PathMatch(At(route, "match")),
+                            object, ClustersOf(At(route, "route")), OrDash(Text(route, {"route", "timeout"}))});
+    }
+  }
+}
+
+void AddEndpoints(const Json& assignment, Table& table) {
+  for (const Json& locality : At(assignment, "endpoints"))
+    for (const Json& endpoint : At(locality, "lb_endpoints")) {
+      const Json& address = At(endpoint, {"endpoint", "address"});
+      const std::string port = PortOf(address);
+      table.rows.push_back({AddressOf(address) + (port.empty() ? "" : ":" + port), HealthOf(endpoint), "OK",
+                            Text(assignment, {"cluster_name"}),
+                            OrDash(Text(endpoint, {"metadata", "filter_metadata", "plait.dev", "identity"})),
+                            OrDash(Text(locality, {"locality", "zone"})),
+                            OrDash(Text(endpoint, {"load_balancing_weight"}))});
+    }
+}
+
+void AddSecret(const Json& secret, Table& table) {
+  const Json& own = At(secret, "tls_certificate");
+  const std::string encoded = own.is_object() ? Text(own, {"certificate_chain", "inline_bytes"})
+                                              : Text(secret, {"validation_context", "trusted_ca", "inline_bytes"});
+  const std::string kind = own.is_object() ? "Cert Chain" : "CA";
+  const auto chain = tls::ReadBundle(Base64Decode(encoded).value_or(""));
+  if (!chain || chain->empty()) {
+    table.rows.push_back({Text(secret, {"name"}), kind, "WARMING", "false", "", "", "", ""});
+    return;
+  }
+  for (const tls::Certificate& certificate : *chain) {
+    const WallTime now = SystemClock().Wall();
+    const bool valid = certificate.not_before() <= now && now <= certificate.not_after();
+    table.rows.push_back({Text(secret, {"name"}), kind, "ACTIVE", valid ? "true" : "false", certificate.serial(),
+                          FormatRfc3339(certificate.not_after()), FormatRfc3339(certificate.not_before()),
+                          Join(certificate.uri_sans(), ",")});
+    if (own.is_object()) break;  // the leaf; a CA file may hold several roots
+  }
+}
+
+}  // namespace
+
+Table ConfigTable(const std::string& what, const Json& resources) {
+  Table table;
+  const auto fill = [&](std::vector<std::string> columns, std::size_t wide, void (*add)(const Json&, Table&)) {
+    table.columns = std::move(columns);
+    table.wide_columns = wide;
+    for (const Json& resource : resources) add(resource, table);
+  };
+  if (what == "cluster")
+    fill({"SERVICE FQDN", "PORT", "SUBSET", "DIRECTION", "TYPE", "DESTINATION RULE", "LB POLICY", "TLS"}, 2,
+         AddCluster);
+  else if (what == "listener")
+    fill({"ADDRESSES", "PORT", "MATCH", "DESTINATION", "NAME", "DIRECTION"}, 2, AddListener);
+  else if (what == "route")
+    fill({"NAME", "VHOST NAME", "DOMAINS", "MATCH", "VIRTUAL SERVICE", "CLUSTERS", "TIMEOUT"}, 2, AddRoute);
+  else if (what == "endpoint")
+    fill({"ENDPOINT", "STATUS", "OUTLIER CHECK", "CLUSTER", "IDENTITY", "ZONE", "WEIGHT"}, 3, AddEndpoints);
+  else
+    fill({"RESOURCE NAME", "TYPE", "STATUS", "VALID CERT", "SERIAL NUMBER", "NOT AFTER", "NOT BEFORE", "IDENTITY"}, 1,
+         AddSecret);
+  // Routes stay in the order in which they are tried.
+  if (what != "route") std::sort(table.rows.begin(), table.rows.end());
+  return table;
+}
+
+Table BootstrapTable(const Json& bootstrap) {
+  Table table{{"FIELD", "VALUE"}, {}};
+  const auto add = [&](const char* field, const std::string& value) {
+    if (!value.empty()) table.rows.push_back({field, value});
+  };
+  const auto address = [](const Json& at) {
+    const std::string port = PortOf(at);
+    return AddressOf(at) + (port.empty() ? "" : ":" + port);
+  };
+  add("node", Text(bootstrap, {"node", "id"}));
+  add("node cluster", Text(bootstrap, {"node", "cluster"}));
+  for (const auto& [key, value] : At(bootstrap, {"node", "metadata"}).items())
+    add(("metadata " + key).c_str(), Text(value));
+  add("admin", address(At(bootstrap, {"admin", "address"})));
+  for (const Json& service : At(bootstrap, {"dynamic_resources", "ads_config", "grpc_services"}))
+    add("control plane", Text(service, {"envoy_grpc", "cluster_name"}));
+  for (const Json& listener : At(bootstrap, {"static_resources", "listeners"}))
+    add("static listener", Text(listener, {"name"}) + " " + address(At(listener, "address")));
+  for (const Json& cluster : At(bootstrap, {"static_resources", "clusters"}))
+    add("static cluster", Text(cluster, {"name"}));
+  return table;
+}
+
+}  // namespace plait::cli

@@ -1,0 +1,43 @@
+// plait down: ends the mesh and everything in it.
+#include <nlohmann/json.hpp>
+
+#include "cli/verbs.h"
+#include "local/control_client.h"
+#include "local/host_mesh.h"
+
+namespace plait::cli {
+namespace {
+
+int Down(const MeshOptions& mesh, bool purge) {
+  Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
+  if (!paths) return Report(paths.error());
+  Outcome<local::ControlClient> client = local::ControlClient::Connect(*paths);
+  if (!client && !purge) return Report(client.error());
+  Output output{.names = {"mesh/" + mesh.name}};
+  if (client) {
+    if (Outcome<> done = client->Down(); !done) return Report(done.error());
+    constexpr int kPatience = 10'000;
+    if (!local::WaitUntilUnlocked(*paths, kPatience))
+      return Report({.code = Errc::kTimedOut,
+                     .message = "the mesh has ended, but its plait process still holds " + paths->lock()});
+    output.text += "mesh \"" + mesh.name + "\" has ended\n";
+  }
+  if (purge) {
+    local::RemoveTree(paths->state);
+    output.text += "removed its certificates and state: " + paths->state + "\n";
+  }
+  output.data = Data({{"mesh", mesh.name}, {"ended", client.has_value()}, {"purged", purge}});
+  return Show(mesh.format, output);
+}
+
+}  // namespace
+
+Command DownCommand(MeshOptions& mesh) {
+  const auto purge = std::make_shared<bool>(false);
+  return {.name = "down",
+          .summary = "end the mesh and everything in it",
+          .options = {{.names = "--purge", .help = "remove its certificates and state too", .to = purge.get()}},
+          .run = [&mesh, purge] { return Down(mesh, *purge); }};
+}
+
+}  // namespace plait::cli

@@ -1,0 +1,143 @@
+#include "cli/explain_report.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/json_access.h"
+#include "core/base/strings.h"
+
+namespace plait::cli {
+namespace {
+
+// "virtual-service" -> "VirtualService"
+std::string KindOfPathName(std::string_view name) {
+  std::string kind;
+  for (const std::string_view part : Split(name, '-'))
+    if (!part.empty()) (kind += static_cast<char>(part[0] - 'a' + 'A')).append(part.substr(1));
+  return kind;
+}
+
+std::string Placed(const std::string& object, const Positions& positions) {
+  const auto found = positions.find(object);
+  return found == positions.end() ? object : object + " (" + found->second + ")";
+}
+
+bool Passes(const Json& step) { return At(step, "passes") != false; }
+
+// The object that decided the step, with file and line; "" when the configuration names none.
+std::string DecidedBy(const Json& step, const Positions& positions) {
+  if (const std::string policy = Text(step, {"policy"}); !policy.empty()) {
+    const PolicyName name = ObjectOfPolicy(policy);
+    return Placed(name.object, positions) + (name.rule.empty() ? "" : " " + name.rule);
+  }
+  const std::string object = ObjectOfPath(Text(step, {"object"}));
+  return object.empty() ? "" : Placed(object, positions);
+}
+
+class StepReport {
+ public:
+  explicit StepReport(const Positions& positions) : positions_(positions) {}
+
+  void Add(const Hop& hop) {
+    for (const Json& step : At(*hop.answer, "steps")) AddStep(hop.workload, step);
+  }
+  void AddNote(const std::string& note) {
+    if (!note.empty()) AddStep("", {{"step", "application"}, {"passes", true}, {"text", note}});
+  }
+  Output Take(const Json& verdict, bool forwarded) {
+    const std::string status = Text(verdict, {"status"});
+    const std::string details = Text(verdict, {"details"});
+    std::string result = forwarded ? "forwarded" : status == "0" || status.empty() ? "connection closed" : status;
+    for (const std::string& part : {Text(verdict, {"flag"}), details})
+      if (!forwarded && !part.empty()) result += " " + part;
+    output_.text += "  result: " + result + "\n";
+    output_.names = {forwarded ? "verdict/forwarded" : "verdict/refused"};
+    output_.data = Data({{"forwarded", forwarded}, {"result", result}, {"verdict", verdict}, {"steps", steps_}});
+    output_.code = forwarded || Answers(verdict) ? kDone : kNo;
+    return std::move(output_);
+  }
+
+ private:
+  // A redirect, or an answer that the route itself gives: no refusal.
+  static bool Answers(const Json& verdict) {
+    const Json& status = At(verdict, "status");
+    return status.is_number() && status > 0 && status < 400;
+  }
+
+  void AddStep(const std::string& workload, const Json& step) {
+    const std::string decided = DecidedBy(step, positions_);
+    std::string name = Text(step, {"step"});
+    std::string text = Text(step, {"text"}) + (decided.empty() ? "" : ", by " + decided);
+    Json entry = {{"workload", workload}, {"step", name}, {"passes", Passes(step)}, {"text", Text(step, {"text"})}};
+    if (!decided.empty()) entry["decidedBy"] = decided;
+    std::string more;
+    for (const Json& miss : At(step, "misses")) {
+      const PolicyName policy = ObjectOfPolicy(Text(miss, {"policy"}));
+      const std::string line = Placed(policy.object, positions_) + " " + policy.rule + ": " + MissText(miss);
+      entry["misses"].push_back(line);
+      more += "                       " + line + "\n";
+    }
+    steps_.push_back(std::move(entry));
+    output_.table.rows.push_back({std::to_string(steps_.size()), name, Passes(step) ? "yes" : "no", text, workload});
+    if (workload != at_ && !workload.empty()) output_.text += workload + "\n";
+    if (!workload.empty()) at_ = workload;
+    name.resize(std::max<std::size_t>(name.size(), 13), ' ');
+    output_.text += (steps_.size() < 10 ? "   " : "  ") + std::to_string(steps_.size()) + " " +
+                    MarkText(Passes(step) ? Mark::kPassed : Mark::kFailed) + " " + name + " " + text + "\n" + more;
+  }
+
+  const Positions& positions_;
+  Output output_{.table = {{"#", "STEP", "PASSES", "WHAT", "PROXY"}, {}, 1}};
+  Json steps_ = Json::array();
+  std::string at_;
+};
+
+}  // namespace
+
+Positions PositionsOf(const Json& objects) {
+  Positions out;
+  for (const Json& object : objects) {
+    const Json& meta = At(object, "metadata").is_object() ? At(object, "metadata") : object;
+    out.emplace(Text(object, {"kind"}) + " " + Text(meta, {"namespace"}) + "/" + Text(meta, {"name"}),
+                Text(object, {"at"}));
+  }
+  return out;
+}
+
+std::string ObjectOfPath(std::string_view path) {
+  // /apis/networking.istio.io/v1/namespaces/<ns>/<kind>/<name>
+  const std::vector<std::string_view> parts = Split(path, '/');
+  if (parts.size() < 8) return "";
+  return KindOfPathName(parts[6]) + " " + std::string(parts[5]) + "/" + std::string(parts[7]);
+}
+
+PolicyName ObjectOfPolicy(std::string_view name) {
+  constexpr std::string_view kSpace = "ns[";
+  constexpr std::string_view kPolicy = "]-policy[";
+  constexpr std::string_view kRule = "]-rule[";
+  constexpr std::string_view kInvalid = "invalid_policy[";
+  if (name.starts_with(kInvalid) && name.ends_with(']'))
+    return {"AuthorizationPolicy " + std::string(name.substr(kInvalid.size(), name.size() - kInvalid.size() - 1)),
+            "(invalid: denies everything)"};
+  const std::size_t policy = name.find(kPolicy);
+  const std::size_t rule = name.rfind(kRule);
+  if (!name.starts_with(kSpace) || policy == std::string_view::npos || rule == std::string_view::npos || rule < policy)
+    return {std::string(name), ""};
+  const std::size_t from = policy + kPolicy.size();
+  return {"AuthorizationPolicy " + std::string(name.substr(kSpace.size(), policy - kSpace.size())) + "/" +
+              std::string(name.substr(from, rule - from)),
+          std::string(name.substr(rule + 2))};
+}
+
+std::string MissText(const Json& miss) {
+  return Text(miss, {"field"}) + " must be " + Text(miss, {"wants"}) + ", but is " + Text(miss, {"has"});
+}
+
+Output ExplainOutput(const std::vector<Hop>& hops, const Positions& positions, const std::string& note) {
+  StepReport report(positions);
+  for (const Hop& hop : hops) report.Add(hop);
+  report.AddNote(note);
+  const Json& verdict = hops.empty() ? At(Json(), "") : At(*hops.back().answer, "verdict");
+  return report.Take(verdict, At(verdict, "forwarded") == true);
+}
+
+}  // namespace plait::cli

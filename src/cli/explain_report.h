@@ -1,0 +1,38 @@
+#pragma once
+// The result of `plait explain`, made of what the proxies of both sides answered (/plait/explain). Pure.
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/render.h"
+
+namespace plait::cli {
+
+// "AuthorizationPolicy default/details-viewer" -> "policies.yaml:3".
+using Positions = std::map<std::string, std::string, std::less<>>;
+// Of a list of objects: /debug/configz ({kind, metadata: {name, namespace}, at}), or of `plaitd --resources-of`.
+Positions PositionsOf(const Json& objects);
+
+// "/apis/networking.istio.io/v1/namespaces/default/virtual-service/reviews" -> "VirtualService default/reviews".
+std::string ObjectOfPath(std::string_view path);
+// "ns[default]-policy[viewer]-rule[0]" -> {"AuthorizationPolicy default/viewer", "rule[0]"}.
+struct PolicyName {
+  std::string object;
+  std::string rule;
+};
+PolicyName ObjectOfPolicy(std::string_view name);
+
+// What one proxy said.
+struct Hop {
+  std::string workload;  // "reviews-v2-0.default"
+  std::shared_ptr<const Json> answer;
+};
+// Exit code kDone when the request reaches the application (or leaves the mesh), kNo when somebody refuses it. `note`:
+// what is known of the server's side without a proxy there; empty: nothing to tell.
+Output ExplainOutput(const std::vector<Hop>& hops, const Positions& positions, const std::string& note);
+
+// "principal must be spiffe://..., but is spiffe://...": of an entry of `misses`.
+std::string MissText(const Json& miss);
+
+}  // namespace plait::cli

@@ -1,0 +1,95 @@
+#include "cli/explain_report.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/denials.h"
+
+namespace plait::cli {
+namespace {
+
+std::shared_ptr<const Json> Sent() {
+  return Data(Json::parse(R"({"steps":[
+{"step":"route","passes":true,"text":"to reviews","object":"/apis/networking.istio.io/v1/namespaces/default/virtual-service/reviews"}],
+"verdict":{"forwarded":true,"status":0,"flag":"","details":""},"next":{"address":"10.244.0.5","port":9080}})"));
+}
+std::shared_ptr<const Json> Denied() {
+  return Data(Json::parse(R"({"steps":[
+{"step":"authorization","passes":false,"text":"refused","misses":[{"policy":"ns[default]-policy[viewer]-rule[0]","field":"principal",
+ "wants":"spiffe://a","has":"spiffe://b"}]}],
+"verdict":{"forwarded":false,"status":403,"flag":"","details":"rbac_access_denied_matched_policy[none]"}})"));
+}
+const Positions kPositions = {{"VirtualService default/reviews", "routes.yaml:3"},
+                              {"AuthorizationPolicy default/viewer", "policies.yaml:7"}};
+
+TEST(ExplainReport, NamesTheObjectThatDecidedAndWhereItStands) {
+  const Output output = ExplainOutput({{"web-0.default", Sent()}}, kPositions, "");
+  EXPECT_EQ(output.code, kDone);
+  EXPECT_NE(output.text.find("to reviews, by VirtualService default/reviews (routes.yaml:3)"), std::string::npos)
+      << output.text;
+  EXPECT_NE(output.text.find("result: forwarded"), std::string::npos);
+  EXPECT_EQ(output.names, std::vector<std::string>{"verdict/forwarded"});
+}
+
+TEST(ExplainReport, TellsADenialWithTheFirstFieldThatDiffersAndSaysNo) {
+  const Output output = ExplainOutput({{"web-0.default", Sent()}, {"reviews-0.default", Denied()}}, kPositions, "");
+  EXPECT_EQ(output.code, kNo);
+  EXPECT_NE(
+      output.text.find("AuthorizationPolicy default/viewer (policies.yaml:7) rule[0]: principal must be spiffe://a, "
+                       "but is spiffe://b"),
+      std::string::npos)
+      << output.text;
+  EXPECT_NE(output.text.find("result: 403 rbac_access_denied_matched_policy[none]"), std::string::npos);
+  EXPECT_EQ((*output.data)["steps"].size(), 2u);
+  EXPECT_EQ((*output.data)["forwarded"], false);
+}
+
+TEST(ExplainReport, TakesAnswersOfAnyShape) {
+  for (const char* text : {"{}", "[]", R"({"steps":3})", R"({"steps":[1,{"misses":7}],"verdict":[]})"})
+    EXPECT_EQ(ExplainOutput({{"a", Data(Json::parse(text))}}, {}, "").code, kNo) << text;
+}
+
+TEST(ExplainReport, KnowsObjectsByPathAndPoliciesByTheNameOfTheirRule) {
+  EXPECT_EQ(ObjectOfPath("/apis/networking.istio.io/v1/namespaces/a/destination-rule/b"), "DestinationRule a/b");
+  EXPECT_EQ(ObjectOfPath("nothing"), "");
+  EXPECT_EQ(ObjectOfPolicy("ns[a]-policy[b]-rule[2]").object, "AuthorizationPolicy a/b");
+  EXPECT_EQ(ObjectOfPolicy("ns[a]-policy[b]-rule[2]").rule, "rule[2]");
+  EXPECT_EQ(ObjectOfPolicy("invalid_policy[a/b]").object, "AuthorizationPolicy a/b");
+  EXPECT_EQ(ObjectOfPolicy("own").object, "own");
+}
+
+TEST(ExplainReport, ReadsPositionsOfBothForms) {
+  const Positions live = PositionsOf(
+      Json::parse(R"([{"kind":"VirtualService","metadata":{"name":"r","namespace":"a"},"at":"f.yaml:1"}, 3])"));
+  EXPECT_EQ(live.at("VirtualService a/r"), "f.yaml:1");
+  const Positions saved =
+      PositionsOf(Json::parse(R"([{"kind":"VirtualService","name":"r","namespace":"a","at":"f.yaml:1"}])"));
+  EXPECT_EQ(saved.at("VirtualService a/r"), "f.yaml:1");
+}
+
+TEST(Denials, AskTheProxyAboutTheLineOfItsLog) {
+  const AccessLogLine line{.method = "GET",
+                           .path = "/details/0?a=b",
+                           .status = "403",
+                           .authority = "details:9080",
+                           .downstream_local = "10.244.0.3:9080",
+                           .downstream_remote = "10.244.0.6:41000"};
+  EXPECT_EQ(
+      QuestionAbout(line, "spiffe://b"),
+      "direction=inbound&port=9080&source=10.244.0.6&principal=spiffe%3A%2F%2Fb&method=GET&path=%2Fdetails%2F0%3Fa%3Db"
+      "&host=details%3A9080");
+}
+
+TEST(Denials, NameThePolicyOrWhatEachRuleMissed) {
+  EXPECT_EQ(ExplainDenial("ns[default]-policy[viewer]-rule[1]", Json(), kPositions),
+            "    plait: denied by AuthorizationPolicy default/viewer rule[1] (policies.yaml:7)\n");
+  EXPECT_EQ(
+      ExplainDenial("none", *Denied(), kPositions),
+      "    plait: denied, since it matches no rule of the ALLOW policies in scope\n"
+      "    plait:   AuthorizationPolicy default/viewer rule[0] (policies.yaml:7): principal must be spiffe://a, but is "
+      "spiffe://b\n");
+}
+
+}  // namespace
+}  // namespace plait::cli

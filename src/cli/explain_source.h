@@ -1,0 +1,34 @@
+#pragma once
+// Who answers the questions of `plait explain`: the proxies of a running mesh, or, for a directory, plaitd and
+// plait-proxy as programs that print what they would do.
+#include <memory>
+#include <string>
+
+#include "cli/explain_report.h"
+#include "cli/verbs.h"
+
+namespace plait::cli {
+
+// One side of a connection.
+struct Party {
+  std::string workload;  // the pod, "details-v1-0.default"
+  std::string ip;
+  std::string identity;  // SPIFFE
+  bool has_proxy = false;
+};
+
+class ExplainSource {
+ public:
+  virtual ~ExplainSource() = default;
+  // A pod or deployment. Errors name those that there are.
+  virtual Outcome<Party> Find(const std::string& workload) = 0;
+  // `query`: of /plait/explain. Errors are the proxy's own words.
+  virtual Outcome<Json> Ask(const Party& party, const std::string& query) = 0;
+  // Where objects stand.
+  virtual Positions ObjectPositions() = 0;
+};
+
+Outcome<std::unique_ptr<ExplainSource>> LiveSource(const MeshOptions& mesh);
+Outcome<std::unique_ptr<ExplainSource>> DirectorySource(const std::string& directory);
+
+}  // namespace plait::cli

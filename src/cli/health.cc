@@ -1,0 +1,180 @@
+#include "cli/health.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "cli/json_access.h"
+#include "cli/tables.h"
+#include "core/base/strings.h"
+
+namespace plait::cli {
+namespace {
+
+constexpr const char* kMesh = "plait-mesh";
+constexpr const char* kSync = "plait-sync";
+constexpr const char* kIdentity = "plait-identity";
+constexpr const char* kCapture = "plait-capture";
+constexpr Duration kRootWarning = std::chrono::hours(24 * 30);
+
+std::string Named(const local::MeshStatus& status) { return status.name == "default" ? "" : " --name " + status.name; }
+
+// The first few, and how many more.
+std::string Some(const std::vector<std::string>& all) {
+  constexpr std::size_t kShown = 3;
+  std::string text;
+  for (std::size_t i = 0; i < all.size() && i < kShown; ++i) text += (i == 0 ? "" : "; ") + all[i];
+  return all.size() > kShown ? text + "; and " + std::to_string(all.size() - kShown) + " more" : text;
+}
+
+Check Judge(const char* category, std::string description, const std::vector<std::string>& wrong, std::string fix,
+            std::string well = "") {
+  if (wrong.empty()) return {.category = category, .description = std::move(description), .detail = std::move(well)};
+  return {.category = category,
+          .description = std::move(description),
+          .result = Mark::kFailed,
+          .detail = Some(wrong),
+          .fix = std::move(fix)};
+}
+
+void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
+  const local::MeshStatus& status = facts.status;
+  std::vector<std::string> unready;
+  for (const local::WorkloadStatus& w : status.workloads)
+    if (!w.ready) unready.push_back(w.name + "." + w.ns + " is " + (w.reason.empty() ? w.phase : w.reason));
+  out.push_back(Judge(kMesh, "every workload is ready", unready, "plait logs" + Named(status) + " WORKLOAD",
+                      std::to_string(status.workloads.size()) + " workloads"));
+  std::vector<std::string> silent;
+  if (facts.control_plane.empty()) silent.push_back(facts.control_error);
+  out.push_back(Judge(kMesh, "the control plane answers", silent, "plait logs" + Named(status) + " plaitd",
+                      "plaitd " + facts.control_plane));
+  std::vector<std::string> problems;
+  bool only_warnings = true;
+  if (facts.push_status)
+    for (const Json& code : At(*facts.push_status, "ProxyStatus"))
+      for (const Json& problem : code) {
+        only_warnings = only_warnings && Text(problem, {"severity"}) != "error";
+        problems.push_back(Text(problem, {"message"}));
+      }
+  out.push_back(Judge(kMesh, "the configuration has no problem", problems,
+                      "edit what the message names; it is read again at once"));
+  if (!problems.empty() && only_warnings) out.back().result = Mark::kWarning;
+}
+
+void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
+  if (!facts.syncz) return;
+  std::set<std::string> connected;
+  std::vector<std::string> skewed;
+  for (const Json& proxy : *facts.syncz) {
+    connected.insert(Text(proxy, {"proxy"}));
+    const std::string version = Text(proxy, {"istio_version"});
+    if (!version.empty() && !facts.control_plane.empty() && version != facts.control_plane)
+      skewed.push_back(Text(proxy, {"proxy"}) + " is " + version);
+  }
+  std::vector<std::string> missing;
+  for (const ProxyFacts& proxy : facts.proxies)
+    if (!connected.contains(proxy.workload)) missing.push_back(proxy.workload);
+  const std::string name = Named(facts.status);
+  out.push_back(Judge(kSync, "every proxy is connected to the control plane", missing,
+                      "plait logs" + name + " -c istio-proxy WORKLOAD", std::to_string(connected.size()) + " proxies"));
+  out.push_back(Judge(kSync, "no proxy refuses its configuration", Refusals(*facts.syncz),
+                      "edit the object that the message names, or report the message: plaitd should not have sent it"));
+  std::vector<std::string> stale;
+  const Table table = ProxyTable(*facts.syncz, facts.now);
+  for (const auto& row : table.rows)
+    for (std::size_t i = 0; i < row.size(); ++i)
+      if (row[i].starts_with("STALE")) stale.push_back(row.front() + ": " + table.columns[i]);
+  out.push_back(Judge(kSync, "every proxy has acknowledged what it was sent", stale,
+                      "wait a moment; then: plait logs" + name + " -c istio-proxy WORKLOAD"));
+  out.push_back(Judge(kSync, "proxies and control plane are of one version", skewed, "start the mesh again"));
+  if (!skewed.empty()) out.back().result = Mark::kWarning;
+}
+
+// The time that a certificate has left; nullopt when it cannot be read.
+std::optional<Duration> TimeLeft(const Json& certificate, WallTime now) {
+  const auto end = ParseRfc3339(Text(certificate, {"expiration_time"}));
+  if (!end) return std::nullopt;
+  return std::chrono::duration_cast<Duration>(*end - now);
+}
+
+void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
+  std::vector<std::string> without;
+  std::vector<std::string> expired;
+  std::vector<std::string> roots_old;
+  std::set<std::string> roots;
+  Duration least = Duration::max();
+  for (const ProxyFacts& proxy : facts.proxies) {
+    if (!proxy.certificates) continue;
+    bool own = false;
+    for (const Json& entry : At(*proxy.certificates, "certificates")) {
+      for (const Json& leaf : At(entry, "cert_chain")) {
+        const auto left = TimeLeft(leaf, facts.now);
+        own = true;
+        if (!left || *left <= Duration(0)) expired.push_back(proxy.workload);
+        if (left) least = std::min(least, *left);
+        break;  // the leaf stands first
+      }
+      for (const Json& root : At(entry, "ca_cert")) {
+        const std::string serial = Text(root, {"serial_number"});
+        const auto left = TimeLeft(root, facts.now);
+        if (roots.insert(serial).second && (!left || *left < kRootWarning))
+          roots_old.push_back("root " + serial + " expires in " + (left ? FormatDuration(*left) : "an unknown time"));
+      }
+    }
+    if (!own) without.push_back(proxy.workload);
+  }
+  const std::string name = Named(facts.status);
+  out.push_back(
+      Judge(kIdentity, "every proxy has a certificate", without, "plait logs" + name + " -c istio-proxy WORKLOAD"));
+  out.push_back(
+      Judge(kIdentity, "no certificate has expired", expired,
+            "plait exec" + name + " WORKLOAD -- curl -X POST 127.0.0.1:15000/plait/renew",
+            least == Duration::max()
+                ? ""
+                : "the first one in " + FormatDuration(std::chrono::duration_cast<std::chrono::minutes>(least))));
+  out.push_back(Judge(kIdentity, "the trust roots are good for 30 days", roots_old,
+                      "plait down" + name + " --purge, then plait up: makes a new root",
+                      std::to_string(roots.size()) + (roots.size() == 1 ? " root" : " roots")));
+  if (!roots_old.empty()) out.back().result = Mark::kWarning;
+}
+
+bool Listens(const Json& listeners, int port) {
+  for (const Json& listener : At(listeners, "listener_statuses"))
+    if (At(listener, {"local_address", "socket_address", "port_value"}) == port) return true;
+  return false;
+}
+
+void JudgeCapture(const MeshFacts& facts, std::vector<Check>& out) {
+  std::vector<std::string> unreachable;
+  std::vector<std::string> not_live;
+  std::vector<std::string> open;
+  for (const ProxyFacts& proxy : facts.proxies) {
+    if (!proxy.error.empty()) unreachable.push_back(proxy.workload + ": " + proxy.error);
+    if (proxy.error.empty() && proxy.ready != "LIVE") not_live.push_back(proxy.workload + " is " + proxy.ready);
+    const auto workload =
+        std::find_if(facts.status.workloads.begin(), facts.status.workloads.end(),
+                     [&](const local::WorkloadStatus& w) { return w.name + "." + w.ns == proxy.workload; });
+    const bool sidecar = workload != facts.status.workloads.end() && workload->proxy == "sidecar";
+    if (sidecar && proxy.listeners && (!Listens(*proxy.listeners, 15001) || !Listens(*proxy.listeners, 15006)))
+      open.push_back(proxy.workload);
+  }
+  const std::string logs = "plait logs" + Named(facts.status) + " -c istio-proxy WORKLOAD";
+  out.push_back(
+      Judge(kCapture, "every proxy answers", unreachable, logs, std::to_string(facts.proxies.size()) + " proxies"));
+  out.push_back(Judge(kCapture, "every proxy is live", not_live, logs));
+  out.push_back(Judge(kCapture, "every sidecar takes what is captured on 15001 and 15006", open, logs));
+}
+
+}  // namespace
+
+std::vector<Check> JudgeHealth(const MeshFacts& facts) {
+  std::vector<Check> out;
+  JudgeMesh(facts, out);
+  JudgeSync(facts, out);
+  JudgeIdentity(facts, out);
+  JudgeCapture(facts, out);
+  return out;
+}
+
+}  // namespace plait::cli

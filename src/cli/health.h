@@ -1,0 +1,31 @@
+#pragma once
+// What `plait check` makes of what it saw of a mesh: facts in, checks with their fixes out. Pure.
+#include <string>
+#include <vector>
+
+#include "cli/checks.h"
+#include "core/base/time.h"
+#include "local/mesh_status.h"
+
+namespace plait::cli {
+
+// What the admin port of a proxy said.
+struct ProxyFacts {
+  std::string workload;                           // "details-v1-0.default"
+  std::string error = {};                         // why it could not be asked; the rest is empty then
+  std::string ready = {};                         // "LIVE"
+  std::shared_ptr<const Json> listeners = {};     // /listeners?format=json
+  std::shared_ptr<const Json> certificates = {};  // /certs
+};
+struct MeshFacts {
+  local::MeshStatus status;
+  std::string control_plane = {};  // its version; empty: it does not answer, with the reason in `control_error`
+  std::string control_error = {};
+  std::shared_ptr<const Json> syncz = {};        // /debug/syncz
+  std::shared_ptr<const Json> push_status = {};  // /debug/push_status
+  std::vector<ProxyFacts> proxies = {};
+  WallTime now{};
+};
+std::vector<Check> JudgeHealth(const MeshFacts& facts);
+
+}  // namespace plait::cli

@@ -1,0 +1,100 @@
+#include "cli/health.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace plait::cli {
+namespace {
+
+const WallTime kNow = *ParseRfc3339("2026-11-28T14:00:00Z");
+
+MeshFacts Healthy() {
+  MeshFacts facts{.control_plane = "0.1.0", .now = kNow};
+  facts.status.workloads = {{.name = "web-0", .ns = "default", .proxy = "sidecar", .ready = true, .phase = "Running"}};
+  facts.syncz = Data(Json::parse(
+      R"([{"proxy":"web-0.default","istio_version":"0.1.0","cluster_sent":"1","cluster_acked":"1","types":{}}])"));
+  facts.push_status = Data(Json::parse(R"({"ProxyStatus":{}})"));
+  facts.proxies = {{.workload = "web-0.default",
+                    .ready = "LIVE",
+                    .listeners = Data(Json::parse(R"({"listener_statuses":[
+{"local_address":{"socket_address":{"address":"0.0.0.0","port_value":15001}}},
+{"local_address":{"socket_address":{"address":"0.0.0.0","port_value":15006}}}]})")),
+                    .certificates = Data(Json::parse(R"({"certificates":[
+{"cert_chain":[{"expiration_time":"2026-11-29T14:00:00Z"}],"ca_cert":[]},
+{"cert_chain":[],"ca_cert":[{"serial_number":"1","expiration_time":"2036-11-29T14:00:00Z"}]}]})"))}};
+  return facts;
+}
+
+// The one check that is not passed; all others are.
+Check Failed(const MeshFacts& facts) {
+  std::vector<Check> wrong = JudgeHealth(facts);
+  std::erase_if(wrong, [](const Check& check) { return check.result == Mark::kPassed; });
+  EXPECT_EQ(wrong.size(), 1u);
+  return wrong.empty() ? Check{} : wrong.front();
+}
+
+TEST(Health, OfAMeshThatIsWellHasNothingToMend) {
+  const std::vector<Check> checks = JudgeHealth(Healthy());
+  for (const Check& check : checks) EXPECT_EQ(check.result, Mark::kPassed) << check.description << ": " << check.detail;
+  EXPECT_EQ(ChecksOutput(checks).code, kDone);
+}
+
+TEST(Health, GivesAFixWithEachFailure) {
+  MeshFacts facts = Healthy();
+  facts.status.workloads[0].ready = false;
+  facts.control_plane = "";
+  facts.control_error = "no answer";
+  facts.proxies[0].error = "refused";
+  facts.syncz = Data(Json::array());
+  for (const Check& check : JudgeHealth(facts))
+    EXPECT_TRUE(check.result == Mark::kPassed || !check.fix.empty()) << check.description;
+}
+
+TEST(Health, SeesAProxyThatIsNotConnected) {
+  MeshFacts facts = Healthy();
+  facts.syncz = Data(Json::array());
+  EXPECT_EQ(Failed(facts).detail, "web-0.default");
+}
+
+TEST(Health, GivesTheReasonOfARefusal) {
+  MeshFacts facts = Healthy();
+  facts.syncz = Data(Json::parse(R"([{"proxy":"web-0.default","istio_version":"0.1.0",
+"types":{"envoy.config.cluster.v3.Cluster":{"error":"no such field"}}}])"));
+  EXPECT_EQ(Failed(facts).detail, "web-0.default refuses Cluster: no such field");
+}
+
+TEST(Health, WarnsOfARootThatExpiresSoonAndFailsForACertificateThatHas) {
+  MeshFacts facts = Healthy();
+  facts.now = *ParseRfc3339("2036-11-10T14:00:00Z");
+  const std::vector<Check> checks = JudgeHealth(facts);
+  const auto with = [&](Mark mark) {
+    return std::count_if(checks.begin(), checks.end(), [&](const Check& check) { return check.result == mark; });
+  };
+  EXPECT_EQ(with(Mark::kWarning), 1);
+  EXPECT_EQ(with(Mark::kFailed), 1);
+}
+
+TEST(Health, SeesACaptureSocketThatIsNotThere) {
+  MeshFacts facts = Healthy();
+  facts.proxies[0].listeners = Data(Json::parse(R"({"listener_statuses":[
+{"local_address":{"socket_address":{"address":"0.0.0.0","port_value":15006}}}]})"));
+  EXPECT_EQ(Failed(facts).detail, "web-0.default");
+}
+
+TEST(Checks, HaveTheShapeOfLinkerds) {
+  const Json json =
+      ChecksJson({{.category = "a", .description = "x"},
+                  {.category = "a", .description = "y", .result = Mark::kFailed, .detail = "why", .fix = "how"},
+                  {.category = "b", .description = "z", .result = Mark::kWarning}});
+  EXPECT_EQ(json["success"], false);
+  ASSERT_EQ(json["categories"].size(), 2u);
+  EXPECT_EQ(json["categories"][0]["categoryName"], "a");
+  EXPECT_EQ(json["categories"][0]["checks"][1],
+            Json::parse(R"({"description":"y","result":"error","error":"why","hint":"how"})"));
+  EXPECT_EQ(json["categories"][1]["checks"][0]["result"], "warning");
+}
+
+}  // namespace
+}  // namespace plait::cli

@@ -1,0 +1,60 @@
+// plait version: this program, the control plane, and how many proxies of which version, as `istioctl version`.
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "cli/json_access.h"
+#include "cli/verbs.h"
+#include "cli/workloads.h"
+
+namespace plait::cli {
+namespace {
+
+struct Versions {
+  std::string control_plane;                // empty: no mesh runs
+  std::map<std::string, int> proxies = {};  // how many of which
+};
+
+Versions VersionsOf(const MeshOptions& mesh) {
+  Versions versions;
+  const Outcome<local::MeshStatus> status = StatusOf(mesh);
+  if (!status) return versions;
+  if (const Outcome<std::string> text = AskControlPlane(*status, "/version")) {
+    const Json answer = Json::parse(*text, nullptr, false);
+    versions.control_plane = answer.is_object() ? Text(answer, {"version"}) : *text;
+  }
+  const Outcome<std::string> text = AskControlPlane(*status, "/debug/syncz");
+  const Json proxies = text ? Json::parse(*text, nullptr, false) : Json();
+  for (const Json& proxy : proxies) ++versions.proxies[Text(proxy, {"istio_version"})];
+  return versions;
+}
+
+int Version(const MeshOptions& mesh) {
+  const Versions versions = VersionsOf(mesh);
+  Json data_plane = Json::array();
+  Output output{.table = {{"COMPONENT", "VERSION", "COUNT"}, {{"client", PLAIT_VERSION, "1"}}}};
+  if (!versions.control_plane.empty()) output.table.rows.push_back({"control plane", versions.control_plane, "1"});
+  for (const auto& [version, count] : versions.proxies) {
+    output.table.rows.push_back({"data plane", version, std::to_string(count)});
+    data_plane.push_back({{"version", version}, {"proxies", count}});
+  }
+  for (const auto& row : output.table.rows)
+    output.names.push_back((row[0] == "client"          ? "client/"
+                            : row[0] == "control plane" ? "controlplane/"
+                                                        : "dataplane/") +
+                           row[1]);
+  Json data = {{"client", PLAIT_VERSION}};
+  if (!versions.control_plane.empty()) data["control_plane"] = versions.control_plane;
+  data["data_plane"] = std::move(data_plane);
+  output.data = Data(std::move(data));
+  return Show(mesh.format, output);
+}
+
+}  // namespace
+
+Command VersionCommand(MeshOptions& mesh) {
+  return {.name = "version", .summary = "versions of this program, the control plane and the proxies", .run = [&mesh] {
+            return Version(mesh);
+          }};
+}
+
+}  // namespace plait::cli

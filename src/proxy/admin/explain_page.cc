@@ -1,0 +1,61 @@
+#include "proxy/admin/explain_page.h"
+
+#include "core/base/encoding.h"
+#include "core/base/strings.h"
+
+namespace plait::proxy::admin {
+namespace {
+
+Outcome<> Take(std::string_view name, std::string value, ExplainQuery& query) {
+  if (name == "direction") {
+    if (value != "inbound" && value != "outbound")
+      return Explain(Errc::kInvalidInput, "direction=" + value + " is neither inbound nor outbound");
+    query.inbound = value == "inbound";
+  } else if (name == "tcp") {
+    query.tcp = true;
+  } else if (name == "port" || name == "random") {
+    const auto number = ParseUint(value);
+    if (!number || (name == "port" && *number > 65535))
+      return Explain(Errc::kInvalidInput, std::string(name) + "=" + value + " is not a number that can be");
+    if (name == "port")
+      query.port = static_cast<std::uint16_t>(*number);
+    else
+      query.random = *number;
+  } else if (name == "header") {
+    const auto [field, text] = SplitOnce(value, ':');
+    if (field.empty() || !text) return Explain(Errc::kInvalidInput, "header=" + value + " is not name:value");
+    query.headers.emplace_back(ToLower(Trim(field)), Trim(*text));
+  } else {
+    std::string ExplainQuery::* const field = name == "to"          ? &ExplainQuery::to
+                                              : name == "method"    ? &ExplainQuery::method
+                                              : name == "path"      ? &ExplainQuery::path
+                                              : name == "host"      ? &ExplainQuery::host
+                                              : name == "source"    ? &ExplainQuery::source
+                                              : name == "principal" ? &ExplainQuery::principal
+                                                                    : nullptr;
+    if (field == nullptr) return Explain(Errc::kInvalidInput, "there is no parameter " + std::string(name));
+    query.*field = std::move(value);
+  }
+  return {};
+}
+
+}  // namespace
+
+Outcome<ExplainQuery> ReadExplainQuery(std::string_view query) {
+  ExplainQuery out;
+  for (const std::string_view pair : Split(query, '&')) {
+    const auto [name, value] = SplitOnce(pair, '=');
+    if (name.empty()) continue;
+    auto decoded = PercentDecode(value.value_or(""));
+    if (!decoded) return Explain(Errc::kInvalidInput, "a broken escape in the value of " + std::string(name));
+    if (Outcome<> taken = Take(name, *std::move(decoded), out); !taken) return std::unexpected(taken.error());
+  }
+  if (out.path.empty() || out.path.front() != '/') return Explain(Errc::kInvalidInput, "path must begin with /");
+  if (!out.inbound && out.to.empty())
+    return Explain(Errc::kInvalidInput, "say where to: /plait/explain?to=SERVICE&port=PORT",
+                   "or ?direction=inbound&port=PORT&source=IP");
+  if (out.inbound && out.port == 0) return Explain(Errc::kInvalidInput, "say which port: &port=PORT");
+  return out;
+}
+
+}  // namespace plait::proxy::admin

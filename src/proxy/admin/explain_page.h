@@ -1,0 +1,34 @@
+#pragma once
+// GET /plait/explain: what would become of a request, as steps and a verdict. `plait explain` puts the answers of both
+// sides' proxies together.
+//
+// Out of the workload: ?to=reviews[&port=9080][&host=reviews:9080]. Into it: ?direction=inbound&port=9080&source=IP
+// [&principal=spiffe://...]. Both: &method=GET&path=/x&header=name:value (repeated), &tcp for what is no HTTP,
+// &random=N to follow another of the weighted choices.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace plait::proxy::admin {
+
+struct ExplainQuery {
+  bool inbound = false;
+  bool tcp = false;
+  std::string to;          // service, workload, address or a host outside the mesh
+  std::uint16_t port = 0;  // 0: the service's only port, or its first HTTP port
+  std::string method = "GET";
+  std::string path = "/";
+  std::string host;       // Host; empty: `to` and the port
+  std::string source;     // IP of the caller; empty: of this workload (outbound)
+  std::string principal;  // that the caller proves; empty: plaintext
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::uint64_t random = 0;
+};
+// Of the query of a target, percent-encoded. Errors name the parameter.
+Outcome<ExplainQuery> ReadExplainQuery(std::string_view query);
+
+}  // namespace plait::proxy::admin

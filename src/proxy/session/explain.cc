@@ -1,0 +1,328 @@
+#include "proxy/session/explain.h"
+
+#include <algorithm>
+
+#include "core/base/strings.h"
+#include "proxy/cluster/cluster_set.h"
+#include "proxy/session/decisions.h"
+#include "proxy/session/failure.h"
+#include "proxy/session/request_edge.h"
+#include "proxy/upstream/transport.h"
+
+namespace plait::proxy::session {
+namespace {
+
+std::string_view DeclaredName(xds::DeclaredProtocol declared) {
+  switch (declared) {
+    case xds::DeclaredProtocol::kHttp: return "HTTP";
+    case xds::DeclaredProtocol::kTcp: return "TCP";
+    case xds::DeclaredProtocol::kTls: return "TLS";
+    case xds::DeclaredProtocol::kNone: break;
+  }
+  return "nothing";
+}
+
+std::string_view ModeName(xds::MtlsMode mode) {
+  return mode == xds::MtlsMode::kStrict ? "STRICT" : mode == xds::MtlsMode::kPermissive ? "PERMISSIVE" : "DISABLE";
+}
+
+// "outbound|9080|v2|reviews (80 %), ...": where a route may send.
+std::string ClustersText(const xds::RouteAction& action) {
+  std::uint64_t total = 0;
+  for (const xds::WeightedCluster& one : action.clusters) total += one.weight;
+  std::string text;
+  for (const xds::WeightedCluster& one : action.clusters) {
+    text += (text.empty() ? "" : ", ") + one.name;
+    if (action.clusters.size() > 1 && total > 0) text += " (" + std::to_string(one.weight * 100 / total) + " %)";
+  }
+  return text;
+}
+
+class Explainer {
+ public:
+  Explainer(const ConfigView& config, Question question) : config_(config), q_(std::move(question)) {
+    if (!q_.principal.empty()) {
+      tls_.peer_certificate = true;
+      tls_.peer_uri_sans = {q_.principal};
+      tls_.peer_identity = q_.principal;
+      tls_.local_identity = q_.own_identity;
+      connection_.tls = &tls_;
+    }
+    connection_.local = q_.destination;
+    connection_.remote = q_.source;
+    connection_.server_name = q_.server_name;
+    record_.connection = &connection_;
+    record_.remote = q_.source;
+    record_.request = &q_.head;
+    record_.start = config.loop().clock().Wall();
+  }
+
+  void operator()(const std::shared_ptr<const OutboundConfig>& outbound);
+  void operator()(const std::shared_ptr<const InboundConfig>& inbound);
+  void operator()(const std::shared_ptr<const HttpConfig>& http) { Http(*http, {}); }
+  void operator()(const std::shared_ptr<const TcpConfig>& tcp) { Forward(ChooseCluster(tcp->xds.clusters, q_.random)); }
+
+  Explanation Take() { return std::move(out_); }
+  // False when one of them refuses the connection.
+  bool Authorize(const NetworkRbacs& rules);
+
+ private:
+  ExplainStep& Step(std::string name, std::string text) {
+    return out_.steps.emplace_back(ExplainStep{.name = std::move(name), .text = std::move(text)});
+  }
+  void Need(Missing::Kind kind, std::string name) { out_.missing = Missing{kind, std::move(name)}; }
+  void Fail(std::string step, std::string text, Failure failure);
+  void Refuse(std::string step, std::string text, std::string details);
+  void TellDestination(const cluster::Destination& destination);
+  void OutboundTcp(const OutboundConfig& outbound, const cluster::Destination& destination);
+  bool Admit(const xds::InboundPort& port);
+  void Http(const HttpConfig& http, const HttpRouting& routing);
+  bool PrepareHead(const HttpConfig& http);
+  void TellRoute(const route::RouteMatch& match, const std::string& table);
+  bool RunFilters(const HttpConfig& http, const route::RouteMatch& match);
+  void Forward(const std::string& cluster, const route::RouteMatch* match = nullptr);
+  void TellTransport(const cluster::Cluster& cluster, const cluster::Host& host, NextHop& next);
+
+  const ConfigView& config_;
+  Question q_;
+  io::TlsFacts tls_;
+  record::ConnectionInfo connection_;
+  record::StreamRecord record_;
+  Explanation out_;
+};
+
+void Explainer::Fail(std::string step, std::string text, Failure failure) {
+  Step(std::move(step), std::move(text)).passes = false;
+  const FailureFacts& facts = FactsOf(failure);
+  out_.status = q_.http ? facts.status : 0;
+  out_.flag = record::ShortName(facts.flag);
+  out_.details = DetailsOf(failure, {});
+}
+
+void Explainer::Refuse(std::string step, std::string text, std::string details) {
+  Step(std::move(step), std::move(text)).passes = false;
+  out_.details = std::move(details);
+}
+
+void Explainer::TellDestination(const cluster::Destination& destination) {
+  const std::string at = q_.destination.ToString();
+  if (destination.service) {
+    Step("destination", at + " is service " + destination.service->hostname);
+  } else if (destination.workload) {
+    Step("destination", at + " is workload " + destination.workload->name + "." + destination.workload->name_space);
+  } else {
+    Step("destination", (q_.outside ? "the name is none of the mesh" : at + " is not in the mesh") +
+                            std::string(": the outbound policy decides"));
+  }
+}
+
+void Explainer::operator()(const std::shared_ptr<const OutboundConfig>& outbound) {
+  cluster::Destination destination{.known = true};
+  if (!q_.outside) destination = config_.index().FindByAddress(q_.destination.ip);
+  if (!destination.known && !config_.complete()) return Need(Missing::Kind::kDestination, q_.destination.ip.ToString());
+  TellDestination(destination);
+  const std::uint16_t port = q_.destination.port.value;
+  const xds::DeclaredProtocol declared = DeclaredProtocolOf(destination, config_.index(), port);
+  const bool relayed = declared == xds::DeclaredProtocol::kTcp || declared == xds::DeclaredProtocol::kTls;
+  const std::string says = "port " + std::to_string(port) + " declares " + std::string(DeclaredName(declared));
+  if (q_.http && !relayed) {
+    Step("protocol", says + ", the request is HTTP");
+    return Http(*outbound->http, OutboundHttpRouting(destination, config_.index(), port, outbound->xds));
+  }
+  Step("protocol", says + ": the connection is relayed as it is");
+  q_.http = false;
+  OutboundTcp(*outbound, destination);
+}
+
+void Explainer::OutboundTcp(const OutboundConfig& outbound, const cluster::Destination& destination) {
+  const auto routes = config_.L4Routes(std::to_string(q_.destination.port.value));
+  if (!routes) return Need(Missing::Kind::kL4Routes, std::to_string(q_.destination.port.value));
+  const TcpRoute route =
+      OutboundTcpRoute(destination, config_.index(), routes->get(),
+                       {.local = q_.destination, .server_name = q_.server_name, .random = q_.random}, outbound.xds);
+  Step("route",
+       (route.name.empty() ? "by the destination's address" : "TCP route " + route.name) + " to " + route.cluster);
+  Forward(route.cluster);
+}
+
+// Mutual TLS, plaintext, or neither (semantics.md 5).
+bool Explainer::Admit(const xds::InboundPort& port) {
+  const std::string mode =
+      "port " + std::to_string(q_.destination.port.value) + " is " + std::string(ModeName(port.mode));
+  if (q_.principal.empty()) {
+    if (JudgePlaintext(port) == InboundVerdict::kRefusePlaintext) {
+      Refuse("admission", mode + ", and the caller does not speak mutual TLS",
+             "plaintext_refused_by_strict_mutual_tls");
+      return false;
+    }
+    Step("admission", mode + ": plaintext is admitted, without a principal");
+    return true;
+  }
+  if (JudgeClientHello(port, {"istio"}) == InboundVerdict::kTerminate) {
+    Step("admission", mode + ": mutual TLS, the caller is " + q_.principal);
+    return true;
+  }
+  connection_.tls = nullptr;
+  Step("admission", mode + ": TLS is passed on to the application as it is");
+  q_.http = false;
+  return true;
+}
+
+bool Explainer::Authorize(const NetworkRbacs& rules) {
+  for (const auto& rule : rules) {
+    filter::Forecast forecast = rule->Foresee(connection_);
+    ExplainStep& step = Step("authorization", forecast.passes ? "the connection may pass" : "the connection is closed");
+    step.passes = forecast.passes;
+    step.policy = std::move(forecast.rule);
+    step.misses = std::move(forecast.misses);
+    if (!forecast.note.empty()) step.text += "; " + forecast.note;
+    if (forecast.passes) continue;
+    out_.details = std::move(forecast.details);
+    return false;
+  }
+  return true;
+}
+
+void Explainer::operator()(const std::shared_ptr<const InboundConfig>& inbound) {
+  const xds::InboundPort& port = inbound->PortFor(q_.destination.port.value);
+  if (!Admit(port)) return;
+  if (port.declared == xds::DeclaredProtocol::kTcp) q_.http = false;
+  if (!q_.http) {
+    if (Authorize(inbound->rbac)) Forward(port.cluster);
+    return;
+  }
+  HttpRouting routing;
+  routing.table = InboundRoutes(*inbound, q_.destination.port.value);
+  Http(*inbound->http, routing);
+}
+
+bool Explainer::PrepareHead(const HttpConfig& http) {
+  if (q_.head.authority.empty()) q_.head.authority = q_.destination.ToString();
+  const EdgeResult edge = PrepareRequest(http.xds, {q_.source, connection_.tls}, q_.head);
+  record_.remote.ip = edge.remote;
+  record_.internal = edge.internal;
+  if (edge.verdict == EdgeVerdict::kContinue) return true;
+  Fail("route", "the path " + q_.head.path + " is refused, or redirected to its normal form", Failure::kBadPath);
+  return false;
+}
+
+void Explainer::TellRoute(const route::RouteMatch& match, const std::string& table) {
+  const xds::Route& route = *match.route->config;
+  std::string text = "configuration " + table + ", virtual host " + match.route->virtual_host->name + ", route " +
+                     (route.name.empty() ? "without a name" : route.name);
+  if (match.route->action != nullptr && !match.route->action->clusters.empty())
+    text += ": to " + ClustersText(*match.route->action);
+  if (match.route->timeout > Duration(0)) text += "; timeout " + FormatDuration(match.route->timeout);
+  if (match.route->retry != nullptr) text += "; up to " + std::to_string(match.route->retry->num_retries) + " retries";
+  Step("route", std::move(text)).object = route.istio_config;
+}
+
+bool Explainer::RunFilters(const HttpConfig& http, const route::RouteMatch& match) {
+  Random random(q_.random);
+  const filter::RequestView view{q_.head, record_, match.cluster, config_.loop(), random};
+  for (auto& [name, forecast] : filter::ForeseeAll(*http.filters, view, match.overrides())) {
+    const bool rbac = !forecast.rule.empty() || !forecast.misses.empty() || forecast.details.starts_with("rbac_");
+    ExplainStep& step = Step(rbac ? "authorization" : "filter", forecast.passes ? "passes" : "refused");
+    if (!forecast.note.empty()) step.text = forecast.note;
+    step.passes = forecast.passes;
+    step.policy = std::move(forecast.rule);
+    step.misses = std::move(forecast.misses);
+    if (forecast.passes) continue;
+    out_.status = forecast.status;
+    out_.details = std::move(forecast.details);
+    return false;
+  }
+  return true;
+}
+
+void Explainer::Http(const HttpConfig& http, const HttpRouting& routing) {
+  std::shared_ptr<const route::RouteTable> table = routing.table ? routing.table : http.routes;
+  const std::string& name = http.rds_name.empty() ? routing.rds_name : http.rds_name;
+  if (table == nullptr) {
+    const auto found = config_.Routes(name);
+    if (!found) return Need(Missing::Kind::kRoutes, name);
+    table = *found;
+  }
+  if (!PrepareHead(http)) return;
+  const route::MatchInput input{
+      .random = q_.random, .forwarded_proto = q_.head.scheme, .external = !record_.internal, .peer = connection_.tls};
+  const route::RouteMatch match = ChooseRoute(routing, table.get(), q_.head, input, MakeSingleRoute);
+  if (match.route == nullptr && !match.requires_tls_redirect)
+    return Fail("route",
+                "no route of configuration " + name + " takes host " + q_.head.authority + ", path " + q_.head.path,
+                Failure::kNoRoute);
+  if (match.route != nullptr) TellRoute(match, match.table->config().name);
+  if (!RunFilters(http, match)) return;
+  if (match.requires_tls_redirect || match.route->redirect != nullptr) {
+    const route::Redirect redirect = route::MakeRedirect(match, q_.head);
+    out_.status = redirect.status;
+    Step("answer", "redirected to " + redirect.location);
+    return;
+  }
+  if (match.route->direct_response != nullptr) {
+    out_.status = match.route->direct_response->status;
+    out_.details = "direct_response";
+    Step("answer", "answered here with " + std::to_string(out_.status));
+    return;
+  }
+  if (match.route->action == nullptr) return Fail("route", "the route leads nowhere", Failure::kNoRoute);
+  Forward(match.cluster, &match);
+}
+
+void Explainer::Forward(const std::string& name, const route::RouteMatch* match) {
+  const auto found = config_.Cluster(name);
+  if (!found) return Need(Missing::Kind::kCluster, name);
+  if (*found == nullptr) return Fail("endpoint", "there is no cluster " + name, Failure::kNoCluster);
+  const cluster::ClusterPtr& cluster = *found;
+  if (match != nullptr) route::FinalizeRequest(*match, q_.head, record_, /*keep_originals=*/false);
+  std::string identity;
+  lb::PickContext pick = PickForDestination(config_.index(), *cluster->config, q_.destination, identity);
+  if (match != nullptr) pick.hash = route::RequestHash(*match, q_.head, record_, nullptr);
+  cluster::WorkerCluster balancer(cluster, q_.random);
+  const cluster::Picked picked = balancer.Pick(pick);
+  std::size_t all = 0;
+  std::size_t usable = 0;
+  for (const cluster::PriorityHosts& priority : cluster->priorities) {
+    all += priority.all.size();
+    usable += priority.usable.size();
+  }
+  const std::string health = " (" + std::to_string(usable) + " of " + std::to_string(all) + " healthy)";
+  if (picked.host == nullptr)
+    return Fail("endpoint", "cluster " + name + " has no healthy endpoint" + health, Failure::kNoHealthyUpstream);
+  NextHop next{.cluster = name, .address = picked.host->address(), .head = q_.head};
+  if (upstream::IsToApplication(*cluster->config)) {
+    Step("application", "the application on port " + std::to_string(q_.destination.port.value));
+    out_.next = std::move(next);
+    return;
+  }
+  const cluster::WorkloadPtr workload = config_.index().FindWorkload(next.address.ip);
+  if (workload != nullptr) next.workload = workload->name + "." + workload->name_space;
+  Step("endpoint", "cluster " + name + ", for example " + next.address.ToString() +
+                       (next.workload.empty() ? "" : " " + next.workload) + (all > 0 ? health : ""))
+      .object = cluster->config->istio_config;
+  TellTransport(*cluster, *picked.host, next);
+  out_.next = std::move(next);
+}
+
+void Explainer::TellTransport(const cluster::Cluster& cluster, const cluster::Host& host, NextHop& next) {
+  const xds::UpstreamTlsContext* tls = cluster.TlsFor(host);
+  next.tls = tls != nullptr;
+  if (tls == nullptr) {
+    Step("tls", "plaintext");
+    return;
+  }
+  next.identity = host.facts().identity;
+  std::string text = next.identity.empty() ? "TLS" : "mutual TLS; the server must be " + next.identity;
+  if (!tls->sni.empty()) text += "; SNI " + tls->sni;
+  Step("tls", std::move(text)).object = cluster.config->istio_config;
+}
+
+}  // namespace
+
+Explanation ExplainChain(const ConfigView& config, const Chain& chain, Question question) {
+  Explainer explainer(config, std::move(question));
+  if (explainer.Authorize(chain.rbac)) std::visit(explainer, chain.terminal);
+  return explainer.Take();
+}
+
+}  // namespace plait::proxy::session

@@ -1,0 +1,197 @@
+// Explanations say what sessions do: the same destinations, routes, endpoints and refusals.
+#include "proxy/session/explain.h"
+
+#include <gtest/gtest.h>
+
+#include "core/telemetry/registry.h"
+#include "proxy/cluster/cluster_set.h"
+#include "proxy/record/log_writer.h"
+#include "proxy/session/inbound_routes.h"
+
+namespace plait::proxy::session {
+namespace {
+
+class Explaining : public testing::Test, public ConfigView {
+ protected:
+  Explaining() : clusters_(loop_, registry_, nullptr, [](const cluster::ClusterUpdate&) {}) {}
+  io::Loop& loop() const override { return loop_; }
+  const cluster::DestinationIndex& index() const override { return index_; }
+  bool complete() const override { return complete_; }
+  std::optional<std::shared_ptr<const route::RouteTable>> Routes(const std::string& name) const override {
+    const auto found = routes_.find(name);
+    return found == routes_.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::optional<std::shared_ptr<const xds::L4Routes>> L4Routes(const std::string&) const override { return nullptr; }
+  std::optional<cluster::ClusterPtr> Cluster(const std::string& name) const override { return clusters_.Find(name); }
+
+  static xds::HttpConnectionManager Http() {
+    xds::HttpConnectionManager http;
+    http.routes = xds::RdsRef{};
+    http.filters.emplace_back().config = xds::RouterFilter{};
+    return http;
+  }
+  Chain Outbound() {
+    auto config = std::make_shared<OutboundConfig>();
+    config->xds.unknown_cluster = "PassthroughCluster";
+    config->http = CompileHttp(Http(), {registry_, logs_}).value();
+    config->tcp = CompileTcp({}, logs_).value();
+    Chain chain;
+    chain.terminal = std::shared_ptr<const OutboundConfig>(std::move(config));
+    return chain;
+  }
+  // A port that only "spiffe://td/ns/a/sa/friend" may GET.
+  Chain Inbound(const xds::InboundPort& port) {
+    xds::RbacRules rules;
+    rules.policies.push_back({.name = "ns[a]-policy[p]-rule[0]",
+                              .permissions = {{.kind = xds::Permission::Kind::kAny}},
+                              .principals = {{.kind = xds::Principal::Kind::kAuthenticated,
+                                              .has_text = true,
+                                              .text = {.value = "spiffe://td/ns/a/sa/friend"}}}});
+    auto config = std::make_shared<InboundConfig>();
+    config->xds.ports = {port};
+    config->xds.http = Http();
+    config->xds.http.filters.insert(config->xds.http.filters.begin(),
+                                    {.name = "rbac", .config = xds::RbacFilter{.rules = rules}});
+    config->routes[port.port] = MakeInboundRoutes(port.port, port.cluster);
+    config->http = CompileHttp(config->xds.http, {registry_, logs_}).value();
+    config->tcp = CompileTcp({}, logs_).value();
+    config->rbac.push_back(filters::NetworkRbac::Compile({.rules = rules}, registry_).value());
+    Chain chain;
+    chain.terminal = std::shared_ptr<const InboundConfig>(std::move(config));
+    return chain;
+  }
+  void AddService(const char* vip, std::uint16_t port, xds::DeclaredProtocol declared) {
+    xds::Service service;
+    service.name = "web";
+    service.name_space = "default";
+    service.hostname = "web.default.svc.cluster.local";
+    service.addresses.push_back({"", io::Cidr::Parse(vip).value()});
+    service.ports.push_back({{port, port, xds::AppProtocol::kUnknown}, "p", declared});
+    cluster::IndexUpdate update;
+    update.put.emplace_back(service.Key(), std::make_shared<xds::Address>(xds::Address{service}));
+    index_.Apply(update);
+  }
+  void AddCluster(const std::string& name, const char* host) {
+    auto cluster = std::make_shared<xds::Cluster>();
+    cluster->name = name;
+    cluster->load_assignment.cluster_name = name;
+    if (host != nullptr)
+      cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address =
+          io::SocketAddress::Parse(host).value();
+    ASSERT_TRUE(clusters_.Put(std::move(cluster)).has_value());
+  }
+  // Routes of `name`: host `host` to `cluster`, by an object that says so.
+  void AddRoutes(const std::string& name, const std::string& host, const std::string& cluster) {
+    auto config = std::make_shared<xds::RouteConfiguration>();
+    config->name = name;
+    xds::VirtualHost& virtual_host = config->virtual_hosts.emplace_back();
+    virtual_host.name = host;
+    virtual_host.domains = {host};
+    xds::Route& route = virtual_host.routes.emplace_back();
+    route.name = "r";
+    route.istio_config = "/apis/networking.istio.io/v1/namespaces/default/virtual-service/web";
+    route.action.emplace().clusters.emplace_back().name = cluster;
+    routes_[name] = route::RouteTable::Compile(std::move(config)).value();
+  }
+  static Question Get(const char* destination, const char* authority) {
+    Question question{.destination = io::SocketAddress::Parse(destination).value(),
+                      .source = io::SocketAddress::Parse("10.244.0.9:0").value()};
+    question.head.method = "GET";
+    question.head.path = "/x";
+    question.head.scheme = "http";
+    question.head.authority = authority;
+    question.head.version = http::Version::kHttp11;
+    return question;
+  }
+  static const ExplainStep& StepOf(const Explanation& explanation, std::string_view name) {
+    static const ExplainStep kNone;
+    for (const ExplainStep& step : explanation.steps)
+      if (step.name == name) return step;
+    ADD_FAILURE() << "no step " << name;
+    return kNone;
+  }
+
+  mutable io::Loop loop_;
+  telemetry::Registry registry_;
+  record::LogWriter logs_;
+  cluster::ClusterStore clusters_;
+  cluster::DestinationIndex index_;
+  std::map<std::string, std::shared_ptr<const route::RouteTable>> routes_;
+  bool complete_ = true;
+};
+
+TEST_F(Explaining, FollowsARequestToAnEndpoint) {
+  AddService("10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
+  AddRoutes("80", "web", "outbound|80||web");
+  AddCluster("outbound|80||web", "10.244.0.5:8080");
+  const Explanation explanation = ExplainChain(*this, Outbound(), Get("10.96.0.1:80", "web"));
+  EXPECT_NE(StepOf(explanation, "destination").text.find("web.default.svc.cluster.local"), std::string::npos);
+  EXPECT_EQ(StepOf(explanation, "route").object, "/apis/networking.istio.io/v1/namespaces/default/virtual-service/web");
+  ASSERT_TRUE(explanation.next);
+  EXPECT_EQ(explanation.next->address.ToString(), "10.244.0.5:8080");
+  EXPECT_FALSE(explanation.next->tls);
+  EXPECT_EQ(explanation.status, 0);
+}
+
+TEST_F(Explaining, AsksForWhatIsNotHereYet) {
+  complete_ = false;
+  const Explanation address = ExplainChain(*this, Outbound(), Get("10.96.0.1:80", "web"));
+  ASSERT_TRUE(address.missing);
+  EXPECT_EQ(address.missing->kind, Missing::Kind::kDestination);
+  AddService("10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
+  const Explanation routes = ExplainChain(*this, Outbound(), Get("10.96.0.1:80", "web"));
+  ASSERT_TRUE(routes.missing);
+  EXPECT_EQ(routes.missing->kind, Missing::Kind::kRoutes);
+  EXPECT_EQ(routes.missing->name, "80");
+}
+
+TEST_F(Explaining, NamesTheFlagOfWhatLeadsNowhere) {
+  AddService("10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
+  AddRoutes("80", "web", "outbound|80||gone");
+  const Explanation no_cluster = ExplainChain(*this, Outbound(), Get("10.96.0.1:80", "web"));
+  EXPECT_EQ(no_cluster.flag, "NC");
+  EXPECT_EQ(no_cluster.status, 503);
+  AddCluster("outbound|80||gone", nullptr);
+  EXPECT_EQ(ExplainChain(*this, Outbound(), Get("10.96.0.1:80", "web")).flag, "UH");
+}
+
+TEST_F(Explaining, LeavesTheUnknownToTheOutboundPolicy) {
+  routes_["80"] = nullptr;
+  AddCluster("PassthroughCluster", "192.0.2.1:80");
+  Question question = Get("192.0.2.1:80", "example.com");
+  question.outside = true;
+  const Explanation explanation = ExplainChain(*this, Outbound(), question);
+  ASSERT_TRUE(explanation.next);
+  EXPECT_EQ(explanation.next->cluster, "PassthroughCluster");
+}
+
+TEST_F(Explaining, RefusesPlaintextOnAStrictPort) {
+  const Chain chain = Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  const Explanation explanation = ExplainChain(*this, chain, Get("10.244.0.5:80", "web"));
+  EXPECT_FALSE(explanation.next);
+  EXPECT_EQ(explanation.details, "plaintext_refused_by_strict_mutual_tls");
+  EXPECT_FALSE(StepOf(explanation, "admission").passes);
+}
+
+TEST_F(Explaining, JudgesACallerByItsPrincipalAndSaysWhatIsMissing) {
+  const Chain chain = Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  AddCluster("inbound|80||", "127.0.0.1:80");
+  Question question = Get("10.244.0.5:80", "web");
+  question.principal = "spiffe://td/ns/a/sa/stranger";
+  const Explanation denied = ExplainChain(*this, chain, question);
+  EXPECT_EQ(denied.status, 403);
+  EXPECT_EQ(denied.details, "rbac_access_denied_matched_policy[none]");
+  EXPECT_EQ(StepOf(denied, "authorization").misses,
+            (std::vector<filter::Forecast::Miss>{{"ns[a]-policy[p]-rule[0]", "principal", "spiffe://td/ns/a/sa/friend",
+                                                  "spiffe://td/ns/a/sa/stranger"}}));
+  question.http = false;
+  EXPECT_EQ(ExplainChain(*this, chain, question).details, denied.details) << "a TCP connection is closed for it";
+  question.http = true;
+  question.principal = "spiffe://td/ns/a/sa/friend";
+  const Explanation allowed = ExplainChain(*this, chain, question);
+  EXPECT_TRUE(allowed.next);
+  EXPECT_EQ(StepOf(allowed, "authorization").policy, "ns[a]-policy[p]-rule[0]");
+}
+
+}  // namespace
+}  // namespace plait::proxy::session
