@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/io/socket.h"
 #include "local/bootstrap.h"
 #include "local/spawn.h"
 
