@@ -173,7 +173,7 @@ const Case kConflicts[] = {
     {"one port with two protocols",
      Entry("x") + "  hosts: [a.com]\n  ports: [{number: 1, name: a, protocol: HTTP}]\n---\n" + Entry("y") +
          "  hosts: [a.com]\n  ports: [{number: 1, name: a, protocol: TCP}]\n",
-     "[IST0177] f.yaml:29:18: ServiceEntry default/y: Multiple ServiceEntries (default/x,default/y) define the same "
+     "[IST0177] f.yaml:30:18: ServiceEntry default/y: Multiple ServiceEntries (default/x,default/y) define the same "
      "host \"a.com\" and port 1 with conflicting protocols"},
     {"a port twice", Svc("x") + "  ports: [{name: a, port: 1}, {name: b, port: 1}]\n",
      "f.yaml:25:31: Service default/x: port 1 stands twice"},
@@ -182,7 +182,7 @@ const Case kValues[] = {
     {"a host that cannot be", Rules("x") + "  hosts: ['a..b']\n  http: [{route: [{destination: {host: good}}]}]\n",
      "f.yaml:25:11: VirtualService default/x: \"a..b\" is not a host name"},
     {"a wildcard as destination", Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: '*.a'}}]}]\n",
-     "f.yaml:26:39: VirtualService default/x: the wildcard \"*.a\" is not allowed here"},
+     "f.yaml:26:40: VirtualService default/x: the wildcard \"*.a\" is not allowed here"},
     {"a range that cannot be",
      Entry("x") + "  hosts: [a.com]\n  addresses: [10.0.0.0/33]\n  ports: [{number: 1, name: a}]\n",
      "f.yaml:26:15: ServiceEntry default/x: \"10.0.0.0/33\" is neither an IP address nor a CIDR range"},
@@ -199,7 +199,7 @@ const Case kValues[] = {
      Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: good}, weight: 120}, {destination: {host: "
                   "good}, "
                   "weight: -20}]}]\n",
-     "f.yaml:26:101: VirtualService default/x: the weight -20 is negative"},
+     "f.yaml:26:97: VirtualService default/x: the weight -20 is negative"},
     {"a regular expression that cannot be",
      Rules("x") + "  hosts: [other]\n  http: [{match: [{uri: {regex: '('}}], route: [{destination: {host: good}}]}]\n",
      "f.yaml:26:33: VirtualService default/x: the regular expression \"(\" is wrong"},
@@ -212,7 +212,7 @@ const Case kValues[] = {
      Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
                  "hosts: "
                  "[a.b], tls: {mode: MUTUAL, serverCertificate: /c, privateKey: /k}}\n",
-     "f.yaml:27:76: Gateway default/x: clients' certificates cannot be verified: caCertificates is missing"},
+     "f.yaml:27:72: Gateway default/x: clients' certificates cannot be verified: caCertificates is missing"},
     {"a cipher suite that is not known",
      Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
                  "hosts: "
