@@ -56,7 +56,7 @@ def endpoint(port):
 
 def cluster(name, *ports):
     hosts = ", ".join(endpoint(port) for port in ports)
-    return (f"{{name: {name}, type: STATIC, connect_timeout: 1s, load_assignment: "
+    return (f"{{name: {name}, type: STATIC, connect_timeout: 3s, load_assignment: "
             f"{{cluster_name: {name}, endpoints: [{{lb_endpoints: [{hosts}]}}]}}}}")
 
 

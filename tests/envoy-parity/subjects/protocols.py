@@ -84,7 +84,7 @@ def downstream_http2():
 def http2_limits():
     out = [http2("GET", "/", headers=[("x-long", "v" * n)]) for n in (100, 1000, 1900, 2100, 5000, 70000)]
     out += [http2("GET", "/", headers=[(f"x-{i}", "1") for i in range(n)]) for n in (4, 5, 6, 7, 9, 10, 11, 50)]
-    out += [http2("GET", "/", headers=[("x_under", "1")]), http2("GET", "/", headers=[("x-backend", "late=500")]), http2("GET", "/", headers=[("x-backend", "late=100")]), http2("POST", "/", body=b"z" * 200000)]
+    out += [http2("GET", "/", headers=[("x_under", "1")]), http2("GET", "/", headers=[("x-backend", "late=2000")]), http2("GET", "/", headers=[("x-backend", "late=50")]), http2("POST", "/", body=b"z" * 200000)]
     out += [http2("GET", "/", scheme="https"), http2("GET", "/", headers=[("x-backend", "body=300000")])]
     return over_http2(*out) + [named("HTTP/1 on an HTTP/2 port", http())] + [sent(b"", http2=[http2("GET", f"/{i}") for i in range(10)])]
 

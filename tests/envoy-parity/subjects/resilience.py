@@ -18,11 +18,11 @@ def retries():
 @case("33-timeouts", common=None)
 def timeouts():
     grpc = [("Content-Type", "application/grpc")]
-    out = [asks(f"late={ms}", target=t) for t in ("/route", "/none", "/idle", "/no-idle", "/life", "/any") for ms in (0, 250, 600)]
-    out += [asks(f"slow={ms}", target=t) for t in ("/route", "/idle", "/life") for ms in (0, 300)]
-    out += [asks("late=300", target=t, headers=[*grpc, ("grpc-timeout", g)]) for t in ("/grpc", "/most", "/glife", "/any") for g in ("100m", "1S", "900u", "5000000000n", "bad", "100000000000S")]
-    out += [asks("late=300", target=t, headers=grpc) for t in ("/grpc", "/most", "/glife")] + [asks("late=300", target="/grpc", headers=[("grpc-timeout", "100m")])]
-    out += [asks("late=300", target=t) for t in ("/try", "/once", "/tryidle")] + [asks("late=300", "POST", t, body=b"x") for t in ("/try", "/tryidle")] + gets("/connect")
+    out = [asks(f"late={ms}", target=t) for t in ("/route", "/none", "/idle", "/no-idle", "/life", "/any") for ms in (0, 1000, 2400)]
+    out += [asks(f"slow={ms}", target=t) for t in ("/route", "/idle", "/life") for ms in (0, 1200)]
+    out += [asks("late=1000", target=t, headers=[*grpc, ("grpc-timeout", g)]) for t in ("/grpc", "/most", "/glife", "/any") for g in ("100m", "3S", "900u", "5000000000n", "bad", "100000000000S")]
+    out += [asks("late=1000", target=t, headers=grpc) for t in ("/grpc", "/most", "/glife")] + [asks("late=1000", target="/grpc", headers=[("grpc-timeout", "100m")])]
+    out += [asks("late=1000", target=t) for t in ("/try", "/once", "/tryidle")] + [asks("late=1000", "POST", t, body=b"x") for t in ("/try", "/tryidle")] + gets("/connect")
     unfinished = http("POST", "/any", headers=[("Content-Length", "10")]) + b"half"
     chunked = http("POST", "/any", headers=[("Transfer-Encoding", "chunked")]) + b"3\r\nabc\r\n"
     return out + plain(unfinished, chunked, http("POST", "/idle", headers=[("Content-Length", "10")]) + b"half", http("POST", "/life", headers=[("Content-Length", "10")]) + b"half",
