@@ -1,90 +1,166 @@
-"""The upstream of the parity tests: tells in its answer what it received, byte for byte where that matters.
+"""The upstreams of the parity tests: tell in their answers what they received, byte for byte where that matters.
 
 A request steers the answer by the header `x-backend`, a list of `key=value` separated by `;`:
   status=503      the status
-  fail=2,key=k    503 for the first 2 requests with that key, then 200
+  fail=2,key=k    503 for the first 2 requests with that key, then 200; fails=409 another status than 503
+  on=B            the orders count only for the backend of that name
   body=N          N bytes of `b` instead of the report
   chunked         chunked transfer coding     close  no length, closed at the end
-  trailers        (HTTP/2) a trailer after the body
-  header=a:b      an additional response header
+  trailers        a trailer after the body (HTTP/1: chunked)
+  header=a:b      an additional response header; `|` separates several
   early           the answer at once, without waiting for the request's body
-  reset           close the connection (HTTP/2: reset the stream) without an answer
+  late=MS         the answer after that many milliseconds     slow=MS  the same pause in the middle of the body
+  hold=NAME       the answer when the test says so
+  info=103        an informational response before
+  odd=NAME        an answer of odd_answers.py
+  note=KEY        remembers what was received; tell=KEY answers with what a request of that key was, once it is there
+  reset           close the connection (HTTP/2: reset the stream) without an answer; refuse: REFUSED_STREAM
   drop            (HTTP/2) close the connection without an answer
   cut             close the connection in the middle of the body
+An upgrade and a CONNECT are accepted unless `status` is given; the tunnel echoes in upper case, once.
 """
 import asyncio
 import json
 import ssl
+import threading
 
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
+
+import odd_answers
 
 
-class Backend:
-    def __init__(self):
-        self.failures = {}
-        self.servers = []
-        self.connections = 0
+class Backends:
+    """All upstreams, on a loop in a thread of their own."""
+
+    def __init__(self, certs):
+        self.loop = asyncio.new_event_loop()
+        self.failures, self.held, self.noted = {}, {}, {}
+        self.changed = threading.Condition()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        self.ports = asyncio.run_coroutine_threadsafe(self.start(certs), self.loop).result(10)
 
     async def start(self, certs):
         """Listens on ports that the kernel chooses; returns {name: port}."""
-        ports = {}
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certs / "backend.pem", certs / "backend.key")
-        for name, handler, context in (
-            ("HTTP", self.http1, None), ("H2", self.http2, None), ("TCP", self.tcp, None), ("TLS", self.http1, tls),
+        mutual = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        mutual.load_cert_chain(certs / "backend.pem", certs / "backend.key")
+        mutual.load_verify_locations(certs / "ca.pem")
+        mutual.verify_mode = ssl.CERT_REQUIRED
+        alpn = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        alpn.load_cert_chain(certs / "backend.pem", certs / "backend.key")
+        alpn.set_alpn_protocols(["h2", "http/1.1"])
+        ports = {}
+        for name, kind, context in (
+            ("HTTP", Http1, None), ("B", Http1, None), ("C", Http1, None), ("D", Http1, None), ("H2", Http2, None), ("TCP", Tcp, None),
+            ("TCPB", Tcp, None), ("TLS", Http1, tls), ("MTLS", Http1, mutual), ("ALPN", ByAlpn, alpn),
         ):
-            server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=context)
-            self.servers.append(server)
+            server = await asyncio.start_server(kind(self, name).serve, "127.0.0.1", 0, ssl=context)
             ports[name] = server.sockets[0].getsockname()[1]
         return ports
 
-    async def tcp(self, reader, writer):
-        """Echo in upper case. What begins with "!bye" is answered once and ended from this side, "!go" ended at once."""
+    def reset(self):
+        self.failures.clear()
+        self.noted.clear()
+        for name in list(self.held):
+            self.release(name)
+
+    async def hold(self, name):
+        event = asyncio.Event()
+        with self.changed:
+            self.held[name] = event
+            self.changed.notify_all()
+        await event.wait()
+
+    def wait_held(self, name):
+        with self.changed:
+            assert self.changed.wait_for(lambda: name in self.held, 10), f"no request came that says hold={name}"
+
+    def release(self, name):
+        with self.changed:
+            event = self.held.pop(name, None)
+        if event:
+            self.loop.call_soon_threadsafe(event.set)
+
+    def stop(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(5)
+
+
+class Backend:
+    def __init__(self, all_of_them, name):
+        self.all, self.name = all_of_them, name
+
+    def orders(self, fields):
+        text = fields.get("x-backend", "")
+        orders = dict(part.partition("=")[::2] for part in text.split(";") if part)
+        return {} if orders.get("on", self.name) != self.name else orders
+
+    def report(self, method, target, headers, body, trailers, version):
+        return json.dumps({
+            "backend": self.name, "method": method, "target": target, "version": version, "body": body.decode("latin1"),
+            "headers": sorted([n.lower(), v] for n, v in headers), "trailers": sorted(trailers),
+        }, indent=1).encode()
+
+    async def answer(self, orders, method, target, headers, body, trailers, version):
+        if "hold" in orders:
+            await self.all.hold(orders["hold"])
+        if "late" in orders:
+            await asyncio.sleep(int(orders["late"]) / 1000)
+        status = int(orders.get("status", 200))
+        if "fail" in orders:
+            seen = self.all.failures.get(orders.get("key", ""), 0)
+            self.all.failures[orders.get("key", "")] = seen + 1
+            status = int(orders.get("fails", 503)) if seen < int(orders["fail"]) else 200
+        report = self.report(method, target, headers, body, trailers, version)
+        if "body" in orders:
+            report = b"b" * int(orders["body"])
+        if "note" in orders:
+            # A mirror's x-forwarded-for is the proxy's own address, which only Envoy adds.
+            headers = [field for field in headers if field[0].lower() != "x-forwarded-for"]
+            report = self.report(method, target, headers, body, trailers, version)
+            self.all.noted.setdefault(orders["note"], self.all.loop.create_future()).set_result(report)
+        if "tell" in orders:
+            told = self.all.noted.setdefault(orders["tell"], self.all.loop.create_future())
+            report = (await asyncio.wait({told}, timeout=3))[0] and told.result() or b"nobody asked that"
+        extra = [tuple(one.split(":", 1)) for one in orders["header"].split("|")] if "header" in orders else []
+        return status, [("X-Backend-Says", "hello"), *extra], report
+
+
+class Tcp(Backend):
+    async def serve(self, reader, writer):
+        """Echo in upper case. What begins with "!bye" is answered once and ended from this side, "!go" ended at once,
+        "!who" is answered with the backend's name."""
         try:
             while data := await reader.read(65536):
-                if not data.startswith(b"!go"):
+                if data.startswith(b"!who"):
+                    writer.write(self.name.encode())
+                elif not data.startswith(b"!go"):
                     writer.write(data.upper())
                     await writer.drain()
-                if data.startswith((b"!go", b"!bye")):
+                if data.startswith((b"!go", b"!bye", b"!who")):
                     break
         except ConnectionError:
             pass
         finally:
             writer.close()
 
-    def answer(self, method, target, headers, body):
-        orders = dict(
-            (part.partition("=")[0], part.partition("=")[2])
-            for name, value in headers if name.lower() == "x-backend"
-            for part in value.split(";") if part
-        )
-        status = int(orders.get("status", 200))
-        if "fail" in orders:
-            seen = self.failures.get(orders.get("key", ""), 0)
-            self.failures[orders.get("key", "")] = seen + 1
-            status = 503 if seen < int(orders["fail"]) else 200
-        report = json.dumps({
-            "method": method, "target": target, "body": body.decode("latin1"),
-            "headers": sorted([n.lower(), v] for n, v in headers),
-        }, indent=1).encode()
-        if "body" in orders:
-            report = b"b" * int(orders["body"])
-        extra = [tuple(orders["header"].split(":", 1))] if "header" in orders else []
-        return orders, status, extra, report
 
-    async def http1(self, reader, writer):
-        self.connections += 1
+class Http1(Backend):
+    async def serve(self, reader, writer):
         try:
-            while await self.http1_request(reader, writer):
+            while await self.request(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, ValueError):
             pass  # a proxy that gives up in the middle of a body
         finally:
             writer.close()
 
-    async def http1_request(self, reader, writer):
+    async def request(self, reader, writer):
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:
@@ -93,109 +169,169 @@ class Backend:
         method, target, version = lines[0].split(" ")
         headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:]]
         fields = {n.lower(): v for n, v in headers}
-        body = b""
-        early = "early" in fields.get("x-backend", "")
-        if early:
-            pass
-        elif fields.get("transfer-encoding", "").lower() == "chunked":
-            while size := int((await reader.readline()).split(b";")[0], 16):
-                body += await reader.readexactly(size)
-                await reader.readexactly(2)
-            while (await reader.readline()).strip():
-                pass
-        elif "content-length" in fields:
-            body = await reader.readexactly(int(fields["content-length"]))
-        orders, status, extra, report = self.answer(method, target, headers, body)
+        orders = self.orders(fields)
+        if (method == "CONNECT" or "upgrade" in fields) and "status" not in orders:
+            return await self.tunnel(reader, writer, fields)
+        if fields.get("expect") == "100-continue" and "early" not in orders:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body, trailers = (b"", []) if "early" in orders else await read_body(reader, fields)
         if "reset" in orders:
             return False
-        out = [f"HTTP/1.1 {status} Reason", "Content-Type: text/plain", "X-Backend-Says: hello"]
-        out += [f"{n}: {v}" for n, v in extra]
+        if "odd" in orders:
+            writer.write(odd_answers.ANSWERS[orders["odd"]])
+            await writer.drain()
+            return False
+        if "info" in orders:
+            writer.write(f"HTTP/1.1 {orders['info']} Early\r\nLink: </style.css>\r\n\r\n".encode())
+        status, extra, report = await self.answer(orders, method, target, headers, body, trailers, version)
+        keep = await self.respond(writer, orders, method, status, extra, report)
+        await writer.drain()
+        return keep and "early" not in orders and fields.get("connection", "").lower() != "close" and version == "HTTP/1.1"
+
+    async def tunnel(self, reader, writer, fields):
+        if "upgrade" in fields:
+            writer.write(f"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {fields['upgrade']}\r\n\r\n".encode())
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writer.write((await reader.read(65536)).upper())
+        await writer.drain()
+        return False
+
+    async def respond(self, writer, orders, method, status, extra, report):
+        """Writes the response; returns whether the connection can go on."""
+        out = [f"HTTP/1.1 {status} Reason", "Content-Type: text/plain", *(f"{n}: {v}" for n, v in extra)]
+
+        def head(*more):
+            return ("\r\n".join([*out, *more]) + "\r\n\r\n").encode()
+        half = len(report) // 2
         if method == "HEAD" or status in (204, 304):
-            report = b"" if status in (204, 304) else report
-            if status not in (204, 304):
-                out.append(f"Content-Length: {len(report)}")
-            writer.write(("\r\n".join(out) + "\r\n\r\n").encode())
-        elif "chunked" in orders:
-            out.append("Transfer-Encoding: chunked")
-            half = len(report) // 2
-            writer.write(("\r\n".join(out) + "\r\n\r\n").encode())
+            writer.write(head(*([] if status in (204, 304) else [f"Content-Length: {len(report)}"])))
+        elif "chunked" in orders or "trailers" in orders:
+            writer.write(head("Transfer-Encoding: chunked"))
             for piece in (report[:half], report[half:]):
                 if piece:
                     writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-            writer.write(b"0\r\n\r\n")
-        elif "cut" in orders:
-            out.append(f"Content-Length: {len(report)}")
-            writer.write(("\r\n".join(out) + "\r\n\r\n").encode() + report[:len(report) // 2])
+                if "slow" in orders:
+                    await writer.drain()
+                    await asyncio.sleep(int(orders["slow"]) / 1000)
+            writer.write(b"0\r\n" + (b"X-Trailer: end\r\n" if "trailers" in orders else b"") + b"\r\n")
+        elif "cut" in orders or "slow" in orders:
+            writer.write(head(f"Content-Length: {len(report)}") + report[:half])
             await writer.drain()
-            return False
+            if "cut" in orders:
+                return False
+            await asyncio.sleep(int(orders["slow"]) / 1000)
+            writer.write(report[half:])
         elif "close" in orders:
-            out.append("Connection: close")
-            writer.write(("\r\n".join(out) + "\r\n\r\n").encode() + report)
+            writer.write(head("Connection: close") + report)
             await writer.drain()
             return False
         else:
-            out.append(f"Content-Length: {len(report)}")
-            writer.write(("\r\n".join(out) + "\r\n\r\n").encode() + report)
-        await writer.drain()
-        return not early and fields.get("connection", "").lower() != "close" and version == "HTTP/1.1"
+            writer.write(head(f"Content-Length: {len(report)}") + report)
+        return True
 
-    async def http2(self, reader, writer):
-        self.connections += 1
+
+async def read_body(reader, fields):
+    body, trailers = b"", []
+    if fields.get("transfer-encoding", "").lower() == "chunked":
+        while size := int((await reader.readline()).split(b";")[0], 16):
+            body += await reader.readexactly(size)
+            await reader.readexactly(2)
+        while line := (await reader.readline()).strip():
+            trailers.append(line.decode("latin1").lower())
+    elif "content-length" in fields:
+        body = await reader.readexactly(int(fields["content-length"]))
+    return body, trailers
+
+
+class ByAlpn(Backend):
+    async def serve(self, reader, writer):
+        chosen = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+        await (Http2 if chosen == "h2" else Http1)(self.all, self.name).serve(reader, writer)
+
+
+class Http2(Backend):
+    async def serve(self, reader, writer):
         conn = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         conn.initiate_connection()
         writer.write(conn.data_to_send())
-        requests, answers = {}, {}
+        requests, bodies, tasks = {}, {}, set()
+
+        def flush():
+            send_bodies(conn, bodies)
+            writer.write(conn.data_to_send())
+
+        def begin(stream):
+            task = asyncio.ensure_future(self.http2_answer(conn, stream, bodies, requests.pop(stream), flush, writer))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
         try:
             while data := await reader.read(65536):
                 for event in conn.receive_data(data):
                     if isinstance(event, h2.events.RequestReceived):
-                        requests[event.stream_id] = [event.headers, b""]
+                        requests[event.stream_id] = [event.headers, b"", []]
+                        if "early" in self.orders(dict(event.headers)):
+                            begin(event.stream_id)
                     elif isinstance(event, h2.events.DataReceived):
-                        requests[event.stream_id][1] += event.data
+                        if event.stream_id in requests:
+                            requests[event.stream_id][1] += event.data
                         conn.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-                    elif isinstance(event, h2.events.StreamEnded):
-                        self.http2_answer(conn, event.stream_id, answers, *requests.pop(event.stream_id))
+                    elif isinstance(event, h2.events.TrailersReceived) and event.stream_id in requests:
+                        requests[event.stream_id][2] = [f"{n}: {v}" for n, v in event.headers]
+                    elif isinstance(event, h2.events.StreamEnded) and event.stream_id in requests:
+                        begin(event.stream_id)
                     elif isinstance(event, h2.events.StreamReset):
-                        answers.pop(event.stream_id, None)
-                http2_send(conn, answers)
-                writer.write(conn.data_to_send())
+                        bodies.pop(event.stream_id, None)
+                        requests.pop(event.stream_id, None)
+                flush()
                 await writer.drain()
-        except ConnectionError:
+        except (ConnectionError, h2.exceptions.ProtocolError):
             pass
         finally:
+            for task in tasks:
+                task.cancel()
             writer.close()
 
-    def http2_answer(self, conn, stream, answers, headers, body):
+    async def http2_answer(self, conn, stream, bodies, request, flush, writer):
+        headers, body, trailers = request
         fields = dict(headers)
-        plain = [(n, v) for n, v in headers if not n.startswith(":")] + [("host", fields.get(":authority", ""))]
-        orders, status, extra, report = self.answer(fields[":method"], fields[":path"], plain, body)
+        orders = self.orders(fields)
         if "drop" in orders:
-            raise ConnectionResetError
-        if "reset" in orders:
-            conn.reset_stream(stream, 2)
-            return
-        head = [(":status", str(status)), ("content-type", "text/plain"), ("x-backend-says", "hello")]
-        head += [(n.lower(), v) for n, v in extra]
-        trailers = "trailers" in orders
-        empty = fields[":method"] == "HEAD" or status in (204, 304)
-        conn.send_headers(stream, head + ([] if empty or trailers else [("content-length", str(len(report)))]), end_stream=empty)
-        if not empty:
-            answers[stream] = [report, [("x-trailer", "end")] if trailers else None]
+            return writer.close()
+        plain = [(n, v) for n, v in headers if not n.startswith(":")] + [("host", fields.get(":authority", ""))]
+        plain += [(n, fields[n]) for n in (":scheme", ":protocol") if n in fields]
+        status, extra, report = await self.answer(
+            orders, fields[":method"], fields.get(":path"), plain, body, trailers, "HTTP/2")
+        try:
+            if "reset" in orders or "refuse" in orders:
+                conn.reset_stream(stream, 7 if "refuse" in orders else 2)
+                return flush()
+            if "info" in orders:
+                conn.send_headers(stream, [(":status", orders["info"]), ("link", "</style.css>")])
+            head = [(":status", str(status)), ("content-type", "text/plain"), *((n.lower(), v) for n, v in extra)]
+            empty = fields[":method"] == "HEAD" or status in (204, 304) or "grpc-only" in orders
+            has_trailers = "trailers" in orders
+            conn.send_headers(stream, head + ([] if empty or has_trailers else [("content-length", str(len(report)))]), end_stream=empty)
+            if not empty:
+                bodies[stream] = [report, [("x-trailer", "end")] if has_trailers else None]
+            flush()
+        except h2.exceptions.ProtocolError:
+            pass  # the proxy has reset the stream meanwhile
 
 
-def http2_send(conn, answers):
+def send_bodies(conn, bodies):
     """As much of each body as the peer's windows allow."""
-    for stream, (body, trailers) in list(answers.items()):
+    for stream, (body, trailers) in list(bodies.items()):
         while body:
             room = min(conn.local_flow_control_window(stream), conn.max_outbound_frame_size)
             if room <= 0:
                 break
             conn.send_data(stream, body[:room])
             body = body[room:]
-        answers[stream][0] = body
+        bodies[stream][0] = body
         if body:
             continue
-        del answers[stream]
+        del bodies[stream]
         if trailers:
             conn.send_headers(stream, trailers, end_stream=True)
         else:

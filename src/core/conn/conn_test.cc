@@ -204,6 +204,29 @@ TEST_F(Conn, AnswersBrokenBytesBeforeClosing) {
   EXPECT_TRUE(raw.text().starts_with("HTTP/1.1 400 Bad Request\r\n")) << raw.text();
 }
 
+TEST_F(Conn, EndsAConnectionWhosePeerEndsInTheMiddleOfAHead) {
+  HttpServer server(loop, {}, Echo());
+  RawClient raw(loop, Listen(server));
+  raw.out.Append("GET / HTTP/1.1\r\nHos");
+  ASSERT_TRUE(loop.RunUntil([&] { return server.connections() == 1 && raw.out.empty(); }, kLimit));
+  raw.stream->ShutdownWrite();
+  EXPECT_TRUE(loop.RunUntil([&] { return server.connections() == 0; }, kLimit));
+}
+
+TEST_F(Conn, FailsAFetchWhoseServerEndsInTheMiddleOfAHead) {
+  const io::UniqueFd socket = io::ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")).value();
+  std::unique_ptr<io::Stream> accepted;
+  const io::Listener listener(loop, socket.get(), false, [&](io::UniqueFd fd) {
+    accepted = io::AdoptSocket(loop, std::move(fd));
+    loop.Defer([&] {
+      Buffer half("HTTP/1.1 200 OK\r\nConte");
+      (void)accepted->Write(half);
+      accepted->ShutdownWrite();
+    });
+  });
+  EXPECT_FALSE(Wait(Get(io::LocalAddress(socket.get()))));
+}
+
 TEST_F(Conn, ClosesAnIdleConnection) {
   HttpServerOptions options;
   options.connection.idle_timeout = milliseconds(30);

@@ -148,6 +148,7 @@ bool Connection::Turn() {
     if (peer_ended_) Finish(why_);
     return read;
   }
+  if (close_reason_ != http::ResetReason::kNone) return false;  // its owner does not want it
   if (!FeedCodec()) return false;
   FlushSome();
   if (state_ != State::kOpen) return false;
@@ -184,9 +185,10 @@ bool Connection::FeedCodec() {
     BeginFlushing(fed.error());
     return false;
   }
-  // What is paused or pipelined is finished first.
-  if (peer_ended_ && !told_codec_end_ && input_.empty()) {
+  // What is paused or pipelined is finished first; what is only the beginning of a message never will be.
+  if (peer_ended_ && !told_codec_end_ && (input_.empty() || codec_->wants_input())) {
     told_codec_end_ = true;
+    input_.Clear();
     codec_->FeedEnd();
   }
   return true;

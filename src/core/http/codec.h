@@ -30,7 +30,11 @@ struct CodecOptions {
   bool allow_http10 = true;
   bool require_host = true;  // HTTP/1.1 without Host: 400 by the codec; false: the owner answers (no authority)
   bool enable_connect_protocol = true;  // RFC 8441 server setting
-  std::string server_name;              // Server field of answers that the codec makes itself (400, 431 ...)
+  bool enable_trailers = true;          // HTTP/1: false - trailers are read and dropped, and none are written
+  // Requests with a field whose name has an underscore (an application may read "x_a" as "x-a").
+  enum class Underscores : std::uint8_t { kAllow, kReject, kDropField } underscores = Underscores::kAllow;
+  std::string server_name;  // Server field of answers that the codec makes itself (400, 431 ...)
+  std::string via;          // and their Via field
 };
 
 enum class ResetReason : std::uint8_t {
@@ -100,6 +104,8 @@ class Codec {
  public:
   virtual ~Codec() = default;
   virtual Result<> Feed(Buffer& in) = 0;
+  // What Feed left in its input cannot go on without more bytes: the beginning of a message, not one that is held back.
+  virtual bool wants_input() const noexcept { return false; }
   // The peer sent FIN. Ends a body that is delimited by close, resets what is unfinished.
   virtual void FeedEnd() = 0;
   // The connection is gone (reset, time-out): resets all streams with `reason`. Nothing may be sent afterwards.

@@ -178,11 +178,25 @@ bool IsAuthority(std::string_view text) noexcept {
   return port.size() <= 5;
 }
 
+std::uint32_t GrpcStatusOf(std::uint16_t http_status) noexcept {
+  switch (http_status) {
+    case 400: return 13;  // INTERNAL
+    case 401: return 16;  // UNAUTHENTICATED
+    case 403: return 7;   // PERMISSION_DENIED
+    case 404: return 12;  // UNIMPLEMENTED
+    case 429:
+    case 502:
+    case 503:
+    case 504: return 14;  // UNAVAILABLE
+    default: return 2;    // UNKNOWN
+  }
+}
+
 bool IsGrpc(const Headers& headers) noexcept {
   constexpr std::string_view kType = "application/grpc";
   const auto type = headers.Get("content-type");
   if (!type || type->size() < kType.size() || !EqualsIgnoreCase(type->substr(0, kType.size()), kType)) return false;
-  return type->size() == kType.size() || (*type)[kType.size()] == '+' || (*type)[kType.size()] == ';';
+  return type->size() == kType.size() || (*type)[kType.size()] == '+';
 }
 
 }  // namespace plait::http

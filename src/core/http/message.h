@@ -40,6 +40,8 @@ std::string_view HostOnly(std::string_view authority) noexcept;
 std::uint16_t PortOf(std::string_view authority) noexcept;
 // host [":" port] of RFC 3986, not empty, without user information.
 bool IsAuthority(std::string_view text) noexcept;
+// https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
+std::uint32_t GrpcStatusOf(std::uint16_t http_status) noexcept;
 bool IsGrpc(const Headers& headers) noexcept;  // content-type application/grpc or application/grpc+x
 
 }  // namespace plait::http

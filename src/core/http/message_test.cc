@@ -80,12 +80,12 @@ TEST(Path, IsNormalizedAsRfc3986) {
 }
 
 TEST(Path, MergesSlashesOnlyWhenAsked) {
-  Check({.merge_slashes = true}, {{"//a///b//?c=//", "/a/b/?c=//"}});
+  Check({.merge_slashes = true}, {{"//a///b//?c=//", "/a/b/?c=//"}, {"///", "//"}, {"/", "/"}});
   Check({.normalize = false, .merge_slashes = true}, {{"/a//../b", "/a/../b"}});
 }
 
 TEST(Path, TreatsEscapedSlashesAsConfigured) {
-  Check({.escaped_slashes = EscapedSlashes::kReject}, {{"/a%2fb", "", PathVerdict::kReject}, {"/a%41", "/aA"}});
+  Check({.escaped_slashes = EscapedSlashes::kReject}, {{"/a%2fb", "/a/b", PathVerdict::kReject}, {"/a%41", "/aA"}});
   Check({.escaped_slashes = EscapedSlashes::kUnescapeAndForward}, {{"/a%2f..%5Cb", "/b"}});
   Check({.escaped_slashes = EscapedSlashes::kUnescapeAndRedirect},
         {{"/a%2Fb", "/a/b", PathVerdict::kRedirect}, {"/ab", "/ab"}});

@@ -65,8 +65,8 @@ bool NormalizeCharacters(std::string& path) {
       i += 2;
     } else if (c == '\\') {
       out.push_back('/');
-    } else if (c <= 0x20 || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '`' || c == '{' || c == '}' ||
-               c == '^') {
+    } else if (c <= 0x20 || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '`' || c == '{' || c == '|' ||
+               c == '}' || c == '^') {
       AppendEscaped(out, c);
     } else {
       out.push_back(path[i]);
@@ -100,7 +100,9 @@ void RemoveDotSegments(std::string& path) {
   path = std::move(out);
 }
 
+// A path of slashes only becomes "//", as Envoy leaves it.
 void MergeSlashes(std::string& path) {
+  if (path.size() > 1 && path.find_first_not_of('/') == std::string::npos) return path.resize(2);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < path.size(); ++i)
     if (path[i] != '/' || kept == 0 || path[kept - 1] != '/') path[kept++] = path[i];
@@ -112,7 +114,7 @@ bool LooksNormal(std::string_view path, const PathOptions& options) noexcept {
   for (std::size_t i = 0; i < path.size(); ++i) {
     const auto c = static_cast<unsigned char>(path[i]);
     if (c == '%' || c == '\\' || c <= 0x20 || c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '`' || c == '{' ||
-        c == '}' || c == '^')
+        c == '|' || c == '}' || c == '^')
       return false;
     if (c != '/' || i + 1 == path.size()) continue;
     if (path[i + 1] == '.' || (options.merge_slashes && path[i + 1] == '/')) return false;
@@ -132,7 +134,10 @@ PathVerdict NormalizePath(std::string& target, const PathOptions& options) {
   const std::string query(target, path.size());
   bool unescaped = false;
   if (options.escaped_slashes != EscapedSlashes::kKeep) unescaped = UnescapeSlashes(path);
-  if (unescaped && options.escaped_slashes == EscapedSlashes::kReject) return PathVerdict::kReject;
+  if (unescaped && options.escaped_slashes == EscapedSlashes::kReject) {
+    target = std::move(path) + query;  // the access log tells what it was taken for
+    return PathVerdict::kReject;
+  }
   if (options.normalize) {
     if (!NormalizeCharacters(path)) return PathVerdict::kReject;
     RemoveDotSegments(path);

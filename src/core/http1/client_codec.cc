@@ -25,6 +25,7 @@ class ClientCodec final : public http::ClientCodec, private http::ClientStream {
   std::uint32_t max_streams() const noexcept override { return close_ || drain_ ? 0 : 1; }
 
   Result<> Feed(Buffer& in) override;
+  bool wants_input() const noexcept override { return starved_; }
   void FeedEnd() override;
   void Abandon(ResetReason reason) override;
   Buffer& output() noexcept override { return output_; }
@@ -91,6 +92,7 @@ class ClientCodec final : public http::ClientCodec, private http::ClientStream {
   bool aborted_ = false;
   bool early_end_ = false;  // the tunnel's outgoing direction ended before it was accepted
   bool cut_short_ = false;  // the request ended before its announced length
+  bool starved_ = false;    // Feed left the beginning of something
   bool in_event_ = false;
 };
 
@@ -119,6 +121,7 @@ Result<> ClientCodec::Feed(Buffer& in) {
     if (!*more) break;
   }
   in_event_ = false;
+  starved_ = !in.empty() && !paused_ && (reading_ == Reading::kHead || reading_ == Reading::kBody);
   return result;
 }
 
@@ -200,7 +203,7 @@ Checked<bool> ClientCodec::ReadBody(Buffer& in) {
   }
   if (data.empty() && !*ended) return false;
   if (*ended) reading_ = Reading::kDone;
-  if (trailers.empty()) {
+  if (trailers.empty() || !options_.enable_trailers) {
     stream_->OnData(data, *ended);
   } else {
     if (!data.empty()) stream_->OnData(data, false);
@@ -263,7 +266,9 @@ void ClientCodec::FeedEnd() {
     stream_->OnData(empty, true);
     Settle();
   } else if (stream_ != nullptr && reading_ != Reading::kDone) {
-    ResetStream(ResetReason::kConnectionClosed);
+    // A message that was cut off is a broken one (RFC 9112 8); none at all is a connection that was closed.
+    const bool begun = reading_ == Reading::kBody || starved_;
+    ResetStream(begun ? ResetReason::kProtocol : ResetReason::kConnectionClosed);
   }
   in_event_ = false;
 }
@@ -320,9 +325,10 @@ SendFraming ClientCodec::FrameRequest(const http::RequestHead& head, bool end_st
   framing.drop_length = (length && !value) || end_stream;
   writing_ = Writing::kDone;
   if (end_stream) {
-    // RFC 9110 8.6: say zero where a body is usual, or where the owner said it.
-    const bool usual = head.method == "POST" || head.method == "PUT" || head.method == "PATCH";
-    framing.zero_length = usual || length.has_value();
+    // RFC 9110 8.6: zero is said where the method gives a body a meaning, and where the owner said it.
+    const bool without_body =
+        head.method == "GET" || head.method == "HEAD" || head.method == "DELETE" || head.method == "TRACE";
+    framing.zero_length = !without_body || length.has_value();
   } else if (value) {
     writing_ = Writing::kLength;
     send_remaining_ = *value;
@@ -373,7 +379,7 @@ void ClientCodec::SendData(Buffer& data, bool end_stream) {
 
 void ClientCodec::SendTrailers(const http::Headers& trailers) {
   if (stream_ == nullptr || aborted_) return;
-  if (writing_ == Writing::kChunked) WriteLastChunk(&trailers, output_);
+  if (writing_ == Writing::kChunked) WriteLastChunk(options_.enable_trailers ? &trailers : nullptr, output_);
   EndOutput();
   NoteOutput();
 }

@@ -432,7 +432,7 @@ TEST(Http1Server, TakesAbsoluteTargets) {
   ASSERT_TRUE(s.Feed("GET HTTP://b:8080?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"));
   EXPECT_EQ(s.head.scheme, "http");
   EXPECT_EQ(s.head.authority, "b:8080");
-  EXPECT_EQ(s.head.path, "/?x=1");
+  EXPECT_EQ(s.head.path, "?x=1");  // for whoever routes to refuse
 }
 
 TEST(Http1Server, TellsAResetWhenTheClientGoes) {
@@ -552,7 +552,46 @@ TEST(Http1Client, TellsAnEndThatCutsTheBody) {
   c.Send(c.Request());
   ASSERT_TRUE(c.Feed("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"));
   c.codec->FeedEnd();
-  EXPECT_TRUE(c.log.ends_with("reset:6 closed "));
+  EXPECT_TRUE(c.log.ends_with("reset:3 closed "));
+}
+
+TEST(Http1Client, TellsAMessageThatWasCutOffFromNoneAtAll) {
+  for (const auto& [bytes, end] : {std::pair{"HTTP/1.1 200 OK\r\nConte", "reset:3 closed "}, {"", "reset:6 closed "}}) {
+    ClientSide c;
+    c.Send(c.Request());
+    ASSERT_TRUE(c.Feed(bytes));
+    EXPECT_EQ(c.codec->wants_input(), *bytes != '\0');
+    c.codec->FeedEnd();
+    EXPECT_TRUE(c.log.ends_with(end)) << c.log;
+  }
+}
+
+TEST(Http1Client, SaysThatThereIsNoBodyForAllMethodsThatMayHaveOne) {
+  for (const auto& [method, says] : {std::pair{"OPTIONS", true}, {"REPORT", true}, {"GET", false}, {"DELETE", false}}) {
+    ClientSide c;
+    http::RequestHead head = c.Request();
+    head.method = method;
+    c.Send(head);
+    EXPECT_EQ(c.codec->output().ToString().contains("content-length: 0\r\n"), says) << method;
+  }
+}
+
+TEST(Http1Server, DropsTrailersWhereTheyAreNotEnabled) {
+  ServerSide s({.enable_trailers = false});
+  ASSERT_TRUE(s.Feed("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: 1\r\n\r\n"));
+  EXPECT_EQ(s.log, "head:POST data.end ");
+}
+
+TEST(Http1Server, JudgesUnderscoresInNamesAsConfigured) {
+  using Underscores = http::CodecOptions::Underscores;
+  constexpr const char* kRequest = "GET / HTTP/1.1\r\nHost: a\r\nX_A: 1\r\nX-B: 1\r\n\r\n";
+  ServerSide drops({.underscores = Underscores::kDropField});
+  ASSERT_TRUE(drops.Feed(kRequest));
+  EXPECT_FALSE(drops.head.headers.Has("x_a"));
+  EXPECT_TRUE(drops.head.headers.Has("x-b"));
+  ServerSide refuses({.underscores = Underscores::kReject});
+  EXPECT_FALSE(refuses.Feed(kRequest));
+  EXPECT_EQ(refuses.codec->own_answer().status, 400);
 }
 
 TEST(Http1Client, HoldsTunnelBytesUntilTheServerAgrees) {

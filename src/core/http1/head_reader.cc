@@ -2,6 +2,8 @@
 
 #include <cstring>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "core/base/strings.h"
 
@@ -112,6 +114,16 @@ Checked<> TakeHost(const http::CodecOptions& options, http::RequestHead& head) {
   return {};
 }
 
+Checked<> JudgeUnderscores(http::CodecOptions::Underscores policy, http::Headers& headers) {
+  if (policy == http::CodecOptions::Underscores::kAllow) return {};
+  std::vector<std::string> found;
+  for (const http::HeaderView field : headers)
+    if (field.name.contains('_')) found.emplace_back(field.name);
+  if (policy == http::CodecOptions::Underscores::kReject && !found.empty()) return Refuse(400, kUnexpectedUnderscore);
+  for (const std::string& name : found) headers.Remove(name);
+  return {};
+}
+
 void TakeUpgrade(http::RequestHead& head, BodyKind body) {
   if (body != BodyKind::kNone || head.version != http::Version::kHttp11 || head.method == "CONNECT") return;
   if (!head.headers.HasToken("connection", "upgrade")) return;
@@ -144,6 +156,8 @@ Checked<Framing> ParseRequestBlock(std::string_view block, const http::CodecOpti
   if (auto fields = ParseFields(block, options.max_header_count, kTooManyHeaders, head.headers); !fields)
     return std::unexpected(fields.error());
   if (!options.allow_http10 && head.version == http::Version::kHttp10) return Refuse(426, kUnsupportedVersion);
+  if (auto judged = JudgeUnderscores(options.underscores, head.headers); !judged)
+    return std::unexpected(judged.error());
   if (auto host = TakeHost(options, head); !host) return std::unexpected(host.error());
   const auto body = ReadBodyFields(head.headers, head.version);
   if (!body) return std::unexpected(body.error());

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/base/buffer.h"
+#include "core/http/codec.h"
 #include "core/http/message.h"
 
 namespace plait::http1 {
@@ -24,6 +25,6 @@ void WriteResponseHead(const http::ResponseHead& head, http::Version version, co
 void WriteChunk(Buffer& data, Buffer& out);  // takes all of `data`, which is not empty
 void WriteLastChunk(const http::Headers* trailers, Buffer& out);
 // A whole answer to a message that broke a rule; the connection closes after it.
-void WriteErrorResponse(std::uint16_t status, std::string_view server, Buffer& out);
+void WriteErrorResponse(std::uint16_t status, const http::CodecOptions& options, Buffer& out);
 
 }  // namespace plait::http1

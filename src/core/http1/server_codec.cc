@@ -22,6 +22,7 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
       : events_(events), options_(options) {}
 
   Result<> Feed(Buffer& in) override;
+  bool wants_input() const noexcept override { return starved_; }
   void FeedEnd() override;
   void Abandon(ResetReason reason) override;
   Buffer& output() noexcept override { return output_; }
@@ -91,6 +92,7 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
   bool above_ = false;
   bool aborted_ = false;       // the owner reset the stream
   bool skipped_line_ = false;  // the one empty line before a request that RFC 9112 2.2 lets pass
+  bool starved_ = false;       // Feed left the beginning of something
   bool in_event_ = false;      // Feed and its kin are running: no OnOutputReady is needed
 };
 
@@ -107,6 +109,10 @@ Result<> ServerCodec::Feed(Buffer& in) {
     if (!*more) break;
   }
   in_event_ = false;
+  // With a full output a head is not even looked at.
+  const bool looks =
+      reading_ == Reading::kBody || (reading_ == Reading::kHead && output_.size() <= options_.high_watermark);
+  starved_ = !in.empty() && !paused_ && looks;
   return result;
 }
 
@@ -185,7 +191,7 @@ Checked<bool> ServerCodec::ReadBody(Buffer& in) {
   }
   if (data.empty() && !*ended) return false;
   if (*ended) reading_ = Reading::kDone;
-  if (trailers.empty()) {
+  if (trailers.empty() || !options_.enable_trailers) {
     stream_->OnData(data, *ended);
   } else {
     if (!data.empty()) stream_->OnData(data, false);
@@ -213,7 +219,7 @@ Result<> ServerCodec::Fail(const Violation& violation, Buffer& in) {
     own_answer_ = {.status = violation.status, .body_bytes = body_bytes};
   }
   if (stream_ != nullptr) ResetStream(ResetReason::kProtocol);
-  if (answerable) WriteErrorResponse(violation.status, options_.server_name, output_);
+  if (answerable) WriteErrorResponse(violation.status, options_, output_);
   return std::unexpected(violation.error);
 }
 
@@ -390,7 +396,7 @@ void ServerCodec::SendData(Buffer& data, bool end_stream) {
 
 void ServerCodec::SendTrailers(const http::Headers& trailers) {
   if (aborted_ || stream_ == nullptr) return;
-  if (writing_ == Writing::kChunked) WriteLastChunk(&trailers, output_);
+  if (writing_ == Writing::kChunked) WriteLastChunk(options_.enable_trailers ? &trailers : nullptr, output_);
   EndOutput();
   NoteOutput();
 }

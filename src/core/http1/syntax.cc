@@ -1,5 +1,6 @@
 #include "core/http1/syntax.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/base/strings.h"
@@ -16,8 +17,7 @@ constexpr std::array<std::uint8_t, 256> MakeClasses() {
     const bool alnum = c < 128 && (IsAlpha(ch) || IsDigit(ch));
     if (alnum || (c != 0 && c < 128 && std::string_view("!#$%&'*+-.^_`|~").contains(ch))) classes[c] |= kToken;
     if (c == '\t' || (c >= 0x20 && c != 0x7f)) classes[c] |= kValue;
-    // Raw bytes above 0x7f are not in the grammar, but clients send UTF-8 paths, and Envoy passes them.
-    if (c > 0x20 && c != 0x7f) classes[c] |= kTarget;
+    if (c > 0x20 && c < 0x7f) classes[c] |= kTarget;
   }
   return classes;
 }
@@ -55,16 +55,16 @@ Checked<> ParseAbsoluteForm(std::string_view target, http::RequestHead& head) {
   head.authority = authority;
   rest = end == std::string_view::npos ? std::string_view() : rest.substr(end);
   // RFC 9112 3.2.4: OPTIONS without a path asks about the server as a whole.
-  if (rest.empty() && head.method == "OPTIONS")
-    head.path = "*";
-  else if (!rest.starts_with('/'))
-    head.path.assign(1, '/').append(rest);
+  if (rest.empty())
+    head.path = head.method == "OPTIONS" ? "*" : "/";
   else
-    head.path = rest;
+    head.path = rest;  // "?a" stays: whoever routes by paths refuses what does not begin with a slash
   return {};
 }
 
 Checked<> ParseTarget(std::string_view target, http::RequestHead& head) {
+  const auto above = [](char c) { return static_cast<unsigned char>(c) >= 0x80; };
+  if (std::any_of(target.begin(), target.end(), above)) return Refuse(400, kCodecError);
   if (target.empty() || !All(target, kTarget)) return Refuse(400, kInvalidUrl);
   if (head.method == "CONNECT") {
     if (!http::IsAuthority(target) || http::PortOf(target) == 0) return Refuse(400, kInvalidUrl);

@@ -36,6 +36,7 @@ inline constexpr const char* kContentLengthNotAllowed = "http1.content_length_no
 inline constexpr const char* kChunkedContentLength = "http1.content_length_and_chunked_not_allowed";
 inline constexpr const char* kUnsupportedVersion = "http1.unsupported_version";
 inline constexpr const char* kInvalidAuthority = "http.invalid_authority";
+inline constexpr const char* kUnexpectedUnderscore = "http1.unexpected_underscore";
 inline constexpr const char* kMissingHost = "missing_host_header";
 
 bool IsTokenChar(char c) noexcept;                  // RFC 9110 5.6.2

@@ -281,10 +281,15 @@ int Session::AddField(Stream& stream, std::string_view name, std::string_view va
   Stream::Block& block = *stream.block_;
   block.bytes += name.size() + value.size() + 4;
   if (block.bytes > options_.max_header_bytes) stream.details_ = kHeadersTooLarge;
-  if (!name.starts_with(':') && ++block.count > options_.max_header_count) stream.details_ = kTooManyHeaders;
+  if (++block.count > options_.max_header_count) stream.details_ = kTooManyHeaders;
   // The block is still decoded to its end (the compression state needs it), but kept no further.
   if (*stream.details_ != '\0') return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   if (!name.starts_with(':')) {
+    using Underscores = http::CodecOptions::Underscores;
+    if (server_ && options_.underscores != Underscores::kAllow && name.contains('_')) {
+      if (options_.underscores == Underscores::kDropField) return 0;
+      return stream.details_ = kUnexpectedUnderscore, NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     if (name == "host" && server_ && !stream.head_received_) {
       if (!block.host.empty()) return stream.details_ = kMessagingRule, NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
       block.host = value;

@@ -16,6 +16,7 @@ namespace plait::http2 {
 // Envoy's response code details.
 inline constexpr const char* kMessagingRule = "http2.violation.of.messaging.rule";
 inline constexpr const char* kInvalidHeader = "http2.invalid.header.field";
+inline constexpr const char* kUnexpectedUnderscore = "http2.unexpected_underscore";
 inline constexpr const char* kTooManyHeaders = "http2.too_many_headers";
 inline constexpr const char* kHeadersTooLarge = "http2.headers_too_large";
 inline constexpr const char* kProtocolError = "http2.protocol_error";

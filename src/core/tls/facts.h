@@ -1,6 +1,7 @@
 #pragma once
 // What TLS established about a connection (owned by the stream, stable after OnOpen) and what a ClientHello says.
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct TlsFacts {
   std::string peer_subject;             // RFC 2253
   std::string peer_certificate_sha256;  // hex
   std::string peer_certificate_pem;     // URL-encoded form is made by who needs it (x-forwarded-client-cert)
+  std::shared_ptr<const std::string> peer_chain_pem;  // the certificates that the peer sent, leaf first
   WallTime peer_not_after{};
   std::string local_identity;  // our own SPIFFE URI in this connection
 };

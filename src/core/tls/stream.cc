@@ -40,15 +40,16 @@ class TlsStream final : public io::Stream, private io::StreamEvents {
 
   const std::string& failure() const noexcept { return failure_; }
   std::expected<std::shared_ptr<const PeerFacts>, std::string> JudgePeer(const SSL* ssl) const {
-    return context_->native().verifier->Judge(SSL_get0_peer_certificates(ssl), options_.expected_identity,
+    return context_->native().verifier->Judge(SSL_get0_peer_certificates(ssl),
+                                              {.identity = options_.expected_identity, .name = options_.expected_name},
                                               loop_.clock().Wall());
   }
   void NotePeer(std::shared_ptr<const PeerFacts> peer) { peer_ = std::move(peer); }
   void NoteFailure(std::string why) { failure_ = std::move(why); }
   std::string SessionKey() const {
-    return options_.session_key.empty()
-               ? std::string()
-               : std::to_string(context_->native().id) + '|' + options_.expected_identity + '|' + options_.session_key;
+    return options_.session_key.empty() ? std::string()
+                                        : std::to_string(context_->native().id) + '|' + options_.expected_identity +
+                                              '|' + options_.expected_name + '|' + options_.session_key;
   }
 
  private:
@@ -236,6 +237,7 @@ void TlsStream::FillFacts() {
   facts_.peer_subject = peer_->subject;
   facts_.peer_certificate_sha256 = peer_->sha256;
   facts_.peer_certificate_pem = peer_->pem;
+  facts_.peer_chain_pem = peer_->chain_pem;
   facts_.peer_not_after = peer_->not_after;
 }
 

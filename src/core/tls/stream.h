@@ -14,6 +14,8 @@ namespace plait::tls {
 struct WrapOptions {
   std::string sni;                // client: server name; empty: none is sent
   std::string expected_identity;  // exactly this SPIFFE URI must be in the peer's certificate; empty: PeerPolicy alone
+  // Client: a DNS or IP SAN that the server's certificate must have, instead of PeerPolicy's list; empty: that list.
+  std::string expected_name{};
   std::vector<std::string> alpn;  // client: instead of the Context's; empty: the Context's
   std::string session_key;        // client: sessions are resumed among connections with the same key (the endpoint)
   Duration handshake_timeout = std::chrono::seconds(10);

@@ -107,6 +107,20 @@ TEST_F(Tls, RefusesAServerOfAnotherIdentityAndSaysWhich) {
   EXPECT_NE(FailureOf(*h.client->stream).find(kServer), std::string::npos);
 }
 
+TEST_F(Tls, DemandsTheExpectedNameInsteadOfTheListOfNames) {
+  client_options.peer.trust_domains.clear();
+  client_options.peer.sans = {{.type = SanMatcher::Type::kDns, .match = SanMatcher::Match::kExact, .value = "other"}};
+  server_options.identities = {ca.Issue(kServer, "*.example.com")};
+  WrapOptions options{
+      .sni = "a.example.com", .expected_identity = {}, .expected_name = "a.example.com", .alpn = {}, .session_key = {}};
+  Handshake good(loop, Make(client_options), Make(server_options), options);
+  EXPECT_TRUE(good.Works()) << FailureOf(*good.client->stream);
+  options.expected_name = "example.org";
+  Handshake bad(loop, Make(client_options), Make(server_options), options);
+  ASSERT_TRUE(bad.client->failed);
+  EXPECT_NE(FailureOf(*bad.client->stream).find("example.org"), std::string::npos);
+}
+
 TEST_F(Tls, RefusesCertificatesOfAForeignRootOrOutOfTime) {
   const TestCa foreign("foreign root");
   for (const Identity& bad : {foreign.Issue(kClient), ca.Issue(kClient, {}, -1h)}) {

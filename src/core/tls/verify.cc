@@ -57,6 +57,19 @@ std::shared_ptr<PeerFacts> FactsOf(const X509* leaf, const Certificate& certific
   return facts;
 }
 
+std::string PemOf(X509* leaf, const STACK_OF(X509) * others) {
+  std::string all;
+  const auto append = [&](X509* certificate) {
+    X509_up_ref(certificate);
+    auto native = std::make_shared<Certificate::Native>();
+    native->x509.reset(certificate);
+    all += Certificate(std::move(native)).ToPem();
+  };
+  append(leaf);
+  for (std::size_t i = 0; i < sk_X509_num(others); ++i) append(sk_X509_value(others, i));
+  return all;
+}
+
 bool MatchesText(const SanMatcher& matcher, const re2::RE2* regex, std::string_view san) {
   std::string lower_san;
   std::string lower_value;
@@ -178,13 +191,14 @@ std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::VerifyCha
   auto native = std::make_shared<Certificate::Native>();
   native->x509.reset(leaf.get());
   const auto facts = FactsOf(leaf.get(), Certificate(std::move(native)));
+  facts->chain_pem = std::make_shared<const std::string>(PemOf(leaf.get(), others.get()));
   facts->not_before = first;
   facts->not_after = last;
   return facts;
 }
 
 std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::Judge(const STACK_OF(CRYPTO_BUFFER) * chain,
-                                                                             const std::string& expected_identity,
+                                                                             const ExpectedPeer& expected,
                                                                              WallTime now) const {
   if (chain == nullptr || sk_CRYPTO_BUFFER_num(chain) == 0) return std::unexpected("the peer sent no certificate");
   const std::string key = KeyOfChain(trust_key_, chain);
@@ -201,8 +215,7 @@ std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::Judge(con
     if (chain_cache.entries.size() >= kCachedChains) chain_cache.entries.clear();
     chain_cache.entries.emplace(key, facts);
   }
-  if (std::string reason = JudgeNames(*facts, expected_identity); !reason.empty())
-    return std::unexpected(std::move(reason));
+  if (std::string reason = JudgeNames(*facts, expected); !reason.empty()) return std::unexpected(std::move(reason));
   return facts;
 }
 
@@ -224,12 +237,12 @@ bool Verifier::MatchesAny(const PeerFacts& facts) const {
   return false;
 }
 
-std::string Verifier::JudgeNames(const PeerFacts& facts, const std::string& expected_identity) const {
+std::string Verifier::JudgeNames(const PeerFacts& facts, const ExpectedPeer& expected) const {
   const auto named = [&] {
     return facts.identity.empty() ? "a peer without SPIFFE identity (" + facts.subject + ")" : facts.identity;
   };
-  if (!expected_identity.empty() && facts.identity != expected_identity)
-    return "the peer is " + named() + ", expected " + expected_identity;
+  if (!expected.identity.empty() && facts.identity != expected.identity)
+    return "the peer is " + named() + ", expected " + expected.identity;
   if (!policy_.trust_domains.empty()) {
     const std::string_view rest =
         facts.identity.empty() ? std::string_view{} : std::string_view(facts.identity).substr(kSpiffe.size());
@@ -241,6 +254,12 @@ std::string Verifier::JudgeNames(const PeerFacts& facts, const std::string& expe
       std::find(policy_.certificate_sha256.begin(), policy_.certificate_sha256.end(), facts.sha256) ==
           policy_.certificate_sha256.end())
     return "certificate " + facts.sha256 + " is none of the pinned ones";
+  if (!expected.name.empty()) {
+    const bool found = std::find(facts.ips.begin(), facts.ips.end(), expected.name) != facts.ips.end() ||
+                       std::any_of(facts.dns.begin(), facts.dns.end(),
+                                   [&](const std::string& san) { return MatchesDns(san, expected.name); });
+    return found ? std::string() : "no subject alternative name of " + named() + " is " + expected.name;
+  }
   if (!policy_.sans.empty() && !MatchesAny(facts)) return "no subject alternative name of " + named() + " matches";
   return {};
 }

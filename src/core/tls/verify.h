@@ -19,7 +19,14 @@ struct PeerFacts {
   std::string identity;  // the SPIFFE URI when it is the only URI
   std::vector<std::string> uris, dns, emails, ips;
   std::string subject, sha256, pem;
-  WallTime not_before{}, not_after{};  // the narrowest of the whole chain
+  std::shared_ptr<const std::string> chain_pem;  // leaf first
+  WallTime not_before{}, not_after{};            // the narrowest of the whole chain
+};
+
+// Whom this connection expects. Empty members: whomever the policy allows.
+struct ExpectedPeer {
+  const std::string& identity;  // SPIFFE URI
+  const std::string& name;      // DNS name or IP address; the policy's SAN list does not count then
 };
 
 class Verifier {
@@ -31,15 +38,14 @@ class Verifier {
   // Judges the chain (leaf first, DER). The facts, or the reason in words. Chain verification is cached a thread;
   // times, names and identity are looked at each time.
   std::expected<std::shared_ptr<const PeerFacts>, std::string> Judge(const STACK_OF(CRYPTO_BUFFER) * chain,
-                                                                     const std::string& expected_identity,
-                                                                     WallTime now) const;
+                                                                     const ExpectedPeer& expected, WallTime now) const;
   const PeerPolicy& policy() const { return policy_; }
 
  private:
   Verifier() = default;
   std::expected<std::shared_ptr<const PeerFacts>, std::string> VerifyChain(const STACK_OF(CRYPTO_BUFFER) * chain,
                                                                            WallTime now) const;
-  std::string JudgeNames(const PeerFacts& facts, const std::string& expected_identity) const;
+  std::string JudgeNames(const PeerFacts& facts, const ExpectedPeer& expected) const;
   bool MatchesAny(const PeerFacts& facts) const;
 
   PeerPolicy policy_;

@@ -123,4 +123,8 @@ void ReportConnected(const Cluster& cluster, const Host& host) noexcept {
   if (cluster.state->outlier) cluster.state->outlier->Connected(host);
 }
 
+void ReportConnectedForRequests(const Cluster& cluster, const Host& host) noexcept {
+  if (cluster.state->outlier) cluster.state->outlier->ConnectedForRequests(host);
+}
+
 }  // namespace plait::proxy::cluster

@@ -122,5 +122,6 @@ enum class LocalFailure : std::uint8_t { kConnectFailed, kConnectTimeout, kReque
 void ReportResponse(const Cluster& cluster, const Host& host, std::uint16_t status) noexcept;
 void ReportLocalFailure(const Cluster& cluster, const Host& host, LocalFailure failure) noexcept;
 void ReportConnected(const Cluster& cluster, const Host& host) noexcept;  // TCP: a success
+void ReportConnectedForRequests(const Cluster& cluster, const Host& host) noexcept;
 
 }  // namespace plait::proxy::cluster

@@ -76,6 +76,11 @@ void OutlierDetector::Connected(const Host& constant) noexcept {
   }
 }
 
+void OutlierDetector::ConnectedForRequests(const Host& constant) noexcept {
+  if (!on_.load(std::memory_order_relaxed) || !split_.load(std::memory_order_relaxed)) return;
+  const_cast<Host&>(constant).consecutive_local_.store(0, std::memory_order_relaxed);
+}
+
 void OutlierDetector::Ask(const Host& host, Reason reason) noexcept {
   // The host is looked up by its address there: it may have left the cluster meanwhile.
   main_.Post([self = weak_from_this(), wanted = &host, reason] {

@@ -28,6 +28,8 @@ class OutlierDetector : public std::enable_shared_from_this<OutlierDetector> {
   void Answered(const Host& host, std::uint16_t status) noexcept;
   void FailedLocally(const Host& host, LocalFailure failure) noexcept;
   void Connected(const Host& host) noexcept;
+  // A connection for requests: their answers count, so it only ends a row of local failures.
+  void ConnectedForRequests(const Host& host) noexcept;
 
  private:
   enum class Reason : std::uint8_t { kConsecutive5xx, kGateway, kLocal, kSuccessRate };

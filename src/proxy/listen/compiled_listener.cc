@@ -10,6 +10,13 @@ bool HasFilter(const xds::Listener& listener, xds::ListenerFilter::Kind kind) {
                      [&](const xds::ListenerFilter& filter) { return filter.kind == kind; });
 }
 
+std::vector<std::pair<std::uint32_t, std::uint32_t>> DisabledPorts(const xds::Listener& listener,
+                                                                   xds::ListenerFilter::Kind kind) {
+  for (const xds::ListenerFilter& filter : listener.listener_filters)
+    if (filter.kind == kind) return filter.disabled_ports;
+  return {};
+}
+
 template <class Names>
 std::vector<std::string> Gather(const CompiledListener& listener, Names names) {
   std::vector<std::string> all;
@@ -58,6 +65,10 @@ Outcome<ListenerPtr> CompileListener(std::shared_ptr<const xds::Listener> config
   }
   listener->matcher = ChainMatcher(std::move(rules));
   using Kind = xds::ListenerFilter::Kind;
+  for (const xds::ListenerFilter& filter : config->listener_filters) {
+    if (filter.kind == Kind::kProxyProtocol || filter.kind == Kind::kOriginalSrc)
+      return refuse({.message = "listener filter '" + filter.name + "' is not implemented"});
+  }
   listener->needs_capture = IsPlaitForm(listener->default_chain) ||
                             std::any_of(listener->chains.begin(), listener->chains.end(), IsPlaitForm);
   listener->original_dst =
@@ -65,6 +76,8 @@ Outcome<ListenerPtr> CompileListener(std::shared_ptr<const xds::Listener> config
   // As Envoy: a chain that needs the ClientHello makes the inspector run, whether it is listed or not.
   listener->inspects_tls = HasFilter(*config, Kind::kTlsInspector) || listener->matcher.needs_tls_inspection();
   listener->inspects_http = HasFilter(*config, Kind::kHttpInspector);
+  listener->tls_not_on = DisabledPorts(*config, Kind::kTlsInspector);
+  listener->http_not_on = DisabledPorts(*config, Kind::kHttpInspector);
   listener->inspection_timeout = config->listener_filters_timeout.value_or(std::chrono::seconds(15));
   listener->config = std::move(config);
   return listener;

@@ -130,6 +130,7 @@ bool HeaderMatch::MatchesText(std::string_view text) const {
   if (const auto* string = std::get_if<StringMatch>(&rule_)) return string->Matches(text);
   const auto* range = std::get_if<xds::Int64Range>(&rule_);
   if (range == nullptr) return false;
+  if (text.starts_with('+')) text.remove_prefix(1);
   const std::optional<std::int64_t> number = ParseInt(text);
   return number && *number >= range->start && *number < range->end;
 }
@@ -187,10 +188,7 @@ bool QueryMatch::Matches(std::string_view query) const {
   const std::optional<std::string_view> raw = QueryParameter(query, name_);
   if (const auto* present = std::get_if<xds::PresentMatcher>(&rule_)) return raw.has_value() == present->present;
   if (!raw) return false;
-  const auto& rule = std::get<StringMatch>(rule_);
-  if (raw->find('%') == std::string_view::npos) return rule.Matches(*raw);
-  const std::optional<std::string> decoded = PercentDecode(*raw);
-  return rule.Matches(decoded ? std::string_view(*decoded) : *raw);
+  return std::get<StringMatch>(rule_).Matches(*raw);  // as it is on the wire: escapes are not undone
 }
 
 }  // namespace plait::proxy::match

@@ -79,10 +79,11 @@ TEST(HeaderMatch, NeverMatchesAMissingFieldUnlessItCountsAsEmpty) {
   EXPECT_TRUE(Header({.name = "x", .value = xds::PresentMatcher{true}, .invert = true}, head));
 }
 
-TEST(QueryMatch, TakesTheFirstParameterDecoded) {
-  const auto exact = QueryMatch::Compile({.name = "a", .value = xds::StringMatcher{.value = "1 2"}}).value();
+TEST(QueryMatch, TakesTheFirstParameterAsItIsWritten) {
+  const auto exact = QueryMatch::Compile({.name = "a", .value = xds::StringMatcher{.value = "1%202"}}).value();
   EXPECT_TRUE(exact.Matches("b=0&a=1%202&a=3"));
   EXPECT_FALSE(exact.Matches("a=3&a=1%202"));
+  EXPECT_FALSE(exact.Matches("a=1 2"));
   EXPECT_FALSE(exact.Matches(""));
   const auto present = QueryMatch::Compile({.name = "a", .value = xds::PresentMatcher{}}).value();
   EXPECT_TRUE(present.Matches("a"));

@@ -156,7 +156,7 @@ bool Format::Missing(const StreamRecord& record) const {
   return !AppendPiece(pieces_[0], record, ignored);
 }
 
-void Format::AppendJson(const StreamRecord& record, std::string& out) const {
+void Format::AppendJson(const StreamRecord& record, std::string& out, bool omit_empty) const {
   std::string value;
   if (pieces_.size() == 1 && pieces_[0].value != nullptr) {
     if (!AppendPiece(pieces_[0], record, value)) {
@@ -168,7 +168,7 @@ void Format::AppendJson(const StreamRecord& record, std::string& out) const {
     }
     return;
   }
-  Append(record, value);
+  Append(record, value, omit_empty);
   AppendJsonString(value, out);
 }
 
@@ -215,7 +215,7 @@ void JsonFormat::Append(const StreamRecord& record, std::string& out) const {
     if (!first) out += ',';
     first = false;
     out.append(key).append(":");
-    format.AppendJson(record, out);
+    format.AppendJson(record, out, omit_empty_);
   }
   out += "}\n";
 }

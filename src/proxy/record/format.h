@@ -25,7 +25,7 @@ class Format {
   // Missing values are "-", or nothing with `omit_empty`.
   void Append(const StreamRecord& record, std::string& out, bool omit_empty = false) const;
   // A JSON value: a number or null where the whole format is one operator that gives one, else a string.
-  void AppendJson(const StreamRecord& record, std::string& out) const;
+  void AppendJson(const StreamRecord& record, std::string& out, bool omit_empty = false) const;
   // Whether this is one operator and it has no value (JSON's omit_empty_values).
   bool Missing(const StreamRecord& record) const;
   // The text when there is no operator in it; nullptr otherwise.

@@ -92,6 +92,21 @@ TEST_F(FormatTest, FormatsTimeAsAsked) {
   EXPECT_EQ(Text("%START_TIME(%Y/%m/%d %H:%M:%S.%3f %s)%"), "2026/11/24 14:13:00.123 1795529580");
 }
 
+TEST_F(FormatTest, WritesTheStatusOfGrpcCallsInEachForm) {
+  head_.headers.Set("content-type", "application/grpc");
+  const http::Headers trailers{{"grpc-status", "14"}};
+  record_.response_trailers = &trailers;
+  EXPECT_EQ(Text("%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER%"), "Unavailable UNAVAILABLE 14");
+  record_.response_trailers = nullptr;
+  EXPECT_EQ(Text("%GRPC_STATUS%"), "-");
+}
+
+TEST_F(FormatTest, WritesWhatFiltersTell) {
+  record_.metadata.push_back({"a.filter", "key", "value"});
+  EXPECT_EQ(Text("%DYNAMIC_METADATA(a.filter:key)% %DYNAMIC_METADATA(a.filter:other)% %DYNAMIC_METADATA(b:key)%"),
+            "value - -");
+}
+
 TEST_F(FormatTest, KeepsLiteralPercentSigns) { EXPECT_EQ(Text("100%% %RESPONSE_CODE%"), "100% 200"); }
 
 TEST_F(FormatTest, RefusesWhatItDoesNotKnow) {

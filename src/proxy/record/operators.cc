@@ -154,6 +154,59 @@ bool Fields(const http::Headers* headers, const Piece& piece, std::string& out) 
   return value && (out.append(*value), true);
 }
 
+// --- gRPC ---
+
+struct GrpcCode {
+  std::string_view camel;
+  std::string_view snake;
+};
+constexpr std::array<GrpcCode, 17> kGrpcCodes = {{
+    {"OK", "OK"},
+    {"Canceled", "CANCELLED"},
+    {"Unknown", "UNKNOWN"},
+    {"InvalidArgument", "INVALID_ARGUMENT"},
+    {"DeadlineExceeded", "DEADLINE_EXCEEDED"},
+    {"NotFound", "NOT_FOUND"},
+    {"AlreadyExists", "ALREADY_EXISTS"},
+    {"PermissionDenied", "PERMISSION_DENIED"},
+    {"ResourceExhausted", "RESOURCE_EXHAUSTED"},
+    {"FailedPrecondition", "FAILED_PRECONDITION"},
+    {"Aborted", "ABORTED"},
+    {"OutOfRange", "OUT_OF_RANGE"},
+    {"Unimplemented", "UNIMPLEMENTED"},
+    {"Internal", "INTERNAL"},
+    {"Unavailable", "UNAVAILABLE"},
+    {"DataLoss", "DATA_LOSS"},
+    {"Unauthenticated", "UNAUTHENTICATED"},
+}};
+
+// The status of a gRPC call: of its trailers, else of a trailers-only response, else what the HTTP status means.
+// `form`: "" and CAMEL_STRING, SNAKE_STRING, NUMBER.
+bool GrpcStatus(const StreamRecord& r, std::string_view form, std::string& out) {
+  if (r.request == nullptr || !http::IsGrpc(r.request->headers)) return false;
+  std::optional<std::string_view> text;
+  if (r.response_trailers != nullptr) text = r.response_trailers->Get("grpc-status");
+  if (!text && r.response != nullptr) text = r.response->headers.Get("grpc-status");
+  std::optional<std::uint64_t> code = text ? ParseUint(*text) : std::nullopt;
+  if (!code && r.response_code == 0) return false;
+  if (!code) code = http::GrpcStatusOf(r.response_code);
+  if (form == "NUMBER" || *code >= kGrpcCodes.size()) return Number(*code, out);
+  const GrpcCode& named = kGrpcCodes[static_cast<std::size_t>(*code)];
+  return Text(form == "SNAKE_STRING" ? named.snake : named.camel, out);
+}
+
+// --- metadata of filters ---
+
+// "namespace:key". Filters keep flat texts only.
+bool DynamicMetadata(const StreamRecord& r, std::string_view path, std::string& out) {
+  const auto [space, key] = SplitOnce(path, ':');
+  if (!key) return false;
+  for (const StreamRecord::Metadata& entry : r.metadata) {
+    if (entry.space == space && entry.key == *key) return Text(entry.value, out);
+  }
+  return false;
+}
+
 const io::TlsFacts* Tls(const StreamRecord& r) { return r.connection == nullptr ? nullptr : r.connection->tls; }
 
 template <auto Member>
@@ -181,7 +234,7 @@ using O = std::string&;
 using Argument = Operator::Argument;
 
 constexpr auto kOperators = std::to_array<Operator>({
-    {"START_TIME", [](R r, P p, O out) { return p.text.empty() ? StartTime(r.start, out) : CustomTime(r.start, p.text, out); }, false, Argument::kTime},
+    {"START_TIME", [](R r, P p, O out) { return p.text.empty() ? StartTime(r.start, out) : CustomTime(r.start, p.text, out); }, false, Argument::kOptional},
     {"REQ", [](R r, P p, O out) {
        if (r.request == nullptr) return false;
        return RequestHeader(*r.request, p.text, out) || (!p.other.empty() && RequestHeader(*r.request, p.other, out));
@@ -192,7 +245,7 @@ constexpr auto kOperators = std::to_array<Operator>({
      }, false, Argument::kHeader},
     {"TRAILER", [](R r, P p, O out) { return Fields(r.response_trailers, p, out); }, false, Argument::kHeader},
     {"PROTOCOL", [](R r, P, O out) { return r.request != nullptr && Text(http::VersionText(r.protocol), out); }},
-    {"UPSTREAM_PROTOCOL", [](R r, P, O out) { return r.request != nullptr && r.host != nullptr && Text(http::VersionText(r.upstream_protocol), out); }},
+    {"UPSTREAM_PROTOCOL", [](R r, P, O out) { return r.request != nullptr && r.upstream_local && Text(http::VersionText(r.upstream_protocol), out); }},
     {"RESPONSE_CODE", Count<&StreamRecord::response_code>, true},
     {"RESPONSE_CODE_DETAILS", Words<&StreamRecord::response_details>},
     {"CONNECTION_TERMINATION_DETAILS", Words<&StreamRecord::termination_details>},
@@ -225,9 +278,9 @@ constexpr auto kOperators = std::to_array<Operator>({
     {"UPSTREAM_LOCAL_ADDRESS", [](R r, P, O out) { return r.upstream_local && Address(*r.upstream_local, out); }},
     {"UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", [](R r, P, O out) { return r.upstream_local && OnlyIp(*r.upstream_local, out); }},
     {"UPSTREAM_LOCAL_PORT", [](R r, P, O out) { return r.upstream_local && OnlyPort(*r.upstream_local, out); }, true},
-    {"UPSTREAM_REMOTE_ADDRESS", [](R r, P, O out) { return r.host != nullptr && Address(r.host->address(), out); }},
-    {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", [](R r, P, O out) { return r.host != nullptr && OnlyIp(r.host->address(), out); }},
-    {"UPSTREAM_REMOTE_PORT", [](R r, P, O out) { return r.host != nullptr && OnlyPort(r.host->address(), out); }, true},
+    {"UPSTREAM_REMOTE_ADDRESS", [](R r, P, O out) { return r.upstream_local && r.host != nullptr && Address(r.host->address(), out); }},
+    {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", [](R r, P, O out) { return r.upstream_local && r.host != nullptr && OnlyIp(r.host->address(), out); }},
+    {"UPSTREAM_REMOTE_PORT", [](R r, P, O out) { return r.upstream_local && r.host != nullptr && OnlyPort(r.host->address(), out); }, true},
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", [](R r, P, O out) { return OneWord(r.transport_failure, out); }},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", Count<&StreamRecord::attempts>, true},
     {"UPSTREAM_PEER_URI_SAN", Words<&StreamRecord::upstream_identity>},
@@ -249,6 +302,9 @@ constexpr auto kOperators = std::to_array<Operator>({
     {"DOWNSTREAM_LOCAL_URI_SAN", TlsText<&io::TlsFacts::local_identity>},
     {"DOWNSTREAM_TLS_VERSION", TlsText<&io::TlsFacts::version>},
     {"DOWNSTREAM_TLS_CIPHER", TlsText<&io::TlsFacts::cipher>},
+    {"GRPC_STATUS", [](R r, P p, O out) { return GrpcStatus(r, p.text, out); }, false, Argument::kOptional},
+    {"GRPC_STATUS_NUMBER", [](R r, P, O out) { return GrpcStatus(r, "NUMBER", out); }, true},
+    {"DYNAMIC_METADATA", [](R r, P p, O out) { return DynamicMetadata(r, p.text, out); }, false, Argument::kName},
     {"HOSTNAME", [](R, P, O out) {
        char name[256] = {};
        return gethostname(name, sizeof name - 1) == 0 && Text(name, out);

@@ -12,7 +12,7 @@ struct Operator {
   std::string_view name;
   Format::Value value;
   bool number = false;
-  enum class Argument : std::uint8_t { kNone, kHeader, kTime, kName } argument = Argument::kNone;
+  enum class Argument : std::uint8_t { kNone, kHeader, kOptional, kName } argument = Argument::kNone;
 };
 // Null when there is no operator of that name.
 const Operator* FindOperator(std::string_view name) noexcept;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/time.h"
 #include "core/http/message.h"
@@ -88,6 +89,14 @@ struct StreamRecord {
   std::string own_identity;                       // ours on that connection
   bool upstream_tls = false;
   http::Version upstream_protocol = http::Version::kHttp11;
+  // What filters tell the log (%DYNAMIC_METADATA%). The texts are of the filters' configuration, which the session
+  // keeps.
+  struct Metadata {
+    std::string_view space;
+    std::string_view key;
+    std::string_view value;
+  };
+  std::vector<Metadata> metadata;
   std::uint32_t attempts = 0;  // %UPSTREAM_REQUEST_ATTEMPT_COUNT%
 };
 

@@ -11,7 +11,7 @@
 namespace plait::proxy::route {
 namespace {
 
-// The header rules of a match, most specific first unless the configuration turns the order.
+// The header rules of a match, most specific first; the configuration may turn the order of route, host and table.
 std::array<const HeaderRules*, 4> RulesOf(const RouteMatch& match) {
   std::array<const HeaderRules*, 4> rules{};
   if (match.choice != nullptr) rules[0] = match.choice->headers.get();
@@ -20,7 +20,8 @@ std::array<const HeaderRules*, 4> RulesOf(const RouteMatch& match) {
     rules[2] = Full(*match.route).host->rules.get();
   }
   rules[3] = match.table->compiled().rules.get();
-  if (match.table->config().most_specific_header_mutations_wins) std::reverse(rules.begin(), rules.end());
+  // Envoy's weighted clusters always come first.
+  if (match.table->config().most_specific_header_mutations_wins) std::reverse(rules.begin() + 1, rules.end());
   return rules;
 }
 
@@ -33,7 +34,7 @@ void SetAuthority(http::RequestHead& head, std::string_view authority, HostRewri
   if (how.keep_original) head.headers.Set("x-envoy-original-host", head.authority);
   if (how.append_x_forwarded_host && !head.authority.empty()) {
     const auto before = head.headers.Get("x-forwarded-host");
-    const bool last = before && Trim(before->substr(before->rfind(',') + 1)) == head.authority;
+    const bool last = before && before->substr(before->rfind(',') + 1) == head.authority;
     if (!last)
       head.headers.Set("x-forwarded-host", before ? std::string(*before) + "," + head.authority : head.authority);
   }
@@ -45,7 +46,8 @@ void RewriteHost(const CompiledRoute& route, const ClusterChoice* choice, bool k
   const xds::RouteAction& action = *route.action;
   const HostRewriting how{action.append_x_forwarded_host, keep_original};
   if (choice != nullptr && !choice->config->host_rewrite.empty()) {
-    return SetAuthority(head, choice->config->host_rewrite, how);
+    head.authority = choice->config->host_rewrite;
+    return;
   }
   switch (action.host_rewrite.kind) {
     case Kind::kNone:
@@ -144,7 +146,9 @@ void ApplyAutoHost(const RouteMatch& match, std::string_view upstream_hostname, 
                    http::RequestHead& head) {
   if (match.route == nullptr || match.route->action == nullptr || upstream_hostname.empty()) return;
   const xds::RouteAction& action = *match.route->action;
-  if (action.host_rewrite.kind != xds::HostRewrite::Kind::kAuto || head.authority == upstream_hostname) return;
+  if (action.host_rewrite.kind != xds::HostRewrite::Kind::kAuto) return;
+  // A second attempt at the same host: what it replaced is remembered already.
+  if (head.authority == upstream_hostname && head.headers.Has("x-envoy-original-host")) return;
   SetAuthority(head, upstream_hostname, {action.append_x_forwarded_host, keep_original});
 }
 
@@ -153,6 +157,10 @@ void FinalizeResponse(const RouteMatch& match, http::ResponseHead& head, const r
   for (const HeaderRules* rules : RulesOf(match)) {
     if (rules != nullptr) rules->ApplyToResponse(head.headers, record);
   }
+}
+
+std::string DirectLocation(const http::RequestHead& head) {
+  return std::string(SchemeOf(head)) + "://" + head.authority + head.path;
 }
 
 Redirect MakeRedirect(const RouteMatch& match, const http::RequestHead& head) {
@@ -185,6 +193,19 @@ std::optional<std::string> CookieOf(const http::Headers& headers, std::string_vi
   return std::nullopt;
 }
 
+std::vector<std::string> ValuesOf(const http::RequestHead& head, const std::string& name) {
+  std::vector<std::string> values;
+  if (name.starts_with(':') || EqualsIgnoreCase(name, "host")) {
+    std::string scratch;
+    if (const auto value = match::HeaderValue(head, name, scratch)) values.emplace_back(*value);
+    return values;
+  }
+  for (const http::HeaderView field : head.headers) {
+    if (EqualsIgnoreCase(field.name, name)) values.emplace_back(field.value);
+  }
+  return values;
+}
+
 // A cookie for a client that has none: derived from its connection, so that its next request without it goes the same
 // way.
 std::string MakeCookie(const xds::HashPolicy& policy, const record::StreamRecord& record, std::string& value) {
@@ -207,15 +228,19 @@ std::optional<std::uint64_t> HashOf(const xds::HashPolicy& policy, const re2::RE
   using Kind = xds::HashPolicy::Kind;
   switch (policy.kind) {
     case Kind::kHeader: {
-      std::string scratch;
-      const auto value = match::HeaderValue(head, policy.name, scratch);
-      if (!value) return std::nullopt;
-      std::string text(*value);
-      if (rewrite != nullptr) match::ReplaceAll(*rewrite, policy.rewrite->substitution, text);
-      return lb::Hash64(text);
+      std::vector<std::string> values = ValuesOf(head, policy.name);
+      if (values.empty()) return std::nullopt;
+      std::sort(values.begin(), values.end());  // their order on the wire means nothing
+      std::uint64_t hash = 0;
+      for (std::string& text : values) {
+        if (rewrite != nullptr) match::ReplaceAll(*rewrite, policy.rewrite->substitution, text);
+        hash = lb::Hash64(text, hash);
+      }
+      return hash;
     }
     case Kind::kCookie: {
       std::optional<std::string> value = CookieOf(head.headers, policy.name);
+      if (value && value->empty()) value.reset();
       if (!value && policy.cookie_ttl) {
         std::string made;
         std::string cookie = MakeCookie(policy, record, made);

@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "proxy/filters/factory.h"
 #include "proxy/route/compiled.h"
@@ -33,6 +36,27 @@ Outcome<std::shared_ptr<const re2::RE2>> CompileRewrite(const xds::RegexRewrite&
 Outcome<std::shared_ptr<const re2::RE2>> CompileRewrite(const std::optional<xds::RegexRewrite>& rewrite) {
   if (!rewrite) return nullptr;
   return CompileRewrite(*rewrite);
+}
+
+Outcome<std::string> ReadSource(const xds::DataSource& source, std::size_t most) {
+  using Kind = xds::DataSource::Kind;
+  switch (source.kind) {
+    case Kind::kNone: return std::string();
+    case Kind::kInline: return source.value;
+    case Kind::kEnvironment: {
+      const char* value = std::getenv(source.value.c_str());
+      if (value == nullptr) return Explain(Errc::kNotFound, "environment variable " + source.value + " is not set");
+      return std::string(value);
+    }
+    case Kind::kFile: break;
+  }
+  std::ifstream in(source.value, std::ios::binary);
+  if (!in) return Explain(Errc::kNotFound, "file " + source.value + " cannot be read");
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (text.size() > most)
+    return Explain(Errc::kLimit, "file " + source.value + " has more than " + std::to_string(most) + " bytes",
+                   "raise max_direct_response_body_size_bytes");
+  return text;
 }
 
 void CompileClusters(const xds::RouteConfiguration& config, const xds::VirtualHost& host, const xds::Route& route,
@@ -74,6 +98,7 @@ void CompileAction(const xds::RouteConfiguration& config, const xds::VirtualHost
     steps.Take(CompileRewrite(redirect->regex_rewrite), out.rewrite_regex);
   } else if (const auto* direct = std::get_if<xds::DirectResponse>(&route.action)) {
     out.direct_response = direct;
+    steps.Take(ReadSource(direct->body, config.max_direct_response_body_size), out.direct_body);
   }
 }
 
@@ -161,7 +186,9 @@ Outcome<std::shared_ptr<const RouteTable>> RouteTable::Compile(std::shared_ptr<c
       for (const xds::WeightedCluster& cluster : route.action->clusters) clusters.push_back(cluster.name);
       for (const xds::MirrorPolicy& mirror : route.action->mirrors) clusters.push_back(mirror.cluster);
     }
+    for (const xds::MirrorPolicy& mirror : host.mirrors) clusters.push_back(mirror.cluster);
   }
+  for (const xds::MirrorPolicy& mirror : table->config_->mirrors) clusters.push_back(mirror.cluster);
   std::sort(clusters.begin(), clusters.end());
   clusters.erase(std::unique(clusters.begin(), clusters.end()), clusters.end());
   return table;

@@ -88,7 +88,8 @@ RouteMatch RouteTable::Match(const http::RequestHead& head, const MatchInput& in
   match.table = shared_from_this();
   using Tls = xds::VirtualHost::RequireTls;
   const Tls tls = host->config->require_tls;
-  if (!input.downstream_tls && (tls == Tls::kAll || (tls == Tls::kExternalOnly && input.external))) {
+  if (input.forwarded_proto.empty()) return match;  // as Envoy: it has no scheme
+  if (input.forwarded_proto != "https" && (tls == Tls::kAll || (tls == Tls::kExternalOnly && input.external))) {
     match.requires_tls_redirect = true;
     return match;
   }
@@ -100,7 +101,11 @@ RouteMatch RouteTable::Match(const http::RequestHead& head, const MatchInput& in
   match.route = &route;
   if (route.action == nullptr) return match;
   if (route.clusters.empty()) {
-    match.cluster = head.headers.Get(route.action->cluster_header).value_or("");
+    const std::string& name = route.action->cluster_header;
+    std::string scratch;
+    const bool pseudo = name.starts_with(':') || name == "host";
+    const auto named = pseudo ? match::HeaderValue(head, name, scratch) : head.headers.Get(name);
+    match.cluster = named.value_or("");
     return match;
   }
   std::uint64_t roll = input.random % route.total_weight;

@@ -35,6 +35,7 @@ struct RouteEntry {
   const xds::RouteAction* action = nullptr;       // exactly one of the next three is set,
   const xds::RedirectAction* redirect = nullptr;  // or none: non-forwarding
   const xds::DirectResponse* direct_response = nullptr;
+  std::string direct_body;  // of the direct response; files were read when the table was compiled
   // The route's retry policy, else the virtual host's; null: none.
   const xds::RetryPolicy* retry = nullptr;
   Duration timeout = std::chrono::seconds(15);  // of the route; 0 = none
@@ -63,9 +64,9 @@ struct MatchInput {
   std::uint64_t random = 0;
   // Used instead of the authority when not empty (second try with the hostname of the original destination).
   std::string_view host_instead = {};
-  bool downstream_tls = false;         // x-forwarded-proto is https, for require_tls
-  bool external = false;               // not internal, for require_tls EXTERNAL_ONLY
-  const io::TlsFacts* peer = nullptr;  // tls_context matches
+  std::string_view forwarded_proto = "http";  // x-forwarded-proto, for require_tls
+  bool external = false;                      // not internal, for require_tls EXTERNAL_ONLY
+  const io::TlsFacts* peer = nullptr;         // tls_context matches
 };
 
 // What the redirect of a route means for this request.
@@ -112,6 +113,8 @@ void ApplyAutoHost(const RouteMatch& match, std::string_view upstream_hostname, 
 void FinalizeResponse(const RouteMatch& match, http::ResponseHead& head, const record::StreamRecord& record);
 // For routes with a redirect, or RouteMatch::requires_tls_redirect.
 Redirect MakeRedirect(const RouteMatch& match, const http::RequestHead& head);
+// The Location of a direct response that is 201 or 3xx: the request's own URL.
+std::string DirectLocation(const http::RequestHead& head);
 // The hash of the route's hash policies; nullopt when none applies. A cookie that must be made is given in
 // `set_cookie`.
 std::optional<std::uint64_t> RequestHash(const RouteMatch& match, const http::RequestHead& head,

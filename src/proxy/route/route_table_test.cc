@@ -234,7 +234,8 @@ TEST_F(Routes, DemandsTlsWhereTheVirtualHostSays) {
   const RouteMatch match = Match();
   EXPECT_TRUE(match.requires_tls_redirect);
   EXPECT_EQ(MakeRedirect(match, head_).location, "https://a.example/x?y");
-  EXPECT_EQ(Match({.downstream_tls = true}).cluster, "a");
+  EXPECT_EQ(Match({.forwarded_proto = "https"}).cluster, "a");
+  EXPECT_FALSE(Match({.forwarded_proto = ""}));
 }
 
 TEST_F(Routes, TakesOverridesFromTheMostSpecificLevel) {

@@ -37,9 +37,12 @@ void Exchange::OnRequestHead(http::RequestHead head, bool end_stream) {
   record_.request_header_bytes = head_.headers.byte_size();
   grpc_ = http::IsGrpc(head_.headers);
   if (end_stream) record_.request_received = Duration(0);
-  if (config.stream_idle_timeout > Duration(0)) idle_.Start(timers, config.stream_idle_timeout);
-  if (config.max_stream_duration > Duration(0)) {
-    deadline_.Start(timers, config.max_stream_duration);
+  head_ended_ = end_stream;
+  idle_timeout_ = config.stream_idle_timeout;
+  lifetime_ = config.max_stream_duration;
+  if (idle_timeout_ > Duration(0)) idle_.Start(timers, idle_timeout_);
+  if (lifetime_ > Duration(0)) {
+    deadline_.Start(timers, lifetime_);
   } else if (config.request_timeout > Duration(0) && !end_stream) {
     deadline_.Start(timers, config.request_timeout);
   }
@@ -59,6 +62,12 @@ bool Exchange::Prepare() {
     }
     if (head_.authority.empty()) return ReplyFailure(Failure::kMissingHost), false;
   }
+  const bool edge = config.xds.use_remote_address && config.xds.xff_num_trusted_hops == 0;
+  if (edge && head_.scheme == "https" && head_.version != http::Version::kHttp2 && session_.info().tls == nullptr) {
+    // The URL claims what the connection does not keep. As in Envoy the log tells nothing of such a request.
+    head_ = http::RequestHead{.version = head_.version};
+    return ReplyFailure(Failure::kHttpsUrl), false;
+  }
   // "OPTIONS *" asks about this proxy: no route, and no filter that judges paths, ever sees it.
   if (!head_.path.empty() && head_.path.front() != '/') return ReplyFailure(Failure::kAbsolutePath), false;
   if (head_.headers.HasToken("expect", "100-continue") && !config.xds.proxy_100_continue &&
@@ -68,12 +77,13 @@ bool Exchange::Prepare() {
     go_on.status = 100;
     stream_.SendInformational(go_on);
   }
-  const EdgeResult edge = PrepareRequest(config.xds, {session_.info().remote, session_.info().tls}, head_);
-  record_.remote.ip = edge.remote;
-  if (edge.remote != session_.info().remote.ip) record_.remote.port = Port{};
-  record_.internal = edge.internal;
-  request_id_ = head_.headers.Get("x-request-id").value_or("");
-  switch (edge.verdict) {
+  const EdgePeer peer{session_.info().remote, session_.info().tls, session_.info().local.port.value};
+  const EdgeResult prepared = PrepareRequest(config.xds, peer, head_);
+  record_.remote.ip = prepared.remote;
+  if (prepared.remote != session_.info().remote.ip) record_.remote.port = Port{};
+  record_.internal = prepared.internal;
+  if (prepared.verdict == EdgeVerdict::kContinue) request_id_ = head_.headers.Get("x-request-id").value_or("");
+  switch (prepared.verdict) {
     case EdgeVerdict::kContinue: return true;
     case EdgeVerdict::kBadPath: return ReplyFailure(Failure::kBadPath), false;
     case EdgeVerdict::kRedirectPath: break;
@@ -81,7 +91,7 @@ bool Exchange::Prepare() {
   LocalReply redirect;
   redirect.status = 307;
   redirect.headers.Add("location", head_.path);
-  Reply(redirect, record::ResponseFlag::kNone, "path_normalization_failed", false);
+  Reply(redirect, record::ResponseFlag::kNone, "path_normalization_failed");
   return false;
 }
 
@@ -114,7 +124,7 @@ void Exchange::MatchRoute() {
   const HttpRouting& routing = session_.routing();
   const std::shared_ptr<const route::RouteTable> table = session_.FindRoutes().table;
   route::MatchInput input{.random = session_.context().random.Next(),
-                          .downstream_tls = head_.scheme == "https",
+                          .forwarded_proto = head_.headers.Get("x-forwarded-proto").value_or("http"),
                           .external = !record_.internal,
                           .peer = session_.info().tls};
   if (table != nullptr && !record_.internal) {
@@ -129,6 +139,7 @@ void Exchange::MatchRoute() {
     }
   }
   if (match_.route != nullptr) record_.route_name = match_.route->config->name;
+  if (match_.route != nullptr && match_.route->action != nullptr) FollowRouteTimes(*match_.route->action);
   NoteCluster();
   filters_ = filter::RequestFilters(config_->filters);
   resume_ = [this](filter::Verdict verdict) {
@@ -136,6 +147,24 @@ void Exchange::MatchRoute() {
     OnVerdict(std::move(verdict));
   };
   RunFilters();
+}
+
+// What the route says of the stream's own time limits instead of the connection manager.
+void Exchange::FollowRouteTimes(const xds::RouteAction& action) {
+  io::TimerWheel& timers = session_.context().loop.timers();
+  if (action.idle_timeout) {
+    idle_timeout_ = *action.idle_timeout;
+    idle_.Cancel();
+    if (idle_timeout_ > Duration(0)) idle_.Start(timers, idle_timeout_);
+  }
+  if (!action.max_stream_duration || !action.max_stream_duration->max_stream_duration) return;
+  lifetime_ = *action.max_stream_duration->max_stream_duration;
+  deadline_.Cancel();
+  if (lifetime_ > Duration(0)) {
+    deadline_.Start(timers, lifetime_);
+  } else if (config_->request_timeout > Duration(0) && !request_ended_) {
+    deadline_.Start(timers, config_->request_timeout);
+  }
 }
 
 // Whom the request is meant for, also when a filter refuses it. A cluster that is not there is not shown, as in Envoy.
@@ -160,7 +189,7 @@ void Exchange::OnVerdict(filter::Verdict verdict) {
          .body = std::move(reply.body),
          .headers = std::move(reply.headers),
          .grpc_status = reply.grpc_status.value_or(UINT32_MAX)},
-        reply.flag, std::move(reply.details), false);
+        reply.flag, std::move(reply.details));
 }
 
 void Exchange::Dispatch() {
@@ -169,7 +198,7 @@ void Exchange::Dispatch() {
   if (match_.route->redirect != nullptr) return ReplyRedirect();
   if (match_.route->direct_response != nullptr) return ReplyDirect();
   const xds::RouteAction* action = match_.route->action;
-  if (action == nullptr) return ReplyFailure(Failure::kNoRoute);
+  if (action == nullptr) return ReplyFailure(Failure::kNoCluster);  // non_forwarding_action
   if (!head_.protocol.empty() && !AllowsUpgrade(config_->xds.upgrades, &action->upgrades, head_.protocol)) {
     return ReplyFailure(Failure::kUpgradeRefused);
   }
@@ -177,10 +206,10 @@ void Exchange::Dispatch() {
   RouterEvents& events = *this;
   router_.emplace(session_.context(), *config_, events, Router::Request{head_, record_, match_});
   Pause(false);
-  const bool whole = request_ended_ && held_.empty() && !held_trailers_;
-  router_->Start(whole);
-  if (whole || state_ == State::kDone) return;
-  if (!held_.empty()) router_->SendData(held_, request_ended_ && !held_trailers_);
+  router_->Start(head_ended_);
+  if (head_ended_ || state_ == State::kDone) return;
+  const bool last = request_ended_ && !held_trailers_;
+  if (!held_.empty() || last) router_->SendData(held_, last);
   if (held_trailers_) router_->SendTrailers(*std::move(held_trailers_));
 }
 
@@ -190,7 +219,7 @@ void Exchange::OnData(Buffer& data, bool end_stream) {
   if (end_stream) {
     request_ended_ = true;
     record_.request_received = session_.context().loop.Now() - record_.start_time;
-    if (config_->max_stream_duration == Duration(0)) deadline_.Cancel();
+    if (lifetime_ == Duration(0)) deadline_.Cancel();
   }
   if (router_) return router_->SendData(data, end_stream);
   // Without a router the request waits, or was answered already: then the rest of it is read and dropped.
@@ -265,15 +294,13 @@ void Exchange::OnStreamClosed() {
 void Exchange::OnIdle() {
   Context& context = session_.context();
   const Duration quiet = context.loop.Now() - last_activity_;
-  if (quiet < config_->stream_idle_timeout) {
-    return idle_.Start(context.loop.timers(), config_->stream_idle_timeout - quiet);
-  }
+  if (quiet < idle_timeout_) return idle_.Start(context.loop.timers(), idle_timeout_ - quiet);
   if (state_ == State::kResponding || state_ == State::kDone) return Abort(Failure::kStreamIdle);
   ReplyFailure(Failure::kStreamIdle);
 }
 
 void Exchange::OnDeadline() {
-  const bool lifetime = config_->max_stream_duration > Duration(0);
+  const bool lifetime = lifetime_ > Duration(0);
   if (!lifetime && request_ended_) return;
   const Failure failure = lifetime ? Failure::kMaxStreamDuration : Failure::kRequestTimeout;
   if (state_ == State::kResponding || state_ == State::kDone) return Abort(failure);

@@ -44,6 +44,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   bool Prepare();
   void FindRoutes();
   void MatchRoute();
+  void FollowRouteTimes(const xds::RouteAction& action);
   void NoteCluster();
   void RunFilters();
   void OnVerdict(filter::Verdict verdict);
@@ -51,10 +52,11 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   void Dispatch();
   filter::RequestView View();
 
+  void NoteResponse(http::ResponseHead head);
   void SendResponse(http::ResponseHead head, bool end_stream);
   void ReplyFailure(Failure failure, const std::string& transport = {}, bool retried = false);
-  // Answers by itself. `flag` and `details` go to the record; `by_route`: the route's header operations apply.
-  void Reply(const LocalReply& reply, record::ResponseFlag flag, std::string details, bool by_route);
+  // Answers by itself. `flag` and `details` go to the record; the header operations of a route that was found apply.
+  void Reply(const LocalReply& reply, record::ResponseFlag flag, std::string details);
   void Pause(bool paused);
   void ReplyRedirect();
   void ReplyDirect();
@@ -77,6 +79,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   const std::shared_ptr<const HttpConfig> config_;  // of when the request began
   http::ServerStream& stream_;
   State state_ = State::kRoutes;
+  bool head_ended_ = false;  // the request has no body at all
   bool request_ended_ = false;
   bool grpc_ = false;
   bool paused_ = false;
@@ -93,6 +96,8 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   std::optional<http::Headers> held_trailers_;
   std::optional<Router> router_;
   MonotonicTime last_activity_{};
+  Duration idle_timeout_{0};  // of the route, else of the connection manager; 0: none
+  Duration lifetime_{0};      // max_stream_duration, likewise
   io::Timer idle_;
   io::Timer deadline_;  // request_timeout until the request has come, and max_stream_duration
   Pending waiting_;

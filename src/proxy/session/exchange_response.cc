@@ -9,19 +9,21 @@
 namespace plait::proxy::session {
 namespace {
 
-std::string InlineBody(const xds::DataSource& source) {
-  // Files and environment variables were read when the route configuration was accepted.
-  return source.kind == xds::DataSource::Kind::kInline ? source.value : std::string();
-}
+bool TellsLocation(std::uint16_t status) { return status == 201 || status / 100 == 3; }
 
 }  // namespace
+
+// From here on operators of header mutations and of the log see it.
+void Exchange::NoteResponse(http::ResponseHead head) {
+  response_ = std::move(head);
+  record_.response = &response_;
+  record_.response_code = response_.status;
+}
 
 void Exchange::SendResponse(http::ResponseHead head, bool end_stream) {
   Context& context = session_.context();
   const HttpConfig& config = *config_;
-  response_ = std::move(head);
-  record_.response = &response_;
-  record_.response_code = response_.status;
+  NoteResponse(std::move(head));
   filters_.OnResponseHead(View(), response_, match_.overrides());
   PrepareResponse(config.xds, request_id_, http::HttpDate(context.loop.clock().Wall()), response_);
   if (close_after_) response_.headers.Set("connection", "close");
@@ -39,19 +41,24 @@ void Exchange::EndResponse() {
   if (!request_ended_) Pause(false);
 }
 
-void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::string details, bool by_route) {
+void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::string details) {
   record_.flags.Set(flag);
   record_.response_details = std::move(details);
   // A bad request says that this client and we read messages differently: nothing that follows can be trusted.
-  close_after_ = reply.status == 400 && record_.protocol != http::Version::kHttp2 &&
+  close_after_ = (reply.status == 400 || reply.close) && record_.protocol != http::Version::kHttp2 &&
                  !config_->xds.http1.override_stream_error_on_invalid_http_message.value_or(false);
-  LocalAnswer answer = MakeLocalAnswer(reply, grpc_, head_.method == "HEAD");
-  if (by_route && match_.route != nullptr) {
-    route::FinalizeResponse(match_, answer.head, record_);
+  LocalReply whole = reply;
+  if (match_.route != nullptr) {
+    // What the route changes comes before what the kind of answer demands: content-length, gRPC's status.
+    NoteResponse({.status = reply.status, .headers = std::move(whole.headers)});
+    record_.response_code = 0;  // to the operators of header mutations, as in Envoy; the log has it
+    route::FinalizeResponse(match_, response_, record_);
     if (match_.route->virtual_host->include_attempt_count_in_response && record_.attempts > 0) {
-      answer.head.headers.Set("x-envoy-attempt-count", std::to_string(record_.attempts));
+      response_.headers.Set("x-envoy-attempt-count", std::to_string(record_.attempts));
     }
+    whole.headers = std::move(response_.headers);
   }
+  LocalAnswer answer = MakeLocalAnswer(whole, grpc_, head_.method == "HEAD");
   const bool empty = answer.body.empty();
   SendResponse(std::move(answer.head), empty);
   if (empty) return;
@@ -64,6 +71,7 @@ void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::st
 void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool retried) {
   const FailureFacts& facts = FactsOf(failure);
   LocalReply reply{.status = facts.status, .body = BodyOf(failure, retried)};
+  reply.close = failure == Failure::kUpgradeRefused || failure == Failure::kHttpsUrl;
   const bool late = failure == Failure::kStreamIdle || failure == Failure::kMaxStreamDuration;
   if (late && request_ended_) reply.status = 504;
   if (failure == Failure::kNoCluster && match_.route != nullptr && match_.route->action != nullptr) {
@@ -72,7 +80,7 @@ void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool 
   if (failure == Failure::kOverflow && !config_->suppress_envoy_headers) {
     reply.headers.Add("x-envoy-overloaded", "true");
   }
-  Reply(reply, facts.flag, DetailsOf(failure, transport), state_ == State::kRouted);
+  Reply(reply, facts.flag, DetailsOf(failure, transport));
 }
 
 void Exchange::ReplyRedirect() {
@@ -80,13 +88,13 @@ void Exchange::ReplyRedirect() {
   LocalReply reply;
   reply.status = redirect.status;
   reply.headers.Add("location", redirect.location);
-  Reply(reply, record::ResponseFlag::kNone, "direct_response", true);
+  Reply(reply, record::ResponseFlag::kNone, "direct_response");
 }
 
 void Exchange::ReplyDirect() {
-  const xds::DirectResponse& direct = *match_.route->direct_response;
-  Reply({.status = direct.status, .body = InlineBody(direct.body)}, record::ResponseFlag::kNone, "direct_response",
-        true);
+  LocalReply reply{.status = match_.route->direct_response->status, .body = match_.route->direct_body};
+  if (TellsLocation(reply.status)) reply.headers.Add("location", route::DirectLocation(head_));
+  Reply(reply, record::ResponseFlag::kNone, "direct_response");
 }
 
 void Exchange::Abort(Failure failure) {
@@ -107,15 +115,17 @@ void Exchange::OnRouterInformational(http::ResponseHead head) {
 void Exchange::OnRouterHead(http::ResponseHead head, bool end_stream) {
   Touch();
   record_.response_details = "via_upstream";
-  if (!config_->suppress_envoy_headers) {
-    const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(router_->SinceRequestEnd());
+  if (const auto since = router_->SinceRequestEnd(); since && !config_->suppress_envoy_headers) {
+    const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(*since);
     head.headers.Set("x-envoy-upstream-service-time", std::to_string(elapsed.count()));
   }
   if (match_.route->virtual_host->include_attempt_count_in_response) {
     head.headers.Set("x-envoy-attempt-count", std::to_string(record_.attempts));
   }
-  route::FinalizeResponse(match_, head, record_);
-  SendResponse(std::move(head), end_stream);
+  if (!router_->set_cookie().empty()) head.headers.Add("set-cookie", router_->set_cookie());
+  NoteResponse(std::move(head));
+  route::FinalizeResponse(match_, response_, record_);
+  SendResponse(std::move(response_), end_stream);
 }
 
 void Exchange::OnRouterData(Buffer& data, bool end_stream) {
@@ -130,12 +140,7 @@ void Exchange::OnRouterTrailers(http::Headers trailers) {
   Touch();
   response_trailers_ = std::move(trailers);
   record_.response_trailers = &response_trailers_;
-  if (record_.protocol != http::Version::kHttp2 && !config_->xds.http1.enable_trailers) {
-    Buffer nothing;
-    stream_.SendData(nothing, true);
-  } else {
-    stream_.SendTrailers(response_trailers_);
-  }
+  stream_.SendTrailers(response_trailers_);
   EndResponse();
 }
 

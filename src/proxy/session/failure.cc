@@ -15,6 +15,7 @@ constexpr std::array<FailureFacts, static_cast<std::size_t>(Failure::kLast) + 1>
     {503, ResponseFlag::kNoRouteFound, "route_configuration_timeout", ""},
     {400, ResponseFlag::kNone, "missing_host_header", ""},
     {400, ResponseFlag::kNone, "path_normalization_failed", ""},
+    {403, ResponseFlag::kDownstreamProtocolError, "http1.https_url_on_plaintext_connection", "Forbidden"},
     {404, ResponseFlag::kNone, "absolute_path_rejected", ""},
     {403, ResponseFlag::kNone, "upgrade_failed", ""},
     {400, ResponseFlag::kDownstreamProtocolError, "nearly_http", "Bad Request"},

@@ -19,6 +19,7 @@ enum class Failure : std::uint8_t {
   kRoutesTimeout,  // RDS did not answer
   kMissingHost,
   kBadPath,
+  kHttpsUrl,      // an https URL on a plaintext connection of an edge
   kAbsolutePath,  // a target that is no path, "OPTIONS *" too
   kUpgradeRefused,
   kNearlyHttp,  // bytes that are meant as HTTP but are none (semantics.md 1)

@@ -15,6 +15,10 @@ conn::ConnectionOptions ConnectionOptionsOf(const xds::HttpConnectionManager& xd
   options.codec.max_header_count = xds.common.max_headers_count.value_or(100);
   if (xds.server_header != xds::HttpConnectionManager::ServerHeader::kPassThrough)
     options.codec.server_name = xds.server_name;
+  options.codec.via = xds.via;
+  options.codec.enable_trailers = xds.http1.enable_trailers;
+  using Underscores = http::CodecOptions::Underscores;
+  options.codec.underscores = static_cast<Underscores>(xds.common.underscores);
   options.codec.require_host = false;  // answered with the manager's headers, and logged as a request
   options.codec.max_concurrent_streams = xds.http2.max_concurrent_streams.value_or(1024);
   options.codec.stream_window = xds.http2.initial_stream_window_size.value_or(options.codec.stream_window);
@@ -52,6 +56,7 @@ Outcome<std::shared_ptr<const HttpConfig>> CompileHttp(const xds::HttpConnection
   for (const xds::HttpFilter& filter : xds.filters) {
     if (const auto* router = std::get_if<xds::RouterFilter>(&filter.config)) {
       config->suppress_envoy_headers = router->suppress_envoy_headers;
+      config->respect_expected_rq_timeout = router->respect_expected_rq_timeout;
     }
   }
   config->stream_idle_timeout = xds.stream_idle_timeout.value_or(std::chrono::minutes(5));

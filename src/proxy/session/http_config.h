@@ -34,6 +34,7 @@ struct HttpConfig {
   std::shared_ptr<const route::RouteTable> routes;  // in place; null: by `rds_name`
   std::string rds_name;                             // empty and no `routes`: the session's owner knows the name
   bool suppress_envoy_headers = false;              // of the router
+  bool respect_expected_rq_timeout = false;         // of the router
   Duration stream_idle_timeout{0};                  // 0: none
   Duration request_timeout{0};
   Duration max_stream_duration{0};

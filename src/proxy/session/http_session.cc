@@ -9,12 +9,13 @@
 namespace plait::proxy::session {
 
 HttpSession::HttpSession(Context& context, std::shared_ptr<const HttpConfig> config, std::unique_ptr<io::Stream> stream,
-                         record::ConnectionInfo info, HttpRouting routing, SessionOwner& owner)
+                         record::ConnectionInfo info, HttpRouting routing, SessionOwner& owner, NetworkRbacs rbac)
     : context_(context),
       config_(std::move(config)),
       begun_under_(config_),
       info_(std::move(info)),
       routing_(std::move(routing)),
+      rbac_(std::move(rbac)),
       owner_(owner),
       connection_(context.loop, std::move(stream), begun_under_->connection, *this) {
   const Duration most = config_->xds.common.max_connection_duration.value_or(Duration(0));
@@ -33,6 +34,9 @@ void HttpSession::Close(std::string_view /*reason*/) { connection_.Close(http::R
 std::string HttpSession::Follow(const Chain& chain) {
   if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
   if (const auto* http = std::get_if<std::shared_ptr<const HttpConfig>>(&chain.terminal)) {
+    for (const auto& rules : chain.rbac) {
+      if (!rules->Check(info_, false).allowed) return "rbac_access_denied_by_new_policy";
+    }
     config_ = *http;
   } else if (const auto* outbound = std::get_if<std::shared_ptr<const OutboundConfig>>(&chain.terminal)) {
     config_ = (*outbound)->http;
@@ -79,7 +83,14 @@ std::shared_ptr<const route::RouteTable> HttpSession::RouteTo(const std::string&
   return single_route_ = *std::move(compiled);
 }
 
-void HttpSession::OnConnectionOpen() { info_.tls = connection_.stream().tls(); }
+bool HttpSession::Authorized() const {
+  return std::all_of(rbac_.begin(), rbac_.end(), [&](const auto& rules) { return rules->Check(info_).allowed; });
+}
+
+void HttpSession::OnConnectionOpen() {
+  info_.tls = connection_.stream().tls();
+  if (!Authorized()) connection_.Close(http::ResetReason::kConnectionClosed);
+}
 
 http::ServerStreamEvents& HttpSession::OnNewStream(http::ServerStream& stream) {
   ++requests_;

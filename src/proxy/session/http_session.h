@@ -9,6 +9,7 @@
 #include "proxy/session/context.h"
 #include "proxy/session/http_config.h"
 #include "proxy/session/session.h"
+#include "proxy/session/tcp_session.h"
 
 namespace plait::proxy::session {
 
@@ -31,7 +32,7 @@ struct HttpRouting {
 class HttpSession final : public Session, private conn::ServerConnectionEvents {
  public:
   HttpSession(Context& context, std::shared_ptr<const HttpConfig> config, std::unique_ptr<io::Stream> stream,
-              record::ConnectionInfo info, HttpRouting routing, SessionOwner& owner);
+              record::ConnectionInfo info, HttpRouting routing, SessionOwner& owner, NetworkRbacs rbac = {});
   ~HttpSession() override;
 
   void Drain() override;
@@ -63,6 +64,7 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
 
  private:
   void RecordCodecError(const Error& why);
+  bool Authorized() const;
   void OnConnectionOpen() override;
   void OnConnectionClosed(const Error& why) override;
   http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override;
@@ -72,6 +74,7 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
   const std::shared_ptr<const HttpConfig> begun_under_;  // the codec keeps a reference to its options
   record::ConnectionInfo info_;
   HttpRouting routing_;
+  const NetworkRbacs rbac_;  // network filters before the connection manager
   SessionOwner& owner_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;
   std::uint32_t requests_ = 0;

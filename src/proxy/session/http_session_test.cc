@@ -11,7 +11,8 @@ namespace {
 
 class HttpSessions : public SessionTest {
  protected:
-  void Begin(xds::HttpConnectionManager http = {}, std::optional<xds::RetryPolicy> retry = {}) {
+  void Begin(xds::HttpConnectionManager http = {}, std::optional<xds::RetryPolicy> retry = {},
+             std::vector<xds::MirrorPolicy> mirrors = {}, NetworkRbacs rbac = {}) {
     xds::RouteConfiguration table;
     xds::VirtualHost& host = table.virtual_hosts.emplace_back();
     host.name = "all";
@@ -20,13 +21,14 @@ class HttpSessions : public SessionTest {
     xds::RouteAction action;
     action.clusters.emplace_back().name = "backend";
     action.retry = std::move(retry);
+    action.mirrors = std::move(mirrors);
     route.action = std::move(action);
     http.routes = std::move(table);
     http.filters.emplace_back().config = xds::RouterFilter{};
     auto [client, server] = io::StreamPair(loop_);
     client_ = std::move(client);
     session_ = std::make_unique<HttpSession>(context_, CompileHttp(http, {registry_, logs_}).value(), std::move(server),
-                                             record::ConnectionInfo{}, HttpRouting{}, *this);
+                                             record::ConnectionInfo{}, HttpRouting{}, *this, std::move(rbac));
   }
   // All that comes until the proxy ends the connection.
   std::string Answer(std::string_view request) {
@@ -117,6 +119,51 @@ TEST_F(HttpSessions, NamesTheClusterOfARequestThatAFilterRefuses) {
   Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 403 "));
   EXPECT_EQ(LastLine(), "403 - rbac_access_denied_matched_policy[none] backend");
+}
+
+// A server that answers every request and remembers what it was asked.
+struct Backend {
+  Backend(io::Loop& loop, std::uint16_t status)
+      : server(loop, {}, [this, status](conn::Request request, conn::Responder responder) {
+          asked.push_back(request.head.authority + request.head.path + " " + request.body);
+          responder.Send({.status = status});
+        }) {}
+  io::SocketAddress Listen() { return *server.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")); }
+  std::vector<std::string> asked;
+  conn::HttpServer server;
+};
+
+TEST_F(HttpSessions, SendsACopyToTheMirrorAndDropsItsAnswer) {
+  Backend backend(loop_, 200);
+  Backend mirror(loop_, 500);
+  AddCluster("backend", backend.Listen());
+  AddCluster("mirror", mirror.Listen());
+  Begin({}, {}, {{.cluster = "mirror"}, {.cluster = "not there"}});
+  Send("POST /p HTTP/1.1\r\nHost: a:80\r\nContent-Length: 4\r\n\r\nbody");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  EXPECT_TRUE(loop_.RunUntil([&] { return !mirror.asked.empty() && orphans_.size() == 0; }, kLimit));
+  EXPECT_EQ(mirror.asked, std::vector<std::string>{"a-shadow:80/p body"});
+  EXPECT_EQ(backend.asked, std::vector<std::string>{"a:80/p body"});
+}
+
+TEST_F(HttpSessions, EndsTheMirrorOfARequestThatNeverEnds) {
+  Backend backend(loop_, 200);
+  Backend mirror(loop_, 200);
+  AddCluster("backend", backend.Listen());
+  AddCluster("mirror", mirror.Listen());
+  Begin({}, {}, {{.cluster = "mirror"}});
+  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+  ASSERT_TRUE(loop_.RunUntil([&] { return mirror.server.active_streams() == 1; }, kLimit));
+  client_->Close(true);
+  EXPECT_TRUE(loop_.RunUntil([&] { return session_ == nullptr && orphans_.size() == 0; }, kLimit));
+  EXPECT_TRUE(mirror.asked.empty());
+}
+
+TEST_F(HttpSessions, ClosesAConnectionThatANetworkFilterForbids) {
+  auto deny = filters::NetworkRbac::Compile({.rules = xds::RbacRules{}, .stat_prefix = "tcp."}, registry_);
+  Begin({}, {}, {}, {*deny});
+  EXPECT_EQ(Answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "");
+  EXPECT_TRUE(recorder_.lines.empty());
 }
 
 TEST_F(HttpSessions, ShowsNoClusterThatDoesNotExistAndWaitsForNone) {

@@ -12,7 +12,8 @@ namespace plait::proxy::session {
 struct LocalReply {
   std::uint16_t status = 500;
   std::string body;
-  http::Headers headers{};                 // added to the answer
+  http::Headers headers{};                 // of the answer; a content-type here stays
+  bool close = false;                      // HTTP/1: the connection ends with it
   std::uint32_t grpc_status = UINT32_MAX;  // for gRPC calls; UINT32_MAX: derived from `status`
 };
 
@@ -24,8 +25,6 @@ struct LocalAnswer {
 // `grpc`: the call's content-type is gRPC; then the answer is a trailers-only 200. `head_request`: no body is sent.
 LocalAnswer MakeLocalAnswer(const LocalReply& reply, bool grpc, bool head_request);
 
-// https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
-std::uint32_t GrpcStatusOf(std::uint16_t http_status) noexcept;
 // Percent-encoding of grpc-message (gRPC over HTTP/2: everything but printable ASCII, and '%').
 std::string EncodeGrpcMessage(std::string_view text);
 

@@ -27,6 +27,14 @@ TEST(LocalReply, BecomesAGrpcStatusForGrpcCalls) {
   EXPECT_TRUE(answer.body.empty());
 }
 
+TEST(LocalReply, LeavesTheTypeThatARouteGaveIt) {
+  const http::Headers json{{"content-type", "application/json"}, {"content-length", "99"}};
+  const LocalAnswer answer = MakeLocalAnswer({.status = 200, .body = "{}", .headers = json}, false, false);
+  EXPECT_EQ(answer.head.headers.GetJoined("content-type"), "application/json");
+  EXPECT_EQ(answer.head.headers.GetJoined("content-length"), "2");
+  EXPECT_EQ(MakeLocalAnswer({.headers = json}, true, false).head.headers.Get("content-type"), "application/grpc");
+}
+
 TEST(LocalReply, HasNoTypeWithoutABody) {
   const LocalAnswer answer = MakeLocalAnswer({.status = 404}, false, false);
   EXPECT_FALSE(answer.head.headers.Has("content-type"));

@@ -12,7 +12,7 @@ namespace {
 using Hcm = xds::HttpConnectionManager;
 
 // Fields that only the proxy itself may set when the request comes from outside (Envoy's cleanEdgeRequestHeaders).
-constexpr std::array<std::string_view, 12> kExternalForbidden = {"x-envoy-retriable-status-codes",
+constexpr std::array<std::string_view, 14> kExternalForbidden = {"x-envoy-retriable-status-codes",
                                                                  "x-envoy-retriable-header-names",
                                                                  "x-envoy-retry-on",
                                                                  "x-envoy-retry-grpc-on",
@@ -23,24 +23,16 @@ constexpr std::array<std::string_view, 12> kExternalForbidden = {"x-envoy-retria
                                                                  "x-envoy-upstream-rq-timeout-alt-response",
                                                                  "x-envoy-expected-rq-timeout-ms",
                                                                  "x-envoy-force-trace",
-                                                                 "x-envoy-ip-tags"};
-constexpr std::array<std::string_view, 4> kEdgeForbidden = {"x-envoy-decorator-operation", "x-envoy-original-url",
-                                                            "x-envoy-downstream-service-cluster",
-                                                            "x-envoy-downstream-service-node"};
+                                                                 "x-envoy-ip-tags",
+                                                                 "x-envoy-hedge-on-per-try-timeout",
+                                                                 "x-envoy-original-url"};
+constexpr std::array<std::string_view, 5> kEdgeForbidden = {
+    "x-envoy-decorator-operation", "x-envoy-original-path", "x-envoy-original-host",
+    "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node"};
 
-bool IsPrivate(const io::IpAddress& ip) {
-  static const std::vector<io::Cidr> ranges = [] {
-    std::vector<io::Cidr> parsed;
-    for (const char* text : {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "::1/128", "fc00::/7"}) {
-      parsed.push_back(io::Cidr::Parse(text).value());
-    }
-    return parsed;
-  }();
-  return std::any_of(ranges.begin(), ranges.end(), [&](const io::Cidr& range) { return range.Contains(ip); });
-}
-
+// Nobody is internal unless the configuration says who.
 bool IsInternal(const Hcm& options, const io::IpAddress& ip) {
-  if (!options.internal_addresses) return IsPrivate(ip);
+  if (!options.internal_addresses) return false;
   return std::any_of(options.internal_addresses->ranges.begin(), options.internal_addresses->ranges.end(),
                      [&](const io::Cidr& range) { return range.Contains(ip); });
 }
@@ -49,6 +41,18 @@ struct ForwardedFor {
   std::optional<io::IpAddress> address;  // the one `hops` entries from the right
   bool single = false;                   // the list has exactly one element
 };
+
+// Several fields of that name are one list to everybody behind us.
+void JoinFields(http::Headers& headers, std::string_view name) {
+  std::string joined;
+  std::size_t fields = 0;
+  for (const http::HeaderView field : headers) {
+    if (field.name.size() != name.size() || !EqualsIgnoreCase(field.name, name)) continue;
+    if (fields++ > 0) joined += ',';
+    joined += field.value;
+  }
+  if (fields > 1) headers.Set(name, joined);
+}
 
 // Envoy's getLastAddressFromXFF: skips `hops` addresses from the right. Text that is no address ends the trust.
 ForwardedFor LastForwardedFor(const http::Headers& headers, std::uint32_t hops) {
@@ -73,6 +77,7 @@ void AppendForwardedFor(http::Headers& headers, const io::IpAddress& ip) {
 EdgeResult TrustForwardedFor(const Hcm& options, const EdgePeer& peer, http::RequestHead& head) {
   EdgeResult result{.remote = peer.direct_remote.ip};
   const char* scheme = peer.tls != nullptr ? "https" : "http";
+  JoinFields(head.headers, "x-forwarded-for");
   bool single = true;
   bool known = true;
   if (options.use_remote_address) {
@@ -82,15 +87,18 @@ EdgeResult TrustForwardedFor(const Hcm& options, const EdgePeer& peer, http::Req
       if (found.address) result.remote = *found.address;
     }
     if (!options.skip_xff_append) AppendForwardedFor(head.headers, peer.direct_remote.ip);
-    if (options.xff_num_trusted_hops == 0) head.headers.Set("x-forwarded-proto", scheme);
+    const bool trusted = options.xff_num_trusted_hops > 0;
+    if (!trusted) head.headers.Set("x-forwarded-proto", scheme);
+    if (options.append_x_forwarded_port && (!trusted || !head.headers.Has("x-forwarded-port"))) {
+      head.headers.Set("x-forwarded-port", std::to_string(peer.local_port));
+    }
   } else {
     const ForwardedFor found = LastForwardedFor(head.headers, options.xff_num_trusted_hops);
     single = found.single;
     known = found.address.has_value();
     if (found.address) result.remote = *found.address;
   }
-  const std::string_view proto = head.headers.Get("x-forwarded-proto").value_or("");
-  if (proto != "http" && proto != "https") head.headers.Set("x-forwarded-proto", scheme);
+  if (!head.headers.Has("x-forwarded-proto")) head.headers.Set("x-forwarded-proto", scheme);
   result.internal = single && known && IsInternal(options, result.remote);
   return result;
 }
@@ -124,6 +132,7 @@ void CleanForOrigin(const Hcm& options, const EdgeResult& origin, http::Headers&
 
 void ForwardClientCertificate(const Hcm& options, const EdgePeer& peer, http::Headers& headers) {
   constexpr std::string_view kName = "x-forwarded-client-cert";
+  JoinFields(headers, kName);
   const bool mutual = peer.tls != nullptr && peer.tls->peer_certificate;
   if (options.forward_client_cert == Hcm::ForwardClientCert::kAlwaysForwardOnly) return;
   if (options.forward_client_cert == Hcm::ForwardClientCert::kSanitize || !mutual) {
@@ -133,12 +142,46 @@ void ForwardClientCertificate(const Hcm& options, const EdgePeer& peer, http::He
   if (options.forward_client_cert == Hcm::ForwardClientCert::kForwardOnly) return;
   std::string element = ClientCertElement(options, *peer.tls);
   if (options.forward_client_cert == Hcm::ForwardClientCert::kAppendForward) {
-    if (const auto before = headers.GetJoined(kName); before && !before->empty()) element = *before + "," + element;
+    if (const auto before = headers.Get(kName); before && !before->empty())
+      element = std::string(*before) + "," + element;
   }
   headers.Set(kName, element);
 }
 
+// The request's scheme: what its target says, else who forwarded it, else this connection.
+void SetScheme(const Hcm& options, const EdgePeer& peer, http::RequestHead& head) {
+  if (!options.scheme_overwrite.empty()) {
+    head.scheme = options.scheme_overwrite;
+    head.headers.Set("x-forwarded-proto", head.scheme);
+  } else if (head.scheme.empty()) {
+    head.scheme = ToLower(head.headers.Get("x-forwarded-proto").value_or(""));
+    if (head.scheme != "http" && head.scheme != "https") head.scheme = peer.tls != nullptr ? "https" : "http";
+  }
+}
+
+void AppendVia(http::Headers& headers, const std::string& via) {
+  const auto before = headers.GetJoined("via");
+  headers.Set("via", before && !before->empty() ? *before + ", " + via : via);
+}
+
+std::string UrlEncoded(std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : text) {
+    if (IsAlpha(c) || IsDigit(c) || c == '-' || c == '.' || c == '_' || c == '~') {
+      encoded += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    encoded += {'%', kHex[byte >> 4], kHex[byte & 15]};
+  }
+  return encoded;
+}
+
 EdgeVerdict PreparePath(const Hcm& options, http::RequestHead& head) {
+  // A fragment is for the client alone (RFC 9110 7.1); who sends one hopes that somebody behind us reads the path
+  // differently.
+  if (head.path.contains('#')) return EdgeVerdict::kBadPath;
   const bool keep = options.escaped_slashes == Hcm::EscapedSlashes::kKeep;
   if (keep && !options.normalize_path && !options.merge_slashes) return EdgeVerdict::kContinue;
   const http::PathOptions path{.normalize = options.normalize_path,
@@ -152,8 +195,11 @@ EdgeVerdict PreparePath(const Hcm& options, http::RequestHead& head) {
   return EdgeVerdict::kBadPath;
 }
 
-void StripAuthority(const Hcm& options, http::RequestHead& head) {
-  if (options.strip_any_host_port) head.authority = std::string(http::HostOnly(head.authority));
+void StripAuthority(const Hcm& options, const EdgePeer& peer, http::RequestHead& head) {
+  const std::string_view bare = http::HostOnly(head.authority);
+  const std::string_view port = std::string_view(head.authority).substr(bare.size());
+  const bool matching = options.strip_matching_host_port && http::PortOf(head.authority) == peer.local_port;
+  if (port.size() > 1 && (options.strip_any_host_port || matching)) head.authority.resize(bare.size());
   if (!options.strip_trailing_host_dot) return;
   const std::string host(http::HostOnly(head.authority));
   if (host.size() > 1 && host.ends_with('.')) {
@@ -198,19 +244,10 @@ std::string ClientCertElement(const Hcm& options, const io::TlsFacts& tls) {
   };
   if (!tls.local_identity.empty()) add("By", tls.local_identity, false);
   if (!tls.peer_certificate_sha256.empty()) add("Hash", tls.peer_certificate_sha256, false);
-  if (options.client_cert_details.cert && !tls.peer_certificate_pem.empty()) {
-    std::string encoded;
-    for (const char c : tls.peer_certificate_pem) {
-      if (IsAlpha(c) || IsDigit(c) || c == '-' || c == '.' || c == '_' || c == '~') {
-        encoded += c;
-      } else {
-        constexpr char kHex[] = "0123456789ABCDEF";
-        const auto byte = static_cast<unsigned char>(c);
-        encoded += {'%', kHex[byte >> 4], kHex[byte & 15]};
-      }
-    }
-    add("Cert", encoded, true);
-  }
+  if (options.client_cert_details.cert && !tls.peer_certificate_pem.empty())
+    add("Cert", UrlEncoded(tls.peer_certificate_pem), true);
+  if (options.client_cert_details.chain && tls.peer_chain_pem != nullptr)
+    add("Chain", UrlEncoded(*tls.peer_chain_pem), true);
   if (options.client_cert_details.subject) add("Subject", tls.peer_subject, true);
   if (options.client_cert_details.uri) {
     for (const std::string& uri : tls.peer_uri_sans) add("URI", uri, false);
@@ -224,8 +261,11 @@ std::string ClientCertElement(const Hcm& options, const io::TlsFacts& tls) {
 
 EdgeResult PrepareRequest(const Hcm& options, const EdgePeer& peer, http::RequestHead& head) {
   RemoveHopByHop(head.headers, !head.protocol.empty() && head.version != http::Version::kHttp2);
+  StripAuthority(options, peer, head);
+  if (const EdgeVerdict verdict = PreparePath(options, head); verdict != EdgeVerdict::kContinue)
+    return {.verdict = verdict, .remote = peer.direct_remote.ip};
   EdgeResult result = TrustForwardedFor(options, peer, head);
-  head.scheme = head.headers.Get("x-forwarded-proto").value_or("http");
+  SetScheme(options, peer, head);
   CleanForOrigin(options, result, head.headers);
   const bool edge = !result.internal && options.use_remote_address;
   if (options.generate_request_id &&
@@ -233,9 +273,7 @@ EdgeResult PrepareRequest(const Hcm& options, const EdgePeer& peer, http::Reques
     head.headers.Set("x-request-id", NewRequestId());
   }
   ForwardClientCertificate(options, peer, head.headers);
-  StripAuthority(options, head);
-  if (!options.via.empty()) head.headers.Add("via", options.via);
-  result.verdict = PreparePath(options, head);
+  if (!options.via.empty()) AppendVia(head.headers, options.via);
   return result;
 }
 
@@ -247,7 +285,7 @@ void PrepareResponse(const Hcm& options, std::string_view request_id, std::strin
   }
   if (!head.headers.Has("date")) head.headers.Add("date", date);
   if (options.always_set_request_id_in_response && !request_id.empty()) head.headers.Set("x-request-id", request_id);
-  if (!options.via.empty()) head.headers.Add("via", options.via);
+  if (!options.via.empty()) AppendVia(head.headers, options.via);
 }
 
 }  // namespace plait::proxy::session

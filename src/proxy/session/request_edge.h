@@ -17,6 +17,7 @@ namespace plait::proxy::session {
 struct EdgePeer {
   io::SocketAddress direct_remote;
   const io::TlsFacts* tls = nullptr;
+  std::uint16_t local_port = 0;  // that the client connected to
 };
 
 enum class EdgeVerdict : std::uint8_t {

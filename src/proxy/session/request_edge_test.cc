@@ -37,6 +37,47 @@ TEST(PrepareRequest, TrustsAsManyHopsAsConfigured) {
   EXPECT_EQ(head.headers.Get("x-forwarded-proto"), "https");
 }
 
+TEST(PrepareRequest, JoinsRepeatedForwardedForToOneList) {
+  http::RequestHead head = Request({{"x-forwarded-for", "1.2.3.4"}, {"x-forwarded-for", "5.6.7.8"}});
+  const EdgeResult result = PrepareRequest({}, PeerAt("9.9.9.9:1"), head);
+  EXPECT_EQ(head.headers.GetJoined("x-forwarded-for"), "1.2.3.4,5.6.7.8");
+  EXPECT_EQ(result.remote.ToString(), "5.6.7.8");
+}
+
+TEST(PrepareRequest, TellsThePortThatTheClientConnectedTo) {
+  const Hcm options{.use_remote_address = true, .append_x_forwarded_port = true};
+  http::RequestHead head = Request({{"x-forwarded-port", "1"}});
+  EdgePeer peer = PeerAt("9.9.9.9:1");
+  peer.local_port = 8443;
+  PrepareRequest(options, peer, head);
+  EXPECT_EQ(head.headers.Get("x-forwarded-port"), "8443");
+}
+
+TEST(PrepareRequest, StripsOnlyThePortOfTheListenerWhenAsked) {
+  const Hcm options{.strip_matching_host_port = true};
+  EdgePeer peer = PeerAt("9.9.9.9:1");
+  peer.local_port = 8080;
+  for (const auto& [before, after] : {std::pair{"a:8080", "a"}, std::pair{"a:81", "a:81"}, std::pair{"a:", "a:"}}) {
+    http::RequestHead head = Request();
+    head.authority = before;
+    PrepareRequest(options, peer, head);
+    EXPECT_EQ(head.authority, after);
+  }
+}
+
+TEST(PrepareRequest, RefusesAFragmentInThePath) {
+  http::RequestHead head = Request();
+  head.path = "/a?b#c";
+  EXPECT_EQ(PrepareRequest({}, PeerAt("9.9.9.9:1"), head).verdict, EdgeVerdict::kBadPath);
+}
+
+TEST(PrepareRequest, KeepsTheSchemeOfAnAbsoluteTarget) {
+  http::RequestHead head = Request({{"x-forwarded-proto", "http"}});
+  head.scheme = "https";
+  PrepareRequest({}, PeerAt("9.9.9.9:1"), head);
+  EXPECT_EQ(head.scheme, "https");
+}
+
 TEST(PrepareRequest, RemovesProxyFieldsThatComeFromOutside) {
   const Hcm options{.use_remote_address = true};
   http::RequestHead head = Request({{"x-envoy-retry-on", "5xx"},
@@ -50,15 +91,27 @@ TEST(PrepareRequest, RemovesProxyFieldsThatComeFromOutside) {
   EXPECT_FALSE(head.headers.Has("x-plait-head"));
 }
 
-TEST(PrepareRequest, CallsASinglePrivateAddressInternal) {
-  const Hcm options{.use_remote_address = true};
+Hcm EdgeWithInside() {
+  return {.use_remote_address = true,
+          .internal_addresses = xds::InternalAddressConfig{.ranges = {io::Cidr::Parse("10.0.0.0/8").value()}}};
+}
+
+TEST(PrepareRequest, CallsNobodyInternalUnlessTheConfigurationSaysWho) {
+  http::RequestHead head = Request();
+  EXPECT_FALSE(PrepareRequest({.use_remote_address = true}, PeerAt("10.1.1.1:1"), head).internal);
+  EXPECT_FALSE(head.headers.Has("x-envoy-internal"));
+  EXPECT_EQ(head.headers.Get("x-envoy-external-address"), "10.1.1.1");
+}
+
+TEST(PrepareRequest, CallsASingleAddressOfTheInsideInternal) {
+  const Hcm options = EdgeWithInside();
   http::RequestHead head = Request();
   EXPECT_TRUE(PrepareRequest(options, PeerAt("10.1.1.1:1"), head).internal);
   EXPECT_EQ(head.headers.Get("x-envoy-internal"), "true");
 }
 
 TEST(PrepareRequest, KeepsARequestIdFromInsideAndReplacesOneFromOutside) {
-  const Hcm edge{.use_remote_address = true};
+  const Hcm edge = EdgeWithInside();
   http::RequestHead inside = Request({{"x-request-id", "mine"}});
   PrepareRequest(edge, PeerAt("10.1.1.1:1"), inside);
   EXPECT_EQ(inside.headers.Get("x-request-id"), "mine");

@@ -28,27 +28,41 @@ bool Contains(const std::vector<std::uint16_t>& codes, std::uint16_t code) {
 
 }  // namespace
 
-RetryState::RetryState(const xds::RetryPolicy& policy, const http::Headers& request)
+RetryState::RetryState(const xds::RetryPolicy& policy, const http::RequestHead& request)
     : policy_(policy),
       on_(policy.retry_on),
       left_(policy.retry_on != 0 ? policy.num_retries : 0),
       interval_(policy.back_off_base) {
+  const auto invites = [&](const xds::HeaderMatcher& matcher) {
+    const auto compiled = match::HeaderMatch::Compile(matcher);
+    return compiled && compiled->Matches(request);
+  };
+  const auto& wanted = policy.retriable_request_headers;
+  if (!wanted.empty() && std::none_of(wanted.begin(), wanted.end(), invites)) {
+    on_ = left_ = 0;
+    return;
+  }
   bool added = false;
   for (const char* name : {"x-envoy-retry-on", "x-envoy-retry-grpc-on"}) {
-    if (const auto list = request.Get(name)) {
+    if (const auto list = request.headers.Get(name)) {
       on_ |= xds::ParseRetryOn(*list).value_or(0);
       added = true;
     }
   }
   if (added && left_ == 0) left_ = 1;
   if (!added && on_ == 0) return;
-  if (const auto text = request.Get("x-envoy-max-retries")) {
+  if (const auto text = request.headers.Get("x-envoy-max-retries")) {
     if (const auto count = ParseUint(*text)) left_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(*count, 1000));
   }
-  if (const auto text = request.Get("x-envoy-retriable-status-codes")) {
+  if (const auto text = request.headers.Get("x-envoy-retriable-status-codes")) {
     for (const std::string_view part : Split(*text, ',')) {
       const auto code = ParseUint(Trim(part));
       if (code && *code <= 599) extra_codes_.push_back(static_cast<std::uint16_t>(*code));
+    }
+  }
+  if (const auto text = request.headers.Get("x-envoy-retriable-header-names")) {
+    for (const std::string_view part : Split(*text, ',')) {
+      if (!Trim(part).empty()) extra_headers_.emplace_back(Trim(part));
     }
   }
 }
@@ -68,6 +82,9 @@ bool RetryState::Matches(const http::ResponseHead& response) const {
       // Compiled here because hardly any policy has them.
       const auto compiled = match::HeaderMatch::Compile(matcher);
       if (compiled && compiled->Matches(response.headers)) return true;
+    }
+    for (const std::string& name : extra_headers_) {
+      if (response.headers.Has(name)) return true;
     }
   }
   return WantsRetryOfGrpc(response);
@@ -98,7 +115,6 @@ bool RetryState::Matches(AttemptFailure failure, bool request_sent) const {
 
 Duration RetryState::Take(Random& random) {
   --left_;
-  ++taken_;
   const Duration most = policy_.back_off_max.value_or(policy_.back_off_base * 10);
   const Duration window = std::max(interval_, Duration(1));
   interval_ = std::min(interval_ * 2, most);

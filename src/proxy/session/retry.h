@@ -24,7 +24,7 @@ enum class AttemptFailure : std::uint8_t {
 class RetryState {
  public:
   // `policy` outlives it (the route's). Request headers may add conditions; they are read, not removed.
-  RetryState(const xds::RetryPolicy& policy, const http::Headers& request);
+  RetryState(const xds::RetryPolicy& policy, const http::RequestHead& request);
 
   bool enabled() const noexcept { return on_ != 0 && left_ > 0; }
   bool WantsRetry(const http::ResponseHead& response) const { return enabled() && Matches(response); }
@@ -42,7 +42,7 @@ class RetryState {
   std::uint32_t left() const noexcept { return left_; }
 
  private:
-  bool spent() const noexcept { return on_ != 0 && left_ == 0 && taken_ > 0; }
+  bool spent() const noexcept { return on_ != 0 && left_ == 0; }
   bool Matches(const http::ResponseHead& response) const;
   bool Matches(AttemptFailure failure, bool request_sent) const;
   bool WantsRetryOfGrpc(const http::ResponseHead& response) const;
@@ -50,8 +50,8 @@ class RetryState {
   const xds::RetryPolicy& policy_;
   std::uint32_t on_;
   std::uint32_t left_;
-  std::uint32_t taken_ = 0;
   std::vector<std::uint16_t> extra_codes_;
+  std::vector<std::string> extra_headers_;
   Duration interval_;
 };
 

@@ -62,7 +62,7 @@ TEST(RetryState, EndsWhenAllRetriesAreTaken) {
 
 TEST(RetryState, HonoursTheRequestsOwnConditions) {
   const xds::RetryPolicy rules;
-  const http::Headers request{{"x-envoy-retry-on", "5xx"}, {"x-envoy-max-retries", "3"}};
+  const http::RequestHead request{.headers = {{"x-envoy-retry-on", "5xx"}, {"x-envoy-max-retries", "3"}}};
   const RetryState state(rules, request);
   EXPECT_EQ(state.left(), 3u);
   EXPECT_TRUE(state.WantsRetry(Response(500)));

@@ -5,6 +5,7 @@
 
 #include "core/base/check.h"
 #include "core/base/strings.h"
+#include "proxy/session/request_orders.h"
 #include "proxy/session/tcp_connect.h"
 
 namespace plait::proxy::session {
@@ -33,38 +34,20 @@ void AppendCopy(Buffer& to, const Buffer& from) {
   PLAIT_CHECK(copied == from.size());  // 64 chunks are 1 MiB, more than any body that is kept
 }
 
-std::optional<Duration> MillisecondsOf(const http::Headers& headers, std::string_view name) {
-  const auto text = headers.Get(name);
-  const auto value = text ? ParseUint(*text) : std::nullopt;
-  return value ? std::optional<Duration>(std::chrono::milliseconds(std::min<std::uint64_t>(*value, 1U << 31)))
-               : std::nullopt;
-}
-
 std::string MillisecondsText(Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
-
-// "100m", "5S": gRPC over HTTP/2, Timeout.
-std::optional<Duration> GrpcTimeoutOf(const http::Headers& headers) {
-  const auto text = headers.Get("grpc-timeout");
-  if (!text || text->size() < 2 || text->size() > 9) return std::nullopt;
-  const auto value = ParseUint(text->substr(0, text->size() - 1));
-  if (!value) return std::nullopt;
-  const auto n = static_cast<std::int64_t>(*value);
-  switch (text->back()) {
-    case 'H': return std::chrono::hours(n);
-    case 'M': return std::chrono::minutes(n);
-    case 'S': return std::chrono::seconds(n);
-    case 'm': return std::chrono::milliseconds(n);
-    case 'u': return std::chrono::microseconds(n);
-    case 'n': return std::chrono::nanoseconds(n);
-    default: return std::nullopt;
-  }
 }
 
 const xds::RetryPolicy& NoRetries() {
   static const xds::RetryPolicy none;
   return none;
+}
+
+// The most specific list that is not empty: route, virtual host, route configuration.
+const std::vector<xds::MirrorPolicy>& MirrorsOf(const route::RouteMatch& match) {
+  if (!match.route->action->mirrors.empty()) return match.route->action->mirrors;
+  const auto& of_host = match.route->virtual_host->mirrors;
+  return of_host.empty() ? match.table->config().mirrors : of_host;
 }
 
 constexpr std::size_t kMostRetained = 64 * (Buffer::kChunkSize - 256);
@@ -81,6 +64,7 @@ Router::Router(Context& context, const HttpConfig& config, RouterEvents& events,
       OnPerTryTimeout();
     }
   });
+  attempt_idle_.SetCallback([this] { OnPerTryTimeout(); });
 }
 
 Router::~Router() {
@@ -89,6 +73,7 @@ Router::~Router() {
 }
 
 void Router::Start(bool end_stream) {
+  head_only_ = end_stream;
   if (end_stream) EndRequest();
   const std::string& name = request_.match.cluster;
   if (context_.clusters.Find(name) != nullptr) return OnCluster();
@@ -105,16 +90,36 @@ void Router::OnCluster() {
   request_.record.cluster = cluster_->config;
   SetTimeouts();
   const xds::RetryPolicy& policy = request_.match.route->retry != nullptr ? *request_.match.route->retry : NoRetries();
-  retry_.emplace(policy, request_.head.headers);
-  std::string cookie;
-  if (!action_.hash.empty()) hash_ = route::RequestHash(request_.match, request_.head, request_.record, &cookie);
+  retry_.emplace(policy, request_.head);
+  if (request_.record.internal) RemoveOrders(request_.head.headers);
+  if (!action_.hash.empty()) hash_ = route::RequestHash(request_.match, request_.head, request_.record, &set_cookie_);
   route::FinalizeRequest(request_.match, request_.head, request_.record, !config_.suppress_envoy_headers);
   const std::uint32_t limit = request_.match.route->config->per_request_buffer_limit.value_or(
       request_.match.route->virtual_host->per_request_buffer_limit.value_or(
           cluster_->config->per_connection_buffer_limit));
   body_limit_ = std::min<std::size_t>(limit, kMostRetained);
   retain_ = retry_->enabled();
+  StartMirrors();
   BeginAttempt();
+}
+
+void Router::StartMirrors() {
+  for (const xds::MirrorPolicy& policy : MirrorsOf(request_.match)) {
+    if (context_.random.Below(1'000'000) >= policy.fraction.per_million) continue;
+    auto mirror = std::make_unique<Mirror>(context_, policy, request_.head, timeout_);
+    mirror->Start(head_only_);
+    if (const bool last = request_ended_ && !trailers_; !head_only_ && (last || !body_.empty())) {
+      Buffer copy;
+      AppendCopy(copy, body_);  // what came while the cluster was awaited
+      mirror->SendData(copy, last);
+    }
+    if (trailers_) mirror->SendTrailers(*trailers_);
+    if (request_ended_) {
+      Mirror::LetGo(std::move(mirror));
+    } else {
+      mirrors_.push_back(std::move(mirror));
+    }
+  }
 }
 
 void Router::SetTimeouts() {
@@ -131,17 +136,20 @@ void Router::SetTimeouts() {
     }
     timeout_ = asked;
   }
-  if (const auto own = MillisecondsOf(headers, "x-envoy-upstream-rq-timeout-ms")) {
+  const auto expected =
+      config_.respect_expected_rq_timeout ? MillisecondsOf(headers, "x-envoy-expected-rq-timeout-ms") : std::nullopt;
+  if (expected) {
+    timeout_ = *expected;
+  } else if (const auto own = MillisecondsOf(headers, "x-envoy-upstream-rq-timeout-ms")) {
     timeout_ = *own;
-    headers.Remove("x-envoy-upstream-rq-timeout-ms");
   }
+  headers.Remove("x-envoy-upstream-rq-timeout-ms");
   if (request_.match.route->retry != nullptr) {
     per_try_timeout_ = request_.match.route->retry->per_try_timeout.value_or(Duration(0));
+    per_try_idle_timeout_ = request_.match.route->retry->per_try_idle_timeout.value_or(Duration(0));
   }
-  if (const auto own = MillisecondsOf(headers, "x-envoy-upstream-rq-per-try-timeout-ms")) {
-    per_try_timeout_ = *own;
-    headers.Remove("x-envoy-upstream-rq-per-try-timeout-ms");
-  }
+  if (const auto own = MillisecondsOf(headers, "x-envoy-upstream-rq-per-try-timeout-ms")) per_try_timeout_ = *own;
+  headers.Remove("x-envoy-upstream-rq-per-try-timeout-ms");
   if (timeout_ > Duration(0) && per_try_timeout_ >= timeout_) per_try_timeout_ = Duration(0);
   if (request_ended_ && timeout_ > Duration(0)) response_timer_.Start(context_.loop.timers(), timeout_);
 }
@@ -175,8 +183,8 @@ void Router::BeginAttempt() {
   }
   request_.record.host = picked.host;
   const upstream::Application application = upstream::ApplicationFor(*cluster_->config, request_.record.protocol);
-  const Result<upstream::HttpPool*> pool =
-      context_.pools.For(cluster_, picked.host, application, action_.priority, request_.head.authority);
+  const Result<upstream::HttpPool*> pool = context_.pools.For(cluster_, picked.host, application, action_.priority,
+                                                              upstream::ServerNameOf(*cluster_->config, request_.head));
   if (!pool) return OnAttemptFailed(Failure::kConnectFailure, pool.error().detail);
   attempt_ = std::make_unique<Attempt>(context_.orphans, *this, cluster_, picked.host, action_.priority);
   if (const auto started = attempt_->Start(**pool); !started) return OnAttemptFailed(started.error(), "");
@@ -193,7 +201,8 @@ void Router::SetTimeoutHeaders() {
   if (config_.suppress_envoy_headers) return;
   Duration expected = per_try_timeout_;
   if (expected == Duration(0) && timeout_ > Duration(0)) {
-    expected = timeout_ - (context_.loop.Now() - request_.record.start_time);
+    // A retry has only what is left.
+    expected = timeout_ - (request_.record.attempts > 1 ? SinceRequestEnd().value_or(Duration(0)) : Duration(0));
   }
   if (expected > Duration(0)) headers.Set("x-envoy-expected-rq-timeout-ms", MillisecondsText(expected));
 }
@@ -208,9 +217,10 @@ void Router::SendRequest() {
     request_.record.upstream_first_sent = context_.loop.Now() - request_.record.start_time;
   }
   if (per_try_timeout_ > Duration(0)) attempt_timer_.Start(context_.loop.timers(), per_try_timeout_);
-  const bool head_only = request_ended_ && body_.empty() && !trailers_;
-  attempt_->SendHead(request_.head, head_only);
-  if (!head_only) SendBody();
+  TouchAttempt();
+  attempt_->SendHead(request_.head, head_only_);
+  if (head_only_) NoteRequestSent();
+  if (!head_only_) SendBody();
   if (!retry_->enabled()) retain_ = false;
 }
 
@@ -224,6 +234,7 @@ void Router::SendBody() {
   const bool last = request_ended_ && !trailers_;
   if (!data.empty() || last) attempt_->SendData(data, last);
   if (trailers_) attempt_->SendTrailers(*trailers_);
+  if (last || trailers_) NoteRequestSent();
   events_.OnRouterFull(attempt_->above_high_watermark());
 }
 
@@ -235,6 +246,13 @@ void Router::EndRequest() {
 
 void Router::SendData(Buffer& data, bool end_stream) {
   if (end_stream) EndRequest();
+  for (std::unique_ptr<Mirror>& mirror : mirrors_) {
+    Buffer copy;
+    AppendCopy(copy, data);
+    mirror->SendData(copy, end_stream);
+    if (end_stream) Mirror::LetGo(std::move(mirror));
+  }
+  if (end_stream) mirrors_.clear();
   if (state_ == State::kDone) return data.Clear();
   const bool sending = attempt_ != nullptr && attempt_->open() && attempt_->head_sent();
   if (sending && retain_ && body_.size() + data.size() <= body_limit_) {
@@ -249,29 +267,40 @@ void Router::SendData(Buffer& data, bool end_stream) {
     if (body_.size() >= body_limit_) events_.OnRouterFull(true);
     return;
   }
+  TouchAttempt();
   attempt_->SendData(data, end_stream);
+  if (end_stream) NoteRequestSent();
   if (attempt_->above_high_watermark()) events_.OnRouterFull(true);
 }
 
 void Router::SendTrailers(http::Headers trailers) {
   EndRequest();
+  for (std::unique_ptr<Mirror>& mirror : mirrors_) {
+    mirror->SendTrailers(trailers);
+    Mirror::LetGo(std::move(mirror));
+  }
+  mirrors_.clear();
   if (state_ == State::kDone) return;
   trailers_ = std::move(trailers);
-  if (attempt_ != nullptr && attempt_->open() && attempt_->head_sent()) attempt_->SendTrailers(*trailers_);
+  if (attempt_ != nullptr && attempt_->open() && attempt_->head_sent()) {
+    attempt_->SendTrailers(*trailers_);
+    NoteRequestSent();
+  }
 }
 
 void Router::PauseResponse(bool paused) {
   if (attempt_ != nullptr) attempt_->PauseReading(paused);
 }
 
-Duration Router::SinceRequestEnd() const noexcept {
-  return request_ended_ ? context_.loop.Now() - request_end_ : Duration(0);
+std::optional<Duration> Router::SinceRequestEnd() const noexcept {
+  return request_ended_ ? std::optional(context_.loop.Now() - request_end_) : std::nullopt;
 }
 
 void Router::OnAttemptInformational(http::ResponseHead head) { events_.OnRouterInformational(std::move(head)); }
 
 void Router::OnAttemptHead(http::ResponseHead head, bool end_stream) {
   attempt_timer_.Cancel();
+  attempt_idle_.Cancel();
   if (retry_ && retain_ && retry_->WantsRetry(head) && TakeRetry()) {
     return EndAttempt(http::ResetReason::kCancel);
   }
@@ -313,6 +342,7 @@ void Router::OnAttemptWritable() { events_.OnRouterFull(false); }
 
 void Router::OnAttemptFailed(Failure failure, const std::string& transport) {
   attempt_timer_.Cancel();
+  attempt_idle_.Cancel();
   if (!transport.empty()) request_.record.transport_failure = transport;
   if (state_ == State::kResponse) {
     state_ = State::kDone;
@@ -365,6 +395,7 @@ void Router::Fail(Failure failure, const std::string& transport) {
   state_ = State::kDone;
   response_timer_.Cancel();
   attempt_timer_.Cancel();
+  attempt_idle_.Cancel();
   EndAttempt(http::ResetReason::kCancel);
   body_.Clear();
   events_.OnRouterFailed(failure, transport, request_.record.attempts > 1);
@@ -382,7 +413,18 @@ void Router::OnResponseTimeout() {
   events_.OnRouterBroken(Failure::kResponseTimeout);
 }
 
+void Router::NoteRequestSent() {
+  request_.record.upstream_last_sent = context_.loop.Now() - request_.record.start_time;
+}
+
+// Starts the attempt's idle time anew.
+void Router::TouchAttempt() {
+  if (per_try_idle_timeout_ > Duration(0)) attempt_idle_.Start(context_.loop.timers(), per_try_idle_timeout_);
+}
+
 void Router::OnPerTryTimeout() {
+  attempt_timer_.Cancel();
+  attempt_idle_.Cancel();
   cluster_->state->Add(ClusterStat::kUpstreamRqPerTryTimeout);
   if (attempt_) cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
   if (Retry(AttemptFailure::kPerTryTimeout)) return;

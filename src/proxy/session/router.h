@@ -11,6 +11,7 @@
 #include "proxy/session/attempt.h"
 #include "proxy/session/context.h"
 #include "proxy/session/http_config.h"
+#include "proxy/session/mirror.h"
 #include "proxy/session/retry.h"
 
 namespace plait::proxy::session {
@@ -48,8 +49,10 @@ class Router final : public AttemptEvents {
   void SendData(Buffer& data, bool end_stream);
   void SendTrailers(http::Headers trailers);
   void PauseResponse(bool paused);
-  // What x-envoy-upstream-service-time tells: the time since the request was complete.
-  Duration SinceRequestEnd() const noexcept;
+  // What x-envoy-upstream-service-time tells: the time since the request was complete; nullopt before.
+  std::optional<Duration> SinceRequestEnd() const noexcept;
+  // Of a cookie hash policy whose cookie the request lacked; empty: none.
+  const std::string& set_cookie() const noexcept { return set_cookie_; }
 
  private:
   enum class State : std::uint8_t {
@@ -62,6 +65,7 @@ class Router final : public AttemptEvents {
 
   void OnCluster();
   void SetTimeouts();
+  void StartMirrors();
   void BeginAttempt();
   lb::PickContext MakePickContext(const xds::Cluster& cluster);
   void SendRequest();
@@ -75,6 +79,8 @@ class Router final : public AttemptEvents {
   void Fail(Failure failure, const std::string& transport = {});
   void OnResponseTimeout();
   void OnPerTryTimeout();
+  void TouchAttempt();
+  void NoteRequestSent();
 
   void OnAttemptOpen() override;
   void OnAttemptInformational(http::ResponseHead head) override;
@@ -90,6 +96,7 @@ class Router final : public AttemptEvents {
   Request request_;
   const xds::RouteAction& action_;
   State state_ = State::kCluster;
+  bool head_only_ = false;  // the request has no body
   bool request_ended_ = false;
   bool retain_ = false;       // `body_` keeps what was sent, for another attempt
   bool holds_retry_ = false;  // one of the cluster's retries
@@ -98,15 +105,19 @@ class Router final : public AttemptEvents {
   std::optional<http::Headers> trailers_;
   std::optional<RetryState> retry_;
   std::optional<std::uint64_t> hash_;
+  std::string set_cookie_;
+  std::vector<std::unique_ptr<Mirror>> mirrors_;  // those whose body still comes
   std::vector<cluster::HostPtr> tried_;
   std::string index_identity_;  // of the original destination, by the index
   cluster::ClusterPtr cluster_;
   std::unique_ptr<Attempt> attempt_;
   Duration timeout_{0};
   Duration per_try_timeout_{0};
+  Duration per_try_idle_timeout_{0};
   MonotonicTime request_end_{};
   io::Timer response_timer_;
   io::Timer attempt_timer_;  // per-try time-out, or the pause before the next attempt
+  io::Timer attempt_idle_;   // per_try_idle_timeout
   Pending waiting_;          // last: its callback meets no dead member
 };
 

@@ -107,7 +107,7 @@ void TcpConnect::Try() {
   record_.host = picked.host;
   const Result<upstream::Dial> dial = upstream::MakeDial(
       context_.pools.contexts(),
-      {.cluster = *cluster, .host = *picked.host, .application = request_.application, .http_authority = {}});
+      {.cluster = *cluster, .host = *picked.host, .application = request_.application, .server_name = {}});
   if (!dial) {
     cluster->state->limits[0].connections.Return();
     record_.transport_failure = dial.error().detail;
@@ -125,8 +125,7 @@ void TcpConnect::OnOpen() {
 }
 
 void TcpConnect::OnFailed(Error error) {
-  std::string reason = tls::FailureOf(connecting_.stream());
-  OnAttemptFailed(Failure::kConnectFailure, reason.empty() ? upstream::TransportFailure(error) : std::move(reason));
+  OnAttemptFailed(Failure::kConnectFailure, upstream::TransportFailure(connecting_.stream(), error));
 }
 
 void TcpConnect::OnAttemptFailed(Failure failure, std::string reason) {

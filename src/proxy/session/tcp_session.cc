@@ -5,6 +5,7 @@
 
 #include "core/tls/facts.h"
 #include "core/tls/stream.h"
+#include "proxy/lb/hash.h"
 #include "proxy/record/access_log.h"
 #include "proxy/session/chain.h"
 
@@ -71,7 +72,9 @@ void TcpSession::OnOpen() {
   connect_ = std::make_unique<TcpConnect>(
       context_,
       TcpConnect::Request{
-          .cluster = cluster_, .most_attempts = config_->xds.max_connect_attempts.value_or(1), .hash = {}},
+          .cluster = cluster_,
+          .most_attempts = config_->xds.max_connect_attempts.value_or(1),
+          .hash = config_->xds.hash_source_ip ? std::optional(lb::Hash64(info_.remote.ip.ToString())) : std::nullopt},
       record_, [this](std::expected<UpstreamConnection, Failure> result) { OnConnected(std::move(result)); });
 }
 

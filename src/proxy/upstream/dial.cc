@@ -1,5 +1,7 @@
 #include "proxy/upstream/dial.h"
 
+#include "core/tls/stream.h"
+
 namespace plait::proxy::upstream {
 
 std::unique_ptr<io::Stream> Open(io::Loop& loop, const Dial& dial) {
@@ -12,7 +14,7 @@ std::unique_ptr<io::Stream> Open(io::Loop& loop, const Dial& dial) {
   return dial.secure ? dial.secure(loop, std::move(stream)) : std::move(stream);
 }
 
-std::string TransportFailure(const Error& error) {
+std::string TransportFailure(const io::Stream& stream, const Error& error) {
   // core/io says it in lower case; people know the kernel's words behind Envoy's.
   const std::string_view detail = error.detail;
   if (detail.empty()) return {};
@@ -25,6 +27,7 @@ std::string TransportFailure(const Error& error) {
     text += known.substr(1);
     return text;
   }
+  if (const std::string words = tls::FailureOf(stream); !words.empty()) return "TLS error: " + words;
   return std::string(detail);
 }
 

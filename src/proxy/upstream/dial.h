@@ -30,6 +30,6 @@ struct Dial {
 std::unique_ptr<io::Stream> Open(io::Loop& loop, const Dial& dial);
 
 // The reason of a failed connection as Envoy's %UPSTREAM_TRANSPORT_FAILURE_REASON% gives it.
-std::string TransportFailure(const Error& error);
+std::string TransportFailure(const io::Stream& stream, const Error& error);
 
 }  // namespace plait::proxy::upstream

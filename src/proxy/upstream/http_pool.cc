@@ -41,6 +41,7 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
   }
 
   http::Version version() const noexcept { return connection_.version(); }
+  const io::Stream& stream() const noexcept { return connection_.stream(); }
   bool used() const noexcept { return requests_ > 0; }
   bool listed_as_ready = false;
 
@@ -207,6 +208,7 @@ void HttpPool::OnClientReady(Client& client) {
   --connecting_;
   options_.cluster->state->Add(client.version() == http::Version::kHttp2 ? ClusterStat::kUpstreamCxHttp2Total
                                                                          : ClusterStat::kUpstreamCxHttp1Total);
+  cluster::ReportConnectedForRequests(*options_.cluster, *options_.host);
   if (draining_) return client.Drain();
   NoteRoom(client);
 }
@@ -220,10 +222,13 @@ void HttpPool::OnClientGone(Client& client, bool was_connecting, PoolFailure fai
   CountGone(was_connecting && !draining_, failure);
   if (was_connecting) {
     --connecting_;
-    if (!draining_) FailWaiters(failure, failure == PoolFailure::kTimeout ? "" : TransportFailure(why));
+    // The handshake of TLS is part of connecting.
+    if (why.code == Errc::kTimedOut) failure = PoolFailure::kTimeout;
+    if (!draining_)
+      FailWaiters(failure, failure == PoolFailure::kTimeout ? "" : TransportFailure(client.stream(), why));
   } else {
     // A host that accepts and closes at once serves nobody: one request pays for each try, so this ends.
-    if (!client.used() && !draining_ && !waiters_.empty()) FailFirstWaiter(TransportFailure(why));
+    if (!client.used() && !draining_ && !waiters_.empty()) FailFirstWaiter(TransportFailure(client.stream(), why));
     ConnectIfNeeded();
   }
   NoteEmpty();

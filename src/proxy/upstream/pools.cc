@@ -11,6 +11,7 @@ conn::ConnectionOptions ConnectionOptionsFor(const xds::Cluster& config, const c
   conn::ConnectionOptions options;
   options.codec.max_header_count = http.common.max_headers_count.value_or(100);
   options.codec.max_header_bytes = http.common.max_response_headers_kb.value_or(60) * std::size_t{1024};
+  options.codec.enable_trailers = http.http1.enable_trailers;
   options.codec.high_watermark = config.per_connection_buffer_limit / 4;
   if (http.http2.initial_stream_window_size) options.codec.stream_window = *http.http2.initial_stream_window_size;
   if (http.http2.initial_connection_window_size) {
@@ -33,14 +34,14 @@ std::size_t Pools::KeyHash::operator()(const Key& key) const noexcept {
 }
 
 Result<HttpPool*> Pools::For(const cluster::ClusterPtr& cluster, const cluster::HostPtr& host, Application application,
-                             xds::RoutingPriority priority, std::string_view authority) {
+                             xds::RoutingPriority priority, std::string_view server_name) {
   const xds::Cluster& config = *cluster->config;
   Key key{host.get(), &config, application, priority, {}};
-  if (config.http.auto_sni && cluster->TlsFor(*host) != nullptr) key.sni = http::HostOnly(authority);
+  if (config.http.auto_sni && cluster->TlsFor(*host) != nullptr) key.sni = server_name;
   if (const auto found = pools_.find(key); found != pools_.end()) return found->second.get();
 
-  Result<Dial> dial = MakeDial(
-      contexts_, {.cluster = *cluster, .host = *host, .application = application, .http_authority = authority});
+  Result<Dial> dial =
+      MakeDial(contexts_, {.cluster = *cluster, .host = *host, .application = application, .server_name = server_name});
   if (!dial) return std::unexpected(dial.error());
   HttpPoolOptions options;
   options.dial = std::move(*dial);

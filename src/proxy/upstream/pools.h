@@ -17,10 +17,10 @@ class Pools {
   // `contexts` outlives the pools.
   Pools(io::Loop& loop, TlsContexts& contexts) : loop_(loop), contexts_(contexts) {}
 
-  // The pool for a host; made when there is none. Errors: TLS that is not ready (kUnavailable). Valid until the next
-  // round. O(1).
+  // The pool for a host; made when there is none. `server_name`: ServerNameOf the request. Errors: TLS that is not
+  // ready (kUnavailable). Valid until the next round. O(1).
   Result<HttpPool*> For(const cluster::ClusterPtr& cluster, const cluster::HostPtr& host, Application application,
-                        xds::RoutingPriority priority, std::string_view authority);
+                        xds::RoutingPriority priority, std::string_view server_name);
   // The host left its cluster, or the cluster went: running requests end, nothing new begins.
   void DrainHost(const cluster::Host& host);
   void DrainAll();

@@ -43,14 +43,33 @@ std::vector<std::string> AlpnFor(const xds::UpstreamTlsContext& tls, Application
   return mesh ? std::vector<std::string>{"istio"} : configured;
 }
 
+// IP addresses are no server names (RFC 6066 3), but may be expected in a certificate.
 std::string SniFor(const xds::Cluster& cluster, const xds::UpstreamTlsContext& tls, const DialRequest& request) {
-  if (cluster.http.auto_sni && !request.http_authority.empty())
-    return std::string(http::HostOnly(request.http_authority));
+  if (cluster.http.auto_sni && !request.server_name.empty()) {
+    return io::IpAddress::Parse(request.server_name) ? std::string() : std::string(request.server_name);
+  }
   if (tls.auto_host_sni && !request.host.facts().hostname.empty()) return request.host.facts().hostname;
   return tls.sni;
 }
 
+std::string ExpectedNameFor(const xds::Cluster& cluster, const xds::UpstreamTlsContext& tls, const DialRequest& request,
+                            const std::string& sni) {
+  if (tls.auto_sni_san_validation) return sni;
+  return cluster.http.auto_san_validation ? std::string(request.server_name) : std::string();
+}
+
 }  // namespace
+
+std::string ServerNameOf(const xds::Cluster& cluster, const http::RequestHead& head) {
+  if (!cluster.http.auto_sni) return {};
+  std::string_view name = head.authority;
+  if (const std::string& header = cluster.http.override_auto_sni_header; !header.empty()) {
+    if (const auto value = head.headers.Get(header); value && !value->empty()) name = *value;
+  }
+  name = http::HostOnly(name);
+  if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
+  return std::string(name);
+}
 
 bool IsToApplication(const xds::Cluster& cluster) noexcept {
   return cluster.bind_address &&
@@ -82,10 +101,13 @@ Result<Dial> MakeDial(TlsContexts& contexts, const DialRequest& request) {
       request.application != Application::kTcp && tls->common.alpn_protocols.empty()) {
     alpn = {"h2", "http/1.1"};
   }
-  Result<Secure> secure = contexts.SecureFor(request.cluster.config, {.config = *tls,
-                                                                      .sni = SniFor(config, *tls, request),
-                                                                      .alpn = std::move(alpn),
-                                                                      .identity = request.host.facts().identity});
+  const std::string sni = SniFor(config, *tls, request);
+  Result<Secure> secure =
+      contexts.SecureFor(request.cluster.config, {.config = *tls,
+                                                  .sni = sni,
+                                                  .alpn = std::move(alpn),
+                                                  .identity = request.host.facts().identity,
+                                                  .name = ExpectedNameFor(config, *tls, request, sni)});
   if (!secure) return std::unexpected(secure.error());
   dial.secure = std::move(*secure);
   return dial;

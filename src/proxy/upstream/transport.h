@@ -27,6 +27,7 @@ class TlsContexts {
     std::string sni;
     std::vector<std::string> alpn;  // empty: none is offered
     std::string identity;           // must be proven exactly; empty: the SAN list of the configuration decides
+    std::string name{};             // a DNS or IP SAN that must be there instead of that list; empty: the list
   };
   // kUnavailable while a certificate or the roots it needs are not there: the connection must not be made.
   virtual Result<Secure> SecureFor(const std::shared_ptr<const xds::Cluster>& cluster, const Request& request) = 0;
@@ -36,10 +37,12 @@ struct DialRequest {
   const cluster::Cluster& cluster;
   const cluster::Host& host;
   Application application = Application::kTcp;
-  std::string_view http_authority = {};                 // for auto_sni
+  std::string_view server_name = {};                    // for auto_sni: ServerNameOf the request
   const io::SocketAddress* downstream_local = nullptr;  // original destination; the source family of bind addresses
 };
 
+// What auto_sni takes the server name from: the header that the cluster names, else the authority.
+std::string ServerNameOf(const xds::Cluster& cluster, const http::RequestHead& head);
 // True when the cluster delivers to the own application (binds 127.0.0.6, semantics.md 8): such sockets carry mark
 // 0x539.
 bool IsToApplication(const xds::Cluster& cluster) noexcept;

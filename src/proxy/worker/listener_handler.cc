@@ -99,13 +99,15 @@ void ListenerHandler::Serve(io::UniqueFd socket) {
 }
 
 void ListenerHandler::Begin(std::unique_ptr<io::Stream> stream, record::ConnectionInfo info) {
-  if (listener_->inspects_tls || listener_->inspects_http) return Inspect(std::move(stream), std::move(info));
+  const std::uint16_t port = info.local.port.value;
+  if (listener_->InspectsTls(port) || listener_->InspectsHttp(port)) return Inspect(std::move(stream), std::move(info));
   Choose(std::move(stream), Buffer(), false, {}, std::move(info));
 }
 
 void ListenerHandler::Inspect(std::unique_ptr<io::Stream> stream, record::ConnectionInfo info) {
-  const listen::Inspection::Wanted wanted{
-      .tls = listener_->inspects_tls, .http = listener_->inspects_http, .limit = listener_->inspection_timeout};
+  const listen::Inspection::Wanted wanted{.tls = listener_->InspectsTls(info.local.port.value),
+                                          .http = listener_->InspectsHttp(info.local.port.value),
+                                          .limit = listener_->inspection_timeout};
   struct Key {
     listen::Inspection* inspection = nullptr;
   };
@@ -201,7 +203,8 @@ std::unique_ptr<session::Session> ListenerHandler::MakeSession(const session::Ch
                                                                record::ConnectionInfo info) {
   using namespace session;
   if (const auto* http = std::get_if<std::shared_ptr<const HttpConfig>>(&chain.terminal)) {
-    return std::make_unique<HttpSession>(context_, *http, std::move(stream), std::move(info), HttpRouting{}, *this);
+    return std::make_unique<HttpSession>(context_, *http, std::move(stream), std::move(info), HttpRouting{}, *this,
+                                         chain.rbac);
   }
   if (const auto* tcp = std::get_if<std::shared_ptr<const TcpConfig>>(&chain.terminal)) {
     TcpSession::Start start;

@@ -46,6 +46,7 @@ Result<upstream::Secure> UpstreamTls::SecureFor(const std::shared_ptr<const xds:
   options.sni = request.sni;
   options.alpn = request.alpn;
   options.expected_identity = request.identity;
+  if (request.identity.empty()) options.expected_name = request.name;
   options.session_key = cluster->name + "|" + request.identity + "|" + request.sni;
   options.handshake_timeout = cluster->connect_timeout;
   return upstream::Secure(SecureHost(secrets_, cluster, request.config, std::move(options), *std::move(context)));

@@ -45,10 +45,8 @@ filter::Verdict Cors::OnRequestHead(filter::RequestView request, const filter::F
   stats_.Add(allowed ? kOriginValid : kOriginInvalid);
   const auto asked = request.head.headers.Get("access-control-request-method");
   const bool preflight = request.head.method == "OPTIONS" && asked && !asked->empty();
-  if (!preflight) {
-    if (allowed) state = std::make_unique<Origin>(*origin);
-    return filter::Continue{};
-  }
+  if (allowed) state = std::make_unique<Origin>(*origin);
+  if (!preflight) return filter::Continue{};
   if (!allowed && policy.forward_not_matching_preflights) return filter::Continue{};
   filter::Reply reply{.status = 200, .body = {}, .details = "cors_response"};
   if (allowed) {

@@ -64,6 +64,8 @@ bool Fault::TakeActive(const FaultSettings& settings) const noexcept {
 filter::Verdict Fault::MaybeAbort(const FaultSettings& settings, filter::RequestView request) const {
   const auto& abort = settings.policy.abort;
   if (!abort || !Hits(abort->fraction, request.random)) return filter::Continue{};
+  if (!TakeActive(settings)) return filter::Continue{};
+  active_.fetch_sub(1, std::memory_order_relaxed);  // over as soon as it began
   stats_.Add(kAbortsInjected);
   return filter::Reply{.status = abort->grpc_status ? std::uint16_t{200} : abort->http_status,
                        .body = "fault filter abort",

@@ -3,6 +3,9 @@
 #include "proxy/filters/rbac/stats.h"
 
 namespace plait::proxy::filters {
+namespace {
+constexpr std::string_view kMetadata = "envoy.filters.http.rbac";  // its namespace, whatever the filter is called
+}  // namespace
 
 Outcome<RbacRuleSets> RbacRuleSets::Compile(const xds::RbacFilter& config) {
   RbacRuleSets sets;
@@ -15,6 +18,8 @@ Outcome<RbacRuleSets> RbacRuleSets::Compile(const xds::RbacFilter& config) {
     auto engine = RbacEngine::Compile(*config.shadow_rules, /*with_requests=*/true);
     if (!engine) return std::unexpected(engine.error());
     sets.shadow = *std::move(engine);
+    sets.shadow_result_key = config.shadow_rules_stat_prefix + "shadow_engine_result";
+    sets.shadow_policy_key = config.shadow_rules_stat_prefix + "shadow_effective_policy_id";
   }
   return sets;
 }
@@ -33,7 +38,13 @@ filter::Verdict HttpRbac::OnRequestHead(filter::RequestView request, const filte
   const RbacRuleSets& sets = override != nullptr ? override->sets : sets_;
   const RbacSubject subject{
       .connection = *request.record.connection, .remote = request.record.remote.ip, .head = &request.head};
-  if (sets.shadow) stats_.Add(sets.shadow->Check(subject).allowed ? kRbacShadowAllowed : kRbacShadowDenied);
+  if (sets.shadow) {
+    const RbacResult result = sets.shadow->Check(subject);
+    stats_.Add(result.allowed ? kRbacShadowAllowed : kRbacShadowDenied);
+    auto& metadata = request.record.metadata;
+    metadata.push_back({kMetadata, sets.shadow_result_key, result.allowed ? "allowed" : "denied"});
+    if (result.policy != nullptr) metadata.push_back({kMetadata, sets.shadow_policy_key, *result.policy});
+  }
   if (!sets.rules) return filter::Continue{};
   const RbacResult result = sets.rules->Check(subject);
   if (result.allowed) {

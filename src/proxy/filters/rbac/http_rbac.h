@@ -15,6 +15,9 @@ namespace plait::proxy::filters {
 struct RbacRuleSets {
   std::shared_ptr<const RbacEngine> rules;  // null: everything passes
   std::shared_ptr<const RbacEngine> shadow;
+  // Keys under which the log finds what the shadow rules would have done (shadow_rules_stat_prefix).
+  std::string shadow_result_key;
+  std::string shadow_policy_key;
   static Outcome<RbacRuleSets> Compile(const xds::RbacFilter& config);
 };
 
