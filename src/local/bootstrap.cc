@@ -11,6 +11,22 @@ using Json = nlohmann::json;
 constexpr const char* kServiceIp = "10.96.0.10";
 constexpr const char* kIstioVersion = "1.31.4";  // whose interfaces this proxy speaks
 
+// The pod's prometheus.io annotations as Istio's injector hands them to its agent; empty: nothing is to be merged.
+std::string ScrapeAnnotations(const PodSpec& pod) {
+  const auto annotation = [&pod](std::string_view name) -> std::string {
+    for (const auto& [key, value] : pod.annotations)
+      if (key == name) return value;
+    return "";
+  };
+  Json out = Json::object();
+  for (const char* name : {"scrape", "port", "path"}) {
+    const std::string value = annotation(std::string("prometheus.io/") + name);
+    if (!value.empty()) out[name] = value;
+  }
+  const bool unwanted = annotation("prometheus.istio.io/merge-metrics") == "false";
+  return out.empty() || unwanted ? "" : out.dump();
+}
+
 Json Metadata(const BootstrapInput& input) {
   const PodSpec& pod = input.pod;
   Json labels = Json::object();
@@ -19,18 +35,20 @@ Json Metadata(const BootstrapInput& input) {
   for (const ContainerSpec& container : pod.containers)
     for (const auto& [name, port] : container.ports)
       ports.push_back({{"name", name}, {"containerPort", port.value}, {"protocol", "TCP"}});
-  return {{"NAMESPACE", pod.ns},
-          {"SERVICE_ACCOUNT", pod.service_account},
-          {"LABELS", labels},
-          {"CLUSTER_ID", "Kubernetes"},
-          {"NETWORK", ""},
-          {"MESH_ID", "cluster.local"},
-          {"INSTANCE_IPS", Join(input.ips, ",")},
-          {"WORKLOAD_NAME", WorkloadName(pod)},
-          {"POD_NAME", pod.name},
-          {"NAME", pod.name},
-          {"ISTIO_VERSION", kIstioVersion},
-          {"POD_PORTS", ports.dump()}};
+  Json out = {{"NAMESPACE", pod.ns},
+              {"SERVICE_ACCOUNT", pod.service_account},
+              {"LABELS", labels},
+              {"CLUSTER_ID", "Kubernetes"},
+              {"NETWORK", ""},
+              {"MESH_ID", "cluster.local"},
+              {"INSTANCE_IPS", Join(input.ips, ",")},
+              {"WORKLOAD_NAME", WorkloadName(pod)},
+              {"POD_NAME", pod.name},
+              {"NAME", pod.name},
+              {"ISTIO_VERSION", kIstioVersion},
+              {"POD_PORTS", ports.dump()}};
+  if (const std::string scrape = ScrapeAnnotations(pod); !scrape.empty()) out["ISTIO_PROMETHEUS_ANNOTATIONS"] = scrape;
+  return out;
 }
 
 std::string ClusterOf(const PodSpec& pod) {

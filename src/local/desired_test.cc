@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "local/bootstrap.h"
 
 namespace plait::local {
@@ -58,6 +60,20 @@ TEST(Bootstrap, NamesTheWorkloadAsIstioDoes) {
                            "\"INSTANCE_IPS\": \"10.244.0.5,fd00:10:244::5\"", "\"WORKLOAD_NAME\": \"web\"",
                            "DELTA_GRPC", "type.googleapis.com/plait.proxy.v1.Identity", "\"token_path\": \"/t\""})
     EXPECT_NE(text.find(part), std::string::npos) << part;
+}
+
+TEST(Bootstrap, HandsThePodsScrapeAnnotationsToItsProxy) {
+  PodSpec pod = ThePod();
+  const auto scraped = [&pod] {
+    const std::string text = BootstrapYaml({.pod = pod});
+    const auto bootstrap = nlohmann::json::parse(text.substr(text.find('\n')));  // without the comment
+    return bootstrap["node"]["metadata"].value("ISTIO_PROMETHEUS_ANNOTATIONS", "none");
+  };
+  EXPECT_EQ(scraped(), "none");
+  pod.annotations = {{"prometheus.io/scrape", "true"}, {"prometheus.io/port", "9080"}, {"prometheus.io/path", "/m"}};
+  EXPECT_EQ(scraped(), R"({"path":"/m","port":"9080","scrape":"true"})");
+  pod.annotations.emplace_back("prometheus.istio.io/merge-metrics", "false");
+  EXPECT_EQ(scraped(), "none");
 }
 
 TEST(Bootstrap, AnswersFieldReferences) {

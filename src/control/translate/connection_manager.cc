@@ -73,6 +73,14 @@ std::vector<xds::AccessLog> AccessLogs(const model::Snapshot& snapshot) {
   return {out};
 }
 
+std::vector<xds::AccessLog> ListenerAccessLogs(const model::Snapshot& snapshot) {
+  std::vector<xds::AccessLog> out = AccessLogs(snapshot);
+  for (xds::AccessLog& log : out) {
+    log.filter = xds::AccessLogFilter{.kind = xds::AccessLogFilter::Kind::kResponseFlag, .flags = {"NR"}};
+  }
+  return out;
+}
+
 xds::HttpConnectionManager ConnectionManager(const model::Snapshot& snapshot, Side side, std::string route_name,
                                              std::vector<xds::HttpFilter> before) {
   xds::HttpConnectionManager out;

@@ -15,5 +15,7 @@ xds::HttpConnectionManager ConnectionManager(const model::Snapshot& snapshot, Si
                                              std::vector<xds::HttpFilter> before);
 xds::TcpProxy TcpTemplate(const model::Snapshot& snapshot, std::string stat_prefix);
 std::vector<xds::AccessLog> AccessLogs(const model::Snapshot& snapshot);
+// Of a listener: only the connections that it has no filter chain for, since the others leave lines of their own.
+std::vector<xds::AccessLog> ListenerAccessLogs(const model::Snapshot& snapshot);
 
 }  // namespace plait::control::translate

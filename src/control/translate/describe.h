@@ -3,6 +3,7 @@
 #include <sstream>
 #include <string>
 
+#include "core/base/strings.h"
 #include "core/xds/cluster.h"
 #include "core/xds/listener.h"
 #include "core/xds/rbac.h"
@@ -111,6 +112,8 @@ inline void Describe(std::ostream& out, const xds::Listener& listener) {
   constexpr const char* kModes[] = {"DISABLE", "PERMISSIVE", "STRICT"};
   constexpr const char* kDeclared[] = {"", " http", " tcp", " tls"};
   out << "listener " << listener.name << "\n";
+  for (const xds::AccessLog& log : listener.access_logs)
+    out << "  log " << log.path << " of " << (log.filter ? Join(log.filter->flags, ",") : "all") << "\n";
   for (const xds::FilterChain& chain : listener.filter_chains) {
     out << "  chain " << chain.name << ":";
     for (const xds::NetworkFilter& filter : chain.filters) {

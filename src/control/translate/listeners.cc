@@ -275,10 +275,12 @@ class GatewayListeners {
 }  // namespace
 
 std::vector<xds::Listener> Listeners(const model::Proxy& proxy, const model::Snapshot& snapshot) {
-  if (proxy.type == model::Proxy::Type::kSidecar) return {OutboundListener(snapshot), InboundListener(proxy, snapshot)};
-  std::vector<xds::Listener> out = GatewayListeners(proxy, snapshot).Build();
+  const bool sidecar = proxy.type == model::Proxy::Type::kSidecar;
+  std::vector<xds::Listener> out = sidecar ? std::vector{OutboundListener(snapshot), InboundListener(proxy, snapshot)}
+                                           : GatewayListeners(proxy, snapshot).Build();
   // A TCP server without a rule has nothing to do with a connection.
-  std::erase_if(out, [](const xds::Listener& listener) { return listener.filter_chains.empty(); });
+  if (!sidecar) std::erase_if(out, [](const xds::Listener& listener) { return listener.filter_chains.empty(); });
+  for (xds::Listener& listener : out) listener.access_logs = ListenerAccessLogs(snapshot);
   return out;
 }
 

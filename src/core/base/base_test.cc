@@ -72,6 +72,7 @@ TEST(Log, ChangesOnlyTheNamedComponentAndRefusesUnknownOnes) {
   EXPECT_FALSE(log::SetLevels("base_test:loud"));
   EXPECT_TRUE(log::SetLevels("warning"));
   EXPECT_FALSE(kTestLog.Enabled(log::Level::kInfo));
+  EXPECT_NE(log::DescribeLevels().find("  base_test: warning\n"), std::string::npos);
 }
 
 }  // namespace

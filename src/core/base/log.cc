@@ -66,29 +66,40 @@ void Component::Write(Level level, std::string_view message) const {
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
+bool IsLevel(std::string_view name) { return ParseLevel(name).has_value(); }
+
+bool IsComponent(std::string_view name) {
+  for (const Component* c = Head(); c != nullptr; c = c->next_)
+    if (c->name_ == name) return true;
+  return false;
+}
+
 bool SetLevels(std::string_view spec) {
   std::vector<std::pair<std::string_view, Level>> wanted;  // empty name: every component
   for (const std::string_view part : Split(spec, ',')) {
     const auto [name, level_text] = SplitOnce(part, ':');
     const auto level = ParseLevel(level_text ? *level_text : name);
     if (!level) return false;
-    bool known = !level_text;
-    for (const Component* c = Head(); c != nullptr; c = c->next_) known = known || c->name_ == name;
-    if (!known) return false;
+    if (level_text && !IsComponent(name)) return false;
     wanted.emplace_back(level_text ? name : std::string_view{}, *level);
   }
   for (const auto& [name, level] : wanted)
     for (Component* c = Head(); c != nullptr; c = c->next_)
-      if (name.empty() || c->name_ == name) c->level_ = level;
+      if (name.empty() || c->name_ == name) c->level_.store(level, std::memory_order_relaxed);
   return true;
 }
 
 std::string DescribeLevels() {
   std::map<std::string_view, Level> all;
-  for (const Component* c = Head(); c != nullptr; c = c->next_) all.emplace(c->name_, c->level_);
+  for (const Component* c = Head(); c != nullptr; c = c->next_)
+    all.emplace(c->name_, c->level_.load(std::memory_order_relaxed));
   std::string out = "active loggers:\n";
   for (const auto& [name, level] : all)
-    out.append("  ").append(name).append(": ").append(kNames[static_cast<std::size_t>(level)]).append("\n");
+    out.append("  ")
+        .append(name)
+        .append(": ")
+        .append(level == Level::kWarn ? "warning" : kNames[static_cast<std::size_t>(level)])
+        .append("\n");
   return out;
 }
 

@@ -2,6 +2,7 @@
 // Process log in Istio's text form ("<time>\t<level>\t<component>\t<message>") or JSON, to standard error.
 // Levels are per component and can change at run time. Safe from every thread. Never log a secret, token or header
 // value.
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,7 +14,7 @@ enum class Level : std::uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kOff };
 class Component {
  public:
   explicit Component(std::string_view name, Level level = Level::kInfo);
-  bool Enabled(Level level) const noexcept { return level >= level_; }
+  bool Enabled(Level level) const noexcept { return level >= level_.load(std::memory_order_relaxed); }
   void Trace(std::string_view message) const { Write(Level::kTrace, message); }
   void Debug(std::string_view message) const { Write(Level::kDebug, message); }
   void Info(std::string_view message) const { Write(Level::kInfo, message); }
@@ -22,16 +23,19 @@ class Component {
   std::string_view name() const noexcept { return name_; }
 
  private:
+  friend bool IsComponent(std::string_view name);
   friend bool SetLevels(std::string_view spec);
   friend std::string DescribeLevels();
   void Write(Level level, std::string_view message) const;
   std::string_view name_;
-  Level level_;
+  std::atomic<Level> level_;
   Component* next_;
 };
 
 // "info" (all) or "xds:debug,http:trace". False, and nothing changed, when a level or component is unknown.
 bool SetLevels(std::string_view spec);
-std::string DescribeLevels();  // "xds: info\n..." sorted by name, as Envoy's /logging
+bool IsLevel(std::string_view name);  // Envoy's names and Istio's: "warn" is "warning"
+bool IsComponent(std::string_view name);
+std::string DescribeLevels();  // "active loggers:\n  xds: info\n..." sorted by name, as Envoy's /logging
 void UseJson(bool json);
 }  // namespace plait::log

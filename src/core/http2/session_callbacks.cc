@@ -1,8 +1,32 @@
 // The glue between nghttp2's C callbacks and Session.
+#include <cstdio>
+#include <iterator>
+
 #include "core/base/check.h"
+#include "core/base/log.h"
 #include "core/http2/session.h"
 
 namespace plait::http2 {
+namespace {
+
+log::Component kLog("http2");
+
+const char* NameOf(std::uint8_t type) {
+  constexpr const char* kNames[] = {"DATA",         "HEADERS", "PRIORITY", "RST_STREAM",    "SETTINGS",
+                                    "PUSH_PROMISE", "PING",    "GOAWAY",   "WINDOW_UPDATE", "CONTINUATION"};
+  return type < std::size(kNames) ? kNames[type] : "frame";
+}
+
+// What nghttp2 saw or sent; no field of a header block, which may be a secret.
+void TraceFrame(const void* session, bool server, const char* what, const nghttp2_frame& frame) {
+  if (!kLog.Enabled(log::Level::kTrace)) return;
+  char text[160];
+  std::snprintf(text, sizeof text, "%s %p %s %s stream=%d length=%zu flags=0x%x", server ? "server" : "client", session,
+                what, NameOf(frame.hd.type), frame.hd.stream_id, frame.hd.length, frame.hd.flags);
+  kLog.Trace(text);
+}
+
+}  // namespace
 
 struct Session::Callbacks {
   static Session& Of(void* user) { return *static_cast<Session*>(user); }
@@ -77,6 +101,7 @@ struct Session::Callbacks {
 
   static int OnFrame(nghttp2_session* native, const nghttp2_frame* frame, void* user) {
     Session& s = Of(user);
+    TraceFrame(native, s.server_, "received", *frame);
     bool good = true;
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS: good = Headers(s, native, frame); break;
@@ -119,6 +144,7 @@ struct Session::Callbacks {
 
   static int OnFrameSent(nghttp2_session* native, const nghttp2_frame* frame, void* user) {
     Session& s = Of(user);
+    TraceFrame(native, s.server_, "sent", *frame);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && s.fatal_ == nullptr)
       s.fatal_ = kProtocolError;
     const bool message = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;

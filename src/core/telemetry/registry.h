@@ -80,6 +80,7 @@ struct ScrapeOptions {
   Format format = Format::kText;
   bool used_only = false;                                              // leaves out what never changed
   std::function<bool(std::string_view dotted_name)> filter = nullptr;  // true: keep
+  std::optional<Kind> kind = {};                                       // of this kind only
 };
 
 class Registry {

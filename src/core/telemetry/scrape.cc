@@ -126,6 +126,7 @@ Histogram Scraper::ReadHistogram(const Entry& entry, std::size_t stat) const {
 
 bool Scraper::Wanted(const Entry& entry, std::size_t stat) const {
   const StatDef& def = entry.schema->stats[stat];
+  if (options_.kind && def.kind != *options_.kind) return false;
   if (options_.used_only) {
     const bool used =
         def.kind == Kind::kHistogram ? ReadHistogram(entry, stat).count > 0 : state_.Value(CellOf(entry, stat)) != 0;
@@ -259,6 +260,7 @@ void Registry::Scrape(const ScrapeOptions& options, std::string& out) const {
     case Format::kJson: scraper.Json(); break;
     case Format::kPrometheus: {
       scraper.Prometheus();
+      if (options.filter || options.kind) break;  // the count of what was dropped is in no group
       out += "# TYPE plait_stats_dropped_groups counter\nplait_stats_dropped_groups ";
       AppendNumber(out, dropped_groups());
       out += '\n';

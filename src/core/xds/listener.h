@@ -9,6 +9,7 @@
 
 #include "core/base/time.h"
 #include "core/io/address.h"
+#include "core/xds/access_log.h"
 #include "core/xds/http_connection_manager.h"
 #include "core/xds/network_filters.h"
 #include "core/xds/plait_forms.h"
@@ -83,6 +84,7 @@ struct Listener {
   std::optional<FilterChain> default_filter_chain;
   std::optional<std::uint32_t> per_connection_buffer_limit;  // default 1 MiB
   Direction direction = Direction::kUnspecified;
+  std::vector<AccessLog> access_logs;                            // a line for each connection, when it ends
   bool exact_balance = false;                                    // connection_balance_config
   std::uint32_t max_connections_to_accept_per_socket_event = 0;  // 0: our default
   bool ignore_global_connection_limit = false;

@@ -1,6 +1,7 @@
 #include "core/xds/listener_codec.h"
 
 #include "core/base/strings.h"
+#include "core/xds/access_log_codec.h"
 #include "core/xds/common_codec.h"
 #include "core/xds/tls_codec.h"
 #include "envoy/config/listener/v3/listener.pb.h"
@@ -119,14 +120,42 @@ ListenerAddress DecodeListenerAddress(const envoy::config::core::v3::Address& in
   return {.address = DecodeAddress(in, context), .ipv4_compat = in.socket_address().ipv4_compat()};
 }
 
+void DecodeSocketOptions(const pb::Listener& in, Listener& out, DecodeContext& context) {
+  if (in.has_bind_to_port()) out.bind_to_port = in.bind_to_port().value();
+  out.use_original_dst = in.use_original_dst().value();
+  out.transparent = in.transparent().value();
+  out.freebind = in.freebind().value();
+  if (in.has_tcp_backlog_size()) out.backlog = in.tcp_backlog_size().value();
+  context.Honours(in.connection_balance_config(), {"exact_balance"});
+  out.exact_balance = in.connection_balance_config().has_exact_balance();
+  if (in.has_max_connections_to_accept_per_socket_event())
+    out.max_connections_to_accept_per_socket_event = in.max_connections_to_accept_per_socket_event().value();
+  out.ignore_global_connection_limit = in.ignore_global_conn_limit();
+}
+
 }  // namespace
 
 Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
-  context.Honours(in, {"name", "address", "additional_addresses", "stat_prefix", "filter_chains",
-                       "default_filter_chain", "use_original_dst", "bind_to_port", "transparent", "freebind",
-                       "listener_filters", "listener_filters_timeout", "continue_on_listener_filters_timeout",
-                       "per_connection_buffer_limit_bytes", "traffic_direction", "connection_balance_config",
-                       "max_connections_to_accept_per_socket_event", "ignore_global_conn_limit", "tcp_backlog_size"});
+  context.Honours(in, {"name",
+                       "address",
+                       "additional_addresses",
+                       "stat_prefix",
+                       "filter_chains",
+                       "default_filter_chain",
+                       "use_original_dst",
+                       "bind_to_port",
+                       "transparent",
+                       "freebind",
+                       "listener_filters",
+                       "listener_filters_timeout",
+                       "continue_on_listener_filters_timeout",
+                       "per_connection_buffer_limit_bytes",
+                       "traffic_direction",
+                       "connection_balance_config",
+                       "max_connections_to_accept_per_socket_event",
+                       "ignore_global_conn_limit",
+                       "tcp_backlog_size",
+                       "access_log"});
   Listener out;
   out.name = in.name();
   if (out.name.empty()) context.Reject("name is empty");
@@ -140,11 +169,7 @@ Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
     out.addresses.push_back(DecodeListenerAddress(in.additional_addresses(i).address(), context));
   }
   out.stat_prefix = in.stat_prefix();
-  if (in.has_bind_to_port()) out.bind_to_port = in.bind_to_port().value();
-  out.use_original_dst = in.use_original_dst().value();
-  out.transparent = in.transparent().value();
-  out.freebind = in.freebind().value();
-  if (in.has_tcp_backlog_size()) out.backlog = in.tcp_backlog_size().value();
+  DecodeSocketOptions(in, out, context);
   for (int i = 0; i < in.listener_filters_size(); ++i) {
     const At at(context, "listener_filters", i);
     out.listener_filters.push_back(DecodeListenerFilter(in.listener_filters(i), context));
@@ -164,11 +189,10 @@ Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
   if (in.has_per_connection_buffer_limit_bytes())
     out.per_connection_buffer_limit = in.per_connection_buffer_limit_bytes().value();
   out.direction = static_cast<Listener::Direction>(in.traffic_direction());
-  context.Honours(in.connection_balance_config(), {"exact_balance"});
-  out.exact_balance = in.connection_balance_config().has_exact_balance();
-  if (in.has_max_connections_to_accept_per_socket_event())
-    out.max_connections_to_accept_per_socket_event = in.max_connections_to_accept_per_socket_event().value();
-  out.ignore_global_connection_limit = in.ignore_global_conn_limit();
+  for (int i = 0; i < in.access_log_size(); ++i) {
+    const At at(context, "access_log", i);
+    out.access_logs.push_back(DecodeAccessLog(in.access_log(i), context));
+  }
   return out;
 }
 

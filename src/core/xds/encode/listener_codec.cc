@@ -103,6 +103,7 @@ void FillListener(const Listener& in, pb::Listener& out) {
   if (in.per_connection_buffer_limit)
     out.mutable_per_connection_buffer_limit_bytes()->set_value(*in.per_connection_buffer_limit);
   out.set_traffic_direction(kDirections[static_cast<std::size_t>(in.direction)]);
+  for (const AccessLog& log : in.access_logs) Fill(log, *out.add_access_log());
 }
 
 }  // namespace
