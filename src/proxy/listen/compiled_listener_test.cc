@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "proxy/record/log_writer.h"
+
 namespace plait::proxy::listen {
 namespace {
 
