@@ -279,11 +279,6 @@ Command UpCommand(MeshOptions& mesh) {
                                                    .to = &verb->directory,
                                                    .required = true,
                                                    .offers = Offers::kFolders});
-  command.options.push_back({.names = "--net",
-                             .value = "MODE",
-                             .help = "how workloads are isolated",
-                             .to = &verb->net,
-                             .standard = "rootless"});
   return command;
 }
 
