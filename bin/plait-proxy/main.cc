@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstring>
 #include <thread>
 
 #include "core/base/log.h"
@@ -24,6 +25,8 @@ struct Flags {
   std::string log_level = "info";
   std::uint32_t concurrency = 0;
   std::uint32_t drain_seconds = 45;
+  bool identity_only = false;
+  std::string sds;  // "unix:PATH"
 };
 
 int Complain(const Diagnostic& problem) {
@@ -47,13 +50,30 @@ Outcome<xds::Bootstrap> ReadConfiguration(const Flags& flags) {
   return bootstrap;
 }
 
+// Beside an Envoy this process is what Istio's agent is: it has the key, renews the certificate and answers DNS; it
+// proxies nothing.
+Outcome<> KeepIdentityOnly(const Flags& flags, xds::Bootstrap& bootstrap) {
+  if (!flags.identity_only && flags.sds.empty()) return {};
+  if (!flags.identity_only || !flags.sds.starts_with("unix:") || flags.sds.size() <= std::strlen("unix:"))
+    return Explain(Errc::kInvalidInput, "--identity-only and --sds unix:PATH belong together",
+                   "give both, with the path of the socket that Envoy's cluster sds-grpc dials");
+  if (!bootstrap.identity)
+    return Explain(Errc::kInvalidInput, "--identity-only: the bootstrap has no identity to serve",
+                   "add the extension plait.identity (plait.proxy.v1.Identity)");
+  bootstrap.listeners.clear();
+  bootstrap.dynamic.lds = bootstrap.dynamic.cds = false;
+  return {};
+}
+
 int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
   io::Loop loop;
   worker::ProcessOptions options{.concurrency = flags.concurrency,
                                  .config_path = flags.config_path,
                                  .log_level = flags.log_level,
                                  .version = kVersion,
-                                 .drain_time = std::chrono::seconds(flags.drain_seconds)};
+                                 .drain_time = std::chrono::seconds(flags.drain_seconds),
+                                 .sds_path = flags.identity_only ? flags.sds.substr(std::strlen("unix:")) : ""};
+  if (flags.identity_only) options.concurrency = 1;
   if (options.concurrency == 0) options.concurrency = std::max(1U, std::thread::hardware_concurrency());
   worker::Process process(loop, std::move(bootstrap), std::move(options), io::TakeInheritedFds());
   const io::StopSignal stop(loop, [&process] { process.Shutdown(); });
@@ -82,11 +102,15 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--drain-time-s", flags.drain_seconds, "how long running requests may take after SIGTERM")
       ->capture_default_str();
+  app.add_flag("--identity-only", flags.identity_only,
+               "serve no listener: the key and certificate for an Envoy beside");
+  app.add_option("--sds", flags.sds, "with --identity-only: unix:PATH, where Envoy gets `default` and `ROOTCA` by SDS");
   CLI11_PARSE(app, argc, argv);
   if (!log::SetLevels(flags.log_level))
     return Complain({.code = Errc::kInvalidInput, .message = "unknown log level " + flags.log_level});
   auto bootstrap = ReadConfiguration(flags);
   if (!bootstrap) return Complain(bootstrap.error());
+  if (const auto kept = KeepIdentityOnly(flags, *bootstrap); !kept) return Complain(kept.error());
   return Serve(flags, std::move(*bootstrap));
 }
 

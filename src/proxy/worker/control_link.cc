@@ -130,6 +130,8 @@ Outcome<> ControlLink::StartStream() {
   if (bootstrap_.dynamic.lds) client_->SubscribeAll(url::kListener);
   if (bootstrap_.dynamic.cds && gateway_) client_->SubscribeAll(url::kCluster);
   if (!bootstrap_.dynamic.lds && bootstrap_.dynamic.cds) client_->SubscribeAll(url::kCluster);
+  // Beside an Envoy, which has its own stream for the rest.
+  if (!bootstrap_.dynamic.lds && !bootstrap_.dynamic.cds) client_->Subscribe(url::kSecret, kRoots);
   stream_->Start();
   return {};
 }
@@ -202,9 +204,9 @@ Outcome<identity::GrpcCaClient::Connection> ControlLink::ConnectCa() {
 void ControlLink::OnSecret(const identity::WorkloadSecret& secret) {
   // Roots first: what waits for both then sees both.
   if (!subscriber_.Answered(url::kSecret)) {
-    if (auto put = store_.PutSecret(Roots(secret), {}); !put) kLog.Error(put.error().ToString());
+    if (auto put = store_.PutSecret(Roots(secret)); !put) kLog.Error(put.error().ToString());
   }
-  if (auto put = store_.PutSecret(OwnCertificate(secret), {}); !put) kLog.Error(put.error().ToString());
+  if (auto put = store_.PutSecret(OwnCertificate(secret)); !put) kLog.Error(put.error().ToString());
 }
 
 void ControlLink::Renew(std::move_only_function<void(Outcome<>)> done) {

@@ -7,7 +7,7 @@
 //
 // What is subscribed (design.md, "The Plait form of xDS"): listeners by wildcard. When the first response shows plaitd,
 // the index by wildcard, and clusters by name as they are used; a gateway, and with another control plane a sidecar
-// too, gets clusters by wildcard.
+// too, gets clusters by wildcard. Without listeners and clusters (--identity-only): the roots, then the index.
 #include <functional>
 #include <memory>
 #include <string>
@@ -38,8 +38,8 @@ class ControlLink {
   bool ready() const;
   // Why it is not, or what does not work at present; empty: all is well.
   std::string problem() const;
-  const ConfigSubscriber::Failures& FailuresOf(std::string_view type_url) const {
-    return subscriber_.FailuresOf(type_url);
+  std::string_view ErrorOf(std::string_view type_url, std::string_view name) const {
+    return subscriber_.ErrorOf(type_url, name);
   }
   // Versions of the newest accepted response of a type, for config_dump.
   std::string VersionOf(std::string_view type_url) const;

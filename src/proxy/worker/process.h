@@ -15,6 +15,7 @@
 #include "proxy/worker/config_store.h"
 #include "proxy/worker/control_link.h"
 #include "proxy/worker/name_service.h"
+#include "proxy/worker/sds_server.h"
 
 namespace plait::proxy::worker {
 
@@ -24,6 +25,7 @@ struct ProcessOptions {
   std::string log_level = "info";
   std::string version;
   Duration drain_time = std::chrono::seconds(45);  // how long running requests may take after SIGTERM
+  std::string sds_path = {};                       // --identity-only: where SDS is served; empty: nowhere
 };
 
 class Process final : public admin::AdminState {
@@ -39,20 +41,20 @@ class Process final : public admin::AdminState {
   std::uint32_t connections() const;
 
   admin::ServerInfo Info() const override;
-  std::vector<admin::ClusterInfo> Clusters() const override;
+  std::vector<cluster::ClusterPtr> Clusters() const override;
   std::vector<admin::ListenerInfo> Listeners() const override;
   std::vector<admin::CertificateEntry> Certificates() const override;
   Outcome<std::string> ConfigDump(const admin::ConfigDumpQuery& query) const override;
   telemetry::Registry& Stats() override { return registry_; }
   void Quit() override { Shutdown(); }
-  void SetHealthFailed(bool failed) override;
-  void DrainListeners(const admin::DrainQuery& query) override;
-  Outcome<> ReopenLogs() override { return logs_.Reopen(); }
+  void SetHealthFailed(bool failed) override { health_failed_ = failed; }
+  void DrainListeners(bool graceful, bool inbound_only) override;
   void RenewCertificate(std::move_only_function<void(Outcome<>)> done) override;
 
  private:
   Outcome<> TakeStaticResources();
   Outcome<> FollowControlPlane();
+  Outcome<> ServeSecrets();
   Outcome<> OpenAdmin();
   void ServeInherited(const std::string& port, conn::OnRequest handler);
   bool GiveAway(std::size_t from, io::UniqueFd& socket, const std::string& listener);
@@ -72,13 +74,13 @@ class Process final : public admin::AdminState {
   ConfigStore store_;
   NameService names_;
   io::Timer names_limit_;
+  std::unique_ptr<SdsServer> sds_;     // null: not --identity-only
   std::unique_ptr<ControlLink> link_;  // null: static resources only
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<conn::HttpServer>> servers_;
   bool health_failed_ = false;
   bool draining_ = false;
-  io::Timer drain_timer_;           // of Shutdown
-  io::Timer graceful_drain_timer_;  // of DrainListeners
+  io::Timer drain_timer_;
 };
 
 }  // namespace plait::proxy::worker

@@ -109,18 +109,24 @@ std::vector<std::string> SecretsOf(const xds::CommonTlsContext& common) {
 }
 
 void Secrets::Put(std::shared_ptr<const xds::Secret> secret) {
-  const std::lock_guard lock(mutex_);
-  Forget(secret->name);
-  const std::string name = secret->name;
-  by_name_.insert_or_assign(name, std::move(secret));
-  version_.fetch_add(1, std::memory_order_release);
+  {
+    const std::lock_guard lock(mutex_);
+    Forget(secret->name);
+    const std::string name = secret->name;
+    by_name_.insert_or_assign(name, std::move(secret));
+    version_.fetch_add(1, std::memory_order_release);
+  }
+  if (observer_) observer_();
 }
 
 void Secrets::Remove(const std::string& name) {
-  const std::lock_guard lock(mutex_);
-  Forget(name);
-  by_name_.erase(name);
-  version_.fetch_add(1, std::memory_order_release);
+  {
+    const std::lock_guard lock(mutex_);
+    Forget(name);
+    by_name_.erase(name);
+    version_.fetch_add(1, std::memory_order_release);
+  }
+  if (observer_) observer_();
 }
 
 void Secrets::Forget(const std::string& name) {

@@ -2,6 +2,7 @@
 // The process's secrets by name, and the TLS contexts made of them. Any thread; a mutex, taken once a TLS connection.
 // A changed secret makes new contexts for new connections; living ones keep theirs (semantics.md 5).
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,8 @@ class Secrets final : public session::DownstreamTls {
  public:
   void Put(std::shared_ptr<const xds::Secret> secret);
   void Remove(const std::string& name);
+  // `observer` hears of each Put and Remove, on the thread that did it. Set it before the first.
+  void SetObserver(std::function<void()> observer) { observer_ = std::move(observer); }
   bool Has(const std::string& name) const;
   std::vector<std::shared_ptr<const xds::Secret>> All() const;
   // Changes with every Put and Remove.
@@ -50,6 +53,7 @@ class Secrets final : public session::DownstreamTls {
   std::map<std::string, std::shared_ptr<const xds::Secret>, std::less<>> by_name_;
   std::vector<Made> made_;  // few: one for each distinct configuration
   std::atomic<std::uint64_t> version_{0};
+  std::function<void()> observer_;
 };
 
 // The content of a data source: in place, a file, or an environment variable. Errors name the path or variable.
