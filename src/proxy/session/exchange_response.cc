@@ -14,6 +14,8 @@ std::string InlineBody(const xds::DataSource& source) {
   return source.kind == xds::DataSource::Kind::kInline ? source.value : std::string();
 }
 
+constexpr std::uint32_t kDeadlineExceeded = 4;  // of gRPC
+
 }  // namespace
 
 void Exchange::SendResponse(http::ResponseHead head, bool end_stream) {
@@ -66,6 +68,7 @@ void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool 
   LocalReply reply{.status = facts.status, .body = BodyOf(failure, retried)};
   const bool late = failure == Failure::kStreamIdle || failure == Failure::kMaxStreamDuration;
   if (late && request_ended_) reply.status = 504;
+  if (failure == Failure::kMaxStreamDuration) reply.grpc_status = kDeadlineExceeded;
   if (failure == Failure::kNoCluster && match_.route != nullptr && match_.route->action != nullptr) {
     reply.status = match_.route->action->cluster_not_found_status;
   }

@@ -63,7 +63,6 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
 
  private:
   void RecordCodecError(const Error& why);
-  void RecordConnection();
   void OnConnectionOpen() override;
   void OnConnectionClosed(const Error& why) override;
   http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override;

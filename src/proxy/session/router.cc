@@ -130,9 +130,11 @@ void Router::SetTimeouts() {
       asked -= *stream_limit->grpc_timeout_header_offset;
     }
     timeout_ = asked;
+    call_deadline_ = asked > Duration(0);
   }
   if (const auto own = MillisecondsOf(headers, "x-envoy-upstream-rq-timeout-ms")) {
     timeout_ = *own;
+    call_deadline_ = false;
     headers.Remove("x-envoy-upstream-rq-timeout-ms");
   }
   if (request_.match.route->retry != nullptr) {
@@ -376,10 +378,11 @@ void Router::OnResponseTimeout() {
     attempt_->host()->stats().rq_timeout.fetch_add(1, std::memory_order_relaxed);
     cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
   }
-  if (state_ != State::kResponse) return Fail(Failure::kResponseTimeout);
+  const Failure failure = call_deadline_ ? Failure::kMaxStreamDuration : Failure::kResponseTimeout;
+  if (state_ != State::kResponse) return Fail(failure);
   state_ = State::kDone;
   EndAttempt(http::ResetReason::kCancel);
-  events_.OnRouterBroken(Failure::kResponseTimeout);
+  events_.OnRouterBroken(failure);
 }
 
 void Router::OnPerTryTimeout() {

@@ -103,6 +103,7 @@ class Router final : public AttemptEvents {
   cluster::ClusterPtr cluster_;
   std::unique_ptr<Attempt> attempt_;
   Duration timeout_{0};
+  bool call_deadline_ = false;  // timeout_ is what the call itself asked for (grpc-timeout)
   Duration per_try_timeout_{0};
   MonotonicTime request_end_{};
   io::Timer response_timer_;
