@@ -61,3 +61,32 @@ def test_a_tcp_connection_has_its_metrics_on_both_sides(busy):
                            for labels in found[name]) for name in ("istio_tcp_connections_opened_total", "istio_tcp_connections_closed_total",
                                                                    "istio_tcp_sent_bytes_total", "istio_tcp_received_bytes_total"))
         until(told, 8, f"the {reporter} has told all four")
+
+
+APPLICATION = """
+import http.server
+class Metrics(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = ("jobs_total{path=\\"" + self.path + "\\"} 3\\n").encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("", 9102), Metrics).serve_forever()
+"""
+
+
+def test_the_applications_metrics_are_merged_with_the_proxys(busy):
+    m.write(busy.directory / "jobs.yaml",
+            m.account("jobs"), m.deployment("jobs", ["python3", "-c", APPLICATION], labels={"app": "jobs"}, account="jobs", ports=[9102],
+                                            annotations={"prometheus.io/scrape": "true", "prometheus.io/port": "9102", "prometheus.io/path": "/jobs"}))
+    until(lambda: [pod["ready"] for pod in busy.pods("jobs")] == [True], 10, "jobs is ready")
+
+    def merged():
+        text = busy.exec("jobs", "curl", "-sS", "http://127.0.0.1:15020/stats/prometheus").stdout
+        assert 'jobs_total{path="/jobs"} 3\n' in text
+        return "istio_agent_scrapes_total" in text and "envoy_cluster_membership_total" in text
+    until(merged, 10, "both are there")
+    # Without the annotations there is nothing but the proxy's own.
+    alone = busy.exec("details-v1", "curl", "-sS", "http://127.0.0.1:15020/stats/prometheus").stdout
+    assert "envoy_cluster_membership_total" in alone and "istio_agent_scrapes_total" not in alone

@@ -1,10 +1,6 @@
 #pragma once
 // The proxy's own HTTP endpoints, each a handler for a conn::HttpServer on the main thread: Envoy's admin (15000),
-// metrics (15090), readiness (15021), and the agent's port (15020).
-#include <functional>
-#include <optional>
-#include <string>
-
+// metrics (15090) and readiness (15021). The agent's port (15020) is in agent.h; docs/admin.md lists all of them.
 #include "core/conn/http_server.h"
 #include "proxy/admin/admin_state.h"
 
@@ -17,12 +13,7 @@ conn::OnRequest MetricsHandler(AdminState& state);
 // :15021 /healthz/ready
 conn::OnRequest ReadyHandler(AdminState& state);
 
-// Where the application has metrics of its own (prometheus.io/port and /path); merged into 15020 /stats/prometheus.
-struct ApplicationMetrics {
-  io::SocketAddress address;
-  std::string path = "/metrics";
-};
-// :15020 /stats/prometheus, /metrics, /healthz/ready, POST /quitquitquit (loopback only), POST /drain (loopback only).
-conn::OnRequest AgentHandler(io::Loop& loop, AdminState& state, std::optional<ApplicationMetrics> application);
+// "LIVE" with 200, or the state with 503.
+conn::Response ReadyPage(AdminState& state);
 
 }  // namespace plait::proxy::admin

@@ -1,74 +1,14 @@
 #include "proxy/admin/admin.h"
 
-#include <gtest/gtest.h>
-
-#include "core/conn/http_client.h"
-#include "core/telemetry/registry.h"
-#include "proxy/cluster/cluster_set.h"
+#include "proxy/admin/test_state.h"
 
 namespace plait::proxy::admin {
 namespace {
 
-class FakeState final : public AdminState {
- public:
-  FakeState() {
-    auto config = std::make_shared<xds::Cluster>();
-    config->name = "outbound|80||a";
-    config->load_assignment.localities.push_back(
-        {.endpoints = {{.address = io::SocketAddress::Parse("10.0.0.1:80").value()}}});
-    EXPECT_TRUE(store.Put(config));
-  }
-  ServerInfo Info() const override {
-    return {.version = "plait/0.1.0", .state = state, .uptime = std::chrono::seconds(7), .service_node = "sidecar~x"};
-  }
-  std::vector<cluster::ClusterPtr> Clusters() const override { return store.All(); }
-  std::vector<ListenerInfo> Listeners() const override {
-    return {{"virtualOutbound", {io::SocketAddress::Parse("0.0.0.0:15001").value()}}};
-  }
-  std::vector<CertificateEntry> Certificates() const override {
-    return {{.chain = {{.path = "default",
-                        .uri_sans = {"spiffe://x"},
-                        .expires = SystemClock().Wall() + std::chrono::hours(49)}}}};
-  }
-  Outcome<std::string> ConfigDump(const ConfigDumpQuery& query) const override {
-    if (query.resource == "bad") return Explain(Errc::kInvalidInput, "no such resource 'bad'");
-    return "{\"configs\":[]}";
-  }
-  telemetry::Registry& Stats() override { return registry; }
-  void Quit() override { quit = true; }
-  void SetHealthFailed(bool) override {}
-  void DrainListeners(bool graceful, bool) override { drained = graceful; }
-  void RenewCertificate(std::move_only_function<void(Outcome<>)> done) override {
-    loop.Defer([done = std::move(done)]() mutable { done({}); });
-  }
-  io::Loop loop;
-  telemetry::Registry registry;
-  cluster::ClusterStore store{loop, registry, nullptr, [](const cluster::ClusterUpdate&) {}};
-  ServerState state = ServerState::kLive;
-  bool quit = false, drained = false;
-};
-
-class Admin : public testing::Test {
+class Admin : public AdminTest {
  protected:
-  struct Got {
-    std::uint16_t status = 0;
-    std::string body;
-  };
-  Got Ask(conn::OnRequest handler, std::string method, std::string path) {
-    conn::HttpServer server(state_.loop, {}, std::move(handler));
-    conn::FetchRequest request{.to = server.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value()};
-    request.head.method = std::move(method);
-    request.head.path = std::move(path);
-    std::optional<Got> got;
-    const Pending pending = conn::Fetch(state_.loop, std::move(request), [&](Result<conn::FetchResponse> response) {
-      got = response ? Got{response->head.status, response->body} : Got{};
-    });
-    state_.loop.RunUntil([&] { return got.has_value(); }, std::chrono::seconds(5));
-    return got.value_or(Got{});
-  }
   Got Get(std::string path) { return Ask(AdminHandler(state_), "GET", std::move(path)); }
   Got Post(std::string path) { return Ask(AdminHandler(state_), "POST", std::move(path)); }
-  FakeState state_;
 };
 
 TEST_F(Admin, ShowsClustersInBothForms) {
@@ -76,12 +16,16 @@ TEST_F(Admin, ShowsClustersInBothForms) {
   EXPECT_NE(text.find("outbound|80||a::10.0.0.1:80::health_flags::healthy\n"), std::string::npos);
   EXPECT_NE(text.find("outbound|80||a::default_priority::max_connections::1024\n"), std::string::npos);
   const std::string json = Get("/clusters?format=json").body;
-  EXPECT_NE(
-      json.find(
-          "{\"cluster_statuses\":[{\"name\":\"outbound|80||a\",\"host_statuses\":[{\"address\":{\"socket_address\":"
-          "{\"address\":\"10.0.0.1\",\"port_value\":80}},\"stats\":[{\"type\":\"GAUGE\",\"name\":\"cx_active\"}"),
-      std::string::npos)
+  EXPECT_NE(json.find("{\"cluster_statuses\":[{\"name\":\"outbound|80||a\",\"added_via_api\":true,\"host_statuses\":[{"
+                      "\"address\":{\"socket_address\":"
+                      "{\"address\":\"10.0.0.1\",\"port_value\":80}},\"stats\":[{\"name\":\"cx_connect_fail\"}"),
+            std::string::npos)
       << json;
+  EXPECT_NE(json.find("{\"type\":\"GAUGE\",\"name\":\"cx_active\"}"), std::string::npos) << json;
+  EXPECT_NE(json.find("\"health_status\":{\"eds_health_status\":\"HEALTHY\"}"), std::string::npos) << json;
+  EXPECT_EQ(Get("/clusters?filter=nothing").body, "");
+  EXPECT_EQ(Get("/clusters?filter=80&format=json").body, json);
+  EXPECT_EQ(Get("/clusters?filter=(").status, 400);
 }
 
 TEST_F(Admin, ShowsStatsFilteredAndInAllForms) {
@@ -92,19 +36,43 @@ TEST_F(Admin, ShowsStatsFilteredAndInAllForms) {
             "{\"stats\":[{\"name\":\"cluster.outbound|80||a.upstream_rq_total\",\"value\":5}]}");
   EXPECT_NE(Get("/stats/prometheus").body.find("envoy_cluster_upstream_rq_total{cluster_name=\"outbound|80||a\"} 5"),
             std::string::npos);
+  EXPECT_EQ(Get("/stats?filter=upstream_rq_total&format=prometheus").body,
+            Get("/stats/prometheus?filter=upstream_rq_total").body);
+  EXPECT_EQ(Get("/stats?filter=upstream_rq_total$&type=Gauges").body, "");
+  EXPECT_EQ(Get("/stats?filter=upstream_cx_tot&usedonly").body, "");
+  EXPECT_EQ(Get("/stats?format=html").status, 400);
+  EXPECT_EQ(Get("/stats?type=Nothing").status, 400);
+  EXPECT_EQ(Get("/reset_counters").status, 405);
   EXPECT_EQ(Post("/reset_counters").status, 200);
   EXPECT_EQ(Get("/stats?filter=upstream_rq_total$").body, "cluster.outbound|80||a.upstream_rq_total: 0\n");
 }
 
 TEST_F(Admin, TellsItsState) {
   EXPECT_EQ(Get("/ready").body, "LIVE\n");
-  EXPECT_NE(Get("/server_info").body.find("\"state\":\"LIVE\""), std::string::npos);
+  const std::string info = Get("/server_info").body;
+  EXPECT_NE(info.find("\"state\":\"LIVE\""), std::string::npos);
+  EXPECT_NE(info.find("\"node\":{\"id\":\"sidecar~x\",\"cluster\":\"\",\"metadata\":{\"NAMESPACE\":\"ns\"}"),
+            std::string::npos)
+      << info;
+  EXPECT_EQ(Get("/hot_restart_version").body, "disabled");
   EXPECT_EQ(Get("/listeners").body, "virtualOutbound::0.0.0.0:15001\n");
   EXPECT_NE(Get("/certs").body.find("\"days_until_expiration\":\"2\""), std::string::npos);
-  EXPECT_NE(Get("/memory").body.find("\"allocated\":\""), std::string::npos);
-  state_.state = ServerState::kDraining;
+  const std::string memory = Get("/memory").body;
+  EXPECT_NE(memory.find("\"allocated\":\""), std::string::npos);
+  EXPECT_EQ(memory.find("\"total_physical_bytes\":\"0\""), std::string::npos) << memory;
+  EXPECT_EQ(Get("/listeners?format=json").body,
+            "{\"listener_statuses\":[{\"name\":\"virtualOutbound\",\"local_address\":{\"socket_address\":"
+            "{\"address\":\"0.0.0.0\",\"port_value\":15001}}}]}\n");
+}
+
+TEST_F(Admin, FailsAndPassesHealthChecksOnDemand) {
+  EXPECT_EQ(Get("/healthcheck/fail").status, 405);
+  EXPECT_EQ(Post("/healthcheck/fail").body, "OK\n");
+  EXPECT_EQ(Get("/ready").body, "DRAINING\n");
   EXPECT_EQ(Get("/ready").status, 503);
   EXPECT_EQ(Ask(ReadyHandler(state_), "GET", "/healthz/ready").status, 503);
+  EXPECT_EQ(Post("/healthcheck/ok").body, "OK\n");
+  EXPECT_EQ(Ask(ReadyHandler(state_), "GET", "/healthz/ready").status, 200);
 }
 
 TEST_F(Admin, ChangesThingsOnlyByPost) {
@@ -114,35 +82,72 @@ TEST_F(Admin, ChangesThingsOnlyByPost) {
   EXPECT_TRUE(state_.quit);
   EXPECT_EQ(Get("/plait/renew").status, 405);
   EXPECT_EQ(Post("/plait/renew").body, "OK\n");
-  EXPECT_EQ(Post("/drain_listeners?graceful").status, 200);
-  EXPECT_TRUE(state_.drained);
+}
+
+TEST_F(Admin, DrainsListenersAsAsked) {
+  EXPECT_EQ(Get("/drain_listeners").status, 405);
+  for (const char* path : {"/drain_listeners", "/drain_listeners?graceful&inboundonly", "/drain_listeners?skip_exit"})
+    EXPECT_EQ(Post(path).body, "OK\n");
+  EXPECT_EQ(state_.drained, "at once all ;graceful inbound ;at once all and stays;");
+}
+
+TEST_F(Admin, ReopensItsLogsOrSaysWhichItCouldNot) {
+  EXPECT_EQ(Get("/reopen_logs").status, 405);
+  EXPECT_EQ(Post("/reopen_logs").body, "OK\n");
+  const Got failed = Post("/reopen_logs");
+  EXPECT_EQ(failed.status, 503);
+  EXPECT_NE(failed.body.find("/logs/a"), std::string::npos);
+}
+
+TEST_F(Admin, HasNoRuntimeAndSaysSo) {
+  EXPECT_EQ(Get("/runtime").body, "{\"entries\":{},\"layers\":[]}\n");
+  EXPECT_EQ(Get("/runtime_modify?a=b").status, 405);
+  const Got refused = Post("/runtime_modify?a=b");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_TRUE(refused.body.starts_with("No admin layer specified"));
+  EXPECT_EQ(Post("/runtime_modify").status, 400);
 }
 
 TEST_F(Admin, DumpsConfigurationOrSaysWhatIsWrong) {
-  EXPECT_EQ(Get("/config_dump").body, "{\"configs\":[]}");
-  const Got bad = Get("/config_dump?resource=bad");
+  EXPECT_EQ(Get("/config_dump").body, "|||");
+  EXPECT_EQ(Get("/config_dump?resource=static_clusters&mask=cluster.name&name_regex=a%7Cb&include_eds").body,
+            "static_clusters|cluster.name|a|b|eds");
+  EXPECT_EQ(Get("/config_dump?resource=none").status, 404);
+  const Got bad = Get("/config_dump?name_regex=(");
   EXPECT_EQ(bad.status, 400);
-  EXPECT_NE(bad.body.find("'bad'"), std::string::npos);
+  EXPECT_EQ(bad.body, "missing )\n");
 }
 
-TEST_F(Admin, ListsItsCommands) {
-  EXPECT_NE(Get("/help").body.find("/clusters: upstream cluster status"), std::string::npos);
-  EXPECT_EQ(Get("/nope").status, 404);
-  EXPECT_EQ(Post("/logging?level=nope").status, 400);
-  EXPECT_NE(Post("/logging").body.find("active loggers:"), std::string::npos);
+TEST_F(Admin, ShowsAndChangesLevelsOfLoggers) {
+  EXPECT_NE(Get("/logging").body.find("  http2: "), std::string::npos);
+  EXPECT_EQ(Get("/logging?http2=trace").status, 405);
+  EXPECT_NE(Post("/logging?http2=trace").body.find("  http2: trace\n"), std::string::npos);
+  EXPECT_NE(Post("/logging?paths=http2:warning,http2:debug").body.find("  http2: debug\n"), std::string::npos);
+  for (const char* wrong : {"level=loud", "nothing=trace", "http2=loud", "paths=http2",
+                            "paths=http2:debug,nothing:debug", "level=info&http2=trace"}) {
+    const Got refused = Post("/logging?" + std::string(wrong));
+    EXPECT_EQ(refused.status, 400) << wrong;
+    EXPECT_TRUE(refused.body.starts_with("error: ")) << wrong;
+    EXPECT_NE(refused.body.find("  http2: debug\n"), std::string::npos) << wrong << ": nothing is changed";
+  }
+  EXPECT_EQ(Post("/logging?level=info").body.find(": debug\n"), std::string::npos);
 }
 
-TEST_F(Admin, MergesTheApplicationsMetrics) {
-  conn::HttpServer application(state_.loop, {}, [](conn::Request request, conn::Responder responder) {
-    responder.Send(conn::TextResponse(200, "app_metric{path=\"" + request.head.path + "\"} 1"));
-  });
-  const io::SocketAddress at = application.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
-  const Got got = Ask(AgentHandler(state_.loop, state_, ApplicationMetrics{.address = at, .path = "/m"}), "GET",
-                      "/stats/prometheus");
-  EXPECT_NE(got.body.find("envoy_cluster_upstream_rq_total"), std::string::npos);
-  EXPECT_TRUE(got.body.ends_with("app_metric{path=\"/m\"} 1\n"));
-  EXPECT_EQ(Ask(AgentHandler(state_.loop, state_, {}), "POST", "/quitquitquit").status, 200);
-  EXPECT_TRUE(state_.quit);
+TEST_F(Admin, ListsItsCommandsAlsoForAPathThatItDoesNotKnow) {
+  const std::string help = Get("/help").body;
+  EXPECT_NE(help.find("  /clusters: upstream cluster status\n      filter: "), std::string::npos);
+  EXPECT_NE(help.find("  /quitquitquit (POST): exit the server\n"), std::string::npos);
+  EXPECT_EQ(Get("/").body, help);
+  const Got unknown = Get("/nope");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(unknown.body, "invalid path. " + help);
+}
+
+TEST_F(Admin, LetsNoAnswerBeKeptOrGuessedAt) {
+  const Got page = Get("/server_info");
+  EXPECT_EQ(page.headers.Get("content-type"), "application/json");
+  EXPECT_EQ(page.headers.Get("cache-control"), "no-cache, max-age=0");
+  EXPECT_EQ(page.headers.Get("x-content-type-options"), "nosniff");
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "proxy/admin/pages.h"
 
 #include <malloc.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "proxy/admin/json.h"
 
@@ -11,7 +13,7 @@ namespace {
 
 std::string_view HealthName(xds::HealthStatus health) noexcept {
   switch (health) {
-    case xds::HealthStatus::kUnknown: return "UNKNOWN";
+    case xds::HealthStatus::kUnknown:  // nothing speaks against it; Envoy says so, too
     case xds::HealthStatus::kHealthy: return "HEALTHY";
     case xds::HealthStatus::kUnhealthy: return "UNHEALTHY";
     case xds::HealthStatus::kDraining: return "DRAINING";
@@ -53,10 +55,14 @@ struct NamedStat {
 };
 std::vector<NamedStat> StatsOf(const cluster::HostStats& stats) {
   const auto get = [](const auto& atomic) { return std::uint64_t{atomic.load(std::memory_order_relaxed)}; };
-  return {{"cx_active", get(stats.cx_active), true},    {"cx_connect_fail", get(stats.cx_connect_fail), false},
-          {"cx_total", get(stats.cx_total), false},     {"rq_active", get(stats.rq_active), true},
-          {"rq_error", get(stats.rq_error), false},     {"rq_success", get(stats.rq_success), false},
-          {"rq_timeout", get(stats.rq_timeout), false}, {"rq_total", get(stats.rq_total), false}};
+  return {{"cx_connect_fail", get(stats.cx_connect_fail), false},
+          {"cx_total", get(stats.cx_total), false},
+          {"rq_error", get(stats.rq_error), false},
+          {"rq_success", get(stats.rq_success), false},
+          {"rq_timeout", get(stats.rq_timeout), false},
+          {"rq_total", get(stats.rq_total), false},
+          {"cx_active", get(stats.cx_active), true},
+          {"rq_active", get(stats.rq_active), true}};
 }
 
 void WriteHost(Json& json, const cluster::Host& host, std::size_t priority) {
@@ -92,6 +98,13 @@ void WriteBreakers(Json& json, std::string_view priority, const cluster::Cluster
   json.Key("max_retries").Number(limits.retries_most()).Close('}');
 }
 
+// A Timestamp without a fraction, as protobuf's JSON form writes it.
+std::string WholeSeconds(WallTime time) {
+  std::string text = FormatRfc3339(time);
+  if (text.ends_with(".000Z")) text.replace(text.size() - 5, 5, "Z");
+  return text;
+}
+
 void WriteCertificates(Json& json, const std::vector<CertificateInfo>& certificates, WallTime now) {
   json.Open('[');
   for (const CertificateInfo& one : certificates) {
@@ -101,11 +114,8 @@ void WriteCertificates(Json& json, const std::vector<CertificateInfo>& certifica
     for (const std::string& dns : one.dns_sans) json.Open('{').Key("dns").Text(dns).Close('}');
     const auto days = std::chrono::duration_cast<std::chrono::days>(one.expires - now).count();
     json.Close(']').Key("days_until_expiration").Text(static_cast<std::uint64_t>(std::max<std::int64_t>(days, 0)));
-    json.Key("valid_from")
-        .Text(FormatRfc3339(one.valid_from))
-        .Key("expiration_time")
-        .Text(FormatRfc3339(one.expires))
-        .Close('}');
+    json.Key("valid_from").Text(WholeSeconds(one.valid_from));
+    json.Key("expiration_time").Text(WholeSeconds(one.expires)).Close('}');
   }
   json.Close(']');
 }
@@ -129,22 +139,25 @@ std::string_view StateName(ServerState state) noexcept {
 std::string ServerInfoJson(const ServerInfo& info) {
   Json json;
   json.Open('{').Key("version").Text(info.version).Key("state").Text(StateName(info.state));
+  json.Key("uptime_current_epoch").Text(Seconds(info.uptime));
+  json.Key("uptime_all_epochs").Text(Seconds(info.uptime));
   json.Key("hot_restart_version").Text(info.hot_restart_version);
   json.Key("command_line_options").Open('{').Key("concurrency").Number(info.concurrency);
   json.Key("config_path").Text(info.config_path).Key("mode").Text(info.mode).Key("log_level").Text(info.log_level);
-  json.Key("service_cluster").Text(info.service_cluster).Key("service_node").Text(info.service_node).Close('}');
-  json.Key("node").Raw(info.node_json.empty() ? "{}" : info.node_json);
-  json.Key("uptime_current_epoch")
-      .Text(Seconds(info.uptime))
-      .Key("uptime_all_epochs")
-      .Text(Seconds(info.uptime))
-      .Close('}');
+  json.Key("service_cluster").Text(info.service_cluster).Key("service_node").Text(info.service_node);
+  json.Key("drain_time").Text(Seconds(info.drain_time)).Key("drain_strategy").Text("Immediate");
+  json.Key("disable_hot_restart").Bool(true).Key("restart_epoch").Number(0).Close('}');
+  const NodeInfo& node = info.node;
+  json.Key("node").Open('{').Key("id").Text(node.id).Key("cluster").Text(node.cluster);
+  json.Key("metadata").Raw(node.metadata_json.empty() ? "{}" : node.metadata_json);
+  json.Key("user_agent_name").Text(node.user_agent_name).Key("user_agent_version").Text(node.user_agent_version);
+  json.Close('}').Close('}');
   return json.Take() + "\n";
 }
 
-std::string ClustersText(const std::vector<cluster::ClusterPtr>& clusters) {
+std::string ClustersText(const std::vector<ClusterInfo>& clusters) {
   std::string out;
-  for (const cluster::ClusterPtr& one : clusters) {
+  for (const auto& [one, added_via_api] : clusters) {
     const std::string& name = one->name();
     const auto line = [&](std::string_view key, std::string_view value) {
       out.append(name).append("::").append(key).append("::").append(value).append("\n");
@@ -158,12 +171,14 @@ std::string ClustersText(const std::vector<cluster::ClusterPtr>& clusters) {
       line(prefix + "max_requests", std::to_string(limits.requests.most()));
       line(prefix + "max_retries", std::to_string(limits.retries_most()));
     }
+    line("added_via_api", added_via_api ? "true" : "false");
     if (!one->config->eds_service_name.empty()) line("eds_service_name", one->config->eds_service_name);
     for (std::size_t priority = 0; priority < one->priorities.size(); ++priority) {
       for (const cluster::HostPtr& host : one->priorities[priority].all) {
         const std::string prefix = host->address().ToString() + "::";
-        for (const NamedStat& stat : StatsOf(host->stats()))
-          line(prefix + std::string(stat.name), std::to_string(stat.value));
+        std::vector<NamedStat> stats = StatsOf(host->stats());
+        std::ranges::sort(stats, {}, &NamedStat::name);
+        for (const NamedStat& stat : stats) line(prefix + std::string(stat.name), std::to_string(stat.value));
         line(prefix + "hostname", host->facts().hostname);
         line(prefix + "health_flags", HealthFlags(*host));
         line(prefix + "weight", std::to_string(host->weight()));
@@ -180,12 +195,14 @@ std::string ClustersText(const std::vector<cluster::ClusterPtr>& clusters) {
   return out;
 }
 
-std::string ClustersJson(const std::vector<cluster::ClusterPtr>& clusters) {
+std::string ClustersJson(const std::vector<ClusterInfo>& clusters) {
   Json json;
   json.Open('{').Key("cluster_statuses").Open('[');
-  for (const cluster::ClusterPtr& one : clusters) {
+  for (const auto& [one, added_via_api] : clusters) {
     const std::string& name = one->name();
-    json.Open('{').Key("name").Text(name).Key("host_statuses").Open('[');
+    json.Open('{').Key("name").Text(name);
+    if (added_via_api) json.Key("added_via_api").Bool(true);
+    json.Key("host_statuses").Open('[');
     for (std::size_t priority = 0; priority < one->priorities.size(); ++priority) {
       for (const cluster::HostPtr& host : one->priorities[priority].all) WriteHost(json, *host, priority);
     }
@@ -245,15 +262,17 @@ std::string CertificatesJson(const std::vector<CertificateEntry>& certificates, 
 
 std::string MemoryJson() {
   const struct mallinfo2 info = mallinfo2();
+  std::uint64_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
   Json json;
   json.Open('{').Key("allocated").Text(info.uordblks + info.hblkhd).Key("heap_size").Text(info.arena + info.hblkhd);
-  json.Key("pageheap_unmapped").Text(std::uint64_t{0}).Key("pageheap_free").Text(std::uint64_t{info.keepcost});
-  json.Key("total_thread_cache")
-      .Text(std::uint64_t{0})
-      .Key("total_physical_bytes")
-      .Text(info.arena + info.hblkhd)
-      .Close('}');
+  // glibc gives pages back without counting them, and has no cache a thread that it counts apart.
+  json.Key("pageheap_unmapped").Text(std::uint64_t{0}).Key("pageheap_free").Text(info.fordblks);
+  json.Key("total_thread_cache").Text(std::uint64_t{0});
+  json.Key("total_physical_bytes").Text(resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))).Close('}');
   return json.Take() + "\n";
 }
+
+std::string RuntimeJson() { return "{\"entries\":{},\"layers\":[]}\n"; }
 
 }  // namespace plait::proxy::admin

@@ -9,11 +9,12 @@ namespace plait::proxy::admin {
 
 std::string_view StateName(ServerState state) noexcept;  // "LIVE"
 std::string ServerInfoJson(const ServerInfo& info);
-std::string ClustersText(const std::vector<cluster::ClusterPtr>& clusters);
-std::string ClustersJson(const std::vector<cluster::ClusterPtr>& clusters);
+std::string ClustersText(const std::vector<ClusterInfo>& clusters);
+std::string ClustersJson(const std::vector<ClusterInfo>& clusters);
 std::string ListenersText(const std::vector<ListenerInfo>& listeners);
 std::string ListenersJson(const std::vector<ListenerInfo>& listeners);
 std::string CertificatesJson(const std::vector<CertificateEntry>& certificates, WallTime now);
 std::string MemoryJson();
+std::string RuntimeJson();  // Plait has no runtime: no layer and no entry
 
 }  // namespace plait::proxy::admin

@@ -56,6 +56,11 @@ Outcome<ListenerPtr> CompileListener(std::shared_ptr<const xds::Listener> config
   if (listener->chains.empty() && listener->default_chain == nullptr) {
     return refuse({.message = "no filter chain"});
   }
+  if (!config->access_logs.empty()) {
+    auto logs = record::AccessLogs::Compile(config->access_logs, into.logs);
+    if (!logs) return refuse(logs.error());
+    listener->logs = std::move(*logs);
+  }
   listener->matcher = ChainMatcher(std::move(rules));
   using Kind = xds::ListenerFilter::Kind;
   listener->needs_capture = IsPlaitForm(listener->default_chain) ||

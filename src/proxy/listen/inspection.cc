@@ -28,19 +28,19 @@ void Inspection::Look() {
     if (seen_.size() > tls::kMaxHello) return Done();  // larger than anything that is chosen by
     const Result<std::size_t> read = stream_->Read(seen_, Buffer::kChunkSize);
     if (!read && read.error().code != Errc::kPeerClosed) return OnFailed(read.error());
-    const bool ended = !read.has_value();
-    if (ended && seen_.empty()) return OnFailed(read.error());
-    if (Judge(ended) || ended) return Done();
+    if (Judge()) return Done();
+    // Ended before it was known what it is; the rest will not come. Envoy closes such a connection, too.
+    if (!read) return OnFailed(read.error());
     if (*read == 0) return;
   }
 }
 
-bool Inspection::Judge(bool ended) {
+bool Inspection::Judge() {
   if (seen_.empty()) return false;
   const Bytes bytes = seen_.Linearize(seen_.size());
   if (wanted_.tls && !findings_.tls) {
     tls::ClientHelloPeek peek = tls::PeekClientHello(bytes);
-    if (peek.status == tls::PeekStatus::kNeedMore && !ended) return false;
+    if (peek.status == tls::PeekStatus::kNeedMore) return false;
     if (peek.status == tls::PeekStatus::kComplete) {
       findings_.tls = true;
       findings_.server_name = std::move(peek.hello.sni);
@@ -50,7 +50,7 @@ bool Inspection::Judge(bool ended) {
   }
   if (!wanted_.http) return true;
   switch (sniff::Classify(bytes)) {
-    case sniff::Protocol::kNeedMore: return ended;
+    case sniff::Protocol::kNeedMore: return false;
     case sniff::Protocol::kHttp2: findings_.alpn = {"h2c"}; return true;
     case sniff::Protocol::kHttp1: {
       const std::string_view line = AsText(bytes).substr(0, AsText(bytes).find('\r'));

@@ -41,7 +41,7 @@ class Inspection final : private io::StreamEvents {
   void OnFailed(Error error) override;
   void Look();
   // True when everything that is wanted is known.
-  bool Judge(bool ended);
+  bool Judge();
   void Done();
 
   io::Loop& loop_;

@@ -26,6 +26,10 @@ std::thread StartWithoutStopSignals(Run run) {
   return thread;
 }
 
+io::UniqueFd OpenForAppend(const std::string& path) {
+  return io::UniqueFd(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+}
+
 }  // namespace
 
 LogWriter::LogWriter() : thread_(StartWithoutStopSignals([this] { Run(); })) {}
@@ -48,7 +52,7 @@ Outcome<const LogSink*> LogWriter::Open(const std::string& path) {
     sink.reset(new LogSink(id, path, {}, path == "/dev/stdout" ? STDOUT_FILENO : STDERR_FILENO));
     return sink.get();
   }
-  io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  io::UniqueFd fd = OpenForAppend(path);
   if (!fd) {
     const std::string why = std::strerror(errno);
     sinks_.erase(path);
@@ -58,6 +62,21 @@ Outcome<const LogSink*> LogWriter::Open(const std::string& path) {
   const int number = fd.get();
   sink.reset(new LogSink(id, path, std::move(fd), number));
   return sink.get();
+}
+
+Outcome<> LogWriter::Reopen() {
+  const std::lock_guard lock(mutex_);
+  std::string failed;
+  for (const auto& [path, sink] : sinks_) {
+    if (!sink->owned_) continue;
+    // The new file takes the number of the old one, which blocks that wait already carry.
+    const io::UniqueFd fd = OpenForAppend(path);
+    if (!fd || dup3(fd.get(), sink->owned_.get(), O_CLOEXEC) < 0)
+      failed += (failed.empty() ? "" : ", ") + path + " (" + std::strerror(errno) + ")";
+  }
+  if (failed.empty()) return {};
+  return Explain(Errc::kUnavailable, "cannot be reopened: " + failed,
+                 "check that the folder exists and that the proxy's user may write there");
 }
 
 void LogWriter::Hand(const LogSink& sink, std::string block) {

@@ -50,6 +50,8 @@ class LogWriter {
   // The sink of a path; the same object for the same path. "/dev/stdout" and "/dev/stderr" are the process's own.
   Outcome<const LogSink*> Open(const std::string& path);
   void Hand(const LogSink& sink, std::string block);  // any thread
+  // Opens each file anew (it was moved away). Those that cannot be opened are named, and go on with what was open.
+  Outcome<> Reopen();
   // Waits until everything that was handed over before is written (shutdown, tests).
   void Flush();
   std::uint64_t dropped_blocks() const noexcept { return dropped_.load(std::memory_order_relaxed); }

@@ -100,6 +100,58 @@ TEST_F(Recording, WritesLinesOfAllWorkersToTheFile) {
   EXPECT_EQ(text.str(), "200\n403\n");
 }
 
+TEST_F(Recording, TellsTheListenersLogOfATcpConnectionAsWell) {
+  const auto to = [this](const std::string& name) {
+    return AccessLogs::Compile({{.target = xds::AccessLog::Target::kFile,
+                                 .path = dir_ + "/" + name,
+                                 .text_format = name + " %FILTER_CHAIN_NAME% %DOWNSTREAM_TRANSPORT_FAILURE_REASON%\n"}},
+                               writer_)
+        .value();
+  };
+  const auto own = to("own");
+  connection_.listener_logs = to("listener");
+  connection_.filter_chain = "relay";
+  record_.request = nullptr;
+  record_.downstream_transport_failure = "no shared cipher";
+  {
+    WorkerRecorder recorder(loop_, writer_, series_, Reviews(), index_, nullptr);
+    TcpProgress progress;
+    recorder.ConnectionEnded(record_, progress, own.get());
+    recorder.OtherConnectionEnded(record_);
+    recorder.RequestEnded(record_, own.get());
+  }
+  writer_.Flush();
+  const auto content = [this](const char* name) {
+    return (std::stringstream() << std::ifstream(dir_ + "/" + name).rdbuf()).str();
+  };
+  EXPECT_EQ(content("own"), "own relay no_shared_cipher\nown relay no_shared_cipher\n");
+  EXPECT_EQ(content("listener"), "listener relay no_shared_cipher\nlistener relay no_shared_cipher\n");
+}
+
+TEST_F(Recording, ReopensItsFilesAfterTheyWereMovedAway) {
+  const std::string path = dir_ + "/access.log";
+  const auto logs =
+      AccessLogs::Compile({{.target = xds::AccessLog::Target::kFile, .path = path, .text_format = "x\n"}}, writer_)
+          .value();
+  const auto write = [&] {
+    LogBuffers buffers(loop_, writer_);
+    logs->Write(record_, buffers);
+    buffers.HandOver();
+    writer_.Flush();
+  };
+  write();
+  std::filesystem::rename(path, path + ".1");
+  ASSERT_TRUE(writer_.Reopen().has_value());
+  write();
+  EXPECT_EQ(std::filesystem::file_size(path), 2U);
+  EXPECT_EQ(std::filesystem::file_size(path + ".1"), 2U);
+  std::filesystem::remove(path);
+  std::filesystem::create_directory(path);
+  const auto failed = writer_.Reopen();
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_NE(failed.error().message.find(path), std::string::npos);
+}
+
 TEST_F(Recording, HandsBuffersOverWithinASecond) {
   const auto logs = AccessLogs::Compile(
                         {{.target = xds::AccessLog::Target::kFile, .path = dir_ + "/a", .text_format = "x\n"}}, writer_)

@@ -32,8 +32,11 @@ class Recorder {
   virtual void ConnectionOpened(const StreamRecord& record) = 0;
   // Every 15 s of a long TCP connection: bytes since the last report.
   virtual void ConnectionProgress(const StreamRecord& record, TcpProgress& progress) = 0;
-  // Also for connections that never reached an upstream (then without ConnectionOpened).
+  // Also for connections that never reached an upstream (then without ConnectionOpened). The access log of the listener
+  // gets its line, too.
   virtual void ConnectionEnded(const StreamRecord& record, TcpProgress& progress, const AccessLogs* logs) = 0;
+  // Any other connection has ended, one of HTTP or one that nothing took: a line in the access log of its listener.
+  virtual void OtherConnectionEnded(const StreamRecord& record) = 0;
 };
 
 }  // namespace plait::proxy::record

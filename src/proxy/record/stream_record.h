@@ -23,6 +23,8 @@ class Host;
 
 namespace plait::proxy::record {
 
+class AccessLogs;  // access_log.h
+
 enum class Direction : std::uint8_t { kUnspecified, kInbound, kOutbound };  // traffic_direction of the listener
 
 // Facts of a downstream connection that do not change once its filter chain was chosen.
@@ -35,6 +37,9 @@ struct ConnectionInfo {
   std::string server_name;            // SNI, inspected or terminated; lower case
   const io::TlsFacts* tls = nullptr;  // null: plaintext
   std::string listener;               // "0.0.0.0_15006"
+  std::string filter_chain;           // the name of the chain that took it; empty: none yet
+  // Of the listener: takes a line when the connection ends. Null: none.
+  std::shared_ptr<const AccessLogs> listener_logs;
   MonotonicTime accepted{};
 };
 
@@ -57,10 +62,11 @@ struct StreamRecord {
   // Outcome.
   std::uint16_t response_code = 0;  // 0: no response was sent
   ResponseFlags flags;
-  std::string response_details;      // %RESPONSE_CODE_DETAILS%: "via_upstream"; empty prints "-"
-  std::string termination_details;   // %CONNECTION_TERMINATION_DETAILS%
-  std::string transport_failure;     // %UPSTREAM_TRANSPORT_FAILURE_REASON%
-  std::uint64_t bytes_received = 0;  // body (HTTP) or payload (TCP) from downstream
+  std::string response_details;              // %RESPONSE_CODE_DETAILS%: "via_upstream"; empty prints "-"
+  std::string termination_details;           // %CONNECTION_TERMINATION_DETAILS%
+  std::string transport_failure;             // %UPSTREAM_TRANSPORT_FAILURE_REASON%
+  std::string downstream_transport_failure;  // why the client's TLS failed
+  std::uint64_t bytes_received = 0;          // body (HTTP) or payload (TCP) from downstream
   std::uint64_t bytes_sent = 0;
   std::uint64_t request_header_bytes = 0;
   std::uint64_t response_header_bytes = 0;

@@ -87,8 +87,9 @@ struct Context {
   // How long a request waits for a cluster, route configuration or endpoint that is on its way (semantics.md 6).
   Duration warming_limit = std::chrono::seconds(15);
   std::uint64_t next_connection_id = 1;
-  bool draining = false;  // set once the process drains; sessions ask it when they begin something
-  bool gateway = false;   // a router~ node
+  bool draining = false;       // set once the process drains; sessions ask it when they begin something
+  bool health_failed = false;  // /healthcheck/fail: each answer ends its connection
+  bool gateway = false;        // a router~ node
 };
 
 }  // namespace plait::proxy::session

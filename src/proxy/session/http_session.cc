@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/tls/stream.h"
 #include "proxy/session/chain.h"
 #include "proxy/session/exchange.h"
 
@@ -46,7 +47,8 @@ std::string HttpSession::Follow(const Chain& chain) {
 
 void HttpSession::DrainIfAsked() {
   const std::uint32_t most = config_->xds.common.max_requests_per_connection.value_or(0);
-  if (context_.draining || (most != 0 && requests_ >= most)) connection_.Drain();
+  if (context_.draining || context_.health_failed || owner_.draining() || (most != 0 && requests_ >= most))
+    connection_.Drain();
 }
 
 HttpSession::Routes HttpSession::FindRoutes() const {
@@ -114,11 +116,30 @@ void HttpSession::RecordCodecError(const Error& why) {
   context_.recorder.RequestEnded(record, config_->logs.get());
 }
 
+// The whole connection's line in the log of its listener; each request has one of its own in the connection manager's.
+void HttpSession::RecordConnection() {
+  if (info_.listener_logs == nullptr) return;
+  const http::RequestHead none;
+  record::StreamRecord record;
+  record.connection = &info_;
+  record.start_time = info_.accepted;
+  record.total = context_.loop.Now() - info_.accepted;
+  record.start = context_.loop.clock().Wall() - *record.total;
+  record.remote = info_.remote;
+  if (requests_ > 0 || broken_message_recorded_) record.request = &none;  // a protocol was spoken
+  record.protocol = connection_.version();
+  record.bytes_received = connection_.bytes_read();
+  record.bytes_sent = connection_.bytes_written();
+  record.downstream_transport_failure = tls::FailureOf(connection_.stream());
+  context_.recorder.OtherConnectionEnded(record);
+}
+
 void HttpSession::OnConnectionClosed(const Error& why) {
   lifetime_.Cancel();
   // In HTTP/2 a broken connection is no request; each request that it cuts off tells of it.
   const bool broken = why.code == Errc::kInvalidInput || why.code == Errc::kLimit;
   if (broken && !broken_message_recorded_ && connection_.version() != http::Version::kHttp2) RecordCodecError(why);
+  RecordConnection();
   owner_.OnSessionEnded(*this);
 }
 

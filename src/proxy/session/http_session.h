@@ -63,6 +63,7 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
 
  private:
   void RecordCodecError(const Error& why);
+  void RecordConnection();
   void OnConnectionOpen() override;
   void OnConnectionClosed(const Error& why) override;
   http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override;

@@ -79,34 +79,36 @@ void Intake::OnFailed(Error error) {
   if (!decided()) Decide(nullptr);
 }
 
-void Intake::RecordRefusal(const record::AccessLogs* logs, record::ResponseFlag flag, std::string details) {
+record::StreamRecord Intake::Record() const {
   record::StreamRecord record;
   record.connection = &info_;
-  record.start = context_.loop.clock().Wall();
   record.start_time = info_.accepted;
+  record.total = context_.loop.Now() - info_.accepted;
+  record.start = context_.loop.clock().Wall() - *record.total;
   record.remote = info_.remote;
+  record.bytes_received = seen_.size();
+  return record;
+}
+
+void Intake::RecordRefusal(const record::AccessLogs* logs, record::ResponseFlag flag, std::string details) {
+  record::StreamRecord record = Record();
+  record.bytes_received = 0;  // none of them was relayed
   record.flags.Set(flag);
   record.termination_details = std::move(details);
-  record.total = context_.loop.Now() - info_.accepted;
   record::TcpProgress none;
   context_.recorder.ConnectionEnded(record, none, logs);
+  recorded_ = true;
 }
 
 void Intake::RefuseAsBadRequest(const record::AccessLogs* logs) {
   const FailureFacts& facts = FactsOf(Failure::kNearlyHttp);
   const http::RequestHead none;
-  record::StreamRecord record;
-  record.connection = &info_;
-  record.start = context_.loop.clock().Wall();
-  record.start_time = info_.accepted;
-  record.remote = info_.remote;
+  record::StreamRecord record = Record();
   record.request = &none;
   record.response_code = facts.status;
   record.flags.Set(facts.flag);
   record.response_details = facts.details;
-  record.bytes_received = seen_.size();
   record.bytes_sent = facts.body.size();
-  record.total = context_.loop.Now() - info_.accepted;
   context_.recorder.RequestEnded(record, logs);
   Buffer answer(
       "HTTP/1.1 400 Bad Request\r\ncontent-length: 11\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nBad "
@@ -115,6 +117,11 @@ void Intake::RefuseAsBadRequest(const record::AccessLogs* logs) {
   Refuse(false);
 }
 
-void Intake::Decide(std::unique_ptr<Session> session) { std::exchange(decided_, nullptr)(std::move(session)); }
+void Intake::Decide(std::unique_ptr<Session> session) {
+  if (session == nullptr && !recorded_ && info_.listener_logs != nullptr) {
+    context_.recorder.OtherConnectionEnded(Record());
+  }
+  std::exchange(decided_, nullptr)(std::move(session));
+}
 
 }  // namespace plait::proxy::session

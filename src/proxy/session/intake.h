@@ -72,12 +72,14 @@ class Intake : protected io::StreamEvents {
   void OnFailed(Error error) override;
   virtual void OnStreamOpen() { OnReadable(); }
   virtual void OnStreamFailed(Error) {}
+  record::StreamRecord Record() const;  // of the connection as it ends now
   void Decide(std::unique_ptr<Session> session);
 
   SessionOwner& owner_;
   OnDecided decided_;
   Buffer seen_;
   bool client_ended_ = false;
+  bool recorded_ = false;  // the listener's log has its line
 };
 
 }  // namespace plait::proxy::session

@@ -27,6 +27,8 @@ class SessionOwner {
   virtual ~SessionOwner() = default;
   // The session is over: destroy it through the loop. Called once, never inside a call of the owner to the session.
   virtual void OnSessionEnded(Session& session) = 0;
+  // The listener drains: HTTP connections end with their next answer.
+  virtual bool draining() const noexcept { return false; }
 };
 
 }  // namespace plait::proxy::session

@@ -140,7 +140,7 @@ void TcpSession::OnRelayEnd(RelayEnd end) {
 
 void TcpSession::OnFailed(Error error) {
   if (state_ == State::kOpening) {
-    record_.transport_failure = tls::FailureOf(*downstream_);
+    record_.downstream_transport_failure = tls::FailureOf(*downstream_);
     record_.termination_details = error.detail;
   }
   record_.flags.Set(record::ResponseFlag::kDownstreamConnectionTermination);

@@ -12,9 +12,15 @@ namespace {
 namespace url = xds::type_url;
 using State = xds::DumpedResource::State;
 
+xds::DumpedFailure Dumped(const ConfigSubscriber::Failure& failure) {
+  return {.details = failure.details, .version = failure.version, .attempted = failure.attempted};
+}
+
 template <class T, class StateOf>
 std::vector<xds::DumpedResource> Dumped(const std::map<std::string, xds::Resource<T>>& all, const DumpSources& from,
                                         std::string_view type_url, StateOf state_of) {
+  static const ConfigSubscriber::Failures kNone;
+  const ConfigSubscriber::Failures& failures = from.link != nullptr ? from.link->FailuresOf(type_url) : kNone;
   std::vector<xds::DumpedResource> out;
   out.reserve(all.size());
   for (const auto& [name, resource] : all) {
@@ -22,10 +28,66 @@ std::vector<xds::DumpedResource> Dumped(const std::map<std::string, xds::Resourc
                    .name = name,
                    .version = resource.version,
                    .bytes = resource.bytes,
-                   .updated = resource.updated,
-                   .error = from.link != nullptr ? from.link->ErrorOf(type_url, name) : std::string_view()});
+                   .updated = resource.updated});
+    if (const auto failed = failures.find(name); failed != failures.end()) out.back().failure = Dumped(failed->second);
+  }
+  for (const auto& [name, failure] : failures) {  // those of which no version was ever accepted
+    if (!all.contains(name)) out.push_back({.state = State::kWarming, .name = name, .failure = Dumped(failure)});
   }
   return out;
+}
+
+// The hosts of a cluster that does not get them by EDS, as they are now.
+xds::ClusterLoadAssignment AssignmentOf(const cluster::Cluster& cluster) {
+  xds::ClusterLoadAssignment out;
+  out.cluster_name = cluster.name();
+  for (std::size_t priority = 0; priority < cluster.priorities.size(); ++priority) {
+    for (const cluster::HostPtr& host : cluster.priorities[priority].all) {
+      const cluster::Host::Facts& facts = host->facts();
+      auto* place = out.localities.empty() ? nullptr : &out.localities.back();
+      if (place == nullptr || place->priority != priority || place->locality != facts.locality) {
+        place = &out.localities.emplace_back();
+        place->locality = facts.locality;
+        place->priority = static_cast<std::uint32_t>(priority);
+      }
+      xds::Endpoint& endpoint = place->endpoints.emplace_back();
+      endpoint.address = facts.address;
+      endpoint.additional_addresses = facts.additional_addresses;
+      endpoint.hostname = facts.hostname;
+      endpoint.health = host->usable() ? xds::HealthStatus::kHealthy : host->health();
+      endpoint.weight = host->weight();
+      endpoint.identity = facts.identity;
+      endpoint.istio_workload = facts.istio_workload;
+    }
+  }
+  return out;
+}
+
+// `encoded` owns the bytes that the resources refer to.
+void AddStaticEndpoints(const ConfigStore& store, std::deque<std::string>& encoded,
+                        std::vector<xds::DumpedResource>& out) {
+  for (const cluster::ClusterPtr& cluster : store.clusters().All()) {
+    const bool listed =
+        cluster->config->type != xds::Cluster::Type::kEds && cluster->config->type != xds::Cluster::Type::kOriginalDst;
+    if (!listed) continue;
+    encoded.push_back(xds::Encode(AssignmentOf(*cluster)));
+    out.push_back({.state = State::kStatic, .name = cluster->name(), .bytes = encoded.back()});
+  }
+}
+
+// Secrets are kept as values: the own one never came over the wire.
+void AddSecrets(const DumpSources& from, std::deque<std::string>& encoded, std::vector<xds::DumpedResource>& out) {
+  const ConfigStore::Accepted& accepted = from.store.accepted();
+  for (const auto& secret : from.secrets.All()) {
+    encoded.push_back(xds::Encode(*secret));
+    const bool fixed = accepted.fixed.contains("secret/" + secret->name);
+    xds::DumpedResource& one = out.emplace_back(xds::DumpedResource{
+        .state = fixed ? State::kStatic : State::kActive, .name = secret->name, .bytes = encoded.back()});
+    const auto facts = accepted.secrets.find(secret->name);
+    if (fixed || facts == accepted.secrets.end()) continue;
+    one.version = facts->second.version;
+    one.updated = facts->second.updated;
+  }
 }
 
 }  // namespace
@@ -35,7 +97,12 @@ Outcome<std::string> DumpPage(const DumpSources& from, const admin::ConfigDumpQu
   const auto always = [](State state) { return [state](const std::string&) { return state; }; };
   const std::string clusters_version = from.link != nullptr ? from.link->VersionOf(url::kCluster) : "";
   const std::string listeners_version = from.link != nullptr ? from.link->VersionOf(url::kListener) : "";
+  const xds::Node& node = from.bootstrap.node;
   xds::DumpedConfig dump{.bootstrap = from.bootstrap.bytes,
+                         .node = {.id = node.id,
+                                  .cluster = node.cluster,
+                                  .user_agent_name = node.user_agent_name,
+                                  .user_agent_version = node.user_agent_version},
                          .started = from.started,
                          .cluster_version = clusters_version,
                          .listener_version = listeners_version,
@@ -45,7 +112,7 @@ Outcome<std::string> DumpPage(const DumpSources& from, const admin::ConfigDumpQu
                                               return from.store.clusters().Find(name) != nullptr ? State::kActive
                                                                                                  : State::kWarming;
                                             }),
-                         .endpoints = Dumped(accepted.endpoints, from, url::kEndpoint, always(State::kActive)),
+                         .endpoints = {},
                          .listeners = Dumped(accepted.listeners, from, url::kListener,
                                              [&](const std::string& name) {
                                                if (accepted.fixed.contains("listener/" + name)) return State::kStatic;
@@ -55,12 +122,11 @@ Outcome<std::string> DumpPage(const DumpSources& from, const admin::ConfigDumpQu
                          .secrets = {},
                          .l4_routes = Dumped(accepted.l4_routes, from, url::kL4Routes, always(State::kActive)),
                          .addresses = Dumped(accepted.addresses, from, url::kAddress, always(State::kActive))};
-  // Secrets are kept as values: the own one never came over the wire.
   std::deque<std::string> encoded;
-  const auto secrets = from.secrets.All();
-  for (const auto& secret : secrets) {
-    encoded.push_back(xds::Encode(*secret));
-    dump.secrets.push_back({.name = secret->name, .version = {}, .bytes = encoded.back(), .updated = from.started});
+  AddSecrets(from, encoded, dump.secrets);
+  if (query.include_eds) {
+    dump.endpoints = Dumped(accepted.endpoints, from, url::kEndpoint, always(State::kActive));
+    AddStaticEndpoints(from.store, encoded, dump.endpoints);
   }
   return xds::DumpConfig(dump, {.resource = query.resource,
                                 .mask = query.mask,

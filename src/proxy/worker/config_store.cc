@@ -67,7 +67,7 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
   if (warming_limit_ > Duration(0)) warming->limit.Start(loop_.timers(), warming_limit_);
   warming_.insert_or_assign(name, std::move(warming));
   // A socket that cannot be opened refuses the listener at once.
-  if (auto sockets = sockets_.For(*resource.value); !sockets) {
+  if (auto sockets = SocketsFor(*resource.value); !sockets) {
     warming_.erase(name);
     return std::unexpected(sockets.error());
   }
@@ -87,7 +87,7 @@ void ConfigStore::Activate(const std::string& name, bool forced) {
   } else {
     kLog.Warn("listener " + name + " begins before its routes and secrets have come");
   }
-  auto sockets = sockets_.For(*listener->config);
+  auto sockets = SocketsFor(*listener->config);
   if (!sockets) return kLog.Error(sockets.error().ToString());
   // The timer may be running this very function: it dies at the end of the round.
   loop_.DeleteLater(std::move(found->second));
@@ -112,10 +112,32 @@ void ConfigStore::RemoveListener(const std::string& name) {
   warming_.erase(name);
   if (active_.erase(name) == 0) return;
   EachWorker([&](Worker& worker) { worker.RemoveListener(name); });
-  // Workers unwatch in their next round; the sockets stay open until then.
-  closing_.push_back(loop_.After(std::chrono::seconds(1), [this, name] {
-    if (!active_.contains(name)) sockets_.Release(name);
+  ReleaseLater(name);
+}
+
+// Workers unwatch in their next round; the sockets stay open until then.
+void ConfigStore::ReleaseLater(std::string name) {
+  closing_.push_back(loop_.After(std::chrono::seconds(1), [this, name = std::move(name)] {
+    const auto found = active_.find(name);
+    if (found == active_.end() || IsStopped(*found->second->config)) sockets_.Release(name);
   }));
+}
+
+void ConfigStore::StopListeners(bool inbound_only) {
+  if (stopped_ != Stopped::kAll) stopped_ = inbound_only ? Stopped::kInbound : Stopped::kAll;
+  EachWorker([&](Worker& worker) { worker.StopListeners(inbound_only); });
+  for (const auto& [name, listener] : active_) {
+    if (IsStopped(*listener->config)) ReleaseLater(name);
+  }
+}
+
+bool ConfigStore::IsStopped(const xds::Listener& listener) const noexcept {
+  return stopped_ == Stopped::kAll ||
+         (stopped_ == Stopped::kInbound && listener.direction == xds::Listener::Direction::kInbound);
+}
+
+Outcome<std::vector<int>> ConfigStore::SocketsFor(const xds::Listener& listener) {
+  return IsStopped(listener) ? std::vector<int>() : sockets_.For(listener);
 }
 
 std::vector<listen::ListenerPtr> ConfigStore::Listeners() const {
@@ -248,14 +270,20 @@ void ConfigStore::RemoveL4Routes(const std::string& name) {
 
 // Secrets and addresses.
 
-Outcome<> ConfigStore::PutSecret(std::shared_ptr<const xds::Secret> secret) {
+Outcome<> ConfigStore::PutSecret(std::shared_ptr<const xds::Secret> secret, SecretOrigin origin) {
+  if (origin.fixed) accepted_.fixed.insert("secret/" + secret->name);
+  accepted_.secrets.insert_or_assign(secret->name,
+                                     Accepted::SecretFacts{std::move(origin.version), loop_.clock().Wall()});
   secrets_.Put(std::move(secret));
   PutReadyClusters();
   TryWarming();
   return {};
 }
 
-void ConfigStore::RemoveSecret(const std::string& name) { secrets_.Remove(name); }
+void ConfigStore::RemoveSecret(const std::string& name) {
+  accepted_.secrets.erase(name);
+  secrets_.Remove(name);
+}
 
 Outcome<> ConfigStore::PutAddress(const xds::Resource<xds::Address>& resource) {
   accepted_.addresses.insert_or_assign(resource.name, resource);

@@ -39,6 +39,8 @@ class ConfigStore final : public MainDemands {
   // Errors: the resource is refused (NACK) and the one before it stays in force. `fixed`: static_resources.
   Outcome<> PutListener(const xds::Resource<xds::Listener>& resource, bool fixed);
   void RemoveListener(const std::string& name);
+  // Nothing is accepted any more, also on listeners that come later; connections live on. For the rest of the process.
+  void StopListeners(bool inbound_only);
   Outcome<> PutCluster(const xds::Resource<xds::Cluster>& resource, bool fixed);
   void RemoveCluster(const std::string& name);
   Outcome<> PutRoutes(const xds::Resource<xds::RouteConfiguration>& resource);
@@ -47,7 +49,11 @@ class ConfigStore final : public MainDemands {
   void RemoveEndpoints(const std::string& name);
   Outcome<> PutL4Routes(const xds::Resource<xds::L4Routes>& resource);
   void RemoveL4Routes(const std::string& name);
-  Outcome<> PutSecret(std::shared_ptr<const xds::Secret> secret);
+  struct SecretOrigin {
+    std::string version = {};  // of SDS; empty: the proxy's own
+    bool fixed = false;        // static_resources
+  };
+  Outcome<> PutSecret(std::shared_ptr<const xds::Secret> secret, SecretOrigin origin);
   void RemoveSecret(const std::string& name);
   Outcome<> PutAddress(const xds::Resource<xds::Address>& resource);
   void RemoveAddress(const std::string& name);
@@ -71,7 +77,12 @@ class ConfigStore final : public MainDemands {
     std::map<std::string, xds::Resource<xds::ClusterLoadAssignment>> endpoints;
     std::map<std::string, xds::Resource<xds::L4Routes>> l4_routes;
     std::map<std::string, xds::Resource<xds::Address>> addresses;
-    std::set<std::string> fixed;  // "listener/<name>", "cluster/<name>": static ones
+    struct SecretFacts {  // their content is in Secrets
+      std::string version;
+      WallTime updated{};
+    };
+    std::map<std::string, SecretFacts> secrets;
+    std::set<std::string> fixed;  // "listener/<name>", "cluster/<name>", "secret/<name>": static ones
   };
   const Accepted& accepted() const noexcept { return accepted_; }
 
@@ -85,6 +96,9 @@ class ConfigStore final : public MainDemands {
   using Waiters = std::multimap<std::string, Waiter*, std::less<>>;
 
   void Activate(const std::string& name, bool forced);
+  bool IsStopped(const xds::Listener& listener) const noexcept;
+  Outcome<std::vector<int>> SocketsFor(const xds::Listener& listener);
+  void ReleaseLater(std::string name);
   void TryWarming();
   bool SecretsThere(const std::vector<std::string>& names) const;
   void SubscribeSecrets(const xds::CommonTlsContext& tls);
@@ -115,6 +129,8 @@ class ConfigStore final : public MainDemands {
   std::set<std::string> absent_clusters_;  // asked for, and certainly none
   Waiters waiting_for_routes_;
   Waiters waiting_for_l4_;
+  enum class Stopped : std::uint8_t { kNone, kInbound, kAll };
+  Stopped stopped_ = Stopped::kNone;
   std::vector<Pending> closing_;  // sockets of removed listeners, until workers have let go of them
 };
 

@@ -30,28 +30,27 @@ Outcome<xds::Resource<T>> Decode(const xds::WireResource& wire, WallTime now, Ou
 
 }  // namespace
 
-std::string_view ConfigSubscriber::ErrorOf(std::string_view type_url, std::string_view name) const {
-  const auto type = errors_.find(type_url);
-  if (type == errors_.end()) return {};
-  const auto error = type->second.find(name);
-  return error == type->second.end() ? std::string_view() : error->second;
+const ConfigSubscriber::Failures& ConfigSubscriber::FailuresOf(std::string_view type_url) const {
+  static const Failures kNone;
+  const auto type = failures_.find(type_url);
+  return type == failures_.end() ? kNone : type->second;
 }
 
 std::vector<xds::Rejection> ConfigSubscriber::OnUpdate(const xds::Update& update) {
   std::vector<xds::Rejection> rejections;
-  auto& errors = errors_[std::string(update.type_url)];
+  Failures& failures = failures_[std::string(update.type_url)];
   store_.BeginBatch();
   for (const xds::WireResource& wire : update.added) {
     if (const auto put = Put(update.type_url, wire); !put) {
       std::string reason = wire.name + ": " + put.error().ToString();
-      errors[wire.name] = reason;
+      failures[wire.name] = {.details = reason, .version = wire.version, .attempted = loop_.clock().Wall()};
       rejections.push_back({wire.name, std::move(reason)});
     } else {
-      errors.erase(wire.name);
+      failures.erase(wire.name);
     }
   }
   for (const std::string& name : update.removed) {
-    errors.erase(name);
+    failures.erase(name);
     Remove(update.type_url, name);
   }
   store_.EndBatch();
@@ -78,7 +77,8 @@ Outcome<> ConfigSubscriber::Put(std::string_view type_url, const xds::WireResour
   if (type_url == url::kL4Routes)
     return take(&xds::DecodeL4Routes, named, [&](const auto& routes) { return store_.PutL4Routes(routes); });
   if (type_url == url::kSecret)
-    return take(&xds::DecodeSecret, named, [&](const auto& secret) { return store_.PutSecret(secret.value); });
+    return take(&xds::DecodeSecret, named,
+                [&](const auto& secret) { return store_.PutSecret(secret.value, {.version = secret.version}); });
   if (type_url == url::kEndpoint) {
     return take(
         &xds::DecodeClusterLoadAssignment, [](const auto& value) -> const std::string& { return value.cluster_name; },

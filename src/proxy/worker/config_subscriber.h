@@ -22,8 +22,14 @@ class ConfigSubscriber final : public xds::Subscriber {
 
   // Whether a response of this type has come since the start; it may have been empty.
   bool Answered(std::string_view type_url) const { return answered_.contains(type_url); }
-  // Why the newest version of a resource was refused; empty when it was not.
-  std::string_view ErrorOf(std::string_view type_url, std::string_view name) const;
+  // The resources of a type whose newest version was refused, by name.
+  struct Failure {
+    std::string details;
+    std::string version;
+    WallTime attempted{};
+  };
+  using Failures = std::map<std::string, Failure, std::less<>>;
+  const Failures& FailuresOf(std::string_view type_url) const;
 
  private:
   Outcome<> Put(std::string_view type_url, const xds::WireResource& wire);
@@ -32,7 +38,7 @@ class ConfigSubscriber final : public xds::Subscriber {
   io::Loop& loop_;
   ConfigStore& store_;
   std::set<std::string, std::less<>> answered_;
-  std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>> errors_;  // type -> name -> why
+  std::map<std::string, Failures, std::less<>> failures_;  // by type URL
 };
 
 }  // namespace plait::proxy::worker

@@ -204,9 +204,9 @@ Outcome<identity::GrpcCaClient::Connection> ControlLink::ConnectCa() {
 void ControlLink::OnSecret(const identity::WorkloadSecret& secret) {
   // Roots first: what waits for both then sees both.
   if (!subscriber_.Answered(url::kSecret)) {
-    if (auto put = store_.PutSecret(Roots(secret)); !put) kLog.Error(put.error().ToString());
+    if (auto put = store_.PutSecret(Roots(secret), {}); !put) kLog.Error(put.error().ToString());
   }
-  if (auto put = store_.PutSecret(OwnCertificate(secret)); !put) kLog.Error(put.error().ToString());
+  if (auto put = store_.PutSecret(OwnCertificate(secret), {}); !put) kLog.Error(put.error().ToString());
 }
 
 void ControlLink::Renew(std::move_only_function<void(Outcome<>)> done) {

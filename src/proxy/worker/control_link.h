@@ -38,8 +38,8 @@ class ControlLink {
   bool ready() const;
   // Why it is not, or what does not work at present; empty: all is well.
   std::string problem() const;
-  std::string_view ErrorOf(std::string_view type_url, std::string_view name) const {
-    return subscriber_.ErrorOf(type_url, name);
+  const ConfigSubscriber::Failures& FailuresOf(std::string_view type_url) const {
+    return subscriber_.FailuresOf(type_url);
   }
   // Versions of the newest accepted response of a type, for config_dump.
   std::string VersionOf(std::string_view type_url) const;

@@ -186,8 +186,10 @@ TEST_F(ControlLinkTest, ABrokenResourceIsRefusedByNameAndTheOthersAreTaken) {
   EXPECT_NE(store_.clusters().Find("good"), nullptr);
   EXPECT_NE(plane_.NackOf(url::kCluster).find("broken: "), std::string::npos) << plane_.NackOf(url::kCluster);
   EXPECT_NE(plane_.NackOf(url::kCluster).find("calls itself 'other'"), std::string::npos);
-  EXPECT_NE(link_->ErrorOf(url::kCluster, "broken"), "");
-  EXPECT_EQ(link_->ErrorOf(url::kCluster, "good"), "");
+  const ConfigSubscriber::Failures& failures = link_->FailuresOf(url::kCluster);
+  ASSERT_TRUE(failures.contains("broken"));
+  EXPECT_NE(failures.find("broken")->second.details, "");
+  EXPECT_FALSE(failures.contains("good"));
 }
 
 TEST_F(ControlLinkTest, ABootstrapThatNamesAClusterThatIsNotThereIsRefused) {

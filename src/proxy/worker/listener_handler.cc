@@ -91,6 +91,8 @@ void ListenerHandler::Serve(io::UniqueFd socket) {
   }
   if (!captured && handler->listener_->needs_capture) {
     // Somebody dialled the capture port itself: there is no destination (semantics.md 8).
+    info.listener_logs = handler->listener_->logs;
+    handler->LeaveRecord(info, record::ResponseFlag::kNoRouteFound, "original_destination_not_found");
     kLog.Debug("refused a connection of " + info.remote.ToString() + " to the capture port itself");
     return hooks_.count(-1);
   }
@@ -98,7 +100,23 @@ void ListenerHandler::Serve(io::UniqueFd socket) {
   handler->Begin(std::move(stream), std::move(info));
 }
 
+void ListenerHandler::LeaveRecord(const record::ConnectionInfo& info, record::ResponseFlags flags,
+                                  std::string response_details, std::string termination_details) {
+  if (info.listener_logs == nullptr) return;
+  record::StreamRecord record;
+  record.connection = &info;
+  record.start_time = info.accepted;
+  record.total = context_.loop.Now() - info.accepted;
+  record.start = context_.loop.clock().Wall() - *record.total;
+  record.remote = info.remote;
+  record.flags = flags;
+  record.response_details = std::move(response_details);
+  record.termination_details = std::move(termination_details);
+  context_.recorder.OtherConnectionEnded(record);
+}
+
 void ListenerHandler::Begin(std::unique_ptr<io::Stream> stream, record::ConnectionInfo info) {
+  info.listener_logs = listener_->logs;
   if (listener_->inspects_tls || listener_->inspects_http) return Inspect(std::move(stream), std::move(info));
   Choose(std::move(stream), Buffer(), false, {}, std::move(info));
 }
@@ -118,6 +136,7 @@ void ListenerHandler::Inspect(std::unique_ptr<io::Stream> stream, record::Connec
     const bool gone = open == nullptr;
     if (gone || (findings.timed_out && !listener_->config->continue_on_listener_filters_timeout)) {
       context_.loop.DeleteLater(std::move(open));
+      LeaveRecord(info, {}, {});
       return hooks_.count(-1);
     }
     Choose(std::move(open), std::move(seen), true, findings, std::move(info));
@@ -140,6 +159,7 @@ void ListenerHandler::Choose(std::unique_ptr<io::Stream> stream, Buffer seen, bo
   const session::ChainPtr& chain = index ? listener_->chains[*index] : listener_->default_chain;
   if (chain == nullptr) {
     kLog.Debug("no filter chain takes a connection to " + info.local.ToString() + " on listener " + listener_->name());
+    LeaveRecord(info, record::ResponseFlag::kNoRouteFound, "filter_chain_not_found");
     stream->Close(false);
     context_.loop.DeleteLater(std::move(stream));
     return hooks_.count(-1);
@@ -150,10 +170,12 @@ void ListenerHandler::Choose(std::unique_ptr<io::Stream> stream, Buffer seen, bo
 
 void ListenerHandler::Start(const session::ChainPtr& chain, std::unique_ptr<io::Stream> stream,
                             record::ConnectionInfo info) {
+  info.filter_chain = chain->name;
   if (chain->tls) {
     Outcome<ContextPtr> tls = secrets_.Server(*chain->tls);
     if (!tls) {
       kLog.Warn("listener " + listener_->name() + ": " + tls.error().message);
+      LeaveRecord(info, {}, {}, "no_certificate_yet");
       stream->Close(true);
       context_.loop.DeleteLater(std::move(stream));
       return hooks_.count(-1);
@@ -215,12 +237,12 @@ std::unique_ptr<session::Session> ListenerHandler::MakeSession(const session::Ch
 }
 
 void ListenerHandler::Drain() {
-  accepting_.clear();
+  StopAccepting();
   for (const auto& [key, serving] : sessions_) key->Drain();
 }
 
 void ListenerHandler::CloseAll(std::string_view reason) {
-  accepting_.clear();
+  StopAccepting();
   for (const auto& [key, serving] : sessions_) key->Close(reason);
 }
 

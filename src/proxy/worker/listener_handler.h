@@ -37,11 +37,15 @@ class ListenerHandler final : public session::SessionOwner {
   void Serve(io::UniqueFd socket);
   // Accepts no more; HTTP connections end after what is running.
   void Drain();
+  void StopAccepting() { accepting_.clear(); }
+  // Each HTTP connection ends with its next answer; those that are silent stay.
+  void BeginDrain() { draining_ = true; }
   void CloseAll(std::string_view reason);
   std::size_t connections() const noexcept { return sessions_.size() + inspections_.size() + intakes_.size(); }
   const listen::CompiledListener& listener() const noexcept { return *listener_; }
 
   void OnSessionEnded(session::Session& session) override;
+  bool draining() const noexcept override { return draining_; }
 
  private:
   void Accepted(io::UniqueFd socket);
@@ -49,6 +53,9 @@ class ListenerHandler final : public session::SessionOwner {
   void Inspect(std::unique_ptr<io::Stream> stream, record::ConnectionInfo info);
   void Choose(std::unique_ptr<io::Stream> stream, Buffer seen, bool inspected, const listen::Findings& findings,
               record::ConnectionInfo info);
+  // The connection ends here: a line in the listener's log.
+  void LeaveRecord(const record::ConnectionInfo& info, record::ResponseFlags flags, std::string response_details,
+                   std::string termination_details = {});
   void Start(const session::ChainPtr& chain, std::unique_ptr<io::Stream> stream, record::ConnectionInfo info);
   std::unique_ptr<session::Session> MakeSession(const session::Chain& chain, std::unique_ptr<io::Stream> stream,
                                                 record::ConnectionInfo info);
@@ -64,6 +71,7 @@ class ListenerHandler final : public session::SessionOwner {
   Secrets& secrets_;
   listen::ListenerPtr listener_;
   Hooks& hooks_;
+  bool draining_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
   std::vector<std::unique_ptr<io::Listener>> accepting_;
   struct Serving {

@@ -3,9 +3,10 @@
 #include <utility>
 
 #include "core/base/log.h"
-#include "core/tls/certificate.h"
 #include "proxy/admin/admin.h"
+#include "proxy/admin/agent.h"
 #include "proxy/record/worker_recorder.h"
+#include "proxy/worker/certificates_page.h"
 #include "proxy/worker/config_dump_page.h"
 
 namespace plait::proxy::worker {
@@ -20,6 +21,16 @@ bool IsGateway(const xds::Node& node) { return node.id.starts_with("router~"); }
 std::string NetworkOf(const xds::Node& node) {
   const auto found = node.metadata.find("NETWORK");
   return found == node.metadata.end() ? std::string() : found->second;
+}
+
+// Where the application has metrics, by the annotations of its pod. A wrong annotation keeps no proxy from its work.
+std::optional<admin::ApplicationMetrics> ScrapedApplication(const xds::Node& node) {
+  const auto found = node.metadata.find("ISTIO_PROMETHEUS_ANNOTATIONS");
+  if (found == node.metadata.end()) return std::nullopt;
+  auto application = admin::ReadScrapeAnnotations(found->second);
+  if (application) return *std::move(application);
+  kLog.Warn("the application's metrics are not merged: " + application.error().ToString());
+  return std::nullopt;
 }
 
 // Asks the main thread about a peer that the worker's index does not know; for labels of records.
@@ -51,29 +62,18 @@ class Recorder final : public record::Recorder {
                        const record::AccessLogs* logs) override {
     recorder_.ConnectionEnded(record, progress, logs);
   }
+  void OtherConnectionEnded(const record::StreamRecord& record) override { recorder_.OtherConnectionEnded(record); }
 
  private:
   RecordLookup lookup_;
   record::WorkerRecorder recorder_;
 };
 
-admin::CertificateInfo Describe(const tls::Certificate& certificate, const std::string& path) {
-  return {.path = path,
-          .serial_number = certificate.serial(),
-          .uri_sans = certificate.uri_sans(),
-          .dns_sans = certificate.dns_sans(),
-          .valid_from = certificate.not_before(),
-          .expires = certificate.not_after()};
-}
-
-std::vector<admin::CertificateInfo> DescribeAll(const xds::DataSource& source, const std::string& name) {
-  std::vector<admin::CertificateInfo> all;
-  const auto pem = ReadSource(source);
-  if (!pem || pem->empty()) return all;
-  const auto bundle = tls::ReadBundle(*pem);
-  if (!bundle) return all;
-  for (const tls::Certificate& certificate : *bundle) all.push_back(Describe(certificate, name));
-  return all;
+// A static resource is as old as the process.
+template <class T>
+xds::Resource<T> Dated(xds::Resource<T> resource, WallTime time) {
+  resource.updated = time;
+  return resource;
 }
 
 }  // namespace
@@ -133,14 +133,14 @@ Outcome<> Process::Start() {
 Outcome<> Process::TakeStaticResources() {
   store_.BeginBatch();
   for (const auto& secret : bootstrap_.secrets) {
-    if (auto done = store_.PutSecret(secret.value); !done) return done;
+    if (auto done = store_.PutSecret(secret.value, {.fixed = true}); !done) return done;
   }
   for (const auto& cluster : bootstrap_.clusters) {
-    if (auto done = store_.PutCluster(cluster, true); !done) return done;
+    if (auto done = store_.PutCluster(Dated(cluster, started_at_), true); !done) return done;
   }
   store_.EndBatch();
   for (const auto& listener : bootstrap_.listeners) {
-    if (auto done = store_.PutListener(listener, true); !done) return done;
+    if (auto done = store_.PutListener(Dated(listener, started_at_), true); !done) return done;
   }
   return {};
 }
@@ -165,7 +165,7 @@ Outcome<> Process::ServeSecrets() {
 
 Outcome<> Process::OpenAdmin() {
   ServeInherited("15000", admin::AdminHandler(*this));
-  ServeInherited("15020", admin::AgentHandler(loop_, *this, std::nullopt));
+  ServeInherited("15020", admin::AgentHandler(loop_, *this, ScrapedApplication(bootstrap_.node)));
   ServeInherited("15021", admin::ReadyHandler(*this));
   ServeInherited("15090", admin::MetricsHandler(*this));
   const bool inherited = !servers_.empty();
@@ -200,7 +200,7 @@ std::uint32_t Process::connections() const {
 void Process::Shutdown() {
   if (std::exchange(draining_, true)) return;
   kLog.Info("draining: new connections are refused, running requests end");
-  for (const auto& worker : workers_) worker->Drain(false);
+  for (const auto& worker : workers_) worker->Drain();
   WaitForDrain(loop_.Now() + options_.drain_time);
 }
 
@@ -214,11 +214,19 @@ void Process::WaitForDrain(MonotonicTime end) {
   drain_timer_.Start(loop_.timers(), std::chrono::milliseconds(50));
 }
 
-void Process::DrainListeners(bool graceful, bool inbound_only) {
-  for (const auto& worker : workers_) {
-    worker->Drain(inbound_only);
-    if (!graceful && !inbound_only) worker->CloseAll();
-  }
+void Process::DrainListeners(const admin::DrainQuery& query) {
+  if (!query.graceful && !query.skip_exit) return store_.StopListeners(query.inbound_only);
+  for (const auto& worker : workers_) worker->BeginDrain(query.inbound_only);
+  // As Envoy: the first graceful drain sets the time at which the listeners stop.
+  if (query.skip_exit || graceful_drain_timer_.armed()) return;
+  kLog.Info("draining: connections end with their next answer, listeners stop later");
+  graceful_drain_timer_.SetCallback([this, inbound = query.inbound_only] { store_.StopListeners(inbound); });
+  graceful_drain_timer_.Start(loop_.timers(), options_.drain_time);
+}
+
+void Process::SetHealthFailed(bool failed) {
+  health_failed_ = failed;
+  for (const auto& worker : workers_) worker->SetHealthFailed(failed);
 }
 
 void Process::RenewCertificate(std::move_only_function<void(Outcome<>)> done) {
@@ -241,11 +249,25 @@ admin::ServerInfo Process::Info() const {
   info.service_node = bootstrap_.node.id;
   info.log_level = options_.log_level;
   info.config_path = options_.config_path;
-  info.node_json = bootstrap_.node.metadata_json;
+  info.drain_time = options_.drain_time;
+  const xds::Node& node = bootstrap_.node;
+  info.node = {.id = node.id,
+               .cluster = node.cluster,
+               .metadata_json = node.metadata_json,
+               .user_agent_name = node.user_agent_name,
+               .user_agent_version = node.user_agent_version};
   return info;
 }
 
-std::vector<cluster::ClusterPtr> Process::Clusters() const { return store_.clusters().All(); }
+std::vector<admin::ClusterInfo> Process::Clusters() const {
+  const std::set<std::string>& fixed = store_.accepted().fixed;
+  std::vector<admin::ClusterInfo> all;
+  for (cluster::ClusterPtr& one : store_.clusters().All()) {
+    const bool added = !fixed.contains("cluster/" + one->name());
+    all.push_back({std::move(one), added});
+  }
+  return all;
+}
 
 std::vector<admin::ListenerInfo> Process::Listeners() const {
   std::vector<admin::ListenerInfo> all;
@@ -255,19 +277,7 @@ std::vector<admin::ListenerInfo> Process::Listeners() const {
   return all;
 }
 
-std::vector<admin::CertificateEntry> Process::Certificates() const {
-  std::vector<admin::CertificateEntry> all;
-  for (const auto& secret : secrets_.All()) {
-    admin::CertificateEntry entry;
-    if (const auto* certificate = std::get_if<xds::TlsCertificate>(&secret->value)) {
-      entry.chain = DescribeAll(certificate->certificate_chain, secret->name);
-    } else {
-      entry.ca = DescribeAll(std::get<xds::ValidationContext>(secret->value).trusted_ca, secret->name);
-    }
-    all.push_back(std::move(entry));
-  }
-  return all;
-}
+std::vector<admin::CertificateEntry> Process::Certificates() const { return CertificatesOf(store_, secrets_); }
 
 Outcome<std::string> Process::ConfigDump(const admin::ConfigDumpQuery& query) const {
   return DumpPage({bootstrap_, started_at_, store_, secrets_, link_.get()}, query);

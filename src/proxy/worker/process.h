@@ -41,14 +41,15 @@ class Process final : public admin::AdminState {
   std::uint32_t connections() const;
 
   admin::ServerInfo Info() const override;
-  std::vector<cluster::ClusterPtr> Clusters() const override;
+  std::vector<admin::ClusterInfo> Clusters() const override;
   std::vector<admin::ListenerInfo> Listeners() const override;
   std::vector<admin::CertificateEntry> Certificates() const override;
   Outcome<std::string> ConfigDump(const admin::ConfigDumpQuery& query) const override;
   telemetry::Registry& Stats() override { return registry_; }
   void Quit() override { Shutdown(); }
-  void SetHealthFailed(bool failed) override { health_failed_ = failed; }
-  void DrainListeners(bool graceful, bool inbound_only) override;
+  void SetHealthFailed(bool failed) override;
+  void DrainListeners(const admin::DrainQuery& query) override;
+  Outcome<> ReopenLogs() override { return logs_.Reopen(); }
   void RenewCertificate(std::move_only_function<void(Outcome<>)> done) override;
 
  private:
@@ -80,7 +81,8 @@ class Process final : public admin::AdminState {
   std::vector<std::unique_ptr<conn::HttpServer>> servers_;
   bool health_failed_ = false;
   bool draining_ = false;
-  io::Timer drain_timer_;
+  io::Timer drain_timer_;           // of Shutdown
+  io::Timer graceful_drain_timer_;  // of DrainListeners
 };
 
 }  // namespace plait::proxy::worker

@@ -3,6 +3,13 @@
 #include <utility>
 
 namespace plait::proxy::worker {
+namespace {
+
+bool IsInbound(const listen::CompiledListener& listener) {
+  return listener.config->direction == xds::Listener::Direction::kInbound;
+}
+
+}  // namespace
 
 Worker::Worker(WorkerOptions options, Shared shared)
     : options_(options),
@@ -27,6 +34,7 @@ Worker::Worker(WorkerOptions options, Shared shared)
                // Ids of different workers never meet.
                .next_connection_id = (std::uint64_t{options.index} << 48) + 1,
                .draining = false,
+               .health_failed = false,
                .gateway = options.gateway} {
   clusters_.OnHostRemoved([this](const cluster::Cluster&, const cluster::HostPtr& host) { pools_.DrainHost(*host); });
   hooks_.find = [this](const io::SocketAddress& address) { return FindByAddress(address); };
@@ -123,14 +131,31 @@ void Worker::Serve(io::UniqueFd socket, std::string listener) {
   });
 }
 
-void Worker::Drain(bool inbound_only) {
+void Worker::Drain() {
+  loop_.Post([this] {
+    context_.draining = true;
+    for (const auto& [name, handler] : listeners_) handler->Drain();
+  });
+}
+
+void Worker::BeginDrain(bool inbound_only) {
   loop_.Post([this, inbound_only] {
-    if (!inbound_only) context_.draining = true;
     for (const auto& [name, handler] : listeners_) {
-      if (inbound_only && handler->listener().config->direction != xds::Listener::Direction::kInbound) continue;
-      handler->Drain();
+      if (!inbound_only || IsInbound(handler->listener())) handler->BeginDrain();
     }
   });
+}
+
+void Worker::StopListeners(bool inbound_only) {
+  loop_.Post([this, inbound_only] {
+    for (const auto& [name, handler] : listeners_) {
+      if (!inbound_only || IsInbound(handler->listener())) handler->StopAccepting();
+    }
+  });
+}
+
+void Worker::SetHealthFailed(bool failed) {
+  loop_.Post([this, failed] { context_.health_failed = failed; });
 }
 
 void Worker::CloseAll() {

@@ -58,8 +58,15 @@ class Worker {
   void PutListener(listen::ListenerPtr listener, std::vector<int> sockets);
   void RemoveListener(std::string name);
   void Serve(io::UniqueFd socket, std::string listener);
-  // Accepts no more and lets connections end; connections() tells when none is left.
-  void Drain(bool inbound_only);
+  // For the end of the process: accepts no more and lets connections end; connections() tells when none is left.
+  void Drain();
+  // Listeners go on accepting, and their HTTP connections end with their next answer. `inbound_only`: listeners with
+  // that traffic direction.
+  void BeginDrain(bool inbound_only);
+  // Accepts no more; connections live on.
+  void StopListeners(bool inbound_only);
+  // While the process says that it is not healthy, HTTP connections end with their next answer.
+  void SetHealthFailed(bool failed);
   void CloseAll();
   std::uint32_t connections() const noexcept { return connections_.load(std::memory_order_relaxed); }
 

@@ -1,0 +1,65 @@
+#include "proxy/admin/stats_page.h"
+
+#include <re2/re2.h>
+
+#include "core/telemetry/registry.h"
+
+namespace plait::proxy::admin {
+namespace {
+
+constexpr std::string_view kPrometheusType = "text/plain; version=0.0.4; charset=utf-8";
+
+std::optional<telemetry::Format> FormatOf(const std::string& name) {
+  if (name.empty() || name == "text") return telemetry::Format::kText;
+  if (name == "json") return telemetry::Format::kJson;
+  if (name == "prometheus") return telemetry::Format::kPrometheus;
+  return std::nullopt;
+}
+
+std::string_view TypeOf(telemetry::Format format) {
+  switch (format) {
+    case telemetry::Format::kJson: return "application/json";
+    case telemetry::Format::kPrometheus: return kPrometheusType;
+    case telemetry::Format::kText: break;
+  }
+  return "text/plain; charset=UTF-8";
+}
+
+// False: not a type that Envoy knows.
+bool ReadKind(const std::string& name, std::optional<telemetry::Kind>& kind) {
+  if (name == "Counters") kind = telemetry::Kind::kCounter;
+  if (name == "Gauges") kind = telemetry::Kind::kGauge;
+  if (name == "Histograms") kind = telemetry::Kind::kHistogram;
+  return kind || name.empty() || name == "All";
+}
+
+conn::Response Refuse(std::string why) { return conn::TextResponse(400, std::move(why) + "\n"); }
+
+conn::Response Answer(AdminState& state, telemetry::Format format, const Parameters& parameters) {
+  telemetry::ScrapeOptions options{.format = format, .used_only = parameters.Has("usedonly")};
+  if (!ReadKind(parameters.Get("type"), options.kind))
+    return Refuse("usage: /stats?type=(All|Counters|Gauges|Histograms)");
+  if (parameters.Has("filter")) {
+    const auto filter = std::make_shared<re2::RE2>(parameters.Get("filter"), re2::RE2::Quiet);
+    if (!filter->ok()) return Refuse("Invalid re2 regex: " + filter->error());
+    options.filter = [filter](std::string_view name) {
+      return re2::RE2::PartialMatch({name.data(), name.size()}, *filter);
+    };
+  }
+  std::string text;
+  state.Stats().Scrape(options, text);
+  return conn::TextResponse(200, std::move(text), TypeOf(format));
+}
+
+}  // namespace
+
+conn::Response StatsPage(AdminState& state, const Parameters& parameters) {
+  const auto format = FormatOf(parameters.Get("format"));
+  return format ? Answer(state, *format, parameters) : Refuse("usage: /stats?format=(json|prometheus|text)");
+}
+
+conn::Response PrometheusPage(AdminState& state, const Parameters& parameters) {
+  return Answer(state, telemetry::Format::kPrometheus, parameters);
+}
+
+}  // namespace plait::proxy::admin
