@@ -89,7 +89,7 @@ def both(channel):
         for word in (b"one", b"two", b"three"):
             answered.acquire()
             yield word
-    for reply in channel.stream_stream(f"/{SERVICE}/Both")(messages(), timeout=20):
+    for reply in channel.stream_stream(f"/{SERVICE}/Both")(messages(), timeout=60):
         replies.append(reply.decode())
         answered.release()
     return replies
@@ -97,7 +97,7 @@ def both(channel):
 
 def deadline(channel):
     try:
-        channel.unary_unary(f"/{SERVICE}/Slow")(b"", timeout=2)
+        channel.unary_unary(f"/{SERVICE}/Slow")(b"", timeout=5)
         return "answered"
     except grpc.RpcError as error:
         return error.code().name
@@ -105,7 +105,7 @@ def deadline(channel):
 
 def failure(channel):
     try:
-        channel.unary_unary(f"/{SERVICE}/Fail")(b"", timeout=20)
+        channel.unary_unary(f"/{SERVICE}/Fail")(b"", timeout=60)
         return "answered"
     except grpc.RpcError as error:
         return {"code": error.code().name, "details": error.details(), "trailers": words(error.trailing_metadata())}
@@ -113,17 +113,17 @@ def failure(channel):
 
 def call(target):
     with grpc.insecure_channel(target) as channel:
-        reply, unary = channel.unary_unary(f"/{SERVICE}/Unary").with_call(b"HeLLo", metadata=(("x-name", "me"),), timeout=20)
-        stream = channel.unary_stream(f"/{SERVICE}/ServerStream")(b"500", timeout=20)
+        reply, unary = channel.unary_unary(f"/{SERVICE}/Unary").with_call(b"HeLLo", metadata=(("x-name", "me"),), timeout=60)
+        stream = channel.unary_stream(f"/{SERVICE}/ServerStream")(b"500", timeout=60)
         sizes = [len(message) for message in stream]
-        large = channel.unary_unary(f"/{SERVICE}/Unary")(b"B" * 3_000_000, timeout=20)
+        large = channel.unary_unary(f"/{SERVICE}/Unary")(b"B" * 3_000_000, timeout=60)
         print(json.dumps({
             "unary": reply.decode(), "initial": words(unary.initial_metadata()), "trailers": words(unary.trailing_metadata()),
             "server_stream": [len(sizes), sum(sizes)], "server_stream_trailers": words(stream.trailing_metadata()),
-            "client_stream": channel.stream_unary(f"/{SERVICE}/ClientStream")(iter([b"a", b"b", b"c"]), timeout=20).decode(),
+            "client_stream": channel.stream_unary(f"/{SERVICE}/ClientStream")(iter([b"a", b"b", b"c"]), timeout=60).decode(),
             "both": both(channel), "large": large == b"b" * 3_000_000,
             "deadline": deadline(channel), "failure": failure(channel),
-            "seen": json.loads(channel.unary_unary(f"/{SERVICE}/Seen")(b"", timeout=20)),
+            "seen": json.loads(channel.unary_unary(f"/{SERVICE}/Seen")(b"", timeout=60)),
         }))
 
 

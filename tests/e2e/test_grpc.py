@@ -48,7 +48,7 @@ def called(folder, library):
     mesh.start()
 
     def call(target):
-        return json.loads(mesh.exec("client", *peer, "call", target, timeout=90).stdout)
+        return json.loads(mesh.exec("client", *peer, "call", target, timeout=300).stdout)
     yield call
     mesh.stop()
     assert not leftovers()
@@ -69,4 +69,4 @@ def test_every_kind_of_call_arrives_whole(called, service):
     # The client's deadline came to the server, and so did its giving up.
     assert got["deadline"] == "DEADLINE_EXCEEDED"
     remaining, end = got["seen"][-2:]
-    assert 0 < remaining <= 2 and end == "cancelled"
+    assert 0 < remaining <= 5 and end == "cancelled"

@@ -17,17 +17,23 @@ def mesh(folder):
     directory.mkdir()
     m.write(directory / "mesh.yaml",
             *[m.account(name) for name in ("used", "unused", "client")],
-            m.deployment("used", [APP, "echo", "--port", "8000"], account="used", ports=[8000], probe=m.http_probe(8000)),
             m.service("used", {"http": 8000}),
             m.deployment("unused", [APP, "echo", "--port", "8001"], account="unused", ports=[8001], probe=m.http_probe(8001)),
             m.service("unused", {"http": 8001}),
             m.deployment("client", [APP, "client"], account="client"),
             m.deployment("plain", [APP, "client"], inject=False))  # the mesh's DNS for such pods is there from the start
+    write_used(directory)
     m.write(directory / "route.yaml", route("start"))
     mesh = Mesh(folder, directory, name="xds").start()
     assert mesh.load("client", "http://used:8000/", "--count", "20")["failed"] == 0
     yield mesh
     mesh.stop()
+
+
+def write_used(directory, labels=None, **options):
+    probe = {"exec": {"command": ["test", "!", "-e", "/tmp/unready"]}, "periodSeconds": 1, "failureThreshold": 1}
+    m.write(directory / "used.yaml", m.deployment(
+        "used", [APP, "echo", "--port", "8000"], labels=labels or {"app": "used"}, account="used", ports=[8000], probe=probe, **options))
 
 
 def route(value):
@@ -86,15 +92,60 @@ def test_editing_one_virtual_service_sends_one_route_configuration(mesh):
     assert difference(before, settled(mesh)) == {"rds": 1}
 
 
-def test_one_pod_sends_one_endpoint_resource_and_one_address_to_each_proxy(mesh):
-    """A member of the service that has no proxy of its own, so that nothing else begins to subscribe. Its address is
-    told twice: when the pod has it, since it may call others from then on, and when it is ready."""
+def told(mesh, workload="client"):
+    """Resources and removals that the workload's proxy was sent so far on its stream, by type."""
+    proxy = next(one for one in json.loads(debug(mesh, "/debug/syncz")) if one["proxy"].startswith(workload))
+    assert all(kind["synced"] for kind in proxy["types"].values())
+    return {key: kind[count] for name, kind in proxy["types"].items()
+            for key, count in ((name.rsplit(".", 1)[1], "resources_sent"), ("removed " + name.rsplit(".", 1)[1], "removals_sent"))}
+
+
+def changes(mesh, edit, done):
+    """What the client's proxy is told of an edit, once everything that follows from it has happened."""
+    in_sync = lambda: until(lambda: told(mesh), 10, "the client's proxy has acknowledged everything")
+    before = in_sync()
+    edit()
+    until(done, 20, "the edit has its effect")
+    settled(mesh)
+    return difference(before, in_sync())
+
+
+def pods(mesh):
+    return sorted((pod["name"], pod["ready"]) for pod in mesh.pods("used"))
+
+
+def test_one_pod_more_or_less_sends_one_endpoint_resource_and_one_address(mesh):
+    """A pod that goes is told as one that serves nothing any more, and its Address is removed when it has ended."""
+    scale = lambda count: lambda: write_used(mesh.directory, replicas=count)
+    two = lambda: pods(mesh) == [("used-0", True), ("used-1", True)] and len(endpoints_of(mesh)) == 2
+    assert changes(mesh, scale(2), two) == {"ClusterLoadAssignment": 1, "Address": 1}
+    one = lambda: pods(mesh) == [("used-0", True)] and len(endpoints_of(mesh)) == 1
+    assert changes(mesh, scale(1), one) == {"ClusterLoadAssignment": 1, "Address": 1, "removed Address": 1}
+
+
+def test_a_pod_that_is_not_ready_sends_one_endpoint_resource(mesh):
+    """Its address stays what it was: it is still the same workload, that may call others."""
+    marker = lambda command: lambda: mesh.exec("used-0", *command, "/tmp/unready")
+    gone = lambda: pods(mesh) == [("used-0", False)] and not endpoints_of(mesh)
+    assert changes(mesh, marker(["touch"]), gone) == {"ClusterLoadAssignment": 1}
+    back = lambda: pods(mesh) == [("used-0", True)] and len(endpoints_of(mesh)) == 1
+    assert changes(mesh, marker(["rm"]), back) == {"ClusterLoadAssignment": 1}
+
+
+def test_a_label_of_a_pod_sends_one_endpoint_resource_and_one_address_a_pod(mesh):
+    """A pod with the new label takes over from the old one, which is no endpoint from the same moment on."""
+    edit = lambda: write_used(mesh.directory, labels={"app": "used", "version": "v2"})
+    replaced = lambda: pods(mesh) == [("used-1", True)] and len(endpoints_of(mesh)) == 1
+    assert changes(mesh, edit, replaced) == {"ClusterLoadAssignment": 1, "Address": 2, "removed Address": 1}
+
+
+def test_a_member_of_a_service_is_told_to_every_proxy_once(mesh):
     before, proxies = settled(mesh), len([pod for pod in mesh.pods() if pod["proxy"] != "none"])
     file = mesh.directory / "member.yaml"
     m.write(file, m.deployment("member", [APP, "echo", "--port", "8000"], labels={"app": "used", "member": "yes"}, ports=[8000], inject=False, probe=m.http_probe(8000)))
     until(lambda: [pod["ready"] for pod in mesh.pods("member")] == [True], 10, "the member is ready")
     until(lambda: len(endpoints_of(mesh)) == 2, 5, "the client knows it")
-    assert difference(before, settled(mesh)) == {"eds": 1, "wads": 2 * proxies}
+    assert difference(before, settled(mesh)) == {"eds": 1, "wads": proxies}
     file.unlink()
     until(lambda: len(endpoints_of(mesh)) == 1, 5, "the client forgot it")
 

@@ -46,7 +46,7 @@ TEST(Delegates, RulesStandInPlaceOfTheOneThatNamesThem) {
 
 TEST(Delegates, AMatchOutsideOfTheRootsIsLeftOutAndReported) {
   for (const char* match : {"uri: {exact: /b}", "uri: {prefix: /}", "uri: {regex: /a.*}", "uri: {prefix: /a}, port: 81",
-                            "uri: {prefix: /a}, ignoreUriCase: true", "uri: {prefix: /a}, sourceLabels: {app: y}"}) {
+                            "uri: {prefix: /a}, ignoreUriCase: true", "uri: {prefix: /a}, sourceLabels: {app: z}"}) {
     const Whole whole(
         Service("root",
                 "{hosts: [web], http: [{match: [{uri: {prefix: /a}, port: 80, sourceLabels: {app: x}}], "
