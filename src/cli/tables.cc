@@ -59,7 +59,7 @@ std::string Age(Duration age) {
 std::string AgeOf(const Json& proxy, WallTime now) {
   std::optional<WallTime> last;
   for (const auto& [name, type] : TypesOf(proxy).items())
-    for (const char* field : {"sent_at", "acked_at"})
+    for (const char* field : {"sent_at", "answered_at"})
       if (const auto at = ParseRfc3339(Text(type, {field})); at && (!last || *at > *last)) last = at;
   return last ? Age(std::chrono::duration_cast<Duration>(now - *last)) : "-";
 }

@@ -12,7 +12,7 @@ namespace plait::cli {
 Table WorkloadTable(const local::MeshStatus& status);
 
 // Columns as in istioctl, from plaitd's /debug/syncz: NOT SENT, SYNCED, STALE or, when the proxy refused it, NACK. AGE:
-// since the last time that it was sent something or acknowledged it.
+// since the last time that it was sent something, or answered that.
 Table ProxyTable(const Json& syncz, WallTime now);
 // "productpage-v1-0.default refuses RouteConfiguration: ...", one for each type that a proxy has refused.
 std::vector<std::string> Refusals(const Json& syncz);

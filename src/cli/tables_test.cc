@@ -35,7 +35,7 @@ const Json& Syncz() {
 {"proxy":"b.default","cluster_id":"Kubernetes","istiod":"plaitd","istio_version":"0.1.0",
  "cluster_sent":"3","cluster_acked":"3","listener_sent":"1","listener_acked":"","route_sent":"5","route_acked":"4",
  "types":{"envoy.config.route.v3.RouteConfiguration":{"nacked":1,"error":"route 80: no such field"},
-          "envoy.config.cluster.v3.Cluster":{"nacked":0,"sent_at":"2026-11-28T13:50:00Z","acked_at":"2026-11-28T13:57:00Z"}}},
+          "envoy.config.cluster.v3.Cluster":{"nacked":0,"sent_at":"2026-11-28T13:50:00Z","answered_at":"2026-11-28T13:57:00Z"}}},
 {"proxy":"a.default","route_sent":"2","route_acked":"1",
  "cluster_sent":"","cluster_acked":"","types":{"envoy.config.cluster.v3.Cluster":{"resources":3}}}])");
   return kSyncz;

@@ -89,7 +89,8 @@ class AdsServer::Stream : public grpc::CallHandler {
             .remote = call_.context().remote.ToString(),
             .connected_at = connected_at_,
             .form = form_,
-            .types = Types()};
+            .types = Types(),
+            .times = times_};
   }
 
  protected:
@@ -124,6 +125,7 @@ class AdsServer::Stream : public grpc::CallHandler {
   const identity::SpiffeId identity_;
   const std::string_view form_;
   const WallTime connected_at_;
+  std::map<std::string, ClientStatus::Times> times_;
   std::optional<Proxy> proxy_;  // once the first request was read
   bool over_ = false;
   bool orphaned_ = false;
@@ -195,7 +197,10 @@ void AdsServer::Stream::Answered(const std::string& type_url, const std::optiona
     kLog.Warn(proxy_->Key() + " rejected " + std::string(xds::type_url::MessageName(type_url)) + ": " + *error);
   }
   // Who answers is not overdue, even when the next change is on its way to it already.
-  if (*reply == Reply::kAck || *reply == Reply::kNack) overdue_.Cancel();
+  if (*reply == Reply::kAck || *reply == Reply::kNack) {
+    overdue_.Cancel();
+    times_[type_url].answered = server_.loop_.clock().Wall();
+  }
   Push();
   Settle();
 }
@@ -217,6 +222,7 @@ void AdsServer::Stream::Send(const std::string& type_url, std::size_t resources,
   server_.metrics_.Add("pilot_xds_pushes", {{"type", type}});
   server_.metrics_.Add("pilot_xds_resources_sent", {{"type", type}}, static_cast<double>(resources));
   server_.metrics_.Observe("pilot_xds_config_size_bytes", {{"type", type}}, static_cast<double>(bytes.size()));
+  times_[type_url].sent = server_.loop_.clock().Wall();
   call_.Send(bytes);
 }
 

@@ -30,6 +30,11 @@ struct ClientStatus {
   WallTime connected_at{};
   std::string_view form;  // of the protocol: "delta" or "sotw"
   std::map<std::string, SentStatus> types;
+  // Of each type: when it was last sent something, and when it last answered that (ACK or NACK).
+  struct Times {
+    std::optional<WallTime> sent, answered;
+  };
+  std::map<std::string, Times> times;
 };
 
 class AdsServer {

@@ -57,6 +57,10 @@ Json TypesJson(const ClientStatus& client) {
            {"acked_version", type.acked_version},
            {"synced", type.synced()}};
     if (!type.last_error.empty()) out["error"] = type.last_error;
+    const auto times = client.times.find(url);
+    if (times == client.times.end()) continue;
+    if (times->second.sent) out["sent_at"] = FormatRfc3339(*times->second.sent);
+    if (times->second.answered) out["answered_at"] = FormatRfc3339(*times->second.answered);
   }
   return types;
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/check.h"
 #include "proxy/session/chain.h"
+#include "proxy/session/decisions.h"
 #include "proxy/session/exchange.h"
 
 namespace plait::proxy::session {
