@@ -12,7 +12,7 @@
 namespace plait::cli {
 namespace {
 
-class Manual : public testing::Test {
+class Manual : public ::testing::Test {
  protected:
   MeshOptions mesh_;
   const Command tree_ = Tree(mesh_);
