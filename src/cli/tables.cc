@@ -38,9 +38,15 @@ bool HoldsSomething(const Json& proxy, const Column& column) {
   return false;
 }
 
+// Why the proxy refused the type; empty: it did not.
+std::string ErrorOf(const Json& type) {
+  const Json& error = At(type, "error");
+  return error.is_string() ? error.get<std::string>() : "";
+}
+
 std::string StateOf(const Json& proxy, const Column& column) {
   for (const auto& [name, type] : TypesOf(proxy).items())
-    if (name.ends_with(column.message) && type.is_object() && !Text(type, {"error"}).empty()) return "NACK";
+    if (name.ends_with(column.message) && !ErrorOf(type).empty()) return "NACK";
   const std::string sent = Text(proxy, {std::string(column.field) + "_sent"});
   const std::string acked = Text(proxy, {std::string(column.field) + "_acked"});
   if (sent.empty()) return HoldsSomething(proxy, column) ? "SYNCED" : "NOT SENT";
@@ -106,7 +112,7 @@ std::vector<std::string> Refusals(const Json& syncz) {
   for (const Json& proxy : syncz) {
     if (!proxy.is_object()) continue;
     for (const auto& [name, type] : TypesOf(proxy).items()) {
-      const std::string error = type.is_object() ? Text(type, {"error"}) : "";
+      const std::string error = ErrorOf(type);
       if (!error.empty())
         out.push_back(Text(proxy, {"proxy"}) + " refuses " + name.substr(name.rfind('.') + 1) + ": " + error);
     }
