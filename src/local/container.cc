@@ -189,6 +189,7 @@ bool Container::ready() const noexcept {
 
 bool Container::MayRestart(const ProcessEnd& end) const {
   if (stopping_ || around_.pod.restart_policy == RestartPolicy::kNever) return false;
+  if (around_.pod.max_restarts && restarts_ >= *around_.pod.max_restarts) return false;
   return around_.pod.restart_policy == RestartPolicy::kAlways || end.code != 0;
 }
 

@@ -94,6 +94,7 @@ PodSpec PodOf(const Json& json) {
   out.labels = Pairs(json, "labels");
   out.annotations = Pairs(json, "annotations");
   out.owner = Text(json, "owner");
+  out.owner_kind = Text(json, "owner_kind");
   out.hostname = Text(json, "hostname");
   if (out.hostname.empty()) out.hostname = out.name;
   out.subdomain = Text(json, "subdomain");
@@ -101,6 +102,7 @@ PodSpec PodOf(const Json& json) {
   out.restart_policy = policy == "Never"       ? RestartPolicy::kNever
                        : policy == "OnFailure" ? RestartPolicy::kOnFailure
                                                : RestartPolicy::kAlways;
+  if (json.contains("max_restarts")) out.max_restarts = static_cast<int>(Number(json, "max_restarts", 0));
   out.grace = std::chrono::seconds(Number(json, "grace_seconds", 30));
   out.proxy = ProxyOf(json);
   out.concurrency = static_cast<int>(Number(json, "concurrency", 0));

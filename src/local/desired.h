@@ -63,10 +63,12 @@ struct PodSpec {
   std::string service_account;
   std::vector<std::pair<std::string, std::string>> labels;
   std::vector<std::pair<std::string, std::string>> annotations;
-  std::string owner;  // Deployment; empty: none
+  std::string owner;       // of the Deployment, StatefulSet or Job; empty: none
+  std::string owner_kind;  // "Deployment" ...; empty: none
   std::string hostname;
   std::string subdomain;
   RestartPolicy restart_policy = RestartPolicy::kAlways;
+  std::optional<int> max_restarts;  // of one container; none: no limit
   Duration grace = std::chrono::seconds(30);
   ProxyKind proxy = ProxyKind::kNone;
   int concurrency = 0;  // of its proxy; 0: the mesh's

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kPods =
     R"({"type":"pods","pods":[{"uid":"1","name":"web-0","namespace":"shop","service_account":"web",
-"labels":{"app":"web"},"annotations":{"a":"b"},"owner":"web","restart_policy":"OnFailure","grace_seconds":7,"proxy":true,
+"labels":{"app":"web"},"annotations":{"a":"b"},"owner":"web","owner_kind":"Job","restart_policy":"OnFailure","max_restarts":2,"grace_seconds":7,"proxy":true,
 "containers":[{"name":"main","argv":["serve","80"],"env":[{"name":"A","value":"1"},{"name":"IP","field":"status.podIP"}],
 "ports":[{"port":80,"protocol":"TCP","name":"http"}],
 "readiness":{"kind":"http","port":80,"path":"/ok","period_ms":500,"headers":[{"name":"X","value":"y"}]}}]}]})";
@@ -22,7 +22,9 @@ TEST(Desired, ReadsAPodWithItsProbe) {
   const PodSpec pod = ThePod();
   EXPECT_EQ(pod.name, "web-0");
   EXPECT_EQ(pod.hostname, "web-0");
+  EXPECT_EQ(pod.owner_kind, "Job");
   EXPECT_EQ(pod.restart_policy, RestartPolicy::kOnFailure);
+  EXPECT_EQ(pod.max_restarts, 2);
   EXPECT_EQ(pod.proxy, ProxyKind::kSidecar);
   EXPECT_EQ(pod.grace, std::chrono::seconds(7));
   ASSERT_EQ(pod.containers.size(), 1u);

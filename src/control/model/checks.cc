@@ -15,13 +15,13 @@ std::string Dotted(std::string_view path, std::string_view field) {
 
 bool CheckPort(ObjectReader& reader, std::string_view path, std::uint64_t port) {
   if (port >= 1 && port <= 65535) return true;
-  reader.Error(path, "port " + std::to_string(port) + " is outside 1..65535");
+  reader.Error(path, "port " + std::to_string(port) + " is outside 1..65535", "write the number of a TCP or UDP port");
   return false;
 }
 
 bool CheckHost(ObjectReader& reader, std::string_view path, std::string_view host, bool wildcard) {
   if (host.empty()) {
-    reader.Error(path, "a host is missing");
+    reader.Error(path, "a host is missing", "e.g. reviews.default.svc.cluster.local");
     return false;
   }
   if (!IsHostPattern(host)) {
@@ -69,13 +69,13 @@ bool CheckCidr(ObjectReader& reader, std::string_view path, const std::string& t
 
 bool CheckPercent(ObjectReader& reader, std::string_view path, double percent) {
   if (percent >= 0 && percent <= 100) return true;
-  reader.Error(path, "a percentage must be between 0 and 100");
+  reader.Error(path, "a percentage must be between 0 and 100", "100 is every request");
   return false;
 }
 
 bool CheckNotNegative(ObjectReader& reader, std::string_view path, Duration duration) {
   if (duration >= Duration::zero()) return true;
-  reader.Error(path, "the duration " + FormatDuration(duration) + " is negative");
+  reader.Error(path, "the duration " + FormatDuration(duration) + " is negative", "e.g. 5s or 250ms");
   return false;
 }
 

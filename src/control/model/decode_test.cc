@@ -96,9 +96,9 @@ spec:
 )");
   EXPECT_EQ(Said(decoded), "");
   const Deployment& deployment = Only<Deployment>(decoded);
-  const Container& container = deployment.spec.containers.at(0);
+  const Container& container = deployment.pod.spec.containers.at(0);
   EXPECT_EQ(deployment.replicas, 2U);
-  EXPECT_EQ(deployment.spec.grace_seconds, 5U);
+  EXPECT_EQ(deployment.pod.spec.grace_seconds, 5U);
   EXPECT_EQ(container.env[0].field, "status.podIP");
   EXPECT_EQ(container.env[1].secret, "s");
   ASSERT_TRUE(container.liveness);
@@ -260,7 +260,8 @@ TEST(Decode, ReadsServiceEntriesAndGateways) {
       "  servers:\n  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*', 'ns/a.b']}\n"
       "  - {port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*']}\n");
   EXPECT_EQ(Only<Gateway>(gateway).servers.size(), 1U);
-  EXPECT_NE(Said(gateway).find("TLS needs a certificate (name a Secret in credentialName)"), std::string::npos)
+  EXPECT_NE(Said(gateway).find("f.yaml:8:5: Gateway default/g: a server of protocol HTTPS needs tls"),
+            std::string::npos)
       << Said(gateway);
 }
 

@@ -10,7 +10,8 @@
 namespace plait::control::model {
 
 struct GatewayTls {
-  enum class Mode : std::uint8_t { kPassthrough, kSimple, kMutual };
+  // kIstioMutual: with the gateway's own identity, for clients of the mesh.
+  enum class Mode : std::uint8_t { kPassthrough, kSimple, kMutual, kOptionalMutual, kIstioMutual };
   Mode mode = Mode::kSimple;
   std::string credential_name = {};  // a Secret in the gateway's namespace
   std::string certificate = {};      // or files of the gateway
@@ -19,7 +20,8 @@ struct GatewayTls {
   std::vector<std::string> subject_alt_names = {};
   bool minimum_tls13 = false;
   bool maximum_tls12 = false;
-  bool https_redirect = false;  // on a plain HTTP server
+  std::vector<std::string> cipher_suites = {};  // of TLS 1.2, by their OpenSSL names; empty: the defaults
+  bool https_redirect = false;                  // on a plain HTTP server
   friend bool operator==(const GatewayTls&, const GatewayTls&) = default;
 };
 

@@ -2,6 +2,8 @@
 #include <networking/v1alpha3/gateway.pb.h>
 #include <networking/v1alpha3/service_entry.pb.h>
 
+#include <algorithm>
+
 #include "control/model/checks.h"
 #include "control/model/hosts.h"
 #include "control/model/protobuf_reading.h"
@@ -11,26 +13,101 @@ namespace plait::control::model {
 namespace {
 namespace net = istio::networking::v1alpha3;
 
-bool ReadServerTls(ObjectReader& reader, const net::ServerTLSSettings& from, const std::string& path, GatewayTls& to) {
+// What Istio's users may name and the TLS library still has; all else is weak.
+constexpr std::string_view kCipherSuites[] = {"ECDHE-ECDSA-AES128-GCM-SHA256",
+                                              "ECDHE-RSA-AES128-GCM-SHA256",
+                                              "ECDHE-ECDSA-AES256-GCM-SHA384",
+                                              "ECDHE-RSA-AES256-GCM-SHA384",
+                                              "ECDHE-ECDSA-CHACHA20-POLY1305",
+                                              "ECDHE-RSA-CHACHA20-POLY1305",
+                                              "ECDHE-ECDSA-AES128-SHA",
+                                              "ECDHE-RSA-AES128-SHA",
+                                              "ECDHE-ECDSA-AES256-SHA",
+                                              "ECDHE-RSA-AES256-SHA",
+                                              "AES128-GCM-SHA256",
+                                              "AES256-GCM-SHA384",
+                                              "AES128-SHA",
+                                              "AES256-SHA"};
+
+bool ReadTlsMode(ObjectReader& reader, const net::ServerTLSSettings& from, const std::string& path, GatewayTls& to) {
   switch (from.mode()) {
-    case net::ServerTLSSettings::PASSTHROUGH: to.mode = GatewayTls::Mode::kPassthrough; break;
-    case net::ServerTLSSettings::SIMPLE: to.mode = GatewayTls::Mode::kSimple; break;
-    case net::ServerTLSSettings::MUTUAL: to.mode = GatewayTls::Mode::kMutual; break;
+    case net::ServerTLSSettings::PASSTHROUGH: to.mode = GatewayTls::Mode::kPassthrough; return true;
+    case net::ServerTLSSettings::SIMPLE: to.mode = GatewayTls::Mode::kSimple; return true;
+    case net::ServerTLSSettings::MUTUAL: to.mode = GatewayTls::Mode::kMutual; return true;
+    case net::ServerTLSSettings::OPTIONAL_MUTUAL: to.mode = GatewayTls::Mode::kOptionalMutual; return true;
+    case net::ServerTLSSettings::ISTIO_MUTUAL: to.mode = GatewayTls::Mode::kIstioMutual; return true;
     default:
       reader.Error(path + ".mode",
                    "the TLS mode " + net::ServerTLSSettings::TLSmode_Name(from.mode()) + " is not honoured yet",
-                   "SIMPLE, MUTUAL or PASSTHROUGH");
+                   "SIMPLE, MUTUAL, OPTIONAL_MUTUAL, ISTIO_MUTUAL or PASSTHROUGH");
       return false;
   }
+}
+
+// Istio's names are in the order of their age; versions before TLS 1.2 are never spoken.
+bool ReadTlsVersions(ObjectReader& reader, const net::ServerTLSSettings& from, const std::string& path,
+                     GatewayTls& to) {
+  using Settings = net::ServerTLSSettings;
+  const auto minimum = from.min_protocol_version();
+  const auto maximum = from.max_protocol_version();
+  to.minimum_tls13 = minimum == Settings::TLSV1_3;
+  to.maximum_tls12 = maximum == Settings::TLSV1_2;
+  if (maximum == Settings::TLSV1_0 || maximum == Settings::TLSV1_1 || (to.minimum_tls13 && to.maximum_tls12)) {
+    reader.Error(path + ".maxProtocolVersion",
+                 "no TLS version is left: at most " + Settings::TLSProtocol_Name(maximum) + ", at least " +
+                     (to.minimum_tls13 ? "TLSV1_3" : "TLSV1_2"),
+                 "TLSV1_2 and TLSV1_3 are spoken; leave maxProtocolVersion out");
+    return false;
+  }
+  if (minimum == Settings::TLSV1_0 || minimum == Settings::TLSV1_1)
+    reader.Warning(path + ".minProtocolVersion",
+                   Settings::TLSProtocol_Name(minimum) + " is not spoken: TLSV1_2 is least",
+                   "older versions are broken");
+  return true;
+}
+
+void ReadCipherSuites(ObjectReader& reader, const net::ServerTLSSettings& from, const std::string& path,
+                      GatewayTls& to) {
+  for (int i = 0; i < from.cipher_suites_size(); ++i) {
+    const std::string& suite = from.cipher_suites(i);
+    if (std::find(std::begin(kCipherSuites), std::end(kCipherSuites), suite) != std::end(kCipherSuites))
+      to.cipher_suites.push_back(suite);
+    else
+      reader.Warning(Indexed(path + ".cipherSuites", static_cast<std::size_t>(i)),
+                     "the cipher suite \"" + suite + "\" is not known and left out",
+                     "e.g. ECDHE-RSA-AES256-GCM-SHA384; those of TLS 1.3 are always allowed");
+  }
+}
+
+bool ReadServerTls(ObjectReader& reader, const net::ServerTLSSettings& from, const std::string& path, GatewayTls& to) {
+  if (!ReadTlsMode(reader, from, path, to) || !ReadTlsVersions(reader, from, path, to)) return false;
+  ReadCipherSuites(reader, from, path, to);
   to.credential_name = from.credential_name();
   to.certificate = from.server_certificate();
   to.private_key = from.private_key();
   to.ca_certificates = from.ca_certificates();
   to.subject_alt_names.assign(from.subject_alt_names().begin(), from.subject_alt_names().end());
-  to.minimum_tls13 = from.min_protocol_version() == net::ServerTLSSettings::TLSV1_3;
-  to.maximum_tls12 = from.max_protocol_version() == net::ServerTLSSettings::TLSV1_2;
   to.https_redirect = from.https_redirect();
   return true;
+}
+
+// Whether a server that terminates TLS knows its certificate, and for whom it asks.
+bool CheckCredentials(ObjectReader& reader, const GatewayTls& tls, const std::string& path) {
+  using Mode = GatewayTls::Mode;
+  if (tls.mode == Mode::kPassthrough || tls.mode == Mode::kIstioMutual) return true;
+  if (tls.credential_name.empty() && tls.certificate.empty()) {
+    reader.Error(path, "TLS needs a certificate", "name a Secret in credentialName");
+    return false;
+  }
+  if (tls.credential_name.empty() && tls.private_key.empty()) {
+    reader.Error(path, "serverCertificate needs its privateKey", "name the file of the key, or a Secret");
+    return false;
+  }
+  const bool verifies = tls.mode == Mode::kMutual || tls.mode == Mode::kOptionalMutual;
+  if (!verifies || !tls.credential_name.empty() || !tls.ca_certificates.empty()) return true;
+  reader.Error(path, "clients' certificates cannot be verified: caCertificates is missing",
+               "name the file of the roots, or a Secret with ca.crt in credentialName");
+  return false;
 }
 
 bool ReadServer(ObjectReader& reader, const net::Server& from, const std::string& path, GatewayServer& to) {
@@ -51,14 +128,14 @@ bool ReadServer(ObjectReader& reader, const net::Server& from, const std::string
                 : *protocol == Protocol::kTls   ? GatewayServer::Protocol::kTls
                                                 : GatewayServer::Protocol::kTcp;
   if (from.has_tls() && !ReadServerTls(reader, from.tls(), path + ".tls", to.tls)) return false;
-  const bool terminates =
-      to.protocol == GatewayServer::Protocol::kHttps ||
-      (to.protocol == GatewayServer::Protocol::kTls && from.tls().mode() != net::ServerTLSSettings::PASSTHROUGH);
-  const bool passes = from.has_tls() && to.tls.mode == GatewayTls::Mode::kPassthrough && !to.tls.https_redirect;
-  if (terminates && !passes && to.tls.credential_name.empty() && to.tls.certificate.empty()) {
-    reader.Error(path + ".tls", "TLS needs a certificate", "name a Secret in credentialName");
+  const bool tls = to.protocol == GatewayServer::Protocol::kHttps || to.protocol == GatewayServer::Protocol::kTls;
+  // Istio: a tls block without mode is PASSTHROUGH, its enumeration's zero.
+  if (tls && !from.has_tls()) {
+    reader.Error(path, "a server of protocol " + from.port().protocol() + " needs tls",
+                 "tls: {mode: SIMPLE, credentialName: ...} or {mode: PASSTHROUGH}");
     return false;
   }
+  if (tls && !CheckCredentials(reader, to.tls, path + ".tls")) return false;
   if (from.hosts_size() == 0) {
     reader.Error(path, "hosts is missing", "for every host: hosts: [\"*\"]");
     return false;

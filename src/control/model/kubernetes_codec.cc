@@ -52,11 +52,11 @@ bool ReadPorts(ObjectReader& reader, const core::ServiceSpec& spec, Service& ser
     }
     for (const ServicePort& other : service.ports) {
       if (other.port == port.port && (other.protocol == Protocol::kUdp) == (port.protocol == Protocol::kUdp)) {
-        reader.Error(path, "port " + std::to_string(port.port) + " stands twice");
+        reader.Error(path, "port " + std::to_string(port.port) + " stands twice", "remove one of them");
         return false;
       }
       if (other.name == port.name) {
-        reader.Error(path + ".name", "the port name \"" + port.name + "\" stands twice");
+        reader.Error(path + ".name", "the port name \"" + port.name + "\" stands twice", "name each port differently");
         return false;
       }
     }
@@ -162,9 +162,7 @@ void DecodeConfigMap(ObjectReader& reader, Decoded& out) {
   const yaml::Node* mesh = map.meta.name() == "istio" ? &yaml::Locate(reader.root(), "data.mesh") : nullptr;
   if (mesh && map.data.contains("mesh")) map.mesh = DecodeMeshConfig(reader, *mesh);
   if (mesh && map.data.contains("meshNetworks"))
-    if (const std::string_view networks = Trim(map.data.at("meshNetworks"));
-        !networks.empty() && networks != "networks: {}")
-      reader.Warning("data.meshNetworks", "meshNetworks is not honoured yet: there is one network");
+    map.networks = DecodeMeshNetworks(reader, yaml::Locate(reader.root(), "data.meshNetworks"));
   Keep(out, std::move(map));
 }
 

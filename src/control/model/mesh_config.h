@@ -1,5 +1,6 @@
 #pragma once
-// MeshConfig, key `mesh` of ConfigMap `istio` in the root namespace; defaults are Istio's (istio-interfaces.md 1.3).
+// MeshConfig and MeshNetworks, keys `mesh` and `meshNetworks` of ConfigMap `istio` in the root namespace; defaults are
+// Istio's (istio-interfaces.md 1.3).
 #include <optional>
 #include <string>
 #include <vector>
@@ -7,6 +8,21 @@
 #include "control/model/virtual_service.h"
 
 namespace plait::control::model {
+
+// One network: who is in it, and the gateways through which others reach its endpoints.
+struct MeshNetwork {
+  struct Gateway {
+    io::IpAddress address = {};  // unused when `service` is set
+    std::string service = {};    // a host whose endpoints are the gateways
+    std::uint16_t port = 15443;
+    friend bool operator==(const Gateway&, const Gateway&) = default;
+  };
+  std::string name = {};
+  std::vector<io::Cidr> ranges = {};
+  std::vector<std::string> registries = {};  // cluster ids
+  std::vector<Gateway> gateways = {};
+  friend bool operator==(const MeshNetwork&, const MeshNetwork&) = default;
+};
 
 struct MeshConfig {
   std::string trust_domain = "cluster.local";

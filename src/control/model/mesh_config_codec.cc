@@ -1,7 +1,9 @@
 #include <google/protobuf/descriptor.h>
 #include <mesh/v1alpha1/config.pb.h>
+#include <mesh/v1alpha1/network.pb.h>
 
 #include <algorithm>
+#include <map>
 
 #include "control/model/checks.h"
 #include "control/model/protobuf_reading.h"
@@ -102,27 +104,104 @@ MeshConfig ToMeshConfig(const mesh::MeshConfig& from) {
   ReadDefaultConfig(from.default_config(), to);
   return to;
 }
+
+// A YAML document in the text of a block scalar, which begins on the line after its key; columns inside it are not the
+// file's.
+class EmbeddedDocument {
+ public:
+  EmbeddedDocument(ObjectReader& reader, const yaml::Node& text, std::string what)
+      : reader_(reader), text_(text), what_(std::move(what)) {}
+
+  // False after an error, which is reported. An empty text is an empty message.
+  bool Read(pb::Message& message) {
+    auto documents = yaml::ParseAll(text_.text, reader_.file());
+    if (!documents) return Fail(documents.error());
+    if (documents->size() > 1) return Fail({.message = "one document is expected", .at = {}});
+    if (documents->empty()) return true;
+    document_ = std::move(documents->front());
+    Diagnostics errors = yaml::Decode(document_, reader_.file(), message);
+    for (Diagnostic& error : errors) Fail(std::move(error));
+    return errors.empty();
+  }
+
+  bool Fail(std::string_view path, std::string message, std::string hint) {
+    return Fail({.message = std::move(message),
+                 .at = yaml::At(reader_.file(), yaml::MarkAt(document_, path)),
+                 .hint = std::move(hint)});
+  }
+
+ private:
+  bool Fail(Diagnostic error) {
+    error.at = {reader_.file(), error.at.line + text_.at.line, 0};
+    error.message.insert(0, what_ + ": ");
+    reader_.Report(std::move(error));
+    return false;
+  }
+
+  ObjectReader& reader_;
+  const yaml::Node& text_;
+  const std::string what_;
+  yaml::Node document_;
+};
+
+bool ReadGateway(EmbeddedDocument& document, const mesh::Network::IstioNetworkGateway& from, const std::string& path,
+                 MeshNetwork::Gateway& to) {
+  if (from.port() > 65535)
+    return document.Fail(path + ".port", "port " + std::to_string(from.port()) + " is outside 1..65535", {});
+  if (from.port() != 0) to.port = static_cast<std::uint16_t>(from.port());
+  if (from.has_registry_service_name()) {
+    to.service = from.registry_service_name();
+    return !to.service.empty() || document.Fail(path, "registryServiceName is empty", "name a host of the mesh");
+  }
+  const auto ip = io::IpAddress::Parse(from.address());
+  if (!ip)
+    return document.Fail(path + ".address", "\"" + from.address() + "\" is not an IP address",
+                         "name an address, or a service in registryServiceName");
+  to.address = *ip;
+  return true;
+}
+
+bool ReadNetwork(EmbeddedDocument& document, const mesh::Network& from, const std::string& path, MeshNetwork& to) {
+  for (int i = 0; i < from.endpoints_size(); ++i) {
+    const auto& endpoints = from.endpoints(i);
+    const std::string at = Indexed(path + ".endpoints", static_cast<std::size_t>(i));
+    if (endpoints.has_from_registry()) {
+      to.registries.push_back(endpoints.from_registry());
+      continue;
+    }
+    const auto range = io::Cidr::Parse(endpoints.from_cidr());
+    if (!range)
+      return document.Fail(at, "\"" + endpoints.from_cidr() + "\" is neither an IP address nor a CIDR range",
+                           "write fromCidr, e.g. 10.0.0.0/8, or fromRegistry");
+    to.ranges.push_back(*range);
+  }
+  for (int i = 0; i < from.gateways_size(); ++i)
+    if (!ReadGateway(document, from.gateways(i), Indexed(path + ".gateways", static_cast<std::size_t>(i)),
+                     to.gateways.emplace_back()))
+      return false;
+  return true;
+}
 }  // namespace
 
 std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Node& text) {
-  // The text of a block scalar begins on the line after its key; columns inside it are not the file's.
-  const auto shift = [&](Diagnostic error) {
-    error.at = {reader.file(), error.at.line + text.at.line, 0};
-    error.message.insert(0, "mesh configuration: ");
-    reader.Report(std::move(error));
-    return std::nullopt;
-  };
-  auto documents = yaml::ParseAll(text.text, reader.file());
-  if (!documents) return shift(documents.error());
   mesh::MeshConfig message;
-  if (documents->empty()) return MeshConfig{};
-  if (documents->size() > 1) return shift({.message = "one document is expected", .at = {}});
-  Diagnostics errors = yaml::Decode(documents->front(), reader.file(), message);
-  for (Diagnostic& error : errors) shift(std::move(error));
-  if (!errors.empty()) return std::nullopt;
+  if (!EmbeddedDocument(reader, text, "mesh configuration").Read(message)) return std::nullopt;
   WarnOthers(reader, message, kHonoured, "");
   WarnOthers(reader, message.default_config(), kHonouredOfProxy, "defaultConfig.");
   return ToMeshConfig(message);
+}
+
+std::optional<std::vector<MeshNetwork>> DecodeMeshNetworks(ObjectReader& reader, const yaml::Node& text) {
+  mesh::MeshNetworks message;
+  EmbeddedDocument document(reader, text, "mesh networks");
+  if (!document.Read(message)) return std::nullopt;
+  std::vector<MeshNetwork> out;
+  const std::map<std::string, mesh::Network> sorted(message.networks().begin(), message.networks().end());
+  for (const auto& [name, network] : sorted) {
+    out.push_back({.name = name});
+    if (!ReadNetwork(document, network, "networks." + name, out.back())) return std::nullopt;
+  }
+  return out;
 }
 
 }  // namespace plait::control::model

@@ -25,6 +25,11 @@ std::string_view KindName(Kind kind) noexcept {
     case Kind::kServiceAccount: return "ServiceAccount";
     case Kind::kPod: return "Pod";
     case Kind::kDeployment: return "Deployment";
+    case Kind::kStatefulSet: return "StatefulSet";
+    case Kind::kJob: return "Job";
+    case Kind::kNode: return "Node";
+    case Kind::kEndpointSlice: return "EndpointSlice";
+    case Kind::kEndpoints: return "Endpoints";
     case Kind::kConfigMap: return "ConfigMap";
     case Kind::kSecret: return "Secret";
     case Kind::kVirtualService: return "VirtualService";

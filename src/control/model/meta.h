@@ -17,6 +17,11 @@ enum class Kind : std::uint8_t {
   kServiceAccount,
   kPod,
   kDeployment,
+  kStatefulSet,
+  kJob,
+  kNode,
+  kEndpointSlice,
+  kEndpoints,  // read as an EndpointSlice
   kConfigMap,
   kSecret,
   kVirtualService,

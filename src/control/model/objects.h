@@ -23,10 +23,17 @@ struct ServiceAccount {
   Meta meta = {};
   friend bool operator==(const ServiceAccount&, const ServiceAccount&) = default;
 };
+// A machine: where the pods that it is named by stand.
+struct Node {
+  Meta meta = {};
+  std::string locality = {};  // "region/zone/subzone" of its topology labels
+  friend bool operator==(const Node&, const Node&) = default;
+};
 struct ConfigMap {
   Meta meta = {};
   std::map<std::string, std::string> data = {};
-  std::optional<MeshConfig> mesh = {};  // of the key `mesh`, when the map is called `istio`
+  std::optional<MeshConfig> mesh = {};                    // of the key `mesh`, when the map is called `istio`
+  std::optional<std::vector<MeshNetwork>> networks = {};  // of the key `meshNetworks` of that map
   friend bool operator==(const ConfigMap&, const ConfigMap&) = default;
 };
 struct Secret {
@@ -37,9 +44,9 @@ struct Secret {
 };
 
 // In the order of Kind.
-using AnyObject = std::variant<Namespace, Service, ServiceAccount, Pod, Deployment, ConfigMap, Secret, VirtualService,
-                               DestinationRule, Gateway, ServiceEntry, PeerAuthentication, AuthorizationPolicy,
-                               RequestAuthentication>;
+using AnyObject = std::variant<Namespace, Service, ServiceAccount, Pod, Deployment, StatefulSet, Job, Node,
+                               EndpointSlice, ConfigMap, Secret, VirtualService, DestinationRule, Gateway, ServiceEntry,
+                               PeerAuthentication, AuthorizationPolicy, RequestAuthentication>;
 using ObjectRef = std::shared_ptr<const AnyObject>;
 const Meta& MetaOf(const AnyObject& object) noexcept;
 

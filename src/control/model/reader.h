@@ -47,6 +47,11 @@ void DecodeService(ObjectReader& reader, Decoded& out);
 void DecodeServiceAccount(ObjectReader& reader, Decoded& out);
 void DecodePod(ObjectReader& reader, Decoded& out);
 void DecodeDeployment(ObjectReader& reader, Decoded& out);
+void DecodeStatefulSet(ObjectReader& reader, Decoded& out);
+void DecodeJob(ObjectReader& reader, Decoded& out);
+void DecodeNode(ObjectReader& reader, Decoded& out);
+void DecodeEndpointSlice(ObjectReader& reader, Decoded& out);
+void DecodeEndpoints(ObjectReader& reader, Decoded& out);
 void DecodeConfigMap(ObjectReader& reader, Decoded& out);
 void DecodeSecret(ObjectReader& reader, Decoded& out);
 void DecodeVirtualService(ObjectReader& reader, Decoded& out);
@@ -60,8 +65,9 @@ void DecodeRequestAuthentication(ObjectReader& reader, Decoded& out);
 // metadata -> Meta; false (and findings) when it cannot be used.
 bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::string& file,
                 const DecodeContext& context, Meta& meta, Findings& findings);
-// Key `mesh` of ConfigMap istio.
+// Keys `mesh` and `meshNetworks` of ConfigMap istio.
 std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Node& text);
+std::optional<std::vector<MeshNetwork>> DecodeMeshNetworks(ObjectReader& reader, const yaml::Node& text);
 
 template <class T>
 void Keep(Decoded& out, T object) {

@@ -1,7 +1,6 @@
-// What an object refers to and is not there; objects that contradict each other. Warnings: a reference may be made true
-// by the next edit, and until then the rest of the object holds.
+// What an object refers to and is not there. Warnings: a reference may be made true by the next edit, and until then
+// the rest of the object holds.
 #include <algorithm>
-#include <map>
 
 #include "control/model/hosts.h"
 #include "control/model/snapshot.h"
@@ -17,8 +16,15 @@ class Checker {
     for (const VirtualService* service : ObjectsOf<VirtualService>(snapshot_.objects())) Check(*service);
     for (const DestinationRule* rule : ObjectsOf<DestinationRule>(snapshot_.objects())) Check(*rule);
     for (const Gateway* gateway : ObjectsOf<Gateway>(snapshot_.objects())) Check(*gateway);
-    for (const AuthorizationPolicy* policy : ObjectsOf<AuthorizationPolicy>(snapshot_.objects())) Check(*policy);
-    CheckDuplicateHosts();
+    for (const EndpointSlice* slice : ObjectsOf<EndpointSlice>(snapshot_.objects())) Check(*slice);
+    for (const auto& service : snapshot_.services()) CheckAlias(*service);
+    for (const StatefulSet* set : ObjectsOf<StatefulSet>(snapshot_.objects())) Check(*set);
+    for (const auto* policy : ObjectsOf<AuthorizationPolicy>(snapshot_.objects())) CheckScope(*policy);
+    for (const auto* policy : ObjectsOf<PeerAuthentication>(snapshot_.objects())) CheckScope(*policy);
+    for (const auto* policy : ObjectsOf<RequestAuthentication>(snapshot_.objects())) CheckScope(*policy);
+    for (const ServiceEntry* entry : ObjectsOf<ServiceEntry>(snapshot_.objects()))
+      if (entry->workload_selector)
+        CheckSelected(entry->meta, *entry->workload_selector, entry->meta.name_space(), "IST0127");
     return std::move(findings_);
   }
 
@@ -35,13 +41,17 @@ class Checker {
                          std::move(code)});
   }
 
-  // Pods with these labels do not run yet, but a Deployment makes them ("" as namespace: any).
+  // Pods with these labels do not run yet, but something makes them ("" as namespace: any).
   bool IsPlanned(const std::string& name_space, const Labels& labels) const {
-    for (const Deployment* deployment : ObjectsOf<Deployment>(snapshot_.objects()))
-      if (deployment->replicas > 0 && (name_space.empty() || deployment->meta.name_space() == name_space) &&
-          Selects(labels, deployment->template_labels))
-        return true;
-    return false;
+    const auto makes = [&](const auto& controllers, auto makes_any) {
+      return std::any_of(controllers.begin(), controllers.end(), [&](const auto* controller) {
+        return makes_any(*controller) && (name_space.empty() || controller->meta.name_space() == name_space) &&
+               Selects(labels, controller->pod.labels);
+      });
+    };
+    return makes(ObjectsOf<Deployment>(snapshot_.objects()), [](const auto& d) { return d.replicas > 0; }) ||
+           makes(ObjectsOf<StatefulSet>(snapshot_.objects()), [](const auto& s) { return s.replicas > 0; }) ||
+           makes(ObjectsOf<Job>(snapshot_.objects()), [](const auto& job) { return !job.suspended; });
   }
 
   std::string Resolve(const Meta& meta, const std::string& host) const {
@@ -112,41 +122,91 @@ class Checker {
 
   void Check(const Gateway& gateway) {
     for (const GatewayServer& server : gateway.servers)
-      if (!server.tls.credential_name.empty() && !HasCredential(gateway, server.tls.credential_name))
-        Warn(gateway.meta, server.at, "Referenced credentialName not found: \"" + server.tls.credential_name + "\"",
-             "create a Secret of type kubernetes.io/tls beside the gateway's pods", "IST0101");
+      if (!server.tls.credential_name.empty()) CheckCredential(gateway, server);
+    // The ingress gateway is made where a Gateway selects it.
+    if (!Selects(gateway.selector, {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}}))
+      CheckSelected(gateway.meta, gateway.selector, "", "IST0101");
   }
 
-  void Check(const AuthorizationPolicy& policy) {
-    if (policy.scope.selector.empty() || snapshot_.workloads().empty()) return;
+  void CheckCredential(const Gateway& gateway, const GatewayServer& server) {
+    const std::string& name = server.tls.credential_name;
+    const Secret* secret = FindCredential(gateway, name);
+    if (!secret)
+      return Warn(gateway.meta, server.at, "Referenced credentialName not found: \"" + name + "\"",
+                  "create a Secret of type kubernetes.io/tls beside the gateway's pods", "IST0101");
+    const auto has = [](const Secret* of, const char* key, const char* generic) {
+      return of && (of->data.contains(key) || of->data.contains(generic));
+    };
+    if (!has(secret, "tls.crt", "cert") || !has(secret, "tls.key", "key"))
+      Warn(gateway.meta, server.at, "the Secret \"" + name + "\" has no certificate with its key",
+           "it needs the keys tls.crt and tls.key (or cert and key)", "IST0101");
+    const bool verifies =
+        server.tls.mode == GatewayTls::Mode::kMutual || server.tls.mode == GatewayTls::Mode::kOptionalMutual;
+    if (verifies && !has(secret, "ca.crt", "cacert") &&
+        !has(FindCredential(gateway, name + "-cacert"), "ca.crt", "cacert"))
+      Warn(gateway.meta, server.at,
+           "the roots for clients' certificates are missing: no Secret has them for \"" + name + "\"",
+           "add ca.crt to it, or create the Secret " + name + "-cacert with ca.crt; until then nobody is let in",
+           "IST0101");
+  }
+
+  void Check(const EndpointSlice& slice) {
+    const std::string host = Resolve(slice.meta, slice.service);
+    const ServiceView* service = snapshot_.FindService(host, slice.meta.name_space());
+    if (!service || !service->service)
+      return Warn(slice.meta, {}, "Referenced Service not found: \"" + slice.service + "\"",
+                  "create it without a selector in this namespace; the endpoints have no effect", "IST0101");
+    if (!service->service->selector.empty())
+      return Warn(slice.meta, {}, "The Service " + slice.service + " has a selector: its endpoints are its pods",
+                  "remove its selector, or these endpoints, which have no effect", "IST0101");
+    for (const EndpointSlice::Group& group : slice.groups)
+      for (const EndpointSlice::Port& port : group.ports)
+        if (std::none_of(service->ports.begin(), service->ports.end(),
+                         [&](const ServicePort& own) { return own.name == port.name; }))
+          Warn(slice.meta, {}, "The Service " + slice.service + " has no port named \"" + port.name + "\"",
+               "ports are matched by their names", "IST0101");
+  }
+
+  // An ExternalName that leads, maybe by others, back to itself.
+  void CheckAlias(const ServiceView& alias) {
+    if (!alias.service || alias.service->external_name.empty() || alias.alias_of) return;
+    const ServiceView* next = snapshot_.FindService(alias.service->external_name, alias.name_space);
+    if (next && next->service && !next->service->external_name.empty() && !next->alias_of)
+      Warn(alias.meta(), {},
+           "The ExternalName " + alias.service->external_name + " leads to no host: Services refer to each other",
+           "let one of them name a Service with endpoints, or a host outside", "IST0101");
+  }
+
+  // Without its Service, or with one that has an address of its own, the pods have no names.
+  void Check(const StatefulSet& set) {
+    if (set.service_name.empty()) return;
+    const std::string host = Resolve(set.meta, set.service_name);
+    const ServiceView* service = snapshot_.FindService(host, set.meta.name_space());
+    if (!service)
+      return Warn(set.meta, {}, "Referenced serviceName not found: \"" + set.service_name + "\"",
+                  "create a Service of this name with clusterIP: None; until then the pods have no names in DNS",
+                  "IST0101");
+    if (!service->headless)
+      Warn(set.meta, {}, "The Service " + set.service_name + " of this StatefulSet is not headless",
+           "write clusterIP: None into the Service; its pods have no names in DNS", "IST0101");
+  }
+
+  // Policies of the root namespace are for all namespaces.
+  template <class Policy>
+  void CheckScope(const Policy& policy) {
     const bool root = policy.meta.name_space() == snapshot_.mesh().root_namespace;
-    for (const Workload& workload : snapshot_.workloads())
-      if ((root || workload.name_space == policy.meta.name_space()) && Selects(policy.scope.selector, workload.labels))
-        return;
-    if (IsPlanned(root ? "" : policy.meta.name_space(), policy.scope.selector)) return;
-    std::string labels;
-    for (const auto& [key, value] : policy.scope.selector) labels += (labels.empty() ? "" : ",") + key + "=" + value;
-    Warn(policy.meta, {}, "No matching workloads for this resource with the following labels: " + labels,
-         "compare them with the labels of the pods", "IST0127");
+    CheckSelected(policy.meta, policy.scope.selector, root ? "" : policy.meta.name_space(), "IST0127");
   }
 
-  // The oldest VirtualService has the host (as in Istio); the others would be silent without this.
-  void CheckDuplicateHosts() {
-    std::map<std::string, const VirtualService*> owners;
-    std::vector<const VirtualService*> services = ObjectsOf<VirtualService>(snapshot_.objects());
-    std::sort(services.begin(), services.end(), [](const auto* a, const auto* b) { return IsOlder(a->meta, b->meta); });
-    for (const VirtualService* service : services) {
-      if (!service->OnMesh() || service->http.empty()) continue;
-      for (const std::string& host : service->hosts) {
-        const auto [owner, added] = owners.emplace(Resolve(service->meta, host), service);
-        if (added || owner->second == service) continue;
-        Warn(service->meta, {},
-             "The VirtualServices " + owner->second->meta.key.name_space + "/" + owner->second->meta.name() + "," +
-                 service->meta.name_space() + "/" + service->meta.name() +
-                 " associated with mesh gateway define the same host " + host + "; the first is in force",
-             "put the rules into one VirtualService", "IST0109");
-      }
-    }
+  // `name_space` "": any. Before the first pod runs nothing can be said.
+  void CheckSelected(const Meta& meta, const Labels& selector, const std::string& name_space, const char* code) {
+    if (selector.empty() || snapshot_.workloads().empty() || IsPlanned(name_space, selector)) return;
+    for (const Workload& workload : snapshot_.workloads())
+      if ((name_space.empty() || workload.name_space == name_space) && Selects(selector, workload.labels)) return;
+    std::string labels;
+    for (const auto& [key, value] : selector) labels += (labels.empty() ? "" : ",") + key + "=" + value;
+    Warn(meta, {}, "No matching workloads for this resource with the following labels: " + labels,
+         "compare them with the labels of the pods", code);
   }
 
   bool HasGateway(const std::string& name) const {
@@ -155,11 +215,12 @@ class Checker {
     return false;
   }
   // The Secret lies beside the gateway's pods; before they run, beside the Gateway or in the root namespace.
-  bool HasCredential(const Gateway& gateway, const std::string& name) const {
+  const Secret* FindCredential(const Gateway& gateway, const std::string& name) const {
     for (const Workload& workload : snapshot_.workloads())
-      if (Selects(gateway.selector, workload.labels) && snapshot_.FindSecret(workload.name_space, name)) return true;
-    return snapshot_.FindSecret(gateway.meta.name_space(), name) ||
-           snapshot_.FindSecret(snapshot_.mesh().root_namespace, name);
+      if (Selects(gateway.selector, workload.labels))
+        if (const Secret* secret = snapshot_.FindSecret(workload.name_space, name)) return secret;
+    if (const Secret* secret = snapshot_.FindSecret(gateway.meta.name_space(), name)) return secret;
+    return snapshot_.FindSecret(snapshot_.mesh().root_namespace, name);
   }
 
   const Snapshot& snapshot_;

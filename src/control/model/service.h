@@ -45,7 +45,32 @@ struct Service {
   friend bool operator==(const Service&, const Service&) = default;
 };
 
-// An endpoint that is written down.
+// Endpoints of a Service without a selector: an EndpointSlice, or Endpoints with a group for each of its subsets.
+struct EndpointSlice {
+  struct Endpoint {
+    io::IpAddress ip = {};
+    bool ready = true;
+    std::string hostname = {};  // its name in a headless Service
+    std::string node = {};
+    friend bool operator==(const Endpoint&, const Endpoint&) = default;
+  };
+  struct Port {
+    std::string name = {};  // of the Service's port
+    std::uint16_t port = 0;
+    friend bool operator==(const Port&, const Port&) = default;
+  };
+  struct Group {
+    std::vector<Endpoint> endpoints = {};
+    std::vector<Port> ports = {};
+    friend bool operator==(const Group&, const Group&) = default;
+  };
+  Meta meta = {};
+  std::string service = {};  // of the same namespace
+  std::vector<Group> groups = {};
+  friend bool operator==(const EndpointSlice&, const EndpointSlice&) = default;
+};
+
+// An endpoint of a ServiceEntry.
 struct StaticEndpoint {
   std::string address = {};  // an IP, a DNS name, or empty (then the host itself by DNS)
   std::map<std::string, std::uint16_t> ports = {};

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "control/model/address_allocation.h"
+#include "control/model/endpoint_views.h"
 #include "control/model/hosts.h"
 #include "control/model/snapshot.h"
 
@@ -9,43 +10,6 @@ namespace plait::control::model {
 namespace {
 
 io::Cidr Single(const io::IpAddress& ip) { return {ip, static_cast<std::uint8_t>(ip.is_v4() ? 32 : 128)}; }
-
-// The container port that a service port leads to; 0 when the workload has no port of that name.
-std::uint16_t TargetPort(const ServicePort& port, const Workload& workload) {
-  if (port.target_name.empty()) return port.target_port;
-  for (const ContainerPort& named : workload.ports)
-    if (named.name == port.target_name) return named.port;
-  return 0;
-}
-
-EndpointView WorkloadEndpoint(const Snapshot& snapshot, const Workload& workload, std::uint16_t port,
-                              bool publish_not_ready) {
-  // A server that wants plaintext on this port is not offered TLS (auto mTLS).
-  const bool mtls = workload.meshed && snapshot.MtlsOf(workload.name_space, workload.labels).ModeOf(port) !=
-                                           PeerAuthentication::Mode::kDisable;
-  return {.ips = workload.ips,
-          .port = port,
-          .workload = &workload,
-          .labels = workload.labels,
-          .identity = workload.meshed ? snapshot.IdentityOf(workload.name_space, workload.service_account) : "",
-          .ready = workload.ready || publish_not_ready,
-          .mtls = mtls};
-}
-
-EndpointView WrittenEndpoint(const Snapshot& snapshot, const ServiceEntry& entry, const StaticEndpoint& from,
-                             const ServicePort& port) {
-  EndpointView out{
-      .port = port.target_port, .labels = from.labels, .weight = std::max(from.weight, 1U), .locality = from.locality};
-  if (const auto own = from.ports.find(port.name); own != from.ports.end()) out.port = own->second;
-  if (const auto ip = io::IpAddress::Parse(from.address))
-    out.ips = {*ip};
-  else
-    out.dns_name = from.address;
-  if (!from.service_account.empty()) out.identity = snapshot.IdentityOf(entry.meta.name_space(), from.service_account);
-  const auto tls_mode = from.labels.find("security.istio.io/tlsMode");
-  out.mtls = tls_mode != from.labels.end() && tls_mode->second == "istio";
-  return out;
-}
 
 std::unique_ptr<ServiceView> ViewOf(const Service& service, const MeshConfig& mesh, AddressPool& pool) {
   auto view = std::make_unique<ServiceView>();
@@ -142,32 +106,17 @@ class Candidates {
   std::unordered_map<Key, std::vector<const Workload*>, Hash> lists_;
 };
 
-void AddEndpoints(const Snapshot& snapshot, const std::vector<const Workload*>& members, ServiceView& view) {
-  view.endpoints.resize(view.ports.size());
-  if (view.service && !view.service->external_name.empty()) {
-    for (std::size_t i = 0; i < view.ports.size(); ++i)
-      view.endpoints[i].push_back({.dns_name = view.service->external_name, .port = view.ports[i].target_port});
-    return;
+// Names that lead to a service of the mesh by one ExternalName after the other; null: out of the mesh, or in a circle.
+ServiceView* AliasTarget(const std::unordered_map<std::string_view, ServiceView*>& by_host, const ServiceView& alias) {
+  constexpr int kMostHops = 8;  // as resolvers follow CNAMEs
+  const ServiceView* at = &alias;
+  for (int hop = 0; hop < kMostHops; ++hop) {
+    const auto next = by_host.find(at->service->external_name);
+    if (next == by_host.end()) return nullptr;
+    if (!next->second->service || next->second->service->external_name.empty()) return next->second;
+    at = next->second;
   }
-  if (view.entry) {
-    static const StaticEndpoint kHostItself;
-    const bool dns =
-        view.resolution == ServiceView::Resolution::kDns || view.resolution == ServiceView::Resolution::kDnsRoundRobin;
-    for (std::size_t i = 0; i < view.ports.size(); ++i) {
-      for (const StaticEndpoint& endpoint : view.entry->endpoints)
-        view.endpoints[i].push_back(WrittenEndpoint(snapshot, *view.entry, endpoint, view.ports[i]));
-      if (!dns || !view.entry->endpoints.empty()) continue;
-      view.endpoints[i].push_back(WrittenEndpoint(snapshot, *view.entry, kHostItself, view.ports[i]));
-      view.endpoints[i].back().dns_name = view.hostname;
-    }
-  }
-  const bool publish = view.service && view.service->publish_not_ready;
-  for (const Workload* workload : members) {
-    if (workload->ips.empty() || workload->ending) continue;
-    for (std::size_t i = 0; i < view.ports.size(); ++i)
-      if (const std::uint16_t port = TargetPort(view.ports[i], *workload))
-        view.endpoints[i].push_back(WorkloadEndpoint(snapshot, *workload, port, publish));
-  }
+  return nullptr;
 }
 }  // namespace
 
@@ -188,6 +137,8 @@ bool ServiceView::Selects(const Workload& workload) const noexcept {
 }
 
 void Snapshot::IndexServices() {
+  for (const EndpointSlice* slice : ObjectsOf<EndpointSlice>(objects_))
+    slices_[slice->meta.name_space() + "/" + slice->service].push_back(slice);
   AddressPool cluster_ips = AddressPool::ClusterIps();
   AddressPool entry_ips = AddressPool::ServiceEntries();
   auto services = ObjectsOf<Service>(objects_);
@@ -213,7 +164,7 @@ void Snapshot::IndexServices() {
     for (const Workload* workload : candidates.Of(*view))
       if (view->Selects(*workload)) members.push_back(workload);
     for (const Workload* workload : members) services_of_[workload].push_back(view.get());
-    AddEndpoints(*this, members, *view);
+    AddEndpoints(*this, members, WrittenEndpointsOf(*view), *view);
     services_by_host_[view->hostname].push_back(view.get());
     for (const io::Cidr& vip : view->vips) {
       const bool single = vip.length == (vip.base.is_v4() ? 32 : 128);
@@ -225,6 +176,29 @@ void Snapshot::IndexServices() {
   }
   std::stable_sort(services_by_range_.begin(), services_by_range_.end(),
                    [](const auto& a, const auto& b) { return a.first.length > b.first.length; });
+  LinkAliases();
+}
+
+void Snapshot::LinkAliases() {
+  std::unordered_map<std::string_view, ServiceView*> by_host;
+  for (const auto& view : services_) by_host.emplace(view->hostname, view.get());
+  for (const auto& view : services_) {
+    if (!view->service || view->service->external_name.empty()) continue;
+    ServiceView* target = AliasTarget(by_host, *view);
+    if (!target || !IsExportedTo(target->export_to, target->name_space, view->name_space)) continue;
+    view->alias_of = target;
+    target->aliases.push_back(view.get());
+  }
+}
+
+// EndpointSlices; Endpoints, their older form, only where there is none.
+std::vector<const EndpointSlice*> Snapshot::WrittenEndpointsOf(const ServiceView& view) const {
+  const auto found = slices_.find(view.name_space + "/" + view.name);
+  if (!view.service || !view.service->selector.empty() || found == slices_.end()) return {};
+  std::vector<const EndpointSlice*> out;
+  for (const EndpointSlice* slice : found->second)
+    if (slice->meta.key.kind == Kind::kEndpointSlice) out.push_back(slice);
+  return out.empty() ? found->second : out;
 }
 
 const ServiceView* Snapshot::FindService(std::string_view hostname, std::string_view name_space) const noexcept {

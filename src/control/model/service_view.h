@@ -14,11 +14,13 @@ struct EndpointView {
   std::uint16_t port = 0;
   const Workload* workload = nullptr;  // null for endpoints that are written down
   Labels labels = {};
+  std::string hostname = {};  // of a written endpoint: its name in a headless service; empty: none
   std::string identity = {};  // SPIFFE; empty when unknown
   bool ready = true;
   bool mtls = false;  // takes the mesh's mutual TLS
   std::uint32_t weight = 1;
   std::string locality = {};
+  std::string network = {};  // empty: reachable directly
 };
 
 struct ServiceView {
@@ -28,6 +30,9 @@ struct ServiceView {
   std::string name_space = {};
   const Service* service = nullptr;  // exactly one of the two
   const ServiceEntry* entry = nullptr;
+  // ExternalName: the service of the mesh that it is another name of. Null: a host outside, or no ExternalName.
+  const ServiceView* alias_of = nullptr;
+  std::vector<const ServiceView*> aliases = {};  // the reverse
   std::vector<io::Cidr> vips = {};
   bool headless = false;
   bool mesh_external = false;

@@ -33,6 +33,7 @@ struct Proxy {
   std::string service_account = {};
   Labels labels = {};
   std::vector<io::IpAddress> ips = {};
+  std::string network = {};  // empty: unknown, every endpoint is reached directly
   std::optional<std::uint32_t> concurrency = {};
 };
 
@@ -69,6 +70,12 @@ class Snapshot {
   const Workload* FindWorkload(std::string_view name_space, std::string_view name) const noexcept;
   // The services that select a workload of this snapshot, in the order of services().
   const std::vector<const ServiceView*>& ServicesOf(const Workload& workload) const noexcept;
+  // "region/zone/subzone": of the label istio-locality, else of the workload's Node; empty when neither says it.
+  std::string LocalityOf(const Workload& workload) const;
+  // By the label topology.istio.io/network, else by meshNetworks, else the mesh's own.
+  std::string NetworkOf(const Workload& workload) const;
+  std::string NetworkOf(const io::IpAddress& ip) const;  // of an endpoint that says nothing
+  const MeshNetwork* FindNetwork(std::string_view name) const noexcept;
   // "spiffe://<trust domain>/ns/<ns>/sa/<sa>".
   std::string IdentityOf(std::string_view name_space, std::string_view service_account) const;
 
@@ -89,6 +96,8 @@ class Snapshot {
   Snapshot(std::vector<ObjectRef> objects, Workloads workloads, const SnapshotOptions& options);
   void ReadMeshConfig();
   void IndexServices();
+  void LinkAliases();
+  std::vector<const EndpointSlice*> WrittenEndpointsOf(const ServiceView& view) const;
   void IndexRules();
   void IndexPolicies();
   const DestinationRule* RuleIn(std::string_view owner, std::string_view hostname, const Proxy& proxy) const noexcept;
@@ -97,7 +106,10 @@ class Snapshot {
   Workloads workloads_;
   SnapshotOptions options_;
   MeshConfig mesh_;
+  std::vector<MeshNetwork> networks_;
   Findings findings_;
+  std::unordered_map<std::string_view, const Node*> nodes_;                    // by name
+  std::unordered_map<std::string, std::vector<const EndpointSlice*>> slices_;  // by namespace/service
   std::vector<std::unique_ptr<ServiceView>> services_;
   std::unordered_map<std::string_view, std::vector<const ServiceView*>> services_by_host_;
   std::unordered_map<io::IpAddress, const ServiceView*, io::IpHash> services_by_vip_;
@@ -115,7 +127,9 @@ class Snapshot {
 };
 using SnapshotRef = std::shared_ptr<const Snapshot>;
 
-// What references nothing or contradicts something (warnings with Istio's codes). Part of Snapshot::findings.
+// What references nothing, and what contradicts something else (warnings with Istio's codes). Parts of
+// Snapshot::findings.
 Findings CheckReferences(const Snapshot& snapshot);
+Findings CheckConflicts(const Snapshot& snapshot);
 
 }  // namespace plait::control::model

@@ -31,7 +31,6 @@ constexpr std::array kNetworking{
     Unhonoured{"ServerTLSSettings.tls_certificates", "use credentialName"},
     Unhonoured{"ServerTLSSettings.verify_certificate_spki", ""},
     Unhonoured{"ServerTLSSettings.verify_certificate_hash", ""},
-    Unhonoured{"ServerTLSSettings.cipher_suites", ""},
     Unhonoured{"ServerTLSSettings.insecure_skip_verify", ""},
     Unhonoured{"Port.target_port", ""},
 };

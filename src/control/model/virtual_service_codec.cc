@@ -104,7 +104,8 @@ bool RuleReader::ReadDestinations(const Routes& routes, std::vector<WeightedDest
     if (!ReadDestination(routes.Get(i).destination(), path + ".destination", destination.destination)) return false;
     const auto weight = routes.Get(i).weight();
     if (weight < 0) {
-      reader_.Error(path + ".weight", "the weight " + std::to_string(weight) + " is negative");
+      reader_.Error(path + ".weight", "the weight " + std::to_string(weight) + " is negative",
+                    "weights are shares of their sum, e.g. 80 and 20");
       return false;
     }
     destination.weight = static_cast<std::uint32_t>(weight);
@@ -123,7 +124,7 @@ bool RuleReader::ReadDestinations(const Routes& routes, std::vector<WeightedDest
     return false;
   }
   if (total > UINT32_MAX) {
-    reader_.Error(Sub("route"), "the sum of the weights is larger than 4294967295");
+    reader_.Error(Sub("route"), "the sum of the weights is larger than 4294967295", "e.g. 80 and 20");
     return false;
   }
   return true;

@@ -1,5 +1,5 @@
 #pragma once
-// Pods and Deployments as they were written, and what is known of a pod that runs.
+// Pods and what makes pods (Deployment, StatefulSet, Job) as they were written, and what is known of a pod that runs.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -63,6 +63,7 @@ struct PodSpec {
   std::string service_account = "default";
   std::string hostname = {};
   std::string subdomain = {};
+  std::string node_name = {};
   std::string restart_policy = "Always";
   std::uint32_t grace_seconds = 30;
   bool host_network = false;
@@ -75,15 +76,47 @@ struct Pod {
   friend bool operator==(const Pod&, const Pod&) = default;
 };
 
+// What a controller makes its pods from.
+struct PodTemplateSpec {
+  Labels labels = {};
+  Labels annotations = {};
+  PodSpec spec = {};
+  friend bool operator==(const PodTemplateSpec&, const PodTemplateSpec&) = default;
+};
+
 struct Deployment {
   Meta meta = {};
   std::uint32_t replicas = 1;
-  Labels selector = {};
-  Labels template_labels = {};
-  Labels template_annotations = {};
-  PodSpec spec = {};
+  PodTemplateSpec pod = {};
   friend bool operator==(const Deployment&, const Deployment&) = default;
 };
+
+// Pods that keep their name, from <name>-<first_ordinal> on, each with a DNS name in the headless Service
+// `service_name`.
+struct StatefulSet {
+  Meta meta = {};
+  std::uint32_t replicas = 1;
+  std::uint32_t first_ordinal = 0;
+  std::string service_name = {};  // empty: the pods have no names in DNS
+  bool parallel = false;          // podManagementPolicy: Parallel, not one after the other
+  PodTemplateSpec pod = {};
+  friend bool operator==(const StatefulSet&, const StatefulSet&) = default;
+};
+
+// Runs until `completions` pods have succeeded, at most `parallelism` at once.
+struct Job {
+  Meta meta = {};
+  std::uint32_t completions = 1;
+  std::uint32_t parallelism = 1;
+  std::uint32_t backoff_limit = 6;  // failures (of pods, or restarts of one pod's containers) that it survives
+  bool suspended = false;
+  PodTemplateSpec pod = {};
+  friend bool operator==(const Job&, const Job&) = default;
+};
+
+// Who makes pods. kNone: a Pod that was written down.
+enum class OwnerKind : std::uint8_t { kNone, kDeployment, kStatefulSet, kJob };
+std::string_view OwnerKindName(OwnerKind kind) noexcept;  // "StatefulSet"; "Pod" for kNone
 
 // A pod that runs: what the mesh routes to and whom it authorizes. Made by the pods controller (control/source/pods.h).
 struct Workload {
@@ -97,9 +130,11 @@ struct Workload {
   bool ready = false;
   bool meshed = false;   // has a proxy: endpoints take mutual TLS
   bool gateway = false;  // a proxy without an application
-  bool ending = false;   // about to be stopped: no endpoint any more, still known by its address
+  bool ending = false;   // about to be stopped, or its containers have ended: no endpoint, still known by its address
   bool host_network = false;
-  std::string owner = {};  // Deployment; empty for a bare pod
+  std::string owner = {};  // of the Deployment, StatefulSet or Job; empty for a bare pod
+  OwnerKind owner_kind = OwnerKind::kNone;
+  std::string node = {};  // the Node that it names; empty: none
   std::string hostname = {};
   std::string subdomain = {};
   std::vector<ContainerPort> ports = {};

@@ -1,14 +1,13 @@
-// Pod and Deployment.
-#include <k8s.io/api/apps/v1/generated.pb.h>
+// Pod, and the pod templates of its controllers.
 #include <k8s.io/api/core/v1/generated.pb.h>
 
 #include "control/model/checks.h"
+#include "control/model/pod_reading.h"
 #include "control/model/protobuf_reading.h"
 #include "core/base/strings.h"
 
 namespace plait::control::model {
 namespace {
-namespace apps = k8s::io::api::apps::v1;
 namespace core = k8s::io::api::core::v1;
 namespace intstr = k8s::io::apimachinery::pkg::util::intstr;
 
@@ -34,7 +33,8 @@ class PodReader {
       to.service_account = from.serviceaccount();
     to.hostname = from.hostname();
     to.subdomain = from.subdomain();
-    if (!from.restartpolicy().empty()) to.restart_policy = from.restartpolicy();
+    to.node_name = from.nodename();
+    if (!ReadRestartPolicy(from, to)) return false;
     if (from.has_terminationgraceperiodseconds())
       to.grace_seconds = static_cast<std::uint32_t>(std::max<std::int64_t>(0, from.terminationgraceperiodseconds()));
     to.host_network = from.hostnetwork();
@@ -43,6 +43,16 @@ class PodReader {
   }
 
  private:
+  bool ReadRestartPolicy(const core::PodSpec& from, PodSpec& to) {
+    const std::string& policy = from.restartpolicy();
+    if (policy.empty()) return true;
+    to.restart_policy = policy;
+    if (policy == "Always" || policy == "OnFailure" || policy == "Never") return true;
+    reader_.Error(Dotted(path_, "restartPolicy"), "there is no restart policy \"" + policy + "\"",
+                  "Always, OnFailure or Never", {});
+    return false;
+  }
+
   // What processes without a container engine do not have; said once an object.
   void Unsupported(const core::PodSpec& from) {
     std::string volumes;
@@ -165,6 +175,16 @@ std::string FirstLabel(const Labels& labels, std::initializer_list<const char*> 
 }
 }  // namespace
 
+std::string_view OwnerKindName(OwnerKind kind) noexcept {
+  switch (kind) {
+    case OwnerKind::kNone: return "Pod";
+    case OwnerKind::kDeployment: return "Deployment";
+    case OwnerKind::kStatefulSet: return "StatefulSet";
+    case OwnerKind::kJob: return "Job";
+  }
+  return "Pod";
+}
+
 std::string CanonicalNameOf(const Labels& labels, const std::string& fallback) {
   return FirstLabel(labels, {"service.istio.io/canonical-name", "app.kubernetes.io/name", "app"}, fallback);
 }
@@ -173,35 +193,18 @@ std::string Workload::CanonicalRevision() const {
   return FirstLabel(labels, {"service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"}, "latest");
 }
 
+bool ReadPodTemplate(ObjectReader& reader, const core::PodTemplateSpec& from, PodTemplateSpec& to) {
+  const auto& metadata = from.metadata();
+  to.labels.insert(metadata.labels().begin(), metadata.labels().end());
+  to.annotations.insert(metadata.annotations().begin(), metadata.annotations().end());
+  return PodReader(reader, "spec.template.spec").Read(from.spec(), to.spec);
+}
+
 void DecodePod(ObjectReader& reader, Decoded& out) {
   core::Pod message;
   if (!ReadMessage(reader, BodyOf(reader.root()), message, KubernetesJson())) return;
   Pod pod{.meta = reader.meta()};
   if (PodReader(reader, "spec").Read(message.spec(), pod.spec)) Keep(out, std::move(pod));
-}
-
-void DecodeDeployment(ObjectReader& reader, Decoded& out) {
-  apps::Deployment message;
-  if (!ReadMessage(reader, BodyOf(reader.root()), message, KubernetesJson())) return;
-  const apps::DeploymentSpec& spec = message.spec();
-  Deployment deployment{.meta = reader.meta()};
-  if (spec.has_replicas()) {
-    if (spec.replicas() < 0 || spec.replicas() > 1000)
-      return reader.Error("spec.replicas", "replicas must be between 0 and 1000", {}, {});
-    deployment.replicas = static_cast<std::uint32_t>(spec.replicas());
-  }
-  deployment.selector.insert(spec.selector().matchlabels().begin(), spec.selector().matchlabels().end());
-  const auto& metadata = spec.template_().metadata();
-  deployment.template_labels.insert(metadata.labels().begin(), metadata.labels().end());
-  deployment.template_annotations.insert(metadata.annotations().begin(), metadata.annotations().end());
-  if (deployment.selector.empty() && spec.selector().matchexpressions_size() == 0)
-    return reader.Error("spec.selector", "spec.selector.matchLabels is missing", "repeat the labels of the template",
-                        {});
-  if (!Selects(deployment.selector, deployment.template_labels))
-    return reader.Error("spec.selector", "the selector does not match the labels of the template",
-                        "write the same labels in both", {});
-  if (PodReader(reader, "spec.template.spec").Read(spec.template_().spec(), deployment.spec))
-    Keep(out, std::move(deployment));
 }
 
 }  // namespace plait::control::model

@@ -22,6 +22,8 @@ Seen SeenAs(Kind kind) {
     case Kind::kServiceEntry: return Seen::kAsServices;
     case Kind::kPod:
     case Kind::kDeployment:
+    case Kind::kStatefulSet:
+    case Kind::kJob:
     case Kind::kServiceAccount: return Seen::kAsPods;
     case Kind::kVirtualService:
     case Kind::kDestinationRule:
@@ -81,7 +83,8 @@ bool SameShape(const ServiceView& a, const ServiceView& b) {
 
 bool SameEndpoint(const model::EndpointView& a, const model::EndpointView& b) {
   if (a.port != b.port || a.ready != b.ready || a.mtls != b.mtls || a.weight != b.weight || a.ips != b.ips ||
-      a.identity != b.identity || a.dns_name != b.dns_name || a.locality != b.locality)
+      a.identity != b.identity || a.dns_name != b.dns_name || a.locality != b.locality || a.network != b.network ||
+      a.hostname != b.hostname)
     return false;
   if (a.workload == b.workload && a.workload != nullptr) return true;
   if (a.labels != b.labels || (a.workload == nullptr) != (b.workload == nullptr)) return false;
@@ -109,7 +112,11 @@ void CompareServices(const model::Snapshot& before, const model::Snapshot& now, 
       out.index = true;
       return;
     }
-    if (!SameEndpoints(a, b)) out.hosts.insert(b.hostname);
+    if (SameEndpoints(a, b)) continue;
+    out.hosts.insert(b.hostname);
+    for (const ServiceView* alias : b.aliases) out.hosts.insert(alias->hostname);
+    // Endpoints that are written down for names of a headless service have Addresses of their own.
+    out.index |= b.headless && b.service != nullptr && b.service->selector.empty();
   }
 }
 

@@ -74,6 +74,7 @@ model::Proxy ModelProxy(const Proxy& proxy) {
   out.service_account = proxy.identity.service_account;
   out.labels = proxy.node.labels;
   out.ips = proxy.ips;
+  out.network = proxy.network;
   return out;
 }
 
@@ -81,7 +82,7 @@ model::Proxy ModelProxy(const Proxy& proxy) {
 std::string MeshProvider::ShareKey(const model::Proxy& proxy, std::string_view type_url, std::string_view name) const {
   const bool router = proxy.type == model::Proxy::Type::kRouter;
   std::string key(router ? "router " : "sidecar ");
-  key.append(proxy.name_space);
+  key.append(proxy.name_space).append(" ").append(proxy.network);
   // What a pod itself is and has.
   if (type_url == kListener || type_url == kSecret || name.starts_with("inbound|"))
     return key.append(" ").append(proxy.service_account).append(" ").append(proxy.id);

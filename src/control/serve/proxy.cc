@@ -54,6 +54,9 @@ std::expected<Proxy, grpc::Status> ReadProxy(const xds::Node& node, const identi
   for (const std::string_view ip : Split(further_ips, ',')) AddIp(out.ips, Trim(ip));
   out.cluster_id = Metadata(node, "CLUSTER_ID");
   out.network = Metadata(node, "NETWORK");
+  if (const auto label = node.labels.find("topology.istio.io/network");
+      out.network.empty() && label != node.labels.end())
+    out.network = label->second;
   out.version = Metadata(node, "ISTIO_VERSION");
   out.plait_form = node.user_agent_name == "plait-proxy";
   out.identity = authenticated;

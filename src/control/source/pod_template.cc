@@ -1,6 +1,7 @@
 #include "control/source/pod_template.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "core/yaml/parse.h"
@@ -21,11 +22,22 @@ class Renderer {
       : objects_(objects), images_(images), mesh_(mesh) {}
 
   PodSets Render() {
-    for (const Deployment* deployment : ObjectsOf<Deployment>(objects_))
-      Add(deployment->meta, deployment->template_labels, deployment->template_annotations, deployment->spec,
-          deployment->replicas, false);
-    for (const Pod* pod : ObjectsOf<Pod>(objects_))
-      Add(pod->meta, pod->meta.labels, pod->meta.annotations, pod->spec, 1, true);
+    for (const Deployment* from : ObjectsOf<Deployment>(objects_))
+      Add(from->meta, from->pod, {.kind = OwnerKind::kDeployment, .replicas = from->replicas});
+    for (const StatefulSet* from : ObjectsOf<StatefulSet>(objects_))
+      Add(from->meta, from->pod,
+          {.kind = OwnerKind::kStatefulSet,
+           .replicas = from->replicas,
+           .first_ordinal = from->first_ordinal,
+           .parallel = from->parallel});
+    for (const Job* from : ObjectsOf<Job>(objects_))
+      Add(from->meta, from->pod,
+          {.kind = OwnerKind::kJob,
+           .replicas = from->suspended ? 0 : from->parallelism,
+           .completions = from->completions,
+           .backoff_limit = from->backoff_limit});
+    for (const Pod* from : ObjectsOf<Pod>(objects_))
+      Add(from->meta, {from->meta.labels, from->meta.annotations, from->spec}, {.kind = OwnerKind::kNone});
     AddIngressGateway();
     AddDns();
     std::sort(out_.sets.begin(), out_.sets.end(), [](const PodSet& a, const PodSet& b) { return a.Key() < b.Key(); });
@@ -34,21 +46,49 @@ class Renderer {
   }
 
  private:
-  void Add(const Meta& meta, const Labels& labels, const Labels& annotations, const PodSpec& spec,
-           std::uint32_t replicas, bool bare) {
-    PodSet set{.name = meta.name(), .bare = bare, .replicas = replicas, .pod = {}, .hash = {}};
+  // Names of pods are their owner's with a number: two owners of one name would make the same pods, and so may a Pod.
+  bool IsNameFree(const Meta& meta, OwnerKind kind) {
+    std::string key = meta.name_space() + "/" + meta.name();
+    if (kind == OwnerKind::kNone) {
+      const auto digits = key.find_last_not_of("0123456789");
+      if (digits + 1 == key.size() || key[digits] != '-') return true;
+      key.resize(digits);
+    }
+    const auto other = owners_.find(key);
+    if (other != owners_.end()) {
+      const Position& at = other->second->at;
+      Fail(meta,
+           "it would have the name of a pod of " + other->second->key.ToString() + " in " + at.file + ":" +
+               std::to_string(at.line),
+           "rename one of them; the " + std::string(OwnerKindName(kind)) + " is not run");
+      return false;
+    }
+    if (kind != OwnerKind::kNone) owners_.emplace(std::move(key), &meta);
+    return true;
+  }
+
+  void Add(const Meta& meta, const PodTemplateSpec& from, PodSet set) {
+    if (!IsNameFree(meta, set.kind)) return;
+    const auto& [labels, annotations, spec] = from;
+    set.name = meta.name();
     set.pod = {.name_space = meta.name_space(),
                .service_account = spec.service_account,
                .labels = labels,
                .annotations = annotations,
                .hostname = spec.hostname,
                .subdomain = spec.subdomain,
+               .node_name = spec.node_name,
                .restart_policy = spec.restart_policy,
+               .max_restarts = {},
                .grace_seconds = spec.grace_seconds,
                .host_network = spec.host_network,
                .proxy = ProxyOf(meta, labels, annotations, spec),
                .concurrency = mesh_.concurrency,
                .containers = {}};
+    if (set.kind == OwnerKind::kJob) {
+      set.pod.labels["job-name"] = set.pod.labels["batch.kubernetes.io/job-name"] = set.name;
+      if (spec.restart_policy == "OnFailure") set.pod.max_restarts = set.backoff_limit;
+    }
     for (const Container& container : spec.containers) {
       // The proxy itself, as Istio's injection templates name it: it is made, not run from an image.
       if (set.pod.proxy != ProxyKind::kNone && (container.name == "istio-proxy" || container.image == "auto")) continue;
@@ -153,7 +193,7 @@ class Renderer {
       selected |= Selects(gateway->selector, {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}});
     for (const PodSet& set : out_.sets) selected &= !Selects(wanted, set.pod.labels);
     if (!selected) return;
-    PodSet set{.name = "istio-ingressgateway", .bare = false, .replicas = 1, .pod = {}, .hash = {}};
+    PodSet set{.name = "istio-ingressgateway", .pod = {}, .hash = {}};
     set.pod.name_space = mesh_.root_namespace;
     set.pod.service_account = "istio-ingressgateway-service-account";
     set.pod.labels = {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}};
@@ -167,7 +207,7 @@ class Renderer {
     if (std::none_of(out_.sets.begin(), out_.sets.end(),
                      [](const PodSet& set) { return set.pod.proxy == ProxyKind::kNone; }))
       return;
-    PodSet set{.name = "plait-dns", .bare = false, .replicas = 1, .pod = {}, .hash = {}};
+    PodSet set{.name = "plait-dns", .pod = {}, .hash = {}};
     set.pod.name_space = "plait-system";
     set.pod.service_account = "plait-dns";
     set.pod.labels = {{"app", "plait-dns"}};
@@ -202,6 +242,7 @@ class Renderer {
   const std::vector<ObjectRef>& objects_;
   const LocalImages& images_;
   const MeshConfig& mesh_;
+  std::map<std::string, const Meta*> owners_;  // by namespace/name
   PodSets out_;
 };
 
@@ -247,12 +288,13 @@ class Hasher {
 std::string Renderer::HashOf(const PodTemplate& pod) {
   Hasher hash;
   for (const std::string* text :
-       {&pod.name_space, &pod.service_account, &pod.hostname, &pod.subdomain, &pod.restart_policy})
+       {&pod.name_space, &pod.service_account, &pod.hostname, &pod.subdomain, &pod.node_name, &pod.restart_policy})
     hash.Text(*text);
   hash.Map(pod.labels);
   hash.Map(pod.annotations);
   hash.Number(pod.grace_seconds);
   hash.Number(static_cast<int>(pod.proxy));
+  hash.Number(pod.max_restarts ? static_cast<std::int64_t>(*pod.max_restarts) : -1);
   hash.Number(pod.concurrency ? static_cast<std::int64_t>(*pod.concurrency) : -1);
   for (const ResolvedContainer& container : pod.containers) {
     hash.Text(container.name);

@@ -1,6 +1,6 @@
 #pragma once
-// From Deployments, Pods and Gateways to what should run: commands and variables resolved, ready for the supervisor.
-// Pure: the same objects give the same templates, and an equal template has an equal hash.
+// From Deployments, StatefulSets, Jobs, Pods and Gateways to what should run: commands and variables resolved, ready
+// for the supervisor. Pure: the same objects give the same templates, and an equal template has an equal hash.
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,7 +33,9 @@ struct PodTemplate {
   model::Labels annotations;
   std::string hostname;  // empty: the pod's name
   std::string subdomain;
+  std::string node_name;
   std::string restart_policy = "Always";
+  std::optional<std::uint32_t> max_restarts;  // of a container that failed (a Job's backoffLimit); none: no limit
   std::uint32_t grace_seconds = 30;
   bool host_network = false;
   ProxyKind proxy = ProxyKind::kSidecar;
@@ -44,12 +46,17 @@ struct PodTemplate {
 
 // The pods of one owner.
 struct PodSet {
-  std::string name;   // of the Deployment, or of the one Pod
-  bool bare = false;  // a Pod: its name has no number
-  std::uint32_t replicas = 1;
+  std::string name;  // of the owner, or of the one Pod, whose name has no number
+  model::OwnerKind kind = model::OwnerKind::kDeployment;
+  std::uint32_t replicas = 1;       // kJob: how many run at once
+  std::uint32_t first_ordinal = 0;  // kStatefulSet
+  bool parallel = false;            // kStatefulSet: not one after the other
+  std::uint32_t completions = 1;    // kJob: how many must succeed
+  std::uint32_t backoff_limit = 6;  // kJob
   PodTemplate pod;
   std::string hash;  // of `pod`
-  std::string Key() const { return pod.name_space + "/" + name; }
+  // A Pod may have the name of a Deployment.
+  std::string Key() const { return pod.name_space + (kind == model::OwnerKind::kNone ? "/Pod/" : "/") + name; }
 };
 
 struct PodSets {

@@ -32,6 +32,7 @@ void PodsController::SetStatuses(std::vector<PodStatus> statuses) {
     std::string uid = status.uid;
     statuses_[std::move(uid)] = std::move(status);
   }
+  std::erase_if(stopping_, [this](const Stopping& pod) { return !statuses_.contains(pod.uid); });
   Reconcile();
 }
 
@@ -61,54 +62,15 @@ void PodsController::Reconcile() {
         std::any_of(sets_.begin(), sets_.end(), [&](const PodSet& set) { return set.Key() == tracked.set; });
     if (!wanted) End(tracked);
   }
-  for (const PodSet& set : sets_) Roll(set);
+  for (const PodSet& set : sets_) {
+    switch (set.kind) {
+      case model::OwnerKind::kStatefulSet: RollStatefulSet(set); break;
+      case model::OwnerKind::kJob: RollJob(set); break;
+      default: Roll(set); break;
+    }
+  }
   Save();
   Publish();
-}
-
-// One set: make missing pods (at most a quarter more than wanted at once), end old ones as new ones get ready.
-void PodsController::Roll(const PodSet& set) {
-  std::vector<Tracked*> current;
-  std::vector<Tracked*> old;
-  bool ending = false;
-  for (Tracked& tracked : pods_) {
-    if (tracked.set != set.Key()) continue;
-    ending |= tracked.pod.ending;
-    if (!tracked.pod.ending) (tracked.pod.hash == set.hash ? current : old).push_back(&tracked);
-  }
-  for (Tracked* tracked : current) tracked->pod.spec = set.pod;  // after a restart only the hash was known
-  const auto by_index = [](const Tracked* a, const Tracked* b) { return a->index < b->index; };
-  std::sort(current.begin(), current.end(), by_index);
-  std::sort(old.begin(), old.end(), by_index);
-  // A bare Pod keeps its name, so the old one must be gone before there is a new one.
-  if (set.bare && !old.empty()) return End(*old.front());
-  if (set.bare && ending) return;
-  for (; current.size() > set.replicas; current.pop_back()) End(*current.back());
-  const std::size_t ready = static_cast<std::size_t>(
-      std::count_if(current.begin(), current.end(), [this](const Tracked* t) { return IsReady(*t); }));
-  const std::size_t keep_old = set.replicas > ready ? set.replicas - ready : 0;
-  for (; old.size() > keep_old; old.pop_back()) End(*old.back());
-  const std::size_t most = set.replicas + std::max<std::size_t>(1, set.replicas / 4);
-  std::size_t missing = set.replicas > current.size() ? set.replicas - current.size() : 0;
-  missing = std::min(missing, most - std::min(most, current.size() + old.size()));
-  for (std::size_t i = 0; i < missing; ++i) Create(set);  // may move pods_: the pointers above are not used any more
-}
-
-// The lowest number that no pod of the set has, also none that is ending: names are unique at every moment.
-void PodsController::Create(const PodSet& set) {
-  std::set<std::uint32_t> used;
-  for (const Tracked& tracked : pods_)
-    if (tracked.set == set.Key()) used.insert(tracked.index);
-  std::uint32_t index = 0;
-  while (used.contains(index)) ++index;
-  Tracked tracked{.pod = {.uid = options_.new_uid(),
-                          .name = set.bare ? set.name : set.name + "-" + std::to_string(index),
-                          .owner = set.bare ? "" : set.name,
-                          .spec = set.pod,
-                          .hash = set.hash},
-                  .set = set.Key(),
-                  .index = index};
-  pods_.push_back(std::move(tracked));
 }
 
 void PodsController::End(Tracked& tracked) {
@@ -122,7 +84,11 @@ void PodsController::End(Tracked& tracked) {
 
 void PodsController::StopEnded() {
   const MonotonicTime now = loop_.Now();
-  std::erase_if(pods_, [&](const Tracked& tracked) { return tracked.pod.ending && tracked.stop_at <= now; });
+  std::erase_if(pods_, [&](const Tracked& tracked) {
+    if (!tracked.pod.ending || tracked.stop_at > now) return false;
+    if (FindStatus(tracked.pod.uid)) stopping_.push_back({tracked.pod.uid, tracked.set, tracked.index});
+    return true;
+  });
   Duration next = Duration::max();
   for (const Tracked& tracked : pods_)
     if (tracked.pod.ending) next = std::min(next, tracked.stop_at - now);
@@ -145,9 +111,11 @@ void PodsController::Publish() {
                              .ready = IsReady(tracked),
                              .meshed = spec.proxy != ProxyKind::kNone,
                              .gateway = spec.proxy == ProxyKind::kGateway,
-                             .ending = tracked.pod.ending,
+                             .ending = tracked.pod.ending || status->HasEnded(),
                              .host_network = spec.host_network,
                              .owner = tracked.pod.owner,
+                             .owner_kind = tracked.pod.owner_kind,
+                             .node = spec.node_name,
                              .hostname = spec.hostname.empty() ? tracked.pod.name : spec.hostname,
                              .subdomain = spec.subdomain};
     for (const ResolvedContainer& container : spec.containers) {
@@ -186,6 +154,7 @@ void PodsController::Load() {
     Tracked tracked{.pod = {.uid = std::string(pod.FindText("uid")),
                             .name = std::string(pod.FindText("name")),
                             .owner = std::string(pod.FindText("owner")),
+                            .owner_kind = {},
                             .spec = {},
                             .hash = std::string(pod.FindText("hash"))},
                     .set = std::string(pod.FindText("set")),

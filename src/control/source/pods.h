@@ -1,8 +1,9 @@
 #pragma once
 // The pods controller of local mode: which pods should run now, each with a name and a uid, and what is known of those
-// that do. A changed template is rolled out one surge pod at a time: a new pod is ready before an old one ends. A pod
-// that shall end first leaves the endpoints and is stopped a moment later, so that nobody still calls it. Lives on one
-// loop; `on_change` runs from a later round.
+// that do. A Deployment's changed template is rolled out one surge pod at a time: a new pod is ready before an old one
+// ends. A StatefulSet keeps its names and replaces one pod after the other; a Job makes pods until enough have
+// succeeded. A pod that shall end first leaves the endpoints and is stopped a moment later, so that nobody still calls
+// it. Lives on one loop; `on_change` runs from a later round.
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,13 +24,15 @@ struct PodStatus {
   std::string token_sha256 = {};  // of the token that only this pod's proxy has
   std::uint32_t restarts = 0;
   std::string reason = {};
+  bool HasEnded() const noexcept;  // all its containers, for good
   friend bool operator==(const PodStatus&, const PodStatus&) = default;
 };
 
 struct DesiredPod {
   std::string uid;
   std::string name;
-  std::string owner;  // Deployment; empty for a bare Pod
+  std::string owner;  // of the Deployment, StatefulSet or Job; empty for a bare Pod
+  model::OwnerKind owner_kind = model::OwnerKind::kNone;
   PodTemplate spec;
   std::string hash;
   bool ending = false;  // out of the endpoints, about to be stopped
@@ -58,16 +61,28 @@ class PodsController {
  private:
   struct Tracked {
     DesiredPod pod;
-    std::string set;  // PodSet::Key
-    std::uint32_t index = 0;
+    std::string set;          // PodSet::Key
+    std::uint32_t index = 0;  // of its name
     MonotonicTime stop_at{};  // when `ending`
+  };
+  // A pod that is to be stopped, until the supervisor does not list it any more.
+  struct Stopping {
+    std::string uid;
+    std::string set;
+    std::uint32_t index = 0;
   };
   void Reconcile();
   void Roll(const PodSet& set);
-  void Create(const PodSet& set);
+  void RollStatefulSet(const PodSet& set);
+  void RollJob(const PodSet& set);
+  void CreateNext(const PodSet& set);
+  void Create(const PodSet& set, std::uint32_t index);  // may move `pods_`
+  static void Refresh(const PodSet& set, Tracked& tracked);
+  bool IsNameUsed(const std::string& set, std::uint32_t index) const;
   void End(Tracked& tracked);
   void StopEnded();
   bool IsReady(const Tracked& tracked) const;
+  bool IsReady(const std::string& set, std::uint32_t index) const;
   void Publish();
   void Load();
   void Save();
@@ -77,6 +92,7 @@ class PodsController {
   std::function<void()> on_change_;
   std::vector<PodSet> sets_;
   std::vector<Tracked> pods_;
+  std::vector<Stopping> stopping_;
   std::map<std::string, PodStatus> statuses_;  // by uid
   std::shared_ptr<const std::vector<model::Workload>> workloads_ =
       std::make_shared<const std::vector<model::Workload>>();

@@ -89,7 +89,7 @@ class Scanner {
   void Entry(const std::string& folder, const std::string& name, int depth) {
     const std::string path = folder + "/" + name;
     struct stat info{};
-    if (::stat(path.c_str(), &info) != 0) return;  // vanished, or a link to nothing
+    if (::stat(path.c_str(), &info) != 0) return IsYaml(name) ? Lost(path, errno) : void();
     if (S_ISDIR(info.st_mode)) {
       if (!Folder(path, depth + 1)) out_.unreadable_roots.push_back(path);
       return;
@@ -103,6 +103,16 @@ class Scanner {
     Read(path, real, static_cast<std::size_t>(info.st_size));
   }
 
+  // A name that leads to no file: it vanished meanwhile, or it is a link that somebody should know of.
+  void Lost(const std::string& path, int error) {
+    struct stat link{};
+    if (::lstat(path.c_str(), &link) != 0) return;
+    if (error == ENOENT) return Fail(path, "the link leads to nothing", "create what it names, or remove the link");
+    out_.unreadable_files.push_back(path);
+    Fail(path, std::string("the file cannot be read: ") + std::strerror(error),
+         error == ELOOP ? "links lead to each other; let one of them name a file" : "what it held stays in force");
+  }
+
   void Read(const std::string& path, const std::string& real, std::size_t size) {
     if (size > kMaxFile) {
       out_.unreadable_files.push_back(real);
@@ -114,14 +124,19 @@ class Scanner {
       if (errno == ENOENT) return;
       out_.unreadable_files.push_back(real);
       return Fail(path, std::string("the file cannot be read: ") + std::strerror(errno),
-                  "make it readable for this user");
+                  "make it readable for this user; what it held stays in force");
     }
     std::string text;
     char buffer[64 * 1024];
     for (;;) {
       const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
       if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) break;
+      if (n < 0) {  // a part of a file is not what somebody wrote
+        out_.unreadable_files.push_back(real);
+        return Fail(path, std::string("the file cannot be read to its end: ") + std::strerror(errno),
+                    "what it held stays in force");
+      }
+      if (n == 0) break;
       text.append(buffer, static_cast<std::size_t>(n));
       if (text.size() > kMaxFile) break;
     }

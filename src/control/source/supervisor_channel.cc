@@ -61,6 +61,7 @@ Json PodJson(const DesiredPod& pod) {
            {"labels", spec.labels},
            {"annotations", spec.annotations},
            {"owner", pod.owner},
+           {"owner_kind", pod.owner.empty() ? "" : model::OwnerKindName(pod.owner_kind)},
            {"hostname", spec.hostname.empty() ? pod.name : spec.hostname},
            {"subdomain", spec.subdomain},
            {"restart_policy", spec.restart_policy},
@@ -72,6 +73,7 @@ Json PodJson(const DesiredPod& pod) {
     case ProxyKind::kSidecar: out["proxy"] = true; break;
     case ProxyKind::kNone: out["proxy"] = false; break;
   }
+  if (spec.max_restarts) out["max_restarts"] = *spec.max_restarts;
   if (spec.concurrency) out["concurrency"] = *spec.concurrency;
   for (const ResolvedContainer& container : spec.containers) out["containers"].push_back(ContainerJson(container));
   return out;

@@ -1,7 +1,9 @@
 #include "control/translate/addresses.h"
 
 #include <algorithm>
+#include <map>
 
+#include "control/translate/endpoints.h"
 #include "core/base/strings.h"
 
 namespace plait::control::translate {
@@ -33,6 +35,11 @@ std::string UidOf(const model::Snapshot& snapshot, const model::Workload& worklo
 }
 std::string KeyOf(const ServiceView& service) { return service.name_space + "/" + service.hostname; }
 
+// A headless service without a selector: its name leads to endpoints that are written down.
+bool HasWrittenNames(const ServiceView& service) {
+  return service.headless && service.service && service.service->selector.empty();
+}
+
 // Labels that metrics and traces show; others would only make the index larger.
 model::Labels TelemetryLabels(const model::Labels& labels) {
   constexpr std::string_view kShown[] = {"app",
@@ -53,6 +60,24 @@ bool AnswersByReadiness(const ServiceView& service) {
   return service.headless && service.service != nullptr && !service.service->publish_not_ready;
 }
 
+// The type has no StatefulSet; the extension's `kind` has it.
+xds::Workload::Type ToType(model::OwnerKind kind) {
+  switch (kind) {
+    case model::OwnerKind::kNone: return xds::Workload::Type::kPod;
+    case model::OwnerKind::kJob: return xds::Workload::Type::kJob;
+    default: return xds::Workload::Type::kDeployment;
+  }
+}
+
+// The ports of a service on which the workload is one of its endpoints.
+void AddPorts(const ServiceView& service, const model::Workload& workload, xds::Workload& out) {
+  std::vector<xds::AddressPort> ports;
+  for (const model::ServicePort& port : service.ports)
+    for (const model::EndpointView& endpoint : service.EndpointsOf(port))
+      if (endpoint.workload == &workload) ports.push_back({port.port, endpoint.port, ToAppProtocol(port.protocol)});
+  if (service.Selects(workload) || !ports.empty()) out.services[KeyOf(service)] = std::move(ports);
+}
+
 NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workload& from) {
   xds::Workload out;
   out.uid = UidOf(snapshot, from);
@@ -65,12 +90,14 @@ NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workl
   out.service_account = from.service_account;
   out.canonical_name = from.CanonicalName();
   out.canonical_revision = from.CanonicalRevision();
-  out.type = from.owner.empty() ? xds::Workload::Type::kPod : xds::Workload::Type::kDeployment;
+  out.type = ToType(from.owner_kind);
   out.workload_name = from.workload_name();
   out.host_network = from.host_network;
+  out.node = from.node;
+  out.locality = ToLocality(snapshot.LocalityOf(from));
   out.cluster_id = snapshot.options().cluster_id;
   out.labels = TelemetryLabels(from.labels);
-  out.kind = from.owner.empty() ? "Pod" : "Deployment";
+  out.kind = model::OwnerKindName(from.owner_kind);
   out.tls_mode = from.meshed ? xds::TlsMode::kIstio : xds::TlsMode::kDisabled;
   out.dns_hostname = from.hostname;
   out.dns_subdomain = from.subdomain;
@@ -85,12 +112,10 @@ NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workl
   }
   for (const ServiceView* service : snapshot.ServicesOf(from)) {
     if (AnswersByReadiness(*service)) out.healthy = from.ready;
-    std::vector<xds::AddressPort>& ports = out.services[KeyOf(*service)];
-    for (const model::ServicePort& port : service->ports) {
-      for (const model::EndpointView& endpoint : service->EndpointsOf(port))
-        if (endpoint.workload == &from) ports.push_back({port.port, endpoint.port, ToAppProtocol(port.protocol)});
-    }
+    AddPorts(*service, from, out);
   }
+  for (const auto& service : snapshot.services())
+    if (HasWrittenNames(*service)) AddPorts(*service, from, out);
   NamedAddress named{.name = out.uid, .aliases = {}, .address = {}};
   for (const io::IpAddress& ip : from.ips)
     if (!from.host_network) named.aliases.push_back(xds::AddressKey(out.network, ip));
@@ -126,6 +151,48 @@ NamedAddress ServiceAddress(const model::Snapshot& snapshot, const ServiceView& 
   named.address.value = std::move(out);
   return named;
 }
+// Endpoints of headless services that are no pods of the mesh, each with its name and all its ports.
+std::vector<NamedAddress> WrittenAddresses(const model::Snapshot& snapshot) {
+  std::map<std::string, NamedAddress> out;
+  for (const auto& service : snapshot.services()) {
+    if (!HasWrittenNames(*service)) continue;
+    for (const model::ServicePort& port : service->ports) {
+      for (const model::EndpointView& endpoint : service->EndpointsOf(port)) {
+        if (endpoint.workload) continue;
+        const io::IpAddress& ip = endpoint.ips.front();
+        const std::string uid = snapshot.options().cluster_id + "/discovery.k8s.io/EndpointSlice/" +
+                                service->name_space + "/" + service->name + "/" + ip.ToString();
+        NamedAddress& named = out[uid];
+        xds::Workload workload;
+        if (const auto* known = std::get_if<xds::Workload>(&named.address.value); known && !named.name.empty())
+          workload = *known;
+        named.name = workload.uid = uid;
+        named.aliases = {xds::AddressKey(snapshot.options().network, ip)};
+        workload.name = workload.workload_name = service->name;
+        workload.name_space = service->name_space;
+        workload.addresses = {ip};
+        workload.network = snapshot.options().network;
+        workload.type = xds::Workload::Type::kPod;
+        workload.healthy = endpoint.ready;
+        workload.cluster_id = snapshot.options().cluster_id;
+        workload.locality = ToLocality(endpoint.locality);
+        workload.dns_hostname = endpoint.hostname;
+        workload.dns_subdomain = service->name;
+        workload.services[KeyOf(*service)].push_back({port.port, endpoint.port, ToAppProtocol(port.protocol)});
+        named.address.value = std::move(workload);
+      }
+    }
+  }
+  std::vector<NamedAddress> all;
+  for (auto& [uid, named] : out) all.push_back(std::move(named));
+  return all;
+}
+
+std::optional<NamedAddress> FindWritten(const model::Snapshot& snapshot, std::string_view key) {
+  for (NamedAddress& written : WrittenAddresses(snapshot))
+    if (written.name == key || written.aliases[0] == key) return std::move(written);
+  return std::nullopt;
+}
 }  // namespace
 
 std::vector<NamedAddress> Addresses(const model::Snapshot& snapshot) {
@@ -134,6 +201,7 @@ std::vector<NamedAddress> Addresses(const model::Snapshot& snapshot) {
   for (const auto& service : snapshot.services())
     if (out.empty() || out.back().name != KeyOf(*service)) out.push_back(ServiceAddress(snapshot, *service));
   for (const model::Workload& workload : snapshot.workloads()) out.push_back(WorkloadAddress(snapshot, workload));
+  for (NamedAddress& written : WrittenAddresses(snapshot)) out.push_back(std::move(written));
   return out;
 }
 
@@ -155,11 +223,11 @@ std::optional<NamedAddress> FindAddress(const model::Snapshot& snapshot, std::st
   if (const auto ip = io::IpAddress::Parse(second); ip && first == snapshot.options().network) {
     if (const ServiceView* service = snapshot.FindByVip(*ip)) return ServiceAddress(snapshot, *service);
     if (const model::Workload* workload = snapshot.FindWorkload(*ip)) return WorkloadAddress(snapshot, *workload);
-    return std::nullopt;
+    return FindWritten(snapshot, key);
   }
   for (const auto& service : snapshot.services())
     if (service->name_space == first && service->hostname == second) return ServiceAddress(snapshot, *service);
-  return std::nullopt;
+  return FindWritten(snapshot, key);
 }
 
 }  // namespace plait::control::translate

@@ -87,7 +87,7 @@ class OutboundBuilder {
       case ServiceView::Resolution::kDnsRoundRobin:
         out_.type = service_.resolution == ServiceView::Resolution::kDns ? xds::Cluster::Type::kStrictDns
                                                                          : xds::Cluster::Type::kLogicalDns;
-        out_.load_assignment = Assignment(snapshot_, target_, out_.name);
+        out_.load_assignment = Assignment(proxy_, snapshot_, target_, out_.name);
         out_.dns_refresh_rate = std::chrono::seconds(60);
         out_.respect_dns_ttl = true;
         out_.dns_lookup_family = xds::DnsLookupFamily::kAll;
@@ -289,6 +289,7 @@ std::optional<xds::Cluster> FindCluster(const model::Proxy& proxy, const model::
 std::vector<std::string> ClusterNames(const model::Proxy& proxy, const model::Snapshot& snapshot) {
   std::vector<std::string> out;
   for (const ServiceView* service : snapshot.VisibleServices(proxy.name_space)) {
+    if (service->alias_of) continue;
     const model::DestinationRule* rule = snapshot.FindDestinationRule(proxy, service->hostname, service->name_space);
     for (const model::ServicePort& port : service->ports) {
       if (port.protocol == model::Protocol::kUdp) continue;

@@ -12,6 +12,7 @@ std::optional<OutboundTarget> FindOutboundTarget(const model::Proxy& proxy, cons
   const auto name = ParseOutboundCluster(cluster);
   if (!name) return std::nullopt;
   OutboundTarget out{.service = snapshot.FindService(name->hostname, proxy.name_space)};
+  if (out.service && out.service->alias_of) out.service = out.service->alias_of;
   out.port = out.service ? out.service->FindPort(name->port) : nullptr;
   if (!out.port) return std::nullopt;
   out.rule = snapshot.FindDestinationRule(proxy, out.service->hostname, out.service->name_space);

@@ -3,20 +3,11 @@
 #include <map>
 
 #include "control/translate/clusters.h"
+#include "control/translate/network_gateways.h"
 #include "core/base/strings.h"
 
 namespace plait::control::translate {
 namespace {
-
-xds::Locality ToLocality(const std::string& text) {
-  xds::Locality out;
-  const auto parts = Split(text, '/');
-  if (!parts.empty()) out.region = parts[0];
-  if (parts.size() > 1) out.zone = parts[1];
-  if (parts.size() > 2) out.sub_zone = parts[2];
-  return out;
-}
-
 xds::Endpoint ToEndpoint(const model::Snapshot& snapshot, const model::EndpointView& from) {
   xds::Endpoint out;
   if (from.ips.empty()) {
@@ -42,17 +33,28 @@ xds::Endpoint ToEndpoint(const model::Snapshot& snapshot, const model::EndpointV
 }
 }  // namespace
 
-xds::ClusterLoadAssignment Assignment(const model::Snapshot& snapshot, const OutboundTarget& target,
-                                      std::string cluster) {
+xds::Locality ToLocality(std::string_view text) {
+  xds::Locality out;
+  const auto parts = Split(text, '/');
+  if (!parts.empty()) out.region = parts[0];
+  if (parts.size() > 1) out.zone = parts[1];
+  if (parts.size() > 2) out.sub_zone = parts[2];
+  return out;
+}
+
+xds::ClusterLoadAssignment Assignment(const model::Proxy& proxy, const model::Snapshot& snapshot,
+                                      const OutboundTarget& target, std::string cluster) {
   xds::ClusterLoadAssignment out;
   out.cluster_name = std::move(cluster);
   std::map<xds::Locality, std::vector<xds::Endpoint>> localities;
+  NetworkGateways gateways(proxy, snapshot);
   for (const model::EndpointView& endpoint : target.service->EndpointsOf(*target.port)) {
     // As Istio: who is not ready is no endpoint. A headless service's pods stay reachable by their own address.
     if (!endpoint.ready && !target.service->headless) continue;
-    if (!target.subset || model::Selects(target.subset->labels, endpoint.labels))
-      localities[ToLocality(endpoint.locality)].push_back(ToEndpoint(snapshot, endpoint));
+    if (target.subset && !model::Selects(target.subset->labels, endpoint.labels)) continue;
+    if (!gateways.Takes(endpoint)) localities[ToLocality(endpoint.locality)].push_back(ToEndpoint(snapshot, endpoint));
   }
+  for (xds::Endpoint& gateway : std::move(gateways).Endpoints()) localities[{}].push_back(std::move(gateway));
   for (auto& [locality, endpoints] : localities) {
     xds::LocalityEndpoints group;
     group.locality = locality;
@@ -69,7 +71,7 @@ std::optional<xds::ClusterLoadAssignment> FindEndpoints(const model::Proxy& prox
                                                         std::string_view cluster) {
   const auto target = FindOutboundTarget(proxy, snapshot, cluster);
   if (!target || target->service->resolution != model::ServiceView::Resolution::kEndpoints) return std::nullopt;
-  return Assignment(snapshot, *target, std::string(cluster));
+  return Assignment(proxy, snapshot, *target, std::string(cluster));
 }
 
 std::vector<std::string> EndpointNames(const model::Proxy& proxy, const model::Snapshot& snapshot) {

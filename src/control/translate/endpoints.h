@@ -14,8 +14,10 @@ std::optional<xds::ClusterLoadAssignment> FindEndpoints(const model::Proxy& prox
                                                         std::string_view cluster);
 // Names of all EDS clusters of a proxy.
 std::vector<std::string> EndpointNames(const model::Proxy& proxy, const model::Snapshot& snapshot);
-// Those of any target, also by DNS names.
-xds::ClusterLoadAssignment Assignment(const model::Snapshot& snapshot, const OutboundTarget& target,
-                                      std::string cluster);
+// "region/zone/subzone".
+xds::Locality ToLocality(std::string_view text);
+// Those of any target, also by DNS names. Endpoints of another network are reached through its gateways.
+xds::ClusterLoadAssignment Assignment(const model::Proxy& proxy, const model::Snapshot& snapshot,
+                                      const OutboundTarget& target, std::string cluster);
 
 }  // namespace plait::control::translate

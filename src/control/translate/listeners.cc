@@ -120,14 +120,17 @@ xds::Listener InboundListener(const model::Proxy& proxy, const model::Snapshot& 
                          {"plait.inbound", std::move(form)});
 }
 
-xds::DownstreamTlsContext GatewayTls(const model::GatewayTls& from) {
+xds::DownstreamTlsContext GatewayTls(const model::Snapshot& snapshot, const model::GatewayTls& from) {
   using Kind = xds::DataSource::Kind;
+  using Mode = model::GatewayTls::Mode;
+  if (from.mode == Mode::kIstioMutual) return MeshDownstreamTls(snapshot);
   xds::DownstreamTlsContext out;
   out.common.alpn_protocols = {"h2", "http/1.1"};
+  out.common.cipher_suites = from.cipher_suites;
   if (from.minimum_tls13) out.common.minimum = xds::TlsVersion::kTls13;
   if (from.maximum_tls12) out.common.maximum = xds::TlsVersion::kTls12;
-  const bool mutual = from.mode == model::GatewayTls::Mode::kMutual;
-  out.require_client_certificate = mutual;
+  const bool mutual = from.mode == Mode::kMutual || from.mode == Mode::kOptionalMutual;
+  out.require_client_certificate = from.mode == Mode::kMutual;
   if (!from.credential_name.empty()) {
     out.common.certificate_secrets.push_back({.name = "kubernetes://" + from.credential_name});
     if (mutual)
@@ -141,8 +144,10 @@ xds::DownstreamTlsContext GatewayTls(const model::GatewayTls& from) {
   if (!mutual) return out;
   if (!out.common.validation) out.common.validation.emplace();
   for (const std::string& name : from.subject_alt_names)
-    out.common.validation->subject_alt_names.push_back(
-        {xds::SubjectAltNameMatcher::Type::kDns, {.kind = xds::StringMatcher::Kind::kExact, .value = name}});
+    out.common.validation->subject_alt_names.push_back({name.find("://") != std::string::npos
+                                                            ? xds::SubjectAltNameMatcher::Type::kUri
+                                                            : xds::SubjectAltNameMatcher::Type::kDns,
+                                                        {.kind = xds::StringMatcher::Kind::kExact, .value = name}});
   return out;
 }
 
@@ -206,7 +211,7 @@ class GatewayListeners {
   void AddHttps(const ServerView& view, xds::Listener& listener) {
     xds::FilterChain chain = Http(view, view.route_name);
     MatchSni(view, listener, chain);
-    chain.tls = GatewayTls(view.server->tls);
+    chain.tls = GatewayTls(snapshot_, view.server->tls);
     Append(std::move(chain), listener);
   }
 
@@ -227,7 +232,7 @@ class GatewayListeners {
         if (tls && listener.listener_filters.empty())
           listener.listener_filters.push_back(
               {.name = "envoy.filters.listener.tls_inspector", .kind = xds::ListenerFilter::Kind::kTlsInspector});
-        if (terminate) chain.tls = GatewayTls(server.tls);
+        if (terminate) chain.tls = GatewayTls(snapshot_, server.tls);
         AddRelay(*rules, rule, server.port, chain);
         Append(std::move(chain), listener);
       }

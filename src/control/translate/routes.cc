@@ -49,6 +49,7 @@ class SidecarRoutes {
     out.validate_clusters = false;
     for (const ServiceView* service : scope_.snapshot.VisibleServices(scope_.proxy.name_space)) {
       const model::ServicePort* port = service->FindPort(scope_.port);
+      if (service->alias_of) continue;  // its names are among those of its target
       if (port && MayBeHttp(port->protocol)) AddService(*service, *port, out);
     }
     for (const model::VirtualService* rule : rules_) AddHostsWithoutService(*rule, out);
@@ -90,6 +91,11 @@ class SidecarRoutes {
     host.name = service.hostname + ":" + std::to_string(port.port);
     host.include_request_attempt_count = true;
     host.domains = DomainsOf(service, scope_.proxy.name_space, port.port);
+    for (const ServiceView* alias : service.aliases) {
+      if (!model::IsExportedTo(alias->export_to, alias->name_space, scope_.proxy.name_space)) continue;
+      const std::vector<std::string> names = DomainsOf(*alias, scope_.proxy.name_space, port.port);
+      host.domains.insert(host.domains.end(), names.begin(), names.end());
+    }
     if (const model::VirtualService* rule = RuleFor(service.hostname)) host.routes = HttpRoutes(scope_, *rule);
     if (host.routes.empty()) host.routes.push_back(DefaultRoute(scope_, service, port));
     hosts_.insert(service.hostname);
@@ -190,9 +196,11 @@ std::vector<std::string> RouteNames(const model::Proxy& proxy, const model::Snap
     for (const ServerView& server : ServersOf(proxy, snapshot))
       if (!server.route_name.empty()) out.insert(server.route_name);
   } else {
-    for (const ServiceView* service : snapshot.VisibleServices(proxy.name_space))
+    for (const ServiceView* service : snapshot.VisibleServices(proxy.name_space)) {
+      if (service->alias_of) continue;
       for (const model::ServicePort& port : service->ports)
         if (MayBeHttp(port.protocol)) out.insert(std::to_string(port.port));
+    }
   }
   return {out.begin(), out.end()};
 }

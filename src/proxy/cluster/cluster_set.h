@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -31,9 +32,14 @@ struct ClusterUpdate {
 // Looks host names of STRICT_DNS and LOGICAL_DNS clusters up; completions in a later round, on the main loop.
 class NameResolver {
  public:
-  using OnAddresses = std::move_only_function<void(Result<std::vector<io::IpAddress>>)>;
+  struct Answer {
+    std::vector<io::IpAddress> addresses = {};  // none: the name is known to have none of the family
+    std::optional<Duration> ttl = {};           // how long it holds; none: nobody said
+  };
+  // An error: nobody knows, what was known before holds.
+  using OnAnswer = std::move_only_function<void(Result<Answer>)>;
   virtual ~NameResolver() = default;
-  virtual Pending Resolve(const std::string& name, xds::DnsLookupFamily family, OnAddresses done) = 0;
+  virtual Pending Resolve(const std::string& name, xds::DnsLookupFamily family, OnAnswer done) = 0;
 };
 
 class ClusterStore {

@@ -17,6 +17,9 @@ struct ClusterStore::State {
     std::map<std::string, std::vector<io::IpAddress>> names;  // DNS: what resolved last
     std::vector<Pending> lookups;
     std::size_t lookups_left = 0;
+    bool lookup_failed = false;   // in this round
+    std::optional<Duration> ttl;  // the shortest of this round
+    int failed_rounds = 0;        // in a row
     io::Timer refresh;
     ClusterPtr visible;  // null: warming
   };
@@ -44,7 +47,8 @@ struct ClusterStore::State {
   void Show(Entry& entry, std::vector<PriorityHosts> priorities);
   void Rebalance(const std::string& name);
   void Resolve(Entry& entry);
-  void OnResolved(Entry& entry, const std::string& name, Result<std::vector<io::IpAddress>> addresses);
+  void OnResolved(Entry& entry, const std::string& name, Result<NameResolver::Answer> answer);
+  static Duration NextRound(Entry& entry);
   xds::ClusterLoadAssignment WithAddresses(const Entry& entry) const;
   void Changed(const std::string& name, bool removed);
   void Flush();
@@ -193,6 +197,8 @@ xds::ClusterLoadAssignment ClusterStore::State::WithAddresses(const Entry& entry
 void ClusterStore::State::Resolve(Entry& entry) {
   entry.lookups.clear();
   entry.lookups_left = 0;
+  entry.lookup_failed = false;
+  entry.ttl.reset();
   std::vector<std::string> names;
   for (const xds::LocalityEndpoints& group : entry.config->load_assignment.localities) {
     for (const xds::Endpoint& endpoint : group.endpoints) {
@@ -204,21 +210,37 @@ void ClusterStore::State::Resolve(Entry& entry) {
   if (resolver == nullptr || names.empty()) return Rebuild(entry);
   entry.lookups_left = names.size();
   for (const std::string& name : names) {
-    entry.lookups.push_back(resolver->Resolve(name, entry.config->dns_lookup_family,
-                                              [this, &entry, name](Result<std::vector<io::IpAddress>> addresses) {
-                                                OnResolved(entry, name, std::move(addresses));
-                                              }));
+    entry.lookups.push_back(resolver->Resolve(
+        name, entry.config->dns_lookup_family,
+        [this, &entry, name](Result<NameResolver::Answer> answer) { OnResolved(entry, name, std::move(answer)); }));
   }
 }
 
 // A name that fails keeps its last addresses. The cluster shows when every name was answered once.
-void ClusterStore::State::OnResolved(Entry& entry, const std::string& name,
-                                     Result<std::vector<io::IpAddress>> addresses) {
-  if (addresses) entry.names[name] = *std::move(addresses);
+void ClusterStore::State::OnResolved(Entry& entry, const std::string& name, Result<NameResolver::Answer> answer) {
+  if (answer) {
+    if (answer->ttl) entry.ttl = std::min(entry.ttl.value_or(*answer->ttl), *answer->ttl);
+    // Resolvers give the addresses of one name in any order; the same ones are no change.
+    std::sort(answer->addresses.begin(), answer->addresses.end());
+    entry.names[name] = std::move(answer->addresses);
+  } else {
+    entry.lookup_failed = true;
+  }
   if (--entry.lookups_left > 0) return;
   entry.refresh.SetCallback([this, &entry] { Resolve(entry); });
-  entry.refresh.Start(loop.timers(), entry.config->dns_refresh_rate);
+  entry.refresh.Start(loop.timers(), NextRound(entry));
   Rebuild(entry);
+}
+
+// When the TTL is over, or after the refresh rate; after a failure soon, and later from failure to failure.
+Duration ClusterStore::State::NextRound(Entry& entry) {
+  constexpr Duration kLeast = std::chrono::seconds(1);
+  constexpr int kMostDoublings = 10;
+  const Duration rate = std::max(kLeast, entry.config->dns_refresh_rate);
+  if (entry.lookup_failed) return std::min(rate, kLeast * (1 << std::min(entry.failed_rounds++, kMostDoublings)));
+  entry.failed_rounds = 0;
+  const bool by_ttl = entry.config->respect_dns_ttl && entry.ttl && *entry.ttl > Duration::zero();
+  return by_ttl ? std::max(kLeast, *entry.ttl) : rate;
 }
 
 Outcome<> ClusterStore::Put(std::shared_ptr<const xds::Cluster> config) {

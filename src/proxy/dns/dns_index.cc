@@ -12,6 +12,23 @@ bool Answers(const xds::Service& service, const xds::Workload& workload) {
   return workload.healthy || service.publish_not_ready;
 }
 
+// A pod of a headless service by its hostname, else by its address with dashes, as CoreDNS names it.
+std::string PodName(const xds::Service& service, const xds::Workload& workload) {
+  if (!workload.dns_hostname.empty() && workload.dns_subdomain == service.name) return workload.dns_hostname;
+  if (workload.addresses.empty()) return {};
+  std::string name = workload.addresses.front().ToString();
+  std::replace_if(name.begin(), name.end(), [](char c) { return c == '.' || c == ':'; }, '-');
+  return name;
+}
+
+// Where this workload listens; a port that is named may differ from pod to pod.
+std::uint16_t TargetPort(const xds::Service& service, const xds::ServicePort& port, const xds::Workload& workload) {
+  if (const auto ports = workload.services.find(service.Key()); ports != workload.services.end())
+    for (const xds::AddressPort& own : ports->second)
+      if (own.service_port == port.port.service_port && own.target_port != 0) return own.target_port;
+  return port.port.target_port != 0 ? port.port.target_port : port.port.service_port;
+}
+
 void AddAll(const xds::Workload& workload, std::vector<io::IpAddress>& to) {
   to.insert(to.end(), workload.addresses.begin(), workload.addresses.end());
 }
@@ -38,8 +55,7 @@ NameAnswer MeshDnsIndex::OfService(const xds::Service& service) const {
 NameAnswer MeshDnsIndex::OfPod(const xds::Service& service, std::string_view pod) const {
   NameAnswer answer{.ours = true};
   for (const cluster::WorkloadPtr& workload : index_.WorkloadsOf(service.Key())) {
-    if (workload->dns_hostname != pod || workload->dns_subdomain != service.name || !Answers(service, *workload))
-      continue;
+    if (!service.headless || PodName(service, *workload) != pod || !Answers(service, *workload)) continue;
     answer.exists = true;
     AddAll(*workload, answer.addresses);
   }
@@ -57,10 +73,9 @@ NameAnswer MeshDnsIndex::OfPort(const xds::Service& service, std::string_view po
       continue;
     }
     for (const cluster::WorkloadPtr& workload : index_.WorkloadsOf(service.Key())) {
-      if (!Answers(service, *workload) || workload->dns_hostname.empty() || workload->dns_subdomain != service.name)
-        continue;
-      const std::uint16_t target = one.port.target_port != 0 ? one.port.target_port : one.port.service_port;
-      answer.targets.push_back({.port = target, .host = workload->dns_hostname + "." + service.hostname});
+      const std::string pod = PodName(service, *workload);
+      if (pod.empty() || !Answers(service, *workload)) continue;
+      answer.targets.push_back({.port = TargetPort(service, one, *workload), .host = pod + "." + service.hostname});
     }
   }
   return answer;
@@ -74,6 +89,8 @@ NameAnswer MeshDnsIndex::FindInCluster(std::string_view below) const {
   const cluster::ServicePtr service = index_.FindService(host);
   if (!service) return {.ours = true};
   if (n == 2) return OfService(*service);
+  // Between a service and the names of its ports: it exists, without any record (RFC 8020).
+  if (n == 3 && labels[0] == "_tcp") return {.ours = true, .exists = !service->ports.empty()};
   if (n == 3) return OfPod(*service, labels[0]);
   if (n == 4 && labels[0].starts_with('_')) return OfPort(*service, labels[0], labels[1]);
   return {.ours = true};

@@ -34,8 +34,9 @@ class DnsIndex {
   virtual NameAnswer Find(std::string_view name) const = 0;
 };
 
-// Services, pods of headless services ("web-1.web.ns.svc.cluster.local"), SRV names ("_http._tcp.web.ns.svc..."), hosts
-// of ServiceEntries (also "*.example.com"), and the short forms "web", "web.ns" and "web.ns.svc" of names that exist.
+// Services, pods of headless services ("web-1.web.ns.svc.cluster.local", without a hostname "10-244-0-7.web..."), SRV
+// names ("_http._tcp.web.ns.svc..."), hosts of ServiceEntries (also "*.example.com"), and the short forms "web",
+// "web.ns" and "web.ns.svc" of names that exist.
 class MeshDnsIndex final : public DnsIndex {
  public:
   // `domain`: of the cluster, "cluster.local"; `name_space`: of this workload. `index` outlives it.

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/io/socket.h"
 #include "proxy/cluster/destination_index.h"
 #include "proxy/dns/forwarder.h"
@@ -86,7 +88,25 @@ TEST_F(Names, AnswersSrvWithPortsAndPods) {
   const NameAnswer pods = Find("_http._tcp.web.shop.svc.cluster.local");
   ASSERT_EQ(pods.targets.size(), 2U);
   EXPECT_EQ(pods.targets[0].port, 8080);
+  EXPECT_EQ(pods.targets[1].host, "web-1.web.shop.svc.cluster.local");
   EXPECT_FALSE(Find("_grpc._tcp.reviews.default.svc.cluster.local").exists);
+  EXPECT_FALSE(Find("_http._udp.reviews.default.svc.cluster.local").exists);
+  EXPECT_TRUE(Find("_tcp.reviews.default.svc.cluster.local").exists) << "names lie below it";
+}
+
+TEST_F(Names, CallPodsWithoutHostnameByTheirAddress) {
+  xds::Workload pod{.uid = "x", .name_space = "shop", .addresses = {Ip("10.244.1.9"), Ip("fd00::9")}};
+  pod.services["shop/web.shop.svc.cluster.local"] = {{.service_port = 80, .target_port = 8081}};
+  index_.Apply({.put = {{"x", Make(pod)}}});
+  EXPECT_EQ(Find("10-244-1-9.web.shop.svc.cluster.local").addresses.size(), 2U);
+  EXPECT_FALSE(Find("10-244-1-1.web.shop.svc.cluster.local").exists) << "web-0 has a name";
+  const NameAnswer pods = Find("_http._tcp.web.shop.svc.cluster.local");
+  ASSERT_EQ(pods.targets.size(), 3U);
+  EXPECT_EQ(std::count_if(pods.targets.begin(), pods.targets.end(),
+                          [](const ServiceTarget& target) {
+                            return target.host == "10-244-1-9.web.shop.svc.cluster.local" && target.port == 8081;
+                          }),
+            1);
 }
 
 TEST_F(Names, LeavesUnreadyPodsOutUnlessTheyArePublished) {
@@ -224,9 +244,9 @@ TEST_F(Server, ResolvesNamesOfClustersInTheFamilyThatTheyAskFor) {
   Start();
   Resolver resolver(loop_, *forwarder_, &names_, {.hosts_file = "/nowhere"});
   const auto resolve = [&](const std::string& name, xds::DnsLookupFamily family) {
-    std::optional<Result<std::vector<io::IpAddress>>> got;
-    const Pending pending = resolver.Resolve(
-        name, family, [&](Result<std::vector<io::IpAddress>> addresses) { got = std::move(addresses); });
+    std::optional<Result<cluster::NameResolver::Answer>> got;
+    const Pending pending =
+        resolver.Resolve(name, family, [&](Result<cluster::NameResolver::Answer> answer) { got = std::move(answer); });
     EXPECT_FALSE(got);
     sockaddr_storage from{};
     for (int i = 0; i < 2 && !got; ++i) {
@@ -246,7 +266,7 @@ TEST_F(Server, ResolvesNamesOfClustersInTheFamilyThatTheyAskFor) {
                 0);
     }
     loop_.RunUntil([&] { return got.has_value(); }, std::chrono::seconds(5));
-    return got->value_or(std::vector<io::IpAddress>{});
+    return got->value_or(cluster::NameResolver::Answer{}).addresses;
   };
   using Family = xds::DnsLookupFamily;
   EXPECT_EQ(resolve("10.0.0.9", Family::kAuto), std::vector<io::IpAddress>{Ip("10.0.0.9")});
@@ -256,6 +276,39 @@ TEST_F(Server, ResolvesNamesOfClustersInTheFamilyThatTheyAskFor) {
   EXPECT_EQ(resolve("www.example.com", Family::kV4Only), std::vector<io::IpAddress>{Ip("1.2.3.4")});
   EXPECT_EQ(resolve("www.example.com", Family::kAuto), std::vector<io::IpAddress>{Ip("1.2.3.4")})
       << "no IPv6 address: IPv4";
+}
+
+TEST_F(Server, TellsAFailingResolverFromANameWithoutAddress) {
+  Start();
+  Resolver resolver(loop_, *forwarder_, &names_, {.hosts_file = "/nowhere"});
+  const auto resolve = [&](Code code) {
+    std::optional<Result<cluster::NameResolver::Answer>> got;
+    const Pending pending = resolver.Resolve("www.example.com", xds::DnsLookupFamily::kV4Only,
+                                             [&](Result<cluster::NameResolver::Answer> a) { got = std::move(a); });
+    sockaddr_storage from{};
+    loop_.RunUntil(
+        [&] {
+          pollfd wait{resolver_.get(), POLLIN, 0};
+          return poll(&wait, 1, 0) > 0;
+        },
+        std::chrono::seconds(5));
+    const auto query = ParseQuery(Receive(resolver_.get(), &from)).value();
+    AnswerWriter writer(query, code, false);
+    if (code == Code::kOk) writer.AddAddress(query.name, Ip("1.2.3.4"), 17);
+    const auto bytes = std::move(writer).Finish(512);
+    EXPECT_GT(
+        sendto(resolver_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), sizeof(sockaddr_in)),
+        0);
+    loop_.RunUntil([&] { return got.has_value(); }, std::chrono::seconds(5));
+    return got.value_or(Fail(Errc::kTimedOut, "no answer in the test"));
+  };
+  const auto good = resolve(Code::kOk);
+  ASSERT_TRUE(good);
+  EXPECT_EQ(good->ttl, std::chrono::seconds(17));
+  const auto none = resolve(Code::kNoSuchName);
+  ASSERT_TRUE(none);
+  EXPECT_TRUE(none->addresses.empty());
+  EXPECT_FALSE(resolve(Code::kServerFailure));
 }
 
 TEST_F(Server, FailsOtherNamesWithoutAResolver) {

@@ -35,26 +35,33 @@ std::vector<io::IpAddress> Wanted(std::vector<io::IpAddress> all, Family family)
 
 }  // namespace
 
-// One name; both families are asked side by side, and what came is told when both have ended.
+// One name; both families are asked side by side, and what came is told when both have ended. That a name has no
+// address is known only when no question failed.
 struct Resolver::Lookup final : Pending::Operation {
   Family family = Family::kAuto;
-  OnAddresses done;
+  OnAnswer done;
   Pending now, v4, v6;
   int left = 0;
-  bool answered = false;
-  std::vector<io::IpAddress> addresses;
+  bool failed = false;
+  Answer answer;
 
-  void Took(Result<Bytes> answer) {
-    if (answer) {
-      if (auto found = ParseAddresses(*answer)) {
-        answered = true;
-        addresses.insert(addresses.end(), found->addresses.begin(), found->addresses.end());
-      }
+  void Took(Result<Bytes> message) {
+    const auto head = message ? ParseResponseHead(*message) : Fail(Errc::kUnavailable, "no answer from a resolver");
+    const auto found = head && (head->code == Code::kOk || head->code == Code::kNoSuchName)
+                           ? ParseAddresses(*message)
+                           : Fail(Errc::kUnavailable, "a resolver that failed");
+    if (!found) {
+      failed = true;
+    } else if (!found->addresses.empty()) {
+      const Duration ttl = std::chrono::seconds(found->ttl);
+      answer.ttl = std::min(answer.ttl.value_or(ttl), ttl);
+      answer.addresses.insert(answer.addresses.end(), found->addresses.begin(), found->addresses.end());
     }
     if (--left > 0) return;
-    OnAddresses call = std::exchange(done, nullptr);
-    if (!answered) return call(Fail(Errc::kUnavailable, "no answer from a resolver"));
-    call(Wanted(std::move(addresses), family));
+    OnAnswer call = std::exchange(done, nullptr);
+    if (failed && answer.addresses.empty()) return call(Fail(Errc::kUnavailable, "no answer from a resolver"));
+    answer.addresses = Wanted(std::move(answer.addresses), family);
+    call(std::move(answer));
   }
 };
 
@@ -78,7 +85,7 @@ std::vector<io::IpAddress> Resolver::KnownHere(const std::string& name) const {
   return found;
 }
 
-Pending Resolver::Resolve(const std::string& text, xds::DnsLookupFamily family, OnAddresses done) {
+Pending Resolver::Resolve(const std::string& text, xds::DnsLookupFamily family, OnAnswer done) {
   std::string name = ToLower(text);
   if (name.ends_with('.')) name.pop_back();
   auto lookup = std::make_unique<Lookup>();
@@ -86,10 +93,13 @@ Pending Resolver::Resolve(const std::string& text, xds::DnsLookupFamily family, 
   self->family = family;
   self->done = std::move(done);
   if (std::vector<io::IpAddress> known = KnownHere(name); !known.empty()) {
-    self->addresses = std::move(known);
+    // What the hosts file or the mesh says may change at any time; a literal never does.
+    constexpr Duration kOwnTtl = std::chrono::seconds(5);
+    if (!io::IpAddress::Parse(name)) self->answer.ttl = kOwnTtl;
+    self->answer.addresses = Wanted(std::move(known), family);
     self->now = loop_.After(Duration::zero(), [self] {
-      OnAddresses call = std::exchange(self->done, nullptr);
-      call(Wanted(std::move(self->addresses), self->family));
+      OnAnswer call = std::exchange(self->done, nullptr);
+      call(std::move(self->answer));
     });
     return Pending(std::move(lookup));
   }

@@ -23,7 +23,7 @@ class Resolver final : public cluster::NameResolver {
       : loop_(loop), forwarder_(forwarder), mesh_(mesh), options_(std::move(options)) {}
   // kAuto and kAll ask for both families: kAuto gives IPv6 addresses if there are any, as Envoy; kV4Preferred the
   // reverse.
-  [[nodiscard]] Pending Resolve(const std::string& name, xds::DnsLookupFamily family, OnAddresses done) override;
+  [[nodiscard]] Pending Resolve(const std::string& name, xds::DnsLookupFamily family, OnAnswer done) override;
 
  private:
   struct Lookup;

@@ -1,0 +1,231 @@
+// Every kind of bad object: a clear message with its place and the next step, and nothing else is affected.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "control/model/testing_objects.h"
+
+namespace plait::control::model {
+namespace {
+using testing::RunningPod;
+
+// Before the bad objects stands what must stay in force, in 20 lines.
+constexpr char kGood[] = R"(apiVersion: v1
+kind: Service
+metadata: {name: good}
+spec: {selector: {app: good}, clusterIP: 10.96.5.5, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: good}
+spec:
+  hosts: [good]
+  http: [{route: [{destination: {host: good}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: good}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: [good.example.com]}
+---
+)";
+
+struct Case {
+  const char* what;
+  std::string yaml;
+  const char* said;  // with the place
+};
+void PrintTo(const Case& one, std::ostream* out) { *out << one.what; }
+
+class BadObjects : public ::testing::TestWithParam<Case> {};
+
+TEST_P(BadObjects, AreNamedWithTheirPlaceAndTouchNothingElse) {
+  Decoded decoded = DecodeText(kGood + GetParam().yaml, "f.yaml");
+  Findings findings = decoded.findings;
+  const SnapshotRef snapshot = Snapshot::Build(decoded.objects,
+                                               std::make_shared<const std::vector<Workload>>(std::vector<Workload>{
+                                                   RunningPod("good-0", "good", {{"app", "good"}}, "10.244.0.1")}),
+                                               {});
+  findings.insert(findings.end(), snapshot->findings().begin(), snapshot->findings().end());
+  std::string said;
+  for (const Finding& finding : findings) {
+    said += finding.ToString() + "\n";
+    EXPECT_FALSE(finding.diagnostic.message.empty());
+    EXPECT_TRUE(!finding.diagnostic.hint.empty() || finding.diagnostic.message.find("expected") != std::string::npos)
+        << "no next step: " << finding.ToString();
+    EXPECT_GE(finding.diagnostic.at.line, 21U) << "said of what is good: " << finding.ToString();
+  }
+  EXPECT_NE(said.find(GetParam().said), std::string::npos) << said;
+
+  const ServiceView* good = snapshot->FindService("good.default.svc.cluster.local", "default");
+  ASSERT_NE(good, nullptr);
+  EXPECT_EQ(good->endpoints.at(0).size(), 1U);
+  EXPECT_EQ(snapshot->FindByVip(*io::IpAddress::Parse("10.96.5.5")), good);
+  const auto rules = snapshot->VirtualServices("default", "mesh");
+  ASSERT_FALSE(rules.empty());
+  EXPECT_TRUE(std::any_of(rules.begin(), rules.end(), [](const auto* rule) { return rule->meta.name() == "good"; }));
+  EXPECT_FALSE(snapshot->GatewaysOf({.labels = {{"istio", "ingressgateway"}}}).empty());
+}
+
+std::string Istio(const std::string& kind, const std::string& name) {
+  return "apiVersion: networking.istio.io/v1\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec:\n";
+}
+std::string Rules(const std::string& name) { return Istio("VirtualService", name); }
+std::string Edge(const std::string& name) { return Istio("Gateway", name); }
+std::string Entry(const std::string& name) { return Istio("ServiceEntry", name); }
+std::string Settings(const std::string& name) { return Istio("DestinationRule", name); }
+std::string Svc(const std::string& name) {
+  return "apiVersion: v1\nkind: Service\nmetadata: {name: " + name + "}\nspec:\n";
+}
+
+const Case kKinds[] = {
+    {"unknown kind of Istio's", "apiVersion: networking.istio.io/v1\nkind: VirtualServices\nmetadata: {name: x}\n",
+     "f.yaml:22:7: unknown kind VirtualServices (did you mean \"VirtualService\"?)"},
+    {"unknown version", "apiVersion: networking.istio.io/v9\nkind: VirtualService\nmetadata: {name: x}\n",
+     "f.yaml:21:13: VirtualService has no version \"v9\" (use networking.istio.io/v1)"},
+    {"no kind", "apiVersion: v1\nmetadata: {name: x}\n", "f.yaml:21:1: \"kind\" is missing"},
+    {"no object", "[1, 2]\n", "f.yaml:21:1: a Kubernetes object is expected, not a list"},
+    {"no name", "apiVersion: v1\nkind: Service\nmetadata: {}\n", "f.yaml:23:11: Service: metadata.name is missing"},
+    {"impossible name", "apiVersion: v1\nkind: Service\nmetadata: {name: A_b}\n",
+     "f.yaml:23:18: Service: the name \"A_b\" is not allowed"},
+    {"unknown field", Svc("x") + "  portz: []\n",
+     "f.yaml:25:3: Service default/x: unknown field \"spec.portz\" (did you"},
+    {"wrong type", Svc("x") + "  ports: [{port: many}]\n", "f.yaml:25:18: Service default/x:"},
+};
+const Case kReferences[] = {
+    {"a host that is not there", Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: nowhere}}]}]\n",
+     "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced host not found: \"nowhere\" (no Service or"},
+    {"a subset that is not there",
+     Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: good, subset: v9}}]}]\n",
+     "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced host+subset in destinationrule not found: "
+     "\"good+v9\""},
+    {"a port that is not there",
+     Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: good, port: {number: 81}}}]}]\n",
+     "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced port not found: \"good:81\""},
+    {"a gateway that is not there",
+     Rules("x") + "  hosts: [other]\n  gateways: [none]\n  http: [{route: [{destination: {host: good}}]}]\n",
+     "[IST0101] f.yaml:23:18: VirtualService default/x: Referenced gateway not found: \"default/none\""},
+    {"a rule for a host that is not there", Settings("x") + "  host: nowhere\n",
+     "[IST0174] f.yaml:23:18: DestinationRule default/x: The host nowhere defined in the DestinationRule does not "
+     "match"},
+    {"a secret that is not there",
+     Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
+                 "hosts: "
+                 "[a.b], tls: {mode: SIMPLE, credentialName: none}}\n",
+     "[IST0101] f.yaml:27:5: Gateway default/x: Referenced credentialName not found: \"none\" (create a Secret"},
+    {"a secret without a certificate",
+     Edge("x") +
+         "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
+         "hosts: "
+         "[a.b], tls: {mode: SIMPLE, credentialName: c}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: c}\n"
+         "stringData: {tls.crt: x}\n",
+     "f.yaml:27:5: Gateway default/x: the Secret \"c\" has no certificate with its key"},
+    {"a secret without roots",
+     Edge("x") +
+         "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
+         "hosts: "
+         "[a.b], tls: {mode: MUTUAL, credentialName: c}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: c}\n"
+         "stringData: {cert: a, key: b}\n",
+     "f.yaml:27:5: Gateway default/x: the roots for clients' certificates are missing"},
+    {"a delegate that is not there",
+     Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: none, namespace: ns}}]\n",
+     "[IST0101] f.yaml:26:10: VirtualService default/x: Referenced delegate not found: \"ns/none\""},
+    {"a delegate with hosts", Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: good}}]\n",
+     "f.yaml:26:10: VirtualService default/x: \"default/good\" has hosts of its own, so nobody can delegate to it"},
+    {"delegates in a circle",
+     Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: second}}]\n---\n" + Rules("second") +
+         "  http: [{delegate: {name: third}}]\n---\n" + Rules("third") + "  http: [{delegate: {name: second}}]\n",
+     "f.yaml:32:10: VirtualService default/second: the delegates form a circle: default/x -> default/second -> "
+     "default/third -> default/second (write the rules"},
+    {"a selector that matches nothing",
+     "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x}\nspec: {selector: {matchLabels: "
+     "{app: none}}, rules: [{}]}\n",
+     "[IST0127] f.yaml:23:18: AuthorizationPolicy default/x: No matching workloads for this resource with the "
+     "following "
+     "labels: app=none"},
+    {"a PeerAuthentication for nobody",
+     "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: x}\nspec: {selector: {matchLabels: "
+     "{app: none}}, mtls: {mode: STRICT}}\n",
+     "[IST0127] f.yaml:23:18: PeerAuthentication default/x: No matching workloads"},
+    {"a gateway that nobody plays",
+     Edge("x") +
+         "  selector: {istio: none}\n  servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: [x.y]}]\n",
+     "[IST0101] f.yaml:23:18: Gateway default/x: No matching workloads for this resource with the following labels: "
+     "istio=none"},
+};
+const Case kConflicts[] = {
+    {"two rules for one host", Rules("x") + "  hosts: [good]\n  http: [{route: [{destination: {host: good}}]}]\n",
+     "[IST0109] f.yaml:23:18: VirtualService default/x: The VirtualServices default/good,default/x associated with "
+     "mesh gateway define the same host good; the first is in force"},
+    {"two gateways for one host",
+     Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 80, name: h, protocol: HTTP}, "
+                 "hosts: ['*.example.com']}\n",
+     "[IST0145] f.yaml:27:5: Gateway default/x: Conflict with gateways default/good (workload selector "
+     "istio=ingressgateway, port 80, hosts [*.example.com])"},
+    {"HTTP and TCP on one port",
+     Edge("x") +
+         "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 80, name: t, protocol: TCP}, hosts: "
+         "['*']}\n",
+     "[IST0145] f.yaml:27:5: Gateway default/x: port 80 is HTTP in one and TCP in the other"},
+    {"two services with one address", Svc("x") + "  clusterIP: 10.96.5.5\n  ports: [{port: 1}]\n",
+     "f.yaml:23:18: Service default/x: the address 10.96.5.5/32 is also that of good.default.svc.cluster.local"},
+    {"one port with two protocols",
+     Entry("x") + "  hosts: [a.com]\n  ports: [{number: 1, name: a, protocol: HTTP}]\n---\n" + Entry("second") +
+         "  hosts: [a.com]\n  ports: [{number: 1, name: a, protocol: TCP}]\n",
+     "[IST0177] f.yaml:30:18: ServiceEntry default/second: Multiple ServiceEntries (default/x,default/second) define "
+     "the same "
+     "host \"a.com\" and port 1 with conflicting protocols"},
+    {"a port twice", Svc("x") + "  ports: [{name: a, port: 1}, {name: b, port: 1}]\n",
+     "f.yaml:25:31: Service default/x: port 1 stands twice"},
+};
+const Case kValues[] = {
+    {"a host that cannot be", Rules("x") + "  hosts: ['a..b']\n  http: [{route: [{destination: {host: good}}]}]\n",
+     "f.yaml:25:11: VirtualService default/x: \"a..b\" is not a host name"},
+    {"a wildcard as destination", Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: '*.a'}}]}]\n",
+     "f.yaml:26:40: VirtualService default/x: the wildcard \"*.a\" is not allowed here"},
+    {"a range that cannot be",
+     Entry("x") + "  hosts: [a.com]\n  addresses: [10.0.0.0/33]\n  ports: [{number: 1, name: a}]\n",
+     "f.yaml:26:15: ServiceEntry default/x: \"10.0.0.0/33\" is neither an IP address nor a CIDR range"},
+    {"an address that cannot be", Svc("x") + "  clusterIP: 10.96.5.500\n  ports: [{port: 1}]\n",
+     "f.yaml:25:14: Service default/x: \"10.96.5.500\" is not an IP address"},
+    {"a port that cannot be", Svc("x") + "  ports: [{port: 70000}]\n",
+     "f.yaml:25:18: Service default/x: port 70000 is outside 1..65535"},
+    {"weights of nothing",
+     Rules("x") +
+         "  hosts: [other]\n  http: [{route: [{destination: {host: good}, weight: 0}, {destination: {host: good}, "
+         "weight: 0}]}]\n",
+     "f.yaml:26:18: VirtualService default/x: the weights are all 0 (give at least one destination a weight"},
+    {"a negative weight",
+     Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: good}, weight: 120}, {destination: {host: "
+                  "good}, "
+                  "weight: -20}]}]\n",
+     "f.yaml:26:97: VirtualService default/x: the weight -20 is negative"},
+    {"a regular expression that cannot be",
+     Rules("x") + "  hosts: [other]\n  http: [{match: [{uri: {regex: '('}}], route: [{destination: {host: good}}]}]\n",
+     "f.yaml:26:33: VirtualService default/x: the regular expression \"(\" is wrong"},
+    {"TLS versions that leave none",
+     Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
+                 "hosts: "
+                 "[a.b], tls: {mode: SIMPLE, credentialName: c, maxProtocolVersion: TLSV1_1}}\n",
+     "Gateway default/x: no TLS version is left: at most TLSV1_1, at least TLSV1_2"},
+    {"roots that are not named",
+     Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
+                 "hosts: "
+                 "[a.b], tls: {mode: MUTUAL, serverCertificate: /c, privateKey: /k}}\n",
+     "f.yaml:27:72: Gateway default/x: clients' certificates cannot be verified: caCertificates is missing"},
+    {"a cipher suite that is not known",
+     Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
+                 "hosts: "
+                 "[a.b], tls: {mode: ISTIO_MUTUAL, cipherSuites: [RC4-MD5]}}\n",
+     "Gateway default/x: the cipher suite \"RC4-MD5\" is not known and left out"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, BadObjects, ::testing::ValuesIn(kKinds));
+INSTANTIATE_TEST_SUITE_P(References, BadObjects, ::testing::ValuesIn(kReferences));
+INSTANTIATE_TEST_SUITE_P(Conflicts, BadObjects, ::testing::ValuesIn(kConflicts));
+INSTANTIATE_TEST_SUITE_P(Values, BadObjects, ::testing::ValuesIn(kValues));
+
+}  // namespace
+}  // namespace plait::control::model

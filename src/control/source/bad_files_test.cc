@@ -1,0 +1,198 @@
+// Files that nobody should write, and file systems that do not behave: said with their place, and what was in force
+// stays.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "control/source/config_files.h"
+
+namespace plait::control::source {
+namespace {
+namespace fs = std::filesystem;
+
+std::string Namespace(const std::string& name) {
+  return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n";
+}
+
+// A directory with two good files that were read once; then the test spoils a.yaml.
+class BadFiles : public testing::Test {
+ protected:
+  BadFiles() {
+    ::chmod(root_.c_str(), 0755);
+    fs::create_directory(root_ + "/conf");
+    Write("a.yaml", Namespace("good"));
+    Write("b.yaml", Namespace("neighbour"));
+    files_.Update(Look());
+  }
+  ~BadFiles() override {
+    fs::permissions(root_ + "/conf", fs::perms::owner_all);
+    fs::remove_all(root_);
+  }
+  std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
+  void Write(const std::string& name, const std::string& text) const {
+    std::ofstream(Path(name), std::ios::binary | std::ios::trunc) << text;
+  }
+  Scan Look() const { return ScanFolders({root_ + "/conf"}); }
+  std::string Names() const {
+    std::string out;
+    for (const auto& object : files_.objects()) out += model::MetaOf(*object).name() + " ";
+    return out;
+  }
+  std::string Said() const {
+    std::string out;
+    for (const auto& finding : files_.findings()) out += finding.ToString() + "\n";
+    return out;
+  }
+  static std::string NewFolder() {
+    char name[] = "/tmp/plait-bad-XXXXXX";
+    return ::mkdtemp(name);
+  }
+  const std::string root_ = NewFolder();
+  ConfigFiles files_{root_ + "/last-good", {}};
+};
+
+struct Text {
+  const char* what;
+  std::string text;
+  const char* said;
+};
+void PrintTo(const Text& one, std::ostream* out) { *out << one.what; }
+
+std::string Bomb() {
+  std::string out = "a: &a [x, x, x, x, x, x, x, x, x, x]\n";
+  for (char c = 'b'; c <= 'k'; ++c) {
+    const std::string before = "*" + std::string(1, static_cast<char>(c - 1));
+    out += std::string(1, c) + ": &" + c + " [" + before;
+    for (int i = 0; i < 9; ++i) out += ", " + before;
+    out += "]\n";
+  }
+  return out;
+}
+
+class BadTexts : public BadFiles, public testing::WithParamInterface<Text> {};
+
+TEST_P(BadTexts, KeepTheLastGoodVersionInForceAndSayWhere) {
+  Write("a.yaml", GetParam().text);
+  EXPECT_TRUE(files_.Update(Look()));
+  EXPECT_EQ(Names(), "good neighbour ");
+  EXPECT_NE(Said().find(Path("a.yaml") + GetParam().said), std::string::npos) << Said();
+  Write("a.yaml", Namespace("better"));
+  files_.Update(Look());
+  EXPECT_EQ(Names(), "better neighbour ");
+  EXPECT_EQ(Said(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, BadTexts,
+    testing::Values(Text{"aliases in a circle", "a: &a [*a]\n", ":1:8: "}, Text{"aliases that explode", Bomb(), ":6:"},
+                    Text{"an alias of nothing", "a: *b\n", ":1:4: "},
+                    Text{"no UTF-8", "apiVersion: v1\nkind: \xff\xfe\n",
+                         ":2:7: a byte that is not UTF-8 (save the file as UTF-8)"},
+                    Text{"an overlong form", "a: \xc0\xaf\n", ":1:4: a byte that is not UTF-8"},
+                    Text{"a NUL byte", std::string("a: b\nc: \0\n", 10), ":2:4: a NUL byte; this is not a text file"},
+                    Text{"a tab", "apiVersion: v1\nkind: Namespace\nmetadata:\n\tname: x\n", ":4:"},
+                    Text{"half of a file", Namespace("good").substr(0, 50), ":3:"},
+                    Text{"half of a key", "apiVersion: v1\nkind: Namespace\nmeta", ":3:"},
+                    Text{"another encoding",
+                         std::string("\xff\xfe"
+                                     "a\0:\0",
+                                     6),
+                         ":1:1: a byte that is not UTF-8"},
+                    Text{"deep nesting", std::string(5000, '['), ":1:10"}));
+
+TEST_F(BadFiles, OfAHundredMegabytesAreNotEvenRead) {
+  {
+    const int fd = ::open(Path("a.yaml").c_str(), O_WRONLY);
+    ASSERT_EQ(::ftruncate(fd, 100 << 20), 0);
+    ::close(fd);
+  }
+  const Scan scan = Look();
+  EXPECT_EQ(scan.files.size(), 1U);
+  files_.Update(scan);
+  EXPECT_EQ(Names(), "good neighbour ");
+  EXPECT_NE(Said().find("a.yaml: the file has 104857600 bytes, more than 4194304 (split it into several files)"),
+            std::string::npos)
+      << Said();
+}
+
+TEST_F(BadFiles, ThatAreLinksToEachOtherAreSaidAndKeepTheirMeaning) {
+  fs::remove(Path("a.yaml"));
+  fs::create_symlink("c.yaml", Path("a.yaml"));
+  fs::create_symlink("a.yaml", Path("c.yaml"));
+  files_.Update(Look());
+  EXPECT_EQ(Names(), "good neighbour ");
+  EXPECT_NE(Said().find("a.yaml: the file cannot be read: Too many levels of symbolic links (links lead to each other"),
+            std::string::npos)
+      << Said();
+}
+
+TEST_F(BadFiles, ThatAreLinksToNothingAreSaid) {
+  fs::create_symlink("nowhere", Path("d.yaml"));
+  files_.Update(Look());
+  EXPECT_EQ(Names(), "good neighbour ");
+  EXPECT_NE(Said().find("d.yaml: the link leads to nothing"), std::string::npos) << Said();
+}
+
+TEST_F(BadFiles, ThatVanishBetweenLookingAndReadingAreGone) {
+  Scan scan = Look();
+  std::erase_if(scan.files, [](const ScannedFile& file) { return file.path.ends_with("a.yaml"); });
+  files_.Update(scan);
+  EXPECT_EQ(Names(), "neighbour ");
+  EXPECT_EQ(Said(), "");
+}
+
+TEST_F(BadFiles, ThatAreNoFilesAreSkipped) {
+  ASSERT_EQ(::mkfifo(Path("pipe.yaml").c_str(), 0600), 0);
+  fs::create_directory(Path("folder.yaml"));
+  files_.Update(Look());
+  EXPECT_EQ(Names(), "good neighbour ");
+  EXPECT_EQ(Said(), "");
+}
+
+// Root may read everything; the kernel asks for the effective user.
+class AsSomebody {
+ public:
+  AsSomebody() : root_(::geteuid() == 0) {
+    if (root_) EXPECT_EQ(::seteuid(65534), 0);
+  }
+  ~AsSomebody() {
+    if (root_) EXPECT_EQ(::seteuid(0), 0);
+  }
+
+ private:
+  const bool root_;
+};
+
+TEST_F(BadFiles, InADirectoryWithoutPermissionStayInForce) {
+  fs::permissions(root_ + "/conf", fs::perms::none);
+  Scan scan;
+  {
+    const AsSomebody somebody;
+    scan = Look();
+  }
+  files_.Update(scan);
+  EXPECT_EQ(Names(), "good neighbour ");
+  EXPECT_NE(Said().find("conf: the directory cannot be read: Permission denied (make it readable for this user"),
+            std::string::npos)
+      << Said();
+}
+
+TEST_F(BadFiles, WithoutPermissionStayInForce) {
+  fs::permissions(Path("a.yaml"), fs::perms::none);
+  Scan scan;
+  {
+    const AsSomebody somebody;
+    scan = Look();
+  }
+  files_.Update(scan);
+  EXPECT_EQ(Names(), "good neighbour ");
+  EXPECT_NE(Said().find("a.yaml: the file cannot be read: Permission denied (make it readable"), std::string::npos)
+      << Said();
+}
+
+}  // namespace
+}  // namespace plait::control::source

@@ -1,0 +1,150 @@
+// How the pods of one owner come and go: Deployments (and single Pods), StatefulSets and Jobs.
+#include <algorithm>
+#include <set>
+
+#include "control/source/pods.h"
+
+namespace plait::control::source {
+namespace {
+// What is one pod's own in the template of its set.
+PodTemplate SpecOf(const PodSet& set, const std::string& name, std::uint32_t index) {
+  PodTemplate spec = set.pod;
+  if (set.kind == model::OwnerKind::kStatefulSet) {
+    spec.labels["statefulset.kubernetes.io/pod-name"] = name;
+    spec.labels["apps.kubernetes.io/pod-index"] = std::to_string(index);
+  }
+  return spec;
+}
+}  // namespace
+
+bool PodStatus::HasEnded() const noexcept { return phase == "Succeeded" || phase == "Failed"; }
+
+// After a restart of plaitd only names and hashes were known.
+void PodsController::Refresh(const PodSet& set, Tracked& tracked) {
+  tracked.pod.spec = SpecOf(set, tracked.pod.name, tracked.index);
+  tracked.pod.owner_kind = set.kind;
+}
+
+bool PodsController::IsNameUsed(const std::string& set, std::uint32_t index) const {
+  const auto same = [&](const auto& pod) { return pod.set == set && pod.index == index; };
+  return std::any_of(pods_.begin(), pods_.end(), same) || std::any_of(stopping_.begin(), stopping_.end(), same);
+}
+
+// Make missing pods (at most a quarter more than wanted at once), end old ones as new ones get ready.
+void PodsController::Roll(const PodSet& set) {
+  std::vector<Tracked*> current;
+  std::vector<Tracked*> old;
+  for (Tracked& tracked : pods_)
+    if (tracked.set == set.Key() && !tracked.pod.ending)
+      (tracked.pod.hash == set.hash ? current : old).push_back(&tracked);
+  for (Tracked* tracked : current) Refresh(set, *tracked);
+  const auto by_index = [](const Tracked* a, const Tracked* b) { return a->index < b->index; };
+  std::sort(current.begin(), current.end(), by_index);
+  std::sort(old.begin(), old.end(), by_index);
+  // A bare Pod keeps its name, so the old one must be gone before there is a new one.
+  if (set.kind == model::OwnerKind::kNone) {
+    if (!old.empty()) return End(*old.front());
+    if (!IsNameUsed(set.Key(), 0)) Create(set, 0);
+    return;
+  }
+  for (; current.size() > set.replicas; current.pop_back()) End(*current.back());
+  const std::size_t ready = static_cast<std::size_t>(
+      std::count_if(current.begin(), current.end(), [this](const Tracked* t) { return IsReady(*t); }));
+  const std::size_t keep_old = set.replicas > ready ? set.replicas - ready : 0;
+  for (; old.size() > keep_old; old.pop_back()) End(*old.back());
+  const std::size_t most = set.replicas + std::max<std::size_t>(1, set.replicas / 4);
+  std::size_t missing = set.replicas > current.size() ? set.replicas - current.size() : 0;
+  missing = std::min(missing, most - std::min(most, current.size() + old.size()));
+  for (std::size_t i = 0; i < missing; ++i)
+    CreateNext(set);  // may move pods_: the pointers above are not used any more
+}
+
+// As Kubernetes: pods are made from the first ordinal on and end from the last, each after the one before it is ready
+// (gone); a changed template replaces one pod at a time, the last one first. A pod is made only when the one that had
+// its name is gone.
+void PodsController::RollStatefulSet(const PodSet& set) {
+  const std::uint32_t end = set.first_ordinal + set.replicas;
+  std::vector<Tracked*> pods;
+  bool ending = std::any_of(stopping_.begin(), stopping_.end(), [&](const auto& pod) { return pod.set == set.Key(); });
+  for (Tracked& tracked : pods_) {
+    if (tracked.set != set.Key()) continue;
+    ending |= tracked.pod.ending;
+    if (!tracked.pod.ending) pods.push_back(&tracked);
+    if (tracked.pod.hash == set.hash) Refresh(set, tracked);
+  }
+  std::sort(pods.begin(), pods.end(), [](const Tracked* a, const Tracked* b) { return a->index > b->index; });
+  for (Tracked* tracked : pods) {
+    if (ending && !set.parallel) break;
+    if (tracked->index >= set.first_ordinal && tracked->index < end) continue;
+    End(*tracked);
+    ending = true;
+  }
+  for (Tracked* tracked : pods) {
+    if (ending) break;
+    if (tracked->pod.hash != set.hash) {
+      End(*tracked);
+      ending = true;
+    } else if (!IsReady(*tracked)) {
+      break;  // the one that was replaced last
+    }
+  }
+  for (std::uint32_t ordinal = set.first_ordinal; ordinal < end; ++ordinal) {
+    if (!IsNameUsed(set.Key(), ordinal)) Create(set, ordinal);
+    if (!set.parallel && !IsReady(set.Key(), ordinal)) return;
+  }
+}
+
+// A pod that ended stays, so that its state and log can be seen. A changed template is a new Job.
+void PodsController::RollJob(const PodSet& set) {
+  std::vector<Tracked*> active;
+  std::size_t succeeded = 0;
+  std::size_t failed = 0;
+  for (Tracked& tracked : pods_) {
+    if (tracked.set != set.Key() || tracked.pod.ending) continue;
+    if (tracked.pod.hash != set.hash) {
+      End(tracked);
+      continue;
+    }
+    Refresh(set, tracked);
+    const PodStatus* status = FindStatus(tracked.pod.uid);
+    if (!status || !status->HasEnded())
+      active.push_back(&tracked);
+    else
+      ++(status->phase == "Succeeded" ? succeeded : failed);
+  }
+  // Where the containers are restarted, a pod that failed has used up all attempts.
+  const std::size_t may_fail = set.pod.max_restarts ? 0 : set.backoff_limit;
+  const std::size_t missing = set.completions - std::min<std::size_t>(set.completions, succeeded);
+  const std::size_t wanted = failed > may_fail ? 0 : std::min<std::size_t>(set.replicas, missing);
+  for (; active.size() > wanted; active.pop_back()) End(*active.back());
+  for (std::size_t i = active.size(); i < wanted; ++i) CreateNext(set);
+}
+
+// The lowest number that no pod of the set has, also none that is ending: names are unique at every moment.
+void PodsController::CreateNext(const PodSet& set) {
+  std::uint32_t index = 0;
+  while (IsNameUsed(set.Key(), index)) ++index;
+  Create(set, index);
+}
+
+void PodsController::Create(const PodSet& set, std::uint32_t index) {
+  const bool bare = set.kind == model::OwnerKind::kNone;
+  Tracked tracked{.pod = {.uid = options_.new_uid(),
+                          .name = bare ? set.name : set.name + "-" + std::to_string(index),
+                          .owner = bare ? "" : set.name,
+                          .owner_kind = set.kind,
+                          .spec = {},
+                          .hash = set.hash},
+                  .set = set.Key(),
+                  .index = index};
+  Refresh(set, tracked);
+  pods_.push_back(std::move(tracked));
+}
+
+bool PodsController::IsReady(const std::string& set, std::uint32_t index) const {
+  return std::any_of(pods_.begin(), pods_.end(), [&](const Tracked& tracked) {
+    return tracked.set == set && tracked.index == index && IsReady(tracked);
+  });
+}
+
+}  // namespace plait::control::source

@@ -1,0 +1,107 @@
+// Other names of services, written endpoints and networks, as proxies are told of them.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "control/model/testing_objects.h"
+#include "control/translate/addresses.h"
+#include "control/translate/clusters.h"
+#include "control/translate/endpoints.h"
+#include "control/translate/routes.h"
+
+namespace plait::control::translate {
+namespace {
+using model::testing::RunningPod;
+using model::testing::SnapshotOf;
+
+constexpr char kWeb[] = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: front}
+spec: {type: ExternalName, externalName: web.default.svc.cluster.local}
+)";
+
+TEST(ExternalNames, LeadToTheirTargetWithItsIdentityAndRules) {
+  const auto snapshot = SnapshotOf(kWeb, {RunningPod("web-0", "web", {{"app", "web"}}, "10.244.0.1", "web-sa")});
+  const model::Proxy proxy{.name_space = "default"};
+  const auto routes = FindRoutes(proxy, *snapshot, "80");
+  ASSERT_TRUE(routes);
+  ASSERT_EQ(routes->virtual_hosts.size(), 1U);
+  const auto& domains = routes->virtual_hosts[0].domains;
+  EXPECT_NE(std::find(domains.begin(), domains.end(), "front.default.svc.cluster.local"), domains.end());
+  EXPECT_NE(std::find(domains.begin(), domains.end(), "front:80"), domains.end());
+  const auto endpoints = FindEndpoints(proxy, *snapshot, "outbound|80||front.default.svc.cluster.local");
+  ASSERT_TRUE(endpoints) << "a rule may name it as destination";
+  EXPECT_EQ(endpoints->localities.at(0).endpoints.at(0).identity, "spiffe://cluster.local/ns/default/sa/web-sa");
+  const auto names = ClusterNames(proxy, *snapshot);
+  EXPECT_EQ(std::count_if(names.begin(), names.end(), [](const auto& n) { return n.find("front") != n.npos; }), 0);
+}
+
+TEST(WrittenEndpoints, OfAHeadlessServiceHaveNamesInTheIndex) {
+  const auto snapshot = SnapshotOf(R"(
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: None, ports: [{name: a, port: 1}, {name: b, port: 2}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: db-1, labels: {kubernetes.io/service-name: db}}
+addressType: IPv4
+ports: [{name: a, port: 11}, {name: b, port: 12}]
+endpoints: [{addresses: [192.168.7.1], hostname: one}]
+)");
+  const auto all = Addresses(*snapshot);
+  ASSERT_EQ(all.size(), 2U);
+  const auto& workload = std::get<xds::Workload>(all[1].address.value);
+  EXPECT_EQ(workload.dns_hostname, "one");
+  EXPECT_EQ(workload.dns_subdomain, "db");
+  EXPECT_EQ(workload.services.at("default/db.default.svc.cluster.local").size(), 2U);
+  EXPECT_EQ(workload.tunnel_protocol, xds::TunnelProtocol::kNone);
+  for (const std::string& key : {std::string("/192.168.7.1"), all[1].name}) {
+    const auto found = FindAddress(*snapshot, key);
+    ASSERT_TRUE(found) << key;
+    EXPECT_EQ(found->name, all[1].name);
+  }
+  EXPECT_FALSE(FindAddress(*snapshot, "/192.168.7.2"));
+}
+
+TEST(Networks, AreReachedThroughTheirGateways) {
+  const std::string networks = R"(
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  meshNetworks: |
+    networks:
+      near: {endpoints: [{fromCidr: 10.1.0.0/16}], gateways: [{address: 172.16.0.1}]}
+      far: {endpoints: [{fromCidr: 10.2.0.0/16}], gateways: [{address: 172.16.0.2, port: 443}]}
+)";
+  model::Workload plain = RunningPod("web-3", "web", {{"app", "web"}}, "10.2.0.3");
+  plain.meshed = false;
+  const auto snapshot = SnapshotOf(kWeb + networks, {RunningPod("web-0", "web", {{"app", "web"}}, "10.1.0.1"),
+                                                     RunningPod("web-1", "web", {{"app", "web"}}, "10.2.0.1"),
+                                                     RunningPod("web-2", "web", {{"app", "web"}}, "10.2.0.2"), plain});
+  const auto seen = [&](const std::string& network) {
+    std::string out;
+    const auto assignment = FindEndpoints({.name_space = "default", .network = network}, *snapshot,
+                                          "outbound|80||web.default.svc.cluster.local");
+    for (const auto& locality : assignment->localities)
+      for (const xds::Endpoint& endpoint : locality.endpoints)
+        out += endpoint.address.ToString() + "x" + std::to_string(endpoint.weight) +
+               (endpoint.transport_socket_match.empty() ? "" : "+tls") + (endpoint.identity.empty() ? " " : "+id ");
+    return out;
+  };
+  EXPECT_EQ(seen("near"), "10.1.0.1:80x1+tls+id 172.16.0.2:443x2+tls ") << "what takes no TLS cannot be reached";
+  EXPECT_EQ(seen("far"), "10.2.0.1:80x1+tls+id 10.2.0.2:80x1+tls+id 10.2.0.3:80x1 172.16.0.1:15443x1+tls ");
+  EXPECT_EQ(seen("").find("172."), std::string::npos) << "a proxy without a network reaches everybody directly";
+}
+
+}  // namespace
+}  // namespace plait::control::translate

@@ -1,0 +1,48 @@
+#include "control/translate/network_gateways.h"
+
+#include <algorithm>
+
+namespace plait::control::translate {
+
+bool NetworkGateways::Takes(const model::EndpointView& endpoint) {
+  // As Istio: where one of the two is not known they are in one network.
+  if (endpoint.network.empty() || proxy_.network.empty() || endpoint.network == proxy_.network) return false;
+  const model::MeshNetwork* network = snapshot_.FindNetwork(endpoint.network);
+  if (!network || network->gateways.empty()) return false;
+  if (endpoint.mtls) weights_[network] += endpoint.weight;
+  return true;
+}
+
+std::vector<NetworkGateways::Address> NetworkGateways::AddressesOf(const model::MeshNetwork& network) const {
+  std::vector<Address> out;
+  for (const model::MeshNetwork::Gateway& gateway : network.gateways) {
+    if (gateway.service.empty()) {
+      out.push_back({gateway.address, gateway.port});
+      continue;
+    }
+    const model::ServiceView* service = snapshot_.FindService(gateway.service, proxy_.name_space);
+    const model::ServicePort* port = service ? service->FindPort(gateway.port) : nullptr;
+    if (!port) continue;
+    for (const model::EndpointView& endpoint : service->EndpointsOf(*port))
+      if (endpoint.ready && !endpoint.ips.empty()) out.push_back({endpoint.ips.front(), endpoint.port});
+  }
+  return out;
+}
+
+std::vector<xds::Endpoint> NetworkGateways::Endpoints() && {
+  std::vector<xds::Endpoint> out;
+  for (const auto& [network, weight] : weights_) {
+    const std::vector<Address> addresses = AddressesOf(*network);
+    for (const Address& address : addresses) {
+      xds::Endpoint endpoint;
+      endpoint.address = io::SocketAddress{.ip = address.ip, .port = Port{address.port}, .unix_path = {}};
+      endpoint.weight = std::max<std::uint32_t>(1, weight / static_cast<std::uint32_t>(addresses.size()));
+      // No identity of its own: behind the gateway is any of the service's, which the cluster's list names.
+      endpoint.transport_socket_match = {{"tlsMode", "istio"}};
+      out.push_back(std::move(endpoint));
+    }
+  }
+  return out;
+}
+
+}  // namespace plait::control::translate
