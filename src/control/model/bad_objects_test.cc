@@ -105,8 +105,8 @@ const Case kReferences[] = {
      Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: good, port: {number: 81}}}]}]\n",
      "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced port not found: \"good:81\""},
     {"a gateway that is not there",
-     Rules("x") + "  hosts: [other]\n  gateways: [no]\n  http: [{route: [{destination: {host: good}}]}]\n",
-     "[IST0101] f.yaml:23:18: VirtualService default/x: Referenced gateway not found: \"default/no\""},
+     Rules("x") + "  hosts: [other]\n  gateways: [none]\n  http: [{route: [{destination: {host: good}}]}]\n",
+     "[IST0101] f.yaml:23:18: VirtualService default/x: Referenced gateway not found: \"default/none\""},
     {"a rule for a host that is not there", Settings("x") + "  host: nowhere\n",
      "[IST0174] f.yaml:23:18: DestinationRule default/x: The host nowhere defined in the DestinationRule does not "
      "match"},
@@ -127,17 +127,18 @@ const Case kReferences[] = {
          "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
          "hosts: "
          "[a.b], tls: {mode: MUTUAL, credentialName: c}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: c}\n"
-         "stringData: {cert: x, key: y}\n",
+         "stringData: {cert: a, key: b}\n",
      "f.yaml:27:5: Gateway default/x: the roots for clients' certificates are missing"},
-    {"a delegate that is not there", Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: no, namespace: ns}}]\n",
-     "[IST0101] f.yaml:26:10: VirtualService default/x: Referenced delegate not found: \"ns/no\""},
+    {"a delegate that is not there",
+     Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: none, namespace: ns}}]\n",
+     "[IST0101] f.yaml:26:10: VirtualService default/x: Referenced delegate not found: \"ns/none\""},
     {"a delegate with hosts", Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: good}}]\n",
      "f.yaml:26:10: VirtualService default/x: \"default/good\" has hosts of its own, so nobody can delegate to it"},
     {"delegates in a circle",
-     Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: y}}]\n---\n" + Rules("y") +
-         "  http: [{delegate: {name: z}}]\n---\n" + Rules("z") + "  http: [{delegate: {name: y}}]\n",
-     "f.yaml:32:10: VirtualService default/y: the delegates form a circle: default/x -> default/y -> default/z -> "
-     "default/y (write the rules"},
+     Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: second}}]\n---\n" + Rules("second") +
+         "  http: [{delegate: {name: third}}]\n---\n" + Rules("third") + "  http: [{delegate: {name: second}}]\n",
+     "f.yaml:32:10: VirtualService default/second: the delegates form a circle: default/x -> default/second -> "
+     "default/third -> default/second (write the rules"},
     {"a selector that matches nothing",
      "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x}\nspec: {selector: {matchLabels: "
      "{app: none}}, rules: [{}]}\n",
@@ -157,7 +158,7 @@ const Case kReferences[] = {
 const Case kConflicts[] = {
     {"two rules for one host", Rules("x") + "  hosts: [good]\n  http: [{route: [{destination: {host: good}}]}]\n",
      "[IST0109] f.yaml:23:18: VirtualService default/x: The VirtualServices default/good,default/x associated with "
-     "mesh gateway define the same host good.default.svc.cluster.local; the first is in force"},
+     "mesh gateway define the same host good; the first is in force"},
     {"two gateways for one host",
      Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 80, name: h, protocol: HTTP}, "
                  "hosts: ['*.example.com']}\n",
@@ -171,9 +172,10 @@ const Case kConflicts[] = {
     {"two services with one address", Svc("x") + "  clusterIP: 10.96.5.5\n  ports: [{port: 1}]\n",
      "f.yaml:23:18: Service default/x: the address 10.96.5.5/32 is also that of good.default.svc.cluster.local"},
     {"one port with two protocols",
-     Entry("x") + "  hosts: [a.com]\n  ports: [{number: 1, name: a, protocol: HTTP}]\n---\n" + Entry("y") +
+     Entry("x") + "  hosts: [a.com]\n  ports: [{number: 1, name: a, protocol: HTTP}]\n---\n" + Entry("second") +
          "  hosts: [a.com]\n  ports: [{number: 1, name: a, protocol: TCP}]\n",
-     "[IST0177] f.yaml:30:18: ServiceEntry default/y: Multiple ServiceEntries (default/x,default/y) define the same "
+     "[IST0177] f.yaml:30:18: ServiceEntry default/second: Multiple ServiceEntries (default/x,default/second) define "
+     "the same "
      "host \"a.com\" and port 1 with conflicting protocols"},
     {"a port twice", Svc("x") + "  ports: [{name: a, port: 1}, {name: b, port: 1}]\n",
      "f.yaml:25:31: Service default/x: port 1 stands twice"},

@@ -88,8 +88,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{AJob("  backoffLimit: -2\n", "Never"), "backoffLimit must be between 0 and 1000"},
         Bad{"apiVersion: batch/v1beta1\nkind: Job\nmetadata: {name: j}\n",
             "f.yaml:1:13: Job has no version \"v1beta1\" (use batch/v1)"},
-        Bad{"apiVersion: v1\nkind: Node\nmetadata: {name: n}\nspec: {podCidr: 10.0.0.0/8}\n",
-            "f.yaml:4:8: Node n: unknown field \"spec.podCidr\" (did you mean \"podCIDR\"?)"}));
+        Bad{"apiVersion: v1\nkind: Node\nmetadata: {name: node}\nspec: {podCidr: 10.0.0.0/8}\n",
+            "f.yaml:4:8: Node node: unknown field \"spec.podCidr\" (did you mean \"podCIDR\"?)"}));
 
 TEST(Controllers, WhatAJobDoesNotHonourIsSaid) {
   const std::string said =

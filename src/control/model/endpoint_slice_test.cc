@@ -49,8 +49,8 @@ TEST(EndpointSlices, CountBeforeEndpointsAndOnlyWithoutSelector) {
       Slice("addressType: IPv4\nports: [{name: sql, port: 2}]\nendpoints: [{addresses: [192.168.7.5]}]\n");
   const auto endpoints = [](const std::string& yaml) {
     std::string out;
-    for (const EndpointView& one :
-         SnapshotOf(yaml)->FindService("db.default.svc.cluster.local", "default")->endpoints[0])
+    const SnapshotRef snapshot = SnapshotOf(yaml);
+    for (const EndpointView& one : snapshot->FindService("db.default.svc.cluster.local", "default")->endpoints[0])
       out += one.ips[0].ToString() + (one.ready ? " " : "! ");
     return out;
   };
