@@ -1,6 +1,7 @@
 // StatefulSets and Jobs in local mode. Deployments: pods_test.cc.
 #include <gtest/gtest.h>
 
+#include "control/model/decode.h"
 #include "control/source/pods.h"
 #include "control/source/supervisor_channel.h"
 
