@@ -27,7 +27,7 @@ void AddCluster(const Json& cluster, Table& table) {
   const ClusterName name = SplitClusterName(Text(cluster, {"name"}));
   const std::string type = Text(cluster, {"type"});
   const bool tls = !At(cluster, "transport_socket").is_null() || !At(cluster, "transport_socket_matches").is_null();
-  table.rows.push_back({name.fqdn, OrDash(name.port), OrDash(name.subset), OrDash(name.direction),
+  table.rows.push_back({OrDash(name.fqdn), OrDash(name.port), OrDash(name.subset), OrDash(name.direction),
                         type.empty() ? Text(cluster, {"cluster_type", "name"}) : type, ConfigObject(cluster),
                         OrDash(Text(cluster, {"lb_policy"})), tls ? "yes" : "no"});
 }

@@ -15,7 +15,7 @@ struct LogVerb {
   bool reset = false;
 };
 
-// "debug" is for all loggers, "xds:debug,http:trace" for those.
+// "debug" is for all loggers, "control:debug,http2:trace" for those.
 std::string LoggingPath(const LogVerb& verb) {
   if (verb.reset) return "/logging?level=info";
   if (verb.level.empty()) return "/logging";
@@ -49,7 +49,7 @@ Command ProxyLogCommand(MeshOptions& mesh) {
   const auto verb = std::make_shared<LogVerb>();
   return {.name = "log",
           .summary = "show or set the log levels of a workload's proxy",
-          .examples = {{"log details-v1 --level xds:debug,http:trace", "some loggers"},
+          .examples = {{"log details-v1 --level control:debug,http2:trace", "some loggers"},
                        {"log details-v1 --level warning", "all of them"}},
           .options = {{.names = "workload",
                        .value = "WORKLOAD",

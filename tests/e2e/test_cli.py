@@ -95,7 +95,7 @@ def test_pc_takes_istioctls_filters_and_a_saved_dump(used, folder):
 def test_log_shows_and_sets_levels_of_a_proxy(used):
     levels = lambda *arguments: json.loads(used.named("log", "details-v1", "-o", "json", *arguments).stdout)["loggers"]
     before = levels()
-    assert levels("--level", "xds:debug")["xds"] == "debug"
+    assert levels("--level", "control:debug")["control"] == "debug"
     assert set(levels("--level", "warning").values()) <= {"warn", "warning"}
     assert set(levels("--reset").values()) == {"info"} and set(before) == set(levels())
     wrong = used.named("log", "details-v1", "--level", "nothing:debug", check=False)

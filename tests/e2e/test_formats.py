@@ -28,6 +28,7 @@ REFUSED = {"demo"}
 TEXTS = {
     "up": (["/tmp"], 1),
     "exec": ([POD, "--", "true"], 0),
+    "run": (["--as", POD, "--", "true"], 0),
     "completion": (["bash"], 0), "docs markdown": ([], 0), "docs man": ([], 0),
 }
 

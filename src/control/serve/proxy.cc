@@ -60,7 +60,10 @@ std::expected<Proxy, grpc::Status> ReadProxy(const xds::Node& node, const identi
   if (const auto label = node.labels.find("topology.istio.io/network");
       out.network.empty() && label != node.labels.end())
     out.network = label->second;
-  out.version = Metadata(node, "ISTIO_VERSION");
+  // ISTIO_VERSION of a plait-proxy says whose interfaces it speaks, not which one it is.
+  out.version = node.user_agent_name == "plait-proxy" && !node.user_agent_version.empty()
+                    ? node.user_agent_version
+                    : Metadata(node, "ISTIO_VERSION");
   out.plait_form = node.user_agent_name == "plait-proxy";
   out.application_mark = static_cast<std::uint32_t>(ParseUint(Metadata(node, "PLAIT_APPLICATION_MARK")).value_or(0));
   out.identity = authenticated;

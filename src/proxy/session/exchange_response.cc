@@ -13,8 +13,6 @@ bool TellsLocation(std::uint16_t status) { return status == 201 || status / 100 
 
 constexpr std::uint32_t kDeadlineExceeded = 4;  // of gRPC
 
-constexpr std::uint32_t kDeadlineExceeded = 4;  // of gRPC
-
 }  // namespace
 
 // From here on operators of header mutations and of the log see it.
