@@ -157,10 +157,14 @@ TEST_F(BadFiles, ThatAreNoFilesAreSkipped) {
 class AsSomebody {
  public:
   AsSomebody() : root_(::geteuid() == 0) {
-    if (root_) EXPECT_EQ(::seteuid(65534), 0);
+    if (root_) {
+      EXPECT_EQ(::seteuid(65534), 0);
+    }
   }
   ~AsSomebody() {
-    if (root_) EXPECT_EQ(::seteuid(0), 0);
+    if (root_) {
+      EXPECT_EQ(::seteuid(0), 0);
+    }
   }
 
  private:

@@ -90,7 +90,7 @@ class Explaining : public testing::Test, public ConfigView {
     xds::Route& route = virtual_host.routes.emplace_back();
     route.name = "r";
     route.istio_config = "/apis/networking.istio.io/v1/namespaces/default/virtual-service/web";
-    route.action.emplace().clusters.emplace_back().name = cluster;
+    route.action.emplace<xds::RouteAction>().clusters.emplace_back().name = cluster;
     routes_[name] = route::RouteTable::Compile(std::move(config)).value();
   }
   static Question Get(const char* destination, const char* authority) {
