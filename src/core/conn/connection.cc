@@ -74,7 +74,8 @@ void Connection::OnOpen() {
   // there is one, is served first and saves the attempt.
   readable_ = true;
   // Also who connects and says nothing is idle.
-  if (!EnsureCodec() && options_.idle_timeout > Duration(0)) timer_.Start(loop_.timers(), options_.idle_timeout);
+  const Duration limit = draining_ ? options_.drain_timeout : options_.idle_timeout;
+  if (!EnsureCodec() && limit > Duration(0)) timer_.Start(loop_.timers(), limit);
   Schedule();
 }
 
