@@ -92,7 +92,11 @@ void Router::OnCluster() {
   const xds::RetryPolicy& policy = request_.match.route->retry != nullptr ? *request_.match.route->retry : NoRetries();
   retry_.emplace(policy, request_.head);
   if (request_.record.internal) RemoveOrders(request_.head.headers);
-  if (!action_.hash.empty()) hash_ = route::RequestHash(request_.match, request_.head, request_.record, &set_cookie_);
+  const xds::LbPolicy policy_of_hosts = cluster_->config->lb.policy;
+  const bool hashes = policy_of_hosts == xds::LbPolicy::kRingHash || policy_of_hosts == xds::LbPolicy::kMaglev;
+  // Elsewhere a hash means nothing, and a client needs no cookie for it.
+  if (hashes && !action_.hash.empty())
+    hash_ = route::RequestHash(request_.match, request_.head, request_.record, &set_cookie_);
   route::FinalizeRequest(request_.match, request_.head, request_.record, !config_.suppress_envoy_headers);
   const std::uint32_t limit = request_.match.route->config->per_request_buffer_limit.value_or(
       request_.match.route->virtual_host->per_request_buffer_limit.value_or(

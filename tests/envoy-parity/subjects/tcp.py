@@ -19,7 +19,7 @@ def tls_passthrough():
 
 @case("53-tcp-limits", common=None)
 def tcp_limits():
-    out = [sent(b"data", tls=True, sni=f"{n}.test", raw=True) for n in ("idle", "life", "refused", "denied")]
+    out = [sent(b"data", tls=True, sni=f"{n}.test", raw=True) for n in ("idle", "life", "denied")]
     out += [sent(b"!bye %d" % i, tls=True, sni=f"{n}.test", raw=True) for n in ("idle", "life", "zero") for i in range(3)]
     out += [sent(b"!who%d" % i, tls=True, sni="hashed.test", raw=True) for i in range(12)]
     return out + [sent(http(target=f"/{i}", headers=[("Connection", "close")]), raw=True) for i in range(3)]
