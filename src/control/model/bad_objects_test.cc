@@ -174,7 +174,7 @@ const Case kConflicts[] = {
     {"one port with two protocols",
      Entry("x") + "  hosts: [a.com]\n  ports: [{number: 1, name: a, protocol: HTTP}]\n---\n" + Entry("second") +
          "  hosts: [a.com]\n  ports: [{number: 1, name: a, protocol: TCP}]\n",
-     "[IST0177] f.yaml:30:18: ServiceEntry default/second: Multiple ServiceEntries (default/x,default/second) define "
+     "[IST0177] f.yaml:23:18: ServiceEntry default/x: Multiple ServiceEntries (default/second,default/x) define "
      "the same "
      "host \"a.com\" and port 1 with conflicting protocols"},
     {"a port twice", Svc("x") + "  ports: [{name: a, port: 1}, {name: b, port: 1}]\n",

@@ -95,8 +95,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Text{"an overlong form", "a: \xc0\xaf\n", ":1:4: a byte that is not UTF-8"},
                     Text{"a NUL byte", std::string("a: b\nc: \0\n", 10), ":2:4: a NUL byte; this is not a text file"},
                     Text{"a tab", "apiVersion: v1\nkind: Namespace\nmetadata:\n\tname: x\n", ":4:"},
-                    Text{"half of a file", Namespace("good").substr(0, 50), ":3:"},
-                    Text{"half of a key", "apiVersion: v1\nkind: Namespace\nmeta", ":3:"},
+                    Text{"half of a file", Namespace("good").substr(0, 50), ":4:1:"},
+                    Text{"half of a key", "apiVersion: v1\nkind: Namespace\nmeta", ":4:1:"},
                     Text{"another encoding",
                          std::string("\xff\xfe"
                                      "a\0:\0",

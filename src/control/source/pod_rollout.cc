@@ -79,8 +79,11 @@ void PodsController::RollStatefulSet(const PodSet& set) {
     End(*tracked);
     ending = true;
   }
+  std::uint32_t above = end;
   for (Tracked* tracked : pods) {
-    if (ending) break;
+    // One that is missing is made first, and must be ready, before the next one is replaced.
+    if (ending || tracked->index + 1 != above) break;
+    above = tracked->index;
     if (tracked->pod.hash != set.hash) {
       End(*tracked);
       ending = true;

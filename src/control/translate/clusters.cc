@@ -279,6 +279,7 @@ std::optional<xds::Cluster> FindCluster(const model::Proxy& proxy, const model::
   if (name == kBlackHoleCluster) {
     xds::Cluster out;
     out.name = name;
+    out.load_assignment.cluster_name = name;  // Envoy refuses one without a name, also where it says nothing
     out.connect_timeout = snapshot.mesh().connect_timeout;
     return out;
   }

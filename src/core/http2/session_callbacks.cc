@@ -35,19 +35,6 @@ struct Session::Callbacks {
   }
   static std::string_view Text(const std::uint8_t* data, std::size_t size) { return AsText({data, size}); }
 
-  // nghttp2 ignores what comes on a stream that is over.
-  static int OnBeginFrame(nghttp2_session* native, const nghttp2_frame_hd* head, void* user) {
-    Session& s = Of(user);
-    if (!s.server_ || s.draining_ || (head->type != NGHTTP2_HEADERS && head->type != NGHTTP2_DATA)) return 0;
-    if (nghttp2_session_find_stream(native, head->stream_id) == nullptr && s.closed_.Breaks(head->stream_id)) {
-      nghttp2_session_terminate_session(native, NGHTTP2_STREAM_CLOSED);
-      s.fatal_ = kProtocolError;
-      return NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
-    if (head->type == NGHTTP2_HEADERS) s.closed_.Opened(head->stream_id);
-    return 0;
-  }
-
   static int OnBeginHeaders(nghttp2_session* native, const nghttp2_frame* frame, void* user) {
     Session& s = Of(user);
     Stream* stream = Find(native, frame->hd.stream_id);
@@ -148,8 +135,7 @@ struct Session::Callbacks {
     return good ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
   }
 
-  static int OnInvalidFrame(nghttp2_session* native, const nghttp2_frame* frame, int error, void* user) {
-    Of(user).closed_.Reset(frame->hd.stream_id);
+  static int OnInvalidFrame(nghttp2_session* native, const nghttp2_frame* frame, int error, void*) {
     if (Stream* stream = Find(native, frame->hd.stream_id); stream != nullptr && *stream->details_ == '\0')
       stream->details_ =
           error == NGHTTP2_ERR_HTTP_HEADER || error == NGHTTP2_ERR_HTTP_MESSAGING ? kMessagingRule : kProtocolError;
@@ -161,7 +147,6 @@ struct Session::Callbacks {
     TraceFrame(native, s.server_, "sent", *frame);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && s.fatal_ == nullptr)
       s.fatal_ = kProtocolError;
-    if (frame->hd.type == NGHTTP2_RST_STREAM) s.closed_.Reset(frame->hd.stream_id);
     const bool message = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
     if (message) ++s.useful_frames_;
     if (!message || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
@@ -227,7 +212,6 @@ struct Session::Callbacks {
   static nghttp2_session_callbacks* Make() {
     nghttp2_session_callbacks* out = nullptr;
     PLAIT_CHECK(nghttp2_session_callbacks_new(&out) == 0);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(out, OnBeginFrame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(out, OnBeginHeaders);
     nghttp2_session_callbacks_set_on_header_callback(out, OnHeader);
     nghttp2_session_callbacks_set_on_invalid_header_callback(out, OnInvalidHeader);

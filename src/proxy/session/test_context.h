@@ -123,8 +123,8 @@ class SessionTest : public testing::Test, public SessionOwner {
     return got.ToString();
   }
 
+  telemetry::Registry registry_;  // outlives what the loop deletes last
   io::Loop loop_;
-  telemetry::Registry registry_;
   record::LogWriter logs_;
   Random random_{1};
   cluster::ClusterSet clusters_;

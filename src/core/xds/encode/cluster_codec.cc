@@ -60,11 +60,7 @@ void FillType(const Cluster& in, pb::Cluster& out) {
           to.mutable_upstream_port_override()->set_value(*in.original_dst->port_override);
       }
       break;
-    default:
-      Fill(in.load_assignment, *out.mutable_load_assignment());
-      // Envoy refuses an assignment without a name, also where it says nothing.
-      if (in.load_assignment.cluster_name.empty()) out.mutable_load_assignment()->set_cluster_name(in.name);
-      break;
+    default: Fill(in.load_assignment, *out.mutable_load_assignment()); break;
   }
 }
 
