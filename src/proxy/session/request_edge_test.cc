@@ -170,6 +170,7 @@ TEST(PreparePath, RefusesOrRedirectsEscapedSlashes) {
   head.path = "/a%2Fb?q=%2f";
   EXPECT_EQ(PrepareRequest(options, PeerAt("10.0.0.1:1"), head).verdict, EdgeVerdict::kBadPath);
   options.escaped_slashes = Hcm::EscapedSlashes::kUnescapeAndRedirect;
+  head.path = "/a%2Fb?q=%2f";
   EXPECT_EQ(PrepareRequest(options, PeerAt("10.0.0.1:1"), head).verdict, EdgeVerdict::kRedirectPath);
   EXPECT_EQ(head.path, "/a/b?q=%2f");
 }
