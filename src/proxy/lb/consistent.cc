@@ -80,29 +80,31 @@ class Maglev final : public LbPolicy {
  private:
   void Fill(const xds::LbConfig& config, const std::vector<double>& shares) {
     struct Builder {
-      std::uint64_t offset, skip, next;
-      double share, turn;
+      std::string key;
+      std::uint32_t host;
+      std::uint64_t next, skip;
+      double turn;
     };
     const std::uint64_t size = std::max<std::uint64_t>(config.table_size, 2);
     const double most = *std::max_element(shares.begin(), shares.end());
     std::vector<Builder> builders;
-    for (std::size_t i = 0; i < hosts_.size(); ++i) {
-      const std::string key = KeyOf(config, *hosts_[i]);
-      builders.push_back({Hash64(key) % size, Hash64(key, 1) % (size - 1) + 1, 0, shares[i], 0});
+    for (std::uint32_t i = 0; i < hosts_.size(); ++i) {
+      std::string key = KeyOf(config, *hosts_[i]);
+      const std::uint64_t offset = Hash64(key) % size;
+      const std::uint64_t skip = Hash64(key, 1) % (size - 1) + 1;
+      builders.push_back({std::move(key), i, offset, skip, 0});
     }
+    // The order of the turns must not depend on the order in which the hosts were told.
+    std::stable_sort(builders.begin(), builders.end(), [](const Builder& a, const Builder& b) { return a.key < b.key; });
     constexpr std::uint32_t kFree = UINT32_MAX;
     table_.assign(size, kFree);
     std::uint64_t filled = 0;
     for (std::uint64_t round = 1; filled < size; ++round) {
-      for (std::uint32_t i = 0; i < builders.size() && filled < size; ++i) {
-        Builder& builder = builders[i];
-        if (static_cast<double>(round) * builder.share < builder.turn) continue;
-        builder.turn += most;
-        std::uint64_t place = 0;
-        do {
-          place = (builder.offset + builder.skip * builder.next++) % size;
-        } while (table_[place] != kFree);
-        table_[place] = i;
+      for (auto builder = builders.begin(); builder != builders.end() && filled < size; ++builder) {
+        if (static_cast<double>(round) * shares[builder->host] < builder->turn) continue;
+        builder->turn += most;
+        while (table_[builder->next] != kFree) builder->next = (builder->next + builder->skip) % size;
+        table_[builder->next] = builder->host;
         ++filled;
       }
     }

@@ -93,6 +93,16 @@ TEST_P(Consistent, GivesHeavyHostsMoreKeys) {
   for (int key = 0; key < 5000; ++key) heavy += *policy->Pick(Hash64(std::to_string(key))) == hosts[1] ? 1 : 0;
   EXPECT_NEAR(heavy, 4000, 300);
 }
+
+TEST_P(Consistent, DoesNotDependOnTheOrderOfTheHosts) {
+  Hosts hosts;
+  for (int i = 0; i < 10; ++i) hosts.push_back(NewHost(i));
+  const Hosts turned(hosts.rbegin(), hosts.rend());
+  const auto one = NewPolicy({.policy = GetParam()}, hosts, {}, 1);
+  const auto other = NewPolicy({.policy = GetParam()}, turned, {}, 1);
+  for (std::uint64_t key = 0; key < 20000; ++key) EXPECT_EQ(*one->Pick(Hash64(std::to_string(key))), *other->Pick(Hash64(std::to_string(key))));
+}
+
 INSTANTIATE_TEST_SUITE_P(RingHashAndMaglev, Consistent,
                          testing::Values(xds::LbPolicy::kRingHash, xds::LbPolicy::kMaglev));
 

@@ -240,7 +240,8 @@ constexpr auto kOperators = std::to_array<Operator>({
        return RequestHeader(*r.request, p.text, out) || (!p.other.empty() && RequestHeader(*r.request, p.other, out));
      }, false, Argument::kHeader},
     {"RESP", [](R r, P p, O out) {
-       if (p.text == ":status") return r.response != nullptr && r.response->status != 0 && Number(r.response->status, out);
+       const int status = r.response != nullptr ? r.response->status : r.response_code;
+       if (p.text == ":status") return status != 0 && Number(status, out);
        return Fields(r.response == nullptr ? nullptr : &r.response->headers, p, out);
      }, false, Argument::kHeader},
     {"TRAILER", [](R r, P p, O out) { return Fields(r.response_trailers, p, out); }, false, Argument::kHeader},
