@@ -30,6 +30,11 @@ def works(mesh, url=URL):
     until(lambda: mesh.load("productpage-v1", url, "--count", "10")["failed"] == 0, 10, f"{url} answers")
 
 
+def a_second(mesh, url=URL):
+    """The load beside it goes on for so long; its own must not fail either."""
+    assert mesh.load("productpage-v1", url, "--rate", "300", "--connections", "5", "--duration", "1")["failed"] == 0
+
+
 def lost_nothing(report):
     assert report.get("failed") == 0 and set(report["status"]) == {"200"}, report
     assert report["sent"] > 100, report
@@ -75,6 +80,7 @@ def test_two_hundred_random_edits(mesh):
         split(1000)
         until(lambda: set(mesh.load("productpage-v1", URL, "--count", "5", "--count-by", "x-edit")["by"]) == {"1000"}, 20,
               "the last edit is in effect")
+        a_second(mesh)
     lost_nothing(report)
 
 
@@ -86,7 +92,7 @@ def test_workloads_get_new_certificates(mesh):
             mesh.admin(workload, "/plait/renew", "POST")
         for workload, old in before.items():
             until(lambda: certificate(mesh, workload) != old, 20, f"{workload} has a new certificate")
-        works(mesh)
+        a_second(mesh)
     lost_nothing(report)
 
 
@@ -128,7 +134,7 @@ def test_a_killed_proxy_takes_only_what_it_held(mesh, whose):
         mesh.signal(pid, "KILL")
         until(lambda: mesh.proxy_pid(pod) not in (0, pid), 20, f"{whose} has another proxy")
         works(mesh, url)
-        works(mesh, url)
+        a_second(mesh, url)
     assert report["failed"] <= IN_FLIGHT, (report["failed"], report["status"], report["failures"])
     assert report["sent"] - report["failed"] > 100, report
     after = mesh.load("productpage-v1", url, "--count", "200", "--connections", "20")

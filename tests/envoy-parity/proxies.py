@@ -68,7 +68,8 @@ def substitutions(backends, log_file):
         "FORMAT": LOG_FORMAT, "ACCESS_LOG": f"[{log}]", "EXT": EXTENSIONS, "WHOSE": WHOSE,
         "HCM": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "ROUTER": typed("envoy.filters.http.router", "filters.http.router.v3.Router"),
-        "BACKEND": cluster("backend", backends["HTTP"]), "REFUSED": cluster("refused", 1),
+        "REFUSED": cluster("refused", 1),
+        **({"BACKEND": cluster("backend", backends["HTTP"])} if backends else {}),
         "TLS_INSPECTOR": typed("envoy.filters.listener.tls_inspector", "filters.listener.tls_inspector.v3.TlsInspector"),
         **{f"AT_{name}": endpoint(port) for name, port in backends.items()},
     }

@@ -1,15 +1,13 @@
 """The access log of a listener on Envoy and on plait-proxy: the same line for each connection, whatever becomes of it."""
-import asyncio
 import pathlib
 import socket
 import ssl
-import threading
 
 import pytest
 
+import backend as upstreams
 import certs
 import proxies
-from backend import Backend
 
 CASE = pathlib.Path(__file__).parent / "admin" / "listener-log.yaml"
 
@@ -23,12 +21,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def backends(folder):
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield asyncio.run_coroutine_threadsafe(Backend().start(folder), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(5)
+    started = upstreams.Backends(folder)
+    yield started.ports
+    started.stop()
 
 
 def client_context():
@@ -121,7 +116,7 @@ def run(kind, folder, backends):
         proxy.wait_ready()
         for behave in CONNECTIONS:
             with socket.create_connection(("127.0.0.1", proxy.port), 10) as s:
-                ports[behave.__name__] = s.getsockname()[1]
+                ports[behave.__name__] = "127.0.0.1:" + str(s.getsockname()[1])
                 behave(s)
     finally:
         code = proxy.stop()
