@@ -95,7 +95,8 @@ class Maglev final : public LbPolicy {
       builders.push_back({std::move(key), i, offset, skip, 0});
     }
     // The order of the turns must not depend on the order in which the hosts were told.
-    std::stable_sort(builders.begin(), builders.end(), [](const Builder& a, const Builder& b) { return a.key < b.key; });
+    std::stable_sort(builders.begin(), builders.end(),
+                     [](const Builder& a, const Builder& b) { return a.key < b.key; });
     constexpr std::uint32_t kFree = UINT32_MAX;
     table_.assign(size, kFree);
     std::uint64_t filled = 0;

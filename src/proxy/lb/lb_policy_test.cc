@@ -100,7 +100,8 @@ TEST_P(Consistent, DoesNotDependOnTheOrderOfTheHosts) {
   const Hosts turned(hosts.rbegin(), hosts.rend());
   const auto one = NewPolicy({.policy = GetParam()}, hosts, {}, 1);
   const auto other = NewPolicy({.policy = GetParam()}, turned, {}, 1);
-  for (std::uint64_t key = 0; key < 20000; ++key) EXPECT_EQ(*one->Pick(Hash64(std::to_string(key))), *other->Pick(Hash64(std::to_string(key))));
+  for (std::uint64_t key = 0; key < 20000; ++key)
+    EXPECT_EQ(*one->Pick(Hash64(std::to_string(key))), *other->Pick(Hash64(std::to_string(key))));
 }
 
 INSTANTIATE_TEST_SUITE_P(RingHashAndMaglev, Consistent,

@@ -2,6 +2,7 @@
 // What Outbound and Inbound have in common while they find out what a new connection is (semantics.md 1): the client's
 // first bytes, collected without losing any, and the session that takes the connection over. Owned by the listener's
 // handler; one thread; over with OnDecided.
+#include <algorithm>
 #include <functional>
 #include <memory>
 
@@ -58,7 +59,8 @@ class Intake : protected io::StreamEvents {
   void Replace(std::unique_ptr<io::Stream> stream);
   Buffer TakeSeen() { return std::move(seen_); }
   const Buffer& seen() const noexcept { return seen_; }
-  Bytes SeenBytes() { return seen_.Linearize(seen_.size()); }
+  // The beginning of what was read, as far as a chunk can hold it side by side: nearly kSniffLimit.
+  Bytes SeenBytes() { return seen_.Linearize(std::min(seen_.size(), Buffer::kChunkSize - 16)); }
   std::unique_ptr<io::Stream> TakeStream();
 
   Context& context_;

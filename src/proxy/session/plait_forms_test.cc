@@ -153,6 +153,14 @@ TEST_F(PlaitForms, RelaysBytesThatAreNoHttp) {
   EXPECT_EQ(ReceiveUntil("PING\r\n"), "echo:*1\r\n$4\r\nPING\r\n");
 }
 
+TEST_F(PlaitForms, RelaysMoreThanItLooksAtFromTheStart) {
+  AddService("10.96.0.1", 6379, xds::DeclaredProtocol::kNone);
+  StartTcpUpstream("outbound|6379||web.default.svc.cluster.local", "");
+  Outbound("10.96.0.1:6379");
+  Send("*1\r\n$40000\r\n" + std::string(40'000, 'x') + "\r\nPING");
+  EXPECT_GT(ReceiveUntil("PING").size(), 40'000U);
+}
+
 TEST_F(PlaitForms, DialsADeclaredTcpPortAtOnce) {
   AddService("10.96.0.1", 25, xds::DeclaredProtocol::kTcp);
   StartTcpUpstream("outbound|25||web.default.svc.cluster.local", "220 ready");

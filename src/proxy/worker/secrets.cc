@@ -174,9 +174,11 @@ Outcome<ContextPtr> Secrets::Make(const Config& config) const {
   if (const auto* downstream = std::get_if<xds::DownstreamTlsContext>(&config)) {
     using Certificate = tls::PeerPolicy::Certificate;
     options.server = true;
-    options.peer.certificate = downstream->require_client_certificate ? Certificate::kRequired
-                               : validates                            ? Certificate::kOptional
-                                                                      : Certificate::kNone;
+    // As Envoy: who is asked for names has to show a certificate that can have them.
+    const bool names = common.validation && !common.validation->subject_alt_names.empty();
+    options.peer.certificate = downstream->require_client_certificate || names ? Certificate::kRequired
+                               : validates                                     ? Certificate::kOptional
+                                                                               : Certificate::kNone;
     options.tickets = !downstream->disable_stateless_session_resumption;
   } else {
     options.peer.any_chain = !validates;  // as Envoy: without a validation context nothing is verified

@@ -10,13 +10,6 @@ def tcp():
     return out + [sent(b"!go " + b"g" * i, raw=True) for i in range(5)]
 
 
-@case("52-tls-passthrough", common=None)
-def tls_passthrough():
-    names = ("a.example.com", "A.example.com", "x.wild.test", "x.y.wild.test", "wild.test", "tls", "missing.cluster", "refused.test", "none.test", "empty.test", "unknown.test", None)
-    return [sent(http(target=f"/{v}"), tls=True, sni=n, tls_version=v) for n in names for v in (2, 3)] + [
-        sent(data, raw=True, half_close=True) for data in (b"plain", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03", b"\x00" * 100, b"x" * 100000)]
-
-
 @case("53-tcp-limits", common=None)
 def tcp_limits():
     out = [sent(b"data", tls=True, sni=f"{n}.test", raw=True) for n in ("idle", "life", "denied")]
