@@ -120,7 +120,7 @@ class OutboundListeners {
     xds::Listener* out = WildcardListener(port.port);
     xds::FilterChain chain = ToService(service, port);
     chain.match.prefix_ranges = std::move(ranges);
-    Append(std::move(chain), *out);
+    AppendChain(std::move(chain), *out);
   }
 
   // Services without an address, known by the name in the ClientHello only.
@@ -156,7 +156,7 @@ class OutboundListeners {
           if (name != "*") chain.match.server_names.push_back(name);
         Inspect(TlsInspector(), out);
       }
-      Append(std::move(chain), out);
+      AppendChain(std::move(chain), out);
     }
   }
 
@@ -165,7 +165,7 @@ class OutboundListeners {
     xds::FilterChain chain = HttpChain(port);
     chain.match.transport_protocol = "raw_buffer";
     chain.match.application_protocols = InspectedHttp();
-    Append(std::move(chain), out);
+    AppendChain(std::move(chain), out);
     Inspect(TlsInspector(), out);
     Inspect(HttpInspector(), out);
     out.listener_filters_timeout = snapshot_.mesh().detection_timeout.value_or(kSilence);
@@ -192,7 +192,7 @@ class OutboundListeners {
     xds::FilterChain chain = HttpChain(port);
     chain.match.transport_protocol = "raw_buffer";
     chain.match.application_protocols = InspectedHttp();
-    Append(std::move(chain), *out);
+    AppendChain(std::move(chain), *out);
     Inspect(TlsInspector(), *out);
     Inspect(HttpInspector(), *out);
     return out;
@@ -213,13 +213,6 @@ class OutboundListeners {
     listener.listener_filters.push_back(std::move(filter));
     if (!listener.listener_filters_timeout) listener.listener_filters_timeout = kSilence;
     listener.continue_on_listener_filters_timeout = true;
-  }
-
-  // Two chains that match the same would make the whole listener invalid; the first rule stays.
-  static void Append(xds::FilterChain chain, xds::Listener& listener) {
-    for (const xds::FilterChain& other : listener.filter_chains)
-      if (other.match == chain.match) return;
-    listener.filter_chains.push_back(std::move(chain));
   }
 
   const model::Proxy& proxy_;

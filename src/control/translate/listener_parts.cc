@@ -46,4 +46,10 @@ xds::FilterChain RelayChain(const model::Snapshot& snapshot, std::string name, s
   return chain;
 }
 
+void AppendChain(xds::FilterChain chain, xds::Listener& listener) {
+  for (const xds::FilterChain& other : listener.filter_chains)
+    if (other.match == chain.match) return;
+  listener.filter_chains.push_back(std::move(chain));
+}
+
 }  // namespace plait::control::translate

@@ -23,5 +23,7 @@ std::vector<std::string> InspectedHttp();
 // A chain that matches everything and relays bytes to `clusters`; its name and the prefix of its statistics.
 xds::FilterChain RelayChain(const model::Snapshot& snapshot, std::string name, std::string stat_prefix,
                             std::vector<xds::L4WeightedCluster> clusters);
+// Two chains that match the same would make the whole listener invalid: the first one stays, the later is dropped.
+void AppendChain(xds::FilterChain chain, xds::Listener& listener);
 
 }  // namespace plait::control::translate

@@ -191,7 +191,7 @@ class GatewayListeners {
     xds::FilterChain chain = Http(view, view.route_name);
     MatchSni(view, listener, chain);
     chain.tls = GatewayTls(snapshot_, view.server->tls);
-    Append(std::move(chain), listener);
+    AppendChain(std::move(chain), listener);
   }
 
   // TCP by tcp rules; TLS is passed on by the SNI of tls rules, or terminated and then goes by tcp rules.
@@ -211,7 +211,7 @@ class GatewayListeners {
         if (tls && listener.listener_filters.empty()) listener.listener_filters.push_back(TlsInspector());
         if (terminate) chain.tls = GatewayTls(snapshot_, server.tls);
         AddRelay(*rules, rule, server.port, chain);
-        Append(std::move(chain), listener);
+        AppendChain(std::move(chain), listener);
       }
     }
   }
@@ -241,13 +241,6 @@ class GatewayListeners {
         relay.clusters.push_back(
             {ClusterOf(proxy_, snapshot_, to.destination, rules.meta.name_space(), port), to.weight});
     chain.filters.push_back({"envoy.filters.network.tcp_proxy", std::move(relay)});
-  }
-
-  // Two chains that match the same would make the whole listener invalid; the older Gateway's stays.
-  static void Append(xds::FilterChain chain, xds::Listener& listener) {
-    for (const xds::FilterChain& other : listener.filter_chains)
-      if (other.match == chain.match) return;
-    listener.filter_chains.push_back(std::move(chain));
   }
 
   const model::Proxy& proxy_;
