@@ -15,7 +15,7 @@ struct Buffer::Chunk {
   Chunk* next = nullptr;
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
-  static constexpr std::size_t kCapacity = kChunkSize - 16;
+  static constexpr std::size_t kCapacity = kMaxLinear;
   std::uint8_t data[kCapacity];
 
   std::size_t size() const noexcept { return end - begin; }

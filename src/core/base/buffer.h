@@ -15,7 +15,8 @@ namespace plait {
 
 class Buffer {
  public:
-  static constexpr std::size_t kChunkSize = 16 * 1024;  // payload and chunk header together
+  static constexpr std::size_t kChunkSize = 16 * 1024;        // payload and chunk header together
+  static constexpr std::size_t kMaxLinear = kChunkSize - 16;  // the payload of a chunk
 
   Buffer() = default;
   explicit Buffer(std::string_view text) { Append(text); }
@@ -37,7 +38,8 @@ class Buffer {
 
   // The first contiguous piece (empty only if the buffer is empty).
   Bytes Front() const noexcept;
-  // Makes the first `n` bytes contiguous and returns them; n <= size(). Copies only when they span chunks.
+  // Makes the first `n` bytes contiguous and returns them; n <= size(), n <= kMaxLinear. Copies only when they span
+  // chunks.
   Bytes Linearize(std::size_t n);
   // Copies min(out.size(), size() - offset) bytes without taking them; returns how many.
   std::size_t CopyOut(MutableBytes out, std::size_t offset = 0) const noexcept;

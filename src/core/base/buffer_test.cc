@@ -42,6 +42,7 @@ TEST(Buffer, LinearizesBytesThatSpanChunks) {
   b.Drain(16'300);
   EXPECT_EQ(AsText(b.Linearize(1'000)), Pattern(40'000).substr(16'300, 1'000));
   EXPECT_EQ(b.ToString(), Pattern(40'000).substr(16'300));
+  EXPECT_EQ(AsText(b.Linearize(Buffer::kMaxLinear)), Pattern(40'000).substr(16'300, Buffer::kMaxLinear));
 }
 
 TEST(Buffer, FindsANeedleThatSpansChunks) {

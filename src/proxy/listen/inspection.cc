@@ -7,10 +7,6 @@
 #include "proxy/sniff/classify.h"
 
 namespace plait::proxy::listen {
-namespace {
-// Of a connection's first bytes. Less than a chunk, which is the most that Buffer::Linearize can put side by side.
-constexpr std::size_t kMostSeen = Buffer::kChunkSize - 1024;
-}  // namespace
 
 Inspection::Inspection(io::Loop& loop, std::unique_ptr<io::Stream> stream, Wanted wanted, OnDone done)
     : loop_(loop), stream_(std::move(stream)), wanted_(wanted), done_(std::move(done)) {
@@ -29,9 +25,9 @@ Inspection::~Inspection() = default;
 void Inspection::Look() {
   if (!done_) return;
   for (;;) {
-    // One piece of memory is judged. What does not fit is larger than anything that is chosen by.
-    if (seen_.size() >= kMostSeen) return Done();
-    const Result<std::size_t> read = stream_->Read(seen_, kMostSeen - seen_.size());
+    // Larger than anything that is chosen by. Envoy looks at no more than 16 KiB, either.
+    if (seen_.size() >= Buffer::kMaxLinear) return Done();
+    const Result<std::size_t> read = stream_->Read(seen_, Buffer::kMaxLinear - seen_.size());
     if (!read && read.error().code != Errc::kPeerClosed) return OnFailed(read.error());
     if (Judge()) return Done();
     // Ended before it was known what it is; the rest will not come. Envoy closes such a connection, too.

@@ -240,7 +240,7 @@ constexpr auto kOperators = std::to_array<Operator>({
        return RequestHeader(*r.request, p.text, out) || (!p.other.empty() && RequestHeader(*r.request, p.other, out));
      }, false, Argument::kHeader},
     {"RESP", [](R r, P p, O out) {
-       const int status = r.response != nullptr ? r.response->status : r.response_code;
+       const std::uint16_t status = r.response != nullptr ? r.response->status : r.response_code;
        if (p.text == ":status") return status != 0 && Number(status, out);
        return Fields(r.response == nullptr ? nullptr : &r.response->headers, p, out);
      }, false, Argument::kHeader},

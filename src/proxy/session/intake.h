@@ -59,8 +59,8 @@ class Intake : protected io::StreamEvents {
   void Replace(std::unique_ptr<io::Stream> stream);
   Buffer TakeSeen() { return std::move(seen_); }
   const Buffer& seen() const noexcept { return seen_; }
-  // The beginning of what was read, as far as a chunk can hold it side by side: nearly kSniffLimit.
-  Bytes SeenBytes() { return seen_.Linearize(std::min(seen_.size(), Buffer::kChunkSize - 16)); }
+  // The beginning of what was read; all of it, but for the last bytes of kSniffLimit.
+  Bytes SeenBytes() { return seen_.Linearize(std::min(seen_.size(), Buffer::kMaxLinear)); }
   std::unique_ptr<io::Stream> TakeStream();
 
   Context& context_;
