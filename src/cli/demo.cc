@@ -19,7 +19,7 @@ struct DemoVerb {
 void Welcome(const MeshOptions& mesh, const local::MeshStatus& status) {
   const std::string name = Named(mesh);
   Say("\n    App      " + status.url + "/productpage        reload it: 80 % black stars, 20 % red ones");
-  Say("    Debug    " + status.debug_url + "/debug/list");
+  Say("    Debug    " + status.debug_url + "/debug");
   Say("    Stop     Ctrl-C, or plait down" + name);
   Say("\n  What it is: six processes that know nothing of a mesh, each in a network namespace of its own. A "
       "plait-proxy\n"

@@ -56,6 +56,10 @@ SERVICES = ["envoy.service.discovery.v3.AggregatedDiscoveryService", "grpc.healt
 
 def test_grpcurl_lists_and_describes_the_services(grpcurl):
     assert grpcurl("list").split() == SERVICES
+    for service in SERVICES:
+        assert f"{service} is a service" in grpcurl("describe", service)
+    described = grpcurl("describe", "envoy.service.discovery.v3.AggregatedDiscoveryService")
+    assert "rpc StreamAggregatedResources" in described and "rpc DeltaAggregatedResources" in described
     assert "string csr = 1" in grpcurl("describe", "istio.v1.auth.IstioCertificateRequest")
 
 

@@ -6,14 +6,6 @@
 namespace plait::control::model {
 namespace {
 
-// The container port that a service port leads to; 0 when the workload has no port of that name.
-std::uint16_t TargetPort(const ServicePort& port, const Workload& workload) {
-  if (port.target_name.empty()) return port.target_port;
-  for (const ContainerPort& named : workload.ports)
-    if (named.name == port.target_name) return named.port;
-  return 0;
-}
-
 EndpointView WorkloadEndpoint(const Snapshot& snapshot, const Workload& workload, std::uint16_t port,
                               bool publish_not_ready) {
   // A server that wants plaintext on this port is not offered TLS (auto mTLS).
@@ -93,6 +85,13 @@ void AddOfEntry(const Snapshot& snapshot, ServiceView& view) {
 }
 }  // namespace
 
+std::uint16_t TargetPortOf(const ServicePort& port, const Workload& workload) noexcept {
+  if (port.target_name.empty()) return port.target_port;
+  for (const ContainerPort& named : workload.ports)
+    if (named.name == port.target_name) return named.port;
+  return 0;
+}
+
 void AddEndpoints(const Snapshot& snapshot, const std::vector<const Workload*>& members,
                   const std::vector<const EndpointSlice*>& slices, ServiceView& view) {
   view.endpoints.resize(view.ports.size());
@@ -107,7 +106,7 @@ void AddEndpoints(const Snapshot& snapshot, const std::vector<const Workload*>& 
   for (const Workload* workload : members) {
     if (workload->ips.empty() || workload->ending) continue;
     for (std::size_t i = 0; i < view.ports.size(); ++i)
-      if (const std::uint16_t port = TargetPort(view.ports[i], *workload))
+      if (const std::uint16_t port = TargetPortOf(view.ports[i], *workload))
         view.endpoints[i].push_back(WorkloadEndpoint(snapshot, *workload, port, publish));
   }
 }

@@ -23,6 +23,9 @@ struct EndpointView {
   std::string network = {};  // empty: reachable directly
 };
 
+// The container port that a service port leads to; 0 when the workload has no port of that name.
+std::uint16_t TargetPortOf(const ServicePort& port, const Workload& workload) noexcept;
+
 struct ServiceView {
   enum class Resolution : std::uint8_t { kEndpoints, kDns, kDnsRoundRobin, kPassthrough };
   std::string hostname = {};

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "control/serve/delta_session.h"
+#include "control/serve/service_descriptors.h"
 #include "control/serve/sotw_session.h"
 #include "core/base/log.h"
 #include "core/xds/type_url.h"
@@ -84,6 +85,7 @@ class AdsServer::Stream : public grpc::CallHandler {
   std::string_view form() const noexcept { return form_; }
   const std::optional<Proxy>& proxy() const noexcept { return proxy_; }
   virtual std::map<std::string, std::string> Held(std::string_view type_url) const = 0;
+  virtual std::vector<std::string> Names(std::string_view type_url) const = 0;
   ClientStatus status() const {
     return {.proxy = &*proxy_,
             .remote = call_.context().remote.ToString(),
@@ -158,6 +160,7 @@ class AdsServer::StreamOf final : public Stream {
   }
   bool has_unacknowledged() const noexcept override { return session_.has_unacknowledged(); }
   std::map<std::string, SentStatus> Types() const override { return session_.status(); }
+  std::vector<std::string> Names(std::string_view type_url) const override { return session_.Names(type_url); }
   std::map<std::string, std::string> Held(std::string_view type_url) const override { return session_.Held(type_url); }
 
   Session session_;
@@ -244,6 +247,7 @@ void AdsServer::Stream::Overdue() {
 AdsServer::AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& provider, const ca::TokenTable& tokens,
                      Metrics& metrics, AdsOptions options)
     : loop_(loop), provider_(provider), tokens_(tokens), metrics_(metrics), options_(std::move(options)) {
+  KeepServiceDescriptors();
   server.AddStreaming(xds::kDeltaAdsMethod,
                       [this](grpc::ServerCall& call) { return Open<StreamOf<DeltaSession>>(call, "delta"); });
   server.AddStreaming(xds::kAdsMethod,
@@ -307,6 +311,12 @@ std::vector<ClientStatus> AdsServer::clients() const {
   for (const Stream* stream : streams_)
     if (stream->proxy()) out.push_back(stream->status());
   return out;
+}
+
+std::vector<std::string> AdsServer::SubscribedBy(const Proxy& proxy, std::string_view type_url) const {
+  for (const Stream* stream : streams_)
+    if (stream->proxy() && &*stream->proxy() == &proxy) return stream->Names(type_url);
+  return {};
 }
 
 std::optional<std::vector<ResourceRef>> AdsServer::ResourcesOf(std::string_view key, std::string_view type_url) const {

@@ -54,6 +54,8 @@ class AdsServer {
   void ConfigChanged(const Difference& difference = {});
 
   std::vector<ClientStatus> clients() const;
+  // Names that a client of clients() subscribes to; "*" for the wildcard.
+  std::vector<std::string> SubscribedBy(const Proxy& proxy, std::string_view type_url) const;
   // The resources of a type that the client with this key ("<pod>.<namespace>") holds, as they are now; nullopt when no
   // such client is connected.
   std::optional<std::vector<ResourceRef>> ResourcesOf(std::string_view key, std::string_view type_url) const;

@@ -86,6 +86,15 @@ Json Dump(util::TypeResolver& resolver, const DumpedType& type) {
 
 }  // namespace
 
+std::string DumpResources(const DumpedType& type) {
+  const std::unique_ptr<util::TypeResolver> resolver(util::NewTypeResolverForDescriptorPool(
+      "type.googleapis.com", google::protobuf::DescriptorPool::generated_pool()));
+  Json out = Json::array();
+  for (const ResourceRef& resource : type.resources)
+    out.push_back(ResourceJson(*resolver, type.type_url, resource->bytes));
+  return out.dump(2);
+}
+
 std::string DumpConfig(const std::vector<DumpedType>& types) {
   const std::unique_ptr<util::TypeResolver> resolver(util::NewTypeResolverForDescriptorPool(
       "type.googleapis.com", google::protobuf::DescriptorPool::generated_pool()));

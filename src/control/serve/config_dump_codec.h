@@ -13,6 +13,8 @@ struct DumpedType {
   std::string_view type_url;
   std::vector<ResourceRef> resources;
 };
+// A list of the resources alone.
+std::string DumpResources(const DumpedType& type);
 std::string DumpConfig(const std::vector<DumpedType>& types);
 
 }  // namespace plait::control::serve

@@ -11,6 +11,7 @@ namespace {
 
 log::Component kLog("plaitd");
 
+constexpr Duration kSettled = std::chrono::seconds(1);  // after a change, until conflicts are logged
 constexpr Duration kIdleDebug = std::chrono::minutes(1);
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -18,7 +19,7 @@ double Seconds(Duration duration) { return std::chrono::duration<double>(duratio
 }  // namespace
 
 ControlPlane::ControlPlane(io::Loop& loop, ControlPlaneOptions options, std::function<void()> on_end)
-    : loop_(loop), options_(std::move(options)), on_end_(std::move(on_end)) {}
+    : loop_(loop), options_(std::move(options)), on_end_(std::move(on_end)), status_timer_([this] { TellStatus(); }) {}
 
 ControlPlane::~ControlPlane() = default;
 
@@ -107,7 +108,9 @@ Outcome<> ControlPlane::StartDebug() {
   debug_ = std::make_unique<DebugEndpoints>(
       *ads_, tokens_, metrics_,
       DebugOptions{.version = options_.version, .system_namespaces = {options_.root_namespace, "plait-system"}});
-  AddMeshPages(*debug_, [this] { return provider_->snapshot(); }, [this] { return Problems(); });
+  AddMeshPages(*debug_, {.snapshot = [this] { return provider_->snapshot(); },
+                         .problems = [this] { return Problems(); },
+                         .written = [this] { return files_->Written(); }});
   debug_->BeforeScrape([this](Metrics& metrics) {
     metrics.Set("citadel_server_csr_count", {}, static_cast<double>(ca_counts_.requests));
     metrics.Set("citadel_server_success_cert_issuance_count", {}, static_cast<double>(ca_counts_.issued));
@@ -163,6 +166,7 @@ void ControlPlane::Rebuild() {
   metrics_.Observe("pilot_pushcontext_init_seconds", {}, Seconds(loop_.clock().Now() - begun));
   const Difference difference = provider_->SetSnapshot(std::move(snapshot));
   TellFindings();
+  if (!status_timer_.armed()) status_timer_.Start(loop_.timers(), kSettled);
   ads_->ConfigChanged(difference);
   if (!local_ || status_known_ || pods_->desired().empty()) ads_->Ready();
 }
@@ -225,6 +229,14 @@ void ControlPlane::TellFindings() {
   }
   told_ = std::move(now);
   metrics_.Add("plaitd_reloads_total", {{"result", told_.empty() ? "clean" : "with_problems"}});
+}
+
+// Conflicts and gaps as one line, once things have come to rest: pods that start have no endpoints for a moment.
+void ControlPlane::TellStatus() {
+  std::string status = PushStatusJson(PushStatusOf(*provider_->snapshot()));
+  if (status == told_status_) return;
+  kLog.Info("ProxyStatus: " + status);
+  told_status_ = std::move(status);
 }
 
 void ControlPlane::Drain(std::move_only_function<void()> done) {

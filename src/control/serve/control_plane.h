@@ -58,6 +58,7 @@ class ControlPlane {
   void PublishTokens();
   void TellSupervisor(const source::PodSets& sets, const model::Snapshot& snapshot);
   void TellFindings();
+  void TellStatus();
   model::Findings Problems() const;
 
   io::Loop& loop_;
@@ -78,9 +79,11 @@ class ControlPlane {
   std::unique_ptr<conn::HttpServer> debug_server_;
   io::SocketAddress xds_address_, debug_address_;
   model::Findings template_findings_;
-  std::set<std::string> told_;  // findings that were logged and sent
-  bool local_ = false;          // there is a supervisor
-  bool status_known_ = false;   // it has said what runs
+  std::set<std::string> told_;      // findings that were logged and sent
+  std::string told_status_ = "{}";  // conflicts, as they were last logged
+  io::Timer status_timer_;
+  bool local_ = false;         // there is a supervisor
+  bool status_known_ = false;  // it has said what runs
   std::optional<MonotonicTime> changed_at_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

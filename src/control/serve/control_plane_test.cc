@@ -272,13 +272,32 @@ TEST_F(Plane, ProblemsAreToldWithTheirPlace) {
   Write("broken.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {nonsense: 1}\n");
   EXPECT_TRUE(Wait([&] { return supervisor.messages.find("broken.yaml:4:") != std::string::npos; }))
       << supervisor.messages;
-  EXPECT_NE(Get("/debug/push_status").find("broken.yaml"), std::string::npos);
+  const Json status = Json::parse(Get("/debug/push_status")).at("ProxyStatus");
+  EXPECT_NE(status.dump().find("broken.yaml"), std::string::npos);
 }
 
 TEST_F(Plane, DebugPagesShowTheModel) {
   Start();
-  EXPECT_NE(Get("/debug/registryz").find("web.default.svc.cluster.local"), std::string::npos);
-  EXPECT_NE(Get("/debug/configz").find("web.yaml:"), std::string::npos);
+  const Json service = Json::parse(Get("/debug/registryz")).at(0);
+  EXPECT_EQ(service.at("hostname"), "web.default.svc.cluster.local");
+  EXPECT_EQ(service.at("Attributes").at("Name"), "web");
+  EXPECT_EQ(service.at("ports").at(0).at("protocol"), "HTTP");
+  EXPECT_EQ(service.at("clusterVIPs").at("Addresses").at("Kubernetes").size(), 2U);
+  const Json objects = Json::parse(Get("/debug/configz"));
+  EXPECT_NE(objects.dump().find("web.yaml:"), std::string::npos);
+  EXPECT_EQ(objects.at(0).at("spec").at("selector"), Json({{"app", "web"}})) << objects.dump();
+  const Json status = Json::parse(Get("/debug/push_status")).at("ProxyStatus");
+  EXPECT_TRUE(status.at("pilot_eds_no_instances").contains("outbound|80||web.default.svc.cluster.local"));
+  EXPECT_NE(Get("/metrics").find("pilot_eds_no_instances 1\n"), std::string::npos);
+  RunPods();
+  ASSERT_TRUE(Wait([&] { return Get("/metrics").find("pilot_eds_no_instances 0\n") != std::string::npos; }));
+  const Json endpoint = Json::parse(Get("/debug/endpointz")).at(0).at("ep").at(0);
+  EXPECT_EQ(endpoint.at("endpoint").at("EndpointPort"), 8080);
+  EXPECT_EQ(endpoint.at("service").at("hostname"), "web.default.svc.cluster.local");
+  EXPECT_NE(Get("/debug/endpointz?brief").find("web.default.svc.cluster.local:http 10.244.0.5:8080 app=web"),
+            std::string::npos);
+  const Json names = Json::parse(Get("/debug/ndsz?proxyID=web-v1-0.default")).at("table");
+  EXPECT_EQ(names.at("web.default.svc.cluster.local").at("shortname"), "web");
   EXPECT_NE(Get("/metrics").find("plaitd_config_objects{kind=\"Deployment\"} 1\n"), std::string::npos);
 }
 

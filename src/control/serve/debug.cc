@@ -65,6 +65,19 @@ Json TypesJson(const ClientStatus& client) {
   return types;
 }
 
+Json ClientJson(const ClientStatus& client) {
+  return {{"connectionId", client.proxy->node.id},
+          {"proxy", client.proxy->Key()},
+          {"identity", client.proxy->identity.ToString()},
+          {"connectedAt", FormatRfc3339(client.connected_at)},
+          {"address", client.remote},
+          {"form", client.form}};
+}
+
+conn::Response NotConnected(const std::string& key) {
+  return conn::TextResponse(404, "proxy '" + key + "' is not connected; /debug/connections names those that are\n");
+}
+
 }  // namespace
 
 conn::Response JsonResponse(std::string body) {
@@ -80,9 +93,14 @@ DebugEndpoints::DebugEndpoints(const AdsServer& ads, const ca::TokenTable& token
   AddPage("/debug/syncz", "What each proxy was sent and has acknowledged",
           [this](const Query&) { return SyncStatus(); });
   AddPage("/debug/connections", "Connected proxies", [this](const Query&) { return Connections(); });
+  AddPage("/debug/adsz", "Connected proxies, what they say of themselves and what they subscribe to",
+          [this](const Query&) { return Watches(); });
+  AddPage("/debug/edsz", "Endpoints that a proxy has (?proxyID=POD.NAMESPACE)",
+          [this](const Query& query) { return EndpointsOf(query); });
   AddPage("/debug/config_dump", "Configuration of a proxy in Envoy's form (?proxyID=POD.NAMESPACE)",
           [this](const Query& query) { return ConfigDump(query); });
-  AddPage("/debug/list", "This list", [this](const Query&) { return List(); });
+  AddPage("/debug", "This page", [this](const Query&) { return Index(); });
+  AddPage("/debug/list", "Names of these pages, as JSON", [this](const Query&) { return List(); });
 }
 
 void DebugEndpoints::AddPage(std::string path, std::string description, Page answer) {
@@ -102,9 +120,9 @@ conn::Response DebugEndpoints::Answer(const conn::Request& request) {
   }
   if (path == "/metrics" || path == "/stats/prometheus") return Scrape();
   if (path == "/version") return Version();
-  if (path == "/" || path == "/debug" || path == "/debug/") path = "/debug/list";
+  if (path == "/" || path == "/debug/") path = "/debug";
   const auto page = pages_.find(path);
-  if (page == pages_.end()) return conn::TextResponse(404, "no such page; /debug/list names them\n");
+  if (page == pages_.end()) return conn::TextResponse(404, "no such page; /debug names them\n");
   if (auto refusal = Refusal(request)) return std::move(*refusal);
   return page->second.answer(ParseQuery(http::QueryOf(request.head.path)));
 }
@@ -149,14 +167,22 @@ conn::Response DebugEndpoints::SyncStatus() const {
 
 conn::Response DebugEndpoints::Connections() const {
   Json clients = Json::array();
+  for (const ClientStatus& client : ads_.clients()) clients.push_back(ClientJson(client));
+  return JsonResponse(Json{{"totalClients", clients.size()}, {"clients", std::move(clients)}}.dump(2));
+}
+
+conn::Response DebugEndpoints::Watches() const {
+  Json clients = Json::array();
   for (const ClientStatus& client : ads_.clients()) {
-    clients.push_back({{"connectionId", client.proxy->node.id},
-                       {"proxy", client.proxy->Key()},
-                       {"identity", client.proxy->identity.ToString()},
-                       {"connectedAt", FormatRfc3339(client.connected_at)},
-                       {"address", client.remote}});
+    Json entry = ClientJson(client);
+    entry["labels"] = client.proxy->node.labels;
+    if (Json metadata = Json::parse(client.proxy->node.metadata_json, nullptr, false); metadata.is_object())
+      entry["metadata"] = std::move(metadata);
+    Json& watches = entry["watches"] = Json::object();
+    for (const auto& [url, type] : client.types) watches[url] = ads_.SubscribedBy(*client.proxy, url);
+    clients.push_back(std::move(entry));
   }
-  return JsonResponse(Json{{"totalClients", clients.size()}, {"clients", clients}}.dump(2));
+  return JsonResponse(Json{{"totalClients", clients.size()}, {"clients", std::move(clients)}}.dump(2));
 }
 
 conn::Response DebugEndpoints::ConfigDump(const Query& query) const {
@@ -165,15 +191,28 @@ conn::Response DebugEndpoints::ConfigDump(const Query& query) const {
   std::vector<DumpedType> types;
   for (const auto& [url, name] : kSyncNames) {
     auto resources = ads_.ResourcesOf(id->second, url);
-    if (!resources)
-      return conn::TextResponse(
-          404, "proxy '" + id->second + "' is not connected; /debug/connections names those that are\n");
+    if (!resources) return NotConnected(id->second);
     types.push_back({.type_url = url, .resources = std::move(*resources)});
   }
   return JsonResponse(DumpConfig(types));
 }
 
+conn::Response DebugEndpoints::EndpointsOf(const Query& query) const {
+  const auto id = query.find("proxyID");
+  if (id == query.end()) return conn::TextResponse(400, "say which proxy: /debug/edsz?proxyID=POD.NAMESPACE\n");
+  auto resources = ads_.ResourcesOf(id->second, xds::type_url::kEndpoint);
+  if (!resources) return NotConnected(id->second);
+  return JsonResponse(DumpResources({.type_url = xds::type_url::kEndpoint, .resources = std::move(*resources)}));
+}
+
 conn::Response DebugEndpoints::List() const {
+  Json out = Json::array();
+  for (const auto& [path, page] : pages_)
+    if (path.starts_with("/debug/") && path != "/debug/list") out.push_back(path.substr(7));
+  return JsonResponse(out.dump());
+}
+
+conn::Response DebugEndpoints::Index() const {
   std::string out;
   for (const auto& [path, page] : pages_) out += path + "  " + page.description + "\n";
   out +=

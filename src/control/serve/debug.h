@@ -50,8 +50,11 @@ class DebugEndpoints {
   std::optional<conn::Response> Refusal(const conn::Request& request) const;
   conn::Response Connections() const;
   conn::Response SyncStatus() const;
+  conn::Response Watches() const;
   conn::Response ConfigDump(const Query& query) const;
+  conn::Response EndpointsOf(const Query& query) const;
   conn::Response List() const;
+  conn::Response Index() const;
   conn::Response Scrape();
   conn::Response Version() const;
 

@@ -115,6 +115,9 @@ TEST_F(Debug, ListsItsPagesAlsoThoseThatWereAdded) {
   debug.AddPage("/debug/mesh", "MeshConfig",
                 [](const DebugEndpoints::Query& query) { return conn::TextResponse(200, query.at("a")); });
   EXPECT_NE(Get("/debug").body.find("/debug/mesh  MeshConfig\n"), std::string::npos);
+  const Json names = Json::parse(Get("/debug/list").body);
+  EXPECT_NE(std::find(names.begin(), names.end(), "mesh"), names.end());
+  EXPECT_EQ(std::find(names.begin(), names.end(), "list"), names.end());
   EXPECT_EQ(Get("/debug/mesh?a=b%20c").body, "b c");
 }
 
@@ -130,6 +133,10 @@ TEST_F(Debug, SynczTellsWhatWasSentAndAcknowledged) {
   EXPECT_EQ(proxies[0].at("endpoint_sent"), proxies[0].at("endpoint_acked"));
   EXPECT_TRUE(proxies[0].at("types").at("envoy.config.endpoint.v3.ClusterLoadAssignment").at("synced").get<bool>());
   EXPECT_EQ(Json::parse(Get("/debug/connections").body).at("totalClients"), 1);
+  const Json watcher = Json::parse(Get("/debug/adsz").body).at("clients").at(0);
+  EXPECT_EQ(watcher.at("metadata").at("SERVICE_ACCOUNT"), "web");
+  EXPECT_EQ(watcher.at("watches").at(std::string(xds::type_url::kSecret)), Json({"gateway"}));
+  EXPECT_EQ(watcher.at("watches").at(std::string(xds::type_url::kEndpoint)), Json({"*"}));
 }
 
 TEST_F(Debug, ConfigDumpShowsWhatAProxyHasWithoutKeys) {
@@ -146,6 +153,9 @@ TEST_F(Debug, ConfigDumpShowsWhatAProxyHasWithoutKeys) {
   EXPECT_EQ(dump["configs"][0]["@type"], "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump");
   EXPECT_EQ(dump["configs"][0]["dynamic_endpoint_configs"][0]["version_info"], "8");
   EXPECT_EQ(dump["configs"][1]["dynamic_active_secrets"][0]["name"], "gateway");
+  EXPECT_EQ(Json::parse(Get("/debug/edsz?proxyID=web-0.default").body).size(), 1U);
+  EXPECT_EQ(Get("/debug/edsz?proxyID=other.default").status, 404);
+  EXPECT_EQ(Get("/debug/edsz").status, 400);
   EXPECT_EQ(Get("/debug/config_dump?proxyID=other.default").status, 404);
   EXPECT_EQ(Get("/debug/config_dump").status, 400);
 }

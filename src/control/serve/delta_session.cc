@@ -255,6 +255,15 @@ std::map<std::string, SentStatus> DeltaSession::status() const {
   return out;
 }
 
+std::vector<std::string> DeltaSession::Names(std::string_view type_url) const {
+  std::vector<std::string> out;
+  const auto at = types_.find(type_url);
+  if (at == types_.end()) return out;
+  if (at->second.wildcard) out.emplace_back(kWildcard);
+  out.insert(out.end(), at->second.names.begin(), at->second.names.end());
+  return out;
+}
+
 std::map<std::string, std::string> DeltaSession::Held(std::string_view type_url) const {
   const auto at = types_.find(type_url);
   return at == types_.end() ? std::map<std::string, std::string>{} : at->second.held;

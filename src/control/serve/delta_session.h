@@ -41,6 +41,7 @@ class DeltaSession {
 
   bool has_unacknowledged() const noexcept;
   std::map<std::string, SentStatus> status() const;
+  std::vector<std::string> Names(std::string_view type_url) const;  // subscribed; "*" first where it is
   // Names and versions of what the client holds of a type.
   std::map<std::string, std::string> Held(std::string_view type_url) const;
 

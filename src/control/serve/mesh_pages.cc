@@ -3,6 +3,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "control/serve/registry_pages.h"
+#include "control/source/config_files.h"
+
 namespace plait::control::serve {
 namespace {
 
@@ -16,65 +19,45 @@ std::string_view SeverityName(Severity severity) {
   return severity == Severity::kError ? "error" : severity == Severity::kWarning ? "warning" : "info";
 }
 
-Json Services(const Snapshot& mesh) {
+// Each object as it was written, as Kubernetes prints it, and where it stands.
+Json Objects(const Snapshot& mesh, const MeshPageSources& sources) {
   Json out = Json::array();
-  for (const auto& service : mesh.services()) {
-    Json ports = Json::array();
-    for (const auto& port : service->ports) ports.push_back({{"name", port.name}, {"port", port.port}});
-    Json vips = Json::array();
-    for (const io::Cidr& vip : service->vips) vips.push_back(vip.ToString());
-    out.push_back({{"hostname", service->hostname},
-                   {"Attributes", {{"Name", service->name}, {"Namespace", service->name_space}}},
-                   {"addresses", vips},
-                   {"headless", service->headless},
-                   {"meshExternal", service->mesh_external},
-                   {"ports", ports}});
-  }
-  return out;
-}
-
-Json Endpoints(const Snapshot& mesh) {
-  Json out = Json::array();
-  for (const auto& service : mesh.services()) {
-    for (std::size_t i = 0; i < service->ports.size() && i < service->endpoints.size(); ++i) {
-      Json list = Json::array();
-      for (const model::EndpointView& endpoint : service->endpoints[i]) {
-        Json addresses = Json::array();
-        for (const io::IpAddress& ip : endpoint.ips) addresses.push_back(ip.ToString());
-        if (!endpoint.dns_name.empty()) addresses.push_back(endpoint.dns_name);
-        list.push_back({{"addresses", addresses},
-                        {"port", endpoint.port},
-                        {"ready", endpoint.ready},
-                        {"mtls", endpoint.mtls},
-                        {"identity", endpoint.identity}});
-      }
-      out.push_back(
-          {{"svc", service->hostname + ":" + std::to_string(service->ports[i].port)}, {"ep", std::move(list)}});
-    }
-  }
-  return out;
-}
-
-Json Objects(const Snapshot& mesh) {
-  Json out = Json::array();
+  const std::map<std::string, std::string> written = sources.written();
   for (const model::ObjectRef& object : mesh.objects()) {
     const model::Meta& meta = model::MetaOf(*object);
-    out.push_back({{"kind", model::KindName(meta.key.kind)},
-                   {"metadata", {{"name", meta.name()}, {"namespace", meta.name_space()}}},
-                   {"at", meta.at.file + ":" + std::to_string(meta.at.line)}});
+    Json entry = {{"kind", model::KindName(meta.key.kind)}};
+    // Values of Secrets are nobody's business here.
+    const auto text = written.find(source::ObjectName(meta));
+    if (text != written.end() && !std::holds_alternative<model::Secret>(*object))
+      if (Json json = Json::parse(text->second, nullptr, false); json.is_object()) entry.update(json);
+    entry["metadata"]["name"] = meta.name();
+    if (!meta.name_space().empty()) entry["metadata"]["namespace"] = meta.name_space();
+    entry["at"] = meta.at.file + ":" + std::to_string(meta.at.line);
+    out.push_back(std::move(entry));
   }
   return out;
 }
 
-// Istio's shape: what it is called, then the object, then the message.
-Json Problems(const Findings& findings) {
-  Json status = Json::object();
+Json ToJson(const PushStatus& status) {
+  Json out = Json::object();
+  for (const auto& [metric, events] : status)
+    for (const auto& [key, event] : events) {
+      Json& entry = out[std::string(metric)][key];
+      if (!event.proxy.empty()) entry["proxy"] = event.proxy;
+      entry["message"] = event.message;
+    }
+  return out;
+}
+
+// Istio's events by metric; beside them what is wrong with single objects, in the same shape by analyzer code.
+Json Problems(const Snapshot* mesh, const Findings& findings) {
+  Json status = mesh != nullptr ? ToJson(PushStatusOf(*mesh)) : Json::object();
   for (const Finding& finding : findings) {
+    const Diagnostic& d = finding.diagnostic;
     const std::string code = finding.code.empty() ? "plait" : finding.code;
-    const std::string object =
-        finding.diagnostic.object.empty() ? finding.diagnostic.at.file : finding.diagnostic.object;
-    status[code].push_back(
-        {{"object", object}, {"severity", SeverityName(finding.severity)}, {"message", finding.ToString()}});
+    const std::string place =
+        d.at.file + ":" + std::to_string(d.at.line) + ":" + std::to_string(d.at.column) + " " + d.object;
+    status[code][place] = {{"severity", SeverityName(finding.severity)}, {"message", finding.ToString()}};
   }
   return {{"ProxyStatus", std::move(status)}};
 }
@@ -101,26 +84,52 @@ void FillGauges(const Snapshot& mesh, const Findings& problems, Metrics& metrics
   for (const Finding& finding : problems) ++severities[SeverityName(finding.severity)];
   for (const auto& [severity, count] : severities)
     metrics.Set("plaitd_config_problems", {{"severity", severity}}, count);
+  const PushStatus status = PushStatusOf(mesh);
+  for (const std::string_view metric : kPushStatusMetrics) {
+    const auto events = status.find(metric);
+    metrics.Set(metric, {}, events == status.end() ? 0 : static_cast<double>(events->second.size()));
+  }
+}
+
+conn::Response Names(const Snapshot& mesh, const DebugEndpoints::Query& query) {
+  const auto id = query.find("proxyID");
+  const auto dot = id == query.end() ? std::string::npos : id->second.rfind('.');
+  if (dot == std::string::npos) return conn::TextResponse(400, "say which proxy: /debug/ndsz?proxyID=POD.NAMESPACE\n");
+  const std::string name = id->second.substr(0, dot);
+  const std::string name_space = id->second.substr(dot + 1);
+  if (mesh.FindWorkload(name_space, name) == nullptr)
+    return conn::TextResponse(404, "no pod '" + name + "' in namespace '" + name_space + "'\n");
+  return JsonResponse(NamesJson(mesh, name_space));
 }
 
 }  // namespace
 
-void AddMeshPages(DebugEndpoints& debug, SnapshotOf snapshot, ProblemsOf problems) {
-  const auto page = [&](const char* path, const char* description, auto render) {
-    debug.AddPage(path, description, [snapshot, render](const DebugEndpoints::Query&) {
-      const model::SnapshotRef mesh = snapshot();
+std::string PushStatusJson(const PushStatus& status) { return ToJson(status).dump(); }
+
+void AddMeshPages(DebugEndpoints& debug, MeshPageSources sources) {
+  using Query = DebugEndpoints::Query;
+  const auto page = [&](const char* path, const char* description, auto answer) {
+    debug.AddPage(path, description, [sources, answer](const Query& query) {
+      const model::SnapshotRef mesh = sources.snapshot();
       if (mesh == nullptr) return conn::TextResponse(503, "the configuration has not been read yet\n");
-      return JsonResponse(render(*mesh).dump(2));
+      return answer(*mesh, query);
     });
   };
-  page("/debug/registryz", "Services", Services);
-  page("/debug/endpointz", "Endpoints of services", Endpoints);
-  page("/debug/configz", "Configuration objects and where they stand", Objects);
-  page("/debug/mesh", "MeshConfig in force", [](const Snapshot& mesh) { return Mesh(mesh.mesh()); });
-  debug.AddPage("/debug/push_status", "What is wrong with the configuration",
-                [problems](const DebugEndpoints::Query&) { return JsonResponse(Problems(problems()).dump(2)); });
-  debug.BeforeScrape([snapshot, problems](Metrics& metrics) {
-    if (const model::SnapshotRef mesh = snapshot()) FillGauges(*mesh, problems(), metrics);
+  page("/debug/registryz", "Services",
+       [](const Snapshot& mesh, const Query&) { return JsonResponse(ServicesJson(mesh)); });
+  page("/debug/endpointz", "Endpoints of services (?brief: a line each)", [](const Snapshot& mesh, const Query& query) {
+    return query.contains("brief") ? conn::TextResponse(200, EndpointsText(mesh)) : JsonResponse(EndpointsJson(mesh));
+  });
+  page("/debug/configz", "Configuration objects and where they stand",
+       [sources](const Snapshot& mesh, const Query&) { return JsonResponse(Objects(mesh, sources).dump(2)); });
+  page("/debug/ndsz", "What names a proxy resolves (?proxyID=POD.NAMESPACE)", Names);
+  page("/debug/mesh", "MeshConfig in force",
+       [](const Snapshot& mesh, const Query&) { return JsonResponse(Mesh(mesh.mesh()).dump(2)); });
+  debug.AddPage("/debug/push_status", "Conflicts and problems of the configuration", [sources](const Query&) {
+    return JsonResponse(Problems(sources.snapshot().get(), sources.problems()).dump(2));
+  });
+  debug.BeforeScrape([sources](Metrics& metrics) {
+    if (const model::SnapshotRef mesh = sources.snapshot()) FillGauges(*mesh, sources.problems(), metrics);
   });
 }
 

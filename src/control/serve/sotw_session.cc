@@ -149,6 +149,15 @@ std::map<std::string, SentStatus> SotwSession::status() const {
   return out;
 }
 
+std::vector<std::string> SotwSession::Names(std::string_view type_url) const {
+  std::vector<std::string> out;
+  const auto at = types_.find(type_url);
+  if (at == types_.end()) return out;
+  if (at->second.wildcard) out.emplace_back(kWildcard);
+  out.insert(out.end(), at->second.names.begin(), at->second.names.end());
+  return out;
+}
+
 std::map<std::string, std::string> SotwSession::Held(std::string_view type_url) const {
   std::map<std::string, std::string> out;
   if (const auto at = types_.find(type_url); at != types_.end())

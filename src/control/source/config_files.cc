@@ -3,15 +3,46 @@
 #include <algorithm>
 #include <set>
 
+#include "core/yaml/parse.h"
+#include "core/yaml/print.h"
+
 namespace plait::control::source {
 namespace {
 bool IsLocalImages(const std::string& path) { return path == "local.yaml" || path.ends_with("/local.yaml"); }
+
+std::string NameOf(std::string_view kind, std::string_view name_space, std::string_view name) {
+  std::string out(kind);
+  return out.append(" ").append(name_space.empty() ? "default" : name_space).append("/").append(name);
+}
+
+void AddWritten(const yaml::Node& object, std::map<std::string, std::string>& out) {
+  const std::string_view kind = object.FindText("kind");
+  if (const yaml::Node* items = object.Find("items"); items != nullptr && kind.ends_with("List")) {
+    for (const yaml::Node& item : items->items) AddWritten(item, out);
+  } else if (const yaml::Node* meta = object.Find("metadata")) {
+    out.emplace(NameOf(kind, meta->FindText("namespace"), meta->FindText("name")), yaml::ToJson(object));
+  }
+}
 
 bool IsBelow(const std::string& path, const std::vector<std::string>& folders) {
   return std::any_of(folders.begin(), folders.end(),
                      [&](const std::string& folder) { return path.starts_with(folder + "/"); });
 }
 }  // namespace
+
+std::string ObjectName(const model::Meta& meta) {
+  return NameOf(model::KindName(meta.key.kind), meta.name_space(), meta.name());
+}
+
+std::map<std::string, std::string> ConfigFiles::Written() const {
+  std::map<std::string, std::string> out;
+  for (const auto& [real_path, file] : files_) {
+    const auto documents = yaml::ParseAll(file.in_force.empty() ? file.text : file.in_force, file.path);
+    if (!documents) continue;
+    for (const yaml::Node& document : *documents) AddWritten(document, out);
+  }
+  return out;
+}
 
 bool ConfigFiles::Update(const Scan& scan) {
   bool changed = first_;
@@ -55,6 +86,7 @@ void ConfigFiles::KeepLastGood(const ScannedFile& scanned, File& file) {
   // Kept by another release that read it differently: then it is no better than the file itself.
   if (model::HasErrors(decoded.findings)) return;
   file.objects = std::move(decoded.objects);
+  file.in_force = *good;
   file.findings.push_back({model::Severity::kWarning,
                            {.message = "the last good version of this file stays in force",
                             .at = {.file = scanned.path},

@@ -12,6 +12,9 @@
 
 namespace plait::control::source {
 
+// "<kind> <namespace>/<name>"; what has no namespace, or names none, is told as if in "default".
+std::string ObjectName(const model::Meta& meta);
+
 class ConfigFiles {
  public:
   ConfigFiles(std::string last_good_folder, model::DecodeContext context)
@@ -23,11 +26,14 @@ class ConfigFiles {
   const std::vector<model::ObjectRef>& objects() const noexcept { return objects_; }
   const LocalImages& images() const noexcept { return images_; }
   const model::Findings& findings() const noexcept { return findings_; }
+  // Every object of the versions in force as it was written, as JSON, by ObjectName. Reads all texts again: for people.
+  std::map<std::string, std::string> Written() const;
 
  private:
   struct File {
     std::string path;
-    std::string text;  // as last seen
+    std::string text;      // as last seen
+    std::string in_force;  // the last good version, where it stands in for `text`
     bool local_images = false;
     std::vector<model::ObjectRef> objects;
     model::Findings findings;

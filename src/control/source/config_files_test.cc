@@ -59,6 +59,20 @@ TEST_F(Files, AreFoundBelowTheDirectoryInTheOrderOfTheirNames) {
   EXPECT_FALSE(files.Update(Look())) << "nothing changed";
 }
 
+TEST_F(Files, GiveEachObjectAsItWasWrittenInTheVersionInForce) {
+  Write("a.yaml",
+        "kind: List\napiVersion: v1\nitems:\n- apiVersion: v1\n  kind: ServiceAccount\n  metadata: {name: x}\n");
+  Write("b.yaml", Namespace("good"));
+  ConfigFiles files = Store();
+  files.Update(Look());
+  Write("b.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {nam: x}\n");
+  files.Update(Look());
+  const auto written = files.Written();
+  EXPECT_EQ(written.at("ServiceAccount default/x"),
+            R"({"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"x"}})");
+  for (const auto& object : files.objects()) EXPECT_TRUE(written.contains(ObjectName(model::MetaOf(*object))));
+}
+
 TEST_F(Files, ThatBecameBadKeepTheirLastGoodMeaningAlsoAfterARestart) {
   Write("a.yaml", Namespace("good"));
   {

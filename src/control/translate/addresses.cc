@@ -72,10 +72,18 @@ xds::Workload::Type ToType(model::OwnerKind kind) {
 // The ports of a service on which the workload is one of its endpoints.
 void AddPorts(const ServiceView& service, const model::Workload& workload, xds::Workload& out) {
   std::vector<xds::AddressPort> ports;
-  for (const model::ServicePort& port : service.ports)
+  const bool selected = service.Selects(workload);
+  for (const model::ServicePort& port : service.ports) {
+    const auto add = [&](std::uint16_t target) { ports.push_back({port.port, target, ToAppProtocol(port.protocol)}); };
+    if (selected && workload.ending) {
+      // It is no endpoint any more, but what it still does belongs to the service.
+      if (const std::uint16_t target = model::TargetPortOf(port, workload)) add(target);
+      continue;
+    }
     for (const model::EndpointView& endpoint : service.EndpointsOf(port))
-      if (endpoint.workload == &workload) ports.push_back({port.port, endpoint.port, ToAppProtocol(port.protocol)});
-  if (service.Selects(workload) || !ports.empty()) out.services[KeyOf(service)] = std::move(ports);
+      if (endpoint.workload == &workload) add(endpoint.port);
+  }
+  if (selected || !ports.empty()) out.services[KeyOf(service)] = std::move(ports);
 }
 
 NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workload& from) {

@@ -266,9 +266,10 @@ TEST(Simulation, TheIndexKnowsPodsAndServicesByAddressAndName) {
 }
 
 TEST(Simulation, AnAddressTellsOfReadinessOnlyWhereNamesOfPodsAreAnsweredByIt) {
-  const auto address = [](const std::string& spec, bool ready) {
+  const auto address = [](const std::string& spec, bool ready, bool ending = false) {
     model::Workload pod = RunningPod("db-0", "db", {{"app", "db"}}, "10.244.0.9");
     pod.ready = ready;
+    pod.ending = ending;
     const auto snapshot = SnapshotOf("apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: " + spec, {pod});
     return FindAddress(*snapshot, "/10.244.0.9")->address;
   };
@@ -277,6 +278,7 @@ TEST(Simulation, AnAddressTellsOfReadinessOnlyWhereNamesOfPodsAreAnsweredByIt) {
   const std::string publish =
       "{clusterIP: None, publishNotReadyAddresses: true, selector: {app: db}, ports: [{port: 80}]}";
   EXPECT_EQ(address(normal, false), address(normal, true));
+  EXPECT_EQ(address(normal, false, /*ending=*/true), address(normal, true));
   EXPECT_EQ(address(publish, false), address(publish, true));
   EXPECT_FALSE(std::get<xds::Workload>(address(headless, false).value).healthy);
   EXPECT_TRUE(std::get<xds::Workload>(address(headless, true).value).healthy);

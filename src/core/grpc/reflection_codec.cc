@@ -6,6 +6,7 @@
 
 #include "core/grpc/reflection.h"
 #include "grpc/reflection/v1/reflection.pb.h"
+#include "grpc/reflection/v1alpha/reflection.pb.h"
 
 namespace plait::grpc {
 namespace pb = ::grpc::reflection::v1;
@@ -14,6 +15,8 @@ namespace protobuf = ::google::protobuf;
 class Server::Reflection::Descriptors {
  public:
   explicit Descriptors(const std::string& file_descriptor_set) {
+    // The messages are those of v1, but the service has a description of its own: this keeps it in the program.
+    static_cast<void>(::grpc::reflection::v1alpha::ServerReflectionRequest::descriptor());
     protobuf::FileDescriptorSet set;
     if (file_descriptor_set.empty() || !set.ParseFromString(file_descriptor_set)) return;
     for (const auto& file : set.file()) database_.Add(file);
