@@ -43,7 +43,7 @@ function(plait_library name)
 
   if(tests)
     add_executable(${name}_test ${tests})
-    # Tests are compiled once and run once: what the optimizer would take to make them fast is a third of the build.
+    # A test is compiled more often than it runs: -O1 takes a quarter less time than -O2.
     target_compile_options(${name}_test PRIVATE ${PLAIT_WARNINGS} $<$<CONFIG:Release>:-O1>)
     target_include_directories(${name}_test PRIVATE ${CMAKE_SOURCE_DIR})
     target_link_libraries(${name}_test PRIVATE ${name} ${ARG_TEST_DEPS} testing_source_dir gtest gtest_main)
