@@ -117,10 +117,17 @@ void ConfigStore::RemoveListener(const std::string& name) {
 
 // Workers unwatch in their next round; the sockets stay open until then.
 void ConfigStore::ReleaseLater(std::string name) {
-  closing_.push_back(loop_.After(std::chrono::seconds(1), [this, name = std::move(name)] {
+  closing_.push_back({std::move(name), loop_.Now() + std::chrono::seconds(1)});
+  if (!closing_timer_.armed()) closing_timer_.Start(loop_.timers(), std::chrono::seconds(1));
+}
+
+void ConfigStore::ReleaseDue() {
+  for (; !closing_.empty() && closing_.front().at <= loop_.Now(); closing_.pop_front()) {
+    const std::string& name = closing_.front().listener;
     const auto found = active_.find(name);
     if (found == active_.end() || IsStopped(*found->second->config)) sockets_.Release(name);
-  }));
+  }
+  if (!closing_.empty()) closing_timer_.Start(loop_.timers(), closing_.front().at - loop_.Now());
 }
 
 void ConfigStore::StopListeners(bool inbound_only) {

@@ -1,6 +1,7 @@
 #pragma once
 // The run-time configuration of the process: takes resources (static or by xDS), compiles them, waits until what they
 // need is there, and gives them to the workers. Main thread. semantics.md 2 (on demand) and 6 (nothing is used half).
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -94,6 +95,10 @@ class ConfigStore final : public MainDemands {
     listen::ListenerPtr listener;
     io::Timer limit;
   };
+  struct Closing {
+    std::string listener;
+    MonotonicTime at;
+  };
   struct Waiter;
   struct WaitHandle;
   using Waiters = std::multimap<std::string, Waiter*, std::less<>>;
@@ -102,6 +107,7 @@ class ConfigStore final : public MainDemands {
   bool IsStopped(const xds::Listener& listener) const noexcept;
   Outcome<std::vector<int>> SocketsFor(const xds::Listener& listener);
   void ReleaseLater(std::string name);
+  void ReleaseDue();
   void TryWarming();
   bool SecretsThere(const std::vector<std::string>& names) const;
   void SubscribeSecrets(const xds::CommonTlsContext& tls);
@@ -134,7 +140,8 @@ class ConfigStore final : public MainDemands {
   Waiters waiting_for_l4_;
   enum class Stopped : std::uint8_t { kNone, kInbound, kAll };
   Stopped stopped_ = Stopped::kNone;
-  std::vector<Pending> closing_;  // sockets of removed listeners, until workers have let go of them
+  std::deque<Closing> closing_;  // removed listeners whose sockets stay open until workers have let go of them
+  io::Timer closing_timer_{[this] { ReleaseDue(); }};
 };
 
 }  // namespace plait::proxy::worker
