@@ -45,10 +45,10 @@ TEST(Controllers, AStatefulSetNamesItsPodsInItsService) {
 }
 
 TEST(Controllers, AJobKnowsHowOftenItMayFail) {
-  const Job& plain = Only<Job>(Read(AJob("", "OnFailure")));
+  const Job plain = Only<Job>(Read(AJob("", "OnFailure")));
   EXPECT_EQ(plain.completions, 1U);
   EXPECT_EQ(plain.backoff_limit, 6U);
-  const Job& job = Only<Job>(Read(AJob("  completions: 4\n  parallelism: 2\n  backoffLimit: 0\n", "Never")));
+  const Job job = Only<Job>(Read(AJob("  completions: 4\n  parallelism: 2\n  backoffLimit: 0\n", "Never")));
   EXPECT_EQ(job.completions, 4U);
   EXPECT_EQ(job.parallelism, 2U);
   EXPECT_EQ(job.backoff_limit, 0U);
