@@ -473,12 +473,31 @@ TEST_F(Http2, EndsFloods) {
 TEST_F(Http2, EndsTheConnectionOnBrokenFraming) {
   for (const std::string& bytes :
        {std::string("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), Preface() + Frame(0, 0, 0, "x"),
-        Preface() + Frame(1, kHeadersEnd, 2, GetBlock()), Preface() + Frame(6, 0, 0, "short")}) {
+        Preface() + Frame(1, kHeadersEnd, 2, GetBlock()), Preface() + Frame(6, 0, 0, "short"),
+        // on a stream that was passed over, or that its client has reset
+        Preface() + Frame(1, kHeadersEnd, 5, GetBlock()) + Frame(1, kHeadersEnd, 3, GetBlock()),
+        Preface() + Frame(1, kHeadersOpen, 1, GetBlock()) + Frame(3, 0, 1, std::string_view("\0\0\0\x8", 4)) +
+            Frame(0, 0, 1, "x")}) {
     ServerSide s;
     s.in.Append(bytes);
     EXPECT_FALSE(s.codec->Feed(s.in));
     EXPECT_TRUE(s.codec->wants_close());
   }
+}
+
+TEST_F(Http2, TakesWhatWasOnItsWayToAStreamThatItRefused) {
+  http::CodecOptions options;
+  options.max_concurrent_streams = 1;
+  ServerSide s(options);
+  s.in.Append(Preface() + Frame(1, kHeadersOpen, 1, GetBlock()) + Frame(1, kHeadersOpen, 3, GetBlock()) +
+              Frame(0, 0, 3, "x"));
+  EXPECT_TRUE(s.codec->Feed(s.in));
+  s.codec->output().Clear();
+  s.codec->OnOutputDrained();
+  s.in.Append(Frame(0, 1, 3, "y") + Frame(0, 1, 1, "z"));
+  EXPECT_TRUE(s.codec->Feed(s.in));
+  ASSERT_EQ(s.streams.size(), 1u);
+  EXPECT_EQ(s.streams.front().body, "z");
 }
 
 }  // namespace

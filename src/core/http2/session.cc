@@ -114,7 +114,8 @@ Result<> Session::FeedBytes(Buffer& in) {
   TellTouched();
   while (!in.empty() && fatal_ == nullptr) {
     const Bytes front = in.Front();
-    const ssize_t n = nghttp2_session_mem_recv(session_, front.data(), front.size());
+    const std::size_t usable = server_ ? peer_frames_.Follow(front) : front.size();
+    const ssize_t n = nghttp2_session_mem_recv(session_, front.data(), usable);
     if (n < 0) {
       if (n == NGHTTP2_ERR_FLOODED)
         fatal_ = kOutboundFlood;
@@ -126,6 +127,10 @@ Result<> Session::FeedBytes(Buffer& in) {
     }
     in.Drain(static_cast<std::size_t>(n));
     TellTouched();
+    if (usable < front.size() && fatal_ == nullptr) {
+      nghttp2_session_terminate_session(session_, NGHTTP2_STREAM_CLOSED);
+      fatal_ = kProtocolError;
+    }
   }
   if (fatal_ != nullptr) nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
   Produce();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/time.h"
+#include "core/http2/peer_frames.h"
 #include "core/http2/stream.h"
 
 namespace plait::http2 {
@@ -86,6 +87,7 @@ class Session {
   std::uint32_t useful_frames_ = 0;
   MonotonicTime window_start_{};
   std::uint32_t reset_credit_;
+  PeerFrames peer_frames_;  // server's side
 };
 
 // Header fields as nghttp2 takes them. Connection-specific fields are left out (RFC 9113 8.2.2).
