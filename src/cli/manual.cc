@@ -18,7 +18,7 @@ void Walk(const Command& command, std::vector<std::string> words,
 
 std::string Synopsis(const Command& command, const std::vector<std::string>& words) {
   std::string line = Join(words, " ");
-  if (!command.children.empty()) line += " COMMAND";
+  if (!command.children.empty()) line += command.run ? " [COMMAND]" : " COMMAND";
   bool options = false;
   for (const Option& option : command.options) {
     options = options || !option.positional();

@@ -22,6 +22,7 @@ ARGUMENTS = {
     "test": [],
     # Its output is that of `plait test`; a name that is taken is the answer no.
     "demo": ["--test"],
+    "demo tour": ["--yes"],
 }
 REFUSED = {"demo"}
 # What has no formats: streams of others, scripts and documents.
