@@ -7,6 +7,7 @@
 #include <csignal>
 #include <iostream>
 
+#include "control/reference/reference.h"
 #include "control/serve/control_plane.h"
 #include "control/serve/saved_resources.h"
 #include "core/base/log.h"
@@ -24,18 +25,22 @@ struct Flags {
   std::string log_level = "info";
   bool log_as_json = false;
   std::string resources_of;
+  std::string reference;
 };
 
 void AddFlags(CLI::App& app, Flags& flags) {
   auto& o = flags.options;
   app.add_option("--directory", o.directories, "of YAML files, followed live; may be given more than once")
-      ->required()
       ->option_text("DIR");
   app.add_option("--state-dir", o.state_dir, "keeps the certificate authority and the last good configuration")
       ->option_text("DIR");
   app.add_option("--resources-of", flags.resources_of,
                  "print what the directories mean for the proxy of this workload, as JSON, and end")
       ->option_text("POD[.NAMESPACE]");
+  app.add_option("--configuration-reference", flags.reference,
+                 "print what is honoured of each kind of object, field by field, and end")
+      ->option_text("json|markdown")
+      ->check(CLI::IsMember({"json", "markdown"}));
   app.add_option("--cacerts", o.cacerts_dir,
                  "a plugged-in authority: ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem")
       ->option_text("DIR");
@@ -141,11 +146,23 @@ int PrintResources(const Flags& flags) {
   return 0;
 }
 
+int PrintReference(const std::string& form) {
+  log::SetLevels("error");
+  const auto kinds = control::reference::Reference();
+  std::cout << (form == "json" ? control::reference::ToJson(kinds) + "\n" : control::reference::ToMarkdown(kinds));
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Plait's control plane", "plaitd");
   Flags flags;
   AddFlags(app, flags);
   CLI11_PARSE(app, argc, argv);
+  if (!flags.reference.empty()) return PrintReference(flags.reference);
+  if (flags.options.directories.empty()) {
+    std::cerr << "plaitd: --directory is missing: it holds the YAML that plaitd serves\n";
+    return 64;
+  }
   if (!flags.resources_of.empty()) return PrintResources(flags);
   if (const Outcome<> complete = Complete(flags); !complete) {
     std::cerr << "plaitd: " << complete.error().ToString() << "\n";

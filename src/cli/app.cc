@@ -67,8 +67,12 @@ void Build(CLI::App& app, const Command& command, const Command*& chosen) {
   for (const Option& option : command.options) Add(app, option);
   app.footer(HelpFooter(command));
   for (const Command& child : command.children) Build(*app.add_subcommand(child.name, child.summary), child, chosen);
-  if (!command.children.empty()) app.require_subcommand(1);
-  if (command.run) app.callback([&command, &chosen] { chosen = &command; });
+  if (!command.children.empty()) app.require_subcommand(command.run ? 0 : 1, 1);
+  // A child's callback comes before that of its parent.
+  if (command.run)
+    app.callback([&app, &command, &chosen] {
+      if (app.get_subcommands().empty()) chosen = &command;
+    });
 }
 
 // "plait pc cluster", as far as it was understood.

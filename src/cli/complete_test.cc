@@ -32,6 +32,8 @@ TEST_F(Completion, OffersTheCommandsThatBeginSo) {
   EXPECT_EQ(Words({"pro"}), (Row{"proxy-status", "proxy-config"}));
   EXPECT_EQ(Words({"pc", "clu"}), Row{"cluster"});
   EXPECT_EQ(Words({"proxy-config", "e"}), Row{"endpoint"});
+  EXPECT_EQ(Words({"demo", ""}), Row{"tour"});
+  EXPECT_EQ(Words({"demo", "tour", "--y"}), Row{"--yes"});
 }
 
 TEST_F(Completion, OffersWorkloadsOfTheMeshThatTheLineNames) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_access.h"
 #include "core/base/strings.h"
 
 namespace plait::cli {
@@ -18,7 +19,7 @@ void Walk(const Command& command, std::vector<std::string> words,
 
 std::string Synopsis(const Command& command, const std::vector<std::string>& words) {
   std::string line = Join(words, " ");
-  if (!command.children.empty()) line += " COMMAND";
+  if (!command.children.empty()) line += command.run ? " [COMMAND]" : " COMMAND";
   bool options = false;
   for (const Option& option : command.options) {
     options = options || !option.positional();
@@ -188,6 +189,23 @@ Output CommandsOutput(const Command& tree) {
   Json codes = Json::array();
   for (const ExitCode& exit : kExitCodes) codes.push_back({{"code", exit.code}, {"meaning", exit.meaning}});
   output.data = Data({{"commands", std::move(commands)}, {"exitCodes", std::move(codes)}});
+  return output;
+}
+
+Output ConfigurationOutput(const Json& reference, const std::string& kind) {
+  Output output{.table = {{"KIND", "FIELD", "EFFECT", "NOTE"}, {}}};
+  Json kinds = Json::array();
+  for (const Json& one : At(reference, "kinds")) {
+    const std::string name = Text(one, {"kind"});
+    if (!kind.empty() && !EqualsIgnoreCase(name, kind)) continue;
+    kinds.push_back(one);
+    output.names.push_back("kind/" + name);
+    // A kind without fields of its own is told by its note.
+    if (At(one, "fields").empty()) output.table.rows.push_back({name, "-", "-", Text(one, {"note"})});
+    for (const Json& field : At(one, "fields"))
+      output.table.rows.push_back({name, Text(field, {"field"}), Text(field, {"effect"}), Text(field, {"note"})});
+  }
+  output.data = Data({{"kinds", std::move(kinds)}, {"ignoredKinds", At(reference, "ignoredKinds")}});
   return output;
 }
 

@@ -19,5 +19,7 @@ std::string MarkdownText(const Command& tree);
 std::vector<std::pair<std::string, std::string>> ManPages(const Command& tree);
 // Every command that can be run, with its options, as data; a row a command.
 Output CommandsOutput(const Command& tree);
+// What `plaitd --configuration-reference json` says, of one kind (by any case) or of all.
+Output ConfigurationOutput(const Json& reference, const std::string& kind);
 
 }  // namespace plait::cli

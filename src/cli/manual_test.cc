@@ -71,5 +71,20 @@ TEST_F(Manual, ListsEveryCommandThatCanRunAsData) {
   EXPECT_EQ((*output.data)["exitCodes"].size(), std::size(kExitCodes));
 }
 
+TEST(Configuration, OfOneKindIsShownWhateverTheCaseOfItsName) {
+  const Json reference = Json::parse(R"({"kinds": [
+      {"kind": "Gateway", "note": "n", "fields": [{"field": "spec.selector", "effect": "honoured"},
+                                                  {"field": "spec.x", "effect": "refused", "note": "why"}]},
+      {"kind": "Namespace", "note": "only its name", "fields": []}], "ignoredKinds": ["EnvoyFilter"]})");
+  const Output one = ConfigurationOutput(reference, "gateway");
+  ASSERT_EQ(one.table.rows.size(), 2U);
+  EXPECT_EQ(one.table.rows[1], (std::vector<std::string>{"Gateway", "spec.x", "refused", "why"}));
+  EXPECT_EQ((*one.data)["kinds"].size(), 1U);
+  const Output all = ConfigurationOutput(reference, "");
+  EXPECT_EQ(all.names, (std::vector<std::string>{"kind/Gateway", "kind/Namespace"}));
+  EXPECT_EQ(all.table.rows.back().back(), "only its name") << "a kind without fields is told of too";
+  EXPECT_TRUE(ConfigurationOutput(reference, "Weather").table.rows.empty());
+}
+
 }  // namespace
 }  // namespace plait::cli

@@ -15,7 +15,7 @@ extern char** environ;
 
 namespace plait::cli {
 
-Outcome<std::string> OutputOfProgram(const std::string& name, const std::vector<std::string>& arguments) {
+Outcome<ProgramEnd> RunProgram(const std::string& name, const std::vector<std::string>& arguments) {
   const std::string path = local::BinaryFolder() + "/" + name;
   const Outcome<io::UniqueFd> out = MakeMemoryFile("stdout");
   const Outcome<io::UniqueFd> err = MakeMemoryFile("stderr");
@@ -38,8 +38,16 @@ Outcome<std::string> OutputOfProgram(const std::string& name, const std::vector<
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return WholeFile(out->get());
-  std::string why(Trim(WholeFile(err->get())));
+  return ProgramEnd{.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+                    .out = WholeFile(out->get()),
+                    .err = WholeFile(err->get())};
+}
+
+Outcome<std::string> OutputOfProgram(const std::string& name, const std::vector<std::string>& arguments) {
+  Outcome<ProgramEnd> end = RunProgram(name, arguments);
+  if (!end) return std::unexpected(end.error());
+  if (end->code == 0) return std::move(end->out);
+  std::string why(Trim(end->err));
   if (why.starts_with(name + ": ")) why.erase(0, name.size() + 2);
   return Explain(Errc::kNotFound, why.empty() ? name + " ended without a word" : why);
 }

@@ -66,7 +66,7 @@ class Mesh:
             if os.geteuid() == 0:
                 os.chown(folder / part, TEST_UID, TEST_UID)
         self.process = None
-        self.output = folder / "up.out"
+        self.output = folder / f"{name}.out"  # several meshes may share the folder
 
     # -- the command line ---------------------------------------------------
     def plait(self, *arguments, check=True, timeout=60, stdin=None):

@@ -12,7 +12,7 @@ FORMATS = ["table", "wide", "short", "json", "yaml", "name"]
 POD = "productpage-v1"
 NOBODY = ["--name", "nobody"]  # no mesh of this name runs
 ARGUMENTS = {
-    "status": [], "version": [], "doctor": [], "check": [], "proxy-status": [], "docs commands": [],
+    "status": [], "version": [], "doctor": [], "check": [], "proxy-status": [], "docs commands": [], "docs configuration": [],
     **{f"proxy-config {kind}": [POD] for kind in
        ("cluster", "listener", "route", "endpoint", "secret", "bootstrap", "all", "log")},
     "log": [POD],
@@ -22,6 +22,7 @@ ARGUMENTS = {
     "test": [],
     # Its output is that of `plait test`; a name that is taken is the answer no.
     "demo": ["--test"],
+    "demo tour": ["--yes"],
 }
 REFUSED = {"demo"}
 # What has no formats: streams of others, scripts and documents.
@@ -29,7 +30,7 @@ TEXTS = {
     "up": (["/tmp"], 1),
     "exec": ([POD, "--", "true"], 0),
     "run": (["--as", POD, "--", "true"], 0),
-    "completion": (["bash"], 0), "docs markdown": ([], 0), "docs man": ([], 0),
+    "completion": (["bash"], 0), "docs markdown": (["configuration"], 0), "docs man": ([], 0),
 }
 
 

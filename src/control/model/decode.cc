@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "control/model/known_kinds.h"
 #include "control/model/reader.h"
 #include "core/base/strings.h"
 #include "core/yaml/parse.h"
@@ -11,7 +12,7 @@
 namespace plait::control::model {
 namespace {
 
-struct KnownKind {
+struct DecodedKind {
   std::string_view group;
   Kind kind;
   bool namespaced;
@@ -19,13 +20,13 @@ struct KnownKind {
   void (*decode)(ObjectReader&, Decoded&);
 };
 
-const std::vector<KnownKind>& KnownKinds() {
+const std::vector<DecodedKind>& DecodedKinds() {
   static const std::vector<std::string_view> core{"v1"};
   static const std::vector<std::string_view> networking{"v1", "v1beta1", "v1alpha3"};
   static const std::vector<std::string_view> security{"v1", "v1beta1"};
   constexpr std::string_view kNetworkingGroup = "networking.istio.io";
   constexpr std::string_view kSecurityGroup = "security.istio.io";
-  static const std::vector<KnownKind> kinds{
+  static const std::vector<DecodedKind> kinds{
       {"", Kind::kNamespace, false, core, DecodeNamespace},
       {"", Kind::kService, true, core, DecodeService},
       {"", Kind::kServiceAccount, true, core, DecodeServiceAccount},
@@ -55,17 +56,18 @@ void Fail(Decoded& out, const std::string& file, yaml::Mark at, std::string mess
                           "IST0106"});
 }
 
+constexpr std::string_view kIgnoredKinds[] = {"EnvoyFilter",   "ProxyConfig", "Sidecar",   "WorkloadEntry",
+                                              "WorkloadGroup", "Telemetry",   "WasmPlugin"};
+
 // Of a group that we read, but a kind that we do not: maybe a typing error, so say more than for foreign groups.
 void UnknownKind(std::string_view api_version, std::string_view group, const yaml::Node& kind, const std::string& file,
                  Decoded& out) {
   std::vector<std::string_view> names;
-  for (const KnownKind& known : KnownKinds())
+  for (const DecodedKind& known : DecodedKinds())
     if (known.group == group) names.push_back(KindName(known.kind));
   const std::string near = yaml::Nearest(kind.text, names);
   // All kinds of Istio's groups are known: another one is a mistake, and a policy must not vanish by it.
-  constexpr std::string_view kNotHonoured[] = {"EnvoyFilter",   "ProxyConfig", "Sidecar",   "WorkloadEntry",
-                                               "WorkloadGroup", "Telemetry",   "WasmPlugin"};
-  const bool real = std::ranges::find(kNotHonoured, kind.text) != std::end(kNotHonoured);
+  const bool real = std::ranges::find(kIgnoredKinds, kind.text) != std::end(kIgnoredKinds);
   const bool mistaken = group.ends_with(".istio.io") ? !real : EqualsIgnoreCase(near, kind.text);
   if (mistaken && near.empty()) return Fail(out, file, kind.at, "unknown kind " + kind.text, "Istio has no such kind");
   if (mistaken) return Fail(out, file, kind.at, "unknown kind " + kind.text, "did you mean \"" + near + "\"?");
@@ -118,13 +120,13 @@ void DecodeDocument(const yaml::Node& document, const std::string& file, const D
   const std::string_view group =
       slash == std::string::npos ? std::string_view() : std::string_view(version->text).substr(0, slash);
   const std::string_view number = std::string_view(version->text).substr(slash == std::string::npos ? 0 : slash + 1);
-  const auto& kinds = KnownKinds();
-  const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const KnownKind& k) {
+  const auto& kinds = DecodedKinds();
+  const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const DecodedKind& k) {
     return k.group == group && KindName(k.kind) == kind->text;
   });
   if (known == kinds.end()) {
     const bool our_group =
-        std::any_of(kinds.begin(), kinds.end(), [&](const KnownKind& k) { return k.group == group; });
+        std::any_of(kinds.begin(), kinds.end(), [&](const DecodedKind& k) { return k.group == group; });
     if (our_group) return UnknownKind(version->text, group, *kind, file, out);
     return out.ignored_kinds.push_back(version->text + " " + kind->text);
   }
@@ -136,6 +138,14 @@ void DecodeDocument(const yaml::Node& document, const std::string& file, const D
   ObjectReader reader(document, file, std::move(meta), out.findings);
   known->decode(reader, out);
 }
+
+std::vector<KnownKind> KnownKinds() {
+  std::vector<KnownKind> out;
+  for (const DecodedKind& kind : DecodedKinds()) out.push_back({kind.group, kind.kind, kind.versions});
+  return out;
+}
+
+std::span<const std::string_view> IgnoredKinds() noexcept { return kIgnoredKinds; }
 
 Decoded DecodeText(std::string_view text, const std::string& file, const DecodeContext& context) {
   Decoded out;

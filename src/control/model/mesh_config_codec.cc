@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "control/model/checks.h"
 #include "control/model/protobuf_reading.h"
@@ -14,11 +15,12 @@ namespace {
 namespace mesh = istio::mesh::v1alpha1;
 namespace pb = google::protobuf;
 
-// What ToMeshConfig reads, and what says what Plait does anyway; all else that is set gets a warning.
+// What ToMeshConfig reads, and what says what Plait does anyway; all else that is set gets a warning. With a dot: of a
+// message only this.
 constexpr std::string_view kHonoured[] = {"trust_domain",
                                           "trust_domain_aliases",
                                           "root_namespace",
-                                          "outbound_traffic_policy",
+                                          "outbound_traffic_policy.mode",
                                           "enable_auto_mtls",
                                           "connect_timeout",
                                           "protocol_detection_timeout",
@@ -28,9 +30,13 @@ constexpr std::string_view kHonoured[] = {"trust_domain",
                                           "default_service_export_to",
                                           "default_virtual_service_export_to",
                                           "default_destination_rule_export_to",
-                                          "default_http_retry_policy",
-                                          "mesh_mTLS",
-                                          "path_normalization",
+                                          "default_http_retry_policy.attempts",
+                                          "default_http_retry_policy.retry_on",
+                                          "default_http_retry_policy.per_try_timeout",
+                                          "default_http_retry_policy.backoff",
+                                          "mesh_mTLS.min_protocol_version",
+                                          "mesh_mTLS.ecdh_curves",
+                                          "path_normalization.normalization",
                                           "default_config",
                                           "enable_prometheus_merge",
                                           "enable_tracing",
@@ -38,18 +44,31 @@ constexpr std::string_view kHonoured[] = {"trust_domain",
                                           "ingress_service",
                                           "ingress_controller_mode"};
 constexpr std::string_view kHonouredOfProxy[] = {
-    "concurrency", "gateway_topology", "tracing", "discovery_address", "hold_application_until_proxy_starts",
-    "config_path"};
+    "concurrency",       "gateway_topology.num_trusted_proxies", "tracing.sampling",
+    "discovery_address", "hold_application_until_proxy_starts",  "config_path"};
 
-template <std::size_t N>
-void WarnOthers(ObjectReader& reader, const pb::Message& message, const std::string_view (&honoured)[N],
-                const std::string& where) {
+bool IsListed(std::span<const std::string_view> names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+bool HasListedParts(std::span<const std::string_view> names, const std::string& name) {
+  return std::any_of(names.begin(), names.end(), [&](std::string_view one) { return one.starts_with(name + "."); });
+}
+
+// `name` and `where` lead to the message, as protobuf and as JSON name it.
+void WarnOthers(ObjectReader& reader, const pb::Message& message, std::span<const std::string_view> honoured,
+                const std::string& name, const std::string& where) {
   std::vector<const pb::FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);
-  for (const pb::FieldDescriptor* field : fields)
-    if (std::find(std::begin(honoured), std::end(honoured), field->name()) == std::end(honoured))
-      reader.Warning("data.mesh",
-                     "\"" + where + field->json_name() + "\" of the mesh configuration is not honoured yet");
+  for (const pb::FieldDescriptor* field : fields) {
+    const std::string own = name + field->name();
+    const std::string place = where + field->json_name();
+    if (IsListed(honoured, own)) continue;
+    if (HasListedParts(honoured, own)) {
+      WarnOthers(reader, message.GetReflection()->GetMessage(message, field), honoured, own + ".", place + ".");
+      continue;
+    }
+    reader.Warning("data.mesh", "\"" + place + "\" of the mesh configuration is not honoured yet");
+  }
 }
 
 void AssignUnlessEmpty(std::vector<std::string>& to, const pb::RepeatedPtrField<std::string>& from) {
@@ -124,6 +143,10 @@ class EmbeddedDocument {
     return errors.empty();
   }
 
+  void Warn(const std::string& path) {
+    reader_.Warning("data", "\"" + path + "\" of the " + what_ + " is not honoured yet");
+  }
+
   bool Fail(std::string_view path, std::string message, std::string hint) {
     return Fail({.message = std::move(message),
                  .at = yaml::At(reader_.file(), yaml::MarkAt(document_, path)),
@@ -148,6 +171,7 @@ bool ReadGateway(EmbeddedDocument& document, const mesh::Network::IstioNetworkGa
                  MeshNetwork::Gateway& to) {
   if (from.port() > 65535)
     return document.Fail(path + ".port", "port " + std::to_string(from.port()) + " is outside 1..65535", {});
+  if (!from.locality().empty()) document.Warn(path + ".locality");
   if (from.port() != 0) to.port = static_cast<std::uint16_t>(from.port());
   if (from.has_registry_service_name()) {
     to.service = from.registry_service_name();
@@ -186,8 +210,8 @@ bool ReadNetwork(EmbeddedDocument& document, const mesh::Network& from, const st
 std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Node& text) {
   mesh::MeshConfig message;
   if (!EmbeddedDocument(reader, text, "mesh configuration").Read(message)) return std::nullopt;
-  WarnOthers(reader, message, kHonoured, "");
-  WarnOthers(reader, message.default_config(), kHonouredOfProxy, "defaultConfig.");
+  WarnOthers(reader, message, kHonoured, "", "");
+  WarnOthers(reader, message.default_config(), kHonouredOfProxy, "", "defaultConfig.");
   return ToMeshConfig(message);
 }
 

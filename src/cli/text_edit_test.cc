@@ -1,0 +1,73 @@
+#include "cli/text_edit.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace plait::cli {
+namespace {
+
+TEST(Edit, ReplacesWhatStandsThereOnce) {
+  EXPECT_EQ(Edited("a: 1\nb: 2\n", {{"a: 1", "a: 3"}, {"b: 2", "b: 4"}}).value(), "a: 3\nb: 4\n");
+}
+
+TEST(Edit, OfWhatStandsThereTwiceOrNeverIsRefused) {
+  EXPECT_FALSE(Edited("a: 1\na: 1\n", {{"a: 1", "a: 3"}}).has_value());
+  EXPECT_NE(Edited("a: 1\n", {{"b: 1", "b: 3"}}).error().message.find("\"b: 1\""), std::string::npos);
+}
+
+TEST(Edit, IsShownByTheLinesThatDiffer) {
+  EXPECT_EQ(ChangedLines("a\nb\nc\n", "a\nB\nc\n"), (std::vector<std::string>{"   2 - b", "   2 + B"}));
+  EXPECT_TRUE(ChangedLines("a\n", "a\n").empty());
+}
+
+class AFile : public testing::Test {
+ protected:
+  AFile() { std::ofstream(path_) << "weight: 80\n"; }
+  ~AFile() override { std::filesystem::remove_all(folder_); }
+  std::string Text() const {
+    std::ostringstream text;
+    text << std::ifstream(path_).rdbuf();
+    return text.str();
+  }
+  static std::string NewFolder() {
+    char name[] = "/tmp/plait-edit-XXXXXX";
+    return ::mkdtemp(name);
+  }
+  const std::string folder_ = NewFolder();
+  const std::string path_ = folder_ + "/a.yaml";
+};
+
+TEST_F(AFile, HasItsTextBackWhenTheEditGoes) {
+  {
+    auto file = EditedFile::Open(path_);
+    ASSERT_TRUE(file.has_value());
+    ASSERT_TRUE(file->Apply({{"80", "0"}}).has_value());
+    EXPECT_EQ(Text(), "weight: 0\n");
+    ASSERT_TRUE(file->Apply({{"weight", "height"}}).has_value());
+    EXPECT_EQ(Text(), "height: 80\n") << "edits are of the original";
+  }
+  EXPECT_EQ(Text(), "weight: 80\n");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1) << "nothing else is left there";
+}
+
+TEST_F(AFile, IsLeftAloneByAnEditThatDoesNotFit) {
+  auto file = EditedFile::Open(path_);
+  ASSERT_TRUE(file.has_value());
+  const auto applied = file->Apply({{"depth", "x"}});
+  ASSERT_FALSE(applied.has_value());
+  EXPECT_NE(applied.error().message.find(path_), std::string::npos);
+  EXPECT_EQ(Text(), "weight: 80\n");
+}
+
+TEST(EditedFile, ThatIsNotThereIsNamed) {
+  const auto file = EditedFile::Open("/nowhere/a.yaml");
+  ASSERT_FALSE(file.has_value());
+  EXPECT_NE(file.error().message.find("/nowhere/a.yaml"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace plait::cli
