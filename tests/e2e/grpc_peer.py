@@ -1,6 +1,7 @@
 """A stock gRPC server and client (grpcio) without generated code: messages are bytes.
 
 usage: grpc_peer.py serve PORT      serves /test.Peer/{Unary,ServerStream,ClientStream,Both,Slow,Fail}
+       grpc_peer.py health PORT     serves grpc.health.v1: service "ready" is SERVING, all others are NOT_SERVING
        grpc_peer.py call TARGET     makes each kind of call and prints what it saw as JSON
 """
 import json
@@ -75,6 +76,17 @@ def serve(port):
     server.wait_for_termination()
 
 
+def health(port):
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    # HealthCheckRequest{service} and HealthCheckResponse{status}: one field each.
+    check = lambda message, context: b"\x08\x01" if message == b"\x0a\x05ready" else b"\x08\x02"
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", {
+        "Check": grpc.unary_unary_rpc_method_handler(check)}),))
+    server.add_insecure_port(f"[::]:{port}")
+    server.start()
+    server.wait_for_termination()
+
+
 def words(metadata):
     """The services' own metadata. An error without a message is a head alone, to which proxies add fields of theirs."""
     return {key: value.hex() if isinstance(value, bytes) else value for key, value in metadata or ()
@@ -128,4 +140,4 @@ def call(target):
 
 
 if __name__ == "__main__":
-    {"serve": serve, "call": call}[sys.argv[1]](sys.argv[2])
+    {"serve": serve, "health": health, "call": call}[sys.argv[1]](sys.argv[2])
