@@ -8,10 +8,16 @@
 #include "proxy/session/inbound.h"
 #include "proxy/session/inbound_routes.h"
 #include "proxy/session/outbound.h"
+#include "proxy/session/prefixed_stream.h"
 #include "proxy/session/test_context.h"
 
 namespace plait::proxy::session {
 namespace {
+
+struct More {
+  bool http_policy = false;
+  std::optional<Duration> detection_timeout = {};
+};
 
 class PlaitForms : public SessionTest {
  protected:
@@ -39,6 +45,18 @@ class PlaitForms : public SessionTest {
     service.ports.push_back({{port, port, xds::AppProtocol::kUnknown}, "p", declared});
     cluster::IndexUpdate update;
     update.put.emplace_back(service.Key(), std::make_shared<xds::Address>(xds::Address{service}));
+    index_.Apply(update);
+  }
+
+  // The caller, as the index knows it.
+  void AddCaller(xds::TlsMode mode) {
+    xds::Workload workload;
+    workload.uid = "k//Pod/default/caller";
+    workload.name = "caller";
+    workload.addresses = {io::IpAddress::Parse("10.244.0.9").value()};
+    workload.tls_mode = mode;
+    cluster::IndexUpdate update;
+    update.put.emplace_back(workload.uid, std::make_shared<xds::Address>(xds::Address{workload}));
     index_.Apply(update);
   }
 
@@ -72,11 +90,12 @@ class PlaitForms : public SessionTest {
     intake_ =
         std::make_unique<OutboundIntake>(context_, config, std::move(server), Info(destination), *this, Decided());
   }
-  void Inbound(const xds::InboundPort& port, bool http_policy = false) {
+  void Inbound(const xds::InboundPort& port, const More& more = {}) {
     auto config = std::make_shared<InboundConfig>();
     config->xds.ports = {port};
+    config->xds.detection_timeout = more.detection_timeout;
     config->xds.http = Http();
-    if (http_policy) {
+    if (more.http_policy) {
       xds::RbacFilter deny;
       deny.rules = xds::RbacRules{};
       config->xds.http.filters.insert(config->xds.http.filters.begin(), xds::HttpFilter{"rbac", deny, false, false});
@@ -91,6 +110,38 @@ class PlaitForms : public SessionTest {
         std::make_unique<InboundIntake>(context_, config, std::move(server), Info("10.244.0.5:80"), *this, Decided());
   }
 
+  // The client becomes a proxy of the mesh that speaks mutual TLS.
+  void ShakeHandsAsAProxy(const std::string& alpn) {
+    const tls::TestCa ca;
+    tls::ContextOptions server;
+    server.server = true;
+    server.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/app")};
+    server.bundle_pem = ca.root_pem();
+    server.alpn = {"istio-http/1.1", "istio"};
+    downstream_tls_.context = tls::Context::Make(server).value();
+    tls::ContextOptions client;
+    client.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/client")};
+    client.bundle_pem = ca.root_pem();
+    client.alpn = {alpn};
+    loop_.RunOnce(Duration(0));  // it opens; it does not tell so a second time, but one that begins anew does
+    client_ = tls::Wrap(loop_, GiveAgain(loop_, std::move(client_), Buffer()), tls::Context::Make(client).value());
+    client_->SetEvents(&opened_);
+    ASSERT_TRUE(loop_.RunUntil([&] { return opened_.open; }, kLimit));
+  }
+  // What arrives within this time.
+  std::string ReceiveFor(Duration time) {
+    Buffer got;
+    loop_.RunUntil([&] { return client_->Read(got, 65536).value_or(0) > 0; }, time);
+    return got.ToString();
+  }
+
+  struct Opened final : io::StreamEvents {
+    void OnOpen() override { open = true; }
+    void OnReadable() override {}
+    void OnWritable() override {}
+    void OnFailed(Error) override {}
+    bool open = false;
+  };
   struct Peer final : io::StreamEvents {
     Peer(std::unique_ptr<io::Stream> s, const std::string& greeting) : stream(std::move(s)), hello(greeting) {
       stream->SetEvents(this);
@@ -112,6 +163,7 @@ class PlaitForms : public SessionTest {
     Buffer hello;
   };
 
+  Opened opened_;
   io::UniqueFd socket_;
   std::unique_ptr<io::Listener> listener_;
   std::vector<std::unique_ptr<Peer>> accepted_;
@@ -202,37 +254,46 @@ TEST_F(PlaitForms, ServesPlaintextHttpOnAPermissivePort) {
 
 TEST_F(PlaitForms, RefusesNearlyHttpWhereAPolicyHasHttpRules) {
   StartTcpUpstream("inbound|80||", "");
-  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}, /*http_policy=*/true);
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}, {.http_policy = true});
   Send("get / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
 }
 
 TEST_F(PlaitForms, TerminatesMutualTlsUnderStrictAndServesHttp) {
-  const tls::TestCa ca;
-  tls::ContextOptions server;
-  server.server = true;
-  server.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/app")};
-  server.bundle_pem = ca.root_pem();
-  server.alpn = {"istio-http/1.1", "istio"};
-  downstream_tls_.context = tls::Context::Make(server).value();
-  tls::ContextOptions client;
-  client.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/client")};
-  client.bundle_pem = ca.root_pem();
-  client.alpn = {"istio-http/1.1", "istio"};
   StartHttpUpstream("inbound|80||");
   Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
-  struct Opened final : io::StreamEvents {
-    void OnOpen() override { open = true; }
-    void OnReadable() override {}
-    void OnWritable() override {}
-    void OnFailed(Error) override {}
-    bool open = false;
-  } events;
-  client_ = tls::Wrap(loop_, std::move(client_), tls::Context::Make(client).value());
-  client_->SetEvents(&events);
-  ASSERT_TRUE(loop_.RunUntil([&] { return events.open; }, kLimit));
+  ShakeHandsAsAProxy("istio-http/1.1");
   Send("GET /mutual HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_NE(ReceiveUntil("app /mutual").find("200"), std::string::npos);
+}
+
+TEST_F(PlaitForms, WaitsOnAPermissivePortForTheLateClientHelloOfACallerInTheMesh) {
+  AddCaller(xds::TlsMode::kIstio);
+  StartTcpUpstream("inbound|80||", "greetings");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});
+  EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(200)), "");
+  ShakeHandsAsAProxy("istio");
+  EXPECT_EQ(ReceiveUntil("greetings"), "greetings");
+  Send("login");
+  EXPECT_EQ(ReceiveUntil("echo:login"), "echo:login");
+}
+
+TEST_F(PlaitForms, PassesTheGreetingAtOnceToACallerThatIsKnownToHaveNoMutualTls) {
+  AddCaller(xds::TlsMode::kDisabled);
+  StartTcpUpstream("inbound|80||", "greetings");
+  const MonotonicTime start = loop_.Now();
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});
+  EXPECT_EQ(ReceiveUntil("greetings"), "greetings");
+  EXPECT_LT(loop_.Now() - start, std::chrono::seconds(1)) << "what an unknown caller waits";
+  EXPECT_EQ(accepted_.size(), 1U);
+}
+
+TEST_F(PlaitForms, HoldsTheGreetingBackFromAnUnknownCallerForTheDetectionTimeout) {
+  StartTcpUpstream("inbound|80||", "greetings");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"},
+          {.detection_timeout = std::chrono::milliseconds(150)});
+  EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(50)), "");
+  EXPECT_EQ(ReceiveUntil("greetings"), "greetings");
 }
 
 }  // namespace

@@ -188,33 +188,68 @@ TEST_F(StaticProxy, TerminatesMutualTlsAndRoutesByServerName) {
   EXPECT_NE(cert.find("URI=spiffe://cluster.local/ns/a/sa/client"), std::string::npos) << cert;
 }
 
-TEST_F(StaticProxy, RefusesAnUpstreamWithAnotherIdentity) {
-  const tls::TestCa ca;
-  const tls::Identity server = ca.Issue("spiffe://cluster.local/ns/a/sa/other");
-  tls::ContextOptions options;
-  options.server = true;
-  options.identities = {server};
-  options.peer.certificate = tls::PeerPolicy::Certificate::kNone;
-  const auto context = tls::Context::Make(options).value();
-  auto upstream = std::make_unique<conn::HttpServer>(
-      main_, conn::HttpServerOptions{},
-      [](conn::Request, conn::Responder responder) { responder.Send(conn::TextResponse(200, "never")); });
-  const io::SocketAddress address =
-      upstream
-          ->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value(),
-                     [&](io::UniqueFd fd) { return tls::Wrap(main_, io::AdoptSocket(main_, std::move(fd)), context); })
-          .value();
-  servers_.push_back(std::move(upstream));
-  AddCluster("backend", {address}, [&](xds::Cluster& cluster) {
-    xds::UpstreamTlsContext tls;
-    tls.common.validation = xds::ValidationContext{};
-    tls.common.validation->trusted_ca = {xds::DataSource::Kind::kInline, ca.root_pem()};
-    cluster.tls = tls;
-    cluster.load_assignment.localities[0].endpoints[0].identity = "spiffe://cluster.local/ns/a/sa/wanted";
-  });
+// Secure naming: servers with certificates of the mesh's CA, and clusters that say which identity each endpoint has.
+class SecureNaming : public StaticProxy {
+ protected:
+  io::SocketAddress StartUpstreamOf(const std::string& account) {
+    tls::ContextOptions options;
+    options.server = true;
+    options.identities = {ca_.Issue("spiffe://cluster.local/ns/a/sa/" + account)};
+    options.peer.certificate = tls::PeerPolicy::Certificate::kNone;
+    const auto context = tls::Context::Make(options).value();
+    servers_.push_back(std::make_unique<conn::HttpServer>(main_, conn::HttpServerOptions{},
+                                                          [this, account](conn::Request, conn::Responder responder) {
+                                                            asked_ += account + " ";
+                                                            responder.Send(conn::TextResponse(200, account));
+                                                          }));
+    return servers_.back()
+        ->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value(),
+                   [this, context](io::UniqueFd fd) {
+                     return tls::Wrap(main_, io::AdoptSocket(main_, std::move(fd)), context);
+                   })
+        .value();
+  }
+  struct Endpoint {
+    io::SocketAddress address;
+    std::string account;
+  };
+  void AddSecureCluster(const std::string& name, const std::vector<Endpoint>& endpoints) {
+    std::vector<io::SocketAddress> addresses;
+    for (const Endpoint& endpoint : endpoints) addresses.push_back(endpoint.address);
+    AddCluster(name, addresses, [&](xds::Cluster& cluster) {
+      xds::UpstreamTlsContext tls;
+      tls.common.validation = xds::ValidationContext{};
+      tls.common.validation->trusted_ca = {xds::DataSource::Kind::kInline, ca_.root_pem()};
+      cluster.tls = tls;
+      auto& told = cluster.load_assignment.localities[0].endpoints;
+      for (std::size_t i = 0; i < endpoints.size(); ++i)
+        told[i].identity = "spiffe://cluster.local/ns/a/sa/" + endpoints[i].account;
+    });
+  }
+
+  const tls::TestCa ca_;
+  std::string asked_;  // the accounts of the servers that got a request
+};
+
+TEST_F(SecureNaming, RefusesAnUpstreamWithAnotherIdentity) {
+  AddSecureCluster("backend", {{StartUpstreamOf("other"), "wanted"}});
   const auto at = AddListener({HttpChain({RouteTo("/", "backend")})});
   EXPECT_EQ(Get(at, "/").head.status, 503);
   EXPECT_EQ(LastLine().flags, "UF");
+  EXPECT_EQ(asked_, "");
+}
+
+TEST_F(SecureNaming, OfAServiceWithTwoAccountsEachEndpointIsTakenOnlyWithItsOwn) {
+  const io::SocketAddress blue = StartUpstreamOf("blue");
+  const io::SocketAddress green = StartUpstreamOf("green");
+  AddSecureCluster("right", {{blue, "blue"}, {green, "green"}});
+  AddSecureCluster("swapped", {{blue, "green"}, {green, "blue"}});
+  const auto at = AddListener({HttpChain({RouteTo("/right", "right"), RouteTo("/swapped", "swapped")})});
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(Get(at, "/swapped").head.status, 503);
+  EXPECT_EQ(asked_, "");
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(Get(at, "/right").head.status, 200);
+  EXPECT_NE(asked_.find("blue"), std::string::npos);
+  EXPECT_NE(asked_.find("green"), std::string::npos);
 }
 
 TEST_F(StaticProxy, AppliesANewListenerToNewConnections) {
