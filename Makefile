@@ -24,7 +24,9 @@ test-tsan: packages
 	tools/test tsan $(RESULTS)
 
 bench: build
-	bench/run
+	tools/install_packages bench
+	cmake --build --preset release -j $(JOBS) --target bench_tools
+	$$(tools/python_env) bench/run
 
 check: packages
 	tools/check $(RESULTS)

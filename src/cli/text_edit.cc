@@ -50,8 +50,9 @@ EditedFile::~EditedFile() { (void)Restore(); }
 Outcome<> EditedFile::Apply(const std::vector<TextEdit>& edits) {
   Outcome<std::string> text = Edited(original_, edits);
   if (!text) return Explain(text.error().code, path_ + ": " + text.error().message);
-  edited_ = true;
-  return Write(*text);
+  const Outcome<> written = Write(*text);
+  edited_ = edited_ || written;  // one that could not be written has changed nothing
+  return written;
 }
 
 Outcome<> EditedFile::Restore() {

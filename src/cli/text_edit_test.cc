@@ -63,6 +63,17 @@ TEST_F(AFile, IsLeftAloneByAnEditThatDoesNotFit) {
   EXPECT_EQ(Text(), "weight: 80\n");
 }
 
+TEST_F(AFile, ThatCannotBeWrittenIsNamedAndHasNothingToPutBack) {
+  auto file = EditedFile::Open(path_);
+  ASSERT_TRUE(file.has_value());
+  std::filesystem::remove_all(folder_);
+  const auto applied = file->Apply({{"80", "0"}});
+  ASSERT_FALSE(applied.has_value());
+  EXPECT_NE(applied.error().message.find("cannot write " + path_), std::string::npos);
+  EXPECT_FALSE(applied.error().hint.empty());
+  EXPECT_TRUE(file->Restore().has_value());
+}
+
 TEST(EditedFile, ThatIsNotThereIsNamed) {
   const auto file = EditedFile::Open("/nowhere/a.yaml");
   ASSERT_FALSE(file.has_value());

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/io/socket.h"
@@ -73,16 +74,38 @@ bool Copy(int from, int to) {
   return true;
 }
 
+io::UniqueFd ConnectTo(const std::string& path) {
+  io::UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  sockaddr_storage native{};
+  const socklen_t length = io::SocketAddress{.unix_path = path}.ToNative(native);
+  if (fd && connect(fd.get(), reinterpret_cast<const sockaddr*>(&native), length) != 0) fd.Reset();
+  return fd;
+}
+
+// " --mesh shop" for each mesh of this user that runs; whoever has one probably meant it.
+std::string RunningMeshes(const MeshPaths& paths) {
+  std::string out;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(paths.run).parent_path(), error)) {
+    MeshPaths other = paths;
+    other.run = entry.path().string();
+    if (ConnectTo(other.control_socket())) out += " --mesh " + entry.path().filename().string();
+  }
+  return out;
+}
+
 }  // namespace
 
 Outcome<ControlClient> ControlClient::Connect(const MeshPaths& paths) {
-  io::UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  sockaddr_storage native{};
-  const socklen_t length = io::SocketAddress{.unix_path = paths.control_socket()}.ToNative(native);
-  if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&native), length) != 0)
-    return Explain(Errc::kUnavailable,
-                   paths.name == "default" ? "no mesh is running" : "no mesh \"" + paths.name + "\" is running",
-                   "start one with `plait demo` or `plait up DIRECTORY`");
+  io::UniqueFd fd = ConnectTo(paths.control_socket());
+  if (!fd) {
+    const std::string running = RunningMeshes(paths);
+    return Explain(
+        Errc::kUnavailable,
+        paths.name == "default" && running.empty() ? "no mesh is running" : "no mesh \"" + paths.name + "\" is running",
+        running.empty() ? "start one with `plait demo` or `plait up DIRECTORY`"
+                        : "name one that runs:" + running + "; or start one with `plait demo`");
+  }
   return ControlClient(std::move(fd));
 }
 

@@ -97,7 +97,8 @@ Outcome<> MakeFolders(const std::string& path) {
     slash = path.find('/', slash + 1);
     const std::string part = path.substr(0, slash);
     if (mkdir(part.c_str(), 0700) != 0 && errno != EEXIST)
-      return Explain(Errc::kDenied, "cannot make the folder " + part + ": " + strerror(errno));
+      return Explain(Errc::kDenied, "cannot make the folder " + part + ": " + strerror(errno),
+                     "let PLAIT_STATE_DIR and XDG_RUNTIME_DIR name folders that this user may write");
   }
   return {};
 }
@@ -114,7 +115,8 @@ Outcome<> MakePrivateFolder(const std::string& path) {
 Outcome<> WritePrivate(const std::string& path, const std::string& text) {
   io::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return {};
-  return Explain(Errc::kDenied, "cannot write " + path + ": " + strerror(errno));
+  return Explain(Errc::kDenied, "cannot write " + path + ": " + strerror(errno),
+                 "make room there, or let it be writable");
 }
 
 void RemoveTree(const std::string& path) {

@@ -214,4 +214,7 @@ def leftovers():
 def copy_sample(folder, name="bookinfo", into=None):
     target = folder / (into or name)
     shutil.copytree(SAMPLES / name, target)
+    if os.geteuid() == 0:  # as a person's own copy
+        for path in [target, *target.rglob("*")]:
+            os.chown(path, TEST_UID, TEST_UID)
     return target

@@ -1,9 +1,27 @@
-"""Bad YAML: a clear message with its place, the last good version stays live, other objects are unaffected, and a bad
-security policy denies when nothing good is known."""
+"""Bad input, everywhere: a clear message with its place, nothing lost, nothing crashes.
+
+| input | test |
+|---|---|
+| files: 100 MB, aliases in a circle or exploding, not UTF-8, NUL bytes, tabs, no permission, vanishing, links in a circle | src/control/source/bad_files_test.cc |
+| files: written in two steps | src/control/source/config_files_test.cc (ThatAreHalfWrittenAreWaitedFor) |
+| files: in a mesh that runs | here: `a_bad_edit`, `a_directory_that_is_closed` |
+| objects: unknown kinds and versions, references to nothing, delegates in a circle, conflicts, selectors that match nothing, impossible hosts, CIDRs, weights | src/control/model/bad_objects_test.cc |
+| objects: the same name in two files | src/control/source/config_files_test.cc (SayWhichObjectStandsTwice), here: `a_bad_edit[duplicate]` |
+| objects: a policy that cannot be understood | here: `an_invalid_policy`; test_failing_closed.py |
+| streams: garbage on 15012 and 15014 | test_control_plane.py (`garbage_on_either_port`) |
+| streams: garbage on 15000, 15020, 15021, 15053, 15090 and through 15001, 15006 | here: `garbage_on_the_ports_of_a_proxy` |
+| streams: 100,000 names, never reading, wrong nonces, acknowledging what was never sent | test_control_plane.py |
+| state: full disk, read-only, truncated key, second plaitd | test_control_plane.py; as `plait up` tells it, here: `told_by_plait_up` |
+"""
+import ctypes
+import json
+import os
+import subprocess
+
 import pytest
 
 import manifests as m
-from mesh import Mesh, until
+from mesh import TEST_UID, Mesh, leftovers, unprivileged, until
 
 APP = m.APP
 
@@ -16,7 +34,8 @@ def echo_mesh(folder, name, *more):
             m.deployment("echo", [APP, "echo", "--port", "8000"], account="server", ports=[8000], probe=m.http_probe(8000)),
             m.service("echo", {"http": 8000}),
             m.account("client"),
-            m.deployment("client", [APP, "client"], account="client"))
+            m.deployment("client", [APP, "client"], account="client"),
+            m.deployment("plain", [APP, "client"], inject=False))
     for file, text in more:
         (directory / file).write_text(text)
     return Mesh(folder, directory, name=name).start()
@@ -114,3 +133,107 @@ def test_an_invalid_policy_in_force_at_the_first_start_denies(folder):
         assert status_of(mesh) == {"200": 1}
     finally:
         mesh.stop()
+
+
+def test_a_directory_that_is_closed_for_a_while_changes_nothing(folder):
+    closed = "/root"  # a folder of somebody else; plaitd may read all that belongs to its user, whatever the mode
+    assert subprocess.run(unprivileged(["test", "-r", closed]), check=False).returncode != 0
+    mesh = echo_mesh(folder, "closed")
+    more, link = mesh.directory / "more", mesh.directory / ".link"
+    more.mkdir()
+    link.symlink_to(closed)
+    try:
+        (more / "routes.yaml").write_text(ROUTES)
+        until(lambda: rule(mesh) == {"good"}, 5, "the route is in force")
+        here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE: at no moment is there neither of them
+        assert ctypes.CDLL(None).renameat2(here, str(more).encode(), here, str(link).encode(), exchange) == 0
+        (mesh.directory / "other.yaml").write_text(ROUTES.replace("  name: echo", "  name: other").replace("[echo]", "[other.example]"))
+        said(mesh, "more", "the directory cannot be read: Permission denied", "make it readable")
+        assert rule(mesh) == {"good"}
+    finally:
+        mesh.stop()
+
+
+# Writes each of these to a port and reads what comes until the end. Run in a workload: the ports are its proxy's own.
+GARBAGE = """
+import os, random, socket, sys
+random.seed(15)
+noise = random.randbytes(4096)
+things = [noise, bytes(1000), b"\\x16\\x03\\x01\\xff\\xff" + noise, b"GET / HTTP/9.9\\r\\n\\r\\n", b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + noise,
+          b"GET / HTTP/1.1\\r\\nx: " + b"y" * 300000, b"POST / HTTP/1.1\\r\\ncontent-length: 99999999999999999999\\r\\n\\r\\n",
+          b"POST /config_dump HTTP/1.1\\r\\nhost: x\\r\\ntransfer-encoding: chunked\\r\\n\\r\\nfffffffffffffffff\\r\\n", b"\\xff\\xff" + noise * 20, b""]
+host, port, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+family = socket.AF_INET6 if ":" in host else socket.AF_INET
+for thing in things:
+    if kind == "udp":
+        with socket.socket(family, socket.SOCK_DGRAM) as one:
+            for cut in (thing[:512], thing[:12], thing[:3], thing[:60000]):
+                one.sendto(cut, (host, port))
+        continue
+    try:
+        with socket.create_connection((host, port), 5) as one:
+            one.settimeout(5)
+            one.sendall(thing)
+            one.shutdown(socket.SHUT_WR)
+            while one.recv(65536):
+                pass
+    except TimeoutError:
+        sys.exit(f"still open after 5 s: {thing[:40]!r}")
+    except OSError:
+        pass  # closed while we still sent
+print("done")
+"""
+OWN_PORTS = [("127.0.0.1", port, "tcp") for port in (15000, 15020, 15021, 15053, 15090)] + [("127.0.0.1", 15053, "udp"), ("127.0.0.1", 53, "udp")]
+
+
+def proxies(mesh):
+    return {w["name"]: (mesh.proxy_pid(w["name"]), w["restarts"]) for w in mesh.status()["workloads"]}
+
+
+def test_garbage_on_the_ports_of_a_proxy_hurts_nobody_else(mesh):
+    before = proxies(mesh)
+    echo = mesh.pods("echo")[0]
+    attacks = [("client", *target) for target in OWN_PORTS]
+    attacks += [("client", "echo", 8000, "tcp"), ("client", echo["ip"], 8000, "tcp")]  # through 15001 of the one, 15006 of the other
+    attacks += [("plain", ip, port, "tcp") for ip in echo["ips"] for port in (8000, 15006, 15001)]  # 15006 from outside of the mesh
+    for workload, *target in attacks:
+        result = mesh.exec(workload, "python3", "-c", GARBAGE, *map(str, target), check=False)
+        assert result.stdout == "done\n", f"{workload} {target}: {result}"
+        assert rule(mesh) == {"good"}, f"after {workload} {target}"
+    assert mesh.exec("client", "getent", "hosts", "echo").stdout
+    assert proxies(mesh) == before, "no proxy was started again"
+    memory = json.loads(mesh.admin("client", "/memory"))
+    assert int(memory["allocated"]) < 64_000_000, memory
+
+
+def up_says(mesh, *told):
+    """`plait up` in the foreground, as a person starts it: it says why it cannot serve, and ends in order."""
+    with open(mesh.output, "wb") as out:
+        mesh.process = subprocess.Popen(mesh.command("up", str(mesh.directory), "--port", "0"), env=mesh.env, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        until(lambda: all(part in mesh.output.read_text() for part in told), 20, f"plait up says {told}")
+    finally:
+        mesh.stop()
+        print(mesh.output.read_text())
+    until(lambda: not [line for line in leftovers() if f"/{mesh.name}/" in line], 5, "no process is left")
+
+
+def test_a_truncated_key_of_the_authority_is_told_by_plait_up(folder):
+    mesh = echo_mesh(folder, "truncated")
+    mesh.stop()
+    key = folder / "state/plait/truncated/ca/root-key.pem"
+    key.write_bytes(key.read_bytes()[:100])
+    up_says(mesh, f"{key}: ", "restore it from a backup")
+
+
+@pytest.mark.parametrize("place", ["/sys/plait-state", "file/state"], ids=["read-only", "below a file"])
+def test_a_state_directory_that_cannot_be_made_is_told_by_plait_up(folder, place):
+    directory = folder / "no-state"
+    directory.mkdir(exist_ok=True)
+    (folder / "file").touch()
+    mesh = Mesh(folder, directory, name="no-state")
+    state = str(folder / place)
+    mesh.env["PLAIT_STATE_DIR"] = state
+    result = mesh.named("up", str(directory), check=False)
+    assert result.returncode == 1 and f"cannot make the folder {state}" in result.stderr and "try: " in result.stderr, result.stderr
+    assert not [line for line in leftovers() if "/no-state/" in line]
