@@ -24,12 +24,6 @@ function(plait_library name)
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
 
-  if(PLAIT_SANITIZE STREQUAL "thread")
-    # protobuf's headers give maps another layout when they see TSan; generated code and the library are compiled without.
-    set(codecs ${sources})
-    list(FILTER codecs INCLUDE REGEX "_codec\\.cc$")
-    set_source_files_properties(${codecs} PROPERTIES COMPILE_OPTIONS "-U__SANITIZE_THREAD__")
-  endif()
   if(sources)
     add_library(${name} STATIC ${sources})
     set(scope PUBLIC)

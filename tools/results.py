@@ -7,6 +7,13 @@ import pathlib
 import xml.etree.ElementTree as ElementTree
 
 
+def reason_of(case):
+    """What a skipped test says of itself: pytest in one line, GoogleTest with the place in a line before."""
+    skipped = case.find("skipped")
+    lines = (skipped.get("message") or "").splitlines() if skipped is not None else []
+    return lines[-1] if lines else ""
+
+
 class Results:
     def __init__(self, stage):
         self.stage = stage
@@ -20,7 +27,7 @@ class Results:
         if outcome == "failed":
             self.failures.append(f"{name}: {detail}" if detail else name)
         elif outcome == "skipped":
-            self.skips.append(name)
+            self.skips.append(f"{name}: {detail}" if detail else name)
 
     # GoogleTest's and pytest's XML have the same shape. Returns the number of cases read.
     def add_junit(self, prefix, path):
@@ -31,7 +38,7 @@ class Results:
             if case.find("failure") is not None or case.find("error") is not None:
                 self.add(name, "failed")
             elif case.find("skipped") is not None or case.get("status") == "notrun" or case.get("result") == "skipped":
-                self.add(name, "skipped")
+                self.add(name, "skipped", reason_of(case))
             else:
                 self.add(name, "passed")
         return count

@@ -1,8 +1,6 @@
 """What a running proxy has taken from itself, seen from outside; everything else in this folder runs with it."""
 import pathlib
 
-import pytest
-
 from manifests import deployment, write
 from mesh import Mesh
 
@@ -22,10 +20,12 @@ def facts(pid):
 def test_every_thread_of_every_proxy_restricts_its_system_calls(folder):
     mesh = mesh_of_one(folder, "hardened")
     try:
-        if "has a sanitizer" in mesh.named("logs", "client", "-c", "istio-proxy").stdout:
-            pytest.skip("a sanitizer needs system calls that a proxy does not")
         proxies = mesh.processes("plait-proxy")
         assert proxies
+        if b"__asan_init" in pathlib.Path(f"/proc/{proxies[0]}/exe").read_bytes():
+            # A sanitizer needs system calls that a proxy does not; the proxy says that it goes without.
+            assert "has a sanitizer" in mesh.named("logs", "client", "-c", "istio-proxy").stdout
+            return
         for pid in proxies:
             assert facts(pid)["Seccomp"].strip() == "2" and facts(pid)["NoNewPrivs"].strip() == "1"
         threads = [facts(f"{proxies[0]}/task/{thread.name}")["Seccomp"].strip() for thread in pathlib.Path(f"/proc/{proxies[0]}/task").iterdir()]

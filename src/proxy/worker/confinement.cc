@@ -70,6 +70,12 @@ constexpr const char* kOnlyIntruders[] = {"execve",
                                           "open_by_handle_at",
                                           "name_to_handle_at"};
 
+#ifdef PLAIT_SANITIZED
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 struct Release {
   void operator()(void* context) const noexcept { seccomp_release(context); }
 };
@@ -105,9 +111,7 @@ int AddConditional(const Filter& filter) {
 }  // namespace
 
 Outcome<> ForbidSystemCalls() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return Explain(Errc::kUnavailable, "this build has a sanitizer, which needs other system calls");
-#else
+  if (kSanitized) return Explain(Errc::kUnavailable, "this build has a sanitizer, which needs other system calls");
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return Explain(Errc::kInternal, "seccomp: no memory for a filter");
   // For threads that run already, too.
@@ -123,7 +127,6 @@ Outcome<> ForbidSystemCalls() {
   if (error != 0)
     return Explain(Errc::kUnavailable, std::string("seccomp: the filter was refused: ") + strerror(-error));
   return {};
-#endif
 }
 
 void ForbidInspection() noexcept { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
