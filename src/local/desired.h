@@ -87,7 +87,7 @@ struct Hello {
   std::string error;
 };
 struct Notice {
-  std::string severity;  // "warning", "error", "info"
+  std::string severity;  // "warning", "error", "info"; "mended": what was told with this text is no more
   std::string text;
 };
 struct GatewayPorts {

@@ -159,9 +159,10 @@ void Supervisor::OnPlaitd(PlaitdMessage message) {
   if (auto* pods = std::get_if<DesiredPods>(&message)) return OnPods(std::move(pods->pods));
   if (auto* ports = std::get_if<GatewayPorts>(&message)) return OnGatewayPorts(ports->ports);
   if (auto* services = std::get_if<Services>(&message)) return cluster_ips_->SetServices(std::move(services->ports));
-  if (auto* notice = std::get_if<Notice>(&message)) return Tell(notice->severity, notice->text);
+  if (auto* notice = std::get_if<Notice>(&message)) return OnNotice(*notice);
   mesh_->hello = std::get<Hello>(std::move(message));
   last_plaitd_end_.clear();
+  problems_.clear();  // it tells what is wrong anew
   if (!mesh_->hello.error.empty()) Tell("error", mesh_->hello.error);
   for (const auto& [uid, pod] : pods_) pod->StartProxy();
 }
@@ -250,12 +251,27 @@ bool Supervisor::AllReady() const {
   });
 }
 
+void Supervisor::KeepNotice(std::vector<std::string>& notices, const std::string& text) {
+  notices.push_back(text);
+  if (notices.size() > kMaxNotices) notices.erase(notices.begin());
+}
+
+void Supervisor::OnNotice(const Notice& notice) {
+  std::erase(problems_, notice.text);
+  if (notice.severity == "mended") return Send("step", "mended: " + notice.text);
+  if (notice.severity != "info") KeepNotice(problems_, notice.text);
+  Send(notice.severity, notice.text);
+}
+
 void Supervisor::Tell(std::string severity, std::string text) {
   if (severity == "warning" || severity == "error") {
     kLog.Warn(text);
-    last_notices_.push_back(text);
-    if (last_notices_.size() > kMaxNotices) last_notices_.erase(last_notices_.begin());
+    KeepNotice(last_notices_, text);
   }
+  Send(std::move(severity), std::move(text));
+}
+
+void Supervisor::Send(std::string severity, std::string text) {
   static_cast<void>(SendMessage(
       outer_.get(), {.kind = OuterMessage::Kind::kNotice, .severity = std::move(severity), .text = std::move(text)}));
 }
@@ -303,7 +319,8 @@ MeshStatus Supervisor::Status() {
   out.debug_url = "http://127.0.0.1:" + std::to_string(debug_port_.value);
   out.trust_domain = mesh_->hello.trust_domain;
   out.plaitd_pid = plaitd_->pid();
-  out.messages = last_notices_;
+  out.messages = problems_;
+  out.messages.insert(out.messages.end(), last_notices_.begin(), last_notices_.end());
   for (const auto& [port, host] : gateway_ports_) {
     out.gateway_ports.push_back({Port{port}, host});
     const bool tls = port == 443 || port == 8443;

@@ -39,7 +39,10 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void OnPodChange();
   void Settle();  // once a round: status to plaitd, readiness, the dead
   bool AllReady() const;
-  void Tell(std::string severity, std::string text);
+  void OnNotice(const Notice& notice);
+  void Tell(std::string severity, std::string text);  // of the supervisor's own
+  void Send(std::string severity, std::string text);
+  static void KeepNotice(std::vector<std::string>& notices, const std::string& text);
   void Stop();
   Pod* Find(const std::string& workload);
 
@@ -66,9 +69,10 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<PlaitdProcess> plaitd_;
   std::map<std::string, std::unique_ptr<Pod>> pods_;  // by uid
-  std::vector<std::string> last_notices_;             // bounded; for `plait status`
-  std::map<std::uint16_t, Port> gateway_ports_;       // wanted -> on the host; 0 while asked for
-  bool have_pods_ = false;                            // plaitd has said what it wants
+  std::vector<std::string> problems_;            // of the configuration, as plaitd tells them; what was mended is gone
+  std::vector<std::string> last_notices_;        // both bounded; for `plait status`
+  std::map<std::uint16_t, Port> gateway_ports_;  // wanted -> on the host; 0 while asked for
+  bool have_pods_ = false;                       // plaitd has said what it wants
   bool settling_ = false;
   State state_ = State::kStarting;
   MonotonicTime started_;

@@ -97,12 +97,16 @@ def test_a_bad_edit_is_told_with_its_place_and_changes_nothing(mesh, text, parts
     until(lambda: mesh.load("client", "http://echo:8000/", "--count", "1", "--method", "POST")["status"] == {"200": 1}, 5, "the other file is gone")
     file.write_text(ROUTES)
     until(lambda: rule(mesh) == {"good"}, 5, "all is well")
+    # What was mended is told, and no problem any more.
+    said(mesh, "mended: ", *parts)
+    until(lambda: not [message for message in mesh.status()["messages"] if "routes.yaml" in message], 5, "nothing is wrong")
 
 
 def test_a_reference_to_nothing_is_told_with_its_place(mesh):
     file = mesh.directory / "routes.yaml"
     file.write_text(ROUTES.replace("{host: echo}", "{host: eccho}"))
     said(mesh, "routes.yaml:9:", "eccho")
+    assert [message for message in mesh.status()["messages"] if "eccho" in message]
     file.write_text(ROUTES)
     until(lambda: rule(mesh) == {"good"}, 5, "the route is back")
 

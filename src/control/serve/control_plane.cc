@@ -212,7 +212,7 @@ model::Findings ControlPlane::Problems() const {
   return all;
 }
 
-// A problem is told once; when it was mended and comes back, again.
+// A problem is told once, and once that it is mended; when it comes back, again.
 void ControlPlane::TellFindings() {
   std::set<std::string> now;
   for (const model::Finding& finding : Problems()) {
@@ -227,6 +227,8 @@ void ControlPlane::TellFindings() {
     if (channel_ && finding.severity != model::Severity::kInfo)
       channel_->SendMessage(error ? "error" : "warning", text);
   }
+  for (const std::string& text : told_)
+    if (channel_ && !now.contains(text) && !text.starts_with("Info")) channel_->SendMessage("mended", text);
   told_ = std::move(now);
   metrics_.Add("plaitd_reloads_total", {{"result", told_.empty() ? "clean" : "with_problems"}});
 }

@@ -31,7 +31,7 @@ class SupervisorChannel final : private io::StreamEvents {
 
   void Send(const Hello& hello);
   void Send(const std::vector<DesiredPod>& pods);  // the whole desired state; nothing is sent when it is the last one
-  void SendMessage(std::string_view severity, std::string_view text);  // "info", "warning", "error"
+  void SendMessage(std::string_view severity, std::string_view text);  // "info", "warning", "error", "mended"
   void SendGatewayPorts(const std::vector<std::uint16_t>& ports);
   // Addresses of services with their ready endpoints, for pods without a proxy. Nothing is sent when it is the last.
   void SendServices(const model::Snapshot& snapshot);
