@@ -5,6 +5,8 @@
 #include "cli/manual.h"
 #include "cli/tree.h"
 #include "cli/verbs.h"
+#include "core/base/strings.h"
+#include "core/yaml/suggest.h"
 
 namespace plait::cli {
 namespace {
@@ -90,6 +92,48 @@ std::string NameOf(const char* path) {
   return name == "kubectl-plait" ? "kubectl plait" : "plait";
 }
 
+const Option* OptionNamed(const Command& command, std::string_view name) {
+  for (const Option& option : command.options)
+    for (const std::string_view known : Split(option.names, ','))
+      if (known == name) return &option;
+  return nullptr;
+}
+
+// What people of other meshes type.
+constexpr std::pair<std::string_view, const char*> kElsewhere[] = {
+    {"analyze", "check"}, {"describe", "explain"}, {"get", "status"}, {"tap", "logs"}, {"x", "explain"}};
+
+// "status" for "statsu"; all there are when none is near.
+std::string CommandNear(const Command& group, const std::string& word) {
+  for (const auto& [name, here] : kElsewhere)
+    if (name == word && group.Find(here) != nullptr) return std::string("it is \"") + here + "\" here";
+  std::vector<std::string_view> names;
+  std::string all;
+  for (const Command& child : group.children) {
+    names.emplace_back(child.name);
+    names.insert(names.end(), child.aliases.begin(), child.aliases.end());
+    all += (all.empty() ? "" : ", ") + child.name;
+  }
+  const std::string near = yaml::Nearest(word, names);
+  return near.empty() ? "there are " + all : "did you mean \"" + near + "\"?";
+}
+
+// A word in a command's place that is none, said with what it may have been meant for; "" when there is no such word.
+std::string UnknownCommand(const Command& tree, const std::vector<std::string>& words) {
+  const Command* at = &tree;
+  for (std::size_t i = 0; i < words.size() && !at->children.empty(); ++i) {
+    if (words[i].starts_with('-')) {
+      const Option* option = OptionNamed(*at, words[i]);
+      if (option != nullptr && !option->flag()) ++i;  // its value
+      continue;
+    }
+    const Command* child = at->Find(words[i]);
+    if (child == nullptr) return "there is no command \"" + words[i] + "\": " + CommandNear(*at, words[i]);
+    at = child;
+  }
+  return "";
+}
+
 int WrongUsage(const std::string& what, const std::string& line) {
   Say(line.substr(0, line.find(' ')) + ": " + what);
   Say("  try: " + line + " --help");
@@ -105,6 +149,7 @@ int Run(int argc, char** argv) {
   const Command* parsed = nullptr;
   CLI::App app(tree.summary, NameOf(argv[0]));
   Build(app, tree, parsed);
+  app.set_version_flag("--version", PLAIT_VERSION, "of this program; `plait version` tells of the mesh too");
 
   int own = argc;  // what comes after "--" is the command of exec
   for (int i = 1; i < argc && own == argc; ++i)
@@ -112,8 +157,9 @@ int Run(int argc, char** argv) {
   try {
     app.parse(own, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    return WrongUsage(error.what(), Understood(app));
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    const std::string unknown = UnknownCommand(tree, {argv + 1, argv + own});
+    return WrongUsage(unknown.empty() ? error.what() : unknown, Understood(app));
   }
   const Command& chosen = *parsed;
   if (own < argc && chosen.rest == nullptr) return WrongUsage("nothing may stand behind --", Understood(app));

@@ -45,6 +45,21 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
     EXPECT_EQ(RunLine(words), kUsage) << (words.empty() ? "" : words[0]);
 }
 
+std::string Said(const std::vector<std::string>& words) {
+  testing::internal::CaptureStderr();
+  RunLine(words);
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(CommandLine, NamesAWordThatIsNoCommandAndWhatMayHaveBeenMeant) {
+  EXPECT_EQ(Said({"statsu"}), "plait: there is no command \"statsu\": did you mean \"status\"?\n  try: plait --help\n");
+  EXPECT_EQ(Said({"demo", "--name", "x", "tuor"}),
+            "plait: there is no command \"tuor\": did you mean \"tour\"?\n  try: plait demo --help\n");
+  EXPECT_NE(Said({"pc", "weather", "web"}).find("\"weather\": there are cluster, listener, route"), std::string::npos);
+  EXPECT_NE(Said({"analyze"}).find("\"analyze\": it is \"check\" here"), std::string::npos) << "as Istio calls it";
+  EXPECT_NE(Said({}).find("subcommand is required"), std::string::npos);
+}
+
 TEST(CommandLine, ExitsWith3WhenThereIsNoSuchMesh) {
   const std::string name = "none-" + std::to_string(getpid());
   for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"status"},
