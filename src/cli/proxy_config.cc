@@ -56,6 +56,11 @@ int ShowKind(const MeshOptions& mesh, const ConfigVerb& verb) {
   const Json resources = Select(verb.what, ResourcesOf(*dump, verb.what), verb.filter);
   Output output{.table = ConfigTable(verb.what, resources), .data = Data(resources)};
   AddNames(verb.what, resources, output.names);
+  // Istio's sidecars know the whole mesh, so who comes from there takes an empty table for a fault.
+  const bool by_use = verb.what == "cluster" || verb.what == "route" || verb.what == "endpoint";
+  if (output.table.rows.empty() && by_use)
+    output.warnings.push_back("no " + verb.what +
+                              " here: a sidecar has those of the destinations that its application has asked for");
   return Show(mesh.format, output);
 }
 

@@ -81,7 +81,8 @@ def test_pc_takes_istioctls_filters_and_a_saved_dump(used, folder):
     endpoints = pc("endpoint", "--address", reviews["ip"]).splitlines()[1:]
     assert endpoints and all(line.split()[0] == reviews["ip"] + ":9080" for line in endpoints)
     assert len(pc("listener", "--port", "15001").splitlines()) > 1
-    assert pc("cluster", "--port", "1").splitlines()[1:] == []
+    nothing = used.plait("pc", "cluster", "productpage-v1", "--mesh", used.name, "--port", "1")
+    assert nothing.stdout.splitlines()[1:] == [] and "that its application has asked for" in nothing.stderr
 
     dump = folder / "dump.json"
     dump.write_text(pc("all", "-o", "json"))
