@@ -1,6 +1,7 @@
 #include "control/serve/control_plane.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/serve/mesh_pages.h"
 #include "control/serve/state_lock.h"
@@ -188,13 +189,14 @@ void ControlPlane::PublishTokens() {
 }
 
 void ControlPlane::TellSupervisor(const source::PodSets& sets, const model::Snapshot& snapshot) {
-  channel_->Send(pods_->desired());
+  const bool pods_changed = std::exchange(told_pods_, pods_->revision()) != pods_->revision();
+  if (pods_changed) channel_->Send(pods_->desired());
   channel_->SendGatewayPorts(sets.gateway_ports);
   // Before the state of the pods is known, services would seem to have no endpoint.
   if (status_known_ && std::any_of(sets.sets.begin(), sets.sets.end(),
                                    [](const auto& set) { return set.pod.proxy == source::ProxyKind::kNone; }))
     channel_->SendServices(snapshot);
-  PublishTokens();
+  if (pods_changed) PublishTokens();
 }
 
 model::Findings ControlPlane::Problems() const {

@@ -82,8 +82,9 @@ class ControlPlane {
   std::set<std::string> told_;      // findings that were logged and sent
   std::string told_status_ = "{}";  // conflicts, as they were last logged
   io::Timer status_timer_;
-  bool local_ = false;         // there is a supervisor
-  bool status_known_ = false;  // it has said what runs
+  bool local_ = false;           // there is a supervisor
+  std::uint64_t told_pods_ = 0;  // revision of the pods that the supervisor knows
+  bool status_known_ = false;    // it has said what runs
   std::optional<MonotonicTime> changed_at_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

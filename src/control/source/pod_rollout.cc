@@ -21,22 +21,26 @@ bool PodStatus::HasEnded() const noexcept { return phase == "Succeeded" || phase
 
 // After a restart of plaitd only names and hashes were known.
 void PodsController::Refresh(const PodSet& set, Tracked& tracked) {
-  tracked.pod.spec = SpecOf(set, tracked.pod.name, tracked.index);
+  PodTemplate spec = SpecOf(set, tracked.pod.name, tracked.index);
+  if (spec == tracked.pod.spec && tracked.pod.owner_kind == set.kind) return;
+  tracked.pod.spec = std::move(spec);
   tracked.pod.owner_kind = set.kind;
+  ++revision_;
 }
 
-bool PodsController::IsNameUsed(const std::string& set, std::uint32_t index) const {
-  const auto same = [&](const auto& pod) { return pod.set == set && pod.index == index; };
-  return std::any_of(pods_.begin(), pods_.end(), same) || std::any_of(stopping_.begin(), stopping_.end(), same);
+bool PodsController::IsNameUsed(const Group& group, std::uint32_t index) const {
+  return std::any_of(group.pods.begin(), group.pods.end(), [&](std::size_t at) { return pods_[at].index == index; }) ||
+         std::any_of(stopping_.begin(), stopping_.end(),
+                     [&](const Stopping& pod) { return pod.set == group.key && pod.index == index; });
 }
 
 // Make missing pods (at most a quarter more than wanted at once), end old ones as new ones get ready.
-void PodsController::Roll(const PodSet& set) {
+void PodsController::Roll(Group& group) {
+  const PodSet& set = group.set;
   std::vector<Tracked*> current;
   std::vector<Tracked*> old;
-  for (Tracked& tracked : pods_)
-    if (tracked.set == set.Key() && !tracked.pod.ending)
-      (tracked.pod.hash == set.hash ? current : old).push_back(&tracked);
+  for (const std::size_t at : group.pods)
+    if (!pods_[at].pod.ending) (pods_[at].pod.hash == set.hash ? current : old).push_back(&pods_[at]);
   for (Tracked* tracked : current) Refresh(set, *tracked);
   const auto by_index = [](const Tracked* a, const Tracked* b) { return a->index < b->index; };
   std::sort(current.begin(), current.end(), by_index);
@@ -44,7 +48,7 @@ void PodsController::Roll(const PodSet& set) {
   // A bare Pod keeps its name, so the old one must be gone before there is a new one.
   if (set.kind == model::OwnerKind::kNone) {
     if (!old.empty()) return End(*old.front());
-    if (!IsNameUsed(set.Key(), 0)) Create(set, 0);
+    if (!IsNameUsed(group, 0)) Create(group, 0);
     return;
   }
   for (; current.size() > set.replicas; current.pop_back()) End(*current.back());
@@ -56,18 +60,19 @@ void PodsController::Roll(const PodSet& set) {
   std::size_t missing = set.replicas > current.size() ? set.replicas - current.size() : 0;
   missing = std::min(missing, most - std::min(most, current.size() + old.size()));
   for (std::size_t i = 0; i < missing; ++i)
-    CreateNext(set);  // may move pods_: the pointers above are not used any more
+    CreateNext(group);  // may move pods_: the pointers above are not used any more
 }
 
 // As Kubernetes: pods are made from the first ordinal on and end from the last, each after the one before it is ready
 // (gone); a changed template replaces one pod at a time, the last one first. A pod is made only when the one that had
 // its name is gone.
-void PodsController::RollStatefulSet(const PodSet& set) {
+void PodsController::RollStatefulSet(Group& group) {
+  const PodSet& set = group.set;
   const std::uint32_t end = set.first_ordinal + set.replicas;
   std::vector<Tracked*> pods;
-  bool ending = std::any_of(stopping_.begin(), stopping_.end(), [&](const auto& pod) { return pod.set == set.Key(); });
-  for (Tracked& tracked : pods_) {
-    if (tracked.set != set.Key()) continue;
+  bool ending = std::any_of(stopping_.begin(), stopping_.end(), [&](const auto& pod) { return pod.set == group.key; });
+  for (const std::size_t at : group.pods) {
+    Tracked& tracked = pods_[at];
     ending |= tracked.pod.ending;
     if (!tracked.pod.ending) pods.push_back(&tracked);
     if (tracked.pod.hash == set.hash) Refresh(set, tracked);
@@ -92,18 +97,20 @@ void PodsController::RollStatefulSet(const PodSet& set) {
     }
   }
   for (std::uint32_t ordinal = set.first_ordinal; ordinal < end; ++ordinal) {
-    if (!IsNameUsed(set.Key(), ordinal)) Create(set, ordinal);
-    if (!set.parallel && !IsReady(set.Key(), ordinal)) return;
+    if (!IsNameUsed(group, ordinal)) Create(group, ordinal);
+    if (!set.parallel && !IsReady(group, ordinal)) return;
   }
 }
 
 // A pod that ended stays, so that its state and log can be seen. A changed template is a new Job.
-void PodsController::RollJob(const PodSet& set) {
+void PodsController::RollJob(Group& group) {
+  const PodSet& set = group.set;
   std::vector<Tracked*> active;
   std::size_t succeeded = 0;
   std::size_t failed = 0;
-  for (Tracked& tracked : pods_) {
-    if (tracked.set != set.Key() || tracked.pod.ending) continue;
+  for (const std::size_t at : group.pods) {
+    Tracked& tracked = pods_[at];
+    if (tracked.pod.ending) continue;
     if (tracked.pod.hash != set.hash) {
       End(tracked);
       continue;
@@ -120,17 +127,18 @@ void PodsController::RollJob(const PodSet& set) {
   const std::size_t missing = set.completions - std::min<std::size_t>(set.completions, succeeded);
   const std::size_t wanted = failed > may_fail ? 0 : std::min<std::size_t>(set.replicas, missing);
   for (; active.size() > wanted; active.pop_back()) End(*active.back());
-  for (std::size_t i = active.size(); i < wanted; ++i) CreateNext(set);
+  for (std::size_t i = active.size(); i < wanted; ++i) CreateNext(group);
 }
 
 // The lowest number that no pod of the set has, also none that is ending: names are unique at every moment.
-void PodsController::CreateNext(const PodSet& set) {
+void PodsController::CreateNext(Group& group) {
   std::uint32_t index = 0;
-  while (IsNameUsed(set.Key(), index)) ++index;
-  Create(set, index);
+  while (IsNameUsed(group, index)) ++index;
+  Create(group, index);
 }
 
-void PodsController::Create(const PodSet& set, std::uint32_t index) {
+void PodsController::Create(Group& group, std::uint32_t index) {
+  const PodSet& set = group.set;
   const bool bare = set.kind == model::OwnerKind::kNone;
   Tracked tracked{.pod = {.uid = options_.new_uid(),
                           .name = bare ? set.name : set.name + "-" + std::to_string(index),
@@ -138,16 +146,17 @@ void PodsController::Create(const PodSet& set, std::uint32_t index) {
                           .owner_kind = set.kind,
                           .spec = {},
                           .hash = set.hash},
-                  .set = set.Key(),
+                  .set = group.key,
                   .index = index};
   Refresh(set, tracked);
+  ++revision_;
+  group.pods.push_back(pods_.size());
   pods_.push_back(std::move(tracked));
 }
 
-bool PodsController::IsReady(const std::string& set, std::uint32_t index) const {
-  return std::any_of(pods_.begin(), pods_.end(), [&](const Tracked& tracked) {
-    return tracked.set == set && tracked.index == index && IsReady(tracked);
-  });
+bool PodsController::IsReady(const Group& group, std::uint32_t index) const {
+  return std::any_of(group.pods.begin(), group.pods.end(),
+                     [&](std::size_t at) { return pods_[at].index == index && IsReady(pods_[at]); });
 }
 
 }  // namespace plait::control::source

@@ -49,6 +49,17 @@ class Rollout : public testing::Test {
   PodsController pods_{loop_, {.end_delay = 1ms, .new_uid = [this] { return "u" + std::to_string(next_++); }}, [] {}};
 };
 
+TEST_F(Rollout, ChangesItsRevisionOnlyWithItsPods) {
+  pods_.SetTemplates(Render(Set("a")));
+  const std::uint64_t first = pods_.revision();
+  pods_.SetTemplates(Render(Set("a")));
+  Say({{"u1", "Running"}});
+  EXPECT_EQ(pods_.revision(), first);
+  Say({{"u1", "Ready"}});
+  EXPECT_NE(pods_.revision(), first);
+  EXPECT_EQ(Names(), "db-0=u1 db-1=u2 ");
+}
+
 TEST_F(Rollout, OfAStatefulSetGoesFromTheFirstPodToTheLast) {
   pods_.SetTemplates(Render(Set("a")));
   EXPECT_EQ(Names(), "db-0=u1 ");

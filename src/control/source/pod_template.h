@@ -57,6 +57,7 @@ struct PodSet {
   std::string hash;  // of `pod`
   // A Pod may have the name of a Deployment.
   std::string Key() const { return pod.name_space + (kind == model::OwnerKind::kNone ? "/Pod/" : "/") + name; }
+  friend bool operator==(const PodSet&, const PodSet&) = default;
 };
 
 struct PodSets {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <fstream>
-#include <set>
 #include <sstream>
+#include <unordered_map>
 
 #include "core/base/random.h"
 #include "core/base/strings.h"
@@ -22,6 +22,8 @@ PodsController::PodsController(io::Loop& loop, PodsOptions options, std::functio
 }
 
 void PodsController::SetTemplates(std::vector<PodSet> sets) {
+  if (templates_known_ && sets == sets_) return;
+  templates_known_ = true;
   sets_ = std::move(sets);
   Reconcile();
 }
@@ -46,27 +48,42 @@ bool PodsController::IsReady(const Tracked& tracked) const {
   return status && status->ready && !tracked.pod.ending;
 }
 
-std::vector<DesiredPod> PodsController::desired() const {
-  std::vector<DesiredPod> out;
-  for (const Tracked& tracked : pods_) out.push_back(tracked.pod);
-  std::sort(out.begin(), out.end(), [](const DesiredPod& a, const DesiredPod& b) {
+const std::vector<DesiredPod>& PodsController::desired() const {
+  if (desired_revision_ == revision_) return desired_;
+  desired_.clear();
+  for (const Tracked& tracked : pods_) desired_.push_back(tracked.pod);
+  std::sort(desired_.begin(), desired_.end(), [](const DesiredPod& a, const DesiredPod& b) {
     return std::tie(a.spec.name_space, a.name, a.uid) < std::tie(b.spec.name_space, b.name, b.uid);
   });
-  return out;
+  desired_revision_ = revision_;
+  return desired_;
+}
+
+std::vector<PodsController::Group> PodsController::GroupPods() {
+  std::vector<Group> groups;
+  std::unordered_map<std::string, std::size_t> by_key;
+  for (const PodSet& set : sets_) {
+    groups.push_back({.set = set, .key = set.Key(), .pods = {}});
+    by_key.emplace(groups.back().key, groups.size() - 1);
+  }
+  for (std::size_t i = 0; i < pods_.size(); ++i) {
+    const auto found = by_key.find(pods_[i].set);
+    if (found == by_key.end())
+      End(pods_[i]);
+    else
+      groups[found->second].pods.push_back(i);
+  }
+  return groups;
 }
 
 void PodsController::Reconcile() {
   StopEnded();
-  for (Tracked& tracked : pods_) {
-    const bool wanted =
-        std::any_of(sets_.begin(), sets_.end(), [&](const PodSet& set) { return set.Key() == tracked.set; });
-    if (!wanted) End(tracked);
-  }
-  for (const PodSet& set : sets_) {
-    switch (set.kind) {
-      case model::OwnerKind::kStatefulSet: RollStatefulSet(set); break;
-      case model::OwnerKind::kJob: RollJob(set); break;
-      default: Roll(set); break;
+  std::vector<Group> groups = GroupPods();
+  for (Group& group : groups) {
+    switch (group.set.kind) {
+      case model::OwnerKind::kStatefulSet: RollStatefulSet(group); break;
+      case model::OwnerKind::kJob: RollJob(group); break;
+      default: Roll(group); break;
     }
   }
   Save();
@@ -76,6 +93,7 @@ void PodsController::Reconcile() {
 void PodsController::End(Tracked& tracked) {
   if (tracked.pod.ending) return;
   tracked.pod.ending = true;
+  ++revision_;
   // A pod that never served needs no delay.
   const PodStatus* status = FindStatus(tracked.pod.uid);
   tracked.stop_at = loop_.Now() + (status && status->ready ? options_.end_delay : Duration::zero());
@@ -84,11 +102,12 @@ void PodsController::End(Tracked& tracked) {
 
 void PodsController::StopEnded() {
   const MonotonicTime now = loop_.Now();
-  std::erase_if(pods_, [&](const Tracked& tracked) {
+  const std::size_t ended = std::erase_if(pods_, [&](const Tracked& tracked) {
     if (!tracked.pod.ending || tracked.stop_at > now) return false;
     if (FindStatus(tracked.pod.uid)) stopping_.push_back({tracked.pod.uid, tracked.set, tracked.index});
     return true;
   });
+  if (ended > 0) ++revision_;
   Duration next = Duration::max();
   for (const Tracked& tracked : pods_)
     if (tracked.pod.ending) next = std::min(next, tracked.stop_at - now);
@@ -165,7 +184,7 @@ void PodsController::Load() {
 
 // Only names and uids: what runs in a pod comes from the objects again.
 void PodsController::Save() {
-  if (options_.state_file.empty()) return;
+  if (options_.state_file.empty() || saved_revision_ == revision_) return;
   yaml::Node list = yaml::Node::Sequence();
   for (const Tracked& tracked : pods_) {
     if (tracked.pod.ending) continue;
@@ -181,14 +200,19 @@ void PodsController::Save() {
   yaml::Node root = yaml::Node::Mapping();
   root.Add("pods", std::move(list));
   std::string text = yaml::ToPrettyJson(root);
-  if (text == saved_) return;
+  if (text == saved_) {
+    saved_revision_ = revision_;
+    return;
+  }
   const std::string temporary = options_.state_file + ".new";
   {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
     out << text;
     if (!out.flush()) return;  // a full disk costs new uids after a restart, nothing else
   }
-  if (std::rename(temporary.c_str(), options_.state_file.c_str()) == 0) saved_ = std::move(text);
+  if (std::rename(temporary.c_str(), options_.state_file.c_str()) != 0) return;
+  saved_ = std::move(text);
+  saved_revision_ = revision_;
 }
 
 }  // namespace plait::control::source

@@ -48,11 +48,13 @@ class PodsController {
  public:
   PodsController(io::Loop& loop, PodsOptions options, std::function<void()> on_change);
 
-  void SetTemplates(std::vector<PodSet> sets);
+  void SetTemplates(std::vector<PodSet> sets);        // nothing happens when they are the last ones
   void SetStatuses(std::vector<PodStatus> statuses);  // the whole table
 
   // In the order of their names.
-  std::vector<DesiredPod> desired() const;
+  const std::vector<DesiredPod>& desired() const;
+  // Changes with `desired()`.
+  std::uint64_t revision() const noexcept { return revision_; }
   // Pods that have an address; a new vector only when something changed.
   std::shared_ptr<const std::vector<model::Workload>> workloads() const noexcept { return workloads_; }
   const PodStatus* FindStatus(const std::string& uid) const noexcept;
@@ -71,18 +73,25 @@ class PodsController {
     std::string set;
     std::uint32_t index = 0;
   };
+  // A set with its pods (indexes of `pods_`), so that a set costs what it has, not what the mesh has.
+  struct Group {
+    const PodSet& set;
+    std::string key;
+    std::vector<std::size_t> pods;
+  };
   void Reconcile();
-  void Roll(const PodSet& set);
-  void RollStatefulSet(const PodSet& set);
-  void RollJob(const PodSet& set);
-  void CreateNext(const PodSet& set);
-  void Create(const PodSet& set, std::uint32_t index);  // may move `pods_`
-  static void Refresh(const PodSet& set, Tracked& tracked);
-  bool IsNameUsed(const std::string& set, std::uint32_t index) const;
+  std::vector<Group> GroupPods();  // what belongs to no set ends
+  void Roll(Group& group);
+  void RollStatefulSet(Group& group);
+  void RollJob(Group& group);
+  void CreateNext(Group& group);
+  void Create(Group& group, std::uint32_t index);  // may move `pods_`
+  void Refresh(const PodSet& set, Tracked& tracked);
+  bool IsNameUsed(const Group& group, std::uint32_t index) const;
   void End(Tracked& tracked);
   void StopEnded();
   bool IsReady(const Tracked& tracked) const;
-  bool IsReady(const std::string& set, std::uint32_t index) const;
+  bool IsReady(const Group& group, std::uint32_t index) const;
   void Publish();
   void Load();
   void Save();
@@ -90,8 +99,13 @@ class PodsController {
   io::Loop& loop_;
   PodsOptions options_;
   std::function<void()> on_change_;
+  bool templates_known_ = false;
   std::vector<PodSet> sets_;
   std::vector<Tracked> pods_;
+  std::uint64_t revision_ = 1;
+  mutable std::vector<DesiredPod> desired_;  // as of `desired_revision_`
+  mutable std::uint64_t desired_revision_ = 0;
+  std::uint64_t saved_revision_ = 0;
   std::vector<Stopping> stopping_;
   std::map<std::string, PodStatus> statuses_;  // by uid
   std::shared_ptr<const std::vector<model::Workload>> workloads_ =
