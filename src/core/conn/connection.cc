@@ -136,6 +136,7 @@ void Connection::Work() {
   working_ = false;
   if (state_ == State::kClosed) return;
   NoteBusy();
+  if (state_ == State::kOpen && close_reason_ == http::ResetReason::kNone) OnFed();
   if ((more && state_ != State::kLingering) || close_reason_ != http::ResetReason::kNone) Schedule();
 }
 
@@ -291,6 +292,22 @@ ServerConnection::ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> s
   Start(stream_is_open, std::move(initial));
 }
 ServerConnection::~ServerConnection() { Destroy(); }
+
+void ServerConnection::OnFed() {
+  if (options().head_timeout <= Duration(0)) return;
+  // Before there is a codec: half a preface.
+  if (server_ != nullptr ? !server_->reading_head() : !has_input()) return head_timer_.reset();
+  if (head_timer_) return;
+  head_timer_ = std::make_unique<io::Timer>([this] { OnHeadTimer(); });
+  head_timer_->Start(loop().timers(), options().head_timeout);
+}
+
+void ServerConnection::OnHeadTimer() {
+  if (!open() || !server_->reading_head()) return Close(http::ResetReason::kTimedOut);
+  server_->RefuseHead();
+  Schedule();
+  owner_.OnHeadTimedOut();
+}
 
 std::unique_ptr<http::Codec> ServerConnection::MakeCodec(Protocol protocol) {
   std::unique_ptr<http::ServerCodec> codec = protocol == Protocol::kHttp2

@@ -29,6 +29,7 @@ struct ConnectionOptions {
   std::size_t read_limit = 64 * 1024;    // of input that the codec has not taken yet
   std::size_t write_limit = 256 * 1024;  // of output that the peer has not taken yet: reading stops above it
   Duration idle_timeout{};               // without a stream for so long: drained and closed (kTimedOut); 0: never
+  Duration head_timeout{};  // server: from the first byte of a request to the end of its head, else 408; 0: no limit
   Duration drain_timeout = std::chrono::seconds(5);  // how long the last output may take once the codec wants to close
 };
 
@@ -78,6 +79,8 @@ class Connection : private io::StreamEvents {
   void Schedule();
   void NoteStream() noexcept { stream_seen_ = true; }  // the connection is in use: the idle time begins anew
   const ConnectionOptions& options() const noexcept { return options_; }
+  io::Loop& loop() const noexcept { return loop_; }
+  bool has_input() const noexcept { return !input_.empty(); }
 
  private:
   friend class Round;
@@ -96,6 +99,7 @@ class Connection : private io::StreamEvents {
 
   virtual std::unique_ptr<http::Codec> MakeCodec(Protocol protocol) = 0;
   virtual bool is_server() const noexcept = 0;
+  virtual void OnFed() {}  // the codec has seen what there is; the connection is open
 
   Protocol Decide() const noexcept;  // kDetect: more bytes are needed
   bool EnsureCodec();
@@ -142,6 +146,8 @@ class ServerConnectionEvents : public ConnectionEvents {
  public:
   // A request begins; the returned events live until their OnStreamClosed.
   virtual http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) = 0;
+  // A request whose head took too long was answered by the codec (own_answer). HTTP/1: the connection ends.
+  virtual void OnHeadTimedOut() {}
 };
 
 class ServerConnection final : public Connection, private http::ServerCodecEvents {
@@ -159,11 +165,15 @@ class ServerConnection final : public Connection, private http::ServerCodecEvent
   bool is_server() const noexcept override { return true; }
   http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override {
     NoteStream();
+    head_timer_.reset();  // the next head has its own time
     return owner_.OnNewStream(stream);
   }
   void OnOutputReady() override { Schedule(); }
+  void OnFed() override;
+  void OnHeadTimer();
   ServerConnectionEvents& owner_;
-  http::ServerCodec* server_ = nullptr;  // the codec, as what it is
+  http::ServerCodec* server_ = nullptr;    // the codec, as what it is
+  std::unique_ptr<io::Timer> head_timer_;  // only while a head is arriving in pieces
 };
 
 class ClientConnectionEvents : public ConnectionEvents {

@@ -140,6 +140,11 @@ class ServerCodec : public Codec {
  public:
   // Known before OnReset(kProtocol), or the error of Feed, tells of the message.
   virtual OwnAnswer own_answer() const noexcept { return {}; }
+  // A request's head has begun and is not complete.
+  virtual bool reading_head() const noexcept = 0;
+  // That head took too long: the codec answers it with 408, which own_answer() then tells of, and takes no more of it.
+  // HTTP/1: the connection ends with the answer. Not inside an event.
+  virtual void RefuseHead() = 0;
 };
 
 class ClientCodecEvents {

@@ -547,6 +547,22 @@ TEST(Http1Client, RefusesAnswersThatItDidNotAskFor) {
   EXPECT_FALSE(idle.Feed("HTTP/1.1 200 OK\r\n\r\n"));
 }
 
+TEST(Http1Server, KnowsAHeadThatHasBegunAndRefusesIt) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na"));
+  EXPECT_FALSE(s.codec->reading_head());  // a body may take its time
+  ASSERT_TRUE(s.Feed("bc"));
+  s.Reply(200, "ok");
+  EXPECT_FALSE(s.codec->reading_head());
+  ASSERT_TRUE(s.Feed("GET / HT"));
+  EXPECT_TRUE(s.codec->reading_head());
+  s.codec->output().Clear();
+  s.codec->RefuseHead();
+  EXPECT_EQ(s.codec->own_answer().status, 408);
+  EXPECT_TRUE(s.codec->output().ToString().ends_with("\r\n\r\nrequest header timeout"));
+  EXPECT_TRUE(s.codec->wants_close());
+}
+
 TEST(Http1Client, TellsAnEndThatCutsTheBody) {
   ClientSide c;
   c.Send(c.Request());

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/base/strings.h"
-#include "core/http/date.h"
+#include "core/http/own_answer.h"
 
 namespace plait::http1 {
 namespace {
@@ -132,15 +132,10 @@ void WriteLastChunk(const http::Headers* trailers, Buffer& out) {
   out.Append("\r\n");
 }
 
-void WriteErrorResponse(std::uint16_t status, const http::CodecOptions& options, Buffer& out) {
+void WriteErrorResponse(std::uint16_t status, std::string_view body, const http::CodecOptions& options, Buffer& out) {
   http::ResponseHead head;
   head.status = status;
-  const std::string_view body = http::ReasonPhrase(status);
-  head.headers.Add("content-length", std::to_string(body.size()));
-  head.headers.Add("content-type", "text/plain");
-  head.headers.Add("date", http::HttpDate(SystemClock().Wall()));
-  if (!options.server_name.empty()) head.headers.Add("server", options.server_name);
-  if (!options.via.empty()) head.headers.Add("via", options.via);
+  head.headers = http::OwnAnswerHeaders(body.size(), options);
   WriteResponseHead(head, http::Version::kHttp11, {.connection = "close"}, out);
   out.Append(body);
 }

@@ -24,7 +24,7 @@ void WriteRequestHead(const http::RequestHead& head, const SendFraming& framing,
 void WriteResponseHead(const http::ResponseHead& head, http::Version version, const SendFraming& framing, Buffer& out);
 void WriteChunk(Buffer& data, Buffer& out);  // takes all of `data`, which is not empty
 void WriteLastChunk(const http::Headers* trailers, Buffer& out);
-// A whole answer to a message that broke a rule; the connection closes after it.
-void WriteErrorResponse(std::uint16_t status, const http::CodecOptions& options, Buffer& out);
+// A whole answer that the codec makes itself; the connection closes after it.
+void WriteErrorResponse(std::uint16_t status, std::string_view body, const http::CodecOptions& options, Buffer& out);
 
 }  // namespace plait::http1

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/base/strings.h"
+#include "core/http/own_answer.h"
 #include "core/http1/body_reader.h"
 #include "core/http1/codec.h"
 #include "core/http1/head_reader.h"
@@ -34,6 +35,8 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
   }
   bool output_ended() const noexcept override { return reading_ == Reading::kRaw && writing_ == Writing::kDone; }
   http::OwnAnswer own_answer() const noexcept override { return own_answer_; }
+  bool reading_head() const noexcept override { return head_begun_ && reading_ == Reading::kHead; }
+  void RefuseHead() override;
   http::Version version() const noexcept override { return http10_ ? http::Version::kHttp10 : http::Version::kHttp11; }
 
  private:
@@ -93,6 +96,7 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
   bool aborted_ = false;       // the owner reset the stream
   bool skipped_line_ = false;  // the one empty line before a request that RFC 9112 2.2 lets pass
   bool starved_ = false;       // Feed left the beginning of something
+  bool head_begun_ = false;    // ... when it looked for a head
   bool in_event_ = false;      // Feed and its kin are running: no OnOutputReady is needed
 };
 
@@ -113,6 +117,7 @@ Result<> ServerCodec::Feed(Buffer& in) {
   const bool looks =
       reading_ == Reading::kBody || (reading_ == Reading::kHead && output_.size() <= options_.high_watermark);
   starved_ = !in.empty() && !paused_ && looks;
+  head_begun_ = !in.empty() && looks;
   return result;
 }
 
@@ -219,8 +224,17 @@ Result<> ServerCodec::Fail(const Violation& violation, Buffer& in) {
     own_answer_ = {.status = violation.status, .body_bytes = body_bytes};
   }
   if (stream_ != nullptr) ResetStream(ResetReason::kProtocol);
-  if (answerable) WriteErrorResponse(violation.status, options_, output_);
+  if (answerable) WriteErrorResponse(violation.status, http::ReasonPhrase(violation.status), options_, output_);
   return std::unexpected(violation.error);
+}
+
+void ServerCodec::RefuseHead() {
+  if (!reading_head()) return;
+  close_ = true;
+  reading_ = Reading::kNothing;
+  own_answer_ = {.status = 408, .body_bytes = static_cast<std::uint32_t>(http::kHeadTimeoutBody.size())};
+  WriteErrorResponse(408, http::kHeadTimeoutBody, options_, output_);
+  events_.OnOutputReady();
 }
 
 // Ends an exchange that is over. True when it did.

@@ -485,6 +485,24 @@ TEST_F(Http2, EndsTheConnectionOnBrokenFraming) {
   }
 }
 
+TEST_F(Http2, RefusesAHeadThatDoesNotEndAndServesOnWhenItDoes) {
+  ServerSide s;
+  const std::string block = GetBlock();
+  s.in.Append(Preface() + Frame(1, 0, 1, block.substr(0, 5)));
+  ASSERT_TRUE(s.codec->Feed(s.in));
+  EXPECT_TRUE(s.codec->reading_head());
+  s.codec->output().Clear();
+  s.codec->RefuseHead();
+  EXPECT_FALSE(s.codec->reading_head());
+  EXPECT_EQ(s.codec->own_answer().status, 408);
+  s.codec->OnOutputDrained();
+  EXPECT_NE(s.codec->output().Find("request header timeout"), SIZE_MAX);
+  s.in.Append(Frame(9, 4, 1, block.substr(5)) + Frame(1, kHeadersEnd, 3, block));
+  EXPECT_TRUE(s.codec->Feed(s.in));
+  EXPECT_FALSE(s.codec->reading_head());
+  EXPECT_EQ(s.streams.size(), 1u);
+}
+
 TEST_F(Http2, TakesWhatWasOnItsWayToAStreamThatItRefused) {
   http::CodecOptions options;
   options.max_concurrent_streams = 1;

@@ -1,4 +1,5 @@
 #include "core/base/strings.h"
+#include "core/http/own_answer.h"
 #include "core/http2/codec.h"
 #include "core/http2/session.h"
 
@@ -21,12 +22,16 @@ class ServerSession final : public http::ServerCodec, private Session {
   void StartDrain() override { GracefulGoAway(); }
   bool wants_close() const noexcept override { return finished(); }
   http::Version version() const noexcept override { return http::Version::kHttp2; }
+  http::OwnAnswer own_answer() const noexcept override { return own_answer_; }
+  bool reading_head() const noexcept override { return StreamOfOpenHead() != nullptr; }
+  void RefuseHead() override;
 
  private:
   void OutputReady() override { events_.OnOutputReady(); }
   bool HeadComplete(Stream& stream, bool end_stream) override;
 
   http::ServerCodecEvents& events_;
+  http::OwnAnswer own_answer_;
 };
 
 namespace {
@@ -61,6 +66,21 @@ bool ServerSession::HeadComplete(Stream& stream, bool end_stream) {
   stream.events_ = stream.server_events_;
   stream.server_events_->OnRequestHead(std::move(head), end_stream);
   return true;
+}
+
+// The other streams go on, as far as a connection does on which nothing else can come before the block's end.
+void ServerSession::RefuseHead() {
+  Stream* stream = StreamOfOpenHead();
+  if (stream == nullptr || !stream->block_) return;
+  stream->block_.reset();  // the rest is only decoded
+  open_head_ = 0;
+  Buffer body(http::kHeadTimeoutBody);
+  own_answer_ = {.status = 408, .body_bytes = static_cast<std::uint32_t>(body.size())};
+  http::ResponseHead head;
+  head.status = 408;
+  head.headers = http::OwnAnswerHeaders(body.size(), options_);
+  stream->SendHead(head, false);
+  stream->SendData(body, true);
 }
 
 std::unique_ptr<http::ServerCodec> NewServerCodec(http::ServerCodecEvents& events, const http::CodecOptions& options) {

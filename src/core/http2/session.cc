@@ -95,6 +95,11 @@ void Session::Erase(Stream& stream) {
   StreamGone();
 }
 
+Stream* Session::StreamOfOpenHead() const noexcept {
+  if (open_head_ == 0 || dead_) return nullptr;
+  return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, open_head_));
+}
+
 void Session::Touch(Stream& stream) {
   if (stream.touched_) return;
   stream.touched_ = true;

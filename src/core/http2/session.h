@@ -56,6 +56,9 @@ class Session {
   virtual void PeerSettings() {}
   virtual void StreamGone() {}  // the number of streams became smaller
 
+  // Server: the stream whose request head has begun and is not complete; null for none.
+  Stream* StreamOfOpenHead() const noexcept;
+
   const http::CodecOptions& options_;
   nghttp2_session* session_ = nullptr;
   Buffer output_;
@@ -63,7 +66,8 @@ class Session {
   const bool server_;
   bool draining_ = false;
   bool final_goaway_ = false;
-  bool dead_ = false;  // the connection is gone or beyond use
+  bool dead_ = false;           // the connection is gone or beyond use
+  std::int32_t open_head_ = 0;  // server: the stream of the request head that is arriving; 0: none
 
  private:
   friend class Stream;

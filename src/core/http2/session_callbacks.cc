@@ -43,6 +43,7 @@ struct Session::Callbacks {
       stream = s.AddStream();
       stream->id_ = frame->hd.stream_id;
       nghttp2_session_set_stream_user_data(native, stream->id_, stream);
+      s.open_head_ = stream->id_;
     }
     stream->block_ = std::make_unique<Stream::Block>();
     return 0;
@@ -80,6 +81,7 @@ struct Session::Callbacks {
 
   static bool Headers(Session& s, nghttp2_session* native, const nghttp2_frame* frame) {
     Stream* stream = Find(native, frame->hd.stream_id);
+    if (frame->hd.stream_id == s.open_head_) s.open_head_ = 0;
     if (stream == nullptr || !stream->block_) return true;
     ++s.useful_frames_;
     const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;

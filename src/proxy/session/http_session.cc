@@ -93,8 +93,10 @@ void HttpSession::Remove(Exchange& exchange) {
   exchanges_.pop_back();
 }
 
-void HttpSession::RecordCodecError(const Error& why) {
-  // The codec has answered bytes that never became a request; they leave a line in the log as in Envoy.
+void HttpSession::OnHeadTimedOut() { RecordOwnAnswer("request_header_timeout", {}); }
+
+// The codec has answered bytes that never became a request; they leave a line in the log as in Envoy.
+void HttpSession::RecordOwnAnswer(const char* details, record::ResponseFlags flags) {
   const http::RequestHead none;
   record::StreamRecord record;
   record.connection = &info_;
@@ -106,8 +108,8 @@ void HttpSession::RecordCodecError(const Error& why) {
   const http::OwnAnswer answer = connection_.own_answer();
   record.response_code = answer.status;
   record.bytes_sent = answer.body_bytes;
-  record.flags.Set(record::ResponseFlag::kDownstreamProtocolError);
-  record.response_details = why.detail;
+  record.flags = flags;
+  record.response_details = details;
   record.total = Duration(0);
   context_.recorder.RequestEnded(record, config_->logs.get());
 }
@@ -134,7 +136,11 @@ void HttpSession::OnConnectionClosed(const Error& why) {
   lifetime_.Cancel();
   // In HTTP/2 a broken connection is no request; each request that it cuts off tells of it.
   const bool broken = why.code == Errc::kInvalidInput || why.code == Errc::kLimit;
-  if (broken && !broken_message_recorded_ && connection_.version() != http::Version::kHttp2) RecordCodecError(why);
+  if (broken && !broken_message_recorded_ && connection_.version() != http::Version::kHttp2) {
+    record::ResponseFlags flags;
+    flags.Set(record::ResponseFlag::kDownstreamProtocolError);
+    RecordOwnAnswer(why.detail, flags);
+  }
   RecordConnection();
   owner_.OnSessionEnded(*this);
 }

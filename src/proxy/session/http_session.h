@@ -63,12 +63,13 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
   std::shared_ptr<const route::RouteTable> RouteTo(const std::string& cluster);
 
  private:
-  void RecordCodecError(const Error& why);
+  void RecordOwnAnswer(const char* details, record::ResponseFlags flags);
   bool Authorized() const;
   void RecordConnection();
   void OnConnectionOpen() override;
   void OnConnectionClosed(const Error& why) override;
   http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override;
+  void OnHeadTimedOut() override;
 
   Context& context_;
   std::shared_ptr<const HttpConfig> config_;

@@ -82,6 +82,18 @@ TEST_F(HttpSessions, RecordsWhatTheCodecAnsweredToBytesThatAreNoRequest) {
   EXPECT_EQ(recorder_.last_sent, std::string_view("Not Implemented").size());
 }
 
+TEST_F(HttpSessions, AnswersARequestWhoseHeadNeverEnds) {
+  xds::HttpConnectionManager http;
+  http.request_headers_timeout = std::chrono::milliseconds(20);
+  Begin(std::move(http));
+  const std::string answer = Answer("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n")) << answer;
+  EXPECT_NE(answer.find("connection: close\r\n"), std::string::npos) << answer;
+  EXPECT_TRUE(answer.ends_with("\r\n\r\nrequest header timeout")) << answer;
+  EXPECT_EQ(LastLine(), "408 - request_header_timeout ");
+  EXPECT_EQ(recorder_.lines.size(), 1U);
+}
+
 TEST_F(HttpSessions, RecordsARequestWhoseBodyBreaksOnce) {
   auto closed = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();  // accepts nobody
   AddCluster("backend", io::LocalAddress(closed.get()));
