@@ -31,9 +31,10 @@ struct SanMatcher {
 struct PeerPolicy {
   enum class Certificate : std::uint8_t { kNone, kOptional, kRequired };  // of a client; servers always have one
   Certificate certificate = Certificate::kRequired;
-  bool any_chain = false;                  // ACCEPT_UNTRUSTED: the identity is not proved; for tests of others' only
-  std::vector<SanMatcher> sans;            // one of them must match; empty: all
-  std::vector<std::string> trust_domains;  // SPIFFE identity in one of these required; empty: not looked at
+  bool any_chain = false;  // ACCEPT_UNTRUSTED: the identity is not proved; for tests of others' only
+  bool any_time = false;   // allow_expired_certificate: neither notBefore nor notAfter count; everything else does
+  std::vector<SanMatcher> sans;                 // one of them must match; empty: all
+  std::vector<std::string> trust_domains;       // SPIFFE identity in one of these required; empty: not looked at
   std::vector<std::string> certificate_sha256;  // hex; one of them must be the leaf's; empty: all
 };
 

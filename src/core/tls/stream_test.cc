@@ -131,6 +131,19 @@ TEST_F(Tls, RefusesCertificatesOfAForeignRootOrOutOfTime) {
   }
 }
 
+TEST_F(Tls, LetsAnExpiredCertificatePassOnlyWhenToldToAndNothingElseWithIt) {
+  client_options.identities = {ca.Issue(kClient, {}, -1s)};
+  for (const bool any_time : {false, true, false}) {  // what was judged with one rule is not remembered for the other
+    server_options.peer.any_time = any_time;
+    Handshake h(loop, Make(client_options), Make(server_options));
+    EXPECT_EQ(h.Works(), any_time) << FailureOf(*h.server->stream);
+  }
+  server_options.peer.any_time = true;
+  client_options.identities = {TestCa("another").Issue(kClient, {}, -1s)};
+  Handshake foreign(loop, Make(client_options), Make(server_options));
+  EXPECT_FALSE(foreign.Works());
+}
+
 TEST_F(Tls, RefusesAnotherTrustDomainAndAPeerWithoutIdentity) {
   for (const Identity& bad : {ca.Issue("spiffe://evil.local/ns/default/sa/client"), ca.Issue("", "client.example.com"),
                               ca.Issue("https://cluster.local/")}) {

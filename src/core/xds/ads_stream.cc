@@ -30,7 +30,7 @@ void AdsStream::Open() {
   auto connection = connect_();
   if (!connection) return Lost(connection.error().ToString());
   channel_ = std::make_unique<grpc::Channel>(loop_, std::move(connection->stream), std::move(connection->options));
-  call_ = channel_->Start(kDeltaAdsMethod, {}, *this);
+  call_ = channel_->Start(kDeltaAdsMethod, {.metadata = std::move(connection->metadata)}, *this);
   client_.OnStreamOpen();
   SendRequests();
 }

@@ -16,6 +16,7 @@ class AdsStream final : private grpc::ClientCallEvents {
   struct Connection {
     std::unique_ptr<io::Stream> stream;  // to the control plane; opening is enough
     grpc::ChannelOptions options;        // authority and the token of now
+    grpc::Metadata metadata = {};        // initial_metadata
   };
   using Connect = std::function<Outcome<Connection>()>;
 

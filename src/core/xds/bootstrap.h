@@ -32,15 +32,13 @@ struct Node {
 struct Admin {
   std::optional<io::SocketAddress> address;
   std::vector<AccessLog> access_logs;
-  std::string profile_path;
   friend bool operator==(const Admin&, const Admin&) = default;
 };
 
 struct GrpcTarget {
   std::string cluster;  // envoy_grpc.cluster_name
   std::string authority;
-  std::optional<Duration> timeout;
-  std::vector<std::pair<std::string, std::string>> initial_metadata;
+  std::vector<std::pair<std::string, std::string>> initial_metadata;  // sent with the stream; names in lower case
   friend bool operator==(const GrpcTarget&, const GrpcTarget&) = default;
 };
 
@@ -72,8 +70,6 @@ struct Bootstrap {
   std::vector<Resource<Secret>> secrets;
   DynamicResources dynamic;
   std::optional<IdentityConfig> identity;
-  Duration stats_flush_interval = std::chrono::seconds(5);
-  std::string header_prefix = "x-envoy";
   std::string bytes;  // as accepted, for config_dump (serialized Bootstrap)
 };
 

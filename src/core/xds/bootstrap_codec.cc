@@ -4,6 +4,7 @@
 #include <iterator>
 #include <set>
 
+#include "core/base/strings.h"
 #include "core/xds/access_log_codec.h"
 #include "core/xds/cluster_codec.h"
 #include "core/xds/common_codec.h"
@@ -20,6 +21,7 @@ namespace plait::xds {
 namespace {
 namespace pb = envoy::config::bootstrap::v3;
 using At = DecodeContext::At;
+constexpr std::string_view kHeaderPrefix = "x-envoy";
 
 Node DecodeNode(const envoy::config::core::v3::Node& in, DecodeContext& context) {
   const At at(context, "node");
@@ -35,6 +37,26 @@ Node DecodeNode(const envoy::config::core::v3::Node& in, DecodeContext& context)
     for (const auto& [label, text] : value.struct_value().fields()) out.labels[label] = text.string_value();
   }
   return out;
+}
+
+// As gRPC names a key of metadata.
+bool IsMetadataKey(std::string_view name) {
+  return !name.empty() && !name.starts_with("grpc-") &&
+         name.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz_-.") == std::string_view::npos;
+}
+
+void DecodeInitialMetadata(const envoy::config::core::v3::GrpcService& in, GrpcTarget& out, DecodeContext& context) {
+  for (int i = 0; i < in.initial_metadata_size(); ++i) {
+    const At at(context, "initial_metadata", i);
+    const auto& header = in.initial_metadata(i);
+    context.Honours(header, {"key", "value"});
+    std::string name = ToLower(header.key());
+    if (!IsMetadataKey(name)) context.Reject("key \"" + header.key() + "\" is no name of a header that may be sent");
+    if (header.value().find_first_of(std::string_view("\0\r\n", 3)) != std::string::npos)
+      context.Reject("value: has a line break or NUL");
+    if (header.value().find('%') != std::string::npos) context.Reject("value: formats (%...%) are not implemented");
+    out.initial_metadata.emplace_back(std::move(name), header.value());
+  }
 }
 
 DynamicResources DecodeDynamic(const pb::Bootstrap::DynamicResources& in, DecodeContext& context) {
@@ -56,16 +78,12 @@ DynamicResources DecodeDynamic(const pb::Bootstrap::DynamicResources& in, Decode
     return out;
   }
   const auto& service = config.grpc_services(0);
-  context.Honours(service, {"envoy_grpc", "timeout", "initial_metadata"});
+  context.Honours(service, {"envoy_grpc", "initial_metadata"});
   context.Honours(service.envoy_grpc(), {"cluster_name", "authority"});
   GrpcTarget target{.cluster = service.envoy_grpc().cluster_name(),
                     .authority = service.envoy_grpc().authority(),
-                    .timeout = {},
                     .initial_metadata = {}};
-  if (service.has_timeout()) target.timeout = DecodeDuration(service.timeout(), context);
-  for (const auto& header : service.initial_metadata()) context.Honours(header, {"key", "value"});
-  for (const auto& header : service.initial_metadata())
-    target.initial_metadata.emplace_back(header.key(), header.value());
+  DecodeInitialMetadata(service, target, context);
   out.ads = std::move(target);
   return out;
 }
@@ -138,20 +156,24 @@ void CheckReferences(const Bootstrap& in, DecodeContext& context) {
                    "\" is not in static_resources");
   if ((in.dynamic.lds || in.dynamic.cds) && !in.dynamic.ads)
     context.Reject("dynamic_resources: lds_config and cds_config need ads_config");
+  if (in.identity && !in.identity->token_path.empty() && in.dynamic.ads)
+    for (const auto& [name, value] : in.dynamic.ads->initial_metadata)
+      if (name == "authorization")
+        context.Reject(
+            "dynamic_resources.ads_config: initial_metadata authorization: plait.identity sends its token there");
   if (in.identity && !clusters.contains(in.identity->ca_cluster))
     context.Reject("plait.identity: ca_cluster \"" + in.identity->ca_cluster + "\" is not in static_resources");
 }
 
 Bootstrap DecodeBootstrap(const pb::Bootstrap& in, DecodeContext& context) {
-  context.Honours(in, {"node", "admin", "static_resources", "dynamic_resources", "bootstrap_extensions",
-                       "header_prefix", "stats_flush_interval"});
+  context.Honours(in,
+                  {"node", "admin", "static_resources", "dynamic_resources", "bootstrap_extensions", "header_prefix"});
   Bootstrap out;
   out.node = DecodeNode(in.node(), context);
   if (in.has_admin()) {
     const At at(context, "admin");
-    context.Honours(in.admin(), {"address", "access_log", "profile_path"});
+    context.Honours(in.admin(), {"address", "access_log"});
     for (const auto& log : in.admin().access_log()) out.admin.access_logs.push_back(DecodeAccessLog(log, context));
-    out.admin.profile_path = in.admin().profile_path();
     if (in.admin().has_address()) out.admin.address = DecodeAddress(in.admin().address(), context);
   }
   {
@@ -165,8 +187,8 @@ Bootstrap DecodeBootstrap(const pb::Bootstrap& in, DecodeContext& context) {
   out.identity = DecodeIdentity(in, context);
   CheckRuntime(in.layered_runtime(), context);
   CheckReferences(out, context);
-  if (in.has_stats_flush_interval()) out.stats_flush_interval = DecodeDuration(in.stats_flush_interval(), context);
-  if (!in.header_prefix().empty()) out.header_prefix = in.header_prefix();
+  if (!in.header_prefix().empty() && in.header_prefix() != kHeaderPrefix)
+    context.Reject("header_prefix: only \"" + std::string(kHeaderPrefix) + "\" is implemented");
   out.bytes = in.SerializeAsString();
   return out;
 }

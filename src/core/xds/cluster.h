@@ -26,7 +26,6 @@ struct CircuitBreakers {
   std::uint32_t max_pending_requests = 1024;
   std::uint32_t max_requests = 1024;
   std::uint32_t max_retries = 3;
-  std::uint32_t max_connection_pools = UINT32_MAX;
   std::optional<RetryBudget> retry_budget;  // instead of max_retries
   bool track_remaining = false;
   friend bool operator==(const CircuitBreakers&, const CircuitBreakers&) = default;
@@ -75,7 +74,6 @@ struct LbConfig {
   std::uint32_t zone_routing_enabled_percent = 100;  // zone_aware_lb_config
   std::uint64_t zone_minimum_cluster_size = 6;
   bool ignore_new_hosts_until_first_hc = false;
-  bool close_connections_on_host_set_change = false;
   friend bool operator==(const LbConfig&, const LbConfig&) = default;
 };
 

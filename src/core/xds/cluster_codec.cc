@@ -43,6 +43,7 @@ void DecodeLb(const pb::Cluster& in, LbConfig& out, DecodeContext& context) {
     case pb::Cluster::CLUSTER_PROVIDED: out.policy = LbPolicy::kClusterProvided; break;
     default: context.Reject("lb_policy is not implemented");
   }
+  context.Honours(in.round_robin_lb_config(), {});
   if (in.has_least_request_lb_config()) {
     context.Honours(in.least_request_lb_config(), {"choice_count"});
     if (in.least_request_lb_config().has_choice_count())
@@ -59,22 +60,19 @@ void DecodeLb(const pb::Cluster& in, LbConfig& out, DecodeContext& context) {
   if (in.has_maglev_lb_config() && in.maglev_lb_config().has_table_size())
     out.table_size = in.maglev_lb_config().table_size().value();
   const auto& common = in.common_lb_config();
-  context.Honours(common,
-                  {"healthy_panic_threshold", "locality_weighted_lb_config", "close_connections_on_host_set_change"});
+  context.Honours(common, {"healthy_panic_threshold", "locality_weighted_lb_config"});
   if (common.has_healthy_panic_threshold()) out.healthy_panic_threshold = common.healthy_panic_threshold().value();
   out.locality_weighted = common.has_locality_weighted_lb_config();
-  out.close_connections_on_host_set_change = common.close_connections_on_host_set_change();
 }
 
 CircuitBreakers DecodeThresholds(const pb::CircuitBreakers::Thresholds& in, DecodeContext& context) {
-  context.Honours(in, {"priority", "max_connections", "max_pending_requests", "max_requests", "max_retries",
-                       "retry_budget", "track_remaining", "max_connection_pools"});
+  context.Honours(
+      in, {"priority", "max_connections", "max_pending_requests", "max_requests", "max_retries", "retry_budget"});
   CircuitBreakers out;
   if (in.has_max_connections()) out.max_connections = in.max_connections().value();
   if (in.has_max_pending_requests()) out.max_pending_requests = in.max_pending_requests().value();
   if (in.has_max_requests()) out.max_requests = in.max_requests().value();
   if (in.has_max_retries()) out.max_retries = in.max_retries().value();
-  if (in.has_max_connection_pools()) out.max_connection_pools = in.max_connection_pools().value();
   out.track_remaining = in.track_remaining();
   if (in.has_retry_budget()) {
     RetryBudget budget;
@@ -193,8 +191,7 @@ void DecodeBinding(const pb::Cluster& in, Cluster& out, DecodeContext& context) 
   }
   if (!in.has_upstream_connection_options()) return;
   const At at(context, "upstream_connection_options");
-  context.Honours(in.upstream_connection_options(),
-                  {"tcp_keepalive", "set_local_interface_name_on_upstream_connections"});
+  context.Honours(in.upstream_connection_options(), {"tcp_keepalive"});
   out.set_local_interface_name_on_upstream_connections =
       in.upstream_connection_options().set_local_interface_name_on_upstream_connections();
   if (!in.upstream_connection_options().has_tcp_keepalive()) return;
@@ -270,12 +267,12 @@ Cluster DecodeClusterMessage(const pb::Cluster& in, DecodeContext& context) {
                        "ring_hash_lb_config",
                        "maglev_lb_config",
                        "least_request_lb_config",
+                       "round_robin_lb_config",
                        "original_dst_lb_config",
                        "common_lb_config",
                        "transport_socket",
                        "transport_socket_matches",
-                       "upstream_connection_options",
-                       "ignore_health_on_host_removal"});
+                       "upstream_connection_options"});
   Cluster out;
   out.name = in.name();
   if (out.name.empty()) context.Reject("name is empty");

@@ -16,7 +16,6 @@
 namespace plait::xds {
 
 struct Http1Options {
-  bool allow_absolute_url = true;
   bool accept_http_10 = false;  // Plait accepts HTTP/1.0 always (semantics.md 1); kept for Envoy
   std::string default_host_for_http_10;
   bool preserve_case = false;  // header_key_format: preserve_case formatter; Plait always does
@@ -69,7 +68,6 @@ struct Tracing {  // sampling only; spans are exported by telemetry
 };
 
 struct InternalAddressConfig {
-  bool unix_sockets = false;
   std::vector<io::Cidr> ranges;
   friend bool operator==(const InternalAddressConfig&, const InternalAddressConfig&) = default;
 };
@@ -104,7 +102,6 @@ struct HttpConnectionManager {
   std::string server_name = "envoy";
   ServerHeader server_header = ServerHeader::kOverwrite;
   std::string scheme_overwrite;
-  bool scheme_match_upstream = false;
   std::uint32_t max_request_headers_kb = 60;
   std::optional<Duration> stream_idle_timeout;      // default 5 min; 0 = none
   std::optional<Duration> request_timeout;          // default none
@@ -127,7 +124,6 @@ struct HttpConnectionManager {
   ForwardClientCert forward_client_cert = ForwardClientCert::kSanitize;
   ClientCertDetails client_cert_details;
   bool proxy_100_continue = false;
-  bool represent_ipv4_remote_address_as_ipv4_mapped_ipv6 = false;
   bool normalize_path = false;
   bool merge_slashes = false;
   EscapedSlashes escaped_slashes = EscapedSlashes::kKeep;

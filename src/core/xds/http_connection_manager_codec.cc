@@ -53,7 +53,7 @@ void DecodeRequestId(const hcm::HttpConnectionManager& in, HttpConnectionManager
   if (TypeOf(in.request_id_extension().typed_config()) != uuid.GetTypeName())
     return context.Reject("request_id_extension: only uuid is implemented");
   if (!Unpack(in.request_id_extension().typed_config(), uuid, context)) return;
-  context.Honours(uuid, {"pack_trace_reason", "use_request_id_for_trace_sampling"});
+  context.Honours(uuid, {});
   if (uuid.has_pack_trace_reason()) out.pack_trace_reason = uuid.pack_trace_reason().value();
   if (uuid.has_use_request_id_for_trace_sampling())
     out.use_request_id_for_trace_sampling = uuid.use_request_id_for_trace_sampling().value();
@@ -65,8 +65,8 @@ void DecodeEdge(const hcm::HttpConnectionManager& in, HttpConnectionManager& out
   out.skip_xff_append = in.skip_xff_append();
   out.via = in.via();
   if (in.has_internal_address_config()) {
-    context.Honours(in.internal_address_config(), {"unix_sockets", "cidr_ranges"});
-    InternalAddressConfig internal{.unix_sockets = in.internal_address_config().unix_sockets(), .ranges = {}};
+    context.Honours(in.internal_address_config(), {"cidr_ranges"});
+    InternalAddressConfig internal;
     for (const auto& range : in.internal_address_config().cidr_ranges())
       internal.ranges.push_back(DecodeCidr(range, context));
     out.internal_addresses = std::move(internal);
@@ -93,21 +93,20 @@ void DecodeEdge(const hcm::HttpConnectionManager& in, HttpConnectionManager& out
   out.strip_any_host_port = in.strip_any_host_port();
   out.strip_trailing_host_dot = in.strip_trailing_host_dot();
   out.append_x_forwarded_port = in.append_x_forwarded_port();
-  out.represent_ipv4_remote_address_as_ipv4_mapped_ipv6 = in.represent_ipv4_remote_address_as_ipv4_mapped_ipv6();
   if (in.has_scheme_header_transformation()) {
-    context.Honours(in.scheme_header_transformation(), {"scheme_to_overwrite", "match_upstream"});
+    context.Honours(in.scheme_header_transformation(), {"scheme_to_overwrite"});
     out.scheme_overwrite = in.scheme_header_transformation().scheme_to_overwrite();
-    out.scheme_match_upstream = in.scheme_header_transformation().match_upstream();
   }
 }
 
 }  // namespace
 
 Http1Options DecodeHttp1(const core::Http1ProtocolOptions& in, DecodeContext& context) {
-  context.Honours(in, {"allow_absolute_url", "accept_http_10", "default_host_for_http_10", "header_key_format",
-                       "enable_trailers", "override_stream_error_on_invalid_http_message"});
+  context.Honours(in, {"allow_absolute_url", "default_host_for_http_10", "header_key_format", "enable_trailers",
+                       "override_stream_error_on_invalid_http_message"});
   Http1Options out;
-  if (in.has_allow_absolute_url()) out.allow_absolute_url = in.allow_absolute_url().value();
+  if (in.has_allow_absolute_url() && !in.allow_absolute_url().value())
+    context.Reject("allow_absolute_url: false is not implemented");
   out.accept_http_10 = in.accept_http_10();
   out.default_host_for_http_10 = in.default_host_for_http_10();
   if (in.has_header_key_format()) {
@@ -130,9 +129,8 @@ Http1Options DecodeHttp1(const core::Http1ProtocolOptions& in, DecodeContext& co
 }
 
 Http2Options DecodeHttp2(const core::Http2ProtocolOptions& in, DecodeContext& context) {
-  context.Honours(
-      in, {"hpack_table_size", "max_concurrent_streams", "initial_stream_window_size", "initial_connection_window_size",
-           "allow_connect", "override_stream_error_on_invalid_http_message", "connection_keepalive"});
+  context.Honours(in, {"max_concurrent_streams", "initial_stream_window_size", "initial_connection_window_size",
+                       "allow_connect", "connection_keepalive"});
   Http2Options out;
   const auto window = [&](const google::protobuf::UInt32Value& size, const char* name) {
     if (size.value() < 65535 || size.value() > 2147483647)
@@ -151,7 +149,7 @@ Http2Options DecodeHttp2(const core::Http2ProtocolOptions& in, DecodeContext& co
     out.override_stream_error_on_invalid_http_message = in.override_stream_error_on_invalid_http_message().value();
   if (in.has_connection_keepalive()) {
     const auto& keep = in.connection_keepalive();
-    context.Honours(keep, {"interval", "timeout", "connection_idle_interval"});
+    context.Honours(keep, {});
     out.keep_alive = Http2KeepAlive{.interval = Optional(keep.has_interval(), keep.interval(), context),
                                     .timeout = DecodeDuration(keep.timeout(), context),
                                     .connection_idle_interval = Optional(keep.has_connection_idle_interval(),
@@ -207,7 +205,6 @@ HttpConnectionManager DecodeConnectionManager(const hcm::HttpConnectionManager& 
                        "forward_client_cert_details",
                        "set_current_client_cert_details",
                        "proxy_100_continue",
-                       "represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
                        "upgrade_configs",
                        "normalize_path",
                        "merge_slashes",
@@ -247,7 +244,7 @@ HttpConnectionManager DecodeConnectionManager(const hcm::HttpConnectionManager& 
   }
   if (in.has_tracing()) {
     const At at(context, "tracing");
-    context.Honours(in.tracing(), {"client_sampling", "random_sampling", "overall_sampling"});
+    context.Honours(in.tracing(), {});
     Tracing tracing;
     if (in.tracing().has_client_sampling()) tracing.client_sampling = in.tracing().client_sampling().value();
     if (in.tracing().has_random_sampling()) tracing.random_sampling = in.tracing().random_sampling().value();

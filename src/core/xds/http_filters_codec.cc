@@ -23,7 +23,7 @@ constexpr std::string_view kTypedStruct = "udpa.type.v1.TypedStruct";
 constexpr std::string_view kXdsTypedStruct = "xds.type.v3.TypedStruct";
 
 RbacFilter DecodeRbac(const filters::rbac::v3::RBAC& in, DecodeContext& context) {
-  context.Honours(in, {"rules", "shadow_rules", "rules_stat_prefix", "shadow_rules_stat_prefix"});
+  context.Honours(in, {"rules", "shadow_rules", "shadow_rules_stat_prefix"});
   RbacFilter out;
   {
     const At at(context, "rules");
@@ -79,7 +79,7 @@ FaultPolicy DecodeFault(const filters::fault::v3::HTTPFault& in, DecodeContext& 
 }
 
 IstioStatsFilter DecodeIstioStats(const stats::PluginConfig& in, DecodeContext& context) {
-  context.Honours(in, {"disable_host_header_fallback"});
+  context.Honours(in, {});
   return {.disable_host_header_fallback = in.disable_host_header_fallback()};
 }
 
@@ -103,8 +103,7 @@ std::optional<HttpFilterConfig> DecodeConfig(const google::protobuf::Any& in, De
   const std::string_view type = TypeOf(in);
   if (filters::router::v3::Router router; type == router.GetTypeName()) {
     if (!Unpack(in, router, context)) return std::nullopt;
-    context.Honours(router,
-                    {"dynamic_stats", "suppress_envoy_headers", "start_child_span", "respect_expected_rq_timeout"});
+    context.Honours(router, {"dynamic_stats", "suppress_envoy_headers", "respect_expected_rq_timeout"});
     return RouterFilter{.suppress_envoy_headers = router.suppress_envoy_headers(),
                         .start_child_span = router.start_child_span(),
                         .respect_expected_rq_timeout = router.respect_expected_rq_timeout()};
@@ -116,7 +115,7 @@ std::optional<HttpFilterConfig> DecodeConfig(const google::protobuf::Any& in, De
     return Unpack(in, fault, context) ? std::optional<HttpFilterConfig>(DecodeFault(fault, context)) : std::nullopt;
   if (filters::grpc_stats::v3::FilterConfig stats; type == stats.GetTypeName()) {
     if (!Unpack(in, stats, context)) return std::nullopt;
-    context.Honours(stats, {"emit_filter_state", "stats_for_all_methods"});
+    context.Honours(stats, {});
     return GrpcStatsFilter{.emit_filter_state = stats.emit_filter_state(),
                            .stats_for_all_methods = stats.stats_for_all_methods().value()};
   }

@@ -75,7 +75,6 @@ struct Listener {
   bool bind_to_port = true;       // false: only reached by use_original_dst of another one
   bool use_original_dst = false;  // hand over to the listener of the original address
   bool transparent = false;
-  bool freebind = false;
   std::optional<std::uint32_t> backlog;
   std::vector<ListenerFilter> listener_filters;
   std::optional<Duration> listener_filters_timeout;  // default 15 s; 0 = none

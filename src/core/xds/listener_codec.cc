@@ -124,9 +124,9 @@ void DecodeSocketOptions(const pb::Listener& in, Listener& out, DecodeContext& c
   if (in.has_bind_to_port()) out.bind_to_port = in.bind_to_port().value();
   out.use_original_dst = in.use_original_dst().value();
   out.transparent = in.transparent().value();
-  out.freebind = in.freebind().value();
+  if (in.freebind().value()) context.Reject("freebind is not implemented");
   if (in.has_tcp_backlog_size()) out.backlog = in.tcp_backlog_size().value();
-  context.Honours(in.connection_balance_config(), {"exact_balance"});
+  context.Honours(in.connection_balance_config(), {});
   out.exact_balance = in.connection_balance_config().has_exact_balance();
   if (in.has_max_connections_to_accept_per_socket_event())
     out.max_connections_to_accept_per_socket_event = in.max_connections_to_accept_per_socket_event().value();
@@ -136,26 +136,11 @@ void DecodeSocketOptions(const pb::Listener& in, Listener& out, DecodeContext& c
 }  // namespace
 
 Listener DecodeListenerMessage(const pb::Listener& in, DecodeContext& context) {
-  context.Honours(in, {"name",
-                       "address",
-                       "additional_addresses",
-                       "stat_prefix",
-                       "filter_chains",
-                       "default_filter_chain",
-                       "use_original_dst",
-                       "bind_to_port",
-                       "transparent",
-                       "freebind",
-                       "listener_filters",
-                       "listener_filters_timeout",
-                       "continue_on_listener_filters_timeout",
-                       "per_connection_buffer_limit_bytes",
-                       "traffic_direction",
-                       "connection_balance_config",
-                       "max_connections_to_accept_per_socket_event",
-                       "ignore_global_conn_limit",
-                       "tcp_backlog_size",
-                       "access_log"});
+  context.Honours(
+      in, {"name", "address", "additional_addresses", "stat_prefix", "filter_chains", "default_filter_chain",
+           "use_original_dst", "bind_to_port", "transparent", "freebind", "listener_filters",
+           "listener_filters_timeout", "continue_on_listener_filters_timeout", "per_connection_buffer_limit_bytes",
+           "traffic_direction", "connection_balance_config", "tcp_backlog_size", "access_log"});
   Listener out;
   out.name = in.name();
   if (out.name.empty()) context.Reject("name is empty");

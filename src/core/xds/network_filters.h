@@ -33,7 +33,6 @@ struct NetworkRbac {
   std::optional<RbacRules> shadow_rules;
   std::string stat_prefix;
   std::string shadow_rules_stat_prefix;
-  bool continuous = false;  // enforcement_type: CONTINUOUS
   friend bool operator==(const NetworkRbac&, const NetworkRbac&) = default;
 };
 

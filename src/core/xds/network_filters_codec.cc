@@ -29,7 +29,8 @@ NetworkRbac DecodeRbac(const network::rbac::v3::RBAC& in, DecodeContext& context
   if (in.has_shadow_rules()) out.shadow_rules = DecodeRbacRules(in.shadow_rules(), context);
   out.stat_prefix = in.stat_prefix();
   out.shadow_rules_stat_prefix = in.shadow_rules_stat_prefix();
-  out.continuous = in.enforcement_type() == network::rbac::v3::RBAC::CONTINUOUS;
+  if (in.enforcement_type() == network::rbac::v3::RBAC::CONTINUOUS)
+    context.Reject("enforcement_type CONTINUOUS is not implemented");
   return out;
 }
 

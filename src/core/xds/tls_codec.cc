@@ -128,8 +128,7 @@ CommonTlsContext DecodeCommon(const tls::CommonTlsContext& in, DecodeContext& co
 }  // namespace
 
 DownstreamTlsContext DecodeDownstreamTls(const tls::DownstreamTlsContext& in, DecodeContext& context) {
-  context.Honours(in, {"common_tls_context", "require_client_certificate", "disable_stateless_session_resumption",
-                       "disable_stateful_session_resumption", "session_timeout"});
+  context.Honours(in, {"common_tls_context", "require_client_certificate", "disable_stateless_session_resumption"});
   const At at(context, "common_tls_context");
   DownstreamTlsContext out;
   out.common = DecodeCommon(in.common_tls_context(), context);

@@ -108,6 +108,22 @@ TEST_F(Clusters, SpillsToTheNextPriorityInProportion) {
   EXPECT_NEAR(picks["10.0.1.1:80"], 600, 90);
 }
 
+TEST_F(Clusters, CountsTheWeightsOfHealthyHostsWhenThePolicySaysSo) {
+  ASSERT_TRUE(store_.Put(Eds("a")));
+  for (const bool weighted : {false, true}) {
+    auto assignment = std::make_shared<xds::ClusterLoadAssignment>();
+    assignment->cluster_name = "a";
+    assignment->weighted_priority_health = weighted;
+    xds::Endpoint heavy = EndpointAt("10.0.0.1:80");
+    heavy.weight = 3;
+    assignment->localities.push_back(
+        {.priority = 0, .endpoints = {heavy, EndpointAt("10.0.0.2:80", xds::HealthStatus::kUnhealthy)}});
+    assignment->localities.push_back({.priority = 1, .endpoints = {EndpointAt("10.0.1.1:80")}});
+    store_.PutEndpoints(assignment);
+    EXPECT_EQ(store_.Find("a")->priorities[0].load, weighted ? 100U : 70U);
+  }
+}
+
 TEST_F(Clusters, AvoidsHostsThatWereTried) {
   ASSERT_TRUE(store_.Put(Eds("a")));
   PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80")});
@@ -219,6 +235,23 @@ TEST_F(Clusters, EjectsAHostAfterFailuresInARowAndReadmitsIt) {
   EXPECT_FALSE(other->ejected()) << "half of the hosts are ejected already";
   EXPECT_TRUE(loop_.RunUntil([&] { return !bad->ejected(); }, std::chrono::seconds(5)));
   EXPECT_EQ(Picks("a", 20).size(), 2U);
+}
+
+TEST_F(Clusters, LengthensAnEjectionByItsJitter) {
+  auto config = Eds("a");
+  config->outlier_detection = xds::OutlierDetection{.interval = std::chrono::milliseconds(5),
+                                                    .base_ejection_time = std::chrono::milliseconds(1),
+                                                    .max_ejection_time_jitter = std::chrono::hours(24),
+                                                    .max_ejection_percent = 100};
+  ASSERT_TRUE(store_.Put(config));
+  PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80")});
+  const ClusterPtr cluster = store_.Find("a");
+  const HostPtr bad = cluster->priorities[0].all[0];
+  for (int i = 0; i < 5; ++i) ReportResponse(*cluster, *bad, 503);
+  loop_.RunOnce(Duration::zero());
+  ASSERT_TRUE(bad->ejected());
+  // Less than 0.1 s of a day: once in a million runs.
+  EXPECT_FALSE(loop_.RunUntil([&] { return !bad->ejected(); }, std::chrono::milliseconds(60)));
 }
 
 TEST(ClusterLimits, StopsAtTheLimitAndCountsTheRetryBudget) {

@@ -110,7 +110,9 @@ void ClusterStore::State::Tell(const std::string& name, bool ready) {
 
 void ClusterStore::State::Show(Entry& entry, std::vector<PriorityHosts> priorities) {
   const xds::Cluster& config = *entry.config;
-  Balance(priorities, entry.resolved.overprovisioning_factor, config.lb.healthy_panic_threshold);
+  Balance(priorities, {.overprovisioning = entry.resolved.overprovisioning_factor,
+                       .weighted_priority_health = entry.resolved.weighted_priority_health,
+                       .panic_threshold = config.lb.healthy_panic_threshold});
   auto cluster = std::make_shared<Cluster>();
   cluster->config = entry.config;
   cluster->state = entry.state;

@@ -87,6 +87,7 @@ class alignas(64) Host {
   // Main thread only.
   std::uint32_t ejections_ = 0;
   MonotonicTime ejected_at_{};
+  Duration ejection_jitter_{};
   mutable HostStats stats_;
 };
 using HostPtr = std::shared_ptr<const Host>;

@@ -93,6 +93,13 @@ std::size_t OutlierDetector::EjectedCount() const {
       std::count_if(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->ejected(); }));
 }
 
+// As Envoy: whole milliseconds, the maximum included.
+Duration OutlierDetector::Jitter() {
+  const auto most = std::chrono::duration_cast<std::chrono::milliseconds>(config_->max_ejection_time_jitter).count();
+  if (most <= 0) return Duration(0);
+  return std::chrono::milliseconds(random_.Below(static_cast<std::uint64_t>(most) + 1));
+}
+
 void OutlierDetector::Eject(const Host* wanted, Reason reason) {
   if (!config_) return;
   const auto at = std::find_if(hosts_.begin(), hosts_.end(), [&](const auto& host) { return host.get() == wanted; });
@@ -109,6 +116,7 @@ void OutlierDetector::Eject(const Host* wanted, Reason reason) {
   Host& host = **at;
   host.ejected_.store(true, std::memory_order_relaxed);
   host.ejected_at_ = main_.Now();
+  host.ejection_jitter_ = Jitter();
   ++host.ejections_;
   state_.AddGauge(ClusterStat::kOutlierEjectionsActive, 1);
   state_.Add(ClusterStat::kOutlierEjectionsEnforcedTotal);
@@ -157,7 +165,8 @@ void OutlierDetector::OnInterval() {
       if (host->ejections_ > 0) --host->ejections_;  // good behaviour shortens the next ejection
       continue;
     }
-    const Duration time = std::min<Duration>(config_->base_ejection_time * host->ejections_, longest);
+    const Duration time =
+        std::min<Duration>(config_->base_ejection_time * host->ejections_, longest) + host->ejection_jitter_;
     if (main_.Now() - host->ejected_at_ < time) continue;
     host->ejected_.store(false, std::memory_order_relaxed);
     host->consecutive_5xx_.store(0, std::memory_order_relaxed);

@@ -37,6 +37,7 @@ class OutlierDetector : public std::enable_shared_from_this<OutlierDetector> {
   void Bump(std::atomic<std::uint32_t>& count, const std::atomic<std::uint32_t>& limit, const Host& host,
             Reason reason) noexcept;
   void Ask(const Host& host, Reason reason) noexcept;  // to the main thread
+  Duration Jitter();
   void Eject(const Host* host, Reason reason);
   void OnInterval();
   bool EjectBySuccessRate();

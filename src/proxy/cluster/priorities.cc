@@ -72,7 +72,7 @@ std::vector<PriorityHosts> BuildPriorities(const xds::Cluster& config, const xds
   return priorities;
 }
 
-void Balance(std::vector<PriorityHosts>& priorities, std::uint32_t overprovisioning, double panic_threshold) {
+void Balance(std::vector<PriorityHosts>& priorities, const BalanceRules& rules) {
   std::vector<std::uint64_t> health;
   std::uint64_t total = 0;
   std::uint64_t count = 0;
@@ -81,17 +81,19 @@ void Balance(std::vector<PriorityHosts>& priorities, std::uint32_t overprovision
     priority.usable_weights.clear();
     const bool degraded = std::none_of(priority.all.begin(), priority.all.end(),
                                        [](const HostPtr& host) { return host->usable() && !host->degraded(); });
-    std::size_t healthy = 0;
+    std::uint64_t healthy = 0;
+    std::uint64_t whole = 0;
     for (std::size_t i = 0; i < priority.all.size(); ++i) {
       const HostPtr& host = priority.all[i];
+      const std::uint64_t share = rules.weighted_priority_health ? host->weight() : 1;
+      whole += share;
       if (!host->usable()) continue;
-      ++healthy;
+      healthy += share;
       if (host->degraded() && !degraded) continue;
       priority.usable.push_back(host);
       if (!priority.all_weights.empty()) priority.usable_weights.push_back(priority.all_weights[i]);
     }
-    health.push_back(
-        priority.all.empty() ? 0 : std::min<std::uint64_t>(100, healthy * overprovisioning / priority.all.size()));
+    health.push_back(whole == 0 ? 0 : std::min<std::uint64_t>(100, healthy * rules.overprovisioning / whole));
     total += health.back();
     count += priority.all.size();
   }
@@ -102,7 +104,7 @@ void Balance(std::vector<PriorityHosts>& priorities, std::uint32_t overprovision
     const double usable = priority.all.empty() ? 0
                                                : 100.0 * static_cast<double>(priority.usable.size()) /
                                                      static_cast<double>(priority.all.size());
-    priority.panic = total < 100 && usable < panic_threshold;
+    priority.panic = total < 100 && usable < rules.panic_threshold;
     panics += priority.panic ? 1 : 0;
   }
   std::uint64_t left = 100;

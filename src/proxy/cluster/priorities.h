@@ -20,7 +20,12 @@ std::uint32_t ChooseTransport(const xds::Cluster& config, const std::map<std::st
 // Replaces `hosts` by those of the assignment; same ones stay the same objects.
 std::vector<PriorityHosts> BuildPriorities(const xds::Cluster& config, const xds::ClusterLoadAssignment& assignment,
                                            HostTable& hosts);
-// Sets `usable`, `load` and `panic` from the hosts' present health. `overprovisioning`: percent.
-void Balance(std::vector<PriorityHosts>& priorities, std::uint32_t overprovisioning, double panic_threshold);
+// Sets `usable`, `load` and `panic` from the hosts' present health.
+struct BalanceRules {
+  std::uint32_t overprovisioning = 140;   // percent
+  bool weighted_priority_health = false;  // the share of healthy hosts counts their weights
+  double panic_threshold = 50;            // percent
+};
+void Balance(std::vector<PriorityHosts>& priorities, const BalanceRules& rules);
 
 }  // namespace plait::proxy::cluster

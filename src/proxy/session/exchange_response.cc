@@ -48,7 +48,8 @@ void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::st
   record_.response_details = std::move(details);
   // A bad request says that this client and we read messages differently: nothing that follows can be trusted.
   close_after_ = (reply.status == 400 || reply.close) && record_.protocol != http::Version::kHttp2 &&
-                 !config_->xds.http1.override_stream_error_on_invalid_http_message.value_or(false);
+                 !config_->xds.http1.override_stream_error_on_invalid_http_message.value_or(
+                     config_->xds.stream_error_on_invalid_http_message.value_or(false));
   LocalReply whole = reply;
   if (match_.route != nullptr) {
     // What the route changes comes before what the kind of answer demands: content-length, gRPC's status.

@@ -191,6 +191,7 @@ Outcome<xds::AdsStream::Connection> ControlLink::ConnectAds() {
   connection.options.authority = target.authority.empty() ? target.cluster : target.authority;
   connection.options.tls = ads_cluster_->tls.has_value();
   connection.options.authorization = Authorization();
+  for (const auto& [name, value] : target.initial_metadata) connection.metadata.Add(name, value);
   return connection;
 }
 

@@ -42,13 +42,16 @@ class FakeControlPlane {
     return found == nacks_.end() ? std::string() : found->second;
   }
   std::string identifier = "plaitd";
+  std::string tenant;  // of the last stream
   int streams() const { return streams_; }
   std::size_t acknowledgements() const { return acknowledgements_; }
 
  private:
   class Stream final : public grpc::CallHandler {
    public:
-    Stream(FakeControlPlane& plane, grpc::ServerCall& call) : plane_(plane), call_(call) {}
+    Stream(FakeControlPlane& plane, grpc::ServerCall& call) : plane_(plane), call_(call) {
+      plane_.tenant = std::string(call.context().metadata.Get("x-tenant").value_or(""));
+    }
     void OnMessage(std::string message) override {
       const auto request = xds::DecodeDeltaRequest(message);
       ASSERT_TRUE(request.has_value());
@@ -103,8 +106,7 @@ xds::Bootstrap BootstrapFor(const io::SocketAddress& control, const std::string&
   bootstrap.clusters.emplace_back();
   bootstrap.clusters.back().name = cluster->name;
   bootstrap.clusters.back().value = cluster;
-  bootstrap.dynamic.ads =
-      xds::GrpcTarget{.cluster = "xds-grpc", .authority = {}, .timeout = {}, .initial_metadata = {}};
+  bootstrap.dynamic.ads = xds::GrpcTarget{.cluster = "xds-grpc", .authority = {}, .initial_metadata = {}};
   bootstrap.dynamic.lds = bootstrap.dynamic.cds = true;
   return bootstrap;
 }
@@ -175,6 +177,15 @@ TEST_F(ControlLinkTest, AGatewayIsReadyWhenItsClustersHaveCome) {
   EXPECT_FALSE(link_->ready());
   ASSERT_TRUE(Until([&] { return link_->ready(); }));
   EXPECT_NE(store_.clusters().Find("one"), nullptr);
+}
+
+TEST_F(ControlLinkTest, SendsItsInitialMetadata) {
+  bootstrap_ = BootstrapFor(plane_.address(), "sidecar");
+  bootstrap_.dynamic.ads->initial_metadata = {{"x-tenant", "blue"}};
+  link_ = std::make_unique<ControlLink>(loop_, bootstrap_, store_, secrets_);
+  ASSERT_TRUE(link_->Start().has_value());
+  ASSERT_TRUE(Until([&] { return link_->ready(); }));
+  EXPECT_EQ(plane_.tenant, "blue");
 }
 
 TEST_F(ControlLinkTest, ABrokenResourceIsRefusedByNameAndTheOthersAreTaken) {

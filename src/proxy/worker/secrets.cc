@@ -62,6 +62,7 @@ Outcome<> AddValidation(const xds::ValidationContext& validation, tls::ContextOp
     options.peer.sans.push_back(ToMatcher(name));
   for (const std::string& hash : validation.certificate_hashes) options.peer.certificate_sha256.push_back(hash);
   options.peer.any_chain = options.peer.any_chain || validation.accept_untrusted;
+  options.peer.any_time = options.peer.any_time || validation.allow_expired_certificate;
   for (const xds::TrustDomain& domain : validation.trust_domains) {
     auto bundle = ReadSource(domain.bundle);
     if (!bundle) return std::unexpected(bundle.error());

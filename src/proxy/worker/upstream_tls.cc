@@ -47,7 +47,9 @@ Result<upstream::Secure> UpstreamTls::SecureFor(const std::shared_ptr<const xds:
   options.alpn = request.alpn;
   options.expected_identity = request.identity;
   if (request.identity.empty()) options.expected_name = request.name;
-  options.session_key = cluster->name + "|" + request.identity + "|" + request.sni;
+  // Each connection makes a new handshake when no session may be kept.
+  if (request.config.max_session_keys > 0)
+    options.session_key = cluster->name + "|" + request.identity + "|" + request.sni;
   options.handshake_timeout = cluster->connect_timeout;
   return upstream::Secure(SecureHost(secrets_, cluster, request.config, std::move(options), *std::move(context)));
 }

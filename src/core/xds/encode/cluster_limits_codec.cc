@@ -44,7 +44,6 @@ void Fill(const LbConfig& in, pb::Cluster& out) {
     common.mutable_zone_aware_lb_config()->mutable_min_cluster_size()->set_value(in.zone_minimum_cluster_size);
   }
   common.set_ignore_new_hosts_until_first_hc(in.ignore_new_hosts_until_first_hc);
-  common.set_close_connections_on_host_set_change(in.close_connections_on_host_set_change);
   if (common.ByteSizeLong() > 0) *out.mutable_common_lb_config() = std::move(common);
 }
 
@@ -55,7 +54,6 @@ void Fill(const CircuitBreakers& in, int priority, pb::Cluster& out) {
   to.mutable_max_pending_requests()->set_value(in.max_pending_requests);
   to.mutable_max_requests()->set_value(in.max_requests);
   to.mutable_max_retries()->set_value(in.max_retries);
-  if (in.max_connection_pools != UINT32_MAX) to.mutable_max_connection_pools()->set_value(in.max_connection_pools);
   if (in.retry_budget) {
     to.mutable_retry_budget()->mutable_budget_percent()->set_value(in.retry_budget->budget_percent);
     to.mutable_retry_budget()->mutable_min_retry_concurrency()->set_value(in.retry_budget->min_retry_concurrency);

@@ -37,7 +37,7 @@ void FillEdge(const HttpConnectionManager& in, Pb& out) {
   out.set_skip_xff_append(in.skip_xff_append);
   out.set_via(in.via);
   if (in.internal_addresses) {
-    out.mutable_internal_address_config()->set_unix_sockets(in.internal_addresses->unix_sockets);
+    out.mutable_internal_address_config();
     for (const io::Cidr& range : in.internal_addresses->ranges)
       Fill(range, *out.mutable_internal_address_config()->add_cidr_ranges());
   }
@@ -52,11 +52,9 @@ void FillEdge(const HttpConnectionManager& in, Pb& out) {
     details.set_dns(in.client_cert_details.dns);
     details.set_uri(in.client_cert_details.uri);
   }
-  out.set_represent_ipv4_remote_address_as_ipv4_mapped_ipv6(in.represent_ipv4_remote_address_as_ipv4_mapped_ipv6);
   out.set_append_x_forwarded_port(in.append_x_forwarded_port);
   if (!in.scheme_overwrite.empty())
     out.mutable_scheme_header_transformation()->set_scheme_to_overwrite(in.scheme_overwrite);
-  if (in.scheme_match_upstream) out.mutable_scheme_header_transformation()->set_match_upstream(true);
 }
 
 void FillPaths(const HttpConnectionManager& in, Pb& out) {
@@ -79,7 +77,6 @@ void FillTracing(const Tracing& in, Pb::Tracing& out) {
 }  // namespace
 
 void Fill(const Http1Options& in, core::Http1ProtocolOptions& out) {
-  if (!in.allow_absolute_url) out.mutable_allow_absolute_url()->set_value(false);
   out.set_accept_http_10(in.accept_http_10);
   out.set_default_host_for_http_10(in.default_host_for_http_10);
   if (in.preserve_case) {

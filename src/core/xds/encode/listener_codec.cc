@@ -80,7 +80,6 @@ void FillSocketOptions(const Listener& in, pb::Listener& out) {
   out.mutable_enable_reuse_port()->set_value(false);
   if (in.use_original_dst) out.mutable_use_original_dst()->set_value(true);
   if (in.transparent) out.mutable_transparent()->set_value(true);
-  if (in.freebind) out.mutable_freebind()->set_value(true);
   if (in.backlog) out.mutable_tcp_backlog_size()->set_value(*in.backlog);
   if (in.exact_balance) out.mutable_connection_balance_config()->mutable_exact_balance();
   if (in.max_connections_to_accept_per_socket_event != 0)

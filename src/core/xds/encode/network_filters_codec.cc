@@ -31,7 +31,6 @@ struct PackFilter {
     if (in.shadow_rules) Fill(*in.shadow_rules, *message.mutable_shadow_rules());
     message.set_stat_prefix(in.stat_prefix);
     message.set_shadow_rules_stat_prefix(in.shadow_rules_stat_prefix);
-    if (in.continuous) message.set_enforcement_type(network::rbac::v3::RBAC::CONTINUOUS);
     Pack(message, out);
   }
   void operator()(const SniCluster&) const { Pack(network::sni_cluster::v3::SniCluster(), out); }

@@ -1,0 +1,102 @@
+// Fields that are refused with their names, and fields that are read and not used: each of these exists.
+#include <google/protobuf/descriptor.h>
+#include <gtest/gtest.h>
+
+#include "core/xds/decode.h"
+#include "core/xds/ignored_fields.h"
+#include "core/xds/named_types.h"
+
+namespace plait::xds {
+namespace {
+
+const std::string kManager =
+    "\"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, "
+    "http_filters: [{name: r, typed_config: {\"@type\": "
+    "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}], "
+    "route_config: {virtual_hosts: [{name: a, domains: [\"*\"], routes: [{match: {prefix: /}, direct_response: "
+    "{status: 200}}]}]}";
+
+std::string Listener(const std::string& manager, const std::string& more = "") {
+  return "static_resources: {listeners: [{name: l, address: {socket_address: {address: 127.0.0.1, port_value: 0}}" +
+         more + ", filter_chains: [{filters: [{name: m, typed_config: {" + kManager + manager + "}}]}]}]}";
+}
+
+std::string ClusterWith(const std::string& more) {
+  return "static_resources: {clusters: [{name: c, connect_timeout: 1s, load_assignment: {cluster_name: c}" + more +
+         "}]}";
+}
+
+std::string Ads(const std::string& more, const std::string& extensions = "") {
+  return "dynamic_resources: {ads_config: {api_type: DELTA_GRPC, grpc_services: [{envoy_grpc: {cluster_name: c}" +
+         more +
+         "}]}}, static_resources: {clusters: [{name: c, connect_timeout: 1s, load_assignment: {cluster_name: c}}]}" +
+         extensions;
+}
+
+std::string Problem(const std::string& text) {
+  const auto read = ReadBootstrap("{" + text + "}", "test.yaml");
+  return read ? std::string() : read.error().ToString();
+}
+
+struct Refusal {
+  const char* field;
+  std::string text;
+};
+
+TEST(Fields, RefusesByNameWhatWouldSilentlyMeanSomethingElse) {
+  const std::string token =
+      ", bootstrap_extensions: [{name: i, typed_config: {\"@type\": type.googleapis.com/plait.proxy.v1.Identity, "
+      "ca_cluster: c, token_path: /t}}]";
+  for (const Refusal& c : {
+           Refusal{"max_connection_pools",
+                   ClusterWith(", circuit_breakers: {thresholds: [{max_connection_pools: 3}]}")},
+           Refusal{"close_connections_on_host_set_change",
+                   ClusterWith(", common_lb_config: {close_connections_on_host_set_change: true}")},
+           Refusal{"represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
+                   Listener(", represent_ipv4_remote_address_as_ipv4_mapped_ipv6: true")},
+           Refusal{"match_upstream", Listener(", scheme_header_transformation: {match_upstream: true}")},
+           Refusal{"unix_sockets", Listener(", internal_address_config: {unix_sockets: true}")},
+           Refusal{"allow_absolute_url", Listener(", http_protocol_options: {allow_absolute_url: false}")},
+           Refusal{"freebind", Listener("", ", freebind: true")},
+           Refusal{"header_prefix", "header_prefix: x-mine"},
+           Refusal{"initial_metadata[0]: key", Ads(", initial_metadata: [{key: \":path\", value: a}]")},
+           Refusal{"initial_metadata[0]: key", Ads(", initial_metadata: [{key: grpc-timeout, value: 1S}]")},
+           Refusal{"initial_metadata[0]: value", Ads(", initial_metadata: [{key: a, value: \"b\\r\\nc: d\"}]")},
+           Refusal{"initial_metadata[0]: value", Ads(", initial_metadata: [{key: a, value: \"%ENVIRONMENT(X)%\"}]")},
+           Refusal{"authorization", Ads(", initial_metadata: [{key: Authorization, value: a}]", token)},
+       })
+    EXPECT_NE(Problem(c.text).find(c.field), std::string::npos) << c.field << ": " << Problem(c.text);
+}
+
+TEST(Fields, AcceptsThoseWhoseMeaningIsHarmless) {
+  for (const std::string& text :
+       {ClusterWith(", circuit_breakers: {thresholds: [{track_remaining: true}]}, lb_policy: ROUND_ROBIN, "
+                    "round_robin_lb_config: {slow_start_config: {slow_start_window: 30s}}"),
+        ClusterWith(
+            ", lb_policy: LEAST_REQUEST, least_request_lb_config: {slow_start_config: {slow_start_window: 30s}}"),
+        Listener(", tracing: {random_sampling: {value: 1}}, http2_protocol_options: {connection_keepalive: {interval: "
+                 "30s, timeout: 5s}}"),
+        Listener("", ", freebind: false, connection_balance_config: {exact_balance: {}}"),
+        std::string("header_prefix: x-envoy"), Ads(", initial_metadata: [{key: a, value: b}], timeout: 5s")})
+    EXPECT_EQ(Problem(text), "") << text;
+}
+
+TEST(Fields, ReadsInitialMetadataWithNamesAsHttp2WantsThem) {
+  const auto read = ReadBootstrap("{" + Ads(", initial_metadata: [{key: X-Tenant, value: Blue}]") + "}", "test.yaml");
+  ASSERT_TRUE(read) << read.error().ToString();
+  const std::vector<std::pair<std::string, std::string>> wanted{{"x-tenant", "Blue"}};
+  EXPECT_EQ(read->dynamic.ads->initial_metadata, wanted);
+}
+
+TEST(Fields, NamesOnlyFieldsThatExist) {
+  LinkNamedTypes();
+  EXPECT_FALSE(DecodeAddress("\xff"));  // links what only its decoder knows
+  for (const IgnoredField& field : IgnoredFields()) {
+    const std::string name(field.field);
+    EXPECT_NE(google::protobuf::DescriptorPool::generated_pool()->FindFieldByName(name), nullptr) << name;
+    EXPECT_FALSE(field.reason.empty()) << name;
+  }
+}
+
+}  // namespace
+}  // namespace plait::xds
