@@ -53,8 +53,9 @@ int Man(const std::string& folder) {
   for (const auto& [name, text] : pages) {
     std::ofstream file(std::filesystem::path(folder) / name, std::ios::binary);
     if (!(file << text).flush())
-      return Report(
-          {.code = Errc::kDenied, .message = "cannot write " + folder + "/" + name, .hint = "give another folder"});
+      return Report({.code = Errc::kDenied,
+                     .message = std::string("cannot write ").append(folder).append("/").append(name),
+                     .hint = "give another folder"});
   }
   return kDone;
 }

@@ -45,7 +45,10 @@ Outcome<EditedFile> EditedFile::Open(const std::string& path) {
   return EditedFile(path, text.str());
 }
 
-EditedFile::~EditedFile() { (void)Restore(); }
+EditedFile::~EditedFile() {
+  // Whoever wants to tell the person of it calls Restore().
+  if (const Outcome<> restored = Restore(); !restored) edited_ = false;
+}
 
 Outcome<> EditedFile::Apply(const std::vector<TextEdit>& edits) {
   Outcome<std::string> text = Edited(original_, edits);

@@ -203,7 +203,7 @@ void Supervisor::OnGatewayPorts(const std::vector<Port>& ports) {
   for (const Port port : ports) {
     if (!port || gateway_ports_.contains(port.value)) continue;
     gateway_ports_[port.value] = Port{};
-    static_cast<void>(SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kListen, .port = port}));
+    ToOuter({.kind = OuterMessage::Kind::kListen, .port = port});
   }
 }
 
@@ -235,7 +235,7 @@ void Supervisor::Settle() {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.clock().Now() - started_);
     Tell("step", std::to_string(pods_.size()) + " of " + std::to_string(pods_.size()) + " workloads ready in " +
                      std::to_string(took.count()) + " ms");
-    static_cast<void>(SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kReady}));
+    ToOuter({.kind = OuterMessage::Kind::kReady});
   }
   if (ready) state_ = State::kReady;
   if (!ready && state_ == State::kReady) state_ = State::kDegraded;
@@ -272,8 +272,12 @@ void Supervisor::Tell(std::string severity, std::string text) {
 }
 
 void Supervisor::Send(std::string severity, std::string text) {
-  static_cast<void>(SendMessage(
-      outer_.get(), {.kind = OuterMessage::Kind::kNotice, .severity = std::move(severity), .text = std::move(text)}));
+  ToOuter({.kind = OuterMessage::Kind::kNotice, .severity = std::move(severity), .text = std::move(text)});
+}
+
+void Supervisor::ToOuter(const OuterMessage& message) {
+  // One that takes nothing any more is about to close the socket, which ends the mesh.
+  if (const Result<> sent = SendMessage(outer_.get(), message); !sent) kLog.Info(sent.error().detail);
 }
 
 void Supervisor::Stop() {
@@ -285,7 +289,7 @@ void Supervisor::Stop() {
 void Supervisor::RemoveOverlay(const std::string& file) { unlink((options_.paths.overlay() + "/" + file).c_str()); }
 
 void Supervisor::Down() {
-  static_cast<void>(SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kEnding}));
+  ToOuter({.kind = OuterMessage::Kind::kEnding});
   Stop();
 }
 
@@ -368,9 +372,9 @@ int SupervisorMain(int outer) {
   io::Loop loop;
   Supervisor supervisor(loop, std::move(socket), std::move(*first));
   if (Outcome<> started = supervisor.Start(); !started) {
-    static_cast<void>(SendMessage(
-        outer, {.kind = OuterMessage::Kind::kNotice, .severity = "fatal", .text = started.error().ToString()}));
-    return 1;
+    const Result<> told = SendMessage(
+        outer, {.kind = OuterMessage::Kind::kNotice, .severity = "fatal", .text = started.error().ToString()});
+    return told ? 1 : 2;  // 2: nobody is there to be told
   }
   supervisor.Run();
   _exit(0);  // what is left in the mesh ends with its pid 1, all at once

@@ -42,6 +42,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void OnNotice(const Notice& notice);
   void Tell(std::string severity, std::string text);  // of the supervisor's own
   void Send(std::string severity, std::string text);
+  void ToOuter(const OuterMessage& message);
   static void KeepNotice(std::vector<std::string>& notices, const std::string& text);
   void Stop();
   Pod* Find(const std::string& workload);
