@@ -239,8 +239,9 @@ TEST_F(Plane, FollowsTheFilesOfItsAuthority) {
   const std::string before = plane->authority().bundle_pem();
   const auto other = *ca::Authority::LoadOrCreate(root / "other", {});
   std::ofstream(root / "state" / "ca" / "trusted-roots.pem") << other->bundle_pem();
-  ASSERT_TRUE(Wait([&] { return plane->authority().bundle_pem() == before + other->bundle_pem(); }));
-  EXPECT_EQ(supervisor.last["hello"]["root_pem"], before + other->bundle_pem());
+  const std::string both = before + other->bundle_pem();
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("hello") && supervisor.last["hello"]["root_pem"] == both; }));
+  EXPECT_EQ(plane->authority().bundle_pem(), both);
 }
 
 TEST_F(Plane, GivesAProxyItsConfigurationAndLiveEdits) {
