@@ -13,6 +13,7 @@ namespace {
 
 struct Flags {
   std::uint16_t port = 9080;
+  std::string address;
   RoleOptions role;
   std::uint32_t delay_ms = 0;
   TcpEchoOptions tcp;
@@ -27,14 +28,20 @@ int Complain(const std::string& text) {
   return 1;
 }
 
-Outcome<io::UniqueFd> ListenEverywhere(std::uint16_t port) {
+Outcome<io::UniqueFd> Listen(const Flags& flags) {
+  if (!flags.address.empty()) {
+    const Result<io::IpAddress> ip = io::IpAddress::Parse(flags.address);
+    if (!ip) return Explain(Errc::kInvalidInput, "--address " + flags.address + " is not an IP address");
+    return io::ListenOn({.ip = *ip, .port = Port{flags.port}, .unix_path = {}});
+  }
+  const std::uint16_t port = flags.port;
   auto both = io::ListenOn(*io::SocketAddress::Parse("[::]:" + std::to_string(port)));
   if (both) return both;
   return io::ListenOn(*io::SocketAddress::Parse("0.0.0.0:" + std::to_string(port)));  // a host without IPv6
 }
 
-int Serve(io::Loop& loop, Role& role, std::uint16_t port) {
-  auto listening = ListenEverywhere(port);
+int Serve(io::Loop& loop, Role& role, const Flags& flags) {
+  auto listening = Listen(flags);
   if (!listening) return Complain(listening.error().ToString());
   conn::HttpServer server(loop, {}, [&role](conn::Request request, conn::Responder responder) {
     role.Handle(std::move(request), std::move(responder));
@@ -53,7 +60,7 @@ int Idle(io::Loop& loop) {
 }
 
 int EchoTcp(io::Loop& loop, const Flags& flags) {
-  auto listening = ListenEverywhere(flags.port);
+  auto listening = Listen(flags);
   if (!listening) return Complain(listening.error().ToString());
   const TcpEcho server(loop, std::move(*listening), flags.tcp);
   return Idle(loop);
@@ -106,6 +113,7 @@ int Main(int argc, char** argv) {
   const auto server = [&](const char* name, const char* about) {
     CLI::App* role = app.add_subcommand(name, about);
     role->add_option("--port", flags.port, "port to serve on")->capture_default_str();
+    role->add_option("--address", flags.address, "IP address to serve on, instead of all");
     return role;
   };
   CLI::App* productpage = server("productpage", "the page of bookinfo");
@@ -146,7 +154,7 @@ int Main(int argc, char** argv) {
   if (reviews->parsed()) role = NewReviews(loop, flags.role);
   if (ratings->parsed()) role = NewRatings(flags.role);
   if (echo->parsed()) role = NewEcho(loop, flags.role);
-  if (role) return Serve(loop, *role, flags.port);
+  if (role) return Serve(loop, *role, flags);
   if (tcp->parsed()) return EchoTcp(loop, flags);
   if (client->parsed()) return Idle(loop);
   return get->parsed() ? RunGet(loop, flags) : RunLoad(loop, flags);

@@ -2,9 +2,15 @@
 // hands on signals, reaps orphans, and ends as the program ended (128 + n when killed by signal n). A process that
 // is pid 1 itself would ignore SIGTERM unless it handles it. Holds no descriptor; statically linked and tiny, since
 // every container has one.
+//
+// Where it is not pid 1 (mode loopback) no kernel ends the program's processes with it, so it does: they become its
+// children when they are orphans, and at the program's end, or on the supervisor's signal kEndEverything (launch.h),
+// which also comes when the supervisor dies, it kills all that are left.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -15,7 +21,8 @@ namespace {
 constexpr int kCannotRun = 126;
 constexpr int kNotFound = 127;
 
-[[noreturn]] void RunProgram(char** argv, const sigset_t& unblocked) {
+[[noreturn]] void RunProgram(char** argv, const sigset_t& unblocked, bool first) {
+  if (!first) prctl(PR_SET_PDEATHSIG, SIGKILL);
   setsid();
   sigprocmask(SIG_SETMASK, &unblocked, nullptr);
   execvp(argv[0], argv);
@@ -33,12 +40,37 @@ int Reap(pid_t main) {
   return code;
 }
 
+// Kills the children that there are, until there are none: those of the killed become ours.
+void EndEverything() {
+  for (;;) {
+    char text[4096];
+    const int file = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    const ssize_t n = read(file, text, sizeof text - 1);
+    close(file);
+    text[n > 0 ? n : 0] = '\0';
+    char* at = text;
+    for (char* end = at;; at = end) {
+      const long pid = strtol(at, &end, 10);
+      if (end == at || pid <= 1) break;
+      kill(static_cast<pid_t>(pid), SIGKILL);
+    }
+    if (waitpid(-1, nullptr, 0) < 0) return;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   // Nothing of ours is to be read through /proc/1 by the application.
   prctl(PR_SET_DUMPABLE, 0);
+  const bool first = getpid() == 1;
+  const int end_everything = SIGRTMIN;
+  if (!first) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_PDEATHSIG, end_everything);
+  }
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -48,13 +80,19 @@ int main(int argc, char** argv) {
     dprintf(2, "plait: cannot start a process: %s\n", strerror(errno));
     return kCannotRun;
   }
-  if (program == 0) RunProgram(argv + 1, before);
+  if (program == 0) RunProgram(argv + 1, before, first);
   for (int fd = 0; fd < 3; ++fd) close(fd);  // the log ends when the program's own descriptors do
   for (;;) {
     siginfo_t info;
     const int signal = sigwaitinfo(&all, &info);
     if (signal == SIGCHLD) {
-      if (const int code = Reap(program); code >= 0) return code;
+      if (const int code = Reap(program); code >= 0) {
+        if (!first) EndEverything();
+        return code;
+      }
+    } else if (signal == end_everything && !first) {
+      EndEverything();
+      return 128 + SIGKILL;
     } else if (signal > 0) {
       kill(program, signal);
     }

@@ -33,6 +33,8 @@ struct Flags {
   bool no_seccomp = false;
   std::string dial_helper;
   std::vector<std::string> dial_directly;
+  std::string loopback_address;
+  std::string application_address;
   bool identity_only = false;
   std::string sds;  // "unix:PATH"
 };
@@ -68,6 +70,16 @@ Outcome<upstream::DialHelperOptions> DialHelperOf(const Flags& flags) {
   return helper;
 }
 
+Outcome<upstream::LoopbackOptions> LoopbackOf(const Flags& flags) {
+  if (flags.loopback_address.empty() && flags.application_address.empty()) return upstream::LoopbackOptions{};
+  const Result<io::IpAddress> workload = io::IpAddress::Parse(flags.loopback_address);
+  const Result<io::IpAddress> application = io::IpAddress::Parse(flags.application_address);
+  if (!workload || !application)
+    return Explain(Errc::kInvalidInput, "--loopback-address and --application-address belong together",
+                   "give both, each an IP address");
+  return upstream::LoopbackOptions{.workload = *workload, .application = *application};
+}
+
 // After the start: threads and sockets are there, and nothing that came over the network has been read yet.
 void Confine() {
   worker::ForbidInspection();
@@ -93,6 +105,8 @@ Outcome<> KeepIdentityOnly(const Flags& flags, xds::Bootstrap& bootstrap) {
 int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
   Outcome<upstream::DialHelperOptions> dial_helper = DialHelperOf(flags);
   if (!dial_helper) return Complain(dial_helper.error());
+  const Outcome<upstream::LoopbackOptions> loopback = LoopbackOf(flags);
+  if (!loopback) return Complain(loopback.error());
   io::Loop loop;
   worker::ProcessOptions options{.concurrency = flags.concurrency,
                                  .config_path = flags.config_path,
@@ -100,11 +114,12 @@ int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
                                  .version = kVersion,
                                  .drain_time = std::chrono::seconds(flags.drain_seconds),
                                  .dial_helper = std::move(*dial_helper),
+                                 .loopback = *loopback,
                                  .sds_path = flags.identity_only ? flags.sds.substr(std::strlen("unix:")) : ""};
   if (flags.identity_only) options.concurrency = 1;
   if (options.concurrency == 0) options.concurrency = std::max(1U, std::thread::hardware_concurrency());
   worker::Process process(loop, std::move(bootstrap), std::move(options), io::TakeInheritedFds());
-  const io::StopSignal stop(loop, [&process] { process.Shutdown(); });
+  const io::StopSignal stop(loop, [&process] { process.Shutdown(); }, [&process] { process.HandOver(); });
   if (const auto started = process.Start(); !started) return Complain(started.error());
   if (flags.mode == "validate") {
     std::printf("configuration '%s' OK\n", flags.config_path.c_str());
@@ -153,6 +168,10 @@ int Main(int argc, char** argv) {
                  "Unix socket of a process that opens connections which this network has no way to");
   app.add_option("--dial-directly", flags.dial_directly, "address ranges that are reached without the dial helper")
       ->delimiter(',');
+  app.add_option("--loopback-address", flags.loopback_address,
+                 "the workload's address on a loopback that all workloads share: from there it calls others");
+  app.add_option("--application-address", flags.application_address,
+                 "with --loopback-address: where the workload's application listens");
   app.add_flag("--identity-only", flags.identity_only,
                "serve no listener: the key and certificate for an Envoy beside");
   app.add_option("--sds", flags.sds, "with --identity-only: unix:PATH, where Envoy gets `default` and `ROOTCA` by SDS");

@@ -18,6 +18,7 @@ std::string Environment(const char* name, std::string otherwise) {
 }
 
 std::string PodName() {
+  if (std::string name = Environment("HOSTNAME"); !name.empty()) return name;
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
   return name.data();

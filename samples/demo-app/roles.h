@@ -30,7 +30,7 @@ std::unique_ptr<Role> NewEcho(io::Loop& loop, const RoleOptions& options);
 
 // Shared by the roles.
 std::string Environment(const char* name, std::string otherwise = {});
-std::string PodName();  // the host name, as Kubernetes sets it
+std::string PodName();  // $HOSTNAME, as Kubernetes sets it, or the host name
 conn::Response JsonResponse(int status, std::string body);  // with x-app-pod: who answered
 // "/details/0" with prefix "/details/" -> 0; nullopt when it is not prefix and number.
 std::optional<int> IdOf(std::string_view target, std::string_view prefix);

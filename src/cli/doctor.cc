@@ -3,12 +3,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/checks.h"
 #include "cli/verbs.h"
 #include "core/base/strings.h"
 #include "local/host_mesh.h"
+#include "local/loopback_network.h"
 #include "local/mesh_network.h"
 #include "local/mesh_process.h"
 #include "local/paths.h"
@@ -99,17 +101,37 @@ void CheckHost(const MeshOptions& mesh, std::vector<Check>& checks) {
                         "127.0.0.1:" + std::to_string(taken.value)));
 }
 
+// Whether addresses of the loopback can be had, each by itself: what the mode loopback needs.
+void CheckLoopback(std::vector<Check>& checks) {
+  local::LoopbackNetwork network;
+  node::CaptureRules rules;
+  auto pod = network.Add({.proxy_sockets = true, .rules = &rules, .ports = {}});
+  checks.push_back(From("loopback addresses", pod ? Outcome<>{} : std::unexpected(pod.error()),
+                        pod ? "for plait up --net loopback: " + pod->ips.front().ToString() + " is free" : ""));
+}
+
+bool Failed(const std::vector<Check>& checks) {
+  return std::any_of(checks.begin(), checks.end(), [](const Check& check) { return check.result == Mark::kFailed; });
+}
+
 int Doctor(const MeshOptions& mesh) {
+  std::vector<Check> namespaces;
+  CheckNamespaces(namespaces);
   std::vector<Check> checks;
-  CheckNamespaces(checks);
   CheckPrograms(checks);
   CheckHost(mesh, checks);
+  CheckLoopback(checks);
+  const bool loopback = !Failed(checks);
+  const bool able = loopback && !Failed(namespaces);
+  checks.insert(checks.begin(), namespaces.begin(), namespaces.end());
   Output output = ChecksOutput(checks);
-  const bool able = output.code == kDone;
   Json data = *output.data;
-  data["mode"] = able ? "rootless" : "none";
+  data["mode"] = able ? "rootless" : loopback ? "loopback" : "none";
   output.data = Data(std::move(data));
-  output.text += able ? "this host can run a mesh: try `plait demo`\n" : "this host cannot run a mesh yet\n";
+  output.text += able ? "this host can run a mesh: try `plait demo`\n"
+                 : loopback
+                     ? "this host can run a mesh without capture only: plait up --net loopback (docs/local-mode.md)\n"
+                     : "this host cannot run a mesh yet\n";
   return Show(mesh.format, output);
 }
 

@@ -1,6 +1,8 @@
 #include "cli/tree.h"
 
+#include "cli/cert.h"
 #include "cli/proxy_log.h"
+#include "cli/proxy_restart.h"
 
 namespace plait::cli {
 namespace {
@@ -36,11 +38,11 @@ Command Tree(MeshOptions& mesh) {
                    "know nothing of it",
                .details = "WORKLOAD is a pod or a deployment: NAME or NAME.NAMESPACE.",
                .of_mesh = false};
-  root.children = {DemoCommand(mesh),    UpCommand(mesh),       DownCommand(mesh),        StatusCommand(mesh),
-                   TestCommand(mesh),    DoctorCommand(mesh),   CheckCommand(mesh),       ExecCommand(mesh),
-                   RunCommand(mesh),     LogsCommand(mesh),     ProxyStatusCommand(mesh), ProxyConfigCommand(mesh),
-                   ExplainCommand(mesh), ProxyLogCommand(mesh), VersionCommand(mesh),     CompletionCommand(mesh),
-                   DocsCommand(mesh)};
+  root.children = {DemoCommand(mesh),    UpCommand(mesh),         DownCommand(mesh),        StatusCommand(mesh),
+                   TestCommand(mesh),    DoctorCommand(mesh),     CheckCommand(mesh),       ExecCommand(mesh),
+                   RunCommand(mesh),     LogsCommand(mesh),       ProxyStatusCommand(mesh), ProxyConfigCommand(mesh),
+                   ExplainCommand(mesh), ProxyLogCommand(mesh),   ProxyCommand(mesh),       CertCommand(mesh),
+                   VersionCommand(mesh), CompletionCommand(mesh), DocsCommand(mesh)};
   AddCommonOptions(root, mesh);
   return root;
 }

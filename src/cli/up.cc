@@ -27,7 +27,7 @@ Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb)
   const std::optional<local::Mode> mode =
       verb.net.empty() ? std::optional(local::Mode::kRootless) : local::ParseMode(verb.net);
   if (!mode)
-    return Explain(Errc::kInvalidInput, "--net " + verb.net + " is not a mode: it is rootless or netns",
+    return Explain(Errc::kInvalidInput, "--net " + verb.net + " is not a mode: it is rootless, netns or loopback",
                    "leave --net out; `plait doctor` says whether this host can run a mesh");
   Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
   if (!paths) return std::unexpected(paths.error());
@@ -201,7 +201,9 @@ int Serve(const MeshOptions& mesh, const UpVerb& verb, const local::UpOptions& o
     detached.Tell(code);
     return code;
   }
-  Step("namespaces                 mode: " + std::string(NameOf(options.mode)) + " (" + options.mode_reason + ")");
+  Step((options.mode == local::Mode::kLoopback ? "loopback addresses         mode: "
+                                               : "namespaces                 mode: ") +
+       std::string(NameOf(options.mode)) + " (" + options.mode_reason + ")");
   for (const std::string& limit : LimitsOf(options.mode)) Say("    " + limit);
   Step("directory " + options.directory + ", changes are live");
   return Attend(mesh, verb, options.paths, **running, detached);
@@ -268,7 +270,7 @@ Command UpCommand(MeshOptions& mesh) {
                              .value = "MODE",
                              .help = "how workloads are isolated",
                              .to = &verb->net,
-                             .choices = {"rootless", "netns"},
+                             .choices = {"rootless", "netns", "loopback"},
                              .standard = "rootless"});
   command.options.push_back({.names = "--no-seccomp",
                              .help = "proxies do not restrict their system calls; for debugging",

@@ -101,6 +101,10 @@ Outcome<> DropPower(const SyscallFilter& filter, int keep, int keep_too) {
   // A session keyring of its own: the inherited one may link the user's keys. Without keyrings in the kernel: fine.
   syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
   if (Outcome<> dropped = DropCapabilities(); !dropped) return dropped;
+  return ForbidGaining(filter, keep, keep_too);
+}
+
+Outcome<> ForbidGaining(const SyscallFilter& filter, int keep, int keep_too) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Refused("PR_SET_NO_NEW_PRIVS");
   if (Outcome<> applied = filter.Apply(); !applied) return applied;
   return CloseAllBut(keep, keep_too);

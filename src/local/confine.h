@@ -28,6 +28,10 @@ class SyscallFilter {
 // Signals: all unblocked and default. An ignored signal would stay ignored over exec, and `sh` could not trap it.
 void ResetSignals();
 
+// What can be taken where there is no namespace: no set-uid programs, no keyrings of the user, no descriptors but two,
+// as in DropPower.
+Outcome<> ForbidGaining(const SyscallFilter& filter, int keep, int keep_too);
+
 // In a namespace where kApplicationUid is mapped and this process has all capabilities. Two descriptors, both above 2
 // and close-on-exec, stay open beside 0, 1 and 2 (-1: none); all others are closed.
 Outcome<> DropPower(const SyscallFilter& filter, int keep, int keep_too);

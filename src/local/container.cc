@@ -10,6 +10,7 @@
 #include "core/base/strings.h"
 #include "local/bootstrap.h"
 #include "local/expand.h"
+#include "local/places.h"
 #include "local/spawn.h"
 
 namespace plait::local {
@@ -25,14 +26,17 @@ constexpr Duration kHealthyAfter = std::chrono::minutes(1);  // so long running:
 Container::Container(MeshContext& mesh, const ContainerSpec& spec, Surroundings around, std::function<void()> on_change)
     : mesh_(mesh), spec_(spec), around_(around), on_change_(std::move(on_change)) {
   restart_.SetCallback([this] { Start(); });
-  kill_.SetCallback([this] {
-    if (pid_ > 0) kill(pid_, SIGKILL);  // its pid namespace dies with its first process
-  });
+  kill_.SetCallback([this] { Kill(); });
 }
 
 Container::~Container() {
   if (report_) mesh_.loop.Unwatch(report_.get(), *this);
-  if (pid_ > 0 && state_ == State::kRunning) kill(pid_, SIGKILL);
+  if (state_ == State::kRunning) Kill();
+}
+
+// A pid namespace dies with its first process; without one plait-init kills what it has started.
+void Container::Kill() {
+  if (pid_ > 0) kill(pid_, around_.network.netns ? SIGKILL : kEndEverything);
 }
 
 void Container::Start() {
@@ -42,6 +46,10 @@ void Container::Start() {
     if (!log) return StartFailed(log.error().ToString());
     log_ = std::move(*log);
   }
+  if (const std::string unknown = FirstUnknown(); !unknown.empty())
+    return StartFailed("${" + unknown +
+                       "}: there is no such service, or it has no address of its own; services that "
+                       "came after this workload are there once it starts again");
   LaunchPlan plan = PlanLaunch();
   if (plan.argv.empty() || plan.argv[0].empty())
     return StartFailed(spec_.argv.empty() ? "no command is known for this container"
@@ -51,7 +59,7 @@ void Container::Start() {
   state_ = State::kStarting;
   told_.clear();
   report_ = std::move(launching->report);
-  setter_end_ = mesh_.reaper.Watch(launching->setter, [](ProcessEnd) {});
+  if (launching->setter > 0) setter_end_ = mesh_.reaper.Watch(launching->setter, [](ProcessEnd) {});
   mesh_.loop.Watch(report_.get(), *this, EPOLLIN | EPOLLRDHUP | EPOLLET);
 }
 
@@ -67,7 +75,7 @@ LaunchPlan Container::PlanLaunch() const {
   plan.root.shown = {BinaryFolder(), mesh_.options.directory};
   if (!spec_.working_dir.empty()) plan.root.shown.push_back(spec_.working_dir);
   const std::vector<EnvVar> variables = Variables();
-  for (const std::string& word : spec_.argv) plan.argv.push_back(Expand(word, variables));
+  for (const std::string& word : spec_.argv) plan.argv.push_back(Expand(InPlace(word), variables));
   if (!plan.argv.empty()) plan.argv[0] = FindProgram(plan.argv[0], mesh_.options.search_path);
   plan.environment = Environment();
   plan.working_dir = spec_.working_dir.empty() ? "/" : spec_.working_dir;
@@ -79,15 +87,27 @@ LaunchPlan Container::PlanLaunch() const {
   return plan;
 }
 
+std::string Container::InPlace(const std::string& text) const {
+  return ExpandPlaces(text, around_.network, around_.pod.ns, nullptr);
+}
+
+std::string Container::FirstUnknown() const {
+  std::string unknown;
+  for (const std::string& word : spec_.argv) ExpandPlaces(word, around_.network, around_.pod.ns, &unknown);
+  for (const EnvVar& variable : spec_.env) ExpandPlaces(variable.value, around_.network, around_.pod.ns, &unknown);
+  return unknown;
+}
+
 std::vector<EnvVar> Container::Variables() const {
   const std::vector<std::string> ips = around_.network.IpTexts();
   std::vector<EnvVar> out = {{"PATH", BinaryFolder() + ":" + mesh_.options.search_path, ""},
                              {"HOSTNAME", around_.pod.hostname, ""},
                              {"HOME", "/tmp", ""},
                              {"LANG", "C.UTF-8", ""}};
+  for (EnvVar& variable : ServiceVariables(around_.network, around_.pod.ns)) out.push_back(std::move(variable));
   for (const EnvVar& variable : spec_.env) {
     std::string value =
-        variable.field.empty() ? Expand(variable.value, out) : FieldOf(around_.pod, ips, variable.field);
+        variable.field.empty() ? Expand(InPlace(variable.value), out) : FieldOf(around_.pod, ips, variable.field);
     std::erase_if(out, [&](const EnvVar& entry) { return entry.name == variable.name; });
     out.push_back({variable.name, std::move(value), ""});
   }
@@ -215,6 +235,8 @@ void Container::OnEnded(ProcessEnd end) {
   // Probes may be what is running now (a callback of theirs cannot get here, but their attempts hold streams).
   for (auto* probe : {&startup_, &readiness_, &liveness_}) mesh_.loop.DeleteLater(std::move(*probe));
   reason_ = stopping_ ? "" : "ended with " + end.ToString();
+  // One that could not be started at all has not been healthy.
+  if (mesh_.loop.Now() - running_since_ > kHealthyAfter) back_off_ = Duration::zero();
   if (!MayRestart(end)) {
     state_ = State::kEnded;
     if (end.code == 0) reason_.clear();  // done
@@ -227,7 +249,6 @@ void Container::OnEnded(ProcessEnd end) {
 void Container::RestartLater() {
   state_ = State::kWaiting;
   ++restarts_;
-  if (mesh_.loop.Now() - running_since_ > kHealthyAfter) back_off_ = Duration::zero();
   restart_.Start(mesh_.loop.timers(), back_off_);
   back_off_ = std::min(std::max(back_off_ * 2, kFirstBackOff), kMaxBackOff);
 }
@@ -244,7 +265,7 @@ Outcome<Joined> Container::Join(JoinPlan plan) const {
   if (state_ != State::kRunning)
     return Explain(Errc::kUnavailable, "container " + spec_.name + " of " + around_.pod.name + " is not running" +
                                            (reason_.empty() ? "" : " (" + reason_ + ")"));
-  plan.container = pid_;
+  plan.container = around_.network.netns ? pid_ : 0;
   const auto is_given = [&](const std::string& variable) {
     const std::string_view name = std::string_view(variable).substr(0, variable.find('=') + 1);
     return std::any_of(plan.environment.begin(), plan.environment.end(),

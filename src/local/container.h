@@ -55,6 +55,9 @@ class Container final : private io::FdEvents {
   ProbeSpec Named(ProbeSpec probe) const;
   void RestartLater();
   bool MayRestart(const ProcessEnd& end) const;
+  void Kill();                                         // now, with everything that it has started
+  std::string InPlace(const std::string& text) const;  // with ${plait...} replaced
+  std::string FirstUnknown() const;                    // a ${plait...} that cannot be; empty: none
   std::vector<EnvVar> Variables() const;
   std::vector<std::string> Environment() const;
   LaunchPlan PlanLaunch() const;

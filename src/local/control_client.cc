@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/io/socket.h"
+#include "local/replace_proxy.h"
 
 namespace plait::local {
 namespace {
@@ -146,6 +147,11 @@ Outcome<int> ControlClient::ExecWithEnvironment(const std::string& workload, con
 
 Outcome<> ControlClient::Hold(const std::string& file) {
   const Outcome<Answer> answer = Ask(fd_.get(), {{"op", "hold"}, {"file", file}});
+  return answer ? Outcome<>{} : std::unexpected(answer.error());
+}
+
+Outcome<> ReplaceProxy(const ControlClient& client, const std::string& workload) {
+  const Outcome<Answer> answer = Ask(client.fd(), {{"op", "replace-proxy"}, {"workload", workload}});
   return answer ? Outcome<>{} : std::unexpected(answer.error());
 }
 

@@ -43,8 +43,12 @@ ControlRequest RequestOf(const Json& request, Op op) {
 }  // namespace
 
 Outcome<ControlRequest> DecodeControlRequest(std::string_view message) {
-  constexpr std::pair<const char*, Op> kOps[] = {
-      {"status", Op::kStatus}, {"dial", Op::kDial}, {"exec", Op::kExec}, {"hold", Op::kHold}, {"down", Op::kDown}};
+  constexpr std::pair<const char*, Op> kOps[] = {{"status", Op::kStatus},
+                                                 {"dial", Op::kDial},
+                                                 {"exec", Op::kExec},
+                                                 {"hold", Op::kHold},
+                                                 {"replace-proxy", Op::kReplaceProxy},
+                                                 {"down", Op::kDown}};
   try {  // the library's errors are exceptions; they end here
     const Json request = Json::parse(message);
     if (!request.is_object()) return Broken("it is no JSON object");

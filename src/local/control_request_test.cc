@@ -29,6 +29,7 @@ TEST(ControlRequest, HasDefaultsForWhatIsNotSaid) {
   EXPECT_TRUE(DecodeControlRequest(R"({"op":"status"})"));
   EXPECT_TRUE(DecodeControlRequest(R"({"op":"down"})"));
   EXPECT_EQ(DecodeControlRequest(R"({"op":"hold","file":"run.yaml"})")->file, "run.yaml");
+  EXPECT_EQ(DecodeControlRequest(R"({"op":"replace-proxy","workload":"reviews-v1"})")->workload, "reviews-v1");
 }
 
 TEST(ControlRequest, RefusesWhatIsNoRequestAndSaysWhy) {

@@ -75,6 +75,10 @@ class ControlServer::Session final : public io::FdEvents {
       case ControlRequest::Op::kDial: return OnDial(*request);
       case ControlRequest::Op::kExec: return OnExec(*request, std::move(fds));
       case ControlRequest::Op::kHold: held_.push_back(request->file); return Answer({{"ok", true}});
+      case ControlRequest::Op::kReplaceProxy: {
+        const Outcome<> done = server_.handler_.ReplaceProxy(request->workload);
+        return Answer(done ? Json{{"ok", true}} : ErrorAnswer(done.error()));
+      }
       case ControlRequest::Op::kDown: Answer({{"ok", true}}); return server_.handler_.Down();
     }
   }

@@ -1,5 +1,6 @@
 #include "local/desired.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace plait::local {
@@ -125,6 +126,22 @@ Services ServicesOf(const Json& json) {
   return out;
 }
 
+MeshHosts HostsOf(const Json& json) {
+  MeshHosts out;
+  for (const Json& entry : json.at("hosts")) {
+    const Result<io::IpAddress> vip = io::IpAddress::Parse(Text(entry, "vip"));
+    if (!vip) continue;
+    MeshHost host{.name = Text(entry, "name"),
+                  .ns = Text(entry, "namespace"),
+                  .kubernetes = entry.value("kubernetes", false),
+                  .vip = *vip,
+                  .ports = {}};
+    for (const Json& port : entry.at("ports")) host.ports.emplace_back(Text(port, "name"), PortOf(port, "port"));
+    out.hosts.push_back(std::move(host));
+  }
+  return out;
+}
+
 PlaitdMessage MessageOf(const Json& json, std::string_view type) {
   if (type == "hello")
     return Hello{Text(json, "root_pem"), PortOf(json, "xds_port"), Text(json, "trust_domain"), Text(json, "error")};
@@ -135,6 +152,8 @@ PlaitdMessage MessageOf(const Json& json, std::string_view type) {
     return out;
   }
   if (type == "services") return ServicesOf(json);
+  if (type == "hosts") return HostsOf(json);
+  if (type == "caught_up") return CaughtUp{static_cast<std::uint64_t>(Number(json, "statuses", 0))};
   DesiredPods out;
   for (const Json& pod : json.at("pods")) out.pods.push_back(PodOf(pod));
   return out;
@@ -152,7 +171,9 @@ Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line) {
   try {  // the library's errors are exceptions; they end here
     const Json json = Json::parse(line);
     const std::string type = Text(json, "type");
-    if (type != "hello" && type != "message" && type != "gateway_ports" && type != "pods" && type != "services")
+    constexpr std::string_view kTypes[] = {"hello",    "message", "gateway_ports", "pods",
+                                           "services", "hosts",   "caught_up"};
+    if (std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes))
       return Explain(Errc::kInvalidInput, "plaitd sent a message of unknown type \"" + type + "\"");
     return MessageOf(json, type);
   } catch (const Json::exception& error) {

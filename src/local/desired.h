@@ -96,7 +96,23 @@ struct GatewayPorts {
 struct Services {
   std::vector<node::ServicePort> ports;  // of services with an address, for workloads without a proxy
 };
-using PlaitdMessage = std::variant<DesiredPods, Hello, Notice, GatewayPorts, Services>;
+// A service of the mesh, for workloads that must be told where they reach it (loopback_network.h).
+struct MeshHost {
+  std::string name;  // of a Service, or the host of a ServiceEntry
+  std::string ns;
+  bool kubernetes = false;                          // a Service
+  io::IpAddress vip;                                // names it to the proxy
+  std::vector<std::pair<std::string, Port>> ports;  // name, port; TCP
+  friend bool operator==(const MeshHost&, const MeshHost&) = default;
+};
+struct MeshHosts {
+  std::vector<MeshHost> hosts;
+};
+// Every proxy runs what follows from so many status tables, counted since the channel began.
+struct CaughtUp {
+  std::uint64_t statuses = 0;
+};
+using PlaitdMessage = std::variant<DesiredPods, Hello, Notice, GatewayPorts, Services, MeshHosts, CaughtUp>;
 
 // One line. Errors name what plaitd said wrongly; an unknown type is an error (the two are always of one version).
 Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line);

@@ -136,7 +136,7 @@ void EnvoyProcess::OnEnded(ProcessEnd end) {
 }
 
 std::unique_ptr<io::Stream> EnvoyProcess::DialAdmin() {
-  auto stream = mesh_.network.Within(around_.network.netns.get(), [&] {
+  auto stream = mesh_.networks.Within(around_.network, [&] {
     return io::Connect(mesh_.loop, {.ip = *io::IpAddress::Parse("127.0.0.1"), .port = kAdminPort, .unix_path = {}},
                        {.mark = io::kMarkToApplication});
   });

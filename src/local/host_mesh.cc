@@ -77,9 +77,12 @@ Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Por
   sigprocmask(SIG_BLOCK, &ends, nullptr);
   mesh->signals_.Reset(signalfd(-1, &ends, SFD_NONBLOCK | SFD_CLOEXEC));
   if (Outcome<> opened = mesh->OpenDebugSocket(); !opened) return std::unexpected(opened.error());
-  Outcome<DialHelper> helper = DialHelper::Start(paths.dial_socket(), mesh->debug_port_);
-  if (!helper) return std::unexpected(helper.error());
-  mesh->dial_helper_ = std::move(*helper);
+  // On the host's own loopback proxies dial everything themselves.
+  if (options.mode != Mode::kLoopback) {
+    Outcome<DialHelper> helper = DialHelper::Start(paths.dial_socket(), mesh->debug_port_);
+    if (!helper) return std::unexpected(helper.error());
+    mesh->dial_helper_ = std::move(*helper);
+  }
   if (Outcome<> started = mesh->StartSupervisor(); !started) return std::unexpected(started.error());
   return mesh;
 }

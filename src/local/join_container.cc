@@ -17,6 +17,8 @@
 #include <string_view>
 
 #include "core/io/socket.h"
+#include "local/launch.h"
+#include "local/paths.h"
 #include "local/spawn.h"
 
 namespace plait::local {
@@ -56,12 +58,14 @@ std::string PathOf(const std::vector<std::string>& environment) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   setsid();
   ResetSignals();
-  if (setresgid(kApplicationUid, kApplicationUid, kApplicationUid) != 0 ||
-      setresuid(kApplicationUid, kApplicationUid, kApplicationUid) != 0)
+  const bool inside = plan.container > 0;
+  if (inside && (setresgid(kApplicationUid, kApplicationUid, kApplicationUid) != 0 ||
+                 setresuid(kApplicationUid, kApplicationUid, kApplicationUid) != 0))
     Fail("become the application's user");
   if (plan.tty) OpenTerminal(plan, socket);
   if (chdir(plan.working_dir.c_str()) != 0) Fail("use the working directory");
-  if (const Outcome<> dropped = DropPower(*plan.filter, -1, -1); !dropped) {
+  const Outcome<> dropped = inside ? DropPower(*plan.filter, -1, -1) : ForbidGaining(*plan.filter, -1, -1);
+  if (!dropped) {
     dprintf(2, "plait: %s\n", dropped.error().ToString().c_str());
     _exit(126);
   }
@@ -76,7 +80,14 @@ std::string PathOf(const std::vector<std::string>& environment) {
   for (char* text : environment)
     if (std::string_view(text).starts_with("PATH=")) putenv(text);
   environment.push_back(nullptr);
-  const std::string program = FindProgram(plan.argv[0], PathOf(plan.environment));
+  std::string program = FindProgram(plan.argv[0], PathOf(plan.environment));
+  if (!inside && !plan.tty && !program.empty()) {
+    // Nothing ends the command's own children with it, so plait-init does. (A terminal that goes ends them.)
+    prctl(PR_SET_PDEATHSIG, kEndEverything);
+    argv[0] = program.data();
+    argv.insert(argv.begin(), const_cast<char*>("plait-init"));
+    execve((BinaryFolder() + "/plait-init").c_str(), argv.data(), environment.data());
+  }
   if (!program.empty()) execve(program.c_str(), argv.data(), environment.data());
   const int error = program.empty() ? ENOENT : errno;
   dprintf(2, "plait: cannot run %s: %s\n", argv[0], program.empty() ? "not found in PATH" : strerror(error));
@@ -95,11 +106,13 @@ void SetUpStreams(const JoinPlan& plan) {
 [[noreturn]] void RunHelper(const JoinPlan& plan, int socket) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   SetUpStreams(plan);
-  // The container's processes must not read this copy of the supervisor's memory. (Ids need no writing here.)
-  const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, plan.container, 0));
-  if (pidfd < 0) Fail("find the container");
-  prctl(PR_SET_DUMPABLE, 0);
-  if (setns(pidfd, kAllNamespaces) != 0) Fail("enter the container");
+  if (plan.container > 0) {
+    // The container's processes must not read this copy of the supervisor's memory. (Ids need no writing here.)
+    const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, plan.container, 0));
+    if (pidfd < 0) Fail("find the container");
+    prctl(PR_SET_DUMPABLE, 0);
+    if (setns(pidfd, kAllNamespaces) != 0) Fail("enter the container");
+  }
   const pid_t command = fork();
   if (command < 0) Fail("start a process");
   if (command == 0) RunCommand(plan, socket);

@@ -14,7 +14,7 @@
 namespace plait::local {
 
 struct JoinPlan {
-  pid_t container = 0;  // its first process
+  pid_t container = 0;  // its first process; 0: mode loopback, there are no namespaces to join
   std::vector<std::string> argv;
   std::vector<std::string> environment;  // to Container::Join: what comes before the container's own
   std::string working_dir = "/";

@@ -39,6 +39,15 @@ void Report(int fd, const std::string& text) {
   if (write(fd, text.data(), text.size()) < 0) return;  // the supervisor is gone: so are we, in a moment
 }
 
+Outcome<> SetUpStreams(const LaunchPlan& plan) {
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0 || dup2(null, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.output, 2) < 0)
+    return Failed("set up output");
+  if (chdir(plan.working_dir.c_str()) != 0)
+    return Explain(Errc::kNotFound, "cannot use the working directory " + plan.working_dir + ": " + strerror(errno));
+  return {};
+}
+
 // The child: alone in its pid namespace, as the application's uid with all capabilities of its own user namespace.
 Outcome<> BecomeContainer(const LaunchPlan& plan, int mapped) {
   char byte = 0;
@@ -50,13 +59,16 @@ Outcome<> BecomeContainer(const LaunchPlan& plan, int mapped) {
     if (fd && write(fd.get(), "0", 1) != 1) return Failed("forbid user namespaces");
   }
   setsid();
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0 || dup2(null, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.output, 2) < 0)
-    return Failed("set up output");
-  if (chdir(plan.working_dir.c_str()) != 0)
-    return Explain(Errc::kNotFound, "cannot use the working directory " + plan.working_dir + ": " + strerror(errno));
+  const Outcome<> ready = SetUpStreams(plan);
   ResetSignals();
-  return {};
+  return ready;
+}
+
+Outcome<> ExecuteInit(const LaunchPlan& plan, int init) {
+  std::vector<std::string> argv = {"plait-init"};
+  argv.insert(argv.end(), plan.argv.begin(), plan.argv.end());
+  syscall(SYS_execveat, init, "", Pointers(argv).data(), Pointers(plan.environment).data(), AT_EMPTY_PATH);
+  return Failed("run plait-init");
 }
 
 [[noreturn]] void RunChild(const LaunchPlan& plan, int mapped, int report) {
@@ -65,12 +77,7 @@ Outcome<> BecomeContainer(const LaunchPlan& plan, int mapped) {
   const int kept_report = fcntl(report, F_DUPFD_CLOEXEC, 1000);
   const int kept_init = fcntl(plan.init, F_DUPFD_CLOEXEC, 1000);
   if (ready) ready = DropPower(*plan.filter, kept_report, kept_init);
-  if (ready) {
-    std::vector<std::string> argv = {"plait-init"};
-    argv.insert(argv.end(), plan.argv.begin(), plan.argv.end());
-    syscall(SYS_execveat, kept_init, "", Pointers(argv).data(), Pointers(plan.environment).data(), AT_EMPTY_PATH);
-    ready = Failed("run plait-init");
-  }
+  if (ready) ready = ExecuteInit(plan, kept_init);
   Report(kept_report >= 0 ? kept_report : report, ready.error().ToString());
   _exit(127);
 }
@@ -113,11 +120,41 @@ Outcome<> WriteIdMaps(int proc, pid_t pid, const std::string& uid_map, const std
   return WriteAt(proc, folder + "/gid_map", gid_map);
 }
 
+namespace {
+
+// Mode loopback: as the user who started the mesh, in the host's namespaces. plait-init ends everything that it started
+// when the supervisor ends.
+[[noreturn]] void RunOnHost(const LaunchPlan& plan, int report) {
+  prctl(PR_SET_PDEATHSIG, kEndEverything);
+  Report(report, "pid " + std::to_string(getpid()) + "\n");
+  setsid();
+  Outcome<> ready = SetUpStreams(plan);
+  ResetSignals();
+  const int kept_report = fcntl(report, F_DUPFD_CLOEXEC, 1000);
+  const int kept_init = fcntl(plan.init, F_DUPFD_CLOEXEC, 1000);
+  if (ready) ready = ForbidGaining(*plan.filter, kept_report, kept_init);
+  if (ready) ready = ExecuteInit(plan, kept_init);
+  Report(kept_report >= 0 ? kept_report : report, ready.error().ToString());
+  _exit(127);
+}
+
+Outcome<Launching> LaunchOnHost(const LaunchPlan& plan, io::UniqueFd reading, const io::UniqueFd& writing) {
+  const pid_t pid = fork();
+  if (pid < 0)
+    return Explain(Errc::kLimit, std::string("cannot start a process: ") + strerror(errno), "raise ulimit -u");
+  if (pid == 0) RunOnHost(plan, writing.get());
+  fcntl(reading.get(), F_SETFL, O_NONBLOCK);
+  return Launching{0, std::move(reading)};
+}
+
+}  // namespace
+
 Outcome<Launching> Launch(const LaunchPlan& plan) {
   int report[2];
   if (pipe2(report, O_CLOEXEC) != 0) return Failed("make a pipe");
   io::UniqueFd reading(report[0]);
   const io::UniqueFd writing(report[1]);
+  if (plan.netns < 0) return LaunchOnHost(plan, std::move(reading), writing);
   const pid_t setter = fork();
   if (setter < 0)
     return Explain(Errc::kLimit, std::string("cannot start a process: ") + strerror(errno), "raise ulimit -u");

@@ -2,6 +2,7 @@
 // Starts one container as a powerless process (local-processes.md 2): a setter, forked from the supervisor, enters the
 // workload's network namespace, builds the container's root and makes the child in its own user, pid, ipc, cgroup and
 // mount namespaces; the child drops every power and executes plait-init, which runs the application.
+#include <signal.h>
 #include <sys/types.h>
 
 #include <string>
@@ -21,12 +22,16 @@ struct Ids {
   uid_t application = 0;
 };
 
+// To plait-init where it is not pid 1: kill everything that it has started, and end. Never given to the program.
+// In src/local and in bin/plait-init, which includes nothing of ours.
+inline const int kEndEverything = SIGRTMIN;
+
 struct LaunchPlan {
   RootPlan root;
   std::vector<std::string> argv;         // argv[0] as found: a path
   std::vector<std::string> environment;  // "NAME=value"
   std::string working_dir = "/";
-  int netns = -1;
+  int netns = -1;   // -1: mode loopback, a process of the host (`root` and `ids` mean nothing then)
   int init = -1;    // plait-init, opened
   int output = -1;  // stdout and stderr
   Ids ids;
@@ -35,7 +40,7 @@ struct LaunchPlan {
 };
 
 struct Launching {
-  pid_t setter = 0;
+  pid_t setter = 0;  // 0: there was none
   // Tells one line "pid <n>" when the container's first process exists, then end of file when it runs plait-init; any
   // other text is the reason why it does not.
   io::UniqueFd report;

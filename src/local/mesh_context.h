@@ -8,9 +8,9 @@
 #include "local/confine.h"
 #include "local/desired.h"
 #include "local/launch.h"
-#include "local/mesh_network.h"
 #include "local/mode.h"
 #include "local/paths.h"
+#include "local/pod_network.h"
 #include "local/reaper.h"
 #include "local/resolver_sockets.h"
 
@@ -32,8 +32,8 @@ struct UpOptions {
 struct MeshContext {
   io::Loop& loop;
   Reaper& reaper;
-  MeshNetwork& network;
-  ClusterIps& cluster_ips;
+  PodNetworks& networks;
+  ClusterIps* cluster_ips = nullptr;  // null: mode loopback
   ResolverSockets& resolvers;
   const UpOptions& options;
   const SyscallFilter& filter;
@@ -42,6 +42,7 @@ struct MeshContext {
   Hello hello;    // of plaitd; root_pem empty until it came
   // Open host sockets of the gateway's server ports, by the port's decimal number.
   std::vector<node::NamedSocket> gateway_sockets;
+  int gateway_sockets_missing = 0;  // that were asked for; a gateway does not start before they are here
 };
 
 }  // namespace plait::local

@@ -73,13 +73,11 @@ io::Cidr Whole(const io::IpAddress& ip) { return {ip, static_cast<std::uint8_t>(
 
 }  // namespace
 
-std::vector<std::string> PodNetwork::IpTexts() const {
-  std::vector<std::string> out;
-  for (const io::IpAddress& ip : ips) out.push_back(ip.ToString());
-  return out;
-}
-
 io::IpAddress MeshNetwork::RouterIp() { return V4Of(kRouterNumber); }
+io::SocketAddress MeshNetwork::ControlAddress() const {
+  constexpr Port kXds{15012};
+  return {.ip = RouterIp(), .port = kXds, .unix_path = {}};
+}
 std::vector<io::Cidr> MeshNetwork::Ranges() { return {{V4Of(0), 16}, {V6Of(0), 64}}; }
 
 Outcome<std::unique_ptr<MeshNetwork>> MeshNetwork::Make() {
@@ -123,18 +121,19 @@ Outcome<PodNetwork> MeshNetwork::Add(const Wanted& wanted) {
   PodNetwork pod;
   pod.number = NextNumber();
   if (pod.number == 0) return Explain(Errc::kLimit, "no address is left for a further workload");
-  pod.ips.push_back(V4Of(pod.number));
+  pod.application = V4Of(pod.number);
+  pod.ips.push_back(pod.application);
   if (has_v6_) pod.ips.push_back(V6Of(pod.number));
   Outcome<io::UniqueFd> netns = node::NewNetns(home_.get());
   if (!netns) return std::unexpected(netns.error());
   pod.netns = std::move(*netns);
   in_use_[pod.number] = true;
-  Outcome<> done = Within(pod.netns.get(), [] {
+  Outcome<> done = Within(pod, [] {
                      return WriteAll(kWorkloadSettings);
                    }).value_or(Explain(Errc::kInternal, "cannot enter a workload's network"));
   if (done) done = Link(pod);
   if (done) {
-    auto inside = Within(pod.netns.get(), [&] { return SetUpInside(pod, wanted); });
+    auto inside = Within(pod, [&] { return SetUpInside(pod, wanted); });
     done = inside ? *inside : Outcome<>(std::unexpected(inside.error()));
   }
   if (!done) {
@@ -188,8 +187,8 @@ Outcome<> MeshNetwork::SetUpInside(PodNetwork& pod, const Wanted& wanted) {
 }
 
 Outcome<> MeshNetwork::Load(int netns, const std::string& commands) {
-  auto done = Within(netns, [&] { return nft_.Run(commands); });
-  return done ? *done : Outcome<>(std::unexpected(done.error()));
+  auto scope = node::NetnsScope::Enter(netns, home_.get());
+  return scope ? nft_.Run(commands) : Outcome<>(std::unexpected(scope.error()));
 }
 
 void MeshNetwork::Remove(PodNetwork& pod) {

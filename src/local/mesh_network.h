@@ -8,60 +8,35 @@
 
 #include "core/base/result.h"
 #include "core/io/address.h"
-#include "core/io/unique_fd.h"
-#include "node/capture_rules.h"
-#include "node/capture_sockets.h"
-#include "node/netns.h"
+#include "local/pod_network.h"
 #include "node/nft.h"
 #include "node/route_netlink.h"
 
 namespace plait::local {
 
-struct PodNetwork {
-  std::uint16_t number = 0;        // of the host part of its addresses
-  std::vector<io::IpAddress> ips;  // v4, then v6 where this host has it
-  io::UniqueFd netns;
-  std::vector<node::NamedSocket> sockets;  // of the proxy; empty without one
-
-  std::vector<std::string> IpTexts() const;
-};
-
-class MeshNetwork {
+class MeshNetwork final : public PodNetworks {
  public:
   // Makes the calling process's own, fresh network namespace the router.
   static Outcome<std::unique_ptr<MeshNetwork>> Make();
 
-  // What a workload's namespace holds before its first process runs.
-  struct Wanted {
-    bool proxy_sockets = false;                 // those that each proxy has
-    bool dns = false;                           // the proxy serves DNS to other workloads, at this one's addresses
-    bool own_sockets = false;                   // the proxy is an Envoy: it takes no sockets but those of DNS
-    const node::CaptureRules* rules = nullptr;  // null: nothing is captured
-  };
-  // 3 to 4 ms. Errors leave nothing behind.
-  Outcome<PodNetwork> Add(const Wanted& wanted);
-  void Remove(PodNetwork& pod);
+  // 3 to 4 ms.
+  Outcome<PodNetwork> Add(const Wanted& wanted) override;
+  void Remove(PodNetwork& pod) override;
+  io::SocketAddress ControlAddress() const override;
+  std::vector<io::Cidr> DialledDirectly() const override { return Ranges(); }
   // One nftables transaction in a workload's namespace.
   Outcome<> Load(int netns, const std::string& commands);
 
-  // Runs `call` with the thread in the workload's namespace (to open a socket there).
-  template <class Call>
-  auto Within(int netns, Call call) -> Outcome<decltype(call())> {
-    auto scope = node::NetnsScope::Enter(netns, home_.get());
-    if (!scope) return std::unexpected(scope.error());
-    return call();
-  }
   static io::IpAddress RouterIp();
   static std::vector<io::Cidr> Ranges();  // of all workloads
 
  private:
-  MeshNetwork(io::UniqueFd home, node::RouteSocket routes) : home_(std::move(home)), routes_(std::move(routes)) {}
+  MeshNetwork(io::UniqueFd home, node::RouteSocket routes) : PodNetworks(std::move(home)), routes_(std::move(routes)) {}
   Outcome<> MakeRouter();
   Outcome<> Link(PodNetwork& pod);
   Outcome<> SetUpInside(PodNetwork& pod, const Wanted& wanted);
   std::uint16_t NextNumber();
 
-  io::UniqueFd home_;
   node::RouteSocket routes_;
   node::Nft nft_;
   int bridge_ = 0;

@@ -35,11 +35,14 @@ std::unexpected<Diagnostic> ExplainClone(int error) {
                    "a limit user.max_*_namespaces is 0 or reached: sudo sysctl user.max_user_namespaces=65536");
   if (HasSeccompFilter())
     return Explain(Errc::kDenied, text,
-                   "a container's system-call filter forbids it: run the container with seccomp=unconfined");
+                   "a container's system-call filter forbids it: run the container with seccomp=unconfined, or "
+                   "plait up --net loopback, which captures nothing");
   if (IsZero("/proc/sys/kernel/unprivileged_userns_clone"))
     return Explain(Errc::kDenied, text,
                    "sudo sysctl kernel.unprivileged_userns_clone=1, or as root: plait up --net netns");
-  return Explain(Errc::kDenied, text, "inside a chroot user namespaces cannot be made: run `plait` outside of it");
+  return Explain(Errc::kDenied, text,
+                 "inside a chroot user namespaces cannot be made: run `plait` outside of it, or "
+                 "plait up --net loopback, which captures nothing");
 }
 
 std::string HintForStep(int error) {
@@ -135,9 +138,22 @@ Outcome<Pipe> MakePipe() {
   _exit(body(ids));
 }
 
+// Mode loopback: an ordinary child.
+Outcome<MeshProcess> StartOnHost(const std::function<int(const Ids&)>& body) {
+  const pid_t pid = fork();
+  if (pid < 0) return Explain(Errc::kLimit, std::string("cannot start a process: ") + strerror(errno));
+  if (pid == 0) {
+    setsid();  // Ctrl-C is for `plait`, which ends the mesh in order
+    _exit(body(Ids{}));
+  }
+  io::UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  return MeshProcess{.pid = pid, .pidfd = std::move(pidfd), .ids = {}};
+}
+
 }  // namespace
 
 Outcome<MeshProcess> StartMeshProcess(Mode mode, const std::function<int(const Ids&)>& body) {
+  if (mode == Mode::kLoopback) return StartOnHost(body);
   if (mode == Mode::kNetns && geteuid() != 0)
     return Explain(Errc::kDenied, "the mode netns makes namespaces as root, and this is not root",
                    "start plait as root, or leave --net out: the mode rootless needs no privilege");

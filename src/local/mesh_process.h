@@ -1,7 +1,7 @@
 #pragma once
 // Makes the mesh's first process: pid 1 of new user, mount, pid, network, ipc and uts namespaces (local-processes.md
 // 1). Root there is the user outside and has no right over anything outside. In the mode netns there is no user
-// namespace: root is the host's.
+// namespace: root is the host's. In the mode loopback there are no namespaces: an ordinary child.
 #include <sys/types.h>
 
 #include <functional>

@@ -11,6 +11,7 @@ namespace plait::local {
 enum class Mode : std::uint8_t {
   kRootless,  // namespaces inside a user namespace: no privilege on the host is needed, and none is had
   kNetns,     // the host's root makes the namespaces: where user namespaces are for root only
+  kLoopback,  // no namespaces: addresses of the host's loopback, and no capture; where nobody may make namespaces
 };
 
 const char* NameOf(Mode mode);

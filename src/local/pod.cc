@@ -39,27 +39,29 @@ Pod::~Pod() {
   envoy_.reset();
   proxy_.reset();
   containers_.clear();
-  mesh_.cluster_ips.Remove(spec_.uid);
-  mesh_.network.Remove(network_);
+  if (mesh_.cluster_ips) mesh_.cluster_ips->Remove(spec_.uid);
+  mesh_.networks.Remove(network_);
 }
 
 Outcome<> Pod::MakeNetwork() {
-  MeshNetwork::Wanted wanted;
+  PodNetworks::Wanted wanted;
   wanted.proxy_sockets = spec_.proxy != ProxyKind::kNone;
   Outcome<node::CaptureRules> rules = node::RulesFromAnnotations(spec_.annotations);
   if (!rules) return std::unexpected(rules.error());
-  rules->mesh_ranges = MeshNetwork::Ranges();
+  rules->mesh_ranges = mesh_.networks.DialledDirectly();
   if (spec_.proxy == ProxyKind::kSidecar) wanted.rules = &*rules;
   const Outcome<bool> envoy = WantsEnvoy(spec_);
   if (!envoy) return std::unexpected(envoy.error());
   wanted.own_sockets = *envoy;
   wanted.dns = spec_.proxy == ProxyKind::kDns;
-  Outcome<PodNetwork> made = mesh_.network.Add(wanted);
+  for (const ContainerSpec& container : spec_.containers)
+    for (const auto& [name, port] : container.ports) wanted.ports.push_back(port);
+  Outcome<PodNetwork> made = mesh_.networks.Add(wanted);
   if (!made) return std::unexpected(made.error());
   network_ = std::move(*made);
-  if (spec_.proxy != ProxyKind::kNone) return {};
-  Outcome<> services = mesh_.cluster_ips.Add(spec_.uid, network_.netns.get());
-  if (!services) mesh_.network.Remove(network_);
+  if (spec_.proxy != ProxyKind::kNone || !mesh_.cluster_ips) return {};
+  Outcome<> services = mesh_.cluster_ips->Add(spec_.uid, network_.netns.get());
+  if (!services) mesh_.networks.Remove(network_);
   return services;
 }
 
@@ -95,13 +97,18 @@ void Pod::StartContainers() {
 
 void Pod::StartProxy() {
   if (!proxy_ || proxy_->started() || mesh_.hello.root_pem.empty() || state_ != State::kRunning) return;
+  if (spec_.proxy == ProxyKind::kGateway && mesh_.gateway_sockets_missing > 0) return;
   Outcome<> started = proxy_->Start();
   if (started && envoy_) started = envoy_->Start();
   if (!started) reason_ = started.error().ToString();
 }
 
-void Pod::ReplaceProxy() {
-  if (proxy_) proxy_->Replace();
+Outcome<> Pod::ReplaceProxy() {
+  if (!proxy_) return Explain(Errc::kUnavailable, spec_.name + " has no proxy");
+  if (envoy_)
+    return Explain(Errc::kUnavailable, "the proxy of " + spec_.name + " is an Envoy, which opens its sockets itself",
+                   "edit the pod's template: new pods are ready before old ones end");
+  return proxy_->Replace();
 }
 
 bool Pod::ready() const {
@@ -202,10 +209,9 @@ void Pod::Advance() {
 
 std::unique_ptr<io::Stream> Pod::ConnectTo(Port port, Duration timeout) {
   if (network_.ips.empty()) return nullptr;
-  auto stream = mesh_.network.Within(network_.netns.get(), [&] {
+  auto stream = mesh_.networks.Within(network_, [&] {
     // At the address of the pod, as a kubelet does: an application that listens on its loopback only is not ready.
-    return io::Connect(mesh_.loop, {.ip = network_.ips.front(), .port = port},
-                       {.mark = io::kMarkToApplication, .timeout = timeout});
+    return io::Connect(mesh_.loop, network_.Inside(port), {.mark = io::kMarkToApplication, .timeout = timeout});
   });
   return stream ? std::move(*stream) : nullptr;
 }
@@ -228,17 +234,18 @@ Pending Pod::RunInside(const std::string& name, const std::vector<std::string>& 
 std::string Pod::Host() const { return network_.ips.empty() ? "" : network_.ips.front().ToString(); }
 
 Outcome<io::UniqueFd> Pod::DialLoopback(Port port) {
-  if (!network_.netns) return Explain(Errc::kUnavailable, spec_.name + " has no network yet");
-  auto dialled = mesh_.network.Within(network_.netns.get(), [&]() -> Outcome<io::UniqueFd> {
+  if (!network_.exists()) return Explain(Errc::kUnavailable, spec_.name + " has no network yet");
+  const io::SocketAddress at =
+      network_.netns ? io::SocketAddress{.ip = io::IpAddress::V4(INADDR_LOOPBACK), .port = port, .unix_path = {}}
+                     : network_.Inside(port);
+  auto dialled = mesh_.networks.Within(network_, [&]() -> Outcome<io::UniqueFd> {
     io::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port.value);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sockaddr_storage to{};
+    const socklen_t size = at.ToNative(to);
     // On the loopback this answers at once; the backlog takes it even while the proxy restarts.
-    if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0)
-      return Explain(Errc::kUnavailable, "nothing listens on 127.0.0.1:" + std::to_string(port.value) + " in " +
-                                             spec_.name + ": " + strerror(errno));
+    if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), size) != 0)
+      return Explain(Errc::kUnavailable,
+                     "nothing listens on " + at.ToString() + " in " + spec_.name + ": " + strerror(errno));
     return fd;
   });
   if (!dialled) return std::unexpected(dialled.error());

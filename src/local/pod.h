@@ -33,10 +33,11 @@ class Pod final : public ProbeTarget {
   ~Pod() override;
 
   void Start();
-  void StartProxy();    // when plaitd has said hello; harmless before and after
-  void ReplaceProxy();  // a gateway's sockets changed
-  void Remove();        // in order, as one pod of a living mesh
-  void StopAll();       // with the whole mesh: everything gets SIGTERM now
+  void StartProxy();  // when plaitd has said hello; harmless before and after
+  // A new process takes over: a gateway's sockets changed, or somebody wants it. Errors: there is none that runs.
+  Outcome<> ReplaceProxy();
+  void Remove();   // in order, as one pod of a living mesh
+  void StopAll();  // with the whole mesh: everything gets SIGTERM now
 
   const PodSpec& spec() const noexcept { return spec_; }
   State state() const noexcept { return state_; }

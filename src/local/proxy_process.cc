@@ -65,7 +65,7 @@ BootstrapInput ProxyProcess::Input() const {
           .ips = network_.IpTexts(),
           .token_path = Folder() + "/token",
           .root_path = Folder() + "/root.pem",
-          .control_address = MeshNetwork::RouterIp().ToString(),
+          .control_address = mesh_.networks.ControlAddress().ip.ToString(),
           .xds_port = mesh_.hello.xds_port};
 }
 
@@ -83,7 +83,7 @@ Outcome<> ProxyProcess::WriteFiles() {
 }
 
 Outcome<> ProxyProcess::Start() {
-  if (Outcome<> written = WriteFiles(); !written) return written;
+  if (Outcome<> written = WriteFiles(); !written) return written;  // an Envoy beside begins with them at once
   if (!log_) {
     const char* name = role_ == Role::kProxy ? "istio-proxy" : "plait-identity";
     auto log = LogFile::Open(mesh_.loop, mesh_.options.paths.LogOf(pod_.ns, pod_.name, name));
@@ -115,7 +115,7 @@ void ProxyProcess::SpawnOne() {
       restart_.Start(mesh_.loop.timers(), kMaxBackOff);
       return on_change_();
     }
-    if (old != 0) kill(old, SIGTERM);  // its end is nobody's concern any more: the reaper collects it
+    if (old != 0) kill(old, SIGUSR2);  // it drains; its end is nobody's concern any more: the reaper collects it
   });
 }
 
@@ -126,11 +126,14 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
                std::to_string(concurrency)};
   if (!mesh_.options.confine_proxies) plan.argv.emplace_back("--no-seccomp");
   // One that serves DNS alone, or keeps an identity for an Envoy, has nothing to dial.
-  if (pod_.proxy != ProxyKind::kDns && role_ != Role::kIdentity) {
-    std::string inside;
-    for (const io::Cidr& range : MeshNetwork::Ranges()) inside += (inside.empty() ? "" : ",") + range.ToString();
+  std::string inside;
+  for (const io::Cidr& range : mesh_.networks.DialledDirectly())
+    inside += (inside.empty() ? "" : ",") + range.ToString();
+  if (pod_.proxy != ProxyKind::kDns && role_ != Role::kIdentity && !inside.empty())
     plan.argv.insert(plan.argv.end(), {"--dial-helper", mesh_.options.paths.dial_socket(), "--dial-directly", inside});
-  }
+  if (!network_.netns)
+    plan.argv.insert(plan.argv.end(), {"--loopback-address", network_.ips.front().ToString(), "--application-address",
+                                       network_.application.ToString()});
   if (role_ == Role::kIdentity) plan.argv.insert(plan.argv.end(), {"--identity-only", "--sds", "unix:" + SdsSocket()});
   plan.netns = network_.netns.get();
   plan.output = log_->writing_end();
@@ -139,6 +142,7 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   if (pod_.proxy == ProxyKind::kGateway)
     for (const node::NamedSocket& socket : mesh_.gateway_sockets)
       plan.sockets.emplace_back(socket.name, socket.fd.get());
+  if (Outcome<> written = WriteFiles(); !written) return written;  // the roots may be others by now
   Outcome<pid_t> pid = Spawn(plan);
   if (!pid) return std::unexpected(pid.error());
   pid_ = *pid;
@@ -147,9 +151,12 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   return {};
 }
 
-void ProxyProcess::Replace() {
-  if (!started_ || stopping_ || pid_ == 0) return;
+Outcome<> ProxyProcess::Replace() {
+  if (!started_ || stopping_ || pid_ == 0)
+    return Explain(Errc::kUnavailable, "the proxy of " + pod_.name + " does not run",
+                   reason_.empty() ? "plait status" : reason_);
   SpawnOne();
+  return {};
 }
 
 void ProxyProcess::OnEnded(ProcessEnd end) {

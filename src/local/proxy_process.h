@@ -22,8 +22,8 @@ class ProxyProcess {
 
   // Writes bootstrap, roots and token, then starts. Needs plaitd's hello.
   Outcome<> Start();
-  // A new process takes over the sockets; the old one drains.
-  void Replace();
+  // A new process takes over the sockets; the old one drains. Errors: none runs.
+  Outcome<> Replace();
   // SIGTERM: it drains and ends. SIGKILL after `grace`.
   void Stop(Duration grace);
 

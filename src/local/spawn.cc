@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -20,10 +21,11 @@ namespace {
 
 // First out of the way of the final numbers, then to 3, 4 ... without close-on-exec.
 bool PassSockets(const SpawnPlan& plan) {
+  const int above = std::max(512, static_cast<int>(plan.sockets.size()) + 16);
   std::vector<int> high;
   std::string names;
   for (const auto& [name, fd] : plan.sockets) {
-    high.push_back(fcntl(fd, F_DUPFD_CLOEXEC, 512));
+    high.push_back(fcntl(fd, F_DUPFD_CLOEXEC, above));
     names += (names.empty() ? "" : ":") + name;
   }
   for (std::size_t i = 0; i < high.size(); ++i)

@@ -90,16 +90,13 @@ Outcome<> Supervisor::Start() {
   Outcome<SyscallFilter> filter = SyscallFilter::Make();
   if (!filter) return std::unexpected(filter.error());
   filter_ = std::move(*filter);
-  Outcome<std::unique_ptr<MeshNetwork>> network = MeshNetwork::Make();
-  if (!network) return std::unexpected(network.error());
-  network_ = std::move(*network);
-  cluster_ips_ = std::make_unique<ClusterIps>(loop_, *network_);
+  if (Outcome<> made = MakeNetworks(); !made) return made;
   resolvers_ = std::make_unique<ResolverSockets>(
       loop_, [this] { return SendMessage(outer_.get(), {.kind = OuterMessage::Kind::kResolve}).has_value(); });
   mesh_.reset(new MeshContext{.loop = loop_,
                               .reaper = reaper_,
-                              .network = *network_,
-                              .cluster_ips = *cluster_ips_,
+                              .networks = network_ ? static_cast<PodNetworks&>(*network_) : *loopback_,
+                              .cluster_ips = cluster_ips_.get(),
                               .resolvers = *resolvers_,
                               .options = options_,
                               .filter = filter_,
@@ -116,6 +113,8 @@ Outcome<> Supervisor::Start() {
                             .on_connected =
                                 [this] {
                                   sent_.clear();
+                                  problems_.clear();  // it tells what is wrong anew
+                                  statuses_sent_ = statuses_known_ = 0;
                                   OnPodChange();
                                 },
                             .on_ended =
@@ -126,6 +125,18 @@ Outcome<> Supervisor::Start() {
   return plaitd_->Start();
 }
 
+Outcome<> Supervisor::MakeNetworks() {
+  if (options_.mode == Mode::kLoopback) {
+    loopback_ = std::make_unique<LoopbackNetwork>();
+    return {};
+  }
+  Outcome<std::unique_ptr<MeshNetwork>> network = MeshNetwork::Make();
+  if (!network) return std::unexpected(network.error());
+  network_ = std::move(*network);
+  cluster_ips_ = std::make_unique<ClusterIps>(loop_, *network_);
+  return {};
+}
+
 void Supervisor::OnFdReady(std::uint32_t) {
   for (;;) {
     Result<ReceivedMessage> received = ReceiveMessage(outer_.get());
@@ -134,7 +145,9 @@ void Supervisor::OnFdReady(std::uint32_t) {
     } else if (received.error().code == Errc::kUnavailable) {
       return;
     } else if (received.error().code != Errc::kInvalidInput) {
-      _exit(0);  // `plait` is gone: the kernel ends every process of this pid namespace now
+      // `plait` is gone. The kernel ends every process of this pid namespace now; in mode loopback each child has
+      // asked for a signal at our end.
+      _exit(0);
     }
   }
 }
@@ -147,9 +160,10 @@ void Supervisor::OnOuter(ReceivedMessage received) {
   if (message.kind != OuterMessage::Kind::kListening || received.fds.size() != 1) return;
   gateway_ports_[message.port.value] = message.host_port;
   mesh_->gateway_sockets.push_back({std::to_string(message.port.value), std::move(received.fds[0])});
+  if (--mesh_->gateway_sockets_missing > 0) return;
   for (const auto& [uid, pod] : pods_) {
     if (pod->spec().proxy != ProxyKind::kGateway) continue;
-    pod->ReplaceProxy();
+    static_cast<void>(pod->ReplaceProxy());  // one that does not run yet is started with the new socket
     pod->StartProxy();
   }
   OnPodChange();
@@ -158,11 +172,21 @@ void Supervisor::OnOuter(ReceivedMessage received) {
 void Supervisor::OnPlaitd(PlaitdMessage message) {
   if (auto* pods = std::get_if<DesiredPods>(&message)) return OnPods(std::move(pods->pods));
   if (auto* ports = std::get_if<GatewayPorts>(&message)) return OnGatewayPorts(ports->ports);
-  if (auto* services = std::get_if<Services>(&message)) return cluster_ips_->SetServices(std::move(services->ports));
+  if (auto* services = std::get_if<Services>(&message)) {
+    if (cluster_ips_) cluster_ips_->SetServices(std::move(services->ports));
+    return;
+  }
+  if (const auto* known = std::get_if<CaughtUp>(&message)) {
+    statuses_known_ = known->statuses;
+    return OnPodChange();
+  }
+  if (auto* hosts = std::get_if<MeshHosts>(&message)) {
+    if (loopback_) loopback_->SetHosts(std::move(hosts->hosts));
+    return;
+  }
   if (auto* notice = std::get_if<Notice>(&message)) return OnNotice(*notice);
   mesh_->hello = std::get<Hello>(std::move(message));
   last_plaitd_end_.clear();
-  problems_.clear();  // it tells what is wrong anew
   if (!mesh_->hello.error.empty()) Tell("error", mesh_->hello.error);
   for (const auto& [uid, pod] : pods_) pod->StartProxy();
 }
@@ -170,6 +194,8 @@ void Supervisor::OnPlaitd(PlaitdMessage message) {
 void Supervisor::OnPods(std::vector<PodSpec> wanted) {
   if (state_ == State::kStopping) return;
   have_pods_ = true;
+  // Without capture nobody asks the mesh's DNS.
+  if (loopback_) std::erase_if(wanted, [](const PodSpec& spec) { return spec.proxy == ProxyKind::kDns; });
   std::set<std::string> uids;
   for (const PodSpec& spec : wanted) uids.insert(spec.uid);
   for (const auto& [uid, pod] : pods_)
@@ -192,6 +218,7 @@ void Supervisor::StartPod(PodSpec spec) {
 }
 
 void Supervisor::TellDns() {
+  if (!cluster_ips_) return;
   std::vector<io::IpAddress> ips;
   for (const auto& [uid, pod] : pods_)
     if (pod->spec().proxy == ProxyKind::kDns && pod->state() == Pod::State::kRunning)
@@ -202,6 +229,7 @@ void Supervisor::TellDns() {
 void Supervisor::OnGatewayPorts(const std::vector<Port>& ports) {
   for (const Port port : ports) {
     if (!port || gateway_ports_.contains(port.value)) continue;
+    ++mesh_->gateway_sockets_missing;
     gateway_ports_[port.value] = Port{};
     ToOuter({.kind = OuterMessage::Kind::kListen, .port = port});
   }
@@ -229,8 +257,11 @@ void Supervisor::Settle() {
   if (table != sent_) {
     sent_ = std::move(table);
     plaitd_->Send(EncodeStatus(sent_));
+    ++statuses_sent_;
   }
   const bool ready = AllReady();
+  // Told only when a request would find its way: the last endpoint must have come to the gateway.
+  if (ready && state_ == State::kStarting && statuses_known_ != statuses_sent_) return;
   if (ready && state_ == State::kStarting) {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.clock().Now() - started_);
     Tell("step", std::to_string(pods_.size()) + " of " + std::to_string(pods_.size()) + " workloads ready in " +
@@ -360,9 +391,16 @@ Outcome<Joined> Supervisor::Exec(const std::string& workload, const std::string&
   return found->Join(std::move(plan));
 }
 
+Outcome<> Supervisor::ReplaceProxy(const std::string& workload) {
+  Pod* pod = Find(workload);
+  if (!pod) return NoWorkload(workload);
+  return pod->ReplaceProxy();
+}
+
 int SupervisorMain(int outer) {
   // Beside the end of the socket: if `plait` leaked its end into some child, this still ends the mesh.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // where it is not pid 1 (mode loopback)
   signal(SIGPIPE, SIG_IGN);
   io::UniqueFd socket(outer);
   fcntl(outer, F_SETFD, FD_CLOEXEC);

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "local/control_server.h"
+#include "local/loopback_network.h"
 #include "local/mesh_context.h"
+#include "local/mesh_network.h"
 #include "local/outer_channel.h"
 #include "local/plaitd_process.h"
 #include "local/pod.h"
@@ -32,6 +34,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void OnFdReady(std::uint32_t events) override;  // the outer socket
   void OnOuter(ReceivedMessage received);
   void OnPlaitd(PlaitdMessage message);
+  Outcome<> MakeNetworks();
   void OnPods(std::vector<PodSpec> wanted);
   void StartPod(PodSpec spec);
   void TellDns();
@@ -51,6 +54,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   MeshStatus Status() override;
   Outcome<io::UniqueFd> Dial(const std::string& workload, Port port) override;
   Outcome<Joined> Exec(const std::string& workload, const std::string& container, JoinPlan plan) override;
+  Outcome<> ReplaceProxy(const std::string& workload) override;
   void RemoveOverlay(const std::string& file) override;
   void Down() override;
 
@@ -63,8 +67,9 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   io::UniqueFd lock_;  // held as long as the mesh lives
   Reaper reaper_;
   SyscallFilter filter_;
-  std::unique_ptr<MeshNetwork> network_;
-  std::unique_ptr<ClusterIps> cluster_ips_;
+  std::unique_ptr<MeshNetwork> network_;       // null: mode loopback
+  std::unique_ptr<ClusterIps> cluster_ips_;    // as well
+  std::unique_ptr<LoopbackNetwork> loopback_;  // null: the other modes
   std::unique_ptr<ResolverSockets> resolvers_;
   std::unique_ptr<MeshContext> mesh_;
   std::unique_ptr<ControlServer> control_;
@@ -74,6 +79,8 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   std::vector<std::string> last_notices_;        // both bounded; for `plait status`
   std::map<std::uint16_t, Port> gateway_ports_;  // wanted -> on the host; 0 while asked for
   bool have_pods_ = false;                       // plaitd has said what it wants
+  // Status tables since plaitd started: that were sent, and that every proxy has heard of.
+  std::uint64_t statuses_sent_ = 0, statuses_known_ = 0;
   bool settling_ = false;
   State state_ = State::kStarting;
   MonotonicTime started_;

@@ -12,6 +12,7 @@ FORMATS = ["table", "wide", "short", "json", "yaml", "name"]
 POD = "productpage-v1"
 NOBODY = ["--name", "nobody"]  # no mesh of this name runs
 ARGUMENTS = {
+    "proxy restart": [POD], "cert rotate": [],
     "status": [], "version": [], "doctor": [], "check": [], "proxy-status": [], "docs commands": [], "docs configuration": [],
     **{f"proxy-config {kind}": [POD] for kind in
        ("cluster", "listener", "route", "endpoint", "secret", "bootstrap", "all", "log")},

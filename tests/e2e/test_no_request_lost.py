@@ -2,12 +2,14 @@
 
 A process that is killed may take what it holds with it; nothing else may fail, and all is well afterwards.
 """
+import json
 import random
+import subprocess
 
 import pytest
 
 import manifests as m
-from mesh import Mesh, copy_sample, until
+from mesh import BIN, Mesh, copy_sample, unprivileged, until
 
 LOAD = ["--rate", "300", "--connections", "20", "--new-per-second", "5"]
 URL = "http://reviews:9080/reviews/0"
@@ -93,6 +95,84 @@ def test_workloads_get_new_certificates(mesh):
         for workload, old in before.items():
             until(lambda: certificate(mesh, workload) != old, 20, f"{workload} has a new certificate")
         a_second(mesh)
+    lost_nothing(report)
+
+
+def roots(mesh, workload):
+    """Serial numbers of the roots that the workload's proxy trusts."""
+    entries = json.loads(mesh.admin(workload, "/certs"))["certificates"]
+    return [root["serial_number"] for entry in entries for root in entry.get("ca_cert", []) if root["path"] == "ROOTCA"]
+
+
+def test_the_root_of_the_mesh_is_replaced(mesh):
+    """Both are trusted, the new one signs, the old one goes; who starts afterwards knows the new one alone."""
+    works(mesh)
+    old = roots(mesh, "productpage-v1")
+    before = {workload: certificate(mesh, workload) for workload in ("productpage-v1", "reviews-v1", "reviews-v2", "reviews-v3")}
+    with mesh.load_while("productpage-v1", URL, *LOAD) as report:
+        new = json.loads(mesh.plait("cert", "rotate", "--mesh", mesh.name, "--anchor", "-o", "json").stdout)["root_serial"]
+        assert [new] != old
+        for workload, last in before.items():
+            assert roots(mesh, workload) == [new]
+            assert certificate(mesh, workload) != last
+        a_second(mesh)
+    lost_nothing(report)
+    # A new process of a proxy, and of plaitd: from the files alone.
+    pod = mesh.pods("details-v1")[0]["name"]
+    for pid_of in (lambda: mesh.proxy_pid(pod), mesh.plaitd_pid):
+        pid = pid_of()
+        mesh.signal(pid, "KILL")
+        until(lambda: pid_of() not in (0, pid), 20, "it runs again")
+    until(lambda: roots(mesh, "details-v1") == [new], 20, "the new proxy trusts the new root")
+    works(mesh, "http://details:9080/details/0")
+
+
+def test_a_further_root_is_trusted_as_long_as_its_file_is_there(mesh):
+    """The files of the authority are edited; nobody is told, nobody loses anything."""
+    folder = next((mesh.folder / "state").glob(f"plait/{mesh.name}/ca"))
+    works(mesh)
+    [present] = roots(mesh, "productpage-v1")
+    with mesh.load_while("productpage-v1", URL, *LOAD) as report:
+        other = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                                "/O=other", "-keyout", "/dev/null"], capture_output=True, text=True, check=True).stdout
+        (folder / "other.new").write_text(other)
+        (folder / "other.new").rename(folder / "trusted-roots.pem")
+        until(lambda: len(roots(mesh, "productpage-v1")) == 2, 20, "a second root is trusted")
+        (folder / "trusted-roots.pem").unlink()
+        until(lambda: roots(mesh, "productpage-v1") == [present], 20, "it is trusted no more")
+        a_second(mesh)
+    lost_nothing(report)
+
+
+@pytest.mark.parametrize("whose", ["productpage-v1", "reviews"])
+def test_a_proxy_is_replaced_while_it_works(mesh, whose):
+    """The new process has the sockets, the old one answers what it has begun and ends connections with their answers."""
+    works(mesh)
+    workloads = [pod["name"] for pod in mesh.pods(whose)]
+    with mesh.load_while("productpage-v1", URL, *LOAD) as report:
+        for workload in workloads:
+            moved = json.loads(mesh.plait("proxy", "restart", workload, "--mesh", mesh.name, "-o", "json").stdout)
+            assert moved["before"] != moved["after"] != 0
+        a_second(mesh)
+    lost_nothing(report)
+    assert all(pod["restarts"] == 0 for pod in mesh.pods("productpage-v1")), "a replacement is no restart"
+
+
+def test_the_gateway_is_replaced_while_it_works(mesh):
+    """Clients outside the mesh keep their connections until an answer ends them."""
+    [gateway] = [pod["name"] for pod in mesh.status()["workloads"] if pod["proxy"] == "gateway"]
+    url = mesh.url + "/productpage"
+    command = unprivileged([str(BIN / "plait-demo-app"), "load", url, "--rate", "100", "--connections", "20", "--new-per-second", "5"])
+    load = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert mesh.get("/productpage")[0] == 200
+        moved = json.loads(mesh.plait("proxy", "restart", gateway, "--mesh", mesh.name, "-o", "json").stdout)
+        assert moved["before"] != moved["after"]
+        for _ in range(20):
+            assert mesh.get("/productpage")[0] == 200
+    finally:
+        load.terminate()
+        report = json.loads(load.communicate(timeout=30)[0])
     lost_nothing(report)
 
 

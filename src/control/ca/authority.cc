@@ -58,12 +58,12 @@ Outcome<> WriteFile(const std::filesystem::path& file, std::string_view text) {
   return {};
 }
 
-struct Material {
+struct Pair {
   tls::Certificate certificate;
   tls::PrivateKey key;
 };
 
-Outcome<Material> LoadPair(const std::filesystem::path& certificate_file, const std::filesystem::path& key_file) {
+Outcome<Pair> LoadPair(const std::filesystem::path& certificate_file, const std::filesystem::path& key_file) {
   constexpr const char* kHint =
       "restore it from a backup; removing certificate and key makes a new root that running workloads do not trust";
   const auto certificate_text = ReadFile(certificate_file);
@@ -82,18 +82,53 @@ Outcome<Material> LoadPair(const std::filesystem::path& certificate_file, const 
   if (certificate->not_after() <= SystemClock().Wall())
     return FileProblem(certificate_file, "the certificate ended on " + FormatRfc3339(certificate->not_after()),
                        "replace certificate and key");
-  return Material{.certificate = std::move(*certificate), .key = std::move(*key)};
+  return Pair{.certificate = std::move(*certificate), .key = std::move(*key)};
 }
 
 }  // namespace
 
-Authority::Authority(tls::Certificate certificate, tls::PrivateKey key, std::string chain_pem, std::string bundle_pem,
-                     AuthorityOptions options)
-    : certificate_(std::move(certificate)),
-      key_(std::move(key)),
-      chain_pem_(std::move(chain_pem)),
-      bundle_pem_(std::move(bundle_pem)),
-      options_(std::move(options)) {}
+Authority::Authority(Material material, std::filesystem::path folder, bool plugged, AuthorityOptions options)
+    : material_(std::move(material)), folder_(std::move(folder)), plugged_(plugged), options_(std::move(options)) {}
+
+Outcome<bool> Authority::Reload() {
+  auto read = plugged_ ? ReadPlugged(folder_) : ReadOwn(folder_);
+  if (!read) return std::unexpected(std::move(read.error()));
+  const bool same = read->bundle_pem == material_.bundle_pem && read->chain_pem == material_.chain_pem &&
+                    read->certificate.ToPem() == material_.certificate.ToPem();
+  if (!same) material_ = std::move(*read);
+  return !same;
+}
+
+Outcome<Authority::Material> Authority::ReadOwn(const std::filesystem::path& folder) {
+  auto pair = LoadPair(folder / "root-cert.pem", folder / "root-key.pem");
+  if (!pair) return std::unexpected(std::move(pair.error()));
+  std::string bundle = pair->certificate.ToPem();
+  const std::filesystem::path others = folder / "trusted-roots.pem";
+  std::error_code ignored;
+  if (std::filesystem::exists(others, ignored)) {
+    const auto text = ReadFile(others);
+    if (!text) return std::unexpected(text.error());
+    const auto roots = tls::ReadBundle(*text);
+    if (!roots)
+      return FileProblem(others, roots.error().message, "give the PEM certificates of further roots, or remove it");
+    for (const tls::Certificate& root : *roots)
+      if (const std::string pem = root.ToPem(); bundle.find(pem) == std::string::npos) bundle += pem;
+  }
+  return Material{std::move(pair->certificate), std::move(pair->key), {}, std::move(bundle)};
+}
+
+Outcome<Authority::Material> Authority::ReadPlugged(const std::filesystem::path& folder) {
+  auto pair = LoadPair(folder / "ca-cert.pem", folder / "ca-key.pem");
+  if (!pair) return std::unexpected(std::move(pair.error()));
+  auto roots = ReadFile(folder / "root-cert.pem");
+  if (!roots) return std::unexpected(std::move(roots.error()));
+  auto chain = ReadFile(folder / "cert-chain.pem");
+  if (!chain) return std::unexpected(std::move(chain.error()));
+  for (const auto& [name, text] : {std::pair{"root-cert.pem", &*roots}, std::pair{"cert-chain.pem", &*chain}})
+    if (const auto parsed = tls::ReadBundle(*text); !parsed)
+      return FileProblem(folder / name, parsed.error().message, "give PEM certificates");
+  return Material{std::move(pair->certificate), std::move(pair->key), std::move(*chain), std::move(*roots)};
+}
 
 Outcome<std::unique_ptr<Authority>> Authority::LoadOrCreate(const std::filesystem::path& directory,
                                                             AuthorityOptions options) {
@@ -129,26 +164,16 @@ Outcome<std::unique_ptr<Authority>> Authority::LoadOrCreate(const std::filesyste
     return FileProblem(certificate_file, "is missing beside root-key.pem",
                        "restore it, or remove root-key.pem too to begin with a new root");
   }
-  auto pair = LoadPair(certificate_file, key_file);
-  if (!pair) return std::unexpected(std::move(pair.error()));
-  std::string bundle = pair->certificate.ToPem();
-  return std::unique_ptr<Authority>(
-      new Authority(std::move(pair->certificate), std::move(pair->key), {}, std::move(bundle), std::move(options)));
+  auto read = ReadOwn(directory);
+  if (!read) return std::unexpected(std::move(read.error()));
+  return std::unique_ptr<Authority>(new Authority(std::move(*read), directory, false, std::move(options)));
 }
 
 Outcome<std::unique_ptr<Authority>> Authority::LoadPlugged(const std::filesystem::path& cacerts,
                                                            AuthorityOptions options) {
-  auto pair = LoadPair(cacerts / "ca-cert.pem", cacerts / "ca-key.pem");
-  if (!pair) return std::unexpected(std::move(pair.error()));
-  auto roots = ReadFile(cacerts / "root-cert.pem");
-  if (!roots) return std::unexpected(std::move(roots.error()));
-  auto chain = ReadFile(cacerts / "cert-chain.pem");
-  if (!chain) return std::unexpected(std::move(chain.error()));
-  for (const auto& [name, text] : {std::pair{"root-cert.pem", &*roots}, std::pair{"cert-chain.pem", &*chain}})
-    if (const auto parsed = tls::ReadBundle(*text); !parsed)
-      return FileProblem(cacerts / name, parsed.error().message, "give PEM certificates");
-  return std::unique_ptr<Authority>(new Authority(std::move(pair->certificate), std::move(pair->key), std::move(*chain),
-                                                  std::move(*roots), std::move(options)));
+  auto read = ReadPlugged(cacerts);
+  if (!read) return std::unexpected(std::move(read.error()));
+  return std::unique_ptr<Authority>(new Authority(std::move(*read), cacerts, true, std::move(options)));
 }
 
 Outcome<std::string> Authority::Sign(tls::CertificateTemplate what, const tls::Csr* request, const tls::PrivateKey* key,
@@ -157,11 +182,11 @@ Outcome<std::string> Authority::Sign(tls::CertificateTemplate what, const tls::C
   const WallTime now = SystemClock().Wall();
   what.not_before = now - kClockSkew;
   what.not_after = now + std::min(ttl, options_.max_ttl);
-  const tls::Issuer issuer{certificate_, key_};
+  const tls::Issuer issuer{material_.certificate, material_.key};
   const auto leaf =
       request != nullptr ? tls::SignCertificate(what, *request, issuer) : tls::SignCertificate(what, *key, issuer);
   if (!leaf) return std::unexpected(leaf.error());
-  return leaf->ToPem() + chain_pem_;
+  return leaf->ToPem() + material_.chain_pem;
 }
 
 Outcome<std::string> Authority::SignWorkload(const tls::Csr& request, const identity::SpiffeId& authenticated,

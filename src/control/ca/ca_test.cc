@@ -51,6 +51,34 @@ TEST_F(AuthorityTest, CutsTheLifeToItsMaximum) {
             SystemClock().Wall() + 24h * 90);
 }
 
+TEST_F(AuthorityTest, FollowsTheStepsOfARotation) {
+  const auto authority = *Authority::LoadOrCreate(directory / "ca", {});
+  ASSERT_TRUE(Authority::LoadOrCreate(directory / "next", {}));
+  const auto read = [](const fs::path& file) {
+    std::ifstream in(file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const std::string old_root = authority->bundle_pem();
+  const std::string new_root = read(directory / "next" / "root-cert.pem");
+  EXPECT_EQ(authority->Reload(), false);
+
+  fs::copy_file(directory / "next" / "root-cert.pem", directory / "ca" / "trusted-roots.pem");
+  EXPECT_EQ(authority->Reload(), true);
+  EXPECT_EQ(authority->bundle_pem(), old_root + new_root);
+
+  std::ofstream(directory / "ca" / "trusted-roots.pem") << old_root;
+  fs::rename(directory / "next" / "root-cert.pem", directory / "ca" / "root-cert.pem");
+  EXPECT_FALSE(authority->Reload());  // half of the change: the key is still the old one's
+  EXPECT_EQ(authority->bundle_pem(), old_root + new_root);
+  fs::rename(directory / "next" / "root-key.pem", directory / "ca" / "root-key.pem");
+  EXPECT_EQ(authority->Reload(), true);
+  EXPECT_EQ(authority->bundle_pem(), new_root + old_root);
+
+  fs::remove(directory / "ca" / "trusted-roots.pem");
+  EXPECT_EQ(authority->Reload(), true);
+  EXPECT_EQ(authority->bundle_pem(), new_root);
+}
+
 TEST_F(AuthorityTest, NamesADamagedFileAndDoesNotReplaceIt) {
   ASSERT_TRUE(Authority::LoadOrCreate(directory, {}));
   const fs::path key = directory / "root-key.pem";

@@ -82,6 +82,10 @@ class AdsServer::Stream : public grpc::CallHandler {
     if (!has_unacknowledged() && !call_.above_high_watermark()) changed_at_.reset();
   }
   void Push();
+  // Nothing is on its way to the client, and nothing waits to be.
+  bool caught_up() const noexcept {
+    return over_ || !proxy_ || (!changed_at_ && !has_unacknowledged() && !call_.above_high_watermark());
+  }
   std::string_view form() const noexcept { return form_; }
   const std::optional<Proxy>& proxy() const noexcept { return proxy_; }
   virtual std::map<std::string, std::string> Held(std::string_view type_url) const = 0;
@@ -233,9 +237,12 @@ void AdsServer::Stream::Send(const std::string& type_url, std::size_t resources,
 void AdsServer::Stream::Settle() {
   if (over_ || has_unacknowledged()) return;
   overdue_.Cancel();
-  if (!changed_at_ || !server_.ready_) return;
-  server_.metrics_.Observe("pilot_proxy_convergence_time", {}, Seconds(server_.loop_.Now() - *changed_at_));
-  changed_at_.reset();
+  if (!server_.ready_) return;
+  if (changed_at_) {
+    server_.metrics_.Observe("pilot_proxy_convergence_time", {}, Seconds(server_.loop_.Now() - *changed_at_));
+    changed_at_.reset();
+  }
+  if (server_.on_caught_up_ && server_.CaughtUp()) server_.on_caught_up_();
 }
 
 void AdsServer::Stream::Overdue() {
@@ -303,7 +310,13 @@ void AdsServer::PushSome() {
     to_push_.pop_back();
     stream->PushChange();
   }
-  if (!to_push_.empty()) PlanPush();
+  if (!to_push_.empty()) return PlanPush();
+  if (on_caught_up_ && CaughtUp()) on_caught_up_();
+}
+
+bool AdsServer::CaughtUp() const {
+  return ready_ && !push_planned_ && to_push_.empty() &&
+         std::all_of(streams_.begin(), streams_.end(), [](const Stream* stream) { return stream->caught_up(); });
 }
 
 std::vector<ClientStatus> AdsServer::clients() const {

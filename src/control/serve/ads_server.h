@@ -53,6 +53,10 @@ class AdsServer {
   // The configuration changed: every stream that it matters to is brought up to date, some a round.
   void ConfigChanged(const Difference& difference = {});
 
+  // Whether every connected client has answered all that there is to say, and `call` when that has become so.
+  bool CaughtUp() const;
+  void OnCaughtUp(std::function<void()> call) { on_caught_up_ = std::move(call); }
+
   std::vector<ClientStatus> clients() const;
   // Names that a client of clients() subscribes to; "*" for the wildcard.
   std::vector<std::string> SubscribedBy(const Proxy& proxy, std::string_view type_url) const;
@@ -77,6 +81,7 @@ class AdsServer {
   const AdsOptions options_;
   bool ready_ = false;
   bool push_planned_ = false;
+  std::function<void()> on_caught_up_;
   std::vector<Stream*> streams_;
   std::vector<Stream*> to_push_;  // in the order of their connections; those at the back come next
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -42,11 +42,29 @@ Outcome<> ControlPlane::Start() {
   debug_->SetReady(true);
   kLog.Info("serving " + std::to_string(files_->objects().size()) + " objects on " + xds_address_.ToString() +
             (debug_address_.port ? ", debug pages on " + debug_address_.ToString() : std::string()));
+  SayHello();
+  return {};
+}
+
+void ControlPlane::SayHello() {
   if (channel_)
     channel_->Send(source::Hello{.root_pem = authority_->bundle_pem(),
                                  .xds_port = xds_address_.port.value,
                                  .trust_domain = authority_->trust_domain()});
-  return {};
+}
+
+// Of a rotation: who is connected hears of other roots at once, and asks for a new certificate then.
+void ControlPlane::ReloadAuthority() {
+  if (ads_ == nullptr) return;  // the start has failed
+  const Outcome<bool> changed = authority_->Reload();
+  if (!changed) return kLog.Error("the authority goes on as it was: " + changed.error().ToString());
+  if (!*changed) return;
+  kLog.Info("the authority's certificates have changed; its own ends on " +
+            FormatRfc3339(authority_->root_not_after()));
+  if (const Outcome<> renewed = secure_->Renew(); !renewed)
+    kLog.Error("the own certificate was not renewed: " + renewed.error().ToString());
+  SayHello();
+  ads_->ConfigChanged(provider_->SetRoots(authority_->bundle_pem()));
 }
 
 void ControlPlane::StartChannel() {
@@ -56,6 +74,7 @@ void ControlPlane::StartChannel() {
   source::SupervisorChannel::Events events;
   events.on_status = [this](std::vector<source::PodStatus> statuses) {
     status_known_ = true;
+    ++statuses_;
     pods_->SetStatuses(std::move(statuses));
     PublishTokens();
     Changed("endpoint");
@@ -86,6 +105,8 @@ Outcome<> ControlPlane::StartServers() {
                                              : ca::Authority::LoadPlugged(options_.cacerts_dir, authority);
   if (!loaded) return std::unexpected(loaded.error());
   authority_ = std::move(*loaded);
+  authority_watch_ = std::make_unique<source::FolderWatch>(loop_, source::WatchTiming{}, [this] { ReloadAuthority(); });
+  authority_watch_->Watch({authority_->folder().string()});
 
   provider_ = std::make_unique<MeshProvider>(authority_->bundle_pem());
   secure_ = std::make_unique<SecureServer>(loop_, *authority_, SecureServerOptions{});
@@ -93,6 +114,7 @@ Outcome<> ControlPlane::StartServers() {
   ads_ = std::make_unique<AdsServer>(
       loop_, secure_->grpc(), *provider_, tokens_, metrics_,
       AdsOptions{.trust_domain = authority_->trust_domain(), .answer_timeout = options_.send_timeout});
+  ads_->OnCaughtUp([this] { TellCaughtUp(); });
   if (io::UniqueFd listener = TakeInherited("15012")) {
     xds_address_ = io::LocalAddress(listener.get());
     if (Outcome<> adopted = secure_->Adopt(std::move(listener)); !adopted) return adopted;
@@ -168,6 +190,7 @@ void ControlPlane::Rebuild() {
   const Difference difference = provider_->SetSnapshot(std::move(snapshot));
   TellFindings();
   if (!status_timer_.armed()) status_timer_.Start(loop_.timers(), kSettled);
+  statuses_in_snapshot_ = statuses_;
   ads_->ConfigChanged(difference);
   if (!local_ || status_known_ || pods_->desired().empty()) ads_->Ready();
 }
@@ -189,6 +212,7 @@ void ControlPlane::PublishTokens() {
 }
 
 void ControlPlane::TellSupervisor(const source::PodSets& sets, const model::Snapshot& snapshot) {
+  if (options_.tell_hosts) channel_->SendHosts(snapshot);  // before the pods that are told of them
   const bool pods_changed = std::exchange(told_pods_, pods_->revision()) != pods_->revision();
   if (pods_changed) channel_->Send(pods_->desired());
   channel_->SendGatewayPorts(sets.gateway_ports);
@@ -241,6 +265,13 @@ void ControlPlane::TellStatus() {
   if (status == told_status_) return;
   kLog.Info("ProxyStatus: " + status);
   told_status_ = std::move(status);
+}
+
+// What the supervisor said is in force at every proxy.
+void ControlPlane::TellCaughtUp() {
+  if (!channel_ || changed_at_ || statuses_told_ == statuses_in_snapshot_) return;
+  statuses_told_ = statuses_in_snapshot_;
+  channel_->SendCaughtUp(statuses_told_);
 }
 
 void ControlPlane::Drain(std::move_only_function<void()> done) {

@@ -16,6 +16,7 @@
 #include "control/serve/mesh_provider.h"
 #include "control/serve/secure_server.h"
 #include "control/source/directory_source.h"
+#include "control/source/folder_watch.h"
 #include "control/source/pods.h"
 #include "control/source/supervisor_channel.h"
 
@@ -28,6 +29,7 @@ struct ControlPlaneOptions {
   std::string trust_domain = "cluster.local";  // unless MeshConfig says otherwise
   std::string root_namespace = "istio-system";
   std::string version = "unknown";
+  bool tell_hosts = false;                              // the supervisor hears of services and their addresses
   Duration send_timeout = AdsOptions{}.answer_timeout;  // a proxy that takes or answers nothing for so long is dropped
   std::vector<io::SocketAddress> listen = {};           // of xDS and CA, TLS
   std::optional<io::SocketAddress> debug_address = {};
@@ -55,10 +57,13 @@ class ControlPlane {
   io::UniqueFd TakeInherited(std::string_view name);
   void Changed(const char* what);
   void Rebuild();
+  void ReloadAuthority();
+  void SayHello();
   void PublishTokens();
   void TellSupervisor(const source::PodSets& sets, const model::Snapshot& snapshot);
   void TellFindings();
   void TellStatus();
+  void TellCaughtUp();
   model::Findings Problems() const;
 
   io::Loop& loop_;
@@ -69,6 +74,7 @@ class ControlPlane {
   ca::CaCounts ca_counts_;
   io::UniqueFd state_lock_;
   std::unique_ptr<ca::Authority> authority_;
+  std::unique_ptr<source::FolderWatch> authority_watch_;
   std::unique_ptr<source::DirectorySource> files_;
   std::unique_ptr<source::PodsController> pods_;
   std::unique_ptr<source::SupervisorChannel> channel_;
@@ -85,6 +91,8 @@ class ControlPlane {
   bool local_ = false;           // there is a supervisor
   std::uint64_t told_pods_ = 0;  // revision of the pods that the supervisor knows
   bool status_known_ = false;    // it has said what runs
+  // Status tables: that came, that the present snapshot is made of, and that all proxies are known to have heard of.
+  std::uint64_t statuses_ = 0, statuses_in_snapshot_ = 0, statuses_told_ = 0;
   std::optional<MonotonicTime> changed_at_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

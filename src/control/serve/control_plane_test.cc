@@ -113,6 +113,7 @@ class Plane : public testing::Test {
     ControlPlaneOptions options;
     options.directories = {(root / "mesh").string()};
     options.state_dir = (root / "state").string();
+    options.tell_hosts = true;
     options.listen = {*io::SocketAddress::Parse("127.0.0.1:0")};
     options.debug_address = *io::SocketAddress::Parse("127.0.0.1:0");
     options.inherited.push_back({"supervisor", io::UniqueFd(ends[1])});
@@ -218,6 +219,29 @@ TEST_F(Plane, TellsServiceAddressesOnlyWhereSomebodyNeedsThemAndOnceEndpointsAre
   RunPods();
   ASSERT_TRUE(Wait([&] { return supervisor.last["pods"]["pods"].size() == 1; })) << "the DNS pod goes too";
   EXPECT_FALSE(supervisor.last.contains("services"));
+}
+
+TEST_F(Plane, TellsWhenEveryProxyKnowsWhatTheSupervisorSaid) {
+  Start();
+  RunPods();
+  // Nobody is connected: whoever comes hears of it first.
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("caught_up"); }));
+  EXPECT_EQ(supervisor.last["caught_up"]["statuses"], 1);
+  RunPods();
+  ASSERT_TRUE(Wait([&] { return supervisor.last["caught_up"]["statuses"] == 2; }));
+  const Json& hosts = supervisor.last["hosts"]["hosts"];
+  ASSERT_EQ(hosts.size(), 1U) << hosts.dump();
+  EXPECT_EQ(hosts[0]["name"], "web");
+}
+
+TEST_F(Plane, FollowsTheFilesOfItsAuthority) {
+  Start();
+  const std::string before = plane->authority().bundle_pem();
+  const auto other = *ca::Authority::LoadOrCreate(root / "other", {});
+  std::ofstream(root / "state" / "ca" / "trusted-roots.pem") << other->bundle_pem();
+  const std::string both = before + other->bundle_pem();
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("hello") && supervisor.last["hello"]["root_pem"] == both; }));
+  EXPECT_EQ(plane->authority().bundle_pem(), both);
 }
 
 TEST_F(Plane, GivesAProxyItsConfigurationAndLiveEdits) {

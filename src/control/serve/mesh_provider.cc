@@ -104,6 +104,14 @@ std::string MeshProvider::ShareKey(const model::Proxy& proxy, std::string_view t
   return key;
 }
 
+Difference MeshProvider::SetRoots(std::string roots_pem) {
+  roots_pem_ = std::move(roots_pem);
+  version_ = std::to_string(++count_);
+  const Difference difference{.rules = true, .index = false, .all_addresses = false};
+  Forget(difference);
+  return difference;
+}
+
 Difference MeshProvider::SetSnapshot(model::SnapshotRef snapshot) {
   Difference difference;
   if (snapshot_ != nullptr) difference = Compare(*snapshot_, *snapshot);

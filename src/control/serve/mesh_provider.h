@@ -20,6 +20,8 @@ class MeshProvider final : public ResourceProvider {
  public:
   explicit MeshProvider(std::string roots_pem) : roots_pem_(std::move(roots_pem)) {}
 
+  // Others are trusted from now on.
+  Difference SetRoots(std::string roots_pem);
   // What may differ from the snapshot before.
   Difference SetSnapshot(model::SnapshotRef snapshot);
   const model::SnapshotRef& snapshot() const noexcept { return snapshot_; }  // null before the first

@@ -1,5 +1,6 @@
 #include "control/source/supervisor_channel.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
@@ -119,6 +120,26 @@ std::string EncodeServices(const model::Snapshot& snapshot) {
   return Dump({{"type", "services"}, {"ports", std::move(list)}});
 }
 
+// Those with an IPv4 address of their own: a headless service is its pods, and a wildcard host none in particular.
+std::string EncodeHosts(const model::Snapshot& snapshot) {
+  Json list = Json::array();
+  for (const auto& view : snapshot.services()) {
+    if (view->headless || view->alias_of != nullptr) continue;
+    const auto vip = std::find_if(view->vips.begin(), view->vips.end(),
+                                  [](const io::Cidr& range) { return range.base.is_v4() && range.length == 32; });
+    if (vip == view->vips.end()) continue;
+    Json ports = Json::array();
+    for (const model::ServicePort& port : view->ports)
+      if (port.protocol != model::Protocol::kUdp) ports.push_back({{"name", port.name}, {"port", port.port}});
+    list.push_back({{"name", view->service ? view->name : view->hostname},
+                    {"namespace", view->name_space},
+                    {"kubernetes", view->service != nullptr},
+                    {"vip", vip->base.ToString()},
+                    {"ports", std::move(ports)}});
+  }
+  return Dump({{"type", "hosts"}, {"hosts", std::move(list)}});
+}
+
 Outcome<std::vector<PodStatus>> DecodeStatus(std::string_view line) {
   try {  // the library's errors are exceptions; they end here
     const Json json = Json::parse(line);
@@ -160,6 +181,10 @@ void SupervisorChannel::SendMessage(std::string_view severity, std::string_view 
   Line(Dump({{"type", "message"}, {"severity", severity}, {"text", text}}));
 }
 
+void SupervisorChannel::SendCaughtUp(std::uint64_t statuses) {
+  Line(Dump({{"type", "caught_up"}, {"statuses", statuses}}));
+}
+
 void SupervisorChannel::SendGatewayPorts(const std::vector<std::uint16_t>& ports) {
   std::string line = Dump({{"type", "gateway_ports"}, {"ports", ports}});
   if (line == last_ports_) return;
@@ -171,6 +196,13 @@ void SupervisorChannel::SendServices(const model::Snapshot& snapshot) {
   std::string line = EncodeServices(snapshot);
   if (line == last_services_) return;
   last_services_ = line;
+  Line(std::move(line));
+}
+
+void SupervisorChannel::SendHosts(const model::Snapshot& snapshot) {
+  std::string line = EncodeHosts(snapshot);
+  if (line == last_hosts_) return;
+  last_hosts_ = line;
   Line(std::move(line));
 }
 

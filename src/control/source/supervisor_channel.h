@@ -32,7 +32,12 @@ class SupervisorChannel final : private io::StreamEvents {
   void Send(const Hello& hello);
   void Send(const std::vector<DesiredPod>& pods);  // the whole desired state; nothing is sent when it is the last one
   void SendMessage(std::string_view severity, std::string_view text);  // "info", "warning", "error", "mended"
+  // All connected proxies run what follows from the first `statuses` tables of pods that came over this channel.
+  void SendCaughtUp(std::uint64_t statuses);
   void SendGatewayPorts(const std::vector<std::uint16_t>& ports);
+  // Services with their addresses and ports, for workloads that must be told where they reach them. Before the pods;
+  // nothing is sent when it is the last.
+  void SendHosts(const model::Snapshot& snapshot);
   // Addresses of services with their ready endpoints, for pods without a proxy. Nothing is sent when it is the last.
   void SendServices(const model::Snapshot& snapshot);
 
@@ -52,12 +57,14 @@ class SupervisorChannel final : private io::StreamEvents {
   std::string last_pods_;
   std::string last_ports_;
   std::string last_services_;
+  std::string last_hosts_;
   bool closed_ = false;
 };
 
 // One line without its end. For tests and the channel.
 std::string EncodeDesired(const std::vector<DesiredPod>& pods);
 std::string EncodeServices(const model::Snapshot& snapshot);
+std::string EncodeHosts(const model::Snapshot& snapshot);
 Outcome<std::vector<PodStatus>> DecodeStatus(std::string_view line);
 
 }  // namespace plait::control::source

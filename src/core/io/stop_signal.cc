@@ -7,12 +7,14 @@
 
 namespace plait::io {
 
-StopSignal::StopSignal(Loop& loop, std::move_only_function<void()> on_stop)
-    : loop_(loop), on_stop_(std::move(on_stop)) {
+StopSignal::StopSignal(Loop& loop, std::move_only_function<void()> on_stop,
+                       std::move_only_function<void()> on_successor)
+    : loop_(loop), on_stop_(std::move(on_stop)), on_successor_(std::move(on_successor)) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  if (on_successor_) sigaddset(&set, SIGUSR2);
   sigprocmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
   fd_ = UniqueFd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
@@ -23,9 +25,11 @@ StopSignal::~StopSignal() { loop_.Unwatch(fd_.get(), *this); }
 
 void StopSignal::OnFdReady(std::uint32_t /*events*/) {
   signalfd_siginfo info;
-  while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
-  }
-  on_stop_();
+  bool stop = false;
+  bool successor = false;
+  while (::read(fd_.get(), &info, sizeof info) == sizeof info) (info.ssi_signo == SIGUSR2 ? successor : stop) = true;
+  if (successor) on_successor_();
+  if (stop) on_stop_();
 }
 
 }  // namespace plait::io

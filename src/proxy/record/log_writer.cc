@@ -12,13 +12,14 @@ namespace plait::proxy::record {
 
 namespace {
 
-// SIGTERM and SIGINT are for a thread that knows what to do with them. One that has them unblocked would be chosen by
-// the kernel instead, and the process would end on the spot, with lines unwritten.
+// SIGTERM, SIGINT and SIGUSR2 are for a thread that knows what to do with them. One that has them unblocked would be
+// chosen by the kernel instead, and the process would end on the spot, with lines unwritten.
 template <class Run>
 std::thread StartWithoutStopSignals(Run run) {
   sigset_t stop, before;
   sigemptyset(&stop);
   sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGUSR2);
   sigaddset(&stop, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop, &before);
   std::thread thread(std::move(run));

@@ -51,6 +51,7 @@ class ControlLink::FirstResponse final : public xds::Subscriber {
     if (!std::exchange(seen_, true)) link_.ChooseSubscriptions(link_.client_->control_plane());
     auto rejections = link_.subscriber_.OnUpdate(update);
     if (update.type_url == url::kAddress && link_.on_index_) std::exchange(link_.on_index_, nullptr)();
+    if (update.type_url == url::kSecret) link_.FollowRoots();
     return rejections;
   }
 
@@ -65,7 +66,8 @@ ControlLink::ControlLink(io::Loop& loop, const xds::Bootstrap& bootstrap, Config
       store_(store),
       secrets_(secrets),
       gateway_(bootstrap.node.id.starts_with("router~")),
-      subscriber_(loop, store) {}
+      subscriber_(loop, store),
+      renewal_([this] { certificate_->RenewNow(); }) {}
 
 ControlLink::~ControlLink() { store_.SetSubscriptions({}); }
 
@@ -163,6 +165,11 @@ Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& clust
   if (own && config.common.certificates.empty() && config.common.certificate_secrets.empty()) {
     config.common.certificate_secrets.push_back({.name = kOwnCertificate, .path = {}});
   }
+  // Roots of the mesh follow its rotation; those of the bootstrap are for the first connection.
+  if (own && config.common.validation && secrets_.Has(kRoots)) {
+    config.common.validation->trusted_ca = {};
+    config.common.validation_secret = xds::SecretRef{.name = kRoots, .path = {}};
+  }
   auto context = secrets_.Client(config, false);
   if (!context) return std::unexpected(context.error());
   return tls::Wrap(
@@ -208,6 +215,26 @@ void ControlLink::OnSecret(const identity::WorkloadSecret& secret) {
     if (auto put = store_.PutSecret(Roots(secret), {}); !put) kLog.Error(put.error().ToString());
   }
   if (auto put = store_.PutSecret(OwnCertificate(secret), {}); !put) kLog.Error(put.error().ToString());
+}
+
+// As Istio's agent: other roots mean that the authority has been or will be another, so a certificate of the present
+// one is asked for. Not all proxies at once.
+void ControlLink::FollowRoots() {
+  constexpr Duration kSpread = std::chrono::milliseconds(500);
+  if (!certificate_ || !certificate_->current() || renewal_.armed()) return;
+  const std::string roots = TrustedRoots();
+  if (roots.empty() || roots == certificate_->current()->bundle_pem) return;
+  renewal_.Start(loop_.timers(),
+                 Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(kSpread.count())))));
+}
+
+std::string ControlLink::TrustedRoots() const {
+  for (const auto& secret : secrets_.All()) {
+    if (secret->name != kRoots) continue;
+    const auto* validation = std::get_if<xds::ValidationContext>(&secret->value);
+    if (validation != nullptr) return ReadSource(validation->trusted_ca).value_or("");
+  }
+  return {};
 }
 
 void ControlLink::Renew(std::move_only_function<void(Outcome<>)> done) {

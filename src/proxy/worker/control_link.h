@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "core/base/random.h"
 #include "core/identity/grpc_ca_client.h"
 #include "core/identity/workload_certificate.h"
 #include "core/xds/ads_stream.h"
@@ -56,6 +57,8 @@ class ControlLink {
   Outcome<> StartIdentity();
   Outcome<> StartStream();
   void OnSecret(const identity::WorkloadSecret& secret);
+  void FollowRoots();
+  std::string TrustedRoots() const;  // ROOTCA as PEM; empty: there is none
   void ChooseSubscriptions(std::string_view control_plane);
 
   io::Loop& loop_;
@@ -72,6 +75,8 @@ class ControlLink {
   std::unique_ptr<xds::AdsStream> stream_;
   std::unique_ptr<identity::GrpcCaClient> ca_;
   std::unique_ptr<identity::WorkloadCertificate> certificate_;
+  Random random_;
+  io::Timer renewal_;
 };
 
 }  // namespace plait::proxy::worker

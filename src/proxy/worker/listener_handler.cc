@@ -83,8 +83,13 @@ void ListenerHandler::Serve(io::UniqueFd socket) {
   ListenerHandler* handler = this;
   if (listener_->original_dst) {
     const io::SocketAddress own = info.local;
-    if (const auto destination = io::OriginalDestination(socket.get())) info.local = *destination;
-    captured = info.local != own;
+    const io::SocketAddress* const meant = hooks_.destination(own);
+    if (meant != nullptr) {
+      info.local = *meant;
+    } else if (const auto destination = io::OriginalDestination(socket.get())) {
+      info.local = *destination;
+    }
+    captured = meant != nullptr || info.local != own;
     if (listener_->config->use_original_dst) {
       if (ListenerHandler* other = hooks_.find(info.local); other != nullptr) handler = other;
     }

@@ -23,6 +23,8 @@ class ListenerHandler final : public session::SessionOwner {
     // The listener that is bound to exactly this address, or to its port on the wildcard; null: none
     // (use_original_dst).
     std::function<ListenerHandler*(const io::SocketAddress&)> find;
+    // What a connection to the socket with this address is for, where the socket alone says it; null: it does not.
+    std::function<const io::SocketAddress*(const io::SocketAddress&)> destination;
     // Sockets that another worker should serve are given away here; false: keep it.
     std::function<bool(io::UniqueFd&, const std::string& listener)> give_away;
     std::function<void(int)> count;  // +1 and -1 for each connection

@@ -47,4 +47,9 @@ void NameService::Serve() {
                                              registry_, std::move(capture_));
 }
 
+void NameService::Stop() {
+  server_.reset();
+  capture_ = {};
+}
+
 }  // namespace plait::proxy::worker

@@ -34,6 +34,7 @@ class NameService {
   // Begins to answer; until then questions wait in their sockets. Not before the index has come: an application that
   // starts beside its proxy must not hear that a name of the mesh does not exist.
   void Serve();
+  void Stop();  // answers nothing more, also if it has not begun
 
  private:
   io::Loop& loop_;

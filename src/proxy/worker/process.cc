@@ -109,17 +109,18 @@ Outcome<> Process::Start() {
                           .gateway = IsGateway(bootstrap_.node),
                           .shared_sockets = options_.concurrency > 1,
                           .static_only = !bootstrap_.dynamic.ads.has_value(),
-                          .dial_helper = options_.dial_helper};
-    Worker::Shared shared{
-        .secrets = secrets_,
-        .balance = balance_,
-        .demands = store_,
-        .make_recorder =
-            [this, labels](io::Loop& loop, const cluster::DestinationIndex& index) {
-              return std::make_unique<Recorder>(loop, store_, logs_, series_, labels, index);
-            },
-        .give_away = [this](std::size_t from, io::UniqueFd& socket,
-                            const std::string& listener) { return GiveAway(from, socket, listener); }};
+                          .dial_helper = options_.dial_helper,
+                          .loopback = options_.loopback};
+    Worker::Shared shared{.secrets = secrets_,
+                          .balance = balance_,
+                          .demands = store_,
+                          .make_recorder =
+                              [this, labels](io::Loop& loop, const cluster::DestinationIndex& index) {
+                                return std::make_unique<Recorder>(loop, store_, logs_, series_, labels, index);
+                              },
+                          .give_away = [this](std::size_t from, io::UniqueFd& socket,
+                                              const std::string& listener) { return GiveAway(from, socket, listener); },
+                          .sockets = sockets_};
     workers.push_back(workers_.emplace_back(std::make_unique<Worker>(options, std::move(shared))).get());
   }
   store_.SetWorkers(std::move(workers));
@@ -202,6 +203,17 @@ void Process::Shutdown() {
   if (std::exchange(draining_, true)) return;
   kLog.Info("draining: new connections are refused, running requests end");
   for (const auto& worker : workers_) worker->Drain();
+  WaitForDrain(loop_.Now() + options_.drain_time);
+}
+
+void Process::HandOver() {
+  if (std::exchange(draining_, true)) return;
+  kLog.Info("draining: another process has the sockets, connections end with their next answer");
+  names_limit_.Cancel();
+  names_.Stop();
+  for (const auto& server : servers_) server->Drain({});
+  store_.StopListeners(false);
+  for (const auto& worker : workers_) worker->BeginDrain(false);
   WaitForDrain(loop_.Now() + options_.drain_time);
 }
 

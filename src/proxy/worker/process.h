@@ -29,6 +29,7 @@ struct ProcessOptions {
   std::string version;
   Duration drain_time = std::chrono::seconds(45);  // how long running requests may take after SIGTERM
   upstream::DialHelperOptions dial_helper = {};
+  upstream::LoopbackOptions loopback = {};
   std::string sds_path = {};  // --identity-only: where SDS is served; empty: nowhere
 };
 
@@ -41,6 +42,10 @@ class Process final : public admin::AdminState {
   Outcome<> Start();
   // Accepts no more, lets requests end within the drain time, then stops the main loop.
   void Shutdown();
+  // Another process serves the inherited sockets from now on (SIGUSR2): this one accepts nothing more, neither
+  // connections nor questions. Each HTTP connection ends with its next answer, so that no client loses a request; what
+  // is left after the drain time is closed. Then the main loop stops.
+  void HandOver();
   ConfigStore& config() noexcept { return store_; }
   std::uint32_t connections() const;
 

@@ -1,38 +1,59 @@
 #include "proxy/worker/sockets.h"
 
 #include <algorithm>
+#include <optional>
+
+#include "core/base/strings.h"
 
 namespace plait::proxy::worker {
 
-Sockets::Sockets(std::vector<io::InheritedFd> inherited) : inherited_(std::move(inherited)) {}
+namespace {
 
-const Sockets::Open* Sockets::Find(const std::string& listener, const std::string& address) const {
-  const auto found = std::find_if(open_.begin(), open_.end(), [&](const Open& open) {
-    return open.listener == listener && open.address == address;
-  });
-  return found == open_.end() ? nullptr : &*found;
+std::string_view PortOf(std::string_view name) { return name.substr(0, name.find('@')); }
+
+// "15001@10.96.3.4@9080" -> 10.96.3.4:9080
+std::optional<io::SocketAddress> DestinationIn(std::string_view name) {
+  const std::vector<std::string_view> parts = Split(name, '@');
+  if (parts.size() != 3) return std::nullopt;
+  const auto ip = io::IpAddress::Parse(parts[1]);
+  const auto port = ParsePort(parts[2]);
+  if (!ip || !port) return std::nullopt;
+  return io::SocketAddress{.ip = *ip, .port = *port, .unix_path = {}};
+}
+
+}  // namespace
+
+Sockets::Sockets(std::vector<io::InheritedFd> inherited) : inherited_(std::move(inherited)) {
+  for (const io::InheritedFd& fd : inherited_)
+    if (const auto destination = DestinationIn(fd.name))
+      destinations_.emplace(io::LocalAddress(fd.fd.get()).ToString(), *destination);
+}
+
+bool Sockets::Find(const std::string& listener, const std::string& address, std::vector<int>& into) const {
+  bool found = false;
+  for (const Open& open : open_) {
+    if (open.listener != listener || open.address != address) continue;
+    into.push_back(open.fd.get());
+    found = true;
+  }
+  return found;
 }
 
 Outcome<std::vector<int>> Sockets::For(const xds::Listener& listener) {
   std::vector<int> sockets;
   if (!listener.bind_to_port) return sockets;
-  std::vector<std::uint16_t> inherited_ports;
   for (const xds::ListenerAddress& wanted : listener.addresses) {
     const std::string text = wanted.address.ToString();
-    if (const Open* open = Find(listener.name, text)) {
-      if (open->inherited) inherited_ports.push_back(wanted.address.port.value);
-      sockets.push_back(open->fd.get());
+    if (Find(listener.name, text, sockets)) continue;
+    // Inherited sockets stand for all addresses of their port.
+    const std::string port = std::to_string(wanted.address.port.value);
+    if (std::any_of(open_.begin(), open_.end(),
+                    [&](const Open& open) { return open.listener == listener.name && PortOf(open.inherited) == port; }))
       continue;
-    }
-    // One inherited socket stands for all addresses of its port.
-    const std::uint16_t port = wanted.address.port.value;
-    if (std::find(inherited_ports.begin(), inherited_ports.end(), port) != inherited_ports.end()) continue;
-    if (io::UniqueFd inherited = Take(std::to_string(port))) {
-      inherited_ports.push_back(port);
-      sockets.push_back(inherited.get());
-      open_.push_back({listener.name, text, true, std::move(inherited)});
-      continue;
-    }
+    for (io::InheritedFd& fd : inherited_)
+      if (PortOf(fd.name) == port) open_.push_back({listener.name, text, fd.name, std::move(fd.fd)});
+    std::erase_if(inherited_, [](const io::InheritedFd& fd) { return !fd.fd; });
+    if (Find(listener.name, text, sockets)) continue;
     io::ListenOptions options;
     if (listener.backlog) options.backlog = static_cast<int>(*listener.backlog);
     options.transparent = listener.transparent;
@@ -43,16 +64,16 @@ Outcome<std::vector<int>> Sockets::For(const xds::Listener& listener) {
       return std::unexpected(own.error());
     }
     sockets.push_back(own->get());
-    open_.push_back({listener.name, text, false, std::move(*own)});
+    open_.push_back({listener.name, text, "", std::move(*own)});
   }
   return sockets;
 }
 
 void Sockets::Release(const std::string& listener) {
   for (Open& open : open_) {
-    if (open.listener != listener || !open.inherited) continue;
+    if (open.listener != listener || open.inherited.empty()) continue;
     // Inherited sockets are kept: whoever gave them may want the port served again.
-    inherited_.push_back({std::to_string(io::LocalAddress(open.fd.get()).port.value), std::move(open.fd)});
+    inherited_.push_back({open.inherited, std::move(open.fd)});
   }
   std::erase_if(open_, [&](const Open& open) { return open.listener == listener; });
 }

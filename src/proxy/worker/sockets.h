@@ -1,6 +1,9 @@
 #pragma once
 // The listening sockets of the process: inherited ones by the number of their port (contract with who starts us), and
 // own ones. Main thread. A socket lives as long as a listener uses it; it is never re-bound while it does.
+//
+// Where nothing is captured (`plait up --net loopback`), a listener that restores destinations has a socket for each of
+// them: "15001@10.96.3.4@9080" takes what is for 10.96.3.4:9080.
 #include <map>
 #include <string>
 #include <vector>
@@ -14,6 +17,13 @@ namespace plait::proxy::worker {
 class Sockets {
  public:
   explicit Sockets(std::vector<io::InheritedFd> inherited);
+
+  // What connections to an inherited socket, by its own address, are for; null: nothing is said. Any thread.
+  const io::SocketAddress* DestinationOf(const io::SocketAddress& local) const {
+    if (destinations_.empty()) return nullptr;  // nearly always
+    const auto found = destinations_.find(local.ToString());
+    return found == destinations_.end() ? nullptr : &found->second;
+  }
 
   // The sockets for all addresses of a listener, opened where they are not there. Errors name the address and what to
   // do.
@@ -29,13 +39,14 @@ class Sockets {
  private:
   struct Open {
     std::string listener;
-    std::string address;  // as configured
-    bool inherited = false;
+    std::string address;    // as configured
+    std::string inherited;  // as what; empty: an own one
     io::UniqueFd fd;
   };
-  const Open* Find(const std::string& listener, const std::string& address) const;
+  bool Find(const std::string& listener, const std::string& address, std::vector<int>& into) const;
   std::vector<io::InheritedFd> inherited_;
   std::vector<Open> open_;
+  std::map<std::string, io::SocketAddress> destinations_;  // as in the beginning
 };
 
 }  // namespace plait::proxy::worker

@@ -83,7 +83,8 @@ class StaticProxy : public testing::Test {
                                    [this](io::Loop&, const cluster::DestinationIndex&) {
                                      return std::make_unique<FakeRecorder>(lines_);
                                    },
-                               .give_away = [](std::size_t, io::UniqueFd&, const std::string&) { return false; }}) {
+                               .give_away = [](std::size_t, io::UniqueFd&, const std::string&) { return false; },
+                               .sockets = sockets_}) {
     store_.SetWorkers({&worker_});
     worker_.StartThread();
   }

@@ -5,9 +5,11 @@
 namespace plait::proxy::worker {
 namespace {
 
-std::unique_ptr<upstream::Connector> MakeConnector(io::Loop& loop, const upstream::DialHelperOptions& helper) {
-  if (helper.path.empty()) return std::make_unique<upstream::DirectConnector>(loop);
-  return std::make_unique<upstream::HelperConnector>(loop, helper);
+std::unique_ptr<upstream::Connector> MakeConnector(io::Loop& loop, const WorkerOptions& options) {
+  if (!options.loopback.workload.is_unspecified())
+    return std::make_unique<upstream::LoopbackConnector>(loop, options.loopback);
+  if (options.dial_helper.path.empty()) return std::make_unique<upstream::DirectConnector>(loop);
+  return std::make_unique<upstream::HelperConnector>(loop, options.dial_helper);
 }
 
 bool IsInbound(const listen::CompiledListener& listener) {
@@ -20,7 +22,7 @@ Worker::Worker(WorkerOptions options, Shared shared)
     : options_(std::move(options)),
       shared_(std::move(shared)),
       tls_(shared_.secrets),
-      connector_(MakeConnector(loop_, options_.dial_helper)),
+      connector_(MakeConnector(loop_, options_)),
       pools_(loop_, tls_, *connector_),
       orphans_(loop_),
       demands_(loop_, shared_.demands),
@@ -44,6 +46,7 @@ Worker::Worker(WorkerOptions options, Shared shared)
                .gateway = options_.gateway} {
   clusters_.OnHostRemoved([this](const cluster::Cluster&, const cluster::HostPtr& host) { pools_.DrainHost(*host); });
   hooks_.find = [this](const io::SocketAddress& address) { return FindByAddress(address); };
+  hooks_.destination = [this](const io::SocketAddress& local) { return shared_.sockets.DestinationOf(local); };
   hooks_.give_away = [this](io::UniqueFd& socket, const std::string& listener) {
     return shared_.give_away(options_.index, socket, listener);
   };
@@ -76,6 +79,7 @@ void Worker::StartThread() {
 
 void Worker::Sweep() {
   clusters_.Sweep(loop_.Now());
+  early_before_ = std::exchange(early_, {});  // whose listener has gone again
   std::erase_if(leaving_, [](const auto& handler) { return handler->connections() == 0; });
   sweep_.Start(loop_.timers(), std::chrono::seconds(1));
 }
@@ -117,6 +121,7 @@ void Worker::PutListener(listen::ListenerPtr listener, std::vector<int> sockets)
     auto handler = std::make_unique<ListenerHandler>(context_, shared_.secrets, std::move(listener), hooks_);
     handler->Listen(sockets, options_.shared_sockets);
     listeners_.emplace(name, std::move(handler));
+    ServeEarly(name);
   });
 }
 
@@ -133,8 +138,18 @@ void Worker::RemoveListener(std::string name) {
 void Worker::Serve(io::UniqueFd socket, std::string listener) {
   loop_.Post([this, socket = std::move(socket), listener = std::move(listener)]() mutable {
     const auto found = listeners_.find(listener);
-    if (found != listeners_.end()) found->second->Serve(std::move(socket));
+    if (found != listeners_.end()) return found->second->Serve(std::move(socket));
+    // At the start of the process a whole backlog is accepted by who gets the listener first.
+    if (!context_.draining) early_.emplace(std::move(listener), std::move(socket));
   });
+}
+
+void Worker::ServeEarly(const std::string& listener) {
+  for (auto* early : {&early_before_, &early_}) {
+    const auto [begin, end] = early->equal_range(listener);
+    for (auto each = begin; each != end; ++each) listeners_.at(listener)->Serve(std::move(each->second));
+    early->erase(begin, end);
+  }
 }
 
 void Worker::Drain() {

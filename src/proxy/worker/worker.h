@@ -14,9 +14,11 @@
 #include "proxy/session/context.h"
 #include "proxy/session/orphans.h"
 #include "proxy/upstream/helper_connector.h"
+#include "proxy/upstream/loopback_connector.h"
 #include "proxy/worker/balance.h"
 #include "proxy/worker/demands.h"
 #include "proxy/worker/listener_handler.h"
+#include "proxy/worker/sockets.h"
 #include "proxy/worker/upstream_tls.h"
 
 namespace plait::proxy::worker {
@@ -27,6 +29,7 @@ struct WorkerOptions {
   bool shared_sockets = false;  // more than one worker
   bool static_only = false;     // no xDS: what is not there does not exist
   upstream::DialHelperOptions dial_helper = {};
+  upstream::LoopbackOptions loopback = {};
   Duration warming_limit = std::chrono::seconds(15);
 };
 
@@ -40,6 +43,7 @@ class Worker {
     MainDemands& demands;
     MakeRecorder make_recorder;
     GiveAway give_away;
+    const Sockets& sockets;  // their destinations
   };
   Worker(WorkerOptions options, Shared shared);
   ~Worker();  // stops and joins
@@ -75,6 +79,7 @@ class Worker {
  private:
   ListenerHandler* FindByAddress(const io::SocketAddress& address);
   void Sweep();
+  void ServeEarly(const std::string& listener);
 
   const WorkerOptions options_;
   Shared shared_;
@@ -93,6 +98,8 @@ class Worker {
   ListenerHandler::Hooks hooks_;
   std::map<std::string, std::unique_ptr<ListenerHandler>, std::less<>> listeners_;
   std::vector<std::unique_ptr<ListenerHandler>> leaving_;  // removed, with connections that still end
+  // Given by a worker that had the listener before this one did, by its name; until the second sweep after that.
+  std::multimap<std::string, io::UniqueFd, std::less<>> early_, early_before_;
   std::atomic<std::uint32_t> connections_{0};
   io::Timer sweep_;
   std::thread thread_;

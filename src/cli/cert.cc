@@ -1,0 +1,189 @@
+// plait cert rotate: new certificates for all workloads now; with --anchor under a new root, without a moment in which
+// somebody does not trust somebody. What the steps are to plaitd stands in control/ca/authority.h.
+#include "cli/cert.h"
+
+#include <poll.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/interrupt.h"
+#include "cli/workloads.h"
+#include "core/tls/certificate.h"
+#include "local/mounts.h"
+#include "local/paths.h"
+
+namespace plait::cli {
+namespace {
+
+constexpr int kPatience = 60'000;
+constexpr int kTurn = 50;  // milliseconds
+constexpr Duration kRootLife = std::chrono::hours(24 * 365 * 10);
+constexpr Duration kClockSkew = std::chrono::minutes(2);
+
+// Serial numbers of the roots that a proxy trusts, in their order.
+Outcome<std::vector<std::string>> RootsOf(const MeshOptions& mesh, const std::string& workload) {
+  const Outcome<Json> page = AskProxyForJson(mesh, workload, "/certs");
+  if (!page) return std::unexpected(page.error());
+  std::vector<std::string> out;
+  for (const Json& entry : page->value("certificates", Json::array()))
+    for (const Json& root : entry.value("ca_cert", Json::array()))
+      if (root.value("path", "") == "ROOTCA") out.push_back(root.value("serial_number", ""));
+  return out;
+}
+
+Outcome<std::vector<std::string>> Workloads(const MeshOptions& mesh) {
+  const Outcome<local::MeshStatus> status = StatusOf(mesh);
+  if (!status) return std::unexpected(status.error());
+  std::vector<std::string> out;
+  for (const local::WorkloadStatus& w : status->workloads)
+    if (w.proxy_pid > 0 && HasProxy(w)) out.push_back(w.name + "." + w.ns);
+  return out;
+}
+
+class Rotation {
+ public:
+  Rotation(const MeshOptions& mesh, std::string folder, const Interrupt& interrupt)
+      : mesh_(mesh), folder_(std::move(folder)), interrupt_(interrupt) {}
+
+  Outcome<> Run() {
+    const Outcome<> made = MakeNext();
+    if (!made) return made;
+    if (Outcome<> done = Trust(old_pem_ + next_pem_); !done) return done;
+    if (Outcome<> known = AwaitRoots({old_serial_, next_serial_}, "trust both roots"); !known) return known;
+    Step("every workload trusts both roots");
+    if (Outcome<> done = Replace(); !done) return done;
+    if (Outcome<> known = AwaitRoots({next_serial_, old_serial_}, "have the new root first"); !known) return known;
+    if (Outcome<> done = RenewAll(mesh_); !done) return done;
+    Step("every workload has a certificate under the new root");
+    std::filesystem::remove(folder_ + "/trusted-roots.pem");
+    if (Outcome<> known = AwaitRoots({next_serial_}, "have let the old root go"); !known) return known;
+    Step("nobody trusts the old root any more");
+    return {};
+  }
+  const std::string& serial() const noexcept { return next_serial_; }
+
+  static Outcome<> RenewAll(const MeshOptions& mesh) {
+    const Outcome<std::vector<std::string>> workloads = Workloads(mesh);
+    if (!workloads) return std::unexpected(workloads.error());
+    for (const std::string& workload : *workloads)
+      if (const auto renewed = PostToProxy(mesh, workload, "/plait/renew"); !renewed)
+        return std::unexpected(renewed.error());
+    return {};
+  }
+
+ private:
+  std::string File(const char* name) const { return folder_ + "/" + name; }
+
+  Outcome<> MakeNext() {
+    old_pem_ = local::ReadWholeFile(File("root-cert.pem"));
+    const Outcome<tls::Certificate> old = tls::Certificate::FromPem(old_pem_);
+    if (!old)
+      return Explain(Errc::kNotFound,
+                     "cannot read the root of the mesh, " + File("root-cert.pem") + ": " + old.error().message);
+    old_serial_ = old->serial();
+    const tls::PrivateKey key = tls::PrivateKey::Generate();
+    const WallTime now = SystemClock().Wall();
+    const Outcome<tls::Certificate> next = tls::SelfSign({.subject_organization = TrustDomain(),
+                                                          .common_name = {},
+                                                          .uri_sans = {},
+                                                          .dns_sans = {},
+                                                          .not_before = now - kClockSkew,
+                                                          .not_after = now + kRootLife,
+                                                          .is_ca = true},
+                                                         key);
+    if (!next) return std::unexpected(next.error());
+    next_serial_ = next->serial();
+    next_pem_ = next->ToPem();
+    if (Outcome<> written = local::WritePrivate(File("next-root-cert.pem"), next_pem_); !written) return written;
+    return local::WritePrivate(File("next-root-key.pem"), key.ToPem());
+  }
+
+  std::string TrustDomain() const {
+    const Outcome<local::MeshStatus> status = StatusOf(mesh_);
+    return status ? status->trust_domain : "";
+  }
+
+  // Renamed into place: plaitd never reads a half of it.
+  Outcome<> Trust(const std::string& roots) {
+    if (Outcome<> written = local::WritePrivate(File("trusted-roots.new"), roots); !written) return written;
+    return Rename("trusted-roots.new", "trusted-roots.pem");
+  }
+
+  Outcome<> Replace() {
+    if (Outcome<> done = Rename("next-root-cert.pem", "root-cert.pem"); !done) return done;
+    return Rename("next-root-key.pem", "root-key.pem");
+  }
+
+  Outcome<> Rename(const char* from, const char* to) {
+    std::error_code error;
+    std::filesystem::rename(File(from), File(to), error);
+    if (error) return Explain(Errc::kDenied, "cannot write " + File(to) + ": " + error.message());
+    return {};
+  }
+
+  Outcome<> AwaitRoots(const std::vector<std::string>& wanted, const std::string& what) {
+    std::string late = "nobody";
+    for (int waited = 0; waited < kPatience; waited += kTurn) {
+      const Outcome<std::vector<std::string>> workloads = Workloads(mesh_);
+      if (!workloads) return std::unexpected(workloads.error());
+      late.clear();
+      for (const std::string& workload : *workloads) {
+        const Outcome<std::vector<std::string>> roots = RootsOf(mesh_, workload);
+        if (!roots || *roots != wanted) late = workload;
+        if (!late.empty()) break;
+      }
+      if (late.empty()) return {};
+      if (interrupt_.came())
+        return Explain(Errc::kCancelled, "interrupted; the mesh goes on with both roots",
+                       "plait cert rotate --anchor, again, brings it to its end");
+      poll(nullptr, 0, kTurn);
+    }
+    return Explain(Errc::kTimedOut, late + " did not " + what + " within 60 s; both roots are trusted meanwhile",
+                   "plait ps; plait logs plaitd; then plait cert rotate --anchor again");
+  }
+
+  const MeshOptions& mesh_;
+  const std::string folder_;
+  const Interrupt& interrupt_;
+  std::string old_pem_, next_pem_;
+  std::string old_serial_, next_serial_;
+};
+
+int Rotate(const MeshOptions& mesh, bool anchor) {
+  const Outcome<local::MeshStatus> status = StatusOf(mesh);
+  if (!status) return Report(status.error());
+  Json data = {{"mesh", mesh.name}, {"anchor", anchor}};
+  if (!anchor) {
+    if (const Outcome<> renewed = Rotation::RenewAll(mesh); !renewed) return Report(renewed.error());
+  } else {
+    const Interrupt interrupt;
+    Rotation rotation(mesh, status->state_dir + "/ca", interrupt);
+    if (const Outcome<> done = rotation.Run(); !done) return Report(done.error());
+    data["root_serial"] = rotation.serial();
+  }
+  Output output{.text = anchor ? "the mesh has a new root certificate\n" : "every workload has a new certificate\n",
+                .names = {"mesh/" + mesh.name}};
+  output.data = Data(std::move(data));
+  return Show(mesh.format, output);
+}
+
+}  // namespace
+
+Command CertCommand(MeshOptions& mesh) {
+  const auto anchor = std::make_shared<bool>(false);
+  Command rotate{
+      .name = "rotate",
+      .summary = "new certificates for all workloads, now",
+      .details =
+          "With --anchor under a new root: first both roots are trusted, then the new one signs, then the "
+          "old one is trusted no more. No connection and no request is lost.",
+      .examples = {{"cert rotate --anchor", "when the root ends soon, or its key got about"}},
+      .options = {{.names = "--anchor", .help = "replace the mesh's root certificate too", .to = anchor.get()}},
+      .run = [&mesh, anchor] { return Rotate(mesh, *anchor); }};
+  Command command{.name = "cert", .summary = "certificates of the mesh"};
+  command.children.push_back(std::move(rotate));
+  return command;
+}
+
+}  // namespace plait::cli
