@@ -29,7 +29,7 @@ class Completion : public testing::Test {
 using Row = std::vector<std::string>;
 
 TEST_F(Completion, OffersTheCommandsThatBeginSo) {
-  EXPECT_EQ(Words({"pro"}), (Row{"proxy-status", "proxy-config"}));
+  EXPECT_EQ(Words({"pro"}), (Row{"proxy-status", "proxy-config", "proxy"}));
   EXPECT_EQ(Words({"pc", "clu"}), Row{"cluster"});
   EXPECT_EQ(Words({"proxy-config", "e"}), Row{"endpoint"});
   EXPECT_EQ(Words({"demo", ""}), Row{"tour"});
