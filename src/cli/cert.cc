@@ -9,7 +9,7 @@
 
 #include "cli/interrupt.h"
 #include "cli/workloads.h"
-#include "core/tls/certificate.h"
+#include "core/tls/root_certificate.h"
 #include "local/mounts.h"
 #include "local/paths.h"
 
@@ -18,8 +18,6 @@ namespace {
 
 constexpr int kPatience = 60'000;
 constexpr int kTurn = 50;  // milliseconds
-constexpr Duration kRootLife = std::chrono::hours(24 * 365 * 10);
-constexpr Duration kClockSkew = std::chrono::minutes(2);
 
 // Serial numbers of the roots that a proxy trusts, in their order.
 Outcome<std::vector<std::string>> RootsOf(const MeshOptions& mesh, const std::string& workload) {
@@ -83,15 +81,7 @@ class Rotation {
                      "cannot read the root of the mesh, " + File("root-cert.pem") + ": " + old.error().message);
     old_serial_ = old->serial();
     const tls::PrivateKey key = tls::PrivateKey::Generate();
-    const WallTime now = SystemClock().Wall();
-    const Outcome<tls::Certificate> next = tls::SelfSign({.subject_organization = TrustDomain(),
-                                                          .common_name = {},
-                                                          .uri_sans = {},
-                                                          .dns_sans = {},
-                                                          .not_before = now - kClockSkew,
-                                                          .not_after = now + kRootLife,
-                                                          .is_ca = true},
-                                                         key);
+    const Outcome<tls::Certificate> next = tls::MakeRoot(TrustDomain(), key);
     if (!next) return std::unexpected(next.error());
     next_serial_ = next->serial();
     next_pem_ = next->ToPem();

@@ -11,12 +11,11 @@
 
 #include "core/base/log.h"
 #include "core/io/unique_fd.h"
+#include "core/tls/root_certificate.h"
 
 namespace plait::control::ca {
 namespace {
 log::Component kLog("ca");
-constexpr Duration kRootLife = std::chrono::hours(24 * 365 * 10);
-constexpr Duration kClockSkew = std::chrono::minutes(2);  // notBefore lies this far back
 
 std::unexpected<Diagnostic> FileProblem(const std::filesystem::path& file, std::string why, std::string hint) {
   return std::unexpected(Diagnostic{.code = Errc::kInvalidInput,
@@ -143,15 +142,7 @@ Outcome<std::unique_ptr<Authority>> Authority::LoadOrCreate(const std::filesyste
     if (error) return FileProblem(directory, "cannot be made: " + error.message(), "choose another --state-dir");
     std::filesystem::permissions(directory, std::filesystem::perms::owner_all, ignored);
     const tls::PrivateKey key = tls::PrivateKey::Generate();
-    const WallTime now = SystemClock().Wall();
-    const auto root = tls::SelfSign({.subject_organization = options.trust_domain,
-                                     .common_name = {},
-                                     .uri_sans = {},
-                                     .dns_sans = {},
-                                     .not_before = now - kClockSkew,
-                                     .not_after = now + kRootLife,
-                                     .is_ca = true},
-                                    key);
+    const auto root = tls::MakeRoot(options.trust_domain, key);
     if (!root) return std::unexpected(root.error());
     // The key first: a key without certificate is told apart below, a certificate without key could never sign.
     if (auto written = WriteFile(key_file, key.ToPem()); !written) return std::unexpected(std::move(written.error()));
@@ -180,7 +171,7 @@ Outcome<std::string> Authority::Sign(tls::CertificateTemplate what, const tls::C
                                      Duration ttl) const {
   if (ttl <= Duration(0)) ttl = options_.default_ttl;
   const WallTime now = SystemClock().Wall();
-  what.not_before = now - kClockSkew;
+  what.not_before = now - tls::kClockSkew;
   what.not_after = now + std::min(ttl, options_.max_ttl);
   const tls::Issuer issuer{material_.certificate, material_.key};
   const auto leaf =
