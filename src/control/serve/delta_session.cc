@@ -245,23 +245,13 @@ bool DeltaSession::has_unacknowledged() const noexcept {
 
 std::map<std::string, SentStatus> DeltaSession::status() const {
   std::map<std::string, SentStatus> out;
-  for (const auto& [url, type] : types_) {
-    SentStatus& status = out[url] = type.counts;
-    status.wildcard = type.wildcard;
-    status.names = type.names.size();
-    status.resources = type.held.size();
-    status.unacknowledged = type.unacknowledged.size();
-  }
+  for (const auto& [url, type] : types_) out.emplace(url, type.Status(type.held.size(), type.unacknowledged.size()));
   return out;
 }
 
 std::vector<std::string> DeltaSession::Names(std::string_view type_url) const {
-  std::vector<std::string> out;
   const auto at = types_.find(type_url);
-  if (at == types_.end()) return out;
-  if (at->second.wildcard) out.emplace_back(kWildcard);
-  out.insert(out.end(), at->second.names.begin(), at->second.names.end());
-  return out;
+  return at == types_.end() ? std::vector<std::string>{} : at->second.Names();
 }
 
 std::map<std::string, std::string> DeltaSession::Held(std::string_view type_url) const {

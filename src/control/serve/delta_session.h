@@ -46,17 +46,14 @@ class DeltaSession {
   std::map<std::string, std::string> Held(std::string_view type_url) const;
 
  private:
-  struct Type {
-    bool wildcard = false;
+  struct Type : Subscription {
     bool stale = false;                          // everything that is subscribed must be compared
     bool removals_due = false;                   // a comparison held back removals
     std::set<std::string, std::less<>> touched;  // if not stale: these names must be compared
-    std::set<std::string, std::less<>> names;
-    std::map<std::string, bool> asked;          // names to answer; true: also when it was sent before
-    std::set<std::string, std::less<>> absent;  // names that the client was told do not exist
-    std::map<std::string, std::string> held;    // primary name -> version
+    std::map<std::string, bool> asked;           // names to answer; true: also when it was sent before
+    std::set<std::string, std::less<>> absent;   // names that the client was told do not exist
+    std::map<std::string, std::string> held;     // primary name -> version
     std::deque<std::pair<std::string, std::string>> unacknowledged;  // nonce, version of the configuration
-    SentStatus counts;
   };
   struct Changes {
     std::vector<ResourceRef> resources;

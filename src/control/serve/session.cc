@@ -56,4 +56,20 @@ void SentStatus::CountNack(const std::string& error) {
   last_error = error.empty() ? "rejected without a reason" : error;
 }
 
+SentStatus Subscription::Status(std::size_t held, std::size_t unacknowledged) const {
+  SentStatus out = counts;
+  out.wildcard = wildcard;
+  out.names = names.size();
+  out.resources = held;
+  out.unacknowledged = unacknowledged;
+  return out;
+}
+
+std::vector<std::string> Subscription::Names() const {
+  std::vector<std::string> out;
+  if (wildcard) out.emplace_back(kWildcard);
+  out.insert(out.end(), names.begin(), names.end());
+  return out;
+}
+
 }  // namespace plait::control::serve

@@ -2,6 +2,7 @@
 // What the server's side of an ADS stream has in common in both forms of the protocol (delta_session.h,
 // sotw_session.h): limits, the order of types, and what is kept for people.
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,17 @@ struct SentStatus {
   void CountSent(const std::string& nonce, const std::string& version, std::size_t added, std::size_t removed);
   void CountAck(const std::string& nonce, const std::string& version);
   void CountNack(const std::string& error);
+};
+
+// What a session of either form keeps of a type that the client asked for.
+struct Subscription {
+  bool wildcard = false;
+  std::set<std::string, std::less<>> names;
+  SentStatus counts;
+
+  // `counts`, completed for now: with how many resources the client holds, and responses that it has not answered.
+  SentStatus Status(std::size_t held, std::size_t unacknowledged) const;
+  std::vector<std::string> Names() const;  // "*" first where it is
 };
 
 // Of one stream; a client that asks for more is ended with RESOURCE_EXHAUSTED.

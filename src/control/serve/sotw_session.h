@@ -47,16 +47,13 @@ class SotwSession {
 
  private:
   using Resources = std::map<std::string, ResourceRef, std::less<>>;  // by name
-  struct Type {
-    bool wildcard = false;
+  struct Type : Subscription {
     bool named = false;         // names were given once: none does not mean the wildcard any more
     bool stale = false;         // what is subscribed must be compared with what was sent
     bool again = false;         // all of it must be sent, changed or not
     bool removals_due = false;  // the last answer held what is gone
     bool unacknowledged = false;
-    std::set<std::string, std::less<>> names;
     Resources held;
-    SentStatus counts;
   };
   static Reply Acknowledge(Type& type, const Request& request);
   // Whether something was added.
