@@ -1,6 +1,5 @@
 #include "local/desired.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace plait::local {
@@ -142,7 +141,8 @@ MeshHosts HostsOf(const Json& json) {
   return out;
 }
 
-PlaitdMessage MessageOf(const Json& json, std::string_view type) {
+Outcome<PlaitdMessage> MessageOf(const Json& json) {
+  const std::string type = Text(json, "type");
   if (type == "hello")
     return Hello{Text(json, "root_pem"), PortOf(json, "xds_port"), Text(json, "trust_domain"), Text(json, "error")};
   if (type == "message") return Notice{Text(json, "severity", "info"), Text(json, "text")};
@@ -154,9 +154,12 @@ PlaitdMessage MessageOf(const Json& json, std::string_view type) {
   if (type == "services") return ServicesOf(json);
   if (type == "hosts") return HostsOf(json);
   if (type == "caught_up") return CaughtUp{static_cast<std::uint64_t>(Number(json, "statuses", 0))};
-  DesiredPods out;
-  for (const Json& pod : json.at("pods")) out.pods.push_back(PodOf(pod));
-  return out;
+  if (type == "pods") {
+    DesiredPods out;
+    for (const Json& pod : json.at("pods")) out.pods.push_back(PodOf(pod));
+    return out;
+  }
+  return Explain(Errc::kInvalidInput, "plaitd sent a message of unknown type \"" + type + "\"");
 }
 
 }  // namespace
@@ -169,13 +172,7 @@ const std::string* PodSpec::Label(std::string_view key) const {
 
 Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line) {
   try {  // the library's errors are exceptions; they end here
-    const Json json = Json::parse(line);
-    const std::string type = Text(json, "type");
-    constexpr std::string_view kTypes[] = {"hello",    "message", "gateway_ports", "pods",
-                                           "services", "hosts",   "caught_up"};
-    if (std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes))
-      return Explain(Errc::kInvalidInput, "plaitd sent a message of unknown type \"" + type + "\"");
-    return MessageOf(json, type);
+    return MessageOf(Json::parse(line));
   } catch (const Json::exception& error) {
     return Explain(Errc::kInvalidInput, std::string("plaitd sent a broken message: ") + error.what());
   }
