@@ -10,6 +10,8 @@ namespace plait::proxy::worker {
 namespace {
 log::Component kLog("config");
 namespace url = xds::type_url;
+// How often sockets that are to be closed are looked at until no worker watches them.
+constexpr Duration kReleaseCheck = std::chrono::milliseconds(20);
 }  // namespace
 
 ConfigStore::ConfigStore(io::Loop& loop, const session::Compilation& into, Secrets& secrets, Sockets& sockets,
@@ -115,19 +117,21 @@ void ConfigStore::RemoveListener(const std::string& name) {
   ReleaseLater(name);
 }
 
-// Workers unwatch in their next round; the sockets stay open until then.
+// Workers unwatch in their next round; a socket that is closed earlier could be another one by then.
 void ConfigStore::ReleaseLater(std::string name) {
-  closing_.push_back({std::move(name), loop_.Now() + std::chrono::seconds(1)});
-  if (!closing_timer_.armed()) closing_timer_.Start(loop_.timers(), std::chrono::seconds(1));
+  auto watching = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+  EachWorker([&](Worker& worker) { worker.CountDown(watching); });
+  closing_.push_back({std::move(name), std::move(watching)});
+  if (!closing_timer_.armed()) closing_timer_.Start(loop_.timers(), kReleaseCheck);
 }
 
-void ConfigStore::ReleaseDue() {
-  for (; !closing_.empty() && closing_.front().at <= loop_.Now(); closing_.pop_front()) {
+void ConfigStore::ReleaseUnwatched() {
+  for (; !closing_.empty() && closing_.front().watching->load(std::memory_order_acquire) == 0; closing_.pop_front()) {
     const std::string& name = closing_.front().listener;
     const auto found = active_.find(name);
     if (found == active_.end() || IsStopped(*found->second->config)) sockets_.Release(name);
   }
-  if (!closing_.empty()) closing_timer_.Start(loop_.timers(), closing_.front().at - loop_.Now());
+  if (!closing_.empty()) closing_timer_.Start(loop_.timers(), kReleaseCheck);
 }
 
 void ConfigStore::StopListeners(bool inbound_only) {

@@ -1,6 +1,7 @@
 #pragma once
 // The run-time configuration of the process: takes resources (static or by xDS), compiles them, waits until what they
 // need is there, and gives them to the workers. Main thread. semantics.md 2 (on demand) and 6 (nothing is used half).
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -97,7 +98,7 @@ class ConfigStore final : public MainDemands {
   };
   struct Closing {
     std::string listener;
-    MonotonicTime at;
+    std::shared_ptr<const std::atomic<std::size_t>> watching;  // workers that may still watch its sockets
   };
   struct Waiter;
   struct WaitHandle;
@@ -107,7 +108,7 @@ class ConfigStore final : public MainDemands {
   bool IsStopped(const xds::Listener& listener) const noexcept;
   Outcome<std::vector<int>> SocketsFor(const xds::Listener& listener);
   void ReleaseLater(std::string name);
-  void ReleaseDue();
+  void ReleaseUnwatched();
   void TryWarming();
   bool SecretsThere(const std::vector<std::string>& names) const;
   void SubscribeSecrets(const xds::CommonTlsContext& tls);
@@ -141,7 +142,7 @@ class ConfigStore final : public MainDemands {
   enum class Stopped : std::uint8_t { kNone, kInbound, kAll };
   Stopped stopped_ = Stopped::kNone;
   std::deque<Closing> closing_;  // removed listeners whose sockets stay open until workers have let go of them
-  io::Timer closing_timer_{[this] { ReleaseDue(); }};
+  io::Timer closing_timer_{[this] { ReleaseUnwatched(); }};
 };
 
 }  // namespace plait::proxy::worker

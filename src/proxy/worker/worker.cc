@@ -135,6 +135,10 @@ void Worker::RemoveListener(std::string name) {
   });
 }
 
+void Worker::CountDown(std::shared_ptr<std::atomic<std::size_t>> counter) {
+  loop_.Post([counter = std::move(counter)] { counter->fetch_sub(1, std::memory_order_release); });
+}
+
 void Worker::Serve(io::UniqueFd socket, std::string listener) {
   loop_.Post([this, socket = std::move(socket), listener = std::move(listener)]() mutable {
     const auto found = listeners_.find(listener);

@@ -63,6 +63,8 @@ class Worker {
   // Adds or changes. `sockets` stay the process's and open until after RemoveListener.
   void PutListener(listen::ListenerPtr listener, std::vector<int> sockets);
   void RemoveListener(std::string name);
+  // Takes one from `counter` when all that it was told before is done.
+  void CountDown(std::shared_ptr<std::atomic<std::size_t>> counter);
   void Serve(io::UniqueFd socket, std::string listener);
   // For the end of the process: accepts no more and lets connections end; connections() tells when none is left.
   void Drain();
