@@ -152,9 +152,10 @@ void InboundIntake::LookInside() {
     case sniff::Protocol::kHttp2: return GoHttp();
     case sniff::Protocol::kNearlyHttp:
       // Never slips past a policy with HTTP fields.
-      return http_port || HasHttpPolicy() ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
+      return http_port || HasHttpPolicy() ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
     case sniff::Protocol::kTls:
-    case sniff::Protocol::kOther: return http_port ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
+    case sniff::Protocol::kOther:
+      return http_port ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
   }
 }
 
@@ -164,7 +165,7 @@ void InboundIntake::OnSilence() {
     if (!silence_prefix_) return Look();
     // A proper prefix of HTTP that does not go on: TCP, but refused where a policy has HTTP fields.
     const bool http = port_.declared == xds::DeclaredProtocol::kHttp || HasHttpPolicy();
-    return http ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
+    return http ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
   }
   state_ = State::kInside;
   Speculate();

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "proxy/session/farewell.h"
 #include "proxy/session/prefixed_stream.h"
 
 namespace plait::proxy::session {
@@ -100,8 +101,8 @@ void Intake::RecordRefusal(const record::AccessLogs* logs, record::ResponseFlag 
   recorded_ = true;
 }
 
-void Intake::RefuseAsBadRequest(const record::AccessLogs* logs) {
-  const FailureFacts& facts = FactsOf(Failure::kNearlyHttp);
+void Intake::RefuseAsHttp(Failure failure, const record::AccessLogs* logs) {
+  const FailureFacts& facts = FactsOf(failure);
   const http::RequestHead none;
   record::StreamRecord record = Record();
   record.request = &none;
@@ -110,11 +111,13 @@ void Intake::RefuseAsBadRequest(const record::AccessLogs* logs) {
   record.response_details = facts.details;
   record.bytes_sent = facts.body.size();
   context_.recorder.RequestEnded(record, logs);
-  Buffer answer(
-      "HTTP/1.1 400 Bad Request\r\ncontent-length: 11\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nBad "
-      "Request");
-  if (stream_->Write(answer)) stream_->ShutdownWrite();
-  Refuse(false);
+  const std::string head = "HTTP/1.1 " + std::to_string(facts.status) + " " +
+                           std::string(http::ReasonPhrase(facts.status)) +
+                           "\r\ncontent-length: " + std::to_string(facts.body.size()) +
+                           "\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n";
+  stream_->SetEvents(nullptr);
+  SayFarewell(context_, std::move(stream_), head + std::string(facts.body));
+  Decide(nullptr);
 }
 
 void Intake::Decide(std::unique_ptr<Session> session) {

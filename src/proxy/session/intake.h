@@ -10,6 +10,7 @@
 #include "core/io/timer.h"
 #include "proxy/session/chain.h"
 #include "proxy/session/context.h"
+#include "proxy/session/failure.h"
 #include "proxy/session/http_session.h"
 #include "proxy/session/prefixed_stream.h"
 #include "proxy/session/session.h"
@@ -50,8 +51,9 @@ class Intake : protected io::StreamEvents {
   void ServeHttp(std::shared_ptr<const HttpConfig> config, HttpRouting routing);
   void ServeTcp(TcpSession::Start start);  // fills in the stream and what was read
   void Refuse(bool reset);
-  // 400 (DPE): bytes that are no HTTP where only HTTP may pass.
-  void RefuseAsBadRequest(const record::AccessLogs* logs);
+  // The failure's answer as HTTP/1, its line in `logs`, and the end of the connection: for kNearlyHttp and
+  // kLookupTimeout.
+  void RefuseAsHttp(Failure failure, const record::AccessLogs* logs);
   // Leaves a record of a connection that never became a session.
   void RecordRefusal(const record::AccessLogs* logs, record::ResponseFlag flag, std::string details);
 

@@ -85,7 +85,8 @@ void OutboundIntake::LookAtBytes(sniff::Protocol protocol) {
       return GoTcp();
     }
     case sniff::Protocol::kNearlyHttp:
-    case sniff::Protocol::kOther: return http_port ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
+    case sniff::Protocol::kOther:
+      return http_port ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
   }
 }
 
@@ -95,7 +96,8 @@ void OutboundIntake::OnSilence() {
     const sniff::Protocol protocol = Judge();
     if (protocol != sniff::Protocol::kNeedMore && protocol != sniff::Protocol::kTls) return LookAtBytes(protocol);
     if (silence_prefix_)
-      return declared_ == xds::DeclaredProtocol::kHttp ? RefuseAsBadRequest(config_->http->logs.get()) : GoTcp();
+      return declared_ == xds::DeclaredProtocol::kHttp ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get())
+                                                       : GoTcp();
     silence_prefix_ = true;
     return silence_.Start(context_.loop.timers(), kPrefixLimit);
   }
@@ -201,16 +203,9 @@ void OutboundIntake::FinishTcp(TcpRoute route) {
 }
 
 void OutboundIntake::FailLookup() {
-  RecordRefusal(config_->tcp->logs.get(), record::ResponseFlag::kUpstreamConnectionFailure,
-                "destination_lookup_timeout");
-  const sniff::Protocol protocol = Judge();
-  if (protocol == sniff::Protocol::kHttp1) {
-    Buffer answer(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 26\r\ncontent-type: text/plain\r\nserver: istio-envoy\r\n"
-        "connection: close\r\n\r\ndestination lookup timeout");
-    const Result<std::size_t> written = stream_->Write(answer);
-    if (written) stream_->ShutdownWrite();
-  }
+  if (Judge() == sniff::Protocol::kHttp1) return RefuseAsHttp(Failure::kLookupTimeout, config_->http->logs.get());
+  const FailureFacts& facts = FactsOf(Failure::kLookupTimeout);
+  RecordRefusal(config_->tcp->logs.get(), facts.flag, std::string(facts.details));
   Refuse(false);
 }
 

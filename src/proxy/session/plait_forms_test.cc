@@ -226,6 +226,15 @@ TEST_F(PlaitForms, FailsTheConnectionWhenTheLookUpFails) {
   Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_NE(ReceiveUntil("timeout").find("503 Service Unavailable"), std::string::npos);
   ASSERT_FALSE(recorder_.lines.empty());
+  EXPECT_EQ(recorder_.lines.back(), "503 UF destination_lookup_timeout ");
+}
+
+TEST_F(PlaitForms, FailsWhatIsNoHttpWhenTheLookUpFails) {
+  on_demand_.destination = Fail(Errc::kTimedOut, "lookup");
+  Outbound("10.1.2.3:80");
+  Send("\x01\x02");
+  EXPECT_EQ(ReceiveUntil("never"), "");
+  ASSERT_FALSE(recorder_.lines.empty());
   EXPECT_EQ(recorder_.lines.back(), "0 UF destination_lookup_timeout ");
 }
 
@@ -257,6 +266,20 @@ TEST_F(PlaitForms, RefusesNearlyHttpWhereAPolicyHasHttpRules) {
   Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}, {.http_policy = true});
   Send("get / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
+}
+
+// A socket that is closed while its peer still sends answers with RST, and the peer loses the answer.
+TEST_F(PlaitForms, StaysUntilARefusedClientHasReadItsAnswer) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}, {.http_policy = true});
+  Send("get / HTTP/1.1\r\n");
+  ASSERT_TRUE(loop_.RunUntil([&] { return decided_; }, kLimit));
+  EXPECT_EQ(session_, nullptr);
+  Send("Host: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
+  EXPECT_EQ(orphans_.size(), 1U);
+  client_->ShutdownWrite();
+  EXPECT_TRUE(loop_.RunUntil([&] { return orphans_.size() == 0; }, std::chrono::milliseconds(500)));
 }
 
 TEST_F(PlaitForms, TerminatesMutualTlsUnderStrictAndServesHttp) {

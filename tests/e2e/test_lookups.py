@@ -1,0 +1,118 @@
+"""A destination that the control plane does not tell about in time is not dialled: not outside, and not without TLS."""
+import contextlib
+import http.server
+import subprocess
+import threading
+
+import pytest
+
+import manifests as m
+from mesh import Mesh, until
+
+HOST = "169.254.7.1"  # of workloads, for the host's 127.0.0.1
+
+
+class Counting(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.seen.append(self.path)
+        self.send_response(200)
+        self.send_header("content-length", "8")
+        self.end_headers()
+        self.wfile.write(b"outside\n")
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def outside():
+    """A server on the host that nobody declared; `seen` are the paths that it was asked for."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Counting) as server:
+        server.seen = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def mesh(folder):
+    directory = folder / "lookups"
+    directory.mkdir()
+    m.write(directory / "mesh.yaml",
+            m.deployment("client", [m.APP, "client"]),
+            m.peer_authentication("PERMISSIVE"),  # so that nothing but the client's own proxy stands between plaintext and them
+            *(m.deployment(f"echo-{n}", [m.APP, "echo", "--port", "8000"], ports=[8000], probe=m.http_probe(8000)) for n in range(3)))
+    mesh = Mesh(folder, directory, name="lookups")
+    mesh.start()
+    yield mesh
+    mesh.stop()
+
+
+@contextlib.contextmanager
+def silent(mesh):
+    """plaitd is there and says nothing."""
+    pid = mesh.plaitd_pid()
+    mesh.signal(pid, "STOP")
+    try:
+        yield pid
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):  # the test has killed it
+            mesh.signal(pid, "CONT")
+
+
+@contextlib.contextmanager
+def asking(mesh, url):
+    """curl in the client while the body runs; yields a list that has its exit code, status and seconds afterwards."""
+    command = mesh.command("exec", "client", "--", "curl", "-s", "-o", "/dev/null", "--max-time", "30", "-w", "%{http_code} %{time_total}", url)
+    process = subprocess.Popen(command, env=mesh.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    result = []
+    try:
+        yield result
+    finally:
+        out, _ = process.communicate(timeout=40)
+    status, seconds = out.split()
+    result += [process.returncode, status, float(seconds)]
+
+
+def test_a_lookup_without_an_answer_reaches_nobody(mesh):
+    pod = mesh.pods("echo-0")[0]["ip"]
+    with outside() as server, silent(mesh):
+        with asking(mesh, f"http://{HOST}:{server.server_port}/never") as there, asking(mesh, f"http://{pod}:8000/never") as inside:
+            pass
+        tcp = mesh.exec("client", "bash", "-c", f"exec 3<>/dev/tcp/{HOST}/{server.server_port}; printf '\\x01\\x02\\n' >&3; timeout 20 cat <&3; echo end $?",
+                        check=False, timeout=40)
+        # An address of the mesh is in the index; what it waits for are the routes of its port (15 s, as in Envoy).
+        for (code, status, seconds), limit in ((there, 5), (inside, 15)):
+            assert (code, status) == (0, "503") and limit - 1 < seconds < limit + 3, (there, inside)
+        assert tcp.stdout == "end 0\n", "the connection ends, without a byte"
+        assert server.seen == []
+    until(lambda: mesh.named("logs", "-c", "istio-proxy", "client").stdout.count("destination_lookup_timeout") >= 2, 10, "it is told in the log")
+    assert "/never" not in mesh.named("logs", "-c", "istio-proxy", "echo-0").stdout
+
+
+def connected(mesh, address):
+    """The client's application has a connection that its proxy took, and so its proxy has asked."""
+    return address in mesh.exec("client", "ss", "-Htn", "state", "established").stdout
+
+
+def test_a_slow_answer_is_waited_for(mesh):
+    pod = mesh.pods("echo-1")[0]["ip"]
+    with outside() as server, silent(mesh) as plaitd:
+        with asking(mesh, f"http://{HOST}:{server.server_port}/slow") as there, asking(mesh, f"http://{pod}:8000/slow") as inside:
+            until(lambda: connected(mesh, HOST) and connected(mesh, pod), 4, "both are asked for")
+            mesh.signal(plaitd, "CONT")
+        assert there[:2] == [0, "200"] and server.seen == ["/slow"]
+        assert inside[:2] == [0, "200"]
+
+
+def test_a_control_plane_that_is_lost_meanwhile_is_asked_again(mesh):
+    pod = mesh.pods("echo-2")[0]["ip"]
+    with silent(mesh) as plaitd:
+        with asking(mesh, f"http://{pod}:8000/lost") as inside:
+            until(lambda: connected(mesh, pod), 4, "it is asked for")
+            mesh.signal(plaitd, "KILL")
+        until(lambda: mesh.plaitd_pid() not in (0, plaitd), 10, "plaitd runs again")
+    assert inside[0] == 0 and inside[1] in ("200", "503"), inside
+    until(lambda: mesh.exec("client", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://{pod}:8000/again").stdout == "200", 10, "it is known now")
+    mutual = mesh.metrics("echo-2", "istio_requests_total")
+    assert mutual and {labels["connection_security_policy"] for labels, _ in mutual} == {"mutual_tls"}

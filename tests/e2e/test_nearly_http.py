@@ -1,0 +1,61 @@
+"""Bytes that some server would take for HTTP and a parser of policies would not: where a policy looks at HTTP on a port
+that nobody declared, they reach no application, neither in mutual TLS nor in plaintext."""
+import pytest
+
+import manifests as m
+from mesh import Mesh, until
+
+PORT = 7000
+FORMS = {
+    "lower-case-method": "get /secret HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n",
+    "unknown-method": "FETCH /secret HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n",
+    "leading-line-end": "\\r\\nget /secret HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n",
+    "leading-space": " GET /secret HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n",
+    "tabs": "GET\\t/secret\\tHTTP/1.1\\r\\nHost: a\\r\\n\\r\\n",
+    "http-0.9": "GET /secret\\r\\n",
+    "bare-line-feeds": "get /secret HTTP/1.1\\nHost: a\\n\\n",
+    "half-a-method": "GE",
+}
+
+
+@pytest.fixture(scope="module")
+def mesh(folder):
+    """The application says every byte back that reaches it."""
+    directory = folder / "nearly"
+    directory.mkdir()
+    m.write(directory / "mesh.yaml",
+            m.peer_authentication("PERMISSIVE"),
+            m.deployment("lines", [m.APP, "tcp-echo", "--port", str(PORT)], ports=[PORT]),
+            m.document("Service", "lines", {"selector": {"app": "lines"}, "ports": [{"port": PORT}]}),
+            m.deployment("meshed", [m.APP, "client"]),
+            m.deployment("plain", [m.APP, "client"], inject=False))
+    m.write(directory / "policy.yaml", m.authorization("no-secret", {
+        "selector": {"matchLabels": {"app": "lines"}}, "action": "DENY", "rules": [{"to": [{"operation": {"paths": ["/secret"]}}]}]}))
+    mesh = Mesh(folder, directory, name="nearly")
+    mesh.start()
+    yield mesh
+    mesh.stop()
+
+
+def said(mesh, caller, text):
+    return mesh.exec(caller, "bash", "-c", f"exec 3<>/dev/tcp/lines/{PORT}; printf '{text}' >&3; timeout 3 cat <&3", check=False).stdout
+
+
+@pytest.mark.parametrize("caller", ["meshed", "plain"])
+@pytest.mark.parametrize("form", FORMS)
+def test_it_is_refused(mesh, caller, form):
+    answer = said(mesh, caller, FORMS[form])
+    assert answer.startswith("HTTP/1.1 400 "), answer
+    assert "secret" not in answer
+
+
+def test_the_log_says_what_was_wrong(mesh):
+    said(mesh, "plain", FORMS["lower-case-method"])
+    until(lambda: " DPE " in mesh.named("logs", "-c", "istio-proxy", "lines").stdout, 10, "the log has the flag DPE")
+
+
+@pytest.mark.parametrize("caller", ["meshed", "plain"])
+def test_without_the_policy_it_reaches_the_application(mesh, caller):
+    """Else the tests above would prove nothing."""
+    (mesh.directory / "policy.yaml").unlink(missing_ok=True)
+    until(lambda: said(mesh, caller, FORMS["lower-case-method"]).startswith("get /secret"), 10, "the application says it back")
