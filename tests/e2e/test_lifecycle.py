@@ -1,46 +1,81 @@
 """Whatever way a mesh ends, nothing of it stays: no process, namespace, mount or listening socket."""
+import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 
 import pytest
 
-from mesh import Mesh, copy_sample, leftovers, until
+from mesh import TEST_UID, Mesh, copy_sample, leftovers, until
+
+DETAILS = "http://details:9080/details/0"
 
 
-def sockets(status):
-    ports = [int(u.rsplit(":", 1)[1].split("/")[0]) for u in (status["url"], status["debug_url"])]
-    listening = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout
-    return [p for p in ports if f":{p} " in listening]
+def listening():
+    """Listening sockets of the test user on the host, as `ss` tells them; all of them when the user is our own."""
+    out = subprocess.run(["ss", "-Hltne"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return {line.split()[3] for line in out if os.geteuid() != 0 or f"uid:{TEST_UID} " in line}
+
+
+def namespaces(pids):
+    """Namespaces that these processes are in and we are not: {(kind, inode)}."""
+    found = set()
+    for pid in pids:
+        for kind in ("net", "mnt", "user", "pid"):
+            with contextlib.suppress(OSError):  # it has ended, or is not ours to look at
+                found.add((kind, os.stat(f"/proc/{pid}/ns/{kind}").st_ino))
+    return found - {(kind, os.stat(f"/proc/self/ns/{kind}").st_ino) for kind in ("net", "mnt", "user", "pid")}
+
+
+def processes():
+    return [entry.name for entry in pathlib.Path("/proc").glob("[0-9]*")]
 
 
 def mounts():
-    return pathlib_read("/proc/self/mountinfo")
+    return pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8")
 
 
-def pathlib_read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
+@contextlib.contextmanager
+def busy(mesh):
+    """Requests are under way; whoever sends them may end with the mesh."""
+    process = subprocess.Popen(mesh.command("exec", "productpage-v1", "--", "plait-demo-app", "load", DETAILS, "--rate", "100"),
+                               env=mesh.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: mesh.generators(DETAILS), 10, "the load runs")
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.short
 @pytest.mark.parametrize("how", ["down", "SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
-def test_the_end_leaves_nothing_behind(folder, how):
-    before = mounts()
-    work = folder / how
+def test_the_end_leaves_nothing_behind(folder, how, concurrency):
+    mounted, listened = mounts(), listening()
+    work = folder / f"{how}-{concurrency}"
     work.mkdir()
     os.chmod(work, 0o777)
-    mesh = Mesh(work, copy_sample(work), name=f"end-{how.lower()}").start()
-    status = mesh.status()
-    assert sockets(status)
-    if how == "down":
-        mesh.named("down")
-    else:
-        os.kill(mesh.process.pid, getattr(signal, how))
-    mesh.process.wait(45)
-    until(lambda: not leftovers(), 5, "no process is left: " + "\n".join(leftovers()))
-    assert not sockets(status)
-    assert mounts() == before
+    mesh = Mesh(work, copy_sample(work), name=f"end-{how.lower()}", concurrency=concurrency).start()
+    try:
+        ends_without_a_trace(mesh, how, mounted, listened)
+    finally:
+        mesh.stop()
+
+
+def ends_without_a_trace(mesh, how, mounted, listened):
+    used = namespaces(pid for program in ("plait-proxy", "plaitd") for pid in mesh.processes(program))
+    assert len(listening() - listened) >= 2 and (used or os.geteuid() != 0)
+    with busy(mesh):
+        if how == "down":
+            mesh.named("down")
+        else:
+            os.kill(mesh.process.pid, getattr(signal, how))
+        mesh.process.wait(45)
+        until(lambda: not leftovers(), 5, "no process is left: " + "\n".join(leftovers()))
+    assert not listening() - listened
+    assert mounts() == mounted
+    until(lambda: not namespaces(processes()) & used, 5, "no namespace is left")
     assert mesh.named("status", check=False).returncode != 0
 
 
