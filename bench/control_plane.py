@@ -1,5 +1,6 @@
 """plaitd under a large mesh: the real process, a supervisor that says that all pods run, and proxies as incremental ADS
 streams over TLS (bench-ads-fleet). Measures from a change until the last proxy has acknowledged it."""
+import collections
 import contextlib
 import hashlib
 import json
@@ -133,6 +134,21 @@ class Fleet:
                 raise AssertionError(f"{kind} did not reach every proxy within {seconds} s")
             return last()
 
+    def wait_for_all(self, kind, count, seconds):
+        """Until every proxy has acknowledged so many resources of this type."""
+        def there():
+            held = collections.Counter()
+            for _, stream, a_kind, added, _ in self.updates:
+                held[stream] += added * (a_kind == kind)
+            return len(held) == self.proxies and min(held.values()) >= count
+        with self.changed:
+            # Each look walks all updates: not at each of them.
+            end = time.monotonic() + seconds
+            while not there():
+                if time.monotonic() > end:
+                    raise AssertionError(f"{count} {kind} did not reach every proxy within {seconds} s")
+                self.changed.wait_for(lambda: False, 0.2)
+
     def wait_for_quiet(self, quiet=1.0):
         while True:
             with self.changed:
@@ -166,7 +182,7 @@ class ControlPlane:
         before, begin = processor_seconds(self.plaitd.pid), time.monotonic()
         self.fleet = Fleet(folder, self.supervisor, proxies, services)
         self.fleet.wait("Cluster", 0, 300)
-        self.fleet.wait("Address", 0, 300)
+        self.fleet.wait_for_all("Address", services * (1 + PODS_EACH), 300)
         self.connect_seconds = time.monotonic() - begin
         self.fleet.wait_for_quiet()
         self.connect_processor = processor_seconds(self.plaitd.pid) - before

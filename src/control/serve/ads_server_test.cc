@@ -151,7 +151,7 @@ TEST_F(Ads, SkipsTypesThatAChangeDoesNotTouch) {
   Connect(client);
   ASSERT_TRUE(Wait([&] { return received.held["80"] == "1"; }));
   provider.Set(kRoute, "80", "2");
-  ads.ConfigChanged(Difference{.rules = false, .index = false, .hosts = {"other"}});
+  ads.ConfigChanged(Difference{.index = false, .hosts = {"other"}});
   loop.RunOnce(Duration{});
   ads.ConfigChanged();
   EXPECT_TRUE(Wait([&] { return received.held["80"] == "2"; }));

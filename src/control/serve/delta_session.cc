@@ -5,6 +5,14 @@
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {
+namespace {
+
+struct ByName {
+  bool operator()(const ResourceRef& a, std::string_view b) const noexcept { return a->name < b; }
+  bool operator()(std::string_view a, const ResourceRef& b) const noexcept { return a < b->name; }
+};
+
+}  // namespace
 
 Result<Reply> DeltaSession::OnRequest(const xds::DeltaRequest& request) {
   const auto [at, first] = types_.try_emplace(request.type_url);
@@ -39,7 +47,9 @@ Reply DeltaSession::Acknowledge(Type& type, const xds::DeltaRequest& request) {
 
 void DeltaSession::Subscribe(Type& type, const xds::DeltaRequest& request, bool first) {
   if (first) {
-    for (const auto& [name, version] : request.initial_versions) type.held[name] = version;
+    for (const auto& [name, version] : request.initial_versions)
+      type.held.Put(std::make_shared<const xds::WireResource>(
+          xds::WireResource{.name = name, .version = version, .aliases = {}, .bytes = {}}));
     if (!type.held.empty()) type.stale = true;  // what it has may be gone
   }
   if (first && request.subscribe.empty()) type.wildcard = type.stale = true;
@@ -64,7 +74,7 @@ void DeltaSession::Unsubscribe(Type& type, const std::vector<std::string>& names
       continue;
     }
     if (type.names.erase(name) == 0) continue;
-    type.held.erase(name);
+    type.held.Erase(name);
     // The client dropped it, but the wildcard may bring it again.
     if (type.wildcard) type.stale = true;
   }
@@ -83,7 +93,7 @@ void DeltaSession::OnConfigChanged(const Difference& difference, const Proxy& pr
 void DeltaSession::Touch(const std::string& url, Type& type, const Difference& difference) {
   if (url == xds::type_url::kAddress) {
     for (const std::string& name : difference.addresses)
-      if (type.wildcard || type.names.contains(name) || type.held.contains(name)) type.touched.insert(name);
+      if (type.wildcard || type.names.contains(name) || type.held.Contains(name)) type.touched.insert(name);
     for (const std::string& alias : difference.address_aliases)
       if (type.names.contains(alias)) type.touched.insert(alias);
   } else if (type.wildcard) {
@@ -97,8 +107,9 @@ void DeltaSession::Touch(const std::string& url, Type& type, const Difference& d
 
 bool DeltaSession::RoutesIdle() const noexcept {
   return std::none_of(types_.begin(), types_.end(), [](const auto& entry) {
-    return IsRouting(entry.first) && (entry.second.stale || !entry.second.touched.empty() ||
-                                      !entry.second.asked.empty() || !entry.second.unacknowledged.empty());
+    return IsRouting(entry.first) &&
+           (entry.second.stale || !entry.second.touched.empty() || !entry.second.asked.empty() ||
+            !entry.second.unacknowledged.empty() || entry.second.waiting);
   });
 }
 
@@ -107,57 +118,67 @@ void DeltaSession::Answer(const std::string& url, Type& type, ResourceProvider& 
   for (const auto& [name, always] : type.asked) {
     const ResourceRef found = provider.Find(proxy, url, name);
     if (found == nullptr) {
+      type.held.Erase(name);
       if (type.absent.insert(name).second) out.removed.insert(name);
       continue;
     }
-    std::string& version = type.held[found->name];
     const bool there = std::find(out.resources.begin(), out.resources.end(), found) != out.resources.end();
-    if (there || (!always && version == found->version)) continue;
-    version = found->version;
+    if (there || (!type.held.Put(found) && !always)) continue;
     out.resources.push_back(found);
   }
   type.asked.clear();
+}
+
+std::vector<ResourceRef> DeltaSession::Current(const std::string& url, const Type& type, ResourceProvider& provider,
+                                               const Proxy& proxy, std::set<std::string, std::less<>>& absent) {
+  const auto by_name = [](const ResourceRef& resource) -> const std::string& { return resource->name; };
+  std::vector<ResourceRef> now;
+  if (type.wildcard) now = provider.All(proxy, url);
+  std::ranges::sort(now, std::less<>(), by_name);
+  const auto wildcard = static_cast<std::ptrdiff_t>(now.size());
+  for (const std::string& name : type.names) {
+    if (std::binary_search(now.begin(), now.begin() + wildcard, name, ByName())) continue;
+    if (ResourceRef found = provider.Find(proxy, url, name)) {
+      now.push_back(std::move(found));
+    } else {
+      absent.insert(name);
+    }
+  }
+  std::ranges::sort(now, std::less<>(), by_name);
+  const auto [twice, end] = std::ranges::unique(now, std::equal_to<>(), by_name);
+  now.erase(twice, end);
+  return now;
 }
 
 void DeltaSession::Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
                            bool remove, Changes& out) {
   type.stale = type.removals_due = false;
   type.touched.clear();
-  std::map<std::string_view, ResourceRef> now;
   std::set<std::string, std::less<>> absent;
-  const auto add = [&](ResourceRef found) {
-    const std::string_view primary = found->name;
-    now.emplace(primary, std::move(found));
-  };
-  if (type.wildcard)
-    for (ResourceRef& resource : provider.All(proxy, url)) add(std::move(resource));
-  for (const std::string& name : type.names) {
-    if (now.contains(name)) continue;
-    if (ResourceRef found = provider.Find(proxy, url, name)) {
-      add(std::move(found));
-    } else {
-      absent.insert(name);
-    }
-  }
+  std::vector<ResourceRef> now = Current(url, type, provider, proxy, absent);
 
-  for (const auto& [name, resource] : now) {
-    std::string& version = type.held[std::string(name)];
-    if (version == resource->version) continue;
-    version = resource->version;
-    out.resources.push_back(resource);
-  }
-  for (auto held = type.held.begin(); held != type.held.end();) {
-    if (now.contains(held->first)) {
-      ++held;
-    } else if (!remove) {
-      type.removals_due = true;
-      absent.erase(held->first);  // told with the removal
-      ++held;
-    } else {
-      out.removed.insert(held->first);
-      held = type.held.erase(held);
+  std::vector<ResourceRef> kept;
+  kept.reserve(now.size());
+  auto held = type.held.all().begin();
+  const auto end = type.held.all().end();
+  const auto gone = [&](const ResourceRef& resource) {
+    if (remove) {
+      out.removed.insert(resource->name);
+      return;
     }
+    type.removals_due = true;
+    absent.erase(resource->name);  // told with the removal
+    kept.push_back(resource);
+  };
+  for (ResourceRef& resource : now) {
+    for (; held != end && (*held)->name < resource->name; ++held) gone(*held);
+    const bool known = held != end && (*held)->name == resource->name;
+    if (!known || (*held)->version != resource->version) out.resources.push_back(resource);
+    if (known) ++held;
+    kept.push_back(std::move(resource));
   }
+  for (; held != end; ++held) gone(*held);
+  type.held.Assign(std::move(kept));
   for (const std::string& name : absent)
     if (!type.absent.contains(name)) out.removed.insert(name);
   type.absent = std::move(absent);
@@ -176,17 +197,12 @@ void DeltaSession::CompareTouched(const std::string& url, Type& type, ResourcePr
     const ResourceRef found = provider.Find(proxy, url, key);
     if (found != nullptr) type.absent.erase(key);
     if (found != nullptr && Wants(type, *found)) {
-      std::string& version = type.held[found->name];
-      if (version == found->version) continue;
-      version = found->version;
-      out.resources.push_back(found);
+      if (type.held.Put(found)) out.resources.push_back(found);
       continue;
     }
-    const auto held = type.held.find(key);
-    if (held != type.held.end() && remove) {
-      out.removed.insert(key);
-      type.held.erase(held);
-    } else if (held != type.held.end()) {
+    if (remove) {
+      if (type.held.Erase(key)) out.removed.insert(key);
+    } else if (type.held.Contains(key)) {
       type.removals_due = true;
     }
     if (found == nullptr && type.names.contains(key) && !type.removals_due && type.absent.insert(key).second)
@@ -195,26 +211,53 @@ void DeltaSession::CompareTouched(const std::string& url, Type& type, ResourcePr
 }
 
 void DeltaSession::Emit(const std::string& url, Type& type, const std::string& version, Changes changes,
-                        std::vector<xds::DeltaResponse>& out) {
-  std::size_t next = 0;
+                        std::size_t most, std::vector<xds::DeltaResponse>& out) {
+  std::size_t& next = changes.next;
   do {
     xds::DeltaResponse& response = out.emplace_back();
     response.type_url = url;
     response.nonce = std::to_string(++nonce_);
     response.system_version = version;
     for (std::size_t bytes = 0; next < changes.resources.size() && bytes < kResponseBytes; ++next) {
-      bytes += changes.resources[next]->bytes.size();
-      response.resources.push_back(*changes.resources[next]);
+      const xds::WireResource& resource = *changes.resources[next];
+      // While it waited, an answer may have brought another version, or the client have lost interest.
+      const xds::WireResource* const held = type.held.Find(resource.name);
+      if (held == nullptr || held->version != resource.version) continue;
+      bytes += resource.bytes.size();
+      response.resources.push_back(resource);
     }
-    if (next == changes.resources.size()) response.removed.assign(changes.removed.begin(), changes.removed.end());
+    const bool last = next == changes.resources.size();
+    if (last)
+      std::ranges::copy_if(changes.removed, std::back_inserter(response.removed),
+                           [&](const std::string& name) { return !type.held.Contains(name); });
     type.unacknowledged.emplace_back(response.nonce, version);
     type.counts.CountSent(response.nonce, version, response.resources.size(), response.removed.size());
-  } while (next < changes.resources.size());
+    if (last) return;
+  } while (type.unacknowledged.size() < most);
+  type.waiting = std::move(changes);
+}
+
+// More of it; and answers, which wait for nothing that the client did not ask for by name.
+void DeltaSession::TakeWaiting(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                               std::vector<xds::DeltaResponse>& out) {
+  Changes waiting = *std::exchange(type.waiting, std::nullopt);
+  Changes answers;
+  if (type.unacknowledged.size() < kMaxUnacknowledged) Answer(url, type, provider, proxy, answers);
+  if (!answers.empty()) Emit(url, type, provider.version(), std::move(answers), SIZE_MAX, out);
+  if (type.unacknowledged.size() < kMostInFlight) {
+    Emit(url, type, provider.version(), std::move(waiting), kMostInFlight, out);
+  } else {
+    type.waiting = std::move(waiting);
+  }
 }
 
 std::vector<xds::DeltaResponse> DeltaSession::Take(ResourceProvider& provider, const Proxy& proxy) {
   std::vector<xds::DeltaResponse> out;
   for (auto& [url, type] : types_) {
+    if (type.waiting) {
+      TakeWaiting(url, type, provider, proxy, out);
+      continue;
+    }
     Changes changes;
     // A type's first answer is sent even when it is empty: a wildcard of nothing is an answer, too.
     const bool first = type.counts.sent == 0 && type.wildcard;
@@ -226,21 +269,21 @@ std::vector<xds::DeltaResponse> DeltaSession::Take(ResourceProvider& provider, c
     } else if (first) {
       continue;
     }
-    if (first || !changes.empty()) Emit(url, type, provider.version(), std::move(changes), out);
+    if (first || !changes.empty()) Emit(url, type, provider.version(), std::move(changes), kMostInFlight, out);
   }
   if (!RoutesIdle()) return out;
   for (auto& [url, type] : types_) {
     if (!type.removals_due || !type.unacknowledged.empty()) continue;
     Changes changes;
     Compare(url, type, provider, proxy, true, changes);
-    if (!changes.empty()) Emit(url, type, provider.version(), std::move(changes), out);
+    if (!changes.empty()) Emit(url, type, provider.version(), std::move(changes), kMostInFlight, out);
   }
   return out;
 }
 
 bool DeltaSession::has_unacknowledged() const noexcept {
   return std::any_of(types_.begin(), types_.end(),
-                     [](const auto& entry) { return !entry.second.unacknowledged.empty(); });
+                     [](const auto& entry) { return !entry.second.unacknowledged.empty() || entry.second.waiting; });
 }
 
 std::map<std::string, SentStatus> DeltaSession::status() const {
@@ -256,7 +299,7 @@ std::vector<std::string> DeltaSession::Names(std::string_view type_url) const {
 
 std::map<std::string, std::string> DeltaSession::Held(std::string_view type_url) const {
   const auto at = types_.find(type_url);
-  return at == types_.end() ? std::map<std::string, std::string>{} : at->second.held;
+  return at == types_.end() ? std::map<std::string, std::string>{} : at->second.held.Versions();
 }
 
 }  // namespace plait::control::serve

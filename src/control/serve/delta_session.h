@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "control/serve/difference.h"
+#include "control/serve/held_resources.h"
 #include "control/serve/resource_provider.h"
 #include "control/serve/session.h"
 #include "core/xds/discovery.h"
@@ -28,9 +29,13 @@ class DeltaSession {
  public:
   using Request = xds::DeltaRequest;
   using Response = xds::DeltaResponse;
-  static constexpr std::size_t kMaxUnacknowledged = 64;    // responses a type; further answers wait
-  static constexpr std::size_t kMaxTouched = 4096;         // more names are not compared one by one
-  static constexpr std::size_t kResponseBytes = 1U << 20;  // a response is cut after the resource that passes it
+  static constexpr std::size_t kMaxUnacknowledged = 64;  // responses a type; further answers wait
+  static constexpr std::size_t kMaxTouched = 4096;       // more names are not compared one by one
+  // A response is cut after the resource that passes this size, and a client has so many of them to acknowledge before
+  // more follows: when all proxies of a large mesh connect at once, each has some kilobytes on its way and not the
+  // index.
+  static constexpr std::size_t kResponseBytes = 256U << 10;
+  static constexpr std::size_t kMostInFlight = 2;
 
   // Errors end the stream: kLimit.
   Result<Reply> OnRequest(const Request& request);
@@ -46,19 +51,21 @@ class DeltaSession {
   std::map<std::string, std::string> Held(std::string_view type_url) const;
 
  private:
+  struct Changes {
+    std::vector<ResourceRef> resources;
+    std::set<std::string> removed;
+    std::size_t next = 0;  // of `resources`, to be sent
+    bool empty() const noexcept { return resources.empty() && removed.empty(); }
+  };
   struct Type : Subscription {
     bool stale = false;                          // everything that is subscribed must be compared
     bool removals_due = false;                   // a comparison held back removals
     std::set<std::string, std::less<>> touched;  // if not stale: these names must be compared
     std::map<std::string, bool> asked;           // names to answer; true: also when it was sent before
     std::set<std::string, std::less<>> absent;   // names that the client was told do not exist
-    std::map<std::string, std::string> held;     // primary name -> version
+    HeldResources held;                          // by primary name
+    std::optional<Changes> waiting;              // found, and not yet sent: for acknowledgements of what was
     std::deque<std::pair<std::string, std::string>> unacknowledged;  // nonce, version of the configuration
-  };
-  struct Changes {
-    std::vector<ResourceRef> resources;
-    std::set<std::string> removed;
-    bool empty() const noexcept { return resources.empty() && removed.empty(); }
   };
 
   static void Touch(const std::string& url, Type& type, const Difference& difference);
@@ -72,8 +79,14 @@ class DeltaSession {
                       Changes& out);
   static void CompareTouched(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
                              bool remove, Changes& out);
-  void Emit(const std::string& url, Type& type, const std::string& version, Changes changes,
+  // As much as may be on its way, which is `most` responses; the rest waits in `type`.
+  void Emit(const std::string& url, Type& type, const std::string& version, Changes changes, std::size_t most,
             std::vector<xds::DeltaResponse>& out);
+  void TakeWaiting(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                   std::vector<xds::DeltaResponse>& out);
+  // The current state, sorted by name; `absent` are subscribed names that nothing answers for.
+  static std::vector<ResourceRef> Current(const std::string& url, const Type& type, ResourceProvider& provider,
+                                          const Proxy& proxy, std::set<std::string, std::less<>>& absent);
 
   std::map<std::string, Type, PushOrder> types_;
   std::size_t names_ = 0;    // subscribed

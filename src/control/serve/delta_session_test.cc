@@ -241,8 +241,7 @@ TEST(DeltaSession, AClusterIsRemovedAfterTheRouteThatUsedItWasChanged) {
 
 // What a change touches, where the rest is known to be as it was.
 Difference Only(std::set<std::string, std::less<>> hosts, Names addresses = {}, Names aliases = {}) {
-  return {.rules = false,
-          .index = false,
+  return {.index = false,
           .hosts = std::move(hosts),
           .all_addresses = false,
           .addresses = std::move(addresses),
@@ -305,7 +304,32 @@ TEST(DeltaSession, ALargeAnswerIsCutIntoResponses) {
   Client client;
   for (int i = 0; i < 3; ++i)
     client.provider.Set(kAddress, std::to_string(i), "1", {}, std::string(DeltaSession::kResponseBytes, 'x'));
-  EXPECT_EQ(client.Subscribe(kAddress, {"*"}).size(), 3U);
+  const auto first = client.Subscribe(kAddress, {"*"});
+  ASSERT_EQ(first.size(), DeltaSession::kMostInFlight);
+  EXPECT_TRUE(client.Take().empty()) << "nothing was acknowledged";
+  EXPECT_FALSE(client.session.status().at(std::string(kAddress)).synced());
+  const auto last = client.Ack(first[0]);
+  ASSERT_EQ(last.size(), 1U);
+  EXPECT_EQ(NamesOf(last[0]), Names{"2"});
+  client.Ack(first[1]);
+  EXPECT_TRUE(client.session.has_unacknowledged());
+  client.Ack(last[0]);
+  EXPECT_FALSE(client.session.has_unacknowledged());
+}
+
+TEST(DeltaSession, AnAnswerOvertakesWhatWaitsAndIsNotUndoneByIt) {
+  Client client;
+  const std::string large(DeltaSession::kResponseBytes, 'x');
+  for (const char* name : {"0", "1", "2", "3"}) client.provider.Set(kAddress, name, "1", {}, large);
+  const auto first = client.Subscribe(kAddress, {"*"});
+  client.provider.Set(kAddress, "2", "2", {"alias"}, large);
+  const auto answer = client.Subscribe(kAddress, {"alias"});
+  ASSERT_EQ(answer.size(), 1U);
+  EXPECT_EQ(answer[0].resources.at(0).version, "2");
+  client.Ack(answer[0]);
+  const auto rest = client.Settle(first);
+  EXPECT_EQ(NamesOf(rest.back()), Names{"3"}) << "the older version of 2 stays where it was";
+  EXPECT_FALSE(client.session.has_unacknowledged());
 }
 
 TEST(DeltaSession, RefusesTooManyNamesAndTypes) {

@@ -35,11 +35,28 @@ Seen SeenAs(Kind kind) {
   }
 }
 
+// Which rules a sidecar's resources are made from.
+bool IsMadeFrom(std::string_view type_url, Kind kind, bool plait_form) {
+  using namespace xds::type_url;  // NOLINT: the names of types
+  const bool routing = type_url == kRoute || type_url == kL4Routes;
+  // In the Plait form a listener is the same whatever there is outside; in Envoy's it holds routes and clusters.
+  const bool holds_routing = type_url == kListener && !plait_form;
+  switch (kind) {
+    case Kind::kVirtualService: return routing || holds_routing;
+    case Kind::kDestinationRule: return routing || holds_routing || type_url == kCluster || type_url == kEndpoint;
+    case Kind::kAuthorizationPolicy:
+    case Kind::kRequestAuthentication: return type_url == kListener;
+    case Kind::kSecret: return type_url == kSecret;
+    case Kind::kGateway: return false;
+    default: return true;
+  }
+}
+
 // Both lists are sorted by key; an object that was not read again is the same pointer.
 void CompareObjects(const model::Snapshot& before, const model::Snapshot& now, Difference& out) {
   const auto note = [&](const model::AnyObject& object) {
     const Seen seen = SeenAs(model::MetaOf(object).key.kind);
-    out.rules |= seen == Seen::kAsRule;
+    if (seen == Seen::kAsRule) out.rules.insert(model::MetaOf(object).key.kind);
     out.index |= seen == Seen::kAsIndex;
   };
   auto a = before.objects().begin();
@@ -141,15 +158,20 @@ void CompareWorkloads(const model::Snapshot& before, const model::Snapshot& now,
 }  // namespace
 
 Difference Compare(const model::Snapshot& before, const model::Snapshot& now) {
-  Difference out{.rules = false, .index = false, .all_addresses = false};
+  Difference out{.index = false, .all_addresses = false};
   CompareObjects(before, now, out);
   CompareServices(before, now, out);
   CompareWorkloads(before, now, out);
   return out;
 }
 
+bool Difference::RulesTouch(std::string_view type_url, bool router, bool plait_form) const {
+  return std::any_of(rules.begin(), rules.end(),
+                     [&](Kind kind) { return router || IsMadeFrom(type_url, kind, plait_form); });
+}
+
 bool Difference::Touches(std::string_view cluster) const {
-  if (rules || index) return true;
+  if (index || rules.contains(Kind::kDestinationRule)) return true;
   const auto name = translate::ParseOutboundCluster(cluster);
   return name && hosts.contains(name->hostname);
 }
@@ -157,7 +179,7 @@ bool Difference::Touches(std::string_view cluster) const {
 Difference::Extent Difference::Of(std::string_view type_url, const Proxy& proxy) const {
   using namespace xds::type_url;  // NOLINT: the names of types
   if (type_url == kAddress) return all_addresses ? Extent::kAll : addresses.empty() ? Extent::kNothing : Extent::kSome;
-  if (rules || index) return Extent::kAll;
+  if (index || RulesTouch(type_url, proxy.kind == Proxy::Kind::kRouter, proxy.plait_form)) return Extent::kAll;
   // What the proxy's own pod has: listeners and inbound clusters.
   const bool own = workloads.contains(proxy.name_space + "/" + proxy.name);
   if (type_url == kEndpoint) return hosts.empty() ? Extent::kNothing : Extent::kSome;

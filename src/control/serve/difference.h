@@ -12,7 +12,7 @@
 namespace plait::control::serve {
 
 struct Difference {
-  bool rules = true;                                  // routing, policies, secrets: anything may differ but the index
+  std::set<model::Kind> rules = {};                   // of routing, policies and secrets: an object of these differs
   bool index = true;                                  // services or what every Address depends on: anything may differ
   std::set<std::string, std::less<>> hosts = {};      // hostnames of services whose endpoints differ
   std::set<std::string, std::less<>> workloads = {};  // "<namespace>/<name>" of pods that differ, came or went
@@ -25,8 +25,10 @@ struct Difference {
   enum class Extent : std::uint8_t { kNothing, kSome, kAll };
   // How much of a type may differ for this proxy. kSome: Touches, or `addresses`, says what.
   Extent Of(std::string_view type_url, const Proxy& proxy) const;
-  // Whether a cluster or an assignment of endpoints may differ.
+  // Whether a cluster or an assignment of endpoints of a sidecar may differ.
   bool Touches(std::string_view cluster) const;
+  // Whether rules that differ have a part in this type.
+  bool RulesTouch(std::string_view type_url, bool router, bool plait_form) const;
 };
 
 // Without `addresses`. Compares what the translators read; the cost is that of a walk over services and workloads.

@@ -20,6 +20,9 @@ namespace {
 using namespace xds::type_url;               // NOLINT: the names of types
 constexpr std::size_t kMaxCached = 100'000;  // of a type; names that do not exist are remembered, too
 
+// In the text that tells who shares a resource.
+constexpr std::string_view kRouterKey = "router ", kEnvoyKey = " envoy ";
+
 ResourceRef FromBytes(std::string name, std::string bytes, std::vector<std::string> aliases = {}) {
   auto out = std::make_shared<xds::WireResource>();
   out->name = std::move(name);
@@ -89,10 +92,10 @@ model::Proxy ModelProxy(const Proxy& proxy) {
 // Proxies with the same text get the same resource.
 std::string MeshProvider::ShareKey(const model::Proxy& proxy, std::string_view type_url, std::string_view name) const {
   const bool router = proxy.type == model::Proxy::Type::kRouter;
-  std::string key(router ? "router " : "sidecar ");
+  std::string key(router ? kRouterKey : "sidecar ");
   key.append(proxy.name_space).append(" ").append(proxy.network);
   if (proxy.form == model::Proxy::Form::kEnvoy) {
-    key.append(" envoy ").append(std::to_string(proxy.application_mark));
+    key.append(kEnvoyKey).append(std::to_string(proxy.application_mark));
     for (const std::string& extension : proxy.extensions) key.append(" ").append(extension);
   }
   // What a pod itself is and has.
@@ -107,7 +110,7 @@ std::string MeshProvider::ShareKey(const model::Proxy& proxy, std::string_view t
 Difference MeshProvider::SetRoots(std::string roots_pem) {
   roots_pem_ = std::move(roots_pem);
   version_ = std::to_string(++count_);
-  const Difference difference{.rules = true, .index = false, .all_addresses = false};
+  const Difference difference{.rules = {model::Kind::kSecret}, .index = false, .all_addresses = false};
   Forget(difference);
   return difference;
 }
@@ -117,7 +120,7 @@ Difference MeshProvider::SetSnapshot(model::SnapshotRef snapshot) {
   if (snapshot_ != nullptr) difference = Compare(*snapshot_, *snapshot);
   snapshot_ = std::move(snapshot);
   version_ = std::to_string(++count_);
-  if (difference.rules || difference.index) source_labels_ = LabelsThatRulesAskFor(*snapshot_);
+  if (difference.index || !difference.rules.empty()) source_labels_ = LabelsThatRulesAskFor(*snapshot_);
   Forget(difference);
   UpdateAddresses(difference);
   return difference;
@@ -125,8 +128,12 @@ Difference MeshProvider::SetSnapshot(model::SnapshotRef snapshot) {
 
 // Drops from the cache what may be made differently now.
 void MeshProvider::Forget(const Difference& difference) {
-  if (difference.rules || difference.index) return caches_.clear();
+  if (difference.index) return caches_.clear();
   for (auto& [url, cache] : caches_) {
+    std::erase_if(cache, [&](const auto& entry) {
+      const bool router = entry.first.starts_with(kRouterKey), envoy = entry.first.find(kEnvoyKey) != std::string::npos;
+      return difference.RulesTouch(url, router, !envoy);
+    });
     if (url == kCluster || url == kEndpoint) {
       // Inbound clusters are those of the proxy's own pod.
       std::erase_if(cache, [&](const auto& entry) {

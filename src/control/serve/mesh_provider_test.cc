@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <memory>
 #include <random>
 
 #include "control/model/testing_objects.h"
+#include "control/serve/delta_session.h"
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {
@@ -67,7 +70,7 @@ constexpr char kB[] = "outbound|80||b.default.svc.cluster.local";
 
 TEST(Difference, APodThatIsNotReadyTouchesItsServiceAndItself) {
   const Difference difference = Compare(*SnapshotOf(Yaml(), TwoPods(true)), *SnapshotOf(Yaml(), TwoPods(false)));
-  EXPECT_FALSE(difference.rules || difference.index);
+  EXPECT_TRUE(difference.rules.empty() && !difference.index);
   EXPECT_EQ(difference.hosts, Hosts{"a.default.svc.cluster.local"});
   EXPECT_EQ(difference.workloads, Hosts{"default/a-0"});
   EXPECT_TRUE(difference.Touches(kA));
@@ -81,14 +84,14 @@ TEST(Difference, APodThatIsNotReadyTouchesItsServiceAndItself) {
 
 TEST(Difference, AWrittenEndpointTouchesItsHost) {
   const Difference difference = Compare(*SnapshotOf(Yaml("1"), TwoPods()), *SnapshotOf(Yaml("2"), TwoPods()));
-  EXPECT_FALSE(difference.rules || difference.index);
+  EXPECT_TRUE(difference.rules.empty() && !difference.index);
   EXPECT_EQ(difference.hosts, Hosts{"written.example"});
   EXPECT_TRUE(difference.workloads.empty());
 }
 
 TEST(Difference, ARuleLeavesTheIndexAsItIs) {
   const Difference difference = Compare(*SnapshotOf(Yaml(), TwoPods()), *SnapshotOf(Yaml("1", kRule), TwoPods()));
-  EXPECT_TRUE(difference.rules);
+  EXPECT_EQ(difference.rules, std::set{model::Kind::kVirtualService});
   EXPECT_FALSE(difference.index);
   EXPECT_EQ(difference.Of(kRoute, Sidecar()), Difference::Extent::kAll);
   EXPECT_EQ(difference.Of(kAddress, Sidecar()), Difference::Extent::kNothing);
@@ -142,22 +145,85 @@ TEST(MeshProvider, ProxiesThatNoRuleTellsApartShareRoutes) {
   EXPECT_EQ(routes("x", "1"), routes("x", "2"));
 }
 
-std::map<std::string, std::string> VersionsOf(MeshProvider& provider) {
-  std::map<std::string, std::string> out;
-  for (const std::string_view type : {kAddress, kListener, kCluster, kEndpoint, kRoute})
-    for (const ResourceRef& resource : provider.All(Sidecar(), type))
-      out[std::string(type) + " " + resource->name] = resource->version;
+// One of each form that reads its configuration differently.
+std::vector<Proxy> Proxies() {
+  std::vector<Proxy> all = {Sidecar(), Sidecar(), Sidecar("edge-0")};
+  all[1].plait_form = false;
+  all[2].plait_form = false;
+  all[2].kind = Proxy::Kind::kRouter;
+  all[2].node.labels = {{"istio", "ingressgateway"}};
+  return all;
+}
+constexpr std::string_view kTypes[] = {kAddress, kListener, kCluster, kEndpoint, kRoute, kL4Routes, kSecret};
+
+using Versions = std::map<std::string, std::map<std::string, std::string>>;  // by type, by name
+
+Versions VersionsOf(MeshProvider& provider, const Proxy& proxy) {
+  Versions out;
+  for (const std::string_view type : kTypes) {
+    auto& versions = out[std::string(type)];
+    for (const ResourceRef& resource : provider.All(proxy, type)) versions[resource->name] = resource->version;
+    for (const char* name : {"80", "kubernetes://secret"})
+      if (const ResourceRef found = provider.Find(proxy, type, name)) versions[found->name] = found->version;
+  }
   return out;
 }
 
-// Whatever happened before, the answers are those of a provider that sees this configuration first.
+// A client of all types that acknowledges everything at once.
+struct Subscriber {
+  explicit Subscriber(Proxy who) : proxy(std::move(who)) {
+    for (const std::string_view type : kTypes)
+      EXPECT_TRUE(session.OnRequest({.type_url = std::string(type), .subscribe = {"*", "80", "kubernetes://secret"}}));
+  }
+  Versions Settle(MeshProvider& provider) {
+    for (auto responses = session.Take(provider, proxy); !responses.empty(); responses = session.Take(provider, proxy))
+      for (const auto& response : responses)
+        EXPECT_TRUE(session.OnRequest({.type_url = response.type_url, .response_nonce = response.nonce}));
+    Versions out;
+    for (const std::string_view type : kTypes) out[std::string(type)] = session.Held(type);
+    return out;
+  }
+  Proxy proxy;
+  DeltaSession session;
+};
+
+// Rules of every kind, in two versions each.
+std::string RandomRules(const std::function<int(int)>& pick) {
+  std::string out;
+  const auto add = [&](const char* api, const char* kind, const std::string& spec) {
+    if (pick(2) != 0) return;
+    out += std::string("---\napiVersion: ") + api + "\nkind: " + kind + "\nmetadata: {name: rule}\n" + spec + "\n";
+  };
+  const std::string second = std::to_string(1 + pick(2));
+  add("networking.istio.io/v1", "VirtualService",
+      "spec: {hosts: [a], gateways: [mesh, default/rule], http: [{timeout: " + second +
+          "s, route: [{destination: {host: a}}]}]}");
+  add("networking.istio.io/v1", "DestinationRule",
+      "spec: {host: a, trafficPolicy: {connectionPool: {tcp: {maxConnections: " + second +
+          "}}}, subsets: [{name: one, "
+          "labels: {app: a}}]}");
+  add("networking.istio.io/v1", "Gateway",
+      "spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 8" + second +
+          ", name: http, protocol: HTTP}, "
+          "hosts: ['*']}]}");
+  add("security.istio.io/v1", "AuthorizationPolicy",
+      "spec: {action: DENY, rules: [{to: [{operation: {paths: [/" + second + "]}}]}]}");
+  add("security.istio.io/v1", "PeerAuthentication",
+      "spec: {mtls: {mode: " + std::string(second == "1" ? "STRICT" : "PERMISSIVE") + "}}");
+  return out;
+}
+
+// Whatever happened before, the answers are those of a provider that sees this configuration first, and a client that
+// is told only what may differ holds the same.
 TEST(MeshProvider, AnswersAsIfItHadNoPast) {
   std::mt19937 random(7);
   const auto pick = [&](int n) { return std::uniform_int_distribution<int>(0, n - 1)(random); };
   MeshProvider provider("roots");
+  std::vector<std::unique_ptr<Subscriber>> subscribers;
+  for (const Proxy& proxy : Proxies()) subscribers.push_back(std::make_unique<Subscriber>(proxy));
   Pods pods = TwoPods();
   std::string more, last = "1";
-  for (int step = 0; step < 60; ++step) {
+  for (int step = 0; step < 200; ++step) {
     switch (pick(6)) {
       case 0:
         pods.push_back(RunningPod("p-" + std::to_string(step), "p", {{"app", pick(2) ? "a" : "b"}},
@@ -171,14 +237,19 @@ TEST(MeshProvider, AnswersAsIfItHadNoPast) {
         pods[static_cast<std::size_t>(pick(static_cast<int>(pods.size())))].labels["app"] = pick(2) ? "a" : "b";
         break;
       case 4: last = std::to_string(1 + pick(3)); break;
-      default: more = more.empty() ? kRule : ""; break;
+      default: more = RandomRules(pick); break;
     }
     Pods sorted = pods;
     std::sort(sorted.begin(), sorted.end(), [](const auto& x, const auto& y) { return x.name < y.name; });
-    provider.SetSnapshot(SnapshotOf(Yaml(last, more), sorted));
+    const Difference difference = provider.SetSnapshot(SnapshotOf(Yaml(last, more), sorted));
     MeshProvider fresh("roots");
     fresh.SetSnapshot(SnapshotOf(Yaml(last, more), sorted));
-    ASSERT_EQ(VersionsOf(provider), VersionsOf(fresh)) << "step " << step;
+    for (const auto& subscriber : subscribers) {
+      const Versions wanted = VersionsOf(fresh, subscriber->proxy);
+      ASSERT_EQ(VersionsOf(provider, subscriber->proxy), wanted) << "step " << step << "\n" << more;
+      subscriber->session.OnConfigChanged(difference, subscriber->proxy);
+      ASSERT_EQ(subscriber->Settle(provider), wanted) << "step " << step << "\n" << more;
+    }
   }
 }
 
