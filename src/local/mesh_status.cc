@@ -49,6 +49,28 @@ WorkloadStatus WorkloadOf(const Json& json) {
   return w;
 }
 
+MeshStatus StatusOf(const Json& json) {
+  MeshStatus out;
+  out.name = json.value("name", "");
+  out.state = json.value("state", "");
+  out.mode = json.value("mode", "");
+  out.mode_reason = json.value("mode_reason", "");
+  out.limits = json.value("limits", std::vector<std::string>{});
+  out.url = json.value("url", "");
+  out.debug_url = json.value("debug_url", "");
+  out.directory = json.value("directory", "");
+  out.run_dir = json.value("run_dir", "");
+  out.state_dir = json.value("state_dir", "");
+  out.trust_domain = json.value("trust_domain", "");
+  out.plaitd_pid = json.value("plaitd_pid", 0);
+  out.messages = json.value("messages", std::vector<std::string>{});
+  for (const Json& port : json.value("gateway_ports", Json::array()))
+    out.gateway_ports.push_back(
+        {Port{port.value("port", std::uint16_t{0})}, Port{port.value("host_port", std::uint16_t{0})}});
+  for (const Json& workload : json.value("workloads", Json::array())) out.workloads.push_back(WorkloadOf(workload));
+  return out;
+}
+
 }  // namespace
 
 std::string EncodeMeshStatus(const MeshStatus& status) {
@@ -77,26 +99,13 @@ std::string EncodeMeshStatus(const MeshStatus& status) {
 
 Outcome<MeshStatus> DecodeMeshStatus(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return Explain(Errc::kInternal, "the mesh gave a status that cannot be read");
-  MeshStatus out;
-  out.name = json.value("name", "");
-  out.state = json.value("state", "");
-  out.mode = json.value("mode", "");
-  out.mode_reason = json.value("mode_reason", "");
-  out.limits = json.value("limits", std::vector<std::string>{});
-  out.url = json.value("url", "");
-  out.debug_url = json.value("debug_url", "");
-  out.directory = json.value("directory", "");
-  out.run_dir = json.value("run_dir", "");
-  out.state_dir = json.value("state_dir", "");
-  out.trust_domain = json.value("trust_domain", "");
-  out.plaitd_pid = json.value("plaitd_pid", 0);
-  out.messages = json.value("messages", std::vector<std::string>{});
-  for (const Json& port : json.value("gateway_ports", Json::array()))
-    out.gateway_ports.push_back(
-        {Port{port.value("port", std::uint16_t{0})}, Port{port.value("host_port", std::uint16_t{0})}});
-  for (const Json& workload : json.value("workloads", Json::array())) out.workloads.push_back(WorkloadOf(workload));
-  return out;
+  const char* const next = "the supervisor may be of another version: `plait down` and `plait up`";
+  if (!json.is_object()) return Explain(Errc::kInternal, "the mesh gave a status that cannot be read", next);
+  try {
+    return StatusOf(json);
+  } catch (const Json::exception& wrong) {
+    return Explain(Errc::kInternal, std::string("the mesh gave a status that cannot be read: ") + wrong.what(), next);
+  }
 }
 
 }  // namespace plait::local

@@ -74,8 +74,12 @@ TEST(Path, IsNormalizedAsRfc3986) {
              {"/a/..?x=/../y", "/?x=/../y"},
              {"/%", "/%"},
              {"/%2", "/%2"},
+             {"/%%32e%%32e/a", "/%252e%252e/a"},
+             {"/%2%65%2%65/a", "/%252e%252e/a"},
+             {"/%%32z", "/%2z"},
              {"*", "*"},
              {"/%00", "", PathVerdict::kReject},
+             {std::string_view("/\0b", 3), "", PathVerdict::kReject},
              {"/a#b", "", PathVerdict::kReject}});
 }
 

@@ -51,15 +51,19 @@ void AppendEscaped(std::string& out, unsigned char c) {
   out.push_back(kHex[c & 15]);
 }
 
+bool IsHexDigit(char c) noexcept { return HexValue(c) >= 0; }
+
 // Character level: unreserved escapes are decoded, '\' becomes '/', what may not stand in a path is escaped.
-// False for %00, which no path may hold.
+// False for NUL, which no path may hold, escaped or not.
 bool NormalizeCharacters(std::string& path) {
   std::string out;
   out.reserve(path.size());
+  std::size_t lone = std::string::npos;  // of the last '%' that begins no escape
   for (std::size_t i = 0; i < path.size(); ++i) {
     const int byte = Escaped(path, i);
     const auto c = static_cast<unsigned char>(path[i]);
-    if (byte == 0) return false;
+    if (byte == 0 || c == 0) return false;
+    if (c == '%' && byte < 0) lone = out.size();
     if (byte > 0 && IsUnreserved(byte)) {
       out.push_back(static_cast<char>(byte));
       i += 2;
@@ -71,6 +75,9 @@ bool NormalizeCharacters(std::string& path) {
     } else {
       out.push_back(path[i]);
     }
+    // "%%32e" must not become "%2e": the application would decode what we have decoded once already.
+    if (lone != std::string::npos && out.size() == lone + 3 && IsHexDigit(out[lone + 1]) && IsHexDigit(out[lone + 2]))
+      out.insert(lone + 1, "25");
   }
   path = std::move(out);
   return true;
