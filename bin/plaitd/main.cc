@@ -139,13 +139,10 @@ int PrintResources(const Flags& flags) {
                                                         .workload = flags.resources_of,
                                                         .trust_domain = flags.options.trust_domain,
                                                         .root_namespace = flags.options.root_namespace});
-  if (!found) {
-    std::cerr << "plaitd: " << found.error().ToString() << "\n";
-    return 1;
-  }
-  for (const std::string& problem : found->problems) std::cerr << "plaitd: " << problem << "\n";
-  std::cout << found->json << "\n";
-  return 0;
+  for (const control::model::Finding& problem : found.problems) std::cerr << "plaitd: " << problem.ToString() << "\n";
+  if (found.error) std::cerr << "plaitd: " << found.error->ToString() << "\n";
+  std::cout << found.json << "\n";
+  return found.error ? 1 : 0;
 }
 
 int PrintReference(const std::string& form) {

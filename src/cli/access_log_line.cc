@@ -102,6 +102,13 @@ bool AccessLogLine::HasFlag(const std::vector<std::string>& any_of) const {
   });
 }
 
+std::span<const std::string_view> ResponseFlagNames() {
+  static constexpr std::string_view kNames[] = {"DC", "DF",  "DI",   "DO", "DPE",   "DR", "DT",   "FI",   "IH",  "LH",
+                                                "LR", "NC",  "NFCF", "NR", "OM",    "RL", "RFCF", "RLSE", "SI",  "UAEX",
+                                                "UC", "UDO", "UF",   "UH", "UMSDR", "UO", "UPE",  "UR",   "URX", "UT"};
+  return kNames;
+}
+
 std::optional<AccessLogLine> ReadAccessLogLine(std::string_view line) {
   line = Trim(line);
   return line.starts_with('{') ? ReadJson(line) : ReadText(line);

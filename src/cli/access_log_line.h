@@ -1,6 +1,7 @@
 #pragma once
 // Reads a line of a proxy's access log: Istio's text form, or one JSON object. Pure; any bytes.
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ struct AccessLogLine {
   std::optional<std::string> DeniedBy() const;
   bool HasFlag(const std::vector<std::string>& any_of) const;
 };
+
+// Envoy's short names of why a stream did not end the ordinary way.
+std::span<const std::string_view> ResponseFlagNames();
 
 // nullopt: not a line of an access log.
 std::optional<AccessLogLine> ReadAccessLogLine(std::string_view line);

@@ -11,12 +11,13 @@
 namespace plait::cli {
 namespace {
 
-// A word that is not among the choices is wrong usage, said with what it may be.
-void CheckChoice(const Option& option, const std::string& word) {
-  if (option.choices.empty()) return;
+// The choice that the word is, in upper or lower case. One that is not among them is wrong usage, said with what it may
+// be.
+std::string ChoiceOf(const Option& option, const std::string& word) {
+  if (option.choices.empty()) return word;
   std::string known;
   for (const std::string& choice : option.choices) {
-    if (choice == word) return;
+    if (EqualsIgnoreCase(choice, word)) return choice;
     known += (known.empty() ? "" : ", ") + choice;
   }
   throw CLI::ValidationError(option.Long(), "\"" + word + "\" is not one of " + known);
@@ -30,20 +31,11 @@ CLI::Option* AddTo(CLI::App& app, const Option& option) {
           return app.add_flag(option.names, *to, option.help);
         } else if constexpr (std::is_same_v<T, Format>) {
           return app.add_option_function<std::string>(
-              option.names,
-              [&option, to](const std::string& word) {
-                CheckChoice(option, word);
-                *to = *FormatOf(word);
-              },
+              option.names, [&option, to](const std::string& word) { *to = *FormatOf(ChoiceOf(option, word)); },
               option.help);
         } else if constexpr (std::is_same_v<T, std::string>) {
           return app.add_option_function<std::string>(
-              option.names,
-              [&option, to](const std::string& word) {
-                CheckChoice(option, word);
-                *to = word;
-              },
-              option.help);
+              option.names, [&option, to](const std::string& word) { *to = ChoiceOf(option, word); }, option.help);
         } else {
           CLI::Option* added = app.add_option(option.names, *to, option.help);
           if constexpr (std::is_same_v<T, int>) added->check(CLI::Range(option.range.first, option.range.second));

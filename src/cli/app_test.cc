@@ -37,7 +37,13 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
                                              {"pc", "cluster", "web", "--direction", "up"},
                                              {"pc", "cluster", "web", "--port", "70000"},
                                              {"pc", "cluster", "web", "--file", "/tmp/x"},
+                                             {"pc", "endpoint", "web", "--status", "SICK"},
                                              {"explain", "web"},
+                                             {"explain", "web", "details:99999"},
+                                             {"explain", "web", "details", "-H", "bad"},
+                                             {"explain", "web", "details", "reviews/0"},
+                                             {"explain", "web", "https://details/"},
+                                             {"logs", "web", "--flag", "UF,XX"},
                                              {"completion", "tcsh"},
                                              {"logs", "web", "-A"},
                                              {"logs", "web", "--follow", "-o", "json"},
@@ -60,18 +66,30 @@ TEST(CommandLine, NamesAWordThatIsNoCommandAndWhatMayHaveBeenMeant) {
   EXPECT_NE(Said({}).find("subcommand is required"), std::string::npos);
 }
 
+TEST(CommandLine, SaysWhatAWordMayBe) {
+  EXPECT_NE(Said({"pc", "endpoint", "web", "--status", "SICK"}).find("\"SICK\" is not one of HEALTHY, UNHEALTHY"),
+            std::string::npos);
+  const std::string flag = Said({"logs", "web", "--flag", "XX"});
+  EXPECT_NE(flag.find("--flag \"XX\" is no response flag\n  try: one or more of DC, "), std::string::npos) << flag;
+  const std::string port = Said({"explain", "web", "details:99999"});
+  EXPECT_NE(port.find("TO \"details:99999\""), std::string::npos) << port;
+  EXPECT_NE(port.find("try: a port is a number from 1 to 65535"), std::string::npos) << port;
+}
+
 TEST(CommandLine, ExitsWith3WhenThereIsNoSuchMesh) {
   const std::string name = "none-" + std::to_string(getpid());
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"status"},
-                                                                                     {"ps"},
-                                                                                     {"proxy-status", "-o", "json"},
-                                                                                     {"pc", "c", "web"},
-                                                                                     {"logs", "web"},
-                                                                                     {"check"},
-                                                                                     {"explain", "web", "reviews"},
-                                                                                     {"log", "web"},
-                                                                                     {"test"},
-                                                                                     {"down"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"status"},
+                                             {"ps"},
+                                             {"proxy-status", "-o", "json"},
+                                             {"pc", "c", "web"},
+                                             {"pc", "ep", "web", "--status", "healthy"},
+                                             {"logs", "web"},
+                                             {"check"},
+                                             {"explain", "web", "reviews"},
+                                             {"log", "web"},
+                                             {"test"},
+                                             {"down"}}) {
     std::vector<std::string> line = words;
     line.insert(line.end(), {"--name", name});
     EXPECT_EQ(RunLine(line), kUnreachable) << words[0];

@@ -45,7 +45,7 @@ bool ListenerPasses(const Json& listener, const ConfigFilter& filter) {
   };
   bool any = passes(At(listener, "address"));
   for (const Json& more : At(listener, "additional_addresses")) any = any || passes(At(more, "address"));
-  return any && Is(filter.name, Text(listener, {"name"}));
+  return any;
 }
 
 bool EndpointPasses(const Json& endpoint, const ConfigFilter& filter) {
@@ -67,7 +67,28 @@ Json PassingEndpoints(const Json& assignment, const ConfigFilter& filter) {
       any = any || !kept.empty();
       if (locality.is_object()) locality["lb_endpoints"] = std::move(kept);
     }
-  return any ? out : Json();
+  return any || !filter.OfEndpoints() ? out : Json();
+}
+
+// The resource of an entry of a section; null when it has none.
+Json ResourceIn(const Json& entry, const Section& section) {
+  const Json* resource = &At(entry, {"active_state", section.resource});
+  if (resource->is_null()) resource = &At(entry, {"warming_state", section.resource});
+  if (resource->is_null()) resource = &At(entry, section.resource);
+  if (!resource->is_object()) return {};
+  Json out = *resource;
+  if (std::string_view(section.what) == "secret" && !out.contains("name")) out["name"] = Text(entry, {"name"});
+  return out;
+}
+
+// What passes of the resource; null: nothing.
+Json Passing(const std::string& what, const Json& resource, const ConfigFilter& filter) {
+  if (!resource.is_object()) return {};
+  if (what == "endpoint") return PassingEndpoints(resource, filter);
+  const bool passes = what == "cluster"    ? ClusterPasses(resource, filter)
+                      : what == "listener" ? ListenerPasses(resource, filter)
+                                           : Is(filter.name, Text(resource, {"name"}));
+  return passes ? resource : Json();
 }
 
 }  // namespace
@@ -100,14 +121,8 @@ Json ResourcesOf(const Json& dump, const std::string& what) {
     for (const Json& part : At(dump, "configs")) {
       if (!Text(part, {"@type"}).ends_with(section.type)) continue;
       for (const char* const* list = section.lists; *list; ++list)
-        for (const Json& entry : At(part, *list)) {
-          const Json* resource = &At(entry, {"active_state", section.resource});
-          if (resource->is_null()) resource = &At(entry, {"warming_state", section.resource});
-          if (resource->is_null()) resource = &At(entry, section.resource);
-          if (!resource->is_object()) continue;
-          out.push_back(*resource);
-          if (what == "secret" && !out.back().contains("name")) out.back()["name"] = Text(entry, {"name"});
-        }
+        for (const Json& entry : At(part, *list))
+          if (Json resource = ResourceIn(entry, section); resource.is_object()) out.push_back(std::move(resource));
     }
   }
   return out;
@@ -115,17 +130,29 @@ Json ResourcesOf(const Json& dump, const std::string& what) {
 
 Json Select(const std::string& what, const Json& resources, const ConfigFilter& filter) {
   Json out = Json::array();
-  for (const Json& resource : resources) {
-    if (what == "endpoint") {
-      if (Json passing = PassingEndpoints(resource, filter); !passing.is_null()) out.push_back(std::move(passing));
-      continue;
-    }
-    const bool passes = what == "cluster"    ? ClusterPasses(resource, filter)
-                        : what == "listener" ? ListenerPasses(resource, filter)
-                                             : Is(filter.name, Text(resource, {"name"}));
-    if (passes) out.push_back(resource);
-  }
+  for (const Json& resource : resources)
+    if (Json passing = Passing(what, resource, filter); !passing.is_null()) out.push_back(std::move(passing));
   return out;
+}
+
+Json SelectAll(Json dump, const ConfigFilter& filter) {
+  if (!At(dump, "configs").is_array()) return dump;
+  for (Json& part : dump["configs"])
+    for (const Section& section : kSections) {
+      if (!Text(part, {"@type"}).ends_with(section.type)) continue;
+      for (const char* const* list = section.lists; *list; ++list) {
+        if (!At(part, *list).is_array()) continue;
+        Json kept = Json::array();
+        for (Json& entry : part[*list]) {
+          Json passing = Passing(section.what, ResourceIn(entry, section), filter);
+          if (passing.is_null()) continue;
+          if (std::string_view(section.what) == "endpoint") entry[section.resource] = std::move(passing);
+          kept.push_back(std::move(entry));
+        }
+        part[*list] = std::move(kept);
+      }
+    }
+  return dump;
 }
 
 const Json& BootstrapOf(const Json& dump) {

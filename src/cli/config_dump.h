@@ -7,16 +7,18 @@
 
 namespace plait::cli {
 
-// As istioctl's flags of the same names; empty or 0: everything.
+// As istioctl's flags of the same names; empty or 0: everything. A filter narrows the kinds that it is of, and leaves
+// the others whole.
 struct ConfigFilter {
   std::string fqdn = {};       // cluster: a part of the service's name
   std::string direction = {};  // cluster: inbound or outbound
   std::string subset = {};     // cluster
   std::string address = {};    // listener, endpoint
-  std::string name = {};       // route, secret, and any cluster that has no service
+  std::string name = {};       // route, secret
   std::string cluster = {};    // endpoint
   std::string status = {};     // endpoint: HEALTHY, UNHEALTHY, ...
   int port = 0;                // cluster, listener, endpoint
+  bool OfEndpoints() const { return port != 0 || !address.empty() || !status.empty(); }
 };
 
 // The part of the dump that `what` (cluster, listener, route, endpoint, secret) is about, as a list of resources:
@@ -24,6 +26,8 @@ struct ConfigFilter {
 Json ResourcesOf(const Json& dump, const std::string& what);
 // Those that pass; of an endpoint assignment only the endpoints that pass.
 Json Select(const std::string& what, const Json& resources, const ConfigFilter& filter);
+// The dump with those that pass.
+Json SelectAll(Json dump, const ConfigFilter& filter);
 // The bootstrap, as the proxy read it; null when the dump has none.
 const Json& BootstrapOf(const Json& dump);
 

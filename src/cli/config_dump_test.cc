@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/config_tables.h"
+#include "cli/json_access.h"
 #include "cli/proxy_log.h"
 
 namespace plait::cli {
@@ -97,6 +98,22 @@ TEST(ConfigFilter, KeepsWhatIstioctlsWould) {
   EXPECT_EQ(Passing("endpoint", {.address = "10.244.0.6"}), 1u);
   EXPECT_EQ(Passing("endpoint", {.status = "healthy"}), 1u);
   EXPECT_EQ(Passing("endpoint", {.cluster = "other"}), 0u);
+}
+
+TEST(ConfigFilter, NarrowsAWholeDumpToADump) {
+  const Json all = SelectAll(Dump(), {});
+  EXPECT_EQ(all, Dump()) << "everything, without a filter";
+  const Json some = SelectAll(Dump(), {.fqdn = "reviews", .address = "10.244.0.6", .name = "default"});
+  const auto rows = [&](const char* what) { return ConfigTable(what, ResourcesOf(some, what)).rows.size(); };
+  EXPECT_EQ(rows("cluster"), 1u);
+  EXPECT_EQ(rows("endpoint"), 1u);
+  EXPECT_EQ(rows("listener"), 0u) << "none of that address";
+  EXPECT_EQ(rows("route"), 0u);
+  EXPECT_EQ(rows("secret"), 1u);
+  EXPECT_EQ(At(some, "configs").size(), At(Dump(), "configs").size()) << "every section, for --file";
+  for (const char* text :
+       {"{}", "[]", "null", R"({"configs":[3,{"@type":"x.ClustersConfigDump","static_clusters":[3]}]})"})
+    EXPECT_NO_THROW(SelectAll(Json::parse(text), {.fqdn = "x"})) << text;
 }
 
 TEST(Loggers, AreReadFromEnvoysPage) {

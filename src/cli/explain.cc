@@ -1,87 +1,33 @@
-// plait explain FROM TO [METHOD] [URL]: what would become of a request, step by step, as the proxies of both sides
-// decide it. Live, or for a directory that nobody runs.
+// plait explain FROM TO [METHOD] [URL]: what would become of a request, step by step, as capture and the proxies of
+// both sides decide it. Live, or for a directory that nobody runs.
 #include <nlohmann/json.hpp>
-#include <tuple>
 
+#include "cli/explain_request.h"
 #include "cli/explain_source.h"
 #include "cli/fetch.h"
 #include "cli/json_access.h"
 #include "cli/verbs.h"
 #include "core/base/strings.h"
-#include "core/io/address.h"
 
 namespace plait::cli {
 namespace {
 
 struct ExplainVerb {
-  std::string from, to, method, url, directory;
-  std::vector<std::string> headers;
-  bool tcp = false;
-  int random = 0;
+  std::string from, directory;
+  ExplainWords words;
 };
 
-struct Request {
-  std::string to;
-  std::string port;  // empty: the proxy chooses
-  std::string method = "GET";
-  std::string path = "/";
-  std::string host;
-};
-
-// "reviews:9080" -> {"reviews", "9080"}; an IPv6 address stays whole, in brackets it may have a port.
-std::pair<std::string, std::string> SplitPort(const std::string& text) {
-  if (io::IpAddress::Parse(text)) return {text, ""};
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string::npos || text.ends_with(']')) return {text, ""};
-  std::string host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return {host, text.substr(colon + 1)};
-}
-
-bool IsUrl(const std::string& word) { return word.starts_with('/') || word.find("://") != std::string::npos; }
-
-// A URL stands in the place of the method, too.
-Request RequestOf(const ExplainVerb& verb) {
-  Request request;
-  std::string url = verb.url;
-  if (IsUrl(verb.method) && url.empty()) {
-    url = verb.method;
-  } else if (!verb.method.empty()) {
-    request.method = verb.method;
-  }
-  std::tie(request.to, request.port) = SplitPort(verb.to);
-  if (const std::size_t scheme = url.find("://"); scheme != std::string::npos) {
-    url.erase(0, scheme + 3);
-    const std::size_t slash = std::min(url.find('/'), url.size());
-    request.host = url.substr(0, slash);
-    url.erase(0, slash);
-    if (request.port.empty()) request.port = SplitPort(request.host).second;
-    if (request.port.empty()) request.port = "80";
-  }
-  if (!url.empty()) request.path = url;
-  return request;
-}
-
-std::string HeadersQuery(const std::vector<std::string>& headers) {
-  std::string query;
-  for (const std::string& header : headers) query += "&header=" + UrlEncoded(header);
-  return query;
-}
-
-std::string OutboundQuery(const ExplainVerb& verb, const Request& request) {
-  std::string query = "to=" + UrlEncoded(request.to) + "&method=" + UrlEncoded(request.method) +
-                      "&path=" + UrlEncoded(request.path) + "&random=" + std::to_string(verb.random);
-  if (!request.port.empty()) query += "&port=" + UrlEncoded(request.port);
-  if (!request.host.empty()) query += "&host=" + UrlEncoded(request.host);
-  return query + (verb.tcp ? "&tcp" : "") + HeadersQuery(verb.headers);
+std::uint16_t PortIn(const Json& place) {
+  const Json& port = At(place, "port");
+  return port.is_number_unsigned() && port <= 65535 ? port.get<std::uint16_t>() : std::uint16_t{0};
 }
 
 // The same request as it arrives: with what the client's proxy has changed of it.
-std::string InboundQuery(const ExplainVerb& verb, const Party& from, const Json& next) {
+std::string InboundQuery(bool tcp, const Party& from, const Json& next) {
   std::string query = "direction=inbound&port=" + Text(next, {"port"}) + "&source=" + UrlEncoded(from.ip);
   if (At(next, "tls") == true) query += "&principal=" + UrlEncoded(from.identity);
   const Json& request = At(next, "request");
-  if (verb.tcp || !request.is_object()) return query + "&tcp";
+  if (tcp || !request.is_object()) return query + "&tcp";
   query += "&method=" + UrlEncoded(Text(request, {"method"})) + "&path=" + UrlEncoded(Text(request, {"path"})) +
            "&host=" + UrlEncoded(Text(request, {"host"}));
   for (const Json& header : At(request, "headers"))
@@ -90,88 +36,177 @@ std::string InboundQuery(const ExplainVerb& verb, const Party& from, const Json&
   return query;
 }
 
+// Follows the request from side to side; what was found is in `found()`.
+class Walk {
+ public:
+  Walk(ExplainSource& source, ExplainRequest request) : source_(source), request_(std::move(request)) {}
+
+  Outcome<> From(const std::string& workload);
+  Explained found() && {
+    found_.problems = Data(source_.Problems());
+    return std::move(found_);
+  }
+
+ private:
+  void Add(const Party& party, Json answer) { found_.hops.push_back({party.workload, Data(std::move(answer))}); }
+  Outcome<> PastProxy(const Party& from, const Capture& capture, const Json& sent);
+  Outcome<> Arrive(const Party& server, Port port, bool tls, const std::string& query);
+
+  ExplainSource& source_;
+  const ExplainRequest request_;
+  Explained found_;
+};
+
+Outcome<> Walk::From(const std::string& workload) {
+  const Outcome<Party> from = source_.Find(workload);
+  if (!from) return std::unexpected(from.error());
+  if (!from->has_proxy())
+    return Explain(Errc::kNotFound,
+                   from->workload + " has no proxy: its connections go where they are sent, in plaintext",
+                   "ask from a workload that is in the mesh");
+  Outcome<Json> sent = source_.Ask(*from, OutboundQuery(request_));
+  if (!sent) return std::unexpected(sent.error());
+  const Json& destination = At(*sent, "destination");
+  const std::string address = Text(destination, {"address"});
+  const io::SocketAddress to{.ip = io::IpAddress::Parse(address).value_or(io::IpAddress()),
+                             .port = Port{PortIn(destination)},
+                             .unix_path = {}};
+  const Capture capture = CaptureOut(*from, source_.InLoopbackMode(), to);
+  // A name without an address: there is no connection that could be captured.
+  const bool no_address = address.empty() && Text(*sent, {"verdict", "details"}) == "no_address";
+  if (!no_address && capture.kind != Capture::Kind::kTaken) return PastProxy(*from, capture, *sent);
+  if (!no_address && (*sent)["steps"].is_array())
+    (*sent)["steps"].insert((*sent)["steps"].begin(), CaptureStep(capture));
+  const Json next = At(*sent, "next");
+  Add(*from, *std::move(sent));
+  if (const std::string name = Text(next, {"workload"}); !name.empty()) {
+    const Outcome<Party> server = source_.Find(name);
+    if (!server) return std::unexpected(server.error());
+    return Arrive(*server, Port{PortIn(next)}, At(next, "tls") == true, InboundQuery(request_.tcp, *from, next));
+  }
+  const std::string outside = Text(next, {"address"});
+  if (next.is_object()) found_.note = (outside.empty() ? request_.to : outside) + " is outside the mesh";
+  return {};
+}
+
+// To the address itself, in plaintext.
+Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json& sent) {
+  const Json& destination = At(sent, "destination");
+  const std::string workload = Text(destination, {"workload"});
+  Json steps = {CaptureStep(capture)};
+  for (const Json& step : At(sent, "steps"))
+    if (Text(step, {"step"}) == "destination") {
+      steps.push_back(step);
+      break;
+    }
+  Json answer = workload.empty() ? PastCaller(destination) : Json::object();
+  if (capture.kind == Capture::Kind::kNoRules) answer = {{"steps", Json::array()}, {"verdict", {{"forwarded", false}}}};
+  for (const Json& step : At(answer, "steps")) steps.push_back(step);
+  answer["steps"] = std::move(steps);
+  Add(from, std::move(answer));
+  if (workload.empty() || capture.kind == Capture::Kind::kNoRules) return {};
+  const Outcome<Party> server = source_.Find(workload);
+  if (!server) return std::unexpected(server.error());
+  const std::uint16_t port = PortIn(destination);
+  return Arrive(*server, Port{port}, /*tls=*/false, PlaintextQuery(request_, port, from.ip));
+}
+
+Outcome<> Walk::Arrive(const Party& server, Port port, bool tls, const std::string& query) {
+  if (!server.has_proxy()) {
+    found_.note = server.workload + " has no proxy: it takes whatever comes";
+    Add(server, {{"steps", Json::array()}, {"verdict", {{"forwarded", true}}}});
+    return {};
+  }
+  const Capture capture = CaptureIn(server, source_.InLoopbackMode(), port);
+  Json answer;
+  if (capture.kind == Capture::Kind::kTaken) {
+    Outcome<Json> arrived = source_.Ask(server, query);
+    if (!arrived) return std::unexpected(arrived.error());
+    answer = *std::move(arrived);
+  } else if (capture.kind == Capture::Kind::kPast) {
+    answer = PastServer(tls, port);
+  } else {
+    answer = {{"steps", Json::array()}, {"verdict", {{"forwarded", false}}}};
+  }
+  if (answer["steps"].is_array()) answer["steps"].insert(answer["steps"].begin(), CaptureStep(capture));
+  Add(server, std::move(answer));
+  return {};
+}
+
 int ExplainTo(const MeshOptions& mesh, const ExplainVerb& verb) {
+  Outcome<ExplainRequest> request = ReadExplainRequest(verb.words);
+  if (!request) return Report(request.error());
   Outcome<std::unique_ptr<ExplainSource>> source =
       verb.directory.empty() ? LiveSource(mesh) : DirectorySource(verb.directory);
   if (!source) return Report(source.error());
-  const Outcome<Party> from = (*source)->Find(verb.from);
-  if (!from) return Report(from.error());
-  if (!from->has_proxy)
-    return Report({.code = Errc::kNotFound,
-                   .message = from->workload + " has no proxy: its connections go where they are sent, in plaintext",
-                   .hint = "ask from a workload that is in the mesh"});
-  const Outcome<Json> sent = (*source)->Ask(*from, OutboundQuery(verb, RequestOf(verb)));
-  if (!sent) return Report(sent.error());
-  std::vector<Hop> hops = {{from->workload, Data(*sent)}};
-  std::string note;
-  const Json& next = At(*sent, "next");
-  if (const std::string workload = Text(next, {"workload"}); !workload.empty()) {
-    const Outcome<Party> server = (*source)->Find(workload);
-    if (!server) return Report(server.error());
-    if (server->has_proxy) {
-      const Outcome<Json> arrived = (*source)->Ask(*server, InboundQuery(verb, *from, next));
-      if (!arrived) return Report(arrived.error());
-      hops.push_back({server->workload, Data(*arrived)});
-    } else {
-      note = workload + " has no proxy: it takes whatever comes";
-    }
-  } else if (next.is_object()) {
-    note = Text(next, {"address"}) + " is outside the mesh";
+  Walk walk(**source, *std::move(request));
+  if (const Outcome<> walked = walk.From(verb.from); !walked) {
+    const Json& problems = (*source)->Problems();
+    for (const std::string& problem : ProblemTexts(problems)) Warn(problem);
+    const int code = Report(walked.error());
+    return HasErrors(problems) ? kBadFile : code;  // what was asked for may stand in that file
   }
-  return Show(mesh.format, ExplainOutput(hops, (*source)->ObjectPositions(), note));
+  return Show(mesh.format, ExplainOutput(std::move(walk).found(), (*source)->ObjectPositions()));
 }
 
 }  // namespace
 
 Command ExplainCommand(MeshOptions& mesh) {
   const auto verb = std::make_shared<ExplainVerb>();
-  return {.name = "explain",
-          .summary = "what would become of a request, step by step, and who decides it",
-          .details =
-              "The proxies of both sides answer, with the code and the configuration that serve real requests: "
-              "where the destination leads, the route, the endpoint, mutual TLS, authorization. Nothing is sent. "
-              "The exit code is 1 when the request would be refused. With -f the programs do the same for a "
-              "directory that nobody runs: its workloads count as running and ready.",
-          .examples = {{"explain productpage-v1 reviews GET /reviews/0", "which version, and may it?"},
-                       {"explain reviews-v1 details:9080 /details/0 -H 'end-user: jason'", "with a header"},
-                       {"explain -f samples/bookinfo productpage-v1 details", "before anything runs"}},
-          .options =
-              {{.names = "from",
-                .value = "FROM",
-                .help = "the workload that asks: pod or deployment",
-                .to = &verb->from,
-                .required = true,
-                .offers = Offers::kWorkloads},
-               {.names = "to",
-                .value = "TO",
-                .help = "service, workload, address or host, with :PORT where it has several; of a gateway: the "
-                        "host that is asked for",
-                .to = &verb->to,
-                .required = true,
-                .offers = Offers::kDestinations},
-               {.names = "method", .value = "METHOD", .help = "of the request", .to = &verb->method, .standard = "GET"},
-               {.names = "url",
-                .value = "URL",
-                .help = "a path, or http://HOST:PORT/PATH",
-                .to = &verb->url,
-                .standard = "/"},
-               {.names = "-H,--header",
-                .value = "NAME:VALUE",
-                .help = "of the request; may be given more than once",
-                .to = &verb->headers},
-               {.names = "--tcp", .help = "a connection that is no HTTP", .to = &verb->tcp},
-               {.names = "-f,--directory",
-                .value = "DIR",
-                .help = "of YAML, instead of a running mesh",
-                .to = &verb->directory,
-                .offers = Offers::kFolders},
-               {.names = "--random",
-                .value = "N",
-                .help = "decides among weighted destinations and endpoints",
-                .to = &verb->random,
-                .standard = "0",
-                .range = {0, 1'000'000'000}}},
-          .run = [&mesh, verb] { return ExplainTo(mesh, *verb); }};
+  return {
+      .name = "explain",
+      .summary = "what would become of a request, step by step, and who decides it",
+      .details =
+          "The proxies of both sides answer, with the code and the configuration that serve real requests: "
+          "capture, where the destination leads, the route, the endpoint, mutual TLS, authorization. Nothing is "
+          "sent. The exit code is 1 when the request would be refused, or when a name that DNS outside of the "
+          "mesh has to know decides. With -f the programs do the same for a directory that nobody runs: its "
+          "workloads count as running and ready; when a file of it has an error, that is told and the exit code "
+          "is 4.",
+      .examples = {{"explain productpage-v1 reviews GET /reviews/0", "which version, and may it?"},
+                   {"explain reviews-v1 details:9080 /details/0 -H 'end-user: jason'", "with a header"},
+                   {"explain -f samples/bookinfo productpage-v1 details", "before anything runs"}},
+      .options = {{.names = "from",
+                   .value = "FROM",
+                   .help = "the workload that asks: pod or deployment",
+                   .to = &verb->from,
+                   .required = true,
+                   .offers = Offers::kWorkloads},
+                  {.names = "to",
+                   .value = "TO",
+                   .help =
+                       "service, workload, address or host, with :PORT where it has several, or a URL; of a gateway: "
+                       "the host that is asked for",
+                   .to = &verb->words.to,
+                   .required = true,
+                   .offers = Offers::kDestinations},
+                  {.names = "method",
+                   .value = "METHOD",
+                   .help = "of the request",
+                   .to = &verb->words.method,
+                   .standard = "GET"},
+                  {.names = "url",
+                   .value = "URL",
+                   .help = "a path, or http://HOST:PORT/PATH",
+                   .to = &verb->words.url,
+                   .standard = "/"},
+                  {.names = "-H,--header",
+                   .value = "NAME:VALUE",
+                   .help = "of the request; may be given more than once",
+                   .to = &verb->words.headers},
+                  {.names = "--tcp", .help = "a connection that is no HTTP", .to = &verb->words.tcp},
+                  {.names = "-f,--directory",
+                   .value = "DIR",
+                   .help = "of YAML, instead of a running mesh",
+                   .to = &verb->directory,
+                   .offers = Offers::kFolders},
+                  {.names = "--random",
+                   .value = "N",
+                   .help = "decides among weighted destinations and endpoints",
+                   .to = &verb->words.random,
+                   .standard = "0",
+                   .range = {0, 1'000'000'000}}},
+      .run = [&mesh, verb] { return ExplainTo(mesh, *verb); }};
 }
 
 }  // namespace plait::cli

@@ -1,5 +1,6 @@
 #include "cli/explain_report.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/json_access.h"
@@ -21,7 +22,10 @@ std::string Placed(const std::string& object, const Positions& positions) {
   return found == positions.end() ? object : object + " (" + found->second + ")";
 }
 
-bool Passes(const Json& step) { return At(step, "passes") != false; }
+Mark MarkOf(const Json& step) {
+  const Json& passes = At(step, "passes");
+  return passes.is_null() ? Mark::kWarning : passes == false ? Mark::kFailed : Mark::kPassed;
+}
 
 // The object that decided the step, with file and line; "" when the configuration names none.
 std::string DecidedBy(const Json& step, const Positions& positions) {
@@ -49,11 +53,23 @@ class StepReport {
     std::string result = forwarded ? "forwarded" : status == "0" || status.empty() ? "connection closed" : status;
     for (const std::string& part : {Text(verdict, {"flag"}), details})
       if (!forwarded && !part.empty()) result += " " + part;
+    if (const std::string own = Text(verdict, {"result"}); !own.empty()) result = own;
+    const bool unknown = forwarded && !unknown_step_.empty();
+    if (unknown) result = "unknown: forwarded if step " + unknown_step_ + " passes";
     output_.text += "  result: " + result + "\n";
-    output_.names = {forwarded ? "verdict/forwarded" : "verdict/refused"};
-    output_.data = Data({{"forwarded", forwarded}, {"result", result}, {"verdict", verdict}, {"steps", steps_}});
-    output_.code = forwarded || Answers(verdict) ? kDone : kNo;
+    output_.names = {unknown ? "verdict/unknown" : forwarded ? "verdict/forwarded" : "verdict/refused"};
+    output_.data = Data({{"forwarded", unknown ? Json() : Json(forwarded)},
+                         {"result", result},
+                         {"verdict", verdict},
+                         {"steps", steps_},
+                         {"problems", problems_}});
+    output_.code = broken_ ? kBadFile : (forwarded && !unknown) || Answers(verdict) ? kDone : kNo;
     return std::move(output_);
+  }
+  void AddProblems(const Json& problems) {
+    problems_ = problems;
+    output_.warnings = ProblemTexts(problems);
+    broken_ = HasErrors(problems);
   }
 
  private:
@@ -67,7 +83,13 @@ class StepReport {
     const std::string decided = DecidedBy(step, positions_);
     std::string name = Text(step, {"step"});
     std::string text = Text(step, {"text"}) + (decided.empty() ? "" : ", by " + decided);
-    Json entry = {{"workload", workload}, {"step", name}, {"passes", Passes(step)}, {"text", Text(step, {"text"})}};
+    const Mark mark = MarkOf(step);
+    const bool unknown = mark == Mark::kWarning;
+    Json entry = {{"workload", workload},
+                  {"step", name},
+                  {"passes", unknown ? Json() : Json(mark == Mark::kPassed)},
+                  {"text", Text(step, {"text"})}};
+    if (unknown) unknown_step_ = name;
     if (!decided.empty()) entry["decidedBy"] = decided;
     std::string more;
     for (const Json& miss : At(step, "misses")) {
@@ -77,17 +99,21 @@ class StepReport {
       more += "                       " + line + "\n";
     }
     steps_.push_back(std::move(entry));
-    output_.table.rows.push_back({std::to_string(steps_.size()), name, Passes(step) ? "yes" : "no", text, workload});
+    const char* passes = unknown ? "unknown" : mark == Mark::kPassed ? "yes" : "no";
+    output_.table.rows.push_back({std::to_string(steps_.size()), name, passes, text, workload});
     if (workload != at_ && !workload.empty()) output_.text += workload + "\n";
     if (!workload.empty()) at_ = workload;
     name.resize(std::max<std::size_t>(name.size(), 13), ' ');
-    output_.text += (steps_.size() < 10 ? "   " : "  ") + std::to_string(steps_.size()) + " " +
-                    MarkText(Passes(step) ? Mark::kPassed : Mark::kFailed) + " " + name + " " + text + "\n" + more;
+    output_.text += (steps_.size() < 10 ? "   " : "  ") + std::to_string(steps_.size()) + " " + MarkText(mark) + " " +
+                    name + " " + text + "\n" + more;
   }
 
   const Positions& positions_;
   Output output_{.table = {{"#", "STEP", "PASSES", "WHAT", "PROXY"}, {}, 1}};
   Json steps_ = Json::array();
+  Json problems_ = Json::array();
+  bool broken_ = false;
+  std::string unknown_step_;
   std::string at_;
 };
 
@@ -132,11 +158,24 @@ std::string MissText(const Json& miss) {
   return Text(miss, {"field"}) + " must be " + Text(miss, {"wants"}) + ", but is " + Text(miss, {"has"});
 }
 
-Output ExplainOutput(const std::vector<Hop>& hops, const Positions& positions, const std::string& note) {
+std::vector<std::string> ProblemTexts(const Json& problems) {
+  std::vector<std::string> texts;
+  for (const Json& problem : problems)
+    if (Text(problem, {"severity"}) != "info") texts.push_back(Text(problem, {"text"}));
+  return texts;
+}
+
+bool HasErrors(const Json& problems) {
+  return std::any_of(problems.begin(), problems.end(),
+                     [](const Json& problem) { return Text(problem, {"severity"}) == "error"; });
+}
+
+Output ExplainOutput(const Explained& explained, const Positions& positions) {
   StepReport report(positions);
-  for (const Hop& hop : hops) report.Add(hop);
-  report.AddNote(note);
-  const Json& verdict = hops.empty() ? At(Json(), "") : At(*hops.back().answer, "verdict");
+  for (const Hop& hop : explained.hops) report.Add(hop);
+  report.AddNote(explained.note);
+  if (explained.problems != nullptr) report.AddProblems(*explained.problems);
+  const Json& verdict = explained.hops.empty() ? At(Json(), "") : At(*explained.hops.back().answer, "verdict");
   return report.Take(verdict, At(verdict, "forwarded") == true);
 }
 

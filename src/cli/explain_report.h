@@ -1,6 +1,7 @@
 #pragma once
 // The result of `plait explain`, made of what the proxies of both sides answered (/plait/explain). Pure.
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,14 +24,23 @@ struct PolicyName {
 };
 PolicyName ObjectOfPolicy(std::string_view name);
 
+// Of the problems that a source has: those for a person, and whether one is an error.
+std::vector<std::string> ProblemTexts(const Json& problems);
+bool HasErrors(const Json& problems);
+
 // What one proxy said.
 struct Hop {
   std::string workload;  // "reviews-v2-0.default"
   std::shared_ptr<const Json> answer;
 };
-// Exit code kDone when the request reaches the application (or leaves the mesh), kNo when somebody refuses it. `note`:
-// what is known of the server's side without a proxy there; empty: nothing to tell.
-Output ExplainOutput(const std::vector<Hop>& hops, const Positions& positions, const std::string& note);
+struct Explained {
+  std::vector<Hop> hops;
+  std::string note = {};                      // of the server's side without a proxy there; empty: nothing to tell
+  std::shared_ptr<const Json> problems = {};  // of the files: [{"severity", "text"}]; null: none
+};
+// Exit code kDone when the request reaches the application (or leaves the mesh), kNo when somebody refuses it or a step
+// is unknown, kBadFile when a file has an error: what it was to say is left out of the answer.
+Output ExplainOutput(const Explained& explained, const Positions& positions);
 
 // "principal must be spiffe://..., but is spiffe://...": of an entry of `misses`.
 std::string MissText(const Json& miss);

@@ -24,7 +24,7 @@ const Positions kPositions = {{"VirtualService default/reviews", "routes.yaml:3"
                               {"AuthorizationPolicy default/viewer", "policies.yaml:7"}};
 
 TEST(ExplainReport, NamesTheObjectThatDecidedAndWhereItStands) {
-  const Output output = ExplainOutput({{"web-0.default", Sent()}}, kPositions, "");
+  const Output output = ExplainOutput({.hops = {{"web-0.default", Sent()}}}, kPositions);
   EXPECT_EQ(output.code, kDone);
   EXPECT_NE(output.text.find("to reviews, by VirtualService default/reviews (routes.yaml:3)"), std::string::npos)
       << output.text;
@@ -33,7 +33,8 @@ TEST(ExplainReport, NamesTheObjectThatDecidedAndWhereItStands) {
 }
 
 TEST(ExplainReport, TellsADenialWithTheFirstFieldThatDiffersAndSaysNo) {
-  const Output output = ExplainOutput({{"web-0.default", Sent()}, {"reviews-0.default", Denied()}}, kPositions, "");
+  const Output output =
+      ExplainOutput({.hops = {{"web-0.default", Sent()}, {"reviews-0.default", Denied()}}}, kPositions);
   EXPECT_EQ(output.code, kNo);
   EXPECT_NE(
       output.text.find("AuthorizationPolicy default/viewer (policies.yaml:7) rule[0]: principal must be spiffe://a, "
@@ -47,7 +48,33 @@ TEST(ExplainReport, TellsADenialWithTheFirstFieldThatDiffersAndSaysNo) {
 
 TEST(ExplainReport, TakesAnswersOfAnyShape) {
   for (const char* text : {"{}", "[]", R"({"steps":3})", R"({"steps":[1,{"misses":7}],"verdict":[]})"})
-    EXPECT_EQ(ExplainOutput({{"a", Data(Json::parse(text))}}, {}, "").code, kNo) << text;
+    EXPECT_EQ(ExplainOutput({.hops = {{"a", Data(Json::parse(text))}}}, {}).code, kNo) << text;
+}
+
+TEST(ExplainReport, IsNotSureWhereAStepIsUnknown) {
+  const auto sent = Data(Json::parse(
+      R"({"steps":[{"step":"destination","passes":null,"text":"DNS decides"}],"verdict":{"forwarded":true}})"));
+  const Output output = ExplainOutput({.hops = {{"web-0.default", sent}}}, {});
+  EXPECT_EQ(output.code, kNo);
+  EXPECT_TRUE((*output.data)["forwarded"].is_null());
+  EXPECT_TRUE((*output.data)["steps"][0]["passes"].is_null());
+  EXPECT_NE(output.text.find("result: unknown: forwarded if step destination passes"), std::string::npos)
+      << output.text;
+  EXPECT_EQ(output.names, std::vector<std::string>{"verdict/unknown"});
+  const Output refused = ExplainOutput({.hops = {{"web-0.default", sent}, {"reviews-0.default", Denied()}}}, {});
+  EXPECT_EQ((*refused.data)["forwarded"], false) << "refused in any case";
+}
+
+TEST(ExplainReport, TellsWhatIsWrongWithTheFilesAndThatTheAnswerLacksIt) {
+  const Json warning =
+      Json::parse(R"([{"severity":"warning","text":"Warning a.yaml:1:2: w"},{"severity":"info","text":"i"}])");
+  const Output warned = ExplainOutput({.hops = {{"web-0.default", Sent()}}, .problems = Data(warning)}, {});
+  EXPECT_EQ(warned.code, kDone);
+  EXPECT_EQ(warned.warnings, std::vector<std::string>{"Warning a.yaml:1:2: w"});
+  const Json error = Json::parse(R"([{"severity":"error","text":"Error a.yaml:1:2: e"}])");
+  const Output broken = ExplainOutput({.hops = {{"web-0.default", Sent()}}, .problems = Data(error)}, {});
+  EXPECT_EQ(broken.code, kBadFile);
+  EXPECT_EQ((*broken.data)["problems"], error);
 }
 
 TEST(ExplainReport, KnowsObjectsByPathAndPoliciesByTheNameOfTheirRule) {

@@ -11,6 +11,7 @@
 #include "cli/json_access.h"
 #include "cli/program.h"
 #include "cli/workloads.h"
+#include "core/base/strings.h"
 
 namespace plait::cli {
 namespace {
@@ -25,7 +26,8 @@ class Live final : public ExplainSource {
     return Party{.workload = found->name + "." + found->ns,
                  .ip = found->ip,
                  .identity = "spiffe://" + status_.trust_domain + "/ns/" + found->ns + "/sa/" + found->service_account,
-                 .has_proxy = HasProxy(*found)};
+                 .proxy = HasProxy(*found) ? found->proxy : "none",
+                 .capture = found->capture};
   }
   Outcome<Json> Ask(const Party& party, const std::string& query) override {
     return AskProxyForJson(mesh_, party.workload, "/plait/explain?" + query);
@@ -34,10 +36,14 @@ class Live final : public ExplainSource {
     const Outcome<std::string> text = AskControlPlane(status_, "/debug/configz");
     return text ? PositionsOf(Json::parse(*text, nullptr, false)) : Positions();
   }
+  // The last good version of each file is in force; `plait check` and `plait status` tell of the others.
+  const Json& Problems() override { return problems_; }
+  bool InLoopbackMode() override { return status_.mode == "loopback"; }
 
  private:
   const MeshOptions& mesh_;
   const local::MeshStatus status_;
+  const Json problems_ = Json::array();
 };
 
 // The resources of each proxy are kept in a folder that goes with this object.
@@ -50,16 +56,22 @@ class Directory final : public ExplainSource {
   }
 
   Outcome<Party> Find(const std::string& workload) override {
-    const Outcome<std::string> text =
-        OutputOfProgram("plaitd", {"--directory", directory_, "--resources-of", workload});
-    if (!text) return std::unexpected(text.error());
-    const Json resources = Json::parse(*text, nullptr, false);
+    const Outcome<ProgramEnd> end = RunProgram("plaitd", {"--directory", directory_, "--resources-of", workload});
+    if (!end) return std::unexpected(end.error());
+    const Json resources = Json::parse(end->out, nullptr, false);
+    if (!resources.is_object())
+      return Explain(Errc::kInternal, "plaitd cannot read " + directory_ + ": " + std::string(Trim(end->err)));
+    problems_ = At(resources, "problems");
+    if (const std::string error = Text(resources, {"error"}); !error.empty())
+      return Explain(Errc::kNotFound, error, Text(resources, {"hint"}));
+    const std::string proxy = Text(resources, {"proxy"});
     Party party{.workload = Text(resources, {"pod"}),
                 .ip = Text(resources, {"ip"}),
                 .identity = Text(resources, {"identity"}),
-                .has_proxy = Text(resources, {"proxy"}) != "none"};
+                .proxy = proxy == "router" ? "gateway" : proxy};
+    for (const auto& [name, value] : At(resources, "capture").items()) party.capture.emplace_back(name, Text(value));
     const std::string file = folder_ + "/" + std::to_string(files_.size()) + ".json";
-    if (!(std::ofstream(file, std::ios::binary) << *text).flush())
+    if (!(std::ofstream(file, std::ios::binary) << end->out).flush())
       return Explain(Errc::kLimit, "cannot write " + file, "make room there, or set TMPDIR");
     files_[party.workload] = file;
     positions_ = PositionsOf(At(resources, "objects"));
@@ -74,12 +86,15 @@ class Directory final : public ExplainSource {
     return answer;
   }
   Positions ObjectPositions() override { return positions_; }
+  const Json& Problems() override { return problems_; }
+  bool InLoopbackMode() override { return false; }
 
  private:
   const std::string directory_;
   const std::string folder_;
   std::map<std::string, std::string> files_;  // by pod
   Positions positions_;
+  Json problems_ = Json::array();
 };
 
 }  // namespace

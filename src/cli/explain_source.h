@@ -4,18 +4,11 @@
 #include <memory>
 #include <string>
 
+#include "cli/explain_capture.h"
 #include "cli/explain_report.h"
 #include "cli/verbs.h"
 
 namespace plait::cli {
-
-// One side of a connection.
-struct Party {
-  std::string workload;  // the pod, "details-v1-0.default"
-  std::string ip;
-  std::string identity;  // SPIFFE
-  bool has_proxy = false;
-};
 
 class ExplainSource {
  public:
@@ -26,6 +19,10 @@ class ExplainSource {
   virtual Outcome<Json> Ask(const Party& party, const std::string& query) = 0;
   // Where objects stand.
   virtual Positions ObjectPositions() = 0;
+  // What is wrong with the files, as far as this source has read them: [{"severity", "text"}].
+  virtual const Json& Problems() = 0;
+  // Nothing is captured then.
+  virtual bool InLoopbackMode() = 0;
 };
 
 Outcome<std::unique_ptr<ExplainSource>> LiveSource(const MeshOptions& mesh);

@@ -20,17 +20,26 @@ constexpr Duration kRootWarning = std::chrono::hours(24 * 30);
 
 std::string Named(const local::MeshStatus& status) { return status.name == "default" ? "" : " --name " + status.name; }
 
+struct Wrong {
+  std::string text;
+  std::string workload = {};  // to which the fix goes; empty: to none
+};
+
 // The first few, and how many more.
-std::string Some(const std::vector<std::string>& all) {
+std::string Some(const std::vector<Wrong>& all) {
   constexpr std::size_t kShown = 3;
   std::string text;
-  for (std::size_t i = 0; i < all.size() && i < kShown; ++i) text += (i == 0 ? "" : "; ") + all[i];
+  for (std::size_t i = 0; i < all.size() && i < kShown; ++i) text += (i == 0 ? "" : "; ") + all[i].text;
   return all.size() > kShown ? text + "; and " + std::to_string(all.size() - kShown) + " more" : text;
 }
 
-Check Judge(const char* category, std::string description, const std::vector<std::string>& wrong, std::string fix,
+// WORKLOAD in `fix` becomes the first workload with something wrong.
+Check Judge(const char* category, std::string description, const std::vector<Wrong>& wrong, std::string fix,
             std::string well = "") {
   if (wrong.empty()) return {.category = category, .description = std::move(description), .detail = std::move(well)};
+  constexpr std::string_view kPlace = "WORKLOAD";
+  if (const std::size_t at = fix.find(kPlace); at != std::string::npos && !wrong.front().workload.empty())
+    fix.replace(at, kPlace.size(), wrong.front().workload);
   return {.category = category,
           .description = std::move(description),
           .result = Mark::kFailed,
@@ -40,22 +49,24 @@ Check Judge(const char* category, std::string description, const std::vector<std
 
 void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
   const local::MeshStatus& status = facts.status;
-  std::vector<std::string> unready;
-  for (const local::WorkloadStatus& w : status.workloads)
-    if (!w.ready) unready.push_back(w.name + "." + w.ns + " is " + (w.reason.empty() ? w.phase : w.reason));
+  std::vector<Wrong> unready;
+  for (const local::WorkloadStatus& w : status.workloads) {
+    const std::string name = w.name + "." + w.ns;
+    if (!w.ready) unready.push_back({name + " is " + (w.reason.empty() ? w.phase : w.reason), name});
+  }
   out.push_back(Judge(kMesh, "every workload is ready", unready, "plait logs" + Named(status) + " WORKLOAD",
                       std::to_string(status.workloads.size()) + " workloads"));
-  std::vector<std::string> silent;
-  if (facts.control_plane.empty()) silent.push_back(facts.control_error);
+  std::vector<Wrong> silent;
+  if (facts.control_plane.empty()) silent.push_back({facts.control_error});
   out.push_back(Judge(kMesh, "the control plane answers", silent, "plait logs" + Named(status) + " plaitd",
                       "plaitd " + facts.control_plane));
-  std::vector<std::string> problems;
+  std::vector<Wrong> problems;
   bool only_warnings = true;
   if (facts.push_status)
     for (const Json& code : At(*facts.push_status, "ProxyStatus"))
       for (const Json& problem : code) {
         only_warnings = only_warnings && Text(problem, {"severity"}) != "error";
-        problems.push_back(Text(problem, {"message"}));
+        problems.push_back({Text(problem, {"message"})});
       }
   out.push_back(Judge(kMesh, "the configuration has no problem", problems,
                       "edit what the message names; it is read again at once"));
@@ -65,26 +76,28 @@ void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
 void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
   if (!facts.syncz) return;
   std::set<std::string> connected;
-  std::vector<std::string> skewed;
+  std::vector<Wrong> skewed;
   for (const Json& proxy : *facts.syncz) {
     connected.insert(Text(proxy, {"proxy"}));
     const std::string version = Text(proxy, {"istio_version"});
     if (!version.empty() && !facts.control_plane.empty() && version != facts.control_plane)
-      skewed.push_back(Text(proxy, {"proxy"}) + " is " + version);
+      skewed.push_back({Text(proxy, {"proxy"}) + " is " + version});
   }
-  std::vector<std::string> missing;
+  std::vector<Wrong> missing;
   for (const ProxyFacts& proxy : facts.proxies)
-    if (!connected.contains(proxy.workload)) missing.push_back(proxy.workload);
+    if (!connected.contains(proxy.workload)) missing.push_back({proxy.workload, proxy.workload});
   const std::string name = Named(facts.status);
   out.push_back(Judge(kSync, "every proxy is connected to the control plane", missing,
                       "plait logs" + name + " -c istio-proxy WORKLOAD", std::to_string(connected.size()) + " proxies"));
-  out.push_back(Judge(kSync, "no proxy refuses its configuration", Refusals(*facts.syncz),
+  std::vector<Wrong> refused;
+  for (std::string& refusal : Refusals(*facts.syncz)) refused.push_back({std::move(refusal)});
+  out.push_back(Judge(kSync, "no proxy refuses its configuration", refused,
                       "edit the object that the message names, or report the message: plaitd should not have sent it"));
-  std::vector<std::string> stale;
+  std::vector<Wrong> stale;
   const Table table = ProxyTable(*facts.syncz, facts.now);
   for (const auto& row : table.rows)
     for (std::size_t i = 0; i < row.size(); ++i)
-      if (row[i].starts_with("STALE")) stale.push_back(row.front() + ": " + table.columns[i]);
+      if (row[i].starts_with("STALE")) stale.push_back({row.front() + ": " + table.columns[i], row.front()});
   out.push_back(Judge(kSync, "every proxy has acknowledged what it was sent", stale,
                       "wait a moment; then: plait logs" + name + " -c istio-proxy WORKLOAD"));
   out.push_back(Judge(kSync, "proxies and control plane are of one version", skewed, "start the mesh again"));
@@ -99,9 +112,9 @@ std::optional<Duration> TimeLeft(const Json& certificate, WallTime now) {
 }
 
 void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
-  std::vector<std::string> without;
-  std::vector<std::string> expired;
-  std::vector<std::string> roots_old;
+  std::vector<Wrong> without;
+  std::vector<Wrong> expired;
+  std::vector<Wrong> roots_old;
   std::set<std::string> roots;
   Duration least = Duration::max();
   for (const ProxyFacts& proxy : facts.proxies) {
@@ -111,7 +124,7 @@ void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
       for (const Json& leaf : At(entry, "cert_chain")) {
         const auto left = TimeLeft(leaf, facts.now);
         own = true;
-        if (!left || *left <= Duration(0)) expired.push_back(proxy.workload);
+        if (!left || *left <= Duration(0)) expired.push_back({proxy.workload, proxy.workload});
         if (left) least = std::min(least, *left);
         break;  // the leaf stands first
       }
@@ -119,10 +132,10 @@ void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
         const std::string serial = Text(root, {"serial_number"});
         const auto left = TimeLeft(root, facts.now);
         if (roots.insert(serial).second && (!left || *left < kRootWarning))
-          roots_old.push_back("root " + serial + " expires in " + (left ? FormatDuration(*left) : "an unknown time"));
+          roots_old.push_back({"root " + serial + " expires in " + (left ? FormatDuration(*left) : "an unknown time")});
       }
     }
-    if (!own) without.push_back(proxy.workload);
+    if (!own) without.push_back({proxy.workload, proxy.workload});
   }
   const std::string name = Named(facts.status);
   out.push_back(
@@ -146,18 +159,19 @@ bool Listens(const Json& listeners, int port) {
 }
 
 void JudgeCapture(const MeshFacts& facts, std::vector<Check>& out) {
-  std::vector<std::string> unreachable;
-  std::vector<std::string> not_live;
-  std::vector<std::string> open;
+  std::vector<Wrong> unreachable;
+  std::vector<Wrong> not_live;
+  std::vector<Wrong> open;
   for (const ProxyFacts& proxy : facts.proxies) {
-    if (!proxy.error.empty()) unreachable.push_back(proxy.workload + ": " + proxy.error);
-    if (proxy.error.empty() && proxy.ready != "LIVE") not_live.push_back(proxy.workload + " is " + proxy.ready);
+    if (!proxy.error.empty()) unreachable.push_back({proxy.workload + ": " + proxy.error, proxy.workload});
+    if (proxy.error.empty() && proxy.ready != "LIVE")
+      not_live.push_back({proxy.workload + " is " + proxy.ready, proxy.workload});
     const auto workload =
         std::find_if(facts.status.workloads.begin(), facts.status.workloads.end(),
                      [&](const local::WorkloadStatus& w) { return w.name + "." + w.ns == proxy.workload; });
     const bool sidecar = workload != facts.status.workloads.end() && workload->proxy == "sidecar";
     if (sidecar && proxy.listeners && (!Listens(*proxy.listeners, 15001) || !Listens(*proxy.listeners, 15006)))
-      open.push_back(proxy.workload);
+      open.push_back({proxy.workload, proxy.workload});
   }
   const std::string logs = "plait logs" + Named(facts.status) + " -c istio-proxy WORKLOAD";
   out.push_back(

@@ -48,8 +48,17 @@ TEST(Health, GivesAFixWithEachFailure) {
   facts.control_error = "no answer";
   facts.proxies[0].error = "refused";
   facts.syncz = Data(Json::array());
-  for (const Check& check : JudgeHealth(facts))
+  for (const Check& check : JudgeHealth(facts)) {
     EXPECT_TRUE(check.result == Mark::kPassed || !check.fix.empty()) << check.description;
+    EXPECT_EQ(check.fix.find("WORKLOAD"), std::string::npos) << "it can be copied: " << check.fix;
+  }
+}
+
+TEST(Health, NamesTheWorkloadInTheFix) {
+  MeshFacts facts = Healthy();
+  facts.status.name = "shop";
+  facts.status.workloads[0].ready = false;
+  EXPECT_EQ(Failed(facts).fix, "plait logs --name shop web-0.default");
 }
 
 TEST(Health, SeesAProxyThatIsNotConnected) {

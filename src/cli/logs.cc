@@ -2,6 +2,7 @@
 // whose denials are explained; `plaitd` and `supervisor` are workloads of plait-system.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -151,6 +152,18 @@ void Follow(const MeshOptions& mesh, std::vector<LogSource>& sources, LogPrinter
   }
 }
 
+Outcome<> CheckFlags(const std::string& flags) {
+  const auto names = ResponseFlagNames();
+  for (const std::string_view flag : Split(flags, ',')) {
+    if (flag.empty() || std::find(names.begin(), names.end(), flag) != names.end()) continue;
+    std::string known;
+    for (const std::string_view name : names) (known += known.empty() ? "" : ", ") += name;
+    return plait::Explain(Errc::kInvalidInput, "--flag \"" + std::string(flag) + "\" is no response flag",
+                          "one or more of " + known);
+  }
+  return {};
+}
+
 int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
   const bool as_text = !IsData(mesh.format) && mesh.format != Format::kName;
   if (verb.follow && !as_text)
@@ -160,6 +173,7 @@ int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
     return Report({.code = Errc::kInvalidInput,
                    .message = verb.all ? "give a workload or -A, not both" : "say which workload",
                    .hint = "plait logs WORKLOAD, or plait logs -A"});
+  if (const Outcome<> checked = CheckFlags(verb.flags); !checked) return Report(checked.error());
   const Outcome<local::MeshStatus> status = StatusOf(mesh);
   if (!status) return Report(status.error());
   Outcome<std::vector<LogSource>> sources = SourcesOf(*status, verb);

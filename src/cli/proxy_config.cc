@@ -1,5 +1,6 @@
 // plait pc (proxy-config) cluster|listener|route|endpoint|secret|bootstrap|all WORKLOAD: what its proxy uses, from its
 // admin port or from a saved dump; `pc log` is `plait log`. Filters are istioctl's.
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -75,11 +76,12 @@ int ShowBootstrap(const MeshOptions& mesh, const ConfigVerb& verb) {
   return Show(mesh.format, output);
 }
 
-// Every kind; as data the dump itself, which --file reads again.
+// Every kind, of each what passes; as data a dump, which --file reads again.
 int ShowAll(const MeshOptions& mesh, const ConfigVerb& verb) {
-  const Outcome<Json> dump = DumpOf(mesh, verb);
-  if (!dump) return Report(dump.error());
-  Output output{.data = Data(*dump)};
+  const Outcome<Json> whole = DumpOf(mesh, verb);
+  if (!whole) return Report(whole.error());
+  const auto dump = Data(SelectAll(*whole, verb.filter));
+  Output output{.data = dump};
   for (const char* what : kKinds) {
     const Json resources = ResourcesOf(*dump, what);
     output.text += (output.text.empty() ? "" : "\n") + std::string(what) + "s" + "\n" +
@@ -106,6 +108,8 @@ Option Filter(const char* name, const char* value, const char* help, std::string
   return {.names = name, .value = value, .help = help, .to = &to};
 }
 
+std::vector<Option> UnionOfFilters(ConfigFilter& filter);
+
 std::vector<Option> FilterOptions(const std::string& what, ConfigFilter& filter) {
   const Option port{.names = "--port", .value = "PORT", .help = "only of this port", .to = &filter.port};
   const Option address = Filter("--address", "IP", "only of this address", filter.address);
@@ -120,10 +124,35 @@ std::vector<Option> FilterOptions(const std::string& what, ConfigFilter& filter)
             Filter("--subset", "NAME", "only of this subset", filter.subset)};
   if (what == "listener") return {address, port};
   if (what == "endpoint")
-    return {address, port, Filter("--cluster", "NAME", "only of this cluster", filter.cluster),
-            Filter("--status", "HEALTH", "HEALTHY, UNHEALTHY, DRAINING, DEGRADED", filter.status)};
+    return {address,
+            port,
+            Filter("--cluster", "NAME", "only of this cluster", filter.cluster),
+            {.names = "--status",
+             .value = "HEALTH",
+             .help = "HEALTHY, UNHEALTHY, DRAINING, TIMEOUT or DEGRADED",
+             .to = &filter.status,
+             .choices = {"HEALTHY", "UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED"}}};
+  if (what == "all") return UnionOfFilters(filter);
+  if (what == "bootstrap") return {};
   return {Filter("--name", "NAME", what == "route" ? "of the route configuration: a port, or http.80" : "of the secret",
                  filter.name)};
+}
+
+// With whom each is shared stands in its help, for here every kind is shown.
+std::vector<Option> UnionOfFilters(ConfigFilter& filter) {
+  std::vector<Option> all;
+  for (const char* what : kKinds)
+    for (Option& option : FilterOptions(what, filter)) {
+      const auto same =
+          std::find_if(all.begin(), all.end(), [&](const Option& other) { return other.names == option.names; });
+      if (same == all.end()) {
+        option.help = std::string(what) + "s: " + option.help;
+        all.push_back(std::move(option));
+      } else {
+        same->help.insert(0, std::string(what) + "s, ");
+      }
+    }
+  return all;
 }
 
 Command KindCommand(MeshOptions& mesh, const char* what, std::vector<std::string> aliases, const char* summary) {
@@ -139,11 +168,10 @@ Command WholeCommand(MeshOptions& mesh, const char* what, const char* alias, con
                      int (*show)(const MeshOptions&, const ConfigVerb&)) {
   const auto verb = std::make_shared<ConfigVerb>();
   verb->what = what;
-  return {.name = what,
-          .aliases = {alias},
-          .summary = summary,
-          .options = SourceOptions(*verb),
-          .run = [&mesh, verb, show] { return show(mesh, *verb); }};
+  Command command{.name = what, .aliases = {alias}, .summary = summary, .options = SourceOptions(*verb)};
+  for (Option& filter : FilterOptions(what, verb->filter)) command.options.push_back(std::move(filter));
+  command.run = [&mesh, verb, show] { return show(mesh, *verb); };
+  return command;
 }
 
 }  // namespace

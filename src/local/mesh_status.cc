@@ -12,6 +12,8 @@ Json ToJson(const WorkloadStatus& w) {
   for (const ContainerStatus& c : w.containers)
     containers.push_back(
         {{"name", c.name}, {"state", c.state}, {"pid", c.pid}, {"restarts", c.restarts}, {"ready", c.ready}});
+  Json capture = Json::object();
+  for (const auto& [name, value] : w.capture) capture[name] = value;
   return {{"name", w.name},
           {"namespace", w.ns},
           {"deployment", w.owner},
@@ -25,6 +27,7 @@ Json ToJson(const WorkloadStatus& w) {
           {"phase", w.phase},
           {"restarts", w.restarts},
           {"reason", w.reason},
+          {"capture", capture},
           {"containers", containers}};
 }
 
@@ -42,7 +45,11 @@ WorkloadStatus WorkloadOf(const Json& json) {
                    .phase = json.value("phase", ""),
                    .restarts = json.value("restarts", 0),
                    .reason = json.value("reason", ""),
+                   .capture = {},
                    .containers = {}};
+  const Json capture = json.value("capture", Json::object());
+  for (const auto& [name, value] : capture.items())
+    if (value.is_string()) w.capture.emplace_back(name, value.get<std::string>());
   for (const Json& c : json.value("containers", Json::array()))
     w.containers.push_back({c.value("name", ""), c.value("state", ""), c.value("pid", 0), c.value("restarts", 0),
                             c.value("ready", false)});

@@ -1,6 +1,7 @@
 #pragma once
 // What `plait status` shows, as the supervisor tells it (semantics.md 8) and the command line reads it.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/port.h"
@@ -29,6 +30,7 @@ struct WorkloadStatus {
   std::string phase;
   int restarts = 0;
   std::string reason;
+  std::vector<std::pair<std::string, std::string>> capture;  // annotations traffic.sidecar.istio.io/*
   std::vector<ContainerStatus> containers;
 };
 struct GatewayPortStatus {

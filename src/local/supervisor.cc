@@ -12,6 +12,7 @@
 
 #include "core/base/log.h"
 #include "core/base/strings.h"
+#include "node/capture_rules.h"
 
 namespace plait::local {
 namespace {
@@ -54,7 +55,10 @@ WorkloadStatus StatusOf(const Pod& pod) {
                      .phase = status.phase,
                      .restarts = status.restarts,
                      .reason = status.reason,
+                     .capture = {},
                      .containers = {}};
+  for (const auto& [name, value] : pod.spec().annotations)
+    if (name.starts_with(node::kCaptureAnnotations)) out.capture.emplace_back(name, value);
   for (const auto& c : pod.containers())
     out.containers.push_back({c->spec().name, NameOf(c->state()), c->pid(), c->restarts(), c->ready()});
   return out;

@@ -1,6 +1,8 @@
 #include "node/capture_rules.h"
 
-#include <functional>
+#include <algorithm>
+#include <array>
+#include <span>
 
 #include "core/base/strings.h"
 
@@ -8,9 +10,9 @@ namespace plait::node {
 namespace {
 
 // Ports of the proxy that callers outside the workload reach directly: merged metrics, readiness, Prometheus.
-constexpr const char* kProxyPorts = "15020, 15021, 15090";
+constexpr std::array kProxyPorts = {Port{15020}, Port{15021}, Port{15090}};
 
-std::string PortList(const std::vector<Port>& ports) {
+std::string PortList(std::span<const Port> ports) {
   std::string out;
   for (const Port port : ports) out += (out.empty() ? "" : ", ") + std::to_string(port.value);
   return out;
@@ -30,7 +32,7 @@ std::string Set(std::string_view name, std::string_view type, const std::string&
 }
 
 std::string Sets(const CaptureRules& rules) {
-  std::string excluded_in = kProxyPorts;
+  std::string excluded_in = PortList(kProxyPorts);
   if (!rules.exclude_inbound_ports.empty()) excluded_in += ", " + PortList(rules.exclude_inbound_ports);
   std::string out = Set("in_excl", "inet_service", excluded_in);
   out += Set("in_incl", "inet_service", PortList(rules.include_inbound_ports));
@@ -121,6 +123,16 @@ Outcome<> ParseRanges(std::string_view name, std::string_view text, std::vector<
   return {};
 }
 
+bool Has(std::span<const Port> ports, Port port) { return std::find(ports.begin(), ports.end(), port) != ports.end(); }
+bool Has(const std::vector<io::Cidr>& ranges, const io::IpAddress& ip) {
+  return std::any_of(ranges.begin(), ranges.end(), [&](const io::Cidr& range) { return range.Contains(ip); });
+}
+
+// "port 9080 is one of traffic.sidecar.istio.io/excludeOutboundPorts"
+std::string Because(const std::string& what, const char* relation, const char* annotation) {
+  return what + relation + std::string(kCaptureAnnotations) + annotation;
+}
+
 }  // namespace
 
 std::string ToNft(const CaptureRules& rules) {
@@ -134,10 +146,9 @@ std::string ToNft(const CaptureRules& rules) {
 
 Outcome<CaptureRules> RulesFromAnnotations(const std::vector<std::pair<std::string, std::string>>& annotations) {
   CaptureRules rules;
-  const std::string_view prefix = "traffic.sidecar.istio.io/";
   for (const auto& [name, value] : annotations) {
-    if (!name.starts_with(prefix)) continue;
-    const std::string_view key = std::string_view(name).substr(prefix.size());
+    if (!name.starts_with(kCaptureAnnotations)) continue;
+    const std::string_view key = std::string_view(name).substr(kCaptureAnnotations.size());
     const bool everything = Trim(value) == "*";
     Outcome<> parsed;
     if (key == "excludeInboundPorts") {
@@ -156,6 +167,26 @@ Outcome<CaptureRules> RulesFromAnnotations(const std::vector<std::pair<std::stri
     if (!parsed) return std::unexpected(parsed.error());
   }
   return rules;
+}
+
+std::string WhyNotCapturedOut(const CaptureRules& rules, const io::SocketAddress& to) {
+  const std::string ip = to.ip.ToString();
+  if (to.ip.is_loopback()) return ip + " is the workload itself";
+  if (Has(rules.exclude_outbound_ranges, to.ip)) return Because(ip, " is in ", "excludeOutboundIPRanges");
+  if (Has(rules.exclude_outbound_ports, to.port))
+    return Because("port " + std::to_string(to.port.value), " is one of ", "excludeOutboundPorts");
+  if (rules.limit_outbound_ranges && !Has(rules.include_outbound_ranges, to.ip))
+    return Because(ip, " is not in ", "includeOutboundIPRanges");
+  return "";
+}
+
+std::string WhyNotCapturedIn(const CaptureRules& rules, Port port) {
+  const std::string name = "port " + std::to_string(port.value);
+  if (Has(kProxyPorts, port)) return name + " is the proxy's own";
+  if (Has(rules.exclude_inbound_ports, port)) return Because(name, " is one of ", "excludeInboundPorts");
+  if (rules.limit_inbound_ports && !Has(rules.include_inbound_ports, port))
+    return Because(name, " is none of ", "includeInboundPorts");
+  return "";
 }
 
 }  // namespace plait::node

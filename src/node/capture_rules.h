@@ -2,12 +2,17 @@
 // The nftables rules that take a workload's connections to its proxy, as text. What each annotation
 // `traffic.sidecar.istio.io/*` excludes or includes is decided here; semantics are those of Istio's istio-iptables.
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/port.h"
 #include "core/io/address.h"
 
 namespace plait::node {
+
+// How the names of the annotations begin.
+inline constexpr std::string_view kCaptureAnnotations = "traffic.sidecar.istio.io/";
 
 struct CaptureRules {
   // Where the proxy's own sockets may go directly; elsewhere they are rejected (the dial helper is the only way out).
@@ -30,5 +35,10 @@ std::string ToNft(const CaptureRules& rules);
 
 // Refuses what is not a list of ports or ranges, naming the annotation.
 Outcome<CaptureRules> RulesFromAnnotations(const std::vector<std::pair<std::string, std::string>>& annotations);
+
+// Whether these rules take a connection of the application (to `to`), or one that arrives at `port`, to the proxy: ""
+// if they do, else what leaves it out, with the annotation. They say what ToNft's rules do.
+std::string WhyNotCapturedOut(const CaptureRules& rules, const io::SocketAddress& to);
+std::string WhyNotCapturedIn(const CaptureRules& rules, Port port);
 
 }  // namespace plait::node

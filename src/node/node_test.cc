@@ -101,6 +101,36 @@ TEST(CaptureRules, RefusesAPortThatIsNone) {
   EXPECT_NE(rules.error().message.find("\"http\" is not a port"), std::string::npos);
 }
 
+TEST(CaptureRules, SayWhichAnnotationLeavesAConnectionOut) {
+  const auto to = [](const char* address) { return io::SocketAddress::Parse(address).value(); };
+  const CaptureRules all = RulesFromAnnotations({}).value();
+  EXPECT_EQ(WhyNotCapturedOut(all, to("10.96.0.7:9080")), "");
+  EXPECT_EQ(WhyNotCapturedIn(all, Port{9080}), "");
+  EXPECT_EQ(WhyNotCapturedOut(all, to("127.0.0.1:9080")), "127.0.0.1 is the workload itself");
+  EXPECT_EQ(WhyNotCapturedOut(all, to("[::1]:9080")), "::1 is the workload itself");
+  EXPECT_EQ(WhyNotCapturedIn(all, Port{15021}), "port 15021 is the proxy's own");
+
+  const CaptureRules some = RulesFromAnnotations({{"traffic.sidecar.istio.io/excludeOutboundPorts", "9080"},
+                                                  {"traffic.sidecar.istio.io/excludeOutboundIPRanges", "10.9.0.0/16"},
+                                                  {"traffic.sidecar.istio.io/includeOutboundIPRanges", "10.0.0.0/8"},
+                                                  {"traffic.sidecar.istio.io/excludeInboundPorts", "22"},
+                                                  {"traffic.sidecar.istio.io/includeInboundPorts", "80,22"}})
+                                .value();
+  EXPECT_EQ(WhyNotCapturedOut(some, to("10.96.0.7:9080")),
+            "port 9080 is one of traffic.sidecar.istio.io/excludeOutboundPorts");
+  EXPECT_EQ(WhyNotCapturedOut(some, to("10.9.0.7:80")),
+            "10.9.0.7 is in traffic.sidecar.istio.io/excludeOutboundIPRanges");
+  EXPECT_EQ(WhyNotCapturedOut(some, to("192.0.2.1:80")),
+            "192.0.2.1 is not in traffic.sidecar.istio.io/includeOutboundIPRanges");
+  EXPECT_EQ(WhyNotCapturedOut(some, to("10.96.0.7:80")), "");
+  EXPECT_EQ(WhyNotCapturedIn(some, Port{22}), "port 22 is one of traffic.sidecar.istio.io/excludeInboundPorts");
+  EXPECT_EQ(WhyNotCapturedIn(some, Port{81}), "port 81 is none of traffic.sidecar.istio.io/includeInboundPorts");
+  EXPECT_EQ(WhyNotCapturedIn(some, Port{80}), "");
+  // An empty list takes nothing, as in Istio.
+  const CaptureRules none = RulesFromAnnotations({{"traffic.sidecar.istio.io/includeOutboundIPRanges", ""}}).value();
+  EXPECT_NE(WhyNotCapturedOut(none, to("10.96.0.7:80")), "");
+}
+
 TEST(Nft, LoadsTheRulesWithEveryChoice) {
   EXPECT_EQ(InNamespaces([] {
               CaptureRules rules;

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import manifests as m
 from mesh import BIN, Mesh, unprivileged, until
 
 
@@ -93,6 +94,34 @@ def test_pc_takes_istioctls_filters_and_a_saved_dump(used, folder):
         assert result.returncode == code and bad in result.stderr and "try:" in result.stderr
 
 
+def test_pc_all_takes_the_filters_of_every_kind(used, folder):
+    pc = lambda *arguments: used.plait("pc", "all", "productpage-v1", "--mesh", used.name, *arguments).stdout
+    kinds = lambda text: {part.splitlines()[0]: part.splitlines()[2:] for part in text.split("\n\n")}
+    whole, some = kinds(pc()), kinds(pc("--fqdn", "reviews", "--direction", "outbound", "--subset", "v2", "--name", "9080"))
+    assert list(some) == list(whole) == ["clusters", "listeners", "routes", "endpoints", "secrets"]
+    assert [line.split()[:4] for line in some["clusters"]] == [["reviews.default.svc.cluster.local", "9080", "v2", "outbound"]]
+    assert some["routes"] and {line.split()[0] for line in some["routes"]} == {"9080"} and not some["secrets"]
+    assert some["listeners"] == whole["listeners"] and some["endpoints"] == whole["endpoints"]  # no filter of theirs
+    assert len(whole["clusters"]) > 1 and len(whole["secrets"]) > 1
+    reviews = next(w for w in used.status()["workloads"] if w["name"] == "reviews-v2-0")
+    there = kinds(pc("--address", reviews["ip"], "--port", "9080", "--status", "healthy"))
+    assert there["endpoints"] and {line.split()[0] for line in there["endpoints"]} == {reviews["ip"] + ":9080"}
+    assert not there["listeners"] and {line.split()[1] for line in there["clusters"]} == {"9080"}
+    # As data it is a dump again, with the same in it.
+    dump = folder / "some.json"
+    dump.write_text(pc("--fqdn", "reviews", "--subset", "v2", "-o", "json"))
+    assert kinds(used.plait("pc", "all", "--file", str(dump)).stdout)["clusters"] == some["clusters"]
+
+
+def test_words_that_may_not_be_are_named_with_those_that_may(used):
+    for words, parts in ((["logs", "-A", "--flag", "UF,XX"], ['"XX" is no response flag', "UF, UH"]),
+                         (["logs", "details-v1", "--flag", "nothing"], ['"nothing"']),
+                         (["pc", "endpoint", "details-v1", "--status", "SICK"], ['"SICK"', "HEALTHY, UNHEALTHY"])):
+        result = used.plait(*words, "--mesh", used.name, check=False)
+        assert result.returncode == 2 and "try:" in result.stderr and all(part in result.stderr for part in parts), result.stderr
+    assert used.plait("pc", "endpoint", "productpage-v1", "--status", "healthy", "--mesh", used.name).stdout.count("\n") > 1
+
+
 def test_log_shows_and_sets_levels_of_a_proxy(used):
     levels = lambda *arguments: json.loads(used.named("log", "details-v1", "-o", "json", *arguments).stdout)["loggers"]
     before = levels()
@@ -174,8 +203,61 @@ complete_line "$@"
     assert complete("logs", "--name", used.name, "details-v1", "-c", "istio") == ["istio-proxy"]
     assert used.name in complete("status", "--name", "")
     assert complete("up", "/us") == ["/usr"]
-    for shell in ("zsh", "fish"):
-        assert "@complete" in used.plait("completion", shell).stdout
+
+
+# An interactive zsh, whose Tab is that of a person; "SHOW" prints the line as it is then.
+ZSH = r"""
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PS1=; fpath=(~/zsh $fpath); autoload -Uz compinit; compinit -u -D; zstyle ":completion:*" menu no'
+zpty -w shell 'show() { print -r -- "<""<$BUFFER>"">"; BUFFER= }; zle -N show; bindkey "^I" complete-word "^X" show; print re""ady'
+zpty -r shell out '*ready*'
+for line in "$@"; do
+  zpty -w -n shell "$line"$'\t'$'\x18'
+  zpty -r shell out '*<<*>>*'
+  print -r -- "${${out##*<<}%%>>*}"
+done
+zpty -d shell
+"""
+
+
+def in_shell(mesh, *command):
+    env = {**mesh.env, "PATH": f"{BIN}:{mesh.env['PATH']}", "TERM": "xterm"}
+    result = subprocess.run(unprivileged(list(command)), env=env, check=False, capture_output=True, text=True, timeout=60,
+                            stdin=subprocess.DEVNULL, cwd="/")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_zsh_completes_commands_words_and_live_names(used):
+    # Where the script's first lines say that it belongs.
+    in_shell(used, "sh", "-c", "mkdir -p ~/zsh && plait completion zsh > ~/zsh/_plait")
+    lines = {
+        "plait proxy-s": "plait proxy-status ",
+        "plait status -o y": "plait status -o yaml ",
+        f"plait exec --name {used.name} details": f"plait exec --name {used.name} details-v1",  # the deployment and its pod
+        f"plait exec --name {used.name} details-v1-": f"plait exec --name {used.name} details-v1-0 ",
+        f"plait explain --name {used.name} details-v1 productpage.": f"plait explain --name {used.name} details-v1 productpage.",
+        f"plait logs --name {used.name} details-v1 -c istio": f"plait logs --name {used.name} details-v1 -c istio-proxy ",
+        "plait pc cluster --direction=in": "plait pc cluster --direction=inbound ",
+        "plait up /us": "plait up /usr/",
+    }
+    assert dict(zip(lines, in_shell(used, "zsh", "-f", "-c", ZSH, "zsh", *lines).splitlines(), strict=True)) == lines
+
+
+def test_fish_completes_commands_words_and_live_names(used):
+    in_shell(used, "sh", "-c", "mkdir -p ~/.config/fish/completions && plait completion fish > ~/.config/fish/completions/plait.fish")
+
+    def complete(line):
+        found = in_shell(used, "fish", "-c", 'complete -C "$argv[1]"', line).splitlines()
+        return dict(one.partition("\t")[::2] for one in found)
+    assert complete("plait pc cl") == {"cluster": "clusters: where it can send to"}
+    assert complete("plait status -o y") == {"yaml": ""}
+    assert complete(f"plait exec --name {used.name} details") == {"details-v1": "deployment", "details-v1-0": "pod"}
+    assert complete(f"plait explain --name {used.name} details-v1 prod")["productpage"] == "service"
+    assert set(complete(f"plait logs --name {used.name} details-v1 -c istio")) == {"istio-proxy"}
+    assert "--fqdn" in complete("plait pc cluster --f")
+    assert "/usr/" in complete("plait up /us")
 
 
 def test_man_pages_are_there_for_every_command(used, folder):
@@ -217,3 +299,36 @@ def test_exit_codes_without_a_mesh(folder):
 def test_a_name_that_is_taken_is_the_answer_no(used):
     second = used.plait("up", str(used.directory), "--name", used.name, check=False)
     assert second.returncode == 1 and "is running already" in second.stderr and "plait down" in second.stderr
+
+
+def test_ps_and_check_show_what_a_proxy_refuses_with_its_reason(used):
+    cds = lambda: {row[0]: row[2] for row in (re.split(r"\s{2,}", line) for line in used.named("ps").stdout.splitlines())}
+    file = used.directory / "roots.yaml"
+    # plaitd cannot know what a proxy finds in its file system.
+    m.write(file, m.destination_rule("roots", {"host": "ratings", "trafficPolicy": {
+        "tls": {"mode": "SIMPLE", "caCertificates": "/nowhere/ca.pem"}}}))
+    try:
+        until(lambda: cds()["reviews-v2-0.default"] == "NACK", 10, "the proxy refuses the cluster")
+        refused = "reviews-v2-0.default refuses Cluster: outbound|9080||ratings.default.svc.cluster.local: "
+        told = used.named("ps").stderr
+        assert refused in told and "cannot read /nowhere/ca.pem" in told
+        check = used.named("check", check=False)
+        assert check.returncode == 1 and refused in check.stdout and "fix:" in check.stdout
+        assert cds()["details-v1-0.default"] != "NACK"  # has no use for it
+    finally:
+        file.unlink()
+    until(lambda: "NACK" not in cds().values(), 10, "it is mended")
+
+
+def test_ps_shows_a_proxy_that_acknowledges_nothing_as_stale(used):
+    row = lambda: next(line for line in used.named("ps").stdout.splitlines() if line.startswith("details-v1-0"))
+    file = used.directory / "stale.yaml"
+    pid = used.proxy_pid("details-v1-0")
+    used.signal(pid, "STOP")
+    try:
+        m.write(file, m.peer_authentication("PERMISSIVE", "stale", selector={"matchLabels": {"app": "details"}}))
+        until(lambda: "STALE" in row(), 10, "what was sent is not acknowledged")
+    finally:
+        file.unlink()
+        used.signal(pid, "CONT")
+    until(lambda: "STALE" not in row(), 10, "it has caught up")

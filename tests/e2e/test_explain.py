@@ -1,9 +1,16 @@
 """`plait explain`: what it says is what happens, live and from a directory."""
 import json
+import os
 
 import pytest
 
-from mesh import SAMPLES, Mesh, until
+import manifests as m
+from mesh import SAMPLES, TEST_UID, Mesh, copy_sample, until
+
+
+def chown(path):
+    if os.geteuid() == 0:
+        os.chown(path, TEST_UID, TEST_UID)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +55,8 @@ def test_a_denial_is_explained_as_it_happens(used):
 
 
 def test_what_has_no_route_no_endpoint_or_no_place_in_the_mesh(used):
-    outside = explain(used, "productpage-v1", "example.com", "GET", "http://example.com/")
-    assert "none of the mesh" in steps(outside, "destination")[0]["text"]
+    outside = explain(used, "productpage-v1", "192.0.2.1", "GET", "http://example.com/")
+    assert "not in the mesh" in steps(outside, "destination")[0]["text"] and outside["forwarded"]
     assert used.named("explain", "productpage-v1", "10.96.255.254", check=False).returncode in (0, 1)
     unknown = used.named("explain", "nobody", "reviews", check=False)
     assert unknown.returncode == 1 and "there is no workload" in unknown.stderr and "try:" in unknown.stderr
@@ -82,3 +89,120 @@ def test_a_directory_that_nobody_runs_gives_the_same_answers(used, folder):
     missing = nobody.named("explain", "-f", str(SAMPLES / "bookinfo"), "nobody", "reviews", check=False)
     assert missing.returncode == 1 and "there is no workload" in missing.stderr
     assert nobody.named("explain", "-f", "/nowhere", "a", "b", check=False).returncode == 2
+
+
+def test_a_name_without_an_address_is_not_said_to_be_reached(used):
+    for question in (["nosuchhost", "GET", "/"], ["http://nosuchhost/"]):
+        answer = explain(used, "productpage-v1", *question, code=1)
+        assert answer["forwarded"] is None and answer["result"].startswith("unknown")
+        [destination] = steps(answer, "destination")
+        assert destination["passes"] is None and "nosuchhost is no name of the mesh" in destination["text"]
+        assert "getent hosts nosuchhost" in destination["text"] and "0.0.0.0" not in json.dumps(answer)
+    assert used.exec("productpage-v1", "curl", "-s", "http://nosuchhost/", check=False).returncode == 6  # cannot resolve
+    ours = explain(used, "productpage-v1", "gone.default.svc.cluster.local", code=1)
+    assert ours["forwarded"] is False and [s["step"] for s in ours["steps"]] == ["destination"]
+    assert "gone.default.svc.cluster.local has no address" in ours["steps"][0]["text"]
+
+
+def test_a_url_is_a_destination_and_a_wrong_word_is_named(used):
+    by_url = explain(used, "productpage-v1", "http://reviews:9080/reviews/0")
+    assert by_url["steps"] == explain(used, "productpage-v1", "reviews:9080", "GET", "/reviews/0")["steps"]
+    for words, part in ((["details:99999"], 'TO "details:99999"'), (["details", "-H", "bad"], '-H "bad"'),
+                        (["https://details/"], "https://"), (["details", "reviews/0"], 'METHOD "reviews/0"')):
+        result = used.named("explain", "productpage-v1", *words, check=False)
+        assert result.returncode == 2 and part in result.stderr and "try:" in result.stderr, result.stderr
+
+
+# -- files that cannot be read ----------------------------------------------
+
+def closed(path):
+    path.mkdir()
+    chown(path)
+    path.chmod(0)
+
+
+def big(path):
+    with path.open("wb") as file:
+        file.truncate(105 << 20)
+
+
+@pytest.mark.parametrize("name, make, says", [
+    ("policy.yaml", lambda path: path.write_text("kind: ["), "policy.yaml:2:1"),
+    ("routes.yaml", lambda path: path.write_text(path.read_text().replace("subset:", "subsett:", 1)), "subsett"),
+    ("big.yaml", big, "big.yaml"),
+    ("latin.yaml", lambda path: path.write_bytes(b"kind: Service\nmetadata: {name: caf\xe9}\n"), "latin.yaml:2"),
+    ("circle.yaml", lambda path: path.symlink_to(path), "circle.yaml"),
+    ("closed", closed, "closed"),
+], ids=["broken", "unknown-field", "105-MB", "not-UTF-8", "circle-of-links", "closed-folder"])
+def test_what_cannot_be_read_of_a_directory_is_told_beside_the_answer(folder, request, name, make, says):
+    directory = copy_sample(folder, into=f"bad-{request.node.callspec.id}")
+    path = directory / ("reviews-split.yaml" if name == "routes.yaml" else name)
+    make(path)
+    nobody = Mesh(folder, folder, name="nobody")
+    try:
+        question = ["explain", "-f", str(directory), "productpage-v1", "details", "GET", "/details/0"]
+        result = nobody.named(*question, "-o", "json", check=False)
+        assert result.returncode == 4, result.stderr
+        answer = json.loads(result.stdout)
+        assert any(says in problem["text"] and problem["severity"] == "error" for problem in answer["problems"]), answer["problems"]
+        assert says in result.stderr and path.name in result.stderr and answer["forwarded"]
+        text = nobody.named(*question, check=False)
+        assert text.returncode == 4 and says in text.stderr and "result: forwarded" in text.stdout
+        # What was asked for may stand in the file that cannot be read.
+        missing = nobody.named("explain", "-f", str(directory), "nobody", "details", check=False)
+        assert missing.returncode == 4 and says in missing.stderr and "there is no workload" in missing.stderr
+    finally:
+        if name == "closed":
+            path.chmod(0o700)
+
+
+# -- capture ----------------------------------------------------------------
+
+TRAFFIC = "traffic.sidecar.istio.io/"
+
+
+@pytest.fixture(scope="module")
+def capture(folder):
+    """Workloads whose annotations leave port 8000 out, on either side."""
+    directory = folder / "capture"
+    directory.mkdir()
+
+    def server(name, **annotations):
+        marks = {TRAFFIC + key: value for key, value in annotations.items()}
+        return [m.deployment(name, [m.APP, "echo", "--port", "8000"], ports=[8000], annotations=marks), m.service(name, {"http": 8000})]
+    m.write(directory / "mesh.yaml",
+            *server("strict"), *server("open"), *server("bare", excludeInboundPorts="8000"),
+            m.peer_authentication("PERMISSIVE", "open", selector={"matchLabels": {"app": "open"}}),
+            m.deployment("client", [m.APP, "client"]),
+            m.deployment("past", [m.APP, "client"], annotations={TRAFFIC + "excludeOutboundPorts": "8000"}))
+    mesh = Mesh(folder, directory, name="capture").start()
+    yield mesh
+    mesh.stop()
+
+
+@pytest.mark.parametrize("client, server, to_pod, taken, refused_at", [
+    ("client", "strict", False, [True, True], None),
+    ("past", "strict", False, [False], "connection"),    # the address of a service is known to proxies only
+    ("past", "strict", True, [False, True], "admission"),
+    ("past", "open", True, [False, True], None),
+    ("client", "bare", False, [True, False], "application"),  # mutual TLS that nobody ends
+    ("past", "bare", True, [False, False], None),
+])
+def test_what_goes_past_a_proxy_is_explained_as_it_happens(capture, client, server, to_pod, taken, refused_at):
+    pod = next(w for w in capture.status()["workloads"] if w["name"] == f"{server}-0")
+    question = [client, f"{server}-0:8000" if to_pod else f"{server}:8000", "GET", "/"]
+    url = f"http://{pod['ip'] if to_pod else server}:8000/"
+    real = capture.exec(client, "curl", "-s", "-o", "/dev/null", "-m", "5", "-w", "%{http_code}", url, check=False).stdout
+    live = explain(capture, *question, code=0 if refused_at is None else 1)
+    assert (real == "200") == live["forwarded"], (real, live)
+    assert real == str(live["verdict"].get("status") or {True: 200, False: "000"}[live["forwarded"]])
+    captures = steps(live, "capture")
+    assert [("is taken to the proxy" in step["text"]) for step in captures] == taken and live["steps"][0] == captures[0]
+    for step in captures:
+        assert "is taken" in step["text"] or "port 8000 is one of traffic.sidecar.istio.io/exclude" in step["text"]
+    assert [step["step"] for step in live["steps"] if not step["passes"]] == ([refused_at] if refused_at else [])
+    if not taken[0]:
+        assert not steps(live, "tls") and not steps(live, "route")[:1 if len(taken) == 1 else 0]
+    saved = explain(Mesh(capture.folder, capture.folder, name="nobody"), "-f", str(capture.directory), *question,
+                    code=0 if refused_at is None else 1)
+    assert [(s["step"], s["passes"]) for s in live["steps"]] == [(s["step"], s["passes"]) for s in saved["steps"]]

@@ -34,7 +34,9 @@ Outcome<source::DesiredPod> FindPod(const source::PodsController& pods, const st
       if (!name.empty() && (workload == name || workload == name + "." + pod.spec.name_space)) return pod;
     known += " " + pod.name + (pod.spec.name_space == "default" ? "" : "." + pod.spec.name_space);
   }
-  return Explain(Errc::kNotFound, "there is no workload \"" + workload + "\"", "one of:" + known);
+  return Explain(Errc::kNotFound, "there is no workload \"" + workload + "\"",
+                 known.empty() ? "add a Deployment, StatefulSet, Job or Pod: no file that can be read has one"
+                               : "one of:" + known);
 }
 
 Proxy ProxyOf(const source::DesiredPod& pod, const source::PodStatus& status, const std::string& trust_domain) {
@@ -90,9 +92,30 @@ Json Objects(const model::Snapshot& mesh) {
   return out;
 }
 
+Json Problems(const model::Findings& findings) {
+  Json out = Json::array();
+  for (const model::Finding& finding : findings)
+    out.push_back({{"severity", finding.severity == model::Severity::kError     ? "error"
+                                : finding.severity == model::Severity::kWarning ? "warning"
+                                                                                : "info"},
+                   {"text", finding.ToString()}});
+  return out;
+}
+
+// What decides which of its connections go to the proxy.
+Json CaptureAnnotations(const source::PodTemplate& pod) {
+  Json out = Json::object();
+  for (const auto& [name, value] : pod.annotations)
+    if (name.starts_with("traffic.sidecar.istio.io/")) out[name] = value;
+  return out;
+}
+
+// A broken file may hold bytes that are no text.
+std::string Dump(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace); }
+
 }  // namespace
 
-Outcome<SavedResources> ResourcesOf(io::Loop& loop, const SavedResourcesOptions& options) {
+SavedResources ResourcesOf(io::Loop& loop, const SavedResourcesOptions& options) {
   const source::DirectorySource files(loop, {.directories = options.directories}, [] {});
   source::PodsController pods(loop, {}, [] {});
   model::SnapshotOptions as_up;  // what `plait up` adds to MeshConfig
@@ -104,25 +127,30 @@ Outcome<SavedResources> ResourcesOf(io::Loop& loop, const SavedResourcesOptions&
   pods.SetTemplates(sets.sets);
   RunAll(pods);
   const Outcome<source::DesiredPod> pod = FindPod(pods, options.workload);
-  if (!pod) return std::unexpected(pod.error());
   MeshProvider provider("");
   provider.SetSnapshot(model::Snapshot::Build(files.objects(), pods.workloads(), as_up));
   const model::Snapshot& mesh = *provider.snapshot();
+  SavedResources out;
+  for (const model::Findings* findings : {&files.findings(), &sets.findings, &mesh.findings()})
+    out.problems.insert(out.problems.end(), findings->begin(), findings->end());
+  if (!pod) {
+    out.error = pod.error();
+    out.json = Dump({{"problems", Problems(out.problems)}, {"error", out.error->message}, {"hint", out.error->hint}});
+    return out;
+  }
   const Proxy proxy = ProxyOf(*pod, *pods.FindStatus(pod->uid), mesh.mesh().trust_domain);
 
   const bool has_proxy =
       pod->spec.proxy == source::ProxyKind::kSidecar || pod->spec.proxy == source::ProxyKind::kGateway;
-  SavedResources out;
-  for (const model::Findings* findings : {&files.findings(), &sets.findings, &mesh.findings()})
-    for (const model::Finding& finding : *findings) out.problems.push_back(finding.ToString());
-  out.json = Json{{"node", {{"id", proxy.node.id}}},
-                  {"pod", proxy.Key()},
-                  {"proxy", has_proxy ? KindName(proxy.kind) : "none"},
-                  {"ip", proxy.ips.front().ToString()},
-                  {"identity", proxy.identity.ToString()},
-                  {"resources", has_proxy ? AllResources(provider, proxy) : Json::array()},
-                  {"objects", Objects(mesh)}}
-                 .dump(1);
+  out.json = Dump({{"problems", Problems(out.problems)},
+                   {"node", {{"id", proxy.node.id}}},
+                   {"pod", proxy.Key()},
+                   {"proxy", has_proxy ? KindName(proxy.kind) : "none"},
+                   {"ip", proxy.ips.front().ToString()},
+                   {"identity", proxy.identity.ToString()},
+                   {"capture", CaptureAnnotations(pod->spec)},
+                   {"resources", has_proxy ? AllResources(provider, proxy) : Json::array()},
+                   {"objects", Objects(mesh)}});
   return out;
 }
 

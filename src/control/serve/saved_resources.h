@@ -2,9 +2,11 @@
 // plaitd --resources-of POD[.NAMESPACE]: what a directory of YAML means for the proxy of one workload, without a mesh:
 // the resources that it would be sent by `plait up`, as JSON for `plait-proxy --mode explain`, and where the objects
 // stand. Pods count as running and ready; their addresses are made up.
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "control/model/finding.h"
 #include "core/base/result.h"
 #include "core/io/loop.h"
 
@@ -19,10 +21,13 @@ struct SavedResourcesOptions {
 
 struct SavedResources {
   std::string json;
-  std::vector<std::string> problems;  // of the files, for people
+  model::Findings problems;         // of the files
+  std::optional<Diagnostic> error;  // there is no such workload
 };
-// {"node": {"id"}, "pod", "proxy": sidecar, router or none, "ip", "identity", "resources": [{"type", "name", "aliases",
-// "value": base64}], "objects": [{"kind", "name", "namespace", "at": "FILE:LINE"}]}. Errors: no such workload.
-Outcome<SavedResources> ResourcesOf(io::Loop& loop, const SavedResourcesOptions& options);
+// {"problems": [{"severity": error, warning or info, "text": "FILE:LINE:COLUMN: ..."}], "node": {"id"}, "pod", "proxy":
+// sidecar, router or none, "ip", "identity", "capture": {annotation: value}, "resources": [{"type", "name", "aliases",
+// "value": base64}], "objects": [{"kind", "name", "namespace", "at": "FILE:LINE"}]}. With an error: {"problems",
+// "error", "hint"}.
+SavedResources ResourcesOf(io::Loop& loop, const SavedResourcesOptions& options);
 
 }  // namespace plait::control::serve

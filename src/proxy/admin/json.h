@@ -35,6 +35,7 @@ class Json {
   Json& Text(std::uint64_t value) { return Text(std::to_string(value)); }
   Json& Number(std::uint64_t value) { return Raw(std::to_string(value)); }
   Json& Bool(bool value) { return Raw(value ? "true" : "false"); }
+  Json& Null() { return Raw("null"); }
   Json& Raw(std::string_view json) {  // a whole value
     Separate();
     text_ += json;

@@ -73,7 +73,7 @@ class Explainer {
   void Need(Missing::Kind kind, std::string name) { out_.missing = Missing{kind, std::move(name)}; }
   void Fail(std::string step, std::string text, Failure failure);
   void Refuse(std::string step, std::string text, std::string details);
-  void TellDestination(const cluster::Destination& destination);
+  bool TellDestination(const cluster::Destination& destination);
   void OutboundTcp(const OutboundConfig& outbound, const cluster::Destination& destination);
   bool Admit(const xds::InboundPort& port);
   void Http(const HttpConfig& http, const HttpRouting& routing);
@@ -104,23 +104,40 @@ void Explainer::Refuse(std::string step, std::string text, std::string details) 
   out_.details = std::move(details);
 }
 
-void Explainer::TellDestination(const cluster::Destination& destination) {
+// False when there is no such destination.
+bool Explainer::TellDestination(const cluster::Destination& destination) {
   const std::string at = q_.destination.ToString();
-  if (destination.service) {
-    Step("destination", at + " is service " + destination.service->hostname);
-  } else if (destination.workload) {
-    Step("destination", at + " is workload " + destination.workload->name + "." + destination.workload->name_space);
-  } else {
-    Step("destination", (q_.outside ? "the name is none of the mesh" : at + " is not in the mesh") +
-                            std::string(": the outbound policy decides"));
+  Destined& destined = out_.destined.emplace();
+  destined.address = q_.destination;
+  if (q_.resolves == Question::Resolves::kNothing) {
+    Refuse(
+        "destination",
+        q_.name + " has no address: it is a name of the mesh that nothing has now (plait status shows what there is)",
+        "no_address");
+    return false;
   }
+  if (q_.resolves == Question::Resolves::kElsewhere) {
+    Step("destination", q_.name +
+                            " is no name of the mesh; whether it has an address, DNS outside decides (getent hosts " +
+                            q_.name + "). With one, the outbound policy decides")
+        .known = false;
+  } else if (destination.service) {
+    destined.service = destination.service->hostname;
+    Step("destination", at + " is service " + destined.service);
+  } else if (destination.workload) {
+    destined.workload = destination.workload->name + "." + destination.workload->name_space;
+    Step("destination", at + " is workload " + destined.workload);
+  } else {
+    Step("destination", at + " is not in the mesh: the outbound policy decides");
+  }
+  return true;
 }
 
 void Explainer::operator()(const std::shared_ptr<const OutboundConfig>& outbound) {
   cluster::Destination destination{.known = true};
-  if (!q_.outside) destination = config_.index().FindByAddress(q_.destination.ip);
+  if (q_.resolves == Question::Resolves::kHere) destination = config_.index().FindByAddress(q_.destination.ip);
   if (!destination.known && !config_.complete()) return Need(Missing::Kind::kDestination, q_.destination.ip.ToString());
-  TellDestination(destination);
+  if (!TellDestination(destination)) return;
   const std::uint16_t port = q_.destination.port.value;
   const xds::DeclaredProtocol declared = DeclaredProtocolOf(destination, config_.index(), port);
   const bool relayed = declared == xds::DeclaredProtocol::kTcp || declared == xds::DeclaredProtocol::kTls;
@@ -297,8 +314,12 @@ void Explainer::Forward(const std::string& name, const route::RouteMatch* match)
   }
   const cluster::WorkloadPtr workload = config_.index().FindWorkload(next.address.ip);
   if (workload != nullptr) next.workload = workload->name + "." + workload->name_space;
-  Step("endpoint", "cluster " + name + ", for example " + next.address.ToString() +
-                       (next.workload.empty() ? "" : " " + next.workload) + (all > 0 ? health : ""))
+  // A cluster that goes where the client meant to go.
+  const std::string example = next.address.ip.is_unspecified() && !q_.name.empty()
+                                  ? "to the address of " + q_.name
+                                  : "for example " + next.address.ToString();
+  Step("endpoint", "cluster " + name + ", " + example + (next.workload.empty() ? "" : " " + next.workload) +
+                       (all > 0 ? health : ""))
       .object = cluster->config->istio_config;
   TellTransport(*cluster, *picked.host, next);
   out_.next = std::move(next);

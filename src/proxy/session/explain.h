@@ -24,7 +24,11 @@ struct Question {
   std::string principal = {};     // SPIFFE identity that the caller proves; empty: none, plaintext
   std::string own_identity = {};  // of this workload
   std::string server_name = {};   // SNI, of TLS that the client begins
-  bool outside = false;           // the destination's name is none of the mesh: its address is not known here
+  std::string name = {};          // that the client asks DNS for; empty: it dials `destination` itself
+  // What DNS says of `name`. kElsewhere: it is none of the mesh, so a resolver elsewhere decides; kNothing: it is one
+  // of the mesh's names, and there is no address. Then `destination` has a port only.
+  enum class Resolves : std::uint8_t { kHere, kElsewhere, kNothing };
+  Resolves resolves = Resolves::kHere;
   bool http = true;
   http::RequestHead head = {};
   std::uint64_t random = 0;  // decides among weighted clusters and hosts
@@ -52,7 +56,8 @@ struct Missing {
 struct ExplainStep {
   std::string name;  // destination, protocol, route, filter, endpoint, tls, admission, authorization, application
   bool passes = true;
-  std::string text;
+  bool known = true;  // false: what decides is not known here; the next steps hold if it passes
+  std::string text = {};
   std::string object = {};  // the Istio object that decided, as a config path; empty: the configuration names none
   std::string policy = {};  // the authorization rule that decided
   std::vector<filter::Forecast::Miss> misses = {};
@@ -68,7 +73,15 @@ struct NextHop {
   http::RequestHead head;
 };
 
+// Where the client meant to go, as the destination index knows it.
+struct Destined {
+  io::SocketAddress address;  // without an IP when a name has none here
+  std::string service;        // hostname
+  std::string workload;       // "reviews-v2-0.default"; both empty: not in the mesh
+};
+
 struct Explanation {
+  std::optional<Destined> destined;  // of a connection that was captured on its way out
   std::vector<ExplainStep> steps;
   std::optional<Missing> missing;  // nothing else is meant then
   // Answered here, not forwarded: 0 when it goes on, and for TCP, where `details` says why it is closed.

@@ -158,11 +158,34 @@ TEST_F(Explaining, NamesTheFlagOfWhatLeadsNowhere) {
 TEST_F(Explaining, LeavesTheUnknownToTheOutboundPolicy) {
   routes_["80"] = nullptr;
   AddCluster("PassthroughCluster", "192.0.2.1:80");
-  Question question = Get("192.0.2.1:80", "example.com");
-  question.outside = true;
-  const Explanation explanation = ExplainChain(*this, Outbound(), question);
+  const Explanation explanation = ExplainChain(*this, Outbound(), Get("192.0.2.1:80", "example.com"));
   ASSERT_TRUE(explanation.next);
   EXPECT_EQ(explanation.next->cluster, "PassthroughCluster");
+  EXPECT_TRUE(StepOf(explanation, "destination").known);
+  EXPECT_EQ(explanation.destined->address.ToString(), "192.0.2.1:80");
+}
+
+TEST_F(Explaining, DoesNotKnowWhetherANameOfElsewhereHasAnAddress) {
+  routes_["80"] = nullptr;
+  AddCluster("PassthroughCluster", "0.0.0.0:80");
+  Question question = Get("0.0.0.0:80", "example.com");
+  question.name = "example.com";
+  question.resolves = Question::Resolves::kElsewhere;
+  const Explanation explanation = ExplainChain(*this, Outbound(), question);
+  EXPECT_FALSE(StepOf(explanation, "destination").known);
+  EXPECT_NE(StepOf(explanation, "destination").text.find("getent hosts example.com"), std::string::npos);
+  EXPECT_NE(StepOf(explanation, "endpoint").text.find("to the address of example.com"), std::string::npos);
+  EXPECT_TRUE(explanation.next) << "with an address it would go on";
+}
+
+TEST_F(Explaining, EndsAtANameOfTheMeshWithoutAnAddress) {
+  Question question = Get("0.0.0.0:80", "gone.default.svc.cluster.local");
+  question.name = "gone.default.svc.cluster.local";
+  question.resolves = Question::Resolves::kNothing;
+  const Explanation explanation = ExplainChain(*this, Outbound(), question);
+  EXPECT_FALSE(StepOf(explanation, "destination").passes);
+  EXPECT_EQ(explanation.details, "no_address");
+  EXPECT_FALSE(explanation.next);
 }
 
 TEST_F(Explaining, RefusesPlaintextOnAStrictPort) {

@@ -15,7 +15,8 @@ constexpr int kMostTries = 16;  // of one explanation: each fetches one resource
 bool IsGateway(const xds::Node& node) { return node.id.starts_with("router~"); }
 
 struct Target {
-  std::optional<io::IpAddress> ip;  // nullopt: the name is none of the mesh
+  std::optional<io::IpAddress> ip;  // nullopt: the name has none here
+  bool ours = false;                // the name is one of the mesh, never asked for elsewhere
   cluster::ServicePtr service;
 };
 
@@ -27,6 +28,7 @@ Target FindTarget(const ExplainScene& scene, const session::ConfigView& view, co
   } else {
     dns::NameAnswer answer = scene.names.Find(ToLower(to));
     if (!answer.alias.empty()) answer = scene.names.Find(answer.alias);
+    target.ours = answer.ours;
     if (!answer.addresses.empty()) target.ip = answer.addresses.front();
   }
   if (!target.ip) {
@@ -61,7 +63,6 @@ Outcome<session::Question> QuestionOf(const ExplainScene& scene, const session::
   question.source.ip = own;
   if (IsGateway(scene.node)) {
     // What a client sends to the gateway: `to` is the host it asks for.
-    question.outside = true;
     const Port first =
         scene.listeners.empty() ? Port{} : scene.listeners.front()->config->addresses.front().address.port;
     question.destination = {.ip = own, .port = query.port == 0 ? first : Port{query.port}, .unix_path = {}};
@@ -71,7 +72,9 @@ Outcome<session::Question> QuestionOf(const ExplainScene& scene, const session::
     const Target target = FindTarget(scene, view, query.to);
     const Outcome<std::uint16_t> port = PortOf(query, target);
     if (!port) return std::unexpected(port.error());
-    question.outside = !target.ip;
+    using Resolves = session::Question::Resolves;
+    question.name = query.to;
+    question.resolves = target.ip ? Resolves::kHere : target.ours ? Resolves::kNothing : Resolves::kElsewhere;
     question.destination = {.ip = target.ip.value_or(io::IpAddress()), .port = Port{*port}, .unix_path = {}};
   }
   if (!query.source.empty()) {
@@ -132,7 +135,12 @@ Outcome<ChosenChain> ChooseChain(const std::vector<listen::ListenerPtr>& listene
 }
 
 void WriteStep(const session::ExplainStep& step, admin::Json& out) {
-  out.Open('{').Key("step").Text(step.name).Key("passes").Bool(step.passes).Key("text").Text(step.text);
+  out.Open('{').Key("step").Text(step.name).Key("passes");
+  if (step.known)
+    out.Bool(step.passes);
+  else
+    out.Null();
+  out.Key("text").Text(step.text);
   if (!step.object.empty()) out.Key("object").Text(step.object);
   if (!step.policy.empty()) out.Key("policy").Text(step.policy);
   if (!step.misses.empty()) {
@@ -155,7 +163,10 @@ void WriteStep(const session::ExplainStep& step, admin::Json& out) {
 
 void WriteNext(const session::NextHop& next, bool http, admin::Json& out) {
   out.Key("next").Open('{').Key("cluster").Text(next.cluster);
-  out.Key("address").Text(next.address.ip.ToString()).Key("port").Number(next.address.port.value);
+  out.Key("address")
+      .Text(next.address.ip.is_unspecified() ? "" : next.address.ip.ToString())
+      .Key("port")
+      .Number(next.address.port.value);
   out.Key("workload").Text(next.workload).Key("tls").Bool(next.tls).Key("identity").Text(next.identity);
   if (http) {
     out.Key("request").Open('{').Key("method").Text(next.head.method).Key("path").Text(next.head.path);
@@ -164,6 +175,13 @@ void WriteNext(const session::NextHop& next, bool http, admin::Json& out) {
     out.Close(']').Close('}');
   }
   out.Close('}');
+}
+
+void WriteDestined(const session::Destined& destined, admin::Json& out) {
+  out.Key("destination").Open('{').Key("address");
+  out.Text(destined.address.ip.is_unspecified() ? "" : destined.address.ip.ToString());
+  out.Key("port").Number(destined.address.port.value);
+  out.Key("service").Text(destined.service).Key("workload").Text(destined.workload).Close('}');
 }
 
 }  // namespace
@@ -185,6 +203,7 @@ std::string ExplainJson(const ExplainAnswer& answer, const admin::ExplainQuery& 
   out.Key("listener").Text(answer.listener).Key("steps").Open('[');
   for (const session::ExplainStep& step : explanation.steps) WriteStep(step, out);
   out.Close(']');
+  if (explanation.destined) WriteDestined(*explanation.destined, out);
   out.Key("verdict").Open('{').Key("forwarded").Bool(explanation.next.has_value());
   out.Key("status").Number(explanation.status).Key("flag").Text(explanation.flag);
   out.Key("details").Text(explanation.details).Close('}');

@@ -1,0 +1,45 @@
+#pragma once
+// The step `capture` of `plait explain`: whether a connection goes to the proxy of its side at all, by the rules that
+// the node sets (node/capture_rules.h) and the mode of the mesh; and what becomes of one that does not. Pure.
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/render.h"
+#include "core/io/address.h"
+
+namespace plait::cli {
+
+// One side of a connection.
+struct Party {
+  std::string workload;  // the pod, "details-v1-0.default"
+  std::string ip;
+  std::string identity;                                           // SPIFFE
+  std::string proxy;                                              // sidecar, gateway or none
+  std::vector<std::pair<std::string, std::string>> capture = {};  // annotations traffic.sidecar.istio.io/*
+  bool has_proxy() const { return proxy == "sidecar" || proxy == "gateway"; }
+};
+
+struct Capture {
+  enum class Kind : std::uint8_t {
+    kTaken,    // to the proxy
+    kPast,     // the proxy does not see it
+    kNoRules,  // the annotations cannot be read: the workload does not start
+  };
+  Kind kind = Kind::kTaken;
+  std::string text;
+};
+// Out of `from`. `to` without an IP: a name whose address is not known here, so that only ports decide.
+Capture CaptureOut(const Party& from, bool loopback_mode, const io::SocketAddress& to);
+// Into `server`.
+Capture CaptureIn(const Party& server, bool loopback_mode, Port port);
+Json CaptureStep(const Capture& capture);
+
+// What becomes of a connection that goes past the caller's proxy to what is no workload: `destination` as
+// /plait/explain tells it. {"steps", "verdict"}, as an answer of /plait/explain.
+Json PastCaller(const Json& destination);
+// What becomes of one that goes past the server's proxy; `tls`: the caller's proxy speaks mutual TLS.
+Json PastServer(bool tls, Port port);
+
+}  // namespace plait::cli

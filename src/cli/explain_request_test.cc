@@ -1,0 +1,81 @@
+#include "cli/explain_request.h"
+
+#include <gtest/gtest.h>
+
+namespace plait::cli {
+namespace {
+
+ExplainWords Words(std::string to, std::string method = "", std::string url = "") {
+  return {.to = std::move(to), .method = std::move(method), .url = std::move(url), .headers = {}};
+}
+
+TEST(ExplainRequest, IsMadeOfHostMethodAndPath) {
+  const auto request = ReadExplainRequest(Words("reviews:9080", "POST", "/reviews/0?a=b#c"));
+  ASSERT_TRUE(request) << request.error().ToString();
+  EXPECT_EQ(request->to, "reviews");
+  EXPECT_EQ(request->port, 9080);
+  EXPECT_EQ(request->method, "POST");
+  EXPECT_EQ(request->path, "/reviews/0?a=b");
+  EXPECT_EQ(OutboundQuery(*request), "to=reviews&random=0&port=9080&method=POST&path=%2Freviews%2F0%3Fa%3Db");
+}
+
+TEST(ExplainRequest, TakesAUrlInThePlaceOfHostOrMethod) {
+  const auto to = ReadExplainRequest(Words("http://reviews:9080/reviews/0", "HEAD"));
+  ASSERT_TRUE(to) << to.error().ToString();
+  EXPECT_EQ(to->to, "reviews");
+  EXPECT_EQ(to->port, 9080);
+  EXPECT_EQ(to->host, "reviews:9080");
+  EXPECT_EQ(to->path, "/reviews/0");
+  EXPECT_EQ(to->method, "HEAD");
+  const auto method = ReadExplainRequest(Words("10.96.0.7", "http://shop.example/cart"));
+  ASSERT_TRUE(method) << method.error().ToString();
+  EXPECT_EQ(method->to, "10.96.0.7");
+  EXPECT_EQ(method->port, 80) << "of the URL";
+  EXPECT_EQ(method->host, "shop.example");
+  EXPECT_EQ(method->method, "GET");
+}
+
+TEST(ExplainRequest, KnowsAddressesOfBothFamilies) {
+  EXPECT_EQ(ReadExplainRequest(Words("fd00::7"))->to, "fd00::7");
+  EXPECT_EQ(ReadExplainRequest(Words("[fd00::7]:80"))->to, "fd00::7");
+  EXPECT_EQ(ReadExplainRequest(Words("[fd00::7]:80"))->port, 80);
+  EXPECT_EQ(ReadExplainRequest(Words("http://[fd00::7]:81/x"))->port, 81);
+  EXPECT_EQ(ReadExplainRequest(Words("10.0.0.1:81"))->port, 81);
+}
+
+struct Wrong {
+  ExplainWords words;
+  const char* says;
+};
+class WrongRequest : public testing::TestWithParam<Wrong> {};
+TEST_P(WrongRequest, IsNamedWithWhatItMayBe) {
+  const auto request = ReadExplainRequest(GetParam().words);
+  ASSERT_FALSE(request);
+  EXPECT_EQ(request.error().code, Errc::kInvalidInput);
+  EXPECT_NE(request.error().message.find(GetParam().says), std::string::npos) << request.error().message;
+  EXPECT_FALSE(request.error().hint.empty());
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, WrongRequest,
+    testing::Values(
+        Wrong{Words("details:99999"), "TO \"details:99999\" has no port that can be"},
+        Wrong{Words("details:0"), "no port that can be: 0"}, Wrong{Words("details:http"), "no port that can be: http"},
+        Wrong{Words(""), "is no host"}, Wrong{Words(":80"), "is no host"}, Wrong{Words("[web]:80"), "is no host"},
+        Wrong{Words("a b"), "is no host"}, Wrong{Words("/reviews"), "names no host"},
+        Wrong{Words("http://"), "has no HOST"}, Wrong{Words("http://a:b/"), "has no HOST or HOST:PORT"},
+        Wrong{Words("https://web/"), "begins with https://"}, Wrong{Words("http://web/", "GET", "/x"), "one too many"},
+        Wrong{Words("web", "reviews/0"), "METHOD \"reviews/0\" is none"},
+        Wrong{Words("web", "GET", "x"), "neither a path nor a URL"}, Wrong{Words("web", "GET", "/a b"), "has a blank"},
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"bad"}}, "-H \"bad\" is not NAME:VALUE"},
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"a b: c"}}, "is not NAME:VALUE"},
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"a: b\nc: d"}}, "line break"}));
+
+TEST(ExplainRequest, ArrivesInPlaintextAsItWasSent) {
+  const auto request = ReadExplainRequest({.to = "details", .method = {}, .url = "/x", .headers = {"a: b"}});
+  ASSERT_TRUE(request);
+  EXPECT_EQ(PlaintextQuery(*request, 9080, "10.244.0.2"),
+            "direction=inbound&port=9080&source=10.244.0.2&method=GET&path=%2Fx&host=details%3A9080&header=a%3A%20b");
+}
+
+}  // namespace
+}  // namespace plait::cli
