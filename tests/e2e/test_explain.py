@@ -65,6 +65,7 @@ def test_what_has_no_route_no_endpoint_or_no_place_in_the_mesh(used):
 def test_the_gateway_explains_what_a_browser_asks(used):
     answer = explain(used, "istio-ingressgateway.istio-system", "localhost", "GET", "/productpage")
     assert "productpage" in steps(answer, "endpoint")[0]["text"] and answer["forwarded"]
+    assert answer["steps"][0]["step"] == "capture" and "a gateway" in answer["steps"][0]["text"]
 
 
 def test_the_edit_of_a_policy_changes_the_answer(used):
