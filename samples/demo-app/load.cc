@@ -12,13 +12,13 @@ class Load::Kept final : public conn::ClientConnectionEvents, public http::Clien
   ~Kept() override = default;
 
   bool idle() const noexcept { return !busy_; }
-  void Start() {
+  void Start(MonotonicTime due) {
     busy_ = true;
-    since_ = load_.loop_.Now();
+    since_ = due;
     failure_ = "connection closed without an answer";
     answered_ = false;
     timeout_.Start(load_.loop_.timers(), load_.options_.timeout);
-    ++load_.report_.sent;
+    load_.Begun();
     if (connection_ && connection_->open() && Send()) return;
     Open();
   }
@@ -49,10 +49,10 @@ class Load::Kept final : public conn::ClientConnectionEvents, public http::Clien
     if (answered_)
       load_.Answered(head_, since_);
     else
-      load_.Failed(failure_);
+      load_.Failed(failure_, since_);
     if (load_.options_.rate > 0 || !load_.may_start()) return;
     load_.loop_.Defer([this] {
-      if (!busy_ && load_.may_start()) Start();
+      if (!busy_ && load_.may_start()) Start(load_.loop_.Now());
     });
   }
 
@@ -93,19 +93,24 @@ Load::Load(io::Loop& loop, LoadOptions options, std::vector<io::SocketAddress> a
     : loop_(loop),
       options_(std::move(options)),
       addresses_(std::move(addresses)),
-      last_tick_(loop.clock().Now()),
-      end_(options_.duration > Duration(0) ? last_tick_ + options_.duration : MonotonicTime::max()),
+      begin_(loop.clock().Now()),
+      end_(options_.duration > Duration(0) ? begin_ + options_.duration : MonotonicTime::max()),
+      next_due_(begin_),
+      next_new_due_(begin_),
       tick_([this] { Tick(); }) {
   for (std::uint32_t i = 0; i < options_.connections; ++i) kept_.push_back(std::make_unique<Kept>(*this));
   if (options_.rate <= 0)
     for (const auto& kept : kept_)
-      if (may_start()) kept->Start();
+      if (may_start()) kept->Start(begin_);
   tick_.Start(loop_.timers(), std::chrono::milliseconds(1));
 }
 
 Load::~Load() = default;
 
-void Load::Stop() { stopped_ = true; }
+void Load::Stop() {
+  if (!stopped_) report_.asked_for = std::min(loop_.clock().Now(), end_) - begin_;
+  stopped_ = true;
+}
 
 bool Load::done() const noexcept {
   if (may_start() || !new_.empty()) return false;
@@ -118,28 +123,38 @@ http::RequestHead Load::Head() const {
   return head;
 }
 
+Load::Kept* Load::FindIdle() {
+  for (std::size_t tried = 0; tried < kept_.size(); ++tried)
+    if (Kept& kept = *kept_[next_kept_++ % kept_.size()]; kept.idle()) return &kept;
+  return nullptr;
+}
+
 void Load::Tick() {
   const MonotonicTime now = loop_.Now();
-  const double seconds = std::chrono::duration<double>(now - last_tick_).count();
-  last_tick_ = now;
-  if (now >= end_) stopped_ = true;
-  // What cannot be sent because all connections are busy is not owed later: the rate is a ceiling.
-  owed_ = std::min(owed_ + options_.rate * seconds, static_cast<double>(options_.connections));
-  owed_new_ = std::min(owed_new_ + options_.new_per_second * seconds, 16.0);
-  for (std::size_t tried = 0; owed_ >= 1 && tried < kept_.size() && may_start(); ++tried) {
-    Kept& kept = *kept_[next_kept_++ % kept_.size()];
-    if (!kept.idle()) continue;
-    owed_ -= 1;
-    kept.Start();
+  if (now >= end_) Stop();
+  const auto every = [](double per_second) {
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(1 / per_second));
+  };
+  // What cannot be sent in time because all connections are busy is sent late, and its wait counts as part of the answer's:
+  // a stall is seen, which it would not be if the rate went down with it.
+  for (; options_.rate > 0 && next_due_ <= now && may_start(); next_due_ += every(options_.rate)) {
+    if (Kept* kept = FindIdle()) {
+      kept->Start(next_due_);
+    } else if (now - next_due_ < options_.timeout) {
+      break;
+    } else {  // a caller would have given up; without a limit the debt of a long stall would be paid for as long again
+      Begun();
+      Failed("timed out before a connection was free", next_due_);
+    }
   }
-  for (; owed_new_ >= 1 && may_start(); owed_new_ -= 1) StartNew();
+  for (; options_.new_per_second > 0 && next_new_due_ <= now && may_start(); next_new_due_ += every(options_.new_per_second))
+    StartNew(next_new_due_);
   tick_.Start(loop_.timers(), std::chrono::milliseconds(1));
 }
 
-void Load::StartNew() {
-  ++report_.sent;
+void Load::StartNew(MonotonicTime since) {
+  Begun();
   const std::uint64_t id = ++last_new_;
-  const MonotonicTime since = loop_.Now();
   conn::FetchRequest request;
   request.to = addresses_[id % addresses_.size()];
   request.head = Head();
@@ -150,18 +165,31 @@ void Load::StartNew() {
     if (got)
       Answered(got->head, since);
     else
-      Failed(got.error().detail);
+      Failed(got.error().detail, since);
     loop_.Defer([this, id] { new_.erase(id); });
   });
+}
+
+void Load::Begun() {
+  if (++report_.sent == options_.count) Stop();
 }
 
 void Load::Answered(const http::ResponseHead& head, MonotonicTime since) {
   ++report_.by_status[head.status];
   if (!options_.count_by.empty()) ++report_.by_value[std::string(head.headers.Get(options_.count_by).value_or("(none)"))];
-  report_.micros.push_back(static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(loop_.clock().Now() - since).count()));
+  report_.micros.push_back(static_cast<std::uint32_t>(Waited(since) / std::chrono::microseconds(1)));
 }
 
-void Load::Failed(const char* why) { ++report_.failures[why]; }
+void Load::Failed(const char* why, MonotonicTime since) {
+  ++report_.failures[why];
+  Waited(since);
+}
+
+Duration Load::Waited(MonotonicTime since) {
+  const Duration wait = loop_.clock().Now() - since;
+  report_.longest = std::max(report_.longest, wait);
+  return wait;
+}
 
 std::uint64_t LoadReport::failed() const {
   std::uint64_t out = 0;
@@ -184,7 +212,8 @@ std::string LoadReport::ToJson() const {
   out["by"] = by_value;
   out["p50_ms"] = percentile(0.5);
   out["p99_ms"] = percentile(0.99);
-  out["max_ms"] = percentile(1.0);
+  out["max_ms"] = std::chrono::duration<double, std::milli>(longest).count();
+  out["seconds"] = std::chrono::duration<double>(asked_for).count();
   return out.dump();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The load generator: requests over kept connections and over new ones, at a rate or as fast as answers come; never a
-// retry. Counts what a client sees, so that the mesh's own counts can be held against it.
+// retry. Counts what a client sees, so that the mesh's own counts can be held against it. A rate is constant: each request
+// has a time when it is due, and its latency counts from then, so that a stall shows as the latency of all that it held up.
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -31,9 +32,12 @@ struct LoadReport {
   std::map<int, std::uint64_t> by_status;
   std::map<std::string, std::uint64_t> failures;  // no answer: by reason
   std::map<std::string, std::uint64_t> by_value;  // of LoadOptions::count_by
-  std::vector<std::uint32_t> micros;              // of each answer
+  std::vector<std::uint32_t> micros;              // of each answer, since the request was due
+  Duration longest{};                             // until an answer, or until it was clear that there is none
+  Duration asked_for{};                           // how long requests were begun
   std::uint64_t failed() const;                   // no answer or 5xx
-  std::string ToJson() const;                     // {"sent","ok","failed","status":{},"failures":{},"by":{},"p50_ms","p99_ms","max_ms"}
+  // {"sent","ok","failed","status":{},"failures":{},"by":{},"p50_ms","p99_ms","max_ms","seconds"}
+  std::string ToJson() const;
 };
 
 class Load {
@@ -48,10 +52,13 @@ class Load {
   class Kept;
   bool may_start() const noexcept { return !stopped_ && (options_.count == 0 || report_.sent < options_.count); }
   http::RequestHead Head() const;
+  Kept* FindIdle();
   void Tick();
-  void StartNew();
+  void StartNew(MonotonicTime since);
+  void Begun();
   void Answered(const http::ResponseHead& head, MonotonicTime since);
-  void Failed(const char* why);
+  void Failed(const char* why, MonotonicTime since);
+  Duration Waited(MonotonicTime since);
 
   io::Loop& loop_;
   const LoadOptions options_;
@@ -59,8 +66,8 @@ class Load {
   const conn::ConnectionOptions connection_options_;
   LoadReport report_;
   bool stopped_ = false;
-  double owed_ = 0, owed_new_ = 0;
-  MonotonicTime last_tick_, end_;
+  const MonotonicTime begin_, end_;
+  MonotonicTime next_due_, next_new_due_;
   io::Timer tick_;
   std::size_t next_kept_ = 0;
   std::vector<std::unique_ptr<Kept>> kept_;
