@@ -2,9 +2,8 @@
 import pytest
 
 import manifests as m
+from load import LOAD, lost_nothing
 from mesh import Mesh, copy_sample, until
-
-LOAD = ["--rate", "300", "--connections", "20", "--new-per-second", "5"]
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +91,7 @@ def test_fifty_edits_of_six_kinds_lose_no_request(edited):
         for n in range(9):
             for edit in KINDS:
                 edit(edited, n + 1)
-    assert report["failed"] == 0 and report["failures"] == {} and set(report["status"]) == {"200"}, report
-    assert report["sent"] > 3000
+    lost_nothing(report, seconds=10)
 
 
 def test_without_plaitd_traffic_and_new_connections_go_on(edited):
@@ -103,12 +101,11 @@ def test_without_plaitd_traffic_and_new_connections_go_on(edited):
     with edited.load_while("productpage-v1", "http://reviews:9080/reviews/0", *LOAD) as report:
         edited.signal(pid, "STOP")
         try:
-            for _ in range(5):
-                once = edited.load("productpage-v1", "http://reviews:9080/reviews/0", "--count", "20", "--new-per-second", "20", "--connections", "1")
-                assert once["failed"] == 0, once
+            once = edited.load("productpage-v1", "http://reviews:9080/reviews/0", "--new-per-second", "20", "--rate", "20", "--duration", "2")
+            assert once["failed"] == 0 and once["sent"] > 70, once
         finally:
             edited.signal(pid, "CONT")
-    assert report["failed"] == 0 and set(report["status"]) == {"200"}, report
+    lost_nothing(report)
 
 
 def test_a_killed_plaitd_is_started_again_and_takes_nothing_away(edited):
@@ -117,4 +114,5 @@ def test_a_killed_plaitd_is_started_again_and_takes_nothing_away(edited):
         edited.signal(pid, "KILL")
         until(lambda: edited.plaitd_pid() not in (0, pid), 10, "plaitd runs again")
         edit_split(edited, 2)
-    assert report["failed"] == 0 and set(report["status"]) == {"200"}, report
+        edited.load("productpage-v1", "http://reviews:9080/reviews/0", "--rate", "50", "--duration", "1")
+    lost_nothing(report)

@@ -2,20 +2,22 @@
 
 A process that is killed may take what it holds with it; nothing else may fail, and all is well afterwards.
 """
+import contextlib
 import json
 import random
+import re
+import shutil
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
 import manifests as m
+from load import IN_FLIGHT, LOAD, NEW, RATE, lost_nothing, was_asked
 from mesh import BIN, Mesh, copy_sample, unprivileged, until
 
-LOAD = ["--rate", "300", "--connections", "20", "--new-per-second", "5"]
 URL = "http://reviews:9080/reviews/0"
-# What can be in flight at the moment of a kill: a request on each of 20 kept connections, and those that are just being opened.
-IN_FLIGHT = 40
 KILL_APPLICATION = """for p in /proc/[0-9]*; do
   read -r -d '' program < $p/cmdline; [[ $program == *plait-demo-app ]] && kill -9 ${p#/proc/}
 done; true"""
@@ -35,12 +37,8 @@ def works(mesh, url=URL):
 
 def a_second(mesh, url=URL):
     """The load beside it goes on for so long; its own must not fail either."""
-    assert mesh.load("productpage-v1", url, "--rate", "300", "--connections", "5", "--duration", "1")["failed"] == 0
-
-
-def lost_nothing(report):
-    assert report.get("failed") == 0 and set(report["status"]) == {"200"}, report
-    assert report["sent"] > 100, report
+    report = mesh.load("productpage-v1", url, "--rate", "300", "--connections", "5", "--duration", "1")
+    assert report["failed"] == 0, report
 
 
 def certificate(mesh, workload):
@@ -49,42 +47,81 @@ def certificate(mesh, workload):
     return secrets
 
 
-def test_two_hundred_random_edits(mesh):
-    """Split, headers, policies and services, as fast as the files can be written."""
-    chance = random.Random(7)
-    works(mesh)
+def snapshots(url):
+    """How often plaitd has made a new picture of the mesh: after an edit that it has read, or a change of the pods."""
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+        return int(re.search(r"^pilot_pushcontext_init_seconds_count (\d+)$", answer.read().decode(), re.MULTILINE)[1])
 
-    def split(n):
-        weights = [chance.randrange(0, 50) for _ in range(2)]
+
+class RandomEdits:
+    """Each changes an object, so that it can be awaited that plaitd has read it; their effect is not."""
+
+    def __init__(self, mesh):
+        self.mesh, self.chance = mesh, random.Random(7)
+        self.bookinfo = mesh.directory / "bookinfo.yaml"
+        self.before = self.bookinfo.read_text()
+
+    def any(self, n):
+        kinds = {self.split: 4, self.policy: 4, self.service: 4, self.timeout: 4, self.replicas: 2}
+        self.chance.choices(list(kinds), kinds.values())[0](n)
+
+    def split(self, n):
+        weights = [self.chance.randrange(0, 50) for _ in range(2)]
         routes = [{"destination": {"host": "reviews", "subset": f"v{i + 1}"}, "weight": weight}
                   for i, weight in enumerate([*weights, 100 - sum(weights)])]
-        m.write(mesh.directory / "reviews-split.yaml", m.virtual_service("reviews", {"hosts": ["reviews"], "http": [
+        m.write(self.mesh.directory / "reviews-split.yaml", m.virtual_service("reviews", {"hosts": ["reviews"], "http": [
             {"headers": {"response": {"set": {"x-edit": str(n)}}}, "route": routes}]}))
 
-    def policy(n):
-        m.write(mesh.directory / "random-policy.yaml", m.authorization("random", {
+    def policy(self, n):
+        m.write(self.mesh.directory / "random-policy.yaml", m.authorization("random", {
             "selector": {"matchLabels": {"app": "reviews"}}, "action": "DENY",
             "rules": [{"to": [{"operation": {"methods": ["DELETE"], "paths": [f"/never/{n}"]}}]}]}))
 
-    def service(n):
-        file = mesh.directory / f"random-{n % 5}.yaml"
+    def service(self, _):
+        """Comes, with the endpoints of reviews, or goes."""
+        name = f"random-{self.chance.randrange(5)}"
+        file = self.mesh.directory / f"{name}.yaml"
         if file.exists():
             file.unlink()
         else:
-            m.write(file, m.service(f"random-{n % 5}", {"http": 9080}, {"app": "reviews"}))
+            m.write(file, m.service(name, {"http": 9080}, {"app": "reviews"}))
 
-    def timeout(n):
-        m.write(mesh.directory / "random-details.yaml", m.virtual_service("details", {"hosts": ["details"], "http": [
-            {"timeout": f"{chance.randrange(5, 30)}s", "route": [{"destination": {"host": "details"}}]}]}))
+    def timeout(self, n):
+        m.write(self.mesh.directory / "random-details.yaml", m.virtual_service("details", {"hosts": ["details"], "http": [
+            {"timeout": f"{n + 5}s", "route": [{"destination": {"host": "details"}}]}]}))
 
+    def replicas(self, _):
+        """Endpoints of a version of reviews come or go, whether those of the last such edit are there yet or not."""
+        text = self.bookinfo.read_text()
+        at = text.index(f"name: reviews-v{self.chance.randrange(1, 4)}")
+        few = text[at:].index("replicas: 1") if "replicas: 1" in text[at:] else len(text)
+        many = text[at:].index("replicas: 3") if "replicas: 3" in text[at:] else len(text)
+        old, new = ("replicas: 1", "replicas: 3") if few < many else ("replicas: 3", "replicas: 1")
+        (self.bookinfo.with_name(".bookinfo.new")).write_text(text[:at] + text[at:].replace(old, new, 1))
+        (self.bookinfo.with_name(".bookinfo.new")).rename(self.bookinfo)
+
+
+def test_two_hundred_random_edits(mesh):
+    """Split, headers, policies, services and replicas, each as soon as plaitd has read the one before."""
+    works(mesh)
+    edits, url = RandomEdits(mesh), mesh.status()["debug_url"]
+    endpoints = set()
     with mesh.load_while("productpage-v1", URL, *LOAD) as report:
         for n in range(200):
-            chance.choice([split, policy, service, timeout])(n)
-        split(1000)
+            seen = snapshots(url)
+            edits.any(n)
+            until(lambda: snapshots(url) > seen, 10, f"edit {n} is read")
+            if n % 10 == 9:
+                endpoints.add(frozenset(pod["name"] for pod in mesh.pods("reviews") if pod["ready"]))
+        edits.split(1000)
+        edits.bookinfo.write_text(edits.before)
         until(lambda: set(mesh.load("productpage-v1", URL, "--count", "5", "--count-by", "x-edit")["by"]) == {"1000"}, 20,
               "the last edit is in effect")
+        until(lambda: sorted(pod["name"] for pod in mesh.pods("reviews") if pod["ready"]) == [f"reviews-v{i}-0" for i in (1, 2, 3)], 60,
+              "the endpoints are those of the beginning")
         a_second(mesh)
     lost_nothing(report)
+    assert len(endpoints) > 3, endpoints
 
 
 def test_workloads_get_new_certificates(mesh):
@@ -159,35 +196,55 @@ def test_a_proxy_is_replaced_while_it_works(mesh, whose):
     assert all(pod["restarts"] == 0 for pod in mesh.pods("productpage-v1")), "a replacement is no restart"
 
 
+@contextlib.contextmanager
+def load_from_outside(url):
+    """As `load_while`, of a client on the host."""
+    load = subprocess.Popen(unprivileged([str(BIN / "plait-demo-app"), "load", url, *LOAD]), stdout=subprocess.PIPE, text=True)
+    report = {}
+    try:
+        yield report
+    finally:
+        load.terminate()
+        report.update(json.loads(load.communicate(timeout=30)[0]))
+
+
 def test_the_gateway_is_replaced_while_it_works(mesh):
     """Clients outside the mesh keep their connections until an answer ends them."""
     [gateway] = [pod["name"] for pod in mesh.status()["workloads"] if pod["proxy"] == "gateway"]
-    url = mesh.url + "/productpage"
-    command = unprivileged([str(BIN / "plait-demo-app"), "load", url, "--rate", "100", "--connections", "20", "--new-per-second", "5"])
-    load = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
+    # /productpage itself is four requests and a page; what is tried here is the gateway.
+    m.write(mesh.directory / "edge.yaml", m.virtual_service("edge", {"hosts": ["*"], "gateways": ["bookinfo-gateway"], "http": [
+        {"match": [{"uri": {"prefix": "/reviews"}}], "route": [{"destination": {"host": "reviews", "subset": "v1"}}]}]}))
+    until(lambda: mesh.get("/reviews/0")[0] == 200, 10, "the gateway knows the route")
+    with load_from_outside(mesh.url + "/reviews/0") as report:
         assert mesh.get("/productpage")[0] == 200
         moved = json.loads(mesh.plait("proxy", "restart", gateway, "--mesh", mesh.name, "-o", "json").stdout)
         assert moved["before"] != moved["after"]
         end = time.monotonic() + 4  # long enough for the load to be one
         while time.monotonic() < end:
             assert mesh.get("/productpage")[0] == 200
-    finally:
-        load.terminate()
-        report = json.loads(load.communicate(timeout=30)[0])
-    lost_nothing(report)
+    lost_nothing(report, seconds=4)
 
 
-def test_plaitd_starts_again_with_nothing_but_its_state(mesh):
+@pytest.mark.parametrize("how", ["restarted", "killed", "killed, with an empty cache"])
+def test_plaitd_starts_again_with_nothing_but_its_state(mesh, how):
     """It knows no proxy, no version and no endpoint any more; the proxies keep what they have until it has said all."""
     works(mesh)
+    state = mesh.folder / "state/plait" / mesh.name
     with mesh.load_while("productpage-v1", URL, *LOAD) as report:
         for _ in range(2):
             pid = mesh.plaitd_pid()
-            mesh.signal(pid, "KILL")
+            if how == "killed, with an empty cache":
+                mesh.signal(pid, "STOP")  # so that it writes nothing meanwhile
+                # Its keys are none, nor is the list of pods, which on Kubernetes the API server has.
+                cached = [entry for entry in state.iterdir() if entry.name not in ("ca", "pods.json")]
+                assert "last-good" in {entry.name for entry in cached}, cached
+                for entry in cached:
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            mesh.signal(pid, "TERM" if how == "restarted" else "KILL")
             until(lambda: mesh.plaitd_pid() not in (0, pid), 20, "plaitd runs again")
             until(lambda: all(w["ready"] for w in mesh.status()["workloads"]), 20, "all is ready")
             works(mesh, "http://details:9080/details/0")
+        a_second(mesh)
     lost_nothing(report)
 
 
@@ -205,20 +262,27 @@ def test_a_workload_is_scaled_up_and_down(mesh):
     lost_nothing(report)
 
 
+# What a client sees of a process that dies between request and answer. Not among them: a connection that is refused.
+BROKEN = {"connection closed without an answer", "answer broke off"}
+
+
 @pytest.mark.parametrize("whose", ["productpage-v1", "details-v1"])
 def test_a_killed_proxy_takes_only_what_it_held(mesh, whose):
     """Its sockets survive in the supervisor: connections wait in the backlog for the next one, none is refused."""
     url = "http://details:9080/details/0"
     works(mesh, url)
     with mesh.load_while("productpage-v1", url, *LOAD) as report:
+        a_second(mesh, url)
         pod = mesh.pods(whose)[0]["name"]
         pid = mesh.proxy_pid(pod)
         mesh.signal(pid, "KILL")
         until(lambda: mesh.proxy_pid(pod) not in (0, pid), 20, f"{whose} has another proxy")
         works(mesh, url)
         a_second(mesh, url)
-    assert report["failed"] <= IN_FLIGHT, (report["failed"], report["status"], report["failures"])
-    assert report["sent"] - report["failed"] > 100, report
+    was_asked(report, seconds=2)
+    assert set(report["failures"]) <= BROKEN and set(report["status"]) <= {"200", "503"}, report
+    assert report["failed"] <= IN_FLIGHT, report
+    assert report["max_ms"] < 5000, report
     after = mesh.load("productpage-v1", url, "--count", "200", "--connections", "20")
     assert after["failed"] == 0, after
 
@@ -228,8 +292,17 @@ def test_a_killed_application_is_started_again(mesh):
     url = "http://details:9080/details/0"
     works(mesh, url)
     restarts = mesh.pods("details-v1")[0]["restarts"]
-    mesh.exec("details-v1", "bash", "-c", KILL_APPLICATION, check=False)  # the container ends, and bash with it
-    until(lambda: mesh.pods("details-v1")[0]["restarts"] > restarts and mesh.pods("details-v1")[0]["ready"], 30, "it runs again")
-    works(mesh, url)
+    with mesh.load_while("productpage-v1", url, *LOAD) as report:
+        a_second(mesh, url)
+        killed = time.monotonic()
+        mesh.exec("details-v1", "bash", "-c", KILL_APPLICATION, check=False)  # the container ends, and bash with it
+        until(lambda: mesh.pods("details-v1")[0]["restarts"] > restarts and mesh.pods("details-v1")[0]["ready"], 30, "it runs again")
+        works(mesh, url)
+        away = time.monotonic() - killed
+        a_second(mesh, url)
+    was_asked(report, seconds=2)
+    assert report["failures"] == {} and set(report["status"]) <= {"200", "503"}, report
+    assert report["failed"] <= away * (RATE + NEW) + IN_FLIGHT, (away, report)
+    assert report["max_ms"] < 2000, report
     after = mesh.load("productpage-v1", url, "--count", "200", "--connections", "20")
     assert after["failed"] == 0 and set(after["status"]) == {"200"}, after
