@@ -1,6 +1,7 @@
 """Results of a test stage: one JSON file a stage, which tools/summary adds up.
 
-    {"stage": "units", "passed": 120, "failed": 1, "skipped": 0, "seconds": 12.5, "failures": ["core_io: Loop.X"]}
+    {"stage": "units", "passed": 120, "failed": 1, "skipped": 0, "seconds": 12.5, "failures": ["core_io: Loop.X"],
+     "skips": [], "second_run": []}
 """
 import json
 import pathlib
@@ -21,6 +22,7 @@ class Results:
         self.seconds = 0.0
         self.failures = []
         self.skips = []
+        self.second_run = []  # names of those that failed, and passed when they were run once more
 
     def add(self, name, outcome, detail=""):
         setattr(self, outcome, getattr(self, outcome) + 1)
@@ -49,4 +51,5 @@ class Results:
         (folder / f"{self.stage}.json").write_text(json.dumps(vars(self), indent=1))
 
     def line(self):
-        return f"{self.stage}: {self.passed} passed, {self.failed} failed, {self.skipped} skipped in {self.seconds:.0f} s"
+        again = f" ({len(self.second_run)} of them only at the second run)" if self.second_run else ""
+        return f"{self.stage}: {self.passed} passed{again}, {self.failed} failed, {self.skipped} skipped in {self.seconds:.0f} s"
