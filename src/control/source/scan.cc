@@ -107,6 +107,8 @@ class Scanner {
   void Lost(const std::string& path, int error) {
     struct stat link{};
     if (::lstat(path.c_str(), &link) != 0) return;
+    // It was away for a moment, as by an editor that removes and writes anew; whoever watches the folder looks again.
+    if (error == ENOENT && !S_ISLNK(link.st_mode)) return out_.unreadable_files.push_back(RealPath(path));
     if (error == ENOENT) return Fail(path, "the link leads to nothing", "create what it names, or remove the link");
     out_.unreadable_files.push_back(path);
     Fail(path, std::string("the file cannot be read: ") + std::strerror(error),
