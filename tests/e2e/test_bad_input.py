@@ -2,10 +2,11 @@
 
 | input | test |
 |---|---|
-| files: 100 MB, aliases in a circle or exploding, not UTF-8, NUL bytes, tabs, no permission, vanishing, links in a circle | src/control/source/bad_files_test.cc |
+| files: 100 MB, aliases in a circle or exploding, not UTF-8, NUL bytes, tabs, no permission, vanishing while they are read, read errors, links in a circle | src/control/source/bad_files_test.cc |
 | files: written in two steps | src/control/source/config_files_test.cc (ThatAreHalfWrittenAreWaitedFor) |
 | files: in a mesh that runs | here: `a_bad_edit`, `a_directory_that_is_closed` |
-| objects: unknown kinds and versions, references to nothing, delegates in a circle, conflicts, selectors that match nothing, impossible hosts, CIDRs, weights | src/control/model/bad_objects_test.cc |
+| objects: unknown kinds and versions, references to nothing, delegates in a circle, conflicts, selectors that match nothing, impossible hosts, CIDRs, weights (negative, all 0) | src/control/model/bad_objects_test.cc |
+| objects: weights that do not add up to 100: shares of their sum, as in Istio, and no message | here: `weights_that_do_not_add_up` |
 | objects: the same name in two files | src/control/source/config_files_test.cc (SayWhichObjectStandsTwice), here: `a_bad_edit[duplicate]` |
 | objects: a policy that cannot be understood | here: `an_invalid_policy`; test_failing_closed.py |
 | streams: garbage on 15012 and 15014 | test_control_plane.py (`garbage_on_either_port`) |
@@ -21,7 +22,7 @@ import subprocess
 import pytest
 
 import manifests as m
-from mesh import TEST_UID, Mesh, leftovers, unprivileged, until
+from mesh import BIN, Mesh, leftovers, unprivileged, until
 
 APP = m.APP
 
@@ -60,8 +61,9 @@ spec:
 """
 
 
-def status_of(mesh):
-    return mesh.load("client", "http://echo:8000/", "--count", "1")["status"]
+def status_of(mesh, caller="client"):
+    """Of one request: {"200": 1}; {} when there was no answer."""
+    return mesh.load(caller, "http://echo:8000/", "--count", "1")["status"]
 
 
 def rule(mesh):
@@ -111,6 +113,22 @@ def test_a_reference_to_nothing_is_told_with_its_place(mesh):
     until(lambda: rule(mesh) == {"good"}, 5, "the route is back")
 
 
+@pytest.mark.parametrize("weights", [(60, 60), (60, 30)], ids=["120", "90"])
+def test_weights_that_do_not_add_up_to_a_hundred_are_shares_of_their_sum(mesh, weights):
+    file = mesh.directory / "routes.yaml"
+    m.write(file, m.virtual_service("echo", {"hosts": ["echo"], "http": [{"route": [
+        {"destination": {"host": "echo"}, "weight": weight, "headers": {"response": {"set": {"x-rule": name}}}}
+        for name, weight in zip(("first", "second"), weights)]}]}))
+    until(lambda: "good" not in rule(mesh), 5, "the split is in force")
+    count = 900
+    by = mesh.load("client", "http://echo:8000/", "--count", str(count), "--count-by", "x-rule")["by"]
+    assert set(by) == {"first", "second"}
+    assert abs(by["first"] - count * weights[0] / sum(weights)) < 6 * 15, by  # six standard deviations
+    assert not [message for message in mesh.status()["messages"] if "routes.yaml" in message]
+    file.write_text(ROUTES)
+    until(lambda: rule(mesh) == {"good"}, 5, "the route is back")
+
+
 BAD_POLICY = """apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata:
@@ -123,18 +141,49 @@ spec:
 """
 
 
-def test_an_invalid_policy_in_force_at_the_first_start_denies(folder):
-    mesh = echo_mesh(folder, "bad-policy", ("policy.yaml", BAD_POLICY))
+BAD_PEERS = """apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata:
+  name: broken
+spec:
+  mtls: {mode: PERMISIVE}
+"""
+
+
+def plaitd_starts_again(mesh, attempt):
+    """Another process knows only its state and the files; echo's proxy has heard all from it."""
+    pid = mesh.plaitd_pid()
+    mesh.signal(pid, "KILL")
+    until(lambda: mesh.plaitd_pid() not in (0, pid), 20, "plaitd runs again")
+    name = f"late-{attempt}"
+    m.write(mesh.directory / f"{name}.yaml", m.service(name, {"http": 8000}, {"app": "echo"}))
+    until(lambda: mesh.exec("echo", "getent", "hosts", name, check=False).stdout, 20, "echo's proxy follows the new plaitd")
+
+
+@pytest.mark.parametrize("bad, mended, place, caller, denied, logged", [
+    (BAD_POLICY, ("methds", "methods"), ("policy.yaml:9:", "methds"), "client", {"403": 1}, "invalid_policy[default/broken]"),
+    # Under the PERMISSIVE mesh `plain`, which has no proxy, would be let in.
+    (BAD_PEERS, ("PERMISIVE", "PERMISSIVE"), ("policy.yaml:6:", "PERMISIVE"), "plain", {}, "plaintext_refused_by_strict_mutual_tls"),
+], ids=["AuthorizationPolicy", "PeerAuthentication"])
+def test_an_invalid_policy_in_force_at_the_first_start_denies(folder, bad, mended, place, caller, denied, logged):
+    """Also after plaitd has started again, as long as there is no last good version; with one, that is in force."""
+    permissive = json.dumps(m.peer_authentication("PERMISSIVE", namespace="istio-system"))
+    mesh = echo_mesh(folder, f"bad-{caller}", ("policy.yaml", bad), ("permissive.yaml", permissive))
+    file = mesh.directory / "policy.yaml"
     try:
-        said(mesh, "policy.yaml:9:", "methds")
-        assert status_of(mesh) == {"403": 1}
-        until(lambda: "invalid_policy[default/broken]" in mesh.named("logs", "echo", "-c", "istio-proxy").stdout, 5, "the log names the policy")
-        (mesh.directory / "policy.yaml").write_text(BAD_POLICY.replace("methds", "methods"))
-        until(lambda: status_of(mesh) == {"200": 1}, 5, "the mended policy allows")
-        # With a last good version a bad edit keeps its meaning.
-        (mesh.directory / "policy.yaml").write_text(BAD_POLICY)
+        said(mesh, *place)
+        said(mesh, "policy.yaml", "no last good version", "invalid policies deny")
+        assert status_of(mesh, caller) == denied
+        until(lambda: logged in mesh.named("logs", "echo", "-c", "istio-proxy").stdout, 5, "the log names the reason")
+        plaitd_starts_again(mesh, 1)
+        assert status_of(mesh, caller) == denied
+        file.write_text(bad.replace(*mended))
+        until(lambda: status_of(mesh, caller) == {"200": 1}, 5, "the mended policy allows")
+        file.write_text(bad)
         said(mesh, "policy.yaml", "last good version of this file stays in force")
-        assert status_of(mesh) == {"200": 1}
+        assert status_of(mesh, caller) == {"200": 1}
+        plaitd_starts_again(mesh, 2)
+        assert status_of(mesh, caller) == {"200": 1}
     finally:
         mesh.stop()
 
@@ -210,10 +259,11 @@ def test_garbage_on_the_ports_of_a_proxy_hurts_nobody_else(mesh):
     assert int(memory["allocated"]) < 64_000_000, memory
 
 
-def up_says(mesh, *told):
+def up_says(mesh, *told, prefix=()):
     """`plait up` in the foreground, as a person starts it: it says why it cannot serve, and ends in order."""
+    command = unprivileged([*prefix, str(BIN / "plait"), "up", str(mesh.directory), "--name", mesh.name, "--port", "0"])
     with open(mesh.output, "wb") as out:
-        mesh.process = subprocess.Popen(mesh.command("up", str(mesh.directory), "--port", "0"), env=mesh.env, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+        mesh.process = subprocess.Popen(command, env=mesh.env, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         until(lambda: all(part in mesh.output.read_text() for part in told), 20, f"plait up says {told}")
     finally:
@@ -228,6 +278,18 @@ def test_a_truncated_key_of_the_authority_is_told_by_plait_up(folder):
     key = folder / "state/plait/truncated/ca/root-key.pem"
     key.write_bytes(key.read_bytes()[:100])
     up_says(mesh, f"{key}: ", "restore it from a backup")
+
+
+def test_a_full_disk_is_told_by_plait_up(folder):
+    directory = folder / "full"
+    directory.mkdir()
+    mesh = Mesh(folder, directory, name="full")
+    state = folder / "state/plait/full"
+    # A small file system in the place of the state directory, with nothing left; mounted as a root that `plait` shall not be.
+    fill = f"{{ head -c 1000000 /dev/zero > {state}/fill 2>&- || true; }}"
+    script = f"mkdir -p {state} && mount -t tmpfs -o size=8k tmpfs {state} && {fill} && exec unshare --map-user=1000 --map-group=1000 \"$@\""
+    up_says(mesh, f"{state}/ca/root-key.pem: cannot be written: No space left on device", "is the disk full",
+            prefix=["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh"])
 
 
 @pytest.mark.parametrize("place", ["/sys/plait-state", "file/state"], ids=["read-only", "below a file"])
