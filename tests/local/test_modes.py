@@ -41,7 +41,10 @@ def test_in_netns_root_makes_the_namespaces_and_applications_are_nobody(local):
     assert (inside, count) == ("1000", "1") and int(outside) >= 60100
     assert local.sh("a-0", "id -u; cat /etc/shadow").stdout == "1000\n"
     assert local.sh("a-0", "unshare -n true").returncode != 0
-    assert "mode: netns (as --net says)" in said(local)
+    assert any("run as the host's root" in limit for limit in status["limits"])
+    told = said(local)
+    assert "mode: netns (as --net says)" in told
+    assert all(limit in told for limit in status["limits"])
 
 
 def test_netns_without_root_is_refused_with_the_way_out(local):
