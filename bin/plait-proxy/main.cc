@@ -33,6 +33,7 @@ struct Flags {
   bool no_seccomp = false;
   std::string dial_helper;
   std::vector<std::string> dial_directly;
+  std::string more_hosts;
   std::string loopback_address;
   std::string application_address;
   bool identity_only = false;
@@ -115,6 +116,7 @@ int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
                                  .drain_time = std::chrono::seconds(flags.drain_seconds),
                                  .dial_helper = std::move(*dial_helper),
                                  .loopback = *loopback,
+                                 .more_hosts = flags.more_hosts,
                                  .sds_path = flags.identity_only ? flags.sds.substr(std::strlen("unix:")) : ""};
   if (flags.identity_only) options.concurrency = 1;
   if (options.concurrency == 0) options.concurrency = std::max(1U, std::thread::hardware_concurrency());
@@ -168,6 +170,8 @@ int Main(int argc, char** argv) {
                  "Unix socket of a process that opens connections which this network has no way to");
   app.add_option("--dial-directly", flags.dial_directly, "address ranges that are reached without the dial helper")
       ->delimiter(',');
+  app.add_option("--more-hosts", flags.more_hosts,
+                 "file of the form of /etc/hosts with further names for clusters that are resolved by DNS");
   app.add_option("--loopback-address", flags.loopback_address,
                  "the workload's address on a loopback that all workloads share: from there it calls others");
   app.add_option("--application-address", flags.application_address,

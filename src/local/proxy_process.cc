@@ -7,6 +7,7 @@
 #include "core/base/encoding.h"
 #include "core/base/random.h"
 #include "core/tls/certificate.h"
+#include "local/dial_helper.h"
 #include "local/spawn.h"
 
 namespace plait::local {
@@ -76,6 +77,8 @@ Outcome<> ProxyProcess::WriteFiles() {
   const std::pair<std::string, std::string> files[] = {
       {input.token_path, token_},
       {input.root_path, mesh_.hello.root_pem},
+      // As in the /etc/hosts of applications: what a person's curl resolves, a ServiceEntry's endpoint resolves too.
+      {folder + "/hosts", HostLoopback().ToString() + " " + kHostLoopbackName + "\n"},
       {folder + "/bootstrap.yaml", role_ == Role::kProxy ? BootstrapYaml(input) : IdentityBootstrapYaml(input)}};
   for (const auto& [path, text] : files)
     if (Outcome<> written = WritePrivate(path, text); !written) return written;
@@ -130,7 +133,8 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   for (const io::Cidr& range : mesh_.networks.DialledDirectly())
     inside += (inside.empty() ? "" : ",") + range.ToString();
   if (pod_.proxy != ProxyKind::kDns && role_ != Role::kIdentity && !inside.empty())
-    plan.argv.insert(plan.argv.end(), {"--dial-helper", mesh_.options.paths.dial_socket(), "--dial-directly", inside});
+    plan.argv.insert(plan.argv.end(), {"--dial-helper", mesh_.options.paths.dial_socket(), "--dial-directly", inside,
+                                       "--more-hosts", Folder() + "/hosts"});
   if (!network_.netns)
     plan.argv.insert(plan.argv.end(), {"--loopback-address", network_.ips.front().ToString(), "--application-address",
                                        network_.application.ToString()});

@@ -108,6 +108,7 @@ NameAnswer MeshDnsIndex::Find(std::string_view name) const {
   }
   if (service) {
     NameAnswer answer = OfService(*service);
+    answer.entry = true;
     if (!answer.addresses.empty() || !answer.alias.empty()) return answer;
     return {};
   }

@@ -22,6 +22,7 @@ struct ServiceTarget {  // for SRV
 struct NameAnswer {
   bool ours = false;    // the name lies in the mesh's space: never forwarded
   bool exists = false;  // false with `ours`: NXDOMAIN; true with no address of the asked family: NODATA
+  bool entry = false;   // the host of a ServiceEntry: its addresses may exist for captured connections alone
   std::vector<io::IpAddress> addresses;
   std::string alias;  // CNAME target (ExternalName); empty: none
   std::vector<ServiceTarget> targets;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "core/io/socket.h"
 #include "proxy/cluster/destination_index.h"
@@ -276,6 +277,30 @@ TEST_F(Server, ResolvesNamesOfClustersInTheFamilyThatTheyAskFor) {
   EXPECT_EQ(resolve("www.example.com", Family::kV4Only), std::vector<io::IpAddress>{Ip("1.2.3.4")});
   EXPECT_EQ(resolve("www.example.com", Family::kAuto), std::vector<io::IpAddress>{Ip("1.2.3.4")})
       << "no IPv6 address: IPv4";
+  EXPECT_EQ(resolve("a.wild.example", Family::kV4Only), std::vector<io::IpAddress>{Ip("1.2.3.4")})
+      << "not the address that stands for a ServiceEntry in the mesh";
+}
+
+TEST_F(Server, FindsNamesOfClustersInBothFilesOfHostsBeforeItAsks) {
+  Start();
+  const std::string folder = ::testing::TempDir();
+  const std::string hosts = folder + "plait-hosts-" + std::to_string(getpid());
+  const std::string more = hosts + ".more";
+  std::ofstream(hosts) << "10.0.0.1 one\n# 10.0.0.9 two\n";
+  std::ofstream(more) << "169.254.7.1\tanother two\n";
+  Resolver resolver(loop_, *forwarder_, &names_, {.hosts_file = hosts, .more_hosts = more});
+  const auto resolve = [&](const std::string& name) {
+    std::optional<Result<cluster::NameResolver::Answer>> got;
+    const Pending pending =
+        resolver.Resolve(name, xds::DnsLookupFamily::kAll,
+                         [&](Result<cluster::NameResolver::Answer> answer) { got = std::move(answer); });
+    loop_.RunUntil([&] { return got.has_value(); }, std::chrono::seconds(5));
+    return got->value_or(cluster::NameResolver::Answer{}).addresses;
+  };
+  EXPECT_EQ(resolve("one"), std::vector<io::IpAddress>{Ip("10.0.0.1")});
+  EXPECT_EQ(resolve("Two."), std::vector<io::IpAddress>{Ip("169.254.7.1")});
+  std::remove(hosts.c_str());
+  std::remove(more.c_str());
 }
 
 TEST_F(Server, TellsAFailingResolverFromANameWithoutAddress) {

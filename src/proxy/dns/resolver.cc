@@ -33,6 +33,20 @@ std::vector<io::IpAddress> Wanted(std::vector<io::IpAddress> all, Family family)
   return first.empty() ? keep(family != Family::kV4Preferred) : first;
 }
 
+// The addresses of `name` in a file such as /etc/hosts; one that is not there has none.
+void FindInHosts(const std::string& file, const std::string& name, std::vector<io::IpAddress>& found) {
+  std::ifstream hosts(file);
+  for (std::string line; std::getline(hosts, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string address;
+    words >> address;
+    const auto ip = io::IpAddress::Parse(address);
+    for (std::string host; ip && words >> host;) {
+      if (EqualsIgnoreCase(host, name)) found.push_back(*ip);
+    }
+  }
+}
+
 }  // namespace
 
 // One name; both families are asked side by side, and what came is told when both have ended. That a name has no
@@ -68,20 +82,17 @@ struct Resolver::Lookup final : Pending::Operation {
 std::vector<io::IpAddress> Resolver::KnownHere(const std::string& name) const {
   if (const auto literal = io::IpAddress::Parse(name)) return {*literal};
   std::vector<io::IpAddress> found;
-  std::ifstream hosts(options_.hosts_file);
-  for (std::string line; std::getline(hosts, line);) {
-    std::istringstream words(line.substr(0, line.find('#')));
-    std::string address;
-    words >> address;
-    const auto ip = io::IpAddress::Parse(address);
-    for (std::string host; ip && words >> host;) {
-      if (EqualsIgnoreCase(host, name)) found.push_back(*ip);
-    }
-  }
+  FindInHosts(options_.hosts_file, name, found);
+  if (!options_.more_hosts.empty()) FindInHosts(options_.more_hosts, name, found);
   if (found.empty() && EqualsIgnoreCase(name, "localhost")) {
     return {io::IpAddress::Parse("127.0.0.1").value(), io::IpAddress::Parse("::1").value()};
   }
-  if (found.empty() && mesh_ != nullptr) found = mesh_->Find(name).addresses;
+  if (found.empty() && mesh_ != nullptr) {
+    // A ServiceEntry's cluster must not resolve to the address that applications are given for it: it would dial
+    // itself.
+    NameAnswer answer = mesh_->Find(name);
+    if (!answer.entry) found = std::move(answer.addresses);
+  }
   return found;
 }
 

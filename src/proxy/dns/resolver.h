@@ -1,5 +1,5 @@
 #pragma once
-// Resolves host names of STRICT_DNS and LOGICAL_DNS clusters: literals, localhost, the hosts file, names of the mesh,
+// Resolves host names of STRICT_DNS and LOGICAL_DNS clusters: literals, localhost, the hosts files, services and pods,
 // then the forwarder's resolvers. Main thread.
 #include <string>
 #include <vector>
@@ -14,6 +14,7 @@ namespace plait::proxy::dns {
 
 struct ResolverOptions {
   std::string hosts_file = "/etc/hosts";
+  std::string more_hosts = {};  // a second file of that form; empty: none
 };
 
 class Resolver final : public cluster::NameResolver {

@@ -32,13 +32,13 @@ NodePlace PlaceOf(const xds::Node& node) {
 }
 
 NameService::NameService(io::Loop& loop, const xds::Node& node, const cluster::DestinationIndex& index,
-                         telemetry::Registry& registry, Sockets& sockets)
+                         telemetry::Registry& registry, Sockets& sockets, std::string more_hosts)
     : loop_(loop),
       registry_(registry),
       domain_(PlaceOf(node).domain),
       index_(index, domain_, PlaceOf(node).name_space),
       forwarder_(loop, ResolversOverUdp(sockets), sockets.TakeAll("resolver-tcp")),
-      resolver_(loop, forwarder_, &index_),
+      resolver_(loop, forwarder_, &index_, {.more_hosts = std::move(more_hosts)}),
       capture_{.udp = sockets.TakeAll("15053-udp"), .tcp = sockets.TakeAll("15053-tcp")} {}
 
 void NameService::Serve() {

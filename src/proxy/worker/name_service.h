@@ -26,9 +26,9 @@ NodePlace PlaceOf(const xds::Node& node);
 class NameService {
  public:
   // Takes the sockets "15053-*" and "resolver-udp-*", "resolver-tcp-*"; without resolvers, the nameservers of
-  // /etc/resolv.conf. All outlive it.
+  // /etc/resolv.conf. `more_hosts`: names of DNS clusters beside those of /etc/hosts; may be empty. All outlive it.
   NameService(io::Loop& loop, const xds::Node& node, const cluster::DestinationIndex& index,
-              telemetry::Registry& registry, Sockets& sockets);
+              telemetry::Registry& registry, Sockets& sockets, std::string more_hosts);
   cluster::NameResolver& resolver() noexcept { return resolver_; }
   const dns::DnsIndex& index() const noexcept { return index_; }
   // Begins to answer; until then questions wait in their sockets. Not before the index has come: an application that

@@ -90,7 +90,7 @@ Process::Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions option
       balance_(options_.concurrency),
       store_(loop, {registry_, logs_}, secrets_, sockets_, NetworkOf(bootstrap_.node),
              bootstrap_.dynamic.initial_fetch_timeout),
-      names_(loop, bootstrap_.node, store_.destinations().index(), registry_, sockets_) {
+      names_(loop, bootstrap_.node, store_.destinations().index(), registry_, sockets_, options_.more_hosts) {
   store_.SetResolver(&names_.resolver());
 }
 

@@ -30,7 +30,8 @@ struct ProcessOptions {
   Duration drain_time = std::chrono::seconds(45);  // how long running requests may take after SIGTERM
   upstream::DialHelperOptions dial_helper = {};
   upstream::LoopbackOptions loopback = {};
-  std::string sds_path = {};  // --identity-only: where SDS is served; empty: nowhere
+  std::string more_hosts = {};  // --more-hosts: a file
+  std::string sds_path = {};    // --identity-only: where SDS is served; empty: nowhere
 };
 
 class Process final : public admin::AdminState {
