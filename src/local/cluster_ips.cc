@@ -8,11 +8,11 @@ namespace {
 log::Component kLog("services");
 constexpr Port kDnsPort{53};
 
-std::vector<io::Cidr> ServiceRanges() {
+}  // namespace
+
+std::vector<io::Cidr> ClusterIps::Ranges() {
   return {*io::Cidr::Parse("10.96.0.0/16"), *io::Cidr::Parse("fd00:10:96::/112")};
 }
-
-}  // namespace
 
 io::IpAddress ClusterIps::DnsIp() { return io::IpAddress::V4(0x0a60000a); }
 
@@ -74,7 +74,7 @@ Outcome<> ClusterIps::Change(Network& network) {
 
 Outcome<> ClusterIps::Add(const std::string& uid, int netns) {
   Network network{.netns = netns, .loaded = {}};
-  if (Outcome<> done = network_.Load(netns, node::ServiceTable(ServiceRanges())); !done) return done;
+  if (Outcome<> done = network_.Load(netns, node::ServiceTable(Ranges())); !done) return done;
   if (wanted_.empty()) Changed();
   if (Outcome<> done = Update(network); !done) return done;
   networks_[uid] = std::move(network);

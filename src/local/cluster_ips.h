@@ -27,6 +27,7 @@ class ClusterIps {
   Outcome<> Add(const std::string& uid, int netns);
   void Remove(const std::string& uid) { networks_.erase(uid); }
 
+  static std::vector<io::Cidr> Ranges();  // of all services
   // The service address that applications have in /etc/resolv.conf.
   static io::IpAddress DnsIp();
 

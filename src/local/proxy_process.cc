@@ -7,6 +7,7 @@
 #include "core/base/encoding.h"
 #include "core/base/random.h"
 #include "core/tls/certificate.h"
+#include "local/cluster_ips.h"
 #include "local/dial_helper.h"
 #include "local/spawn.h"
 
@@ -132,6 +133,10 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   std::string inside;
   for (const io::Cidr& range : mesh_.networks.DialledDirectly())
     inside += (inside.empty() ? "" : ",") + range.ToString();
+  // What stands for a service is known by its routes alone. Dialled as an address it must fail here: outside it may be
+  // somebody else's.
+  if (!inside.empty())
+    for (const io::Cidr& range : ClusterIps::Ranges()) inside += "," + range.ToString();
   if (pod_.proxy != ProxyKind::kDns && role_ != Role::kIdentity && !inside.empty())
     plan.argv.insert(plan.argv.end(), {"--dial-helper", mesh_.options.paths.dial_socket(), "--dial-directly", inside,
                                        "--more-hosts", Folder() + "/hosts"});
