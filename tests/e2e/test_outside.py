@@ -1,34 +1,14 @@
 """Destinations outside the mesh: what the outbound policy allows is dialled outside and its socket passed in."""
-import contextlib
-import http.server
 import json
 import os
 import signal
 import socketserver
-import threading
 
 import pytest
 
 from manifests import account, deployment, document, write
 from mesh import Mesh, command_lines, until
-
-HOST = "169.254.7.1"  # of workloads, for the host's 127.0.0.1
-NAME = "host.plait.internal"
-
-
-class Page(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        body = f"outside {self.path} {self.headers['Host']}\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
+from outside import HOST, NAME, serving, web_server
 
 class Shout(socketserver.StreamRequestHandler):
     """Speaks first, then answers each line in capitals."""
@@ -39,18 +19,9 @@ class Shout(socketserver.StreamRequestHandler):
             self.wfile.write(line.upper())
 
 
-@contextlib.contextmanager
-def serving(server_class, handler):
-    with server_class(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
-
-
 @pytest.fixture(name="web", scope="module")
 def fixture_web():
-    with serving(http.server.ThreadingHTTPServer, Page) as port:
+    with web_server() as port:
         yield port
 
 

@@ -1,62 +1,20 @@
 """What the network of a workload does with its connections and questions: capture, addresses of services, DNS."""
 import os
 import signal
-import socket
-import struct
-import threading
 
 import pytest
 
 from local_mesh import pod, until, web
+from resolver import Resolver  # of tests/e2e, where local_mesh looks too
 
 DNS = {**pod("plait-dns-0", []), "namespace": "plait-system", "proxy": "dns", "containers": []}
 
 
-class Resolver:
-    """A DNS server of the host: every name but x.mesh is 192.0.2.7. Notes who asked."""
-
-    def __init__(self):
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
-        self.port = self.udp.getsockname()[1]
-        self.tcp = socket.create_server(("127.0.0.1", self.port))
-        self.clients, self.connections = [], []
-        for serve in (self.answer, self.accept):
-            threading.Thread(target=serve, daemon=True).start()
-
-    def answer(self):
-        while True:
-            query, client = self.udp.recvfrom(4096)
-            if not query:
-                return
-            self.clients.append(client)
-            end = query.index(b"\0", 12) + 5
-            is_a = query[end - 4:end - 2] == b"\0\1"
-            reply = query[:2] + b"\x81\x80\0\1" + (b"\0\1" if is_a else b"\0\0") + b"\0\0\0\0" + query[12:end]
-            if is_a:
-                reply += b"\xc0\x0c\0\1\0\1" + struct.pack("!IH", 5, 4) + socket.inet_aton("192.0.2.7")
-            self.udp.sendto(reply, client)
-
-    def accept(self):
-        while True:
-            try:
-                self.connections.append(self.tcp.accept()[0])
-            except OSError:
-                return
-
-    def close(self):
-        self.udp.sendto(b"", ("127.0.0.1", self.port))
-        self.tcp.shutdown(socket.SHUT_RDWR)
-        self.tcp.close()
-
-
 @pytest.fixture(name="resolver")
 def fixture_resolver(local):
-    resolver = Resolver()
-    file = local.folder / "resolv.conf"
-    file.write_text(f"nameserver [127.0.0.1]:{resolver.port}\n")
-    file.chmod(0o644)
-    local.env["PLAIT_RESOLV_CONF"] = str(file)
+    """Every name but x.mesh is 192.0.2.7."""
+    resolver = Resolver(default="192.0.2.7")
+    resolver.tell(local)
     yield resolver
     resolver.close()
 

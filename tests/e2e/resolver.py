@@ -1,0 +1,61 @@
+"""A DNS server of the host, for meshes that are told of it by PLAIT_RESOLV_CONF."""
+import socket
+import struct
+import threading
+
+A, NO_SUCH_NAME = 1, 3
+
+
+class Resolver:
+    """Knows `names`: {name: [IPv4 address]}; every other name is `default`, or none. Notes who asked."""
+
+    def __init__(self, names=(), default=None, ttl=5):
+        self.names, self.default, self.ttl = dict(names), default, ttl
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", 0))
+        self.port = self.udp.getsockname()[1]
+        self.tcp = socket.create_server(("127.0.0.1", self.port))
+        self.clients, self.connections = [], []
+        for serve in (self.answer, self.accept):
+            threading.Thread(target=serve, daemon=True).start()
+
+    def addresses(self, name):
+        return self.names.get(name, [self.default] if self.default else None)
+
+    def answer(self):
+        while True:
+            query, client = self.udp.recvfrom(4096)
+            if not query:
+                return
+            self.clients.append(client)
+            labels, at = [], 12
+            while query[at]:
+                labels.append(query[at + 1:at + 1 + query[at]].decode())
+                at += 1 + query[at]
+            end = at + 5
+            known = self.addresses(".".join(labels).lower())
+            found = known if known and struct.unpack("!H", query[at + 1:at + 3])[0] == A else []
+            reply = query[:2] + bytes((0x81, 0x80 | (0 if known is not None else NO_SUCH_NAME)))
+            reply += struct.pack("!4H", 1, len(found), 0, 0) + query[12:end]
+            for address in found:
+                reply += b"\xc0\x0c" + struct.pack("!HHIH", A, 1, self.ttl, 4) + socket.inet_aton(address)
+            self.udp.sendto(reply, client)
+
+    def accept(self):
+        while True:
+            try:
+                self.connections.append(self.tcp.accept()[0])
+            except OSError:
+                return
+
+    def tell(self, mesh):
+        """`mesh`, not yet started, asks this resolver."""
+        file = mesh.folder / "resolv.conf"
+        file.write_text(f"nameserver [127.0.0.1]:{self.port}\n")
+        file.chmod(0o644)
+        mesh.env["PLAIT_RESOLV_CONF"] = str(file)
+
+    def close(self):
+        self.udp.sendto(b"", ("127.0.0.1", self.port))
+        self.tcp.shutdown(socket.SHUT_RDWR)
+        self.tcp.close()

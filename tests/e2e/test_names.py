@@ -1,0 +1,224 @@
+"""Names that are not those of a Service with pods: other names of services, written endpoints, names of the outside, ports of
+services, networks and localities.
+"""
+import contextlib
+import json
+import socketserver
+
+import pytest
+
+import manifests as m
+from mesh import Mesh, until
+from outside import HOST, serving, web_server
+from resolver import Resolver
+
+APP = m.APP
+ISTIO = "networking.istio.io/v1"
+
+
+@pytest.fixture(name="outside", scope="module")
+def fixture_outside():
+    """The port of a web server of the host."""
+    with web_server() as port:
+        yield port
+
+
+@pytest.fixture(name="resolver", scope="module")
+def fixture_resolver():
+    resolver = Resolver(ttl=1)
+    yield resolver
+    resolver.close()
+
+
+def on_node(deployment, node):
+    deployment["spec"]["template"]["spec"]["nodeName"] = node
+    return deployment
+
+
+@pytest.fixture(name="mesh", scope="module")
+def fixture_mesh(folder, resolver):
+    directory = folder / "names"
+    directory.mkdir()
+    node = m.document("Node", "east-1", None)
+    node["metadata"]["labels"] = {"topology.kubernetes.io/region": "east", "topology.kubernetes.io/zone": "east-a"}
+    m.write(directory / "mesh.yaml", node, m.account("client"), m.account("web"),
+            m.deployment("client", [APP, "client"], account="client", labels={"app": "client", "topology.istio.io/network": "near"}),
+            on_node(m.deployment("web", [APP, "echo", "--port", "8000"], replicas=2, account="web", ports=[8000], probe=m.http_probe(8000)), "east-1"),
+            m.service("web", {"http": 8000}), m.service("each", {"http": 8000}, {"app": "web"}, headless=True))
+    mesh = Mesh(folder, directory, name="names")
+    resolver.tell(mesh)
+    mesh.start()
+    yield mesh
+    mesh.stop()
+
+
+@contextlib.contextmanager
+def written(mesh, name, *documents):
+    """A file of the mesh, for a while."""
+    file = mesh.directory / f"{name}.yaml"
+    m.write(file, *documents)
+    yield file
+    file.unlink()
+
+
+def is_outside(answer):
+    return answer[0] == 200 and answer[1].startswith("outside ")
+
+
+def ask(mesh, url):
+    """(status, body) of one request of the client."""
+    result = mesh.exec("client", "curl", "-sS", "--max-time", "10", "-w", "\n%{http_code}", url, check=False)
+    body, _, code = result.stdout.rpartition("\n")
+    return int(code), body
+
+
+# One question for records of type SRV to the resolver of /etc/resolv.conf; prints "PORT TARGET" of each.
+SRV = r"""
+import socket, struct, sys
+def name_at(message, at):
+    labels = []
+    while message[at]:
+        if message[at] >= 0xc0:
+            at = struct.unpack("!H", message[at:at + 2])[0] & 0x3fff
+            continue
+        labels.append(message[at + 1:at + 1 + message[at]].decode())
+        at += 1 + message[at]
+    return ".".join(labels)
+server = next(line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver"))
+name = b"".join(bytes((len(label),)) + label.encode() for label in sys.argv[1].split(".")) + b"\0"
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+    one.settimeout(5)
+    one.sendto(struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + name + struct.pack("!2H", 33, 1), (server, 53))
+    answer = one.recv(4096)
+count, at = struct.unpack("!H", answer[6:8])[0], 12 + len(name) + 4
+for _ in range(count):
+    while answer[at] and answer[at] < 0xc0:
+        at += 1 + answer[at]
+    at += 2 if answer[at] else 1
+    length = struct.unpack("!H", answer[at + 8:at + 10])[0]
+    print(struct.unpack("!H", answer[at + 14:at + 16])[0], name_at(answer, at + 16))
+    at += 10 + length
+print("code", answer[3] & 15)
+"""
+
+
+def srv(mesh, name):
+    return mesh.exec("client", "python3", "-c", SRV, name).stdout.splitlines()
+
+
+def test_the_ports_of_services_have_srv_records(mesh):
+    assert srv(mesh, "_http._tcp.web.default.svc.cluster.local") == ["8000 web.default.svc.cluster.local", "code 0"]
+    each = srv(mesh, "_http._tcp.each.default.svc.cluster.local")
+    assert len(each) == 3 and len(set(each)) == 3, each
+    for line in each[:2]:
+        port, target = line.split()
+        assert port == "8000" and target.endswith(".each.default.svc.cluster.local")
+        assert ask(mesh, f"http://{target}:8000/")[0] == 200, "a record's target is a name of one pod"
+    assert srv(mesh, "_grpc._tcp.web.default.svc.cluster.local") == ["code 3"], "there is no such port"
+
+
+def test_an_external_name_of_a_service_is_that_service(mesh):
+    """With its identity: the server sees mutual TLS."""
+    front = m.document("Service", "front", {"type": "ExternalName", "externalName": "web.default.svc.cluster.local"})
+    with written(mesh, "front", front):
+        until(lambda: ask(mesh, "http://front:8000/")[0] == 200, 10, "the other name answers")
+        until(lambda: [labels for labels, _ in mesh.metrics("web-0", "istio_requests_total") + mesh.metrics("web-1", "istio_requests_total")
+                       if labels["connection_security_policy"] == "mutual_tls"], 10, "by mutual TLS")
+        assert {labels["destination_service"] for labels, _ in mesh.metrics("client", "istio_requests_total")
+                if labels["destination_service_name"] == "web"} == {"web.default.svc.cluster.local"}
+
+
+def test_an_external_name_of_the_outside_is_resolved_there(mesh, resolver, outside):
+    resolver.names["db.example.com"] = [HOST]
+    front = m.document("Service", "elsewhere", {"type": "ExternalName", "externalName": "db.example.com",
+                                                "ports": [{"name": "http", "port": outside}]})
+    with written(mesh, "elsewhere", front):
+        until(lambda: is_outside(ask(mesh, f"http://elsewhere:{outside}/")), 10, "the other name answers")
+
+
+def test_a_service_without_selector_has_the_endpoints_of_its_slices(mesh, outside):
+    url, file = "http://database/", mesh.directory / "database.yaml"
+    service = m.document("Service", "database", {"ports": [{"name": "http", "port": 80}]})
+
+    def slices(address, port, ready=True):
+        one = m.document("EndpointSlice", "database-1", None, "discovery.k8s.io/v1", labels={"kubernetes.io/service-name": "database"})
+        return {**one, "addressType": "IPv4", "ports": [{"name": "http", "port": port}],
+                "endpoints": [{"addresses": [address], "conditions": {"ready": ready}}]}
+    with written(mesh, "database", service, slices(HOST, outside)):
+        until(lambda: is_outside(ask(mesh, url)), 10, "the written endpoint answers")
+        m.write(file, service, slices(HOST, outside, ready=False))
+        until(lambda: ask(mesh, url)[0] == 503, 10, "it is not ready")
+        m.write(file, service, slices(mesh.pods("web-0")[0]["ip"], 8000))
+        until(lambda: "pod: web-0" in ask(mesh, url)[1], 10, "an endpoint that is a pod answers, by the mutual TLS that it demands")
+
+
+def entry(name, port, endpoints=()):
+    spec = {"hosts": [name], "location": "MESH_EXTERNAL", "resolution": "DNS", "ports": [{"number": port, "name": "http", "protocol": "HTTP"}]}
+    return m.document("ServiceEntry", name.replace(".", "-"), {**spec, **({"endpoints": list(endpoints)} if endpoints else {})}, ISTIO)
+
+
+def test_an_entry_that_is_resolved_by_dns_follows_the_resolver(mesh, resolver, outside):
+    url = f"http://api.example.com:{outside}/"
+    resolver.names["api.example.com"] = [HOST]
+    with written(mesh, "api", entry("api.example.com", outside)):
+        until(lambda: is_outside(ask(mesh, url)), 10, "the entry answers")
+        resolver.names["api.example.com"] = ["127.0.0.2"]  # which nobody may dial
+        until(lambda: ask(mesh, url)[0] == 503, 10, "the name has moved, and the record's time was over")
+        resolver.names["api.example.com"] = [HOST]
+        until(lambda: is_outside(ask(mesh, url)), 10, "it has moved back")
+        served = [labels for labels, _ in mesh.metrics("client", "istio_requests_total") if labels["destination_service_name"] == "api.example.com"]
+        assert {labels["response_code"] for labels in served} == {"200", "503"}
+
+
+@pytest.mark.parametrize("address", ["named.example.com", "host.plait.internal"])
+def test_endpoints_of_an_entry_may_be_names(mesh, resolver, outside, address):
+    """Also the name that every workload has for the host itself."""
+    resolver.names["named.example.com"] = [HOST]
+    name = "of-" + address
+    with written(mesh, "named", entry(name, 80, [{"address": address, "ports": {"http": outside}}])):
+        until(lambda: is_outside(ask(mesh, f"http://{name}/")), 10, f"{address} answers")
+
+
+@pytest.mark.parametrize("address", ["web.default.svc.cluster.local", "10.96.200.200"])
+def test_the_address_of_a_service_is_never_looked_for_outside(mesh, address):
+    """It is one in the mesh alone; on the host's networks it may be anybody's."""
+    log = lambda: mesh.named("logs", "client", "-c", "istio-proxy").stdout  # noqa: E731
+    with written(mesh, "inside", entry("inside.example.com", 80, [{"address": address, "ports": {"http": 8000}}])):
+        until(lambda: ask(mesh, "http://inside.example.com/")[0] == 503, 10, "it cannot be reached")
+        until(lambda: [line for line in log().splitlines() if "inside.example.com" in line and "Connection_refused" in line], 10, "by the workload's own rules")
+
+
+def endpoints(mesh, cluster):
+    return json.loads(mesh.named("pc", "endpoint", "client", "--cluster", cluster, "-o", "json").stdout)
+
+
+WEB = "outbound|8000||web.default.svc.cluster.local"
+
+
+def test_endpoints_have_the_locality_of_their_node(mesh):
+    assert ask(mesh, "http://web:8000/")[0] == 200
+    [assignment] = endpoints(mesh, WEB)
+    [group] = assignment["endpoints"]
+    assert group["locality"] == {"region": "east", "zone": "east-a"} and len(group["lb_endpoints"]) == 2
+
+
+class Hello(socketserver.BaseRequestHandler):
+    """Keeps the first bytes of each connection."""
+
+    def handle(self):
+        self.server.hellos.append(self.request.recv(4096))
+
+
+def test_another_network_is_reached_by_its_gateway(mesh):
+    """As far as a client can see it: the endpoints of its proxy, and the name that it asks the gateway for."""
+    hellos = []
+    with serving(socketserver.ThreadingTCPServer, Hello, hellos=hellos) as port:
+        networks = json.dumps({"networks": {
+            "near": {"endpoints": [{"fromCidr": mesh.pods("client")[0]["ip"] + "/32"}]},
+            "far": {"endpoints": [{"fromCidr": "10.244.0.0/16"}], "gateways": [{"address": HOST, "port": port}]}}})
+        with written(mesh, "networks", {**m.document("ConfigMap", "istio", None, namespace="istio-system"), "data": {"meshNetworks": networks}}):
+            until(lambda: f"{HOST}:{port}" in mesh.named("pc", "endpoint", "client", "--cluster", WEB).stdout, 10,
+                  "the gateway stands for the pods")
+            assert ask(mesh, "http://web:8000/")[0] == 503  # this gateway ends the connection
+            assert any(b"outbound_.8000_._.web.default.svc.cluster.local" in hello for hello in hellos), hellos
+        until(lambda: ask(mesh, "http://web:8000/")[0] == 200, 10, "there is one network again")
