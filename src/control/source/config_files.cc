@@ -15,13 +15,41 @@ std::string NameOf(std::string_view kind, std::string_view name_space, std::stri
   return out.append(" ").append(name_space.empty() ? "default" : name_space).append("/").append(name);
 }
 
-void AddWritten(const yaml::Node& object, std::map<std::string, std::string>& out) {
+using Names = std::map<std::string, std::string>;
+
+// Only those of `wanted`.
+void AddWritten(const yaml::Node& object, const std::set<std::string>& wanted, Names& out) {
   const std::string_view kind = object.FindText("kind");
   if (const yaml::Node* items = object.Find("items"); items != nullptr && kind.ends_with("List")) {
-    for (const yaml::Node& item : items->items) AddWritten(item, out);
+    for (const yaml::Node& item : items->items) AddWritten(item, wanted, out);
   } else if (const yaml::Node* meta = object.Find("metadata")) {
-    out.emplace(NameOf(kind, meta->FindText("namespace"), meta->FindText("name")), yaml::ToJson(object));
+    std::string name = NameOf(kind, meta->FindText("namespace"), meta->FindText("name"));
+    if (wanted.contains(name)) out.emplace(std::move(name), yaml::ToJson(object));
   }
+}
+
+std::string Place(const Position& at) {
+  return at.file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+}
+
+model::Finding Twice(const model::Meta& meta, std::string message, std::string hint) {
+  return {model::Severity::kError,
+          {.message = std::move(message), .object = meta.key.ToString(), .at = meta.at, .hint = std::move(hint)},
+          "IST0106"};
+}
+
+// Objects that stand twice in one file: the file is bad, and without a last good version its first ones are in force.
+void RemoveRepeated(model::Decoded& decoded) {
+  std::map<model::ObjectKey, const model::Meta*> seen;
+  std::erase_if(decoded.objects, [&](const model::ObjectRef& object) {
+    const model::Meta& meta = model::MetaOf(*object);
+    const auto [first, added] = seen.emplace(meta.key, &meta);
+    if (!added)
+      decoded.findings.push_back(Twice(meta,
+                                       "the object stands twice in this file; first at " + Place(first->second->at),
+                                       "remove or rename one of them"));
+    return !added;
+  });
 }
 
 bool IsBelow(const std::string& path, const std::vector<std::string>& folders) {
@@ -35,18 +63,26 @@ std::string ObjectName(const model::Meta& meta) {
 }
 
 std::map<std::string, std::string> ConfigFiles::Written() const {
-  std::map<std::string, std::string> out;
+  std::map<std::string, std::set<std::string>> wanted;  // by path: the same object may stand in another file, too
+  for (const model::ObjectRef& object : objects_) {
+    const model::Meta& meta = model::MetaOf(*object);
+    wanted[meta.at.file].insert(ObjectName(meta));
+  }
+  Names out;
   for (const auto& [real_path, file] : files_) {
     const auto documents = yaml::ParseAll(file.in_force.empty() ? file.text : file.in_force, file.path);
     if (!documents) continue;
-    for (const yaml::Node& document : *documents) AddWritten(document, out);
+    for (const yaml::Node& document : *documents) AddWritten(document, wanted[file.path], out);
   }
   return out;
 }
 
 bool ConfigFiles::Update(const Scan& scan) {
   bool changed = first_;
-  if (std::exchange(first_, false)) last_good_.ForgetDeleted();
+  if (std::exchange(first_, false)) {
+    last_good_.ForgetDeleted();
+    owners_ = last_good_.FindOwners();
+  }
   for (const ScannedFile& scanned : scan.files) {
     const auto known = files_.find(scanned.real_path);
     if (known != files_.end() && known->second.text == scanned.text && known->second.path == scanned.path) continue;
@@ -61,9 +97,13 @@ bool ConfigFiles::Update(const Scan& scan) {
 }
 
 void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
-  file = {.path = scanned.path, .text = scanned.text, .local_images = IsLocalImages(scanned.path)};
+  file = {.path = scanned.path,
+          .real_path = scanned.real_path,
+          .text = scanned.text,
+          .local_images = IsLocalImages(scanned.path)};
   if (file.local_images) return;
   model::Decoded decoded = model::DecodeText(scanned.text, scanned.path, context_);
+  RemoveRepeated(decoded);
   file.objects = std::move(decoded.objects);
   file.findings = std::move(decoded.findings);
   file.ignored_kinds = std::move(decoded.ignored_kinds);
@@ -83,6 +123,7 @@ void ConfigFiles::KeepLastGood(const ScannedFile& scanned, File& file) {
     return;
   }
   model::Decoded decoded = model::DecodeText(*good, scanned.path, context_);
+  RemoveRepeated(decoded);
   // Kept by another release that read it differently: then it is no better than the file itself.
   if (model::HasErrors(decoded.findings)) return;
   file.objects = std::move(decoded.objects);
@@ -121,7 +162,6 @@ void ConfigFiles::Collect(const Scan& scan) {
   std::vector<const File*> in_order;
   for (const auto& [real_path, file] : files_) in_order.push_back(&file);
   std::sort(in_order.begin(), in_order.end(), [](const File* a, const File* b) { return a->path < b->path; });
-  std::map<model::ObjectKey, const model::Meta*> seen;
   std::set<std::string> ignored;
   for (const File* file : in_order) {
     if (file->local_images) images_.Add(file->text, file->path, findings_);
@@ -130,23 +170,50 @@ void ConfigFiles::Collect(const Scan& scan) {
       if (ignored.insert(kind).second)
         findings_.push_back({model::Severity::kInfo,
                              {.message = "objects of kind " + kind + " are ignored", .at = {.file = file->path}}});
+  }
+  CollectObjects(in_order, scan.unreadable_roots.empty() && scan.unreadable_files.empty());
+}
+
+// `complete`: everything could be read, so what has no file is gone.
+void ConfigFiles::CollectObjects(const std::vector<const File*>& in_order, bool complete) {
+  struct InForce {
+    const File* file;
+    const model::Meta* meta;
+  };
+  std::map<std::string, InForce> in_force;
+  for (const File* file : in_order)
     for (const model::ObjectRef& object : file->objects) {
       const model::Meta& meta = model::MetaOf(*object);
-      const auto [first, added] = seen.emplace(meta.key, &meta);
-      if (added) {
-        objects_.push_back(object);
-        continue;
-      }
-      const Position& at = first->second->at;
-      findings_.push_back({model::Severity::kError,
-                           {.message = "the object stands twice; the one in " + at.file + ":" +
-                                       std::to_string(at.line) + " is in force",
-                            .object = meta.key.ToString(),
-                            .at = meta.at,
-                            .hint = "remove or rename one of them"},
-                           "IST0106"});
+      const auto [first, added] = in_force.emplace(ObjectName(meta), InForce{file, &meta});
+      const auto owner = owners_.find(first->first);
+      if (!added && owner != owners_.end() && owner->second == file->real_path) first->second = {file, &meta};
     }
-  }
+  for (const File* file : in_order)
+    for (const model::ObjectRef& object : file->objects) {
+      const model::Meta& meta = model::MetaOf(*object);
+      const model::Meta& chosen = *in_force.at(ObjectName(meta)).meta;
+      if (&chosen == &meta)
+        objects_.push_back(object);
+      else
+        findings_.push_back(
+            Twice(meta, "the object stands twice; the one at " + Place(chosen.at) + " is in force, this one is not",
+                  "remove or rename this one; to put it in force, remove the other"));
+    }
+  std::map<std::string, std::string> owners;
+  for (const auto& [name, chosen] : in_force) owners.emplace(name, chosen.file->real_path);
+  KeepOwners(std::move(owners), complete);
+}
+
+void ConfigFiles::KeepOwners(std::map<std::string, std::string> owners, bool complete) {
+  // A file that cannot be read for a while has its objects again afterwards.
+  if (!complete)
+    for (const auto& [name, real_path] : owners_)
+      if (!files_.contains(real_path)) owners[name] = real_path;
+  if (owners == owners_ && owners_kept_) return;
+  owners_ = std::move(owners);
+  const Outcome<> kept = last_good_.KeepOwners(owners_);
+  owners_kept_ = kept.has_value();
+  if (!kept) findings_.push_back({model::Severity::kWarning, kept.error()});
 }
 
 }  // namespace plait::control::source

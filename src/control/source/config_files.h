@@ -1,6 +1,7 @@
 #pragma once
 // From scanned files to the objects that are in force: decodes what changed, falls back to the last good version of a
-// file that became bad, and finds objects that stand twice. No loop, no watch: those are in directory_source.h.
+// file that became bad, and finds objects that stand twice: the one that was in force keeps its place, whatever the
+// names of the files. No loop, no watch: those are in directory_source.h.
 #include <map>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ class ConfigFiles {
  private:
   struct File {
     std::string path;
+    std::string real_path;
     std::string text;      // as last seen
     std::string in_force;  // the last good version, where it stands in for `text`
     bool local_images = false;
@@ -43,10 +45,14 @@ class ConfigFiles {
   void KeepLastGood(const ScannedFile& scanned, File& file);
   bool RemoveDeleted(const Scan& scan);
   void Collect(const Scan& scan);
+  void CollectObjects(const std::vector<const File*>& in_order, bool complete);
+  void KeepOwners(std::map<std::string, std::string> owners, bool complete);
 
   LastGood last_good_;
   model::DecodeContext context_;
-  std::map<std::string, File> files_;  // by real path
+  std::map<std::string, File> files_;          // by real path
+  std::map<std::string, std::string> owners_;  // the real path of the file of each object in force, by ObjectName
+  bool owners_kept_ = true;
   std::vector<model::ObjectRef> objects_;
   LocalImages images_;
   model::Findings findings_;

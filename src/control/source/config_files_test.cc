@@ -37,6 +37,15 @@ class Files : public testing::Test {
     for (const auto& object : files.objects()) out += model::MetaOf(*object).name() + " ";
     return out;
   }
+  // With the file that each came from.
+  static std::string InForce(const ConfigFiles& files) {
+    std::string out;
+    for (const auto& object : files.objects()) {
+      const model::Meta& meta = model::MetaOf(*object);
+      out += meta.name() + "@" + fs::path(meta.at.file).filename().string() + " ";
+    }
+    return out;
+  }
   static std::string Said(const ConfigFiles& files) {
     std::string out;
     for (const auto& finding : files.findings()) out += finding.ToString() + "\n";
@@ -119,11 +128,115 @@ TEST_F(Files, SayWhichObjectStandsTwice) {
   Write("b.yaml", Namespace("x"));
   ConfigFiles files = Store();
   files.Update(Look());
-  EXPECT_EQ(files.objects().size(), 1U);
-  EXPECT_NE(Said(files).find("b.yaml:3:18: Namespace x: the object stands twice; the one in " + Path("a.yaml") +
-                             ":3 is in force"),
+  EXPECT_EQ(InForce(files), "x@a.yaml ") << "without a last good version the first file has it";
+  EXPECT_EQ(Said(files),
+            "Error [IST0106] " + Path("b.yaml") + ":3:18: Namespace x: the object stands twice; the one at " +
+                Path("a.yaml") +
+                ":3:18 is in force, this one is not (remove or rename this one; to put it in force, remove "
+                "the other)\n");
+}
+
+TEST_F(Files, ThatComeFirstByNameDoNotTakeAnObjectFromTheFileThatHasIt) {
+  Write("b.yaml", Namespace("x"));
+  ConfigFiles files = Store();
+  files.Update(Look());
+  Write("a.yaml", Namespace("x") + "---\n" + Namespace("other"));
+  files.Update(Look());
+  EXPECT_EQ(InForce(files), "other@a.yaml x@b.yaml ") << "other objects of the new file are in force";
+  EXPECT_NE(
+      Said(files).find("a.yaml:3:18: Namespace x: the object stands twice; the one at " + Path("b.yaml") + ":3:18"),
+      std::string::npos)
+      << Said(files);
+  EXPECT_EQ(files.Written().at("Namespace default/x"),
+            R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"x"}})");
+
+  ConfigFiles restarted = Store();
+  restarted.Update(Look());
+  EXPECT_EQ(InForce(restarted), InForce(files));
+  EXPECT_EQ(Said(restarted), Said(files));
+  // An edit of either changes nothing.
+  Write("b.yaml", "# edited\n" + Namespace("x"));
+  Write("a.yaml", "# edited\n" + Namespace("x"));
+  restarted.Update(Look());
+  EXPECT_EQ(InForce(restarted), "x@b.yaml ");
+}
+
+TEST_F(Files, TakeAnObjectThatTheOtherFileGaveUp) {
+  Write("b.yaml", Namespace("x"));
+  ConfigFiles files = Store();
+  files.Update(Look());
+  Write("a.yaml", Namespace("x"));
+  Write("c.yaml", Namespace("x"));
+  files.Update(Look());
+  EXPECT_EQ(InForce(files), "x@b.yaml ");
+  Write("b.yaml", Namespace("z"));
+  files.Update(Look());
+  EXPECT_EQ(InForce(files), "x@a.yaml z@b.yaml ");
+  fs::remove(Path("a.yaml"));
+  Write("b.yaml", Namespace("x"));
+  files.Update(Look());
+  EXPECT_EQ(InForce(files), "x@b.yaml ") << "neither had it; the first file has it now";
+  fs::remove(Path("c.yaml"));
+  files.Update(Look());
+  EXPECT_EQ(Said(files), "");
+}
+
+TEST_F(Files, KeepTheirObjectsWhileTheyCannotBeRead) {
+  Write("b.yaml", Namespace("x"));
+  {
+    ConfigFiles files = Store();
+    files.Update(Look());
+  }
+  Write("a.yaml", Namespace("x"));
+  ConfigFiles restarted = Store();
+  Scan closed = Look();
+  std::erase_if(closed.files, [&](const ScannedFile& file) { return file.path == Path("b.yaml"); });
+  closed.unreadable_files = {Path("b.yaml")};
+  restarted.Update(closed);
+  EXPECT_EQ(InForce(restarted), "x@a.yaml ") << "what the other holds is not known";
+  EXPECT_TRUE(restarted.Written().contains("Namespace default/x"));
+  restarted.Update(Look());
+  EXPECT_EQ(InForce(restarted), "x@b.yaml ");
+}
+
+TEST_F(Files, WithAnObjectTwiceKeepTheirLastGoodMeaning) {
+  const std::string twice = Namespace("x") + "---\n" + Namespace("z") + "---\n" + Namespace("x");
+  Write("a.yaml", twice);
+  {
+    ConfigFiles first = ConfigFiles("", {});
+    first.Update(Look());
+    EXPECT_EQ(Names(first), "x z ") << "without a last good version the first one is in force";
+  }
+  Write("a.yaml", Namespace("good"));
+  ConfigFiles files = Store();
+  files.Update(Look());
+  Write("a.yaml", twice);
+  files.Update(Look());
+  EXPECT_EQ(Names(files), "good ");
+  EXPECT_NE(Said(files).find("a.yaml:11:18: Namespace x: the object stands twice in this file; first at " +
+                             Path("a.yaml") + ":3:18 (remove or rename one of them)"),
             std::string::npos)
       << Said(files);
+  ConfigFiles restarted = Store();
+  restarted.Update(Look());
+  EXPECT_EQ(Names(restarted), "good ");
+}
+
+TEST_F(Files, SayWhenItCannotBeKeptWhichOfThemHasAnObject) {
+  Write("a.yaml", Namespace("x"));
+  std::ofstream(root_ + "/last-good") << "not a folder";
+  ConfigFiles files = Store();
+  files.Update(Look());
+  EXPECT_EQ(InForce(files), "x@a.yaml ");
+  EXPECT_NE(
+      Said(files).find("last-good: which file each object came from cannot be kept: open: Not a directory (after a "
+                       "restart an object that stands twice would be the one of the first file)"),
+      std::string::npos)
+      << Said(files);
+  EXPECT_FALSE(files.Update(Look())) << "it is told, not told again and again";
+  fs::remove(root_ + "/last-good");
+  EXPECT_TRUE(files.Update(Look()));
+  EXPECT_EQ(Said(files).find("which file each object"), std::string::npos) << Said(files);
 }
 
 TEST_F(Files, OfADirectoryThatVanishedStayInForce) {

@@ -11,12 +11,15 @@
 #include <sstream>
 
 #include "core/base/encoding.h"
+#include "core/base/strings.h"
 #include "core/io/unique_fd.h"
 
 namespace plait::control::source {
 namespace {
 // The first line of a kept version; the second is the real path, the rest the text.
 constexpr std::string_view kHeader = "plait last good 1\n";
+// The first line of the owners; then names of objects and real paths in turn, each with a NUL, which no path has.
+constexpr std::string_view kOwnersHeader = "plait owners 1\n";
 
 std::uint64_t Fnv(std::string_view text, std::uint64_t hash) {
   for (char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 1099511628211ULL;
@@ -51,19 +54,17 @@ std::string LastGood::FileOf(const std::string& real_path) const {
   return folder_ + "/" + Hex(Fnv(real_path, 14695981039346656037ULL)) + Hex(Fnv(real_path, 0x9E3779B97F4A7C15ULL));
 }
 
-Outcome<> LastGood::Keep(const std::string& real_path, const std::string& text) {
-  if (folder_.empty()) return {};
-  const auto fail = [&](const char* what) {
-    return std::unexpected(Diagnostic{
-        .code = Errc::kUnavailable,
-        .message = std::string("the last good version cannot be kept: ") + what + ": " + std::strerror(errno),
-        .at = {.file = folder_},
-        .hint = "a bad edit would have no version to fall back to"});
+Outcome<> LastGood::Write(const std::string& target, const std::string& content, const char* what,
+                          const char* hint) const {
+  const auto fail = [&](const char* call) {
+    return std::unexpected(
+        Diagnostic{.code = Errc::kUnavailable,
+                   .message = std::string(what) + " cannot be kept: " + call + ": " + std::strerror(errno),
+                   .at = {.file = folder_},
+                   .hint = hint});
   };
   if (::mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) return fail("mkdir");
-  const std::string target = FileOf(real_path);
   const std::string temporary = target + ".new";
-  const std::string content = std::string(kHeader) + real_path + "\n" + text;
   const io::UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail("open");
   for (std::size_t done = 0; done < content.size();) {
@@ -76,6 +77,30 @@ Outcome<> LastGood::Keep(const std::string& real_path, const std::string& text) 
   return {};
 }
 
+Outcome<> LastGood::Keep(const std::string& real_path, const std::string& text) const {
+  if (folder_.empty()) return {};
+  return Write(FileOf(real_path), std::string(kHeader) + real_path + "\n" + text, "the last good version",
+               "a bad edit would have no version to fall back to");
+}
+
+Outcome<> LastGood::KeepOwners(const std::map<std::string, std::string>& owners) const {
+  if (folder_.empty()) return {};
+  std::string content(kOwnersHeader);
+  for (const auto& [object, real_path] : owners)
+    content.append(object).append(1, '\0').append(real_path).append(1, '\0');
+  return Write(OwnersFile(), content, "which file each object came from",
+               "after a restart an object that stands twice would be the one of the first file");
+}
+
+std::map<std::string, std::string> LastGood::FindOwners() const {
+  std::map<std::string, std::string> owners;
+  const auto content = folder_.empty() ? std::nullopt : ReadAll(OwnersFile());
+  if (!content || !content->starts_with(kOwnersHeader)) return owners;
+  const auto fields = Split(std::string_view(*content).substr(kOwnersHeader.size()), '\0');
+  for (std::size_t i = 0; i + 1 < fields.size(); i += 2) owners.emplace(fields[i], fields[i + 1]);
+  return owners;
+}
+
 std::optional<std::string> LastGood::Find(const std::string& real_path) const {
   if (folder_.empty()) return std::nullopt;
   auto kept = Open(FileOf(real_path));
@@ -83,11 +108,11 @@ std::optional<std::string> LastGood::Find(const std::string& real_path) const {
   return std::move(kept->second);
 }
 
-void LastGood::Forget(const std::string& real_path) {
+void LastGood::Forget(const std::string& real_path) const {
   if (!folder_.empty()) ::unlink(FileOf(real_path).c_str());
 }
 
-void LastGood::ForgetDeleted() {
+void LastGood::ForgetDeleted() const {
   DIR* folder = folder_.empty() ? nullptr : ::opendir(folder_.c_str());
   if (!folder) return;
   while (const dirent* entry = ::readdir(folder)) {

@@ -1,6 +1,9 @@
 #pragma once
 // The last good version of each configuration file, in the state directory (semantics.md 5): a file that became bad
-// keeps that meaning, also after a restart. Keyed by the file's real path. Blocking file system calls; one thread.
+// keeps that meaning, also after a restart. Keyed by the file's real path. Beside them, which file each object came
+// from: of two files with the same object the one that had it first has it after a restart, too. Blocking file system
+// calls; one thread.
+#include <map>
 #include <optional>
 #include <string>
 
@@ -13,14 +16,20 @@ class LastGood {
   // `folder` is made (0700) when the first version is kept; empty: nothing is kept.
   explicit LastGood(std::string folder) : folder_(std::move(folder)) {}
 
-  Outcome<> Keep(const std::string& real_path, const std::string& text);
+  Outcome<> Keep(const std::string& real_path, const std::string& text) const;
   std::optional<std::string> Find(const std::string& real_path) const;
-  void Forget(const std::string& real_path);
+  void Forget(const std::string& real_path) const;
   // Forgets the versions of files that are no more: deleted while nobody watched.
-  void ForgetDeleted();
+  void ForgetDeleted() const;
+
+  // The real path of the file that each object in force stands in, by the object's name.
+  Outcome<> KeepOwners(const std::map<std::string, std::string>& owners) const;
+  std::map<std::string, std::string> FindOwners() const;  // empty when none were kept
 
  private:
   std::string FileOf(const std::string& real_path) const;
+  std::string OwnersFile() const { return folder_ + "/owners"; }
+  Outcome<> Write(const std::string& target, const std::string& content, const char* what, const char* hint) const;
   std::string folder_;
 };
 
