@@ -96,7 +96,21 @@ const Case kKinds[] = {
 };
 const Case kReferences[] = {
     {"a host that is not there", Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: nowhere}}]}]\n",
-     "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced host not found: \"nowhere\" (no Service or"},
+     "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced host not found: \"nowhere\" (requests to it get 503 "
+     "until a Service or "
+     "ServiceEntry has the host nowhere.default.svc.cluster.local: correct the name, or create one)"},
+    {"a host that is misspelt", Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: goood}}]}]\n",
+     "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced host not found: \"goood\" (did you mean \"good\"? "
+     "requests to it get 503 until"},
+    {"a subset that is misspelt",
+     Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: good, subset: frist}}]}]\n---\n" +
+         Settings("z") + "  host: good\n  subsets: [{name: first, labels: {app: good}}]\n",
+     "Referenced host+subset in destinationrule not found: \"good+frist\" (did you mean \"first\"? define the subset"},
+    {"a gateway that is misspelt",
+     Rules("x") + "  hosts: [other]\n  gateways: [goood]\n  http: [{route: [{destination: {host: good}}]}]\n",
+     "Referenced gateway not found: \"default/goood\" (did you mean \"default/good\"? create it, or"},
+    {"a rule for a host that is misspelt", Settings("x") + "  host: goot\n",
+     "does not match any services in the mesh (did you mean \"good\"? correct the name, or create a Service"},
     {"a subset that is not there",
      Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: good, subset: v9}}]}]\n",
      "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced host+subset in destinationrule not found: "

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "control/model/hosts.h"
+#include "control/model/near_host.h"
 #include "control/model/snapshot.h"
+#include "core/yaml/suggest.h"
 
 namespace plait::control::model {
 namespace {
@@ -62,7 +64,7 @@ class Checker {
     for (const std::string& gateway : service.gateways)
       if (gateway != "mesh" && !HasGateway(gateway))
         Warn(service.meta, {}, "Referenced gateway not found: \"" + gateway + "\"",
-             "create it, or name one that exists as namespace/name", "IST0101");
+             NearGateway(gateway) + "create it, or name one that exists as namespace/name", "IST0101");
     for (const HttpRule& rule : service.http) {
       for (const WeightedDestination& to : rule.destinations) Check(service.meta, to.destination);
       for (const HttpMirror& mirror : rule.mirrors) Check(service.meta, mirror.destination);
@@ -76,7 +78,10 @@ class Checker {
     const ServiceView* target = snapshot_.FindService(host, meta.name_space());
     if (!target)
       return Warn(meta, destination.at, "Referenced host not found: \"" + destination.host + "\"",
-                  "no Service or ServiceEntry has the host " + host + "; requests to it get 503", "IST0101");
+                  near_.Advice(host, meta.name_space()) +
+                      "requests to it get 503 until a Service or ServiceEntry has the host " + host +
+                      ": correct the name, or create one",
+                  "IST0101");
     if (destination.port != 0 && !target->FindPort(destination.port))
       Warn(meta, destination.at,
            "Referenced port not found: \"" + destination.host + ":" + std::to_string(destination.port) + "\"",
@@ -96,7 +101,9 @@ class Checker {
       Warn(meta, destination.at,
            "Referenced host+subset in destinationrule not found: \"" + destination.host + "+" + destination.subset +
                "\"",
-           "define the subset in a DestinationRule for " + host + "; requests to it get 503", "IST0101");
+           NearSubset(rule, destination.subset) + "define the subset in a DestinationRule for " + host +
+               "; requests to it get 503",
+           "IST0101");
   }
 
   void Check(const DestinationRule& rule) {
@@ -104,9 +111,11 @@ class Checker {
     if (IsWildcard(host)) return;
     const ServiceView* target = snapshot_.FindService(host, rule.meta.name_space());
     if (!target)
-      return Warn(rule.meta, {},
-                  "The host " + rule.host + " defined in the DestinationRule does not match any services in the mesh",
-                  "check the name and the namespace", "IST0174");
+      return Warn(
+          rule.meta, {},
+          "The host " + rule.host + " defined in the DestinationRule does not match any services in the mesh",
+          near_.Advice(host, rule.meta.name_space()) + "correct the name, or create a Service or ServiceEntry for it",
+          "IST0174");
     for (const Subset& subset : rule.subsets) {
       const bool selected = std::any_of(target->endpoints.begin(), target->endpoints.end(), [&](const auto& endpoints) {
         return std::any_of(endpoints.begin(), endpoints.end(),
@@ -209,6 +218,23 @@ class Checker {
          "compare them with the labels of the pods", code);
   }
 
+  static std::string DidYouMean(std::string_view written, const std::vector<std::string_view>& candidates) {
+    const std::string near = yaml::Nearest(written, candidates);
+    return near.empty() ? "" : "did you mean \"" + near + "\"? ";
+  }
+  std::string NearGateway(const std::string& written) const {
+    std::vector<std::string> names;
+    for (const Gateway* gateway : ObjectsOf<Gateway>(snapshot_.objects()))
+      names.push_back(gateway->meta.name_space() + "/" + gateway->meta.name());
+    return DidYouMean(written, {names.begin(), names.end()});
+  }
+  static std::string NearSubset(const DestinationRule* rule, const std::string& written) {
+    std::vector<std::string_view> names;
+    if (rule)
+      for (const Subset& subset : rule->subsets) names.push_back(subset.name);
+    return DidYouMean(written, names);
+  }
+
   bool HasGateway(const std::string& name) const {
     for (const Gateway* gateway : ObjectsOf<Gateway>(snapshot_.objects()))
       if (gateway->meta.name_space() + "/" + gateway->meta.name() == name) return true;
@@ -224,6 +250,7 @@ class Checker {
   }
 
   const Snapshot& snapshot_;
+  NearHost near_{snapshot_};
   Findings findings_;
 };
 }  // namespace

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "core/base/strings.h"
+#include "core/yaml/syntax_advice.h"
 
 namespace plait::yaml {
 namespace {
@@ -96,7 +97,9 @@ class Reader {
     error_ = Diagnostic{.message = std::move(message), .at = At(file_, at), .hint = std::move(hint)};
     return false;
   }
-  bool FailDepth(Mark at) { return Fail(at, "nested deeper than " + std::to_string(limits_.depth) + " levels"); }
+  bool FailDepth(Mark at) {
+    return Fail(at, "nested deeper than " + std::to_string(limits_.depth) + " levels", "close the brackets before it");
+  }
   void ReleaseEvent() {
     if (has_event_) yaml_event_delete(&event_);
     has_event_ = false;
@@ -125,7 +128,9 @@ bool Reader::CheckText() {
                 "the file has " + std::to_string(text_.size()) + " bytes, more than " + std::to_string(limits_.bytes),
                 "split it into several files");
   for (std::size_t i = 0; i < text_.size();) {
-    if (text_[i] == '\0') return Fail(MarkOfOffset(text_, i), "a NUL byte; this is not a text file");
+    if (text_[i] == '\0')
+      return Fail(MarkOfOffset(text_, i), "a NUL byte; this is not a text file",
+                  "save it as UTF-8, or give it another name than *.yaml");
     const std::size_t length = Utf8Length(text_.substr(i));
     if (length == 0) return Fail(MarkOfOffset(text_, i), "a byte that is not UTF-8", "save the file as UTF-8");
     i += length;
@@ -136,7 +141,8 @@ bool Reader::CheckText() {
 bool Reader::ParserFailed() {
   if (parser_.error == YAML_READER_ERROR)
     return Fail(MarkOfOffset(text_, std::min(parser_.problem_offset, text_.size())),
-                "a character that YAML does not allow");
+                "a character that YAML does not allow",
+                "remove it, or write it as an escape (\"\\u0007\") in double quotes");
   if (parser_.error == YAML_MEMORY_ERROR) return Fail({}, "out of memory while reading YAML");
   const Mark at = MarkOf(parser_.problem_mark);
   std::string message = parser_.problem ? parser_.problem : "not valid YAML";
@@ -146,7 +152,9 @@ bool Reader::ParserFailed() {
   const std::string_view line = text_.substr(line_start, text_.find('\n', line_start) - line_start);
   const bool tab = line.substr(0, line.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
   if (tab) return Fail(at, "a tab in the indentation", "indent with spaces");
-  return Fail(at, std::move(message));
+  std::string advice = SyntaxAdvice(parser_.problem ? parser_.problem : "", parser_.context ? parser_.context : "",
+                                    parser_.context ? MarkOf(parser_.context_mark) : Mark{});
+  return Fail(at, std::move(message), std::move(advice));
 }
 
 bool Reader::Next() {
@@ -197,7 +205,10 @@ bool Reader::Anchor(const unsigned char* anchor, const Node& node) {
 bool Reader::ReadAlias(Node& out, std::size_t depth) {
   const std::string name = reinterpret_cast<const char*>(event_.data.alias.anchor);
   const auto found = anchors_.find(name);
-  if (found == anchors_.end()) return Fail(start(), "the alias *" + name + " has no anchor before it");
+  if (found == anchors_.end()) {
+    return Fail(start(), "the alias *" + name + " has no anchor before it",
+                "write &" + name + " before the value that it repeats, or put the text in quotes");
+  }
   if (!Spend(found->second.extent.nodes, start())) return false;
   if (depth + found->second.extent.height > limits_.depth) return FailDepth(start());
   out = found->second.node;
@@ -222,7 +233,7 @@ bool Reader::ReadNode(Node& out, std::size_t depth) {
     case YAML_SEQUENCE_START_EVENT: return ReadSequence(out, depth);
     case YAML_MAPPING_START_EVENT: return ReadMapping(out, depth);
     case YAML_ALIAS_EVENT: return ReadAlias(out, depth);
-    default: return Fail(out.at, "a value was expected here");
+    default: return Fail(out.at, "a value was expected here", "write one");
   }
 }
 
@@ -246,11 +257,14 @@ bool Reader::ReadKey(std::string& key, Mark& at) {
   if (event_.type == YAML_ALIAS_EVENT) {
     Node named;
     if (!ReadAlias(named, 1)) return false;
-    if (!named.is_scalar()) return Fail(at, "a key must be text");
+    if (!named.is_scalar()) return Fail(at, "a key must be text", "let the alias name a text");
     key = named.text;
     return true;
   }
-  if (event_.type != YAML_SCALAR_EVENT) return Fail(at, "a key must be text, not a list or mapping");
+  if (event_.type != YAML_SCALAR_EVENT) {
+    return Fail(at, "a key must be text, not a list or mapping",
+                "write it as \"key: value\"; put text that begins with [ or { in quotes");
+  }
   Node scalar;
   scalar.at = at;
   if (!ReadScalar(scalar)) return false;
@@ -300,8 +314,10 @@ bool Reader::Merge(Node& out, std::vector<Node>& merged) {
   std::unordered_set<std::string> present;
   for (const Entry& entry : out.entries) present.insert(entry.key);
   for (Node& source : sources) {
-    if (!source.is_mapping())
-      return Fail(source.at, "\"<<\" takes a mapping or a list of mappings, not " + Describe(source));
+    if (!source.is_mapping()) {
+      return Fail(source.at, "\"<<\" takes a mapping or a list of mappings, not " + Describe(source),
+                  "name the anchor of a mapping, as in \"<<: *name\"");
+    }
     for (Entry& entry : source.entries)
       if (present.insert(entry.key).second) out.entries.push_back(std::move(entry));
   }

@@ -5,6 +5,7 @@
 #include "core/yaml/print.h"
 #include "core/yaml/scalar.h"
 #include "core/yaml/suggest.h"
+#include "core/yaml/syntax_advice.h"
 
 namespace plait::yaml {
 namespace {
@@ -77,12 +78,76 @@ TEST(Yaml, SaysWhereAndWhyItIsWrong) {
   EXPECT_EQ(ErrorOf("a:\n\tb: 1\n"), "f.yaml:2:1: a tab in the indentation (indent with spaces)");
   EXPECT_EQ(ErrorOf("a: \xff\n"), "f.yaml:1:4: a byte that is not UTF-8 (save the file as UTF-8)");
   EXPECT_EQ(ErrorOf("a: b\nc: \xed\xa0\x80"), "f.yaml:2:4: a byte that is not UTF-8 (save the file as UTF-8)");
-  EXPECT_EQ(ErrorOf(std::string_view("a: b\n\0", 6)), "f.yaml:2:1: a NUL byte; this is not a text file");
+  EXPECT_EQ(ErrorOf(std::string_view("a: b\n\0", 6)),
+            "f.yaml:2:1: a NUL byte; this is not a text file (save it as UTF-8, or give it another name than *.yaml)");
   EXPECT_NE(ErrorOf("a: [1, 2\n").find("f.yaml:2:1"), std::string::npos);
   EXPECT_NE(ErrorOf("a: !secret x\n").find("the tag !secret is not supported"), std::string::npos);
   EXPECT_NE(ErrorOf("? [a]\n: b\n").find("a key must be text"), std::string::npos);
   EXPECT_NE(ErrorOf("a: *nothing\n"), "parsed");
   EXPECT_NE(ErrorOf("a: b: c\n").find("f.yaml:1:"), std::string::npos);
+}
+
+struct Broken {
+  std::string_view text;
+  std::string_view said;
+};
+void PrintTo(const Broken& one, std::ostream* out) { *out << one.text; }
+class BrokenYaml : public testing::TestWithParam<Broken> {};
+
+TEST_P(BrokenYaml, IsToldWithItsPlaceAndWhatToDo) { EXPECT_EQ(ErrorOf(GetParam().text), GetParam().said); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, BrokenYaml,
+    testing::Values(
+        Broken{"spec:\n  hosts: [echo\n  http:\n    - a: b\n",
+               "f.yaml:3:7: did not find expected ',' or ']' (while parsing a flow sequence) (close the [ opened at "
+               "2:10, or "
+               "put a comma between its elements)"},
+        Broken{"a:\n  - b\n  - {c: {d: e}\n  - f\n",
+               "f.yaml:4:3: did not find expected ',' or '}' (while parsing a flow mapping) (close the { opened at "
+               "3:5, or "
+               "put a comma between its fields)"},
+        Broken{"a: 'x\nb: c\n",
+               "f.yaml:3:1: found unexpected end of stream (while scanning a quoted scalar) (close the quote opened at "
+               "1:4)"},
+        Broken{"a: \"\\q\"\n",
+               "f.yaml:1:5: found unknown escape character (while parsing a quoted scalar) (write \\\\ for a "
+               "backslash, or "
+               "put the text in single quotes)"},
+        Broken{"a: b: c\n",
+               "f.yaml:1:5: mapping values are not allowed in this context (put the text in quotes if the colon "
+               "belongs to "
+               "it; otherwise indent the line like its neighbours)"},
+        Broken{"a:\n  b: c\n d: e\n",
+               "f.yaml:3:2: did not find expected key (while parsing a block mapping) (indent it like the mapping that "
+               "begins at 1:1, or put the whole value before it in quotes)"},
+        Broken{
+            "a:\n - b\n c: d\n",
+            "f.yaml:3:2: did not find expected '-' indicator (while parsing a block collection) (begin it with \"- \" "
+            "like the list that begins at 2:2, or indent it so that it is no part of it)"},
+        Broken{
+            "a: b\nkey\nc: d\n",
+            "f.yaml:3:1: could not find expected ':' (while scanning a simple key) (write \": \" and a value after the "
+            "key at 2:1)"},
+        Broken{
+            "hosts: - x\n",
+            "f.yaml:1:8: block sequence entries are not allowed in this context (begin the list on a line of its own)"},
+        Broken{"a: @x\n",
+               "f.yaml:1:4: found character that cannot start any token (while scanning for the next token) (put the "
+               "value "
+               "in quotes: YAML reserves the character with which it begins)"},
+        Broken{"a: [x,\n",
+               "f.yaml:2:1: did not find expected node content (while parsing a flow node) (write the value that is "
+               "missing, or close the bracket before it)"},
+        Broken{"a: |\n\tb\n", "f.yaml:2:1: a tab in the indentation (indent with spaces)"},
+        Broken{"a: *b\n",
+               "f.yaml:1:4: the alias *b has no anchor before it (write &b before the value that it repeats, or "
+               "put the text in quotes)"}));
+
+TEST(SyntaxAdvice, IsGivenForWhatNobodyKnows) {
+  EXPECT_EQ(SyntaxAdvice("something new", "", {}),
+            "look at the indentation, the quotes and the brackets of this line and the one before");
+  EXPECT_EQ(SyntaxAdvice("did not find expected ',' or ']'", "", {}), SyntaxAdvice("", "", {})) << "no place to name";
 }
 
 TEST(Yaml, ExpandsAliasesAndMerges) {

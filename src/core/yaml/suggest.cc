@@ -38,6 +38,9 @@ std::string Nearest(std::string_view written, const std::vector<std::string_view
   std::size_t best_distance = std::max<std::size_t>(1, written.size() / 3) + 1;
   for (std::string_view candidate : candidates) {
     if (candidate.size() > kLongest) continue;
+    // Each letter more is a change: names of very different length cost nothing.
+    if (std::max(written.size(), candidate.size()) - std::min(written.size(), candidate.size()) >= best_distance)
+      continue;
     const std::size_t distance = Distance(written, candidate);
     if (distance < best_distance) {
       best = candidate;
