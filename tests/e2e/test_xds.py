@@ -47,7 +47,8 @@ def section(mesh, workload, resource):
 
 
 def listeners(mesh):
-    return json.dumps([entry["active_state"]["listener"] for entry in section(mesh, "client", "dynamic_listeners")], sort_keys=True)
+    """With their versions, which are made of the bytes that plaitd sent."""
+    return json.dumps([entry["active_state"] for entry in section(mesh, "client", "dynamic_listeners")], sort_keys=True)
 
 
 def debug(mesh, path):

@@ -14,6 +14,7 @@
 #include "control/translate/rbac.h"
 #include "control/translate/routes.h"
 #include "control/translate/secrets.h"
+#include "core/xds/encode/encode.h"
 
 namespace plait::control::translate {
 namespace {
@@ -284,14 +285,24 @@ TEST(Simulation, AnAddressTellsOfReadinessOnlyWhereNamesOfPodsAreAnsweredByIt) {
   EXPECT_TRUE(std::get<xds::Workload>(address(headless, true).value).healthy);
 }
 
-TEST(Simulation, ASidecarsListenersDoNotGrowWithTheMesh) {
-  std::string many;
-  for (int i = 0; i < 100; ++i)
-    many += "---\napiVersion: v1\nkind: Service\nmetadata: {name: s" + std::to_string(i) +
-            "}\nspec: {selector: {x: y}, ports: [{name: http, port: 80}]}\n";
-  const Mesh small("");
-  const Mesh large(many);
-  EXPECT_EQ(Listeners(small.proxy, *small.snapshot), Listeners(large.proxy, *large.snapshot));
+// What ADS carries of the sidecar's listeners in a mesh with so many services, each with an address and an endpoint.
+std::vector<std::string> ListenersInBytes(int services) {
+  std::string yaml;
+  for (int i = 0; i < services; ++i)
+    yaml += "---\napiVersion: v1\nkind: Service\nmetadata: {name: s" + std::to_string(i) +
+            "}\nspec: {clusterIP: 10.97." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1) +
+            ", selector: {app: b}, ports: [{name: http, port: " + std::to_string(1000 + i) + ", targetPort: 8080}]}\n";
+  const Mesh mesh(yaml);
+  EXPECT_EQ(mesh.snapshot->services().size(), static_cast<std::size_t>(services) + 2);
+  std::vector<std::string> out;
+  for (const xds::Listener& listener : Listeners(mesh.proxy, *mesh.snapshot)) out.push_back(xds::Encode(listener));
+  return out;
+}
+
+TEST(Simulation, ASidecarsListenersHaveTheSameBytesWithTenAndWithAThousandServices) {
+  const std::vector<std::string> ten = ListenersInBytes(10);
+  ASSERT_EQ(ten.size(), 2U) << "virtualOutbound and virtualInbound";
+  EXPECT_EQ(ten, ListenersInBytes(1000));
 }
 
 TEST(Policies, HaveIstiosNamesAndOrder) {
