@@ -187,7 +187,9 @@ TEST_F(Ads, RefusesCallersThatItDoesNotKnow) {
   EXPECT_EQ(metrics.Value("pilot_xds_streams_refused"), 3);
 }
 
-TEST_F(Ads, RefusesAForgedNode) {
+TEST_F(Ads, RefusesAForgedNodeInEitherForm) {
+  ads.Ready();
+  provider.Set(kListener, "virtualInbound", "1");
   xds::Node unclaimed = NodeOf();
   unclaimed.metadata_json.clear();
   xds::Node broken = NodeOf();
@@ -202,9 +204,13 @@ TEST_F(Ads, RefusesAForgedNode) {
   for (const auto& [node, code] : nodes) {
     RawCall call(loop, address);
     call.Send(xds::DeltaRequest{.node = node, .type_url = std::string(kListener)});
-    ASSERT_TRUE(Wait([&] { return call.status.has_value(); }));
-    EXPECT_EQ(call.status->code, code) << call.status->message;
-    EXPECT_EQ(call.messages, 0);
+    RawCall world(loop, address, "Bearer secret", xds::kAdsMethod);
+    world.Send(xds::DiscoveryRequest{.node = node, .type_url = std::string(kListener)});
+    for (const RawCall* one : {&call, &world}) {
+      ASSERT_TRUE(Wait([&] { return one->status.has_value(); }));
+      EXPECT_EQ(one->status->code, code) << one->status->message;
+      EXPECT_EQ(one->messages, 0);
+    }
   }
 }
 

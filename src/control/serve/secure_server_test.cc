@@ -62,6 +62,18 @@ class Secure : public testing::Test {
           .stream = Dial(identities), .options = {.authority = "plaitd", .tls = true, .authorization = authorization}};
     };
   }
+  // A certificate that this authority signed for `id`, with its key.
+  tls::Identity IssuedFor(const identity::SpiffeId& id) {
+    tokens.Replace({{.sha256_hex = HexEncode(AsBytes(tls::Sha256("other"))), .pod_uid = "2", .id = id}});
+    identity::GrpcCaClient client(loop, [&]() -> Outcome<identity::GrpcCaClient::Connection> {
+      return identity::GrpcCaClient::Connection{
+          .stream = Dial(), .authority = "plaitd", .authorization = "Bearer other"};
+    });
+    identity::WorkloadCertificate certificate(loop, client, {.spiffe_id = id.ToString()});
+    certificate.Start();
+    EXPECT_TRUE(loop.RunUntil([&] { return certificate.current() != nullptr; }, kLimit)) << certificate.problem();
+    return certificate.current() ? certificate.current()->identity : tls::Identity{};
+  }
   static xds::Node Node() {
     xds::Node node;
     node.id = "sidecar~10.244.0.5~web-0.default~default.svc.cluster.local";
@@ -124,6 +136,45 @@ TEST_F(Secure, ACertificateOfAnotherAuthorityOpensNothing) {
     EXPECT_FALSE(stream.connected());
   }
   EXPECT_TRUE(ads->clients().empty());
+}
+
+// Sends one request and waits for the end of the stream.
+struct OneCall final : grpc::ClientCallEvents {
+  OneCall(io::Loop& loop, std::unique_ptr<io::Stream> to, const char* method, std::string request)
+      : channel(loop, std::move(to), {.authority = "plaitd", .tls = true}), call(channel.Start(method, {}, *this)) {
+    call->Send(std::move(request));
+  }
+  void OnMessage(std::string) override { ++messages; }
+  void OnFinished(const grpc::Status& s, const grpc::Metadata&) override { status = s; }
+  grpc::Channel channel;
+  std::optional<grpc::Status> status;
+  int messages = 0;
+  std::unique_ptr<grpc::ClientCall> call;
+};
+
+TEST_F(Secure, TheCertificateOfAnotherWorkloadOpensNoNodeButItsOwn) {
+  const auto wait = [&](const OneCall& call) {
+    return loop.RunUntil([&] { return call.status.has_value() || call.messages > 0; }, kLimit);
+  };
+  const std::string url(xds::type_url::kListener);
+  const std::string delta = xds::EncodeDeltaRequest({.node = Node(), .type_url = url});
+  const std::string world = xds::EncodeDiscoveryRequest({.node = Node(), .type_url = url});
+  for (const auto& [method, request] : {std::pair(xds::kDeltaAdsMethod, delta), std::pair(xds::kAdsMethod, world)}) {
+    OneCall own(loop, Dial({IssuedFor(kWeb)}), method, request);
+    ASSERT_TRUE(wait(own));
+    EXPECT_EQ(own.messages, 1) << method;
+    for (const identity::SpiffeId& other : {identity::SpiffeId{"cluster.local", "default", "ratings"},
+                                            identity::SpiffeId{"cluster.local", "other", "web"}}) {
+      OneCall forged(loop, Dial({IssuedFor(other)}), method, request);
+      ASSERT_TRUE(wait(forged));
+      ASSERT_TRUE(forged.status.has_value()) << method << " gave configuration to " << other.ToString();
+      EXPECT_EQ(forged.status->code, grpc::Code::kPermissionDenied);
+      EXPECT_NE(forged.status->message.find("but the caller was authenticated as " + other.ToString()),
+                std::string::npos)
+          << forged.status->message;
+      EXPECT_EQ(forged.messages, 0);
+    }
+  }
 }
 
 struct Opened final : io::StreamEvents {
