@@ -135,7 +135,7 @@ const Case kReferences[] = {
          "hosts: "
          "[a.b], tls: {mode: SIMPLE, credentialName: c}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: c}\n"
          "stringData: {tls.crt: x}\n",
-     "f.yaml:27:5: Gateway default/x: the Secret \"c\" has no certificate with its key"},
+     "f.yaml:27:5: Gateway default/x: the Secret \"c\" is no credential: it needs the keys tls.crt and tls.key"},
     {"a secret without roots",
      Edge("x") +
          "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "

@@ -2,6 +2,7 @@
 // the rest of the object holds.
 #include <algorithm>
 
+#include "control/model/gateway_credential.h"
 #include "control/model/hosts.h"
 #include "control/model/near_host.h"
 #include "control/model/snapshot.h"
@@ -146,9 +147,11 @@ class Checker {
     const auto has = [](const Secret* of, const char* key, const char* generic) {
       return of && (of->data.contains(key) || of->data.contains(generic));
     };
-    if (!has(secret, "tls.crt", "cert") || !has(secret, "tls.key", "key"))
-      Warn(gateway.meta, server.at, "the Secret \"" + name + "\" has no certificate with its key",
-           "it needs the keys tls.crt and tls.key (or cert and key)", "IST0101");
+    std::string problem = ProblemOfCertificate(*secret);
+    if (problem.empty()) problem = ProblemOfRoots(*secret);
+    if (!problem.empty())
+      Warn(gateway.meta, server.at, "the Secret \"" + name + "\" is no credential: " + problem,
+           "until it is, handshakes with this server fail", "IST0161");
     const bool verifies =
         server.tls.mode == GatewayTls::Mode::kMutual || server.tls.mode == GatewayTls::Mode::kOptionalMutual;
     if (verifies && !has(secret, "ca.crt", "cacert") &&
