@@ -3,6 +3,8 @@
 The generator asks at a constant rate, whatever the answers do, and a request's latency counts from when it was due: a stall
 lowers the rate or shows as the longest wait.
 """
+from mesh import until
+
 RATE, KEPT, NEW = 300, 20, 5
 LOAD = ["--rate", str(RATE), "--connections", str(KEPT), "--new-per-second", str(NEW)]
 # What can be in flight at the moment of a kill: a request on each kept connection, and those that are just being opened.
@@ -10,6 +12,15 @@ IN_FLIGHT = KEPT + NEW
 # Of an answer while nothing is away. The machine of CI has two cores for all of the mesh: what is meant is that nobody waits
 # for a timeout (1 s until a SYN is sent again, 5 s for a lookup) but now and then for a core.
 LONGEST_MS = 1000
+
+
+def carries_the_load(mesh, url):
+    """Waits until the machine has the time for it while nothing happens: what is slow afterwards is so because of what happens."""
+    def carried():
+        report = mesh.load("productpage-v1", url, *LOAD, "--duration", "0.5")
+        lost_nothing(report, seconds=0.5)
+        return report
+    until(carried, 60, f"this machine carries {RATE + NEW} requests a second to {url} (end what else runs on it)")
 
 
 def was_asked(report, seconds=1):

@@ -2,7 +2,7 @@
 import pytest
 
 import manifests as m
-from load import LOAD, lost_nothing
+from load import LOAD, carries_the_load, lost_nothing
 from mesh import Mesh, copy_sample, until
 
 
@@ -12,6 +12,11 @@ def edited(folder, concurrency):
     mesh.start()
     yield mesh
     mesh.stop()
+
+
+@pytest.fixture(autouse=True)
+def fixture_calm(edited):
+    carries_the_load(edited, "http://reviews:9080/reviews/0")
 
 
 def reviewers(mesh, count=20):
