@@ -1,5 +1,6 @@
 """Who a caller is, is what its certificate says; and no application can read the key that makes certificates."""
 import pathlib
+import re
 
 import pytest
 
@@ -40,6 +41,22 @@ def test_a_caller_of_the_mesh_has_its_own_name(mesh):
 def test_a_caller_without_a_certificate_has_none(mesh):
     until(lambda: "host" in seen(mesh, "plain"), 10, "the application answers")
     assert "x-forwarded-client-cert" not in seen(mesh, "plain")
+
+
+def header(answer, name):
+    """The value of a header that the application saw."""
+    found = re.search(rf"^{name}: *(.*?)\r?$", answer, re.MULTILINE | re.IGNORECASE)
+    return found and found[1]
+
+
+def test_a_request_has_an_id_and_a_trace(mesh):
+    until(lambda: "host" in seen(mesh, "meshed"), 10, "the application answers")
+    answer = mesh.exec("meshed", "curl", "-sS", "http://echo:8000/").stdout
+    assert re.fullmatch(r"[0-9a-f-]{36}", header(answer, "x-request-id")), answer
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", header(answer, "traceparent")), answer
+    own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    answer = mesh.exec("meshed", "curl", "-sS", "-H", f"traceparent: {own}", "-H", "x-request-id: mine", "http://echo:8000/").stdout
+    assert header(answer, "traceparent") == own and header(answer, "x-request-id") == "mine", answer
 
 
 def test_no_application_reads_the_key_of_the_authority(mesh):

@@ -4,6 +4,7 @@
 
 #include "core/base/strings.h"
 #include "core/http/date.h"
+#include "proxy/record/trace.h"
 #include "proxy/session/decisions.h"
 #include "proxy/session/http_session.h"
 #include "proxy/session/request_edge.h"
@@ -83,7 +84,12 @@ bool Exchange::Prepare() {
   record_.remote.ip = prepared.remote;
   if (prepared.remote != session_.info().remote.ip) record_.remote.port = Port{};
   record_.internal = prepared.internal;
-  if (prepared.verdict == EdgeVerdict::kContinue) request_id_ = head_.headers.Get("x-request-id").value_or("");
+  if (prepared.verdict == EdgeVerdict::kContinue) {
+    request_id_ = head_.headers.Get("x-request-id").value_or("");
+    if (const auto& tracing = config.xds.tracing)
+      record::PropagateTrace(head_.headers, tracing->random_sampling * tracing->overall_sampling / 100,
+                             session_.context().random);
+  }
   switch (prepared.verdict) {
     case EdgeVerdict::kContinue: return true;
     case EdgeVerdict::kBadPath: return ReplyFailure(Failure::kBadPath), false;

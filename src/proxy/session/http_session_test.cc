@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/conn/http_server.h"
+#include "proxy/record/trace.h"
 #include "proxy/session/test_context.h"
 
 namespace plait::proxy::session {
@@ -138,12 +139,30 @@ struct Backend {
   Backend(io::Loop& loop, std::uint16_t status)
       : server(loop, {}, [this, status](conn::Request request, conn::Responder responder) {
           asked.push_back(request.head.authority + request.head.path + " " + request.body);
+          traceparent = request.head.headers.Get("traceparent").value_or("");
           responder.Send({.status = status});
         }) {}
   io::SocketAddress Listen() { return *server.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")); }
   std::vector<std::string> asked;
+  std::string traceparent;  // of the last request
   conn::HttpServer server;
 };
+
+TEST_F(HttpSessions, GiveARequestATraceContextWhereTracingIsConfigured) {
+  Backend backend(loop_, 200);
+  AddCluster("backend", backend.Listen());
+  Begin();
+  Send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(backend.traceparent, "");
+  xds::HttpConnectionManager http;
+  http.tracing = xds::Tracing{.random_sampling = 100};
+  Begin(std::move(http));
+  Send("GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  EXPECT_TRUE(record::ValidTraceparent(backend.traceparent));
+  EXPECT_TRUE(backend.traceparent.ends_with("-01")) << backend.traceparent;
+}
 
 TEST_F(HttpSessions, SendsACopyToTheMirrorAndDropsItsAnswer) {
   Backend backend(loop_, 200);
