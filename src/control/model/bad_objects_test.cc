@@ -124,6 +124,10 @@ const Case kReferences[] = {
     {"a rule for a host that is not there", Settings("x") + "  host: nowhere\n",
      "[IST0174] f.yaml:23:18: DestinationRule default/x: The host nowhere defined in the DestinationRule does not "
      "match"},
+    {"a gateway bound to nothing",
+     Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 80, name: h, protocol: HTTP}, "
+                 "hosts: [a.b], bind: inner}\n",
+     "f.yaml:27:71: Gateway default/x: \"inner\" is not an IP address (e.g. 127.0.0.1, or leave bind out for all)"},
     {"a secret that is not there",
      Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
                  "hosts: "

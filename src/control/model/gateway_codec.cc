@@ -115,6 +115,11 @@ bool ReadServer(ObjectReader& reader, const net::Server& from, const std::string
   to.port = static_cast<std::uint16_t>(from.port().number());
   to.port_name = from.port().name();
   to.bind = from.bind();
+  if (!to.bind.empty() && !io::IpAddress::Parse(to.bind)) {
+    reader.Error(path + ".bind", "\"" + to.bind + "\" is not an IP address",
+                 "e.g. 127.0.0.1, or leave bind out for all");
+    return false;
+  }
   to.name = from.name();
   to.at = reader.At(path);
   const auto protocol = ParseIstioProtocol(from.port().protocol());
@@ -247,6 +252,7 @@ void DecodeGateway(ObjectReader& reader, Decoded& out) {
 void DecodeServiceEntry(ObjectReader& reader, Decoded& out) {
   net::ServiceEntry message;
   if (!ReadMessage(reader, reader.Spec(), message)) return;
+  ReportUnhonoured(reader, message, "spec", Severity::kWarning);
   ServiceEntry entry{.meta = reader.meta(), .mesh_internal = message.location() == net::ServiceEntry::MESH_INTERNAL};
   if (message.hosts_size() == 0) return reader.Error("spec", "hosts is missing", "name at least one host");
   for (int i = 0; i < message.hosts_size(); ++i) {

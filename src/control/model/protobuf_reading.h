@@ -25,7 +25,8 @@ bool ReadMessage(ObjectReader& reader, const yaml::Node& node, google::protobuf:
 yaml::Node BodyOf(const yaml::Node& root);
 
 // Reports each field of `message` that is set but not honoured (by its protobuf name, the table in unhonoured.cc):
-// a warning, or in security kinds an error. Returns how many. `path`: where the message stands in the object.
+// a warning, or in security kinds an error; what has no effect is told as information. Returns how many are not
+// honoured. `path`: where the message stands in the object.
 std::size_t ReportUnhonoured(ObjectReader& reader, const google::protobuf::Message& message, std::string_view path,
                              Severity severity);
 

@@ -86,6 +86,10 @@ std::size_t Walk(ObjectReader& reader, const pb::Message& message, const std::st
   reflection.ListFields(message, &fields);
   for (const pb::FieldDescriptor* field : fields) {
     const std::string at = path + "." + field->json_name();
+    if (const char* why = WhyWithoutEffect(field->full_name())) {
+      reader.Info(at, "\"" + at + "\" has no effect: " + why);
+      continue;
+    }
     if (const char* why = WhyUnhonoured(field->full_name())) {
       reader.Report(severity, at, "\"" + at + "\" is not honoured yet" + (*why ? ": " + std::string(why) : ""), {},
                     "IST0133");

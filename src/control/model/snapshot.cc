@@ -25,8 +25,8 @@ void Snapshot::ReadMeshConfig() {
     const std::string root = options_.mesh.root_namespace;
     mesh_ = *map->mesh;
     mesh_.cluster_domain = options_.mesh.cluster_domain;
-    // The map was found in this namespace, so it is the root; the trust domain is the CA's.
-    mesh_.root_namespace = root;
+    // Without a word of its own the namespace in which it was found is the root; the trust domain is the CA's.
+    if (mesh_.root_namespace == MeshConfig{}.root_namespace) mesh_.root_namespace = root;
     if (mesh_.trust_domain == MeshConfig{}.trust_domain) mesh_.trust_domain = options_.mesh.trust_domain;
   }
   if (options_.access_log_by_default && mesh_.access_log_file.empty()) mesh_.access_log_file = "/dev/stdout";

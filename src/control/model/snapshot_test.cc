@@ -169,6 +169,21 @@ spec:
   EXPECT_NE(said.find("web+v9"), std::string::npos) << said;
 }
 
+TEST(Snapshot, TakesTheRootNamespaceFromTheMeshConfigThatNamesOne) {
+  const auto root = [](const std::string& name_space, const std::string& mesh) {
+    SnapshotOptions options;
+    options.mesh.root_namespace = name_space;
+    return SnapshotOf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: " + name_space +
+                          "}\ndata: {mesh: '" + mesh + "'}\n",
+                      {}, options)
+        ->mesh()
+        .root_namespace;
+  };
+  EXPECT_EQ(root("istio-system", "{rootNamespace: policies}"), "policies");
+  EXPECT_EQ(root("istio-system", "{}"), "istio-system");
+  EXPECT_EQ(root("mesh", "{}"), "mesh");
+}
+
 TEST(Hosts, AreResolvedAndMatchedAsIstioDoes) {
   EXPECT_EQ(ResolveHost("reviews", "ns", "cluster.local"), "reviews.ns.svc.cluster.local");
   EXPECT_EQ(ResolveHost("a.b", "ns", "cluster.local"), "a.b");

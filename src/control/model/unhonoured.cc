@@ -42,6 +42,15 @@ constexpr std::array kSecurity{
     Unhonoured{"Source.not_request_principals", "it needs token authentication"},
 };
 
+constexpr const char* kWarmup = "plait-proxy gives a new host its full share at once (an Envoy in its place does not)";
+constexpr std::array kWithoutEffect{
+    Unhonoured{"LoadBalancerSettings.warmup", kWarmup},
+    Unhonoured{"LoadBalancerSettings.warmup_duration_secs", kWarmup},
+    Unhonoured{"ConnectionPoolSettings.TCPSettings.idle_timeout", "an idle TCP connection ends after an hour"},
+    Unhonoured{"Server.name", "statistics have the names of listeners"},
+    Unhonoured{"ServiceEntry.location", "what each endpoint is decides on mutual TLS"},
+};
+
 template <std::size_t N>
 const char* Find(const std::array<Unhonoured, N>& table, std::string_view field) noexcept {
   for (const Unhonoured& entry : table)
@@ -56,5 +65,10 @@ const char* WhyUnhonoured(std::string_view full_name) noexcept {
   if (full_name.starts_with(kNetworkingPackage)) return Find(kNetworking, full_name.substr(kNetworkingPackage.size()));
   if (full_name.starts_with(kSecurityPackage)) return Find(kSecurity, full_name.substr(kSecurityPackage.size()));
   return nullptr;
+}
+
+const char* WhyWithoutEffect(std::string_view full_name) noexcept {
+  constexpr std::string_view kPackage = "istio.networking.v1alpha3.";
+  return full_name.starts_with(kPackage) ? Find(kWithoutEffect, full_name.substr(kPackage.size())) : nullptr;
 }
 }  // namespace plait::control::model

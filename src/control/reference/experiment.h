@@ -1,10 +1,12 @@
 #pragma once
 // What becomes of a field of a configuration object, found out by decoding one that has it and one that has not: the
 // codecs themselves are asked, so the answer cannot differ from what they do. Pure.
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "control/model/objects.h"
 #include "core/yaml/message.h"
 
 namespace google::protobuf {
@@ -39,6 +41,8 @@ struct Subject {
   // What is told of elsewhere, or cannot be seen field by field, by path.
   std::map<std::string, Field> told = {};
   yaml::DecodeOptions json = {};
+  // What objects mean, where more than the objects themselves is to be compared: what is sent to proxies, say.
+  std::function<std::string(const std::vector<model::ObjectRef>&)> meaning = {};
 };
 
 // In the order of the message's declaration. Messages of which nothing is honoured are one row.

@@ -60,8 +60,12 @@ bool SameObjects(const std::vector<model::ObjectRef>& a, const std::vector<model
                     [](const model::ObjectRef& x, const model::ObjectRef& y) { return *x == *y; });
 }
 
+constexpr std::string_view kWithoutEffect = " has no effect: ";
+
 // `"spec.http[0].match[0].statPrefix" is not honoured yet: use x` -> `use x`.
 std::string Why(const std::string& message) {
+  if (const auto at = message.find(kWithoutEffect); at != std::string::npos)
+    return message.substr(at + kWithoutEffect.size());
   constexpr std::string_view kPhrase = " is not honoured yet";
   const auto at = message.find(kPhrase);
   if (at == std::string::npos) return message;
@@ -162,7 +166,8 @@ Trial Experimenter::TryIn(const Node& sample, const Path& path, const Node& valu
   }
   const Decoded before = Decode(sample, without);
   const Decoded after = Decode(sample, with);
-  const bool changed = !SameObjects(before.objects, after.objects);
+  const bool changed = !SameObjects(before.objects, after.objects) &&
+                       (!subject_.meaning || subject_.meaning(before.objects) != subject_.meaning(after.objects));
   Trial told;
   for (const model::Finding& finding : after.findings) {
     const auto same = [&](const model::Finding& other) {
@@ -170,6 +175,8 @@ Trial Experimenter::TryIn(const Node& sample, const Path& path, const Node& valu
     };
     if (std::any_of(before.findings.begin(), before.findings.end(), same)) continue;
     const std::string& message = finding.diagnostic.message;
+    // It may be kept for others, so that the objects differ.
+    if (message.find(kWithoutEffect) != std::string::npos) return {Effect::kNone, Why(message), true};
     told = {finding.severity == model::Severity::kError ? Effect::kRefused : Effect::kWarned, Why(message),
             message.find(" not honoured") != std::string::npos || message.find(" not run yet") != std::string::npos};
     if (told.effect == Effect::kRefused) return told;
@@ -223,10 +230,12 @@ Field Experimenter::Words(const Path& path, const std::vector<std::string>& word
     const Trial trial = Try(path, ParseUint(word) ? Node::Plain(word) : Node::Text(word));
     if (trial.effect == Effect::kRefused) refused += (refused.empty() ? "" : ", ") + word;
     if (trial.effect == Effect::kWarned) warned += (warned.empty() ? "" : ", ") + word;
+    if (trial.effect == Effect::kNone && row.note.empty()) row.note = trial.note;
     row.effect = std::max(row.effect, trial.effect);
   }
+  if (row.effect != Effect::kNone) row.note.clear();
   if (row.effect != Effect::kHonoured && row.effect != Effect::kNone) return row;  // all of them: no more to tell
-  if (!refused.empty()) row.note = "refused: " + refused;
+  if (!refused.empty()) row.note += (row.note.empty() ? "" : "; ") + std::string("refused: ") + refused;
   if (!warned.empty()) row.note += (row.note.empty() ? "" : "; ") + std::string("with a warning: ") + warned;
   return row;
 }

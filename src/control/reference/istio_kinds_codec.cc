@@ -51,6 +51,7 @@ KindSubject VirtualServices() {
               "VirtualService",
               {"{hosts: [a], http: [{" + route + "}]}",
                "{hosts: [a], http: [{route: [{destination: {host: a}}, {destination: {host: b}}]}]}",
+               "{hosts: [a], http: [{" + route + ", retries: {attempts: 2}}]}",
                "{hosts: [a], http: [{redirect: {uri: /b}}]}", "{hosts: [a], http: [{redirect: {authority: b}}]}",
                "{hosts: [a], http: [{directResponse: {status: 200}}]}", "{hosts: [a], http: [{delegate: {name: b}}]}",
                "{hosts: [a], http: [{" + route + ", match: [{uri: {prefix: /a}}]}]}",
@@ -83,7 +84,7 @@ KindSubject DestinationRules() {
                    "subsets: [{name: v1, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a}}, "
                    "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}}]}",
                    "{host: a, trafficPolicy: {tls: {mode: SIMPLE}}, subsets: [{name: v1}]}",
-                   "{host: a, trafficPolicy: {tls: {mode: SIMPLE, clientCertificate: /c, privateKey: /k}}, subsets: "
+                   "{host: a, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /c, privateKey: /k}}, subsets: "
                    "[{name: v1}]}"}),
               .root = "spec",
               .told = {{"trafficPolicy.portLevelSettings[].loadBalancer",
@@ -110,7 +111,9 @@ KindSubject Gateways() {
                           "{selector: {a: b}, servers: [{port: {number: 443, name: h, protocol: HTTPS}, hosts: [a.b], "
                           "tls: {mode: SIMPLE, credentialName: c, caCertificates: /a}}]}",
                           "{selector: {a: b}, servers: [{port: {number: 443, name: h, protocol: HTTPS}, hosts: [a.b], "
-                          "tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k}}]}"}),
+                          "tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k}}]}",
+                          "{selector: {a: b}, servers: [{port: {number: 443, name: h, protocol: HTTPS}, hosts: [a.b], "
+                          "tls: {mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertificates: /a}}]}"}),
           .root = "spec",
           .words = {{"servers[].port.protocol",
                      {"HTTP", "HTTPS", "HTTP2", "GRPC", "GRPC-WEB", "TLS", "TCP", "MONGO", "MYSQL", "REDIS", "UDP"}},
@@ -125,6 +128,8 @@ KindSubject ServiceEntries() {
           .type = net::ServiceEntry::descriptor(),
           .samples = Networking(
               "ServiceEntry", {"{hosts: [a.com], resolution: STATIC, " + ports + ", endpoints: [{address: 10.0.0.1}]}",
+                               "{hosts: [a.com], resolution: STATIC, " + ports +
+                                   ", endpoints: [{address: 10.0.0.1, ports: {http: 8080}}]}",
                                "{hosts: [a.com], resolution: DNS, " + ports + "}",
                                "{hosts: [a.com], resolution: STATIC, " + ports + "}",
                                "{hosts: [a.com], resolution: NONE, " + ports + "}"}),
@@ -173,7 +178,8 @@ KindSubject MeshConfigs() {
           .name = "MeshConfig",
           .note = "The key `mesh` of ConfigMap `istio` in the root namespace (`istio-system`).",
           .subject = {.type = mesh::MeshConfig::descriptor(),
-                      .samples = {MeshSample("mesh", "{}")},
+                      .samples = {MeshSample("mesh", "{}"), MeshSample("mesh", "{accessLogFile: /dev/stdout}"),
+                                  MeshSample("mesh", "{defaultHttpRetryPolicy: {attempts: 2}}")},
                       .root = "data.mesh",
                       .embedded = true}};
 }

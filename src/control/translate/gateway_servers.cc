@@ -10,7 +10,7 @@ using Protocol = model::GatewayServer::Protocol;
 
 std::string RouteNameOf(const model::Gateway& gateway, const model::GatewayServer& server) {
   const std::string port = std::to_string(server.port);
-  if (server.protocol == Protocol::kHttp) return "http." + port;
+  if (server.protocol == Protocol::kHttp) return "http." + port + (server.bind.empty() ? "" : "." + server.bind);
   if (server.protocol == Protocol::kHttps && server.tls.mode != model::GatewayTls::Mode::kPassthrough)
     return "https." + port + "." + server.port_name + "." + gateway.meta.name() + "." + gateway.meta.name_space();
   return {};

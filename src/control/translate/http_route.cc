@@ -199,14 +199,15 @@ class RuleTranslator {
     return out;
   }
 
-  static xds::RedirectAction Redirect(const model::HttpRedirect& from) {
+  xds::RedirectAction Redirect(const model::HttpRedirect& from) const {
     xds::RedirectAction out;
     out.host = from.authority;
     out.path = from.uri;
     if (from.uri.empty()) out.prefix_rewrite = from.prefix_rewrite;
     out.scheme = from.scheme;
     out.status = from.code;
-    out.port = from.port;
+    // Routes are made for one port, so the request's port is known.
+    out.port = from.port_of_request ? scope_.port : from.port;
     return out;
   }
 

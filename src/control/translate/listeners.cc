@@ -146,12 +146,23 @@ class GatewayListeners {
  private:
   using Protocol = model::GatewayServer::Protocol;
 
+  static std::string NameOf(const model::GatewayServer& server) {
+    return (server.bind.empty() ? "0.0.0.0" : server.bind) + "_" + std::to_string(server.port);
+  }
+  static std::vector<xds::ListenerAddress> AddressesOf(const model::GatewayServer& server) {
+    const auto ip = io::IpAddress::Parse(server.bind);
+    if (!ip) return Wildcard(server.port);
+    xds::ListenerAddress out;
+    out.address = io::SocketAddress{.ip = *ip, .port = Port{server.port}, .unix_path = {}};
+    return {out};
+  }
+
   void Add(const ServerView& view) {
     const model::GatewayServer& server = *view.server;
-    xds::Listener& listener = listeners_[server.port];
+    xds::Listener& listener = listeners_[{server.port, server.bind}];
     if (listener.name.empty()) {
-      listener.name = "0.0.0.0_" + std::to_string(server.port);
-      listener.addresses = Wildcard(server.port);
+      listener.name = NameOf(server);
+      listener.addresses = AddressesOf(server);
       listener.direction = xds::Listener::Direction::kOutbound;
     }
     if (server.protocol == Protocol::kHttp) return AddHttp(view, listener);
@@ -171,8 +182,7 @@ class GatewayListeners {
 
   // All HTTP servers of a port share one chain: the routes tell their hosts apart.
   void AddHttp(const ServerView& view, xds::Listener& listener) {
-    if (listener.filter_chains.empty())
-      listener.filter_chains.push_back(Http(view, "0.0.0.0_" + std::to_string(view.server->port)));
+    if (listener.filter_chains.empty()) listener.filter_chains.push_back(Http(view, NameOf(*view.server)));
   }
 
   static void MatchSni(const ServerView& view, xds::Listener& listener, xds::FilterChain& chain) {
@@ -245,7 +255,7 @@ class GatewayListeners {
 
   const model::Proxy& proxy_;
   const model::Snapshot& snapshot_;
-  std::map<std::uint16_t, xds::Listener> listeners_;
+  std::map<std::pair<std::uint16_t, std::string>, xds::Listener> listeners_;  // by port and bind
 };
 }  // namespace
 
