@@ -102,6 +102,23 @@ Group Registry::NewGroup(const Schema& schema, std::vector<std::string> label_va
   return group;
 }
 
+std::shared_ptr<const Group> Registry::SharedGroup(const Schema& schema, std::vector<std::string> label_values) {
+  std::pair key(&schema, label_values);
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto found = state_->shared.find(key);
+    if (found != state_->shared.end()) {
+      if (auto living = found->second.lock()) return living;
+    }
+  }
+  // Without the lock, which a group takes to begin and to end.
+  auto made = std::make_shared<const Group>(NewGroup(schema, std::move(label_values)));
+  const std::lock_guard lock(state_->mutex);
+  std::erase_if(state_->shared, [](const auto& one) { return one.second.expired(); });
+  state_->shared.insert_or_assign(std::move(key), made);
+  return made;
+}
+
 std::size_t Registry::cells_used() const {
   const std::lock_guard lock(state_->mutex);
   return state_->used;

@@ -94,6 +94,9 @@ class Registry {
 
   // A group of its own, also if one with the same values exists. `schema` has static storage.
   Group NewGroup(const Schema& schema, std::vector<std::string> label_values);
+  // The living group of the same schema and values, or a new one: a configuration that replaces another counts on where
+  // that one stands, and no series appears twice.
+  std::shared_ptr<const Group> SharedGroup(const Schema& schema, std::vector<std::string> label_values);
   std::uint64_t dropped_groups() const noexcept { return dropped_.load(std::memory_order_relaxed); }
   std::size_t cells_used() const;
 

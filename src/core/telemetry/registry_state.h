@@ -29,6 +29,7 @@ struct Registry::State {
   std::map<std::uint32_t, std::vector<std::uint32_t>> free;     // bases by cell count
   std::map<const Schema*, std::vector<std::uint16_t>> offsets;  // one past the last stat: the count of cells
   std::vector<std::unique_ptr<Shard>> shards;
+  std::map<std::pair<const Schema*, std::vector<std::string>>, std::weak_ptr<const Group>> shared;
   // What a cell stood at when its group began or counters were reset; chunked like the shards.
   std::map<std::uint32_t, std::vector<std::uint64_t>> baseline;
 

@@ -106,5 +106,19 @@ TEST(Registry, EscapesLabelValues) {
   EXPECT_NE(Scraped(registry, Format::kPrometheus).find("cluster_name=\"a\\\"b\\\\c\\nd\""), std::string::npos);
 }
 
+TEST(Registry, SharesAGroupAsLongAsSomebodyHasIt) {
+  Registry registry;
+  auto first = registry.SharedGroup(kSchema, {"a"});
+  auto second = registry.SharedGroup(kSchema, {"a"});
+  EXPECT_EQ(first, second);
+  EXPECT_NE(first, registry.SharedGroup(kSchema, {"b"}));
+  first->Add(kTotal);
+  first.reset();
+  EXPECT_EQ(registry.SharedGroup(kSchema, {"a"})->Value(kTotal), 1u);
+  second.reset();
+  EXPECT_EQ(registry.SharedGroup(kSchema, {"a"})->Value(kTotal), 0u);  // a new one
+  EXPECT_EQ(registry.cells_used(), 0u);
+}
+
 }  // namespace
 }  // namespace plait::telemetry

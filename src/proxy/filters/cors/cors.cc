@@ -31,7 +31,7 @@ bool CorsSettings::Allows(std::string_view origin) const {
 }
 
 Cors::Cors(const std::string& stat_prefix, telemetry::Registry& registry)
-    : stats_(registry.NewGroup(kSchema, {stat_prefix})) {}
+    : stats_(registry.SharedGroup(kSchema, {stat_prefix})) {}
 
 filter::Verdict Cors::OnRequestHead(filter::RequestView request, const filter::FilterOverride* settings,
                                     filter::FilterState& state, filter::Resume& /*later*/) const {
@@ -42,7 +42,7 @@ filter::Verdict Cors::OnRequestHead(filter::RequestView request, const filter::F
   if (policy.enabled && request.random.Below(1'000'000) >= policy.enabled->per_million) return filter::Continue{};
 
   const bool allowed = cors->Allows(*origin);
-  stats_.Add(allowed ? kOriginValid : kOriginInvalid);
+  stats_->Add(allowed ? kOriginValid : kOriginInvalid);
   const auto asked = request.head.headers.Get("access-control-request-method");
   const bool preflight = request.head.method == "OPTIONS" && asked && !asked->empty();
   if (allowed) state = std::make_unique<Origin>(*origin);

@@ -30,7 +30,7 @@ class Cors final : public filter::HttpFilter {
 
  private:
   struct Origin;
-  telemetry::Group stats_;
+  std::shared_ptr<const telemetry::Group> stats_;
 };
 
 }  // namespace plait::proxy::filters

@@ -50,15 +50,15 @@ Outcome<std::unique_ptr<const filter::HttpFilter>> Fault::Compile(const xds::Fau
                                                                   telemetry::Registry& registry) {
   auto settings = FaultSettings::Compile(policy);
   if (!settings) return std::unexpected(settings.error());
-  return std::make_unique<Fault>(*std::move(settings), registry.NewGroup(kSchema, {stat_prefix}));
+  return std::make_unique<Fault>(*std::move(settings), registry.SharedGroup(kSchema, {stat_prefix}));
 }
 
 // A request that is held back. Gives its place back when it ends, however it ends.
 struct Fault::Delayed final : filter::FilterMemory {
-  explicit Delayed(const Fault& of) : owner(of) { owner.stats_.AddGauge(kActiveFaults, 1); }
+  explicit Delayed(const Fault& of) : owner(of) { owner.stats_->AddGauge(kActiveFaults, 1); }
   ~Delayed() override {
     owner.active_.fetch_sub(1, std::memory_order_relaxed);
-    owner.stats_.AddGauge(kActiveFaults, -1);
+    owner.stats_->AddGauge(kActiveFaults, -1);
   }
   const Fault& owner;
   io::Timer timer;
@@ -68,7 +68,7 @@ bool Fault::TakeActive(const FaultSettings& settings) const noexcept {
   const std::uint32_t most = settings.policy.max_active_faults.value_or(UINT32_MAX);
   if (active_.fetch_add(1, std::memory_order_relaxed) < most) return true;
   active_.fetch_sub(1, std::memory_order_relaxed);
-  stats_.Add(kFaultsOverflow);
+  stats_->Add(kFaultsOverflow);
   return false;
 }
 
@@ -77,7 +77,7 @@ filter::Verdict Fault::MaybeAbort(const FaultSettings& settings, filter::Request
   if (!abort || !Hits(abort->fraction, request.random)) return filter::Continue{};
   if (!TakeActive(settings)) return filter::Continue{};
   active_.fetch_sub(1, std::memory_order_relaxed);  // over as soon as it began
-  stats_.Add(kAbortsInjected);
+  stats_->Add(kAbortsInjected);
   return filter::Reply{.status = abort->grpc_status ? std::uint16_t{200} : abort->http_status,
                        .body = "fault filter abort",
                        .flag = record::ResponseFlag::kFaultInjected,
@@ -121,7 +121,7 @@ filter::Verdict Fault::OnRequestHead(filter::RequestView request, const filter::
   if (!delay || delay->fixed <= Duration::zero() || !Hits(delay->fraction, request.random) || !TakeActive(fault)) {
     return MaybeAbort(fault, request);
   }
-  stats_.Add(kDelaysInjected);
+  stats_->Add(kDelaysInjected);
   request.record.flags.Set(record::ResponseFlag::kDelayInjected);
   auto delayed = std::make_unique<Delayed>(*this);
   delayed->timer.SetCallback([this, &fault, request, &later] { later(MaybeAbort(fault, request)); });

@@ -29,7 +29,7 @@ class Fault final : public filter::HttpFilter {
   static Outcome<std::unique_ptr<const filter::HttpFilter>> Compile(const xds::FaultPolicy& policy,
                                                                     const std::string& stat_prefix,
                                                                     telemetry::Registry& registry);
-  Fault(std::shared_ptr<const FaultSettings> own, telemetry::Group stats)
+  Fault(std::shared_ptr<const FaultSettings> own, std::shared_ptr<const telemetry::Group> stats)
       : own_(std::move(own)), stats_(std::move(stats)) {}
   filter::Verdict OnRequestHead(filter::RequestView request, const filter::FilterOverride* settings,
                                 filter::FilterState& state, filter::Resume& later) const override;
@@ -44,7 +44,7 @@ class Fault final : public filter::HttpFilter {
   bool TakeActive(const FaultSettings& settings) const noexcept;
 
   std::shared_ptr<const FaultSettings> own_;
-  telemetry::Group stats_;
+  std::shared_ptr<const telemetry::Group> stats_;
   mutable std::atomic<std::uint32_t> active_{0};  // delays that run now, over all workers (max_active_faults)
 };
 

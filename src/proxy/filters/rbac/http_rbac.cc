@@ -29,7 +29,7 @@ Outcome<std::unique_ptr<const filter::HttpFilter>> HttpRbac::Compile(const xds::
                                                                      telemetry::Registry& registry) {
   Outcome<RbacRuleSets> sets = RbacRuleSets::Compile(config);
   if (!sets) return std::unexpected(sets.error());
-  return std::make_unique<HttpRbac>(*std::move(sets), registry.NewGroup(kHttpRbacSchema, {stat_prefix}));
+  return std::make_unique<HttpRbac>(*std::move(sets), registry.SharedGroup(kHttpRbacSchema, {stat_prefix}));
 }
 
 const RbacRuleSets& HttpRbac::SetsFor(const filter::FilterOverride* settings) const {
@@ -44,7 +44,7 @@ filter::Verdict HttpRbac::OnRequestHead(filter::RequestView request, const filte
       .connection = *request.record.connection, .remote = request.record.remote.ip, .head = &request.head};
   if (sets.shadow) {
     const RbacResult result = sets.shadow->Check(subject);
-    stats_.Add(result.allowed ? kRbacShadowAllowed : kRbacShadowDenied);
+    stats_->Add(result.allowed ? kRbacShadowAllowed : kRbacShadowDenied);
     auto& metadata = request.record.metadata;
     metadata.push_back({kMetadata, sets.shadow_result_key, result.allowed ? "allowed" : "denied"});
     if (result.policy != nullptr) metadata.push_back({kMetadata, sets.shadow_policy_key, *result.policy});
@@ -52,10 +52,10 @@ filter::Verdict HttpRbac::OnRequestHead(filter::RequestView request, const filte
   if (!sets.rules) return filter::Continue{};
   const RbacResult result = sets.rules->Check(subject);
   if (result.allowed) {
-    stats_.Add(kRbacAllowed);
+    stats_->Add(kRbacAllowed);
     return filter::Continue{};
   }
-  stats_.Add(kRbacDenied);
+  stats_->Add(kRbacDenied);
   return filter::Reply{.status = 403, .body = "RBAC: access denied", .details = DeniedDetails(result.policy)};
 }
 

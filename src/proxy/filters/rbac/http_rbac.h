@@ -30,7 +30,8 @@ class HttpRbac final : public filter::HttpFilter {
   static Outcome<std::unique_ptr<const filter::HttpFilter>> Compile(const xds::RbacFilter& config,
                                                                     const std::string& stat_prefix,
                                                                     telemetry::Registry& registry);
-  HttpRbac(RbacRuleSets sets, telemetry::Group stats) : sets_(std::move(sets)), stats_(std::move(stats)) {}
+  HttpRbac(RbacRuleSets sets, std::shared_ptr<const telemetry::Group> stats)
+      : sets_(std::move(sets)), stats_(std::move(stats)) {}
   filter::Verdict OnRequestHead(filter::RequestView request, const filter::FilterOverride* settings,
                                 filter::FilterState& state, filter::Resume& later) const override;
   std::optional<filter::Forecast> Foresee(filter::RequestView request,
@@ -40,7 +41,7 @@ class HttpRbac final : public filter::HttpFilter {
   const RbacRuleSets& SetsFor(const filter::FilterOverride* settings) const;
 
   RbacRuleSets sets_;
-  telemetry::Group stats_;
+  std::shared_ptr<const telemetry::Group> stats_;
 };
 
 Outcome<std::shared_ptr<const filter::FilterOverride>> CompileRbacOverride(const xds::RbacOverride& config);

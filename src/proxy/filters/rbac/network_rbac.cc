@@ -19,16 +19,16 @@ Outcome<std::shared_ptr<const NetworkRbac>> NetworkRbac::Compile(const xds::Netw
   if (auto done = compile(config.shadow_rules, filter->shadow_); !done) return std::unexpected(done.error());
   std::string prefix = config.stat_prefix;
   if (prefix.ends_with('.')) prefix.pop_back();
-  filter->stats_ = registry.NewGroup(kNetworkRbacSchema, {prefix});
+  filter->stats_ = registry.SharedGroup(kNetworkRbacSchema, {prefix});
   return filter;
 }
 
 NetworkVerdict NetworkRbac::Check(const record::ConnectionInfo& connection, bool count) const {
   const RbacSubject subject{.connection = connection, .remote = connection.remote.ip};
-  if (shadow_ && count) stats_.Add(shadow_->Check(subject).allowed ? kRbacShadowAllowed : kRbacShadowDenied);
+  if (shadow_ && count) stats_->Add(shadow_->Check(subject).allowed ? kRbacShadowAllowed : kRbacShadowDenied);
   if (!rules_) return {};
   const RbacResult result = rules_->Check(subject);
-  if (count) stats_.Add(result.allowed ? kRbacAllowed : kRbacDenied);
+  if (count) stats_->Add(result.allowed ? kRbacAllowed : kRbacDenied);
   if (result.allowed) return {};
   return {.allowed = false, .details = DeniedDetails(result.policy)};
 }

@@ -31,7 +31,7 @@ class NetworkRbac {
   NetworkRbac() = default;
   std::shared_ptr<const RbacEngine> rules_;
   std::shared_ptr<const RbacEngine> shadow_;
-  telemetry::Group stats_;
+  std::shared_ptr<const telemetry::Group> stats_;
 };
 
 }  // namespace plait::proxy::filters
