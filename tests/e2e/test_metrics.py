@@ -90,3 +90,30 @@ def test_the_applications_metrics_are_merged_with_the_proxys(busy):
     # Without the annotations there is nothing but the proxy's own.
     alone = busy.exec("details-v1", "curl", "-sS", "http://127.0.0.1:15020/stats/prometheus").stdout
     assert "envoy_cluster_membership_total" in alone and "istio_agent_scrapes_total" not in alone
+
+
+def test_the_proxys_own_statistics_have_envoys_names(busy):
+    def stats():
+        lines = busy.admin("productpage-v1", "/stats").splitlines()
+        return {name: value for name, _, value in (line.partition(": ") for line in lines)}
+    now = stats()
+    assert (now["server.live"], now["server.state"], now["control_plane.connected_state"]) == ("1", "0", "1")
+    assert now["listener_manager.total_listeners_active"] == "2" and int(now["cluster_manager.active_clusters"]) > 0
+    for of in ("listener_manager.lds", "cluster_manager.cds"):
+        assert int(now[f"{of}.update_success"]) > 0 and now[f"{of}.update_rejected"] == "0" and now[f"{of}.version"] != "0"
+    # What was asked of productpage came in, and what it asked of others went out.
+    for prefix in ("inbound", "outbound"):
+        assert int(now[f"http.{prefix}_0.0.0.0.downstream_rq_2xx"]) >= 20 and int(now[f"http.{prefix}_0.0.0.0.downstream_cx_total"]) > 0
+    assert int(now["listener.0.0.0.0_15006.ssl.handshake"]) > 0 and int(now["listener.0.0.0.0_15001.downstream_cx_total"]) > 0
+
+
+def test_no_series_is_told_twice(busy):
+    for workload in INSIDE:
+        lines = busy.exec(workload, "curl", "-sS", "http://127.0.0.1:15090/stats/prometheus").stdout.splitlines()
+        names = [line.rsplit(" ", 1)[0] for line in lines if not line.startswith("#")]
+        assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
+
+
+def test_listeners_are_shown_with_both_families(busy):
+    shown = busy.admin("productpage-v1", "/listeners").splitlines()
+    assert shown == ["virtualInbound::0.0.0.0:15006", "virtualInbound::[::]:15006", "virtualOutbound::0.0.0.0:15001", "virtualOutbound::[::]:15001"]

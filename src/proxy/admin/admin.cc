@@ -63,12 +63,13 @@ struct Page {
   std::string_view path;
   Method method;
   std::string_view help;
-  std::array<ParameterHelp, 4> parameters;  // those without a name are none
+  std::array<ParameterHelp, 5> parameters;  // those without a name are none
   conn::Response (*answer)(AdminState& state, const Parameters& parameters);
 };
 constexpr ParameterHelp kFormat{"format", "File format to use; One of (text, json)"};
 constexpr ParameterHelp kUsedOnly{"usedonly", "Only include stats that have been written by system since restart"};
 constexpr ParameterHelp kStatsFilter{"filter", "Regular expression (Google re2) for filtering stats"};
+constexpr ParameterHelp kInvertFilter{"invert_filter", "Invert the filter regex"};
 constexpr ParameterHelp kStatsType{"type", "Stat types to include; One of (All, Counters, Histograms, Gauges)"};
 
 constexpr auto kPages = std::to_array<Page>({
@@ -175,12 +176,16 @@ constexpr auto kPages = std::to_array<Page>({
     {"/stats",
      Method::kAny,
      "print server stats",
-     {{kUsedOnly, kStatsFilter, kStatsType, {"format", "Format to use; One of (text, json, prometheus)"}}},
+     {{kUsedOnly,
+       kStatsFilter,
+       kInvertFilter,
+       kStatsType,
+       {"format", "Format to use; One of (text, json, prometheus)"}}},
      StatsPage},
     {"/stats/prometheus",
      Method::kAny,
      "print server stats in prometheus format",
-     {{kUsedOnly, kStatsFilter, kStatsType}},
+     {{kUsedOnly, kStatsFilter, kInvertFilter, kStatsType}},
      PrometheusPage},
 });
 

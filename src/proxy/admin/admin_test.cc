@@ -41,6 +41,11 @@ TEST_F(Admin, ShowsStatsFilteredAndInAllForms) {
   EXPECT_EQ(Get("/stats?filter=upstream_rq_total$&type=Gauges").body, "");
   EXPECT_EQ(Get("/stats?filter=upstream_cx_tot&usedonly").body, "");
   EXPECT_EQ(Get("/stats?format=html").status, 400);
+  EXPECT_EQ(Get("/stats?type=TextReadouts").body, "");
+  EXPECT_EQ(Get("/stats?filter=cluster&invert_filter").body, "");
+  EXPECT_EQ(Get("/stats?histogram_buckets=summary").status, 200);
+  EXPECT_EQ(Get("/stats?histogram_buckets=cumulative").status, 400);  // not what it would show
+  EXPECT_EQ(Get("/stats/prometheus?histogram_buckets=cumulative").status, 200);
   EXPECT_EQ(Get("/stats?type=Nothing").status, 400);
   EXPECT_EQ(Get("/reset_counters").status, 405);
   EXPECT_EQ(Post("/reset_counters").status, 200);

@@ -260,16 +260,24 @@ std::string CertificatesJson(const std::vector<CertificateEntry>& certificates, 
   return json.Take() + "\n";
 }
 
-std::string MemoryJson() {
+MemoryUse ReadMemoryUse() {
   const struct mallinfo2 info = mallinfo2();
   std::uint64_t pages = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> pages >> resident;
+  return {.allocated = info.uordblks + info.hblkhd,
+          .heap_size = info.arena + info.hblkhd,
+          .free = info.fordblks,
+          .physical = resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))};
+}
+
+std::string MemoryJson() {
+  const MemoryUse use = ReadMemoryUse();
   Json json;
-  json.Open('{').Key("allocated").Text(info.uordblks + info.hblkhd).Key("heap_size").Text(info.arena + info.hblkhd);
+  json.Open('{').Key("allocated").Text(use.allocated).Key("heap_size").Text(use.heap_size);
   // glibc gives pages back without counting them, and has no cache a thread that it counts apart.
-  json.Key("pageheap_unmapped").Text(std::uint64_t{0}).Key("pageheap_free").Text(info.fordblks);
+  json.Key("pageheap_unmapped").Text(std::uint64_t{0}).Key("pageheap_free").Text(use.free);
   json.Key("total_thread_cache").Text(std::uint64_t{0});
-  json.Key("total_physical_bytes").Text(resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))).Close('}');
+  json.Key("total_physical_bytes").Text(use.physical).Close('}');
   return json.Take() + "\n";
 }
 

@@ -14,6 +14,10 @@ std::string ClustersJson(const std::vector<ClusterInfo>& clusters);
 std::string ListenersText(const std::vector<ListenerInfo>& listeners);
 std::string ListenersJson(const std::vector<ListenerInfo>& listeners);
 std::string CertificatesJson(const std::vector<CertificateEntry>& certificates, WallTime now);
+struct MemoryUse {  // bytes
+  std::uint64_t allocated = 0, heap_size = 0, free = 0, physical = 0;
+};
+MemoryUse ReadMemoryUse();
 std::string MemoryJson();
 std::string RuntimeJson();  // Plait has no runtime: no layer and no entry
 

@@ -25,12 +25,12 @@ std::string_view TypeOf(telemetry::Format format) {
   return "text/plain; charset=UTF-8";
 }
 
-// False: not a type that Envoy knows.
+// False: not a type that Envoy knows. Text readouts are known, but there are none.
 bool ReadKind(const std::string& name, std::optional<telemetry::Kind>& kind) {
   if (name == "Counters") kind = telemetry::Kind::kCounter;
   if (name == "Gauges") kind = telemetry::Kind::kGauge;
   if (name == "Histograms") kind = telemetry::Kind::kHistogram;
-  return kind || name.empty() || name == "All";
+  return kind || name.empty() || name == "All" || name == "TextReadouts";
 }
 
 conn::Response Refuse(std::string why) { return conn::TextResponse(400, std::move(why) + "\n"); }
@@ -38,14 +38,22 @@ conn::Response Refuse(std::string why) { return conn::TextResponse(400, std::mov
 conn::Response Answer(AdminState& state, telemetry::Format format, const Parameters& parameters) {
   telemetry::ScrapeOptions options{.format = format, .used_only = parameters.Has("usedonly")};
   if (!ReadKind(parameters.Get("type"), options.kind))
-    return Refuse("usage: /stats?type=(All|Counters|Gauges|Histograms)");
+    return Refuse("usage: /stats?type=(All|Counters|Gauges|Histograms|TextReadouts)");
+  // Each format shows histograms in one way, Envoy's default: a wish for another must not go unheard.
+  const std::string buckets = parameters.Get("histogram_buckets");
+  const bool prometheus = format == telemetry::Format::kPrometheus;
+  if (!buckets.empty() && buckets != (prometheus ? "cumulative" : "summary"))
+    return Refuse("histogram_buckets=" + buckets + " does not exist here: " +
+                  (prometheus ? "Prometheus' form has cumulative buckets" : "text and JSON have a summary") +
+                  "; leave it out, or ask for the other form");
   if (parameters.Has("filter")) {
     const auto filter = std::make_shared<re2::RE2>(parameters.Get("filter"), re2::RE2::Quiet);
     if (!filter->ok()) return Refuse("Invalid re2 regex: " + filter->error());
-    options.filter = [filter](std::string_view name) {
-      return re2::RE2::PartialMatch({name.data(), name.size()}, *filter);
+    options.filter = [filter, keep = !parameters.Has("invert_filter")](std::string_view name) {
+      return re2::RE2::PartialMatch({name.data(), name.size()}, *filter) == keep;
     };
   }
+  if (parameters.Get("type") == "TextReadouts") options.filter = [](std::string_view) { return false; };
   std::string text;
   state.Stats().Scrape(options, text);
   return conn::TextResponse(200, std::move(text), TypeOf(format));
@@ -55,7 +63,8 @@ conn::Response Answer(AdminState& state, telemetry::Format format, const Paramet
 
 conn::Response StatsPage(AdminState& state, const Parameters& parameters) {
   const auto format = FormatOf(parameters.Get("format"));
-  return format ? Answer(state, *format, parameters) : Refuse("usage: /stats?format=(json|prometheus|text)");
+  return format ? Answer(state, *format, parameters)
+                : Refuse("usage: /stats?format=(json|prometheus|text); Envoy's html forms do not exist here");
 }
 
 conn::Response PrometheusPage(AdminState& state, const Parameters& parameters) {

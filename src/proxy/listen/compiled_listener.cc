@@ -31,6 +31,12 @@ std::vector<std::string> Gather(const CompiledListener& listener, Names names) {
   return all;
 }
 
+// As Envoy: its stat_prefix, else its first address.
+std::string StatName(const xds::Listener& listener) {
+  if (!listener.stat_prefix.empty()) return listener.stat_prefix;
+  return listener.addresses.empty() ? listener.name : record::StatNameOf(listener.addresses.front().address);
+}
+
 bool IsPlaitForm(const session::ChainPtr& chain) {
   using namespace session;
   return chain != nullptr && (std::holds_alternative<std::shared_ptr<const OutboundConfig>>(chain->terminal) ||
@@ -69,6 +75,7 @@ Outcome<ListenerPtr> CompileListener(std::shared_ptr<const xds::Listener> config
     listener->logs = std::move(*logs);
   }
   listener->matcher = ChainMatcher(std::move(rules));
+  listener->stats = std::make_shared<const record::ListenerStats>(into.registry, StatName(*config));
   using Kind = xds::ListenerFilter::Kind;
   for (const xds::ListenerFilter& filter : config->listener_filters) {
     if (filter.kind == Kind::kProxyProtocol || filter.kind == Kind::kOriginalSrc)

@@ -11,6 +11,7 @@
 #include "core/xds/listener.h"
 #include "proxy/listen/chain_match.h"
 #include "proxy/record/access_log.h"
+#include "proxy/record/proxy_stats.h"
 #include "proxy/session/chain.h"
 
 namespace plait::proxy::listen {
@@ -18,6 +19,7 @@ namespace plait::proxy::listen {
 struct CompiledListener {
   std::shared_ptr<const xds::Listener> config;
   std::shared_ptr<const record::AccessLogs> logs;  // of its connections; null: none
+  std::shared_ptr<const record::ListenerStats> stats;
   ChainMatcher matcher{{}};
   std::vector<session::ChainPtr> chains;  // in the order of the matcher's rules
   session::ChainPtr default_chain;        // null: connections that match nothing are closed

@@ -1,25 +1,57 @@
 #pragma once
-// Envoy's statistics of connection managers, TCP proxies, listeners and the server, as telemetry groups with Envoy's
+// Envoy's statistics of connection managers, TCP proxies, listeners and the process, as telemetry groups with Envoy's
 // names: http.<prefix>.downstream_rq_total, tcp.<prefix>.downstream_cx_total, listener.<address>.downstream_cx_total,
-// server.live. Made with the configuration they belong to (one group for all workers); counting is for any thread.
+// server.live. Made with the configuration they belong to; those of the same name are the same (one for all workers,
+// and for a configuration and its next version). Counting is for any thread.
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 
+#include "core/io/address.h"
 #include "core/telemetry/registry.h"
 
 namespace plait::proxy::record {
+
+// The statistics of one schema; `Stat` counts its entries. A copy counts in the same place.
+template <class Stat>
+class Stats {
+ public:
+  explicit Stats(std::shared_ptr<const telemetry::Group> group) : group_(std::move(group)) {}
+  void Add(Stat stat, std::uint64_t n = 1) const noexcept { group_->Add(static_cast<std::size_t>(stat), n); }
+  void AddGauge(Stat stat, std::int64_t n) const noexcept { group_->AddGauge(static_cast<std::size_t>(stat), n); }
+  // Only one thread may set a given gauge.
+  void Set(Stat stat, std::uint64_t value) const noexcept { group_->SetGauge(static_cast<std::size_t>(stat), value); }
+  void Record(Stat stat, double value) const noexcept { group_->Record(static_cast<std::size_t>(stat), value); }
+  std::uint64_t Value(Stat stat) const { return group_->Value(static_cast<std::size_t>(stat)); }
+
+ private:
+  std::shared_ptr<const telemetry::Group> group_;
+};
 
 enum class HttpStat : std::uint8_t {
   kCxTotal,
   kCxActive,
   kCxHttp1Total,
+  kCxHttp1Active,
   kCxHttp2Total,
+  kCxHttp2Active,
   kCxSslTotal,
+  kCxSslActive,
   kCxDestroy,
+  kCxDestroyLocal,
+  kCxDestroyRemote,
+  kCxDestroyActiveRq,
+  kCxDestroyLocalActiveRq,
+  kCxDestroyRemoteActiveRq,
   kCxIdleTimeout,
   kCxMaxDurationReached,
+  kCxMaxRequestsReached,
   kCxProtocolError,
   kCxDrainClose,
+  kCxRxBytes,
+  kCxTxBytes,
+  kCxLength,
   kRqTotal,
   kRqActive,
   kRqHttp1Total,
@@ -34,95 +66,112 @@ enum class HttpStat : std::uint8_t {
   kRqTxReset,
   kRqTimeout,
   kRqIdleTimeout,
-  kRqTooLarge,
+  kRqMaxDurationReached,
   kRqHeaderTimeout,
   kRqNonRelativePath,
-  kRqOverloadClose,
+  kRqFailedPathNormalization,
+  kRqRedirectedWithNormalizedPath,
   kRqWsOnNonWsRoute,
+  kRqTime,
   kNoRoute,
   kNoCluster,
-  kRqRedirect,
   kRqDirectResponse,
   kRqRouted,
-  kRqTime,
+  kCount,
 };
-class HttpStats {
+class HttpStats : public Stats<HttpStat> {
  public:
   HttpStats(telemetry::Registry& registry, std::string_view stat_prefix);
-  void Add(HttpStat stat, std::uint64_t n = 1) const noexcept { group_.Add(static_cast<std::size_t>(stat), n); }
-  void AddGauge(HttpStat stat, std::int64_t n) const noexcept { group_.AddGauge(static_cast<std::size_t>(stat), n); }
-  // downstream_rq_completed, the status class, and the time.
-  void Completed(std::uint16_t status, double milliseconds) const noexcept;
-
- private:
-  telemetry::Group group_;
+  // A response began: downstream_rq_completed and its class.
+  void Completed(std::uint16_t status) const noexcept;
 };
 
-enum class TcpStat : std::uint8_t {
-  kCxTotal,
-  kCxActive,
-  kCxNoRoute,
-  kRxBytes,
-  kTxBytes,
-  kIdleTimeout,
-  kMaxDurationReached
-};
-class TcpStats {
+enum class TcpStat : std::uint8_t { kCxTotal, kCxNoRoute, kRxBytes, kTxBytes, kIdleTimeout, kMaxDuration, kCount };
+class TcpStats : public Stats<TcpStat> {
  public:
   TcpStats(telemetry::Registry& registry, std::string_view stat_prefix);
-  void Add(TcpStat stat, std::uint64_t n = 1) const noexcept { group_.Add(static_cast<std::size_t>(stat), n); }
-  void AddGauge(TcpStat stat, std::int64_t n) const noexcept { group_.AddGauge(static_cast<std::size_t>(stat), n); }
-
- private:
-  telemetry::Group group_;
 };
 
 enum class ListenerStat : std::uint8_t {
   kCxTotal,
   kCxActive,
   kCxDestroy,
-  kCxOverflow,
+  kCxLength,
+  kCxTransportTimeout,  // the handshake took too long
+  kPreCxActive,         // before its filter chain is chosen
+  kPreCxTimeout,
+  kFilterRemoteClose,  // gone before its filter chain was chosen
   kNoFilterChainMatch,
   kSslHandshake,
+  kSslNoCertificate,  // handshakes without a certificate of the client
   kSslConnectionError,
   kSslFailVerifyError,
   kSslFailVerifyNoCert,
-  kPreCxTimeout,
+  kCount,
 };
-class ListenerStats {
+class ListenerStats : public Stats<ListenerStat> {
  public:
-  // `address`: "0.0.0.0_15006"
-  ListenerStats(telemetry::Registry& registry, std::string_view address);
-  void Add(ListenerStat stat, std::uint64_t n = 1) const noexcept { group_.Add(static_cast<std::size_t>(stat), n); }
-  void AddGauge(ListenerStat stat, std::int64_t n) const noexcept {
-    group_.AddGauge(static_cast<std::size_t>(stat), n);
-  }
-
- private:
-  telemetry::Group group_;
+  // `name`: what stands behind "listener.", StatNameOf the address or the listener's stat_prefix.
+  ListenerStats(telemetry::Registry& registry, std::string_view name);
+  void HandshakeDone(bool client_certificate) const noexcept;
+  // `failure`: tls::FailureOf the stream; empty: there was no handshake.
+  void HandshakeFailed(std::string_view failure) const noexcept;
 };
+std::string StatNameOf(const io::SocketAddress& address);  // "0.0.0.0_15006", "[__1]_80"
 
-// Gauges that one thread (the main one) sets now and then.
 enum class ServerStat : std::uint8_t {
   kLive,
   kState,
   kUptime,
   kConcurrency,
+  kVersion,
   kTotalConnections,
   kMemoryAllocated,
   kMemoryHeapSize,
+  kMemoryPhysicalSize,
   kDaysUntilFirstCertExpiring,
-  kAccessLogDropped,
+  kHotRestartEpoch,
+  kCount,
 };
-class ServerStats {
+class ServerStats : public Stats<ServerStat> {
  public:
   explicit ServerStats(telemetry::Registry& registry);
-  void Set(ServerStat stat, std::uint64_t value) const noexcept {
-    group_.SetGauge(static_cast<std::size_t>(stat), value);
-  }
+};
 
- private:
-  telemetry::Group group_;
+enum class ListenerManagerStat : std::uint8_t {
+  kAdded,
+  kModified,
+  kRemoved,
+  kStopped,
+  kCreateSuccess,  // of each worker
+  kCreateFailure,
+  kTotalActive,
+  kTotalWarming,
+  kWorkersStarted,
+  kCount,
+};
+class ListenerManagerStats : public Stats<ListenerManagerStat> {
+ public:
+  explicit ListenerManagerStats(telemetry::Registry& registry);
+};
+
+enum class ClusterManagerStat : std::uint8_t { kAdded, kModified, kRemoved, kActive, kWarming, kCount };
+class ClusterManagerStats : public Stats<ClusterManagerStat> {
+ public:
+  explicit ClusterManagerStats(telemetry::Registry& registry);
+};
+
+enum class SubscriptionStat : std::uint8_t { kAttempt, kSuccess, kRejected, kFailure, kTime, kVersion, kCount };
+class SubscriptionStats : public Stats<SubscriptionStat> {
+ public:
+  enum class Of : std::uint8_t { kListeners, kClusters };  // listener_manager.lds. and cluster_manager.cds.
+  SubscriptionStats(telemetry::Registry& registry, Of of);
+};
+
+enum class ControlPlaneStat : std::uint8_t { kConnected, kCount };
+class ControlPlaneStats : public Stats<ControlPlaneStat> {
+ public:
+  explicit ControlPlaneStats(telemetry::Registry& registry);
 };
 
 }  // namespace plait::proxy::record

@@ -117,7 +117,7 @@ TEST_F(Recording, TellsTheListenersLogOfATcpConnectionAsWell) {
     WorkerRecorder recorder(loop_, writer_, series_, Reviews(), index_, nullptr);
     TcpProgress progress;
     recorder.ConnectionEnded(record_, progress, own.get());
-    recorder.OtherConnectionEnded(record_);
+    recorder.OtherConnectionEnded(record_, nullptr);
     recorder.RequestEnded(record_, own.get());
   }
   writer_.Flush();

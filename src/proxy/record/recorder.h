@@ -36,7 +36,8 @@ class Recorder {
   // gets its line, too.
   virtual void ConnectionEnded(const StreamRecord& record, TcpProgress& progress, const AccessLogs* logs) = 0;
   // Any other connection has ended, one of HTTP or one that nothing took: a line in the access log of its listener.
-  virtual void OtherConnectionEnded(const StreamRecord& record) = 0;
+  // `logs`: of the connection manager, where no request tells why the connection ended; else null.
+  virtual void OtherConnectionEnded(const StreamRecord& record, const AccessLogs* logs) = 0;
 };
 
 }  // namespace plait::proxy::record

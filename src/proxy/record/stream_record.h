@@ -24,7 +24,8 @@ class Host;
 
 namespace plait::proxy::record {
 
-class AccessLogs;  // access_log.h
+class AccessLogs;     // access_log.h
+class ListenerStats;  // proxy_stats.h
 
 enum class Direction : std::uint8_t { kUnspecified, kInbound, kOutbound };  // traffic_direction of the listener
 
@@ -41,6 +42,7 @@ struct ConnectionInfo {
   std::string filter_chain;           // the name of the chain that took it; empty: none yet
   // Of the listener: takes a line when the connection ends. Null: none.
   std::shared_ptr<const AccessLogs> listener_logs;
+  std::shared_ptr<const ListenerStats> listener_stats;  // of the listener; null: nobody counts
   MonotonicTime accepted{};
 };
 

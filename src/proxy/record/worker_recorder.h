@@ -26,11 +26,12 @@ class WorkerRecorder final : public Recorder {
     metrics_.TcpClosed(record, Since(progress.reported_sent, record.bytes_sent),
                        Since(progress.reported_received, record.bytes_received));
     if (logs != nullptr) logs->Write(record, buffers_);
-    OtherConnectionEnded(record);
+    OtherConnectionEnded(record, nullptr);
   }
-  void OtherConnectionEnded(const StreamRecord& record) override {
-    const AccessLogs* logs = record.connection->listener_logs.get();
-    if (logs != nullptr) logs->Write(record, buffers_);
+  void OtherConnectionEnded(const StreamRecord& record, const AccessLogs* logs) override {
+    for (const AccessLogs* each : {logs, record.connection->listener_logs.get()}) {
+      if (each != nullptr) each->Write(record, buffers_);
+    }
   }
   void HandOverLogs() { buffers_.HandOver(); }
 

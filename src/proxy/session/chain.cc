@@ -14,7 +14,7 @@ class Compiler {
   bool terminated() const noexcept { return terminated_; }
 
   Outcome<> operator()(const xds::HttpConnectionManager& xds) { return Terminate(CompileHttp(xds, into_)); }
-  Outcome<> operator()(const xds::TcpProxy& xds) { return Terminate(CompileTcp(xds, into_.logs)); }
+  Outcome<> operator()(const xds::TcpProxy& xds) { return Terminate(CompileTcp(xds, into_)); }
   Outcome<> operator()(const xds::Outbound& xds) {
     auto config = std::make_shared<OutboundConfig>();
     config->xds = xds;
@@ -57,7 +57,7 @@ class Compiler {
     auto http = CompileHttp(config.xds.http, into_);
     if (!http) return std::unexpected(http.error());
     config.http = std::move(*http);
-    auto tcp = CompileTcp(config.xds.tcp, into_.logs);
+    auto tcp = CompileTcp(config.xds.tcp, into_);
     if (!tcp) return std::unexpected(tcp.error());
     config.tcp = std::move(*tcp);
     return {};

@@ -10,6 +10,9 @@
 #include "proxy/session/request_edge.h"
 
 namespace plait::proxy::session {
+
+using record::HttpStat;
+
 namespace {
 // Body that may wait for routes and filters.
 constexpr std::size_t kMostHeld = 64 * 1024;
@@ -26,9 +29,13 @@ Exchange::Exchange(HttpSession& session, http::ServerStream& stream)
   last_activity_ = context.loop.Now();
   idle_.SetCallback([this] { OnIdle(); });
   deadline_.SetCallback([this] { OnDeadline(); });
+  Count(HttpStat::kRqTotal);
+  session.stats().AddGauge(HttpStat::kRqActive, 1);
 }
 
 Exchange::~Exchange() = default;
+
+void Exchange::Count(HttpStat stat) const noexcept { session_.stats().Add(stat); }
 
 void Exchange::OnRequestHead(http::RequestHead head, bool end_stream) {
   const HttpConfig& config = *config_;
@@ -98,6 +105,7 @@ bool Exchange::Prepare() {
   LocalReply redirect;
   redirect.status = 307;
   redirect.headers.Add("location", head_.path);
+  Count(HttpStat::kRqRedirectedWithNormalizedPath);
   Reply(redirect, record::ResponseFlag::kNone, "path_normalization_failed");
   return false;
 }
@@ -183,15 +191,16 @@ void Exchange::OnVerdict(filter::Verdict verdict) {
 }
 
 void Exchange::Dispatch() {
+  const xds::RouteAction* action = match_.route != nullptr ? match_.route->action : nullptr;
+  const bool refused = action != nullptr && !head_.protocol.empty() &&
+                       !AllowsUpgrade(config_->xds.upgrades, &action->upgrades, head_.protocol);
+  if (!refused) Count(HttpStat::kRqRouted);  // Envoy's router never sees the others
   if (match_.requires_tls_redirect) return ReplyRedirect();
   if (match_.route == nullptr) return ReplyFailure(Failure::kNoRoute);
   if (match_.route->redirect != nullptr) return ReplyRedirect();
   if (match_.route->direct_response != nullptr) return ReplyDirect();
-  const xds::RouteAction* action = match_.route->action;
   if (action == nullptr) return ReplyFailure(Failure::kNoCluster);  // non_forwarding_action
-  if (!head_.protocol.empty() && !AllowsUpgrade(config_->xds.upgrades, &action->upgrades, head_.protocol)) {
-    return ReplyFailure(Failure::kUpgradeRefused);
-  }
+  if (refused) return ReplyFailure(Failure::kUpgradeRefused);
   state_ = State::kRouted;
   RouterEvents& events = *this;
   router_.emplace(session_.context(), *config_, events, Router::Request{head_, record_, match_});
@@ -238,7 +247,10 @@ void Exchange::OnBelowLowWatermark() {
 
 void Exchange::OnReset(http::ResetReason reason) {
   waiting_ = Pending();
-  if (state_ != State::kDone) RecordReset(reason);
+  if (state_ != State::kDone) {
+    Count(HttpStat::kRqRxReset);
+    RecordReset(reason);
+  }
   state_ = State::kDone;
   router_.reset();
 }
@@ -251,6 +263,7 @@ void Exchange::RecordReset(http::ResetReason reason) {
     case http::ResetReason::kInternal: {
       const http::OwnAnswer answer = session_.TakeBrokenMessage();
       if (answer.status != 0) record_.response_code = answer.status;
+      if (answer.status != 0) session_.stats().Completed(answer.status);
       record_.bytes_sent += answer.body_bytes;
       record_.flags.Set(ResponseFlag::kDownstreamProtocolError);
       record_.response_details = stream_.details();
@@ -265,6 +278,12 @@ void Exchange::RecordReset(http::ResetReason reason) {
       record_.response_details = "http2.remote_reset";
       break;
     default:
+      session_.NoteCutOff();
+      if (const std::string& why = session_.closed_because(); !why.empty()) {
+        record_.flags.Set(ResponseFlag::kLocalReset);
+        record_.response_details = why;
+        break;
+      }
       record_.flags.Set(ResponseFlag::kDownstreamConnectionTermination);
       record_.response_details = "downstream_remote_disconnect";
       break;
@@ -277,6 +296,8 @@ void Exchange::OnStreamClosed() {
   state_ = State::kDone;
   router_.reset();
   record_.total = session_.context().loop.Now() - record_.start_time;
+  session_.stats().AddGauge(HttpStat::kRqActive, -1);
+  session_.stats().Record(HttpStat::kRqTime, std::chrono::duration<double, std::milli>(*record_.total).count());
   session_.context().recorder.RequestEnded(record_, config_->logs.get());
   session_.Remove(*this);
 }

@@ -10,6 +10,7 @@
 #include "core/http/codec.h"
 #include "core/io/timer.h"
 #include "proxy/filter/http_filter.h"
+#include "proxy/record/proxy_stats.h"
 #include "proxy/session/http_config.h"
 #include "proxy/session/local_reply.h"
 #include "proxy/session/router.h"
@@ -62,6 +63,8 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   void EndResponse();
   void Abort(Failure failure);
   void Touch() noexcept;
+  void Count(record::HttpStat stat) const noexcept;
+  void CountFailure(Failure failure) const noexcept;
   void OnIdle();
   void OnDeadline();
   void RecordReset(http::ResetReason reason);

@@ -7,6 +7,9 @@
 #include "proxy/session/request_edge.h"
 
 namespace plait::proxy::session {
+
+using record::HttpStat;
+
 namespace {
 
 bool TellsLocation(std::uint16_t status) { return status == 201 || status / 100 == 3; }
@@ -32,6 +35,7 @@ void Exchange::SendResponse(http::ResponseHead head, bool end_stream) {
   record_.response_header_bytes = response_.headers.byte_size();
   record_.response_first_sent = context.loop.Now() - record_.start_time;
   state_ = State::kResponding;
+  session_.stats().Completed(response_.status);
   session_.DrainIfAsked();
   stream_.SendHead(response_, end_stream);
   if (end_stream) EndResponse();
@@ -73,6 +77,7 @@ void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::st
 
 void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool retried) {
   const FailureFacts& facts = FactsOf(failure);
+  CountFailure(failure);
   LocalReply reply{.status = facts.status, .body = BodyOf(failure, retried)};
   reply.close = failure == Failure::kUpgradeRefused || failure == Failure::kHttpsUrl;
   const bool late = failure == Failure::kStreamIdle || failure == Failure::kMaxStreamDuration;
@@ -87,7 +92,22 @@ void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool 
   Reply(reply, facts.flag, DetailsOf(failure, transport));
 }
 
+void Exchange::CountFailure(Failure failure) const noexcept {
+  switch (failure) {
+    case Failure::kNoRoute: return Count(HttpStat::kNoRoute);
+    case Failure::kNoCluster: return Count(HttpStat::kNoCluster);
+    case Failure::kBadPath: return Count(HttpStat::kRqFailedPathNormalization);
+    case Failure::kAbsolutePath: return Count(HttpStat::kRqNonRelativePath);
+    case Failure::kUpgradeRefused: return Count(HttpStat::kRqWsOnNonWsRoute);
+    case Failure::kRequestTimeout: return Count(HttpStat::kRqTimeout);
+    case Failure::kStreamIdle: return Count(HttpStat::kRqIdleTimeout);
+    case Failure::kMaxStreamDuration: return Count(HttpStat::kRqMaxDurationReached);
+    default: return;
+  }
+}
+
 void Exchange::ReplyRedirect() {
+  Count(HttpStat::kRqDirectResponse);
   route::Redirect redirect = route::MakeRedirect(match_, head_);
   LocalReply reply;
   reply.status = redirect.status;
@@ -96,6 +116,7 @@ void Exchange::ReplyRedirect() {
 }
 
 void Exchange::ReplyDirect() {
+  Count(HttpStat::kRqDirectResponse);
   LocalReply reply{.status = match_.route->direct_response->status, .body = match_.route->direct_body};
   if (TellsLocation(reply.status)) reply.headers.Add("location", route::DirectLocation(head_));
   Reply(reply, record::ResponseFlag::kNone, "direct_response");
@@ -105,6 +126,8 @@ void Exchange::Abort(Failure failure) {
   record_.flags.Set(FactsOf(failure).flag);
   record_.response_details = DetailsOf(failure, record_.transport_failure, true);
   if (std::exchange(state_, State::kDone) == State::kDone && request_ended_) return;
+  CountFailure(failure);
+  Count(HttpStat::kRqTxReset);
   stream_.Reset(http::ResetReason::kInternal);
 }
 

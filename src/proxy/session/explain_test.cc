@@ -34,7 +34,7 @@ class Explaining : public testing::Test, public ConfigView {
     auto config = std::make_shared<OutboundConfig>();
     config->xds.unknown_cluster = "PassthroughCluster";
     config->http = CompileHttp(Http(), {registry_, logs_}).value();
-    config->tcp = CompileTcp({}, logs_).value();
+    config->tcp = CompileTcp({}, {registry_, logs_}).value();
     Chain chain;
     chain.terminal = std::shared_ptr<const OutboundConfig>(std::move(config));
     return chain;
@@ -54,7 +54,7 @@ class Explaining : public testing::Test, public ConfigView {
                                     {.name = "rbac", .config = xds::RbacFilter{.rules = rules}});
     config->routes[port.port] = MakeInboundRoutes(port.port, port.cluster);
     config->http = CompileHttp(config->xds.http, {registry_, logs_}).value();
-    config->tcp = CompileTcp({}, logs_).value();
+    config->tcp = CompileTcp({}, {registry_, logs_}).value();
     config->rbac.push_back(filters::NetworkRbac::Compile({.rules = rules}, registry_).value());
     Chain chain;
     chain.terminal = std::shared_ptr<const InboundConfig>(std::move(config));

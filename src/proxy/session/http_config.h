@@ -8,29 +8,22 @@
 #include "core/conn/connection.h"
 #include "core/xds/http_connection_manager.h"
 #include "proxy/filter/http_filter.h"
+#include "proxy/record/proxy_stats.h"
 #include "proxy/route/route_table.h"
+#include "proxy/session/compilation.h"
 
-namespace plait::telemetry {
-class Registry;
-}
 namespace plait::proxy::record {
 class AccessLogs;
-class LogWriter;
-}  // namespace plait::proxy::record
+}
 
 namespace plait::proxy::session {
-
-// What compiling a configuration registers with; the process's, outlives what is compiled.
-struct Compilation {
-  telemetry::Registry& registry;
-  record::LogWriter& logs;
-};
 
 struct HttpConfig {
   xds::HttpConnectionManager xds;
   conn::ConnectionOptions connection;
   std::shared_ptr<const filter::HttpFilterChain> filters;
-  std::shared_ptr<const record::AccessLogs> logs;   // null: none
+  std::shared_ptr<const record::AccessLogs> logs;  // null: none
+  std::shared_ptr<const record::HttpStats> stats;
   std::shared_ptr<const route::RouteTable> routes;  // in place; null: by `rds_name`
   std::string rds_name;                             // empty and no `routes`: the session's owner knows the name
   bool suppress_envoy_headers = false;              // of the router

@@ -7,6 +7,7 @@
 #include "proxy/session/chain.h"
 #include "proxy/session/decisions.h"
 #include "proxy/session/exchange.h"
+#include "proxy/session/handshake_stats.h"
 
 namespace plait::proxy::session {
 
@@ -19,10 +20,14 @@ HttpSession::HttpSession(Context& context, std::shared_ptr<const HttpConfig> con
       routing_(std::move(routing)),
       rbac_(std::move(rbac)),
       owner_(owner),
+      counts_(begun_under_->stats),
       connection_(context.loop, std::move(stream), begun_under_->connection, *this) {
   const Duration most = config_->xds.common.max_connection_duration.value_or(Duration(0));
   if (most > Duration(0)) {
-    lifetime_.SetCallback([this] { Drain(); });
+    lifetime_.SetCallback([this] {
+      counts_.Draining(record::HttpStat::kCxMaxDurationReached);
+      Drain();
+    });
     lifetime_.Start(context.loop.timers(), most);
   }
 }
@@ -31,7 +36,10 @@ HttpSession::~HttpSession() = default;
 
 void HttpSession::Drain() { connection_.Drain(); }
 
-void HttpSession::Close(std::string_view /*reason*/) { connection_.Close(http::ResetReason::kConnectionClosed); }
+void HttpSession::Close(std::string_view reason) {
+  closed_because_ = reason;
+  connection_.Close(http::ResetReason::kConnectionClosed);
+}
 
 std::string HttpSession::Follow(const Chain& chain) {
   if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
@@ -52,8 +60,10 @@ std::string HttpSession::Follow(const Chain& chain) {
 
 void HttpSession::DrainIfAsked() {
   const std::uint32_t most = config_->xds.common.max_requests_per_connection.value_or(0);
-  if (context_.draining || context_.health_failed || owner_.draining() || (most != 0 && requests_ >= most))
-    connection_.Drain();
+  const bool used_up = most != 0 && requests_ >= most;
+  if (!context_.draining && !context_.health_failed && !owner_.draining() && !used_up) return;
+  counts_.Draining(used_up ? record::HttpStat::kCxMaxRequestsReached : record::HttpStat::kCxDrainClose);
+  connection_.Drain();
 }
 
 HttpSession::Routes HttpSession::FindRoutes() const {
@@ -74,13 +84,21 @@ bool HttpSession::Authorized() const {
   return std::all_of(rbac_.begin(), rbac_.end(), [&](const auto& rules) { return rules->Check(info_).allowed; });
 }
 
+void HttpSession::NoteOpen() {
+  // An intake that has terminated TLS has counted it.
+  if (std::exchange(info_.tls, connection_.stream().tls()) == nullptr) CountHandshake(info_);
+}
+
 void HttpSession::OnConnectionOpen() {
-  info_.tls = connection_.stream().tls();
+  NoteOpen();
+  counts_.Opened(connection_.version(), info_.tls != nullptr);
   if (!Authorized()) connection_.Close(http::ResetReason::kConnectionClosed);
 }
 
 http::ServerStreamEvents& HttpSession::OnNewStream(http::ServerStream& stream) {
   ++requests_;
+  const bool http2 = connection_.version() == http::Version::kHttp2;
+  stats().Add(http2 ? record::HttpStat::kRqHttp2Total : record::HttpStat::kRqHttp1Total);
   return *exchanges_.emplace_back(std::make_unique<Exchange>(*this, stream));
 }
 
@@ -91,9 +109,13 @@ void HttpSession::Remove(Exchange& exchange) {
   std::iter_swap(place, exchanges_.end() - 1);
   context_.loop.DeleteLater(std::move(exchanges_.back()));
   exchanges_.pop_back();
+  counts_.Bytes(connection_.bytes_read(), connection_.bytes_written());
 }
 
-void HttpSession::OnHeadTimedOut() { RecordOwnAnswer("request_header_timeout", {}); }
+void HttpSession::OnHeadTimedOut() {
+  stats().Add(record::HttpStat::kRqHeaderTimeout);
+  RecordOwnAnswer("request_header_timeout", {});
+}
 
 // The codec has answered bytes that never became a request; they leave a line in the log as in Envoy.
 void HttpSession::RecordOwnAnswer(const char* details, record::ResponseFlags flags) {
@@ -111,12 +133,18 @@ void HttpSession::RecordOwnAnswer(const char* details, record::ResponseFlags fla
   record.flags = flags;
   record.response_details = details;
   record.total = Duration(0);
+  stats().Add(record::HttpStat::kRqTotal);
+  stats().Add(record.protocol == http::Version::kHttp2 ? record::HttpStat::kRqHttp2Total
+                                                       : record::HttpStat::kRqHttp1Total);
+  if (answer.status != 0) stats().Completed(answer.status);
   context_.recorder.RequestEnded(record, config_->logs.get());
 }
 
 // The whole connection's line in the log of its listener; each request has one of its own in the connection manager's.
 void HttpSession::RecordConnection() {
-  if (info_.listener_logs == nullptr) return;
+  // A connection that is closed between its requests has nobody else to tell why.
+  const record::AccessLogs* logs = closed_because_.empty() || cut_off_ ? nullptr : config_->logs.get();
+  if (info_.listener_logs == nullptr && logs == nullptr) return;
   const http::RequestHead none;
   record::StreamRecord record;
   record.connection = &info_;
@@ -129,7 +157,11 @@ void HttpSession::RecordConnection() {
   record.bytes_received = connection_.bytes_read();
   record.bytes_sent = connection_.bytes_written();
   record.downstream_transport_failure = tls::FailureOf(connection_.stream());
-  context_.recorder.OtherConnectionEnded(record);
+  if (!closed_because_.empty()) {
+    record.flags.Set(record::ResponseFlag::kLocalReset);
+    record.termination_details = closed_because_;
+  }
+  context_.recorder.OtherConnectionEnded(record, logs);
 }
 
 void HttpSession::OnConnectionClosed(const Error& why) {
@@ -141,6 +173,14 @@ void HttpSession::OnConnectionClosed(const Error& why) {
     flags.Set(record::ResponseFlag::kDownstreamProtocolError);
     RecordOwnAnswer(why.detail, flags);
   }
+  const std::string failure = counts_.opened() ? std::string() : tls::FailureOf(connection_.stream());
+  if (!counts_.opened() && failure.empty()) NoteOpen();
+  CountFailedHandshake(info_, failure);
+  counts_.Bytes(connection_.bytes_read(), connection_.bytes_written());
+  counts_.Ended({.why = why,
+                 .cut_off = cut_off_,
+                 .handshake_failed = !failure.empty(),
+                 .lasted = context_.loop.Now() - info_.accepted});
   RecordConnection();
   owner_.OnSessionEnded(*this);
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/conn/connection.h"
+#include "proxy/session/connection_stats.h"
 #include "proxy/session/context.h"
 #include "proxy/session/http_config.h"
 #include "proxy/session/session.h"
@@ -44,6 +45,12 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
   // Of the requests that begin now; those that run keep theirs.
   const std::shared_ptr<const HttpConfig>& config() const noexcept { return config_; }
   const HttpRouting& routing() const noexcept { return routing_; }
+  // What is counted of the requests that begin on this connection.
+  const record::HttpStats& stats() const noexcept { return *begun_under_->stats; }
+  // Why the proxy ends the connection at once; empty: it does not.
+  const std::string& closed_because() const noexcept { return closed_because_; }
+  // A request of this connection ends with it.
+  void NoteCutOff() noexcept { cut_off_ = true; }
   // The exchange's stream is over.
   void Remove(Exchange& exchange);
   void DrainIfAsked();
@@ -65,6 +72,7 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
  private:
   void RecordOwnAnswer(const char* details, record::ResponseFlags flags);
   bool Authorized() const;
+  void NoteOpen();
   void RecordConnection();
   void OnConnectionOpen() override;
   void OnConnectionClosed(const Error& why) override;
@@ -81,6 +89,9 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
   std::vector<std::unique_ptr<Exchange>> exchanges_;
   std::uint32_t requests_ = 0;
   bool broken_message_recorded_ = false;
+  bool cut_off_ = false;
+  std::string closed_because_;
+  ConnectionStats counts_;
   std::shared_ptr<const route::RouteTable> single_route_;
   io::Timer lifetime_;
   conn::ServerConnection connection_;

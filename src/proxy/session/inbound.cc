@@ -7,6 +7,7 @@
 #include "core/tls/facts.h"
 #include "core/tls/stream.h"
 #include "proxy/session/decisions.h"
+#include "proxy/session/handshake_stats.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -106,6 +107,7 @@ void InboundIntake::OnStreamOpen() {
   if (state_ != State::kHandshake) return Look();
   state_ = State::kInside;
   info_.tls = stream_->tls();
+  CountHandshake(info_);
   if (info_.server_name.empty()) info_.server_name = info_.tls->sni;
   const std::string& alpn = info_.tls->alpn;
   if (port_.declared == xds::DeclaredProtocol::kTcp) return GoTcp();
@@ -120,6 +122,7 @@ void InboundIntake::OnStreamOpen() {
 void InboundIntake::OnStreamFailed(Error error) {
   if (state_ != State::kHandshake) return;
   std::string reason = tls::FailureOf(*stream_);
+  CountFailedHandshake(info_, reason);
   if (reason.empty()) reason = error.detail;
   std::replace(reason.begin(), reason.end(), ' ', '_');
   std::string details = "tls_handshake_failed{" + reason + "}";

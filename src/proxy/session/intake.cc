@@ -122,7 +122,7 @@ void Intake::RefuseAsHttp(Failure failure, const record::AccessLogs* logs) {
 
 void Intake::Decide(std::unique_ptr<Session> session) {
   if (session == nullptr && !recorded_ && info_.listener_logs != nullptr) {
-    context_.recorder.OtherConnectionEnded(Record());
+    context_.recorder.OtherConnectionEnded(Record(), nullptr);
   }
   std::exchange(decided_, nullptr)(std::move(session));
 }

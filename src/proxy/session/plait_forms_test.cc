@@ -84,7 +84,7 @@ class PlaitForms : public SessionTest {
     auto config = std::make_shared<OutboundConfig>();
     config->xds.unknown_cluster = unknown_cluster;
     config->http = CompileHttp(Http(), {registry_, logs_}).value();
-    config->tcp = CompileTcp({}, logs_).value();
+    config->tcp = CompileTcp({}, {registry_, logs_}).value();
     auto [client, server] = io::StreamPair(loop_);
     client_ = std::move(client);
     intake_ =
@@ -101,7 +101,7 @@ class PlaitForms : public SessionTest {
       config->xds.http.filters.insert(config->xds.http.filters.begin(), xds::HttpFilter{"rbac", deny, false, false});
     }
     config->http = CompileHttp(Http(), {registry_, logs_}).value();
-    config->tcp = CompileTcp({}, logs_).value();
+    config->tcp = CompileTcp({}, {registry_, logs_}).value();
     config->routes[port.port] = MakeInboundRoutes(port.port, port.cluster);
     auto [client, server] = io::StreamPair(loop_);
     client_ = std::move(client);

@@ -50,6 +50,12 @@ const std::vector<xds::MirrorPolicy>& MirrorsOf(const route::RouteMatch& match) 
   return of_host.empty() ? match.table->config().mirrors : of_host;
 }
 
+// As Envoy from the end of the request to the end of the response.
+void CountTime(const cluster::ClusterState& state, std::optional<Duration> since_request) {
+  const Duration time = since_request.value_or(Duration(0));
+  state.Record(ClusterStat::kUpstreamRqTime, std::chrono::duration<double, std::milli>(time).count());
+}
+
 constexpr std::size_t kMostRetained = 64 * (Buffer::kChunkSize - 256);
 
 }  // namespace
@@ -318,6 +324,7 @@ void Router::OnAttemptHead(http::ResponseHead head, bool end_stream) {
   request_.record.upstream_first_received = context_.loop.Now() - request_.record.start_time;
   Commit();
   if (end_stream) state_ = State::kDone;
+  if (end_stream) CountTime(*cluster_->state, SinceRequestEnd());
   events_.OnRouterHead(std::move(head), end_stream);
 }
 
@@ -334,6 +341,7 @@ void Router::OnAttemptData(Buffer& data, bool end_stream) {
   if (end_stream) {
     state_ = State::kDone;
     response_timer_.Cancel();
+    CountTime(*cluster_->state, SinceRequestEnd());
   }
   events_.OnRouterData(data, end_stream);
 }
@@ -341,6 +349,7 @@ void Router::OnAttemptData(Buffer& data, bool end_stream) {
 void Router::OnAttemptTrailers(http::Headers trailers) {
   state_ = State::kDone;
   response_timer_.Cancel();
+  CountTime(*cluster_->state, SinceRequestEnd());
   events_.OnRouterTrailers(std::move(trailers));
 }
 
@@ -384,6 +393,7 @@ bool Router::TakeRetry() {
   }
   holds_retry_ = true;
   cluster_->state->Add(ClusterStat::kUpstreamRqRetry);
+  cluster_->state->Add(ClusterStat::kUpstreamRqRetryBackoffExponential);
   if (request_.record.host != nullptr) tried_.push_back(request_.record.host);
   state_ = State::kBackOff;
   attempt_timer_.Start(context_.loop.timers(), retry_->Take(context_.random));
@@ -404,11 +414,13 @@ void Router::Fail(Failure failure, const std::string& transport) {
   attempt_idle_.Cancel();
   EndAttempt(http::ResetReason::kCancel);
   body_.Clear();
+  // What the client is told counts as the cluster's answer, as in Envoy.
+  if (cluster_ != nullptr && failure != Failure::kNoCluster) cluster_->state->CountResponse(FactsOf(failure).status);
   events_.OnRouterFailed(failure, transport, request_.record.attempts > 1);
 }
 
 void Router::OnResponseTimeout() {
-  cluster_->state->Add(ClusterStat::kUpstreamRqTimeout);
+  cluster_->state->Add(call_deadline_ ? ClusterStat::kUpstreamRqMaxDurationReached : ClusterStat::kUpstreamRqTimeout);
   if (attempt_) {
     attempt_->host()->stats().rq_timeout.fetch_add(1, std::memory_order_relaxed);
     cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);

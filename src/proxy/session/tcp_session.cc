@@ -8,6 +8,7 @@
 #include "proxy/lb/hash.h"
 #include "proxy/record/access_log.h"
 #include "proxy/session/chain.h"
+#include "proxy/session/handshake_stats.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -15,11 +16,12 @@ namespace {
 constexpr Duration kReportEvery = std::chrono::seconds(15);
 }  // namespace
 
-Outcome<std::shared_ptr<const TcpConfig>> CompileTcp(const xds::TcpProxy& xds, record::LogWriter& logs) {
+Outcome<std::shared_ptr<const TcpConfig>> CompileTcp(const xds::TcpProxy& xds, const Compilation& into) {
   auto config = std::make_shared<TcpConfig>();
   config->xds = xds;
+  config->stats = std::make_shared<const record::TcpStats>(into.registry, xds.stat_prefix);
   if (!xds.access_logs.empty()) {
-    auto compiled = record::AccessLogs::Compile(xds.access_logs, logs);
+    auto compiled = record::AccessLogs::Compile(xds.access_logs, into.logs);
     if (!compiled) return std::unexpected(compiled.error());
     config->logs = std::move(*compiled);
   }
@@ -58,6 +60,7 @@ TcpSession::TcpSession(Context& context, Start start, record::ConnectionInfo inf
   record_.remote = info_.remote;
   record_.route_name = route_name_;
   record_.cluster_name = cluster_;
+  config_->stats->Add(record::TcpStat::kCxTotal);
   downstream_->SetEvents(this);
 }
 
@@ -65,7 +68,8 @@ TcpSession::~TcpSession() = default;
 
 void TcpSession::OnOpen() {
   if (state_ != State::kOpening) return;
-  info_.tls = downstream_->tls();
+  // An intake that has terminated TLS has counted it.
+  if (std::exchange(info_.tls, downstream_->tls()) == nullptr) CountHandshake(info_);
   if (!Authorize()) return;
   state_ = State::kConnecting;
   if (upstream_) return BeginRelay();
@@ -103,6 +107,7 @@ void TcpSession::OnConnected(std::expected<UpstreamConnection, Failure> result) 
   // The record refers to the name that the connect kept, which dies with it.
   if (!record_.cluster_name.empty()) record_.cluster_name = cluster_;
   if (!result) {
+    if (result.error() == Failure::kNoCluster) config_->stats->Add(record::TcpStat::kCxNoRoute);
     downstream_->Close(false);
     return Finish();
   }
@@ -128,14 +133,33 @@ void TcpSession::BeginRelay() {
 void TcpSession::ReportProgress() {
   record_.bytes_received = relay_->bytes_from_downstream();
   record_.bytes_sent = relay_->bytes_from_upstream();
+  CountBytes();
   context_.recorder.ConnectionProgress(record_, progress_);
   report_.Start(context_.loop.timers(), kReportEvery);
 }
 
+void TcpSession::CountBytes() {
+  const std::uint64_t received = record_.bytes_received, sent = record_.bytes_sent;
+  const std::uint64_t more_received = received - std::exchange(counted_.reported_received, received);
+  const std::uint64_t more_sent = sent - std::exchange(counted_.reported_sent, sent);
+  config_->stats->Add(record::TcpStat::kRxBytes, more_received);
+  config_->stats->Add(record::TcpStat::kTxBytes, more_sent);
+  if (!upstream_) return;
+  const cluster::ClusterState& cluster = *upstream_.cluster()->state;
+  cluster.Add(cluster::ClusterStat::kUpstreamCxTxBytesTotal, more_received);
+  cluster.Add(cluster::ClusterStat::kUpstreamCxRxBytesTotal, more_sent);
+}
+
 void TcpSession::OnRelayEnd(RelayEnd end) {
   switch (end) {
-    case RelayEnd::kMaxDuration: record_.flags.Set(record::ResponseFlag::kDurationTimeout); break;
-    case RelayEnd::kIdle: record_.termination_details = "tcp_session_idle_timeout"; break;
+    case RelayEnd::kMaxDuration:
+      config_->stats->Add(record::TcpStat::kMaxDuration);
+      record_.flags.Set(record::ResponseFlag::kDurationTimeout);
+      break;
+    case RelayEnd::kIdle:
+      config_->stats->Add(record::TcpStat::kIdleTimeout);
+      record_.termination_details = "tcp_session_idle_timeout";
+      break;
     default: break;
   }
   Finish();
@@ -144,6 +168,7 @@ void TcpSession::OnRelayEnd(RelayEnd end) {
 void TcpSession::OnFailed(Error error) {
   if (state_ == State::kOpening) {
     record_.downstream_transport_failure = tls::FailureOf(*downstream_);
+    CountFailedHandshake(info_, record_.downstream_transport_failure);
     record_.termination_details = error.detail;
   }
   record_.flags.Set(record::ResponseFlag::kDownstreamConnectionTermination);
@@ -152,6 +177,7 @@ void TcpSession::OnFailed(Error error) {
 
 void TcpSession::Close(std::string_view reason) {
   if (state_ == State::kDone) return;
+  record_.flags.Set(record::ResponseFlag::kLocalReset);
   record_.termination_details = reason;
   if (relay_) {
     relay_->Abort();
@@ -170,6 +196,7 @@ void TcpSession::Finish() {
   if (relay_) {
     record_.bytes_received = relay_->bytes_from_downstream();
     record_.bytes_sent = relay_->bytes_from_upstream();
+    CountBytes();
   }
   record_.total = context_.loop.Now() - record_.start_time;
   context_.recorder.ConnectionEnded(record_, progress_, config_->logs.get());

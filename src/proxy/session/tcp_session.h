@@ -7,6 +7,8 @@
 
 #include "core/xds/network_filters.h"
 #include "proxy/filters/rbac/network_rbac.h"
+#include "proxy/record/proxy_stats.h"
+#include "proxy/session/compilation.h"
 #include "proxy/session/context.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/session.h"
@@ -14,8 +16,7 @@
 
 namespace plait::proxy::record {
 class AccessLogs;
-class LogWriter;
-}  // namespace plait::proxy::record
+}
 
 namespace plait::proxy::session {
 
@@ -23,9 +24,10 @@ namespace plait::proxy::session {
 struct TcpConfig {
   xds::TcpProxy xds;
   std::shared_ptr<const record::AccessLogs> logs;  // null: none
+  std::shared_ptr<const record::TcpStats> stats;
   RelayOptions relay;
 };
-Outcome<std::shared_ptr<const TcpConfig>> CompileTcp(const xds::TcpProxy& xds, record::LogWriter& logs);
+Outcome<std::shared_ptr<const TcpConfig>> CompileTcp(const xds::TcpProxy& xds, const Compilation& into);
 // One of the weighted clusters; `random` decides. Empty when there is none.
 std::string ChooseCluster(const std::vector<xds::L4WeightedCluster>& clusters, std::uint64_t random);
 
@@ -64,6 +66,7 @@ class TcpSession final : public Session, private io::StreamEvents {
   void OnFailed(Error error) override;
 
   bool Authorize();
+  void CountBytes();
   void OnConnected(std::expected<UpstreamConnection, Failure> result);
   void BeginRelay();
   void OnRelayEnd(RelayEnd end);
@@ -80,6 +83,7 @@ class TcpSession final : public Session, private io::StreamEvents {
   State state_ = State::kOpening;
   record::StreamRecord record_;
   record::TcpProgress progress_;
+  record::TcpProgress counted_;  // in the statistics of the TCP proxy
   std::unique_ptr<io::Stream> downstream_;
   Relay::Held held_;
   UpstreamConnection upstream_;

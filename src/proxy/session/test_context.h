@@ -25,7 +25,7 @@ class FakeRecorder final : public record::Recorder {
   void ConnectionEnded(const record::StreamRecord& record, record::TcpProgress&, const record::AccessLogs*) override {
     Note(record);
   }
-  void OtherConnectionEnded(const record::StreamRecord&) override {}
+  void OtherConnectionEnded(const record::StreamRecord&, const record::AccessLogs*) override {}
   std::vector<std::string> lines;  // "<code> <flags> <details> <cluster>"
   std::uint64_t last_sent = 0;     // %BYTES_SENT% of the last one
 

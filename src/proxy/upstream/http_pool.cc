@@ -14,7 +14,8 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
   explicit Client(HttpPool& pool)
       : pool_(pool),
         connection_(pool.loop_, Open(*pool.options_.connector, pool.loop_, pool.options_.dial),
-                    pool.options_.connection, *this) {
+                    pool.options_.connection, *this),
+        started_(pool.loop_.Now()) {
     timer_.SetCallback([this] { OnTimer(); });
     timer_.Start(pool.loop_.timers(), pool.options_.dial.connect_timeout);
   }
@@ -29,7 +30,10 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
     if (stream == nullptr) return {};
     ++requests_;
     const std::uint32_t most = pool_.options_.max_requests_per_connection;
-    if (most != 0 && requests_ >= most) Drain();
+    if (most != 0 && requests_ >= most) {
+      Count(ClusterStat::kUpstreamCxMaxRequests);
+      Drain();
+    }
     return {stream, &connection_};
   }
 
@@ -54,23 +58,49 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
     return own == 0 || connection_.version() != http::Version::kHttp2 ? peer : std::min(peer, own);
   }
 
+  void Count(ClusterStat stat) const { pool_.options_.cluster->state->Add(stat); }
+  // Of a connection that lives long, too: after each request.
+  void CountBytes() {
+    const cluster::ClusterState& state = *pool_.options_.cluster->state;
+    const std::uint64_t read = connection_.bytes_read(), written = connection_.bytes_written();
+    state.Add(ClusterStat::kUpstreamCxRxBytesTotal, read - std::exchange(counted_read_, read));
+    state.Add(ClusterStat::kUpstreamCxTxBytesTotal, written - std::exchange(counted_written_, written));
+  }
+  void CountEnd(const Error& why) {
+    const bool remote = why.code == Errc::kPeerClosed || why.code == Errc::kPeerReset ||
+                        (connecting_ && !timed_out_ && why.code != Errc::kCancelled);
+    Count(remote ? ClusterStat::kUpstreamCxDestroyRemote : ClusterStat::kUpstreamCxDestroyLocal);
+    if (!connecting_ && why.code == Errc::kTimedOut) Count(ClusterStat::kUpstreamCxIdleTimeout);
+    if (!connecting_ && why.code == Errc::kInvalidInput) Count(ClusterStat::kUpstreamCxProtocolError);
+    CountBytes();
+  }
+
   void OnConnectionOpen() override {
     connecting_ = false;
+    pool_.options_.cluster->state->Record(
+        ClusterStat::kUpstreamCxConnectMs,
+        std::chrono::duration<double, std::milli>(pool_.loop_.Now() - started_).count());
     timer_.Cancel();
     if (pool_.options_.max_connection_duration > Duration(0)) {
       timer_.Start(pool_.loop_.timers(), pool_.options_.max_connection_duration);
     }
     pool_.OnClientReady(*this);
   }
-  void OnGoAway() override { draining_ = true; }
+  void OnGoAway() override {
+    draining_ = true;
+    Count(ClusterStat::kUpstreamCxCloseNotify);
+  }
   void OnMaxStreamsChanged() override {
+    CountBytes();
     if (!connecting_) pool_.NoteRoom(*this);
   }
   void OnBusyChanged(bool busy) override {
+    CountBytes();
     if (!busy && !connecting_) pool_.NoteRoom(*this);
   }
   void OnConnectionClosed(const Error& why) override {
     timer_.Cancel();
+    CountEnd(why);
     pool_.OnClientGone(*this, connecting_, timed_out_ ? PoolFailure::kTimeout : PoolFailure::kConnect, why);
   }
   void OnTimer() {
@@ -84,17 +114,24 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
   bool connecting_ = true;
   bool draining_ = false;
   bool timed_out_ = false;
+  std::uint64_t counted_read_ = 0;
+  std::uint64_t counted_written_ = 0;
   io::Timer timer_;  // connect time limit, then the connection's lifetime
   conn::ClientConnection connection_;
+  const MonotonicTime started_;
 };
 
-HttpPool::Waiter::~Waiter() { Leave(); }
+HttpPool::Waiter::~Waiter() {
+  if (pool_ != nullptr) pool_->options_.cluster->state->Add(ClusterStat::kUpstreamRqCancelled);
+  Leave();
+}
 
 void HttpPool::Waiter::Leave() noexcept {
   if (pool_ == nullptr) return;
   HttpPool& pool = *std::exchange(pool_, nullptr);
   pool.waiters_.erase(place_);
   pool.limits_.pending.Return();
+  pool.options_.cluster->state->AddGauge(ClusterStat::kUpstreamRqPendingActive, -1);
 }
 
 HttpPool::HttpPool(io::Loop& loop, HttpPoolOptions options)
@@ -134,6 +171,7 @@ HttpPool::~HttpPool() {
   for (Waiter* waiter : waiters_) {
     waiter->pool_ = nullptr;
     limits_.pending.Return();
+    options_.cluster->state->AddGauge(ClusterStat::kUpstreamRqPendingActive, -1);
   }
   for (std::size_t i = 0; i < clients_.size(); ++i) CountGone(false, PoolFailure::kConnect);
 }
@@ -169,6 +207,7 @@ Result<> HttpPool::Wait(Waiter& waiter) {
     return Fail(Errc::kLimit, "overflow");
   }
   state.Add(ClusterStat::kUpstreamRqPendingTotal);
+  state.AddGauge(ClusterStat::kUpstreamRqPendingActive, 1);
   waiter.pool_ = this;
   waiter.place_ = waiters_.insert(waiters_.end(), &waiter);
   if (connecting_ < waiters_.size() && !Connect() && clients_.empty()) {
@@ -247,6 +286,7 @@ void HttpPool::FailWaiters(PoolFailure failure, const std::string& reason) {
   for (std::size_t left = waiters_.size(); left > 0 && !waiters_.empty(); --left) {
     Waiter& waiter = *waiters_.front();
     waiter.Leave();
+    options_.cluster->state->Add(ClusterStat::kUpstreamRqPendingFailureEject);
     waiter.OnPoolFailure(failure, reason);
   }
 }

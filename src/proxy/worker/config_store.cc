@@ -10,6 +10,8 @@ namespace plait::proxy::worker {
 namespace {
 log::Component kLog("config");
 namespace url = xds::type_url;
+using record::ClusterManagerStat;
+using record::ListenerManagerStat;
 // How often sockets that are to be closed are looked at until no worker watches them.
 constexpr Duration kReleaseCheck = std::chrono::milliseconds(20);
 }  // namespace
@@ -35,7 +37,9 @@ ConfigStore::ConfigStore(io::Loop& loop, const session::Compilation& into, Secre
                      .publish =
                          [this](const cluster::IndexUpdate& update) {
                            EachWorker([&](Worker& worker) { worker.ApplyIndex(update); });
-                         }}) {}
+                         }}),
+      listener_counts_(into.registry),
+      cluster_counts_(into.registry) {}
 
 ConfigStore::~ConfigStore() = default;
 
@@ -57,6 +61,8 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
   auto listener = listen::CompileListener(resource.value, into_);
   if (!listener) return std::unexpected(listener.error());
   const std::string& name = resource.value->name;
+  const bool known = accepted_.listeners.contains(name);
+  listener_counts_.Add(known ? ListenerManagerStat::kModified : ListenerManagerStat::kAdded);
   accepted_.listeners.insert_or_assign(name, resource);
   if (fixed) accepted_.fixed.insert("listener/" + name);
   for (const std::string& routes : listen::NeededRoutes(**listener)) SubscribeOnce(url::kRoute, routes);
@@ -71,6 +77,7 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
   // A socket that cannot be opened refuses the listener at once.
   if (auto sockets = SocketsFor(*resource.value); !sockets) {
     warming_.erase(name);
+    listener_counts_.Add(ListenerManagerStat::kCreateFailure);
     return std::unexpected(sockets.error());
   }
   Activate(name, false);
@@ -91,10 +98,12 @@ void ConfigStore::Activate(const std::string& name, bool forced) {
   }
   auto sockets = SocketsFor(*listener->config);
   if (!sockets) return kLog.Error(sockets.error().ToString());
-  // The timer may be running this very function: it dies at the end of the round.
+  // The timer may be running this very function: it dies at the end of the round, and nothing else with it.
+  found->second->listener.reset();
   loop_.DeleteLater(std::move(found->second));
   warming_.erase(found);
-  active_.insert_or_assign(name, listener);
+  const bool created = active_.insert_or_assign(name, listener).second;
+  if (created) listener_counts_.Add(ListenerManagerStat::kCreateSuccess, workers_.size());
   EachWorker([&](Worker& worker) { worker.PutListener(listener, *sockets); });
 }
 
@@ -110,7 +119,7 @@ bool ConfigStore::SecretsThere(const std::vector<std::string>& names) const {
 
 void ConfigStore::RemoveListener(const std::string& name) {
   if (accepted_.fixed.contains("listener/" + name)) return;
-  accepted_.listeners.erase(name);
+  if (accepted_.listeners.erase(name) > 0) listener_counts_.Add(ListenerManagerStat::kRemoved);
   warming_.erase(name);
   if (active_.erase(name) == 0) return;
   EachWorker([&](Worker& worker) { worker.RemoveListener(name); });
@@ -129,16 +138,23 @@ void ConfigStore::ReleaseUnwatched() {
   for (; !closing_.empty() && closing_.front().watching->load(std::memory_order_acquire) == 0; closing_.pop_front()) {
     const std::string& name = closing_.front().listener;
     const auto found = active_.find(name);
-    if (found == active_.end() || IsStopped(*found->second->config)) sockets_.Release(name);
+    if (found == active_.end()) {
+      sockets_.Release(name);
+    } else if (IsStopped(*found->second->config)) {
+      sockets_.ReleaseAndRefuse(name, loop_);
+    }
   }
   if (!closing_.empty()) closing_timer_.Start(loop_.timers(), kReleaseCheck);
 }
 
-void ConfigStore::StopListeners(bool inbound_only) {
+void ConfigStore::StopListeners(bool inbound_only, Inherited inherited) {
+  if (inherited == Inherited::kLeave) sockets_.Leave();
   if (stopped_ != Stopped::kAll) stopped_ = inbound_only ? Stopped::kInbound : Stopped::kAll;
   EachWorker([&](Worker& worker) { worker.StopListeners(inbound_only); });
   for (const auto& [name, listener] : active_) {
-    if (IsStopped(*listener->config)) ReleaseLater(name);
+    if (!IsStopped(*listener->config)) continue;
+    listener_counts_.Add(ListenerManagerStat::kStopped);
+    ReleaseLater(name);
   }
 }
 
@@ -176,7 +192,8 @@ Outcome<> ConfigStore::PutCluster(const xds::Resource<xds::Cluster>& resource, b
     auto context = secrets_.Client(*tls, false);
     if (!context) return Explain(context.error().code, "cluster " + cluster.name + ": " + context.error().message);
   }
-  accepted_.clusters.insert_or_assign(cluster.name, resource);
+  const bool added = accepted_.clusters.insert_or_assign(cluster.name, resource).second;
+  cluster_counts_.Add(added ? ClusterManagerStat::kAdded : ClusterManagerStat::kModified);
   absent_clusters_.erase(cluster.name);
   if (fixed) accepted_.fixed.insert("cluster/" + cluster.name);
   waiting_clusters_.insert_or_assign(cluster.name, resource.value);
@@ -223,7 +240,7 @@ void ConfigStore::SyncEndpoints() {
 
 void ConfigStore::RemoveCluster(const std::string& name) {
   if (accepted_.fixed.contains("cluster/" + name)) return;
-  accepted_.clusters.erase(name);
+  if (accepted_.clusters.erase(name) > 0) cluster_counts_.Add(ClusterManagerStat::kRemoved);
   absent_clusters_.insert(name);
   waiting_clusters_.erase(name);
   clusters_.Remove(name);

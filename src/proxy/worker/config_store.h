@@ -41,8 +41,11 @@ class ConfigStore final : public MainDemands {
   // Errors: the resource is refused (NACK) and the one before it stays in force. `fixed`: static_resources.
   Outcome<> PutListener(const xds::Resource<xds::Listener>& resource, bool fixed);
   void RemoveListener(const std::string& name);
-  // Nothing is accepted any more, also on listeners that come later; connections live on. For the rest of the process.
-  void StopListeners(bool inbound_only);
+  // Nothing is served any more, also on listeners that come later; connections live on. For the rest of the process.
+  // New connections to own sockets find them closed. Inherited ones stay with who gave them, so that without somebody
+  // who accepts a client would wait for ever: its connection is reset, unless another process serves them.
+  enum class Inherited : std::uint8_t { kReset, kLeave };
+  void StopListeners(bool inbound_only, Inherited inherited);
   Outcome<> PutCluster(const xds::Resource<xds::Cluster>& resource, bool fixed);
   void RemoveCluster(const std::string& name);
   Outcome<> PutRoutes(const xds::Resource<xds::RouteConfiguration>& resource);
@@ -71,6 +74,9 @@ class ConfigStore final : public MainDemands {
   const cluster::DestinationStore& destinations() const noexcept { return destinations_; }
   bool HasActive(const std::string& listener) const { return active_.contains(listener); }
   bool warming() const noexcept { return !warming_.empty(); }
+  std::size_t active_listeners() const noexcept { return active_.size(); }
+  std::size_t warming_listeners() const noexcept { return warming_.size(); }
+  telemetry::Registry& registry() const noexcept { return into_.registry; }
   // The outer nullopt: it was never asked for, or has not come; null: there is none of that name.
   std::optional<std::shared_ptr<const route::RouteTable>> FindRoutes(const std::string& name) const;
   std::optional<std::shared_ptr<const xds::L4Routes>> FindL4Routes(const std::string& name) const;
@@ -129,6 +135,8 @@ class ConfigStore final : public MainDemands {
   cluster::ClusterStore clusters_;
   cluster::DestinationStore destinations_;
   Accepted accepted_;
+  const record::ListenerManagerStats listener_counts_;
+  const record::ClusterManagerStats cluster_counts_;
   std::map<std::string, listen::ListenerPtr> active_;
   std::map<std::string, std::unique_ptr<Warming>> warming_;
   std::map<std::string, std::shared_ptr<const xds::Cluster>> waiting_clusters_;  // for their secrets

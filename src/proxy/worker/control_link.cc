@@ -8,6 +8,7 @@
 #include "core/base/strings.h"
 #include "core/tls/stream.h"
 #include "core/xds/type_url.h"
+#include "proxy/lb/hash.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -50,6 +51,7 @@ class ControlLink::FirstResponse final : public xds::Subscriber {
   std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override {
     if (!std::exchange(seen_, true)) link_.ChooseSubscriptions(link_.client_->control_plane());
     auto rejections = link_.subscriber_.OnUpdate(update);
+    link_.CountUpdate(update, !rejections.empty());
     if (update.type_url == url::kAddress && link_.on_index_) std::exchange(link_.on_index_, nullptr)();
     if (update.type_url == url::kSecret) link_.FollowRoots();
     return rejections;
@@ -67,7 +69,11 @@ ControlLink::ControlLink(io::Loop& loop, const xds::Bootstrap& bootstrap, Config
       secrets_(secrets),
       gateway_(bootstrap.node.id.starts_with("router~")),
       subscriber_(loop, store),
-      renewal_([this] { certificate_->RenewNow(); }) {}
+      renewal_([this] { certificate_->RenewNow(); }) {
+  using record::SubscriptionStats;
+  if (bootstrap.dynamic.lds) lds_.emplace(store.registry(), SubscriptionStats::Of::kListeners);
+  if (bootstrap.dynamic.cds) cds_.emplace(store.registry(), SubscriptionStats::Of::kClusters);
+}
 
 ControlLink::~ControlLink() { store_.SetSubscriptions({}); }
 
@@ -190,7 +196,37 @@ std::string ControlLink::Authorization() const {
   return "Bearer " + std::string(Trim(token));
 }
 
+// listener_manager.lds. and cluster_manager.cds.: as in Envoy one refused resource makes it a rejected update.
+void ControlLink::CountUpdate(const xds::Update& update, bool rejected) {
+  using record::SubscriptionStat;
+  const auto& stats = update.type_url == url::kListener ? lds_ : cds_;
+  if (!stats || (update.type_url != url::kListener && update.type_url != url::kCluster)) return;
+  stats->Add(SubscriptionStat::kAttempt);
+  stats->Add(rejected ? SubscriptionStat::kRejected : SubscriptionStat::kSuccess);
+  if (rejected) return;
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.clock().Wall().time_since_epoch());
+  stats->Set(SubscriptionStat::kTime, static_cast<std::uint64_t>(now.count()));
+}
+
+void ControlLink::NoteVersions() const {
+  const auto note = [this](const std::optional<record::SubscriptionStats>& stats, std::string_view type) {
+    const std::string version = VersionOf(type);
+    if (stats && !version.empty())
+      stats->Set(record::SubscriptionStat::kVersion, lb::Hash64(version) >> 1);  // gauges are signed
+  };
+  note(lds_, url::kListener);
+  note(cds_, url::kCluster);
+}
+
 Outcome<xds::AdsStream::Connection> ControlLink::ConnectAds() {
+  // Whoever dials again has lost what was there, or never had it.
+  if (std::exchange(dialled_, true)) {
+    for (const auto* stats : {&lds_, &cds_}) {
+      if (!*stats) continue;
+      (*stats)->Add(record::SubscriptionStat::kAttempt);
+      (*stats)->Add(record::SubscriptionStat::kFailure);
+    }
+  }
   auto stream = Dial(*ads_cluster_);
   if (!stream) return std::unexpected(stream.error());
   const xds::GrpcTarget& target = *bootstrap_.dynamic.ads;

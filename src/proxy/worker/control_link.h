@@ -10,6 +10,7 @@
 // too, gets clusters by wildcard. Without listeners and clusters (--identity-only): the roots, then the index.
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/base/random.h"
@@ -44,6 +45,8 @@ class ControlLink {
   }
   // Versions of the newest accepted response of a type, for config_dump.
   std::string VersionOf(std::string_view type_url) const;
+  // Brings listener_manager.lds.version and cluster_manager.cds.version up to date.
+  void NoteVersions() const;
   bool connected() const noexcept { return stream_ && stream_->connected(); }
 
  private:
@@ -59,6 +62,7 @@ class ControlLink {
   void OnSecret(const identity::WorkloadSecret& secret);
   void FollowRoots();
   std::string TrustedRoots() const;  // ROOTCA as PEM; empty: there is none
+  void CountUpdate(const xds::Update& update, bool rejected);
   void ChooseSubscriptions(std::string_view control_plane);
 
   io::Loop& loop_;
@@ -70,6 +74,9 @@ class ControlLink {
   const xds::Cluster* ca_cluster_ = nullptr;
   ConfigSubscriber subscriber_;
   std::function<void()> on_index_;
+  std::optional<record::SubscriptionStats> lds_;  // nullopt: not asked for
+  std::optional<record::SubscriptionStats> cds_;
+  bool dialled_ = false;
   std::unique_ptr<FirstResponse> first_;
   std::unique_ptr<xds::DeltaClient> client_;
   std::unique_ptr<xds::AdsStream> stream_;

@@ -203,6 +203,37 @@ TEST_F(ControlLinkTest, ABrokenResourceIsRefusedByNameAndTheOthersAreTaken) {
   EXPECT_FALSE(failures.contains("good"));
 }
 
+TEST_F(ControlLinkTest, CountsUpdatesOfListenersAndClustersAsEnvoyDoes) {
+  plane_.Put(url::kCluster, "good", xds::Encode(StaticCluster("good")));
+  StartAs("router");
+  ASSERT_TRUE(Until([&] { return link_->ready(); }));
+  const auto counted = [&] {
+    std::string text;
+    registry_.Scrape(
+        {.used_only = true,
+         .filter =
+             [](std::string_view name) {
+               return (name.starts_with("listener_manager.lds.") || name.starts_with("cluster_manager.")) &&
+                      !name.ends_with("time") && !name.ends_with("version");
+             }},
+        text);
+    return text;
+  };
+  EXPECT_EQ(counted(),
+            "cluster_manager.cds.update_attempt: 1\ncluster_manager.cds.update_success: 1\n"
+            "cluster_manager.cluster_added: 1\n"
+            "listener_manager.lds.update_attempt: 1\nlistener_manager.lds.update_success: 1\n");
+}
+
+TEST_F(ControlLinkTest, CountsAnUpdateWithARefusedResourceAsRejected) {
+  plane_.Put(url::kCluster, "broken", "\xff\xff");
+  StartAs("router");
+  ASSERT_TRUE(Until([&] { return !plane_.NackOf(url::kCluster).empty(); }));
+  const record::SubscriptionStats cds(registry_, record::SubscriptionStats::Of::kClusters);
+  EXPECT_EQ(cds.Value(record::SubscriptionStat::kRejected), 1u);
+  EXPECT_EQ(cds.Value(record::SubscriptionStat::kSuccess), 0u);
+}
+
 TEST_F(ControlLinkTest, ABootstrapThatNamesAClusterThatIsNotThereIsRefused) {
   bootstrap_ = BootstrapFor(plane_.address(), "sidecar");
   bootstrap_.dynamic.ads->cluster = "typo";

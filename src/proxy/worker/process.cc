@@ -62,7 +62,9 @@ class Recorder final : public record::Recorder {
                        const record::AccessLogs* logs) override {
     recorder_.ConnectionEnded(record, progress, logs);
   }
-  void OtherConnectionEnded(const record::StreamRecord& record) override { recorder_.OtherConnectionEnded(record); }
+  void OtherConnectionEnded(const record::StreamRecord& record, const record::AccessLogs* logs) override {
+    recorder_.OtherConnectionEnded(record, logs);
+  }
 
  private:
   RecordLookup lookup_;
@@ -85,6 +87,7 @@ Process::Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions option
       options_(std::move(options)),
       started_(loop.clock().Now()),
       started_at_(loop.clock().Wall()),
+      stats_(registry_),
       series_(registry_),
       sockets_(std::move(inherited)),
       balance_(options_.concurrency),
@@ -214,7 +217,7 @@ void Process::HandOver() {
   names_limit_.Cancel();
   names_.Stop();
   for (const auto& server : servers_) server->Drain({});
-  store_.StopListeners(false);
+  store_.StopListeners(false, ConfigStore::Inherited::kLeave);
   for (const auto& worker : workers_) worker->BeginDrain(false);
   WaitForDrain(loop_.Now() + options_.drain_time);
 }
@@ -230,12 +233,13 @@ void Process::WaitForDrain(MonotonicTime end) {
 }
 
 void Process::DrainListeners(const admin::DrainQuery& query) {
-  if (!query.graceful && !query.skip_exit) return store_.StopListeners(query.inbound_only);
+  constexpr auto kReset = ConfigStore::Inherited::kReset;
+  if (!query.graceful && !query.skip_exit) return store_.StopListeners(query.inbound_only, kReset);
   for (const auto& worker : workers_) worker->BeginDrain(query.inbound_only);
   // As Envoy: the first graceful drain sets the time at which the listeners stop.
   if (query.skip_exit || graceful_drain_timer_.armed()) return;
   kLog.Info("draining: connections end with their next answer, listeners stop later");
-  graceful_drain_timer_.SetCallback([this, inbound = query.inbound_only] { store_.StopListeners(inbound); });
+  graceful_drain_timer_.SetCallback([this, inbound = query.inbound_only] { store_.StopListeners(inbound, kReset); });
   graceful_drain_timer_.Start(loop_.timers(), options_.drain_time);
 }
 
@@ -285,6 +289,18 @@ admin::ServerInfo Process::Info() const {
   return info;
 }
 
+telemetry::Registry& Process::Stats() {
+  if (link_) link_->NoteVersions();
+  stats_.Refresh({.info = Info(),
+                  .connections = connections(),
+                  .time = loop_.clock().Now(),
+                  .wall = loop_.clock().Wall(),
+                  .connected = link_ ? std::optional(link_->connected()) : std::nullopt,
+                  .certificates = [this] { return Certificates(); }},
+                 store_);
+  return registry_;
+}
+
 std::vector<admin::ClusterInfo> Process::Clusters() const {
   const std::set<std::string>& fixed = store_.accepted().fixed;
   std::vector<admin::ClusterInfo> all;
@@ -298,7 +314,7 @@ std::vector<admin::ClusterInfo> Process::Clusters() const {
 std::vector<admin::ListenerInfo> Process::Listeners() const {
   std::vector<admin::ListenerInfo> all;
   for (const listen::ListenerPtr& listener : store_.Listeners()) {
-    all.push_back({listener->name(), sockets_.AddressesOf(listener->name())});
+    all.push_back({listener->name(), sockets_.AddressesOf(*listener->config)});
   }
   return all;
 }

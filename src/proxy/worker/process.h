@@ -18,6 +18,7 @@
 #include "proxy/worker/control_link.h"
 #include "proxy/worker/explain.h"
 #include "proxy/worker/name_service.h"
+#include "proxy/worker/process_stats.h"
 #include "proxy/worker/sds_server.h"
 
 namespace plait::proxy::worker {
@@ -55,7 +56,7 @@ class Process final : public admin::AdminState {
   std::vector<admin::ListenerInfo> Listeners() const override;
   std::vector<admin::CertificateEntry> Certificates() const override;
   Outcome<std::string> ConfigDump(const admin::ConfigDumpQuery& query) const override;
-  telemetry::Registry& Stats() override { return registry_; }
+  telemetry::Registry& Stats() override;
   void Quit() override { Shutdown(); }
   void SetHealthFailed(bool failed) override;
   void DrainListeners(const admin::DrainQuery& query) override;
@@ -78,6 +79,7 @@ class Process final : public admin::AdminState {
   const MonotonicTime started_;
   const WallTime started_at_;
   telemetry::Registry registry_;
+  ProcessStats stats_;
   record::LogWriter logs_;
   record::IstioSeries series_;
   Secrets secrets_;

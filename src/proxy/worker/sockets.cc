@@ -1,5 +1,7 @@
 #include "proxy/worker/sockets.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -19,6 +21,12 @@ std::optional<io::SocketAddress> DestinationIn(std::string_view name) {
   const auto port = ParsePort(parts[2]);
   if (!ip || !port) return std::nullopt;
   return io::SocketAddress{.ip = *ip, .port = *port, .unix_path = {}};
+}
+
+// As the kernel does where nobody listens.
+void Reset(io::UniqueFd connection) {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  setsockopt(connection.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 }  // namespace
@@ -78,6 +86,19 @@ void Sockets::Release(const std::string& listener) {
   std::erase_if(open_, [&](const Open& open) { return open.listener == listener; });
 }
 
+void Sockets::ReleaseAndRefuse(const std::string& listener, io::Loop& loop) {
+  for (const Open& open : open_) {
+    if (open.listener != listener || open.inherited.empty() || left_) continue;
+    refusing_.push_back(std::make_unique<io::Listener>(loop, open.fd.get(), false, &Reset));
+  }
+  Release(listener);
+}
+
+void Sockets::Leave() noexcept {
+  left_ = true;
+  refusing_.clear();
+}
+
 io::UniqueFd Sockets::Take(std::string_view name) {
   const auto found =
       std::find_if(inherited_.begin(), inherited_.end(), [&](const auto& fd) { return fd.name == name; });
@@ -100,6 +121,22 @@ std::vector<io::SocketAddress> Sockets::AddressesOf(const std::string& listener)
   std::vector<io::SocketAddress> addresses;
   for (const Open& open : open_) {
     if (open.listener == listener) addresses.push_back(io::LocalAddress(open.fd.get()));
+  }
+  return addresses;
+}
+
+std::vector<io::SocketAddress> Sockets::AddressesOf(const xds::Listener& listener) const {
+  std::vector<io::SocketAddress> addresses;
+  for (const xds::ListenerAddress& wanted : listener.addresses) {
+    bool inherited = false;
+    for (const Open& open : open_) {
+      if (open.listener != listener.name) continue;
+      const bool stands_for_many = open.inherited.contains('@');  // one of many destinations
+      inherited = inherited || (!open.inherited.empty() && !stands_for_many);
+      if (open.address == wanted.address.ToString() && (open.inherited.empty() || stands_for_many))
+        addresses.push_back(io::LocalAddress(open.fd.get()));
+    }
+    if (inherited) addresses.push_back(wanted.address);
   }
   return addresses;
 }

@@ -5,6 +5,7 @@
 // Where nothing is captured (`plait up --net loopback`), a listener that restores destinations has a socket for each of
 // them: "15001@10.96.3.4@9080" takes what is for 10.96.3.4:9080.
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,19 @@ class Sockets {
   Outcome<std::vector<int>> For(const xds::Listener& listener);
   // The listener is gone and no worker watches its sockets any more.
   void Release(const std::string& listener);
+  // The same for a listener that serves nobody for the rest of the process: connections to its inherited sockets, which
+  // cannot be closed, are reset on `loop`.
+  void ReleaseAndRefuse(const std::string& listener, io::Loop& loop);
+  // Another process serves the inherited sockets: from now on nothing is accepted from them here.
+  void Leave() noexcept;
   // An inherited socket that no listener takes ("15021", "15053-udp4", "resolver-udp-0").
   io::UniqueFd Take(std::string_view name);
   std::vector<io::UniqueFd> TakeAll(std::string_view prefix);
   // Addresses that are bound for a listener.
   std::vector<io::SocketAddress> AddressesOf(const std::string& listener) const;
+  // Where a listener can be reached: its addresses as bound. One inherited socket may stand for several of them ([::]
+  // takes IPv4 as well).
+  std::vector<io::SocketAddress> AddressesOf(const xds::Listener& listener) const;
 
  private:
   struct Open {
@@ -47,6 +56,8 @@ class Sockets {
   std::vector<io::InheritedFd> inherited_;
   std::vector<Open> open_;
   std::map<std::string, io::SocketAddress> destinations_;  // as in the beginning
+  bool left_ = false;
+  std::vector<std::unique_ptr<io::Listener>> refusing_;  // of inherited_, which they do not own
 };
 
 }  // namespace plait::proxy::worker

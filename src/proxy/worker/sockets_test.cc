@@ -54,5 +54,24 @@ TEST(Sockets, KeepTheNamesOfWhatAListenerLetGo) {
   EXPECT_TRUE(sockets.Take("15001@10.96.0.7@9080"));
 }
 
+TEST(Sockets, SayWhereAListenerIsReachedAlsoIfOneSocketStandsForBothFamilies) {
+  std::vector<io::InheritedFd> given;
+  given.push_back(Inherited("15001"));
+  Sockets sockets(std::move(given));
+  ASSERT_TRUE(sockets.For(Outbound()));
+  std::vector<std::string> shown;
+  for (const io::SocketAddress& address : sockets.AddressesOf(Outbound())) shown.push_back(address.ToString());
+  EXPECT_EQ(shown, (std::vector<std::string>{"0.0.0.0:15001", "[::]:15001"}));
+}
+
+TEST(Sockets, SayTheRealAddressesOfOneSocketForEachDestination) {
+  std::vector<io::InheritedFd> given;
+  given.push_back(Inherited("15001@10.96.0.7@9080"));
+  const io::SocketAddress real = io::LocalAddress(given[0].fd.get());
+  Sockets sockets(std::move(given));
+  ASSERT_TRUE(sockets.For(Outbound()));
+  EXPECT_EQ(sockets.AddressesOf(Outbound()), std::vector<io::SocketAddress>{real});
+}
+
 }  // namespace
 }  // namespace plait::proxy::worker

@@ -44,7 +44,7 @@ class FakeRecorder final : public record::Recorder {
     lines_.all.push_back({0, record.flags.ToString(), record.termination_details, "", record.bytes_received,
                           record.bytes_sent, record.attempts});
   }
-  void OtherConnectionEnded(const record::StreamRecord& record) override {
+  void OtherConnectionEnded(const record::StreamRecord& record, const record::AccessLogs*) override {
     const std::lock_guard lock(lines_.mutex);
     lines_.others.push_back(record.flags.ToString() + " " + record.response_details + record.termination_details + " " +
                             record.connection->filter_chain + " " + std::to_string(record.bytes_received > 0));
@@ -72,9 +72,9 @@ inline xds::Route RouteTo(std::string prefix, std::string cluster) {
 
 class StaticProxy : public testing::Test {
  protected:
-  StaticProxy()
-      : sockets_({}),
-        store_(main_, {registry_, logs_}, secrets_, sockets_, "", std::chrono::seconds(1)),
+  explicit StaticProxy(std::vector<io::InheritedFd> inherited = {}, Duration warming_limit = std::chrono::seconds(1))
+      : sockets_(std::move(inherited)),
+        store_(main_, {registry_, logs_}, secrets_, sockets_, "", warming_limit),
         balance_(1),
         worker_({.index = 0}, {.secrets = secrets_,
                                .balance = balance_,
@@ -124,6 +124,15 @@ class StaticProxy : public testing::Test {
     resource.value = std::move(cluster);
     const auto put = store_.PutCluster(resource, true);
     ASSERT_TRUE(put.has_value()) << put.error().ToString();
+  }
+
+  // Gives the store a new or changed listener, as LDS does.
+  void PutListener(xds::Listener listener) {
+    xds::Resource<xds::Listener> resource;
+    resource.name = listener.name;
+    resource.value = std::make_shared<const xds::Listener>(std::move(listener));
+    const auto put = store_.PutListener(resource, false);
+    EXPECT_TRUE(put.has_value()) << put.error().ToString();
   }
 
   io::SocketAddress AddListener(std::vector<xds::FilterChain> chains, std::function<void(xds::Listener&)> change = {}) {
@@ -179,6 +188,15 @@ class StaticProxy : public testing::Test {
       return {};
     }
     return **std::move(answer);
+  }
+
+  // Whether a GET has an answer at all.
+  bool Answers(const io::SocketAddress& at) {
+    std::optional<bool> answered;
+    const Pending pending = conn::Fetch(main_, {.to = at, .head = {.method = "GET", .path = "/"}},
+                                        [&](const Result<conn::FetchResponse>& got) { answered = got.has_value(); });
+    EXPECT_TRUE(main_.RunUntil([&] { return answered.has_value(); }, kLimit)) << "neither answered nor refused";
+    return answered.value_or(false);
   }
 
   FakeRecorder::Line LastLine() {

@@ -1,0 +1,226 @@
+"""/stats of Envoy and of plait-proxy after the same requests: the same names, and the same values where they are not a
+matter of time.
+
+What plait-proxy does not have stands in MISSING, each with its reason (docs/admin.md says the same to users); a pattern
+that no longer matches fails the test, and so does a name that is in neither proxy's list.
+"""
+import contextlib
+import http.client
+import http.server
+import json
+import pathlib
+import re
+import select
+import socket
+import ssl
+import threading
+import time
+import urllib.request
+
+import pytest
+
+import certs
+import proxies
+
+CASE = pathlib.Path(__file__).parent / "admin" / "stats.yaml"
+NO_HTTP3 = "Plait has no HTTP/3"
+OWN_ADMIN = "Plait counts its own pages in no listener"
+NO_OVERLOAD = "Plait has no overload manager"
+INSIDE = "looks into how Envoy is built"
+NOT_COUNTED = "not counted yet"
+MISSING = {
+    r"http\.\w+\.downstream_(cx|rq)_http3_\w+": NO_HTTP3,
+    r"cluster\.\w+\.upstream_(cx_http3_total|http3_broken)": NO_HTTP3,
+    r"(http|listener)\.admin\..*": OWN_ADMIN,
+    r".*overload.*": NO_OVERLOAD,
+    r"(envoy|filesystem|http1|main_thread|runtime|workers|thread_local_cluster_manager|http\.async-client)\..*": INSIDE,
+    r"server\.(main_thread|worker_0)\..*": INSIDE,
+    r"server\.(compilation_settings\.fips_mode|debug_assertion_failures|dropped_stat_flushes|envoy_bug_failures|envoy_notifications"
+    r"|initialization_time_ms|parent_connections|stats_recent_lookups|wip_protos|seconds_until_first_ocsp_response_expiring)": INSIDE,
+    r"server\.(static|dynamic)_unknown_fields": "an unknown field is refused",
+    r"listener_manager\.(workers_pinned|total_filter_chains_draining|total_listeners_draining|listener_in_place_updated)": INSIDE,
+    r"cluster_manager\.(cluster_updated\w*|update_\w+)": "an update of endpoints is applied at once, never merged",
+    r"http\.\w+\.tracing\..*": "Plait does not trace",
+    r"http\.\w+\.passthrough_internal_redirect_\w+": "Plait follows no redirects",
+    r"cluster\.\w+\.upstream_internal_redirect_\w+": "Plait follows no redirects",
+    r"http\.\w+\.downstream_(flow_control_\w+|cx_[rt]x_bytes_buffered)": NOT_COUNTED,
+    r"http\.\w+\.downstream_cx_(upgrades_\w+|delayed_close_timeout|http1_soft_drain)": NOT_COUNTED,
+    r"http\.\w+\.(downstream_rq_(rejected_via_ip_detection|response_before_rq_complete|too_large|too_many_premature_resets)|rs_too_large"
+    r"|rq_reset_after_downstream_response_started|rq_redirect)": NOT_COUNTED,
+    r"listener\.\w+\.downstream_(cx_overflow|global_cx_overflow)": "a listener has no limit of its own",
+    r"listener\.\w+\.(network_)?extension_config_missing": "Plait has no ECDS",
+    r"listener\.\w+\.(downstream_listener_filter_error|connections_accepted_per_socket_event)": INSIDE,
+    r"listener\.\w+\.worker_0\..*": "Plait's workers share their connections",
+    r"listener\.\w+\.http\..*": "the statistics of the connection manager are not repeated for each listener",
+    r"listener\.\w+\.(ssl|server_ssl_socket_factory|client_ssl_socket_factory)\..*": NOT_COUNTED,
+    r"tcp\.\w+\.(downstream_(cx_drain_close|cx_[rt]x_bytes_buffered|flow_control_\w+)|early_data_received_count_total|route_delayed_total|upstream_flush_\w+)":
+        NOT_COUNTED,
+    r"cluster\.\w+\.(external\..*|upstream_rq_\d\d\d)": "responses are counted by class; by code in istio_requests_total",
+    r"cluster\.\w+\.(circuit_breakers|default|http1|http2)\..*": NOT_COUNTED,
+    r"cluster\.\w+\.(assignment_\w+|lb_(?!healthy_panic)\w+|max_host_weight|membership_(degraded|excluded)|original_dst_host_invalid|retry_or_shadow_abandoned"
+    r"|update_(attempt|empty|failure)|version|warming_state)": NOT_COUNTED,
+    r"cluster\.\w+\.upstream_cx_(connect_attempts_exceeded|connect_with_0_rtt|destroy_(local|remote)_with_active_rq|length_ms|max_duration_reached|pool_overflow"
+    r"|preconnect_skipped|[rt]x_bytes_buffered)": NOT_COUNTED,
+    r"cluster\.\w+\.upstream_(flow_control_\w+|queue_overloaded|rq_0rtt|rq_active_overflow|rq_maintenance_mode|rq_per_cx|rq_per_try_idle_timeout"
+    r"|rq_retry_backoff_ratelimited|rq_rx_reset_no_error)": NOT_COUNTED,
+}
+# What only plait-proxy has.
+OWN = {
+    r"dns\..*": "its own name service",
+    r"(istio|plait|access_log)\S*": "its own metrics",
+    r"cluster\.\w+\.(outlier_detection|ssl)\..*": "Envoy has them only where they are configured",
+    r"cluster\.\w+\.upstream_rq_(\dxx|completed|time)": "Envoy has them from the first answer on",
+    r"listener\.\w+\.ssl\..*": "Envoy has them only where TLS is terminated",
+}
+# Values that two runs, or two programs, cannot share.
+VARYING = re.compile(
+    r".*(_ms|_time|bytes_total|uptime|memory_\w+)|server\.(version|total_connections|days_until_first_cert_expiring)")
+
+
+@contextlib.contextmanager
+def backend():
+    class Answer(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+
+
+def say(port, data, host="127.0.0.1", tls=None):
+    """Sends, and reads until the other side ends or has answered."""
+    with socket.create_connection((host, port), 10) as plain:
+        with tls.wrap_socket(plain, server_hostname="a") if tls else contextlib.nullcontext(plain) as s:
+            with contextlib.suppress(OSError):
+                s.sendall(data)
+                return s.recv(65536)
+    return b""
+
+
+def traffic(ports):
+    for path in ("/ok", "/direct", "/redirect", "/missing", "/refused"):
+        answer = say(ports["LISTEN"], f"GET {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 "), (path, answer)
+    kept = http.client.HTTPConnection("127.0.0.1", ports["LISTEN"], timeout=10)
+    for _ in range(3):
+        kept.request("GET", "/ok")
+        assert kept.getresponse().read() == b"ok"
+    kept.close()
+    say(ports["LISTEN"], b"GET /direct HTTP/1.1\r\nhost: a\r\n\r\n", "::1")
+    say(ports["LISTEN"], b"OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n")
+    say(ports["LISTEN"], b"GET /ok HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+    say(ports["LISTEN"], b"no request at all\r\n\r\n")
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    say(ports["SECURE"], b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", tls=trusting)
+    say(ports["SECURE"], b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")  # no handshake
+    say(ports["LINE"], b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n")
+    say(ports["NOBODY"], b"x")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """{kind: running proxy that has served the traffic}; the ports of its listeners are in `ports`."""
+    folder = tmp_path_factory.mktemp("stats")
+    certs.make(folder)
+    started = {}
+    with backend() as port:
+        try:
+            for kind in ("envoy", "plait"):
+                more = {name: proxies.free_port() for name in ("SECURE", "LINE", "NOBODY")}
+                started[kind] = proxy = proxies.Proxy(kind, CASE, {"HTTP": port, **more}, folder, folder)
+                proxy.ports = {"LISTEN": proxy.port, **more}
+                ready(proxy)
+                traffic(proxy.ports)
+            yield started
+        finally:
+            for proxy in started.values():
+                proxy.stop()
+
+
+def ready(proxy, seconds=30):
+    """By its own word: a connection to a listener would be counted."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and proxy.process.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/ready", timeout=5) as answer:
+            if answer.status == 200:
+                return
+        select.select([], [], [], 0.01)  # only the port can tell
+    raise AssertionError(f"{proxy.kind} is not ready:\n{proxy.said()}")
+
+
+def stats(proxy):
+    """{name: value}; histograms have None. Ports that differ between two runs have names."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/stats?format=json", timeout=10) as page:
+        entries = json.load(page)["stats"]
+    names = {re.escape(f"127.0.0.1_{port}"): name.lower() for name, port in proxy.ports.items()}
+
+    def steady(name):
+        for port, meaning in names.items():
+            name = re.sub(port, meaning, name)
+        return name
+    found = {steady(entry["name"]): entry["value"] for entry in entries if "name" in entry}
+    for entry in entries:
+        for histogram in entry.get("histograms", {}).get("computed_quantiles", []):
+            found[steady(histogram["name"])] = None
+    return found
+
+
+def known(patterns, name):
+    return next((pattern for pattern in patterns if re.fullmatch(pattern, name)), None)
+
+
+def test_the_names_are_envoys(both):
+    # Envoy tells of a histogram in JSON once it has a value; its text form always does.
+    envoy = set(stats(both["envoy"])) | {line.split(": ")[0] for line in text(both["envoy"]) if "No recorded" in line}
+    plait = set(stats(both["plait"]))
+    met = {known(MISSING, name) for name in envoy - plait}
+    problems = [f"only Envoy has {name}" for name in sorted(envoy - plait) if not known(MISSING, name)]
+    problems += [f"only Plait has {name}" for name in sorted(plait - envoy) if not known(OWN, name)]
+    problems += [f"nothing is missing any more: {pattern}" for pattern in MISSING if pattern not in met]
+    assert not problems, "\n".join(problems)
+
+
+def text(proxy):
+    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/stats", timeout=10) as page:
+        body = page.read().decode()
+    for name, port in proxy.ports.items():
+        body = body.replace(f"127.0.0.1_{port}", name.lower())
+    return body.splitlines()
+
+
+# Where the two count differently, and why.
+VALUES = {
+    r"cluster\.\w+\.update_success": "Plait counts the endpoints of the file",
+    r"cluster\.backend\.upstream_cx_destroy_(local|remote|with_active_rq)": "of HTTP only, and never with an active request",
+    r"cluster\.backend\.upstream_rq_(pending_)?total": "a TCP connection is no request",
+    r"cluster\.refused\.upstream_(rq_total|cx_http1_total)": "Plait counts a request when it asks for a connection, and a protocol when it is spoken",
+    r"http\.(web|secure)\.downstream_cx_destroy_(local|remote)": "who breaks the protocol, or fails the handshake, is closed by Plait",
+    r"http\.web\.downstream_rq_rx_reset": "the rest of a request that was answered early is read, not reset",
+}
+
+
+def test_the_values_are_envoys(both):
+    def different():
+        envoy, plait = (stats(both[kind]) for kind in ("envoy", "plait"))
+        return {name: (envoy[name], plait[name]) for name in sorted({*envoy} & {*plait})
+                if envoy[name] != plait[name] and not VARYING.fullmatch(name)}
+    end = time.monotonic() + 10  # the end of a connection is counted a little after the client has closed it
+    while (left := {name: values for name, values in different().items() if not known(VALUES, name)}) and time.monotonic() < end:
+        select.select([], [], [], 0.05)
+    assert not left, "name: (envoy, plait)\n" + "\n".join(f"{name}: {values}" for name, values in left.items())
+    assert all(any(re.fullmatch(pattern, name) for name in different()) for pattern in VALUES), "an entry of VALUES no longer differs"
+
+
+def test_a_listener_is_found_by_its_name(both):
+    names = [line.split(": ")[0] for line in text(both["plait"]) if line.startswith("listener.web.")]
+    assert "listener.web.downstream_cx_total" in names and "listener.web.downstream_cx_active" in names
