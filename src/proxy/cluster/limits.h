@@ -15,8 +15,11 @@ class Limit {
   // False at the limit; nothing was taken then.
   bool Take() noexcept { return TakeUpTo(most()); }
   bool TakeUpTo(std::uint32_t most) noexcept {
-    if (used_.fetch_add(1, std::memory_order_relaxed) < most) return true;
-    used_.fetch_sub(1, std::memory_order_relaxed);
+    std::uint32_t used = used_.load(std::memory_order_relaxed);
+    // Not by adding first: who is refused must not, for a moment, take the place that another has just returned.
+    while (used < most) {
+      if (used_.compare_exchange_weak(used, used + 1, std::memory_order_relaxed)) return true;
+    }
     return false;
   }
   void Return() noexcept { used_.fetch_sub(1, std::memory_order_relaxed); }
