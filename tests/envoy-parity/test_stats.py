@@ -40,7 +40,7 @@ MISSING = {
     r"server\.(static|dynamic)_unknown_fields": "an unknown field is refused",
     r"listener_manager\.(workers_pinned|total_filter_chains_draining|total_listeners_draining|listener_in_place_updated)": INSIDE,
     r"cluster_manager\.(cluster_updated\w*|update_\w+)": "an update of endpoints is applied at once, never merged",
-    r"http\.\w+\.tracing\..*": "Plait does not trace",
+    r"http\.\w+\.tracing\..*": "Plait passes a trace context on and sends no spans",
     r"http\.\w+\.passthrough_internal_redirect_\w+": "Plait follows no redirects",
     r"cluster\.\w+\.upstream_internal_redirect_\w+": "Plait follows no redirects",
     r"http\.\w+\.downstream_(flow_control_\w+|cx_[rt]x_bytes_buffered)": NOT_COUNTED,

@@ -206,7 +206,7 @@ void Process::Shutdown() {
   if (std::exchange(draining_, true)) return;
   kLog.Info("draining: new connections are refused, running requests end");
   // Sockets that were inherited stay open with who gave them: the next process takes what waits there.
-  store_.StopListeners(false);
+  store_.StopListeners(false, ConfigStore::Inherited::kLeave);
   for (const auto& worker : workers_) worker->Drain();
   WaitForDrain(loop_.Now() + options_.drain_time);
 }
