@@ -212,10 +212,6 @@ std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Nod
   if (!EmbeddedDocument(reader, text, "mesh configuration").Read(message)) return std::nullopt;
   WarnOthers(reader, message, kHonoured, "", "");
   WarnOthers(reader, message.default_config(), kHonouredOfProxy, "", "defaultConfig.");
-  if (message.default_config().tracing().sampling() > 0)
-    reader.Info("data.mesh",
-                "\"defaultConfig.tracing.sampling\" has no effect: plait-proxy makes no spans (an Envoy in "
-                "its place does)");
   return ToMeshConfig(message);
 }
 

@@ -61,7 +61,6 @@ TEST_F(ConfigurationReference, HasOnlyTheseFieldsOfMeshConfigWithoutEffect) {
       if (kind.kind == "MeshConfig" && field.effect == Effect::kNone) none.push_back(field.path);
   EXPECT_EQ(none, (std::vector<std::string>{"ingressClass", "ingressService", "ingressControllerMode", "enableTracing",
                                             "defaultConfig.configPath", "defaultConfig.discoveryAddress",
-                                            "defaultConfig.tracing.sampling",
                                             "defaultConfig.holdApplicationUntilProxyStarts", "enablePrometheusMerge"}));
 }
 
