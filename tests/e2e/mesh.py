@@ -139,6 +139,13 @@ class Mesh:
         proxies = set(self.processes("plait-proxy"))
         return next((pid for pid, words in command_lines() if pid in proxies and any(f".{pod}/".encode() in word for word in words)), 0)
 
+    @staticmethod
+    def in_network_of(pid, *command):
+        """The output of a command in the network namespace of a process, where there is no application to `exec` in."""
+        # Root owns every user namespace; another user has to enter that of the mesh first.
+        user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+        return subprocess.run(["nsenter", "--target", str(pid), *user, "--net", *command], check=True, capture_output=True, text=True).stdout
+
     def plaitd_pid(self):
         return next(iter(self.processes("plaitd")), 0)
 

@@ -13,7 +13,8 @@ HTTP = {
     "destination_service_namespace", "destination_cluster", "request_protocol", "response_code", "grpc_response_status", "response_flags",
     "connection_security_policy"}
 TCP = HTTP - {"response_code", "grpc_response_status"}
-INSIDE = ["productpage-v1", "details-v1", "reviews-v2", "reviews-v3", "ratings-v1"]  # reviews-v1 has no share of the traffic
+GATEWAY = "istio-ingressgateway"
+INSIDE = [GATEWAY, "productpage-v1", "details-v1", "reviews-v2", "reviews-v3", "ratings-v1"]  # reviews-v1 has no share of the traffic
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +29,17 @@ def busy(bookinfo):
     return bookinfo
 
 
+def scraped(mesh, workload):
+    """Lines from the port that Prometheus scrapes."""
+    command = ["curl", "-sS", "http://127.0.0.1:15090/stats/prometheus"]
+    text = mesh.in_network_of(mesh.proxy_pid(f"{GATEWAY}-0"), *command) if workload == GATEWAY else mesh.exec(workload, *command).stdout
+    return text.splitlines()
+
+
 def series(mesh, workload):
-    """{name: [labels]} of Istio's metrics of a proxy, from the port that Prometheus scrapes."""
+    """{name: [labels]} of Istio's metrics of a proxy."""
     found = {}
-    for line in mesh.exec(workload, "curl", "-sS", "http://127.0.0.1:15090/stats/prometheus").stdout.splitlines():
+    for line in scraped(mesh, workload):
         if match := re.fullmatch(r"(istio_\w+)\{(.*)\} \S+", line):
             found.setdefault(match[1], []).append(dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2])))
     return found
@@ -109,8 +117,7 @@ def test_the_proxys_own_statistics_have_envoys_names(busy):
 
 def test_no_series_is_told_twice(busy):
     for workload in INSIDE:
-        lines = busy.exec(workload, "curl", "-sS", "http://127.0.0.1:15090/stats/prometheus").stdout.splitlines()
-        names = [line.rsplit(" ", 1)[0] for line in lines if not line.startswith("#")]
+        names = [line.rsplit(" ", 1)[0] for line in scraped(busy, workload) if not line.startswith("#")]
         assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
 
 
