@@ -71,7 +71,9 @@ def test_nothing_is_sent_to_the_command_as_to_the_workload(mesh):
 
 
 def test_an_interrupt_ends_the_command_and_its_workload(mesh):
-    process = subprocess.Popen(mesh.command("run", "--as", "friend", "--", "sleep", "60"), env=mesh.env, stdin=subprocess.DEVNULL)
+    # What a shell starts in the background ignores SIGINT, and so would this test's command.
+    command = ["env", "--default-signal=INT", *mesh.command("run", "--as", "friend", "--", "sleep", "60")]
+    process = subprocess.Popen(command, env=mesh.env, stdin=subprocess.DEVNULL)
     until(lambda: runs(mesh), 20, "it runs")
     process.send_signal(signal.SIGINT)
     assert process.wait(10) != 0
