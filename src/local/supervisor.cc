@@ -390,11 +390,10 @@ Outcome<Joined> Supervisor::Exec(const std::string& workload, const std::string&
   if (!pod) return NoWorkload(workload);
   const Container* found = pod->FindContainer(container);
   if (!found)
-    return container.empty()
-               ? Explain(Errc::kNotFound, pod->spec().name + " has no container (it is a proxy alone)",
-                         "`plait pc all`, `plait log` and `plait logs` show what its admin pages do")
-               : Explain(Errc::kNotFound, pod->spec().name + " has no container \"" + container + "\"",
-                         "leave it out, or name one that `plait status -o json` shows");
+    return container.empty() ? Explain(Errc::kNotFound, pod->spec().name + " has no container (it is a proxy alone)",
+                                       "`plait pc all`, `plait log` and `plait logs` show what its admin pages do")
+                             : Explain(Errc::kNotFound, pod->spec().name + " has no container \"" + container + "\"",
+                                       "leave it out, or name one that `plait status -o json` shows");
   return found->Join(std::move(plan));
 }
 

@@ -1,8 +1,9 @@
 #include "proxy/record/trace.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
-#include "core/base/encoding.h"
 #include "core/base/strings.h"
 
 namespace plait::proxy::record {
@@ -15,13 +16,13 @@ bool AllZero(std::string_view text) noexcept {
   return std::all_of(text.begin(), text.end(), [](char c) { return c == '0'; });
 }
 
-std::string RandomHex(Random& random, int words) {
-  std::string text;
-  for (int i = 0; i < words; ++i) {
-    const std::uint64_t word = random.Next() | 1;  // an id is never all zero
-    text += HexEncode({reinterpret_cast<const std::uint8_t*>(&word), sizeof word});
+// 16 digits for each 8 bytes; never all zero.
+void WriteRandomHex(Random& random, std::span<char> out) noexcept {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < out.size(); ++i, word >>= 4) {
+    if (i % 16 == 0) word = random.Next() | 1;
+    out[i] = "0123456789abcdef"[word & 15];
   }
-  return text;
 }
 
 }  // namespace
@@ -43,23 +44,28 @@ TraceContext PropagateTrace(http::Headers& headers, double sample_percent, Rando
     if (ValidTraceparent(*parent)) {
       const char flags = (*parent)[54];
       const int digit = IsDigit(flags) ? flags - '0' : flags - 'a' + 10;
-      return {.trace_id = std::string(parent->substr(3, 32)), .sampled = (digit & 1) != 0};
+      return {.trace_id = parent->substr(3, 32), .sampled = (digit & 1) != 0};
     }
     headers.Remove("traceparent");
     headers.Remove("tracestate");
   }
   if (const auto trace = headers.Get("x-b3-traceid"); trace && !trace->empty()) {
-    return {.trace_id = std::string(*trace),
-            .sampled = headers.Get("x-b3-sampled") == "1" || headers.Get("x-b3-flags") == "1"};
+    return {.trace_id = *trace, .sampled = headers.Get("x-b3-sampled") == "1" || headers.Get("x-b3-flags") == "1"};
   }
   if (const auto b3 = headers.Get("b3"); b3 && b3->size() > 1) {
     const std::vector<std::string_view> parts = Split(*b3, '-');
-    return {.trace_id = std::string(parts[0]), .sampled = parts.size() > 2 && (parts[2] == "1" || parts[2] == "d")};
+    return {.trace_id = parts[0], .sampled = parts.size() > 2 && (parts[2] == "1" || parts[2] == "d")};
   }
-  TraceContext made{.trace_id = RandomHex(random, 2), .made_here = true};
-  made.sampled = static_cast<double>(random.Below(10'000)) < sample_percent * 100;
-  headers.Set("traceparent", "00-" + made.trace_id + "-" + RandomHex(random, 1) + (made.sampled ? "-01" : "-00"));
-  return made;
+  const bool sampled = static_cast<double>(random.Below(10'000)) < sample_percent * 100;
+  std::array<char, 55> made{'0', '0', '-'};
+  WriteRandomHex(random, std::span(made).subspan(3, 32));
+  made[35] = '-';
+  WriteRandomHex(random, std::span(made).subspan(36, 16));
+  made[52] = '-';
+  made[53] = '0';
+  made[54] = sampled ? '1' : '0';
+  headers.Set("traceparent", std::string_view(made.data(), made.size()));
+  return {.trace_id = headers.Get("traceparent")->substr(3, 32), .sampled = sampled, .made_here = true};
 }
 
 }  // namespace plait::proxy::record

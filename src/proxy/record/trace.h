@@ -1,13 +1,15 @@
 #pragma once
 // Trace context of a request: W3C Trace Context (traceparent, tracestate) and Zipkin's B3. A context that the client
 // sent goes on unchanged; a request without one gets a traceparent, so that the services behind it share one trace id.
+#include <string_view>
+
 #include "core/base/random.h"
 #include "core/http/headers.h"
 
 namespace plait::proxy::record {
 
 struct TraceContext {
-  std::string trace_id;  // 32 (W3C) or 16 to 32 (B3) hex digits; empty: none
+  std::string_view trace_id;  // 32 (W3C) or 16 to 32 (B3) hex digits, of the headers, as long as they do not change
   bool sampled = false;
   bool made_here = false;
 };
