@@ -167,7 +167,8 @@ void Supervisor::OnOuter(ReceivedMessage received) {
   if (--mesh_->gateway_sockets_missing > 0) return;
   for (const auto& [uid, pod] : pods_) {
     if (pod->spec().proxy != ProxyKind::kGateway) continue;
-    static_cast<void>(pod->ReplaceProxy());  // one that does not run yet is started with the new socket
+    // One that does not run yet is started with the new socket.
+    if (const Outcome<> replaced = pod->ReplaceProxy(); !replaced) kLog.Debug(replaced.error().message);
     pod->StartProxy();
   }
   OnPodChange();
