@@ -36,6 +36,9 @@ std::string InboundQuery(bool tcp, const Party& from, const Json& next) {
   return query;
 }
 
+// In place of what a proxy would say.
+Json NoAnswer(bool forwarded) { return {{"steps", Json::array()}, {"verdict", {{"forwarded", forwarded}}}}; }
+
 // Follows the request from side to side; what was found is in `found()`.
 class Walk {
  public:
@@ -100,7 +103,7 @@ Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json&
       break;
     }
   Json answer = workload.empty() ? PastCaller(destination) : Json::object();
-  if (capture.kind == Capture::Kind::kNoRules) answer = {{"steps", Json::array()}, {"verdict", {{"forwarded", false}}}};
+  if (capture.kind == Capture::Kind::kNoRules) answer = NoAnswer(false);
   for (const Json& step : At(answer, "steps")) steps.push_back(step);
   answer["steps"] = std::move(steps);
   Add(from, std::move(answer));
@@ -114,7 +117,7 @@ Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json&
 Outcome<> Walk::Arrive(const Party& server, Port port, bool tls, const std::string& query) {
   if (!server.has_proxy()) {
     found_.note = server.workload + " has no proxy: it takes whatever comes";
-    Add(server, {{"steps", Json::array()}, {"verdict", {{"forwarded", true}}}});
+    Add(server, NoAnswer(true));
     return {};
   }
   const Capture capture = CaptureIn(server, source_.InLoopbackMode(), port);
@@ -126,7 +129,7 @@ Outcome<> Walk::Arrive(const Party& server, Port port, bool tls, const std::stri
   } else if (capture.kind == Capture::Kind::kPast) {
     answer = PastServer(tls, port);
   } else {
-    answer = {{"steps", Json::array()}, {"verdict", {{"forwarded", false}}}};
+    answer = NoAnswer(false);
   }
   if (answer["steps"].is_array()) answer["steps"].insert(answer["steps"].begin(), CaptureStep(capture));
   Add(server, std::move(answer));

@@ -141,10 +141,10 @@ class Mesh:
 
     @staticmethod
     def in_network_of(pid, *command):
-        """The output of a command in the network namespace of a process, where there is no application to `exec` in."""
+        """The words that run a command in the network namespace of a process, where there is no application to `exec` in."""
         # Root owns every user namespace; another user has to enter that of the mesh first.
         user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-        return subprocess.run(["nsenter", "--target", str(pid), *user, "--net", *command], check=True, capture_output=True, text=True).stdout
+        return ["nsenter", "--target", str(pid), *user, "--net", *command]
 
     def plaitd_pid(self):
         return next(iter(self.processes("plaitd")), 0)

@@ -2,36 +2,26 @@
 import contextlib
 import http.server
 import subprocess
-import threading
 
 import pytest
 
 import manifests as m
 from mesh import Mesh, until
+from outside import HOST, Page, serving
 
-HOST = "169.254.7.1"  # of workloads, for the host's 127.0.0.1
 
-
-class Counting(http.server.BaseHTTPRequestHandler):
+class Seen(Page):
     def do_GET(self):
         self.server.seen.append(self.path)
-        self.send_response(200)
-        self.send_header("content-length", "8")
-        self.end_headers()
-        self.wfile.write(b"outside\n")
-
-    def log_message(self, *_):
-        pass
+        super().do_GET()
 
 
 @contextlib.contextmanager
 def outside():
-    """A server on the host that nobody declared; `seen` are the paths that it was asked for."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Counting) as server:
-        server.seen = []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+    """A server on the host that nobody declared: its port, and the paths that it was asked for."""
+    seen = []
+    with serving(http.server.ThreadingHTTPServer, Seen, seen=seen) as port:
+        yield port, seen
 
 
 @pytest.fixture(scope="module")
@@ -76,16 +66,16 @@ def asking(mesh, url):
 
 def test_a_lookup_without_an_answer_reaches_nobody(mesh):
     pod = mesh.pods("echo-0")[0]["ip"]
-    with outside() as server, silent(mesh):
-        with asking(mesh, f"http://{HOST}:{server.server_port}/never") as there, asking(mesh, f"http://{pod}:8000/never") as inside:
+    with outside() as (port, seen), silent(mesh):
+        with asking(mesh, f"http://{HOST}:{port}/never") as there, asking(mesh, f"http://{pod}:8000/never") as inside:
             pass
-        tcp = mesh.exec("client", "bash", "-c", f"exec 3<>/dev/tcp/{HOST}/{server.server_port}; printf '\\x01\\x02\\n' >&3; timeout 20 cat <&3; echo end $?",
+        tcp = mesh.exec("client", "bash", "-c", f"exec 3<>/dev/tcp/{HOST}/{port}; printf '\\x01\\x02\\n' >&3; timeout 20 cat <&3; echo end $?",
                         check=False, timeout=40)
         # An address of the mesh is in the index; what it waits for are the routes of its port (15 s, as in Envoy).
         for (code, status, seconds), limit in ((there, 5), (inside, 15)):
             assert (code, status) == (0, "503") and limit - 1 < seconds < limit + 3, (there, inside)
         assert tcp.stdout == "end 0\n", "the connection ends, without a byte"
-        assert server.seen == []
+        assert seen == []
     until(lambda: mesh.named("logs", "-c", "istio-proxy", "client").stdout.count("destination_lookup_timeout") >= 2, 10, "it is told in the log")
     assert "/never" not in mesh.named("logs", "-c", "istio-proxy", "echo-0").stdout
 
@@ -97,11 +87,11 @@ def connected(mesh, address):
 
 def test_a_slow_answer_is_waited_for(mesh):
     pod = mesh.pods("echo-1")[0]["ip"]
-    with outside() as server, silent(mesh) as plaitd:
-        with asking(mesh, f"http://{HOST}:{server.server_port}/slow") as there, asking(mesh, f"http://{pod}:8000/slow") as inside:
+    with outside() as (port, seen), silent(mesh) as plaitd:
+        with asking(mesh, f"http://{HOST}:{port}/slow") as there, asking(mesh, f"http://{pod}:8000/slow") as inside:
             until(lambda: connected(mesh, HOST) and connected(mesh, pod), 4, "both are asked for")
             mesh.signal(plaitd, "CONT")
-        assert there[:2] == [0, "200"] and server.seen == ["/slow"]
+        assert there[:2] == [0, "200"] and seen == ["/slow"]
         assert inside[:2] == [0, "200"]
 
 

@@ -2,7 +2,6 @@
 import base64
 import contextlib
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -50,10 +49,7 @@ def watch(mesh, *canaries):
     """Yields a dictionary that holds the report afterwards."""
     supervisor = mesh.processes("plaitd")[0]  # plaitd lives in the mesh's own namespaces
     report = {}
-    # Root owns every user namespace; another user has to enter that of the mesh first.
-    user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-    command = ["nsenter", "--target", str(supervisor), *user, "--net", sys.executable,
-               str(pathlib.Path(__file__).with_name("wire.py")), *canaries]
+    command = mesh.in_network_of(supervisor, sys.executable, str(pathlib.Path(__file__).with_name("wire.py")), *canaries)
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     try:

@@ -1,23 +1,25 @@
 #include "control/model/gateway_credential.h"
 
-#include <initializer_list>
-
 #include "core/tls/certificate.h"
 
 namespace plait::control::model {
 namespace {
 
-const std::string* Value(const Secret& secret, std::initializer_list<const char*> keys) {
-  for (const char* key : keys)
-    if (const auto found = secret.data.find(key); found != secret.data.end()) return &found->second;
-  return nullptr;
+const std::string* Value(const Secret& secret, const char* key, const char* generic) noexcept {
+  auto found = secret.data.find(key);
+  if (found == secret.data.end()) found = secret.data.find(generic);
+  return found == secret.data.end() ? nullptr : &found->second;
 }
 
 }  // namespace
 
+const std::string* CertificateChainOf(const Secret& secret) noexcept { return Value(secret, "tls.crt", "cert"); }
+const std::string* PrivateKeyOf(const Secret& secret) noexcept { return Value(secret, "tls.key", "key"); }
+const std::string* ClientRootsOf(const Secret& secret) noexcept { return Value(secret, "ca.crt", "cacert"); }
+
 std::string ProblemOfCertificate(const Secret& secret) {
-  const std::string* const chain = Value(secret, {"tls.crt", "cert"});
-  const std::string* const key = Value(secret, {"tls.key", "key"});
+  const std::string* const chain = CertificateChainOf(secret);
+  const std::string* const key = PrivateKeyOf(secret);
   if (chain == nullptr || key == nullptr) return "it needs the keys tls.crt and tls.key (or cert and key)";
   const auto certificates = tls::ReadBundle(*chain);
   if (!certificates) return "its certificate cannot be read: " + certificates.error().message;
@@ -28,7 +30,7 @@ std::string ProblemOfCertificate(const Secret& secret) {
 }
 
 std::string ProblemOfRoots(const Secret& secret) {
-  const std::string* const roots = Value(secret, {"ca.crt", "cacert"});
+  const std::string* const roots = ClientRootsOf(secret);
   if (roots == nullptr) return "";
   const auto read = tls::ReadBundle(*roots);
   return read ? "" : "its roots (ca.crt) cannot be read: " + read.error().message;

@@ -144,9 +144,6 @@ class Checker {
     if (!secret)
       return Warn(gateway.meta, server.at, "Referenced credentialName not found: \"" + name + "\"",
                   "create a Secret of type kubernetes.io/tls beside the gateway's pods", "IST0101");
-    const auto has = [](const Secret* of, const char* key, const char* generic) {
-      return of && (of->data.contains(key) || of->data.contains(generic));
-    };
     std::string problem = ProblemOfCertificate(*secret);
     if (problem.empty()) problem = ProblemOfRoots(*secret);
     if (!problem.empty())
@@ -154,8 +151,8 @@ class Checker {
            "until it is, handshakes with this server fail", "IST0161");
     const bool verifies =
         server.tls.mode == GatewayTls::Mode::kMutual || server.tls.mode == GatewayTls::Mode::kOptionalMutual;
-    if (verifies && !has(secret, "ca.crt", "cacert") &&
-        !has(FindCredential(gateway, name + "-cacert"), "ca.crt", "cacert"))
+    const Secret* const roots = FindCredential(gateway, name + "-cacert");
+    if (verifies && ClientRootsOf(*secret) == nullptr && (roots == nullptr || ClientRootsOf(*roots) == nullptr))
       Warn(gateway.meta, server.at,
            "the roots for clients' certificates are missing: no Secret has them for \"" + name + "\"",
            "add ca.crt to it, or create the Secret " + name + "-cacert with ca.crt; until then nobody is let in",
@@ -216,7 +213,8 @@ class Checker {
     for (const Workload& workload : snapshot_.workloads())
       if ((name_space.empty() || workload.name_space == name_space) && Selects(selector, workload.labels)) return;
     std::string labels;
-    for (const auto& [key, value] : selector) labels += (labels.empty() ? "" : ",") + key + "=" + value;
+    for (const auto& [key, value] : selector)
+      labels.append(labels.empty() ? "" : ",").append(key).append("=").append(value);
     Warn(meta, {}, "No matching workloads for this resource with the following labels: " + labels,
          "compare them with the labels of the pods", code);
   }

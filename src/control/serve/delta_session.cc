@@ -1,18 +1,12 @@
 #include "control/serve/delta_session.h"
 
 #include <algorithm>
+#include <functional>
+#include <span>
 
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {
-namespace {
-
-struct ByName {
-  bool operator()(const ResourceRef& a, std::string_view b) const noexcept { return a->name < b; }
-  bool operator()(std::string_view a, const ResourceRef& b) const noexcept { return a < b->name; }
-};
-
-}  // namespace
 
 Result<Reply> DeltaSession::OnRequest(const xds::DeltaRequest& request) {
   const auto [at, first] = types_.try_emplace(request.type_url);
@@ -135,9 +129,9 @@ std::vector<ResourceRef> DeltaSession::Current(const std::string& url, const Typ
   std::vector<ResourceRef> now;
   if (type.wildcard) now = provider.All(proxy, url);
   std::ranges::sort(now, std::less<>(), by_name);
-  const auto wildcard = static_cast<std::ptrdiff_t>(now.size());
+  const std::size_t wildcard = now.size();
   for (const std::string& name : type.names) {
-    if (std::binary_search(now.begin(), now.begin() + wildcard, name, ByName())) continue;
+    if (std::ranges::binary_search(std::span(now).first(wildcard), name, std::less<>(), by_name)) continue;
     if (ResourceRef found = provider.Find(proxy, url, name)) {
       now.push_back(std::move(found));
     } else {

@@ -1,14 +1,8 @@
 #include "control/translate/secrets.h"
 
-namespace plait::control::translate {
-namespace {
-const std::string* Value(const model::Secret& secret, std::initializer_list<const char*> keys) {
-  for (const char* key : keys)
-    if (const auto found = secret.data.find(key); found != secret.data.end()) return &found->second;
-  return nullptr;
-}
-}  // namespace
+#include "control/model/gateway_credential.h"
 
+namespace plait::control::translate {
 std::optional<xds::Secret> FindSecret(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                       std::string_view roots_pem, std::string_view name) {
   using Kind = xds::DataSource::Kind;
@@ -33,7 +27,7 @@ std::optional<xds::Secret> FindSecret(const model::Proxy& proxy, const model::Sn
     const model::Secret* secret = snapshot.FindSecret(proxy.name_space, credential);
     if (!secret)
       secret = snapshot.FindSecret(proxy.name_space, credential.substr(0, credential.size() - kRoots.size()));
-    const std::string* roots = secret ? Value(*secret, {"ca.crt", "cacert"}) : nullptr;
+    const std::string* roots = secret ? model::ClientRootsOf(*secret) : nullptr;
     if (!roots) return std::nullopt;
     xds::ValidationContext context;
     context.trusted_ca = {Kind::kInline, *roots};
@@ -41,8 +35,8 @@ std::optional<xds::Secret> FindSecret(const model::Proxy& proxy, const model::Sn
     return out;
   }
   const model::Secret* secret = snapshot.FindSecret(proxy.name_space, credential);
-  const std::string* chain = secret ? Value(*secret, {"tls.crt", "cert"}) : nullptr;
-  const std::string* key = secret ? Value(*secret, {"tls.key", "key"}) : nullptr;
+  const std::string* chain = secret ? model::CertificateChainOf(*secret) : nullptr;
+  const std::string* key = secret ? model::PrivateKeyOf(*secret) : nullptr;
   if (!chain || !key) return std::nullopt;
   out.value = xds::TlsCertificate{
       .certificate_chain = {Kind::kInline, *chain}, .private_key = {Kind::kInline, *key}, .password = {}};
