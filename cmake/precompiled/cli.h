@@ -1,0 +1,4 @@
+// The same for src/cli.
+#include <nlohmann/json.hpp>
+
+#include "core.h"

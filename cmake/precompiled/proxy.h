@@ -1,0 +1,12 @@
+// The same for src/proxy, and the structs of xDS.
+#include "core.h"
+#include "core/base/buffer.h"
+#include "core/http/message.h"
+#include "core/io/loop.h"
+#include "core/io/stream.h"
+#include "core/telemetry/registry.h"
+#include "core/xds/address_index.h"
+#include "core/xds/cluster.h"
+#include "core/xds/listener.h"
+#include "core/xds/plait_forms.h"
+#include "core/xds/route.h"
