@@ -1,6 +1,7 @@
 """A destination that the control plane does not tell about in time is not dialled: not outside, and not without TLS."""
 import contextlib
 import http.server
+import os
 import subprocess
 
 import pytest
@@ -30,6 +31,7 @@ def mesh(folder):
     directory.mkdir()
     m.write(directory / "mesh.yaml",
             m.deployment("client", [m.APP, "client"]),
+            m.deployment("stranger", [m.APP, "client"]),  # whose proxy has never asked for what the client asks for
             m.peer_authentication("PERMISSIVE"),  # so that nothing but the client's own proxy stands between plaintext and them
             *(m.deployment(f"echo-{n}", [m.APP, "echo", "--port", "8000"], ports=[8000], probe=m.http_probe(8000)) for n in range(3)))
     mesh = Mesh(folder, directory, name="lookups")
@@ -51,9 +53,23 @@ def silent(mesh):
 
 
 @contextlib.contextmanager
-def asking(mesh, url):
-    """curl in the client while the body runs; yields a list that has its exit code, status and seconds afterwards."""
-    command = mesh.command("exec", "client", "--", "curl", "-s", "-o", "/dev/null", "--max-time", "30", "-w", "%{http_code} %{time_total}", url)
+def away(mesh):
+    """plaitd is not there, and does not come back: its key cannot be read."""
+    key = mesh.folder / "state/plait" / mesh.name / "ca/root-key.pem"
+    whole = key.read_bytes()
+    os.truncate(key, 100)
+    try:
+        mesh.signal(mesh.plaitd_pid(), "KILL")
+        yield
+    finally:
+        key.write_bytes(whole)
+        until(lambda: mesh.named("ps", check=False).returncode == 0, 20, "plaitd runs again")
+
+
+@contextlib.contextmanager
+def asking(mesh, url, workload="client"):
+    """curl in a workload while the body runs; yields a list that has its exit code, status and seconds afterwards."""
+    command = mesh.command("exec", workload, "--", "curl", "-s", "-o", "/dev/null", "--max-time", "30", "-w", "%{http_code} %{time_total}", url)
     process = subprocess.Popen(command, env=mesh.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     result = []
     try:
@@ -106,3 +122,21 @@ def test_a_control_plane_that_is_lost_meanwhile_is_asked_again(mesh):
     until(lambda: mesh.exec("client", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://{pod}:8000/again").stdout == "200", 10, "it is known now")
     mutual = mesh.metrics("echo-2", "istio_requests_total")
     assert mutual and {labels["connection_security_policy"] for labels, _ in mutual} == {"mutual_tls"}
+
+
+def test_while_the_control_plane_is_away_its_last_index_stands(mesh):
+    """Destinations outside are reached, though not before it is clear that it is not just starting again."""
+    def ask(address, path):
+        with asking(mesh, f"http://{address}/{path}", "stranger") as result:
+            pass
+        return result
+
+    pod = mesh.pods("echo-0")[0]["ip"]
+    with outside() as (port, seen):
+        assert ask(f"{pod}:{port}", "routes")[1] == "503", "nothing listens there, but the routes of this port are known now"
+        assert ask(f"{pod}:8000", "known")[1] == "200"
+        with away(mesh):
+            first, second, inside = ask(f"{HOST}:{port}", "first"), ask(f"{HOST}:{port}", "second"), ask(f"{pod}:8000", "inside")
+        assert first[:2] == second[:2] == inside[:2] == [0, "200"], (first, second, inside)
+        assert seen == ["/first", "/second"]
+        assert first[2] > 3 and second[2] < 1, (first, second)

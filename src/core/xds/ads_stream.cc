@@ -60,7 +60,7 @@ void AdsStream::Reconnect() {
 void AdsStream::OnMessage(std::string message) {
   const auto response = DecodeDeltaResponse(message);
   if (!response) return Lost(response.error().detail);
-  answered_ = true;
+  if (!std::exchange(answered_, true)) on_change_(true);
   problem_.clear();
   backoff_ = kFirstBackoff;
   client_.OnResponse(*response);
@@ -75,6 +75,7 @@ void AdsStream::Lost(std::string why) {
   if (problem_ != why) kLog.Warn("control plane: " + why + "; what was received stays in force");
   problem_ = std::move(why);
   answered_ = false;
+  on_change_(false);
   client_.OnStreamLost();
   // May run inside an event of the call: it ends with the round.
   loop_.Defer([call = std::move(call_), channel = std::move(channel_)]() mutable {

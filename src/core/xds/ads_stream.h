@@ -23,6 +23,8 @@ class AdsStream final : private grpc::ClientCallEvents {
   AdsStream(io::Loop& loop, DeltaClient& client, Connect connect);
   ~AdsStream() override;
 
+  // `up`: the stream has brought its first response; otherwise it, or an attempt to open it, has failed. Before Start.
+  void OnChange(std::function<void(bool up)> call) { on_change_ = std::move(call); }
   void Start();
   // Subscriptions changed: sends them at the end of this round.
   void Flush();
@@ -43,6 +45,7 @@ class AdsStream final : private grpc::ClientCallEvents {
   io::Loop& loop_;
   DeltaClient& client_;
   Connect connect_;
+  std::function<void(bool up)> on_change_ = [](bool) {};
   Random random_;
   Duration backoff_;
   bool answered_ = false;

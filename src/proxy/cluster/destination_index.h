@@ -104,6 +104,10 @@ class DestinationStore {
   // From the xDS client. `name` is the primary resource name; `aliases` the keys it answers for.
   void Put(std::string name, const std::vector<std::string>& aliases, std::shared_ptr<const xds::Address> address);
   void Removed(const std::string& name);  // an entry, or "there is none" for a key that was asked for
+  // While the control plane is away the index answers as it is: what is not in it is nothing (semantics.md 2). That is
+  // told to who waits and who asks, but not remembered: it ends when the control plane is back.
+  void SetControlPlaneAway(bool away);
+  bool control_plane_away() const noexcept;
   // Several Puts are published at once (a first answer with thousands of entries).
   void BeginBatch();
   void EndBatch();

@@ -31,7 +31,8 @@ struct DestinationStore::State {
   std::string KeyOf(const io::IpAddress& ip) const { return xds::AddressKey(network, ip); }
   void Commit(IndexUpdate update);
   void Flush();
-  void Answer(const io::IpAddress& ip);
+  Destination Find(const io::IpAddress& ip) const;
+  void Answer(Place at);
   void AnswerAll();
   void Remember(const io::IpAddress& ip);
   void DropOldestNegative(IndexUpdate& update);
@@ -48,6 +49,7 @@ struct DestinationStore::State {
   std::unordered_map<io::IpAddress, std::list<Negative>::iterator, io::IpHash> negative_of;
   IndexUpdate batch;
   int depth = 0;
+  bool away = false;
   io::Timer sweep;
   std::shared_ptr<int> alive = std::make_shared<int>(0);
 };
@@ -80,12 +82,24 @@ void DestinationStore::State::Flush() {
   AnswerAll();
 }
 
+Destination DestinationStore::State::Find(const io::IpAddress& ip) const {
+  Destination found = store.index_.FindByAddress(ip);
+  found.known = found.known || away;
+  return found;
+}
+
+// Its last act with the question: the callback may drop it.
+void DestinationStore::State::Answer(Place at) {
+  const Destination found = Find(at->ip);
+  OnFound call = std::exchange(at->done, nullptr);
+  if (found.known) return call(found);
+  call(Fail(Errc::kTimedOut, "destination_lookup_timeout"));
+}
+
 // Tells those whose address is known now; each in a later round.
 void DestinationStore::State::AnswerAll() {
   for (auto at = questions.begin(); at != questions.end(); ++at) {
-    if (!at->done || !store.index_.FindByAddress(at->ip).known) continue;
-    at->timer = loop.After(Duration::zero(),
-                           [this, at] { std::exchange(at->done, nullptr)(store.index_.FindByAddress(at->ip)); });
+    if (at->done && Find(at->ip).known) at->timer = loop.After(Duration::zero(), [this, at] { Answer(at); });
   }
 }
 
@@ -149,6 +163,12 @@ void DestinationStore::Removed(const std::string& name) {
   state_->Commit(std::move(update));
 }
 
+void DestinationStore::SetControlPlaneAway(bool away) {
+  if (std::exchange(state_->away, away) != away && away) state_->AnswerAll();
+}
+
+bool DestinationStore::control_plane_away() const noexcept { return state_->away; }
+
 void DestinationStore::BeginBatch() { ++state_->depth; }
 void DestinationStore::EndBatch() {
   if (--state_->depth == 0) state_->Flush();
@@ -163,14 +183,9 @@ IndexUpdate DestinationStore::Snapshot() const {
 
 Pending DestinationStore::Lookup(const io::IpAddress& ip, Duration limit, OnFound done) {
   State& state = *state_;
-  const bool known = index_.FindByAddress(ip).known;
+  const bool known = state.Find(ip).known;
   const auto at = state.questions.insert(state.questions.end(), {.ip = ip, .done = std::move(done), .timer = {}});
-  at->timer = state.loop.After(known ? Duration::zero() : limit, [&state, at] {
-    const Destination found = state.store.index_.FindByAddress(at->ip);
-    OnFound call = std::exchange(at->done, nullptr);
-    if (found.known) return call(found);
-    call(Fail(Errc::kTimedOut, "destination_lookup_timeout"));
-  });
+  at->timer = state.loop.After(known ? Duration::zero() : limit, [&state, at] { state.Answer(at); });
   if (!known) {
     const std::string key = state.KeyOf(ip);
     if (state.asked.try_emplace(key, ip).second) state.wire.subscribe(key);

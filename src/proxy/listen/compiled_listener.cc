@@ -103,4 +103,8 @@ std::vector<std::string> NeededSecrets(const CompiledListener& listener) {
   return Gather(listener, [](const session::Chain& chain) { return session::NeededSecrets(chain); });
 }
 
+std::vector<std::string> NamedClusters(const CompiledListener& listener) {
+  return Gather(listener, [](const session::Chain& chain) { return session::NamedClusters(chain); });
+}
+
 }  // namespace plait::proxy::listen

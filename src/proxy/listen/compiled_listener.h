@@ -46,5 +46,6 @@ using ListenerPtr = std::shared_ptr<const CompiledListener>;
 Outcome<ListenerPtr> CompileListener(std::shared_ptr<const xds::Listener> config, const session::Compilation& into);
 std::vector<std::string> NeededRoutes(const CompiledListener& listener);
 std::vector<std::string> NeededSecrets(const CompiledListener& listener);
+std::vector<std::string> NamedClusters(const CompiledListener& listener);
 
 }  // namespace plait::proxy::listen

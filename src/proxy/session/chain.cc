@@ -143,4 +143,16 @@ std::vector<std::string> NeededSecrets(const Chain& chain) {
   return names;
 }
 
+std::vector<std::string> NamedClusters(const Chain& chain) {
+  std::vector<std::string> names;
+  if (const auto* outbound = std::get_if<std::shared_ptr<const OutboundConfig>>(&chain.terminal)) {
+    names.push_back((*outbound)->xds.unknown_cluster);
+  } else if (const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal)) {
+    for (const xds::InboundPort& port : (*inbound)->xds.ports) names.push_back(port.cluster);
+    names.push_back((*inbound)->xds.other.cluster);
+  }
+  std::erase(names, "");
+  return names;
+}
+
 }  // namespace plait::proxy::session

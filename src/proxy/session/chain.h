@@ -57,5 +57,8 @@ std::shared_ptr<const route::RouteTable> InboundRoutes(const InboundConfig& conf
 std::vector<std::string> NeededRoutes(const Chain& chain);
 // Names of secrets that TLS of the chain needs.
 std::vector<std::string> NeededSecrets(const Chain& chain);
+// Names of clusters that the Plait forms name themselves, the own application's and that of the outbound policy: asked
+// for before the first connection needs them, which may come when the control plane is away.
+std::vector<std::string> NamedClusters(const Chain& chain);
 
 }  // namespace plait::proxy::session

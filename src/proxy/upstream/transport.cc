@@ -15,16 +15,6 @@ std::optional<io::SocketAddress> BindAddressFor(const xds::Cluster& cluster, con
   return std::nullopt;
 }
 
-std::optional<io::KeepAlive> KeepAliveOf(const xds::Cluster& cluster) {
-  if (!cluster.tcp_keep_alive) return std::nullopt;
-  io::KeepAlive keep_alive;
-  if (cluster.tcp_keep_alive->time_s) keep_alive.idle = std::chrono::seconds(*cluster.tcp_keep_alive->time_s);
-  if (cluster.tcp_keep_alive->interval_s)
-    keep_alive.interval = std::chrono::seconds(*cluster.tcp_keep_alive->interval_s);
-  if (cluster.tcp_keep_alive->probes) keep_alive.probes = *cluster.tcp_keep_alive->probes;
-  return keep_alive;
-}
-
 bool IsMeshAlpn(const std::string& name) { return name == "istio" || name.starts_with("istio-"); }
 
 // In the mesh the ALPN tells the far side what is inside; elsewhere it is what the configuration says, or what we
@@ -59,6 +49,16 @@ std::string ExpectedNameFor(const xds::Cluster& cluster, const xds::UpstreamTlsC
 }
 
 }  // namespace
+
+std::optional<io::KeepAlive> KeepAliveOf(const xds::Cluster& cluster) {
+  if (!cluster.tcp_keep_alive) return std::nullopt;
+  io::KeepAlive keep_alive;
+  if (cluster.tcp_keep_alive->time_s) keep_alive.idle = std::chrono::seconds(*cluster.tcp_keep_alive->time_s);
+  if (cluster.tcp_keep_alive->interval_s)
+    keep_alive.interval = std::chrono::seconds(*cluster.tcp_keep_alive->interval_s);
+  if (cluster.tcp_keep_alive->probes) keep_alive.probes = *cluster.tcp_keep_alive->probes;
+  return keep_alive;
+}
 
 std::string ServerNameOf(const xds::Cluster& cluster, const http::RequestHead& head) {
   if (!cluster.http.auto_sni) return {};

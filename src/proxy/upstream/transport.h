@@ -43,6 +43,8 @@ struct DialRequest {
 
 // What auto_sni takes the server name from: the header that the cluster names, else the authority.
 std::string ServerNameOf(const xds::Cluster& cluster, const http::RequestHead& head);
+// upstream_connection_options.tcp_keepalive, with the kernel's defaults for what it leaves out; nullopt: off.
+std::optional<io::KeepAlive> KeepAliveOf(const xds::Cluster& cluster);
 // True when the cluster delivers to the own application (binds 127.0.0.6, semantics.md 8): such sockets carry mark
 // 0x539.
 bool IsToApplication(const xds::Cluster& cluster) noexcept;

@@ -69,6 +69,7 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
   for (const std::string& secret : listen::NeededSecrets(**listener)) {
     if (!secrets_.Has(secret)) SubscribeOnce(url::kSecret, secret);
   }
+  for (const std::string& cluster : listen::NamedClusters(**listener)) SubscribeOnce(url::kCluster, cluster);
   auto warming = std::make_unique<Warming>();
   warming->listener = std::move(*listener);
   warming->limit.SetCallback([this, name] { Activate(name, true); });

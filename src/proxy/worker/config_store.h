@@ -62,6 +62,7 @@ class ConfigStore final : public MainDemands {
   void RemoveSecret(const std::string& name);
   Outcome<> PutAddress(const xds::Resource<xds::Address>& resource);
   void RemoveAddress(const std::string& name);
+  void SetControlPlaneAway(bool away) { destinations_.SetControlPlaneAway(away); }
   void BeginBatch();
   void EndBatch();
 

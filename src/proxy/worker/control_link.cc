@@ -9,6 +9,7 @@
 #include "core/tls/stream.h"
 #include "core/xds/type_url.h"
 #include "proxy/lb/hash.h"
+#include "proxy/upstream/transport.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -69,7 +70,8 @@ ControlLink::ControlLink(io::Loop& loop, const xds::Bootstrap& bootstrap, Config
       secrets_(secrets),
       gateway_(bootstrap.node.id.starts_with("router~")),
       subscriber_(loop, store),
-      renewal_([this] { certificate_->RenewNow(); }) {
+      renewal_([this] { certificate_->RenewNow(); }),
+      away_([this] { store_.SetControlPlaneAway(subscriber_.Answered(url::kAddress)); }) {
   using record::SubscriptionStats;
   if (bootstrap.dynamic.lds) lds_.emplace(store.registry(), SubscriptionStats::Of::kListeners);
   if (bootstrap.dynamic.cds) cds_.emplace(store.registry(), SubscriptionStats::Of::kClusters);
@@ -123,6 +125,7 @@ Outcome<> ControlLink::StartStream() {
   first_ = std::make_unique<FirstResponse>(*this);
   client_ = std::make_unique<xds::DeltaClient>(bootstrap_.node, *first_);
   stream_ = std::make_unique<xds::AdsStream>(loop_, *client_, [this] { return ConnectAds(); });
+  stream_->OnChange([this](bool up) { OnStreamChange(up); });
   store_.SetSubscriptions({.subscribe =
                                [this](std::string_view type, const std::string& name) {
                                  // The own key never goes over the wire; nobody else can answer for it.
@@ -142,6 +145,16 @@ Outcome<> ControlLink::StartStream() {
   if (!bootstrap_.dynamic.lds && !bootstrap_.dynamic.cds) client_->Subscribe(url::kSecret, kRoots);
   stream_->Start();
   return {};
+}
+
+// A pod that is younger than the last index might be taken for a destination outside: so not at once.
+void ControlLink::OnStreamChange(bool up) {
+  if (up) {
+    away_.Cancel();
+    store_.SetControlPlaneAway(false);
+  } else if (!away_.armed() && !store_.destinations().control_plane_away()) {
+    away_.Start(loop_.timers(), kAwayAfter);
+  }
 }
 
 void ControlLink::ChooseSubscriptions(std::string_view control_plane) {
@@ -164,6 +177,7 @@ Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& clust
   io::ConnectOptions options;
   options.mark = io::kMarkOutbound;
   options.timeout = cluster.connect_timeout;
+  options.keep_alive = upstream::KeepAliveOf(cluster);
   auto stream = io::Connect(loop_, *address, options);
   if (!cluster.tls) return stream;
   xds::UpstreamTlsContext config = *cluster.tls;

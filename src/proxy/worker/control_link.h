@@ -25,6 +25,10 @@ namespace plait::proxy::worker {
 
 class ControlLink {
  public:
+  // How long the control plane has to be out of reach until the last index answers for addresses that are not in it; a
+  // restart takes less. As long as a lookup waits.
+  static constexpr Duration kAwayAfter = std::chrono::seconds(5);
+
   // All outlive it. `bootstrap` has dynamic resources, an identity, or both.
   ControlLink(io::Loop& loop, const xds::Bootstrap& bootstrap, ConfigStore& store, Secrets& secrets);
   ~ControlLink();
@@ -63,6 +67,7 @@ class ControlLink {
   void FollowRoots();
   std::string TrustedRoots() const;  // ROOTCA as PEM; empty: there is none
   void CountUpdate(const xds::Update& update, bool rejected);
+  void OnStreamChange(bool up);
   void ChooseSubscriptions(std::string_view control_plane);
 
   io::Loop& loop_;
@@ -84,6 +89,7 @@ class ControlLink {
   std::unique_ptr<identity::WorkloadCertificate> certificate_;
   Random random_;
   io::Timer renewal_;
+  io::Timer away_;
 };
 
 }  // namespace plait::proxy::worker

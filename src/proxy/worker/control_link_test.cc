@@ -2,6 +2,9 @@
 #include "proxy/worker/control_link.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <set>
 
@@ -11,6 +14,7 @@
 #include "core/xds/encode/encode.h"
 #include "core/xds/type_url.h"
 #include "proxy/record/log_writer.h"
+#include "testing/manual_clock.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -21,13 +25,19 @@ constexpr Duration kLimit = std::chrono::seconds(5);
 // Answers each subscription from what it holds; a name that it lacks comes back as removed.
 class FakeControlPlane {
  public:
-  explicit FakeControlPlane(io::Loop& loop) : grpc_(loop), http_(loop, {}, grpc_) {
+  explicit FakeControlPlane(io::Loop& loop) : loop_(loop), grpc_(loop) {
     grpc_.AddStreaming(xds::kDeltaAdsMethod, [this](grpc::ServerCall& call) {
       ++streams_;
       return std::make_unique<Stream>(*this, call);
     });
-    address_ = *http_.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
+    Start();
   }
+  // Where it was before, if it was stopped.
+  void Start() {
+    http_.emplace(loop_, conn::HttpServerOptions{}, grpc_);
+    address_ = *http_->ListenOn(address_);
+  }
+  void Stop() { http_.reset(); }
   io::SocketAddress address() const { return address_; }
   void Put(std::string_view type, std::string name, std::string bytes) {
     resources_[{std::string(type), name}] = {
@@ -86,9 +96,10 @@ class FakeControlPlane {
     grpc::ServerCall& call_;
   };
 
+  io::Loop& loop_;
   grpc::Server grpc_;
-  conn::HttpServer http_;
-  io::SocketAddress address_;
+  std::optional<conn::HttpServer> http_;
+  io::SocketAddress address_ = *io::SocketAddress::Parse("127.0.0.1:0");
   std::map<std::pair<std::string, std::string>, xds::WireResource> resources_;
   std::set<std::pair<std::string, std::string>> asked_;
   std::map<std::string, std::string, std::less<>> nacks_;
@@ -97,11 +108,13 @@ class FakeControlPlane {
   int streams_ = 0;
 };
 
-xds::Bootstrap BootstrapFor(const io::SocketAddress& control, const std::string& kind) {
+xds::Bootstrap BootstrapFor(const io::SocketAddress& control, const std::string& kind,
+                            std::optional<xds::TcpKeepAlive> keep_alive = std::nullopt) {
   xds::Bootstrap bootstrap;
   bootstrap.node.id = kind + "~10.0.0.1~a.default~default.svc.cluster.local";
   auto cluster = std::make_shared<xds::Cluster>();
   cluster->name = "xds-grpc";
+  cluster->tcp_keep_alive = keep_alive;
   cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address = control;
   bootstrap.clusters.emplace_back();
   bootstrap.clusters.back().name = cluster->name;
@@ -121,7 +134,7 @@ xds::Cluster StaticCluster(const std::string& name) {
 class ControlLinkTest : public testing::Test {
  protected:
   void StartAs(const std::string& kind) {
-    bootstrap_ = BootstrapFor(plane_.address(), kind);
+    bootstrap_ = BootstrapFor(plane_.address(), kind, keep_alive_);
     link_ = std::make_unique<ControlLink>(loop_, bootstrap_, store_, secrets_);
     const auto started = link_->Start();
     ASSERT_TRUE(started.has_value()) << started.error().ToString();
@@ -136,13 +149,15 @@ class ControlLinkTest : public testing::Test {
     return answer;
   }
 
-  io::Loop loop_;
+  ManualClock clock_{ManualClock::Start::kRunning};
+  io::Loop loop_{clock_};
   telemetry::Registry registry_;
   record::LogWriter logs_;
   Secrets secrets_;
   Sockets sockets_{{}};
   ConfigStore store_{loop_, {registry_, logs_}, secrets_, sockets_, "", std::chrono::seconds(1)};
   FakeControlPlane plane_{loop_};
+  std::optional<xds::TcpKeepAlive> keep_alive_;
   xds::Bootstrap bootstrap_;
   std::unique_ptr<ControlLink> link_;
 };
@@ -161,6 +176,45 @@ TEST_F(ControlLinkTest, WhatDoesNotExistIsAnsweredAtOnceAndAgain) {
   StartAs("sidecar");
   EXPECT_EQ(Need("missing"), false);
   EXPECT_EQ(Need("missing"), false);
+}
+
+TEST_F(ControlLinkTest, WhileTheControlPlaneIsAwayTheLastIndexAnswersButNotAtOnce) {
+  const auto look_up = [&](const char* ip, std::optional<Result<cluster::Destination>>& found) {
+    return store_.NeedDestination(*io::IpAddress::Parse(ip), std::chrono::hours(1),
+                                  [&found](Result<cluster::Destination> is) { found = std::move(is); });
+  };
+  StartAs("sidecar");
+  ASSERT_TRUE(Until([&] { return link_->ready(); }));
+  plane_.Stop();
+  ASSERT_TRUE(Until([&] { return !link_->connected(); }));
+  std::optional<Result<cluster::Destination>> first;
+  const Pending wait = look_up("192.0.2.1", first);
+  for (int i = 0; i < 3; ++i) loop_.RunOnce(Duration::zero());
+  EXPECT_FALSE(first);
+  clock_.Advance(ControlLink::kAwayAfter);
+  ASSERT_TRUE(Until([&] { return first.has_value(); }));
+  ASSERT_TRUE(*first);
+  EXPECT_TRUE((*first)->known && !(*first)->in_mesh());
+
+  plane_.Start();
+  clock_.Advance(std::chrono::seconds(30));  // the longest pause between two attempts
+  ASSERT_TRUE(Until([&] { return link_->connected(); }));
+  std::optional<Result<cluster::Destination>> second;
+  const Pending ask = look_up("192.0.2.2", second);
+  ASSERT_TRUE(Until([&] { return second.has_value(); }));
+  EXPECT_TRUE(plane_.Asked(url::kAddress, xds::AddressKey("", *io::IpAddress::Parse("192.0.2.2"))));
+}
+
+TEST_F(ControlLinkTest, OfAControlPlaneThatNeverSpokeNoIndexStands) {
+  plane_.Stop();
+  StartAs("sidecar");
+  std::optional<Result<cluster::Destination>> found;
+  const Pending wait = store_.NeedDestination(*io::IpAddress::Parse("192.0.2.1"), ControlLink::kAwayAfter * 2,
+                                              [&](Result<cluster::Destination> is) { found = std::move(is); });
+  ASSERT_TRUE(Until([&] { return !link_->problem().empty() && link_->problem() != "not connected yet"; }));
+  clock_.Advance(ControlLink::kAwayAfter * 3);
+  ASSERT_TRUE(Until([&] { return found.has_value(); }));
+  EXPECT_FALSE(*found);
 }
 
 TEST_F(ControlLinkTest, OfAnotherControlPlaneASidecarTakesAllClusters) {
@@ -232,6 +286,22 @@ TEST_F(ControlLinkTest, CountsAnUpdateWithARefusedResourceAsRejected) {
   const record::SubscriptionStats cds(registry_, record::SubscriptionStats::Of::kClusters);
   EXPECT_EQ(cds.Value(record::SubscriptionStat::kRejected), 1u);
   EXPECT_EQ(cds.Value(record::SubscriptionStat::kSuccess), 0u);
+}
+
+// Without it a control plane whose machine has vanished would never be missed.
+TEST_F(ControlLinkTest, KeepsItsConnectionAliveAsItsClusterSays) {
+  keep_alive_ = xds::TcpKeepAlive{.probes = std::nullopt, .time_s = 300, .interval_s = std::nullopt};
+  StartAs("sidecar");
+  ASSERT_TRUE(Until([&] { return link_->ready(); }));
+  int found = 0;
+  for (int fd = 0; fd < 256; ++fd) {
+    int on = 0;
+    int idle = 0;
+    socklen_t size = sizeof on;
+    if (getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &size) != 0 || on == 0) continue;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size) == 0 && idle == 300) ++found;
+  }
+  EXPECT_EQ(found, 1);
 }
 
 TEST_F(ControlLinkTest, ABootstrapThatNamesAClusterThatIsNotThereIsRefused) {
