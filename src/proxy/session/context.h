@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "core/base/pending.h"
 #include "core/base/random.h"
@@ -17,6 +16,7 @@
 #include "proxy/cluster/destination_index.h"
 #include "proxy/record/recorder.h"
 #include "proxy/route/route_table.h"
+#include "proxy/session/learned.h"
 #include "proxy/upstream/pools.h"
 
 namespace plait::tls {
@@ -46,21 +46,6 @@ class OnDemand {
   [[nodiscard]] virtual Pending NeedL4Routes(std::string name, Duration limit, OnReady ready) = 0;
   [[nodiscard]] virtual Pending NeedDestination(const io::IpAddress& ip, Duration limit,
                                                 cluster::DestinationStore::OnFound found) = 0;
-};
-
-// What was learned of destinations on this worker: whether the server speaks first. Only decides when to dial.
-class LearnedDestinations {
- public:
-  bool ServerFirst(const io::SocketAddress& destination) const {
-    return server_first_.contains(destination.ToString());
-  }
-  void NoteServerFirst(const io::SocketAddress& destination) {
-    if (server_first_.size() < kMost) server_first_.insert(destination.ToString());
-  }
-
- private:
-  static constexpr std::size_t kMost = 4096;
-  std::unordered_set<std::string> server_first_;
 };
 
 // Server contexts for the sessions that decide by themselves whether TLS is terminated (Inbound). Errors say what is

@@ -111,10 +111,7 @@ void InboundIntake::OnStreamOpen() {
   if (info_.server_name.empty()) info_.server_name = info_.tls->sni;
   const std::string& alpn = info_.tls->alpn;
   if (port_.declared == xds::DeclaredProtocol::kTcp) return GoTcp();
-  if (port_.declared == xds::DeclaredProtocol::kHttp || alpn.starts_with("istio-http/") || alpn == "istio-h2" ||
-      alpn == "plait-h2") {
-    return GoHttp();
-  }
+  if (alpn.starts_with("istio-http/") || alpn == "istio-h2") return GoHttp();
   if (SilenceLimit() != Duration::max()) silence_.Start(context_.loop.timers(), SilenceLimit());
   if (ReadMore()) Look();
 }
@@ -156,7 +153,7 @@ void InboundIntake::LookInside() {
     case sniff::Protocol::kNearlyHttp:
       // Never slips past a policy with HTTP fields.
       return http_port || HasHttpPolicy() ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
-    case sniff::Protocol::kTls:
+    case sniff::Protocol::kTls: return GoTcp();  // the application's own, whatever its port is called
     case sniff::Protocol::kOther:
       return http_port ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
   }
@@ -188,8 +185,7 @@ void InboundIntake::Speculate() {
   if (dial_ || early_ || !Allowed()) return;
   dial_record_.connection = &info_;
   dial_record_.start_time = info_.accepted;
-  dial_ = std::make_unique<TcpConnect>(context_,
-                                       TcpConnect::Request{.cluster = port_.cluster, .most_attempts = 1, .hash = {}},
+  dial_ = std::make_unique<TcpConnect>(context_, TcpConnect::Request{.cluster = port_.cluster, .speculative = true},
                                        dial_record_, [this](std::expected<UpstreamConnection, Failure> result) {
                                          context_.loop.DeleteLater(std::move(dial_));
                                          if (result) {
@@ -229,6 +225,7 @@ void InboundIntake::GoTcp() {
   start.cluster = port_.cluster;
   if (early_) {
     early_.stream().SetEvents(nullptr);
+    cluster::ReportConnected(*early_.cluster(), *early_.host());
     start.upstream = std::move(early_);
     start.from_upstream = std::move(server_bytes_);
   }

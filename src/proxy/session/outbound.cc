@@ -10,6 +10,8 @@ namespace {
 
 // A proper prefix of HTTP or TLS is waited for this long.
 constexpr Duration kPrefixLimit = std::chrono::seconds(1);
+// The same for the first byte of a client whose predecessors spoke HTTP.
+constexpr Duration kHttpDialAfter = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -56,10 +58,18 @@ void OutboundIntake::OnDestination(Result<cluster::Destination> found) {
   if (declared_ == xds::DeclaredProtocol::kTcp) return GoTcp();
   const bool may_dial_early = declared_ == xds::DeclaredProtocol::kNone && !lookup_failed_;
   if (may_dial_early && seen().empty()) {
-    const bool at_once = context_.learned.ServerFirst(info_.local);
-    silence_.Start(context_.loop.timers(), at_once ? Duration(0) : config_->xds.dial_after);
+    silence_.Start(context_.loop.timers(), DialAfter());
   }
   Look();
+}
+
+Duration OutboundIntake::DialAfter() const {
+  switch (context_.learned.Of(info_.local)) {
+    case LearnedDestinations::Speaks::kServerFirst: return Duration(0);
+    case LearnedDestinations::Speaks::kHttp: return std::max(kHttpDialAfter, config_->xds.dial_after);
+    case LearnedDestinations::Speaks::kUnknown: break;
+  }
+  return config_->xds.dial_after;
 }
 
 void OutboundIntake::Look() {
@@ -111,7 +121,7 @@ void OutboundIntake::Speculate(const TcpRoute& route) {
   dial_record_.connection = &info_;
   dial_record_.start_time = info_.accepted;
   dial_ = std::make_unique<TcpConnect>(
-      context_, TcpConnect::Request{.cluster = route.cluster, .most_attempts = 1, .hash = {}}, dial_record_,
+      context_, TcpConnect::Request{.cluster = route.cluster, .speculative = true}, dial_record_,
       [this](std::expected<UpstreamConnection, Failure> result) { OnDialled(std::move(result)); });
 }
 
@@ -136,13 +146,14 @@ void OutboundIntake::OnServerSpoke() {
   if (decided() || tcp_ || !early_) return;
   Result<std::size_t> read = early_.stream().Read(server_bytes_, Buffer::kChunkSize);
   if (read && *read == 0) return;
-  context_.learned.NoteServerFirst(info_.local);
+  context_.learned.Note(info_.local, LearnedDestinations::Speaks::kServerFirst);
   tcp_ = true;
   FinishTcp(speculative_);
 }
 
 void OutboundIntake::GoHttp() {
   if (lookup_failed_) return FailLookup();
+  if (declared_ == xds::DeclaredProtocol::kNone) context_.learned.Note(info_.local, LearnedDestinations::Speaks::kHttp);
   early_ = UpstreamConnection();  // unused: closed, and counted nowhere
   dial_.reset();
   ServeHttp(config_->http, OutboundHttpRouting(*destination_, context_.index, info_.local.port.value, config_->xds));
@@ -150,6 +161,7 @@ void OutboundIntake::GoHttp() {
 
 void OutboundIntake::GoTcp() {
   tcp_ = true;
+  context_.learned.Note(info_.local, LearnedDestinations::Speaks::kUnknown);  // the client spoke first, and no HTTP
   silence_.Cancel();
   if (lookup_failed_) return FailLookup();
   if (const auto route = FindTcpRoute()) FinishTcp(*route);
@@ -193,6 +205,7 @@ void OutboundIntake::FinishTcp(TcpRoute route) {
     }
     if (early_) {
       early_.stream().SetEvents(nullptr);
+      cluster::ReportConnected(*early_.cluster(), *early_.host());
       start.upstream = std::move(early_);
       start.from_upstream = std::move(server_bytes_);
     }

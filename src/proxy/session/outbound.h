@@ -31,6 +31,7 @@ class OutboundIntake final : public Intake {
   void GoHttp();
   void GoTcp();
   std::optional<TcpRoute> FindTcpRoute();  // nullopt while L4Routes are awaited
+  Duration DialAfter() const;
   void Speculate(const TcpRoute& route);
   void OnServerSpoke();
   void FinishTcp(TcpRoute route);

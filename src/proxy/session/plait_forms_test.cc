@@ -192,9 +192,87 @@ TEST_F(PlaitForms, RelaysAServerThatSpeaksFirst) {
   StartTcpUpstream("outbound|3306||web.default.svc.cluster.local", "greetings");
   Outbound("10.96.0.1:3306");
   EXPECT_EQ(ReceiveUntil("greetings"), "greetings");
-  EXPECT_TRUE(context_.learned.ServerFirst(io::SocketAddress::Parse("10.96.0.1:3306").value()));
+  EXPECT_EQ(context_.learned.Of(io::SocketAddress::Parse("10.96.0.1:3306").value()),
+            LearnedDestinations::Speaks::kServerFirst);
   Send("login");
   EXPECT_EQ(ReceiveUntil("echo:login"), "echo:login");
+}
+
+TEST_F(PlaitForms, DialsForASilentClientAndDropsTheConnectionUnusedWhenItSpeaksHttp) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  StartHttpUpstream("outbound|80||web.default.svc.cluster.local");
+  Outbound("10.96.0.1:80");
+  ASSERT_TRUE(loop_.RunUntil([&] { return http_->connections() == 1; }, kLimit)) << "dialled for who is silent";
+  Send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /late").find("200"), std::string::npos);
+  EXPECT_TRUE(loop_.RunUntil([&] { return http_->connections() == 1; }, kLimit)) << "but for that of the pool";
+}
+
+TEST_F(PlaitForms, DoesNotDialSoSoonWhereTheLastClientSpokeHttp) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  StartHttpUpstream("outbound|80||web.default.svc.cluster.local");
+  context_.learned.Note(io::SocketAddress::Parse("10.96.0.1:80").value(), LearnedDestinations::Speaks::kHttp);
+  const MonotonicTime start = loop_.Now();
+  Outbound("10.96.0.1:80");
+  ASSERT_TRUE(loop_.RunUntil([&] { return http_->connections() == 1; }, kLimit));
+  EXPECT_GE(loop_.Now() - start, std::chrono::seconds(1));
+}
+
+TEST_F(PlaitForms, LearnsThatClientsOfAPortSpeakHttpUntilOneDoesNot) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  StartTcpUpstream("outbound|80||web.default.svc.cluster.local", "");
+  const auto at = io::SocketAddress::Parse("10.96.0.1:80").value();
+  Outbound("10.96.0.1:80");
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(loop_.RunUntil([&] { return decided_; }, kLimit));
+  EXPECT_EQ(context_.learned.Of(at), LearnedDestinations::Speaks::kHttp);
+  session_.reset();
+  Outbound("10.96.0.1:80");
+  Send("\x01\x02");
+  EXPECT_EQ(ReceiveUntil("\x02"), "echo:\x01\x02");
+  EXPECT_EQ(context_.learned.Of(at), LearnedDestinations::Speaks::kUnknown);
+}
+
+TEST_F(PlaitForms, DialsForNobodyWhereHttpOrTlsIsDeclared) {
+  for (const xds::DeclaredProtocol declared : {xds::DeclaredProtocol::kHttp, xds::DeclaredProtocol::kTls}) {
+    AddService("10.96.0.1", 80, declared);
+    StartTcpUpstream("outbound|80||web.default.svc.cluster.local", "greetings");
+    Outbound("10.96.0.1:80");
+    EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(100)), "");
+    EXPECT_TRUE(accepted_.empty());
+  }
+}
+
+TEST_F(PlaitForms, TakesAPrefixOfHttpForBytesWhenNothingFollows) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  StartTcpUpstream("outbound|80||web.default.svc.cluster.local", "");
+  const MonotonicTime start = loop_.Now();
+  Outbound("10.96.0.1:80");
+  Send("GE");
+  EXPECT_EQ(ReceiveUntil("GE"), "echo:GE");
+  EXPECT_GE(loop_.Now() - start, std::chrono::seconds(1));
+}
+
+// Whoever was dialled for nothing has not failed, nor has it succeeded.
+TEST_F(PlaitForms, TellsOutlierDetectionNothingOfADialThatNobodyUses) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  const std::string name = "outbound|80||web.default.svc.cluster.local";
+  io::UniqueFd nobody = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
+  const io::SocketAddress dead = io::LocalAddress(nobody.get());
+  nobody.Reset();
+  auto cluster = std::make_shared<xds::Cluster>();
+  cluster->name = cluster->load_assignment.cluster_name = name;
+  cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address = dead;
+  cluster->outlier_detection = xds::OutlierDetection{.consecutive_5xx = 1, .max_ejection_percent = 100};
+  ASSERT_TRUE(store_.Put(std::move(cluster)).has_value());
+  loop_.RunOnce(Duration(0));
+  const cluster::HostPtr host = store_.Find(name)->priorities.at(0).all.at(0);
+  Outbound("10.96.0.1:80");
+  ASSERT_TRUE(loop_.RunUntil([&] { return host->stats().cx_connect_fail == 1; }, kLimit));
+  loop_.RunOnce(Duration(0));
+  EXPECT_FALSE(host->ejected());
+  Send("\x01\x02");
+  ASSERT_TRUE(loop_.RunUntil([&] { return host->ejected(); }, kLimit)) << "this one was meant";
 }
 
 TEST_F(PlaitForms, RelaysBytesThatAreNoHttp) {
@@ -288,6 +366,29 @@ TEST_F(PlaitForms, TerminatesMutualTlsUnderStrictAndServesHttp) {
   ShakeHandsAsAProxy("istio-http/1.1");
   Send("GET /mutual HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_NE(ReceiveUntil("app /mutual").find("200"), std::string::npos);
+}
+
+TEST_F(PlaitForms, PassesOnTheApplicationsOwnTlsInsideMutualTlsAlsoOnAPortThatIsCalledHttp) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80,
+           .mode = xds::MtlsMode::kStrict,
+           .declared = xds::DeclaredProtocol::kHttp,
+           .cluster = "inbound|80||"});
+  ShakeHandsAsAProxy("istio");
+  const std::string hello("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", 10);
+  Send(hello);
+  EXPECT_EQ(ReceiveUntil(hello), "echo:" + hello);
+}
+
+TEST_F(PlaitForms, RefusesBytesThatAreNeitherHttpNorTlsOnAPortThatIsCalledHttp) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80,
+           .mode = xds::MtlsMode::kStrict,
+           .declared = xds::DeclaredProtocol::kHttp,
+           .cluster = "inbound|80||"});
+  ShakeHandsAsAProxy("istio");
+  Send("\x01\x02");
+  EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
 }
 
 TEST_F(PlaitForms, WaitsOnAPermissivePortForTheLateClientHelloOfACallerInTheMesh) {

@@ -122,7 +122,7 @@ void TcpConnect::Try() {
 
 void TcpConnect::OnOpen() {
   timer_.Cancel();
-  cluster::ReportConnected(*connecting_.cluster(), *connecting_.host());
+  if (!request_.speculative) cluster::ReportConnected(*connecting_.cluster(), *connecting_.host());
   Done(std::move(connecting_));
 }
 
@@ -136,9 +136,11 @@ void TcpConnect::OnAttemptFailed(Failure failure, std::string reason) {
   cluster.state->Add(ClusterStat::kUpstreamCxConnectFail);
   if (failure == Failure::kConnectTimeout) cluster.state->Add(ClusterStat::kUpstreamCxConnectTimeout);
   connecting_.host()->stats().cx_connect_fail.fetch_add(1, std::memory_order_relaxed);
-  cluster::ReportLocalFailure(cluster, *connecting_.host(),
-                              failure == Failure::kConnectTimeout ? cluster::LocalFailure::kConnectTimeout
-                                                                  : cluster::LocalFailure::kConnectFailed);
+  if (!request_.speculative) {
+    cluster::ReportLocalFailure(cluster, *connecting_.host(),
+                                failure == Failure::kConnectTimeout ? cluster::LocalFailure::kConnectTimeout
+                                                                    : cluster::LocalFailure::kConnectFailed);
+  }
   record_.transport_failure = std::move(reason);
   context_.loop.DeleteLater(connecting_.TakeStream());
   connecting_ = UpstreamConnection();

@@ -47,8 +47,9 @@ class TcpConnect final : private io::StreamEvents {
   struct Request {
     std::string cluster;
     std::uint32_t most_attempts = 1;
-    std::optional<std::uint64_t> hash;
+    std::optional<std::uint64_t> hash = {};
     upstream::Application application = upstream::Application::kTcp;
+    bool speculative = false;  // may never be used: outlier detection does not hear of it from here
   };
   // `record` outlives it. `done` runs once, in a later round, and may destroy this only through the loop.
   TcpConnect(Context& context, Request request, record::StreamRecord& record, OnDone done);
