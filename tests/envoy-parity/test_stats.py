@@ -83,7 +83,12 @@ def backend():
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
-            self.send_response(200)
+            if self.path in ("/slow", "/broken"):
+                if self.path == "/slow":
+                    self.connection.recv(1)  # until the proxy gives up
+                self.close_connection = True
+                return
+            self.send_response(503 if self.path == "/failing" else 200)
             self.send_header("content-length", "2")
             self.end_headers()
             self.wfile.write(b"ok")
@@ -107,9 +112,12 @@ def say(port, data, host="127.0.0.1", tls=None):
 
 
 def traffic(ports):
-    for path in ("/ok", "/direct", "/redirect", "/missing", "/refused"):
-        answer = say(ports["LISTEN"], f"GET {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
-        assert answer.startswith(b"HTTP/1.1 "), (path, answer)
+    for path in ("/ok", "/direct", "/redirect", "/missing", "/refused", "/failing", "/slow", "/broken"):
+        # The whole answer, so that the upstream connection is free again for the next one.
+        once = http.client.HTTPConnection("127.0.0.1", ports["LISTEN"], timeout=10)
+        once.request("GET", path)
+        once.getresponse().read()
+        once.close()
     kept = http.client.HTTPConnection("127.0.0.1", ports["LISTEN"], timeout=10)
     for _ in range(3):
         kept.request("GET", "/ok")
@@ -201,7 +209,7 @@ def text(proxy):
 # Where the two count differently, and why.
 VALUES = {
     r"cluster\.\w+\.update_success": "Plait counts the endpoints of the file",
-    r"cluster\.backend\.upstream_cx_destroy_(local|remote|with_active_rq)": "of HTTP only, and never with an active request",
+    r"cluster\.(backend|failing)\.upstream_cx_destroy_(local|remote|with_active_rq)": "of HTTP only, and never with an active request",
     r"cluster\.backend\.upstream_rq_(pending_)?total": "a TCP connection is no request",
     r"cluster\.refused\.upstream_(rq_total|cx_http1_total)": "Plait counts a request when it asks for a connection, and a protocol when it is spoken",
     r"http\.(web|secure)\.downstream_cx_destroy_(local|remote)": "who breaks the protocol, or fails the handshake, is closed by Plait",
@@ -219,6 +227,31 @@ def test_the_values_are_envoys(both):
         select.select([], [], [], 0.05)
     assert not left, "name: (envoy, plait)\n" + "\n".join(f"{name}: {values}" for name, values in left.items())
     assert all(any(re.fullmatch(pattern, name) for name in different()) for pattern in VALUES), "an entry of VALUES no longer differs"
+
+
+# (cluster, count) where the two count the hosts differently, and why.
+HOSTS = {
+    ("backend", "rq_total"): "a TCP connection is no request",
+    ("refused", "rq_total"): "Plait counts a request when it asks for a connection",
+}
+
+
+def test_the_counts_of_hosts_are_envoys(both):
+    def hosts(proxy):
+        with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/clusters?format=json", timeout=10) as page:
+            clusters = json.load(page)["cluster_statuses"]
+        return {(cluster["name"], stat["name"]): int(stat.get("value", 0))
+                for cluster in clusters for host in cluster["host_statuses"] for stat in host["stats"]}
+
+    def different():
+        envoy, plait = (hosts(both[kind]) for kind in ("envoy", "plait"))
+        assert {stat for _, stat in envoy.keys() - plait.keys()} == {"rq_pending_active"} and plait.keys() < envoy.keys(), "Plait counts it for clusters"
+        assert plait["failing", "rq_timeout"] == plait["refused", "cx_connect_fail"] == 1
+        return {name: (envoy[name], plait[name]) for name in plait if envoy[name] != plait[name]}
+    end = time.monotonic() + 10
+    while (left := different()).keys() != HOSTS.keys() and time.monotonic() < end:
+        select.select([], [], [], 0.05)
+    assert left.keys() == HOSTS.keys(), f"name: (envoy, plait) {left}"
 
 
 def test_a_listener_is_found_by_its_name(both):

@@ -111,11 +111,12 @@ void ReportResponse(const Cluster& cluster, const Host& host, std::uint16_t stat
 
 void ReportLocalFailure(const Cluster& cluster, const Host& host, LocalFailure failure) noexcept {
   HostStats& stats = host.stats();
-  if (failure == LocalFailure::kConnectFailed || failure == LocalFailure::kConnectTimeout) {
-    stats.cx_connect_fail.fetch_add(1, std::memory_order_relaxed);
+  switch (failure) {
+    case LocalFailure::kConnectFailed:
+    case LocalFailure::kConnectTimeout: break;
+    case LocalFailure::kRequestTimeout: stats.rq_timeout.fetch_add(1, std::memory_order_relaxed); [[fallthrough]];
+    case LocalFailure::kReset: stats.rq_error.fetch_add(1, std::memory_order_relaxed);
   }
-  if (failure == LocalFailure::kRequestTimeout) stats.rq_timeout.fetch_add(1, std::memory_order_relaxed);
-  stats.rq_error.fetch_add(1, std::memory_order_relaxed);
   if (cluster.state->outlier) cluster.state->outlier->FailedLocally(host, failure);
 }
 

@@ -117,7 +117,8 @@ struct Cluster {
 };
 using ClusterPtr = std::shared_ptr<const Cluster>;
 
-// What the upstream did, for outlier detection; any worker.
+// What the upstream did: for outlier detection, and of requests (answers, resets, timeouts) for the host's rq_ counts.
+// Who connects counts cx_connect_fail. Any worker.
 enum class LocalFailure : std::uint8_t { kConnectFailed, kConnectTimeout, kRequestTimeout, kReset };
 void ReportResponse(const Cluster& cluster, const Host& host, std::uint16_t status) noexcept;
 void ReportLocalFailure(const Cluster& cluster, const Host& host, LocalFailure failure) noexcept;

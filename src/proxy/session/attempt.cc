@@ -73,7 +73,7 @@ void Attempt::Abandon(std::unique_ptr<Attempt> attempt, http::ResetReason reason
   orphan.orphans_.Keep(std::move(attempt));
   const bool complete = orphan.request_ended_ && orphan.response_ended_;
   if (complete || orphan.reset_) return;  // OnStreamClosed is on its way; the connection stays usable
-  orphan.cluster_->state->Add(ClusterStat::kUpstreamRqTxReset);
+  if (orphan.is_http2()) orphan.cluster_->state->Add(ClusterStat::kUpstreamRqTxReset);
   orphan.stream_->Reset(reason);
 }
 
@@ -84,6 +84,7 @@ void Attempt::OnTurn(upstream::HttpPool& pool) {
 
 void Attempt::OnPoolFailure(upstream::PoolFailure failure, const std::string& reason) {
   CountEnd();
+  host_->stats().rq_error.fetch_add(1, std::memory_order_relaxed);  // as Envoy: the request, beside the connection
   router_->OnAttemptFailed(failure == upstream::PoolFailure::kTimeout    ? Failure::kConnectTimeout
                            : failure == upstream::PoolFailure::kOverflow ? Failure::kOverflow
                                                                          : Failure::kConnectFailure,
@@ -99,8 +100,6 @@ void Attempt::OnResponseHead(http::ResponseHead head, bool end_stream) {
   if (router_ == nullptr) return;
   const std::uint16_t status = head.status;
   cluster_->state->CountResponse(status);
-  cluster::HostStats& stats = host_->stats();
-  (status >= 500 ? stats.rq_error : stats.rq_success).fetch_add(1, std::memory_order_relaxed);
   cluster::ReportResponse(*cluster_, *host_, status);
   router_->OnAttemptHead(std::move(head), end_stream);
 }
@@ -119,8 +118,11 @@ void Attempt::OnReset(http::ResetReason reason) {
   reset_ = true;  // the codec takes no more from us; OnStreamClosed follows
   if (router_ == nullptr) return;
   CountEnd();
-  cluster_->state->Add(ClusterStat::kUpstreamRqRxReset);
-  host_->stats().rq_error.fetch_add(1, std::memory_order_relaxed);
+  // Only HTTP/2 has resets; a connection that ends under its streams is none, as in Envoy.
+  if (is_http2()) {
+    const bool gone = reason == http::ResetReason::kConnectionClosed;
+    cluster_->state->Add(gone ? ClusterStat::kUpstreamRqPendingFailureEject : ClusterStat::kUpstreamRqRxReset);
+  }
   cluster::ReportLocalFailure(*cluster_, *host_, cluster::LocalFailure::kReset);
   router_->OnAttemptFailed(FailureOfReset(reason), "");
 }

@@ -68,6 +68,8 @@ class Attempt final : public Orphan, private http::ClientStreamEvents, private u
   void OnBelowLowWatermark() override;
   void OnStreamClosed() override;
 
+  bool is_http2() const noexcept { return connection_ != nullptr && connection_->version() == http::Version::kHttp2; }
+
   Orphans& orphans_;
   AttemptEvents* router_;  // null once abandoned
   cluster::ClusterPtr cluster_;

@@ -421,10 +421,7 @@ void Router::Fail(Failure failure, const std::string& transport) {
 
 void Router::OnResponseTimeout() {
   cluster_->state->Add(call_deadline_ ? ClusterStat::kUpstreamRqMaxDurationReached : ClusterStat::kUpstreamRqTimeout);
-  if (attempt_) {
-    attempt_->host()->stats().rq_timeout.fetch_add(1, std::memory_order_relaxed);
-    cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
-  }
+  if (attempt_) cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
   const Failure failure = call_deadline_ ? Failure::kMaxStreamDuration : Failure::kResponseTimeout;
   if (state_ != State::kResponse) return Fail(failure);
   state_ = State::kDone;
