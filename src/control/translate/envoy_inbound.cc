@@ -17,7 +17,7 @@ using Mode = model::PeerAuthentication::Mode;
 constexpr Duration kSilence = std::chrono::seconds(5);
 
 // ALPN of proxies of the mesh, with HTTP inside or with anything.
-const std::vector<std::string> kMeshHttp = {"istio-http/1.0", "istio-http/1.1", "istio-h2", "plait-h2"};
+const std::vector<std::string> kMeshHttp = {"istio-http/1.0", "istio-http/1.1", "istio-h2"};
 const std::string kMeshTcp = "istio";
 
 enum class Content : std::uint8_t { kHttp, kTcp, kAny };

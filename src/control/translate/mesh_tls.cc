@@ -35,7 +35,7 @@ xds::DownstreamTlsContext MeshDownstreamTls(const model::Snapshot& snapshot) {
   xds::DownstreamTlsContext out;
   UseMeshSecrets(snapshot, out.common);
   out.require_client_certificate = true;
-  out.common.alpn_protocols = {"plait-h2", "istio-h2", "istio-http/1.1", "istio", "h2", "http/1.1"};
+  out.common.alpn_protocols = {"istio-h2", "istio-http/1.1", "istio", "h2", "http/1.1"};
   out.common.validation.emplace();
   std::vector<std::string> domains = snapshot.mesh().trust_domain_aliases;
   domains.insert(domains.begin(), snapshot.mesh().trust_domain);

@@ -17,9 +17,8 @@ constexpr int kWritesAVisit = 16;
 }  // namespace
 
 Protocol ProtocolOfAlpn(std::string_view alpn) noexcept {
-  if (alpn == "h2" || alpn == "istio-h2" || alpn == "plait-h2") return Protocol::kHttp2;
-  if (alpn == "http/1.1" || alpn == "http/1.0" || alpn == "istio-http/1.1" || alpn == "istio-http/1.0" ||
-      alpn == "plait-http/1.1")
+  if (alpn == "h2" || alpn == "istio-h2") return Protocol::kHttp2;
+  if (alpn == "http/1.1" || alpn == "http/1.0" || alpn == "istio-http/1.1" || alpn == "istio-http/1.0")
     return Protocol::kHttp1;
   return Protocol::kDetect;
 }

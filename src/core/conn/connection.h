@@ -20,7 +20,7 @@ namespace plait::conn {
 // kDetect: by ALPN once the handshake is done; without a known ALPN a server looks for the HTTP/2 preface (prior
 // knowledge) and a client speaks HTTP/1.1.
 enum class Protocol : std::uint8_t { kDetect, kHttp1, kHttp2 };
-// What an ALPN name means: h2, istio-h2, plait-h2; http/1.1, http/1.0, istio-http/1.1, plait-http/1.1; else kDetect.
+// What an ALPN name means: h2, istio-h2; http/1.1, http/1.0, istio-http/1.1, istio-http/1.0; else kDetect.
 Protocol ProtocolOfAlpn(std::string_view alpn) noexcept;
 
 struct ConnectionOptions {
