@@ -47,7 +47,7 @@ ServerMtls Snapshot::MtlsOf(std::string_view name_space, const Labels& labels) c
   const PeerAuthentication* mesh = nullptr;
   const PeerAuthentication* space = nullptr;
   const PeerAuthentication* workload = nullptr;
-  bool closed = false;
+  const PeerAuthentication* invalid = nullptr;
   for (const PeerAuthentication* policy : peer_authentications_) {
     const bool root = policy->meta.name_space() == mesh_.root_namespace;
     const bool selects = !policy->scope.selector.empty();
@@ -55,12 +55,12 @@ ServerMtls Snapshot::MtlsOf(std::string_view name_space, const Labels& labels) c
     if (selects ? policy->meta.name_space() != name_space || !Selects(policy->scope.selector, labels)
                 : !root && policy->meta.name_space() != name_space)
       continue;
-    closed |= policy->invalid;
+    if (policy->invalid && !invalid) invalid = policy;
     const PeerAuthentication*& slot = selects ? workload : root ? mesh : space;
     if (!slot) slot = policy;
   }
   ServerMtls out{.mode = options_.strict_by_default && !mesh ? Mode::kStrict : Mode::kPermissive};
-  if (closed) return {.mode = Mode::kStrict};
+  if (invalid) return {.mode = Mode::kStrict, .invalid = invalid};
   for (const PeerAuthentication* policy : {mesh, space, workload})
     if (policy && policy->mode != Mode::kUnset) out.mode = policy->mode;
   if (workload)

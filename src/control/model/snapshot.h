@@ -47,6 +47,7 @@ struct Proxy {
 struct ServerMtls {
   PeerAuthentication::Mode mode = PeerAuthentication::Mode::kPermissive;  // never kUnset
   std::map<std::uint16_t, PeerAuthentication::Mode> ports = {};
+  const PeerAuthentication* invalid = nullptr;  // that made all of them kStrict; of the snapshot
   PeerAuthentication::Mode ModeOf(std::uint16_t port) const noexcept;
 };
 

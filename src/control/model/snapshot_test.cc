@@ -103,8 +103,12 @@ TEST(Snapshot, DecidesMutualTlsByTheNarrowestScope) {
   EXPECT_EQ(SnapshotOf("", {}, {.mesh = {}, .strict_by_default = true})->MtlsOf("a", {}).mode, Mode::kStrict);
   const SnapshotRef bad =
       SnapshotOf(PeerAuth("one", "a", "{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLED}}"));
-  EXPECT_EQ(bad->MtlsOf("a", {{"app", "web"}}).mode, Mode::kStrict) << "an invalid policy fails closed";
+  const ServerMtls closed = bad->MtlsOf("a", {{"app", "web"}});
+  EXPECT_EQ(closed.mode, Mode::kStrict) << "an invalid policy fails closed";
+  ASSERT_NE(closed.invalid, nullptr) << "and is known";
+  EXPECT_EQ(closed.invalid->meta.name(), "one");
   EXPECT_EQ(bad->MtlsOf("a", {{"app", "x"}}).mode, Mode::kPermissive) << "and only in its scope";
+  EXPECT_EQ(bad->MtlsOf("a", {{"app", "x"}}).invalid, nullptr);
 }
 
 TEST(Snapshot, FindsPoliciesOfTheMeshTheNamespaceAndTheWorkload) {

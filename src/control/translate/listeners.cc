@@ -73,6 +73,7 @@ std::vector<xds::ProbeExemption> ProbesOf(const model::Workload* workload, std::
 xds::Listener InboundListener(const model::Proxy& proxy, const model::Snapshot& snapshot) {
   const model::Workload* workload = WorkloadOf(proxy, snapshot);
   const model::ServerMtls mtls = snapshot.MtlsOf(proxy.name_space, proxy.labels);
+  const std::string strict_by = mtls.invalid ? InvalidPolicyName(mtls.invalid->meta) : "";
   xds::Inbound form;
   form.http = ConnectionManager(snapshot, Side::kInbound, "", HttpRbac(proxy, snapshot));
   form.tcp = TcpTemplate(snapshot, "inbound");
@@ -93,10 +94,12 @@ xds::Listener InboundListener(const model::Proxy& proxy, const model::Snapshot& 
     port.mode = ToMode(mtls.ModeOf(number));
     if (port.cluster.empty()) port.cluster = kInboundPassthroughCluster;
     port.app_tls = IsAppTls(workload, number);
+    port.strict_by = strict_by;
     form.ports.push_back(std::move(port));
   }
   form.other.mode = ToMode(mtls.mode);
   form.other.cluster = kInboundPassthroughCluster;
+  form.other.strict_by = strict_by;
   return VirtualListener("virtualInbound", kInboundPort, xds::Listener::Direction::kInbound,
                          {"plait.inbound", std::move(form)});
 }

@@ -1,5 +1,6 @@
 #include "control/translate/names.h"
 
+#include "control/model/meta.h"
 #include "core/base/strings.h"
 
 namespace plait::control::translate {
@@ -19,6 +20,12 @@ std::optional<OutboundName> ParseOutboundCluster(std::string_view name) {
 
 std::string MeshSni(const OutboundName& name) {
   return "outbound_." + std::to_string(name.port) + "_." + std::string(name.subset) + "_." + std::string(name.hostname);
+}
+
+std::string InvalidPolicyName(const model::Meta& policy) {
+  const std::string name = "invalid_policy[" + policy.name_space() + "/" + policy.name() + "]";
+  if (policy.key.kind == model::Kind::kAuthorizationPolicy) return name;
+  return name + "-kind[" + std::string(model::KindName(policy.key.kind)) + "]";
 }
 
 }  // namespace plait::control::translate

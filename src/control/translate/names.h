@@ -5,6 +5,10 @@
 #include <string>
 #include <string_view>
 
+namespace plait::control::model {
+struct Meta;
+}
+
 namespace plait::control::translate {
 
 inline constexpr std::string_view kPassthroughCluster = "PassthroughCluster";
@@ -24,5 +28,8 @@ struct OutboundName {
 std::optional<OutboundName> ParseOutboundCluster(std::string_view name);
 // SNI of mutual TLS in the mesh: "outbound_.9080_.v2_.reviews.default.svc.cluster.local".
 std::string MeshSni(const OutboundName& name);
+// What details call a policy that is not understood: "invalid_policy[default/viewer]" for an AuthorizationPolicy; of
+// another kind, also that: "invalid_policy[default/strict]-kind[PeerAuthentication]".
+std::string InvalidPolicyName(const model::Meta& policy);
 
 }  // namespace plait::control::translate

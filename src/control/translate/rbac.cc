@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "control/translate/names.h"
 #include "core/base/strings.h"
 
 namespace plait::control::translate {
@@ -276,9 +277,7 @@ struct Stage {
 };
 
 xds::RbacPolicy Invalid(const model::AuthorizationPolicy& policy) {
-  return {.name = "invalid_policy[" + policy.meta.name_space() + "/" + policy.meta.name() + "]",
-          .permissions = {Any<Permission>()},
-          .principals = {Any<Principal>()}};
+  return {.name = InvalidPolicyName(policy.meta), .permissions = {Any<Permission>()}, .principals = {Any<Principal>()}};
 }
 
 Stage Build(const model::Snapshot& snapshot, const std::vector<const model::AuthorizationPolicy*>& policies, bool deny,

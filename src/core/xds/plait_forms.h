@@ -42,6 +42,7 @@ struct InboundPort {
   std::string cluster;   // "inbound|<port>||", InboundPassthroughCluster in `other`
   bool app_tls = false;  // a foreign ClientHello reaches the application (plait.dev/app-tls-ports)
   std::vector<ProbeExemption> probes;
+  std::string strict_by = {};  // the invalid policy that made it STRICT, for details; empty: an ordinary one
   friend bool operator==(const InboundPort&, const InboundPort&) = default;
 };
 

@@ -18,7 +18,7 @@ namespace pb = ::plait::proxy::v1;
 using At = DecodeContext::At;
 
 InboundPort DecodeInboundPort(const pb::Inbound::Port& in, DecodeContext& context) {
-  context.Honours(in, {"port", "mode", "declared", "cluster", "app_tls", "probes"});
+  context.Honours(in, {"port", "mode", "declared", "cluster", "app_tls", "probes", "strict_by"});
   InboundPort out;
   out.port = DecodePort(in.port(), context);
   switch (in.mode()) {
@@ -34,6 +34,7 @@ InboundPort DecodeInboundPort(const pb::Inbound::Port& in, DecodeContext& contex
     context.Honours(probe, {"kind", "path"});
     out.probes.push_back({.kind = static_cast<ProbeExemption::Kind>(probe.kind()), .path = probe.path()});
   }
+  out.strict_by = in.strict_by();
   if (out.cluster.empty()) context.Reject("cluster is empty");
   return out;
 }

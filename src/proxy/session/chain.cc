@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proxy/session/decisions.h"
 #include "proxy/session/inbound_routes.h"
 
 namespace plait::proxy::session {
@@ -99,7 +100,7 @@ std::string ForbiddenBy(const Chain& chain, const record::ConnectionInfo& connec
   const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal);
   if (inbound == nullptr || connection.tls != nullptr) return {};
   const xds::InboundPort& port = (*inbound)->PortFor(connection.local.port.value);
-  return port.mode == xds::MtlsMode::kStrict && !port.app_tls ? "plaintext_refused_by_strict_mutual_tls" : "";
+  return port.mode == xds::MtlsMode::kStrict && !port.app_tls ? PlaintextRefusal(port) : "";
 }
 
 Outcome<ChainPtr> CompileChain(const xds::FilterChain& xds, const Compilation& into) {

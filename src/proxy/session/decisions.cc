@@ -17,12 +17,6 @@ bool SniMatches(const std::string& pattern, std::string_view name) {
   return name.size() > pattern.size() - 1 && name.ends_with(std::string_view(pattern).substr(1));
 }
 
-bool IsMeshAlpn(const std::vector<std::string>& offered) {
-  return std::any_of(offered.begin(), offered.end(), [](const std::string& name) {
-    return name == "istio" || name.starts_with("istio-") || name.starts_with("plait-");
-  });
-}
-
 std::string ServiceCluster(const xds::Service& service, std::uint16_t port) {
   return "outbound|" + std::to_string(port) + "||" + service.hostname;
 }
@@ -140,6 +134,23 @@ InboundVerdict JudgeClientHello(const xds::InboundPort& port, const std::vector<
 
 InboundVerdict JudgePlaintext(const xds::InboundPort& port) {
   return port.mode == xds::MtlsMode::kStrict ? InboundVerdict::kRefusePlaintext : InboundVerdict::kPlaintext;
+}
+
+bool IsMeshAlpn(const std::vector<std::string>& offered) {
+  return std::any_of(offered.begin(), offered.end(), [](const std::string& name) {
+    return name == "istio" || name.starts_with("istio-") || name.starts_with("plait-");
+  });
+}
+
+std::string PlaintextRefusal(const xds::InboundPort& port) {
+  return "plaintext_refused_by_strict_mutual_tls" + StrictBy(port);
+}
+
+std::string StrictBy(const xds::InboundPort& port) {
+  if (port.strict_by.empty()) return {};
+  std::string text = "{" + port.strict_by + "}";
+  std::replace(text.begin(), text.end(), ' ', '_');
+  return text;
 }
 
 }  // namespace plait::proxy::session

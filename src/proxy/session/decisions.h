@@ -64,9 +64,16 @@ enum class InboundVerdict : std::uint8_t {
   kTerminate,        // mutual TLS of the mesh ends here
   kPassOn,           // the application's own TLS, as it is
   kPlaintext,        // admitted without TLS
-  kRefusePlaintext,  // plaintext_refused_by_strict_mutual_tls
+  kRefusePlaintext,  // by PlaintextRefusal
 };
 InboundVerdict JudgeClientHello(const xds::InboundPort& port, const std::vector<std::string>& offered_alpn);
 InboundVerdict JudgePlaintext(const xds::InboundPort& port);
+// Whether a ClientHello offers what proxies of the mesh offer.
+bool IsMeshAlpn(const std::vector<std::string>& offered);
+// Details of a refusal, one word of the log: "plaintext_refused_by_strict_mutual_tls", with the policy in braces where
+// the port is STRICT by one that is invalid.
+std::string PlaintextRefusal(const xds::InboundPort& port);
+// That part of it: "{invalid_policy[default/strict]-kind[PeerAuthentication]}"; empty on any other port.
+std::string StrictBy(const xds::InboundPort& port);
 
 }  // namespace plait::proxy::session

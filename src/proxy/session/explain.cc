@@ -168,8 +168,8 @@ bool Explainer::Admit(const xds::InboundPort& port) {
       "port " + std::to_string(q_.destination.port.value) + " is " + std::string(ModeName(port.mode));
   if (q_.principal.empty()) {
     if (JudgePlaintext(port) == InboundVerdict::kRefusePlaintext) {
-      Refuse("admission", mode + ", and the caller does not speak mutual TLS",
-             "plaintext_refused_by_strict_mutual_tls");
+      Refuse("admission", mode + ", and the caller does not speak mutual TLS", PlaintextRefusal(port));
+      out_.steps.back().policy = port.strict_by;
       return false;
     }
     Step("admission", mode + ": plaintext is admitted, without a principal");

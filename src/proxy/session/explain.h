@@ -59,7 +59,7 @@ struct ExplainStep {
   bool known = true;  // false: what decides is not known here; the next steps hold if it passes
   std::string text = {};
   std::string object = {};  // the Istio object that decided, as a config path; empty: the configuration names none
-  std::string policy = {};  // the authorization rule that decided
+  std::string policy = {};  // the authorization rule that decided, or the invalid policy that made the port STRICT
   std::vector<filter::Forecast::Miss> misses = {};
 };
 

@@ -196,6 +196,18 @@ TEST_F(Explaining, RefusesPlaintextOnAStrictPort) {
   EXPECT_FALSE(StepOf(explanation, "admission").passes);
 }
 
+TEST_F(Explaining, NamesTheInvalidPolicyThatMadeThePortStrictAsSessionsDo) {
+  const std::string invalid = "invalid_policy[default/broken]-kind[PeerAuthentication]";
+  const Chain chain =
+      Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||", .strict_by = invalid});
+  const Explanation explanation = ExplainChain(*this, chain, Get("10.244.0.5:80", "web"));
+  EXPECT_EQ(explanation.details, "plaintext_refused_by_strict_mutual_tls{" + invalid + "}");
+  EXPECT_EQ(StepOf(explanation, "admission").policy, invalid);
+  record::ConnectionInfo open;
+  open.local = io::SocketAddress::Parse("10.244.0.5:80").value();
+  EXPECT_EQ(ForbiddenBy(chain, open), explanation.details) << "a connection that was open before";
+}
+
 TEST_F(Explaining, JudgesACallerByItsPrincipalAndSaysWhatIsMissing) {
   const Chain chain = Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
   AddCluster("inbound|80||", "127.0.0.1:80");

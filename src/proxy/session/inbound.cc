@@ -78,14 +78,14 @@ void InboundIntake::LookOutside() {
     if (peek.status == tls::PeekStatus::kNeedMore && !client_ended()) return;  // only a whole hello is judged
     if (peek.status == tls::PeekStatus::kComplete) {
       info_.server_name = peek.hello.sni;
+      foreign_tls_ = !IsMeshAlpn(peek.hello.alpn);
       if (JudgeClientHello(port_, peek.hello.alpn) == InboundVerdict::kTerminate) return Terminate();
-      foreign_tls_ = true;
       state_ = State::kInside;
       return GoTcp();
     }
   }
   if (JudgePlaintext(port_) == InboundVerdict::kRefusePlaintext) {
-    return RefuseWith(record::ResponseFlag::kNone, "plaintext_refused_by_strict_mutual_tls");
+    return RefuseWith(record::ResponseFlag::kNone, PlaintextRefusal(port_));
   }
   silence_.Cancel();
   state_ = State::kInside;
@@ -123,7 +123,9 @@ void InboundIntake::OnStreamFailed(Error error) {
   if (reason.empty()) reason = error.detail;
   std::replace(reason.begin(), reason.end(), ' ', '_');
   std::string details = "tls_handshake_failed{" + reason + "}";
-  if (port_.mode == xds::MtlsMode::kStrict) {
+  if (foreign_tls_ && !port_.strict_by.empty()) {
+    details += "_on_a_STRICT_port" + StrictBy(port_);
+  } else if (port_.mode == xds::MtlsMode::kStrict) {
     // semantics.md 5: the reason names the switch.
     details += "_use_PeerAuthentication_PERMISSIVE_or_plait.dev/app-tls-ports_for_the_application's_own_TLS";
   }

@@ -110,9 +110,8 @@ class PlaitForms : public SessionTest {
         std::make_unique<InboundIntake>(context_, config, std::move(server), Info("10.244.0.5:80"), *this, Decided());
   }
 
-  // The client becomes a proxy of the mesh that speaks mutual TLS.
-  void ShakeHandsAsAProxy(const std::string& alpn) {
-    const tls::TestCa ca;
+  // The client begins TLS, with a certificate that `clients` has issued; the server trusts `ca`.
+  void BeginTls(const std::string& alpn, const tls::TestCa& ca, const tls::TestCa& clients) {
     tls::ContextOptions server;
     server.server = true;
     server.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/app")};
@@ -120,13 +119,24 @@ class PlaitForms : public SessionTest {
     server.alpn = {"istio-http/1.1", "istio"};
     downstream_tls_.context = tls::Context::Make(server).value();
     tls::ContextOptions client;
-    client.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/client")};
+    client.identities = {clients.Issue("spiffe://cluster.local/ns/default/sa/client")};
     client.bundle_pem = ca.root_pem();
     client.alpn = {alpn};
     loop_.RunOnce(Duration(0));  // it opens; it does not tell so a second time, but one that begins anew does
     client_ = tls::Wrap(loop_, GiveAgain(loop_, std::move(client_), Buffer()), tls::Context::Make(client).value());
     client_->SetEvents(&opened_);
+  }
+  // The client becomes a proxy of the mesh that speaks mutual TLS.
+  void ShakeHandsAsAProxy(const std::string& alpn) {
+    const tls::TestCa ca;
+    BeginTls(alpn, ca, ca);
     ASSERT_TRUE(loop_.RunUntil([&] { return opened_.open; }, kLimit));
+  }
+  // What the log says of a client whose certificate is no one's of the mesh.
+  std::string LineOfAStranger(const std::string& alpn) {
+    BeginTls(alpn, tls::TestCa(), tls::TestCa("strangers"));
+    EXPECT_TRUE(loop_.RunUntil([&] { return !recorder_.lines.empty(); }, kLimit));
+    return recorder_.lines.empty() ? "" : recorder_.lines.back();
   }
   // What arrives within this time.
   std::string ReceiveFor(Duration time) {
@@ -330,6 +340,34 @@ TEST_F(PlaitForms, RefusesPlaintextUnderStrict) {
   EXPECT_EQ(ReceiveUntil("never"), "");
   ASSERT_FALSE(recorder_.lines.empty());
   EXPECT_EQ(recorder_.lines.back(), "0 - plaintext_refused_by_strict_mutual_tls ");
+}
+
+TEST_F(PlaitForms, SaysWhichInvalidPolicyMadeThePortStrictThatRefuses) {
+  StartHttpUpstream("inbound|80||");
+  Inbound({.port = 80,
+           .mode = xds::MtlsMode::kStrict,
+           .cluster = "inbound|80||",
+           .strict_by = "invalid_policy[default/broken]-kind[PeerAuthentication]"});
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(ReceiveUntil("never"), "");
+  ASSERT_EQ(recorder_.lines.size(), 1U);
+  EXPECT_EQ(recorder_.lines.back(),
+            "0 - plaintext_refused_by_strict_mutual_tls{invalid_policy[default/broken]-kind[PeerAuthentication]} ");
+}
+
+TEST_F(PlaitForms, BlamesTheInvalidPolicyForForeignTlsThatIsRefused) {
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||", .strict_by = "invalid_policy[a/b]"});
+  const std::string line = LineOfAStranger("http/1.1");
+  EXPECT_NE(line.find("tls_handshake_failed{"), std::string::npos) << line;
+  EXPECT_NE(line.find("}_on_a_STRICT_port{invalid_policy[a/b]}"), std::string::npos) << line;
+}
+
+// It would be refused on a PERMISSIVE port too.
+TEST_F(PlaitForms, DoesNotBlameThePolicyForAProxyWithAWrongCertificate) {
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||", .strict_by = "invalid_policy[a/b]"});
+  const std::string line = LineOfAStranger("istio");
+  EXPECT_NE(line.find("tls_handshake_failed{"), std::string::npos) << line;
+  EXPECT_EQ(line.find("invalid_policy"), std::string::npos) << line;
 }
 
 TEST_F(PlaitForms, ServesPlaintextHttpOnAPermissivePort) {

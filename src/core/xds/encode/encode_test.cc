@@ -103,7 +103,8 @@ TEST(Encode, AnInboundListenerWithModesAndPolicies) {
                     .declared = DeclaredProtocol::kHttp,
                     .cluster = "inbound|9080||",
                     .probes = {{.path = "/health"}}}};
-  inbound.other = {.mode = MtlsMode::kPermissive, .cluster = "InboundPassthroughCluster"};
+  inbound.other = {
+      .mode = MtlsMode::kPermissive, .cluster = "InboundPassthroughCluster", .strict_by = "invalid_policy[a/b]"};
   Listener listener{.name = "virtualInbound", .addresses = {{.address = *io::SocketAddress::Parse("0.0.0.0:15006")}}};
   listener.default_filter_chain = FilterChain{.filters = {{.name = "plait.inbound", .config = inbound}}};
 
@@ -113,6 +114,7 @@ TEST(Encode, AnInboundListenerWithModesAndPolicies) {
       Json::parse(
           R"({"port":9080,"mode":"STRICT","declared":"HTTP","cluster":"inbound|9080||","probes":[{"path":"/health"}]})"));
   EXPECT_EQ(form["other"]["mode"], "PERMISSIVE");
+  EXPECT_EQ(form["other"]["strict_by"], "invalid_policy[a/b]");
   const Json& rules = form["network_filters"][0]["typed_config"]["rules"];
   EXPECT_EQ(rules["action"], "DENY");
   EXPECT_EQ(rules["policies"]["ns[default]-policy[p]-rule[0]"]["permissions"][0],

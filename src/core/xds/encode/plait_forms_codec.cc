@@ -30,6 +30,7 @@ void FillPort(const InboundPort& in, pb::Inbound::Port& out) {
     to.set_kind(kProbes[static_cast<std::size_t>(probe.kind)]);
     to.set_path(probe.path);
   }
+  out.set_strict_by(in.strict_by);
 }
 
 }  // namespace
