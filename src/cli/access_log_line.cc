@@ -87,11 +87,15 @@ std::optional<AccessLogLine> ReadJson(std::string_view line) {
 
 std::optional<std::string> AccessLogLine::DeniedBy() const {
   constexpr std::string_view kMatched = "rbac_access_denied_matched_policy[";
+  constexpr std::string_view kStrictBy = "{invalid_policy[";
   for (const std::string& text : {details, termination}) {
-    const std::size_t at = text.find(kMatched);
-    if (at == std::string::npos || !text.ends_with(']')) continue;
-    const std::size_t from = at + kMatched.size();
-    return text.substr(from, text.size() - 1 - from);
+    if (const std::size_t at = text.find(kMatched); at != std::string::npos && text.ends_with(']')) {
+      const std::size_t from = at + kMatched.size();
+      return text.substr(from, text.size() - 1 - from);
+    }
+    // What refuses at a STRICT port ends with the policy that made it so by being invalid.
+    if (const std::size_t at = text.rfind(kStrictBy); at != std::string::npos && text.ends_with("]}"))
+      return text.substr(at + 1, text.size() - 2 - at);
   }
   return std::nullopt;
 }

@@ -44,6 +44,15 @@ TEST(AccessLogLine, KnowsADeniedConnectionByHowItWasClosed) {
   EXPECT_EQ(line->DeniedBy(), "ns[a]-policy[b]-rule[0]");
 }
 
+TEST(AccessLogLine, KnowsAConnectionThatAnInvalidPolicyRefused) {
+  const std::string policy = "invalid_policy[a/b]-kind[PeerAuthentication]";
+  for (const char* details :
+       {"plaintext_refused_by_strict_mutual_tls", "tls_handshake_failed{reason}_on_a_STRICT_port"})
+    EXPECT_EQ(AccessLogLine{.termination = details + ("{" + policy + "}")}.DeniedBy(), policy) << details;
+  EXPECT_FALSE(AccessLogLine{.termination = "plaintext_refused_by_strict_mutual_tls"}.DeniedBy())
+      << "STRICT as it is written";
+}
+
 TEST(AccessLogLine, IsNotWhatAProcessSays) {
   for (const char* text : {"", "\n", "2026-11-28T14:00:00Z\tinfo\txds\tconnected", "{\"level\":\"info\"}", "[", "[] \"",
                            "[t] \"GET / HTTP/1.1\" x - - -", "{\"response_code\":"})

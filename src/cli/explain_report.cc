@@ -37,6 +37,17 @@ std::string DecidedBy(const Json& step, const Positions& positions) {
   return object.empty() ? "" : Placed(object, positions);
 }
 
+// Of what follows "invalid_policy[": "a/b]" is an AuthorizationPolicy, "a/b]-kind[PeerAuthentication]" another kind.
+PolicyName InvalidObject(std::string_view name) {
+  constexpr std::string_view kKind = "]-kind[";
+  name.remove_suffix(1);
+  const std::size_t at = name.find(kKind);
+  const bool other = at != std::string_view::npos;
+  const std::string kind(other ? name.substr(at + kKind.size()) : "AuthorizationPolicy");
+  return {kind + " " + std::string(name.substr(0, at)),
+          kind == "PeerAuthentication" ? "(invalid: STRICT)" : "(invalid: denies everything)"};
+}
+
 class StepReport {
  public:
   explicit StepReport(const Positions& positions) : positions_(positions) {}
@@ -141,9 +152,7 @@ PolicyName ObjectOfPolicy(std::string_view name) {
   constexpr std::string_view kPolicy = "]-policy[";
   constexpr std::string_view kRule = "]-rule[";
   constexpr std::string_view kInvalid = "invalid_policy[";
-  if (name.starts_with(kInvalid) && name.ends_with(']'))
-    return {"AuthorizationPolicy " + std::string(name.substr(kInvalid.size(), name.size() - kInvalid.size() - 1)),
-            "(invalid: denies everything)"};
+  if (name.starts_with(kInvalid) && name.ends_with(']')) return InvalidObject(name.substr(kInvalid.size()));
   const std::size_t policy = name.find(kPolicy);
   const std::size_t rule = name.rfind(kRule);
   if (!name.starts_with(kSpace) || policy == std::string_view::npos || rule == std::string_view::npos || rule < policy)

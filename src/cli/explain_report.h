@@ -17,7 +17,8 @@ Positions PositionsOf(const Json& objects);
 
 // "/apis/networking.istio.io/v1/namespaces/default/virtual-service/reviews" -> "VirtualService default/reviews".
 std::string ObjectOfPath(std::string_view path);
-// "ns[default]-policy[viewer]-rule[0]" -> {"AuthorizationPolicy default/viewer", "rule[0]"}.
+// "ns[default]-policy[viewer]-rule[0]" -> {"AuthorizationPolicy default/viewer", "rule[0]"};
+// "invalid_policy[a/b]-kind[PeerAuthentication]" -> {"PeerAuthentication a/b", "(invalid: STRICT)"}.
 struct PolicyName {
   std::string object;
   std::string rule;

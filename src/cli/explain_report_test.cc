@@ -46,6 +46,18 @@ TEST(ExplainReport, TellsADenialWithTheFirstFieldThatDiffersAndSaysNo) {
   EXPECT_EQ((*output.data)["forwarded"], false);
 }
 
+TEST(ExplainReport, NamesTheObjectOfAPortThatIsStrictBecauseItIsInvalid) {
+  const auto refused = Data(Json::parse(R"({"steps":[
+{"step":"admission","passes":false,"text":"port 80 is STRICT","policy":"invalid_policy[a/b]-kind[PeerAuthentication]"}],
+"verdict":{"forwarded":false,"status":0,"details":"plaintext_refused_by_strict_mutual_tls{invalid_policy[a/b]-kind[PeerAuthentication]}"}})"));
+  const Output output =
+      ExplainOutput({.hops = {{"web-0.a", refused}}}, {{"PeerAuthentication a/b", "policies.yaml:9"}});
+  EXPECT_EQ(output.code, kNo);
+  EXPECT_NE(output.text.find("port 80 is STRICT, by PeerAuthentication a/b (policies.yaml:9) (invalid: STRICT)"),
+            std::string::npos)
+      << output.text;
+}
+
 TEST(ExplainReport, TakesAnswersOfAnyShape) {
   for (const char* text : {"{}", "[]", R"({"steps":3})", R"({"steps":[1,{"misses":7}],"verdict":[]})"})
     EXPECT_EQ(ExplainOutput({.hops = {{"a", Data(Json::parse(text))}}}, {}).code, kNo) << text;
@@ -83,6 +95,11 @@ TEST(ExplainReport, KnowsObjectsByPathAndPoliciesByTheNameOfTheirRule) {
   EXPECT_EQ(ObjectOfPolicy("ns[a]-policy[b]-rule[2]").object, "AuthorizationPolicy a/b");
   EXPECT_EQ(ObjectOfPolicy("ns[a]-policy[b]-rule[2]").rule, "rule[2]");
   EXPECT_EQ(ObjectOfPolicy("invalid_policy[a/b]").object, "AuthorizationPolicy a/b");
+  EXPECT_EQ(ObjectOfPolicy("invalid_policy[a/b]").rule, "(invalid: denies everything)");
+  const PolicyName peers = ObjectOfPolicy("invalid_policy[a/b]-kind[PeerAuthentication]");
+  EXPECT_EQ(peers.object + " " + peers.rule, "PeerAuthentication a/b (invalid: STRICT)");
+  const PolicyName tokens = ObjectOfPolicy("invalid_policy[a/b]-kind[RequestAuthentication]");
+  EXPECT_EQ(tokens.object + " " + tokens.rule, "RequestAuthentication a/b (invalid: denies everything)");
   EXPECT_EQ(ObjectOfPolicy("own").object, "own");
 }
 
