@@ -37,7 +37,8 @@ struct ConnectionInfo {
   io::SocketAddress remote;           // who is on the other end (after PROXY protocol)
   io::SocketAddress local;            // where the client meant to go: the original destination after capture
   std::string server_name;            // SNI, inspected or terminated; lower case
-  const io::TlsFacts* tls = nullptr;  // null: plaintext
+  const io::TlsFacts* tls = nullptr;  // null: plaintext, or the application's own TLS
+  bool foreign_tls = false;           // inbound: the client began TLS, but not as a proxy of the mesh does
   std::string listener;               // "0.0.0.0_15006"
   std::string filter_chain;           // the name of the chain that took it; empty: none yet
   // Of the listener: takes a line when the connection ends. Null: none.

@@ -208,6 +208,16 @@ TEST_F(Explaining, NamesTheInvalidPolicyThatMadeThePortStrictAsSessionsDo) {
   EXPECT_EQ(ForbiddenBy(chain, open), explanation.details) << "a connection that was open before";
 }
 
+TEST_F(Explaining, ForbidsPlaintextButNotTheApplicationsOwnTlsWhereThePodSaysSo) {
+  const Chain chain =
+      Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||", .app_tls = true});
+  record::ConnectionInfo open;
+  open.local = io::SocketAddress::Parse("10.244.0.5:80").value();
+  EXPECT_EQ(ForbiddenBy(chain, open), "plaintext_refused_by_strict_mutual_tls");
+  open.foreign_tls = true;
+  EXPECT_EQ(ForbiddenBy(chain, open), "");
+}
+
 TEST_F(Explaining, JudgesACallerByItsPrincipalAndSaysWhatIsMissing) {
   const Chain chain = Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
   AddCluster("inbound|80||", "127.0.0.1:80");

@@ -78,7 +78,7 @@ void InboundIntake::LookOutside() {
     if (peek.status == tls::PeekStatus::kNeedMore && !client_ended()) return;  // only a whole hello is judged
     if (peek.status == tls::PeekStatus::kComplete) {
       info_.server_name = peek.hello.sni;
-      foreign_tls_ = !IsMeshAlpn(peek.hello.alpn);
+      info_.foreign_tls = !IsMeshAlpn(peek.hello.alpn);
       if (JudgeClientHello(port_, peek.hello.alpn) == InboundVerdict::kTerminate) return Terminate();
       state_ = State::kInside;
       return GoTcp();
@@ -123,7 +123,7 @@ void InboundIntake::OnStreamFailed(Error error) {
   if (reason.empty()) reason = error.detail;
   std::replace(reason.begin(), reason.end(), ' ', '_');
   std::string details = "tls_handshake_failed{" + reason + "}";
-  if (foreign_tls_ && !port_.strict_by.empty()) {
+  if (info_.foreign_tls && !port_.strict_by.empty()) {
     details += "_on_a_STRICT_port" + StrictBy(port_);
   } else if (port_.mode == xds::MtlsMode::kStrict) {
     // semantics.md 5: the reason names the switch.

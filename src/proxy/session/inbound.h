@@ -44,7 +44,6 @@ class InboundIntake final : public Intake {
   std::shared_ptr<const InboundConfig> config_;
   const xds::InboundPort& port_;
   State state_ = State::kOutside;
-  bool foreign_tls_ = false;  // the ClientHello is not that of a proxy of the mesh
   bool silence_prefix_ = false;
   bool tcp_ = false;
   record::StreamRecord dial_record_;
