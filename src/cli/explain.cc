@@ -96,7 +96,7 @@ Outcome<> Walk::From(const std::string& workload) {
 Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json& sent) {
   const Json& destination = At(sent, "destination");
   const std::string workload = Text(destination, {"workload"});
-  Json steps = {CaptureStep(capture)};
+  Json steps = Json::array({CaptureStep(capture)});
   for (const Json& step : At(sent, "steps"))
     if (Text(step, {"step"}) == "destination") {
       steps.push_back(step);

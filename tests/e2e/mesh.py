@@ -19,6 +19,8 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("PLAIT_BIN", ROOT / "build/release/bin"))
 SAMPLES = ROOT / "samples"
+# Programs of preset asan need several times the processor and the memory.
+SANITIZED = b"__asan_init" in (BIN / "plait-proxy").read_bytes()
 # A user that nobody else is. Not in /etc/passwd: the mesh must not need that. Two runs at once need two of them.
 TEST_UID = int(os.environ.get("PLAIT_TEST_UID", "64123"))
 
