@@ -1,7 +1,7 @@
-// plait-init PROGRAM ARGS...: pid 1 of a container (local-processes.md 6). Runs the program in a session of its own,
-// hands on signals, reaps orphans, and ends as the program ended (128 + n when killed by signal n). A process that
-// is pid 1 itself would ignore SIGTERM unless it handles it. Holds no descriptor; statically linked and tiny, since
-// every container has one.
+// plait-init [--terminal] PROGRAM ARGS...: pid 1 of a container (local-processes.md 6). Runs the program in a session
+// of its own (with --terminal, whose controlling terminal is stdin), hands on signals, reaps orphans, and ends as the
+// program ended (128 + n when killed by signal n). A process that is pid 1 itself would ignore SIGTERM unless it
+// handles it. Holds no descriptor; statically linked and tiny, since every container has one.
 //
 // Where it is not pid 1 (mode loopback) no kernel ends the program's processes with it, so it does: they become its
 // children when they are orphans, and at the program's end, or on the supervisor's signal kEndEverything (launch.h),
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,9 +22,10 @@ namespace {
 constexpr int kCannotRun = 126;
 constexpr int kNotFound = 127;
 
-[[noreturn]] void RunProgram(char** argv, const sigset_t& unblocked, bool first) {
+[[noreturn]] void RunProgram(char** argv, const sigset_t& unblocked, bool first, bool terminal) {
   if (!first) prctl(PR_SET_PDEATHSIG, SIGKILL);
   setsid();
+  if (terminal) ioctl(0, TIOCSCTTY, 0);
   sigprocmask(SIG_SETMASK, &unblocked, nullptr);
   execvp(argv[0], argv);
   const int error = errno;
@@ -62,7 +64,9 @@ void EndEverything() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) return 2;
+  const bool terminal = argc > 1 && strcmp(argv[1], "--terminal") == 0;
+  char** const command = argv + (terminal ? 2 : 1);
+  if (command >= argv + argc) return 2;
   // Nothing of ours is to be read through /proc/1 by the application.
   prctl(PR_SET_DUMPABLE, 0);
   const bool first = getpid() == 1;
@@ -80,7 +84,7 @@ int main(int argc, char** argv) {
     dprintf(2, "plait: cannot start a process: %s\n", strerror(errno));
     return kCannotRun;
   }
-  if (program == 0) RunProgram(argv + 1, before, first);
+  if (program == 0) RunProgram(command, before, first, terminal);
   for (int fd = 0; fd < 3; ++fd) close(fd);  // the log ends when the program's own descriptors do
   for (;;) {
     siginfo_t info;

@@ -23,9 +23,12 @@ Command ExecCommand(MeshOptions& mesh) {
   const auto verb = std::make_shared<Verb>();
   return {.name = "exec",
           .summary = "run a command inside a workload",
-          .details = "As `kubectl exec`: with its streams, a terminal if there is one, and the command's exit code.",
+          .details =
+              "As `kubectl exec`: with its streams, a terminal if there is one, and the command's exit code. In a "
+              "gateway, which is a proxy alone, the command gets a container of its own beside the proxy.",
           .examples = {{"exec reviews-v1 -- curl -s details:9080/details/0", "as that workload"},
-                       {"exec details-v1 -- curl -s 127.0.0.1:15000/clusters", "its proxy's admin port"}},
+                       {"exec details-v1 -- curl -s 127.0.0.1:15000/clusters", "its proxy's admin port"},
+                       {"exec istio-ingressgateway.istio-system -- curl -s 127.0.0.1:15000/listeners", "a gateway's"}},
           .options = {{.names = "workload",
                        .value = "WORKLOAD",
                        .help = "pod or deployment, NAME or NAME.NAMESPACE",
@@ -34,7 +37,7 @@ Command ExecCommand(MeshOptions& mesh) {
                        .offers = Offers::kWorkloads},
                       {.names = "-c,--container",
                        .value = "NAME",
-                       .help = "the first, unless given",
+                       .help = "the first, unless given; istio-proxy: beside the proxy",
                        .to = &verb->container,
                        .offers = Offers::kContainers}},
           .rest = &verb->command,

@@ -93,11 +93,17 @@ void ResetSignals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-Outcome<> DropPower(const SyscallFilter& filter, int keep, int keep_too) {
-  // Started as root the mesh's root is not the application's user: then these are real changes (and need the rights
-  // that go next). Started as a user they are the same number already.
+Outcome<> BecomeApplicationUser() {
+  // Started as root the mesh's root is not the application's user: then these are real changes. Started as a user they
+  // are the same number already.
   if (setresgid(kApplicationUid, kApplicationUid, kApplicationUid) != 0) return Refused("setresgid");
   if (setresuid(kApplicationUid, kApplicationUid, kApplicationUid) != 0) return Refused("setresuid");
+  return {};
+}
+
+Outcome<> DropPower(const SyscallFilter& filter, int keep, int keep_too) {
+  // Needs the rights that go next.
+  if (Outcome<> become = BecomeApplicationUser(); !become) return become;
   // A session keyring of its own: the inherited one may link the user's keys. Without keyrings in the kernel: fine.
   syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
   if (Outcome<> dropped = DropCapabilities(); !dropped) return dropped;

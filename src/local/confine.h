@@ -25,6 +25,9 @@ class SyscallFilter {
   std::vector<std::uint8_t> program_;  // sock_filter records
 };
 
+// In a namespace where kApplicationUid is mapped; part of DropPower, for what must be the application's before that.
+Outcome<> BecomeApplicationUser();
+
 // Signals: all unblocked and default. An ignored signal would stay ignored over exec, and `sh` could not trap it.
 void ResetSignals();
 

@@ -12,6 +12,7 @@
 #include "local/expand.h"
 #include "local/places.h"
 #include "local/spawn.h"
+#include "local/workload_view.h"
 
 namespace plait::local {
 namespace {
@@ -64,26 +65,12 @@ void Container::Start() {
 }
 
 LaunchPlan Container::PlanLaunch() const {
-  const PodSpec& pod = around_.pod;
-  LaunchPlan plan;
-  plan.root.mount_point = mesh_.options.paths.mount_point();
-  plan.root.hostname = pod.hostname;
-  if (!pod.subdomain.empty()) plan.root.fqdn = pod.hostname + "." + pod.subdomain + "." + pod.ns + ".svc.cluster.local";
-  plan.root.ips = around_.network.IpTexts();
-  plan.root.resolv_conf = ResolvConf(pod.ns);
-  plan.root.hidden = mesh_.options.paths.Hidden();
-  plan.root.shown = {BinaryFolder(), mesh_.options.directory};
-  if (!spec_.working_dir.empty()) plan.root.shown.push_back(spec_.working_dir);
+  LaunchPlan plan = ContainerOf(mesh_, around_.pod, around_.network, spec_.working_dir);
   const std::vector<EnvVar> variables = Variables();
   for (const std::string& word : spec_.argv) plan.argv.push_back(Expand(InPlace(word), variables));
   if (!plan.argv.empty()) plan.argv[0] = FindProgram(plan.argv[0], mesh_.options.search_path);
-  plan.environment = Environment();
-  plan.working_dir = spec_.working_dir.empty() ? "/" : spec_.working_dir;
-  plan.netns = around_.network.netns.get();
-  plan.init = mesh_.init;
+  plan.environment = WithDefaults({}, variables);
   plan.output = log_ ? log_->writing_end() : -1;
-  plan.ids = mesh_.ids;
-  plan.filter = &mesh_.filter;
   return plan;
 }
 
@@ -100,23 +87,13 @@ std::string Container::FirstUnknown() const {
 
 std::vector<EnvVar> Container::Variables() const {
   const std::vector<std::string> ips = around_.network.IpTexts();
-  std::vector<EnvVar> out = {{"PATH", BinaryFolder() + ":" + mesh_.options.search_path, ""},
-                             {"HOSTNAME", around_.pod.hostname, ""},
-                             {"HOME", "/tmp", ""},
-                             {"LANG", "C.UTF-8", ""}};
-  for (EnvVar& variable : ServiceVariables(around_.network, around_.pod.ns)) out.push_back(std::move(variable));
+  std::vector<EnvVar> out = VariablesOf(mesh_, around_.pod, around_.network);
   for (const EnvVar& variable : spec_.env) {
     std::string value =
         variable.field.empty() ? Expand(InPlace(variable.value), out) : FieldOf(around_.pod, ips, variable.field);
     std::erase_if(out, [&](const EnvVar& entry) { return entry.name == variable.name; });
     out.push_back({variable.name, std::move(value), ""});
   }
-  return out;
-}
-
-std::vector<std::string> Container::Environment() const {
-  std::vector<std::string> out;
-  for (const EnvVar& variable : Variables()) out.push_back(variable.name + "=" + variable.value);
   return out;
 }
 
@@ -266,14 +243,7 @@ Outcome<Joined> Container::Join(JoinPlan plan) const {
     return Explain(Errc::kUnavailable, "container " + spec_.name + " of " + around_.pod.name + " is not running" +
                                            (reason_.empty() ? "" : " (" + reason_ + ")"));
   plan.container = around_.network.netns ? pid_ : 0;
-  const auto is_given = [&](const std::string& variable) {
-    const std::string_view name = std::string_view(variable).substr(0, variable.find('=') + 1);
-    return std::any_of(plan.environment.begin(), plan.environment.end(),
-                       [&](const std::string& given) { return given.starts_with(name); });
-  };
-  std::vector<std::string> environment = Environment();
-  std::erase_if(environment, is_given);
-  plan.environment.insert(plan.environment.end(), environment.begin(), environment.end());
+  plan.environment = WithDefaults(std::move(plan.environment), Variables());
   plan.working_dir = spec_.working_dir.empty() ? "/" : spec_.working_dir;
   plan.filter = &mesh_.filter;
   return RunInContainer(plan);

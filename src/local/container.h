@@ -59,7 +59,6 @@ class Container final : private io::FdEvents {
   std::string InPlace(const std::string& text) const;  // with ${plait...} replaced
   std::string FirstUnknown() const;                    // a ${plait...} that cannot be; empty: none
   std::vector<EnvVar> Variables() const;
-  std::vector<std::string> Environment() const;
   LaunchPlan PlanLaunch() const;
 
   MeshContext& mesh_;

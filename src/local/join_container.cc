@@ -16,10 +16,10 @@
 #include <cstring>
 #include <string_view>
 
-#include "core/io/socket.h"
-#include "local/launch.h"
+#include "core/base/strings.h"
 #include "local/paths.h"
 #include "local/spawn.h"
+#include "local/terminal.h"
 
 namespace plait::local {
 namespace {
@@ -32,17 +32,10 @@ constexpr int kAllNamespaces =
   _exit(126);
 }
 
-// A terminal of the container's own devpts: the user's is never given away.
-void OpenTerminal(const JoinPlan& plan, int socket) {
-  const int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-  int zero = 0;
-  if (master < 0 || ioctl(master, TIOCSPTLCK, &zero) != 0) Fail("open a terminal");
-  const winsize size{plan.rows, plan.columns, 0, 0};
-  ioctl(master, TIOCSWINSZ, &size);
-  const int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
-  if (slave < 0 || !io::SendFds(socket, "terminal", {master})) Fail("pass the terminal");
-  if (ioctl(slave, TIOCSCTTY, 0) != 0) Fail("take the terminal");
-  for (int fd = 0; fd < 3; ++fd) dup2(slave, fd);
+void Check(const Outcome<>& step) {
+  if (step) return;
+  dprintf(2, "plait: %s\n", step.error().ToString().c_str());
+  _exit(126);
 }
 
 // The container's PATH, not ours.
@@ -59,16 +52,13 @@ std::string PathOf(const std::vector<std::string>& environment) {
   setsid();
   ResetSignals();
   const bool inside = plan.container > 0;
-  if (inside && (setresgid(kApplicationUid, kApplicationUid, kApplicationUid) != 0 ||
-                 setresuid(kApplicationUid, kApplicationUid, kApplicationUid) != 0))
-    Fail("become the application's user");
-  if (plan.tty) OpenTerminal(plan, socket);
-  if (chdir(plan.working_dir.c_str()) != 0) Fail("use the working directory");
-  const Outcome<> dropped = inside ? DropPower(*plan.filter, -1, -1) : ForbidGaining(*plan.filter, -1, -1);
-  if (!dropped) {
-    dprintf(2, "plait: %s\n", dropped.error().ToString().c_str());
-    _exit(126);
+  if (inside) Check(BecomeApplicationUser());
+  if (plan.tty) {
+    Check(OpenTerminal({.socket = socket, .rows = plan.rows, .columns = plan.columns}));
+    if (ioctl(0, TIOCSCTTY, 0) != 0) Fail("take the terminal");
   }
+  if (chdir(plan.working_dir.c_str()) != 0) Fail("use the working directory");
+  Check(inside ? DropPower(*plan.filter, -1, -1) : ForbidGaining(*plan.filter, -1, -1));
   // Changing ids clears it.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::vector<char*> argv;
@@ -103,6 +93,15 @@ void SetUpStreams(const JoinPlan& plan) {
   for (int i = 0; i < 3; ++i) dup2(high[i], i);
 }
 
+// What is left of a helper: the end of the command.
+[[noreturn]] void EndAs(pid_t process) {
+  syscall(SYS_close_range, 0U, ~0U, 0U);  // the streams end when the command's do
+  int status = 0;
+  while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
+  }
+  _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 [[noreturn]] void RunHelper(const JoinPlan& plan, int socket) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   SetUpStreams(plan);
@@ -116,25 +115,61 @@ void SetUpStreams(const JoinPlan& plan) {
   const pid_t command = fork();
   if (command < 0) Fail("start a process");
   if (command == 0) RunCommand(plan, socket);
-  syscall(SYS_close_range, 0U, ~0U, 0U);  // the streams end when the command's do
-  int status = 0;
-  while (waitpid(command, &status, 0) < 0 && errno == EINTR) {
-  }
-  _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+  EndAs(command);
 }
 
-}  // namespace
+// Makes the container itself, as its setter, and stays: the container ends with it.
+[[noreturn]] void RunMaker(const LaunchPlan& place, const JoinPlan& plan, int socket) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  SetUpStreams(plan);
+  int report[2];
+  if (pipe2(report, O_CLOEXEC) != 0) Fail("make a pipe");
+  const TerminalPlan terminal{.socket = socket, .rows = plan.rows, .columns = plan.columns};
+  LaunchPlan container = place;
+  container.argv = plan.argv;
+  container.environment = plan.environment;
+  container.working_dir = plan.working_dir;
+  container.input = 0;
+  container.output = 1;
+  container.error = 2;
+  if (plan.tty) container.terminal = &terminal;
+  container.ends_with_setter = true;
+  const Outcome<pid_t> first = MakeContainer(container, report[1]);
+  if (!first) Check(std::unexpected(first.error()));
+  close(report[1]);
+  // Nothing but the process's number when plait-init runs.
+  std::string told;
+  char piece[512];
+  for (ssize_t n; (n = read(report[0], piece, sizeof piece)) > 0;) told.append(piece, static_cast<std::size_t>(n));
+  if (const auto [number, why] = SplitOnce(told, '\n'); !why || !why->empty()) {
+    dprintf(2, "plait: %s\n", why ? std::string(*why).c_str() : "the container was not made");
+    _exit(126);
+  }
+  EndAs(*first);
+}
 
-Outcome<Joined> RunInContainer(const JoinPlan& plan) {
+// `run` in a helper; it gets the socket for the terminal.
+template <class Run>
+Outcome<Joined> StartHelper(bool tty, Run run) {
   int ends[2] = {-1, -1};
-  if (plan.tty && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+  if (tty && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     return Explain(Errc::kLimit, std::string("cannot make a socket: ") + strerror(errno));
   Joined joined{.helper = 0, .terminal = io::UniqueFd(ends[0])};
   const io::UniqueFd inner(ends[1]);
   joined.helper = fork();
   if (joined.helper < 0) return Explain(Errc::kLimit, std::string("cannot start a process: ") + strerror(errno));
-  if (joined.helper == 0) RunHelper(plan, inner.get());
+  if (joined.helper == 0) run(inner.get());
   return joined;
+}
+
+}  // namespace
+
+Outcome<Joined> RunInContainer(const JoinPlan& plan) {
+  return StartHelper(plan.tty, [&plan](int socket) { RunHelper(plan, socket); });
+}
+
+Outcome<Joined> RunInNewContainer(const LaunchPlan& place, const JoinPlan& plan) {
+  return StartHelper(plan.tty, [&](int socket) { RunMaker(place, plan, socket); });
 }
 
 }  // namespace plait::local

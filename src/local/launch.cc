@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -40,9 +41,9 @@ void Report(int fd, const std::string& text) {
 }
 
 Outcome<> SetUpStreams(const LaunchPlan& plan) {
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0 || dup2(null, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.output, 2) < 0)
-    return Failed("set up output");
+  const int input = plan.input >= 0 ? plan.input : open("/dev/null", O_RDWR | O_CLOEXEC);
+  const int error = plan.error >= 0 ? plan.error : plan.output;
+  if (dup2(input, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(error, 2) < 0) return Failed("set up output");
   if (chdir(plan.working_dir.c_str()) != 0)
     return Explain(Errc::kNotFound, "cannot use the working directory " + plan.working_dir + ": " + strerror(errno));
   return {};
@@ -64,8 +65,25 @@ Outcome<> BecomeContainer(const LaunchPlan& plan, int mapped) {
   return ready;
 }
 
+// The application's user owns it.
+Outcome<> TakeTerminal(const LaunchPlan& plan) {
+  if (!plan.terminal) return {};
+  if (Outcome<> become = BecomeApplicationUser(); !become) return become;
+  return OpenTerminal(*plan.terminal);
+}
+
+// A change of ids clears what was asked for before, so this comes after all of them. The setter, who reads the report,
+// may have ended already.
+Outcome<> EndWithSetter(const LaunchPlan& plan, int report) {
+  if (!plan.ends_with_setter) return {};
+  pollfd reader{report, 0, 0};
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && poll(&reader, 1, 0) == 0) return {};
+  return Explain(Errc::kCancelled, "nobody waits for the container any more");
+}
+
 Outcome<> ExecuteInit(const LaunchPlan& plan, int init) {
   std::vector<std::string> argv = {"plait-init"};
+  if (plan.terminal) argv.emplace_back("--terminal");
   argv.insert(argv.end(), plan.argv.begin(), plan.argv.end());
   syscall(SYS_execveat, init, "", Pointers(argv).data(), Pointers(plan.environment).data(), AT_EMPTY_PATH);
   return Failed("run plait-init");
@@ -76,20 +94,24 @@ Outcome<> ExecuteInit(const LaunchPlan& plan, int init) {
   // The report and plait-init are the two descriptors that stay until exec; put them side by side.
   const int kept_report = fcntl(report, F_DUPFD_CLOEXEC, 1000);
   const int kept_init = fcntl(plan.init, F_DUPFD_CLOEXEC, 1000);
+  if (ready) ready = TakeTerminal(plan);
   if (ready) ready = DropPower(*plan.filter, kept_report, kept_init);
+  if (ready) ready = EndWithSetter(plan, kept_report);
   if (ready) ready = ExecuteInit(plan, kept_init);
   Report(kept_report >= 0 ? kept_report : report, ready.error().ToString());
   _exit(127);
 }
 
-Outcome<> Set(const LaunchPlan& plan, int report) {
+}  // namespace
+
+Outcome<pid_t> MakeContainer(const LaunchPlan& plan, int report) {
   if (setns(plan.netns, CLONE_NEWNET) != 0) return Failed("enter the network namespace");
   // After pivot_root there is no /proc of ours to write the maps through.
   io::UniqueFd proc(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!proc || unshare(CLONE_NEWNS | CLONE_NEWUTS) != 0) return Failed("make a mount namespace");
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return Failed("make mounts private");
   if (sethostname(plan.root.hostname.data(), plan.root.hostname.size()) != 0) return Failed("set the host name");
-  if (Outcome<> built = BuildRoot(plan.root); !built) return built;
+  if (Outcome<> built = BuildRoot(plan.root); !built) return std::unexpected(built.error());
 
   int mapped[2];
   if (pipe2(mapped, O_CLOEXEC) != 0) return Failed("make a pipe");
@@ -98,18 +120,19 @@ Outcome<> Set(const LaunchPlan& plan, int report) {
   args.exit_signal = SIGCHLD;
   const auto pid = static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
   if (pid < 0) return Failed("make the container's namespaces");
-  if (pid == 0) RunChild(plan, mapped[0], report);
+  if (pid == 0) {
+    close(mapped[1]);  // only the setter's end tells
+    RunChild(plan, mapped[0], report);
+  }
   const std::string map = std::to_string(kApplicationUid) + " " + std::to_string(plan.ids.application) + " 1";
   if (Outcome<> written = WriteIdMaps(proc.get(), pid, map, map, true); !written) {
     kill(pid, SIGKILL);
-    return written;
+    return std::unexpected(written.error());
   }
   Report(report, "pid " + std::to_string(pid) + "\n");
   if (write(mapped[1], "x", 1) != 1) return Failed("start the container");
-  return {};
+  return pid;
 }
-
-}  // namespace
 
 Outcome<> WriteIdMaps(int proc, pid_t pid, const std::string& uid_map, const std::string& gid_map,
                       bool deny_setgroups) {
@@ -160,7 +183,7 @@ Outcome<Launching> Launch(const LaunchPlan& plan) {
     return Explain(Errc::kLimit, std::string("cannot start a process: ") + strerror(errno), "raise ulimit -u");
   if (setter == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const Outcome<> done = Set(plan, writing.get());
+    const Outcome<pid_t> done = MakeContainer(plan, writing.get());
     if (!done) Report(writing.get(), done.error().ToString());
     _exit(done ? 0 : 1);
   }

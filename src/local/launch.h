@@ -12,6 +12,7 @@
 #include "core/io/unique_fd.h"
 #include "local/confine.h"
 #include "local/root_filesystem.h"
+#include "local/terminal.h"
 
 namespace plait::local {
 
@@ -33,7 +34,11 @@ struct LaunchPlan {
   std::string working_dir = "/";
   int netns = -1;   // -1: mode loopback, a process of the host (`root` and `ids` mean nothing then)
   int init = -1;    // plait-init, opened
-  int output = -1;  // stdout and stderr
+  int input = -1;   // stdin; -1: /dev/null
+  int output = -1;  // stdout
+  int error = -1;   // stderr; -1: as stdout
+  const TerminalPlan* terminal = nullptr;  // in the place of the three; plait-init gives it to the program
+  bool ends_with_setter = false;           // the container is killed when the process that made it ends
   Ids ids;
   const SyscallFilter* filter = nullptr;
   bool allow_user_namespaces = false;  // hardening that a test switches off
@@ -49,6 +54,10 @@ struct Launching {
 // Returns at once. `pid` in the report is in the caller's pid namespace; the process becomes the caller's child
 // when the setter ends (the caller is pid 1, or a subreaper).
 Outcome<Launching> Launch(const LaunchPlan& plan);
+
+// The setter's part, which Launch runs in a fork: makes the calling process's namespaces and root those of the
+// container, and tells `report` what Launching::report says. The container's first process is the caller's child.
+Outcome<pid_t> MakeContainer(const LaunchPlan& plan, int report);
 
 // Writes /proc/<pid>/{setgroups,uid_map,gid_map} by a descriptor of /proc, mapping one id (or a second) each.
 Outcome<> WriteIdMaps(int proc, pid_t pid, const std::string& uid_map, const std::string& gid_map, bool deny_setgroups);

@@ -1,5 +1,6 @@
-// Applications in real namespaces: what they can and, above all, what they cannot do. Each test starts a mesh process
-// of its own and launches shell or Python programs in it exactly as the supervisor does.
+// Applications in real namespaces, and commands that get a container of their own: what they can and, above all, what
+// they cannot do. Each test starts a mesh process of its own and launches shell or Python programs in it exactly as the
+// supervisor does.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -10,6 +11,8 @@
 #include <functional>
 #include <string>
 
+#include "core/io/socket.h"
+#include "local/join_container.h"
 #include "local/launch.h"
 #include "local/mesh_process.h"
 #include "local/mounts.h"
@@ -54,8 +57,8 @@ class LaunchTest : public testing::Test {
     return plan;
   }
 
-  // Runs one application; `before` prepares the mesh process. Output of the application, or why it did not start.
-  std::string RunIn(const std::function<void(LaunchPlan&)>& change, std::vector<std::string> argv) {
+  // What `body` does in a mesh process with a plan whose output is the text that comes back.
+  std::string InMesh(const std::vector<std::string>& argv, const std::function<int(LaunchPlan&)>& body) {
     int out[2];
     EXPECT_EQ(pipe2(out, O_CLOEXEC), 0);
     auto mesh = StartMeshProcess(Mode::kRootless, [&](const Ids& ids) {
@@ -67,16 +70,7 @@ class LaunchTest : public testing::Test {
       plan.netns = netns->get();
       plan.init = init.get();
       plan.output = out[1];
-      change(plan);
-      auto launched = Launch(plan);
-      if (!launched) return 1;
-      fcntl(launched->report.get(), F_SETFL, 0);
-      std::string told = ReadToEnd(launched->report.get());
-      if (!told.starts_with("pid ") || told.find('\n') + 1 != told.size())
-        if (write(out[1], told.data(), told.size()) < 0) return 2;
-      while (wait(nullptr) > 0) {
-      }
-      return 0;
+      return body(plan);
     });
     close(out[1]);
     if (!mesh) {
@@ -87,6 +81,33 @@ class LaunchTest : public testing::Test {
     close(out[0]);
     waitpid(mesh->pid, nullptr, 0);
     return text;
+  }
+
+  // Runs one application; `change` prepares the mesh process. Output of the application, or why it did not start.
+  std::string RunIn(const std::function<void(LaunchPlan&)>& change, std::vector<std::string> argv) {
+    return InMesh(argv, [&](LaunchPlan& plan) {
+      change(plan);
+      auto launched = Launch(plan);
+      if (!launched) return 1;
+      fcntl(launched->report.get(), F_SETFL, 0);
+      std::string told = ReadToEnd(launched->report.get());
+      if (!told.starts_with("pid ") || told.find('\n') + 1 != told.size())
+        if (write(plan.output, told.data(), told.size()) < 0) return 2;
+      while (wait(nullptr) > 0) {
+      }
+      return 0;
+    });
+  }
+  // Runs one command in a container of its own, beside a proxy. Its output and, as the last line, its exit code.
+  std::string Beside(const std::vector<std::string>& argv) {
+    return InMesh(argv, [&](LaunchPlan& place) {
+      const JoinPlan plan{.argv = argv, .environment = place.environment, .out = place.output, .err = place.output};
+      const auto joined = RunInNewContainer(place, plan);
+      int status = 0;
+      if (!joined || waitpid(joined->helper, &status, 0) != joined->helper) return 1;
+      dprintf(place.output, "exit %d\n", WEXITSTATUS(status));
+      return 0;
+    });
   }
   std::string Shell(const std::string& script, const std::function<void(LaunchPlan&)>& change = [](LaunchPlan&) {}) {
     return RunIn(change, {"/bin/sh", "-c", "{ " + script + "; } 2>&1"});
@@ -217,6 +238,82 @@ TEST_F(LaunchTest, HandsOnSignalsAndReapsOrphans) {
   const std::string text =
       Shell("trap 'echo term; exit 3' TERM; (sleep 0.05 & exec true); kill -TERM 1; while true; do sleep 0.02; done");
   EXPECT_NE(text.find("term"), std::string::npos) << text;
+}
+
+TEST_F(LaunchTest, GivesACommandAContainerOfItsOwnAndHasItsExitCode) {
+  EXPECT_EQ(Beside({"sh", "-c", "id -u; hostname; echo $$; exit 7"}), "1000\nweb-0\n2\nexit 7\n");
+  EXPECT_EQ(Beside({"sh", "-c", "kill -TERM $$"}), "exit 143\n");
+  const std::string missing = Beside({"no-such-program"});
+  EXPECT_NE(missing.find("cannot run no-such-program"), std::string::npos) << missing;
+  EXPECT_NE(missing.find("exit 127\n"), std::string::npos) << missing;
+}
+
+TEST_F(LaunchTest, SaysWhyACommandGotNoContainer) {
+  const std::string text = InMesh({}, [&](LaunchPlan& place) {
+    const JoinPlan plan{.argv = {"true"}, .working_dir = "/no/such/folder", .out = place.output, .err = place.output};
+    const auto joined = RunInNewContainer(place, plan);
+    int status = 0;
+    if (joined) waitpid(joined->helper, &status, 0);
+    dprintf(place.output, "exit %d\n", WEXITSTATUS(status));
+    return 0;
+  });
+  EXPECT_NE(text.find("cannot use the working directory /no/such/folder"), std::string::npos) << text;
+  EXPECT_NE(text.find("exit 126\n"), std::string::npos) << text;
+}
+
+TEST_F(LaunchTest, LeavesACommandInAContainerOfItsOwnNoPowerEither) {
+  const std::string text = Beside({"/usr/bin/python3", "-c", kPowers});
+  EXPECT_EQ(text.find("WEAK"), std::string::npos) << text;
+  EXPECT_NE(text.find("refused ptrace 1"), std::string::npos) << text;
+  const std::string seen = Beside({"sh", "-c",
+                                   "grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; ls -d /proc/[0-9]*; cat " +
+                                       folder_ + "/home/state/ca-key.pem; ls -l /proc/self/fd"});
+  for (const char* line : {"CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2", "/proc/1\n"})
+    EXPECT_NE(seen.find(line), std::string::npos) << seen;
+  for (const char* secret : {"secret-key", "launch_test", "socket:", "home/state"})
+    EXPECT_EQ(seen.find(secret), std::string::npos) << seen;
+}
+
+TEST_F(LaunchTest, EndsACommandInAContainerOfItsOwnWithItsHelper) {
+  const std::string text = InMesh({}, [&](LaunchPlan& place) {
+    int said[2];
+    if (pipe2(said, O_CLOEXEC) != 0) return 1;
+    const JoinPlan plan{.argv = {"sh", "-c", "echo up; sleep 1000 & wait"},
+                        .environment = place.environment,
+                        .out = said[1],
+                        .err = said[1]};
+    const auto joined = RunInNewContainer(place, plan);
+    close(said[1]);
+    char up[3];
+    if (!joined || read(said[0], up, sizeof up) != sizeof up) return 1;
+    kill(joined->helper, SIGKILL);
+    dprintf(place.output, "then: %s", ReadToEnd(said[0]).c_str());  // the end of file: nobody is left who could write
+    return 0;
+  });
+  EXPECT_EQ(text, "then: ");
+}
+
+TEST_F(LaunchTest, GivesACommandInAContainerOfItsOwnATerminalThatInterruptsIt) {
+  const std::string text = InMesh({}, [&](LaunchPlan& place) {
+    const JoinPlan plan{.argv = {"sh", "-c", "tty; stty size; trap 'exit 4' INT; echo up; while :; do sleep 0.1; done"},
+                        .environment = place.environment,
+                        .tty = true,
+                        .rows = 31,
+                        .columns = 97};
+    const auto joined = RunInNewContainer(place, plan);
+    auto got = joined ? io::ReceiveFds(joined->terminal.get()) : Fail(Errc::kInternal, "");
+    if (!got || got->fds.size() != 1) return 1;
+    const int master = got->fds[0].get();
+    std::string seen;
+    char piece[256];
+    for (ssize_t n; seen.find("up\r\n") == std::string::npos && (n = read(master, piece, sizeof piece)) > 0;)
+      seen.append(piece, static_cast<std::size_t>(n));
+    int status = 0;
+    if (write(master, "\x03", 1) != 1 || waitpid(joined->helper, &status, 0) != joined->helper) return 1;
+    dprintf(place.output, "%sexit %d\n", seen.c_str(), WEXITSTATUS(status));
+    return 0;
+  });
+  EXPECT_EQ(text, "/dev/pts/0\r\n31 97\r\nup\r\nexit 4\n");
 }
 
 }  // namespace

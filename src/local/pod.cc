@@ -16,6 +16,7 @@ namespace {
 // How long every proxy has to learn that a pod is gone before it refuses anything.
 constexpr Duration kLeaveTime = std::chrono::milliseconds(500);
 constexpr Duration kRetryNetwork = std::chrono::seconds(1);
+constexpr std::string_view kProxyContainer = "istio-proxy";  // as it is called on Kubernetes
 
 // A command in a container, by its helper: when that dies, the command does.
 struct Command final : Pending::Operation {
@@ -229,6 +230,17 @@ Pending Pod::RunInside(const std::string& name, const std::vector<std::string>& 
         call(end.code);  // may drop the handle
       });
   return Pending(std::move(command));
+}
+
+Outcome<Joined> Pod::Exec(const std::string& name, JoinPlan plan) {
+  if (const Container* container = FindContainer(name)) return container->Join(std::move(plan));
+  if (!network_.exists())
+    return Explain(Errc::kUnavailable, spec_.name + " has no network yet" + (reason_.empty() ? "" : ": " + reason_),
+                   "`plait status` shows when it runs");
+  const bool beside_proxy = spec_.proxy != ProxyKind::kNone && (name == kProxyContainer || name.empty());
+  if (beside_proxy) return ephemeral_.Run(mesh_, spec_, network_, std::move(plan));
+  return Explain(Errc::kNotFound, spec_.name + " has no container \"" + name + "\"",
+                 "leave it out, or name one that `plait status -o json` shows");
 }
 
 std::string Pod::Host() const { return network_.ips.empty() ? "" : network_.ips.front().ToString(); }

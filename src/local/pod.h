@@ -12,6 +12,7 @@
 #include "local/container.h"
 #include "local/desired.h"
 #include "local/envoy_process.h"
+#include "local/ephemeral_containers.h"
 #include "local/mesh_context.h"
 #include "local/proxy_process.h"
 
@@ -48,6 +49,9 @@ class Pod final : public ProbeTarget {
   const std::vector<std::unique_ptr<Container>>& containers() const noexcept { return containers_; }
   const std::vector<io::IpAddress>& ips() const noexcept { return network_.ips; }
   pid_t proxy_pid() const noexcept { return envoy_ ? envoy_->pid() : proxy_ ? proxy_->pid() : 0; }
+  // Runs a command in a container of it, the first for "". In a pod that is a proxy alone, and for istio-proxy, it is
+  // one made for the command: beside the proxy, never in its own.
+  Outcome<Joined> Exec(const std::string& container, JoinPlan plan);
   // A socket connected (or connecting) to `port` on the workload's own loopback, unmarked by capture.
   Outcome<io::UniqueFd> DialLoopback(Port port);
 
@@ -73,6 +77,7 @@ class Pod final : public ProbeTarget {
   std::unique_ptr<EnvoyProcess> envoy_;  // null: the proxy is a plait-proxy
   bool containers_started_ = false;
   std::vector<std::unique_ptr<Container>> containers_;
+  EphemeralContainers ephemeral_;
   io::Timer step_;
   io::Timer retry_;
 };

@@ -389,13 +389,7 @@ Outcome<io::UniqueFd> Supervisor::Dial(const std::string& workload, Port port) {
 Outcome<Joined> Supervisor::Exec(const std::string& workload, const std::string& container, JoinPlan plan) {
   Pod* pod = Find(workload);
   if (!pod) return NoWorkload(workload);
-  const Container* found = pod->FindContainer(container);
-  if (!found)
-    return container.empty() ? Explain(Errc::kNotFound, pod->spec().name + " has no container (it is a proxy alone)",
-                                       "`plait pc all`, `plait log` and `plait logs` show what its admin pages do")
-                             : Explain(Errc::kNotFound, pod->spec().name + " has no container \"" + container + "\"",
-                                       "leave it out, or name one that `plait status -o json` shows");
-  return found->Join(std::move(plan));
+  return pod->Exec(container, std::move(plan));
 }
 
 Outcome<> Supervisor::ReplaceProxy(const std::string& workload) {

@@ -284,6 +284,19 @@ def test_exec_passes_options_and_exit_codes_of_the_command_on(used):
     assert used.exec("details-v1", "curl", "-s", "http://127.0.0.1:15000/ready").stdout == "LIVE\n"
 
 
+def test_exec_in_a_gateway_is_the_way_to_its_admin_port(used):
+    gateway = "istio-ingressgateway.istio-system"
+    assert used.exec(gateway, "curl", "-s", "127.0.0.1:15000/ready").stdout == "LIVE\n"
+    assert "http.80" in used.exec(gateway, "curl", "-s", "127.0.0.1:15000/config_dump").stdout
+    assert used.exec(gateway, "sh", "-c", "exit 7", check=False).returncode == 7
+    # Nobody listens beside it, and nobody ends it.
+    beside = "import socket; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); s.bind(('127.0.0.1', 15021))"
+    assert "Address already in use" in used.exec(gateway, "python3", "-c", beside, check=False).stderr
+    used.exec(gateway, "sh", "-c", "kill -9 -1; true", check=False)
+    assert used.exec(gateway, "curl", "-s", "127.0.0.1:15000/ready").stdout == "LIVE\n"
+    assert next(w for w in used.status()["workloads"] if w["proxy"] == "gateway")["restarts"] == 0
+
+
 def test_exit_codes_without_a_mesh(folder):
     nobody = Mesh(folder, folder, name="nobody")
     for verb in (["status"], ["ps"], ["pc", "cluster", "x"], ["logs", "x"], ["down"]):

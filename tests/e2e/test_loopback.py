@@ -99,6 +99,19 @@ def test_exec_gives_exit_codes_and_ends_with_its_client(mesh):
     until(lambda: not sleeping(), 10, "its processes have ended")
 
 
+def test_exec_in_a_gateway_reaches_its_admin_port_and_ends_with_its_client(mesh):
+    gateway = next(w for w in mesh.pods() if w["proxy"] == "gateway")
+    name = f"{gateway['name']}.{gateway['namespace']}"
+    assert mesh.exec(name, "curl", "-sS", f"http://{gateway['ip']}:15000/ready").stdout == "LIVE\n"
+    assert mesh.exec(name, "sh", "-c", "exit 7", check=False).returncode == 7
+    client = subprocess.Popen(mesh.command("exec", name, "--", "sh", "-c", "sleep 98766 & wait"), env=mesh.env)
+    sleeping = lambda: any("sleep 98766" in line and "plait" not in line for line in leftovers())
+    until(sleeping, 10, "the command runs")
+    client.kill()
+    client.wait()
+    until(lambda: not sleeping(), 10, "its processes have ended")
+
+
 def test_a_killed_plait_takes_everything_with_it(folder):
     work = folder / "killed"
     work.mkdir()

@@ -102,15 +102,17 @@ def test_exec_has_streams_exit_code_and_environment(local):
     assert local.plait("exec", "a", "--", "no-such-program", check=False).returncode == 127
 
 
-def test_exec_gives_a_terminal_that_is_not_the_users(local):
-    local.want(web("a-0"))
+@pytest.mark.parametrize("workload", ["a-0", "istio-ingressgateway-0"])
+def test_exec_gives_a_terminal_that_is_not_the_users(local, workload):
+    local.want(web("a-0"), GATEWAY, gateway_ports=[80])
     local.up()
     master, slave = os.openpty()
-    command = local.command("exec", "a-0", "--", "sh", "-c", "tty; stty size; read x; echo got $x; exit 4")
+    command = local.command("exec", workload, "--", "sh", "-c", "tty; stty size; read x; echo got $x; trap 'exit 4' INT; "
+                            "echo waits; while :; do sleep 0.05; done")
     process = subprocess.Popen(command, env=local.env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
     os.close(slave)
     text = b""
-    typed = False
+    typed = interrupted = False
     while True:
         ready, _, _ = select.select([master], [], [], 10)
         assert ready, text
@@ -122,11 +124,39 @@ def test_exec_gives_a_terminal_that_is_not_the_users(local):
         if b"/dev/pts/0" in text and not typed:
             os.write(master, b"word\r")
             typed = True
+        if b"waits" in text and not interrupted:
+            os.write(master, b"\x03")
+            interrupted = True
         if not data:
             break
     assert process.wait(10) == 4
     assert b"/dev/pts/0" in text and b"got word" in text
     os.close(master)
+
+
+def test_a_gateway_has_its_admin_port_and_exit_codes_for_exec(local):
+    local.want(web("a-0"), GATEWAY, gateway_ports=[80])
+    local.up()
+    for words in (["istio-ingressgateway"], ["istio-ingressgateway-0", "-c", "istio-proxy"], ["a-0", "-c", "istio-proxy"]):
+        answer = local.plait("exec", *words, "--", "curl", "-s", "--max-time", "5", "127.0.0.1:15000").stdout
+        assert answer.startswith("15000 pid"), words
+    result = local.sh("istio-ingressgateway-0", "cat; hostname; echo bad >&2; exit 7", stdin=None, input="in\n")
+    assert (result.returncode, result.stdout, result.stderr) == (7, "in\nistio-ingressgateway-0\n", "bad\n")
+    assert local.sh("istio-ingressgateway-0", "kill -TERM $$").returncode == 128 + 15
+    assert local.plait("exec", "istio-ingressgateway-0", "--", "no-such-program", check=False).returncode == 127
+    unknown = local.plait("exec", "istio-ingressgateway-0", "-c", "other", "--", "true", check=False)
+    assert unknown.returncode == 1 and 'has no container "other"' in unknown.stderr
+
+
+def test_a_command_beside_a_gateway_ends_with_the_gateway(local):
+    local.want(web("a-0"), GATEWAY, gateway_ports=[80])
+    local.up()
+    process = subprocess.Popen(local.command("exec", "istio-ingressgateway-0", "--", "sh", "-c", "sleep 4321 & wait"), env=local.env,
+                               stdin=subprocess.DEVNULL)
+    until(lambda: any("sleep 4321" in line and "exec" not in line for line in local.leftovers()), 5, "it runs")
+    local.want(web("a-0"), gateway_ports=[80])
+    assert process.wait(10) == 128 + 9
+    until(lambda: not any("sleep 4321" in line for line in local.leftovers()), 5, "it has ended")
 
 
 def test_an_application_reads_no_secret_and_no_other_process(local):
@@ -140,10 +170,11 @@ def test_an_application_reads_no_secret_and_no_other_process(local):
     assert "a-0" not in result.stdout
 
 
-def test_the_command_of_a_client_that_goes_ends(local):
-    local.want(web("a-0"))
+@pytest.mark.parametrize("workload", ["a-0", "istio-ingressgateway-0"])
+def test_the_command_of_a_client_that_goes_ends(local, workload):
+    local.want(web("a-0"), GATEWAY, gateway_ports=[80])
     local.up()
-    process = subprocess.Popen(local.command("exec", "a-0", "--", "sleep", "1234"), env=local.env, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(local.command("exec", workload, "--", "sleep", "1234"), env=local.env, stdin=subprocess.DEVNULL)
     until(lambda: any("sleep 1234" in line and "exec" not in line for line in local.leftovers()), 5, "it runs")
     process.kill()
     process.wait()

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from local_mesh import Local, web
+from local_mesh import GATEWAY, Local, web
 
 # Who starts the mesh, and how. Root's is rootless too unless it says otherwise; its applications are never root on the
 # host.
@@ -21,7 +21,7 @@ def fixture_mesh(request, local):
     return local
 
 
-POWERS = r"""
+PRELUDE = r"""
 import ctypes, os, signal, socket
 def tried(name, call):
     try:
@@ -33,15 +33,17 @@ libc = ctypes.CDLL(None, use_errno=True)
 def syscall(*arguments):
     if libc.syscall(*arguments) < 0:
         raise OSError(ctypes.get_errno(), '')
+"""
+
+POWERS = PRELUDE + r"""
 s = socket.socket()
 for mark in (0x539, 0x53a):
     tried('SO_MARK', lambda: s.setsockopt(socket.SOL_SOCKET, 36, mark))
-tried('SO_REUSEPORT beside the capture', lambda: (s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1), s.bind(('0.0.0.0', 15001))))
-for port in (15000, 15006, 15021):
+for port in (15000, 15021):
     tried('bind %d' % port, lambda: socket.create_server(('127.0.0.1', port)))
-u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-u.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-tried('bind beside DNS', lambda: u.bind(('127.0.0.1', 15053)))
+    r = socket.socket()
+    r.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    tried('SO_REUSEPORT beside %d' % port, lambda: r.bind(('127.0.0.1', port)))
 tried('raw', lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
 tried('packet', lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
 tried('user namespace', lambda: syscall(272, 0x10000000))
@@ -59,13 +61,28 @@ for pid in [1, *range(3, 3000)]:
 print('done')
 """
 
+CAPTURE = PRELUDE + r"""
+s = socket.socket()
+tried('SO_REUSEPORT beside the capture', lambda: (s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1), s.bind(('0.0.0.0', 15001))))
+tried('bind 15006', lambda: socket.create_server(('127.0.0.1', 15006)))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+tried('bind beside DNS', lambda: u.bind(('127.0.0.1', 15053)))
+"""
+
+
+def refuses_all(mesh, workload, script, tries):
+    result = mesh.plait("exec", *workload, "--", "python3", "-c", script, check=False)
+    assert "WEAK" not in result.stdout and result.stdout.count("refused") == tries, result.stdout + result.stderr
+    assert script is not POWERS or "done" in result.stdout, result.stdout + result.stderr
+
 
 def test_an_application_cannot_touch_its_capture_nor_its_proxy(mesh):
     mesh.want(web("b-0"))
     mesh.up()
     before = mesh.workload("b-0")
-    result = mesh.plait("exec", "b-0", "--", "python3", "-c", POWERS, check=False)
-    assert "WEAK" not in result.stdout and result.stdout.count("refused") >= 14 and "done" in result.stdout, result.stdout + result.stderr
+    refuses_all(mesh, ["b-0"], POWERS, 13)
+    refuses_all(mesh, ["b-0"], CAPTURE, 3)
     rules = mesh.sh("b-0", "nft flush ruleset && echo WEAK; nft add table inet x && echo WEAK; ip link set eth0 down && echo WEAK; "
                             "ip route flush table main && echo WEAK; echo 1 > /proc/sys/net/ipv4/ip_forward && echo WEAK; echo end")
     assert rules.stdout == "end\n", rules.stdout
@@ -106,6 +123,29 @@ def test_an_application_reads_no_secret_of_its_mesh_nor_of_another(mesh):
         assert tokens(mesh) == secrets, "nothing was moved"
     finally:
         other.plait("down", "--name", "other")
+
+
+@pytest.mark.parametrize("workload", [["istio-ingressgateway-0"], ["a-0", "-c", "istio-proxy"]])
+def test_a_command_beside_a_proxy_cannot_touch_it_and_reads_no_secret(mesh, workload):
+    mesh.want(web("a-0"), GATEWAY, gateway_ports=[80])
+    mesh.up()
+    sh = lambda script: mesh.plait("exec", *workload, "--", "sh", "-c", script, check=False).stdout
+    before = mesh.workload(workload[0])
+    refuses_all(mesh, workload, POWERS, 13)
+    assert sh("nft flush ruleset && echo WEAK; nft add table inet x && echo WEAK; ip link set eth0 down && echo WEAK; echo end") == "end\n"
+    after = mesh.workload(workload[0])
+    assert (after["proxy_pid"], after["restarts"]) == (before["proxy_pid"], before["restarts"])
+    secrets = tokens(mesh)
+    assert len(secrets) == 3  # two tokens, one key
+    seen = sh("; ".join([f"cat {path} /proc/1/root{path} /proc/self/root{path}" for path in secrets] + [
+        f"mv {mesh.folder}/run {mesh.folder}/moved; cat {mesh.folder}/moved/plait/*/proxies/*/token",
+        f"find {mesh.folder} -name token -o -name ca-key.pem -o -name '*.sock'; echo end"]))
+    assert seen == "end\n", seen
+    seen = sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' '; for p in /proc/[0-9]*; do ls -l $p/fd; cat $p/environ; done; cat /proc/net/unix; echo end")
+    assert seen.endswith("end\n") and not any(name in seen for name in ("plait-proxy", "LISTEN_FD", ".sock", "net:[")), seen
+    facts = sh("id -u; cat /proc/self/uid_map; grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/self/status").split()
+    assert facts[0] == facts[1] == "1000" and facts[3:] == ["1", "CapEff:", "0" * 16, "CapBnd:", "0" * 16, "NoNewPrivs:", "1", "Seccomp:", "2"]
+    assert tokens(mesh) == secrets
 
 
 def test_the_meshs_programs_leak_no_descriptor_into_applications(mesh):
