@@ -8,61 +8,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
 
 #include "core/base/log.h"
 #include "core/base/strings.h"
-#include "node/capture_rules.h"
 
 namespace plait::local {
 namespace {
 
 static log::Component kLog("supervisor");
 constexpr std::size_t kMaxNotices = 50;
-
-const char* NameOf(Container::State state) {
-  switch (state) {
-    case Container::State::kWaiting: return "waiting";
-    case Container::State::kStarting: return "starting";
-    case Container::State::kRunning: return "running";
-    case Container::State::kEnded: return "ended";
-  }
-  return "";
-}
-
-const char* NameOf(ProxyKind proxy) {
-  switch (proxy) {
-    case ProxyKind::kNone: return "none";
-    case ProxyKind::kSidecar: return "sidecar";
-    case ProxyKind::kGateway: return "gateway";
-    case ProxyKind::kDns: return "dns";
-  }
-  return "";
-}
-
-WorkloadStatus StatusOf(const Pod& pod) {
-  const PodStatus status = pod.Status();
-  WorkloadStatus out{.name = pod.spec().name,
-                     .ns = pod.spec().ns,
-                     .owner = pod.spec().owner,
-                     .service_account = pod.spec().service_account,
-                     .ip = status.ips.empty() ? "" : status.ips.front(),
-                     .ips = status.ips,
-                     .pid = pod.pid(),
-                     .proxy_pid = pod.proxy_pid(),
-                     .proxy = NameOf(pod.spec().proxy),
-                     .ready = status.ready,
-                     .phase = status.phase,
-                     .restarts = status.restarts,
-                     .reason = status.reason,
-                     .capture = {},
-                     .containers = {}};
-  for (const auto& [name, value] : pod.spec().annotations)
-    if (name.starts_with(node::kCaptureAnnotations)) out.capture.emplace_back(name, value);
-  for (const auto& c : pod.containers())
-    out.containers.push_back({c->spec().name, NameOf(c->state()), c->pid(), c->restarts(), c->ready()});
-  return out;
-}
 
 }  // namespace
 
@@ -108,6 +62,7 @@ Outcome<> Supervisor::Start() {
                               .init = init_.get(),
                               .hello = {},
                               .gateway_sockets = {}});
+  pods_ = std::make_unique<PodTable>(*mesh_, [this] { OnPodChange(); });
   auto control = ControlServer::Open(loop_, reaper_, options_.paths.control_socket(), *this);
   if (!control) return std::unexpected(control.error());
   control_ = std::move(*control);
@@ -165,17 +120,15 @@ void Supervisor::OnOuter(ReceivedMessage received) {
   gateway_ports_[message.port.value] = message.host_port;
   mesh_->gateway_sockets.push_back({std::to_string(message.port.value), std::move(received.fds[0])});
   if (--mesh_->gateway_sockets_missing > 0) return;
-  for (const auto& [uid, pod] : pods_) {
-    if (pod->spec().proxy != ProxyKind::kGateway) continue;
-    // One that does not run yet is started with the new socket.
-    if (const Outcome<> replaced = pod->ReplaceProxy(); !replaced) kLog.Debug(replaced.error().message);
-    pod->StartProxy();
-  }
-  OnPodChange();
+  pods_->OnGatewaySockets();
 }
 
 void Supervisor::OnPlaitd(PlaitdMessage message) {
-  if (auto* pods = std::get_if<DesiredPods>(&message)) return OnPods(std::move(pods->pods));
+  if (auto* pods = std::get_if<DesiredPods>(&message)) {
+    if (state_ == State::kStopping) return;
+    have_pods_ = true;
+    return pods_->Want(std::move(pods->pods));
+  }
   if (auto* ports = std::get_if<GatewayPorts>(&message)) return OnGatewayPorts(ports->ports);
   if (auto* services = std::get_if<Services>(&message)) {
     if (cluster_ips_) cluster_ips_->SetServices(std::move(services->ports));
@@ -193,42 +146,7 @@ void Supervisor::OnPlaitd(PlaitdMessage message) {
   mesh_->hello = std::get<Hello>(std::move(message));
   last_plaitd_end_.clear();
   if (!mesh_->hello.error.empty()) Tell("error", mesh_->hello.error);
-  for (const auto& [uid, pod] : pods_) pod->StartProxy();
-}
-
-void Supervisor::OnPods(std::vector<PodSpec> wanted) {
-  if (state_ == State::kStopping) return;
-  have_pods_ = true;
-  // Without capture nobody asks the mesh's DNS.
-  if (loopback_) std::erase_if(wanted, [](const PodSpec& spec) { return spec.proxy == ProxyKind::kDns; });
-  std::set<std::string> uids;
-  for (const PodSpec& spec : wanted) uids.insert(spec.uid);
-  for (const auto& [uid, pod] : pods_)
-    if (!uids.contains(uid)) pod->Remove();
-  // DNS before those who ask it: its sockets hold their questions until it answers.
-  std::stable_partition(wanted.begin(), wanted.end(),
-                        [](const PodSpec& spec) { return spec.proxy == ProxyKind::kDns; });
-  for (PodSpec& spec : wanted) StartPod(std::move(spec));
-  TellDns();
-  OnPodChange();
-}
-
-void Supervisor::StartPod(PodSpec spec) {
-  std::unique_ptr<Pod>& pod = pods_[spec.uid];
-  if (pod) return;  // a pod does not change: a changed template is a new uid
-  const bool dns = spec.proxy == ProxyKind::kDns;
-  pod = std::make_unique<Pod>(*mesh_, std::move(spec), [this] { OnPodChange(); });
-  pod->Start();
-  if (dns) TellDns();
-}
-
-void Supervisor::TellDns() {
-  if (!cluster_ips_) return;
-  std::vector<io::IpAddress> ips;
-  for (const auto& [uid, pod] : pods_)
-    if (pod->spec().proxy == ProxyKind::kDns && pod->state() == Pod::State::kRunning)
-      ips.insert(ips.end(), pod->ips().begin(), pod->ips().end());
-  cluster_ips_->SetDns(std::move(ips));
+  pods_->StartProxies();
 }
 
 void Supervisor::OnGatewayPorts(const std::vector<Port>& ports) {
@@ -247,18 +165,15 @@ void Supervisor::OnPodChange() {
 
 void Supervisor::Settle() {
   settling_ = false;
-  const auto gone = [](const auto& entry) { return entry.second->state() == Pod::State::kGone; };
   if (state_ == State::kStopping) {
     // Nobody removes their links one by one: they go with the namespaces.
-    if (!std::all_of(pods_.begin(), pods_.end(), gone)) return;
+    if (!pods_->AllGone()) return;
     plaitd_->Stop();
     loop_.Stop();
     return;
   }
-  std::erase_if(pods_, gone);
-  TellDns();  // one may have got its network late
-  std::vector<PodStatus> table;
-  for (const auto& [uid, pod] : pods_) table.push_back(pod->Status());
+  pods_->Settle();
+  std::vector<PodStatus> table = pods_->Statuses();
   if (table != sent_) {
     sent_ = std::move(table);
     plaitd_->Send(EncodeStatus(sent_));
@@ -269,8 +184,8 @@ void Supervisor::Settle() {
   if (ready && state_ == State::kStarting && statuses_known_ != statuses_sent_) return;
   if (ready && state_ == State::kStarting) {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.clock().Now() - started_);
-    Tell("step", std::to_string(pods_.size()) + " of " + std::to_string(pods_.size()) + " workloads ready in " +
-                     std::to_string(took.count()) + " ms");
+    const std::string count = std::to_string(pods_->size());
+    Tell("step", count + " of " + count + " workloads ready in " + std::to_string(took.count()) + " ms");
     ToOuter({.kind = OuterMessage::Kind::kReady});
   }
   if (ready) state_ = State::kReady;
@@ -281,10 +196,7 @@ bool Supervisor::AllReady() const {
   if (!have_pods_ || mesh_->hello.root_pem.empty()) return false;
   if (std::any_of(gateway_ports_.begin(), gateway_ports_.end(), [](const auto& port) { return !port.second; }))
     return false;
-  return std::all_of(pods_.begin(), pods_.end(), [](const auto& entry) {
-    const Pod& pod = *entry.second;
-    return pod.ready() || pod.state() > Pod::State::kRunning || pod.Status().phase == "Succeeded";
-  });
+  return pods_->AllReady();
 }
 
 void Supervisor::KeepNotice(std::vector<std::string>& notices, const std::string& text) {
@@ -318,8 +230,7 @@ void Supervisor::ToOuter(const OuterMessage& message) {
 
 void Supervisor::Stop() {
   if (std::exchange(state_, State::kStopping) == State::kStopping) return;
-  for (const auto& [uid, pod] : pods_) pod->StopAll();
-  OnPodChange();
+  pods_->StopAll();
 }
 
 void Supervisor::RemoveOverlay(const std::string& file) { unlink((options_.paths.overlay() + "/" + file).c_str()); }
@@ -327,22 +238,6 @@ void Supervisor::RemoveOverlay(const std::string& file) { unlink((options_.paths
 void Supervisor::Down() {
   ToOuter({.kind = OuterMessage::Kind::kEnding});
   Stop();
-}
-
-// WORKLOAD is a pod or a deployment, NAME or NAME.NAMESPACE; of a deployment the first ready pod, else the first.
-Pod* Supervisor::Find(const std::string& workload) {
-  Pod* best = nullptr;
-  for (const auto& [uid, pod] : pods_) {
-    const PodSpec& spec = pod->spec();
-    for (const std::string& name : {spec.name, spec.owner}) {
-      if (name.empty() || (workload != name && workload != name + "." + spec.ns)) continue;
-      const auto rank = [](const Pod& p) { return p.ready() ? 2 : p.state() == Pod::State::kRunning ? 1 : 0; };
-      const bool better =
-          !best || rank(*pod) > rank(*best) || (rank(*pod) == rank(*best) && pod->spec().name < best->spec().name);
-      if (better) best = pod.get();
-    }
-  }
-  return best;
 }
 
 MeshStatus Supervisor::Status() {
@@ -367,9 +262,7 @@ MeshStatus Supervisor::Status() {
     if (host && (out.url.empty() || port == 80))
       out.url = (tls ? "https" : "http") + ("://127.0.0.1:" + std::to_string(host.value));
   }
-  for (const auto& [uid, pod] : pods_) out.workloads.push_back(StatusOf(*pod));
-  std::sort(out.workloads.begin(), out.workloads.end(),
-            [](const auto& a, const auto& b) { return std::tie(a.ns, a.name) < std::tie(b.ns, b.name); });
+  out.workloads = pods_->Workloads();
   return out;
 }
 
@@ -381,19 +274,19 @@ std::unexpected<Diagnostic> NoWorkload(const std::string& name) {
 }  // namespace
 
 Outcome<io::UniqueFd> Supervisor::Dial(const std::string& workload, Port port) {
-  Pod* pod = Find(workload);
+  Pod* pod = pods_->Find(workload);
   if (!pod) return NoWorkload(workload);
   return pod->DialLoopback(port);
 }
 
 Outcome<Joined> Supervisor::Exec(const std::string& workload, const std::string& container, JoinPlan plan) {
-  Pod* pod = Find(workload);
+  Pod* pod = pods_->Find(workload);
   if (!pod) return NoWorkload(workload);
   return pod->Exec(container, std::move(plan));
 }
 
 Outcome<> Supervisor::ReplaceProxy(const std::string& workload) {
-  Pod* pod = Find(workload);
+  Pod* pod = pods_->Find(workload);
   if (!pod) return NoWorkload(workload);
   return pod->ReplaceProxy();
 }

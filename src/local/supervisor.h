@@ -1,6 +1,7 @@
 #pragma once
-// Pid 1 of the mesh: keeps pods as plaitd wants them, holds their sockets, restarts what dies, answers the command
-// line, and ends, with everything in the mesh, when `plait` does. One loop thread.
+// Pid 1 of the mesh: hears from plaitd which pods there shall be (pod_table.h) and from `plait` which ports the host
+// has, restarts plaitd, answers the command line, and ends, with everything in the mesh, when `plait` does. One loop
+// thread.
 #include <map>
 #include <memory>
 #include <string>
@@ -12,12 +13,9 @@
 #include "local/mesh_network.h"
 #include "local/outer_channel.h"
 #include "local/plaitd_process.h"
-#include "local/pod.h"
+#include "local/pod_table.h"
 
 namespace plait::local {
-
-struct WorkloadStatus;
-struct MeshStatus;
 
 class Supervisor final : private io::FdEvents, private ControlHandler {
  public:
@@ -35,9 +33,6 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void OnOuter(ReceivedMessage received);
   void OnPlaitd(PlaitdMessage message);
   Outcome<> MakeNetworks();
-  void OnPods(std::vector<PodSpec> wanted);
-  void StartPod(PodSpec spec);
-  void TellDns();
   void OnGatewayPorts(const std::vector<Port>& ports);
   void OnPodChange();
   void Settle();  // once a round: status to plaitd, readiness, the dead
@@ -48,7 +43,6 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void ToOuter(const OuterMessage& message);
   static void KeepNotice(std::vector<std::string>& notices, const std::string& text);
   void Stop();
-  Pod* Find(const std::string& workload);
 
   // ControlHandler
   MeshStatus Status() override;
@@ -74,7 +68,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   std::unique_ptr<MeshContext> mesh_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<PlaitdProcess> plaitd_;
-  std::map<std::string, std::unique_ptr<Pod>> pods_;  // by uid
+  std::unique_ptr<PodTable> pods_;
   std::vector<std::string> problems_;            // of the configuration, as plaitd tells them; what was mended is gone
   std::vector<std::string> last_notices_;        // both bounded; for `plait status`
   std::map<std::uint16_t, Port> gateway_ports_;  // wanted -> on the host; 0 while asked for
