@@ -53,6 +53,7 @@ class Supervisor:
 
     def start(self):
         self.theirs.close()
+        self.ours.sendall(b'{"type":"running","pods":[]}\n')
         self.thread.start()
 
     def read(self):

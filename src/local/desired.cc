@@ -108,6 +108,7 @@ PodSpec PodOf(const Json& json) {
   out.concurrency = static_cast<int>(Number(json, "concurrency", 0));
   if (const auto containers = json.find("containers"); containers != json.end())
     for (const Json& entry : *containers) out.containers.push_back(ContainerOf(entry));
+  out.told = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   return out;
 }
 
@@ -176,6 +177,14 @@ Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line) {
   } catch (const Json::exception& error) {
     return Explain(Errc::kInvalidInput, std::string("plaitd sent a broken message: ") + error.what());
   }
+}
+
+std::string EncodeRunning(const std::vector<RunningPod>& pods) {
+  std::string list;
+  for (const RunningPod& pod : pods)
+    list += (list.empty() ? "" : ",") + (R"({"leaving":)" + std::string(pod.leaving ? "true" : "false")) +
+            R"(,"pod":)" + pod.spec.told + "}";
+  return R"({"type":"running","pods":[)" + list + "]}\n";
 }
 
 std::string EncodeStatus(const std::vector<PodStatus>& pods) {

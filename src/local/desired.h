@@ -73,6 +73,7 @@ struct PodSpec {
   ProxyKind proxy = ProxyKind::kNone;
   int concurrency = 0;  // of its proxy; 0: the mesh's
   std::vector<ContainerSpec> containers;
+  std::string told;  // all of it, as plaitd said it
 
   const std::string* Label(std::string_view key) const;
 };
@@ -117,7 +118,14 @@ using PlaitdMessage = std::variant<DesiredPods, Hello, Notice, GatewayPorts, Ser
 // One line. Errors name what plaitd said wrongly; an unknown type is an error (the two are always of one version).
 Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line);
 
-// What the supervisor answers, for each pod.
+// What the supervisor says first to a plaitd that has started: what it was told by the one before and still runs.
+struct RunningPod {
+  const PodSpec& spec;
+  bool leaving = false;  // it is being stopped
+};
+std::string EncodeRunning(const std::vector<RunningPod>& pods);  // one line with its end
+
+// What it says of each pod then, at each change.
 struct PodStatus {
   std::string uid;
   std::vector<std::string> ips;

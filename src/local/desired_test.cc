@@ -35,6 +35,19 @@ TEST(Desired, ReadsAPodWithItsProbe) {
   EXPECT_EQ(pod.containers[0].readiness->headers.at(0).second, "y");
 }
 
+TEST(Desired, GivesPodsBackAsTheyWereTold) {
+  const PodSpec pod = ThePod();
+  const std::string line = EncodeRunning({{.spec = pod}, {.spec = pod, .leaving = true}});
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+  const auto json = nlohmann::json::parse(line);
+  EXPECT_EQ(json["type"], "running");
+  ASSERT_EQ(json["pods"].size(), 2u);
+  EXPECT_EQ(json["pods"][0]["pod"], nlohmann::json::parse(kPods)["pods"][0]);
+  EXPECT_EQ(json["pods"][0]["leaving"], false);
+  EXPECT_EQ(json["pods"][1]["leaving"], true);
+  EXPECT_EQ(nlohmann::json::parse(EncodeRunning({}))["pods"], nlohmann::json::array());
+}
+
 TEST(Desired, ReadsTheOtherMessages) {
   EXPECT_EQ(std::get<Hello>(*DecodePlaitdMessage(R"({"type":"hello","root_pem":"R","xds_port":15012,"error":null})"))
                 .xds_port,

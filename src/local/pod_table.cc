@@ -151,6 +151,13 @@ std::vector<PodStatus> PodTable::Statuses() const {
   return out;
 }
 
+std::vector<RunningPod> PodTable::Running() const {
+  std::vector<RunningPod> out;
+  for (const auto& [uid, pod] : pods_)
+    out.push_back({.spec = pod->spec(), .leaving = pod->state() > Pod::State::kCompleted});
+  return out;
+}
+
 std::vector<WorkloadStatus> PodTable::Workloads() const {
   std::vector<WorkloadStatus> out;
   for (const auto& [uid, pod] : pods_) out.push_back(StatusOf(*pod));

@@ -32,6 +32,7 @@ class PodTable {
   // Null: there is none.
   Pod* Find(const std::string& workload) const;
   std::vector<PodStatus> Statuses() const;
+  std::vector<RunningPod> Running() const;        // not longer than the pods live
   std::vector<WorkloadStatus> Workloads() const;  // by namespace and name
 
  private:

@@ -69,13 +69,7 @@ Outcome<> Supervisor::Start() {
   plaitd_ = std::make_unique<PlaitdProcess>(
       *mesh_, debug_listener_.get(),
       PlaitdProcess::Events{.on_message = [this](PlaitdMessage message) { OnPlaitd(std::move(message)); },
-                            .on_connected =
-                                [this] {
-                                  sent_.clear();
-                                  problems_.clear();  // it tells what is wrong anew
-                                  statuses_sent_ = statuses_known_ = 0;
-                                  OnPodChange();
-                                },
+                            .on_connected = [this] { OnPlaitdStarted(); },
                             .on_ended =
                                 [this](const std::string& why) {
                                   if (std::exchange(last_plaitd_end_, why) != why)
@@ -121,6 +115,16 @@ void Supervisor::OnOuter(ReceivedMessage received) {
   mesh_->gateway_sockets.push_back({std::to_string(message.port.value), std::move(received.fds[0])});
   if (--mesh_->gateway_sockets_missing > 0) return;
   pods_->OnGatewaySockets();
+}
+
+void Supervisor::OnPlaitdStarted() {
+  const std::vector<RunningPod> running = pods_->Running();
+  plaitd_->Send(EncodeRunning(running));
+  table_due_ = !running.empty();  // it waits for how they are, even if none is left by then
+  sent_.clear();
+  problems_.clear();  // it tells what is wrong anew
+  statuses_sent_ = statuses_known_ = 0;
+  OnPodChange();
 }
 
 void Supervisor::OnPlaitd(PlaitdMessage message) {
@@ -174,7 +178,7 @@ void Supervisor::Settle() {
   }
   pods_->Settle();
   std::vector<PodStatus> table = pods_->Statuses();
-  if (table != sent_) {
+  if (std::exchange(table_due_, false) || table != sent_) {
     sent_ = std::move(table);
     plaitd_->Send(EncodeStatus(sent_));
     ++statuses_sent_;

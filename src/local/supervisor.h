@@ -31,6 +31,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
 
   void OnFdReady(std::uint32_t events) override;  // the outer socket
   void OnOuter(ReceivedMessage received);
+  void OnPlaitdStarted();
   void OnPlaitd(PlaitdMessage message);
   Outcome<> MakeNetworks();
   void OnGatewayPorts(const std::vector<Port>& ports);
@@ -73,6 +74,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   std::vector<std::string> last_notices_;        // both bounded; for `plait status`
   std::map<std::uint16_t, Port> gateway_ports_;  // wanted -> on the host; 0 while asked for
   bool have_pods_ = false;                       // plaitd has said what it wants
+  bool table_due_ = false;                       // it gets a status table whatever is in it
   // Status tables since plaitd started: that were sent, and that every proxy has heard of.
   std::uint64_t statuses_sent_ = 0, statuses_known_ = 0;
   bool settling_ = false;

@@ -72,7 +72,12 @@ void ControlPlane::StartChannel() {
   if (!socket) return;
   local_ = true;
   source::SupervisorChannel::Events events;
-  events.on_status = [this](std::vector<source::PodStatus> statuses) {
+  events.on_running = [this](source::RunningPods running) {
+    runs_already_ = !running.empty();
+    pods_->Adopt(std::move(running));
+    Changed("endpoint");
+  };
+  events.on_status = [this](source::PodStatuses statuses) {
     status_known_ = true;
     ++statuses_;
     pods_->SetStatuses(std::move(statuses));
@@ -90,8 +95,7 @@ Outcome<> ControlPlane::StartServers() {
   auto lock = LockState(options_.state_dir);
   if (!lock) return std::unexpected(std::move(lock.error()));
   state_lock_ = std::move(*lock);
-  pods_ = std::make_unique<source::PodsController>(
-      loop_, source::PodsOptions{.state_file = options_.state_dir + "/pods.json"}, [this] { Changed("endpoint"); });
+  pods_ = std::make_unique<source::PodsController>(loop_, source::PodsOptions{}, [this] { Changed("endpoint"); });
   files_ = std::make_unique<source::DirectorySource>(
       loop_, source::DirectoryOptions{.directories = options_.directories, .state_dir = options_.state_dir},
       [this] { Changed("config"); });
@@ -177,7 +181,7 @@ void ControlPlane::Rebuild() {
 
   const MonotonicTime begun = loop_.clock().Now();
   auto snapshot = model::Snapshot::Build(files_->objects(), pods_->workloads(), options);
-  if (local_) {
+  if (KnowsPods()) {
     // Templates first: what runs no more is out of the endpoints of this very snapshot.
     source::PodSets sets = source::RenderPodSets(files_->objects(), files_->images(), snapshot->mesh());
     template_findings_ = sets.findings;
@@ -192,8 +196,11 @@ void ControlPlane::Rebuild() {
   if (!status_timer_.armed()) status_timer_.Start(loop_.timers(), kSettled);
   statuses_in_snapshot_ = statuses_;
   ads_->ConfigChanged(difference);
-  if (!local_ || status_known_ || pods_->desired().empty()) ads_->Ready();
+  if (!local_ || status_known_ || (KnowsPods() && pods_->desired().empty())) ads_->Ready();
 }
+
+// What runs must have been told before anything is wanted: else it would be replaced.
+bool ControlPlane::KnowsPods() const { return runs_already_.has_value() && (status_known_ || !*runs_already_); }
 
 // Each token is worth the identity of the pod that it was given to, as the templates have it.
 void ControlPlane::PublishTokens() {
@@ -214,8 +221,8 @@ void ControlPlane::PublishTokens() {
 void ControlPlane::TellSupervisor(const source::PodSets& sets, const model::Snapshot& snapshot) {
   if (options_.tell_hosts) channel_->SendHosts(snapshot);  // before the pods that are told of them
   const bool pods_changed = std::exchange(told_pods_, pods_->revision()) != pods_->revision();
+  channel_->SendGatewayPorts(sets.gateway_ports);  // before the gateways, which wait for these sockets
   if (pods_changed) channel_->Send(pods_->desired());
-  channel_->SendGatewayPorts(sets.gateway_ports);
   // Before the state of the pods is known, services would seem to have no endpoint.
   if (status_known_ && std::any_of(sets.sets.begin(), sets.sets.end(),
                                    [](const auto& set) { return set.pod.proxy == source::ProxyKind::kNone; }))

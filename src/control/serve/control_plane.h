@@ -2,7 +2,8 @@
 // plaitd, wired: directories and the supervisor's channel in, snapshots, ADS and certificates out. One loop thread.
 //
 // A change of files or pods makes a new snapshot at the end of the round; each proxy is then told what differs for it.
-// After a start no proxy is answered before files and the state of the pods are known, so a restart takes nothing away.
+// After a start no proxy is answered before files and the state of the pods are known, and no pod is wanted before the
+// supervisor has said which there are, so a restart takes nothing away.
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,7 +25,7 @@ namespace plait::control::serve {
 
 struct ControlPlaneOptions {
   std::vector<std::string> directories;
-  std::string state_dir;                       // CA, last good files, names of pods
+  std::string state_dir;                       // CA, last good files
   std::string cacerts_dir = {};                // a plugged-in authority; empty: an own root in the state directory
   std::string trust_domain = "cluster.local";  // unless MeshConfig says otherwise
   std::string root_namespace = "istio-system";
@@ -65,6 +66,7 @@ class ControlPlane {
   void TellStatus();
   void TellCaughtUp();
   model::Findings Problems() const;
+  bool KnowsPods() const;
 
   io::Loop& loop_;
   ControlPlaneOptions options_;
@@ -88,9 +90,10 @@ class ControlPlane {
   std::set<std::string> told_;      // findings that were logged and sent
   std::string told_status_ = "{}";  // conflicts, as they were last logged
   io::Timer status_timer_;
-  bool local_ = false;           // there is a supervisor
-  std::uint64_t told_pods_ = 0;  // revision of the pods that the supervisor knows
-  bool status_known_ = false;    // it has said what runs
+  bool local_ = false;                // there is a supervisor
+  std::uint64_t told_pods_ = 0;       // revision of the pods that the supervisor knows
+  std::optional<bool> runs_already_;  // it has said whether pods of an earlier plaitd run
+  bool status_known_ = false;         // and in which state they are
   // Status tables: that came, that the present snapshot is made of, and that all proxies are known to have heard of.
   std::uint64_t statuses_ = 0, statuses_in_snapshot_ = 0, statuses_told_ = 0;
   std::optional<MonotonicTime> changed_at_;

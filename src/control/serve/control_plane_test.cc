@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -105,9 +106,12 @@ class Plane : public testing::Test {
     std::string text = kRules;
     Write("rules.yaml", text.replace(text.find("TIMEOUT"), 7, timeout));
   }
-  void Start() {
+  // `running`: what the supervisor runs already, and says at once; null: it says nothing yet.
+  void Start(const Json& running = Json::array()) {
     int ends[2];
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    const std::string first = Json{{"type", "running"}, {"pods", running}}.dump() + "\n";
+    if (!running.is_null()) ASSERT_EQ(::write(ends[0], first.data(), first.size()), static_cast<ssize_t>(first.size()));
     supervisor.stream = io::AdoptSocket(loop, io::UniqueFd(ends[0]));
     supervisor.stream->SetEvents(&supervisor);
     ControlPlaneOptions options;
@@ -126,9 +130,12 @@ class Plane : public testing::Test {
   // Tells that the desired pods run.
   void RunPods() {
     ASSERT_TRUE(Wait([&] { return supervisor.last.contains("pods") && !supervisor.last["pods"]["pods"].empty(); }));
+    SayThatRun(supervisor.last["pods"]["pods"]);
+  }
+  void SayThatRun(const Json& pods) {
     Json statuses = Json::array();
     int n = 4;
-    for (const Json& pod : supervisor.last["pods"]["pods"]) {
+    for (const Json& pod : pods) {
       ++n;
       statuses.push_back(
           {{"uid", pod["uid"]},
@@ -195,6 +202,33 @@ TEST_F(Plane, TellsTheSupervisorWhatShouldRun) {
   EXPECT_EQ(pod["name"], "web-v1-0");
   EXPECT_EQ(pod["service_account"], "web");
   EXPECT_EQ(supervisor.last["hello"]["root_pem"], plane->authority().bundle_pem());
+}
+
+TEST_F(Plane, WantsNoPodBeforeItHasHeardWhichRunAlready) {
+  Start(nullptr);
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("hello"); }));
+  ASSERT_FALSE(Get("/debug/registryz").empty()) << "it serves";
+  EXPECT_FALSE(supervisor.last.contains("pods"));
+  supervisor.Send({{"type", "running"}, {"pods", Json::array()}});
+  EXPECT_TRUE(Wait([&] { return supervisor.last.contains("pods"); }));
+}
+
+TEST_F(Plane, LeavesPodsAloneThatRunAlreadyWhateverBecameOfItsState) {
+  Start();
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("pods"); }));
+  const Json before = supervisor.last["pods"];
+  plane.reset();
+  supervisor.last.clear();
+  for (const auto& entry : fs::directory_iterator(root / "state"))
+    if (entry.path().filename() != "ca") fs::remove_all(entry.path());
+  Start(Json::array({{{"leaving", false}, {"pod", before["pods"][0]}}}));
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("hello"); }));
+  EXPECT_FALSE(supervisor.last.contains("pods")) << "how they are is not known yet";
+  SayThatRun(before["pods"]);
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("pods"); }));
+  EXPECT_EQ(supervisor.last["pods"], before);
+  ConnectProxy();
+  EXPECT_TRUE(Wait([&] { return held.Has(kEndpoint, "outbound|80||web.default.svc.cluster.local"); }));
 }
 
 // Its Pod has no proxy, so it needs addresses of services and somebody who knows names.

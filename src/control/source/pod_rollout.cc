@@ -19,9 +19,9 @@ PodTemplate SpecOf(const PodSet& set, const std::string& name, std::uint32_t ind
 
 bool PodStatus::HasEnded() const noexcept { return phase == "Succeeded" || phase == "Failed"; }
 
-// After a restart of plaitd only names and hashes were known.
+// What is not of the template's hash (a new one is a new pod) follows the objects.
 void PodsController::Refresh(const PodSet& set, Tracked& tracked) {
-  PodTemplate spec = SpecOf(set, tracked.pod.name, tracked.index);
+  PodTemplate spec = SpecOf(set, tracked.pod.name, tracked.pod.index);
   if (spec == tracked.pod.spec && tracked.pod.owner_kind == set.kind) return;
   tracked.pod.spec = std::move(spec);
   tracked.pod.owner_kind = set.kind;
@@ -29,7 +29,8 @@ void PodsController::Refresh(const PodSet& set, Tracked& tracked) {
 }
 
 bool PodsController::IsNameUsed(const Group& group, std::uint32_t index) const {
-  return std::any_of(group.pods.begin(), group.pods.end(), [&](std::size_t at) { return pods_[at].index == index; }) ||
+  return std::any_of(group.pods.begin(), group.pods.end(),
+                     [&](std::size_t at) { return pods_[at].pod.index == index; }) ||
          std::any_of(stopping_.begin(), stopping_.end(),
                      [&](const Stopping& pod) { return pod.set == group.key && pod.index == index; });
 }
@@ -42,7 +43,7 @@ void PodsController::Roll(Group& group) {
   for (const std::size_t at : group.pods)
     if (!pods_[at].pod.ending) (pods_[at].pod.hash == set.hash ? current : old).push_back(&pods_[at]);
   for (Tracked* tracked : current) Refresh(set, *tracked);
-  const auto by_index = [](const Tracked* a, const Tracked* b) { return a->index < b->index; };
+  const auto by_index = [](const Tracked* a, const Tracked* b) { return a->pod.index < b->pod.index; };
   std::sort(current.begin(), current.end(), by_index);
   std::sort(old.begin(), old.end(), by_index);
   // A bare Pod keeps its name, so the old one must be gone before there is a new one.
@@ -77,18 +78,18 @@ void PodsController::RollStatefulSet(Group& group) {
     if (!tracked.pod.ending) pods.push_back(&tracked);
     if (tracked.pod.hash == set.hash) Refresh(set, tracked);
   }
-  std::sort(pods.begin(), pods.end(), [](const Tracked* a, const Tracked* b) { return a->index > b->index; });
+  std::sort(pods.begin(), pods.end(), [](const Tracked* a, const Tracked* b) { return a->pod.index > b->pod.index; });
   for (Tracked* tracked : pods) {
     if (ending && !set.parallel) break;
-    if (tracked->index >= set.first_ordinal && tracked->index < end) continue;
+    if (tracked->pod.index >= set.first_ordinal && tracked->pod.index < end) continue;
     End(*tracked);
     ending = true;
   }
   std::uint32_t above = end;
   for (Tracked* tracked : pods) {
     // One that is missing is made first, and must be ready, before the next one is replaced.
-    if (ending || tracked->index + 1 != above) break;
-    above = tracked->index;
+    if (ending || tracked->pod.index + 1 != above) break;
+    above = tracked->pod.index;
     if (tracked->pod.hash != set.hash) {
       End(*tracked);
       ending = true;
@@ -145,9 +146,9 @@ void PodsController::Create(Group& group, std::uint32_t index) {
                           .owner = bare ? "" : set.name,
                           .owner_kind = set.kind,
                           .spec = {},
-                          .hash = set.hash},
-                  .set = group.key,
-                  .index = index};
+                          .hash = set.hash,
+                          .set = group.key,
+                          .index = index}};
   Refresh(set, tracked);
   ++revision_;
   group.pods.push_back(pods_.size());
@@ -156,7 +157,7 @@ void PodsController::Create(Group& group, std::uint32_t index) {
 
 bool PodsController::IsReady(const Group& group, std::uint32_t index) const {
   return std::any_of(group.pods.begin(), group.pods.end(),
-                     [&](std::size_t at) { return pods_[at].index == index && IsReady(pods_[at]); });
+                     [&](std::size_t at) { return pods_[at].pod.index == index && IsReady(pods_[at]); });
 }
 
 }  // namespace plait::control::source

@@ -1,14 +1,9 @@
 #include "control/source/pods.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <unordered_map>
 
 #include "core/base/random.h"
-#include "core/base/strings.h"
-#include "core/yaml/parse.h"
-#include "core/yaml/print.h"
 
 namespace plait::control::source {
 
@@ -18,7 +13,16 @@ PodsController::PodsController(io::Loop& loop, PodsOptions options, std::functio
       on_change_(std::move(on_change)),
       stop_timer_([this] { Reconcile(); }) {
   if (!options_.new_uid) options_.new_uid = NewUuid;
-  Load();
+}
+
+void PodsController::Adopt(std::vector<DesiredPod> running) {
+  for (DesiredPod& pod : running) {
+    if (pod.ending)
+      stopping_.push_back({std::move(pod.uid), std::move(pod.set), pod.index});
+    else
+      pods_.push_back({.pod = std::move(pod)});
+  }
+  ++revision_;
 }
 
 void PodsController::SetTemplates(std::vector<PodSet> sets) {
@@ -67,7 +71,7 @@ std::vector<PodsController::Group> PodsController::GroupPods() {
     by_key.emplace(groups.back().key, groups.size() - 1);
   }
   for (std::size_t i = 0; i < pods_.size(); ++i) {
-    const auto found = by_key.find(pods_[i].set);
+    const auto found = by_key.find(pods_[i].pod.set);
     if (found == by_key.end())
       End(pods_[i]);
     else
@@ -77,6 +81,7 @@ std::vector<PodsController::Group> PodsController::GroupPods() {
 }
 
 void PodsController::Reconcile() {
+  if (!templates_known_) return;
   StopEnded();
   std::vector<Group> groups = GroupPods();
   for (Group& group : groups) {
@@ -86,7 +91,6 @@ void PodsController::Reconcile() {
       default: Roll(group); break;
     }
   }
-  Save();
   Publish();
 }
 
@@ -104,7 +108,7 @@ void PodsController::StopEnded() {
   const MonotonicTime now = loop_.Now();
   const std::size_t ended = std::erase_if(pods_, [&](const Tracked& tracked) {
     if (!tracked.pod.ending || tracked.stop_at > now) return false;
-    if (FindStatus(tracked.pod.uid)) stopping_.push_back({tracked.pod.uid, tracked.set, tracked.index});
+    if (FindStatus(tracked.pod.uid)) stopping_.push_back({tracked.pod.uid, tracked.pod.set, tracked.pod.index});
     return true;
   });
   if (ended > 0) ++revision_;
@@ -158,61 +162,6 @@ void PodsController::Publish() {
       change_told_.Cancel();
       on_change_();
     });
-}
-
-void PodsController::Load() {
-  std::ifstream in(options_.state_file, std::ios::binary);
-  if (options_.state_file.empty() || !in) return;
-  std::ostringstream text;
-  text << in.rdbuf();
-  saved_ = text.str();
-  const auto root = yaml::ParseOne(saved_, options_.state_file);
-  const yaml::Node* list = root ? root->Find("pods") : nullptr;
-  if (!list) return;  // of another release: pods get new uids
-  for (const yaml::Node& pod : list->items) {
-    Tracked tracked{.pod = {.uid = std::string(pod.FindText("uid")),
-                            .name = std::string(pod.FindText("name")),
-                            .owner = std::string(pod.FindText("owner")),
-                            .owner_kind = {},
-                            .spec = {},
-                            .hash = std::string(pod.FindText("hash"))},
-                    .set = std::string(pod.FindText("set")),
-                    .index = static_cast<std::uint32_t>(ParseUint(pod.FindText("index")).value_or(0))};
-    if (!tracked.pod.uid.empty() && !tracked.set.empty()) pods_.push_back(std::move(tracked));
-  }
-}
-
-// Only names and uids: what runs in a pod comes from the objects again.
-void PodsController::Save() {
-  if (options_.state_file.empty() || saved_revision_ == revision_) return;
-  yaml::Node list = yaml::Node::Sequence();
-  for (const Tracked& tracked : pods_) {
-    if (tracked.pod.ending) continue;
-    yaml::Node pod = yaml::Node::Mapping();
-    pod.Add("uid", yaml::Node::Text(tracked.pod.uid));
-    pod.Add("name", yaml::Node::Text(tracked.pod.name));
-    pod.Add("owner", yaml::Node::Text(tracked.pod.owner));
-    pod.Add("hash", yaml::Node::Text(tracked.pod.hash));
-    pod.Add("set", yaml::Node::Text(tracked.set));
-    pod.Add("index", yaml::Node::Text(std::to_string(tracked.index)));
-    list.items.push_back(std::move(pod));
-  }
-  yaml::Node root = yaml::Node::Mapping();
-  root.Add("pods", std::move(list));
-  std::string text = yaml::ToPrettyJson(root);
-  if (text == saved_) {
-    saved_revision_ = revision_;
-    return;
-  }
-  const std::string temporary = options_.state_file + ".new";
-  {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out << text;
-    if (!out.flush()) return;  // a full disk costs new uids after a restart, nothing else
-  }
-  if (std::rename(temporary.c_str(), options_.state_file.c_str()) != 0) return;
-  saved_ = std::move(text);
-  saved_revision_ = revision_;
 }
 
 }  // namespace plait::control::source

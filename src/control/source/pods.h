@@ -35,11 +35,13 @@ struct DesiredPod {
   model::OwnerKind owner_kind = model::OwnerKind::kNone;
   PodTemplate spec;
   std::string hash;
-  bool ending = false;  // out of the endpoints, about to be stopped
+  std::string set;          // PodSet::Key
+  std::uint32_t index = 0;  // of its name
+  bool ending = false;      // out of the endpoints, about to be stopped
+  friend bool operator==(const DesiredPod&, const DesiredPod&) = default;
 };
 
 struct PodsOptions {
-  std::string state_file = {};                   // names and uids survive a restart of plaitd; empty: they do not
   Duration end_delay = std::chrono::seconds(1);  // between leaving the endpoints and being stopped
   std::function<std::string()> new_uid = {};     // default: NewUuid
 };
@@ -48,8 +50,11 @@ class PodsController {
  public:
   PodsController(io::Loop& loop, PodsOptions options, std::function<void()> on_change);
 
+  // Before the first templates: what the supervisor runs for the plaitd before this one. It keeps its names and uids,
+  // and so goes on running. Of what is `ending` only the names are still in use.
+  void Adopt(std::vector<DesiredPod> running);
   void SetTemplates(std::vector<PodSet> sets);        // nothing happens when they are the last ones
-  void SetStatuses(std::vector<PodStatus> statuses);  // the whole table
+  void SetStatuses(std::vector<PodStatus> statuses);  // the whole table; nothing follows before there are templates
 
   // In the order of their names.
   const std::vector<DesiredPod>& desired() const;
@@ -63,8 +68,6 @@ class PodsController {
  private:
   struct Tracked {
     DesiredPod pod;
-    std::string set;          // PodSet::Key
-    std::uint32_t index = 0;  // of its name
     MonotonicTime stop_at{};  // when `ending`
   };
   // A pod that is to be stopped, until the supervisor does not list it any more.
@@ -93,8 +96,6 @@ class PodsController {
   bool IsReady(const Tracked& tracked) const;
   bool IsReady(const Group& group, std::uint32_t index) const;
   void Publish();
-  void Load();
-  void Save();
 
   io::Loop& loop_;
   PodsOptions options_;
@@ -105,13 +106,11 @@ class PodsController {
   std::uint64_t revision_ = 1;
   mutable std::vector<DesiredPod> desired_;  // as of `desired_revision_`
   mutable std::uint64_t desired_revision_ = 0;
-  std::uint64_t saved_revision_ = 0;
   std::vector<Stopping> stopping_;
   std::map<std::string, PodStatus> statuses_;  // by uid
   std::shared_ptr<const std::vector<model::Workload>> workloads_ =
       std::make_shared<const std::vector<model::Workload>>();
   std::vector<std::pair<std::string, bool>> told_;  // uid and `ending` of each pod when a change was last told
-  std::string saved_;
   io::Timer stop_timer_;
   Pending change_told_;
 };

@@ -1,7 +1,6 @@
 #include "control/source/pods.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -33,12 +32,10 @@ PodSets Render(const std::string& yaml, const LocalImages& images = {}) {
 
 class Pods : public testing::Test {
  protected:
-  std::unique_ptr<PodsController> Controller(std::string state_file = {}) {
-    return std::make_unique<PodsController>(loop_,
-                                            PodsOptions{.state_file = std::move(state_file),
-                                                        .end_delay = 10ms,
-                                                        .new_uid = [this] { return "u" + std::to_string(next_++); }},
-                                            [this] { ++changes_; });
+  std::unique_ptr<PodsController> Controller() {
+    return std::make_unique<PodsController>(
+        loop_, PodsOptions{.end_delay = 10ms, .new_uid = [this] { return "u" + std::to_string(next_++); }},
+        [this] { ++changes_; });
   }
   static std::string Names(const PodsController& pods) {
     std::string out;
@@ -106,15 +103,48 @@ TEST_F(Pods, FollowReplicasAndDisappear) {
   EXPECT_TRUE(loop_.RunUntil([&] { return pods->desired().empty(); }, 1s));
 }
 
-TEST_F(Pods, KeepTheirUidsWhenPlaitdRestarts) {
-  const std::string file = "/tmp/plait-pods-" + std::to_string(::getpid());
-  auto pods = Controller(file);
+TEST_F(Pods, ThatRunAlreadyGoOnWithTheNextPlaitd) {
+  auto pods = Controller();
   pods->SetTemplates(Render(kDeployment).sets);
-  pods = Controller(file);
+  const std::vector<DesiredPod> running = pods->desired();
+  pods = Controller();
+  pods->Adopt(running);
+  pods->SetStatuses({Ready("u1"), Ready("u2")});
+  EXPECT_EQ(Names(*pods), "web-0=u1 web-1=u2 ") << "nothing ends before the templates are known";
   pods->SetTemplates(Render(kDeployment).sets);
   EXPECT_EQ(Names(*pods), "web-0=u1 web-1=u2 ");
-  EXPECT_EQ(pods->desired()[0].spec.service_account, "sa");
-  ::unlink(file.c_str());
+  EXPECT_EQ(pods->desired(), running);
+  EXPECT_EQ(pods->workloads()->size(), 2U);
+}
+
+TEST_F(Pods, OfAnOldTemplateServeOnWhenPlaitdRestartsInTheMiddleOfARollout) {
+  auto pods = Controller();
+  pods->SetTemplates(Render(kDeployment).sets);
+  const std::vector<DesiredPod> running = pods->desired();
+  std::string changed = kDeployment;
+  changed.replace(changed.find("value: b"), 8, "value: c");
+  pods = Controller();
+  pods->Adopt(running);
+  pods->SetTemplates(Render(changed).sets);
+  pods->SetStatuses({Ready("u1", "10.244.0.1"), Ready("u2", "10.244.0.2")});
+  EXPECT_EQ(Names(*pods), "web-0=u1 web-1=u2 web-2=u3 ");
+  ASSERT_EQ(pods->workloads()->size(), 2U);
+  for (const model::Workload& workload : *pods->workloads()) {
+    EXPECT_TRUE(workload.ready);
+    EXPECT_EQ(workload.labels.at("app"), "web");
+    EXPECT_EQ(workload.service_account, "sa");
+  }
+}
+
+TEST_F(Pods, ThatAreBeingStoppedKeepTheirNamesUntilTheyAreGone) {
+  auto pods = Controller();
+  pods->SetTemplates(Render(kDeployment).sets);
+  std::vector<DesiredPod> running = pods->desired();
+  running[0].ending = true;
+  pods = Controller();
+  pods->Adopt(running);
+  pods->SetTemplates(Render(kDeployment).sets);
+  EXPECT_EQ(Names(*pods), "web-1=u2 web-2=u3 ");
 }
 
 TEST_F(Pods, TakeTheirCommandFromAnnotationImageOrContainer) {
@@ -213,7 +243,7 @@ TEST_F(Pods, AreToldToTheSupervisorAndTheirStateComesBack) {
   ASSERT_TRUE(theirs->Write(answer));
   ASSERT_TRUE(loop_.RunUntil([&] { return !seen.empty(); }, 1s));
   EXPECT_EQ(seen[0].ips.size(), 2U);
-  EXPECT_FALSE(DecodeStatus("{\"type\":\"status\",\"pods\":5}"));
+  EXPECT_FALSE(DecodeSupervisorMessage("{\"type\":\"status\",\"pods\":5}"));
 }
 
 }  // namespace

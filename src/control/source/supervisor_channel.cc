@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "control/source/pod_json.h"
 #include "core/base/log.h"
 
 namespace plait::control::source {
@@ -12,73 +13,6 @@ static log::Component kLog("supervisor");
 constexpr std::size_t kMaxLine = std::size_t{64} << 20;
 
 std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-std::int64_t Milliseconds(Duration duration) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-}
-
-Json ProbeJson(const model::Probe& probe) {
-  constexpr const char* kKinds[] = {"http", "tcp", "grpc", "exec"};
-  Json out{{"kind", kKinds[static_cast<int>(probe.kind)]},
-           {"port", probe.port},
-           {"initial_delay_ms", Milliseconds(probe.initial_delay)},
-           {"period_ms", Milliseconds(probe.period)},
-           {"timeout_ms", Milliseconds(probe.timeout)},
-           {"success_threshold", probe.success_threshold},
-           {"failure_threshold", probe.failure_threshold}};
-  if (probe.kind == model::Probe::Kind::kHttp) {
-    out["path"] = probe.path;
-    out["scheme"] = probe.scheme;
-    out["headers"] = Json::array();
-    for (const auto& [name, value] : probe.headers) out["headers"].push_back({{"name", name}, {"value", value}});
-  }
-  if (probe.kind == model::Probe::Kind::kGrpc) out["service"] = probe.path;
-  if (probe.kind == model::Probe::Kind::kExec) out["argv"] = probe.argv;
-  return out;
-}
-
-Json ContainerJson(const ResolvedContainer& container) {
-  Json out{{"name", container.name}, {"argv", container.argv}, {"env", Json::array()}, {"ports", Json::array()}};
-  for (const model::EnvVar& variable : container.env) {
-    if (variable.field.empty())
-      out["env"].push_back({{"name", variable.name}, {"value", variable.value}});
-    else
-      out["env"].push_back({{"name", variable.name}, {"field", variable.field}});
-  }
-  for (const model::ContainerPort& port : container.ports)
-    out["ports"].push_back({{"name", port.name}, {"port", port.port}, {"protocol", port.protocol}});
-  if (!container.working_dir.empty()) out["working_dir"] = container.working_dir;
-  if (container.readiness) out["readiness"] = ProbeJson(*container.readiness);
-  if (container.liveness) out["liveness"] = ProbeJson(*container.liveness);
-  if (container.startup) out["startup"] = ProbeJson(*container.startup);
-  return out;
-}
-
-Json PodJson(const DesiredPod& pod) {
-  const PodTemplate& spec = pod.spec;
-  Json out{{"uid", pod.uid},
-           {"name", pod.name},
-           {"namespace", spec.name_space},
-           {"service_account", spec.service_account},
-           {"labels", spec.labels},
-           {"annotations", spec.annotations},
-           {"owner", pod.owner},
-           {"owner_kind", pod.owner.empty() ? "" : model::OwnerKindName(pod.owner_kind)},
-           {"hostname", spec.hostname.empty() ? pod.name : spec.hostname},
-           {"subdomain", spec.subdomain},
-           {"restart_policy", spec.restart_policy},
-           {"grace_seconds", spec.grace_seconds},
-           {"containers", Json::array()}};
-  switch (spec.proxy) {
-    case ProxyKind::kGateway: out["proxy"] = "gateway"; break;
-    case ProxyKind::kDns: out["proxy"] = "dns"; break;
-    case ProxyKind::kSidecar: out["proxy"] = true; break;
-    case ProxyKind::kNone: out["proxy"] = false; break;
-  }
-  if (spec.max_restarts) out["max_restarts"] = *spec.max_restarts;
-  if (spec.concurrency) out["concurrency"] = *spec.concurrency;
-  for (const ResolvedContainer& container : spec.containers) out["containers"].push_back(ContainerJson(container));
-  return out;
-}
 
 PodStatus StatusOf(const Json& json) {
   PodStatus out{.uid = json.at("uid").get<std::string>()};
@@ -94,9 +28,9 @@ PodStatus StatusOf(const Json& json) {
 }  // namespace
 
 std::string EncodeDesired(const std::vector<DesiredPod>& pods) {
-  Json list = Json::array();
-  for (const DesiredPod& pod : pods) list.push_back(PodJson(pod));
-  return Dump({{"type", "pods"}, {"pods", std::move(list)}});
+  std::string list;
+  for (const DesiredPod& pod : pods) list += (list.empty() ? "" : ",") + EncodePod(pod);
+  return R"({"type":"pods","pods":[)" + list + "]}";
 }
 
 // What Kubernetes gives an address to: Services, not hosts of ServiceEntries.
@@ -140,14 +74,24 @@ std::string EncodeHosts(const model::Snapshot& snapshot) {
   return Dump({{"type", "hosts"}, {"hosts", std::move(list)}});
 }
 
-Outcome<std::vector<PodStatus>> DecodeStatus(std::string_view line) {
+Outcome<SupervisorMessage> DecodeSupervisorMessage(std::string_view line) {
   try {  // the library's errors are exceptions; they end here
     const Json json = Json::parse(line);
-    if (json.value("type", "") != "status")
-      return Explain(Errc::kInvalidInput,
-                     "the supervisor sent a message of unknown type \"" + json.value("type", "") + "\"",
+    const std::string type = json.value("type", "");
+    if (type == "running") {
+      RunningPods out;
+      for (const Json& entry : json.at("pods")) {
+        Outcome<DesiredPod> pod = DecodePod(entry.at("pod").dump());
+        if (!pod) return std::unexpected(pod.error());
+        pod->ending = entry.at("leaving").get<bool>();
+        out.push_back(std::move(*pod));
+      }
+      return out;
+    }
+    if (type != "status")
+      return Explain(Errc::kInvalidInput, "the supervisor sent a message of unknown type \"" + type + "\"",
                      "plait and plaitd must be of one version");
-    std::vector<PodStatus> out;
+    PodStatuses out;
     for (const Json& pod : json.at("pods")) out.push_back(StatusOf(pod));
     return out;
   } catch (const Json::exception& error) {
@@ -240,10 +184,12 @@ void SupervisorChannel::TakeLines() {
     Buffer line;  // a table of all pods: of any length
     line.MoveFrom(in_, end);
     in_.Drain(1);
-    auto statuses = DecodeStatus(line.ToString());
-    if (!statuses)
-      kLog.Warn(statuses.error().ToString());
-    else if (events_.on_status)
+    auto message = DecodeSupervisorMessage(line.ToString());
+    if (!message)
+      kLog.Warn(message.error().ToString());
+    else if (auto* running = std::get_if<RunningPods>(&*message); running && events_.on_running)
+      events_.on_running(std::move(*running));
+    else if (auto* statuses = std::get_if<PodStatuses>(&*message); statuses && events_.on_status)
       events_.on_status(std::move(*statuses));
   }
   if (in_.size() > kMaxLine) {

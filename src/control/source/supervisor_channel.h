@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "control/model/snapshot.h"
@@ -20,10 +21,17 @@ struct Hello {
   std::string error;  // empty: plaitd serves
 };
 
+// What comes: once, first of all, the pods that run already, as a plaitd before this one had told them (`ending`: they
+// are being stopped); then the state of all pods, at each change of it.
+using RunningPods = std::vector<DesiredPod>;
+using PodStatuses = std::vector<PodStatus>;
+using SupervisorMessage = std::variant<RunningPods, PodStatuses>;
+
 class SupervisorChannel final : private io::StreamEvents {
  public:
   struct Events {
-    std::function<void(std::vector<PodStatus>)> on_status;
+    std::function<void(RunningPods)> on_running;
+    std::function<void(PodStatuses)> on_status;
     std::function<void(const char* why)> on_closed;  // nothing follows; plaitd ends
   };
   SupervisorChannel(std::unique_ptr<io::Stream> stream, Events events);
@@ -65,6 +73,6 @@ class SupervisorChannel final : private io::StreamEvents {
 std::string EncodeDesired(const std::vector<DesiredPod>& pods);
 std::string EncodeServices(const model::Snapshot& snapshot);
 std::string EncodeHosts(const model::Snapshot& snapshot);
-Outcome<std::vector<PodStatus>> DecodeStatus(std::string_view line);
+Outcome<SupervisorMessage> DecodeSupervisorMessage(std::string_view line);
 
 }  // namespace plait::control::source

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
+#include "control/source/pod_json.h"
 #include "core/io/socket.h"
 
 namespace plait::control::source {
@@ -48,6 +50,67 @@ TEST(SupervisorChannel, TheTableOfHundredsOfPodsIsOneLine) {
   got.reset();
   supervisor.Say("{\"type\":\"status\",\"pods\":[]}");
   EXPECT_TRUE(loop.RunUntil([&] { return got.has_value() && got->empty(); }, std::chrono::seconds(10)));
+}
+
+DesiredPod APod() {
+  using namespace std::chrono_literals;
+  model::Probe http{.kind = model::Probe::Kind::kHttp, .port = 80, .path = "/ok", .scheme = "HTTPS"};
+  http.headers = {{"x", "1"}, {"x", "2"}};
+  http.period = 500ms;
+  const model::Probe grpc{.kind = model::Probe::Kind::kGrpc, .port = 90, .path = "health", .initial_delay = 3s};
+  const model::Probe exec{.kind = model::Probe::Kind::kExec, .argv = {"test", "-e", "/x"}, .failure_threshold = 9};
+  DesiredPod pod{.uid = "u1", .name = "web-3", .owner = "web", .owner_kind = model::OwnerKind::kStatefulSet};
+  pod.hash = "4711";
+  pod.set = "shop/web";
+  pod.index = 3;
+  pod.spec = {.name_space = "shop",
+              .service_account = "sa",
+              .labels = {{"app", "web"}},
+              .annotations = {{"a", "b\n"}},
+              .subdomain = "webs",
+              .node_name = "n",
+              .restart_policy = "OnFailure",
+              .max_restarts = 2,
+              .grace_seconds = 7,
+              .host_network = true,
+              .concurrency = 3};
+  pod.spec.containers = {{.name = "main",
+                          .argv = {"serve", "80"},
+                          .env = {{.name = "A", .value = "1"}, {.name = "IP", .field = "status.podIP"}},
+                          .ports = {{.name = "dns", .port = 53, .protocol = "UDP"}},
+                          .working_dir = "/w",
+                          .readiness = http,
+                          .liveness = grpc,
+                          .startup = exec}};
+  return pod;
+}
+
+std::string Running(const std::string& pod, bool leaving) {
+  return R"({"type":"running","pods":[{"leaving":)" + std::string(leaving ? "true" : "false") + R"(,"pod":)" + pod +
+         "}]}";
+}
+
+TEST(SupervisorChannel, APodComesBackAsItWasTold) {
+  DesiredPod pod = APod();
+  for (const ProxyKind proxy : {ProxyKind::kNone, ProxyKind::kSidecar, ProxyKind::kGateway, ProxyKind::kDns}) {
+    pod.spec.proxy = proxy;
+    const auto message = DecodeSupervisorMessage(Running(EncodePod(pod), false));
+    ASSERT_TRUE(message) << message.error().ToString();
+    EXPECT_EQ(std::get<RunningPods>(*message), RunningPods{pod});
+  }
+  pod.ending = true;
+  const auto leaving = DecodeSupervisorMessage(Running(EncodePod(pod), true));
+  ASSERT_TRUE(leaving);
+  EXPECT_EQ(std::get<RunningPods>(*leaving), RunningPods{pod});
+}
+
+TEST(SupervisorChannel, APodThatLacksSomethingIsRefused) {
+  const auto whole = nlohmann::json::parse(EncodePod(APod()));
+  for (const auto& [key, value] : whole.items()) {
+    auto broken = whole;
+    broken[key] = nlohmann::json::array({1, nullptr});
+    EXPECT_FALSE(DecodeSupervisorMessage(Running(broken.dump(), false))) << key;
+  }
 }
 
 }  // namespace

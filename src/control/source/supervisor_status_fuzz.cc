@@ -1,4 +1,4 @@
-// The supervisor's status lines under arbitrary bytes: no crash, and a refusal says something.
+// The supervisor's lines under arbitrary bytes: no crash, and a refusal says something.
 #include <cstdint>
 #include <string_view>
 
@@ -7,7 +7,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view line(reinterpret_cast<const char*>(data), size);
-  const auto status = plait::control::source::DecodeStatus(line);
-  if (!status) PLAIT_CHECK(!status.error().message.empty());
+  const auto message = plait::control::source::DecodeSupervisorMessage(line);
+  if (!message) PLAIT_CHECK(!message.error().message.empty());
   return 0;
 }

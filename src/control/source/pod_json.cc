@@ -1,0 +1,189 @@
+#include "control/source/pod_json.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace plait::control::source {
+namespace {
+using Json = nlohmann::json;
+
+constexpr const char* kProbeKinds[] = {"http", "tcp", "grpc", "exec"};
+
+std::int64_t Milliseconds(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+Json ProbeJson(const model::Probe& probe) {
+  Json out{{"kind", kProbeKinds[static_cast<int>(probe.kind)]},
+           {"port", probe.port},
+           {"initial_delay_ms", Milliseconds(probe.initial_delay)},
+           {"period_ms", Milliseconds(probe.period)},
+           {"timeout_ms", Milliseconds(probe.timeout)},
+           {"success_threshold", probe.success_threshold},
+           {"failure_threshold", probe.failure_threshold}};
+  if (probe.kind == model::Probe::Kind::kHttp) {
+    out["path"] = probe.path;
+    out["scheme"] = probe.scheme;
+    out["headers"] = Json::array();
+    for (const auto& [name, value] : probe.headers) out["headers"].push_back({{"name", name}, {"value", value}});
+  }
+  if (probe.kind == model::Probe::Kind::kGrpc) out["service"] = probe.path;
+  if (probe.kind == model::Probe::Kind::kExec) out["argv"] = probe.argv;
+  return out;
+}
+
+Json ContainerJson(const ResolvedContainer& container) {
+  Json out{{"name", container.name}, {"argv", container.argv}, {"env", Json::array()}, {"ports", Json::array()}};
+  for (const model::EnvVar& variable : container.env) {
+    if (variable.field.empty())
+      out["env"].push_back({{"name", variable.name}, {"value", variable.value}});
+    else
+      out["env"].push_back({{"name", variable.name}, {"field", variable.field}});
+  }
+  for (const model::ContainerPort& port : container.ports)
+    out["ports"].push_back({{"name", port.name}, {"port", port.port}, {"protocol", port.protocol}});
+  if (!container.working_dir.empty()) out["working_dir"] = container.working_dir;
+  if (container.readiness) out["readiness"] = ProbeJson(*container.readiness);
+  if (container.liveness) out["liveness"] = ProbeJson(*container.liveness);
+  if (container.startup) out["startup"] = ProbeJson(*container.startup);
+  return out;
+}
+
+Duration MillisecondsOf(const Json& json, const char* key) {
+  constexpr std::int64_t kLongest = std::chrono::milliseconds(std::chrono::years(1)).count();
+  return std::chrono::milliseconds(std::clamp<std::int64_t>(json.at(key).get<std::int64_t>(), 0, kLongest));
+}
+
+model::Probe ProbeOf(const Json& json) {
+  model::Probe out;
+  const auto kind = std::find(std::begin(kProbeKinds), std::end(kProbeKinds), json.at("kind").get<std::string>());
+  if (kind == std::end(kProbeKinds)) throw Json::other_error::create(501, "unknown kind of probe", nullptr);
+  out.kind = static_cast<model::Probe::Kind>(kind - std::begin(kProbeKinds));
+  out.port = json.at("port").get<std::uint16_t>();
+  out.path = json.value(out.kind == model::Probe::Kind::kGrpc ? "service" : "path", "");
+  out.scheme = json.value("scheme", "");
+  for (const Json& header : json.value("headers", Json::array()))
+    out.headers.emplace_back(header.at("name").get<std::string>(), header.at("value").get<std::string>());
+  out.argv = json.value("argv", out.argv);
+  out.initial_delay = MillisecondsOf(json, "initial_delay_ms");
+  out.period = MillisecondsOf(json, "period_ms");
+  out.timeout = MillisecondsOf(json, "timeout_ms");
+  out.success_threshold = json.at("success_threshold").get<std::uint32_t>();
+  out.failure_threshold = json.at("failure_threshold").get<std::uint32_t>();
+  return out;
+}
+
+ResolvedContainer ContainerOf(const Json& json) {
+  ResolvedContainer out{.name = json.at("name").get<std::string>(),
+                        .argv = json.at("argv").get<std::vector<std::string>>(),
+                        .env = {},
+                        .ports = {},
+                        .working_dir = json.value("working_dir", ""),
+                        .readiness = {},
+                        .liveness = {},
+                        .startup = {}};
+  for (const Json& variable : json.at("env"))
+    out.env.push_back({.name = variable.at("name").get<std::string>(),
+                       .value = variable.value("value", ""),
+                       .field = variable.value("field", "")});
+  for (const Json& port : json.at("ports"))
+    out.ports.push_back({.name = port.at("name").get<std::string>(),
+                         .port = port.at("port").get<std::uint16_t>(),
+                         .protocol = port.at("protocol").get<std::string>()});
+  for (const auto& [key, probe] :
+       {std::pair{"readiness", &out.readiness}, {"liveness", &out.liveness}, {"startup", &out.startup}})
+    if (json.contains(key)) *probe = ProbeOf(json.at(key));
+  return out;
+}
+
+ProxyKind ProxyOf(const Json& json) {
+  if (json == "gateway") return ProxyKind::kGateway;
+  if (json == "dns") return ProxyKind::kDns;
+  return json.get<bool>() ? ProxyKind::kSidecar : ProxyKind::kNone;
+}
+
+model::OwnerKind OwnerKindOf(const std::string& name) {
+  for (const auto kind : {model::OwnerKind::kDeployment, model::OwnerKind::kStatefulSet, model::OwnerKind::kJob})
+    if (name == model::OwnerKindName(kind)) return kind;
+  return model::OwnerKind::kNone;
+}
+
+PodTemplate SpecOf(const Json& json, const std::string& name) {
+  PodTemplate out;
+  out.name_space = json.at("namespace").get<std::string>();
+  out.service_account = json.at("service_account").get<std::string>();
+  out.labels = json.at("labels").get<model::Labels>();
+  out.annotations = json.at("annotations").get<model::Labels>();
+  out.hostname = json.at("hostname").get<std::string>();
+  if (out.hostname == name) out.hostname.clear();
+  out.subdomain = json.at("subdomain").get<std::string>();
+  out.node_name = json.at("node_name").get<std::string>();
+  out.host_network = json.at("host_network").get<bool>();
+  out.restart_policy = json.at("restart_policy").get<std::string>();
+  out.grace_seconds = json.at("grace_seconds").get<std::uint32_t>();
+  out.proxy = ProxyOf(json.at("proxy"));
+  if (json.contains("max_restarts")) out.max_restarts = json.at("max_restarts").get<std::uint32_t>();
+  if (json.contains("concurrency")) out.concurrency = json.at("concurrency").get<std::uint32_t>();
+  for (const Json& container : json.at("containers")) out.containers.push_back(ContainerOf(container));
+  return out;
+}
+Json PodToJson(const DesiredPod& pod) {
+  const PodTemplate& spec = pod.spec;
+  Json out{{"uid", pod.uid},
+           {"name", pod.name},
+           {"namespace", spec.name_space},
+           {"service_account", spec.service_account},
+           {"labels", spec.labels},
+           {"annotations", spec.annotations},
+           {"owner", pod.owner},
+           {"owner_kind", pod.owner.empty() ? "" : model::OwnerKindName(pod.owner_kind)},
+           {"hostname", spec.hostname.empty() ? pod.name : spec.hostname},
+           {"subdomain", spec.subdomain},
+           {"node_name", spec.node_name},
+           {"host_network", spec.host_network},
+           {"restart_policy", spec.restart_policy},
+           {"grace_seconds", spec.grace_seconds},
+           {"hash", pod.hash},
+           {"set", pod.set},
+           {"index", pod.index},
+           {"containers", Json::array()}};
+  switch (spec.proxy) {
+    case ProxyKind::kGateway: out["proxy"] = "gateway"; break;
+    case ProxyKind::kDns: out["proxy"] = "dns"; break;
+    case ProxyKind::kSidecar: out["proxy"] = true; break;
+    case ProxyKind::kNone: out["proxy"] = false; break;
+  }
+  if (spec.max_restarts) out["max_restarts"] = *spec.max_restarts;
+  if (spec.concurrency) out["concurrency"] = *spec.concurrency;
+  for (const ResolvedContainer& container : spec.containers) out["containers"].push_back(ContainerJson(container));
+  return out;
+}
+
+DesiredPod PodFromJson(const Json& json) {
+  DesiredPod out;
+  out.uid = json.at("uid").get<std::string>();
+  out.name = json.at("name").get<std::string>();
+  out.owner = json.at("owner").get<std::string>();
+  out.owner_kind = OwnerKindOf(json.at("owner_kind").get<std::string>());
+  out.spec = SpecOf(json, out.name);
+  out.hash = json.at("hash").get<std::string>();
+  out.set = json.at("set").get<std::string>();
+  out.index = json.at("index").get<std::uint32_t>();
+  return out;
+}
+
+}  // namespace
+
+std::string EncodePod(const DesiredPod& pod) {
+  return PodToJson(pod).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Outcome<DesiredPod> DecodePod(std::string_view text) {
+  try {  // the library's errors are exceptions; they end here
+    return PodFromJson(Json::parse(text));
+  } catch (const Json::exception& error) {
+    return Explain(Errc::kInvalidInput, std::string("a pod is not as plaitd tells it: ") + error.what());
+  }
+}
+
+}  // namespace plait::control::source
