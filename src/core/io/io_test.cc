@@ -87,6 +87,15 @@ TEST(TimerWheel, FiresNeverEarlyAndInOrderOverAllLevels) {
   EXPECT_EQ(fired, 2000);
 }
 
+TEST(TimerWheel, KeepsATimerThatIsNeverDue) {
+  TimerWheel wheel(MonotonicTime{});
+  Timer never([] { FAIL() << "is not over"; });
+  wheel.Advance(MonotonicTime{} + std::chrono::hours(1));
+  never.Start(wheel, Duration::max());
+  wheel.Advance(MonotonicTime{} + std::chrono::hours(1) + std::chrono::minutes(1));
+  EXPECT_TRUE(never.armed());
+}
+
 TEST(TimerWheel, CallbacksMayCancelRestartAndDestroyTimers) {
   TimerWheel wheel(MonotonicTime{});
   int restarted = 0;

@@ -4,12 +4,16 @@
 #include <bit>
 
 namespace plait::io {
+namespace {
+// Configurations write "never" as thousands of years, which no clock reading can be added to.
+constexpr Duration kMostWait = std::chrono::hours(24 * 365 * 100);
+}  // namespace
 
 void Timer::Start(TimerWheel& wheel, Duration delay) {
   Cancel();
   wheel_ = &wheel;
   // Rounded up from the wheel's last look at the clock, plus one tick for what has passed since: never early.
-  const Duration wait = std::max(delay, Duration(0));
+  const Duration wait = std::clamp(delay, Duration(0), kMostWait);
   due_tick_ = wheel.TickOf(wheel.last_now_ + wait + TimerWheel::kTick - Duration(1));
   due_tick_ = std::max(due_tick_, wheel.tick_ + 1);
   wheel.Insert(*this);
