@@ -58,7 +58,7 @@ MISSING = {
     r"cluster\.\w+\.(external\..*|upstream_rq_\d\d\d)": "responses are counted by class; by code in istio_requests_total",
     r"cluster\.\w+\.(circuit_breakers|default|http1|http2)\..*": NOT_COUNTED,
     r"cluster\.\w+\.(assignment_\w+|lb_(?!healthy_panic)\w+|max_host_weight|membership_(degraded|excluded)|original_dst_host_invalid|retry_or_shadow_abandoned"
-    r"|update_(attempt|empty|failure)|version|warming_state)": NOT_COUNTED,
+    r"|update_empty|version|warming_state)": NOT_COUNTED,
     r"cluster\.\w+\.upstream_cx_(connect_attempts_exceeded|connect_with_0_rtt|destroy_(local|remote)_with_active_rq|length_ms|max_duration_reached|pool_overflow"
     r"|preconnect_skipped|[rt]x_bytes_buffered)": NOT_COUNTED,
     r"cluster\.\w+\.upstream_(flow_control_\w+|queue_overloaded|rq_0rtt|rq_active_overflow|rq_maintenance_mode|rq_per_cx|rq_per_try_idle_timeout"

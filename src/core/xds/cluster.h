@@ -111,6 +111,13 @@ struct OriginalDstConfig {
   friend bool operator==(const OriginalDstConfig&, const OriginalDstConfig&) = default;
 };
 
+// How soon a name that could not be resolved is asked for again: from failure to failure later, with jitter.
+struct DnsFailureRefreshRate {
+  Duration base_interval{};
+  Duration max_interval{};
+  friend bool operator==(const DnsFailureRefreshRate&, const DnsFailureRefreshRate&) = default;
+};
+
 enum class DnsLookupFamily : std::uint8_t { kAuto, kV4Only, kV6Only, kV4Preferred, kAll };
 
 struct ServiceRef {  // metadata istio.services: for labels of telemetry
@@ -138,7 +145,9 @@ struct Cluster {
   std::vector<TransportSocketMatch> transport_socket_matches;  // the first that matches the endpoint
   DnsLookupFamily dns_lookup_family = DnsLookupFamily::kAuto;
   Duration dns_refresh_rate = std::chrono::seconds(5);
+  std::optional<DnsFailureRefreshRate> dns_failure_refresh_rate;  // none: dns_refresh_rate
   bool respect_dns_ttl = false;
+  Duration dns_jitter{};  // a name is asked for later by a part of this
   std::optional<OriginalDstConfig> original_dst;
   Duration cleanup_interval = std::chrono::seconds(5);  // kOriginalDst: idle hosts go after this
   std::optional<io::SocketAddress> bind_address;        // upstream_bind_config: 127.0.0.6 towards the application

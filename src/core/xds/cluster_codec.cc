@@ -230,6 +230,33 @@ void DecodeMetadata(const pb::Cluster& in, Cluster& out) {
   }
 }
 
+// An interval between questions to resolvers, within Envoy's bounds.
+Duration DecodeInterval(const google::protobuf::Duration& in, DecodeContext& context, const char* field) {
+  const At at(context, field);
+  const Duration interval = DecodeDuration(in, context);
+  if (interval <= std::chrono::milliseconds(1)) context.Reject("must be above 1 ms");
+  return interval;
+}
+
+void DecodeDns(const pb::Cluster& in, Cluster& out, DecodeContext& context) {
+  out.dns_lookup_family = static_cast<DnsLookupFamily>(in.dns_lookup_family());
+  if (in.has_dns_refresh_rate())
+    out.dns_refresh_rate = DecodeInterval(in.dns_refresh_rate(), context, "dns_refresh_rate");
+  out.respect_dns_ttl = in.respect_dns_ttl();
+  if (in.has_dns_jitter()) out.dns_jitter = DecodeDuration(in.dns_jitter(), context);
+  if (!in.has_dns_failure_refresh_rate()) return;
+  const At at(context, "dns_failure_refresh_rate");
+  const pb::Cluster::RefreshRate& from = in.dns_failure_refresh_rate();
+  context.Honours(from, {"base_interval", "max_interval"});
+  DnsFailureRefreshRate& to = out.dns_failure_refresh_rate.emplace();
+  to.base_interval = DecodeInterval(from.base_interval(), context, "base_interval");
+  constexpr int kMostByDefault = 10;  // times the base, as in Envoy
+  to.max_interval =
+      to.base_interval > Duration::max() / kMostByDefault ? Duration::max() : to.base_interval * kMostByDefault;
+  if (from.has_max_interval()) to.max_interval = DecodeInterval(from.max_interval(), context, "max_interval");
+  if (to.max_interval < to.base_interval) context.Reject("max_interval must not be below base_interval");
+}
+
 // What a type needs and what it excludes, as Envoy checks it.
 void CheckType(const pb::Cluster& in, const Cluster& out, DecodeContext& context) {
   using Type = Cluster::Type;
@@ -259,6 +286,8 @@ Cluster DecodeClusterMessage(const pb::Cluster& in, DecodeContext& context) {
                        "http2_protocol_options",
                        "typed_extension_protocol_options",
                        "dns_refresh_rate",
+                       "dns_failure_refresh_rate",
+                       "dns_jitter",
                        "respect_dns_ttl",
                        "dns_lookup_family",
                        "outlier_detection",
@@ -300,9 +329,7 @@ Cluster DecodeClusterMessage(const pb::Cluster& in, DecodeContext& context) {
   if (in.has_outlier_detection()) out.outlier_detection = DecodeOutlier(in.outlier_detection(), context);
   DecodeHttpOptions(in, out.http, context);
   DecodeTransport(in, out, context);
-  out.dns_lookup_family = static_cast<DnsLookupFamily>(in.dns_lookup_family());
-  if (in.has_dns_refresh_rate()) out.dns_refresh_rate = DecodeDuration(in.dns_refresh_rate(), context);
-  out.respect_dns_ttl = in.respect_dns_ttl();
+  DecodeDns(in, out, context);
   if (in.has_original_dst_lb_config()) {
     context.Honours(in.original_dst_lb_config(), {"use_http_header", "http_header_name", "upstream_port_override"});
     out.original_dst = OriginalDstConfig{.use_http_header = in.original_dst_lb_config().use_http_header(),

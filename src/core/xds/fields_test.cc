@@ -52,6 +52,10 @@ TEST(Fields, RefusesByNameWhatWouldSilentlyMeanSomethingElse) {
                    ClusterWith(", circuit_breakers: {thresholds: [{max_connection_pools: 3}]}")},
            Refusal{"close_connections_on_host_set_change",
                    ClusterWith(", common_lb_config: {close_connections_on_host_set_change: true}")},
+           Refusal{"dns_refresh_rate: must be above 1 ms", ClusterWith(", dns_refresh_rate: 0.001s")},
+           Refusal{"base_interval: must be above 1 ms", ClusterWith(", dns_failure_refresh_rate: {max_interval: 1s}")},
+           Refusal{"max_interval must not be below",
+                   ClusterWith(", dns_failure_refresh_rate: {base_interval: 2s, max_interval: 1s}")},
            Refusal{"represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
                    Listener(", represent_ipv4_remote_address_as_ipv4_mapped_ipv6: true")},
            Refusal{"match_upstream", Listener(", scheme_header_transformation: {match_upstream: true}")},
@@ -86,6 +90,24 @@ TEST(Fields, ReadsInitialMetadataWithNamesAsHttp2WantsThem) {
   ASSERT_TRUE(read) << read.error().ToString();
   const std::vector<std::pair<std::string, std::string>> wanted{{"x-tenant", "Blue"}};
   EXPECT_EQ(read->dynamic.ads->initial_metadata, wanted);
+}
+
+TEST(Fields, ReadsHowOftenNamesAreAskedFor) {
+  const auto read = [](const std::string& more) {
+    const auto bootstrap = ReadBootstrap("{" + ClusterWith(more) + "}", "test.yaml");
+    EXPECT_TRUE(bootstrap) << bootstrap.error().ToString();
+    return bootstrap ? *bootstrap->clusters.at(0).value : Cluster{};
+  };
+  using namespace std::chrono_literals;
+  EXPECT_EQ(read("").dns_refresh_rate, 5s);
+  EXPECT_FALSE(read("").dns_failure_refresh_rate);
+  EXPECT_EQ(read(", dns_refresh_rate: 7s, dns_jitter: 0.1s").dns_refresh_rate, 7s);
+  EXPECT_EQ(read(", dns_jitter: 0.1s").dns_jitter, 100ms);
+  EXPECT_EQ(read(", dns_failure_refresh_rate: {base_interval: 2s, max_interval: 3s}").dns_failure_refresh_rate,
+            (DnsFailureRefreshRate{2s, 3s}));
+  EXPECT_EQ(read(", dns_failure_refresh_rate: {base_interval: 2s}").dns_failure_refresh_rate,
+            (DnsFailureRefreshRate{2s, 20s}))
+      << "ten times the base";
 }
 
 TEST(Fields, NamesOnlyFieldsThatExist) {

@@ -66,7 +66,9 @@ enum class ClusterStat : std::uint8_t {
   kMembershipTotal,
   kMembershipHealthy,
   kMembershipChange,
+  kUpdateAttempt,  // DNS clusters: names that were asked for
   kUpdateSuccess,
+  kUpdateFailure,
   kUpdateNoRebuild,
   kBindErrors,
   kOutlierEjectionsActive,

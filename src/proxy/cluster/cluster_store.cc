@@ -2,6 +2,7 @@
 #include <list>
 
 #include "proxy/cluster/cluster_set.h"
+#include "proxy/cluster/dns_names.h"
 #include "proxy/cluster/outlier.h"
 #include "proxy/cluster/priorities.h"
 
@@ -13,15 +14,9 @@ struct ClusterStore::State {
     std::shared_ptr<const xds::Cluster> config;
     std::shared_ptr<ClusterState> state;
     HostTable hosts;
-    xds::ClusterLoadAssignment resolved;                      // DNS clusters: the assignment with names replaced
-    std::map<std::string, std::vector<io::IpAddress>> names;  // DNS: what resolved last
-    std::vector<Pending> lookups;
-    std::size_t lookups_left = 0;
-    bool lookup_failed = false;   // in this round
-    std::optional<Duration> ttl;  // the shortest of this round
-    int failed_rounds = 0;        // in a row
-    io::Timer refresh;
-    ClusterPtr visible;  // null: warming
+    xds::ClusterLoadAssignment resolved;  // DNS clusters: the assignment with names replaced
+    std::unique_ptr<DnsNames> names;      // DNS clusters
+    ClusterPtr visible;                   // null: warming
   };
   // Somebody who waits for a cluster; told in a later round.
   struct Waiter final {
@@ -47,8 +42,6 @@ struct ClusterStore::State {
   void Show(Entry& entry, std::vector<PriorityHosts> priorities);
   void Rebalance(const std::string& name);
   void Resolve(Entry& entry);
-  void OnResolved(Entry& entry, const std::string& name, Result<NameResolver::Answer> answer);
-  static Duration NextRound(Entry& entry);
   xds::ClusterLoadAssignment WithAddresses(const Entry& entry) const;
   void Changed(const std::string& name, bool removed);
   void Flush();
@@ -60,6 +53,7 @@ struct ClusterStore::State {
   io::Loop& loop;
   telemetry::Registry& registry;
   NameResolver* resolver;
+  Random random;
   Publish publish;
   std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries;
   std::map<std::string, std::shared_ptr<const xds::ClusterLoadAssignment>, std::less<>> endpoints;
@@ -154,7 +148,7 @@ void ClusterStore::State::Rebuild(Entry& entry) {
   }
   const HostTable before = entry.hosts;
   std::vector<PriorityHosts> priorities = BuildPriorities(config, entry.resolved, entry.hosts);
-  entry.state->Add(ClusterStat::kUpdateSuccess);
+  if (entry.names == nullptr) entry.state->Add(ClusterStat::kUpdateSuccess);
   if (entry.hosts != before) entry.state->Add(ClusterStat::kMembershipChange);
   if (entry.state->outlier) {
     std::vector<std::shared_ptr<Host>> hosts;
@@ -180,9 +174,9 @@ xds::ClusterLoadAssignment ClusterStore::State::WithAddresses(const Entry& entry
         resolved.push_back(endpoint);
         continue;
       }
-      const auto at = entry.names.find(endpoint.dns_name);
-      if (at == entry.names.end()) continue;
-      for (const io::IpAddress& ip : at->second) {
+      const DnsNames::Addresses* addresses = entry.names ? entry.names->Find(endpoint.dns_name) : nullptr;
+      if (addresses == nullptr) continue;
+      for (const io::IpAddress& ip : *addresses) {
         xds::Endpoint copy = endpoint;
         copy.address = {.ip = ip, .port = {endpoint.dns_port}};
         copy.hostname = endpoint.hostname.empty() ? endpoint.dns_name : endpoint.hostname;
@@ -196,53 +190,16 @@ xds::ClusterLoadAssignment ClusterStore::State::WithAddresses(const Entry& entry
   return assignment;
 }
 
+// The cluster shows when every name was answered once; until then what was shown before holds.
 void ClusterStore::State::Resolve(Entry& entry) {
-  entry.lookups.clear();
-  entry.lookups_left = 0;
-  entry.lookup_failed = false;
-  entry.ttl.reset();
-  std::vector<std::string> names;
-  for (const xds::LocalityEndpoints& group : entry.config->load_assignment.localities) {
-    for (const xds::Endpoint& endpoint : group.endpoints) {
-      if (!endpoint.dns_name.empty()) names.push_back(endpoint.dns_name);
-    }
+  const std::unique_ptr<DnsNames> before = std::move(entry.names);
+  if (resolver != nullptr) {
+    entry.names = std::make_unique<DnsNames>(
+        loop, *resolver, random,
+        DnsNames::Options{.config = entry.config, .state = entry.state, .changed = [this, &entry] { Rebuild(entry); }},
+        before.get());
   }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  if (resolver == nullptr || names.empty()) return Rebuild(entry);
-  entry.lookups_left = names.size();
-  for (const std::string& name : names) {
-    entry.lookups.push_back(resolver->Resolve(
-        name, entry.config->dns_lookup_family,
-        [this, &entry, name](Result<NameResolver::Answer> answer) { OnResolved(entry, name, std::move(answer)); }));
-  }
-}
-
-// A name that fails keeps its last addresses. The cluster shows when every name was answered once.
-void ClusterStore::State::OnResolved(Entry& entry, const std::string& name, Result<NameResolver::Answer> answer) {
-  if (answer) {
-    if (answer->ttl) entry.ttl = std::min(entry.ttl.value_or(*answer->ttl), *answer->ttl);
-    // Resolvers give the addresses of one name in any order; the same ones are no change.
-    std::sort(answer->addresses.begin(), answer->addresses.end());
-    entry.names[name] = std::move(answer->addresses);
-  } else {
-    entry.lookup_failed = true;
-  }
-  if (--entry.lookups_left > 0) return;
-  entry.refresh.SetCallback([this, &entry] { Resolve(entry); });
-  entry.refresh.Start(loop.timers(), NextRound(entry));
-  Rebuild(entry);
-}
-
-// When the TTL is over, or after the refresh rate; after a failure soon, and later from failure to failure.
-Duration ClusterStore::State::NextRound(Entry& entry) {
-  constexpr Duration kLeast = std::chrono::seconds(1);
-  constexpr int kMostDoublings = 10;
-  const Duration rate = std::max(kLeast, entry.config->dns_refresh_rate);
-  if (entry.lookup_failed) return std::min(rate, kLeast * (1 << std::min(entry.failed_rounds++, kMostDoublings)));
-  entry.failed_rounds = 0;
-  const bool by_ttl = entry.config->respect_dns_ttl && entry.ttl && *entry.ttl > Duration::zero();
-  return by_ttl ? std::max(kLeast, *entry.ttl) : rate;
+  if (entry.names == nullptr || entry.names->empty()) Rebuild(entry);
 }
 
 Outcome<> ClusterStore::Put(std::shared_ptr<const xds::Cluster> config) {
@@ -274,6 +231,7 @@ Outcome<> ClusterStore::Put(std::shared_ptr<const xds::Cluster> config) {
   if (type == Type::kStrictDns || type == Type::kLogicalDns) {
     state_->Resolve(*entry);
   } else {
+    entry->names.reset();
     state_->Rebuild(*entry);
   }
   return {};

@@ -1,7 +1,11 @@
 // Clusters whose hosts are names: what is known holds until somebody knows better.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "proxy/cluster/cluster_set.h"
+#include "proxy/cluster/dns_names.h"
 
 namespace plait::proxy::cluster {
 namespace {
@@ -38,12 +42,16 @@ class FakeNames final : public NameResolver {
 
 class DnsClusters : public testing::Test {
  protected:
-  void Put(xds::Cluster::Type type, std::vector<std::string> names, Duration rate = 60s, bool by_ttl = true) {
+  using Type = xds::Cluster::Type;
+  using Change = std::function<void(xds::Cluster&)>;
+
+  static std::shared_ptr<const xds::Cluster> Config(Type type, const std::vector<std::string>& names,
+                                                    const Change& change) {
     auto config = std::make_shared<xds::Cluster>();
     config->name = "a";
     config->type = type;
-    config->dns_refresh_rate = rate;
-    config->respect_dns_ttl = by_ttl;
+    config->dns_refresh_rate = 60s;
+    config->respect_dns_ttl = true;
     xds::LocalityEndpoints group;
     for (const std::string& name : names) {
       xds::Endpoint endpoint;
@@ -52,7 +60,11 @@ class DnsClusters : public testing::Test {
       group.endpoints.push_back(std::move(endpoint));
     }
     config->load_assignment.localities.push_back(std::move(group));
-    ASSERT_TRUE(store_.Put(std::move(config)));
+    if (change) change(*config);
+    return config;
+  }
+  void Put(Type type, const std::vector<std::string>& names, const Change& change = {}) {
+    ASSERT_TRUE(store_.Put(Config(type, names, change)));
     Turn();
   }
   void Turn() {
@@ -64,6 +76,15 @@ class DnsClusters : public testing::Test {
   void Pass(Duration time) {
     clock_.now += time;
     Turn();
+  }
+  // After how many seconds the next question comes; the answer may take the rest of one.
+  int SecondsToNext() {
+    const int before = names_.asked;
+    for (int seconds = 1; seconds < 1000; ++seconds) {
+      Pass(1s - 4ms);  // a Turn takes the rest
+      if (names_.asked > before) return seconds;
+    }
+    return -1;
   }
   std::string Hosts() const {
     const ClusterPtr cluster = store_.Find("a");
@@ -80,65 +101,153 @@ class DnsClusters : public testing::Test {
 };
 
 TEST_F(DnsClusters, HaveAllAddressesOfAllNamesOrTheFirstOne) {
-  names_.Know("x", {"10.0.0.2", "10.0.0.1", "fd00::1"}, 30s);
+  names_.Know("x", {"10.0.0.2", "10.0.0.1", "fd00::1", "10.0.0.2"}, 30s);
   names_.Know("y", {"10.0.0.3"}, 30s);
-  Put(xds::Cluster::Type::kStrictDns, {"x", "y"});
+  Put(Type::kStrictDns, {"x", "y"});
   EXPECT_EQ(Hosts(), "10.0.0.1:443 10.0.0.2:443 [fd00::1]:443 10.0.0.3:443 ");
-  Put(xds::Cluster::Type::kLogicalDns, {"x"});
+  Put(Type::kLogicalDns, {"x"});
   EXPECT_EQ(Hosts(), "10.0.0.1:443 ");
 }
 
-TEST_F(DnsClusters, AskAgainWhenTheShortestTtlIsOver) {
+TEST_F(DnsClusters, AskForEachNameAgainWhenItsTtlIsOver) {
   names_.Know("x", {"10.0.0.1"}, 20s);
   names_.Know("y", {"10.0.0.2"}, 7s);
-  Put(xds::Cluster::Type::kStrictDns, {"x", "y"});
+  Put(Type::kStrictDns, {"x", "y"});
   EXPECT_EQ(names_.asked, 2);
   names_.Know("y", {"10.0.0.9"}, 7s);
   Pass(6s);
   EXPECT_EQ(names_.asked, 2);
   Pass(1s);
-  EXPECT_EQ(names_.asked, 4);
+  EXPECT_EQ(names_.asked, 3);
   EXPECT_EQ(Hosts(), "10.0.0.1:443 10.0.0.9:443 ");
+  Pass(13s);
+  EXPECT_EQ(names_.asked, 5);
 }
 
 TEST_F(DnsClusters, AskAtTheRefreshRateWithoutTtl) {
   names_.Know("x", {"10.0.0.1"}, 2s);
-  Put(xds::Cluster::Type::kStrictDns, {"x"}, 60s, /*by_ttl=*/false);
+  Put(Type::kStrictDns, {"x"}, [](xds::Cluster& config) { config.respect_dns_ttl = false; });
   Pass(59s);
   EXPECT_EQ(names_.asked, 1);
   Pass(1s);
   EXPECT_EQ(names_.asked, 2);
 }
 
-TEST_F(DnsClusters, NeverAskMoreOftenThanOnceASecond) {
+TEST_F(DnsClusters, AskAtTheRefreshRateWhenTheTtlIsZero) {
   names_.Know("x", {"10.0.0.1"}, 0s);
-  Put(xds::Cluster::Type::kStrictDns, {"x"}, 10ms);
-  Pass(500ms);
+  Put(Type::kStrictDns, {"x"}, [](xds::Cluster& config) { config.dns_refresh_rate = 3s; });
+  Pass(2s);
   EXPECT_EQ(names_.asked, 1);
+  Pass(1s);
+  EXPECT_EQ(names_.asked, 2);
 }
 
-TEST_F(DnsClusters, KeepWhatTheyKnowWhileNobodyAnswersAndAskSoon) {
+TEST_F(DnsClusters, KeepWhatTheyKnowWhileNobodyAnswers) {
   names_.Know("x", {"10.0.0.1"}, 10s);
-  Put(xds::Cluster::Type::kStrictDns, {"x"});
+  Put(Type::kStrictDns, {"x"}, [](xds::Cluster& config) { config.dns_failure_refresh_rate = {1s, 2s}; });
   names_.known.clear();
   Pass(10s);
   EXPECT_EQ(Hosts(), "10.0.0.1:443 ");
   EXPECT_EQ(names_.asked, 2);
-  Pass(1s);
-  EXPECT_EQ(names_.asked, 3);
-  Pass(1s);
-  EXPECT_EQ(names_.asked, 3) << "the second failure waits longer";
+  Pass(900ms);
+  EXPECT_EQ(names_.asked, 2);
   names_.Know("x", {"10.0.0.2"}, 10s);
-  Pass(1s);
+  Pass(1200ms);
   EXPECT_EQ(Hosts(), "10.0.0.2:443 ");
 }
 
-TEST_F(DnsClusters, LoseTheirHostsWhenTheNameHasNone) {
+TEST_F(DnsClusters, KeepWhatTheyKnowWhenTheirSettingsChangeWhileNobodyAnswers) {
   names_.Know("x", {"10.0.0.1"}, 10s);
-  Put(xds::Cluster::Type::kStrictDns, {"x"});
-  names_.Know("x", {}, std::nullopt);
-  Pass(10s);
+  Put(Type::kStrictDns, {"x"});
+  names_.known.clear();
+  Put(Type::kStrictDns, {"x", "y"}, [](xds::Cluster& config) { config.connect_timeout = 1s; });
+  EXPECT_EQ(Hosts(), "10.0.0.1:443 ");
+  EXPECT_EQ(store_.Find("a")->config->connect_timeout, 1s);
+}
+
+TEST_F(DnsClusters, AskAtTheRefreshRateAfterAFailureWhenThereIsNoRateForThat) {
+  Put(Type::kStrictDns, {"x"}, [](xds::Cluster& config) { config.dns_refresh_rate = 5s; });
   EXPECT_EQ(Hosts(), "");
+  Pass(4s);
+  EXPECT_EQ(names_.asked, 1);
+  Pass(1s);
+  EXPECT_EQ(names_.asked, 2);
+}
+
+TEST_F(DnsClusters, UseANameThatBeginsToExistWithinTheFailureRate) {
+  names_.Know("x", {}, std::nullopt);
+  Put(Type::kStrictDns, {"x"}, [](xds::Cluster& config) { config.dns_failure_refresh_rate = {1s, 2s}; });
+  EXPECT_EQ(Hosts(), "");
+  names_.Know("x", {"10.0.0.1"}, 60s);
+  Pass(2s);
+  EXPECT_EQ(Hosts(), "10.0.0.1:443 ");
+  Pass(59s);
+  EXPECT_EQ(names_.asked, 2) << "the pace of failures is over";
+}
+
+TEST_F(DnsClusters, LoseTheirHostsWhenTheNameHasNoneButTheOneOfLogicalDnsStays) {
+  for (const Type type : {Type::kStrictDns, Type::kLogicalDns}) {
+    names_.Know("x", {"10.0.0.1"}, 10s);
+    Put(type, {"x"});
+    names_.Know("x", {}, std::nullopt);
+    Pass(10s);
+    EXPECT_EQ(Hosts(), type == Type::kStrictDns ? "" : "10.0.0.1:443 ");
+  }
+}
+
+TEST_F(DnsClusters, CountWhatTheyAskedAndWhatCameOfIt) {
+  names_.Know("x", {"10.0.0.1"}, 1s);
+  Put(Type::kStrictDns, {"x"});
+  Pass(1100ms);
+  names_.known.clear();
+  Pass(1100ms);
+  const auto value = [&](ClusterStat stat) {
+    return store_.Find("a")->state->stats.Value(static_cast<std::size_t>(stat));
+  };
+  EXPECT_EQ(value(ClusterStat::kUpdateAttempt), 3U);
+  EXPECT_EQ(value(ClusterStat::kUpdateSuccess), 2U);
+  EXPECT_EQ(value(ClusterStat::kUpdateNoRebuild), 1U);
+  EXPECT_EQ(value(ClusterStat::kUpdateFailure), 1U);
+}
+
+class DnsPauses : public DnsClusters {
+ protected:
+  void Ask(const Change& change) {
+    asking_.emplace(loop_, names_, random_,
+                    DnsNames::Options{.config = Config(Type::kStrictDns, {"x"}, change),
+                                      .state = std::make_shared<ClusterState>(registry_, "a"),
+                                      .changed = [] {}},
+                    nullptr);
+    Turn();
+  }
+  Random random_{7};
+  std::optional<DnsNames> asking_;
+};
+
+TEST_F(DnsPauses, GrowFromFailureToFailureUpToTheMaximumAndStartAnewAfterASuccess) {
+  Ask([](xds::Cluster& config) { config.dns_failure_refresh_rate = {4s, 60s}; });
+  std::vector<int> pauses;
+  for (int i = 0; i < 20; ++i) pauses.push_back(SecondsToNext());
+  EXPECT_LE(pauses.front(), 10);
+  EXPECT_GE(*std::min_element(pauses.begin(), pauses.end()), 4);
+  EXPECT_LE(*std::max_element(pauses.begin(), pauses.end()), 62);
+  EXPECT_GT(*std::max_element(pauses.begin(), pauses.end()), 30) << "with this seed; spread over the whole range";
+  EXPECT_GT(std::set(pauses.begin(), pauses.end()).size(), 5U) << "not all proxies at once";
+  names_.Know("x", {"10.0.0.1"}, 1s);
+  (void)SecondsToNext();
+  names_.known.clear();
+  (void)SecondsToNext();
+  EXPECT_LE(SecondsToNext(), 10);
+}
+
+TEST_F(DnsPauses, AreLongerByAPartOfTheJitter) {
+  names_.Know("x", {"10.0.0.1"}, 5s);
+  Ask([](xds::Cluster& config) { config.dns_jitter = 20s; });
+  std::set<int> pauses;
+  for (int i = 0; i < 20; ++i) pauses.insert(SecondsToNext());
+  EXPECT_GE(*pauses.begin(), 5);
+  EXPECT_LE(*pauses.rbegin(), 27);
+  EXPECT_GT(pauses.size(), 5U);
 }
 
 }  // namespace

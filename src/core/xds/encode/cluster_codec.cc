@@ -71,6 +71,10 @@ void FillDns(const Cluster& in, pb::Cluster& out) {
   out.set_dns_lookup_family(kFamilies[static_cast<std::size_t>(in.dns_lookup_family)]);
   if (in.dns_refresh_rate != std::chrono::seconds(5)) Fill(in.dns_refresh_rate, *out.mutable_dns_refresh_rate());
   out.set_respect_dns_ttl(in.respect_dns_ttl);
+  if (in.dns_jitter > Duration(0)) Fill(in.dns_jitter, *out.mutable_dns_jitter());
+  if (!in.dns_failure_refresh_rate) return;
+  Fill(in.dns_failure_refresh_rate->base_interval, *out.mutable_dns_failure_refresh_rate()->mutable_base_interval());
+  Fill(in.dns_failure_refresh_rate->max_interval, *out.mutable_dns_failure_refresh_rate()->mutable_max_interval());
 }
 
 // Linux' numbers: the message carries them as they are.
