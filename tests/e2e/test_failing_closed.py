@@ -50,6 +50,8 @@ def limited():
                        command=["python3", "-c", MUTE], inject=False)
     yield from service("flaky", {"connectionPool": {"http": {"maxRetries": 3}}}, once, failing)
     yield from service("budget", {"retryBudget": {"percent": 10, "minRetryConcurrency": 5}}, once, failing)
+    yield from service("narrow", {"connectionPool": {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1000}}},
+                       command=[APP, "echo", "--port", "8000", "--delay-ms", "10"])
     yield from service("few", {"connectionPool": {"tcp": {"maxConnections": 3}}}, port="tcp",
                        command=[APP, "tcp-echo", "--port", "7000", "--greeting", "hello\n"])
     yield from service("outlier", {"outlierDetection": {"consecutive5xxErrors": 5, "baseEjectionTime": "300s", "maxEjectionPercent": 100}},
@@ -97,6 +99,14 @@ def test_requests_that_wait_for_a_connection_are_limited_for_the_whole_process(m
     now = counters(mesh, "mute")
     waited, refused = (int(now[name]) - int(before.get(name, 0)) for name in ("upstream_rq_pending_total", "upstream_rq_pending_overflow"))
     assert (waited, refused) == (5, 15), now
+
+
+def test_requests_wait_where_only_connections_are_limited(mesh):
+    """Also those of a worker that has none, while another has the only one that is allowed."""
+    report = mesh.load("alice", "http://narrow:8000/", "--count", "200", "--connections", "20")
+    assert report["status"] == {"200": 200}, report
+    now = counters(mesh, "narrow")
+    assert 1 <= int(now["upstream_cx_total"]) <= mesh.concurrency and int(now["upstream_cx_overflow"]) > 0, now
 
 
 @pytest.mark.parametrize("host, most", [("flaky", 3), ("budget", 5)])

@@ -1,6 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "core/base/encoding.h"
+#include "core/base/limit.h"
 #include "core/base/log.h"
 #include "core/base/port.h"
 #include "core/base/random.h"
@@ -15,6 +20,39 @@ TEST(Port, IsDecimalBetween1And65535) {
   EXPECT_EQ(ParsePort("1")->value, 1);
   EXPECT_EQ(ParsePort("65535")->value, 65535);
   for (const char* bad : {"", "0", "65536", "123456", "80a", "-1", " 80"}) EXPECT_FALSE(ParsePort(bad)) << bad;
+}
+
+TEST(Limit, IsNeverPassedByThreadsThatTryAtOnce) {
+  constexpr int kThreads = 4;
+  Limit limit;
+  limit.SetMost(2);
+  std::atomic<int> inside{0};
+  std::atomic<bool> passed{false};
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int turn = 0; turn < 2000; ++turn) {
+        if (!limit.Take()) continue;
+        if (inside.fetch_add(1) >= 2) passed = true;
+        inside.fetch_sub(1);
+        limit.Return();
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_FALSE(passed);
+  EXPECT_EQ(limit.used(), 0U);
+}
+
+TEST(Limit, RefusesAllOthersUntilWhatWasTakenBeyondItIsReturned) {
+  Limit limit;
+  limit.SetMost(1);
+  ASSERT_TRUE(limit.Take());
+  limit.TakeBeyond();
+  limit.Return();
+  EXPECT_FALSE(limit.Take());
+  limit.Return();
+  EXPECT_TRUE(limit.Take());
 }
 
 TEST(Duration, ReadsGoAndProtobufForms) {

@@ -85,10 +85,8 @@ void Attempt::OnTurn(upstream::HttpPool& pool) {
 void Attempt::OnPoolFailure(upstream::PoolFailure failure, const std::string& reason) {
   CountEnd();
   host_->stats().rq_error.fetch_add(1, std::memory_order_relaxed);  // as Envoy: the request, beside the connection
-  router_->OnAttemptFailed(failure == upstream::PoolFailure::kTimeout    ? Failure::kConnectTimeout
-                           : failure == upstream::PoolFailure::kOverflow ? Failure::kOverflow
-                                                                         : Failure::kConnectFailure,
-                           reason);
+  router_->OnAttemptFailed(
+      failure == upstream::PoolFailure::kTimeout ? Failure::kConnectTimeout : Failure::kConnectFailure, reason);
 }
 
 void Attempt::OnInformational(http::ResponseHead head) {

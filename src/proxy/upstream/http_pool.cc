@@ -210,10 +210,7 @@ Result<> HttpPool::Wait(Waiter& waiter) {
   state.AddGauge(ClusterStat::kUpstreamRqPendingActive, 1);
   waiter.pool_ = this;
   waiter.place_ = waiters_.insert(waiters_.end(), &waiter);
-  if (connecting_ < waiters_.size() && !Connect() && clients_.empty()) {
-    waiter.Leave();
-    return Fail(Errc::kLimit, "overflow");
-  }
+  if (connecting_ < waiters_.size()) Connect();
   return {};
 }
 
@@ -222,7 +219,10 @@ bool HttpPool::Connect() {
   const cluster::ClusterState& state = *options_.cluster->state;
   if (!limits_.connections.Take()) {
     state.Add(ClusterStat::kUpstreamCxOverflow);
-    return false;
+    if (!clients_.empty()) return false;
+    // The connections of other workers and hosts will never serve those that wait here: one is always made, as in
+    // Envoy, so that requests wait for a connection instead of being refused.
+    limits_.connections.TakeBeyond();
   }
   ++connecting_;
   state.Add(ClusterStat::kUpstreamCxTotal);

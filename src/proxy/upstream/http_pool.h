@@ -5,7 +5,8 @@
 // (process-wide).
 //
 // Mirrors Envoy's HttpConnPoolImplBase: a failed connect fails all that wait; max_requests_per_connection and
-// max_connection_duration end a connection after its running requests.
+// max_connection_duration end a connection after its running requests; a pool without a connection makes one although
+// the cluster has its max_connections.
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -19,7 +20,7 @@
 
 namespace plait::proxy::upstream {
 
-enum class PoolFailure : std::uint8_t { kConnect, kTimeout, kOverflow };
+enum class PoolFailure : std::uint8_t { kConnect, kTimeout };
 
 struct HttpPoolOptions {
   Connector* connector = nullptr;  // outlives the pool
@@ -67,7 +68,7 @@ class HttpPool {
 
   // A stream on a connection that has room now; `stream` is null when there is none (then Wait).
   Opened Take(http::ClientStreamEvents& events);
-  // kOverflow at once when the cluster's limits say so; else the waiter will be told.
+  // kLimit at once when as many wait as the cluster allows; else the waiter will be told.
   Result<> Wait(Waiter& waiter);
 
   // Starts no more; running requests end, idle connections close. For hosts that were removed.

@@ -89,6 +89,10 @@ class Pool : public testing::TestWithParam<conn::Protocol> {
     loop_.RunOnce(Duration(0));
     cluster_ = store_.Find("app");
     ASSERT_NE(cluster_, nullptr);
+    pool_ = std::make_unique<HttpPool>(loop_, Options(most_requests));
+  }
+  // Of one more pool to the same host, as another worker has it.
+  HttpPoolOptions Options(std::uint32_t most_requests = 0) {
     HttpPoolOptions options;
     options.connector = &connector_;
     options.dial.address = host_;
@@ -96,7 +100,7 @@ class Pool : public testing::TestWithParam<conn::Protocol> {
     options.max_requests_per_connection = most_requests;
     options.cluster = cluster_;
     options.host = cluster_->priorities.at(0).all.at(0);
-    pool_ = std::make_unique<HttpPool>(loop_, std::move(options));
+    return options;
   }
   bool RunUntil(const std::function<bool()>& done) { return loop_.RunUntil(done, kLimit); }
   const cluster::ClusterLimits& limits() const { return cluster_->state->limits[0]; }
@@ -166,6 +170,47 @@ TEST_P(Pool, RefusesAtOnceWhatIsBeyondTheLimitOfThoseThatWait) {
   EXPECT_EQ(refused.error().code, Errc::kLimit);
   ASSERT_TRUE(RunUntil([&] { return first.closed; }));
   EXPECT_EQ(first.status, 200);
+}
+
+TEST_P(Pool, MakesItsFirstConnectionAlthoughOtherPoolsHaveAllThatAreAllowed) {
+  StartServer(/*hold=*/true);
+  Make({.max_connections = 1});
+  Exchange first(*pool_);
+  ASSERT_TRUE(first.Start());
+  ASSERT_TRUE(RunUntil([&] { return held_.size() == 1; }));
+  HttpPool other(loop_, Options());
+  Exchange second(other);
+  Exchange third(other);
+  ASSERT_TRUE(second.Start());
+  ASSERT_TRUE(third.Start()) << "it waits, as with one worker";
+  ASSERT_TRUE(RunUntil([&] { return held_.size() == (GetParam() == conn::Protocol::kHttp2 ? 3u : 2u); }));
+  EXPECT_EQ(other.connections(), 1u) << "one, and not one for each that waits";
+  EXPECT_EQ(limits().connections.used(), 2u);
+  for (std::size_t i = 0; !first.closed || !second.closed || !third.closed; ++i) {
+    ASSERT_TRUE(RunUntil([&] { return held_.size() > i; }));
+    held_[i].Send(conn::TextResponse(200, ""));
+    ASSERT_TRUE(RunUntil([&] { return held_.size() > i + 1 || (first.closed && second.closed && third.closed); }));
+  }
+  EXPECT_EQ(second.status, 200);
+  EXPECT_EQ(third.status, 200);
+}
+
+TEST_P(Pool, ReplacesItsLastConnectionAtTheLimitWhileSomebodyWaits) {
+  StartServer();
+  Make({.max_connections = 1});
+  Exchange first(*pool_);
+  ASSERT_TRUE(first.Start());
+  ASSERT_TRUE(RunUntil([&] { return first.closed; }));
+  ASSERT_EQ(pool_->connections(), 1u) << "idle, and counted";
+  HttpPool other(loop_, Options(/*most_requests=*/1));
+  Exchange second(other);
+  Exchange third(other);
+  ASSERT_TRUE(second.Start());
+  ASSERT_TRUE(third.Start());
+  ASSERT_TRUE(RunUntil([&] { return second.closed && third.closed; }));
+  EXPECT_EQ(third.status, 200);
+  ASSERT_TRUE(RunUntil([&] { return other.empty(); }));
+  EXPECT_EQ(limits().connections.used(), 1u);
 }
 
 TEST_P(Pool, EndsAConnectionAfterTheMostRequestsThatItMayCarry) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "core/io/timer.h"
 
@@ -53,30 +54,34 @@ Outcome<std::unique_ptr<const filter::HttpFilter>> Fault::Compile(const xds::Fau
   return std::make_unique<Fault>(*std::move(settings), registry.SharedGroup(kSchema, {stat_prefix}));
 }
 
-// A request that is held back. Gives its place back when it ends, however it ends.
+// A request that is held back. Its place is free again once the delay is over, or the request.
 struct Fault::Delayed final : filter::FilterMemory {
   explicit Delayed(const Fault& of) : owner(of) { owner.stats_->AddGauge(kActiveFaults, 1); }
-  ~Delayed() override {
-    owner.active_.fetch_sub(1, std::memory_order_relaxed);
+  ~Delayed() override { End(); }
+  void End() noexcept {
+    if (!std::exchange(active, false)) return;
+    owner.active_.Return();
     owner.stats_->AddGauge(kActiveFaults, -1);
   }
   const Fault& owner;
+  bool active = true;
   io::Timer timer;
 };
 
 bool Fault::TakeActive(const FaultSettings& settings) const noexcept {
   const std::uint32_t most = settings.policy.max_active_faults.value_or(UINT32_MAX);
-  if (active_.fetch_add(1, std::memory_order_relaxed) < most) return true;
-  active_.fetch_sub(1, std::memory_order_relaxed);
+  if (active_.TakeUpTo(most)) return true;
   stats_->Add(kFaultsOverflow);
   return false;
 }
 
-filter::Verdict Fault::MaybeAbort(const FaultSettings& settings, filter::RequestView request) const {
+filter::Verdict Fault::MaybeAbort(const FaultSettings& settings, filter::RequestView request, bool active) const {
   const auto& abort = settings.policy.abort;
   if (!abort || !Hits(abort->fraction, request.random)) return filter::Continue{};
-  if (!TakeActive(settings)) return filter::Continue{};
-  active_.fetch_sub(1, std::memory_order_relaxed);  // over as soon as it began
+  if (!active) {
+    if (!TakeActive(settings)) return filter::Continue{};
+    active_.Return();  // over as soon as it began
+  }
   stats_->Add(kAbortsInjected);
   return filter::Reply{.status = abort->grpc_status ? std::uint16_t{200} : abort->http_status,
                        .body = "fault filter abort",
@@ -119,12 +124,16 @@ filter::Verdict Fault::OnRequestHead(filter::RequestView request, const filter::
   if (!fault.AppliesTo(request)) return filter::Continue{};
   const auto& delay = fault.policy.delay;
   if (!delay || delay->fixed <= Duration::zero() || !Hits(delay->fraction, request.random) || !TakeActive(fault)) {
-    return MaybeAbort(fault, request);
+    return MaybeAbort(fault, request, /*active=*/false);
   }
   stats_->Add(kDelaysInjected);
   request.record.flags.Set(record::ResponseFlag::kDelayInjected);
   auto delayed = std::make_unique<Delayed>(*this);
-  delayed->timer.SetCallback([this, &fault, request, &later] { later(MaybeAbort(fault, request)); });
+  delayed->timer.SetCallback([this, &fault, request, &later, &held = *delayed] {
+    filter::Verdict verdict = MaybeAbort(fault, request, /*active=*/true);
+    held.End();
+    later(std::move(verdict));
+  });
   delayed->timer.Start(request.loop.timers(), delay->fixed);
   state = std::move(delayed);
   return filter::Pause{};

@@ -1,11 +1,11 @@
 #pragma once
 // Fault injection: a share of requests is delayed (flag DI) or answered with an error (flag FI, details
 // fault_filter_abort). Mirrors envoy.filters.http.fault.
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/base/limit.h"
 #include "core/base/result.h"
 #include "core/telemetry/registry.h"
 #include "core/xds/http_filters.h"
@@ -39,13 +39,13 @@ class Fault final : public filter::HttpFilter {
  private:
   const FaultSettings& SettingsFor(const filter::FilterOverride* settings) const;
   struct Delayed;
-  // The abort that `settings` demands of this request, or Continue.
-  filter::Verdict MaybeAbort(const FaultSettings& settings, filter::RequestView request) const;
+  // The abort that `settings` demands of this request, or Continue. `active`: it is part of a fault that was counted.
+  filter::Verdict MaybeAbort(const FaultSettings& settings, filter::RequestView request, bool active) const;
   bool TakeActive(const FaultSettings& settings) const noexcept;
 
   std::shared_ptr<const FaultSettings> own_;
   std::shared_ptr<const telemetry::Group> stats_;
-  mutable std::atomic<std::uint32_t> active_{0};  // delays that run now, over all workers (max_active_faults)
+  mutable Limit active_;  // delays that run now, over all workers (max_active_faults)
 };
 
 }  // namespace plait::proxy::filters

@@ -62,6 +62,26 @@ TEST_F(FaultTest, ForgetsADelayWhoseRequestWent) {
   EXPECT_TRUE(std::holds_alternative<filter::Pause>(filter->OnRequestHead(View(), nullptr, state_, later_)));
 }
 
+TEST_F(FaultTest, CountsADelayAsActiveOnlyWhileItRuns) {
+  const auto* filter =
+      Make({.delay = xds::FaultPolicy::Delay{.fixed = std::chrono::milliseconds(1)}, .max_active_faults = 1});
+  EXPECT_TRUE(std::holds_alternative<filter::Pause>(filter->OnRequestHead(View(), nullptr, state_, later_)));
+  ASSERT_TRUE(loop_.RunUntil([&] { return resumed_.has_value(); }, std::chrono::seconds(5)));
+  filter::FilterState second;
+  EXPECT_TRUE(std::holds_alternative<filter::Pause>(filter->OnRequestHead(View(), nullptr, second, later_)))
+      << "the first request goes on, but no longer because of a fault";
+}
+
+TEST_F(FaultTest, AbortsAfterADelayWithoutASecondPlaceAmongTheActiveFaults) {
+  const auto* filter = Make({.abort = xds::FaultPolicy::Abort{.http_status = 555},
+                             .delay = xds::FaultPolicy::Delay{.fixed = std::chrono::milliseconds(1)},
+                             .max_active_faults = 1});
+  EXPECT_TRUE(std::holds_alternative<filter::Pause>(filter->OnRequestHead(View(), nullptr, state_, later_)));
+  ASSERT_TRUE(loop_.RunUntil([&] { return resumed_.has_value(); }, std::chrono::seconds(5)));
+  ASSERT_TRUE(std::holds_alternative<filter::Reply>(*resumed_));
+  EXPECT_EQ(std::get<filter::Reply>(*resumed_).status, 555);
+}
+
 TEST_F(FaultTest, LeavesOtherClustersAndHeadersAlone) {
   const xds::FaultPolicy::Abort abort{.http_status = 500};
   EXPECT_TRUE(std::holds_alternative<filter::Continue>(
