@@ -111,7 +111,9 @@ class Plane : public testing::Test {
     int ends[2];
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     const std::string first = Json{{"type", "running"}, {"pods", running}}.dump() + "\n";
-    if (!running.is_null()) ASSERT_EQ(::write(ends[0], first.data(), first.size()), static_cast<ssize_t>(first.size()));
+    if (!running.is_null()) {
+      ASSERT_EQ(::write(ends[0], first.data(), first.size()), static_cast<ssize_t>(first.size()));
+    }
     supervisor.stream = io::AdoptSocket(loop, io::UniqueFd(ends[0]));
     supervisor.stream->SetEvents(&supervisor);
     ControlPlaneOptions options;
