@@ -7,7 +7,7 @@ A, NO_SUCH_NAME = 1, 3
 
 
 class Resolver:
-    """Knows `names`: {name: [IPv4 address]}; every other name is `default`, or none. Notes who asked."""
+    """Knows `names`: {name: [IPv4 address]}; every other name is `default`, or none. Notes who asked for what."""
 
     def __init__(self, names=(), default=None, ttl=5):
         self.names, self.default, self.ttl = dict(names), default, ttl
@@ -15,7 +15,7 @@ class Resolver:
         self.udp.bind(("127.0.0.1", 0))
         self.port = self.udp.getsockname()[1]
         self.tcp = socket.create_server(("127.0.0.1", self.port))
-        self.clients, self.connections = [], []
+        self.clients, self.connections, self.asked = [], [], []
         for serve in (self.answer, self.accept):
             threading.Thread(target=serve, daemon=True).start()
 
@@ -33,7 +33,9 @@ class Resolver:
                 labels.append(query[at + 1:at + 1 + query[at]].decode())
                 at += 1 + query[at]
             end = at + 5
-            known = self.addresses(".".join(labels).lower())
+            name = ".".join(labels).lower()
+            self.asked.append(name)
+            known = self.addresses(name)
             found = known if known and struct.unpack("!H", query[at + 1:at + 3])[0] == A else []
             reply = query[:2] + bytes((0x81, 0x80 | (0 if known is not None else NO_SUCH_NAME)))
             reply += struct.pack("!4H", 1, len(found), 0, 0) + query[12:end]

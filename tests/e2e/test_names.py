@@ -170,6 +170,24 @@ def test_an_entry_that_is_resolved_by_dns_follows_the_resolver(mesh, resolver, o
         assert {labels["response_code"] for labels in served} == {"200", "503"}
 
 
+def test_a_name_that_begins_to_exist_is_used_soon(mesh, resolver, outside):
+    """Much sooner than after the refresh rate, a minute."""
+    url = f"http://young.example.com:{outside}/"
+    with written(mesh, "young", entry("young.example.com", outside)):
+        until(lambda: ask(mesh, url)[0] == 503, 10, "the entry is known, and nobody behind it")
+        resolver.names["young.example.com"] = [HOST]
+        until(lambda: is_outside(ask(mesh, url)), 20, "its address is known")
+
+
+def test_names_are_asked_for_at_the_refresh_rate_of_the_mesh(mesh, resolver, outside):
+    name, questions = "rare.example.com", 2  # for addresses of either family
+    settings = {**m.document("ConfigMap", "istio", None, namespace="istio-system"), "data": {"mesh": "dnsRefreshRate: 0.5s"}}
+    with written(mesh, "settings", settings), written(mesh, "rare", entry(name, outside)):
+        until(lambda: ask(mesh, f"http://{name}:{outside}/")[0] == 503, 10, "the entry is known, and nobody behind it")
+        before = resolver.asked.count(name)
+        until(lambda: resolver.asked.count(name) >= before + 12 * questions, 15, "it is asked for twice a second, and no rarer each time")
+
+
 @pytest.mark.parametrize("address", ["named.example.com", "host.plait.internal"])
 def test_endpoints_of_an_entry_may_be_names(mesh, resolver, outside, address):
     """Also the name that every workload has for the host itself."""

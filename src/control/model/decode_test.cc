@@ -218,6 +218,10 @@ TEST(Decode, ReadsMeshConfigAndSaysTheLineOfAMistake) {
                       "you mean \"accessLogFile\"?)"),
             std::string::npos)
       << said;
+  const std::string often = Said(Read(head + "    trustDomain: td\n    dnsRefreshRate: 0s\n"));
+  EXPECT_NE(often.find("f.yaml:7: ConfigMap istio-system/istio: mesh configuration: dnsRefreshRate must be above 1 ms"),
+            std::string::npos)
+      << often;
 }
 
 TEST(Decode, ReadsADestinationRuleAndLeavesABadSubsetOut) {

@@ -32,6 +32,7 @@ struct MeshConfig {
   bool registry_only = false;  // outboundTrafficPolicy
   bool auto_mtls = true;
   Duration connect_timeout = std::chrono::seconds(10);
+  Duration dns_refresh_rate = std::chrono::seconds(60);  // above 1 ms
   std::optional<Duration> detection_timeout = {};  // protocolDetectionTimeout; none: Plait's rules (semantics.md 1)
   std::string access_log_file = {};
   std::string access_log_format = {};  // empty: Istio's

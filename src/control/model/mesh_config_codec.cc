@@ -23,6 +23,7 @@ constexpr std::string_view kHonoured[] = {"trust_domain",
                                           "outbound_traffic_policy.mode",
                                           "enable_auto_mtls",
                                           "connect_timeout",
+                                          "dns_refresh_rate",
                                           "protocol_detection_timeout",
                                           "access_log_file",
                                           "access_log_format",
@@ -101,6 +102,7 @@ MeshConfig ToMeshConfig(const mesh::MeshConfig& from) {
                      from.outbound_traffic_policy().mode() == mesh::MeshConfig::OutboundTrafficPolicy::REGISTRY_ONLY;
   if (from.has_enable_auto_mtls()) to.auto_mtls = from.enable_auto_mtls().value();
   if (from.has_connect_timeout()) to.connect_timeout = ToDuration(from.connect_timeout());
+  if (from.has_dns_refresh_rate()) to.dns_refresh_rate = ToDuration(from.dns_refresh_rate());
   if (from.has_protocol_detection_timeout() && ToDuration(from.protocol_detection_timeout()) > Duration::zero())
     to.detection_timeout = ToDuration(from.protocol_detection_timeout());
   to.access_log_file = from.access_log_file();
@@ -209,7 +211,13 @@ bool ReadNetwork(EmbeddedDocument& document, const mesh::Network& from, const st
 
 std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Node& text) {
   mesh::MeshConfig message;
-  if (!EmbeddedDocument(reader, text, "mesh configuration").Read(message)) return std::nullopt;
+  EmbeddedDocument document(reader, text, "mesh configuration");
+  if (!document.Read(message)) return std::nullopt;
+  // A proxy would refuse every cluster that has it.
+  if (message.has_dns_refresh_rate() && ToDuration(message.dns_refresh_rate()) <= std::chrono::milliseconds(1)) {
+    document.Fail("dnsRefreshRate", "dnsRefreshRate must be above 1 ms", "60s is the default");
+    return std::nullopt;
+  }
   WarnOthers(reader, message, kHonoured, "", "");
   WarnOthers(reader, message.default_config(), kHonouredOfProxy, "", "defaultConfig.");
   return ToMeshConfig(message);

@@ -57,6 +57,11 @@ kind: DestinationRule
 metadata: {name: subset}
 spec: {host: a.com, subsets: [{name: one, labels: {key: sample}}]}
 ---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside}
+spec: {hosts: [outside.example.com], resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}
+---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {name: all, namespace: sample}

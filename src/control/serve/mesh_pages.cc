@@ -69,6 +69,7 @@ Json Mesh(const model::MeshConfig& mesh) {
           {"outboundTrafficPolicy", {{"mode", mesh.registry_only ? "REGISTRY_ONLY" : "ALLOW_ANY"}}},
           {"enableAutoMtls", mesh.auto_mtls},
           {"connectTimeout", FormatDuration(mesh.connect_timeout)},
+          {"dnsRefreshRate", FormatDuration(mesh.dns_refresh_rate)},
           {"accessLogFile", mesh.access_log_file},
           {"accessLogEncoding", mesh.access_log_json ? "JSON" : "TEXT"}};
 }

@@ -95,11 +95,21 @@ class OutboundBuilder {
         out_.type = service_.resolution == ServiceView::Resolution::kDns ? xds::Cluster::Type::kStrictDns
                                                                          : xds::Cluster::Type::kLogicalDns;
         out_.load_assignment = Assignment(proxy_, snapshot_, target_, out_.name);
-        out_.dns_refresh_rate = std::chrono::seconds(60);
-        out_.respect_dns_ttl = true;
-        out_.dns_lookup_family = xds::DnsLookupFamily::kAll;
+        SetDns();
         return;
     }
+  }
+
+  // As Istio, but for the time after an answer without an address: Istio lets the refresh rate pass then too, and a
+  // name that begins to exist, or a resolver that is back, is not noticed for a minute.
+  void SetDns() {
+    const Duration rate = snapshot_.mesh().dns_refresh_rate;
+    out_.dns_refresh_rate = rate;
+    out_.dns_failure_refresh_rate = xds::DnsFailureRefreshRate{
+        .base_interval = std::min<Duration>(rate, std::chrono::seconds(1)), .max_interval = rate};
+    out_.dns_jitter = std::chrono::milliseconds(100);
+    out_.respect_dns_ttl = true;
+    out_.dns_lookup_family = xds::DnsLookupFamily::kAll;
   }
 
   bool Http2() const { return port_.protocol == model::Protocol::kHttp2 || port_.protocol == model::Protocol::kGrpc; }

@@ -280,7 +280,12 @@ TEST(EnvoyFormBootstrap, HoldsWhatEachProxyGets) {
         .labels = {{"istio", "ingressgateway"}}}},
   };
   for (const auto& one : kCases) {
-    const std::string bytes = BootstrapOf(one.proxy, *SnapshotOfFile(one.file));
+    const std::string bytes = BootstrapOf(one.proxy, *SnapshotOfFile(one.file, R"(
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: by-name}
+spec: {hosts: [by.name.example], resolution: DNS, ports: [{number: 8443, name: http, protocol: HTTP}]}
+)"));
     EXPECT_FALSE(bytes.empty());
     if (const char* folder = std::getenv("PLAIT_WRITE_ENVOY_FORM"))
       std::ofstream(std::string(folder) + "/" + one.name + ".pb") << bytes;

@@ -8,6 +8,8 @@
 #include "control/translate/clusters.h"
 #include "control/translate/endpoints.h"
 #include "control/translate/routes.h"
+#include "core/xds/decode.h"
+#include "core/xds/encode/encode.h"
 
 namespace plait::control::translate {
 namespace {
@@ -69,6 +71,36 @@ endpoints: [{addresses: [192.168.7.1], hostname: one}]
     EXPECT_EQ(found->name, all[1].name);
   }
   EXPECT_FALSE(FindAddress(*snapshot, "/192.168.7.2"));
+}
+
+TEST(NamesOfTheOutside, AreAskedForAtTheRateOfTheMeshAndSoonerWhileTheyHaveNoAddress) {
+  using namespace std::chrono_literals;
+  const auto cluster = [](const std::string& mesh) {
+    const auto snapshot = SnapshotOf(R"(
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api}
+spec: {hosts: [api.example.com], resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: ")" + mesh + "\"\n");
+    const auto found = FindCluster({.name_space = "default"}, *snapshot, "outbound|80||api.example.com");
+    EXPECT_TRUE(found);
+    const auto back = xds::DecodeCluster(xds::Encode(*found));
+    EXPECT_TRUE(back.has_value() && *back == *found);
+    return *found;
+  };
+  const xds::Cluster usual = cluster("{}");
+  EXPECT_EQ(usual.dns_refresh_rate, 60s);
+  EXPECT_TRUE(usual.respect_dns_ttl);
+  EXPECT_EQ(usual.dns_failure_refresh_rate, (xds::DnsFailureRefreshRate{1s, 60s}));
+  EXPECT_EQ(usual.dns_jitter, 100ms);
+  const xds::Cluster often = cluster("{dnsRefreshRate: 0.5s}");
+  EXPECT_EQ(often.dns_refresh_rate, 500ms);
+  EXPECT_EQ(often.dns_failure_refresh_rate, (xds::DnsFailureRefreshRate{500ms, 500ms}));
 }
 
 TEST(Networks, AreReachedThroughTheirGateways) {
