@@ -116,6 +116,7 @@ void Exchange::FindRoutes() {
   Pause(true);
   waiting_ = session_.context().on_demand.NeedRoutes(std::move(found.missing), session_.context().warming_limit,
                                                      [this](bool /*ready*/) {
+                                                       if (state_ != State::kRoutes) return;  // was answered meanwhile
                                                        const bool missing = !session_.FindRoutes().missing.empty();
                                                        if (missing && !session_.context().static_only)
                                                          return ReplyFailure(Failure::kRoutesTimeout);
@@ -141,6 +142,7 @@ void Exchange::MatchRoute() {
   NoteCluster();
   filters_ = filter::RequestFilters(config_->filters);
   resume_ = [this](filter::Verdict verdict) {
+    if (state_ != State::kFilters) return;  // was answered meanwhile, or the client has gone
     if (std::holds_alternative<filter::Continue>(verdict)) return RunFilters();
     OnVerdict(std::move(verdict));
   };
@@ -306,15 +308,19 @@ void Exchange::OnIdle() {
   Context& context = session_.context();
   const Duration quiet = context.loop.Now() - last_activity_;
   if (quiet < idle_timeout_) return idle_.Start(context.loop.timers(), idle_timeout_ - quiet);
-  if (state_ == State::kResponding || state_ == State::kDone) return Abort(Failure::kStreamIdle);
-  ReplyFailure(Failure::kStreamIdle);
+  EndInTime(Failure::kStreamIdle);
 }
 
 void Exchange::OnDeadline() {
   const bool lifetime = lifetime_ > Duration(0);
   if (!lifetime && request_ended_) return;
   const Failure failure = lifetime ? Failure::kMaxStreamDuration : Failure::kRequestTimeout;
+  EndInTime(failure);
+}
+
+void Exchange::EndInTime(Failure failure) {
   if (state_ == State::kResponding || state_ == State::kDone) return Abort(failure);
+  router_.reset();  // an upstream that answers later must not answer a second time
   ReplyFailure(failure);
 }
 

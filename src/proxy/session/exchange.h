@@ -67,6 +67,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   void CountFailure(Failure failure) const noexcept;
   void OnIdle();
   void OnDeadline();
+  void EndInTime(Failure failure);  // one of the time limits of the stream is over
   void RecordReset(http::ResetReason reason);
 
   void OnRouterInformational(http::ResponseHead head) override;

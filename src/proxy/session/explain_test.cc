@@ -209,8 +209,7 @@ TEST_F(Explaining, NamesTheInvalidPolicyThatMadeThePortStrictAsSessionsDo) {
 }
 
 TEST_F(Explaining, ForbidsPlaintextButNotTheApplicationsOwnTlsWhereThePodSaysSo) {
-  const Chain chain =
-      Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||", .app_tls = true});
+  const Chain chain = Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||", .app_tls = true});
   record::ConnectionInfo open;
   open.local = io::SocketAddress::Parse("10.244.0.5:80").value();
   EXPECT_EQ(ForbiddenBy(chain, open), "plaintext_refused_by_strict_mutual_tls");

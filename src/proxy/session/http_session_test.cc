@@ -190,6 +190,55 @@ TEST_F(HttpSessions, EndsTheMirrorOfARequestThatNeverEnds) {
   EXPECT_TRUE(mirror.asked.empty());
 }
 
+TEST_F(HttpSessions, SendsABodyOfManyPiecesThatWaitedForItsCluster) {
+  context_.static_only = false;
+  on_demand_.keep_waiting = true;
+  xds::RetryPolicy retry;
+  retry.retry_on = xds::kRetry5xx;  // the body is kept, and a copy of it is sent
+  Begin({}, retry);
+  constexpr std::size_t kPieces = 100;
+  const std::string piece(5000, 'x');  // too big to be copied together
+  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(kPieces * piece.size()) + "\r\n\r\n");
+  for (std::size_t i = 0; i < kPieces; ++i) Send(piece);
+  ASSERT_TRUE(loop_.RunUntil([&] { return on_demand_.waiting != nullptr; }, kLimit));
+  Backend backend(loop_, 200);
+  AddCluster("backend", backend.Listen());
+  on_demand_.waiting(true);
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  ASSERT_EQ(backend.asked.size(), 1U);
+  EXPECT_EQ(backend.asked[0].size(), std::string("a/p ").size() + kPieces * piece.size());
+}
+
+TEST_F(HttpSessions, CountsTheTimeOfATryFromTheEndOfTheRequest) {
+  Backend backend(loop_, 200);
+  AddCluster("backend", backend.Listen());
+  xds::RetryPolicy retry;
+  retry.per_try_timeout = std::chrono::milliseconds(20);
+  Begin({}, retry);
+  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
+  ASSERT_TRUE(loop_.RunUntil([&] { return backend.server.active_streams() == 1; }, kLimit));
+  loop_.RunUntil([] { return false; }, std::chrono::milliseconds(60));
+  EXPECT_TRUE(recorder_.lines.empty());
+  Send("dy");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpSessions, SendsNothingOnThatWasAnsweredWhileAFilterHeldItBack) {
+  Backend backend(loop_, 200);
+  AddCluster("backend", backend.Listen());
+  xds::HttpConnectionManager http;
+  http.stream_idle_timeout = std::chrono::milliseconds(5);
+  http.http1.override_stream_error_on_invalid_http_message = true;
+  xds::FaultPolicy slow;
+  slow.delay = xds::FaultPolicy::Delay{.fixed = std::chrono::milliseconds(30)};
+  http.filters.push_back({"fault", slow, false, false});
+  Begin(std::move(http));
+  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 408 "));
+  loop_.RunUntil([] { return false; }, std::chrono::milliseconds(60));
+  EXPECT_EQ(backend.server.connections(), 0U);
+}
+
 TEST_F(HttpSessions, ClosesAConnectionThatANetworkFilterForbids) {
   auto deny = filters::NetworkRbac::Compile({.rules = xds::RbacRules{}, .stat_prefix = "tcp."}, registry_);
   Begin({}, {}, {}, {*deny});

@@ -43,6 +43,7 @@ InboundIntake::InboundIntake(Context& context, std::shared_ptr<const InboundConf
 InboundIntake::~InboundIntake() = default;
 
 void InboundIntake::Begin() {
+  if (decided()) return;  // the client came and went in this very round
   silence_.SetCallback([this] { OnSilence(); });
   if (port_.mode == xds::MtlsMode::kDisable) {
     state_ = State::kInside;
@@ -187,18 +188,22 @@ void InboundIntake::Speculate() {
   if (dial_ || early_ || !Allowed()) return;
   dial_record_.connection = &info_;
   dial_record_.start_time = info_.accepted;
-  dial_ = std::make_unique<TcpConnect>(context_, TcpConnect::Request{.cluster = port_.cluster, .speculative = true},
-                                       dial_record_, [this](std::expected<UpstreamConnection, Failure> result) {
-                                         context_.loop.DeleteLater(std::move(dial_));
-                                         if (result) {
-                                           early_ = std::move(*result);
-                                           watch_ = std::make_unique<Watch>(*this);
-                                           early_.stream().SetEvents(watch_.get());
-                                         }
-                                         if (tcp_) return GoTcp();
-                                         early_probe_.SetCallback([this] { OnServerSpoke(); });
-                                         early_probe_.Start(context_.loop.timers(), Duration(0));
-                                       });
+  dial_ = std::make_unique<TcpConnect>(
+      context_, TcpConnect::Request{.cluster = port_.cluster, .speculative = true}, dial_record_,
+      [this](std::expected<UpstreamConnection, Failure> result) { OnDialled(std::move(result)); });
+}
+
+void InboundIntake::OnDialled(std::expected<UpstreamConnection, Failure> result) {
+  context_.loop.DeleteLater(std::move(dial_));
+  if (result) early_ = std::move(*result);
+  if (decided()) return;  // the client has gone in this very round; the connection goes with this intake
+  if (early_) {
+    watch_ = std::make_unique<Watch>(*this);
+    early_.stream().SetEvents(watch_.get());
+  }
+  if (tcp_) return GoTcp();
+  early_probe_.SetCallback([this] { OnServerSpoke(); });
+  early_probe_.Start(context_.loop.timers(), Duration(0));
 }
 
 void InboundIntake::OnServerSpoke() {

@@ -38,6 +38,7 @@ class InboundIntake final : public Intake {
   void GoHttp();
   void GoTcp();
   void Speculate();
+  void OnDialled(std::expected<UpstreamConnection, Failure> result);
   void OnServerSpoke();
   void RefuseWith(record::ResponseFlag flag, std::string details);
 

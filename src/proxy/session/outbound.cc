@@ -127,13 +127,14 @@ void OutboundIntake::Speculate(const TcpRoute& route) {
 
 void OutboundIntake::OnDialled(std::expected<UpstreamConnection, Failure> result) {
   context_.loop.DeleteLater(std::move(dial_));
-  if (!result) {
+  if (result) early_ = std::move(*result);
+  if (decided()) return;  // the client has gone in this very round; the connection goes with this intake
+  if (!early_) {
     // When the client has decided meanwhile, the session dials for itself and tells why it fails.
     speculative_ = TcpRoute();
-    if (tcp_ && !decided()) FinishTcp(std::move(final_));
+    if (tcp_) FinishTcp(std::move(final_));
     return;
   }
-  early_ = std::move(*result);
   watch_ = std::make_unique<Watch>(*this);
   early_.stream().SetEvents(watch_.get());
   if (tcp_) return FinishTcp(std::move(final_));

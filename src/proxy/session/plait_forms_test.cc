@@ -370,6 +370,22 @@ TEST_F(PlaitForms, DoesNotBlameThePolicyForAProxyWithAWrongCertificate) {
   EXPECT_EQ(line.find("invalid_policy"), std::string::npos) << line;
 }
 
+// As a probe that connects and closes, seen by a worker that is busy.
+TEST_F(PlaitForms, LooksNoFurtherAtAClientThatIsGoneInTheRoundInWhichItWouldBegin) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80,
+           .mode = xds::MtlsMode::kDisable,
+           .declared = xds::DeclaredProtocol::kTcp,
+           .cluster = "inbound|80||"});
+  client_->Close(false);
+  const MonotonicTime due = SystemClock().Now() + std::chrono::milliseconds(5);
+  while (SystemClock().Now() < due) {
+  }
+  loop_.RunOnce(Duration(0));
+  EXPECT_TRUE(decided_);
+  EXPECT_EQ(session_, nullptr);
+}
+
 TEST_F(PlaitForms, ServesPlaintextHttpOnAPermissivePort) {
   StartHttpUpstream("inbound|80||");
   Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});

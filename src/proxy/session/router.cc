@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/base/check.h"
 #include "core/base/strings.h"
 #include "proxy/session/request_orders.h"
 #include "proxy/session/tcp_connect.h"
@@ -12,26 +11,12 @@ namespace plait::proxy::session {
 namespace {
 using cluster::ClusterStat;
 
-AttemptFailure KindOf(Failure failure) {
-  switch (failure) {
-    case Failure::kConnectFailure: return AttemptFailure::kConnectFailure;
-    case Failure::kConnectTimeout: return AttemptFailure::kConnectTimeout;
-    case Failure::kUpstreamRefused: return AttemptFailure::kRefusedStream;
-    case Failure::kOverflow: return AttemptFailure::kOverflow;
-    case Failure::kPerTryTimeout: return AttemptFailure::kPerTryTimeout;
-    default: return AttemptFailure::kReset;
-  }
-}
-
 void AppendCopy(Buffer& to, const Buffer& from) {
-  iovec pieces[64];
-  std::size_t copied = 0;
-  const int count = from.Gather(pieces, 64);
-  for (int i = 0; i < count; ++i) {
-    to.Append(Bytes(static_cast<const std::uint8_t*>(pieces[i].iov_base), pieces[i].iov_len));
-    copied += pieces[i].iov_len;
+  for (std::size_t copied = 0; copied < from.size();) {
+    const std::size_t piece = from.CopyOut(to.Reserve(), copied);
+    to.Commit(piece);
+    copied += piece;
   }
-  PLAIT_CHECK(copied == from.size());  // 64 chunks are 1 MiB, more than any body that is kept
 }
 
 std::string MillisecondsText(Duration duration) {
@@ -50,13 +35,8 @@ const std::vector<xds::MirrorPolicy>& MirrorsOf(const route::RouteMatch& match) 
   return of_host.empty() ? match.table->config().mirrors : of_host;
 }
 
-// As Envoy from the end of the request to the end of the response.
-void CountTime(const cluster::ClusterState& state, std::optional<Duration> since_request) {
-  const Duration time = since_request.value_or(Duration(0));
-  state.Record(ClusterStat::kUpstreamRqTime, std::chrono::duration<double, std::milli>(time).count());
-}
-
-constexpr std::size_t kMostRetained = 64 * (Buffer::kChunkSize - 256);
+// Of a body that may have to be sent again.
+constexpr std::size_t kMostRetained = 1024 * 1024;
 
 }  // namespace
 
@@ -228,7 +208,7 @@ void Router::SendRequest() {
   if (!request_.record.upstream_first_sent) {
     request_.record.upstream_first_sent = context_.loop.Now() - request_.record.start_time;
   }
-  if (per_try_timeout_ > Duration(0)) attempt_timer_.Start(context_.loop.timers(), per_try_timeout_);
+  if (request_ended_) StartPerTryTimeout();
   TouchAttempt();
   attempt_->SendHead(request_.head, head_only_);
   if (head_only_) NoteRequestSent();
@@ -253,7 +233,14 @@ void Router::SendBody() {
 void Router::EndRequest() {
   request_ended_ = true;
   request_end_ = context_.loop.Now();
-  if (state_ != State::kCluster && timeout_ > Duration(0)) response_timer_.Start(context_.loop.timers(), timeout_);
+  if (state_ == State::kCluster || state_ == State::kDone) return;
+  if (timeout_ > Duration(0)) response_timer_.Start(context_.loop.timers(), timeout_);
+  if (state_ == State::kAttempt && attempt_ != nullptr && attempt_->head_sent()) StartPerTryTimeout();
+}
+
+// From the end of the request on: how long a client takes to send its body is nothing that an upstream could do better.
+void Router::StartPerTryTimeout() {
+  if (per_try_timeout_ > Duration(0)) attempt_timer_.Start(context_.loop.timers(), per_try_timeout_);
 }
 
 void Router::SendData(Buffer& data, bool end_stream) {
@@ -300,133 +287,8 @@ void Router::SendTrailers(http::Headers trailers) {
   }
 }
 
-void Router::PauseResponse(bool paused) {
-  if (attempt_ != nullptr) attempt_->PauseReading(paused);
-}
-
 std::optional<Duration> Router::SinceRequestEnd() const noexcept {
   return request_ended_ ? std::optional(context_.loop.Now() - request_end_) : std::nullopt;
-}
-
-void Router::OnAttemptInformational(http::ResponseHead head) { events_.OnRouterInformational(std::move(head)); }
-
-void Router::OnAttemptHead(http::ResponseHead head, bool end_stream) {
-  attempt_timer_.Cancel();
-  attempt_idle_.Cancel();
-  if (retry_ && retain_ && retry_->WantsRetry(head) && TakeRetry()) {
-    return EndAttempt(http::ResetReason::kCancel);
-  }
-  if (retry_ && retry_->WasExhaustedBy(head)) {
-    cluster_->state->Add(ClusterStat::kUpstreamRqRetryLimitExceeded);
-    request_.record.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
-  }
-  if (holds_retry_ && head.status < 500) cluster_->state->Add(ClusterStat::kUpstreamRqRetrySuccess);
-  request_.record.upstream_first_received = context_.loop.Now() - request_.record.start_time;
-  Commit();
-  if (end_stream) state_ = State::kDone;
-  if (end_stream) CountTime(*cluster_->state, SinceRequestEnd());
-  events_.OnRouterHead(std::move(head), end_stream);
-}
-
-void Router::Commit() {
-  state_ = State::kResponse;
-  retain_ = false;
-  if (attempt_->head_sent()) body_.Clear();
-  if (std::exchange(holds_retry_, false)) {
-    cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
-  }
-}
-
-void Router::OnAttemptData(Buffer& data, bool end_stream) {
-  if (end_stream) {
-    state_ = State::kDone;
-    response_timer_.Cancel();
-    CountTime(*cluster_->state, SinceRequestEnd());
-  }
-  events_.OnRouterData(data, end_stream);
-}
-
-void Router::OnAttemptTrailers(http::Headers trailers) {
-  state_ = State::kDone;
-  response_timer_.Cancel();
-  CountTime(*cluster_->state, SinceRequestEnd());
-  events_.OnRouterTrailers(std::move(trailers));
-}
-
-void Router::OnAttemptWritable() { events_.OnRouterFull(false); }
-
-void Router::OnAttemptFailed(Failure failure, const std::string& transport) {
-  attempt_timer_.Cancel();
-  attempt_idle_.Cancel();
-  if (!transport.empty()) request_.record.transport_failure = transport;
-  if (state_ == State::kResponse) {
-    state_ = State::kDone;
-    response_timer_.Cancel();
-    return events_.OnRouterBroken(failure);
-  }
-  if (state_ != State::kAttempt) return;
-  if (Retry(KindOf(failure))) return;
-  Fail(failure, transport);
-}
-
-bool Router::Retry(AttemptFailure kind) {
-  if (!retry_) return false;
-  const bool sent = attempt_ != nullptr && attempt_->head_sent();
-  if (retry_->WasExhaustedBy(kind, sent)) {
-    cluster_->state->Add(ClusterStat::kUpstreamRqRetryLimitExceeded);
-    request_.record.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
-    return false;
-  }
-  if (!retain_ || !retry_->WantsRetry(kind, sent) || !TakeRetry()) return false;
-  EndAttempt(http::ResetReason::kCancel);
-  return true;
-}
-
-bool Router::TakeRetry() {
-  if (std::exchange(holds_retry_, false)) {
-    cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
-  }
-  if (!cluster_->state->limits[static_cast<std::size_t>(action_.priority)].TakeRetry()) {
-    cluster_->state->Add(ClusterStat::kUpstreamRqRetryOverflow);
-    request_.record.flags.Set(record::ResponseFlag::kUpstreamOverflow);
-    return false;
-  }
-  holds_retry_ = true;
-  cluster_->state->Add(ClusterStat::kUpstreamRqRetry);
-  cluster_->state->Add(ClusterStat::kUpstreamRqRetryBackoffExponential);
-  if (request_.record.host != nullptr) tried_.push_back(request_.record.host);
-  state_ = State::kBackOff;
-  attempt_timer_.Start(context_.loop.timers(), retry_->Take(context_.random));
-  return true;
-}
-
-void Router::EndAttempt(http::ResetReason reason) {
-  if (attempt_) Attempt::Abandon(std::exchange(attempt_, nullptr), reason);
-  if (state_ == State::kDone && std::exchange(holds_retry_, false)) {
-    cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
-  }
-}
-
-void Router::Fail(Failure failure, const std::string& transport) {
-  state_ = State::kDone;
-  response_timer_.Cancel();
-  attempt_timer_.Cancel();
-  attempt_idle_.Cancel();
-  EndAttempt(http::ResetReason::kCancel);
-  body_.Clear();
-  // What the client is told counts as the cluster's answer, as in Envoy.
-  if (cluster_ != nullptr && failure != Failure::kNoCluster) cluster_->state->CountResponse(FactsOf(failure).status);
-  events_.OnRouterFailed(failure, transport, request_.record.attempts > 1);
-}
-
-void Router::OnResponseTimeout() {
-  cluster_->state->Add(call_deadline_ ? ClusterStat::kUpstreamRqMaxDurationReached : ClusterStat::kUpstreamRqTimeout);
-  if (attempt_) cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
-  const Failure failure = call_deadline_ ? Failure::kMaxStreamDuration : Failure::kResponseTimeout;
-  if (state_ != State::kResponse) return Fail(failure);
-  state_ = State::kDone;
-  EndAttempt(http::ResetReason::kCancel);
-  events_.OnRouterBroken(failure);
 }
 
 void Router::NoteRequestSent() {
@@ -436,15 +298,6 @@ void Router::NoteRequestSent() {
 // Starts the attempt's idle time anew.
 void Router::TouchAttempt() {
   if (per_try_idle_timeout_ > Duration(0)) attempt_idle_.Start(context_.loop.timers(), per_try_idle_timeout_);
-}
-
-void Router::OnPerTryTimeout() {
-  attempt_timer_.Cancel();
-  attempt_idle_.Cancel();
-  cluster_->state->Add(ClusterStat::kUpstreamRqPerTryTimeout);
-  if (attempt_) cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
-  if (Retry(AttemptFailure::kPerTryTimeout)) return;
-  Fail(Failure::kPerTryTimeout);
 }
 
 }  // namespace plait::proxy::session

@@ -72,6 +72,7 @@ class Router final : public AttemptEvents {
   void SendBody();
   void SetTimeoutHeaders();
   void EndRequest();
+  void StartPerTryTimeout();
   bool Retry(AttemptFailure kind);
   bool TakeRetry();
   void EndAttempt(http::ResetReason reason);

@@ -179,6 +179,7 @@ void TcpSession::Close(std::string_view reason) {
   if (state_ == State::kDone) return;
   record_.flags.Set(record::ResponseFlag::kLocalReset);
   record_.termination_details = reason;
+  connect_.reset();
   if (relay_) {
     relay_->Abort();
   } else {

@@ -43,11 +43,15 @@ class NoTls final : public upstream::TlsContexts {
   }
 };
 
-// Nothing comes on demand; a look-up answers what the test says.
+// Nothing comes on demand, unless the test keeps those that wait for a cluster; a look-up answers what the test says.
 class FakeOnDemand final : public OnDemand {
  public:
   explicit FakeOnDemand(io::Loop& loop) : loop_(loop) {}
-  Pending NeedCluster(std::string, Duration, OnReady ready) override { return Later(std::move(ready)); }
+  Pending NeedCluster(std::string, Duration, OnReady ready) override {
+    if (!keep_waiting) return Later(std::move(ready));
+    waiting = std::move(ready);
+    return {};
+  }
   Pending NeedRoutes(std::string, Duration, OnReady ready) override { return Later(std::move(ready)); }
   Pending NeedL4Routes(std::string, Duration, OnReady ready) override { return Later(std::move(ready)); }
   Pending NeedDestination(const io::IpAddress&, Duration, cluster::DestinationStore::OnFound found) override {
@@ -55,6 +59,8 @@ class FakeOnDemand final : public OnDemand {
   }
   Result<cluster::Destination> destination =
       cluster::Destination{.known = true, .service = nullptr, .workload = nullptr};
+  bool keep_waiting = false;
+  OnReady waiting;  // for a cluster
 
  private:
   Pending Later(OnReady ready) {

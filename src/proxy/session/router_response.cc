@@ -1,0 +1,168 @@
+// The way back: what an attempt brings, and whether it is tried again.
+#include <utility>
+
+#include "proxy/session/router.h"
+
+namespace plait::proxy::session {
+namespace {
+using cluster::ClusterStat;
+
+AttemptFailure KindOf(Failure failure) {
+  switch (failure) {
+    case Failure::kConnectFailure: return AttemptFailure::kConnectFailure;
+    case Failure::kConnectTimeout: return AttemptFailure::kConnectTimeout;
+    case Failure::kUpstreamRefused: return AttemptFailure::kRefusedStream;
+    case Failure::kOverflow: return AttemptFailure::kOverflow;
+    case Failure::kPerTryTimeout: return AttemptFailure::kPerTryTimeout;
+    default: return AttemptFailure::kReset;
+  }
+}
+
+// As Envoy from the end of the request to the end of the response.
+void CountTime(const cluster::ClusterState& state, std::optional<Duration> since_request) {
+  const Duration time = since_request.value_or(Duration(0));
+  state.Record(ClusterStat::kUpstreamRqTime, std::chrono::duration<double, std::milli>(time).count());
+}
+
+}  // namespace
+
+void Router::PauseResponse(bool paused) {
+  if (attempt_ != nullptr) attempt_->PauseReading(paused);
+}
+
+void Router::OnAttemptInformational(http::ResponseHead head) { events_.OnRouterInformational(std::move(head)); }
+
+void Router::OnAttemptHead(http::ResponseHead head, bool end_stream) {
+  attempt_timer_.Cancel();
+  attempt_idle_.Cancel();
+  if (retry_ && retain_ && retry_->WantsRetry(head) && TakeRetry()) {
+    return EndAttempt(http::ResetReason::kCancel);
+  }
+  if (retry_ && retry_->WasExhaustedBy(head)) {
+    cluster_->state->Add(ClusterStat::kUpstreamRqRetryLimitExceeded);
+    request_.record.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
+  }
+  if (holds_retry_ && head.status < 500) cluster_->state->Add(ClusterStat::kUpstreamRqRetrySuccess);
+  request_.record.upstream_first_received = context_.loop.Now() - request_.record.start_time;
+  Commit();
+  if (end_stream) {
+    state_ = State::kDone;
+    response_timer_.Cancel();
+    CountTime(*cluster_->state, SinceRequestEnd());
+  }
+  events_.OnRouterHead(std::move(head), end_stream);
+}
+
+void Router::Commit() {
+  state_ = State::kResponse;
+  retain_ = false;
+  if (attempt_->head_sent()) body_.Clear();
+  if (std::exchange(holds_retry_, false)) {
+    cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
+  }
+}
+
+void Router::OnAttemptData(Buffer& data, bool end_stream) {
+  if (end_stream) {
+    state_ = State::kDone;
+    response_timer_.Cancel();
+    CountTime(*cluster_->state, SinceRequestEnd());
+  }
+  events_.OnRouterData(data, end_stream);
+}
+
+void Router::OnAttemptTrailers(http::Headers trailers) {
+  state_ = State::kDone;
+  response_timer_.Cancel();
+  CountTime(*cluster_->state, SinceRequestEnd());
+  events_.OnRouterTrailers(std::move(trailers));
+}
+
+void Router::OnAttemptWritable() { events_.OnRouterFull(false); }
+
+void Router::OnAttemptFailed(Failure failure, const std::string& transport) {
+  attempt_timer_.Cancel();
+  attempt_idle_.Cancel();
+  if (!transport.empty()) request_.record.transport_failure = transport;
+  if (state_ == State::kResponse) {
+    state_ = State::kDone;
+    response_timer_.Cancel();
+    return events_.OnRouterBroken(failure);
+  }
+  if (state_ != State::kAttempt) return;
+  if (Retry(KindOf(failure))) return;
+  Fail(failure, transport);
+}
+
+bool Router::Retry(AttemptFailure kind) {
+  if (!retry_) return false;
+  const bool sent = attempt_ != nullptr && attempt_->head_sent();
+  if (retry_->WasExhaustedBy(kind, sent)) {
+    cluster_->state->Add(ClusterStat::kUpstreamRqRetryLimitExceeded);
+    request_.record.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
+    return false;
+  }
+  if (!retain_ || !retry_->WantsRetry(kind, sent) || !TakeRetry()) return false;
+  EndAttempt(http::ResetReason::kCancel);
+  return true;
+}
+
+bool Router::TakeRetry() {
+  if (std::exchange(holds_retry_, false)) {
+    cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
+  }
+  if (!cluster_->state->limits[static_cast<std::size_t>(action_.priority)].TakeRetry()) {
+    cluster_->state->Add(ClusterStat::kUpstreamRqRetryOverflow);
+    request_.record.flags.Set(record::ResponseFlag::kUpstreamOverflow);
+    return false;
+  }
+  holds_retry_ = true;
+  cluster_->state->Add(ClusterStat::kUpstreamRqRetry);
+  cluster_->state->Add(ClusterStat::kUpstreamRqRetryBackoffExponential);
+  if (request_.record.host != nullptr) tried_.push_back(request_.record.host);
+  state_ = State::kBackOff;
+  attempt_timer_.Start(context_.loop.timers(), retry_->Take(context_.random));
+  return true;
+}
+
+void Router::EndAttempt(http::ResetReason reason) {
+  if (attempt_) Attempt::Abandon(std::exchange(attempt_, nullptr), reason);
+  if (state_ == State::kDone && std::exchange(holds_retry_, false)) {
+    cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
+  }
+}
+
+void Router::Fail(Failure failure, const std::string& transport) {
+  state_ = State::kDone;
+  response_timer_.Cancel();
+  attempt_timer_.Cancel();
+  attempt_idle_.Cancel();
+  EndAttempt(http::ResetReason::kCancel);
+  body_.Clear();
+  // What the client is told counts as the cluster's answer, as in Envoy.
+  if (cluster_ != nullptr && failure != Failure::kNoCluster) cluster_->state->CountResponse(FactsOf(failure).status);
+  events_.OnRouterFailed(failure, transport, request_.record.attempts > 1);
+}
+
+void Router::OnResponseTimeout() {
+  cluster_->state->Add(call_deadline_ ? ClusterStat::kUpstreamRqMaxDurationReached : ClusterStat::kUpstreamRqTimeout);
+  if (attempt_) {
+    cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
+  }
+  const Failure failure = call_deadline_ ? Failure::kMaxStreamDuration : Failure::kResponseTimeout;
+  if (state_ != State::kResponse) return Fail(failure);
+  state_ = State::kDone;
+  EndAttempt(http::ResetReason::kCancel);
+  events_.OnRouterBroken(failure);
+}
+
+void Router::OnPerTryTimeout() {
+  attempt_timer_.Cancel();
+  attempt_idle_.Cancel();
+  cluster_->state->Add(ClusterStat::kUpstreamRqPerTryTimeout);
+  if (attempt_) cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
+  if (Retry(AttemptFailure::kPerTryTimeout)) return;
+  Fail(Failure::kPerTryTimeout);
+}
+
+}  // namespace plait::proxy::session
