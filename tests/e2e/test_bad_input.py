@@ -191,7 +191,7 @@ def test_an_invalid_policy_in_force_at_the_first_start_denies(folder, kind, bad,
         assert status_of(mesh, caller) == denied
         until(lambda: logged in mesh.named("logs", "echo", "-c", "istio-proxy").stdout, 5, "the log names the reason")
         explained = mesh.named("logs", "echo", "--denied").stdout
-        assert f"denied by {kind} default/broken (invalid: " in explained and "policy.yaml:4:" in explained, explained
+        assert f"denied by {kind} default/broken (invalid: " in explained and "policy.yaml:4)" in explained, explained
         plaitd_starts_again(mesh, 1)
         assert status_of(mesh, caller) == denied
         file.write_text(mended)
