@@ -96,7 +96,7 @@ def test_fifty_edits_of_six_kinds_lose_no_request(edited):
         for n in range(9):
             for edit in KINDS:
                 edit(edited, n + 1)
-    lost_nothing(report, seconds=10)
+    lost_nothing(report, seconds=5)
 
 
 def test_without_plaitd_traffic_and_new_connections_go_on(edited):
