@@ -100,8 +100,8 @@ std::string ForbiddenBy(const Chain& chain, const record::ConnectionInfo& connec
   const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal);
   if (inbound == nullptr || connection.tls != nullptr) return {};
   const xds::InboundPort& port = (*inbound)->PortFor(connection.local.port.value);
-  const bool passed_on = port.app_tls && connection.foreign_tls;
-  return port.mode == xds::MtlsMode::kStrict && !passed_on ? PlaintextRefusal(port) : "";
+  if (port.app_tls && connection.foreign_tls) return {};  // passed on
+  return JudgePlaintext(port) == InboundVerdict::kRefusePlaintext ? PlaintextRefusal(port) : "";
 }
 
 Outcome<ChainPtr> CompileChain(const xds::FilterChain& xds, const Compilation& into) {

@@ -13,22 +13,8 @@ namespace plait::proxy::session {
 namespace {
 
 constexpr Duration kDialAfter = std::chrono::milliseconds(5);
-constexpr Duration kPrefixLimit = std::chrono::seconds(1);
 
 }  // namespace
-
-// Tells when the application speaks first.
-class InboundIntake::Watch final : public io::StreamEvents {
- public:
-  explicit Watch(InboundIntake& intake) : intake_(intake) {}
-  void OnOpen() override {}
-  void OnReadable() override { intake_.OnServerSpoke(); }
-  void OnWritable() override {}
-  void OnFailed(Error) override { intake_.OnServerSpoke(); }
-
- private:
-  InboundIntake& intake_;
-};
 
 InboundIntake::InboundIntake(Context& context, std::shared_ptr<const InboundConfig> config,
                              std::unique_ptr<io::Stream> stream, record::ConnectionInfo info, SessionOwner& owner,
@@ -171,7 +157,7 @@ void InboundIntake::OnSilence() {
     return http ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
   }
   state_ = State::kInside;
-  Speculate();
+  if (!early_.pending() && !early_.there() && Allowed()) early_.Start(port_.cluster);
 }
 
 bool InboundIntake::Allowed() {
@@ -184,39 +170,17 @@ bool InboundIntake::Allowed() {
   return true;
 }
 
-void InboundIntake::Speculate() {
-  if (dial_ || early_ || !Allowed()) return;
-  dial_record_.connection = &info_;
-  dial_record_.start_time = info_.accepted;
-  dial_ = std::make_unique<TcpConnect>(
-      context_, TcpConnect::Request{.cluster = port_.cluster, .speculative = true}, dial_record_,
-      [this](std::expected<UpstreamConnection, Failure> result) { OnDialled(std::move(result)); });
-}
-
-void InboundIntake::OnDialled(std::expected<UpstreamConnection, Failure> result) {
-  context_.loop.DeleteLater(std::move(dial_));
-  if (result) early_ = std::move(*result);
-  if (decided()) return;  // the client has gone in this very round; the connection goes with this intake
-  if (early_) {
-    watch_ = std::make_unique<Watch>(*this);
-    early_.stream().SetEvents(watch_.get());
-  }
-  if (tcp_) return GoTcp();
-  early_probe_.SetCallback([this] { OnServerSpoke(); });
-  early_probe_.Start(context_.loop.timers(), Duration(0));
+void InboundIntake::OnDialled(bool) {
+  if (!decided() && tcp_) GoTcp();  // else the client has gone in this very round, or is still silent
 }
 
 void InboundIntake::OnServerSpoke() {
-  if (decided() || tcp_ || !early_) return;
-  const Result<std::size_t> read = early_.stream().Read(server_bytes_, Buffer::kChunkSize);
-  if (read && *read == 0) return;
-  GoTcp();
+  if (!decided() && !tcp_) GoTcp();
 }
 
 void InboundIntake::GoHttp() {
   silence_.Cancel();
-  dial_.reset();
-  early_ = UpstreamConnection();
+  early_.Drop();
   HttpRouting routing;
   routing.table = InboundRoutes(*config_, info_.local.port.value);
   ServeHttp(config_->http, std::move(routing));
@@ -225,17 +189,12 @@ void InboundIntake::GoHttp() {
 void InboundIntake::GoTcp() {
   tcp_ = true;
   silence_.Cancel();
-  if (dial_) return;  // under way: it comes back here
+  if (early_.pending()) return;  // it comes back here
   TcpSession::Start start;
   start.config = config_->tcp;
   start.rbac = config_->rbac;
   start.cluster = port_.cluster;
-  if (early_) {
-    early_.stream().SetEvents(nullptr);
-    cluster::ReportConnected(*early_.cluster(), *early_.host());
-    start.upstream = std::move(early_);
-    start.from_upstream = std::move(server_bytes_);
-  }
+  early_.GiveTo(start);
   ServeTcp(std::move(start));
 }
 

@@ -5,12 +5,12 @@
 #include <memory>
 #include <string>
 
+#include "proxy/session/early_dial.h"
 #include "proxy/session/intake.h"
-#include "proxy/session/tcp_connect.h"
 
 namespace plait::proxy::session {
 
-class InboundIntake final : public Intake {
+class InboundIntake final : public Intake, private EarlyDialEvents {
  public:
   InboundIntake(Context& context, std::shared_ptr<const InboundConfig> config, std::unique_ptr<io::Stream> stream,
                 record::ConnectionInfo info, SessionOwner& owner, OnDecided decided);
@@ -22,7 +22,6 @@ class InboundIntake final : public Intake {
     kHandshake,  // -> kInside
     kInside,     // what the application will see: HTTP or TCP -> the end
   };
-  class Watch;
 
   void Begin();
   void Look() override;
@@ -37,9 +36,8 @@ class InboundIntake final : public Intake {
   bool Allowed();
   void GoHttp();
   void GoTcp();
-  void Speculate();
-  void OnDialled(std::expected<UpstreamConnection, Failure> result);
-  void OnServerSpoke();
+  void OnDialled(bool there) override;
+  void OnServerSpoke() override;
   void RefuseWith(record::ResponseFlag flag, std::string details);
 
   std::shared_ptr<const InboundConfig> config_;
@@ -47,13 +45,8 @@ class InboundIntake final : public Intake {
   State state_ = State::kOutside;
   bool silence_prefix_ = false;
   bool tcp_ = false;
-  record::StreamRecord dial_record_;
-  std::unique_ptr<TcpConnect> dial_;
-  UpstreamConnection early_;
-  Buffer server_bytes_;
-  std::unique_ptr<Watch> watch_;
+  EarlyDial early_{context_, info_, *this};
   io::Timer silence_;
-  io::Timer early_probe_;
 };
 
 }  // namespace plait::proxy::session

@@ -30,6 +30,9 @@ class Intake : protected io::StreamEvents {
   Intake& operator=(const Intake&) = delete;
 
  protected:
+  // A proper prefix of HTTP or TLS is waited for this long.
+  static constexpr Duration kPrefixLimit = std::chrono::seconds(1);
+
   struct Arrival {
     std::unique_ptr<io::Stream> stream;
     record::ConnectionInfo info;

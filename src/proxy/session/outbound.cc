@@ -8,25 +8,10 @@
 namespace plait::proxy::session {
 namespace {
 
-// A proper prefix of HTTP or TLS is waited for this long.
-constexpr Duration kPrefixLimit = std::chrono::seconds(1);
-// The same for the first byte of a client whose predecessors spoke HTTP.
+// The first byte of a client whose predecessors spoke HTTP is waited for this long.
 constexpr Duration kHttpDialAfter = std::chrono::seconds(1);
 
 }  // namespace
-
-// Tells when the server speaks, without taking its bytes: the relay reads them.
-class OutboundIntake::Watch final : public io::StreamEvents {
- public:
-  explicit Watch(OutboundIntake& intake) : intake_(intake) {}
-  void OnOpen() override {}
-  void OnReadable() override { intake_.OnServerSpoke(); }
-  void OnWritable() override {}
-  void OnFailed(Error) override { intake_.OnServerSpoke(); }  // the relay tells the client
-
- private:
-  OutboundIntake& intake_;
-};
 
 OutboundIntake::OutboundIntake(Context& context, std::shared_ptr<const OutboundConfig> config,
                                std::unique_ptr<io::Stream> stream, record::ConnectionInfo info, SessionOwner& owner,
@@ -116,37 +101,20 @@ void OutboundIntake::OnSilence() {
 }
 
 void OutboundIntake::Speculate(const TcpRoute& route) {
-  if (dial_ || early_) return;
+  if (early_.pending() || early_.there()) return;
   speculative_ = route;
-  dial_record_.connection = &info_;
-  dial_record_.start_time = info_.accepted;
-  dial_ = std::make_unique<TcpConnect>(
-      context_, TcpConnect::Request{.cluster = route.cluster, .speculative = true}, dial_record_,
-      [this](std::expected<UpstreamConnection, Failure> result) { OnDialled(std::move(result)); });
+  early_.Start(route.cluster);
 }
 
-void OutboundIntake::OnDialled(std::expected<UpstreamConnection, Failure> result) {
-  context_.loop.DeleteLater(std::move(dial_));
-  if (result) early_ = std::move(*result);
-  if (decided()) return;  // the client has gone in this very round; the connection goes with this intake
-  if (!early_) {
-    // When the client has decided meanwhile, the session dials for itself and tells why it fails.
-    speculative_ = TcpRoute();
-    if (tcp_) FinishTcp(std::move(final_));
-    return;
-  }
-  watch_ = std::make_unique<Watch>(*this);
-  early_.stream().SetEvents(watch_.get());
-  if (tcp_) return FinishTcp(std::move(final_));
-  // A byte that came before we watched has no edge left: look once.
-  early_probe_.SetCallback([this] { OnServerSpoke(); });
-  early_probe_.Start(context_.loop.timers(), Duration(0));
+void OutboundIntake::OnDialled(bool there) {
+  if (decided()) return;  // the client has gone in this very round
+  // When the client has decided meanwhile, the session dials for itself and tells why it fails.
+  if (!there) speculative_ = TcpRoute();
+  if (tcp_) FinishTcp(std::move(final_));
 }
 
 void OutboundIntake::OnServerSpoke() {
-  if (decided() || tcp_ || !early_) return;
-  Result<std::size_t> read = early_.stream().Read(server_bytes_, Buffer::kChunkSize);
-  if (read && *read == 0) return;
+  if (decided() || tcp_) return;
   context_.learned.Note(info_.local, LearnedDestinations::Speaks::kServerFirst);
   tcp_ = true;
   FinishTcp(speculative_);
@@ -155,8 +123,7 @@ void OutboundIntake::OnServerSpoke() {
 void OutboundIntake::GoHttp() {
   if (lookup_failed_) return FailLookup();
   if (declared_ == xds::DeclaredProtocol::kNone) context_.learned.Note(info_.local, LearnedDestinations::Speaks::kHttp);
-  early_ = UpstreamConnection();  // unused: closed, and counted nowhere
-  dial_.reset();
+  early_.Drop();
   ServeHttp(config_->http, OutboundHttpRouting(*destination_, context_.index, info_.local.port.value, config_->xds));
 }
 
@@ -200,18 +167,13 @@ void OutboundIntake::FinishTcp(TcpRoute route) {
   start.cluster = route.cluster;
   start.route_name = route.name;
   if (!route.cluster.empty() && speculative_.cluster == route.cluster) {
-    if (dial_) {  // under way already: it comes back here
+    if (early_.pending()) {  // it comes back here
       final_ = std::move(route);
       return;
     }
-    if (early_) {
-      early_.stream().SetEvents(nullptr);
-      cluster::ReportConnected(*early_.cluster(), *early_.host());
-      start.upstream = std::move(early_);
-      start.from_upstream = std::move(server_bytes_);
-    }
+    early_.GiveTo(start);
   }
-  dial_.reset();
+  early_.Drop();
   info_.server_name = server_name_;
   ServeTcp(std::move(start));
 }

@@ -8,21 +8,18 @@
 
 #include "core/base/pending.h"
 #include "proxy/session/decisions.h"
+#include "proxy/session/early_dial.h"
 #include "proxy/session/intake.h"
-#include "proxy/session/tcp_connect.h"
 
 namespace plait::proxy::session {
 
-class OutboundIntake final : public Intake {
+class OutboundIntake final : public Intake, private EarlyDialEvents {
  public:
   OutboundIntake(Context& context, std::shared_ptr<const OutboundConfig> config, std::unique_ptr<io::Stream> stream,
                  record::ConnectionInfo info, SessionOwner& owner, OnDecided decided);
   ~OutboundIntake() override;
 
  private:
-  // A server byte, or its end, seen on the speculative connection.
-  class Watch;
-
   void Begin();
   void OnDestination(Result<cluster::Destination> found);
   void Look() override;
@@ -33,9 +30,9 @@ class OutboundIntake final : public Intake {
   std::optional<TcpRoute> FindTcpRoute();  // nullopt while L4Routes are awaited
   Duration DialAfter() const;
   void Speculate(const TcpRoute& route);
-  void OnServerSpoke();
+  void OnServerSpoke() override;
   void FinishTcp(TcpRoute route);
-  void OnDialled(std::expected<UpstreamConnection, Failure> result);
+  void OnDialled(bool there) override;
   void FailLookup();
 
   std::shared_ptr<const OutboundConfig> config_;
@@ -50,12 +47,7 @@ class OutboundIntake final : public Intake {
   bool routes_answered_ = false;
   TcpRoute speculative_;  // where the connection goes that was dialled early
   TcpRoute final_;        // where it goes, once that is known
-  record::StreamRecord dial_record_;
-  std::unique_ptr<TcpConnect> dial_;
-  UpstreamConnection early_;
-  Buffer server_bytes_;  // the server spoke first
-  io::Timer early_probe_;
-  std::unique_ptr<Watch> watch_;
+  EarlyDial early_{context_, info_, *this};
   io::Timer silence_;
   Pending lookup_;
   Pending routes_;

@@ -1,0 +1,147 @@
+// What becomes of a captured connection to the own application, by its bytes, its port and its peer (semantics.md 1,
+// 5).
+#include "proxy/session/test_plait_forms.h"
+
+namespace plait::proxy::session {
+namespace {
+
+const xds::InboundPort kCalledHttp = {
+    .port = 80, .mode = xds::MtlsMode::kStrict, .declared = xds::DeclaredProtocol::kHttp, .cluster = "inbound|80||"};
+
+TEST_F(PlaitForms, RefusesPlaintextUnderStrict) {
+  StartHttpUpstream("inbound|80||");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(ReceiveUntil("never"), "");
+  ASSERT_FALSE(recorder_.lines.empty());
+  EXPECT_EQ(recorder_.lines.back(), "0 - plaintext_refused_by_strict_mutual_tls ");
+}
+
+TEST_F(PlaitForms, SaysWhichInvalidPolicyMadeThePortStrictThatRefuses) {
+  StartHttpUpstream("inbound|80||");
+  Inbound({.port = 80,
+           .mode = xds::MtlsMode::kStrict,
+           .cluster = "inbound|80||",
+           .strict_by = "invalid_policy[default/broken]-kind[PeerAuthentication]"});
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(ReceiveUntil("never"), "");
+  ASSERT_EQ(recorder_.lines.size(), 1U);
+  EXPECT_EQ(recorder_.lines.back(),
+            "0 - plaintext_refused_by_strict_mutual_tls{invalid_policy[default/broken]-kind[PeerAuthentication]} ");
+}
+
+TEST_F(PlaitForms, BlamesTheInvalidPolicyForForeignTlsThatIsRefused) {
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||", .strict_by = "invalid_policy[a/b]"});
+  const std::string line = LineOfAStranger("http/1.1");
+  EXPECT_NE(line.find("tls_handshake_failed{"), std::string::npos) << line;
+  EXPECT_NE(line.find("}_on_a_STRICT_port{invalid_policy[a/b]}"), std::string::npos) << line;
+}
+
+// It would be refused on a PERMISSIVE port too.
+TEST_F(PlaitForms, DoesNotBlameThePolicyForAProxyWithAWrongCertificate) {
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||", .strict_by = "invalid_policy[a/b]"});
+  const std::string line = LineOfAStranger("istio");
+  EXPECT_NE(line.find("tls_handshake_failed{"), std::string::npos) << line;
+  EXPECT_EQ(line.find("invalid_policy"), std::string::npos) << line;
+}
+
+// As a probe that connects and closes, seen by a worker that is busy.
+TEST_F(PlaitForms, LooksNoFurtherAtAClientThatIsGoneInTheRoundInWhichItWouldBegin) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80,
+           .mode = xds::MtlsMode::kDisable,
+           .declared = xds::DeclaredProtocol::kTcp,
+           .cluster = "inbound|80||"});
+  client_->Close(false);
+  const MonotonicTime due = SystemClock().Now() + std::chrono::milliseconds(5);
+  while (SystemClock().Now() < due) {
+  }
+  loop_.RunOnce(Duration(0));
+  EXPECT_TRUE(decided_);
+  EXPECT_EQ(session_, nullptr);
+}
+
+TEST_F(PlaitForms, ServesPlaintextHttpOnAPermissivePort) {
+  StartHttpUpstream("inbound|80||");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});
+  Send("GET /plain HTTP/1.0\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /plain").find("200"), std::string::npos);
+}
+
+TEST_F(PlaitForms, RefusesNearlyHttpWhereAPolicyHasHttpRules) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}, {.http_policy = true});
+  Send("get / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
+}
+
+// A socket that is closed while its peer still sends answers with RST, and the peer loses the answer.
+TEST_F(PlaitForms, StaysUntilARefusedClientHasReadItsAnswer) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}, {.http_policy = true});
+  Send("get / HTTP/1.1\r\n");
+  ASSERT_TRUE(loop_.RunUntil([&] { return decided_; }, kLimit));
+  EXPECT_EQ(session_, nullptr);
+  Send("Host: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
+  EXPECT_EQ(orphans_.size(), 1U);
+  client_->ShutdownWrite();
+  EXPECT_TRUE(loop_.RunUntil([&] { return orphans_.size() == 0; }, std::chrono::milliseconds(500)));
+}
+
+TEST_F(PlaitForms, TerminatesMutualTlsUnderStrictAndServesHttp) {
+  StartHttpUpstream("inbound|80||");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  ShakeHandsAsAProxy("istio-http/1.1");
+  Send("GET /mutual HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /mutual").find("200"), std::string::npos);
+}
+
+TEST_F(PlaitForms, PassesOnTheApplicationsOwnTlsInsideMutualTlsAlsoOnAPortThatIsCalledHttp) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound(kCalledHttp);
+  ShakeHandsAsAProxy("istio");
+  const std::string hello("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", 10);
+  Send(hello);
+  EXPECT_EQ(ReceiveUntil(hello), "echo:" + hello);
+}
+
+TEST_F(PlaitForms, RefusesBytesThatAreNeitherHttpNorTlsOnAPortThatIsCalledHttp) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound(kCalledHttp);
+  ShakeHandsAsAProxy("istio");
+  Send("\x01\x02");
+  EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
+}
+
+TEST_F(PlaitForms, WaitsOnAPermissivePortForTheLateClientHelloOfACallerInTheMesh) {
+  AddCaller(xds::TlsMode::kIstio);
+  StartTcpUpstream("inbound|80||", "greetings");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});
+  EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(200)), "");
+  ShakeHandsAsAProxy("istio");
+  EXPECT_EQ(ReceiveUntil("greetings"), "greetings");
+  Send("login");
+  EXPECT_EQ(ReceiveUntil("echo:login"), "echo:login");
+}
+
+TEST_F(PlaitForms, PassesTheGreetingAtOnceToACallerThatIsKnownToHaveNoMutualTls) {
+  AddCaller(xds::TlsMode::kDisabled);
+  StartTcpUpstream("inbound|80||", "greetings");
+  const MonotonicTime start = loop_.Now();
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});
+  EXPECT_EQ(ReceiveUntil("greetings"), "greetings");
+  EXPECT_LT(loop_.Now() - start, std::chrono::seconds(1)) << "what an unknown caller waits";
+  EXPECT_EQ(accepted_.size(), 1U);
+}
+
+TEST_F(PlaitForms, HoldsTheGreetingBackFromAnUnknownCallerForTheDetectionTimeout) {
+  StartTcpUpstream("inbound|80||", "greetings");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"},
+          {.detection_timeout = std::chrono::milliseconds(150)});
+  EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(50)), "");
+  EXPECT_EQ(ReceiveUntil("greetings"), "greetings");
+}
+
+}  // namespace
+}  // namespace plait::proxy::session

@@ -1,0 +1,158 @@
+// What becomes of a captured connection of the own application, by its bytes and its destination (semantics.md 1, 2).
+#include "proxy/session/test_plait_forms.h"
+
+namespace plait::proxy::session {
+namespace {
+
+TEST_F(PlaitForms, SendsHttpToTheServiceOfTheDestinationWhenTheHostIsUnknown) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  StartHttpUpstream("outbound|80||web.default.svc.cluster.local");
+  Outbound("10.96.0.1:80");
+  Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /x").find("HTTP/1.1 200"), std::string::npos);
+}
+
+TEST_F(PlaitForms, AnswersForAnUnknownHostWhereOnlyTheRegistryIsReached) {
+  Outbound("192.0.2.1:80", "BlackHoleCluster");
+  Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("\r\n\r\n").find("HTTP/1.1 502"), std::string::npos);
+}
+
+TEST_F(PlaitForms, RelaysAServerThatSpeaksFirst) {
+  AddService("10.96.0.1", 3306, xds::DeclaredProtocol::kNone);
+  StartTcpUpstream("outbound|3306||web.default.svc.cluster.local", "greetings");
+  Outbound("10.96.0.1:3306");
+  EXPECT_EQ(ReceiveUntil("greetings"), "greetings");
+  EXPECT_EQ(context_.learned.Of(io::SocketAddress::Parse("10.96.0.1:3306").value()),
+            LearnedDestinations::Speaks::kServerFirst);
+  Send("login");
+  EXPECT_EQ(ReceiveUntil("echo:login"), "echo:login");
+}
+
+TEST_F(PlaitForms, DialsForASilentClientAndDropsTheConnectionUnusedWhenItSpeaksHttp) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  StartHttpUpstream("outbound|80||web.default.svc.cluster.local");
+  Outbound("10.96.0.1:80");
+  ASSERT_TRUE(loop_.RunUntil([&] { return http_->connections() == 1; }, kLimit)) << "dialled for who is silent";
+  Send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /late").find("200"), std::string::npos);
+  EXPECT_TRUE(loop_.RunUntil([&] { return http_->connections() == 1; }, kLimit)) << "but for that of the pool";
+}
+
+TEST_F(PlaitForms, DoesNotDialSoSoonWhereTheLastClientSpokeHttp) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  StartHttpUpstream("outbound|80||web.default.svc.cluster.local");
+  context_.learned.Note(io::SocketAddress::Parse("10.96.0.1:80").value(), LearnedDestinations::Speaks::kHttp);
+  const MonotonicTime start = loop_.Now();
+  Outbound("10.96.0.1:80");
+  ASSERT_TRUE(loop_.RunUntil([&] { return http_->connections() == 1; }, kLimit));
+  EXPECT_GE(loop_.Now() - start, std::chrono::seconds(1));
+}
+
+TEST_F(PlaitForms, LearnsThatClientsOfAPortSpeakHttpUntilOneDoesNot) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  StartTcpUpstream("outbound|80||web.default.svc.cluster.local", "");
+  const auto at = io::SocketAddress::Parse("10.96.0.1:80").value();
+  Outbound("10.96.0.1:80");
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(loop_.RunUntil([&] { return decided_; }, kLimit));
+  EXPECT_EQ(context_.learned.Of(at), LearnedDestinations::Speaks::kHttp);
+  session_.reset();
+  Outbound("10.96.0.1:80");
+  Send("\x01\x02");
+  EXPECT_EQ(ReceiveUntil("\x02"), "echo:\x01\x02");
+  EXPECT_EQ(context_.learned.Of(at), LearnedDestinations::Speaks::kUnknown);
+}
+
+TEST_F(PlaitForms, DialsForNobodyWhereHttpOrTlsIsDeclared) {
+  for (const xds::DeclaredProtocol declared : {xds::DeclaredProtocol::kHttp, xds::DeclaredProtocol::kTls}) {
+    AddService("10.96.0.1", 80, declared);
+    StartTcpUpstream("outbound|80||web.default.svc.cluster.local", "greetings");
+    Outbound("10.96.0.1:80");
+    EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(100)), "");
+    EXPECT_TRUE(accepted_.empty());
+  }
+}
+
+TEST_F(PlaitForms, TakesAPrefixOfHttpForBytesWhenNothingFollows) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  StartTcpUpstream("outbound|80||web.default.svc.cluster.local", "");
+  const MonotonicTime start = loop_.Now();
+  Outbound("10.96.0.1:80");
+  Send("GE");
+  EXPECT_EQ(ReceiveUntil("GE"), "echo:GE");
+  EXPECT_GE(loop_.Now() - start, std::chrono::seconds(1));
+}
+
+// Whoever was dialled for nothing has not failed, nor has it succeeded.
+TEST_F(PlaitForms, TellsOutlierDetectionNothingOfADialThatNobodyUses) {
+  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  const std::string name = "outbound|80||web.default.svc.cluster.local";
+  io::UniqueFd nobody = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
+  const io::SocketAddress dead = io::LocalAddress(nobody.get());
+  nobody.Reset();
+  auto cluster = std::make_shared<xds::Cluster>();
+  cluster->name = cluster->load_assignment.cluster_name = name;
+  cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address = dead;
+  cluster->outlier_detection = xds::OutlierDetection{.consecutive_5xx = 1, .max_ejection_percent = 100};
+  ASSERT_TRUE(store_.Put(std::move(cluster)).has_value());
+  loop_.RunOnce(Duration(0));
+  const cluster::HostPtr host = store_.Find(name)->priorities.at(0).all.at(0);
+  Outbound("10.96.0.1:80");
+  ASSERT_TRUE(loop_.RunUntil([&] { return host->stats().cx_connect_fail == 1; }, kLimit));
+  loop_.RunOnce(Duration(0));
+  EXPECT_FALSE(host->ejected());
+  Send("\x01\x02");
+  ASSERT_TRUE(loop_.RunUntil([&] { return host->ejected(); }, kLimit)) << "this one was meant";
+}
+
+TEST_F(PlaitForms, RelaysBytesThatAreNoHttp) {
+  AddService("10.96.0.1", 6379, xds::DeclaredProtocol::kNone);
+  StartTcpUpstream("outbound|6379||web.default.svc.cluster.local", "");
+  Outbound("10.96.0.1:6379");
+  Send("*1\r\n$4\r\nPING\r\n");
+  EXPECT_EQ(ReceiveUntil("PING\r\n"), "echo:*1\r\n$4\r\nPING\r\n");
+}
+
+TEST_F(PlaitForms, RelaysMoreThanItLooksAtFromTheStart) {
+  AddService("10.96.0.1", 6379, xds::DeclaredProtocol::kNone);
+  StartTcpUpstream("outbound|6379||web.default.svc.cluster.local", "");
+  Outbound("10.96.0.1:6379");
+  Send("*1\r\n$40000\r\n" + std::string(40'000, 'x') + "\r\nPING");
+  EXPECT_GT(ReceiveUntil("PING").size(), 40'000U);
+}
+
+TEST_F(PlaitForms, DialsADeclaredTcpPortAtOnce) {
+  AddService("10.96.0.1", 25, xds::DeclaredProtocol::kTcp);
+  StartTcpUpstream("outbound|25||web.default.svc.cluster.local", "220 ready");
+  Outbound("10.96.0.1:25");
+  EXPECT_EQ(ReceiveUntil("220 ready"), "220 ready");
+}
+
+TEST_F(PlaitForms, FailsTheConnectionWhenTheLookUpFails) {
+  on_demand_.destination = Fail(Errc::kTimedOut, "lookup");
+  Outbound("10.1.2.3:80");
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("timeout").find("503 Service Unavailable"), std::string::npos);
+  ASSERT_FALSE(recorder_.lines.empty());
+  EXPECT_EQ(recorder_.lines.back(), "503 UF destination_lookup_timeout ");
+}
+
+TEST_F(PlaitForms, FailsWhatIsNoHttpWhenTheLookUpFails) {
+  on_demand_.destination = Fail(Errc::kTimedOut, "lookup");
+  Outbound("10.1.2.3:80");
+  Send("\x01\x02");
+  EXPECT_EQ(ReceiveUntil("never"), "");
+  ASSERT_FALSE(recorder_.lines.empty());
+  EXPECT_EQ(recorder_.lines.back(), "0 UF destination_lookup_timeout ");
+}
+
+TEST_F(PlaitForms, SendsAnUnknownDestinationByTheOutboundPolicy) {
+  StartTcpUpstream("PassthroughCluster", "");
+  Outbound("93.184.216.34:9000");
+  Send("\x01\x02");
+  EXPECT_EQ(ReceiveUntil("\x02"), "echo:\x01\x02");
+}
+
+}  // namespace
+}  // namespace plait::proxy::session
