@@ -107,7 +107,6 @@ class DestinationStore {
   // While the control plane is away the index answers as it is: what is not in it is nothing (semantics.md 2). That is
   // told to who waits and who asks, but not remembered: it ends when the control plane is back.
   void SetControlPlaneAway(bool away);
-  bool control_plane_away() const noexcept;
   // Several Puts are published at once (a first answer with thousands of entries).
   void BeginBatch();
   void EndBatch();

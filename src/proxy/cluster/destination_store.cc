@@ -167,8 +167,6 @@ void DestinationStore::SetControlPlaneAway(bool away) {
   if (std::exchange(state_->away, away) != away && away) state_->AnswerAll();
 }
 
-bool DestinationStore::control_plane_away() const noexcept { return state_->away; }
-
 void DestinationStore::BeginBatch() { ++state_->depth; }
 void DestinationStore::EndBatch() {
   if (--state_->depth == 0) state_->Flush();

@@ -152,7 +152,7 @@ void ControlLink::OnStreamChange(bool up) {
   if (up) {
     away_.Cancel();
     store_.SetControlPlaneAway(false);
-  } else if (!away_.armed() && !store_.destinations().control_plane_away()) {
+  } else if (!away_.armed()) {
     away_.Start(loop_.timers(), kAwayAfter);
   }
 }
