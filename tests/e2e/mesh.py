@@ -148,6 +148,10 @@ class Mesh:
         user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
         return ["nsenter", "--target", str(pid), *user, "--net", *command]
 
+    def logged(self, workload, text, seconds=10):
+        """Waits until the workload's proxy has said it; its access log is written in batches."""
+        until(lambda: text in self.named("logs", "-c", "istio-proxy", workload).stdout, seconds, f"{workload} logs {text}")
+
     def plaitd_pid(self):
         return next(iter(self.processes("plaitd")), 0)
 

@@ -71,11 +71,6 @@ def mesh(folder, request):
     mesh.stop()
 
 
-def logged(mesh, workload, text):
-    """The access log is written in batches."""
-    until(lambda: text in mesh.named("logs", "-c", "istio-proxy", workload).stdout, 10, f"{workload} logs {text}")
-
-
 def counters(mesh, host):
     """{name: value} of alice's statistics of a service."""
     prefix = f"cluster.outbound|8000||{host}.default.svc.cluster.local."
@@ -89,7 +84,7 @@ def test_requests_at_a_time_are_limited_for_the_whole_process(mesh, host, most, 
     until(lambda: mesh.load("alice", f"http://{host}:8000/", "--count", "1")["status"] == {"200": 1}, 10, f"{host} answers")
     report = mesh.load("alice", f"http://{host}:8000/", "--count", str(callers), "--connections", str(callers))
     assert report["status"] == {"200": most, "503": callers - most}, report
-    logged(mesh, "alice", " UO ")
+    mesh.logged("alice", " UO ")
 
 
 def test_requests_that_wait_for_a_connection_are_limited_for_the_whole_process(mesh):
@@ -161,8 +156,8 @@ def test_plaintext_and_foreign_tls_are_refused_under_strict(mesh):
     assert plain["failed"] == 3 and not plain.get("status"), plain
     foreign = mesh.exec("plain", "curl", "-sk", "--max-time", "5", "https://echo:8000/", check=False)
     assert foreign.returncode != 0 and foreign.stdout == ""
-    logged(mesh, "echo", "plaintext_refused_by_strict_mutual_tls")
-    logged(mesh, "echo", "tls_handshake_failed{")
+    mesh.logged("echo", "plaintext_refused_by_strict_mutual_tls")
+    mesh.logged("echo", "tls_handshake_failed{")
 
 
 def test_what_a_client_forges_does_not_pass_the_gateway(mesh):
@@ -215,7 +210,7 @@ def test_a_policy_closes_exactly_the_connections_that_it_forbids(mesh):
             {"from": [{"source": {"principals": ["cluster.local/ns/default/sa/alice"]}}]}]}))
         until(lambda: alice.says("two") == "", 10, "alice's connection is closed")
         assert bob.says("two") == "two"
-        logged(mesh, "talker", "rbac_access_denied")
+        mesh.logged("talker", "rbac_access_denied")
         file.unlink()
         assert bob.says("three") == "three"
 
@@ -231,7 +226,7 @@ def test_strict_mutual_tls_closes_exactly_the_plaintext_connections(mesh):
         m.write(file, m.peer_authentication("STRICT", "talker", **talker))
         until(lambda: plain.says("two") == "", 10, "the plaintext connection is closed")
         assert alice.says("two") == "two"
-        logged(mesh, "talker", " LR - plaintext_refused_by_strict_mutual_tls ")
+        mesh.logged("talker", " LR - plaintext_refused_by_strict_mutual_tls ")
         file.unlink()
         assert alice.says("three") == "three"
 

@@ -1,13 +1,11 @@
 """Services with certificates of their own: what a client and a server encrypt themselves passes the mesh untouched, inside
 the mesh's own mutual TLS, whatever the port is called; from outside the mesh it passes only where somebody has said so."""
-import pathlib
-import subprocess
 import sys
-import tempfile
 
 import pytest
 
 import manifests as m
+from certificates import self_signed, shared_folder
 from mesh import Mesh, until
 
 # Names whom the client's own certificate names.
@@ -38,17 +36,9 @@ OPEN = {"annotated": {"plait.dev/app-tls-ports": "8443"}, "guarded": {"plait.dev
 
 @pytest.fixture(name="pem", scope="module")
 def fixture_pem():
-    """A certificate for all of them and its key, where applications can read them."""
-    with tempfile.TemporaryDirectory(prefix="plait-own-tls-", dir="/var/tmp") as folder:
-        folder = pathlib.Path(folder)
-        folder.chmod(0o755)
-        pem = folder / "server.pem"
-        names = ",".join(f"DNS:{name}" for name in [*PORTS, *OPEN])
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                        "/CN=somebody", "-addext", f"subjectAltName={names}", "-keyout", folder / "key", "-out", pem], check=True, capture_output=True)
-        pem.write_text(pem.read_text() + (folder / "key").read_text())
-        pem.chmod(0o644)
-        yield pem
+    """A certificate for all of them and its key."""
+    with shared_folder() as folder:
+        yield self_signed(folder, "somebody", [*PORTS, *OPEN])
 
 
 @pytest.fixture(name="mesh", scope="module")
@@ -93,24 +83,20 @@ def test_a_caller_outside_the_mesh_reaches_it_where_somebody_has_said_so(mesh, p
     assert get(mesh, "client", name, pem) == (0, "hello nobody")
 
 
-def log_of(mesh, name):
-    return mesh.named("logs", "-c", "istio-proxy", name).stdout
-
-
 def test_elsewhere_it_is_refused_with_the_name_of_the_switch(mesh, pem):
     code, said = get(mesh, "plain", "bare", pem)
     assert code != 0 and said == ""
-    until(lambda: "plait.dev/app-tls-ports" in log_of(mesh, "bare"), 5, "the log names the switch")
+    mesh.logged("bare", "plait.dev/app-tls-ports", 5)
 
 
 def test_the_switch_does_not_open_the_port_for_plaintext(mesh, pem):
     code, said = get(mesh, "plain", "annotated", pem, scheme="http")
     assert code != 0 and said == ""
-    until(lambda: "plaintext_refused_by_strict_mutual_tls" in log_of(mesh, "annotated"), 5, "the refusal is in the log")
+    mesh.logged("annotated", "plaintext_refused_by_strict_mutual_tls", 5)
 
 
 def test_policy_takes_it_as_a_caller_without_a_principal(mesh, pem):
     code, said = get(mesh, "plain", "guarded", pem)
     assert code != 0 and said == ""
-    until(lambda: "rbac_access_denied_matched_policy[none]" in log_of(mesh, "guarded"), 5, "the denial is in the log")
+    mesh.logged("guarded", "rbac_access_denied_matched_policy[none]", 5)
     assert get(mesh, "client", "guarded", pem) == (0, "hello nobody")

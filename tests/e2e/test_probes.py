@@ -2,14 +2,13 @@
 import json
 import pathlib
 import shutil
-import subprocess
 import sys
 import sysconfig
-import tempfile
 
 import pytest
 
 import manifests as m
+from certificates import self_signed, shared_folder
 from mesh import Mesh, until
 
 APP = m.APP
@@ -35,18 +34,12 @@ HTTP = {"path": "/health?deep=1", "port": 8080, "httpHeaders": [{"name": "x-prob
 @pytest.fixture(name="library", scope="module")
 def fixture_library():
     """grpcio and a certificate where applications can read them."""
-    with tempfile.TemporaryDirectory(prefix="plait-probes-", dir="/var/tmp") as folder:
-        folder = pathlib.Path(folder)
-        folder.chmod(0o755)
+    with shared_folder() as folder:
         packages = pathlib.Path(sysconfig.get_paths()["platlib"])
         shutil.copytree(packages / "grpc", folder / "grpc")
         shutil.copy(packages / "typing_extensions.py", folder)
         shutil.copy(PEER, folder)
-        pem = folder / "server.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                        "/CN=nobody", "-keyout", folder / "key", "-out", pem], check=True, capture_output=True)
-        pem.write_text(pem.read_text() + (folder / "key").read_text())
-        pem.chmod(0o644)
+        self_signed(folder, "server")
         yield folder
 
 
