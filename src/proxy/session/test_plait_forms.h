@@ -156,7 +156,7 @@ class PlaitForms : public SessionTest {
       stream->SetEvents(this);
     }
     void OnOpen() override {
-      if (!hello.empty()) static_cast<void>(stream->Write(hello));
+      if (!hello.empty()) EXPECT_TRUE(stream->Write(hello));
     }
     void OnReadable() override {
       Buffer got;
@@ -164,7 +164,7 @@ class PlaitForms : public SessionTest {
       }
       if (got.empty()) return;
       Buffer answer("echo:" + got.ToString());
-      static_cast<void>(stream->Write(answer));
+      EXPECT_TRUE(stream->Write(answer));
     }
     void OnWritable() override {}
     void OnFailed(Error) override {}
