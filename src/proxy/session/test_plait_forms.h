@@ -156,7 +156,8 @@ class PlaitForms : public SessionTest {
       stream->SetEvents(this);
     }
     void OnOpen() override {
-      if (!hello.empty()) EXPECT_TRUE(stream->Write(hello));
+      if (hello.empty()) return;
+      EXPECT_TRUE(stream->Write(hello));
     }
     void OnReadable() override {
       Buffer got;
