@@ -90,7 +90,8 @@ class Proxy:
         else:
             command = [plait_binary(), "-c", str(config), "--concurrency", "1", "--log-level", "warning"]
         self.output = open(folder / f"{case.stem}-{kind}.out", "wb")
-        self.process = subprocess.Popen(command, stdout=self.output, stderr=subprocess.STDOUT)
+        # It must not outlive a test run that was killed.
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], stdout=self.output, stderr=subprocess.STDOUT)
 
     def wait_ready(self, seconds=30):
         end = time.monotonic() + seconds
