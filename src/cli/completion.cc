@@ -82,7 +82,8 @@ std::vector<Candidate> Containers(const local::MeshStatus& status, const std::st
   std::vector<Candidate> out;
   const Outcome<local::WorkloadStatus> found = FindWorkload(status, workload);
   if (!found) return out;
-  for (const local::ContainerStatus& container : found->containers) out.push_back({container.name, container.state});
+  for (const auto* list : {&found->init_containers, &found->containers})
+    for (const local::ContainerStatus& container : *list) out.push_back({container.name, container.state});
   if (found->proxy_pid > 0) out.push_back({"istio-proxy", "its proxy"});
   return out;
 }

@@ -70,11 +70,17 @@ std::string AgeOf(const Json& proxy, WallTime now) {
   return last ? Age(std::chrono::duration_cast<Duration>(now - *last)) : "-";
 }
 
+// As kubectl counts: sidecars too, other init containers not.
 std::string Ready(const local::WorkloadStatus& w) {
-  std::size_t ready = 0;
-  for (const local::ContainerStatus& c : w.containers) ready += c.ready ? 1U : 0U;
   const std::size_t proxies = w.proxy_pid > 0 || w.containers.empty() ? 1 : 0;
-  return std::to_string(ready + (w.ready ? proxies : 0)) + "/" + std::to_string(w.containers.size() + proxies);
+  std::size_t ready = w.ready ? proxies : 0;
+  std::size_t all = w.containers.size() + proxies;
+  for (const local::ContainerStatus& c : w.containers) ready += c.ready ? 1U : 0U;
+  for (const local::ContainerStatus& c : w.init_containers) {
+    all += c.sidecar ? 1U : 0U;
+    ready += c.sidecar && c.ready ? 1U : 0U;
+  }
+  return std::to_string(ready) + "/" + std::to_string(all);
 }
 
 // A pod's phase as kubectl words it.

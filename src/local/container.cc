@@ -180,16 +180,24 @@ std::string Container::reason() const {
   return "";
 }
 
-bool Container::ready() const noexcept {
+bool Container::started() const noexcept {
   if (state_ != State::kRunning || stopping_) return false;
-  if (spec_.startup && !(startup_ && startup_->healthy())) return false;
+  return !spec_.startup || (startup_ && startup_->healthy());
+}
+
+bool Container::ready() const noexcept {
+  if (!started()) return false;
   return !spec_.readiness || (readiness_ && readiness_->healthy());
 }
 
 bool Container::MayRestart(const ProcessEnd& end) const {
-  if (stopping_ || around_.pod.restart_policy == RestartPolicy::kNever) return false;
+  if (stopping_) return false;
+  if (spec_.kind == ContainerSpec::Kind::kSidecar) return true;
+  if (around_.pod.restart_policy == RestartPolicy::kNever) return false;
   if (around_.pod.max_restarts && restarts_ >= *around_.pod.max_restarts) return false;
-  return around_.pod.restart_policy == RestartPolicy::kAlways || end.code != 0;
+  const bool always =
+      around_.pod.restart_policy == RestartPolicy::kAlways && spec_.kind == ContainerSpec::Kind::kApplication;
+  return always || end.code != 0;
 }
 
 void Container::StartFailed(std::string why) {

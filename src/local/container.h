@@ -38,7 +38,9 @@ class Container final : private io::FdEvents {
 
   const ContainerSpec& spec() const noexcept { return spec_; }
   State state() const noexcept { return state_; }
+  bool started() const noexcept;  // runs, and its startup probe has succeeded
   bool ready() const noexcept;
+  bool stopping() const noexcept { return stopping_; }
   bool succeeded() const noexcept { return state_ == State::kEnded && last_end_.code == 0; }
   pid_t pid() const noexcept { return state_ == State::kRunning ? pid_ : 0; }
   int restarts() const noexcept { return restarts_; }

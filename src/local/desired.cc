@@ -106,6 +106,11 @@ PodSpec PodOf(const Json& json) {
   out.grace = std::chrono::seconds(Number(json, "grace_seconds", 30));
   out.proxy = ProxyOf(json);
   out.concurrency = static_cast<int>(Number(json, "concurrency", 0));
+  if (const auto containers = json.find("init_containers"); containers != json.end())
+    for (const Json& entry : *containers) {
+      ContainerSpec& container = out.init_containers.emplace_back(ContainerOf(entry));
+      container.kind = entry.value("sidecar", false) ? ContainerSpec::Kind::kSidecar : ContainerSpec::Kind::kInit;
+    }
   if (const auto containers = json.find("containers"); containers != json.end())
     for (const Json& entry : *containers) out.containers.push_back(ContainerOf(entry));
   out.told = json.dump(-1, ' ', false, Json::error_handler_t::replace);

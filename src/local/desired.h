@@ -42,7 +42,13 @@ struct EnvVar {
 };
 
 struct ContainerSpec {
+  enum class Kind : std::uint8_t {
+    kApplication,
+    kInit,     // of initContainers: ends before the next one begins
+    kSidecar,  // of initContainers, with restartPolicy Always: has started before the next one begins, ends last
+  };
   std::string name;
+  Kind kind = Kind::kApplication;
   std::vector<std::string> argv;
   std::vector<EnvVar> env;
   std::vector<std::pair<std::string, Port>> ports;  // name, port
@@ -71,7 +77,8 @@ struct PodSpec {
   std::optional<int> max_restarts;  // of one container; none: no limit
   Duration grace = std::chrono::seconds(30);
   ProxyKind proxy = ProxyKind::kNone;
-  int concurrency = 0;  // of its proxy; 0: the mesh's
+  int concurrency = 0;                         // of its proxy; 0: the mesh's
+  std::vector<ContainerSpec> init_containers;  // in their order
   std::vector<ContainerSpec> containers;
   std::string told;  // all of it, as plaitd said it
 

@@ -35,6 +35,18 @@ TEST(Desired, ReadsAPodWithItsProbe) {
   EXPECT_EQ(pod.containers[0].readiness->headers.at(0).second, "y");
 }
 
+TEST(Desired, TellsInitContainersThatEndFromSidecars) {
+  const auto message = DecodePlaitdMessage(
+      R"({"type":"pods","pods":[{"uid":"1","name":"a","containers":[{"name":"main"}],
+"init_containers":[{"name":"first"},{"name":"beside","sidecar":true}]}]})");
+  ASSERT_TRUE(message.has_value());
+  const PodSpec& pod = std::get<DesiredPods>(*message).pods.at(0);
+  ASSERT_EQ(pod.init_containers.size(), 2U);
+  EXPECT_EQ(pod.init_containers[0].kind, ContainerSpec::Kind::kInit);
+  EXPECT_EQ(pod.init_containers[1].kind, ContainerSpec::Kind::kSidecar);
+  EXPECT_EQ(pod.containers.at(0).kind, ContainerSpec::Kind::kApplication);
+}
+
 TEST(Desired, GivesPodsBackAsTheyWereTold) {
   const PodSpec pod = ThePod();
   const std::string line = EncodeRunning({{.spec = pod}, {.spec = pod, .leaving = true}});

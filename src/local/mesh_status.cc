@@ -7,11 +7,24 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json ToJson(const std::vector<ContainerStatus>& containers) {
+  Json out = Json::array();
+  for (const ContainerStatus& c : containers) {
+    out.push_back({{"name", c.name}, {"state", c.state}, {"pid", c.pid}, {"restarts", c.restarts}, {"ready", c.ready}});
+    if (c.sidecar) out.back()["sidecar"] = true;
+  }
+  return out;
+}
+
+std::vector<ContainerStatus> ContainersOf(const Json& workload, const char* key) {
+  std::vector<ContainerStatus> out;
+  for (const Json& c : workload.value(key, Json::array()))
+    out.push_back({c.value("name", ""), c.value("state", ""), c.value("pid", 0), c.value("restarts", 0),
+                   c.value("ready", false), c.value("sidecar", false)});
+  return out;
+}
+
 Json ToJson(const WorkloadStatus& w) {
-  Json containers = Json::array();
-  for (const ContainerStatus& c : w.containers)
-    containers.push_back(
-        {{"name", c.name}, {"state", c.state}, {"pid", c.pid}, {"restarts", c.restarts}, {"ready", c.ready}});
   Json capture = Json::object();
   for (const auto& [name, value] : w.capture) capture[name] = value;
   return {{"name", w.name},
@@ -28,7 +41,8 @@ Json ToJson(const WorkloadStatus& w) {
           {"restarts", w.restarts},
           {"reason", w.reason},
           {"capture", capture},
-          {"containers", containers}};
+          {"init_containers", ToJson(w.init_containers)},
+          {"containers", ToJson(w.containers)}};
 }
 
 WorkloadStatus WorkloadOf(const Json& json) {
@@ -46,13 +60,11 @@ WorkloadStatus WorkloadOf(const Json& json) {
                    .restarts = json.value("restarts", 0),
                    .reason = json.value("reason", ""),
                    .capture = {},
-                   .containers = {}};
+                   .init_containers = ContainersOf(json, "init_containers"),
+                   .containers = ContainersOf(json, "containers")};
   const Json capture = json.value("capture", Json::object());
   for (const auto& [name, value] : capture.items())
     if (value.is_string()) w.capture.emplace_back(name, value.get<std::string>());
-  for (const Json& c : json.value("containers", Json::array()))
-    w.containers.push_back({c.value("name", ""), c.value("state", ""), c.value("pid", 0), c.value("restarts", 0),
-                            c.value("ready", false)});
   return w;
 }
 

@@ -15,6 +15,7 @@ struct ContainerStatus {
   int pid = 0;
   int restarts = 0;
   bool ready = false;
+  bool sidecar = false;  // of init_containers: it goes on beside the others
 };
 struct WorkloadStatus {
   std::string name;
@@ -31,6 +32,7 @@ struct WorkloadStatus {
   int restarts = 0;
   std::string reason;
   std::vector<std::pair<std::string, std::string>> capture;  // annotations traffic.sidecar.istio.io/*
+  std::vector<ContainerStatus> init_containers;
   std::vector<ContainerStatus> containers;
 };
 struct GatewayPortStatus {

@@ -39,7 +39,7 @@ Pod::Pod(MeshContext& mesh, PodSpec spec, std::function<void()> on_change)
 Pod::~Pod() {
   envoy_.reset();
   proxy_.reset();
-  containers_.clear();
+  containers_.reset();
   if (mesh_.cluster_ips) mesh_.cluster_ips->Remove(spec_.uid);
   mesh_.networks.Remove(network_);
 }
@@ -55,8 +55,9 @@ Outcome<> Pod::MakeNetwork() {
   if (!envoy) return std::unexpected(envoy.error());
   wanted.own_sockets = *envoy;
   wanted.dns = spec_.proxy == ProxyKind::kDns;
-  for (const ContainerSpec& container : spec_.containers)
-    for (const auto& [name, port] : container.ports) wanted.ports.push_back(port);
+  for (const auto* list : {&spec_.init_containers, &spec_.containers})
+    for (const ContainerSpec& container : *list)
+      for (const auto& [name, port] : container.ports) wanted.ports.push_back(port);
   Outcome<PodNetwork> made = mesh_.networks.Add(wanted);
   if (!made) return std::unexpected(made.error());
   network_ = std::move(*made);
@@ -84,16 +85,10 @@ void Pod::Start() {
                                               [this] { Changed(); });
     StartProxy();
   }
-  for (const ContainerSpec& container : spec_.containers)
-    containers_.push_back(std::make_unique<Container>(mesh_, container, Container::Surroundings{spec_, network_, *this},
-                                                      [this] { Changed(); }));
-  if (!envoy_) StartContainers();
+  containers_ =
+      std::make_unique<PodContainers>(mesh_, Container::Surroundings{spec_, network_, *this}, [this] { Changed(); });
+  if (!envoy_) containers_->Start();
   Changed();
-}
-
-void Pod::StartContainers() {
-  containers_started_ = true;
-  for (const auto& container : containers_) container->Start();
 }
 
 void Pod::StartProxy() {
@@ -112,26 +107,12 @@ Outcome<> Pod::ReplaceProxy() {
   return proxy_->Replace();
 }
 
-bool Pod::ready() const {
-  if (state_ != State::kRunning || !ProxyReady()) return false;
-  return std::all_of(containers_.begin(), containers_.end(), [](const auto& container) { return container->ready(); });
-}
+bool Pod::ready() const { return state_ == State::kRunning && ProxyReady() && containers_ && containers_->ready(); }
 
 PodStatus Pod::Status() const {
   PodStatus out{.uid = spec_.uid, .ips = network_.IpTexts(), .ready = ready(), .reason = reason_};
-  bool any_running = containers_.empty() && proxy_pid() != 0;
-  bool all_ended = !containers_.empty();
-  bool all_succeeded = all_ended;
-  for (const auto& container : containers_) {
-    out.restarts += container->restarts();
-    any_running = any_running || container->state() == Container::State::kRunning;
-    all_ended = all_ended && container->state() == Container::State::kEnded;
-    all_succeeded = all_succeeded && container->succeeded();
-    if (out.reason.empty() && !container->reason().empty())
-      out.reason = container->spec().name + ": " + container->reason();
-  }
-  if (any_running) out.phase = "Running";
-  if (all_ended) out.phase = all_succeeded ? "Succeeded" : "Failed";
+  if (spec_.containers.empty() && proxy_pid() != 0) out.phase = "Running";
+  if (containers_) containers_->Describe(out);
   if (proxy_) {
     out.token_sha256 = proxy_->token_sha256();
     out.restarts += proxy_->restarts();
@@ -145,25 +126,21 @@ PodStatus Pod::Status() const {
 }
 
 pid_t Pod::pid() const {
-  for (const auto& container : containers_)
-    if (container->pid() > 0) return container->pid();
-  return proxy_pid();
+  const pid_t pid = containers_ ? containers_->pid() : 0;
+  return pid > 0 ? pid : proxy_pid();
 }
 
-Container* Pod::FindContainer(const std::string& name) {
-  for (const auto& container : containers_)
-    if (name.empty() || container->spec().name == name) return container.get();
-  return nullptr;
-}
+Container* Pod::FindContainer(const std::string& name) { return containers_ ? containers_->Find(name) : nullptr; }
 
 void Pod::Changed() {
-  if (state_ == State::kRunning && envoy_ && envoy_->ready() && !containers_started_) StartContainers();
+  if (state_ == State::kRunning && envoy_ && envoy_->ready() && containers_ && !containers_->begun())
+    containers_->Start();
   if (state_ == State::kDraining || state_ == State::kStopping) {
     // Never inside a callback of what may be destroyed by it.
     step_.Start(mesh_.loop.timers(), Duration::zero());
   }
   // Work that has ended, a Job's: nobody needs its proxy any more.
-  if (state_ == State::kRunning && !containers_.empty() && ContainersEnded()) {
+  if (state_ == State::kRunning && containers_ && !containers_->empty() && containers_->ended()) {
     state_ = State::kCompleted;
     if (proxy_) proxy_->Stop(spec_.grace);
   }
@@ -180,13 +157,8 @@ void Pod::Remove() {
 void Pod::StopAll() {
   retry_.Cancel();
   state_ = State::kStopping;
-  for (const auto& container : containers_) container->Stop(spec_.grace);
+  if (containers_) containers_->Stop(spec_.grace);
   step_.Start(mesh_.loop.timers(), Duration::zero());
-}
-
-bool Pod::ContainersEnded() const {
-  return std::all_of(containers_.begin(), containers_.end(),
-                     [](const auto& container) { return container->state() == Container::State::kEnded; });
 }
 
 void Pod::Advance() {
@@ -200,7 +172,7 @@ void Pod::Advance() {
   if (state_ == State::kDraining && (envoy_ ? envoy_->ended() : !proxy_ || proxy_->ended())) {
     if (envoy_) proxy_->Stop(Duration::zero());  // nobody asks it for anything any more
     state_ = State::kStopping;
-    for (const auto& container : containers_) container->Stop(spec_.grace);
+    if (containers_) containers_->Stop(spec_.grace);
   }
   if (state_ == State::kStopping && ContainersEnded()) {
     state_ = State::kGone;

@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "local/container.h"
 #include "local/desired.h"
 #include "local/envoy_process.h"
 #include "local/ephemeral_containers.h"
 #include "local/mesh_context.h"
+#include "local/pod_containers.h"
 #include "local/proxy_process.h"
 
 namespace plait::local {
@@ -44,9 +44,8 @@ class Pod final : public ProbeTarget {
   State state() const noexcept { return state_; }
   bool ready() const;
   PodStatus Status() const;
-  pid_t pid() const;                                  // of the first container, else of the proxy
-  Container* FindContainer(const std::string& name);  // "" = the first; null: there is none
-  const std::vector<std::unique_ptr<Container>>& containers() const noexcept { return containers_; }
+  pid_t pid() const;  // of the first container, else of the proxy
+  const PodContainers* containers() const noexcept { return containers_.get(); }  // null: it has no network yet
   const std::vector<io::IpAddress>& ips() const noexcept { return network_.ips; }
   pid_t proxy_pid() const noexcept { return envoy_ ? envoy_->pid() : proxy_ ? proxy_->pid() : 0; }
   // Runs a command in a container of it, the first for "". In a pod that is a proxy alone, and for istio-proxy, it is
@@ -61,11 +60,11 @@ class Pod final : public ProbeTarget {
                     std::move_only_function<void(int)> done) override;
   std::string Host() const override;
   Outcome<> MakeNetwork();
-  void StartContainers();
+  Container* FindContainer(const std::string& name);  // "" = the application's first; null: there is none
   bool ProxyReady() const { return envoy_ ? envoy_->ready() : !proxy_ || proxy_->ready(); }
   void Changed();
   void Advance();  // the only place that changes state_ while the pod ends
-  bool ContainersEnded() const;
+  bool ContainersEnded() const { return !containers_ || containers_->ended(); }
 
   MeshContext& mesh_;
   const PodSpec spec_;
@@ -75,8 +74,7 @@ class Pod final : public ProbeTarget {
   PodNetwork network_;
   std::unique_ptr<ProxyProcess> proxy_;  // beside an Envoy: its identity
   std::unique_ptr<EnvoyProcess> envoy_;  // null: the proxy is a plait-proxy
-  bool containers_started_ = false;
-  std::vector<std::unique_ptr<Container>> containers_;
+  std::unique_ptr<PodContainers> containers_;
   EphemeralContainers ephemeral_;
   io::Timer step_;
   io::Timer retry_;

@@ -33,6 +33,15 @@ const char* NameOf(ProxyKind proxy) {
   return "";
 }
 
+ContainerStatus StatusOf(const Container& container) {
+  return {.name = container.spec().name,
+          .state = NameOf(container.state()),
+          .pid = container.pid(),
+          .restarts = container.restarts(),
+          .ready = container.ready(),
+          .sidecar = container.spec().kind == ContainerSpec::Kind::kSidecar};
+}
+
 WorkloadStatus StatusOf(const Pod& pod) {
   const PodStatus status = pod.Status();
   WorkloadStatus out{.name = pod.spec().name,
@@ -49,11 +58,14 @@ WorkloadStatus StatusOf(const Pod& pod) {
                      .restarts = status.restarts,
                      .reason = status.reason,
                      .capture = {},
+                     .init_containers = {},
                      .containers = {}};
   for (const auto& [name, value] : pod.spec().annotations)
     if (name.starts_with(node::kCaptureAnnotations)) out.capture.emplace_back(name, value);
-  for (const auto& c : pod.containers())
-    out.containers.push_back({c->spec().name, NameOf(c->state()), c->pid(), c->restarts(), c->ready()});
+  if (const PodContainers* containers = pod.containers()) {
+    for (const auto& c : containers->init()) out.init_containers.push_back(StatusOf(*c));
+    for (const auto& c : containers->application()) out.containers.push_back(StatusOf(*c));
+  }
   return out;
 }
 

@@ -79,6 +79,18 @@ def test_a_job_ends_by_itself_and_its_proxy_too(mesh, web):
     assert mesh.status()["state"] == "ready", "work that is done is not missing"
 
 
+def test_an_init_container_is_in_the_mesh_from_its_first_connection(mesh, web):
+    """With Istio its traffic is without mutual TLS, or held back for ever: there is no proxy yet."""
+    work = job("prepared", "cat /proc/uptime")
+    template = work["spec"]["template"]
+    template["metadata"]["annotations"]["plait.dev/exec.prepare"] = '["sh", "-c", "curl -sf http://web-0.web:8080/ && echo prepared"]'
+    template["spec"]["initContainers"] = [{"name": "prepare", "image": "none"}]
+    m.write(mesh.directory / "prepared.yaml", work)
+    pod = until(lambda: [p for p in mesh.pods("prepared") if p["phase"] == "Succeeded"], 30, "the job has ended")[0]
+    assert "prepared" in mesh.named("logs", pod["name"], "-c", "prepare").stdout, "under STRICT, so with mutual TLS"
+    assert pod["restarts"] == 0
+
+
 def test_a_job_that_fails_says_so(mesh):
     m.write(mesh.directory / "fails.yaml", job("fails", "echo no >&2; exit 3", backoffLimit=0))
     pod = until(lambda: [p for p in mesh.pods("fails") if p["phase"] == "Failed"], 30, "the job has failed")[0]

@@ -81,6 +81,14 @@ INSTANTIATE_TEST_SUITE_P(
             "f.yaml:6:67: StatefulSet a/db: the pods of a StatefulSet restart always, not Never"},
         Bad{Set("", "{metadata: {labels: {app: db}}, spec: {restartPolicy: Ever, containers: [{name: c, image: i}]}}"),
             "there is no restart policy \"Ever\" (Always, OnFailure or Never)"},
+        Bad{Set("",
+                "{metadata: {labels: {app: db}}, spec: {initContainers: [{name: c, image: i}], containers: [{name: "
+                "c, image: i}]}}"),
+            "two containers of the pod are called \"c\" (rename one of them)"},
+        Bad{Set("",
+                "{metadata: {labels: {app: db}}, spec: {initContainers: [{name: i, restartPolicy: Never}], "
+                "containers: [{name: c, image: i}]}}"),
+            "an init container cannot have the restart policy \"Never\" (Always makes it a sidecar"},
         Bad{Set("  serviceNam: x\n"), "unknown field \"spec.serviceNam\" (did you mean \"serviceName\"?)"},
         Bad{AJob("", "Always"), "f.yaml:5:36: Job default/once: the pods of a Job must end: restartPolicy is required"},
         Bad{AJob("  completions: 0\n", "Never"),

@@ -12,12 +12,13 @@
 namespace plait::control::model {
 
 struct EnvVar {
-  std::string name = {};
+  std::string name = {};        // of envFrom: what is put before each key
   std::string value = {};       // $(OTHER) is left as written: the supervisor expands it
   std::string field = {};       // fieldRef.fieldPath, e.g. "status.podIP"
-  std::string config_map = {};  // configMapKeyRef or secretKeyRef: name and key
+  std::string config_map = {};  // configMapKeyRef or secretKeyRef: name and key; envFrom: name, and no key
   std::string secret = {};
   std::string key = {};
+  bool optional = false;  // what it refers to may be missing
   friend bool operator==(const EnvVar&, const EnvVar&) = default;
 };
 
@@ -47,6 +48,7 @@ struct Probe {
 struct Container {
   std::string name = {};
   std::string image = {};
+  bool sidecar = false;  // of initContainers, with restartPolicy Always: it goes on beside the others
   std::vector<std::string> command = {};
   std::vector<std::string> args = {};
   std::vector<EnvVar> env = {};
@@ -59,6 +61,7 @@ struct Container {
 };
 
 struct PodSpec {
+  std::vector<Container> init_containers = {};  // one after the other, before the others
   std::vector<Container> containers = {};
   std::string service_account = "default";
   std::string hostname = {};

@@ -1,6 +1,9 @@
 // Pod, and the pod templates of its controllers.
 #include <k8s.io/api/core/v1/generated.pb.h>
 
+#include <map>
+#include <set>
+
 #include "control/model/checks.h"
 #include "control/model/pod_reading.h"
 #include "control/model/protobuf_reading.h"
@@ -20,11 +23,21 @@ class PodReader {
       reader_.Error(path_, "a pod needs at least one container", "add containers with name and image", {});
       return false;
     }
+    for (int i = 0; i < from.initcontainers_size(); ++i) {
+      Container container;
+      const std::string path = Indexed(Dotted(path_, "initContainers"), static_cast<std::size_t>(i));
+      if (!ReadContainer(from.initcontainers(i), path, container) ||
+          !ReadContainerRestartPolicy(from.initcontainers(i), path, container))
+        return false;
+      to.init_containers.push_back(std::move(container));
+    }
     for (int i = 0; i < from.containers_size(); ++i) {
       Container container;
-      if (!ReadContainer(from.containers(i), Indexed(Dotted(path_, "containers"), static_cast<std::size_t>(i)),
-                         container))
-        return false;
+      const std::string path = Indexed(Dotted(path_, "containers"), static_cast<std::size_t>(i));
+      if (!ReadContainer(from.containers(i), path, container)) return false;
+      if (from.containers(i).has_restartpolicy())
+        reader_.Warning(path + ".restartPolicy", "a container's own restartPolicy is honoured in initContainers only",
+                        "the pod's restartPolicy holds", {});
       to.containers.push_back(std::move(container));
     }
     if (!from.serviceaccountname().empty())
@@ -43,6 +56,16 @@ class PodReader {
   }
 
  private:
+  // Always makes it a sidecar, as it does on Kubernetes; there is nothing else that an init container may say.
+  bool ReadContainerRestartPolicy(const core::Container& from, const std::string& path, Container& to) {
+    to.sidecar = from.restartpolicy() == "Always";
+    if (!from.has_restartpolicy() || to.sidecar) return true;
+    reader_.Error(path + ".restartPolicy",
+                  "an init container cannot have the restart policy \"" + from.restartpolicy() + "\"",
+                  "Always makes it a sidecar; leave it out, and the pod's restartPolicy holds", {});
+    return false;
+  }
+
   bool ReadRestartPolicy(const core::PodSpec& from, PodSpec& to) {
     const std::string& policy = from.restartpolicy();
     if (policy.empty()) return true;
@@ -55,18 +78,26 @@ class PodReader {
 
   // What processes without a container engine do not have; said once an object.
   void Unsupported(const core::PodSpec& from) {
+    std::map<std::string, int> mounts;
+    for (const auto* containers : {&from.initcontainers(), &from.containers()})
+      for (const core::Container& container : *containers)
+        for (const core::VolumeMount& mount : container.volumemounts()) ++mounts[mount.name()];
     std::string volumes;
     for (const core::Volume& volume : from.volumes())
-      if (!volume.volumesource().has_emptydir()) volumes += (volumes.empty() ? "" : ", ") + volume.name();
+      // A folder of one container alone is a folder of its own root.
+      if (!volume.volumesource().has_emptydir() || mounts[volume.name()] > 1)
+        volumes += (volumes.empty() ? "" : ", ") + volume.name();
     if (!volumes.empty())
       reader_.Info(Dotted(path_, "volumes"), "volumes are not mounted when the pod runs as a process: " + volumes);
-    if (from.initcontainers_size() > 0)
-      reader_.Warning(Dotted(path_, "initContainers"), "initContainers are not run yet", {}, {});
   }
 
   bool ReadContainer(const core::Container& from, const std::string& path, Container& to) {
     if (from.name().empty()) {
       reader_.Error(path, "a container needs a name", {}, {});
+      return false;
+    }
+    if (!names_.insert(from.name()).second) {
+      reader_.Error(path, "two containers of the pod are called \"" + from.name() + "\"", "rename one of them", {});
       return false;
     }
     to.name = from.name();
@@ -86,8 +117,21 @@ class PodReader {
   }
 
   void ReadEnv(const core::Container& from, const std::string& path, Container& to) {
-    if (from.envfrom_size() > 0)
-      reader_.Warning(path + ".envFrom", "envFrom is not honoured yet", "name the variables in env", {});
+    for (const core::EnvFromSource& source : from.envfrom()) {
+      EnvVar out{.name = source.prefix()};
+      if (source.has_configmapref()) {
+        out.config_map = source.configmapref().localobjectreference().name();
+        out.optional = source.configmapref().optional();
+      } else if (source.has_secretref()) {
+        out.secret = source.secretref().localobjectreference().name();
+        out.optional = source.secretref().optional();
+      }
+      if (out.config_map.empty() && out.secret.empty())
+        reader_.Warning(path + ".envFrom", "a source of variables names neither a ConfigMap nor a Secret",
+                        "add configMapRef or secretRef with a name", {});
+      else
+        to.env.push_back(std::move(out));
+    }
     for (int i = 0; i < from.env_size(); ++i) {
       const core::EnvVar& env = from.env(i);
       EnvVar out{.name = env.name(), .value = env.value()};
@@ -97,9 +141,11 @@ class PodReader {
       } else if (source.has_configmapkeyref()) {
         out.config_map = source.configmapkeyref().localobjectreference().name();
         out.key = source.configmapkeyref().key();
+        out.optional = source.configmapkeyref().optional();
       } else if (source.has_secretkeyref()) {
         out.secret = source.secretkeyref().localobjectreference().name();
         out.key = source.secretkeyref().key();
+        out.optional = source.secretkeyref().optional();
       } else if (env.has_valuefrom()) {
         reader_.Warning(Indexed(path + ".env", static_cast<std::size_t>(i)),
                         "the source of variable " + env.name() + " is not honoured yet", {}, {});
@@ -165,6 +211,7 @@ class PodReader {
 
   ObjectReader& reader_;
   std::string path_;
+  std::set<std::string> names_;  // of its containers so far
 };
 
 // Istio's order: canonical-name label, then app labels, then the workload's name.

@@ -60,11 +60,11 @@ KindSubject Pods() {
                  "spec: {containers: [{name: a, image: b, env: [{name: v, valueFrom: {secretKeyRef: {name: a, key: "
                  "b}}}]}]}")});
   subject.words = {{"spec.restartPolicy", {"Always", "OnFailure", "Never"}}};
-  subject.told = {
-      {"spec.containers[].livenessProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
-      {"spec.containers[].startupProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
-      {"spec.volumes[]",
-       {.effect = Effect::kWarned, .note = "not mounted when the pod runs as a process; emptyDir is silent"}}};
+  subject.told = {{"spec.containers[].livenessProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
+                  {"spec.containers[].startupProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
+                  {"spec.volumes[]",
+                   {.effect = Effect::kWarned,
+                    .note = "not mounted when the pod runs as a process; an emptyDir of one container is silent"}}};
   return {.kind = Kind::kPod,
           .note =
               "How its containers become processes of a local mesh: docs/local-mode.md. The label "

@@ -46,6 +46,7 @@ Json ContainerJson(const ResolvedContainer& container) {
   if (container.readiness) out["readiness"] = ProbeJson(*container.readiness);
   if (container.liveness) out["liveness"] = ProbeJson(*container.liveness);
   if (container.startup) out["startup"] = ProbeJson(*container.startup);
+  if (container.sidecar) out["sidecar"] = true;
   return out;
 }
 
@@ -75,6 +76,7 @@ model::Probe ProbeOf(const Json& json) {
 
 ResolvedContainer ContainerOf(const Json& json) {
   ResolvedContainer out{.name = json.at("name").get<std::string>(),
+                        .sidecar = json.value("sidecar", false),
                         .argv = json.at("argv").get<std::vector<std::string>>(),
                         .env = {},
                         .ports = {},
@@ -124,6 +126,7 @@ PodTemplate SpecOf(const Json& json, const std::string& name) {
   out.proxy = ProxyOf(json.at("proxy"));
   if (json.contains("max_restarts")) out.max_restarts = json.at("max_restarts").get<std::uint32_t>();
   if (json.contains("concurrency")) out.concurrency = json.at("concurrency").get<std::uint32_t>();
+  for (const Json& container : json.at("init_containers")) out.init_containers.push_back(ContainerOf(container));
   for (const Json& container : json.at("containers")) out.containers.push_back(ContainerOf(container));
   return out;
 }
@@ -146,6 +149,7 @@ Json PodToJson(const DesiredPod& pod) {
            {"hash", pod.hash},
            {"set", pod.set},
            {"index", pod.index},
+           {"init_containers", Json::array()},
            {"containers", Json::array()}};
   switch (spec.proxy) {
     case ProxyKind::kGateway: out["proxy"] = "gateway"; break;
@@ -155,6 +159,8 @@ Json PodToJson(const DesiredPod& pod) {
   }
   if (spec.max_restarts) out["max_restarts"] = *spec.max_restarts;
   if (spec.concurrency) out["concurrency"] = *spec.concurrency;
+  for (const ResolvedContainer& container : spec.init_containers)
+    out["init_containers"].push_back(ContainerJson(container));
   for (const ResolvedContainer& container : spec.containers) out["containers"].push_back(ContainerJson(container));
   return out;
 }

@@ -84,19 +84,31 @@ class Renderer {
                .host_network = spec.host_network,
                .proxy = ProxyOf(meta, labels, annotations, spec),
                .concurrency = mesh_.concurrency,
+               .init_containers = {},
                .containers = {}};
     if (set.kind == OwnerKind::kJob) {
       set.pod.labels["job-name"] = set.pod.labels["batch.kubernetes.io/job-name"] = set.name;
       if (spec.restart_policy == "OnFailure") set.pod.max_restarts = set.backoff_limit;
     }
-    for (const Container& container : spec.containers) {
-      // The proxy itself, as Istio's injection templates name it: it is made, not run from an image.
-      if (set.pod.proxy != ProxyKind::kNone && (container.name == "istio-proxy" || container.image == "auto")) continue;
-      ResolvedContainer resolved;
-      if (!Resolve(meta, annotations, container, resolved)) return;
-      set.pod.containers.push_back(std::move(resolved));
-    }
+    if (!ResolveAll(meta, annotations, spec.init_containers, set.pod.proxy, set.pod.init_containers) ||
+        !ResolveAll(meta, annotations, spec.containers, set.pod.proxy, set.pod.containers))
+      return;
     Keep(std::move(set));
+  }
+
+  bool ResolveAll(const Meta& meta, const Labels& annotations, const std::vector<Container>& from, ProxyKind proxy,
+                  std::vector<ResolvedContainer>& to) {
+    for (const Container& container : from) {
+      if (proxy != ProxyKind::kNone && IsOfTheMesh(container)) continue;
+      if (!Resolve(meta, annotations, container, to.emplace_back())) return false;
+    }
+    return true;
+  }
+
+  // The proxy itself and what prepares a pod for it, as Istio's injection names them: made, not run from an image.
+  static bool IsOfTheMesh(const Container& container) {
+    return container.name == "istio-proxy" || container.name == "istio-init" || container.name == "istio-validation" ||
+           container.image == "auto";
   }
 
   void Keep(PodSet set) {
@@ -121,6 +133,7 @@ class Renderer {
 
   bool Resolve(const Meta& meta, const Labels& annotations, const Container& from, ResolvedContainer& to) {
     to = {.name = from.name,
+          .sidecar = from.sidecar,
           .argv = {},
           .env = {},
           .ports = from.ports,
@@ -129,7 +142,7 @@ class Renderer {
           .liveness = from.liveness,
           .startup = from.startup};
     if (!ResolveArgv(meta, annotations, from, to.argv)) return false;
-    for (const EnvVar& variable : from.env) to.env.push_back(ResolveVariable(meta, variable));
+    for (const EnvVar& variable : from.env) ResolveVariable(meta, variable, to.env);
     return true;
   }
 
@@ -162,27 +175,43 @@ class Renderer {
     return false;
   }
 
-  EnvVar ResolveVariable(const Meta& meta, const EnvVar& from) {
-    EnvVar to{.name = from.name, .value = from.value, .field = from.field};
-    if (from.config_map.empty() && from.secret.empty()) return to;
-    const std::map<std::string, std::string>* data = nullptr;
-    for (const ConfigMap* map : ObjectsOf<ConfigMap>(objects_))
-      if (map->meta.name() == from.config_map && map->meta.name_space() == meta.name_space()) data = &map->data;
-    for (const Secret* secret : ObjectsOf<Secret>(objects_))
-      if (secret->meta.name() == from.secret && secret->meta.name_space() == meta.name_space()) data = &secret->data;
+  void ResolveVariable(const Meta& meta, const EnvVar& from, std::vector<EnvVar>& to) {
+    if (from.config_map.empty() && from.secret.empty()) {
+      to.push_back({.name = from.name, .value = from.value, .field = from.field});
+      return;
+    }
+    const std::string source = from.secret.empty() ? "ConfigMap " + from.config_map : "Secret " + from.secret;
+    const std::map<std::string, std::string>* data = DataOf(meta.name_space(), from);
+    if (from.key.empty()) {  // envFrom
+      if (!data && !from.optional) Missing(meta, "envFrom: there is no " + source, "its variables are missing");
+      for (const auto& [key, value] : data ? *data : std::map<std::string, std::string>{})
+        to.push_back({.name = from.name + key, .value = value});
+      return;
+    }
     const std::string* value = data ? FindValue(*data, from.key) : nullptr;
-    if (value)
-      to.value = *value;
-    else
-      out_.findings.push_back(
-          {Severity::kWarning,
-           {.code = Errc::kNotFound,
-            .message = "variable " + from.name + ": there is no key " + from.key + " in " +
-                       (from.secret.empty() ? "ConfigMap " + from.config_map : "Secret " + from.secret),
-            .object = meta.key.ToString(),
-            .at = meta.at,
-            .hint = "the variable is empty"}});
-    return to;
+    if (!value && from.optional) return;
+    if (!value)
+      Missing(meta, "variable " + from.name + ": there is no key " + from.key + " in " + source,
+              "the variable is empty");
+    to.push_back({.name = from.name, .value = value ? *value : ""});
+  }
+
+  // Null: there is no such ConfigMap or Secret.
+  const std::map<std::string, std::string>* DataOf(const std::string& name_space, const EnvVar& from) const {
+    for (const ConfigMap* map : ObjectsOf<ConfigMap>(objects_))
+      if (map->meta.name() == from.config_map && map->meta.name_space() == name_space) return &map->data;
+    for (const Secret* secret : ObjectsOf<Secret>(objects_))
+      if (secret->meta.name() == from.secret && secret->meta.name_space() == name_space) return &secret->data;
+    return nullptr;
+  }
+
+  void Missing(const Meta& meta, std::string message, std::string consequence) {
+    out_.findings.push_back({Severity::kWarning,
+                             {.code = Errc::kNotFound,
+                              .message = std::move(message),
+                              .object = meta.key.ToString(),
+                              .at = meta.at,
+                              .hint = std::move(consequence)}});
   }
 
   // contracts: a Gateway that selects the ingress gateway gets one when nobody brings it.
@@ -274,6 +303,17 @@ class Hasher {
     Number(probe->success_threshold);
     Number(probe->failure_threshold);
   }
+  void Container(const ResolvedContainer& container) {
+    Text(container.name);
+    Number(container.sidecar);
+    Text(container.working_dir);
+    List(container.argv);
+    for (const EnvVar& variable : container.env) Text(variable.name), Text(variable.value), Text(variable.field);
+    for (const ContainerPort& port : container.ports) Text(port.name), Number(port.port);
+    Probe(container.readiness);
+    Probe(container.liveness);
+    Probe(container.startup);
+  }
   std::string Take() const {
     static constexpr char kDigits[] = "0123456789abcdef";
     std::string out;
@@ -296,17 +336,9 @@ std::string Renderer::HashOf(const PodTemplate& pod) {
   hash.Number(static_cast<int>(pod.proxy));
   hash.Number(pod.max_restarts ? static_cast<std::int64_t>(*pod.max_restarts) : -1);
   hash.Number(pod.concurrency ? static_cast<std::int64_t>(*pod.concurrency) : -1);
-  for (const ResolvedContainer& container : pod.containers) {
-    hash.Text(container.name);
-    hash.Text(container.working_dir);
-    hash.List(container.argv);
-    for (const EnvVar& variable : container.env)
-      hash.Text(variable.name), hash.Text(variable.value), hash.Text(variable.field);
-    for (const ContainerPort& port : container.ports) hash.Text(port.name), hash.Number(port.port);
-    hash.Probe(container.readiness);
-    hash.Probe(container.liveness);
-    hash.Probe(container.startup);
-  }
+  hash.Number(static_cast<std::int64_t>(pod.init_containers.size()));
+  for (const ResolvedContainer& container : pod.init_containers) hash.Container(container);
+  for (const ResolvedContainer& container : pod.containers) hash.Container(container);
   return hash.Take();
 }
 }  // namespace

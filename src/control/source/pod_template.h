@@ -13,6 +13,7 @@ namespace plait::control::source {
 
 struct ResolvedContainer {
   std::string name;
+  bool sidecar = false;  // of init_containers: it goes on beside the others
   std::vector<std::string> argv;
   std::vector<model::EnvVar> env;  // name with value or field; references are resolved
   std::vector<model::ContainerPort> ports;
@@ -40,6 +41,7 @@ struct PodTemplate {
   bool host_network = false;
   ProxyKind proxy = ProxyKind::kSidecar;
   std::optional<std::uint32_t> concurrency;
+  std::vector<ResolvedContainer> init_containers;
   std::vector<ResolvedContainer> containers;
   friend bool operator==(const PodTemplate&, const PodTemplate&) = default;
 };

@@ -6,6 +6,13 @@
 #include "core/base/random.h"
 
 namespace plait::control::source {
+namespace {
+void AddPortsAndProbes(const ResolvedContainer& container, model::Workload& workload) {
+  workload.ports.insert(workload.ports.end(), container.ports.begin(), container.ports.end());
+  for (const auto* probe : {&container.readiness, &container.liveness, &container.startup})
+    if (*probe) workload.probes.push_back(**probe);
+}
+}  // namespace
 
 PodsController::PodsController(io::Loop& loop, PodsOptions options, std::function<void()> on_change)
     : loop_(loop),
@@ -141,11 +148,9 @@ void PodsController::Publish() {
                              .node = spec.node_name,
                              .hostname = spec.hostname.empty() ? tracked.pod.name : spec.hostname,
                              .subdomain = spec.subdomain};
-    for (const ResolvedContainer& container : spec.containers) {
-      workload.ports.insert(workload.ports.end(), container.ports.begin(), container.ports.end());
-      for (const auto* probe : {&container.readiness, &container.liveness, &container.startup})
-        if (*probe) workload.probes.push_back(**probe);
-    }
+    for (const ResolvedContainer& container : spec.init_containers)
+      if (container.sidecar) AddPortsAndProbes(container, workload);
+    for (const ResolvedContainer& container : spec.containers) AddPortsAndProbes(container, workload);
     now.push_back(std::move(workload));
   }
   std::sort(now.begin(), now.end(), [](const model::Workload& a, const model::Workload& b) {

@@ -167,6 +167,82 @@ TEST_F(Pods, TakeTheirCommandFromAnnotationImageOrContainer) {
   EXPECT_NE(none.findings[0].ToString().find("nothing says which program plays the image other"), std::string::npos);
 }
 
+constexpr char kWithInit[] = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  initContainers:
+  - {name: istio-init, image: docker.io/istio/proxyv2:1.30}
+  - {name: migrate, image: x, command: [migrate]}
+  - {name: istio-proxy, image: auto, restartPolicy: Always}
+  - {name: logs, image: x, command: [ship], restartPolicy: Always, ports: [{name: http-logs, containerPort: 9000}]}
+  containers: [{name: c, image: x, command: [serve]}]
+)";
+
+TEST_F(Pods, HaveInitContainersExceptWhatIsTheMeshesOwn) {
+  const PodSets sets = Render(kWithInit);
+  ASSERT_EQ(sets.sets.size(), 1U);
+  const PodTemplate& pod = sets.sets[0].pod;
+  ASSERT_EQ(pod.init_containers.size(), 2U);
+  EXPECT_EQ(pod.init_containers[0].name, "migrate");
+  EXPECT_FALSE(pod.init_containers[0].sidecar);
+  EXPECT_EQ(pod.init_containers[1].name, "logs");
+  EXPECT_TRUE(pod.init_containers[1].sidecar);
+  const auto same = DecodePod(EncodePod({.uid = "u", .name = "p", .spec = pod}));
+  ASSERT_TRUE(same.has_value());
+  EXPECT_EQ(same->spec, pod);
+
+  auto pods = Controller();
+  pods->SetTemplates(sets.sets);
+  pods->SetStatuses({Ready("u1")});
+  ASSERT_EQ(pods->workloads()->size(), 1U);
+  ASSERT_EQ(pods->workloads()->front().ports.size(), 1U) << "a sidecar serves beside the others";
+  EXPECT_EQ(pods->workloads()->front().ports[0].name, "http-logs");
+}
+
+TEST_F(Pods, TakeVariablesFromConfigMapsAndSecrets) {
+  const PodSets sets = Render(R"(
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {COLOR: red, SIZE: "7"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys}
+stringData: {token: t}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - name: c
+    image: x
+    command: [serve]
+    envFrom:
+    - {configMapRef: {name: settings}}
+    - {prefix: KEY_, secretRef: {name: keys}}
+    - {configMapRef: {name: nowhere, optional: true}}
+    - {secretRef: {name: lost}}
+    env:
+    - {name: SIZE, value: "8"}
+    - {name: TOKEN, valueFrom: {secretKeyRef: {name: keys, key: token}}}
+    - {name: MAYBE, valueFrom: {configMapKeyRef: {name: settings, key: none, optional: true}}}
+    - {name: MISSING, valueFrom: {configMapKeyRef: {name: settings, key: none}}}
+)");
+  ASSERT_EQ(sets.sets.size(), 1U);
+  std::string variables;
+  for (const model::EnvVar& variable : sets.sets[0].pod.containers[0].env)
+    variables += variable.name + "=" + variable.value + " ";
+  EXPECT_EQ(variables, "COLOR=red SIZE=7 KEY_token=t SIZE=8 TOKEN=t MISSING= ");
+  ASSERT_EQ(sets.findings.size(), 2U);
+  EXPECT_NE(sets.findings[0].ToString().find("envFrom: there is no Secret lost"), std::string::npos);
+  EXPECT_NE(sets.findings[1].ToString().find("variable MISSING: there is no key none in ConfigMap settings"),
+            std::string::npos);
+}
+
 TEST_F(Pods, IncludeTheIngressGatewayThatAGatewaySelects) {
   const std::string gateway =
       "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec: {selector: {istio: "
