@@ -255,10 +255,13 @@ AdsServer::AdsServer(io::Loop& loop, grpc::Server& server, ResourceProvider& pro
                      Metrics& metrics, AdsOptions options)
     : loop_(loop), provider_(provider), tokens_(tokens), metrics_(metrics), options_(std::move(options)) {
   KeepServiceDescriptors();
-  server.AddStreaming(xds::kDeltaAdsMethod,
-                      [this](grpc::ServerCall& call) { return Open<StreamOf<DeltaSession>>(call, "delta"); });
-  server.AddStreaming(xds::kAdsMethod,
-                      [this](grpc::ServerCall& call) { return Open<StreamOf<SotwSession>>(call, "sotw"); });
+  constexpr std::size_t kMaxMessage = 16 * 1024 * 1024;  // a reconnecting proxy names all that it has
+  server.AddStreaming(
+      xds::kDeltaAdsMethod, [this](grpc::ServerCall& call) { return Open<StreamOf<DeltaSession>>(call, "delta"); },
+      kMaxMessage);
+  server.AddStreaming(
+      xds::kAdsMethod, [this](grpc::ServerCall& call) { return Open<StreamOf<SotwSession>>(call, "sotw"); },
+      kMaxMessage);
 }
 
 template <class Kind>

@@ -9,7 +9,9 @@ namespace plait::control::serve {
 namespace {
 
 log::Component kLog("secure-server");
-constexpr std::size_t kMaxMessage = 16 * 1024 * 1024;  // a reconnecting proxy names all that it has
+// Whoever reaches the port may begin calls before it is known who they are: what they make us keep is small.
+constexpr std::size_t kMaxMessage = 64 * 1024;
+constexpr std::uint32_t kMaxStreams = 64;
 constexpr Duration kRetry = std::chrono::minutes(1);
 constexpr Duration kIdle = std::chrono::minutes(5);  // a connection without a call
 
@@ -24,7 +26,7 @@ SecureServer::SecureServer(io::Loop& loop, const ca::Authority& authority, Secur
           kLog.Error("the own certificate was not renewed: " + renewed.error().ToString());
       }),
       grpc_(loop, {.max_message = kMaxMessage}),
-      http_(loop, {.connection = {.idle_timeout = kIdle}}, grpc_) {
+      http_(loop, {.connection = {.codec = {.max_concurrent_streams = kMaxStreams}, .idle_timeout = kIdle}}, grpc_) {
   grpc_.AddHealthService();
   grpc_.AddReflectionService();
 }

@@ -166,6 +166,42 @@ TEST_F(Grpc, ForgetsACallWhoseClientDoesNotTakeItsAnswer) {
   EXPECT_TRUE(Wait([&] { return own.active_streams() == 0; }));
 }
 
+TEST_F(Grpc, EndsAUnaryCallWhoseRequestDoesNotEnd) {
+  Server impatient(loop, {.take_request = milliseconds(50)});
+  impatient.AddUnary("/test.Echo/Upper",
+                     [](const CallContext&, std::string message, UnaryReply reply) { reply.Send(message); });
+  impatient.AddStreaming("/test.Echo/Stream", [](ServerCall& call) { return std::make_unique<Echo>(call); });
+  conn::HttpServer own(loop, {}, impatient);
+  address = *own.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
+  const auto to = MakeChannel();
+  Collector streaming, unary;
+  const auto lasting = to->Start("/test.Echo/Stream", {}, streaming);
+  const auto call = to->Start("/test.Echo/Upper", {}, unary);
+  call->Send("never ends");
+  ASSERT_TRUE(Wait([&] { return unary.status.has_value(); }));
+  EXPECT_EQ(unary.status->code, Code::kDeadlineExceeded);
+  EXPECT_FALSE(streaming.status) << "a stream lasts as long as it is wanted";
+}
+
+TEST_F(Grpc, LimitsMessagesByMethod) {
+  Server narrow(loop, {.max_message = 1000});
+  narrow.AddUnary("/test.Echo/Upper",
+                  [](const CallContext&, std::string message, UnaryReply reply) { reply.Send(message); });
+  narrow.AddStreaming("/test.Echo/Stream", [](ServerCall& call) { return std::make_unique<Echo>(call); }, 10'000);
+  conn::HttpServer own(loop, {}, narrow);
+  address = *own.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
+  channel = MakeChannel();
+  EXPECT_EQ(Call("/test.Echo/Upper", std::string(1000, 'x')).status.code, Code::kOk);
+  EXPECT_EQ(Call("/test.Echo/Upper", std::string(1001, 'x')).status.code, Code::kResourceExhausted);
+  Collector events;
+  const auto call = channel->Start("/test.Echo/Stream", {}, events);
+  call->Send(std::string(10'000, 'x'));
+  ASSERT_TRUE(Wait([&] { return events.messages.size() == 1; }));
+  call->Send(std::string(10'001, 'x'));
+  ASSERT_TRUE(Wait([&] { return events.status.has_value(); }));
+  EXPECT_EQ(events.status->code, Code::kResourceExhausted);
+}
+
 TEST_F(Grpc, AnswersHealthChecks) {
   const std::string all_serving("\x08\x01", 2);
   EXPECT_EQ(Call("/grpc.health.v1.Health/Check", "").message, all_serving);

@@ -75,16 +75,21 @@ Server::Server(io::Loop& loop, ServerOptions options)
 // Handlers refer to what the server and its services own.
 Server::~Server() { dying_->Bury(); }
 
-void Server::AddStreaming(std::string method, StreamingMethod call) {
-  const bool added = methods_.emplace(std::move(method), Method{std::move(call)}).second;
+void Server::Add(std::string method, Method how) {
+  const bool added = methods_.emplace(std::move(method), std::move(how)).second;
   PLAIT_CHECK(added);
+}
+
+void Server::AddStreaming(std::string method, StreamingMethod call, std::size_t max_message) {
+  Add(std::move(method), {.streaming = std::move(call), .max_message = max_message});
 }
 
 void Server::AddUnary(std::string method, UnaryMethod call) {
   auto kept = std::make_unique<UnaryMethod>(std::move(call));
-  AddStreaming(std::move(method), [kept = std::move(kept)](ServerCall& running) {
+  StreamingMethod gather = [kept = std::move(kept)](ServerCall& running) {
     return std::make_unique<UnaryHandler>(running, *kept);
-  });
+  };
+  Add(std::move(method), {.streaming = std::move(gather), .unary = true});
 }
 
 Server::Method* Server::Find(std::string_view path) {

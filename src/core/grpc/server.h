@@ -19,6 +19,7 @@ namespace plait::grpc {
 
 struct ServerOptions {
   std::size_t max_message = 4 * 1024 * 1024;                        // received; more: RESOURCE_EXHAUSTED
+  Duration take_request = std::chrono::seconds(30);                 // a unary request not whole: DEADLINE_EXCEEDED
   Duration take_answer = std::chrono::seconds(10);                  // a call that is over but not read: reset
   static constexpr std::size_t kLargestMessage = 64 * 1024 * 1024;  // max_message is cut to it
 };
@@ -82,8 +83,9 @@ class Server final : public conn::StreamHandler {
   explicit Server(io::Loop& loop, ServerOptions options = {});
   ~Server() override;
 
-  // `method`: "/package.Service/Method". Registering the same twice is our own bug.
-  void AddStreaming(std::string method, StreamingMethod call);
+  // `method`: "/package.Service/Method". Registering the same twice is our own bug. `max_message`: in place of the
+  // server's; 0: the server's.
+  void AddStreaming(std::string method, StreamingMethod call, std::size_t max_message = 0);
   void AddUnary(std::string method, UnaryMethod call);
   // Requests that are not gRPC go there (same port for both); without one they get 415.
   void SetFallback(conn::StreamHandler* handler) noexcept { fallback_ = handler; }
@@ -106,7 +108,10 @@ class Server final : public conn::StreamHandler {
   class Reflection;
   struct Method {
     StreamingMethod streaming;
+    std::size_t max_message = 0;
+    bool unary = false;
   };
+  void Add(std::string method, Method how);
   Method* Find(std::string_view path);
 
   // Handlers whose call is over: they die at the end of the round, at the latest with the server.

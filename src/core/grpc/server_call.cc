@@ -15,6 +15,9 @@ Server::Call::Call(Server& server, http::ServerStream& stream, const conn::Peer&
       stream_(&stream),
       peer_(peer),
       reader_(std::min(server.options_.max_message, ServerOptions::kLargestMessage)),
+      take_request_([this] {
+        Abort({.code = Code::kDeadlineExceeded, .message = "the request did not come to its end", .details = {}});
+      }),
       deadline_([this] { Overdue(); }) {
   context_.remote = peer.remote;
   context_.tls = peer.tls;
@@ -62,6 +65,8 @@ void Server::Call::Begin(http::RequestHead head) {
   Method* method = server_.Find(context_.method);
   if (method == nullptr)
     return Finish({.code = Code::kUnimplemented, .message = "unknown method " + context_.method, .details = {}}, {});
+  if (method->max_message > 0) reader_ = MessageReader(std::min(method->max_message, ServerOptions::kLargestMessage));
+  if (method->unary) take_request_.Start(server_.loop_.timers(), server_.options_.take_request);
   handler_ = method->streaming(*this);
   if (finished_) DropHandler();
 }
@@ -92,6 +97,7 @@ void Server::Call::OnTrailers(http::Headers trailers) {
 
 void Server::Call::HalfClose() {
   if (std::exchange(half_closed_, true) || finished_) return;
+  take_request_.Cancel();
   if (reader_.in_message())
     return Abort({.code = Code::kInternal, .message = "the request ends inside a message", .details = {}});
   if (handler_) handler_->OnHalfClose();
@@ -109,6 +115,7 @@ void Server::Call::OnBelowLowWatermark() {
 
 void Server::Call::OnStreamClosed() {
   stream_ = nullptr;
+  take_request_.Cancel();
   deadline_.Cancel();
   const std::shared_ptr<Call> keep = std::move(self_);
   if (forward_ != nullptr) return forward_->OnStreamClosed();
@@ -154,6 +161,7 @@ void Server::Call::Send(std::string_view message) {
 
 void Server::Call::Finish(Status status, Metadata trailers) {
   if (stream_ == nullptr || finished_) return;
+  take_request_.Cancel();
   deadline_.Cancel();
   AddStatus(trailers, status);
   finished_ = true;

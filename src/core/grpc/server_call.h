@@ -48,6 +48,7 @@ class Server::Call final : public ServerCall,
   CallContext context_;
   MessageReader reader_;
   std::unique_ptr<CallHandler> handler_;
+  io::Timer take_request_;
   io::Timer deadline_;  // of the call; once it is finished, until when the client must have taken the answer
   bool head_sent_ = false;
   bool finished_ = false;
