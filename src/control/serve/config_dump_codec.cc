@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "control/serve/json_text.h"
 #include "core/base/encoding.h"
 #include "core/xds/type_url.h"
 
@@ -92,7 +93,7 @@ std::string DumpResources(const DumpedType& type) {
   Json out = Json::array();
   for (const ResourceRef& resource : type.resources)
     out.push_back(ResourceJson(*resolver, type.type_url, resource->bytes));
-  return out.dump(2);
+  return JsonText(out, 2);
 }
 
 std::string DumpConfig(const std::vector<DumpedType>& types) {
@@ -101,7 +102,7 @@ std::string DumpConfig(const std::vector<DumpedType>& types) {
   Json configs = Json::array();
   for (const DumpedType& type : types)
     if (!type.resources.empty()) configs.push_back(Dump(*resolver, type));
-  return Json{{"configs", std::move(configs)}}.dump(2);
+  return JsonText(Json{{"configs", std::move(configs)}}, 2);
 }
 
 }  // namespace plait::control::serve

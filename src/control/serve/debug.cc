@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "control/serve/config_dump_codec.h"
+#include "control/serve/json_text.h"
 #include "core/base/encoding.h"
 #include "core/base/strings.h"
 #include "core/xds/type_url.h"
@@ -162,13 +163,13 @@ conn::Response DebugEndpoints::SyncStatus() const {
     entry["types"] = TypesJson(client);
     out.push_back(std::move(entry));
   }
-  return JsonResponse(out.dump(2));
+  return JsonResponse(JsonText(out, 2));
 }
 
 conn::Response DebugEndpoints::Connections() const {
   Json clients = Json::array();
   for (const ClientStatus& client : ads_.clients()) clients.push_back(ClientJson(client));
-  return JsonResponse(Json{{"totalClients", clients.size()}, {"clients", std::move(clients)}}.dump(2));
+  return JsonResponse(JsonText(Json{{"totalClients", clients.size()}, {"clients", std::move(clients)}}, 2));
 }
 
 conn::Response DebugEndpoints::Watches() const {
@@ -182,7 +183,7 @@ conn::Response DebugEndpoints::Watches() const {
     for (const auto& [url, type] : client.types) watches[url] = ads_.SubscribedBy(*client.proxy, url);
     clients.push_back(std::move(entry));
   }
-  return JsonResponse(Json{{"totalClients", clients.size()}, {"clients", std::move(clients)}}.dump(2));
+  return JsonResponse(JsonText(Json{{"totalClients", clients.size()}, {"clients", std::move(clients)}}, 2));
 }
 
 conn::Response DebugEndpoints::ConfigDump(const Query& query) const {
@@ -209,7 +210,7 @@ conn::Response DebugEndpoints::List() const {
   Json out = Json::array();
   for (const auto& [path, page] : pages_)
     if (path.starts_with("/debug/") && path != "/debug/list") out.push_back(path.substr(7));
-  return JsonResponse(out.dump());
+  return JsonResponse(JsonText(out));
 }
 
 conn::Response DebugEndpoints::Index() const {
@@ -226,7 +227,7 @@ conn::Response DebugEndpoints::Scrape() {
 }
 
 conn::Response DebugEndpoints::Version() const {
-  return JsonResponse(Json{{"component", "plaitd"}, {"version", options_.version}}.dump());
+  return JsonResponse(JsonText(Json{{"component", "plaitd"}, {"version", options_.version}}));
 }
 
 }  // namespace plait::control::serve

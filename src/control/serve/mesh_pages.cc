@@ -3,6 +3,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "control/serve/json_text.h"
 #include "control/serve/registry_pages.h"
 #include "control/source/config_files.h"
 
@@ -105,7 +106,7 @@ conn::Response Names(const Snapshot& mesh, const DebugEndpoints::Query& query) {
 
 }  // namespace
 
-std::string PushStatusJson(const PushStatus& status) { return ToJson(status).dump(); }
+std::string PushStatusJson(const PushStatus& status) { return JsonText(ToJson(status)); }
 
 void AddMeshPages(DebugEndpoints& debug, MeshPageSources sources) {
   using Query = DebugEndpoints::Query;
@@ -122,12 +123,12 @@ void AddMeshPages(DebugEndpoints& debug, MeshPageSources sources) {
     return query.contains("brief") ? conn::TextResponse(200, EndpointsText(mesh)) : JsonResponse(EndpointsJson(mesh));
   });
   page("/debug/configz", "Configuration objects and where they stand",
-       [sources](const Snapshot& mesh, const Query&) { return JsonResponse(Objects(mesh, sources).dump(2)); });
+       [sources](const Snapshot& mesh, const Query&) { return JsonResponse(JsonText(Objects(mesh, sources), 2)); });
   page("/debug/ndsz", "What names a proxy resolves (?proxyID=POD.NAMESPACE)", Names);
   page("/debug/mesh", "MeshConfig in force",
-       [](const Snapshot& mesh, const Query&) { return JsonResponse(Mesh(mesh.mesh()).dump(2)); });
+       [](const Snapshot& mesh, const Query&) { return JsonResponse(JsonText(Mesh(mesh.mesh()), 2)); });
   debug.AddPage("/debug/push_status", "Conflicts and problems of the configuration", [sources](const Query&) {
-    return JsonResponse(Problems(sources.snapshot().get(), sources.problems()).dump(2));
+    return JsonResponse(JsonText(Problems(sources.snapshot().get(), sources.problems()), 2));
   });
   debug.BeforeScrape([sources](Metrics& metrics) {
     if (const model::SnapshotRef mesh = sources.snapshot()) FillGauges(*mesh, sources.problems(), metrics);

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "control/serve/json_text.h"
+
 namespace plait::control::serve {
 namespace {
 
@@ -135,7 +137,7 @@ void AddNames(const ServiceView& service, Json& table) {
 std::string ServicesJson(const Snapshot& mesh) {
   Json out = Json::array();
   for (const auto& service : mesh.services()) out.push_back(ServiceJson(mesh, *service));
-  return out.dump(2);
+  return JsonText(out, 2);
 }
 
 std::string EndpointsJson(const Snapshot& mesh) {
@@ -148,7 +150,7 @@ std::string EndpointsJson(const Snapshot& mesh) {
                       {"endpoint", EndpointJson(mesh, service, port, endpoint)}});
     out.push_back({{"svc", service.hostname + ":" + port.name}, {"ep", std::move(list)}});
   });
-  return out.dump(2);
+  return JsonText(out, 2);
 }
 
 std::string EndpointsText(const Snapshot& mesh) {
@@ -169,7 +171,7 @@ std::string EndpointsText(const Snapshot& mesh) {
 std::string NamesJson(const Snapshot& mesh, std::string_view name_space) {
   Json table = Json::object();
   for (const ServiceView* service : mesh.VisibleServices(name_space)) AddNames(*service, table);
-  return Json{{"table", std::move(table)}}.dump(2);
+  return JsonText(Json{{"table", std::move(table)}}, 2);
 }
 
 }  // namespace plait::control::serve

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "control/model/decode.h"
+#include "control/source/pod_json.h"
 #include "control/source/supervisor_channel.h"
 #include "core/io/socket.h"
 

@@ -81,7 +81,7 @@ Outcome<SupervisorMessage> DecodeSupervisorMessage(std::string_view line) {
     if (type == "running") {
       RunningPods out;
       for (const Json& entry : json.at("pods")) {
-        Outcome<DesiredPod> pod = DecodePod(entry.at("pod").dump());
+        Outcome<DesiredPod> pod = DecodePod(entry.at("pod").dump(-1, ' ', false, Json::error_handler_t::replace));
         if (!pod) return std::unexpected(pod.error());
         pod->ending = entry.at("leaving").get<bool>();
         out.push_back(std::move(*pod));

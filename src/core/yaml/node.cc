@@ -128,6 +128,15 @@ const Entry* FindEntry(const Node& node, const Step& step) noexcept {
     if (entry.key == step.name || (!step.exact && SameFieldName(entry.key, step.name))) return &entry;
   return nullptr;
 }
+
+// What is shown of a long value; never half a character.
+std::string Shortened(const std::string& text) {
+  constexpr std::size_t kShown = 57;
+  if (text.size() <= kShown + 3) return text;
+  std::size_t end = kShown;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return text.substr(0, end) + "...";
+}
 }  // namespace
 
 const Node& Locate(const Node& root, std::string_view path) noexcept {
@@ -150,7 +159,7 @@ Mark MarkAt(const Node& root, std::string_view path) noexcept { return Locate(ro
 std::string Describe(const Node& node) {
   if (node.is_sequence()) return "a list";
   if (node.is_mapping()) return "a mapping";
-  std::string shown = node.text.size() > 60 ? node.text.substr(0, 57) + "..." : node.text;
+  const std::string shown = Shortened(node.text);
   switch (TypeOf(node)) {
     case ScalarType::kNull: return "null";
     case ScalarType::kBool: return "the boolean " + shown;
