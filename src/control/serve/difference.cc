@@ -142,7 +142,10 @@ void CompareWorkloads(const model::Snapshot& before, const model::Snapshot& now,
   const auto key = [](const Workload& w) { return std::tie(w.name_space, w.name, w.uid); };
   auto a = before.workloads().begin();
   auto b = now.workloads().begin();
-  const auto note = [&](const Workload& w) { out.workloads.insert(w.name_space + "/" + w.name); };
+  const auto note = [&](const Workload& w) {
+    out.workloads.insert(w.name_space + "/" + w.name);
+    out.gateways |= w.gateway;
+  };
   while (a != before.workloads().end() || b != now.workloads().end()) {
     if (b == now.workloads().end() || (a != before.workloads().end() && key(*a) < key(*b))) {
       note(*a++);
@@ -188,7 +191,9 @@ Difference::Extent Difference::Of(std::string_view type_url, const Proxy& proxy)
   const bool by_address = type_url == kL4Routes || (type_url == kListener && !proxy.plait_form);
   if (by_address) return own || !hosts.empty() ? Extent::kAll : Extent::kNothing;
   if (type_url == kListener) return own ? Extent::kAll : Extent::kNothing;
-  return type_url == kRoute || type_url == kSecret ? Extent::kNothing : Extent::kAll;
+  // Which secrets a gateway may read depends on its pods.
+  if (type_url == kSecret) return gateways && proxy.kind == Proxy::Kind::kRouter ? Extent::kAll : Extent::kNothing;
+  return type_url == kRoute ? Extent::kNothing : Extent::kAll;
 }
 
 }  // namespace plait::control::serve

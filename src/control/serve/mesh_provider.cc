@@ -140,7 +140,7 @@ void MeshProvider::Forget(const Difference& difference) {
         const std::string_view name = std::string_view(entry.first).substr(entry.first.rfind('\n') + 1);
         return difference.Touches(name) || (!difference.workloads.empty() && name.starts_with("inbound|"));
       });
-    } else if (url != kRoute && url != kSecret) {
+    } else if (url != kRoute && (url != kSecret || difference.gateways)) {
       cache.clear();
     }
   }

@@ -82,6 +82,20 @@ TEST(Difference, APodThatIsNotReadyTouchesItsServiceAndItself) {
   EXPECT_EQ(difference.Of(kRoute, Sidecar()), Extent::kNothing);
 }
 
+TEST(Difference, AGatewaysPodTouchesTheSecretsOfGateways) {
+  Pods with_edge = TwoPods();
+  with_edge.push_back(RunningPod("edge-0", "edge", {{"istio", "edge"}}, "10.244.0.3"));
+  with_edge.back().gateway = true;
+  Proxy edge = Sidecar("edge-0");
+  edge.kind = Proxy::Kind::kRouter;
+  using Extent = Difference::Extent;
+  const Difference came = Compare(*SnapshotOf(Yaml(), TwoPods()), *SnapshotOf(Yaml(), with_edge));
+  EXPECT_EQ(came.Of(kSecret, edge), Extent::kAll) << "it may read now what Gateways tell it to use";
+  EXPECT_EQ(came.Of(kSecret, Sidecar()), Extent::kNothing);
+  EXPECT_EQ(Compare(*SnapshotOf(Yaml(), TwoPods(true)), *SnapshotOf(Yaml(), TwoPods(false))).Of(kSecret, edge),
+            Extent::kNothing);
+}
+
 TEST(Difference, AWrittenEndpointTouchesItsHost) {
   const Difference difference = Compare(*SnapshotOf(Yaml("1"), TwoPods()), *SnapshotOf(Yaml("2"), TwoPods()));
   EXPECT_TRUE(difference.rules.empty() && !difference.index);

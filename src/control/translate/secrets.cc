@@ -3,6 +3,38 @@
 #include "control/model/gateway_credential.h"
 
 namespace plait::control::translate {
+namespace {
+
+constexpr std::string_view kRoots = "-cacert";
+
+// The name without its namespace; empty: it is of another one.
+std::string_view InNamespace(std::string_view credential, std::string_view name_space) {
+  const auto slash = credential.find('/');
+  if (slash == std::string_view::npos) return credential;
+  return credential.substr(0, slash) == name_space ? credential.substr(slash + 1) : std::string_view();
+}
+
+bool Names(const model::Gateway& gateway, std::string_view name_space, std::string_view credential) {
+  for (const model::GatewayServer& server : gateway.servers) {
+    const std::string_view named = InNamespace(server.tls.credential_name, name_space);
+    if (named.empty() || !credential.starts_with(named)) continue;
+    if (const std::string_view rest = credential.substr(named.size()); rest.empty() || rest == kRoots) return true;
+  }
+  return false;
+}
+
+// By the pods of the caller's identity as they are known here: that a node calls itself a gateway opens no key.
+bool MayRead(const model::Proxy& proxy, const model::Snapshot& snapshot, std::string_view credential) {
+  for (const model::Workload& pod : snapshot.workloads()) {
+    if (!pod.gateway || pod.name_space != proxy.name_space || pod.service_account != proxy.service_account) continue;
+    for (const model::Gateway* gateway : model::ObjectsOf<model::Gateway>(snapshot.objects()))
+      if (model::Selects(gateway->selector, pod.labels) && Names(*gateway, proxy.name_space, credential)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::optional<xds::Secret> FindSecret(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                       std::string_view roots_pem, std::string_view name) {
   using Kind = xds::DataSource::Kind;
@@ -15,14 +47,9 @@ std::optional<xds::Secret> FindSecret(const model::Proxy& proxy, const model::Sn
     return out;
   }
   constexpr std::string_view kPrefix = "kubernetes://";
-  if (proxy.type != model::Proxy::Type::kRouter || !name.starts_with(kPrefix)) return std::nullopt;
-  std::string_view credential = name.substr(kPrefix.size());
-  // "namespace/name" is allowed for the own namespace only.
-  if (const auto slash = credential.find('/'); slash != std::string_view::npos) {
-    if (credential.substr(0, slash) != proxy.name_space) return std::nullopt;
-    credential.remove_prefix(slash + 1);
-  }
-  constexpr std::string_view kRoots = "-cacert";
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  const std::string_view credential = InNamespace(name.substr(kPrefix.size()), proxy.name_space);
+  if (credential.empty() || !MayRead(proxy, snapshot, credential)) return std::nullopt;
   if (credential.ends_with(kRoots)) {
     const model::Secret* secret = snapshot.FindSecret(proxy.name_space, credential);
     if (!secret)

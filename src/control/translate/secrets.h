@@ -9,8 +9,9 @@
 
 namespace plait::control::translate {
 
-// "ROOTCA": `roots_pem`. "kubernetes://<name>" and "kubernetes://<name>-cacert": only for a gateway, and only a Secret
-// of its own namespace. nullopt: there is none, or this proxy may not have it.
+// "ROOTCA": `roots_pem`. "kubernetes://<name>" and "kubernetes://<name>-cacert": only a Secret of the proxy's own
+// namespace, and only if a Gateway that selects a gateway pod of the proxy's identity names it. nullopt: there is none,
+// or this proxy may not have it.
 std::optional<xds::Secret> FindSecret(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                       std::string_view roots_pem, std::string_view name);
 
