@@ -29,6 +29,8 @@ void Snapshot::ReadMeshConfig() {
     if (mesh_.root_namespace == MeshConfig{}.root_namespace) mesh_.root_namespace = root;
     if (mesh_.trust_domain == MeshConfig{}.trust_domain) mesh_.trust_domain = options_.mesh.trust_domain;
   }
+  asked_trust_domain_ = mesh_.trust_domain;
+  if (!options_.trust_domain.empty()) mesh_.trust_domain = options_.trust_domain;
   if (options_.access_log_by_default && mesh_.access_log_file.empty()) mesh_.access_log_file = "/dev/stdout";
 }
 

@@ -18,6 +18,7 @@ namespace plait::control::model {
 
 struct SnapshotOptions {
   MeshConfig mesh;                 // where ConfigMap `istio` says nothing
+  std::string trust_domain = {};   // of the authority that runs: no ConfigMap changes it; empty: none runs yet
   bool strict_by_default = false;  // `plait up`: STRICT when no mesh-wide PeerAuthentication is given
   bool access_log_by_default = false;
   std::string network = {};
@@ -60,6 +61,8 @@ class Snapshot {
   Snapshot& operator=(const Snapshot&) = delete;
 
   const MeshConfig& mesh() const noexcept { return mesh_; }
+  // What ConfigMap `istio` asks for; mesh().trust_domain is what is in force.
+  const std::string& asked_trust_domain() const noexcept { return asked_trust_domain_; }
   const SnapshotOptions& options() const noexcept { return options_; }
   const std::vector<ObjectRef>& objects() const noexcept { return objects_; }
   const std::vector<Workload>& workloads() const noexcept { return *workloads_; }
@@ -113,6 +116,7 @@ class Snapshot {
   Workloads workloads_;
   SnapshotOptions options_;
   MeshConfig mesh_;
+  std::string asked_trust_domain_;
   std::vector<MeshNetwork> networks_;
   Findings findings_;
   std::unordered_map<std::string_view, const Node*> nodes_;                    // by name

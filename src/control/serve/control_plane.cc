@@ -175,7 +175,7 @@ void ControlPlane::Rebuild() {
   metrics_.Observe("pilot_debounce_time", {}, Seconds(loop_.clock().Now() - *changed_at_));
   changed_at_.reset();
   model::SnapshotOptions options;
-  options.mesh.trust_domain = authority_->trust_domain();
+  options.mesh.trust_domain = options.trust_domain = authority_->trust_domain();
   options.mesh.root_namespace = options_.root_namespace;
   options.strict_by_default = options.access_log_by_default = local_;
 
@@ -235,10 +235,10 @@ model::Findings ControlPlane::Problems() const {
   all.insert(all.end(), template_findings_.begin(), template_findings_.end());
   if (provider_->snapshot())
     all.insert(all.end(), provider_->snapshot()->findings().begin(), provider_->snapshot()->findings().end());
-  if (provider_->snapshot() && provider_->snapshot()->mesh().trust_domain != authority_->trust_domain()) {
+  if (provider_->snapshot() && provider_->snapshot()->asked_trust_domain() != authority_->trust_domain()) {
     all.push_back(
         {.severity = model::Severity::kWarning,
-         .diagnostic = {.message = "MeshConfig asks for trust domain " + provider_->snapshot()->mesh().trust_domain +
+         .diagnostic = {.message = "MeshConfig asks for trust domain " + provider_->snapshot()->asked_trust_domain() +
                                    ", but " + authority_->trust_domain() + " is in force",
                         .hint = "restart plaitd to change it"}});
   }

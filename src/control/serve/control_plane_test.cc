@@ -336,6 +336,29 @@ TEST_F(Plane, ProblemsAreToldWithTheirPlace) {
   EXPECT_NE(status.dump().find("broken.yaml"), std::string::npos);
 }
 
+TEST_F(Plane, FilesWhoseNamesAreNoTextAreShownToo) {
+  Start();
+  Write("latin-\xe9.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {nonsense: 1}\n");
+  ASSERT_TRUE(Wait([&] { return supervisor.messages.find("unknown field") != std::string::npos; }));
+  EXPECT_NE(Get("/debug/push_status").find("latin-\xef\xbf\xbd.yaml"), std::string::npos);
+  EXPECT_NE(Get("/debug/configz").find("web.yaml"), std::string::npos);
+}
+
+TEST_F(Plane, TheTrustDomainOfTheAuthorityIsInForceWhateverMeshConfigAsksFor) {
+  Start();
+  RunPods();
+  ConnectProxy();
+  ASSERT_TRUE(Wait([&] { return held.Has(kEndpoint, "outbound|80||web.default.svc.cluster.local"); }));
+  const std::string before = Get("/debug/endpointz");
+  ASSERT_NE(before.find("cluster.local/ns/default/sa/web"), std::string::npos) << before;
+  Write("mesh.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
+        "data: {mesh: \"trustDomain: corp.example\"}\n");
+  ASSERT_TRUE(Wait([&] { return supervisor.messages.find("asks for trust domain corp.example") != std::string::npos; }))
+      << supervisor.messages;
+  EXPECT_EQ(Get("/debug/endpointz"), before);
+}
+
 TEST_F(Plane, DebugPagesShowTheModel) {
   Start();
   const Json service = Json::parse(Get("/debug/registryz")).at(0);
