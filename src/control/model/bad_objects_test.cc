@@ -228,6 +228,14 @@ const Case kValues[] = {
                  "hosts: "
                  "[a.b], tls: {mode: SIMPLE, credentialName: c, maxProtocolVersion: TLSV1_1}}\n",
      "Gateway default/x: no TLS version is left: at most TLSV1_1, at least TLSV1_2"},
+    {"a TCP server that ends TLS without a certificate",
+     Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: TCP}, "
+                 "hosts: [a.b], tls: {mode: SIMPLE}}\n",
+     "f.yaml:27:70: Gateway default/x: TLS needs a certificate (name a Secret in credentialName)"},
+    {"a fault for nobody",
+     Rules("x") + "  hosts: [other]\n  http: [{fault: {abort: {httpStatus: 503}}, route: [{destination: {host: "
+                  "good}}]}]\n",
+     "f.yaml:26:26: VirtualService default/x: the abort hits no request: it has no percentage"},
     {"roots that are not named",
      Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
                  "hosts: "

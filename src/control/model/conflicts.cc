@@ -85,8 +85,8 @@ class Conflicts {
     std::string labels;
     for (const auto& [key, value] : younger.gateway->selector)
       labels += (labels.empty() ? "" : ",") + key + "=" + value;
-    const bool plain_a = a.protocol == GatewayServer::Protocol::kHttp || a.protocol == GatewayServer::Protocol::kTcp;
-    const bool plain_b = b.protocol == GatewayServer::Protocol::kHttp || b.protocol == GatewayServer::Protocol::kTcp;
+    const bool plain_a = !a.IsTls();
+    const bool plain_b = !b.IsTls();
     if (plain_a && plain_b && a.protocol != b.protocol) {
       Warn(younger.gateway->meta,
            "port " + std::to_string(b.port) +

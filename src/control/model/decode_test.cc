@@ -154,6 +154,28 @@ TEST(Decode, ReadsAVirtualService) {
   EXPECT_EQ(service.http[1].redirect->code, 307);
 }
 
+TEST(Decode, AFaultWithoutPercentageHitsNoRequestAndIsTold) {
+  const auto fault = [](const std::string& text, std::string* said = nullptr) {
+    const Decoded decoded = Read(Virtual("  http:\n  - fault: " + text + "\n    route: [{destination: {host: a}}]\n"));
+    if (said) *said = Said(decoded);
+    return *Only<VirtualService>(decoded).http.at(0).fault;
+  };
+  std::string said;
+  const HttpFault idle = fault("{delay: {fixedDelay: 1s}, abort: {httpStatus: 503}}", &said);
+  EXPECT_EQ(idle.delay_percent, 0);
+  EXPECT_EQ(idle.abort_percent, 0);
+  EXPECT_EQ(said,
+            "Warning [IST0133] f.yaml:7:20: VirtualService default/v: the delay hits no request: it has no percentage "
+            "(percentage: {value: 100} is every request)\n"
+            "Warning [IST0133] f.yaml:7:45: VirtualService default/v: the abort hits no request: it has no percentage "
+            "(percentage: {value: 100} is every request)\n");
+  const HttpFault given =
+      fault("{delay: {fixedDelay: 1s, percent: 5}, abort: {grpcStatus: UNAVAILABLE, percentage: {value: 0.5}}}", &said);
+  EXPECT_EQ(given.delay_percent, 5);
+  EXPECT_EQ(given.abort_percent, 0.5);
+  EXPECT_EQ(said, "");
+}
+
 TEST(Decode, LeavesOnlyTheInvalidRoutingRuleOut) {
   const Decoded decoded = Read(Virtual(R"(  http:
   - {match: [{uri: {regex: "(["}}], route: [{destination: {host: a}}]}
@@ -243,10 +265,11 @@ spec:
   EXPECT_NE(Said(decoded).find("f.yaml:12:12: DestinationRule default/d: the subset \"v1\" stands twice"),
             std::string::npos)
       << Said(decoded);
-  const TrafficPolicy policy = PolicyForPort(Overlay(rule.policy, rule.subsets[0].policy), 80);
-  EXPECT_EQ(policy.connection_pool->http2_max_requests, 7U);
-  EXPECT_EQ(policy.load_balancer->simple, LoadBalancer::Simple::kRoundRobin);
-  EXPECT_EQ(policy.tls->mode, ClientTls::Mode::kDisable);
+  EXPECT_EQ(rule.policy.load_balancer->simple, LoadBalancer::Simple::kRoundRobin);
+  EXPECT_EQ(rule.subsets[0].policy.connection_pool->http2_max_requests, 7U);
+  ASSERT_EQ(rule.policy.ports.size(), 1U);
+  EXPECT_EQ(rule.policy.ports[0].first, 80);
+  EXPECT_EQ(rule.policy.ports[0].second.tls->mode, ClientTls::Mode::kDisable);
 }
 
 TEST(Decode, ReadsServiceEntriesAndGateways) {

@@ -85,7 +85,8 @@ struct RetryBudget {
   friend bool operator==(const RetryBudget&, const RetryBudget&) = default;
 };
 
-// Fields that are not set fall back to the less specific policy (port, subset, host, mesh).
+// Fields that are not set fall back to the less specific policy (subset, host, mesh); of an entry of `ports`, which has
+// the first four, to the default.
 struct TrafficPolicy {
   std::optional<LoadBalancer> load_balancer = {};
   std::optional<ConnectionPool> connection_pool = {};
@@ -95,10 +96,10 @@ struct TrafficPolicy {
   std::vector<std::pair<std::uint16_t, TrafficPolicy>> ports = {};
   friend bool operator==(const TrafficPolicy&, const TrafficPolicy&) = default;
 };
-// What applies at `port`: port-level settings stand in place of the host's, field by field as Istio does it.
-TrafficPolicy PolicyForPort(const TrafficPolicy& policy, std::uint16_t port);
-// A subset's policy over the host's.
-TrafficPolicy Overlay(const TrafficPolicy& base, const TrafficPolicy& over);
+// What is in force at `port`, as Istio decides it: `subset` (null: the whole host) lies over the host's policy field by
+// field; in each of the two an entry for the port stands in place of the load balancer, connection pool, outlier
+// detection and TLS around it, also by what it leaves out.
+TrafficPolicy PolicyForPort(const TrafficPolicy& host, const TrafficPolicy* subset, std::uint16_t port);
 
 struct Subset {
   std::string name = {};

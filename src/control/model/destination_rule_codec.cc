@@ -1,5 +1,8 @@
 #include <networking/v1alpha3/destination_rule.pb.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "control/model/checks.h"
 #include "control/model/protobuf_reading.h"
 
@@ -185,33 +188,30 @@ template <class T>
 void FallBack(std::optional<T>& value, const std::optional<T>& otherwise) {
   if (!value) value = otherwise;
 }
+
+// The policy with its first entry for the port in place of what the entry may say.
+TrafficPolicy AtPort(TrafficPolicy policy, std::uint16_t port) {
+  const auto ports = std::exchange(policy.ports, {});
+  const auto own = std::find_if(ports.begin(), ports.end(), [port](const auto& entry) { return entry.first == port; });
+  if (own == ports.end()) return policy;
+  policy.load_balancer = own->second.load_balancer;
+  policy.connection_pool = own->second.connection_pool;
+  policy.outlier_detection = own->second.outlier_detection;
+  policy.tls = own->second.tls;
+  return policy;
+}
 }  // namespace
 
-TrafficPolicy Overlay(const TrafficPolicy& base, const TrafficPolicy& over) {
-  TrafficPolicy out = over;
+TrafficPolicy PolicyForPort(const TrafficPolicy& host, const TrafficPolicy* subset, std::uint16_t port) {
+  TrafficPolicy base = AtPort(host, port);
+  if (!subset) return base;
+  TrafficPolicy out = *subset;
   FallBack(out.load_balancer, base.load_balancer);
   FallBack(out.connection_pool, base.connection_pool);
   FallBack(out.outlier_detection, base.outlier_detection);
   FallBack(out.tls, base.tls);
   FallBack(out.retry_budget, base.retry_budget);
-  for (const auto& port : base.ports) {
-    bool present = false;
-    for (const auto& own : over.ports) present |= own.first == port.first;
-    if (!present) out.ports.push_back(port);
-  }
-  return out;
-}
-
-TrafficPolicy PolicyForPort(const TrafficPolicy& policy, std::uint16_t port) {
-  for (const auto& [number, settings] : policy.ports) {
-    if (number != port) continue;
-    TrafficPolicy base = policy;
-    base.ports.clear();
-    return Overlay(base, settings);
-  }
-  TrafficPolicy out = policy;
-  out.ports.clear();
-  return out;
+  return AtPort(std::move(out), port);
 }
 
 const Subset* DestinationRule::FindSubset(std::string_view name) const noexcept {

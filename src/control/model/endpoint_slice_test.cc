@@ -41,6 +41,37 @@ TEST(EndpointSlices, GiveAServiceWithoutSelectorItsEndpoints) {
   EXPECT_EQ(endpoints[2].identity, "spiffe://cluster.local/ns/default/sa/sa");
 }
 
+TEST(ServiceEntries, EndpointsTakeMutualTlsByTheirLabelOrElseWithAServiceAccount) {
+  const auto with = [](const std::string& location) {
+    return SnapshotOf(R"(
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: vm}
+spec:
+  hosts: [vm.example.com]
+  location: )" + location +
+                      R"(
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints:
+  - {address: 10.1.0.1, serviceAccount: vm}
+  - {address: 10.1.0.2}
+  - {address: 10.1.0.3, serviceAccount: vm, labels: {"security.istio.io/tlsMode": disabled}}
+  - {address: 10.1.0.4, labels: {"security.istio.io/tlsMode": istio}}
+)");
+  };
+  const SnapshotRef snapshot = with("MESH_INTERNAL");
+  const auto& endpoints = snapshot->FindService("vm.example.com", "default")->endpoints.at(0);
+  ASSERT_EQ(endpoints.size(), 4U);
+  EXPECT_TRUE(endpoints[0].mtls);
+  EXPECT_EQ(endpoints[0].identity, "spiffe://cluster.local/ns/default/sa/vm");
+  EXPECT_FALSE(endpoints[1].mtls);
+  EXPECT_FALSE(endpoints[2].mtls);
+  EXPECT_TRUE(endpoints[3].mtls);
+  const SnapshotRef outside = with("MESH_EXTERNAL");
+  EXPECT_FALSE(outside->FindService("vm.example.com", "default")->endpoints.at(0).at(0).mtls);
+}
+
 TEST(EndpointSlices, CountBeforeEndpointsAndOnlyWithoutSelector) {
   const std::string old =
       "---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: db}\nsubsets: [{addresses: [{ip: 192.168.7.3}], "

@@ -52,8 +52,10 @@ EndpointView WrittenEndpoint(const Snapshot& snapshot, const ServiceEntry& entry
     out.dns_name = from.address;
   }
   if (!from.service_account.empty()) out.identity = snapshot.IdentityOf(entry.meta.name_space(), from.service_account);
+  // As Istio: who is in the mesh and has an account of it has a proxy, unless the label says otherwise.
   const auto tls_mode = from.labels.find("security.istio.io/tlsMode");
-  out.mtls = tls_mode != from.labels.end() && tls_mode->second == "istio";
+  out.mtls = tls_mode == from.labels.end() ? entry.mesh_internal && !from.service_account.empty()
+                                           : tls_mode->second == "istio";
   return out;
 }
 

@@ -33,9 +33,13 @@ struct GatewayServer {
   std::string bind = {};
   std::vector<std::string> hosts = {};  // "namespace/host" as written, or "host"
   GatewayTls tls = {};
+  bool has_tls = false;  // `tls` is written, whatever stands in it
   std::string name = {};
   yaml::Mark at = {};
   friend bool operator==(const GatewayServer&, const GatewayServer&) = default;
+  // Clients begin with TLS, which is terminated or passed on. On HTTP the block only says httpsRedirect; a TCP server
+  // without it is opaque.
+  bool IsTls() const noexcept { return has_tls && protocol != Protocol::kHttp; }
 };
 
 struct Gateway {

@@ -132,15 +132,16 @@ bool ReadServer(ObjectReader& reader, const net::Server& from, const std::string
                 : *protocol == Protocol::kHttps ? GatewayServer::Protocol::kHttps
                 : *protocol == Protocol::kTls   ? GatewayServer::Protocol::kTls
                                                 : GatewayServer::Protocol::kTcp;
-  if (from.has_tls() && !ReadServerTls(reader, from.tls(), path + ".tls", to.tls)) return false;
-  const bool tls = to.protocol == GatewayServer::Protocol::kHttps || to.protocol == GatewayServer::Protocol::kTls;
+  to.has_tls = from.has_tls();
+  if (to.has_tls && !ReadServerTls(reader, from.tls(), path + ".tls", to.tls)) return false;
+  const bool needs_tls = to.protocol == GatewayServer::Protocol::kHttps || to.protocol == GatewayServer::Protocol::kTls;
   // Istio: a tls block without mode is PASSTHROUGH, its enumeration's zero.
-  if (tls && !from.has_tls()) {
+  if (needs_tls && !to.has_tls) {
     reader.Error(path, "a server of protocol " + from.port().protocol() + " needs tls",
                  "tls: {mode: SIMPLE, credentialName: ...} or {mode: PASSTHROUGH}");
     return false;
   }
-  if (tls && !CheckCredentials(reader, to.tls, path + ".tls")) return false;
+  if (to.IsTls() && !CheckCredentials(reader, to.tls, path + ".tls")) return false;
   if (from.hosts_size() == 0) {
     reader.Error(path, "hosts is missing", "for every host: hosts: [\"*\"]");
     return false;

@@ -7,10 +7,19 @@ namespace plait::control::model {
 namespace {
 using Mode = PeerAuthentication::Mode;
 
+// Istio gives the pods that it makes for a Gateway of the Gateway API this label.
+bool PlaysOneOf(const std::vector<std::string>& gateways, const Labels& labels) {
+  const auto played = labels.find("gateway.networking.k8s.io/gateway-name");
+  return played != labels.end() && std::any_of(gateways.begin(), gateways.end(), [&](const std::string& name) {
+           return name == kAnyGateway || name == played->second;
+         });
+}
+
 bool InScope(const Meta& meta, const PolicyScope& scope, const std::string& root, std::string_view name_space,
              const Labels& labels) {
-  if (scope.nothing) return false;
-  return (meta.name_space() == root || meta.name_space() == name_space) && Selects(scope.selector, labels);
+  const bool own = meta.name_space() == name_space;
+  if (own && PlaysOneOf(scope.gateways, labels)) return true;
+  return !scope.nothing && (own || meta.name_space() == root) && Selects(scope.selector, labels);
 }
 }  // namespace
 

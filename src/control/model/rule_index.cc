@@ -14,7 +14,20 @@ std::vector<const T*> OldestFirst(const std::vector<ObjectRef>& objects) {
   return out;
 }
 
-// Rules of one host in one namespace are one rule: the oldest gives the policy, all give subsets.
+// Sorted. A rule for chosen clients is for those of its own namespace, whatever it says.
+std::vector<std::string> ExportOf(const DestinationRule& rule, const MeshConfig& mesh) {
+  if (!rule.workload_selector.empty()) return {"."};
+  std::vector<std::string> out = rule.export_to.empty() ? mesh.default_destination_rule_export_to : rule.export_to;
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+bool AreOfTheSame(const DestinationRule& a, const DestinationRule& b) {
+  return a.host == b.host && a.meta.name_space() == b.meta.name_space() && a.workload_selector == b.workload_selector;
+}
+
+// Rules that are one rule: the oldest gives the policy, all give subsets.
 void Merge(DestinationRule& into, const DestinationRule& younger) {
   if (into.policy == TrafficPolicy{}) into.policy = younger.policy;
   for (const Subset& subset : younger.subsets)
@@ -33,15 +46,19 @@ void Snapshot::IndexRules() {
   for (const DestinationRule* rule : OldestFirst<DestinationRule>(objects_)) {
     auto copy = std::make_unique<DestinationRule>(*rule);
     copy->host = ResolveHost(rule->host, rule->meta.name_space(), mesh_.cluster_domain);
-    if (copy->export_to.empty()) copy->export_to = mesh_.default_destination_rule_export_to;
-    const auto same = std::find_if(rules_.begin(), rules_.end(), [&](const auto& other) {
-      return other->host == copy->host && other->meta.name_space() == copy->meta.name_space() &&
-             other->workload_selector == copy->workload_selector;
-    });
-    if (same != rules_.end())
-      Merge(**same, *copy);
-    else
-      rules_.push_back(std::move(copy));
+    copy->export_to = ExportOf(*rule, mesh_);
+    // Nobody may get of a rule what is not exported to him, so the younger becomes part of an older one only if it is
+    // exported wherever that one is; elsewhere it is a rule of its own. As in Istio "*" is a name like any other here.
+    bool apart = true;
+    for (const auto& older : rules_) {
+      if (!AreOfTheSame(*older, *copy)) continue;
+      if (!std::includes(copy->export_to.begin(), copy->export_to.end(), older->export_to.begin(),
+                         older->export_to.end()))
+        continue;
+      Merge(*older, *copy);
+      if (older->export_to == copy->export_to) apart = false;
+    }
+    if (apart) rules_.push_back(std::move(copy));
   }
   // Rules for chosen clients stand before those for all.
   std::stable_sort(rules_.begin(), rules_.end(), [](const auto& a, const auto& b) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/model/meta.h"
@@ -14,9 +15,14 @@ namespace plait::control::model {
 // Whom a policy is for: an empty selector is the whole namespace, in the root namespace the whole mesh.
 struct PolicyScope {
   Labels selector = {};
-  bool nothing = false;  // targetRefs: not for sidecars and gateways by selector
+  bool nothing = false;  // the selector is for nobody: targetRefs stand in its place
+  // Of targetRefs: the Gateways (of the Gateway API, by name) whose pods in the policy's own namespace are meant.
+  std::vector<std::string> gateways = {};
   friend bool operator==(const PolicyScope&, const PolicyScope&) = default;
 };
+
+// Among the gateways: each, because it cannot be read which one is meant.
+inline constexpr std::string_view kAnyGateway = "*";
 
 struct PeerAuthentication {
   enum class Mode : std::uint8_t { kUnset, kDisable, kPermissive, kStrict };

@@ -3,6 +3,8 @@
 #include <security/v1beta1/authorization_policy.pb.h>
 #include <security/v1beta1/peer_authentication.pb.h>
 
+#include <optional>
+
 #include "control/model/checks.h"
 #include "control/model/protobuf_reading.h"
 #include "core/base/strings.h"
@@ -11,8 +13,8 @@ namespace plait::control::model {
 namespace {
 namespace sec = istio::security::v1beta1;
 
-// The scope from the tree itself. A selector that cannot be read selects the whole namespace: closed rather than open.
-PolicyScope ReadScope(const ObjectReader& reader) {
+// From the tree itself. A selector that cannot be read selects the whole namespace: closed rather than open.
+PolicyScope ReadSelector(const ObjectReader& reader) {
   PolicyScope scope;
   const yaml::Node* selector = reader.Spec().Find("selector");
   const yaml::Node* labels = selector ? selector->Find("matchLabels") : nullptr;
@@ -21,6 +23,37 @@ PolicyScope ReadScope(const ObjectReader& reader) {
   for (const yaml::Entry& entry : labels->entries) {
     if (!entry.value.is_string()) return {};
     scope.selector[entry.key] = entry.value.text;
+  }
+  return scope;
+}
+
+// The Gateway that a reference names; what it does not say, or not legibly, is taken for a Gateway's: closed rather
+// than open. nullopt: it is to something else (a Service, a ServiceEntry, a class), which only a waypoint stands for,
+// and there is none; or to something of another namespace, which Istio does not allow.
+std::optional<std::string> GatewayOf(const yaml::Node& reference, std::string_view name_space) {
+  const auto contradicts = [&](const char* field, std::string_view wanted) {
+    const yaml::Node* written = reference.Find(field);
+    return written && written->is_string() && written->text != wanted;
+  };
+  if (contradicts("kind", "Gateway") || contradicts("group", "gateway.networking.k8s.io") ||
+      contradicts("namespace", name_space))
+    return std::nullopt;
+  const yaml::Node* name = reference.Find("name");
+  return name && name->is_string() ? name->text : std::string(kAnyGateway);
+}
+
+// Policies with targetRefs are for what these name alone, never for the namespace.
+PolicyScope ReadScope(const ObjectReader& reader) {
+  PolicyScope scope = ReadSelector(reader);
+  for (const yaml::Entry& entry : reader.Spec().entries) {
+    const bool several = yaml::SameFieldName(entry.key, "targetRefs");
+    if ((!several && !yaml::SameFieldName(entry.key, "targetRef")) || entry.value.is_null()) continue;
+    const std::vector<yaml::Node> one = {entry.value};
+    const bool list = several && entry.value.is_sequence();
+    for (const yaml::Node& reference : list ? entry.value.items : one) {
+      if (const auto gateway = GatewayOf(reference, reader.meta().name_space())) scope.gateways.push_back(*gateway);
+      scope.nothing = scope.selector.empty();
+    }
   }
   return scope;
 }
@@ -166,7 +199,7 @@ class RuleReader {
 }  // namespace
 
 void DecodePeerAuthentication(ObjectReader& reader, Decoded& out) {
-  PeerAuthentication policy{.meta = reader.meta(), .scope = ReadScope(reader)};
+  PeerAuthentication policy{.meta = reader.meta(), .scope = ReadSelector(reader)};
   sec::PeerAuthentication message;
   if (ReadMessage(reader, reader.Spec(), message)) {
     policy.mode = ToMode(message.mtls().mode());

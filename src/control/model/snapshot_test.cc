@@ -87,6 +87,33 @@ TEST(Snapshot, MergesDestinationRulesOfOneHostAndPrefersTheClientsNamespace) {
   EXPECT_EQ(snapshot->FindDestinationRule({.name_space = "b"}, "other.a.svc.cluster.local", "a")->meta.name(), "wide");
 }
 
+TEST(Snapshot, MergesADestinationRuleOnlyIntoOneThatIsExportedToNobodyElse) {
+  const auto subset = [](const std::string& name, const std::string& more = "") {
+    return "{host: web, subsets: [{name: " + name + ", labels: {v: '1'}}]" + more + "}";
+  };
+  // The subsets that clients of a namespace see, in the order of their rules' age.
+  const auto seen = [](const SnapshotRef& snapshot, const std::string& client) {
+    std::string out;
+    const auto* rule = snapshot->FindDestinationRule({.name_space = client}, "web.a.svc.cluster.local", "a");
+    if (!rule) return std::string("no rule");
+    for (const Subset& one : rule->subsets) out += (out.empty() ? "" : " ") + one.name;
+    return out;
+  };
+  const SnapshotRef snapshot = SnapshotOf(std::string(kServices) + Rule("r1", "a", subset("one", ", exportTo: [b]")) +
+                                          Rule("r2", "a", subset("two", ", exportTo: [c, b]")) +
+                                          Rule("r3", "a", subset("three", ", exportTo: [d]")) +
+                                          Rule("r4", "a", subset("four", ", exportTo: [b, c]")));
+  EXPECT_EQ(seen(snapshot, "b"), "one two four") << "r2 and r4 are exported wherever r1 is";
+  EXPECT_EQ(seen(snapshot, "c"), "two four") << "and beyond";
+  EXPECT_EQ(seen(snapshot, "d"), "three");
+  EXPECT_EQ(seen(snapshot, "e"), "no rule");
+  const SnapshotRef narrower = SnapshotOf(std::string(kServices) + Rule("r1", "a", subset("one")) +
+                                          Rule("r2", "a", subset("two", ", exportTo: ['*']")) +
+                                          Rule("r3", "a", subset("three", ", exportTo: ['.']")));
+  EXPECT_EQ(seen(narrower, "a"), "one two") << "not exported is exported to all, and r3 to fewer";
+  EXPECT_EQ(seen(narrower, "b"), "one two");
+}
+
 TEST(Snapshot, DecidesMutualTlsByTheNarrowestScope) {
   using Mode = PeerAuthentication::Mode;
   const std::string yaml = PeerAuth("mesh", "istio-system", "{mtls: {mode: STRICT}}") +

@@ -35,8 +35,8 @@ constexpr std::array kNetworking{
     Unhonoured{"Port.target_port", ""},
 };
 constexpr std::array kSecurity{
-    Unhonoured{"AuthorizationPolicy.targetRef", ""},
-    Unhonoured{"AuthorizationPolicy.targetRefs", ""},
+    Unhonoured{"AuthorizationPolicy.targetRef", "name the gateway's pods in selector"},
+    Unhonoured{"AuthorizationPolicy.targetRefs", "name the gateway's pods in selector"},
     Unhonoured{"AuthorizationPolicy.provider", "external authorization"},
     Unhonoured{"Source.request_principals", "it needs token authentication"},
     Unhonoured{"Source.not_request_principals", "it needs token authentication"},

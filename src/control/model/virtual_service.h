@@ -97,12 +97,13 @@ struct HttpRetry {
   friend bool operator==(const HttpRetry&, const HttpRetry&) = default;
 };
 
+// As in Istio a fault that does not say how many requests it hits, hits none.
 struct HttpFault {
   std::optional<Duration> delay = {};
-  double delay_percent = 100;
+  double delay_percent = 0;
   std::uint16_t abort_status = 0;
   std::optional<std::uint32_t> abort_grpc_status = {};
-  double abort_percent = 100;
+  double abort_percent = 0;
   friend bool operator==(const HttpFault&, const HttpFault&) = default;
 };
 

@@ -53,6 +53,7 @@ class RuleReader {
   bool ReadRewrite(const net::HTTPRewrite& from, HttpRewrite& to);
   bool ReadRetry(const net::HTTPRetry& from, HttpRetry& to);
   bool ReadFault(const net::HTTPFaultInjection& from, HttpFault& to);
+  void WarnOfIdleFault(const char* kind);
   bool ReadMirrors(const net::HTTPRoute& from, HttpRule& to);
   bool ReadCors(const net::CorsPolicy& from, CorsPolicy& to);
   bool ReadEdits(const net::Headers& from, const std::string& path, MessageEdits& to);
@@ -184,6 +185,12 @@ std::optional<std::uint32_t> GrpcStatus(std::string_view text) {
   return number && *number < std::size(kNames) ? std::optional(static_cast<std::uint32_t>(*number)) : std::nullopt;
 }
 
+void RuleReader::WarnOfIdleFault(const char* kind) {
+  reader_.Warning(Sub(std::string("fault.") + kind),
+                  std::string("the ") + kind + " hits no request: it has no percentage",
+                  "percentage: {value: 100} is every request");
+}
+
 bool RuleReader::ReadFault(const net::HTTPFaultInjection& from, HttpFault& to) {
   if (from.has_delay()) {
     const auto& delay = from.delay();
@@ -193,6 +200,7 @@ bool RuleReader::ReadFault(const net::HTTPFaultInjection& from, HttpFault& to) {
     else if (delay.percent() > 0)
       to.delay_percent = delay.percent();
     if (!delay.has_fixed_delay()) to.delay.reset();
+    if (to.delay && !delay.has_percentage() && delay.percent() == 0) WarnOfIdleFault("delay");
     if (to.delay && !CheckNotNegative(reader_, Sub("fault.delay.fixedDelay"), *to.delay)) return false;
   }
   if (from.has_abort()) {
@@ -212,6 +220,7 @@ bool RuleReader::ReadFault(const net::HTTPFaultInjection& from, HttpFault& to) {
       }
       to.abort_status = static_cast<std::uint16_t>(abort.http_status());
     }
+    if ((to.abort_status != 0 || to.abort_grpc_status) && !abort.has_percentage()) WarnOfIdleFault("abort");
   }
   return CheckPercent(reader_, Sub("fault.delay.percentage"), to.delay_percent) &&
          CheckPercent(reader_, Sub("fault.abort.percentage"), to.abort_percent);

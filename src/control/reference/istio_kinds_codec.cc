@@ -70,9 +70,10 @@ KindSubject VirtualServices() {
 KindSubject DestinationRules() {
   return {.kind = Kind::kDestinationRule,
           .note =
-              "Rules for the same host in one namespace are one rule: the oldest gives the policy, all give subsets. A "
-              "rule of the client's namespace comes before one of the service's, and that before one of the root "
-              "namespace.",
+              "Rules for the same host in one namespace with the same exportTo are one rule: the oldest gives the "
+              "policy, all give subsets; one that is exported to more namespaces than an older one is also part of "
+              "that one. A rule of the client's namespace comes before one of the service's, and that before one of "
+              "the root namespace.",
           .subject = {
               .type = net::DestinationRule::descriptor(),
               .samples = Networking(

@@ -56,12 +56,18 @@ KindSubject Pods() {
           Sample("v1", "Pod",
                  "spec: {containers: [{name: a, image: b, env: [{name: v, valueFrom: {configMapKeyRef: {name: a, key: "
                  "b}}}]}]}"),
+          Sample("v1", "Pod", "spec: {containers: [{name: a, image: b, envFrom: [{configMapRef: {name: a}}]}]}"),
+          Sample("v1", "Pod", "spec: {containers: [{name: a, image: b, envFrom: [{secretRef: {name: a}}]}]}"),
           Sample("v1", "Pod",
                  "spec: {containers: [{name: a, image: b, env: [{name: v, valueFrom: {secretKeyRef: {name: a, key: "
                  "b}}}]}]}")});
   subject.words = {{"spec.restartPolicy", {"Always", "OnFailure", "Never"}}};
   subject.told = {{"spec.containers[].livenessProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
                   {"spec.containers[].startupProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
+                  {"spec.initContainers[]",
+                   {.effect = Effect::kHonoured,
+                    .note = "as containers[]; restartPolicy Always makes it a sidecar; those of Istio's injection are "
+                            "left out"}},
                   {"spec.volumes[]",
                    {.effect = Effect::kWarned,
                     .note = "not mounted when the pod runs as a process; an emptyDir of one container is silent"}}};

@@ -70,7 +70,7 @@ TEST_F(ConfigurationReference, SaysWhatTheCodecsDo) {
   EXPECT_EQ(EffectOf("AuthorizationPolicy", "spec.provider"), Effect::kRefused);
   EXPECT_EQ(EffectOf("PeerAuthentication", "spec.portLevelMtls.KEY.mode"), Effect::kHonoured);
   EXPECT_EQ(EffectOf("MeshConfig", "outboundTrafficPolicy.mode"), Effect::kHonoured);
-  EXPECT_EQ(EffectOf("Pod", "spec.initContainers[].command[]"), Effect::kHonoured);
+  EXPECT_EQ(EffectOf("Pod", "spec.initContainers[]"), Effect::kHonoured);
   const Field* warmup = Find("DestinationRule", "spec.trafficPolicy.loadBalancer.warmup");
   ASSERT_NE(warmup, nullptr) << "one row for all that is in it";
   EXPECT_EQ(warmup->effect, Effect::kNone);

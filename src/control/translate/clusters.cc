@@ -213,7 +213,10 @@ class OutboundBuilder {
     const auto& settings = target_.policy.tls;
     if (!settings) {
       if (!snapshot_.mesh().auto_mtls) return;
-      if (service_.resolution == ServiceView::Resolution::kEndpoints)
+      // Behind names of DNS there are seldom proxies of the mesh; where one is, its endpoint is written down as such.
+      const auto& endpoints = service_.EndpointsOf(port_);
+      if (service_.resolution == ServiceView::Resolution::kEndpoints ||
+          std::any_of(endpoints.begin(), endpoints.end(), [](const auto& endpoint) { return endpoint.mtls; }))
         out_.transport_socket_matches = AutoTls(MeshTls(nullptr));
       return;
     }

@@ -20,9 +20,8 @@ std::optional<OutboundTarget> FindOutboundTarget(const model::Proxy& proxy, cons
     out.subset = out.rule ? out.rule->FindSubset(name->subset) : nullptr;
     if (!out.subset) return std::nullopt;
   }
-  if (!out.rule) return out;
-  out.policy = model::PolicyForPort(out.rule->policy, name->port);
-  if (out.subset) out.policy = model::Overlay(out.policy, model::PolicyForPort(out.subset->policy, name->port));
+  if (out.rule)
+    out.policy = model::PolicyForPort(out.rule->policy, out.subset ? &out.subset->policy : nullptr, name->port);
   return out;
 }
 

@@ -13,7 +13,7 @@ struct OutboundTarget {
   const model::ServicePort* port = nullptr;
   const model::DestinationRule* rule = nullptr;  // null: none for this host
   const model::Subset* subset = nullptr;         // null: the whole service
-  model::TrafficPolicy policy = {};              // of the port, over the subset, over the host
+  model::TrafficPolicy policy = {};              // what is in force at the port
 };
 // nullopt when there is no such service, port or subset that the proxy may see.
 std::optional<OutboundTarget> FindOutboundTarget(const model::Proxy& proxy, const model::Snapshot& snapshot,

@@ -57,6 +57,48 @@ TEST(GatewayServers, OfOnePortHaveRoutesOfTheirOwnWhenTheyAreBoundApart) {
   EXPECT_EQ(inner->virtual_hosts[0].domains, std::vector<std::string>{"inner.example.com"});
 }
 
+TEST(GatewayServers, OfProtocolTcpAreOpaqueOnlyWithoutTls) {
+  const model::SnapshotRef snapshot = SnapshotOf(R"(
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: g}
+spec:
+  selector: {app: edge}
+  servers:
+  - {port: {number: 1000, name: plain, protocol: TCP}, hosts: ["*"]}
+  - {port: {number: 1001, name: ends, protocol: TCP}, hosts: [db.example.com], tls: {mode: SIMPLE, credentialName: c}}
+  - {port: {number: 1002, name: passes, protocol: TCP}, hosts: [db.example.com], tls: {mode: PASSTHROUGH}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: v}
+spec:
+  hosts: [db.example.com]
+  gateways: [g]
+  tcp: [{route: [{destination: {host: db, port: {number: 1}}}]}]
+  tls: [{match: [{sniHosts: [db.example.com]}], route: [{destination: {host: db, port: {number: 2}}}]}]
+)");
+  const auto listeners = Listeners(kGateway, *snapshot);
+  ASSERT_EQ(listeners.size(), 3U);
+  const auto chain = [&](std::size_t i) { return listeners[i].filter_chains.at(0); };
+  const auto cluster = [&](std::size_t i) {
+    return std::get<xds::TcpProxy>(chain(i).filters.back().config).clusters.at(0).name;
+  };
+  const std::vector<std::string> sni = {"db.example.com"};
+  EXPECT_FALSE(chain(0).tls);
+  EXPECT_EQ(chain(0).match, xds::FilterChainMatch{});
+  EXPECT_EQ(cluster(0), "outbound|1||db.default.svc.cluster.local");
+  ASSERT_TRUE(chain(1).tls) << "TLS ends here, and goes on by tcp rules";
+  EXPECT_EQ(chain(1).tls->common.certificate_secrets.at(0).name, "kubernetes://c");
+  EXPECT_EQ(chain(1).match.transport_protocol, "tls");
+  EXPECT_EQ(chain(1).match.server_names, sni);
+  EXPECT_EQ(cluster(1), "outbound|1||db.default.svc.cluster.local");
+  EXPECT_FALSE(chain(2).tls) << "TLS is passed on by tls rules";
+  EXPECT_EQ(chain(2).match.transport_protocol, "tls");
+  EXPECT_EQ(chain(2).match.server_names, sni);
+  EXPECT_EQ(cluster(2), "outbound|2||db.default.svc.cluster.local");
+}
+
 TEST(GatewayServers, RedirectToThePortOfTheRequest) {
   const model::SnapshotRef snapshot = Bound();
   for (const auto& [name, port] : {std::pair("http.80.127.0.0.1", 80), std::pair("http.8080", 8080)}) {

@@ -25,7 +25,11 @@ StringMatcher ToMatcher(const StringMatch& from) {
 
 HeaderMatcher ToHeader(std::string name, const StringMatch& match, bool invert) {
   HeaderMatcher out{.name = std::move(name), .invert = invert};
-  if (match.kind != StringMatch::Kind::kPresent) out.value = ToMatcher(match);
+  if (match.kind == StringMatch::Kind::kPresent) return out;
+  out.value = ToMatcher(match);
+  // To Envoy a matcher of a value never matches where the header is missing, also when it is inverted; but a request
+  // without the header has none with this value.
+  out.treat_missing_as_empty = invert;
   return out;
 }
 

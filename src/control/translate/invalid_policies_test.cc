@@ -62,6 +62,54 @@ TEST_F(InvalidPolicies, ForPeersMeanNothingOutOfTheirScope) {
   EXPECT_EQ(InboundOf(listener).other.strict_by, "");
 }
 
+// What is refused for its targetRefs denies nothing to those whom they do not name.
+TEST_F(InvalidPolicies, WithTargetRefsAreInForceForTheGatewaysThatTheyNameAlone) {
+  const auto gateway = [](const char* name, const char* name_space = "default") {
+    return model::Proxy{.type = model::Proxy::Type::kRouter,
+                        .name_space = name_space,
+                        .labels = {{"gateway.networking.k8s.io/gateway-name", name}}};
+  };
+  // Who is denied: "b" the sidecar, else gateways by name.
+  const auto denied = [&](const std::string& kind, const std::string& spec) {
+    Take(Security(kind, "p", spec));
+    std::string out;
+    if (!HttpRbac(b_, *snapshot_).empty()) out += "b ";
+    for (const char* name : {"edge", "inner", "other"}) {
+      if (!HttpRbac(gateway(name), *snapshot_).empty()) out += std::string(name) + " ";
+    }
+    EXPECT_TRUE(HttpRbac(gateway("edge", "elsewhere"), *snapshot_).empty()) << spec;
+    EXPECT_EQ(TcpRbac(b_, *snapshot_).empty(), HttpRbac(b_, *snapshot_).empty()) << spec;
+    return out;
+  };
+  const std::string edge = "{group: gateway.networking.k8s.io, kind: Gateway, name: edge}";
+  const std::string inner = "{group: gateway.networking.k8s.io, kind: Gateway, name: inner}";
+  const std::string service = "{group: '', kind: Service, name: b}";
+  for (const char* kind : {"AuthorizationPolicy", "RequestAuthentication"}) {
+    EXPECT_EQ(denied(kind, "{targetRef: " + edge + "}"), "edge ") << kind;
+    EXPECT_EQ(denied(kind, "{targetRefs: [" + edge + ", " + inner + "]}"), "edge inner ") << kind;
+    EXPECT_EQ(denied(kind, "{target_refs: [" + service + ", " + inner + "]}"), "inner ") << kind;
+    EXPECT_EQ(denied(kind, "{targetRefs: [" + service + "]}"), "") << kind;
+    EXPECT_EQ(denied(kind, "{targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: b}]}"), "") << kind;
+    EXPECT_EQ(denied(kind, "{targetRefs: [{group: gateway.networking.k8s.io, kind: GatewayClass, name: a}]}"), "");
+    EXPECT_EQ(denied(kind, "{targetRefs: edge}"), "edge inner other ") << "illegible: closed for whom it may name";
+    EXPECT_EQ(denied(kind, "{selector: {matchLabels: {app: b}}, targetRefs: [" + edge + "]}"), "b edge ") << kind;
+  }
+  EXPECT_EQ(denied("RequestAuthentication", "{}"), "b edge inner other ");
+}
+
+TEST_F(InvalidPolicies, InTheRootNamespaceWithTargetRefsAreForItsOwnGateways) {
+  Take(
+      "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: istio-system}\n"
+      "spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: edge}]}\n");
+  model::Proxy gateway{.type = model::Proxy::Type::kRouter,
+                       .name_space = "default",
+                       .labels = {{"gateway.networking.k8s.io/gateway-name", "edge"}}};
+  EXPECT_TRUE(HttpRbac(gateway, *snapshot_).empty());
+  EXPECT_TRUE(HttpRbac(b_, *snapshot_).empty());
+  gateway.name_space = "istio-system";
+  EXPECT_EQ(HttpRbac(gateway, *snapshot_).size(), 1U);
+}
+
 TEST_F(InvalidPolicies, AreNotBlamedForAPortThatIsStrictAsWritten) {
   Take(Security("PeerAuthentication", "strict", "{mtls: {mode: STRICT}}"));
   const xds::Listener listener = ListenerOf(b_);

@@ -207,10 +207,11 @@ class GatewayListeners {
     AppendChain(std::move(chain), listener);
   }
 
-  // TCP by tcp rules; TLS is passed on by the SNI of tls rules, or terminated and then goes by tcp rules.
+  // Opaque TCP by tcp rules; TLS is passed on by the SNI of tls rules, or terminated and then goes by tcp rules. A
+  // server of protocol TCP is one or the other, by whether it has tls.
   void AddTcp(const ServerView& view, xds::Listener& listener) {
     const model::GatewayServer& server = *view.server;
-    const bool tls = server.protocol != Protocol::kTcp;
+    const bool tls = server.IsTls();
     const bool terminate = tls && server.tls.mode != model::GatewayTls::Mode::kPassthrough;
     const std::string gateway = view.gateway->meta.name_space() + "/" + view.gateway->meta.name();
     for (const model::VirtualService* rules : snapshot_.VirtualServices(proxy_.name_space, gateway)) {

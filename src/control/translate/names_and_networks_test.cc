@@ -28,6 +28,25 @@ metadata: {name: front}
 spec: {type: ExternalName, externalName: web.default.svc.cluster.local}
 )";
 
+TEST(ServiceEntries, AreCalledWithMutualTlsWhereAnEndpointHasAnAccountOfTheMesh) {
+  const auto cluster = [](const std::string& resolution, const std::string& endpoint) {
+    const auto snapshot = SnapshotOf(
+        "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: vm}\nspec: {hosts: "
+        "[vm.example.com], location: MESH_INTERNAL, ports: [{number: 80, name: http, protocol: HTTP}], "
+        "resolution: " +
+        resolution + ", endpoints: [" + endpoint + "]}\n");
+    return *FindCluster({.name_space = "default"}, *snapshot, "outbound|80||vm.example.com");
+  };
+  for (const auto& [resolution, address] : {std::pair("STATIC", "10.1.0.1"), std::pair("DNS", "vm.corp.example.com")}) {
+    const std::string endpoint = std::string("{address: ") + address;
+    const xds::Cluster mutual = cluster(resolution, endpoint + ", serviceAccount: vm}");
+    ASSERT_EQ(mutual.transport_socket_matches.size(), 2U) << resolution;
+    EXPECT_EQ(mutual.transport_socket_matches[0].tls->common.validation->subject_alt_names.at(0).matcher.value,
+              "spiffe://cluster.local/ns/default/sa/vm");
+  }
+  EXPECT_TRUE(cluster("DNS", "{address: vm.corp.example.com}").transport_socket_matches.empty());
+}
+
 TEST(ExternalNames, LeadToTheirTargetWithItsIdentityAndRules) {
   const auto snapshot = SnapshotOf(kWeb, {RunningPod("web-0", "web", {{"app", "web"}}, "10.244.0.1", "web-sa")});
   const model::Proxy proxy{.name_space = "default"};

@@ -163,18 +163,31 @@ class RuleTranslator {
 
   void Principals(const ValueMatch& values, std::vector<Principal>& all) const {
     Add(values, all, [&](const std::string& text, std::vector<Principal>& out) {
-      const Pattern pattern = ToPattern(text, "spiffe://");
-      if (pattern.present) return out.push_back({.kind = Principal::Kind::kAuthenticated});
-      out.push_back(Authenticated(pattern.matcher));
-      // The own trust domain also goes by its aliases.
-      const std::string own = snapshot_.mesh().trust_domain + "/";
-      if (!text.starts_with(own) && !text.starts_with("cluster.local/")) return;
-      const std::string rest = text.substr(text.find('/'));
-      std::vector<std::string> domains = snapshot_.mesh().trust_domain_aliases;
-      if (!text.starts_with(own)) domains.push_back(snapshot_.mesh().trust_domain);
-      for (const std::string& domain : domains)
-        out.push_back(Authenticated(ToPattern(domain + rest, "spiffe://").matcher));
+      // A name is asked for: for Envoy "authenticated" without one is whoever speaks TLS, with a certificate or not.
+      if (text == "*") return out.push_back(AuthenticatedRegex(".+"));
+      for (const std::string& principal : WithAliases(text))
+        out.push_back(Authenticated(ToPattern(principal, "spiffe://").matcher));
     });
+  }
+  // The principal, and beside it that of the own trust domain and of each alias when it is of one of these (Istio's
+  // ReplaceTrustDomainAliases). "cluster.local" stands for the own one.
+  std::vector<std::string> WithAliases(const std::string& principal) const {
+    std::vector<std::string> out = {principal};
+    const auto slash = principal.find('/');
+    if (slash == std::string::npos) return out;
+    const std::string domain = principal.substr(0, slash);
+    std::vector<std::string> known = snapshot_.mesh().trust_domain_aliases;
+    known.insert(known.begin(), snapshot_.mesh().trust_domain);
+    const auto is_meant = [&](const std::string& name) {  // "*-td" means each that ends so
+      return domain.starts_with('*') ? name.ends_with(domain.substr(1)) : name == domain;
+    };
+    if (domain != "cluster.local" && std::none_of(known.begin(), known.end(), is_meant)) return out;
+    for (const std::string& name : known) {
+      if (is_meant(name)) continue;
+      std::string other = name + principal.substr(slash);
+      if (std::find(out.begin(), out.end(), other) == out.end()) out.push_back(std::move(other));
+    }
+    return out;
   }
   void Namespaces(const ValueMatch& values, std::vector<Principal>& all) const {
     Add(values, all, [](const std::string& text, std::vector<Principal>& out) {

@@ -125,7 +125,9 @@ class Mesh {
     for (const xds::HeaderMatcher& header : route.match.headers) {
       const auto found = request.headers.find(header.name);
       const auto* text = std::get_if<xds::StringMatcher>(&header.value);
-      const bool matches = found != request.headers.end() && (!text || Matches(*text, found->second));
+      const bool present = found != request.headers.end();
+      if (text && !present && !header.treat_missing_as_empty) return false;  // also when inverted, as in Envoy
+      const bool matches = text ? Matches(*text, present ? found->second : "") : present;
       if (matches == header.invert) return false;
     }
     return true;
@@ -167,6 +169,22 @@ TEST(Simulation, ARequestArrivesAtTheSubsetThatItsHeaderChooses) {
   EXPECT_EQ(mesh.Get(80, {"b", "/", {{"end-user", "eve"}}}), "80% b-v1 | 20% b-v2");
   EXPECT_EQ(mesh.Get(80, {"b", "/old/x"}), "redirect /new");
   EXPECT_EQ(mesh.Get(80, {"b", "/gone"}), "410");
+}
+
+TEST(Simulation, ARequestWithoutAHeaderIsWithoutEachOfItsValues) {
+  const Mesh mesh(Rules(R"(  hosts: [b]
+  http:
+  - match:
+    - {uri: {prefix: /any}, withoutHeaders: {x-debug: {}}}
+    - {uri: {prefix: /one}, withoutHeaders: {x-debug: {exact: "1"}}}
+    route: [{destination: {host: b, subset: v2}}]
+  - route: [{destination: {host: b, subset: v1}}]
+)"));
+  EXPECT_EQ(mesh.Get(80, {"b", "/one"}), "b-v2");
+  EXPECT_EQ(mesh.Get(80, {"b", "/one", {{"x-debug", "2"}}}), "b-v2");
+  EXPECT_EQ(mesh.Get(80, {"b", "/one", {{"x-debug", "1"}}}), "b-v1");
+  EXPECT_EQ(mesh.Get(80, {"b", "/any"}), "b-v2");
+  EXPECT_EQ(mesh.Get(80, {"b", "/any", {{"x-debug", "2"}}}), "b-v1");
 }
 
 TEST(Simulation, SourceLabelsChooseWhoGetsARule) {
@@ -221,6 +239,28 @@ TEST(Simulation, MutualTlsIsOfferedWhereTheServerTakesIt) {
   EXPECT_FALSE(endpoints->localities[0].endpoints[1].transport_socket_match.contains("tlsMode"));
   EXPECT_EQ(std::get<xds::Workload>(FindAddress(*mesh.snapshot, "/10.244.0.3")->address.value).tls_mode,
             xds::TlsMode::kDisabled);
+}
+
+TEST(Simulation, SettingsOfAPortStandInPlaceOfThoseAroundThem) {
+  const Mesh mesh(R"(---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: c, namespace: other}
+spec:
+  host: c
+  trafficPolicy:
+    tls: {mode: SIMPLE}
+    connectionPool: {http: {http2MaxRequests: 7}}
+    portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {maxConnections: 3}}}]
+)");
+  const auto cluster = [&](const std::string& port) {
+    return *FindCluster(mesh.proxy, *mesh.snapshot, "outbound|" + port + "||c.other.svc.cluster.local");
+  };
+  EXPECT_TRUE(cluster("90").tls);
+  EXPECT_EQ(cluster("90").circuit_breakers.max_requests, 7U);
+  EXPECT_FALSE(cluster("80").tls);
+  EXPECT_EQ(cluster("80").circuit_breakers.max_requests, UINT32_MAX);
+  EXPECT_EQ(cluster("80").circuit_breakers.max_connections, 3U);
 }
 
 TEST(Simulation, OriginatedTlsVerifiesTheServerUnlessToldOtherwise) {
@@ -346,17 +386,51 @@ TEST(Policies, WithoutRulesAllowNobody) {
   EXPECT_TRUE(std::get<xds::RbacFilter>(filters[0].config).rules->policies.empty());
 }
 
-TEST(Secrets, GoOnlyToGatewaysOfTheirNamespace) {
-  const Mesh mesh(
-      "---\napiVersion: v1\nkind: Secret\nmetadata: {name: web, namespace: default}\nstringData: {tls.crt: C, tls.key: "
-      "K}\n");
-  model::Proxy gateway{.type = model::Proxy::Type::kRouter, .name_space = "default"};
-  EXPECT_TRUE(FindSecret(gateway, *mesh.snapshot, "R", "kubernetes://web"));
-  EXPECT_FALSE(FindSecret(mesh.proxy, *mesh.snapshot, "R", "kubernetes://web")) << "a sidecar";
-  gateway.name_space = "other";
-  EXPECT_FALSE(FindSecret(gateway, *mesh.snapshot, "R", "kubernetes://web"));
-  EXPECT_FALSE(FindSecret(gateway, *mesh.snapshot, "R", "kubernetes://default/web"));
-  EXPECT_TRUE(FindSecret(mesh.proxy, *mesh.snapshot, "R", "ROOTCA"));
+constexpr char kCredential[] =
+    "---\napiVersion: v1\nkind: Secret\nmetadata: {name: web, namespace: default}\nstringData: {tls.crt: C, tls.key: "
+    "K, "
+    "ca.crt: R}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: other, namespace: default}\nstringData: {tls.crt: "
+    "C, tls.key: K}\n---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: edge}\nspec: {selector: "
+    "{istio: edge}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, tls: {mode: MUTUAL, credentialName: "
+    "web}, hosts: ['*']}]}\n";
+
+model::Workload EdgePod() {
+  model::Workload pod{.uid = "edge", .name = "edge-0", .name_space = "default", .labels = {{"istio", "edge"}}};
+  pod.service_account = "edge";
+  pod.ips = {*io::IpAddress::Parse("10.244.9.9")};
+  pod.gateway = true;
+  return pod;
+}
+
+TEST(Secrets, GoOnlyToGatewaysThatAreToldToUseThem) {
+  const auto objects = model::DecodeText(kCredential, "f.yaml").objects;
+  const auto with = [&](const model::Workload& pod) {
+    return model::Snapshot::Build(objects, std::make_shared<std::vector<model::Workload>>(1, pod), {});
+  };
+  const auto mesh = with(EdgePod());
+  model::Proxy edge{.type = model::Proxy::Type::kRouter, .name_space = "default", .service_account = "edge"};
+  EXPECT_TRUE(FindSecret(edge, *mesh, "R", "kubernetes://web"));
+  EXPECT_TRUE(FindSecret(edge, *mesh, "R", "kubernetes://default/web"));
+  EXPECT_TRUE(FindSecret(edge, *mesh, "R", "kubernetes://web-cacert"));
+  EXPECT_FALSE(FindSecret(edge, *mesh, "R", "kubernetes://other")) << "no Gateway names it";
+  EXPECT_FALSE(FindSecret(edge, *mesh, "R", "kubernetes://elsewhere/web"));
+  model::Proxy sidecar = edge;
+  sidecar.service_account = "app";
+  EXPECT_FALSE(FindSecret(sidecar, *mesh, "R", "kubernetes://web")) << "a sidecar that calls itself a gateway";
+  sidecar.labels = {{"istio", "edge"}};
+  EXPECT_FALSE(FindSecret(sidecar, *mesh, "R", "kubernetes://web")) << "with the labels of one";
+  EXPECT_TRUE(FindSecret(sidecar, *mesh, "R", "ROOTCA"));
+  edge.name_space = "other";
+  EXPECT_FALSE(FindSecret(edge, *mesh, "R", "kubernetes://web"));
+  EXPECT_FALSE(FindSecret(edge, *mesh, "R", "kubernetes://default/web"));
+
+  edge.name_space = "default";
+  model::Workload application = EdgePod();
+  application.gateway = false;
+  EXPECT_FALSE(FindSecret(edge, *with(application), "R", "kubernetes://web")) << "the pod has an application";
+  model::Workload unselected = EdgePod();
+  unselected.labels = {{"istio", "another"}};
+  EXPECT_FALSE(FindSecret(edge, *with(unselected), "R", "kubernetes://web")) << "no Gateway selects it";
 }
 
 }  // namespace
