@@ -147,7 +147,7 @@ void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
                 ? ""
                 : "the first one in " + FormatDuration(std::chrono::duration_cast<std::chrono::minutes>(least))));
   out.push_back(Judge(kIdentity, "the trust roots are good for 30 days", roots_old,
-                      "plait down" + name + " --purge, then plait up: makes a new root",
+                      "plait cert rotate" + name + " --anchor: a new root, without a lost request",
                       std::to_string(roots.size()) + (roots.size() == 1 ? " root" : " roots")));
   if (!roots_old.empty()) out.back().result = Mark::kWarning;
 }

@@ -59,7 +59,11 @@ int ShowKind(const MeshOptions& mesh, const ConfigVerb& verb) {
   AddNames(verb.what, resources, output.names);
   // Istio's sidecars know the whole mesh, so who comes from there takes an empty table for a fault.
   const bool by_use = verb.what == "cluster" || verb.what == "route" || verb.what == "endpoint";
-  if (output.table.rows.empty() && by_use)
+  if (output.table.rows.empty() && !verb.file.empty() && verb.what == "endpoint")
+    output.warnings.push_back("no endpoint in " + verb.file +
+                              ": /config_dump has them only when it is asked as "
+                              "/config_dump?include_eds");
+  else if (output.table.rows.empty() && by_use && verb.file.empty())
     output.warnings.push_back("no " + verb.what +
                               " here: a sidecar has those of the destinations that its application has asked for");
   return Show(mesh.format, output);

@@ -62,8 +62,9 @@ def test_a_request_has_an_id_and_a_trace(mesh):
 def test_no_application_reads_the_key_of_the_authority(mesh):
     [key] = (mesh.folder / "state").glob("plait/*/ca/root-key.pem")
     assert "PRIVATE KEY" in key.read_text()
+    secret = key.read_text().splitlines()[1]
     for workload in ("meshed", "plain"):
-        found = mesh.exec(workload, "sh", "-c", f"cat {key}; ls {key.parent}; find / -name 'root-key*' 2>/dev/null; mv {key} /tmp/k && echo moved; "
+        found = mesh.exec(workload, "sh", "-c", f"cat {key}; ls {key.parent}; find / -name 'root-key*' -exec grep -l {secret} {{}} + 2>/dev/null; mv {key} /tmp/k && echo moved; "
                           f"for p in /proc/[0-9]*; do cat $p/root{key} 2>/dev/null; done; echo end", check=False, timeout=120)
         assert found.stdout == "end\n", found.stdout
     assert pathlib.Path(key).exists()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from mesh import BIN, until  # noqa: E402
+from mesh import BIN, Mesh, until  # noqa: E402, F401
 
 HERE = pathlib.Path(__file__).resolve().parent
 UID = 62000 + os.getpid() % 2000  # nobody else's, so that what is left behind can be seen
@@ -39,6 +39,7 @@ class Local:
             shutil.copy(BIN / name, self.bin / name)
         shutil.copy(HERE / "fake_plaitd", self.bin / "plaitd")
         shutil.copy(HERE / "fake_proxy", self.bin / "plait-proxy")
+        shutil.copy(HERE / "fake_envoy", self.bin / "envoy")
         self.env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(folder / "home"), "LANG": "C.UTF-8",
                     "XDG_RUNTIME_DIR": str(folder / "run")}
         for part in ("home", "run"):

@@ -1,5 +1,5 @@
 """initContainers: their order, sidecars among them (restartPolicy Always), and what their failure means."""
-from local_mesh import pod, until, web
+from local_mesh import GATEWAY, pod, until, web
 
 
 def init(name, script, **more):
@@ -74,3 +74,14 @@ def test_a_sidecar_is_restarted_and_does_not_keep_work_from_being_done(local):
     until(lambda: local.workload("work-0")["phase"] == "Succeeded", 10, "the work is done")
     assert states(local.workload("work-0")) == {"beside": "ended", "main": "ended"}
     until(lambda: local.workload("work-0")["proxy_pid"] == 0, 10, "its proxy has ended")
+
+
+def test_a_sidecar_of_a_gateway_stays_beside_its_proxy_until_the_gateway_goes(local):
+    gateway = {**GATEWAY, "init_containers": [init("beside", SERVES, sidecar=True)]}
+    local.want(web("web-0"), gateway, gateway_ports=[80])
+    local.up()
+    name = gateway["name"]
+    assert states(local.workload(name)) == {"beside": "running"} and local.workload(name)["restarts"] == 0
+    assert local.plait("exec", name, "-c", "beside", "--", "echo", "inside").stdout == "inside\n"
+    local.want(web("web-0"))
+    until(lambda: [w["name"] for w in local.status()["workloads"]] == ["web-0"], 10, "it has gone")

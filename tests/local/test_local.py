@@ -203,6 +203,29 @@ def test_every_end_leaves_nothing(local, how):
     local.up()
 
 
+def test_a_plaitd_that_could_not_be_started_is_tried_again(local):
+    local.want(web("a-0"))
+    local.up()
+
+    def pid_of(what):
+        return next(int(line.split()[0]) for line in local.leftovers() if what in line)
+
+    def allow_files(limit):
+        drop = {"user": local.uid, "group": local.uid, "extra_groups": []} if os.geteuid() == 0 else {}
+        subprocess.run(["prlimit", f"--pid={supervisor}", f"--nofile={limit}:"], check=True, **drop)
+
+    supervisor, before = pid_of("@supervisor"), local.status()["plaitd_pid"]
+    with open(f"/proc/{supervisor}/limits", encoding="utf-8") as limits:
+        usual = next(line.split()[3] for line in limits if line.startswith("Max open files"))
+    allow_files(1)
+    os.kill(pid_of("/bin/plaitd "), signal.SIGKILL)
+    os.set_blocking(local.process.stdout.fileno(), False)
+    told = []
+    until(lambda: told.append(local.process.stdout.read() or b"") or b"cannot make a socket" in b"".join(told), 10, "it says why")
+    allow_files(usual)
+    until(lambda: local.status()["plaitd_pid"] not in (0, before), 15, "it runs again")
+
+
 def test_a_second_start_names_the_first(local):
     local.want(web("a-0"))
     local.up()

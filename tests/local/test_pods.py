@@ -106,6 +106,16 @@ def test_a_log_is_rotated_at_line_ends(local):
     assert old.read_text().endswith("a-line-of-thirty-two-characters\n") and log.read_text().startswith("a-line")
 
 
+def test_one_that_writes_without_end_holds_up_nobody(local):
+    local.want(web("web-0"), pod("a-0", ["sh", "-c", "exec yes a-line-of-thirty-two-characters"]))
+    local.up()
+    log = local.folder / "run/plait/default/logs/default/a-0/main.log"
+    until(log.with_suffix(".log.1").exists, 20, "the log is rotated")
+    assert local.sh("web-0", "echo fine").stdout == "fine\n"
+    local.plait("down")
+    local.process.wait(20)
+
+
 def test_work_that_ends_takes_its_proxy_with_it_and_counts_as_done(local):
     local.want(web("a-0"), pod("done-0", ["sh", "-c", "echo worked"], restart_policy="Never"))
     local.up()  # a mesh with work that is done is ready
@@ -114,6 +124,15 @@ def test_work_that_ends_takes_its_proxy_with_it_and_counts_as_done(local):
     assert (done["ready"], done["restarts"], done["containers"][0]["state"]) == (False, 0, "ended")
     assert "worked" in local.logs("done-0")
     assert "Completed" in next(line for line in local.plait("status").stdout.splitlines() if "done-0" in line)
+    local.want(web("a-0"))
+    until(lambda: [w["name"] for w in local.status()["workloads"]] == ["a-0"], 10, "it is removed as any other")
+
+
+def test_work_that_ends_takes_its_envoy_and_the_proxy_beside_it_with_it(local):
+    local.want(web("a-0"), pod("done-0", ["sh", "-c", "echo worked"], restart_policy="Never", annotations={"plait.dev/proxy": "envoy"}))
+    local.up()
+    until(lambda: local.workload("done-0")["phase"] == "Succeeded" and local.workload("done-0")["proxy_pid"] == 0, 10, "all of it has ended")
+    until(lambda: not any("envoy.yaml" in line or "--identity-only" in line for line in local.leftovers()), 10, "both have ended")
     local.want(web("a-0"))
     until(lambda: [w["name"] for w in local.status()["workloads"]] == ["a-0"], 10, "it is removed as any other")
 

@@ -4,11 +4,7 @@ import pathlib
 import signal
 import subprocess
 
-import pytest
-
-from local_mesh import until, web
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="looks into the supervisor's namespace and descriptors")
+from local_mesh import Mesh, until, web
 
 
 def supervisor(local):
@@ -18,7 +14,7 @@ def supervisor(local):
 def possessions(local):
     """What the mesh holds: processes, links of workloads, open descriptors of the supervisor by kind."""
     pid = supervisor(local)
-    links = subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+    links = subprocess.run(Mesh.in_network_of(pid, "ip", "-o", "link"), capture_output=True, text=True, check=True).stdout
     kinds = {}
     for descriptor in pathlib.Path(f"/proc/{pid}/fd").iterdir():
         kind = os.readlink(descriptor).partition(":[")[0]
@@ -30,7 +26,6 @@ def ready(local, count):
     return lambda: [w["ready"] for w in local.status()["workloads"]] == [True] * count
 
 
-@needs_root
 def test_one_to_five_and_back_leaves_what_was_there_before(local):
     local.want(web("a-0"))
     local.up()
@@ -44,7 +39,6 @@ def test_one_to_five_and_back_leaves_what_was_there_before(local):
         until(lambda: possessions(local) == before, 10, f"nothing is left of the others: {possessions(local)} was {before}")
 
 
-@needs_root
 def test_a_container_that_is_killed_again_and_again_leaves_nothing(local):
     local.want(web("a-0"))
     local.up()
