@@ -196,6 +196,14 @@ TEST_F(Conn, ServesPipelinedRequestsOfARawClientInOrder) {
   ASSERT_TRUE(loop.RunUntil([&] { return server.connections() == 0; }, kLimit));
 }
 
+TEST_F(Conn, AnswersARequestThatAsksForAnUpgrade) {
+  HttpServer server(loop, {}, Echo());
+  RawClient raw(loop, Listen(server));
+  raw.out.Append("GET /1 HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  ASSERT_TRUE(loop.RunUntil([&] { return raw.in.Find("GET ") != SIZE_MAX; }, kLimit));
+  EXPECT_TRUE(raw.text().starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
 TEST_F(Conn, AnswersBrokenBytesBeforeClosing) {
   HttpServer server(loop, {}, Echo());
   RawClient raw(loop, Listen(server));

@@ -151,22 +151,34 @@ bool Connection::Turn() {
   }
   if (close_reason_ != http::ResetReason::kNone) return false;  // its owner does not want it
   if (!FeedCodec()) return false;
+  const std::size_t unsent = codec_->output().size();
   FlushSome();
   if (state_ != State::kOpen) return false;
   if (codec_->wants_close()) {
     BeginFlushing(why_);
     return false;
   }
-  return read || again_;
+  // The codec holds requests back above its watermark, and no event tells of what is here already.
+  const std::size_t watermark = options_.codec.high_watermark;
+  const bool let_go = !input_.empty() && unsent > watermark && codec_->output().size() <= watermark;
+  return read || again_ || let_go || MayRead();
+}
+
+// A head must fit, whatever the limit for bodies is.
+std::size_t Connection::InputLimit() const noexcept {
+  return std::max(options_.read_limit, options_.codec.max_header_bytes + 4096);
+}
+
+// A server that is not listened to reads no more. A client must read: the answer may come before the server has taken
+// the request, or instead of that.
+bool Connection::MayRead() const noexcept {
+  if (!readable_ || peer_ended_ || input_.size() >= InputLimit()) return false;
+  return !is_server() || !codec_ || codec_->output().size() <= options_.write_limit;
 }
 
 bool Connection::ReadSome() {
-  if (!readable_ || peer_ended_) return false;
-  // A head must fit, whatever the limit for bodies is.
-  const std::size_t limit = std::max(options_.read_limit, options_.codec.max_header_bytes + 4096);
-  if (input_.size() >= limit) return false;
-  if (codec_ && codec_->output().size() > options_.write_limit) return false;
-  const auto n = stream_->Read(input_, limit - input_.size());
+  if (!MayRead()) return false;
+  const auto n = stream_->Read(input_, InputLimit() - input_.size());
   if (n) {
     readable_ = *n > 0;
     bytes_read_ += *n;
@@ -204,6 +216,8 @@ void Connection::FlushSome() {
     const auto n = stream_->Write(out);
     if (!n) return Finish(n.error());
     bytes_written_ += *n;
+    // Slow is not gone. What a client still has to say when it closes, nobody needs.
+    if (state_ == State::kFlushing && is_server() && *n > 0) LimitFlushing();
     writable_ = out.empty();
     codec_->OnOutputDrained();
   }
@@ -219,15 +233,23 @@ void Connection::BeginFlushing(Error why) {
   why_ = why;
   state_ = State::kFlushing;
   input_.Clear();
-  timer_.Start(loop_.timers(), options_.drain_timeout);
+  LimitFlushing();
+}
+
+void Connection::LimitFlushing() {
+  if (options_.drain_timeout > Duration(0))
+    timer_.Start(loop_.timers(), options_.drain_timeout);
+  else
+    timer_.Cancel();
 }
 
 void Connection::EndOfOutput() {
   // A client has its answer; a server's may still be on the way, and closing with unread input would reset it.
-  if (peer_ended_ || !is_server()) return Finish(why_);
+  if (peer_ended_ || !is_server() || options_.drain_timeout <= Duration(0)) return Finish(why_);
   if (!fin_sent_) stream_->ShutdownWrite();
   fin_sent_ = true;
   state_ = State::kLingering;
+  timer_.Start(loop_.timers(), options_.drain_timeout);
 }
 
 void Connection::Discard() {

@@ -27,10 +27,13 @@ struct ConnectionOptions {
   http::CodecOptions codec;
   Protocol protocol = Protocol::kDetect;
   std::size_t read_limit = 64 * 1024;    // of input that the codec has not taken yet
-  std::size_t write_limit = 256 * 1024;  // of output that the peer has not taken yet: reading stops above it
+  std::size_t write_limit = 256 * 1024;  // of output that the peer has not taken yet: a server reads no more above it
   Duration idle_timeout{};               // without a stream for so long: drained and closed (kTimedOut); 0: never
   Duration head_timeout{};  // server: from the first byte of a request to the end of its head, else 408; 0: no limit
-  Duration drain_timeout = std::chrono::seconds(5);  // how long the last output may take once the codec wants to close
+  // Once the codec wants to close: how long the peer may take nothing of the last output (a server's; a client's: how
+  // long that output may take in all), and then how long its FIN may take. 0: no limit for the output, and no waiting
+  // for the FIN. Envoy's delayed_close_timeout.
+  Duration drain_timeout = std::chrono::seconds(5);
 };
 
 class ConnectionEvents {
@@ -105,10 +108,13 @@ class Connection : private io::StreamEvents {
   bool EnsureCodec();
   void Work();
   bool Turn();
+  std::size_t InputLimit() const noexcept;
+  bool MayRead() const noexcept;
   bool ReadSome();
   bool FeedCodec();
   void FlushSome();
   void BeginFlushing(Error why);
+  void LimitFlushing();
   void EndOfOutput();
   void Discard();
   void Finish(Error why, http::ResetReason reason = http::ResetReason::kConnectionClosed);
@@ -178,9 +184,8 @@ class ServerConnection final : public Connection, private http::ServerCodecEvent
 
 class ClientConnectionEvents : public ConnectionEvents {
  public:
-  virtual void OnGoAway() {}  // no new streams (GOAWAY, or "Connection: close"); the running ones go on
-  virtual void OnMaxStreamsChanged() {
-  }  // the peer's limit changed, or a stream ended while it was reached (HTTP/1: always)
+  virtual void OnGoAway() {}             // no new streams (GOAWAY, or "Connection: close"); the running ones go on
+  virtual void OnMaxStreamsChanged() {}  // the peer's limit changed, or a stream ended
 };
 
 class ClientConnection final : public Connection, private http::ClientCodecEvents {

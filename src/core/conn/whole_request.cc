@@ -20,7 +20,8 @@ struct Responder::Target final : http::ServerStreamEvents {
   void OnRequestHead(http::RequestHead head, bool end_stream) override {
     request.head = std::move(head);
     head_request = request.head.method == "HEAD";
-    if (end_stream || request.head.method == "CONNECT") return Dispatch();
+    // Who asks for a tunnel or an upgrade says nothing before the answer.
+    if (end_stream || request.head.method == "CONNECT" || !request.head.protocol.empty()) return Dispatch();
     if (request.head.headers.HasToken("expect", "100-continue")) {
       http::ResponseHead go_on;
       go_on.status = 100;

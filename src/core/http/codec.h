@@ -152,7 +152,7 @@ class ClientCodecEvents {
   virtual ~ClientCodecEvents() = default;
   virtual void OnOutputReady() = 0;
   virtual void OnGoAway() = 0;             // no new streams on this connection; also HTTP/1 "close"
-  virtual void OnMaxStreamsChanged() = 0;  // the peer's limit changed, or a stream ended while it was reached
+  virtual void OnMaxStreamsChanged() = 0;  // the peer's limit changed, or a stream ended
 };
 class ClientCodec : public Codec {
  public:

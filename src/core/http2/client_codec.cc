@@ -41,9 +41,9 @@ class ClientSession final : public http::ClientCodec, private Session {
     events_.OnMaxStreamsChanged();
   }
 
-  // A place became free where there was none.
+  // The owner may keep to a limit of its own below the peer's: each place that becomes free is told.
   void StreamGone() override {
-    if (!closing() && streams_.size() + 1 == max_streams_) events_.OnMaxStreamsChanged();
+    if (!closing()) events_.OnMaxStreamsChanged();
   }
 
   http::ClientCodecEvents& events_;

@@ -5,6 +5,8 @@
 #include <functional>
 #include <list>
 
+#include "core/http2/session.h"
+
 namespace plait::http2 {
 namespace {
 
@@ -298,6 +300,20 @@ TEST_F(Http2, KeepsToTheLimitOfStreams) {
   EXPECT_EQ(client.codec->NewStream(c), nullptr);
 }
 
+TEST_F(Http2, TellsOfEachPlaceThatBecomesFree) {
+  server.on_head = [](Recorder& s) {
+    if (s.request.path == "/short") s.server->SendHead(Ok(), true);
+  };
+  ASSERT_TRUE(wire.Run());
+  Recorder a, b;
+  client.Send(a, ClientSide::Get("/long"));
+  client.Send(b, ClientSide::Get("/short"));
+  client.log.clear();
+  ASSERT_TRUE(wire.Run());
+  EXPECT_TRUE(b.closed);
+  EXPECT_EQ(client.log, "max ") << "its owner may have allowed two of the thousand only";
+}
+
 TEST_F(Http2, TunnelsExtendedConnect) {
   server.on_head = [](Recorder& s) {
     http::ResponseHead head;
@@ -311,7 +327,7 @@ TEST_F(Http2, TunnelsExtendedConnect) {
   head.protocol = "websocket";
   client.Send(r, head, false);
   ASSERT_TRUE(wire.Run());
-  EXPECT_EQ(server.streams.front().request.method, "CONNECT");
+  EXPECT_EQ(server.streams.front().request.method, "GET") << "as the application will get it";
   EXPECT_EQ(server.streams.front().request.protocol, "websocket");
   EXPECT_EQ(server.streams.front().request.path, "/ws");
   EXPECT_EQ(r.log, "head:200 ");
@@ -468,6 +484,25 @@ TEST_F(Http2, EndsFloods) {
   unread.in.Append(Preface());
   for (int i = 0; i < 20'000; ++i) unread.in.Append(Frame(6, 0, 0, "12345678"));
   EXPECT_FALSE(unread.codec->Feed(unread.in));
+}
+
+TEST_F(Http2, LetsAClientLeaveAnyNumberOfAnswersThatHadBegun) {
+  ServerSide watched;
+  watched.on_head = [](Recorder& r) { r.server->SendHead(Ok(), false); };
+  EXPECT_TRUE(FeedRepeated(
+      watched,
+      [](std::uint32_t i) {
+        return Frame(1, kHeadersEnd, 2 * i + 1, GetBlock()) + Frame(3, 0, 2 * i + 1, std::string_view("\0\0\0\x8", 4));
+      },
+      600));
+  EXPECT_EQ(watched.streams.size(), 600u);
+  EXPECT_EQ(watched.codec->active_streams(), 0u);
+}
+
+TEST_F(Http2, TakesAResetForPrematureOnlyBeforeTheAnswerAndInTheFirstSecond) {
+  EXPECT_TRUE(IsPrematureReset(/*head_sent=*/false, std::chrono::milliseconds(999)));
+  EXPECT_FALSE(IsPrematureReset(/*head_sent=*/false, std::chrono::seconds(1)));
+  EXPECT_FALSE(IsPrematureReset(/*head_sent=*/true, Duration(0)));
 }
 
 TEST_F(Http2, EndsTheConnectionOnBrokenFraming) {

@@ -56,7 +56,11 @@ bool ServerSession::HeadComplete(Stream& stream, bool end_stream) {
   stream.tunnel_ = !block->protocol.empty();
   http::RequestHead head;
   head.version = http::Version::kHttp2;
-  head.method = std::move(block->method);
+  // Who asks for an upgrade is judged and routed as with HTTP/1, where the same request is a GET (RFC 8441 5).
+  if (block->protocol.empty())
+    head.method = std::move(block->method);
+  else
+    head.method = "GET";
   head.scheme = std::move(block->scheme);
   head.authority = std::move(block->authority);
   head.path = std::move(block->path);

@@ -10,9 +10,10 @@ namespace {
 using http::ResetReason;
 
 constexpr std::size_t kOutputTarget = 64 * 1024;  // produced at a time; the rest when the driver has written this
-constexpr std::uint32_t kResetCredit = 500;       // streams a peer may give up in a row (CVE-2023-44487)
-constexpr std::uint32_t kControlFrames = 1000;    // looked at together: in less than a second and
-constexpr std::uint32_t kUsefulFrames = 100;      // without this many frames of messages they are a flood
+constexpr std::uint32_t kResetCredit = 500;       // streams a client may give up early in a row (CVE-2023-44487)
+constexpr Duration kPrematureAge = std::chrono::seconds(1);
+constexpr std::uint32_t kControlFrames = 1000;  // looked at together: in less than a second and
+constexpr std::uint32_t kUsefulFrames = 100;    // without this many frames of messages they are a flood
 
 bool IsConnectionField(http::HeaderView field) noexcept {
   const std::string_view name = field.name;
@@ -281,8 +282,11 @@ bool Session::NoteControlFrame() {
   return !flood;
 }
 
+bool IsPrematureReset(bool head_sent, Duration age) noexcept { return !head_sent && age < kPrematureAge; }
+
 bool Session::NotePeerReset(const Stream& stream) {
-  if (stream.sent_all_ || reset_credit_-- > 0) return true;
+  if (!server_ || !IsPrematureReset(stream.head_sent_, SystemClock().Now() - stream.began_)) return true;
+  if (reset_credit_-- > 0) return true;
   fatal_ = kResetFlood;
   return false;
 }
@@ -303,9 +307,12 @@ int Session::AddField(Stream& stream, std::string_view name, std::string_view va
     if (name == "host" && server_ && !stream.head_received_) {
       if (!block.host.empty()) return stream.details_ = kMessagingRule, NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
       block.host = value;
-    } else if (name == "cookie" && block.fields.Has(name)) {
+    } else if (name == "cookie") {
       // RFC 9113 8.2.3: crumbs are one field for everybody behind us.
-      block.fields.Set(name, std::string(*block.fields.Get(name)).append("; ").append(value));
+      if (block.cookie)
+        block.cookie->append("; ").append(value);
+      else
+        block.cookie = value;
     } else {
       block.fields.Add(name, value);
     }

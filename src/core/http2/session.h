@@ -97,6 +97,9 @@ class Session {
 // Header fields as nghttp2 takes them. Connection-specific fields are left out (RFC 9113 8.2.2).
 nghttp2_nv Field(std::string_view name, std::string_view value) noexcept;
 void AppendFields(std::vector<nghttp2_nv>& out, const http::Headers& headers);
+// Whether a client that resets a stream of this age may be flooding: as Envoy's rule, one that has waited for a while,
+// or has begun to get its answer (a watch, an event stream), only goes.
+bool IsPrematureReset(bool head_sent, Duration age) noexcept;
 std::uint32_t CodeOfReason(http::ResetReason reason) noexcept;
 http::ResetReason ReasonOfCode(std::uint32_t code) noexcept;
 

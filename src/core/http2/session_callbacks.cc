@@ -42,6 +42,7 @@ struct Session::Callbacks {
       if (!s.server_ || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
       stream = s.AddStream();
       stream->id_ = frame->hd.stream_id;
+      stream->began_ = SystemClock().Now();
       nghttp2_session_set_stream_user_data(native, stream->id_, stream);
       s.open_head_ = stream->id_;
     }
@@ -84,6 +85,8 @@ struct Session::Callbacks {
     if (frame->hd.stream_id == s.open_head_) s.open_head_ = 0;
     if (stream == nullptr || !stream->block_) return true;
     ++s.useful_frames_;
+    Stream::Block& block = *stream->block_;
+    if (block.cookie) block.fields.Add("cookie", *block.cookie);
     const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (stream->head_received_) {
       stream->trailers_ = std::move(stream->block_->fields);

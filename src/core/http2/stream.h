@@ -2,6 +2,7 @@
 // One HTTP/2 stream of a Session: what it gathers from frames and what waits to be sent. Owned by the session.
 #include <optional>
 
+#include "core/base/time.h"
 #include "core/http/codec.h"
 
 namespace plait::http2 {
@@ -37,10 +38,12 @@ class Stream final : public http::ServerStream, public http::ClientStream {
   http::ClientStreamEvents* client_events_ = nullptr;
   std::int32_t id_ = -1;     // -1: a request that was not sent yet
   std::uint32_t index_ = 0;  // in the session's list
+  MonotonicTime began_{};    // server
 
   // The header block that is arriving; empty between blocks.
   struct Block {
     std::string method, scheme, authority, path, protocol, host;
+    std::optional<std::string> cookie;  // its crumbs, joined
     std::uint16_t status = 0;
     std::size_t bytes = 0;
     std::size_t count = 0;

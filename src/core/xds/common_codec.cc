@@ -38,7 +38,8 @@ std::uint16_t DecodePort(std::uint32_t in, DecodeContext& context) {
 Duration DecodeDuration(const google::protobuf::Duration& in, DecodeContext& context) {
   constexpr std::int64_t kMaxSeconds =
       315'576'000'000;  // protobuf's own limit is 10,000 years; ours what nanoseconds hold
-  if (in.seconds() < 0 || in.nanos() < 0 || in.seconds() > kMaxSeconds) {
+  const bool whole_nanos = in.nanos() >= 0 && in.nanos() <= 999'999'999;
+  if (in.seconds() < 0 || !whole_nanos || in.seconds() > kMaxSeconds) {
     context.Reject("duration is out of range");
     return {};
   }

@@ -117,8 +117,9 @@ void DecodeFieldMask(const Node& node, pb::Message& message, std::string& error)
     message.GetReflection()->AddString(&message, paths, SnakeCase(Trim(part)));
 }
 
-std::string Fraction(std::int32_t nanos) {
-  if (nanos == 0) return {};
+// Nothing for what is no fraction: a message from elsewhere may hold any number.
+std::string Fraction(std::int64_t nanos) {
+  if (nanos <= 0 || nanos >= kNanos) return {};
   std::string digits = std::to_string(nanos);
   digits.insert(0, 9 - digits.size(), '0');
   const std::size_t keep = digits.ends_with("000000") ? 3 : digits.ends_with("000") ? 6 : 9;
@@ -127,7 +128,7 @@ std::string Fraction(std::int32_t nanos) {
 
 Node EncodeDuration(const pb::Message& message) {
   const std::int64_t seconds = SecondsOf(message);
-  const std::int32_t nanos = NanosOf(message);
+  const std::int64_t nanos = NanosOf(message);
   const bool negative = seconds < 0 || nanos < 0;
   return Node::Text((negative ? "-" : "") + std::to_string(std::abs(seconds)) + Fraction(std::abs(nanos)) + "s");
 }

@@ -1,0 +1,230 @@
+#include "core/conn/connection.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "testing/manual_clock.h"
+
+namespace plait::conn {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// The peer's end of a stream: what it says comes at once, and it takes only what it was told to take.
+class PeerStream final : public io::Stream {
+ public:
+  void SetEvents(io::StreamEvents* events) noexcept override { events_ = events; }
+  Result<std::size_t> Read(Buffer& into, std::size_t max) override {
+    const std::size_t n = std::min(max, said_.size());
+    into.MoveFrom(said_, n);
+    waits_to_read_ = n == 0;
+    return n;
+  }
+  Result<std::size_t> Write(Buffer& from) override {
+    const std::size_t n = std::min(room_, from.size());
+    taken.MoveFrom(from, n);
+    room_ -= n;
+    waits_to_write_ = !from.empty();
+    return n;
+  }
+  void ShutdownWrite() override { fin = true; }
+  void Close(bool) noexcept override { closed = true; }
+  const io::SocketAddress& local() const noexcept override { return address_; }
+  const io::SocketAddress& remote() const noexcept override { return address_; }
+
+  void Say(std::string_view text) {
+    said_.Append(text);
+    if (std::exchange(waits_to_read_, false)) events_->OnReadable();
+  }
+  void Take(std::size_t bytes) {
+    room_ += bytes;
+    if (std::exchange(waits_to_write_, false)) events_->OnWritable();
+  }
+
+  Buffer taken;
+  bool fin = false;
+  bool closed = false;
+
+ private:
+  io::SocketAddress address_;
+  io::StreamEvents* events_ = nullptr;
+  Buffer said_;
+  std::size_t room_ = 0;
+  bool waits_to_read_ = false;
+  bool waits_to_write_ = false;
+};
+
+constexpr std::size_t kAll = 1'000'000;
+
+class Flow : public testing::Test, public ServerConnectionEvents, public ClientConnectionEvents {
+ protected:
+  struct ServerStream final : http::ServerStreamEvents {
+    explicit ServerStream(Flow& the_test) : test(the_test) {}
+    void OnRequestHead(http::RequestHead, bool) override {
+      http::ResponseHead head;
+      head.status = 200;
+      head.headers.Add("content-length", std::to_string(test.answer.size()));
+      stream->SendHead(head, false);
+      Buffer body(test.answer);
+      stream->SendData(body, true);
+    }
+    void OnData(Buffer& data, bool) override { received += data.ToString(); }
+    void OnTrailers(http::Headers) override {}
+    void OnReset(http::ResetReason) override {}
+    void OnBelowLowWatermark() override {}
+    void OnStreamClosed() override {}
+    Flow& test;
+    http::ServerStream* stream = nullptr;
+    std::string received;
+  };
+  struct ClientStream final : http::ClientStreamEvents {
+    void OnInformational(http::ResponseHead) override {}
+    void OnResponseHead(http::ResponseHead head, bool) override { status = head.status; }
+    void OnData(Buffer&, bool) override {}
+    void OnTrailers(http::Headers) override {}
+    void OnReset(http::ResetReason) override {}
+    void OnBelowLowWatermark() override {}
+    void OnStreamClosed() override {}
+    std::uint16_t status = 0;
+  };
+
+  Flow() {
+    options.protocol = Protocol::kHttp1;
+    options.write_limit = 1000;
+    options.drain_timeout = seconds(1);
+  }
+  http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override {
+    requests.push_back(std::make_unique<ServerStream>(*this));
+    requests.back()->stream = &stream;
+    return *requests.back();
+  }
+  void OnConnectionOpen() override {}
+  void OnBusyChanged(bool) override {}
+  void OnConnectionClosed(const Error&) override {}
+
+  std::unique_ptr<io::Stream> NewPeer() {
+    auto stream = std::make_unique<PeerStream>();
+    peer = stream.get();
+    return stream;
+  }
+  void Serve() {
+    server = std::make_unique<ServerConnection>(loop, NewPeer(), options, *this, /*stream_is_open=*/true);
+    Round();
+  }
+  void Round() { loop.RunOnce(Duration(0)); }
+  void Pass(Duration time) {
+    clock.Advance(time);
+    Round();
+  }
+
+  ManualClock clock;
+  io::Loop loop{clock};
+  ConnectionOptions options;
+  std::string answer;
+  PeerStream* peer = nullptr;
+  std::vector<std::unique_ptr<ServerStream>> requests;
+  std::unique_ptr<ServerConnection> server;
+  std::unique_ptr<ClientConnection> client;
+};
+
+TEST_F(Flow, AClientReadsTheAnswerOfAServerThatDoesNotTakeTheRequest) {
+  client = std::make_unique<ClientConnection>(loop, NewPeer(), options, *this, /*stream_is_open=*/true);
+  Round();
+  ClientStream events;
+  http::ClientStream* stream = client->NewStream(events);
+  ASSERT_NE(stream, nullptr);
+  http::RequestHead head;
+  head.method = "POST";
+  head.authority = "a";
+  head.path = "/";
+  head.headers.Add("content-length", "100000");
+  stream->SendHead(head, false);
+  Buffer body(std::string(50'000, 'x'));
+  stream->SendData(body, false);
+  Round();
+  peer->Say("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 0\r\n\r\n");
+  Round();
+  EXPECT_EQ(events.status, 413);
+  client.reset();
+}
+
+TEST_F(Flow, AServerReadsWhatCameWhileItsAnswerWasNotTaken) {
+  answer = std::string(5000, 'a');
+  Serve();
+  peer->Say("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+  Round();
+  ASSERT_EQ(requests.size(), 1u);
+  requests[0]->received.clear();
+  peer->Say("more");
+  Round();
+  EXPECT_EQ(requests[0]->received, "") << "it is not listened to";
+  peer->Take(kAll);
+  Round();
+  EXPECT_EQ(requests[0]->received, "more");
+}
+
+TEST_F(Flow, AServerGoesOnWithPipelinedRequestsWhenOneWriteEmptiesItsOutput) {
+  options.write_limit = kAll;
+  options.codec.high_watermark = 1000;
+  answer = std::string(2000, 'a');
+  Serve();
+  for (int i = 0; i < 3; ++i) peer->Say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  Round();
+  EXPECT_EQ(requests.size(), 1u);
+  peer->Take(kAll);
+  Round();
+  EXPECT_EQ(requests.size(), 3u);
+}
+
+TEST_F(Flow, ALastAnswerTakesAsLongAsItsClientGoesOnReading) {
+  answer = std::string(10'000, 'a');
+  Serve();
+  peer->Say("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  Round();
+  for (int i = 0; i < 10; ++i) {
+    Pass(milliseconds(900));
+    ASSERT_FALSE(peer->closed) << i;
+    peer->Take(1000);
+    Round();
+  }
+  Pass(milliseconds(900));
+  peer->Take(kAll);
+  Round();
+  EXPECT_GT(peer->taken.size(), answer.size());
+  EXPECT_TRUE(peer->fin);
+  Pass(milliseconds(900));
+  EXPECT_FALSE(peer->closed) << "the client's FIN has its own time";
+  Pass(milliseconds(200));
+  EXPECT_TRUE(peer->closed);
+}
+
+TEST_F(Flow, ALastAnswerIsGivenUpWhenItsClientReadsNothing) {
+  answer = std::string(10'000, 'a');
+  Serve();
+  peer->Say("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  Round();
+  Pass(milliseconds(900));
+  peer->Take(1000);
+  Round();
+  Pass(milliseconds(1100));
+  EXPECT_TRUE(peer->closed);
+}
+
+TEST_F(Flow, WithoutALimitALastAnswerIsNeverGivenUpAndNobodyWaitsAfterIt) {
+  options.drain_timeout = Duration(0);
+  answer = std::string(10'000, 'a');
+  Serve();
+  peer->Say("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  Round();
+  Pass(std::chrono::hours(1));
+  EXPECT_FALSE(peer->closed);
+  peer->Take(kAll);
+  Round();
+  EXPECT_GT(peer->taken.size(), answer.size());
+  EXPECT_TRUE(peer->closed);
+}
+
+}  // namespace
+}  // namespace plait::conn
