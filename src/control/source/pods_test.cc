@@ -174,7 +174,7 @@ kind: Pod
 metadata: {name: p}
 spec:
   initContainers:
-  - {name: istio-init, image: docker.io/istio/proxyv2:1.30}
+  - {name: istio-init, image: istio/proxyv2:1.30}
   - {name: migrate, image: x, command: [migrate]}
   - {name: istio-proxy, image: auto, restartPolicy: Always}
   - {name: logs, image: x, command: [ship], restartPolicy: Always, ports: [{name: http-logs, containerPort: 9000}]}

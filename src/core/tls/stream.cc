@@ -39,6 +39,7 @@ class TlsStream final : public io::Stream, private io::StreamEvents {
   int fd() const noexcept override { return inner_->fd(); }
 
   const std::string& failure() const noexcept { return failure_; }
+  bool unsent() const noexcept { return state_ == State::kOpen && (!out_.empty() || shutting_); }
   std::expected<std::shared_ptr<const PeerFacts>, std::string> JudgePeer(const SSL* ssl) const {
     return context_->native().verifier->Judge(SSL_get0_peer_certificates(ssl),
                                               {.identity = options_.expected_identity, .name = options_.expected_name},
@@ -255,8 +256,10 @@ void TlsStream::OnReadable() {
 }
 
 void TlsStream::OnWritable() {
+  const bool ending = shutting_;
   if (const Result<> flushed = Flush(); !flushed) return Fail(flushed.error());
-  if (state_ != State::kOpen || !write_blocked_ || out_.size() > kOutputLimit / 2) return;
+  const bool ended = ending && !shutting_;  // who waits for that learns of it
+  if (state_ != State::kOpen || (!write_blocked_ && !ended) || out_.size() > kOutputLimit / 2) return;
   write_blocked_ = false;
   if (events_ != nullptr) events_->OnWritable();
 }
@@ -324,7 +327,9 @@ void TlsStream::ShutdownWrite() {
   SSL_shutdown(ssl_.get());
   ERR_clear_error();
   shutting_ = true;
-  (void)Flush();  // a failure shows at the next read
+  if (Flush()) return;  // a failure shows at the next read
+  out_.Clear();
+  shutting_ = false;
 }
 
 }  // namespace
@@ -353,6 +358,11 @@ std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inn
                                  std::shared_ptr<const Context> context, WrapOptions options, Buffer initial) {
   return std::make_unique<TlsStream>(loop, std::move(inner), std::move(context), std::move(options),
                                      std::move(initial));
+}
+
+bool HasUnsent(const io::Stream& stream) {
+  const auto* tls = dynamic_cast<const TlsStream*>(&stream);
+  return tls != nullptr && tls->unsent();
 }
 
 std::string FailureOf(const io::Stream& stream) {

@@ -23,10 +23,11 @@ class End final : public io::StreamEvents {
       if (!n || *n == 0) return;
     }
   }
-  void OnWritable() override {}
+  void OnWritable() override { ++writable; }
   void OnFailed(Error e) override { failed = e; }
   std::unique_ptr<io::Stream> stream;
   bool open = false;
+  int writable = 0;
   Buffer received;
   std::optional<Error> ended, failed;
 };
@@ -243,6 +244,25 @@ TEST_F(Tls, CarriesManyBytesAndBothHalfCloses) {
   Buffer answer("still here");
   EXPECT_TRUE(h.server->stream->Write(answer));
   EXPECT_TRUE(loop.RunUntil([&] { return h.client->received.size() == 10; }, 5s));
+}
+
+TEST_F(Tls, TellsWhetherBytesThatItHasTakenStillWaitAndWhenTheyHaveGone) {
+  Handshake h(loop, Make(client_options), Make(server_options));
+  ASSERT_TRUE(h.Works());
+  EXPECT_FALSE(HasUnsent(*h.client->stream));
+  h.server->stream->SetEvents(nullptr);  // does not read
+  Buffer big(std::string(50'000, 'x'));
+  while (!HasUnsent(*h.client->stream)) {
+    ASSERT_TRUE(h.client->stream->Write(big));
+    if (big.empty()) big.Append(std::string(50'000, 'x'));
+  }
+  const int before = h.client->writable;
+  h.client->stream->ShutdownWrite();
+  EXPECT_TRUE(HasUnsent(*h.client->stream));
+  h.server->stream->SetEvents(h.server.get());
+  h.server->OnReadable();
+  EXPECT_TRUE(loop.RunUntil([&] { return h.client->writable > before && h.server->ended; }, 10s));
+  EXPECT_FALSE(HasUnsent(*h.client->stream));
 }
 
 TEST_F(Tls, GarbageInsteadOfAHelloFailsWithAReason) {

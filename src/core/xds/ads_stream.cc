@@ -28,7 +28,7 @@ void AdsStream::Open() {
   Close();
   answered_ = false;
   auto connection = connect_();
-  if (!connection) return Lost(connection.error().ToString());
+  if (!connection) return Lost(connection.error().ToString(), false);
   channel_ = std::make_unique<grpc::Channel>(loop_, std::move(connection->stream), std::move(connection->options));
   call_ = channel_->Start(kDeltaAdsMethod, {.metadata = std::move(connection->metadata)}, *this);
   client_.OnStreamOpen();
@@ -59,7 +59,7 @@ void AdsStream::Reconnect() {
 
 void AdsStream::OnMessage(std::string message) {
   const auto response = DecodeDeltaResponse(message);
-  if (!response) return Lost(response.error().detail);
+  if (!response) return Lost(response.error().detail, true);
   if (!std::exchange(answered_, true)) on_change_(true);
   problem_.clear();
   backoff_ = kFirstBackoff;
@@ -68,13 +68,15 @@ void AdsStream::OnMessage(std::string message) {
 }
 
 void AdsStream::OnFinished(const grpc::Status& status, const grpc::Metadata& /*trailers*/) {
-  Lost("the control plane ended the stream: " + status.ToString());
+  // Without a connection, or through a proxy that has none, the status is UNAVAILABLE.
+  Lost("the control plane ended the stream: " + status.ToString(), status.code != grpc::Code::kUnavailable);
 }
 
-void AdsStream::Lost(std::string why) {
+void AdsStream::Lost(std::string why, bool refused) {
   if (problem_ != why) kLog.Warn("control plane: " + why + "; what was received stays in force");
   problem_ = std::move(why);
   answered_ = false;
+  refused_ = refused;
   on_change_(false);
   client_.OnStreamLost();
   // May run inside an event of the call: it ends with the round.

@@ -33,12 +33,15 @@ class AdsStream final : private grpc::ClientCallEvents {
 
   bool connected() const noexcept { return answered_; }             // the present stream has brought a response
   const std::string& problem() const noexcept { return problem_; }  // why it is down; empty when it is up
+  // It is down although the control plane was reached: that ended or refused the last attempt, with a status of its
+  // own.
+  bool refused() const noexcept { return refused_; }
 
  private:
   void Open();
   void OnMessage(std::string message) override;
   void OnFinished(const grpc::Status& status, const grpc::Metadata& trailers) override;
-  void Lost(std::string why);
+  void Lost(std::string why, bool refused);
   void SendRequests();
   void Close();
 
@@ -49,6 +52,7 @@ class AdsStream final : private grpc::ClientCallEvents {
   Random random_;
   Duration backoff_;
   bool answered_ = false;
+  bool refused_ = false;
   bool flush_planned_ = false;
   std::string problem_ = "not connected yet";
   io::Timer retry_;

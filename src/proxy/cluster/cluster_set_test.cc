@@ -237,6 +237,48 @@ TEST_F(Clusters, EjectsAHostAfterFailuresInARowAndReadmitsIt) {
   EXPECT_EQ(Picks("a", 20).size(), 2U);
 }
 
+TEST_F(Clusters, EjectsAtTheNextFailureWhenTheLimitHasBecomeLowerThanTheRow) {
+  auto config = Eds("a");
+  config->outlier_detection = xds::OutlierDetection{.consecutive_5xx = 10, .max_ejection_percent = 100};
+  ASSERT_TRUE(store_.Put(config));
+  PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80")});
+  const HostPtr bad = store_.Find("a")->priorities[0].all[0];
+  for (int i = 0; i < 7; ++i) ReportResponse(*store_.Find("a"), *bad, 500);
+  auto stricter = std::make_shared<xds::Cluster>(*config);
+  stricter->outlier_detection->consecutive_5xx = 3;
+  ASSERT_TRUE(store_.Put(stricter));
+  ReportResponse(*store_.Find("a"), *bad, 500);
+  loop_.RunOnce(Duration::zero());
+  EXPECT_TRUE(bad->ejected());
+}
+
+TEST_F(Clusters, CountsNoEjectionOfAHostThatHasLeftNorOfOneThatIsBackBecauseDetectionEnded) {
+  auto config = Eds("a");
+  config->outlier_detection = xds::OutlierDetection{.consecutive_5xx = 1, .max_ejection_percent = 100};
+  ASSERT_TRUE(store_.Put(config));
+  PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80")});
+  const std::shared_ptr<ClusterState> state = store_.Find("a")->state;
+  const auto active = [&] {
+    return state->stats.Value(static_cast<std::size_t>(ClusterStat::kOutlierEjectionsActive));
+  };
+  const std::vector<HostPtr> hosts = store_.Find("a")->priorities[0].all;
+  for (const HostPtr& host : hosts) ReportResponse(*store_.Find("a"), *host, 500);
+  loop_.RunOnce(Duration::zero());
+  ASSERT_EQ(active(), 2U);
+  PutEndpoints("a", {EndpointAt("10.0.0.2:80")});
+  EXPECT_EQ(active(), 1U);
+  auto off = std::make_shared<xds::Cluster>(*config);
+  off->outlier_detection.reset();
+  ASSERT_TRUE(store_.Put(off));
+  EXPECT_EQ(active(), 0U);
+  ASSERT_TRUE(store_.Put(config));
+  ReportResponse(*store_.Find("a"), *store_.Find("a")->priorities[0].all[0], 500);
+  loop_.RunOnce(Duration::zero());
+  ASSERT_EQ(active(), 1U);
+  store_.Remove("a");
+  EXPECT_EQ(active(), 0U);
+}
+
 TEST_F(Clusters, LengthensAnEjectionByItsJitter) {
   auto config = Eds("a");
   config->outlier_detection = xds::OutlierDetection{.interval = std::chrono::milliseconds(5),

@@ -106,7 +106,20 @@ TEST_F(DnsClusters, HaveAllAddressesOfAllNamesOrTheFirstOne) {
   Put(Type::kStrictDns, {"x", "y"});
   EXPECT_EQ(Hosts(), "10.0.0.1:443 10.0.0.2:443 [fd00::1]:443 10.0.0.3:443 ");
   Put(Type::kLogicalDns, {"x"});
-  EXPECT_EQ(Hosts(), "10.0.0.1:443 ");
+  EXPECT_EQ(Hosts(), "10.0.0.2:443 ");
+}
+
+TEST_F(DnsClusters, OfOneHostFollowTheAddressThatTheResolverPutsFirstAndNothingElse) {
+  names_.Know("x", {"10.0.0.3", "10.0.0.1"}, 10s);
+  Put(Type::kLogicalDns, {"x"});
+  EXPECT_EQ(Hosts(), "10.0.0.3:443 ");
+  names_.Know("x", {"10.0.0.2", "10.0.0.1", "10.0.0.3"}, 10s);
+  Pass(10s);
+  EXPECT_EQ(Hosts(), "10.0.0.2:443 ");
+  const ClusterPtr before = store_.Find("a");
+  names_.Know("x", {"10.0.0.2", "10.0.0.3"}, 10s);
+  Pass(10s);
+  EXPECT_EQ(store_.Find("a"), before) << "nothing was rebuilt";
 }
 
 TEST_F(DnsClusters, AskForEachNameAgainWhenItsTtlIsOver) {

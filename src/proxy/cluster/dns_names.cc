@@ -52,11 +52,16 @@ void DnsNames::Took(Name& name, Result<NameResolver::Answer> answer) {
   options_.state->Add(holds ? ClusterStat::kUpdateSuccess : ClusterStat::kUpdateFailure);
   bool changed = false;
   if (holds) {
-    // Resolvers give the addresses of one name in any order; the same ones are no change, and each is one host.
     Addresses& now = answer->addresses;
-    std::sort(now.begin(), now.end());
-    now.erase(std::unique(now.begin(), now.end()), now.end());
-    changed = now != name.addresses;
+    if (options_.config->type == xds::Cluster::Type::kLogicalDns) {
+      // One host, at the address that the resolver puts first: it spreads callers by that, or knows which is near.
+      changed = name.addresses.empty() || now.front() != name.addresses.front();
+    } else {
+      // Resolvers give the addresses of one name in any order; the same ones are no change, and each is one host.
+      std::sort(now.begin(), now.end());
+      now.erase(std::unique(now.begin(), now.end()), now.end());
+      changed = now != name.addresses;
+    }
     name.addresses = std::move(now);
   }
   const bool first = !std::exchange(name.answered, true);

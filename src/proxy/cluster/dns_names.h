@@ -33,7 +33,7 @@ class DnsNames {
   DnsNames(const DnsNames&) = delete;
   DnsNames& operator=(const DnsNames&) = delete;
 
-  // Sorted; null: not a name of this cluster.
+  // Sorted (STRICT_DNS) or as the resolver gave them (LOGICAL_DNS); null: not a name of this cluster.
   const Addresses* Find(std::string_view name) const;
   bool empty() const noexcept { return names_.empty(); }
 

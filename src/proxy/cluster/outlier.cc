@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
+#include <utility>
 
 namespace plait::proxy::cluster {
 
@@ -15,7 +17,11 @@ void OutlierDetector::Configure(const std::optional<xds::OutlierDetection>& conf
   if (!config) {
     interval_.Cancel();
     bool readmitted = false;
-    for (const auto& host : hosts_) readmitted |= host->ejected_.exchange(false, std::memory_order_relaxed);
+    for (const auto& host : hosts_) {
+      if (!host->ejected_.exchange(false, std::memory_order_relaxed)) continue;
+      state_.AddGauge(ClusterStat::kOutlierEjectionsActive, -1);
+      readmitted = true;
+    }
     if (readmitted) changed_();
     return;
   }
@@ -26,15 +32,21 @@ void OutlierDetector::Configure(const std::optional<xds::OutlierDetection>& conf
   if (!interval_.armed()) interval_.Start(main_.timers(), config->interval);
 }
 
-void OutlierDetector::SetHosts(std::vector<std::shared_ptr<Host>> hosts) { hosts_ = std::move(hosts); }
+void OutlierDetector::SetHosts(std::vector<std::shared_ptr<Host>> hosts) {
+  const auto before = std::exchange(hosts_, std::move(hosts));
+  if (std::none_of(before.begin(), before.end(), [](const auto& host) { return host->ejected(); })) return;
+  const std::unordered_set<std::shared_ptr<Host>> stay(hosts_.begin(), hosts_.end());
+  for (const auto& host : before) {
+    if (host->ejected() && !stay.contains(host)) state_.AddGauge(ClusterStat::kOutlierEjectionsActive, -1);
+  }
+}
 
 void OutlierDetector::Bump(std::atomic<std::uint32_t>& count, const std::atomic<std::uint32_t>& limit, const Host& host,
                            Reason reason) noexcept {
   const std::uint32_t failures = count.fetch_add(1, std::memory_order_relaxed) + 1;
   const std::uint32_t most = limit.load(std::memory_order_relaxed);
-  if (failures != most) return;
-  count.store(0, std::memory_order_relaxed);
-  Ask(host, reason);
+  if (failures < most) return;  // beyond it: the limit has become lower since, or another worker is faster
+  if (count.exchange(0, std::memory_order_relaxed) >= most) Ask(host, reason);
 }
 
 void OutlierDetector::Count(const Host& constant, bool failed, bool gateway) noexcept {

@@ -35,6 +35,7 @@ void EarlyDial::LookForBytes() {
 void EarlyDial::Drop() {
   dial_.reset();
   connection_ = UpstreamConnection();
+  bytes_.Clear();
 }
 
 void EarlyDial::GiveTo(TcpSession::Start& start) {

@@ -27,7 +27,7 @@ class EarlyDial final : private io::StreamEvents {
   EarlyDial(const EarlyDial&) = delete;
   EarlyDial& operator=(const EarlyDial&) = delete;
 
-  void Start(const std::string& cluster);  // once
+  void Start(const std::string& cluster);  // once, and again after Drop
   bool pending() const noexcept { return dial_ != nullptr; }
   bool there() const noexcept { return static_cast<bool>(connection_); }
   // Unused: closed, and counted nowhere.

@@ -244,6 +244,7 @@ void Exchange::Pause(bool paused) {
 void Exchange::Touch() noexcept { last_activity_ = session_.context().loop.Now(); }
 
 void Exchange::OnBelowLowWatermark() {
+  Touch();  // the client takes its answer
   if (router_) router_->PauseResponse(false);
 }
 

@@ -123,9 +123,13 @@ void Exchange::ReplyDirect() {
 }
 
 void Exchange::Abort(Failure failure) {
-  record_.flags.Set(FactsOf(failure).flag);
-  record_.response_details = DetailsOf(failure, record_.transport_failure, true);
-  if (std::exchange(state_, State::kDone) == State::kDone && request_ended_) return;
+  // An exchange that is complete but for a client that does not take its answer: it holds the stream and the bytes, and
+  // the record already tells how it went.
+  const bool complete = std::exchange(state_, State::kDone) == State::kDone && request_ended_;
+  if (!complete) {
+    record_.flags.Set(FactsOf(failure).flag);
+    record_.response_details = DetailsOf(failure, record_.transport_failure, true);
+  }
   CountFailure(failure);
   Count(HttpStat::kRqTxReset);
   stream_.Reset(http::ResetReason::kInternal);

@@ -239,6 +239,33 @@ TEST_F(HttpSessions, SendsNothingOnThatWasAnsweredWhileAFilterHeldItBack) {
   EXPECT_EQ(backend.server.connections(), 0U);
 }
 
+// It would hold the answer for as long as it likes.
+TEST_F(HttpSessions, EndsTheStreamOfAClientThatGivesNoRoomForItsAnswer) {
+  conn::HttpServer backend(loop_, {}, [](conn::Request, conn::Responder responder) {
+    responder.Send(conn::TextResponse(200, "an answer"));
+  });
+  AddCluster("backend", *backend.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")));
+  xds::HttpConnectionManager http;
+  http.stream_idle_timeout = std::chrono::milliseconds(30);
+  Begin(std::move(http));
+  const std::string settings(
+      "\0\0\x06\x04\0\0\0\0\0"
+      "\0\x04\0\0\0\0",
+      15);  // no window for any stream
+  const std::string get(
+      "\0\0\x06\x01\x05\0\0\0\x01"
+      "\x82\x86\x84\x41\x01"
+      "a",
+      15);
+  Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + get);
+  const std::string reset("\0\0\x04\x03\0\0\0\0\x01", 9);
+  const std::string got = ReceiveUntil(reset);
+  EXPECT_NE(got.find(reset), std::string::npos);
+  EXPECT_EQ(got.find("an answer"), std::string::npos);
+  EXPECT_EQ(LastLine(), "200 - via_upstream backend");
+  EXPECT_EQ(recorder_.lines.size(), 1U);
+}
+
 TEST_F(HttpSessions, ClosesAConnectionThatANetworkFilterForbids) {
   auto deny = filters::NetworkRbac::Compile({.rules = xds::RbacRules{}, .stat_prefix = "tcp."}, registry_);
   Begin({}, {}, {}, {*deny});

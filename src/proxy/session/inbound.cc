@@ -13,6 +13,7 @@ namespace plait::proxy::session {
 namespace {
 
 constexpr Duration kDialAfter = std::chrono::milliseconds(5);
+constexpr std::uint8_t kHandshakeRecord = 0x16;  // of TLS
 
 }  // namespace
 
@@ -59,7 +60,7 @@ void InboundIntake::Look() {
 
 void InboundIntake::LookOutside() {
   if (seen().empty()) return;
-  const bool may_be_tls = SeenBytes().front() == 0x16;
+  const bool may_be_tls = SeenBytes().front() == kHandshakeRecord;
   if (may_be_tls) {
     tls::ClientHelloPeek peek = tls::PeekClientHello(SeenBytes());
     if (peek.status == tls::PeekStatus::kNeedMore && !client_ended()) return;  // only a whole hello is judged
@@ -83,6 +84,8 @@ void InboundIntake::Terminate() {
   auto context = context_.downstream_tls.Server(config_->xds.tls);
   if (!context) return RefuseWith(record::ResponseFlag::kNone, "no_certificate_yet");
   silence_.Cancel();
+  silence_prefix_ = false;
+  early_.Drop();  // was for a client without TLS
   state_ = State::kHandshake;
   auto plain = std::move(stream_);
   plain->SetEvents(nullptr);
@@ -156,7 +159,7 @@ void InboundIntake::OnSilence() {
     const bool http = port_.declared == xds::DeclaredProtocol::kHttp || HasHttpPolicy();
     return http ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
   }
-  state_ = State::kInside;
+  // Not inside yet: a mesh client whose hello comes later is terminated still, as long as the application is silent.
   if (!early_.pending() && !early_.there() && Allowed()) early_.Start(port_.cluster);
 }
 
@@ -175,7 +178,13 @@ void InboundIntake::OnDialled(bool) {
 }
 
 void InboundIntake::OnServerSpoke() {
-  if (!decided() && !tcp_) GoTcp();
+  if (decided() || tcp_) return;
+  // The rest of a ClientHello is on its way: it decides for whom these bytes are.
+  const bool hello =
+      state_ == State::kOutside && !seen().empty() && !client_ended() && SeenBytes().front() == kHandshakeRecord;
+  if (!hello) return GoTcp();
+  silence_prefix_ = true;
+  if (!silence_.armed()) silence_.Start(context_.loop.timers(), kPrefixLimit);
 }
 
 void InboundIntake::GoHttp() {

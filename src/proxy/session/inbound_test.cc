@@ -135,6 +135,31 @@ TEST_F(PlaitForms, PassesTheGreetingAtOnceToACallerThatIsKnownToHaveNoMutualTls)
   EXPECT_EQ(accepted_.size(), 1U);
 }
 
+// A mesh client behind a slow network, or one that the index does not know yet.
+TEST_F(PlaitForms, TerminatesAMeshHelloThatComesAfterTheSilentApplicationWasDialled) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"},
+          {.detection_timeout = std::chrono::milliseconds(10)});
+  ASSERT_TRUE(loop_.RunUntil([&] { return accepted_.size() == 1; }, kLimit));
+  ShakeHandsAsAProxy("istio");
+  Send("login");
+  EXPECT_EQ(ReceiveUntil("echo:login"), "echo:login");
+}
+
+TEST_F(PlaitForms, HoldsTheGreetingBackWhileAHelloIsOnItsWay) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"},
+          {.detection_timeout = std::chrono::milliseconds(10)});
+  ASSERT_TRUE(loop_.RunUntil([&] { return accepted_.size() == 1; }, kLimit));
+  Send(std::string("\x16\x03\x01\x00\x05\x01", 6));
+  EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(20)), "");
+  Buffer greetings("greetings");
+  ASSERT_TRUE(accepted_[0]->stream->Write(greetings));
+  EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(50)), "");
+  Send(std::string("\x00\x00\x01\x00", 4));  // no hello of the mesh: the application's
+  EXPECT_EQ(ReceiveUntil("echo:").substr(0, 9), "greetings");
+}
+
 TEST_F(PlaitForms, HoldsTheGreetingBackFromAnUnknownCallerForTheDetectionTimeout) {
   StartTcpUpstream("inbound|80||", "greetings");
   Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"},

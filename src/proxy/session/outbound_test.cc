@@ -147,6 +147,35 @@ TEST_F(PlaitForms, FailsWhatIsNoHttpWhenTheLookUpFails) {
   EXPECT_EQ(recorder_.lines.back(), "0 UF destination_lookup_timeout ");
 }
 
+// Its address may be that of another pod by now: the connection's next request must not go there in plaintext.
+TEST_F(PlaitForms, SendsNothingToAWorkloadThatTheIndexHasForgotten) {
+  StartHttpUpstream("unused");
+  const io::SocketAddress at = store_.Find("unused")->priorities.at(0).all.at(0)->address();
+  auto cluster = std::make_shared<xds::Cluster>();
+  cluster->name = "plait|workload";
+  cluster->type = xds::Cluster::Type::kOriginalDst;
+  cluster->transport_socket_matches = {
+      {.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = xds::UpstreamTlsContext{}},
+      {.name = "tlsMode-disabled", .match = {}, .tls = std::nullopt}};
+  ASSERT_TRUE(store_.Put(std::move(cluster)).has_value());
+  xds::Workload workload;
+  workload.uid = "k//Pod/default/web-1";
+  workload.addresses = {at.ip};
+  workload.tls_mode = xds::TlsMode::kDisabled;
+  cluster::IndexUpdate there;
+  there.put.emplace_back(workload.uid, std::make_shared<xds::Address>(xds::Address{workload}));
+  index_.Apply(there);
+  Outbound(at.ToString().c_str());
+  Send("GET /one HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /one").find("HTTP/1.1 200"), std::string::npos);
+  cluster::IndexUpdate gone;
+  gone.removed.push_back(workload.uid);
+  index_.Apply(gone);
+  Send("GET /two HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("\r\n\r\n").find("HTTP/1.1 503"), std::string::npos);
+  EXPECT_TRUE(recorder_.lines.back().starts_with("503 UH ")) << recorder_.lines.back();
+}
+
 TEST_F(PlaitForms, SendsAnUnknownDestinationByTheOutboundPolicy) {
   StartTcpUpstream("PassthroughCluster", "");
   Outbound("93.184.216.34:9000");

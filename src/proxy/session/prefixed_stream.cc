@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/io/timer.h"
+#include "core/tls/stream.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -33,6 +34,7 @@ class PrefixedStream final : public io::Stream, private io::StreamEvents {
   const io::SocketAddress& remote() const noexcept override { return inner_->remote(); }
   const io::TlsFacts* tls() const noexcept override { return inner_->tls(); }
   int fd() const noexcept override { return inner_->fd(); }
+  const io::Stream& inner() const noexcept { return *inner_; }
 
  private:
   // The owner learns that the stream is open, and that bytes are there, in a round of its own.
@@ -65,6 +67,11 @@ class PrefixedStream final : public io::Stream, private io::StreamEvents {
 
 std::unique_ptr<io::Stream> GiveAgain(io::Loop& loop, std::unique_ptr<io::Stream> stream, Buffer first) {
   return std::make_unique<PrefixedStream>(loop, std::move(stream), std::move(first));
+}
+
+bool HasUnsent(const io::Stream& stream) {
+  const auto* prefixed = dynamic_cast<const PrefixedStream*>(&stream);
+  return prefixed != nullptr ? HasUnsent(prefixed->inner()) : tls::HasUnsent(stream);
 }
 
 }  // namespace plait::proxy::session

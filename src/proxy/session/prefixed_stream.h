@@ -10,4 +10,7 @@ namespace plait::proxy::session {
 // The stream must be open; the new owner sets its events and gets OnOpen and OnReadable in a later round, also when
 // `first` is empty (the edge of its first bytes may have been used up).
 std::unique_ptr<io::Stream> GiveAgain(io::Loop& loop, std::unique_ptr<io::Stream> stream, Buffer first);
+
+// tls::HasUnsent, of such a stream too.
+bool HasUnsent(const io::Stream& stream);
 }  // namespace plait::proxy::session

@@ -56,7 +56,8 @@ class Relay {
   io::Stream& upstream() noexcept { return *upstream_; }
 
  private:
-  enum class State : std::uint8_t { kOpen, kFlushing, kClosed };  // FIN seen -> rest sent -> our FIN sent
+  // FIN seen -> rest taken, our FIN asked for -> all sent
+  enum class State : std::uint8_t { kOpen, kFlushing, kEnding, kClosed };
   struct Direction {
     io::Stream* from;
     io::Stream* to;

@@ -1,5 +1,6 @@
 #include "proxy/session/tcp_connect.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/tls/facts.h"
@@ -37,6 +38,22 @@ void UpstreamConnection::Release() noexcept {
   cluster_.reset();
 }
 
+namespace {
+
+// The index has no workload at the original destination: a place outside, or a pod that is gone, whose address may be
+// another one's by now. Where the index decides about TLS nothing is sent there (semantics.md 2: never plaintext by
+// accident); TLS that the cluster always speaks is spoken all the same. The address of a service is no workload's:
+// who asks for LB PASSTHROUGH gets there as with Istio.
+void NobodyKnown(const cluster::DestinationIndex& index, const xds::Cluster& config, lb::PickContext& pick) {
+  const bool chooses = config.type == xds::Cluster::Type::kOriginalDst &&
+                       std::any_of(config.transport_socket_matches.begin(), config.transport_socket_matches.end(),
+                                   [](const auto& match) { return match.tls.has_value(); });
+  if (chooses && index.FindByAddress(pick.original_dst->ip).service == nullptr) return pick.original_dst.reset();
+  pick.original_dst_plaintext = !config.tls;
+}
+
+}  // namespace
+
 lb::PickContext PickForDestination(const cluster::DestinationIndex& index, const xds::Cluster& config,
                                    const io::SocketAddress& destination, std::string& identity) {
   lb::PickContext pick;
@@ -47,7 +64,7 @@ lb::PickContext PickForDestination(const cluster::DestinationIndex& index, const
   }
   const cluster::WorkloadPtr workload = index.FindWorkload(destination.ip);
   if (workload == nullptr) {
-    pick.original_dst_plaintext = true;
+    NobodyKnown(index, config, pick);
     return pick;
   }
   identity = workload->Identity();
@@ -69,7 +86,6 @@ void NoteUpstream(record::StreamRecord& record, const io::Stream& stream) {
 
 TcpConnect::TcpConnect(Context& context, Request request, record::StreamRecord& record, OnDone done)
     : context_(context), request_(std::move(request)), record_(record), done_(std::move(done)) {
-  record_.cluster_name = request_.cluster;
   timer_.SetCallback([this] { Begin(); });
   timer_.Start(context.loop.timers(), Duration(0));
 }

@@ -1,7 +1,7 @@
 #pragma once
 // Connects one TCP session upstream: waits for the cluster, picks a host, dials, tries the next one while attempts are
 // left. Owned by the session that asked; destroying it cancels. Fills host, cluster and failure into the session's
-// record.
+// record; the cluster's name is a view, and the session's own to set.
 #include <expected>
 #include <functional>
 #include <memory>
@@ -82,6 +82,7 @@ class TcpConnect final : private io::StreamEvents {
 };
 
 // What a pick needs to know of the original destination for clusters that go there (ORIGINAL_DST, pin_original_dst).
+// Without the destination (no host is picked) where the index decides about TLS and knows nobody there.
 // `identity` holds what the context's view points to.
 lb::PickContext PickForDestination(const cluster::DestinationIndex& index, const xds::Cluster& config,
                                    const io::SocketAddress& destination, std::string& identity);

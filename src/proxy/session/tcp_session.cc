@@ -104,8 +104,6 @@ std::string TcpSession::Follow(const Chain& chain) {
 
 void TcpSession::OnConnected(std::expected<UpstreamConnection, Failure> result) {
   context_.loop.DeleteLater(std::move(connect_));
-  // The record refers to the name that the connect kept, which dies with it.
-  if (!record_.cluster_name.empty()) record_.cluster_name = cluster_;
   if (!result) {
     if (result.error() == Failure::kNoCluster) config_->stats->Add(record::TcpStat::kCxNoRoute);
     downstream_->Close(false);

@@ -132,6 +132,8 @@ void HttpPool::Waiter::Leave() noexcept {
   pool.waiters_.erase(place_);
   pool.limits_.pending.Return();
   pool.options_.cluster->state->AddGauge(ClusterStat::kUpstreamRqPendingActive, -1);
+  // Nobody is left to be served: in a round of its own, whoever it is that leaves.
+  if (pool.draining_ && pool.waiters_.empty()) pool.turns_.Start(pool.loop_.timers(), Duration(0));
 }
 
 HttpPool::HttpPool(io::Loop& loop, HttpPoolOptions options)
@@ -143,9 +145,12 @@ HttpPool::HttpPool(io::Loop& loop, HttpPoolOptions options)
     while (!waiters_.empty() && FindRoom() != nullptr) {
       Waiter& waiter = *waiters_.front();
       waiter.Leave();
+      in_turn_ = true;
       waiter.OnTurn(*this);
+      in_turn_ = false;
     }
     ConnectIfNeeded();
+    if (draining_ && waiters_.empty()) DrainClients();
   });
   emptied_.SetCallback([this] {
     if (empty() && on_empty_) on_empty_();
@@ -193,14 +198,14 @@ void HttpPool::NoteRoom(Client& client) {
 }
 
 HttpPool::Opened HttpPool::Take(http::ClientStreamEvents& events) {
-  if (draining_) return {};
+  if (draining_ && !in_turn_) return {};
   Client* client = FindRoom();
   return client != nullptr ? client->Take(events) : Opened{};
 }
 
 Result<> HttpPool::Wait(Waiter& waiter) {
   PLAIT_CHECK(waiter.pool_ == nullptr);
-  if (draining_) return Fail(Errc::kUnavailable, "host removed");
+  if (draining_ && !in_turn_) return Fail(Errc::kUnavailable, "the pool drains");
   const cluster::ClusterState& state = *options_.cluster->state;
   if (!limits_.pending.Take()) {
     state.Add(ClusterStat::kUpstreamRqPendingOverflow);
@@ -234,7 +239,7 @@ bool HttpPool::Connect() {
 }
 
 void HttpPool::ConnectIfNeeded() {
-  while (!draining_ && connecting_ < waiters_.size()) {
+  while (connecting_ < waiters_.size()) {
     const std::size_t before = connecting_;
     if (!Connect() || connecting_ == before) return;
   }
@@ -250,7 +255,7 @@ void HttpPool::OnClientReady(Client& client) {
   options_.cluster->state->Add(client.version() == http::Version::kHttp2 ? ClusterStat::kUpstreamCxHttp2Total
                                                                          : ClusterStat::kUpstreamCxHttp1Total);
   cluster::ReportConnectedForRequests(*options_.cluster, *options_.host);
-  if (draining_) return client.Drain();
+  if (draining_ && waiters_.empty()) return client.Drain();
   NoteRoom(client);
 }
 
@@ -260,16 +265,16 @@ void HttpPool::OnClientGone(Client& client, bool was_connecting, PoolFailure fai
   loop_.DeleteLater(std::move(*place));
   clients_.erase(place);
   if (client.listed_as_ready) std::erase(ready_, &client);
-  CountGone(was_connecting && !draining_, failure);
+  const bool given_up = draining_ && waiters_.empty();  // by us
+  CountGone(was_connecting && !given_up, failure);
   if (was_connecting) {
     --connecting_;
     // The handshake of TLS is part of connecting.
     if (why.code == Errc::kTimedOut) failure = PoolFailure::kTimeout;
-    if (!draining_)
-      FailWaiters(failure, failure == PoolFailure::kTimeout ? "" : TransportFailure(client.stream(), why));
+    if (!given_up) FailWaiters(failure, failure == PoolFailure::kTimeout ? "" : TransportFailure(client.stream(), why));
   } else {
     // A host that accepts and closes at once serves nobody: one request pays for each try, so this ends.
-    if (!client.used() && !draining_ && !waiters_.empty()) FailFirstWaiter(TransportFailure(client.stream(), why));
+    if (!client.used() && !given_up && !waiters_.empty()) FailFirstWaiter(TransportFailure(client.stream(), why));
     ConnectIfNeeded();
   }
   NoteEmpty();
@@ -293,7 +298,11 @@ void HttpPool::FailWaiters(PoolFailure failure, const std::string& reason) {
 
 void HttpPool::Drain() {
   if (std::exchange(draining_, true)) return;
-  FailWaiters(PoolFailure::kConnect, "host removed");
+  if (waiters_.empty()) return DrainClients();
+  ConnectIfNeeded();
+}
+
+void HttpPool::DrainClients() {
   for (const auto& client : clients_) client->Drain();
   NoteEmpty();
 }

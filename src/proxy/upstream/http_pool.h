@@ -71,7 +71,8 @@ class HttpPool {
   // kLimit at once when as many wait as the cluster allows; else the waiter will be told.
   Result<> Wait(Waiter& waiter);
 
-  // Starts no more; running requests end, idle connections close. For hosts that were removed.
+  // Takes no more; those that wait get their turn still, on new connections if need be; running requests end, then
+  // connections close. For hosts that were removed, and for a configuration that has changed.
   void Drain();
   const HttpPoolOptions& options() const noexcept { return options_; }
   bool empty() const noexcept { return clients_.empty() && waiters_.empty(); }
@@ -87,6 +88,7 @@ class HttpPool {
   void ConnectIfNeeded();
   bool Connect();
   void GiveTurns();
+  void DrainClients();
   void FailFirstWaiter(const std::string& reason);
   void FailWaiters(PoolFailure failure, const std::string& reason);
   void OnClientReady(Client& client);
@@ -105,6 +107,7 @@ class HttpPool {
   std::size_t connecting_ = 0;
   bool draining_ = false;
   bool giving_turns_ = false;
+  bool in_turn_ = false;  // a waiter's: it may take although the pool drains
   std::move_only_function<void()> on_empty_;
   io::Timer turns_;  // serves waiters in a round of its own, never inside a codec's event
   io::Timer emptied_;

@@ -213,6 +213,25 @@ TEST_P(Pool, ReplacesItsLastConnectionAtTheLimitWhileSomebodyWaits) {
   EXPECT_EQ(limits().connections.used(), 1u);
 }
 
+TEST_P(Pool, GivesAPlaceThatBecameFreeToWhoWaitsBelowItsOwnLimitOfStreams) {
+  StartServer(/*hold=*/true);
+  Make({.max_connections = 1});
+  HttpPoolOptions options = Options();
+  options.max_concurrent_streams = 2;
+  HttpPool small(loop_, std::move(options));
+  const std::size_t together = GetParam() == conn::Protocol::kHttp2 ? 2 : 1;
+  Exchange first(small);
+  Exchange second(small);
+  Exchange third(small);
+  ASSERT_TRUE(first.Start());
+  ASSERT_TRUE(second.Start());
+  ASSERT_TRUE(third.Start());
+  ASSERT_TRUE(RunUntil([&] { return held_.size() == together; }));
+  held_[0].Send(conn::TextResponse(200, ""));
+  ASSERT_TRUE(RunUntil([&] { return held_.size() == together + 1; })) << "the others go on meanwhile";
+  EXPECT_EQ(small.connections(), 1u);
+}
+
 TEST_P(Pool, EndsAConnectionAfterTheMostRequestsThatItMayCarry) {
   StartServer();
   Make({}, /*most_requests=*/1);

@@ -147,9 +147,10 @@ Outcome<> ControlLink::StartStream() {
   return {};
 }
 
-// A pod that is younger than the last index might be taken for a destination outside: so not at once.
+// A pod that is younger than the last index might be taken for a destination outside: so not at once, and not while
+// the control plane is there but refuses us (semantics.md 2: unreachable).
 void ControlLink::OnStreamChange(bool up) {
-  if (up) {
+  if (up || stream_->refused()) {
     away_.Cancel();
     store_.SetControlPlaneAway(false);
   } else if (!away_.armed()) {

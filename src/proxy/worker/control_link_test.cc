@@ -26,8 +26,12 @@ constexpr Duration kLimit = std::chrono::seconds(5);
 class FakeControlPlane {
  public:
   explicit FakeControlPlane(io::Loop& loop) : loop_(loop), grpc_(loop) {
-    grpc_.AddStreaming(xds::kDeltaAdsMethod, [this](grpc::ServerCall& call) {
+    grpc_.AddStreaming(xds::kDeltaAdsMethod, [this](grpc::ServerCall& call) -> std::unique_ptr<grpc::CallHandler> {
       ++streams_;
+      if (!refusal.ok()) {
+        call.Finish(refusal);
+        return nullptr;
+      }
       return std::make_unique<Stream>(*this, call);
     });
     Start();
@@ -51,6 +55,7 @@ class FakeControlPlane {
     const auto found = nacks_.find(type);
     return found == nacks_.end() ? std::string() : found->second;
   }
+  grpc::Status refusal;  // of each stream, unless it is OK
   std::string identifier = "plaitd";
   std::string tenant;  // of the last stream
   int streams() const { return streams_; }
@@ -203,6 +208,33 @@ TEST_F(ControlLinkTest, WhileTheControlPlaneIsAwayTheLastIndexAnswersButNotAtOnc
   const Pending ask = look_up("192.0.2.2", second);
   ASSERT_TRUE(Until([&] { return second.has_value(); }));
   EXPECT_TRUE(plane_.Asked(url::kAddress, xds::AddressKey("", *io::IpAddress::Parse("192.0.2.2"))));
+}
+
+// It is there, and knows more than the last index: an address that is not in that may be a pod.
+TEST_F(ControlLinkTest, AControlPlaneThatRefusesTheProxyIsNotAway) {
+  StartAs("sidecar");
+  ASSERT_TRUE(Until([&] { return link_->ready(); }));
+  plane_.refusal = {.code = grpc::Code::kPermissionDenied, .message = "no", .details = {}};
+  plane_.Stop();
+  ASSERT_TRUE(Until([&] { return !link_->connected(); }));
+  plane_.Start();
+  const auto refused = [&] { return link_->problem().find("PERMISSION_DENIED") != std::string::npos; };
+  ASSERT_TRUE(Until(refused));
+  std::optional<Result<cluster::Destination>> found;
+  const Pending wait = store_.NeedDestination(*io::IpAddress::Parse("192.0.2.1"), std::chrono::hours(1),
+                                              [&](Result<cluster::Destination> is) { found = std::move(is); });
+  clock_.Advance(ControlLink::kAwayAfter * 2);
+  for (int i = 0; i < 20; ++i) {
+    loop_.RunOnce(Duration::zero());
+    clock_.Advance(std::chrono::milliseconds(5));
+  }
+  EXPECT_FALSE(found);
+  plane_.Stop();
+  clock_.Advance(std::chrono::seconds(30));  // the longest pause between two attempts
+  ASSERT_TRUE(Until([&] { return !refused(); }));
+  clock_.Advance(ControlLink::kAwayAfter);
+  ASSERT_TRUE(Until([&] { return found.has_value(); }));
+  EXPECT_TRUE(found->has_value());
 }
 
 TEST_F(ControlLinkTest, OfAControlPlaneThatNeverSpokeNoIndexStands) {

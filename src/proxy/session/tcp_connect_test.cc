@@ -1,0 +1,77 @@
+// Where a TCP session connects to, and what is left of the attempt when the session ends.
+#include "proxy/session/tcp_connect.h"
+
+#include <gtest/gtest.h>
+
+#include "proxy/session/tcp_session.h"
+#include "proxy/session/test_context.h"
+
+namespace plait::proxy::session {
+namespace {
+
+class TcpConnects : public SessionTest {
+ protected:
+  static io::SocketAddress At(const char* text) { return io::SocketAddress::Parse(text).value(); }
+  void AddWorkload(const char* ip, xds::TlsMode mode) {
+    xds::Workload workload;
+    workload.uid = std::string("k//Pod/default/") + ip;
+    workload.addresses = {io::IpAddress::Parse(ip).value()};
+    workload.tls_mode = mode;
+    cluster::IndexUpdate update;
+    update.put.emplace_back(workload.uid, std::make_shared<xds::Address>(xds::Address{workload}));
+    index_.Apply(update);
+  }
+  lb::PickContext PickAt(const char* destination, const xds::Cluster& config) {
+    return PickForDestination(index_, config, At(destination), identity_);
+  }
+  static xds::Cluster OriginalDst() {
+    xds::Cluster cluster;
+    cluster.type = xds::Cluster::Type::kOriginalDst;
+    return cluster;
+  }
+  std::string identity_;
+};
+
+TEST_F(TcpConnects, NamesTheClusterOfASessionThatIsClosedWhileItConnects) {
+  const std::string name = "outbound|3306||a-database.of-a-long-name.svc.cluster.local";
+  on_demand_.keep_waiting = true;
+  auto [client, server] = io::StreamPair(loop_);
+  client_ = std::move(client);
+  TcpSession::Start start{.config = CompileTcp({}, {registry_, logs_}).value(), .rbac = {}, .cluster = name};
+  start.downstream = std::move(server);
+  session_ = std::make_unique<TcpSession>(context_, std::move(start), record::ConnectionInfo{}, *this);
+  ASSERT_TRUE(loop_.RunUntil([&] { return on_demand_.waiting != nullptr; }, kLimit));
+  session_->Close("a_policy");
+  ASSERT_TRUE(loop_.RunUntil([&] { return !recorder_.lines.empty(); }, kLimit));
+  EXPECT_EQ(recorder_.lines.back(), "0 LR a_policy " + name);
+}
+
+TEST_F(TcpConnects, GoNowhereInPlaintextWhereTheIndexDecidesAndKnowsNobody) {
+  xds::Cluster cluster = OriginalDst();
+  cluster.transport_socket_matches = {
+      {.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = xds::UpstreamTlsContext{}},
+      {.name = "tlsMode-disabled", .match = {}, .tls = std::nullopt}};
+  AddWorkload("10.244.0.1", xds::TlsMode::kIstio);
+  AddWorkload("10.244.0.2", xds::TlsMode::kDisabled);
+  EXPECT_FALSE(PickAt("10.244.0.1:80", cluster).original_dst_plaintext);
+  EXPECT_TRUE(PickAt("10.244.0.2:80", cluster).original_dst_plaintext);
+  EXPECT_EQ(PickAt("10.244.0.2:80", cluster).original_dst, At("10.244.0.2:80"));
+  EXPECT_FALSE(PickAt("10.244.0.3:80", cluster).original_dst.has_value());
+}
+
+TEST_F(TcpConnects, SpeakTheTlsOfAClusterWhoeverIsThere) {
+  xds::Cluster cluster = OriginalDst();
+  cluster.tls = xds::UpstreamTlsContext{};
+  const lb::PickContext pick = PickAt("192.0.2.1:443", cluster);
+  EXPECT_EQ(pick.original_dst, At("192.0.2.1:443"));
+  EXPECT_FALSE(pick.original_dst_plaintext);
+}
+
+TEST_F(TcpConnects, PassThroughInPlaintextWhereTheClusterHasNoTls) {
+  const lb::PickContext pick = PickAt("192.0.2.1:80", OriginalDst());
+  EXPECT_EQ(pick.original_dst, At("192.0.2.1:80"));
+  EXPECT_TRUE(pick.original_dst_plaintext);
+}
+
+}  // namespace
+}  // namespace plait::proxy::session
