@@ -22,11 +22,14 @@ namespace {
 constexpr int kCannotRun = 126;
 constexpr int kNotFound = 127;
 
-[[noreturn]] void RunProgram(char** argv, const sigset_t& unblocked, bool first, bool terminal) {
+// The mask that plait-init itself was given blocks all signals (launch.cc): the program gets an empty one.
+[[noreturn]] void RunProgram(char** argv, bool first, bool terminal) {
   if (!first) prctl(PR_SET_PDEATHSIG, SIGKILL);
   setsid();
   if (terminal) ioctl(0, TIOCSCTTY, 0);
-  sigprocmask(SIG_SETMASK, &unblocked, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
   execvp(argv[0], argv);
   const int error = errno;
   dprintf(2, "plait: cannot run %s: %s\n", argv[0], strerror(error));
@@ -76,15 +79,14 @@ int main(int argc, char** argv) {
     prctl(PR_SET_PDEATHSIG, end_everything);
   }
   sigset_t all;
-  sigset_t before;
   sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, &before);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
   const pid_t program = fork();
   if (program < 0) {
     dprintf(2, "plait: cannot start a process: %s\n", strerror(errno));
     return kCannotRun;
   }
-  if (program == 0) RunProgram(command, before, first, terminal);
+  if (program == 0) RunProgram(command, first, terminal);
   for (int fd = 0; fd < 3; ++fd) close(fd);  // the log ends when the program's own descriptors do
   for (;;) {
     siginfo_t info;

@@ -127,7 +127,11 @@ void Container::OnReport() {
   reason_.clear();
   end_ = mesh_.reaper.Watch(pid_, [this](ProcessEnd end) { OnEnded(end); });
   if (stopping_) {
-    kill(pid_, SIGTERM);
+    // Stop came while the setter worked; by now its grace period may be over.
+    if (kill_.armed())
+      kill(pid_, SIGTERM);
+    else
+      Kill();
     return;
   }
   StartProbes();
@@ -143,13 +147,17 @@ void Container::StartProbes() {
   if (!spec_.startup) return StartOtherProbes();
   startup_ = std::make_unique<Prober>(mesh_.loop, around_.probe_target, Named(*spec_.startup), true,
                                       [this](bool healthy, const std::string& why) {
+                                        if (started_) return;
                                         if (!healthy) return Unhealthy("startup", why);
-                                        if (!readiness_ && !liveness_) StartOtherProbes();
+                                        // Its first success is its last word.
+                                        mesh_.loop.DeleteLater(std::move(startup_));
+                                        StartOtherProbes();
                                       });
   startup_->Start();
 }
 
 void Container::StartOtherProbes() {
+  started_ = true;
   if (spec_.readiness) {
     readiness_ = std::make_unique<Prober>(mesh_.loop, around_.probe_target, Named(*spec_.readiness), true,
                                           [this](bool, const std::string&) { on_change_(); });
@@ -180,10 +188,7 @@ std::string Container::reason() const {
   return "";
 }
 
-bool Container::started() const noexcept {
-  if (state_ != State::kRunning || stopping_) return false;
-  return !spec_.startup || (startup_ && startup_->healthy());
-}
+bool Container::started() const noexcept { return state_ == State::kRunning && !stopping_ && started_; }
 
 bool Container::ready() const noexcept {
   if (!started()) return false;
@@ -215,6 +220,7 @@ void Container::StartFailed(std::string why) {
 void Container::OnEnded(ProcessEnd end) {
   last_end_ = end;
   pid_ = 0;
+  started_ = false;
   kill_.Cancel();
   log_->Drain();
   // Probes may be what is running now (a callback of theirs cannot get here, but their attempts hold streams).

@@ -69,6 +69,7 @@ class Container final : private io::FdEvents {
   std::function<void()> on_change_;
   State state_ = State::kWaiting;
   bool stopping_ = false;
+  bool started_ = false;  // since it runs: there is no startup probe, or it has succeeded
   pid_t pid_ = 0;
   int restarts_ = 0;
   ProcessEnd last_end_;

@@ -81,10 +81,15 @@ Outcome<> EndWithSetter(const LaunchPlan& plan, int report) {
   return Explain(Errc::kCancelled, "nobody waits for the container any more");
 }
 
+// With all signals blocked: plait-init takes them with sigwaitinfo, and one that comes before it does so waits for it.
+// As pid 1 of its namespace it would lose one that is unblocked and has no handler.
 Outcome<> ExecuteInit(const LaunchPlan& plan, int init) {
   std::vector<std::string> argv = {"plait-init"};
   if (plan.terminal) argv.emplace_back("--terminal");
   argv.insert(argv.end(), plan.argv.begin(), plan.argv.end());
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
   syscall(SYS_execveat, init, "", Pointers(argv).data(), Pointers(plan.environment).data(), AT_EMPTY_PATH);
   return Failed("run plait-init");
 }

@@ -240,6 +240,31 @@ TEST_F(LaunchTest, HandsOnSignalsAndReapsOrphans) {
   EXPECT_NE(text.find("term"), std::string::npos) << text;
 }
 
+TEST_F(LaunchTest, LosesNoSignalThatComesAsSoonAsTheContainerRuns) {
+  const std::string text = InMesh({"/bin/sleep", "3"}, [](LaunchPlan& plan) {
+    for (int round = 0; round < 20; ++round) {
+      auto launched = Launch(plan);
+      if (!launched) return 1;
+      fcntl(launched->report.get(), F_SETFL, 0);
+      const std::string told = ReadToEnd(launched->report.get());  // until plait-init is executed
+      const auto pid = static_cast<pid_t>(std::strtol(told.substr(told.find(' ') + 1).c_str(), nullptr, 10));
+      kill(pid, SIGTERM);
+      int status = 0;
+      waitpid(launched->setter, nullptr, 0);
+      if (waitpid(pid, &status, 0) != pid) return 2;
+      dprintf(plan.output, "%d ", WEXITSTATUS(status));
+    }
+    return 0;
+  });
+  std::string expected;
+  for (int round = 0; round < 20; ++round) expected += "143 ";
+  EXPECT_EQ(text, expected);
+}
+
+TEST_F(LaunchTest, GivesTheProgramNoBlockedSignal) {
+  EXPECT_EQ(Shell("grep SigBlk /proc/self/status"), "SigBlk:\t0000000000000000\n");
+}
+
 TEST_F(LaunchTest, GivesACommandAContainerOfItsOwnAndHasItsExitCode) {
   EXPECT_EQ(Beside({"sh", "-c", "id -u; hostname; echo $$; exit 7"}), "1000\nweb-0\n2\nexit 7\n");
   EXPECT_EQ(Beside({"sh", "-c", "kill -TERM $$"}), "exit 143\n");

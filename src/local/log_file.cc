@@ -62,7 +62,12 @@ void LogFile::Append(std::string_view text) {
 
 void LogFile::Drain() {
   char piece[64 * 1024];
-  for (ssize_t n; (n = read(read_end_.get(), piece, sizeof piece)) > 0;) Append({piece, static_cast<std::size_t>(n)});
+  for (std::size_t reads = 0; reads < kMostARound / sizeof piece; ++reads) {
+    const ssize_t n = read(read_end_.get(), piece, sizeof piece);
+    if (n <= 0) return;
+    Append({piece, static_cast<std::size_t>(n)});
+  }
+  loop_.Rewatch(read_end_.get(), *this, EPOLLIN | EPOLLET);  // tells again what is there already
 }
 
 void LogFile::OnFdReady(std::uint32_t) { Drain(); }

@@ -13,13 +13,15 @@ namespace plait::local {
 class LogFile final : private io::FdEvents {
  public:
   static constexpr std::size_t kRotateAt = 10 * 1024 * 1024;  // then it becomes <path>.1, and the older one goes
+  static constexpr std::size_t kMostARound = 1024 * 1024;     // bytes; also the most that an unprivileged pipe holds
 
   // Makes the folders of `path`, opens it for appending. Errors: the file cannot be made.
   static Outcome<std::unique_ptr<LogFile>> Open(io::Loop& loop, std::string path);
   ~LogFile() override;
   int writing_end() const noexcept { return write_end_.get(); }  // for children; stays open over their restarts
   void Append(std::string_view text);
-  // Takes what is in the pipe now (before the end, so that nothing is lost).
+  // Takes what is in the pipe now (before the end, so that nothing is lost), but no more than kMostARound: a process
+  // that writes as fast as this copies must not hold up the loop. The rest comes in the next rounds.
   void Drain();
 
  private:

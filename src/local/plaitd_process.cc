@@ -18,7 +18,10 @@ constexpr Duration kHealthyAfter = std::chrono::seconds(10);
 PlaitdProcess::PlaitdProcess(MeshContext& mesh, int debug_listener, Events events)
     : mesh_(mesh), debug_listener_(debug_listener), events_(std::move(events)) {
   restart_.SetCallback([this] {
-    if (Outcome<> started = Start(); !started) events_.on_ended(started.error().ToString());
+    const Outcome<> started = Start();
+    if (started) return;
+    RestartLater();
+    events_.on_ended(started.error().ToString());
   });
 }
 
@@ -114,9 +117,13 @@ void PlaitdProcess::OnEnded(ProcessEnd end) {
   log_->Drain();
   if (stopping_) return;
   if (mesh_.loop.Now() - running_since_ > kHealthyAfter) back_off_ = Duration::zero();
+  RestartLater();
+  events_.on_ended("plaitd ended with " + end.ToString());
+}
+
+void PlaitdProcess::RestartLater() {
   restart_.Start(mesh_.loop.timers(), back_off_);
   back_off_ = std::min(std::max(back_off_ * 2, kFirstBackOff), kMaxBackOff);
-  events_.on_ended("plaitd ended with " + end.ToString());
 }
 
 void PlaitdProcess::Stop() {

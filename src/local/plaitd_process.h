@@ -36,6 +36,7 @@ class PlaitdProcess final : private io::StreamEvents {
   void OnWritable() override;
   void OnFailed(Error) override {}  // its end tells
   void OnEnded(ProcessEnd end);
+  void RestartLater();
   void TakeLines();
 
   MeshContext& mesh_;

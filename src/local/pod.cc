@@ -142,8 +142,12 @@ void Pod::Changed() {
   // Work that has ended, a Job's: nobody needs its proxy any more.
   if (state_ == State::kRunning && containers_ && !containers_->empty() && containers_->ended()) {
     state_ = State::kCompleted;
-    if (proxy_) proxy_->Stop(spec_.grace);
+    if (envoy_)
+      envoy_->Stop(spec_.grace);
+    else if (proxy_)
+      proxy_->Stop(spec_.grace);
   }
+  if (state_ == State::kCompleted && envoy_ && envoy_->ended() && !proxy_->ended()) proxy_->Stop(Duration::zero());
   on_change_();
 }
 

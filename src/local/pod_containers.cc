@@ -81,6 +81,7 @@ bool PodContainers::WorkEnded() const {
     return IsSidecar(*container) || container->state() == State::kEnded;
   };
   if (InitFailed()) return true;
+  if (application_.empty() && !stopping_) return false;  // the work is the proxy's: its sidecars stay beside it
   return std::all_of(init_.begin(), init_.end(), has_ended) &&
          std::all_of(application_.begin(), application_.end(), has_ended);
 }
@@ -124,9 +125,10 @@ pid_t PodContainers::pid() const {
 }
 
 Container* PodContainers::Find(const std::string& name) const {
+  if (name.empty()) return application_.empty() ? nullptr : application_.front().get();
   for (const auto* list : {&application_, &init_})
     for (const auto& container : *list)
-      if (name.empty() || container->spec().name == name) return container.get();
+      if (container->spec().name == name) return container.get();
   return nullptr;
 }
 

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 namespace plait::local {
 namespace {
@@ -45,12 +46,14 @@ Reaper::~Reaper() { loop_.Unwatch(signals_.get(), *this); }
 Pending Reaper::Watch(pid_t pid, OnEnd on_end) {
   auto watcher = std::make_unique<Watcher>(*this, pid, std::move(on_end));
   watchers_[pid] = watcher.get();
-  for (auto it = unclaimed_.begin(); it != unclaimed_.end(); ++it) {
-    if (it->first != pid) continue;
-    watcher->deferred = loop_.After(Duration::zero(), [this, pid, end = it->second] { Tell(pid, end); });
-    unclaimed_.erase(it);
-    break;
-  }
+  // Numbers are used again: what a process has left that nobody asked for is not the end of a later one that lives.
+  std::optional<ProcessEnd> last;
+  for (const auto& [ended, end] : unclaimed_)
+    if (ended == pid) last = end;
+  if (!last) return Pending(std::move(watcher));
+  std::erase_if(unclaimed_, [pid](const auto& entry) { return entry.first == pid; });
+  if (kill(pid, 0) != 0)
+    watcher->deferred = loop_.After(Duration::zero(), [this, pid, end = *last] { Tell(pid, end); });
   return Pending(std::move(watcher));
 }
 
