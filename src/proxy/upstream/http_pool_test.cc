@@ -230,6 +230,11 @@ TEST_P(Pool, GivesAPlaceThatBecameFreeToWhoWaitsBelowItsOwnLimitOfStreams) {
   held_[0].Send(conn::TextResponse(200, ""));
   ASSERT_TRUE(RunUntil([&] { return held_.size() == together + 1; })) << "the others go on meanwhile";
   EXPECT_EQ(small.connections(), 1u);
+  for (std::size_t i = 1; i < 3; ++i) {
+    ASSERT_TRUE(RunUntil([&] { return held_.size() > i; }));
+    held_[i].Send(conn::TextResponse(200, ""));
+  }
+  ASSERT_TRUE(RunUntil([&] { return first.closed && second.closed && third.closed; }));
 }
 
 TEST_P(Pool, EndsAConnectionAfterTheMostRequestsThatItMayCarry) {
