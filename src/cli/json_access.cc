@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
+
 namespace plait::cli {
 
 const Json& At(const Json& object, std::string_view key) {
@@ -19,7 +21,7 @@ const Json& At(const Json& object, std::initializer_list<std::string_view> path)
 
 std::string Text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
-  return value.is_null() ? "" : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return value.is_null() ? "" : JsonText(value);
 }
 
 std::string Text(const Json& object, std::initializer_list<std::string_view> path) { return Text(At(object, path)); }

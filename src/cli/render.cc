@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
 #include "core/base/strings.h"
 
 namespace plait::cli {
@@ -64,7 +65,7 @@ bool IsPlainYaml(const std::string& text) {
 
 std::string Scalar(const Json& value) {
   if (value.is_string() && IsPlainYaml(value.get_ref<const std::string&>())) return value.get<std::string>();
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);  // a JSON string is a YAML string
+  return JsonText(value);  // a JSON string is a YAML string
 }
 
 void WriteYaml(const Json& value, std::size_t indent, std::string& out) {
@@ -140,7 +141,7 @@ std::shared_ptr<const Json> Data(Json data) { return std::make_shared<const Json
 
 std::string OutputText(Format format, const Output& output) {
   switch (format) {
-    case Format::kJson: return output.data->dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    case Format::kJson: return JsonText(*output.data, 2) + "\n";
     case Format::kYaml: return YamlText(*output.data);
     case Format::kName: {
       std::string text;

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
 #include "core/io/socket.h"
 #include "local/replace_proxy.h"
 
@@ -39,7 +40,7 @@ Outcome<Answer> Receive(int fd) {
 }
 
 Outcome<Answer> Ask(int fd, const Json& request, const std::vector<int>& fds = {}) {
-  const Result<> sent = io::SendFds(fd, request.dump(-1, ' ', false, Json::error_handler_t::replace), fds);
+  const Result<> sent = io::SendFds(fd, JsonText(request), fds);
   if (!sent && sent.error().code == Errc::kLimit)
     return Explain(Errc::kLimit, "command and environment are larger than 64 KiB", "env -i COMMAND passes less of it");
   if (!sent) return Explain(Errc::kUnavailable, "the mesh does not take requests");

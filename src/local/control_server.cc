@@ -12,6 +12,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
 #include "local/control_request.h"
 
 namespace plait::local {
@@ -130,7 +131,7 @@ class ControlServer::Session final : public io::FdEvents {
 
   void Answer(const Json& answer, const std::vector<int>& fds = {}) {
     // A client that does not take its answer is gone or broken; its socket's end tells.
-    static_cast<void>(io::SendFds(client_.get(), answer.dump(-1, ' ', false, Json::error_handler_t::replace), fds));
+    static_cast<void>(io::SendFds(client_.get(), JsonText(answer), fds));
   }
 
   ControlServer& server_;

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
+
 namespace plait::local {
 namespace {
 
@@ -113,7 +115,7 @@ PodSpec PodOf(const Json& json) {
     }
   if (const auto containers = json.find("containers"); containers != json.end())
     for (const Json& entry : *containers) out.containers.push_back(ContainerOf(entry));
-  out.told = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  out.told = JsonText(json);
   return out;
 }
 
@@ -202,8 +204,7 @@ std::string EncodeStatus(const std::vector<PodStatus>& pods) {
                     {"token_sha256", pod.token_sha256},
                     {"restarts", pod.restarts},
                     {"reason", pod.reason}});
-  return Json{{"type", "status"}, {"pods", std::move(list)}}.dump(-1, ' ', false, Json::error_handler_t::replace) +
-         "\n";
+  return JsonText(Json{{"type", "status"}, {"pods", std::move(list)}}) + "\n";
 }
 
 }  // namespace plait::local

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
+
 namespace plait::local {
 namespace {
 
@@ -113,7 +115,7 @@ std::string EncodeMeshStatus(const MeshStatus& status) {
                      {"gateway_ports", ports},
                      {"messages", status.messages},
                      {"workloads", workloads}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+  return JsonText(json, 2);
 }
 
 Outcome<MeshStatus> DecodeMeshStatus(std::string_view text) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
 #include "core/io/socket.h"
 
 namespace plait::local {
@@ -53,7 +54,7 @@ Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<
     json["debug_port"] = message.debug_port.value;
     json["application_id"] = message.application_id;
   }
-  return io::SendFds(socket, json.dump(-1, ' ', false, Json::error_handler_t::replace), fds);
+  return io::SendFds(socket, JsonText(json), fds);
 }
 
 Result<ReceivedMessage> ReceiveMessage(int socket) {

@@ -6,8 +6,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "control/serve/json_text.h"
 #include "core/base/encoding.h"
+#include "core/base/json_text.h"
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "control/serve/config_dump_codec.h"
-#include "control/serve/json_text.h"
 #include "core/base/encoding.h"
+#include "core/base/json_text.h"
 #include "core/base/strings.h"
 #include "core/xds/type_url.h"
 

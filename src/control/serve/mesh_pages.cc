@@ -3,9 +3,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "control/serve/json_text.h"
 #include "control/serve/registry_pages.h"
 #include "control/source/config_files.h"
+#include "core/base/json_text.h"
 
 namespace plait::control::serve {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "control/serve/json_text.h"
+#include "core/base/json_text.h"
 
 namespace plait::control::serve {
 namespace {

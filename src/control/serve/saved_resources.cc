@@ -8,6 +8,7 @@
 #include "control/source/directory_source.h"
 #include "control/source/pods.h"
 #include "core/base/encoding.h"
+#include "core/base/json_text.h"
 #include "core/base/strings.h"
 #include "core/xds/type_url.h"
 
@@ -111,7 +112,7 @@ Json CaptureAnnotations(const source::PodTemplate& pod) {
 }
 
 // A broken file may hold bytes that are no text.
-std::string Dump(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace); }
+std::string Dump(const Json& json) { return JsonText(json, 1); }
 
 }  // namespace
 

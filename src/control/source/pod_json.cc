@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
+
 namespace plait::control::source {
 namespace {
 using Json = nlohmann::json;
@@ -180,9 +182,7 @@ DesiredPod PodFromJson(const Json& json) {
 
 }  // namespace
 
-std::string EncodePod(const DesiredPod& pod) {
-  return PodToJson(pod).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string EncodePod(const DesiredPod& pod) { return JsonText(PodToJson(pod)); }
 
 Outcome<DesiredPod> DecodePod(std::string_view text) {
   try {  // the library's errors are exceptions; they end here

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "control/source/pod_json.h"
+#include "core/base/json_text.h"
 #include "core/base/log.h"
 
 namespace plait::control::source {
@@ -11,8 +12,6 @@ namespace {
 using Json = nlohmann::json;
 static log::Component kLog("supervisor");
 constexpr std::size_t kMaxLine = std::size_t{64} << 20;
-
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 PodStatus StatusOf(const Json& json) {
   PodStatus out{.uid = json.at("uid").get<std::string>()};
@@ -51,7 +50,7 @@ std::string EncodeServices(const model::Snapshot& snapshot) {
       }
     }
   }
-  return Dump({{"type", "services"}, {"ports", std::move(list)}});
+  return JsonText(Json{{"type", "services"}, {"ports", std::move(list)}});
 }
 
 // Those with an IPv4 address of their own: a headless service is its pods, and a wildcard host none in particular.
@@ -71,7 +70,7 @@ std::string EncodeHosts(const model::Snapshot& snapshot) {
                     {"vip", vip->base.ToString()},
                     {"ports", std::move(ports)}});
   }
-  return Dump({{"type", "hosts"}, {"hosts", std::move(list)}});
+  return JsonText(Json{{"type", "hosts"}, {"hosts", std::move(list)}});
 }
 
 Outcome<SupervisorMessage> DecodeSupervisorMessage(std::string_view line) {
@@ -81,7 +80,7 @@ Outcome<SupervisorMessage> DecodeSupervisorMessage(std::string_view line) {
     if (type == "running") {
       RunningPods out;
       for (const Json& entry : json.at("pods")) {
-        Outcome<DesiredPod> pod = DecodePod(entry.at("pod").dump(-1, ' ', false, Json::error_handler_t::replace));
+        Outcome<DesiredPod> pod = DecodePod(JsonText(entry.at("pod")));
         if (!pod) return std::unexpected(pod.error());
         pod->ending = entry.at("leaving").get<bool>();
         out.push_back(std::move(*pod));
@@ -111,7 +110,7 @@ void SupervisorChannel::Send(const Hello& hello) {
             {"xds_port", hello.xds_port},
             {"trust_domain", hello.trust_domain}};
   json["error"] = hello.error.empty() ? Json(nullptr) : Json(hello.error);
-  Line(Dump(json));
+  Line(JsonText(json));
 }
 
 void SupervisorChannel::Send(const std::vector<DesiredPod>& pods) {
@@ -122,15 +121,15 @@ void SupervisorChannel::Send(const std::vector<DesiredPod>& pods) {
 }
 
 void SupervisorChannel::SendMessage(std::string_view severity, std::string_view text) {
-  Line(Dump({{"type", "message"}, {"severity", severity}, {"text", text}}));
+  Line(JsonText(Json{{"type", "message"}, {"severity", severity}, {"text", text}}));
 }
 
 void SupervisorChannel::SendCaughtUp(std::uint64_t statuses) {
-  Line(Dump({{"type", "caught_up"}, {"statuses", statuses}}));
+  Line(JsonText(Json{{"type", "caught_up"}, {"statuses", statuses}}));
 }
 
 void SupervisorChannel::SendGatewayPorts(const std::vector<std::uint16_t>& ports) {
-  std::string line = Dump({{"type", "gateway_ports"}, {"ports", ports}});
+  std::string line = JsonText(Json{{"type", "gateway_ports"}, {"ports", ports}});
   if (line == last_ports_) return;
   last_ports_ = line;
   Line(std::move(line));
