@@ -59,13 +59,12 @@ int ShowKind(const MeshOptions& mesh, const ConfigVerb& verb) {
   AddNames(verb.what, resources, output.names);
   // Istio's sidecars know the whole mesh, so who comes from there takes an empty table for a fault.
   const bool by_use = verb.what == "cluster" || verb.what == "route" || verb.what == "endpoint";
-  if (output.table.rows.empty() && !verb.file.empty() && verb.what == "endpoint")
-    output.warnings.push_back("no endpoint in " + verb.file +
-                              ": /config_dump has them only when it is asked as "
-                              "/config_dump?include_eds");
-  else if (output.table.rows.empty() && by_use && verb.file.empty())
+  const bool empty = output.table.rows.empty();
+  if (empty && by_use && verb.file.empty())
     output.warnings.push_back("no " + verb.what +
                               " here: a sidecar has those of the destinations that its application has asked for");
+  if (empty && verb.what == "endpoint" && !verb.file.empty())
+    output.warnings.push_back("no endpoint in " + verb.file + ": /config_dump has them only with ?include_eds");
   return Show(mesh.format, output);
 }
 

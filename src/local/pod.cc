@@ -142,10 +142,7 @@ void Pod::Changed() {
   // Work that has ended, a Job's: nobody needs its proxy any more.
   if (state_ == State::kRunning && containers_ && !containers_->empty() && containers_->ended()) {
     state_ = State::kCompleted;
-    if (envoy_)
-      envoy_->Stop(spec_.grace);
-    else if (proxy_)
-      proxy_->Stop(spec_.grace);
+    StopProxy();
   }
   if (state_ == State::kCompleted && envoy_ && envoy_->ended() && !proxy_->ended()) proxy_->Stop(Duration::zero());
   on_change_();
@@ -165,13 +162,18 @@ void Pod::StopAll() {
   step_.Start(mesh_.loop.timers(), Duration::zero());
 }
 
+// An Envoy has its identity from the other one, which so ends after it.
+void Pod::StopProxy() {
+  if (envoy_)
+    envoy_->Stop(spec_.grace);
+  else if (proxy_)
+    proxy_->Stop(spec_.grace);
+}
+
 void Pod::Advance() {
   if (state_ == State::kLeaving) {
     state_ = State::kDraining;
-    if (envoy_)
-      envoy_->Stop(spec_.grace);
-    else if (proxy_)
-      proxy_->Stop(spec_.grace);
+    StopProxy();
   }
   if (state_ == State::kDraining && (envoy_ ? envoy_->ended() : !proxy_ || proxy_->ended())) {
     if (envoy_) proxy_->Stop(Duration::zero());  // nobody asks it for anything any more

@@ -63,6 +63,7 @@ class Pod final : public ProbeTarget {
   Container* FindContainer(const std::string& name);  // "" = the application's first; null: there is none
   bool ProxyReady() const { return envoy_ ? envoy_->ready() : !proxy_ || proxy_->ready(); }
   void Changed();
+  void StopProxy();
   void Advance();  // the only place that changes state_ while the pod ends
   bool ContainersEnded() const { return !containers_ || containers_->ended(); }
 

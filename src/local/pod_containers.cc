@@ -52,7 +52,6 @@ void PodContainers::StartNext() {
 
 void PodContainers::Stop(Duration grace) {
   stopping_ = true;
-  grace_ = grace;
   stop_deadline_ = mesh_.loop.Now() + grace;
   for (const auto& container : application_) container->Stop(grace);
   for (const auto& container : init_)

@@ -38,8 +38,8 @@ class PodContainers {
   bool WorkEnded() const;   // nothing but sidecars is left
 
   MeshContext& mesh_;
-  Duration grace_;
-  MonotonicTime stop_deadline_{};
+  const Duration grace_;           // of the pod
+  MonotonicTime stop_deadline_{};  // once it is stopped
   std::function<void()> on_change_;
   std::vector<std::unique_ptr<Container>> init_;
   std::vector<std::unique_ptr<Container>> application_;

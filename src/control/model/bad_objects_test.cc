@@ -66,7 +66,7 @@ TEST_P(BadObjects, AreNamedWithTheirPlaceAndTouchNothingElse) {
   const auto rules = snapshot->VirtualServices("default", "mesh");
   ASSERT_FALSE(rules.empty());
   EXPECT_TRUE(std::any_of(rules.begin(), rules.end(), [](const auto* rule) { return rule->meta.name() == "good"; }));
-  EXPECT_FALSE(snapshot->GatewaysOf({.labels = {{"istio", "ingressgateway"}}}).empty());
+  EXPECT_FALSE(snapshot->GatewaysOf({{"istio", "ingressgateway"}}).empty());
 }
 
 std::string Istio(const std::string& kind, const std::string& name) {

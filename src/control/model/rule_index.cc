@@ -88,10 +88,7 @@ const DestinationRule* Snapshot::RuleIn(std::string_view owner, std::string_view
   const DestinationRule* best = nullptr;
   for (const DestinationRule* rule : rules->second) {
     if (!HostMatches(rule->host, hostname) || !IsExportedTo(rule->export_to, owner, proxy.name_space)) continue;
-    // A rule for chosen clients is for those of its own namespace.
-    if (!rule->workload_selector.empty() &&
-        (owner != proxy.name_space || !Selects(rule->workload_selector, proxy.labels)))
-      continue;
+    if (!Selects(rule->workload_selector, proxy.labels)) continue;
     // The longest pattern is the most specific one; an exact host is longer than every pattern that matches it.
     if (!best || (rule->host == hostname && best->host != hostname) ||
         (best->host != hostname && rule->host.size() > best->host.size()))
@@ -109,10 +106,10 @@ const DestinationRule* Snapshot::FindDestinationRule(const Proxy& proxy, std::st
   return RuleIn(mesh_.root_namespace, hostname, proxy);
 }
 
-std::vector<const Gateway*> Snapshot::GatewaysOf(const Proxy& proxy) const {
+std::vector<const Gateway*> Snapshot::GatewaysOf(const Labels& labels) const {
   std::vector<const Gateway*> out;
   for (const Gateway* gateway : gateways_)
-    if (Selects(gateway->selector, proxy.labels)) out.push_back(gateway);
+    if (Selects(gateway->selector, labels)) out.push_back(gateway);
   return out;
 }
 

@@ -94,8 +94,8 @@ class Snapshot {
   // The rules for a host as this client sees it, merged; null when there are none.
   const DestinationRule* FindDestinationRule(const Proxy& proxy, std::string_view hostname,
                                              std::string_view owner) const noexcept;
-  // Gateways whose selector matches the proxy, oldest first.
-  std::vector<const Gateway*> GatewaysOf(const Proxy& proxy) const;
+  // Gateways whose selector matches the labels of a gateway's pod, oldest first.
+  std::vector<const Gateway*> GatewaysOf(const Labels& labels) const;
 
   ServerMtls MtlsOf(std::string_view name_space, const Labels& labels) const;
   // Policies in scope of a workload, mesh-wide first, then by namespace and name.

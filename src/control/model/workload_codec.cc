@@ -23,23 +23,9 @@ class PodReader {
       reader_.Error(path_, "a pod needs at least one container", "add containers with name and image", {});
       return false;
     }
-    for (int i = 0; i < from.initcontainers_size(); ++i) {
-      Container container;
-      const std::string path = Indexed(Dotted(path_, "initContainers"), static_cast<std::size_t>(i));
-      if (!ReadContainer(from.initcontainers(i), path, container) ||
-          !ReadContainerRestartPolicy(from.initcontainers(i), path, container))
-        return false;
-      to.init_containers.push_back(std::move(container));
-    }
-    for (int i = 0; i < from.containers_size(); ++i) {
-      Container container;
-      const std::string path = Indexed(Dotted(path_, "containers"), static_cast<std::size_t>(i));
-      if (!ReadContainer(from.containers(i), path, container)) return false;
-      if (from.containers(i).has_restartpolicy())
-        reader_.Warning(path + ".restartPolicy", "a container's own restartPolicy is honoured in initContainers only",
-                        "the pod's restartPolicy holds", {});
-      to.containers.push_back(std::move(container));
-    }
+    if (!ReadContainers(from.initcontainers(), true, to.init_containers) ||
+        !ReadContainers(from.containers(), false, to.containers))
+      return false;
     if (!from.serviceaccountname().empty())
       to.service_account = from.serviceaccountname();
     else if (!from.serviceaccount().empty())
@@ -56,10 +42,27 @@ class PodReader {
   }
 
  private:
-  // Always makes it a sidecar, as it does on Kubernetes; there is nothing else that an init container may say.
-  bool ReadContainerRestartPolicy(const core::Container& from, const std::string& path, Container& to) {
+  bool ReadContainers(const google::protobuf::RepeatedPtrField<core::Container>& from, bool init,
+                      std::vector<Container>& to) {
+    for (int i = 0; i < from.size(); ++i) {
+      const std::string list = Dotted(path_, init ? "initContainers" : "containers");
+      const std::string path = Indexed(list, static_cast<std::size_t>(i));
+      Container& container = to.emplace_back();
+      if (!ReadContainer(from[i], path, container)) return false;
+      if (from[i].has_restartpolicy() && !ReadContainerRestartPolicy(from[i], path, init, container)) return false;
+    }
+    return true;
+  }
+
+  // Always makes an init container a sidecar, as it does on Kubernetes; there is nothing else that it may say.
+  bool ReadContainerRestartPolicy(const core::Container& from, const std::string& path, bool init, Container& to) {
+    if (!init) {
+      reader_.Warning(path + ".restartPolicy", "a container's own restartPolicy is honoured in initContainers only",
+                      "the pod's restartPolicy holds", {});
+      return true;
+    }
     to.sidecar = from.restartpolicy() == "Always";
-    if (!from.has_restartpolicy() || to.sidecar) return true;
+    if (to.sidecar) return true;
     reader_.Error(path + ".restartPolicy",
                   "an init container cannot have the restart policy \"" + from.restartpolicy() + "\"",
                   "Always makes it a sidecar; leave it out, and the pod's restartPolicy holds", {});

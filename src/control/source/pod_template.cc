@@ -183,7 +183,8 @@ class Renderer {
     const std::string source = from.secret.empty() ? "ConfigMap " + from.config_map : "Secret " + from.secret;
     const std::map<std::string, std::string>* data = DataOf(meta.name_space(), from);
     if (from.key.empty()) {  // envFrom
-      if (!data && !from.optional) Missing(meta, "envFrom: there is no " + source, "its variables are missing");
+      if (!data && !from.optional)
+        Tell(Severity::kWarning, meta, "envFrom: there is no " + source, "its variables are missing");
       for (const auto& [key, value] : data ? *data : std::map<std::string, std::string>{})
         to.push_back({.name = from.name + key, .value = value});
       return;
@@ -191,8 +192,8 @@ class Renderer {
     const std::string* value = data ? FindValue(*data, from.key) : nullptr;
     if (!value && from.optional) return;
     if (!value)
-      Missing(meta, "variable " + from.name + ": there is no key " + from.key + " in " + source,
-              "the variable is empty");
+      Tell(Severity::kWarning, meta, "variable " + from.name + ": there is no key " + from.key + " in " + source,
+           "the variable is empty");
     to.push_back({.name = from.name, .value = value ? *value : ""});
   }
 
@@ -203,15 +204,6 @@ class Renderer {
     for (const Secret* secret : ObjectsOf<Secret>(objects_))
       if (secret->meta.name() == from.secret && secret->meta.name_space() == name_space) return &secret->data;
     return nullptr;
-  }
-
-  void Missing(const Meta& meta, std::string message, std::string consequence) {
-    out_.findings.push_back({Severity::kWarning,
-                             {.code = Errc::kNotFound,
-                              .message = std::move(message),
-                              .object = meta.key.ToString(),
-                              .at = meta.at,
-                              .hint = std::move(consequence)}});
   }
 
   // contracts: a Gateway that selects the ingress gateway gets one when nobody brings it.
@@ -258,7 +250,10 @@ class Renderer {
   }
 
   void Fail(const Meta& meta, std::string message, std::string hint) {
-    out_.findings.push_back({Severity::kError,
+    Tell(Severity::kError, meta, std::move(message), std::move(hint));
+  }
+  void Tell(Severity severity, const Meta& meta, std::string message, std::string hint) {
+    out_.findings.push_back({severity,
                              {.code = Errc::kNotFound,
                               .message = std::move(message),
                               .object = meta.key.ToString(),

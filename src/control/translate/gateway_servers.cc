@@ -27,7 +27,7 @@ std::pair<std::string, std::string> SplitHost(const model::Gateway& gateway, con
 
 std::vector<ServerView> ServersOf(const model::Proxy& proxy, const model::Snapshot& snapshot) {
   std::vector<ServerView> out;
-  for (const model::Gateway* gateway : snapshot.GatewaysOf(proxy))
+  for (const model::Gateway* gateway : snapshot.GatewaysOf(proxy.labels))
     for (const model::GatewayServer& server : gateway->servers)
       out.push_back({gateway, &server, RouteNameOf(*gateway, server)});
   return out;

@@ -27,8 +27,8 @@ bool Names(const model::Gateway& gateway, std::string_view name_space, std::stri
 bool MayRead(const model::Proxy& proxy, const model::Snapshot& snapshot, std::string_view credential) {
   for (const model::Workload& pod : snapshot.workloads()) {
     if (!pod.gateway || pod.name_space != proxy.name_space || pod.service_account != proxy.service_account) continue;
-    for (const model::Gateway* gateway : model::ObjectsOf<model::Gateway>(snapshot.objects()))
-      if (model::Selects(gateway->selector, pod.labels) && Names(*gateway, proxy.name_space, credential)) return true;
+    for (const model::Gateway* gateway : snapshot.GatewaysOf(pod.labels))
+      if (Names(*gateway, proxy.name_space, credential)) return true;
   }
   return false;
 }

@@ -76,6 +76,8 @@ Server::Server(io::Loop& loop, ServerOptions options)
 Server::~Server() { dying_->Bury(); }
 
 void Server::Add(std::string method, Method how) {
+  if (how.max_message == 0) how.max_message = options_.max_message;
+  how.max_message = std::min(how.max_message, ServerOptions::kLargestMessage);
   const bool added = methods_.emplace(std::move(method), std::move(how)).second;
   PLAIT_CHECK(added);
 }

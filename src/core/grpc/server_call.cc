@@ -14,7 +14,6 @@ Server::Call::Call(Server& server, http::ServerStream& stream, const conn::Peer&
     : server_(server),
       stream_(&stream),
       peer_(peer),
-      reader_(std::min(server.options_.max_message, ServerOptions::kLargestMessage)),
       take_request_([this] {
         Abort({.code = Code::kDeadlineExceeded, .message = "the request did not come to its end", .details = {}});
       }),
@@ -65,7 +64,7 @@ void Server::Call::Begin(http::RequestHead head) {
   Method* method = server_.Find(context_.method);
   if (method == nullptr)
     return Finish({.code = Code::kUnimplemented, .message = "unknown method " + context_.method, .details = {}}, {});
-  if (method->max_message > 0) reader_ = MessageReader(std::min(method->max_message, ServerOptions::kLargestMessage));
+  reader_ = MessageReader(method->max_message);
   if (method->unary) take_request_.Start(server_.loop_.timers(), server_.options_.take_request);
   handler_ = method->streaming(*this);
   if (finished_) DropHandler();

@@ -46,7 +46,7 @@ class Server::Call final : public ServerCall,
   const conn::Peer& peer_;
   http::ServerStreamEvents* forward_ = nullptr;  // not gRPC: the fallback takes the stream
   CallContext context_;
-  MessageReader reader_;
+  MessageReader reader_{0};  // once the method is known, with its limit
   std::unique_ptr<CallHandler> handler_;
   io::Timer take_request_;
   io::Timer deadline_;  // of the call; once it is finished, until when the client must have taken the answer
