@@ -13,7 +13,6 @@ namespace plait::proxy::session {
 namespace {
 
 constexpr Duration kDialAfter = std::chrono::milliseconds(5);
-constexpr std::uint8_t kHandshakeRecord = 0x16;  // of TLS
 
 }  // namespace
 
@@ -60,7 +59,7 @@ void InboundIntake::Look() {
 
 void InboundIntake::LookOutside() {
   if (seen().empty()) return;
-  const bool may_be_tls = SeenBytes().front() == kHandshakeRecord;
+  const bool may_be_tls = SeenBytes().front() == sniff::kTlsHandshakeRecord;
   if (may_be_tls) {
     tls::ClientHelloPeek peek = tls::PeekClientHello(SeenBytes());
     if (peek.status == tls::PeekStatus::kNeedMore && !client_ended()) return;  // only a whole hello is judged
@@ -180,8 +179,8 @@ void InboundIntake::OnDialled(bool) {
 void InboundIntake::OnServerSpoke() {
   if (decided() || tcp_) return;
   // The rest of a ClientHello is on its way: it decides for whom these bytes are.
-  const bool hello =
-      state_ == State::kOutside && !seen().empty() && !client_ended() && SeenBytes().front() == kHandshakeRecord;
+  const bool hello = state_ == State::kOutside && !seen().empty() && !client_ended() &&
+                     SeenBytes().front() == sniff::kTlsHandshakeRecord;
   if (!hello) return GoTcp();
   silence_prefix_ = true;
   if (!silence_.armed()) silence_.Start(context_.loop.timers(), kPrefixLimit);

@@ -7,19 +7,12 @@
 #include "core/tls/stream.h"
 #include "core/tls/test_pki.h"
 #include "proxy/session/prefixed_stream.h"
+#include "proxy/session/test_opened.h"
 
 namespace plait::proxy::session {
 namespace {
 
 constexpr Duration kLimit = std::chrono::seconds(10);
-
-struct Opened final : io::StreamEvents {
-  void OnOpen() override { open = true; }
-  void OnReadable() override {}
-  void OnWritable() override {}
-  void OnFailed(Error) override {}
-  bool open = false;
-};
 
 std::shared_ptr<const tls::Context> ContextOf(const tls::TestCa& ca, bool server) {
   tls::ContextOptions options;

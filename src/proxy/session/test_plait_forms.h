@@ -10,6 +10,7 @@
 #include "proxy/session/outbound.h"
 #include "proxy/session/prefixed_stream.h"
 #include "proxy/session/test_context.h"
+#include "proxy/session/test_opened.h"
 
 namespace plait::proxy::session {
 
@@ -144,13 +145,6 @@ class PlaitForms : public SessionTest {
     return got.ToString();
   }
 
-  struct Opened final : io::StreamEvents {
-    void OnOpen() override { open = true; }
-    void OnReadable() override {}
-    void OnWritable() override {}
-    void OnFailed(Error) override {}
-    bool open = false;
-  };
   struct Peer final : io::StreamEvents {
     Peer(std::unique_ptr<io::Stream> s, const std::string& greeting) : stream(std::move(s)), hello(greeting) {
       stream->SetEvents(this);

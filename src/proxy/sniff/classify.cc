@@ -100,7 +100,7 @@ Protocol ClassifyText(std::string_view seen) {
 
 Protocol Classify(Bytes seen) noexcept {
   if (seen.empty()) return Protocol::kNeedMore;
-  if (seen[0] == 0x16) return ClassifyTls(seen);
+  if (seen[0] == kTlsHandshakeRecord) return ClassifyTls(seen);
   const std::string_view text = AsText(seen.first(std::min(seen.size(), kSniffLimit)));
   const std::size_t compared = std::min(text.size(), kPreface.size());
   if (text.substr(0, compared) == kPreface.substr(0, compared)) {

@@ -21,6 +21,9 @@ enum class Protocol : std::uint8_t {
 
 inline constexpr std::size_t kSniffLimit = 16 * 1024;
 
+// The first byte of a connection that begins with TLS: the type of a handshake record.
+inline constexpr std::uint8_t kTlsHandshakeRecord = 0x16;
+
 // Bytes of the longest method token that is waited for; longer ones are kOther.
 inline constexpr std::size_t kLongestMethod = 24;
 

@@ -133,7 +133,7 @@ void HttpPool::Waiter::Leave() noexcept {
   pool.limits_.pending.Return();
   pool.options_.cluster->state->AddGauge(ClusterStat::kUpstreamRqPendingActive, -1);
   // Nobody is left to be served: in a round of its own, whoever it is that leaves.
-  if (pool.draining_ && pool.waiters_.empty()) pool.turns_.Start(pool.loop_.timers(), Duration(0));
+  if (pool.AllServed()) pool.turns_.Start(pool.loop_.timers(), Duration(0));
 }
 
 HttpPool::HttpPool(io::Loop& loop, HttpPoolOptions options)
@@ -150,7 +150,7 @@ HttpPool::HttpPool(io::Loop& loop, HttpPoolOptions options)
       in_turn_ = false;
     }
     ConnectIfNeeded();
-    if (draining_ && waiters_.empty()) DrainClients();
+    if (AllServed()) DrainClients();
   });
   emptied_.SetCallback([this] {
     if (empty() && on_empty_) on_empty_();
@@ -255,7 +255,7 @@ void HttpPool::OnClientReady(Client& client) {
   options_.cluster->state->Add(client.version() == http::Version::kHttp2 ? ClusterStat::kUpstreamCxHttp2Total
                                                                          : ClusterStat::kUpstreamCxHttp1Total);
   cluster::ReportConnectedForRequests(*options_.cluster, *options_.host);
-  if (draining_ && waiters_.empty()) return client.Drain();
+  if (AllServed()) return client.Drain();
   NoteRoom(client);
 }
 
@@ -265,7 +265,7 @@ void HttpPool::OnClientGone(Client& client, bool was_connecting, PoolFailure fai
   loop_.DeleteLater(std::move(*place));
   clients_.erase(place);
   if (client.listed_as_ready) std::erase(ready_, &client);
-  const bool given_up = draining_ && waiters_.empty();  // by us
+  const bool given_up = AllServed();  // by us
   CountGone(was_connecting && !given_up, failure);
   if (was_connecting) {
     --connecting_;

@@ -88,6 +88,7 @@ class HttpPool {
   void ConnectIfNeeded();
   bool Connect();
   void GiveTurns();
+  bool AllServed() const noexcept { return draining_ && waiters_.empty(); }
   void DrainClients();
   void FailFirstWaiter(const std::string& reason);
   void FailWaiters(PoolFailure failure, const std::string& reason);
