@@ -43,7 +43,7 @@ SCENARIOS = [
     Scenario("b", "sidecar pair with mutual TLS (cost of both)", PAIRS, "wrk", pair=True),
     Scenario("c", "h2c to HTTP/1.1, 16 connections of 32 streams", HTTP, "h2load", protocol="h2c"),
     Scenario("c2", "h2c to h2c", PLAIN, "h2load", "nghttpd", protocol="h2c", upstream_protocol="h2c"),
-    Scenario("d", "TCP bulk, processor seconds a GB", TCP, "blast", "sink", protocol="tcp", unit="s/GB"),
+    Scenario("d", "TCP bulk, processor seconds a GB (latency: of a MiB)", TCP, "blast", "sink", protocol="tcp", unit="s/GB"),
     Scenario("d1", "TCP, 1 KiB there and back", TCP, "pingpong", "echo", protocol="tcp"),
     Scenario("e", "a new plain connection each request", HTTP, "close"),
     Scenario("e2", "a full handshake of mutual TLS each request, pair", PAIRS, "close", pair=True, fresh=True),
@@ -67,8 +67,8 @@ def make_certificates(folder):
 class Run:
     """One proxy (or pair) in one scenario, with its backend."""
 
-    def __init__(self, folder, cpus, scenario, proxy, certificates, tls_in=False):
-        self.folder, self.scenario, self.certificates = folder, scenario, certificates
+    def __init__(self, folder, cpus, scenario, proxy, certificates, tls_in=False, clusters=0):
+        self.folder, self.scenario, self.certificates, self.clusters = folder, scenario, certificates, clusters
         self.proxy_cpu, self.load_cpu = cpus
         self.processes = loads.Processes(folder)
         try:
@@ -86,7 +86,7 @@ class Run:
             between = loads.free_port()
             specs = [Spec(between, backend, tls_in=True, name="server", **common), Spec(self.port, between, tls_out=True, name="client", **common)]
         else:
-            specs = [Spec(self.port, backend, tls_in=tls_in, **common)]
+            specs = [Spec(self.port, backend, tls_in=tls_in, clusters=self.clusters, **common)]
         self.pids = []
         for spec in specs:
             process = self.processes.start(driver(spec, self.folder), self.proxy_cpu, spec.name)
@@ -192,6 +192,23 @@ class Suite:
             finally:
                 run.processes.stop()
 
+    def resident(self, proxy, certificates, clusters):
+        """KiB of the proxy with that many clusters that nobody uses."""
+        with tempfile.TemporaryDirectory(prefix="plait-bench-") as folder:
+            run = Run(pathlib.Path(folder), self.cpus, Scenario("f", "", [], "wrk"), proxy, certificates, clusters=clusters)
+            try:
+                time.sleep(1)
+                return loads.resident(run.pids)
+            finally:
+                run.processes.stop()
+
+    def cluster(self, proxy, certificates, count=5000):
+        """KiB a cluster, or None."""
+        try:
+            return (self.resident(proxy, certificates, count) - self.resident(proxy, certificates, 0)) / count
+        except (Missing, AssertionError) as error:
+            return self.note(f"{proxy}, clusters: {error}")
+
 
 def allocations(cpus, mesh, few=2000, many=22000):
     """Calls of malloc and its kin a request, HTTP/1.1 to HTTP/1.1: the difference of two runs."""
@@ -223,8 +240,7 @@ def cells(results, proxies, scenario):
             out.append("–")
             continue
         r = results[proxy]
-        latency = "" if scenario.load == "blast" else f" ({r['p50'] / 1e3:.2f} / {r['p99'] / 1e3:.2f})"
-        out.append(f"{r['cost']:.{digits}f}{latency}")
+        out.append(f"{r['cost']:.{digits}f} ({r['p50'] / 1e3:.2f} / {r['p99'] / 1e3:.2f})")
     return out
 
 
@@ -246,6 +262,10 @@ def tables(seconds=5, rounds=3, names=None):
             what = "bytes an idle connection, " + ("mutual TLS" if tls else "plain") + " (resident memory before)"
             lines.append(f"| {name} {what} | " + " | ".join(
                 f"{found[p]['bytes']:.0f} ({found[p]['resident'] / 1024:.1f} MiB)" if found[p] else "–" for p in HTTP) + " |")
+        if not names or "clusters" in names:
+            found = {proxy: suite.cluster(proxy, certificates) for proxy in ("plait", "Envoy")}
+            lines.append("| clusters KiB a cluster, 5,000 static ones of one host | " + " | ".join(
+                f"{found[p]:.2f}" if found.get(p) is not None else "–" for p in HTTP) + " |")
         if not names or "allocations" in names:
             try:
                 lines += ["", "Allocations a request, HTTP/1.1 to HTTP/1.1: " +

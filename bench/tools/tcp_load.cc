@@ -1,4 +1,5 @@
-// TCP load. Prints one JSON object: seconds, bytes, messages, errors, p50_us and p99_us of a message's round trip.
+// TCP load. Prints one JSON object: seconds, bytes, messages, errors, p50_us and p99_us: of a message's round trip
+// (pingpong), of the time in which a connection gets rid of one MiB (blast).
 //
 // usage: bench-tcp-load blast|pingpong PORT SECONDS CONNECTIONS [MESSAGE-BYTES]
 #include <arpa/inet.h>
@@ -22,10 +23,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t kBlastUnit = 1 << 20;
+
 struct Connection {
   int fd = -1;
-  std::size_t received = 0;
-  Clock::time_point sent{};
+  // Of the message, or of the MiB, that is on its way, and since when.
+  std::size_t moved = 0;
+  Clock::time_point begun{};
 };
 
 class Load {
@@ -58,8 +62,10 @@ class Load {
   void Run(double seconds) {
     begin_ = Clock::now();
     const auto end = begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-    if (!blast_)
-      for (Connection& connection : connections_) Ask(connection);
+    for (Connection& connection : connections_) {
+      connection.begun = begin_;
+      if (!blast_) Ask(connection);
+    }
     std::array<epoll_event, 256> events{};
     while (Clock::now() < end && errors_ < connections_.size()) {
       const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
@@ -93,15 +99,23 @@ class Load {
 
   void Blast(Connection& connection) {
     const ssize_t n = send(connection.fd, buffer_.data(), buffer_.size(), MSG_NOSIGNAL);
-    if (n > 0)
-      bytes_ += static_cast<unsigned long long>(n);
-    else if (errno != EAGAIN)
-      Fail(connection);
+    if (n < 0 && errno == EAGAIN) return;
+    if (n <= 0) return Fail(connection);
+    bytes_ += static_cast<unsigned long long>(n);
+    connection.moved += static_cast<std::size_t>(n);
+    if (connection.moved < kBlastUnit) return;
+    Took(connection);
+    connection.moved -= kBlastUnit;
+    connection.begun = Clock::now();
+  }
+
+  void Took(const Connection& connection) {
+    microseconds_.push_back(std::chrono::duration<float, std::micro>(Clock::now() - connection.begun).count());
   }
 
   void Ask(Connection& connection) {
-    connection.sent = Clock::now();
-    connection.received = 0;
+    connection.begun = Clock::now();
+    connection.moved = 0;
     if (send(connection.fd, buffer_.data(), size_, MSG_NOSIGNAL) < 0) Fail(connection);
   }
 
@@ -109,9 +123,9 @@ class Load {
     const ssize_t n = recv(connection.fd, buffer_.data(), buffer_.size(), 0);
     if (n < 0 && errno == EAGAIN) return;
     if (n <= 0) return Fail(connection);
-    connection.received += static_cast<std::size_t>(n);
-    if (connection.received < size_) return;
-    microseconds_.push_back(std::chrono::duration<float, std::micro>(Clock::now() - connection.sent).count());
+    connection.moved += static_cast<std::size_t>(n);
+    if (connection.moved < size_) return;
+    Took(connection);
     Ask(connection);
   }
 
