@@ -5,6 +5,7 @@
 
 #include "core/base/strings.h"
 #include "core/tls/context_native.h"
+#include "core/tls/ticket_keys.h"
 
 namespace plait::tls {
 namespace {
@@ -20,7 +21,7 @@ constexpr const char* kTls12Ciphers =
     "SHA384:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 constexpr const char* kTls13Ciphers = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-constexpr std::uint32_t kSessionSeconds = 24 * 3600;
+constexpr std::uint32_t kSessionSeconds = std::chrono::duration_cast<std::chrono::seconds>(kSessionLife).count();
 
 Outcome<LoadedIdentity> Load(const Identity& identity, Context::Native& native) {
   const auto chain = ReadBundle(identity.chain_pem);
@@ -29,7 +30,7 @@ Outcome<LoadedIdentity> Load(const Identity& identity, Context::Native& native) 
   if (!key) return std::unexpected(key.error());
   if (!key->Matches(chain->front()))
     return Explain(Errc::kInvalidInput, "the private key does not belong to certificate " + chain->front().subject());
-  LoadedIdentity out{.chain = {}, .key = std::move(*key), .dns_sans = chain->front().dns_sans()};
+  LoadedIdentity out{.chain = {}, .key = std::move(*key), .dns_sans = chain->front().dns_sans(), .spiffe = {}};
   const bool first = native.identities.empty();
   for (const Certificate& certificate : *chain) {
     const std::string der = certificate.ToDer();
@@ -38,7 +39,8 @@ Outcome<LoadedIdentity> Load(const Identity& identity, Context::Native& native) 
     if (first) native.own_not_after = std::min(native.own_not_after, certificate.not_after());
   }
   const auto uris = chain->front().uri_sans();
-  if (first && uris.size() == 1 && uris.front().starts_with("spiffe://")) native.own_identity = uris.front();
+  if (uris.size() == 1 && uris.front().starts_with("spiffe://")) out.spiffe = uris.front();
+  if (first) native.own_identity = out.spiffe;
   return out;
 }
 
@@ -78,6 +80,22 @@ int ChooseAlpn(SSL* ssl, const std::uint8_t** out, std::uint8_t* out_size, const
   return SSL_TLSEXT_ERR_OK;
 }
 
+// What an own certificate stands for: a renewed one of the same identity goes on with the sessions of the old one. One
+// without SPIFFE identity stands for itself.
+std::string NameOf(const LoadedIdentity& identity) {
+  const CRYPTO_BUFFER* leaf = identity.chain.front().get();
+  const std::string_view der(reinterpret_cast<const char*>(CRYPTO_BUFFER_data(leaf)), CRYPTO_BUFFER_len(leaf));
+  return identity.spiffe.empty() ? Sha256(der) : identity.spiffe;
+}
+
+std::string RootOf(const Context::Native& native) {
+  if (native.server || native.identities.empty()) return {};
+  const bssl::UniquePtr<STACK_OF(CRYPTO_BUFFER)> chain(sk_CRYPTO_BUFFER_new_null());
+  for (const auto& certificate : native.identities.front().chain)
+    bssl::PushToStack(chain.get(), bssl::UpRef(certificate.get()));
+  return native.verifier->RootOf(chain.get());
+}
+
 Outcome<> SetUp(SSL_CTX* ctx, const ContextOptions& options, const Context::Native& native) {
   SSL_CTX_set_ex_data(ctx, 0, const_cast<Context::Native*>(&native));
   SSL_CTX_set0_buffer_pool(ctx, BufferPool());
@@ -99,8 +117,11 @@ Outcome<> SetUp(SSL_CTX* ctx, const ContextOptions& options, const Context::Nati
   SSL_CTX_set_timeout(ctx, kSessionSeconds);
   SSL_CTX_set_session_psk_dhe_timeout(ctx, kSessionSeconds);
   if (options.server) {
-    // Sessions are this Context's alone: another identity or bundle is another Context with other ticket keys.
-    const std::string scope = Sha256(native.own_identity + options.bundle_pem);
+    // Sessions are taken up under the same own identity and the same trust only; ticket keys are the process's.
+    std::string names;
+    for (const LoadedIdentity& identity : native.identities) names += NameOf(identity) + '\n';
+    const std::string scope = Sha256(names + native.verifier->scope());
+    SSL_CTX_set_ticket_aead_method(ctx, &kTickets);
     SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const std::uint8_t*>(scope.data()), scope.size());
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_select_certificate_cb(ctx, ChooseIdentity);
@@ -157,6 +178,7 @@ Outcome<std::shared_ptr<const Context>> Context::Make(const ContextOptions& opti
   auto verifier = Verifier::Make(options);
   if (!verifier) return std::unexpected(std::move(verifier.error()));
   native->verifier = std::move(*verifier);
+  native->own_root = RootOf(*native);
   native->ctx.reset(SSL_CTX_new(TLS_with_buffers_method()));
   if (!native->ctx) return Explain(Errc::kInternal, "cannot make a TLS context: " + LastReason());
   if (auto set_up = SetUp(native->ctx.get(), options, *native); !set_up)

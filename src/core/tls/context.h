@@ -3,8 +3,9 @@
 // all threads; new certificates or roots make a new Context, live connections keep theirs. AWS-LC is only behind this.
 //
 // Rules (semantics.md 3): a resumed session is judged like a new one (chain, times, identity), so it is never worth
-// more than the certificates and the trust bundle of now; tickets belong to one Context, so a change of own identity or
-// bundle ends them; 0-RTT is never enabled.
+// more than the certificates and the trust of now. A server takes it up until the earliest notAfter in it, under the
+// same own identity, roots, revocation lists and names only; a client under the same Context. Ticket keys are the
+// process's (ticket_keys.h); 0-RTT is never enabled.
 #include <memory>
 #include <string>
 #include <string_view>

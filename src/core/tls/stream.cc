@@ -1,11 +1,10 @@
 #include "core/tls/stream.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "core/base/check.h"
 #include "core/base/strings.h"
-#include "core/tls/context_native.h"
+#include "core/tls/tls_stream.h"
 
 namespace plait::tls {
 namespace {
@@ -13,81 +12,8 @@ namespace {
 // Records are made only while less than this waits for the socket.
 constexpr std::size_t kOutputLimit = 64 * 1024;
 constexpr std::size_t kReadStep = 16 * 1024 + 512;  // a whole record with its header
-constexpr std::size_t kKeptSessions = 1024;         // a thread
 
-// Client sessions of this thread, by Context and endpoint. A TLS 1.3 ticket is used once (RFC 8446 C.4).
-thread_local std::unordered_map<std::string, bssl::UniquePtr<SSL_SESSION>> kept_sessions;
-
-class TlsStream final : public io::Stream, private io::StreamEvents {
- public:
-  TlsStream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::shared_ptr<const Context> context,
-            WrapOptions options, Buffer initial);
-
-  void SetEvents(io::StreamEvents* events) noexcept override { events_ = events; }
-  Result<std::size_t> Read(Buffer& into, std::size_t max) override;
-  Result<std::size_t> Write(Buffer& from) override;
-  void ShutdownWrite() override;
-  void Close(bool reset) noexcept override {
-    state_ = State::kClosed;
-    events_ = nullptr;
-    timer_.reset();
-    inner_->Close(reset);
-  }
-  const io::SocketAddress& local() const noexcept override { return inner_->local(); }
-  const io::SocketAddress& remote() const noexcept override { return inner_->remote(); }
-  const io::TlsFacts* tls() const noexcept override { return &facts_; }
-  int fd() const noexcept override { return inner_->fd(); }
-
-  const std::string& failure() const noexcept { return failure_; }
-  bool unsent() const noexcept { return state_ == State::kOpen && (!out_.empty() || shutting_); }
-  std::expected<std::shared_ptr<const PeerFacts>, std::string> JudgePeer(const SSL* ssl) const {
-    return context_->native().verifier->Judge(SSL_get0_peer_certificates(ssl),
-                                              {.identity = options_.expected_identity, .name = options_.expected_name},
-                                              loop_.clock().Wall());
-  }
-  void NotePeer(std::shared_ptr<const PeerFacts> peer) { peer_ = std::move(peer); }
-  void NoteFailure(std::string why) { failure_ = std::move(why); }
-  std::string SessionKey() const {
-    return options_.session_key.empty() ? std::string()
-                                        : std::to_string(context_->native().id) + '|' + options_.expected_identity +
-                                              '|' + options_.expected_name + '|' + options_.session_key;
-  }
-
- private:
-  // kWaiting (inner stream not open) -> kHandshake -> kOpen; any -> kFailed; any -> kClosed by Close.
-  enum class State : std::uint8_t { kWaiting, kHandshake, kOpen, kFailed, kClosed };
-  friend int BioRead(BIO* bio, char* out, int size);
-  friend int BioWrite(BIO* bio, const char* data, int size);
-
-  void OnOpen() override;
-  void OnReadable() override;
-  void OnWritable() override;
-  void OnFailed(Error error) override { Fail(error); }
-
-  void MakeSsl();
-  void Handshake();
-  void HandshakeDone();
-  void FillFacts();
-  void Fail(Error error);
-  Result<> Flush();
-
-  io::Loop& loop_;
-  std::unique_ptr<io::Stream> inner_;
-  std::shared_ptr<const Context> context_;
-  WrapOptions options_;
-  bssl::UniquePtr<SSL> ssl_;
-  Buffer in_, out_;
-  State state_ = State::kWaiting;
-  bool inner_ended_ = false;
-  bool write_blocked_ = false;
-  bool shutting_ = false;  // close_notify is made; FIN follows when out_ is empty
-  std::optional<Error> inner_error_;
-  io::StreamEvents* events_ = nullptr;
-  std::unique_ptr<io::Timer> timer_;
-  std::shared_ptr<const PeerFacts> peer_;
-  io::TlsFacts facts_;
-  std::string failure_;
-};
+}  // namespace
 
 TlsStream& StreamOf(const SSL* ssl) { return *static_cast<TlsStream*>(SSL_get_ex_data(ssl, 0)); }
 
@@ -118,6 +44,8 @@ int BioWrite(BIO* bio, const char* data, int size) {
   return size;
 }
 
+namespace {
+
 long BioControl(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
   return command == BIO_CTRL_FLUSH ? 1 : 0;
 }
@@ -132,6 +60,8 @@ const BIO_METHOD* Method() {
   }();
   return method;
 }
+
+}  // namespace
 
 TlsStream::TlsStream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::shared_ptr<const Context> context,
                      WrapOptions options, Buffer initial)
@@ -166,10 +96,7 @@ void TlsStream::MakeSsl() {
   if (!options_.sni.empty()) SSL_set_tlsext_host_name(ssl_.get(), options_.sni.c_str());
   const std::string alpn = options_.alpn.empty() ? native.alpn_wire : AlpnWire(options_.alpn);
   if (!alpn.empty()) SSL_set_alpn_protos(ssl_.get(), reinterpret_cast<const std::uint8_t*>(alpn.data()), alpn.size());
-  if (const auto kept = kept_sessions.find(SessionKey()); kept != kept_sessions.end()) {
-    SSL_set_session(ssl_.get(), kept->second.get());
-    kept_sessions.erase(kept);
-  }
+  OfferSession();
 }
 
 void TlsStream::OnOpen() {
@@ -198,9 +125,9 @@ void TlsStream::Handshake() {
 
 void TlsStream::HandshakeDone() {
   // A resumed session was verified when it was made; what holds now is judged now.
-  const bool has_peer = SSL_get0_peer_certificates(ssl_.get()) != nullptr;
-  if (SSL_session_reused(ssl_.get()) != 0 && has_peer) {
-    auto judged = JudgePeer(ssl_.get());
+  const STACK_OF(CRYPTO_BUFFER)* chain = SSL_get0_peer_certificates(ssl_.get());
+  if (SSL_session_reused(ssl_.get()) != 0 && chain != nullptr) {
+    auto judged = JudgePeer(chain);
     if (!judged) {
       failure_ = "resumed session: " + judged.error();
       return Fail({Errc::kDenied, "TLS peer refused"});
@@ -330,28 +257,6 @@ void TlsStream::ShutdownWrite() {
   if (Flush()) return;  // a failure shows at the next read
   out_.Clear();
   shutting_ = false;
-}
-
-}  // namespace
-
-ssl_verify_result_t VerifyPeer(SSL* ssl, std::uint8_t* out_alert) {
-  TlsStream& stream = StreamOf(ssl);
-  auto judged = stream.JudgePeer(ssl);
-  if (judged) {
-    stream.NotePeer(std::move(*judged));
-    return ssl_verify_ok;
-  }
-  stream.NoteFailure("peer certificate: " + judged.error());
-  *out_alert = SSL_AD_BAD_CERTIFICATE;
-  return ssl_verify_invalid;
-}
-
-int KeepSession(SSL* ssl, SSL_SESSION* session) {
-  std::string key = StreamOf(ssl).SessionKey();
-  if (key.empty()) return 0;
-  if (kept_sessions.size() >= kKeptSessions) kept_sessions.clear();
-  kept_sessions[std::move(key)].reset(session);
-  return 1;  // the reference is ours now
 }
 
 std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inner,

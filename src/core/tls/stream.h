@@ -34,4 +34,14 @@ bool HasUnsent(const io::Stream& stream);
 // or when it is no TLS stream.
 std::string FailureOf(const io::Stream& stream);
 
+// Why a handshake under `now` would refuse the peer of this open stream for what its certificate says: its root is not
+// trusted, it is revoked, its names are not accepted, there is none. Empty: it would not, the stream is not open, or it
+// is no TLS stream. That certificates have expired since the handshake counts for nothing. A hash of the peer's chain
+// while the chain is in the cache of verified ones.
+std::string RefusalOf(const io::Stream& stream, const Context& now);
+
+// Client: whether the certificate of our own that this connection was made with leads to another root than that of
+// `now`. False where one of them is not known.
+bool IsUnderOtherRoot(const io::Stream& stream, const Context& now);
+
 }  // namespace plait::tls

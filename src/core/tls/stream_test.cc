@@ -3,71 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "core/io/socket.h"
-#include "core/tls/test_pki.h"
+#include "core/tls/test_handshake.h"
 
 namespace plait::tls {
 namespace {
 using namespace std::chrono_literals;
-
-constexpr const char* kClient = "spiffe://cluster.local/ns/default/sa/client";
-constexpr const char* kServer = "spiffe://cluster.local/ns/default/sa/server";
-
-class End final : public io::StreamEvents {
- public:
-  explicit End(std::unique_ptr<io::Stream> s) : stream(std::move(s)) { stream->SetEvents(this); }
-  void OnOpen() override { open = true; }
-  void OnReadable() override {
-    for (;;) {
-      const auto n = stream->Read(received, 1'000'000);
-      if (!n) ended = n.error();
-      if (!n || *n == 0) return;
-    }
-  }
-  void OnWritable() override { ++writable; }
-  void OnFailed(Error e) override { failed = e; }
-  std::unique_ptr<io::Stream> stream;
-  bool open = false;
-  int writable = 0;
-  Buffer received;
-  std::optional<Error> ended, failed;
-};
-
-struct Handshake {
-  io::Loop& loop;
-  std::unique_ptr<End> client, server;
-  Handshake(io::Loop& the_loop, std::shared_ptr<const Context> client_context,
-            std::shared_ptr<const Context> server_context, WrapOptions options = {})
-      : loop(the_loop) {
-    auto [a, b] = io::StreamPair(loop);
-    client = std::make_unique<End>(Wrap(loop, std::move(a), std::move(client_context), std::move(options)));
-    server = std::make_unique<End>(Wrap(loop, std::move(b), std::move(server_context)));
-    loop.RunUntil([&] { return Settled(); }, 5s);
-  }
-  bool Settled() const { return server->failed || client->failed || (server->open && client->open); }
-  // A client learns of its refusal only when it reads (TLS 1.3).
-  bool Works() {
-    Buffer ping("ping");
-    if (!server->open || !client->open || !client->stream->Write(ping)) return false;
-    loop.RunUntil([&] { return server->received.size() == 4 || server->ended || client->ended; }, 5s);
-    return server->received.ToString() == "ping";
-  }
-};
-
-ContextOptions Options(bool server, const Identity& identity, const std::string& bundle) {
-  ContextOptions out;
-  out.server = server;
-  out.identities = {identity};
-  out.bundle_pem = bundle;
-  out.alpn = {"istio-http/1.1", "istio"};
-  out.peer.trust_domains = {"cluster.local"};
-  return out;
-}
-
-std::shared_ptr<const Context> Make(const ContextOptions& options) {
-  auto made = Context::Make(options);
-  EXPECT_TRUE(made) << made.error().ToString();
-  return *made;
-}
 
 class Tls : public ::testing::Test {
  protected:
@@ -187,27 +127,6 @@ TEST_F(Tls, MatchesSubjectAlternativeNames) {
     Handshake h(loop, Make(client_options), Make(server_options));
     EXPECT_EQ(h.Works(), accepted) << matcher.value;
   }
-}
-
-TEST_F(Tls, ResumesASessionAndJudgesThePeerAgain) {
-  const auto client = Make(client_options);
-  const auto server = Make(server_options);
-  const WrapOptions options{.sni = {}, .expected_identity = kServer, .alpn = {}, .session_key = "10.0.0.1:80"};
-  const auto resumed = [&](const WrapOptions& with, std::shared_ptr<const Context> to) {
-    Handshake h(loop, client, std::move(to), with);
-    EXPECT_TRUE(h.Works());
-    Buffer pong("pong");
-    EXPECT_TRUE(h.server->stream->Write(pong));  // brings the tickets along
-    loop.RunUntil([&] { return h.client->received.size() == 4; }, 5s);
-    EXPECT_EQ(h.server->stream->tls()->peer_identity, kClient);
-    return h.client->stream->tls()->resumed;
-  };
-  EXPECT_FALSE(resumed(options, server));
-  EXPECT_TRUE(resumed(options, server));
-  WrapOptions elsewhere = options;
-  elsewhere.session_key = "10.0.0.2:80";
-  EXPECT_FALSE(resumed(elsewhere, server));
-  EXPECT_FALSE(resumed(options, Make(server_options)));  // new certificates or roots: a new Context, no old session
 }
 
 TEST_F(Tls, ServesTheCertificateThatFitsTheServerName) {

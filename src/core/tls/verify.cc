@@ -4,6 +4,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <unordered_map>
 
 #include "core/base/encoding.h"
@@ -99,32 +100,84 @@ bool MatchesDns(std::string_view pattern, std::string_view host) {
   return dot != std::string_view::npos && dot > 0 && EqualsIgnoreCase(pattern.substr(1), host.substr(dot));
 }
 
-bssl::UniquePtr<X509_STORE> MakeStore(const ContextOptions& options, Diagnostic& error) {
-  bssl::UniquePtr<X509_STORE> store(X509_STORE_new());
-  if (!options.bundle_pem.empty()) {
-    const auto bundle = ReadBundle(options.bundle_pem);
-    if (!bundle) {
-      error = bundle.error();
-      error.message = "trust bundle: " + error.message;
-      return nullptr;
-    }
-    for (const Certificate& root : *bundle) X509_STORE_add_cert(store.get(), root.native().x509.get());
-  }
-  if (options.crl_pem.empty()) return store;
-  const bssl::UniquePtr<BIO> bio(
-      BIO_new_mem_buf(options.crl_pem.data(), static_cast<ossl_ssize_t>(options.crl_pem.size())));
+// Roots and revocation lists.
+struct Store {
+  bssl::UniquePtr<X509_STORE> native;
+  WallTime lists_until = WallTime::max();
+};
+
+Outcome<> AddLists(const std::string& pem, Store& store) {
+  const bssl::UniquePtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<ossl_ssize_t>(pem.size())));
   std::size_t lists = 0;
-  while (const bssl::UniquePtr<X509_CRL> crl{PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr)}) {
-    X509_STORE_add_crl(store.get(), crl.get());
-    ++lists;
-  }
   ERR_clear_error();
-  if (lists == 0) {
-    error = {.code = Errc::kInvalidInput, .message = "revocation list: there is no PEM X509 CRL in it"};
-    return nullptr;
+  while (const bssl::UniquePtr<X509_CRL> crl{PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr)}) {
+    X509_STORE_add_crl(store.native.get(), crl.get());
+    ++lists;
+    if (const ASN1_TIME* next = X509_CRL_get0_nextUpdate(crl.get()); next != nullptr)
+      store.lists_until = std::min(store.lists_until, ToWallTime(next));
   }
-  X509_STORE_set_flags(store.get(), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+  const bool end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  const std::string reason = LastReason();
+  if (!end)
+    return Explain(Errc::kInvalidInput, "revocation list: list " + std::to_string(lists + 1) + " is broken: " + reason);
+  if (lists == 0) return Explain(Errc::kInvalidInput, "revocation list: there is no PEM X509 CRL in it");
+  X509_STORE_set_flags(store.native.get(), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+  return {};
+}
+
+Outcome<Store> MakeStore(const ContextOptions& options) {
+  Store store{.native = bssl::UniquePtr<X509_STORE>(X509_STORE_new())};
+  if (!options.bundle_pem.empty()) {
+    auto bundle = ReadBundle(options.bundle_pem);
+    if (!bundle) {
+      bundle.error().message = "trust bundle: " + bundle.error().message;
+      return std::unexpected(std::move(bundle.error()));
+    }
+    for (const Certificate& root : *bundle) X509_STORE_add_cert(store.native.get(), root.native().x509.get());
+  }
+  if (!options.crl_pem.empty())
+    if (auto added = AddLists(options.crl_pem, store); !added) return std::unexpected(std::move(added.error()));
   return store;
+}
+
+// Texts one after the other that no other sequence has the same bytes as.
+std::string Joined(std::initializer_list<std::string> texts) {
+  std::string out;
+  for (const std::string& text : texts) out += std::to_string(text.size()) + ':' + text;
+  return out;
+}
+
+// All that decides about a peer beside the trust in its chain.
+std::string TextOf(const PeerPolicy& policy) {
+  std::string out(1, static_cast<char>(policy.certificate));
+  for (const SanMatcher& san : policy.sans)
+    out += Joined({"san", std::to_string(static_cast<int>(san.type)), std::to_string(static_cast<int>(san.match)),
+                   san.value, san.ignore_case ? "i" : ""});
+  for (const std::string& domain : policy.trust_domains) out += Joined({"domain", domain});
+  for (const std::string& hash : policy.certificate_sha256) out += Joined({"hash", hash});
+  return out;
+}
+
+struct ParsedChain {
+  bssl::UniquePtr<X509> leaf;
+  bssl::UniquePtr<STACK_OF(X509)> others{sk_X509_new_null()};
+  WallTime first{}, last = WallTime::max();  // the narrowest of them
+};
+
+std::expected<ParsedChain, std::string> Parse(const STACK_OF(CRYPTO_BUFFER) * chain) {
+  ParsedChain out;
+  for (std::size_t i = 0; i < sk_CRYPTO_BUFFER_num(chain); ++i) {
+    bssl::UniquePtr<X509> x509(X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(chain, i)));
+    if (!x509) return std::unexpected("certificate " + std::to_string(i + 1) + " of the peer cannot be parsed");
+    out.first = std::max(out.first, ToWallTime(X509_get0_notBefore(x509.get())));
+    out.last = std::min(out.last, ToWallTime(X509_get0_notAfter(x509.get())));
+    if (i == 0)
+      out.leaf = std::move(x509);
+    else
+      bssl::PushToStack(out.others.get(), std::move(x509));
+  }
+  if (!out.leaf) return std::unexpected("the peer sent no certificate");
+  return out;
 }
 
 // Of the certificates only: a revocation list must be of now in any case.
@@ -141,11 +194,13 @@ Outcome<std::unique_ptr<Verifier>> Verifier::Make(const ContextOptions& options)
   std::unique_ptr<Verifier> out(new Verifier);
   out->policy_ = options.peer;
   out->server_ = options.server;
-  Diagnostic error;
-  out->store_ = MakeStore(options, error);
-  if (!out->store_) return std::unexpected(std::move(error));
-  out->trust_key_ = Sha256(options.bundle_pem + '\0' + options.crl_pem + (options.server ? "s" : "c") +
-                           (options.peer.any_chain ? "a" : "") + (options.peer.any_time ? "t" : ""));
+  auto store = MakeStore(options);
+  if (!store) return std::unexpected(std::move(store.error()));
+  out->store_ = std::move(store->native);
+  out->lists_until_ = store->lists_until;
+  out->trust_key_ = Sha256(Joined({options.bundle_pem, options.crl_pem, options.server ? "server" : "client",
+                                   options.peer.any_chain ? "any" : ""}));
+  out->scope_ = Sha256(out->trust_key_ + (options.peer.any_time ? "t" : "c") + TextOf(options.peer));
   for (const SanMatcher& matcher : options.peer.sans) {
     out->regexes_.push_back(nullptr);
     if (matcher.match != SanMatcher::Match::kRegex) continue;
@@ -160,32 +215,19 @@ Outcome<std::unique_ptr<Verifier>> Verifier::Make(const ContextOptions& options)
   return out;
 }
 
-std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::VerifyChain(const STACK_OF(CRYPTO_BUFFER) *
-                                                                                       chain,
-                                                                                   WallTime now) const {
-  const bssl::UniquePtr<STACK_OF(X509)> others(sk_X509_new_null());
-  bssl::UniquePtr<X509> leaf;
-  WallTime first{};
-  WallTime last = WallTime::max();
-  for (std::size_t i = 0; i < sk_CRYPTO_BUFFER_num(chain); ++i) {
-    bssl::UniquePtr<X509> x509(X509_parse_from_buffer(sk_CRYPTO_BUFFER_value(chain, i)));
-    if (!x509) return std::unexpected("certificate " + std::to_string(i + 1) + " of the peer cannot be parsed");
-    first = std::max(first, ToWallTime(X509_get0_notBefore(x509.get())));
-    last = std::min(last, ToWallTime(X509_get0_notAfter(x509.get())));
-    if (i == 0)
-      leaf = std::move(x509);
-    else
-      bssl::PushToStack(others.get(), std::move(x509));
-  }
-  if (!leaf) return std::unexpected("the peer sent no certificate");
+JudgedPeer Verifier::VerifyChain(Times times, const STACK_OF(CRYPTO_BUFFER) * chain, WallTime now) const {
+  auto parsed = Parse(chain);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  X509* leaf = parsed->leaf.get();
+  WallTime last = parsed->last;
   if (!policy_.any_chain) {
     const bssl::UniquePtr<X509_STORE_CTX> context(X509_STORE_CTX_new());
-    if (X509_STORE_CTX_init(context.get(), store_.get(), leaf.get(), others.get()) != 1)
+    if (X509_STORE_CTX_init(context.get(), store_.get(), leaf, parsed->others.get()) != 1)
       return std::unexpected("cannot verify: " + LastReason());
     X509_STORE_CTX_set_time_posix(context.get(), 0,
                                   std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count());
     X509_STORE_CTX_set_default(context.get(), server_ ? "ssl_client" : "ssl_server");
-    if (policy_.any_time) X509_STORE_CTX_set_verify_cb(context.get(), LetPassTimes);
+    if (times == Times::kIgnored) X509_STORE_CTX_set_verify_cb(context.get(), LetPassTimes);
     const bool trusted = X509_verify_cert(context.get()) == 1;
     ERR_clear_error();
     if (!trusted) return std::unexpected(X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
@@ -194,36 +236,64 @@ std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::VerifyCha
       for (std::size_t i = 0; i < sk_X509_num(built); ++i)
         last = std::min(last, ToWallTime(X509_get0_notAfter(sk_X509_value(built, i))));
   }
-  X509_up_ref(leaf.get());
+  X509_up_ref(leaf);
   auto native = std::make_shared<Certificate::Native>();
-  native->x509.reset(leaf.get());
-  const auto facts = FactsOf(leaf.get(), Certificate(std::move(native)));
-  facts->chain_pem = std::make_shared<const std::string>(PemOf(leaf.get(), others.get()));
-  facts->not_before = first;
+  native->x509.reset(leaf);
+  const auto facts = FactsOf(leaf, Certificate(std::move(native)));
+  facts->chain_pem = std::make_shared<const std::string>(PemOf(leaf, parsed->others.get()));
+  facts->not_before = parsed->first;
   facts->not_after = last;
+  facts->valid_from = times == Times::kCount ? parsed->first : WallTime::min();
+  facts->valid_until = times == Times::kCount ? std::min(last, lists_until_) : lists_until_;
   return facts;
 }
 
-std::expected<std::shared_ptr<const PeerFacts>, std::string> Verifier::Judge(const STACK_OF(CRYPTO_BUFFER) * chain,
-                                                                             const ExpectedPeer& expected,
-                                                                             WallTime now) const {
+JudgedPeer Verifier::Find(Times times, const STACK_OF(CRYPTO_BUFFER) * chain, WallTime now) const {
   if (chain == nullptr || sk_CRYPTO_BUFFER_num(chain) == 0) return std::unexpected("the peer sent no certificate");
-  const std::string key = KeyOfChain(trust_key_, chain);
-  std::shared_ptr<const PeerFacts> facts;
-  if (const auto known = chain_cache.entries.find(key); known != chain_cache.entries.end()) facts = known->second;
-  if (facts && !policy_.any_time && (now < facts->not_before || now >= facts->not_after)) {
-    chain_cache.entries.erase(key);
-    facts = nullptr;
+  const std::string key = KeyOfChain(trust_key_ + (times == Times::kCount ? "c" : "t"), chain);
+  if (const auto known = chain_cache.entries.find(key); known != chain_cache.entries.end()) {
+    if (now >= known->second->valid_from && now < known->second->valid_until) return known->second;
+    chain_cache.entries.erase(known);
   }
-  if (!facts) {
-    auto verified = VerifyChain(chain, now);
-    if (!verified) return std::unexpected(std::move(verified.error()));
-    facts = std::move(*verified);
-    if (chain_cache.entries.size() >= kCachedChains) chain_cache.entries.clear();
-    chain_cache.entries.emplace(key, facts);
-  }
-  if (std::string reason = JudgeNames(*facts, expected); !reason.empty()) return std::unexpected(std::move(reason));
+  auto verified = VerifyChain(times, chain, now);
+  if (!verified) return verified;
+  if (chain_cache.entries.size() >= kCachedChains) chain_cache.entries.clear();
+  chain_cache.entries.emplace(key, *verified);
+  return verified;
+}
+
+JudgedPeer Verifier::Judge(Times times, const STACK_OF(CRYPTO_BUFFER) * chain, const ExpectedPeer& expected,
+                           WallTime now) const {
+  auto facts = Find(times, chain, now);
+  if (!facts) return facts;
+  if (std::string reason = JudgeNames(**facts, expected); !reason.empty()) return std::unexpected(std::move(reason));
   return facts;
+}
+
+JudgedPeer Verifier::Judge(const STACK_OF(CRYPTO_BUFFER) * chain, const ExpectedPeer& expected, WallTime now) const {
+  return Judge(policy_.any_time ? Times::kIgnored : Times::kCount, chain, expected, now);
+}
+
+JudgedPeer Verifier::JudgeTrust(const STACK_OF(CRYPTO_BUFFER) * chain, const ExpectedPeer& expected,
+                                WallTime now) const {
+  return Judge(Times::kIgnored, chain, expected, now);
+}
+
+std::string Verifier::RootOf(const STACK_OF(CRYPTO_BUFFER) * chain) const {
+  const auto parsed = Parse(chain);
+  if (!parsed) return {};
+  const bssl::UniquePtr<X509_STORE_CTX> context(X509_STORE_CTX_new());
+  if (X509_STORE_CTX_init(context.get(), store_.get(), parsed->leaf.get(), parsed->others.get()) != 1) return {};
+  X509_STORE_CTX_set_verify_cb(context.get(), LetPassTimes);
+  const bool trusted = X509_verify_cert(context.get()) == 1;
+  ERR_clear_error();
+  const STACK_OF(X509)* built = X509_STORE_CTX_get0_chain(context.get());
+  if (!trusted || built == nullptr || sk_X509_num(built) == 0) return {};
+  X509* root = sk_X509_value(built, sk_X509_num(built) - 1);
+  X509_up_ref(root);
+  auto native = std::make_shared<Certificate::Native>();
+  native->x509.reset(root);
+  return Certificate(std::move(native)).sha256();
 }
 
 bool Verifier::MatchesAny(const PeerFacts& facts) const {
