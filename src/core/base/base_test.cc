@@ -65,12 +65,37 @@ TEST(Duration, ReadsGoAndProtobufForms) {
   EXPECT_EQ(FormatDuration(0s), "0s");
 }
 
+TEST(Duration, KeepsNanosecondsHoweverLongItIs) {
+  for (const Duration value : {Duration(1), Duration(-1), 2400h + 1ns, Duration::max(), -Duration::max()})
+    EXPECT_EQ(ParseDuration(FormatDuration(value)), value) << value.count();
+  EXPECT_EQ(FormatDuration(2400h + 1ns), "8640000.000000001s");
+  EXPECT_EQ(FormatDuration(Duration::min()), "-9223372036.854775808s");
+  EXPECT_EQ(ParseDuration("2400h0.000000001s"), 2400h + 1ns);
+  EXPECT_EQ(ParseDuration("1.s.5s"), 1500ms);
+  for (const char* bad : {".s", "9223372036.854775808s", "2562048h", "9223372036s1s", "99999999999999999999ns"})
+    EXPECT_FALSE(ParseDuration(bad)) << bad;
+}
+
 TEST(Time, FormatsAndReadsRfc3339) {
   const WallTime t = *ParseRfc3339("2026-11-24T14:13:00.123Z");
   EXPECT_EQ(FormatRfc3339(t), "2026-11-24T14:13:00.123Z");
   EXPECT_EQ(FormatHttpDate(t), "Tue, 24 Nov 2026 14:13:00 GMT");
   EXPECT_EQ(ParseRfc3339("2026-11-24T15:13:00.123+01:00"), t);
   EXPECT_FALSE(ParseRfc3339("yesterday"));
+}
+
+TEST(Time, RefusesWhatIsNoMomentOrBeyondTheYearsItCanHold) {
+  EXPECT_EQ(ParseRfc3339("2026-11-24T14:13:00.1234567899Z"), *ParseRfc3339("2026-11-24T14:13:00.123456789Z"));
+  EXPECT_EQ(ParseRfc3339("2016-12-31T23:59:60Z"), ParseRfc3339("2017-01-01T00:00:00Z")) << "a leap second";
+  EXPECT_EQ(FormatRfc3339(*ParseRfc3339("1900-02-28T23:30:00-01:00")), "1900-03-01T00:30:00.000Z");
+  for (const char* year : {"1678", "2261"}) EXPECT_TRUE(ParseRfc3339(year + std::string("-01-01T00:00:00Z"))) << year;
+  for (const char* bad :
+       {"9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z",
+        "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:61Z", "2026-1-1T0:0:0Z",
+        "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00+00:60",
+        "2026-01-01T00:00:00+1:00", " 026-01-01T00:00:00Z", "2026-01-01T00:00:00Zz"})
+    EXPECT_FALSE(ParseRfc3339(bad)) << bad;
+  EXPECT_FALSE(ParseRfc3339(std::string_view("2026-01-01T00:00:00Z\0x", 22)));
 }
 
 TEST(Base64, RoundTripsEveryLengthAndRefusesGarbage) {

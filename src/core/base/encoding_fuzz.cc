@@ -10,6 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string bytes(reinterpret_cast<const char*>(data), size);
   PLAIT_CHECK(HexDecode(HexEncode(AsBytes(bytes))) == bytes);
   PLAIT_CHECK(Base64Decode(Base64Encode(AsBytes(bytes))) == bytes);
+  PLAIT_CHECK(Base64Decode(Base64UrlEncode(AsBytes(bytes))) == bytes);
   if (const auto read = HexDecode(bytes)) PLAIT_CHECK(HexDecode(HexEncode(AsBytes(*read))) == *read);
   if (const auto read = Base64Decode(bytes)) PLAIT_CHECK(Base64Decode(Base64Encode(AsBytes(*read))) == *read);
   if (const auto read = PercentDecode(bytes)) PLAIT_CHECK(read->size() <= bytes.size());

@@ -1,7 +1,9 @@
 #include "core/base/time.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 
@@ -24,10 +26,31 @@ std::tm ToUtc(WallTime time) {
 
 struct Unit {
   std::string_view name;
-  double nanoseconds;
+  std::int64_t nanoseconds;
 };
-constexpr std::array<Unit, 7> kUnits = {
-    {{"ns", 1}, {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}}};
+constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::array<Unit, 7> kUnits = {{{"ns", 1},
+                                         {"us", 1'000},
+                                         {"\xc2\xb5s", 1'000},
+                                         {"ms", 1'000'000},
+                                         {"s", kSecond},
+                                         {"m", 60 * kSecond},
+                                         {"h", 3600 * kSecond}}};
+
+// "1", "1.5" or ".5" of a unit, in nanoseconds. The whole part is counted in integers: doubles lose nanoseconds from
+// some weeks on.
+std::optional<std::int64_t> CountOf(std::string_view number, std::int64_t unit) {
+  const auto [whole, fraction] = SplitOnce(number, '.');
+  if (whole.empty() && fraction.value_or("").empty()) return std::nullopt;
+  const auto units = whole.empty() ? std::optional<std::uint64_t>(0) : ParseUint(whole);
+  if (!units || *units > static_cast<std::uint64_t>(INT64_MAX / unit)) return std::nullopt;
+  const std::int64_t count = static_cast<std::int64_t>(*units) * unit;
+  if (!fraction || fraction->empty()) return count;
+  const auto part = ParseDouble("0." + std::string(*fraction));
+  if (!part) return std::nullopt;
+  const std::int64_t rest = std::llround(*part * static_cast<double>(unit));
+  return rest > INT64_MAX - count ? std::nullopt : std::optional(count + rest);
+}
 }  // namespace
 
 const Clock& SystemClock() noexcept {
@@ -58,28 +81,47 @@ std::string FormatHttpDate(WallTime time) {
   return text.data();
 }
 
+// Of the years that nanoseconds in 64 bits hold, 1678 to 2261; others are refused. Digits beyond the ninth of a
+// fraction do not count.
 std::optional<WallTime> ParseRfc3339(std::string_view text) {
-  const std::string copy(text);
-  std::tm utc{};
-  const char* rest = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
-  if (rest == nullptr) return std::nullopt;
-  WallTime time{std::chrono::seconds(timegm(&utc))};
-  std::string_view tail(rest);
-  if (!tail.empty() && tail.front() == '.') {
-    std::size_t digits = 1;
-    while (digits < tail.size() && IsDigit(tail[digits])) ++digits;
-    const auto fraction = ParseDouble("0" + std::string(tail.substr(0, digits)));
-    if (!fraction) return std::nullopt;
-    time += Duration(std::llround(*fraction * 1e9));
-    tail.remove_prefix(digits);
+  constexpr std::string_view kShape = "0000-00-00T00:00:00";
+  if (text.size() <= kShape.size()) return std::nullopt;
+  for (std::size_t i = 0; i < kShape.size(); ++i)
+    if (kShape[i] == '0' ? !IsDigit(text[i]) : text[i] != kShape[i]) return std::nullopt;
+  const auto number = [](std::string_view digits) {
+    int value = 0;
+    for (const char c : digits) value = value * 10 + (c - '0');
+    return value;
+  };
+  const std::chrono::year_month_day date(std::chrono::year(number(text.substr(0, 4))),
+                                         std::chrono::month(static_cast<unsigned>(number(text.substr(5, 2)))),
+                                         std::chrono::day(static_cast<unsigned>(number(text.substr(8, 2)))));
+  const int hour = number(text.substr(11, 2)), minute = number(text.substr(14, 2)), second = number(text.substr(17, 2));
+  if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;  // 60: a leap second
+  auto time = std::chrono::sys_seconds(std::chrono::sys_days(date)) + std::chrono::hours(hour) +
+              std::chrono::minutes(minute) + std::chrono::seconds(second);
+  std::string_view tail = text.substr(kShape.size());
+  std::int64_t nanoseconds = 0;
+  if (tail.front() == '.') {
+    tail.remove_prefix(1);
+    if (tail.empty() || !IsDigit(tail.front())) return std::nullopt;
+    for (std::int64_t scale = kSecond / 10; !tail.empty() && IsDigit(tail.front()); scale /= 10) {
+      nanoseconds += (tail.front() - '0') * scale;
+      tail.remove_prefix(1);
+    }
   }
-  if (tail == "Z" || tail == "z") return time;
-  if (tail.size() != 6 || tail[3] != ':' || (tail[0] != '+' && tail[0] != '-')) return std::nullopt;
-  const auto hours = ParseUint(tail.substr(1, 2));
-  const auto minutes = ParseUint(tail.substr(4, 2));
-  if (!hours || !minutes) return std::nullopt;
-  const auto offset = std::chrono::minutes(static_cast<int>(*hours * 60 + *minutes));
-  return tail[0] == '+' ? time - offset : time + offset;
+  if (tail != "Z" && tail != "z") {
+    if (tail.size() != 6 || tail[3] != ':' || (tail[0] != '+' && tail[0] != '-')) return std::nullopt;
+    const auto hours = ParseUint(tail.substr(1, 2));
+    const auto minutes = ParseUint(tail.substr(4, 2));
+    if (!hours || !minutes || *hours > 23 || *minutes > 59) return std::nullopt;
+    const auto offset = std::chrono::minutes(static_cast<int>(*hours * 60 + *minutes));
+    time -= tail[0] == '+' ? offset : -offset;
+  }
+  constexpr std::int64_t kLast = INT64_MAX / kSecond;
+  const std::int64_t seconds = time.time_since_epoch().count();
+  if (seconds >= kLast || seconds <= -kLast) return std::nullopt;
+  return WallTime(Duration(seconds * kSecond + nanoseconds));
 }
 
 std::optional<Duration> ParseDuration(std::string_view text) {
@@ -87,33 +129,34 @@ std::optional<Duration> ParseDuration(std::string_view text) {
   if (negative) text.remove_prefix(1);
   if (text.empty()) return std::nullopt;
   if (text == "0") return Duration(0);
-  double total = 0;
+  std::int64_t total = 0;
   while (!text.empty()) {
     std::size_t digits = 0;
     while (digits < text.size() && (IsDigit(text[digits]) || text[digits] == '.')) ++digits;
-    const auto number = ParseDouble(text.substr(0, digits));
-    if (!number) return std::nullopt;
+    const std::string_view number = text.substr(0, digits);
     text.remove_prefix(digits);
     std::size_t letters = 0;
     while (letters < text.size() && !IsDigit(text[letters]) && text[letters] != '.') ++letters;
-    const std::string_view unit = text.substr(0, letters);
+    const std::string_view name = text.substr(0, letters);
     text.remove_prefix(letters);
-    double scale = 0;
-    for (const Unit& known : kUnits)
-      if (known.name == unit) scale = known.nanoseconds;
-    if (scale == 0) return std::nullopt;
-    total += *number * scale;
+    const auto unit = std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& known) { return known.name == name; });
+    const auto count = unit != kUnits.end() ? CountOf(number, unit->nanoseconds) : std::nullopt;
+    if (!count || *count > INT64_MAX - total) return std::nullopt;
+    total += *count;
   }
-  if (total > 9e18) return std::nullopt;
-  return Duration(std::llround(negative ? -total : total));
+  return Duration(negative ? -total : total);
 }
 
 std::string FormatDuration(Duration value) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%.9f", static_cast<double>(value.count()) / 1e9);
-  std::string out(text.data());
-  out.erase(out.find_last_not_of('0') + 1);
-  if (out.back() == '.') out.pop_back();
+  const bool negative = value < Duration(0);
+  const auto bits = static_cast<std::uint64_t>(value.count());
+  const std::uint64_t count = negative ? 0 - bits : bits;
+  std::string out = (negative ? "-" : "") + std::to_string(count / kSecond);
+  if (const std::uint64_t rest = count % kSecond; rest != 0) {
+    const std::string digits = std::to_string(rest);
+    out += "." + std::string(9 - digits.size(), '0') + digits;
+    out.erase(out.find_last_not_of('0') + 1);
+  }
   return out + "s";
 }
 
