@@ -4,8 +4,11 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/struct.pb.h>
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cmath>
+#include <cstdio>
 
 #include "core/base/strings.h"
 #include "core/base/time.h"
@@ -34,7 +37,7 @@ void DecodeDuration(const Node& node, pb::Message& message, std::string& error) 
   // Seconds alone may exceed what nanoseconds in 64 bits hold.
   if (node.text.ends_with('s'))
     if (const auto seconds = ParseInt(std::string_view(node.text).substr(0, node.text.size() - 1));
-        seconds && std::abs(*seconds) <= kMaxDurationSeconds)
+        seconds && *seconds >= -kMaxDurationSeconds && *seconds <= kMaxDurationSeconds)
       return SetSecondsAndNanos(message, *seconds, 0);
   const auto duration = node.is_string() ? ParseDuration(node.text) : std::nullopt;
   if (!duration) {
@@ -130,13 +133,24 @@ Node EncodeDuration(const pb::Message& message) {
   const std::int64_t seconds = SecondsOf(message);
   const std::int64_t nanos = NanosOf(message);
   const bool negative = seconds < 0 || nanos < 0;
-  return Node::Text((negative ? "-" : "") + std::to_string(std::abs(seconds)) + Fraction(std::abs(nanos)) + "s");
+  const auto bits = static_cast<std::uint64_t>(seconds);
+  return Node::Text((negative ? "-" : "") + std::to_string(seconds < 0 ? 0 - bits : bits) + Fraction(std::abs(nanos)) +
+                    "s");
 }
 
+// By the calendar, for WallTime holds fewer years than timestamp.proto; beyond those, the first or the last moment.
 Node EncodeTimestamp(const pb::Message& message) {
-  const WallTime whole{std::chrono::seconds(SecondsOf(message))};
-  std::string text = FormatRfc3339(whole);
-  text.resize(text.find_first_of(".Z"));
+  constexpr std::int64_t kFirst = -62'135'596'800;  // 0001-01-01T00:00:00Z
+  constexpr std::int64_t kLast = 253'402'300'799;   // 9999-12-31T23:59:59Z
+  const std::chrono::sys_seconds at(std::chrono::seconds(std::clamp(SecondsOf(message), kFirst, kLast)));
+  const auto day = std::chrono::floor<std::chrono::days>(at);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss time(at - day);
+  char text[96];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                static_cast<int>(time.seconds().count()));
   return Node::Text(text + Fraction(NanosOf(message)) + "Z");
 }
 

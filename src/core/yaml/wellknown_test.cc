@@ -35,5 +35,33 @@ TEST(WellKnownTypes, PrintNoFractionThatIsNone) {
   }
 }
 
+TEST(WellKnownTypes, PrintWhatIsBeyondTheYearsOfAClock) {
+  EXPECT_EQ(DurationText(315'576'000'000, 0), "315576000000s");
+  EXPECT_EQ(DurationText(INT64_MIN, 0), "-9223372036854775808s");
+  const auto text = [](std::int64_t seconds) {
+    pb::Timestamp time;
+    time.set_seconds(seconds);
+    return EncodeWellKnown(WellKnown::kTimestamp, time).text;
+  };
+  EXPECT_EQ(text(-1), "1969-12-31T23:59:59Z");
+  EXPECT_EQ(text(1'795'529'580), "2026-11-24T14:13:00Z");
+  EXPECT_EQ(text(253'402'300'799), "9999-12-31T23:59:59Z");
+  EXPECT_EQ(text(INT64_MAX), "9999-12-31T23:59:59Z");
+  EXPECT_EQ(text(INT64_MIN), "0001-01-01T00:00:00Z");
+}
+
+TEST(WellKnownTypes, RefuseADurationThatProtobufCannotHold) {
+  const auto error = [](const std::string& text) {
+    pb::Duration value;
+    std::string why;
+    DecodeWellKnown(WellKnown::kDuration, Node::Text(text), value, why);
+    return why;
+  };
+  EXPECT_EQ(error("315576000000s"), "");
+  EXPECT_EQ(error("-315576000000s"), "");
+  for (const char* bad : {"315576000001s", "-315576000001s", "-9223372036854775808s", "9223372036854775807s"})
+    EXPECT_NE(error(bad), "") << bad;
+}
+
 }  // namespace
 }  // namespace plait::yaml
