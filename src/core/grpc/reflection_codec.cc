@@ -12,7 +12,7 @@ namespace plait::grpc {
 namespace pb = ::grpc::reflection::v1;
 namespace protobuf = ::google::protobuf;
 
-class Server::Reflection::Descriptors {
+class ReflectionAnswers::Descriptors {
  public:
   explicit Descriptors(const std::string& file_descriptor_set) {
     // The messages are those of v1, but the service has a description of its own: this keeps it in the program.
@@ -71,45 +71,56 @@ void AddExtensionNumbers(const protobuf::DescriptorPool& pool, const std::string
 
 }  // namespace
 
+ReflectionAnswers::ReflectionAnswers(const std::string& file_descriptor_set)
+    : descriptors_(std::make_unique<const Descriptors>(file_descriptor_set)) {}
+ReflectionAnswers::~ReflectionAnswers() = default;
+
+std::optional<std::string> ReflectionAnswers::Answer(std::string_view message,
+                                                     const std::vector<std::string>& services) const {
+  pb::ServerReflectionRequest request;
+  if (!request.ParseFromArray(message.data(), static_cast<int>(message.size()))) return std::nullopt;
+  pb::ServerReflectionResponse response;
+  response.set_valid_host(request.host());
+  *response.mutable_original_request() = request;
+  const protobuf::DescriptorPool& pool = descriptors_->pool();
+  switch (request.message_request_case()) {
+    case pb::ServerReflectionRequest::kFileByFilename:
+      AddFileOrError(pool.FindFileByName(request.file_by_filename()), request.file_by_filename(), response);
+      break;
+    case pb::ServerReflectionRequest::kFileContainingSymbol:
+      AddFileOrError(pool.FindFileContainingSymbol(request.file_containing_symbol()), request.file_containing_symbol(),
+                     response);
+      break;
+    case pb::ServerReflectionRequest::kFileContainingExtension: {
+      const auto& wanted = request.file_containing_extension();
+      AddFileOrError(FileOfExtension(pool, wanted.containing_type(), wanted.extension_number()),
+                     wanted.containing_type(), response);
+      break;
+    }
+    case pb::ServerReflectionRequest::kAllExtensionNumbersOfType:
+      AddExtensionNumbers(pool, request.all_extension_numbers_of_type(), response);
+      break;
+    case pb::ServerReflectionRequest::kListServices:
+      for (const std::string& service : services)
+        response.mutable_list_services_response()->add_service()->set_name(service);
+      break;
+    case pb::ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET:
+      AddError(response, Code::kInvalidArgument, "no request is set");
+      break;
+  }
+  return response.SerializeAsString();
+}
+
 class Server::Reflection::Stream final : public CallHandler {
  public:
   Stream(Reflection& reflection, ServerCall& call) : reflection_(reflection), call_(call) {}
 
  private:
   void OnMessage(std::string message) override {
-    pb::ServerReflectionRequest request;
-    if (!request.ParseFromString(message))
+    const auto answer = reflection_.answers_.Answer(message, reflection_.server_.services());
+    if (!answer)
       return call_.Finish({.code = Code::kInvalidArgument, .message = "not a ServerReflectionRequest", .details = {}});
-    pb::ServerReflectionResponse response;
-    response.set_valid_host(request.host());
-    *response.mutable_original_request() = request;
-    const protobuf::DescriptorPool& pool = reflection_.descriptors_->pool();
-    switch (request.message_request_case()) {
-      case pb::ServerReflectionRequest::kFileByFilename:
-        AddFileOrError(pool.FindFileByName(request.file_by_filename()), request.file_by_filename(), response);
-        break;
-      case pb::ServerReflectionRequest::kFileContainingSymbol:
-        AddFileOrError(pool.FindFileContainingSymbol(request.file_containing_symbol()),
-                       request.file_containing_symbol(), response);
-        break;
-      case pb::ServerReflectionRequest::kFileContainingExtension: {
-        const auto& wanted = request.file_containing_extension();
-        AddFileOrError(FileOfExtension(pool, wanted.containing_type(), wanted.extension_number()),
-                       wanted.containing_type(), response);
-        break;
-      }
-      case pb::ServerReflectionRequest::kAllExtensionNumbersOfType:
-        AddExtensionNumbers(pool, request.all_extension_numbers_of_type(), response);
-        break;
-      case pb::ServerReflectionRequest::kListServices:
-        for (const std::string& service : reflection_.server_.services())
-          response.mutable_list_services_response()->add_service()->set_name(service);
-        break;
-      case pb::ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET:
-        AddError(response, Code::kInvalidArgument, "no request is set");
-        break;
-    }
-    call_.Send(response.SerializeAsString());
+    call_.Send(*answer);
   }
   void OnHalfClose() override { call_.Finish({}); }
 
@@ -117,13 +128,11 @@ class Server::Reflection::Stream final : public CallHandler {
   ServerCall& call_;
 };
 
-Server::Reflection::Reflection(Server& server, std::string file_descriptor_set)
-    : server_(server), descriptors_(std::make_unique<Descriptors>(file_descriptor_set)) {
+Server::Reflection::Reflection(Server& server, const std::string& file_descriptor_set)
+    : server_(server), answers_(file_descriptor_set) {
   for (const char* version : {"v1", "v1alpha"})
     server.AddStreaming(std::string("/grpc.reflection.") + version + ".ServerReflection/ServerReflectionInfo",
                         [this](ServerCall& call) { return std::make_unique<Stream>(*this, call); });
 }
-
-Server::Reflection::~Reflection() = default;
 
 }  // namespace plait::grpc
