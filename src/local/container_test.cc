@@ -147,6 +147,21 @@ TEST_F(ContainerTest, ASidecarOfAPodThatIsAProxyAloneRunsUntilThePodStops) {
   EXPECT_TRUE(Until([&] { return containers.ended(); }));
 }
 
+TEST_F(ContainerTest, OneThatIsStoppedBeforeItEverRanHasNotSucceeded) {
+  pod_.init_containers = {Sleeper("first")};
+  pod_.init_containers[0].kind = ContainerSpec::Kind::kInit;
+  pod_.containers = {Sleeper("main")};
+  PodContainers containers(mesh_, Around(), [] {});
+  containers.Start();
+  ASSERT_TRUE(Until([&] { return containers.pid() > 0; }));
+  containers.Stop(5s);
+  ASSERT_TRUE(Until([&] { return containers.ended(); }));
+  EXPECT_FALSE(containers.Find("main")->succeeded());
+  PodStatus status;
+  containers.Describe(status);
+  EXPECT_EQ(status.phase, "Failed");
+}
+
 TEST_F(ContainerTest, APodWithoutContainersIsReadyAndEndedAsSoonAsItStops) {
   PodContainers containers(mesh_, Around(), [] {});
   containers.Start();
