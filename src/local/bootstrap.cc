@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
 #include "core/base/strings.h"
 #include "core/io/socket.h"
 
@@ -223,6 +224,15 @@ std::string ResolvConf(const std::string& ns) {
          ".svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n";
 }
 
+namespace {
+// As a volume of Kubernetes writes them, which only it can have whole.
+std::string Lines(const std::vector<std::pair<std::string, std::string>>& pairs) {
+  std::string out;
+  for (const auto& [key, value] : pairs) out += key + "=" + JsonText(Json(value)) + "\n";
+  return out;
+}
+}  // namespace
+
 std::string FieldOf(const PodSpec& pod, const std::vector<std::string>& ips, std::string_view path) {
   if (path == "metadata.name") return pod.name;
   if (path == "metadata.namespace") return pod.ns;
@@ -232,6 +242,8 @@ std::string FieldOf(const PodSpec& pod, const std::vector<std::string>& ips, std
   if (path == "status.hostIP") return "10.244.0.1";
   if (path == "status.podIP") return ips.empty() ? "" : ips.front();
   if (path == "status.podIPs") return Join(ips, ",");
+  if (path == "metadata.labels") return Lines(pod.labels);
+  if (path == "metadata.annotations") return Lines(pod.annotations);
   const auto subscript = [&](std::string_view prefix, const auto& pairs) -> std::string {
     if (!path.starts_with(prefix) || !path.ends_with("']")) return "";
     const std::string_view key = path.substr(prefix.size(), path.size() - prefix.size() - 2);

@@ -32,7 +32,7 @@ std::string EnvoyBootstrapYaml(const EnvoyBootstrapInput& input);
 std::string WorkloadName(const PodSpec& pod);
 // /etc/resolv.conf as the kubelet writes it for dnsPolicy ClusterFirst.
 std::string ResolvConf(const std::string& ns);
-// An `env.valueFrom.fieldRef` path of this pod; empty for what a local mesh does not have.
+// A `fieldRef` path of this pod, of a variable or a volume; empty for what a local mesh does not have.
 std::string FieldOf(const PodSpec& pod, const std::vector<std::string>& ips, std::string_view path);
 
 }  // namespace plait::local

@@ -46,6 +46,7 @@ void Container::Start() {
     auto log = LogFile::Open(mesh_.loop, mesh_.options.paths.LogOf(around_.pod.ns, around_.pod.name, spec_.name));
     if (!log) return StartFailed(log.error().ToString());
     log_ = std::move(*log);
+    if (!spec_.mounts.empty() && !around_.network.netns) log_->Append("plait: the mode loopback mounts no volumes\n");
   }
   if (const std::string unknown = FirstUnknown(); !unknown.empty())
     return StartFailed("${" + unknown +
@@ -70,6 +71,7 @@ LaunchPlan Container::PlanLaunch() const {
   for (const std::string& word : spec_.argv) plan.argv.push_back(Expand(InPlace(word), variables));
   if (!plan.argv.empty()) plan.argv[0] = FindProgram(plan.argv[0], mesh_.options.search_path);
   plan.environment = WithDefaults({}, variables);
+  if (around_.volumes) plan.root.volumes = around_.volumes->For(spec_);
   plan.output = log_ ? log_->writing_end() : -1;
   return plan;
 }
@@ -208,8 +210,8 @@ bool Container::MayRestart(const ProcessEnd& end) const {
 void Container::StartFailed(std::string why) {
   reason_ = std::move(why);
   if (log_) log_->Append("plait: " + reason_ + "\n");
-  last_end_ = {.code = 127};
-  if (!MayRestart(last_end_)) {
+  last_end_ = ProcessEnd{.code = 127};
+  if (!MayRestart(*last_end_)) {
     state_ = State::kEnded;
   } else {
     RestartLater();

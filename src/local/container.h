@@ -3,12 +3,14 @@
 // and ends it with SIGTERM, grace period and SIGKILL. Owned by its Pod.
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "local/join_container.h"
 #include "local/log_file.h"
 #include "local/mesh_context.h"
+#include "local/pod_volumes.h"
 #include "local/prober.h"
 
 namespace plait::local {
@@ -25,6 +27,7 @@ class Container final : private io::FdEvents {
     const PodSpec& pod;
     const PodNetwork& network;
     ProbeTarget& probe_target;
+    const PodVolumes* volumes = nullptr;  // null: there are none
   };
 
   Container(MeshContext& mesh, const ContainerSpec& spec, Surroundings around, std::function<void()> on_change);
@@ -41,7 +44,8 @@ class Container final : private io::FdEvents {
   bool started() const noexcept;  // runs, and its startup probe has succeeded
   bool ready() const noexcept;
   bool stopping() const noexcept { return stopping_; }
-  bool succeeded() const noexcept { return state_ == State::kEnded && last_end_.code == 0; }
+  // One that was stopped before it ever ran has not.
+  bool succeeded() const noexcept { return state_ == State::kEnded && last_end_ && last_end_->code == 0; }
   pid_t pid() const noexcept { return state_ == State::kRunning ? pid_ : 0; }
   int restarts() const noexcept { return restarts_; }
   std::string reason() const;  // why it is not running or not ready; empty when all is well
@@ -72,9 +76,9 @@ class Container final : private io::FdEvents {
   bool started_ = false;  // since it runs: there is no startup probe, or it has succeeded
   pid_t pid_ = 0;
   int restarts_ = 0;
-  ProcessEnd last_end_;
-  std::string reason_;  // why it is not running, or what a probe says
-  std::string told_;    // the setter's report so far
+  std::optional<ProcessEnd> last_end_;  // none: it has never run
+  std::string reason_;                  // why it is not running, or what a probe says
+  std::string told_;                    // the setter's report so far
   io::UniqueFd report_;
   std::unique_ptr<LogFile> log_;
   std::unique_ptr<Prober> startup_, readiness_, liveness_;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/encoding.h"
 #include "core/base/json_text.h"
 
 namespace plait::local {
@@ -64,6 +65,26 @@ std::optional<ProbeSpec> ProbeOf(const Json& container, const char* key) {
   return probe;
 }
 
+VolumeSpec VolumeOf(const Json& json) {
+  VolumeSpec out{.name = Text(json, "name"), .empty_dir = json.value("empty_dir", false), .files = {}};
+  for (const Json& entry : json.value("files", Json::array()))
+    out.files.push_back({.path = Text(entry, "path"),
+                         .text = Base64Decode(Text(entry, "base64")).value_or(""),
+                         .field = Text(entry, "field"),
+                         .mode = static_cast<unsigned>(Number(entry, "mode", 0644)) & 0777U});
+  return out;
+}
+
+std::vector<MountSpec> MountsOf(const Json& container) {
+  std::vector<MountSpec> out;
+  for (const Json& entry : container.value("mounts", Json::array()))
+    out.push_back({.volume = Text(entry, "volume"),
+                   .path = Text(entry, "path"),
+                   .sub_path = Text(entry, "sub_path"),
+                   .read_only = entry.value("read_only", false)});
+  return out;
+}
+
 ContainerSpec ContainerOf(const Json& json) {
   ContainerSpec out;
   out.name = Text(json, "name");
@@ -73,6 +94,7 @@ ContainerSpec ContainerOf(const Json& json) {
     for (const Json& entry : *env) out.env.push_back({Text(entry, "name"), Text(entry, "value"), Text(entry, "field")});
   if (const auto ports = json.find("ports"); ports != json.end())
     for (const Json& entry : *ports) out.ports.emplace_back(Text(entry, "name"), PortOf(entry, "port"));
+  out.mounts = MountsOf(json);
   out.readiness = ProbeOf(json, "readiness");
   out.liveness = ProbeOf(json, "liveness");
   out.startup = ProbeOf(json, "startup");
@@ -108,6 +130,7 @@ PodSpec PodOf(const Json& json) {
   out.grace = std::chrono::seconds(Number(json, "grace_seconds", 30));
   out.proxy = ProxyOf(json);
   out.concurrency = static_cast<int>(Number(json, "concurrency", 0));
+  for (const Json& volume : json.value("volumes", Json::array())) out.volumes.push_back(VolumeOf(volume));
   if (const auto containers = json.find("init_containers"); containers != json.end())
     for (const Json& entry : *containers) {
       ContainerSpec& container = out.init_containers.emplace_back(ContainerOf(entry));

@@ -41,6 +41,25 @@ struct EnvVar {
   friend bool operator==(const EnvVar&, const EnvVar&) = default;
 };
 
+// A file of a volume. `field`: instead of the text, what FieldOf says.
+struct VolumeFile {
+  std::string path;
+  std::string text;
+  std::string field;
+  unsigned mode = 0644;
+};
+struct VolumeSpec {
+  std::string name;
+  bool empty_dir = false;  // a folder to write to; else `files`, which nobody may change
+  std::vector<VolumeFile> files;
+};
+struct MountSpec {
+  std::string volume;
+  std::string path;
+  std::string sub_path;  // the file or folder of the volume that is mounted; empty: all of it
+  bool read_only = false;
+};
+
 struct ContainerSpec {
   enum class Kind : std::uint8_t {
     kApplication,
@@ -52,6 +71,7 @@ struct ContainerSpec {
   std::vector<std::string> argv;
   std::vector<EnvVar> env;
   std::vector<std::pair<std::string, Port>> ports;  // name, port
+  std::vector<MountSpec> mounts = {};
   std::string working_dir;
   std::optional<ProbeSpec> readiness;
   std::optional<ProbeSpec> liveness;
@@ -77,7 +97,8 @@ struct PodSpec {
   std::optional<int> max_restarts;  // of one container; none: no limit
   Duration grace = std::chrono::seconds(30);
   ProxyKind proxy = ProxyKind::kNone;
-  int concurrency = 0;                         // of its proxy; 0: the mesh's
+  int concurrency = 0;  // of its proxy; 0: the mesh's
+  std::vector<VolumeSpec> volumes = {};
   std::vector<ContainerSpec> init_containers;  // in their order
   std::vector<ContainerSpec> containers;
   std::string told;  // all of it, as plaitd said it

@@ -47,6 +47,24 @@ TEST(Desired, TellsInitContainersThatEndFromSidecars) {
   EXPECT_EQ(pod.containers.at(0).kind, ContainerSpec::Kind::kApplication);
 }
 
+TEST(Desired, ReadsVolumesAndWhoMountsThem) {
+  const auto message = DecodePlaitdMessage(
+      R"({"type":"pods","pods":[{"uid":"1","name":"a","volumes":[{"name":"tmp","empty_dir":true,"files":[]},
+{"name":"conf","empty_dir":false,"files":[{"path":"a/b","mode":256,"base64":"AP8="},{"path":"n","mode":420,"field":"metadata.name"}]}],
+"containers":[{"name":"main","mounts":[{"volume":"conf","path":"/etc/x","sub_path":"a/b","read_only":true}]}]}]})");
+  ASSERT_TRUE(message.has_value());
+  const PodSpec& pod = std::get<DesiredPods>(*message).pods.at(0);
+  ASSERT_EQ(pod.volumes.size(), 2U);
+  EXPECT_TRUE(pod.volumes[0].empty_dir);
+  ASSERT_EQ(pod.volumes[1].files.size(), 2U);
+  EXPECT_EQ(pod.volumes[1].files[0].text, std::string("\0\xff", 2));
+  EXPECT_EQ(pod.volumes[1].files[0].mode, 0400U);
+  EXPECT_EQ(pod.volumes[1].files[1].field, "metadata.name");
+  const MountSpec& mount = pod.containers.at(0).mounts.at(0);
+  EXPECT_EQ(mount.volume + " " + mount.path + " " + mount.sub_path, "conf /etc/x a/b");
+  EXPECT_TRUE(mount.read_only);
+}
+
 TEST(Desired, GivesPodsBackAsTheyWereTold) {
   const PodSpec pod = ThePod();
   const std::string line = EncodeRunning({{.spec = pod}, {.spec = pod, .leaving = true}});
@@ -108,6 +126,8 @@ TEST(Bootstrap, AnswersFieldReferences) {
   EXPECT_EQ(FieldOf(pod, {"1.2.3.4", "::5"}, "status.podIP"), "1.2.3.4");
   EXPECT_EQ(FieldOf(pod, {"1.2.3.4", "::5"}, "status.podIPs"), "1.2.3.4,::5");
   EXPECT_EQ(FieldOf(pod, {}, "metadata.labels['app']"), "web");
+  EXPECT_EQ(FieldOf(pod, {}, "metadata.labels"), "app=\"web\"\n");
+  EXPECT_EQ(FieldOf(pod, {}, "metadata.annotations"), "a=\"b\"\n");
   EXPECT_EQ(FieldOf(pod, {}, "metadata.annotations['a']"), "b");
   EXPECT_EQ(FieldOf(pod, {}, "metadata.labels['none']"), "");
 }

@@ -116,7 +116,7 @@ Outcome<pid_t> MakeContainer(const LaunchPlan& plan, int report) {
   if (!proc || unshare(CLONE_NEWNS | CLONE_NEWUTS) != 0) return Failed("make a mount namespace");
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return Failed("make mounts private");
   if (sethostname(plan.root.hostname.data(), plan.root.hostname.size()) != 0) return Failed("set the host name");
-  if (Outcome<> built = BuildRoot(plan.root); !built) return std::unexpected(built.error());
+  if (Outcome<> built = BuildRoot(plan.root, plan.ids.application); !built) return std::unexpected(built.error());
 
   int mapped[2];
   if (pipe2(mapped, O_CLOEXEC) != 0) return Failed("make a pipe");

@@ -34,8 +34,8 @@ const std::vector<std::string>& LimitsOf(Mode mode) {
       "any process of this host can reach the applications past their proxies, without policy and mutual TLS",
       "applications are ordinary processes of the user who started the mesh: they can read its keys and end its "
       "proxies",
-      "no names of the mesh, no headless services, no services for workloads without a proxy, no stock Envoy, IPv4 "
-      "only"};
+      "no names of the mesh, no headless services, no services for workloads without a proxy, no stock Envoy, no "
+      "volumes, IPv4 only"};
   switch (mode) {
     case Mode::kRootless: return kRootless;
     case Mode::kNetns: return kNetns;

@@ -19,6 +19,7 @@ struct MeshPaths {
   std::string logs() const { return run + "/logs"; }
   std::string overlay() const { return run + "/overlay"; }   // YAML that `plait test` adds
   std::string proxies() const { return run + "/proxies"; }   // bootstrap and token of each proxy
+  std::string volumes() const { return run + "/volumes"; }   // of pods; mounted in the mesh's own namespace only
   std::string mount_point() const { return run + "/root"; }  // where roots of containers are built, in their namespace
   // Folders that no application may reach: run and state files of this mesh and, as far as they stand where the
   // environment says, of the user's other meshes.

@@ -31,7 +31,7 @@ struct Command final : Pending::Operation {
 }  // namespace
 
 Pod::Pod(MeshContext& mesh, PodSpec spec, std::function<void()> on_change)
-    : mesh_(mesh), spec_(std::move(spec)), on_change_(std::move(on_change)) {
+    : mesh_(mesh), spec_(std::move(spec)), on_change_(std::move(on_change)), volumes_(mesh_, spec_) {
   step_.SetCallback([this] { Advance(); });
   retry_.SetCallback([this] { Start(); });
 }
@@ -67,8 +67,13 @@ Outcome<> Pod::MakeNetwork() {
   return services;
 }
 
+Outcome<> Pod::MakeSurroundings() {
+  if (Outcome<> made = volumes_.Make(); !made) return made;
+  return MakeNetwork();
+}
+
 void Pod::Start() {
-  if (Outcome<> made = MakeNetwork(); !made) {
+  if (Outcome<> made = MakeSurroundings(); !made) {
     reason_ = made.error().ToString();
     if (made.error().code != Errc::kInvalidInput) retry_.Start(mesh_.loop.timers(), kRetryNetwork);
     return Changed();
@@ -85,8 +90,8 @@ void Pod::Start() {
                                               [this] { Changed(); });
     StartProxy();
   }
-  containers_ =
-      std::make_unique<PodContainers>(mesh_, Container::Surroundings{spec_, network_, *this}, [this] { Changed(); });
+  containers_ = std::make_unique<PodContainers>(mesh_, Container::Surroundings{spec_, network_, *this, &volumes_},
+                                                [this] { Changed(); });
   if (!envoy_) containers_->Start();
   Changed();
 }

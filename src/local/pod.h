@@ -59,6 +59,7 @@ class Pod final : public ProbeTarget {
   Pending RunInside(const std::string& container, const std::vector<std::string>& argv,
                     std::move_only_function<void(int)> done) override;
   std::string Host() const override;
+  Outcome<> MakeSurroundings();  // volumes, then the network
   Outcome<> MakeNetwork();
   Container* FindContainer(const std::string& name);  // "" = the application's first; null: there is none
   bool ProxyReady() const { return envoy_ ? envoy_->ready() : !proxy_ || proxy_->ready(); }
@@ -73,6 +74,7 @@ class Pod final : public ProbeTarget {
   State state_ = State::kPending;
   std::string reason_;
   PodNetwork network_;
+  PodVolumes volumes_;
   std::unique_ptr<ProxyProcess> proxy_;  // beside an Envoy: its identity
   std::unique_ptr<EnvoyProcess> envoy_;  // null: the proxy is a plait-proxy
   std::unique_ptr<PodContainers> containers_;

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "local/etc_files.h"
+#include "local/mount_points.h"
 #include "local/mounts.h"
 
 namespace plait::local {
@@ -80,21 +81,21 @@ Outcome<> MakeFreshFolders(const std::string& root) {
 }
 
 // What lies below /tmp or /run on the host and must be seen all the same.
-Outcome<> Show(const std::string& root, const std::vector<std::string>& folders) {
+Outcome<> Show(MountPoints& points, const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
     std::error_code error;
     const std::string path = std::filesystem::canonical(folder, error).string();
     if (error || !(path.starts_with("/tmp/") || path.starts_with("/run/"))) continue;
-    if (Outcome<> made = MakeParents(root + path); !made) return made;
-    if (Outcome<> made = MakeFolder(root + path); !made) return made;
-    if (Outcome<> bound = BindTree(path, root + path); !bound) return bound;
+    Outcome<io::UniqueFd> place = points.Find(path, MountPoints::Kind::kFolder);
+    if (!place) return std::unexpected(place.error());
+    if (Outcome<> bound = BindTree(path, PathOf(*place)); !bound) return bound;
   }
   return {};
 }
 
 }  // namespace
 
-Outcome<> BuildRoot(const RootPlan& plan) {
+Outcome<> BuildRoot(const RootPlan& plan, uid_t application) {
   const std::string root = plan.mount_point + "/new";
   const std::string scratch = plan.mount_point + "/scratch";
   if (Outcome<> mounted = MountTmpfs(plan.mount_point, "mode=755,size=1m"); !mounted) return mounted;
@@ -108,7 +109,9 @@ Outcome<> BuildRoot(const RootPlan& plan) {
   if (Outcome<> made = MakeDev(root + "/dev"); !made) return made;
   if (Outcome<> made = MakePrivateEtc(root + "/etc", scratch); !made) return made;
   if (Outcome<> written = WriteEtcFiles(root + "/etc", plan); !written) return written;
-  if (Outcome<> shown = Show(root, plan.shown); !shown) return shown;
+  MountPoints points(root, scratch, {"/", "/dev", "/dev/shm", "/etc", "/run", "/tmp"}, application);
+  if (Outcome<> mounted = MountVolumes(points, plan.volumes); !mounted) return mounted;
+  if (Outcome<> shown = Show(points, plan.shown); !shown) return shown;
   if (Outcome<> hidden = HideFolders(root, plan.hidden); !hidden) return hidden;
   if (chdir(root.c_str()) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 ||
       chdir("/") != 0)

@@ -105,10 +105,12 @@ void DecodeStatefulSet(ObjectReader& reader, Decoded& out) {
   if (!set.service_name.empty() && !IsDnsLabel(set.service_name))
     return reader.Error("spec.serviceName", "\"" + set.service_name + "\" is not the name of a Service",
                         "name a headless Service of this namespace", {});
-  if (spec.volumeclaimtemplates_size() > 0)
+  std::set<std::string> claims;
+  for (const auto& claim : spec.volumeclaimtemplates()) claims.insert(claim.metadata().name());
+  if (!claims.empty())
     reader.Info("spec.volumeClaimTemplates", "volumes are not mounted when the pod runs as a process");
   if (!ReadCount(reader, "replicas", spec.has_replicas(), spec.replicas(), 0, set.replicas) ||
-      !ReadOrder(reader, spec, set) || !ReadPodTemplate(reader, spec.template_(), set.pod) ||
+      !ReadOrder(reader, spec, set) || !ReadPodTemplate(reader, spec.template_(), set.pod, claims) ||
       !CheckSelector(reader, spec.selector(), set.pod.labels) || !CheckAlwaysRestarts(reader, set.pod.spec))
     return;
   // As Kubernetes: each pod is called by its own name, in the set's Service.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <fstream>
 #include <sstream>
 
@@ -99,11 +100,67 @@ spec:
   const Container& container = deployment.pod.spec.containers.at(0);
   EXPECT_EQ(deployment.replicas, 2U);
   EXPECT_EQ(deployment.pod.spec.grace_seconds, 5U);
+  EXPECT_EQ(container.mounts.at(0), (VolumeMount{.volume = "tmp", .path = "/tmp"}));
+  EXPECT_TRUE(deployment.pod.spec.volumes.at(0).empty_dir);
   EXPECT_EQ(container.env[0].field, "status.podIP");
   EXPECT_EQ(container.env[1].secret, "s");
   ASSERT_TRUE(container.liveness);
   EXPECT_EQ(container.liveness->port, 80);
   EXPECT_EQ(container.liveness->period, 3s);
+}
+
+std::string PodWith(const std::string& mounts, const std::string& volumes) {
+  return "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: c, image: i, volumeMounts: [" +
+         mounts + "]}]\n  volumes: [" + volumes + "]\n";
+}
+
+TEST(Decode, ReadsFilesOfVolumes) {
+  const Decoded decoded = Read(PodWith(
+      "{name: a, mountPath: /etc/a, subPath: x/y, readOnly: true}, {name: all, mountPath: /all}",
+      "{name: a, configMap: {name: m, defaultMode: 0440, optional: true, items: [{key: k, path: d/f, mode: 0400}]}}, "
+      "{name: all, projected: {defaultMode: 0600, sources: [{secret: {name: s}}, {downwardAPI: {items: [{path: name, "
+      "fieldRef: {fieldPath: metadata.name}}]}}]}}"));
+  EXPECT_EQ(Said(decoded), "");
+  const PodSpec& pod = Only<Pod>(decoded).spec;
+  EXPECT_EQ(pod.containers.at(0).mounts.at(0),
+            (VolumeMount{.volume = "a", .path = "/etc/a", .sub_path = "x/y", .read_only = true}));
+  ASSERT_EQ(pod.volumes.size(), 2U);
+  EXPECT_EQ(pod.volumes[0],
+            (Volume{.name = "a",
+                    .default_mode = 0440,
+                    .sources = {{.config_map = "m", .items = {{"k", "d/f", 0400}}, .optional = true}}}));
+  EXPECT_EQ(pod.volumes[1],
+            (Volume{.name = "all",
+                    .default_mode = 0600,
+                    .sources = {{.secret = "s"}, {.items = {{.key = "metadata.name", .path = "name"}}}}}));
+}
+
+TEST(Decode, SaysOnceWhichVolumesAProcessCannotHave) {
+  EXPECT_EQ(
+      Said(Read(PodWith("{name: d, mountPath: /d}, {name: h, mountPath: /h}",
+                        "{name: d, persistentVolumeClaim: {claimName: c}}, {name: h, hostPath: {path: /}}, {name: "
+                        "unused, hostPath: {path: /}}"))),
+      "Info f.yaml:6:12: Pod default/p: volumes are not mounted when the pod runs as a process: d "
+      "(persistentVolumeClaim), h "
+      "(hostPath)\n");
+}
+
+TEST(Decode, RefusesVolumesAsKubernetesDoes) {
+  const std::string empty = "{name: v, emptyDir: {}}";
+  for (const auto& [mounts, volumes, said] : std::initializer_list<std::array<std::string, 3>>{
+           {"{name: v, mountPath: etc}", empty, "\"etc\" is no absolute path"},
+           {"{name: v, mountPath: /a/../b}", empty, "\"/a/../b\" is no absolute path"},
+           {"{name: v, mountPath: /a, subPath: ../b}", empty, "\"../b\" is no path within the volume"},
+           {"{name: v, mountPath: /a, subPathExpr: $(X)}", empty, "subPathExpr is not honoured yet"},
+           {"{name: w, mountPath: /a}", empty, "the pod has no volume \"w\""},
+           {"", "{name: ../v, emptyDir: {}}", "\"../v\" is not the name of a volume"},
+           {"", "{name: v, configMap: {defaultMode: 0400}}", "has no name of what is mounted"},
+           {"", "{name: v, secret: {secretName: s, defaultMode: 1000}}", "the mode 1000 is not between 0 and 0777"},
+           {"", "{name: v, secret: {secretName: s, items: [{key: k, path: /etc}]}}", "\"/etc\" is no path within"},
+           {"", "{name: v, configMap: {name: m, items: [{key: k, path: a/..}]}}", "\"a/..\" is no path within"}}) {
+    EXPECT_NE(Said(Read(PodWith(mounts, volumes))).find(said), std::string::npos)
+        << said << " not in " << Said(Read(PodWith(mounts, volumes)));
+  }
 }
 
 TEST(Decode, OpensListsAndIgnoresForeignKinds) {

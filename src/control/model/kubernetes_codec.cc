@@ -159,6 +159,7 @@ void DecodeConfigMap(ObjectReader& reader, Decoded& out) {
   if (!ReadMessage(reader, BodyOf(reader.root()), message, KubernetesJson())) return;
   ConfigMap map{.meta = reader.meta()};
   map.data.insert(message.data().begin(), message.data().end());
+  map.binary_data.insert(message.binarydata().begin(), message.binarydata().end());
   const yaml::Node* mesh = map.meta.name() == "istio" ? &yaml::Locate(reader.root(), "data.mesh") : nullptr;
   if (mesh && map.data.contains("mesh")) map.mesh = DecodeMeshConfig(reader, *mesh);
   if (mesh && map.data.contains("meshNetworks"))

@@ -32,6 +32,7 @@ struct Node {
 struct ConfigMap {
   Meta meta = {};
   std::map<std::string, std::string> data = {};
+  std::map<std::string, std::string> binary_data = {};    // decoded
   std::optional<MeshConfig> mesh = {};                    // of the key `mesh`, when the map is called `istio`
   std::optional<std::vector<MeshNetwork>> networks = {};  // of the key `meshNetworks` of that map
   friend bool operator==(const ConfigMap&, const ConfigMap&) = default;

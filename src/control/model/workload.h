@@ -45,6 +45,14 @@ struct Probe {
   friend bool operator==(const Probe&, const Probe&) = default;
 };
 
+struct VolumeMount {
+  std::string volume = {};
+  std::string path = {};
+  std::string sub_path = {};  // the file or folder of the volume that is mounted; empty: all of it
+  bool read_only = false;
+  friend bool operator==(const VolumeMount&, const VolumeMount&) = default;
+};
+
 struct Container {
   std::string name = {};
   std::string image = {};
@@ -53,6 +61,7 @@ struct Container {
   std::vector<std::string> args = {};
   std::vector<EnvVar> env = {};
   std::vector<ContainerPort> ports = {};
+  std::vector<VolumeMount> mounts = {};
   std::string working_dir = {};
   std::optional<Probe> readiness = {};
   std::optional<Probe> liveness = {};
@@ -60,9 +69,36 @@ struct Container {
   friend bool operator==(const Container&, const Container&) = default;
 };
 
+// A key of a ConfigMap or Secret as a file of a volume; of a volume's fields: the field's path.
+struct KeyToPath {
+  std::string key = {};
+  std::string path = {};
+  std::optional<std::uint32_t> mode = {};  // none: the volume's
+  friend bool operator==(const KeyToPath&, const KeyToPath&) = default;
+};
+
+// Where files of a volume come from: a ConfigMap, a Secret or, with neither, fields of the pod.
+struct VolumeSource {
+  std::string config_map = {};
+  std::string secret = {};
+  std::vector<KeyToPath> items = {};  // empty: every key, under its own name
+  bool optional = false;              // what it refers to may be missing
+  friend bool operator==(const VolumeSource&, const VolumeSource&) = default;
+};
+
+// What the containers of a pod share: an emptyDir, or files. Other kinds are left out, and told.
+struct Volume {
+  std::string name = {};
+  bool empty_dir = false;
+  std::uint32_t default_mode = 0644;
+  std::vector<VolumeSource> sources = {};
+  friend bool operator==(const Volume&, const Volume&) = default;
+};
+
 struct PodSpec {
   std::vector<Container> init_containers = {};  // one after the other, before the others
   std::vector<Container> containers = {};
+  std::vector<Volume> volumes = {};
   std::string service_account = "default";
   std::string hostname = {};
   std::string subdomain = {};

@@ -1,7 +1,7 @@
 // Pod, and the pod templates of its controllers.
 #include <k8s.io/api/core/v1/generated.pb.h>
 
-#include <map>
+#include <algorithm>
 #include <set>
 
 #include "control/model/checks.h"
@@ -16,7 +16,9 @@ namespace intstr = k8s::io::apimachinery::pkg::util::intstr;
 
 class PodReader {
  public:
-  PodReader(ObjectReader& reader, std::string path) : reader_(reader), path_(std::move(path)) {}
+  // `claims`: volumes that its controller brings.
+  PodReader(ObjectReader& reader, std::string path, const std::set<std::string>& claims = {})
+      : reader_(reader), path_(std::move(path)), claims_(claims) {}
 
   bool Read(const core::PodSpec& from, PodSpec& to) {
     if (from.containers_size() == 0) {
@@ -37,7 +39,8 @@ class PodReader {
     if (from.has_terminationgraceperiodseconds())
       to.grace_seconds = static_cast<std::uint32_t>(std::max<std::int64_t>(0, from.terminationgraceperiodseconds()));
     to.host_network = from.hostnetwork();
-    Unsupported(from);
+    if (!ReadVolumes(reader_, path_, from, to.volumes)) return false;
+    CheckMounts(from);
     return true;
   }
 
@@ -79,19 +82,16 @@ class PodReader {
     return false;
   }
 
-  // What processes without a container engine do not have; said once an object.
-  void Unsupported(const core::PodSpec& from) {
-    std::map<std::string, int> mounts;
-    for (const auto* containers : {&from.initcontainers(), &from.containers()})
-      for (const core::Container& container : *containers)
-        for (const core::VolumeMount& mount : container.volumemounts()) ++mounts[mount.name()];
-    std::string volumes;
-    for (const core::Volume& volume : from.volumes())
-      // A folder of one container alone is a folder of its own root.
-      if (!volume.volumesource().has_emptydir() || mounts[volume.name()] > 1)
-        volumes += (volumes.empty() ? "" : ", ") + volume.name();
-    if (!volumes.empty())
-      reader_.Info(Dotted(path_, "volumes"), "volumes are not mounted when the pod runs as a process: " + volumes);
+  void CheckMounts(const core::PodSpec& from) {
+    std::set<std::string> known = claims_;
+    for (const core::Volume& volume : from.volumes()) known.insert(volume.name());
+    for (const auto& [containers, list] :
+         {std::pair{&from.initcontainers(), "initContainers"}, {&from.containers(), "containers"}})
+      for (int i = 0; i < containers->size(); ++i)
+        for (const core::VolumeMount& mount : containers->at(i).volumemounts())
+          if (!known.contains(mount.name()))
+            reader_.Warning(Indexed(Dotted(path_, list), static_cast<std::size_t>(i)) + ".volumeMounts",
+                            "the pod has no volume \"" + mount.name() + "\"", "add it to the pod's volumes", {});
   }
 
   bool ReadContainer(const core::Container& from, const std::string& path, Container& to) {
@@ -114,7 +114,8 @@ class PodReader {
                           port.protocol().empty() ? "TCP" : port.protocol()});
     }
     ReadEnv(from, path, to);
-    return ReadProbe(from.has_readinessprobe(), from.readinessprobe(), path + ".readinessProbe", to, to.readiness) &&
+    return ReadVolumeMounts(reader_, path, from, to.mounts) &&
+           ReadProbe(from.has_readinessprobe(), from.readinessprobe(), path + ".readinessProbe", to, to.readiness) &&
            ReadProbe(from.has_livenessprobe(), from.livenessprobe(), path + ".livenessProbe", to, to.liveness) &&
            ReadProbe(from.has_startupprobe(), from.startupprobe(), path + ".startupProbe", to, to.startup);
   }
@@ -214,6 +215,7 @@ class PodReader {
 
   ObjectReader& reader_;
   std::string path_;
+  std::set<std::string> claims_;
   std::set<std::string> names_;  // of its containers so far
 };
 
@@ -243,11 +245,12 @@ std::string Workload::CanonicalRevision() const {
   return FirstLabel(labels, {"service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"}, "latest");
 }
 
-bool ReadPodTemplate(ObjectReader& reader, const core::PodTemplateSpec& from, PodTemplateSpec& to) {
+bool ReadPodTemplate(ObjectReader& reader, const core::PodTemplateSpec& from, PodTemplateSpec& to,
+                     const std::set<std::string>& claims) {
   const auto& metadata = from.metadata();
   to.labels.insert(metadata.labels().begin(), metadata.labels().end());
   to.annotations.insert(metadata.annotations().begin(), metadata.annotations().end());
-  return PodReader(reader, "spec.template.spec").Read(from.spec(), to.spec);
+  return PodReader(reader, "spec.template.spec", claims).Read(from.spec(), to.spec);
 }
 
 void DecodePod(ObjectReader& reader, Decoded& out) {

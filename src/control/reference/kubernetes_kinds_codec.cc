@@ -52,6 +52,9 @@ KindSubject Pods() {
           Sample("v1", "Pod", "spec: {containers: [{name: a, image: b, readinessProbe: {httpGet: {port: 1}}}]}"),
           Sample("v1", "Pod", "spec: {containers: [{name: a, image: b, readinessProbe: {grpc: {port: 1}}}]}"),
           Sample("v1", "Pod",
+                 "spec: {containers: [{name: a, image: b, volumeMounts: [{name: v, mountPath: /a}]}], volumes: [{name: "
+                 "v, emptyDir: {}}]}"),
+          Sample("v1", "Pod",
                  "spec: {containers: [{name: a, image: b, env: [{name: v, valueFrom: {fieldRef: {fieldPath: a}}}]}]}"),
           Sample("v1", "Pod",
                  "spec: {containers: [{name: a, image: b, env: [{name: v, valueFrom: {configMapKeyRef: {name: a, key: "
@@ -62,15 +65,18 @@ KindSubject Pods() {
                  "spec: {containers: [{name: a, image: b, env: [{name: v, valueFrom: {secretKeyRef: {name: a, key: "
                  "b}}}]}]}")});
   subject.words = {{"spec.restartPolicy", {"Always", "OnFailure", "Never"}}};
-  subject.told = {{"spec.containers[].livenessProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
-                  {"spec.containers[].startupProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
-                  {"spec.initContainers[]",
-                   {.effect = Effect::kHonoured,
-                    .note = "as containers[]; restartPolicy Always makes it a sidecar; those of Istio's injection are "
-                            "left out"}},
-                  {"spec.volumes[]",
-                   {.effect = Effect::kWarned,
-                    .note = "not mounted when the pod runs as a process; an emptyDir of one container is silent"}}};
+  subject.told = {
+      {"spec.containers[].livenessProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
+      {"spec.containers[].startupProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
+      {"spec.initContainers[]",
+       {.effect = Effect::kHonoured,
+        .note = "as containers[]; restartPolicy Always makes it a sidecar; those of Istio's injection are "
+                "left out"}},
+      {"spec.containers[].volumeMounts[].subPathExpr", {.effect = Effect::kWarned, .note = "nothing is mounted there"}},
+      {"spec.volumes[]",
+       {.effect = Effect::kHonoured,
+        .note = "emptyDir (in memory, without sizeLimit), configMap, secret, downwardAPI (fieldRef) and "
+                "projected; other kinds are told and not mounted"}}};
   return {.kind = Kind::kPod,
           .note =
               "How its containers become processes of a local mesh: docs/local-mode.md. The label "
@@ -149,15 +155,16 @@ KindSubject EndpointsKind() {
 std::vector<KindSubject> KubernetesKinds() {
   std::vector<KindSubject> out = {Services(), Pods(),           Deployments(),  StatefulSets(),
                                   Jobs(),     EndpointSlices(), EndpointsKind()};
-  out.push_back({.kind = Kind::kConfigMap,
-                 .note = "For variables of containers (`valueFrom.configMapKeyRef`); ConfigMap `istio`: MeshConfig.",
-                 .foreign = true,
-                 .subject = Of(core::ConfigMap::descriptor(), {Sample("v1", "ConfigMap", "")})});
   out.push_back(
-      {.kind = Kind::kSecret,
-       .note = "For the TLS of gateways (`credentialName`) and variables of containers (`valueFrom.secretKeyRef`).",
+      {.kind = Kind::kConfigMap,
+       .note = "For variables of containers (`valueFrom.configMapKeyRef`) and volumes; ConfigMap `istio`: MeshConfig.",
        .foreign = true,
-       .subject = Of(core::Secret::descriptor(), {Sample("v1", "Secret", "")})});
+       .subject = Of(core::ConfigMap::descriptor(), {Sample("v1", "ConfigMap", "")})});
+  out.push_back({.kind = Kind::kSecret,
+                 .note = "For the TLS of gateways (`credentialName`), variables of containers "
+                         "(`valueFrom.secretKeyRef`) and volumes.",
+                 .foreign = true,
+                 .subject = Of(core::Secret::descriptor(), {Sample("v1", "Secret", "")})});
   out.push_back(
       {.kind = Kind::kNamespace,
        .note =

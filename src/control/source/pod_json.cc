@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/base/encoding.h"
 #include "core/base/json_text.h"
 
 namespace plait::control::source {
@@ -44,11 +45,41 @@ Json ContainerJson(const ResolvedContainer& container) {
   }
   for (const model::ContainerPort& port : container.ports)
     out["ports"].push_back({{"name", port.name}, {"port", port.port}, {"protocol", port.protocol}});
+  for (const model::VolumeMount& mount : container.mounts)
+    out["mounts"].push_back(
+        {{"volume", mount.volume}, {"path", mount.path}, {"sub_path", mount.sub_path}, {"read_only", mount.read_only}});
   if (!container.working_dir.empty()) out["working_dir"] = container.working_dir;
   if (container.readiness) out["readiness"] = ProbeJson(*container.readiness);
   if (container.liveness) out["liveness"] = ProbeJson(*container.liveness);
   if (container.startup) out["startup"] = ProbeJson(*container.startup);
   if (container.sidecar) out["sidecar"] = true;
+  return out;
+}
+
+// Texts of files may be any bytes.
+Json VolumeJson(const ResolvedVolume& volume) {
+  Json files = Json::array();
+  for (const VolumeFile& file : volume.files) {
+    Json& out = files.emplace_back(Json{{"path", file.path}, {"mode", file.mode}});
+    if (file.field.empty())
+      out["base64"] = Base64Encode(AsBytes(file.text));
+    else
+      out["field"] = file.field;
+  }
+  return {{"name", volume.name}, {"empty_dir", volume.empty_dir}, {"files", std::move(files)}};
+}
+
+ResolvedVolume VolumeOf(const Json& json) {
+  ResolvedVolume out{
+      .name = json.at("name").get<std::string>(), .empty_dir = json.at("empty_dir").get<bool>(), .files = {}};
+  for (const Json& file : json.at("files")) {
+    const auto text = Base64Decode(file.value("base64", ""));
+    if (!text) throw Json::other_error::create(501, "a file of a volume is not in base64", nullptr);
+    out.files.push_back({.path = file.at("path").get<std::string>(),
+                         .text = *text,
+                         .field = file.value("field", ""),
+                         .mode = file.at("mode").get<std::uint32_t>()});
+  }
   return out;
 }
 
@@ -82,6 +113,7 @@ ResolvedContainer ContainerOf(const Json& json) {
                         .argv = json.at("argv").get<std::vector<std::string>>(),
                         .env = {},
                         .ports = {},
+                        .mounts = {},
                         .working_dir = json.value("working_dir", ""),
                         .readiness = {},
                         .liveness = {},
@@ -94,6 +126,11 @@ ResolvedContainer ContainerOf(const Json& json) {
     out.ports.push_back({.name = port.at("name").get<std::string>(),
                          .port = port.at("port").get<std::uint16_t>(),
                          .protocol = port.at("protocol").get<std::string>()});
+  for (const Json& mount : json.value("mounts", Json::array()))
+    out.mounts.push_back({.volume = mount.at("volume").get<std::string>(),
+                          .path = mount.at("path").get<std::string>(),
+                          .sub_path = mount.at("sub_path").get<std::string>(),
+                          .read_only = mount.at("read_only").get<bool>()});
   for (const auto& [key, probe] :
        {std::pair{"readiness", &out.readiness}, {"liveness", &out.liveness}, {"startup", &out.startup}})
     if (json.contains(key)) *probe = ProbeOf(json.at(key));
@@ -128,6 +165,7 @@ PodTemplate SpecOf(const Json& json, const std::string& name) {
   out.proxy = ProxyOf(json.at("proxy"));
   if (json.contains("max_restarts")) out.max_restarts = json.at("max_restarts").get<std::uint32_t>();
   if (json.contains("concurrency")) out.concurrency = json.at("concurrency").get<std::uint32_t>();
+  for (const Json& volume : json.value("volumes", Json::array())) out.volumes.push_back(VolumeOf(volume));
   for (const Json& container : json.at("init_containers")) out.init_containers.push_back(ContainerOf(container));
   for (const Json& container : json.at("containers")) out.containers.push_back(ContainerOf(container));
   return out;
@@ -161,6 +199,7 @@ Json PodToJson(const DesiredPod& pod) {
   }
   if (spec.max_restarts) out["max_restarts"] = *spec.max_restarts;
   if (spec.concurrency) out["concurrency"] = *spec.concurrency;
+  for (const ResolvedVolume& volume : spec.volumes) out["volumes"].push_back(VolumeJson(volume));
   for (const ResolvedContainer& container : spec.init_containers)
     out["init_containers"].push_back(ContainerJson(container));
   for (const ResolvedContainer& container : spec.containers) out["containers"].push_back(ContainerJson(container));

@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 
+#include "control/source/pod_hash.h"
 #include "core/yaml/parse.h"
-#include "core/yaml/print.h"
 
 namespace plait::control::source {
 namespace {
@@ -84,6 +84,7 @@ class Renderer {
                .host_network = spec.host_network,
                .proxy = ProxyOf(meta, labels, annotations, spec),
                .concurrency = mesh_.concurrency,
+               .volumes = {},
                .init_containers = {},
                .containers = {}};
     if (set.kind == OwnerKind::kJob) {
@@ -93,6 +94,7 @@ class Renderer {
     if (!ResolveAll(meta, annotations, spec.init_containers, set.pod.proxy, set.pod.init_containers) ||
         !ResolveAll(meta, annotations, spec.containers, set.pod.proxy, set.pod.containers))
       return;
+    ResolveVolumes(meta, spec.volumes, set.pod);
     Keep(std::move(set));
   }
 
@@ -137,6 +139,7 @@ class Renderer {
           .argv = {},
           .env = {},
           .ports = from.ports,
+          .mounts = from.mounts,
           .working_dir = from.working_dir,
           .readiness = from.readiness,
           .liveness = from.liveness,
@@ -199,11 +202,79 @@ class Renderer {
 
   // Null: there is no such ConfigMap or Secret.
   const std::map<std::string, std::string>* DataOf(const std::string& name_space, const EnvVar& from) const {
-    for (const ConfigMap* map : ObjectsOf<ConfigMap>(objects_))
-      if (map->meta.name() == from.config_map && map->meta.name_space() == name_space) return &map->data;
-    for (const Secret* secret : ObjectsOf<Secret>(objects_))
-      if (secret->meta.name() == from.secret && secret->meta.name_space() == name_space) return &secret->data;
+    if (const ConfigMap* map = FindNamed<ConfigMap>(name_space, from.config_map)) return &map->data;
+    if (const Secret* secret = FindNamed<Secret>(name_space, from.secret)) return &secret->data;
     return nullptr;
+  }
+
+  template <class T>
+  const T* FindNamed(const std::string& name_space, const std::string& name) const {
+    for (const T* object : ObjectsOf<T>(objects_))
+      if (object->meta.name() == name && object->meta.name_space() == name_space) return object;
+    return nullptr;
+  }
+
+  // Those that containers mount; the rest (of Istio's injection, say) is nobody's.
+  void ResolveVolumes(const Meta& meta, const std::vector<Volume>& from, PodTemplate& pod) {
+    std::set<std::string> known;
+    std::set<std::string> mounted;
+    for (const Volume& volume : from) known.insert(volume.name);
+    for (auto* containers : {&pod.init_containers, &pod.containers})
+      for (ResolvedContainer& container : *containers) {
+        std::erase_if(container.mounts, [&](const VolumeMount& mount) { return !known.contains(mount.volume); });
+        for (const VolumeMount& mount : container.mounts) mounted.insert(mount.volume);
+      }
+    for (const Volume& volume : from) {
+      if (!mounted.contains(volume.name)) continue;
+      ResolvedVolume& to =
+          pod.volumes.emplace_back(ResolvedVolume{.name = volume.name, .empty_dir = volume.empty_dir, .files = {}});
+      for (const VolumeSource& source : volume.sources) AddFiles(meta, volume, source, to);
+    }
+  }
+
+  void AddFiles(const Meta& meta, const Volume& volume, const VolumeSource& source, ResolvedVolume& to) {
+    if (source.config_map.empty() && source.secret.empty()) {
+      for (const KeyToPath& item : source.items)
+        to.files.push_back({item.path, "", item.key, item.mode.value_or(volume.default_mode)});
+      return;
+    }
+    const std::string what = source.secret.empty() ? "ConfigMap " + source.config_map : "Secret " + source.secret;
+    const auto data = FilesOf(meta.name_space(), source);
+    if (!data) {
+      if (!source.optional)
+        Tell(Severity::kWarning, meta, "volume " + volume.name + ": there is no " + what, "its files are missing");
+      return;
+    }
+    std::vector<KeyToPath> items = source.items;
+    if (items.empty())
+      for (const auto& [key, text] : *data) items.push_back({.key = key, .path = key});
+    for (const KeyToPath& item : items) {
+      const auto text = data->find(item.key);
+      if (text != data->end())
+        to.files.push_back({item.path, text->second, "", item.mode.value_or(volume.default_mode)});
+      else if (!source.optional)
+        Tell(Severity::kWarning, meta, "volume " + volume.name + ": there is no key " + item.key + " in " + what,
+             "the file " + item.path + " is missing");
+    }
+  }
+
+  // By key; none: there is no such ConfigMap or Secret. What is no name of a file is no key on Kubernetes either.
+  std::optional<std::map<std::string, std::string>> FilesOf(const std::string& name_space,
+                                                            const VolumeSource& from) const {
+    std::map<std::string, std::string> out;
+    if (const ConfigMap* map = FindNamed<ConfigMap>(name_space, from.config_map)) {
+      out = map->data;
+      out.insert(map->binary_data.begin(), map->binary_data.end());
+    } else if (const Secret* secret = FindNamed<Secret>(name_space, from.secret)) {
+      out = secret->data;
+    } else {
+      return std::nullopt;
+    }
+    std::erase_if(out, [](const auto& entry) {
+      const std::string& key = entry.first;
+      return key.empty() || key == "." || key == ".." || key.find('/') != std::string::npos;
+    });
+    return out;
   }
 
   // contracts: a Gateway that selects the ingress gateway gets one when nobody brings it.
@@ -261,8 +332,6 @@ class Renderer {
                               .hint = std::move(hint)}});
   }
 
-  static std::string HashOf(const PodTemplate& pod);
-
   const std::vector<ObjectRef>& objects_;
   const LocalImages& images_;
   const MeshConfig& mesh_;
@@ -270,72 +339,6 @@ class Renderer {
   PodSets out_;
 };
 
-// FNV-1a over a text in which every part is quoted, so that no two templates run together.
-class Hasher {
- public:
-  void Text(std::string_view text) {
-    for (char c : yaml::JsonQuote(text)) hash_ = (hash_ ^ static_cast<std::uint8_t>(c)) * 1099511628211ULL;
-  }
-  void Number(std::int64_t number) { Text(std::to_string(number)); }
-  void Map(const Labels& map) {
-    Number(static_cast<std::int64_t>(map.size()));
-    for (const auto& [key, value] : map) Text(key), Text(value);
-  }
-  void List(const std::vector<std::string>& list) {
-    Number(static_cast<std::int64_t>(list.size()));
-    for (const std::string& item : list) Text(item);
-  }
-  void Probe(const std::optional<model::Probe>& probe) {
-    Number(probe.has_value());
-    if (!probe) return;
-    Number(static_cast<int>(probe->kind));
-    Number(probe->port);
-    Text(probe->path);
-    Text(probe->scheme);
-    List(probe->argv);
-    for (const auto& [name, value] : probe->headers) Text(name), Text(value);
-    for (const Duration duration : {probe->initial_delay, probe->period, probe->timeout}) Number(duration.count());
-    Number(probe->success_threshold);
-    Number(probe->failure_threshold);
-  }
-  void Container(const ResolvedContainer& container) {
-    Text(container.name);
-    Number(container.sidecar);
-    Text(container.working_dir);
-    List(container.argv);
-    for (const EnvVar& variable : container.env) Text(variable.name), Text(variable.value), Text(variable.field);
-    for (const ContainerPort& port : container.ports) Text(port.name), Number(port.port);
-    Probe(container.readiness);
-    Probe(container.liveness);
-    Probe(container.startup);
-  }
-  std::string Take() const {
-    static constexpr char kDigits[] = "0123456789abcdef";
-    std::string out;
-    for (int shift = 60; shift >= 0; shift -= 4) out += kDigits[(hash_ >> shift) & 15];
-    return out;
-  }
-
- private:
-  std::uint64_t hash_ = 14695981039346656037ULL;
-};
-
-std::string Renderer::HashOf(const PodTemplate& pod) {
-  Hasher hash;
-  for (const std::string* text :
-       {&pod.name_space, &pod.service_account, &pod.hostname, &pod.subdomain, &pod.node_name, &pod.restart_policy})
-    hash.Text(*text);
-  hash.Map(pod.labels);
-  hash.Map(pod.annotations);
-  hash.Number(pod.grace_seconds);
-  hash.Number(static_cast<int>(pod.proxy));
-  hash.Number(pod.max_restarts ? static_cast<std::int64_t>(*pod.max_restarts) : -1);
-  hash.Number(pod.concurrency ? static_cast<std::int64_t>(*pod.concurrency) : -1);
-  hash.Number(static_cast<std::int64_t>(pod.init_containers.size()));
-  for (const ResolvedContainer& container : pod.init_containers) hash.Container(container);
-  for (const ResolvedContainer& container : pod.containers) hash.Container(container);
-  return hash.Take();
-}
 }  // namespace
 
 PodSets RenderPodSets(const std::vector<ObjectRef>& objects, const LocalImages& images, const MeshConfig& mesh) {

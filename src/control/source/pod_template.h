@@ -11,12 +11,29 @@
 
 namespace plait::control::source {
 
+// A file of a volume. `field`: instead of the text, what this field of the pod says.
+struct VolumeFile {
+  std::string path;
+  std::string text;
+  std::string field;
+  std::uint32_t mode = 0644;
+  friend bool operator==(const VolumeFile&, const VolumeFile&) = default;
+};
+
+struct ResolvedVolume {
+  std::string name;
+  bool empty_dir = false;  // else `files`, which nobody may change
+  std::vector<VolumeFile> files;
+  friend bool operator==(const ResolvedVolume&, const ResolvedVolume&) = default;
+};
+
 struct ResolvedContainer {
   std::string name;
   bool sidecar = false;  // of init_containers: it goes on beside the others
   std::vector<std::string> argv;
   std::vector<model::EnvVar> env;  // name with value or field; references are resolved
   std::vector<model::ContainerPort> ports;
+  std::vector<model::VolumeMount> mounts;  // of volumes that the template has
   std::string working_dir;
   std::optional<model::Probe> readiness;
   std::optional<model::Probe> liveness;
@@ -41,6 +58,7 @@ struct PodTemplate {
   bool host_network = false;
   ProxyKind proxy = ProxyKind::kSidecar;
   std::optional<std::uint32_t> concurrency;
+  std::vector<ResolvedVolume> volumes;  // that some container mounts
   std::vector<ResolvedContainer> init_containers;
   std::vector<ResolvedContainer> containers;
   friend bool operator==(const PodTemplate&, const PodTemplate&) = default;

@@ -244,6 +244,68 @@ spec:
             std::string::npos);
 }
 
+constexpr char kWithVolumes[] = R"(
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {app.conf: "color = red", ../bad: x}
+binaryData: {logo: //79}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys}
+stringData: {token: t, other: o}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - name: c
+    image: x
+    command: [serve]
+    volumeMounts:
+    - {name: scratch, mountPath: /scratch, subPath: c}
+    - {name: settings, mountPath: /etc/app}
+    - {name: all, mountPath: /all}
+    - {name: nowhere, mountPath: /nowhere}
+  volumes:
+  - {name: scratch, emptyDir: {}}
+  - {name: settings, configMap: {name: settings, defaultMode: 0444}}
+  - name: all
+    projected:
+      sources:
+      - {secret: {name: keys, items: [{key: token, path: a/token, mode: 0400}, {key: lost, path: b}]}}
+      - {downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}
+      - {configMap: {name: maybe, optional: true}}
+  - {name: unused, configMap: {name: istio-ca-root-cert}}
+  - {name: nowhere, secret: {secretName: nothing}}
+)";
+
+TEST_F(Pods, HaveVolumesWithWhatConfigMapsAndSecretsHold) {
+  const PodSets sets = Render(kWithVolumes);
+  ASSERT_EQ(sets.sets.size(), 1U);
+  const PodTemplate& pod = sets.sets[0].pod;
+  ASSERT_EQ(pod.volumes.size(), 4U) << "what nobody mounts is not looked for";
+  EXPECT_EQ(pod.volumes[0], (ResolvedVolume{.name = "scratch", .empty_dir = true, .files = {}}));
+  EXPECT_EQ(pod.volumes[1].files,
+            (std::vector<VolumeFile>{{"app.conf", "color = red", "", 0444}, {"logo", "\xff\xfe\xfd", "", 0444}}));
+  EXPECT_EQ(pod.volumes[2].files,
+            (std::vector<VolumeFile>{{"a/token", "t", "", 0400}, {"labels", "", "metadata.labels", 0644}}));
+  EXPECT_TRUE(pod.volumes[3].files.empty());
+  EXPECT_EQ(pod.containers[0].mounts.size(), 4U);
+  ASSERT_EQ(sets.findings.size(), 2U);
+  EXPECT_NE(sets.findings[0].ToString().find("volume all: there is no key lost in Secret keys"), std::string::npos);
+  EXPECT_NE(sets.findings[1].ToString().find("volume nowhere: there is no Secret nothing"), std::string::npos);
+
+  const auto same = DecodePod(EncodePod({.uid = "u", .name = "p", .spec = pod}));
+  ASSERT_TRUE(same.has_value());
+  EXPECT_EQ(same->spec, pod);
+  std::string edited = kWithVolumes;
+  edited.replace(edited.find("red"), 3, "tan");
+  EXPECT_NE(Render(edited).sets.at(0).hash, sets.sets[0].hash) << "an edited ConfigMap replaces its pods";
+}
+
 TEST_F(Pods, IncludeTheIngressGatewayThatAGatewaySelects) {
   const std::string gateway =
       "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec: {selector: {istio: "
