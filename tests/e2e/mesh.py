@@ -22,7 +22,7 @@ SAMPLES = ROOT / "samples"
 # Programs of preset asan need several times the processor and the memory.
 SANITIZED = b"__asan_init" in (BIN / "plait-proxy").read_bytes()
 # A user that nobody else is. Not in /etc/passwd: the mesh must not need that. Two runs at once need two of them.
-TEST_UID = int(os.environ.get("PLAIT_TEST_UID", "64123"))
+TEST_UID = int(os.environ.get("PLAIT_TEST_UID", "64123")) if os.geteuid() == 0 else os.getuid()
 
 
 def unprivileged(command):
@@ -55,10 +55,28 @@ def command_lines():
             yield int(entry.name), (entry / "cmdline").read_bytes().split(b"\0")
 
 
+BEFORE_THE_TESTS = {pid for pid, _ in command_lines()}
+
+
+def processes_with(*marks):
+    """"PID WORDS" of the processes of the tests that have one of these texts in their words or variables: how the mesh of a
+    user who has other processes, too, is told from them."""
+    found = []
+    for pid, words in command_lines():
+        variables = b""
+        with contextlib.suppress(OSError):  # of a confined process: its words tell
+            variables = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        text = b"\0".join([*words, variables])
+        if words != [b""] and pid not in BEFORE_THE_TESTS and any(mark.encode() in text for mark in marks):
+            found.append(f"{pid} {b' '.join(words).decode(errors='replace')}")
+    return found
+
+
 class Mesh:
     def __init__(self, folder, directory, concurrency=None, name="default"):
         self.folder, self.directory, self.name = folder, pathlib.Path(directory), name
         self.concurrency = concurrency
+        self.run_as = unprivileged
         self.env = {
             **{k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TERM", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")},
             "HOME": str(folder / "home"), "XDG_RUNTIME_DIR": str(folder / "run"), "XDG_STATE_HOME": str(folder / "state"),
@@ -70,11 +88,18 @@ class Mesh:
         self.process = None
         self.output = folder / f"{name}.out"  # several meshes may share the folder
 
+    def as_root(self):
+        """The mesh is root's own."""
+        self.run_as = lambda command: command
+        for part in ("home", "run", "state"):
+            os.chown(self.folder / part, 0, 0)
+        return self
+
     # -- the command line ---------------------------------------------------
     def plait(self, *arguments, check=True, timeout=60, stdin=None):
         """Runs `plait ARGUMENTS` as the test user."""
         result = subprocess.run(
-            unprivileged([str(BIN / "plait"), *arguments]), env=self.env, timeout=timeout, input=stdin,
+            self.run_as([str(BIN / "plait"), *arguments]), env=self.env, timeout=timeout, input=stdin,
             stdin=None if stdin is not None else subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if check and result.returncode != 0:
             raise AssertionError(f"plait {' '.join(arguments)}: exit {result.returncode}\n{result.stdout}\n{result.stderr}\n{self.tail()}")
@@ -85,7 +110,7 @@ class Mesh:
 
     def command(self, verb, *arguments):
         """The words of `plait VERB ARGUMENTS` for this mesh, as the test user."""
-        return unprivileged([str(BIN / "plait"), verb, "--name", self.name, *arguments])
+        return self.run_as([str(BIN / "plait"), verb, "--name", self.name, *arguments])
 
     def exec(self, workload, *command, check=True, timeout=60, stdin=None):
         return self.named("exec", workload, "--", *command, check=check, timeout=timeout, stdin=stdin)
@@ -95,7 +120,7 @@ class Mesh:
         if self.concurrency:
             command += ["--concurrency", str(self.concurrency)]
         with open(self.output, "wb") as out:
-            self.process = subprocess.Popen(unprivileged(command), env=self.env, stdin=subprocess.DEVNULL, stdout=out,
+            self.process = subprocess.Popen(self.run_as(command), env=self.env, stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=subprocess.STDOUT, start_new_session=True)
         self.wait_ready(wait)
         return self
@@ -160,7 +185,7 @@ class Mesh:
         return [pid for pid, words in command_lines() if words[:3] == [b"plait-demo-app", b"load", url.encode()]]
 
     def signal(self, pid, name):
-        subprocess.run(unprivileged(["kill", f"-{name}", str(pid)]), check=True)
+        subprocess.run(self.run_as(["kill", f"-{name}", str(pid)]), check=True)
 
     # -- what is there ------------------------------------------------------
     def status(self):
@@ -219,7 +244,9 @@ class Mesh:
 
 
 def leftovers():
-    """Processes of the test user; the tests run as root see them all."""
+    """Processes of meshes: all of the test user; when that is our own those that name a test's folder or our binaries."""
+    if os.geteuid() != 0:
+        return processes_with("/plait-e2e-", f"PATH={BIN}:")
     found = subprocess.run(["ps", "-o", "pid=,args=", "-u", str(TEST_UID)], capture_output=True, text=True, check=False)
     return [line for line in found.stdout.splitlines() if "<defunct>" not in line]
 

@@ -2,20 +2,22 @@
 import contextlib
 import os
 import pathlib
+import pty
 import signal
 import subprocess
+import threading
 
 import pytest
 
-from mesh import TEST_UID, Mesh, copy_sample, leftovers, until
+from mesh import BIN, TEST_UID, Mesh, copy_sample, leftovers, unprivileged, until
 
 DETAILS = "http://details:9080/details/0"
 
 
 def listening():
-    """Listening sockets of the test user on the host, as `ss` tells them; all of them when the user is our own."""
+    """Listening sockets of the test user on the host, as `ss` tells them."""
     out = subprocess.run(["ss", "-Hltne"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return {line.split()[3] for line in out if os.geteuid() != 0 or f"uid:{TEST_UID} " in line}
+    return {line.split()[3] for line in out if f"uid:{TEST_UID} " in line}
 
 
 def namespaces(pids):
@@ -64,7 +66,7 @@ def test_the_end_leaves_nothing_behind(folder, how, concurrency):
 
 
 def ends_without_a_trace(mesh, how, mounted, listened):
-    used = namespaces(pid for program in ("plait-proxy", "plaitd") for pid in mesh.processes(program))
+    used = namespaces_of(mesh)
     assert len(listening() - listened) >= 2 and (used or os.geteuid() != 0)
     with busy(mesh):
         if how == "down":
@@ -73,10 +75,63 @@ def ends_without_a_trace(mesh, how, mounted, listened):
             os.kill(mesh.process.pid, getattr(signal, how))
         mesh.process.wait(45)
         until(lambda: not leftovers(), 5, "no process is left: " + "\n".join(leftovers()))
+    nothing_is_left(mesh, used, mounted, listened)
+
+
+def namespaces_of(mesh):
+    return namespaces(pid for program in ("plait-proxy", "plaitd") for pid in mesh.processes(program))
+
+
+def nothing_is_left(mesh, used, mounted, listened):
     assert not listening() - listened
     assert mounts() == mounted
     until(lambda: not namespaces(processes()) & used, 5, "no namespace is left")
     assert mesh.named("status", check=False).returncode != 0
+
+
+@contextlib.contextmanager
+def terminal(command, env):
+    """A process in the foreground of a terminal of its own: it, what is typed there, and what it has shown so far."""
+    ours, theirs = pty.openpty()
+    shown = []
+
+    def show():
+        with contextlib.suppress(OSError):  # the other end is closed
+            while piece := os.read(ours, 4096):
+                shown.append(piece.decode(errors="replace"))
+    with subprocess.Popen(["setsid", "--ctty", *command], env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        reader = threading.Thread(target=show)
+        reader.start()
+        try:
+            yield process, lambda keys: os.write(ours, keys), lambda: "".join(shown)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(45)
+            reader.join(5)
+            os.close(ours)
+
+
+def test_ctrl_c_ends_a_demo_in_the_foreground_and_leaves_nothing_behind(folder):
+    mounted, listened = mounts(), listening()
+    work = folder / "ctrl-c"
+    work.mkdir()
+    os.chmod(work, 0o777)
+    mesh = Mesh(work, work, name="ctrl-c")
+    with terminal(unprivileged([str(BIN / "plait"), "demo", "--name", mesh.name, "--port", "0"]), mesh.env) as (mesh.process, typed, shown):
+        mesh.wait_ready(60)
+        until(lambda: "What to try next" in shown(), 10, "the demo has said what it is")
+        assert "Stop     Ctrl-C, or plait down --name ctrl-c" in shown() and mesh.get("/productpage")[0] == 200
+        used = namespaces_of(mesh)
+        assert len(listening() - listened) >= 2 and (used or os.geteuid() != 0)
+        with busy(mesh):
+            typed(b"\x03")  # the terminal makes SIGINT of it, for all that is in the foreground
+            assert mesh.process.wait(45) == 130, shown()
+            until(lambda: not leftovers(), 5, "no process is left: " + "\n".join(leftovers()))
+    nothing_is_left(mesh, used, mounted, listened)
+    left = list((work / "run/plait").glob("*"))
+    assert not left, left
 
 
 def test_a_second_start_of_the_same_name_names_the_first(folder):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from mesh import BIN, Mesh, until  # noqa: E402, F401
+from mesh import BIN, Mesh, processes_with, until  # noqa: E402, F401
 
 HERE = pathlib.Path(__file__).resolve().parent
 UID = 62000 + os.getpid() % 2000  # nobody else's, so that what is left behind can be seen
@@ -103,7 +103,10 @@ class Local:
             self.process.wait(20)
 
     def leftovers(self):
-        """Processes whose user is the mesh's; of root, those that run its programs."""
+        """Processes whose user is the mesh's; where that has others, too (root, or the user who runs the tests), those that
+        run its programs."""
+        if os.geteuid() != 0:
+            return processes_with(f"{self.folder}/")
         found = subprocess.run(["ps", "-ww", "-eo", "pid=,uid=,stat=,args="], capture_output=True, text=True, check=True).stdout
         lines = [line for line in found.splitlines() if not line.split()[2].startswith("Z")]
         return [line for line in lines if (line.split()[1] == str(self.uid) if self.uid else f"{self.folder}/bin" in line)]

@@ -1,0 +1,62 @@
+"""`plait up --net netns`: root makes the namespaces, no user namespace is there; all else is as in the default mode."""
+import os
+import pathlib
+import subprocess
+import uuid
+
+import pytest
+
+from mesh import Mesh, command_lines, copy_sample, until
+from test_lifecycle import mounts, namespaces, processes
+from test_wire import is_tls, watch
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes namespaces without a user namespace")
+
+
+def said(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def host():
+    """What a mesh could leave on this host. Addresses of links may change by themselves."""
+    links = sorted(line.split(": ")[1] for line in said("ip", "-o", "link").splitlines())
+    return mounts(), links, said("nft", "list", "ruleset")
+
+
+def users(pids):
+    """Real user ids of processes, as this host counts them."""
+    return {int(pathlib.Path(f"/proc/{pid}/status").read_text().partition("Uid:\t")[2].split()[0]) for pid in pids}
+
+
+@needs_root
+def test_bookinfo_of_root_is_encrypted_on_the_wire_and_leaves_nothing_behind(folder):
+    before = host()
+    mesh = Mesh(folder, copy_sample(folder, into="netns"), name="netns").as_root().start("--net", "netns")
+    try:
+        status = mesh.status()
+        assert (status["mode"], status["mode_reason"]) == ("netns", "as --net says")
+        canary = f"canary-{uuid.uuid4().hex}"
+        with watch(mesh, canary) as report:  # before the first connection: what begins a connection is looked at
+            until(lambda: 'class="review"' in mesh.get("/productpage")[1], 20, "the page with its reviews")
+            for version in range(6):
+                assert mesh.get(f"/productpage?{canary}-{version}", {"x-canary": canary})[0] == 200
+            sent = mesh.load("productpage-v1", f"http://reviews:9080/reviews/0?{canary}", "--count", "30", "-H", f"x-canary:{canary}")
+            assert sent["status"] == {"200": 30}
+        assert len(report["connections"]) >= 4 and report["packets"] > 100
+        assert all(is_tls(connection["client"]) for connection in report["connections"]), report["connections"]
+        assert report["canaries"] == []
+        # The proxies are root's, confined; an application is nobody's.
+        proxies = mesh.processes("plait-proxy")
+        assert users(proxies) == {0} and len(proxies) == len(status["workloads"])
+        inside, outside, count = mesh.exec("details-v1", "cat", "/proc/self/uid_map").stdout.split()
+        assert (inside, count) == ("1000", "1") and int(outside) >= 60100
+        assert mesh.exec("details-v1", "sh", "-c", "id -u; cat /etc/shadow", check=False).stdout == "1000\n"
+        used = namespaces([*proxies, *mesh.processes("plaitd")])
+        assert {kind for kind, _ in used} == {"net", "mnt", "pid"}
+    finally:
+        mesh.stop()
+    of_the_mesh = lambda: [words for _, words in command_lines() if any(f"{folder}/run".encode() in word for word in words)]
+    until(lambda: not of_the_mesh(), 5, f"no process is left: {of_the_mesh()}")
+    until(lambda: not namespaces(processes()) & used, 5, "no namespace is left")
+    assert host() == before
+    assert not list((folder / "run").rglob("*.sock")) and mesh.named("status", check=False).returncode != 0
