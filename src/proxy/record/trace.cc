@@ -16,6 +16,13 @@ bool AllZero(std::string_view text) noexcept {
   return std::all_of(text.begin(), text.end(), [](char c) { return c == '0'; });
 }
 
+// Of B3: 64 or 128 bits, capitals too (some senders leave out zeros in front of the upper half).
+bool IsB3TraceId(std::string_view text) noexcept {
+  return text.size() >= 16 && text.size() <= 32 && !AllZero(text) && std::all_of(text.begin(), text.end(), [](char c) {
+           return IsDigit(c) || (ToLower(c) >= 'a' && ToLower(c) <= 'f');
+         });
+}
+
 // 16 digits for each 8 bytes; never all zero.
 void WriteRandomHex(Random& random, std::span<char> out) noexcept {
   std::uint64_t word = 0;
@@ -49,13 +56,15 @@ TraceContext PropagateTrace(http::Headers& headers, double sample_percent, Rando
     headers.Remove("traceparent");
     headers.Remove("tracestate");
   }
-  if (const auto trace = headers.Get("x-b3-traceid"); trace && !trace->empty()) {
+  if (const auto trace = headers.Get("x-b3-traceid"); trace && IsB3TraceId(*trace)) {
     return {.trace_id = *trace, .sampled = headers.Get("x-b3-sampled") == "1" || headers.Get("x-b3-flags") == "1"};
   }
-  if (const auto b3 = headers.Get("b3"); b3 && b3->size() > 1) {
+  if (const auto b3 = headers.Get("b3")) {
     const std::vector<std::string_view> parts = Split(*b3, '-');
-    return {.trace_id = parts[0], .sampled = parts.size() > 2 && (parts[2] == "1" || parts[2] == "d")};
+    if (IsB3TraceId(parts[0]))
+      return {.trace_id = parts[0], .sampled = parts.size() > 2 && (parts[2] == "1" || parts[2] == "d")};
   }
+  // A B3 context that is none stays as it is: who reads B3 judges it as well, and then has the traceparent.
   const bool sampled = static_cast<double>(random.Below(10'000)) < sample_percent * 100;
   std::array<char, 55> made{'0', '0', '-'};
   WriteRandomHex(random, std::span(made).subspan(3, 32));

@@ -15,7 +15,7 @@ struct TraceContext {
 };
 
 // `sample_percent`: share of new traces that are marked as sampled. A traceparent that breaks the format is replaced
-// (W3C 4.3: treat as absent, and drop its tracestate).
+// (W3C 4.3: treat as absent, and drop its tracestate); beside a B3 context without a trace id there is one, too.
 TraceContext PropagateTrace(http::Headers& headers, double sample_percent, Random& random);
 
 // 00-<32 hex>-<16 hex>-<2 hex>, ids not all zero, version not ff.

@@ -46,6 +46,21 @@ TEST(Trace, LeavesB3Alone) {
   EXPECT_FALSE(many.Has("traceparent"));
 }
 
+TEST(Trace, MakesAContextBesideAB3OneThatHasNoTraceId) {
+  Random random(1);
+  for (const std::string_view id : {"", "0", "--", "not a trace id", "0000000000000000", "463ac35c9f6413ag", "463ac35c",
+                                    "463ac35c9f6413ad463ac35c9f6413ad0"}) {
+    for (const char* name : {"b3", "x-b3-traceid"}) {
+      http::Headers headers{{name, id}};
+      EXPECT_TRUE(PropagateTrace(headers, 0, random).made_here) << name << ": " << id;
+      EXPECT_EQ(headers.Get(name), id);
+      EXPECT_TRUE(ValidTraceparent(headers.Get("traceparent").value_or("")));
+    }
+  }
+  http::Headers capitals{{"b3", "463AC35C9F6413AD-e457b5a2e4d86bd1"}};
+  EXPECT_FALSE(PropagateTrace(capitals, 0, random).made_here);
+}
+
 TEST(Trace, KnowsAValidTraceparent) {
   EXPECT_TRUE(ValidTraceparent(kParent));
   EXPECT_TRUE(ValidTraceparent("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more"));
