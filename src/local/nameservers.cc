@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "core/base/port.h"
 #include "core/base/strings.h"
 
 namespace plait::local {
@@ -19,14 +20,18 @@ struct Native {
   sockaddr_storage address{};
   socklen_t length = 0;
 };
-Native Resolve(const std::string& nameserver) {
-  std::string host = nameserver;
+Native Resolve(std::string_view nameserver) {
+  std::string host(nameserver);
   std::string port = "53";
   if (host.starts_with('[')) {
-    const auto [inner, rest] = SplitOnce(std::string_view(nameserver).substr(1), ']');
+    const auto [inner, rest] = SplitOnce(nameserver.substr(1), ']');
+    if (!rest || !(rest->empty() || rest->starts_with(':'))) return {};
     host = inner;
-    if (rest && rest->starts_with(':')) port = rest->substr(1);
+    // getaddrinfo takes any number for a port, of which the kernel then sees 16 bits.
+    if (!rest->empty() && !ParsePort(rest->substr(1))) return {};
+    if (!rest->empty()) port = rest->substr(1);
   }
+  if (host.find('\0') != std::string::npos) return {};
   addrinfo hints{};
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
   hints.ai_socktype = SOCK_DGRAM;

@@ -20,6 +20,14 @@ TEST(Nameservers, AreReadAsTheCLibraryReadsThem) {
   EXPECT_EQ(ReadNameservers(""), (Names{"127.0.0.1"}));
 }
 
+TEST(Nameservers, ThatAreNoneAreLeftOut) {
+  using namespace std::string_literals;
+  EXPECT_EQ(ReadNameservers("nameserver [127.0.0.1]:65535\nnameserver [127.0.0.1]:99999\nnameserver [127.0.0.1]:\n"
+                            "nameserver [127.0.0.1]x\nnameserver [127.0.0.1\nnameserver [127.0.0.1]:0\n"),
+            (Names{"[127.0.0.1]:65535"}));
+  EXPECT_EQ(ReadNameservers("nameserver 10.0.0.1\0x\nnameserver [::1]:53\0x\nnameserver [::1]\n"s), (Names{"[::1]"}));
+}
+
 TEST(Nameservers, GiveAUdpAndATcpSocketThatAreConnected) {
   const auto server = io::ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
   ASSERT_TRUE(server.has_value());
