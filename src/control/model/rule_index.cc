@@ -1,5 +1,6 @@
 // VirtualServices, DestinationRules and Gateways by whom they are for.
 #include <algorithm>
+#include <map>
 
 #include "control/model/hosts.h"
 #include "control/model/snapshot.h"
@@ -23,10 +24,6 @@ std::vector<std::string> ExportOf(const DestinationRule& rule, const MeshConfig&
   return out;
 }
 
-bool AreOfTheSame(const DestinationRule& a, const DestinationRule& b) {
-  return a.host == b.host && a.meta.name_space() == b.meta.name_space() && a.workload_selector == b.workload_selector;
-}
-
 // Rules that are one rule: the oldest gives the policy, all give subsets.
 void Merge(DestinationRule& into, const DestinationRule& younger) {
   if (into.policy == TrafficPolicy{}) into.policy = younger.policy;
@@ -43,6 +40,7 @@ void Snapshot::IndexRules() {
   // Without hosts they are only what others delegate to.
   std::erase_if(virtual_services_, [](const VirtualService* service) { return service->hosts.empty(); });
   gateways_ = OldestFirst<Gateway>(objects_);
+  std::map<std::pair<std::string, std::string>, std::vector<DestinationRule*>> by_host;  // and namespace
   for (const DestinationRule* rule : OldestFirst<DestinationRule>(objects_)) {
     auto copy = std::make_unique<DestinationRule>(*rule);
     copy->host = ResolveHost(rule->host, rule->meta.name_space(), mesh_.cluster_domain);
@@ -50,21 +48,28 @@ void Snapshot::IndexRules() {
     // Nobody may get of a rule what is not exported to him, so the younger becomes part of an older one only if it is
     // exported wherever that one is; elsewhere it is a rule of its own. As in Istio "*" is a name like any other here.
     bool apart = true;
-    for (const auto& older : rules_) {
-      if (!AreOfTheSame(*older, *copy)) continue;
+    std::vector<DestinationRule*>& same_host = by_host[{copy->host, rule->meta.name_space()}];
+    for (DestinationRule* older : same_host) {
+      if (older->workload_selector != copy->workload_selector) continue;
       if (!std::includes(copy->export_to.begin(), copy->export_to.end(), older->export_to.begin(),
                          older->export_to.end()))
         continue;
       Merge(*older, *copy);
       if (older->export_to == copy->export_to) apart = false;
     }
-    if (apart) rules_.push_back(std::move(copy));
+    if (!apart) continue;
+    same_host.push_back(copy.get());
+    rules_.push_back(std::move(copy));
   }
   // Rules for chosen clients stand before those for all.
   std::stable_sort(rules_.begin(), rules_.end(), [](const auto& a, const auto& b) {
     return !a->workload_selector.empty() && b->workload_selector.empty();
   });
-  for (const auto& rule : rules_) rules_by_namespace_[rule->meta.name_space()].push_back(rule.get());
+  for (const auto& rule : rules_) {
+    NamespaceRules& rules = rules_by_namespace_[rule->meta.name_space()];
+    rules.by_host[rule->host].push_back(rule.get());
+    if (IsWildcard(rule->host)) rules.wildcards.push_back(rule.get());
+  }
 }
 
 std::vector<const VirtualService*> Snapshot::VirtualServices(std::string_view name_space,
@@ -85,15 +90,16 @@ const DestinationRule* Snapshot::RuleIn(std::string_view owner, std::string_view
                                         const Proxy& proxy) const noexcept {
   const auto rules = rules_by_namespace_.find(owner);
   if (rules == rules_by_namespace_.end()) return nullptr;
-  const DestinationRule* best = nullptr;
-  for (const DestinationRule* rule : rules->second) {
-    if (!HostMatches(rule->host, hostname) || !IsExportedTo(rule->export_to, owner, proxy.name_space)) continue;
-    if (!Selects(rule->workload_selector, proxy.labels)) continue;
-    // The longest pattern is the most specific one; an exact host is longer than every pattern that matches it.
-    if (!best || (rule->host == hostname && best->host != hostname) ||
-        (best->host != hostname && rule->host.size() > best->host.size()))
+  const auto is_for = [&](const DestinationRule* rule) {
+    return IsExportedTo(rule->export_to, owner, proxy.name_space) && Selects(rule->workload_selector, proxy.labels);
+  };
+  if (const auto exact = rules->second.by_host.find(hostname); exact != rules->second.by_host.end())
+    for (const DestinationRule* rule : exact->second)
+      if (is_for(rule)) return rule;
+  const DestinationRule* best = nullptr;  // the longest pattern is the most specific one
+  for (const DestinationRule* rule : rules->second.wildcards)
+    if (HostMatches(rule->host, hostname) && is_for(rule) && (!best || rule->host.size() > best->host.size()))
       best = rule;
-  }
   return best;
 }
 

@@ -103,6 +103,11 @@ class Snapshot {
   const Secret* FindSecret(std::string_view name_space, std::string_view name) const noexcept;
 
  private:
+  struct NamespaceRules {
+    std::unordered_map<std::string_view, std::vector<const DestinationRule*>> by_host;  // patterns, too
+    std::vector<const DestinationRule*> wildcards;
+  };
+
   Snapshot(std::vector<ObjectRef> objects, Workloads workloads, const SnapshotOptions& options);
   void ReadMeshConfig();
   void IndexServices();
@@ -130,7 +135,7 @@ class Snapshot {
   Delegations delegations_;
   std::vector<const VirtualService*> virtual_services_;  // oldest first, with the rules that they delegate
   std::vector<std::unique_ptr<DestinationRule>> rules_;  // merged, hosts resolved
-  std::unordered_map<std::string_view, std::vector<const DestinationRule*>> rules_by_namespace_;
+  std::unordered_map<std::string_view, NamespaceRules> rules_by_namespace_;
   std::vector<const Gateway*> gateways_;                         // oldest first
   std::vector<const PeerAuthentication*> peer_authentications_;  // oldest first
   std::vector<const AuthorizationPolicy*> policies_;
