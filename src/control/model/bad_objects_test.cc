@@ -96,12 +96,12 @@ const Case kKinds[] = {
 };
 const Case kReferences[] = {
     {"a host that is not there", Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: nowhere}}]}]\n",
-     "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced host not found: \"nowhere\" (requests to it get 503 "
-     "until a Service or "
-     "ServiceEntry has the host nowhere.default.svc.cluster.local: correct the name, or create one)"},
+     "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced host not found: \"nowhere\" (correct the name, or "
+     "create a Service or ServiceEntry with the host nowhere.default.svc.cluster.local; until then requests to it get "
+     "503)"},
     {"a host that is misspelt", Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: goood}}]}]\n",
      "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced host not found: \"goood\" (did you mean \"good\"? "
-     "requests to it get 503 until"},
+     "correct the name"},
     {"a subset that is misspelt",
      Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: good, subset: frist}}]}]\n---\n" +
          Settings("z") + "  host: good\n  subsets: [{name: first, labels: {app: good}}]\n",
@@ -220,6 +220,19 @@ const Case kValues[] = {
                   "good}, "
                   "weight: -20}]}]\n",
      "f.yaml:26:97: VirtualService default/x: the weight -20 is negative"},
+    {"weights that add up to more than 100",
+     Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: good}, weight: 60}, {destination: {host: "
+                  "good, subset: v2}, weight: 60}]}]\n",
+     "Warning [IST0133] f.yaml:26:18: VirtualService default/x: total destination weight 120 != 100, so the shares are "
+     "good 50 %, good+v2 50 % (write weights that add up to 100"},
+    {"weights that add up to less than 100",
+     Rules("x") + "  hosts: [other]\n  tcp: [{route: [{destination: {host: good}, weight: 2}, {destination: {host: "
+                  "good}, weight: 1}]}]\n",
+     "Warning [IST0133] f.yaml:26:17: VirtualService default/x: total destination weight 3 != 100, so the shares are "
+     "good 66.7 %, good 33.3 % (write"},
+    {"a weight of one destination alone",
+     Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: good}, weight: 80}]}]\n",
+     "f.yaml:26:18: VirtualService default/x: total destination weight 80 != 100, so the shares are good 100 %"},
     {"a regular expression that cannot be",
      Rules("x") + "  hosts: [other]\n  http: [{match: [{uri: {regex: '('}}], route: [{destination: {host: good}}]}]\n",
      "f.yaml:26:33: VirtualService default/x: the regular expression \"(\" is wrong"},

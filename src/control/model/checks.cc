@@ -2,9 +2,22 @@
 
 #include <re2/re2.h>
 
+#include <cstdio>
+
 #include "control/model/hosts.h"
 
 namespace plait::control::model {
+namespace {
+// "reviews+v1 66.7 %".
+std::string Share(const WeightedDestination& to, std::uint64_t total) {
+  char percent[16];
+  std::snprintf(percent, sizeof percent, "%.1f", 100.0 * to.weight / static_cast<double>(total));
+  std::string_view shown = percent;
+  if (shown.ends_with(".0")) shown.remove_suffix(2);
+  const std::string& subset = to.destination.subset;
+  return to.destination.host + (subset.empty() ? "" : "+" + subset) + " " + std::string(shown) + " %";
+}
+}  // namespace
 
 std::string Indexed(std::string_view path, std::size_t index) {
   return std::string(path) + "[" + std::to_string(index) + "]";
@@ -71,6 +84,25 @@ bool CheckPercent(ObjectReader& reader, std::string_view path, double percent) {
   if (percent >= 0 && percent <= 100) return true;
   reader.Error(path, "a percentage must be between 0 and 100", "100 is every request");
   return false;
+}
+
+bool CheckWeights(ObjectReader& reader, std::string_view path, const std::vector<WeightedDestination>& destinations) {
+  std::uint64_t total = 0;
+  for (const WeightedDestination& to : destinations) total += to.weight;
+  if (destinations.size() > 1 && total == 0) {
+    reader.Error(path, "the weights are all 0", "give at least one destination a weight, e.g. 80 and 20");
+    return false;
+  }
+  if (total > UINT32_MAX) {
+    reader.Error(path, "the sum of the weights is larger than 4294967295", "e.g. 80 and 20");
+    return false;
+  }
+  if (total == 0 || total == 100) return true;  // one destination needs no weight
+  std::string shares;
+  for (const WeightedDestination& to : destinations) shares.append(shares.empty() ? "" : ", ").append(Share(to, total));
+  reader.Warning(path, "total destination weight " + std::to_string(total) + " != 100, so the shares are " + shares,
+                 "write weights that add up to 100, such as these shares");
+  return true;
 }
 
 bool CheckNotNegative(ObjectReader& reader, std::string_view path, Duration duration) {

@@ -14,6 +14,8 @@ struct Finding {
   Severity severity = Severity::kError;
   Diagnostic diagnostic = {};
   std::string code = {};  // "IST0101"; empty when Istio has none
+  // Of an object's name for another one that is not there, whatever runs: what to do about it. Else empty.
+  std::string remedy = {};
   // "Error [IST0101] file:line:column: VirtualService default/reviews: message (hint)".
   std::string ToString() const;
   friend bool operator==(const Finding&, const Finding&) = default;

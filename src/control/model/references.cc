@@ -32,7 +32,8 @@ class Checker {
   }
 
  private:
-  void Warn(const Meta& meta, yaml::Mark at, std::string message, std::string hint, std::string code) {
+  void Warn(const Meta& meta, yaml::Mark at, std::string message, std::string hint, std::string code,
+            std::string remedy = {}) {
     Position position = meta.at;
     if (at.line != 0) position = {meta.at.file, at.line, at.column};
     findings_.push_back({Severity::kWarning,
@@ -41,7 +42,15 @@ class Checker {
                           .object = meta.key.ToString(),
                           .at = std::move(position),
                           .hint = std::move(hint)},
-                         std::move(code)});
+                         std::move(code),
+                         std::move(remedy)});
+  }
+
+  // A name of an object that is not there. `until_then`: what becomes of it meanwhile.
+  void WarnOfName(const Meta& meta, yaml::Mark at, std::string message, const std::string& remedy,
+                  const std::string& until_then = {}, std::string code = "IST0101") {
+    Warn(meta, at, std::move(message), remedy + (until_then.empty() ? "" : "; until then " + until_then),
+         std::move(code), remedy);
   }
 
   // Pods with these labels do not run yet, but something makes them ("" as namespace: any).
@@ -64,8 +73,8 @@ class Checker {
   void Check(const VirtualService& service) {
     for (const std::string& gateway : service.gateways)
       if (gateway != "mesh" && !HasGateway(gateway))
-        Warn(service.meta, {}, "Referenced gateway not found: \"" + gateway + "\"",
-             NearGateway(gateway) + "create it, or name one that exists as namespace/name", "IST0101");
+        WarnOfName(service.meta, {}, "Referenced gateway not found: \"" + gateway + "\"",
+                   NearGateway(gateway) + "create it, or name one that exists as namespace/name");
     for (const HttpRule& rule : service.http) {
       for (const WeightedDestination& to : rule.destinations) Check(service.meta, to.destination);
       for (const HttpMirror& mirror : rule.mirrors) Check(service.meta, mirror.destination);
@@ -78,15 +87,14 @@ class Checker {
     const std::string host = Resolve(meta, destination.host);
     const ServiceView* target = snapshot_.FindService(host, meta.name_space());
     if (!target)
-      return Warn(meta, destination.at, "Referenced host not found: \"" + destination.host + "\"",
-                  near_.Advice(host, meta.name_space()) +
-                      "requests to it get 503 until a Service or ServiceEntry has the host " + host +
-                      ": correct the name, or create one",
-                  "IST0101");
+      return WarnOfName(meta, destination.at, "Referenced host not found: \"" + destination.host + "\"",
+                        near_.Advice(host, meta.name_space()) +
+                            "correct the name, or create a Service or ServiceEntry with the host " + host,
+                        "requests to it get 503");
     if (destination.port != 0 && !target->FindPort(destination.port))
-      Warn(meta, destination.at,
-           "Referenced port not found: \"" + destination.host + ":" + std::to_string(destination.port) + "\"",
-           "use a port of the Service", "IST0101");
+      WarnOfName(meta, destination.at,
+                 "Referenced port not found: \"" + destination.host + ":" + std::to_string(destination.port) + "\"",
+                 "use a port of the Service, or add this one to it");
     if (destination.port == 0 && target->ports.size() > 1) {
       std::string ports;
       for (const ServicePort& port : target->ports) ports += (ports.empty() ? "" : " ") + std::to_string(port.port);
@@ -99,12 +107,11 @@ class Checker {
     const Proxy proxy{.name_space = meta.name_space()};
     const DestinationRule* rule = snapshot_.FindDestinationRule(proxy, host, target->name_space);
     if (!rule || !rule->FindSubset(destination.subset))
-      Warn(meta, destination.at,
-           "Referenced host+subset in destinationrule not found: \"" + destination.host + "+" + destination.subset +
-               "\"",
-           NearSubset(rule, destination.subset) + "define the subset in a DestinationRule for " + host +
-               "; requests to it get 503",
-           "IST0101");
+      WarnOfName(meta, destination.at,
+                 "Referenced host+subset in destinationrule not found: \"" + destination.host + "+" +
+                     destination.subset + "\"",
+                 NearSubset(rule, destination.subset) + "define the subset in a DestinationRule for " + host,
+                 "requests to it get 503");
   }
 
   void Check(const DestinationRule& rule) {
@@ -112,11 +119,11 @@ class Checker {
     if (IsWildcard(host)) return;
     const ServiceView* target = snapshot_.FindService(host, rule.meta.name_space());
     if (!target)
-      return Warn(
+      return WarnOfName(
           rule.meta, {},
           "The host " + rule.host + " defined in the DestinationRule does not match any services in the mesh",
           near_.Advice(host, rule.meta.name_space()) + "correct the name, or create a Service or ServiceEntry for it",
-          "IST0174");
+          {}, "IST0174");
     for (const Subset& subset : rule.subsets) {
       const bool selected = std::any_of(target->endpoints.begin(), target->endpoints.end(), [&](const auto& endpoints) {
         return std::any_of(endpoints.begin(), endpoints.end(),
@@ -163,8 +170,8 @@ class Checker {
     const std::string host = Resolve(slice.meta, slice.service);
     const ServiceView* service = snapshot_.FindService(host, slice.meta.name_space());
     if (!service || !service->service)
-      return Warn(slice.meta, {}, "Referenced Service not found: \"" + slice.service + "\"",
-                  "create it without a selector in this namespace; the endpoints have no effect", "IST0101");
+      return WarnOfName(slice.meta, {}, "Referenced Service not found: \"" + slice.service + "\"",
+                        "create it without a selector in this namespace", "the endpoints have no effect");
     if (!service->service->selector.empty())
       return Warn(slice.meta, {}, "The Service " + slice.service + " has a selector: its endpoints are its pods",
                   "remove its selector, or these endpoints, which have no effect", "IST0101");
@@ -192,9 +199,8 @@ class Checker {
     const std::string host = Resolve(set.meta, set.service_name);
     const ServiceView* service = snapshot_.FindService(host, set.meta.name_space());
     if (!service)
-      return Warn(set.meta, {}, "Referenced serviceName not found: \"" + set.service_name + "\"",
-                  "create a Service of this name with clusterIP: None; until then the pods have no names in DNS",
-                  "IST0101");
+      return WarnOfName(set.meta, {}, "Referenced serviceName not found: \"" + set.service_name + "\"",
+                        "create a Service of this name with clusterIP: None", "the pods have no names in DNS");
     if (!service->headless)
       Warn(set.meta, {}, "The Service " + set.service_name + " of this StatefulSet is not headless",
            "write clusterIP: None into the Service; its pods have no names in DNS", "IST0101");

@@ -98,7 +98,6 @@ bool RuleReader::ReadDestination(const net::Destination& from, const std::string
 
 template <class Routes>
 bool RuleReader::ReadDestinations(const Routes& routes, std::vector<WeightedDestination>& to, bool http) {
-  std::uint64_t total = 0;
   for (int i = 0; i < routes.size(); ++i) {
     const std::string path = Indexed(Sub("route"), static_cast<std::size_t>(i));
     WeightedDestination destination;
@@ -110,25 +109,15 @@ bool RuleReader::ReadDestinations(const Routes& routes, std::vector<WeightedDest
       return false;
     }
     destination.weight = static_cast<std::uint32_t>(weight);
-    total += destination.weight;
     if constexpr (requires { routes.Get(i).headers(); })
       if (!ReadEdits(routes.Get(i).headers(), path + ".headers", destination.headers)) return false;
     to.push_back(std::move(destination));
   }
-  if (to.size() > 1 && total == 0) {
-    reader_.Error(Sub("route"), "the weights are all 0", "give at least one destination a weight, e.g. 80 and 20");
-    return false;
-  }
+  if (!CheckWeights(reader_, Sub("route"), to)) return false;
   if (to.size() == 1) to[0].weight = std::max(to[0].weight, 1U);
-  if (!http && to.empty()) {
-    reader_.Error(path_, "a tcp or tls rule needs a route", "add route with a destination");
-    return false;
-  }
-  if (total > UINT32_MAX) {
-    reader_.Error(Sub("route"), "the sum of the weights is larger than 4294967295", "e.g. 80 and 20");
-    return false;
-  }
-  return true;
+  if (http || !to.empty()) return true;
+  reader_.Error(path_, "a tcp or tls rule needs a route", "add route with a destination");
+  return false;
 }
 
 bool RuleReader::ReadRedirect(const net::HTTPRedirect& from, HttpRedirect& to) {
