@@ -113,8 +113,10 @@ std::string ToMarkdown(const std::vector<KindReference>& kinds) {
       "information |\n\n"
       "A field that a kind does not have is an error, told with the name that was probably meant. A file that became "
       "bad "
-      "keeps the\nmeaning of its last good version. Of Kubernetes' kinds only what is honoured or told is listed: they "
-      "describe much that is no\nbusiness of a mesh, and that is accepted without a word.\n\n"
+      "keeps the\nmeaning of its last good version; so does one after an edit that names what is not there, until it is "
+      "there\n([concepts.md](concepts.md#configuration-is-what-the-files-say)). Of Kubernetes' kinds only what is "
+      "honoured or told is listed: they\ndescribe much that is no business of a mesh, and that is accepted without a "
+      "word.\n\n"
       "Kinds of Istio that are ignored with a warning: " +
       Join(IgnoredKinds(), ", ") +
       ". Objects of other groups (Gateway API, Helm,\nFlux, ...) are told once a kind and ignored. `kind: List` is "

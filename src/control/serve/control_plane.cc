@@ -96,9 +96,12 @@ Outcome<> ControlPlane::StartServers() {
   if (!lock) return std::unexpected(std::move(lock.error()));
   state_lock_ = std::move(*lock);
   pods_ = std::make_unique<source::PodsController>(loop_, source::PodsOptions{}, [this] { Changed("endpoint"); });
-  files_ = std::make_unique<source::DirectorySource>(
-      loop_, source::DirectoryOptions{.directories = options_.directories, .state_dir = options_.state_dir},
-      [this] { Changed("config"); });
+  files_ =
+      std::make_unique<source::DirectorySource>(loop_,
+                                                source::DirectoryOptions{.directories = options_.directories,
+                                                                         .state_dir = options_.state_dir,
+                                                                         .root_namespace = options_.root_namespace},
+                                                [this] { Changed("config"); });
 
   model::SnapshotOptions first;
   first.mesh.trust_domain = options_.trust_domain;

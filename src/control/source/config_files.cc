@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_set>
 
+#include "control/source/waiting_edits.h"
 #include "core/yaml/parse.h"
 #include "core/yaml/print.h"
 
@@ -70,7 +72,7 @@ std::map<std::string, std::string> ConfigFiles::Written() const {
   }
   Names out;
   for (const auto& [real_path, file] : files_) {
-    const auto documents = yaml::ParseAll(file.in_force.empty() ? file.text : file.in_force, file.path);
+    const auto documents = yaml::ParseAll(file.in_force().text, file.path);
     if (!documents) continue;
     for (const yaml::Node& document : *documents) AddWritten(document, wanted[file.path], out);
   }
@@ -85,12 +87,17 @@ bool ConfigFiles::Update(const Scan& scan) {
   }
   for (const ScannedFile& scanned : scan.files) {
     const auto known = files_.find(scanned.real_path);
-    if (known != files_.end() && known->second.text == scanned.text && known->second.path == scanned.path) continue;
+    if (known != files_.end() && known->second.written.text == scanned.text && known->second.path == scanned.path)
+      continue;
     File& file = files_[scanned.real_path];
     changed = true;
     Decode(scanned, file);
   }
   changed |= RemoveDeleted(scan);
+  if (changed) {
+    ChooseVersions();
+    KeepVersions();
+  }
   const auto before = std::move(findings_);
   Collect(scan);
   return changed || findings_ != before;
@@ -99,39 +106,42 @@ bool ConfigFiles::Update(const Scan& scan) {
 void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
   file = {.path = scanned.path,
           .real_path = scanned.real_path,
-          .text = scanned.text,
-          .local_images = IsLocalImages(scanned.path)};
+          .local_images = IsLocalImages(scanned.path),
+          .written = {.text = scanned.text}};
   if (file.local_images) return;
   model::Decoded decoded = model::DecodeText(scanned.text, scanned.path, context_);
   RemoveRepeated(decoded);
-  file.objects = std::move(decoded.objects);
+  file.written.objects = std::move(decoded.objects);
   file.findings = std::move(decoded.findings);
   file.ignored_kinds = std::move(decoded.ignored_kinds);
-  if (model::HasErrors(file.findings))
-    KeepLastGood(scanned, file);
-  else if (auto kept = last_good_.Keep(scanned.real_path, scanned.text); !kept)
-    file.findings.push_back({model::Severity::kWarning, kept.error()});
-}
-
-void ConfigFiles::KeepLastGood(const ScannedFile& scanned, File& file) {
-  const auto good = last_good_.Find(scanned.real_path);
-  if (!good) {
+  file.bad = model::HasErrors(file.findings);
+  if (file.bad || NameOthers(file.written.objects)) file.last_good = FindLastGood(file);
+  if (!file.bad) {
+    // Not written anew at each start.
+    file.kept = file.last_good && file.last_good->text == file.written.text;
+    if (file.kept) file.last_good.reset();
+  } else if (file.last_good) {
+    file.findings.push_back({model::Severity::kWarning,
+                             {.message = "the last good version of this file stays in force",
+                              .at = {.file = scanned.path},
+                              .hint = "correct the errors above"}});
+  } else {
     file.findings.push_back(
         {model::Severity::kWarning,
          {.message = "the file has no last good version: what is valid in it is in force, and invalid policies deny",
           .at = {.file = scanned.path}}});
-    return;
   }
-  model::Decoded decoded = model::DecodeText(*good, scanned.path, context_);
+}
+
+std::optional<ConfigFiles::Version> ConfigFiles::FindLastGood(const File& file) const {
+  auto text = last_good_.Find(file.real_path);
+  if (!text) return std::nullopt;
+  if (!file.bad && *text == file.written.text) return file.written;
+  model::Decoded decoded = model::DecodeText(*text, file.path, context_);
   RemoveRepeated(decoded);
   // Kept by another release that read it differently: then it is no better than the file itself.
-  if (model::HasErrors(decoded.findings)) return;
-  file.objects = std::move(decoded.objects);
-  file.in_force = *good;
-  file.findings.push_back({model::Severity::kWarning,
-                           {.message = "the last good version of this file stays in force",
-                            .at = {.file = scanned.path},
-                            .hint = "correct the errors above"}});
+  if (model::HasErrors(decoded.findings)) return std::nullopt;
+  return Version{*std::move(text), std::move(decoded.objects)};
 }
 
 bool ConfigFiles::RemoveDeleted(const Scan& scan) {
@@ -155,17 +165,83 @@ bool ConfigFiles::RemoveDeleted(const Scan& scan) {
   return removed;
 }
 
+std::vector<const ConfigFiles::File*> ConfigFiles::InOrder() const {
+  std::vector<const File*> out;
+  for (const auto& [real_path, file] : files_) out.push_back(&file);
+  std::sort(out.begin(), out.end(), [](const File* a, const File* b) { return a->path < b->path; });
+  return out;
+}
+
+// Of all edits that are not the last good version yet, not only of those that are new: what one of them waited for may
+// be there now.
+void ConfigFiles::ChooseVersions() {
+  const std::vector<const File*> in_order = InOrder();
+  std::vector<EditedFile> edited;
+  std::map<const File*, std::size_t> place;  // in `edited`
+  for (const File* file : in_order)
+    if (file->last_good && !file->bad) {
+      place.emplace(file, edited.size());
+      edited.push_back({file->path, &file->last_good->objects});
+    }
+  if (edited.empty()) return;
+  const auto objects_if = [&](const std::vector<bool>& waits) {
+    std::vector<Share> shares;
+    for (const File* file : in_order) {
+      const auto edit = place.find(file);
+      const bool asked = edit != place.end();
+      const Version& version = !asked ? file->in_force() : waits[edit->second] ? *file->last_good : file->written;
+      shares.push_back({file, &version.objects});
+    }
+    std::unordered_set<const model::Meta*> in_force;
+    for (const auto& [name, chosen] : Choose(shares)) in_force.insert(chosen.meta);
+    std::vector<model::ObjectRef> out;
+    for (const Share& share : shares)
+      for (const model::ObjectRef& object : *share.objects)
+        if (in_force.contains(&model::MetaOf(*object))) out.push_back(object);
+    return out;
+  };
+  Waiting waiting = FindWaiting(edited, objects_if, mesh_);
+  for (auto& [real_path, file] : files_)
+    if (const auto edit = place.find(&file); edit != place.end()) {
+      file.missing = std::move(waiting[edit->second]);
+      file.waits = !file.missing.empty();
+    }
+}
+
+// What is in force becomes the last good version, and nothing else does.
+void ConfigFiles::KeepVersions() {
+  for (auto& [real_path, file] : files_) {
+    if (file.local_images || file.bad || file.waits || file.kept) continue;
+    file.kept = true;
+    file.last_good.reset();
+    if (auto kept = last_good_.Keep(real_path, file.written.text); !kept)
+      file.findings.push_back({model::Severity::kWarning, kept.error()});
+  }
+}
+
+std::unordered_map<std::string, ConfigFiles::Chosen> ConfigFiles::Choose(const std::vector<Share>& shares) const {
+  std::unordered_map<std::string, Chosen> out;
+  for (const auto& [file, objects] : shares)
+    for (const model::ObjectRef& object : *objects) {
+      const model::Meta& meta = model::MetaOf(*object);
+      const auto [first, added] = out.emplace(ObjectName(meta), Chosen{file, &meta});
+      if (added) continue;
+      const auto owner = owners_.find(first->first);
+      if (owner != owners_.end() && owner->second == file->real_path) first->second = {file, &meta};
+    }
+  return out;
+}
+
 void ConfigFiles::Collect(const Scan& scan) {
   objects_.clear();
   images_ = {};
   findings_ = scan.findings;
-  std::vector<const File*> in_order;
-  for (const auto& [real_path, file] : files_) in_order.push_back(&file);
-  std::sort(in_order.begin(), in_order.end(), [](const File* a, const File* b) { return a->path < b->path; });
+  const std::vector<const File*> in_order = InOrder();
   std::set<std::string> ignored;
   for (const File* file : in_order) {
-    if (file->local_images) images_.Add(file->text, file->path, findings_);
+    if (file->local_images) images_.Add(file->written.text, file->path, findings_);
     findings_.insert(findings_.end(), file->findings.begin(), file->findings.end());
+    findings_.insert(findings_.end(), file->missing.begin(), file->missing.end());
     for (const std::string& kind : file->ignored_kinds)
       if (ignored.insert(kind).second)
         findings_.push_back({model::Severity::kInfo,
@@ -176,20 +252,11 @@ void ConfigFiles::Collect(const Scan& scan) {
 
 // `complete`: everything could be read, so what has no file is gone.
 void ConfigFiles::CollectObjects(const std::vector<const File*>& in_order, bool complete) {
-  struct InForce {
-    const File* file;
-    const model::Meta* meta;
-  };
-  std::map<std::string, InForce> in_force;
-  for (const File* file : in_order)
-    for (const model::ObjectRef& object : file->objects) {
-      const model::Meta& meta = model::MetaOf(*object);
-      const auto [first, added] = in_force.emplace(ObjectName(meta), InForce{file, &meta});
-      const auto owner = owners_.find(first->first);
-      if (!added && owner != owners_.end() && owner->second == file->real_path) first->second = {file, &meta};
-    }
-  for (const File* file : in_order)
-    for (const model::ObjectRef& object : file->objects) {
+  std::vector<Share> shares;
+  for (const File* file : in_order) shares.push_back({file, &file->in_force().objects});
+  const std::unordered_map<std::string, Chosen> in_force = Choose(shares);
+  for (const Share& share : shares)
+    for (const model::ObjectRef& object : *share.objects) {
       const model::Meta& meta = model::MetaOf(*object);
       const model::Meta& chosen = *in_force.at(ObjectName(meta)).meta;
       if (&chosen == &meta)

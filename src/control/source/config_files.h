@@ -1,12 +1,15 @@
 #pragma once
 // From scanned files to the objects that are in force: decodes what changed, falls back to the last good version of a
-// file that became bad, and finds objects that stand twice: the one that was in force keeps its place, whatever the
-// names of the files. No loop, no watch: those are in directory_source.h.
+// file that became bad or whose edit waits (waiting_edits.h), and finds objects that stand twice: the one that was in
+// force keeps its place, whatever the names of the files. No loop, no watch: those are in directory_source.h.
 #include <map>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "control/model/decode.h"
+#include "control/model/mesh_config.h"
 #include "control/source/last_good.h"
 #include "control/source/local_images.h"
 #include "control/source/scan.h"
@@ -18,8 +21,9 @@ std::string ObjectName(const model::Meta& meta);
 
 class ConfigFiles {
  public:
-  ConfigFiles(std::string last_good_folder, model::DecodeContext context)
-      : last_good_(std::move(last_good_folder)), context_(std::move(context)) {}
+  // `mesh`: what is so where ConfigMap `istio` says nothing.
+  ConfigFiles(std::string last_good_folder, model::DecodeContext context, model::MeshConfig mesh = {})
+      : last_good_(std::move(last_good_folder)), context_(std::move(context)), mesh_(std::move(mesh)) {}
 
   // Takes a new state of the files. Returns whether objects, images or findings changed.
   bool Update(const Scan& scan);
@@ -31,25 +35,49 @@ class ConfigFiles {
   std::map<std::string, std::string> Written() const;
 
  private:
+  struct Version {
+    std::string text;
+    std::vector<model::ObjectRef> objects;  // as far as they may be in force
+  };
   struct File {
     std::string path;
     std::string real_path;
-    std::string text;      // as last seen
-    std::string in_force;  // the last good version, where it stands in for `text`
     bool local_images = false;
-    std::vector<model::ObjectRef> objects;
-    model::Findings findings;
+    Version written;  // as last seen
+    // Of `written` there are errors; it is the last good version; it waits.
+    bool bad = false, kept = false, waits = false;
+    std::optional<Version> last_good;  // where it stands, or may have to stand, in for `written`
+    model::Findings findings;          // of `written`
+    model::Findings missing;           // what it waits for
     std::vector<std::string> ignored_kinds;
+
+    const Version& in_force() const noexcept { return last_good && (bad || waits) ? *last_good : written; }
   };
+  // The objects of one file, when it is asked what would be in force.
+  struct Share {
+    const File* file;
+    const std::vector<model::ObjectRef>* objects;
+  };
+  struct Chosen {
+    const File* file;
+    const model::Meta* meta;
+  };
+
   void Decode(const ScannedFile& scanned, File& file);
-  void KeepLastGood(const ScannedFile& scanned, File& file);
+  std::optional<Version> FindLastGood(const File& file) const;
   bool RemoveDeleted(const Scan& scan);
+  std::vector<const File*> InOrder() const;
+  void ChooseVersions();
+  void KeepVersions();
+  // Which file has an object, by ObjectName. `shares`: in order.
+  std::unordered_map<std::string, Chosen> Choose(const std::vector<Share>& shares) const;
   void Collect(const Scan& scan);
   void CollectObjects(const std::vector<const File*>& in_order, bool complete);
   void KeepOwners(std::map<std::string, std::string> owners, bool complete);
 
   LastGood last_good_;
   model::DecodeContext context_;
+  model::MeshConfig mesh_;
   std::map<std::string, File> files_;          // by real path
   std::map<std::string, std::string> owners_;  // the real path of the file of each object in force, by ObjectName
   bool owners_kept_ = true;

@@ -5,7 +5,7 @@ namespace plait::control::source {
 DirectorySource::DirectorySource(io::Loop& loop, DirectoryOptions options, std::function<void()> on_change)
     : options_(std::move(options)),
       files_(options_.state_dir.empty() ? "" : options_.state_dir + "/last-good",
-             {.default_namespace = options_.default_namespace}),
+             {.default_namespace = options_.default_namespace}, {.root_namespace = options_.root_namespace}),
       on_change_(std::move(on_change)),
       watch_(loop, options_.timing, [this] {
         if (Rescan()) on_change_();

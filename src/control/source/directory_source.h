@@ -15,6 +15,7 @@ struct DirectoryOptions {
   std::vector<std::string> directories;
   std::string state_dir = {};  // holds `last-good/`; empty: nothing is kept
   std::string default_namespace = "default";
+  std::string root_namespace = model::MeshConfig{}.root_namespace;
   WatchTiming timing = {};
 };
 

@@ -1,0 +1,151 @@
+#include "control/source/waiting_edits.h"
+
+#include <algorithm>
+#include <map>
+
+#include "control/model/snapshot.h"
+
+namespace plait::control::source {
+namespace {
+using model::Kind;
+using Objects = std::vector<model::ObjectRef>;
+
+// Whom names are of, and what they lead to.
+bool CountsFor(Kind kind) {
+  switch (kind) {
+    case Kind::kVirtualService:
+    case Kind::kDestinationRule:
+    case Kind::kEndpointSlice:
+    case Kind::kEndpoints:
+    case Kind::kStatefulSet:
+    case Kind::kService:
+    case Kind::kServiceEntry:
+    case Kind::kGateway:
+    case Kind::kConfigMap: return true;  // MeshConfig says what is visible where
+    default: return false;
+  }
+}
+
+// Names that lead to nothing, of each file, by what is said of them. That has no place: an edit moves lines.
+using Names = std::map<std::string, model::Finding>;
+using Missing = std::map<std::string, Names>;
+
+Missing MissingIn(Objects objects, const model::MeshConfig& mesh) {
+  std::erase_if(objects, [](const model::ObjectRef& object) { return !CountsFor(model::MetaOf(*object).key.kind); });
+  model::SnapshotOptions options;
+  options.mesh = mesh;
+  Missing out;
+  const model::SnapshotRef snapshot = model::Snapshot::Build(std::move(objects), nullptr, options);
+  for (const model::Finding& finding : snapshot->findings())
+    if (!finding.remedy.empty())
+      out[finding.diagnostic.at.file].emplace(finding.diagnostic.object + ": " + finding.diagnostic.message, finding);
+  return out;
+}
+
+bool Has(const Missing& missing, const std::string& file, const std::string& name) {
+  const auto names = missing.find(file);
+  return names != missing.end() && names->second.contains(name);
+}
+
+model::Findings AsErrors(const Names& names) {
+  model::Findings out;
+  for (const auto& [name, finding] : names) {
+    model::Finding& error = out.emplace_back(finding);
+    error.severity = model::Severity::kError;
+    error.diagnostic.hint = finding.remedy +
+                            "; until then the last good version of this file stays in force, and then this edit takes "
+                            "effect by itself";
+  }
+  std::stable_sort(out.begin(), out.end(), [](const model::Finding& a, const model::Finding& b) {
+    const Position& x = a.diagnostic.at;
+    const Position& y = b.diagnostic.at;
+    return std::pair(x.line, x.column) < std::pair(y.line, y.column);
+  });
+  return out;
+}
+
+class Search {
+ public:
+  Search(const std::vector<EditedFile>& edited, const std::function<Objects(const std::vector<bool>&)>& objects_if,
+         const model::MeshConfig& mesh)
+      : edited_(edited), objects_if_(objects_if), mesh_(mesh), waits_(edited.size()), out_(edited.size()) {}
+
+  Waiting Run() {
+    for (std::map<std::size_t, Names> faulty = Faulty(); !faulty.empty(); faulty = Faulty())
+      for (const std::size_t i : ToHold(faulty)) {
+        waits_[i] = true;
+        out_[i] = AsErrors(faulty.at(i));
+      }
+    return std::move(out_);
+  }
+
+ private:
+  // The edits in force that make names lead to nothing, with these names.
+  std::map<std::size_t, Names> Faulty() const {
+    std::map<std::size_t, Names> out;
+    const Missing now = MissingIn(objects_if_(waits_), mesh_);
+    std::vector<bool> without = waits_;
+    for (std::size_t i = 0; i < edited_.size(); ++i)
+      if (const auto names = now.find(edited_[i].path); !waits_[i] && names != now.end()) {
+        out.emplace(i, names->second);
+        without[i] = true;
+      }
+    if (out.empty()) return out;
+    const Missing before = MissingIn(objects_if_(without), mesh_);
+    for (auto& [i, names] : out)
+      std::erase_if(names, [&](const auto& name) { return Has(before, edited_[i].path, name.first); });
+    std::erase_if(out, [](const auto& file) { return file.second.empty(); });
+    return out;
+  }
+
+  // An edit may lack only what another one removed that will have to wait itself: then it must not wait. So first those
+  // wait which would lack something even if all that was removed were still there, then those which would do so if only
+  // the faulty ones had removed nothing. If they all take from each other, one of them waits.
+  std::vector<std::size_t> ToHold(const std::map<std::size_t, Names>& faulty) const {
+    std::vector<std::size_t> all(edited_.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    std::vector<std::size_t> some;
+    for (const auto& [i, names] : faulty) some.push_back(i);
+    for (const std::vector<std::size_t>& returned : {all, some})
+      if (std::vector<std::size_t> out = LackingBeside(returned, faulty); !out.empty()) return out;
+    return {some.back()};
+  }
+
+  // Those of `faulty` which lack something also if the last good versions of `returned` stood beside what is in force.
+  std::vector<std::size_t> LackingBeside(const std::vector<std::size_t>& returned,
+                                         const std::map<std::size_t, Names>& faulty) const {
+    Objects objects = objects_if_(waits_);
+    for (const std::size_t i : returned)
+      if (!waits_[i]) objects.insert(objects.end(), edited_[i].last_good->begin(), edited_[i].last_good->end());
+    const Missing missing = MissingIn(std::move(objects), mesh_);
+    std::vector<std::size_t> out;
+    for (const auto& [i, names] : faulty)
+      if (std::any_of(names.begin(), names.end(),
+                      [&, file = edited_[i].path](const auto& name) { return Has(missing, file, name.first); }))
+        out.push_back(i);
+    return out;
+  }
+
+  const std::vector<EditedFile>& edited_;
+  const std::function<Objects(const std::vector<bool>&)>& objects_if_;
+  const model::MeshConfig& mesh_;
+  std::vector<bool> waits_;
+  Waiting out_;
+};
+}  // namespace
+
+bool NameOthers(const std::vector<model::ObjectRef>& objects) {
+  return std::any_of(objects.begin(), objects.end(), [](const model::ObjectRef& object) {
+    const Kind kind = model::MetaOf(*object).key.kind;
+    return kind == Kind::kVirtualService || kind == Kind::kDestinationRule || kind == Kind::kEndpointSlice ||
+           kind == Kind::kEndpoints || kind == Kind::kStatefulSet;
+  });
+}
+
+Waiting FindWaiting(const std::vector<EditedFile>& edited,
+                    const std::function<std::vector<model::ObjectRef>(const std::vector<bool>&)>& objects_if,
+                    const model::MeshConfig& mesh) {
+  return Search(edited, objects_if, mesh).Run();
+}
+
+}  // namespace plait::control::source
