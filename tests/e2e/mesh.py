@@ -59,11 +59,15 @@ BEFORE_THE_TESTS = {pid for pid, _ in command_lines()}
 
 
 def processes_with(*marks):
-    """"PID WORDS" of the processes of the tests that have one of these texts in their words or variables: how the mesh of a
-    user who has other processes, too, is told from them."""
+    """"PID WORDS" of our user's processes that have one of these texts in their words or variables: how a mesh is told from what
+    else the user runs."""
     found = []
     for pid, words in command_lines():
-        variables = b""
+        variables = user = b""
+        with contextlib.suppress(OSError):
+            user = re.search(rb"^Uid:\t(\d+)", pathlib.Path(f"/proc/{pid}/status").read_bytes(), re.MULTILINE)[1]
+        if user != str(os.getuid()).encode():
+            continue
         with contextlib.suppress(OSError):  # of a confined process: its words tell
             variables = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
         text = b"\0".join([*words, variables])

@@ -11,13 +11,24 @@ class Resolver:
 
     def __init__(self, names=(), default=None, ttl=5):
         self.names, self.default, self.ttl = dict(names), default, ttl
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
+        self.udp, self.tcp = self.listen()
         self.port = self.udp.getsockname()[1]
-        self.tcp = socket.create_server(("127.0.0.1", self.port))
         self.clients, self.connections, self.asked = [], [], []
         for serve in (self.answer, self.accept):
             threading.Thread(target=serve, daemon=True).start()
+
+    @staticmethod
+    def listen():
+        """UDP and TCP on one port. What is free of the one may be taken of the other."""
+        for last in (*[False] * 20, True):
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            udp.bind(("127.0.0.1", 0))
+            try:
+                return udp, socket.create_server(udp.getsockname())
+            except OSError:
+                udp.close()
+                if last:
+                    raise
 
     def addresses(self, name):
         return self.names.get(name, [self.default] if self.default else None)
