@@ -34,6 +34,7 @@ bool Attempt::Open(upstream::HttpPool& pool) {
   if (opened.stream == nullptr) return false;
   stream_ = opened.stream;
   connection_ = opened.connection;
+  closed_because_ = opened.closed_because;
   return true;
 }
 
@@ -122,7 +123,8 @@ void Attempt::OnReset(http::ResetReason reason) {
     cluster_->state->Add(gone ? ClusterStat::kUpstreamRqPendingFailureEject : ClusterStat::kUpstreamRqRxReset);
   }
   cluster::ReportLocalFailure(*cluster_, *host_, cluster::LocalFailure::kReset);
-  router_->OnAttemptFailed(FailureOfReset(reason), "");
+  const bool told = reason == http::ResetReason::kConnectionClosed && closed_because_ != nullptr;
+  router_->OnAttemptFailed(FailureOfReset(reason), told ? *closed_because_ : "");
 }
 
 void Attempt::OnBelowLowWatermark() {

@@ -77,6 +77,7 @@ class Attempt final : public Orphan, private http::ClientStreamEvents, private u
   xds::RoutingPriority priority_;
   http::ClientStream* stream_ = nullptr;
   const conn::ClientConnection* connection_ = nullptr;
+  const std::string* closed_because_ = nullptr;  // with connection_
   bool head_sent_ = false;
   bool request_ended_ = false;
   bool response_ended_ = false;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "core/tls/stream.h"
 #include "proxy/session/decisions.h"
 #include "proxy/session/inbound_routes.h"
+#include "proxy/session/prefixed_stream.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -102,6 +104,23 @@ std::string ForbiddenBy(const Chain& chain, const record::ConnectionInfo& connec
   const xds::InboundPort& port = (*inbound)->PortFor(connection.local.port.value);
   if (port.app_tls && connection.foreign_tls) return {};  // passed on
   return JudgePlaintext(port) == InboundVerdict::kRefusePlaintext ? PlaintextRefusal(port) : "";
+}
+
+std::string Distrust(std::string_view what, std::string reason) {
+  std::replace(reason.begin(), reason.end(), ' ', '_');
+  return std::string(what) + "{" + reason + "}";
+}
+
+std::string DistrustedBy(const Chain& chain, const io::Stream& stream, DownstreamTls& contexts) {
+  if (stream.tls() == nullptr) return {};
+  const xds::DownstreamTlsContext* config = chain.tls ? &*chain.tls : nullptr;
+  if (const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal); inbound != nullptr)
+    config = &(*inbound)->xds.tls;
+  if (config == nullptr) return {};
+  const auto context = contexts.Server(*config);
+  if (!context) return {};
+  std::string why = tls::RefusalOf(Innermost(stream), **context);
+  return why.empty() ? why : Distrust("peer_no_longer_trusted", std::move(why));
 }
 
 Outcome<ChainPtr> CompileChain(const xds::FilterChain& xds, const Compilation& into) {

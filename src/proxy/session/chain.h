@@ -49,6 +49,12 @@ const NetworkRbacs& RulesOf(const Chain& chain) noexcept;
 // Why a connection that is established must not go on under this chain: plaintext, or TLS of the application's own, on
 // a port that has become STRICT. Empty: it may.
 std::string ForbiddenBy(const Chain& chain, const record::ConnectionInfo& connection);
+// The same for who is on the other end of an open connection: the certificate that its handshake has accepted would be
+// refused now, for its root has gone, it was revoked, or its trust domain is no alias any more. That it has expired
+// since counts for nothing. While `contexts` lack a secret: it may go on.
+std::string DistrustedBy(const Chain& chain, const io::Stream& stream, DownstreamTls& contexts);
+// "<what>{<reason>}", as access logs write it: without spaces.
+std::string Distrust(std::string_view what, std::string reason);
 // Routes of a port of the application, as Inbound wants them.
 std::shared_ptr<const route::RouteTable> InboundRoutes(const InboundConfig& config, std::uint16_t port);
 

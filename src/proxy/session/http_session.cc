@@ -43,6 +43,7 @@ void HttpSession::Close(std::string_view reason) {
 
 std::string HttpSession::Follow(const Chain& chain) {
   if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
+  if (std::string why = DistrustedBy(chain, connection_.stream(), context_.downstream_tls); !why.empty()) return why;
   if (const auto* http = std::get_if<std::shared_ptr<const HttpConfig>>(&chain.terminal)) {
     for (const auto& rules : chain.rbac) {
       if (!rules->Check(info_, false).allowed) return "rbac_access_denied_by_new_policy";
@@ -92,7 +93,8 @@ void HttpSession::NoteOpen() {
 void HttpSession::OnConnectionOpen() {
   NoteOpen();
   counts_.Opened(connection_.version(), info_.tls != nullptr);
-  if (!Authorized()) connection_.Close(http::ResetReason::kConnectionClosed);
+  if (!Authorized()) return connection_.Close(http::ResetReason::kConnectionClosed);
+  if (const std::string why = owner_.Refuse(*this); !why.empty()) Close(why);
 }
 
 http::ServerStreamEvents& HttpSession::OnNewStream(http::ServerStream& stream) {

@@ -97,6 +97,31 @@ TEST_F(PlaitForms, TerminatesMutualTlsUnderStrictAndServesHttp) {
   EXPECT_NE(ReceiveUntil("app /mutual").find("200"), std::string::npos);
 }
 
+TEST_F(PlaitForms, ForbidsAConnectionWhoseClientWouldBeRefusedUnderTheTrustOfNow) {
+  StartHttpUpstream("inbound|80||");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  const tls::TestCa ca;
+  const tls::TestCa next("next root");
+  BeginTls("istio-http/1.1", ca, ca);
+  ASSERT_TRUE(loop_.RunUntil([&] { return opened_.open; }, kLimit));
+  Send("GET /mutual HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /mutual").find("200"), std::string::npos);
+  Chain chain;
+  chain.terminal = inbound_;
+  const auto trust = [&](const std::string& roots) {
+    tls::ContextOptions options;
+    options.server = true;
+    options.identities = {next.Issue("spiffe://cluster.local/ns/default/sa/app")};
+    options.bundle_pem = roots;
+    downstream_tls_.context = tls::Context::Make(options).value();
+  };
+  trust(ca.root_pem() + next.root_pem());
+  EXPECT_EQ(session_->Follow(chain), "");
+  trust(next.root_pem());
+  EXPECT_EQ(session_->Follow(chain),
+            "peer_no_longer_trusted{peer_certificate:_unable_to_get_local_issuer_certificate}");
+}
+
 TEST_F(PlaitForms, PassesOnTheApplicationsOwnTlsInsideMutualTlsAlsoOnAPortThatIsCalledHttp) {
   StartTcpUpstream("inbound|80||", "");
   Inbound(kCalledHttp);

@@ -69,9 +69,11 @@ std::unique_ptr<io::Stream> GiveAgain(io::Loop& loop, std::unique_ptr<io::Stream
   return std::make_unique<PrefixedStream>(loop, std::move(stream), std::move(first));
 }
 
-bool HasUnsent(const io::Stream& stream) {
+const io::Stream& Innermost(const io::Stream& stream) noexcept {
   const auto* prefixed = dynamic_cast<const PrefixedStream*>(&stream);
-  return prefixed != nullptr ? HasUnsent(prefixed->inner()) : tls::HasUnsent(stream);
+  return prefixed != nullptr ? Innermost(prefixed->inner()) : stream;
 }
+
+bool HasUnsent(const io::Stream& stream) { return tls::HasUnsent(Innermost(stream)); }
 
 }  // namespace plait::proxy::session

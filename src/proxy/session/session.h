@@ -17,8 +17,9 @@ class Session {
   // Ends now. `reason`: %CONNECTION_TERMINATION_DETAILS%.
   virtual void Close(std::string_view reason) = 0;
   virtual const record::ConnectionInfo& info() const noexcept = 0;
-  // The chain that this session is served under was replaced: what begins from now on follows the new one. Returns why
-  // the new one forbids the whole connection (semantics.md 5: the owner closes exactly those); empty: it may stay.
+  // The chain that this session is served under was replaced, or the secrets that it names: what begins from now on
+  // follows the new ones. Returns why they forbid the whole connection (semantics.md 5: the owner closes exactly
+  // those); empty: it may stay.
   virtual std::string Follow(const Chain& chain) = 0;
 };
 
@@ -27,6 +28,9 @@ class SessionOwner {
   virtual ~SessionOwner() = default;
   // The session is over: destroy it through the loop. Called once, never inside a call of the owner to the session.
   virtual void OnSessionEnded(Session& session) = 0;
+  // The handshake of a session is done, and may have begun under what is in force no longer. Returns why the connection
+  // must not go on; empty: it may.
+  virtual std::string Refuse(Session&) { return {}; }
   // The listener drains: HTTP connections end with their next answer.
   virtual bool draining() const noexcept { return false; }
 };

@@ -9,6 +9,7 @@
 #include "proxy/record/access_log.h"
 #include "proxy/session/chain.h"
 #include "proxy/session/handshake_stats.h"
+#include "proxy/session/prefixed_stream.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -71,6 +72,7 @@ void TcpSession::OnOpen() {
   // An intake that has terminated TLS has counted it.
   if (std::exchange(info_.tls, downstream_->tls()) == nullptr) CountHandshake(info_);
   if (!Authorize()) return;
+  if (const std::string why = owner_.Refuse(*this); !why.empty()) return Close(why);
   state_ = State::kConnecting;
   if (upstream_) return BeginRelay();
   connect_ = std::make_unique<TcpConnect>(
@@ -96,10 +98,21 @@ bool TcpSession::Authorize() {
 
 std::string TcpSession::Follow(const Chain& chain) {
   if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
+  const io::Stream& downstream = relay_ ? relay_->downstream() : *downstream_;
+  if (std::string why = DistrustedBy(chain, downstream, context_.downstream_tls); !why.empty()) return why;
   for (const auto& rule : RulesOf(chain)) {
     if (!rule->Check(info_, false).allowed) return "rbac_access_denied_by_new_policy";
   }
-  return {};
+  judge_upstream_ = relay_ == nullptr;
+  return DistrustOfUpstream();
+}
+
+std::string TcpSession::DistrustOfUpstream() const {
+  if (relay_ == nullptr) return {};
+  const cluster::WorkerCluster* now = context_.clusters.Find(upstream_.cluster()->name());
+  const cluster::Cluster& cluster = now != nullptr ? *now->cluster() : *upstream_.cluster();
+  std::string why = context_.pools.contexts().Judge(cluster, *upstream_.host(), Innermost(relay_->upstream())).refusal;
+  return why.empty() ? why : Distrust("upstream_no_longer_trusted", std::move(why));
 }
 
 void TcpSession::OnConnected(std::expected<UpstreamConnection, Failure> result) {
@@ -126,6 +139,8 @@ void TcpSession::BeginRelay() {
   relay_->Start();
   report_.SetCallback([this] { ReportProgress(); });
   report_.Start(context_.loop.timers(), kReportEvery);
+  if (!std::exchange(judge_upstream_, false)) return;
+  if (const std::string why = DistrustOfUpstream(); !why.empty()) Close(why);
 }
 
 void TcpSession::ReportProgress() {

@@ -66,6 +66,8 @@ class TcpSession final : public Session, private io::StreamEvents {
   void OnFailed(Error error) override;
 
   bool Authorize();
+  // Why the upstream, whose certificate was accepted when it was connected, would be refused now; empty: it would not.
+  std::string DistrustOfUpstream() const;
   void CountBytes();
   void OnConnected(std::expected<UpstreamConnection, Failure> result);
   void BeginRelay();
@@ -89,6 +91,7 @@ class TcpSession final : public Session, private io::StreamEvents {
   UpstreamConnection upstream_;
   std::unique_ptr<TcpConnect> connect_;
   std::unique_ptr<Relay> relay_;
+  bool judge_upstream_ = false;  // the trust may have changed while it was being connected
   io::Timer report_;
 };
 

@@ -4,9 +4,18 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/log.h"
+#include "proxy/upstream/transport.h"
 
 namespace plait::proxy::upstream {
 using cluster::ClusterStat;
+namespace {
+
+log::Component kLog("conn");
+// What is left to the requests that run on a connection whose peer is not trusted any more.
+constexpr Duration kLastRequests = std::chrono::seconds(5);
+
+}  // namespace
 
 // One connection: connecting -> ready <-> full -> draining -> gone.
 class HttpPool::Client final : public conn::ClientConnectionEvents {
@@ -34,7 +43,24 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
       Count(ClusterStat::kUpstreamCxMaxRequests);
       Drain();
     }
-    return {stream, &connection_};
+    return {stream, &connection_, &closed_because_};
+  }
+
+  void JudgeAgain(TlsContexts& contexts) {
+    judge_when_open_ = connecting_ ? &contexts : nullptr;  // its handshake may have begun under what was before
+    if (connecting_ || !closed_because_.empty()) return;
+    const cluster::Cluster& cluster = *pool_.options_.cluster;
+    const cluster::Host& host = *pool_.options_.host;
+    const TlsContexts::Standing standing = contexts.Judge(cluster, host, stream());
+    if (standing.refusal.empty()) {
+      if (standing.is_under_other_root) Drain();
+      return;
+    }
+    closed_because_ = "upstream no longer trusted: " + standing.refusal;
+    kLog.Warn("a connection to " + host.address().ToString() + " of cluster " + cluster.name() +
+              " takes no more requests: " + closed_because_);
+    Drain();
+    timer_.Start(pool_.loop_.timers(), kLastRequests);
   }
 
   void Drain() {
@@ -84,6 +110,7 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
     if (pool_.options_.max_connection_duration > Duration(0)) {
       timer_.Start(pool_.loop_.timers(), pool_.options_.max_connection_duration);
     }
+    if (judge_when_open_ != nullptr) JudgeAgain(*judge_when_open_);
     pool_.OnClientReady(*this);
   }
   void OnGoAway() override {
@@ -104,6 +131,7 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
     pool_.OnClientGone(*this, connecting_, timed_out_ ? PoolFailure::kTimeout : PoolFailure::kConnect, why);
   }
   void OnTimer() {
+    if (!closed_because_.empty()) return connection_.Close(http::ResetReason::kConnectionClosed);
     if (!connecting_) return Drain();
     timed_out_ = true;
     connection_.Close(http::ResetReason::kTimedOut);
@@ -114,6 +142,8 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
   bool connecting_ = true;
   bool draining_ = false;
   bool timed_out_ = false;
+  TlsContexts* judge_when_open_ = nullptr;
+  std::string closed_because_;
   std::uint64_t counted_read_ = 0;
   std::uint64_t counted_written_ = 0;
   io::Timer timer_;  // connect time limit, then the connection's lifetime
@@ -300,6 +330,10 @@ void HttpPool::Drain() {
   if (std::exchange(draining_, true)) return;
   if (waiters_.empty()) return DrainClients();
   ConnectIfNeeded();
+}
+
+void HttpPool::JudgeAgain(TlsContexts& contexts) {
+  for (const auto& client : clients_) client->JudgeAgain(contexts);
 }
 
 void HttpPool::DrainClients() {

@@ -20,6 +20,8 @@
 
 namespace plait::proxy::upstream {
 
+class TlsContexts;  // transport.h
+
 enum class PoolFailure : std::uint8_t { kConnect, kTimeout };
 
 struct HttpPoolOptions {
@@ -40,6 +42,7 @@ class HttpPool {
   struct Opened {
     http::ClientStream* stream = nullptr;
     const conn::ClientConnection* connection = nullptr;
+    const std::string* closed_because = nullptr;  // why the pool itself ends the connection; empty: it does not
   };
 
   // Somebody who waits for a stream. Destroying it ends the wait. Exactly one of the two is called, in a later round.
@@ -74,6 +77,10 @@ class HttpPool {
   // Takes no more; those that wait get their turn still, on new connections if need be; running requests end, then
   // connections close. For hosts that were removed, and for a configuration that has changed.
   void Drain();
+  // The trust or our own certificate may have changed: connections to a peer that would be refused now, and those whose
+  // own certificate has another root than that of now, take no more requests and end with those that run; the former
+  // after five seconds in any case.
+  void JudgeAgain(TlsContexts& contexts);
   const HttpPoolOptions& options() const noexcept { return options_; }
   bool empty() const noexcept { return clients_.empty() && waiters_.empty(); }
   std::size_t connections() const noexcept { return clients_.size(); }

@@ -97,6 +97,11 @@ void Pools::DrainHost(const cluster::Host& host) {
   }
 }
 
+void Pools::JudgeAgain() {
+  for (const auto& [key, pool] : pools_) pool->JudgeAgain(contexts_);
+  for (const auto& pool : draining_) pool->JudgeAgain(contexts_);
+}
+
 void Pools::DrainAll() {
   for (auto& [key, pool] : pools_) Retire(std::move(pool));
   pools_.clear();

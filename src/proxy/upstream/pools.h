@@ -25,6 +25,8 @@ class Pools {
   // The host left its cluster, or the cluster went: running requests end, nothing new begins.
   void DrainHost(const cluster::Host& host);
   void DrainAll();
+  // Secrets have changed: connections that would not be made again as they are end after their requests.
+  void JudgeAgain();
   TlsContexts& contexts() noexcept { return contexts_; }
   Connector& connector() noexcept { return connector_; }
   std::size_t size() const noexcept { return pools_.size(); }

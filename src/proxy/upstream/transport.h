@@ -31,6 +31,16 @@ class TlsContexts {
   };
   // kUnavailable while a certificate or the roots it needs are not there: the connection must not be made.
   virtual Result<Secure> SecureFor(const std::shared_ptr<const xds::Cluster>& cluster, const Request& request) = 0;
+
+  // What becomes of a connection that SecureFor has secured, now that the secrets or the cluster have changed.
+  struct Standing {
+    std::string refusal = {};          // why a new handshake with this peer would fail; empty: it would not
+    bool is_under_other_root = false;  // our own certificate has another root now; the peer may soon trust no other
+  };
+  virtual Standing Judge(const cluster::Cluster& /*cluster*/, const cluster::Host& /*host*/,
+                         const io::Stream& /*stream*/) {
+    return {};
+  }
 };
 
 struct DialRequest {

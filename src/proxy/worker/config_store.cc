@@ -313,7 +313,9 @@ Outcome<> ConfigStore::PutSecret(std::shared_ptr<const xds::Secret> secret, Secr
   if (origin.fixed) accepted_.fixed.insert("secret/" + secret->name);
   accepted_.secrets.insert_or_assign(secret->name,
                                      Accepted::SecretFacts{std::move(origin.version), loop_.clock().Wall()});
+  const bool trust = std::holds_alternative<xds::ValidationContext>(secret->value);
   secrets_.Put(std::move(secret));
+  EachWorker([&](Worker& worker) { worker.FollowSecrets(trust); });
   PutReadyClusters();
   TryWarming();
   return {};

@@ -44,7 +44,22 @@ void ListenerHandler::Listen(const std::vector<int>& sockets, bool shared) {
 
 void ListenerHandler::Update(listen::ListenerPtr listener) {
   listener_ = std::move(listener);
-  for (const auto& [key, serving] : sessions_) Follow(*key, serving.chain);
+  FollowSecrets();
+}
+
+void ListenerHandler::FollowSecrets() {
+  for (auto& [key, serving] : sessions_) {
+    serving.began_before = true;
+    Follow(*key, serving.chain);
+  }
+}
+
+// A handshake that began under other roots was judged by them.
+std::string ListenerHandler::Refuse(session::Session& session) {
+  const auto found = sessions_.find(&session);
+  if (found == sessions_.end() || !found->second.began_before) return {};
+  const session::Chain* now = ChainNamed(found->second.chain);
+  return now != nullptr ? session.Follow(*now) : std::string();
 }
 
 const session::Chain* ListenerHandler::ChainNamed(const std::string& name) const {
@@ -63,7 +78,7 @@ void ListenerHandler::Follow(session::Session& session, const std::string& chain
 
 void ListenerHandler::Serve(std::unique_ptr<session::Session> session, const std::string& chain) {
   session::Session& served = *session;
-  sessions_.emplace(&served, Serving{std::move(session), chain});
+  sessions_.emplace(&served, Serving{.session = std::move(session), .chain = chain});
 }
 
 void ListenerHandler::Accepted(io::UniqueFd socket) {

@@ -46,7 +46,11 @@ class ListenerHandler final : public session::SessionOwner {
   std::size_t connections() const noexcept { return sessions_.size() + inspections_.size() + intakes_.size(); }
   const listen::CompiledListener& listener() const noexcept { return *listener_; }
 
+  // The secrets that this listener or clusters name have changed: sessions follow them, or end.
+  void FollowSecrets();
+
   void OnSessionEnded(session::Session& session) override;
+  std::string Refuse(session::Session& session) override;
   bool draining() const noexcept override { return draining_; }
 
  private:
@@ -81,7 +85,8 @@ class ListenerHandler final : public session::SessionOwner {
   std::vector<std::unique_ptr<io::Listener>> accepting_;
   struct Serving {
     std::unique_ptr<session::Session> session;
-    std::string chain;  // its name
+    std::string chain;          // its name
+    bool began_before = false;  // something has changed since it began
   };
   std::unordered_map<session::Session*, Serving> sessions_;
   std::unordered_map<listen::Inspection*, std::unique_ptr<listen::Inspection>> inspections_;

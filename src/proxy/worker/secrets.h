@@ -1,6 +1,7 @@
 #pragma once
 // The process's secrets by name, and the TLS contexts made of them. Any thread; a mutex, taken once a TLS connection.
-// A changed secret makes new contexts for new connections; living ones keep theirs (semantics.md 5).
+// A changed secret makes new contexts for new connections; living ones keep theirs, but those whose peers the new ones
+// would refuse are closed (Worker::FollowSecrets; semantics.md 5).
 #include <atomic>
 #include <functional>
 #include <map>

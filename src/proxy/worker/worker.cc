@@ -1,5 +1,6 @@
 #include "proxy/worker/worker.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace plait::proxy::worker {
@@ -10,6 +11,11 @@ std::unique_ptr<upstream::Connector> MakeConnector(io::Loop& loop, const WorkerO
     return std::make_unique<upstream::LoopbackConnector>(loop, options.loopback);
   if (options.dial_helper.path.empty()) return std::make_unique<upstream::DirectConnector>(loop);
   return std::make_unique<upstream::HelperConnector>(loop, options.dial_helper);
+}
+
+// Whether a change of this cluster changes whom its hosts must prove to be.
+bool VerifiesOtherwise(const xds::Cluster& before, const xds::Cluster& now) {
+  return &before != &now && (before.tls != now.tls || before.transport_socket_matches != now.transport_socket_matches);
 }
 
 bool IsInbound(const listen::CompiledListener& listener) {
@@ -85,7 +91,15 @@ void Worker::Sweep() {
 }
 
 void Worker::ApplyClusters(cluster::ClusterUpdate update) {
-  loop_.Post([this, update = std::move(update)] { clusters_.Apply(update); });
+  loop_.Post([this, update = std::move(update)] {
+    const bool verifies_otherwise =
+        std::any_of(update.changed.begin(), update.changed.end(), [&](const cluster::ClusterPtr& now) {
+          const cluster::WorkerCluster* before = clusters_.Find(now->name());
+          return before != nullptr && VerifiesOtherwise(*before->cluster()->config, *now->config);
+        });
+    clusters_.Apply(update);
+    if (verifies_otherwise) FollowInSessions();
+  });
 }
 
 void Worker::ApplyIndex(cluster::IndexUpdate update) {
@@ -181,6 +195,18 @@ void Worker::StopListeners(bool inbound_only) {
 
 void Worker::SetHealthFailed(bool failed) {
   loop_.Post([this, failed] { context_.health_failed = failed; });
+}
+
+void Worker::FollowSecrets(bool trust) {
+  loop_.Post([this, trust] {
+    if (trust) FollowInSessions();
+    pools_.JudgeAgain();
+  });
+}
+
+void Worker::FollowInSessions() {
+  for (const auto& [name, handler] : listeners_) handler->FollowSecrets();
+  for (const auto& handler : leaving_) handler->FollowSecrets();
 }
 
 void Worker::CloseAll() {

@@ -75,10 +75,13 @@ class Worker {
   void StopListeners(bool inbound_only);
   // While the process says that it is not healthy, HTTP connections end with their next answer.
   void SetHealthFailed(bool failed);
+  // Secrets have changed: connections whose peers would be refused now are closed. `trust`: not only own certificates.
+  void FollowSecrets(bool trust);
   void CloseAll();
   std::uint32_t connections() const noexcept { return connections_.load(std::memory_order_relaxed); }
 
  private:
+  void FollowInSessions();
   ListenerHandler* FindByAddress(const io::SocketAddress& address);
   void Sweep();
   void ServeEarly(const std::string& listener);

@@ -1,0 +1,314 @@
+// Secrets change under open connections (semantics.md 5): exactly those whose peers would be refused now are closed.
+#include "core/tls/test_handshake.h"
+#include "proxy/session/prefixed_stream.h"
+#include "proxy/worker/test_proxy.h"
+
+namespace plait::proxy::worker {
+namespace {
+
+using xds::DataSource;
+
+constexpr const char* kGone = "peer_no_longer_trusted{peer_certificate:_unable_to_get_local_issuer_certificate}";
+
+class Trust : public StaticProxy {
+ protected:
+  void PutRoots(const std::string& pem, const std::string& crl = {}) {
+    auto secret = std::make_shared<xds::Secret>();
+    secret->name = "ROOTCA";
+    xds::ValidationContext validation;
+    validation.trusted_ca = {DataSource::Kind::kInline, pem};
+    if (!crl.empty()) validation.crl = {DataSource::Kind::kInline, crl};
+    secret->value = std::move(validation);
+    ASSERT_TRUE(store_.PutSecret(secret, {}).has_value());
+  }
+  void PutOwn(const tls::Identity& identity) {
+    auto secret = std::make_shared<xds::Secret>();
+    secret->name = "default";
+    secret->value = xds::TlsCertificate{
+        {DataSource::Kind::kInline, identity.chain_pem}, {DataSource::Kind::kInline, identity.key_pem}, {}};
+    ASSERT_TRUE(store_.PutSecret(secret, {}).has_value());
+  }
+  void SetUp() override {
+    PutRoots(old_.root_pem());
+    PutOwn(old_.Issue(tls::kServer));
+  }
+  static xds::CommonTlsContext MeshTls() {
+    xds::CommonTlsContext tls;
+    tls.certificate_secrets.push_back({"default", xds::SecretRef::Source::kLocal, ""});
+    tls.validation = xds::ValidationContext{};
+    tls.validation_secret = xds::SecretRef{.name = "ROOTCA", .source = xds::SecretRef::Source::kLocal, .path = {}};
+    return tls;
+  }
+
+  // Downstream: a listener that demands certificates, and clients that keep their connections.
+  io::SocketAddress AddStrictListener(xds::FilterChain chain) {
+    chain.name = "strict";
+    chain.tls = xds::DownstreamTlsContext{};
+    chain.tls->common = MeshTls();
+    chain.tls->require_client_certificate = true;
+    listener_ = xds::Listener{};
+    return AddListener({std::move(chain)}, [&](xds::Listener& listener) {
+      listener.access_logs.push_back({.target = xds::AccessLog::Target::kFile, .path = "/dev/null"});
+      listener_ = listener;
+    });
+  }
+  static xds::FilterChain TcpChain(const std::string& cluster) {
+    xds::TcpProxy tcp;
+    tcp.clusters.push_back({cluster, 1});
+    xds::FilterChain chain;
+    chain.filters.push_back({"tcp", std::move(tcp)});
+    return chain;
+  }
+  using Client = std::unique_ptr<tls::End>;
+  std::unique_ptr<io::Stream> AsClient(const tls::TestCa& ca, std::unique_ptr<io::Stream> stream) {
+    tls::ContextOptions options;
+    options.identities = {ca.Issue(tls::kClient)};
+    options.bundle_pem = old_.root_pem() + new_.root_pem();
+    return tls::Wrap(main_, std::move(stream), tls::Make(options));
+  }
+  Client Connect(const io::SocketAddress& at, const tls::TestCa& ca) {
+    auto client = std::make_unique<tls::End>(AsClient(ca, io::Connect(main_, at)));
+    EXPECT_TRUE(main_.RunUntil([&] { return client->open; }, kLimit));
+    EXPECT_TRUE(Asks(client));
+    return client;
+  }
+  static bool Ended(const Client& client) { return client->ended || client->failed; }
+  // Whether a request on this connection has an answer.
+  bool Asks(const Client& client) {
+    if (Ended(client)) return false;
+    client->received.Clear();
+    Buffer request("GET /kept HTTP/1.1\r\nhost: a\r\n\r\n");
+    if (!client->stream->Write(request)) return false;
+    main_.RunUntil([&] { return Ended(client) || client->received.Find("GET /kept") != SIZE_MAX; }, kLimit);
+    return client->received.Find("GET /kept") != SIZE_MAX;
+  }
+  bool IsClosed(const Client& client) {
+    return main_.RunUntil([&] { return Ended(client); }, kLimit);
+  }
+  std::vector<std::string> Others() {
+    const std::lock_guard lock(lines_.mutex);
+    return lines_.others;
+  }
+
+  // Upstream: a server of the mesh; `servers_own_` is what it shows to connections that come.
+  std::string AddMeshCluster(const std::string& name) {
+    servers_.push_back(std::make_unique<conn::HttpServer>(
+        main_, conn::HttpServerOptions{}, [this](conn::Request request, conn::Responder responder) {
+          if (hold_) return held_.push_back(std::move(responder));
+          responder.Send(conn::TextResponse(200, "GET " + request.head.path));
+        }));
+    const io::SocketAddress at =
+        servers_.back()
+            ->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value(),
+                       [this](io::UniqueFd fd) {
+                         ++accepted_;
+                         auto options = tls::Options(true, servers_own_, BothRoots());
+                         options.alpn.clear();
+                         return tls::Wrap(main_, io::AdoptSocket(main_, std::move(fd)), tls::Make(options));
+                       })
+            .value();
+    AddCluster(name, {at}, [&](xds::Cluster& cluster) {
+      cluster.tls = xds::UpstreamTlsContext{};
+      cluster.tls->common = MeshTls();
+      cluster.load_assignment.localities[0].endpoints[0].identity = tls::kServer;
+    });
+    return name;
+  }
+  std::string BothRoots() const { return old_.root_pem() + new_.root_pem(); }
+
+  const tls::TestCa old_{"old root"};
+  const tls::TestCa new_{"new root"};
+  xds::Listener listener_;
+  tls::Identity servers_own_ = old_.Issue(tls::kServer);
+  int accepted_ = 0;
+  bool hold_ = false;
+  std::vector<conn::Responder> held_;
+};
+
+TEST_F(Trust, AClientWhoseRootHasGoneIsDisconnectedAndNoOther) {
+  AddCluster("backend", {StartUpstream()});
+  const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
+  const Client of_old = Connect(at, old_);
+  PutRoots(BothRoots());
+  PutOwn(new_.Issue(tls::kServer));
+  const Client of_new = Connect(at, new_);
+  EXPECT_TRUE(Asks(of_old));
+  PutRoots(new_.root_pem());
+  EXPECT_TRUE(IsClosed(of_old));
+  EXPECT_TRUE(Asks(of_new));
+  EXPECT_TRUE(main_.RunUntil([&] { return !Others().empty(); }, kLimit));
+  EXPECT_EQ(Others(), std::vector<std::string>{"LR " + std::string(kGone) + " strict 1"});
+}
+
+TEST_F(Trust, ARequestThatRunsForADistrustedClientIsCutOffAndToldWhy) {
+  AddCluster("backend", {StartUpstream()});
+  const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
+  const Client client = Connect(at, old_);
+  respond_ = false;
+  Buffer request("GET /held HTTP/1.1\r\nhost: a\r\n\r\n");
+  ASSERT_TRUE(client->stream->Write(request));
+  ASSERT_TRUE(main_.RunUntil([&] { return !silent_.empty(); }, kLimit));
+  PutRoots(new_.root_pem());
+  EXPECT_TRUE(IsClosed(client));
+  EXPECT_TRUE(main_.RunUntil([&] { return LastLine().flags == "LR"; }, kLimit));
+  EXPECT_EQ(LastLine().details, kGone);
+}
+
+TEST_F(Trust, ARevokedClientIsDisconnectedAndNoOther) {
+  AddCluster("backend", {StartUpstream()});
+  const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
+  tls::ContextOptions options;
+  options.identities = {old_.Issue(tls::kClient)};
+  options.bundle_pem = old_.root_pem();
+  const auto revoked = std::make_unique<tls::End>(tls::Wrap(main_, io::Connect(main_, at), tls::Make(options)));
+  EXPECT_TRUE(main_.RunUntil([&] { return revoked->open; }, kLimit));
+  const Client other = Connect(at, old_);
+  PutRoots(old_.root_pem(), old_.Revoke({old_.Issue(tls::kClient)}));
+  EXPECT_TRUE(Asks(revoked));
+  PutRoots(old_.root_pem(), old_.Revoke(options.identities));
+  EXPECT_TRUE(IsClosed(revoked));
+  EXPECT_TRUE(Asks(other));
+  EXPECT_TRUE(main_.RunUntil([&] { return !Others().empty(); }, kLimit));
+  EXPECT_EQ(Others().at(0), "LR peer_no_longer_trusted{peer_certificate:_certificate_revoked} strict 1");
+}
+
+TEST_F(Trust, AClientOfATrustDomainThatIsNoAliasAnyMoreIsDisconnectedAndNoOther) {
+  AddCluster("backend", {StartUpstream()});
+  const auto with = [](std::vector<std::string> prefixes) {
+    std::vector<xds::SubjectAltNameMatcher> names;
+    for (std::string& prefix : prefixes) {
+      xds::SubjectAltNameMatcher& name = names.emplace_back();
+      name.matcher.kind = xds::StringMatcher::Kind::kPrefix;
+      name.matcher.value = std::move(prefix);
+    }
+    return names;
+  };
+  const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
+  const auto allow = [&](std::vector<std::string> prefixes) {
+    xds::Listener changed = listener_;
+    changed.filter_chains[0].tls->common.validation->subject_alt_names = with(std::move(prefixes));
+    xds::Resource<xds::Listener> resource;
+    resource.name = changed.name;
+    resource.value = std::make_shared<const xds::Listener>(changed);
+    ASSERT_TRUE(store_.PutListener(resource, true).has_value());
+  };
+  allow({"spiffe://cluster.local/", "spiffe://old.domain/"});
+  const Client own = Connect(at, old_);
+  tls::ContextOptions options;
+  options.identities = {old_.Issue("spiffe://old.domain/ns/default/sa/client")};
+  options.bundle_pem = old_.root_pem();
+  const auto alias = std::make_unique<tls::End>(tls::Wrap(main_, io::Connect(main_, at), tls::Make(options)));
+  EXPECT_TRUE(main_.RunUntil([&] { return alias->open; }, kLimit));
+  EXPECT_TRUE(Asks(alias));
+  allow({"spiffe://cluster.local/"});
+  EXPECT_TRUE(IsClosed(alias));
+  EXPECT_TRUE(Asks(own));
+}
+
+TEST_F(Trust, AHandshakeThatBeganUnderTheOldRootsEndsUnderTheNewOnes) {
+  AddCluster("backend", {StartUpstream()});
+  const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
+  auto stream = io::Connect(main_, at);
+  ASSERT_TRUE(main_.RunUntil([&] { return worker_.connections() == 1; }, kLimit));
+  PutRoots(new_.root_pem());
+  // The worker has heard of it when another client is judged by it.
+  const Client other = Connect(at, new_);
+  // The stream has told that it is open; the one that gives it again tells so anew.
+  const auto client =
+      std::make_unique<tls::End>(AsClient(old_, session::GiveAgain(main_, std::move(stream), Buffer())));
+  Buffer request("GET /kept HTTP/1.1\r\nhost: a\r\n\r\n");
+  main_.RunUntil([&] { return client->open || Ended(client); }, kLimit);
+  if (client->open) {
+    EXPECT_TRUE(client->stream->Write(request));
+  }
+  EXPECT_TRUE(IsClosed(client));
+  EXPECT_EQ(upstream_requests_, 1) << "the other client's";
+}
+
+TEST_F(Trust, ATcpConnectionEndsWithTheTrustInEitherOfItsPeers) {
+  const std::string backend = AddMeshCluster("backend");
+  const auto strict = AddStrictListener(TcpChain(backend));
+  const auto plain = AddListener({TcpChain(backend)});
+  const auto talk = [&] {
+    auto client = std::make_unique<tls::End>(io::Connect(main_, plain));
+    EXPECT_TRUE(main_.RunUntil([&] { return client->open; }, kLimit));
+    EXPECT_TRUE(Asks(client));
+    return client;
+  };
+  PutRoots(BothRoots());
+  const Client of_old = Connect(strict, old_);
+  const Client to_old = talk();
+  servers_own_ = new_.Issue(tls::kServer);
+  PutOwn(new_.Issue(tls::kServer));
+  const Client of_new = Connect(strict, new_);
+  const Client to_new = talk();
+  for (const Client* kept : {&of_old, &to_old, &of_new, &to_new}) {
+    EXPECT_TRUE(Asks(*kept));
+  }
+  PutRoots(new_.root_pem());
+  EXPECT_TRUE(IsClosed(of_old));
+  EXPECT_TRUE(IsClosed(to_old));
+  EXPECT_TRUE(Asks(of_new));
+  EXPECT_TRUE(Asks(to_new));
+  std::vector<std::string> said;
+  main_.RunUntil(
+      [&] {
+        const std::lock_guard lock(lines_.mutex);
+        said.clear();
+        for (const FakeRecorder::Line& line : lines_.all) said.push_back(line.flags + " " + line.details);
+        return said.size() == 2;
+      },
+      kLimit);
+  std::sort(said.begin(), said.end());
+  EXPECT_EQ(said, (std::vector<std::string>{
+                      "LR " + std::string(kGone),
+                      "LR upstream_no_longer_trusted{peer_certificate:_unable_to_get_local_issuer_certificate}"}));
+}
+
+TEST_F(Trust, APooledConnectionToAServerWhoseRootHasGoneTakesNoMoreRequests) {
+  const auto at = AddListener({HttpChain({RouteTo("/", AddMeshCluster("backend"))})});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Get(at, "/").head.status, 200);
+  }
+  PutRoots(BothRoots());
+  EXPECT_EQ(Get(at, "/").head.status, 200);
+  EXPECT_EQ(accepted_, 1) << "a further root changes nothing";
+  PutRoots(new_.root_pem());
+  EXPECT_EQ(Get(at, "/").head.status, 503);
+  EXPECT_EQ(LastLine().flags, "UF");
+  servers_own_ = new_.Issue(tls::kServer);
+  EXPECT_EQ(Get(at, "/").head.status, 200);
+  EXPECT_EQ(Get(at, "/").head.status, 200);
+  EXPECT_EQ(accepted_, 3);
+}
+
+TEST_F(Trust, ARequestThatRunsToADistrustedServerMayEnd) {
+  const auto at = AddListener({HttpChain({RouteTo("/", AddMeshCluster("backend"))})});
+  hold_ = true;
+  std::optional<std::uint16_t> status;
+  const Pending asked =
+      conn::Fetch(main_, {.to = at, .head = {.method = "GET", .path = "/"}},
+                  [&](const Result<conn::FetchResponse>& got) { status = got ? got->head.status : 0; });
+  ASSERT_TRUE(main_.RunUntil([&] { return !held_.empty(); }, kLimit));
+  PutRoots(new_.root_pem());
+  hold_ = false;
+  EXPECT_EQ(Get(at, "/").head.status, 503) << "the worker has heard of it, and makes no new one";
+  held_.front().Send(conn::TextResponse(200, "late"));
+  EXPECT_TRUE(main_.RunUntil([&] { return status.has_value(); }, kLimit));
+  EXPECT_EQ(status, 200);
+}
+
+TEST_F(Trust, ARenewedCertificateOfOurOwnEndsPooledConnectionsOnlyWhenItHasAnotherRoot) {
+  const auto at = AddListener({HttpChain({RouteTo("/", AddMeshCluster("backend"))})});
+  PutRoots(BothRoots());
+  EXPECT_EQ(Get(at, "/").head.status, 200);
+  PutOwn(old_.Issue(tls::kServer));
+  EXPECT_EQ(Get(at, "/").head.status, 200);
+  EXPECT_EQ(accepted_, 1);
+  PutOwn(new_.Issue(tls::kServer));
+  EXPECT_EQ(Get(at, "/").head.status, 200);
+  EXPECT_EQ(accepted_, 2);
+}
+
+}  // namespace
+}  // namespace plait::proxy::worker
