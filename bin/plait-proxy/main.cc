@@ -13,6 +13,7 @@
 #include "proxy/worker/confinement.h"
 #include "proxy/worker/process.h"
 #include "proxy/worker/saved_config.h"
+#include "proxy/worker/static_resources.h"
 
 namespace plait::proxy {
 namespace {
@@ -48,10 +49,8 @@ int Complain(const Diagnostic& problem) {
 Outcome<xds::Bootstrap> ReadConfiguration(const Flags& flags) {
   if (flags.config_path.empty() && flags.config_yaml.empty())
     return Explain(Errc::kInvalidInput, "no configuration was given", "use -c FILE or --config-yaml TEXT");
-  if (!flags.config_path.empty() && !flags.config_yaml.empty())
-    return Explain(Errc::kInvalidInput, "both -c and --config-yaml were given", "use one of them");
   auto bootstrap = flags.config_path.empty() ? xds::ReadBootstrap(flags.config_yaml, "--config-yaml")
-                                             : xds::ReadBootstrapFile(flags.config_path);
+                                             : xds::ReadBootstrapFile(flags.config_path, flags.config_yaml);
   if (!bootstrap) return bootstrap;
   if (!flags.service_node.empty()) bootstrap->node.id = flags.service_node;
   if (!flags.service_cluster.empty()) bootstrap->node.cluster = flags.service_cluster;
@@ -103,6 +102,20 @@ Outcome<> KeepIdentityOnly(const Flags& flags, xds::Bootstrap& bootstrap) {
   return {};
 }
 
+// As Envoy's: says OK, or all that is wrong, and is done.
+int ValidateOnly(const Flags& flags, const xds::Bootstrap& bootstrap) {
+  if (const auto helper = DialHelperOf(flags); !helper) return Complain(helper.error());
+  if (const auto loopback = LoopbackOf(flags); !loopback) return Complain(loopback.error());
+  Diagnostics problems = worker::Validate(bootstrap);
+  for (Diagnostic& problem : problems) {
+    if (problem.at.file.empty()) problem.at.file = flags.config_path.empty() ? "--config-yaml" : flags.config_path;
+    Complain(problem);
+  }
+  if (!problems.empty()) return 1;
+  std::printf("configuration '%s' OK\n", flags.config_path.c_str());
+  return 0;
+}
+
 int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
   Outcome<upstream::DialHelperOptions> dial_helper = DialHelperOf(flags);
   if (!dial_helper) return Complain(dial_helper.error());
@@ -123,10 +136,6 @@ int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
   worker::Process process(loop, std::move(bootstrap), std::move(options), io::TakeInheritedFds());
   const io::StopSignal stop(loop, [&process] { process.Shutdown(); }, [&process] { process.HandOver(); });
   if (const auto started = process.Start(); !started) return Complain(started.error());
-  if (flags.mode == "validate") {
-    std::printf("configuration '%s' OK\n", flags.config_path.c_str());
-    return 0;
-  }
   if (!flags.no_seccomp) Confine();
   loop.Run();
   return 0;
@@ -150,9 +159,9 @@ int Main(int argc, char** argv) {
   CLI::App app{"The data plane of Plait: proxies what its Envoy v3 bootstrap says."};
   app.set_version_flag("--version", std::string("plait-proxy ") + kVersion);
   app.add_option("-c,--config-path", flags.config_path, "bootstrap file (YAML or JSON)");
-  app.add_option("--config-yaml", flags.config_yaml, "bootstrap as text");
+  app.add_option("--config-yaml", flags.config_yaml, "bootstrap as text; with -c merged over the file");
   app.add_option("--mode", flags.mode,
-                 "serve; validate: read the configuration and end; explain: answer --question by the "
+                 "serve; validate: check the configuration without serving it; explain: answer --question by the "
                  "resources in -c, which plaitd --resources-of has written")
       ->check(CLI::IsMember({"serve", "validate", "explain"}))
       ->capture_default_str();
@@ -186,7 +195,7 @@ int Main(int argc, char** argv) {
   auto bootstrap = ReadConfiguration(flags);
   if (!bootstrap) return Complain(bootstrap.error());
   if (const auto kept = KeepIdentityOnly(flags, *bootstrap); !kept) return Complain(kept.error());
-  return Serve(flags, std::move(*bootstrap));
+  return flags.mode == "validate" ? ValidateOnly(flags, *bootstrap) : Serve(flags, std::move(*bootstrap));
 }
 
 }  // namespace

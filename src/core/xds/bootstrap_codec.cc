@@ -193,15 +193,17 @@ Bootstrap DecodeBootstrap(const pb::Bootstrap& in, DecodeContext& context) {
   return out;
 }
 
-}  // namespace
-
-Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file) {
+Outcome<pb::Bootstrap> ReadMessage(std::string_view text, const std::string& file) {
   const auto document = yaml::ParseOne(text, file);
   if (!document) return std::unexpected(document.error());
   LinkNamedTypes();
   pb::Bootstrap message;
   if (Diagnostics problems = yaml::Decode(*document, file, message); !problems.empty())
     return std::unexpected(std::move(problems.front()));
+  return message;
+}
+
+Outcome<Bootstrap> Understand(const pb::Bootstrap& message, const std::string& file) {
   DecodeContext context("bootstrap", /*is_static=*/true);
   Bootstrap out = DecodeBootstrap(message, context);
   context.Finish();
@@ -211,7 +213,15 @@ Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file)
   return std::unexpected(std::move(problem));
 }
 
-Outcome<Bootstrap> ReadBootstrapFile(const std::string& path) {
+}  // namespace
+
+Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file) {
+  const auto message = ReadMessage(text, file);
+  if (!message) return std::unexpected(message.error());
+  return Understand(*message, file);
+}
+
+Outcome<Bootstrap> ReadBootstrapFile(const std::string& path, std::string_view more) {
   std::ifstream in(path, std::ios::binary);
   if (!in)
     return std::unexpected(Diagnostic{.code = Errc::kNotFound,
@@ -219,7 +229,14 @@ Outcome<Bootstrap> ReadBootstrapFile(const std::string& path) {
                                       .object = {},
                                       .at = {.file = path},
                                       .hint = "check the path given with -c"});
-  return ReadBootstrap(std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()), path);
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (more.empty()) return ReadBootstrap(text, path);
+  auto message = ReadMessage(text, path);
+  if (!message) return std::unexpected(message.error());
+  const auto over = ReadMessage(more, "--config-yaml");
+  if (!over) return std::unexpected(over.error());
+  message->MergeFrom(*over);
+  return Understand(*message, path + " with --config-yaml");
 }
 
 }  // namespace plait::xds

@@ -32,6 +32,7 @@ std::uint64_t DynamicUnknownFields() noexcept;
 // An Envoy v3 bootstrap as YAML or JSON text; `file` names it in errors (file:line:column for what the YAML reader
 // finds).
 Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file);
-Outcome<Bootstrap> ReadBootstrapFile(const std::string& path);
+// `more`: --config-yaml, merged over the file as Envoy does it: single fields replace, lists go on. Empty: nothing.
+Outcome<Bootstrap> ReadBootstrapFile(const std::string& path, std::string_view more = {});
 
 }  // namespace plait::xds

@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/xds/type_url.h"
+#include "proxy/worker/tls_checks.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -60,6 +61,7 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
                    "rename one of them");
   auto listener = listen::CompileListener(resource.value, into_);
   if (!listener) return std::unexpected(listener.error());
+  if (auto done = CheckTls(*resource.value, fixed, secrets_); !done) return done;
   const std::string& name = resource.value->name;
   const bool known = accepted_.listeners.contains(name);
   listener_counts_.Add(known ? ListenerManagerStat::kModified : ListenerManagerStat::kAdded);
@@ -181,18 +183,11 @@ Outcome<> ConfigStore::PutCluster(const xds::Resource<xds::Cluster>& resource, b
   if (!fixed && accepted_.fixed.contains("cluster/" + cluster.name))
     return Explain(Errc::kInvalidInput, "cluster " + cluster.name + " stands in static_resources",
                    "rename one of them");
-  std::vector<const xds::UpstreamTlsContext*> contexts;
-  if (cluster.tls) contexts.push_back(&*cluster.tls);
+  if (cluster.tls) SubscribeSecrets(cluster.tls->common);
   for (const xds::TransportSocketMatch& match : cluster.transport_socket_matches) {
-    if (match.tls) contexts.push_back(&*match.tls);
+    if (match.tls) SubscribeSecrets(match.tls->common);
   }
-  for (const xds::UpstreamTlsContext* tls : contexts) {
-    SubscribeSecrets(tls->common);
-    if (!SecretsThere(SecretsOf(tls->common))) continue;
-    // What can be checked now is refused now, not at the first connection.
-    auto context = secrets_.Client(*tls, false);
-    if (!context) return Explain(context.error().code, "cluster " + cluster.name + ": " + context.error().message);
-  }
+  if (auto done = CheckTls(cluster, secrets_); !done) return done;
   const bool added = accepted_.clusters.insert_or_assign(cluster.name, resource).second;
   cluster_counts_.Add(added ? ClusterManagerStat::kAdded : ClusterManagerStat::kModified);
   absent_clusters_.erase(cluster.name);
@@ -310,7 +305,10 @@ void ConfigStore::RemoveL4Routes(const std::string& name) {
 // Secrets and addresses.
 
 Outcome<> ConfigStore::PutSecret(std::shared_ptr<const xds::Secret> secret, SecretOrigin origin) {
-  if (origin.fixed) accepted_.fixed.insert("secret/" + secret->name);
+  if (origin.fixed) {
+    if (auto done = CheckReadable(*secret); !done) return done;
+    accepted_.fixed.insert("secret/" + secret->name);
+  }
   accepted_.secrets.insert_or_assign(secret->name,
                                      Accepted::SecretFacts{std::move(origin.version), loop_.clock().Wall()});
   const bool trust = std::holds_alternative<xds::ValidationContext>(secret->value);

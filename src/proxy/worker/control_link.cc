@@ -10,6 +10,7 @@
 #include "core/xds/type_url.h"
 #include "proxy/lb/hash.h"
 #include "proxy/upstream/transport.h"
+#include "proxy/worker/static_resources.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -79,20 +80,6 @@ ControlLink::ControlLink(io::Loop& loop, const xds::Bootstrap& bootstrap, Config
 
 ControlLink::~ControlLink() { store_.SetSubscriptions({}); }
 
-Outcome<const xds::Cluster*> ControlLink::FindCluster(const std::string& name, const char* what) const {
-  for (const auto& cluster : bootstrap_.clusters) {
-    if (cluster.name != name) continue;
-    for (const xds::LocalityEndpoints& locality : cluster.value->load_assignment.localities) {
-      if (!locality.endpoints.empty() && locality.endpoints.front().dns_name.empty()) return cluster.value.get();
-    }
-    return Explain(Errc::kInvalidInput,
-                   std::string(what) + ": cluster '" + name + "' has no endpoint with an IP address",
-                   "give it type STATIC and a load_assignment");
-  }
-  return Explain(Errc::kNotFound, std::string(what) + ": there is no cluster '" + name + "' in static_resources",
-                 "add it, or correct the name");
-}
-
 Outcome<> ControlLink::Start() {
   if (bootstrap_.identity) {
     if (auto done = StartIdentity(); !done) return done;
@@ -105,7 +92,7 @@ Outcome<> ControlLink::Start() {
 
 Outcome<> ControlLink::StartIdentity() {
   const xds::IdentityConfig& config = *bootstrap_.identity;
-  auto cluster = FindCluster(config.ca_cluster, "plait.identity ca_cluster");
+  auto cluster = AuthorityCluster(bootstrap_);
   if (!cluster) return std::unexpected(cluster.error());
   ca_cluster_ = *cluster;
   ca_ = std::make_unique<identity::GrpcCaClient>(loop_, [this] { return ConnectCa(); });
@@ -119,7 +106,7 @@ Outcome<> ControlLink::StartIdentity() {
 }
 
 Outcome<> ControlLink::StartStream() {
-  auto cluster = FindCluster(bootstrap_.dynamic.ads->cluster, "ads_config");
+  auto cluster = ControlPlaneCluster(bootstrap_);
   if (!cluster) return std::unexpected(cluster.error());
   ads_cluster_ = *cluster;
   first_ = std::make_unique<FirstResponse>(*this);

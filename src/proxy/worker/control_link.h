@@ -56,7 +56,6 @@ class ControlLink {
  private:
   // Puts the choice of what to subscribe behind the first response.
   class FirstResponse;
-  Outcome<const xds::Cluster*> FindCluster(const std::string& name, const char* what) const;
   Outcome<std::unique_ptr<io::Stream>> Dial(const xds::Cluster& cluster) const;
   std::string Authorization() const;
   Outcome<xds::AdsStream::Connection> ConnectAds();

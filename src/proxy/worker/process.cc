@@ -8,6 +8,7 @@
 #include "proxy/record/worker_recorder.h"
 #include "proxy/worker/certificates_page.h"
 #include "proxy/worker/config_dump_page.h"
+#include "proxy/worker/static_resources.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -71,13 +72,6 @@ class Recorder final : public record::Recorder {
   record::WorkerRecorder recorder_;
 };
 
-// A static resource is as old as the process.
-template <class T>
-xds::Resource<T> Dated(xds::Resource<T> resource, WallTime time) {
-  resource.updated = time;
-  return resource;
-}
-
 }  // namespace
 
 Process::Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions options,
@@ -127,26 +121,12 @@ Outcome<> Process::Start() {
     workers.push_back(workers_.emplace_back(std::make_unique<Worker>(options, std::move(shared))).get());
   }
   store_.SetWorkers(std::move(workers));
-  if (auto done = TakeStaticResources(); !done) return done;
+  if (Diagnostics refused = TakeStaticResources(bootstrap_, store_, started_at_); !refused.empty())
+    return std::unexpected(std::move(refused.front()));
   if (auto done = OpenAdmin(); !done) return done;
   if (auto done = ServeSecrets(); !done) return done;
   if (auto done = FollowControlPlane(); !done) return done;
   for (const auto& worker : workers_) worker->StartThread();
-  return {};
-}
-
-Outcome<> Process::TakeStaticResources() {
-  store_.BeginBatch();
-  for (const auto& secret : bootstrap_.secrets) {
-    if (auto done = store_.PutSecret(secret.value, {.fixed = true}); !done) return done;
-  }
-  for (const auto& cluster : bootstrap_.clusters) {
-    if (auto done = store_.PutCluster(Dated(cluster, started_at_), true); !done) return done;
-  }
-  store_.EndBatch();
-  for (const auto& listener : bootstrap_.listeners) {
-    if (auto done = store_.PutListener(Dated(listener, started_at_), true); !done) return done;
-  }
   return {};
 }
 

@@ -65,7 +65,6 @@ class Process final : public admin::AdminState {
   void ExplainRequest(admin::ExplainQuery query, std::move_only_function<void(Outcome<std::string>)> done) override;
 
  private:
-  Outcome<> TakeStaticResources();
   Outcome<> FollowControlPlane();
   Outcome<> ServeSecrets();
   Outcome<> OpenAdmin();

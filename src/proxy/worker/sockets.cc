@@ -31,7 +31,7 @@ void Reset(io::UniqueFd connection) {
 
 }  // namespace
 
-Sockets::Sockets(std::vector<io::InheritedFd> inherited) : inherited_(std::move(inherited)) {
+Sockets::Sockets(std::vector<io::InheritedFd> inherited, Bind bind) : bind_(bind), inherited_(std::move(inherited)) {
   for (const io::InheritedFd& fd : inherited_)
     if (const auto destination = DestinationIn(fd.name))
       destinations_.emplace(io::LocalAddress(fd.fd.get()).ToString(), *destination);
@@ -49,7 +49,7 @@ bool Sockets::Find(const std::string& listener, const std::string& address, std:
 
 Outcome<std::vector<int>> Sockets::For(const xds::Listener& listener) {
   std::vector<int> sockets;
-  if (!listener.bind_to_port) return sockets;
+  if (!listener.bind_to_port || bind_ == Bind::kNever) return sockets;
   for (const xds::ListenerAddress& wanted : listener.addresses) {
     const std::string text = wanted.address.ToString();
     if (Find(listener.name, text, sockets)) continue;

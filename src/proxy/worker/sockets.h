@@ -17,7 +17,8 @@ namespace plait::proxy::worker {
 
 class Sockets {
  public:
-  explicit Sockets(std::vector<io::InheritedFd> inherited);
+  enum class Bind : std::uint8_t { kAsNeeded, kNever };  // kNever: listeners are only checked
+  explicit Sockets(std::vector<io::InheritedFd> inherited, Bind bind = Bind::kAsNeeded);
 
   // What connections to an inherited socket, by its own address, are for; null: nothing is said. Any thread.
   const io::SocketAddress* DestinationOf(const io::SocketAddress& local) const {
@@ -53,6 +54,7 @@ class Sockets {
     io::UniqueFd fd;
   };
   bool Find(const std::string& listener, const std::string& address, std::vector<int>& into) const;
+  const Bind bind_;
   std::vector<io::InheritedFd> inherited_;
   std::vector<Open> open_;
   std::map<std::string, io::SocketAddress> destinations_;  // as in the beginning
