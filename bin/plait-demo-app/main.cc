@@ -129,6 +129,10 @@ int Main(int argc, char** argv) {
     role->add_option("--version", flags.role.version, "which version it is");
   for (CLI::App* role : {ratings, echo})
     role->add_option("--fail-every", flags.role.fail_every, "503 to every Nth request");
+  details
+      ->add_option("--book-service", flags.role.book_service,
+                   "HOST[:PORT], asked when ENABLE_EXTERNAL_BOOK_SERVICE=true")
+      ->capture_default_str();
   echo->add_option("--delay-ms", flags.delay_ms, "wait before each answer");
   tcp->add_option("--greeting", flags.tcp.greeting, "speak first with this text");
   tcp->add_option("--prefix", flags.tcp.prefix, "put this before each answer");
@@ -150,9 +154,9 @@ int Main(int argc, char** argv) {
   io::Loop loop;
   std::unique_ptr<Role> role;
   if (productpage->parsed()) role = NewProductPage(loop);
-  if (details->parsed()) role = NewDetails();
+  if (details->parsed()) role = NewDetails(loop, flags.role);
   if (reviews->parsed()) role = NewReviews(loop, flags.role);
-  if (ratings->parsed()) role = NewRatings(flags.role);
+  if (ratings->parsed()) role = NewRatings(loop, flags.role);
   if (echo->parsed()) role = NewEcho(loop, flags.role);
   if (role) return Serve(loop, *role, flags);
   if (tcp->parsed()) return EchoTcp(loop, flags);

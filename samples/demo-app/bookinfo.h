@@ -12,6 +12,8 @@ namespace plait::demo {
 // GET /details/ID
 std::string DetailsJson(int id);
 Part<BookDetails> ReadDetails(std::string_view json);
+// The same of the first volume of an answer of the public book service (its v1 "volumes"); or why it has none.
+Part<std::string> DetailsOfVolume(int id, std::string_view json);
 
 // GET /ratings/ID: {"id":0,"ratings":{"Reviewer1":5,"Reviewer2":4}}
 std::string RatingsJson(int id);

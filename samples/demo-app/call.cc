@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/base/strings.h"
+#include "core/tls/stream.h"
 
 namespace plait::demo {
 
@@ -13,7 +14,8 @@ Result<std::vector<io::SocketAddress>> Resolve(const std::string& host, std::uin
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* list = nullptr;
-  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list) != 0) return Fail(Errc::kNotFound, "name not found");
+  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list) != 0)
+    return Fail(Errc::kNotFound, "name not found");
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(list, &freeaddrinfo);
   std::vector<io::SocketAddress> out;
   for (const addrinfo* at = list; at != nullptr; at = at->ai_next)
@@ -45,15 +47,18 @@ Result<Url> ParseUrl(std::string_view text) {
 
 http::Headers HandOn(const http::Headers& incoming) {
   static constexpr std::array<std::string_view, 15> kNames = {
-      "x-request-id", "traceparent", "tracestate",     "b3",          "x-b3-traceid", "x-b3-spanid",   "x-b3-parentspanid", "x-b3-sampled",
-      "x-b3-flags",   "end-user",    "x-ot-span-context", "user-agent", "cookie",       "authorization", "x-cloud-trace-context"};
+      "x-request-id", "traceparent",   "tracestate",           "b3",
+      "x-b3-traceid", "x-b3-spanid",   "x-b3-parentspanid",    "x-b3-sampled",
+      "x-b3-flags",   "end-user",      "x-ot-span-context",    "user-agent",
+      "cookie",       "authorization", "x-cloud-trace-context"};
   http::Headers out;
   for (const std::string_view name : kNames)
     if (const auto value = incoming.Get(name)) out.Add(name, *value);
   return out;
 }
 
-Pending Get(io::Loop& loop, const Url& url, http::Headers headers, Duration timeout, std::move_only_function<void(Answer)> done) {
+Pending Get(io::Loop& loop, const Url& url, http::Headers headers, Duration timeout,
+            std::move_only_function<void(Answer)> done, std::shared_ptr<const tls::Context> tls) {
   const auto addresses = Resolve(url.host, url.port);
   if (!addresses) {
     return loop.After(Duration(0), [call = std::move(done), host = url.host]() mutable {
@@ -62,14 +67,43 @@ Pending Get(io::Loop& loop, const Url& url, http::Headers headers, Duration time
   }
   conn::FetchRequest request;
   request.to = addresses->front();
-  request.head = {.method = "GET", .scheme = "http", .authority = url.authority(), .path = url.target, .protocol = {}, .headers = std::move(headers)};
+  request.head = {.method = "GET",
+                  .scheme = "http",
+                  .authority = url.authority(),
+                  .path = url.target,
+                  .protocol = {},
+                  .headers = std::move(headers)};
   request.timeout = timeout;
+  if (tls) {
+    request.head.scheme = "https";
+    if (url.port == 443) request.head.authority = url.host;
+    request.stream = tls::Wrap(loop, io::Connect(loop, request.to, {.bind = {}, .keep_alive = {}, .timeout = timeout}),
+                               std::move(tls),
+                               {.sni = url.host,
+                                .expected_identity = {},
+                                .expected_name = url.host,
+                                .alpn = {},
+                                .session_key = {},
+                                .handshake_timeout = timeout});
+  }
   return conn::Fetch(loop, std::move(request), [call = std::move(done)](Result<conn::FetchResponse> got) mutable {
     if (got)
       call({.status = got->head.status, .body = std::move(got->body), .error = {}});
     else
       call({.status = 0, .body = {}, .error = got.error().detail});
   });
+}
+
+void Calls::Start(const Url& url, http::Headers headers, Duration timeout, std::move_only_function<void(Answer)> done,
+                  std::shared_ptr<const tls::Context> tls) {
+  const std::uint64_t id = ++last_;
+  running_[id] = Get(
+      loop_, url, std::move(headers), timeout,
+      [this, id, call = std::move(done)](Answer answer) mutable {
+        call(std::move(answer));
+        loop_.Defer([this, id] { running_.erase(id); });  // an answer must not destroy its own Pending
+      },
+      std::move(tls));
 }
 
 }  // namespace plait::demo

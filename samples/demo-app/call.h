@@ -1,11 +1,14 @@
 #pragma once
 // How the demo applications call each other: plain HTTP by host name, knowing nothing of a mesh.
 #include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/conn/http_client.h"
+#include "core/tls/context.h"
 
 namespace plait::demo {
 
@@ -31,6 +34,22 @@ struct Answer {
   std::string body;
   std::string error;
 };
-[[nodiscard]] Pending Get(io::Loop& loop, const Url& url, http::Headers headers, Duration timeout, std::move_only_function<void(Answer)> done);
+// With `tls` over TLS (for what is outside the mesh): the server's certificate must be for the URL's host.
+[[nodiscard]] Pending Get(io::Loop& loop, const Url& url, http::Headers headers, Duration timeout,
+                          std::move_only_function<void(Answer)> done,
+                          std::shared_ptr<const tls::Context> tls = nullptr);
+
+// Calls that a role has begun, each until it was answered. Lives as long as the role.
+class Calls {
+ public:
+  explicit Calls(io::Loop& loop) : loop_(loop) {}
+  void Start(const Url& url, http::Headers headers, Duration timeout, std::move_only_function<void(Answer)> done,
+             std::shared_ptr<const tls::Context> tls = nullptr);
+
+ private:
+  io::Loop& loop_;
+  std::uint64_t last_ = 0;
+  std::map<std::uint64_t, Pending> running_;
+};
 
 }  // namespace plait::demo

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace plait::demo {
 
@@ -25,9 +26,11 @@ class Load::Kept final : public conn::ClientConnectionEvents, public http::Clien
 
  private:
   void Open() {
+    if (std::exchange(opened_, true)) ++load_.report_.reopened;
     if (connection_) load_.loop_.DeleteLater(std::move(connection_));
     const auto& to = load_.addresses_[load_.report_.sent % load_.addresses_.size()];
-    connection_ = std::make_unique<conn::ClientConnection>(load_.loop_, io::Connect(load_.loop_, to), load_.connection_options_, *this);
+    connection_ = std::make_unique<conn::ClientConnection>(load_.loop_, io::Connect(load_.loop_, to),
+                                                           load_.connection_options_, *this);
   }
   bool Send() {
     stream_ = connection_->NewStream(*this);
@@ -81,6 +84,7 @@ class Load::Kept final : public conn::ClientConnectionEvents, public http::Clien
   Load& load_;
   std::unique_ptr<conn::ClientConnection> connection_;
   http::ClientStream* stream_ = nullptr;
+  bool opened_ = false;  // at least once
   bool busy_ = false;
   bool answered_ = false;
   http::ResponseHead head_;
@@ -118,7 +122,12 @@ bool Load::done() const noexcept {
 }
 
 http::RequestHead Load::Head() const {
-  http::RequestHead head{.method = options_.method, .scheme = "http", .authority = options_.url.authority(), .path = options_.url.target, .protocol = {}, .headers = options_.headers};
+  http::RequestHead head{.method = options_.method,
+                         .scheme = "http",
+                         .authority = options_.url.authority(),
+                         .path = options_.url.target,
+                         .protocol = {},
+                         .headers = options_.headers};
   if (!options_.body.empty()) head.headers.Set("content-length", std::to_string(options_.body.size()));
   return head;
 }
@@ -135,8 +144,8 @@ void Load::Tick() {
   const auto every = [](double per_second) {
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(1 / per_second));
   };
-  // What cannot be sent in time because all connections are busy is sent late, and its wait counts as part of the answer's:
-  // a stall is seen, which it would not be if the rate went down with it.
+  // What cannot be sent in time because all connections are busy is sent late, and its wait counts as part of the
+  // answer's: a stall is seen, which it would not be if the rate went down with it.
   for (; options_.rate > 0 && next_due_ <= now && may_start(); next_due_ += every(options_.rate)) {
     if (Kept* kept = FindIdle()) {
       kept->Start(next_due_);
@@ -147,12 +156,14 @@ void Load::Tick() {
       Failed("timed out before a connection was free", next_due_);
     }
   }
-  for (; options_.new_per_second > 0 && next_new_due_ <= now && may_start(); next_new_due_ += every(options_.new_per_second))
+  for (; options_.new_per_second > 0 && next_new_due_ <= now && may_start();
+       next_new_due_ += every(options_.new_per_second))
     StartNew(next_new_due_);
   tick_.Start(loop_.timers(), std::chrono::milliseconds(1));
 }
 
 void Load::StartNew(MonotonicTime since) {
+  ++report_.sent_new;
   Begun();
   const std::uint64_t id = ++last_new_;
   conn::FetchRequest request;
@@ -176,7 +187,8 @@ void Load::Begun() {
 
 void Load::Answered(const http::ResponseHead& head, MonotonicTime since) {
   ++report_.by_status[head.status];
-  if (!options_.count_by.empty()) ++report_.by_value[std::string(head.headers.Get(options_.count_by).value_or("(none)"))];
+  if (!options_.count_by.empty())
+    ++report_.by_value[std::string(head.headers.Get(options_.count_by).value_or("(none)"))];
   report_.micros.push_back(static_cast<std::uint32_t>(Waited(since) / std::chrono::microseconds(1)));
 }
 
@@ -205,7 +217,8 @@ std::string LoadReport::ToJson() const {
   const auto percentile = [&](double p) {
     return sorted.empty() ? 0.0 : sorted[static_cast<std::size_t>(p * static_cast<double>(sorted.size() - 1))] / 1000.0;
   };
-  nlohmann::ordered_json out{{"sent", sent}, {"ok", sent - failed()}, {"failed", failed()}};
+  nlohmann::ordered_json out{{"sent", sent},         {"kept", sent - sent_new}, {"new", sent_new},
+                             {"reopened", reopened}, {"ok", sent - failed()},   {"failed", failed()}};
   out["status"] = nlohmann::ordered_json::object();
   for (const auto& [status, count] : by_status) out["status"][std::to_string(status)] = count;
   out["failures"] = failures;

@@ -1,7 +1,8 @@
 #pragma once
 // The load generator: requests over kept connections and over new ones, at a rate or as fast as answers come; never a
-// retry. Counts what a client sees, so that the mesh's own counts can be held against it. A rate is constant: each request
-// has a time when it is due, and its latency counts from then, so that a stall shows as the latency of all that it held up.
+// retry. Counts what a client sees, so that the mesh's own counts can be held against it. A rate is constant: each
+// request has a time when it is due, and its latency counts from then, so that a stall shows as the latency of all that
+// it held up.
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -24,11 +25,14 @@ struct LoadOptions {
   std::uint64_t count = 0;        // of all requests; 0: until `duration` or a signal
   Duration duration{};            // 0: no limit
   Duration timeout = std::chrono::seconds(10);
-  std::string count_by;           // answers are also counted by the value of this response header
+  std::string count_by;  // answers are also counted by the value of this response header
 };
 
 struct LoadReport {
-  std::uint64_t sent = 0;
+  std::uint64_t sent = 0;      // all of them
+  std::uint64_t sent_new = 0;  // of these, on connections of their own
+  // Kept connections that were opened once more because they had ended since their last answer.
+  std::uint64_t reopened = 0;
   std::map<int, std::uint64_t> by_status;
   std::map<std::string, std::uint64_t> failures;  // no answer: by reason
   std::map<std::string, std::uint64_t> by_value;  // of LoadOptions::count_by
@@ -36,7 +40,8 @@ struct LoadReport {
   Duration longest{};                             // until an answer, or until it was clear that there is none
   Duration asked_for{};                           // how long requests were begun
   std::uint64_t failed() const;                   // no answer or 5xx
-  // {"sent","ok","failed","status":{},"failures":{},"by":{},"p50_ms","p99_ms","max_ms","seconds"}
+  // {"sent","kept","new","reopened","ok","failed","status":{},"failures":{},"by":{},"p50_ms","p99_ms","max_ms","seconds"};
+  // sent = kept + new
   std::string ToJson() const;
 };
 

@@ -56,10 +56,13 @@ class LoadOfAServer : public testing::Test {
   const MonotonicTime begin_ = clock_.now;
   io::Loop loop_{clock_};
   bool stalls_ = false;
+  bool closes_ = false;  // each connection with its answer
   std::vector<conn::Responder> held_;
   conn::HttpServer server_{loop_, {}, [this](conn::Request, conn::Responder responder) {
                              if (stalls_) return held_.push_back(std::move(responder));
-                             responder.Send({});
+                             conn::Response response;
+                             if (closes_) response.headers.Add("connection", "close");
+                             responder.Send(std::move(response));
                            }};
   const io::SocketAddress address_ = server_.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")).value();
 };
@@ -104,12 +107,43 @@ TEST_F(LoadOfAServer, ThatStallsForLongIsGivenUpRequestByRequest) {
   EXPECT_GT(load.report().failures.at("timed out before a connection was free"), 350U);
 }
 
+TEST_F(LoadOfAServer, CountsWhatIsSentOnNewConnectionsApart) {
+  LoadOptions options = Options();
+  options.new_per_second = 10;
+  Load load(loop_, options, {address_});
+  // Beside what is due each 10 ms on the kept ones, there is one more each 100 ms.
+  const auto due = [&] { return static_cast<std::uint64_t>((clock_.now - begin_) / 10ms) + 1; };
+  for (int step = 0; step < 100; ++step) {
+    clock_.now += 10ms;
+    Until([&] { return load.report().micros.size() >= due() + (due() - 1) / 10 + 1; });
+  }
+  load.Stop();
+  Until([&] { return load.done(); });
+  EXPECT_EQ(load.report().sent_new, 11U);
+  EXPECT_EQ(load.report().sent, 101U + 11U);
+  EXPECT_EQ(load.report().reopened, 0U);
+}
+
+TEST_F(LoadOfAServer, CountsTheKeptConnectionsThatEndedBetweenTwoRequests) {
+  closes_ = true;
+  Load load(loop_, Options(), {address_});
+  Pass(load, 1s);
+  load.Stop();
+  Until([&] { return load.done(); });
+  EXPECT_EQ(load.report().failed(), 0U);
+  EXPECT_EQ(load.report().sent, 101U);
+  EXPECT_EQ(load.report().reopened, 99U);  // all but the first of each of the two
+}
+
 TEST_F(LoadOfAServer, IsReportedWithItsSecondsAndTheLongestWait) {
   LoadReport report;
   report.sent = 600;
+  report.sent_new = 10;
+  report.reopened = 3;
   report.longest = 1500ms;
   report.asked_for = 2s;
   const std::string json = report.ToJson();
+  EXPECT_NE(json.find(R"("sent":600,"kept":590,"new":10,"reopened":3)"), std::string::npos) << json;
   EXPECT_NE(json.find("\"max_ms\":1500.0"), std::string::npos) << json;
   EXPECT_NE(json.find("\"seconds\":2.0"), std::string::npos) << json;
 }

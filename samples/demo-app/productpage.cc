@@ -1,4 +1,5 @@
 // The productpage role: asks details and reviews at the same time, shows what it got.
+#include <algorithm>
 #include <map>
 
 #include "bookinfo.h"
@@ -13,13 +14,7 @@ namespace {
 
 constexpr Duration kCallTimeout = std::chrono::seconds(5);
 constexpr std::string_view kCookie = "session";
-
-Url Service(const char* host_variable, const char* port_variable, const char* name) {
-  Url url{.host = Environment(host_variable, name), .port = 9080, .target = {}};
-  if (const std::string domain = Environment("SERVICES_DOMAIN"); !domain.empty()) url.host += "." + domain;
-  if (const auto port = ParsePort(Environment(port_variable, "9080"))) url.port = port->value;
-  return url;
-}
+constexpr std::uint64_t kMostFlood = 1000;
 
 // The user of the session cookie; empty when nobody is signed in. Any name may sign in: this is a demo.
 std::string UserOf(const http::Headers& headers) {
@@ -53,9 +48,11 @@ class ProductPageRole final : public Role {
  public:
   explicit ProductPageRole(io::Loop& loop)
       : loop_(loop),
-        details_(Service("DETAILS_HOSTNAME", "DETAILS_SERVICE_PORT", "details")),
-        reviews_(Service("REVIEWS_HOSTNAME", "REVIEWS_SERVICE_PORT", "reviews")),
-        ratings_(Service("RATINGS_HOSTNAME", "RATINGS_SERVICE_PORT", "ratings")) {}
+        details_(ServiceUrl("DETAILS_HOSTNAME", "DETAILS_SERVICE_PORT", "details")),
+        reviews_(ServiceUrl("REVIEWS_HOSTNAME", "REVIEWS_SERVICE_PORT", "reviews")),
+        ratings_(ServiceUrl("RATINGS_HOSTNAME", "RATINGS_SERVICE_PORT", "ratings")),
+        flood_(std::min<std::uint64_t>(ParseUint(Environment("FLOOD_FACTOR")).value_or(0), kMostFlood)),
+        calls_(loop) {}
 
   void Handle(conn::Request request, conn::Responder responder) override;
 
@@ -83,7 +80,9 @@ class ProductPageRole final : public Role {
   const Url details_, reviews_, ratings_;
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, std::unique_ptr<Visit>> visits_;
-  std::map<std::uint64_t, Pending> passed_on_;
+  // FLOOD_FACTOR: so many requests to reviews a visit, whose answers nobody waits for.
+  const std::uint64_t flood_;
+  Calls calls_;
 };
 
 void ProductPageRole::Handle(conn::Request request, conn::Responder responder) {
@@ -95,7 +94,8 @@ void ProductPageRole::Handle(conn::Request request, conn::Responder responder) {
   if (path == "/login") {
     const std::string user = FormField(request.body, "username");
     if (user.empty()) return responder.Send(Redirect("/productpage"));
-    return responder.Send(Redirect("/productpage", std::string(kCookie) + "=" + Base64UrlEncode(AsBytes(user)) + "; Path=/; HttpOnly; SameSite=Lax"));
+    return responder.Send(Redirect("/productpage", std::string(kCookie) + "=" + Base64UrlEncode(AsBytes(user)) +
+                                                       "; Path=/; HttpOnly; SameSite=Lax"));
   }
   if (path == "/logout") return responder.Send(Redirect("/productpage", std::string(kCookie) + "=; Path=/; Max-Age=0"));
   if (path.starts_with(kApi)) return Api(request, path.substr(kApi.size()), std::move(responder));
@@ -106,7 +106,8 @@ void ProductPageRole::Api(const conn::Request& request, std::string_view rest, c
   if (rest.empty() || rest == "/") return responder.Send(JsonResponse(200, ProductsJson()));
   const auto [id_text, part] = SplitOnce(rest.substr(1), '/');
   const auto id = ParseUint(id_text);
-  if (!id || rest.front() != '/') return responder.Send(JsonResponse(400, ErrorJson("please provide numeric product id")));
+  if (!id || rest.front() != '/')
+    return responder.Send(JsonResponse(400, ErrorJson("please provide numeric product id")));
   const std::string number = std::to_string(*id);
   if (!part) return PassOn(request, details_, "/details/" + number, std::move(responder));
   if (*part == "reviews") return PassOn(request, reviews_, "/reviews/" + number, std::move(responder));
@@ -116,16 +117,20 @@ void ProductPageRole::Api(const conn::Request& request, std::string_view rest, c
 
 void ProductPageRole::PassOn(const conn::Request& request, Url url, std::string target, conn::Responder responder) {
   url.target = std::move(target);
-  const std::uint64_t id = ++last_;
-  passed_on_[id] = Get(loop_, url, HeadersFor(request), kCallTimeout, [this, id, respond = std::move(responder)](Answer answer) mutable {
-    respond.Send(answer.status != 0 ? JsonResponse(answer.status, std::move(answer.body)) : JsonResponse(503, ErrorJson(answer.error)));
-    loop_.Defer([this, id] { passed_on_.erase(id); });
+  calls_.Start(url, HeadersFor(request), kCallTimeout, [respond = std::move(responder)](Answer answer) mutable {
+    respond.Send(answer.status != 0 ? JsonResponse(answer.status, std::move(answer.body))
+                                    : JsonResponse(503, ErrorJson(answer.error)));
   });
 }
 
 void ProductPageRole::ShowPage(const conn::Request& request, conn::Responder responder) {
   const std::uint64_t id = ++last_;
-  auto owned = std::make_unique<Visit>(Visit{.responder = std::move(responder), .page = {}, .details_error = {}, .reviews_error = {}, .details = {}, .reviews = {}});
+  auto owned = std::make_unique<Visit>(Visit{.responder = std::move(responder),
+                                             .page = {},
+                                             .details_error = {},
+                                             .reviews_error = {},
+                                             .details = {},
+                                             .reviews = {}});
   Visit& visit = *owned;
   visits_[id] = std::move(owned);
   visit.page.user = UserOf(request.head.headers);
@@ -134,16 +139,21 @@ void ProductPageRole::ShowPage(const conn::Request& request, conn::Responder res
   Url url = details_;
   url.target = "/details/0";
   const auto reason = [](const Answer& answer, const char* who) {
-    return answer.status == 0 ? std::string(who) + ": " + answer.error : std::string(who) + " answered " + std::to_string(answer.status) + ": " + answer.body.substr(0, 200);
+    return answer.status == 0
+               ? std::string(who) + ": " + answer.error
+               : std::string(who) + " answered " + std::to_string(answer.status) + ": " + answer.body.substr(0, 200);
   };
   visit.details = Get(loop_, url, headers, kCallTimeout, [this, id, &visit, reason](const Answer& answer) {
-    visit.page.details = answer.status == 200 ? ReadDetails(answer.body) : Part<BookDetails>{.value = {}, .error = reason(answer, "details")};
+    visit.page.details = answer.status == 200 ? ReadDetails(answer.body)
+                                              : Part<BookDetails>{.value = {}, .error = reason(answer, "details")};
     Arrived(id);
   });
   url = reviews_;
   url.target = "/reviews/0";
+  for (std::uint64_t i = 0; i < flood_; ++i) calls_.Start(url, headers, kCallTimeout, [](const Answer&) {});
   visit.reviews = Get(loop_, url, headers, kCallTimeout, [this, id, &visit, reason](const Answer& answer) {
-    visit.page.reviews = answer.status == 200 ? ReadReviews(answer.body) : Part<Reviews>{.value = {}, .error = reason(answer, "reviews")};
+    visit.page.reviews = answer.status == 200 ? ReadReviews(answer.body)
+                                              : Part<Reviews>{.value = {}, .error = reason(answer, "reviews")};
     Arrived(id);
   });
 }

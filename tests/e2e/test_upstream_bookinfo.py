@@ -53,3 +53,32 @@ def test_the_page_has_its_details_and_the_reviews_of_each_version(mesh):
         seen.update(version for version in ("v1", "v2", "v3") if f"answered by reviews-{version}" in body)
         return seen == {"v1", "v2", "v3"}
     until(page, 20, "pages with the reviews of three versions")
+
+
+def ratings_of(mesh, pod):
+    """What a pod of ratings answers: status and body. By its address, for the service has others."""
+    address = next(w["ip"] for w in mesh.pods(pod) if w["ready"])
+    out = mesh.exec("reviews-v2", "curl", "-s", "-w", "\n%{http_code}", f"http://{address}:9080/ratings/0").stdout
+    body, _, status = out.rpartition("\n")
+    return int(status), json.loads(body)
+
+
+@pytest.mark.parametrize("ratings, database", [("bookinfo-ratings-v2-mysql.yaml", "bookinfo-mysql.yaml"),
+                                               ("bookinfo-ratings-v2.yaml", "bookinfo-db.yaml")])
+def test_ratings_of_istios_v2_depend_on_the_database_that_its_variables_name(mesh, ratings, database):
+    """Through the mesh: a server that speaks first (MySQL), and one that answers (MongoDB)."""
+    samples = upstream_samples()
+    files = [mesh.directory / name for name in (ratings, database)]
+    for file in files:
+        shutil.copy(os.path.join(samples, "platform/kube", file.name), file)
+        file.chmod(0o644)
+    try:
+        until(lambda: all(w["ready"] for w in mesh.pods("ratings-v2")) and len(mesh.pods("ratings-v2")) == 1, 30, "ratings v2 is ready")
+        until(lambda: ratings_of(mesh, "ratings-v2") == (200, {"id": 0, "ratings": {"Reviewer1": 5, "Reviewer2": 4}}), 20, "there are ratings")
+        files[1].unlink()
+        error = {"error": "could not connect to ratings database"}
+        until(lambda: ratings_of(mesh, "ratings-v2") == (500, error), 20, "without the database there are none")
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+    until(lambda: not mesh.pods("ratings-v2") and not mesh.pods("mysqldb") and not mesh.pods("mongodb"), 30, "both are gone")

@@ -1,0 +1,92 @@
+// The ratings role: what it holds itself, what a database stands behind (v2), and upstream's versions that misbehave.
+#include <cstdio>
+#include <map>
+
+#include "bookinfo.h"
+#include "core/base/strings.h"
+#include "database.h"
+#include "roles.h"
+
+namespace plait::demo {
+namespace {
+using namespace std::chrono_literals;
+
+constexpr Duration kDatabaseTimeout = 10s;
+// Upstream's figures. 15 minutes: longer than Kubernetes remembers the restarts of a container.
+constexpr Duration kDelay = 7s, kUnavailable = 1min, kUnhealthy = 15min;
+
+class RatingsRole final : public Role {
+ public:
+  RatingsRole(io::Loop& loop, const RoleOptions& options)
+      : loop_(loop),
+        fail_every_(options.fail_every),
+        version_(Environment("SERVICE_VERSION", options.version)),
+        begin_(loop.clock().Now()) {
+    if (version_ != "v2") return;
+    auto database = DatabaseOfEnvironment();
+    if (database)
+      database_ = std::move(*database);
+    else
+      std::fprintf(stderr, "ratings: %s; every request is answered with 500\n", database.error().ToString().c_str());
+  }
+
+  void Handle(conn::Request request, conn::Responder responder) override {
+    if (http::PathOnly(request.head.path) == "/health") return responder.Send(Health());
+    const auto id = IdOf(request.head.path, "/ratings/");
+    if (!id) return responder.Send(JsonResponse(404, ErrorJson("no such path; try /ratings/0")));
+    ++served_;
+    const bool second = served_ % 2 == 0;
+    if ((fail_every_ != 0 && served_ % fail_every_ == 0) || (version_ == "v-faulty" && second) || Away())
+      return responder.Send(JsonResponse(503, ErrorJson("Service unavailable")));
+    if (version_ == "v2") return FromDatabase(*id, std::move(responder));
+    if (version_ != "v-delayed" || !second) return responder.Send(JsonResponse(200, RatingsJson(*id)));
+    const std::uint64_t call = ++last_;
+    waiting_[call] = loop_.After(kDelay, [this, call, number = *id, respond = std::move(responder)]() mutable {
+      respond.Send(JsonResponse(200, RatingsJson(number)));
+      loop_.Defer([this, call] { waiting_.erase(call); });
+    });
+  }
+
+ private:
+  // Well and away in turn, each for as long.
+  bool Away() const {
+    const Duration turn = version_ == "v-unavailable" ? kUnavailable
+                          : version_ == "v-unhealthy" ? kUnhealthy
+                                                      : Duration(0);
+    return turn > Duration(0) && ((loop_.clock().Now() - begin_) / turn) % 2 == 1;
+  }
+  conn::Response Health() const {
+    if (version_ == "v-unhealthy" && Away()) return JsonResponse(500, R"({"status":"Ratings is not healthy"})");
+    return JsonResponse(200, R"({"status":"Ratings is healthy"})");
+  }
+  void FromDatabase(int id, conn::Responder responder) {
+    const auto failed = [] { return JsonResponse(500, ErrorJson("could not connect to ratings database")); };
+    if (!database_) return responder.Send(failed());
+    const std::uint64_t call = ++last_;
+    waiting_[call] = Ask(loop_, *database_, kDatabaseTimeout,
+                         [this, call, id, failed, respond = std::move(responder)](Result<> spoken) mutable {
+                           if (!spoken)
+                             std::fprintf(stderr, "ratings: database %s port %u: %s\n", database_->host.c_str(),
+                                          unsigned{database_->port}, spoken.error().detail);
+                           respond.Send(spoken ? JsonResponse(200, RatingsJson(id)) : failed());
+                           loop_.Defer([this, call] { waiting_.erase(call); });
+                         });
+  }
+
+  io::Loop& loop_;
+  const std::uint64_t fail_every_;
+  const std::string
+      version_;  // of what follows "v", upstream's SERVICE_VERSION knows 2, -faulty, -delayed, -unavailable, -unhealthy
+  const MonotonicTime begin_;
+  std::optional<Database> database_;
+  std::uint64_t served_ = 0, last_ = 0;
+  std::map<std::uint64_t, Pending> waiting_;
+};
+
+}  // namespace
+
+std::unique_ptr<Role> NewRatings(io::Loop& loop, const RoleOptions& options) {
+  return std::make_unique<RatingsRole>(loop, options);
+}
+
+}  // namespace plait::demo
