@@ -6,7 +6,8 @@
 | files: written in two steps | src/control/source/config_files_test.cc (ThatAreHalfWrittenAreWaitedFor) |
 | files: in a mesh that runs | here: `a_bad_edit`, `a_directory_that_is_closed` |
 | objects: unknown kinds and versions, references to nothing, delegates in a circle, conflicts, selectors that match nothing, impossible hosts, CIDRs, weights (negative, all 0) | src/control/model/bad_objects_test.cc |
-| objects: weights that do not add up to 100: shares of their sum, as in Istio, and no message | here: `weights_that_do_not_add_up` |
+| objects: references to nothing, by an edit: the last good version stays | src/control/source/waiting_edits_test.cc, test_last_good.py, here: `a_bad_edit[reference]` |
+| objects: weights that do not add up to 100: shares of their sum, as in Istio, and told | src/control/model/bad_objects_test.cc, here: `weights_that_do_not_add_up` |
 | objects: the same name in two files | src/control/source/config_files_test.cc (SayWhichObjectStandsTwice), here: `a_bad_edit[duplicate]` |
 | objects: a policy that cannot be understood | here: `an_invalid_policy`; test_failing_closed.py |
 | streams: garbage on 15012 and 15014 | test_control_plane.py (`garbage_on_either_port`) |
@@ -85,7 +86,8 @@ def said(mesh, *parts):
     (ROUTES + "---\n" + ROUTES, ["routes.yaml:1", "echo", "twice"]),
     (ROUTES.replace("metadata:", "\tmetadata:"), ["routes.yaml:3"]),
     (ROUTES.replace("kind: VirtualService", "kind: VirtualServise"), ["routes.yaml:", "VirtualServise"]),
-], ids=["broken", "unknown-field", "duplicate", "tab", "unknown-kind"])
+    (ROUTES.replace("{host: echo}", "{host: eccho}"), ["routes.yaml:9:", '"eccho"', 'did you mean "echo"?', "the last good version of this file stays in force"]),
+], ids=["broken", "unknown-field", "duplicate", "tab", "unknown-kind", "reference"])
 def test_a_bad_edit_is_told_with_its_place_and_changes_nothing(mesh, text, parts):
     file = mesh.directory / "routes.yaml"
     assert rule(mesh) == {"good"}
@@ -104,17 +106,8 @@ def test_a_bad_edit_is_told_with_its_place_and_changes_nothing(mesh, text, parts
     until(lambda: not [message for message in mesh.status()["messages"] if "routes.yaml" in message], 5, "nothing is wrong")
 
 
-def test_a_reference_to_nothing_is_told_with_its_place(mesh):
-    file = mesh.directory / "routes.yaml"
-    file.write_text(ROUTES.replace("{host: echo}", "{host: eccho}"))
-    said(mesh, "routes.yaml:9:", "eccho")
-    assert [message for message in mesh.status()["messages"] if "eccho" in message]
-    file.write_text(ROUTES)
-    until(lambda: rule(mesh) == {"good"}, 5, "the route is back")
-
-
-@pytest.mark.parametrize("weights", [(60, 60), (60, 30)], ids=["120", "90"])
-def test_weights_that_do_not_add_up_to_a_hundred_are_shares_of_their_sum(mesh, weights):
+@pytest.mark.parametrize("weights, shares", [((60, 60), "echo 50 %, echo 50 %"), ((60, 30), "echo 66.7 %, echo 33.3 %")], ids=["120", "90"])
+def test_weights_that_do_not_add_up_to_a_hundred_are_shares_of_their_sum_and_told(mesh, weights, shares):
     file = mesh.directory / "routes.yaml"
     m.write(file, m.virtual_service("echo", {"hosts": ["echo"], "http": [{"route": [
         {"destination": {"host": "echo"}, "weight": weight, "headers": {"response": {"set": {"x-rule": name}}}}
@@ -124,7 +117,7 @@ def test_weights_that_do_not_add_up_to_a_hundred_are_shares_of_their_sum(mesh, w
     by = mesh.load("client", "http://echo:8000/", "--count", str(count), "--count-by", "x-rule")["by"]
     assert set(by) == {"first", "second"}
     assert abs(by["first"] - count * weights[0] / sum(weights)) < 6 * 15, by  # six standard deviations
-    assert not [message for message in mesh.status()["messages"] if "routes.yaml" in message]
+    said(mesh, "routes.yaml:", "VirtualService default/echo: ", f"total destination weight {sum(weights)} != 100, so the shares are {shares}")
     file.write_text(ROUTES)
     until(lambda: rule(mesh) == {"good"}, 5, "the route is back")
 

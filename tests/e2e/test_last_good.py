@@ -1,4 +1,5 @@
-"""What was in force stays: a newcomer that names an object again takes it from nobody, also when plaitd starts anew."""
+"""What was in force stays, also when plaitd starts anew: a newcomer that names an object again takes it from nobody, and
+an edit with a mistake, or with a name of nothing, leaves the last good version of its file in force."""
 import pytest
 
 import manifests as m
@@ -15,8 +16,7 @@ def reviews(version, *more):
 
 @pytest.fixture
 def mesh(folder, request):
-    case = getattr(request.node, "callspec", None)
-    name = f"last-good-{case.id if case else 'two-files'}"
+    name = f"last-good-{request.node.callspec.id}"
     mesh = Mesh(folder, copy_sample(folder, into=name), name=name)
     (mesh.directory / REVIEWS_SPLIT).write_text(reviews("v1"))
     mesh.start()
@@ -48,6 +48,7 @@ def proves_that_plaitd_follows(mesh, name):
     until(lambda: mesh.load("productpage-v1", f"http://{name}:9080/reviews/0", "--count", "1").get("ok") == 1, 10, f"{name} answers")
 
 
+@pytest.mark.parametrize("mesh", ["two-files"], indirect=True)
 def test_a_second_object_of_the_same_name_in_another_file_takes_nothing(mesh):
     assert reviewers(mesh) == {"v1"}
     # Sorted before the file that has the object; its other object is unaffected.
@@ -82,16 +83,21 @@ BROKEN = reviews("v3").replace("{host: reviews, subset: v3}", "{host: reviews, s
 UNKNOWN = reviews("v3").replace("    - route:", "    - rout:")
 TWICE = reviews("v3") + "---\n" + reviews("v1")
 NOWHERE = reviews("v3").replace("host: reviews,", "host: reviewz,")
+NO_SUBSET = reviews("late")
+NO_GATEWAY = reviews("v3").replace("  http:", "  gateways: [mesh, none]\n  http:")
+STAYS = "the last good version of this file stays in force"
 
 
-@pytest.mark.parametrize("text, place, advice, in_force", [
-    (BROKEN, ":10:1: did not find expected ',' or '}' (while parsing a flow mapping)", "close the { opened at 9:24", {"v1"}),
-    (UNKNOWN, ":8:7: VirtualService default/reviews: unknown field", 'did you mean "route"?', {"v1"}),
-    (TWICE, ":14:9: VirtualService default/reviews: the object stands twice in this file; first at", "remove or rename one of them", {"v1"}),
-    # A warning: the next edit may make it true. Until then a request that takes the rule gets 503.
-    (NOWHERE, ':9:24: VirtualService default/reviews: Referenced host not found: "reviewz"', 'did you mean "reviews"?', None),
-], ids=["broken", "unknown-field", "duplicate", "reference"])
-def test_each_mistake_has_its_place_and_what_to_do_and_leaves_the_last_good_in_force(mesh, text, place, advice, in_force):
+@pytest.mark.parametrize("text, place, advice", [
+    (BROKEN, ":10:1: did not find expected ',' or '}' (while parsing a flow mapping)", "close the { opened at 9:24"),
+    (UNKNOWN, ":8:7: VirtualService default/reviews: unknown field", 'did you mean "route"?'),
+    (TWICE, ":14:9: VirtualService default/reviews: the object stands twice in this file; first at", "remove or rename one of them"),
+    (NOWHERE, ':9:24: VirtualService default/reviews: Referenced host not found: "reviewz"', 'did you mean "reviews"?'),
+    (NO_SUBSET, ':9:24: VirtualService default/reviews: Referenced host+subset in destinationrule not found: "reviews+late"',
+     "define the subset in a DestinationRule for reviews.default.svc.cluster.local"),
+    (NO_GATEWAY, ':4:9: VirtualService default/reviews: Referenced gateway not found: "default/none"', "create it, or name one that exists"),
+], ids=["broken", "unknown-field", "duplicate", "reference", "subset", "gateway"])
+def test_each_mistake_has_its_place_and_what_to_do_and_leaves_the_last_good_in_force(mesh, text, place, advice):
     (mesh.directory / REVIEWS_SPLIT).write_text(text)
     def told():
         return [line for line in mesh.status()["messages"] if f"{REVIEWS_SPLIT}{place}" in line and advice in line]
@@ -100,8 +106,47 @@ def test_each_mistake_has_its_place_and_what_to_do_and_leaves_the_last_good_in_f
         if restarted:
             restart_plaitd(mesh)
         proves_that_plaitd_follows(mesh, f"live-{restarted}".lower())
-        assert told()
-        if in_force:
-            assert reviewers(mesh) == in_force
-        else:
-            assert mesh.load("productpage-v1", "http://reviews:9080/reviews/0", "--count", "3")["status"] == {"503": 3}
+        assert told() and STAYS in messages(mesh)
+        assert reviewers(mesh) == {"v1"}
+
+
+@pytest.mark.parametrize("mesh", ["by-itself"], indirect=True)
+def test_an_edit_that_names_what_is_not_there_takes_effect_by_itself_once_it_is(mesh):
+    """The subset comes in another file, after plaitd has started again in between; then the edit is the last good version."""
+    split = mesh.directory / REVIEWS_SPLIT
+    split.write_text(NO_SUBSET)
+    until(lambda: '"reviews+late"' in messages(mesh), 5, "the edit waits")
+    restart_plaitd(mesh)
+    # An edit of another file does not wait for that one, whichever way both are written.
+    m.write(mesh.directory / "details.yaml", m.virtual_service("details", {"hosts": ["details"], "http": [
+        {"headers": {"response": {"set": {"x-edit": "live"}}}, "route": [{"destination": {"host": "details"}}]}]}))
+    until(lambda: set(mesh.load("productpage-v1", "http://details:9080/details/0", "--count", "1", "--count-by", "x-edit")["by"]) == {"live"},
+          10, "the other edit is live")
+    assert reviewers(mesh) == {"v1"}
+    m.write(mesh.directory / "late.yaml", m.destination_rule("reviews-late", {"host": "reviews", "subsets": [{"name": "late", "labels": {"version": "v3"}}]}))
+    until(lambda: reviewers(mesh) == {"v3"}, 5, "the edit is live")
+    until(lambda: REVIEWS_SPLIT not in messages(mesh), 5, "nothing is wrong")
+    split.write_text(BROKEN)
+    until(lambda: STAYS in messages(mesh), 5, "told")
+    proves_that_plaitd_follows(mesh, "after-all")
+    assert reviewers(mesh) == {"v3"}
+
+
+@pytest.mark.parametrize("mesh", ["deleted"], indirect=True)
+def test_a_service_that_is_deleted_leaves_the_rules_that_name_it_in_force(mesh):
+    """Whoever deletes a Service means it. The rule's file did not change: it is told, and its requests get 503 until there is one."""
+    extra = mesh.directory / "extra.yaml"
+    m.write(extra, m.service("extra", {"http": 9080}, {"app": "reviews", "version": "v2"}))
+    (mesh.directory / REVIEWS_SPLIT).write_text(reviews("v1").replace("{host: reviews, subset: v1}", "{host: extra}"))
+    until(lambda: reviewers(mesh) == {"v2"}, 5, "the rule leads to the Service")
+    extra.unlink()
+    until(lambda: '9:24: VirtualService default/reviews: Referenced host not found: "extra"' in messages(mesh), 5, "told")
+    assert STAYS not in messages(mesh)
+    def status():
+        return mesh.load("productpage-v1", "http://reviews:9080/reviews/0", "--count", "3")["status"]
+    until(lambda: status() == {"503": 3}, 5, "the rule leads to nothing")
+    restart_plaitd(mesh)
+    proves_that_plaitd_follows(mesh, "after-restart")
+    assert status() == {"503": 3}
+    m.write(extra, m.service("extra", {"http": 9080}, {"app": "reviews", "version": "v2"}))
+    until(lambda: reviewers(mesh) == {"v2"}, 10, "the Service is back")
