@@ -102,7 +102,8 @@ class Builder {
 std::optional<xds::L4Routes> FindL4Routes(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                           std::string_view name) {
   const auto port = ParseUint(name);
-  if (!port || *port == 0 || *port > 65535 || proxy.type != model::Proxy::Type::kSidecar) return std::nullopt;
+  if (!port || name.starts_with('0') || *port > 65535 || proxy.type != model::Proxy::Type::kSidecar)
+    return std::nullopt;
   return Builder(proxy, snapshot, static_cast<std::uint16_t>(*port)).Build();
 }
 

@@ -7,6 +7,7 @@
 #include "control/translate/addresses.h"
 #include "control/translate/clusters.h"
 #include "control/translate/endpoints.h"
+#include "control/translate/l4_routes.h"
 #include "control/translate/routes.h"
 #include "core/xds/decode.h"
 #include "core/xds/encode/encode.h"
@@ -61,6 +62,17 @@ TEST(ExternalNames, LeadToTheirTargetWithItsIdentityAndRules) {
   EXPECT_EQ(endpoints->localities.at(0).endpoints.at(0).identity, "spiffe://cluster.local/ns/default/sa/web-sa");
   const auto names = ClusterNames(proxy, *snapshot);
   EXPECT_EQ(std::count_if(names.begin(), names.end(), [](const auto& n) { return n.find("front") != n.npos; }), 0);
+}
+
+TEST(RoutesOfAPort, HaveOneName) {
+  const auto snapshot = SnapshotOf(kWeb);
+  const model::Proxy proxy{.name_space = "default"};
+  EXPECT_EQ(FindRoutes(proxy, *snapshot, "80")->name, "80");
+  EXPECT_EQ(FindL4Routes(proxy, *snapshot, "80")->name, "80");
+  for (const char* name : {"", "0", "080", "65536", "+80", "80 "}) {
+    EXPECT_FALSE(FindRoutes(proxy, *snapshot, name)) << name;
+    EXPECT_FALSE(FindL4Routes(proxy, *snapshot, name)) << name;
+  }
 }
 
 TEST(WrittenEndpoints, OfAHeadlessServiceHaveNamesInTheIndex) {

@@ -207,7 +207,7 @@ std::optional<xds::RouteConfiguration> FindRoutes(const model::Proxy& proxy, con
                                                   std::string_view name) {
   if (proxy.type == model::Proxy::Type::kRouter) return GatewayRoutes(proxy, snapshot, name);
   const auto port = ParseUint(name);
-  if (!port || *port == 0 || *port > 65535) return std::nullopt;
+  if (!port || name.starts_with('0') || *port > 65535) return std::nullopt;  // "080" would be given under another name
   return SidecarRoutes(proxy, snapshot, static_cast<std::uint16_t>(*port)).Build();
 }
 
