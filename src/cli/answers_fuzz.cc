@@ -1,39 +1,69 @@
 // What other programs tell the command line, of whatever version they are: a proxy's /config_dump (or a file of it),
-// its statistics, the load generator's report. The first byte chooses the reader.
+// its statistics and its /plait/explain, plaitd's debug pages, the load generator's report. The first byte chooses the
+// reader.
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "cli/config_dump.h"
 #include "cli/config_tables.h"
+#include "cli/explain_report.h"
 #include "cli/load_report.h"
 #include "cli/prometheus_text.h"
+#include "cli/tables.h"
 #include "core/base/check.h"
 
 namespace {
 using namespace plait;
 
-void ConfigDump(std::string_view text) {
-  const cli::Json dump = cli::Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (dump.is_discarded()) return;
-  (void)cli::BootstrapOf(dump);
+void ConfigDump(const cli::Json& dump) {
+  (void)cli::BootstrapTable(cli::BootstrapOf(dump));
   for (const char* what : {"cluster", "listener", "route", "endpoint", "secret"}) {
     const cli::Json all = cli::ResourcesOf(dump, what);
     PLAIT_CHECK(all.is_array());
     const cli::Json some =
         cli::Select(what, all, {.fqdn = "a", .direction = "outbound", .address = "10.0.0.1", .port = 80});
     PLAIT_CHECK(some.size() <= all.size());
+    (void)cli::TableText(cli::ConfigTable(what, some));
   }
+}
+
+void DebugPages(const cli::Json& page) {
+  (void)cli::TableText(cli::ProxyTable(page, WallTime{}));
+  (void)cli::Refusals(page);
+  for (const auto& [object, at] : cli::PositionsOf(page)) PLAIT_CHECK(object.find(' ') != std::string::npos);
+  PLAIT_CHECK(!cli::HasErrors(page) || !cli::ProblemTexts(page).empty());
+}
+
+void Explanation(const cli::Json& answer) {
+  if (!answer.is_object()) return;
+  const auto shared = std::make_shared<const cli::Json>(answer);
+  (void)cli::ExplainOutput({.hops = {{"a-0.default", shared}, {"b-0.default", shared}}}, {});
+}
+
+void Names(std::string_view text) {
+  (void)cli::ObjectOfPath(text);
+  (void)cli::ObjectOfPolicy(text);
+  const cli::ClusterName name = cli::SplitClusterName(std::string(text));
+  PLAIT_CHECK(text.ends_with(name.fqdn));
 }
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const cli::Json json = cli::Json::parse(text, nullptr, /*allow_exceptions=*/false);
   switch (data[0]) {
-    case 'D': ConfigDump(text); break;
     case 'P': (void)cli::SumOf(cli::ReadPrometheus(text), "istio_requests_total", {{"reporter", "source"}}); break;
     case 'L': (void)cli::ReadLoadReport(text); break;
+    case 'N': Names(text); break;
+    default: break;
+  }
+  if (json.is_discarded()) return 0;
+  switch (data[0]) {
+    case 'D': ConfigDump(json); break;
+    case 'Y': DebugPages(json); break;
+    case 'E': Explanation(json); break;
     default: break;
   }
   return 0;
