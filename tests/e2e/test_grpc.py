@@ -15,8 +15,8 @@ APP = m.APP
 PEER = pathlib.Path(__file__).with_name("grpc_peer.py")
 
 
-@pytest.fixture(scope="module")
-def library():
+@pytest.fixture(name="library", scope="module")
+def fixture_library():
     """grpcio where an application can read it: the tests' own environment may be root's alone, and an application has a
     /tmp of its own."""
     with tempfile.TemporaryDirectory(prefix="plait-grpc-", dir="/var/tmp") as folder:

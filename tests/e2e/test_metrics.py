@@ -1,11 +1,13 @@
 """Istio's standard metrics: exactly its labels, and inside the mesh none that says `unknown`."""
 import re
 import subprocess
+import sys
 
 import pytest
 
 import manifests as m
 from mesh import until
+from test_grpc import PEER, fixture_library  # noqa: F401  the fixture `library`
 
 HTTP = {
     "reporter", "source_workload", "source_canonical_service", "source_canonical_revision", "source_workload_namespace", "source_principal", "source_app",
@@ -48,19 +50,63 @@ def series(mesh, workload):
     return found
 
 
+@pytest.fixture(scope="module")
+def called(busy, library):
+    """All kinds of gRPC calls in the same mesh, from `caller` to `callee`."""
+    peer = [f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}", str(library / PEER.name)]
+    m.write(busy.directory / "grpc.yaml",
+            m.account("callee"), m.account("caller"), m.service("callee", {"grpc": 50051}),
+            m.deployment("callee", [*peer, "serve", "50051"], labels={"app": "callee", "version": "v1"}, account="callee", ports=[50051],
+                         probe={"tcpSocket": {"port": 50051}, "periodSeconds": 1}),
+            m.deployment("caller", [m.APP, "client"], labels={"app": "caller", "version": "v1"}, account="caller"))
+    until(lambda: [pod["ready"] for pod in busy.pods("calle")] == [True, True], 20, "caller and callee are ready")
+    busy.exec("caller", *peer, "call", "callee:50051", timeout=120)
+    return busy
+
+
+def has_known_labels(mesh, workload):
+    found = series(mesh, workload)
+    assert found["istio_requests_total"]
+    for name, all_labels in found.items():
+        wanted = TCP if name.startswith("istio_tcp_") else HTTP
+        for labels in all_labels:
+            assert set(labels) - {"le"} == wanted, name
+            unknown = [label for label, value in labels.items() if value == "unknown" and label.startswith(("source_", "destination_"))]
+            assert not unknown, (name, labels)
+    return found
+
+
 @pytest.mark.parametrize("workload", INSIDE)
 def test_the_labels_are_istios_and_none_is_unknown(busy, workload):
-    def known():
-        found = series(busy, workload)
-        assert found["istio_requests_total"]
-        for name, all_labels in found.items():
-            wanted = TCP if name.startswith("istio_tcp_") else HTTP
-            for labels in all_labels:
-                assert set(labels) - {"le"} == wanted, name
-                unknown = [label for label, value in labels.items() if value == "unknown" and label.startswith(("source_", "destination_"))]
-                assert not unknown, (name, labels)
-        return found
-    until(known, 5, "every label is known")
+    until(lambda: has_known_labels(busy, workload), 5, "every label is known")
+
+
+@pytest.mark.parametrize("workload, reporter", [("caller", "source"), ("callee", "destination")])
+def test_grpc_calls_have_the_same_labels_their_status_and_the_number_of_messages(called, workload, reporter):
+    def counted(name, status):
+        """Of the calls that ended with this status; all of their labels but those of one side are the same."""
+        of = [(labels, value) for labels, value in called.metrics(workload, name)
+              if labels["reporter"] == reporter and labels["destination_service_name"] == "callee" and labels["grpc_response_status"] == status]
+        for labels, _ in of:
+            assert (labels["request_protocol"], labels["response_code"], labels["source_workload"], labels["destination_workload"]) == (
+                "grpc", "200", "caller", "callee"), labels
+            assert labels["destination_service"] == "callee.default.svc.cluster.local"
+            assert labels["source_principal"] == "spiffe://cluster.local/ns/default/sa/caller"
+            assert labels["destination_principal"] == "spiffe://cluster.local/ns/default/sa/callee"
+        return sum(value for _, value in of)
+
+    def told():
+        found = has_known_labels(called, workload)
+        assert {"istio_request_messages_total", "istio_response_messages_total"} <= set(found)
+        # What grpc_peer.py calls: Unary twice, ServerStream (500 answers), ClientStream and Both (three messages each), Seen.
+        assert counted("istio_requests_total", "0") == 6
+        assert counted("istio_request_messages_total", "0") == 1 + 1 + 1 + 3 + 3 + 1
+        assert counted("istio_response_messages_total", "0") == 1 + 1 + 500 + 1 + 3 + 1
+        # Fail: FAILED_PRECONDITION.
+        assert counted("istio_requests_total", "9") == 1
+        assert counted("istio_request_messages_total", "9") == 1 and counted("istio_response_messages_total", "9") == 0
+        return True
+    until(told, 8, "all calls are counted")
 
 
 def test_a_tcp_connection_has_its_metrics_on_both_sides(busy):

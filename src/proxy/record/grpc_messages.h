@@ -1,9 +1,11 @@
 #pragma once
 // Counts the messages of a gRPC stream as its bytes pass (5-byte prefix: compressed flag, 32-bit length; gRPC over
 // HTTP/2). A value; one a direction.
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
+#include "core/base/buffer.h"
 #include "core/base/bytes.h"
 
 namespace plait::proxy::record {
@@ -27,6 +29,16 @@ class GrpcMessages {
       body_left_ = length_;
       length_ = prefix_seen_ = 0;
     }
+  }
+  // What is in the buffer, which keeps it; the count with it.
+  std::uint64_t Pass(const Buffer& data) noexcept {
+    std::array<std::uint8_t, 4096> piece;
+    for (std::size_t at = 0; at < data.size();) {
+      const std::size_t n = data.CopyOut(piece, at);
+      Pass(Bytes(piece.data(), n));
+      at += n;
+    }
+    return count_;
   }
   std::uint64_t count() const noexcept { return count_; }
 

@@ -217,6 +217,7 @@ void Exchange::Dispatch() {
 void Exchange::OnData(Buffer& data, bool end_stream) {
   Touch();
   record_.bytes_received += data.size();
+  if (grpc_) record_.request_messages = request_messages_.Pass(data);
   if (end_stream) {
     request_ended_ = true;
     record_.request_received = session_.context().loop.Now() - record_.start_time;

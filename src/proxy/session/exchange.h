@@ -10,6 +10,7 @@
 #include "core/http/codec.h"
 #include "core/io/timer.h"
 #include "proxy/filter/http_filter.h"
+#include "proxy/record/grpc_messages.h"
 #include "proxy/record/proxy_stats.h"
 #include "proxy/session/http_config.h"
 #include "proxy/session/local_reply.h"
@@ -85,6 +86,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   bool head_ended_ = false;  // the request has no body at all
   bool request_ended_ = false;
   bool grpc_ = false;
+  bool grpc_response_ = false;
   bool paused_ = false;
   bool close_after_ = false;  // HTTP/1: the answer says that it is the connection's last
   http::RequestHead head_;
@@ -92,6 +94,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   http::Headers response_trailers_;
   std::string request_id_;  // as it was when the request came in
   record::StreamRecord record_;
+  record::GrpcMessages request_messages_, response_messages_;
   route::RouteMatch match_;
   filter::RequestFilters filters_;
   filter::Resume resume_;

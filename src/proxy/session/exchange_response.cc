@@ -146,6 +146,7 @@ void Exchange::OnRouterInformational(http::ResponseHead head) {
 void Exchange::OnRouterHead(http::ResponseHead head, bool end_stream) {
   Touch();
   record_.response_details = "via_upstream";
+  grpc_response_ = grpc_ && http::IsGrpc(head.headers);
   if (const auto since = router_->SinceRequestEnd(); since && !config_->suppress_envoy_headers) {
     const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(*since);
     head.headers.Set("x-envoy-upstream-service-time", std::to_string(elapsed.count()));
@@ -162,6 +163,7 @@ void Exchange::OnRouterHead(http::ResponseHead head, bool end_stream) {
 void Exchange::OnRouterData(Buffer& data, bool end_stream) {
   Touch();
   record_.bytes_sent += data.size();
+  if (grpc_response_) record_.response_messages = response_messages_.Pass(data);
   stream_.SendData(data, end_stream);
   if (end_stream) return EndResponse();
   if (stream_.above_high_watermark()) router_->PauseResponse(true);

@@ -209,6 +209,32 @@ TEST_F(HttpSessions, SendsABodyOfManyPiecesThatWaitedForItsCluster) {
   EXPECT_EQ(backend.asked[0].size(), std::string("a/p ").size() + kPieces * piece.size());
 }
 
+TEST_F(HttpSessions, CountsTheMessagesOfGrpcInBothDirectionsAndOfNothingElse) {
+  using namespace std::string_literals;
+  const std::string empty = "\0\0\0\0\0"s, short_one = "\0\0\0\0\2hi"s,
+                    long_one = "\1\0\1\0\0"s + std::string(65536, 'x');
+  std::string type = "application/grpc+proto";
+  conn::HttpServer server(loop_, {}, [&](conn::Request, conn::Responder responder) {
+    responder.Send(conn::TextResponse(200, long_one + empty + short_one, type));
+  });
+  AddCluster("backend", server.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")).value());
+  Begin();
+  const auto call = [&](const std::string& content_type, const std::string& body) {
+    Send("POST /p.S/M HTTP/1.1\r\nHost: a\r\nContent-Type: " + content_type +
+         "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+    const std::size_t ended = recorder_.lines.size() + 1;
+    for (std::size_t at = 0; at < body.size(); at += 3) Send(body.substr(at, 3));
+    ReceiveUntil(short_one);
+    EXPECT_TRUE(loop_.RunUntil([&] { return recorder_.lines.size() == ended; }, kLimit));
+    return recorder_.last_messages;
+  };
+  using Messages = std::pair<std::uint64_t, std::uint64_t>;
+  EXPECT_EQ(call("application/grpc", short_one + empty), Messages(2, 3));
+  EXPECT_EQ(call("application/octet-stream", short_one + empty), Messages(0, 0));
+  type = "text/plain";  // what an application that is none answers is no message
+  EXPECT_EQ(call("application/grpc", short_one), Messages(1, 0));
+}
+
 TEST_F(HttpSessions, CountsTheTimeOfATryFromTheEndOfTheRequest) {
   Backend backend(loop_, 200);
   AddCluster("backend", backend.Listen());

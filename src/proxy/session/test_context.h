@@ -26,14 +26,16 @@ class FakeRecorder final : public record::Recorder {
     Note(record);
   }
   void OtherConnectionEnded(const record::StreamRecord&, const record::AccessLogs*) override {}
-  std::vector<std::string> lines;  // "<code> <flags> <details> <cluster>"
-  std::uint64_t last_sent = 0;     // %BYTES_SENT% of the last one
+  std::vector<std::string> lines;                         // "<code> <flags> <details> <cluster>"
+  std::uint64_t last_sent = 0;                            // %BYTES_SENT% of the last one
+  std::pair<std::uint64_t, std::uint64_t> last_messages;  // of gRPC: in its request, in its response
 
  private:
   void Note(const record::StreamRecord& record) {
     lines.push_back(std::to_string(record.response_code) + " " + record.flags.ToString() + " " +
                     record.response_details + record.termination_details + " " + std::string(record.cluster_name));
     last_sent = record.bytes_sent;
+    last_messages = {record.request_messages, record.response_messages};
   }
 };
 
