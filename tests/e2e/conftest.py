@@ -4,6 +4,7 @@ import tempfile
 
 import pytest
 
+from load import TOLD
 from mesh import TEST_UID, Mesh, copy_sample, leftovers
 
 
@@ -15,6 +16,14 @@ def folder():
         if os.geteuid() == 0:
             os.chown(path, TEST_UID, TEST_UID)
         yield pathlib.Path(path)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What the loads were like that tests were judged by: a figure that gets worse is seen before it fails."""
+    if TOLD:
+        terminalreporter.section("loads")
+        for line in TOLD:
+            terminalreporter.write_line(line)
 
 
 def pytest_generate_tests(metafunc):

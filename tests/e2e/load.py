@@ -3,34 +3,56 @@
 The generator asks at a constant rate, whatever the answers do, and a request's latency counts from when it was due: a stall
 lowers the rate or shows as the longest wait.
 """
+import os
+
 from mesh import SANITIZED, until
 
-# A third of it with a sanitizer: the machine has to carry it while a workload or a proxy starts.
+# Of requests on kept connections, and of those on new ones: what has to have been sent in each second. A third of it with a
+# sanitizer: the machine has to carry it while a workload or a proxy starts.
 RATE, KEPT, NEW = 100 if SANITIZED else 300, 20, 5
-LOAD = ["--rate", str(RATE), "--connections", str(KEPT), "--new-per-second", str(NEW)]
+# What is asked for is a tenth more, so that a wait at the very end, which nothing makes up for, costs no test.
+ASKED, ASKED_NEW = RATE * 1.1, NEW * 1.1
+LOAD = ["--rate", str(ASKED), "--connections", str(KEPT), "--new-per-second", str(ASKED_NEW)]
 # What can be in flight at the moment of a kill: a request on each kept connection, and those that are just being opened.
 IN_FLIGHT = KEPT + NEW
 # Of an answer while nothing is away. The machine of CI has two cores for all of the mesh: what is meant is that nobody waits
 # for a timeout (1 s until a SYN is sent again, 5 s for a lookup) but now and then for a core.
 LONGEST_MS = 5000 if SANITIZED else 1000
+TOLD = []  # a line for each load that a test was judged by; conftest.py prints them at the end
 
 
 def carries_the_load(mesh, url):
     """Waits until the machine has the time for it while nothing happens: what is slow afterwards is so because of what happens."""
     def carried():
         report = mesh.load("productpage-v1", url, *LOAD, "--duration", "0.5")
-        lost_nothing(report, seconds=0.5)
+        check(report, LONGEST_MS, seconds=0.5)
         return report
-    until(carried, 60, f"this machine carries {RATE + NEW} requests a second to {url} (end what else runs on it)")
+    until(carried, 60, f"this machine carries {ASKED + ASKED_NEW:.0f} requests a second to {url} (end what else runs on it)")
+
+
+def check_rates(report, seconds):
+    assert report.get("seconds", 0) >= seconds, report
+    assert report["sent"] == report["kept"] + report["new"], report
+    for kind, least in (("kept", RATE), ("new", NEW)):
+        assert report[kind] / report["seconds"] >= least, (f"{kind} connections: {report[kind] / report['seconds']:.1f} requests/s", report)
+
+
+def check(report, longest_ms, seconds):
+    check_rates(report, seconds)
+    assert report["failed"] == 0 and report["failures"] == {} and set(report["status"]) == {"200"}, report
+    assert report["max_ms"] <= longest_ms, report
 
 
 def was_asked(report, seconds=1):
-    """At the full rate, for long enough to be a load."""
-    assert report.get("seconds", 0) >= seconds, report
-    assert report["sent"] / report["seconds"] >= 0.9 * (RATE + NEW), report
+    """At the full rate, on kept connections and on new ones, for long enough to be a load. A kept connection that has ended
+    after an answer is opened again, and the next request goes there: nothing is lost, and it is told how often."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0].rpartition("/")[2]
+    if report.get("seconds"):
+        TOLD.append(f"{test}: {report['kept'] / report['seconds']:.1f}/s on kept connections, {report['new'] / report['seconds']:.1f}/s on new ones, "
+                    f"{report['reopened']} kept ones opened again, longest wait {report['max_ms']:.0f} ms, {report['failed']} failed")
+    check_rates(report, seconds)
 
 
 def lost_nothing(report, longest_ms=LONGEST_MS, seconds=1):
     was_asked(report, seconds)
-    assert report["failed"] == 0 and report["failures"] == {} and set(report["status"]) == {"200"}, report
-    assert report["max_ms"] <= longest_ms, report
+    check(report, longest_ms, seconds)
