@@ -2,6 +2,7 @@
 
 usage: grpc_peer.py serve PORT      serves /test.Peer/{Unary,ServerStream,ClientStream,Both,Slow,Fail}
        grpc_peer.py health PORT     serves grpc.health.v1: service "ready" is SERVING, all others are NOT_SERVING
+       grpc_peer.py refuse ADDRESS PEM   ends every call at ADDRESS (TLS, key and certificate in PEM) with PERMISSION_DENIED
        grpc_peer.py call TARGET     makes each kind of call and prints what it saw as JSON
 """
 import json
@@ -87,6 +88,20 @@ def health(port):
     server.wait_for_termination()
 
 
+class Refusal(grpc.GenericRpcHandler):
+    def service(self, handler_call_details):
+        return grpc.stream_stream_rpc_method_handler(lambda _, context: context.abort(grpc.StatusCode.PERMISSION_DENIED, "not you"))
+
+
+def refuse(address, pem):
+    server = grpc.server(futures.ThreadPoolExecutor(4), handlers=(Refusal(),))
+    with open(pem, "rb") as file:
+        text = file.read()
+    server.add_secure_port(address, grpc.ssl_server_credentials([(text, text)]))
+    server.start()
+    server.wait_for_termination()
+
+
 def words(metadata):
     """The services' own metadata. An error without a message is a head alone, to which proxies add fields of theirs."""
     return {key: value.hex() if isinstance(value, bytes) else value for key, value in metadata or ()
@@ -140,4 +155,4 @@ def call(target):
 
 
 if __name__ == "__main__":
-    {"serve": serve, "health": health, "call": call}[sys.argv[1]](sys.argv[2])
+    {"serve": serve, "health": health, "refuse": refuse, "call": call}[sys.argv[1]](*sys.argv[2:])

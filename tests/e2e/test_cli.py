@@ -97,6 +97,31 @@ def test_pc_takes_istioctls_filters_and_a_saved_dump(used, folder):
         assert result.returncode == code and bad in result.stderr and "try:" in result.stderr
 
 
+@pytest.mark.parametrize("workload", ["productpage-v1", "istio-ingressgateway.istio-system"])
+def test_pc_listener_shows_what_its_filters_ask_for_and_nothing_else(used, workload):
+    def pc(*arguments, form="table"):
+        return used.plait("pc", "listener", workload, "--mesh", used.name, *arguments, "-o", form)
+    lines = lambda *arguments: pc(*arguments).stdout.splitlines()[1:]
+    whole = lines()
+    ports = {line.split()[1] for line in whole}
+    addresses = {address for line in whole for address in line.split()[0].split(",")}
+    assert len(addresses) == 2  # both families
+    assert {"15001", "15006"} <= ports if workload == "productpage-v1" else "80" in ports
+    for port in ports:
+        assert lines("--port", port) == [line for line in whole if line.split()[1] == port]
+        assert {entry["address"]["socket_address"]["port_value"] for entry in json.loads(pc("--port", port, form="json").stdout)} == {int(port)}
+        assert len(pc("--port", port, form="name").stdout.splitlines()) == len({line for line in lines("--port", port)})
+    for address in addresses:
+        assert lines("--address", address) == [line for line in whole if address in line.split()[0].split(",")]
+        port = whole[0].split()[1]
+        assert lines("--address", address, "--port", port) == [
+            line for line in whole if line.split()[1] == port and address in line.split()[0].split(",")]
+    for nobodys in (["--port", "1"], ["--port", "8"], ["--address", "10.9.9.9"], ["--address", "10.9.9.9", "--port", min(ports)]):
+        assert lines(*nobodys) == [] and json.loads(pc(*nobodys, form="json").stdout) == [], nobodys
+    wrong = used.plait("pc", "listener", workload, "--mesh", used.name, "--port", "http", check=False)
+    assert wrong.returncode == 2 and "--port" in wrong.stderr
+
+
 def test_pc_all_takes_the_filters_of_every_kind(used, folder):
     pc = lambda *arguments: used.plait("pc", "all", "productpage-v1", "--mesh", used.name, *arguments).stdout
     kinds = lambda text: {part.splitlines()[0]: part.splitlines()[2:] for part in text.split("\n\n")}

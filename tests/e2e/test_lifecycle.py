@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+import manifests as m
 from mesh import BIN, TEST_UID, Mesh, copy_sample, leftovers, unprivileged, until
 
 DETAILS = "http://details:9080/details/0"
@@ -113,25 +114,51 @@ def terminal(command, env):
             os.close(ours)
 
 
-def test_ctrl_c_ends_a_demo_in_the_foreground_and_leaves_nothing_behind(folder):
+@contextlib.contextmanager
+def at_a_terminal(folder, name, *words):
+    """A mesh by `plait WORDS` in the foreground of a terminal, what it has shown, and Ctrl-C there: a function that returns the
+    exit code when nothing of the mesh is left."""
     mounted, listened = mounts(), listening()
-    work = folder / "ctrl-c"
-    work.mkdir()
-    os.chmod(work, 0o777)
-    mesh = Mesh(work, work, name="ctrl-c")
-    with terminal(unprivileged([str(BIN / "plait"), "demo", "--name", mesh.name, "--port", "0"]), mesh.env) as (mesh.process, typed, shown):
+    mesh = Mesh(folder, folder, name=name)
+    with terminal(unprivileged([str(BIN / "plait"), *words, "--name", name, "--port", "0"]), mesh.env) as (mesh.process, typed, shown):
+        def ctrl_c():
+            used = namespaces_of(mesh)
+            assert len(listening() - listened) >= 1 and (used or os.geteuid() != 0)
+            typed(b"\x03")  # the terminal makes SIGINT of it, for all that is in the foreground
+            code = mesh.process.wait(45)
+            until(lambda: not leftovers(), 5, "no process is left: " + "\n".join(leftovers()))
+            nothing_is_left(mesh, used, mounted, listened)
+            assert not (folder / "run/plait" / name).exists()
+            return code
+        yield mesh, shown, ctrl_c
+
+
+@pytest.fixture
+def work(folder, request):
+    path = folder / request.node.name
+    path.mkdir()
+    os.chmod(path, 0o777)
+    return path
+
+
+def test_ctrl_c_ends_a_demo_in_the_foreground_and_leaves_nothing_behind(work):
+    with at_a_terminal(work, "ctrl-c", "demo") as (mesh, shown, ctrl_c):
         mesh.wait_ready(60)
         until(lambda: "What to try next" in shown(), 10, "the demo has said what it is")
         assert "Stop     Ctrl-C, or plait down --name ctrl-c" in shown() and mesh.get("/productpage")[0] == 200
-        used = namespaces_of(mesh)
-        assert len(listening() - listened) >= 2 and (used or os.geteuid() != 0)
         with busy(mesh):
-            typed(b"\x03")  # the terminal makes SIGINT of it, for all that is in the foreground
-            assert mesh.process.wait(45) == 130, shown()
-            until(lambda: not leftovers(), 5, "no process is left: " + "\n".join(leftovers()))
-    nothing_is_left(mesh, used, mounted, listened)
-    left = list((work / "run/plait").glob("*"))
-    assert not left, left
+            assert ctrl_c() == 0, shown()  # this is how it ends
+        assert "plait: stopping (Ctrl-C again: at once)" in shown()
+
+
+def test_ctrl_c_during_the_start_is_an_interruption(work):
+    """A workload that never becomes ready: nothing has come to its end."""
+    directory = work / "never"
+    directory.mkdir()
+    m.write(directory / "never.yaml", m.deployment("never", [m.APP, "client"], ports=[80], probe=m.http_probe(80)))
+    with at_a_terminal(work, "start", "up", str(directory)) as (mesh, shown, ctrl_c):
+        until(lambda: mesh.pods("never")[0]["phase"] == "Running", 20, "the workload runs")
+        assert ctrl_c() == 130, shown()
 
 
 def test_a_second_start_of_the_same_name_names_the_first(folder):

@@ -2,13 +2,17 @@
 import contextlib
 import http.server
 import os
+import re
 import subprocess
+import sys
 
 import pytest
 
 import manifests as m
+from authority import Authority
 from mesh import Mesh, until
 from outside import HOST, Page, serving
+from test_grpc import PEER
 
 
 class Seen(Page):
@@ -31,13 +35,19 @@ def mesh(folder):
     directory.mkdir()
     m.write(directory / "mesh.yaml",
             m.deployment("client", [m.APP, "client"]),
-            m.deployment("stranger", [m.APP, "client"]),  # whose proxy has never asked for what the client asks for
+            # Whose proxies have never asked for what the client asks for.
+            m.deployment("stranger", [m.APP, "client"]), m.deployment("newcomer", [m.APP, "client"]),
             m.peer_authentication("PERMISSIVE"),  # so that nothing but the client's own proxy stands between plaintext and them
             *(m.deployment(f"echo-{n}", [m.APP, "echo", "--port", "8000"], ports=[8000], probe=m.http_probe(8000)) for n in range(3)))
     mesh = Mesh(folder, directory, name="lookups")
     mesh.start()
     yield mesh
     mesh.stop()
+
+
+def parent_of(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        return int(re.search(r"^PPid:\s+(\d+)$", status.read(), re.MULTILINE)[1])
 
 
 @contextlib.contextmanager
@@ -64,6 +74,23 @@ def away(mesh):
     finally:
         key.write_bytes(whole)
         until(lambda: mesh.named("ps", check=False).returncode == 0, 20, "plaitd runs again")
+
+
+@contextlib.contextmanager
+def refusing(mesh):
+    """In plaitd's place somebody with its name and the mesh's signature, who takes no proxy: it says PERMISSION_DENIED."""
+    identity = Authority.of(mesh).issue(mesh.folder / "refusing.pem", dns="plaitd.plait-system.svc")
+    address = re.search(r"serving \d+ objects on (\S+),", mesh.named("logs", "plaitd").stdout)[1]
+    inside = mesh.in_network_of(parent_of(mesh.plaitd_pid()), sys.executable, str(PEER), "refuse", address, str(identity))
+    with away(mesh):
+        process = subprocess.Popen(inside, stdin=subprocess.DEVNULL)
+        try:
+            mesh.logged("newcomer", "PERMISSION_DENIED", 60)
+            yield
+            assert process.poll() is None
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 @contextlib.contextmanager
@@ -140,3 +167,34 @@ def test_while_the_control_plane_is_away_its_last_index_stands(mesh):
         assert first[:2] == second[:2] == inside[:2] == [0, "200"], (first, second, inside)
         assert seen == ["/first", "/second"]
         assert first[2] > 3 and second[2] < 1, (first, second)
+
+
+def test_a_lookup_that_is_refused_reaches_nobody(mesh):
+    """plaitd knows more than the last index, and does not tell. That is not as if it were away, however long it lasts."""
+    pod = mesh.pods("echo-0")[0]["ip"]
+    with outside() as (port, seen):
+        # What is asked for later are addresses alone: the routes of both ports are known.
+        with asking(mesh, f"http://{pod}:8000/before", "newcomer") as before, asking(mesh, f"http://{pod}:{port}/routes", "newcomer"):
+            pass
+        assert before[:2] == [0, "200"]
+        with refusing(mesh):
+            refused = []
+            for _ in range(2):  # the second, when plaitd would have been taken for away long since
+                with asking(mesh, f"http://{HOST}:{port}/refused", "newcomer") as there:
+                    pass
+                refused.append(there)
+            tcp = mesh.exec("newcomer", "bash", "-c", f"exec 3<>/dev/tcp/{HOST}/{port}; printf '\\x01\\x02\\n' >&3; timeout 20 cat <&3; echo end $?",
+                            check=False, timeout=40)
+            with asking(mesh, f"http://{pod}:8000/known", "newcomer") as known:
+                pass
+        for code, status, seconds in refused:
+            assert (code, status) == (0, "503") and 4 < seconds < 8, refused
+        assert tcp.stdout == "end 0\n", "the connection ends, without a byte"
+        assert seen == []
+        assert known[:2] == [0, "200"], "what is known goes on"
+        # So it was the refusal, and nothing else.
+        def reached():
+            with asking(mesh, f"http://{HOST}:{port}/afterwards", "newcomer") as there:
+                pass
+            return there[:2] == [0, "200"] and seen[-1] == "/afterwards"
+        until(reached, 30, "the same is reached when plaitd answers")

@@ -1,4 +1,5 @@
 """Applications have no power over the mesh that they run in, and see no secret of it."""
+import contextlib
 import json
 import os
 import subprocess
@@ -72,6 +73,48 @@ tried('bind beside DNS', lambda: u.bind(('127.0.0.1', 15053)))
 """
 
 
+# Into whatever namespace can be reached from where it runs: those of every process that is seen, those that own or hold
+# them, and those whose descriptors it was given. Each by descriptor, and by process.
+SETNS = PRELUDE + r"""
+import fcntl, stat
+NS_GET_USERNS, NS_GET_PARENT = 0xb701, 0xb702
+ALL = 0x02000000 | 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000  # cgroup, mnt, uts, ipc, pid, net
+found = {}
+for pid in sorted((name for name in os.listdir('/proc') if name.isdigit()), key=int):
+    for kind in ('user', 'mnt', 'net', 'pid', 'pid_for_children', 'ipc', 'uts', 'cgroup', 'time', 'time_for_children'):
+        try:
+            found['%s of %s' % (kind, pid)] = os.open('/proc/%s/ns/%s' % (pid, kind), os.O_RDONLY)
+        except OSError:
+            pass
+for name, fd in list(found.items()):
+    for how, request in (('owner', NS_GET_USERNS), ('parent', NS_GET_PARENT)):
+        try:
+            found['%s of %s' % (how, name)] = fcntl.ioctl(fd, request)
+        except OSError:
+            pass
+given = []
+for fd in (int(name) for name in os.listdir('/proc/self/fd')):
+    try:
+        kind = os.readlink('/proc/self/fd/%d' % fd)
+    except OSError:
+        continue
+    if fd not in found.values() and kind.partition(':')[0] in ('user', 'mnt', 'net', 'pid', 'ipc', 'uts', 'cgroup', 'time'):
+        given.append(kind)
+        found['descriptor %s' % kind] = fd
+for name, fd in found.items():
+    tried('setns ' + name, lambda: syscall(308, fd, 0))
+for pid in [int(name) for name in os.listdir('/proc') if name.isdigit()]:
+    try:
+        held = os.pidfd_open(pid)
+    except OSError:
+        continue
+    for flag in [1 << bit for bit in range(32) if ALL & 1 << bit] + [ALL, 0x10000000]:
+        tried('setns process %d %#x' % (pid, flag), lambda: syscall(308, held, flag))
+print('given', *given)
+print('done')
+"""
+
+
 def refuses_all(mesh, workload, script, tries):
     result = mesh.plait("exec", *workload, "--", "python3", "-c", script, check=False)
     assert "WEAK" not in result.stdout and result.stdout.count("refused") == tries, result.stdout + result.stderr
@@ -90,6 +133,51 @@ def test_an_application_cannot_touch_its_capture_nor_its_proxy(mesh):
     after = mesh.workload("b-0")
     assert (after["proxy_pid"], after["restarts"]) == (before["proxy_pid"], before["restarts"])
     assert mesh.sh("b-0", "curl -s --max-time 5 10.96.1.1").stdout.startswith("15001 pid"), "still captured"
+
+
+def enters(result):
+    """The namespaces that SETNS has entered, and those whose descriptors it was given."""
+    assert result.stdout.endswith("done\n"), result.stdout + result.stderr
+    lines = result.stdout.splitlines()
+    return [line for line in lines if line.startswith("WEAK")], lines[-2].split()[1:]
+
+
+def test_what_tries_all_namespaces_enters_those_that_it_may():
+    """The test of the test: who has power over a namespace of its own does enter it."""
+    command = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--mount-proc", "--fork", "python3", "-c", SETNS]
+    with open("/proc/self/ns/net", encoding="utf-8") as given:
+        entered, told = enters(subprocess.run(command, stdin=given, capture_output=True, text=True, timeout=60, check=False))
+    assert {"WEAK setns net of 1", "WEAK setns process 1 0x40000000"} <= set(entered), entered
+    assert told == [os.readlink("/proc/self/ns/net")]
+
+
+def test_an_application_enters_no_namespace_of_its_mesh_nor_of_anybody(mesh):
+    """Not of its own init, not of its proxy (which is in its network) nor of the supervisor, and not with a descriptor in its hands."""
+    mesh.want(web("b-0"))
+    mesh.up()
+    entered, _ = enters(mesh.plait("exec", "b-0", "--", "python3", "-c", SETNS, check=False))
+    assert not entered, entered
+    handed = 0
+    for holder in (*proxy_and_supervisor(mesh, "b-0"), os.getpid()):
+        for kind in ("user", "mnt", "net", "pid"):
+            with contextlib.suppress(PermissionError), open(f"/proc/{holder}/ns/{kind}", encoding="utf-8") as given:
+                wanted = os.readlink(f"/proc/self/fd/{given.fileno()}")
+                entered, told = enters(mesh.plait("exec", "b-0", "--", "python3", "-c", SETNS, check=False, stdin=given))
+                assert told == [wanted], "it has it in its hands"
+                assert not entered, (holder, kind, entered)
+                handed += 1
+    assert handed >= 8, "those of supervisor and host are open to who runs the mesh"
+
+
+def proxy_and_supervisor(local, workload):
+    """Their process ids, as the host has them; the mesh has numbers of its own."""
+    inner = str(local.workload(workload)["proxy_pid"])
+    for pid in (line.split()[0] for line in local.leftovers()):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="utf-8") as status:
+            facts = dict(line.split(":", 1) for line in status)
+            if facts["NSpid"].split()[1:] == [inner]:
+                return int(pid), int(facts["PPid"])
+    raise AssertionError(f"no process {inner} in the mesh: {local.leftovers()}")
 
 
 def tokens(local):
