@@ -1,5 +1,7 @@
 #include "core/tls/certificate.h"
 
+#include <algorithm>
+
 #include "core/base/check.h"
 #include "core/base/encoding.h"
 #include "core/base/random.h"
@@ -24,10 +26,9 @@ bssl::UniquePtr<GENERAL_NAMES> SubjectAltNames(const X509* x509) {
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(x509, NID_subject_alt_name, nullptr, nullptr)));
 }
 
-// No password is ever asked for: an encrypted key is an error, not a prompt on somebody's terminal.
-int NoPassword(char* /*out*/, int /*size*/, int /*writing*/, void* /*user*/) { return 0; }
-
 }  // namespace
+
+int NoPassword(char* /*out*/, int /*size*/, int /*writing*/, void* /*user*/) { return 0; }
 
 std::string LastReason() {
   std::string out;
@@ -41,9 +42,10 @@ std::string LastReason() {
 WallTime ToWallTime(const ASN1_TIME* time) {
   std::int64_t seconds = 0;
   if (time == nullptr || ASN1_TIME_to_posix(time, &seconds) != 1) return {};
-  // Dates beyond what nanoseconds can count (year 2262) mean "never"; so does the RFC 5280 value of the year 9999.
+  // Dates beyond what nanoseconds can count (years 1677 to 2262) mean "never"; so does the RFC 5280 value of the year
+  // 9999.
   constexpr std::int64_t kLast = 9'000'000'000;
-  return WallTime{std::chrono::seconds(std::min(seconds, kLast))};
+  return WallTime{std::chrono::seconds(std::clamp(seconds, -kLast, kLast))};
 }
 
 std::vector<std::string> SansOf(const GENERAL_NAMES* names, int type) {

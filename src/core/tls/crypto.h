@@ -34,6 +34,8 @@ struct Csr::Native {
 
 // The newest reason on the library's error queue, in words; empties the queue.
 std::string LastReason();
+// For every reader of PEM, which else asks on the terminal, and waits there, once a block says that it is encrypted.
+int NoPassword(char* out, int size, int writing, void* user);
 WallTime ToWallTime(const ASN1_TIME* time);
 std::vector<std::string> SansOf(const GENERAL_NAMES* names, int type);
 

@@ -116,7 +116,7 @@ std::string MakeCsr(const PrivateKey& key, std::string_view uri_san) {
 
 Outcome<Csr> ReadCsr(std::string_view pem) {
   const bssl::UniquePtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<ossl_ssize_t>(pem.size())));
-  const bssl::UniquePtr<X509_REQ> request(PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr));
+  const bssl::UniquePtr<X509_REQ> request(PEM_read_bio_X509_REQ(bio.get(), nullptr, NoPassword, nullptr));
   if (!request) return Explain(Errc::kInvalidInput, "not a PEM certificate request: " + LastReason());
   bssl::UniquePtr<EVP_PKEY> key(X509_REQ_get_pubkey(request.get()));
   if (!key || X509_REQ_verify(request.get(), key.get()) != 1)

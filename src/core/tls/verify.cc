@@ -110,7 +110,7 @@ Outcome<> AddLists(const std::string& pem, Store& store) {
   const bssl::UniquePtr<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<ossl_ssize_t>(pem.size())));
   std::size_t lists = 0;
   ERR_clear_error();
-  while (const bssl::UniquePtr<X509_CRL> crl{PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr)}) {
+  while (const bssl::UniquePtr<X509_CRL> crl{PEM_read_bio_X509_CRL(bio.get(), nullptr, NoPassword, nullptr)}) {
     X509_STORE_add_crl(store.native.get(), crl.get());
     ++lists;
     if (const ASN1_TIME* next = X509_CRL_get0_nextUpdate(crl.get()); next != nullptr)
