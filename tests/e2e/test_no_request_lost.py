@@ -14,7 +14,7 @@ import urllib.request
 import pytest
 
 import manifests as m
-from load import ASKED, ASKED_NEW, IN_FLIGHT, LOAD, carries_the_load, lost_nothing, was_asked
+from load import ASKED, ASKED_NEW, IN_FLIGHT, KEPT, LOAD, carries_the_load, lost_nothing, was_asked
 from mesh import BIN, Mesh, copy_sample, unprivileged, until
 
 URL = "http://reviews:9080/reviews/0"  # and two times of three from there to ratings
@@ -45,6 +45,14 @@ def a_second(mesh, url=URL):
     """The load beside it goes on for so long; its own must not fail either."""
     report = mesh.load("productpage-v1", url, "--rate", "50", "--connections", "5", "--duration", "1")
     assert report["failed"] == 0, report
+
+
+@contextlib.contextmanager
+def under_load(mesh, url):
+    """The load has run for a second, on all of its connections, before anything happens."""
+    with mesh.load_while("productpage-v1", url, *LOAD) as report:
+        a_second(mesh, url)
+        yield report
 
 
 def certificate(mesh, workload):
@@ -111,7 +119,7 @@ def test_two_hundred_random_edits(mesh):
     """Split, headers, policies, services and replicas, each as soon as plaitd has read the one before."""
     edits, url = RandomEdits(mesh), mesh.status()["debug_url"]
     endpoints = set()
-    with mesh.load_while("productpage-v1", URL, *LOAD) as report:
+    with under_load(mesh, URL) as report:
         for n in range(200):
             seen = snapshots(url)
             edits.any(n)
@@ -143,7 +151,7 @@ def test_every_workload_gets_a_new_certificate(mesh):
     """By its own admin port, one after the other; the load passes five of them."""
     before = serials(mesh)
     assert len(before) == 7 and len(set(before.values())) == 7, before
-    with mesh.load_while("productpage-v1", URL, *LOAD) as report:
+    with under_load(mesh, URL) as report:
         for workload in before:
             assert mesh.admin(workload, "/plait/renew", "POST") == "OK\n", workload
         until(lambda: not set(serials(mesh).values()) & set(before.values()), 20, "every workload has a new certificate")
@@ -154,7 +162,7 @@ def test_every_workload_gets_a_new_certificate(mesh):
 
 def test_all_certificates_are_rotated_by_one_command(mesh):
     before = serials(mesh)
-    with mesh.load_while("productpage-v1", URL, *LOAD) as report:
+    with under_load(mesh, URL) as report:
         mesh.plait("cert", "rotate", "--mesh", mesh.name)
         after = serials(mesh)
         a_second(mesh)
@@ -172,7 +180,7 @@ def test_the_root_of_the_mesh_is_replaced(mesh):
     """Both are trusted, the new one signs, the old one goes; who starts afterwards knows the new one alone."""
     old = roots(mesh, "productpage-v1")
     before = {workload: certificate(mesh, workload) for workload in ("productpage-v1", "reviews-v1", "reviews-v2", "reviews-v3")}
-    with mesh.load_while("productpage-v1", URL, *LOAD) as report:
+    with under_load(mesh, URL) as report:
         new = json.loads(mesh.plait("cert", "rotate", "--mesh", mesh.name, "--anchor", "-o", "json").stdout)["root_serial"]
         assert [new] != old
         for workload, last in before.items():
@@ -194,7 +202,7 @@ def test_a_further_root_is_trusted_as_long_as_its_file_is_there(mesh):
     """The files of the authority are edited; nobody is told, nobody loses anything."""
     folder = next((mesh.folder / "state").glob(f"plait/{mesh.name}/ca"))
     [present] = roots(mesh, "productpage-v1")
-    with mesh.load_while("productpage-v1", DETAILS, *LOAD) as report:
+    with under_load(mesh, DETAILS) as report:
         other = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
                                 "/O=other", "-keyout", "/dev/null"], capture_output=True, text=True, check=True).stdout
         (folder / "other.new").write_text(other)
@@ -210,12 +218,14 @@ def test_a_further_root_is_trusted_as_long_as_its_file_is_there(mesh):
 def test_a_proxy_is_replaced_while_it_works(mesh, whose):
     """The new process has the sockets, the old one answers what it has begun and ends connections with their answers."""
     workloads = [pod["name"] for pod in mesh.pods(whose)]
-    with mesh.load_while("productpage-v1", URL, *LOAD) as report:
+    with under_load(mesh, URL) as report:
         for workload in workloads:
             moved = json.loads(mesh.plait("proxy", "restart", workload, "--mesh", mesh.name, "-o", "json").stdout)
             assert moved["before"] != moved["after"] != 0
         a_second(mesh)
     lost_nothing(report)
+    # Connections to the proxy of productpage end with their answers; those to the others are of proxies, which have new ones.
+    assert report["reopened"] == (KEPT if whose == "productpage-v1" else 0), report
     assert all(pod["restarts"] == 0 for pod in mesh.pods("productpage-v1")), "a replacement is no restart"
 
 
@@ -239,13 +249,16 @@ def test_the_gateway_is_replaced_while_it_works(mesh):
         {"match": [{"uri": {"prefix": "/reviews"}}], "route": [{"destination": {"host": "reviews", "subset": "v1"}}]}]}))
     until(lambda: mesh.get("/reviews/0")[0] == 200, 10, "the gateway knows the route")
     with load_from_outside(mesh.url + "/reviews/0") as report:
-        assert mesh.get("/productpage")[0] == 200
+        end = time.monotonic() + 1  # so that all of its connections are there
+        while time.monotonic() < end:
+            assert mesh.get("/productpage")[0] == 200
         moved = json.loads(mesh.plait("proxy", "restart", gateway, "--mesh", mesh.name, "-o", "json").stdout)
         assert moved["before"] != moved["after"]
         end = time.monotonic() + 4  # long enough for the load to be one
         while time.monotonic() < end:
             assert mesh.get("/productpage")[0] == 200
-    lost_nothing(report, seconds=4)
+    lost_nothing(report, seconds=5)
+    assert report["reopened"] == KEPT, report
 
 
 @pytest.mark.parametrize("how", ["restarted", "killed", "killed, with an empty cache"])
@@ -255,7 +268,7 @@ def test_plaitd_starts_again_with_nothing_but_its_state(mesh, how):
     state = mesh.folder / "state/plait" / mesh.name
     pods = lambda: {(w["name"], w["ip"], w["pid"], w["proxy_pid"]) for w in mesh.status()["workloads"]}
     before = pods()
-    with mesh.load_while("productpage-v1", DETAILS, *LOAD) as report:
+    with under_load(mesh, DETAILS) as report:
         for _ in range(2):
             pid = mesh.plaitd_pid()
             if how == "killed, with an empty cache":
@@ -277,7 +290,7 @@ def test_a_workload_is_scaled_up_and_down(mesh):
     file = mesh.directory / "bookinfo.yaml"
     before = file.read_text()
     at = before.index("name: reviews-v1")
-    with mesh.load_while("productpage-v1", URL, *LOAD) as report:
+    with under_load(mesh, URL) as report:
         file.write_text(before[:at] + before[at:].replace("replicas: 1", "replicas: 5", 1))
         until(lambda: [p["ready"] for p in mesh.pods("reviews-v1")] == [True] * 5, 40, "five pods of reviews-v1")
         works(mesh)
@@ -295,8 +308,7 @@ def test_a_killed_proxy_takes_only_what_it_held(mesh, whose):
     """Its sockets survive in the supervisor: connections wait in the backlog for the next one, none is refused."""
     url = DETAILS
     works(mesh, url)
-    with mesh.load_while("productpage-v1", url, *LOAD) as report:
-        a_second(mesh, url)
+    with under_load(mesh, url) as report:
         pod = mesh.pods(whose)[0]["name"]
         pid = mesh.proxy_pid(pod)
         mesh.signal(pid, "KILL")
@@ -328,7 +340,7 @@ def test_a_killed_application_takes_only_what_it_held(mesh):
     try:
         until(lambda: [p["ready"] for p in mesh.pods("details-v1")] == [True] * 2, 40, "two pods of details-v1")
         works(mesh, url)
-        with mesh.load_while("productpage-v1", url, *LOAD) as report:
+        with under_load(mesh, url) as report:
             a_second(mesh, url)
             kill_application(mesh, "details-v1-0")
             a_second(mesh, url)
@@ -347,8 +359,7 @@ def test_a_killed_application_is_started_again(mesh):
     """While it is away its service has no endpoint: 503, never a hang; afterwards everything answers."""
     url = DETAILS
     works(mesh, url)
-    with mesh.load_while("productpage-v1", url, *LOAD) as report:
-        a_second(mesh, url)
+    with under_load(mesh, url) as report:
         killed = time.monotonic()
         kill_application(mesh, mesh.pods("details-v1")[0]["name"])
         works(mesh, url)
