@@ -2,10 +2,13 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <array>
 
 #include "core/base/encoding.h"
+#include "core/base/port.h"
 #include "core/base/random.h"
+#include "core/io/socket.h"
 #include "core/tls/certificate.h"
 #include "local/cluster_ips.h"
 #include "local/dial_helper.h"
@@ -148,9 +151,12 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   plan.output = log_->writing_end();
   for (const node::NamedSocket& socket : network_.sockets) plan.sockets.emplace_back(socket.name, socket.fd.get());
   for (const node::NamedSocket& socket : resolvers) plan.sockets.emplace_back(socket.name, socket.fd.get());
-  if (pod_.proxy == ProxyKind::kGateway)
+  if (pod_.proxy == ProxyKind::kGateway) {
+    OpenServerPorts();
     for (const node::NamedSocket& socket : mesh_.gateway_sockets)
       plan.sockets.emplace_back(socket.name, socket.fd.get());
+    for (const node::NamedSocket& socket : server_ports_) plan.sockets.emplace_back(socket.name, socket.fd.get());
+  }
   if (Outcome<> written = WriteFiles(); !written) return written;  // the roots may be others by now
   Outcome<pid_t> pid = Spawn(plan);
   if (!pid) return std::unexpected(pid.error());
@@ -158,6 +164,25 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   running_since_ = mesh_.loop.Now();
   end_ = mesh_.reaper.Watch(pid_, [this](ProcessEnd end) { OnEnded(end); });
   return {};
+}
+
+void ProxyProcess::OpenServerPorts() {
+  for (const node::NamedSocket& host : mesh_.gateway_sockets) {
+    const Result<Port> port = ParsePort(host.name);
+    const auto is_same = [&](const node::NamedSocket& own) { return own.name == host.name; };
+    if (!port || std::any_of(server_ports_.begin(), server_ports_.end(), is_same)) continue;
+    for (const io::IpAddress& ip : network_.ips) {
+      auto opened = mesh_.networks.Within(
+          network_, [&] { return io::ListenOn(io::SocketAddress{.ip = ip, .port = *port, .unix_path = {}}); });
+      if (opened && *opened) {
+        server_ports_.push_back({host.name, std::move(**opened)});
+        continue;
+      }
+      // On the loopback another program may have it, or the port be closed to users: the host's socket is there.
+      log_->Append("plait: the mesh does not reach the gateway at its own address: " +
+                   (opened ? opened->error() : opened.error()).message + "\n");
+    }
+  }
 }
 
 Outcome<> ProxyProcess::Replace() {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "local/bootstrap.h"
 #include "local/log_file.h"
@@ -41,6 +42,9 @@ class ProxyProcess {
 
  private:
   Outcome<> WriteFiles();
+  // Beside the host's sockets for a gateway's server ports: the same ports at the pod's own addresses, where callers in
+  // the mesh find it (a Service that selects it; the gateway of a network).
+  void OpenServerPorts();
   // With fresh sockets to the host's resolvers, which come in a later round; then the old process, if any, drains.
   void SpawnOne();
   Outcome<> SpawnWith(std::vector<node::NamedSocket> resolvers);
@@ -54,6 +58,7 @@ class ProxyProcess {
   std::unique_ptr<Prober> probe_;
   ProbeTarget& target_;
   const Role role_;
+  std::vector<node::NamedSocket> server_ports_;
   std::string token_;
   std::string token_sha256_;
   std::string reason_;

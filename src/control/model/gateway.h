@@ -10,8 +10,9 @@
 namespace plait::control::model {
 
 struct GatewayTls {
-  // kIstioMutual: with the gateway's own identity, for clients of the mesh.
-  enum class Mode : std::uint8_t { kPassthrough, kSimple, kMutual, kOptionalMutual, kIstioMutual };
+  // kIstioMutual: with the gateway's own identity, for clients of the mesh. kAutoPassthrough: mutual TLS between
+  // workloads is passed on by its server name, without a rule (translate/auto_passthrough.h).
+  enum class Mode : std::uint8_t { kPassthrough, kAutoPassthrough, kSimple, kMutual, kOptionalMutual, kIstioMutual };
   Mode mode = Mode::kSimple;
   std::string credential_name = {};  // a Secret in the gateway's namespace
   std::string certificate = {};      // or files of the gateway
@@ -23,6 +24,8 @@ struct GatewayTls {
   std::vector<std::string> cipher_suites = {};  // of TLS 1.2, by their OpenSSL names; empty: the defaults
   bool https_redirect = false;                  // on a plain HTTP server
   friend bool operator==(const GatewayTls&, const GatewayTls&) = default;
+  // The gateway does not end the client's TLS.
+  bool PassesOn() const noexcept { return mode == Mode::kPassthrough || mode == Mode::kAutoPassthrough; }
 };
 
 struct GatewayServer {

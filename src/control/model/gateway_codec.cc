@@ -32,6 +32,7 @@ constexpr std::string_view kCipherSuites[] = {"ECDHE-ECDSA-AES128-GCM-SHA256",
 bool ReadTlsMode(ObjectReader& reader, const net::ServerTLSSettings& from, const std::string& path, GatewayTls& to) {
   switch (from.mode()) {
     case net::ServerTLSSettings::PASSTHROUGH: to.mode = GatewayTls::Mode::kPassthrough; return true;
+    case net::ServerTLSSettings::AUTO_PASSTHROUGH: to.mode = GatewayTls::Mode::kAutoPassthrough; return true;
     case net::ServerTLSSettings::SIMPLE: to.mode = GatewayTls::Mode::kSimple; return true;
     case net::ServerTLSSettings::MUTUAL: to.mode = GatewayTls::Mode::kMutual; return true;
     case net::ServerTLSSettings::OPTIONAL_MUTUAL: to.mode = GatewayTls::Mode::kOptionalMutual; return true;
@@ -39,7 +40,7 @@ bool ReadTlsMode(ObjectReader& reader, const net::ServerTLSSettings& from, const
     default:
       reader.Error(path + ".mode",
                    "the TLS mode " + net::ServerTLSSettings::TLSmode_Name(from.mode()) + " is not honoured yet",
-                   "SIMPLE, MUTUAL, OPTIONAL_MUTUAL, ISTIO_MUTUAL or PASSTHROUGH");
+                   "SIMPLE, MUTUAL, OPTIONAL_MUTUAL, ISTIO_MUTUAL, PASSTHROUGH or AUTO_PASSTHROUGH");
       return false;
   }
 }
@@ -94,7 +95,7 @@ bool ReadServerTls(ObjectReader& reader, const net::ServerTLSSettings& from, con
 // Whether a server that terminates TLS knows its certificate, and for whom it asks.
 bool CheckCredentials(ObjectReader& reader, const GatewayTls& tls, const std::string& path) {
   using Mode = GatewayTls::Mode;
-  if (tls.mode == Mode::kPassthrough || tls.mode == Mode::kIstioMutual) return true;
+  if (tls.PassesOn() || tls.mode == Mode::kIstioMutual) return true;
   if (tls.credential_name.empty() && tls.certificate.empty()) {
     reader.Error(path, "TLS needs a certificate", "name a Secret in credentialName");
     return false;

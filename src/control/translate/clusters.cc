@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "control/translate/auto_passthrough.h"
 #include "control/translate/destinations.h"
 #include "control/translate/endpoints.h"
 #include "control/translate/envoy_clusters.h"
@@ -69,13 +70,13 @@ class OutboundBuilder {
     out_.istio_default_original_port = port_.port;
     if (target_.rule) out_.istio_config = target_.rule->meta.ConfigPath();
     SetType();
-    SetHttp();
+    if (!target_.sni_dnat) SetHttp();
     if (const auto& balancer = target_.policy.load_balancer) Apply(*balancer);
     if (const auto& pool = target_.policy.connection_pool) Apply(*pool);
     if (const auto& outlier = target_.policy.outlier_detection) Apply(*outlier);
     if (const auto& budget = target_.policy.retry_budget)
       out_.circuit_breakers.retry_budget = xds::RetryBudget{budget->percent, budget->min_retry_concurrency};
-    SetTls();
+    if (!target_.sni_dnat) SetTls();
     return std::move(out_);
   }
 
@@ -84,7 +85,7 @@ class OutboundBuilder {
     switch (service_.resolution) {
       case ServiceView::Resolution::kEndpoints:
         out_.type = xds::Cluster::Type::kEds;
-        out_.pin_original_dst = service_.headless;
+        out_.pin_original_dst = service_.headless && !target_.sni_dnat;
         return;
       case ServiceView::Resolution::kPassthrough:
         out_.type = xds::Cluster::Type::kOriginalDst;
@@ -129,6 +130,7 @@ class OutboundBuilder {
       case Simple::kRoundRobin: out_.lb.policy = xds::LbPolicy::kRoundRobin; break;
       case Simple::kRandom: out_.lb.policy = xds::LbPolicy::kRandom; break;
       case Simple::kPassthrough:
+        if (target_.sni_dnat) break;  // the address that was dialled is the gateway's own
         out_.lb.policy = xds::LbPolicy::kClusterProvided;
         out_.type = xds::Cluster::Type::kOriginalDst;
         out_.load_assignment = {};
@@ -314,15 +316,10 @@ std::vector<std::string> ClusterNames(const model::Proxy& proxy, const model::Sn
   std::vector<std::string> out;
   for (const ServiceView* service : snapshot.VisibleServices(proxy.name_space)) {
     if (service->alias_of) continue;
-    const model::DestinationRule* rule = snapshot.FindDestinationRule(proxy, service->hostname, service->name_space);
-    for (const model::ServicePort& port : service->ports) {
-      if (port.protocol == model::Protocol::kUdp) continue;
-      out.push_back(OutboundCluster(port.port, "", service->hostname));
-      if (!rule) continue;
-      for (const model::Subset& subset : rule->subsets)
-        out.push_back(OutboundCluster(port.port, subset.name, service->hostname));
-    }
+    for (const OutboundName& name : OutboundNames(proxy, snapshot, *service))
+      out.push_back(OutboundCluster(name.port, name.subset, name.hostname));
   }
+  for (std::string& name : SniDnatClusterNames(proxy, snapshot)) out.push_back(std::move(name));
   out.emplace_back(kBlackHoleCluster);
   if (proxy.type == model::Proxy::Type::kSidecar) {
     out.emplace_back(kPassthroughCluster);

@@ -73,7 +73,8 @@ inline void Describe(std::ostream& out, const xds::ClusterLoadAssignment& assign
   for (const auto& locality : assignment.localities)
     for (const xds::Endpoint& endpoint : locality.endpoints)
       out << "  " << endpoint.address.ToString() << (endpoint.health == xds::HealthStatus::kHealthy ? "" : " unhealthy")
-          << " " << endpoint.identity << " " << endpoint.istio_workload << "\n";
+          << (endpoint.identity.empty() ? "" : " ") << endpoint.identity << (endpoint.istio_workload.empty() ? "" : " ")
+          << endpoint.istio_workload << "\n";
 }
 
 template <class Node>

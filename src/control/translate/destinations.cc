@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "control/model/hosts.h"
-#include "control/translate/names.h"
+#include "control/translate/gateway_servers.h"
 
 namespace plait::control::translate {
 
@@ -15,6 +15,8 @@ std::optional<OutboundTarget> FindOutboundTarget(const model::Proxy& proxy, cons
   if (out.service && out.service->alias_of) out.service = out.service->alias_of;
   out.port = out.service ? out.service->FindPort(name->port) : nullptr;
   if (!out.port) return std::nullopt;
+  out.sni_dnat = name->sni_dnat;
+  if (out.sni_dnat && !PassesOn(proxy, snapshot, *out.service)) return std::nullopt;
   out.rule = snapshot.FindDestinationRule(proxy, out.service->hostname, out.service->name_space);
   if (!name->subset.empty()) {
     out.subset = out.rule ? out.rule->FindSubset(name->subset) : nullptr;
@@ -22,6 +24,20 @@ std::optional<OutboundTarget> FindOutboundTarget(const model::Proxy& proxy, cons
   }
   if (out.rule)
     out.policy = model::PolicyForPort(out.rule->policy, out.subset ? &out.subset->policy : nullptr, name->port);
+  return out;
+}
+
+std::vector<OutboundName> OutboundNames(const model::Proxy& proxy, const model::Snapshot& snapshot,
+                                        const model::ServiceView& service) {
+  std::vector<OutboundName> out;
+  const model::DestinationRule* rule = snapshot.FindDestinationRule(proxy, service.hostname, service.name_space);
+  for (const model::ServicePort& port : service.ports) {
+    if (port.protocol == model::Protocol::kUdp) continue;
+    out.push_back({.port = port.port, .hostname = service.hostname});
+    if (!rule) continue;
+    for (const model::Subset& subset : rule->subsets)
+      out.push_back({.port = port.port, .subset = subset.name, .hostname = service.hostname});
+  }
   return out;
 }
 

@@ -12,7 +12,7 @@ namespace {
 // Envoy calls the pods of a headless service at their own addresses only (envoy_clusters.h).
 bool IsEds(const model::Proxy& proxy, const std::optional<OutboundTarget>& target) {
   return target && target->service->resolution == model::ServiceView::Resolution::kEndpoints &&
-         !(target->service->headless && proxy.form == model::Proxy::Form::kEnvoy);
+         (target->sni_dnat || !target->service->headless || proxy.form != model::Proxy::Form::kEnvoy);
 }
 
 xds::Endpoint ToEndpoint(const model::Snapshot& snapshot, const model::EndpointView& from) {
@@ -38,6 +38,14 @@ xds::Endpoint ToEndpoint(const model::Snapshot& snapshot, const model::EndpointV
                          ";" + workload->CanonicalRevision() + ";" + snapshot.options().cluster_id;
   return out;
 }
+
+// Without TLS of the gateway's own: the workload behind the address is the client's to verify.
+xds::Endpoint ToPassedOn(const model::Snapshot& snapshot, const model::EndpointView& from) {
+  xds::Endpoint out = ToEndpoint(snapshot, from);
+  out.identity.clear();
+  out.transport_socket_match.clear();
+  return out;
+}
 }  // namespace
 
 xds::Locality ToLocality(std::string_view text) {
@@ -59,6 +67,12 @@ xds::ClusterLoadAssignment Assignment(const model::Proxy& proxy, const model::Sn
     // As Istio: who is not ready is no endpoint. A headless service's pods stay reachable by their own address.
     if (!endpoint.ready && !target.service->headless) continue;
     if (target.subset && !model::Selects(target.subset->labels, endpoint.labels)) continue;
+    if (target.sni_dnat) {
+      // Nobody gets past a workload's mutual TLS this way, and nothing goes from gateway to gateway.
+      if (endpoint.mtls && gateways.InOwnNetwork(endpoint))
+        localities[ToLocality(endpoint.locality)].push_back(ToPassedOn(snapshot, endpoint));
+      continue;
+    }
     if (!gateways.Takes(endpoint)) localities[ToLocality(endpoint.locality)].push_back(ToEndpoint(snapshot, endpoint));
   }
   for (xds::Endpoint& gateway : std::move(gateways).Endpoints()) localities[{}].push_back(std::move(gateway));

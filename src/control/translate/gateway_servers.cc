@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/model/hosts.h"
+#include "core/base/strings.h"
 
 namespace plait::control::translate {
 namespace {
@@ -11,7 +12,7 @@ using Protocol = model::GatewayServer::Protocol;
 std::string RouteNameOf(const model::Gateway& gateway, const model::GatewayServer& server) {
   const std::string port = std::to_string(server.port);
   if (server.protocol == Protocol::kHttp) return "http." + port + (server.bind.empty() ? "" : "." + server.bind);
-  if (server.protocol == Protocol::kHttps && server.tls.mode != model::GatewayTls::Mode::kPassthrough)
+  if (server.protocol == Protocol::kHttps && !server.tls.PassesOn())
     return "https." + port + "." + server.port_name + "." + gateway.meta.name() + "." + gateway.meta.name_space();
   return {};
 }
@@ -55,6 +56,26 @@ std::vector<std::string> SharedHosts(const ServerView& server, const model::Virt
     }
   }
   return out;
+}
+
+bool PassesOn(const ServerView& server, const model::ServiceView& service) {
+  if (!server.server->IsTls() || server.server->tls.mode != model::GatewayTls::Mode::kAutoPassthrough) return false;
+  // What is outside the mesh ends no mutual TLS, and what has no endpoints of its own is not behind this gateway.
+  if (service.alias_of || service.mesh_external || service.resolution == model::ServiceView::Resolution::kPassthrough)
+    return false;
+  if (model::IsWildcard(service.hostname)) return false;  // no server name
+  return std::any_of(server.server->hosts.begin(), server.server->hosts.end(), [&](const std::string& offered) {
+    const auto [name_space, pattern] = SplitHost(*server.gateway, offered);
+    return (name_space == "*" || name_space == service.name_space) &&
+           model::HostMatches(ToLower(pattern), service.hostname);
+  });
+}
+
+bool PassesOn(const model::Proxy& proxy, const model::Snapshot& snapshot, const model::ServiceView& service) {
+  if (proxy.type != model::Proxy::Type::kRouter) return false;
+  const std::vector<ServerView> servers = ServersOf(proxy, snapshot);
+  return std::any_of(servers.begin(), servers.end(),
+                     [&](const ServerView& server) { return PassesOn(server, service); });
 }
 
 }  // namespace plait::control::translate

@@ -21,4 +21,9 @@ std::vector<std::string> ServerHosts(const ServerView& server);
 std::vector<std::string> SharedHosts(const ServerView& server, const model::VirtualService& rule,
                                      std::string_view cluster_domain);
 
+// Whether a server with AUTO_PASSTHROUGH hands TLS on to a service: one of the mesh whose host it lists.
+bool PassesOn(const ServerView& server, const model::ServiceView& service);
+// Whether any server of the gateway does; never for a sidecar.
+bool PassesOn(const model::Proxy& proxy, const model::Snapshot& snapshot, const model::ServiceView& service);
+
 }  // namespace plait::control::translate

@@ -58,5 +58,19 @@ TEST(Golden, BookinfoAsASidecarAndAGatewaySeeIt) {
   ExpectGolden("bookinfo-gateway.txt", DescribeAll(gateway, *snapshot));
 }
 
+TEST(Golden, TwoNetworksAsAClientAndAnEastWestGatewaySeeThem) {
+  const model::SnapshotRef snapshot = model::testing::SnapshotOf(
+      ReadFile(Folder() + "two-networks.yaml"),
+      {RunningPod("web-v1-0", "web-v1", {{"app", "web"}, {"version", "v1"}}, "10.1.0.5", "near"),
+       RunningPod("web-v2-0", "web-v2", {{"app", "web"}, {"version", "v2"}}, "10.2.0.6", "far")});
+  const model::Proxy client{.id = "client-0.default", .name_space = "default", .network = "near"};
+  const model::Proxy gateway{.type = model::Proxy::Type::kRouter,
+                             .name_space = "istio-system",
+                             .labels = {{"istio", "eastwestgateway"}},
+                             .network = "far"};
+  ExpectGolden("two-networks-sidecar.txt", DescribeAll(client, *snapshot));
+  ExpectGolden("two-networks-gateway.txt", DescribeAll(gateway, *snapshot));
+}
+
 }  // namespace
 }  // namespace plait::control::translate

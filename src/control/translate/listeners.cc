@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "control/translate/auto_passthrough.h"
 #include "control/translate/connection_manager.h"
 #include "control/translate/destinations.h"
 #include "control/translate/envoy_listeners.h"
@@ -212,7 +213,8 @@ class GatewayListeners {
   void AddTcp(const ServerView& view, xds::Listener& listener) {
     const model::GatewayServer& server = *view.server;
     const bool tls = server.IsTls();
-    const bool terminate = tls && server.tls.mode != model::GatewayTls::Mode::kPassthrough;
+    if (tls && server.tls.mode == model::GatewayTls::Mode::kAutoPassthrough) return AddAutoPassthrough(view, listener);
+    const bool terminate = tls && !server.tls.PassesOn();
     const std::string gateway = view.gateway->meta.name_space() + "/" + view.gateway->meta.name();
     for (const model::VirtualService* rules : snapshot_.VirtualServices(proxy_.name_space, gateway)) {
       if (SharedHosts(view, *rules, snapshot_.mesh().cluster_domain).empty()) continue;
@@ -228,6 +230,16 @@ class GatewayListeners {
         AppendChain(std::move(chain), listener);
       }
     }
+  }
+
+  // No rule is needed: the server name is the cluster's. Its chains match nothing in common with each other.
+  void AddAutoPassthrough(const ServerView& view, xds::Listener& listener) const {
+    const std::vector<xds::FilterChain> before = listener.filter_chains;
+    for (xds::FilterChain& chain : AutoPassthroughChains(proxy_, snapshot_, view))
+      if (std::none_of(before.begin(), before.end(), [&](const auto& other) { return other.match == chain.match; }))
+        listener.filter_chains.push_back(std::move(chain));
+    if (!listener.filter_chains.empty() && listener.listener_filters.empty())
+      listener.listener_filters.push_back(TlsInspector());
   }
 
   bool Matches(const model::L4Rule& rule, const std::string& gateway, std::uint16_t port,

@@ -4,6 +4,9 @@
 #include "core/base/strings.h"
 
 namespace plait::control::translate {
+namespace {
+constexpr std::string_view kSniSeparator = "_.";
+}  // namespace
 
 std::string OutboundCluster(std::uint16_t port, std::string_view subset, std::string_view hostname) {
   return "outbound|" + std::to_string(port) + "|" + std::string(subset) + "|" + std::string(hostname);
@@ -11,11 +14,26 @@ std::string OutboundCluster(std::uint16_t port, std::string_view subset, std::st
 std::string InboundCluster(std::uint16_t port) { return "inbound|" + std::to_string(port) + "||"; }
 
 std::optional<OutboundName> ParseOutboundCluster(std::string_view name) {
-  const auto parts = Split(name, '|');
-  if (parts.size() != 4 || parts[0] != "outbound" || parts[3].empty()) return std::nullopt;
-  const auto port = ParseUint(parts[1]);
+  constexpr std::string_view kDirection = "outbound";
+  if (!name.starts_with(kDirection)) return std::nullopt;
+  name.remove_prefix(kDirection.size());
+  const bool sni_dnat = name.starts_with(kSniSeparator);
+  const std::string_view separator = sni_dnat ? kSniSeparator : "|";
+  // What is before the next separator; a name has three of them.
+  const auto next = [&]() -> std::optional<std::string_view> {
+    const auto end = name.find(separator);
+    if (end == std::string_view::npos) return std::nullopt;
+    const std::string_view part = name.substr(0, end);
+    name.remove_prefix(end + separator.size());
+    return part;
+  };
+  if (const auto direction = next(); !direction || !direction->empty()) return std::nullopt;
+  const auto port_text = next();
+  const auto subset = next();
+  if (!subset || name.empty() || name.find('|') != std::string_view::npos) return std::nullopt;
+  const auto port = ParseUint(*port_text);
   if (!port || *port == 0 || *port > 65535) return std::nullopt;
-  return OutboundName{static_cast<std::uint16_t>(*port), parts[2], parts[3]};
+  return OutboundName{static_cast<std::uint16_t>(*port), *subset, name, sni_dnat};
 }
 
 std::string MeshSni(const OutboundName& name) {

@@ -23,8 +23,10 @@ struct OutboundName {
   std::uint16_t port = 0;
   std::string_view subset = {};
   std::string_view hostname = {};
+  bool sni_dnat = false;  // of a gateway that passes TLS on by its server name: the cluster is called as that
 };
-// "outbound|9080|v2|reviews.default.svc.cluster.local"; nullopt for anything else. Views into `name`.
+// "outbound|9080|v2|reviews.default.svc.cluster.local", or what MeshSni makes of it; nullopt for anything else. Views
+// into `name`.
 std::optional<OutboundName> ParseOutboundCluster(std::string_view name);
 // SNI of mutual TLS in the mesh: "outbound_.9080_.v2_.reviews.default.svc.cluster.local".
 std::string MeshSni(const OutboundName& name);

@@ -4,9 +4,12 @@
 
 namespace plait::control::translate {
 
+bool NetworkGateways::InOwnNetwork(const model::EndpointView& endpoint) const {
+  return endpoint.network.empty() || proxy_.network.empty() || endpoint.network == proxy_.network;
+}
+
 bool NetworkGateways::Takes(const model::EndpointView& endpoint) {
-  // As Istio: where one of the two is not known they are in one network.
-  if (endpoint.network.empty() || proxy_.network.empty() || endpoint.network == proxy_.network) return false;
+  if (InOwnNetwork(endpoint)) return false;
   const model::MeshNetwork* network = snapshot_.FindNetwork(endpoint.network);
   if (!network || network->gateways.empty()) return false;
   if (endpoint.mtls) weights_[network] += endpoint.weight;
@@ -37,6 +40,7 @@ std::vector<xds::Endpoint> NetworkGateways::Endpoints() && {
       xds::Endpoint endpoint;
       endpoint.address = io::SocketAddress{.ip = address.ip, .port = Port{address.port}, .unix_path = {}};
       endpoint.weight = std::max<std::uint32_t>(1, weight / static_cast<std::uint32_t>(addresses.size()));
+      endpoint.health = xds::HealthStatus::kHealthy;
       // No identity of its own: behind the gateway is any of the service's, which the cluster's list names.
       endpoint.transport_socket_match = {{"tlsMode", "istio"}};
       out.push_back(std::move(endpoint));

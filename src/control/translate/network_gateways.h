@@ -15,6 +15,8 @@ class NetworkGateways {
   // Both outlive it.
   NetworkGateways(const model::Proxy& proxy, const model::Snapshot& snapshot) : proxy_(proxy), snapshot_(snapshot) {}
 
+  // As Istio: where one of the two is not known they are in one network.
+  bool InOwnNetwork(const model::EndpointView& endpoint) const;
   // Whether the endpoint is not one of its own: counted for its network's gateways, or, without mutual TLS, left out.
   bool Takes(const model::EndpointView& endpoint);
   // The gateways of the networks that were met, each with its share of the weight.
