@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import manifests as m
+from load import LOAD, carries_the_load, lost_nothing
 from mesh import Mesh, copy_sample, leftovers, until
 
 APP = m.APP
@@ -47,6 +48,10 @@ def mixed(folder):
         m.deployment("plain", [APP, "client"], inject=False),
         m.deployment("client", [APP, "client"]),
         m.deployment("envoy-client", [APP, "client"], annotations=envoy),
+        m.deployment("envoy-caller", [APP, "client"], annotations={**envoy, "plait.dev/xds-api-type": "GRPC"}),
+        *[m.deployment(f"echo-{version}", [APP, "echo", "--port", "8000"], ports=[8000], probe=m.http_probe(8000),
+                       labels={"app": "echo", "version": version}) for version in ("v1", "v2")],
+        m.service("echo", {"http": 8000}),
         m.deployment("lines", [APP, "tcp-echo", "--port", "9000"], ports=[9000], annotations=envoy),
         m.service("lines", {"tcp": 9000}),
         m.deployment("talker", [APP, "tcp-echo", "--port", "9100"], ports=[9100]),
@@ -73,8 +78,8 @@ def stat(mesh, workload, name):
 
 
 def test_envoys_acknowledge_everything(mixed):
-    envoys = {pod["name"] for pod in mixed.pods() if pod["name"].rpartition("-")[0] in {*ENVOYS, "envoy-client", "lines"}}
-    assert len(envoys) == 6
+    envoys = {pod["name"] for pod in mixed.pods() if pod["name"].rpartition("-")[0] in {*ENVOYS, "envoy-client", "envoy-caller", "lines"}}
+    assert len(envoys) == 7
 
     def all_synced():
         status = sync_status(mixed)
@@ -142,6 +147,29 @@ def test_a_rule_is_live_at_an_envoy_that_calls(mixed):
     until(lambda: code() == "555", 10, "the fault is there")
     rule.unlink()
     until(lambda: code() == "403", 10, "the fault is gone")
+
+
+@pytest.mark.parametrize("caller", ["envoy-client", "envoy-caller"])
+def test_a_route_moves_to_a_new_subset_and_the_old_one_goes_in_one_edit(mixed, caller):
+    """By delta and by state of the world. An Envoy answers 503 itself for a cluster without endpoints; nobody retries."""
+    url, file = "http://echo:8000/", mixed.directory / "echo.yaml"
+
+    def move(n):
+        version = f"v{n % 2 + 1}"
+        m.write(file, m.destination_rule("echo", {"host": "echo", "subsets": [{"name": f"to-{version}", "labels": {"version": version}}]}),
+                m.virtual_service("echo", {"hosts": ["echo"], "http": [
+                    {"retries": {"attempts": 0}, "route": [{"destination": {"host": "echo", "subset": f"to-{version}"}}]}]}))
+        until(lambda: set(mixed.load(caller, url, "--count", "4", "--count-by", "x-app-pod")["by"]) == {f"echo-{version}-0"}, 10, f"only {version} answers")
+    move(0)
+    carries_the_load(mixed, url)
+    with mixed.load_while(caller, url, *LOAD) as report:
+        for n in range(1, 25):
+            move(n)
+    lost_nothing(report)
+    gone = "outbound|8000|to-v2|echo.default.svc.cluster.local"
+    until(lambda: gone not in mixed.admin(caller, "/clusters"), 10, "the subset of the edit before is gone")
+    assert stat(mixed, caller, "cluster_manager.cds.update_rejected") == 0
+    file.unlink()
 
 
 def test_an_envoy_that_is_replaced_loses_no_request(mixed):

@@ -107,6 +107,22 @@ bool DeltaSession::RoutesIdle() const noexcept {
   });
 }
 
+bool DeltaSession::WaitsForTargets(const std::string& url, const Type& type, const Proxy& proxy) const noexcept {
+  if (!IsRouting(url) || type.counts.sent == 0) return false;
+  return std::any_of(types_.begin(), types_.end(), [&](const auto& entry) {
+    const auto& [target_url, target] = entry;
+    const bool warming = WarmsClusters(target_url, target, proxy) && !target.unacknowledged.empty();
+    return IsTarget(target_url) && (warming || target.stale || !target.touched.empty() || target.waiting);
+  });
+}
+
+void DeltaSession::RepeatEndpoints(const std::vector<ResourceRef>& clusters) {
+  const auto endpoints = types_.find(xds::type_url::kEndpoint);
+  if (endpoints == types_.end()) return;
+  for (const ResourceRef& cluster : clusters)
+    if (endpoints->second.names.contains(cluster->name)) endpoints->second.asked[cluster->name] = true;
+}
+
 void DeltaSession::Answer(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
                           Changes& out) {
   for (const auto& [name, always] : type.asked) {
@@ -172,6 +188,7 @@ void DeltaSession::Compare(const std::string& url, Type& type, ResourceProvider&
     kept.push_back(std::move(resource));
   }
   for (; held != end; ++held) gone(*held);
+  if (WarmsClusters(url, type, proxy)) RepeatEndpoints(out.resources);
   type.held.Assign(std::move(kept));
   for (const std::string& name : absent)
     if (!type.absent.contains(name)) out.removed.insert(name);
@@ -256,9 +273,11 @@ std::vector<xds::DeltaResponse> DeltaSession::Take(ResourceProvider& provider, c
     // A type's first answer is sent even when it is empty: a wildcard of nothing is an answer, too.
     const bool first = type.counts.sent == 0 && type.wildcard;
     if (type.unacknowledged.size() < kMaxUnacknowledged) Answer(url, type, provider, proxy, changes);
-    if (type.stale && type.unacknowledged.empty()) {
+    const bool changed =
+        (type.stale || !type.touched.empty()) && type.unacknowledged.empty() && !WaitsForTargets(url, type, proxy);
+    if (changed && type.stale) {
       Compare(url, type, provider, proxy, !IsTarget(url), changes);
-    } else if (!type.touched.empty() && type.unacknowledged.empty()) {
+    } else if (changed) {
       CompareTouched(url, type, provider, proxy, !IsTarget(url), changes);
     } else if (first) {
       continue;

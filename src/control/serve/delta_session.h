@@ -7,8 +7,10 @@
 //  - each subscribed name is answered, with the resource or in removed_resources;
 //  - what a reconnecting client already has (initial_resource_versions) is not sent again;
 //  - at most one response of changes is unacknowledged a type: what changes meanwhile is compared once, afterwards;
-//  - new things go out in the order secrets, clusters, endpoints, listeners, routes; clusters and endpoints are removed
-//    only when no listener or route change is on its way.
+//  - new things go out in the order secrets, clusters, endpoints, listeners, routes, also when an earlier one must wait
+//    for an acknowledgement. Clusters and endpoints are removed only when no listener or route change is on its way;
+//  - a stock Envoy, which answers 503 for a cluster without endpoints, acknowledges clusters when they are warm:
+//    listeners and routes wait for that. It does not ask again for the endpoints of a changed cluster: they follow.
 #include <deque>
 #include <map>
 #include <optional>
@@ -74,9 +76,12 @@ class DeltaSession {
   void Subscribe(Type& type, const xds::DeltaRequest& request, bool first);
   void Unsubscribe(Type& type, const std::vector<std::string>& names);
   bool RoutesIdle() const noexcept;
+  // Whether a change of this type must wait: for what it may name.
+  bool WaitsForTargets(const std::string& url, const Type& type, const Proxy& proxy) const noexcept;
+  void RepeatEndpoints(const std::vector<ResourceRef>& clusters);
   static void Answer(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, Changes& out);
-  static void Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove,
-                      Changes& out);
+  void Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove,
+               Changes& out);
   static void CompareTouched(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
                              bool remove, Changes& out);
   // As much as may be on its way, which is `most` responses; the rest waits in `type`.

@@ -23,6 +23,10 @@ bool PushOrder::operator()(std::string_view a, std::string_view b) const noexcep
   return left != right ? left < right : a < b;
 }
 
+bool WarmsClusters(std::string_view type_url, const Subscription& subscription, const Proxy& proxy) noexcept {
+  return type_url == kCluster && subscription.wildcard && !proxy.plait_form;
+}
+
 bool IsTarget(std::string_view type_url) noexcept { return type_url == kCluster || type_url == kEndpoint; }
 bool IsRouting(std::string_view type_url) noexcept {
   return type_url == kListener || type_url == kRoute || type_url == kL4Routes;

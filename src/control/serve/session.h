@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/serve/proxy.h"
 #include "core/base/result.h"
 
 namespace plait::control::serve {
@@ -54,6 +55,10 @@ struct SessionLimits {
 Result<> CheckNames(const std::vector<std::string>& names);
 
 inline constexpr std::string_view kWildcard = "*";
+
+// Whether these are clusters of a stock Envoy that has the wildcard: it acknowledges them when all of them are warm (it
+// pauses its requests of the type until then), and warms anew what has changed.
+bool WarmsClusters(std::string_view type_url, const Subscription& subscription, const Proxy& proxy) noexcept;
 
 // Types in the order in which new things go out: what a listener or route may name comes before it.
 struct PushOrder {

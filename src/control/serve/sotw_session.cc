@@ -31,7 +31,7 @@ Result<Reply> SotwSession::OnRequest(const xds::DiscoveryRequest& request) {
   if (names_ > SessionLimits::kMaxNames) return Fail(Errc::kLimit, "the stream subscribes to too many names");
   const bool repeated =
       reply == Reply::kNone && type.names == names_before && type.wildcard == wildcard_before && !type.unacknowledged;
-  if (added) type.stale = true;
+  if (added) type.stale = type.asked = true;
   if (begins || repeated) type.again = true;
   return reply;
 }
@@ -93,14 +93,27 @@ bool SotwSession::RoutesIdle() const noexcept {
   });
 }
 
+bool SotwSession::WaitsForTargets(const std::string& url, const Type& type, const Proxy& proxy) const noexcept {
+  if (!IsRouting(url) || type.again || type.counts.sent == 0) return false;
+  return std::any_of(types_.begin(), types_.end(), [&](const auto& entry) {
+    const auto& [target_url, target] = entry;
+    const bool warming = WarmsClusters(target_url, target, proxy) && target.unacknowledged;
+    return IsTarget(target_url) && (warming || target.stale || target.again);
+  });
+}
+
 void SotwSession::Update(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
-                         bool remove, std::vector<xds::DiscoveryResponse>& out) {
-  type.stale = type.removals_due = false;
+                         Extent extent, std::vector<xds::DiscoveryResponse>& out) {
+  type.asked = type.removals_due = false;
+  type.stale = extent == Extent::kAdded;
   const bool again = std::exchange(type.again, false);
   const bool whole = IsWhole(url);
   Resources now = Wanted(url, type, provider, proxy);
-  if (whole && !remove)
+  if (whole && extent != Extent::kAll)
     for (const auto& [name, held] : type.held) type.removals_due |= now.emplace(name, held).second;
+  if (extent == Extent::kAdded)
+    for (const auto& [name, held] : type.held)
+      if (const auto changed = now.find(name); changed != now.end()) changed->second = held;
 
   xds::DiscoveryResponse response;
   bool fresh = false;  // something is new or changed
@@ -125,11 +138,15 @@ void SotwSession::Update(const std::string& url, Type& type, ResourceProvider& p
 
 std::vector<xds::DiscoveryResponse> SotwSession::Take(ResourceProvider& provider, const Proxy& proxy) {
   std::vector<xds::DiscoveryResponse> out;
-  for (auto& [url, type] : types_)
-    if ((type.stale || type.again) && !type.unacknowledged) Update(url, type, provider, proxy, !IsTarget(url), out);
+  for (auto& [url, type] : types_) {
+    if ((!type.stale && !type.again) || type.unacknowledged) continue;
+    const bool waits = WaitsForTargets(url, type, proxy);
+    if (waits && !type.asked) continue;
+    Update(url, type, provider, proxy, waits ? Extent::kAdded : IsTarget(url) ? Extent::kKept : Extent::kAll, out);
+  }
   if (!RoutesIdle()) return out;
   for (auto& [url, type] : types_)
-    if (type.removals_due && !type.unacknowledged) Update(url, type, provider, proxy, true, out);
+    if (type.removals_due && !type.unacknowledged) Update(url, type, provider, proxy, Extent::kAll, out);
   return out;
 }
 

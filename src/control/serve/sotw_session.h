@@ -13,7 +13,10 @@
 //  - a request that repeats itself, without acknowledging anything, wants everything again: Envoy warms a thing anew;
 //  - after clusters all endpoints follow, since Envoy warms each changed cluster until it hears of its endpoints;
 //  - at most one response a type is unacknowledged: what changes meanwhile is compared once, afterwards;
-//  - clusters that nobody needs any more stay in the answer until no listener or route change is on its way.
+//  - clusters that nobody needs any more stay in the answer until no listener or route change is on its way;
+//  - a change of listeners and routes waits until clusters and endpoints that changed with it were sent, and until an
+//    Envoy has acknowledged the clusters: when they are warm. Until then it would answer 503 for them.
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -50,6 +53,7 @@ class SotwSession {
   struct Type : Subscription {
     bool named = false;         // names were given once: none does not mean the wildcard any more
     bool stale = false;         // what is subscribed must be compared with what was sent
+    bool asked = false;         // names were added: they are answered, whatever a change waits for
     bool again = false;         // all of it must be sent, changed or not
     bool removals_due = false;  // the last answer held what is gone
     bool unacknowledged = false;
@@ -60,7 +64,11 @@ class SotwSession {
   static bool Subscribe(Type& type, const Request& request);
   static Resources Wanted(std::string_view url, const Type& type, ResourceProvider& provider, const Proxy& proxy);
   bool RoutesIdle() const noexcept;
-  void Update(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove,
+  // Whether a change of this type must wait: for what it may name.
+  bool WaitsForTargets(const std::string& url, const Type& type, const Proxy& proxy) const noexcept;
+  // kKept: what is gone stays in the answer. kAdded: so does what has changed; only names that were added are answered.
+  enum class Extent : std::uint8_t { kAll, kKept, kAdded };
+  void Update(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, Extent extent,
               std::vector<Response>& out);
 
   std::map<std::string, Type, PushOrder> types_;

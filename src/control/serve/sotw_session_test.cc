@@ -207,6 +207,7 @@ TEST(SotwSession, EndpointsFollowChangedClusters) {
 
 TEST(SotwSession, AClusterIsRemovedAfterTheRouteThatUsedItWasChanged) {
   Client client;
+  client.proxy.plait_form = true;
   client.Set(kCluster, "old", "1");
   client.Set(kRoute, "80", "to old");
   client.Settle(client.Subscribe(kCluster, {}));
@@ -222,6 +223,80 @@ TEST(SotwSession, AClusterIsRemovedAfterTheRouteThatUsedItWasChanged) {
   ASSERT_EQ(second.size(), 1U);
   EXPECT_EQ(second[0].resources, Names{"new@1"});
   EXPECT_TRUE(client.Ack(second[0]).empty());
+}
+
+// An Envoy whose route leads to a cluster that is replaced, with the route, by one of another name.
+struct Envoy : Client {
+  Envoy() {
+    proxy.plait_form = false;
+    SetAll("old");
+    Settle(Subscribe(kCluster, {}));
+    Settle(Subscribe(kEndpoint, {"old"}));
+    Settle(Subscribe(kRoute, {"80"}));
+  }
+  void SetAll(const std::string& name) {
+    Set(kCluster, name, "1");
+    Set(kEndpoint, name, "1");
+    Set(kRoute, "80", "to " + name);
+  }
+  Responses Replace(const std::string& from, const std::string& to) {
+    provider.Remove(kCluster, from);
+    provider.Remove(kEndpoint, from);
+    SetAll(to);
+    return Change();
+  }
+};
+
+TEST(SotwSession, ARouteGoesToAnEnvoyOnceANewClusterIsWarm) {
+  Envoy client;
+  const auto clusters = client.Replace("old", "new");
+  ASSERT_EQ(clusters.size(), 1U);
+  EXPECT_EQ(clusters[0].resources, (Names{"new@1", "old@1"}));
+  const auto endpoints = client.Subscribe(kEndpoint, {"new", "old"});
+  ASSERT_EQ(endpoints.size(), 1U);
+  EXPECT_EQ(endpoints[0].type_url, kEndpoint);
+  EXPECT_TRUE(client.Ack(endpoints[0]).empty()) << "what it waits for beside them, nobody knows";
+  const auto routes = client.Ack(clusters[0]);
+  ASSERT_EQ(routes.size(), 1U);
+  EXPECT_EQ(routes[0].resources, Names{"80@to new"});
+  const auto removal = client.Ack(routes[0]);
+  ASSERT_EQ(removal.size(), 1U);
+  EXPECT_EQ(removal[0].resources, Names{"new@1"});
+  client.Settle(removal);
+  EXPECT_FALSE(client.session.has_unacknowledged());
+}
+
+TEST(SotwSession, ARouteWaitsForNoClusterThatWasRefused) {
+  Envoy client;
+  const auto clusters = client.Replace("old", "new");
+  ASSERT_EQ(clusters.size(), 1U);
+  const auto routes = client.Send(kCluster, clusters[0].nonce, "no");
+  ASSERT_EQ(routes.size(), 1U);
+  EXPECT_EQ(routes[0].resources, Names{"80@to new"});
+}
+
+TEST(SotwSession, ARouteIsNotSentBeforeAClusterThatWaitsForAnAcknowledgement) {
+  Client client;
+  client.proxy.plait_form = true;
+  client.Set(kCluster, "a", "1");
+  client.Set(kRoute, "80", "to a");
+  client.Settle(client.Subscribe(kCluster, {}));
+  client.Settle(client.Subscribe(kRoute, {"80"}));
+  client.Set(kCluster, "a", "2");
+  const auto first = client.Change();
+  ASSERT_EQ(first.size(), 1U);
+  client.Set(kCluster, "b", "1");
+  client.Set(kRoute, "80", "to b");
+  EXPECT_TRUE(client.Change().empty());
+  client.Set(kRoute, "90", "1");
+  const auto asked = client.Subscribe(kRoute, {"80", "90"});
+  ASSERT_EQ(asked.size(), 1U) << "a name that is added waits for nothing";
+  EXPECT_EQ(asked[0].resources, Names{"90@1"});
+  client.Settle(asked);
+  const auto second = client.Ack(first[0]);
+  ASSERT_EQ(second.size(), 2U);
+  EXPECT_EQ(second[0].resources, (Names{"a@2", "b@1"}));
+  EXPECT_EQ(second[1].resources, Names{"80@to b"});
 }
 
 TEST(SotwSession, AChangeOfOtherEndpointsIsNotCompared) {
