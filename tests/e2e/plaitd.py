@@ -25,6 +25,7 @@ DELTA_ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggrega
 
 class Plaitd:
     """Its files lie below `folder`; `prefix` is a command that runs it (`unshare ...`)."""
+    host = "127.0.0.1"
 
     def __init__(self, folder, *arguments, prefix=()):
         self.folder, self.arguments, self.prefix = folder, arguments, list(prefix)
@@ -113,7 +114,7 @@ class Call:
         context.set_alpn_protocols(["h2"])
         if certificate:
             context.load_cert_chain(str(certificate))
-        self.socket = context.wrap_socket(socket.create_connection(("127.0.0.1", plaitd.port), 10), server_hostname="localhost")
+        self.socket = context.wrap_socket(socket.create_connection((plaitd.host, plaitd.port), 10), server_hostname="localhost")
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.h2.initiate_connection()
         self.stream = self.h2.get_next_available_stream_id()

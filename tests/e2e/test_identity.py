@@ -1,11 +1,15 @@
 """Who a caller is, is what its certificate says; and no application can read the key that makes certificates."""
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
 import manifests as m
 from mesh import Mesh, until
+from plaitd import Plaitd, field, text_entry
+from test_gateway_tls import Authority, secret
 
 FORGED = "By=spiffe://cluster.local/ns/default/sa/echo;URI=spiffe://cluster.local/ns/istio-system/sa/admin"
 
@@ -20,7 +24,11 @@ def mesh(folder):
             m.deployment("echo", [m.APP, "echo", "--port", "8000"], ports=[8000], probe=m.http_probe(8000)),
             m.service("echo", {"http": 8000}),
             m.deployment("meshed", [m.APP, "client"], account="caller"),
-            m.deployment("plain", [m.APP, "client"], inject=False))
+            m.deployment("plain", [m.APP, "client"], inject=False),
+            m.document("Gateway", "edge", {"selector": {"istio": "ingressgateway"}, "servers": [
+                {"port": {"number": 443, "name": "https", "protocol": "HTTPS"}, "hosts": ["*"], "tls": {"mode": "SIMPLE", "credentialName": "site"}}]},
+                "networking.istio.io/v1", "istio-system"),
+            *[secret("site", Authority(folder, namespace).issue("site.example.com"), namespace=namespace) for namespace in ("istio-system", "default")])
     mesh = Mesh(folder, directory, name="identity")
     mesh.start()
     yield mesh
@@ -68,3 +76,47 @@ def test_no_application_reads_the_key_of_the_authority(mesh):
                           f"for p in /proc/[0-9]*; do cat $p/root{key} 2>/dev/null; done; echo end", check=False, timeout=120)
         assert found.stdout == "end\n", found.stdout
     assert pathlib.Path(key).exists()
+
+
+# In the mesh's own network, where plaitd is: one request for a Secret; prints what is answered.
+ASK = """
+import sys, types
+sys.path.insert(0, sys.argv[1])
+import plaitd
+with plaitd.Call(types.SimpleNamespace(host="10.244.0.1", port=15012, root=sys.argv[2]), plaitd.DELTA_ADS, sys.argv[3]) as call:
+    call.send(sys.stdin.buffer.read())
+    try:
+        print(call.receive())
+    except plaitd.Ended as ended:
+        print(ended)
+"""
+SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+
+
+def asks_for_the_key(mesh, account, namespace, node_namespace=None):
+    """What plaitd answers a caller with this certificate whose node says that it is the gateway."""
+    peer = Plaitd(mesh.folder / "peer")
+    peer.state = mesh.folder / "state/plait" / mesh.name
+    named = node_namespace or namespace
+    labels = field(1, field(1, "LABELS") + field(2, field(5, text_entry("istio", "ingressgateway") + text_entry("app", "istio-ingressgateway"))))
+    node = (field(1, f"router~10.244.0.5~istio-ingressgateway-0.{named}~{named}.svc.cluster.local") + field(6, "plait-proxy") +
+            field(3, text_entry("NAMESPACE", named) + text_entry("SERVICE_ACCOUNT", account) + labels))
+    request = field(1, node) + field(2, SECRET) + field(3, "kubernetes://site")
+    inside = mesh.in_network_of(mesh.plaitd_pid(), sys.executable, "-c", ASK, str(pathlib.Path(__file__).parent), str(peer.root),
+                                str(peer.certificate(account, namespace)))
+    return subprocess.run(inside, input=request, capture_output=True, check=True, timeout=30).stdout.decode()
+
+
+def key_of(mesh, namespace):
+    """A line of the private key of the namespace's Secret."""
+    return (mesh.folder / f"{namespace}-site.example.com.key").read_text().splitlines()[1]
+
+
+def test_a_sidecar_that_calls_itself_the_gateway_gets_no_key_of_it(mesh):
+    gateway = asks_for_the_key(mesh, "istio-ingressgateway-service-account", "istio-system")
+    assert key_of(mesh, "istio-system") in gateway, "this is how the gateway itself asks"
+    for namespace in ("default", "istio-system"):
+        answer = asks_for_the_key(mesh, "caller", namespace)
+        assert "kubernetes://site" in answer and key_of(mesh, namespace) not in answer, "there is no such thing for it"
+    elsewhere = asks_for_the_key(mesh, "caller", "default", node_namespace="istio-system")
+    assert "the node claims namespace 'istio-system'" in elsewhere, elsewhere

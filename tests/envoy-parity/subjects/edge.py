@@ -87,3 +87,17 @@ def limits():
 def underscores():
     out = [http(headers=[(n, "1"), ("X-Kept", "1")]) for n in ("X_Under", "_x", "x_", "X-Plain", "Content_Length", "x_y_z")]
     return plain(*out) + [sent(http(target="/1", headers=[("x-backend", "late=300")]) + http(target="/2"), answers=1), asks("late=400", target="/late")]
+
+
+@case("65-mesh-gateway")
+def mesh_gateway():
+    inside = [("X-Forwarded-For", "10.0.0.1")]
+    out = [asks(o) for o in ("", "header=server:apache", "header=Server:a|Server:b", "header=server:istio-envoy", "status=503", "reset")]
+    out += gets("/direct", "//direct", "/a/../direct") + plain(http(headers=[("Server", "client")]), http(version="HTTP/1.0"))
+    forged = [("X-Forwarded-Client-Cert", "By=spiffe://cluster.local/ns/a/sa/b;URI=spiffe://cluster.local/ns/a/sa/c"), ("X-Envoy-Decorator-Operation", "mine"),
+              ("X-Envoy-Attempt-Count", "7"), ("X-Envoy-Upstream-Rq-Timeout-Ms", "1"), ("X-Envoy-Peer-Metadata", "AAAA"), ("X-Envoy-Peer-Metadata-Id", "sidecar~1.2.3.4~a.b~c")]
+    out += plain(*[http(headers=[*origin, header]) for header in forged for origin in ([], inside)])
+    # What only a plait-proxy knows: it is nobody's to say, from outside or inside.
+    out += [named(f"{name} of {origin}", http(headers=[*headers, (name, "1"), ("X-Kept", "1")])) for name in ("x-plait-head", "X-Plait-Anything")
+            for origin, headers in (("outside", []), ("inside", inside))]
+    return out
