@@ -17,7 +17,8 @@ namespace plait::cli {
 namespace {
 
 constexpr int kPatience = 60'000;
-constexpr int kTurn = 50;  // milliseconds
+constexpr int kTurn = 50;             // milliseconds
+constexpr int kLastRequests = 5'000;  // on connections that were made under the old root
 
 // Serial numbers of the roots that a proxy trusts, in their order.
 Outcome<std::vector<std::string>> RootsOf(const MeshOptions& mesh, const std::string& workload) {
@@ -54,6 +55,11 @@ class Rotation {
     if (Outcome<> known = AwaitRoots({next_serial_, old_serial_}, "have the new root first"); !known) return known;
     if (Outcome<> done = RenewAll(mesh_); !done) return done;
     Step("every workload has a certificate under the new root");
+    // Proxies have let go of connections whose own certificate is of the old one; what still runs there has its time.
+    for (int waited = 0; waited < kLastRequests; waited += kTurn) {
+      if (interrupt_.came()) return Interrupted();
+      poll(nullptr, 0, kTurn);
+    }
     std::filesystem::remove(folder_ + "/trusted-roots.pem");
     if (Outcome<> known = AwaitRoots({next_serial_}, "have let the old root go"); !known) return known;
     Step("nobody trusts the old root any more");
@@ -71,6 +77,11 @@ class Rotation {
   }
 
  private:
+  static Outcome<> Interrupted() {
+    return Explain(Errc::kCancelled, "interrupted; the mesh goes on with both roots",
+                   "plait cert rotate --anchor, again, brings it to its end");
+  }
+
   std::string File(const char* name) const { return folder_ + "/" + name; }
 
   Outcome<> MakeNext() {
@@ -124,9 +135,7 @@ class Rotation {
         if (!late.empty()) break;
       }
       if (late.empty()) return {};
-      if (interrupt_.came())
-        return Explain(Errc::kCancelled, "interrupted; the mesh goes on with both roots",
-                       "plait cert rotate --anchor, again, brings it to its end");
+      if (interrupt_.came()) return Interrupted();
       poll(nullptr, 0, kTurn);
     }
     return Explain(Errc::kTimedOut, late + " did not " + what + " within 60 s; both roots are trusted meanwhile",
@@ -167,7 +176,7 @@ Command CertCommand(MeshOptions& mesh) {
       .summary = "new certificates for all workloads, now",
       .details =
           "With --anchor under a new root: first both roots are trusted, then the new one signs, then the "
-          "old one is trusted no more. No connection and no request is lost.",
+          "old one is trusted no more. No request is lost; TCP connections that began under the old root end with it.",
       .examples = {{"cert rotate --anchor", "when the root ends soon, or its key got about"}},
       .options = {{.names = "--anchor", .help = "replace the mesh's root certificate too", .to = anchor.get()}},
       .run = [&mesh, anchor] { return Rotate(mesh, *anchor); }};

@@ -2,13 +2,12 @@
 open connections that a new policy forbids, and limits that hold for the process and not for each of its workers."""
 import contextlib
 import json
-import select
-import subprocess
 
 import pytest
 
 import manifests as m
 from mesh import Mesh, until
+from talk import Talk
 
 APP = m.APP
 
@@ -170,36 +169,6 @@ def test_what_a_client_forges_does_not_pass_the_gateway(mesh):
     for name in set(forged) - {"x-forwarded-client-cert"}:
         assert name not in seen, seen
     assert "sa/alice" not in seen
-
-
-class Talk:
-    """A TCP connection of a workload that stays open: a line in, a line out."""
-
-    SCRIPT = r"""exec 3<>/dev/tcp/talker/7000 || exit 7
-read -r -u 3 greeting || exit 8
-echo "$greeting"
-while read -r line; do echo "$line" >&3 || exit 9; read -r -u 3 answer || exit 9; echo "$answer"; done"""
-
-    def __init__(self, mesh, workload):
-        self.process = subprocess.Popen(mesh.command("exec", workload, "--", "bash", "-c", self.SCRIPT), env=mesh.env, text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1)
-        assert self.line() == "hello"
-
-    def line(self):
-        ready, _, _ = select.select([self.process.stdout], [], [], 20)
-        assert ready, "the connection says nothing"
-        return self.process.stdout.readline().strip()
-
-    def says(self, text):
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(text + "\n")
-            self.process.stdin.flush()
-            return self.line()
-        return ""
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(20)
 
 
 def test_a_policy_closes_exactly_the_connections_that_it_forbids(mesh):
