@@ -15,7 +15,7 @@ EndpointView WorkloadEndpoint(const Snapshot& snapshot, const Workload& workload
           .port = port,
           .workload = &workload,
           .labels = workload.labels,
-          .identity = workload.meshed ? snapshot.IdentityOf(workload.name_space, workload.service_account) : "",
+          .identity = snapshot.IdentityOf(workload.name_space, workload.service_account),
           .ready = workload.ready || publish_not_ready,
           .mtls = mtls,
           .locality = snapshot.LocalityOf(workload),

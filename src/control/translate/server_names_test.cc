@@ -1,0 +1,40 @@
+// Whom a client accepts as the server of a cluster (semantics.md 3: secure naming).
+#include <gtest/gtest.h>
+
+#include "control/model/testing_objects.h"
+#include "control/translate/clusters.h"
+
+namespace plait::control::translate {
+namespace {
+using model::testing::RunningPod;
+
+constexpr const char* kMutual = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: 10.96.2.9, selector: {app: db}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db}
+spec: {host: db, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+)";
+
+// As with Istio: a server that speaks mutual TLS without a proxy has its account like any other.
+TEST(ServerNames, OfMutualTlsAreTheAccountsOfAllPodsAlsoOfThoseWithoutAProxy) {
+  model::Workload bare = RunningPod("db-0", "db", {{"app", "db"}}, "10.244.0.9", "bare");
+  bare.meshed = false;
+  const model::Workload meshed = RunningPod("db-1", "db", {{"app", "db"}}, "10.244.0.10", "meshed");
+  const auto snapshot = model::testing::SnapshotOf(kMutual, {bare, meshed});
+  const model::Proxy proxy{.id = "web-0.default", .name_space = "default", .service_account = "web"};
+  const auto cluster = FindCluster(proxy, *snapshot, "outbound|80||db.default.svc.cluster.local");
+  ASSERT_TRUE(cluster && cluster->tls && cluster->tls->common.validation);
+  std::vector<std::string> names;
+  for (const xds::SubjectAltNameMatcher& name : cluster->tls->common.validation->subject_alt_names)
+    names.push_back(name.matcher.value);
+  EXPECT_EQ(names, (std::vector<std::string>{"spiffe://cluster.local/ns/default/sa/bare",
+                                             "spiffe://cluster.local/ns/default/sa/meshed"}));
+}
+
+}  // namespace
+}  // namespace plait::control::translate
