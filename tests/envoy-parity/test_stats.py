@@ -7,6 +7,7 @@ that no longer matches fails the test, and so does a name that is in neither pro
 import contextlib
 import http.client
 import http.server
+import itertools
 import json
 import pathlib
 import re
@@ -55,13 +56,14 @@ MISSING = {
     r"listener\.\w+\.(ssl|server_ssl_socket_factory|client_ssl_socket_factory)\..*": NOT_COUNTED,
     r"tcp\.\w+\.(downstream_(cx_drain_close|cx_[rt]x_bytes_buffered|flow_control_\w+)|early_data_received_count_total|route_delayed_total|upstream_flush_\w+)":
         NOT_COUNTED,
-    r"cluster\.\w+\.(external\..*|upstream_rq_\d\d\d)": "responses are counted by class; by code in istio_requests_total",
-    r"cluster\.\w+\.(circuit_breakers|default|http1|http2)\..*": NOT_COUNTED,
-    r"cluster\.\w+\.(assignment_\w+|lb_(?!healthy_panic)\w+|max_host_weight|membership_(degraded|excluded)|original_dst_host_invalid|retry_or_shadow_abandoned"
+    r"cluster\.\w+\.(external|internal)\..*": "answers are not told apart by where their requests came from",
+    r"cluster\.\w+\.circuit_breakers\.\w+\.remaining_cx_pools": "there is no limit of pools",
+    r"cluster\.\w+\.(default|http1|http2)\..*": NOT_COUNTED,
+    r"cluster\.\w+\.(assignment_\w+|lb_(?!healthy_panic)\w+|max_host_weight|original_dst_host_invalid|retry_or_shadow_abandoned"
     r"|update_empty|version|warming_state)": NOT_COUNTED,
-    r"cluster\.\w+\.upstream_cx_(connect_attempts_exceeded|connect_with_0_rtt|destroy_(local|remote)_with_active_rq|length_ms|max_duration_reached|pool_overflow"
+    r"cluster\.\w+\.upstream_cx_(connect_attempts_exceeded|connect_with_0_rtt|length_ms|pool_overflow"
     r"|preconnect_skipped|[rt]x_bytes_buffered)": NOT_COUNTED,
-    r"cluster\.\w+\.upstream_(flow_control_\w+|queue_overloaded|rq_0rtt|rq_active_overflow|rq_maintenance_mode|rq_per_cx|rq_per_try_idle_timeout"
+    r"cluster\.\w+\.upstream_(flow_control_\w+|queue_overloaded|rq_0rtt|rq_maintenance_mode|rq_per_cx|rq_per_try_idle_timeout"
     r"|rq_retry_backoff_ratelimited|rq_rx_reset_no_error)": NOT_COUNTED,
 }
 # What only plait-proxy has.
@@ -77,19 +79,38 @@ VARYING = re.compile(
     r".*(_ms|_time|bytes_total|uptime|memory_\w+)|server\.(version|total_connections|days_until_first_cert_expiring)")
 
 
+class Held:
+    """Requests for /held, which the backend answers when it is told to."""
+
+    def __init__(self):
+        self.come, self.go = threading.Semaphore(0), threading.Semaphore(0)
+
+    def wait(self):
+        self.come.release()
+        assert self.go.acquire(timeout=30)
+
+
 @contextlib.contextmanager
 def backend():
+    """(port, held)"""
+    held, seconds = Held(), itertools.count()
+
     class Answer(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
+            if self.path == "/held":
+                held.wait()
             if self.path in ("/slow", "/broken"):
                 if self.path == "/slow":
                     self.connection.recv(1)  # until the proxy gives up
                 self.close_connection = True
                 return
-            self.send_response(503 if self.path == "/failing" else 200)
+            failing = self.path == "/failing" or (self.path == "/second" and next(seconds) % 2 == 0)
+            self.send_response(503 if failing else 200)
             self.send_header("content-length", "2")
+            if self.path == "/closing":
+                self.send_header("connection", "close")
             self.end_headers()
             self.wfile.write(b"ok")
 
@@ -97,7 +118,7 @@ def backend():
             pass
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port
+    yield server.server_port, held
     server.shutdown()
 
 
@@ -112,7 +133,8 @@ def say(port, data, host="127.0.0.1", tls=None):
 
 
 def traffic(ports):
-    for path in ("/ok", "/direct", "/redirect", "/missing", "/refused", "/failing", "/slow", "/broken"):
+    for path in ("/ok", "/direct", "/redirect", "/missing", "/refused", "/failing", "/slow", "/broken", "/closing",
+                 "/again/failing", "/again/second", "/again/slow", "/limited/failing"):
         # The whole answer, so that the upstream connection is free again for the next one.
         once = http.client.HTTPConnection("127.0.0.1", ports["LISTEN"], timeout=10)
         once.request("GET", path)
@@ -135,13 +157,49 @@ def traffic(ports):
     say(ports["NOBODY"], b"x")
 
 
+def get(proxy, path):
+    """A connection with a request on it."""
+    one = http.client.HTTPConnection("127.0.0.1", proxy.ports["LISTEN"], timeout=10)
+    one.request("GET", path)
+    return one
+
+
+def reach_limits(proxy, held):
+    """Meets each limit once. Returns what the gauges say meanwhile."""
+    said = {}
+    for cluster, waiting in (("limited", 1), ("single", 0)):
+        path = f"/{cluster}/held"
+        running = [get(proxy, path)]
+        assert held.come.acquire(timeout=10)
+        running += [get(proxy, path) for _ in range(waiting)]
+        pending = f"cluster.{cluster}.upstream_rq_pending_active"
+        until(lambda: stats(proxy)[pending] == waiting)  # noqa: B023
+        refused = get(proxy, path)
+        assert refused.getresponse().status == 503
+        refused.close()
+        said |= {name: value for name, value in stats(proxy).items() if f"{cluster}.circuit_breakers" in name}
+        for one in running:
+            held.go.release()
+            assert one.getresponse().read() == b"ok"
+            one.close()
+    return said
+
+
+def until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        select.select([], [], [], 0.01)
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """{kind: running proxy that has served the traffic}; the ports of its listeners are in `ports`."""
+    """{kind: running proxy that has served the traffic}; the ports of its listeners are in `ports`, and what the gauges of
+    circuit breakers said while limits were reached in `at_limits`."""
     folder = tmp_path_factory.mktemp("stats")
     certs.make(folder)
     started = {}
-    with backend() as port:
+    with backend() as (port, held):
         try:
             for kind in ("envoy", "plait"):
                 more = {name: proxies.free_port() for name in ("SECURE", "LINE", "NOBODY")}
@@ -149,6 +207,7 @@ def both(tmp_path_factory):
                 proxy.ports = {"LISTEN": proxy.port, **more}
                 ready(proxy)
                 traffic(proxy.ports)
+                proxy.at_limits = reach_limits(proxy, held)
             yield started
         finally:
             for proxy in started.values():
@@ -198,6 +257,19 @@ def test_the_names_are_envoys(both):
     assert not problems, "\n".join(problems)
 
 
+# A request that waits for a connection is one of Plait's max_requests, and not of Envoy's.
+WAITING_COUNTS = {"cluster.limited.circuit_breakers.default.remaining_rq": (1023, 1022)}
+
+
+def test_the_circuit_breakers_open_as_envoys(both):
+    envoy, plait = (both[kind].at_limits for kind in ("envoy", "plait"))
+    assert {name for name in envoy if not name.endswith("remaining_cx_pools")} == plait.keys()
+    assert {name: (envoy[name], plait[name]) for name in plait if envoy[name] != plait[name]} == WAITING_COUNTS
+    assert {name for name, value in plait.items() if name.endswith("_open") and value} == {
+        "cluster.limited.circuit_breakers.default.cx_open", "cluster.limited.circuit_breakers.default.rq_pending_open",
+        "cluster.single.circuit_breakers.default.rq_open"}
+
+
 def text(proxy):
     with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/stats", timeout=10) as page:
         body = page.read().decode()
@@ -209,9 +281,11 @@ def text(proxy):
 # Where the two count differently, and why.
 VALUES = {
     r"cluster\.\w+\.update_success": "Plait counts the endpoints of the file",
-    r"cluster\.(backend|failing)\.upstream_cx_destroy_(local|remote|with_active_rq)": "of HTTP only, and never with an active request",
+    r"cluster\.backend\.upstream_cx_destroy_(local|remote|with_active_rq|remote_with_active_rq)": "of HTTP only",
     r"cluster\.backend\.upstream_rq_(pending_)?total": "a TCP connection is no request",
     r"cluster\.refused\.upstream_(rq_total|cx_http1_total)": "Plait counts a request when it asks for a connection, and a protocol when it is spoken",
+    r"cluster\.limited\.upstream_rq_total": "Plait counts a request when it asks for a connection",
+    r"cluster\.single\.upstream_(cx_active|cx_http1_total|cx_total|rq_pending_total)": "Plait refuses a request too many before it connects",
     r"http\.(web|secure)\.downstream_cx_destroy_(local|remote)": "who breaks the protocol, or fails the handshake, is closed by Plait",
     r"http\.web\.downstream_rq_rx_reset": "the rest of a request that was answered early is read, not reset",
 }
@@ -233,6 +307,10 @@ def test_the_values_are_envoys(both):
 HOSTS = {
     ("backend", "rq_total"): "a TCP connection is no request",
     ("refused", "rq_total"): "Plait counts a request when it asks for a connection",
+    ("limited", "rq_total"): "Plait counts a request when it asks for a connection",
+    ("single", "cx_total"): "Plait refuses a request too many before it connects",
+    ("single", "cx_active"): "Plait refuses a request too many before it connects",
+    ("single", "rq_error"): "a request that was never sent is no error of the host",
 }
 
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "core/conn/ended_here.h"
 #include "core/conn/round.h"
 #include "core/http1/codec.h"
 #include "core/http2/codec.h"
@@ -155,7 +156,8 @@ bool Connection::Turn() {
   FlushSome();
   if (state_ != State::kOpen) return false;
   if (codec_->wants_close()) {
-    BeginFlushing(why_);
+    const bool by_peer = peer_ended_ || why_.code != Errc::kPeerClosed;
+    BeginFlushing(by_peer ? why_ : Error{Errc::kPeerClosed, kEndedHere});
     return false;
   }
   // The codec holds requests back above its watermark, and no event tells of what is here already.
@@ -300,7 +302,7 @@ void Connection::OnTimer() {
   if (!codec_) return Finish({Errc::kTimedOut, "idle timeout"});  // nothing was said that could be ended in order
   if (draining_) {
     // The peer did not take part in the orderly end.
-    BeginFlushing(why_);
+    BeginFlushing(why_.code == Errc::kPeerClosed ? Error{Errc::kPeerClosed, kEndedHere} : why_);
     return Work();
   }
   why_ = {Errc::kTimedOut, "idle timeout"};

@@ -66,8 +66,8 @@ void DecodeLb(const pb::Cluster& in, LbConfig& out, DecodeContext& context) {
 }
 
 CircuitBreakers DecodeThresholds(const pb::CircuitBreakers::Thresholds& in, DecodeContext& context) {
-  context.Honours(
-      in, {"priority", "max_connections", "max_pending_requests", "max_requests", "max_retries", "retry_budget"});
+  context.Honours(in, {"priority", "max_connections", "max_pending_requests", "max_requests", "max_retries",
+                       "retry_budget", "track_remaining"});
   CircuitBreakers out;
   if (in.has_max_connections()) out.max_connections = in.max_connections().value();
   if (in.has_max_pending_requests()) out.max_pending_requests = in.max_pending_requests().value();

@@ -38,7 +38,6 @@ constexpr auto kIgnored = std::to_array<IgnoredField>({
     {"envoy.config.cluster.v3.Cluster.RoundRobinLbConfig.slow_start_config", kSlowStart},
     {"envoy.config.cluster.v3.Cluster.ignore_health_on_host_removal",
      "there is no active health checking: a host that was removed is gone"},
-    {"envoy.config.cluster.v3.CircuitBreakers.Thresholds.track_remaining", kTelemetry},
     {"envoy.config.cluster.v3.UpstreamConnectionOptions.set_local_interface_name_on_upstream_connections", kTelemetry},
     {"envoy.config.endpoint.v3.LbEndpoint.metadata", kMetadata},
     {"envoy.config.endpoint.v3.LocalityLbEndpoints.metadata", kMetadata},

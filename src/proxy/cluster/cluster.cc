@@ -1,6 +1,7 @@
 #include "proxy/cluster/cluster.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/cluster/outlier.h"
 
@@ -23,6 +24,9 @@ constexpr std::array<StatDef, static_cast<std::size_t>(ClusterStat::kCount)> kSt
     {.name = "upstream_cx_destroy_local"},
     {.name = "upstream_cx_destroy_remote"},
     {.name = "upstream_cx_destroy_with_active_rq"},
+    {.name = "upstream_cx_destroy_local_with_active_rq"},
+    {.name = "upstream_cx_destroy_remote_with_active_rq"},
+    {.name = "upstream_cx_max_duration_reached"},
     {.name = "upstream_cx_rx_bytes_total"},
     {.name = "upstream_cx_tx_bytes_total"},
     {.name = "upstream_cx_idle_timeout"},
@@ -35,6 +39,7 @@ constexpr std::array<StatDef, static_cast<std::size_t>(ClusterStat::kCount)> kSt
     {.name = "upstream_rq_pending_total"},
     {.name = "upstream_rq_pending_active", .kind = Kind::kGauge},
     {.name = "upstream_rq_pending_overflow"},
+    {.name = "upstream_rq_active_overflow"},
     {.name = "upstream_rq_pending_failure_eject"},
     {.name = "upstream_rq_cancelled"},
     {.name = "upstream_rq_timeout"},
@@ -58,6 +63,8 @@ constexpr std::array<StatDef, static_cast<std::size_t>(ClusterStat::kCount)> kSt
     {.name = "lb_healthy_panic"},
     {.name = "membership_total", .kind = Kind::kGauge},
     {.name = "membership_healthy", .kind = Kind::kGauge},
+    {.name = "membership_degraded", .kind = Kind::kGauge},
+    {.name = "membership_excluded", .kind = Kind::kGauge},
     {.name = "membership_change"},
     {.name = "update_attempt"},
     {.name = "update_success"},
@@ -73,14 +80,90 @@ constexpr std::array<StatDef, static_cast<std::size_t>(ClusterStat::kCount)> kSt
     {.name = "ssl.connection_error"},
     {.name = "ssl.fail_verify_error"},
     {.name = "ssl.fail_verify_san"},
+    {.name = "circuit_breakers.default.cx_open", .kind = Kind::kGauge},
+    {.name = "circuit_breakers.default.cx_pool_open", .kind = Kind::kGauge},
+    {.name = "circuit_breakers.default.rq_open", .kind = Kind::kGauge},
+    {.name = "circuit_breakers.default.rq_pending_open", .kind = Kind::kGauge},
+    {.name = "circuit_breakers.default.rq_retry_open", .kind = Kind::kGauge},
+    {.name = "circuit_breakers.high.cx_open", .kind = Kind::kGauge},
+    {.name = "circuit_breakers.high.cx_pool_open", .kind = Kind::kGauge},
+    {.name = "circuit_breakers.high.rq_open", .kind = Kind::kGauge},
+    {.name = "circuit_breakers.high.rq_pending_open", .kind = Kind::kGauge},
+    {.name = "circuit_breakers.high.rq_retry_open", .kind = Kind::kGauge},
+}};
+constexpr std::size_t kOpenGauges = 5;  // of a priority
+
+// circuit_breakers.<priority>.remaining_*. There is no limit of pools, so none remain to be counted.
+constexpr StatDef Remaining(std::string_view name) { return {.name = name, .kind = Kind::kGauge}; }
+constexpr std::array<StatDef, 4> kRemainingDefault = {{
+    Remaining("circuit_breakers.default.remaining_cx"),
+    Remaining("circuit_breakers.default.remaining_pending"),
+    Remaining("circuit_breakers.default.remaining_rq"),
+    Remaining("circuit_breakers.default.remaining_retries"),
+}};
+constexpr std::array<StatDef, 4> kRemainingHigh = {{
+    Remaining("circuit_breakers.high.remaining_cx"),
+    Remaining("circuit_breakers.high.remaining_pending"),
+    Remaining("circuit_breakers.high.remaining_rq"),
+    Remaining("circuit_breakers.high.remaining_retries"),
 }};
 constexpr std::array<std::string_view, 1> kLabels = {"cluster_name"};
 constexpr telemetry::Schema kSchema{"cluster.", "envoy_cluster_", kLabels, kStats};
+constexpr std::array<telemetry::Schema, 2> kRemaining = {{
+    {"cluster.", "envoy_cluster_", kLabels, kRemainingDefault},
+    {"cluster.", "envoy_cluster_", kLabels, kRemainingHigh},
+}};
+
+std::uint32_t Left(std::uint32_t most, std::uint32_t used) noexcept { return used < most ? most - used : 0; }
 
 }  // namespace
 
 ClusterState::ClusterState(telemetry::Registry& registry, std::string_view stat_name)
-    : stats(registry.NewGroup(kSchema, {std::string(stat_name)})) {}
+    : stats(registry.NewGroup(kSchema, {std::string(stat_name)})),
+      registry_(registry),
+      stat_name_(stat_name),
+      codes_(registry, stat_name) {}
+
+void ClusterState::Configure(const xds::Cluster& config) {
+  const std::array<xds::CircuitBreakers, 2> breakers = {config.circuit_breakers,
+                                                        config.high_priority_breakers.value_or(xds::CircuitBreakers{})};
+  for (std::size_t priority = 0; priority < breakers.size(); ++priority) {
+    limits[priority].Configure(breakers[priority]);
+    telemetry::Group& remaining = remaining_[priority];
+    if (!breakers[priority].track_remaining) {
+      remaining = {};
+    } else if (!remaining) {
+      remaining = registry_.NewGroup(kRemaining[priority], {stat_name_});
+    }
+  }
+}
+
+void ClusterState::ShowLimits() {
+  std::uint32_t open = 0;
+  for (std::size_t priority = 0; priority < limits.size(); ++priority) {
+    const ClusterLimits& limit = limits[priority];
+    const std::array<std::uint32_t, 4> left = {
+        Left(limit.connections.most(), limit.connections.used()), Left(limit.pending.most(), limit.pending.used()),
+        Left(limit.requests.most(), limit.requests.used()), Left(limit.retries_most(), limit.retries_used())};
+    // As in Envoy no retries remain where a budget says how many may run.
+    for (std::size_t i = 0; i < 3; ++i) remaining_[priority].SetGauge(i, left[i]);
+    remaining_[priority].SetGauge(3, limit.has_retry_budget() ? 0 : left[3]);
+    // As in Envoy a limit of zero, which nobody ever takes from, is not reached.
+    const bool retries = left[3] == 0 && limit.retries_used() > 0;
+    const std::array<bool, kOpenGauges> reached = {left[0] == 0 && limit.connections.used() > 0, false,
+                                                   left[2] == 0 && limit.requests.used() > 0,
+                                                   left[1] == 0 && limit.pending.used() > 0, retries};
+    for (std::size_t i = 0; i < reached.size(); ++i) {
+      if (reached[i]) open |= 1U << (priority * kOpenGauges + i);
+    }
+  }
+  // Most clusters never reach a limit, and cells that are not written need no memory.
+  const std::uint32_t changed = std::exchange(shown_open_, open) ^ open;
+  for (std::size_t i = 0; i < limits.size() * kOpenGauges; ++i) {
+    if ((changed >> i & 1U) == 0) continue;
+    stats.SetGauge(static_cast<std::size_t>(ClusterStat::kDefaultCxOpen) + i, open >> i & 1U);
+  }
+}
 
 void ClusterState::Add(ClusterStat stat, std::uint64_t n) const noexcept {
   stats.Add(static_cast<std::size_t>(stat), n);
@@ -95,6 +178,7 @@ void ClusterState::CountResponse(std::uint16_t status) const noexcept {
   Add(ClusterStat::kUpstreamRqCompleted);
   if (status < 100 || status >= 600) return;
   Add(static_cast<ClusterStat>(static_cast<int>(ClusterStat::kUpstreamRq1xx) + status / 100 - 1));
+  codes_.Count(status);
 }
 
 const xds::UpstreamTlsContext* Cluster::TlsFor(const Host& host) const noexcept {

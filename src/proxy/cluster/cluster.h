@@ -14,6 +14,7 @@
 #include "core/xds/cluster.h"
 #include "proxy/cluster/host.h"
 #include "proxy/cluster/limits.h"
+#include "proxy/cluster/response_codes.h"
 
 namespace plait::proxy::cluster {
 
@@ -30,6 +31,9 @@ enum class ClusterStat : std::uint8_t {
   kUpstreamCxDestroyLocal,
   kUpstreamCxDestroyRemote,
   kUpstreamCxDestroyWithActiveRq,
+  kUpstreamCxDestroyLocalWithActiveRq,
+  kUpstreamCxDestroyRemoteWithActiveRq,
+  kUpstreamCxMaxDurationReached,
   kUpstreamCxRxBytesTotal,
   kUpstreamCxTxBytesTotal,
   kUpstreamCxIdleTimeout,
@@ -42,6 +46,7 @@ enum class ClusterStat : std::uint8_t {
   kUpstreamRqPendingTotal,
   kUpstreamRqPendingActive,
   kUpstreamRqPendingOverflow,
+  kUpstreamRqActiveOverflow,
   kUpstreamRqPendingFailureEject,
   kUpstreamRqCancelled,
   kUpstreamRqTimeout,
@@ -65,6 +70,8 @@ enum class ClusterStat : std::uint8_t {
   kLbHealthyPanic,
   kMembershipTotal,
   kMembershipHealthy,
+  kMembershipDegraded,
+  kMembershipExcluded,
   kMembershipChange,
   kUpdateAttempt,  // DNS clusters: names that were asked for
   kUpdateSuccess,
@@ -80,6 +87,16 @@ enum class ClusterStat : std::uint8_t {
   kSslConnectionError,
   kSslFailVerifyError,
   kSslFailVerifySan,
+  kDefaultCxOpen,  // circuit_breakers.default.: 1 while the limit is reached; set by ShowLimits
+  kDefaultCxPoolOpen,
+  kDefaultRqOpen,
+  kDefaultRqPendingOpen,
+  kDefaultRqRetryOpen,
+  kHighCxOpen,  // circuit_breakers.high., in the same order
+  kHighCxPoolOpen,
+  kHighRqOpen,
+  kHighRqPendingOpen,
+  kHighRqRetryOpen,
   kCount,
 };
 
@@ -94,8 +111,22 @@ struct ClusterState {
   void Add(ClusterStat stat, std::uint64_t n = 1) const noexcept;
   void AddGauge(ClusterStat stat, std::int64_t n) const noexcept;
   void Record(ClusterStat stat, double value) const noexcept;
-  // upstream_rq_completed and upstream_rq_<class>.
+  // upstream_rq_completed, upstream_rq_<class> and upstream_rq_<code>.
   void CountResponse(std::uint16_t status) const noexcept;
+  // An answer that is not passed on, since the request is tried again: the same below retry.
+  void CountRetried(std::uint16_t status) const noexcept { codes_.CountRetried(status); }
+  // Main thread: what circuit breakers allow has changed. circuit_breakers.<priority>.remaining_* exist only for those
+  // that track them.
+  void Configure(const xds::Cluster& config);
+  // Main thread, before a scrape: circuit_breakers.* as they are now.
+  void ShowLimits();
+
+ private:
+  telemetry::Registry& registry_;
+  const std::string stat_name_;
+  mutable ResponseCodes codes_;
+  std::array<telemetry::Group, 2> remaining_;  // empty: not tracked
+  std::uint32_t shown_open_ = 0;               // the circuit_breakers gauges that are 1
 };
 
 struct PriorityHosts {

@@ -112,10 +112,12 @@ void ClusterStore::State::Show(Entry& entry, std::vector<PriorityHosts> prioriti
   cluster->state = entry.state;
   std::size_t total = 0;
   std::size_t usable = 0;
+  std::size_t degraded = 0;
   for (const PriorityHosts& priority : priorities) {
     total += priority.all.size();
-    usable += static_cast<std::size_t>(
-        std::count_if(priority.all.begin(), priority.all.end(), [](const HostPtr& host) { return host->usable(); }));
+    for (const HostPtr& host : priority.all) {
+      if (host->usable()) ++(host->degraded() ? degraded : usable);
+    }
     if (!config.pin_original_dst) continue;
     for (const HostPtr& host : priority.all) {
       cluster->by_address.emplace(host->address(), host);
@@ -125,6 +127,7 @@ void ClusterStore::State::Show(Entry& entry, std::vector<PriorityHosts> prioriti
   }
   entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipTotal), total);
   entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipHealthy), usable);
+  entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipDegraded), degraded);
   cluster->priorities = std::move(priorities);
   entry.visible = std::move(cluster);
   Changed(config.name, false);
@@ -220,8 +223,7 @@ Outcome<> ClusterStore::Put(std::shared_ptr<const xds::Cluster> config) {
   }
   entry->config = std::move(config);
   ClusterState& shared = *entry->state;
-  shared.limits[0].Configure(entry->config->circuit_breakers);
-  shared.limits[1].Configure(entry->config->high_priority_breakers.value_or(xds::CircuitBreakers{}));
+  shared.Configure(*entry->config);
   if (entry->config->outlier_detection && !shared.outlier) {
     shared.outlier = std::make_shared<OutlierDetector>(state_->loop, shared,
                                                        [state = state_.get(), name] { state->Rebalance(name); });

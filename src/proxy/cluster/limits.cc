@@ -18,9 +18,13 @@ void ClusterLimits::Configure(const xds::CircuitBreakers& breakers) noexcept {
 std::uint32_t ClusterLimits::retries_most() const noexcept {
   const std::uint32_t per_mille = budget_per_mille_.load(std::memory_order_relaxed);
   const std::uint32_t least = budget_least_.load(std::memory_order_relaxed);
-  if (per_mille == 0 && least == 0) return retries_.most();
+  if (!has_retry_budget()) return retries_.most();
   const std::uint64_t active = std::uint64_t{requests.used()} + pending.used();
   return std::max(least, static_cast<std::uint32_t>(active * per_mille / 1000));
+}
+
+bool ClusterLimits::has_retry_budget() const noexcept {
+  return budget_per_mille_.load(std::memory_order_relaxed) != 0 || budget_least_.load(std::memory_order_relaxed) != 0;
 }
 
 }  // namespace plait::proxy::cluster

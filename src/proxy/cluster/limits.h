@@ -7,13 +7,14 @@
 
 #include "core/base/limit.h"
 #include "core/xds/cluster.h"
+#include "proxy/cluster/connection_limit.h"
 
 namespace plait::proxy::cluster {
 
 // Of one cluster and routing priority. Outlives every user through the cluster's shared state.
 class ClusterLimits {
  public:
-  Limit connections;
+  ConnectionLimit connections;
   Limit pending;
   Limit requests;
   // Retries obey max_retries, or the budget when there is one.
@@ -21,6 +22,7 @@ class ClusterLimits {
   void ReturnRetry() noexcept { retries_.Return(); }
   std::uint32_t retries_used() const noexcept { return retries_.used(); }
   std::uint32_t retries_most() const noexcept;
+  bool has_retry_budget() const noexcept;
 
   void Configure(const xds::CircuitBreakers& breakers) noexcept;
 

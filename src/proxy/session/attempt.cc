@@ -14,7 +14,7 @@ Attempt::~Attempt() { CountEnd(); }
 std::expected<void, Failure> Attempt::Start(upstream::HttpPool& pool) {
   cluster::ClusterLimits& limits = cluster_->state->limits[static_cast<std::size_t>(priority_)];
   if (!limits.requests.Take()) {
-    cluster_->state->Add(ClusterStat::kUpstreamRqPendingOverflow);
+    cluster_->state->Add(ClusterStat::kUpstreamRqActiveOverflow);
     return std::unexpected(Failure::kOverflow);
   }
   counted_ = true;
@@ -98,7 +98,6 @@ void Attempt::OnResponseHead(http::ResponseHead head, bool end_stream) {
   response_ended_ = end_stream;
   if (router_ == nullptr) return;
   const std::uint16_t status = head.status;
-  cluster_->state->CountResponse(status);
   cluster::ReportResponse(*cluster_, *host_, status);
   router_->OnAttemptHead(std::move(head), end_stream);
 }

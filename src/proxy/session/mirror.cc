@@ -95,7 +95,8 @@ void Mirror::SendTrailers(const http::Headers& trailers) {
   Flush();
 }
 
-void Mirror::OnAttemptHead(http::ResponseHead /*head*/, bool end_stream) {
+void Mirror::OnAttemptHead(http::ResponseHead head, bool end_stream) {
+  attempt_->cluster()->state->CountResponse(head.status);
   if (end_stream) Finish();
 }
 

@@ -36,8 +36,10 @@ void Router::OnAttemptHead(http::ResponseHead head, bool end_stream) {
   attempt_timer_.Cancel();
   attempt_idle_.Cancel();
   if (retry_ && retain_ && retry_->WantsRetry(head) && TakeRetry()) {
+    cluster_->state->CountRetried(head.status);
     return EndAttempt(http::ResetReason::kCancel);
   }
+  cluster_->state->CountResponse(head.status);
   if (retry_ && retry_->WasExhaustedBy(head)) {
     cluster_->state->Add(ClusterStat::kUpstreamRqRetryLimitExceeded);
     request_.record.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);

@@ -4,152 +4,25 @@
 #include <utility>
 
 #include "core/base/check.h"
-#include "core/base/log.h"
+#include "proxy/upstream/http_pool_client.h"
 #include "proxy/upstream/transport.h"
 
 namespace plait::proxy::upstream {
 using cluster::ClusterStat;
+using Permit = cluster::ConnectionShare::Permit;
+
 namespace {
 
-log::Component kLog("conn");
-// What is left to the requests that run on a connection whose peer is not trusted any more.
-constexpr Duration kLastRequests = std::chrono::seconds(5);
+// How long a connection serves the requests of its own pool while another pool has none: each change costs a handshake.
+constexpr Duration kTurn = std::chrono::milliseconds(20);
+
+std::string PlaceOf(const HttpPoolOptions& options) {
+  std::string place = options.dial.address.ToString();
+  place.append("|").append(options.host->facts().identity).append("|").append(options.server_name).append("|");
+  return place.append(std::to_string(static_cast<int>(options.connection.protocol)));
+}
 
 }  // namespace
-
-// One connection: connecting -> ready <-> full -> draining -> gone.
-class HttpPool::Client final : public conn::ClientConnectionEvents {
- public:
-  explicit Client(HttpPool& pool)
-      : pool_(pool),
-        connection_(pool.loop_, Open(*pool.options_.connector, pool.loop_, pool.options_.dial),
-                    pool.options_.connection, *this),
-        started_(pool.loop_.Now()) {
-    timer_.SetCallback([this] { OnTimer(); });
-    timer_.Start(pool.loop_.timers(), pool.options_.dial.connect_timeout);
-  }
-
-  bool connecting() const noexcept { return connecting_; }
-  bool has_room() const noexcept {
-    return !connecting_ && !draining_ && connection_.open() && connection_.active_streams() < MaxStreams();
-  }
-
-  Opened Take(http::ClientStreamEvents& events) {
-    http::ClientStream* stream = connection_.NewStream(events);
-    if (stream == nullptr) return {};
-    ++requests_;
-    const std::uint32_t most = pool_.options_.max_requests_per_connection;
-    if (most != 0 && requests_ >= most) {
-      Count(ClusterStat::kUpstreamCxMaxRequests);
-      Drain();
-    }
-    return {stream, &connection_, &closed_because_};
-  }
-
-  void JudgeAgain(TlsContexts& contexts) {
-    judge_when_open_ = connecting_ ? &contexts : nullptr;  // its handshake may have begun under what was before
-    if (connecting_ || !closed_because_.empty()) return;
-    const cluster::Cluster& cluster = *pool_.options_.cluster;
-    const cluster::Host& host = *pool_.options_.host;
-    const TlsContexts::Standing standing = contexts.Judge(cluster, host, stream());
-    if (standing.refusal.empty()) {
-      if (standing.is_under_other_root) Drain();
-      return;
-    }
-    closed_because_ = "upstream no longer trusted: " + standing.refusal;
-    kLog.Warn("a connection to " + host.address().ToString() + " of cluster " + cluster.name() +
-              " takes no more requests: " + closed_because_);
-    Drain();
-    timer_.Start(pool_.loop_.timers(), kLastRequests);
-  }
-
-  void Drain() {
-    if (std::exchange(draining_, true)) return;
-    if (connecting_) {
-      connection_.Close(http::ResetReason::kCancel);
-    } else {
-      connection_.Drain();
-    }
-  }
-
-  http::Version version() const noexcept { return connection_.version(); }
-  const io::Stream& stream() const noexcept { return connection_.stream(); }
-  bool used() const noexcept { return requests_ > 0; }
-  bool listed_as_ready = false;
-
- private:
-  std::size_t MaxStreams() const noexcept {
-    const std::size_t peer = connection_.max_streams();
-    const std::size_t own = pool_.options_.max_concurrent_streams;
-    return own == 0 || connection_.version() != http::Version::kHttp2 ? peer : std::min(peer, own);
-  }
-
-  void Count(ClusterStat stat) const { pool_.options_.cluster->state->Add(stat); }
-  // Of a connection that lives long, too: after each request.
-  void CountBytes() {
-    const cluster::ClusterState& state = *pool_.options_.cluster->state;
-    const std::uint64_t read = connection_.bytes_read(), written = connection_.bytes_written();
-    state.Add(ClusterStat::kUpstreamCxRxBytesTotal, read - std::exchange(counted_read_, read));
-    state.Add(ClusterStat::kUpstreamCxTxBytesTotal, written - std::exchange(counted_written_, written));
-  }
-  void CountEnd(const Error& why) {
-    const bool remote = why.code == Errc::kPeerClosed || why.code == Errc::kPeerReset ||
-                        (connecting_ && !timed_out_ && why.code != Errc::kCancelled);
-    Count(remote ? ClusterStat::kUpstreamCxDestroyRemote : ClusterStat::kUpstreamCxDestroyLocal);
-    if (!connecting_ && why.code == Errc::kTimedOut) Count(ClusterStat::kUpstreamCxIdleTimeout);
-    if (!connecting_ && why.code == Errc::kInvalidInput) Count(ClusterStat::kUpstreamCxProtocolError);
-    CountBytes();
-  }
-
-  void OnConnectionOpen() override {
-    connecting_ = false;
-    pool_.options_.cluster->state->Record(
-        ClusterStat::kUpstreamCxConnectMs,
-        std::chrono::duration<double, std::milli>(pool_.loop_.Now() - started_).count());
-    timer_.Cancel();
-    if (pool_.options_.max_connection_duration > Duration(0)) {
-      timer_.Start(pool_.loop_.timers(), pool_.options_.max_connection_duration);
-    }
-    if (judge_when_open_ != nullptr) JudgeAgain(*judge_when_open_);
-    pool_.OnClientReady(*this);
-  }
-  void OnGoAway() override {
-    draining_ = true;
-    Count(ClusterStat::kUpstreamCxCloseNotify);
-  }
-  void OnMaxStreamsChanged() override {
-    CountBytes();
-    if (!connecting_) pool_.NoteRoom(*this);
-  }
-  void OnBusyChanged(bool busy) override {
-    CountBytes();
-    if (!busy && !connecting_) pool_.NoteRoom(*this);
-  }
-  void OnConnectionClosed(const Error& why) override {
-    timer_.Cancel();
-    CountEnd(why);
-    pool_.OnClientGone(*this, connecting_, timed_out_ ? PoolFailure::kTimeout : PoolFailure::kConnect, why);
-  }
-  void OnTimer() {
-    if (!closed_because_.empty()) return connection_.Close(http::ResetReason::kConnectionClosed);
-    if (!connecting_) return Drain();
-    timed_out_ = true;
-    connection_.Close(http::ResetReason::kTimedOut);
-  }
-
-  HttpPool& pool_;
-  std::uint32_t requests_ = 0;
-  bool connecting_ = true;
-  bool draining_ = false;
-  bool timed_out_ = false;
-  TlsContexts* judge_when_open_ = nullptr;
-  std::string closed_because_;
-  std::uint64_t counted_read_ = 0;
-  std::uint64_t counted_written_ = 0;
-  io::Timer timer_;  // connect time limit, then the connection's lifetime
-  conn::ClientConnection connection_;
-  const MonotonicTime started_;
-};
 
 HttpPool::Waiter::~Waiter() {
   if (pool_ != nullptr) pool_->options_.cluster->state->Add(ClusterStat::kUpstreamRqCancelled);
@@ -162,6 +35,7 @@ void HttpPool::Waiter::Leave() noexcept {
   pool.waiters_.erase(place_);
   pool.limits_.pending.Return();
   pool.options_.cluster->state->AddGauge(ClusterStat::kUpstreamRqPendingActive, -1);
+  if (!pool.NeedsConnection()) pool.share_.Unwant();
   // Nobody is left to be served: in a round of its own, whoever it is that leaves.
   if (pool.AllServed()) pool.turns_.Start(pool.loop_.timers(), Duration(0));
 }
@@ -169,27 +43,56 @@ void HttpPool::Waiter::Leave() noexcept {
 HttpPool::HttpPool(io::Loop& loop, HttpPoolOptions options)
     : loop_(loop),
       options_(std::move(options)),
-      limits_(options_.cluster->state->limits[static_cast<std::size_t>(options_.priority)]) {
-  turns_.SetCallback([this] {
-    giving_turns_ = false;
-    while (!waiters_.empty() && FindRoom() != nullptr) {
-      Waiter& waiter = *waiters_.front();
-      waiter.Leave();
-      in_turn_ = true;
-      waiter.OnTurn(*this);
-      in_turn_ = false;
-    }
-    ConnectIfNeeded();
-    if (AllServed()) DrainClients();
-  });
+      limits_(options_.cluster->state->limits[static_cast<std::size_t>(options_.priority)]),
+      share_(limits_.connections, loop,
+             {.place = PlaceOf(options_),
+              .exclusive = options_.connection.protocol != conn::Protocol::kHttp2,
+              .on_granted = [this](Permit permit) { OnGranted(permit); },
+              .on_asked = [this] { GiveUpIdle(); }}) {
+  turns_.SetCallback([this] { TakeTurns(); });
   emptied_.SetCallback([this] {
     if (empty() && on_empty_) on_empty_();
   });
 }
 
-void HttpPool::CountGone(bool failed, PoolFailure failure) {
+void HttpPool::TakeTurns() {
+  giving_turns_ = false;
+  if (share_.others_wait_without_any()) GiveUpOne();
+  while (!waiters_.empty() && FindRoom() != nullptr) {
+    Waiter& waiter = *waiters_.front();
+    waiter.Leave();
+    in_turn_ = true;
+    waiter.OnTurn(*this);
+    in_turn_ = false;
+  }
+  ConnectIfNeeded();
+  if (AllServed()) return DrainClients();
+  GiveUpIdle();
+}
+
+// The least recently used one.
+HttpPool::Client* HttpPool::FindIdle() const noexcept {
+  const auto found = std::find_if(ready_.begin(), ready_.end(), [](const Client* client) { return client->idle(); });
+  return found == ready_.end() ? nullptr : *found;
+}
+
+// To other pools of the process, of this worker or another one. Never inside a codec's event.
+void HttpPool::GiveUpIdle() {
+  if (!waiters_.empty()) return;  // it has its next request
+  Client* idle = FindIdle();
+  share_.NoteIdle(idle != nullptr);
+  for (; idle != nullptr && share_.others_wait() && share_.Claim(); idle = FindIdle()) idle->GiveUp();
+}
+
+// Although requests wait here, too: in turn, as they would be served by one worker.
+void HttpPool::GiveUpOne() {
+  Client* idle = FindIdle();
+  if (idle != nullptr && loop_.Now() - idle->started() >= kTurn && share_.Claim()) idle->GiveUp();
+}
+
+void HttpPool::CountGone(const Client& client, bool failed, PoolFailure failure) {
   const cluster::ClusterState& state = *options_.cluster->state;
-  limits_.connections.Return();
+  share_.Return(client.permit);
   state.AddGauge(ClusterStat::kUpstreamCxActive, -1);
   state.Add(ClusterStat::kUpstreamCxDestroy);
   options_.host->stats().cx_active.fetch_sub(1, std::memory_order_relaxed);
@@ -208,7 +111,7 @@ HttpPool::~HttpPool() {
     limits_.pending.Return();
     options_.cluster->state->AddGauge(ClusterStat::kUpstreamRqPendingActive, -1);
   }
-  for (std::size_t i = 0; i < clients_.size(); ++i) CountGone(false, PoolFailure::kConnect);
+  for (const auto& client : clients_) CountGone(*client, false, PoolFailure::kConnect);
 }
 
 HttpPool::Client* HttpPool::FindRoom() noexcept {
@@ -224,6 +127,7 @@ HttpPool::Client* HttpPool::FindRoom() noexcept {
 void HttpPool::NoteRoom(Client& client) {
   if (!client.has_room()) return;
   if (!std::exchange(client.listed_as_ready, true)) ready_.push_back(&client);
+  if (waiters_.empty()) share_.NoteIdle(true);
   GiveTurns();
 }
 
@@ -251,37 +155,55 @@ Result<> HttpPool::Wait(Waiter& waiter) {
 
 bool HttpPool::Connect() {
   if (options_.connection.protocol == conn::Protocol::kHttp2 && connecting_ > 0) return true;
-  const cluster::ClusterState& state = *options_.cluster->state;
-  if (!limits_.connections.Take()) {
-    state.Add(ClusterStat::kUpstreamCxOverflow);
-    if (!clients_.empty()) return false;
-    // The connections of other workers and hosts will never serve those that wait here: one is always made, as in
-    // Envoy, so that requests wait for a connection instead of being refused.
-    limits_.connections.TakeBeyond();
+  std::optional<Permit> permit = share_.Take();
+  if (!permit) {
+    options_.cluster->state->Add(ClusterStat::kUpstreamCxOverflow);
+    if (clients_.empty()) permit = share_.TakeBeyond();
   }
+  if (!permit) {
+    share_.Want(clients_.empty());
+    return false;
+  }
+  MakeClient(*permit);
+  if (!NeedsConnection()) share_.Unwant();
+  return true;
+}
+
+void HttpPool::MakeClient(Permit permit) {
+  const cluster::ClusterState& state = *options_.cluster->state;
+  if (draining_) share_.LeavePlace(permit);
   ++connecting_;
   state.Add(ClusterStat::kUpstreamCxTotal);
   state.AddGauge(ClusterStat::kUpstreamCxActive, 1);
   options_.host->stats().cx_total.fetch_add(1, std::memory_order_relaxed);
   options_.host->stats().cx_active.fetch_add(1, std::memory_order_relaxed);
-  clients_.push_back(std::make_unique<Client>(*this));
-  return true;
+  clients_.push_back(std::make_unique<Client>(*this, permit));
+}
+
+bool HttpPool::NeedsConnection() const noexcept {
+  if (options_.connection.protocol == conn::Protocol::kHttp2 && connecting_ > 0) return false;
+  return connecting_ < waiters_.size();
+}
+
+void HttpPool::OnGranted(Permit permit) {
+  if (!NeedsConnection()) return share_.Return(permit);
+  MakeClient(permit);
+  ConnectIfNeeded();
 }
 
 void HttpPool::ConnectIfNeeded() {
-  while (connecting_ < waiters_.size()) {
-    const std::size_t before = connecting_;
-    if (!Connect() || connecting_ == before) return;
+  while (NeedsConnection() && Connect()) {
   }
 }
 
 void HttpPool::GiveTurns() {
-  if (waiters_.empty() || std::exchange(giving_turns_, true)) return;
+  if ((waiters_.empty() && !share_.others_wait()) || std::exchange(giving_turns_, true)) return;
   turns_.Start(loop_.timers(), Duration(0));
 }
 
 void HttpPool::OnClientReady(Client& client) {
   --connecting_;
+  if (client.version() == http::Version::kHttp2) share_.LeavePlace(client.permit);
   options_.cluster->state->Add(client.version() == http::Version::kHttp2 ? ClusterStat::kUpstreamCxHttp2Total
                                                                          : ClusterStat::kUpstreamCxHttp1Total);
   cluster::ReportConnectedForRequests(*options_.cluster, *options_.host);
@@ -295,8 +217,8 @@ void HttpPool::OnClientGone(Client& client, bool was_connecting, PoolFailure fai
   loop_.DeleteLater(std::move(*place));
   clients_.erase(place);
   if (client.listed_as_ready) std::erase(ready_, &client);
-  const bool given_up = AllServed();  // by us
-  CountGone(was_connecting && !given_up, failure);
+  const bool given_up = AllServed() || client.permit.for_other;  // by us
+  CountGone(client, was_connecting && !given_up, failure);
   if (was_connecting) {
     --connecting_;
     // The handshake of TLS is part of connecting.
@@ -328,6 +250,7 @@ void HttpPool::FailWaiters(PoolFailure failure, const std::string& reason) {
 
 void HttpPool::Drain() {
   if (std::exchange(draining_, true)) return;
+  for (const auto& client : clients_) share_.LeavePlace(client->permit);  // a pool to come need not wait for them
   if (waiters_.empty()) return DrainClients();
   ConnectIfNeeded();
 }

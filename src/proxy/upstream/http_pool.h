@@ -5,8 +5,8 @@
 // (process-wide).
 //
 // Mirrors Envoy's HttpConnPoolImplBase: a failed connect fails all that wait; max_requests_per_connection and
-// max_connection_duration end a connection after its running requests; a pool without a connection makes one although
-// the cluster has its max_connections.
+// max_connection_duration end a connection after its running requests; where the cluster has its max_connections,
+// cluster/connection_limit.h says whose turn it is.
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -34,6 +34,7 @@ struct HttpPoolOptions {
   cluster::ClusterPtr cluster;                    // limits and statistics; the configuration that the pool was made for
   cluster::HostPtr host;
   xds::RoutingPriority priority = xds::RoutingPriority::kDefault;
+  std::string server_name;  // where it follows the request's authority: pools with different ones share nothing
 };
 
 class HttpPool {
@@ -94,7 +95,14 @@ class HttpPool {
 
   void ConnectIfNeeded();
   bool Connect();
+  void MakeClient(cluster::ConnectionShare::Permit permit);
+  bool NeedsConnection() const noexcept;
+  void OnGranted(cluster::ConnectionShare::Permit permit);
   void GiveTurns();
+  void TakeTurns();
+  void GiveUpIdle();
+  void GiveUpOne();
+  Client* FindIdle() const noexcept;
   bool AllServed() const noexcept { return draining_ && waiters_.empty(); }
   void DrainClients();
   void FailFirstWaiter(const std::string& reason);
@@ -103,12 +111,13 @@ class HttpPool {
   void OnClientGone(Client& client, bool was_connecting, PoolFailure failure, const Error& why);
   Client* FindRoom() noexcept;
   void NoteRoom(Client& client);
-  void CountGone(bool failed, PoolFailure failure);
+  void CountGone(const Client& client, bool failed, PoolFailure failure);
   void NoteEmpty();
 
   io::Loop& loop_;
   HttpPoolOptions options_;
   cluster::ClusterLimits& limits_;  // of options_.cluster
+  cluster::ConnectionShare share_;  // of limits_.connections
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<Client*> ready_;  // had room when they were put here; the most recently used last
   std::list<Waiter*> waiters_;

@@ -53,6 +53,7 @@ Result<HttpPool*> Pools::For(const cluster::ClusterPtr& cluster, const cluster::
   options.cluster = cluster;
   options.host = host;
   options.priority = priority;
+  options.server_name = key.sni;
   DrainStale(*host, config);
   auto pool = std::make_unique<HttpPool>(loop_, std::move(options));
   HttpPool* made = pool.get();

@@ -57,7 +57,9 @@ void ProcessStats::Refresh(const Now& now, const ConfigStore& store) {
   listeners_.Set(ListenerManagerStat::kTotalActive, store.active_listeners());
   listeners_.Set(ListenerManagerStat::kTotalWarming, store.warming_listeners());
   listeners_.Set(ListenerManagerStat::kWorkersStarted, now.info.state == admin::ServerState::kInitializing ? 0 : 1);
-  clusters_.Set(ClusterManagerStat::kActive, store.clusters().All().size());
+  const std::vector<cluster::ClusterPtr> clusters = store.clusters().All();
+  for (const cluster::ClusterPtr& one : clusters) one->state->ShowLimits();
+  clusters_.Set(ClusterManagerStat::kActive, clusters.size());
   clusters_.Set(ClusterManagerStat::kWarming, store.clusters().AllWarming().size());
   if (!now.connected) return;
   if (!control_plane_) control_plane_.emplace(registry_);
