@@ -97,7 +97,7 @@ def test_a_request_reaches_the_other_network_through_its_gateway_alone(mesh, cal
     assert "uri=spiffe://cluster.local/ns/default/sa/client" in body.lower(), "the server knows the caller, not the gateway"
     assert connections(mesh, WEB) > before
     mesh.logged(GATEWAY, f"{mesh.pods('web-far')[0]['ip']}:8000\" {WEB} ")
-    mesh.logged(caller, f"{gateway_ip(mesh)}:15443")
+    mesh.logged(caller, f"{gateway_ip(mesh)}:15443", 20)  # an Envoy writes its log every ten seconds
 
 
 def test_the_server_asks_for_the_caller_behind_the_gateway(mesh):

@@ -117,11 +117,23 @@ bool SameEndpoints(const ServiceView& a, const ServiceView& b) {
                     });
 }
 
+// Hosts of services that are the way into a network: what is behind them is an endpoint of any service.
+std::set<std::string, std::less<>> NetworkGateways(const model::Snapshot& mesh) {
+  std::set<std::string, std::less<>> out;
+  for (const auto* map : model::ObjectsOf<model::ConfigMap>(mesh.objects())) {
+    if (!map->networks) continue;
+    for (const model::MeshNetwork& network : *map->networks)
+      for (const model::MeshNetwork::Gateway& gateway : network.gateways) out.insert(gateway.service);
+  }
+  return out;
+}
+
 void CompareServices(const model::Snapshot& before, const model::Snapshot& now, Difference& out) {
   if (before.services().size() != now.services().size()) {
     out.index = true;
     return;
   }
+  const std::set<std::string, std::less<>> gateways = NetworkGateways(now);
   for (std::size_t i = 0; i < now.services().size(); ++i) {
     const ServiceView& a = *before.services()[i];
     const ServiceView& b = *now.services()[i];
@@ -134,6 +146,7 @@ void CompareServices(const model::Snapshot& before, const model::Snapshot& now, 
     for (const ServiceView* alias : b.aliases) out.hosts.insert(alias->hostname);
     // Endpoints that are written down for names of a headless service have Addresses of their own.
     out.index |= b.headless && b.service != nullptr && b.service->selector.empty();
+    out.index |= gateways.contains(b.hostname);
   }
 }
 

@@ -96,6 +96,28 @@ TEST(Difference, AGatewaysPodTouchesTheSecretsOfGateways) {
             Extent::kNothing);
 }
 
+TEST(Difference, APodThatIsTheWayIntoANetworkTouchesTheEndpointsOfAllServices) {
+  const std::string networks =
+      "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  meshNetworks: "
+      "'networks: {far: {gateways: [{registryServiceName: b.default.svc.cluster.local, port: 80}]}}'\n";
+  const auto mesh = [&](bool gateway_ready) {
+    Pods pods = TwoPods();
+    pods[0].labels["topology.istio.io/network"] = "far";
+    pods[1].ready = gateway_ready;
+    return SnapshotOf(Yaml("1", networks), pods);
+  };
+  Proxy near = Sidecar();
+  near.network = "near";
+  MeshProvider provider("roots");
+  provider.SetSnapshot(mesh(false));
+  const ResourceRef before = provider.Find(near, kEndpoint, kA);
+  const Difference difference = provider.SetSnapshot(mesh(true));
+  EXPECT_TRUE(difference.Touches(kA)) << "it is called through b";
+  const ResourceRef now = provider.Find(near, kEndpoint, kA);
+  ASSERT_TRUE(before && now);
+  EXPECT_NE(before->version, now->version);
+}
+
 TEST(Difference, AWrittenEndpointTouchesItsHost) {
   const Difference difference = Compare(*SnapshotOf(Yaml("1"), TwoPods()), *SnapshotOf(Yaml("2"), TwoPods()));
   EXPECT_TRUE(difference.rules.empty() && !difference.index);
