@@ -147,6 +147,7 @@ class Channel::Connection final : public conn::ClientConnectionEvents,
   }
   bool up() const noexcept { return !down_; }
   const io::TlsFacts* tls() const noexcept { return http_ ? http_->stream().tls() : nullptr; }
+  const io::Stream& transport() const noexcept { return http_->stream(); }
   io::Loop& loop() noexcept { return loop_; }
 
   ChannelOptions options;
@@ -249,6 +250,7 @@ void Channel::SetAuthorization(std::string authorization) {
   connection_->options.authorization = std::move(authorization);
 }
 const io::TlsFacts* Channel::tls() const noexcept { return connection_->tls(); }
+const io::Stream& Channel::transport() const noexcept { return connection_->transport(); }
 
 std::unique_ptr<ClientCall> Channel::Start(std::string_view method, CallOptions options, ClientCallEvents& events) {
   const ChannelOptions& channel = connection_->options;

@@ -64,6 +64,7 @@ class Channel {
   bool up() const noexcept;                          // calls can be made
   void SetAuthorization(std::string authorization);  // for the calls that start from now on
   const io::TlsFacts* tls() const noexcept;
+  const io::Stream& transport() const noexcept;  // what was given; also when it has failed
 
   [[nodiscard]] std::unique_ptr<ClientCall> Start(std::string_view method, CallOptions options,
                                                   ClientCallEvents& events);

@@ -120,6 +120,7 @@ void TlsStream::Handshake() {
                                                 : "TLS handshake failed: " + reason;
   }
   ERR_clear_error();
+  refused_ = flushed && !inner_ended_ && !inner_error_;
   Fail({inner_ended_ ? Errc::kPeerClosed : Errc::kDenied, "TLS handshake failed"});
 }
 
@@ -130,6 +131,7 @@ void TlsStream::HandshakeDone() {
     auto judged = JudgePeer(chain);
     if (!judged) {
       failure_ = "resumed session: " + judged.error();
+      refused_ = true;
       return Fail({Errc::kDenied, "TLS peer refused"});
     }
     peer_ = std::move(*judged);
@@ -223,6 +225,7 @@ Result<std::size_t> TlsStream::Read(Buffer& into, std::size_t max) {
     if (error == SSL_ERROR_ZERO_RETURN || inner_ended_) return plait::Fail(Errc::kPeerClosed, "peer closed");
     if (inner_error_) return std::unexpected(*inner_error_);
     failure_ = "TLS: " + LastReason();
+    refused_ = true;
     return plait::Fail(Errc::kInvalidInput, "TLS record error");
   }
   return total;
@@ -268,6 +271,11 @@ std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inn
 bool HasUnsent(const io::Stream& stream) {
   const auto* tls = dynamic_cast<const TlsStream*>(&stream);
   return tls != nullptr && tls->unsent();
+}
+
+bool HasRefused(const io::Stream& stream) {
+  const auto* tls = dynamic_cast<const TlsStream*>(&stream);
+  return tls != nullptr && tls->refused();
 }
 
 std::string FailureOf(const io::Stream& stream) {

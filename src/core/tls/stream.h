@@ -34,6 +34,10 @@ bool HasUnsent(const io::Stream& stream);
 // or when it is no TLS stream.
 std::string FailureOf(const io::Stream& stream);
 
+// Whether TLS itself failed: one side did not accept what the other showed or said. False before, when the connection
+// below failed or ended, and of what is no TLS stream.
+bool HasRefused(const io::Stream& stream);
+
 // Why a handshake under `now` would refuse the peer of this open stream for what its certificate says: its root is not
 // trusted, it is revoked, its names are not accepted, there is none. Empty: it would not, the stream is not open, or it
 // is no TLS stream. That certificates have expired since the handshake counts for nothing. A hash of the peer's chain

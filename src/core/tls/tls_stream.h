@@ -32,6 +32,7 @@ class TlsStream final : public io::Stream, private io::StreamEvents {
   int fd() const noexcept override { return inner_->fd(); }
 
   const std::string& failure() const noexcept { return failure_; }
+  bool refused() const noexcept { return refused_; }
   bool unsent() const noexcept { return state_ == State::kOpen && (!out_.empty() || shutting_); }
   const Clock& clock() const noexcept { return loop_.clock(); }
 
@@ -73,6 +74,7 @@ class TlsStream final : public io::Stream, private io::StreamEvents {
   Buffer in_, out_;
   State state_ = State::kWaiting;
   bool inner_ended_ = false;
+  bool refused_ = false;
   bool write_blocked_ = false;
   bool shutting_ = false;  // close_notify is made; FIN follows when out_ is empty
   std::optional<Error> inner_error_;

@@ -36,6 +36,8 @@ class AdsStream final : private grpc::ClientCallEvents {
   // It is down although the control plane was reached: that ended or refused the last attempt, with a status of its
   // own.
   bool refused() const noexcept { return refused_; }
+  // The connection of this attempt. Null between attempts; at OnChange the one that has just failed still.
+  const io::Stream* transport() const noexcept { return channel_ ? &channel_->transport() : nullptr; }
 
  private:
   void Open();

@@ -135,9 +135,11 @@ Outcome<> ControlLink::StartStream() {
 }
 
 // A pod that is younger than the last index might be taken for a destination outside: so not at once, and not while
-// the control plane is there but refuses us (semantics.md 2: unreachable).
+// the control plane is there but refuses us, or is not whom we trust (semantics.md 2: unreachable).
 void ControlLink::OnStreamChange(bool up) {
-  if (up || stream_->refused()) {
+  const io::Stream* transport = stream_->transport();
+  const bool refused = stream_->refused() || (transport != nullptr && tls::HasRefused(*transport));
+  if (up || refused) {
     away_.Cancel();
     store_.SetControlPlaneAway(false);
   } else if (!away_.armed()) {

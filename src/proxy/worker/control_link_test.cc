@@ -11,6 +11,8 @@
 #include "core/conn/http_server.h"
 #include "core/grpc/server.h"
 #include "core/telemetry/registry.h"
+#include "core/tls/stream.h"
+#include "core/tls/test_pki.h"
 #include "core/xds/encode/encode.h"
 #include "core/xds/type_url.h"
 #include "proxy/record/log_writer.h"
@@ -39,7 +41,13 @@ class FakeControlPlane {
   // Where it was before, if it was stopped.
   void Start() {
     http_.emplace(loop_, conn::HttpServerOptions{}, grpc_);
-    address_ = *http_->ListenOn(address_);
+    conn::HttpServer::MakeStream make;
+    if (tls)
+      make = [this](io::UniqueFd socket) {
+        ++handshakes;
+        return tls::Wrap(loop_, io::AdoptSocket(loop_, std::move(socket)), tls);
+      };
+    address_ = *http_->ListenOn(address_, std::move(make));
   }
   void Stop() { http_.reset(); }
   io::SocketAddress address() const { return address_; }
@@ -55,7 +63,9 @@ class FakeControlPlane {
     const auto found = nacks_.find(type);
     return found == nacks_.end() ? std::string() : found->second;
   }
-  grpc::Status refusal;  // of each stream, unless it is OK
+  grpc::Status refusal;                     // of each stream, unless it is OK
+  std::shared_ptr<const tls::Context> tls;  // from the next Start on; null: plaintext
+  int handshakes = 0;                       // begun
   std::string identifier = "plaitd";
   std::string tenant;  // of the last stream
   int streams() const { return streams_; }
@@ -140,9 +150,55 @@ class ControlLinkTest : public testing::Test {
  protected:
   void StartAs(const std::string& kind) {
     bootstrap_ = BootstrapFor(plane_.address(), kind, keep_alive_);
+    if (plane_.tls) UseTls();
     link_ = std::make_unique<ControlLink>(loop_, bootstrap_, store_, secrets_);
     const auto started = link_->Start();
     ASSERT_TRUE(started.has_value()) << started.error().ToString();
+  }
+  void UseTls() {
+    auto cluster = std::make_shared<xds::Cluster>(*bootstrap_.clusters.front().value);
+    cluster->tls = xds::UpstreamTlsContext{};
+    cluster->tls->sni = "plaitd";
+    cluster->tls->common.validation = xds::ValidationContext{};
+    cluster->tls->common.validation->trusted_ca = {xds::DataSource::Kind::kInline, ca_.root_pem()};
+    bootstrap_.clusters.front().value = cluster;
+  }
+  static std::shared_ptr<const tls::Context> PlaneTls(const tls::TestCa& ca, tls::PeerPolicy::Certificate of_clients) {
+    tls::ContextOptions options;
+    options.server = true;
+    options.identities = {ca.Issue("", "plaitd")};
+    options.bundle_pem = ca.root_pem();
+    options.peer.certificate = of_clients;
+    options.alpn = {"h2"};
+    return *tls::Context::Make(options);
+  }
+  void RestartPlane(std::shared_ptr<const tls::Context> context) {
+    plane_.Stop();
+    if (link_) {
+      ASSERT_TRUE(Until([&] { return !link_->connected(); }));
+    }
+    plane_.tls = std::move(context);
+    plane_.Start();
+  }
+  // A second attempt tells that the first is over. In small steps: a handshake has its own limit.
+  void AwaitTwoAttempts() {
+    const int end = plane_.handshakes + 2;
+    ASSERT_TRUE(Until([&] {
+      clock_.Advance(std::chrono::milliseconds(5));
+      return plane_.handshakes >= end;
+    }));
+  }
+  // Whether an address that is not in the index is taken for one outside once the control plane has been silent.
+  bool LastIndexAnswers() {
+    std::optional<Result<cluster::Destination>> found;
+    const Pending wait = store_.NeedDestination(*io::IpAddress::Parse("192.0.2.1"), std::chrono::hours(1),
+                                                [&](Result<cluster::Destination> is) { found = std::move(is); });
+    clock_.Advance(ControlLink::kAwayAfter * 2);
+    for (int i = 0; i < 20; ++i) {
+      loop_.RunOnce(Duration::zero());
+      clock_.Advance(std::chrono::milliseconds(5));
+    }
+    return found.has_value();
   }
   bool Until(const std::function<bool()>& done) { return loop_.RunUntil(done, kLimit); }
   // Whether the cluster came; nullopt: nobody answered.
@@ -161,6 +217,7 @@ class ControlLinkTest : public testing::Test {
   Secrets secrets_;
   Sockets sockets_{{}};
   ConfigStore store_{loop_, {registry_, logs_}, secrets_, sockets_, "", std::chrono::seconds(1)};
+  tls::TestCa ca_;
   FakeControlPlane plane_{loop_};
   std::optional<xds::TcpKeepAlive> keep_alive_;
   xds::Bootstrap bootstrap_;
@@ -220,21 +277,30 @@ TEST_F(ControlLinkTest, AControlPlaneThatRefusesTheProxyIsNotAway) {
   plane_.Start();
   const auto refused = [&] { return link_->problem().find("PERMISSION_DENIED") != std::string::npos; };
   ASSERT_TRUE(Until(refused));
-  std::optional<Result<cluster::Destination>> found;
-  const Pending wait = store_.NeedDestination(*io::IpAddress::Parse("192.0.2.1"), std::chrono::hours(1),
-                                              [&](Result<cluster::Destination> is) { found = std::move(is); });
-  clock_.Advance(ControlLink::kAwayAfter * 2);
-  for (int i = 0; i < 20; ++i) {
-    loop_.RunOnce(Duration::zero());
-    clock_.Advance(std::chrono::milliseconds(5));
-  }
-  EXPECT_FALSE(found);
+  EXPECT_FALSE(LastIndexAnswers());
   plane_.Stop();
   clock_.Advance(std::chrono::seconds(30));  // the longest pause between two attempts
   ASSERT_TRUE(Until([&] { return !refused(); }));
-  clock_.Advance(ControlLink::kAwayAfter);
-  ASSERT_TRUE(Until([&] { return found.has_value(); }));
-  EXPECT_TRUE(found->has_value());
+  EXPECT_TRUE(LastIndexAnswers());
+}
+
+// One whose roots or trust domain have changed.
+TEST_F(ControlLinkTest, AControlPlaneThatRefusesTheCertificateIsNotAway) {
+  RestartPlane(PlaneTls(ca_, tls::PeerPolicy::Certificate::kNone));
+  StartAs("sidecar");
+  ASSERT_TRUE(Until([&] { return link_->ready(); })) << link_->problem();
+  RestartPlane(PlaneTls(ca_, tls::PeerPolicy::Certificate::kRequired));
+  AwaitTwoAttempts();
+  EXPECT_FALSE(LastIndexAnswers()) << link_->problem();
+}
+
+TEST_F(ControlLinkTest, AControlPlaneThatIsNotTrustedIsNotAway) {
+  RestartPlane(PlaneTls(ca_, tls::PeerPolicy::Certificate::kNone));
+  StartAs("sidecar");
+  ASSERT_TRUE(Until([&] { return link_->ready(); })) << link_->problem();
+  RestartPlane(PlaneTls(tls::TestCa("another root"), tls::PeerPolicy::Certificate::kNone));
+  AwaitTwoAttempts();
+  EXPECT_FALSE(LastIndexAnswers()) << link_->problem();
 }
 
 TEST_F(ControlLinkTest, OfAControlPlaneThatNeverSpokeNoIndexStands) {
