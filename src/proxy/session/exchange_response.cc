@@ -5,6 +5,7 @@
 #include "proxy/session/exchange.h"
 #include "proxy/session/http_session.h"
 #include "proxy/session/request_edge.h"
+#include "proxy/session/undelivered.h"
 
 namespace plait::proxy::session {
 
@@ -85,6 +86,11 @@ void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool 
   if (failure == Failure::kMaxStreamDuration) reply.grpc_status = kDeadlineExceeded;
   if (failure == Failure::kNoCluster && match_.route != nullptr && match_.route->action != nullptr) {
     reply.status = match_.route->action->cluster_not_found_status;
+  }
+  const bool inbound = session_.routing().table != nullptr;
+  const io::TlsFacts* tls = session_.info().tls;
+  if (inbound && failure == Failure::kConnectFailure && tls != nullptr && !tls->peer_identity.empty()) {
+    reply.headers.Add(kUndeliveredHeader, "true");
   }
   if (failure == Failure::kOverflow && !config_->suppress_envoy_headers) {
     reply.headers.Add("x-envoy-overloaded", "true");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/conn/http_server.h"
+#include "core/tls/test_pki.h"
 #include "proxy/record/trace.h"
 #include "proxy/session/test_context.h"
 
@@ -120,6 +121,43 @@ TEST_F(HttpSessions, SaysThatTheRetriesAreUsedUpWhenTheLastAttemptIsCutOff) {
   EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 503 "));
   EXPECT_GE(connections, 2);
   EXPECT_TRUE(LastLine().starts_with("503 URX,U")) << LastLine();
+}
+
+// Its proxy says so, whom we know; in plaintext anybody could.
+TEST_F(HttpSessions, TriesAgainWhatNeverReachedTheApplication) {
+  for (const bool secure : {true, false}) {
+    const tls::TestCa ca;
+    tls::ContextOptions options{.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/client")},
+                                .bundle_pem = ca.root_pem()};
+    tls_.context = tls::Context::Make(options).value();
+    options.server = true;
+    options.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/server")};
+    const auto server_context = tls::Context::Make(options).value();
+    int requests = 0;
+    conn::HttpServer server(loop_, conn::HttpServerOptions{}, [&](const conn::Request&, conn::Responder responder) {
+      conn::Response answer = conn::TextResponse(++requests == 1 ? 503 : 200, "answered");
+      if (requests == 1) answer.headers.Add("x-plait-undelivered", "true");
+      responder.Send(std::move(answer));
+    });
+    conn::HttpServer::MakeStream make;
+    if (secure) {
+      make = [&](io::UniqueFd fd) { return tls::Wrap(loop_, io::AdoptSocket(loop_, std::move(fd)), server_context); };
+    }
+    AddCluster("backend", server.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value(), std::move(make)).value(),
+               secure);
+    xds::RetryPolicy retry;
+    retry.retry_on = xds::kRetryConnectFailure;
+    retry.num_retries = 1;
+    retry.back_off_base = std::chrono::milliseconds(1);
+    Begin({}, retry);
+    Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    const std::string answer = ReceiveUntil("answered");
+    EXPECT_TRUE(answer.starts_with(secure ? "HTTP/1.1 200 " : "HTTP/1.1 503 ")) << answer;
+    EXPECT_EQ(requests, secure ? 2 : 1);
+    EXPECT_EQ(answer.find("x-plait"), std::string::npos) << answer;
+    client_->Close(false);
+    EXPECT_TRUE(loop_.RunUntil([&] { return session_ == nullptr; }, kLimit));
+  }
 }
 
 TEST_F(HttpSessions, NamesTheClusterOfARequestThatAFilterRefuses) {

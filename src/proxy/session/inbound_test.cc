@@ -97,6 +97,36 @@ TEST_F(PlaitForms, TerminatesMutualTlsUnderStrictAndServesHttp) {
   EXPECT_NE(ReceiveUntil("app /mutual").find("200"), std::string::npos);
 }
 
+TEST_F(PlaitForms, TellsACallerOfTheMeshAndNobodyElseThatTheApplicationNeverGotItsRequest) {
+  for (const bool mesh : {true, false}) {
+    io::UniqueFd gone = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
+    AddCluster("inbound|80||", io::LocalAddress(gone.get()));
+    gone.Reset();
+    Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});
+    if (mesh) ShakeHandsAsAProxy("istio-http/1.1");
+    Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    const std::string answer = ReceiveUntil("\r\n\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+    EXPECT_EQ(answer.find("x-plait-undelivered: true") != std::string::npos, mesh) << answer;
+  }
+}
+
+TEST_F(PlaitForms, TakesAnApplicationsOwnWordForNothing) {
+  http_ = std::make_unique<conn::HttpServer>(loop_, conn::HttpServerOptions{},
+                                             [](conn::Request, conn::Responder responder) {
+                                               conn::Response answer = conn::TextResponse(503, "from the application");
+                                               answer.headers.Add("x-plait-undelivered", "true");
+                                               responder.Send(std::move(answer));
+                                             });
+  AddCluster("inbound|80||", http_->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value());
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  ShakeHandsAsAProxy("istio-http/1.1");
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string answer = ReceiveUntil("from the application");
+  EXPECT_NE(answer.find("from the application"), std::string::npos);
+  EXPECT_EQ(answer.find("x-plait"), std::string::npos) << answer;
+}
+
 TEST_F(PlaitForms, ForbidsAConnectionWhoseClientWouldBeRefusedUnderTheTrustOfNow) {
   StartHttpUpstream("inbound|80||");
   Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});

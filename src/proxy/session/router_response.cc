@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "proxy/session/router.h"
+#include "proxy/session/undelivered.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -35,12 +36,15 @@ void Router::OnAttemptInformational(http::ResponseHead head) { events_.OnRouterI
 void Router::OnAttemptHead(http::ResponseHead head, bool end_stream) {
   attempt_timer_.Cancel();
   attempt_idle_.Cancel();
-  if (retry_ && retain_ && retry_->WantsRetry(head) && TakeRetry()) {
+  constexpr auto kFailure = AttemptFailure::kConnectFailure;
+  const bool undelivered = TakeUndelivered(head, request_.record);
+  const bool wanted = retry_ && (retry_->WantsRetry(head) || (undelivered && retry_->WantsRetry(kFailure, true)));
+  if (retain_ && wanted && TakeRetry()) {
     cluster_->state->CountRetried(head.status);
     return EndAttempt(http::ResetReason::kCancel);
   }
   cluster_->state->CountResponse(head.status);
-  if (retry_ && retry_->WasExhaustedBy(head)) {
+  if (retry_ && (retry_->WasExhaustedBy(head) || (undelivered && retry_->WasExhaustedBy(kFailure, true)))) {
     cluster_->state->Add(ClusterStat::kUpstreamRqRetryLimitExceeded);
     request_.record.flags.Set(record::ResponseFlag::kUpstreamRetryLimitExceeded);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/telemetry/registry.h"
+#include "core/tls/stream.h"
 #include "proxy/record/log_writer.h"
 #include "proxy/session/context.h"
 #include "proxy/session/orphans.h"
@@ -39,9 +40,16 @@ class FakeRecorder final : public record::Recorder {
   }
 };
 
-class NoTls final : public upstream::TlsContexts {
+class FakeUpstreamTls final : public upstream::TlsContexts {
+ public:
+  std::shared_ptr<const tls::Context> context;  // of each connection to a cluster with TLS; null: none comes about
+
+ private:
   Result<upstream::Secure> SecureFor(const std::shared_ptr<const xds::Cluster>&, const Request&) override {
-    return Fail(Errc::kUnavailable, "no TLS here");
+    if (!context) return Fail(Errc::kUnavailable, "no TLS here");
+    return upstream::Secure([context = context](io::Loop& loop, std::unique_ptr<io::Stream> stream) {
+      return tls::Wrap(loop, std::move(stream), context);
+    });
   }
 };
 
@@ -102,10 +110,11 @@ class SessionTest : public testing::Test, public SessionOwner {
     loop_.DeleteLater(std::move(session_));
   }
 
-  void AddCluster(const std::string& name, const io::SocketAddress& host) {
+  void AddCluster(const std::string& name, const io::SocketAddress& host, bool tls = false) {
     auto cluster = std::make_shared<xds::Cluster>();
     cluster->name = name;
     cluster->load_assignment.cluster_name = name;
+    if (tls) cluster->tls = xds::UpstreamTlsContext{};
     cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address = host;
     ASSERT_TRUE(store_.Put(std::move(cluster)).has_value());
     loop_.RunOnce(Duration(0));
@@ -139,7 +148,7 @@ class SessionTest : public testing::Test, public SessionOwner {
   cluster::ClusterStore store_;
   cluster::DestinationIndex index_;
   Tables tables_;
-  NoTls tls_;
+  FakeUpstreamTls tls_;
   upstream::DirectConnector connector_;
   upstream::Pools pools_;
   Orphans orphans_;
