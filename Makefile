@@ -13,14 +13,17 @@ build: packages
 demo: build
 	exec build/release/bin/plait demo
 
-test: packages
+test:
+	tools/install_packages test
 	tools/test release $(RESULTS) $(PARTS)
 
 # The whole suite with ASan and UBSan.
-test-asan: packages
+test-asan:
+	tools/install_packages test
 	tools/test asan $(RESULTS)
 
-test-tsan: packages
+test-tsan:
+	tools/install_packages test
 	tools/test tsan $(RESULTS)
 
 bench: build

@@ -263,7 +263,7 @@ def tables(seconds=5, rounds=3, names=None):
             lines.append(f"| {name} {what} | " + " | ".join(
                 f"{found[p]['bytes']:.0f} ({found[p]['resident'] / 1024:.1f} MiB)" if found[p] else "–" for p in HTTP) + " |")
         if not names or "clusters" in names:
-            found = {proxy: suite.cluster(proxy, certificates) for proxy in ("plait", "Envoy")}
+            found = {proxy: suite.cluster(proxy, certificates) for proxy in HTTP}
             lines.append("| clusters KiB a cluster, 5,000 static ones of one host | " + " | ".join(
                 f"{found[p]:.2f}" if found.get(p) is not None else "–" for p in HTTP) + " |")
         if not names or "allocations" in names:

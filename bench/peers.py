@@ -74,6 +74,7 @@ def haproxy(spec, folder):
         server += f" ssl crt {combined(spec, folder, 'client')} {verify}" + (" no-ssl-reuse" if spec.fresh else "")
     options = "option splice-auto" if tcp else "option forwardfor\n  http-request set-header x-request-id %[uuid()]\n  " + (
         "option http-server-close\n  http-reuse never" if spec.fresh else "http-reuse always")
+    unused = "\n".join(f"backend unused-{n}\n  server s 127.0.0.1:{spec.upstream}" for n in range(spec.clusters))
     path = folder / f"{spec.name}.haproxy.cfg"
     path.write_text(f"""global
   nbthread 1
@@ -93,6 +94,7 @@ frontend f
 backend b
   {options}
   {server}
+{unused}
 """)
     return [find("haproxy"), "-db", "-f", path]
 
@@ -129,9 +131,11 @@ def nginx(spec, folder):
         inside, outside = nginx_tls(spec)
         kind = (" ssl" if spec.tls_in else "") + (" http2" if spec.protocol == "h2c" else "")
         keep = "" if spec.fresh else "keepalive 512; keepalive_requests 100000000;"
+        unused = "\n".join(f"  upstream unused-{n} {{ server 127.0.0.1:{spec.upstream}; }}" for n in range(spec.clusters))
         temporary = " ".join(f"{name}_temp_path {home}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         body = f"""http {{ access_log off; tcp_nodelay on; keepalive_requests 100000000; keepalive_timeout 60s; sendfile off; {temporary}
   upstream up {{ server 127.0.0.1:{spec.upstream}; {keep} }}
+{unused}
   server {{ listen 127.0.0.1:{spec.listen}{kind} backlog=4096; {inside}
     location / {{ proxy_pass {'https' if spec.tls_out else 'http'}://up; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
@@ -149,9 +153,11 @@ def nghttpx(spec, folder):
     if spec.tls_in or spec.tls_out or spec.protocol == "tcp":
         raise Unsupported("nghttpx is measured for plaintext HTTP only")
     backend = f"--backend=127.0.0.1,{spec.upstream};;no-tls" + (";proto=h2" if spec.upstream_protocol == "h2c" else "")
+    # By a host of its own each: a backend without a pattern is one of "/".
+    unused = [f"--backend=127.0.0.1,{spec.upstream};unused-{n}.example/;no-tls" for n in range(spec.clusters)]
     return [find("nghttpx"), "--conf=/dev/null", "--workers=1", "--no-ocsp", f"--frontend=127.0.0.1,{spec.listen};no-tls", backend,
             f"--errorlog-file={folder / 'nghttpx.err'}", "--single-process", "--single-thread", "--backend-keep-alive-timeout=60s",
-            "--frontend-http2-max-concurrent-streams=128"]
+            "--frontend-http2-max-concurrent-streams=128", *unused]
 
 
 DRIVERS = {"plait": plait, "plait meshlike": lambda spec, folder: plait(spec, folder, mesh=True),
