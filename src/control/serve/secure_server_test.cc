@@ -65,10 +65,11 @@ class Secure : public testing::Test {
   // A certificate that this authority signed for `id`, with its key.
   tls::Identity IssuedFor(const identity::SpiffeId& id) {
     tokens.Replace({{.sha256_hex = HexEncode(AsBytes(tls::Sha256("other"))), .pod_uid = "2", .id = id}});
-    identity::GrpcCaClient client(loop, [&]() -> Outcome<identity::GrpcCaClient::Connection> {
-      return identity::GrpcCaClient::Connection{
-          .stream = Dial(), .authority = "plaitd", .authorization = "Bearer other"};
-    });
+    identity::GrpcCaClient client(loop,
+                                  [&](identity::GrpcCaClient::Proof) -> Outcome<identity::GrpcCaClient::Connection> {
+                                    return identity::GrpcCaClient::Connection{
+                                        .stream = Dial(), .authority = "plaitd", .authorization = "Bearer other"};
+                                  });
     identity::WorkloadCertificate certificate(loop, client, {.spiffe_id = id.ToString()});
     certificate.Start();
     EXPECT_TRUE(loop.RunUntil([&] { return certificate.current() != nullptr; }, kLimit)) << certificate.problem();
@@ -94,9 +95,11 @@ class Secure : public testing::Test {
 };
 
 TEST_F(Secure, AProxyGetsItsCertificateByTokenAndItsConfigurationByCertificate) {
-  identity::GrpcCaClient client(loop, [&]() -> Outcome<identity::GrpcCaClient::Connection> {
-    return identity::GrpcCaClient::Connection{.stream = Dial(), .authority = "plaitd", .authorization = "Bearer token"};
-  });
+  identity::GrpcCaClient client(loop,
+                                [&](identity::GrpcCaClient::Proof) -> Outcome<identity::GrpcCaClient::Connection> {
+                                  return identity::GrpcCaClient::Connection{
+                                      .stream = Dial(), .authority = "plaitd", .authorization = "Bearer token"};
+                                });
   identity::WorkloadCertificate certificate(loop, client, {.spiffe_id = kWeb.ToString()});
   certificate.Start();
   ASSERT_TRUE(loop.RunUntil([&] { return certificate.current() != nullptr; }, kLimit)) << certificate.problem();
@@ -110,6 +113,26 @@ TEST_F(Secure, AProxyGetsItsCertificateByTokenAndItsConfigurationByCertificate) 
   xds::AdsStream stream(loop, configuration, Connecting({certificate.current()->identity}, ""));
   stream.Start();
   EXPECT_TRUE(loop.RunUntil([&] { return !held.names.empty(); }, kLimit)) << stream.problem();
+}
+
+// As that of a workload that slept while the root was replaced.
+TEST_F(Secure, AProxyWhoseCertificateIsTrustedNoMoreGetsTheNextOneByItsToken) {
+  using Proof = identity::GrpcCaClient::Proof;
+  const tls::TestCa former;
+  for (const bool has_token : {true, false}) {
+    identity::GrpcCaClient client(loop, [&](Proof proof) -> Outcome<identity::GrpcCaClient::Connection> {
+      const bool by_token = proof == Proof::kToken;
+      return identity::GrpcCaClient::Connection{
+          .stream = Dial(by_token ? std::vector<tls::Identity>{} : std::vector{former.Issue(kWeb.ToString())}),
+          .authority = "plaitd",
+          .authorization = by_token ? "Bearer token" : "",
+          .has_alternative = has_token};
+    });
+    identity::WorkloadCertificate certificate(loop, client, {.spiffe_id = kWeb.ToString()});
+    certificate.Start();
+    ASSERT_TRUE(loop.RunUntil([&] { return certificate.current() || !certificate.problem().empty(); }, kLimit));
+    EXPECT_EQ(certificate.current() != nullptr, has_token) << certificate.problem();
+  }
 }
 
 TEST_F(Secure, ServesConfigurationByTokenAsWell) {

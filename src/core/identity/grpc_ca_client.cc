@@ -1,6 +1,7 @@
 #include "core/identity/grpc_ca_client.h"
 
 #include "core/identity/ca_service_codec.h"
+#include "core/tls/stream.h"
 
 namespace plait::identity {
 namespace {
@@ -24,24 +25,58 @@ Outcome<CaClient::Signed> ReadAnswer(const grpc::UnaryResult& result) {
   return out;
 }
 
-// Keeps the channel as long as its one call. The call goes first, so its completion never meets a dead channel.
+// One certificate: a channel with its one call, or a second one with the token.
 class Request final : public Pending::Operation {
  public:
-  Request(io::Loop& loop, GrpcCaClient::Connection connection)
-      : channel_(loop, std::move(connection.stream),
-                 {.authority = std::move(connection.authority),
-                  .tls = true,
-                  .authorization = std::move(connection.authorization)}) {}
-  void Start(std::string_view message, Duration timeout,
-             std::move_only_function<void(Outcome<CaClient::Signed>)> done) {
-    call_ =
-        channel_.Unary(kCreateCertificate, {.timeout = timeout, .metadata = {}}, message,
-                       [call = std::move(done)](const grpc::UnaryResult& result) mutable { call(ReadAnswer(result)); });
+  using Done = std::move_only_function<void(Outcome<CaClient::Signed>)>;
+  Request(io::Loop& loop, const GrpcCaClient::Connect& connect, std::string message, Duration timeout, Done done)
+      : loop_(loop), connect_(connect), message_(std::move(message)), timeout_(timeout), done_(std::move(done)) {
+    Begin(GrpcCaClient::Proof::kNewest);
   }
 
  private:
-  grpc::Channel channel_;
+  void Begin(GrpcCaClient::Proof proof) {
+    auto connection = connect_(proof);
+    if (!connection) {
+      later_ = loop_.After(Duration(0), [this, error = std::move(connection.error())]() mutable {
+        Finish(std::unexpected(std::move(error)));
+      });
+      return;
+    }
+    has_alternative_ = connection->has_alternative && proof == GrpcCaClient::Proof::kNewest;
+    channel_ = std::make_unique<grpc::Channel>(loop_, std::move(connection->stream),
+                                               grpc::ChannelOptions{
+                                                   .authority = std::move(connection->authority),
+                                                   .tls = true,
+                                                   .authorization = std::move(connection->authorization),
+                                               });
+    call_ = channel_->Unary(kCreateCertificate, {.timeout = timeout_, .metadata = {}}, message_,
+                            [this](const grpc::UnaryResult& result) { OnResult(result); });
+  }
+  void OnResult(const grpc::UnaryResult& result) {
+    if (result.status.ok() || !has_alternative_ || !tls::HasRefused(channel_->transport()))
+      return Finish(ReadAnswer(result));
+    later_ = loop_.After(Duration(0), [this] {
+      call_ = {};
+      channel_.reset();
+      Begin(GrpcCaClient::Proof::kToken);
+    });
+  }
+  void Finish(Outcome<CaClient::Signed> outcome) {
+    Done done = std::move(done_);
+    done(std::move(outcome));  // may destroy this
+  }
+
+  io::Loop& loop_;
+  const GrpcCaClient::Connect& connect_;
+  const std::string message_;
+  const Duration timeout_;
+  Done done_;
+  bool has_alternative_ = false;
+  // The call goes first, so its completion never meets a dead channel.
+  std::unique_ptr<grpc::Channel> channel_;
   Pending call_;
+  Pending later_;
 };
 
 }  // namespace
@@ -50,15 +85,9 @@ GrpcCaClient::GrpcCaClient(io::Loop& loop, Connect connect, Duration timeout)
     : loop_(loop), connect_(std::move(connect)), timeout_(timeout) {}
 
 Pending GrpcCaClient::Sign(std::string csr_pem, Duration ttl, std::move_only_function<void(Outcome<Signed>)> done) {
-  auto connection = connect_();
-  if (!connection) {
-    return loop_.After(Duration(0), [call = std::move(done), error = std::move(connection.error())]() mutable {
-      call(std::unexpected(std::move(error)));
-    });
-  }
-  auto request = std::make_unique<Request>(loop_, std::move(*connection));
-  request->Start(EncodeCertificateRequest({.csr_pem = std::move(csr_pem), .ttl = ttl}), timeout_, std::move(done));
-  return Pending(std::move(request));
+  return Pending(std::make_unique<Request>(loop_, connect_,
+                                           EncodeCertificateRequest({.csr_pem = std::move(csr_pem), .ttl = ttl}),
+                                           timeout_, std::move(done)));
 }
 
 }  // namespace plait::identity

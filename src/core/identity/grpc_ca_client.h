@@ -1,6 +1,9 @@
 #pragma once
 // Asks the control plane (istio.v1.auth.IstioCertificateService) for certificates, a connection a request: it happens
-// about once a day, and each time with the newest token or certificate. One loop thread.
+// about once a day, and each time with the newest token or certificate. Where TLS refuses the certificate, because its
+// root or trust domain is the authority's no more, the token speaks for the workload again: otherwise it would be
+// locked out for ever. One loop thread.
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -14,9 +17,11 @@ class GrpcCaClient final : public CaClient {
   struct Connection {
     std::unique_ptr<io::Stream> stream;  // TLS to the CA; opening is enough
     std::string authority;
-    std::string authorization;  // "Bearer <token>", or empty when the stream has a client certificate
+    std::string authorization;     // "Bearer <token>", or empty when the stream has a client certificate
+    bool has_alternative = false;  // it has one, and Proof::kToken is another way
   };
-  using Connect = std::function<Outcome<Connection>()>;
+  enum class Proof : std::uint8_t { kNewest, kToken };
+  using Connect = std::function<Outcome<Connection>(Proof)>;
   GrpcCaClient(io::Loop& loop, Connect connect, Duration timeout = std::chrono::seconds(10));
 
   [[nodiscard]] Pending Sign(std::string csr_pem, Duration ttl,

@@ -95,7 +95,7 @@ Outcome<> ControlLink::StartIdentity() {
   auto cluster = AuthorityCluster(bootstrap_);
   if (!cluster) return std::unexpected(cluster.error());
   ca_cluster_ = *cluster;
-  ca_ = std::make_unique<identity::GrpcCaClient>(loop_, [this] { return ConnectCa(); });
+  ca_ = std::make_unique<identity::GrpcCaClient>(loop_, [this](Proof proof) { return ConnectCa(proof); });
   certificate_ = std::make_unique<identity::WorkloadCertificate>(
       loop_, *ca_,
       identity::WorkloadCertificateOptions{
@@ -138,7 +138,10 @@ Outcome<> ControlLink::StartStream() {
 // the control plane is there but refuses us, or is not whom we trust (semantics.md 2: unreachable).
 void ControlLink::OnStreamChange(bool up) {
   const io::Stream* transport = stream_->transport();
-  const bool refused = stream_->refused() || (transport != nullptr && tls::HasRefused(*transport));
+  const bool refused_in_tls = transport != nullptr && tls::HasRefused(*transport);
+  const bool other_way = refused_in_tls && ads_proof_ == Proof::kNewest && HasCertificate() && HasToken();
+  ads_proof_ = other_way ? Proof::kToken : Proof::kNewest;
+  const bool refused = stream_->refused() || refused_in_tls;
   if (up || refused) {
     away_.Cancel();
     store_.SetControlPlaneAway(false);
@@ -159,7 +162,9 @@ void ControlLink::ChooseSubscriptions(std::string_view control_plane) {
   kLog.Info("control plane: " + (control_plane.empty() ? std::string("unnamed") : std::string(control_plane)));
 }
 
-Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& cluster) const {
+bool ControlLink::HasCertificate() const { return certificate_ && secrets_.Has(kOwnCertificate); }
+
+Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& cluster, Proof proof) const {
   const io::SocketAddress* address = nullptr;
   for (const xds::LocalityEndpoints& locality : cluster.load_assignment.localities) {
     if (address == nullptr && !locality.endpoints.empty()) address = &locality.endpoints.front().address;
@@ -171,8 +176,9 @@ Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& clust
   auto stream = io::Connect(loop_, *address, options);
   if (!cluster.tls) return stream;
   xds::UpstreamTlsContext config = *cluster.tls;
-  const bool own = certificate_ && secrets_.Has(kOwnCertificate);
-  if (own && config.common.certificates.empty() && config.common.certificate_secrets.empty()) {
+  const bool own = HasCertificate();
+  if (own && proof == Proof::kNewest && config.common.certificates.empty() &&
+      config.common.certificate_secrets.empty()) {
     config.common.certificate_secrets.push_back({.name = kOwnCertificate, .path = {}});
   }
   // Roots of the mesh follow its rotation; those of the bootstrap are for the first connection.
@@ -188,9 +194,9 @@ Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& clust
 }
 
 // Read anew each time: on Kubernetes the file is replaced every hour.
-std::string ControlLink::Authorization() const {
-  if (!bootstrap_.identity || bootstrap_.identity->token_path.empty()) return {};
-  if (certificate_ && certificate_->current()) return {};
+std::string ControlLink::Authorization(Proof proof) const {
+  if (!HasToken()) return {};
+  if (proof == Proof::kNewest && certificate_ && certificate_->current()) return {};
   std::ifstream file(bootstrap_.identity->token_path, std::ios::binary);
   std::string token((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   if (!file && token.empty()) {
@@ -231,22 +237,24 @@ Outcome<xds::AdsStream::Connection> ControlLink::ConnectAds() {
       (*stats)->Add(record::SubscriptionStat::kFailure);
     }
   }
-  auto stream = Dial(*ads_cluster_);
+  auto stream = Dial(*ads_cluster_, ads_proof_);
   if (!stream) return std::unexpected(stream.error());
   const xds::GrpcTarget& target = *bootstrap_.dynamic.ads;
   xds::AdsStream::Connection connection{.stream = std::move(*stream), .options = {}};
   connection.options.authority = target.authority.empty() ? target.cluster : target.authority;
   connection.options.tls = ads_cluster_->tls.has_value();
-  connection.options.authorization = Authorization();
+  connection.options.authorization = Authorization(ads_proof_);
   for (const auto& [name, value] : target.initial_metadata) connection.metadata.Add(name, value);
   return connection;
 }
 
-Outcome<identity::GrpcCaClient::Connection> ControlLink::ConnectCa() {
-  auto stream = Dial(*ca_cluster_);
+Outcome<identity::GrpcCaClient::Connection> ControlLink::ConnectCa(Proof proof) {
+  auto stream = Dial(*ca_cluster_, proof);
   if (!stream) return std::unexpected(stream.error());
-  return identity::GrpcCaClient::Connection{
-      .stream = std::move(*stream), .authority = ca_cluster_->name, .authorization = Authorization()};
+  return identity::GrpcCaClient::Connection{.stream = std::move(*stream),
+                                            .authority = ca_cluster_->name,
+                                            .authorization = Authorization(proof),
+                                            .has_alternative = HasCertificate() && HasToken()};
 }
 
 void ControlLink::OnSecret(const identity::WorkloadSecret& secret) {

@@ -2,8 +2,9 @@
 // The proxy's line to its control plane: one delta ADS stream, and the workload's certificate. Main thread.
 //
 // Both go to static clusters of the bootstrap, over TLS. Until there is a certificate the token authenticates, from
-// then on the certificate does (semantics.md 4). While the control plane is away, everything that was received stays in
-// force.
+// then on the certificate does (semantics.md 4), until TLS refuses it: a workload that missed a change of the root or
+// of the trust domain gets its next certificate by its token. While the control plane is away, everything that was
+// received stays in force.
 //
 // What is subscribed (design.md, "The Plait form of xDS"): listeners by wildcard. When the first response shows plaitd,
 // the index by wildcard, and clusters by name as they are used; a gateway, and with another control plane a sidecar
@@ -56,10 +57,14 @@ class ControlLink {
  private:
   // Puts the choice of what to subscribe behind the first response.
   class FirstResponse;
-  Outcome<std::unique_ptr<io::Stream>> Dial(const xds::Cluster& cluster) const;
-  std::string Authorization() const;
+  // How the proxy proves who it is: by its certificate where it has one, unless that was refused.
+  using Proof = identity::GrpcCaClient::Proof;
+  bool HasCertificate() const;
+  bool HasToken() const { return bootstrap_.identity && !bootstrap_.identity->token_path.empty(); }
+  Outcome<std::unique_ptr<io::Stream>> Dial(const xds::Cluster& cluster, Proof proof) const;
+  std::string Authorization(Proof proof) const;
   Outcome<xds::AdsStream::Connection> ConnectAds();
-  Outcome<identity::GrpcCaClient::Connection> ConnectCa();
+  Outcome<identity::GrpcCaClient::Connection> ConnectCa(Proof proof);
   Outcome<> StartIdentity();
   Outcome<> StartStream();
   void OnSecret(const identity::WorkloadSecret& secret);
@@ -81,6 +86,7 @@ class ControlLink {
   std::optional<record::SubscriptionStats> lds_;  // nullopt: not asked for
   std::optional<record::SubscriptionStats> cds_;
   bool dialled_ = false;
+  Proof ads_proof_ = Proof::kNewest;  // of the next attempt
   std::unique_ptr<FirstResponse> first_;
   std::unique_ptr<xds::DeltaClient> client_;
   std::unique_ptr<xds::AdsStream> stream_;
