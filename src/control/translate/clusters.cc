@@ -193,16 +193,19 @@ class OutboundBuilder {
     out_.lb.healthy_panic_threshold = from.min_health_percent;
   }
 
-  std::vector<std::string> ServerNames() const {
+  // Pods without a proxy are reached in plaintext, unless a DestinationRule says that they speak mutual TLS.
+  std::vector<std::string> ServerNames(bool without_proxy) const {
     std::set<std::string> names(service_.subject_alt_names.begin(), service_.subject_alt_names.end());
     for (const model::EndpointView& endpoint : service_.EndpointsOf(port_))
-      if (!endpoint.identity.empty()) names.insert(endpoint.identity);
+      if (!endpoint.identity.empty() && (without_proxy || endpoint.workload == nullptr || endpoint.workload->meshed))
+        names.insert(endpoint.identity);
     return {names.begin(), names.end()};
   }
 
   xds::UpstreamTlsContext MeshTls(const model::ClientTls* settings) const {
-    std::vector<std::string> names =
-        settings && !settings->subject_alt_names.empty() ? settings->subject_alt_names : ServerNames();
+    std::vector<std::string> names = settings && !settings->subject_alt_names.empty()
+                                         ? settings->subject_alt_names
+                                         : ServerNames(settings != nullptr);
     std::string sni =
         settings && !settings->sni.empty()
             ? settings->sni
