@@ -4,8 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
-
 #include "core/base/strings.h"
 #include "local/confine.h"
 #include "local/dial_helper.h"
@@ -13,25 +11,6 @@
 
 namespace plait::local {
 namespace {
-
-// Entries below /etc one by one: what we write ourselves is not among them.
-Outcome<> BindEntries(const std::string& from, const std::string& to) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(from, error)) {
-    const std::string target = to + "/" + entry.path().filename().string();
-    if (entry.is_symlink(error)) {
-      std::filesystem::copy_symlink(entry.path(), target, error);
-    } else if (entry.is_directory(error)) {
-      if (Outcome<> made = MakeFolder(target); !made) return made;
-      if (Outcome<> bound = BindTree(entry.path().string(), target); !bound) return bound;
-    } else if (Outcome<> made = WriteWholeFile(target, ""); !made) {
-      return made;
-    } else if (Outcome<> bound = BindTree(entry.path().string(), target); !bound) {
-      return bound;
-    }
-  }
-  return {};
-}
 
 // A bound file is a mount point: it cannot be unlinked before it is unmounted.
 void Unbind(const std::string& path) { umount2(path.c_str(), MNT_DETACH); }
@@ -46,7 +25,7 @@ Outcome<> MakePrivateEtc(const std::string& etc, const std::string& scratch) {
   const std::string options = "lowerdir=/etc,upperdir=" + upper + ",workdir=" + work + ",userxattr";
   if (mount("overlay", etc.c_str(), "overlay", 0, options.c_str()) == 0) return {};
   if (Outcome<> mounted = MountTmpfs(etc, "mode=755"); !mounted) return mounted;
-  if (Outcome<> bound = BindEntries("/etc", etc); !bound) return bound;
+  if (Outcome<> bound = BindEntries("/etc", etc, "/etc"); !bound) return bound;
   for (const char* name : {"resolv.conf", "hosts", "hostname", "nsswitch.conf", "passwd", "group"})
     Unbind(etc + "/" + name);
   return {};

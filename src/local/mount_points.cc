@@ -1,6 +1,5 @@
 #include "local/mount_points.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
@@ -10,9 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstring>
-#include <memory>
 
 #include "core/base/strings.h"
 #include "local/mounts.h"
@@ -34,37 +31,6 @@ io::UniqueFd OpenBelow(int root, const std::string& path) {
     fd = syscall(SYS_openat2, root, path.c_str(), &how, sizeof how);
   } while (fd < 0 && (errno == EAGAIN || errno == EINTR));
   return io::UniqueFd(static_cast<int>(fd));
-}
-
-struct CloseFolder {
-  void operator()(DIR* folder) const { closedir(folder); }
-};
-using Folder = std::unique_ptr<DIR, CloseFolder>;
-
-// One entry of a folder that is about to be covered, in the folder that covers it.
-Outcome<> BindEntry(const std::string& from, const std::string& to) {
-  struct stat info{};
-  if (lstat(from.c_str(), &info) != 0) return {};  // gone meanwhile
-  if (S_ISLNK(info.st_mode)) {
-    char target[PATH_MAX];
-    const ssize_t size = readlink(from.c_str(), target, sizeof target - 1);
-    if (size < 0) return {};
-    target[size] = '\0';
-    return symlink(target, to.c_str()) == 0 ? Outcome<>{} : Failed("make " + to);
-  }
-  if (Outcome<> made = S_ISDIR(info.st_mode) ? MakeFolder(to) : WriteWholeFile(to, ""); !made) return made;
-  return BindTree(from, to);
-}
-
-Outcome<> BindEntries(const std::string& from, const std::string& to) {
-  const Folder entries(opendir(from.c_str()));
-  if (!entries) return errno == EACCES ? Outcome<>{} : Failed("read " + from);  // its names are nobody's to know
-  while (const dirent* entry = readdir(entries.get())) {
-    const std::string name = entry->d_name;
-    if (name == "." || name == "..") continue;
-    if (Outcome<> bound = BindEntry(from + "/" + name, to + "/" + name); !bound) return bound;
-  }
-  return {};
 }
 
 struct stat StatOf(const io::UniqueFd& fd) {
@@ -175,7 +141,9 @@ Outcome<> MountPoints::Cover(io::UniqueFd& folder, const std::string& path) {
   if (Outcome<> mounted = MountTmpfs(cover, "mode=755,size=1m"); !mounted) return mounted;
   const std::string covered = PathOf(folder);
   if (IsForApplication(folder)) {
-    if (Outcome<> filled = BindEntries(covered, cover); !filled) return filled;
+    if (Outcome<> filled = BindEntries(covered, cover, path); !filled)
+      return Explain(filled.error().code, "a place in " + path + " would hide what is in it: " + filled.error().message,
+                     "choose another mountPath");
     if (chmod(cover.c_str(), StatOf(folder).st_mode & 07777) != 0) return Failed("set the mode of " + path);
   }
   if (mount(cover.c_str(), covered.c_str(), nullptr, MS_MOVE, nullptr) != 0) return Failed("cover " + path);
@@ -195,7 +163,8 @@ Outcome<> MountVolumes(MountPoints& points, std::vector<VolumeMount> volumes) {
       return Explain(Errc::kInvalidInput, "cannot mount " + Words(volume) + ": that place is the container's own",
                      "choose another mountPath");
     if (Outcome<> mounted = MountVolume(points, volume); !mounted)
-      return Explain(mounted.error().code, "cannot mount " + Words(volume) + ": " + mounted.error().message);
+      return Explain(mounted.error().code, "cannot mount " + Words(volume) + ": " + mounted.error().message,
+                     mounted.error().hint);
   }
   return {};
 }

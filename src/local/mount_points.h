@@ -2,7 +2,8 @@
 // Places for mounts in a container's root that is being built from outside, by the setter. A path is what it is inside:
 // no link leads out of the root, whoever made it. Where a folder has to be made in one of the host's, that one is
 // covered by a folder of the container's own first, with everything that was there: the host's files stay as they are.
-// A folder of the host that the application may not enter is covered by an empty one.
+// A folder of the host that the application may not enter is covered by an empty one; one that it may enter and whose
+// names the setter cannot read is an error.
 #include <sys/types.h>
 
 #include <set>

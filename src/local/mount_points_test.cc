@@ -114,6 +114,23 @@ TEST_F(VolumesTest, ShowNothingOfAFolderThatTheApplicationMayNotEnter) {
   ASSERT_EQ(chmod(closed.c_str(), 0755), 0);
 }
 
+TEST_F(VolumesTest, AreRefusedInAFolderThatTheApplicationMayEnterAndNobodyHereCanRead) {
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "only root can give a folder to another user";
+  }
+  const std::string unlisted = folder_ + "/unlisted";
+  ASSERT_EQ(mkdir(unlisted.c_str(), 0755), 0);
+  WriteWholeFile(unlisted + "/known", "of the host\n").value();
+  ASSERT_TRUE(chmod(unlisted.c_str(), 0711) == 0 && chown(unlisted.c_str(), 65534, 65534) == 0);
+  EXPECT_EQ(Run("cat " + unlisted + "/known", {}), "of the host\n");
+  const std::string text = Run("cat " + unlisted + "/known", {At(unlisted + "/new")});
+  EXPECT_NE(text.find("cannot mount volume v at " + unlisted + "/new: a place in " + unlisted +
+                      " would hide what is in it: cannot read " + unlisted +
+                      ": Permission denied (choose another mountPath)"),
+            std::string::npos)
+      << text;
+}
+
 TEST_F(VolumesTest, AtTmpLeaveWhatMustBeSeenThere) {
   char name[] = "/tmp/plait-shown-XXXXXX";
   const std::string shown = mkdtemp(name);

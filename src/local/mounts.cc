@@ -1,12 +1,15 @@
 #include "local/mounts.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
+#include <memory>
 
 #include "core/io/unique_fd.h"
 
@@ -15,6 +18,26 @@ namespace {
 std::unexpected<Diagnostic> Failed(const std::string& what) {
   return Explain(errno == EPERM || errno == EACCES ? Errc::kDenied : Errc::kInternal,
                  "cannot " + what + ": " + strerror(errno));
+}
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { closedir(folder); }
+};
+using Folder = std::unique_ptr<DIR, CloseFolder>;
+
+Outcome<> BindEntry(const std::string& from, const std::string& to, const std::string& called) {
+  const auto unless_gone = [&] { return errno == ENOENT ? Outcome<>{} : Failed("read " + called); };
+  struct stat info{};
+  if (lstat(from.c_str(), &info) != 0) return unless_gone();
+  if (S_ISLNK(info.st_mode)) {
+    char target[PATH_MAX];
+    const ssize_t size = readlink(from.c_str(), target, sizeof target - 1);
+    if (size < 0) return unless_gone();
+    target[size] = '\0';
+    return symlink(target, to.c_str()) == 0 ? Outcome<>{} : Failed("make " + to);
+  }
+  if (Outcome<> made = S_ISDIR(info.st_mode) ? MakeFolder(to) : WriteWholeFile(to, ""); !made) return made;
+  return BindTree(from, to);
 }
 }  // namespace
 
@@ -28,6 +51,17 @@ Outcome<> BindTree(const std::string& from, const std::string& to) {
   if (mount(from.c_str(), to.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
     return Failed("bind " + from + " to " + to);
   return {};
+}
+
+Outcome<> BindEntries(const std::string& from, const std::string& to, const std::string& called) {
+  const Folder entries(opendir(from.c_str()));
+  if (!entries) return Failed("read " + called);
+  for (errno = 0; const dirent* entry = readdir(entries.get()); errno = 0) {
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    if (Outcome<> bound = BindEntry(from + "/" + name, to + "/" + name, called + "/" + name); !bound) return bound;
+  }
+  return errno == 0 ? Outcome<>{} : Failed("read " + called);
 }
 
 Outcome<> MakeFolder(const std::string& path, unsigned mode) {
