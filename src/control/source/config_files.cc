@@ -94,20 +94,18 @@ bool ConfigFiles::Update(const Scan& scan) {
     Decode(scanned, file);
   }
   changed |= RemoveDeleted(scan);
-  if (changed) {
-    ChooseVersions();
-    KeepVersions();
-  }
+  if (changed) ChooseVersions();
+  KeepVersions();
   const auto before = std::move(findings_);
   Collect(scan);
   return changed || findings_ != before;
 }
 
 void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
-  file = {.path = scanned.path,
-          .real_path = scanned.real_path,
-          .local_images = IsLocalImages(scanned.path),
-          .written = {.text = scanned.text}};
+  File before = std::exchange(file, {.path = scanned.path,
+                                     .real_path = scanned.real_path,
+                                     .local_images = IsLocalImages(scanned.path),
+                                     .written = {.text = scanned.text}});
   if (file.local_images) return;
   model::Decoded decoded = model::DecodeText(scanned.text, scanned.path, context_);
   RemoveRepeated(decoded);
@@ -115,11 +113,12 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
   file.findings = std::move(decoded.findings);
   file.ignored_kinds = std::move(decoded.ignored_kinds);
   file.bad = model::HasErrors(file.findings);
-  if (file.bad || NameOthers(file.written.objects)) file.last_good = FindLastGood(file);
+  if (file.bad || NameOthers(file.written.objects)) file.last_good = FindLastGood(file, std::move(before));
   if (!file.bad) {
-    // Not written anew at each start.
-    file.kept = file.last_good && file.last_good->text == file.written.text;
-    if (file.kept) file.last_good.reset();
+    if (file.last_good && file.last_good->text == file.written.text) {
+      file.written.kept = file.last_good->kept;  // not written anew at each start
+      file.last_good.reset();
+    }
   } else if (file.last_good) {
     file.findings.push_back({model::Severity::kWarning,
                              {.message = "the last good version of this file stays in force",
@@ -133,15 +132,32 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
   }
 }
 
-std::optional<ConfigFiles::Version> ConfigFiles::FindLastGood(const File& file) const {
-  auto text = last_good_.Find(file.real_path);
-  if (!text) return std::nullopt;
-  if (!file.bad && *text == file.written.text) return file.written;
-  model::Decoded decoded = model::DecodeText(*text, file.path, context_);
+// What was in force until now; only of a file that is new here, what is on disk: that is older where it could not be
+// written.
+std::optional<ConfigFiles::Version> ConfigFiles::FindLastGood(const File& file, File before) const {
+  if (!last_good_.keeps()) return std::nullopt;
+  const bool stood_in = before.last_good && (before.bad || before.waits);
+  std::optional<Version> found;
+  if (stood_in)
+    found = *std::move(before.last_good);
+  else if (!before.real_path.empty() && !before.bad && !before.local_images)
+    found = std::move(before.written);
+  if (found && before.path == file.path) return found;  // its objects say where they stand
+  if (!found) {
+    auto text = last_good_.Find(file.real_path);
+    if (!text) return std::nullopt;
+    found = Version{.text = *std::move(text), .objects = {}, .kept = true};
+  }
+  if (!file.bad && found->text == file.written.text) {
+    found->objects = file.written.objects;
+    return found;
+  }
+  model::Decoded decoded = model::DecodeText(found->text, file.path, context_);
   RemoveRepeated(decoded);
   // Kept by another release that read it differently: then it is no better than the file itself.
   if (model::HasErrors(decoded.findings)) return std::nullopt;
-  return Version{*std::move(text), std::move(decoded.objects)};
+  found->objects = std::move(decoded.objects);
+  return found;
 }
 
 bool ConfigFiles::RemoveDeleted(const Scan& scan) {
@@ -181,7 +197,7 @@ void ConfigFiles::ChooseVersions() {
   for (const File* file : in_order)
     if (file->last_good && !file->bad) {
       place.emplace(file, edited.size());
-      edited.push_back({file->path, &file->last_good->objects});
+      edited.push_back({file->path, &file->last_good->objects, &file->written.objects});
     }
   if (edited.empty()) return;
   const auto objects_if = [&](const std::vector<bool>& waits) {
@@ -204,18 +220,24 @@ void ConfigFiles::ChooseVersions() {
   for (auto& [real_path, file] : files_)
     if (const auto edit = place.find(&file); edit != place.end()) {
       file.missing = std::move(waiting[edit->second]);
-      file.waits = !file.missing.empty();
+      file.waits = model::HasErrors(file.missing);
     }
 }
 
-// What is in force becomes the last good version, and nothing else does.
+// What is in force becomes the last good version, and nothing else does. What could not be written is tried again.
 void ConfigFiles::KeepVersions() {
   for (auto& [real_path, file] : files_) {
-    if (file.local_images || file.bad || file.waits || file.kept) continue;
-    file.kept = true;
-    file.last_good.reset();
-    if (auto kept = last_good_.Keep(real_path, file.written.text); !kept)
-      file.findings.push_back({model::Severity::kWarning, kept.error()});
+    if (file.local_images || (file.bad && !file.last_good)) continue;
+    const bool stands_in = file.bad || file.waits;
+    // An edit that is told to be in force without what it names is compared with the version before it until that is
+    // there.
+    if (!stands_in && file.missing.empty()) file.last_good.reset();
+    Version& in_force = stands_in ? *file.last_good : file.written;
+    if (in_force.kept) continue;
+    const Outcome<> kept = last_good_.Keep(real_path, in_force.text);
+    in_force.kept = kept.has_value();
+    file.unkept.clear();
+    if (!kept) file.unkept.push_back({model::Severity::kWarning, kept.error()});
   }
 }
 
@@ -240,8 +262,8 @@ void ConfigFiles::Collect(const Scan& scan) {
   std::set<std::string> ignored;
   for (const File* file : in_order) {
     if (file->local_images) images_.Add(file->written.text, file->path, findings_);
-    findings_.insert(findings_.end(), file->findings.begin(), file->findings.end());
-    findings_.insert(findings_.end(), file->missing.begin(), file->missing.end());
+    for (const model::Findings* said : {&file->findings, &file->missing, &file->unkept})
+      findings_.insert(findings_.end(), said->begin(), said->end());
     for (const std::string& kind : file->ignored_kinds)
       if (ignored.insert(kind).second)
         findings_.push_back({model::Severity::kInfo,

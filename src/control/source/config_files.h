@@ -38,17 +38,19 @@ class ConfigFiles {
   struct Version {
     std::string text;
     std::vector<model::ObjectRef> objects;  // as far as they may be in force
+    bool kept = false;                      // on disk
   };
   struct File {
     std::string path;
     std::string real_path;
     bool local_images = false;
-    Version written;  // as last seen
-    // Of `written` there are errors; it is the last good version; it waits.
-    bool bad = false, kept = false, waits = false;
+    Version written;                   // as last seen
+    bool bad = false;                  // of `written` there are errors
+    bool waits = false;                // `written` waits for what it names
     std::optional<Version> last_good;  // where it stands, or may have to stand, in for `written`
     model::Findings findings;          // of `written`
-    model::Findings missing;           // what it waits for
+    model::Findings missing;           // what it waits for, or is in force without
+    model::Findings unkept;            // why what is in force is not on disk
     std::vector<std::string> ignored_kinds;
 
     const Version& in_force() const noexcept { return last_good && (bad || waits) ? *last_good : written; }
@@ -64,7 +66,7 @@ class ConfigFiles {
   };
 
   void Decode(const ScannedFile& scanned, File& file);
-  std::optional<Version> FindLastGood(const File& file) const;
+  std::optional<Version> FindLastGood(const File& file, File before) const;
   bool RemoveDeleted(const Scan& scan);
   std::vector<const File*> InOrder() const;
   void ChooseVersions();

@@ -79,8 +79,9 @@ Outcome<> LastGood::Write(const std::string& target, const std::string& content,
 
 Outcome<> LastGood::Keep(const std::string& real_path, const std::string& text) const {
   if (folder_.empty()) return {};
-  return Write(FileOf(real_path), std::string(kHeader) + real_path + "\n" + text, "the last good version",
-               "a bad edit would have no version to fall back to");
+  return Write(
+      FileOf(real_path), std::string(kHeader) + real_path + "\n" + text, "the last good version",
+      "make room for it there: after a restart a bad edit would have an older version to fall back to, or none");
 }
 
 Outcome<> LastGood::KeepOwners(const std::map<std::string, std::string>& owners) const {

@@ -16,6 +16,7 @@ class LastGood {
   // `folder` is made (0700) when the first version is kept; empty: nothing is kept.
   explicit LastGood(std::string folder) : folder_(std::move(folder)) {}
 
+  bool keeps() const noexcept { return !folder_.empty(); }
   Outcome<> Keep(const std::string& real_path, const std::string& text) const;
   std::optional<std::string> Find(const std::string& real_path) const;
   void Forget(const std::string& real_path) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "control/model/snapshot.h"
 
@@ -26,9 +27,16 @@ bool CountsFor(Kind kind) {
   }
 }
 
-// Names that lead to nothing, of each file, by what is said of them. That has no place: an edit moves lines.
-using Names = std::map<std::string, model::Finding>;
-using Missing = std::map<std::string, Names>;
+// A name that leads to nothing. It has no place, since an edit moves lines, and is not its object's: renaming that
+// makes no new name. Whom a short name means depends on the namespace.
+struct Name {
+  std::string of;  // "VirtualService default"
+  std::string message;
+  auto operator<=>(const Name&) const = default;
+};
+// Of one file, with the objects that have them.
+using Names = std::map<Name, std::map<std::string, model::Finding>>;
+using Missing = std::map<std::string, Names>;  // by path
 
 Missing MissingIn(Objects objects, const model::MeshConfig& mesh) {
   std::erase_if(objects, [](const model::ObjectRef& object) { return !CountsFor(model::MetaOf(*object).key.kind); });
@@ -36,26 +44,29 @@ Missing MissingIn(Objects objects, const model::MeshConfig& mesh) {
   options.mesh = mesh;
   Missing out;
   const model::SnapshotRef snapshot = model::Snapshot::Build(std::move(objects), nullptr, options);
-  for (const model::Finding& finding : snapshot->findings())
-    if (!finding.remedy.empty())
-      out[finding.diagnostic.at.file].emplace(finding.diagnostic.object + ": " + finding.diagnostic.message, finding);
+  for (const model::Finding& finding : snapshot->findings()) {
+    if (finding.remedy.empty()) continue;
+    const Diagnostic& said = finding.diagnostic;
+    out[said.at.file][{said.object.substr(0, said.object.rfind('/')), said.message}].emplace(said.object, finding);
+  }
   return out;
 }
 
-bool Has(const Missing& missing, const std::string& file, const std::string& name) {
+bool Has(const Missing& missing, const std::string& file, const Name& name) {
   const auto names = missing.find(file);
   return names != missing.end() && names->second.contains(name);
 }
 
 model::Findings AsErrors(const Names& names) {
   model::Findings out;
-  for (const auto& [name, finding] : names) {
-    model::Finding& error = out.emplace_back(finding);
-    error.severity = model::Severity::kError;
-    error.diagnostic.hint = finding.remedy +
-                            "; until then the last good version of this file stays in force, and then this edit takes "
-                            "effect by itself";
-  }
+  for (const auto& [name, objects] : names)
+    for (const auto& [object, finding] : objects) {
+      model::Finding& error = out.emplace_back(finding);
+      error.severity = model::Severity::kError;
+      error.diagnostic.hint = finding.remedy +
+                              "; until then the last good version of this file stays in force, and then this edit "
+                              "takes effect by itself";
+    }
   std::stable_sort(out.begin(), out.end(), [](const model::Finding& a, const model::Finding& b) {
     const Position& x = a.diagnostic.at;
     const Position& y = b.diagnostic.at;
@@ -64,11 +75,51 @@ model::Findings AsErrors(const Names& names) {
   return out;
 }
 
+model::Finding NotHeld(const EditedFile& edit, const model::ObjectKey& policy, const Names& names) {
+  const auto& [name, objects] = *names.begin();
+  const auto& [object, finding] = *objects.begin();
+  return {model::Severity::kWarning,
+          {.message = "this edit is in force although it names what is not there (" + object + ": " + name.message +
+                      "): it changes " + policy.ToString() + ", and a security policy does not wait",
+           .at = {.file = edit.path},
+           .hint = finding.remedy + "; edits of a file without security policies wait for what they name"}};
+}
+
+// Security policies as they are meant: without their places.
+using Policies = std::map<model::ObjectKey, model::AnyObject>;
+
+Policies PoliciesOf(const Objects& objects) {
+  Policies out;
+  for (const model::ObjectRef& object : objects) {
+    const model::ObjectKey& key = model::MetaOf(*object).key;
+    if (key.kind != Kind::kAuthorizationPolicy && key.kind != Kind::kPeerAuthentication &&
+        key.kind != Kind::kRequestAuthentication)
+      continue;
+    model::AnyObject policy = *object;
+    std::visit([](auto& one) { one.meta.at = {}; }, policy);
+    out.emplace(key, std::move(policy));
+  }
+  return out;
+}
+
+// A security policy that the edit adds, changes or removes.
+std::optional<model::ObjectKey> ChangedPolicy(const EditedFile& edit) {
+  const Policies before = PoliciesOf(*edit.last_good);
+  const Policies after = PoliciesOf(*edit.written);
+  for (const auto& [key, policy] : after)
+    if (const auto old = before.find(key); old == before.end() || old->second != policy) return key;
+  for (const auto& [key, policy] : before)
+    if (!after.contains(key)) return key;
+  return std::nullopt;
+}
+
 class Search {
  public:
   Search(const std::vector<EditedFile>& edited, const std::function<Objects(const std::vector<bool>&)>& objects_if,
          const model::MeshConfig& mesh)
-      : edited_(edited), objects_if_(objects_if), mesh_(mesh), waits_(edited.size()), out_(edited.size()) {}
+      : edited_(edited), objects_if_(objects_if), mesh_(mesh), waits_(edited.size()), out_(edited.size()) {
+    for (const EditedFile& edit : edited) policies_.push_back(ChangedPolicy(edit));
+  }
 
   Waiting Run() {
     for (std::map<std::size_t, Names> faulty = Faulty(); !faulty.empty(); faulty = Faulty())
@@ -76,17 +127,22 @@ class Search {
         waits_[i] = true;
         out_[i] = AsErrors(faulty.at(i));
       }
+    for (const auto& [i, names] : Faulty(/*may_wait=*/false)) out_[i] = {NotHeld(edited_[i], *policies_[i], names)};
     return std::move(out_);
   }
 
  private:
-  // The edits in force that make names lead to nothing, with these names.
-  std::map<std::size_t, Names> Faulty() const {
+  bool MayWait(std::size_t i) const { return !policies_[i]; }
+
+  // The edits in force that make names lead to nothing, with these names: of those that may wait, or of the others.
+  std::map<std::size_t, Names> Faulty(bool may_wait = true) const {
+    if (std::none_of(policies_.begin(), policies_.end(), [&](const auto& policy) { return !policy == may_wait; }))
+      return {};
     std::map<std::size_t, Names> out;
     const Missing now = MissingIn(objects_if_(waits_), mesh_);
     std::vector<bool> without = waits_;
     for (std::size_t i = 0; i < edited_.size(); ++i)
-      if (const auto names = now.find(edited_[i].path); !waits_[i] && names != now.end()) {
+      if (const auto names = now.find(edited_[i].path); !waits_[i] && MayWait(i) == may_wait && names != now.end()) {
         out.emplace(i, names->second);
         without[i] = true;
       }
@@ -102,8 +158,9 @@ class Search {
   // wait which would lack something even if all that was removed were still there, then those which would do so if only
   // the faulty ones had removed nothing. If they all take from each other, one of them waits.
   std::vector<std::size_t> ToHold(const std::map<std::size_t, Names>& faulty) const {
-    std::vector<std::size_t> all(edited_.size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    std::vector<std::size_t> all;
+    for (std::size_t i = 0; i < edited_.size(); ++i)
+      if (MayWait(i)) all.push_back(i);
     std::vector<std::size_t> some;
     for (const auto& [i, names] : faulty) some.push_back(i);
     for (const std::vector<std::size_t>& returned : {all, some})
@@ -129,6 +186,7 @@ class Search {
   const std::vector<EditedFile>& edited_;
   const std::function<Objects(const std::vector<bool>&)>& objects_if_;
   const model::MeshConfig& mesh_;
+  std::vector<std::optional<model::ObjectKey>> policies_;  // that each changes; none: it may wait
   std::vector<bool> waits_;
   Waiting out_;
 };

@@ -1,105 +1,10 @@
 #include "control/source/waiting_edits.h"
 
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
-#include "control/source/config_files.h"
+#include "control/source/testing_waiting_edits.h"
 
 namespace plait::control::source {
 namespace {
 namespace fs = std::filesystem;
-
-const std::string kIstio = "apiVersion: networking.istio.io/v1\nkind: ";
-std::string Istio(const std::string& kind, const std::string& name, const std::string& spec) {
-  return kIstio + kind + "\nmetadata: {name: " + name + "}\nspec: " + spec + "\n---\n";
-}
-std::string Service(const std::string& name) {
-  return "apiVersion: v1\nkind: Service\nmetadata: {name: " + name +
-         "}\nspec: {ports: [{name: http, port: 80}]}\n---\n";
-}
-// A VirtualService `name` for the host `name`.
-std::string Route(const std::string& name, const std::string& destination) {
-  return Istio("VirtualService", name,
-               "{hosts: [" + name + "], http: [{route: [{destination: {" + destination + "}}]}]}");
-}
-// "v1, v2" -> a DestinationRule `name` for the host `name` with these subsets.
-std::string Subsets(const std::string& name, const std::vector<std::string>& subsets) {
-  std::string list;
-  for (const std::string& subset : subsets)
-    list.append(list.empty() ? "" : ", ").append("{name: " + subset + ", labels: {v: " + subset + "}}");
-  return Istio("DestinationRule", name, "{host: " + name + ", subsets: [" + list + "]}");
-}
-
-// In "services.yaml" are the Services web and api.
-class WaitingEdits : public testing::Test {
- protected:
-  WaitingEdits() {
-    fs::create_directory(root_ + "/conf");
-    Write("services.yaml", Service("web") + Service("api"));
-  }
-  ~WaitingEdits() override { fs::remove_all(root_); }
-
-  std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
-  void Write(const std::string& name, const std::string& text) const {
-    std::ofstream(Path(name), std::ios::binary | std::ios::trunc) << text;
-  }
-  void Look() { files_.Update(ScanFolders({root_ + "/conf"})); }
-  // Reads what lies there; then what is in force as "web->api+v1", "web{v1,v2}" or the name, Services left out. A
-  // plaitd that is started now must say the same.
-  std::string InForce() {
-    Look();
-    ConfigFiles restarted(root_ + "/last-good", {});
-    restarted.Update(ScanFolders({root_ + "/conf"}));
-    EXPECT_EQ(Told(restarted), Told(files_)) << "after a restart";
-    EXPECT_EQ(Said(restarted), Said(files_)) << "after a restart";
-    return Told(files_);
-  }
-  std::string Said() const { return Said(files_); }
-  // The names of the files of which something is said.
-  std::string Blamed() const {
-    std::string out;
-    for (const auto& finding : files_.findings()) {
-      const std::string name = fs::path(finding.diagnostic.at.file).filename();
-      if (!out.ends_with(name + " ")) out += name + " ";
-    }
-    return out;
-  }
-
-  const std::string root_ = [] {
-    char name[] = "/tmp/plait-waiting-XXXXXX";
-    return std::string(::mkdtemp(name));
-  }();
-  ConfigFiles files_{root_ + "/last-good", {}};
-
- private:
-  static std::string Told(const model::AnyObject& object) {
-    const std::string& name = model::MetaOf(object).name();
-    if (std::holds_alternative<model::Service>(object)) return "";
-    std::string out;
-    if (const auto* route = std::get_if<model::VirtualService>(&object))
-      for (const auto& rule : route->http)
-        for (const auto& [to, weight, headers] : rule.destinations)
-          out += (out.empty() ? "->" : "|") + to.host + (to.subset.empty() ? "" : "+" + to.subset);
-    if (const auto* rule = std::get_if<model::DestinationRule>(&object)) {
-      for (const auto& subset : rule->subsets) out += (out.empty() ? "" : ",") + subset.name;
-      out = "{" + out + "}";
-    }
-    return name + out + " ";
-  }
-  static std::string Told(const ConfigFiles& files) {
-    std::string out;
-    for (const auto& object : files.objects()) out += Told(*object);
-    return out;
-  }
-  static std::string Said(const ConfigFiles& files) {
-    std::string out;
-    for (const auto& finding : files.findings()) out += finding.ToString() + "\n";
-    return out;
-  }
-};
 
 TEST_F(WaitingEdits, LeaveTheLastGoodVersionOfTheirFileInForceAndSayWhatTheyWaitFor) {
   Write("a.yaml", Route("web", "host: web"));
@@ -239,7 +144,7 @@ TEST(FindWaiting, TellsManyFilesAtOnceWhichNameWhatAnotherOneTook) {
   last_good.push_back(read(Service("web") + Subsets("web", {"v1", "v2"}), paths.back()));
   written.push_back(read(Service("web") + Subsets("web", {"v1"}), paths.back()));
   std::vector<EditedFile> edited;
-  for (std::size_t i = 0; i < paths.size(); ++i) edited.push_back({paths[i], &last_good[i]});
+  for (std::size_t i = 0; i < paths.size(); ++i) edited.push_back({paths[i], &last_good[i], &written[i]});
   int asked = 0;
   const Waiting waiting = FindWaiting(edited,
                                       [&](const std::vector<bool>& waits) {
@@ -273,6 +178,55 @@ TEST_F(WaitingEdits, AreNoNewFiles) {
             std::string::npos)
       << Said();
   EXPECT_EQ(Said().find("wep\" ("), std::string::npos) << Said();
+}
+
+TEST_F(WaitingEdits, AreNoneThatRenameWhoseNameLedToNothing) {
+  Write("a.yaml", Route("web", "host: wep"));
+  EXPECT_EQ(InForce(), "web->wep ");
+  Write("a.yaml", Route("api", "host: wep"));
+  EXPECT_EQ(InForce(), "api->wep ");
+  EXPECT_EQ(Said(), "");
+  // In another namespace the same word is another name.
+  Write("a.yaml",
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: api, namespace: far}\nspec: "
+        "{hosts: [api], http: [{route: [{destination: {host: wep}}]}]}\n");
+  InForce();
+  EXPECT_NE(Said().find("not found: \"wep\""), std::string::npos) << Said();
+}
+
+TEST_F(WaitingEdits, TellOfEachObjectThatHasAName) {
+  Write("a.yaml", Route("web", "host: web") + Route("api", "host: api"));
+  Look();
+  Write("a.yaml", Route("web", "host: wep") + Route("api", "host: wep"));
+  EXPECT_EQ(InForce(), "web->web api->api ");
+  EXPECT_NE(Said().find("a.yaml:4:52: VirtualService default/web: "), std::string::npos) << Said();
+  EXPECT_NE(Said().find("a.yaml:9:52: VirtualService default/api: "), std::string::npos) << Said();
+}
+
+TEST_F(WaitingEdits, LeaveInForceWhatWasSoAlsoWhereItCouldNotBeKeptOnDisk) {
+  Write("a.yaml", Route("web", "host: web"));
+  Look();
+  // As a full disk does: what is kept can be read, and nothing be written.
+  std::vector<fs::path> blocks;
+  for (const auto& entry : fs::directory_iterator(root_ + "/last-good"))
+    blocks.emplace_back(entry.path().string() + ".new");
+  for (const fs::path& block : blocks) fs::create_directory(block);
+  Write("a.yaml", Route("web", "host: api"));
+  Look();
+  const std::string told =
+      "last-good: the last good version cannot be kept: open: Is a directory (make room for it there";
+  EXPECT_NE(Said().find(told), std::string::npos) << Said();
+  for (const char* text : {"wep", "nowhere", "["}) {
+    Write("a.yaml", Route("web", std::string("host: ") + text));
+    Look();
+    EXPECT_EQ(files_.Written().at("VirtualService default/web").find("\"host\":\"web\""), std::string::npos) << text;
+    EXPECT_NE(files_.Written().at("VirtualService default/web").find("\"host\":\"api\""), std::string::npos) << text;
+    EXPECT_NE(Said().find(told), std::string::npos) << Said();
+  }
+  EXPECT_FALSE(files_.Update(ScanFolders({root_ + "/conf"}))) << "it is told, not told again and again";
+  for (const fs::path& block : blocks) fs::remove(block);
+  EXPECT_EQ(InForce(), "web->api ") << "it was tried again";
+  EXPECT_EQ(Said().find("cannot be kept"), std::string::npos) << Said();
 }
 
 TEST_F(WaitingEdits, AreNoneWithoutAStateDirectory) {
