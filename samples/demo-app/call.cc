@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -57,41 +58,84 @@ http::Headers HandOn(const http::Headers& incoming) {
   return out;
 }
 
+namespace {
+
+// One call. Its address is another one when nobody listened at the one before.
+class Call final : public Pending::Operation {
+ public:
+  Call(io::Loop& loop, std::vector<io::SocketAddress> addresses, Url url, http::Headers headers, Duration timeout,
+       std::move_only_function<void(Answer)> done, std::shared_ptr<const tls::Context> tls)
+      : loop_(loop),
+        addresses_(std::move(addresses)),
+        url_(std::move(url)),
+        headers_(std::move(headers)),
+        deadline_(loop.Now() + timeout),
+        done_(std::move(done)),
+        tls_(std::move(tls)) {
+    Try(addresses_.front());
+  }
+
+ private:
+  void Try(const io::SocketAddress& to) {
+    const Duration timeout = std::max(deadline_ - loop_.Now(), Duration(0));
+    conn::FetchRequest request;
+    request.to = to;
+    request.head = {.method = "GET",
+                    .scheme = tls_ ? "https" : "http",
+                    .authority = tls_ && url_.port == 443 ? url_.host : url_.authority(),
+                    .path = url_.target,
+                    .protocol = {},
+                    .headers = headers_};
+    request.timeout = timeout;
+    if (tls_)
+      request.stream =
+          tls::Wrap(loop_, io::Connect(loop_, to, {.bind = {}, .keep_alive = {}, .timeout = timeout}), tls_,
+                    {.sni = url_.host,
+                     .expected_identity = {},
+                     .expected_name = url_.host,
+                     .alpn = {},
+                     .session_key = {},
+                     .handshake_timeout = timeout});
+    trying_ = conn::Fetch(loop_, std::move(request), [this](Result<conn::FetchResponse> got) { Got(std::move(got)); });
+  }
+  // kUnavailable: there was no connection. `done_` may drop this.
+  void Got(Result<conn::FetchResponse> got) {
+    if (!got && got.error().code == Errc::kUnavailable && ++tried_ < addresses_.size()) return Try(addresses_[tried_]);
+    auto done = std::move(done_);
+    if (got)
+      done({.status = got->head.status, .body = std::move(got->body), .error = {}});
+    else
+      done({.status = 0, .body = {}, .error = got.error().detail});
+  }
+
+  io::Loop& loop_;
+  const std::vector<io::SocketAddress> addresses_;
+  const Url url_;
+  const http::Headers headers_;
+  const MonotonicTime deadline_;
+  std::move_only_function<void(Answer)> done_;
+  const std::shared_ptr<const tls::Context> tls_;
+  std::size_t tried_ = 0;
+  Pending trying_;
+};
+
+}  // namespace
+
+Pending GetFrom(io::Loop& loop, std::vector<io::SocketAddress> addresses, const Url& url, http::Headers headers,
+                Duration timeout, std::move_only_function<void(Answer)> done, std::shared_ptr<const tls::Context> tls) {
+  return Pending(std::make_unique<Call>(loop, std::move(addresses), url, std::move(headers), timeout, std::move(done),
+                                        std::move(tls)));
+}
+
 Pending Get(io::Loop& loop, const Url& url, http::Headers headers, Duration timeout,
             std::move_only_function<void(Answer)> done, std::shared_ptr<const tls::Context> tls) {
-  const auto addresses = Resolve(url.host, url.port);
+  auto addresses = Resolve(url.host, url.port);
   if (!addresses) {
     return loop.After(Duration(0), [call = std::move(done), host = url.host]() mutable {
       call({.status = 0, .body = {}, .error = "cannot resolve " + host});
     });
   }
-  conn::FetchRequest request;
-  request.to = addresses->front();
-  request.head = {.method = "GET",
-                  .scheme = "http",
-                  .authority = url.authority(),
-                  .path = url.target,
-                  .protocol = {},
-                  .headers = std::move(headers)};
-  request.timeout = timeout;
-  if (tls) {
-    request.head.scheme = "https";
-    if (url.port == 443) request.head.authority = url.host;
-    request.stream = tls::Wrap(loop, io::Connect(loop, request.to, {.bind = {}, .keep_alive = {}, .timeout = timeout}),
-                               std::move(tls),
-                               {.sni = url.host,
-                                .expected_identity = {},
-                                .expected_name = url.host,
-                                .alpn = {},
-                                .session_key = {},
-                                .handshake_timeout = timeout});
-  }
-  return conn::Fetch(loop, std::move(request), [call = std::move(done)](Result<conn::FetchResponse> got) mutable {
-    if (got)
-      call({.status = got->head.status, .body = std::move(got->body), .error = {}});
-    else
-      call({.status = 0, .body = {}, .error = got.error().detail});
-  });
+  return GetFrom(loop, *std::move(addresses), url, std::move(headers), timeout, std::move(done), std::move(tls));
 }
 
 void Calls::Start(const Url& url, http::Headers headers, Duration timeout, std::move_only_function<void(Answer)> done,

@@ -13,7 +13,7 @@
 namespace plait::demo {
 
 // Host and port as an application finds them: by the system's resolver. Blocks like any small application does.
-// The first address; errors: kNotFound.
+// At least one address; errors: kNotFound.
 Result<std::vector<io::SocketAddress>> Resolve(const std::string& host, std::uint16_t port);
 
 struct Url {
@@ -34,10 +34,17 @@ struct Answer {
   std::string body;
   std::string error;
 };
-// With `tls` over TLS (for what is outside the mesh): the server's certificate must be for the URL's host.
+// Of a host with several addresses the next one is tried while nobody listens at one: names such as localhost are of
+// both families, and a server may have but one. `timeout` is for all of them. With `tls` over TLS (for what is outside
+// the mesh): the server's certificate must be for the URL's host.
 [[nodiscard]] Pending Get(io::Loop& loop, const Url& url, http::Headers headers, Duration timeout,
                           std::move_only_function<void(Answer)> done,
                           std::shared_ptr<const tls::Context> tls = nullptr);
+
+// The same with the addresses of the host, at least one.
+[[nodiscard]] Pending GetFrom(io::Loop& loop, std::vector<io::SocketAddress> addresses, const Url& url,
+                              http::Headers headers, Duration timeout, std::move_only_function<void(Answer)> done,
+                              std::shared_ptr<const tls::Context> tls = nullptr);
 
 // Calls that a role has begun, each until it was answered. Lives as long as the role.
 class Calls {

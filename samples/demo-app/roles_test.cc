@@ -28,12 +28,10 @@ class RoleWithVariables : public testing::Test {
     ASSERT_EQ(::setenv(name.c_str(), value.c_str(), 1), 0);
   }
   // Serves a role, or what the test says, at a port of its own, which it returns.
-  std::uint16_t Serve(conn::OnRequest answer, conn::HttpServer::MakeStream make_stream = {}) {
+  std::uint16_t Serve(conn::OnRequest answer, conn::HttpServer::MakeStream make_stream = {},
+                      const io::SocketAddress& at = *io::SocketAddress::Parse("127.0.0.1:0")) {
     servers_.push_back(std::make_unique<conn::HttpServer>(loop_, conn::HttpServerOptions{}, std::move(answer)));
-    return servers_.back()
-        ->ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"), std::move(make_stream))
-        .value()
-        .port.value;
+    return servers_.back()->ListenOn(at, std::move(make_stream)).value().port.value;
   }
   void Play(std::unique_ptr<Role> role) {
     role_ = std::move(role);
@@ -249,19 +247,37 @@ TEST_F(RoleWithVariables, FindsServicesByHostPortAndDomain) {
             "stars.books.svc.cluster.local:81");
 }
 
+TEST_F(RoleWithVariables, AsksTheNextAddressOfAHostWhenNobodyListensAtOne) {
+  const std::uint16_t port = Serve([](conn::Request request, conn::Responder responder) {
+    responder.Send(conn::TextResponse(200, request.head.authority + request.head.path, "text/plain"));
+  });
+  const auto nobody = *io::SocketAddress::Parse("127.0.0.1:" + std::to_string(PortOfNobody()));
+  const auto somebody = *io::SocketAddress::Parse("127.0.0.1:" + std::to_string(port));
+  const auto ask = [&](std::vector<io::SocketAddress> addresses) {
+    std::optional<Answer> out;
+    const Pending asking = GetFrom(loop_, std::move(addresses), {.host = "books", .target = "/x"}, {}, 1h,
+                                   [&out](Answer got) { out = std::move(got); });
+    EXPECT_TRUE(loop_.RunUntil([&] { return out.has_value(); }, 10s));
+    return out.value_or(Answer{});
+  };
+  EXPECT_EQ(ask({nobody, nobody, somebody}).body, "books/x");
+  EXPECT_EQ(ask({nobody, nobody}).error, "connection refused");
+}
+
 class DetailsRole : public RoleWithVariables {
  protected:
   static constexpr const char* kVolumes =
       R"({"items":[{"volumeInfo":{"authors":["William Shakespeare"],"publisher":"A House","publishedDate":"2002-08-01","pageCount":96,)"
       R"("printType":"BOOK","language":"en","industryIdentifiers":[{"type":"ISBN_10","identifier":"0486424618"},{"type":"ISBN_13","identifier":"978"}]}}]})";
-  // The public book service, in plaintext or over TLS; `asked_` is the last request that it got.
+  // The public book service, in plaintext or over TLS; `asked_` is the last request that it got. It is there where this
+  // host's localhost leads first.
   std::string Books(conn::HttpServer::MakeStream make_stream = {}) {
     const std::uint16_t port = Serve(
         [this](conn::Request request, conn::Responder responder) {
           asked_ = request.head;
           responder.Send(conn::TextResponse(200, volumes_, "application/json"));
         },
-        std::move(make_stream));
+        std::move(make_stream), Resolve("localhost", 0).value().front());
     return "localhost:" + std::to_string(port);
   }
   std::string volumes_ = kVolumes;
