@@ -44,17 +44,6 @@ TEST(Limit, IsNeverPassedByThreadsThatTryAtOnce) {
   EXPECT_EQ(limit.used(), 0U);
 }
 
-TEST(Limit, RefusesAllOthersUntilWhatWasTakenBeyondItIsReturned) {
-  Limit limit;
-  limit.SetMost(1);
-  ASSERT_TRUE(limit.Take());
-  limit.TakeBeyond();
-  limit.Return();
-  EXPECT_FALSE(limit.Take());
-  limit.Return();
-  EXPECT_TRUE(limit.Take());
-}
-
 TEST(Duration, ReadsGoAndProtobufForms) {
   EXPECT_EQ(ParseDuration("1.5s"), 1500ms);
   EXPECT_EQ(ParseDuration("1h30m"), 90min);

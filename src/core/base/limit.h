@@ -17,8 +17,6 @@ class Limit {
     }
     return false;
   }
-  // For who goes on although the limit is reached: its place counts for all others.
-  void TakeBeyond() noexcept { used_.fetch_add(1, std::memory_order_relaxed); }
   void Return() noexcept { used_.fetch_sub(1, std::memory_order_relaxed); }
   std::uint32_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
   std::uint32_t most() const noexcept { return most_.load(std::memory_order_relaxed); }
