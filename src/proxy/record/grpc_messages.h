@@ -30,12 +30,19 @@ class GrpcMessages {
       length_ = prefix_seen_ = 0;
     }
   }
-  // What is in the buffer, which keeps it; the count with it.
+  // What is in the buffer, which keeps it; the count with it. Bodies are not read; each message is a walk along the
+  // buffer's chunks.
   std::uint64_t Pass(const Buffer& data) noexcept {
-    std::array<std::uint8_t, 4096> piece;
+    std::array<std::uint8_t, kPrefix> prefix;
     for (std::size_t at = 0; at < data.size();) {
-      const std::size_t n = data.CopyOut(piece, at);
-      Pass(Bytes(piece.data(), n));
+      if (body_left_ > 0) {
+        const std::size_t step = data.size() - at < body_left_ ? data.size() - at : body_left_;
+        body_left_ -= static_cast<std::uint32_t>(step);
+        at += step;
+        continue;
+      }
+      const std::size_t n = data.CopyOut(MutableBytes(prefix).first(kPrefix - prefix_seen_), at);
+      Pass(Bytes(prefix.data(), n));
       at += n;
     }
     return count_;

@@ -29,5 +29,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t at = 0; at < bytes.size(); at += step)
     cut.Pass(bytes.subspan(at, step < bytes.size() - at ? step : bytes.size() - at));
   PLAIT_CHECK(whole.count() == CountOf(bytes) && cut.count() == whole.count());
+  plait::proxy::record::GrpcMessages buffered;
+  for (std::size_t at = 0; at < bytes.size(); at += step) {
+    plait::Buffer piece;
+    piece.Append(bytes.subspan(at, step < bytes.size() - at ? step : bytes.size() - at));
+    buffered.Pass(piece);
+  }
+  PLAIT_CHECK(buffered.count() == whole.count());
   return 0;
 }
