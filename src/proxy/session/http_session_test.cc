@@ -160,6 +160,20 @@ TEST_F(HttpSessions, TriesAgainWhatNeverReachedTheApplication) {
   }
 }
 
+TEST_F(HttpSessions, TakesTheMarkOfWhatNeverReachedTheApplicationOutOfAnyAnswer) {
+  conn::HttpServer server(loop_, conn::HttpServerOptions{}, [](const conn::Request&, conn::Responder responder) {
+    conn::Response answer = conn::TextResponse(200, "answered");
+    answer.headers.Add("x-plait-undelivered", "true");
+    responder.Send(std::move(answer));
+  });
+  AddCluster("backend", server.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value());
+  Begin();
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string answer = ReceiveUntil("answered");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ")) << answer;
+  EXPECT_EQ(answer.find("x-plait"), std::string::npos) << answer;
+}
+
 TEST_F(HttpSessions, NamesTheClusterOfARequestThatAFilterRefuses) {
   AddCluster("backend", io::SocketAddress::Parse("127.0.0.1:1").value());
   xds::HttpConnectionManager http;

@@ -79,9 +79,9 @@ void NoteUpstream(record::StreamRecord& record, const io::Stream& stream) {
   record.upstream_local = stream.local();
   const io::TlsFacts* tls = stream.tls();
   record.upstream_tls = tls != nullptr;
-  if (tls == nullptr) return;
-  record.upstream_identity = tls->peer_identity;
-  record.own_identity = tls->local_identity;
+  // Also when there is none: the attempt before may have had another connection.
+  record.upstream_identity = tls != nullptr ? tls->peer_identity : std::string();
+  record.own_identity = tls != nullptr ? tls->local_identity : std::string();
 }
 
 TcpConnect::TcpConnect(Context& context, Request request, record::StreamRecord& record, OnDone done)

@@ -46,6 +46,18 @@ TEST_F(TcpConnects, NamesTheClusterOfASessionThatIsClosedWhileItConnects) {
   EXPECT_EQ(recorder_.lines.back(), "0 LR a_policy " + name);
 }
 
+TEST_F(TcpConnects, LeaveNoIdentityOfTheAttemptBeforeInTheRecordOfAPlaintextConnection) {
+  record::StreamRecord record;
+  record.upstream_tls = true;
+  record.upstream_identity = "spiffe://cluster.local/ns/default/sa/before";
+  record.own_identity = "spiffe://cluster.local/ns/default/sa/own";
+  const auto [client, server] = io::StreamPair(loop_);
+  NoteUpstream(record, *client);
+  EXPECT_FALSE(record.upstream_tls);
+  EXPECT_EQ(record.upstream_identity, "");
+  EXPECT_EQ(record.own_identity, "");
+}
+
 TEST_F(TcpConnects, GoNowhereInPlaintextWhereTheIndexDecidesAndKnowsNobody) {
   xds::Cluster cluster = OriginalDst();
   cluster.transport_socket_matches = {

@@ -13,9 +13,10 @@ namespace plait::proxy::session {
 
 inline constexpr std::string_view kUndeliveredHeader = "x-plait-undelivered";
 
-// Takes the mark out. Whether it was there and counts: the answer is an authenticated proxy's.
+// Takes the mark out of any answer. Whether it was there and counts: the answer is an authenticated proxy's.
 inline bool TakeUndelivered(http::ResponseHead& response, const record::StreamRecord& record) {
-  return response.status == 503 && response.headers.Remove(kUndeliveredHeader) > 0 && !record.upstream_identity.empty();
+  const bool marked = response.headers.Remove(kUndeliveredHeader) > 0;
+  return marked && response.status == 503 && !record.upstream_identity.empty();
 }
 
 }  // namespace plait::proxy::session
