@@ -15,6 +15,20 @@ namespace plait::proxy::session {
 namespace {
 // Istio's tcp_reporting_duration.
 constexpr Duration kReportEvery = std::chrono::seconds(15);
+
+// The host of this connection in the present snapshot of its cluster; null: it is there no longer. A host names its TLS
+// settings by an index into those of its own configuration.
+const cluster::Host* HostIn(const cluster::Cluster& now, const UpstreamConnection& upstream) {
+  const cluster::Host& host = *upstream.host();
+  // Hosts of ORIGINAL_DST stand in no snapshot; the worker's outlive changes of their cluster.
+  if (now.config == upstream.cluster()->config || now.config->type == xds::Cluster::Type::kOriginalDst) return &host;
+  for (const cluster::PriorityHosts& priority : now.priorities) {
+    for (const cluster::HostPtr& one : priority.all) {
+      if (one->address() == host.address() && one->facts().identity == host.facts().identity) return one.get();
+    }
+  }
+  return nullptr;
+}
 }  // namespace
 
 Outcome<std::shared_ptr<const TcpConfig>> CompileTcp(const xds::TcpProxy& xds, const Compilation& into) {
@@ -72,8 +86,8 @@ void TcpSession::OnOpen() {
   // An intake that has terminated TLS has counted it.
   if (std::exchange(info_.tls, downstream_->tls()) == nullptr) CountHandshake(info_);
   if (!Authorize()) return;
-  if (const std::string why = owner_.Refuse(*this); !why.empty()) return Close(why);
   state_ = State::kConnecting;
+  if (const std::string why = owner_.Refuse(*this); !why.empty()) return Close(why);
   if (upstream_) return BeginRelay();
   connect_ = std::make_unique<TcpConnect>(
       context_,
@@ -100,18 +114,24 @@ std::string TcpSession::Follow(const Chain& chain) {
   if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
   const io::Stream& downstream = relay_ ? relay_->downstream() : *downstream_;
   if (std::string why = DistrustedBy(chain, downstream, context_.downstream_tls); !why.empty()) return why;
+  judge_upstream_ = relay_ == nullptr;
+  // Who it is will be known after the handshake, and then the owner looks again (Refuse).
+  const bool handshakes = chain.tls && std::holds_alternative<std::shared_ptr<const TcpConfig>>(chain.terminal);
+  if (handshakes && state_ == State::kOpening && info_.tls == nullptr) return {};
   for (const auto& rule : RulesOf(chain)) {
     if (!rule->Check(info_, false).allowed) return "rbac_access_denied_by_new_policy";
   }
-  judge_upstream_ = relay_ == nullptr;
   return DistrustOfUpstream();
 }
 
 std::string TcpSession::DistrustOfUpstream() const {
   if (relay_ == nullptr) return {};
   const cluster::WorkerCluster* now = context_.clusters.Find(upstream_.cluster()->name());
-  const cluster::Cluster& cluster = now != nullptr ? *now->cluster() : *upstream_.cluster();
-  std::string why = context_.pools.contexts().Judge(cluster, *upstream_.host(), Innermost(relay_->upstream())).refusal;
+  const cluster::Host* host = now != nullptr ? HostIn(*now->cluster(), upstream_) : nullptr;
+  const auto judge = context_.pools.contexts().JudgeFor(host != nullptr ? *now->cluster() : *upstream_.cluster(),
+                                                        host != nullptr ? *host : *upstream_.host());
+  if (judge == nullptr) return {};
+  std::string why = judge(Innermost(relay_->upstream())).refusal;
   return why.empty() ? why : Distrust("upstream_no_longer_trusted", std::move(why));
 }
 

@@ -78,7 +78,7 @@ HttpPool::Client* HttpPool::FindIdle() const noexcept {
 
 // To other pools of the process, of this worker or another one. Never inside a codec's event.
 void HttpPool::GiveUpIdle() {
-  if (!waiters_.empty()) return;  // it has its next request
+  if (!waiters_.empty()) return share_.NoteIdle(false);  // it has its next request
   Client* idle = FindIdle();
   share_.NoteIdle(idle != nullptr);
   for (; idle != nullptr && share_.others_wait() && share_.Claim(); idle = FindIdle()) idle->GiveUp();
@@ -155,13 +155,14 @@ Result<> HttpPool::Wait(Waiter& waiter) {
 
 bool HttpPool::Connect() {
   if (options_.connection.protocol == conn::Protocol::kHttp2 && connecting_ > 0) return true;
+  const bool none = HasNone();
   std::optional<Permit> permit = share_.Take();
   if (!permit) {
     options_.cluster->state->Add(ClusterStat::kUpstreamCxOverflow);
-    if (clients_.empty()) permit = share_.TakeBeyond();
+    if (none) permit = share_.TakeBeyond();
   }
   if (!permit) {
-    share_.Want(clients_.empty());
+    share_.Want(none);
     return false;
   }
   MakeClient(*permit);
@@ -178,6 +179,12 @@ void HttpPool::MakeClient(Permit permit) {
   options_.host->stats().cx_total.fetch_add(1, std::memory_order_relaxed);
   options_.host->stats().cx_active.fetch_add(1, std::memory_order_relaxed);
   clients_.push_back(std::make_unique<Client>(*this, permit));
+}
+
+// An outdated one may have a request for hours, and is no use to any other. Those that end for other reasons count, as
+// in Envoy: where each carries one request, the limit would hold for nothing.
+bool HttpPool::HasNone() const noexcept {
+  return std::all_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->outdated(); });
 }
 
 bool HttpPool::NeedsConnection() const noexcept {
@@ -225,8 +232,12 @@ void HttpPool::OnClientGone(Client& client, bool was_connecting, PoolFailure fai
     if (why.code == Errc::kTimedOut) failure = PoolFailure::kTimeout;
     if (!given_up) FailWaiters(failure, failure == PoolFailure::kTimeout ? "" : TransportFailure(client.stream(), why));
   } else {
-    // A host that accepts and closes at once serves nobody: one request pays for each try, so this ends.
-    if (!client.used() && !given_up && !waiters_.empty()) FailFirstWaiter(TransportFailure(client.stream(), why));
+    // A host that accepts and closes at once serves nobody: one request pays for each try, so this ends. The same for
+    // one that is not trusted; our own certificate is the new one on the next connection.
+    const std::string& refusal = client.closed_because();
+    const bool renewed = client.outdated() && refusal.empty();
+    if (!client.used() && !given_up && !renewed && !waiters_.empty())
+      FailFirstWaiter(refusal.empty() ? TransportFailure(client.stream(), why) : refusal);
     ConnectIfNeeded();
   }
   NoteEmpty();
@@ -256,7 +267,13 @@ void HttpPool::Drain() {
 }
 
 void HttpPool::JudgeAgain(TlsContexts& contexts) {
-  for (const auto& client : clients_) client->JudgeAgain(contexts);
+  if (clients_.empty()) return;
+  const TlsContexts::Judge judge = contexts.JudgeFor(*options_.cluster, *options_.host);
+  for (const auto& client : clients_) {
+    client->JudgeAgain(contexts, judge);
+    if (client->outdated()) share_.LeavePlace(client->permit);  // the next one need not wait for it
+  }
+  if (HasNone()) ConnectIfNeeded();
 }
 
 void HttpPool::DrainClients() {

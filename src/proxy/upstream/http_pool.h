@@ -97,6 +97,7 @@ class HttpPool {
   bool Connect();
   void MakeClient(cluster::ConnectionShare::Permit permit);
   bool NeedsConnection() const noexcept;
+  bool HasNone() const noexcept;
   void OnGranted(cluster::ConnectionShare::Permit permit);
   void GiveTurns();
   void TakeTurns();

@@ -43,20 +43,18 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
     return {stream, &connection_, &closed_because_};
   }
 
-  void JudgeAgain(TlsContexts& contexts) {
+  // `judge`: the one of `contexts` for the pool's host.
+  void JudgeAgain(TlsContexts& contexts, const TlsContexts::Judge& judge) {
     judge_when_open_ = connecting_ ? &contexts : nullptr;  // its handshake may have begun under what was before
-    if (connecting_ || !closed_because_.empty()) return;
-    const cluster::Cluster& cluster = *pool_.options_.cluster;
-    const cluster::Host& host = *pool_.options_.host;
-    const TlsContexts::Standing standing = contexts.Judge(cluster, host, stream());
-    if (standing.refusal.empty()) {
-      if (standing.is_under_other_root) Drain();
-      return;
-    }
-    closed_because_ = "upstream no longer trusted: " + standing.refusal;
-    log_.Warn("a connection to " + host.address().ToString() + " of cluster " + cluster.name() +
-              " takes no more requests: " + closed_because_);
+    if (connecting_ || judge == nullptr || !closed_because_.empty()) return;
+    const TlsContexts::Standing standing = judge(stream());
+    if (standing.refusal.empty() && !standing.is_under_other_root) return;
+    outdated_ = true;
     Drain();
+    if (standing.refusal.empty()) return;
+    closed_because_ = "upstream no longer trusted: " + standing.refusal;
+    log_.Warn("a connection to " + pool_.options_.host->address().ToString() + " of cluster " +
+              pool_.options_.cluster->name() + " takes no more requests: " + closed_because_);
     timer_.Start(pool_.loop_.timers(), kLastRequests);
   }
 
@@ -78,6 +76,9 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
   http::Version version() const noexcept { return connection_.version(); }
   const io::Stream& stream() const noexcept { return connection_.stream(); }
   bool used() const noexcept { return requests_ > 0; }
+  // It takes no more requests, for the trust or our own certificate has changed.
+  bool outdated() const noexcept { return outdated_; }
+  const std::string& closed_because() const noexcept { return closed_because_; }
   bool idle() const noexcept { return has_room() && connection_.active_streams() == 0; }
   MonotonicTime started() const noexcept { return started_; }
   Permit permit;  // what it counts as
@@ -127,7 +128,10 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
     if (pool_.options_.max_connection_duration > Duration(0)) {
       timer_.Start(pool_.loop_.timers(), pool_.options_.max_connection_duration);
     }
-    if (judge_when_open_ != nullptr) JudgeAgain(*judge_when_open_);
+    if (judge_when_open_ != nullptr) {
+      TlsContexts& contexts = *judge_when_open_;
+      JudgeAgain(contexts, contexts.JudgeFor(*pool_.options_.cluster, *pool_.options_.host));
+    }
     pool_.OnClientReady(*this);
   }
   void OnGoAway() override {
@@ -162,6 +166,7 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
   std::uint32_t requests_ = 0;
   bool connecting_ = true;
   bool draining_ = false;
+  bool outdated_ = false;
   bool timed_out_ = false;
   bool cut_ = false;  // it ended under running requests
   TlsContexts* judge_when_open_ = nullptr;

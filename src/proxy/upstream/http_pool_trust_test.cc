@@ -18,8 +18,12 @@ class Judges final : public TlsContexts {
   Result<Secure> SecureFor(const std::shared_ptr<const xds::Cluster>&, const Request&) override {
     return Fail(Errc::kUnavailable, "no TLS here");
   }
-  Standing Judge(const cluster::Cluster&, const cluster::Host&, const io::Stream&) override { return standing; }
+  Judge JudgeFor(const cluster::Cluster&, const cluster::Host&) override {
+    ++asked;
+    return [this](const io::Stream&) { return standing; };
+  }
   Standing standing;
+  int asked = 0;
 };
 
 class Asking final : public HttpPool::Waiter, public http::ClientStreamEvents {
@@ -31,7 +35,10 @@ class Asking final : public HttpPool::Waiter, public http::ClientStreamEvents {
     }
   }
   void OnTurn(HttpPool&) override { Take(); }
-  void OnPoolFailure(PoolFailure, const std::string&) override { failed = true; }
+  void OnPoolFailure(PoolFailure, const std::string& why) override {
+    failed = true;
+    reason = why;
+  }
   void OnInformational(http::ResponseHead) override {}
   void OnResponseHead(http::ResponseHead head, bool) override { status = head.status; }
   void OnData(Buffer&, bool) override {}
@@ -44,6 +51,7 @@ class Asking final : public HttpPool::Waiter, public http::ClientStreamEvents {
   HttpPool::Opened opened;
   std::uint16_t status = 0;
   std::optional<std::string> cut_off;
+  std::string reason;  // of the failure
   bool closed = false, failed = false;
 
  private:
@@ -63,28 +71,35 @@ class Asking final : public HttpPool::Waiter, public http::ClientStreamEvents {
 class TrustedPool : public testing::TestWithParam<conn::Protocol> {
  protected:
   TrustedPool() {
-    const io::SocketAddress host = server_.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
+    host_ = server_.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
     auto config = std::make_shared<xds::Cluster>();
     config->name = config->load_assignment.cluster_name = "app";
-    config->load_assignment.localities.emplace_back().endpoints.emplace_back().address = host;
+    config->load_assignment.localities.emplace_back().endpoints.emplace_back().address = host_;
     EXPECT_TRUE(store_.Put(config).has_value());
+    MakePool();
+  }
+  // `max_concurrent_streams`: as in HttpPoolOptions.
+  void MakePool(std::uint32_t max_concurrent_streams = 0) {
     HttpPoolOptions options;
     options.connector = &connector_;
-    options.dial.address = host;
+    options.dial.address = host_;
     options.connection.protocol = GetParam();
+    options.max_concurrent_streams = max_concurrent_streams;
     options.cluster = store_.Find("app");
     options.host = options.cluster->priorities.at(0).all.at(0);
     pool_ = std::make_unique<HttpPool>(loop_, std::move(options));
   }
+  void AllowConnections(std::uint32_t most) { pool_->options().cluster->state->limits[0].connections.SetMost(most); }
   bool RunUntil(const std::function<bool()>& done) { return loop_.RunUntil(done, kLimit); }
   void Answer() {
     for (conn::Responder& responder : held_) responder.Send(conn::TextResponse(200, "here"));
     held_.clear();
   }
+  Asking* Begin() { return asking_.emplace_back(std::make_unique<Asking>(*pool_)).get(); }
   // A request that the server has, and has not answered yet.
-  std::unique_ptr<Asking> Ask() {
+  Asking* Ask() {
     const std::size_t before = held_.size();
-    auto asking = std::make_unique<Asking>(*pool_);
+    Asking* asking = Begin();
     EXPECT_TRUE(RunUntil([&] { return held_.size() > before; }));
     return asking;
   }
@@ -99,15 +114,17 @@ class TrustedPool : public testing::TestWithParam<conn::Protocol> {
   io::Loop loop_{clock_};
   DirectConnector connector_{loop_};
   cluster::ClusterStore store_{loop_, registry_, nullptr, [](const cluster::ClusterUpdate&) {}};
+  io::SocketAddress host_;
   std::vector<conn::Responder> held_;
   conn::HttpServer server_{loop_, conn::HttpServerOptions{},
                            [this](conn::Request, conn::Responder responder) { held_.push_back(std::move(responder)); }};
   Judges judges_;
+  std::vector<std::unique_ptr<Asking>> asking_;  // outlive their streams
   std::unique_ptr<HttpPool> pool_;
 };
 
 TEST_P(TrustedPool, KeepsConnectionsThatWouldBeMadeAgain) {
-  const auto asking = Ask();
+  const Asking* asking = Ask();
   pool_->JudgeAgain(judges_);
   Finish(*asking);
   EXPECT_EQ(pool_->connections(), 1U);
@@ -122,16 +139,16 @@ TEST_P(TrustedPool, ClosesAnIdleConnectionToAPeerThatWouldBeRefused) {
 }
 
 TEST_P(TrustedPool, GivesNoNewRequestToAPeerThatWouldBeRefusedAndFiveSecondsToThoseThatRun) {
-  const auto runs = Ask();
+  const Asking* runs = Ask();
   judges_.standing.refusal = "revoked";
   pool_->JudgeAgain(judges_);
   judges_.standing = {};
-  const auto next = Ask();
+  const Asking* next = Ask();
   EXPECT_NE(next->opened.connection, runs->opened.connection);
-  clock_.Advance(4s);
+  clock_.Advance(1s);  // the clock runs by itself, too
   loop_.RunOnce(Duration(0));
   EXPECT_FALSE(runs->over());
-  clock_.Advance(1s);
+  clock_.Advance(4s);
   EXPECT_TRUE(RunUntil([&] { return runs->over(); }));
   EXPECT_EQ(runs->cut_off, "upstream no longer trusted: revoked");
   EXPECT_FALSE(next->over());
@@ -139,11 +156,11 @@ TEST_P(TrustedPool, GivesNoNewRequestToAPeerThatWouldBeRefusedAndFiveSecondsToTh
 }
 
 TEST_P(TrustedPool, LetsRequestsEndThatRunOnAnOwnCertificateOfAnotherRoot) {
-  const auto runs = Ask();
+  const Asking* runs = Ask();
   judges_.standing.is_under_other_root = true;
   pool_->JudgeAgain(judges_);
   judges_.standing = {};
-  const auto next = Ask();
+  const Asking* next = Ask();
   EXPECT_NE(next->opened.connection, runs->opened.connection);
   clock_.Advance(60s);
   loop_.RunOnce(Duration(0));
@@ -155,12 +172,56 @@ TEST_P(TrustedPool, LetsRequestsEndThatRunOnAnOwnCertificateOfAnotherRoot) {
 }
 
 TEST_P(TrustedPool, JudgesAConnectionThatWasBeingMadeOnceItIsOpen) {
-  Asking waits(*pool_);
+  const Asking* waits = Begin();
   judges_.standing.refusal = "revoked";
   pool_->JudgeAgain(judges_);
-  EXPECT_TRUE(RunUntil([&] { return waits.over(); }));
-  EXPECT_TRUE(waits.failed);
+  EXPECT_TRUE(RunUntil([&] { return waits->over(); }));
+  EXPECT_TRUE(waits->failed);
+  EXPECT_EQ(waits->reason, "upstream no longer trusted: revoked");
   EXPECT_TRUE(held_.empty());
+}
+
+TEST_P(TrustedPool, MakesAnotherConnectionWhereOneEndsBeforeItsFirstRequestForItsOwnCertificate) {
+  const Asking* waits = Begin();
+  judges_.standing.is_under_other_root = true;
+  pool_->JudgeAgain(judges_);
+  ASSERT_TRUE(RunUntil([&] { return waits->over() || !held_.empty(); }));
+  EXPECT_FALSE(waits->failed) << waits->reason;
+  Finish(*waits);
+}
+
+TEST_P(TrustedPool, AtTheLimitConnectsAnewThoughARequestHoldsTheOnlyConnectionOfTheOldRoot) {
+  AllowConnections(1);
+  const Asking* runs = Ask();
+  judges_.standing.is_under_other_root = true;
+  pool_->JudgeAgain(judges_);
+  const Asking* next = Ask();
+  EXPECT_NE(next->opened.connection, runs->opened.connection);
+  EXPECT_FALSE(runs->over());
+  Begin();
+  loop_.RunOnce(Duration(0));
+  EXPECT_EQ(pool_->connections(), 2U) << "one more than the limit, and no further";
+}
+
+TEST_P(TrustedPool, AtTheLimitConnectsForARequestThatHasWaitedForAConnectionOfTheOldRoot) {
+  MakePool(/*max_concurrent_streams=*/1);
+  AllowConnections(1);
+  const Asking* runs = Ask();
+  Begin();
+  ASSERT_EQ(pool_->waiting(), 1U);
+  judges_.standing.is_under_other_root = true;
+  pool_->JudgeAgain(judges_);
+  EXPECT_TRUE(RunUntil([&] { return held_.size() == 2; }));
+  EXPECT_FALSE(runs->over());
+}
+
+TEST_P(TrustedPool, IsJudgedByWhatIsAskedForOnce) {
+  MakePool(/*max_concurrent_streams=*/1);
+  Ask();
+  Ask();
+  ASSERT_EQ(pool_->connections(), 2U);
+  pool_->JudgeAgain(judges_);
+  EXPECT_EQ(judges_.asked, 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, TrustedPool, testing::Values(conn::Protocol::kHttp1, conn::Protocol::kHttp2),

@@ -2,6 +2,7 @@
 // What it takes to reach a host of a cluster: TLS or plaintext by the cluster's transport sockets and the host's
 // metadata, server name, ALPN, and the identity that the host must prove. One a worker; the TLS contexts below are the
 // process's.
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,10 +38,9 @@ class TlsContexts {
     std::string refusal = {};          // why a new handshake with this peer would fail; empty: it would not
     bool is_under_other_root = false;  // our own certificate has another root now; the peer may soon trust no other
   };
-  virtual Standing Judge(const cluster::Cluster& /*cluster*/, const cluster::Host& /*host*/,
-                         const io::Stream& /*stream*/) {
-    return {};
-  }
+  using Judge = std::function<Standing(const io::Stream&)>;
+  // Of all connections to one host. Null: they stay as they are.
+  virtual Judge JudgeFor(const cluster::Cluster& /*cluster*/, const cluster::Host& /*host*/) { return nullptr; }
 };
 
 struct DialRequest {

@@ -312,8 +312,11 @@ Outcome<> ConfigStore::PutSecret(std::shared_ptr<const xds::Secret> secret, Secr
   accepted_.secrets.insert_or_assign(secret->name,
                                      Accepted::SecretFacts{std::move(origin.version), loop_.clock().Wall()});
   const bool trust = std::holds_alternative<xds::ValidationContext>(secret->value);
+  const std::string name = secret->name;
   secrets_.Put(std::move(secret));
-  EachWorker([&](Worker& worker) { worker.FollowSecrets(trust); });
+  // Asked after Put: who makes a context meanwhile is known, or has the new secret.
+  const bool upstream = secrets_.IsForUpstream(name);
+  EachWorker([&](Worker& worker) { worker.FollowSecrets({.sessions = trust, .pools = upstream}); });
   PutReadyClusters();
   TryWarming();
   return {};

@@ -141,6 +141,11 @@ bool Secrets::Has(const std::string& name) const {
   return by_name_.contains(name);
 }
 
+bool Secrets::IsForUpstream(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  return for_upstream_.contains(name);
+}
+
 std::vector<std::shared_ptr<const xds::Secret>> Secrets::All() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<const xds::Secret>> all;
@@ -163,8 +168,10 @@ Outcome<ContextPtr> Secrets::Find(const Config& config) {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(made_.begin(), made_.end(), [&](const Made& made) { return made.config == config; });
   if (found != made_.end()) return found->context;
+  std::vector<std::string> names = SecretsOf(CommonOf(config));
+  if (std::holds_alternative<xds::UpstreamTlsContext>(config)) for_upstream_.insert(names.begin(), names.end());
   Outcome<ContextPtr> made = Make(config);
-  if (made) made_.push_back({config, SecretsOf(CommonOf(config)), *made});
+  if (made) made_.push_back({config, std::move(names), *made});
   return made;
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,6 +28,8 @@ class Secrets final : public session::DownstreamTls {
   // `observer` hears of each Put and Remove, on the thread that did it. Set it before the first.
   void SetObserver(std::function<void()> observer) { observer_ = std::move(observer); }
   bool Has(const std::string& name) const;
+  // Whether a context towards upstream hosts was ever made of it, or would have been.
+  bool IsForUpstream(const std::string& name) const;
   std::vector<std::shared_ptr<const xds::Secret>> All() const;
   // Changes with every Put and Remove.
   std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
@@ -52,7 +55,8 @@ class Secrets final : public session::DownstreamTls {
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const xds::Secret>, std::less<>> by_name_;
-  std::vector<Made> made_;  // few: one for each distinct configuration
+  std::vector<Made> made_;                           // few: one for each distinct configuration
+  std::set<std::string, std::less<>> for_upstream_;  // names
   std::atomic<std::uint64_t> version_{0};
   std::function<void()> observer_;
 };

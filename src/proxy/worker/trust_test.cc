@@ -90,29 +90,97 @@ class Trust : public StaticProxy {
     return lines_.others;
   }
 
+  void ChangeListener(xds::FilterChain chain) {
+    xds::Listener changed = listener_;
+    changed.filter_chains = {std::move(chain)};
+    xds::Resource<xds::Listener> resource;
+    resource.name = changed.name;
+    resource.value = std::make_shared<const xds::Listener>(std::move(changed));
+    ASSERT_TRUE(store_.PutListener(resource, true).has_value());
+  }
+  // A chain that lets in who proves this identity.
+  static xds::FilterChain Only(const std::string& identity, xds::FilterChain chain) {
+    xds::RbacPolicy policy{.name = "only", .permissions = {xds::Permission{}}, .principals = {}};
+    xds::Principal& who = policy.principals.emplace_back();
+    who.kind = xds::Principal::Kind::kAuthenticated;
+    who.has_text = true;
+    who.text.kind = xds::StringMatcher::Kind::kExact;
+    who.text.value = identity;
+    xds::NetworkRbac rbac;
+    rbac.rules = xds::RbacRules{};
+    rbac.rules->policies.push_back(std::move(policy));
+    chain.filters.insert(chain.filters.begin(), {"rbac", std::move(rbac)});
+    return chain;
+  }
+  // A client that is connected and has not begun its handshake, while another one is served.
+  std::unique_ptr<io::Stream> Knock(const io::SocketAddress& at) {
+    const std::uint32_t served = worker_.connections();
+    auto stream = io::Connect(main_, at);
+    EXPECT_TRUE(main_.RunUntil([&] { return worker_.connections() == served + 1; }, kLimit));
+    return stream;
+  }
+  // The stream has told that it is open; the one that gives it again tells so anew.
+  Client Shake(const tls::TestCa& ca, std::unique_ptr<io::Stream> stream) {
+    auto client = std::make_unique<tls::End>(AsClient(ca, session::GiveAgain(main_, std::move(stream), Buffer())));
+    main_.RunUntil([&] { return client->open || Ended(client); }, kLimit);
+    return client;
+  }
+  void AuthorizesByTheHandshake(const xds::FilterChain& chain) {
+    const auto at = AddStrictListener(Only(tls::kClient, chain));
+    const Client other = Connect(at, old_);
+    auto stream = Knock(at);
+    PutRoots(BothRoots());
+    EXPECT_TRUE(Asks(Connect(at, new_))) << "the worker has heard of it";
+    const Client client = Shake(old_, std::move(stream));
+    ASSERT_TRUE(client->open);
+    EXPECT_TRUE(Asks(client));
+  }
+  void AuthorizesByTheRulesOfNow(const xds::FilterChain& chain) {
+    const auto at = AddStrictListener(Only(tls::kClient, chain));
+    const Client other = Connect(at, old_);
+    auto stream = Knock(at);
+    xds::FilterChain changed = Only(tls::kServer, chain);
+    changed.name = listener_.filter_chains[0].name;
+    changed.tls = listener_.filter_chains[0].tls;
+    ChangeListener(std::move(changed));
+    EXPECT_TRUE(IsClosed(other)) << "the worker has heard of it";
+    const int asked = upstream_requests_;
+    const Client client = Shake(old_, std::move(stream));
+    EXPECT_FALSE(Asks(client));
+    EXPECT_TRUE(IsClosed(client));
+    EXPECT_EQ(upstream_requests_, asked);
+  }
+
   // Upstream: a server of the mesh; `servers_own_` is what it shows to connections that come.
-  std::string AddMeshCluster(const std::string& name) {
+  io::SocketAddress StartMeshServer() {
     servers_.push_back(std::make_unique<conn::HttpServer>(
         main_, conn::HttpServerOptions{}, [this](conn::Request request, conn::Responder responder) {
           if (hold_) return held_.push_back(std::move(responder));
           responder.Send(conn::TextResponse(200, "GET " + request.head.path));
         }));
-    const io::SocketAddress at =
-        servers_.back()
-            ->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value(),
-                       [this](io::UniqueFd fd) {
-                         ++accepted_;
-                         auto options = tls::Options(true, servers_own_, BothRoots());
-                         options.alpn.clear();
-                         return tls::Wrap(main_, io::AdoptSocket(main_, std::move(fd)), tls::Make(options));
-                       })
-            .value();
-    AddCluster(name, {at}, [&](xds::Cluster& cluster) {
+    return servers_.back()
+        ->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value(),
+                   [this](io::UniqueFd fd) {
+                     ++accepted_;
+                     auto options = tls::Options(true, servers_own_, BothRoots());
+                     options.alpn.clear();
+                     return tls::Wrap(main_, io::AdoptSocket(main_, std::move(fd)), tls::Make(options));
+                   })
+        .value();
+  }
+  std::string AddMeshCluster(const std::string& name) {
+    AddCluster(name, {StartMeshServer()}, [&](xds::Cluster& cluster) {
       cluster.tls = xds::UpstreamTlsContext{};
       cluster.tls->common = MeshTls();
       cluster.load_assignment.localities[0].endpoints[0].identity = tls::kServer;
     });
     return name;
+  }
+  Client ConnectInPlaintext(const io::SocketAddress& at) {
+    auto client = std::make_unique<tls::End>(io::Connect(main_, at));
+    EXPECT_TRUE(main_.RunUntil([&] { return client->open; }, kLimit));
+    EXPECT_TRUE(Asks(client));
+    return client;
   }
   std::string BothRoots() const { return old_.root_pem() + new_.root_pem(); }
 
@@ -185,12 +253,9 @@ TEST_F(Trust, AClientOfATrustDomainThatIsNoAliasAnyMoreIsDisconnectedAndNoOther)
   };
   const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
   const auto allow = [&](std::vector<std::string> prefixes) {
-    xds::Listener changed = listener_;
-    changed.filter_chains[0].tls->common.validation->subject_alt_names = with(std::move(prefixes));
-    xds::Resource<xds::Listener> resource;
-    resource.name = changed.name;
-    resource.value = std::make_shared<const xds::Listener>(changed);
-    ASSERT_TRUE(store_.PutListener(resource, true).has_value());
+    xds::FilterChain changed = listener_.filter_chains[0];
+    changed.tls->common.validation->subject_alt_names = with(std::move(prefixes));
+    ChangeListener(std::move(changed));
   };
   allow({"spiffe://cluster.local/", "spiffe://old.domain/"});
   const Client own = Connect(at, old_);
@@ -208,16 +273,12 @@ TEST_F(Trust, AClientOfATrustDomainThatIsNoAliasAnyMoreIsDisconnectedAndNoOther)
 TEST_F(Trust, AHandshakeThatBeganUnderTheOldRootsEndsUnderTheNewOnes) {
   AddCluster("backend", {StartUpstream()});
   const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
-  auto stream = io::Connect(main_, at);
-  ASSERT_TRUE(main_.RunUntil([&] { return worker_.connections() == 1; }, kLimit));
+  auto stream = Knock(at);
   PutRoots(new_.root_pem());
   // The worker has heard of it when another client is judged by it.
   const Client other = Connect(at, new_);
-  // The stream has told that it is open; the one that gives it again tells so anew.
-  const auto client =
-      std::make_unique<tls::End>(AsClient(old_, session::GiveAgain(main_, std::move(stream), Buffer())));
+  const Client client = Shake(old_, std::move(stream));
   Buffer request("GET /kept HTTP/1.1\r\nhost: a\r\n\r\n");
-  main_.RunUntil([&] { return client->open || Ended(client); }, kLimit);
   if (client->open) {
     EXPECT_TRUE(client->stream->Write(request));
   }
@@ -225,23 +286,59 @@ TEST_F(Trust, AHandshakeThatBeganUnderTheOldRootsEndsUnderTheNewOnes) {
   EXPECT_EQ(upstream_requests_, 1) << "the other client's";
 }
 
+TEST_F(Trust, AnHttpClientIsAuthorizedByTheIdentityThatItsHandshakeProvesWhateverChangesMeanwhile) {
+  AddCluster("backend", {StartUpstream()});
+  AuthorizesByTheHandshake(HttpChain({RouteTo("/", "backend")}));
+}
+
+TEST_F(Trust, ATcpClientIsAuthorizedByTheIdentityThatItsHandshakeProvesWhateverChangesMeanwhile) {
+  AddCluster("backend", {StartUpstream()});
+  AuthorizesByTheHandshake(TcpChain("backend"));
+}
+
+TEST_F(Trust, AnHttpClientIsAuthorizedByTheRulesThatHoldWhenItsHandshakeEnds) {
+  AddCluster("backend", {StartUpstream()});
+  AuthorizesByTheRulesOfNow(HttpChain({RouteTo("/", "backend")}));
+}
+
+TEST_F(Trust, ATcpClientIsAuthorizedByTheRulesThatHoldWhenItsHandshakeEnds) {
+  AddCluster("backend", {StartUpstream()});
+  AuthorizesByTheRulesOfNow(TcpChain("backend"));
+}
+
+TEST_F(Trust, ATcpConnectionIsJudgedByTheTransportSocketThatItsHostHasNow) {
+  const std::vector<io::SocketAddress> server = {StartMeshServer()};
+  const auto put = [&](std::vector<xds::TransportSocketMatch> matches) {
+    AddCluster("backend", server, [&](xds::Cluster& cluster) {
+      cluster.transport_socket_matches = std::move(matches);
+      xds::Endpoint& endpoint = cluster.load_assignment.localities[0].endpoints[0];
+      endpoint.identity = tls::kServer;
+      endpoint.transport_socket_match = {{"tlsMode", "istio"}};
+    });
+  };
+  xds::TransportSocketMatch istio{.name = "istio", .match = {{"tlsMode", "istio"}}, .tls = xds::UpstreamTlsContext{}};
+  istio.tls->common = MeshTls();
+  put({istio});
+  const auto at = AddListener({TcpChain("backend")});
+  const Client client = ConnectInPlaintext(at);
+  ASSERT_EQ(accepted_, 1);
+  put({{.name = "off", .match = {{"tlsMode", "off"}}, .tls = std::nullopt}, istio});
+  EXPECT_TRUE(Asks(client));
+  PutRoots(new_.root_pem());
+  EXPECT_TRUE(IsClosed(client));
+}
+
 TEST_F(Trust, ATcpConnectionEndsWithTheTrustInEitherOfItsPeers) {
   const std::string backend = AddMeshCluster("backend");
   const auto strict = AddStrictListener(TcpChain(backend));
   const auto plain = AddListener({TcpChain(backend)});
-  const auto talk = [&] {
-    auto client = std::make_unique<tls::End>(io::Connect(main_, plain));
-    EXPECT_TRUE(main_.RunUntil([&] { return client->open; }, kLimit));
-    EXPECT_TRUE(Asks(client));
-    return client;
-  };
   PutRoots(BothRoots());
   const Client of_old = Connect(strict, old_);
-  const Client to_old = talk();
+  const Client to_old = ConnectInPlaintext(plain);
   servers_own_ = new_.Issue(tls::kServer);
   PutOwn(new_.Issue(tls::kServer));
   const Client of_new = Connect(strict, new_);
-  const Client to_new = talk();
+  const Client to_new = ConnectInPlaintext(plain);
   for (const Client* kept : {&of_old, &to_old, &of_new, &to_new}) {
     EXPECT_TRUE(Asks(*kept));
   }

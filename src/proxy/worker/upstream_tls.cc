@@ -54,14 +54,16 @@ Result<upstream::Secure> UpstreamTls::SecureFor(const std::shared_ptr<const xds:
   return upstream::Secure(SecureHost(secrets_, cluster, request.config, std::move(options), *std::move(context)));
 }
 
-upstream::TlsContexts::Standing UpstreamTls::Judge(const cluster::Cluster& cluster, const cluster::Host& host,
-                                                   const io::Stream& stream) {
-  const xds::UpstreamTlsContext* config = stream.tls() != nullptr ? cluster.TlsFor(host) : nullptr;
-  if (config == nullptr) return {};
-  const Outcome<ContextPtr> context = secrets_.Client(*config, !host.facts().identity.empty());
-  if (!context) return {};  // what is established proves no less than before
-  return {.refusal = tls::RefusalOf(stream, **context),
-          .is_under_other_root = tls::IsUnderOtherRoot(stream, **context)};
+upstream::TlsContexts::Judge UpstreamTls::JudgeFor(const cluster::Cluster& cluster, const cluster::Host& host) {
+  const xds::UpstreamTlsContext* config = cluster.TlsFor(host);
+  if (config == nullptr) return nullptr;
+  Outcome<ContextPtr> context = secrets_.Client(*config, !host.facts().identity.empty());
+  if (!context) return nullptr;  // what is established proves no less than before
+  return [context = *std::move(context)](const io::Stream& stream) -> Standing {
+    if (stream.tls() == nullptr) return {};
+    return {.refusal = tls::RefusalOf(stream, *context),
+            .is_under_other_root = tls::IsUnderOtherRoot(stream, *context)};
+  };
 }
 
 }  // namespace plait::proxy::worker

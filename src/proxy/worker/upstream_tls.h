@@ -10,7 +10,7 @@ class UpstreamTls final : public upstream::TlsContexts {
   explicit UpstreamTls(Secrets& secrets) : secrets_(secrets) {}
   Result<upstream::Secure> SecureFor(const std::shared_ptr<const xds::Cluster>& cluster,
                                      const Request& request) override;
-  Standing Judge(const cluster::Cluster& cluster, const cluster::Host& host, const io::Stream& stream) override;
+  Judge JudgeFor(const cluster::Cluster& cluster, const cluster::Host& host) override;
 
  private:
   Secrets& secrets_;

@@ -13,6 +13,9 @@ std::unique_ptr<upstream::Connector> MakeConnector(io::Loop& loop, const WorkerO
   return std::make_unique<upstream::HelperConnector>(loop, options.dial_helper);
 }
 
+constexpr std::uint8_t kFollowInSessions = 1;
+constexpr std::uint8_t kFollowInPools = 2;
+
 // Whether a change of this cluster changes whom its hosts must prove to be.
 bool VerifiesOtherwise(const xds::Cluster& before, const xds::Cluster& now) {
   return &before != &now && (before.tls != now.tls || before.transport_socket_matches != now.transport_socket_matches);
@@ -197,10 +200,14 @@ void Worker::SetHealthFailed(bool failed) {
   loop_.Post([this, failed] { context_.health_failed = failed; });
 }
 
-void Worker::FollowSecrets(bool trust) {
-  loop_.Post([this, trust] {
-    if (trust) FollowInSessions();
-    pools_.JudgeAgain();
+void Worker::FollowSecrets(Followers who) {
+  const auto bits =
+      static_cast<std::uint8_t>((who.sessions ? kFollowInSessions : 0) | (who.pools ? kFollowInPools : 0));
+  if (bits == 0 || to_follow_.fetch_or(bits) != 0) return;
+  loop_.Post([this] {
+    const std::uint8_t now = to_follow_.exchange(0);
+    if ((now & kFollowInSessions) != 0) FollowInSessions();
+    if ((now & kFollowInPools) != 0) pools_.JudgeAgain();
   });
 }
 

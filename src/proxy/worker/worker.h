@@ -75,8 +75,13 @@ class Worker {
   void StopListeners(bool inbound_only);
   // While the process says that it is not healthy, HTTP connections end with their next answer.
   void SetHealthFailed(bool failed);
-  // Secrets have changed: connections whose peers would be refused now are closed. `trust`: not only own certificates.
-  void FollowSecrets(bool trust);
+  // Secrets have changed: connections whose peers would be refused now are closed. Calls that come before the worker
+  // has begun are one.
+  struct Followers {
+    bool sessions = false;  // not only own certificates have changed
+    bool pools = false;
+  };
+  void FollowSecrets(Followers who);
   void CloseAll();
   std::uint32_t connections() const noexcept { return connections_.load(std::memory_order_relaxed); }
 
@@ -106,6 +111,7 @@ class Worker {
   // Given by a worker that had the listener before this one did, by its name; until the second sweep after that.
   std::multimap<std::string, io::UniqueFd, std::less<>> early_, early_before_;
   std::atomic<std::uint32_t> connections_{0};
+  std::atomic<std::uint8_t> to_follow_{0};  // what FollowSecrets has posted, as bits
   io::Timer sweep_;
   std::thread thread_;
 };
