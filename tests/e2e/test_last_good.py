@@ -150,3 +150,20 @@ def test_a_service_that_is_deleted_leaves_the_rules_that_name_it_in_force(mesh):
     assert status() == {"503": 3}
     m.write(extra, m.service("extra", {"http": 9080}, {"app": "reviews", "version": "v2"}))
     until(lambda: reviewers(mesh) == {"v2"}, 10, "the Service is back")
+
+
+@pytest.mark.parametrize("mesh", ["new-file"], indirect=True)
+def test_a_new_file_of_routing_that_names_what_is_not_there_waits_and_what_ran_goes_on(mesh):
+    (mesh.directory / "details.yaml").write_text(reviews("v9").replace("reviews", "details"))
+    told = f"{mesh.directory}/details.yaml:"
+    until(lambda: told in messages(mesh), 5, "it is told")
+    assert "until then nothing of this file is in force" in messages(mesh)
+    for restarts in range(2):
+        report = mesh.load("productpage-v1", "http://details:9080/details/0", "--count", "10")
+        assert report["status"] == {"200": 10}, (restarts, report)
+        if restarts == 0:
+            restart_plaitd(mesh)
+            assert told in messages(mesh)
+    m.write(mesh.directory / "versions.yaml", m.destination_rule("details", {"host": "details", "subsets": [{"name": "v9", "labels": {"app": "details"}}]}))
+    until(lambda: told not in messages(mesh), 5, "it is in force")
+    assert mesh.load("productpage-v1", "http://details:9080/details/0", "--count", "10")["status"] == {"200": 10}

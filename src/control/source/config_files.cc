@@ -81,7 +81,7 @@ std::map<std::string, std::string> ConfigFiles::Written() const {
 
 bool ConfigFiles::Update(const Scan& scan) {
   bool changed = first_;
-  if (std::exchange(first_, false)) {
+  if (first_) {
     last_good_.ForgetDeleted();
     owners_ = last_good_.FindOwners();
   }
@@ -96,6 +96,7 @@ bool ConfigFiles::Update(const Scan& scan) {
   changed |= RemoveDeleted(scan);
   if (changed) ChooseVersions();
   KeepVersions();
+  first_ = false;
   const auto before = std::move(findings_);
   Collect(scan);
   return changed || findings_ != before;
@@ -144,9 +145,12 @@ std::optional<ConfigFiles::Version> ConfigFiles::FindLastGood(const File& file, 
     found = std::move(before.written);
   if (found && before.path == file.path) return found;  // its objects say where they stand
   if (!found) {
-    auto text = last_good_.Find(file.real_path);
-    if (!text) return std::nullopt;
-    found = Version{.text = *std::move(text), .objects = {}, .kept = true};
+    if (auto text = last_good_.Find(file.real_path))
+      found = Version{.text = *std::move(text), .objects = {}, .kept = true};
+    else if (before.real_path.empty() && IsNewRouting(file))
+      return Version{};  // without it: as after the first start that saw it, so on disk, too
+    else
+      return std::nullopt;
   }
   if (!file.bad && found->text == file.written.text) {
     found->objects = file.written.objects;
@@ -158,6 +162,19 @@ std::optional<ConfigFiles::Version> ConfigFiles::FindLastGood(const File& file, 
   if (model::HasErrors(decoded.findings)) return std::nullopt;
   found->objects = std::move(decoded.objects);
   return found;
+}
+
+// Routing that is added to what runs. A file with workloads and Services in it does not wait for one wrong name, nor
+// does a first start.
+bool ConfigFiles::IsNewRouting(const File& file) const {
+  if (first_ || file.bad) return false;
+  const auto& objects = file.written.objects;
+  return std::none_of(objects.begin(), objects.end(), [&](const model::ObjectRef& object) {
+    const model::Meta& meta = model::MetaOf(*object);
+    const bool routing = meta.key.kind == model::Kind::kVirtualService ||
+                         meta.key.kind == model::Kind::kDestinationRule || meta.key.kind == model::Kind::kGateway;
+    return !routing || owners_.contains(ObjectName(meta));  // moved here
+  });
 }
 
 bool ConfigFiles::RemoveDeleted(const Scan& scan) {

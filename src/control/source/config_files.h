@@ -67,6 +67,7 @@ class ConfigFiles {
 
   void Decode(const ScannedFile& scanned, File& file);
   std::optional<Version> FindLastGood(const File& file, File before) const;
+  bool IsNewRouting(const File& file) const;
   bool RemoveDeleted(const Scan& scan);
   std::vector<const File*> InOrder() const;
   void ChooseVersions();

@@ -57,15 +57,17 @@ bool Has(const Missing& missing, const std::string& file, const Name& name) {
   return names != missing.end() && names->second.contains(name);
 }
 
-model::Findings AsErrors(const Names& names) {
+model::Findings AsErrors(const EditedFile& edit, const Names& names) {
+  const std::string until = edit.last_good->empty()
+                                ? "; until then nothing of this file is in force, and then it takes effect by itself"
+                                : "; until then the last good version of this file stays in force, and then this edit "
+                                  "takes effect by itself";
   model::Findings out;
   for (const auto& [name, objects] : names)
     for (const auto& [object, finding] : objects) {
       model::Finding& error = out.emplace_back(finding);
       error.severity = model::Severity::kError;
-      error.diagnostic.hint = finding.remedy +
-                              "; until then the last good version of this file stays in force, and then this edit "
-                              "takes effect by itself";
+      error.diagnostic.hint = finding.remedy + until;
     }
   std::stable_sort(out.begin(), out.end(), [](const model::Finding& a, const model::Finding& b) {
     const Position& x = a.diagnostic.at;
@@ -125,7 +127,7 @@ class Search {
     for (std::map<std::size_t, Names> faulty = Faulty(); !faulty.empty(); faulty = Faulty())
       for (const std::size_t i : ToHold(faulty)) {
         waits_[i] = true;
-        out_[i] = AsErrors(faulty.at(i));
+        out_[i] = AsErrors(edited_[i], faulty.at(i));
       }
     for (const auto& [i, names] : Faulty(/*may_wait=*/false)) out_[i] = {NotHeld(edited_[i], *policies_[i], names)};
     return std::move(out_);

@@ -166,7 +166,7 @@ TEST(FindWaiting, TellsManyFilesAtOnceWhichNameWhatAnotherOneTook) {
   EXPECT_LE(asked, 5);
 }
 
-TEST_F(WaitingEdits, AreNoNewFiles) {
+TEST_F(WaitingEdits, AreNoFilesOfAFirstStart) {
   Write("a.yaml", Route("web", "host: wep"));
   EXPECT_EQ(InForce(), "web->wep ") << "there is no last good version";
   EXPECT_EQ(Said(), "") << "the snapshot warns of it";
@@ -178,6 +178,31 @@ TEST_F(WaitingEdits, AreNoNewFiles) {
             std::string::npos)
       << Said();
   EXPECT_EQ(Said().find("wep\" ("), std::string::npos) << Said();
+}
+
+TEST_F(WaitingEdits, AreNewFilesOfRoutingBesideWhatRuns) {
+  Look();
+  Write("a.yaml", Route("web", "host: wep"));
+  EXPECT_EQ(InForce(), "") << "web goes to web, as before";
+  EXPECT_NE(Said().find("until then nothing of this file is in force"), std::string::npos) << Said();
+  Write("a.yaml", Route("web", "host: wep") + Route("api", "host: api"));
+  EXPECT_EQ(InForce(), "");
+  Write("b.yaml", Service("wep"));
+  EXPECT_EQ(InForce(), "web->wep api->api ");
+  EXPECT_EQ(Said(), "");
+}
+
+TEST_F(WaitingEdits, AreNoNewFilesWithMoreThanRouting) {
+  Look();
+  Write("a.yaml", Service("shop") + Route("shop", "host: shopp"));
+  EXPECT_EQ(InForce(), "shop->shopp ");
+}
+
+TEST_F(WaitingEdits, AreNoFilesThatOnlyGotAnotherName) {
+  Write("a.yaml", Route("web", "host: wep"));
+  EXPECT_EQ(InForce(), "web->wep ");
+  std::filesystem::rename(Path("a.yaml"), Path("b.yaml"));
+  EXPECT_EQ(InForce(), "web->wep ");
 }
 
 TEST_F(WaitingEdits, AreNoneThatRenameWhoseNameLedToNothing) {
