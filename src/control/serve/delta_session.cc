@@ -53,10 +53,13 @@ void DeltaSession::Subscribe(Type& type, const xds::DeltaRequest& request, bool 
       continue;
     }
     type.names.insert(name);
-    // On a running stream the client may have dropped what it had under this or another name: it is sent anyway.
-    type.asked[name] = !first;
     type.absent.erase(name);
+    // On a running stream the client may have dropped what it had under this or another name: it is sent anyway. So are
+    // endpoints of clusters that it warms. What else it holds at the start is a change, which must wait as others do.
+    const bool always = !first || (request.type_url == xds::type_url::kEndpoint && repeat_.contains(name));
+    if (always || !type.held.Contains(name)) type.asked[name] = always;
   }
+  if (request.type_url == xds::type_url::kEndpoint) repeat_.clear();
 }
 
 void DeltaSession::Unsubscribe(Type& type, const std::vector<std::string>& names) {
@@ -77,6 +80,7 @@ void DeltaSession::Unsubscribe(Type& type, const std::vector<std::string>& names
 }
 
 void DeltaSession::OnConfigChanged(const Difference& difference, const Proxy& proxy) {
+  ++changes_;
   for (auto& [url, type] : types_) {
     const Difference::Extent extent = difference.Of(url, proxy);
     if (extent == Difference::Extent::kAll) type.stale = true;
@@ -107,20 +111,33 @@ bool DeltaSession::RoutesIdle() const noexcept {
   });
 }
 
-bool DeltaSession::WaitsForTargets(const std::string& url, const Type& type, const Proxy& proxy) const noexcept {
-  if (!IsRouting(url) || type.counts.sent == 0) return false;
-  return std::any_of(types_.begin(), types_.end(), [&](const auto& entry) {
-    const auto& [target_url, target] = entry;
-    const bool warming = WarmsClusters(target_url, target, proxy) && !target.unacknowledged.empty();
-    return IsTarget(target_url) && (warming || target.stale || !target.touched.empty() || target.waiting);
+void DeltaSession::Advance(const std::string& url, Type& type, const Proxy& proxy) const noexcept {
+  type.warms = WarmsClusters(url, type, proxy);
+  type.progress.Advance(changes_, !type.stale && type.touched.empty(),
+                        type.waiting || (type.warms && !type.unacknowledged.empty()));
+}
+
+bool DeltaSession::TargetsSettled(std::uint64_t change) const noexcept {
+  return std::all_of(types_.begin(), types_.end(), [&](const auto& entry) {
+    return !IsTarget(entry.first) || entry.second.progress.settled >= change;
   });
 }
 
-void DeltaSession::RepeatEndpoints(const std::vector<ResourceRef>& clusters) {
+bool DeltaSession::ClustersDue() const noexcept {
+  const auto clusters = types_.find(xds::type_url::kCluster);
+  return clusters != types_.end() && (clusters->second.stale || !clusters->second.touched.empty());
+}
+
+void DeltaSession::RepeatEndpoints(const xds::DeltaResponse& clusters) {
   const auto endpoints = types_.find(xds::type_url::kEndpoint);
-  if (endpoints == types_.end()) return;
-  for (const ResourceRef& cluster : clusters)
-    if (endpoints->second.names.contains(cluster->name)) endpoints->second.asked[cluster->name] = true;
+  for (const std::string& name : clusters.removed) repeat_.erase(name);
+  for (const xds::WireResource& cluster : clusters.resources) {
+    if (endpoints == types_.end()) {
+      repeat_.insert(cluster.name);
+    } else if (endpoints->second.names.contains(cluster.name)) {
+      endpoints->second.asked[cluster.name] = true;
+    }
+  }
 }
 
 void DeltaSession::Answer(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
@@ -188,7 +205,6 @@ void DeltaSession::Compare(const std::string& url, Type& type, ResourceProvider&
     kept.push_back(std::move(resource));
   }
   for (; held != end; ++held) gone(*held);
-  if (WarmsClusters(url, type, proxy)) RepeatEndpoints(out.resources);
   type.held.Assign(std::move(kept));
   for (const std::string& name : absent)
     if (!type.absent.contains(name)) out.removed.insert(name);
@@ -221,14 +237,14 @@ void DeltaSession::CompareTouched(const std::string& url, Type& type, ResourcePr
   }
 }
 
-void DeltaSession::Emit(const std::string& url, Type& type, const std::string& version, Changes changes,
-                        std::size_t most, std::vector<xds::DeltaResponse>& out) {
+void DeltaSession::Emit(const std::string& url, Type& type, Changes changes, std::size_t most,
+                        std::vector<xds::DeltaResponse>& out) {
   std::size_t& next = changes.next;
   do {
     xds::DeltaResponse& response = out.emplace_back();
     response.type_url = url;
     response.nonce = std::to_string(++nonce_);
-    response.system_version = version;
+    response.system_version = changes.version;
     for (std::size_t bytes = 0; next < changes.resources.size() && bytes < kResponseBytes; ++next) {
       const xds::WireResource& resource = *changes.resources[next];
       // While it waited, an answer may have brought another version, or the client have lost interest.
@@ -241,8 +257,9 @@ void DeltaSession::Emit(const std::string& url, Type& type, const std::string& v
     if (last)
       std::ranges::copy_if(changes.removed, std::back_inserter(response.removed),
                            [&](const std::string& name) { return !type.held.Contains(name); });
-    type.unacknowledged.emplace_back(response.nonce, version);
-    type.counts.CountSent(response.nonce, version, response.resources.size(), response.removed.size());
+    if (type.warms) RepeatEndpoints(response);
+    type.unacknowledged.emplace_back(response.nonce, changes.version);
+    type.counts.CountSent(response.nonce, changes.version, response.resources.size(), response.removed.size());
     if (last) return;
   } while (type.unacknowledged.size() < most);
   type.waiting = std::move(changes);
@@ -252,44 +269,57 @@ void DeltaSession::Emit(const std::string& url, Type& type, const std::string& v
 void DeltaSession::TakeWaiting(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
                                std::vector<xds::DeltaResponse>& out) {
   Changes waiting = *std::exchange(type.waiting, std::nullopt);
-  Changes answers;
+  Changes answers{.version = provider.version()};
   if (type.unacknowledged.size() < kMaxUnacknowledged) Answer(url, type, provider, proxy, answers);
-  if (!answers.empty()) Emit(url, type, provider.version(), std::move(answers), SIZE_MAX, out);
-  if (type.unacknowledged.size() < kMostInFlight) {
-    Emit(url, type, provider.version(), std::move(waiting), kMostInFlight, out);
+  if (!answers.empty()) Emit(url, type, std::move(answers), SIZE_MAX, out);
+  if (type.unacknowledged.size() < kMostInFlight && TargetsSettled(waiting.after)) {
+    Emit(url, type, std::move(waiting), kMostInFlight, out);
   } else {
     type.waiting = std::move(waiting);
   }
 }
 
+void DeltaSession::TakeChanges(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                               std::vector<xds::DeltaResponse>& out) {
+  // A client that holds nothing of the type has no route that a new one could be worse than.
+  const bool ordered = IsRouting(url) && (type.counts.sent > 0 || !type.held.empty());
+  Changes changes{.version = provider.version()};
+  if (type.unacknowledged.size() < kMaxUnacknowledged) Answer(url, type, provider, proxy, changes);
+  const bool due = (type.stale || !type.touched.empty()) && type.unacknowledged.empty() && !(ordered && ClustersDue());
+  const bool early = due && ordered && !TargetsSettled(changes_);
+  if ((early || !due) && !changes.empty())
+    Emit(url, type, std::exchange(changes, {.version = provider.version()}), kMostInFlight, out);
+  if (!due || type.waiting) return;
+  // A type's first answer is sent even when it is empty: a wildcard of nothing is an answer, too.
+  const bool first = type.counts.sent == 0 && type.wildcard;
+  if (type.stale) {
+    Compare(url, type, provider, proxy, !IsTarget(url), changes);
+  } else {
+    CompareTouched(url, type, provider, proxy, !IsTarget(url), changes);
+  }
+  if (!first && changes.empty()) return;
+  if (!early) return Emit(url, type, std::move(changes), kMostInFlight, out);
+  changes.after = changes_;
+  type.waiting = std::move(changes);
+}
+
 std::vector<xds::DeltaResponse> DeltaSession::Take(ResourceProvider& provider, const Proxy& proxy) {
   std::vector<xds::DeltaResponse> out;
   for (auto& [url, type] : types_) {
+    Advance(url, type, proxy);  // by acknowledgements: before a later change is under way
     if (type.waiting) {
       TakeWaiting(url, type, provider, proxy, out);
-      continue;
+    } else {
+      TakeChanges(url, type, provider, proxy, out);
     }
-    Changes changes;
-    // A type's first answer is sent even when it is empty: a wildcard of nothing is an answer, too.
-    const bool first = type.counts.sent == 0 && type.wildcard;
-    if (type.unacknowledged.size() < kMaxUnacknowledged) Answer(url, type, provider, proxy, changes);
-    const bool changed =
-        (type.stale || !type.touched.empty()) && type.unacknowledged.empty() && !WaitsForTargets(url, type, proxy);
-    if (changed && type.stale) {
-      Compare(url, type, provider, proxy, !IsTarget(url), changes);
-    } else if (changed) {
-      CompareTouched(url, type, provider, proxy, !IsTarget(url), changes);
-    } else if (first) {
-      continue;
-    }
-    if (first || !changes.empty()) Emit(url, type, provider.version(), std::move(changes), kMostInFlight, out);
+    Advance(url, type, proxy);
   }
   if (!RoutesIdle()) return out;
   for (auto& [url, type] : types_) {
     if (!type.removals_due || !type.unacknowledged.empty()) continue;
-    Changes changes;
+    Changes changes{.version = provider.version()};
     Compare(url, type, provider, proxy, true, changes);
-    if (!changes.empty()) Emit(url, type, provider.version(), std::move(changes), kMostInFlight, out);
+    if (!changes.empty()) Emit(url, type, std::move(changes), kMostInFlight, out);
   }
   return out;
 }
@@ -301,7 +331,8 @@ bool DeltaSession::has_unacknowledged() const noexcept {
 
 std::map<std::string, SentStatus> DeltaSession::status() const {
   std::map<std::string, SentStatus> out;
-  for (const auto& [url, type] : types_) out.emplace(url, type.Status(type.held.size(), type.unacknowledged.size()));
+  for (const auto& [url, type] : types_)
+    out.emplace(url, type.Status(type.held.size(), type.unacknowledged.size() + (type.waiting ? 1 : 0)));
   return out;
 }
 

@@ -10,7 +10,9 @@
 //  - new things go out in the order secrets, clusters, endpoints, listeners, routes, also when an earlier one must wait
 //    for an acknowledgement. Clusters and endpoints are removed only when no listener or route change is on its way;
 //  - a stock Envoy, which answers 503 for a cluster without endpoints, acknowledges clusters when they are warm:
-//    listeners and routes wait for that. It does not ask again for the endpoints of a changed cluster: they follow.
+//    listeners and routes wait for that. It does not ask again for the endpoints of a changed cluster: they follow;
+//  - listeners and routes that wait are those of the configuration whose clusters they wait for, and not of a later
+//    one: they go out when these clusters are settled, however often the configuration changes meanwhile.
 #include <deque>
 #include <map>
 #include <optional>
@@ -54,9 +56,11 @@ class DeltaSession {
 
  private:
   struct Changes {
-    std::vector<ResourceRef> resources;
-    std::set<std::string> removed;
-    std::size_t next = 0;  // of `resources`, to be sent
+    std::string version;  // of the configuration
+    std::vector<ResourceRef> resources = {};
+    std::set<std::string> removed = {};
+    std::size_t next = 0;     // of `resources`, to be sent
+    std::uint64_t after = 0;  // the change that targets must have settled before
     bool empty() const noexcept { return resources.empty() && removed.empty(); }
   };
   struct Type : Subscription {
@@ -66,7 +70,9 @@ class DeltaSession {
     std::map<std::string, bool> asked;           // names to answer; true: also when it was sent before
     std::set<std::string, std::less<>> absent;   // names that the client was told do not exist
     HeldResources held;                          // by primary name
-    std::optional<Changes> waiting;              // found, and not yet sent: for acknowledgements of what was
+    std::optional<Changes> waiting;  // found, and not yet sent: for acknowledgements of what was, or targets
+    bool warms = false;              // WarmsClusters
+    Progress progress;
     std::deque<std::pair<std::string, std::string>> unacknowledged;  // nonce, version of the configuration
   };
 
@@ -76,17 +82,21 @@ class DeltaSession {
   void Subscribe(Type& type, const xds::DeltaRequest& request, bool first);
   void Unsubscribe(Type& type, const std::vector<std::string>& names);
   bool RoutesIdle() const noexcept;
-  // Whether a change of this type must wait: for what it may name.
-  bool WaitsForTargets(const std::string& url, const Type& type, const Proxy& proxy) const noexcept;
-  void RepeatEndpoints(const std::vector<ResourceRef>& clusters);
+  void Advance(const std::string& url, Type& type, const Proxy& proxy) const noexcept;
+  bool TargetsSettled(std::uint64_t change) const noexcept;
+  // Whether clusters are still to be compared: listeners and routes of now may name some that were never sent.
+  bool ClustersDue() const noexcept;
+  void RepeatEndpoints(const xds::DeltaResponse& clusters);
   static void Answer(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, Changes& out);
   void Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove,
                Changes& out);
   static void CompareTouched(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
                              bool remove, Changes& out);
   // As much as may be on its way, which is `most` responses; the rest waits in `type`.
-  void Emit(const std::string& url, Type& type, const std::string& version, Changes changes, std::size_t most,
+  void Emit(const std::string& url, Type& type, Changes changes, std::size_t most,
             std::vector<xds::DeltaResponse>& out);
+  void TakeChanges(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                   std::vector<xds::DeltaResponse>& out);
   void TakeWaiting(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
                    std::vector<xds::DeltaResponse>& out);
   // The current state, sorted by name; `absent` are subscribed names that nothing answers for.
@@ -94,8 +104,10 @@ class DeltaSession {
                                           const Proxy& proxy, std::set<std::string, std::less<>>& absent);
 
   std::map<std::string, Type, PushOrder> types_;
-  std::size_t names_ = 0;    // subscribed
-  std::size_t initial_ = 0;  // named as held at the start of the stream
+  std::uint64_t changes_ = 1;                  // of the configuration; the first is what the stream began with
+  std::set<std::string, std::less<>> repeat_;  // clusters that were sent before the client asked for endpoints
+  std::size_t names_ = 0;                      // subscribed
+  std::size_t initial_ = 0;                    // named as held at the start of the stream
   std::uint64_t nonce_ = 0;
 };
 

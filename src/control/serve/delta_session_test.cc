@@ -2,56 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
-#include "control/serve/fake_provider.h"
+#include "control/serve/delta_client.h"
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {
 namespace {
 
 using namespace xds::type_url;  // NOLINT: the names of types
-using Names = std::vector<std::string>;
-
-// A plait-proxy that acknowledges when it is told to.
-struct Client {
-  Client() { proxy.plait_form = true; }
-  std::vector<xds::DeltaResponse> Send(xds::DeltaRequest request) {
-    EXPECT_TRUE(session.OnRequest(request));
-    return Take();
-  }
-  std::vector<xds::DeltaResponse> Take() { return session.Take(provider, proxy); }
-  std::vector<xds::DeltaResponse> Subscribe(std::string_view type, Names names,
-                                            std::map<std::string, std::string> has = {}) {
-    return Send({.type_url = std::string(type), .subscribe = std::move(names), .initial_versions = std::move(has)});
-  }
-  std::vector<xds::DeltaResponse> Ack(const xds::DeltaResponse& response) {
-    return Send({.type_url = response.type_url, .response_nonce = response.nonce});
-  }
-  // Acknowledges until nothing more comes; everything that came.
-  std::vector<xds::DeltaResponse> Settle(std::vector<xds::DeltaResponse> responses) {
-    for (std::size_t i = 0; i < responses.size(); ++i) {
-      auto more = Ack(xds::DeltaResponse(responses[i]));
-      responses.insert(responses.end(), more.begin(), more.end());
-    }
-    return responses;
-  }
-  std::vector<xds::DeltaResponse> Change(const Difference& difference = {}) {
-    session.OnConfigChanged(difference, proxy);
-    return Take();
-  }
-
-  FakeProvider provider;
-  Proxy proxy;
-  DeltaSession session;
-};
-
-Names NamesOf(const xds::DeltaResponse& response) {
-  Names names;
-  for (const auto& resource : response.resources) names.push_back(resource.name);
-  std::sort(names.begin(), names.end());
-  return names;
-}
+using Client = DeltaClient;
+using Names = DeltaClient::Names;
 
 TEST(DeltaSession, AFirstRequestWithoutNamesIsAWildcard) {
   Client client;
@@ -211,117 +170,6 @@ TEST(DeltaSession, ARejectionIsKeptForPeopleAndNotSentAgain) {
   client.provider.Set(kRoute, "80", "good");
   client.Settle(client.Change());
   EXPECT_TRUE(client.session.status().at(std::string(kRoute)).synced());
-}
-
-TEST(DeltaSession, NewThingsGoOutBeforeWhatNamesThem) {
-  Client client;
-  for (const auto type : {kRoute, kListener, kCluster}) client.Settle(client.Subscribe(type, {"*"}));
-  for (const auto type : {kRoute, kListener, kCluster}) client.provider.Set(type, "x", "1");
-  Names order;
-  for (const auto& response : client.Change()) order.push_back(response.type_url);
-  EXPECT_EQ(order, (Names{std::string(kCluster), std::string(kListener), std::string(kRoute)}));
-}
-
-TEST(DeltaSession, AClusterIsRemovedAfterTheRouteThatUsedItWasChanged) {
-  Client client;
-  client.provider.Set(kCluster, "old", "1");
-  client.provider.Set(kRoute, "80", "to old");
-  client.Settle(client.Subscribe(kCluster, {"*"}));
-  client.Settle(client.Subscribe(kRoute, {"80"}));
-  client.provider.Remove(kCluster, "old");
-  client.provider.Set(kCluster, "new", "1");
-  client.provider.Set(kRoute, "80", "to new");
-  const auto first = client.Change();
-  ASSERT_EQ(first.size(), 2U);
-  EXPECT_TRUE(first[0].removed.empty());
-  EXPECT_TRUE(client.Ack(first[0]).empty());  // the cluster is taken, the route is not yet
-  const auto second = client.Ack(first[1]);
-  ASSERT_EQ(second.size(), 1U);
-  EXPECT_EQ(second[0].removed, Names{"old"});
-}
-
-TEST(DeltaSession, ARouteIsNotSentBeforeAClusterThatWaitsForAnAcknowledgement) {
-  Client client;
-  for (const char* name : {"a", "b"}) client.provider.Set(kCluster, name, "1");
-  client.provider.Set(kRoute, "80", "to a");
-  client.Settle(client.Subscribe(kCluster, {"a", "b"}));
-  client.Settle(client.Subscribe(kRoute, {"80"}));
-  client.provider.Set(kCluster, "a", "2");
-  const auto first = client.Change();
-  ASSERT_EQ(first.size(), 1U);
-  client.provider.Set(kCluster, "b", "2");
-  client.provider.Set(kRoute, "80", "to b");
-  EXPECT_TRUE(client.Change().empty());
-  EXPECT_TRUE(client.session.has_unacknowledged());
-  const auto second = client.Ack(first[0]);
-  ASSERT_EQ(second.size(), 2U);
-  EXPECT_EQ(NamesOf(second[0]), Names{"b"});
-  EXPECT_EQ(NamesOf(second[1]), Names{"80"});
-}
-
-// An Envoy whose route leads to a cluster that is replaced, with the route, by one of another name.
-struct Envoy : Client {
-  Envoy() {
-    proxy.plait_form = false;
-    Set("old");
-    Settle(Subscribe(kCluster, {"*"}));
-    Settle(Subscribe(kEndpoint, {"old"}));
-    Settle(Subscribe(kRoute, {"80"}));
-  }
-  void Set(const std::string& name) {
-    provider.Set(kCluster, name, "1");
-    provider.Set(kEndpoint, name, "1");
-    provider.Set(kRoute, "80", "to " + name);
-  }
-  std::vector<xds::DeltaResponse> Replace(const std::string& from, const std::string& to) {
-    provider.Remove(kCluster, from);
-    provider.Remove(kEndpoint, from);
-    Set(to);
-    return Change();
-  }
-};
-
-TEST(DeltaSession, ARouteGoesToAnEnvoyOnceANewClusterIsWarm) {
-  Envoy client;
-  const auto clusters = client.Replace("old", "new");
-  ASSERT_EQ(clusters.size(), 1U);
-  EXPECT_EQ(NamesOf(clusters[0]), Names{"new"});
-  const auto endpoints = client.Subscribe(kEndpoint, {"new"});
-  ASSERT_EQ(endpoints.size(), 1U);
-  EXPECT_EQ(endpoints[0].type_url, kEndpoint);
-  EXPECT_TRUE(client.Ack(endpoints[0]).empty()) << "what it waits for beside them, nobody knows";
-  const auto routes = client.Ack(clusters[0]);
-  ASSERT_EQ(routes.size(), 1U);
-  EXPECT_EQ(NamesOf(routes[0]), Names{"80"});
-  const auto removals = client.Ack(routes[0]);
-  ASSERT_FALSE(removals.empty());
-  EXPECT_EQ(removals[0].removed, Names{"old"});
-  client.Settle(removals);
-  EXPECT_FALSE(client.session.has_unacknowledged());
-}
-
-TEST(DeltaSession, ARouteWaitsForNoClusterThatWasRefused) {
-  Envoy client;
-  const auto clusters = client.Replace("old", "new");
-  ASSERT_EQ(clusters.size(), 1U);
-  const auto routes =
-      client.Send({.type_url = std::string(kCluster), .response_nonce = clusters[0].nonce, .error = "no"});
-  ASSERT_EQ(routes.size(), 1U);
-  EXPECT_EQ(NamesOf(routes[0]), Names{"80"});
-}
-
-TEST(DeltaSession, EndpointsOfChangedClustersFollowToAnEnvoy) {
-  Envoy client;
-  client.provider.Set(kCluster, "old", "2");
-  const auto responses = client.Change();
-  ASSERT_EQ(responses.size(), 2U) << "it is warmed anew, and asked for by a name that is subscribed already";
-  EXPECT_EQ(NamesOf(responses[0]), Names{"old"});
-  EXPECT_EQ(responses[1].type_url, kEndpoint);
-  EXPECT_EQ(NamesOf(responses[1]), Names{"old"});
-  client.Settle(responses);
-  client.proxy.plait_form = true;
-  client.provider.Set(kCluster, "old", "3");
-  EXPECT_EQ(client.Change().size(), 1U) << "a plait-proxy keeps them";
 }
 
 // What a change touches, where the rest is known to be as it was.

@@ -60,6 +60,11 @@ void SentStatus::CountNack(const std::string& error) {
   last_error = error.empty() ? "rejected without a reason" : error;
 }
 
+void Progress::Advance(std::uint64_t now, bool compared_now, bool under_way) noexcept {
+  if (compared_now) compared = now;
+  if (!under_way) settled = compared;
+}
+
 SentStatus Subscription::Status(std::size_t held, std::size_t unacknowledged) const {
   SentStatus out = counts;
   out.wildcard = wildcard;

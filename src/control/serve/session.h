@@ -44,6 +44,16 @@ struct Subscription {
   std::vector<std::string> Names() const;  // "*" first where it is
 };
 
+// How far a type has come towards the client, told as the number of the newest change of the configuration that it has
+// come to. What names targets of a change may go out when all types of targets have settled it.
+struct Progress {
+  std::uint64_t compared = 0;  // with what was sent
+  std::uint64_t settled = 0;   // what was found then is sent, and acknowledged where the client warms it
+
+  // `compared_now`: nothing is to be compared. `under_way`: something that was found is not settled.
+  void Advance(std::uint64_t now, bool compared_now, bool under_way) noexcept;
+};
+
 // Of one stream; a client that asks for more is ended with RESOURCE_EXHAUSTED.
 struct SessionLimits {
   static constexpr std::size_t kMaxNames = 50'000;     // subscribed, all types together

@@ -29,10 +29,11 @@ Result<Reply> SotwSession::OnRequest(const xds::DiscoveryRequest& request) {
   const bool added = Subscribe(type, request);
   names_ += type.names.size() - before;
   if (names_ > SessionLimits::kMaxNames) return Fail(Errc::kLimit, "the stream subscribes to too many names");
-  const bool repeated =
-      reply == Reply::kNone && type.names == names_before && type.wildcard == wildcard_before && !type.unacknowledged;
+  const bool same = type.names == names_before && type.wildcard == wildcard_before;
+  const bool repeated = reply == Reply::kNone && same && !type.unacknowledged;
   if (added) type.stale = type.asked = true;
   if (begins || repeated) type.again = true;
+  if (!same || type.again) type.stale |= std::exchange(type.pinned, std::nullopt).has_value();
   return reply;
 }
 
@@ -48,6 +49,7 @@ Reply SotwSession::Acknowledge(Type& type, const xds::DiscoveryRequest& request)
 }
 
 void SotwSession::OnConfigChanged(const Difference& difference, const Proxy& proxy) {
+  ++changes_;
   for (auto& [url, type] : types_) {
     const Difference::Extent extent = difference.Of(url, proxy);
     type.stale |= extent == Difference::Extent::kAll;
@@ -72,8 +74,8 @@ bool SotwSession::Subscribe(Type& type, const xds::DiscoveryRequest& request) {
   return added;
 }
 
-SotwSession::Resources SotwSession::Wanted(std::string_view url, const Type& type, ResourceProvider& provider,
-                                           const Proxy& proxy) {
+SotwSession::Version SotwSession::Wanted(std::string_view url, const Type& type, ResourceProvider& provider,
+                                         const Proxy& proxy) const {
   Resources out;
   if (type.wildcard)
     for (ResourceRef& resource : provider.All(proxy, url)) {
@@ -84,31 +86,37 @@ SotwSession::Resources SotwSession::Wanted(std::string_view url, const Type& typ
   for (const std::string& name : type.names)
     if (!out.contains(name))
       if (ResourceRef found = provider.Find(proxy, url, name)) out.emplace(name, std::move(found));
-  return out;
+  return {.version = provider.version(), .change = changes_, .resources = std::move(out)};
 }
 
 bool SotwSession::RoutesIdle() const noexcept {
   return std::none_of(types_.begin(), types_.end(), [](const auto& entry) {
-    return IsRouting(entry.first) && (entry.second.stale || entry.second.again || entry.second.unacknowledged);
+    const Type& type = entry.second;
+    return IsRouting(entry.first) && (type.stale || type.again || type.unacknowledged || type.pinned);
   });
 }
 
-bool SotwSession::WaitsForTargets(const std::string& url, const Type& type, const Proxy& proxy) const noexcept {
-  if (!IsRouting(url) || type.again || type.counts.sent == 0) return false;
-  return std::any_of(types_.begin(), types_.end(), [&](const auto& entry) {
-    const auto& [target_url, target] = entry;
-    const bool warming = WarmsClusters(target_url, target, proxy) && target.unacknowledged;
-    return IsTarget(target_url) && (warming || target.stale || target.again);
+void SotwSession::Advance(const std::string& url, Type& type, const Proxy& proxy) const noexcept {
+  type.progress.Advance(changes_, !type.stale && !type.again, type.unacknowledged && WarmsClusters(url, type, proxy));
+}
+
+bool SotwSession::TargetsSettled(std::uint64_t change) const noexcept {
+  return std::all_of(types_.begin(), types_.end(), [&](const auto& entry) {
+    return !IsTarget(entry.first) || entry.second.progress.settled >= change;
   });
 }
 
-void SotwSession::Update(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
-                         Extent extent, std::vector<xds::DiscoveryResponse>& out) {
+bool SotwSession::ClustersDue() const noexcept {
+  const auto clusters = types_.find(kCluster);
+  return clusters != types_.end() && (clusters->second.stale || clusters->second.again);
+}
+
+void SotwSession::Update(const std::string& url, Type& type, Version version, Extent extent,
+                         std::vector<xds::DiscoveryResponse>& out) {
   type.asked = type.removals_due = false;
-  type.stale = extent == Extent::kAdded;
   const bool again = std::exchange(type.again, false);
   const bool whole = IsWhole(url);
-  Resources now = Wanted(url, type, provider, proxy);
+  Resources& now = version.resources;
   if (whole && extent != Extent::kAll)
     for (const auto& [name, held] : type.held) type.removals_due |= now.emplace(name, held).second;
   if (extent == Extent::kAdded)
@@ -127,7 +135,7 @@ void SotwSession::Update(const std::string& url, Type& type, ResourceProvider& p
   type.held = std::move(now);
   if (!fresh && !fewer && !(again && (whole || !response.resources.empty()))) return;
   response.type_url = url;
-  response.version = provider.version();
+  response.version = std::move(version.version);
   response.nonce = std::to_string(++nonce_);
   type.unacknowledged = true;
   type.counts.CountSent(response.nonce, response.version, response.resources.size(), 0);
@@ -136,17 +144,40 @@ void SotwSession::Update(const std::string& url, Type& type, ResourceProvider& p
   if (const auto endpoints = types_.find(kEndpoint); endpoints != types_.end()) endpoints->second.again = true;
 }
 
+void SotwSession::TakeChanges(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                              std::vector<xds::DiscoveryResponse>& out) {
+  if (type.unacknowledged) return;
+  if (type.pinned) {
+    if (TargetsSettled(type.pinned->change))
+      Update(url, type, *std::exchange(type.pinned, std::nullopt), Extent::kAll, out);
+    return;
+  }
+  if (!type.stale && !type.again) return;
+  const bool ordered = IsRouting(url) && !type.again && type.counts.sent > 0;
+  const bool clusters_due = ordered && ClustersDue();
+  const bool early = clusters_due || (ordered && !TargetsSettled(changes_));
+  if (early && type.asked) return Update(url, type, Wanted(url, type, provider, proxy), Extent::kAdded, out);
+  if (clusters_due) return;
+  type.stale = false;
+  Version now = Wanted(url, type, provider, proxy);
+  if (early) {
+    type.pinned = std::move(now);
+  } else {
+    Update(url, type, std::move(now), IsTarget(url) ? Extent::kKept : Extent::kAll, out);
+  }
+}
+
 std::vector<xds::DiscoveryResponse> SotwSession::Take(ResourceProvider& provider, const Proxy& proxy) {
   std::vector<xds::DiscoveryResponse> out;
   for (auto& [url, type] : types_) {
-    if ((!type.stale && !type.again) || type.unacknowledged) continue;
-    const bool waits = WaitsForTargets(url, type, proxy);
-    if (waits && !type.asked) continue;
-    Update(url, type, provider, proxy, waits ? Extent::kAdded : IsTarget(url) ? Extent::kKept : Extent::kAll, out);
+    Advance(url, type, proxy);  // by acknowledgements: before a later change is under way
+    TakeChanges(url, type, provider, proxy, out);
+    Advance(url, type, proxy);
   }
   if (!RoutesIdle()) return out;
   for (auto& [url, type] : types_)
-    if (type.removals_due && !type.unacknowledged) Update(url, type, provider, proxy, Extent::kAll, out);
+    if (type.removals_due && !type.unacknowledged)
+      Update(url, type, Wanted(url, type, provider, proxy), Extent::kAll, out);
   return out;
 }
 

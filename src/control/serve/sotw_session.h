@@ -15,9 +15,11 @@
 //  - at most one response a type is unacknowledged: what changes meanwhile is compared once, afterwards;
 //  - clusters that nobody needs any more stay in the answer until no listener or route change is on its way;
 //  - a change of listeners and routes waits until clusters and endpoints that changed with it were sent, and until an
-//    Envoy has acknowledged the clusters: when they are warm. Until then it would answer 503 for them.
+//    Envoy has acknowledged the clusters: when they are warm. Until then it would answer 503 for them. What waits is of
+//    the configuration whose clusters it waits for, and goes out however often the configuration changes meanwhile.
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -50,6 +52,12 @@ class SotwSession {
 
  private:
   using Resources = std::map<std::string, ResourceRef, std::less<>>;  // by name
+  // What a configuration has of what a type's client wants.
+  struct Version {
+    std::string version;
+    std::uint64_t change = 0;
+    Resources resources;
+  };
   struct Type : Subscription {
     bool named = false;         // names were given once: none does not mean the wildcard any more
     bool stale = false;         // what is subscribed must be compared with what was sent
@@ -58,20 +66,26 @@ class SotwSession {
     bool removals_due = false;  // the last answer held what is gone
     bool unacknowledged = false;
     Resources held;
+    std::optional<Version> pinned;  // to be sent when its targets are settled
+    Progress progress;
   };
   static Reply Acknowledge(Type& type, const Request& request);
   // Whether something was added.
   static bool Subscribe(Type& type, const Request& request);
-  static Resources Wanted(std::string_view url, const Type& type, ResourceProvider& provider, const Proxy& proxy);
+  Version Wanted(std::string_view url, const Type& type, ResourceProvider& provider, const Proxy& proxy) const;
   bool RoutesIdle() const noexcept;
-  // Whether a change of this type must wait: for what it may name.
-  bool WaitsForTargets(const std::string& url, const Type& type, const Proxy& proxy) const noexcept;
+  void Advance(const std::string& url, Type& type, const Proxy& proxy) const noexcept;
+  bool TargetsSettled(std::uint64_t change) const noexcept;
+  // Whether clusters are still to be compared: listeners and routes of now may name some that were never sent.
+  bool ClustersDue() const noexcept;
   // kKept: what is gone stays in the answer. kAdded: so does what has changed; only names that were added are answered.
   enum class Extent : std::uint8_t { kAll, kKept, kAdded };
-  void Update(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, Extent extent,
-              std::vector<Response>& out);
+  void Update(const std::string& url, Type& type, Version version, Extent extent, std::vector<Response>& out);
+  void TakeChanges(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
+                   std::vector<Response>& out);
 
   std::map<std::string, Type, PushOrder> types_;
+  std::uint64_t changes_ = 1;  // of the configuration; the first is what the stream began with
   std::size_t names_ = 0;
   std::uint64_t nonce_ = 0;
 };

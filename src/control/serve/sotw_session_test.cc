@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <utility>
+
 #include "control/serve/fake_provider.h"
 #include "core/xds/type_url.h"
 
@@ -273,6 +276,45 @@ TEST(SotwSession, ARouteWaitsForNoClusterThatWasRefused) {
   const auto routes = client.Send(kCluster, clusters[0].nonce, "no");
   ASSERT_EQ(routes.size(), 1U);
   EXPECT_EQ(routes[0].resources, Names{"80@to new"});
+}
+
+TEST(SotwSession, ARouteIsSentHoweverOftenClustersChange) {
+  Envoy client;
+  auto on_their_way = client.Replace("old", "0");
+  std::set<std::string> warm;
+  std::size_t routes = 0;
+  for (int i = 1; i <= 10; ++i) {
+    client.SetAll(std::to_string(i));
+    EXPECT_TRUE(client.Change().empty()) << "each edit comes before the acknowledgement of the one before";
+    const auto clusters = std::exchange(on_their_way, {});
+    ASSERT_EQ(clusters.size(), 1U);
+    warm.insert(clusters[0].resources.begin(), clusters[0].resources.end());
+    for (const auto& response : client.Ack(clusters[0])) {
+      if (response.type_url == kCluster) {
+        on_their_way.push_back(response);
+        continue;
+      }
+      ASSERT_EQ(response.type_url, kRoute);
+      EXPECT_TRUE(warm.contains(response.resources.at(0).substr(6) + "@1")) << response.resources.at(0);
+      EXPECT_TRUE(client.Ack(response).empty());
+      ++routes;
+    }
+  }
+  EXPECT_GE(routes, 4U);
+}
+
+TEST(SotwSession, NamesThatChangeWhileRoutesWaitAreHeard) {
+  Envoy client;
+  client.Set(kRoute, "90", "1");
+  const auto clusters = client.Replace("old", "new");
+  ASSERT_EQ(clusters.size(), 1U);
+  const auto asked = client.Subscribe(kRoute, {"90"});
+  ASSERT_EQ(asked.size(), 1U) << "a name that is added waits for nothing";
+  EXPECT_EQ(asked[0].resources, Names{"90@1"});
+  EXPECT_TRUE(client.Ack(asked[0]).empty());
+  const auto rest = client.Settle(client.Ack(clusters[0]));
+  for (const auto& response : rest)
+    if (response.type_url == kRoute) ADD_FAILURE() << "80 was given up, and 90 is as it was sent";
 }
 
 TEST(SotwSession, ARouteIsNotSentBeforeAClusterThatWaitsForAnAcknowledgement) {

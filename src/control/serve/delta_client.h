@@ -1,0 +1,57 @@
+#pragma once
+// A client of the incremental protocol for tests, at a DeltaSession of its own.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "control/serve/delta_session.h"
+#include "control/serve/fake_provider.h"
+
+namespace plait::control::serve {
+
+// A plait-proxy that acknowledges when it is told to.
+struct DeltaClient {
+  using Names = std::vector<std::string>;
+
+  DeltaClient() { proxy.plait_form = true; }
+  std::vector<xds::DeltaResponse> Send(xds::DeltaRequest request) {
+    EXPECT_TRUE(session.OnRequest(request));
+    return Take();
+  }
+  std::vector<xds::DeltaResponse> Take() { return session.Take(provider, proxy); }
+  std::vector<xds::DeltaResponse> Subscribe(std::string_view type, Names names,
+                                            std::map<std::string, std::string> has = {}) {
+    return Send({.type_url = std::string(type), .subscribe = std::move(names), .initial_versions = std::move(has)});
+  }
+  std::vector<xds::DeltaResponse> Ack(const xds::DeltaResponse& response) {
+    return Send({.type_url = response.type_url, .response_nonce = response.nonce});
+  }
+  // Acknowledges until nothing more comes; everything that came.
+  std::vector<xds::DeltaResponse> Settle(std::vector<xds::DeltaResponse> responses) {
+    for (std::size_t i = 0; i < responses.size(); ++i) {
+      auto more = Ack(xds::DeltaResponse(responses[i]));
+      responses.insert(responses.end(), more.begin(), more.end());
+    }
+    return responses;
+  }
+  std::vector<xds::DeltaResponse> Change(const Difference& difference = {}) {
+    session.OnConfigChanged(difference, proxy);
+    return Take();
+  }
+
+  FakeProvider provider;
+  Proxy proxy;
+  DeltaSession session;
+};
+
+inline DeltaClient::Names NamesOf(const xds::DeltaResponse& response) {
+  DeltaClient::Names names;
+  for (const auto& resource : response.resources) names.push_back(resource.name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace plait::control::serve
