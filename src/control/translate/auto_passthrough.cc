@@ -1,6 +1,7 @@
 #include "control/translate/auto_passthrough.h"
 
 #include <algorithm>
+#include <set>
 
 #include "control/translate/destinations.h"
 #include "control/translate/listener_parts.h"
@@ -25,12 +26,16 @@ std::vector<xds::FilterChain> AutoPassthroughChains(const model::Proxy& proxy, c
   for (xds::NetworkRbac& rbac : TcpRbac(proxy, snapshot))
     policies.push_back({"envoy.filters.network.rbac", std::move(rbac)});
   std::vector<xds::FilterChain> out;
+  std::set<std::string> server_names;
   for (const model::ServiceView* service : snapshot.VisibleServices(proxy.name_space)) {
     if (!PassesOn(server, *service)) continue;
     for (const OutboundName& name : OutboundNames(proxy, snapshot, *service)) {
       const std::string cluster = MeshSni(name);
+      const std::string server_name = ToLower(cluster);
+      // Subsets may differ in nothing but case, and a listener with two chains for one server name is refused whole.
+      if (!server_names.insert(server_name).second) continue;
       xds::FilterChain chain = RelayChain(snapshot, cluster, cluster, {{.name = cluster}});
-      chain.match.server_names = {ToLower(cluster)};
+      chain.match.server_names = {server_name};
       chain.match.transport_protocol = "tls";
       chain.match.application_protocols = MeshProtocols();
       chain.filters.insert(chain.filters.begin(), policies.begin(), policies.end());

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "control/model/testing_objects.h"
 #include "control/translate/clusters.h"
@@ -153,6 +154,29 @@ TEST_F(AutoPassthrough, LeadsAClientOfAnotherNetworkToThisNetworksPods) {
 TEST_F(AutoPassthrough, KnowsSubsetsByTheirOwnServerNames) {
   Serve("\"*.local\"");
   EXPECT_EQ(Behind("outbound_.80_.V2_.web.default.svc.cluster.local"), "10.2.0.2:8080");
+}
+
+TEST_F(AutoPassthrough, HasOneChainForSubsetsThatDifferInCaseOnly) {
+  Serve("\"*.local\"", R"(---
+apiVersion: v1
+kind: Service
+metadata: {name: twice}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: twice}
+spec:
+  host: twice
+  subsets: [{name: v1, labels: {version: v1}}, {name: V1, labels: {version: v2}}]
+)");
+  EXPECT_EQ(Behind("outbound_.80_.v1_.twice.default.svc.cluster.local"), "10.2.0.1:8080") << "the first";
+  std::set<std::vector<std::string>> names;
+  for (const xds::Listener& listener : Listeners(gateway_, *snapshot_))
+    for (const xds::FilterChain& chain : listener.filter_chains)
+      EXPECT_TRUE(names.insert(chain.match.server_names).second)
+          << chain.name << ": an Envoy refuses a listener with two chains that match the same";
+  EXPECT_GT(names.size(), 3U);
 }
 
 TEST_F(AutoPassthrough, TakesAnyPodOfAHeadlessService) {
