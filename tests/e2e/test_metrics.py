@@ -64,15 +64,19 @@ def called(busy, library):
     return busy
 
 
-def has_known_labels(mesh, workload):
+def are_known(name, labels):
+    assert set(labels) - {"le"} == (TCP if name.startswith("istio_tcp_") else HTTP), name
+    unknown = [label for label, value in labels.items() if value == "unknown" and label.startswith(("source_", "destination_"))]
+    assert not unknown, (name, labels)
+
+
+def has_known_labels(mesh, workload, of="istio_requests_total"):
+    """Of all Istio's series of the workload's proxy, `of` among them."""
     found = series(mesh, workload)
-    assert found["istio_requests_total"]
+    assert found[of]
     for name, all_labels in found.items():
-        wanted = TCP if name.startswith("istio_tcp_") else HTTP
         for labels in all_labels:
-            assert set(labels) - {"le"} == wanted, name
-            unknown = [label for label, value in labels.items() if value == "unknown" and label.startswith(("source_", "destination_"))]
-            assert not unknown, (name, labels)
+            are_known(name, labels)
     return found
 
 
@@ -110,6 +114,8 @@ def test_grpc_calls_have_the_same_labels_their_status_and_the_number_of_messages
 
 
 def test_a_tcp_connection_has_its_metrics_on_both_sides(busy):
+    for workload in ("productpage-v1", "lines"):
+        until(lambda: has_known_labels(busy, workload, of="istio_tcp_connections_closed_total"), 8, "every label is known")
     # As in Istio only the destination says how the connection was secured.
     for workload, reporter, policy in (("productpage-v1", "source", "unknown"), ("lines", "destination", "mutual_tls")):
         def told():

@@ -1,11 +1,10 @@
 """What is inside a connection is decided by its bytes: servers that speak first, HTTP/1.0, both address families, with
 applications that know nothing of it, under STRICT and PERMISSIVE, from callers in the mesh and from plain ones."""
-import json
-
 import pytest
 
 import manifests as m
 from mesh import Mesh, until
+from test_metrics import are_known, has_known_labels, series
 
 APP = m.APP
 GREETING = "220 ready"
@@ -126,11 +125,35 @@ def test_many_new_connections_to_a_server_that_speaks_first_all_hear_it(protocol
 
 def test_no_label_of_these_connections_is_unknown(protocols):
     protocols.load("client", "http://echo.strict:8000/", "--count", "5")
-    def known():
-        series = protocols.metrics("client", "istio_requests_total") + protocols.metrics("client", "istio_tcp_connections_opened_total")
-        assert series
-        for labels, _ in series:
-            unknown = {k: v for k, v in labels.items() if k.startswith(("source_", "destination_")) and v == "unknown"}
-            assert not unknown, json.dumps(labels)
+    assert talk(protocols, "client", "greeter.strict").stdout.strip() == f"{GREETING}|hello"
+    until(lambda: has_known_labels(protocols, "client") and has_known_labels(protocols, "client", of="istio_tcp_connections_opened_total"), 5,
+          "every label is known")
+
+
+@pytest.mark.parametrize("namespace", ["strict", "open"])
+def test_a_server_that_speaks_first_has_metrics_of_its_own_and_no_label_of_them_is_unknown(protocols, namespace):
+    """All of the mesh's connections are found there, by mutual TLS; a plain caller is known by its address, and there are no principals."""
+    assert talk(protocols, "client", f"greeter.{namespace}").stdout.strip() == f"{GREETING}|hello"
+
+    def opened(workload, reporter):
+        of = [(labels, value) for labels, value in protocols.metrics(workload, "istio_tcp_connections_opened_total")
+              if labels["reporter"] == reporter and labels["source_workload"] == "client" and
+              (labels["destination_service_name"], labels["destination_service_namespace"]) == ("greeter", namespace)]
+        return of, sum(value for _, value in of)
+
+    def told():
+        at_the_server, count = opened(f"greeter-0.{namespace}", "destination")
+        assert count == opened("client", "source")[1] > 0
+        assert {labels["connection_security_policy"] for labels, _ in at_the_server} == {"mutual_tls"}
         return True
-    until(known, 5, "every label is known")
+    until(told, 8, "both sides have counted the same connections")
+    of_the_mesh = 0
+    for name, all_labels in series(protocols, f"greeter-0.{namespace}").items():
+        for labels in all_labels:
+            if labels["connection_security_policy"] == "mutual_tls":
+                are_known(name, labels)
+                of_the_mesh += name.startswith("istio_tcp_")
+            else:  # strict refuses a plain caller before there is a connection that could be counted
+                assert namespace == "open" and (labels["source_workload"], labels["source_principal"]) == ("plain", "unknown"), labels
+                are_known(name, labels | {"source_principal": "none", "destination_principal": "none"})
+    assert of_the_mesh >= 4
