@@ -16,9 +16,9 @@ DETAILS = "http://details:9080/details/0"
 
 
 def listening():
-    """Listening sockets of the test user on the host, as `ss` tells them."""
-    out = subprocess.run(["ss", "-Hltne"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return {line.split()[3] for line in out if f"uid:{TEST_UID} " in line}
+    """{(tcp or udp, address)} of sockets of the test user on the host that wait for whoever comes."""
+    out = subprocess.run(["ss", "-Hltune"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return {(words[0], words[4]) for line in out if f"uid:{TEST_UID} " in line for words in [line.split()]}
 
 
 def namespaces(pids):
@@ -33,6 +33,18 @@ def namespaces(pids):
 
 def processes():
     return [entry.name for entry in pathlib.Path("/proc").glob("[0-9]*")]
+
+
+def test_what_looks_for_listening_sockets_sees_both_kinds():
+    """The test of the tests: one of each is seen while it is there, and not afterwards."""
+    before = listening()
+    script = ("import socket, sys; kept = [socket.create_server(('127.0.0.1', 0)), socket.socket(type=socket.SOCK_DGRAM)]; "
+              "kept[1].bind(('127.0.0.1', 0)); print(flush=True); sys.stdin.read()")
+    with subprocess.Popen(unprivileged(["/usr/bin/python3", "-c", script]), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert sorted(kind for kind, _ in listening() - before) == ["tcp", "udp"]
+        process.stdin.close()
+    assert not listening() - before
 
 
 def mounts():
