@@ -3,9 +3,12 @@
 The generator asks at a constant rate, whatever the answers do, and a request's latency counts from when it was due: a stall
 lowers the rate or shows as the longest wait.
 """
+import contextlib
+import json
 import os
+import subprocess
 
-from mesh import SANITIZED, until
+from mesh import BIN, SANITIZED, unprivileged, until
 
 # Of requests on kept connections, and of those on new ones: what has to have been sent in each second. A third of it with a
 # sanitizer: the machine has to carry it while a workload or a proxy starts.
@@ -28,6 +31,18 @@ def carries_the_load(mesh, url):
         check(report, LONGEST_MS, seconds=0.5)
         return report
     until(carried, 60, f"this machine carries {ASKED + ASKED_NEW:.0f} requests a second to {url} (end what else runs on it)")
+
+
+@contextlib.contextmanager
+def load_from_outside(url):
+    """The load of a client on the host, while the body runs; yields a dict that holds the report afterwards."""
+    load = subprocess.Popen(unprivileged([str(BIN / "plait-demo-app"), "load", url, *LOAD]), stdout=subprocess.PIPE, text=True)
+    report = {}
+    try:
+        yield report
+    finally:
+        load.terminate()
+        report.update(json.loads(load.communicate(timeout=30)[0]))
 
 
 def check_rates(report, seconds):

@@ -14,8 +14,8 @@ import urllib.request
 import pytest
 
 import manifests as m
-from load import ASKED, ASKED_NEW, IN_FLIGHT, KEPT, LOAD, carries_the_load, lost_nothing, was_asked
-from mesh import BIN, Mesh, copy_sample, unprivileged, until
+from load import ASKED, ASKED_NEW, IN_FLIGHT, KEPT, LOAD, carries_the_load, load_from_outside, lost_nothing, was_asked
+from mesh import Mesh, copy_sample, until
 
 URL = "http://reviews:9080/reviews/0"  # and two times of three from there to ratings
 DETAILS = "http://details:9080/details/0"  # a third of the work
@@ -227,18 +227,6 @@ def test_a_proxy_is_replaced_while_it_works(mesh, whose):
     # Connections to the proxy of productpage end with their answers; those to the others are of proxies, which have new ones.
     assert report["reopened"] == (KEPT if whose == "productpage-v1" else 0), report
     assert all(pod["restarts"] == 0 for pod in mesh.pods("productpage-v1")), "a replacement is no restart"
-
-
-@contextlib.contextmanager
-def load_from_outside(url):
-    """As `load_while`, of a client on the host."""
-    load = subprocess.Popen(unprivileged([str(BIN / "plait-demo-app"), "load", url, *LOAD]), stdout=subprocess.PIPE, text=True)
-    report = {}
-    try:
-        yield report
-    finally:
-        load.terminate()
-        report.update(json.loads(load.communicate(timeout=30)[0]))
 
 
 def test_the_gateway_is_replaced_while_it_works(mesh):
