@@ -1,5 +1,6 @@
 """A stock Envoy as the proxy of a workload (annotation plait.dev/proxy: envoy), beside workloads with plait-proxies: as
 server (details, reviews), as client (reviews calls ratings), by delta and by state-of-the-world ADS."""
+import contextlib
 import json
 import os
 import pathlib
@@ -38,6 +39,14 @@ def with_envoys(file):
     file.write_text(yaml.safe_dump_all(documents))
 
 
+def judge(name, annotations):
+    """Serves HTTP at two ports and TCP at a third; what its proxy lets in is what is asked."""
+    program = f"{APP} echo --port 8000 & {APP} echo --port 8001 & exec {APP} tcp-echo --port 9000"
+    yield m.deployment(name, ["bash", "-c", program], ports=[8000, 8001, 9000], probe=m.http_probe(8000), labels={"app": name, "judge": "yes"},
+                       annotations=annotations)
+    yield m.service(name, {"http": 8000, "http-more": 8001, "tcp": 9000})
+
+
 @pytest.fixture(scope="module")
 def mixed(folder):
     directory = copy_sample(folder)
@@ -55,7 +64,11 @@ def mixed(folder):
         m.deployment("lines", [APP, "tcp-echo", "--port", "9000"], ports=[9000], annotations=envoy),
         m.service("lines", {"tcp": 9000}),
         m.deployment("talker", [APP, "tcp-echo", "--port", "9100"], ports=[9100]),
-        m.service("talker", {"tcp": 9100}))
+        m.service("talker", {"tcp": 9100}),
+        m.document("Namespace", "other", None),
+        m.account("other", "other"),
+        m.deployment("stranger", [APP, "client"], "other", account="other"),
+        *judge("judge-plait", {}), *judge("judge-envoy", envoy))
     mesh = Mesh(folder, directory, name="envoys")
     mesh.env["PLAIT_ENVOY"] = envoy_binary(folder)
     mesh.start(wait=90)
@@ -78,8 +91,8 @@ def stat(mesh, workload, name):
 
 
 def test_envoys_acknowledge_everything(mixed):
-    envoys = {pod["name"] for pod in mixed.pods() if pod["name"].rpartition("-")[0] in {*ENVOYS, "envoy-client", "envoy-caller", "lines"}}
-    assert len(envoys) == 7
+    envoys = {pod["name"] for pod in mixed.pods() if pod["name"].rpartition("-")[0] in {*ENVOYS, "envoy-client", "envoy-caller", "lines", "judge-envoy"}}
+    assert len(envoys) == 8
 
     def all_synced():
         status = sync_status(mixed)
@@ -134,6 +147,86 @@ LINE = "exec 3<>/dev/tcp/$0/$1 && echo $2 >&3 && read -t 5 -r answer <&3 && echo
 def test_tcp_goes_through_both_ways(mixed):
     for caller, server, port in (("client", "lines", 9000), ("envoy-client", "talker", 9100), ("envoy-client", "lines", 9000)):
         assert mixed.exec(caller, "bash", "-c", LINE, server, str(port), "hello").stdout.strip() == "hello", (caller, server)
+
+
+def policies(*specs):
+    return [m.authorization(f"judged-{n}", {"selector": {"matchLabels": {"judge": "yes"}}, **spec}) for n, spec in enumerate(specs)]
+
+
+def peers(mode):
+    return m.peer_authentication(mode, "judged", selector={"matchLabels": {"judge": "yes"}})
+
+
+def to(**operation):
+    return {"to": [{"operation": operation}]}
+
+
+def source(**which):
+    return {"from": [{"source": which}]}
+
+
+# name -> (objects, {what is asked: verdict}). What is asked: the caller, a port (9000 is TCP), and for HTTP a path and curl's
+# arguments. Where no policy says otherwise callers of the mesh are served, and `plain` is refused.
+VERDICTS = {
+    "nothing": (lambda ip: [m.service("nothing", {"http": 1})], {
+        "client 8000 /": "served", "envoy-client 8001 /": "served", "stranger 9000": "served", "plain 8000 /": "refused", "plain 9000": "refused"}),
+    "DENY by path": (lambda ip: policies({"action": "DENY", "rules": [to(paths=["/secret*"])]}), {
+        "client 8000 /secret/1": "denied", "client 8000 /": "served", "envoy-client 8001 /secret": "denied", "plain 8000 /": "refused"}),
+    "DENY by port": (lambda ip: policies({"action": "DENY", "rules": [to(ports=["8001"])]}), {
+        "client 8001 /": "denied", "client 8000 /": "served", "client 9000": "served"}),
+    "DENY by principal": (lambda ip: policies({"action": "DENY", "rules": [source(principals=["cluster.local/ns/other/sa/other"])]}), {
+        "stranger 8000 /": "denied", "stranger 9000": "refused", "client 8000 /": "served", "envoy-client 9000": "served"}),
+    "ALLOW by namespace": (lambda ip: policies({"action": "ALLOW", "rules": [source(namespaces=["other"])]}), {
+        "stranger 8000 /": "served", "stranger 9000": "served", "client 8000 /": "denied", "envoy-client 9000": "refused"}),
+    "ALLOW by header": (lambda ip: policies({"action": "ALLOW", "rules": [{"when": [{"key": "request.headers[x-pass]", "values": ["yes"]}]}]}), {
+        "client 8000 / -H x-pass:yes": "served", "client 8000 / -H x-pass:no": "denied", "client 8000 /": "denied", "client 9000": "refused"}),
+    "ALLOW by address": (lambda ip: policies({"action": "ALLOW", "rules": [source(ipBlocks=[ip])]}), {
+        "client 8000 /": "served", "client 9000": "served", "envoy-client 8000 /": "denied", "stranger 9000": "refused"}),
+    "DENY at the TCP port": (lambda ip: policies({"action": "DENY", "rules": [{**source(namespaces=["default"]), **to(ports=["9000"])}]}), {
+        "client 9000": "refused", "stranger 9000": "served", "client 8000 /": "served"}),
+    # What HTTP alone can answer never allows TCP, and DENY without it denies more.
+    "methods at the TCP port": (lambda ip: policies({"action": "ALLOW", "rules": [to(methods=["GET"])]}), {
+        "client 9000": "refused", "client 8000 /": "served", "client 8000 / -XPOST": "denied"}),
+    "PERMISSIVE": (lambda ip: [peers("PERMISSIVE")], {
+        "plain 8000 /": "served", "plain 9000": "served", "client 8000 /": "served", "envoy-client 9000": "served"}),
+    "PERMISSIVE for principals": (lambda ip: [peers("PERMISSIVE"), *policies({"action": "ALLOW", "rules": [source(principals=["*"])]})], {
+        "plain 8000 /": "denied", "plain 9000": "refused", "client 8000 /": "served", "stranger 9000": "served"}),
+    "DISABLE": (lambda ip: [peers("DISABLE")], {
+        "plain 8000 /": "served", "plain 9000": "served", "client 8000 /": "served", "envoy-client 8000 /": "served", "client 9000": "served"}),
+    "DISABLE for principals": (lambda ip: [peers("DISABLE"), *policies({"action": "ALLOW", "rules": [source(principals=["*"])]})], {
+        "plain 8000 /": "denied", "client 8000 /": "denied", "envoy-client 9000": "refused"}),
+    "an invalid policy": (lambda ip: policies({"action": "ALLOW", "rules": [to(methds=["GET"])]}), {
+        "client 8000 /": "denied", "stranger 8001 /": "denied", "envoy-client 9000": "refused", "plain 8000 /": "refused"}),
+}
+
+
+def verdict(mesh, judge, asked):
+    caller, port, *http = asked.split()
+    host = mesh.pods(judge)[0]["ip"] if caller == "plain" else f"{judge}.default"
+    if port == "9000":
+        answer = mesh.exec(caller, "bash", "-c", LINE, host, port, "hello", check=False).stdout.strip()
+        return {"hello": "served", "": "refused"}.get(answer, answer)
+    path, *arguments = http
+    result = mesh.exec(caller, "curl", "-4", "-sS", "-m", "10", "-w", "|%{http_code}", *arguments, f"http://{host}:{port}{path}", check=False)
+    if result.returncode != 0:
+        return "refused"
+    body, _, code = result.stdout.rpartition("|")
+    return {"200": "served", "403": "denied" if body == "RBAC: access denied" else body}.get(code, f"{code} {body}")
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_the_same_policies_give_the_same_verdicts_before_a_plait_proxy_and_an_envoy(mixed, name):
+    objects, expected = VERDICTS[name]
+    file = mixed.directory / "judged.yaml"
+    m.write(file, *objects(mixed.pods("client")[0]["ip"]))
+    try:
+        for judge in ("judge-plait", "judge-envoy"):
+            told = {}
+            with contextlib.suppress(AssertionError):  # what it was at last tells more than that it took too long
+                until(lambda: told.update({asked: verdict(mixed, judge, asked) for asked in expected}) or told == expected, 10, "the verdicts")
+            assert told == expected, judge
+    finally:
+        file.unlink()
 
 
 def test_a_rule_is_live_at_an_envoy_that_calls(mixed):
