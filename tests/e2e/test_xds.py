@@ -1,12 +1,17 @@
 """What goes over the wire between plaitd and the proxies: only what changed, only to those who use it, and never more for
 a sidecar when the mesh grows."""
+import contextlib
 import json
+import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
 import manifests as m
 from mesh import Mesh, until
+from plaitd import Plaitd
 
 APP = m.APP
 
@@ -131,6 +136,69 @@ def test_a_pod_that_is_not_ready_sends_one_endpoint_resource(mesh):
     assert changes(mesh, marker(["touch"]), gone) == {"ClusterLoadAssignment": 1}
     back = lambda: pods(mesh) == [("used-0", True)] and len(endpoints_of(mesh)) == 1
     assert changes(mesh, marker(["rm"]), back) == {"ClusterLoadAssignment": 1}
+
+
+@contextlib.contextmanager
+def raw_stream(mesh, folder):
+    """A second stream of the client's identity, subscribed as its proxy is; yields what came since it was last asked:
+    {(type, "resources" or "removed"): names}."""
+    authority = Plaitd(folder / "raw")
+    authority.state = mesh.folder / "state/plait" / mesh.name
+    pod = mesh.pods("client")[0]
+    names = {"lds": [], "rds": [entry["route_config"]["name"] for entry in section(mesh, "client", "dynamic_route_configs")],
+             "cds": [USED], "eds": [USED], "wads": ["*"]}
+    assert "8000" in names["rds"]
+    node = {"id": f"sidecar~{pod['ip']}~{pod['name']}.default~default.svc.cluster.local", "namespace": "default", "account": "client"}
+    supervisor = mesh.plaitd_pid()
+    words = pathlib.Path(f"/proc/{supervisor}/cmdline").read_text().split("\0")
+    command = mesh.in_network_of(supervisor, sys.executable, str(pathlib.Path(__file__).with_name("sidecar_stream.py")),
+                                 words[words.index("--listen-address") + 1], str(authority.root), str(authority.certificate("client")),
+                                 json.dumps(node), json.dumps(names))
+    with open(folder / "stream.out", "w+b") as out, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out) as process:
+        seen = 0
+
+        def news():
+            nonlocal seen
+            assert process.poll() is None, "the stream is open"
+            lines = [json.loads(line) for line in (folder / "stream.out").read_text().splitlines()]
+            found = {}
+            for line in lines[seen:]:
+                for what in ("resources", "removed"):
+                    if line[what]:
+                        found.setdefault((line["type"], what), []).extend(line[what])
+            seen = len(lines)
+            return found
+        yield news
+        process.stdin.close()
+
+
+USED = "outbound|8000||used.default.svc.cluster.local"
+
+
+def test_on_the_stream_itself_one_edit_is_one_route_configuration_and_one_pod_one_endpoint_resource_and_one_address(mesh, folder):
+    """Counted by a client of the protocol that is none of Plait's programs."""
+    with raw_stream(mesh, folder) as news:
+        first = {}
+        until(lambda: first.update(news()) or {"lds", "rds", "cds", "eds", "wads"} <= {kind for kind, _ in first}, 10,
+              "all that is subscribed to has come")
+        settled(mesh)
+        news()
+        m.write(mesh.directory / "route.yaml", route("edited on the stream"))
+        live = {"edited on the stream"}
+        until(lambda: set(mesh.load("client", "http://used:8000/", "--count", "2", "--count-by", "x-rule")["by"]) == live, 5, "the edit is live")
+        settled(mesh)
+        assert news() == {("rds", "resources"): ["8000"]}
+        write_used(mesh.directory, replicas=2)
+        until(lambda: pods(mesh) == [("used-0", True), ("used-1", True)] and len(endpoints_of(mesh)) == 2, 20, "two pods")
+        settled(mesh)
+        more = news()
+        assert {key: len(names) for key, names in more.items()} == {("eds", "resources"): 1, ("wads", "resources"): 1}, more
+        assert more["eds", "resources"] == [USED]
+        write_used(mesh.directory)
+        until(lambda: pods(mesh) == [("used-0", True)] and len(endpoints_of(mesh)) == 1, 20, "one pod")
+        settled(mesh)
+        less = news()
+        assert {key: len(names) for key, names in less.items()} == {("eds", "resources"): 1, ("wads", "removed"): 1}, less
 
 
 def test_a_label_of_a_pod_sends_one_endpoint_resource_and_one_address(mesh):
