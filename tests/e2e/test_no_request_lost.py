@@ -16,6 +16,7 @@ import pytest
 import manifests as m
 from load import ASKED, ASKED_NEW, IN_FLIGHT, KEPT, LOAD, carries_the_load, load_from_outside, lost_nothing, was_asked
 from mesh import Mesh, copy_sample, until
+from timed import asking, failed_only_between
 
 URL = "http://reviews:9080/reviews/0"  # and two times of three from there to ratings
 DETAILS = "http://details:9080/details/0"  # a third of the work
@@ -296,10 +297,14 @@ def test_a_killed_proxy_takes_only_what_it_held(mesh, whose):
     """Its sockets survive in the supervisor: connections wait in the backlog for the next one, none is refused."""
     url = DETAILS
     works(mesh, url)
-    with under_load(mesh, url) as report:
+    with under_load(mesh, url) as report, asking(mesh, "productpage-v1", url) as timed:
+        a_second(mesh, url)
         pod = mesh.pods(whose)[0]["name"]
         pid = mesh.proxy_pid(pod)
+        killed = time.time()
         mesh.signal(pid, "KILL")
+        until(lambda: mesh.proxy_pid(pod) != pid, 20, "it has ended")
+        gone = time.time()
         until(lambda: mesh.proxy_pid(pod) not in (0, pid), 20, f"{whose} has another proxy")
         works(mesh, url)
         a_second(mesh, url)
@@ -307,16 +312,21 @@ def test_a_killed_proxy_takes_only_what_it_held(mesh, whose):
     assert set(report["failures"]) <= BROKEN and set(report["status"]) <= {"200", "503"}, report
     assert report["failed"] <= IN_FLIGHT, report
     assert report["max_ms"] < 5000, report
+    failed_only_between(timed, killed, gone)
     after = mesh.load("productpage-v1", url, "--count", "200", "--connections", "20")
     assert after["failed"] == 0, after
 
 
 def kill_application(mesh, pod):
-    """Kills it, and waits until it has been started again and is ready."""
+    """Kills it, and waits until it has been started again and is ready; the times of its end: when it was there for the last
+    time, and when no more."""
     status = lambda: next(one for one in mesh.pods() if one["name"] == pod)
     restarts = status()["restarts"]
+    killed = time.time()
     mesh.exec(pod, "bash", "-c", KILL_APPLICATION, check=False)  # the container ends, and bash with it
+    gone = time.time()
     until(lambda: status()["restarts"] > restarts and status()["ready"], 30, "it runs again")
+    return killed, gone
 
 
 def test_a_killed_application_takes_only_what_it_held(mesh):
@@ -328,14 +338,15 @@ def test_a_killed_application_takes_only_what_it_held(mesh):
     try:
         until(lambda: [p["ready"] for p in mesh.pods("details-v1")] == [True] * 2, 40, "two pods of details-v1")
         works(mesh, url)
-        with under_load(mesh, url) as report:
+        with under_load(mesh, url) as report, asking(mesh, "productpage-v1", url) as timed:
             a_second(mesh, url)
-            kill_application(mesh, "details-v1-0")
+            killed, gone = kill_application(mesh, "details-v1-0")
             a_second(mesh, url)
         was_asked(report, seconds=2)
         assert report["failures"] == {} and set(report["status"]) <= {"200", "503"}, report
         assert report["failed"] <= IN_FLIGHT, report
         assert report["max_ms"] < 2000, report
+        failed_only_between(timed, killed, gone)
         after = mesh.load("productpage-v1", url, "--count", "200", "--connections", "20")
         assert after["failed"] == 0 and set(after["status"]) == {"200"}, after
     finally:
@@ -347,15 +358,17 @@ def test_a_killed_application_is_started_again(mesh):
     """While it is away its service has no endpoint: 503, never a hang; afterwards everything answers."""
     url = DETAILS
     works(mesh, url)
-    with under_load(mesh, url) as report:
-        killed = time.monotonic()
-        kill_application(mesh, mesh.pods("details-v1")[0]["name"])
-        works(mesh, url)
-        away = time.monotonic() - killed
+    with under_load(mesh, url) as report, asking(mesh, "productpage-v1", url) as timed:
         a_second(mesh, url)
+        killed, _ = kill_application(mesh, mesh.pods("details-v1")[0]["name"])
+        works(mesh, url)
+        back = time.time()
+        a_second(mesh, url)
+    away = back - killed
     was_asked(report, seconds=2)
     assert report["failures"] == {} and set(report["status"]) <= {"200", "503"}, report
     assert report["failed"] <= away * (ASKED + ASKED_NEW) + IN_FLIGHT, (away, report)
+    failed_only_between(timed, killed, back)
     assert report["max_ms"] < 2000, report
     after = mesh.load("productpage-v1", url, "--count", "200", "--connections", "20")
     assert after["failed"] == 0 and set(after["status"]) == {"200"}, after
