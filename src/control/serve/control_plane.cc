@@ -31,6 +31,8 @@ io::UniqueFd ControlPlane::TakeInherited(std::string_view name) {
 }
 
 Outcome<> ControlPlane::Start() {
+  // The supervisor may speak before all else is there, and goes on to where that fails.
+  pods_ = std::make_unique<source::PodsController>(loop_, source::PodsOptions{}, [this] { Changed("endpoint"); });
   StartChannel();
   Outcome<> served = StartServers();
   if (!served) {
@@ -95,7 +97,6 @@ Outcome<> ControlPlane::StartServers() {
   auto lock = LockState(options_.state_dir);
   if (!lock) return std::unexpected(std::move(lock.error()));
   state_lock_ = std::move(*lock);
-  pods_ = std::make_unique<source::PodsController>(loop_, source::PodsOptions{}, [this] { Changed("endpoint"); });
   files_ =
       std::make_unique<source::DirectorySource>(loop_,
                                                 source::DirectoryOptions{.directories = options_.directories,

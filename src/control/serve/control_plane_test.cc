@@ -108,11 +108,15 @@ class Plane : public testing::Test {
   }
   // `running`: what the supervisor runs already, and says at once; null: it says nothing yet.
   void Start(const Json& running = Json::array()) {
+    const Outcome<> started = TryToStart(running);
+    ASSERT_TRUE(started) << started.error().ToString();
+  }
+  Outcome<> TryToStart(const Json& running = Json::array()) {
     int ends[2];
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     const std::string first = Json{{"type", "running"}, {"pods", running}}.dump() + "\n";
     if (!running.is_null()) {
-      ASSERT_EQ(::write(ends[0], first.data(), first.size()), static_cast<ssize_t>(first.size()));
+      EXPECT_EQ(::write(ends[0], first.data(), first.size()), static_cast<ssize_t>(first.size()));
     }
     supervisor.stream = io::AdoptSocket(loop, io::UniqueFd(ends[0]));
     supervisor.stream->SetEvents(&supervisor);
@@ -125,8 +129,7 @@ class Plane : public testing::Test {
     options.inherited.push_back({"supervisor", io::UniqueFd(ends[1])});
     fs::create_directories(root / "state");
     plane = std::make_unique<ControlPlane>(loop, std::move(options), [this] { ended = true; });
-    const Outcome<> started = plane->Start();
-    ASSERT_TRUE(started) << started.error().ToString();
+    return plane->Start();
   }
   bool Wait(const std::function<bool()>& done) { return loop.RunUntil(done, kLimit); }
   // Tells that the desired pods run.
@@ -204,6 +207,16 @@ TEST_F(Plane, TellsTheSupervisorWhatShouldRun) {
   EXPECT_EQ(pod["name"], "web-v1-0");
   EXPECT_EQ(pod["service_account"], "web");
   EXPECT_EQ(supervisor.last["hello"]["root_pem"], plane->authority().bundle_pem());
+}
+
+TEST_F(Plane, TellsTheSupervisorWhyItCannotStartAndHearsIt) {
+  fs::create_directories(root / "state" / "plaitd.lock");  // where its file would be
+  const Outcome<> started = TryToStart();
+  ASSERT_FALSE(started);
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("hello"); }));
+  EXPECT_EQ(supervisor.last["hello"]["error"], started.error().ToString());
+  supervisor.Send({{"type", "status"}, {"pods", Json::array()}});
+  for (int i = 0; i < 5; ++i) loop.RunOnce(Duration(0));
 }
 
 TEST_F(Plane, WantsNoPodBeforeItHasHeardWhichRunAlready) {
