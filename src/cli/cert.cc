@@ -176,7 +176,8 @@ Command CertCommand(MeshOptions& mesh) {
       .summary = "new certificates for all workloads, now",
       .details =
           "With --anchor under a new root: first both roots are trusted, then the new one signs, then the "
-          "old one is trusted no more. No request is lost; TCP connections that began under the old root end with it.",
+          "old one is trusted no more. No request is lost that ends within five seconds; longer ones and TCP "
+          "connections that began under the old root end with it.",
       .examples = {{"cert rotate --anchor", "when the root ends soon, or its key got about"}},
       .options = {{.names = "--anchor", .help = "replace the mesh's root certificate too", .to = anchor.get()}},
       .run = [&mesh, anchor] { return Rotate(mesh, *anchor); }};
