@@ -65,10 +65,18 @@ TEST(ExternalNames, LeadToTheirTargetWithItsIdentityAndRules) {
 }
 
 TEST(RoutesOfAPort, HaveOneName) {
-  const auto snapshot = SnapshotOf(kWeb);
+  const auto snapshot = SnapshotOf(std::string(kWeb) + R"(---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec: {hosts: [web], tcp: [{match: [{port: 80}], route: [{destination: {host: web}}]}]}
+)");
   const model::Proxy proxy{.name_space = "default"};
-  EXPECT_EQ(FindRoutes(proxy, *snapshot, "80")->name, "80");
-  EXPECT_EQ(FindL4Routes(proxy, *snapshot, "80")->name, "80");
+  const auto http = FindRoutes(proxy, *snapshot, "80");
+  const auto tcp = FindL4Routes(proxy, *snapshot, "80");
+  ASSERT_TRUE(http && tcp);
+  EXPECT_EQ(http->name, "80");
+  EXPECT_EQ(tcp->name, "80");
   for (const char* name : {"", "0", "080", "65536", "+80", "80 "}) {
     EXPECT_FALSE(FindRoutes(proxy, *snapshot, name)) << name;
     EXPECT_FALSE(FindL4Routes(proxy, *snapshot, name)) << name;
