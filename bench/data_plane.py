@@ -64,6 +64,12 @@ def make_certificates(folder):
                 "-days", "30", "-extfile", names, "-out", folder / f"{who}.pem")
 
 
+def client_context(certificates):
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    context.load_cert_chain(certificates / "client.pem", certificates / "client.key")
+    return context
+
+
 class Run:
     """One proxy (or pair) in one scenario, with its backend."""
 
@@ -175,10 +181,7 @@ class Suite:
             except (Missing, AssertionError) as error:
                 return self.note(f"{proxy}, f: {error}")
             try:
-                context = None
-                if tls:
-                    context = ssl.create_default_context(cafile=certificates / "ca.pem")
-                    context.load_cert_chain(certificates / "client.pem", certificates / "client.key")
+                context = client_context(certificates) if tls else None
                 time.sleep(0.5)
                 fresh = loads.resident(run.pids)
                 held = loads.hold(run.port, 10, context)

@@ -162,4 +162,5 @@ def nghttpx(spec, folder):
 
 DRIVERS = {"plait": plait, "plait meshlike": lambda spec, folder: plait(spec, folder, mesh=True),
            "Envoy": envoy, "Envoy meshlike": lambda spec, folder: envoy(spec, folder, mesh=True),
+           "plait, heap on record": lambda spec, folder: [find("bench-heap-plait-proxy"), *plait(spec, folder)[1:]],
            "nginx": nginx, "HAProxy": haproxy, "nghttpx": nghttpx}
