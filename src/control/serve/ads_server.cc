@@ -149,7 +149,10 @@ class AdsServer::StreamOf final : public Stream {
   void OnMessage(std::string message) override {
     if (over()) return;
     const Result<typename Session::Request> request = Decode<typename Session::Request>(message);
-    if (!request) return Refuse(grpc::Code::kInvalidArgument, request.error().detail);
+    if (!request) {
+      server().metrics_.Add("pilot_total_xds_internal_errors");
+      return Refuse(grpc::Code::kInvalidArgument, request.error().detail);
+    }
     if (!Admit(request->node, request->type_url)) return;
     Answered(request->type_url, request->error, session_.OnRequest(*request));
   }

@@ -276,6 +276,7 @@ TEST_F(Ads, EndsAStreamWhoseRequestsAreNoMessages) {
     ASSERT_TRUE(Wait([&] { return call.status.has_value(); }));
     EXPECT_EQ(call.status->code, grpc::Code::kInvalidArgument);
   }
+  EXPECT_EQ(metrics.Value("pilot_total_xds_internal_errors"), 2);
 }
 
 TEST_F(Ads, StreamsEndWithTheServer) {

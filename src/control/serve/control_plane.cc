@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "control/serve/mesh_pages.h"
+#include "control/serve/object_events.h"
+#include "control/serve/process_metrics.h"
 #include "control/serve/state_lock.h"
 #include "core/base/log.h"
 
@@ -143,6 +145,7 @@ Outcome<> ControlPlane::StartDebug() {
                          .problems = [this] { return Problems(); },
                          .written = [this] { return files_->Written(); }});
   debug_->BeforeScrape([this](Metrics& metrics) {
+    SetProcessMetrics(metrics);
     metrics.Set("citadel_server_csr_count", {}, static_cast<double>(ca_counts_.requests));
     metrics.Set("citadel_server_success_cert_issuance_count", {}, static_cast<double>(ca_counts_.issued));
     metrics.Set("citadel_server_authentication_failure_count", {},
@@ -195,6 +198,7 @@ void ControlPlane::Rebuild() {
     TellSupervisor(sets, *snapshot);
   }
   metrics_.Observe("pilot_pushcontext_init_seconds", {}, Seconds(loop_.clock().Now() - begun));
+  CountEvents(provider_->snapshot().get(), *snapshot, metrics_);
   const Difference difference = provider_->SetSnapshot(std::move(snapshot));
   TellFindings();
   if (!status_timer_.armed()) status_timer_.Start(loop_.timers(), kSettled);

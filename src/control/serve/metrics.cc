@@ -41,11 +41,14 @@ constexpr Family kFamilies[] = {
     {"pilot_endpoint_not_ready", Kind::kGauge, "Pods that are not ready."},
     {"pilot_info", Kind::kGauge, "Always 1; the label tells the version."},
     {"pilot_k8s_cfg_events", Kind::kCounter, "Changes of configuration objects, by kind and event."},
+    {"pilot_k8s_reg_events", Kind::kCounter,
+     "Changes of services, pods and what else the registry has, by type and event."},
     {"pilot_proxy_convergence_time", Kind::kHistogram,
      "Seconds from a change of configuration to its acknowledgement by a proxy.", kSeconds},
     {"pilot_push_triggers", Kind::kCounter, "Changes that led to a push, by what changed."},
     {"pilot_pushcontext_init_seconds", Kind::kHistogram, "Seconds to make a snapshot of the configuration.", kSeconds},
     {"pilot_services", Kind::kGauge, "Services known."},
+    {"pilot_total_xds_internal_errors", Kind::kCounter, "Streams ended because a request could not be read."},
     {"pilot_total_xds_rejects", Kind::kCounter, "Responses that proxies rejected."},
     {"pilot_virt_services", Kind::kGauge, "VirtualServices known."},
     {"pilot_vservice_dup_domain", Kind::kGauge, "Hosts that two VirtualServices claim."},
@@ -61,6 +64,10 @@ constexpr Family kFamilies[] = {
     {"plaitd_config_objects", Kind::kGauge, "Configuration objects known, by kind."},
     {"plaitd_config_problems", Kind::kGauge, "Problems of the configuration, by severity."},
     {"plaitd_reloads_total", Kind::kCounter, "Times that the configuration was read, by result."},
+    {"process_cpu_seconds_total", Kind::kCounter, "CPU seconds used."},
+    {"process_open_fds", Kind::kGauge, "Open file descriptors."},
+    {"process_resident_memory_bytes", Kind::kGauge, "Resident memory."},
+    {"process_virtual_memory_bytes", Kind::kGauge, "Virtual memory."},
 };
 
 const Family& Find(std::string_view name) {
@@ -123,12 +130,17 @@ void WriteHistogram(const Family& family, const std::string& labels, const std::
 }  // namespace
 
 Metrics::Metrics() {
-  // What has no label is there from the start, so that rates begin at zero.
+  // What has no label, or only known ones, is there from the start, so that rates begin at zero.
   for (const std::string_view name :
        {"citadel_server_authentication_failure_count", "citadel_server_csr_count",
         "citadel_server_csr_parsing_err_count", "citadel_server_success_cert_issuance_count",
-        "pilot_xds_streams_refused", "pilot_xds_write_timeout"})
+        "pilot_total_xds_internal_errors", "pilot_xds_streams_refused", "pilot_xds_write_timeout"})
     Add(name, {}, 0);
+  for (const std::string_view type : {"cds", "eds", "lds", "rds", "sds"})
+    Add("pilot_total_xds_rejects", {{"type", type}}, 0);
+  for (const std::string_view type : {"EndpointSlice", "Namespaces", "Nodes", "Pods", "Services"})
+    for (const std::string_view event : {"add", "update", "delete"})
+      Add("pilot_k8s_reg_events", {{"type", type}, {"event", event}}, 0);
 }
 
 void Metrics::Add(std::string_view name, const Labels& labels, double n) {

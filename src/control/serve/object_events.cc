@@ -1,0 +1,89 @@
+#include "control/serve/object_events.h"
+
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace plait::control::serve {
+namespace {
+
+using model::Kind;
+using model::ObjectRef;
+using model::Workload;
+
+constexpr std::string_view kAdd = "add";
+constexpr std::string_view kUpdate = "update";
+constexpr std::string_view kDelete = "delete";
+constexpr std::string_view kRegistry = "pilot_k8s_reg_events";
+constexpr std::string_view kConfig = "pilot_k8s_cfg_events";
+
+// Pods are counted by what runs: most stand in no file.
+void CountObject(const model::AnyObject& object, std::string_view event, Metrics& metrics) {
+  const auto count = [&](std::string_view family, std::string_view type) {
+    metrics.Add(family, {{"type", type}, {"event", event}});
+  };
+  const Kind kind = model::MetaOf(object).key.kind;
+  switch (kind) {
+    case Kind::kService: return count(kRegistry, "Services");
+    case Kind::kNamespace: return count(kRegistry, "Namespaces");
+    case Kind::kNode: return count(kRegistry, "Nodes");
+    case Kind::kEndpointSlice:
+    case Kind::kEndpoints: return count(kRegistry, "EndpointSlice");
+    case Kind::kVirtualService:
+    case Kind::kDestinationRule:
+    case Kind::kGateway:
+    case Kind::kServiceEntry:
+    case Kind::kPeerAuthentication:
+    case Kind::kAuthorizationPolicy:
+    case Kind::kRequestAuthentication: return count(kConfig, model::KindName(kind));
+    case Kind::kServiceAccount:
+    case Kind::kPod:
+    case Kind::kDeployment:
+    case Kind::kStatefulSet:
+    case Kind::kJob:
+    case Kind::kConfigMap:
+    case Kind::kSecret: return;
+  }
+}
+
+// Both lists are sorted by key; an object that was not read again is the same pointer.
+void CountObjects(const std::vector<ObjectRef>& before, const std::vector<ObjectRef>& now, Metrics& metrics) {
+  auto a = before.begin();
+  auto b = now.begin();
+  while (a != before.end() || b != now.end()) {
+    const bool both = a != before.end() && b != now.end();
+    if (both && model::MetaOf(**a).key == model::MetaOf(**b).key) {
+      if (*a != *b && !(**a == **b)) CountObject(**b, kUpdate, metrics);
+      ++a, ++b;
+    } else if (b == now.end() || (both && model::MetaOf(**a).key < model::MetaOf(**b).key)) {
+      CountObject(**a++, kDelete, metrics);
+    } else {
+      CountObject(**b++, kAdd, metrics);
+    }
+  }
+}
+
+void CountPods(const std::vector<Workload>& before, const std::vector<Workload>& now, Metrics& metrics) {
+  const auto count = [&](std::string_view event) { metrics.Add(kRegistry, {{"type", "Pods"}, {"event", event}}); };
+  std::unordered_map<std::string_view, const Workload*> known;  // by uid
+  for (const Workload& pod : before) known.emplace(pod.uid, &pod);
+  for (const Workload& pod : now) {
+    const auto found = known.find(pod.uid);
+    if (found == known.end()) {
+      count(kAdd);
+      continue;
+    }
+    if (!(*found->second == pod)) count(kUpdate);
+    known.erase(found);
+  }
+  for (std::size_t gone = known.size(); gone > 0; --gone) count(kDelete);
+}
+
+}  // namespace
+
+void CountEvents(const model::Snapshot* before, const model::Snapshot& now, Metrics& metrics) {
+  CountObjects(before != nullptr ? before->objects() : std::vector<ObjectRef>(), now.objects(), metrics);
+  CountPods(before != nullptr ? before->workloads() : std::vector<Workload>(), now.workloads(), metrics);
+}
+
+}  // namespace plait::control::serve
