@@ -52,7 +52,6 @@ MISSING = {
     r"listener\.\w+\.(network_)?extension_config_missing": "Plait has no ECDS",
     r"listener\.\w+\.(downstream_listener_filter_error|connections_accepted_per_socket_event)": INSIDE,
     r"listener\.\w+\.worker_0\..*": "Plait's workers share their connections",
-    r"listener\.\w+\.http\..*": "the statistics of the connection manager are not repeated for each listener",
     r"listener\.\w+\.(ssl|server_ssl_socket_factory|client_ssl_socket_factory)\..*": NOT_COUNTED,
     r"tcp\.\w+\.(downstream_(cx_drain_close|cx_[rt]x_bytes_buffered|flow_control_\w+)|early_data_received_count_total|route_delayed_total|upstream_flush_\w+)":
         NOT_COUNTED,

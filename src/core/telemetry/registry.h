@@ -33,8 +33,9 @@ struct StatDef {
   std::string_view label_value = {};
 };
 
-// A kind of group; static storage. `dotted`: how admin's /stats shows it - "cluster." + first label value + "." + name;
-// empty: Prometheus form there, too. `prefix`: of the Prometheus names, "envoy_cluster_".
+// A kind of group; static storage. `dotted`: how admin's /stats shows it - "cluster." + first label value + "." + name,
+// or with "*" where the label values stand; empty: Prometheus form there, too. `prefix`: of the Prometheus names,
+// "envoy_cluster_".
 struct Schema {
   std::string_view dotted;
   std::string_view prefix;

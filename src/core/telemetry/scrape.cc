@@ -70,7 +70,16 @@ std::string DottedName(const Schema& schema, const std::vector<std::string>& lab
     if (!labels.empty()) name += '}';
     return name;
   }
-  for (const std::string& label : labels) name += label + ".";
+  std::size_t at = 0;
+  for (const std::string& label : labels) {
+    at = name.find('*', at);
+    if (at == std::string::npos) {
+      name += label + ".";
+    } else {
+      name.replace(at, 1, label);
+      at += label.size();
+    }
+  }
   return name.append(stat.name);
 }
 

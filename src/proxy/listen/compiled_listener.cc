@@ -51,18 +51,20 @@ Outcome<ListenerPtr> CompileListener(std::shared_ptr<const xds::Listener> config
     why.message = "listener " + config->name + ": " + why.message;
     return std::unexpected(std::move(why));
   };
+  const std::string stat_name = StatName(*config);
+  const session::Compilation of_listener{.registry = into.registry, .logs = into.logs, .listener = stat_name};
   std::vector<xds::FilterChainMatch> rules;
   for (const xds::FilterChain& chain : config->filter_chains) {
     if (std::find(rules.begin(), rules.end(), chain.match) != rules.end()) {
       return refuse({.message = "filter chain '" + chain.name + "' has the same match as an earlier one"});
     }
     rules.push_back(chain.match);
-    auto compiled = session::CompileChain(chain, into);
+    auto compiled = session::CompileChain(chain, of_listener);
     if (!compiled) return refuse(compiled.error());
     listener->chains.push_back(std::move(*compiled));
   }
   if (config->default_filter_chain) {
-    auto compiled = session::CompileChain(*config->default_filter_chain, into);
+    auto compiled = session::CompileChain(*config->default_filter_chain, of_listener);
     if (!compiled) return refuse(compiled.error());
     listener->default_chain = std::move(*compiled);
   }
@@ -75,7 +77,7 @@ Outcome<ListenerPtr> CompileListener(std::shared_ptr<const xds::Listener> config
     listener->logs = std::move(*logs);
   }
   listener->matcher = ChainMatcher(std::move(rules));
-  listener->stats = std::make_shared<const record::ListenerStats>(into.registry, StatName(*config));
+  listener->stats = std::make_shared<const record::ListenerStats>(into.registry, stat_name);
   using Kind = xds::ListenerFilter::Kind;
   for (const xds::ListenerFilter& filter : config->listener_filters) {
     if (filter.kind == Kind::kProxyProtocol || filter.kind == Kind::kOriginalSrc)

@@ -68,6 +68,14 @@ constexpr Table<HttpStat> kHttp = {{
     {.name = "rq_direct_response"},
     {.name = "rq_total"},
 }};
+constexpr Table<ListenerHttpStat> kListenerHttp = {{
+    {.name = "downstream_rq_completed"},
+    Class("downstream_rq_1xx", "1xx"),
+    Class("downstream_rq_2xx", "2xx"),
+    Class("downstream_rq_3xx", "3xx"),
+    Class("downstream_rq_4xx", "4xx"),
+    Class("downstream_rq_5xx", "5xx"),
+}};
 constexpr Table<TcpStat> kTcp = {{
     {.name = "downstream_cx_total"},
     {.name = "downstream_cx_no_route"},
@@ -134,9 +142,12 @@ constexpr Table<SubscriptionStat> kSubscription = {{
 constexpr Table<ControlPlaneStat> kControlPlane = {{Gauge("connected_state")}};
 
 constexpr std::array<std::string_view, 1> kHttpLabels = {"http_conn_manager_prefix"};
+constexpr std::array<std::string_view, 2> kListenerHttpLabels = {"listener_address",
+                                                                 "http_conn_manager_listener_prefix"};
 constexpr std::array<std::string_view, 1> kTcpLabels = {"tcp_prefix"};
 constexpr std::array<std::string_view, 1> kListenerLabels = {"listener_address"};
 constexpr Schema kHttpSchema{"http.", "envoy_http_", kHttpLabels, kHttp};
+constexpr Schema kListenerHttpSchema{"listener.*.http.", "envoy_listener_http_", kListenerHttpLabels, kListenerHttp};
 constexpr Schema kTcpSchema{"tcp.", "envoy_tcp_", kTcpLabels, kTcp};
 constexpr Schema kListenerSchema{"listener.", "envoy_listener_", kListenerLabels, kListener};
 constexpr Schema kServerSchema{"server.", "envoy_server_", {}, kServer};
@@ -148,12 +159,20 @@ constexpr Schema kControlPlaneSchema{"control_plane.", "envoy_control_plane_", {
 
 }  // namespace
 
-HttpStats::HttpStats(telemetry::Registry& registry, std::string_view stat_prefix)
-    : Stats(registry.SharedGroup(kHttpSchema, {std::string(stat_prefix)})) {}
+HttpStats::HttpStats(telemetry::Registry& registry, std::string_view stat_prefix, std::string_view listener)
+    : Stats(registry.SharedGroup(kHttpSchema, {std::string(stat_prefix)})) {
+  if (listener.empty()) return;
+  of_listener_.emplace(registry.SharedGroup(kListenerHttpSchema, {std::string(listener), std::string(stat_prefix)}));
+}
 
 void HttpStats::Completed(std::uint16_t status) const noexcept {
   Add(HttpStat::kRqCompleted);
-  if (status >= 100 && status < 600) Add(static_cast<HttpStat>(static_cast<int>(HttpStat::kRq1xx) + status / 100 - 1));
+  if (of_listener_) of_listener_->Add(ListenerHttpStat::kRqCompleted);
+  if (status < 100 || status >= 600) return;
+  const int code_class = status / 100 - 1;
+  Add(static_cast<HttpStat>(static_cast<int>(HttpStat::kRq1xx) + code_class));
+  if (!of_listener_) return;
+  of_listener_->Add(static_cast<ListenerHttpStat>(static_cast<int>(ListenerHttpStat::kRq1xx) + code_class));
 }
 
 TcpStats::TcpStats(telemetry::Registry& registry, std::string_view stat_prefix)

@@ -5,6 +5,7 @@
 // and for a configuration and its next version). Counting is for any thread.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -79,11 +80,17 @@ enum class HttpStat : std::uint8_t {
   kRqRouted,
   kCount,
 };
+// Of the answers of a connection manager behind one listener: listener.<address>.http.<prefix>.downstream_rq_2xx.
+enum class ListenerHttpStat : std::uint8_t { kRqCompleted, kRq1xx, kRq2xx, kRq3xx, kRq4xx, kRq5xx, kCount };
 class HttpStats : public Stats<HttpStat> {
  public:
-  HttpStats(telemetry::Registry& registry, std::string_view stat_prefix);
+  // `listener`: the name of the ListenerStats of the listener it belongs to; empty: to none.
+  HttpStats(telemetry::Registry& registry, std::string_view stat_prefix, std::string_view listener = {});
   // A response began: downstream_rq_completed and its class.
   void Completed(std::uint16_t status) const noexcept;
+
+ private:
+  std::optional<Stats<ListenerHttpStat>> of_listener_;
 };
 
 enum class TcpStat : std::uint8_t { kCxTotal, kCxNoRoute, kRxBytes, kTxBytes, kIdleTimeout, kMaxDuration, kCount };

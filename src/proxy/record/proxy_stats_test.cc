@@ -7,7 +7,7 @@ namespace {
 
 TEST(ProxyStats, HaveEnvoysNames) {
   telemetry::Registry registry;
-  const HttpStats http(registry, "inbound_0.0.0.0_80");
+  const HttpStats http(registry, "inbound_0.0.0.0_80", "0.0.0.0_15006");
   const ListenerStats listener(registry, StatNameOf(io::SocketAddress::Parse("0.0.0.0:15006").value()));
   const TcpStats tcp(registry, "PassthroughCluster");
   const ServerStats server(registry);
@@ -26,6 +26,8 @@ TEST(ProxyStats, HaveEnvoysNames) {
   registry.Scrape({.used_only = true}, text);
   for (const char* line :
        {"http.inbound_0.0.0.0_80.downstream_rq_total: 1\n", "http.inbound_0.0.0.0_80.downstream_rq_4xx: 1\n",
+        "listener.0.0.0.0_15006.http.inbound_0.0.0.0_80.downstream_rq_4xx: 1\n",
+        "listener.0.0.0.0_15006.http.inbound_0.0.0.0_80.downstream_rq_completed: 1\n",
         "listener.0.0.0.0_15006.no_filter_chain_match: 1\n", "tcp.PassthroughCluster.downstream_cx_tx_bytes_total: 9\n",
         "server.live: 1\n", "listener_manager.workers_started: 1\n", "listener_manager.lds.update_rejected: 1\n",
         "cluster_manager.cds.version: 7\n"}) {
@@ -36,6 +38,10 @@ TEST(ProxyStats, HaveEnvoysNames) {
   EXPECT_NE(
       text.find(
           "envoy_http_downstream_rq{response_code_class=\"4xx\",http_conn_manager_prefix=\"inbound_0.0.0.0_80\"} 1\n"),
+      std::string::npos);
+  EXPECT_NE(
+      text.find("envoy_listener_http_downstream_rq{response_code_class=\"4xx\",listener_address=\"0.0.0.0_15006\","
+                "http_conn_manager_listener_prefix=\"inbound_0.0.0.0_80\"} 1\n"),
       std::string::npos);
   EXPECT_NE(text.find("envoy_server_live 1\n"), std::string::npos);
 }

@@ -39,7 +39,7 @@ Outcome<std::shared_ptr<const HttpConfig>> CompileHttp(const xds::HttpConnection
   auto config = std::make_shared<HttpConfig>();
   config->xds = xds;
   config->connection = ConnectionOptionsOf(xds);
-  config->stats = std::make_shared<const record::HttpStats>(into.registry, xds.stat_prefix);
+  config->stats = std::make_shared<const record::HttpStats>(into.registry, xds.stat_prefix, into.listener);
   auto filters = filters::CompileChain(xds.filters, xds.stat_prefix, into.registry);
   if (!filters) return std::unexpected(filters.error());
   config->filters = std::move(*filters);
