@@ -147,6 +147,25 @@ Json StaticCluster(const char* name, const Json& address) {
       {"name", name}, {"type", "STATIC"}, {"connect_timeout", "1s"}, {"load_assignment", Assignment(name, address)}};
 }
 
+// Which parts of a statistic's name are labels for Prometheus: Istio's names of them, so that its dashboards find an
+// Envoy's series as they find a plait-proxy's. The prefixes of connection managers are plaitd's and those below.
+constexpr const char* kStatsTags[][2] = {
+    {"cluster_name", R"(^cluster\.((.+?(\..+?\.svc\.cluster\.local)?)\.))"},
+    {"tcp_prefix", R"(^tcp\.((.*?)\.)\w+?$)"},
+    {"response_code", R"(_rq(_(\d{3}))$)"},
+    {"response_code_class", R"(_rq(_(\dxx))$)"},
+    {"http_conn_manager_listener_prefix",
+     R"(^listener\..*?\.http\.(((?:inbound_|outbound_)?(?:[_.\d]*|[_\[\]a-fA-F\d]*)|agent|stats|InboundPassthroughCluster)\.))"},
+    {"http_conn_manager_prefix",
+     R"(^http\.(((?:inbound_|outbound_)?(?:[_.\d]*|[_\[\]a-fA-F\d]*)|agent|stats|InboundPassthroughCluster)\.))"},
+    {"listener_address", R"(^listener\.(([_.\d]*|[_\[\]a-fA-F\d]*)\.))"},
+};
+Json StatsConfig() {
+  Json tags = Json::array();
+  for (const auto& [name, regex] : kStatsTags) tags.push_back({{"tag_name", name}, {"regex", regex}});
+  return {{"use_all_default_tags", false}, {"stats_tags", std::move(tags)}};
+}
+
 // A port of the workload that leads to one page of Envoy's admin, as in Istio's bootstrap.
 Json PageListener(Port port, bool v6, const char* stat_prefix, const char* path, const char* page) {
   const Json route = {{"match", {{"path", path}}}, {"route", {{"cluster", "admin"}, {"prefix_rewrite", page}}}};
@@ -209,6 +228,7 @@ std::string EnvoyBootstrapYaml(const EnvoyBootstrapInput& input) {
   return ToYaml(
       {{"node", node},
        {"admin", Admin()},
+       {"stats_config", StatsConfig()},
        {"cluster_manager", {{"upstream_bind_config", {{"socket_options", Json::array({mark})}}}}},
        {"dynamic_resources", {{"ads_config", control}, {"lds_config", ads}, {"cds_config", ads}}},
        {"static_resources",

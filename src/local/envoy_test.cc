@@ -55,6 +55,8 @@ TEST_F(EnvoyBootstrap, HasNoTokenMarksItsConnectionsAndTakesItsCertificateBySds)
   EXPECT_EQ(json["node"]["metadata"]["PLAIT_APPLICATION_MARK"], "1337");
   EXPECT_EQ(json["cluster_manager"]["upstream_bind_config"]["socket_options"][0]["int_value"], 0x53a);
   EXPECT_EQ(json["dynamic_resources"]["ads_config"]["api_type"], "DELTA_GRPC");
+  EXPECT_FALSE(json["stats_config"]["use_all_default_tags"]);
+  EXPECT_EQ(json["stats_config"]["stats_tags"][0]["tag_name"], "cluster_name");
   const auto& clusters = json["static_resources"]["clusters"];
   EXPECT_EQ(clusters[0]["transport_socket"]["typed_config"]["common_tls_context"]["tls_certificate_sds_secret_configs"]
                     [0]["name"],

@@ -121,6 +121,28 @@ def test_bookinfo_is_served_with_mutual_tls_both_ways(mixed):
     assert stat(mixed, "reviews-v2", handshakes) > 0 and stat(mixed, "reviews-v3", handshakes) > 0
 
 
+def labels(mesh, workload):
+    """{family: {names of the labels of a series}} of what Prometheus scrapes of the workload's proxy."""
+    found = {}
+    for line in mesh.exec(workload, "curl", "-sS", "http://127.0.0.1:15090/stats/prometheus").stdout.splitlines():
+        if match := re.fullmatch(r"(envoy_\w+)(?:\{(.*)\})? \S+", line):
+            found.setdefault(match[1], set()).add(frozenset(re.findall(r'(\w+)="(?:[^"\\]|\\.)*"', match[2] or "")))
+    return found
+
+
+def test_the_metrics_of_an_envoy_have_the_labels_that_a_plait_proxys_have(mixed):
+    assert mixed.get("/productpage")[0] == 200
+    for client in ("envoy-client", "client"):
+        mixed.exec(client, "curl", "-sS", "-o", "/dev/null", "http://echo:8000/")
+        mixed.exec(client, "bash", "-c", "exec 3<>/dev/tcp/lines/9000 && echo hello >&3 && read -t 5 -r answer <&3")
+    for envoys, plaits in (("reviews-v2", "ratings-v1"), ("envoy-client", "client")):
+        envoy, plait = labels(mixed, envoys), labels(mixed, plaits)
+        both = envoy.keys() & plait.keys()
+        assert {"envoy_cluster_upstream_cx_active", "envoy_listener_downstream_cx_active", "envoy_tcp_downstream_cx_total",
+                "envoy_http_downstream_rq", "envoy_listener_http_downstream_rq"} <= both
+        assert {name: (envoy[name], plait[name]) for name in both if not envoy[name] <= plait[name]} == {}, envoys
+
+
 def test_plaintext_to_a_strict_envoy_is_refused(mixed):
     ip = mixed.pods("details-v1")[0]["ip"]
     refused = mixed.exec("plain", "curl", "-sS", "-m", "10", f"http://{ip}:9080/details/0", check=False)

@@ -32,7 +32,8 @@ TEST_F(ClusterStats, CountsEachStatusFromItsFirstAnswerOn) {
   EXPECT_EQ(Lines("upstream_rq_completed"), "cluster.outbound|80||a.upstream_rq_completed: 4\n");
   std::string prometheus;
   registry_.Scrape({.format = telemetry::Format::kPrometheus}, prometheus);
-  EXPECT_TRUE(prometheus.contains("envoy_cluster_upstream_rq_503{cluster_name=\"outbound|80||a\"} 2\n"));
+  EXPECT_TRUE(
+      prometheus.contains("envoy_cluster_upstream_rq{response_code=\"503\",cluster_name=\"outbound|80||a\"} 2\n"));
 }
 
 TEST_F(ClusterStats, CountsAnswersThatMadeTheRequestBeTriedAgainByThemselves) {

@@ -15,20 +15,23 @@ constexpr std::uint16_t kAll = 0;
 constexpr std::uint16_t kMost = 600;
 constexpr std::array<std::string_view, 1> kLabels = {"cluster_name"};
 
-std::string NameOf(std::uint16_t what, bool retried) {
-  const std::string name = retried ? "retry.upstream_rq_" : "upstream_rq_";
-  if (what == kAll) return name + "completed";
-  return name + std::to_string(what) + (what < 10 ? "xx" : "");
-}
-
-// The schema of one counter. As Istio's Envoy, the Prometheus form has the code in the name:
-// envoy_cluster_upstream_rq_503.
+// The schema of one counter: upstream_rq_503, and for Prometheus envoy_cluster_upstream_rq{response_code="503"}.
 struct CodeSchema {
-  explicit CodeSchema(std::string called) : name(std::move(called)) {}
+  CodeSchema(std::uint16_t what, bool retried)
+      : family(retried ? "retry.upstream_rq" : "upstream_rq"),
+        value(what == kAll ? "completed" : std::to_string(what) + (what < 10 ? "xx" : "")),
+        name(family + "_" + value) {
+    if (what == kAll) return;
+    stats[0].prometheus = family;
+    stats[0].label = what < 10 ? "response_code_class" : "response_code";
+    stats[0].label_value = value;
+  }
   CodeSchema(const CodeSchema&) = delete;
   CodeSchema& operator=(const CodeSchema&) = delete;
+  const std::string family;
+  const std::string value;
   const std::string name;
-  const std::array<StatDef, 1> stats = {{{.name = name}}};
+  std::array<StatDef, 1> stats = {{{.name = name}}};
   const Schema schema{"cluster.", "envoy_cluster_", kLabels, stats};
 };
 
@@ -37,7 +40,7 @@ const Schema& SchemaOf(std::uint16_t what, bool retried) {
   static std::array<std::array<std::atomic<const CodeSchema*>, kMost>, 2> known{};
   std::atomic<const CodeSchema*>& place = known[retried ? 1 : 0][what];
   if (const CodeSchema* there = place.load(std::memory_order_acquire)) return there->schema;
-  auto made = std::make_unique<const CodeSchema>(NameOf(what, retried));
+  auto made = std::make_unique<const CodeSchema>(what, retried);
   const CodeSchema* there = nullptr;
   if (place.compare_exchange_strong(there, made.get(), std::memory_order_acq_rel)) there = made.release();
   return there->schema;
