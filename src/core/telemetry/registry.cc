@@ -36,6 +36,20 @@ const std::vector<std::uint16_t>& Registry::State::OffsetsOf(const Schema& schem
   return at->second;
 }
 
+std::optional<std::uint32_t> Registry::State::TakeNew(const Schema& schema, std::uint32_t cells) {
+  Range rest{next_cell, max_cells};
+  Range& from = schema.apart ? apart[&schema] : rest;
+  if (schema.apart && from.end - from.next < cells) {
+    // A whole chunk: what is left of the last one stays unused.
+    from.next = std::min(max_cells, (next_cell + Shard::kChunkCells - 1) / Shard::kChunkCells * Shard::kChunkCells);
+    from.end = next_cell = std::min(max_cells, from.next + Shard::kChunkCells);
+  }
+  if (from.end - from.next < cells) return std::nullopt;
+  const std::uint32_t base = std::exchange(from.next, from.next + cells);
+  if (!schema.apart) next_cell = from.next;
+  return base;
+}
+
 std::uint64_t Registry::State::Raw(std::uint32_t cell) const noexcept {
   std::uint64_t sum = 0;
   for (const auto& shard : shards) sum += shard->Read(cell);
@@ -68,29 +82,38 @@ void Registry::State::RebaseStat(const Entry& entry, std::size_t stat) {
   SetBaseline(sum, std::bit_cast<std::uint64_t>(RawSum(sum)));
 }
 
+Labels::Labels(std::vector<std::string> values) : count_(values.size()) {
+  if (values.empty()) return;
+  auto made = std::make_shared<std::string[]>(count_);
+  std::move(values.begin(), values.end(), made.get());
+  values_ = std::move(made);
+}
+
 Registry::Registry(std::uint32_t max_cells) : state_(std::make_unique<State>(max_cells)), id_(NextRegistryId()) {}
 Registry::~Registry() = default;
 
-Group Registry::NewGroup(const Schema& schema, std::vector<std::string> label_values) {
+Group Registry::NewGroup(const Schema& schema, Labels labels) {
   const std::lock_guard lock(state_->mutex);
   const std::vector<std::uint16_t>& offsets = state_->OffsetsOf(schema);
   const std::uint32_t cells = offsets.back();
   std::vector<std::uint32_t>& free = state_->free[cells];
-  std::uint32_t base = state_->next_cell;
+  std::optional<std::uint32_t> base;
   const bool reused = !free.empty();
   if (reused) {
     base = free.back();
     free.pop_back();
-  } else if (state_->max_cells - state_->next_cell < cells) {
+  } else if (base = state_->TakeNew(schema, cells); !base) {
     dropped_.fetch_add(1, std::memory_order_relaxed);
     return {};
-  } else {
-    state_->next_cell += cells;
   }
   state_->used += cells;
-  State::Entry& entry = state_->groups[base];
-  entry = {.schema = &schema, .labels = std::move(label_values), .base = base};
-  entry.labels.resize(schema.labels.size());
+  if (labels.values().size() != schema.labels.size()) {
+    std::vector<std::string> values(labels.values().begin(), labels.values().end());
+    values.resize(schema.labels.size());
+    labels = std::move(values);
+  }
+  const State::Entry& entry =
+      *state_->groups.insert({.schema = &schema, .labels = std::move(labels), .base = *base}).first;
   if (reused) {
     for (std::size_t i = 0; i < schema.stats.size(); ++i) state_->RebaseStat(entry, i);
   }
@@ -98,7 +121,7 @@ Group Registry::NewGroup(const Schema& schema, std::vector<std::string> label_va
   group.registry_ = this;
   group.schema_ = &schema;
   group.offsets_ = offsets.data();
-  group.base_ = base;
+  group.base_ = *base;
   return group;
 }
 
@@ -124,9 +147,16 @@ std::size_t Registry::cells_used() const {
   return state_->used;
 }
 
+std::size_t Registry::chunks() const {
+  const std::lock_guard lock(state_->mutex);
+  std::size_t all = 0;
+  for (const auto& shard : state_->shards) all += shard->chunks();
+  return all;
+}
+
 void Registry::ResetCounters() {
   const std::lock_guard lock(state_->mutex);
-  for (const auto& [base, entry] : state_->groups) {
+  for (const State::Entry& entry : state_->groups) {
     for (std::size_t i = 0; i < entry.schema->stats.size(); ++i) {
       if (entry.schema->stats[i].kind != Kind::kGauge) state_->RebaseStat(entry, i);
     }
@@ -168,7 +198,7 @@ Group::~Group() {
   Registry::State& state = *registry_->state_;
   const std::lock_guard lock(state.mutex);
   const std::uint32_t cells = offsets_[schema_->stats.size()];
-  state.groups.erase(base_);
+  state.groups.erase(state.groups.find(base_));
   state.free[cells].push_back(base_);
   state.used -= cells;
 }

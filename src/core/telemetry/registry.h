@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -41,6 +42,22 @@ struct Schema {
   std::string_view prefix;
   std::span<const std::string_view> labels;  // names of the labels, in the order of the values
   std::span<const StatDef> stats;
+  // Its groups lie side by side, apart from all others. For what is set of each of very many things, where the rest of
+  // their statistics waits for traffic: cells take memory by the chunk.
+  bool apart = false;
+};
+
+// The values of a group's labels. Copies share them, so that a thing with several groups has its name once.
+class Labels {
+ public:
+  Labels() = default;
+  Labels(std::initializer_list<std::string> values) : Labels(std::vector<std::string>(values)) {}
+  Labels(std::vector<std::string> values);  // NOLINT: as good as its values
+  std::span<const std::string> values() const noexcept { return {values_.get(), count_}; }
+
+ private:
+  std::shared_ptr<const std::string[]> values_;
+  std::size_t count_ = 0;
 };
 
 // Envoy's default and Istio's histogram bounds; unit milliseconds or bytes.
@@ -94,12 +111,13 @@ class Registry {
   Registry& operator=(const Registry&) = delete;
 
   // A group of its own, also if one with the same values exists. `schema` has static storage.
-  Group NewGroup(const Schema& schema, std::vector<std::string> label_values);
+  Group NewGroup(const Schema& schema, Labels labels);
   // The living group of the same schema and values, or a new one: a configuration that replaces another counts on where
   // that one stands, and no series appears twice.
   std::shared_ptr<const Group> SharedGroup(const Schema& schema, std::vector<std::string> label_values);
   std::uint64_t dropped_groups() const noexcept { return dropped_.load(std::memory_order_relaxed); }
   std::size_t cells_used() const;
+  std::size_t chunks() const;  // that samples have taken memory for, over all threads
 
   // Appends all series. Prometheus: text format 0.0.4, families with the same name merged.
   void Scrape(const ScrapeOptions& options, std::string& out) const;

@@ -4,6 +4,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,16 +19,27 @@ struct Registry::State {
 
   struct Entry {
     const Schema* schema = nullptr;
-    std::vector<std::string> labels;
+    Labels labels;
     std::uint32_t base = 0;
+  };
+  struct ByBase {
+    using is_transparent = void;
+    bool operator()(const Entry& a, const Entry& b) const noexcept { return a.base < b.base; }
+    bool operator()(const Entry& a, std::uint32_t b) const noexcept { return a.base < b; }
+    bool operator()(std::uint32_t a, const Entry& b) const noexcept { return a < b.base; }
+  };
+  struct Range {
+    std::uint32_t next = 0;
+    std::uint32_t end = 0;
   };
 
   mutable std::mutex mutex;  // guards all below
   const std::uint32_t max_cells;
   std::uint32_t next_cell = 0;
   std::size_t used = 0;
-  std::map<std::uint32_t, Entry> groups;                        // live ones, by base
+  std::set<Entry, ByBase> groups;                               // live ones
   std::map<std::uint32_t, std::vector<std::uint32_t>> free;     // bases by cell count
+  std::map<const Schema*, Range> apart;                         // of these schemas: the chunk that is being filled
   std::map<const Schema*, std::vector<std::uint16_t>> offsets;  // one past the last stat: the count of cells
   std::vector<std::unique_ptr<Shard>> shards;
   std::map<std::pair<const Schema*, std::vector<std::string>>, std::weak_ptr<const Group>> shared;
@@ -34,6 +47,8 @@ struct Registry::State {
   std::map<std::uint32_t, std::vector<std::uint64_t>> baseline;
 
   const std::vector<std::uint16_t>& OffsetsOf(const Schema& schema);
+  // Cells that no group has had; nullopt: there are not enough.
+  std::optional<std::uint32_t> TakeNew(const Schema& schema, std::uint32_t cells);
   std::uint64_t Raw(std::uint32_t cell) const noexcept;  // sum over threads
   std::uint64_t Baseline(std::uint32_t cell) const noexcept;
   std::uint64_t Value(std::uint32_t cell) const noexcept { return Raw(cell) - Baseline(cell); }

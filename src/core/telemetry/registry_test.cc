@@ -16,6 +16,8 @@ constexpr std::array<StatDef, 4> kStats = {{
 }};
 constexpr std::array<std::string_view, 1> kLabels = {"cluster_name"};
 constexpr Schema kSchema{"cluster.", "envoy_cluster_", kLabels, kStats};
+constexpr std::array<StatDef, 2> kApartStats = {{{.name = "hosts_total"}, {.name = "hosts_active"}}};
+constexpr Schema kApartSchema{"cluster.", "envoy_cluster_", kLabels, kApartStats, /*apart=*/true};
 
 std::string Scraped(const Registry& registry, Format format) {
   std::string out;
@@ -86,6 +88,27 @@ TEST(Registry, DropsGroupsBeyondTheBoundAndSaysHowMany) {
   EXPECT_TRUE(first);
   EXPECT_FALSE(second);
   second.Add(kTotal);  // harmless
+  EXPECT_EQ(registry.dropped_groups(), 1U);
+}
+
+TEST(Registry, TakesMemoryForAnApartSchemaByItself) {
+  Registry registry;
+  std::vector<Group> groups;
+  for (int i = 0; i < 500; ++i) {
+    groups.push_back(registry.NewGroup(kSchema, {"waits for traffic"}));
+    groups.push_back(registry.NewGroup(kApartSchema, {"set at the start"}));
+    groups.back().Add(kTotal, 7);
+  }
+  EXPECT_EQ(registry.chunks(), 1U);
+  for (std::size_t i = 0; i < groups.size(); ++i) EXPECT_EQ(groups[i].Value(kTotal), i % 2 == 0 ? 0U : 7U);
+}
+
+TEST(Registry, DropsGroupsOfAnApartSchemaBeyondTheBound) {
+  Registry registry(/*max_cells=*/3);  // a group takes 2
+  const Group first = registry.NewGroup(kApartSchema, {"a"});
+  const Group second = registry.NewGroup(kApartSchema, {"b"});
+  EXPECT_TRUE(first);
+  EXPECT_FALSE(second);
   EXPECT_EQ(registry.dropped_groups(), 1U);
 }
 

@@ -59,7 +59,7 @@ struct Histogram {
 };
 constexpr std::array<double, 10> kQuantiles = {0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 1};
 
-std::string DottedName(const Schema& schema, const std::vector<std::string>& labels, const StatDef& stat) {
+std::string DottedName(const Schema& schema, std::span<const std::string> labels, const StatDef& stat) {
   std::string name(schema.dotted);
   if (schema.dotted.empty()) {
     name = std::string(schema.prefix) + std::string(stat.name);
@@ -83,7 +83,7 @@ std::string DottedName(const Schema& schema, const std::vector<std::string>& lab
   return name.append(stat.name);
 }
 
-void AppendLabels(std::string& out, const Schema& schema, const std::vector<std::string>& labels, const StatDef& stat,
+void AppendLabels(std::string& out, const Schema& schema, std::span<const std::string> labels, const StatDef& stat,
                   std::string_view le) {
   bool first = true;
   const auto add = [&](std::string_view name, std::string_view value) {
@@ -141,16 +141,16 @@ bool Scraper::Wanted(const Entry& entry, std::size_t stat) const {
         def.kind == Kind::kHistogram ? ReadHistogram(entry, stat).count > 0 : state_.Value(CellOf(entry, stat)) != 0;
     if (!used) return false;
   }
-  return !options_.filter || options_.filter(DottedName(*entry.schema, entry.labels, def));
+  return !options_.filter || options_.filter(DottedName(*entry.schema, entry.labels.values(), def));
 }
 
 void Scraper::Text() {
   std::map<std::string, std::string> lines;  // sorted by name as Envoy's
-  for (const auto& [base, entry] : state_.groups) {
+  for (const Entry& entry : state_.groups) {
     for (std::size_t i = 0; i < entry.schema->stats.size(); ++i) {
       if (!Wanted(entry, i)) continue;
       const StatDef& stat = entry.schema->stats[i];
-      std::string& value = lines[DottedName(*entry.schema, entry.labels, stat)];
+      std::string& value = lines[DottedName(*entry.schema, entry.labels.values(), stat)];
       value.clear();
       if (stat.kind != Kind::kHistogram) {
         AppendNumber(value, static_cast<std::int64_t>(state_.Value(CellOf(entry, i))));
@@ -173,11 +173,11 @@ void Scraper::Json() {
   out_ += "{\"stats\":[";
   std::string histograms;
   bool first = true;
-  for (const auto& [base, entry] : state_.groups) {
+  for (const Entry& entry : state_.groups) {
     for (std::size_t i = 0; i < entry.schema->stats.size(); ++i) {
       if (!Wanted(entry, i)) continue;
       const StatDef& stat = entry.schema->stats[i];
-      const std::string name = DottedName(*entry.schema, entry.labels, stat);
+      const std::string name = DottedName(*entry.schema, entry.labels.values(), stat);
       if (stat.kind != Kind::kHistogram) {
         out_ += first ? "{\"name\":\"" : ",{\"name\":\"";
         first = false;
@@ -214,7 +214,7 @@ void Scraper::PrometheusSeries(const Entry& entry, std::size_t stat, const std::
   const StatDef& def = entry.schema->stats[stat];
   const auto line = [&](std::string_view suffix, std::string_view le, auto value) {
     out_.append(family).append(suffix);
-    AppendLabels(out_, *entry.schema, entry.labels, def, le);
+    AppendLabels(out_, *entry.schema, entry.labels.values(), def, le);
     out_ += ' ';
     AppendNumber(out_, value);
     out_ += '\n';
@@ -240,7 +240,7 @@ void Scraper::Prometheus() {
     std::vector<std::pair<const Entry*, std::size_t>> series;
   };
   std::map<std::string, Family> families;
-  for (const auto& [base, entry] : state_.groups) {
+  for (const Entry& entry : state_.groups) {
     for (std::size_t i = 0; i < entry.schema->stats.size(); ++i) {
       if (!Wanted(entry, i)) continue;
       const StatDef& stat = entry.schema->stats[i];

@@ -1,5 +1,6 @@
 #pragma once
 // One thread's cells: written only by that thread, read by scrapes. Chunks appear at the first sample in their range.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -34,6 +35,10 @@ class Shard {
   std::uint64_t Read(std::uint32_t cell) const noexcept {
     const Cell* chunk = chunks_[cell / kChunkCells].load(std::memory_order_acquire);
     return chunk == nullptr ? 0 : chunk[cell % kChunkCells].load(std::memory_order_relaxed);
+  }
+  std::size_t chunks() const noexcept {
+    return static_cast<std::size_t>(
+        std::count_if(chunks_, chunks_ + count_, [](const auto& chunk) { return chunk.load() != nullptr; }));
   }
 
  private:

@@ -61,15 +61,6 @@ constexpr std::array<StatDef, static_cast<std::size_t>(ClusterStat::kCount)> kSt
     {.name = "upstream_rq_time", .kind = Kind::kHistogram},
     {.name = "upstream_cx_connect_ms", .kind = Kind::kHistogram},
     {.name = "lb_healthy_panic"},
-    {.name = "membership_total", .kind = Kind::kGauge},
-    {.name = "membership_healthy", .kind = Kind::kGauge},
-    {.name = "membership_degraded", .kind = Kind::kGauge},
-    {.name = "membership_excluded", .kind = Kind::kGauge},
-    {.name = "membership_change"},
-    {.name = "update_attempt"},
-    {.name = "update_success"},
-    {.name = "update_failure"},
-    {.name = "update_no_rebuild"},
     {.name = "bind_errors"},
     {.name = "outlier_detection.ejections_active", .kind = Kind::kGauge},
     {.name = "outlier_detection.ejections_enforced_total"},
@@ -93,6 +84,19 @@ constexpr std::array<StatDef, static_cast<std::size_t>(ClusterStat::kCount)> kSt
 }};
 constexpr std::size_t kOpenGauges = 5;  // of a priority
 
+// In the order of MembershipStat.
+constexpr std::array<StatDef, static_cast<std::size_t>(MembershipStat::kCount)> kMembership = {{
+    {.name = "membership_total", .kind = Kind::kGauge},
+    {.name = "membership_healthy", .kind = Kind::kGauge},
+    {.name = "membership_degraded", .kind = Kind::kGauge},
+    {.name = "membership_excluded", .kind = Kind::kGauge},
+    {.name = "membership_change"},
+    {.name = "update_attempt"},
+    {.name = "update_success"},
+    {.name = "update_failure"},
+    {.name = "update_no_rebuild"},
+}};
+
 // circuit_breakers.<priority>.remaining_*. There is no limit of pools, so none remain to be counted.
 constexpr StatDef Remaining(std::string_view name) { return {.name = name, .kind = Kind::kGauge}; }
 constexpr std::array<StatDef, 4> kRemainingDefault = {{
@@ -109,6 +113,7 @@ constexpr std::array<StatDef, 4> kRemainingHigh = {{
 }};
 constexpr std::array<std::string_view, 1> kLabels = {"cluster_name"};
 constexpr telemetry::Schema kSchema{"cluster.", "envoy_cluster_", kLabels, kStats};
+constexpr telemetry::Schema kMembershipSchema{"cluster.", "envoy_cluster_", kLabels, kMembership, /*apart=*/true};
 constexpr std::array<telemetry::Schema, 2> kRemaining = {{
     {"cluster.", "envoy_cluster_", kLabels, kRemainingDefault},
     {"cluster.", "envoy_cluster_", kLabels, kRemainingHigh},
@@ -119,9 +124,10 @@ std::uint32_t Left(std::uint32_t most, std::uint32_t used) noexcept { return use
 }  // namespace
 
 ClusterState::ClusterState(telemetry::Registry& registry, std::string_view stat_name)
-    : stats(registry.NewGroup(kSchema, {std::string(stat_name)})),
+    : labels({std::string(stat_name)}),
+      stats(registry.NewGroup(kSchema, labels)),
+      membership(registry.NewGroup(kMembershipSchema, labels)),
       registry_(registry),
-      stat_name_(stat_name),
       codes_(registry, stat_name) {}
 
 void ClusterState::Configure(const xds::Cluster& config) {
@@ -133,7 +139,7 @@ void ClusterState::Configure(const xds::Cluster& config) {
     if (!breakers[priority].track_remaining) {
       remaining = {};
     } else if (!remaining) {
-      remaining = registry_.NewGroup(kRemaining[priority], {stat_name_});
+      remaining = registry_.NewGroup(kRemaining[priority], labels);
     }
   }
 }
@@ -167,6 +173,10 @@ void ClusterState::ShowLimits() {
 
 void ClusterState::Add(ClusterStat stat, std::uint64_t n) const noexcept {
   stats.Add(static_cast<std::size_t>(stat), n);
+}
+void ClusterState::Add(MembershipStat stat) const noexcept { membership.Add(static_cast<std::size_t>(stat)); }
+void ClusterState::SetGauge(MembershipStat stat, std::uint64_t value) const noexcept {
+  membership.SetGauge(static_cast<std::size_t>(stat), value);
 }
 void ClusterState::AddGauge(ClusterStat stat, std::int64_t n) const noexcept {
   stats.AddGauge(static_cast<std::size_t>(stat), n);

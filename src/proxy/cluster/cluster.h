@@ -68,15 +68,6 @@ enum class ClusterStat : std::uint8_t {
   kUpstreamRqTime,       // histogram, milliseconds
   kUpstreamCxConnectMs,  // histogram
   kLbHealthyPanic,
-  kMembershipTotal,
-  kMembershipHealthy,
-  kMembershipDegraded,
-  kMembershipExcluded,
-  kMembershipChange,
-  kUpdateAttempt,  // DNS clusters: names that were asked for
-  kUpdateSuccess,
-  kUpdateFailure,
-  kUpdateNoRebuild,
   kBindErrors,
   kOutlierEjectionsActive,
   kOutlierEjectionsEnforcedTotal,
@@ -100,15 +91,34 @@ enum class ClusterStat : std::uint8_t {
   kCount,
 };
 
+// Envoy's statistics of the hosts, which every cluster has from its start: a group of their own, so that a cluster
+// without traffic has no cells for the others.
+enum class MembershipStat : std::uint8_t {
+  kTotal,
+  kHealthy,
+  kDegraded,
+  kExcluded,
+  kChange,
+  kUpdateAttempt,  // DNS clusters: names that were asked for
+  kUpdateSuccess,
+  kUpdateFailure,
+  kUpdateNoRebuild,
+  kCount,
+};
+
 class OutlierDetector;  // outlier.h
 
 // What lives as long as the name is configured, whatever happens to configuration and endpoints.
 struct ClusterState {
   ClusterState(telemetry::Registry& registry, std::string_view stat_name);
   std::array<ClusterLimits, 2> limits;  // by xds::RoutingPriority
+  const telemetry::Labels labels;       // cluster_name: the name in statistics
   telemetry::Group stats;
+  telemetry::Group membership;
   std::shared_ptr<OutlierDetector> outlier;  // null: never configured
   void Add(ClusterStat stat, std::uint64_t n = 1) const noexcept;
+  void Add(MembershipStat stat) const noexcept;
+  void SetGauge(MembershipStat stat, std::uint64_t value) const noexcept;  // main thread
   void AddGauge(ClusterStat stat, std::int64_t n) const noexcept;
   void Record(ClusterStat stat, double value) const noexcept;
   // upstream_rq_completed, upstream_rq_<class> and upstream_rq_<code>.
@@ -123,7 +133,6 @@ struct ClusterState {
 
  private:
   telemetry::Registry& registry_;
-  const std::string stat_name_;
   mutable ResponseCodes codes_;
   std::array<telemetry::Group, 2> remaining_;  // empty: not tracked
   std::uint32_t shown_open_ = 0;               // the circuit_breakers gauges that are 1

@@ -75,6 +75,19 @@ TEST_F(Clusters, MakesANewHostWhenTheIdentityChanges) {
   EXPECT_NE(store_.Find("a")->priorities[0].all[0], before);
 }
 
+TEST_F(Clusters, TakeNoMemoryForStatisticsOfTrafficThatTheyDoNotHave) {
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = std::to_string(i);
+    ASSERT_TRUE(store_.Put(Eds(name)));
+    PutEndpoints(name, {EndpointAt("10.0.0.1:80")});
+  }
+  EXPECT_EQ(registry_.chunks(), 1U);  // membership_* and update_* of all
+  std::string text;
+  registry_.Scrape({}, text);
+  EXPECT_TRUE(text.contains("cluster.99.membership_total: 1\n"));
+  EXPECT_TRUE(text.contains("cluster.99.upstream_rq_total: 0\n"));
+}
+
 TEST_F(Clusters, LeavesUnhealthyHostsOutUntilPanic) {
   ASSERT_TRUE(store_.Put(Eds("a")));
   PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80"),

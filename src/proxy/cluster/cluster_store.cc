@@ -125,9 +125,9 @@ void ClusterStore::State::Show(Entry& entry, std::vector<PriorityHosts> prioriti
         cluster->by_address.emplace(other, host);
     }
   }
-  entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipTotal), total);
-  entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipHealthy), usable);
-  entry.state->stats.SetGauge(static_cast<std::size_t>(ClusterStat::kMembershipDegraded), degraded);
+  entry.state->SetGauge(MembershipStat::kTotal, total);
+  entry.state->SetGauge(MembershipStat::kHealthy, usable);
+  entry.state->SetGauge(MembershipStat::kDegraded, degraded);
   cluster->priorities = std::move(priorities);
   entry.visible = std::move(cluster);
   Changed(config.name, false);
@@ -151,8 +151,8 @@ void ClusterStore::State::Rebuild(Entry& entry) {
   }
   const HostTable before = entry.hosts;
   std::vector<PriorityHosts> priorities = BuildPriorities(config, entry.resolved, entry.hosts);
-  if (entry.names == nullptr) entry.state->Add(ClusterStat::kUpdateSuccess);
-  if (entry.hosts != before) entry.state->Add(ClusterStat::kMembershipChange);
+  if (entry.names == nullptr) entry.state->Add(MembershipStat::kUpdateSuccess);
+  if (entry.hosts != before) entry.state->Add(MembershipStat::kChange);
   if (entry.state->outlier) {
     std::vector<std::shared_ptr<Host>> hosts;
     for (const auto& [key, host] : entry.hosts) hosts.push_back(host);

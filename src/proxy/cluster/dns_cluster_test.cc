@@ -214,13 +214,13 @@ TEST_F(DnsClusters, CountWhatTheyAskedAndWhatCameOfIt) {
   Pass(1100ms);
   names_.known.clear();
   Pass(1100ms);
-  const auto value = [&](ClusterStat stat) {
-    return store_.Find("a")->state->stats.Value(static_cast<std::size_t>(stat));
+  const auto value = [&](MembershipStat stat) {
+    return store_.Find("a")->state->membership.Value(static_cast<std::size_t>(stat));
   };
-  EXPECT_EQ(value(ClusterStat::kUpdateAttempt), 3U);
-  EXPECT_EQ(value(ClusterStat::kUpdateSuccess), 2U);
-  EXPECT_EQ(value(ClusterStat::kUpdateNoRebuild), 1U);
-  EXPECT_EQ(value(ClusterStat::kUpdateFailure), 1U);
+  EXPECT_EQ(value(MembershipStat::kUpdateAttempt), 3U);
+  EXPECT_EQ(value(MembershipStat::kUpdateSuccess), 2U);
+  EXPECT_EQ(value(MembershipStat::kUpdateNoRebuild), 1U);
+  EXPECT_EQ(value(MembershipStat::kUpdateFailure), 1U);
 }
 
 class DnsPauses : public DnsClusters {

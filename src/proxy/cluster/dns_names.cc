@@ -38,7 +38,7 @@ const DnsNames::Addresses* DnsNames::Find(std::string_view name) const {
 }
 
 void DnsNames::Ask(const std::string& text, Name& name) {
-  options_.state->Add(ClusterStat::kUpdateAttempt);
+  options_.state->Add(MembershipStat::kUpdateAttempt);
   name.lookup =
       resolver_.Resolve(text, options_.config->dns_lookup_family,
                         [this, &name](Result<NameResolver::Answer> answer) { Took(name, std::move(answer)); });
@@ -49,7 +49,7 @@ void DnsNames::Took(Name& name, Result<NameResolver::Answer> answer) {
   // A name that fails keeps its last addresses. One without addresses has none any more; but a LOGICAL_DNS cluster is
   // one host, which does not go.
   const bool holds = HasAddresses(answer) || (answer && options_.config->type == xds::Cluster::Type::kStrictDns);
-  options_.state->Add(holds ? ClusterStat::kUpdateSuccess : ClusterStat::kUpdateFailure);
+  options_.state->Add(holds ? MembershipStat::kUpdateSuccess : MembershipStat::kUpdateFailure);
   bool changed = false;
   if (holds) {
     Addresses& now = answer->addresses;
@@ -68,7 +68,7 @@ void DnsNames::Took(Name& name, Result<NameResolver::Answer> answer) {
   if (first) --unanswered_;
   if (unanswered_ > 0) return;
   if (first || changed) return options_.changed();
-  if (holds) options_.state->Add(ClusterStat::kUpdateNoRebuild);
+  if (holds) options_.state->Add(MembershipStat::kUpdateNoRebuild);
 }
 
 Duration DnsNames::PauseAfter(Name& name, const Result<NameResolver::Answer>& answer) {
