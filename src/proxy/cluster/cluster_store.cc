@@ -14,9 +14,9 @@ struct ClusterStore::State {
     std::shared_ptr<const xds::Cluster> config;
     std::shared_ptr<ClusterState> state;
     HostTable hosts;
-    xds::ClusterLoadAssignment resolved;  // DNS clusters: the assignment with names replaced
-    std::unique_ptr<DnsNames> names;      // DNS clusters
-    ClusterPtr visible;                   // null: warming
+    BalanceRules rules;               // of the assignment that the hosts come from
+    std::unique_ptr<DnsNames> names;  // DNS clusters
+    ClusterPtr visible;               // null: warming
   };
   // Somebody who waits for a cluster; told in a later round.
   struct Waiter final {
@@ -104,9 +104,7 @@ void ClusterStore::State::Tell(const std::string& name, bool ready) {
 
 void ClusterStore::State::Show(Entry& entry, std::vector<PriorityHosts> priorities) {
   const xds::Cluster& config = *entry.config;
-  Balance(priorities, {.overprovisioning = entry.resolved.overprovisioning_factor,
-                       .weighted_priority_health = entry.resolved.weighted_priority_health,
-                       .panic_threshold = config.lb.healthy_panic_threshold});
+  Balance(priorities, entry.rules);
   auto cluster = std::make_shared<Cluster>();
   cluster->config = entry.config;
   cluster->state = entry.state;
@@ -137,28 +135,32 @@ void ClusterStore::State::Show(Entry& entry, std::vector<PriorityHosts> prioriti
 void ClusterStore::State::Rebuild(Entry& entry) {
   using Type = xds::Cluster::Type;
   const xds::Cluster& config = *entry.config;
+  xds::ClusterLoadAssignment made;
+  const xds::ClusterLoadAssignment* assignment = &made;
   switch (config.type) {
-    case Type::kStatic: entry.resolved = config.load_assignment; break;
-    case Type::kOriginalDst: entry.resolved = {}; break;
+    case Type::kStatic: assignment = &config.load_assignment; break;
+    case Type::kOriginalDst: break;
     case Type::kEds: {
       const auto at = endpoints.find(ServiceOf(config));
       if (at == endpoints.end()) return;
-      entry.resolved = *at->second;
+      assignment = at->second.get();
       break;
     }
     case Type::kStrictDns:
-    case Type::kLogicalDns: entry.resolved = WithAddresses(entry); break;
+    case Type::kLogicalDns: made = WithAddresses(entry); break;
   }
+  entry.rules = {.overprovisioning = assignment->overprovisioning_factor,
+                 .weighted_priority_health = assignment->weighted_priority_health,
+                 .panic_threshold = config.lb.healthy_panic_threshold};
   const HostTable before = entry.hosts;
-  std::vector<PriorityHosts> priorities = BuildPriorities(config, entry.resolved, entry.hosts);
+  std::vector<PriorityHosts> priorities = BuildPriorities(config, *assignment, entry.hosts);
   if (entry.names == nullptr) entry.state->Add(MembershipStat::kUpdateSuccess);
   if (entry.hosts != before) entry.state->Add(MembershipStat::kChange);
   if (entry.state->outlier) {
     std::vector<std::shared_ptr<Host>> hosts;
-    for (const auto& [key, host] : entry.hosts) hosts.push_back(host);
+    hosts.assign(entry.hosts.begin(), entry.hosts.end());
     entry.state->outlier->SetHosts(std::move(hosts));
   }
-  entry.resolved.localities.clear();  // only the factor is needed from here on
   Show(entry, std::move(priorities));
 }
 

@@ -1,15 +1,16 @@
 #include "proxy/cluster/priorities.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace plait::proxy::cluster {
 namespace {
 
-std::string KeyOf(const Host::Facts& facts) {
-  std::string key = facts.address.ToString();
-  key.append("|").append(facts.identity).append("|").append(facts.hostname);
-  key.append("|").append(std::to_string(facts.transport)).append("|").append(facts.locality.region);
-  return key.append("|").append(facts.locality.zone).append("|").append(facts.locality.sub_zone);
+bool Before(const Host::Facts& a, const Host::Facts& b) noexcept {
+  const auto key = [](const Host::Facts& facts) {
+    return std::tie(facts.address, facts.identity, facts.hostname, facts.transport, facts.locality);
+  };
+  return key(a) < key(b);
 }
 
 Host::Facts FactsOf(const xds::Cluster& config, const xds::LocalityEndpoints& group, const xds::Endpoint& endpoint) {
@@ -30,6 +31,16 @@ double LocalityWeight(const xds::LocalityEndpoints& group, const xds::Endpoint& 
 }
 
 }  // namespace
+
+bool BySameness::operator()(const std::shared_ptr<Host>& a, const std::shared_ptr<Host>& b) const noexcept {
+  return Before(a->facts(), b->facts());
+}
+bool BySameness::operator()(const std::shared_ptr<Host>& a, const Host::Facts& b) const noexcept {
+  return Before(a->facts(), b);
+}
+bool BySameness::operator()(const Host::Facts& a, const std::shared_ptr<Host>& b) const noexcept {
+  return Before(a, b->facts());
+}
 
 std::uint32_t ChooseTransport(const xds::Cluster& config, const std::map<std::string, std::string>& metadata) {
   for (std::uint32_t i = 0; i < config.transport_socket_matches.size(); ++i) {
@@ -54,17 +65,17 @@ std::vector<PriorityHosts> BuildPriorities(const xds::Cluster& config, const xds
     for (const xds::Endpoint& endpoint : group.endpoints) {
       if (!endpoint.dns_name.empty()) continue;  // not resolved
       Host::Facts facts = FactsOf(config, group, endpoint);
-      const std::string key = KeyOf(facts);
-      std::shared_ptr<Host>& host = next[key];
-      if (host) continue;  // given twice
-      const auto known = hosts.find(key);
-      if (known != hosts.end() && known->second->facts() == facts) {
-        host = known->second;
+      if (next.contains(facts)) continue;  // given twice
+      std::shared_ptr<Host> host;
+      const auto known = hosts.find(facts);
+      if (known != hosts.end() && (*known)->facts() == facts) {
+        host = *known;
         host->Update(endpoint.weight, endpoint.health);
       } else {
         host = std::make_shared<Host>(std::move(facts), endpoint.weight, endpoint.health);
       }
-      priority.all.push_back(host);
+      next.insert(host);
+      priority.all.push_back(std::move(host));
       if (config.lb.locality_weighted) priority.all_weights.push_back(LocalityWeight(group, endpoint));
     }
   }

@@ -3,6 +3,7 @@
 // load of each priority, panic. Pure but for creating hosts. Mirrors Envoy's PrioritySet and LoadBalancerBase.
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,14 @@
 
 namespace plait::proxy::cluster {
 
-// Hosts of one cluster by what makes them the same host.
-using HostTable = std::map<std::string, std::shared_ptr<Host>>;
+// Hosts of one cluster by what makes them the same host: address, identity, name, TLS settings and locality.
+struct BySameness {
+  using is_transparent = void;
+  bool operator()(const std::shared_ptr<Host>& a, const std::shared_ptr<Host>& b) const noexcept;
+  bool operator()(const std::shared_ptr<Host>& a, const Host::Facts& b) const noexcept;
+  bool operator()(const Host::Facts& a, const std::shared_ptr<Host>& b) const noexcept;
+};
+using HostTable = std::set<std::shared_ptr<Host>, BySameness>;
 
 // The transport_socket_match that takes an endpoint with this metadata; kDefaultTransport: the cluster's own.
 std::uint32_t ChooseTransport(const xds::Cluster& config, const std::map<std::string, std::string>& metadata);
