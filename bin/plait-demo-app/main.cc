@@ -5,6 +5,8 @@
 
 #include "core/io/stop_signal.h"
 #include "samples/demo-app/load.h"
+#include "samples/demo-app/mysql_protocol.h"
+#include "samples/demo-app/mysqldb.h"
 #include "samples/demo-app/roles.h"
 #include "samples/demo-app/tcp_echo.h"
 
@@ -17,6 +19,7 @@ struct Flags {
   RoleOptions role;
   std::uint32_t delay_ms = 0;
   TcpEchoOptions tcp;
+  std::string authentication_plugin;
   LoadOptions load;
   std::string url;
   std::vector<std::string> headers;
@@ -66,6 +69,13 @@ int EchoTcp(io::Loop& loop, const Flags& flags) {
   return Idle(loop);
 }
 
+int ServeMysql(io::Loop& loop, const Flags& flags) {
+  auto listening = Listen(flags);
+  if (!listening) return Complain(listening.error().ToString());
+  const mysql::Mysqldb server(loop, std::move(*listening), Environment("MYSQL_ROOT_PASSWORD"));
+  return Idle(loop);
+}
+
 // URL and headers of what a client role sends, into flags.load.
 Outcome<> ReadTarget(Flags& flags) {
   const auto url = ParseUrl(flags.url);
@@ -106,6 +116,17 @@ int RunLoad(io::Loop& loop, Flags flags) {
   return load.report().failed() == 0 ? 0 : 1;
 }
 
+void AddLoadOptions(CLI::App& load, Flags& flags) {
+  load.add_option("--count", flags.load.count, "how many requests; 0: until the time is over");
+  load.add_option("--duration", flags.seconds, "seconds");
+  load.add_option("--connections", flags.load.connections, "kept connections")->capture_default_str();
+  load.add_option("--rate", flags.load.rate, "requests a second; 0: the next when the last was answered");
+  load.add_option("--new-per-second", flags.load.new_per_second, "further requests a second on new connections");
+  load.add_option("--method", flags.load.method, "request method")->capture_default_str();
+  load.add_option("--body", flags.load.body, "request body");
+  load.add_option("--count-by", flags.load.count_by, "count answers by this response header");
+}
+
 int Main(int argc, char** argv) {
   Flags flags;
   CLI::App app{"The processes of Plait's sample applications."};
@@ -122,6 +143,7 @@ int Main(int argc, char** argv) {
   CLI::App* ratings = server("ratings", "stars of the reviewers");
   CLI::App* echo = server("echo", "answers with the request that it got");
   CLI::App* tcp = server("tcp-echo", "answers bytes with themselves");
+  CLI::App* mysqldb = server("mysqldb", "MySQL with bookinfo's ratings, for root with MYSQL_ROOT_PASSWORD");
   CLI::App* client = app.add_subcommand("client", "waits, so that commands can be run beside it");
   CLI::App* load = app.add_subcommand("load", "sends requests and prints what came back as JSON");
   CLI::App* get = app.add_subcommand("get", "sends one request and prints the answer as JSON");
@@ -136,19 +158,17 @@ int Main(int argc, char** argv) {
   echo->add_option("--delay-ms", flags.delay_ms, "wait before each answer");
   tcp->add_option("--greeting", flags.tcp.greeting, "speak first with this text");
   tcp->add_option("--prefix", flags.tcp.prefix, "put this before each answer");
+  mysqldb
+      ->add_option("--default-authentication-plugin", flags.authentication_plugin,
+                   "as upstream's manifest says to its image; there is but this one")
+      ->check(CLI::IsMember({std::string(mysql::kNativePassword)}));
   for (CLI::App* role : {load, get}) {
     role->add_option("url", flags.url, "http://host[:port][/path]")->required();
     role->add_option("-H,--header", flags.headers, "name:value");
   }
-  load->add_option("--count", flags.load.count, "how many requests; 0: until the time is over");
-  load->add_option("--duration", flags.seconds, "seconds");
-  load->add_option("--connections", flags.load.connections, "kept connections")->capture_default_str();
-  load->add_option("--rate", flags.load.rate, "requests a second; 0: the next when the last was answered");
-  load->add_option("--new-per-second", flags.load.new_per_second, "further requests a second on new connections");
-  load->add_option("--method", flags.load.method, "request method")->capture_default_str();
-  load->add_option("--body", flags.load.body, "request body");
-  load->add_option("--count-by", flags.load.count_by, "count answers by this response header");
+  AddLoadOptions(*load, flags);
   CLI11_PARSE(app, argc, argv);
+  if (mysqldb->parsed() && mysqldb->count("--port") == 0) flags.port = 3306;
   flags.role.delay = std::chrono::milliseconds(flags.delay_ms);
 
   io::Loop loop;
@@ -160,6 +180,7 @@ int Main(int argc, char** argv) {
   if (echo->parsed()) role = NewEcho(loop, flags.role);
   if (role) return Serve(loop, *role, flags);
   if (tcp->parsed()) return EchoTcp(loop, flags);
+  if (mysqldb->parsed()) return ServeMysql(loop, flags);
   if (client->parsed()) return Idle(loop);
   return get->parsed() ? RunGet(loop, flags) : RunLoad(loop, flags);
 }

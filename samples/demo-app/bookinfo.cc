@@ -96,7 +96,9 @@ Part<BookDetails> ReadDetails(std::string_view json) {
           .error = {}};
 }
 
-std::string RatingsJson(int id) { return Json{{"id", id}, {"ratings", {{"Reviewer1", 5}, {"Reviewer2", 4}}}}.dump(); }
+std::string RatingsJson(int id, Ratings ratings) {
+  return Json{{"id", id}, {"ratings", {{"Reviewer1", ratings.reviewer1}, {"Reviewer2", ratings.reviewer2}}}}.dump();
+}
 
 std::optional<Ratings> ReadRatings(std::string_view json) {
   const Json object = Read(json);

@@ -16,10 +16,12 @@ Part<BookDetails> ReadDetails(std::string_view json);
 Part<std::string> DetailsOfVolume(int id, std::string_view json);
 
 // GET /ratings/ID: {"id":0,"ratings":{"Reviewer1":5,"Reviewer2":4}}
-std::string RatingsJson(int id);
 struct Ratings {
   int reviewer1 = 0, reviewer2 = 0;
+  friend bool operator==(const Ratings&, const Ratings&) = default;
 };
+inline constexpr Ratings kFirstRatings = {.reviewer1 = 5, .reviewer2 = 4};  // what upstream's ratings begin with
+std::string RatingsJson(int id, Ratings ratings = kFirstRatings);
 std::optional<Ratings> ReadRatings(std::string_view json);
 
 // GET /reviews/ID. `color` is empty for v1, which has no ratings; else `ratings` or the reason why there are none.

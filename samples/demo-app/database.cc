@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/port.h"
+#include "database_conversation.h"
 #include "roles.h"
 
 namespace plait::demo {
@@ -20,20 +21,46 @@ constexpr std::array<std::uint8_t, 52> kHello = {
     31,   0,   0,   0,   0x10, 'h', 'e', 'l', 'l', 'o', 0,   1,   0,         0,          0,     // document: int32 hello
     0x02, '$', 'd', 'b', 0,    6,   0,   0,   0,   'a', 'd', 'm', 'i',       'n',        0, 0};  // string $db, end
 
-// MySQL's first packet: three bytes of length, a number, then the version of the protocol, or 0xff for an error.
-constexpr std::size_t kMySqlHeader = 4;
-constexpr std::uint8_t kMySqlError = 0xff;
-
 constexpr std::size_t kPiece = 4096;
+constexpr std::size_t kLongestUser = 128;  // MariaDB's; MySQL's is 32
+
+class MongoHello final : public DatabaseConversation {
+ public:
+  void Begin(Buffer& out) override { out.Append(Bytes(kHello)); }
+  std::optional<Outcome<Ratings>> Feed(Buffer& in, Buffer& /*out*/) override {
+    if (in.size() < kMongoHeader) return std::nullopt;
+    const Bytes said = in.Linearize(kMongoHeader);
+    const bool message = said[12] == kOpMsgLow && said[13] == kOpMsgHigh && said[14] == 0 && said[15] == 0;
+    if (!message) return Explain(Errc::kInvalidInput, "it does not speak MongoDB's protocol");
+    return kFirstRatings;
+  }
+  const char* awaits() const override { return "an answer to hello"; }
+};
+
+std::unique_ptr<DatabaseConversation> ConversationWith(const Database& database) {
+  if (database.kind == Database::Kind::kMongo) return std::make_unique<MongoHello>();
+  return std::make_unique<mysql::RatingsQuery>(database.login);
+}
+
+std::unexpected<Diagnostic> Unreachable(const Database& database, Error error) {
+  return Explain(error.code, error.detail,
+                 database.kind == Database::Kind::kMongo
+                     ? "is it there, and does MONGO_DB_URL name it?"
+                     : "is it there, and do MYSQL_DB_HOST and MYSQL_DB_PORT name it?");
+}
 
 class Question final : public Pending::Operation, private io::StreamEvents {
  public:
-  Question(io::Loop& loop, const io::SocketAddress& to, Database::Kind kind, Duration timeout,
-           std::move_only_function<void(Result<>)> done)
+  Question(io::Loop& loop, const io::SocketAddress& to, const Database& database, Duration timeout,
+           std::move_only_function<void(Outcome<Ratings>)> done)
       : loop_(loop),
-        kind_(kind),
+        database_(database),
+        conversation_(ConversationWith(database)),
         done_(std::move(done)),
-        deadline_([this] { Answer(Fail(Errc::kTimedOut, "it says nothing")); }),
+        deadline_([this, timeout] {
+          const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout).count();
+          Answer(Lost({Errc::kTimedOut, "timeout"}, " after " + std::to_string(seconds) + " s"));
+        }),
         stream_(io::Connect(loop, to, {.bind = {}, .keep_alive = {}, .timeout = timeout})) {
     stream_->SetEvents(this);
     deadline_.Start(loop.timers(), timeout);
@@ -46,41 +73,45 @@ class Question final : public Pending::Operation, private io::StreamEvents {
 
  private:
   void OnOpen() override {
-    if (kind_ == Database::Kind::kMongo) out_.Append(Bytes(kHello));
+    open_ = true;
+    conversation_->Begin(out_);
     OnWritable();
   }
   void OnWritable() override {
-    if (const auto sent = stream_->Write(out_); !sent) Answer(std::unexpected(sent.error()));
+    if (const auto sent = stream_->Write(out_); !sent) Answer(Lost(sent.error()));
   }
   void OnReadable() override {
     for (;;) {
       const Result<std::size_t> n = stream_->Read(in_, kPiece);
-      if (!n) return Answer(std::unexpected(n.error()));
+      if (!n) return Answer(Lost(n.error()));
       if (*n == 0) return;
-      if (in_.size() > (kind_ == Database::Kind::kMongo ? kMongoHeader - 1 : kMySqlHeader)) return Answer(Judge());
+      auto answer = conversation_->Feed(in_, out_);
+      const auto sent = stream_->Write(out_);
+      // Once the answer is known, what is still sent is only a farewell.
+      if (answer) return Answer(std::move(*answer));
+      if (!sent) return Answer(Lost(sent.error()));
     }
   }
-  void OnFailed(Error error) override { Answer(std::unexpected(error)); }
+  void OnFailed(Error error) override { Answer(Lost(error)); }
 
-  Result<> Judge() {
-    const Bytes said = in_.Linearize(kind_ == Database::Kind::kMongo ? kMongoHeader : kMySqlHeader + 1);
-    if (kind_ == Database::Kind::kMySql)
-      return said[kMySqlHeader] == kMySqlError ? Result<>(Fail(Errc::kDenied, "it answers with an error")) : Result<>();
-    const bool message = said[12] == kOpMsgLow && said[13] == kOpMsgHigh && said[14] == 0 && said[15] == 0;
-    return message ? Result<>() : Result<>(Fail(Errc::kInvalidInput, "it does not speak MongoDB's protocol"));
+  Outcome<Ratings> Lost(Error error, const std::string& after = {}) const {
+    if (!open_) return Unreachable(database_, error);
+    return Explain(error.code, error.detail + after + " while waiting for " + conversation_->awaits());
   }
   // `done` may drop this.
-  void Answer(Result<> result) {
+  void Answer(Outcome<Ratings> result) {
     if (!done_) return;
     deadline_.Cancel();
-    std::exchange(done_, nullptr)(result);
+    std::exchange(done_, nullptr)(std::move(result));
   }
 
   io::Loop& loop_;
-  const Database::Kind kind_;
-  std::move_only_function<void(Result<>)> done_;
+  const Database database_;
+  const std::unique_ptr<DatabaseConversation> conversation_;
+  std::move_only_function<void(Outcome<Ratings>)> done_;
   io::Timer deadline_;
   Buffer in_, out_;
+  bool open_ = false;
   std::unique_ptr<io::Stream> stream_;
 };
 
@@ -124,15 +155,21 @@ Outcome<Database> DatabaseOfEnvironment() {
     if (!port) return Explain(Errc::kInvalidInput, "MYSQL_DB_PORT: \"" + text + "\" is no number from 1 to 65535");
     out.port = port->value;
   }
+  out.login = {.user = Environment("MYSQL_DB_USER"), .password = Environment("MYSQL_DB_PASSWORD")};
+  if (out.login.user.size() > kLongestUser)
+    return Explain(Errc::kInvalidInput, "MYSQL_DB_USER has more than 128 bytes, which no server takes");
   return out;
 }
 
-Pending Ask(io::Loop& loop, const Database& database, Duration timeout, std::move_only_function<void(Result<>)> done) {
+Pending Ask(io::Loop& loop, const Database& database, Duration timeout,
+            std::move_only_function<void(Outcome<Ratings>)> done) {
   const auto addresses = Resolve(database.host, database.port);
-  if (!addresses)
-    return loop.After(Duration(0),
-                      [call = std::move(done), error = addresses.error()]() mutable { call(std::unexpected(error)); });
-  return Pending(std::make_unique<Question>(loop, addresses->front(), database.kind, timeout, std::move(done)));
+  if (!addresses) {
+    return loop.After(Duration(0), [call = std::move(done), why = Unreachable(database, addresses.error())]() mutable {
+      call(std::move(why));
+    });
+  }
+  return Pending(std::make_unique<Question>(loop, addresses->front(), database, timeout, std::move(done)));
 }
 
 }  // namespace plait::demo

@@ -1,14 +1,16 @@
 #pragma once
-// The database behind `ratings` v2, as upstream's variables name it. What is asked of it is whether it speaks, on a
-// connection of this request: whatever becomes of that connection (a policy, a fault, a database that is away) shows in
-// the answer. MySQL speaks first; MongoDB answers `hello`. Nobody logs in and nothing is read: user, password and the
-// name of the database mean nothing here, and the ratings are those that upstream's databases begin with.
+// The database behind `ratings` v2, as upstream's variables name it, asked on a connection of this request: whatever
+// becomes of that connection (a policy, a fault, a database that is away) shows in the answer. MySQL is logged in to
+// and its table is read (mysql_client.h). MongoDB is only asked whether it is there, by `hello`: nobody logs in, and
+// the ratings are those that upstream's begins with.
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 
+#include "bookinfo.h"
 #include "call.h"
+#include "mysql_client.h"
 
 namespace plait::demo {
 
@@ -17,17 +19,19 @@ struct Database {
   Kind kind = Kind::kMongo;
   std::string host;
   std::uint16_t port = 27017;
+  mysql::Login login = {};  // kMySql
   friend bool operator==(const Database&, const Database&) = default;
 };
 
-// DB_TYPE=mysql: MYSQL_DB_HOST and MYSQL_DB_PORT (3306); else MONGO_DB_URL. Errors name the variable.
+// DB_TYPE=mysql: MYSQL_DB_HOST, MYSQL_DB_PORT (3306), MYSQL_DB_USER and MYSQL_DB_PASSWORD (none); else MONGO_DB_URL.
+// Errors name the variable.
 Outcome<Database> DatabaseOfEnvironment();
 // "mongodb://[user:password@]host[:port][,further hosts][/database][?options]": the first host.
 Outcome<Database> ParseMongoUrl(std::string_view text);
 
-// Whether it speaks within `timeout`. Errors: that of the connection; kInvalidInput when it speaks something else;
-// kDenied when MySQL begins with an error.
+// The ratings, within `timeout`. Errors say what the database did and what to do; kTimedOut, that of the connection,
+// kDenied for a login that is refused, kInvalidInput for what is not the protocol or no ratings.
 [[nodiscard]] Pending Ask(io::Loop& loop, const Database& database, Duration timeout,
-                          std::move_only_function<void(Result<>)> done);
+                          std::move_only_function<void(Outcome<Ratings>)> done);
 
 }  // namespace plait::demo

@@ -63,14 +63,15 @@ class RatingsRole final : public Role {
     const auto failed = [] { return JsonResponse(500, ErrorJson("could not connect to ratings database")); };
     if (!database_) return responder.Send(failed());
     const std::uint64_t call = ++last_;
-    waiting_[call] = Ask(loop_, *database_, kDatabaseTimeout,
-                         [this, call, id, failed, respond = std::move(responder)](Result<> spoken) mutable {
-                           if (!spoken)
-                             std::fprintf(stderr, "ratings: database %s port %u: %s\n", database_->host.c_str(),
-                                          unsigned{database_->port}, spoken.error().detail);
-                           respond.Send(spoken ? JsonResponse(200, RatingsJson(id)) : failed());
-                           loop_.Defer([this, call] { waiting_.erase(call); });
-                         });
+    waiting_[call] =
+        Ask(loop_, *database_, kDatabaseTimeout,
+            [this, call, id, failed, respond = std::move(responder)](const Outcome<Ratings>& ratings) mutable {
+              if (!ratings)
+                std::fprintf(stderr, "ratings: database %s port %u: %s\n", database_->host.c_str(),
+                             unsigned{database_->port}, ratings.error().ToString().c_str());
+              respond.Send(ratings ? JsonResponse(200, RatingsJson(id, *ratings)) : failed());
+              loop_.Defer([this, call] { waiting_.erase(call); });
+            });
   }
 
   io::Loop& loop_;

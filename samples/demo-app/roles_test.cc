@@ -11,6 +11,8 @@
 #include "bookinfo.h"
 #include "core/tls/stream.h"
 #include "core/tls/test_pki.h"
+#include "database.h"
+#include "mysqldb.h"
 #include "tcp_echo.h"
 #include "testing/manual_clock.h"
 
@@ -72,17 +74,42 @@ class RoleWithVariables : public testing::Test {
 using RatingsRole = RoleWithVariables;
 const std::string kNoDatabase = R"({"error":"could not connect to ratings database"})";
 
-TEST_F(RatingsRole, OfVersionTwoAsksTheMySqlDatabaseOfItsVariables) {
+TEST_F(RatingsRole, OfVersionTwoLogsInToTheMySqlDatabaseOfItsVariables) {
+  io::UniqueFd fd = io::ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")).value();
   Set("SERVICE_VERSION", "v2");
   Set("DB_TYPE", "mysql");
   Set("MYSQL_DB_HOST", "127.0.0.1");
-  Set("MYSQL_DB_PORT", std::to_string(Database("5.7.0 ready")));
+  Set("MYSQL_DB_PORT", std::to_string(io::LocalAddress(fd.get()).port.value));
+  Set("MYSQL_DB_USER", "root");
+  Set("MYSQL_DB_PASSWORD", "password");
+  std::optional<mysql::Mysqldb> database(std::in_place, loop_, std::move(fd), "password");
   Play(NewRatings(loop_, {}));
-  EXPECT_EQ(Ask("/ratings/7").body, RatingsJson(7));
-  database_.reset();  // from now on nobody listens there
+  EXPECT_EQ(Ask("/ratings/7").body, R"({"id":7,"ratings":{"Reviewer1":5,"Reviewer2":4}})");
+
+  Set("MYSQL_DB_PASSWORD", "wrong");
+  Play(NewRatings(loop_, {}));
+  testing::internal::CaptureStderr();
+  const Answer denied = Ask("/ratings/7");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "ratings: database 127.0.0.1 port " + Environment("MYSQL_DB_PORT") +
+                ": error 1045 (28000): Access denied for user 'root'@'127.0.0.1' (using password: YES) (set "
+                "MYSQL_DB_USER and MYSQL_DB_PASSWORD to an account of that server that needs no TLS)\n");
+  EXPECT_EQ(denied.status, 500);
+  EXPECT_EQ(denied.body, kNoDatabase);
+
+  database.reset();  // from now on nobody listens there
   const Answer away = Ask("/ratings/7");
   EXPECT_EQ(away.status, 500);
   EXPECT_EQ(away.body, kNoDatabase);
+}
+
+TEST_F(RatingsRole, OfVersionTwoSaysWhichVariableOfItsDatabaseCannotBe) {
+  Set("DB_TYPE", "mysql");
+  Set("MYSQL_DB_HOST", "127.0.0.1");
+  Set("MYSQL_DB_USER", std::string(129, 'x'));
+  const auto database = DatabaseOfEnvironment();
+  ASSERT_FALSE(database);
+  EXPECT_EQ(database.error().ToString(), "MYSQL_DB_USER has more than 128 bytes, which no server takes");
 }
 
 TEST_F(RatingsRole, OfVersionTwoAsksTheMongoDatabaseOfItsUrl) {

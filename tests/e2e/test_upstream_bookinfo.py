@@ -57,23 +57,34 @@ def test_the_page_has_its_details_and_the_reviews_of_each_version(mesh):
 
 def ratings_of(mesh, pod):
     """What a pod of ratings answers: status and body. By its address, for the service has others."""
-    address = next(w["ip"] for w in mesh.pods(pod) if w["ready"])
+    address = [w["ip"] for w in mesh.pods(pod) if w["ready"]][0]
     out = mesh.exec("reviews-v2", "curl", "-s", "-w", "\n%{http_code}", f"http://{address}:9080/ratings/0").stdout
     body, _, status = out.rpartition("\n")
     return int(status), json.loads(body)
+
+
+def one_is_ready(mesh, pod):
+    pods = mesh.pods(pod)
+    return len(pods) == 1 and pods[0]["ready"]
+
+
+def add(mesh, *names):
+    """Copies files of upstream's samples into the mesh's directory; returns the copies."""
+    samples = upstream_samples()
+    copies = [mesh.directory / os.path.basename(name) for name in names]
+    for name, copy in zip(names, copies):
+        shutil.copy(os.path.join(samples, name), copy)
+        copy.chmod(0o644)
+    return copies
 
 
 @pytest.mark.parametrize("ratings, database", [("bookinfo-ratings-v2-mysql.yaml", "bookinfo-mysql.yaml"),
                                                ("bookinfo-ratings-v2.yaml", "bookinfo-db.yaml")])
 def test_ratings_of_istios_v2_depend_on_the_database_that_its_variables_name(mesh, ratings, database):
     """Through the mesh: a server that speaks first (MySQL), and one that answers (MongoDB)."""
-    samples = upstream_samples()
-    files = [mesh.directory / name for name in (ratings, database)]
-    for file in files:
-        shutil.copy(os.path.join(samples, "platform/kube", file.name), file)
-        file.chmod(0o644)
+    files = add(mesh, f"platform/kube/{ratings}", f"platform/kube/{database}")
     try:
-        until(lambda: all(w["ready"] for w in mesh.pods("ratings-v2")) and len(mesh.pods("ratings-v2")) == 1, 30, "ratings v2 is ready")
+        until(lambda: one_is_ready(mesh, "ratings-v2"), 30, "ratings v2 is ready")
         until(lambda: ratings_of(mesh, "ratings-v2") == (200, {"id": 0, "ratings": {"Reviewer1": 5, "Reviewer2": 4}}), 20, "there are ratings")
         files[1].unlink()
         error = {"error": "could not connect to ratings database"}
@@ -82,3 +93,32 @@ def test_ratings_of_istios_v2_depend_on_the_database_that_its_variables_name(mes
         for file in files:
             file.unlink(missing_ok=True)
     until(lambda: not mesh.pods("ratings-v2") and not mesh.pods("mysqldb") and not mesh.pods("mongodb"), 30, "both are gone")
+
+
+def test_stars_of_istios_mysql_need_the_password_of_its_manifest(mesh):
+    """Upstream's account (root and the Secret's password) gives the page its stars; with another password ratings says why not."""
+    ratings, *others = add(mesh, "platform/kube/bookinfo-ratings-v2-mysql.yaml", "platform/kube/bookinfo-mysql.yaml",
+                           "networking/destination-rule-all.yaml", "networking/virtual-service-ratings-mysql.yaml")
+
+    def alone(status):
+        return one_is_ready(mesh, "ratings-v2") and ratings_of(mesh, "ratings-v2")[0] == status
+
+    def pages_have(wanted):
+        pages = [mesh.get("/productpage") for _ in range(5)]
+        return all(code == 200 and "answered by reviews-v3" in body and wanted in body for code, body in pages)
+    try:
+        until(lambda: alone(200), 30, "ratings v2 has ratings")
+        until(lambda: pages_have('aria-label="4 of 5 stars"'), 20, "the page has the stars of v3")
+        text = ratings.read_text()
+        assert text.count("value: password") == 1
+        ratings.write_text(text.replace("value: password", "value: wrong"))
+        until(lambda: alone(500), 30, "ratings v2 with the wrong password has none")
+        assert ratings_of(mesh, "ratings-v2") == (500, {"error": "could not connect to ratings database"})
+        until(lambda: pages_have("Ratings service is currently unavailable"), 20, "the page has no stars")
+        log = mesh.named("logs", "ratings-v2-mysql").stdout
+        assert "ratings: database mysqldb port 3306: error 1045 (28000): Access denied for user 'root'@'" in log, log
+        assert "(using password: YES) (set MYSQL_DB_USER and MYSQL_DB_PASSWORD to an account of that server" in log, log
+    finally:
+        for file in (ratings, *others):
+            file.unlink(missing_ok=True)
+    until(lambda: not mesh.pods("ratings-v2") and not mesh.pods("mysqldb"), 30, "both are gone")
