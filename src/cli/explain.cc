@@ -26,6 +26,7 @@ std::uint16_t PortIn(const Json& place) {
 std::string InboundQuery(bool tcp, const Party& from, const Json& next) {
   std::string query = "direction=inbound&port=" + Text(next, {"port"}) + "&source=" + UrlEncoded(from.ip);
   if (At(next, "tls") == true) query += "&principal=" + UrlEncoded(from.identity);
+  if (const std::string sni = Text(next, {"sni"}); !sni.empty()) query += "&sni=" + UrlEncoded(sni);
   const Json& request = At(next, "request");
   if (tcp || !request.is_object()) return query + "&tcp";
   query += "&method=" + UrlEncoded(Text(request, {"method"})) + "&path=" + UrlEncoded(Text(request, {"path"})) +

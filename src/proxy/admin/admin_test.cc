@@ -171,5 +171,16 @@ TEST(ExplainQuery, TakesHeadersAndAPrincipal) {
   EXPECT_EQ(query->headers, (std::vector<std::pair<std::string, std::string>>{{"x-a", "b"}}));
 }
 
+TEST(ExplainQuery, TakesWhatTheOneWhoAsksDoesNotKnow) {
+  const auto query = ReadExplainQuery("direction=inbound&port=80&sni=a.b&unknown=headers,direct_ip");
+  ASSERT_TRUE(query) << query.error().ToString();
+  EXPECT_EQ(query->sni, "a.b");
+  EXPECT_TRUE(query->unknown.headers && query->unknown.direct_ip && !query->unknown.principal);
+  EXPECT_TRUE(ReadExplainQuery("direction=inbound&port=80&unknown=principal")->unknown.principal);
+  const auto wrong = ReadExplainQuery("direction=inbound&port=80&unknown=headers,colour");
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error().message.find("colour"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace plait::proxy::admin

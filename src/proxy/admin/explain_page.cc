@@ -6,6 +6,21 @@
 namespace plait::proxy::admin {
 namespace {
 
+Outcome<> TakeUnknown(const std::string& names, ExplainQuery::Unknown& unknown) {
+  for (const std::string_view name : Split(names, ',')) {
+    if (name == "headers")
+      unknown.headers = true;
+    else if (name == "principal")
+      unknown.principal = true;
+    else if (name == "direct_ip")
+      unknown.direct_ip = true;
+    else
+      return Explain(Errc::kInvalidInput, "unknown=" + names + " has \"" + std::string(name) + "\"",
+                     "headers, principal and direct_ip may be unknown");
+  }
+  return {};
+}
+
 Outcome<> Take(std::string_view name, std::string value, ExplainQuery& query) {
   if (name == "direction") {
     if (value != "inbound" && value != "outbound")
@@ -25,6 +40,8 @@ Outcome<> Take(std::string_view name, std::string value, ExplainQuery& query) {
     const auto [field, text] = SplitOnce(value, ':');
     if (field.empty() || !text) return Explain(Errc::kInvalidInput, "header=" + value + " is not name:value");
     query.headers.emplace_back(ToLower(Trim(field)), Trim(*text));
+  } else if (name == "unknown") {
+    return TakeUnknown(value, query.unknown);
   } else {
     std::string ExplainQuery::* const field = name == "to"          ? &ExplainQuery::to
                                               : name == "method"    ? &ExplainQuery::method
@@ -32,6 +49,7 @@ Outcome<> Take(std::string_view name, std::string value, ExplainQuery& query) {
                                               : name == "host"      ? &ExplainQuery::host
                                               : name == "source"    ? &ExplainQuery::source
                                               : name == "principal" ? &ExplainQuery::principal
+                                              : name == "sni"       ? &ExplainQuery::sni
                                                                     : nullptr;
     if (field == nullptr) return Explain(Errc::kInvalidInput, "there is no parameter " + std::string(name));
     query.*field = std::move(value);

@@ -3,8 +3,9 @@
 // sides' proxies together.
 //
 // Out of the workload: ?to=reviews[&port=9080][&host=reviews:9080]. Into it: ?direction=inbound&port=9080&source=IP
-// [&principal=spiffe://...]. Both: &method=GET&path=/x&header=name:value (repeated), &tcp for what is no HTTP,
-// &random=N to follow another of the weighted choices.
+// [&principal=spiffe://...][&sni=NAME]. Both: &method=GET&path=/x&header=name:value (repeated), &tcp for what is no
+// HTTP, &random=N to follow another of the weighted choices; &unknown=headers,principal,direct_ip for what the one who
+// asks cannot say (a line of a log has no headers): no rule matches by that, and none is said to differ there.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,7 +26,13 @@ struct ExplainQuery {
   std::string host;       // Host; empty: `to` and the port
   std::string source;     // IP of the caller; empty: of this workload (outbound)
   std::string principal;  // that the caller proves; empty: plaintext
+  std::string sni;
   std::vector<std::pair<std::string, std::string>> headers;
+  struct Unknown {
+    bool headers = false;  // but those that are given
+    bool principal = false;
+    bool direct_ip = false;
+  } unknown;
   std::uint64_t random = 0;
 };
 // Of the query of a target, percent-encoded. Errors name the parameter.

@@ -38,6 +38,15 @@ struct Reply {
 using Verdict = std::variant<Continue, Pause, Reply>;
 using Resume = std::move_only_function<void(Verdict)>;  // never with Pause
 
+// What somebody who only asks about a request cannot say of it, as a line of a log does not. Of a real one all is
+// known.
+struct UnknownFacts {
+  bool headers = false;    // it may have had more than it shows
+  bool principal = false;  // of the caller
+  bool direct_ip = false;  // of the connection's other end
+  bool any() const noexcept { return headers || principal || direct_ip; }
+};
+
 // What a filter sees of a request. References are valid until the request ends.
 struct RequestView {
   http::RequestHead& head;
@@ -45,6 +54,7 @@ struct RequestView {
   std::string_view cluster;      // that the route chose; empty: no route or no cluster
   io::Loop& loop;
   Random& random;
+  UnknownFacts unknown = {};  // for Foresee
 };
 
 // What one filter keeps of one request.
@@ -66,15 +76,23 @@ using FilterOverrides = std::vector<std::pair<std::string, std::shared_ptr<const
 // What a filter would do to a request that is only asked about (/plait/explain).
 struct Forecast {
   bool passes = true;
+  bool known = true;         // false: it depends on an unknown fact whether it passes
   std::uint16_t status = 0;  // of the reply, when it does not pass
   std::string details = {};  // %RESPONSE_CODE_DETAILS% of that reply
   std::string rule = {};     // that decided
   // Why a rule that would have let the request pass did not match: the first field that differs.
   struct Miss {
+    enum class Reason : std::uint8_t {
+      kDiffers,
+      kUnknown,   // no field is known to differ; whether this one does is not known, and there may be more of these
+      kNoRule,    // the policy has no rule
+      kOnlyHttp,  // the rule is about requests, and this is a TCP connection
+    };
     std::string rule;
     std::string field;
     std::string wants;
-    std::string has;
+    std::string has;  // kDiffers only
+    Reason reason = Reason::kDiffers;
     friend bool operator==(const Miss&, const Miss&) = default;
   };
   std::vector<Miss> misses = {};

@@ -164,6 +164,10 @@ void Explainer::OutboundTcp(const OutboundConfig& outbound, const cluster::Desti
 
 // Mutual TLS, plaintext, or neither (semantics.md 5).
 bool Explainer::Admit(const xds::InboundPort& port) {
+  if (q_.unknown.principal) {
+    Step("admission", "who the caller is, the one who asks does not know").known = false;
+    return true;
+  }
   const std::string mode =
       "port " + std::to_string(q_.destination.port.value) + " is " + std::string(ModeName(port.mode));
   if (q_.principal.empty()) {
@@ -187,9 +191,12 @@ bool Explainer::Admit(const xds::InboundPort& port) {
 
 bool Explainer::Authorize(const NetworkRbacs& rules) {
   for (const auto& rule : rules) {
-    filter::Forecast forecast = rule->Foresee(connection_);
-    ExplainStep& step = Step("authorization", forecast.passes ? "the connection may pass" : "the connection is closed");
+    filter::Forecast forecast = rule->Foresee(connection_, q_.unknown);
+    ExplainStep& step = Step("authorization", !forecast.known   ? "depends on what is not known of the connection"
+                                              : forecast.passes ? "the connection may pass"
+                                                                : "the connection is closed");
     step.passes = forecast.passes;
+    step.known = forecast.known;
     step.policy = std::move(forecast.rule);
     step.misses = std::move(forecast.misses);
     if (!forecast.note.empty()) step.text += "; " + forecast.note;
@@ -214,10 +221,12 @@ void Explainer::operator()(const std::shared_ptr<const InboundConfig>& inbound) 
 }
 
 bool Explainer::PrepareHead(const HttpConfig& http) {
+  const http::Headers given = q_.unknown.headers ? q_.head.headers : http::Headers();
   if (q_.head.authority.empty()) q_.head.authority = q_.destination.ToString();
   const EdgeResult edge = PrepareRequest(http.xds, {q_.source, connection_.tls}, q_.head);
   record_.remote.ip = edge.remote;
   record_.internal = edge.internal;
+  if (q_.unknown.headers) q_.head.headers = given;  // those that are made from others are as unknown as these
   if (edge.verdict == EdgeVerdict::kContinue) return true;
   Fail("route", "the path " + q_.head.path + " is refused, or redirected to its normal form", Failure::kBadPath);
   return false;
@@ -236,12 +245,16 @@ void Explainer::TellRoute(const route::RouteMatch& match, const std::string& tab
 
 bool Explainer::RunFilters(const HttpConfig& http, const route::RouteMatch& match) {
   Random random(q_.random);
-  const filter::RequestView view{q_.head, record_, match.cluster, config_.loop(), random};
+  const filter::RequestView view{q_.head, record_, match.cluster, config_.loop(), random, q_.unknown};
   for (auto& [name, forecast] : filter::ForeseeAll(*http.filters, view, match.overrides())) {
     const bool rbac = !forecast.rule.empty() || !forecast.misses.empty() || forecast.details.starts_with("rbac_");
-    ExplainStep& step = Step(rbac ? "authorization" : "filter", forecast.passes ? "passes" : "refused");
+    ExplainStep& step = Step(rbac || !forecast.known ? "authorization" : "filter",
+                             !forecast.known   ? "depends on what is not known of the request"
+                             : forecast.passes ? "passes"
+                                               : "refused");
     if (!forecast.note.empty()) step.text = forecast.note;
     step.passes = forecast.passes;
+    step.known = forecast.known;
     step.policy = std::move(forecast.rule);
     step.misses = std::move(forecast.misses);
     if (forecast.passes) continue;
@@ -334,6 +347,7 @@ void Explainer::TellTransport(const cluster::Cluster& cluster, const cluster::Ho
   }
   next.identity = host.facts().identity;
   std::string text = next.identity.empty() ? "TLS" : "mutual TLS; the server must be " + next.identity;
+  next.server_name = ToLower(tls->sni);
   if (!tls->sni.empty()) text += "; SNI " + tls->sni;
   Step("tls", std::move(text)).object = cluster.config->istio_config;
 }

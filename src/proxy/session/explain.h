@@ -31,7 +31,8 @@ struct Question {
   Resolves resolves = Resolves::kHere;
   bool http = true;
   http::RequestHead head = {};
-  std::uint64_t random = 0;  // decides among weighted clusters and hosts
+  filter::UnknownFacts unknown = {};  // what the one who asks cannot say of the caller and of `head`
+  std::uint64_t random = 0;           // decides among weighted clusters and hosts
 };
 
 // The configuration in force. The outer nullopt: it is not here yet (ask for it, then explain again); null: there is
@@ -69,7 +70,8 @@ struct NextHop {
   io::SocketAddress address;
   std::string workload;  // "reviews-v2-0.default" as the index knows it; empty: not in the mesh
   bool tls = false;
-  std::string identity;  // that the server must prove; empty: any, or plaintext
+  std::string identity;     // that the server must prove; empty: any, or plaintext
+  std::string server_name;  // SNI
   http::RequestHead head;
 };
 

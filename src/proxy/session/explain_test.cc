@@ -237,5 +237,43 @@ TEST_F(Explaining, JudgesACallerByItsPrincipalAndSaysWhatIsMissing) {
   EXPECT_EQ(StepOf(allowed, "authorization").policy, "ns[a]-policy[p]-rule[0]");
 }
 
+TEST_F(Explaining, DoesNotJudgeByWhatTheOneWhoAsksDoesNotKnow) {
+  const Chain chain = Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  AddCluster("inbound|80||", "127.0.0.1:80");
+  Question question = Get("10.244.0.5:80", "web");
+  question.unknown.principal = true;
+  using Reason = filter::Forecast::Miss::Reason;
+  const std::vector<filter::Forecast::Miss> unknown = {
+      {"ns[a]-policy[p]-rule[0]", "principal", "spiffe://td/ns/a/sa/friend", "", Reason::kUnknown}};
+  for (const bool http : {true, false}) {
+    question.http = http;
+    const Explanation explanation = ExplainChain(*this, chain, question);
+    EXPECT_FALSE(StepOf(explanation, "admission").known) << "STRICT, but who says that it was plaintext";
+    EXPECT_FALSE(StepOf(explanation, "authorization").known);
+    EXPECT_EQ(StepOf(explanation, "authorization").misses, unknown);
+  }
+}
+
+TEST_F(Explaining, DoesNotTakeAHeaderThatIsMadeHereForOneThatTheCallerSent) {
+  xds::RbacRules rules;
+  rules.policies.push_back(
+      {.name = "p",
+       .permissions = {{.kind = xds::Permission::Kind::kAny}},
+       .principals = {{.kind = xds::Principal::Kind::kHeader,
+                       .header = {.name = "x-forwarded-proto", .value = xds::StringMatcher{.value = "gopher"}}}}});
+  auto config = std::make_shared<InboundConfig>();
+  config->xds.ports = {{.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}};
+  config->routes[80] = MakeInboundRoutes(80, "inbound|80||");
+  xds::HttpConnectionManager http = Http();
+  http.filters.insert(http.filters.begin(), {.name = "rbac", .config = xds::RbacFilter{.rules = rules}});
+  config->http = CompileHttp(http, {registry_, logs_}).value();
+  Chain chain;
+  chain.terminal = std::shared_ptr<const InboundConfig>(std::move(config));
+  Question question = Get("10.244.0.5:80", "web");
+  EXPECT_TRUE(StepOf(ExplainChain(*this, chain, question), "authorization").known);
+  question.unknown.headers = true;
+  EXPECT_FALSE(StepOf(ExplainChain(*this, chain, question), "authorization").known);
+}
+
 }  // namespace
 }  // namespace plait::proxy::session

@@ -83,6 +83,9 @@ Outcome<session::Question> QuestionOf(const ExplainScene& scene, const session::
     question.source.ip = *source;
   }
   question.principal = query.principal;
+  question.server_name = ToLower(query.sni);
+  question.unknown = {
+      .headers = query.unknown.headers, .principal = query.unknown.principal, .direct_ip = query.unknown.direct_ip};
   question.head.method = query.method;
   question.head.path = query.path;
   question.head.scheme = "http";
@@ -124,6 +127,7 @@ Outcome<ChosenChain> ChooseChain(const std::vector<listen::ListenerPtr>& listene
       const listen::ConnectionFacts facts{.destination = question.destination,
                                           .source = question.source,
                                           .server_name = question.server_name,
+                                          .transport_protocol = question.server_name.empty() ? "raw_buffer" : "tls",
                                           .application_protocols = {"http/1.1"}};
       const auto index = listener->matcher.Match(facts);
       session::ChainPtr chain = index ? listener->chains[*index] : listener->default_chain;
@@ -132,6 +136,17 @@ Outcome<ChosenChain> ChooseChain(const std::vector<listen::ListenerPtr>& listene
   }
   return Explain(Errc::kNotFound, "no listener takes port " + std::to_string(question.destination.port.value),
                  ports.empty() ? "this proxy has no listener" : "it listens on " + ports);
+}
+
+std::string_view ReasonName(filter::Forecast::Miss::Reason reason) {
+  using Reason = filter::Forecast::Miss::Reason;
+  switch (reason) {
+    case Reason::kUnknown: return "unknown";
+    case Reason::kNoRule: return "no_rule";
+    case Reason::kOnlyHttp: return "only_http";
+    case Reason::kDiffers: break;
+  }
+  return "differs";
 }
 
 void WriteStep(const session::ExplainStep& step, admin::Json& out) {
@@ -149,6 +164,8 @@ void WriteStep(const session::ExplainStep& step, admin::Json& out) {
       out.Open('{')
           .Key("policy")
           .Text(miss.rule)
+          .Key("reason")
+          .Text(ReasonName(miss.reason))
           .Key("field")
           .Text(miss.field)
           .Key("wants")
@@ -168,6 +185,7 @@ void WriteNext(const session::NextHop& next, bool http, admin::Json& out) {
       .Key("port")
       .Number(next.address.port.value);
   out.Key("workload").Text(next.workload).Key("tls").Bool(next.tls).Key("identity").Text(next.identity);
+  out.Key("sni").Text(next.server_name);
   if (http) {
     out.Key("request").Open('{').Key("method").Text(next.head.method).Key("path").Text(next.head.path);
     out.Key("host").Text(next.head.authority).Key("headers").Open('[');

@@ -3,6 +3,7 @@
 // Mirrors envoy.config.rbac.v3. Used by the HTTP and the network filter.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,19 +23,25 @@ struct RbacSubject {
   const record::ConnectionInfo& connection;
   const io::IpAddress& remote;  // x-forwarded-for applied; a connection's own remote for TCP
   const http::RequestHead* head = nullptr;
+  filter::UnknownFacts unknown = {};  // for Foresee and Misses
 };
 
 struct RbacResult {
   bool allowed = true;
   const std::string* policy = nullptr;  // the one that matched; null: none
+  friend bool operator==(const RbacResult&, const RbacResult&) = default;
 };
 
 class RbacEngine {
  public:
   // `with_requests`: false for the network filter; a rule that looks at a request is an error then.
   static Outcome<std::shared_ptr<const RbacEngine>> Compile(const xds::RbacRules& rules, bool with_requests);
+  bool allows() const noexcept { return action_ == xds::RbacRules::Action::kAllow; }
   RbacResult Check(const RbacSubject& subject) const;
-  // For a subject that no policy matches: of each policy the first field that differs (explain.cc).
+  // As Check; nullopt: it depends on what is not known of the subject (explain.cc).
+  std::optional<RbacResult> Foresee(const RbacSubject& subject) const;
+  // For a subject that no policy is known to match: of each policy the first field that certainly differs, or else the
+  // fields that are not known.
   std::vector<filter::Forecast::Miss> Misses(const RbacSubject& subject) const;
 
  private:
@@ -76,6 +83,11 @@ class RbacEngine {
   std::uint32_t AddCidr(Ask ask, const io::Cidr& cidr);
   std::uint32_t Push(Node node);
   bool Holds(const Node& node, const RbacSubject& subject) const;
+  enum class Truth : std::uint8_t { kNo, kUnknown, kYes };
+  Truth TruthOf(const Node& node, const RbacSubject& subject) const;
+  bool Never(const Node& node) const;
+  filter::Forecast::Miss LeafMiss(const Node& node, const RbacSubject& subject) const;
+  void AddUnknowns(const Node& node, const RbacSubject& subject, std::vector<filter::Forecast::Miss>& all) const;
   filter::Forecast::Miss MissOf(const Node& node, const RbacSubject& subject) const;
   std::string WantedBy(const Node& node) const;
   bool PeerNameMatches(const match::StringMatch& text, const record::ConnectionInfo& connection) const;

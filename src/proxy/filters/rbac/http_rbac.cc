@@ -62,8 +62,10 @@ filter::Verdict HttpRbac::OnRequestHead(filter::RequestView request, const filte
 std::optional<filter::Forecast> HttpRbac::Foresee(filter::RequestView request,
                                                   const filter::FilterOverride* settings) const {
   const RbacRuleSets& sets = SetsFor(settings);
-  const RbacSubject subject{
-      .connection = *request.record.connection, .remote = request.record.remote.ip, .head = &request.head};
+  const RbacSubject subject{.connection = *request.record.connection,
+                            .remote = request.record.remote.ip,
+                            .head = &request.head,
+                            .unknown = request.unknown};
   if (!sets.rules && !sets.shadow) return std::nullopt;
   return ForeseeRbac(sets.rules.get(), sets.shadow.get(), subject);
 }

@@ -33,8 +33,9 @@ NetworkVerdict NetworkRbac::Check(const record::ConnectionInfo& connection, bool
   return {.allowed = false, .details = DeniedDetails(result.policy)};
 }
 
-filter::Forecast NetworkRbac::Foresee(const record::ConnectionInfo& connection) const {
-  return ForeseeRbac(rules_.get(), shadow_.get(), {.connection = connection, .remote = connection.remote.ip});
+filter::Forecast NetworkRbac::Foresee(const record::ConnectionInfo& connection, filter::UnknownFacts unknown) const {
+  return ForeseeRbac(rules_.get(), shadow_.get(),
+                     {.connection = connection, .remote = connection.remote.ip, .unknown = unknown});
 }
 
 }  // namespace plait::proxy::filters

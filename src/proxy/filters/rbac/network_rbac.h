@@ -25,7 +25,7 @@ class NetworkRbac {
   // `count`: in the filter's allowed and denied statistics (not when a living connection is looked at again).
   NetworkVerdict Check(const record::ConnectionInfo& connection, bool count = true) const;
   // The same verdict with its reason, for /plait/explain; counts nothing.
-  filter::Forecast Foresee(const record::ConnectionInfo& connection) const;
+  filter::Forecast Foresee(const record::ConnectionInfo& connection, filter::UnknownFacts unknown = {}) const;
 
  private:
   NetworkRbac() = default;

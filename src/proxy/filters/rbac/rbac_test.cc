@@ -193,6 +193,80 @@ TEST_F(Rbac, TellsOfEachRuleTheFirstFieldThatDiffers) {
             "none (no client certificate)");
 }
 
+using Reason = filter::Forecast::Miss::Reason;
+
+Principal HasHeader(std::string name, std::string value) {
+  return {.kind = Principal::Kind::kHeader,
+          .header = {.name = std::move(name), .value = StringMatcher{.value = std::move(value)}}};
+}
+Principal AllOf(std::vector<Principal> all) { return {.kind = Principal::Kind::kAnd, .children = std::move(all)}; }
+Principal OneOf(std::vector<Principal> all) { return {.kind = Principal::Kind::kOr, .children = std::move(all)}; }
+Principal NotBy(Principal one) { return {.kind = Principal::Kind::kNot, .children = {std::move(one)}}; }
+
+TEST_F(Rbac, TellsTheFirstFieldThatCertainlyDiffersWhereHeadersAreNotKnown) {
+  Check({.policies = {{.name = "p", .permissions = {Method("POST")}, .principals = {HasHeader("x-pass", "yes")}}}});
+  RbacSubject subject{.connection = connection_, .remote = remote_, .head = &head_, .unknown = {.headers = true}};
+  EXPECT_EQ(engine_->Misses(subject), (Misses{{"p", "method", "POST", "GET"}})) << "x-pass may have been there";
+  EXPECT_FALSE(engine_->Foresee(subject)->allowed);
+  head_.method = "POST";
+  EXPECT_EQ(engine_->Misses(subject), (Misses{{"p", "header x-pass", "yes", "", Reason::kUnknown}}));
+  EXPECT_EQ(engine_->Foresee(subject), std::nullopt);
+  head_.headers.Add("x-pass", "no");
+  EXPECT_EQ(engine_->Misses(subject), (Misses{{"p", "header x-pass", "yes", "no"}})) << "it is given";
+  head_.headers.Set("x-pass", "yes");
+  EXPECT_TRUE(engine_->Foresee(subject)->allowed);
+  head_.headers.Remove("x-pass");
+  subject.unknown = {};
+  EXPECT_EQ(engine_->Misses(subject), (Misses{{"p", "header x-pass", "yes", "none"}})) << "all is known";
+}
+
+TEST_F(Rbac, TakesNeitherAMatchNorAMissFromWhatIsNotKnown) {
+  const io::Cidr other = io::Cidr::Parse("10.9.0.0/16").value();
+  const Principal ip{.kind = Principal::Kind::kDirectRemoteIp, .cidr = other};
+  const Principal friends = Named(StringMatcher::Kind::kPrefix, "spiffe://td/");
+  Check(
+      {.policies = {
+           {.name = "a", .permissions = {Any()}, .principals = {AllOf({friends, NotBy(HasHeader("x-out", "yes"))})}},
+           {.name = "b", .permissions = {Any()}, .principals = {OneOf({HasHeader("x-a", "1"), HasHeader("x-a", "2")})}},
+           {.name = "c", .permissions = {Method("PUT")}, .principals = {ip}},
+           {.name = "d", .permissions = {Any()}, .principals = {ip}}}});
+  const RbacSubject subject{.connection = connection_,
+                            .remote = remote_,
+                            .head = &head_,
+                            .unknown = {.headers = true, .principal = true, .direct_ip = true}};
+  EXPECT_EQ(engine_->Misses(subject), (Misses{{"a", "principal", "spiffe://td/*", "", Reason::kUnknown},
+                                              {"a", "header x-out", "not yes", "", Reason::kUnknown},
+                                              {"b", "header x-a", "1 or 2", "", Reason::kUnknown},
+                                              {"c", "method", "PUT", "GET"},
+                                              {"d", "source.ip", "10.9.0.0/16", "", Reason::kUnknown}}));
+  const filter::Forecast forecast = ForeseeRbac(engine_.get(), nullptr, subject);
+  EXPECT_TRUE(forecast.passes && !forecast.known);
+  EXPECT_EQ(forecast.misses.size(), 5U);
+}
+
+TEST_F(Rbac, DoesNotSayThatADenyRuleMatchesByAHeaderThatIsNotKnown) {
+  Check({.action = RbacRules::Action::kDeny,
+         .policies = {{.name = "d", .permissions = {Any()}, .principals = {NotBy(HasHeader("x-pass", "yes"))}}}});
+  RbacSubject subject{.connection = connection_, .remote = remote_, .head = &head_, .unknown = {.headers = true}};
+  const filter::Forecast forecast = ForeseeRbac(engine_.get(), nullptr, subject);
+  EXPECT_TRUE(forecast.passes && !forecast.known);
+  EXPECT_TRUE(forecast.misses.empty()) << "it is not by missing that DENY lets pass";
+  subject.unknown = {};
+  EXPECT_FALSE(ForeseeRbac(engine_.get(), nullptr, subject).passes);
+}
+
+TEST_F(Rbac, NamesPoliciesThatMatchNothingAtAll) {
+  const Principal anybody{.kind = Principal::Kind::kAny};
+  const Permission nothing{.kind = Permission::Kind::kNot, .children = {Any()}};
+  Check({.policies = {{.name = "none", .permissions = {nothing}, .principals = {NotBy(anybody)}},
+                      {.name = "tcp", .permissions = {nothing}, .principals = {anybody}}}},
+        /*http=*/false);
+  const RbacSubject subject{.connection = connection_, .remote = remote_};
+  EXPECT_FALSE(engine_->Check(subject).allowed);
+  EXPECT_EQ(engine_->Misses(subject),
+            (Misses{{"none", "", "", "", Reason::kNoRule}, {"tcp", "", "", "", Reason::kOnlyHttp}}));
+}
+
 TEST_F(Rbac, ForeseesWhatItWouldDoWithoutCountingIt) {
   telemetry::Registry registry;
   auto filter = HttpRbac::Compile({.rules = RbacRules{.policies = {{.name = "p",
