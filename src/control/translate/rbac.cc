@@ -289,6 +289,17 @@ struct Stage {
   std::optional<xds::RbacRules> dry_run;
 };
 
+xds::Permission NoPermission() { return Not(Any<Permission>()); }
+
+// As Istio writes a policy without rules: it matches nothing, and yet stands there to be named.
+xds::RbacPolicy MatchNever(std::string name) {
+  return {.name = std::move(name), .permissions = {NoPermission()}, .principals = {Not(Any<Principal>())}};
+}
+// A rule about requests, for TCP connections.
+xds::RbacPolicy MatchNoConnection(std::string name) {
+  return {.name = std::move(name), .permissions = {NoPermission()}, .principals = {Any<Principal>()}};
+}
+
 xds::RbacPolicy Invalid(const model::AuthorizationPolicy& policy) {
   return {.name = InvalidPolicyName(policy.meta), .permissions = {Any<Permission>()}, .principals = {Any<Principal>()}};
 }
@@ -302,11 +313,12 @@ Stage Build(const model::Snapshot& snapshot, const std::vector<const model::Auth
     auto& rules = policy->dry_run && !policy->invalid ? stage.dry_run : stage.rules;
     if (!rules) rules = xds::RbacRules{.action = action};
     if (policy->invalid) rules->policies.push_back(Invalid(*policy));
+    const std::string name = "ns[" + policy->meta.name_space() + "]-policy[" + policy->meta.name() + "]-rule[";
+    if (policy->rules.empty() && !policy->invalid) rules->policies.push_back(MatchNever(name + "0]"));
     for (std::size_t i = 0; i < policy->rules.size(); ++i) {
-      xds::RbacPolicy out{.name = "ns[" + policy->meta.name_space() + "]-policy[" + policy->meta.name() + "]-rule[" +
-                                  std::to_string(i) + "]"};
-      if (RuleTranslator(snapshot, *policy, tcp).Translate(policy->rules[i], out))
-        rules->policies.push_back(std::move(out));
+      xds::RbacPolicy out{.name = name + std::to_string(i) + "]"};
+      const bool may_match = RuleTranslator(snapshot, *policy, tcp).Translate(policy->rules[i], out);
+      rules->policies.push_back(may_match ? std::move(out) : MatchNoConnection(std::move(out.name)));
     }
   }
   for (auto* rules : {&stage.rules, &stage.dry_run})

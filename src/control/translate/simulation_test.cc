@@ -359,6 +359,10 @@ TEST(Policies, HaveIstiosNamesAndOrder) {
   EXPECT_EQ(allow.policies[1].name, "ns[default]-policy[allow-a]-rule[1]");
 }
 
+xds::Permission NoPermission() {
+  return {.kind = xds::Permission::Kind::kNot, .children = {{.kind = xds::Permission::Kind::kAny}}};
+}
+
 TEST(Policies, OnTcpDropHttpFieldsInDenyAndNeverMatchInAllow) {
   const Mesh mesh(Policy("d", "{action: DENY, rules: [{to: [{operation: {paths: ['/x'], ports: ['90']}}]}]}") +
                   Policy("a", "{rules: [{to: [{operation: {methods: [GET]}}]}]}"));
@@ -366,7 +370,10 @@ TEST(Policies, OnTcpDropHttpFieldsInDenyAndNeverMatchInAllow) {
   ASSERT_EQ(filters.size(), 2U);
   ASSERT_EQ(filters[0].rules->policies.size(), 1U);
   EXPECT_EQ(filters[0].rules->policies[0].permissions[0].kind, xds::Permission::Kind::kDestinationPort);
-  EXPECT_TRUE(filters[1].rules->policies.empty()) << "and so ALLOW denies";
+  ASSERT_EQ(filters[1].rules->policies.size(), 1U) << "named, for those who ask why";
+  EXPECT_EQ(filters[1].rules->policies[0].name, "ns[default]-policy[a]-rule[0]");
+  EXPECT_EQ(filters[1].rules->policies[0].permissions, std::vector<xds::Permission>{NoPermission()})
+      << "and so ALLOW denies";
 }
 
 TEST(Policies, ThatAreInvalidDenyEverything) {
@@ -383,7 +390,12 @@ TEST(Policies, WithoutRulesAllowNobody) {
   const Mesh mesh(Policy("none", "{}"));
   const auto filters = HttpRbac(mesh.proxy, *mesh.snapshot);
   ASSERT_EQ(filters.size(), 1U);
-  EXPECT_TRUE(std::get<xds::RbacFilter>(filters[0].config).rules->policies.empty());
+  const auto& policies = std::get<xds::RbacFilter>(filters[0].config).rules->policies;
+  ASSERT_EQ(policies.size(), 1U) << "Istio's rbacPolicyMatchNever";
+  EXPECT_EQ(policies[0].name, "ns[default]-policy[none]-rule[0]");
+  EXPECT_EQ(policies[0].permissions, std::vector<xds::Permission>{NoPermission()});
+  EXPECT_EQ(policies[0].principals.at(0).kind, xds::Principal::Kind::kNot);
+  EXPECT_EQ(policies[0].principals.at(0).children, std::vector<xds::Principal>{xds::Principal{}}) << "not any";
 }
 
 constexpr char kCredential[] =
