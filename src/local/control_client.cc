@@ -17,6 +17,7 @@
 
 #include "core/base/json_text.h"
 #include "core/io/socket.h"
+#include "local/capture_check.h"
 #include "local/replace_proxy.h"
 
 namespace plait::local {
@@ -153,6 +154,11 @@ Outcome<> ControlClient::Hold(const std::string& file) {
 
 Outcome<> ReplaceProxy(const ControlClient& client, const std::string& workload) {
   const Outcome<Answer> answer = Ask(client.fd(), {{"op", "replace-proxy"}, {"workload", workload}});
+  return answer ? Outcome<>{} : std::unexpected(answer.error());
+}
+
+Outcome<> CheckCapture(const ControlClient& client, const std::string& workload) {
+  const Outcome<Answer> answer = Ask(client.fd(), {{"op", "check-capture"}, {"workload", workload}});
   return answer ? Outcome<>{} : std::unexpected(answer.error());
 }
 

@@ -80,6 +80,10 @@ class ControlServer::Session final : public io::FdEvents {
         const Outcome<> done = server_.handler_.ReplaceProxy(request->workload);
         return Answer(done ? Json{{"ok", true}} : ErrorAnswer(done.error()));
       }
+      case ControlRequest::Op::kCheckCapture: {
+        const Outcome<> well = server_.handler_.CheckCapture(request->workload);
+        return Answer(well ? Json{{"ok", true}} : ErrorAnswer(well.error()));
+      }
       case ControlRequest::Op::kDown: Answer({{"ok", true}}); return server_.handler_.Down();
     }
   }

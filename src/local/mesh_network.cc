@@ -183,7 +183,31 @@ Outcome<> MeshNetwork::SetUpInside(PodNetwork& pod, const Wanted& wanted) {
     if (!sockets) return std::unexpected(sockets.error());
     pod.sockets = std::move(*sockets);
   }
-  return wanted.rules ? nft_.Run(node::ToNft(*wanted.rules)) : Outcome<>{};
+  return wanted.rules ? Capture(pod, *wanted.rules) : Outcome<>{};
+}
+
+Outcome<> MeshNetwork::Capture(PodNetwork& pod, const node::CaptureRules& rules) {
+  const std::string commands = node::ToNft(rules);
+  if (Outcome<> loaded = nft_.Run(commands); !loaded) return loaded;
+  // Listed in the kernel's words, for they are what can be compared later. Hardly any workload has rules of its own.
+  std::erase_if(listed_, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<const std::string>& known = listed_[commands];
+  pod.rules = known.lock();
+  if (pod.rules) return {};
+  Outcome<std::string> list = nft_.List();
+  if (!list) return std::unexpected(list.error());
+  pod.rules = std::make_shared<const std::string>(*std::move(list));
+  known = pod.rules;
+  return {};
+}
+
+Outcome<> MeshNetwork::CheckCapture(const PodNetwork& pod) {
+  if (!pod.rules) return {};
+  const auto list = Within(pod, [&] { return nft_.List(); });
+  if (!list) return std::unexpected(list.error());
+  if (!*list) return std::unexpected(list->error());
+  const std::string difference = node::RulesDifference(*pod.rules, **list);
+  return difference.empty() ? Outcome<>{} : Explain(Errc::kUnavailable, difference);
 }
 
 Outcome<> MeshNetwork::Load(int netns, const std::string& commands) {

@@ -2,6 +2,7 @@
 // The mesh's network (local-network.md 1): pid 1's namespace is the router (plait0, 10.244.0.1 and fd00:10:244::1),
 // each workload has a namespace with one link, /32 and /128 addresses and fixed neighbours. Nothing is switched and
 // nothing is resolved, so hundreds of workloads need no host-wide limit. Owned by the supervisor; its thread only.
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ class MeshNetwork final : public PodNetworks {
   // 3 to 4 ms.
   Outcome<PodNetwork> Add(const Wanted& wanted) override;
   void Remove(PodNetwork& pod) override;
+  Outcome<> CheckCapture(const PodNetwork& pod) override;
   io::SocketAddress ControlAddress() const override;
   std::vector<io::Cidr> DialledDirectly() const override { return Ranges(); }
   // One nftables transaction in a workload's namespace.
@@ -35,10 +37,12 @@ class MeshNetwork final : public PodNetworks {
   Outcome<> MakeRouter();
   Outcome<> Link(PodNetwork& pod);
   Outcome<> SetUpInside(PodNetwork& pod, const Wanted& wanted);
+  Outcome<> Capture(PodNetwork& pod, const node::CaptureRules& rules);
   std::uint16_t NextNumber();
 
   node::RouteSocket routes_;
   node::Nft nft_;
+  std::map<std::string, std::weak_ptr<const std::string>> listed_;  // loaded rules -> how the kernel lists them
   int bridge_ = 0;
   bool has_v6_ = true;
   std::uint16_t last_number_ = 1;

@@ -26,7 +26,8 @@ struct WorkloadStatus {
   std::vector<std::string> ips;
   int pid = 0;  // of the first container, in the mesh's pid namespace
   int proxy_pid = 0;
-  std::string proxy;  // sidecar, gateway, dns or none
+  std::string proxy;          // sidecar, gateway, dns or none
+  std::string proxy_program;  // plait-proxy or envoy; empty without one
   bool ready = false;
   std::string phase;
   int restarts = 0;

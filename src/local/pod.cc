@@ -228,6 +228,11 @@ Outcome<Joined> Pod::Exec(const std::string& name, JoinPlan plan) {
 
 std::string Pod::Host() const { return network_.ips.empty() ? "" : network_.ips.front().ToString(); }
 
+Outcome<> Pod::CheckCapture() {
+  if (network_.exists()) return mesh_.networks.CheckCapture(network_);
+  return Explain(Errc::kUnavailable, spec_.name + " has no network yet");
+}
+
 Outcome<io::UniqueFd> Pod::DialLoopback(Port port) {
   if (!network_.exists()) return Explain(Errc::kUnavailable, spec_.name + " has no network yet");
   const io::SocketAddress at =

@@ -51,6 +51,8 @@ class Pod final : public ProbeTarget {
   // Runs a command in a container of it, the first for "". In a pod that is a proxy alone, and for istio-proxy, it is
   // one made for the command: beside the proxy, never in its own.
   Outcome<Joined> Exec(const std::string& container, JoinPlan plan);
+  // As PodNetworks::CheckCapture.
+  Outcome<> CheckCapture();
   // A socket connected (or connecting) to `port` on the workload's own loopback, unmarked by capture.
   Outcome<io::UniqueFd> DialLoopback(Port port);
 

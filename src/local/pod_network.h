@@ -2,6 +2,7 @@
 // The network of one pod, and who makes them: a namespace each (mesh_network.h), or addresses of the host's loopback
 // (loopback_network.h). Owned by the supervisor; its thread only.
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct PodNetwork {
   io::IpAddress application;
   std::vector<node::NamedSocket> sockets;  // of the proxy; empty without one
   std::vector<Outlet> outlets;             // only where nothing is captured
+  // The capture rules as they stood once loaded (node/nft.h); pods with the same rules share them. Null: none.
+  std::shared_ptr<const std::string> rules;
 
   bool exists() const noexcept { return number != 0; }
   std::vector<std::string> IpTexts() const;
@@ -57,6 +60,9 @@ class PodNetworks {
   // Errors leave nothing behind.
   virtual Outcome<PodNetwork> Add(const Wanted& wanted) = 0;
   virtual void Remove(PodNetwork& pod) = 0;
+  // Whether the workload's capture rules are in the kernel as they were loaded; at most a few milliseconds. Errors:
+  // kUnavailable with what is missing or not ours; fine where nothing is captured.
+  virtual Outcome<> CheckCapture(const PodNetwork& pod) = 0;
   // Where plaitd listens for the proxies.
   virtual io::SocketAddress ControlAddress() const = 0;
   // What proxies reach without the dial helper; empty: everything, there is none.

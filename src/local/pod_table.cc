@@ -33,6 +33,11 @@ const char* NameOf(ProxyKind proxy) {
   return "";
 }
 
+std::string ProxyProgramOf(const PodSpec& pod) {
+  if (pod.proxy == ProxyKind::kNone) return "";
+  return WantsEnvoy(pod).value_or(false) ? "envoy" : "plait-proxy";
+}
+
 ContainerStatus StatusOf(const Container& container) {
   return {.name = container.spec().name,
           .state = NameOf(container.state()),
@@ -53,6 +58,7 @@ WorkloadStatus StatusOf(const Pod& pod) {
                      .pid = pod.pid(),
                      .proxy_pid = pod.proxy_pid(),
                      .proxy = NameOf(pod.spec().proxy),
+                     .proxy_program = ProxyProgramOf(pod.spec()),
                      .ready = status.ready,
                      .phase = status.phase,
                      .restarts = status.restarts,

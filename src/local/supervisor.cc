@@ -295,6 +295,12 @@ Outcome<> Supervisor::ReplaceProxy(const std::string& workload) {
   return pod->ReplaceProxy();
 }
 
+Outcome<> Supervisor::CheckCapture(const std::string& workload) {
+  Pod* pod = pods_->Find(workload);
+  if (!pod) return NoWorkload(workload);
+  return pod->CheckCapture();
+}
+
 int SupervisorMain(int outer) {
   // Beside the end of the socket: if `plait` leaked its end into some child, this still ends the mesh.
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -144,6 +144,21 @@ std::string ToNft(const CaptureRules& rules) {
   return out + "}\n";
 }
 
+std::string RulesDifference(const std::string& then, const std::string& now) {
+  if (then == now) return "";
+  if (now.find("table inet plait {") == std::string::npos) return "the capture rules (table inet plait) are gone";
+  // The first line of one that the other does not have.
+  const auto missing = [](const std::string& from, const std::string& of) -> std::string {
+    const std::vector<std::string_view> lines = Split(of, '\n');
+    for (const std::string_view line : Split(from, '\n'))
+      if (std::find(lines.begin(), lines.end(), line) == lines.end()) return "\"" + std::string(Trim(line)) + "\"";
+    return "";
+  };
+  if (const std::string line = missing(then, now); !line.empty()) return "the capture rules have lost " + line;
+  const std::string line = missing(now, then);
+  return line.empty() ? "the capture rules stand in another order" : "besides the capture rules there is " + line;
+}
+
 Outcome<CaptureRules> RulesFromAnnotations(const std::vector<std::pair<std::string, std::string>>& annotations) {
   CaptureRules rules;
   for (const auto& [name, value] : annotations) {

@@ -33,6 +33,9 @@ struct CaptureRules {
 // the nftables socket waits for RCU (8 to 40 ms).
 std::string ToNft(const CaptureRules& rules);
 
+// What is wrong with rules that were loaded from ToNft, by their lists (node/nft.h) then and now; "": nothing.
+std::string RulesDifference(const std::string& then, const std::string& now);
+
 // Refuses what is not a list of ports or ranges, naming the annotation.
 Outcome<CaptureRules> RulesFromAnnotations(const std::vector<std::pair<std::string, std::string>>& annotations);
 

@@ -12,7 +12,8 @@ namespace plait::node {
 
 namespace {
 
-Outcome<> RunInNewContext(const std::string& commands) {
+// What the commands print.
+Outcome<std::string> RunInNewContext(const std::string& commands) {
   struct Free {
     void operator()(nft_ctx* context) const noexcept { nft_ctx_free(context); }
   };
@@ -22,7 +23,7 @@ Outcome<> RunInNewContext(const std::string& commands) {
   nft_ctx_buffer_output(context.get());
   errno = 0;
   // The return code decides; errno and the text are only for the message (both can mislead).
-  if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) == 0) return {};
+  if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) == 0) return nft_ctx_get_output_buffer(context.get());
   const int error = errno;
   std::string text(Trim(nft_ctx_get_error_buffer(context.get())));
   text = text.substr(0, text.find('\n'));
@@ -39,10 +40,17 @@ void Nft::Reserve() {
 }
 
 Outcome<> Nft::Run(const std::string& commands) {
+  const Outcome<std::string> done = Ask(commands);
+  return done ? Outcome<>{} : std::unexpected(done.error());
+}
+
+Outcome<std::string> Nft::List() { return Ask("list ruleset"); }
+
+Outcome<std::string> Nft::Ask(const std::string& commands) {
   for (io::UniqueFd& fd : reserved_) fd.Reset();  // the kernel gives the lowest free number
-  Outcome<> done = RunInNewContext(commands);
+  Outcome<std::string> said = RunInNewContext(commands);
   Reserve();
-  return done;
+  return said;
 }
 
 }  // namespace plait::node

@@ -18,8 +18,11 @@ class Nft {
   // one must be split. A context of libnftables belongs to the namespace in which it was made, so each call makes one.
   // Errors: kDenied without the right, kUnavailable when the kernel lacks nf_tables.
   Outcome<> Run(const std::string& commands);
+  // All rules of the namespace, as `nft list ruleset` prints them; "" when there are none.
+  Outcome<std::string> List();
 
  private:
+  Outcome<std::string> Ask(const std::string& commands);
   void Reserve();
   std::array<io::UniqueFd, 4> reserved_;
 };

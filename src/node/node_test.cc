@@ -131,6 +131,18 @@ TEST(CaptureRules, SayWhichAnnotationLeavesAConnectionOut) {
   EXPECT_NE(WhyNotCapturedOut(none, to("10.96.0.7:80")), "");
 }
 
+TEST(CaptureRules, AreToldWhenTheyAreNotTheSameAnyMore) {
+  const std::string rules = "table inet plait {\n\tchain output {\n\t\ta\n\t\tb\n\t}\n}\n";
+  EXPECT_EQ(RulesDifference(rules, rules), "");
+  EXPECT_EQ(RulesDifference(rules, ""), "the capture rules (table inet plait) are gone");
+  EXPECT_EQ(RulesDifference(rules, "table inet filter {\n}\n"), "the capture rules (table inet plait) are gone");
+  EXPECT_EQ(RulesDifference(rules, "table inet plait {\n\tchain output {\n\t\ta\n\t}\n}\n"),
+            "the capture rules have lost \"b\"");
+  EXPECT_EQ(RulesDifference(rules, rules + "table ip x {\n}\n"), "besides the capture rules there is \"table ip x {\"");
+  EXPECT_EQ(RulesDifference(rules, "table inet plait {\n\tchain output {\n\t\tb\n\t\ta\n\t}\n}\n"),
+            "the capture rules stand in another order");
+}
+
 TEST(Nft, LoadsTheRulesWithEveryChoice) {
   EXPECT_EQ(InNamespaces([] {
               CaptureRules rules;
@@ -152,6 +164,28 @@ TEST(Nft, LoadsRulesWithManyDescriptorsOpen) {
               std::vector<io::UniqueFd> many;  // libnftables cannot wait on a number from 1024 on
               for (int i = 0; i < 1100; ++i) many.emplace_back(open("/dev/null", O_RDONLY));
               return many.back() ? Why(nft.Run(ToNft({}))) : "";
+            }),
+            "");
+}
+
+TEST(Nft, ListsTheSameForTheSameRulesAndSomethingElseOnceTheyChange) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              Nft nft;
+              if (auto empty = nft.List(); !empty || !empty->empty()) return "rules in a new namespace";
+              CaptureRules rules;
+              rules.exclude_outbound_ports = {Port{25}, Port{22}};
+              std::string listed[2];
+              for (std::string& one : listed) {
+                if (auto loaded = nft.Run(ToNft(rules)); !loaded) return Why(loaded);
+                auto list = nft.List();
+                if (!list) return Why(list);
+                one = *list;
+                if (auto gone = nft.Run("flush ruleset"); !gone) return Why(gone);
+              }
+              if (listed[0] != listed[1]) return listed[0] + listed[1];
+              if (listed[0].find("redirect to :15001") == std::string::npos) return listed[0];
+              if (auto list = nft.List(); !list || !list->empty()) return "rules after the flush";
+              return "";
             }),
             "");
 }
