@@ -26,6 +26,12 @@ void ConfigDump(const cli::Json& dump) {
     PLAIT_CHECK(some.size() <= all.size());
     (void)cli::TableText(cli::ConfigTable(what, some));
   }
+  // As the proxy's own page of its clusters, too: nothing but the health of endpoints may come of it.
+  const cli::Json joined = cli::WithHostHealth(dump, dump);
+  for (const char* what : {"cluster", "listener", "route", "secret"})
+    PLAIT_CHECK(cli::ResourcesOf(joined, what) == cli::ResourcesOf(dump, what));
+  PLAIT_CHECK(cli::ConfigTable("endpoint", cli::ResourcesOf(joined, "endpoint")).rows.size() ==
+              cli::ConfigTable("endpoint", cli::ResourcesOf(dump, "endpoint")).rows.size());
 }
 
 void DebugPages(const cli::Json& page) {

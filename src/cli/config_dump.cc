@@ -1,5 +1,6 @@
 #include "cli/config_dump.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/json_access.h"
@@ -51,7 +52,8 @@ bool ListenerPasses(const Json& listener, const ConfigFilter& filter) {
 bool EndpointPasses(const Json& endpoint, const ConfigFilter& filter) {
   const Json& address = At(endpoint, {"endpoint", "address"});
   return Is(filter.address, AddressOf(address)) && IsPort(filter.port, PortOf(address)) &&
-         Is(filter.status, HealthOf(endpoint));
+         (Is(filter.status, HealthOf(endpoint)) ||
+          (OutlierCheckOf(endpoint) == "FAILED" && EqualsIgnoreCase(filter.status, "UNHEALTHY")));
 }
 
 // The assignment with the endpoints that pass; null when none does.
@@ -91,6 +93,38 @@ Json Passing(const std::string& what, const Json& resource, const ConfigFilter& 
   return passes ? resource : Json();
 }
 
+// cluster and address -> HostHealthStatus
+using HostHealth = std::map<std::pair<std::string, std::string>, Json>;
+
+std::string PlaceOf(const Json& address) { return AddressOf(address) + ":" + PortOf(address); }
+
+HostHealth HostHealthIn(const Json& clusters) {
+  HostHealth out;
+  for (const Json& cluster : At(clusters, "cluster_statuses"))
+    for (const Json& host : At(cluster, "host_statuses"))
+      for (const char* name : {"name", "eds_service_name"}) {
+        const Json& health = At(host, "health_status");
+        const std::string of = Text(cluster, {name});
+        if (of.empty() || !health.is_object()) continue;
+        Json& known = out[{of, PlaceOf(At(host, "address"))}];
+        // Several clusters may have one assignment: a host that is ejected from any of them is worth a look.
+        if (!known.is_object() || At(health, "failed_outlier_check") == true) known = health;
+      }
+  return out;
+}
+
+void AddHealth(Json& assignment, const HostHealth& found) {
+  if (!At(assignment, "endpoints").is_array()) return;
+  const std::string cluster = Text(assignment, {"cluster_name"});
+  for (Json& locality : assignment["endpoints"]) {
+    if (!At(locality, "lb_endpoints").is_array()) continue;
+    for (Json& endpoint : locality["lb_endpoints"]) {
+      const auto health = found.find({cluster, PlaceOf(At(endpoint, {"endpoint", "address"}))});
+      if (endpoint.is_object() && health != found.end()) endpoint["host_health_status"] = health->second;
+    }
+  }
+}
+
 }  // namespace
 
 ClusterName SplitClusterName(const std::string& name) {
@@ -110,8 +144,17 @@ std::string AddressOf(const Json& address) {
 std::string PortOf(const Json& address) { return Text(address, {"socket_address", "port_value"}); }
 
 std::string HealthOf(const Json& lb_endpoint) {
-  const std::string status = Text(lb_endpoint, {"health_status"});
+  const Json& found = At(lb_endpoint, "host_health_status");
+  if (At(found, "failed_active_health_check") == true) return "UNHEALTHY";
+  std::string status = Text(found, {"eds_health_status"});
+  if (status.empty()) status = Text(lb_endpoint, {"health_status"});
   return status.empty() || status == "UNKNOWN" ? "HEALTHY" : status;
+}
+
+std::string OutlierCheckOf(const Json& lb_endpoint) {
+  const Json& found = At(lb_endpoint, "host_health_status");
+  if (!found.is_object()) return "-";
+  return At(found, "failed_outlier_check") == true ? "FAILED" : "OK";
 }
 
 Json ResourcesOf(const Json& dump, const std::string& what) {
@@ -152,6 +195,20 @@ Json SelectAll(Json dump, const ConfigFilter& filter) {
         part[*list] = std::move(kept);
       }
     }
+  return dump;
+}
+
+Json WithHostHealth(Json dump, const Json& clusters) {
+  if (!At(dump, "configs").is_array()) return dump;
+  const HostHealth found = HostHealthIn(clusters);
+  for (Json& part : dump["configs"]) {
+    if (!Text(part, {"@type"}).ends_with(".EndpointsConfigDump")) continue;
+    for (const char* const* list = kEndpointLists; *list; ++list) {
+      if (!At(part, *list).is_array()) continue;
+      for (Json& entry : part[*list])
+        if (At(entry, "endpoint_config").is_object()) AddHealth(entry["endpoint_config"], found);
+    }
+  }
   return dump;
 }
 

@@ -16,7 +16,7 @@ struct ConfigFilter {
   std::string address = {};    // listener, endpoint
   std::string name = {};       // route, secret
   std::string cluster = {};    // endpoint
-  std::string status = {};     // endpoint: HEALTHY, UNHEALTHY, ...
+  std::string status = {};     // endpoint: HEALTHY, UNHEALTHY (also by the outlier check), ...
   int port = 0;                // cluster, listener, endpoint
   bool OfEndpoints() const { return port != 0 || !address.empty() || !status.empty(); }
 };
@@ -24,6 +24,9 @@ struct ConfigFilter {
 // The part of the dump that `what` (cluster, listener, route, endpoint, secret) is about, as a list of resources:
 // static and dynamic, active ones before those that warm.
 Json ResourcesOf(const Json& dump, const std::string& what);
+// The dump with what the proxy itself has found of each endpoint: `clusters` is its /clusters?format=json, whose
+// HostHealthStatus (admin/v3/clusters.proto) goes to the endpoint as "host_health_status".
+Json WithHostHealth(Json dump, const Json& clusters);
 // Those that pass; of an endpoint assignment only the endpoints that pass.
 Json Select(const std::string& what, const Json& resources, const ConfigFilter& filter);
 // The dump with those that pass.
@@ -38,6 +41,10 @@ struct ClusterName {
 ClusterName SplitClusterName(const std::string& name);
 std::string AddressOf(const Json& address);  // of an envoy.config.core.v3.Address, without the port
 std::string PortOf(const Json& address);
-std::string HealthOf(const Json& lb_endpoint);  // HEALTHY unless it says otherwise
+// HEALTHY unless the proxy, or else who told it of the endpoint, says otherwise. Ejection by outlier detection is none
+// of it, as in istioctl.
+std::string HealthOf(const Json& lb_endpoint);
+// OK, FAILED (it is ejected), or "-" where the proxy was not asked.
+std::string OutlierCheckOf(const Json& lb_endpoint);
 
 }  // namespace plait::cli

@@ -65,8 +65,48 @@ TEST(ConfigDump, KeepsRoutesInTheirOrder) {
 TEST(ConfigDump, ShowsEndpointsWithHealth) {
   const auto rows = Rows("endpoint");
   ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows[0], (std::vector<std::string>{"10.244.0.5:9080", "HEALTHY", "OK", "c", "-", "-", "-"}));
+  EXPECT_EQ(rows[0], (std::vector<std::string>{"10.244.0.5:9080", "HEALTHY", "-", "c", "-", "-", "-"}));
   EXPECT_EQ(rows[1][1], "UNHEALTHY");
+}
+
+// What the proxy says of the two hosts of `c`, and of one that the dump does not have.
+const Json& Clusters() {
+  static const Json kClusters = Json::parse(R"({"cluster_statuses":[{"name":"c","host_statuses":[
+{"address":{"socket_address":{"address":"10.244.0.5","port_value":9080}},"health_status":{"eds_health_status":"HEALTHY","failed_outlier_check":true}},
+{"address":{"socket_address":{"address":"10.244.0.6","port_value":9080}},"health_status":{"eds_health_status":"UNHEALTHY"}},
+{"address":{"socket_address":{"address":"10.244.0.7","port_value":9080}},"health_status":{"eds_health_status":"HEALTHY"}}]}]})");
+  return kClusters;
+}
+
+TEST(ConfigDump, ShowsWhichEndpointsTheProxyHasEjected) {
+  const Json asked = WithHostHealth(Dump(), Clusters());
+  const auto rows = [&](const ConfigFilter& filter) {
+    return ConfigTable("endpoint", Select("endpoint", ResourcesOf(asked, "endpoint"), filter)).rows;
+  };
+  const auto all = rows({});
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0], (std::vector<std::string>{"10.244.0.5:9080", "HEALTHY", "FAILED", "c", "-", "-", "-"}));
+  EXPECT_EQ(all[1], (std::vector<std::string>{"10.244.0.6:9080", "UNHEALTHY", "OK", "c", "-", "-", "-"}));
+  EXPECT_EQ(rows({.status = "unhealthy"}), all) << "an ejected one gets no requests";
+  EXPECT_EQ(rows({.status = "HEALTHY"}).size(), 1u) << "by its STATUS, as in istioctl";
+}
+
+TEST(ConfigDump, TakesAFailedHealthCheckOfTheProxyForItsStatus) {
+  Json clusters = Clusters();
+  clusters["cluster_statuses"][0]["host_statuses"][0]["health_status"] = {{"failed_active_health_check", true}};
+  const auto rows = ConfigTable("endpoint", ResourcesOf(WithHostHealth(Dump(), clusters), "endpoint")).rows;
+  EXPECT_EQ(rows.at(0).at(1), "UNHEALTHY");
+  EXPECT_EQ(rows.at(0).at(2), "OK");
+}
+
+TEST(ConfigDump, FindsTheHealthOfAClusterWhoseAssignmentHasAnotherName) {
+  Json clusters = Clusters();
+  clusters["cluster_statuses"][0]["name"] = "other";
+  clusters["cluster_statuses"][0]["eds_service_name"] = "c";
+  clusters["cluster_statuses"].push_back(clusters["cluster_statuses"][0]);
+  clusters["cluster_statuses"][1]["host_statuses"][0]["health_status"] = {{"eds_health_status", "HEALTHY"}};
+  const auto rows = ConfigTable("endpoint", ResourcesOf(WithHostHealth(Dump(), clusters), "endpoint")).rows;
+  EXPECT_EQ(rows.at(0).at(2), "FAILED") << "one of the two clusters has ejected it";
 }
 
 TEST(ConfigDump, ShowsASecretThatIsNotThereYet) {
@@ -75,6 +115,9 @@ TEST(ConfigDump, ShowsASecretThatIsNotThereYet) {
 }
 
 TEST(ConfigDump, SurvivesAnyShape) {
+  for (const char* text : {"null", "[]", R"({"cluster_statuses":3})", R"({"cluster_statuses":[{"host_statuses":[3]}]})",
+                           R"({"cluster_statuses":[{"name":"c","host_statuses":[{"health_status":[]}]}]})"})
+    EXPECT_EQ(WithHostHealth(Dump(), Json::parse(text)), Dump()) << text;
   for (const char* text :
        {"{}", "[]", "null", R"({"configs":3})", R"({"configs":[{"@type":7}]})",
         R"({"configs":[{"@type":"x.ClustersConfigDump","static_clusters":[3,{"cluster":{"name":[]}}]}]})"})

@@ -120,8 +120,8 @@ void AddEndpoints(const Json& assignment, Table& table) {
     for (const Json& endpoint : At(locality, "lb_endpoints")) {
       const Json& address = At(endpoint, {"endpoint", "address"});
       const std::string port = PortOf(address);
-      table.rows.push_back({AddressOf(address) + (port.empty() ? "" : ":" + port), HealthOf(endpoint), "OK",
-                            Text(assignment, {"cluster_name"}),
+      table.rows.push_back({AddressOf(address) + (port.empty() ? "" : ":" + port), HealthOf(endpoint),
+                            OutlierCheckOf(endpoint), Text(assignment, {"cluster_name"}),
                             OrDash(Text(endpoint, {"metadata", "filter_metadata", "plait.dev", "identity"})),
                             OrDash(Text(locality, {"locality", "zone"})),
                             OrDash(Text(endpoint, {"load_balancing_weight"}))});

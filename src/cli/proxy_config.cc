@@ -43,7 +43,12 @@ Outcome<Json> DumpOf(const MeshOptions& mesh, const ConfigVerb& verb) {
                    verb.file.empty() ? "say which workload" : "give a workload or --file, not both",
                    "plait pc " + verb.what + " WORKLOAD, or plait pc " + verb.what + " --file DUMP");
   if (!verb.file.empty()) return ReadDump(verb.file);
-  return AskProxyForJson(mesh, verb.workload, "/config_dump?include_eds");
+  Outcome<Json> dump = AskProxyForJson(mesh, verb.workload, "/config_dump?include_eds");
+  if (!dump || (verb.what != "endpoint" && verb.what != "all")) return dump;
+  // What the control plane says of an endpoint is in the dump; which ones this proxy has ejected is not.
+  const Outcome<Json> clusters = AskProxyForJson(mesh, verb.workload, "/clusters?format=json");
+  if (!clusters) return std::unexpected(clusters.error());
+  return WithHostHealth(*std::move(dump), *clusters);
 }
 
 void AddNames(const std::string& what, const Json& resources, std::vector<std::string>& to) {
@@ -132,7 +137,7 @@ std::vector<Option> FilterOptions(const std::string& what, ConfigFilter& filter)
             Filter("--cluster", "NAME", "only of this cluster", filter.cluster),
             {.names = "--status",
              .value = "HEALTH",
-             .help = "HEALTHY, UNHEALTHY, DRAINING, TIMEOUT or DEGRADED",
+             .help = "HEALTHY, UNHEALTHY (with those that failed the outlier check), DRAINING, TIMEOUT or DEGRADED",
              .to = &filter.status,
              .choices = {"HEALTHY", "UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED"}}};
   if (what == "all") return UnionOfFilters(filter);

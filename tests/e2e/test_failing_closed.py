@@ -149,6 +149,14 @@ def test_a_failing_host_is_ejected_by_the_failures_that_all_workers_saw(mesh):
     said = mesh.exec("alice", "python3", "-c", PROBES).stdout.split()
     assert (said.count("503"), said.count("200")) == (5, 75), said
     assert counters(mesh, "outlier")["outlier_detection.ejections_active"] == "1"
+    # `plait pc endpoint` shows which.
+    host = ["pc", "endpoint", "alice", "--mesh", mesh.name, "--cluster", "outbound|8000||outlier.default.svc.cluster.local"]
+    found = {row[0].split(":")[0]: row[1:3] for row in (line.split() for line in mesh.plait(*host).stdout.splitlines()[1:])}
+    bad, good = (mesh.pods(name)[0]["ip"] for name in ("outlier-bad-", "outlier-0"))
+    assert found == {bad: ["HEALTHY", "FAILED"], good: ["HEALTHY", "OK"]}
+    unhealthy = json.loads(mesh.plait(*host, "--status", "UNHEALTHY", "-o", "json").stdout)
+    (endpoint,) = [one for locality in unhealthy[0]["endpoints"] for one in locality["lb_endpoints"]]
+    assert endpoint["endpoint"]["address"]["socket_address"]["address"] == bad and endpoint["host_health_status"]["failed_outlier_check"]
 
 
 def test_plaintext_and_foreign_tls_are_refused_under_strict(mesh):
