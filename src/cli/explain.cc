@@ -40,6 +40,15 @@ std::string InboundQuery(bool tcp, const Party& from, const Json& next) {
 // In place of what a proxy would say.
 Json NoAnswer(bool forwarded) { return {{"steps", Json::array()}, {"verdict", {{"forwarded", forwarded}}}}; }
 
+// In place of what an Envoy does not say: nobody knows what its policies make of the request.
+Json NotAsked(const Party& server) {
+  Json answer = NoAnswer(true);
+  answer["steps"].push_back({{"step", "authorization"},
+                             {"passes", nullptr},
+                             {"text", "its proxy is an Envoy, which does not explain; " + server.silent}});
+  return answer;
+}
+
 // Follows the request from side to side; what was found is in `found()`.
 class Walk {
  public:
@@ -68,6 +77,9 @@ Outcome<> Walk::From(const std::string& workload) {
     return Explain(Errc::kNotFound,
                    from->workload + " has no proxy: its connections go where they are sent, in plaintext",
                    "ask from a workload that is in the mesh");
+  if (!from->silent.empty())
+    return Explain(Errc::kUnavailable, "the proxy of " + from->workload + " is an Envoy, which does not explain",
+                   from->silent);
   Outcome<Json> sent = source_.Ask(*from, OutboundQuery(request_));
   if (!sent) return std::unexpected(sent.error());
   const Json& destination = At(*sent, "destination");
@@ -123,7 +135,9 @@ Outcome<> Walk::Arrive(const Party& server, Port port, bool tls, const std::stri
   }
   const Capture capture = CaptureIn(server, source_.InLoopbackMode(), port);
   Json answer;
-  if (capture.kind == Capture::Kind::kTaken) {
+  if (capture.kind == Capture::Kind::kTaken && !server.silent.empty()) {
+    answer = NotAsked(server);
+  } else if (capture.kind == Capture::Kind::kTaken) {
     Outcome<Json> arrived = source_.Ask(server, query);
     if (!arrived) return std::unexpected(arrived.error());
     answer = *std::move(arrived);
@@ -141,7 +155,7 @@ int ExplainTo(const MeshOptions& mesh, const ExplainVerb& verb) {
   Outcome<ExplainRequest> request = ReadExplainRequest(verb.words);
   if (!request) return Report(request.error());
   Outcome<std::unique_ptr<ExplainSource>> source =
-      verb.directory.empty() ? LiveSource(mesh) : DirectorySource(verb.directory);
+      verb.directory.empty() ? LiveSource(mesh, verb.from + " " + verb.words.to) : DirectorySource(verb.directory);
   if (!source) return Report(source.error());
   Walk walk(**source, *std::move(request));
   if (const Outcome<> walked = walk.From(verb.from); !walked) {

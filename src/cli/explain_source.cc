@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/envoys.h"
 #include "cli/json_access.h"
 #include "cli/program.h"
 #include "cli/workloads.h"
@@ -18,7 +19,8 @@ namespace {
 
 class Live final : public ExplainSource {
  public:
-  Live(const MeshOptions& mesh, local::MeshStatus status) : mesh_(mesh), status_(std::move(status)) {}
+  Live(const MeshOptions& mesh, local::MeshStatus status, std::string words)
+      : mesh_(mesh), status_(std::move(status)), words_(std::move(words)) {}
 
   Outcome<Party> Find(const std::string& workload) override {
     const Outcome<local::WorkloadStatus> found = FindWorkload(status_, workload);
@@ -27,7 +29,8 @@ class Live final : public ExplainSource {
                  .ip = found->ip,
                  .identity = "spiffe://" + status_.trust_domain + "/ns/" + found->ns + "/sa/" + found->service_account,
                  .proxy = HasProxy(*found) ? found->proxy : "none",
-                 .capture = found->capture};
+                 .capture = found->capture,
+                 .silent = HasEnvoy(*found) ? AskOffline(status_, words_) : ""};
   }
   Outcome<Json> Ask(const Party& party, const std::string& query) override {
     return AskProxyForJson(mesh_, party.workload, "/plait/explain?" + query);
@@ -43,6 +46,7 @@ class Live final : public ExplainSource {
  private:
   const MeshOptions& mesh_;
   const local::MeshStatus status_;
+  const std::string words_;
   const Json problems_ = Json::array();
 };
 
@@ -99,10 +103,10 @@ class Directory final : public ExplainSource {
 
 }  // namespace
 
-Outcome<std::unique_ptr<ExplainSource>> LiveSource(const MeshOptions& mesh) {
+Outcome<std::unique_ptr<ExplainSource>> LiveSource(const MeshOptions& mesh, std::string words) {
   Outcome<local::MeshStatus> status = StatusOf(mesh);
   if (!status) return std::unexpected(status.error());
-  return std::make_unique<Live>(mesh, *std::move(status));
+  return std::make_unique<Live>(mesh, *std::move(status), std::move(words));
 }
 
 Outcome<std::unique_ptr<ExplainSource>> DirectorySource(const std::string& directory) {

@@ -25,7 +25,8 @@ class ExplainSource {
   virtual bool InLoopbackMode() = 0;
 };
 
-Outcome<std::unique_ptr<ExplainSource>> LiveSource(const MeshOptions& mesh);
+// `words`: FROM TO of the question, for a hint.
+Outcome<std::unique_ptr<ExplainSource>> LiveSource(const MeshOptions& mesh, std::string words);
 Outcome<std::unique_ptr<ExplainSource>> DirectorySource(const std::string& directory);
 
 }  // namespace plait::cli

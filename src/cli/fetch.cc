@@ -14,6 +14,13 @@ namespace {
 
 constexpr Duration kPatience = std::chrono::seconds(15);
 
+// The first line, which says why; what follows may be a whole page of help.
+std::string Reason(std::string_view body) {
+  constexpr std::size_t kMost = 200;
+  const std::string_view line = Trim(body.substr(0, body.find('\n')));
+  return line.size() <= kMost ? std::string(line) : std::string(line.substr(0, kMost)) + "...";
+}
+
 Outcome<std::string> Run(io::Loop& loop, conn::FetchRequest request, const std::string& what) {
   request.timeout = kPatience;
   request.max_body = 256U * 1024 * 1024;
@@ -25,7 +32,7 @@ Outcome<std::string> Run(io::Loop& loop, conn::FetchRequest request, const std::
   if (!*answer) return Explain(Errc::kUnavailable, what + " does not answer: " + (*answer).error().detail);
   if ((*answer)->head.status != 200)
     return Explain(Errc::kNotFound,
-                   what + " answers " + std::to_string((*answer)->head.status) + ": " + (*answer)->body);
+                   what + " answers " + std::to_string((*answer)->head.status) + ": " + Reason((*answer)->body));
   return std::move((*answer)->body);
 }
 

@@ -1,6 +1,7 @@
 // plait ps (proxy-status): what each proxy has acknowledged, in istioctl's columns, from plaitd's /debug/syncz.
 #include <nlohmann/json.hpp>
 
+#include "cli/envoys.h"
 #include "cli/fetch.h"
 #include "cli/tables.h"
 #include "cli/verbs.h"
@@ -16,8 +17,9 @@ int ProxyStatus(const MeshOptions& mesh) {
   if (!status) return Report(status.error());
   Outcome<std::string> text = HttpGet(status->debug_url + "/debug/syncz");
   if (!text) return Report(text.error());
-  const Json proxies = Json::parse(*text, nullptr, false);
-  if (!proxies.is_array()) return Report({.code = Errc::kInternal, .message = "plaitd's /debug/syncz is not a list"});
+  const Json syncz = Json::parse(*text, nullptr, false);
+  if (!syncz.is_array()) return Report({.code = Errc::kInternal, .message = "plaitd's /debug/syncz is not a list"});
+  const Json proxies = ProxiesIn(syncz, *status);
   Output output{
       .table = ProxyTable(proxies, SystemClock().Wall()), .data = Data(proxies), .warnings = Refusals(proxies)};
   for (const auto& row : output.table.rows) output.names.push_back("proxy/" + row.front());

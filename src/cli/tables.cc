@@ -70,6 +70,11 @@ std::string AgeOf(const Json& proxy, WallTime now) {
   return last ? Age(std::chrono::duration_cast<Duration>(now - *last)) : "-";
 }
 
+// A stock Envoy says which Istio's interfaces it was started for, not which Envoy it is (envoys.h).
+std::string VersionOf(const Json& proxy) {
+  return Text(proxy, {"program"}) == "envoy" ? "Envoy" : Text(proxy, {"istio_version"});
+}
+
 // As kubectl counts: sidecars too, other init containers not.
 std::string Ready(const local::WorkloadStatus& w) {
   const std::size_t proxies = w.proxy_pid > 0 || w.containers.empty() ? 1 : 0;
@@ -106,7 +111,7 @@ Table ProxyTable(const Json& syncz, WallTime now) {
     if (!proxy.is_object()) continue;
     std::vector<std::string> row = {Text(proxy, {"proxy"}), Text(proxy, {"cluster_id"})};
     for (const Column& column : kColumns) row.push_back(StateOf(proxy, column));
-    row.insert(row.end(), {AgeOf(proxy, now), Text(proxy, {"istiod"}), Text(proxy, {"istio_version"})});
+    row.insert(row.end(), {AgeOf(proxy, now), Text(proxy, {"istiod"}), VersionOf(proxy)});
     table.rows.push_back(std::move(row));
   }
   std::sort(table.rows.begin(), table.rows.end());

@@ -52,6 +52,11 @@ TEST(ProxyTable, SaysWhatEachProxyHasAcknowledgedOrRefused) {
                                 "NOT SENT", "NOT SENT", "3m", "plaitd", "0.1.0"}));
 }
 
+TEST(ProxyTable, SaysThatAProxyIsAnEnvoyInPlaceOfAVersionThatIsNotItsOwn) {
+  const Json syncz = Json::parse(R"([{"proxy":"a.default","istio_version":"1.31.4","program":"envoy"}])");
+  EXPECT_EQ(ProxyTable(syncz, WallTime()).rows.at(0).back(), "Envoy");
+}
+
 TEST(ProxyTable, GivesTheReasonOfARefusal) {
   EXPECT_EQ(Refusals(Syncz()), Row{"b.default refuses RouteConfiguration: route 80: no such field"});
 }

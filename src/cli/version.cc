@@ -2,6 +2,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/envoys.h"
 #include "cli/json_access.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
@@ -11,7 +12,8 @@ namespace {
 
 struct Versions {
   std::string control_plane;                // empty: no mesh runs
-  std::map<std::string, int> proxies = {};  // how many of which
+  std::map<std::string, int> proxies = {};  // plait-proxies: how many of which
+  std::map<std::string, int> envoys = {};
 };
 
 Versions VersionsOf(const MeshOptions& mesh) {
@@ -23,8 +25,15 @@ Versions VersionsOf(const MeshOptions& mesh) {
     versions.control_plane = answer.is_object() ? Text(answer, {"version"}) : *text;
   }
   const Outcome<std::string> text = AskControlPlane(*status, "/debug/syncz");
-  const Json proxies = text ? Json::parse(*text, nullptr, false) : Json();
-  for (const Json& proxy : proxies) ++versions.proxies[Text(proxy, {"istio_version"})];
+  const Json proxies = text ? ProxiesIn(Json::parse(*text, nullptr, false), *status) : Json();
+  for (const Json& proxy : proxies) {
+    if (Text(proxy, {"program"}) != "envoy") {
+      ++versions.proxies[Text(proxy, {"istio_version"})];
+      continue;
+    }
+    const Outcome<Json> info = AskProxyForJson(mesh, Text(proxy, {"proxy"}), "/server_info");
+    ++versions.envoys[info ? EnvoyVersion(*info) : "unknown"];
+  }
   return versions;
 }
 
@@ -33,15 +42,17 @@ int Version(const MeshOptions& mesh) {
   Json data_plane = Json::array();
   Output output{.table = {{"COMPONENT", "VERSION", "COUNT"}, {{"client", PLAIT_VERSION, "1"}}}};
   if (!versions.control_plane.empty()) output.table.rows.push_back({"control plane", versions.control_plane, "1"});
-  for (const auto& [version, count] : versions.proxies) {
-    output.table.rows.push_back({"data plane", version, std::to_string(count)});
-    data_plane.push_back({{"version", version}, {"proxies", count}});
-  }
-  for (const auto& row : output.table.rows)
-    output.names.push_back((row[0] == "client"          ? "client/"
-                            : row[0] == "control plane" ? "controlplane/"
-                                                        : "dataplane/") +
-                           row[1]);
+  output.names.push_back(std::string("client/") + PLAIT_VERSION);
+  if (!versions.control_plane.empty()) output.names.push_back("controlplane/" + versions.control_plane);
+  const auto add = [&](const char* component, const char* program, const std::map<std::string, int>& counts) {
+    for (const auto& [version, count] : counts) {
+      output.table.rows.push_back({component, version, std::to_string(count)});
+      data_plane.push_back({{"program", program}, {"version", version}, {"proxies", count}});
+      output.names.push_back("dataplane/" + version);
+    }
+  };
+  add("data plane", "plait-proxy", versions.proxies);
+  add("data plane (Envoy)", "envoy", versions.envoys);
   Json data = {{"client", PLAIT_VERSION}};
   if (!versions.control_plane.empty()) data["control_plane"] = versions.control_plane;
   data["data_plane"] = std::move(data_plane);

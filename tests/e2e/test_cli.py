@@ -195,7 +195,7 @@ def test_version_counts_the_proxies_of_each_version(used):
     versions = json.loads(used.named("version", "-o", "json").stdout)
     proxies = sum(w["proxy"] in ("sidecar", "gateway") for w in used.status()["workloads"])
     assert versions["client"] == versions["control_plane"]
-    assert versions["data_plane"] == [{"version": versions["client"], "proxies": proxies}]
+    assert versions["data_plane"] == [{"program": "plait-proxy", "version": versions["client"], "proxies": proxies}]
 
 
 def test_check_finds_a_mesh_well_and_says_what_is_wrong_with_a_bad_file(used):

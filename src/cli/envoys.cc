@@ -1,0 +1,56 @@
+#include "cli/envoys.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/json_access.h"
+#include "core/base/strings.h"
+
+namespace plait::cli {
+namespace {
+
+const local::WorkloadStatus* Find(const local::MeshStatus& status, std::string_view proxy) {
+  const auto found = std::find_if(status.workloads.begin(), status.workloads.end(),
+                                  [&](const local::WorkloadStatus& w) { return w.name + "." + w.ns == proxy; });
+  return found == status.workloads.end() ? nullptr : &*found;
+}
+
+// "details-v1-0-identity.default", where details-v1-0 has an Envoy. A pod of that very name is a pod.
+bool KeepsIdentity(const local::MeshStatus& status, std::string_view proxy) {
+  constexpr std::string_view kSuffix = "-identity";
+  const std::size_t dot = proxy.rfind('.');
+  if (dot == std::string_view::npos || !proxy.substr(0, dot).ends_with(kSuffix) || Find(status, proxy)) return false;
+  return IsEnvoy(status, std::string(proxy.substr(0, dot - kSuffix.size())) + std::string(proxy.substr(dot)));
+}
+
+}  // namespace
+
+bool HasEnvoy(const local::WorkloadStatus& workload) { return workload.proxy_program == "envoy"; }
+
+bool IsEnvoy(const local::MeshStatus& status, std::string_view proxy) {
+  const local::WorkloadStatus* workload = Find(status, proxy);
+  return workload && HasEnvoy(*workload);
+}
+
+Json ProxiesIn(const Json& syncz, const local::MeshStatus& status) {
+  Json out = Json::array();
+  for (const Json& entry : syncz) {
+    const std::string proxy = Text(entry, {"proxy"});
+    if (!entry.is_object() || KeepsIdentity(status, proxy)) continue;
+    out.push_back(entry);
+    if (IsEnvoy(status, proxy)) out.back()["program"] = "envoy";
+  }
+  return out;
+}
+
+std::string EnvoyVersion(const Json& server_info) {
+  const std::string text = Text(server_info, {"version"});
+  const std::vector<std::string_view> parts = Split(text, '/');
+  return parts.size() < 2 ? text : std::string(parts[1]);
+}
+
+std::string AskOffline(const local::MeshStatus& status, const std::string& words) {
+  return "with -f the same policies are asked offline: plait explain -f " + status.directory + " " + words;
+}
+
+}  // namespace plait::cli

@@ -1,0 +1,23 @@
+#pragma once
+// Workloads whose proxy is a stock Envoy (annotation plait.dev/proxy: envoy), as commands tell of them. Beside each
+// stands a plait-proxy that keeps its identity; the control plane knows that one as POD-identity. Pure.
+#include <string>
+#include <string_view>
+
+#include "cli/render.h"
+#include "local/mesh_status.h"
+
+namespace plait::cli {
+
+bool HasEnvoy(const local::WorkloadStatus& workload);
+// "details-v1-0.default": the proxy of a workload, as the control plane names it, or the pod.
+bool IsEnvoy(const local::MeshStatus& status, std::string_view proxy);
+// Of plaitd's /debug/syncz: the proxies that take connections, so not those that keep an Envoy's identity. An Envoy's
+// entry has {"program": "envoy"}.
+Json ProxiesIn(const Json& syncz, const local::MeshStatus& status);
+// Of an Envoy's /server_info: "0.../1.38.0/Clean/RELEASE/BoringSSL" is 1.38.0; what is no such text stays as it is.
+std::string EnvoyVersion(const Json& server_info);
+// What to do about a question to `plait explain` (`words`: FROM TO) that an Envoy cannot answer.
+std::string AskOffline(const local::MeshStatus& status, const std::string& words);
+
+}  // namespace plait::cli

@@ -1,0 +1,36 @@
+#include "cli/envoys.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace plait::cli {
+namespace {
+
+local::MeshStatus Mesh() {
+  local::MeshStatus status;
+  status.directory = "/shop";
+  for (const auto& [name, program] : {std::pair{"web-0", "plait-proxy"}, std::pair{"details-0", "envoy"},
+                                      std::pair{"reviews-0", "envoy"}, std::pair{"reviews-0-identity", "plait-proxy"}})
+    status.workloads.push_back({.name = name, .ns = "default", .proxy = "sidecar", .proxy_program = program});
+  return status;
+}
+
+TEST(Envoys, AreToldFromPlaitProxiesAndFromThoseThatKeepTheirIdentity) {
+  const Json syncz = Json::parse(R"([{"proxy":"web-0.default"},{"proxy":"details-0.default"},
+{"proxy":"details-0-identity.default"},{"proxy":"reviews-0-identity.default"},{"proxy":"web-0-identity.default"},
+{"proxy":"details-0-identity.other"},7])");
+  EXPECT_EQ(ProxiesIn(syncz, Mesh()), Json::parse(R"([{"proxy":"web-0.default"},
+{"proxy":"details-0.default","program":"envoy"},{"proxy":"reviews-0-identity.default"},
+{"proxy":"web-0-identity.default"},{"proxy":"details-0-identity.other"}])"))
+      << "left out is what stands beside an Envoy, not a pod that has such a name";
+}
+
+TEST(Envoys, SayTheirVersionInAText) {
+  EXPECT_EQ(EnvoyVersion(Json::parse(R"({"version":"0f3a/1.38.0/Clean/RELEASE/BoringSSL"})")), "1.38.0");
+  EXPECT_EQ(EnvoyVersion(Json::parse(R"({"version":"dev"})")), "dev");
+  EXPECT_EQ(EnvoyVersion(Json::parse("[]")), "");
+}
+
+}  // namespace
+}  // namespace plait::cli
