@@ -1,11 +1,13 @@
 // plait check: is the mesh well? Its workloads, certificates, capture and configuration; each failure with a fix.
 #include <nlohmann/json.hpp>
 
+#include "cli/envoys.h"
 #include "cli/health.h"
 #include "cli/json_access.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
 #include "core/base/strings.h"
+#include "local/capture_check.h"
 
 namespace plait::cli {
 namespace {
@@ -16,14 +18,25 @@ std::shared_ptr<const Json> Parsed(const Outcome<std::string>& text) {
   return json.is_structured() ? Data(std::move(json)) : nullptr;
 }
 
+// What the supervisor finds in the kernel now; empty: all is well.
+std::string AskCapture(const MeshOptions& mesh, const std::string& workload) {
+  const Outcome<local::ControlClient> client = ConnectTo(mesh);
+  if (!client) return client.error().message;
+  const Outcome<> well = local::CheckCapture(*client, workload);
+  return well ? "" : well.error().message;
+}
+
 ProxyFacts AskFacts(const MeshOptions& mesh, const local::WorkloadStatus& workload) {
   ProxyFacts facts{.workload = workload.name + "." + workload.ns};
+  if (workload.proxy == "sidecar") facts.capture = AskCapture(mesh, facts.workload);
   const Outcome<std::string> info = AskProxy(mesh, facts.workload, "/server_info");
   if (!info) {
     facts.error = info.error().message;
     return facts;
   }
-  facts.ready = Text(Json::parse(*info, nullptr, false), {"state"});
+  const Json page = Json::parse(*info, nullptr, false);
+  facts.ready = Text(page, {"state"});
+  if (HasEnvoy(workload)) facts.envoy = EnvoyVersion(page);
   facts.listeners = Parsed(AskProxy(mesh, facts.workload, "/listeners?format=json"));
   facts.certificates = Parsed(AskProxy(mesh, facts.workload, "/certs"));
   return facts;
@@ -39,7 +52,7 @@ int CheckMesh(const MeshOptions& mesh) {
   facts.syncz = Parsed(AskControlPlane(facts.status, "/debug/syncz"));
   facts.push_status = Parsed(AskControlPlane(facts.status, "/debug/push_status"));
   for (const local::WorkloadStatus& workload : facts.status.workloads)
-    if (HasProxy(workload)) facts.proxies.push_back(AskFacts(mesh, workload));
+    if (HasProxy(workload) && workload.phase != "Succeeded") facts.proxies.push_back(AskFacts(mesh, workload));
   return Show(mesh.format, ChecksOutput(JudgeHealth(facts)));
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "cli/envoys.h"
 #include "cli/json_access.h"
 #include "cli/tables.h"
 #include "core/base/strings.h"
@@ -52,7 +53,8 @@ void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
   std::vector<Wrong> unready;
   for (const local::WorkloadStatus& w : status.workloads) {
     const std::string name = w.name + "." + w.ns;
-    if (!w.ready) unready.push_back({name + " is " + (w.reason.empty() ? w.phase : w.reason), name});
+    if (!w.ready && w.phase != "Succeeded")
+      unready.push_back({name + " is " + (w.reason.empty() ? w.phase : w.reason), name});
   }
   out.push_back(Judge(kMesh, "every workload is ready", unready, "plait logs" + Named(status) + " WORKLOAD",
                       std::to_string(status.workloads.size()) + " workloads"));
@@ -73,14 +75,31 @@ void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
   if (!problems.empty() && only_warnings) out.back().result = Mark::kWarning;
 }
 
+// "2 Envoys have versions of their own: 1.38.0"; empty without one.
+std::string Envoys(const MeshFacts& facts) {
+  std::set<std::string> versions;
+  long count = 0;
+  for (const ProxyFacts& proxy : facts.proxies) {
+    if (proxy.envoy.empty()) continue;
+    ++count;
+    versions.insert(proxy.envoy);
+  }
+  if (count == 0) return "";
+  return std::to_string(count) +
+         (count == 1 ? " Envoy has a version of its own: " : " Envoys have versions of their own: ") +
+         Join(std::vector<std::string>(versions.begin(), versions.end()), ", ");
+}
+
 void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
   if (!facts.syncz) return;
+  const Json syncz = ProxiesIn(*facts.syncz, facts.status);
   std::set<std::string> connected;
   std::vector<Wrong> skewed;
-  for (const Json& proxy : *facts.syncz) {
+  for (const Json& proxy : syncz) {
     connected.insert(Text(proxy, {"proxy"}));
     const std::string version = Text(proxy, {"istio_version"});
-    if (!version.empty() && !facts.control_plane.empty() && version != facts.control_plane)
+    const bool envoy = Text(proxy, {"program"}) == "envoy";  // says whose interfaces it speaks, not which one it is
+    if (!envoy && !version.empty() && !facts.control_plane.empty() && version != facts.control_plane)
       skewed.push_back({Text(proxy, {"proxy"}) + " is " + version});
   }
   std::vector<Wrong> missing;
@@ -90,17 +109,18 @@ void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
   out.push_back(Judge(kSync, "every proxy is connected to the control plane", missing,
                       "plait logs" + name + " -c istio-proxy WORKLOAD", std::to_string(connected.size()) + " proxies"));
   std::vector<Wrong> refused;
-  for (std::string& refusal : Refusals(*facts.syncz)) refused.push_back({std::move(refusal)});
+  for (std::string& refusal : Refusals(syncz)) refused.push_back({std::move(refusal)});
   out.push_back(Judge(kSync, "no proxy refuses its configuration", refused,
                       "edit the object that the message names, or report the message: plaitd should not have sent it"));
   std::vector<Wrong> stale;
-  const Table table = ProxyTable(*facts.syncz, facts.now);
+  const Table table = ProxyTable(syncz, facts.now);
   for (const auto& row : table.rows)
     for (std::size_t i = 0; i < row.size(); ++i)
       if (row[i].starts_with("STALE")) stale.push_back({row.front() + ": " + table.columns[i], row.front()});
   out.push_back(Judge(kSync, "every proxy has acknowledged what it was sent", stale,
                       "wait a moment; then: plait logs" + name + " -c istio-proxy WORKLOAD"));
-  out.push_back(Judge(kSync, "proxies and control plane are of one version", skewed, "start the mesh again"));
+  out.push_back(
+      Judge(kSync, "proxies and control plane are of one version", skewed, "start the mesh again", Envoys(facts)));
   if (!skewed.empty()) out.back().result = Mark::kWarning;
 }
 
@@ -152,16 +172,37 @@ void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
   if (!roots_old.empty()) out.back().result = Mark::kWarning;
 }
 
-bool Listens(const Json& listeners, int port) {
-  for (const Json& listener : At(listeners, "listener_statuses"))
-    if (At(listener, {"local_address", "socket_address", "port_value"}) == port) return true;
+// Whether a listener is bound to a port, at whichever of its addresses; 0: to any.
+bool Listens(const Json& listeners, const char* name, int port) {
+  const auto bound = [&](const Json& address) {
+    const Json& number = At(address, {"socket_address", "port_value"});
+    return number.is_number() && (port == 0 || number == port);
+  };
+  for (const Json& listener : At(listeners, "listener_statuses")) {
+    if (Text(listener, {"name"}) != name) continue;
+    bool any = bound(At(listener, "local_address"));
+    for (const Json& more : At(listener, "additional_local_addresses")) any = any || bound(more);
+    if (any) return true;
+  }
   return false;
+}
+
+// The listeners that everything captured goes to. In mode loopback nothing is: they have a socket for each destination.
+std::vector<Wrong> NotListening(const ProxyFacts& proxy, bool loopback) {
+  std::vector<Wrong> out;
+  for (const auto& [name, port] : {std::pair{"virtualOutbound", 15001}, std::pair{"virtualInbound", 15006}})
+    if (!Listens(*proxy.listeners, name, loopback ? 0 : port))
+      out.push_back({proxy.workload + " has no listener " + name + (loopback ? "" : " on " + std::to_string(port)),
+                     proxy.workload});
+  return out;
 }
 
 void JudgeCapture(const MeshFacts& facts, std::vector<Check>& out) {
   std::vector<Wrong> unreachable;
   std::vector<Wrong> not_live;
+  std::vector<Wrong> deaf;
   std::vector<Wrong> open;
+  const bool loopback = facts.status.mode == "loopback";
   for (const ProxyFacts& proxy : facts.proxies) {
     if (!proxy.error.empty()) unreachable.push_back({proxy.workload + ": " + proxy.error, proxy.workload});
     if (proxy.error.empty() && proxy.ready != "LIVE")
@@ -170,14 +211,24 @@ void JudgeCapture(const MeshFacts& facts, std::vector<Check>& out) {
         std::find_if(facts.status.workloads.begin(), facts.status.workloads.end(),
                      [&](const local::WorkloadStatus& w) { return w.name + "." + w.ns == proxy.workload; });
     const bool sidecar = workload != facts.status.workloads.end() && workload->proxy == "sidecar";
-    if (sidecar && proxy.listeners && (!Listens(*proxy.listeners, 15001) || !Listens(*proxy.listeners, 15006)))
-      open.push_back({proxy.workload, proxy.workload});
+    if (!sidecar) continue;
+    if (proxy.listeners)
+      for (Wrong& wrong : NotListening(proxy, loopback)) deaf.push_back(std::move(wrong));
+    if (!proxy.capture.empty()) open.push_back({proxy.workload + ": " + proxy.capture, proxy.workload});
   }
   const std::string logs = "plait logs" + Named(facts.status) + " -c istio-proxy WORKLOAD";
   out.push_back(
       Judge(kCapture, "every proxy answers", unreachable, logs, std::to_string(facts.proxies.size()) + " proxies"));
   out.push_back(Judge(kCapture, "every proxy is live", not_live, logs));
-  out.push_back(Judge(kCapture, "every sidecar takes what is captured on 15001 and 15006", open, logs));
+  if (loopback) {
+    out.push_back(Judge(kCapture, "every sidecar listens for its workload", deaf, logs, "nothing is captured"));
+    return;
+  }
+  out.push_back(Judge(kCapture, "every sidecar listens on 15001 and 15006", deaf, logs));
+  out.push_back(
+      Judge(kCapture, "every workload's connections are taken to its sidecar", open,
+            "make a new pod in place of WORKLOAD, which has the rules before it runs: change an annotation of "
+            "its pod template, or start the mesh again"));
 }
 
 }  // namespace

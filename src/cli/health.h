@@ -16,6 +16,8 @@ struct ProxyFacts {
   std::string ready = {};                         // "LIVE"
   std::shared_ptr<const Json> listeners = {};     // /listeners?format=json
   std::shared_ptr<const Json> certificates = {};  // /certs
+  std::string envoy = {};                         // the version, where it is an Envoy
+  std::string capture = {};                       // what is wrong with the capture rules in the kernel; empty: nothing
 };
 struct MeshFacts {
   local::MeshStatus status;

@@ -19,8 +19,8 @@ MeshFacts Healthy() {
   facts.proxies = {{.workload = "web-0.default",
                     .ready = "LIVE",
                     .listeners = Data(Json::parse(R"({"listener_statuses":[
-{"local_address":{"socket_address":{"address":"0.0.0.0","port_value":15001}}},
-{"local_address":{"socket_address":{"address":"0.0.0.0","port_value":15006}}}]})")),
+{"name":"virtualOutbound","local_address":{"socket_address":{"address":"0.0.0.0","port_value":15001}}},
+{"name":"virtualInbound","local_address":{"socket_address":{"address":"0.0.0.0","port_value":15006}}}]})")),
                     .certificates = Data(Json::parse(R"({"certificates":[
 {"cert_chain":[{"expiration_time":"2026-11-29T14:00:00Z"}],"ca_cert":[]},
 {"cert_chain":[],"ca_cert":[{"serial_number":"1","expiration_time":"2036-11-29T14:00:00Z"}]}]})"))}};
@@ -88,8 +88,64 @@ TEST(Health, WarnsOfARootThatExpiresSoonAndFailsForACertificateThatHas) {
 TEST(Health, SeesACaptureSocketThatIsNotThere) {
   MeshFacts facts = Healthy();
   facts.proxies[0].listeners = Data(Json::parse(R"({"listener_statuses":[
-{"local_address":{"socket_address":{"address":"0.0.0.0","port_value":15006}}}]})"));
-  EXPECT_EQ(Failed(facts).detail, "web-0.default");
+{"name":"virtualInbound","local_address":{"socket_address":{"address":"0.0.0.0","port_value":15006}}}]})"));
+  EXPECT_EQ(Failed(facts).detail, "web-0.default has no listener virtualOutbound on 15001");
+}
+
+// As a proxy of `plait up --net loopback` tells it: real addresses stand before those that were configured.
+TEST(Health, OfALoopbackMeshIsWellWhereListenersHaveASocketForEachDestination) {
+  MeshFacts facts = Healthy();
+  facts.status.mode = "loopback";
+  facts.proxies[0].listeners = Data(Json::parse(R"({"listener_statuses":[
+{"name":"virtualInbound","local_address":{"socket_address":{"address":"127.0.16.5","port_value":9080}},
+ "additional_local_addresses":[{"socket_address":{"address":"0.0.0.0","port_value":15006}}]},
+{"name":"virtualOutbound","local_address":{"socket_address":{"address":"127.128.0.13","port_value":9080}}}]})"));
+  for (const Check& check : JudgeHealth(facts))
+    EXPECT_EQ(check.result, Mark::kPassed) << check.description << ": " << check.detail;
+  facts.proxies[0].listeners = Data(Json::parse(R"({"listener_statuses":[{"name":"virtualOutbound"}]})"));
+  const std::vector<Check> checks = JudgeHealth(facts);
+  EXPECT_EQ(checks.back().detail,
+            "web-0.default has no listener virtualOutbound; web-0.default has no listener virtualInbound");
+}
+
+TEST(Health, FindsACapturePortAtAnyAddressOfItsListener) {
+  MeshFacts facts = Healthy();
+  facts.proxies[0].listeners = Data(Json::parse(R"({"listener_statuses":[
+{"name":"virtualOutbound","local_address":{"socket_address":{"address":"10.1.1.1","port_value":80}},
+ "additional_local_addresses":[{"socket_address":{"address":"::","port_value":15001}}]},
+{"name":"virtualInbound","local_address":{"socket_address":{"address":"0.0.0.0","port_value":15006}}}]})"));
+  for (const Check& check : JudgeHealth(facts)) EXPECT_EQ(check.result, Mark::kPassed) << check.detail;
+}
+
+TEST(Health, FailsForCaptureRulesThatAreGone) {
+  MeshFacts facts = Healthy();
+  facts.proxies[0].capture = "the capture rules (table inet plait) are gone";
+  const Check check = Failed(facts);
+  EXPECT_EQ(check.detail, "web-0.default: the capture rules (table inet plait) are gone");
+  EXPECT_NE(check.fix.find("in place of web-0.default"), std::string::npos) << check.fix;
+}
+
+TEST(Health, DoesNotCompareTheVersionOfAnEnvoyNorMissesTheProxyBesideIt) {
+  MeshFacts facts = Healthy();
+  facts.status.workloads[0].proxy_program = "envoy";
+  facts.proxies[0].envoy = "1.38.0";
+  facts.syncz = Data(Json::parse(R"([{"proxy":"web-0.default","istio_version":"1.31.4","types":{}},
+{"proxy":"web-0-identity.default","istio_version":"0.0.9","types":{"x.Secret":{"error":"refused"}}}])"));
+  const std::vector<Check> checks = JudgeHealth(facts);
+  for (const Check& check : checks) EXPECT_EQ(check.result, Mark::kPassed) << check.description << ": " << check.detail;
+  EXPECT_TRUE(std::any_of(checks.begin(), checks.end(), [](const Check& check) {
+    return check.detail == "1 Envoy has a version of its own: 1.38.0";
+  }));
+  // A plait-proxy of another version is told still.
+  facts.status.workloads[0].proxy_program = "plait-proxy";
+  facts.syncz = Data(Json::parse(R"([{"proxy":"web-0.default","istio_version":"0.0.9","types":{}}])"));
+  EXPECT_EQ(Failed(facts).detail, "web-0.default is 0.0.9");
+}
+
+TEST(Health, OfAMeshWithWorkThatHasEndedIsWell) {
+  MeshFacts facts = Healthy();
+  facts.status.workloads.push_back({.name = "job-0", .ns = "default", .proxy = "sidecar", .phase = "Succeeded"});
+  for (const Check& check : JudgeHealth(facts)) EXPECT_EQ(check.result, Mark::kPassed) << check.detail;
 }
 
 TEST(Checks, HaveTheShapeOfLinkerds) {

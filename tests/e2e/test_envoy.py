@@ -200,6 +200,7 @@ VERDICTS = {
         "stranger 8000 /": "denied", "stranger 9000": "refused", "client 8000 /": "served", "envoy-client 9000": "served"}),
     "ALLOW by namespace": (lambda ip: policies({"action": "ALLOW", "rules": [source(namespaces=["other"])]}), {
         "stranger 8000 /": "served", "stranger 9000": "served", "client 8000 /": "denied", "envoy-client 9000": "refused"}),
+    "ALLOW nobody": (lambda ip: policies({}), {"client 8000 /": "denied", "envoy-client 8001 /": "denied", "client 9000": "refused"}),
     "ALLOW by header": (lambda ip: policies({"action": "ALLOW", "rules": [{"when": [{"key": "request.headers[x-pass]", "values": ["yes"]}]}]}), {
         "client 8000 / -H x-pass:yes": "served", "client 8000 / -H x-pass:no": "denied", "client 8000 /": "denied", "client 9000": "refused"}),
     "ALLOW by address": (lambda ip: policies({"action": "ALLOW", "rules": [source(ipBlocks=[ip])]}), {
@@ -309,3 +310,37 @@ def test_an_envoy_that_was_killed_comes_back(mixed):
     until(lambda: mixed.pods("details-v1")[0]["restarts"] > pod["restarts"], 10, "it was started again")
     until(lambda: mixed.pods("details-v1")[0]["ready"], 30, "it is ready again")
     until(lambda: "William Shakespeare" in mixed.get("/productpage")[1], 10, "details is served")
+
+
+def test_commands_say_which_proxies_are_envoys(mixed):
+    """An Envoy's own version is its own; the plait-proxy that keeps its identity is no proxy of a workload."""
+    envoy = json.loads(mixed.admin("details-v1", "/server_info"))["version"].split("/")[1]
+    programs = {w["name"]: w["proxy_program"] for w in mixed.pods()}
+    assert programs["details-v1-0"] == "envoy" and programs["productpage-v1-0"] == "plait-proxy" and programs["plain-0"] == ""
+    proxies = [w for w in mixed.pods() if w["proxy"] in ("sidecar", "gateway")]
+    envoys = [w for w in proxies if w["proxy_program"] == "envoy"]
+    rows = [line.split() for line in mixed.named("ps").stdout.splitlines()[1:]]
+    assert {row[0] for row in rows} >= {f"{w['name']}.{w['namespace']}" for w in proxies} and not [row for row in rows if "-identity." in row[0]]
+    assert {row[0] for row in rows if row[-1] == "Envoy"} == {f"{w['name']}.{w['namespace']}" for w in envoys}
+    version = json.loads(mixed.named("version", "-o", "json").stdout)
+    assert {(one["program"], one["version"], one["proxies"]) for one in version["data_plane"]} == {
+        ("plait-proxy", version["client"], len(rows) - len(envoys)), ("envoy", envoy, len(envoys))}
+    said = until(lambda: (answer := mixed.named("check", check=False)).returncode == 0 and answer.stdout, 10,
+                 "the mesh is well: " + mixed.named("check", check=False).stdout)
+    assert f"of one version: {len(envoys)} Envoys have versions of their own: {envoy}" in said and "0 failed" in said
+    outside = mixed.named("pc", "endpoint", "reviews-v2").stdout
+    assert "HEALTHY" in outside and "OK" in outside
+
+
+def test_what_an_envoy_cannot_explain_is_said_with_the_way_to_ask(mixed):
+    offline = f"plait explain -f {mixed.directory}"
+    by_envoy = mixed.named("explain", "envoy-client", "ratings", check=False)
+    assert by_envoy.returncode != 0 and "is an Envoy" in by_envoy.stderr and offline in by_envoy.stderr
+    to_envoy = mixed.named("explain", "productpage-v1", "details", "GET", "/details/0", check=False)
+    assert to_envoy.returncode == 1 and "outbound|9080" in to_envoy.stdout and "is an Envoy" in to_envoy.stdout and offline in to_envoy.stdout
+    assert "404" not in by_envoy.stderr + to_envoy.stderr and "admin commands" not in by_envoy.stderr + to_envoy.stderr
+    asked = mixed.plait("explain", "-f", str(mixed.directory), "client", "details", "GET", "/details/0", check=False)
+    assert asked.returncode == 1 and "403 rbac_access_denied" in asked.stdout, asked.stdout + asked.stderr
+    assert mixed.exec("client", "curl", "-sS", "http://details:9080/details/0").stdout == "RBAC: access denied"
+    denied = until(lambda: (answer := mixed.named("logs", "--denied", "details-v1")).stdout and answer, 20, "the Envoy has logged it")
+    assert "no rule of the ALLOW policies" in denied.stdout and "is an Envoy" in denied.stdout and offline in denied.stdout, denied

@@ -8,6 +8,7 @@ import pytest
 
 from mesh import Mesh, command_lines, copy_sample, until
 from test_lifecycle import mounts, namespaces, processes
+from test_capture_check import sees_capture_rules_that_are_gone
 from test_wire import is_tls, watch
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes namespaces without a user namespace")
@@ -65,6 +66,7 @@ def test_bookinfo_of_root_is_encrypted_on_the_wire_and_leaves_nothing_behind(fol
         inside, outside, count = mesh.exec("details-v1", "cat", "/proc/self/uid_map").stdout.split()
         assert (inside, count) == ("1000", "1") and int(outside) >= 60100
         assert mesh.exec("details-v1", "sh", "-c", "id -u; cat /etc/shadow", check=False).stdout == "1000\n"
+        sees_capture_rules_that_are_gone(mesh, "details-v1")
         used = namespaces([*proxies, *mesh.processes("plaitd")])
         assert {kind for kind, _ in used} == {"net", "mnt", "pid"}
     finally:
