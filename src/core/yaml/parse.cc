@@ -12,10 +12,6 @@
 namespace plait::yaml {
 namespace {
 
-Mark MarkOf(const yaml_mark_t& mark) {
-  return {static_cast<std::uint32_t>(mark.line + 1), static_cast<std::uint32_t>(mark.column + 1)};
-}
-
 // The position of a byte offset; O(offset), for errors only.
 Mark MarkOfOffset(std::string_view text, std::size_t offset) {
   const std::string_view before = text.substr(0, offset);
@@ -62,8 +58,10 @@ Extent Measure(const Node& node) {
 
 class Reader {
  public:
-  Reader(std::string_view text, const std::string& file, const Limits& limits)
-      : text_(text), file_(file), limits_(limits) {
+  // `line`: where `text` begins in the file. `spent`: nodes that count already.
+  Reader(std::string_view text, const std::string& file, const Limits& limits, std::uint32_t line = 1,
+         std::size_t spent = 0)
+      : text_(text), file_(file), limits_(limits), line_(line), spent_(spent) {
     initialized_ = yaml_parser_initialize(&parser_) == 1;
     if (!initialized_) return;
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
@@ -78,8 +76,16 @@ class Reader {
   }
 
   Outcome<std::vector<Node>> Read();
+  std::size_t spent() const noexcept { return spent_; }
 
  private:
+  Mark MarkOf(const yaml_mark_t& mark) const {
+    return {static_cast<std::uint32_t>(mark.line) + line_, static_cast<std::uint32_t>(mark.column + 1)};
+  }
+  Mark MarkOfByte(std::size_t offset) const {
+    const Mark mark = MarkOfOffset(text_, offset);
+    return {mark.line + line_ - 1, mark.column};
+  }
   bool Next();  // false: error_ is set
   bool ReadNode(Node& out, std::size_t depth);
   bool ReadScalar(Node& out);
@@ -109,11 +115,12 @@ class Reader {
   std::string_view text_;
   const std::string& file_;
   const Limits& limits_;
+  const std::uint32_t line_;
   yaml_parser_t parser_{};
   yaml_event_t event_{};
   bool initialized_ = false;
   bool has_event_ = false;
-  std::size_t spent_ = 0;
+  std::size_t spent_;
   struct Anchored {
     Node node;
     Extent extent;
@@ -129,10 +136,10 @@ bool Reader::CheckText() {
                 "split it into several files");
   for (std::size_t i = 0; i < text_.size();) {
     if (text_[i] == '\0')
-      return Fail(MarkOfOffset(text_, i), "a NUL byte; this is not a text file",
+      return Fail(MarkOfByte(i), "a NUL byte; this is not a text file",
                   "save it as UTF-8, or give it another name than *.yaml");
     const std::size_t length = Utf8Length(text_.substr(i));
-    if (length == 0) return Fail(MarkOfOffset(text_, i), "a byte that is not UTF-8", "save the file as UTF-8");
+    if (length == 0) return Fail(MarkOfByte(i), "a byte that is not UTF-8", "save the file as UTF-8");
     i += length;
   }
   return true;
@@ -140,8 +147,7 @@ bool Reader::CheckText() {
 
 bool Reader::ParserFailed() {
   if (parser_.error == YAML_READER_ERROR)
-    return Fail(MarkOfOffset(text_, std::min(parser_.problem_offset, text_.size())),
-                "a character that YAML does not allow",
+    return Fail(MarkOfByte(std::min(parser_.problem_offset, text_.size())), "a character that YAML does not allow",
                 "remove it, or write it as an escape (\"\\u0007\") in double quotes");
   if (parser_.error == YAML_MEMORY_ERROR) return Fail({}, "out of memory while reading YAML");
   const Mark at = MarkOf(parser_.problem_mark);
@@ -338,11 +344,64 @@ Outcome<std::vector<Node>> Reader::Read() {
     if (!root.is_null()) documents.push_back(std::move(root));
   }
 }
+
+// Whether a line is "---" with anything behind it; that ends a document wherever it stands, also within quotes.
+bool BeginsDocument(std::string_view line) {
+  return line.starts_with("---") && (line.size() == 3 || line[3] == ' ' || line[3] == '\t');
+}
+
+// Whether a line may be passed over: it is blank, a comment or a directive, which belongs to the document behind it.
+bool SaysNothing(std::string_view line) {
+  const std::string_view content = Trim(line);
+  return content.empty() || content.starts_with('#') || line.starts_with('%');
+}
+
+// The text in parts that each hold at least one document, without reading them.
+std::vector<Part> Split(std::string_view text) {
+  std::vector<Part> parts;
+  std::size_t from = 0;
+  std::uint32_t from_line = 1;
+  std::uint32_t line = 1;
+  bool empty = true;
+  for (std::size_t at = 0; at < text.size(); ++line) {
+    const std::size_t end = std::min(text.find_first_of("\r\n", at), text.size());
+    std::string_view content = text.substr(at, end - at);
+    const bool begins = BeginsDocument(content);
+    if (begins && !empty) {
+      parts.push_back({.text = text.substr(from, at - from), .line = from_line, .documents = {}});
+      from = at;
+      from_line = line;
+      empty = true;
+    }
+    if (begins) content.remove_prefix(3);
+    empty = empty && SaysNothing(content);
+    at = end + (text.substr(end).starts_with("\r\n") ? 2 : 1);
+  }
+  if (!empty) parts.push_back({.text = text.substr(from), .line = from_line, .documents = {}});
+  return parts;
+}
 }  // namespace
 
 Outcome<std::vector<Node>> ParseAll(std::string_view text, const std::string& file, const Limits& limits) {
   Reader reader(text, file, limits);
   return reader.Read();
+}
+
+std::vector<Part> ParseEach(std::string_view text, const std::string& file, const Limits& limits) {
+  std::vector<Part> whole;
+  whole.push_back({.text = text, .line = 1, .documents = ParseAll(text, file, limits)});
+  if (whole.front().documents || text.size() > limits.bytes) return whole;
+  std::vector<Part> parts = Split(text);
+  std::size_t spent = 0;
+  bool broken = false;
+  for (Part& part : parts) {
+    Reader reader(part.text, file, limits, part.line, spent);
+    part.documents = reader.Read();
+    spent = reader.spent();
+    broken |= !part.documents;
+  }
+  if (!broken) return whole;
+  return parts;
 }
 
 Outcome<Node> ParseOne(std::string_view text, const std::string& file, const Limits& limits) {

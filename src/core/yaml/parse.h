@@ -3,6 +3,7 @@
 // costs at most the limits. The scanner is libyaml's; duplicate keys, NUL, bytes that are not UTF-8 and unknown tags
 // are errors with a position.
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,15 @@ struct Limits {
 
 // All documents of a text, without those that are empty. `file` is used in messages only.
 Outcome<std::vector<Node>> ParseAll(std::string_view text, const std::string& file, const Limits& limits = {});
+// Documents of a text: what they say, or why they cannot be read.
+struct Part {
+  std::string_view text = {};  // within the text that was given
+  std::uint32_t line = 1;      // where it begins
+  Outcome<std::vector<Node>> documents;
+};
+// As ParseAll, but a document that cannot be read takes no other one with it. One part where all can be read. The limit
+// of nodes is for all parts together.
+std::vector<Part> ParseEach(std::string_view text, const std::string& file, const Limits& limits = {});
 // Exactly one document.
 Outcome<Node> ParseOne(std::string_view text, const std::string& file, const Limits& limits = {});
 

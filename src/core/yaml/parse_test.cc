@@ -176,6 +176,45 @@ TEST(Yaml, BoundsSizeDepthAndExpansion) {
   EXPECT_NE(ErrorOf("abcdef", {.bytes = 5}).find("6 bytes, more than 5"), std::string::npos);
 }
 
+// "line: documents" of each part, or "line: error".
+std::string PartsOf(const std::string& text, const Limits& limits = {}) {
+  std::string out;
+  for (const Part& part : ParseEach(text, "f.yaml", limits)) {
+    out += std::to_string(part.line) + ":";
+    if (!part.documents) out += " " + part.documents.error().ToString();
+    for (const Node& document : part.documents.value_or(std::vector<Node>())) out += " " + ToJson(document);
+    out += "\n";
+  }
+  return out;
+}
+
+TEST(Yaml, ReadsWhatStandsBesideABrokenDocument) {
+  EXPECT_EQ(PartsOf("a: 1\n---\nb: 2\n"), "1: {\"a\":1} {\"b\":2}\n") << "nothing is broken";
+  EXPECT_EQ(PartsOf("# x\n%YAML 1.1\n---\na: 1\n---\nb: [\n--- # c\n\nc: 3\n---\ne: {f: 1\n"),
+            "1: {\"a\":1}\n"
+            "5: f.yaml:7:1: did not find expected node content (while parsing a flow node) (write the value that is "
+            "missing, or close the bracket before it)\n"
+            "7: {\"c\":3}\n"
+            "10: f.yaml:12:1: did not find expected ',' or '}' (while parsing a flow mapping) (close the { opened at "
+            "11:4, or put a comma between its fields)\n");
+  EXPECT_EQ(PartsOf("a: \"\n--- x\n---\nb: \xff\n---x: y\n"),
+            "1: f.yaml:2:1: found unexpected end of stream (while scanning a quoted scalar) (close the quote opened at "
+            "1:4)\n"
+            "2: \"x\"\n"
+            "3: f.yaml:4:4: a byte that is not UTF-8 (save the file as UTF-8)\n");
+  EXPECT_EQ(PartsOf("a: [\r---\rb: 1\r\n--- {\r\n"),
+            "1: f.yaml:2:1: did not find expected node content (while parsing a flow node) (write the value that is "
+            "missing, or close the bracket before it)\n"
+            "2: {\"b\":1}\n"
+            "4: f.yaml:5:1: did not find expected node content (while parsing a flow node) (write the value that is "
+            "missing, or close the bracket before it)\n");
+  EXPECT_EQ(PartsOf("a: [1, 2, 3]\n---\nb: [1, 2, 3]\n---\nc: 1\n", {.nodes = 7}),
+            "1: {\"a\":[1,2,3]}\n"
+            "2: f.yaml:3:5: the document has more than 7 values (aliases count as often as they are used)\n"
+            "4: f.yaml:5:1: the document has more than 7 values (aliases count as often as they are used)\n")
+      << "one limit for all";
+}
+
 TEST(Yaml, PrintsWhatReadsBackTheSame) {
   const Node root =
       One("a: {b: [1, {c: d}, []], 'x: y': \"5\"}\nlist:\n- k: v\n  l: [[1], [2]]\ntext: \"two\\nlines\"\nno: 'no'\n");
