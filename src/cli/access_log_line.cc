@@ -43,6 +43,7 @@ std::string Unquoted(std::string_view word) {
 std::optional<AccessLogLine> ReadText(std::string_view line) {
   constexpr std::size_t kFront = 6;
   constexpr std::size_t kBack = 8;
+  constexpr std::size_t kWords = 21;  // when no client made more of them
   const std::size_t close = line.find("] \"");
   if (!line.starts_with('[') || close == std::string_view::npos) return std::nullopt;
   const std::vector<std::string_view> words = Words(line.substr(close + 2));
@@ -64,6 +65,10 @@ std::optional<AccessLogLine> ReadText(std::string_view line) {
   out.cluster = NotDash(std::string(from_end(6)));
   out.downstream_local = NotDash(std::string(from_end(4)));
   out.downstream_remote = NotDash(std::string(from_end(3)));
+  out.server_name = NotDash(std::string(from_end(2)));
+  if (words.size() != kWords) return out;
+  out.forwarded_for = Unquoted(words[10]);
+  out.user_agent = Unquoted(words[11]);
   return out;
 }
 
@@ -71,16 +76,20 @@ std::optional<AccessLogLine> ReadJson(std::string_view line) {
   const Json object = Json::parse(line, nullptr, false);
   if (At(object, "response_code").is_null() || At(object, "response_flags").is_null()) return std::nullopt;
   const auto text = [&](const char* key) { return NotDash(Text(object, {key})); };
-  return AccessLogLine{.method = text("method"),
-                       .path = text("path"),
-                       .status = text("response_code"),
-                       .flags = FlagsOf(text("response_flags")),
-                       .details = text("response_code_details"),
-                       .termination = text("connection_termination_details"),
-                       .authority = text("authority"),
-                       .cluster = text("upstream_cluster"),
-                       .downstream_local = text("downstream_local_address"),
-                       .downstream_remote = text("downstream_remote_address")};
+  return AccessLogLine{
+      .method = text("method"),
+      .path = text("path"),
+      .status = text("response_code"),
+      .flags = FlagsOf(text("response_flags")),
+      .details = text("response_code_details"),
+      .termination = text("connection_termination_details"),
+      .authority = text("authority"),
+      .cluster = text("upstream_cluster"),
+      .downstream_local = text("downstream_local_address"),
+      .downstream_remote = text("downstream_remote_address"),
+      .server_name = text("requested_server_name"),
+      .user_agent = text("user_agent"),
+      .forwarded_for = object.contains("x_forwarded_for") ? std::optional(text("x_forwarded_for")) : std::nullopt};
 }
 
 }  // namespace

@@ -19,6 +19,9 @@ struct AccessLogLine {
   std::string cluster;
   std::string downstream_local;  // "10.244.0.5:9080"
   std::string downstream_remote;
+  std::string server_name;                   // SNI; empty: none
+  std::string user_agent;                    // empty: none, or the line does not say
+  std::optional<std::string> forwarded_for;  // x-forwarded-for; "": none; nullopt: the line does not say
 
   // The policy that denied it, or "none" where no ALLOW policy matched; nullopt: it was not denied by a policy.
   std::optional<std::string> DeniedBy() const;

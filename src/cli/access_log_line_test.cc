@@ -22,7 +22,23 @@ TEST(AccessLogLine, ReadsIstiosTextFormAroundWhatClientsChoose) {
   EXPECT_EQ(line->cluster, "inbound|9080||");
   EXPECT_EQ(line->downstream_local, "10.244.0.3:9080");
   EXPECT_EQ(line->downstream_remote, "10.244.0.6:41000");
+  EXPECT_EQ(line->server_name, "outbound_.9080_._.details");
   EXPECT_EQ(line->DeniedBy(), "none");
+}
+
+TEST(AccessLogLine, SaysWhoForwardedItUnlessAClientMadeThatAmbiguous) {
+  EXPECT_EQ(ReadAccessLogLine(kDenied)->forwarded_for, std::nullopt) << "quotes in the user agent";
+  const std::string begin = "[t] \"GET / HTTP/1.1\" 403 - - - \"-\" 0 19 0 - ";
+  const std::string end = " \"id\" \"web\" \"-\" inbound|80|| - 10.0.0.1:80 10.0.0.2:5 - default";
+  const auto direct = ReadAccessLogLine(begin + "\"-\" \"curl 7 (x)\"" + end);
+  EXPECT_EQ(direct->forwarded_for, "");
+  EXPECT_EQ(direct->user_agent, "curl 7 (x)");
+  EXPECT_EQ(direct->server_name, "");
+  EXPECT_EQ(ReadAccessLogLine(begin + "\"192.0.2.1,10.0.0.9\" \"-\"" + end)->forwarded_for, "192.0.2.1,10.0.0.9");
+  const char* json = R"({"response_code":403,"response_flags":"-","x_forwarded_for":null,"requested_server_name":"a"})";
+  EXPECT_EQ(ReadAccessLogLine(json)->forwarded_for, "");
+  EXPECT_EQ(ReadAccessLogLine(json)->server_name, "a");
+  EXPECT_EQ(ReadAccessLogLine(R"({"response_code":403,"response_flags":"-"})")->forwarded_for, std::nullopt);
 }
 
 TEST(AccessLogLine, ReadsJson) {

@@ -1,13 +1,21 @@
 #include "cli/denials.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <vector>
 
+#include "cli/envoys.h"
 #include "cli/fetch.h"
 #include "cli/json_access.h"
+#include "cli/workloads.h"
+#include "core/base/strings.h"
 #include "core/io/address.h"
 
 namespace plait::cli {
 namespace {
+
+constexpr Duration kFresh = std::chrono::seconds(1);
+constexpr const char* kSay = "    plait: ";
 
 std::string Placed(const std::string& policy, const Positions& positions) {
   const PolicyName name = ObjectOfPolicy(policy);
@@ -16,27 +24,183 @@ std::string Placed(const std::string& policy, const Positions& positions) {
          (at == positions.end() ? "" : " (" + at->second + ")");
 }
 
-}  // namespace
+// The connection's other end, and the x-forwarded-for that it sent.
+struct Origin {
+  std::string ip;
+  std::optional<std::string> forwarded_for;
+  bool direct = false;  // `ip` is certainly the connection's
+};
 
-std::string QuestionAbout(const AccessLogLine& line, const std::string& principal) {
-  const auto local = io::SocketAddress::Parse(line.downstream_local);
+Origin OriginOf(const AccessLogLine& line, bool at_gateway) {
   const auto remote = io::SocketAddress::Parse(line.downstream_remote);
-  std::string query = "direction=inbound&port=" + std::to_string(local ? local->port.value : 0);
-  if (remote) query += "&source=" + UrlEncoded(remote->ip.ToString());
-  if (!principal.empty()) query += "&principal=" + UrlEncoded(principal);
-  if (line.method.empty()) return query + "&tcp";
-  query += "&method=" + UrlEncoded(line.method);
-  if (line.path.starts_with('/')) query += "&path=" + UrlEncoded(line.path);
-  return line.authority.empty() ? query : query + "&host=" + UrlEncoded(line.authority);
+  Origin origin{.ip = remote ? remote->ip.ToString() : "", .direct = line.method.empty()};
+  if (origin.direct || !line.forwarded_for) return origin;
+  origin.direct = line.forwarded_for->empty();
+  if (origin.direct) return origin;
+  origin.forwarded_for = line.forwarded_for;
+  if (!at_gateway) return origin;
+  // A gateway has added the connection's other end itself.
+  const std::size_t comma = line.forwarded_for->rfind(',');
+  const std::string_view last = Trim(std::string_view(*line.forwarded_for).substr(comma + 1));
+  if (!io::IpAddress::Parse(last)) return origin;
+  const std::string before = comma == std::string::npos ? "" : line.forwarded_for->substr(0, comma);
+  return {
+      .ip = std::string(last), .forwarded_for = before.empty() ? std::nullopt : std::optional(before), .direct = true};
 }
 
-std::string ExplainDenial(const std::string& policy, const Json& answer, const Positions& positions) {
-  if (policy != "none") return "    plait: denied by " + Placed(policy, positions) + "\n";
-  std::string text = "    plait: denied, since it matches no rule of the ALLOW policies in scope\n";
+// As one word of a shell, whatever a client wrote.
+std::string ShellWord(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return IsAlpha(c) || IsDigit(c) || std::string_view("-._~/:,+=@%").find(c) != std::string_view::npos;
+  });
+  if (plain) return text;
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
+}
+
+// The `plait explain` that tells what the line leaves open, with the values of `headers` to be filled in.
+std::string WordsAbout(const std::string& workload, const AccessLogLine& line, const Caller& caller, bool at_gateway,
+                       const std::vector<std::string>& headers) {
+  const auto local = io::SocketAddress::Parse(line.downstream_local);
+  std::string words = at_gateway ? workload : caller.workload.empty() ? "CALLER" : caller.workload;
+  // A gateway is asked for a host, at its own port.
+  const std::string host = line.authority.substr(0, line.authority.find(':', line.authority.rfind(']') + 1));
+  words += " " + ShellWord((at_gateway ? host : workload) + ":" + std::to_string(local ? local->port.value : 0));
+  if (line.method.empty()) return words + " --tcp";
+  const bool with_host = !at_gateway && !line.authority.empty();
+  words += " " + ShellWord(line.method) + " " + ShellWord((with_host ? "http://" + line.authority : "") + line.path);
+  for (const std::string& name : headers) words += " -H " + ShellWord(name + ": VALUE");
+  return words;
+}
+
+std::string AllMisses(const Json& answer, const Positions& positions) {
+  std::string text;
   for (const Json& step : At(answer, "steps"))
-    for (const Json& miss : At(step, "misses"))
-      text += "    plait:   " + Placed(Text(miss, {"policy"}), positions) + ": " + MissText(miss) + "\n";
+    for (const Json& miss : At(step, "misses")) text += std::string(kSay) + "  " + MissText(miss, positions) + "\n";
   return text;
+}
+
+// Fields that decide and that the line does not hold, each once.
+std::vector<std::string> UnknownFields(const Json& answer) {
+  std::vector<std::string> fields;
+  for (const Json& step : At(answer, "steps"))
+    for (const Json& miss : At(step, "misses")) {
+      const std::string field = Text(miss, {"field"});
+      if (Text(miss, {"reason"}) == "unknown" && std::find(fields.begin(), fields.end(), field) == fields.end())
+        fields.push_back(field);
+    }
+  return fields;
+}
+
+}  // namespace
+
+Caller CallerOf(const local::MeshStatus& status, const AccessLogLine& line, bool at_gateway) {
+  // Proxies of the mesh name the service that they call when they speak mutual TLS, and nothing else begins so.
+  constexpr std::string_view kMeshName = "outbound_";
+  Caller caller{.known = line.server_name.empty(), .principal = {}, .workload = {}};
+  // Where a request says itself where it comes from, the address in the line is what it says, and may be anybody's.
+  const Origin origin = OriginOf(line, at_gateway);
+  const auto ip = io::IpAddress::Parse(origin.ip);
+  if (!origin.direct || at_gateway || !ip) return caller;
+  for (const local::WorkloadStatus& w : status.workloads) {
+    const bool is_it = std::any_of(w.ips.begin(), w.ips.end(),
+                                   [&](const std::string& one) { return io::IpAddress::Parse(one) == ip; });
+    if (!is_it || !HasProxy(w)) continue;
+    caller.workload = w.name + "." + w.ns;
+    if (!line.server_name.starts_with(kMeshName)) return caller;
+    caller.known = true;
+    caller.principal = "spiffe://" + status.trust_domain + "/ns/" + w.ns + "/sa/" + w.service_account;
+    return caller;
+  }
+  return caller;
+}
+
+std::string QuestionAbout(const AccessLogLine& line, const Caller& caller, bool at_gateway) {
+  const auto local = io::SocketAddress::Parse(line.downstream_local);
+  const Origin origin = OriginOf(line, at_gateway);
+  std::string query = "direction=inbound&port=" + std::to_string(local ? local->port.value : 0);
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) query.append("&").append(name).append("=").append(UrlEncoded(value));
+  };
+  add("source", origin.ip);
+  add("principal", caller.principal);
+  add("sni", line.server_name);
+  std::string unknown;
+  if (!caller.known) unknown += ",principal";
+  if (!origin.direct) unknown += ",direct_ip";
+  if (line.method.empty()) {
+    query += "&tcp";
+  } else {
+    unknown += ",headers";
+    add("method", line.method);
+    if (line.path.starts_with('/')) add("path", line.path);
+    add("host", line.authority);
+    if (!line.user_agent.empty()) add("header", "user-agent:" + line.user_agent);
+    if (origin.forwarded_for) add("header", "x-forwarded-for:" + *origin.forwarded_for);
+  }
+  return unknown.empty() ? query : query + "&unknown=" + unknown.substr(1);
+}
+
+void Denials::Refresh() {
+  positions_.reset();
+  status_.reset();
+  known_.clear();
+  asked_ = clock_.Now();
+}
+
+const Positions& Denials::positions() {
+  if (!positions_) positions_ = source_.positions();
+  return *positions_;
+}
+
+const local::MeshStatus& Denials::status() {
+  if (!status_) status_ = source_.status().value_or(local::MeshStatus());
+  return *status_;
+}
+
+std::string Denials::Explain(const std::string& workload, const AccessLogLine& line) {
+  const auto policy = line.DeniedBy();
+  if (!policy) return "";
+  if (clock_.Now() - asked_ >= kFresh) Refresh();
+  if (*policy != "none") return kSay + ("denied by " + Placed(*policy, positions())) + "\n";
+  return Answer(workload, line);
+}
+
+std::string Denials::Answer(const std::string& workload, const AccessLogLine& line) {
+  const Outcome<local::WorkloadStatus> server = FindWorkload(status(), workload);
+  const bool at_gateway = server && server->proxy == "gateway";
+  const Caller caller = CallerOf(status(), line, at_gateway);
+  const std::string question = QuestionAbout(line, caller, at_gateway);
+  const auto [place, is_new] = known_.try_emplace(workload + "?" + question);
+  if (!is_new) return place->second;
+  std::string& text = place->second;
+  const std::string denied = kSay + std::string("denied, since it matches no rule of the ALLOW policies in scope");
+  if (server && HasEnvoy(*server))
+    return text = denied + "; its proxy is an Envoy, which does not explain; " +
+                  AskOffline(status(), WordsAbout(workload, line, caller, at_gateway, {})) + "\n";
+  const Outcome<Json> answer = source_.proxy(workload, "/plait/explain?" + question);
+  if (!answer) {
+    std::string why(Trim(answer.error().message));
+    std::replace(why.begin(), why.end(), '\n', ' ');
+    return text = denied + "; which these are, cannot be told: " + why + "\n";
+  }
+  const std::string misses = AllMisses(*answer, positions());
+  if (misses.empty()) {
+    const bool forwarded = At(*answer, {"verdict", "forwarded"}) == true;
+    return text =
+               denied + " then; " +
+               (forwarded ? "those in force now let it pass" : "now it gets " + Text(*answer, {"verdict", "details"})) +
+               ", so they were changed since\n";
+  }
+  text = denied + ", as they are now:\n" + misses;
+  const std::vector<std::string> fields = UnknownFields(*answer);
+  if (fields.empty()) return text;
+  std::vector<std::string> headers;
+  for (const std::string& field : fields)
+    if (field.starts_with("header ")) headers.push_back(field.substr(7));
+  return text += kSay + ("the log does not hold " + Join(fields, ", ")) + "; with that, this tells: plait explain" +
+                 source_.named + " " + WordsAbout(workload, line, caller, at_gateway, headers) + "\n";
 }
 
 }  // namespace plait::cli

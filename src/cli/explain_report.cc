@@ -104,8 +104,7 @@ class StepReport {
     if (!decided.empty()) entry["decidedBy"] = decided;
     std::string more;
     for (const Json& miss : At(step, "misses")) {
-      const PolicyName policy = ObjectOfPolicy(Text(miss, {"policy"}));
-      const std::string line = Placed(policy.object, positions_) + " " + policy.rule + ": " + MissText(miss);
+      const std::string line = MissText(miss, positions_);
       entry["misses"].push_back(line);
       more += "                       " + line + "\n";
     }
@@ -163,8 +162,17 @@ PolicyName ObjectOfPolicy(std::string_view name) {
           std::string(name.substr(rule + 2))};
 }
 
-std::string MissText(const Json& miss) {
-  return Text(miss, {"field"}) + " must be " + Text(miss, {"wants"}) + ", but is " + Text(miss, {"has"});
+std::string MissText(const Json& miss, const Positions& positions) {
+  const PolicyName policy = ObjectOfPolicy(Text(miss, {"policy"}));
+  const std::string object = Placed(policy.object, positions);
+  const std::string reason = Text(miss, {"reason"});
+  if (reason == "no_rule") return object + " has no rule: allows nobody";
+  const std::string rule = object + " " + policy.rule + ": ";
+  const std::string field = Text(miss, {"field"});
+  const std::string wants = Text(miss, {"wants"});
+  if (reason == "only_http") return rule + "is about HTTP requests, so it matches no TCP connection";
+  if (reason == "unknown") return rule + "depends on " + field + ", which must be " + wants;
+  return rule + field + " must be " + wants + ", but is " + Text(miss, {"has"});
 }
 
 std::vector<std::string> ProblemTexts(const Json& problems) {

@@ -43,7 +43,8 @@ struct Explained {
 // is unknown, kBadFile when a file has an error: what it was to say is left out of the answer.
 Output ExplainOutput(const Explained& explained, const Positions& positions);
 
-// "principal must be spiffe://..., but is spiffe://...": of an entry of `misses`.
-std::string MissText(const Json& miss);
+// "AuthorizationPolicy a/b (f.yaml:3) rule[0]: principal must be spiffe://..., but is spiffe://...": of an entry of
+// `misses`.
+std::string MissText(const Json& miss, const Positions& positions);
 
 }  // namespace plait::cli

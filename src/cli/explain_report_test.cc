@@ -4,8 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/denials.h"
-
 namespace plait::cli {
 namespace {
 
@@ -112,27 +110,23 @@ TEST(ExplainReport, ReadsPositionsOfBothForms) {
   EXPECT_EQ(saved.at("VirtualService a/r"), "f.yaml:1");
 }
 
-TEST(Denials, AskTheProxyAboutTheLineOfItsLog) {
-  const AccessLogLine line{.method = "GET",
-                           .path = "/details/0?a=b",
-                           .status = "403",
-                           .authority = "details:9080",
-                           .downstream_local = "10.244.0.3:9080",
-                           .downstream_remote = "10.244.0.6:41000"};
-  EXPECT_EQ(
-      QuestionAbout(line, "spiffe://b"),
-      "direction=inbound&port=9080&source=10.244.0.6&principal=spiffe%3A%2F%2Fb&method=GET&path=%2Fdetails%2F0%3Fa%3Db"
-      "&host=details%3A9080");
-}
-
-TEST(Denials, NameThePolicyOrWhatEachRuleMissed) {
-  EXPECT_EQ(ExplainDenial("ns[default]-policy[viewer]-rule[1]", Json(), kPositions),
-            "    plait: denied by AuthorizationPolicy default/viewer rule[1] (policies.yaml:7)\n");
-  EXPECT_EQ(
-      ExplainDenial("none", *Denied(), kPositions),
-      "    plait: denied, since it matches no rule of the ALLOW policies in scope\n"
-      "    plait:   AuthorizationPolicy default/viewer rule[0] (policies.yaml:7): principal must be spiffe://a, but is "
-      "spiffe://b\n");
+TEST(ExplainReport, SaysOfEachRuleWhyItDidNotMatch) {
+  const auto text = [](const char* more) {
+    Json miss = Json::parse(more);
+    miss["policy"] = "ns[default]-policy[viewer]-rule[0]";
+    return MissText(miss, kPositions);
+  };
+  const std::string rule = "AuthorizationPolicy default/viewer (policies.yaml:7)";
+  EXPECT_EQ(text(R"({"reason":"differs","field":"method","wants":"POST","has":"GET"})"),
+            rule + " rule[0]: method must be POST, but is GET");
+  EXPECT_EQ(text(R"({"reason":"unknown","field":"header x-pass","wants":"yes","has":""})"),
+            rule + " rule[0]: depends on header x-pass, which must be yes");
+  EXPECT_EQ(text(R"({"reason":"no_rule"})"), rule + " has no rule: allows nobody");
+  EXPECT_EQ(text(R"({"reason":"only_http"})"),
+            rule + " rule[0]: is about HTTP requests, so it matches no TCP connection");
+  EXPECT_EQ(text(R"({"field":"method","wants":"POST","has":"GET"})"), text(R"({"reason":"differs","field":"method",
+    "wants":"POST","has":"GET"})"))
+      << "of a proxy that gives no reason";
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "cli/log_tail.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <utility>
 
 namespace plait::cli {
@@ -13,7 +13,10 @@ bool LogTail::Open() {
   return static_cast<bool>(fd_);
 }
 
-bool LogTail::Read(bool all, const std::function<bool(std::string_view)>& line) {
+bool LogTail::ReadToEnd(const std::function<bool(std::string_view)>& line) {
+  // Emptied in place: it begins anew.
+  struct stat mine{};
+  if (fstat(fd_.get(), &mine) == 0 && mine.st_size < lseek(fd_.get(), 0, SEEK_CUR)) lseek(fd_.get(), 0, SEEK_SET);
   char piece[64 * 1024];
   for (ssize_t n; (n = read(fd_.get(), piece, sizeof piece)) > 0;) {
     std::string_view text(piece, static_cast<std::size_t>(n));
@@ -25,13 +28,28 @@ bool LogTail::Read(bool all, const std::function<bool(std::string_view)>& line) 
       if (!line(std::exchange(begun_, {}))) return false;
     }
   }
-  return !all || begun_.empty() || line(std::exchange(begun_, {}));
+  return true;
 }
 
-void LogTail::ReopenIfRotated() {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path_, error);
-  if (!error && static_cast<off_t>(size) < lseek(fd_.get(), 0, SEEK_CUR)) Open();
+// Whether the path leads to another file now. While it leads nowhere, the old one may still be written.
+bool LogTail::IsReplaced() const {
+  struct stat mine{};
+  struct stat there{};
+  return fstat(fd_.get(), &mine) == 0 && stat(path_.c_str(), &there) == 0 &&
+         (mine.st_dev != there.st_dev || mine.st_ino != there.st_ino);
+}
+
+bool LogTail::Read(bool all, const std::function<bool(std::string_view)>& line) {
+  if (!fd_ && !Open()) return true;
+  // A writer leaves a file before it makes the next: what is replaced is complete.
+  for (bool replaced = true; replaced;) {
+    replaced = IsReplaced();
+    if (!ReadToEnd(line)) return false;
+    if (!replaced) break;
+    if (!begun_.empty() && !line(std::exchange(begun_, {}) + '\n')) return false;
+    if (!Open()) return true;
+  }
+  return !all || begun_.empty() || line(std::exchange(begun_, {}));
 }
 
 }  // namespace plait::cli

@@ -9,12 +9,10 @@
 
 #include "cli/denials.h"
 #include "cli/json_access.h"
-#include "cli/log_tail.h"
+#include "cli/log_sources.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
 #include "core/base/strings.h"
-#include "core/io/address.h"
-#include "local/paths.h"
 
 namespace plait::cli {
 namespace {
@@ -25,54 +23,19 @@ struct LogsVerb {
   bool filters() const { return denied || !flags.empty(); }
 };
 
-struct LogSource {
-  std::string workload;
-  std::string container;
-  LogTail tail;
-};
-
-// Asks the proxy that denied something why; the same question is asked once.
-class Denials {
- public:
-  Denials(const MeshOptions& mesh, const local::MeshStatus& status) : mesh_(mesh), status_(status) {}
-
-  std::string Explain(const std::string& workload, const AccessLogLine& line) {
-    const auto policy = line.DeniedBy();
-    if (!policy) return "";
-    if (*policy != "none") return ExplainDenial(*policy, Json(), positions());
-    const std::string question = QuestionAbout(line, PrincipalAt(line.downstream_remote));
-    const auto [place, is_new] = known_.try_emplace(workload + "?" + question);
-    if (is_new) {
-      const Outcome<Json> answer = AskProxyForJson(mesh_, workload, "/plait/explain?" + question);
-      place->second = ExplainDenial(*policy, answer ? *answer : Json(), positions());
-    }
-    return place->second;
-  }
-
- private:
-  const Positions& positions() {
-    if (!positions_) {
-      const Outcome<std::string> text = AskControlPlane(status_, "/debug/configz");
-      positions_ = text ? PositionsOf(Json::parse(*text, nullptr, false)) : Positions();
-    }
-    return *positions_;
-  }
-  // Of the workload with that address; a caller without a proxy has none.
-  std::string PrincipalAt(const std::string& address) const {
-    const auto remote = io::SocketAddress::Parse(address);
-    if (!remote) return "";
-    for (const local::WorkloadStatus& w : status_.workloads)
-      for (const std::string& ip : w.ips)
-        if (HasProxy(w) && io::IpAddress::Parse(ip) == remote->ip)
-          return "spiffe://" + status_.trust_domain + "/ns/" + w.ns + "/sa/" + w.service_account;
-    return "";
-  }
-
-  const MeshOptions& mesh_;
-  const local::MeshStatus& status_;
-  std::optional<Positions> positions_;
-  std::map<std::string, std::string> known_;
-};
+Denials::Source DenialsOf(const MeshOptions& mesh) {
+  return {.status = [&mesh] { return StatusOf(mesh); },
+          .proxy = [&mesh](const std::string& workload,
+                           const std::string& target) { return AskProxyForJson(mesh, workload, target); },
+          .positions =
+              [&mesh] {
+                const Outcome<local::MeshStatus> status = StatusOf(mesh);
+                if (!status) return Positions();
+                const Outcome<std::string> text = AskControlPlane(*status, "/debug/configz");
+                return text ? PositionsOf(Json::parse(*text, nullptr, false)) : Positions();
+              },
+          .named = Named(mesh)};
+}
 
 bool WriteAll(std::string_view text) {
   while (!text.empty()) {
@@ -117,38 +80,37 @@ class LogPrinter {
   Json entries_ = Json::array();
 };
 
-Outcome<std::vector<LogSource>> SourcesOf(const local::MeshStatus& status, const LogsVerb& verb) {
-  std::vector<LogSource> sources;
-  std::string container = verb.container;
-  if (container.empty() && (verb.all || verb.filters())) container = "istio-proxy";
-  const auto add = [&](const std::string& workload) -> Outcome<> {
-    Outcome<std::string> path = LogPathOf(status, workload, container);
-    if (!path) return std::unexpected(path.error());
-    const std::string file = path->substr(path->rfind('/') + 1);
-    sources.push_back({workload, file.substr(0, file.rfind('.')), LogTail(*path)});
-    return {};
-  };
-  if (!verb.all) {
-    if (Outcome<> added = add(verb.workload); !added) return std::unexpected(added.error());
-    return sources;
-  }
-  for (const local::WorkloadStatus& w : status.workloads)
-    if (HasProxy(w) || container != "istio-proxy")
-      if (Outcome<> added = add(w.name + "." + w.ns); !added) return std::unexpected(added.error());
-  return sources;
+// Of a proxy, unless something else was asked for.
+std::string ContainerOf(const LogsVerb& verb) {
+  return verb.container.empty() && (verb.all || verb.filters()) ? "istio-proxy" : verb.container;
 }
 
-// Until the reader of standard output, or the mesh with its files, has gone.
-void Follow(const MeshOptions& mesh, std::vector<LogSource>& sources, LogPrinter& printer) {
-  for (;;) {
-    for (LogSource& source : sources) {
-      source.tail.ReopenIfRotated();
-      if (!source.tail.Read(false, [&](std::string_view line) { return printer.Take(source, line); })) return;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    if (access(sources.front().tail.path().c_str(), F_OK) != 0 &&
-        !local::ControlClient::Connect(*local::ResolvePaths(mesh.name)))
+// Shows what has come. False when the reader of standard output has gone.
+bool ShowNew(LogSources& sources, LogPrinter& printer) {
+  for (LogSource& source : sources.list())
+    if (!source.tail.Read(false, [&](std::string_view line) { return printer.Take(source, line); })) return false;
+  return true;
+}
+
+bool AnyFile(LogSources& sources) {
+  return std::any_of(sources.list().begin(), sources.list().end(),
+                     [](const LogSource& source) { return access(source.tail.path().c_str(), F_OK) == 0; });
+}
+
+// Until the reader of standard output, or the mesh with its files, has gone. Workloads come and go meanwhile.
+void Follow(const MeshOptions& mesh, LogSources& sources, LogPrinter& printer, Denials& denials) {
+  constexpr auto kBreak = std::chrono::milliseconds(100);
+  for (auto looked = std::chrono::steady_clock::now();; std::this_thread::sleep_for(kBreak)) {
+    denials.Refresh();
+    if (!ShowNew(sources, printer)) return;
+    if (std::chrono::steady_clock::now() - looked < std::chrono::seconds(1)) continue;
+    looked = std::chrono::steady_clock::now();
+    if (const Outcome<local::MeshStatus> status = StatusOf(mesh)) {
+      (void)sources.Update(*status);  // of a workload that is away now, the next may come
+    } else if (!AnyFile(sources)) {
+      ShowNew(sources, printer);
       return;
+    }
   }
 }
 
@@ -176,23 +138,22 @@ int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
   if (const Outcome<> checked = CheckFlags(verb.flags); !checked) return Report(checked.error());
   const Outcome<local::MeshStatus> status = StatusOf(mesh);
   if (!status) return Report(status.error());
-  Outcome<std::vector<LogSource>> sources = SourcesOf(*status, verb);
-  if (!sources) return Report(sources.error());
-  Denials denials(mesh, *status);
+  LogSources sources(verb.workload, ContainerOf(verb));
+  if (const Outcome<> found = sources.Update(*status); !found) return Report(found.error());
+  Denials denials(DenialsOf(mesh));
   LogPrinter printer(verb, mesh.format, denials);
-  std::erase_if(*sources, [](LogSource& source) { return !source.tail.Open(); });
-  if (sources->empty())
+  Output output;
+  for (LogSource& source : sources.list())
+    if (source.tail.Open()) output.names.push_back("log/" + source.workload + "/" + source.container);
+  if (output.names.empty())
     return Report({.code = Errc::kNotFound,
                    .message = verb.all ? "nothing has been logged"
                                        : verb.workload + " has no container \"" + verb.container + "\" that has run",
                    .hint = "-c istio-proxy is its proxy"});
-  Output output;
-  for (LogSource& source : *sources) {
-    output.names.push_back("log/" + source.workload + "/" + source.container);
+  for (LogSource& source : sources.list())
     if (!source.tail.Read(!verb.follow, [&](std::string_view line) { return printer.Take(source, line); }))
       return kDone;
-  }
-  if (verb.follow) Follow(mesh, *sources, printer);
+  if (verb.follow) Follow(mesh, sources, printer, denials);
   if (as_text) return kDone;  // it is shown already
   output.data = Data(printer.TakeEntries());
   return Show(mesh.format, output);
@@ -202,35 +163,37 @@ int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
 
 Command LogsCommand(MeshOptions& mesh) {
   const auto verb = std::make_shared<LogsVerb>();
-  return {.name = "logs",
-          .summary = "show what a workload has written",
-          .details =
-              "Of a proxy (-c istio-proxy): its access log and its own messages. Requests that a policy denied are "
-              "explained: the policy and its rule, or, when no ALLOW rule matched, of each rule in scope the first "
-              "field that differs.",
-          .examples = {{"logs -c istio-proxy details-v1", "its proxy"},
-                       {"logs -A --denied --follow", "who is denied what, now"},
-                       {"logs -A --flag UF,UH,NR", "what did not reach a server"}},
-          .options = {{.names = "workload",
-                       .value = "WORKLOAD",
-                       .help = "pod or deployment; plaitd, supervisor",
-                       .to = &verb->workload,
-                       .offers = Offers::kWorkloads},
-                      {.names = "-A,--all",
-                       .help = "of all workloads, their proxies unless -c says otherwise",
-                       .to = &verb->all},
-                      {.names = "-c,--container",
-                       .value = "NAME",
-                       .help = "istio-proxy: its proxy",
-                       .to = &verb->container,
-                       .offers = Offers::kContainers},
-                      {.names = "-f,--follow", .help = "go on with what comes", .to = &verb->follow},
-                      {.names = "--flag",
-                       .value = "FLAG,...",
-                       .help = "only what has one of these response flags",
-                       .to = &verb->flags},
-                      {.names = "--denied", .help = "only what a policy denied", .to = &verb->denied}},
-          .run = [&mesh, verb] { return Logs(mesh, *verb); }};
+  return {
+      .name = "logs",
+      .summary = "show what a workload has written",
+      .details =
+          "Of a proxy (-c istio-proxy): its access log and its own messages. Requests that a policy denied are "
+          "explained: the policy and its rule, or, when no ALLOW rule matched, of each rule in scope the first "
+          "field that differs, by the policies in force now. What the log does not hold, such as other headers, is not "
+          "guessed: the plait explain that tells is shown.",
+      .examples = {{"logs -c istio-proxy details-v1", "its proxy"},
+                   {"logs -A --denied --follow", "who is denied what, now"},
+                   {"logs -A --flag UF,UH,NR", "what did not reach a server"}},
+      .options = {{.names = "workload",
+                   .value = "WORKLOAD",
+                   .help = "pod or deployment; plaitd, supervisor",
+                   .to = &verb->workload,
+                   .offers = Offers::kWorkloads},
+                  {.names = "-A,--all",
+                   .help = "of all workloads, their proxies unless -c says otherwise",
+                   .to = &verb->all},
+                  {.names = "-c,--container",
+                   .value = "NAME",
+                   .help = "istio-proxy: its proxy",
+                   .to = &verb->container,
+                   .offers = Offers::kContainers},
+                  {.names = "-f,--follow", .help = "go on with what comes", .to = &verb->follow},
+                  {.names = "--flag",
+                   .value = "FLAG,...",
+                   .help = "only what has one of these response flags",
+                   .to = &verb->flags},
+                  {.names = "--denied", .help = "only what a policy denied", .to = &verb->denied}},
+      .run = [&mesh, verb] { return Logs(mesh, *verb); }};
 }
 
 }  // namespace plait::cli

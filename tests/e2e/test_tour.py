@@ -59,7 +59,7 @@ def test_it_shows_the_edits_the_commands_and_what_they_print(demo):
     result = demo.named("demo", "tour", "--yes", timeout=120)
     out = result.stdout
     for shown in ["1/6  The application", "weight: 80", "+           weight: 0", "reviews-split.yaml:", "unknown field",
-                  "RBAC: access denied", "AuthorizationPolicy default/details-viewer rule[0]", "principal must be",
+                  "RBAC: access denied", "AuthorizationPolicy default/details-viewer (", "rule[0]: principal must be",
                   "$ plait explain --name demo reviews-v1 details:9080 GET /details/0", "exit code 0, where it was 1",
                   "6 of 6 steps saw their effect"]:
         assert shown in out, f"{shown!r} is not in\n{out}"
