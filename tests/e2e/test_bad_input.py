@@ -9,7 +9,7 @@
 | objects: references to nothing, by an edit: the last good version stays | src/control/source/waiting_edits_test.cc, test_last_good.py, here: `a_bad_edit[reference]` |
 | objects: weights that do not add up to 100: shares of their sum, as in Istio, and told | src/control/model/bad_objects_test.cc, here: `weights_that_do_not_add_up` |
 | objects: the same name in two files | src/control/source/config_files_test.cc (SayWhichObjectStandsTwice), here: `a_bad_edit[duplicate]` |
-| objects: a policy that cannot be understood | here: `an_invalid_policy`; test_failing_closed.py |
+| objects: a policy that cannot be understood, or not even read as one | src/control/model/unread_policies_test.cc, src/control/source/closed_policies_test.cc, here: `an_invalid_policy`; test_failing_closed.py |
 | streams: garbage on 15012 and 15014 | test_control_plane.py (`garbage_on_either_port`) |
 | streams: garbage on 15000, 15020, 15021, 15053, 15090 and through 15001, 15006 | here: `garbage_on_the_ports_of_a_proxy` |
 | streams: 100,000 names, never reading, wrong nonces, acknowledging what was never sent | test_control_plane.py |
@@ -18,6 +18,7 @@
 import ctypes
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -164,27 +165,47 @@ def plaitd_starts_again(mesh, attempt):
     until(lambda: mesh.exec("echo", "getent", "hosts", name, check=False).stdout, 20, "echo's proxy follows the new plaitd")
 
 
-@pytest.mark.parametrize("kind, bad, mended, place, caller, denied, logged", [
-    ("AuthorizationPolicy", BAD_POLICY, BAD_POLICY.replace("methds", "methods"), ("policy.yaml:9:", "methds"), "client", {"403": 1},
-     "rbac_access_denied_matched_policy[invalid_policy[default/broken]]"),
+GOOD_POLICY = BAD_POLICY.replace("methds", "methods")
+GOOD_PEERS = BAD_PEERS.replace("PERMISIVE", "PERMISSIVE")
+REFUSES_PLAIN = "plaintext_refused_by_strict_mutual_tls{invalid_policy[default/broken]"
+DENIES = "rbac_access_denied_matched_policy[invalid_policy[default/broken]"
+DENIES_HERE = "rbac_access_denied_matched_policy[invalid_policy[default/FILE:1:1]]"
+
+
+@pytest.mark.parametrize("kind, bad, mended, place, caller, logged", [
+    ("AuthorizationPolicy", BAD_POLICY, GOOD_POLICY, ("policy.yaml:9:", "methds"), "client", DENIES),
     # Under the PERMISSIVE mesh `plain`, which has no proxy, would be let in.
-    ("PeerAuthentication", BAD_PEERS, BAD_PEERS.replace("PERMISIVE", "PERMISSIVE"), ("policy.yaml:6:", "PERMISIVE"), "plain", {},
-     "plaintext_refused_by_strict_mutual_tls{invalid_policy[default/broken]"),
-    ("RequestAuthentication", TOKENS, ROUTES, ("policy.yaml:2:", "RequestAuthentication is not honoured yet"), "client", {"403": 1},
-     "rbac_access_denied_matched_policy[invalid_policy[default/broken]"),
-], ids=["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"])
-def test_an_invalid_policy_in_force_at_the_first_start_denies(folder, kind, bad, mended, place, caller, denied, logged):
+    ("PeerAuthentication", BAD_PEERS, GOOD_PEERS, ("policy.yaml:6:", "PERMISIVE"), "plain", REFUSES_PLAIN),
+    ("RequestAuthentication", TOKENS, ROUTES, ("policy.yaml:2:", "RequestAuthentication is not honoured yet"), "client", DENIES),
+    # What cannot even be read as a policy. Where its name is lost, too, it is called by its place.
+    ("AuthorizationPolicy", GOOD_POLICY.replace("[GET]", "[GET"), GOOD_POLICY, ("policy.yaml:9:", "did not find"), "client", DENIES_HERE),
+    ("AuthorizationPolicy", GOOD_POLICY.replace("/v1", "/v1alpha1"), GOOD_POLICY, ("policy.yaml:1:13", "v1alpha1", "use security.istio.io/v1"),
+     "client", DENIES),
+    ("AuthorizationPolicy", GOOD_POLICY.replace("nPolicy", "nPolcy"), GOOD_POLICY, ("policy.yaml:2:7", 'did you mean "AuthorizationPolicy"?'),
+     "client", DENIES),
+    ("AuthorizationPolicy", GOOD_POLICY.replace("spec:", "  lables: {}\nspec:"), GOOD_POLICY, ("policy.yaml:5:3", 'did you mean "labels"?'),
+     "client", DENIES),
+    ("AuthorizationPolicy", GOOD_POLICY + "---\n" + GOOD_POLICY.replace("ALLOW", "DENY"), GOOD_POLICY,
+     ("policy.yaml:14:9", "stands twice in this file", "remove or rename one of them"), "client", DENIES),
+    ("PeerAuthentication", GOOD_PEERS.replace("/v1", "/v2"), GOOD_PEERS, ("policy.yaml:1:13", "use security.istio.io/v1"), "plain", REFUSES_PLAIN),
+], ids=["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "yaml", "version", "kind", "metadata", "twice", "version-of-peers"])
+def test_an_invalid_policy_in_force_at_the_first_start_denies(folder, request, kind, bad, mended, place, caller, logged):
     """Also after plaitd has started again, as long as there is no last good version; with one, that is in force."""
     permissive = json.dumps(m.peer_authentication("PERMISSIVE", namespace="istio-system"))
-    mesh = echo_mesh(folder, f"bad-{kind.lower()}", ("policy.yaml", bad), ("permissive.yaml", permissive))
+    mesh = echo_mesh(folder, f"bad-{request.node.callspec.id.lower()}", ("policy.yaml", bad), ("permissive.yaml", permissive))
     file = mesh.directory / "policy.yaml"
+    denied = {} if caller == "plain" else {"403": 1}
+    called, line = (f"{file}:1:1", 1) if logged == DENIES_HERE else ("broken", 4)
+    closes = ("lets nothing but mutual TLS through to " if caller == "plain" else "denies all requests to ") + (
+        "the workloads with the labels app=echo" if called == "broken" and kind != "PeerAuthentication" else "all workloads") + " in namespace default"
     try:
         said(mesh, *place)
         said(mesh, "policy.yaml", "no last good version", "invalid policies deny")
+        said(mesh, f"policy.yaml:{line}:", closes, "correct the errors of this file")
         assert status_of(mesh, caller) == denied
-        until(lambda: logged in mesh.named("logs", "echo", "-c", "istio-proxy").stdout, 5, "the log names the reason")
+        until(lambda: logged.replace("FILE", str(file)) in mesh.named("logs", "echo", "-c", "istio-proxy").stdout, 5, "the log names the reason")
         explained = mesh.named("logs", "echo", "--denied").stdout
-        assert f"denied by {kind} default/broken (invalid: " in explained and "policy.yaml:4)" in explained, explained
+        assert f"denied by {kind} default/{called} (invalid: " in explained and re.search(r"policy\.yaml:(4|14|1)\)", explained), explained
         plaitd_starts_again(mesh, 1)
         assert status_of(mesh, caller) == denied
         file.write_text(mended)

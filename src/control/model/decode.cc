@@ -5,6 +5,7 @@
 
 #include "control/model/known_kinds.h"
 #include "control/model/reader.h"
+#include "control/model/unread_policies.h"
 #include "core/base/strings.h"
 #include "core/yaml/parse.h"
 #include "core/yaml/suggest.h"
@@ -25,7 +26,6 @@ const std::vector<DecodedKind>& DecodedKinds() {
   static const std::vector<std::string_view> networking{"v1", "v1beta1", "v1alpha3"};
   static const std::vector<std::string_view> security{"v1", "v1beta1"};
   constexpr std::string_view kNetworkingGroup = "networking.istio.io";
-  constexpr std::string_view kSecurityGroup = "security.istio.io";
   static const std::vector<DecodedKind> kinds{
       {"", Kind::kNamespace, false, core, DecodeNamespace},
       {"", Kind::kService, true, core, DecodeService},
@@ -59,24 +59,130 @@ void Fail(Decoded& out, const std::string& file, yaml::Mark at, std::string mess
 constexpr std::string_view kIgnoredKinds[] = {"EnvoyFilter",   "ProxyConfig", "Sidecar",   "WorkloadEntry",
                                               "WorkloadGroup", "Telemetry",   "WasmPlugin"};
 
-// Of a group that we read, but a kind that we do not: maybe a typing error, so say more than for foreign groups.
-void UnknownKind(std::string_view api_version, std::string_view group, const yaml::Node& kind, const std::string& file,
-                 Decoded& out) {
+bool IsOurs(std::string_view group) {
+  return std::ranges::any_of(DecodedKinds(), [&](const DecodedKind& known) { return known.group == group; });
+}
+
+// What an object says of itself.
+struct Head {
+  const yaml::Node& kind;
+  const yaml::Node& version;
+  std::string_view group;   // of the version: "" is Kubernetes' own
+  std::string_view number;  // "v1"
+};
+
+// A kind that we do not read: nullopt when it may be passed over, else why it is a mistake. All kinds of Istio's groups
+// are known: another one is a mistake.
+std::optional<Diagnostic> MistakenKind(const Head& head, const yaml::Node& document, const std::string& near,
+                                       const std::string& file) {
+  const std::string& kind = head.kind.text;
+  if (head.group.empty() && EqualsIgnoreCase(kind, "List")) {
+    if (kind == "List")
+      return Diagnostic{
+          .message = "\"List\" is of version v1", .at = yaml::At(file, head.version.at), .hint = "use v1"};
+    return Diagnostic{
+        .message = "unknown kind " + kind, .at = yaml::At(file, head.kind.at), .hint = "did you mean \"List\"?"};
+  }
+  if (head.group != kSecurityGroup && MeantPolicy(document))
+    return Diagnostic{
+        .message = kind + " is no kind of " + std::string(head.group.empty() ? head.version.text : head.group),
+        .at = yaml::At(file, head.version.at),
+        .hint = "use " + std::string(kSecurityGroup) + "/v1"};
+  const bool real = std::ranges::find(kIgnoredKinds, kind) != std::end(kIgnoredKinds);
+  const bool mistaken =
+      IsOurs(head.group) && (head.group.ends_with(".istio.io") ? !real : EqualsIgnoreCase(near, kind));
+  if (!mistaken) return std::nullopt;
+  return Diagnostic{.message = "unknown kind " + kind,
+                    .at = yaml::At(file, head.kind.at),
+                    .hint = near.empty() ? "Istio has no such kind" : "did you mean \"" + near + "\"?"};
+}
+
+// False when it is a mistake.
+bool PassOver(const Head& head, const yaml::Node& document, const std::string& file, Decoded& out) {
   std::vector<std::string_view> names;
   for (const DecodedKind& known : DecodedKinds())
-    if (known.group == group) names.push_back(KindName(known.kind));
-  const std::string near = yaml::Nearest(kind.text, names);
-  // All kinds of Istio's groups are known: another one is a mistake, and a policy must not vanish by it.
-  const bool real = std::ranges::find(kIgnoredKinds, kind.text) != std::end(kIgnoredKinds);
-  const bool mistaken = group.ends_with(".istio.io") ? !real : EqualsIgnoreCase(near, kind.text);
-  if (mistaken && near.empty()) return Fail(out, file, kind.at, "unknown kind " + kind.text, "Istio has no such kind");
-  if (mistaken) return Fail(out, file, kind.at, "unknown kind " + kind.text, "did you mean \"" + near + "\"?");
+    if (known.group == head.group) names.push_back(KindName(known.kind));
+  const std::string near = yaml::Nearest(head.kind.text, names);
+  if (auto mistake = MistakenKind(head, document, near, file)) {
+    out.findings.push_back({Severity::kError, *std::move(mistake), "IST0106"});
+    return false;
+  }
+  if (!IsOurs(head.group)) {
+    out.ignored_kinds.push_back(head.version.text + " " + head.kind.text);
+    return true;
+  }
   out.findings.push_back(
       {Severity::kWarning,
-       {.message = "kind " + kind.text + " of " + std::string(api_version) + " is not honoured yet; it is ignored",
-        .at = yaml::At(file, kind.at),
+       {.message = "kind " + head.kind.text + " of " + head.version.text + " is not honoured yet; it is ignored",
+        .at = yaml::At(file, head.kind.at),
         .hint = near.empty() ? "" : "did you mean \"" + near + "\"?"},
        "IST0133"});
+  return true;
+}
+
+std::optional<Head> ReadHead(const yaml::Node& document, const std::string& file, Decoded& out) {
+  if (!document.is_mapping()) {
+    Fail(out, file, document.at, "a Kubernetes object is expected, not " + yaml::Describe(document));
+    return std::nullopt;
+  }
+  for (const char* key : {"kind", "apiVersion"}) {
+    const yaml::Node* value = document.Find(key);
+    if (value && value->is_scalar()) continue;
+    const std::string name = std::string("\"") + key + "\"";
+    Fail(out, file, value ? value->at : document.at,
+         value ? name + " must be text, not " + yaml::Describe(*value) : name + " is missing",
+         "every object begins with apiVersion and kind");
+    return std::nullopt;
+  }
+  const yaml::Node& version = *document.Find("apiVersion");
+  const auto slash = version.text.find('/');
+  const std::string_view text = version.text;
+  const bool grouped = slash != std::string::npos;
+  return Head{*document.Find("kind"), version, grouped ? text.substr(0, slash) : std::string_view(),
+              grouped ? text.substr(slash + 1) : text};
+}
+
+// Codecs of Istio's kinds read nothing but `spec`.
+void CheckFieldsBesideSpec(ObjectReader& reader) {
+  const std::vector<std::string_view> fields{"apiVersion", "kind", "metadata", "spec", "status"};
+  for (const yaml::Entry& entry : reader.root().entries)
+    if (std::ranges::find(fields, entry.key) == fields.end())
+      reader.Report({.message = "unknown field \"" + entry.key + "\"",
+                     .at = yaml::At(reader.file(), entry.at),
+                     .hint = yaml::Suggest(entry.key, fields)});
+}
+
+// False when nothing of the document is used, for a reason that is told.
+bool DecodeObject(const yaml::Node& document, const std::string& file, const DecodeContext& context, Decoded& out) {
+  const std::optional<Head> head = ReadHead(document, file, out);
+  if (!head) return false;
+  if (head->version.text == "v1" && head->kind.text.ends_with("List")) {
+    const yaml::Node* items = document.Find("items");
+    if (!items || !(items->is_sequence() || items->is_null())) {
+      Fail(out, file, items ? items->at : document.at,
+           items ? "\"items\" must be a list, not " + yaml::Describe(*items) : "\"items\" is missing",
+           "the objects of a list stand in items");
+      return false;
+    }
+    for (const yaml::Node& item : items->items) DecodeDocument(item, file, context, out);
+    return true;
+  }
+  const auto& kinds = DecodedKinds();
+  const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const DecodedKind& k) {
+    return k.group == head->group && KindName(k.kind) == head->kind.text;
+  });
+  if (known == kinds.end()) return PassOver(*head, document, file, out);
+  if (std::find(known->versions.begin(), known->versions.end(), head->number) == known->versions.end()) {
+    Fail(out, file, head->version.at, head->kind.text + " has no version \"" + std::string(head->number) + "\"",
+         "use " + (head->group.empty() ? "" : std::string(head->group) + "/") + std::string(known->versions[0]));
+    return false;
+  }
+  Meta meta;
+  if (!DecodeMeta(document, known->kind, known->namespaced, file, context, meta, out.findings)) return false;
+  ObjectReader reader(document, file, std::move(meta), out.findings);
+  if (known->group.ends_with(".istio.io")) CheckFieldsBesideSpec(reader);
+  known->decode(reader, out);
+  return true;
 }
 }  // namespace
 
@@ -104,39 +210,7 @@ void ObjectReader::Report(Diagnostic diagnostic) {
 }
 
 void DecodeDocument(const yaml::Node& document, const std::string& file, const DecodeContext& context, Decoded& out) {
-  if (!document.is_mapping())
-    return Fail(out, file, document.at, "a Kubernetes object is expected, not " + yaml::Describe(document));
-  const yaml::Node* kind = document.Find("kind");
-  const yaml::Node* version = document.Find("apiVersion");
-  if (!kind || !version || !kind->is_scalar() || !version->is_scalar())
-    return Fail(out, file, document.at, std::string("\"") + (kind ? "apiVersion" : "kind") + "\" is missing",
-                "every object begins with apiVersion and kind");
-  if (version->text == "v1" && kind->text.ends_with("List")) {
-    if (const yaml::Node* items = document.Find("items"))
-      for (const yaml::Node& item : items->items) DecodeDocument(item, file, context, out);
-    return;
-  }
-  const auto slash = version->text.find('/');
-  const std::string_view group =
-      slash == std::string::npos ? std::string_view() : std::string_view(version->text).substr(0, slash);
-  const std::string_view number = std::string_view(version->text).substr(slash == std::string::npos ? 0 : slash + 1);
-  const auto& kinds = DecodedKinds();
-  const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const DecodedKind& k) {
-    return k.group == group && KindName(k.kind) == kind->text;
-  });
-  if (known == kinds.end()) {
-    const bool our_group =
-        std::any_of(kinds.begin(), kinds.end(), [&](const DecodedKind& k) { return k.group == group; });
-    if (our_group) return UnknownKind(version->text, group, *kind, file, out);
-    return out.ignored_kinds.push_back(version->text + " " + kind->text);
-  }
-  if (std::find(known->versions.begin(), known->versions.end(), number) == known->versions.end())
-    return Fail(out, file, version->at, kind->text + " has no version \"" + std::string(number) + "\"",
-                "use " + (group.empty() ? "" : std::string(group) + "/") + std::string(known->versions[0]));
-  Meta meta;
-  if (!DecodeMeta(document, known->kind, known->namespaced, file, context, meta, out.findings)) return;
-  ObjectReader reader(document, file, std::move(meta), out.findings);
-  known->decode(reader, out);
+  if (!DecodeObject(document, file, context, out)) KeepUnreadPolicies(document, file, context, out);
 }
 
 std::vector<KnownKind> KnownKinds() {
@@ -149,12 +223,14 @@ std::span<const std::string_view> IgnoredKinds() noexcept { return kIgnoredKinds
 
 Decoded DecodeText(std::string_view text, const std::string& file, const DecodeContext& context) {
   Decoded out;
-  auto documents = yaml::ParseAll(text, file);
-  if (!documents) {
-    out.findings.push_back({Severity::kError, std::move(documents.error()), "IST0106"});
-    return out;
+  for (yaml::Part& part : yaml::ParseEach(text, file)) {
+    if (part.documents) {
+      for (const yaml::Node& document : *part.documents) DecodeDocument(document, file, context, out);
+    } else {
+      out.findings.push_back({Severity::kError, std::move(part.documents.error()), "IST0106"});
+      KeepBrokenPolicies(part.text, part.line, file, context, out);
+    }
   }
-  for (const yaml::Node& document : *documents) DecodeDocument(document, file, context, out);
   return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // From YAML trees to objects. An object with errors in it is returned as far as it may be in force (semantics.md 5):
-// routing kinds without the invalid rule, security kinds with `invalid` set, others not at all.
+// routing kinds without the invalid rule, security kinds with `invalid` set (unread_policies.h: also where its head,
+// its metadata or its YAML is broken), others not at all.
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ struct DecodeContext {
   std::string default_namespace = "default";
 };
 
-// All documents of one file; lists (`kind: List`) are opened.
+// All documents of one file, whatever stands beside them; lists (`kind: List`) are opened.
 Decoded DecodeText(std::string_view text, const std::string& file, const DecodeContext& context = {});
 void DecodeDocument(const yaml::Node& document, const std::string& file, const DecodeContext& context, Decoded& out);
 

@@ -1,6 +1,8 @@
 // Namespace, Service, ServiceAccount, ConfigMap, Secret and metadata.
 #include <k8s.io/api/core/v1/generated.pb.h>
 
+#include <algorithm>
+
 #include "control/model/checks.h"
 #include "control/model/hosts.h"
 #include "control/model/protobuf_reading.h"
@@ -10,17 +12,6 @@ namespace plait::control::model {
 namespace {
 namespace core = k8s::io::api::core::v1;
 namespace api = k8s::io::apimachinery::pkg::apis::meta::v1;
-
-// RFC 1123 subdomain, as Kubernetes names most things.
-bool IsObjectName(std::string_view name) {
-  if (name.empty() || name.size() > 253) return false;
-  for (std::string_view label : Split(name, '.')) {
-    if (!IsDnsLabel(label)) return false;
-    for (char c : label)
-      if ((c >= 'A' && c <= 'Z') || c == '_') return false;
-  }
-  return true;
-}
 
 bool ReadServicePort(ObjectReader& reader, const std::string& path, const core::ServicePort& from, ServicePort& to) {
   if (!CheckPort(reader, path + ".port", static_cast<std::uint32_t>(from.port()))) return false;
@@ -87,6 +78,22 @@ bool ReadAddresses(ObjectReader& reader, const core::ServiceSpec& spec, Service&
 }
 }  // namespace
 
+// RFC 1123 subdomain, as Kubernetes names most things.
+bool IsObjectName(std::string_view name) noexcept {
+  if (name.empty() || name.size() > 253) return false;
+  for (std::size_t from = 0; from <= name.size();) {
+    const std::size_t end = std::min(name.find('.', from), name.size());
+    if (!IsNamespaceName(name.substr(from, end - from))) return false;
+    from = end + 1;
+  }
+  return true;
+}
+
+bool IsNamespaceName(std::string_view name) noexcept {
+  return IsDnsLabel(name) &&
+         std::none_of(name.begin(), name.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '_'; });
+}
+
 bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::string& file,
                 const DecodeContext& context, Meta& meta, Findings& findings) {
   const auto fail = [&](yaml::Mark at, std::string message, std::string hint) {
@@ -114,7 +121,7 @@ bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::s
   if (from.name().empty()) return fail(metadata->at, "metadata.name is missing", "every object needs a name");
   if (!IsObjectName(from.name()))
     return fail(at, "the name \"" + from.name() + "\" is not allowed", "lower-case letters, digits, - and dots");
-  if (namespaced && !IsDnsLabel(meta.key.name_space))
+  if (namespaced && !IsNamespaceName(meta.key.name_space))
     return fail(yaml::MarkAt(root, "metadata.namespace"),
                 "the namespace \"" + meta.key.name_space + "\" is not allowed", "lower-case letters, digits and -");
   meta.labels.insert(from.labels().begin(), from.labels().end());

@@ -5,6 +5,7 @@
 
 #include "control/model/decode.h"
 #include "control/model/finding.h"
+#include "control/model/security.h"
 #include "core/yaml/node.h"
 
 namespace plait::control::model {
@@ -65,6 +66,11 @@ void DecodeRequestAuthentication(ObjectReader& reader, Decoded& out);
 // metadata -> Meta; false (and findings) when it cannot be used.
 bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::string& file,
                 const DecodeContext& context, Meta& meta, Findings& findings);
+// As Kubernetes allows them: lower-case letters, digits and -; in names of objects also dots.
+bool IsObjectName(std::string_view name) noexcept;
+bool IsNamespaceName(std::string_view name) noexcept;
+// Of a security policy, from the tree itself: also where nothing else of it can be read.
+PolicyScope ReadPolicyScope(const ObjectReader& reader);
 // Keys `mesh` and `meshNetworks` of ConfigMap istio.
 std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Node& text);
 std::optional<std::vector<MeshNetwork>> DecodeMeshNetworks(ObjectReader& reader, const yaml::Node& text);

@@ -43,7 +43,7 @@ std::optional<std::string> GatewayOf(const yaml::Node& reference, std::string_vi
 }
 
 // Policies with targetRefs are for what these name alone, never for the namespace.
-PolicyScope ReadScope(const ObjectReader& reader) {
+PolicyScope ReadTargets(const ObjectReader& reader) {
   PolicyScope scope = ReadSelector(reader);
   for (const yaml::Entry& entry : reader.Spec().entries) {
     const bool several = yaml::SameFieldName(entry.key, "targetRefs");
@@ -198,8 +198,12 @@ class RuleReader {
 };
 }  // namespace
 
+PolicyScope ReadPolicyScope(const ObjectReader& reader) {
+  return reader.meta().key.kind == Kind::kPeerAuthentication ? ReadSelector(reader) : ReadTargets(reader);
+}
+
 void DecodePeerAuthentication(ObjectReader& reader, Decoded& out) {
-  PeerAuthentication policy{.meta = reader.meta(), .scope = ReadSelector(reader)};
+  PeerAuthentication policy{.meta = reader.meta(), .scope = ReadPolicyScope(reader)};
   sec::PeerAuthentication message;
   if (ReadMessage(reader, reader.Spec(), message)) {
     policy.mode = ToMode(message.mtls().mode());
@@ -216,7 +220,7 @@ void DecodePeerAuthentication(ObjectReader& reader, Decoded& out) {
 }
 
 void DecodeAuthorizationPolicy(ObjectReader& reader, Decoded& out) {
-  AuthorizationPolicy policy{.meta = reader.meta(), .scope = ReadScope(reader)};
+  AuthorizationPolicy policy{.meta = reader.meta(), .scope = ReadPolicyScope(reader)};
   const auto dry_run = reader.meta().annotations.find("istio.io/dry-run");
   policy.dry_run = dry_run != reader.meta().annotations.end() && dry_run->second == "true";
   sec::AuthorizationPolicy message;
@@ -241,7 +245,7 @@ void DecodeAuthorizationPolicy(ObjectReader& reader, Decoded& out) {
 void DecodeRequestAuthentication(ObjectReader& reader, Decoded& out) {
   reader.Error("kind", "RequestAuthentication is not honoured yet: the workloads in its scope accept no request",
                "remove it", "IST0106");
-  Keep(out, RequestAuthentication{reader.meta(), ReadScope(reader)});
+  Keep(out, RequestAuthentication{reader.meta(), ReadPolicyScope(reader)});
 }
 
 }  // namespace plait::control::model

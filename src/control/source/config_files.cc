@@ -1,9 +1,11 @@
 #include "control/source/config_files.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <unordered_set>
 
+#include "control/source/closed_policies.h"
 #include "control/source/waiting_edits.h"
 #include "core/yaml/parse.h"
 #include "core/yaml/print.h"
@@ -41,17 +43,27 @@ model::Finding Twice(const model::Meta& meta, std::string message, std::string h
 }
 
 // Objects that stand twice in one file: the file is bad, and without a last good version its first ones are in force.
+// Of security policies that say different things nobody knows which is meant: each of them is invalid.
 void RemoveRepeated(model::Decoded& decoded) {
-  std::map<model::ObjectKey, const model::Meta*> seen;
-  std::erase_if(decoded.objects, [&](const model::ObjectRef& object) {
+  std::map<model::ObjectKey, std::size_t> seen;  // the place of the first in `kept`
+  std::set<model::ObjectKey> doubtful;
+  std::vector<model::ObjectRef> kept;
+  for (model::ObjectRef& object : decoded.objects) {
     const model::Meta& meta = model::MetaOf(*object);
-    const auto [first, added] = seen.emplace(meta.key, &meta);
-    if (!added)
-      decoded.findings.push_back(Twice(meta,
-                                       "the object stands twice in this file; first at " + Place(first->second->at),
-                                       "remove or rename one of them"));
-    return !added;
-  });
+    const auto [place, added] = seen.emplace(meta.key, kept.size());
+    if (!added) {
+      const model::AnyObject& first = *kept[place->second];
+      decoded.findings.push_back(
+          Twice(meta, "the object stands twice in this file; first at " + Place(model::MetaOf(first).at),
+                "remove or rename one of them"));
+      if (!IsPolicy(*object) || MeanTheSame(first, *object)) continue;
+      doubtful.insert(meta.key);
+    }
+    kept.push_back(std::move(object));
+  }
+  for (model::ObjectRef& object : kept)
+    if (doubtful.contains(model::MetaOf(*object).key)) object = AsInvalid(*object);
+  decoded.objects = std::move(kept);
 }
 
 bool IsBelow(const std::string& path, const std::vector<std::string>& folders) {
@@ -130,6 +142,8 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
         {model::Severity::kWarning,
          {.message = "the file has no last good version: what is valid in it is in force, and invalid policies deny",
           .at = {.file = scanned.path}}});
+    model::Findings closed = ClosedPolicies(file.written.objects, mesh_.root_namespace);
+    std::move(closed.begin(), closed.end(), std::back_inserter(file.findings));
   }
 }
 
@@ -225,12 +239,13 @@ void ConfigFiles::ChooseVersions() {
       const Version& version = !asked ? file->in_force() : waits[edit->second] ? *file->last_good : file->written;
       shares.push_back({file, &version.objects});
     }
-    std::unordered_set<const model::Meta*> in_force;
-    for (const auto& [name, chosen] : Choose(shares)) in_force.insert(chosen.meta);
+    std::unordered_set<const model::ObjectRef*> in_force;
+    for (const auto& [name, chosen] : Choose(shares))
+      for (const Candidate& one : chosen.objects) in_force.insert(one.object);
     std::vector<model::ObjectRef> out;
     for (const Share& share : shares)
       for (const model::ObjectRef& object : *share.objects)
-        if (in_force.contains(&model::MetaOf(*object))) out.push_back(object);
+        if (in_force.contains(&object)) out.push_back(object);
     return out;
   };
   Waiting waiting = FindWaiting(edited, objects_if, mesh_);
@@ -258,16 +273,32 @@ void ConfigFiles::KeepVersions() {
   }
 }
 
+bool ConfigFiles::Chosen::Has(const model::ObjectRef& object) const noexcept {
+  return std::any_of(objects.begin(), objects.end(), [&](const Candidate& one) { return one.object == &object; });
+}
+
 std::unordered_map<std::string, ConfigFiles::Chosen> ConfigFiles::Choose(const std::vector<Share>& shares) const {
   std::unordered_map<std::string, Chosen> out;
   for (const auto& [file, objects] : shares)
-    for (const model::ObjectRef& object : *objects) {
-      const model::Meta& meta = model::MetaOf(*object);
-      const auto [first, added] = out.emplace(ObjectName(meta), Chosen{file, &meta});
-      if (added) continue;
-      const auto owner = owners_.find(first->first);
-      if (owner != owners_.end() && owner->second == file->real_path) first->second = {file, &meta};
-    }
+    for (const model::ObjectRef& object : *objects)
+      out[ObjectName(model::MetaOf(*object))].objects.push_back({file, &object});
+  for (auto& [name, chosen] : out) {
+    std::vector<Candidate>& all = chosen.objects;
+    if (all.size() == 1) continue;
+    const File* file = all.front().file;
+    bool had = false;
+    if (const auto owner = owners_.find(name); owner != owners_.end())
+      for (const Candidate& one : all)
+        if (one.file->real_path == owner->second) {
+          file = one.file;
+          had = true;
+        }
+    chosen.contested = !had && IsPolicy(**all.front().object) && all.back().file != file &&
+                       std::any_of(all.begin(), all.end(), [&](const Candidate& one) {
+                         return !MeanTheSame(**all.front().object, **one.object);
+                       });
+    if (!chosen.contested) std::erase_if(all, [&](const Candidate& one) { return one.file != file; });
+  }
   return out;
 }
 
@@ -289,6 +320,21 @@ void ConfigFiles::Collect(const Scan& scan) {
   CollectObjects(in_order, scan.unreadable_roots.empty() && scan.unreadable_files.empty());
 }
 
+// Of an object that stands in several files.
+model::Finding ConfigFiles::NotAlone(const model::ObjectRef& object, const Chosen& chosen) const {
+  const model::Meta& meta = model::MetaOf(*object);
+  const auto other = std::find_if(chosen.objects.begin(), chosen.objects.end(),
+                                  [&](const Candidate& one) { return one.object != &object; });
+  const std::string place = Place(model::MetaOf(**other->object).at);
+  if (!chosen.contested)
+    return Twice(meta, "the object stands twice; the one at " + place + " is in force, this one is not",
+                 "remove or rename this one; to put it in force, remove the other");
+  return Twice(meta,
+               "the policy stands twice, also at " + place + ", and neither was in force before, so it " +
+                   Closes(*object, mesh_.root_namespace),
+               "remove or rename one of them");
+}
+
 // `complete`: everything could be read, so what has no file is gone.
 void ConfigFiles::CollectObjects(const std::vector<const File*>& in_order, bool complete) {
   std::vector<Share> shares;
@@ -296,17 +342,14 @@ void ConfigFiles::CollectObjects(const std::vector<const File*>& in_order, bool 
   const std::unordered_map<std::string, Chosen> in_force = Choose(shares);
   for (const Share& share : shares)
     for (const model::ObjectRef& object : *share.objects) {
-      const model::Meta& meta = model::MetaOf(*object);
-      const model::Meta& chosen = *in_force.at(ObjectName(meta)).meta;
-      if (&chosen == &meta)
-        objects_.push_back(object);
-      else
-        findings_.push_back(
-            Twice(meta, "the object stands twice; the one at " + Place(chosen.at) + " is in force, this one is not",
-                  "remove or rename this one; to put it in force, remove the other"));
+      const Chosen& chosen = in_force.at(ObjectName(model::MetaOf(*object)));
+      const bool has = chosen.Has(object);
+      if (has) objects_.push_back(chosen.contested ? AsInvalid(*object) : object);
+      if (!has || chosen.contested) findings_.push_back(NotAlone(object, chosen));
     }
   std::map<std::string, std::string> owners;
-  for (const auto& [name, chosen] : in_force) owners.emplace(name, chosen.file->real_path);
+  for (const auto& [name, chosen] : in_force)
+    if (!chosen.contested) owners.emplace(name, chosen.objects.front().file->real_path);
   KeepOwners(std::move(owners), complete);
 }
 

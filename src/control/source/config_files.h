@@ -1,7 +1,9 @@
 #pragma once
 // From scanned files to the objects that are in force: decodes what changed, falls back to the last good version of a
 // file that became bad or whose edit waits (waiting_edits.h), and finds objects that stand twice: the one that was in
-// force keeps its place, whatever the names of the files. No loop, no watch: those are in directory_source.h.
+// force keeps its place, whatever the names of the files. Of security policies that say different things and of which
+// none was in force, each is in force as an invalid one (closed_policies.h). No loop, no watch: those are in
+// directory_source.h.
 #include <map>
 #include <optional>
 #include <string>
@@ -60,9 +62,15 @@ class ConfigFiles {
     const File* file;
     const std::vector<model::ObjectRef>* objects;
   };
-  struct Chosen {
+  struct Candidate {
     const File* file;
-    const model::Meta* meta;
+    const model::ObjectRef* object;
+  };
+  // The objects in force of one name: several only of security policies, which then are invalid.
+  struct Chosen {
+    std::vector<Candidate> objects;
+    bool contested = false;  // they stand in different files, and none of these has had it
+    bool Has(const model::ObjectRef& object) const noexcept;
   };
 
   void Decode(const ScannedFile& scanned, File& file);
@@ -72,8 +80,9 @@ class ConfigFiles {
   std::vector<const File*> InOrder() const;
   void ChooseVersions();
   void KeepVersions();
-  // Which file has an object, by ObjectName. `shares`: in order.
+  // Which objects are in force, by ObjectName. `shares`: in order.
   std::unordered_map<std::string, Chosen> Choose(const std::vector<Share>& shares) const;
+  model::Finding NotAlone(const model::ObjectRef& object, const Chosen& chosen) const;
   void Collect(const Scan& scan);
   void CollectObjects(const std::vector<const File*>& in_order, bool complete);
   void KeepOwners(std::map<std::string, std::string> owners, bool complete);

@@ -108,7 +108,7 @@ TEST_F(Files, ThatWereDeletedHaveNoLastGood) {
   fs::remove(Path("a.yaml"));
   EXPECT_TRUE(files.Update(Look()));
   EXPECT_EQ(Names(files), "");
-  Write("a.yaml", "kind: [");
+  Write("a.yaml", "kind: Namespace\nmetadata: [");
   files.Update(Look());
   EXPECT_EQ(Names(files), "");
   EXPECT_NE(Said(files).find("no last good version"), std::string::npos);
