@@ -128,7 +128,7 @@ def big(path):
 
 
 @pytest.mark.parametrize("name, make, says", [
-    ("policy.yaml", lambda path: path.write_text("kind: ["), "policy.yaml:2:1"),
+    ("broken.yaml", lambda path: path.write_text("kind: ConfigMap\ndata: ["), "broken.yaml:3:1"),
     ("routes.yaml", lambda path: path.write_text(path.read_text().replace("subset:", "subsett:", 1)), "subsett"),
     ("big.yaml", big, "big.yaml"),
     ("latin.yaml", lambda path: path.write_bytes(b"kind: Service\nmetadata: {name: caf\xe9}\n"), "latin.yaml:2"),
@@ -155,6 +155,17 @@ def test_what_cannot_be_read_of_a_directory_is_told_beside_the_answer(folder, re
     finally:
         if name == "closed":
             path.chmod(0o700)
+
+
+def test_a_policy_of_a_directory_that_cannot_be_read_denies_as_it_would_in_a_mesh(folder):
+    directory = copy_sample(folder, into="bad-policy")
+    (directory / "policy.yaml").write_text("apiVersion: security.istio.io/v1\nkind: [")
+    nobody = Mesh(folder, folder, name="nobody")
+    result = nobody.named("explain", "-f", str(directory), "productpage-v1", "details", "GET", "/details/0", check=False)
+    assert result.returncode == 4 and "policy.yaml:3:1" in result.stderr, result.stderr
+    place = directory / "policy.yaml"
+    assert f"result: 403 rbac_access_denied_matched_policy[invalid_policy[default/{place}:1:1]]" in result.stdout, result.stdout
+    assert f"AuthorizationPolicy default/{place}:1:1 ({place}:1)" in result.stdout, result.stdout
 
 
 # -- capture ----------------------------------------------------------------
