@@ -18,6 +18,7 @@ void DestinationIndex::SetNetwork(std::string network) {
 }
 
 void DestinationIndex::Apply(const IndexUpdate& update) {
+  ++revision_;
   for (const auto& [name, address] : update.put) {
     Erase(name);
     Insert(name, address);

@@ -63,6 +63,8 @@ class DestinationIndex {
   bool HasNamespace(std::string_view name_space) const;  // any service there (DNS: NXDOMAIN or forward)
 
   std::size_t size() const noexcept { return entries_.size(); }
+  // Changes with every Apply.
+  std::uint64_t revision() const noexcept { return revision_; }
 
  private:
   void Insert(const std::string& name, const std::shared_ptr<const xds::Address>& address);
@@ -84,6 +86,7 @@ class DestinationIndex {
   ByName<std::vector<WorkloadPtr>> members_;     // by service key
   ByName<std::size_t> namespaces_;
   std::unordered_map<io::IpAddress, bool, io::IpHash> absent_;
+  std::uint64_t revision_ = 0;
 };
 
 // Main thread: the index as the control plane gave it, questions by key, and negative answers (60 s, at most 4,096).
@@ -122,13 +125,6 @@ class DestinationStore {
   struct State;
   DestinationIndex index_;
   std::unique_ptr<State> state_;
-};
-
-// What workers ask when their own index does not know; the implementation posts to the main loop and back.
-class DestinationLookup {
- public:
-  virtual ~DestinationLookup() = default;
-  virtual Pending Lookup(const io::IpAddress& ip, Duration limit, DestinationStore::OnFound done) = 0;
 };
 
 }  // namespace plait::proxy::cluster

@@ -66,30 +66,16 @@ constexpr telemetry::Schema kTcpSchema{"", "istio_", std::span(kLabels).first<kT
 constexpr std::array<StatDef, 1> kOverflowStats = {{{.name = "istio_series_dropped_total"}}};
 constexpr telemetry::Schema kOverflowSchema{"plait.", "plait_", {}, kOverflowStats};
 
-std::string Known(std::string_view text) { return std::string(text.empty() ? "unknown" : text); }
-
-std::string Label(const std::map<std::string, std::string>& labels, const std::string& name) {
-  const auto at = labels.find(name);
-  return at == labels.end() ? "" : at->second;
+// Clusters without a destination of the mesh.
+bool IsOutside(std::string_view cluster_name) {
+  return cluster_name == "PassthroughCluster" || cluster_name == "BlackHoleCluster";
 }
 
-// app -> app.kubernetes.io/name -> canonical name (Istio 1.29); the same for versions.
-WorkloadLabels WithApp(WorkloadLabels made, const std::map<std::string, std::string>& labels) {
-  made.app = Label(labels, "app");
-  if (made.app.empty()) made.app = Label(labels, "app.kubernetes.io/name");
-  if (made.app.empty()) made.app = made.canonical_service;
-  made.version = Label(labels, "version");
-  if (made.version.empty()) made.version = Label(labels, "app.kubernetes.io/version");
-  if (made.version.empty()) made.version = made.canonical_revision;
-  return made;
-}
-
-// "spiffe://td/ns/NAMESPACE/sa/x" -> NAMESPACE
-std::string NamespaceOf(std::string_view principal) {
-  const std::size_t at = principal.find("/ns/");
-  if (at == std::string_view::npos) return "unknown";
-  const std::string_view rest = principal.substr(at + 4);
-  return Known(rest.substr(0, rest.find('/')));
+// "outbound|9080|v2|reviews.default.svc.cluster.local" -> the last part; empty: no such name.
+std::string_view ServiceHostOf(std::string_view cluster_name) {
+  if (!cluster_name.starts_with("outbound|")) return {};
+  const std::vector<std::string_view> parts = Split(cluster_name, '|');
+  return parts.size() == 4 ? parts[3] : std::string_view();
 }
 
 template <class T>
@@ -98,31 +84,6 @@ void AppendRaw(std::string& key, const T& value) {
 }
 
 }  // namespace
-
-WorkloadLabels LabelsOf(const xds::Workload& workload) {
-  WorkloadLabels made{.workload = Known(workload.workload_name.empty() ? workload.name : workload.workload_name),
-                      .name_space = Known(workload.name_space),
-                      .cluster = Known(workload.cluster_id)};
-  made.canonical_service = workload.canonical_name.empty() ? made.workload : workload.canonical_name;
-  made.canonical_revision = workload.canonical_revision.empty() ? "latest" : workload.canonical_revision;
-  return WithApp(std::move(made), workload.labels);
-}
-
-WorkloadLabels LabelsOfNode(const std::map<std::string, std::string>& metadata,
-                            const std::map<std::string, std::string>& labels) {
-  const auto of = [&](const char* name) { return Label(metadata, name); };
-  WorkloadLabels made{
-      .workload = Known(of("WORKLOAD_NAME")), .name_space = Known(of("NAMESPACE")), .cluster = Known(of("CLUSTER_ID"))};
-  std::string name = Label(labels, "service.istio.io/canonical-name");
-  if (name.empty()) name = Label(labels, "app.kubernetes.io/name");
-  if (name.empty()) name = Label(labels, "app");
-  made.canonical_service = name.empty() ? made.workload : name;
-  std::string revision = Label(labels, "service.istio.io/canonical-revision");
-  if (revision.empty()) revision = Label(labels, "app.kubernetes.io/version");
-  if (revision.empty()) revision = Label(labels, "version");
-  made.canonical_revision = revision.empty() ? "latest" : revision;
-  return WithApp(std::move(made), labels);
-}
 
 IstioSeries::IstioSeries(telemetry::Registry& registry)
     : registry_(registry), overflow_(registry.NewGroup(kOverflowSchema, {})) {}
@@ -143,9 +104,9 @@ const telemetry::Group* IstioSeries::Find(Kind kind, const LabelValues& values) 
   return sets_.emplace(std::move(key), std::move(group)).first->second.get();
 }
 
-IstioMetrics::IstioMetrics(IstioSeries& series, WorkloadLabels local, const cluster::DestinationIndex& index,
-                           cluster::DestinationLookup* lookup)
-    : series_(series), local_(std::move(local)), index_(index), lookup_(lookup) {}
+IstioMetrics::IstioMetrics(IstioSeries& series, LocalWorkload local, const cluster::DestinationIndex& index,
+                           PeerLookup* lookup)
+    : series_(series), local_(std::move(local)), index_(index), lookup_(lookup), common_(index) {}
 IstioMetrics::~IstioMetrics() = default;
 
 bool IstioMetrics::Wanted(const StreamRecord& record) noexcept {
@@ -156,8 +117,10 @@ bool IstioMetrics::Wanted(const StreamRecord& record) noexcept {
 bool IstioMetrics::Subject::has_services() const noexcept { return *cluster && !(*cluster)->istio_services.empty(); }
 
 IstioMetrics::Waiting::Waiting(const Subject& of, const Sample& with)
-    : cluster(*of.cluster), host(*of.host), subject(of), sample(with) {
+    : cluster(*of.cluster), endpoints(*of.endpoints), host(*of.host), subject(of), sample(with) {
   subject.cluster = &cluster;
+  subject.endpoints = &endpoints;
+  subject.caller = nullptr;
   subject.host = &host;
   std::size_t next = 0;
   for (std::string_view* view : {&subject.peer_principal, &subject.own_principal, &subject.cluster_name,
@@ -176,15 +139,20 @@ IstioMetrics::Subject IstioMetrics::SubjectOf(const StreamRecord& record, IstioS
                   .local_ip = connection.local.ip,
                   .local_port = connection.local.port.value,
                   .cluster = &record.cluster,
+                  .endpoints = &record.endpoints,
                   .host = &record.host,
-                  .cluster_name = record.cluster_name};
+                  .cluster_name = record.cluster_name.empty() ? record.route_cluster : record.cluster_name};
   if (record.route_name == "block_all") subject.cluster_name = "BlackHoleCluster";  // answered without a cluster
   if (subject.source) {
     if (record.host) subject.peer = record.host->address().ip;
-    subject.peer_principal = record.upstream_identity;
-    if (!record.upstream_identity.empty()) subject.own_principal = record.own_identity;
+    // Else it is what a connection of an earlier attempt has proved.
+    const bool of_host = record.host != nullptr && (record.host->facts().identity.empty() ||
+                                                    record.host->facts().identity == record.upstream_identity);
+    if (of_host) subject.peer_principal = record.upstream_identity;
+    if (!subject.peer_principal.empty()) subject.own_principal = record.own_identity;
   } else {
     subject.peer = connection.remote.ip;
+    subject.caller = &connection.peer;
     if (connection.tls != nullptr && connection.tls->peer_certificate) {
       subject.mutual_tls = true;
       subject.peer_principal = connection.tls->peer_identity;
@@ -232,9 +200,39 @@ void IstioMetrics::TcpClosed(const StreamRecord& record, std::uint64_t sent, std
 }
 
 void IstioMetrics::Count(const Subject& subject, const Sample& sample) {
-  const bool has_peer = !subject.source || *subject.host != nullptr;
-  const cluster::Destination found =
-      has_peer ? index_.FindByAddress(subject.peer) : cluster::Destination{.known = true};
+  if (!subject.source) return CountForCaller(subject, sample);
+  if (*subject.host == nullptr) return CountForNobody(subject, sample);
+  CountAfterLookup(subject, sample);
+}
+
+void IstioMetrics::CountForCaller(const Subject& subject, const Sample& sample) {
+  cluster::WorkloadPtr& caller = *subject.caller;
+  if (caller == nullptr) caller = index_.FindWorkload(subject.peer);
+  // Another one may have taken the address over.
+  const bool is_it =
+      caller != nullptr && (subject.peer_principal.empty() || caller->Identity() == subject.peer_principal);
+  if (is_it) return CountFor(subject, sample, caller);
+  CountAfterLookup(subject, sample);
+}
+
+// No endpoint was chosen. Who was meant is told by the cluster, for which nobody may have asked so far.
+void IstioMetrics::CountForNobody(const Subject& subject, const Sample& sample) {
+  const bool ask = *subject.endpoints == nullptr && lookup_ != nullptr &&
+                   !ServiceHostOf(subject.cluster_name).empty() && waiting_.size() < kMostWaiting;
+  if (!ask) return CountFor(subject, sample, nullptr);
+  const auto at = waiting_.emplace(waiting_.end(), subject, sample);
+  at->lookup = lookup_->NeedCluster(at->subject.cluster_name, std::chrono::seconds(1), [this, at](bool) {
+    std::list<Waiting> done;
+    done.splice(done.end(), waiting_, at);
+    Waiting& waiting = done.front();
+    waiting.endpoints = lookup_->FindCluster(waiting.subject.cluster_name);
+    if (waiting.endpoints != nullptr) waiting.cluster = waiting.endpoints->config;
+    CountFor(waiting.subject, waiting.sample, nullptr);
+  });
+}
+
+void IstioMetrics::CountAfterLookup(const Subject& subject, const Sample& sample) {
+  const cluster::Destination found = index_.FindByAddress(subject.peer);
   if (found.known || lookup_ == nullptr || waiting_.size() >= kMostWaiting) {
     return CountFor(subject, sample, found.workload);
   }
@@ -246,33 +244,51 @@ void IstioMetrics::Count(const Subject& subject, const Sample& sample) {
   });
 }
 
-WorkloadLabels IstioMetrics::PeerLabels(const Subject& subject, const cluster::WorkloadPtr& peer) const {
-  // The certificate wins: an address that carries another identity is a gateway or translated, its labels are not the
-  // peer's.
-  const bool same = peer != nullptr && (subject.peer_principal.empty() || peer->Identity() == subject.peer_principal);
-  if (same) return LabelsOf(*peer);
-  WorkloadLabels labels;
-  if (!subject.peer_principal.empty()) labels.name_space = NamespaceOf(subject.peer_principal);
-  if (subject.source && *subject.host && peer == nullptr && !(*subject.host)->facts().istio_workload.empty()) {
-    const std::vector<std::string_view> parts = Split((*subject.host)->facts().istio_workload, ';');
-    if (parts.size() >= 5) {  // endpoint metadata: workload;namespace;canonical name;revision;cluster
-      labels = {.workload = Known(parts[0]),
-                .name_space = Known(parts[1]),
-                .cluster = Known(parts[4]),
-                .canonical_service = Known(parts[2]),
-                .canonical_revision = parts[3].empty() ? "latest" : std::string(parts[3])};
-      labels.app = labels.canonical_service;
-      labels.version = labels.canonical_revision;
-    }
+// Where the cluster does not say which service it is.
+cluster::ServicePtr IstioMetrics::ServiceOf(const Subject& subject, const cluster::WorkloadPtr& peer) const {
+  if (subject.has_services()) return nullptr;
+  if (subject.source && *subject.host == nullptr) {
+    if (IsOutside(subject.cluster_name)) return nullptr;
+    if (auto service = index_.FindService(ServiceHostOf(subject.cluster_name))) return service;
+    if (auto service = index_.FindService(subject.host_header)) return service;
+    return index_.FindService(subject.local_ip, subject.local_port);
   }
-  return labels;
+  const cluster::WorkloadPtr to = subject.source ? peer : index_.FindWorkload(subject.local_ip);
+  if (to == nullptr) return nullptr;
+  return index_.ServiceOf(*to, subject.source ? (*subject.host)->address().port.value : subject.local_port);
 }
 
-LabelValues IstioMetrics::Labels(const Subject& subject, const cluster::WorkloadPtr& peer,
-                                 const cluster::ServicePtr& service) const {
-  const WorkloadLabels other = PeerLabels(subject, peer);
-  const WorkloadLabels& source = subject.source ? local_ : other;
-  const WorkloadLabels& destination = subject.source ? other : local_;
+// What no connection has told, for it failed or was never made.
+IstioMetrics::Presumed IstioMetrics::Presume(Subject& subject, const xds::Service* service) {
+  Presumed presumed;
+  if (!subject.source || !subject.peer_principal.empty()) return presumed;
+  const cluster::Cluster* cluster = subject.endpoints->get();
+  bool secure = false;
+  if (*subject.host != nullptr) {
+    subject.peer_principal = ExpectedPrincipal(cluster, **subject.host);
+  } else if (subject.has_services() || service != nullptr) {
+    const xds::ServiceRef* ref = subject.has_services() ? &(*subject.cluster)->istio_services[0] : nullptr;
+    const Peer& common = common_.Find({.cluster = *subject.endpoints,
+                                       .name = subject.cluster_name,
+                                       .service_host = ref != nullptr ? ref->host : service->hostname,
+                                       .service_namespace = ref != nullptr ? ref->name_space : service->name_space});
+    presumed.labels = &common.labels;
+    subject.peer_principal = common.principal;
+    secure = cluster != nullptr && OffersMeshTls(*cluster);
+  }
+  if (!secure && subject.peer_principal.empty()) return presumed;
+  if (const cluster::WorkloadPtr own = index_.FindWorkload(local_.ip)) presumed.own_principal = own->Identity();
+  return presumed;
+}
+
+LabelValues IstioMetrics::Labels(const Subject& subject, const Presumed& presumed, const xds::Workload* peer,
+                                 const xds::Service* service) const {
+  const WorkloadLabels other = presumed.labels != nullptr ? *presumed.labels
+                               : subject.source && *subject.host
+                                   ? LabelsOfEndpoint(subject.peer_principal, peer, **subject.host)
+                                   : LabelsOfPeer(subject.peer_principal, peer);
+  const WorkloadLabels& source = subject.source ? local_.labels : other;
+  const WorkloadLabels& destination = subject.source ? other : local_.labels;
   std::string host = "unknown";
   std::string name = "unknown";
   std::string name_space = destination.name_space;
@@ -281,18 +297,17 @@ LabelValues IstioMetrics::Labels(const Subject& subject, const cluster::Workload
     host = ref.host;
     name = ref.name;
     name_space = ref.name_space;
-  } else if (service) {
+  } else if (service != nullptr) {
     host = service->hostname;
     name = service->name;
     name_space = service->name_space;
   } else {
     if (!subject.host_header.empty()) host = name = subject.host_header;
-    const bool unknown_cluster =
-        subject.cluster_name == "PassthroughCluster" || subject.cluster_name == "BlackHoleCluster";
-    if (unknown_cluster) name = subject.cluster_name;
+    if (IsOutside(subject.cluster_name)) name = subject.cluster_name;
   }
   const std::string peer_principal = Known(subject.peer_principal);
-  const std::string own_principal = Known(subject.own_principal);
+  const std::string own_principal =
+      Known(subject.own_principal.empty() ? presumed.own_principal : subject.own_principal);
   using Kind = IstioSeries::Kind;
   return {subject.source ? "source" : "destination",
           source.workload,
@@ -325,7 +340,8 @@ LabelValues IstioMetrics::Labels(const Subject& subject, const cluster::Workload
           std::string(subject.grpc_status)};
 }
 
-void IstioMetrics::MakeKey(const Subject& subject, const xds::Workload* peer, const xds::Service* service) {
+void IstioMetrics::MakeKey(const Subject& subject, const Presumed& presumed, const xds::Workload* peer,
+                           const xds::Service* service) {
   key_.clear();
   AppendRaw(key_, subject.source);
   AppendRaw(key_, subject.kind);
@@ -335,31 +351,37 @@ void IstioMetrics::MakeKey(const Subject& subject, const xds::Workload* peer, co
   AppendRaw(key_, peer);
   AppendRaw(key_, service);
   AppendRaw(key_, subject.cluster->get());
-  if (peer == nullptr) AppendRaw(key_, subject.host->get());
-  for (const std::string_view text : {subject.peer_principal, subject.own_principal, subject.grpc_status}) {
-    key_.append(text).push_back('\0');
+  AppendRaw(key_, subject.host->get());
+  const auto add = [this](std::string_view text) { key_.append(text).push_back('\0'); };
+  for (const std::string_view text : {subject.peer_principal, subject.own_principal, subject.grpc_status}) add(text);
+  add(presumed.own_principal);
+  if (const WorkloadLabels* labels = presumed.labels) {
+    for (const std::string* text : {&labels->workload, &labels->name_space, &labels->app, &labels->version,
+                                    &labels->cluster, &labels->canonical_service, &labels->canonical_revision})
+      add(*text);
   }
   if (subject.has_services() || service != nullptr) return;
-  key_.append(subject.host_header).push_back('\0');
+  add(subject.host_header);
   key_.append(subject.cluster_name);
 }
 
-void IstioMetrics::CountFor(const Subject& subject, const Sample& sample, const cluster::WorkloadPtr& peer) {
-  cluster::ServicePtr service;
-  if (!subject.has_services()) {
-    const cluster::WorkloadPtr to = subject.source ? peer : index_.FindWorkload(subject.local_ip);
-    const bool by_host = subject.source && *subject.host;
-    if (to) service = index_.ServiceOf(*to, by_host ? (*subject.host)->address().port.value : subject.local_port);
-  }
-  MakeKey(subject, peer.get(), service.get());
+const telemetry::Group* IstioMetrics::FindGroup(const Subject& of, const cluster::WorkloadPtr& peer) {
+  Subject subject = of;
+  const cluster::ServicePtr service = ServiceOf(subject, peer);
+  const Presumed presumed = Presume(subject, service.get());
+  MakeKey(subject, presumed, peer.get(), service.get());
   auto at = cache_.find(key_);
   if (at == cache_.end()) {
     if (cache_.size() >= kMostCached) cache_.clear();
-    Cached made{series_.Find(subject.kind, Labels(subject, peer, service)), peer, service, *subject.cluster,
-                peer == nullptr ? *subject.host : nullptr};
+    Cached made{series_.Find(subject.kind, Labels(subject, presumed, peer.get(), service.get())), peer, service,
+                *subject.cluster, *subject.host};
     at = cache_.emplace(key_, std::move(made)).first;
   }
-  const telemetry::Group* group = at->second.group;
+  return at->second.group;
+}
+
+void IstioMetrics::CountFor(const Subject& subject, const Sample& sample, const cluster::WorkloadPtr& peer) {
+  const telemetry::Group* group = FindGroup(subject, peer);
   if (group == nullptr) return;
   if (sample.kind == IstioSeries::Kind::kTcp) {
     if (sample.opened) group->Add(kOpened);

@@ -4,8 +4,12 @@
 //
 // IstioSeries is the process's table of label sets, each a telemetry group that is made when it is first seen (bounded;
 // beyond the bound samples are counted as dropped). IstioMetrics is one worker's way to it: it finds the group of a
-// record by a compact key, without building label texts again. A peer that the index does not know yet is looked up;
-// the sample waits up to 1 s for that, the request does not (semantics.md 3).
+// record by a compact key, without building label texts again. A peer that the index does not know yet is looked up,
+// and so is the cluster of a request that was answered before anybody asked for it; the sample waits up to 1 s for
+// that, the request does not (semantics.md 3).
+//
+// Istio leaves unknown what no connection has told. Here a request that fails before one was made tells as much as is
+// certain: our own identity, and the labels of whom it was meant for (peer_labels.h).
 #include <array>
 #include <cstdint>
 #include <list>
@@ -17,25 +21,26 @@
 #include "core/base/strings.h"
 #include "core/telemetry/registry.h"
 #include "proxy/cluster/destination_index.h"
+#include "proxy/record/peer_labels.h"
 #include "proxy/record/stream_record.h"
 
 namespace plait::proxy::record {
 
-// Labels of one side. The defaults are what Istio writes when nothing is known.
-struct WorkloadLabels {
-  std::string workload = "unknown";
-  std::string name_space = "unknown";
-  std::string app = "unknown";
-  std::string version = "unknown";
-  std::string cluster = "unknown";
-  std::string canonical_service = "unknown";
-  std::string canonical_revision = "latest";
-  friend bool operator==(const WorkloadLabels&, const WorkloadLabels&) = default;
+// The workload that the proxy belongs to.
+struct LocalWorkload {
+  WorkloadLabels labels;
+  io::IpAddress ip = {};  // of the node; unspecified: none
 };
-WorkloadLabels LabelsOf(const xds::Workload& workload);
-// From the node's metadata and labels: WORKLOAD_NAME, NAMESPACE, CLUSTER_ID, LABELS.
-WorkloadLabels LabelsOfNode(const std::map<std::string, std::string>& metadata,
-                            const std::map<std::string, std::string>& labels);
+
+// Finds for records what their worker does not know (yet). Completions run in a later round of the worker's loop.
+class PeerLookup {
+ public:
+  virtual ~PeerLookup() = default;
+  virtual Pending Lookup(const io::IpAddress& ip, Duration limit, cluster::DestinationStore::OnFound done) = 0;
+  virtual cluster::ClusterPtr FindCluster(std::string_view name) = 0;  // null: not there
+  // `done`: FindCluster may find it now, or will not.
+  virtual Pending NeedCluster(std::string_view name, Duration limit, std::move_only_function<void(bool)> done) = 0;
+};
 
 // The label values of HTTP metrics in order; TCP metrics have the first 23.
 inline constexpr std::size_t kHttpLabels = 25;
@@ -63,8 +68,7 @@ class IstioMetrics {
   static constexpr std::size_t kMostCached = 8192;
 
   // All outlive it. `lookup` may be null: unknown stays unknown.
-  IstioMetrics(IstioSeries& series, WorkloadLabels local, const cluster::DestinationIndex& index,
-               cluster::DestinationLookup* lookup);
+  IstioMetrics(IstioSeries& series, LocalWorkload local, const cluster::DestinationIndex& index, PeerLookup* lookup);
   ~IstioMetrics();
 
   void Request(const StreamRecord& record);
@@ -89,14 +93,17 @@ class IstioMetrics {
     std::uint16_t code = 0;
     ResponseFlags flags;
     io::IpAddress peer;
-    io::IpAddress local_ip;  // destination reporter: our own address
+    io::IpAddress local_ip;  // our own address for the destination reporter, else where the client meant to go
     std::uint16_t local_port = 0;
-    const std::shared_ptr<const xds::Cluster>* cluster = nullptr;  // never null, what it points to may be
+    cluster::WorkloadPtr* caller = nullptr;  // of the connection; null for the source reporter
+    // These are never null, what they point to may be.
+    const std::shared_ptr<const xds::Cluster>* cluster = nullptr;
+    const cluster::ClusterPtr* endpoints = nullptr;
     const std::shared_ptr<const cluster::Host>* host = nullptr;
     std::string_view peer_principal;  // of the certificate; empty: none
     std::string_view own_principal;   // of our certificate on this connection
-    std::string_view cluster_name;
-    std::string_view host_header;  // fallback for the service
+    std::string_view cluster_name;    // as the route has it, also when there is no such cluster (yet)
+    std::string_view host_header;     // fallback for the service
     std::string_view grpc_status;
     bool has_services() const noexcept;  // the cluster says which service it is
   };
@@ -112,6 +119,7 @@ class IstioMetrics {
     Waiting(const Waiting&) = delete;
     Waiting& operator=(const Waiting&) = delete;
     std::shared_ptr<const xds::Cluster> cluster;
+    cluster::ClusterPtr endpoints;
     std::shared_ptr<const cluster::Host> host;
     std::array<std::string, 5> texts;
     Subject subject;  // points to the above
@@ -119,19 +127,32 @@ class IstioMetrics {
     Pending lookup;
   };
 
+  // Whom a request without a connection was for, beside what the subject says already.
+  struct Presumed {
+    std::string own_principal;
+    const WorkloadLabels* labels = nullptr;  // null: those of the host
+  };
+
   static bool Wanted(const StreamRecord& record) noexcept;
   static Subject SubjectOf(const StreamRecord& record, IstioSeries::Kind kind);
   void Count(const Subject& subject, const Sample& sample);
+  void CountForCaller(const Subject& subject, const Sample& sample);
+  void CountForNobody(const Subject& subject, const Sample& sample);
+  void CountAfterLookup(const Subject& subject, const Sample& sample);
   void CountFor(const Subject& subject, const Sample& sample, const cluster::WorkloadPtr& peer);
-  void MakeKey(const Subject& subject, const xds::Workload* peer, const xds::Service* service);
-  LabelValues Labels(const Subject& subject, const cluster::WorkloadPtr& peer,
-                     const cluster::ServicePtr& service) const;
-  WorkloadLabels PeerLabels(const Subject& subject, const cluster::WorkloadPtr& peer) const;
+  const telemetry::Group* FindGroup(const Subject& of, const cluster::WorkloadPtr& peer);
+  cluster::ServicePtr ServiceOf(const Subject& subject, const cluster::WorkloadPtr& peer) const;
+  Presumed Presume(Subject& subject, const xds::Service* service);
+  void MakeKey(const Subject& subject, const Presumed& presumed, const xds::Workload* peer,
+               const xds::Service* service);
+  LabelValues Labels(const Subject& subject, const Presumed& presumed, const xds::Workload* peer,
+                     const xds::Service* service) const;
 
   IstioSeries& series_;
-  const WorkloadLabels local_;
+  const LocalWorkload local_;
   const cluster::DestinationIndex& index_;
-  cluster::DestinationLookup* lookup_;
+  PeerLookup* lookup_;
+  CommonPeers common_;
   std::unordered_map<std::string, Cached, StringHash, std::equal_to<>> cache_;
   std::string key_;  // reused
   std::list<Waiting> waiting_;

@@ -56,7 +56,7 @@ class Recording : public testing::Test {
     workload.services["default/" + name + ".default.svc.cluster.local"] = {{.service_port = 9080, .target_port = 9080}};
     index_.Apply({.put = {{name, std::make_shared<const xds::Address>(xds::Address{workload})}}});
   }
-  WorkloadLabels Reviews() { return LabelsOf(*index_.FindWorkload(io::IpAddress::Parse("10.244.0.5").value())); }
+  LocalWorkload Reviews() { return {LabelsOf(*index_.FindWorkload(io::IpAddress::Parse("10.244.0.5").value()))}; }
   std::string Scrape() {
     std::string out;
     registry_.Scrape({.format = telemetry::Format::kPrometheus}, out);
@@ -230,7 +230,7 @@ TEST_F(Recording, LabelsRequestsOnTheClientsSideByTheEndpoint) {
   auto config = std::make_shared<xds::Cluster>();
   config->istio_services = {{.host = "reviews.default.svc.cluster.local", .name = "reviews", .name_space = "default"}};
   record_.cluster = config;
-  WorkerRecorder recorder(loop_, writer_, series_, {.workload = "productpage-v1"}, index_, nullptr);
+  WorkerRecorder recorder(loop_, writer_, series_, {.labels = {.workload = "productpage-v1"}}, index_, nullptr);
   recorder.RequestEnded(record_, nullptr);
   const std::string line = Line(Scrape(), "istio_requests_total");
   EXPECT_NE(line.find("reporter=\"source\""), std::string::npos);
@@ -246,26 +246,6 @@ TEST_F(Recording, TrustsTheCertificateMoreThanTheAddress) {
   EXPECT_NE(line.find("source_workload=\"unknown\""), std::string::npos);
   EXPECT_NE(line.find("source_workload_namespace=\"other\""), std::string::npos);
   EXPECT_NE(line.find("source_principal=\"spiffe://cluster.local/ns/other/sa/gateway\""), std::string::npos);
-}
-
-struct FakeLookup final : cluster::DestinationLookup {
-  Pending Lookup(const io::IpAddress&, Duration, cluster::DestinationStore::OnFound done) override {
-    asked.push_back(std::move(done));
-    return {};
-  }
-  std::vector<cluster::DestinationStore::OnFound> asked;
-};
-
-TEST_F(Recording, WaitsForAPeerThatTheIndexDoesNotKnowYet) {
-  connection_.remote = io::SocketAddress::Parse("10.244.0.99:1").value();
-  FakeLookup lookup;
-  WorkerRecorder recorder(loop_, writer_, series_, Reviews(), index_, &lookup);
-  recorder.RequestEnded(record_, nullptr);
-  EXPECT_EQ(Line(Scrape(), "istio_requests_total"), "");
-  Add("productpage", "10.244.0.99");
-  ASSERT_EQ(lookup.asked.size(), 1U);
-  lookup.asked[0](index_.FindByAddress(connection_.remote.ip));
-  EXPECT_NE(Line(Scrape(), "istio_requests_total").find("source_workload=\"productpage-v1\""), std::string::npos);
 }
 
 TEST_F(Recording, CountsTcpBytesOnceOverReports) {

@@ -17,10 +17,12 @@
 
 namespace plait::xds {
 struct Cluster;
-}
+struct Workload;
+}  // namespace plait::xds
 namespace plait::proxy::cluster {
+struct Cluster;
 class Host;
-}
+}  // namespace plait::proxy::cluster
 
 namespace plait::proxy::record {
 
@@ -33,8 +35,11 @@ enum class Direction : std::uint8_t { kUnspecified, kInbound, kOutbound };  // t
 struct ConnectionInfo {
   std::uint64_t id = 0;  // %CONNECTION_ID%
   Direction direction = Direction::kUnspecified;
-  bool gateway = false;               // of a router~ node: reporter is `source`
-  io::SocketAddress remote;           // who is on the other end (after PROXY protocol)
+  bool gateway = false;      // of a router~ node: reporter is `source`
+  io::SocketAddress remote;  // who is on the other end (after PROXY protocol)
+  // Inbound: who that is, of the index. Once known it stays, whatever the index forgets: a caller that is gone must be
+  // told apart to the end of its connection. Null: not known yet. Whoever finds it sets it.
+  mutable std::shared_ptr<const xds::Workload> peer;
   io::SocketAddress local;            // where the client meant to go: the original destination after capture
   std::string server_name;            // SNI, inspected or terminated; lower case
   const io::TlsFacts* tls = nullptr;  // null: plaintext, or the application's own TLS
@@ -90,8 +95,10 @@ struct StreamRecord {
   std::string_view route_name;  // the route table's, kept alive by the session's reference
   std::string_view virtual_cluster;
   std::shared_ptr<const xds::Cluster> cluster;
-  std::shared_ptr<const cluster::Host> host;  // the last one tried
-  std::string_view cluster_name;              // as the route named it, also when it does not exist
+  std::shared_ptr<const cluster::Cluster> endpoints;  // of the cluster, as they were when it was last looked at
+  std::shared_ptr<const cluster::Host> host;          // the last one tried
+  std::string_view cluster_name;                      // of a request only when there is such a cluster, as in Envoy
+  std::string_view route_cluster;                     // HTTP: as the route named it, also when it is not there (yet)
   std::optional<io::SocketAddress> upstream_local;
   std::optional<io::SocketAddress> original_dst;  // of an outbound connection: the service address the client dialled
   std::string upstream_identity;                  // SPIFFE URI of the verified server certificate; empty: plaintext

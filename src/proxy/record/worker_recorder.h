@@ -8,9 +8,9 @@ namespace plait::proxy::record {
 
 class WorkerRecorder final : public Recorder {
  public:
-  // All outlive it. `local`: LabelsOfNode of the bootstrap's node.
-  WorkerRecorder(io::Loop& loop, LogWriter& writer, IstioSeries& series, WorkloadLabels local,
-                 const cluster::DestinationIndex& index, cluster::DestinationLookup* lookup)
+  // All outlive it.
+  WorkerRecorder(io::Loop& loop, LogWriter& writer, IstioSeries& series, LocalWorkload local,
+                 const cluster::DestinationIndex& index, PeerLookup* lookup)
       : buffers_(loop, writer), metrics_(series, std::move(local), index, lookup) {}
 
   void RequestEnded(const StreamRecord& record, const AccessLogs* logs) override {

@@ -169,10 +169,12 @@ void Exchange::FollowRouteTimes(const xds::RouteAction& action) {
 
 // Whom the request is meant for, also when a filter refuses it. A cluster that is not there is not shown, as in Envoy.
 void Exchange::NoteCluster() {
+  record_.route_cluster = match_.cluster;
   const cluster::WorkerCluster* worker_cluster = session_.context().clusters.Find(match_.cluster);
   if (worker_cluster == nullptr) return;
   record_.cluster_name = match_.cluster;
-  record_.cluster = worker_cluster->cluster()->config;
+  record_.endpoints = worker_cluster->cluster();
+  record_.cluster = record_.endpoints->config;
 }
 
 filter::RequestView Exchange::View() {

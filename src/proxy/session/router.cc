@@ -73,6 +73,7 @@ void Router::Start(bool end_stream) {
 void Router::OnCluster() {
   cluster_ = context_.clusters.Find(request_.match.cluster)->cluster();
   request_.record.cluster_name = request_.match.cluster;  // known only now: a cluster that is missing is not shown
+  request_.record.endpoints = cluster_;
   request_.record.cluster = cluster_->config;
   SetTimeouts();
   const xds::RetryPolicy& policy = request_.match.route->retry != nullptr ? *request_.match.route->retry : NoRetries();
@@ -168,6 +169,7 @@ void Router::BeginAttempt() {
   cluster::WorkerCluster* worker_cluster = context_.clusters.Find(request_.match.cluster);
   if (worker_cluster == nullptr) return Fail(Failure::kNoCluster);
   cluster_ = worker_cluster->cluster();
+  request_.record.endpoints = cluster_;
   const cluster::Picked picked = worker_cluster->Pick(MakePickContext(*cluster_->config));
   if (picked.host == nullptr) {
     cluster_->state->Add(ClusterStat::kUpstreamCxNoneHealthy);

@@ -105,6 +105,7 @@ void TcpConnect::Try() {
   cluster::WorkerCluster* worker_cluster = context_.clusters.Find(request_.cluster);
   if (worker_cluster == nullptr) return Done(std::unexpected(Failure::kNoCluster));
   const cluster::ClusterPtr cluster = worker_cluster->cluster();
+  record_.endpoints = cluster;
   record_.cluster = cluster->config;
   ++attempts_;
   record_.attempts = attempts_;

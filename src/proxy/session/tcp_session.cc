@@ -149,7 +149,8 @@ void TcpSession::OnConnected(std::expected<UpstreamConnection, Failure> result) 
 void TcpSession::BeginRelay() {
   state_ = State::kRelaying;
   record_.host = upstream_.host();
-  record_.cluster = upstream_.cluster()->config;
+  record_.endpoints = upstream_.cluster();
+  record_.cluster = record_.endpoints->config;
   // A connection that was dialled before this session began is not in the record yet.
   record_.attempts = std::max(record_.attempts, 1U);
   NoteUpstream(record_, upstream_.stream());

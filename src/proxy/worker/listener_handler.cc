@@ -96,6 +96,7 @@ void ListenerHandler::Serve(io::UniqueFd socket) {
   info.listener = listener_->name();
   info.accepted = context_.loop.Now();
   info.remote = io::PeerAddress(socket.get());
+  if (info.direction == record::Direction::kInbound) info.peer = context_.index.FindWorkload(info.remote.ip);
   info.local = io::LocalAddress(socket.get());
   ListenerHandler* handler = this;
   if (listener_->original_dst) {

@@ -34,24 +34,41 @@ std::optional<admin::ApplicationMetrics> ScrapedApplication(const xds::Node& nod
   return std::nullopt;
 }
 
-// Asks the main thread about a peer that the worker's index does not know; for labels of records.
-class RecordLookup final : public cluster::DestinationLookup {
+// Asks the main thread about what the worker does not know; for labels of records.
+class RecordLookup final : public record::PeerLookup {
  public:
-  RecordLookup(io::Loop& loop, MainDemands& main) : demands_(loop, main) {}
+  RecordLookup(io::Loop& loop, MainDemands& main, cluster::ClusterSet& clusters)
+      : demands_(loop, main), clusters_(clusters) {}
   Pending Lookup(const io::IpAddress& ip, Duration limit, cluster::DestinationStore::OnFound done) override {
     return demands_.NeedDestination(ip, limit, std::move(done));
+  }
+  cluster::ClusterPtr FindCluster(std::string_view name) override {
+    const cluster::WorkerCluster* found = clusters_.Find(name);
+    return found != nullptr ? found->cluster() : nullptr;
+  }
+  Pending NeedCluster(std::string_view name, Duration limit, std::move_only_function<void(bool)> done) override {
+    return demands_.NeedCluster(std::string(name), limit, std::move(done));
   }
 
  private:
   WorkerDemands demands_;
+  cluster::ClusterSet& clusters_;
+};
+
+// A worker, as its recorder sees it.
+struct RecordedWorker {
+  io::Loop& loop;
+  const cluster::DestinationIndex& index;
+  cluster::ClusterSet& clusters;
 };
 
 // A recorder that owns the way to look peers up.
 class Recorder final : public record::Recorder {
  public:
-  Recorder(io::Loop& loop, MainDemands& main, record::LogWriter& logs, record::IstioSeries& series,
-           record::WorkloadLabels local, const cluster::DestinationIndex& index)
-      : lookup_(loop, main), recorder_(loop, logs, series, std::move(local), index, &lookup_) {}
+  Recorder(RecordedWorker worker, MainDemands& main, record::LogWriter& logs, record::IstioSeries& series,
+           record::LocalWorkload local)
+      : lookup_(worker.loop, main, worker.clusters),
+        recorder_(worker.loop, logs, series, std::move(local), worker.index, &lookup_) {}
   void RequestEnded(const record::StreamRecord& record, const record::AccessLogs* logs) override {
     recorder_.RequestEnded(record, logs);
   }
@@ -99,7 +116,8 @@ Process::~Process() {
 }
 
 Outcome<> Process::Start() {
-  const record::WorkloadLabels labels = record::LabelsOfNode(bootstrap_.node.metadata, bootstrap_.node.labels);
+  const record::LocalWorkload local{.labels = record::LabelsOfNode(bootstrap_.node.metadata, bootstrap_.node.labels),
+                                    .ip = io::IpAddress::Parse(PlaceOf(bootstrap_.node).ip).value_or(io::IpAddress())};
   std::vector<Worker*> workers;
   for (std::uint32_t i = 0; i < options_.concurrency; ++i) {
     WorkerOptions options{.index = i,
@@ -108,16 +126,17 @@ Outcome<> Process::Start() {
                           .static_only = !bootstrap_.dynamic.ads.has_value(),
                           .dial_helper = options_.dial_helper,
                           .loopback = options_.loopback};
-    Worker::Shared shared{.secrets = secrets_,
-                          .balance = balance_,
-                          .demands = store_,
-                          .make_recorder =
-                              [this, labels](io::Loop& loop, const cluster::DestinationIndex& index) {
-                                return std::make_unique<Recorder>(loop, store_, logs_, series_, labels, index);
-                              },
-                          .give_away = [this](std::size_t from, io::UniqueFd& socket,
-                                              const std::string& listener) { return GiveAway(from, socket, listener); },
-                          .sockets = sockets_};
+    Worker::Shared shared{
+        .secrets = secrets_,
+        .balance = balance_,
+        .demands = store_,
+        .make_recorder =
+            [this, local](io::Loop& loop, const cluster::DestinationIndex& index, cluster::ClusterSet& clusters) {
+              return std::make_unique<Recorder>(RecordedWorker{loop, index, clusters}, store_, logs_, series_, local);
+            },
+        .give_away = [this](std::size_t from, io::UniqueFd& socket,
+                            const std::string& listener) { return GiveAway(from, socket, listener); },
+        .sockets = sockets_};
     workers.push_back(workers_.emplace_back(std::make_unique<Worker>(options, std::move(shared))).get());
   }
   store_.SetWorkers(std::move(workers));

@@ -76,15 +76,14 @@ class StaticProxy : public testing::Test {
       : sockets_(std::move(inherited)),
         store_(main_, {registry_, logs_}, secrets_, sockets_, "", warming_limit),
         balance_(1),
-        worker_({.index = 0}, {.secrets = secrets_,
-                               .balance = balance_,
-                               .demands = store_,
-                               .make_recorder =
-                                   [this](io::Loop&, const cluster::DestinationIndex&) {
-                                     return std::make_unique<FakeRecorder>(lines_);
-                                   },
-                               .give_away = [](std::size_t, io::UniqueFd&, const std::string&) { return false; },
-                               .sockets = sockets_}) {
+        worker_({.index = 0},
+                {.secrets = secrets_,
+                 .balance = balance_,
+                 .demands = store_,
+                 .make_recorder = [this](io::Loop&, const cluster::DestinationIndex&,
+                                         cluster::ClusterSet&) { return std::make_unique<FakeRecorder>(lines_); },
+                 .give_away = [](std::size_t, io::UniqueFd&, const std::string&) { return false; },
+                 .sockets = sockets_}) {
     store_.SetWorkers({&worker_});
     worker_.StartThread();
   }

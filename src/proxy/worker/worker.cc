@@ -35,7 +35,7 @@ Worker::Worker(WorkerOptions options, Shared shared)
       pools_(loop_, tls_, *connector_),
       orphans_(loop_),
       demands_(loop_, shared_.demands),
-      recorder_(shared_.make_recorder(loop_, index_)),
+      recorder_(shared_.make_recorder(loop_, index_, clusters_)),
       context_{.loop = loop_,
                .random = random_,
                .clusters = clusters_,

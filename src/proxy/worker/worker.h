@@ -35,7 +35,8 @@ struct WorkerOptions {
 
 class Worker {
  public:
-  using MakeRecorder = std::function<std::unique_ptr<record::Recorder>(io::Loop&, const cluster::DestinationIndex&)>;
+  using MakeRecorder = std::function<std::unique_ptr<record::Recorder>(io::Loop&, const cluster::DestinationIndex&,
+                                                                       cluster::ClusterSet&)>;
   using GiveAway = std::function<bool(std::size_t from, io::UniqueFd& socket, const std::string& listener)>;
   struct Shared {  // the process's; outlive the worker
     Secrets& secrets;
