@@ -32,7 +32,7 @@ bool PodsController::IsNameUsed(const Group& group, std::uint32_t index) const {
   return std::any_of(group.pods.begin(), group.pods.end(),
                      [&](std::size_t at) { return pods_[at].pod.index == index; }) ||
          std::any_of(stopping_.begin(), stopping_.end(),
-                     [&](const Stopping& pod) { return pod.set == group.key && pod.index == index; });
+                     [&](const DesiredPod& pod) { return pod.set == group.key && pod.index == index; });
 }
 
 // Make missing pods (at most a quarter more than wanted at once), end old ones as new ones get ready.

@@ -25,7 +25,7 @@ PodsController::PodsController(io::Loop& loop, PodsOptions options, std::functio
 void PodsController::Adopt(std::vector<DesiredPod> running) {
   for (DesiredPod& pod : running) {
     if (pod.ending)
-      stopping_.push_back({std::move(pod.uid), std::move(pod.set), pod.index});
+      stopping_.push_back(std::move(pod));
     else
       pods_.push_back({.pod = std::move(pod)});
   }
@@ -45,7 +45,7 @@ void PodsController::SetStatuses(std::vector<PodStatus> statuses) {
     std::string uid = status.uid;
     statuses_[std::move(uid)] = std::move(status);
   }
-  std::erase_if(stopping_, [this](const Stopping& pod) { return !statuses_.contains(pod.uid); });
+  std::erase_if(stopping_, [this](const DesiredPod& pod) { return !statuses_.contains(pod.uid); });
   Reconcile();
 }
 
@@ -115,7 +115,7 @@ void PodsController::StopEnded() {
   const MonotonicTime now = loop_.Now();
   const std::size_t ended = std::erase_if(pods_, [&](const Tracked& tracked) {
     if (!tracked.pod.ending || tracked.stop_at > now) return false;
-    if (FindStatus(tracked.pod.uid)) stopping_.push_back({tracked.pod.uid, tracked.pod.set, tracked.pod.index});
+    if (FindStatus(tracked.pod.uid)) stopping_.push_back(tracked.pod);
     return true;
   });
   if (ended > 0) ++revision_;
@@ -125,34 +125,37 @@ void PodsController::StopEnded() {
   if (next != Duration::max()) stop_timer_.Start(loop_.timers(), next);
 }
 
+void PodsController::AddWorkload(const DesiredPod& pod, std::vector<model::Workload>& to) const {
+  const PodStatus* status = FindStatus(pod.uid);
+  if (!status || status->ips.empty()) return;
+  const PodTemplate& spec = pod.spec;
+  model::Workload workload{.uid = pod.uid,
+                           .name = pod.name,
+                           .name_space = spec.name_space,
+                           .labels = spec.labels,
+                           .annotations = spec.annotations,
+                           .service_account = spec.service_account,
+                           .ips = status->ips,
+                           .ready = status->ready && !pod.ending,
+                           .meshed = spec.proxy != ProxyKind::kNone,
+                           .gateway = spec.proxy == ProxyKind::kGateway,
+                           .ending = pod.ending || status->HasEnded(),
+                           .host_network = spec.host_network,
+                           .owner = pod.owner,
+                           .owner_kind = pod.owner_kind,
+                           .node = spec.node_name,
+                           .hostname = spec.hostname.empty() ? pod.name : spec.hostname,
+                           .subdomain = spec.subdomain};
+  for (const ResolvedContainer& container : spec.init_containers)
+    if (container.sidecar) AddPortsAndProbes(container, workload);
+  for (const ResolvedContainer& container : spec.containers) AddPortsAndProbes(container, workload);
+  to.push_back(std::move(workload));
+}
+
 void PodsController::Publish() {
   std::vector<model::Workload> now;
-  for (const Tracked& tracked : pods_) {
-    const PodStatus* status = FindStatus(tracked.pod.uid);
-    if (!status || status->ips.empty()) continue;
-    const PodTemplate& spec = tracked.pod.spec;
-    model::Workload workload{.uid = tracked.pod.uid,
-                             .name = tracked.pod.name,
-                             .name_space = spec.name_space,
-                             .labels = spec.labels,
-                             .annotations = spec.annotations,
-                             .service_account = spec.service_account,
-                             .ips = status->ips,
-                             .ready = IsReady(tracked),
-                             .meshed = spec.proxy != ProxyKind::kNone,
-                             .gateway = spec.proxy == ProxyKind::kGateway,
-                             .ending = tracked.pod.ending || status->HasEnded(),
-                             .host_network = spec.host_network,
-                             .owner = tracked.pod.owner,
-                             .owner_kind = tracked.pod.owner_kind,
-                             .node = spec.node_name,
-                             .hostname = spec.hostname.empty() ? tracked.pod.name : spec.hostname,
-                             .subdomain = spec.subdomain};
-    for (const ResolvedContainer& container : spec.init_containers)
-      if (container.sidecar) AddPortsAndProbes(container, workload);
-    for (const ResolvedContainer& container : spec.containers) AddPortsAndProbes(container, workload);
-    now.push_back(std::move(workload));
-  }
+  for (const Tracked& tracked : pods_) AddWorkload(tracked.pod, now);
+  for (const DesiredPod& pod : stopping_) AddWorkload(pod, now);
   std::sort(now.begin(), now.end(), [](const model::Workload& a, const model::Workload& b) {
     return std::tie(a.name_space, a.name, a.uid) < std::tie(b.name_space, b.name, b.uid);
   });

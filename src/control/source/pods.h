@@ -51,7 +51,7 @@ class PodsController {
   PodsController(io::Loop& loop, PodsOptions options, std::function<void()> on_change);
 
   // Before the first templates: what the supervisor runs for the plaitd before this one. It keeps its names and uids,
-  // and so goes on running. Of what is `ending` only the names are still in use.
+  // and so goes on running. What is `ending` only keeps its name and address.
   void Adopt(std::vector<DesiredPod> running);
   void SetTemplates(std::vector<PodSet> sets);        // nothing happens when they are the last ones
   void SetStatuses(std::vector<PodStatus> statuses);  // the whole table; nothing follows before there are templates
@@ -60,7 +60,8 @@ class PodsController {
   const std::vector<DesiredPod>& desired() const;
   // Changes with `desired()`.
   std::uint64_t revision() const noexcept { return revision_; }
-  // Pods that have an address; a new vector only when something changed.
+  // Pods that have an address, until the supervisor does not list them any more: one that is being stopped still calls
+  // and is called, and must be known by its address. A new vector only when something changed.
   std::shared_ptr<const std::vector<model::Workload>> workloads() const noexcept { return workloads_; }
   const PodStatus* FindStatus(const std::string& uid) const noexcept;
   const std::map<std::string, PodStatus>& statuses() const noexcept { return statuses_; }
@@ -69,12 +70,6 @@ class PodsController {
   struct Tracked {
     DesiredPod pod;
     MonotonicTime stop_at{};  // when `ending`
-  };
-  // A pod that is to be stopped, until the supervisor does not list it any more.
-  struct Stopping {
-    std::string uid;
-    std::string set;
-    std::uint32_t index = 0;
   };
   // A set with its pods (indexes of `pods_`), so that a set costs what it has, not what the mesh has.
   struct Group {
@@ -95,6 +90,7 @@ class PodsController {
   void StopEnded();
   bool IsReady(const Tracked& tracked) const;
   bool IsReady(const Group& group, std::uint32_t index) const;
+  void AddWorkload(const DesiredPod& pod, std::vector<model::Workload>& to) const;  // when it has an address
   void Publish();
 
   io::Loop& loop_;
@@ -106,7 +102,7 @@ class PodsController {
   std::uint64_t revision_ = 1;
   mutable std::vector<DesiredPod> desired_;  // as of `desired_revision_`
   mutable std::uint64_t desired_revision_ = 0;
-  std::vector<Stopping> stopping_;
+  std::vector<DesiredPod> stopping_;           // told to stop, until the supervisor does not list them any more
   std::map<std::string, PodStatus> statuses_;  // by uid
   std::shared_ptr<const std::vector<model::Workload>> workloads_ =
       std::make_shared<const std::vector<model::Workload>>();

@@ -148,6 +148,42 @@ TEST_F(Pods, ThatAreBeingStoppedKeepTheirNamesUntilTheyAreGone) {
   EXPECT_EQ(Names(*pods), "web-1=u2 web-2=u3 ");
 }
 
+TEST_F(Pods, ThatAreBeingStoppedAreKnownByTheirAddressUntilTheyAreGone) {
+  auto pods = Controller();
+  auto sets = Render(kDeployment).sets;
+  pods->SetTemplates(sets);
+  const PodStatus first = Ready("u1", "10.244.0.1");
+  const PodStatus second = Ready("u2", "10.244.0.2");
+  pods->SetStatuses({first, second});
+  sets[0].replicas = 1;
+  pods->SetTemplates(sets);
+  const auto known = [&] { return pods->workloads(); };
+  ASSERT_EQ(known()->size(), 2U);
+  const model::Workload ending = known()->at(1);
+  EXPECT_TRUE(ending.ending && !ending.ready);
+  ASSERT_TRUE(loop_.RunUntil([&] { return Names(*pods) == "web-0=u1 "; }, 1s)) << "the supervisor stops it";
+  ASSERT_EQ(known()->size(), 2U) << "its requests and its proxy's last ones are still going on";
+  EXPECT_EQ(known()->at(1), ending);
+
+  // The same for the plaitd after this one.
+  std::vector<DesiredPod> running = pods->desired();
+  running.push_back(running[0]);
+  running[1].uid = "u2";
+  running[1].name = "web-1";
+  running[1].index = 1;
+  running[1].ending = true;
+  auto next = Controller();
+  next->Adopt(running);
+  next->SetTemplates(sets);
+  next->SetStatuses({first, second});
+  ASSERT_EQ(next->workloads()->size(), 2U);
+  EXPECT_EQ(next->workloads()->at(1), ending);
+
+  pods->SetStatuses({first});
+  ASSERT_EQ(known()->size(), 1U);
+  EXPECT_EQ(known()->at(0).name, "web-0");
+}
+
 TEST_F(Pods, TakeTheirCommandFromAnnotationImageOrContainer) {
   LocalImages images;
   model::Findings findings;
