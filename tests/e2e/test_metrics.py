@@ -45,7 +45,7 @@ def series(mesh, workload):
     """{name: [labels]} of Istio's metrics of a proxy."""
     found = {}
     for line in scraped(mesh, workload):
-        if match := re.fullmatch(r"(istio_\w+)\{(.*)\} \S+", line):
+        if match := re.fullmatch(r"(istio_(?!build)\w+)\{(.*)\} \S+", line):
             found.setdefault(match[1], []).append(dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2])))
     return found
 

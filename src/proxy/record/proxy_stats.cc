@@ -113,6 +113,7 @@ constexpr Table<ServerStat> kServer = {{
     Gauge("days_until_first_cert_expiring"),
     Gauge("hot_restart_epoch"),
 }};
+constexpr Table<BuildStat> kBuild = {{Gauge("build")}};
 constexpr Table<ListenerManagerStat> kListenerManager = {{
     {.name = "listener_added"},
     {.name = "listener_modified"},
@@ -150,6 +151,8 @@ constexpr Schema kHttpSchema{"http.", "envoy_http_", kHttpLabels, kHttp};
 constexpr Schema kListenerHttpSchema{"listener.*.http.", "envoy_listener_http_", kListenerHttpLabels, kListenerHttp};
 constexpr Schema kTcpSchema{"tcp.", "envoy_tcp_", kTcpLabels, kTcp};
 constexpr Schema kListenerSchema{"listener.", "envoy_listener_", kListenerLabels, kListener};
+constexpr std::array<std::string_view, 2> kBuildLabels = {"component", "tag"};
+constexpr Schema kBuildSchema{"", "istio_", kBuildLabels, kBuild};
 constexpr Schema kServerSchema{"server.", "envoy_server_", {}, kServer};
 constexpr Schema kListenerManagerSchema{"listener_manager.", "envoy_listener_manager_", {}, kListenerManager};
 constexpr Schema kClusterManagerSchema{"cluster_manager.", "envoy_cluster_manager_", {}, kClusterManager};
@@ -206,6 +209,10 @@ std::string StatNameOf(const io::SocketAddress& address) {
 }
 
 ServerStats::ServerStats(telemetry::Registry& registry) : Stats(registry.SharedGroup(kServerSchema, {})) {}
+BuildStats::BuildStats(telemetry::Registry& registry, std::string_view version)
+    : Stats(registry.SharedGroup(kBuildSchema, {"proxy", std::string(version)})) {
+  Set(BuildStat::kBuild, 1);
+}
 ListenerManagerStats::ListenerManagerStats(telemetry::Registry& registry)
     : Stats(registry.SharedGroup(kListenerManagerSchema, {})) {}
 ClusterManagerStats::ClusterManagerStats(telemetry::Registry& registry)

@@ -145,6 +145,13 @@ class ServerStats : public Stats<ServerStat> {
   explicit ServerStats(telemetry::Registry& registry);
 };
 
+enum class BuildStat : std::uint8_t { kBuild, kCount };
+// Istio's istio_build{component="proxy",tag="<version>"}, always 1.
+class BuildStats : public Stats<BuildStat> {
+ public:
+  BuildStats(telemetry::Registry& registry, std::string_view version);
+};
+
 enum class ListenerManagerStat : std::uint8_t {
   kAdded,
   kModified,

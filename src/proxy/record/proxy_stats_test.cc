@@ -11,6 +11,7 @@ TEST(ProxyStats, HaveEnvoysNames) {
   const ListenerStats listener(registry, StatNameOf(io::SocketAddress::Parse("0.0.0.0:15006").value()));
   const TcpStats tcp(registry, "PassthroughCluster");
   const ServerStats server(registry);
+  const BuildStats build(registry, "1.2.3");
   const ListenerManagerStats listeners(registry);
   const SubscriptionStats lds(registry, SubscriptionStats::Of::kListeners);
   const SubscriptionStats cds(registry, SubscriptionStats::Of::kClusters);
@@ -44,6 +45,7 @@ TEST(ProxyStats, HaveEnvoysNames) {
                 "http_conn_manager_listener_prefix=\"inbound_0.0.0.0_80\"} 1\n"),
       std::string::npos);
   EXPECT_NE(text.find("envoy_server_live 1\n"), std::string::npos);
+  EXPECT_NE(text.find("istio_build{component=\"proxy\",tag=\"1.2.3\"} 1\n"), std::string::npos);
 }
 
 TEST(ProxyStats, OfTheSamePrefixAreTheSame) {

@@ -10,6 +10,7 @@
 #include "core/xds/type_url.h"
 #include "proxy/lb/hash.h"
 #include "proxy/upstream/transport.h"
+#include "proxy/worker/counted_stream.h"
 #include "proxy/worker/static_resources.h"
 
 namespace plait::proxy::worker {
@@ -138,7 +139,7 @@ Outcome<> ControlLink::StartStream() {
 // the control plane is there but refuses us, or is not whom we trust (semantics.md 2: unreachable).
 void ControlLink::OnStreamChange(bool up) {
   const io::Stream* transport = stream_->transport();
-  const bool refused_in_tls = transport != nullptr && tls::HasRefused(*transport);
+  const bool refused_in_tls = transport != nullptr && tls::HasRefused(BelowCounting(*transport));
   const bool other_way = refused_in_tls && ads_proof_ == Proof::kNewest && HasCertificate() && HasToken();
   ads_proof_ = other_way ? Proof::kToken : Proof::kNewest;
   const bool refused = stream_->refused() || refused_in_tls;
@@ -239,6 +240,12 @@ Outcome<xds::AdsStream::Connection> ControlLink::ConnectAds() {
   }
   auto stream = Dial(*ads_cluster_, ads_proof_);
   if (!stream) return std::unexpected(stream.error());
+  counting_.reset();  // of the connection before, which is over
+  if (const cluster::ClusterPtr cluster = store_.clusters().Find(ads_cluster_->name)) {
+    Counted counted = CountOn(cluster->state, loop_, *std::move(stream));
+    stream = std::move(counted.stream);
+    counting_ = std::move(counted.counting);
+  }
   const xds::GrpcTarget& target = *bootstrap_.dynamic.ads;
   xds::AdsStream::Connection connection{.stream = std::move(*stream), .options = {}};
   connection.options.authority = target.authority.empty() ? target.cluster : target.authority;

@@ -90,6 +90,7 @@ class ControlLink {
   std::unique_ptr<FirstResponse> first_;
   std::unique_ptr<xds::DeltaClient> client_;
   std::unique_ptr<xds::AdsStream> stream_;
+  std::shared_ptr<void> counting_;  // of its connection
   std::unique_ptr<identity::GrpcCaClient> ca_;
   std::unique_ptr<identity::WorkloadCertificate> certificate_;
   Random random_;

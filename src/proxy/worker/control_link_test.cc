@@ -98,6 +98,37 @@ TEST_F(ControlLinkTest, CountsAnUpdateWithARefusedResourceAsRejected) {
   EXPECT_EQ(cds.Value(record::SubscriptionStat::kSuccess), 0u);
 }
 
+TEST_F(ControlLinkTest, CountsItsConnectionAndItsStreamOnTheirClusterAsEnvoyDoes) {
+  ASSERT_TRUE(store_.PutCluster(BootstrapFor(plane_.address(), "sidecar").clusters.front(), true).has_value());
+  const auto counted = [&](const std::string& stat) {
+    std::string text;
+    registry_.Scrape({.filter = [&](std::string_view name) { return name == "cluster.xds-grpc.upstream_" + stat; }},
+                     text);
+    return std::stoi(text.substr(text.rfind(' ') + 1));
+  };
+  StartAs("sidecar");
+  ASSERT_TRUE(Until([&] { return link_->ready(); }));
+  for (const char* stat : {"cx_total", "cx_active", "cx_http2_total", "rq_total", "rq_active", "rq_pending_total"}) {
+    EXPECT_EQ(counted(stat), 1) << stat;
+  }
+  EXPECT_EQ(counted("rq_pending_active"), 0);
+  EXPECT_GT(counted("cx_tx_bytes_total"), 0);
+  EXPECT_GT(counted("cx_rx_bytes_total"), 0);
+
+  plane_.Stop();
+  ASSERT_TRUE(Until([&] { return counted("cx_connect_fail") > 0 && counted("cx_active") == 0; }));
+  EXPECT_EQ(counted("cx_destroy"), counted("cx_total"));
+  EXPECT_EQ(counted("rq_total"), 1);
+  EXPECT_EQ(counted("rq_active"), 0);
+  EXPECT_EQ(counted("rq_pending_active"), 0);
+
+  plane_.Start();
+  ASSERT_TRUE(Until([&] { return counted("rq_active") == 1; }));
+  EXPECT_EQ(counted("rq_total"), 2);
+  link_.reset();
+  ASSERT_TRUE(Until([&] { return counted("cx_active") == 0; }));
+}
+
 // Without it a control plane whose machine has vanished would never be missed.
 TEST_F(ControlLinkTest, KeepsItsConnectionAliveAsItsClusterSays) {
   keep_alive_ = xds::TcpKeepAlive{.probes = std::nullopt, .time_s = 300, .interval_s = std::nullopt};

@@ -38,6 +38,7 @@ ProcessStats::ProcessStats(telemetry::Registry& registry)
     : registry_(registry), server_(registry), listeners_(registry), clusters_(registry) {}
 
 void ProcessStats::Refresh(const Now& now, const ConfigStore& store) {
+  if (!build_) build_.emplace(registry_, now.info.version);
   const bool live = now.info.state == admin::ServerState::kLive;
   server_.Set(ServerStat::kLive, live ? 1 : 0);
   server_.Set(ServerStat::kState, static_cast<std::uint64_t>(now.info.state));

@@ -29,6 +29,7 @@ class ProcessStats {
  private:
   telemetry::Registry& registry_;
   const record::ServerStats server_;
+  std::optional<record::BuildStats> build_;
   const record::ListenerManagerStats listeners_;
   const record::ClusterManagerStats clusters_;
   std::optional<record::ControlPlaneStats> control_plane_;
