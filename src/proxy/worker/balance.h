@@ -1,14 +1,31 @@
 #pragma once
 // Spreads accepted connections over workers: several watch the same socket and a busy one accepts more often than its
-// share, so it hands the connection to the one that has the fewest. Any thread; relaxed counts.
+// share, so it hands the connection to the one that has the fewest. One that is on its way counts already: a burst that
+// one worker accepts would else go to the other whole. Any thread; relaxed counts.
 #include <atomic>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace plait::proxy::worker {
 
 class Balance {
  public:
+  // A connection that was given to a worker, which has not begun to serve it. The balance outlives it.
+  class OnItsWay {
+   public:
+    OnItsWay(Balance& balance, std::size_t to) noexcept : balance_(&balance), to_(to) { balance.Add(to); }
+    OnItsWay(OnItsWay&& other) noexcept : balance_(std::exchange(other.balance_, nullptr)), to_(other.to_) {}
+    OnItsWay& operator=(OnItsWay&&) = delete;
+    ~OnItsWay() {
+      if (balance_ != nullptr) balance_->Remove(to_);
+    }
+
+   private:
+    Balance* balance_;
+    std::size_t to_;
+  };
+
   explicit Balance(std::size_t workers) : counts_(workers) {}
   void Add(std::size_t worker) noexcept { counts_[worker].value.fetch_add(1, std::memory_order_relaxed); }
   void Remove(std::size_t worker) noexcept { counts_[worker].value.fetch_sub(1, std::memory_order_relaxed); }

@@ -112,7 +112,8 @@ Process::~Process() {
   link_.reset();
   secrets_.SetObserver({});
   servers_.clear();
-  workers_.clear();  // stops and joins before what they use goes
+  for (const auto& worker : workers_) worker->Stop();
+  workers_.clear();  // before what they use goes
 }
 
 Outcome<> Process::Start() {
@@ -191,7 +192,7 @@ void Process::ServeInherited(const std::string& port, conn::OnRequest handler) {
 bool Process::GiveAway(std::size_t from, io::UniqueFd& socket, const std::string& listener) {
   const std::size_t to = balance_.Choose(from);
   if (to == from) return false;
-  workers_[to]->Serve(std::move(socket), listener);
+  workers_[to]->Serve(std::move(socket), listener, Balance::OnItsWay(balance_, to));
   return true;
 }
 

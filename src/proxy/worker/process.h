@@ -50,6 +50,7 @@ class Process final : public admin::AdminState {
   void HandOver();
   ConfigStore& config() noexcept { return store_; }
   std::uint32_t connections() const;
+  std::uint32_t connections(std::size_t worker) const { return workers_[worker]->connections(); }
 
   admin::ServerInfo Info() const override;
   std::vector<admin::ClusterInfo> Clusters() const override;

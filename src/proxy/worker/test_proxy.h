@@ -70,6 +70,23 @@ inline xds::Route RouteTo(std::string prefix, std::string cluster) {
   return route;
 }
 
+inline xds::FilterChain HttpChain(std::vector<xds::Route> routes,
+                                  std::function<void(xds::HttpConnectionManager&)> change = {}) {
+  xds::RouteConfiguration table;
+  table.name = "local";
+  xds::VirtualHost& host = table.virtual_hosts.emplace_back();
+  host.name = "all";
+  host.domains = {"*"};
+  host.routes = std::move(routes);
+  xds::HttpConnectionManager manager;
+  manager.routes = std::move(table);
+  manager.filters.emplace_back().config = xds::RouterFilter{};
+  if (change) change(manager);
+  xds::FilterChain chain;
+  chain.filters.push_back({"http", std::move(manager)});
+  return chain;
+}
+
 class StaticProxy : public testing::Test {
  protected:
   explicit StaticProxy(std::vector<io::InheritedFd> inherited = {}, Duration warming_limit = std::chrono::seconds(1))
@@ -146,23 +163,6 @@ class StaticProxy : public testing::Test {
     const auto put = store_.PutListener(resource, true);
     EXPECT_TRUE(put.has_value()) << put.error().ToString();
     return sockets_.AddressesOf(listener->name).at(0);
-  }
-
-  static xds::FilterChain HttpChain(std::vector<xds::Route> routes,
-                                    std::function<void(xds::HttpConnectionManager&)> change = {}) {
-    xds::RouteConfiguration table;
-    table.name = "local";
-    xds::VirtualHost& host = table.virtual_hosts.emplace_back();
-    host.name = "all";
-    host.domains = {"*"};
-    host.routes = std::move(routes);
-    xds::HttpConnectionManager manager;
-    manager.routes = std::move(table);
-    manager.filters.emplace_back().config = xds::RouterFilter{};
-    if (change) change(manager);
-    xds::FilterChain chain;
-    chain.filters.push_back({"http", std::move(manager)});
-    return chain;
   }
 
   conn::FetchResponse Get(const io::SocketAddress& to, const std::string& path, http::Headers headers = {},

@@ -70,7 +70,9 @@ Worker::Worker(WorkerOptions options, Shared shared)
   sweep_.SetCallback([this] { Sweep(); });
 }
 
-Worker::~Worker() {
+Worker::~Worker() { Stop(); }
+
+void Worker::Stop() {
   loop_.Stop();
   if (thread_.joinable()) thread_.join();
 }
@@ -156,19 +158,20 @@ void Worker::CountDown(std::shared_ptr<std::atomic<std::size_t>> counter) {
   loop_.Post([counter = std::move(counter)] { counter->fetch_sub(1, std::memory_order_release); });
 }
 
-void Worker::Serve(io::UniqueFd socket, std::string listener) {
-  loop_.Post([this, socket = std::move(socket), listener = std::move(listener)]() mutable {
-    const auto found = listeners_.find(listener);
-    if (found != listeners_.end()) return found->second->Serve(std::move(socket));
-    // At the start of the process a whole backlog is accepted by who gets the listener first.
-    if (!context_.draining) early_.emplace(std::move(listener), std::move(socket));
-  });
+void Worker::Serve(io::UniqueFd socket, std::string listener, Balance::OnItsWay counted) {
+  loop_.Post(
+      [this, socket = std::move(socket), listener = std::move(listener), counted = std::move(counted)]() mutable {
+        const auto found = listeners_.find(listener);
+        if (found != listeners_.end()) return found->second->Serve(std::move(socket));
+        // At the start of the process a whole backlog is accepted by who gets the listener first.
+        if (!context_.draining) early_.emplace(std::move(listener), Early{std::move(socket), std::move(counted)});
+      });
 }
 
 void Worker::ServeEarly(const std::string& listener) {
   for (auto* early : {&early_before_, &early_}) {
     const auto [begin, end] = early->equal_range(listener);
-    for (auto each = begin; each != end; ++each) listeners_.at(listener)->Serve(std::move(each->second));
+    for (auto each = begin; each != end; ++each) listeners_.at(listener)->Serve(std::move(each->second.socket));
     early->erase(begin, end);
   }
 }

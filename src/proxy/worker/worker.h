@@ -52,6 +52,8 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   void StartThread();
+  // Ends the thread. Workers give connections to each other, so all are stopped before the first one goes.
+  void Stop();
   io::Loop& loop() noexcept { return loop_; }
 
   // Main thread; applied in the order of the calls.
@@ -66,7 +68,7 @@ class Worker {
   void RemoveListener(std::string name);
   // Takes one from `counter` when all that it was told before is done.
   void CountDown(std::shared_ptr<std::atomic<std::size_t>> counter);
-  void Serve(io::UniqueFd socket, std::string listener);
+  void Serve(io::UniqueFd socket, std::string listener, Balance::OnItsWay counted);
   // For the end of the process: accepts no more and lets connections end; connections() tells when none is left.
   void Drain();
   // Listeners go on accepting, and their HTTP connections end with their next answer. `inbound_only`: listeners with
@@ -110,7 +112,11 @@ class Worker {
   std::map<std::string, std::unique_ptr<ListenerHandler>, std::less<>> listeners_;
   std::vector<std::unique_ptr<ListenerHandler>> leaving_;  // removed, with connections that still end
   // Given by a worker that had the listener before this one did, by its name; until the second sweep after that.
-  std::multimap<std::string, io::UniqueFd, std::less<>> early_, early_before_;
+  struct Early {
+    io::UniqueFd socket;
+    Balance::OnItsWay counted;
+  };
+  std::multimap<std::string, Early, std::less<>> early_, early_before_;
   std::atomic<std::uint32_t> connections_{0};
   std::atomic<std::uint8_t> to_follow_{0};  // what FollowSecrets has posted, as bits
   io::Timer sweep_;
