@@ -185,30 +185,30 @@ class Suite:
                 time.sleep(0.5)
                 fresh = loads.resident(run.pids)
                 held = loads.hold(run.port, 10, context)
-                before = loads.resident(run.pids)
+                before = loads.own(run.pids)
                 held += loads.hold(run.port, count, context)
                 time.sleep(0.3)
-                after = loads.resident(run.pids)
+                after = loads.own(run.pids)
                 for one in held:
                     one.close()
                 return {"bytes": (after - before) * 1024 / count, "resident": fresh}
             finally:
                 run.processes.stop()
 
-    def resident(self, proxy, certificates, clusters):
+    def own(self, proxy, certificates, clusters):
         """KiB of the proxy with that many clusters that nobody uses."""
         with tempfile.TemporaryDirectory(prefix="plait-bench-") as folder:
             run = Run(pathlib.Path(folder), self.cpus, Scenario("f", "", [], "wrk"), proxy, certificates, clusters=clusters)
             try:
                 time.sleep(1)
-                return loads.resident(run.pids)
+                return loads.own(run.pids)
             finally:
                 run.processes.stop()
 
     def cluster(self, proxy, certificates, count=5000):
         """KiB a cluster, or None."""
         try:
-            return (self.resident(proxy, certificates, count) - self.resident(proxy, certificates, 0)) / count
+            return (self.own(proxy, certificates, count) - self.own(proxy, certificates, 0)) / count
         except (Missing, AssertionError) as error:
             return self.note(f"{proxy}, clusters: {error}")
 

@@ -85,6 +85,15 @@ def resident(pids):
     return total
 
 
+def own(pids):
+    """KiB without pages of files: those of the executable come and go (plait-proxy lets them go after its start)."""
+    total = 0
+    for pid in pids:
+        rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+        total += sum(int(kib) for kib in re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+)", rollup, re.MULTILINE))
+    return total
+
+
 def microseconds(text):
     number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
     return float(number) * {"us": 1, "ms": 1e3, "s": 1e6, "m": 6e7}[unit]

@@ -79,7 +79,7 @@ def owner(stack, frames):
             if ours and "::operator=" not in name:
                 inside = next((short for short, pattern in LIBRARIES if re.search(pattern, library)), library)
                 return f"`{ours[1]}` {name.split('::')[-1]}" + (f" ({inside})" if inside else "")
-            if not library and not ALLOCATORS.search(name) and not ours:
+            if not library and not ALLOCATORS.search(name) and not ours and "plait::" not in function:
                 library = name
     return next((short for short, pattern in LIBRARIES if re.search(pattern, library)), library or "libc and libstdc++")
 
@@ -120,7 +120,7 @@ def regions(pid):
     return found
 
 
-ARENA = 64 << 20
+ARENA = 64 << 20  # glibc's HEAP_MAX_SIZE, to which it aligns the heap of a thread
 
 
 def kind(region, before, after):
@@ -167,9 +167,12 @@ def page_lines(what, found):
     return [*lines, ""]
 
 
+OF_THE_FILE = ("code", "read-only data")
+
+
 def growth_line(before, after, count, unit):
-    """How the resident pages grew, by kind."""
-    grown = {name: (after[name][0] - before[name][0]) * 1024 / count for name in {**before, **after}}
+    """How the resident pages grew, by kind; those of the executable come and go."""
+    grown = {name: (after[name][0] - before[name][0]) * 1024 / count for name in {**before, **after} if name not in OF_THE_FILE}
     parts = ", ".join(f"{name} {grew:.0f}" for name, grew in sorted(grown.items(), key=lambda one: -one[1]) if abs(grew) >= 1)
     return [f"Resident bytes a {unit} of the binary that ships: {sum(grown.values()):.0f} ({parts}).", ""]
 
