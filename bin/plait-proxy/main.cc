@@ -13,6 +13,7 @@
 #include "proxy/worker/confinement.h"
 #include "proxy/worker/process.h"
 #include "proxy/worker/saved_config.h"
+#include "proxy/worker/startup_pages.h"
 #include "proxy/worker/static_resources.h"
 
 namespace plait::proxy {
@@ -20,6 +21,8 @@ namespace {
 
 log::Component kLog("hardening");
 constexpr const char* kVersion = "0.1.0";
+// By then the first configuration has come.
+constexpr Duration kStartTime = std::chrono::seconds(10);
 
 struct Flags {
   std::string config_path;
@@ -135,8 +138,9 @@ int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
   if (options.concurrency == 0) options.concurrency = std::max(1U, std::thread::hardware_concurrency());
   worker::Process process(loop, std::move(bootstrap), std::move(options), io::TakeInheritedFds());
   const io::StopSignal stop(loop, [&process] { process.Shutdown(); }, [&process] { process.HandOver(); });
-  if (const auto started = process.Start(); !started) return Complain(started.error());
+  if (const auto done = process.Start(); !done) return Complain(done.error());
   if (!flags.no_seccomp) Confine();
+  const Pending started = loop.After(kStartTime, [] { worker::ReleaseStartupPages(); });
   loop.Run();
   return 0;
 }
