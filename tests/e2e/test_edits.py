@@ -4,6 +4,7 @@ import pytest
 import manifests as m
 from load import LOAD, carries_the_load, lost_nothing
 from mesh import Mesh, copy_sample, until
+from test_metrics import has_known_labels
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,7 @@ def test_fifty_edits_of_six_kinds_lose_no_request(edited):
             for edit in KINDS:
                 edit(edited, n + 1)
     lost_nothing(report, seconds=5)
+    until(lambda: [has_known_labels(edited, f"{name}-v1") for name in ("productpage", "details", "ratings", "reviews")], 8, "every label is known")
 
 
 def test_a_route_moves_to_a_new_subset_and_the_old_one_goes_in_one_edit(edited):
