@@ -122,7 +122,7 @@ ClusterState::ClusterState(telemetry::Registry& registry, std::string_view stat_
     : stats(registry.NewGroup(kSchema, {std::string(stat_name)})),
       registry_(registry),
       stat_name_(stat_name),
-      codes_(registry, stat_name) {}
+      codes_(registry, stat_name_) {}
 
 void ClusterState::Configure(const xds::Cluster& config) {
   const std::array<xds::CircuitBreakers, 2> breakers = {config.circuit_breakers,

@@ -13,8 +13,8 @@ namespace plait::proxy::cluster {
 
 class ResponseCodes {
  public:
-  // `registry` outlives it.
-  ResponseCodes(telemetry::Registry& registry, std::string_view stat_name)
+  // `registry` and `stat_name` outlive it.
+  ResponseCodes(telemetry::Registry& registry, const std::string& stat_name)
       : registry_(registry), stat_name_(stat_name) {}
   ~ResponseCodes();
   ResponseCodes(const ResponseCodes&) = delete;
@@ -28,7 +28,7 @@ class ResponseCodes {
   struct Counter;
   void Add(std::uint16_t what, bool retried) noexcept;
   telemetry::Registry& registry_;
-  const std::string stat_name_;
+  const std::string& stat_name_;
   std::atomic<Counter*> first_{nullptr};  // a list that only grows
 };
 
