@@ -74,8 +74,8 @@ class TrustedPool : public testing::TestWithParam<conn::Protocol> {
   conn::HttpServer server_{loop_, conn::HttpServerOptions{},
                            [this](conn::Request, conn::Responder responder) { held_.push_back(std::move(responder)); }};
   Judges judges_;
+  std::vector<std::unique_ptr<Asking>> asking_;  // outlive their streams
   std::unique_ptr<HttpPool> pool_;
-  std::vector<std::unique_ptr<Asking>> asking_;
 };
 
 TEST_P(TrustedPool, KeepsConnectionsThatWouldBeMadeAgain) {

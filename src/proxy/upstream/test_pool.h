@@ -12,13 +12,12 @@
 
 namespace plait::proxy::upstream {
 
-// One request: remembers how it ended. It gives up what still runs, so the pool outlives it.
+// One request: remembers how it ended. It lives until then, or longer than the pool: a stream that is given up tells
+// its end later.
 class PoolRequest : public HttpPool::Waiter, public http::ClientStreamEvents {
  public:
   explicit PoolRequest(HttpPool& pool) : pool_(pool) {}
-  ~PoolRequest() override {
-    if (opened.stream != nullptr && !closed) opened.stream->Reset(http::ResetReason::kCancel);
-  }
+  ~PoolRequest() override { EXPECT_TRUE(opened.stream == nullptr || closed) << "its stream is still there"; }
 
   // On a connection that has room now, or else on the one that it waits for.
   Result<> Start() { return Try() ? Result<>{} : Wait(); }
