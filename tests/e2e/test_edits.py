@@ -2,7 +2,7 @@
 import pytest
 
 import manifests as m
-from load import LOAD, carries_the_load, lost_nothing
+from load import LOAD, carries_the_load, lost_nothing, moves_between_subsets
 from mesh import Mesh, copy_sample, until
 
 
@@ -100,23 +100,10 @@ def test_fifty_edits_of_six_kinds_lose_no_request(edited):
 
 
 def test_a_route_moves_to_a_new_subset_and_the_old_one_goes_in_one_edit(edited):
-    """Back and forth: each subset comes anew, and is gone as soon as no route leads there. Nobody retries."""
-    url, file = "http://moved:9080/reviews/0", edited.directory / "moved.yaml"
-
-    def move(n):
-        version = f"v{n % 2 + 1}"
-        m.write(file, m.service("moved", {"http": 9080}, {"app": "reviews"}),
-                m.destination_rule("moved", {"host": "moved", "subsets": [{"name": f"to-{version}", "labels": {"version": version}}]}),
-                m.virtual_service("moved", {"hosts": ["moved"], "http": [
-                    {"retries": {"attempts": 0}, "route": [{"destination": {"host": "moved", "subset": f"to-{version}"}}]}]}))
-        until(lambda: set(edited.load("productpage-v1", url, "--count", "4", "--count-by", "x-app-pod")["by"]) == {f"reviews-{version}-0"}, 10,
-              f"only {version} answers")
-    move(0)
-    carries_the_load(edited, url)
-    with edited.load_while("productpage-v1", url, *LOAD) as report:
-        for n in range(1, 25):
-            move(n)
-    lost_nothing(report)
+    """Each subset comes anew, and is gone as soon as no route leads there."""
+    file = edited.directory / "moved.yaml"
+    moves_between_subsets(edited, file, "productpage-v1", "http://moved:9080/reviews/0", "reviews-{}-0",
+                          m.service("moved", {"http": 9080}, {"app": "reviews"}))
     cluster = "outbound|9080|to-{}|moved.default.svc.cluster.local"
     until(lambda: (seen := edited.admin("productpage-v1", "/clusters")) and cluster.format("v1") in seen and cluster.format("v2") not in seen, 10,
           "the cluster of the last edit is there, the one before is gone")

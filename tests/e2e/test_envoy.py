@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import manifests as m
-from load import LOAD, carries_the_load, lost_nothing
+from load import moves_between_subsets
 from mesh import Mesh, copy_sample, leftovers, until
 
 APP = m.APP
@@ -244,21 +244,9 @@ def test_a_rule_is_live_at_an_envoy_that_calls(mixed):
 
 @pytest.mark.parametrize("caller", ["envoy-client", "envoy-caller"])
 def test_a_route_moves_to_a_new_subset_and_the_old_one_goes_in_one_edit(mixed, caller):
-    """By delta and by state of the world. An Envoy answers 503 itself for a cluster without endpoints; nobody retries."""
-    url, file = "http://echo:8000/", mixed.directory / "echo.yaml"
-
-    def move(n):
-        version = f"v{n % 2 + 1}"
-        m.write(file, m.destination_rule("echo", {"host": "echo", "subsets": [{"name": f"to-{version}", "labels": {"version": version}}]}),
-                m.virtual_service("echo", {"hosts": ["echo"], "http": [
-                    {"retries": {"attempts": 0}, "route": [{"destination": {"host": "echo", "subset": f"to-{version}"}}]}]}))
-        until(lambda: set(mixed.load(caller, url, "--count", "4", "--count-by", "x-app-pod")["by"]) == {f"echo-{version}-0"}, 10, f"only {version} answers")
-    move(0)
-    carries_the_load(mixed, url)
-    with mixed.load_while(caller, url, *LOAD) as report:
-        for n in range(1, 25):
-            move(n)
-    lost_nothing(report)
+    """By delta and by state of the world. An Envoy answers 503 itself for a cluster without endpoints."""
+    file = mixed.directory / "echo.yaml"
+    moves_between_subsets(mixed, file, caller, "http://echo:8000/", "echo-{}-0")
     gone = "outbound|8000|to-v2|echo.default.svc.cluster.local"
     until(lambda: gone not in mixed.admin(caller, "/clusters"), 10, "the subset of the edit before is gone")
     assert stat(mixed, caller, "cluster_manager.cds.update_rejected") == 0
