@@ -58,15 +58,21 @@ def command_lines():
 BEFORE_THE_TESTS = {pid for pid, _ in command_lines()}
 
 
+def process_status(pid):
+    """What /proc/PID/status says of a process or of a thread (`PID/task/TID`): {name: text}."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    return {name: text.strip() for name, _, text in (line.partition(":") for line in lines)}
+
+
 def processes_with(*marks):
     """"PID WORDS" of our user's processes that have one of these texts in their words or variables: how a mesh is told from what
     else the user runs."""
     found = []
     for pid, words in command_lines():
-        variables = user = b""
+        variables, user = b"", ""
         with contextlib.suppress(OSError):
-            user = re.search(rb"^Uid:\t(\d+)", pathlib.Path(f"/proc/{pid}/status").read_bytes(), re.MULTILINE)[1]
-        if user != str(os.getuid()).encode():
+            user = process_status(pid)["Uid"].split()[0]
+        if user != str(os.getuid()):
             continue
         with contextlib.suppress(OSError):  # of a confined process: its words tell
             variables = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
@@ -90,7 +96,8 @@ class Mesh:
             if os.geteuid() == 0:
                 os.chown(folder / part, TEST_UID, TEST_UID)
         self.process = None
-        self.output = folder / f"{name}.out"  # several meshes may share the folder
+        # Several meshes may share the folder.
+        self.output, self.state = folder / f"{name}.out", folder / "state/plait" / name
 
     def as_root(self):
         """The mesh is root's own."""
@@ -184,6 +191,11 @@ class Mesh:
     def plaitd_pid(self):
         return next(iter(self.processes("plaitd")), 0)
 
+    def plaitd_address(self):
+        """HOST:PORT in the mesh's own network, of the plaitd that runs."""
+        words = pathlib.Path(f"/proc/{self.plaitd_pid()}/cmdline").read_text().split("\0")
+        return words[words.index("--listen-address") + 1]
+
     @staticmethod
     def generators(url):
         return [pid for pid, words in command_lines() if words[:3] == [b"plait-demo-app", b"load", url.encode()]]
@@ -221,6 +233,17 @@ class Mesh:
             if match := re.fullmatch(rf"{name}\{{(.*)\}} ([0-9.e+]+)", line):
                 out.append((dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[1])), float(match[2])))
         return out
+
+    def roots(self, workload):
+        """Serial numbers of the roots that the workload's proxy trusts."""
+        entries = json.loads(self.admin(workload, "/certs"))["certificates"]
+        return [root["serial_number"] for entry in entries for root in entry.get("ca_cert", []) if root["path"] == "ROOTCA"]
+
+    def certificate(self, workload):
+        """What `plait pc secret` tells of the workload's proxy: another text once it has another certificate."""
+        secrets = self.named("pc", "secret", workload, "-o", "json").stdout
+        assert "default" in secrets
+        return secrets
 
     # -- traffic ------------------------------------------------------------
     def load(self, workload, url, *arguments, timeout=120):

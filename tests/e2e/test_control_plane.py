@@ -114,7 +114,7 @@ def test_wrong_nonces_acknowledge_nothing(plaitd, web):
             call.send(request_of("lds"))
             call.receive()
             for n in range(100):
-                call.send(request_of("lds", nonce=f"wrong-{n}", with_node=False))
+                call.send(request_of("lds", nonce=f"wrong-{n}", sender=None))
             ended = call.end()
         assert ended.status == UNAVAILABLE and "no answer for 3s; connect again" in ended.message
     assert plaitd.metric("pilot_xds_expired_nonce") == before + 200
@@ -133,7 +133,7 @@ def test_a_stream_of_no_messages_ends_with_the_reason(plaitd, web):
         ended = call.end()
     assert ended.status == INVALID_ARGUMENT and "not a DiscoveryRequest" in ended.message
     with Call(plaitd, DELTA_ADS, web) as call:
-        call.send(delta_request("lds", with_node=False))
+        call.send(delta_request("lds", sender=None))
         assert "must carry the node" in call.end().message
 
 

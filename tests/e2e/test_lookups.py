@@ -2,7 +2,6 @@
 import contextlib
 import http.server
 import os
-import re
 import subprocess
 import sys
 
@@ -10,7 +9,7 @@ import pytest
 
 import manifests as m
 from authority import Authority
-from mesh import Mesh, until
+from mesh import Mesh, process_status, until
 from outside import HOST, Page, serving
 from test_grpc import PEER
 
@@ -45,11 +44,6 @@ def mesh(folder):
     mesh.stop()
 
 
-def parent_of(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-        return int(re.search(r"^PPid:\s+(\d+)$", status.read(), re.MULTILINE)[1])
-
-
 @contextlib.contextmanager
 def silent(mesh):
     """plaitd is there and says nothing."""
@@ -65,7 +59,7 @@ def silent(mesh):
 @contextlib.contextmanager
 def away(mesh):
     """plaitd is not there, and does not come back: its key cannot be read."""
-    key = mesh.folder / "state/plait" / mesh.name / "ca/root-key.pem"
+    key = mesh.state / "ca/root-key.pem"
     whole = key.read_bytes()
     os.truncate(key, 100)
     try:
@@ -80,8 +74,8 @@ def away(mesh):
 def refusing(mesh):
     """In plaitd's place somebody with its name and the mesh's signature, who takes no proxy: it says PERMISSION_DENIED."""
     identity = Authority.of(mesh).issue(mesh.folder / "refusing.pem", dns="plaitd.plait-system.svc")
-    address = re.search(r"serving \d+ objects on (\S+),", mesh.named("logs", "plaitd").stdout)[1]
-    inside = mesh.in_network_of(parent_of(mesh.plaitd_pid()), sys.executable, str(PEER), "refuse", address, str(identity))
+    supervisor = process_status(mesh.plaitd_pid())["PPid"]  # plaitd itself will have gone
+    inside = mesh.in_network_of(supervisor, sys.executable, str(PEER), "refuse", mesh.plaitd_address(), str(identity))
     with away(mesh):
         process = subprocess.Popen(inside, stdin=subprocess.DEVNULL)
         try:

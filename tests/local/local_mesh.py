@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from mesh import BIN, Mesh, processes_with, until  # noqa: E402, F401
+from mesh import BIN, Mesh, process_status, processes_with, until  # noqa: E402, F401
 
 HERE = pathlib.Path(__file__).resolve().parent
 UID = 62000 + os.getpid() % 2000  # nobody else's, so that what is left behind can be seen

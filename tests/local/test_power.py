@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from local_mesh import GATEWAY, Local, web
+from local_mesh import GATEWAY, Local, process_status, web
 
 # Who starts the mesh, and how. Root's is rootless too unless it says otherwise; its applications are never root on the
 # host.
@@ -172,8 +172,8 @@ def proxy_and_supervisor(local, workload):
     """Their process ids, as the host has them; the mesh has numbers of its own."""
     inner = str(local.workload(workload)["proxy_pid"])
     for pid in (line.split()[0] for line in local.leftovers()):
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="utf-8") as status:
-            facts = dict(line.split(":", 1) for line in status)
+        with contextlib.suppress(OSError):
+            facts = process_status(pid)
             if facts["NSpid"].split()[1:] == [inner]:
                 return int(pid), int(facts["PPid"])
     raise AssertionError(f"no process {inner} in the mesh: {local.leftovers()}")
