@@ -10,7 +10,6 @@ import pathlib
 import re
 import select
 import shutil
-import signal
 import subprocess
 import time
 import urllib.error
@@ -46,6 +45,48 @@ def until(condition, seconds, what):
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds} s in vain: {what}" + (f" ({last!r})" if last else ""))
         select.select([], [], [], 0.02)
+
+
+def logs_end(folder, output, lines=60):
+    """The last of what `plait up` has said, and of each log of its mesh."""
+    out = output.read_text(errors="replace").splitlines()[-lines:] if output.exists() else []
+    for log in sorted((folder / "run").glob("plait/*/logs/**/*.log")):
+        out += [f"--- {log.relative_to(folder)}"] + log.read_text(errors="replace").splitlines()[-8:]
+    return "\n".join(out)
+
+
+@contextlib.contextmanager
+def showing(tail):
+    """When the body fails, the failure says `tail()`, too."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(tail())
+        raise
+
+
+@contextlib.contextmanager
+def stopped_on_failure(stop):
+    """Around what a fixture does between a start and its `yield`: when that fails, pytest does not go on behind the `yield`."""
+    try:
+        yield
+    except BaseException:
+        stop()
+        raise
+
+
+def end_process(process, seconds, tail):
+    """Ends a process as its user does. One that does not go is killed, and that is a failure, which says `tail()`."""
+    if process is None or process.poll() is not None:
+        return
+    process.terminate()
+    with showing(tail):
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"{process.args} did not end within {seconds} s of SIGTERM") from None
 
 
 def command_lines():
@@ -133,7 +174,8 @@ class Mesh:
         with open(self.output, "wb") as out:
             self.process = subprocess.Popen(self.run_as(command), env=self.env, stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=subprocess.STDOUT, start_new_session=True)
-        self.wait_ready(wait)
+        with stopped_on_failure(self.stop):
+            self.wait_ready(wait)
         return self
 
     def wait_ready(self, seconds=30):
@@ -142,29 +184,18 @@ class Mesh:
                 raise SystemExit
             status = self.status()
             return status["state"] == "ready" and status
-        try:
-            return until(ready, seconds, "the mesh is ready")
-        except SystemExit:
-            raise AssertionError(f"plait up ended with {self.process.returncode}:\n{self.tail()}") from None
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.tail()}") from None
+        with showing(self.tail):
+            try:
+                return until(ready, seconds, "the mesh is ready")
+            except SystemExit:
+                raise AssertionError(f"plait up ended with {self.process.returncode}") from None
 
     def stop(self, seconds=40):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-                raise AssertionError(f"plait up did not end within {seconds} s of SIGTERM\n{self.tail()}") from None
+        end_process(self.process, seconds, self.tail)
         return self.process.returncode if self.process else None
 
     def tail(self, lines=60):
-        out = self.output.read_text(errors="replace").splitlines()[-lines:] if self.output.exists() else []
-        for log in sorted((self.folder / "run").glob("plait/*/logs/**/*.log")):
-            out += [f"--- {log.relative_to(self.folder)}"] + log.read_text(errors="replace").splitlines()[-8:]
-        return "\n".join(out)
+        return logs_end(self.folder, self.output, lines)
 
     # -- processes ----------------------------------------------------------
     def processes(self, program):

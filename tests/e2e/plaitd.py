@@ -2,7 +2,6 @@
 import contextlib
 import os
 import re
-import signal
 import socket
 import ssl
 import struct
@@ -14,7 +13,7 @@ import h2.connection
 import h2.events
 
 from authority import Authority
-from mesh import BIN, TEST_UID, process_status, unprivileged, until
+from mesh import BIN, TEST_UID, end_process, process_status, showing, stopped_on_failure, unprivileged, until
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 DELTA_ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
@@ -44,9 +43,10 @@ class Plaitd:
     def start(self):
         self.spawn()
         def ports():
-            assert self.process.poll() is None, self.log()
+            assert self.process.poll() is None, "it has ended"
             return re.search(r"serving \d+ objects on \S+:(\d+), debug pages on \S+:(\d+)", self.log())
-        found = until(ports, 20, "plaitd serves")
+        with stopped_on_failure(self.stop), showing(self.log):
+            found = until(ports, 20, "plaitd serves")
         self.port, self.debug_port = int(found[1]), int(found[2])
         return self
 
@@ -60,9 +60,7 @@ class Plaitd:
         return self.log()
 
     def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(20)
+        end_process(self.process, 20, self.log)
 
     def get(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.debug_port}{path}", timeout=10) as answer:

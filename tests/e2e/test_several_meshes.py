@@ -1,4 +1,5 @@
 """Meshes side by side, each under its name: the same names and addresses inside, nothing shared, nothing in each other's way."""
+import contextlib
 import urllib.request
 
 import pytest
@@ -23,11 +24,11 @@ def mesh_named(folder, name):
 @pytest.fixture(name="meshes", scope="module")
 def fixture_meshes(folder):
     meshes = [mesh_named(folder, name) for name in ("red", "blue")]
-    for mesh in meshes:
-        mesh.start()
-    yield meshes
-    for mesh in meshes:
-        mesh.stop()
+    with contextlib.ExitStack() as started:
+        for mesh in meshes:
+            mesh.start()
+            started.callback(mesh.stop)
+        yield meshes
 
 
 def own_name(mesh):

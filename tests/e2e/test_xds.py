@@ -11,7 +11,7 @@ import pytest
 
 import manifests as m
 from authority import Authority
-from mesh import Mesh, until
+from mesh import Mesh, stopped_on_failure, until
 
 APP = m.APP
 
@@ -31,7 +31,8 @@ def mesh(folder):
     write_used(directory)
     m.write(directory / "route.yaml", route("start"))
     mesh = Mesh(folder, directory, name="xds").start()
-    assert mesh.load("client", "http://used:8000/", "--count", "20")["failed"] == 0
+    with stopped_on_failure(mesh.stop):
+        assert mesh.load("client", "http://used:8000/", "--count", "20")["failed"] == 0
     yield mesh
     mesh.stop()
 
