@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
+
 namespace plait::local {
 namespace {
 
@@ -50,7 +52,7 @@ Outcome<ControlRequest> DecodeControlRequest(std::string_view message) {
                                                  {"replace-proxy", Op::kReplaceProxy},
                                                  {"down", Op::kDown}};
   try {  // the library's errors are exceptions; they end here
-    const Json request = Json::parse(message);
+    const Json request = ParseJsonMessage<Json>(message);
     if (!request.is_object()) return Broken("it is no JSON object");
     const std::string name = request.value("op", "");
     for (const auto& [known, op] : kOps)

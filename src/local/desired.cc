@@ -1,5 +1,6 @@
 #include "local/desired.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/base/encoding.h"
@@ -19,8 +20,14 @@ std::int64_t Number(const Json& object, const char* key, std::int64_t otherwise)
   return found != object.end() && found->is_number() ? found->get<std::int64_t>() : otherwise;
 }
 Port PortOf(const Json& object, const char* key) { return Port{static_cast<std::uint16_t>(Number(object, key, 0))}; }
+// Kubernetes' times are 32-bit seconds; what a Duration cannot hold is none of them.
+template <class Unit>
+Duration Time(const Json& object, const char* key, std::int64_t otherwise) {
+  constexpr Unit kLongest = std::chrono::duration_cast<Unit>(Duration::max());
+  return Unit(std::clamp<std::int64_t>(Number(object, key, otherwise), 0, kLongest.count()));
+}
 Duration Milliseconds(const Json& object, const char* key, std::int64_t otherwise) {
-  return std::chrono::milliseconds(Number(object, key, otherwise));
+  return Time<std::chrono::milliseconds>(object, key, otherwise);
 }
 
 std::vector<std::pair<std::string, std::string>> Pairs(const Json& object, const char* key) {
@@ -127,7 +134,7 @@ PodSpec PodOf(const Json& json) {
                        : policy == "OnFailure" ? RestartPolicy::kOnFailure
                                                : RestartPolicy::kAlways;
   if (json.contains("max_restarts")) out.max_restarts = static_cast<int>(Number(json, "max_restarts", 0));
-  out.grace = std::chrono::seconds(Number(json, "grace_seconds", 30));
+  out.grace = Time<std::chrono::seconds>(json, "grace_seconds", 30);
   out.proxy = ProxyOf(json);
   out.concurrency = static_cast<int>(Number(json, "concurrency", 0));
   for (const Json& volume : json.value("volumes", Json::array())) out.volumes.push_back(VolumeOf(volume));
@@ -203,7 +210,7 @@ const std::string* PodSpec::Label(std::string_view key) const {
 
 Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line) {
   try {  // the library's errors are exceptions; they end here
-    return MessageOf(Json::parse(line));
+    return MessageOf(ParseJsonMessage<Json>(line));
   } catch (const Json::exception& error) {
     return Explain(Errc::kInvalidInput, std::string("plaitd sent a broken message: ") + error.what());
   }

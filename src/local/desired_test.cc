@@ -93,6 +93,31 @@ TEST(Desired, RefusesWhatIsNoMessage) {
     EXPECT_FALSE(DecodePlaitdMessage(line).has_value()) << line;
 }
 
+TEST(Desired, TakesNoNumberThatCannotBeHeld) {
+  for (const char* line : {R"({"type":"caught_up","statuses":1e300})", R"({"type":"gateway_ports","ports":[80.5]})",
+                           R"({"type":"pods","pods":[{"grace_seconds":-1e300}]})"}) {
+    const auto message = DecodePlaitdMessage(line);
+    ASSERT_FALSE(message.has_value()) << line;
+    EXPECT_NE(message.error().message.find("a number is not a whole one"), std::string::npos)
+        << message.error().message;
+  }
+  const auto message =
+      DecodePlaitdMessage(R"({"type":"pods","pods":[{"grace_seconds":9223372036854775807,"containers":[{"readiness":)"
+                          R"({"initial_delay_ms":9223372036854775807,"period_ms":-9223372036854775808}}]}]})");
+  ASSERT_TRUE(message.has_value());
+  const PodSpec& pod = std::get<DesiredPods>(*message).pods.at(0);
+  EXPECT_GE(pod.grace, std::chrono::years(290));
+  EXPECT_GE(pod.containers.at(0).readiness->initial_delay, std::chrono::years(290));
+  EXPECT_EQ(pod.containers.at(0).readiness->period, std::chrono::milliseconds(100));
+}
+
+TEST(Desired, IsNotNestedWithoutEnd) {
+  const std::string deep = R"({"type":"pods","pods":[)" + std::string(100'000, '[') + std::string(100'000, ']') + "]}";
+  const auto message = DecodePlaitdMessage(deep);
+  ASSERT_FALSE(message.has_value());
+  EXPECT_NE(message.error().message.find("nested too deeply"), std::string::npos);
+}
+
 TEST(Bootstrap, NamesTheWorkloadAsIstioDoes) {
   const PodSpec pod = ThePod();
   const std::string text = BootstrapYaml({.pod = pod,

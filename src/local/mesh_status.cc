@@ -119,10 +119,10 @@ std::string EncodeMeshStatus(const MeshStatus& status) {
 }
 
 Outcome<MeshStatus> DecodeMeshStatus(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
   const char* const next = "the supervisor may be of another version: `plait down` and `plait up`";
-  if (!json.is_object()) return Explain(Errc::kInternal, "the mesh gave a status that cannot be read", next);
   try {
+    const Json json = ParseJsonMessage<Json>(text);
+    if (!json.is_object()) return Explain(Errc::kInternal, "the mesh gave a status that cannot be read", next);
     return StatusOf(json);
   } catch (const Json::exception& wrong) {
     return Explain(Errc::kInternal, std::string("the mesh gave a status that cannot be read: ") + wrong.what(), next);

@@ -61,7 +61,8 @@ Result<ReceivedMessage> ReceiveMessage(int socket) {
   Result<io::FdMessage> received = io::ReceiveFds(socket);
   if (!received) return std::unexpected(received.error());
   try {  // the library's errors are exceptions; they end here
-    return ReceivedMessage{.message = MessageOf(Json::parse(received->message)), .fds = std::move(received->fds)};
+    return ReceivedMessage{.message = MessageOf(ParseJsonMessage<Json>(received->message)),
+                           .fds = std::move(received->fds)};
   } catch (const Json::exception&) {
     return Fail(Errc::kInvalidInput, "not a message");
   }

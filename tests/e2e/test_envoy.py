@@ -217,7 +217,8 @@ def verdict(mesh, judge, asked):
 @pytest.mark.parametrize("name", VERDICTS)
 def test_the_same_policies_give_the_same_verdicts_before_a_plait_proxy_and_an_envoy(mixed, name):
     objects, expected = VERDICTS[name]
-    file = mixed.directory / "judged.yaml"
+    # Each case its file: what replaces a file is an edit of it, and of a bad edit the last good version stays.
+    file = mixed.directory / f"judged-{list(VERDICTS).index(name)}.yaml"
     m.write(file, *objects(mixed.pods("client")[0]["ip"]))
     try:
         for judge in ("judge-plait", "judge-envoy"):

@@ -225,7 +225,7 @@ std::string EncodePod(const DesiredPod& pod) { return JsonText(PodToJson(pod)); 
 
 Outcome<DesiredPod> DecodePod(std::string_view text) {
   try {  // the library's errors are exceptions; they end here
-    return PodFromJson(Json::parse(text));
+    return PodFromJson(ParseJsonMessage<Json>(text));
   } catch (const Json::exception& error) {
     return Explain(Errc::kInvalidInput, std::string("a pod is not as plaitd tells it: ") + error.what());
   }

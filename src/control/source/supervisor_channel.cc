@@ -75,7 +75,7 @@ std::string EncodeHosts(const model::Snapshot& snapshot) {
 
 Outcome<SupervisorMessage> DecodeSupervisorMessage(std::string_view line) {
   try {  // the library's errors are exceptions; they end here
-    const Json json = Json::parse(line);
+    const Json json = ParseJsonMessage<Json>(line);
     const std::string type = json.value("type", "");
     if (type == "running") {
       RunningPods out;
