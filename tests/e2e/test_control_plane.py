@@ -92,12 +92,13 @@ def test_a_client_that_asks_for_100_000_names_is_told_the_limit(plaitd, web, met
     assert serves(plaitd, web)
 
 
-def test_a_client_that_never_reads_is_dropped(plaitd, web):
+@pytest.mark.parametrize("method,asked", [(DELTA_ADS, delta_request("wads", ["*"])), (ADS, sotw_request("wads", ["*"]))])
+def test_a_client_that_never_reads_is_dropped(plaitd, web, method, asked):
     before = plaitd.metric("pilot_xds_write_timeout")
     silent = []
     for _ in range(10):
-        call = Call(plaitd, DELTA_ADS, web)
-        call.send(delta_request("wads", ["*"]))  # more than any window holds
+        call = Call(plaitd, method, web)
+        call.send(asked)  # for more than any window holds
         silent.append(call)
     assert serves(plaitd, web), "others are not held up"
     until(lambda: plaitd.metric("pilot_xds_write_timeout") == before + 10, 20, "they are dropped")

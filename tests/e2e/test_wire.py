@@ -56,6 +56,7 @@ def watch(mesh, *canaries):
     finally:
         out, _ = process.communicate(timeout=20)
     report.update(json.loads(out))
+    assert report["dropped"] == 0, "the watcher has seen every packet"
 
 
 def is_tls(text):
