@@ -26,10 +26,10 @@ LONGEST_MS = 5000 if SANITIZED else 1000
 TOLD = []  # a line for each load that a test was judged by; conftest.py prints them at the end
 
 
-def carries_the_load(mesh, url):
+def carries_the_load(mesh, url, caller="productpage-v1"):
     """Waits until the machine has the time for it while nothing happens: what is slow afterwards is so because of what happens."""
     def carried():
-        report = mesh.load("productpage-v1", url, *LOAD, "--duration", "0.5")
+        report = mesh.load(caller, url, *LOAD, "--duration", "0.5")
         check(report, LONGEST_MS, seconds=0.5)
         return report
     until(carried, 60, f"this machine carries {ASKED + ASKED_NEW:.0f} requests a second to {url} (end what else runs on it)")
@@ -60,24 +60,30 @@ def check(report, longest_ms, seconds):
     assert report["max_ms"] <= longest_ms, report
 
 
+def check_kept(report, reopened):
+    """A kept connection that has ended after an answer is opened again, and the next request goes there: nothing is lost. But only
+    the end of the process that has the other end of it is a reason for that; `reopened`: how many that may concern."""
+    assert report["reopened"] <= reopened, (f"{report['reopened']} kept connections were opened again", report)
+
+
 def tell(report):
-    """A kept connection that has ended after an answer is opened again, and the next request goes there: nothing is lost, and it
-    is told how often."""
-    test = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0].rpartition("/")[2]
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0].rpartition("/")[2]
     if report.get("seconds"):
         TOLD.append(f"{test}: {report['kept'] / report['seconds']:.1f}/s on kept connections, {report['new'] / report['seconds']:.1f}/s on new ones, "
                     f"{report['reopened']} kept ones opened again, longest wait {report['max_ms']:.0f} ms, {report['failed']} failed")
 
 
-def was_asked(report, seconds=1):
+def was_asked(report, seconds=1, reopened=0):
     """At the full rate, on kept connections and on new ones, for long enough to be a load."""
     tell(report)
     check_rates(report, seconds)
+    check_kept(report, reopened)
 
 
-def lost_nothing(report, longest_ms=LONGEST_MS, seconds=1):
+def lost_nothing(report, longest_ms=LONGEST_MS, seconds=1, reopened=0):
     tell(report)
     check(report, longest_ms, seconds)
+    check_kept(report, reopened)
 
 
 def moves_between_subsets(mesh, file, caller, url, pods, *more):
