@@ -102,18 +102,20 @@ def asking(mesh, url, workload="client"):
 
 
 def test_a_lookup_without_an_answer_reaches_nobody(mesh):
-    pod = mesh.pods("echo-0")[0]["ip"]
+    pod, pod_v6 = mesh.pods("echo-0")[0]["ips"]
     with outside() as (port, seen), silent(mesh):
-        with asking(mesh, f"http://{HOST}:{port}/never") as there, asking(mesh, f"http://{pod}:8000/never") as inside:
+        with (asking(mesh, f"http://{HOST}:{port}/never") as there, asking(mesh, f"http://[2001:db8::1]:{port}/never") as nowhere,
+              asking(mesh, f"http://{pod}:8000/never") as inside, asking(mesh, f"http://[{pod_v6}]:8000/never") as inside_v6):
             pass
         tcp = mesh.exec("client", "bash", "-c", f"exec 3<>/dev/tcp/{HOST}/{port}; printf '\\x01\\x02\\n' >&3; timeout 20 cat <&3; echo end $?",
                         check=False, timeout=40)
         # An address of the mesh is in the index; what it waits for are the routes of its port (15 s, as in Envoy).
-        for (code, status, seconds), limit in ((there, 5), (inside, 15)):
-            assert (code, status) == (0, "503") and limit - 1 < seconds < limit + 3, (there, inside)
+        all_of_them = ((there, 5), (nowhere, 5), (inside, 15), (inside_v6, 15))
+        for (code, status, seconds), limit in all_of_them:
+            assert (code, status) == (0, "503") and limit - 1 < seconds < limit + 3, all_of_them
         assert tcp.stdout == "end 0\n", "the connection ends, without a byte"
         assert seen == []
-    until(lambda: mesh.named("logs", "-c", "istio-proxy", "client").stdout.count("destination_lookup_timeout") >= 2, 10, "it is told in the log")
+    until(lambda: mesh.named("logs", "-c", "istio-proxy", "client").stdout.count("destination_lookup_timeout") >= 3, 10, "it is told in the log")
     assert "/never" not in mesh.named("logs", "-c", "istio-proxy", "echo-0").stdout
 
 
@@ -123,13 +125,14 @@ def connected(mesh, address):
 
 
 def test_a_slow_answer_is_waited_for(mesh):
-    pod = mesh.pods("echo-1")[0]["ip"]
+    pod, pod_v6 = mesh.pods("echo-1")[0]["ips"]
     with outside() as (port, seen), silent(mesh) as plaitd:
-        with asking(mesh, f"http://{HOST}:{port}/slow") as there, asking(mesh, f"http://{pod}:8000/slow") as inside:
-            until(lambda: connected(mesh, HOST) and connected(mesh, pod), 4, "both are asked for")
+        with (asking(mesh, f"http://{HOST}:{port}/slow") as there, asking(mesh, f"http://{pod}:8000/slow") as inside,
+              asking(mesh, f"http://[{pod_v6}]:8000/slow") as inside_v6):
+            until(lambda: connected(mesh, HOST) and connected(mesh, pod) and connected(mesh, pod_v6), 4, "all are asked for")
             mesh.signal(plaitd, "CONT")
         assert there[:2] == [0, "200"] and seen == ["/slow"]
-        assert inside[:2] == [0, "200"]
+        assert inside[:2] == inside_v6[:2] == [0, "200"]
 
 
 def test_a_control_plane_that_is_lost_meanwhile_is_asked_again(mesh):
