@@ -1,5 +1,5 @@
 # Thin: CMake presets do the work (CMakePresets.json), tools/ the rest. Each target installs what it needs.
-.PHONY: build demo test test-asan test-tsan bench check format clean packages
+.PHONY: build demo test test-asan test-tsan bench check format clean packages test-packages
 
 # Everything is compiled at most this often at once; RESULTS is where the test stages leave their counts.
 JOBS ?= $(shell nproc)
@@ -13,17 +13,14 @@ build: packages
 demo: build
 	exec build/release/bin/plait demo
 
-test:
-	tools/install_packages test
+test: test-packages
 	tools/test release $(RESULTS) $(PARTS)
 
 # The whole suite with ASan and UBSan.
-test-asan:
-	tools/install_packages test
+test-asan: test-packages
 	tools/test asan $(RESULTS)
 
-test-tsan:
-	tools/install_packages test
+test-tsan: test-packages
 	tools/test tsan $(RESULTS)
 
 bench: build
@@ -42,3 +39,6 @@ clean:
 
 packages:
 	@tools/install_packages
+
+test-packages:
+	@tools/install_packages test

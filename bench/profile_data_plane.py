@@ -29,7 +29,7 @@ def part_of(kind, symbol):
         if re.search(pattern, symbol):
             return name
     if ours := re.search(r"plait::(\w+)::(\w+)", symbol):
-        return f"plait {ours[1]}/{ours[2]}" if ours[1] in ("proxy",) else f"plait {ours[1]}"
+        return f"plait {ours[1]}/{ours[2]}" if ours[1] == "proxy" else f"plait {ours[1]}"
     return "TLS (AWS-LC)" if TLS.search(symbol) else "other"
 
 

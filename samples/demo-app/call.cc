@@ -138,16 +138,24 @@ Pending Get(io::Loop& loop, const Url& url, http::Headers headers, Duration time
   return GetFrom(loop, *std::move(addresses), url, std::move(headers), timeout, std::move(done), std::move(tls));
 }
 
+void Calls::Keep(std::move_only_function<Pending(Ended)> begin) {
+  const std::uint64_t id = ++last_;
+  running_[id] = begin([this, id] {
+    loop_.Defer([this, id] { running_.erase(id); });  // a completion must not destroy its own Pending
+  });
+}
+
 void Calls::Start(const Url& url, http::Headers headers, Duration timeout, std::move_only_function<void(Answer)> done,
                   std::shared_ptr<const tls::Context> tls) {
-  const std::uint64_t id = ++last_;
-  running_[id] = Get(
-      loop_, url, std::move(headers), timeout,
-      [this, id, call = std::move(done)](Answer answer) mutable {
-        call(std::move(answer));
-        loop_.Defer([this, id] { running_.erase(id); });  // an answer must not destroy its own Pending
-      },
-      std::move(tls));
+  Keep([&](Ended ended) {
+    return Get(
+        loop_, url, std::move(headers), timeout,
+        [call = std::move(done), ended = std::move(ended)](Answer answer) mutable {
+          call(std::move(answer));
+          ended();
+        },
+        std::move(tls));
+  });
 }
 
 }  // namespace plait::demo

@@ -46,10 +46,14 @@ struct Answer {
                               http::Headers headers, Duration timeout, std::move_only_function<void(Answer)> done,
                               std::shared_ptr<const tls::Context> tls = nullptr);
 
-// Calls that a role has begun, each until it was answered. Lives as long as the role.
+// What a role has begun, each until it has ended: calls until they were answered. Lives as long as the role.
 class Calls {
  public:
+  using Ended = std::function<void()>;
+
   explicit Calls(io::Loop& loop) : loop_(loop) {}
+  // Calls `begin` at once and keeps what it has begun until its completion calls the Ended that `begin` was given.
+  void Keep(std::move_only_function<Pending(Ended)> begin);
   void Start(const Url& url, http::Headers headers, Duration timeout, std::move_only_function<void(Answer)> done,
              std::shared_ptr<const tls::Context> tls = nullptr);
 

@@ -6,7 +6,6 @@
 
 #include "bookinfo.h"
 #include "call.h"
-#include "core/base/port.h"
 #include "roles.h"
 
 namespace plait::demo {

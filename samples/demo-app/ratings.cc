@@ -1,8 +1,8 @@
 // The ratings role: what it holds itself, what a database stands behind (v2), and upstream's versions that misbehave.
 #include <cstdio>
-#include <map>
 
 #include "bookinfo.h"
+#include "call.h"
 #include "core/base/strings.h"
 #include "database.h"
 #include "roles.h"
@@ -21,7 +21,8 @@ class RatingsRole final : public Role {
       : loop_(loop),
         fail_every_(options.fail_every),
         version_(Environment("SERVICE_VERSION", options.version)),
-        begin_(loop.clock().Now()) {
+        begin_(loop.clock().Now()),
+        calls_(loop) {
     if (version_ != "v2") return;
     auto database = DatabaseOfEnvironment();
     if (database)
@@ -40,10 +41,11 @@ class RatingsRole final : public Role {
       return responder.Send(JsonResponse(503, ErrorJson("Service unavailable")));
     if (version_ == "v2") return FromDatabase(*id, std::move(responder));
     if (version_ != "v-delayed" || !second) return responder.Send(JsonResponse(200, RatingsJson(*id)));
-    const std::uint64_t call = ++last_;
-    waiting_[call] = loop_.After(kDelay, [this, call, number = *id, respond = std::move(responder)]() mutable {
-      respond.Send(JsonResponse(200, RatingsJson(number)));
-      loop_.Defer([this, call] { waiting_.erase(call); });
+    calls_.Keep([&](Calls::Ended ended) {
+      return loop_.After(kDelay, [ended = std::move(ended), number = *id, respond = std::move(responder)]() mutable {
+        respond.Send(JsonResponse(200, RatingsJson(number)));
+        ended();
+      });
     });
   }
 
@@ -62,16 +64,17 @@ class RatingsRole final : public Role {
   void FromDatabase(int id, conn::Responder responder) {
     const auto failed = [] { return JsonResponse(500, ErrorJson("could not connect to ratings database")); };
     if (!database_) return responder.Send(failed());
-    const std::uint64_t call = ++last_;
-    waiting_[call] =
-        Ask(loop_, *database_, kDatabaseTimeout,
-            [this, call, id, failed, respond = std::move(responder)](const Outcome<Ratings>& ratings) mutable {
-              if (!ratings)
-                std::fprintf(stderr, "ratings: database %s port %u: %s\n", database_->host.c_str(),
-                             unsigned{database_->port}, ratings.error().ToString().c_str());
-              respond.Send(ratings ? JsonResponse(200, RatingsJson(id, *ratings)) : failed());
-              loop_.Defer([this, call] { waiting_.erase(call); });
-            });
+    calls_.Keep([&](Calls::Ended ended) {
+      return Ask(loop_, *database_, kDatabaseTimeout,
+                 [this, ended = std::move(ended), id, failed,
+                  respond = std::move(responder)](const Outcome<Ratings>& ratings) mutable {
+                   if (!ratings)
+                     std::fprintf(stderr, "ratings: database %s port %u: %s\n", database_->host.c_str(),
+                                  unsigned{database_->port}, ratings.error().ToString().c_str());
+                   respond.Send(ratings ? JsonResponse(200, RatingsJson(id, *ratings)) : failed());
+                   ended();
+                 });
+    });
   }
 
   io::Loop& loop_;
@@ -80,8 +83,8 @@ class RatingsRole final : public Role {
       version_;  // of what follows "v", upstream's SERVICE_VERSION knows 2, -faulty, -delayed, -unavailable, -unhealthy
   const MonotonicTime begin_;
   std::optional<Database> database_;
-  std::uint64_t served_ = 0, last_ = 0;
-  std::map<std::uint64_t, Pending> waiting_;
+  std::uint64_t served_ = 0;
+  Calls calls_;
 };
 
 }  // namespace

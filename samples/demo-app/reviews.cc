@@ -1,10 +1,11 @@
 // The reviews role: asks ratings unless its version shows no stars.
+#include <unistd.h>
+
 #include <cstdio>
 #include <filesystem>
 
 #include "bookinfo.h"
 #include "call.h"
-#include "core/base/port.h"
 #include "core/base/strings.h"
 #include "roles.h"
 

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdlib>
-#include <map>
 
 #include "core/base/port.h"
 #include "core/base/strings.h"
@@ -47,7 +46,7 @@ namespace {
 
 class Echo final : public Role {
  public:
-  Echo(io::Loop& loop, const RoleOptions& options) : loop_(loop), options_(options) {}
+  Echo(io::Loop& loop, const RoleOptions& options) : loop_(loop), options_(options), calls_(loop) {}
 
   void Handle(conn::Request request, conn::Responder responder) override {
     ++served_;
@@ -56,12 +55,13 @@ class Echo final : public Role {
     response.headers.Add("x-app-version", options_.version);
     response.headers.Add("x-app-pod", PodName());
     if (options_.delay <= Duration(0)) return responder.Send(std::move(response));
-    const std::uint64_t id = served_;
-    late_[id] =
-        loop_.After(options_.delay, [this, id, answer = std::move(response), respond = std::move(responder)]() mutable {
-          respond.Send(std::move(answer));
-          loop_.Defer([this, id] { late_.erase(id); });
-        });
+    calls_.Keep([&](Calls::Ended ended) {
+      return loop_.After(options_.delay, [ended = std::move(ended), answer = std::move(response),
+                                          respond = std::move(responder)]() mutable {
+        respond.Send(std::move(answer));
+        ended();
+      });
+    });
   }
 
  private:
@@ -80,7 +80,7 @@ class Echo final : public Role {
   io::Loop& loop_;
   const RoleOptions options_;
   std::uint64_t served_ = 0;
-  std::map<std::uint64_t, Pending> late_;
+  Calls calls_;
 };
 
 }  // namespace

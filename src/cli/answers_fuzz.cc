@@ -58,13 +58,13 @@ void Names(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const cli::Json json = cli::Json::parse(text, nullptr, /*allow_exceptions=*/false);
   switch (data[0]) {
-    case 'P': (void)cli::SumOf(cli::ReadPrometheus(text), "istio_requests_total", {{"reporter", "source"}}); break;
-    case 'L': (void)cli::ReadLoadReport(text); break;
-    case 'N': Names(text); break;
+    case 'P': (void)cli::SumOf(cli::ReadPrometheus(text), "istio_requests_total", {{"reporter", "source"}}); return 0;
+    case 'L': (void)cli::ReadLoadReport(text); return 0;
+    case 'N': Names(text); return 0;
     default: break;
   }
+  const cli::Json json = cli::Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return 0;
   switch (data[0]) {
     case 'D': ConfigDump(json); break;

@@ -7,6 +7,7 @@
 #include "core/base/json_text.h"
 #include "core/base/strings.h"
 #include "core/io/socket.h"
+#include "local/certificate_ttl.h"
 
 namespace plait::local {
 namespace {
@@ -109,7 +110,7 @@ Json Identity(const BootstrapInput& input) {
                        {"ca_cluster", "xds-grpc"},
                        {"token_path", input.token_path},
                        {"root_path", input.root_path},
-                       {"ttl", "86400s"},
+                       {"ttl", FormatDuration(CertificateTtl(input.pod).value_or(kCertificateTtl))},
                        {"key_type", "P256"}};
   return Json::array({{{"name", "plait.identity"}, {"typed_config", config}}});
 }

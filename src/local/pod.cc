@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "core/io/socket.h"
+#include "local/certificate_ttl.h"
 
 namespace plait::local {
 namespace {
@@ -51,6 +52,7 @@ Outcome<> Pod::MakeNetwork() {
   if (!rules) return std::unexpected(rules.error());
   rules->mesh_ranges = mesh_.networks.DialledDirectly();
   if (spec_.proxy == ProxyKind::kSidecar) wanted.rules = &*rules;
+  if (const Outcome<Duration> ttl = CertificateTtl(spec_); !ttl) return std::unexpected(ttl.error());
   const Outcome<bool> envoy = WantsEnvoy(spec_);
   if (!envoy) return std::unexpected(envoy.error());
   wanted.own_sockets = *envoy;

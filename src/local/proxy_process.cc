@@ -149,13 +149,15 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   if (role_ == Role::kIdentity) plan.argv.insert(plan.argv.end(), {"--identity-only", "--sds", "unix:" + SdsSocket()});
   plan.netns = network_.netns.get();
   plan.output = log_->writing_end();
-  for (const node::NamedSocket& socket : network_.sockets) plan.sockets.emplace_back(socket.name, socket.fd.get());
-  for (const node::NamedSocket& socket : resolvers) plan.sockets.emplace_back(socket.name, socket.fd.get());
+  const auto hand_over = [&](const auto& sockets) {
+    for (const node::NamedSocket& socket : sockets) plan.sockets.emplace_back(socket.name, socket.fd.get());
+  };
+  hand_over(network_.sockets);
+  hand_over(resolvers);
   if (pod_.proxy == ProxyKind::kGateway) {
     OpenServerPorts();
-    for (const node::NamedSocket& socket : mesh_.gateway_sockets)
-      plan.sockets.emplace_back(socket.name, socket.fd.get());
-    for (const node::NamedSocket& socket : server_ports_) plan.sockets.emplace_back(socket.name, socket.fd.get());
+    hand_over(mesh_.gateway_sockets);
+    hand_over(server_ports_);
   }
   if (Outcome<> written = WriteFiles(); !written) return written;  // the roots may be others by now
   Outcome<pid_t> pid = Spawn(plan);

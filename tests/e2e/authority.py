@@ -10,14 +10,18 @@ HOUR = datetime.timedelta(hours=1)
 
 
 class Authority:
-    """Signs what it is told to. `of` a mesh: with the key of the mesh's own authority, which nobody else can read."""
+    """Signs what it is told to. `of` a mesh: with the key of the mesh's own authority, which nobody else can read; `at` a
+    folder: with the key of the authority whose files these are."""
 
     def __init__(self, certificate, key):
         self.certificate, self.key = certificate, key
 
     @classmethod
     def of(cls, mesh):
-        folder = mesh.folder / "state/plait" / mesh.name / "ca"
+        return cls.at(mesh.state / "ca")
+
+    @classmethod
+    def at(cls, folder):
         return cls(x509.load_pem_x509_certificate((folder / "root-cert.pem").read_bytes()),
                    serialization.load_pem_private_key((folder / "root-key.pem").read_bytes(), None))
 

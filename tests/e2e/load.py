@@ -7,7 +7,9 @@ import contextlib
 import json
 import os
 import subprocess
+import urllib.parse
 
+import manifests as m
 from mesh import BIN, SANITIZED, unprivileged, until
 
 # Of requests on kept connections, and of those on new ones: what has to have been sent in each second. A third of it with a
@@ -24,10 +26,10 @@ LONGEST_MS = 5000 if SANITIZED else 1000
 TOLD = []  # a line for each load that a test was judged by; conftest.py prints them at the end
 
 
-def carries_the_load(mesh, url):
+def carries_the_load(mesh, url, caller="productpage-v1"):
     """Waits until the machine has the time for it while nothing happens: what is slow afterwards is so because of what happens."""
     def carried():
-        report = mesh.load("productpage-v1", url, *LOAD, "--duration", "0.5")
+        report = mesh.load(caller, url, *LOAD, "--duration", "0.5")
         check(report, LONGEST_MS, seconds=0.5)
         return report
     until(carried, 60, f"this machine carries {ASKED + ASKED_NEW:.0f} requests a second to {url} (end what else runs on it)")
@@ -58,16 +60,47 @@ def check(report, longest_ms, seconds):
     assert report["max_ms"] <= longest_ms, report
 
 
-def was_asked(report, seconds=1):
-    """At the full rate, on kept connections and on new ones, for long enough to be a load. A kept connection that has ended
-    after an answer is opened again, and the next request goes there: nothing is lost, and it is told how often."""
-    test = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0].rpartition("/")[2]
+def check_kept(report, reopened):
+    """A kept connection that has ended after an answer is opened again, and the next request goes there: nothing is lost. But only
+    the end of the process that has the other end of it is a reason for that; `reopened`: how many that may concern."""
+    assert report["reopened"] <= reopened, (f"{report['reopened']} kept connections were opened again", report)
+
+
+def tell(report):
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0].rpartition("/")[2]
     if report.get("seconds"):
         TOLD.append(f"{test}: {report['kept'] / report['seconds']:.1f}/s on kept connections, {report['new'] / report['seconds']:.1f}/s on new ones, "
                     f"{report['reopened']} kept ones opened again, longest wait {report['max_ms']:.0f} ms, {report['failed']} failed")
+
+
+def was_asked(report, seconds=1, reopened=0):
+    """At the full rate, on kept connections and on new ones, for long enough to be a load."""
+    tell(report)
     check_rates(report, seconds)
+    check_kept(report, reopened)
 
 
-def lost_nothing(report, longest_ms=LONGEST_MS, seconds=1):
-    was_asked(report, seconds)
+def lost_nothing(report, longest_ms=LONGEST_MS, seconds=1, reopened=0):
+    tell(report)
     check(report, longest_ms, seconds)
+    check_kept(report, reopened)
+
+
+def moves_between_subsets(mesh, file, caller, url, pods, *more):
+    """The route of the host of `url` moves to a new subset and the old one goes, in one edit of `file`, back and forth under load,
+    and at last to `to-v1`. Nobody retries. `pods`: who answers, with {} for the version; `more`: further objects of the file."""
+    host = urllib.parse.urlsplit(url).hostname
+
+    def move(n):
+        version = f"v{n % 2 + 1}"
+        m.write(file, *more, m.destination_rule(host, {"host": host, "subsets": [{"name": f"to-{version}", "labels": {"version": version}}]}),
+                m.virtual_service(host, {"hosts": [host], "http": [
+                    {"retries": {"attempts": 0}, "route": [{"destination": {"host": host, "subset": f"to-{version}"}}]}]}))
+        until(lambda: set(mesh.load(caller, url, "--count", "4", "--count-by", "x-app-pod")["by"]) == {pods.format(version)}, 10,
+              f"only {version} answers")
+    move(0)
+    carries_the_load(mesh, url)
+    with mesh.load_while(caller, url, *LOAD) as report:
+        for n in range(1, 25):
+            move(n)
+    lost_nothing(report)

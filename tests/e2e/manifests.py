@@ -44,6 +44,17 @@ def virtual_service(name, spec, namespace=None):
     return document("VirtualService", name, spec, "networking.istio.io/v1", namespace)
 
 
+def gateway(name, *servers, selector="ingressgateway", namespace="istio-system"):
+    """Of the pods that have the label `istio` with this value."""
+    return document("Gateway", name, {"selector": {"istio": selector}, "servers": list(servers)}, "networking.istio.io/v1", namespace)
+
+
+def server(port, protocol, host, **tls):
+    """Of a gateway."""
+    return {"port": {"number": port, "name": f"{protocol.lower()}-{port}-{host.split('.')[0]}", "protocol": protocol}, "hosts": [host],
+            **({"tls": tls} if tls else {})}
+
+
 def destination_rule(name, spec, namespace=None):
     return document("DestinationRule", name, spec, "networking.istio.io/v1", namespace)
 

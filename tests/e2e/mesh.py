@@ -10,7 +10,6 @@ import pathlib
 import re
 import select
 import shutil
-import signal
 import subprocess
 import time
 import urllib.error
@@ -48,6 +47,48 @@ def until(condition, seconds, what):
         select.select([], [], [], 0.02)
 
 
+def logs_end(folder, output, lines=60):
+    """The last of what `plait up` has said, and of each log of its mesh."""
+    out = output.read_text(errors="replace").splitlines()[-lines:] if output.exists() else []
+    for log in sorted((folder / "run").glob("plait/*/logs/**/*.log")):
+        out += [f"--- {log.relative_to(folder)}"] + log.read_text(errors="replace").splitlines()[-8:]
+    return "\n".join(out)
+
+
+@contextlib.contextmanager
+def showing(tail):
+    """When the body fails, the failure says `tail()`, too."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(tail())
+        raise
+
+
+@contextlib.contextmanager
+def stopped_on_failure(stop):
+    """Around what a fixture does between a start and its `yield`: when that fails, pytest does not go on behind the `yield`."""
+    try:
+        yield
+    except BaseException:
+        stop()
+        raise
+
+
+def end_process(process, seconds, tail):
+    """Ends a process as its user does. One that does not go is killed, and that is a failure, which says `tail()`."""
+    if process is None or process.poll() is not None:
+        return
+    process.terminate()
+    with showing(tail):
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"{process.args} did not end within {seconds} s of SIGTERM") from None
+
+
 def command_lines():
     """(pid, words of the command) of every process that can be seen."""
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
@@ -58,15 +99,21 @@ def command_lines():
 BEFORE_THE_TESTS = {pid for pid, _ in command_lines()}
 
 
+def process_status(pid):
+    """What /proc/PID/status says of a process or of a thread (`PID/task/TID`): {name: text}."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    return {name: text.strip() for name, _, text in (line.partition(":") for line in lines)}
+
+
 def processes_with(*marks):
     """"PID WORDS" of our user's processes that have one of these texts in their words or variables: how a mesh is told from what
     else the user runs."""
     found = []
     for pid, words in command_lines():
-        variables = user = b""
+        variables, user = b"", ""
         with contextlib.suppress(OSError):
-            user = re.search(rb"^Uid:\t(\d+)", pathlib.Path(f"/proc/{pid}/status").read_bytes(), re.MULTILINE)[1]
-        if user != str(os.getuid()).encode():
+            user = process_status(pid)["Uid"].split()[0]
+        if user != str(os.getuid()):
             continue
         with contextlib.suppress(OSError):  # of a confined process: its words tell
             variables = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
@@ -90,7 +137,8 @@ class Mesh:
             if os.geteuid() == 0:
                 os.chown(folder / part, TEST_UID, TEST_UID)
         self.process = None
-        self.output = folder / f"{name}.out"  # several meshes may share the folder
+        # Several meshes may share the folder.
+        self.output, self.state = folder / f"{name}.out", folder / "state/plait" / name
 
     def as_root(self):
         """The mesh is root's own."""
@@ -126,7 +174,8 @@ class Mesh:
         with open(self.output, "wb") as out:
             self.process = subprocess.Popen(self.run_as(command), env=self.env, stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=subprocess.STDOUT, start_new_session=True)
-        self.wait_ready(wait)
+        with stopped_on_failure(self.stop):
+            self.wait_ready(wait)
         return self
 
     def wait_ready(self, seconds=30):
@@ -135,29 +184,18 @@ class Mesh:
                 raise SystemExit
             status = self.status()
             return status["state"] == "ready" and status
-        try:
-            return until(ready, seconds, "the mesh is ready")
-        except SystemExit:
-            raise AssertionError(f"plait up ended with {self.process.returncode}:\n{self.tail()}") from None
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.tail()}") from None
+        with showing(self.tail):
+            try:
+                return until(ready, seconds, "the mesh is ready")
+            except SystemExit:
+                raise AssertionError(f"plait up ended with {self.process.returncode}") from None
 
     def stop(self, seconds=40):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-                raise AssertionError(f"plait up did not end within {seconds} s of SIGTERM\n{self.tail()}") from None
+        end_process(self.process, seconds, self.tail)
         return self.process.returncode if self.process else None
 
     def tail(self, lines=60):
-        out = self.output.read_text(errors="replace").splitlines()[-lines:] if self.output.exists() else []
-        for log in sorted((self.folder / "run").glob("plait/*/logs/**/*.log")):
-            out += [f"--- {log.relative_to(self.folder)}"] + log.read_text(errors="replace").splitlines()[-8:]
-        return "\n".join(out)
+        return logs_end(self.folder, self.output, lines)
 
     # -- processes ----------------------------------------------------------
     def processes(self, program):
@@ -183,6 +221,11 @@ class Mesh:
 
     def plaitd_pid(self):
         return next(iter(self.processes("plaitd")), 0)
+
+    def plaitd_address(self):
+        """HOST:PORT in the mesh's own network, of the plaitd that runs."""
+        words = pathlib.Path(f"/proc/{self.plaitd_pid()}/cmdline").read_text().split("\0")
+        return words[words.index("--listen-address") + 1]
 
     @staticmethod
     def generators(url):
@@ -221,6 +264,17 @@ class Mesh:
             if match := re.fullmatch(rf"{name}\{{(.*)\}} ([0-9.e+]+)", line):
                 out.append((dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[1])), float(match[2])))
         return out
+
+    def roots(self, workload):
+        """Serial numbers of the roots that the workload's proxy trusts."""
+        entries = json.loads(self.admin(workload, "/certs"))["certificates"]
+        return [root["serial_number"] for entry in entries for root in entry.get("ca_cert", []) if root["path"] == "ROOTCA"]
+
+    def certificate(self, workload):
+        """What `plait pc secret` tells of the workload's proxy: another text once it has another certificate."""
+        secrets = self.named("pc", "secret", workload, "-o", "json").stdout
+        assert "default" in secrets
+        return secrets
 
     # -- traffic ------------------------------------------------------------
     def load(self, workload, url, *arguments, timeout=120):

@@ -1,9 +1,7 @@
 """plaitd by itself, without a mesh around it, and a gRPC client that can also do what no library would."""
 import contextlib
-import datetime
 import os
 import re
-import signal
 import socket
 import ssl
 import struct
@@ -13,11 +11,9 @@ import urllib.request
 import h2.config
 import h2.connection
 import h2.events
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from mesh import BIN, TEST_UID, unprivileged, until
+from authority import Authority
+from mesh import BIN, TEST_UID, end_process, process_status, showing, stopped_on_failure, unprivileged, until
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 DELTA_ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
@@ -47,9 +43,10 @@ class Plaitd:
     def start(self):
         self.spawn()
         def ports():
-            assert self.process.poll() is None, self.log()
+            assert self.process.poll() is None, "it has ended"
             return re.search(r"serving \d+ objects on \S+:(\d+), debug pages on \S+:(\d+)", self.log())
-        found = until(ports, 20, "plaitd serves")
+        with stopped_on_failure(self.stop), showing(self.log):
+            found = until(ports, 20, "plaitd serves")
         self.port, self.debug_port = int(found[1]), int(found[2])
         return self
 
@@ -63,9 +60,7 @@ class Plaitd:
         return self.log()
 
     def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(20)
+        end_process(self.process, 20, self.log)
 
     def get(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.debug_port}{path}", timeout=10) as answer:
@@ -76,8 +71,7 @@ class Plaitd:
         return sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", self.get("/metrics"), re.MULTILINE))
 
     def resident(self):
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) * 1024
+        return int(process_status(self.process.pid)["VmRSS"].split()[0]) * 1024
 
     @property
     def root(self):
@@ -85,19 +79,16 @@ class Plaitd:
 
     def certificate(self, account="web", namespace="default"):
         """A file with the certificate and key of a workload, as this authority signs it."""
-        authority = x509.load_pem_x509_certificate(self.root.read_bytes())
-        signer = serialization.load_pem_private_key((self.state / "ca" / "root-key.pem").read_bytes(), None)
-        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.timezone.utc)
-        made = (x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(authority.subject).public_key(key.public_key())
-                .serial_number(x509.random_serial_number())
-                .not_valid_before(now - datetime.timedelta(minutes=1)).not_valid_after(now + datetime.timedelta(hours=1))
-                .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(
-                    f"spiffe://cluster.local/ns/{namespace}/sa/{account}")]), critical=True)
-                .sign(signer, hashes.SHA256()))
-        path = self.folder / f"{account}.{namespace}.pem"
-        path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-        return path
+        return Authority.at(self.state / "ca").issue(
+            self.folder / f"{account}.{namespace}.pem", f"spiffe://cluster.local/ns/{namespace}/sa/{account}")
+
+
+class Server:
+    """A plaitd that somebody else runs, as much as `Call` needs of it: `address` is HOST:PORT, `root` a file."""
+
+    def __init__(self, address, root):
+        self.host, _, port = address.rpartition(":")
+        self.port, self.root = int(port), root
 
 
 class Ended(Exception):
@@ -107,7 +98,7 @@ class Ended(Exception):
 
 
 class Call:
-    """One gRPC call over TLS. Nothing is read but in `receive` and when the server's windows are full."""
+    """One gRPC call over TLS, of a Plaitd or a Server. Nothing is read but in `receive` and when the server's windows are full."""
 
     def __init__(self, plaitd, method, certificate=None):
         context = ssl.create_default_context(cafile=str(plaitd.root))
@@ -201,22 +192,27 @@ def text_entry(key, value):
     return field(1, field(1, key) + field(2, field(3, value)))
 
 
-def node(account="web", namespace="default"):
+def node(account="web", namespace="default", pod="web-0", ip="10.244.0.5"):
     metadata = text_entry("NAMESPACE", namespace) + text_entry("SERVICE_ACCOUNT", account)
-    return (field(1, f"sidecar~10.244.0.5~web-0.{namespace}~{namespace}.svc.cluster.local") + field(3, metadata) +
+    return (field(1, f"sidecar~{ip}~{pod}.{namespace}~{namespace}.svc.cluster.local") + field(3, metadata) +
             field(6, "plait-proxy"))
 
 
+TYPES = {"lds": "envoy.config.listener.v3.Listener", "rds": "envoy.config.route.v3.RouteConfiguration",
+         "cds": "envoy.config.cluster.v3.Cluster", "eds": "envoy.config.endpoint.v3.ClusterLoadAssignment", "wads": "istio.workload.Address"}
+WEB = node()
+
+
 def type_url(name):
-    return "type.googleapis.com/" + {"lds": "envoy.config.listener.v3.Listener", "eds": "envoy.config.endpoint.v3.ClusterLoadAssignment",
-                                     "wads": "istio.workload.Address"}[name]
+    return "type.googleapis.com/" + TYPES[name]
 
 
-def delta_request(kind, subscribe=(), nonce="", with_node=True):
-    return ((field(1, node()) if with_node else b"") + field(2, type_url(kind)) + b"".join(field(3, name) for name in subscribe) +
+def delta_request(kind, subscribe=(), nonce="", sender=WEB):
+    """`sender`: a node, which the first request of a stream must have; None: a later one."""
+    return ((field(1, sender) if sender else b"") + field(2, type_url(kind)) + b"".join(field(3, name) for name in subscribe) +
             (field(6, nonce) if nonce else b""))
 
 
-def sotw_request(kind, names=(), nonce="", with_node=True):
-    return ((field(2, node()) if with_node else b"") + b"".join(field(3, name) for name in names) + field(4, type_url(kind)) +
+def sotw_request(kind, names=(), nonce="", sender=WEB):
+    return ((field(2, sender) if sender else b"") + b"".join(field(3, name) for name in names) + field(4, type_url(kind)) +
             (field(5, nonce) if nonce else b""))

@@ -1,21 +1,11 @@
 """A delta ADS stream as a sidecar's proxy has it, to count what plaitd sends on it. Run in the mesh's own network:
-`python3 sidecar_stream.py ADDRESS ROOT CERTIFICATE NODE SUBSCRIPTIONS`, where NODE and SUBSCRIPTIONS are JSON: {id, namespace,
-account} and {type: [names]}. Acknowledges each message and prints it as a line of JSON, until its standard input ends."""
+`python3 sidecar_stream.py ADDRESS ROOT CERTIFICATE NODE SUBSCRIPTIONS`, where NODE and SUBSCRIPTIONS are JSON: {account,
+namespace, pod, ip} and {type: [names]}. Acknowledges each message and prints it as a line of JSON, until its standard input ends."""
 import json
-import pathlib
 import select
 import sys
 
-from plaitd import DELTA_ADS, Call, field, text_entry
-
-TYPES = {"lds": "envoy.config.listener.v3.Listener", "rds": "envoy.config.route.v3.RouteConfiguration",
-         "cds": "envoy.config.cluster.v3.Cluster", "eds": "envoy.config.endpoint.v3.ClusterLoadAssignment", "wads": "istio.workload.Address"}
-
-
-class Server:
-    def __init__(self, address, root):
-        self.host, _, port = address.rpartition(":")
-        self.port, self.root = int(port), pathlib.Path(root)
+from plaitd import DELTA_ADS, TYPES, Call, Server, delta_request, node, type_url
 
 
 def fields(message):
@@ -43,30 +33,23 @@ def fields(message):
     return found
 
 
-def request(kind, names=(), nonce=b"", node=b""):
-    return (node and field(1, node)) + field(2, "type.googleapis.com/" + TYPES[kind]) + b"".join(field(3, name) for name in names) + (
-        nonce and field(6, nonce))
-
-
 def main():
-    address, root, certificate, node, subscriptions = sys.argv[1:]
-    who = json.loads(node)
-    node = (field(1, who["id"]) + field(3, text_entry("NAMESPACE", who["namespace"]) + text_entry("SERVICE_ACCOUNT", who["account"])) +
-            field(6, "plait-proxy"))
+    address, root, certificate, who, subscriptions = sys.argv[1:]
+    sender = node(**json.loads(who))
     with Call(Server(address, root), DELTA_ADS, certificate) as call:
         for kind, names in json.loads(subscriptions).items():
-            call.send(request(kind, names, node=node))
-            node = b""  # once a stream
+            call.send(delta_request(kind, names, sender=sender))
+            sender = None  # once a stream
         while True:
             if len(call.received) < 5 and not call.socket.pending() and 0 in select.select([0, call.socket], [], [])[0]:
                 return
             message = fields(call.receive(None))
             of = {number: value for number, value in message if number in (4, 5)}
-            kind = next(kind for kind, name in TYPES.items() if of[4].decode().endswith("/" + name))
+            kind = next(kind for kind in TYPES if type_url(kind) == of[4].decode())
             resources = [dict(fields(value))[3].decode() for number, value in message if number == 2]
             print(json.dumps({"type": kind, "resources": resources, "removed": [value.decode() for number, value in message if number == 6]}),
                   flush=True)
-            call.send(request(kind, nonce=of[5]))
+            call.send(delta_request(kind, nonce=of[5], sender=None))
 
 
 main()

@@ -306,7 +306,7 @@ def up_says(mesh, *told, prefix=()):
 def test_a_truncated_key_of_the_authority_is_told_by_plait_up(folder):
     mesh = echo_mesh(folder, "truncated")
     mesh.stop()
-    key = folder / "state/plait/truncated/ca/root-key.pem"
+    key = mesh.state / "ca/root-key.pem"
     key.write_bytes(key.read_bytes()[:100])
     up_says(mesh, f"{key}: ", "restore it from a backup")
 
@@ -315,7 +315,7 @@ def test_a_full_disk_is_told_by_plait_up(folder):
     directory = folder / "full"
     directory.mkdir()
     mesh = Mesh(folder, directory, name="full")
-    state = folder / "state/plait/full"
+    state = mesh.state
     # A small file system in the place of the state directory, with nothing left; mounted as a root that `plait` shall not be.
     fill = f"{{ head -c 1000000 /dev/zero > {state}/fill 2>&- || true; }}"
     script = f"mkdir -p {state} && mount -t tmpfs -o size=8k tmpfs {state} && {fill} && exec unshare --map-user=1000 --map-group=1000 \"$@\""

@@ -92,12 +92,13 @@ def test_a_client_that_asks_for_100_000_names_is_told_the_limit(plaitd, web, met
     assert serves(plaitd, web)
 
 
-def test_a_client_that_never_reads_is_dropped(plaitd, web):
+@pytest.mark.parametrize("method,asked", [(DELTA_ADS, delta_request("wads", ["*"])), (ADS, sotw_request("wads", ["*"]))])
+def test_a_client_that_never_reads_is_dropped(plaitd, web, method, asked):
     before = plaitd.metric("pilot_xds_write_timeout")
     silent = []
     for _ in range(10):
-        call = Call(plaitd, DELTA_ADS, web)
-        call.send(delta_request("wads", ["*"]))  # more than any window holds
+        call = Call(plaitd, method, web)
+        call.send(asked)  # for more than any window holds
         silent.append(call)
     assert serves(plaitd, web), "others are not held up"
     until(lambda: plaitd.metric("pilot_xds_write_timeout") == before + 10, 20, "they are dropped")
@@ -114,7 +115,7 @@ def test_wrong_nonces_acknowledge_nothing(plaitd, web):
             call.send(request_of("lds"))
             call.receive()
             for n in range(100):
-                call.send(request_of("lds", nonce=f"wrong-{n}", with_node=False))
+                call.send(request_of("lds", nonce=f"wrong-{n}", sender=None))
             ended = call.end()
         assert ended.status == UNAVAILABLE and "no answer for 3s; connect again" in ended.message
     assert plaitd.metric("pilot_xds_expired_nonce") == before + 200
@@ -133,7 +134,7 @@ def test_a_stream_of_no_messages_ends_with_the_reason(plaitd, web):
         ended = call.end()
     assert ended.status == INVALID_ARGUMENT and "not a DiscoveryRequest" in ended.message
     with Call(plaitd, DELTA_ADS, web) as call:
-        call.send(delta_request("lds", with_node=False))
+        call.send(delta_request("lds", sender=None))
         assert "must carry the node" in call.end().message
 
 

@@ -2,7 +2,7 @@
 import pytest
 
 import manifests as m
-from load import LOAD, carries_the_load, lost_nothing
+from load import LOAD, carries_the_load, lost_nothing, moves_between_subsets
 from mesh import Mesh, copy_sample, until
 from test_metrics import has_known_labels
 
@@ -69,14 +69,30 @@ def edit_header(mesh, n):
     until(lambda: set(mesh.load("productpage-v1", url, "--count", "5", "--count-by", "x-edit")["by"]) == {value}, 5, f"x-edit is {value}")
 
 
+# Beside the load that goes to reviews.
+SHORT_LOAD = ["--rate", "50", "--connections", "5", "--new-per-second", "10"]
+
+
+def lost_none_of(report):
+    assert report.get("failed") == 0 and report["failures"] == {} and set(report["status"]) == {"200"}, report
+    assert report["kept"] >= 20 and report["new"] >= 2 and report["reopened"] == 0, report
+
+
 def edit_service(mesh, n):
-    """A service comes, is called, and goes."""
-    name = f"extra-{n}"
+    """A service comes, has a load until it goes, and another one of the same pods has one meanwhile, and after it."""
+    name, url = f"extra-{n}", "http://{}:9080/reviews/0".format
     file = mesh.directory / f"{name}.yaml"
     m.write(file, m.service(name, {"http": 9080}, {"app": "reviews"}))
-    until(lambda: mesh.load("productpage-v1", f"http://{name}:9080/reviews/0", "--count", "1").get("ok") == 1, 5, f"{name} answers")
-    file.unlink()
-    until(lambda: mesh.exec("productpage-v1", "getent", "hosts", name, check=False).returncode != 0, 5, f"{name} has no address")
+    m.write(mesh.directory / "stays.yaml", m.service("stays", {"http": 9080}, {"app": "reviews"}))
+    for one in (name, "stays"):
+        until(lambda one=one: mesh.load("productpage-v1", url(one), "--count", "1").get("ok") == 1, 5, f"{one} answers")
+    with mesh.load_while("productpage-v1", url("stays"), *SHORT_LOAD) as stays:
+        until(lambda: mesh.generators(url("stays")), 5, "the load of stays has begun")
+        extra = mesh.load("productpage-v1", url(name), *SHORT_LOAD, "--duration", "0.5")
+        file.unlink()
+        until(lambda: mesh.exec("productpage-v1", "getent", "hosts", name, check=False).returncode != 0, 5, f"{name} has no address")
+    lost_none_of(extra)
+    lost_none_of(stays)
 
 
 def edit_replicas(mesh, n):
@@ -102,27 +118,20 @@ def test_fifty_edits_of_six_kinds_lose_no_request(edited):
 
 
 def test_a_route_moves_to_a_new_subset_and_the_old_one_goes_in_one_edit(edited):
-    """Back and forth: each subset comes anew, and is gone as soon as no route leads there. Nobody retries."""
-    url, file = "http://moved:9080/reviews/0", edited.directory / "moved.yaml"
-
-    def move(n):
-        version = f"v{n % 2 + 1}"
-        m.write(file, m.service("moved", {"http": 9080}, {"app": "reviews"}),
-                m.destination_rule("moved", {"host": "moved", "subsets": [{"name": f"to-{version}", "labels": {"version": version}}]}),
-                m.virtual_service("moved", {"hosts": ["moved"], "http": [
-                    {"retries": {"attempts": 0}, "route": [{"destination": {"host": "moved", "subset": f"to-{version}"}}]}]}))
-        until(lambda: set(edited.load("productpage-v1", url, "--count", "4", "--count-by", "x-app-pod")["by"]) == {f"reviews-{version}-0"}, 10,
-              f"only {version} answers")
-    move(0)
-    carries_the_load(edited, url)
-    with edited.load_while("productpage-v1", url, *LOAD) as report:
-        for n in range(1, 25):
-            move(n)
-    lost_nothing(report)
+    """Each subset comes anew, and is gone as soon as no route leads there."""
+    file = edited.directory / "moved.yaml"
+    moves_between_subsets(edited, file, "productpage-v1", "http://moved:9080/reviews/0", "reviews-{}-0",
+                          m.service("moved", {"http": 9080}, {"app": "reviews"}))
     cluster = "outbound|9080|to-{}|moved.default.svc.cluster.local"
     until(lambda: (seen := edited.admin("productpage-v1", "/clusters")) and cluster.format("v1") in seen and cluster.format("v2") not in seen, 10,
           "the cluster of the last edit is there, the one before is gone")
     file.unlink()
+
+
+def half_a_second(mesh):
+    """The load beside it goes on for so long."""
+    report = mesh.load("productpage-v1", "http://reviews:9080/reviews/0", "--rate", "50", "--duration", "0.5")
+    assert report["failed"] == 0, report
 
 
 def test_without_plaitd_traffic_and_new_connections_go_on(edited):
@@ -130,6 +139,7 @@ def test_without_plaitd_traffic_and_new_connections_go_on(edited):
     assert reviewers(edited)
     pid = edited.plaitd_pid()
     with edited.load_while("productpage-v1", "http://reviews:9080/reviews/0", *LOAD) as report:
+        half_a_second(edited)
         edited.signal(pid, "STOP")
         try:
             once = edited.load("productpage-v1", "http://reviews:9080/reviews/0", "--new-per-second", "20", "--rate", "20", "--duration", "2")
@@ -142,8 +152,10 @@ def test_without_plaitd_traffic_and_new_connections_go_on(edited):
 def test_a_killed_plaitd_is_started_again_and_takes_nothing_away(edited):
     pid = edited.plaitd_pid()
     with edited.load_while("productpage-v1", "http://reviews:9080/reviews/0", *LOAD) as report:
+        half_a_second(edited)
         edited.signal(pid, "KILL")
         until(lambda: edited.plaitd_pid() not in (0, pid), 10, "plaitd runs again")
         edit_split(edited, 2)
-        edited.load("productpage-v1", "http://reviews:9080/reviews/0", "--rate", "50", "--duration", "1")
+        half_a_second(edited)
+        half_a_second(edited)
     lost_nothing(report)

@@ -23,8 +23,7 @@ def documents():
         yield m.account(name)
         yield m.deployment(name, [APP, "client"], account=name)
     yield m.deployment("plain", [APP, "client"], inject=False)
-    yield m.document("Gateway", "edge", {"selector": {"istio": "ingressgateway"}, "servers": [
-        {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}]}, "networking.istio.io/v1")
+    yield m.gateway("edge", {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}, namespace=None)
     yield m.virtual_service("edge", {"hosts": ["*"], "gateways": ["edge"], "http": [{"route": [{"destination": {"host": "echo", "port": {"number": 8000}}}]}]})
 
 

@@ -31,6 +31,8 @@ SAYS = {"demo": ["traffic split", "rotation", "page"], "test": ["traffic split",
 CHECKS = [f"check/{name}" for name in ("mTLS", "traffic split", "authz", "retries", "metrics", "rotation")]
 NAMES = {"test": CHECKS, "demo": [*CHECKS, "check/page"],
          "demo tour": ["step/the application", "step/edit a route", "step/make a mistake", "step/a denial", "step/explain and allow it", "step/undo"]}
+SENTENCES = ("down", "proxy restart", "cert rotate")  # what they did, in a line
+SEVERAL_ROWS = ("proxy-config route", "proxy-config bootstrap", "docs configuration")  # of each object
 # What has no formats: streams of others, scripts and documents.
 TEXTS = {
     "up": (["/tmp"], 1),
@@ -73,6 +75,19 @@ def check_format(name, form, out):
         assert all(text in out for text in SAYS.get(name, [])), out
 
 
+def check_forms_agree(name, outs):
+    """What the forms of one answer have in common. Ages and counts may move between two runs, columns and rows do not."""
+    if name in SENTENCES:
+        return
+    heads = {form: outs[form].splitlines()[0] for form in ("table", "wide", "short")}
+    assert heads["short"] == heads["table"], heads
+    assert name in SAYS or heads["wide"].split()[:1] == heads["table"].split()[:1], heads
+    rows = [one for one in outs["table"].splitlines() if one]
+    assert len(rows) > 1, "a heading alone says nothing"
+    if heads["table"].isupper() and name not in (*SAYS, *SEVERAL_ROWS):
+        assert len(outs["name"].splitlines()) == len(rows) - 1, outs["name"]
+
+
 def test_every_command_has_every_format(used):
     problems = []
     for command in commands(used):
@@ -83,11 +98,15 @@ def test_every_command_has_every_format(used):
             assert used.plait(*line(used, command, arguments), check=False).returncode == code, name
             continue
         assert name in ARGUMENTS, f"{name} is new: say in ARGUMENTS how to run it"
+        outs = {}
         for form in FORMATS:
             result = used.plait(*line(used, command, ARGUMENTS[name]), "-o", form, check=False, timeout=120)
+            outs[form] = result.stdout
             try:
                 assert result.returncode == 0, result.stderr
                 check_format(name, form, result.stdout)
+                if form == FORMATS[-1]:
+                    check_forms_agree(name, outs)
             except (AssertionError, ValueError, yaml.YAMLError) as error:
                 problems.append(f"{name} -o {form}: {error!r}\n{result.stdout[:400]}")
     assert not problems, "\n".join(problems)

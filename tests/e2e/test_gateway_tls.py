@@ -57,11 +57,6 @@ def secret(name, pair, roots=None, generic=False, namespace="istio-system"):
             "type": "Opaque" if generic else "kubernetes.io/tls", "data": data}
 
 
-def server(port, protocol, host, **tls):
-    return {"port": {"number": port, "name": f"{protocol.lower()}-{port}-{host.split('.')[0]}", "protocol": protocol}, "hosts": [host],
-            **({"tls": tls} if tls else {})}
-
-
 def documents(outside, own):
     yield m.account("web")
     yield m.deployment("web", [m.APP, "echo", "--port", "8080"], account="web", ports=[8080], probe=m.http_probe(8080))
@@ -73,17 +68,17 @@ def documents(outside, own):
         {"name": "CERT", "value": cert.read_text()}, {"name": "KEY", "value": key.read_text()}]
     yield app
     yield m.service("own", {"tls": 8443})
-    yield m.document("Gateway", "edge", {"selector": {"istio": "ingressgateway"}, "servers": [
-        server(80, "HTTP", "site.example.com", httpsRedirect=True),
-        server(443, "HTTPS", "site.example.com", mode="SIMPLE", credentialName="site"),
-        server(443, "HTTPS", "new.example.com", mode="SIMPLE", credentialName="new", minProtocolVersion="TLSV1_3"),
-        server(443, "HTTPS", "old.example.com", mode="SIMPLE", credentialName="old", maxProtocolVersion="TLSV1_2",
-               cipherSuites=["ECDHE-RSA-AES256-GCM-SHA384"]),
-        server(443, "HTTPS", "mutual.example.com", mode="MUTUAL", credentialName="mutual"),
-        server(443, "HTTPS", "asked.example.com", mode="OPTIONAL_MUTUAL", credentialName="asked"),
-        server(443, "TLS", "pass.example.com", mode="PASSTHROUGH"),
-        server(443, "HTTPS", "foreign.example.com", mode="SIMPLE", credentialName="foreign"),
-    ]}, "networking.istio.io/v1", "istio-system")
+    yield m.gateway(
+        "edge",
+        m.server(80, "HTTP", "site.example.com", httpsRedirect=True),
+        m.server(443, "HTTPS", "site.example.com", mode="SIMPLE", credentialName="site"),
+        m.server(443, "HTTPS", "new.example.com", mode="SIMPLE", credentialName="new", minProtocolVersion="TLSV1_3"),
+        m.server(443, "HTTPS", "old.example.com", mode="SIMPLE", credentialName="old", maxProtocolVersion="TLSV1_2",
+                 cipherSuites=["ECDHE-RSA-AES256-GCM-SHA384"]),
+        m.server(443, "HTTPS", "mutual.example.com", mode="MUTUAL", credentialName="mutual"),
+        m.server(443, "HTTPS", "asked.example.com", mode="OPTIONAL_MUTUAL", credentialName="asked"),
+        m.server(443, "TLS", "pass.example.com", mode="PASSTHROUGH"),
+        m.server(443, "HTTPS", "foreign.example.com", mode="SIMPLE", credentialName="foreign"))
     yield m.virtual_service("site", {
         "hosts": [f"{name}.example.com" for name in ("site", "new", "old", "mutual", "asked", "foreign")], "gateways": ["istio-system/edge"],
         "http": [{"route": [{"destination": {"host": "web", "port": {"number": 8080}}}]}]})

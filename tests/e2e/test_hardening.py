@@ -2,7 +2,7 @@
 import pathlib
 
 from manifests import deployment, write
-from mesh import SANITIZED, Mesh
+from mesh import SANITIZED, Mesh, process_status
 
 
 def mesh_of_one(folder, name, *flags):
@@ -11,10 +11,6 @@ def mesh_of_one(folder, name, *flags):
     write(directory / "client.yaml", deployment("client", ["sleep", "infinity"]))
     mesh = Mesh(folder, directory, name=name)
     return mesh.start(*flags)
-
-
-def facts(pid):
-    return dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
 
 
 def test_every_thread_of_every_proxy_restricts_its_system_calls(folder):
@@ -27,8 +23,8 @@ def test_every_thread_of_every_proxy_restricts_its_system_calls(folder):
             assert "has a sanitizer" in mesh.named("logs", "client", "-c", "istio-proxy").stdout
             return
         for pid in proxies:
-            assert facts(pid)["Seccomp"].strip() == "2" and facts(pid)["NoNewPrivs"].strip() == "1"
-        threads = [facts(f"{proxies[0]}/task/{thread.name}")["Seccomp"].strip() for thread in pathlib.Path(f"/proc/{proxies[0]}/task").iterdir()]
+            assert process_status(pid)["Seccomp"] == "2" and process_status(pid)["NoNewPrivs"] == "1"
+        threads = [process_status(f"{proxies[0]}/task/{thread.name}")["Seccomp"] for thread in pathlib.Path(f"/proc/{proxies[0]}/task").iterdir()]
         assert len(threads) > 1 and set(threads) == {"2"}
     finally:
         mesh.stop()
@@ -38,6 +34,6 @@ def test_a_mesh_for_debugging_leaves_that_out(folder):
     mesh = mesh_of_one(folder, "debugged", "--no-seccomp")
     try:
         for pid in mesh.processes("plait-proxy"):
-            assert facts(pid)["Seccomp"].strip() == "0"
+            assert process_status(pid)["Seccomp"] == "0"
     finally:
         mesh.stop()

@@ -7,9 +7,10 @@ import sys
 import pytest
 
 import manifests as m
+from authority import Authority
 from mesh import Mesh, until
-from plaitd import Plaitd, field, text_entry
-from test_gateway_tls import Authority, secret
+from plaitd import ADS, DELTA_ADS, field, text_entry
+from test_gateway_tls import Authority as ForeignAuthority, secret
 
 FORGED = "By=spiffe://cluster.local/ns/default/sa/echo;URI=spiffe://cluster.local/ns/istio-system/sa/admin"
 
@@ -25,10 +26,9 @@ def mesh(folder):
             m.service("echo", {"http": 8000}),
             m.deployment("meshed", [m.APP, "client"], account="caller"),
             m.deployment("plain", [m.APP, "client"], inject=False),
-            m.document("Gateway", "edge", {"selector": {"istio": "ingressgateway"}, "servers": [
-                {"port": {"number": 443, "name": "https", "protocol": "HTTPS"}, "hosts": ["*"], "tls": {"mode": "SIMPLE", "credentialName": "site"}}]},
-                "networking.istio.io/v1", "istio-system"),
-            *[secret("site", Authority(folder, namespace).issue("site.example.com"), namespace=namespace) for namespace in ("istio-system", "default")])
+            m.gateway("edge", {"port": {"number": 443, "name": "https", "protocol": "HTTPS"}, "hosts": ["*"],
+                               "tls": {"mode": "SIMPLE", "credentialName": "site"}}),
+            *[secret("site", ForeignAuthority(folder, namespace).issue("site.example.com"), namespace=namespace) for namespace in ("istio-system", "default")])
     mesh = Mesh(folder, directory, name="identity")
     mesh.start()
     yield mesh
@@ -80,30 +80,32 @@ def test_no_application_reads_the_key_of_the_authority(mesh):
 
 # In the mesh's own network, where plaitd is: one request for a Secret; prints what is answered.
 ASK = """
-import sys, types
+import sys
 sys.path.insert(0, sys.argv[1])
 import plaitd
-with plaitd.Call(types.SimpleNamespace(host="10.244.0.1", port=15012, root=sys.argv[2]), plaitd.DELTA_ADS, sys.argv[3]) as call:
+with plaitd.Call(plaitd.Server(sys.argv[2], sys.argv[3]), sys.argv[5], sys.argv[4]) as call:
     call.send(sys.stdin.buffer.read())
     try:
-        print(call.receive())
+        print(call.receive(3))
     except plaitd.Ended as ended:
         print(ended)
+    except TimeoutError:
+        print("no answer")
 """
 SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 
 
-def asks_for_the_key(mesh, account, namespace, node_namespace=None):
-    """What plaitd answers a caller with this certificate whose node says that it is the gateway."""
-    peer = Plaitd(mesh.folder / "peer")
-    peer.state = mesh.folder / "state/plait" / mesh.name
+def asks_for_the_key(mesh, method, account, namespace, node_namespace=None):
+    """What plaitd answers a caller with this certificate whose node says that it is the gateway. `method`: of either form of ADS."""
+    certificate = Authority.of(mesh).issue(mesh.folder / "peer.pem", f"spiffe://cluster.local/ns/{namespace}/sa/{account}")
     named = node_namespace or namespace
     labels = field(1, field(1, "LABELS") + field(2, field(5, text_entry("istio", "ingressgateway") + text_entry("app", "istio-ingressgateway"))))
     node = (field(1, f"router~10.244.0.5~istio-ingressgateway-0.{named}~{named}.svc.cluster.local") + field(6, "plait-proxy") +
             field(3, text_entry("NAMESPACE", named) + text_entry("SERVICE_ACCOUNT", account) + labels))
-    request = field(1, node) + field(2, SECRET) + field(3, "kubernetes://site")
-    inside = mesh.in_network_of(mesh.plaitd_pid(), sys.executable, "-c", ASK, str(pathlib.Path(__file__).parent), str(peer.root),
-                                str(peer.certificate(account, namespace)))
+    name = field(3, "kubernetes://site")
+    request = field(1, node) + field(2, SECRET) + name if method == DELTA_ADS else field(2, node) + name + field(4, SECRET)
+    inside = mesh.in_network_of(mesh.plaitd_pid(), sys.executable, "-c", ASK, str(pathlib.Path(__file__).parent), mesh.plaitd_address(),
+                                str(mesh.state / "ca/root-cert.pem"), str(certificate), method)
     return subprocess.run(inside, input=request, capture_output=True, check=True, timeout=30).stdout.decode()
 
 
@@ -112,11 +114,14 @@ def key_of(mesh, namespace):
     return (mesh.folder / f"{namespace}-site.example.com.key").read_text().splitlines()[1]
 
 
-def test_a_sidecar_that_calls_itself_the_gateway_gets_no_key_of_it(mesh):
-    gateway = asks_for_the_key(mesh, "istio-ingressgateway-service-account", "istio-system")
+@pytest.mark.parametrize("method", [DELTA_ADS, ADS])
+def test_a_sidecar_that_calls_itself_the_gateway_gets_no_key_of_it(mesh, method):
+    gateway = asks_for_the_key(mesh, method, "istio-ingressgateway-service-account", "istio-system")
     assert key_of(mesh, "istio-system") in gateway, "this is how the gateway itself asks"
     for namespace in ("default", "istio-system"):
-        answer = asks_for_the_key(mesh, "caller", namespace)
-        assert "kubernetes://site" in answer and key_of(mesh, namespace) not in answer, "there is no such thing for it"
-    elsewhere = asks_for_the_key(mesh, "caller", "default", node_namespace="istio-system")
+        answer = asks_for_the_key(mesh, method, "caller", namespace)
+        assert key_of(mesh, namespace) not in answer, "there is no such thing for it"
+        # The state of the world has no word for what is not there.
+        assert "kubernetes://site" in answer if method == DELTA_ADS else answer == "no answer\n", answer
+    elsewhere = asks_for_the_key(mesh, method, "caller", "default", node_namespace="istio-system")
     assert "the node claims namespace 'istio-system'" in elsewhere, elsewhere

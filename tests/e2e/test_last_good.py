@@ -163,7 +163,7 @@ def test_a_new_file_of_routing_that_names_what_is_not_there_waits_and_what_ran_g
         assert report["status"] == {"200": 10}, (restarts, report)
         if restarts == 0:
             restart_plaitd(mesh)
-            assert told in messages(mesh)
+            until(lambda: told in messages(mesh), 5, "the new plaitd tells it, too")
     m.write(mesh.directory / "versions.yaml", m.destination_rule("details", {"host": "details", "subsets": [{"name": "v9", "labels": {"app": "details"}}]}))
     until(lambda: told not in messages(mesh), 5, "it is in force")
     assert mesh.load("productpage-v1", "http://details:9080/details/0", "--count", "10")["status"] == {"200": 10}

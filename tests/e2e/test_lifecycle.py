@@ -10,7 +10,7 @@ import threading
 import pytest
 
 import manifests as m
-from mesh import BIN, TEST_UID, Mesh, copy_sample, leftovers, unprivileged, until
+from mesh import BIN, TEST_UID, Mesh, command_lines, copy_sample, leftovers, process_status, unprivileged, until
 
 DETAILS = "http://details:9080/details/0"
 
@@ -191,6 +191,31 @@ def test_detach_returns_when_all_is_ready_and_down_ends_it(folder):
     finally:
         mesh.named("down")
     until(lambda: not leftovers(), 5, "no process is left")
+
+
+def outermost(mesh):
+    """The `plait up` that `--detach` has left."""
+    ups = {pid for pid, words in command_lines() if words[0].endswith(b"plait") and b"up" in words and mesh.name.encode() in words}
+    (outer,) = [pid for pid in ups if int(process_status(pid)["PPid"]) not in ups]
+    return outer
+
+
+@pytest.mark.parametrize("how", ["down", "SIGTERM", "SIGKILL"])
+def test_the_end_of_a_detached_mesh_leaves_nothing_behind(folder, how):
+    mounted, listened = mounts(), listening()
+    mesh = Mesh(folder, copy_sample(folder, into=f"away-{how}"), name=f"away-{how.lower()}")
+    mesh.plait("up", str(mesh.directory), "--name", mesh.name, "--port", "0", "--detach")
+    try:
+        used = namespaces_of(mesh)
+        assert len(listening() - listened) >= 2 and (used or os.geteuid() != 0)
+        if how == "down":
+            mesh.named("down")
+        else:
+            os.kill(outermost(mesh), getattr(signal, how))
+        until(lambda: not leftovers(), 45, "no process is left: " + "\n".join(leftovers()))
+    finally:
+        mesh.named("down", check=False)
+    nothing_is_left(mesh, used, mounted, listened)
 
 
 def test_exec_gives_the_exit_code_and_the_streams_of_the_command(folder):

@@ -2,7 +2,6 @@
 import contextlib
 import http.server
 import os
-import re
 import subprocess
 import sys
 
@@ -10,7 +9,7 @@ import pytest
 
 import manifests as m
 from authority import Authority
-from mesh import Mesh, until
+from mesh import Mesh, process_status, until
 from outside import HOST, Page, serving
 from test_grpc import PEER
 
@@ -45,11 +44,6 @@ def mesh(folder):
     mesh.stop()
 
 
-def parent_of(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-        return int(re.search(r"^PPid:\s+(\d+)$", status.read(), re.MULTILINE)[1])
-
-
 @contextlib.contextmanager
 def silent(mesh):
     """plaitd is there and says nothing."""
@@ -65,7 +59,7 @@ def silent(mesh):
 @contextlib.contextmanager
 def away(mesh):
     """plaitd is not there, and does not come back: its key cannot be read."""
-    key = mesh.folder / "state/plait" / mesh.name / "ca/root-key.pem"
+    key = mesh.state / "ca/root-key.pem"
     whole = key.read_bytes()
     os.truncate(key, 100)
     try:
@@ -80,8 +74,8 @@ def away(mesh):
 def refusing(mesh):
     """In plaitd's place somebody with its name and the mesh's signature, who takes no proxy: it says PERMISSION_DENIED."""
     identity = Authority.of(mesh).issue(mesh.folder / "refusing.pem", dns="plaitd.plait-system.svc")
-    address = re.search(r"serving \d+ objects on (\S+),", mesh.named("logs", "plaitd").stdout)[1]
-    inside = mesh.in_network_of(parent_of(mesh.plaitd_pid()), sys.executable, str(PEER), "refuse", address, str(identity))
+    supervisor = process_status(mesh.plaitd_pid())["PPid"]  # plaitd itself will have gone
+    inside = mesh.in_network_of(supervisor, sys.executable, str(PEER), "refuse", mesh.plaitd_address(), str(identity))
     with away(mesh):
         process = subprocess.Popen(inside, stdin=subprocess.DEVNULL)
         try:
@@ -108,18 +102,20 @@ def asking(mesh, url, workload="client"):
 
 
 def test_a_lookup_without_an_answer_reaches_nobody(mesh):
-    pod = mesh.pods("echo-0")[0]["ip"]
+    pod, pod_v6 = mesh.pods("echo-0")[0]["ips"]
     with outside() as (port, seen), silent(mesh):
-        with asking(mesh, f"http://{HOST}:{port}/never") as there, asking(mesh, f"http://{pod}:8000/never") as inside:
+        with (asking(mesh, f"http://{HOST}:{port}/never") as there, asking(mesh, f"http://[2001:db8::1]:{port}/never") as nowhere,
+              asking(mesh, f"http://{pod}:8000/never") as inside, asking(mesh, f"http://[{pod_v6}]:8000/never") as inside_v6):
             pass
         tcp = mesh.exec("client", "bash", "-c", f"exec 3<>/dev/tcp/{HOST}/{port}; printf '\\x01\\x02\\n' >&3; timeout 20 cat <&3; echo end $?",
                         check=False, timeout=40)
         # An address of the mesh is in the index; what it waits for are the routes of its port (15 s, as in Envoy).
-        for (code, status, seconds), limit in ((there, 5), (inside, 15)):
-            assert (code, status) == (0, "503") and limit - 1 < seconds < limit + 3, (there, inside)
+        all_of_them = ((there, 5), (nowhere, 5), (inside, 15), (inside_v6, 15))
+        for (code, status, seconds), limit in all_of_them:
+            assert (code, status) == (0, "503") and limit - 1 < seconds < limit + 3, all_of_them
         assert tcp.stdout == "end 0\n", "the connection ends, without a byte"
         assert seen == []
-    until(lambda: mesh.named("logs", "-c", "istio-proxy", "client").stdout.count("destination_lookup_timeout") >= 2, 10, "it is told in the log")
+    until(lambda: mesh.named("logs", "-c", "istio-proxy", "client").stdout.count("destination_lookup_timeout") >= 3, 10, "it is told in the log")
     assert "/never" not in mesh.named("logs", "-c", "istio-proxy", "echo-0").stdout
 
 
@@ -129,13 +125,14 @@ def connected(mesh, address):
 
 
 def test_a_slow_answer_is_waited_for(mesh):
-    pod = mesh.pods("echo-1")[0]["ip"]
+    pod, pod_v6 = mesh.pods("echo-1")[0]["ips"]
     with outside() as (port, seen), silent(mesh) as plaitd:
-        with asking(mesh, f"http://{HOST}:{port}/slow") as there, asking(mesh, f"http://{pod}:8000/slow") as inside:
-            until(lambda: connected(mesh, HOST) and connected(mesh, pod), 4, "both are asked for")
+        with (asking(mesh, f"http://{HOST}:{port}/slow") as there, asking(mesh, f"http://{pod}:8000/slow") as inside,
+              asking(mesh, f"http://[{pod_v6}]:8000/slow") as inside_v6):
+            until(lambda: connected(mesh, HOST) and connected(mesh, pod) and connected(mesh, pod_v6), 4, "all are asked for")
             mesh.signal(plaitd, "CONT")
         assert there[:2] == [0, "200"] and seen == ["/slow"]
-        assert inside[:2] == [0, "200"]
+        assert inside[:2] == inside_v6[:2] == [0, "200"]
 
 
 def test_a_control_plane_that_is_lost_meanwhile_is_asked_again(mesh):

@@ -37,16 +37,20 @@ def mesh(folder):
     mesh.stop()
 
 
-def said(mesh, caller, text):
-    return mesh.exec(caller, "bash", "-c", f"exec 3<>/dev/tcp/lines/{PORT}; printf '{text}' >&3; timeout 3 cat <&3", check=False).stdout
+def said(mesh, caller, text, family="ahostsv4"):
+    """What comes back over IPv4 or IPv6 (a database of getent)."""
+    script = f"""address=$(getent {family} lines) || exit
+                 exec 3<>/dev/tcp/${{address%% *}}/{PORT}; printf '{text}' >&3; timeout 3 cat <&3"""
+    return mesh.exec(caller, "bash", "-c", script, check=False).stdout
 
 
 @pytest.mark.parametrize("caller", ["meshed", "plain"])
 @pytest.mark.parametrize("form", FORMS)
 def test_it_is_refused(mesh, caller, form):
-    answer = said(mesh, caller, FORMS[form])
-    assert answer.startswith("HTTP/1.1 400 "), answer
-    assert "secret" not in answer
+    for family in ("ahostsv4", "ahostsv6"):
+        answer = said(mesh, caller, FORMS[form], family)
+        assert answer.startswith("HTTP/1.1 400 "), (family, answer)
+        assert "secret" not in answer
 
 
 def test_the_log_says_what_was_wrong(mesh):
@@ -58,4 +62,6 @@ def test_the_log_says_what_was_wrong(mesh):
 def test_without_the_policy_it_reaches_the_application(mesh, caller):
     """Else the tests above would prove nothing."""
     (mesh.directory / "policy.yaml").unlink(missing_ok=True)
-    until(lambda: said(mesh, caller, FORMS["lower-case-method"]).startswith("get /secret"), 10, "the application says it back")
+    for family in ("ahostsv4", "ahostsv6"):
+        until(lambda family=family: said(mesh, caller, FORMS["lower-case-method"], family).startswith("get /secret"), 10,
+              f"the application says it back ({family})")

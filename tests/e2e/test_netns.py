@@ -1,14 +1,13 @@
 """`plait up --net netns`: root makes the namespaces, no user namespace is there; all else is as in the default mode."""
 import os
-import pathlib
 import subprocess
 import uuid
 
 import pytest
 
-from mesh import Mesh, command_lines, copy_sample, until
-from test_lifecycle import mounts, namespaces, processes
+from mesh import Mesh, command_lines, copy_sample, process_status, until
 from test_capture_check import sees_capture_rules_that_are_gone
+from test_lifecycle import mounts, namespaces, namespaces_of, processes
 from test_wire import is_tls, watch
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes namespaces without a user namespace")
@@ -26,7 +25,7 @@ def host():
 
 def users(pids):
     """Real user ids of processes, as this host counts them."""
-    return {int(pathlib.Path(f"/proc/{pid}/status").read_text().partition("Uid:\t")[2].split()[0]) for pid in pids}
+    return {int(process_status(pid)["Uid"].split()[0]) for pid in pids}
 
 
 def shows_bookinfo_by_mutual_tls_alone(mesh):
@@ -67,7 +66,7 @@ def test_bookinfo_of_root_is_encrypted_on_the_wire_and_leaves_nothing_behind(fol
         assert (inside, count) == ("1000", "1") and int(outside) >= 60100
         assert mesh.exec("details-v1", "sh", "-c", "id -u; cat /etc/shadow", check=False).stdout == "1000\n"
         sees_capture_rules_that_are_gone(mesh, "details-v1")
-        used = namespaces([*proxies, *mesh.processes("plaitd")])
+        used = namespaces_of(mesh)
         assert {kind for kind, _ in used} == {"net", "mnt", "pid"}
     finally:
         mesh.stop()

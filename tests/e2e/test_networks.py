@@ -30,9 +30,8 @@ def gateway():
             "metadata": {"labels": labels, "annotations": {"inject.istio.io/templates": "gateway"}},
             "spec": {"containers": [{"name": "istio-proxy", "image": "auto"}]}}}, "apps/v1", "istio-system")
     yield m.service("istio-eastwestgateway", {"tls": 15443}, {"istio": "eastwestgateway"}, namespace="istio-system")
-    yield m.document("Gateway", "cross-network", {"selector": {"istio": "eastwestgateway"}, "servers": [
-        {"port": {"number": 15443, "name": "tls", "protocol": "TLS"}, "tls": {"mode": "AUTO_PASSTHROUGH"}, "hosts": ["*.local"]}]},
-        "networking.istio.io/v1", "istio-system")
+    yield m.gateway("cross-network", {"port": {"number": 15443, "name": "tls", "protocol": "TLS"}, "tls": {"mode": "AUTO_PASSTHROUGH"},
+                                      "hosts": ["*.local"]}, selector="eastwestgateway")
 
 
 def documents():

@@ -1,4 +1,5 @@
 """Many workloads at once. How much of the processor 100 of them take is measured by bench/run."""
+import os
 import re
 import time
 
@@ -38,14 +39,19 @@ def test_a_hundred_workloads_with_proxies_are_ready_within_fifteen_seconds(folde
                 m.service(name, {"http": 8080}))
     mesh = Mesh(folder, directory, name="many")
     until(Calm(), 120, "this machine has the time for it (end what else runs on it)")
+    everywhere = os.sched_getaffinity(0)
     try:
+        os.sched_setaffinity(0, sorted(everywhere)[:2])  # for all that starts from here
+        begin = time.monotonic()
         mesh.start(wait=4 * SECONDS)
+        took = time.monotonic() - begin
         said = until(lambda: re.search(rf"{COUNT} of {COUNT} workloads ready in (\d+) ms", mesh.output.read_text()), 5, "it is told")
         with capsys.disabled():
-            print(f"\n{said[0]}")
-        assert int(said[1]) <= SECONDS * 1000
+            print(f"\n{said[0]}, {took:.1f} s by our clock")
+        assert int(said[1]) <= SECONDS * 1000 and took <= SECONDS + 1  # we look once in a while
         report = mesh.load("echo-0", f"http://echo-{COUNT - 1}:8080/", "--count", "20")
         assert report["failed"] == 0, "who was ready last is known to all"
     finally:
+        os.sched_setaffinity(0, everywhere)
         mesh.stop()
     assert not leftovers()

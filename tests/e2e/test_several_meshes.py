@@ -1,9 +1,10 @@
 """Meshes side by side, each under its name: the same names and addresses inside, nothing shared, nothing in each other's way."""
+import contextlib
 import urllib.request
 
 import pytest
 
-from manifests import APP, account, deployment, document, http_probe, service, virtual_service, write
+from manifests import APP, account, deployment, gateway, http_probe, service, virtual_service, write
 from mesh import Mesh, until
 
 
@@ -14,23 +15,20 @@ def mesh_named(folder, name):
           account("client"), deployment("client", ["sleep", "infinity"], account="client"),
           account("web"), deployment("web", [APP, "echo", "--port", "8080"], account="web", ports=[8080], probe=http_probe(8080)),
           service("web", {"http": 8080}),
-          document("Gateway", "edge", {"selector": {"istio": "ingressgateway"}, "servers": [
-              {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}]}, "networking.istio.io/v1"),
+          gateway("edge", {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}, namespace=None),
           virtual_service("edge", {"hosts": ["*"], "gateways": ["edge"], "http": [{
               "route": [{"destination": {"host": "web"}}], "headers": {"response": {"set": {"x-mesh": name}}}}]}))
-    mesh = Mesh(folder, directory, name=name)
-    mesh.output = folder / f"{name}.out"
-    return mesh
+    return Mesh(folder, directory, name=name)
 
 
 @pytest.fixture(name="meshes", scope="module")
 def fixture_meshes(folder):
     meshes = [mesh_named(folder, name) for name in ("red", "blue")]
-    for mesh in meshes:
-        mesh.start()
-    yield meshes
-    for mesh in meshes:
-        mesh.stop()
+    with contextlib.ExitStack() as started:
+        for mesh in meshes:
+            mesh.start()
+            started.callback(mesh.stop)
+        yield meshes
 
 
 def own_name(mesh):

@@ -5,12 +5,10 @@ import pytest
 
 from mesh import TEST_UID, Mesh, command_lines, copy_sample
 from test_lifecycle import namespaces, namespaces_of
-from test_netns import host, leaves_nothing_behind, shows_bookinfo_by_mutual_tls_alone, users
-
-STARTED_BY = ["user"] + (["root"] if os.geteuid() == 0 else [])
+from test_netns import host, leaves_nothing_behind, needs_root, shows_bookinfo_by_mutual_tls_alone, users
 
 
-@pytest.mark.parametrize("who", STARTED_BY)
+@pytest.mark.parametrize("who", ["user", pytest.param("root", marks=needs_root)])
 def test_bookinfo_is_rootless_encrypted_on_the_wire_and_leaves_nothing_behind(folder, who):
     before = host()
     work = folder / who  # what is one's own cannot be written by the other

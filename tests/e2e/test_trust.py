@@ -1,6 +1,5 @@
 """What a mesh trusts changes under open connections: exactly those whose peers are not trusted any more are closed."""
 import contextlib
-import json
 
 import pytest
 
@@ -23,40 +22,30 @@ def fixture_mesh(folder):
     mesh.stop()
 
 
-def roots(mesh, workload):
-    """Serial numbers of the roots that the workload's proxy trusts."""
-    entries = json.loads(mesh.admin(workload, "/certs"))["certificates"]
-    return [root["serial_number"] for entry in entries for root in entry.get("ca_cert", []) if root["path"] == "ROOTCA"]
-
-
-def own(mesh, workload):
-    return mesh.named("pc", "secret", workload, "-o", "json").stdout
-
-
 def everywhere(mesh, condition, what):
     until(lambda: all(condition(workload) for workload in ("talker", "alice", "bob")), 20, what)
 
 
 def test_connections_end_with_the_root_of_their_certificates_and_no_others(mesh):
     """A root comes beside the old one, signs, and the old one goes."""
-    folder = mesh.folder / "state/plait" / mesh.name / "ca"
+    folder = mesh.state / "ca"
     old, new = Authority.of(mesh), Authority.new("the next")
-    before = {workload: own(mesh, workload) for workload in ("talker", "alice", "bob")}
+    before = {workload: mesh.certificate(workload) for workload in ("talker", "alice", "bob")}
     with contextlib.closing(Talk(mesh, "alice")) as alice, contextlib.ExitStack() as later:
         (folder / "next").write_text(old.certificate_pem() + new.certificate_pem())
         (folder / "next").rename(folder / "trusted-roots.pem")
-        everywhere(mesh, lambda workload: len(roots(mesh, workload)) == 2, "both roots are trusted")
+        everywhere(mesh, lambda workload: len(mesh.roots(workload)) == 2, "both roots are trusted")
         for name, text in (("cert", new.certificate_pem()), ("key", new.key_pem())):
             (folder / "next").write_text(text)
             (folder / "next").rename(folder / f"root-{name}.pem")
-        everywhere(mesh, lambda workload: own(mesh, workload) != before[workload], "certificates are of the new root")
+        everywhere(mesh, lambda workload: mesh.certificate(workload) != before[workload], "certificates are of the new root")
         # The first change may have been one that the old root has signed still.
         for workload in before:
             mesh.admin(workload, "/plait/renew", "POST")
         bob = later.enter_context(contextlib.closing(Talk(mesh, "bob")))
         assert alice.says("one") == "one" and bob.says("one") == "one"
         (folder / "trusted-roots.pem").unlink()
-        everywhere(mesh, lambda workload: len(roots(mesh, workload)) == 1, "the new root alone is trusted")
+        everywhere(mesh, lambda workload: len(mesh.roots(workload)) == 1, "the new root alone is trusted")
         until(lambda: alice.says("two") == "", 10, "alice's connection is closed")
         assert bob.says("two") == "two"
         # Whoever of the two proxies hears of it first.

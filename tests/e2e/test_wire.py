@@ -33,8 +33,7 @@ def wired(folder):
         m.deployment("strict", [APP, "echo", "--port", "8000"], account="server", ports=[8000], probe=m.http_probe(8000)),
         m.service("strict", {"http": 8000}),
         m.peer_authentication("STRICT", "strict", selector={"matchLabels": {"app": "strict"}}),
-        m.document("Gateway", "edge", {"selector": {"istio": "ingressgateway"}, "servers": [
-            {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}]}, "networking.istio.io/v1"),
+        m.gateway("edge", {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}, namespace=None),
         m.virtual_service("edge", {"hosts": ["*"], "gateways": ["edge"], "http": [{"route": [{"destination": {"host": "echo", "port": {"number": 8000}}}]}]}),
         m.deployment("client", [APP, "client"]),
         m.deployment("plain", [APP, "client"], inject=False))
@@ -57,6 +56,7 @@ def watch(mesh, *canaries):
     finally:
         out, _ = process.communicate(timeout=20)
     report.update(json.loads(out))
+    assert report["dropped"] == 0, "the watcher has seen every packet"
 
 
 def is_tls(text):

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 import manifests as m
-from mesh import Mesh, until
-from plaitd import Plaitd
+from authority import Authority
+from mesh import Mesh, stopped_on_failure, until
 
 APP = m.APP
 
@@ -31,7 +31,8 @@ def mesh(folder):
     write_used(directory)
     m.write(directory / "route.yaml", route("start"))
     mesh = Mesh(folder, directory, name="xds").start()
-    assert mesh.load("client", "http://used:8000/", "--count", "20")["failed"] == 0
+    with stopped_on_failure(mesh.stop):
+        assert mesh.load("client", "http://used:8000/", "--count", "20")["failed"] == 0
     yield mesh
     mesh.stop()
 
@@ -82,8 +83,7 @@ def settled(mesh):
 
 def test_only_destinations_that_are_used_have_clusters_and_endpoints(mesh):
     clusters = {entry["cluster"]["name"] for entry in section(mesh, "client", "dynamic_active_clusters")}
-    assert "outbound|8000||used.default.svc.cluster.local" in clusters
-    assert not {name for name in clusters if "unused" in name}
+    assert {name for name in clusters if name.startswith("outbound|")} == {"outbound|8000||used.default.svc.cluster.local"}
     endpoints = {entry["endpoint_config"]["cluster_name"] for entry in section(mesh, "client", "dynamic_endpoint_configs")}
     assert endpoints == {"outbound|8000||used.default.svc.cluster.local"}
 
@@ -147,18 +147,14 @@ def test_a_pod_that_is_not_ready_sends_one_endpoint_resource(mesh):
 def raw_stream(mesh, folder):
     """A second stream of the client's identity, subscribed as its proxy is; yields what came since it was last asked:
     {(type, "resources" or "removed"): names}."""
-    authority = Plaitd(folder / "raw")
-    authority.state = mesh.folder / "state/plait" / mesh.name
+    certificate = Authority.of(mesh).issue(folder / "raw.pem", "spiffe://cluster.local/ns/default/sa/client")
     pod = mesh.pods("client")[0]
     names = {"lds": [], "rds": [entry["route_config"]["name"] for entry in section(mesh, "client", "dynamic_route_configs")],
              "cds": [USED], "eds": [USED], "wads": ["*"]}
     assert "8000" in names["rds"]
-    node = {"id": f"sidecar~{pod['ip']}~{pod['name']}.default~default.svc.cluster.local", "namespace": "default", "account": "client"}
-    supervisor = mesh.plaitd_pid()
-    words = pathlib.Path(f"/proc/{supervisor}/cmdline").read_text().split("\0")
-    command = mesh.in_network_of(supervisor, sys.executable, str(pathlib.Path(__file__).with_name("sidecar_stream.py")),
-                                 words[words.index("--listen-address") + 1], str(authority.root), str(authority.certificate("client")),
-                                 json.dumps(node), json.dumps(names))
+    node = {"account": "client", "namespace": "default", "pod": pod["name"], "ip": pod["ip"]}
+    command = mesh.in_network_of(mesh.plaitd_pid(), sys.executable, str(pathlib.Path(__file__).with_name("sidecar_stream.py")),
+                                 mesh.plaitd_address(), str(mesh.state / "ca/root-cert.pem"), str(certificate), json.dumps(node), json.dumps(names))
     with open(folder / "stream.out", "w+b") as out, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out) as process:
         seen = 0
 

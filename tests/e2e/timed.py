@@ -11,11 +11,11 @@ LATE = 0.1
 CLIENT = r"""
 import http.client, json, select, sys, threading, time, urllib.parse
 url = urllib.parse.urlsplit(sys.argv[1])
-asked, failures, running = [0, 0], [], True
+asked, failures, ended = [0, 0], [], threading.Event()
 def ask(number, fresh):
     connection = None
-    time.sleep(number * 0.004)  # not all at once
-    while running:
+    ended.wait(number * 0.004)  # not all at once
+    while not ended.is_set():
         if connection and (fresh or connection.sock is None or select.select([connection.sock], [], [], 0)[0]):
             connection.close()  # it has ended between two requests
             connection = None
@@ -32,13 +32,13 @@ def ask(number, fresh):
             connection.close()
             connection = None
         asked[fresh] += 1
-        time.sleep(0.04)
+        ended.wait(0.04)
 threads = [threading.Thread(target=ask, args=(number, number >= 8)) for number in range(10)]
 for thread in threads:
     thread.start()
 print("asking", flush=True)
 sys.stdin.read()
-running = False
+ended.set()
 for thread in threads:
     thread.join()
 print(json.dumps({"kept": asked[0], "new": asked[1], "failures": failures}))

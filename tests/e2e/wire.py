@@ -1,5 +1,5 @@
 """Records what crosses the mesh's own network namespace, with a packet socket: the first bytes of each side of each TCP
-connection, and whether a string ever occurs. Run inside that namespace: `python3 wire.py CANARY...`; ends at the end of
+connection, whether a string ever occurs, and how many packets the kernel dropped before us. Run inside that namespace: `python3 wire.py CANARY...`; ends at the end of
 its standard input and prints what it saw as JSON."""
 import base64
 import json
@@ -10,6 +10,7 @@ import sys
 
 PACKET_HOST = 0  # each packet is routed here: once in, once out; the way in is enough
 ETH_P_ALL, TCP = 3, 6
+SOL_PACKET, PACKET_STATISTICS = 263, 6  # which Python's socket does not name
 FIRST = 5  # bytes kept of each direction: a TLS record header
 
 
@@ -62,7 +63,8 @@ def main():
             seen |= {text for text in canaries if text in payload}
     report = [{"from": list(key[0]), "to": list(key[1]), **{side: base64.b64encode(value).decode() for side, value in sides.items()}}
               for key, sides in connections.items()]
-    print(json.dumps({"packets": packets, "connections": report, "canaries": sorted(text.decode() for text in seen)}))
+    _, dropped = struct.unpack("II", sniffer.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+    print(json.dumps({"packets": packets, "dropped": dropped, "connections": report, "canaries": sorted(text.decode() for text in seen)}))
 
 
 main()

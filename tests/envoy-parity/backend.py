@@ -8,7 +8,7 @@ A request steers the answer by the header `x-backend`, a list of `key=value` sep
   chunked         chunked transfer coding     close  no length, closed at the end
   trailers        a trailer after the body (HTTP/1: chunked)
   header=a:b      an additional response header; `|` separates several
-  early           the answer at once, without waiting for the request's body
+  early           the answer at once; the request's body is read afterwards
   late=MS         the answer after that many milliseconds     slow=MS  the same pause in the middle of the body
   hold=NAME       the answer when the test says so
   info=103        an informational response before
@@ -186,7 +186,9 @@ class Http1(Backend):
         status, extra, report = await self.answer(orders, method, target, headers, body, trailers, version)
         keep = await self.respond(writer, orders, method, status, extra, report)
         await writer.drain()
-        return keep and "early" not in orders and fields.get("connection", "").lower() != "close" and version == "HTTP/1.1"
+        if keep and "early" in orders:  # to end here would break what a proxy has sent on this connection meanwhile
+            await read_body(reader, fields)
+        return keep and fields.get("connection", "").lower() != "close" and version == "HTTP/1.1"
 
     async def tunnel(self, reader, writer, fields):
         if "upgrade" in fields:

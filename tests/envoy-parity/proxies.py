@@ -25,10 +25,18 @@ def plait_binary():
     return str(pathlib.Path(os.environ.get("PLAIT_BIN", ROOT / "build/release/bin")) / "plait-proxy")
 
 
+GIVEN = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens at and that was not given before: both proxies of a case start long after it."""
+    while True:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
 
 
 # The access log of a case that has none of its own: the client's address says whose line it is, the rest is compared.

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from mesh import BIN, Mesh, processes_with, until  # noqa: E402, F401
+from mesh import BIN, Mesh, end_process, logs_end, process_status, processes_with, showing, until  # noqa: E402, F401
 
 HERE = pathlib.Path(__file__).resolve().parent
 UID = 62000 + os.getpid() % 2000  # nobody else's, so that what is left behind can be seen
@@ -32,7 +32,7 @@ GATEWAY = {**pod("istio-ingressgateway-0", []), "proxy": "gateway", "containers"
 class Local:
     def __init__(self, folder):
         self.folder = folder
-        self.bin, self.directory = folder / "bin", folder / "mesh"
+        self.bin, self.directory, self.output = folder / "bin", folder / "mesh", folder / "up.out"
         self.bin.mkdir()
         self.directory.mkdir()
         for name in ("plait", "plait-init"):
@@ -77,13 +77,16 @@ class Local:
 
     def start(self):
         """Without waiting until all is ready."""
-        self.process = subprocess.Popen(self.command("up", str(self.directory), "--port", str(self.port), *self.flags), env=self.env,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        until(self.status, 15, "the mesh answers")
+        with open(self.output, "wb") as out:
+            self.process = subprocess.Popen(self.command("up", str(self.directory), "--port", str(self.port), *self.flags), env=self.env,
+                                            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        with showing(self.tail):
+            until(self.status, 15, "the mesh answers")
 
     def up(self):
         self.start()
-        until(lambda: self.status()["state"] == "ready", 15, "the mesh is ready")
+        with showing(self.tail):
+            until(lambda: self.status()["state"] == "ready", 15, "the mesh is ready")
 
     def status(self):
         return json.loads(self.plait("status", "-o", "json").stdout)
@@ -98,9 +101,14 @@ class Local:
         return self.plait("exec", workload, "--", "sh", "-c", script, check=False, **options)
 
     def end(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(20)
+        end_process(self.process, 20, self.tail)
+
+    def said(self):
+        """What `plait up` has said so far."""
+        return self.output.read_text(errors="replace")
+
+    def tail(self):
+        return logs_end(self.folder, self.output)
 
     def leftovers(self):
         """Processes whose user is the mesh's; where that has others, too (root, or the user who runs the tests), those that

@@ -55,7 +55,7 @@ def test_each_gateway_port_has_a_port_of_the_host_and_is_told(local):
             with urllib.request.urlopen(f"http://127.0.0.1:{host}", timeout=5) as answer:
                 assert answer.read().startswith(f"{port} pid".encode())
     local.end()
-    said = local.process.stdout.read().decode()
+    said = local.said()
     assert "mode: rootless" in said and status["debug_url"] in said and status["url"] in said
     assert f"port 90 is 127.0.0.1:{hosts[90]}" in said and f"port 8080 is 127.0.0.1:{hosts[8080]}" in said
 
@@ -219,9 +219,7 @@ def test_a_plaitd_that_could_not_be_started_is_tried_again(local):
         usual = next(line.split()[3] for line in limits if line.startswith("Max open files"))
     allow_files(1)
     os.kill(pid_of("/bin/plaitd "), signal.SIGKILL)
-    os.set_blocking(local.process.stdout.fileno(), False)
-    told = []
-    until(lambda: told.append(local.process.stdout.read() or b"") or b"cannot make a socket" in b"".join(told), 10, "it says why")
+    until(lambda: "cannot make a socket" in local.said(), 10, "it says why")
     allow_files(usual)
     until(lambda: local.status()["plaitd_pid"] not in (0, before), 15, "it runs again")
 

@@ -10,7 +10,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes names
 
 def said(local):
     local.end()
-    return local.process.stdout.read().decode()
+    return local.said()
 
 
 def test_the_default_is_rootless_and_says_what_it_cannot_do(local):

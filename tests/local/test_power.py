@@ -6,11 +6,12 @@ import subprocess
 
 import pytest
 
-from local_mesh import GATEWAY, Local, web
+from local_mesh import GATEWAY, Local, process_status, web
+from test_modes import needs_root
 
 # Who starts the mesh, and how. Root's is rootless too unless it says otherwise; its applications are never root on the
 # host.
-STARTED_BY = ["user"] + (["root", "netns"] if os.geteuid() == 0 else [])
+STARTED_BY = ["user", pytest.param("root", marks=needs_root), pytest.param("netns", marks=needs_root)]
 
 
 @pytest.fixture(name="mesh", params=STARTED_BY)
@@ -129,9 +130,16 @@ def test_an_application_cannot_touch_its_capture_nor_its_proxy(mesh):
     rules = mesh.sh("b-0", "nft flush ruleset && echo WEAK; nft add table inet x && echo WEAK; ip link set eth0 down && echo WEAK; "
                             "ip route flush table main && echo WEAK; echo 1 > /proc/sys/net/ipv4/ip_forward && echo WEAK; echo end")
     assert rules.stdout == "end\n", rules.stdout
+    assert_refused_for_want_of_power(rules.stderr, 5)
     after = mesh.workload("b-0")
     assert (after["proxy_pid"], after["restarts"]) == (before["proxy_pid"], before["restarts"])
     assert mesh.sh("b-0", "curl -s --max-time 5 10.96.1.1").stdout.startswith("15001 pid"), "still captured"
+
+
+def assert_refused_for_want_of_power(errors, tries):
+    """Each try found its program, and was refused."""
+    told = [line for line in errors.splitlines() if "not permitted" in line or "denied" in line or "Read-only" in line]
+    assert len(told) >= tries and "not found" not in errors, errors
 
 
 def enters(result):
@@ -172,8 +180,8 @@ def proxy_and_supervisor(local, workload):
     """Their process ids, as the host has them; the mesh has numbers of its own."""
     inner = str(local.workload(workload)["proxy_pid"])
     for pid in (line.split()[0] for line in local.leftovers()):
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="utf-8") as status:
-            facts = dict(line.split(":", 1) for line in status)
+        with contextlib.suppress(OSError):
+            facts = process_status(pid)
             if facts["NSpid"].split()[1:] == [inner]:
                 return int(pid), int(facts["PPid"])
     raise AssertionError(f"no process {inner} in the mesh: {local.leftovers()}")

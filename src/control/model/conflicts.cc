@@ -5,6 +5,7 @@
 
 #include "control/model/hosts.h"
 #include "control/model/snapshot.h"
+#include "control/model/warnings.h"
 
 namespace plait::control::model {
 namespace {
@@ -30,15 +31,8 @@ class Conflicts {
   };
 
   void Warn(const Meta& meta, std::string message, std::string hint, std::string code, yaml::Mark at = {}) {
-    Position position = meta.at;
-    if (at.line != 0) position = {meta.at.file, at.line, at.column};
-    findings_.push_back({Severity::kWarning,
-                         {.code = Errc::kInvalidInput,
-                          .message = std::move(message),
-                          .object = meta.key.ToString(),
-                          .at = std::move(position),
-                          .hint = std::move(hint)},
-                         std::move(code)});
+    findings_.push_back(
+        WarningOf(meta, at, std::move(message), std::move(hint), std::move(code), {}, Errc::kInvalidInput));
   }
 
   std::string Resolve(const Meta& meta, const std::string& host) const {
@@ -84,7 +78,7 @@ class Conflicts {
     if (a.port != b.port || a.bind != b.bind || older.gateway->selector != younger.gateway->selector) return false;
     std::string labels;
     for (const auto& [key, value] : younger.gateway->selector)
-      labels += (labels.empty() ? "" : ",") + key + "=" + value;
+      labels.append(labels.empty() ? "" : ",").append(key).append("=").append(value);
     const bool plain_a = !a.IsTls();
     const bool plain_b = !b.IsTls();
     if (plain_a && plain_b && a.protocol != b.protocol) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "control/model/hosts.h"
+#include "control/model/warnings.h"
 
 namespace plait::control::model {
 namespace {
@@ -125,18 +126,8 @@ class Resolver {
     return (delegate.name_space.empty() ? root.meta.name_space() : delegate.name_space) + "/" + delegate.name;
   }
 
-  void Warn(const VirtualService& service, yaml::Mark at, std::string message, std::string hint, std::string code = {},
-            std::string remedy = {}) {
-    Position position = service.meta.at;
-    if (at.line != 0) position = {service.meta.at.file, at.line, at.column};
-    findings_.push_back({Severity::kWarning,
-                         {.code = Errc::kNotFound,
-                          .message = std::move(message),
-                          .object = service.meta.key.ToString(),
-                          .at = std::move(position),
-                          .hint = std::move(hint)},
-                         std::move(code),
-                         std::move(remedy)});
+  void Warn(const VirtualService& service, yaml::Mark at, std::string message, std::string hint) {
+    findings_.push_back(WarningOf(service.meta, at, std::move(message), std::move(hint)));
   }
 
   const VirtualService* FindLeaf(const VirtualService& root, const HttpRule& rule) {
@@ -146,9 +137,9 @@ class Resolver {
     const auto& export_to =
         leaf == nullptr || leaf->export_to.empty() ? mesh_.default_virtual_service_export_to : leaf->export_to;
     if (leaf == nullptr || !IsExportedTo(export_to, leaf->meta.name_space(), root.meta.name_space())) {
-      const std::string remedy = leaf == nullptr ? "create it" : "export it to this namespace (exportTo)";
-      Warn(root, rule.at, "Referenced delegate not found: \"" + key + "\"",
-           remedy + "; until then the rule is left out", "IST0101", remedy);
+      findings_.push_back(MissingName(root.meta, rule.at, "Referenced delegate not found: \"" + key + "\"",
+                                      leaf == nullptr ? "create it" : "export it to this namespace (exportTo)",
+                                      "the rule is left out"));
       return nullptr;
     }
     used_.insert(leaf);

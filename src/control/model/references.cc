@@ -6,6 +6,7 @@
 #include "control/model/hosts.h"
 #include "control/model/near_host.h"
 #include "control/model/snapshot.h"
+#include "control/model/warnings.h"
 #include "core/yaml/suggest.h"
 
 namespace plait::control::model {
@@ -32,25 +33,12 @@ class Checker {
   }
 
  private:
-  void Warn(const Meta& meta, yaml::Mark at, std::string message, std::string hint, std::string code,
-            std::string remedy = {}) {
-    Position position = meta.at;
-    if (at.line != 0) position = {meta.at.file, at.line, at.column};
-    findings_.push_back({Severity::kWarning,
-                         {.code = Errc::kNotFound,
-                          .message = std::move(message),
-                          .object = meta.key.ToString(),
-                          .at = std::move(position),
-                          .hint = std::move(hint)},
-                         std::move(code),
-                         std::move(remedy)});
+  void Warn(const Meta& meta, yaml::Mark at, std::string message, std::string hint, std::string code) {
+    findings_.push_back(WarningOf(meta, at, std::move(message), std::move(hint), std::move(code)));
   }
-
-  // A name of an object that is not there. `until_then`: what becomes of it meanwhile.
   void WarnOfName(const Meta& meta, yaml::Mark at, std::string message, const std::string& remedy,
                   const std::string& until_then = {}, std::string code = "IST0101") {
-    Warn(meta, at, std::move(message), remedy + (until_then.empty() ? "" : "; until then " + until_then),
-         std::move(code), remedy);
+    findings_.push_back(MissingName(meta, at, std::move(message), remedy, until_then, std::move(code)));
   }
 
   // Pods with these labels do not run yet, but something makes them ("" as namespace: any).

@@ -63,6 +63,7 @@ class Snapshot {
   const MeshConfig& mesh() const noexcept { return mesh_; }
   // What ConfigMap `istio` asks for; mesh().trust_domain is what is in force.
   const std::string& asked_trust_domain() const noexcept { return asked_trust_domain_; }
+  const std::vector<MeshNetwork>& networks() const noexcept { return networks_; }  // of ConfigMap `istio`
   const SnapshotOptions& options() const noexcept { return options_; }
   const std::vector<ObjectRef>& objects() const noexcept { return objects_; }
   const std::vector<Workload>& workloads() const noexcept { return *workloads_; }

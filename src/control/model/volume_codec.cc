@@ -23,6 +23,13 @@ bool IsInnerPath(std::string_view path) {
   return std::find(parts.begin(), parts.end(), "..") == parts.end();
 }
 
+bool CheckInnerPath(ObjectReader& reader, const std::string& at, const std::string& path) {
+  if (IsInnerPath(path)) return true;
+  reader.Error(at, "\"" + path + "\" is no path within the volume", "write one that begins with no / and has no ..",
+               {});
+  return false;
+}
+
 // The name of the first field that a message has: which kind of volume it is.
 std::string KindOf(const google::protobuf::Message& source) {
   std::vector<const google::protobuf::FieldDescriptor*> fields;
@@ -128,11 +135,7 @@ class VolumeReader {
 
   template <class Item>
   bool AddItem(const std::string& at, const std::string& key, const Item& from, VolumeSource& to) {
-    if (!IsInnerPath(from.path())) {
-      reader_.Error(Dotted(path_, at + ".path"), "\"" + from.path() + "\" is no path within the volume",
-                    "write one that begins with no / and has no ..", {});
-      return false;
-    }
+    if (!CheckInnerPath(reader_, Dotted(path_, at + ".path"), from.path())) return false;
     KeyToPath item{.key = key, .path = from.path()};
     if (from.has_mode() && !ReadMode(true, from.mode(), at, item.mode.emplace())) return false;
     to.items.push_back(std::move(item));
@@ -188,11 +191,7 @@ bool ReadVolumeMounts(ObjectReader& reader, const std::string& path, const core:
                    {});
       return false;
     }
-    if (!mount.subpath().empty() && !IsInnerPath(mount.subpath())) {
-      reader.Error(at + ".subPath", "\"" + mount.subpath() + "\" is no path within the volume",
-                   "write one that begins with no / and has no ..", {});
-      return false;
-    }
+    if (!mount.subpath().empty() && !CheckInnerPath(reader, at + ".subPath", mount.subpath())) return false;
     if (!mount.subpathexpr().empty()) {
       reader.Warning(at + ".subPathExpr", "subPathExpr is not honoured yet: nothing is mounted at " + place,
                      "use subPath", {});

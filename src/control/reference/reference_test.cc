@@ -93,5 +93,22 @@ TEST_F(ConfigurationReference, HasEveryKindThatIsRead) {
     EXPECT_NE(std::find(names.begin(), names.end(), kind), names.end()) << kind;
 }
 
+// Those that the API servers of upstream's CRDs serve (istio.io/api, kubernetes/customresourcedefinitions.gen.yaml).
+TEST_F(ConfigurationReference, HasEveryVersionThatIstioServes) {
+  using Versions = std::vector<std::string>;
+  const auto versions_of = [](std::string_view name) {
+    const auto kind = std::find_if(kinds_->begin(), kinds_->end(), [&](const auto& one) { return one.kind == name; });
+    Versions out = kind == kinds_->end() ? Versions{} : Versions(kind->versions.begin(), kind->versions.end());
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  for (const char* kind : {"VirtualService", "DestinationRule", "Gateway", "ServiceEntry"}) {
+    EXPECT_EQ(versions_of(kind), (Versions{"v1", "v1alpha3", "v1beta1"})) << kind;
+  }
+  for (const char* kind : {"PeerAuthentication", "AuthorizationPolicy", "RequestAuthentication"}) {
+    EXPECT_EQ(versions_of(kind), (Versions{"v1", "v1beta1"})) << kind;
+  }
+}
+
 }  // namespace
 }  // namespace plait::control::reference

@@ -41,6 +41,9 @@ struct DeltaClient {
     session.OnConfigChanged(difference, proxy);
     return Take();
   }
+  void Set(std::string_view type, std::string name, std::string version) {
+    provider.Set(type, std::move(name), std::move(version));
+  }
 
   FakeProvider provider;
   Proxy proxy;

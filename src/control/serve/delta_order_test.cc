@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "control/serve/delta_client.h"
+#include "control/serve/replacing_envoy.h"
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {
@@ -60,27 +61,7 @@ TEST(DeltaOrder, ARouteIsNotSentBeforeAClusterThatWaitsForAnAcknowledgement) {
   EXPECT_EQ(NamesOf(second[1]), Names{"80"});
 }
 
-// An Envoy whose route leads to a cluster that is replaced, with the route, by one of another name.
-struct Envoy : Client {
-  Envoy() {
-    proxy.plait_form = false;
-    Set("old");
-    Settle(Subscribe(kCluster, {"*"}));
-    Settle(Subscribe(kEndpoint, {"old"}));
-    Settle(Subscribe(kRoute, {"80"}));
-  }
-  void Set(const std::string& name) {
-    provider.Set(kCluster, name, "1");
-    provider.Set(kEndpoint, name, "1");
-    provider.Set(kRoute, "80", "to " + name);
-  }
-  std::vector<xds::DeltaResponse> Replace(const std::string& from, const std::string& to) {
-    provider.Remove(kCluster, from);
-    provider.Remove(kEndpoint, from);
-    Set(to);
-    return Change();
-  }
-};
+using Envoy = ReplacingEnvoy<Client>;
 
 TEST(DeltaOrder, ARouteGoesToAnEnvoyOnceANewClusterIsWarm) {
   Envoy client;
@@ -215,7 +196,7 @@ TEST(DeltaOrder, ARouteIsSentHoweverOftenClustersChange) {
   std::set<std::string> warm;
   std::size_t routes = 0;
   for (int i = 1; i <= 10; ++i) {
-    client.Set(std::to_string(i));
+    client.SetAll(std::to_string(i));
     EXPECT_TRUE(client.Change().empty()) << "each edit comes before the acknowledgement of the one before";
     const auto clusters = std::exchange(on_their_way, {});
     ASSERT_EQ(clusters.size(), 1U);

@@ -112,15 +112,8 @@ bool DeltaSession::RoutesIdle() const noexcept {
 }
 
 void DeltaSession::Advance(const std::string& url, Type& type, const Proxy& proxy) const noexcept {
-  type.warms = WarmsClusters(url, type, proxy);
   type.progress.Advance(changes_, !type.stale && type.touched.empty(),
-                        type.waiting || (type.warms && !type.unacknowledged.empty()));
-}
-
-bool DeltaSession::TargetsSettled(std::uint64_t change) const noexcept {
-  return std::all_of(types_.begin(), types_.end(), [&](const auto& entry) {
-    return !IsTarget(entry.first) || entry.second.progress.settled >= change;
-  });
+                        type.waiting || (!type.unacknowledged.empty() && WarmsClusters(url, type, proxy)));
 }
 
 bool DeltaSession::ClustersDue() const noexcept {
@@ -237,7 +230,7 @@ void DeltaSession::CompareTouched(const std::string& url, Type& type, ResourcePr
   }
 }
 
-void DeltaSession::Emit(const std::string& url, Type& type, Changes changes, std::size_t most,
+void DeltaSession::Emit(const std::string& url, Type& type, const Proxy& proxy, Changes changes, std::size_t most,
                         std::vector<xds::DeltaResponse>& out) {
   std::size_t& next = changes.next;
   do {
@@ -257,7 +250,7 @@ void DeltaSession::Emit(const std::string& url, Type& type, Changes changes, std
     if (last)
       std::ranges::copy_if(changes.removed, std::back_inserter(response.removed),
                            [&](const std::string& name) { return !type.held.Contains(name); });
-    if (type.warms) RepeatEndpoints(response);
+    if (WarmsClusters(url, type, proxy)) RepeatEndpoints(response);
     type.unacknowledged.emplace_back(response.nonce, changes.version);
     type.counts.CountSent(response.nonce, changes.version, response.resources.size(), response.removed.size());
     if (last) return;
@@ -271,9 +264,9 @@ void DeltaSession::TakeWaiting(const std::string& url, Type& type, ResourceProvi
   Changes waiting = *std::exchange(type.waiting, std::nullopt);
   Changes answers{.version = provider.version()};
   if (type.unacknowledged.size() < kMaxUnacknowledged) Answer(url, type, provider, proxy, answers);
-  if (!answers.empty()) Emit(url, type, std::move(answers), SIZE_MAX, out);
-  if (type.unacknowledged.size() < kMostInFlight && TargetsSettled(waiting.after)) {
-    Emit(url, type, std::move(waiting), kMostInFlight, out);
+  if (!answers.empty()) Emit(url, type, proxy, std::move(answers), SIZE_MAX, out);
+  if (type.unacknowledged.size() < kMostInFlight && TargetsSettled(types_, waiting.after)) {
+    Emit(url, type, proxy, std::move(waiting), kMostInFlight, out);
   } else {
     type.waiting = std::move(waiting);
   }
@@ -286,9 +279,9 @@ void DeltaSession::TakeChanges(const std::string& url, Type& type, ResourceProvi
   Changes changes{.version = provider.version()};
   if (type.unacknowledged.size() < kMaxUnacknowledged) Answer(url, type, provider, proxy, changes);
   const bool due = (type.stale || !type.touched.empty()) && type.unacknowledged.empty() && !(ordered && ClustersDue());
-  const bool early = due && ordered && !TargetsSettled(changes_);
+  const bool early = due && ordered && !TargetsSettled(types_, changes_);
   if ((early || !due) && !changes.empty())
-    Emit(url, type, std::exchange(changes, {.version = provider.version()}), kMostInFlight, out);
+    Emit(url, type, proxy, std::exchange(changes, {.version = provider.version()}), kMostInFlight, out);
   if (!due || type.waiting) return;
   // A type's first answer is sent even when it is empty: a wildcard of nothing is an answer, too.
   const bool first = type.counts.sent == 0 && type.wildcard;
@@ -298,7 +291,7 @@ void DeltaSession::TakeChanges(const std::string& url, Type& type, ResourceProvi
     CompareTouched(url, type, provider, proxy, !IsTarget(url), changes);
   }
   if (!first && changes.empty()) return;
-  if (!early) return Emit(url, type, std::move(changes), kMostInFlight, out);
+  if (!early) return Emit(url, type, proxy, std::move(changes), kMostInFlight, out);
   changes.after = changes_;
   type.waiting = std::move(changes);
 }
@@ -319,7 +312,7 @@ std::vector<xds::DeltaResponse> DeltaSession::Take(ResourceProvider& provider, c
     if (!type.removals_due || !type.unacknowledged.empty()) continue;
     Changes changes{.version = provider.version()};
     Compare(url, type, provider, proxy, true, changes);
-    if (!changes.empty()) Emit(url, type, std::move(changes), kMostInFlight, out);
+    if (!changes.empty()) Emit(url, type, proxy, std::move(changes), kMostInFlight, out);
   }
   return out;
 }

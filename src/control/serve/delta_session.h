@@ -71,7 +71,6 @@ class DeltaSession {
     std::set<std::string, std::less<>> absent;   // names that the client was told do not exist
     HeldResources held;                          // by primary name
     std::optional<Changes> waiting;  // found, and not yet sent: for acknowledgements of what was, or targets
-    bool warms = false;              // WarmsClusters
     Progress progress;
     std::deque<std::pair<std::string, std::string>> unacknowledged;  // nonce, version of the configuration
   };
@@ -83,17 +82,16 @@ class DeltaSession {
   void Unsubscribe(Type& type, const std::vector<std::string>& names);
   bool RoutesIdle() const noexcept;
   void Advance(const std::string& url, Type& type, const Proxy& proxy) const noexcept;
-  bool TargetsSettled(std::uint64_t change) const noexcept;
   // Whether clusters are still to be compared: listeners and routes of now may name some that were never sent.
   bool ClustersDue() const noexcept;
   void RepeatEndpoints(const xds::DeltaResponse& clusters);
   static void Answer(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, Changes& out);
-  void Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove,
-               Changes& out);
+  static void Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove,
+                      Changes& out);
   static void CompareTouched(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
                              bool remove, Changes& out);
   // As much as may be on its way, which is `most` responses; the rest waits in `type`.
-  void Emit(const std::string& url, Type& type, Changes changes, std::size_t most,
+  void Emit(const std::string& url, Type& type, const Proxy& proxy, Changes changes, std::size_t most,
             std::vector<xds::DeltaResponse>& out);
   void TakeChanges(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
                    std::vector<xds::DeltaResponse>& out);

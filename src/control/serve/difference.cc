@@ -120,11 +120,8 @@ bool SameEndpoints(const ServiceView& a, const ServiceView& b) {
 // Hosts of services that are the way into a network: what is behind them is an endpoint of any service.
 std::set<std::string, std::less<>> NetworkGateways(const model::Snapshot& mesh) {
   std::set<std::string, std::less<>> out;
-  for (const auto* map : model::ObjectsOf<model::ConfigMap>(mesh.objects())) {
-    if (!map->networks) continue;
-    for (const model::MeshNetwork& network : *map->networks)
-      for (const model::MeshNetwork::Gateway& gateway : network.gateways) out.insert(gateway.service);
-  }
+  for (const model::MeshNetwork& network : mesh.networks())
+    for (const model::MeshNetwork::Gateway& gateway : network.gateways) out.insert(gateway.service);
   return out;
 }
 

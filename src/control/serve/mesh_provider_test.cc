@@ -97,10 +97,11 @@ TEST(Difference, AGatewaysPodTouchesTheSecretsOfGateways) {
 }
 
 TEST(Difference, APodThatIsTheWayIntoANetworkTouchesTheEndpointsOfAllServices) {
-  const std::string networks =
-      "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  meshNetworks: "
-      "'networks: {far: {gateways: [{registryServiceName: b.default.svc.cluster.local, port: 80}]}}'\n";
-  const auto mesh = [&](bool gateway_ready) {
+  const auto mesh = [&](bool gateway_ready, const std::string& name_space = "istio-system") {
+    const std::string networks =
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: " + name_space +
+        "}\ndata:\n  meshNetworks: "
+        "'networks: {far: {gateways: [{registryServiceName: b.default.svc.cluster.local, port: 80}]}}'\n";
     Pods pods = TwoPods();
     pods[0].labels["topology.istio.io/network"] = "far";
     pods[1].ready = gateway_ready;
@@ -116,6 +117,7 @@ TEST(Difference, APodThatIsTheWayIntoANetworkTouchesTheEndpointsOfAllServices) {
   const ResourceRef now = provider.Find(near, kEndpoint, kA);
   ASSERT_TRUE(before && now);
   EXPECT_NE(before->version, now->version);
+  EXPECT_FALSE(Compare(*mesh(false, "default"), *mesh(true, "default")).Touches(kA)) << "no networks of the mesh";
 }
 
 TEST(Difference, AWrittenEndpointTouchesItsHost) {

@@ -1,6 +1,7 @@
 #pragma once
 // What the server's side of an ADS stream has in common in both forms of the protocol (delta_session.h,
 // sotw_session.h): limits, the order of types, and what is kept for people.
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -77,5 +78,13 @@ struct PushOrder {
 };
 bool IsTarget(std::string_view type_url) noexcept;   // routes lead to them: clusters and endpoints
 bool IsRouting(std::string_view type_url) noexcept;  // name targets: listeners and routes
+
+// Whether all types of targets have settled this change. `types`: by URL, each with its Progress as `progress`.
+template <class Types>
+bool TargetsSettled(const Types& types, std::uint64_t change) noexcept {
+  return std::all_of(types.begin(), types.end(), [&](const auto& entry) {
+    return !IsTarget(entry.first) || entry.second.progress.settled >= change;
+  });
+}
 
 }  // namespace plait::control::serve

@@ -100,12 +100,6 @@ void SotwSession::Advance(const std::string& url, Type& type, const Proxy& proxy
   type.progress.Advance(changes_, !type.stale && !type.again, type.unacknowledged && WarmsClusters(url, type, proxy));
 }
 
-bool SotwSession::TargetsSettled(std::uint64_t change) const noexcept {
-  return std::all_of(types_.begin(), types_.end(), [&](const auto& entry) {
-    return !IsTarget(entry.first) || entry.second.progress.settled >= change;
-  });
-}
-
 bool SotwSession::ClustersDue() const noexcept {
   const auto clusters = types_.find(kCluster);
   return clusters != types_.end() && (clusters->second.stale || clusters->second.again);
@@ -148,14 +142,14 @@ void SotwSession::TakeChanges(const std::string& url, Type& type, ResourceProvid
                               std::vector<xds::DiscoveryResponse>& out) {
   if (type.unacknowledged) return;
   if (type.pinned) {
-    if (TargetsSettled(type.pinned->change))
+    if (TargetsSettled(types_, type.pinned->change))
       Update(url, type, *std::exchange(type.pinned, std::nullopt), Extent::kAll, out);
     return;
   }
   if (!type.stale && !type.again) return;
   const bool ordered = IsRouting(url) && !type.again && type.counts.sent > 0;
   const bool clusters_due = ordered && ClustersDue();
-  const bool early = clusters_due || (ordered && !TargetsSettled(changes_));
+  const bool early = clusters_due || (ordered && !TargetsSettled(types_, changes_));
   if (early && type.asked) return Update(url, type, Wanted(url, type, provider, proxy), Extent::kAdded, out);
   if (clusters_due) return;
   type.stale = false;

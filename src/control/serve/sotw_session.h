@@ -75,7 +75,6 @@ class SotwSession {
   Version Wanted(std::string_view url, const Type& type, ResourceProvider& provider, const Proxy& proxy) const;
   bool RoutesIdle() const noexcept;
   void Advance(const std::string& url, Type& type, const Proxy& proxy) const noexcept;
-  bool TargetsSettled(std::uint64_t change) const noexcept;
   // Whether clusters are still to be compared: listeners and routes of now may name some that were never sent.
   bool ClustersDue() const noexcept;
   // kKept: what is gone stays in the answer. kAdded: so does what has changed; only names that were added are answered.

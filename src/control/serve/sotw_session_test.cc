@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "control/serve/fake_provider.h"
+#include "control/serve/replacing_envoy.h"
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {
@@ -228,27 +229,7 @@ TEST(SotwSession, AClusterIsRemovedAfterTheRouteThatUsedItWasChanged) {
   EXPECT_TRUE(client.Ack(second[0]).empty());
 }
 
-// An Envoy whose route leads to a cluster that is replaced, with the route, by one of another name.
-struct Envoy : Client {
-  Envoy() {
-    proxy.plait_form = false;
-    SetAll("old");
-    Settle(Subscribe(kCluster, {}));
-    Settle(Subscribe(kEndpoint, {"old"}));
-    Settle(Subscribe(kRoute, {"80"}));
-  }
-  void SetAll(const std::string& name) {
-    Set(kCluster, name, "1");
-    Set(kEndpoint, name, "1");
-    Set(kRoute, "80", "to " + name);
-  }
-  Responses Replace(const std::string& from, const std::string& to) {
-    provider.Remove(kCluster, from);
-    provider.Remove(kEndpoint, from);
-    SetAll(to);
-    return Change();
-  }
-};
+using Envoy = ReplacingEnvoy<Client>;
 
 TEST(SotwSession, ARouteGoesToAnEnvoyOnceANewClusterIsWarm) {
   Envoy client;

@@ -151,9 +151,8 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
 // written.
 std::optional<ConfigFiles::Version> ConfigFiles::FindLastGood(const File& file, File before) const {
   if (!last_good_.keeps()) return std::nullopt;
-  const bool stood_in = before.last_good && (before.bad || before.waits);
   std::optional<Version> found;
-  if (stood_in)
+  if (before.stands_in())
     found = *std::move(before.last_good);
   else if (!before.real_path.empty() && !before.bad && !before.local_images)
     found = std::move(before.written);
@@ -166,10 +165,7 @@ std::optional<ConfigFiles::Version> ConfigFiles::FindLastGood(const File& file, 
     else
       return std::nullopt;
   }
-  if (!file.bad && found->text == file.written.text) {
-    found->objects = file.written.objects;
-    return found;
-  }
+  if (!file.bad && found->text == file.written.text) return found;  // nothing to fall back to: only whether it is kept
   model::Decoded decoded = model::DecodeText(found->text, file.path, context_);
   RemoveRepeated(decoded);
   // Kept by another release that read it differently: then it is no better than the file itself.
@@ -260,11 +256,10 @@ void ConfigFiles::ChooseVersions() {
 void ConfigFiles::KeepVersions() {
   for (auto& [real_path, file] : files_) {
     if (file.local_images || (file.bad && !file.last_good)) continue;
-    const bool stands_in = file.bad || file.waits;
     // An edit that is told to be in force without what it names is compared with the version before it until that is
     // there.
-    if (!stands_in && file.missing.empty()) file.last_good.reset();
-    Version& in_force = stands_in ? *file.last_good : file.written;
+    if (!file.stands_in() && file.missing.empty()) file.last_good.reset();
+    Version& in_force = file.stands_in() ? *file.last_good : file.written;
     if (in_force.kept) continue;
     const Outcome<> kept = last_good_.Keep(real_path, in_force.text);
     in_force.kept = kept.has_value();

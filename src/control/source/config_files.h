@@ -49,13 +49,14 @@ class ConfigFiles {
     Version written;                   // as last seen
     bool bad = false;                  // of `written` there are errors
     bool waits = false;                // `written` waits for what it names
-    std::optional<Version> last_good;  // where it stands, or may have to stand, in for `written`
+    std::optional<Version> last_good;  // stands in for `written`, or may have to
     model::Findings findings;          // of `written`
     model::Findings missing;           // what it waits for, or is in force without
     model::Findings unkept;            // why what is in force is not on disk
     std::vector<std::string> ignored_kinds;
 
-    const Version& in_force() const noexcept { return last_good && (bad || waits) ? *last_good : written; }
+    bool stands_in() const noexcept { return last_good && (bad || waits); }
+    const Version& in_force() const noexcept { return stands_in() ? *last_good : written; }
   };
   // The objects of one file, when it is asked what would be in force.
   struct Share {

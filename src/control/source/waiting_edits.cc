@@ -11,19 +11,25 @@ namespace {
 using model::Kind;
 using Objects = std::vector<model::ObjectRef>;
 
-// Whom names are of, and what they lead to.
-bool CountsFor(Kind kind) {
+bool NamesOthers(Kind kind) {
   switch (kind) {
     case Kind::kVirtualService:
     case Kind::kDestinationRule:
     case Kind::kEndpointSlice:
     case Kind::kEndpoints:
-    case Kind::kStatefulSet:
+    case Kind::kStatefulSet: return true;
+    default: return false;
+  }
+}
+
+// Whom names are of, and what they lead to.
+bool CountsFor(Kind kind) {
+  switch (kind) {
     case Kind::kService:
     case Kind::kServiceEntry:
     case Kind::kGateway:
     case Kind::kConfigMap: return true;  // MeshConfig says what is visible where
-    default: return false;
+    default: return NamesOthers(kind);
   }
 }
 
@@ -195,11 +201,8 @@ class Search {
 }  // namespace
 
 bool NameOthers(const std::vector<model::ObjectRef>& objects) {
-  return std::any_of(objects.begin(), objects.end(), [](const model::ObjectRef& object) {
-    const Kind kind = model::MetaOf(*object).key.kind;
-    return kind == Kind::kVirtualService || kind == Kind::kDestinationRule || kind == Kind::kEndpointSlice ||
-           kind == Kind::kEndpoints || kind == Kind::kStatefulSet;
-  });
+  return std::any_of(objects.begin(), objects.end(),
+                     [](const model::ObjectRef& object) { return NamesOthers(model::MetaOf(*object).key.kind); });
 }
 
 Waiting FindWaiting(const std::vector<EditedFile>& edited,

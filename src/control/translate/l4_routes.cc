@@ -3,7 +3,6 @@
 #include "control/model/hosts.h"
 #include "control/translate/destinations.h"
 #include "control/translate/names.h"
-#include "core/base/strings.h"
 
 namespace plait::control::translate {
 namespace {
@@ -101,10 +100,9 @@ class Builder {
 
 std::optional<xds::L4Routes> FindL4Routes(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                           std::string_view name) {
-  const auto port = ParseUint(name);
-  if (!port || name.starts_with('0') || *port > 65535 || proxy.type != model::Proxy::Type::kSidecar)
-    return std::nullopt;
-  return Builder(proxy, snapshot, static_cast<std::uint16_t>(*port)).Build();
+  const auto port = PortOfRoutes(name);
+  if (!port || proxy.type != model::Proxy::Type::kSidecar) return std::nullopt;
+  return Builder(proxy, snapshot, *port).Build();
 }
 
 }  // namespace plait::control::translate

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "control/translate/auto_passthrough.h"
 #include "control/translate/connection_manager.h"
@@ -189,6 +190,10 @@ class GatewayListeners {
     if (listener.filter_chains.empty()) listener.filter_chains.push_back(Http(view, NameOf(*view.server)));
   }
 
+  static void InspectTls(xds::Listener& listener) {
+    if (listener.listener_filters.empty()) listener.listener_filters.push_back(TlsInspector());
+  }
+
   static void MatchSni(const ServerView& view, xds::Listener& listener, xds::FilterChain& chain) {
     for (const std::string& host : ServerHosts(view)) {
       if (host == "*") {
@@ -198,7 +203,7 @@ class GatewayListeners {
       chain.match.server_names.push_back(ToLower(host));
     }
     chain.match.transport_protocol = "tls";
-    if (listener.listener_filters.empty()) listener.listener_filters.push_back(TlsInspector());
+    InspectTls(listener);
   }
 
   void AddHttps(const ServerView& view, xds::Listener& listener) {
@@ -224,7 +229,7 @@ class GatewayListeners {
         if (!Matches(rule, gateway, server.port, chain)) continue;
         chain.name = rules->meta.name_space() + "/" + rules->meta.name();
         if (tls && chain.match.server_names.empty()) MatchSni(view, listener, chain);
-        if (tls && listener.listener_filters.empty()) listener.listener_filters.push_back(TlsInspector());
+        if (tls) InspectTls(listener);
         if (terminate) chain.tls = GatewayTls(snapshot_, server.tls);
         AddRelay(*rules, rule, server.port, chain);
         AppendChain(std::move(chain), listener);
@@ -234,12 +239,12 @@ class GatewayListeners {
 
   // No rule is needed: the server name is the cluster's. Its chains match nothing in common with each other.
   void AddAutoPassthrough(const ServerView& view, xds::Listener& listener) const {
-    const std::vector<xds::FilterChain> before = listener.filter_chains;
+    const std::size_t before = listener.filter_chains.size();
     for (xds::FilterChain& chain : AutoPassthroughChains(proxy_, snapshot_, view))
-      if (std::none_of(before.begin(), before.end(), [&](const auto& other) { return other.match == chain.match; }))
+      if (std::ranges::none_of(std::span(listener.filter_chains).first(before),
+                               [&](const xds::FilterChain& other) { return other.match == chain.match; }))
         listener.filter_chains.push_back(std::move(chain));
-    if (!listener.filter_chains.empty() && listener.listener_filters.empty())
-      listener.listener_filters.push_back(TlsInspector());
+    if (!listener.filter_chains.empty()) InspectTls(listener);
   }
 
   bool Matches(const model::L4Rule& rule, const std::string& gateway, std::uint16_t port,

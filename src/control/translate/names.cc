@@ -36,12 +36,18 @@ std::optional<OutboundName> ParseOutboundCluster(std::string_view name) {
   return OutboundName{static_cast<std::uint16_t>(*port), *subset, name, sni_dnat};
 }
 
+std::optional<std::uint16_t> PortOfRoutes(std::string_view name) {
+  const auto port = ParseUint(name);
+  if (!port || name.starts_with('0') || *port > 65535) return std::nullopt;
+  return static_cast<std::uint16_t>(*port);
+}
+
 std::string MeshSni(const OutboundName& name) {
   return "outbound_." + std::to_string(name.port) + "_." + std::string(name.subset) + "_." + std::string(name.hostname);
 }
 
 std::string InvalidPolicyName(const model::Meta& policy) {
-  const std::string name = "invalid_policy[" + policy.name_space() + "/" + policy.name() + "]";
+  std::string name = "invalid_policy[" + policy.name_space() + "/" + policy.name() + "]";
   if (policy.key.kind == model::Kind::kAuthorizationPolicy) return name;
   return name + "-kind[" + std::string(model::KindName(policy.key.kind)) + "]";
 }

@@ -28,6 +28,9 @@ struct OutboundName {
 // "outbound|9080|v2|reviews.default.svc.cluster.local", or what MeshSni makes of it; nullopt for anything else. Views
 // into `name`.
 std::optional<OutboundName> ParseOutboundCluster(std::string_view name);
+// The port that a sidecar's routes are named by: "9080"; nullopt for anything else, such as "080", since what was built
+// would have another name.
+std::optional<std::uint16_t> PortOfRoutes(std::string_view name);
 // SNI of mutual TLS in the mesh: "outbound_.9080_.v2_.reviews.default.svc.cluster.local".
 std::string MeshSni(const OutboundName& name);
 // What details call a policy that is not understood: "invalid_policy[default/viewer]" for an AuthorizationPolicy; of

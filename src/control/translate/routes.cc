@@ -8,7 +8,6 @@
 #include "control/translate/gateway_servers.h"
 #include "control/translate/http_route.h"
 #include "control/translate/names.h"
-#include "core/base/strings.h"
 
 namespace plait::control::translate {
 namespace {
@@ -206,9 +205,9 @@ std::optional<xds::RouteConfiguration> GatewayRoutes(const model::Proxy& proxy, 
 std::optional<xds::RouteConfiguration> FindRoutes(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                                   std::string_view name) {
   if (proxy.type == model::Proxy::Type::kRouter) return GatewayRoutes(proxy, snapshot, name);
-  const auto port = ParseUint(name);
-  if (!port || name.starts_with('0') || *port > 65535) return std::nullopt;  // "080" would be given under another name
-  return SidecarRoutes(proxy, snapshot, static_cast<std::uint16_t>(*port)).Build();
+  const auto port = PortOfRoutes(name);
+  if (!port) return std::nullopt;
+  return SidecarRoutes(proxy, snapshot, *port).Build();
 }
 
 std::vector<std::string> RouteNames(const model::Proxy& proxy, const model::Snapshot& snapshot) {

@@ -88,11 +88,8 @@ std::optional<WallTime> ParseRfc3339(std::string_view text) {
   if (text.size() <= kShape.size()) return std::nullopt;
   for (std::size_t i = 0; i < kShape.size(); ++i)
     if (kShape[i] == '0' ? !IsDigit(text[i]) : text[i] != kShape[i]) return std::nullopt;
-  const auto number = [](std::string_view digits) {
-    int value = 0;
-    for (const char c : digits) value = value * 10 + (c - '0');
-    return value;
-  };
+  // Of two or four digits, which kShape has made sure of.
+  const auto number = [](std::string_view digits) { return static_cast<int>(ParseUint(digits).value_or(0)); };
   const std::chrono::year_month_day date(std::chrono::year(number(text.substr(0, 4))),
                                          std::chrono::month(static_cast<unsigned>(number(text.substr(5, 2)))),
                                          std::chrono::day(static_cast<unsigned>(number(text.substr(8, 2)))));

@@ -2,6 +2,7 @@
 
 #include "core/identity/ca_service_codec.h"
 #include "core/identity/workload_certificate.h"
+#include "core/tls/root_certificate.h"
 #include "core/tls/test_pki.h"
 
 namespace plait::identity {
@@ -47,7 +48,7 @@ class FakeCa final : public CaClient {
                                               .common_name = {},
                                               .uri_sans = {issue_for_},
                                               .dns_sans = {},
-                                              .not_before = now,
+                                              .not_before = now - tls::kClockSkew,
                                               .not_after = now + ttl},
                                              *tls::ReadCsr(csr_pem), {ca.root(), ca.key()});
       call(Signed{.chain_pem = leaf->ToPem(), .bundle_pem = ca.root_pem()});
@@ -75,15 +76,16 @@ TEST(WorkloadCertificate, GetsOneAndTellsItsSubscribers) {
   EXPECT_TRUE(tls::PrivateKey::FromPem(certificate.current()->identity.key_pem));
 }
 
-TEST(WorkloadCertificate, RenewsBeforeTheEndOfItsLife) {
+TEST(WorkloadCertificate, RenewsTowardsTheEndOfItsLife) {
   io::Loop loop;
   FakeCa ca(loop, kId);
-  WorkloadCertificate certificate(loop, ca, {.spiffe_id = kId, .ttl = 2s});
+  WorkloadCertificate certificate(loop, ca, {.spiffe_id = kId, .ttl = 4s});
   certificate.Start();
   EXPECT_TRUE(loop.RunUntil([&] { return certificate.current() != nullptr; }, 5s));
   const auto first = certificate.current();
   EXPECT_TRUE(loop.RunUntil([&] { return certificate.current() != first; }, 5s));
   EXPECT_LT(loop.clock().Wall(), first->not_after);
+  EXPECT_GT(loop.clock().Wall(), first->not_after - 1500ms);  // of three to four: its end is a whole second
   EXPECT_NE(certificate.current()->identity.key_pem, first->identity.key_pem);
 }
 

@@ -84,14 +84,13 @@ void WorkloadCertificate::Answered(const tls::PrivateKey& key, Outcome<CaClient:
 }
 
 void WorkloadCertificate::ScheduleRenewal() {
-  const WallTime now = loop_.clock().Wall();
-  const Duration life = current_->not_after - current_->not_before;
-  // 80 % of its life, ± 1 % of it; notBefore lies a little in the past, so this errs towards early.
+  // 80 % of its life, ± 1 % of it. From now on, when it was just made: its notBefore lies minutes in the past, for
+  // clocks that differ, and would be most of a short life.
+  const Duration life = std::max(Duration(current_->not_after - loop_.clock().Wall()), Duration(0));
   const Duration jitter =
       Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(life.count()) / 50 + 1))) -
       life / 100;
-  const Duration wait = current_->not_before + life * 4 / 5 + jitter - now;
-  timer_.Start(loop_.timers(), std::max(wait, kSoonest));
+  timer_.Start(loop_.timers(), std::max(life * 4 / 5 + jitter, kSoonest));
 }
 
 void WorkloadCertificate::ScheduleRetry() {

@@ -58,16 +58,17 @@ std::shared_ptr<PeerFacts> FactsOf(const X509* leaf, const Certificate& certific
   return facts;
 }
 
+// It shares the object.
+Certificate CertificateOf(X509* x509) {
+  X509_up_ref(x509);
+  auto native = std::make_shared<Certificate::Native>();
+  native->x509.reset(x509);
+  return Certificate(std::move(native));
+}
+
 std::string PemOf(X509* leaf, const STACK_OF(X509) * others) {
-  std::string all;
-  const auto append = [&](X509* certificate) {
-    X509_up_ref(certificate);
-    auto native = std::make_shared<Certificate::Native>();
-    native->x509.reset(certificate);
-    all += Certificate(std::move(native)).ToPem();
-  };
-  append(leaf);
-  for (std::size_t i = 0; i < sk_X509_num(others); ++i) append(sk_X509_value(others, i));
+  std::string all = CertificateOf(leaf).ToPem();
+  for (std::size_t i = 0; i < sk_X509_num(others); ++i) all += CertificateOf(sk_X509_value(others, i)).ToPem();
   return all;
 }
 
@@ -236,12 +237,8 @@ JudgedPeer Verifier::VerifyChain(Times times, const STACK_OF(CRYPTO_BUFFER) * ch
       for (std::size_t i = 0; i < sk_X509_num(built); ++i)
         last = std::min(last, ToWallTime(X509_get0_notAfter(sk_X509_value(built, i))));
   }
-  X509_up_ref(leaf);
-  auto native = std::make_shared<Certificate::Native>();
-  native->x509.reset(leaf);
-  const auto facts = FactsOf(leaf, Certificate(std::move(native)));
+  auto facts = FactsOf(leaf, CertificateOf(leaf));
   facts->chain_pem = std::make_shared<const std::string>(PemOf(leaf, parsed->others.get()));
-  facts->not_before = parsed->first;
   facts->not_after = last;
   facts->valid_from = times == Times::kCount ? parsed->first : WallTime::min();
   facts->valid_until = times == Times::kCount ? std::min(last, lists_until_) : lists_until_;
@@ -289,11 +286,7 @@ std::string Verifier::RootOf(const STACK_OF(CRYPTO_BUFFER) * chain) const {
   ERR_clear_error();
   const STACK_OF(X509)* built = X509_STORE_CTX_get0_chain(context.get());
   if (!trusted || built == nullptr || sk_X509_num(built) == 0) return {};
-  X509* root = sk_X509_value(built, sk_X509_num(built) - 1);
-  X509_up_ref(root);
-  auto native = std::make_shared<Certificate::Native>();
-  native->x509.reset(root);
-  return Certificate(std::move(native)).sha256();
+  return CertificateOf(sk_X509_value(built, sk_X509_num(built) - 1)).sha256();
 }
 
 bool Verifier::MatchesAny(const PeerFacts& facts) const {

@@ -20,7 +20,7 @@ struct PeerFacts {
   std::vector<std::string> uris, dns, emails, ips;
   std::string subject, sha256, pem;
   std::shared_ptr<const std::string> chain_pem;  // leaf first
-  WallTime not_before{}, not_after{};            // the narrowest of the whole chain
+  WallTime not_after{};                          // the narrowest of the whole chain
   // When the verification holds: these times, where they count, and those of the revocation lists.
   WallTime valid_from{}, valid_until{};
 };

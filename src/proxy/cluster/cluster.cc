@@ -128,7 +128,7 @@ ClusterState::ClusterState(telemetry::Registry& registry, std::string_view stat_
       stats(registry.NewGroup(kSchema, labels)),
       membership(registry.NewGroup(kMembershipSchema, labels)),
       registry_(registry),
-      codes_(registry, stat_name) {}
+      codes_(registry, labels) {}
 
 void ClusterState::Configure(const xds::Cluster& config) {
   const std::array<xds::CircuitBreakers, 2> breakers = {config.circuit_breakers,

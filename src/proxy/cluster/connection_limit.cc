@@ -13,8 +13,8 @@ struct ConnectionLimit::Member {
   io::Loop& loop;
   std::shared_ptr<Place> place;
   bool exclusive = true;
-  ConnectionShare* share;  // on its loop's thread; null once it is gone
-  std::atomic<bool> idle{false};
+  ConnectionShare* share;         // on its loop's thread; null once it is gone
+  std::atomic<bool> idle{false};  // written on its loop's thread
   // With the limit's mutex.
   bool queued = false;
   bool without_any = false;
@@ -117,9 +117,8 @@ ConnectionShare::ConnectionShare(ConnectionLimit& limit, io::Loop& loop, Options
   const std::lock_guard lock(queue_->mutex);
   ConnectionLimit::Queue::KnownPlace& known = queue_->places[options_.place];
   ++known.members;
-  place_ = known.place;
-  member_ =
-      queue_->members.emplace_back(std::make_shared<ConnectionLimit::Member>(loop, place_, options_.exclusive, this));
+  member_ = queue_->members.emplace_back(
+      std::make_shared<ConnectionLimit::Member>(loop, known.place, options_.exclusive, this));
 }
 
 ConnectionShare::~ConnectionShare() {
@@ -131,7 +130,7 @@ ConnectionShare::~ConnectionShare() {
   if (member_->queued) std::erase(queue_->waiting, member_);
   if (member_->granted) {
     limit_.used_.fetch_sub(1);
-    if (options_.exclusive) place_->fetch_sub(1);
+    if (options_.exclusive) member_->place->fetch_sub(1);
   }
   const auto known = queue_->places.find(options_.place);
   if (--known->second.members == 0) queue_->places.erase(known);
@@ -140,11 +139,11 @@ ConnectionShare::~ConnectionShare() {
 
 std::optional<ConnectionShare::Permit> ConnectionShare::Take() {
   if (limit_.waited_for()) return std::nullopt;
-  const Permit permit{.at_place = place_ != nullptr && options_.exclusive};
-  if (permit.at_place) place_->fetch_add(1);  // first, as in Grant
+  const Permit permit{.at_place = member_ != nullptr && options_.exclusive};
+  if (permit.at_place) member_->place->fetch_add(1);  // first, as in Grant
   if (limit_.Take()) return permit;
   if (permit.at_place) {
-    place_->fetch_sub(1);
+    member_->place->fetch_sub(1);
     limit_.Wake();  // who has seen it taken
   }
   return std::nullopt;
@@ -152,9 +151,9 @@ std::optional<ConnectionShare::Permit> ConnectionShare::Take() {
 
 std::optional<ConnectionShare::Permit> ConnectionShare::TakeBeyond() {
   Permit permit;
-  if (place_ && options_.exclusive) {
+  if (member_ && options_.exclusive) {
     std::uint32_t none = 0;
-    if (!place_->compare_exchange_strong(none, 1)) return std::nullopt;
+    if (!member_->place->compare_exchange_strong(none, 1)) return std::nullopt;
     permit.at_place = true;
   }
   limit_.used_.fetch_add(1);
@@ -163,7 +162,7 @@ std::optional<ConnectionShare::Permit> ConnectionShare::TakeBeyond() {
 
 void ConnectionShare::Return(Permit permit) {
   limit_.used_.fetch_sub(1);
-  if (permit.at_place) place_->fetch_sub(1);
+  if (permit.at_place) member_->place->fetch_sub(1);
   if (!permit.for_other) return limit_.Wake();
   const std::lock_guard lock(queue_->mutex);
   --queue_->being_given;
@@ -173,7 +172,7 @@ void ConnectionShare::Return(Permit permit) {
 
 void ConnectionShare::LeavePlace(Permit& permit) {
   if (!std::exchange(permit.at_place, false)) return;
-  place_->fetch_sub(1);
+  member_->place->fetch_sub(1);
   limit_.Wake();
 }
 
@@ -208,7 +207,7 @@ void ConnectionShare::OnGranted() {
 }
 
 void ConnectionShare::NoteIdle(bool idle) noexcept {
-  if (!member_ || std::exchange(idle_, idle) == idle) return;
+  if (!member_ || member_->idle.load() == idle) return;
   member_->idle.store(idle);
   if (idle) {
     limit_.idle_.fetch_add(1);
@@ -223,7 +222,7 @@ bool ConnectionShare::Claim() {
   // Above the limit a closed connection makes room at its own place only.
   const bool anywhere = limit_.used() <= limit_.most();
   const auto helped = std::count_if(queue_->waiting.begin(), queue_->waiting.end(), [&](const auto& member) {
-    return member != member_ && (anywhere || member->place == place_);
+    return member != member_ && (anywhere || member->place == member_->place);
   });
   if (static_cast<std::size_t>(helped) <= queue_->being_given) return false;
   ++queue_->being_given;

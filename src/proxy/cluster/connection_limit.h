@@ -115,11 +115,9 @@ class ConnectionShare {
   ConnectionLimit& limit_;
   const Options options_;
   ConnectionLimit::Queue* queue_ = nullptr;  // with member_
-  std::shared_ptr<ConnectionLimit::Place> place_;
-  ConnectionLimit::MemberPtr member_;  // null: there was no limit when the pool began
+  ConnectionLimit::MemberPtr member_;        // null: there was no limit when the pool began
   bool wants_ = false;
   bool wants_without_any_ = false;
-  bool idle_ = false;
 };
 
 }  // namespace plait::proxy::cluster

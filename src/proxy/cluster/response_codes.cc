@@ -76,7 +76,7 @@ void ResponseCodes::Add(std::uint16_t what, bool retried) noexcept {
       if (one->what == what && one->retried == retried) return one->group.Add(0);
     }
     if (!made) {
-      made.reset(new Counter{what, retried, registry_.NewGroup(SchemaOf(what, retried), {stat_name_}), nullptr});
+      made.reset(new Counter{what, retried, registry_.NewGroup(SchemaOf(what, retried), labels_), nullptr});
     }
     made->next = first;
     // Another thread may have made the same one meanwhile: then it is looked for again.

@@ -5,7 +5,6 @@
 // counter is made.
 #include <atomic>
 #include <cstdint>
-#include <string>
 
 #include "core/telemetry/registry.h"
 
@@ -13,9 +12,9 @@ namespace plait::proxy::cluster {
 
 class ResponseCodes {
  public:
-  // `registry` outlives it.
-  ResponseCodes(telemetry::Registry& registry, std::string_view stat_name)
-      : registry_(registry), stat_name_(stat_name) {}
+  // `registry` and `labels`, those of the cluster's other statistics, outlive it.
+  ResponseCodes(telemetry::Registry& registry, const telemetry::Labels& labels)
+      : registry_(registry), labels_(labels) {}
   ~ResponseCodes();
   ResponseCodes(const ResponseCodes&) = delete;
   ResponseCodes& operator=(const ResponseCodes&) = delete;
@@ -28,7 +27,7 @@ class ResponseCodes {
   struct Counter;
   void Add(std::uint16_t what, bool retried) noexcept;
   telemetry::Registry& registry_;
-  const std::string stat_name_;
+  const telemetry::Labels& labels_;
   std::atomic<Counter*> first_{nullptr};  // a list that only grows
 };
 

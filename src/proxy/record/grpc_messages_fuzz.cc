@@ -25,16 +25,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const plait::Bytes bytes(data + 1, size - 1);
   plait::proxy::record::GrpcMessages whole;
   plait::proxy::record::GrpcMessages cut;
-  whole.Pass(bytes);
-  for (std::size_t at = 0; at < bytes.size(); at += step)
-    cut.Pass(bytes.subspan(at, step < bytes.size() - at ? step : bytes.size() - at));
-  PLAIT_CHECK(whole.count() == CountOf(bytes) && cut.count() == whole.count());
-  plait::proxy::record::GrpcMessages buffered;
+  plait::Buffer all;
+  all.Append(bytes);
+  whole.Pass(all);
   for (std::size_t at = 0; at < bytes.size(); at += step) {
     plait::Buffer piece;
     piece.Append(bytes.subspan(at, step < bytes.size() - at ? step : bytes.size() - at));
-    buffered.Pass(piece);
+    cut.Pass(piece);
   }
-  PLAIT_CHECK(buffered.count() == whole.count());
+  PLAIT_CHECK(whole.count() == CountOf(bytes) && cut.count() == whole.count());
   return 0;
 }

@@ -13,8 +13,11 @@ TEST(GrpcMessages, CountsMessagesHoweverTheyAreCut) {
   wire.insert(wire.end(), 256, 'x');
   for (std::size_t step = 1; step <= wire.size(); ++step) {
     GrpcMessages messages;
-    for (std::size_t at = 0; at < wire.size(); at += step)
-      messages.Pass(Bytes(wire).subspan(at, std::min(step, wire.size() - at)));
+    for (std::size_t at = 0; at < wire.size(); at += step) {
+      Buffer piece;
+      piece.Append(Bytes(wire).subspan(at, std::min(step, wire.size() - at)));
+      messages.Pass(piece);
+    }
     EXPECT_EQ(messages.count(), 3U) << step;
   }
 }

@@ -79,6 +79,12 @@ class Compiler {
   bool terminated_ = false;
 };
 
+// Authorization of the connections that this chain relays.
+const NetworkRbacs& RulesOf(const Chain& chain) noexcept {
+  const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal);
+  return inbound != nullptr ? (*inbound)->rbac : chain.rbac;
+}
+
 }  // namespace
 
 const xds::InboundPort& InboundConfig::PortFor(std::uint16_t port) const noexcept {
@@ -93,17 +99,20 @@ std::shared_ptr<const route::RouteTable> InboundRoutes(const InboundConfig& conf
   return made != config.routes.end() ? made->second : MakeInboundRoutes(port, config.xds.other.cluster);
 }
 
-const NetworkRbacs& RulesOf(const Chain& chain) noexcept {
-  const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal);
-  return inbound != nullptr ? (*inbound)->rbac : chain.rbac;
-}
-
 std::string ForbiddenBy(const Chain& chain, const record::ConnectionInfo& connection) {
   const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal);
   if (inbound == nullptr || connection.tls != nullptr) return {};
   const xds::InboundPort& port = (*inbound)->PortFor(connection.local.port.value);
   if (port.app_tls && connection.foreign_tls) return {};  // passed on
   return JudgePlaintext(port) == InboundVerdict::kRefusePlaintext ? PlaintextRefusal(port) : "";
+}
+
+std::string DeniedBy(const Chain& chain, const record::ConnectionInfo& connection, bool opening) {
+  if (opening && chain.tls && connection.tls == nullptr) return {};
+  for (const auto& rule : RulesOf(chain)) {
+    if (!rule->Check(connection, false).allowed) return "rbac_access_denied_by_new_policy";
+  }
+  return {};
 }
 
 std::string Distrust(std::string_view what, std::string reason) {

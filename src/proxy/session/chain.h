@@ -44,11 +44,12 @@ using ChainPtr = std::shared_ptr<const Chain>;
 // Errors name the filter. A chain without a terminal filter, or with filters behind it, is refused.
 Outcome<ChainPtr> CompileChain(const xds::FilterChain& chain, const Compilation& into);
 
-// Authorization of the connections that this chain relays.
-const NetworkRbacs& RulesOf(const Chain& chain) noexcept;
 // Why a connection that is established must not go on under this chain: plaintext, or TLS of the application's own, on
 // a port that has become STRICT. Empty: it may.
 std::string ForbiddenBy(const Chain& chain, const record::ConnectionInfo& connection);
+// The same for its authorization. `opening`: a handshake may still run. Where the chain asks for one, the connection
+// may go on so far: who it is will be known then, and the owner looks again (SessionOwner::Refuse).
+std::string DeniedBy(const Chain& chain, const record::ConnectionInfo& connection, bool opening);
 // The same for who is on the other end of an open connection: the certificate that its handshake has accepted would be
 // refused now, for its root has gone, it was revoked, or its trust domain is no alias any more. That it has expired
 // since counts for nothing. While `contexts` lack a secret: it may go on.

@@ -45,9 +45,7 @@ std::string HttpSession::Follow(const Chain& chain) {
   if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
   if (std::string why = DistrustedBy(chain, connection_.stream(), context_.downstream_tls); !why.empty()) return why;
   if (const auto* http = std::get_if<std::shared_ptr<const HttpConfig>>(&chain.terminal)) {
-    // Who it is will be known after the handshake, and then the owner looks again (Refuse).
-    const bool unknown = chain.tls && !counts_.opened() && info_.tls == nullptr;
-    if (!unknown && IsForbiddenBy(chain.rbac)) return "rbac_access_denied_by_new_policy";
+    if (std::string why = DeniedBy(chain, info_, !counts_.opened()); !why.empty()) return why;
     config_ = *http;
   } else if (const auto* outbound = std::get_if<std::shared_ptr<const OutboundConfig>>(&chain.terminal)) {
     config_ = (*outbound)->http;
@@ -83,10 +81,6 @@ std::shared_ptr<const route::RouteTable> HttpSession::RouteTo(const std::string&
 
 bool HttpSession::Authorized() const {
   return std::all_of(rbac_.begin(), rbac_.end(), [&](const auto& rules) { return rules->Check(info_).allowed; });
-}
-
-bool HttpSession::IsForbiddenBy(const NetworkRbacs& rules) const {
-  return std::any_of(rules.begin(), rules.end(), [&](const auto& rule) { return !rule->Check(info_, false).allowed; });
 }
 
 void HttpSession::NoteOpen() {

@@ -72,7 +72,6 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
  private:
   void RecordOwnAnswer(const char* details, record::ResponseFlags flags);
   bool Authorized() const;
-  bool IsForbiddenBy(const NetworkRbacs& rules) const;
   void NoteOpen();
   void RecordConnection();
   void OnConnectionOpen() override;

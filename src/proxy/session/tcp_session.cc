@@ -115,12 +115,9 @@ std::string TcpSession::Follow(const Chain& chain) {
   const io::Stream& downstream = relay_ ? relay_->downstream() : *downstream_;
   if (std::string why = DistrustedBy(chain, downstream, context_.downstream_tls); !why.empty()) return why;
   judge_upstream_ = relay_ == nullptr;
-  // Who it is will be known after the handshake, and then the owner looks again (Refuse).
-  const bool handshakes = chain.tls && std::holds_alternative<std::shared_ptr<const TcpConfig>>(chain.terminal);
-  if (handshakes && state_ == State::kOpening && info_.tls == nullptr) return {};
-  for (const auto& rule : RulesOf(chain)) {
-    if (!rule->Check(info_, false).allowed) return "rbac_access_denied_by_new_policy";
-  }
+  // In the Plait forms the handshake is the intake's, and over.
+  const bool handshakes = std::holds_alternative<std::shared_ptr<const TcpConfig>>(chain.terminal);
+  if (std::string why = DeniedBy(chain, info_, handshakes && state_ == State::kOpening); !why.empty()) return why;
   return DistrustOfUpstream();
 }
 

@@ -149,12 +149,11 @@ Result<> HttpPool::Wait(Waiter& waiter) {
   state.AddGauge(ClusterStat::kUpstreamRqPendingActive, 1);
   waiter.pool_ = this;
   waiter.place_ = waiters_.insert(waiters_.end(), &waiter);
-  if (connecting_ < waiters_.size()) Connect();
+  if (NeedsConnection()) Connect();
   return {};
 }
 
 bool HttpPool::Connect() {
-  if (options_.connection.protocol == conn::Protocol::kHttp2 && connecting_ > 0) return true;
   const bool none = HasNone();
   std::optional<Permit> permit = share_.Take();
   if (!permit) {

@@ -2,60 +2,28 @@
 #include <gtest/gtest.h>
 
 #include "core/conn/http_server.h"
-#include "proxy/cluster/cluster_set.h"
-#include "proxy/upstream/http_pool.h"
+#include "proxy/upstream/test_pool.h"
 
 namespace plait::proxy::upstream {
 namespace {
 
 constexpr Duration kLimit = std::chrono::seconds(10);
 
-class Request final : public HttpPool::Waiter, public http::ClientStreamEvents {
+// Is given a turn only when there is a connection for it.
+class Request final : public PoolRequest {
  public:
-  explicit Request(HttpPool& pool) : pool_(pool) {}
-  Result<> Wait() { return pool_.Wait(*this); }
+  using PoolRequest::PoolRequest;
   void OnTurn(HttpPool& pool) override {
-    http::ClientStream* stream = pool.Take(*this).stream;
-    ASSERT_NE(stream, nullptr);
-    http::RequestHead head;
-    head.method = "GET";
-    head.scheme = "http";
-    head.authority = "app";
-    head.path = "/";
-    stream->SendHead(head, true);
+    PoolRequest::OnTurn(pool);
+    ASSERT_NE(opened.stream, nullptr);
   }
-  void OnPoolFailure(PoolFailure, const std::string& why) override { failure = why; }
-  void OnInformational(http::ResponseHead) override {}
-  void OnResponseHead(http::ResponseHead head, bool) override { status = head.status; }
-  void OnData(Buffer&, bool) override {}
-  void OnTrailers(http::Headers) override {}
-  void OnReset(http::ResetReason) override {}
-  void OnBelowLowWatermark() override {}
-  void OnStreamClosed() override { closed = true; }
-
-  std::optional<std::string> failure;
-  std::uint16_t status = 0;
-  bool closed = false;
-
- private:
-  HttpPool& pool_;
 };
 
 class DrainingPool : public testing::TestWithParam<conn::Protocol> {
  protected:
   void Make(const io::SocketAddress& host) {
-    auto config = std::make_shared<xds::Cluster>();
-    config->name = config->load_assignment.cluster_name = "app";
-    config->load_assignment.localities.emplace_back().endpoints.emplace_back().address = host;
-    ASSERT_TRUE(store_.Put(config).has_value());
-    cluster_ = store_.Find("app");
-    HttpPoolOptions options;
-    options.connector = &connector_;
-    options.dial.address = host;
-    options.connection.protocol = GetParam();
-    options.cluster = cluster_;
-    options.host = cluster_->priorities.at(0).all.at(0);
-    pool_ = std::make_unique<HttpPool>(loop_, std::move(options));
+    cluster_ = PutApp(store_, {host});
+    pool_ = std::make_unique<HttpPool>(loop_, OptionsFor(connector_, cluster_, GetParam()));
     pool_->OnEmpty([this] { empty_ = true; });
   }
   io::SocketAddress Serve() { return server_.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value(); }

@@ -5,54 +5,21 @@
 #include <thread>
 
 #include "core/conn/http_server.h"
-#include "proxy/cluster/cluster_set.h"
-#include "proxy/upstream/http_pool.h"
+#include "proxy/upstream/test_pool.h"
 
 namespace plait::proxy::upstream {
 namespace {
 
 constexpr Duration kLimit = std::chrono::seconds(20);
 
-class Request final : public HttpPool::Waiter, public http::ClientStreamEvents {
+// Starts at once, and waits again should its turn come to nothing.
+class Request final : public PoolRequest {
  public:
-  explicit Request(HttpPool& pool) : pool_(pool) {
-    if (!Try()) waits = pool.Wait(*this).has_value();
-  }
-  ~Request() override {
-    if (stream_ != nullptr && !closed) stream_->Reset(http::ResetReason::kCancel);
-  }
-  void OnTurn(HttpPool&) override {
-    if (!Try()) waits = pool_.Wait(*this).has_value();
-  }
-  void OnPoolFailure(PoolFailure, const std::string&) override { failed = true; }
-  void OnInformational(http::ResponseHead) override {}
-  void OnResponseHead(http::ResponseHead head, bool) override { status = head.status; }
-  void OnData(Buffer&, bool) override {}
-  void OnTrailers(http::Headers) override {}
-  void OnReset(http::ResetReason) override { failed = true; }
-  void OnBelowLowWatermark() override {}
-  void OnStreamClosed() override { closed = true; }
-
-  bool over() const { return closed || failed; }
-  std::uint16_t status = 0;
-  bool waits = true;
-  bool closed = false;
-  bool failed = false;
+  explicit Request(HttpPool& pool) : PoolRequest(pool) { Ask(); }
+  void OnTurn(HttpPool&) override { Ask(); }
 
  private:
-  bool Try() {
-    stream_ = pool_.Take(*this).stream;
-    if (stream_ == nullptr) return false;
-    http::RequestHead head;
-    head.method = "GET";
-    head.scheme = "http";
-    head.authority = "app";
-    head.path = "/";
-    stream_->SendHead(head, true);
-    return true;
-  }
-  HttpPool& pool_;
-  http::ClientStream* stream_ = nullptr;
+  void Ask() { EXPECT_TRUE(Start()); }
 };
 
 // Requests through one pool, so many at a time.
@@ -87,23 +54,9 @@ class Limited : public testing::Test {
     for (int i = 0; i < 2; ++i)
       hosts_.push_back(server_->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value());
   }
-  void Make(std::uint32_t max_connections) {
-    auto config = std::make_shared<xds::Cluster>();
-    config->name = config->load_assignment.cluster_name = "app";
-    auto& endpoints = config->load_assignment.localities.emplace_back().endpoints;
-    for (const io::SocketAddress& host : hosts_) endpoints.emplace_back().address = host;
-    config->circuit_breakers.max_connections = max_connections;
-    ASSERT_TRUE(store_.Put(config).has_value());
-    cluster_ = store_.Find("app");
-  }
+  void Make(std::uint32_t max_connections) { cluster_ = PutApp(store_, hosts_, {.max_connections = max_connections}); }
   HttpPoolOptions Options(Connector& connector, std::size_t host = 0) const {
-    HttpPoolOptions options;
-    options.connector = &connector;
-    options.dial.address = hosts_[host];
-    options.connection.protocol = conn::Protocol::kHttp1;
-    options.cluster = cluster_;
-    options.host = cluster_->priorities.at(0).all.at(host);
-    return options;
+    return OptionsFor(connector, cluster_, conn::Protocol::kHttp1, host);
   }
   const cluster::ConnectionLimit& limit() const { return cluster_->state->limits[0].connections; }
 

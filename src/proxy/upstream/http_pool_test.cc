@@ -3,59 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "core/conn/http_server.h"
-#include "proxy/cluster/cluster_set.h"
+#include "proxy/upstream/test_pool.h"
 
 namespace plait::proxy::upstream {
 namespace {
 
 constexpr Duration kLimit = std::chrono::seconds(10);
-
-// One request: waits for a connection when there is none, then remembers how it ended.
-class Exchange final : public HttpPool::Waiter, public http::ClientStreamEvents {
- public:
-  explicit Exchange(HttpPool& pool) : pool_(pool) {}
-  ~Exchange() override {
-    if (stream_ != nullptr && !closed) stream_->Reset(http::ResetReason::kCancel);
-  }
-
-  Result<> Start() {
-    Try();
-    return stream_ != nullptr ? Result<>{} : pool_.Wait(*this);
-  }
-  void OnTurn(HttpPool&) override { Try(); }
-  void OnPoolFailure(PoolFailure why, const std::string& reason) override {
-    failure = why;
-    failure_reason = reason;
-  }
-
-  void OnInformational(http::ResponseHead) override {}
-  void OnResponseHead(http::ResponseHead head, bool) override { status = head.status; }
-  void OnData(Buffer&, bool) override {}
-  void OnTrailers(http::Headers) override {}
-  void OnReset(http::ResetReason) override { reset = true; }
-  void OnBelowLowWatermark() override {}
-  void OnStreamClosed() override { closed = true; }
-
-  std::optional<PoolFailure> failure;
-  std::string failure_reason;
-  std::uint16_t status = 0;
-  bool closed = false;
-  bool reset = false;
-
- private:
-  void Try() {
-    stream_ = pool_.Take(*this).stream;
-    if (stream_ == nullptr) return;
-    http::RequestHead head;
-    head.method = "GET";
-    head.scheme = "http";
-    head.authority = "app";
-    head.path = "/";
-    stream_->SendHead(head, true);
-  }
-  HttpPool& pool_;
-  http::ClientStream* stream_ = nullptr;
-};
 
 class Pool : public testing::TestWithParam<conn::Protocol> {
  protected:
@@ -80,26 +33,14 @@ class Pool : public testing::TestWithParam<conn::Protocol> {
   }
 
   void Make(const xds::CircuitBreakers& limits = {}, std::uint32_t most_requests = 0) {
-    auto config = std::make_shared<xds::Cluster>();
-    config->name = "app";
-    config->load_assignment.cluster_name = "app";
-    config->load_assignment.localities.emplace_back().endpoints.emplace_back().address = host_;
-    config->circuit_breakers = limits;
-    ASSERT_TRUE(store_.Put(config).has_value());
-    loop_.RunOnce(Duration(0));
-    cluster_ = store_.Find("app");
+    cluster_ = PutApp(store_, {host_}, limits);
     ASSERT_NE(cluster_, nullptr);
     pool_ = std::make_unique<HttpPool>(loop_, Options(most_requests));
   }
   // Of one more pool to the same host, as another worker has it.
   HttpPoolOptions Options(std::uint32_t most_requests = 0) {
-    HttpPoolOptions options;
-    options.connector = &connector_;
-    options.dial.address = host_;
-    options.connection.protocol = GetParam();
+    HttpPoolOptions options = OptionsFor(connector_, cluster_, GetParam());
     options.max_requests_per_connection = most_requests;
-    options.cluster = cluster_;
-    options.host = cluster_->priorities.at(0).all.at(0);
     return options;
   }
   bool RunUntil(const std::function<bool()>& done) { return loop_.RunUntil(done, kLimit); }
@@ -120,7 +61,7 @@ TEST_P(Pool, ServesTheNextRequestOnTheSameConnection) {
   StartServer();
   Make();
   for (int i = 0; i < 3; ++i) {
-    Exchange request(*pool_);
+    PoolRequest request(*pool_);
     ASSERT_TRUE(request.Start());
     ASSERT_TRUE(RunUntil([&] { return request.closed; }));
     EXPECT_EQ(request.status, 200);
@@ -133,8 +74,8 @@ TEST_P(Pool, ServesTheNextRequestOnTheSameConnection) {
 TEST_P(Pool, OpensAConnectionForEachRequestOfHttp1AndOneForAllOfHttp2) {
   StartServer(/*hold=*/true);
   Make();
-  Exchange first(*pool_);
-  Exchange second(*pool_);
+  PoolRequest first(*pool_);
+  PoolRequest second(*pool_);
   ASSERT_TRUE(first.Start());
   ASSERT_TRUE(second.Start());
   ASSERT_TRUE(RunUntil([&] { return held_.size() == 2; }));
@@ -148,8 +89,8 @@ TEST_P(Pool, OpensAConnectionForEachRequestOfHttp1AndOneForAllOfHttp2) {
 TEST_P(Pool, FailsAllThatWaitWhenNobodyListens) {
   UseAClosedPort();
   Make();
-  Exchange first(*pool_);
-  Exchange second(*pool_);
+  PoolRequest first(*pool_);
+  PoolRequest second(*pool_);
   ASSERT_TRUE(first.Start());
   ASSERT_TRUE(second.Start());
   ASSERT_TRUE(RunUntil([&] { return first.failure && second.failure; }));
@@ -162,8 +103,8 @@ TEST_P(Pool, FailsAllThatWaitWhenNobodyListens) {
 TEST_P(Pool, RefusesAtOnceWhatIsBeyondTheLimitOfThoseThatWait) {
   StartServer();
   Make({.max_pending_requests = 1});
-  Exchange first(*pool_);
-  Exchange second(*pool_);
+  PoolRequest first(*pool_);
+  PoolRequest second(*pool_);
   ASSERT_TRUE(first.Start());
   const Result<> refused = second.Start();
   ASSERT_FALSE(refused);
@@ -176,12 +117,12 @@ TEST_P(Pool, WaitsForTheConnectionOfAnotherPoolUnlessOneCarriesManyRequests) {
   StartServer(/*hold=*/true);
   Make({.max_connections = 1});
   const bool http2 = GetParam() == conn::Protocol::kHttp2;
-  Exchange first(*pool_);
+  PoolRequest first(*pool_);
   ASSERT_TRUE(first.Start());
   ASSERT_TRUE(RunUntil([&] { return held_.size() == 1; }));
   HttpPool other(loop_, Options());
-  Exchange second(other);
-  Exchange third(other);
+  PoolRequest second(other);
+  PoolRequest third(other);
   ASSERT_TRUE(second.Start());
   ASSERT_TRUE(third.Start()) << "it waits, as with one worker";
   // With HTTP/2 the others are served at once, as they would be by the first connection if it were their worker's.
@@ -202,13 +143,13 @@ TEST_P(Pool, WaitsForTheConnectionOfAnotherPoolUnlessOneCarriesManyRequests) {
 TEST_P(Pool, ReplacesItsLastConnectionAtTheLimitWhileSomebodyWaits) {
   StartServer();
   Make({.max_connections = 1});
-  Exchange first(*pool_);
+  PoolRequest first(*pool_);
   ASSERT_TRUE(first.Start());
   ASSERT_TRUE(RunUntil([&] { return first.closed; }));
   ASSERT_EQ(pool_->connections(), 1u) << "idle, and counted";
   HttpPool other(loop_, Options(/*most_requests=*/1));
-  Exchange second(other);
-  Exchange third(other);
+  PoolRequest second(other);
+  PoolRequest third(other);
   ASSERT_TRUE(second.Start());
   ASSERT_TRUE(third.Start());
   ASSERT_TRUE(RunUntil([&] { return second.closed && third.closed; }));
@@ -225,9 +166,9 @@ TEST_P(Pool, GivesAPlaceThatBecameFreeToWhoWaitsBelowItsOwnLimitOfStreams) {
   options.max_concurrent_streams = 2;
   HttpPool small(loop_, std::move(options));
   const std::size_t together = GetParam() == conn::Protocol::kHttp2 ? 2 : 1;
-  Exchange first(small);
-  Exchange second(small);
-  Exchange third(small);
+  PoolRequest first(small);
+  PoolRequest second(small);
+  PoolRequest third(small);
   ASSERT_TRUE(first.Start());
   ASSERT_TRUE(second.Start());
   ASSERT_TRUE(third.Start());
@@ -246,7 +187,7 @@ TEST_P(Pool, EndsAConnectionAfterTheMostRequestsThatItMayCarry) {
   StartServer();
   Make({}, /*most_requests=*/1);
   for (int i = 0; i < 2; ++i) {
-    Exchange request(*pool_);
+    PoolRequest request(*pool_);
     ASSERT_TRUE(request.Start());
     ASSERT_TRUE(RunUntil([&] { return request.closed; }));
     EXPECT_EQ(request.status, 200);
@@ -257,13 +198,13 @@ TEST_P(Pool, EndsAConnectionAfterTheMostRequestsThatItMayCarry) {
 TEST_P(Pool, ForgetsAWaiterThatWentAway) {
   StartServer();
   Make();
-  auto gone = std::make_unique<Exchange>(*pool_);
+  auto gone = std::make_unique<PoolRequest>(*pool_);
   ASSERT_TRUE(gone->Start());
   EXPECT_EQ(pool_->waiting(), 1u);
   gone.reset();
   EXPECT_EQ(pool_->waiting(), 0u);
   EXPECT_EQ(limits().pending.used(), 0u);
-  Exchange request(*pool_);
+  PoolRequest request(*pool_);
   ASSERT_TRUE(request.Start());
   ASSERT_TRUE(RunUntil([&] { return request.closed; }));
   EXPECT_EQ(request.status, 200);
@@ -274,11 +215,11 @@ TEST_P(Pool, LetsRunningRequestsEndWhenItDrainsAndIsEmptyThen) {
   Make();
   bool empty = false;
   pool_->OnEmpty([&] { empty = true; });
-  Exchange running(*pool_);
+  PoolRequest running(*pool_);
   ASSERT_TRUE(running.Start());
   ASSERT_TRUE(RunUntil([&] { return held_.size() == 1; }));
   pool_->Drain();
-  Exchange late(*pool_);
+  PoolRequest late(*pool_);
   EXPECT_FALSE(late.Start());
   EXPECT_FALSE(empty);
   held_.front().Send(conn::TextResponse(200, "the last"));

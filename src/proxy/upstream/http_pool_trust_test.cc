@@ -2,8 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "core/conn/http_server.h"
-#include "proxy/cluster/cluster_set.h"
-#include "proxy/upstream/http_pool.h"
+#include "proxy/upstream/test_pool.h"
 #include "proxy/upstream/transport.h"
 #include "testing/manual_clock.h"
 
@@ -26,67 +25,24 @@ class Judges final : public TlsContexts {
   int asked = 0;
 };
 
-class Asking final : public HttpPool::Waiter, public http::ClientStreamEvents {
+class Asking final : public PoolRequest {
  public:
-  explicit Asking(HttpPool& pool) : pool_(pool) {
-    Take();
-    if (opened.stream == nullptr) {
-      EXPECT_TRUE(pool.Wait(*this));
-    }
-  }
-  void OnTurn(HttpPool&) override { Take(); }
-  void OnPoolFailure(PoolFailure, const std::string& why) override {
-    failed = true;
-    reason = why;
-  }
-  void OnInformational(http::ResponseHead) override {}
-  void OnResponseHead(http::ResponseHead head, bool) override { status = head.status; }
-  void OnData(Buffer&, bool) override {}
-  void OnTrailers(http::Headers) override {}
+  explicit Asking(HttpPool& pool) : PoolRequest(pool) { EXPECT_TRUE(Start()); }
   void OnReset(http::ResetReason) override { cut_off = *opened.closed_because; }
-  void OnBelowLowWatermark() override {}
-  void OnStreamClosed() override { closed = true; }
-  bool over() const { return closed || failed; }
 
-  HttpPool::Opened opened;
-  std::uint16_t status = 0;
   std::optional<std::string> cut_off;
-  std::string reason;  // of the failure
-  bool closed = false, failed = false;
-
- private:
-  void Take() {
-    opened = pool_.Take(*this);
-    if (opened.stream == nullptr) return;
-    http::RequestHead head;
-    head.method = "GET";
-    head.scheme = "http";
-    head.authority = "app";
-    head.path = "/";
-    opened.stream->SendHead(head, true);
-  }
-  HttpPool& pool_;
 };
 
 class TrustedPool : public testing::TestWithParam<conn::Protocol> {
  protected:
   TrustedPool() {
-    host_ = server_.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
-    auto config = std::make_shared<xds::Cluster>();
-    config->name = config->load_assignment.cluster_name = "app";
-    config->load_assignment.localities.emplace_back().endpoints.emplace_back().address = host_;
-    EXPECT_TRUE(store_.Put(config).has_value());
+    PutApp(store_, {server_.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value()});
     MakePool();
   }
   // `max_concurrent_streams`: as in HttpPoolOptions.
   void MakePool(std::uint32_t max_concurrent_streams = 0) {
-    HttpPoolOptions options;
-    options.connector = &connector_;
-    options.dial.address = host_;
-    options.connection.protocol = GetParam();
+    HttpPoolOptions options = OptionsFor(connector_, store_.Find("app"), GetParam());
     options.max_concurrent_streams = max_concurrent_streams;
-    options.cluster = store_.Find("app");
-    options.host = options.cluster->priorities.at(0).all.at(0);
     pool_ = std::make_unique<HttpPool>(loop_, std::move(options));
   }
   void AllowConnections(std::uint32_t most) { pool_->options().cluster->state->limits[0].connections.SetMost(most); }
@@ -114,7 +70,6 @@ class TrustedPool : public testing::TestWithParam<conn::Protocol> {
   io::Loop loop_{clock_};
   DirectConnector connector_{loop_};
   cluster::ClusterStore store_{loop_, registry_, nullptr, [](const cluster::ClusterUpdate&) {}};
-  io::SocketAddress host_;
   std::vector<conn::Responder> held_;
   conn::HttpServer server_{loop_, conn::HttpServerOptions{},
                            [this](conn::Request, conn::Responder responder) { held_.push_back(std::move(responder)); }};
@@ -176,8 +131,8 @@ TEST_P(TrustedPool, JudgesAConnectionThatWasBeingMadeOnceItIsOpen) {
   judges_.standing.refusal = "revoked";
   pool_->JudgeAgain(judges_);
   EXPECT_TRUE(RunUntil([&] { return waits->over(); }));
-  EXPECT_TRUE(waits->failed);
-  EXPECT_EQ(waits->reason, "upstream no longer trusted: revoked");
+  EXPECT_TRUE(waits->failure.has_value());
+  EXPECT_EQ(waits->failure_reason, "upstream no longer trusted: revoked");
   EXPECT_TRUE(held_.empty());
 }
 
@@ -186,7 +141,7 @@ TEST_P(TrustedPool, MakesAnotherConnectionWhereOneEndsBeforeItsFirstRequestForIt
   judges_.standing.is_under_other_root = true;
   pool_->JudgeAgain(judges_);
   ASSERT_TRUE(RunUntil([&] { return waits->over() || !held_.empty(); }));
-  EXPECT_FALSE(waits->failed) << waits->reason;
+  EXPECT_FALSE(waits->failure.has_value()) << waits->failure_reason;
   Finish(*waits);
 }
 

@@ -65,9 +65,7 @@ std::vector<admin::CertificateEntry> CertificatesOf(const ConfigStore& store, co
     if (other && other->tls) AddInline(other->tls->common, all);
   }
   for (const auto& [name, cluster] : store.accepted().clusters) {
-    if (cluster.value->tls) AddInline(cluster.value->tls->common, all);
-    for (const xds::TransportSocketMatch& match : cluster.value->transport_socket_matches)
-      if (match.tls) AddInline(match.tls->common, all);
+    for (const xds::UpstreamTlsContext* tls : TlsOf(*cluster.value)) AddInline(tls->common, all);
   }
   return all;
 }

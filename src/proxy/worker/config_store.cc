@@ -1,6 +1,5 @@
 #include "proxy/worker/config_store.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "core/base/log.h"
@@ -68,9 +67,7 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
   accepted_.listeners.insert_or_assign(name, resource);
   if (fixed) accepted_.fixed.insert("listener/" + name);
   for (const std::string& routes : listen::NeededRoutes(**listener)) SubscribeOnce(url::kRoute, routes);
-  for (const std::string& secret : listen::NeededSecrets(**listener)) {
-    if (!secrets_.Has(secret)) SubscribeOnce(url::kSecret, secret);
-  }
+  SubscribeSecrets(listen::NeededSecrets(**listener));
   for (const std::string& cluster : listen::NamedClusters(**listener)) SubscribeOnce(url::kCluster, cluster);
   auto warming = std::make_unique<Warming>();
   warming->listener = std::move(*listener);
@@ -95,7 +92,7 @@ void ConfigStore::Activate(const std::string& name, bool forced) {
     for (const std::string& routes : listen::NeededRoutes(*listener)) {
       if (!routes_.contains(routes)) return;
     }
-    if (!SecretsThere(listen::NeededSecrets(*listener))) return;
+    if (!secrets_.HasAll(listen::NeededSecrets(*listener))) return;
   } else {
     kLog.Warn("listener " + name + " begins before its routes and secrets have come");
   }
@@ -114,10 +111,6 @@ void ConfigStore::TryWarming() {
   std::vector<std::string> names;
   for (const auto& [name, warming] : warming_) names.push_back(name);
   for (const std::string& name : names) Activate(name, false);
-}
-
-bool ConfigStore::SecretsThere(const std::vector<std::string>& names) const {
-  return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return secrets_.Has(name); });
 }
 
 void ConfigStore::RemoveListener(const std::string& name) {
@@ -183,10 +176,7 @@ Outcome<> ConfigStore::PutCluster(const xds::Resource<xds::Cluster>& resource, b
   if (!fixed && accepted_.fixed.contains("cluster/" + cluster.name))
     return Explain(Errc::kInvalidInput, "cluster " + cluster.name + " stands in static_resources",
                    "rename one of them");
-  if (cluster.tls) SubscribeSecrets(cluster.tls->common);
-  for (const xds::TransportSocketMatch& match : cluster.transport_socket_matches) {
-    if (match.tls) SubscribeSecrets(match.tls->common);
-  }
+  SubscribeSecrets(SecretsOf(cluster));
   if (auto done = CheckTls(cluster, secrets_); !done) return done;
   const bool added = accepted_.clusters.insert_or_assign(cluster.name, resource).second;
   cluster_counts_.Add(added ? ClusterManagerStat::kAdded : ClusterManagerStat::kModified);
@@ -197,21 +187,15 @@ Outcome<> ConfigStore::PutCluster(const xds::Resource<xds::Cluster>& resource, b
   return {};
 }
 
-void ConfigStore::SubscribeSecrets(const xds::CommonTlsContext& tls) {
-  for (const std::string& name : SecretsOf(tls)) {
+void ConfigStore::SubscribeSecrets(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
     if (!secrets_.Has(name)) SubscribeOnce(url::kSecret, name);
   }
 }
 
 void ConfigStore::PutReadyClusters() {
   for (auto waiting = waiting_clusters_.begin(); waiting != waiting_clusters_.end();) {
-    std::vector<std::string> needed;
-    const xds::Cluster& cluster = *waiting->second;
-    if (cluster.tls) needed = SecretsOf(cluster.tls->common);
-    for (const xds::TransportSocketMatch& match : cluster.transport_socket_matches) {
-      if (match.tls) std::ranges::copy(SecretsOf(match.tls->common), std::back_inserter(needed));
-    }
-    if (!SecretsThere(needed)) {
+    if (!secrets_.HasAll(SecretsOf(*waiting->second))) {
       ++waiting;
       continue;
     }

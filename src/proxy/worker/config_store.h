@@ -117,8 +117,7 @@ class ConfigStore final : public MainDemands {
   void ReleaseLater(std::string name);
   void ReleaseUnwatched();
   void TryWarming();
-  bool SecretsThere(const std::vector<std::string>& names) const;
-  void SubscribeSecrets(const xds::CommonTlsContext& tls);
+  void SubscribeSecrets(const std::vector<std::string>& names);
   void SubscribeOnce(std::string_view type, const std::string& name);
   void PutReadyClusters();
   void SyncEndpoints();

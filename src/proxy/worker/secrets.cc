@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <utility>
 
@@ -109,6 +110,22 @@ std::vector<std::string> SecretsOf(const xds::CommonTlsContext& common) {
   return names;
 }
 
+std::vector<const xds::UpstreamTlsContext*> TlsOf(const xds::Cluster& cluster) {
+  std::vector<const xds::UpstreamTlsContext*> contexts;
+  if (cluster.tls) contexts.push_back(&*cluster.tls);
+  for (const xds::TransportSocketMatch& match : cluster.transport_socket_matches) {
+    if (match.tls) contexts.push_back(&*match.tls);
+  }
+  return contexts;
+}
+
+std::vector<std::string> SecretsOf(const xds::Cluster& cluster) {
+  std::vector<std::string> names;
+  for (const xds::UpstreamTlsContext* tls : TlsOf(cluster))
+    std::ranges::move(SecretsOf(tls->common), std::back_inserter(names));
+  return names;
+}
+
 void Secrets::Put(std::shared_ptr<const xds::Secret> secret) {
   {
     const std::lock_guard lock(mutex_);
@@ -139,6 +156,11 @@ void Secrets::Forget(const std::string& name) {
 bool Secrets::Has(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   return by_name_.contains(name);
+}
+
+bool Secrets::HasAll(const std::vector<std::string>& names) const {
+  const std::lock_guard lock(mutex_);
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return by_name_.contains(name); });
 }
 
 bool Secrets::IsForUpstream(const std::string& name) const {

@@ -14,6 +14,7 @@
 
 #include "core/base/result.h"
 #include "core/tls/context.h"
+#include "core/xds/cluster.h"
 #include "core/xds/tls_context.h"
 #include "proxy/session/context.h"
 
@@ -28,6 +29,7 @@ class Secrets final : public session::DownstreamTls {
   // `observer` hears of each Put and Remove, on the thread that did it. Set it before the first.
   void SetObserver(std::function<void()> observer) { observer_ = std::move(observer); }
   bool Has(const std::string& name) const;
+  bool HasAll(const std::vector<std::string>& names) const;
   // Whether a context towards upstream hosts was ever made of it, or would have been.
   bool IsForUpstream(const std::string& name) const;
   std::vector<std::shared_ptr<const xds::Secret>> All() const;
@@ -63,7 +65,10 @@ class Secrets final : public session::DownstreamTls {
 
 // The content of a data source: in place, a file, or an environment variable. Errors name the path or variable.
 Outcome<std::string> ReadSource(const xds::DataSource& source);
-// Names of the secrets that a context needs.
+// All TLS contexts of a cluster: its own, then those of its transport sockets.
+std::vector<const xds::UpstreamTlsContext*> TlsOf(const xds::Cluster& cluster);
+// Names of the secrets that a context needs, or all contexts of a cluster.
 std::vector<std::string> SecretsOf(const xds::CommonTlsContext& common);
+std::vector<std::string> SecretsOf(const xds::Cluster& cluster);
 
 }  // namespace plait::proxy::worker

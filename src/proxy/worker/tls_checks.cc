@@ -1,6 +1,5 @@
 #include "proxy/worker/tls_checks.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace plait::proxy::worker {
@@ -9,11 +8,6 @@ namespace {
 std::unexpected<Diagnostic> Refuse(Diagnostic why, const std::string& where) {
   why.message = where + ": " + why.message;
   return std::unexpected(std::move(why));
-}
-
-bool AllThere(const xds::CommonTlsContext& tls, const Secrets& secrets) {
-  const std::vector<std::string> needed = SecretsOf(tls);
-  return std::all_of(needed.begin(), needed.end(), [&](const std::string& name) { return secrets.Has(name); });
 }
 
 std::vector<const xds::DataSource*> SourcesOf(const xds::Secret& secret) {
@@ -34,8 +28,9 @@ Outcome<> CheckChain(const xds::FilterChain& chain, bool fixed, Secrets& secrets
     if (const auto* inbound = std::get_if<xds::Inbound>(&filter.config)) contexts.push_back(&inbound->tls);
   }
   for (const xds::DownstreamTlsContext* tls : contexts) {
-    const bool in_place = SecretsOf(tls->common).empty();
-    if (!in_place && (!fixed || !AllThere(tls->common, secrets))) continue;
+    const std::vector<std::string> needed = SecretsOf(tls->common);
+    const bool in_place = needed.empty();
+    if (!in_place && (!fixed || !secrets.HasAll(needed))) continue;
     if (const auto context = secrets.Server(*tls); !context) return std::unexpected(context.error());
   }
   return {};
@@ -51,13 +46,8 @@ Outcome<> CheckReadable(const xds::Secret& secret) {
 }
 
 Outcome<> CheckTls(const xds::Cluster& cluster, Secrets& secrets) {
-  std::vector<const xds::UpstreamTlsContext*> contexts;
-  if (cluster.tls) contexts.push_back(&*cluster.tls);
-  for (const xds::TransportSocketMatch& match : cluster.transport_socket_matches) {
-    if (match.tls) contexts.push_back(&*match.tls);
-  }
-  for (const xds::UpstreamTlsContext* tls : contexts) {
-    if (!AllThere(tls->common, secrets)) continue;
+  for (const xds::UpstreamTlsContext* tls : TlsOf(cluster)) {
+    if (!secrets.HasAll(SecretsOf(tls->common))) continue;
     if (const auto context = secrets.Client(*tls, false); !context)
       return Refuse(context.error(), "cluster " + cluster.name);
   }

@@ -60,18 +60,19 @@ class Trust : public StaticProxy {
     return chain;
   }
   using Client = std::unique_ptr<tls::End>;
-  std::unique_ptr<io::Stream> AsClient(const tls::TestCa& ca, std::unique_ptr<io::Stream> stream) {
+  std::unique_ptr<io::Stream> AsClient(const tls::Identity& own, std::unique_ptr<io::Stream> stream) {
     tls::ContextOptions options;
-    options.identities = {ca.Issue(tls::kClient)};
+    options.identities = {own};
     options.bundle_pem = old_.root_pem() + new_.root_pem();
     return tls::Wrap(main_, std::move(stream), tls::Make(options));
   }
-  Client Connect(const io::SocketAddress& at, const tls::TestCa& ca) {
-    auto client = std::make_unique<tls::End>(AsClient(ca, io::Connect(main_, at)));
+  Client Connect(const io::SocketAddress& at, const tls::Identity& own) {
+    auto client = std::make_unique<tls::End>(AsClient(own, io::Connect(main_, at)));
     EXPECT_TRUE(main_.RunUntil([&] { return client->open; }, kLimit));
     EXPECT_TRUE(Asks(client));
     return client;
   }
+  Client Connect(const io::SocketAddress& at, const tls::TestCa& ca) { return Connect(at, ca.Issue(tls::kClient)); }
   static bool Ended(const Client& client) { return client->ended || client->failed; }
   // Whether a request on this connection has an answer.
   bool Asks(const Client& client) {
@@ -121,7 +122,8 @@ class Trust : public StaticProxy {
   }
   // The stream has told that it is open; the one that gives it again tells so anew.
   Client Shake(const tls::TestCa& ca, std::unique_ptr<io::Stream> stream) {
-    auto client = std::make_unique<tls::End>(AsClient(ca, session::GiveAgain(main_, std::move(stream), Buffer())));
+    auto client = std::make_unique<tls::End>(
+        AsClient(ca.Issue(tls::kClient), session::GiveAgain(main_, std::move(stream), Buffer())));
     main_.RunUntil([&] { return client->open || Ended(client); }, kLimit);
     return client;
   }
@@ -225,15 +227,12 @@ TEST_F(Trust, ARequestThatRunsForADistrustedClientIsCutOffAndToldWhy) {
 TEST_F(Trust, ARevokedClientIsDisconnectedAndNoOther) {
   AddCluster("backend", {StartUpstream()});
   const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
-  tls::ContextOptions options;
-  options.identities = {old_.Issue(tls::kClient)};
-  options.bundle_pem = old_.root_pem();
-  const auto revoked = std::make_unique<tls::End>(tls::Wrap(main_, io::Connect(main_, at), tls::Make(options)));
-  EXPECT_TRUE(main_.RunUntil([&] { return revoked->open; }, kLimit));
+  const tls::Identity stolen = old_.Issue(tls::kClient);
+  const Client revoked = Connect(at, stolen);
   const Client other = Connect(at, old_);
   PutRoots(old_.root_pem(), old_.Revoke({old_.Issue(tls::kClient)}));
   EXPECT_TRUE(Asks(revoked));
-  PutRoots(old_.root_pem(), old_.Revoke(options.identities));
+  PutRoots(old_.root_pem(), old_.Revoke({stolen}));
   EXPECT_TRUE(IsClosed(revoked));
   EXPECT_TRUE(Asks(other));
   EXPECT_TRUE(main_.RunUntil([&] { return !Others().empty(); }, kLimit));
@@ -259,12 +258,7 @@ TEST_F(Trust, AClientOfATrustDomainThatIsNoAliasAnyMoreIsDisconnectedAndNoOther)
   };
   allow({"spiffe://cluster.local/", "spiffe://old.domain/"});
   const Client own = Connect(at, old_);
-  tls::ContextOptions options;
-  options.identities = {old_.Issue("spiffe://old.domain/ns/default/sa/client")};
-  options.bundle_pem = old_.root_pem();
-  const auto alias = std::make_unique<tls::End>(tls::Wrap(main_, io::Connect(main_, at), tls::Make(options)));
-  EXPECT_TRUE(main_.RunUntil([&] { return alias->open; }, kLimit));
-  EXPECT_TRUE(Asks(alias));
+  const Client alias = Connect(at, old_.Issue("spiffe://old.domain/ns/default/sa/client"));
   allow({"spiffe://cluster.local/"});
   EXPECT_TRUE(IsClosed(alias));
   EXPECT_TRUE(Asks(own));

@@ -1,0 +1,32 @@
+#pragma once
+// Internal to control/model: warnings of objects that were read, each good by itself, about what stands beside them.
+#include <string>
+#include <utility>
+
+#include "control/model/finding.h"
+#include "control/model/meta.h"
+#include "core/yaml/node.h"
+
+namespace plait::control::model {
+
+// `at`: none: the place of the object's name. `remedy`: as in Finding.
+inline Finding WarningOf(const Meta& meta, yaml::Mark at, std::string message, std::string hint, std::string code = {},
+                         std::string remedy = {}, Errc errc = Errc::kNotFound) {
+  return {Severity::kWarning,
+          {.code = errc,
+           .message = std::move(message),
+           .object = meta.key.ToString(),
+           .at = at.line == 0 ? meta.at : yaml::At(meta.at.file, at),
+           .hint = std::move(hint)},
+          std::move(code),
+          std::move(remedy)};
+}
+
+// A name of an object that is not there. `until_then`: what becomes of it meanwhile.
+inline Finding MissingName(const Meta& meta, yaml::Mark at, std::string message, const std::string& remedy,
+                           const std::string& until_then = {}, std::string code = "IST0101") {
+  return WarningOf(meta, at, std::move(message), remedy + (until_then.empty() ? "" : "; until then " + until_then),
+                   std::move(code), remedy);
+}
+
+}  // namespace plait::control::model
