@@ -25,7 +25,7 @@ def bootstraps(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ["web", "client", "bookinfo", "gateway"])
+@pytest.mark.parametrize("name", ["web", "client", "bookinfo", "gateway", "gateway-behind-proxies"])
 def test_envoy_takes_it(bootstraps, name):
     file = bootstraps / f"{name}.pb"
     assert file.stat().st_size > 1000

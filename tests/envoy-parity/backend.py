@@ -17,9 +17,10 @@ A request steers the answer by the header `x-backend`, a list of `key=value` sep
   reset           close the connection (HTTP/2: reset the stream) without an answer; refuse: REFUSED_STREAM
   drop            (HTTP/2) close the connection without an answer
   cut             close the connection in the middle of the body
-An upgrade and a CONNECT are accepted unless `status` is given; the tunnel echoes in upper case, once.
+An upgrade and a CONNECT are accepted unless `status` is given; the tunnel gives the report and echoes in upper case, once.
 """
 import asyncio
+import dataclasses
 import json
 import ssl
 import threading
@@ -30,6 +31,8 @@ import h2.events
 import h2.exceptions
 
 import odd_answers
+
+CUT_ANYWHERE = 4096  # bytes of a body: a larger one may come in several reads
 
 
 class Backends:
@@ -91,6 +94,28 @@ class Backends:
         self.thread.join(5)
 
 
+@dataclasses.dataclass
+class Received:
+    """A request as it was on the wire.
+
+    line      HTTP/1: the request line
+    fields    [name, value] in their order: HTTP/1 in their spelling, with the white space around the value; HTTP/2 with the pseudo-headers
+    framing   HTTP/1: the lines of chunk sizes (of a large body only that it is chunked: where it is cut depends on when it was read);
+              HTTP/2: what ends the stream: HEADERS, trailers, DATA, or none of the data: a frame without any
+    """
+    line: str
+    fields: list
+    body: bytes = b""
+    framing: list = dataclasses.field(default_factory=list)
+    trailers: list = dataclasses.field(default_factory=list)
+
+    def report(self, backend, without=None):
+        return json.dumps({
+            "backend": backend, "line": self.line, "fields": [field for field in self.fields if field[0].lower() != without],
+            "framing": self.framing, "body": self.body.decode("latin1"), "trailers": self.trailers,
+        }, indent=1).encode()
+
+
 class Backend:
     def __init__(self, all_of_them, name):
         self.all, self.name = all_of_them, name
@@ -100,13 +125,7 @@ class Backend:
         orders = dict(part.partition("=")[::2] for part in text.split(";") if part)
         return {} if orders.get("on", self.name) != self.name else orders
 
-    def report(self, method, target, headers, body, trailers, version):
-        return json.dumps({
-            "backend": self.name, "method": method, "target": target, "version": version, "body": body.decode("latin1"),
-            "headers": sorted([n.lower(), v] for n, v in headers), "trailers": sorted(trailers),
-        }, indent=1).encode()
-
-    async def answer(self, orders, method, target, headers, body, trailers, version):
+    async def answer(self, orders, received):
         if "hold" in orders:
             await self.all.hold(orders["hold"])
         if "late" in orders:
@@ -116,13 +135,12 @@ class Backend:
             seen = self.all.failures.get(orders.get("key", ""), 0)
             self.all.failures[orders.get("key", "")] = seen + 1
             status = int(orders.get("fails", 503)) if seen < int(orders["fail"]) else 200
-        report = self.report(method, target, headers, body, trailers, version)
+        report = received.report(self.name)
         if "body" in orders:
             report = b"b" * int(orders["body"])
         if "note" in orders:
             # A mirror's x-forwarded-for is the proxy's own address, which only Envoy adds.
-            headers = [field for field in headers if field[0].lower() != "x-forwarded-for"]
-            report = self.report(method, target, headers, body, trailers, version)
+            report = received.report(self.name, without="x-forwarded-for")
             self.all.noted.setdefault(orders["note"], self.all.loop.create_future()).set_result(report)
         if "tell" in orders:
             told = self.all.noted.setdefault(orders["tell"], self.all.loop.create_future())
@@ -166,15 +184,16 @@ class Http1(Backend):
         except asyncio.IncompleteReadError:
             return False
         lines = head.decode("latin1").split("\r\n")[:-2]
-        method, target, version = lines[0].split(" ")
-        headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:]]
-        fields = {n.lower(): v for n, v in headers}
+        method, _, version = lines[0].split(" ")
+        received = Received(lines[0], [line.split(":", 1) for line in lines[1:]])
+        fields = {name.lower(): value.strip() for name, value in received.fields}
         orders = self.orders(fields)
         if (method == "CONNECT" or "upgrade" in fields) and "status" not in orders:
-            return await self.tunnel(reader, writer, fields)
+            return await self.tunnel(reader, writer, fields, received)
         if fields.get("expect") == "100-continue" and "early" not in orders:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body, trailers = (b"", []) if "early" in orders else await read_body(reader, fields)
+        if "early" not in orders:
+            await read_body(reader, fields, received)
         if "reset" in orders:
             return False
         if "odd" in orders:
@@ -183,19 +202,20 @@ class Http1(Backend):
             return False
         if "info" in orders:
             writer.write(f"HTTP/1.1 {orders['info']} Early\r\nLink: </style.css>\r\n\r\n".encode())
-        status, extra, report = await self.answer(orders, method, target, headers, body, trailers, version)
+        status, extra, report = await self.answer(orders, received)
         keep = await self.respond(writer, orders, method, status, extra, report)
         await writer.drain()
         if keep and "early" in orders:  # to end here would break what a proxy has sent on this connection meanwhile
-            await read_body(reader, fields)
+            await read_body(reader, fields, received)
         return keep and fields.get("connection", "").lower() != "close" and version == "HTTP/1.1"
 
-    async def tunnel(self, reader, writer, fields):
+    async def tunnel(self, reader, writer, fields, received):
         if "upgrade" in fields:
             writer.write(f"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {fields['upgrade']}\r\n\r\n".encode())
         else:
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        writer.write((await reader.read(65536)).upper())
+        through = (await reader.read(65536)).upper()
+        writer.write(received.report(self.name) + b"\n" + through)
         await writer.drain()
         return False
 
@@ -233,17 +253,21 @@ class Http1(Backend):
         return True
 
 
-async def read_body(reader, fields):
-    body, trailers = b"", []
+async def read_body(reader, fields, received):
     if fields.get("transfer-encoding", "").lower() == "chunked":
-        while size := int((await reader.readline()).split(b";")[0], 16):
-            body += await reader.readexactly(size)
+        while True:
+            line = await reader.readline()
+            received.framing.append(line.decode("latin1"))
+            if not (size := int(line.split(b";")[0], 16)):
+                break
+            received.body += await reader.readexactly(size)
             await reader.readexactly(2)
-        while line := (await reader.readline()).strip():
-            trailers.append(line.decode("latin1").lower())
+        while (line := await reader.readline()) not in (b"\r\n", b""):
+            received.trailers.append(line.decode("latin1").removesuffix("\r\n").split(":", 1))
+        if len(received.body) > CUT_ANYWHERE:
+            received.framing = ["chunked"]
     elif "content-length" in fields:
-        body = await reader.readexactly(int(fields["content-length"]))
-    return body, trailers
+        received.body = await reader.readexactly(int(fields["content-length"]))
 
 
 class ByAlpn(Backend):
@@ -254,7 +278,8 @@ class ByAlpn(Backend):
 
 class Http2(Backend):
     async def serve(self, reader, writer):
-        conn = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        conn = h2.connection.H2Connection(h2.config.H2Configuration(
+            client_side=False, header_encoding="utf-8", normalize_inbound_headers=False))  # cookies as they come
         conn.initiate_connection()
         writer.write(conn.data_to_send())
         requests, bodies, tasks = {}, {}, set()
@@ -271,15 +296,18 @@ class Http2(Backend):
             while data := await reader.read(65536):
                 for event in conn.receive_data(data):
                     if isinstance(event, h2.events.RequestReceived):
-                        requests[event.stream_id] = [event.headers, b"", []]
+                        requests[event.stream_id] = Received("", [[n, v] for n, v in event.headers], framing=["HEADERS"] if event.stream_ended else [])
                         if "early" in self.orders(dict(event.headers)):
                             begin(event.stream_id)
                     elif isinstance(event, h2.events.DataReceived):
                         if event.stream_id in requests:
-                            requests[event.stream_id][1] += event.data
+                            requests[event.stream_id].body += event.data
+                            if event.stream_ended:
+                                requests[event.stream_id].framing = ["DATA" if event.data else "none"]
                         conn.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                     elif isinstance(event, h2.events.TrailersReceived) and event.stream_id in requests:
-                        requests[event.stream_id][2] = [f"{n}: {v}" for n, v in event.headers]
+                        requests[event.stream_id].trailers = [[n, v] for n, v in event.headers]
+                        requests[event.stream_id].framing = ["trailers"]
                     elif isinstance(event, h2.events.StreamEnded) and event.stream_id in requests:
                         begin(event.stream_id)
                     elif isinstance(event, h2.events.StreamReset):
@@ -294,16 +322,12 @@ class Http2(Backend):
                 task.cancel()
             writer.close()
 
-    async def http2_answer(self, conn, stream, bodies, request, flush, writer):
-        headers, body, trailers = request
-        fields = dict(headers)
+    async def http2_answer(self, conn, stream, bodies, received, flush, writer):
+        fields = dict(received.fields)
         orders = self.orders(fields)
         if "drop" in orders:
             return writer.close()
-        plain = [(n, v) for n, v in headers if not n.startswith(":")] + [("host", fields.get(":authority", ""))]
-        plain += [(n, fields[n]) for n in (":scheme", ":protocol") if n in fields]
-        status, extra, report = await self.answer(
-            orders, fields[":method"], fields.get(":path"), plain, body, trailers, "HTTP/2")
+        status, extra, report = await self.answer(orders, received)
         try:
             if "reset" in orders or "refuse" in orders:
                 conn.reset_stream(stream, 7 if "refuse" in orders else 2)

@@ -22,20 +22,52 @@ def header(name, value, port):
     return value
 
 
-def answer(seen, port):
-    """`port` is the listener's: each proxy has its own."""
-    seen = dict(seen)
-    if "before" in seen:
-        seen["before"] = [answer(one, port) for one in seen["before"]]
-    if "headers" in seen:
-        seen["headers"] = sorted((n, header(n, v, port)) for n, v in seen["headers"])
+def parts(seen, port, sent=b""):
+    """The answer as {part: what it is}, flat, so that `differences.yaml` can name what differs and nothing else. `port` is the
+    listener's: each proxy has its own; `sent` is what the client wrote.
+
+    status, version, trailers, closed ...    of the response      headers.NAME   the values of a field of it
+    headers order                            the names as they came
+    request.line, .backend, .body, .framing  as the backend received it; request.trailers; request.NAME; request order
+    log.FIELD                                one value for each line; log lines: how many
+    before N.PART                            of an earlier response on the connection
+    """
+    out = {}
+    for name, value in seen.items():
+        if name == "before":
+            for i, one in enumerate(value):
+                out |= {f"before {i}.{part}": what for part, what in parts(one, port, sent).items()}
+        elif name == "headers":
+            out |= fields("headers", value, port)
+        elif name in ("body", "tunnel"):
+            out |= request(name, value, port, sent)
+        elif name == "log":
+            out["log lines"] = len(value)
+            out |= {f"log.{field}": [line.get(field) for line in value] for line in value for field in line}
+        else:
+            out[name] = value
+    return out
+
+
+def fields(kind, pairs, port):
+    out = {f"{kind} order": [name for name, _ in pairs]}
+    for name, value in pairs:
+        inner = value.strip()
+        out.setdefault(f"{kind}.{name}", []).append(value.replace(inner, header(name.lower(), inner, port), 1) if inner else value)
+    return out
+
+
+def request(name, text, port, sent):
+    """What the backend reports, and what came after that."""
     try:
-        report = json.loads(seen.get("body", ""))
-        report["headers"] = sorted([n, header(n, v, port)] for n, v in report["headers"])
-        seen["body"] = report
-    except (ValueError, TypeError, KeyError):
-        pass
-    return seen
+        report, end = json.JSONDecoder().raw_decode(text)
+        pairs = report.pop("fields")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {name: text}
+    # A name that the client wrote goes on in its spelling, or lowered (Envoy); what a proxy adds is compared as it is.
+    written = {line.split(b":")[0].decode("latin1") for line in sent.split(b"\r\n")}
+    pairs, report["trailers"] = [[(key.lower() if key in written else key, value) for key, value in some] for some in (pairs, report["trailers"])]
+    return {name: text[end:]} | {f"request.{part}": value for part, value in report.items()} | fields("request", pairs, port)
 
 
 def log_field(name, value, addresses):

@@ -32,15 +32,17 @@ class Request:
 class Case:
     name: str
     build: object
-    ordered: bool = False   # one request after the other: each depends on those before
-    common: object = True   # options of the common requests; None: it is no HTTP listener
+    ordered: bool = False   # its own requests one after the other: each depends on those before
+    alone: bool = False     # all of them one after the other: some end a connection that all share
+    common: object = True   # options of the connection of the common requests; None: it is no HTTP listener
     stats: str = ""         # counters that must be equal in the end: a regular expression for /stats
 
-    def requests(self):
+    def own(self):
+        return [r if r.label is not None else dataclasses.replace(r, label=i) for i, r in enumerate(self.build())]
+
+    def shared(self):
         from subjects import common
-        own = self.build()
-        labelled = [r if r.label is not None else dataclasses.replace(r, label=i) for i, r in enumerate(own)]
-        return labelled + common.requests(self.common)
+        return common.requests(self.common)
 
 
 CASES = {}

@@ -1,6 +1,6 @@
 // The form for a stock Envoy: what its chains match, and that each configuration is one that Envoy can read. With
 // PLAIT_WRITE_ENVOY_FORM=<folder> the bootstraps are left there for `envoy --mode validate`
-// (tests/envoy-parity/test_envoy_form.py).
+// (tests/conformance/test_envoy_form.py).
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -44,6 +44,13 @@ model::Proxy Web() {
           .labels = {{"app", "web"}, {"version", "v1"}},
           .ips = {*io::IpAddress::Parse("10.244.0.8")},
           .application_mark = 0x539};
+}
+
+model::Proxy Gateway() {
+  return {.type = model::Proxy::Type::kRouter,
+          .form = model::Proxy::Form::kEnvoy,
+          .name_space = "istio-system",
+          .labels = {{"istio", "ingressgateway"}}};
 }
 
 const xds::Listener* Find(const std::vector<xds::Listener>& listeners, std::string_view name) {
@@ -272,12 +279,8 @@ TEST(EnvoyFormBootstrap, HoldsWhatEachProxyGets) {
         .name_space = "default",
         .labels = {{"app", "reviews"}, {"version", "v1"}},
         .ips = {*io::IpAddress::Parse("10.244.0.5")}}},
-      {"gateway",
-       "bookinfo.yaml",
-       {.type = model::Proxy::Type::kRouter,
-        .form = model::Proxy::Form::kEnvoy,
-        .name_space = "istio-system",
-        .labels = {{"istio", "ingressgateway"}}}},
+      {"gateway", "bookinfo.yaml", Gateway()},
+      {"gateway-behind-proxies", "gateway-behind-proxies.yaml", Gateway()},
   };
   for (const auto& one : kCases) {
     const std::string bytes = BootstrapOf(one.proxy, *SnapshotOfFile(one.file, R"(

@@ -15,23 +15,23 @@ def _hashed():
                  http(target="/alone/made", headers=[("Cookie", "user=")]), http(target="/alone/made", headers=[("Cookie", "user=ann")]))
 
 
-@case("39-ring-hash", common=None)
+@case("39-ring-hash")
 def ring_hash():
     return _hashed()
 
 
-@case("40-maglev", common=None)
+@case("40-maglev")
 def maglev():
     return _hashed()
 
 
-@case("41-priorities", common=None)
+@case("41-priorities")
 def priorities():
     names = ("failover", "draining", "timeout", "all-degraded", "third", "panic", "no-panic", "first", "locality", "local-down", "random", "least")
     return [request for name in names for request in gets(*(f"/{name}/{i}" for i in range(4)))]
 
 
-@case("38-mirrors", ordered=True, common=None)
+@case("38-mirrors", ordered=True)
 def mirrors():
     out = []
     for i, (target, order, host, asked) in enumerate((

@@ -1,20 +1,25 @@
 """Requests that every HTTP listener must treat as Envoy does, whatever its file says."""
-import dataclasses
-
-from suite import Request, http
+from suite import Request, http, http2
 
 
 def requests(options):
-    """With `options` of the connection: None - no HTTP listener, none of them; {} or True - plaintext, all of them;
-    else a part, since each is a handshake."""
+    """With `options` of the connection; None - no HTTP listener, none of them; http2 - as streams of HTTP/2."""
     if options is None:
         return []
     options = {} if options is True else options
-    every = 4 if options else 1
+    if "http2" in options:
+        return [Request(b"", f"common {i}", {**options, "http2": [one]}) for i, one in enumerate(_as_http2()) if one]
     made = [http(*args, **how) for args, how in _WRITTEN] + _BYTES
     assert len(set(made)) == len(made), "no request twice"
-    out = [Request(data, f"common {i}") for i, data in enumerate(made)]
-    return [dataclasses.replace(r, options={**options}) for r in out[::every]]
+    return [Request(data, f"common {i}", {**options}) for i, data in enumerate(made)]
+
+
+def _as_http2():
+    """None for a request with fields of a connection: HTTP/2 has none (RFC 9113 8.2.2), 54-http2 sends one."""
+    for (method, target), how in _WRITTEN:
+        headers = [(name.lower(), value) for name, value in how.get("headers", ())]
+        own = {"connection", "keep-alive", "proxy-connection", "te"} & {name for name, _ in headers}
+        yield None if own else http2(method, target, **{**how, "headers": headers})
 
 
 def _one(*args, **how):

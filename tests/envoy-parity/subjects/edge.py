@@ -72,7 +72,7 @@ def pass_through():
     return server_header() + gets("/pre/a", "/pre/a?b", "/tried", "/x?y") + plain(http(headers=[("X-Forwarded-Proto", "https")]), http(headers=[("X-Forwarded-Proto", "http")]))
 
 
-@case("31-limits", common=None)
+@case("31-limits")
 def limits():
     out = [http(headers=[("X-Long", "v" * n)]) for n in (100, 1000, 1900, 1990, 2000, 2040, 2100, 3000, 10000, 70000)]
     out += [http(headers=[(f"X-{i}", "1") for i in range(n)]) for n in (5, 6, 7, 8, 9, 20)]
@@ -101,3 +101,8 @@ def mesh_gateway():
     out += [named(f"{name} of {origin}", http(headers=[*headers, (name, "1"), ("X-Kept", "1")])) for name in ("x-plait-head", "X-Plait-Anything")
             for origin, headers in (("outside", []), ("inside", inside))]
     return out
+
+
+@case("66-mesh-gateway-behind-proxies")
+def mesh_gateway_behind_proxies():
+    return mesh_gateway() + _paths() + plain(*(http(headers=[("X-Forwarded-For", v)]) for v in _FORWARDED))

@@ -7,7 +7,7 @@ def _logged():
     out = gets("/", "/direct", "/refused", "/pre/a?b", "/none") + plain(
         http(headers=[("X-A", "abcdef")]), http(headers=[("X-B", "b")]), http(headers=[("X-A", ""), ("X-B", "b")]), http(headers=[("X-A", "1"), ("X-A", "2")]), http(headers=[("X-A", 'quote " and \\ back')]),
         http(headers=[("X-Forwarded-For", "1.2.3.4")]), http("POST", body=b"body"), http(headers=[("User-Agent", "curl/8")]), b"GET / HTTP/1.1\r\nHost: a\r\nBad Name: 1\r\n\r\n")
-    out += [asks(o) for o in ("status=404", "status=500", "reset", "body=1000", "chunked", "late=20", "trailers", "odd=not-http", "header=x-backend-says:again", "odd=cut-in-the-head", "cut")]
+    out += [asks(o) for o in ("status=404", "status=500", "reset", "body=1000", "chunked", "late=20", "trailers", "odd=not-http", "header=x-backend-says:again", "odd=cut-in-the-head", "cut;body=400")]
     out += [asks(o, "POST", "/h2/call", headers=grpc) for o in ("trailers", "grpc-only;header=grpc-status:5", "grpc-only;header=grpc-status:0", "grpc-only;header=grpc-status:99", "status=503", "reset")]
     return out + plain(http("POST", "/refused", headers=grpc)) + over_http2(http2("GET", "/h2/x"), http2("POST", "/p", body=b"body"))
 

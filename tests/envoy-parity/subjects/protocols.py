@@ -3,7 +3,7 @@ import odd_answers
 from suite import asks, case, http, http2, named, over_http2, plain, sent
 
 
-@case("09-h2-upstream", ordered=True)  # some end the connection that all share
+@case("09-h2-upstream", alone=True)
 def h2_upstream():
     out = plain(*(http(target=f"/t{i}?q={i}", headers=[("X-Custom", f"v{i}"), ("Cookie", "a=b"), ("Cookie", "c=d")]) for i in range(10)))
     out += plain(*(http("POST", f"/p{n}", body=b"z" * n) for n in (1, 10, 1000, 16384, 16385, 70000, 200000)))
@@ -80,7 +80,7 @@ def downstream_http2():
     return over_http2(*out, *_ODD) + [together, *malformed]
 
 
-@case("55-http2-limits", common=None)
+@case("55-http2-limits", common={"http2": True})
 def http2_limits():
     out = [http2("GET", "/", headers=[("x-long", "v" * n)]) for n in (100, 1000, 1900, 2100, 5000, 70000)]
     out += [http2("GET", "/", headers=[(f"x-{i}", "1") for i in range(n)]) for n in (4, 5, 6, 7, 9, 10, 11, 50)]
@@ -89,7 +89,7 @@ def http2_limits():
     return over_http2(*out) + [named("HTTP/1 on an HTTP/2 port", http())] + [sent(b"", http2=[http2("GET", f"/{i}") for i in range(10)])]
 
 
-@case("56-grpc", ordered=True, common=None)
+@case("56-grpc", ordered=True)
 def grpc():
     call = [("content-type", "application/grpc"), ("te", "trailers")]
     message = b"\0\0\0\0\4ping"
@@ -117,7 +117,7 @@ def upgrades():
                        http("POST", "/ws", headers=[("Connection", "Upgrade"), ("Upgrade", "off")], body=b"body"), http(target="/off", headers=[("Connection", "keep-alive, Upgrade"), ("Upgrade", "h2c")]))
 
 
-@case("58-odd-upstreams", common=None)
+@case("58-odd-upstreams")
 def odd_upstreams():
     out = [named(o, http(target="/" + o, headers=[("x-backend", "odd=" + o)])) for o in odd_answers.ANSWERS] + [asks("odd=" + o, target="/retry") for o in ("not-http", "101-unasked", "many-headers", "cut-in-the-head", "bad-chunk")]
     out += [asks("odd=" + o, "HEAD") for o in ("no-length", "http10", "204-with-length", "304-with-length", "length-and-chunked", "empty-chunked", "hop-by-hop")]

@@ -15,11 +15,11 @@ def retries():
                        http(target="/none", headers=[("x-backend", "reset")]), http(target="/connect"), http("POST", "/connect", body=b"x"))
 
 
-@case("33-timeouts", common=None)
+@case("33-timeouts")
 def timeouts():
     grpc = [("Content-Type", "application/grpc")]
     out = [asks(f"late={ms}", target=t) for t in ("/route", "/none", "/idle", "/no-idle", "/life", "/any") for ms in (0, 1000, 2400)]
-    out += [asks(f"slow={ms}", target=t) for t in ("/route", "/idle", "/life") for ms in (0, 1200)]
+    out += [asks(f"slow={ms};body=400", target=t) for t in ("/route", "/idle", "/life") for ms in (0, 1200)]
     out += [asks("late=1000", target=t, headers=[*grpc, ("grpc-timeout", g)]) for t in ("/grpc", "/most", "/glife", "/any") for g in ("100m", "3S", "900u", "5000000000n", "bad", "100000000000S")]
     out += [asks("late=1000", target=t, headers=grpc) for t in ("/grpc", "/most", "/glife")] + [asks("late=1000", target="/grpc", headers=[("grpc-timeout", "100m")])]
     out += [asks("late=1000", target=t) for t in ("/try", "/once", "/tryidle")] + [asks("late=1000", "POST", t, body=b"x") for t in ("/try", "/tryidle")] + gets("/connect")
@@ -29,7 +29,7 @@ def timeouts():
                        http("POST", "/none", headers=[("Content-Length", "10"), ("x-backend", "early")]) + b"half")
 
 
-@case("34-retries-more", ordered=True, common=None)
+@case("34-retries-more", ordered=True)
 def retries_more():
     out, keys = [], iter(range(1000))
 
@@ -43,11 +43,11 @@ def retries_more():
     out += [asks(f"header=x-again:{v};status=200", target="/headers") for v in ("yes", "no")] + [asks("header=x-envoy-ratelimited:1;status=429", target=t) for t in ("/limited", "/codes", "/many")]
     out += [asks(o, target=t) for t in ("/before", "/reset", "/refused", "/h2reset", "/h25xx", "/4xx", "/codes", "/istio", "/connect") for o in ("reset", "refuse", "status=500")]
     out += [asks(f"grpc-only;header=grpc-status:{n}", "POST", "/grpc", headers=[("content-type", "application/grpc")]) for n in (0, 1, 4, 8, 14)]
-    out += [asks("cut", target="/many"), asks("cut;body=100000", target="/reset")]
+    out += [asks("cut;body=400", target="/many"), asks("cut;body=100000", target="/reset")]
     return out + [asks("odd=" + o, target=t) for t in ("/many", "/reset", "/before") for o in ("not-http", "bad-length", "cut-in-the-head")]
 
 
-@case("35-trusted-requests", ordered=True, common=None)
+@case("35-trusted-requests", ordered=True)
 def trusted_requests():
     inside, keys, out = [("X-Forwarded-For", "10.0.0.1")], iter(range(1000)), []
     for target in ("/plain", "/policy"):
@@ -64,7 +64,7 @@ def trusted_requests():
     return out
 
 
-@case("36-circuit-breakers", ordered=True, common=None)
+@case("36-circuit-breakers", ordered=True)
 def circuit_breakers():
     def held(target, name):
         return Request(http(target=target, headers=[("x-backend", f"hold={name}")]), options={"holds": name})
@@ -76,7 +76,7 @@ def circuit_breakers():
     return out + gets("/high", "/priority", "/high/2", "/connections", "/pending")
 
 
-@case("37-outliers", ordered=True, common=None)
+@case("37-outliers", ordered=True)
 def outliers():
     def ejected(target):
         return Request(http(target=target), options={"until": 503})

@@ -60,7 +60,7 @@ def tls_parameters():
     return out + [sent(http(), tls=True, sni=None), sent(http(), tls=True, sni="OLD.TEST", tls_version=2)]
 
 
-@case("50-upstream-tls", common=None)
+@case("50-upstream-tls")
 def upstream_tls():
     names = ("plain-tls", "no-check", "san", "wrong-san", "wrong-root", "to-plaintext", "from-plaintext", "mutual", "not-mutual", "sni-san", "sni-wrong-san", "h2-alpn", "auto-config", "auto-config-h1",
              "new-only", "old-only", "spki")
@@ -71,6 +71,6 @@ def upstream_tls():
     return out + gets("/sni-header/none", host="backend.example.com")
 
 
-@case("51-transport-matches", common=None)
+@case("51-transport-matches")
 def transport_matches():
     return gets("/istio", "/istio/2", "/disabled", "/unset")
