@@ -24,7 +24,7 @@ Outcome<Duration> CertificateTtl(const PodSpec& pod) {
   return Explain(Errc::kInvalidInput,
                  std::string("annotation ") + kAnnotation + ": SECRET_TTL is " + yaml::Describe(*ttl) +
                      ", not a duration of " + FormatDuration(kShortestCertificateTtl) + " or more",
-                 "write e.g. 12h, or leave it out for " + FormatDuration(kCertificateTtl));
+                 "write e.g. 12h, or leave it out for a day");
 }
 
 }  // namespace plait::local
