@@ -157,7 +157,8 @@ Outcome<Database> DatabaseOfEnvironment() {
   }
   out.login = {.user = Environment("MYSQL_DB_USER"), .password = Environment("MYSQL_DB_PASSWORD")};
   if (out.login.user.size() > kLongestUser)
-    return Explain(Errc::kInvalidInput, "MYSQL_DB_USER has more than 128 bytes, which no server takes");
+    return Explain(Errc::kInvalidInput, "MYSQL_DB_USER has more than 128 bytes, which no server takes",
+                   "set it to the name of an account there");
   return out;
 }
 

@@ -85,7 +85,8 @@ TEST_F(DatabaseThatIsAsked, HasRatingsForWhoMayLogIn) {
 
 TEST_F(DatabaseThatIsAsked, SaysWhyItTakesNobody) {
   Speak(std::string("\x17\0\0\0\xff\x10\x04", 7) + "Too many connections");
-  EXPECT_EQ(Why(Kind::kMySql), "error 1040: Too many connections");
+  EXPECT_EQ(Why(Kind::kMySql),
+            "error 1040: Too many connections (wait until others have gone, or raise the server's max_connections)");
 }
 
 TEST_F(DatabaseThatIsAsked, IsGivenUpWhenItSaysNothing) {
@@ -112,7 +113,9 @@ TEST_F(DatabaseThatIsAsked, IsThereWhenItAnswersMongosMessageWithAMessage) {
 TEST_F(DatabaseThatIsAsked, IsNotThereWhenAnotherProtocolAnswers) {
   Speak("HTTP/1.1 400 Bad Request\r\n\r\n");
   EXPECT_EQ(Why(Kind::kMongo), "it does not speak MongoDB's protocol");
-  EXPECT_EQ(Why(Kind::kMySql), "what it says first is not MySQL's handshake");
+  EXPECT_EQ(
+      Why(Kind::kMySql),
+      "what it says first is not MySQL's handshake (do MYSQL_DB_HOST and MYSQL_DB_PORT name a MySQL or MariaDB?)");
 }
 
 TEST_F(DatabaseThatIsAsked, IsNotThereWhenNobodyListensOrHasItsName) {

@@ -11,11 +11,14 @@ constexpr char kFastAuthSuccess = '\x03', kPerformFullAuthentication = '\x04';
 constexpr const char* kUseNativePassword =
     "at the server, give the user the plugin mysql_native_password, or set MYSQL_DB_USER to one that has it";
 
+constexpr const char* kNameAServer = "do MYSQL_DB_HOST and MYSQL_DB_PORT name a MySQL or MariaDB?";
+
 std::unexpected<Diagnostic> Wrong(Error error) { return Explain(error.code, error.detail); }
 
 // What to do about an error of the server; empty where its own words are all there is to say.
 const char* HintFor(std::uint16_t error_code) {
   switch (error_code) {
+    case 1040: return "wait until others have gone, or raise the server's max_connections";
     case 1045: return "set MYSQL_DB_USER and MYSQL_DB_PASSWORD to an account of that server that needs no TLS";
     case 1044:
     case 1142: return "let the user of MYSQL_DB_USER read test.ratings: GRANT SELECT ON test.ratings TO ...";
@@ -41,7 +44,7 @@ std::optional<Outcome<Ratings>> RatingsQuery::Feed(Buffer& in, Buffer& out) {
   while (state_ != State::kDone) {
     auto packet = TakePacket(in);
     if (!packet && state_ == State::kHandshake)
-      return end(Explain(Errc::kInvalidInput, "what it says first is not MySQL's handshake"));
+      return end(Explain(Errc::kInvalidInput, "what it says first is not MySQL's handshake", kNameAServer));
     if (!packet) return end(Wrong(packet.error()));
     const std::size_t size = *packet ? kPacketHeader + (*packet)->payload.size() : in.size();
     if (taken_ + size > kMaxBytes) return end(Explain(Errc::kLimit, "its answers are longer than 64 KiB"));
@@ -95,7 +98,7 @@ RatingsQuery::Step RatingsQuery::OnPacket(const std::string& payload, Buffer& ou
 
 RatingsQuery::Step RatingsQuery::OnHandshake(const std::string& payload, Buffer& out) {
   const auto handshake = ReadHandshakeV10(payload);
-  if (!handshake) return Wrong(handshake.error());
+  if (!handshake) return Explain(handshake.error().code, handshake.error().detail, kNameAServer);
   // Of a plugin that is not known here the server is told another, and may agree or ask to switch.
   plugin_ = handshake->auth_plugin_name == kCachingSha2Password ? kCachingSha2Password : kNativePassword;
   constexpr std::uint32_t kWanted =

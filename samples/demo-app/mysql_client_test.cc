@@ -134,6 +134,15 @@ TEST_F(ClientOfMysql, RefusesAPluginWithoutItsNonceAndTheOneFromBefore41) {
   Greet();
   Say(Compose(AuthSwitchRequest{.plugin_name = std::string(kNativePassword), .plugin_provided_data = "short"}));
   EXPECT_EQ(Why(), "its request for another plugin has not 20 bytes of data");
+
+  client_ = RatingsQuery({.user = "books", .password = "secret"});
+  result_.reset();
+  next_ = 0;
+  Greet();
+  Say("\xfe");
+  EXPECT_EQ(Why(),
+            "it wants mysql_old_password, which is from before MySQL 4.1 (at the server, give the user the plugin "
+            "mysql_native_password, or set MYSQL_DB_USER to one that has it)");
 }
 
 TEST_F(ClientOfMysql, SaysWhatToDoAboutTheErrorsOfAServer) {
@@ -158,7 +167,8 @@ TEST_F(ClientOfMysql, SaysWhatToDoAboutTheErrorsOfAServer) {
 TEST_F(ClientOfMysql, HearsAnErrorInPlaceOfTheHandshakeAndOfTheRows) {
   AppendPacket(in_, 0, std::string("\xff\x10\x04", 3) + "Too many connections");
   result_ = client_.Feed(in_, out_);
-  EXPECT_EQ(Why(), "error 1040: Too many connections");
+  EXPECT_EQ(Why(),
+            "error 1040: Too many connections (wait until others have gone, or raise the server's max_connections)");
 
   client_ = RatingsQuery({.user = "books", .password = "secret"});
   result_.reset();
@@ -241,7 +251,10 @@ TEST_F(ClientOfMysql, RefusesPacketsOutOfOrderAndWhatIsNotMysql) {
     in_.Clear();
     in_.Append(other);
     result_ = client_.Feed(in_, out_);
-    EXPECT_EQ(Why(), "what it says first is not MySQL's handshake") << other;
+    EXPECT_EQ(
+        Why(),
+        "what it says first is not MySQL's handshake (do MYSQL_DB_HOST and MYSQL_DB_PORT name a MySQL or MariaDB?)")
+        << other;
   }
 }
 

@@ -109,7 +109,8 @@ TEST_F(RatingsRole, OfVersionTwoSaysWhichVariableOfItsDatabaseCannotBe) {
   Set("MYSQL_DB_USER", std::string(129, 'x'));
   const auto database = DatabaseOfEnvironment();
   ASSERT_FALSE(database);
-  EXPECT_EQ(database.error().ToString(), "MYSQL_DB_USER has more than 128 bytes, which no server takes");
+  EXPECT_EQ(database.error().ToString(),
+            "MYSQL_DB_USER has more than 128 bytes, which no server takes (set it to the name of an account there)");
 }
 
 TEST_F(RatingsRole, OfVersionTwoAsksTheMongoDatabaseOfItsUrl) {

@@ -18,17 +18,22 @@ std::shared_ptr<const Json> Parsed(const Outcome<std::string>& text) {
   return json.is_structured() ? Data(std::move(json)) : nullptr;
 }
 
-// What the supervisor finds in the kernel now; empty: all is well.
-std::string AskCapture(const MeshOptions& mesh, const std::string& workload) {
+// What the supervisor finds in the kernel now.
+Outcome<std::string> AskCapture(const MeshOptions& mesh, const std::string& workload) {
   const Outcome<local::ControlClient> client = ConnectTo(mesh);
-  if (!client) return client.error().message;
-  const Outcome<> well = local::CheckCapture(*client, workload);
-  return well ? "" : well.error().message;
+  if (!client) return std::unexpected(client.error());
+  return local::CheckCapture(*client, workload);
 }
 
 ProxyFacts AskFacts(const MeshOptions& mesh, const local::WorkloadStatus& workload) {
   ProxyFacts facts{.workload = workload.name + "." + workload.ns};
-  if (workload.proxy == "sidecar") facts.capture = AskCapture(mesh, facts.workload);
+  if (workload.proxy == "sidecar") {
+    Outcome<std::string> capture = AskCapture(mesh, facts.workload);
+    if (capture)
+      facts.capture = *std::move(capture);
+    else
+      facts.capture_unasked = std::move(capture.error());
+  }
   const Outcome<std::string> info = AskProxy(mesh, facts.workload, "/server_info");
   if (!info) {
     facts.error = info.error().message;

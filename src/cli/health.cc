@@ -92,15 +92,16 @@ std::string Envoys(const MeshFacts& facts) {
 
 void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
   if (!facts.syncz) return;
-  const Json syncz = ProxiesIn(*facts.syncz, facts.status);
+  const Json with_connections = ProxiesIn(*facts.syncz, facts.status);
   std::set<std::string> connected;
+  for (const Json& proxy : with_connections) connected.insert(Text(proxy, {"proxy"}));
   std::vector<Wrong> skewed;
-  for (const Json& proxy : syncz) {
-    connected.insert(Text(proxy, {"proxy"}));
+  for (const Json& proxy : *facts.syncz) {
+    const std::string name = Text(proxy, {"proxy"});
+    if (IsEnvoy(facts.status, name)) continue;  // its version says whose interfaces it speaks, not which one it is
     const std::string version = Text(proxy, {"istio_version"});
-    const bool envoy = Text(proxy, {"program"}) == "envoy";  // says whose interfaces it speaks, not which one it is
-    if (!envoy && !version.empty() && !facts.control_plane.empty() && version != facts.control_plane)
-      skewed.push_back({Text(proxy, {"proxy"}) + " is " + version});
+    if (!version.empty() && !facts.control_plane.empty() && version != facts.control_plane)
+      skewed.push_back({name + " is " + version});
   }
   std::vector<Wrong> missing;
   for (const ProxyFacts& proxy : facts.proxies)
@@ -109,11 +110,11 @@ void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
   out.push_back(Judge(kSync, "every proxy is connected to the control plane", missing,
                       "plait logs" + name + " -c istio-proxy WORKLOAD", std::to_string(connected.size()) + " proxies"));
   std::vector<Wrong> refused;
-  for (std::string& refusal : Refusals(syncz)) refused.push_back({std::move(refusal)});
+  for (std::string& refusal : Refusals(*facts.syncz)) refused.push_back({std::move(refusal)});
   out.push_back(Judge(kSync, "no proxy refuses its configuration", refused,
                       "edit the object that the message names, or report the message: plaitd should not have sent it"));
   std::vector<Wrong> stale;
-  const Table table = ProxyTable(syncz, facts.now);
+  const Table table = ProxyTable(with_connections, facts.now);
   for (const auto& row : table.rows)
     for (std::size_t i = 0; i < row.size(); ++i)
       if (row[i].starts_with("STALE")) stale.push_back({row.front() + ": " + table.columns[i], row.front()});
@@ -138,7 +139,11 @@ void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
   std::set<std::string> roots;
   Duration least = Duration::max();
   for (const ProxyFacts& proxy : facts.proxies) {
-    if (!proxy.certificates) continue;
+    if (!proxy.certificates) {
+      if (proxy.error.empty())
+        without.push_back({proxy.workload + " does not say which certificates it has", proxy.workload});
+      continue;
+    }
     bool own = false;
     for (const Json& entry : At(*proxy.certificates, "certificates")) {
       for (const Json& leaf : At(entry, "cert_chain")) {
@@ -197,11 +202,34 @@ std::vector<Wrong> NotListening(const ProxyFacts& proxy, bool loopback) {
   return out;
 }
 
+// What is open is a failure; what cannot be told is none, but no success either.
+Check JudgeRules(const MeshFacts& facts) {
+  std::vector<Wrong> open;
+  std::vector<Wrong> unasked;
+  std::string next;
+  for (const ProxyFacts& proxy : facts.proxies) {
+    if (!proxy.capture.empty()) open.push_back({proxy.workload + ": " + proxy.capture, proxy.workload});
+    if (!proxy.capture_unasked) continue;
+    unasked.push_back(
+        {proxy.workload + ": whether its connections are captured cannot be told: " + proxy.capture_unasked->message,
+         proxy.workload});
+    if (next.empty()) next = proxy.capture_unasked->hint;
+  }
+  const bool failed = !open.empty();
+  open.insert(open.end(), unasked.begin(), unasked.end());
+  if (next.empty()) next = "ask again: plait check" + Named(facts.status);
+  Check check = Judge(kCapture, "every workload's connections are taken to its sidecar", open,
+                      failed ? "make a new pod in place of WORKLOAD, which has the rules before it runs: change an "
+                               "annotation of its pod template, or start the mesh again"
+                             : next);
+  if (!failed && !unasked.empty()) check.result = Mark::kWarning;
+  return check;
+}
+
 void JudgeCapture(const MeshFacts& facts, std::vector<Check>& out) {
   std::vector<Wrong> unreachable;
   std::vector<Wrong> not_live;
   std::vector<Wrong> deaf;
-  std::vector<Wrong> open;
   const bool loopback = facts.status.mode == "loopback";
   for (const ProxyFacts& proxy : facts.proxies) {
     if (!proxy.error.empty()) unreachable.push_back({proxy.workload + ": " + proxy.error, proxy.workload});
@@ -212,9 +240,11 @@ void JudgeCapture(const MeshFacts& facts, std::vector<Check>& out) {
                      [&](const local::WorkloadStatus& w) { return w.name + "." + w.ns == proxy.workload; });
     const bool sidecar = workload != facts.status.workloads.end() && workload->proxy == "sidecar";
     if (!sidecar) continue;
-    if (proxy.listeners)
+    if (proxy.listeners) {
       for (Wrong& wrong : NotListening(proxy, loopback)) deaf.push_back(std::move(wrong));
-    if (!proxy.capture.empty()) open.push_back({proxy.workload + ": " + proxy.capture, proxy.workload});
+    } else if (proxy.error.empty()) {
+      deaf.push_back({proxy.workload + " does not say where it listens", proxy.workload});
+    }
   }
   const std::string logs = "plait logs" + Named(facts.status) + " -c istio-proxy WORKLOAD";
   out.push_back(
@@ -225,10 +255,7 @@ void JudgeCapture(const MeshFacts& facts, std::vector<Check>& out) {
     return;
   }
   out.push_back(Judge(kCapture, "every sidecar listens on 15001 and 15006", deaf, logs));
-  out.push_back(
-      Judge(kCapture, "every workload's connections are taken to its sidecar", open,
-            "make a new pod in place of WORKLOAD, which has the rules before it runs: change an annotation of "
-            "its pod template, or start the mesh again"));
+  out.push_back(JudgeRules(facts));
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 #pragma once
 // What `plait check` makes of what it saw of a mesh: facts in, checks with their fixes out. Pure.
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/checks.h"
+#include "core/base/result.h"
 #include "core/base/time.h"
 #include "local/mesh_status.h"
 
@@ -11,13 +14,14 @@ namespace plait::cli {
 
 // What the admin port of a proxy said.
 struct ProxyFacts {
-  std::string workload;                           // "details-v1-0.default"
-  std::string error = {};                         // why it could not be asked; the rest is empty then
-  std::string ready = {};                         // "LIVE"
-  std::shared_ptr<const Json> listeners = {};     // /listeners?format=json
-  std::shared_ptr<const Json> certificates = {};  // /certs
-  std::string envoy = {};                         // the version, where it is an Envoy
-  std::string capture = {};                       // what is wrong with the capture rules in the kernel; empty: nothing
+  std::string workload;                            // "details-v1-0.default"
+  std::string error = {};                          // why it could not be asked; the rest is empty then
+  std::string ready = {};                          // "LIVE"
+  std::shared_ptr<const Json> listeners = {};      // /listeners?format=json
+  std::shared_ptr<const Json> certificates = {};   // /certs
+  std::string envoy = {};                          // the version, where it is an Envoy
+  std::string capture = {};                        // what is wrong with the capture rules in the kernel; empty: nothing
+  std::optional<Diagnostic> capture_unasked = {};  // why that cannot be told
 };
 struct MeshFacts {
   local::MeshStatus status;

@@ -125,18 +125,57 @@ TEST(Health, FailsForCaptureRulesThatAreGone) {
   EXPECT_NE(check.fix.find("in place of web-0.default"), std::string::npos) << check.fix;
 }
 
-TEST(Health, DoesNotCompareTheVersionOfAnEnvoyNorMissesTheProxyBesideIt) {
+TEST(Health, OnlyWarnsOfCaptureRulesThatNobodyCouldLookAt) {
+  MeshFacts facts = Healthy();
+  facts.proxies[0].capture_unasked =
+      Diagnostic{.message = "unknown operation", .hint = "plait and the mesh must be of one version"};
+  const Check unasked = Failed(facts);
+  EXPECT_EQ(unasked.result, Mark::kWarning);
+  EXPECT_EQ(unasked.detail, "web-0.default: whether its connections are captured cannot be told: unknown operation");
+  EXPECT_EQ(unasked.fix, "plait and the mesh must be of one version");
+  facts.proxies[0].capture_unasked->hint.clear();
+  facts.status.name = "shop";
+  EXPECT_EQ(Failed(facts).fix, "ask again: plait check --name shop");
+  ProxyFacts open = facts.proxies[0];
+  open.capture_unasked.reset();
+  open.capture = "the rules are gone";
+  facts.proxies.push_back(open);
+  const Check both = Failed(facts);
+  EXPECT_EQ(both.result, Mark::kFailed);
+  EXPECT_TRUE(both.detail.starts_with("web-0.default: the rules are gone; web-0.default: whether ")) << both.detail;
+  EXPECT_NE(both.fix.find("in place of web-0.default"), std::string::npos) << both.fix;
+}
+
+TEST(Health, DoesNotTakeAPageThatCannotBeReadForAHealthyOne) {
+  MeshFacts facts = Healthy();
+  facts.proxies[0].listeners = nullptr;
+  EXPECT_EQ(Failed(facts).detail, "web-0.default does not say where it listens");
+  facts = Healthy();
+  facts.proxies[0].certificates = nullptr;
+  EXPECT_EQ(Failed(facts).detail, "web-0.default does not say which certificates it has");
+  facts.proxies[0].listeners = nullptr;
+  facts.proxies[0].error = "refused";
+  EXPECT_EQ(Failed(facts).detail, "web-0.default: refused") << "told once";
+}
+
+TEST(Health, DoesNotCompareTheVersionOfAnEnvoyButThatOfTheProxyBesideIt) {
   MeshFacts facts = Healthy();
   facts.status.workloads[0].proxy_program = "envoy";
   facts.proxies[0].envoy = "1.38.0";
   facts.syncz = Data(Json::parse(R"([{"proxy":"web-0.default","istio_version":"1.31.4","types":{}},
-{"proxy":"web-0-identity.default","istio_version":"0.0.9","types":{"x.Secret":{"error":"refused"}}}])"));
+{"proxy":"web-0-identity.default","istio_version":"0.1.0","types":{}}])"));
   const std::vector<Check> checks = JudgeHealth(facts);
   for (const Check& check : checks) EXPECT_EQ(check.result, Mark::kPassed) << check.description << ": " << check.detail;
   EXPECT_TRUE(std::any_of(checks.begin(), checks.end(), [](const Check& check) {
     return check.detail == "1 Envoy has a version of its own: 1.38.0";
   }));
-  // A plait-proxy of another version is told still.
+  // The plait-proxy that keeps its identity has a configuration and a version as every other.
+  facts.syncz = Data(Json::parse(R"([{"proxy":"web-0.default","istio_version":"1.31.4","types":{}},
+{"proxy":"web-0-identity.default","istio_version":"0.1.0","types":{"x.Secret":{"error":"no such field"}}}])"));
+  EXPECT_EQ(Failed(facts).detail, "web-0-identity.default refuses Secret: no such field");
+  facts.syncz = Data(Json::parse(R"([{"proxy":"web-0.default","istio_version":"1.31.4","types":{}},
+{"proxy":"web-0-identity.default","istio_version":"0.0.9","types":{}}])"));
+  EXPECT_EQ(Failed(facts).detail, "web-0-identity.default is 0.0.9");
   facts.status.workloads[0].proxy_program = "plait-proxy";
   facts.syncz = Data(Json::parse(R"([{"proxy":"web-0.default","istio_version":"0.0.9","types":{}}])"));
   EXPECT_EQ(Failed(facts).detail, "web-0.default is 0.0.9");

@@ -157,9 +157,13 @@ Outcome<> ReplaceProxy(const ControlClient& client, const std::string& workload)
   return answer ? Outcome<>{} : std::unexpected(answer.error());
 }
 
-Outcome<> CheckCapture(const ControlClient& client, const std::string& workload) {
+Outcome<std::string> CheckCapture(const ControlClient& client, const std::string& workload) {
   const Outcome<Answer> answer = Ask(client.fd(), {{"op", "check-capture"}, {"workload", workload}});
-  return answer ? Outcome<>{} : std::unexpected(answer.error());
+  if (!answer) return std::unexpected(answer.error());
+  const auto difference = answer->json.find("difference");
+  if (difference == answer->json.end() || !difference->is_string())
+    return Explain(Errc::kInternal, "the mesh gave an answer that cannot be read");
+  return difference->get<std::string>();
 }
 
 Outcome<int> ControlClient::Run(const ExecRequest& request) {

@@ -81,8 +81,8 @@ class ControlServer::Session final : public io::FdEvents {
         return Answer(done ? Json{{"ok", true}} : ErrorAnswer(done.error()));
       }
       case ControlRequest::Op::kCheckCapture: {
-        const Outcome<> well = server_.handler_.CheckCapture(request->workload);
-        return Answer(well ? Json{{"ok", true}} : ErrorAnswer(well.error()));
+        const Outcome<std::string> found = server_.handler_.CheckCapture(request->workload);
+        return Answer(found ? Json{{"ok", true}, {"difference", *found}} : ErrorAnswer(found.error()));
       }
       case ControlRequest::Op::kDown: Answer({{"ok", true}}); return server_.handler_.Down();
     }

@@ -23,8 +23,8 @@ class ControlHandler {
   virtual Outcome<Joined> Exec(const std::string& workload, const std::string& container, JoinPlan plan) = 0;
   // A new process takes over the sockets of the workload's proxy; the old one drains. Returns at once.
   virtual Outcome<> ReplaceProxy(const std::string& workload) = 0;
-  // Whether what captures the workload's connections is as it was loaded.
-  virtual Outcome<> CheckCapture(const std::string& workload) = 0;
+  // How what captures the workload's connections differs from what was loaded; "": it does not.
+  virtual Outcome<std::string> CheckCapture(const std::string& workload) = 0;
   // Removes <overlay>/<file>; missing is fine.
   virtual void RemoveOverlay(const std::string& file) = 0;
   virtual void Down() = 0;

@@ -23,7 +23,7 @@ class LoopbackNetwork final : public PodNetworks {
   // 20 microseconds a socket: one for each port of each service, and of the containers.
   Outcome<PodNetwork> Add(const Wanted& wanted) override;
   void Remove(PodNetwork& pod) override;
-  Outcome<> CheckCapture(const PodNetwork&) override { return {}; }
+  Outcome<std::string> CheckCapture(const PodNetwork&) override { return ""; }
   io::SocketAddress ControlAddress() const override;
   std::vector<io::Cidr> DialledDirectly() const override { return {}; }
 

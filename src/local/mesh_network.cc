@@ -4,10 +4,13 @@
 
 #include <span>
 
+#include "core/base/log.h"
 #include "node/sysctl.h"
 
 namespace plait::local {
 namespace {
+
+log::Component kLog("supervisor");
 
 constexpr std::uint32_t kMtu = 65535;          // nothing leaves the host: twice the throughput of 1500
 constexpr std::uint32_t kV4Base = 0x0af40000;  // 10.244.0.0
@@ -189,25 +192,32 @@ Outcome<> MeshNetwork::SetUpInside(PodNetwork& pod, const Wanted& wanted) {
 Outcome<> MeshNetwork::Capture(PodNetwork& pod, const node::CaptureRules& rules) {
   const std::string commands = node::ToNft(rules);
   if (Outcome<> loaded = nft_.Run(commands); !loaded) return loaded;
+  pod.captured = true;
   // Listed in the kernel's words, for they are what can be compared later. Hardly any workload has rules of its own.
   std::erase_if(listed_, [](const auto& entry) { return entry.second.expired(); });
   std::weak_ptr<const std::string>& known = listed_[commands];
   pod.rules = known.lock();
   if (pod.rules) return {};
   Outcome<std::string> list = nft_.List();
-  if (!list) return std::unexpected(list.error());
+  if (!list) {  // it is captured all the same
+    kLog.Warn("the workload at " + pod.application.ToString() +
+              " is captured, but `plait check` cannot tell whether it stays so: " + list.error().ToString());
+    return {};
+  }
   pod.rules = std::make_shared<const std::string>(*std::move(list));
   known = pod.rules;
   return {};
 }
 
-Outcome<> MeshNetwork::CheckCapture(const PodNetwork& pod) {
-  if (!pod.rules) return {};
+Outcome<std::string> MeshNetwork::CheckCapture(const PodNetwork& pod) {
+  if (!pod.captured) return "";
+  if (!pod.rules)
+    return Explain(Errc::kUnavailable, "how the rules stood was not listed",
+                   "`plait logs supervisor` has the reason; a new pod is listed again");
   const auto list = Within(pod, [&] { return nft_.List(); });
   if (!list) return std::unexpected(list.error());
   if (!*list) return std::unexpected(list->error());
-  const std::string difference = node::RulesDifference(*pod.rules, **list);
-  return difference.empty() ? Outcome<>{} : Explain(Errc::kUnavailable, difference);
+  return node::RulesDifference(*pod.rules, **list);
 }
 
 Outcome<> MeshNetwork::Load(int netns, const std::string& commands) {

@@ -23,7 +23,7 @@ class MeshNetwork final : public PodNetworks {
   // 3 to 4 ms.
   Outcome<PodNetwork> Add(const Wanted& wanted) override;
   void Remove(PodNetwork& pod) override;
-  Outcome<> CheckCapture(const PodNetwork& pod) override;
+  Outcome<std::string> CheckCapture(const PodNetwork& pod) override;
   io::SocketAddress ControlAddress() const override;
   std::vector<io::Cidr> DialledDirectly() const override { return Ranges(); }
   // One nftables transaction in a workload's namespace.

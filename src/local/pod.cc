@@ -230,9 +230,9 @@ Outcome<Joined> Pod::Exec(const std::string& name, JoinPlan plan) {
 
 std::string Pod::Host() const { return network_.ips.empty() ? "" : network_.ips.front().ToString(); }
 
-Outcome<> Pod::CheckCapture() {
+Outcome<std::string> Pod::CheckCapture() {
   if (network_.exists()) return mesh_.networks.CheckCapture(network_);
-  return Explain(Errc::kUnavailable, spec_.name + " has no network yet");
+  return Explain(Errc::kUnavailable, spec_.name + " has no network yet", "`plait status` shows when it runs");
 }
 
 Outcome<io::UniqueFd> Pod::DialLoopback(Port port) {

@@ -52,7 +52,7 @@ class Pod final : public ProbeTarget {
   // one made for the command: beside the proxy, never in its own.
   Outcome<Joined> Exec(const std::string& container, JoinPlan plan);
   // As PodNetworks::CheckCapture.
-  Outcome<> CheckCapture();
+  Outcome<std::string> CheckCapture();
   // A socket connected (or connecting) to `port` on the workload's own loopback, unmarked by capture.
   Outcome<io::UniqueFd> DialLoopback(Port port);
 

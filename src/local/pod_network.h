@@ -36,7 +36,8 @@ struct PodNetwork {
   io::IpAddress application;
   std::vector<node::NamedSocket> sockets;  // of the proxy; empty without one
   std::vector<Outlet> outlets;             // only where nothing is captured
-  // The capture rules as they stood once loaded (node/nft.h); pods with the same rules share them. Null: none.
+  bool captured = false;                   // capture rules were loaded
+  // They as they stood then (node/nft.h); pods with the same rules share them. Null where they could not be listed.
   std::shared_ptr<const std::string> rules;
 
   bool exists() const noexcept { return number != 0; }
@@ -60,9 +61,9 @@ class PodNetworks {
   // Errors leave nothing behind.
   virtual Outcome<PodNetwork> Add(const Wanted& wanted) = 0;
   virtual void Remove(PodNetwork& pod) = 0;
-  // Whether the workload's capture rules are in the kernel as they were loaded; at most a few milliseconds. Errors:
-  // kUnavailable with what is missing or not ours; fine where nothing is captured.
-  virtual Outcome<> CheckCapture(const PodNetwork& pod) = 0;
+  // What is missing of the workload's capture rules in the kernel, or is not ours; "" when they are as they were
+  // loaded, and where nothing is captured. At most a few milliseconds. Errors: it cannot be told.
+  virtual Outcome<std::string> CheckCapture(const PodNetwork& pod) = 0;
   // Where plaitd listens for the proxies.
   virtual io::SocketAddress ControlAddress() const = 0;
   // What proxies reach without the dial helper; empty: everything, there is none.

@@ -295,7 +295,7 @@ Outcome<> Supervisor::ReplaceProxy(const std::string& workload) {
   return pod->ReplaceProxy();
 }
 
-Outcome<> Supervisor::CheckCapture(const std::string& workload) {
+Outcome<std::string> Supervisor::CheckCapture(const std::string& workload) {
   Pod* pod = pods_->Find(workload);
   if (!pod) return NoWorkload(workload);
   return pod->CheckCapture();

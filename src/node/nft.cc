@@ -12,8 +12,8 @@ namespace plait::node {
 
 namespace {
 
-// What the commands print.
-Outcome<std::string> RunInNewContext(const std::string& commands) {
+// What the commands print. `failed` says of nftables what it is when it does not do them.
+Outcome<std::string> RunInNewContext(const std::string& commands, const std::string& failed) {
   struct Free {
     void operator()(nft_ctx* context) const noexcept { nft_ctx_free(context); }
   };
@@ -27,10 +27,8 @@ Outcome<std::string> RunInNewContext(const std::string& commands) {
   const int error = errno;
   std::string text(Trim(nft_ctx_get_error_buffer(context.get())));
   text = text.substr(0, text.find('\n'));
-  if (error == EPERM) return Explain(Errc::kDenied, "nftables: not permitted: " + text);
-  return Explain(
-      Errc::kUnavailable, "nftables refuses the rules: " + text,
-      "this kernel may lack nf_tables with nat and redirect: modprobe nf_tables nft_redir nft_ct nft_reject_inet");
+  if (error == EPERM) return Explain(Errc::kDenied, "nftables " + failed + ": not permitted: " + text);
+  return Explain(Errc::kUnavailable, "nftables " + failed + ": " + text);
 }
 
 }  // namespace
@@ -40,15 +38,19 @@ void Nft::Reserve() {
 }
 
 Outcome<> Nft::Run(const std::string& commands) {
-  const Outcome<std::string> done = Ask(commands);
-  return done ? Outcome<>{} : std::unexpected(done.error());
+  Outcome<std::string> done = Ask(commands, "refuses the rules");
+  if (done) return {};
+  if (done.error().code == Errc::kUnavailable)
+    done.error().hint =
+        "this kernel may lack nf_tables with nat and redirect: modprobe nf_tables nft_redir nft_ct nft_reject_inet";
+  return std::unexpected(std::move(done.error()));
 }
 
-Outcome<std::string> Nft::List() { return Ask("list ruleset"); }
+Outcome<std::string> Nft::List() { return Ask("list ruleset", "cannot list the rules"); }
 
-Outcome<std::string> Nft::Ask(const std::string& commands) {
+Outcome<std::string> Nft::Ask(const std::string& commands, const std::string& failed) {
   for (io::UniqueFd& fd : reserved_) fd.Reset();  // the kernel gives the lowest free number
-  Outcome<std::string> said = RunInNewContext(commands);
+  Outcome<std::string> said = RunInNewContext(commands, failed);
   Reserve();
   return said;
 }

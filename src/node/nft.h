@@ -1,5 +1,5 @@
 #pragma once
-// Loads nftables rules by libnftables into the calling thread's network namespace.
+// Loads and lists nftables rules by libnftables in the calling thread's network namespace.
 #include <array>
 #include <string>
 
@@ -18,11 +18,12 @@ class Nft {
   // one must be split. A context of libnftables belongs to the namespace in which it was made, so each call makes one.
   // Errors: kDenied without the right, kUnavailable when the kernel lacks nf_tables.
   Outcome<> Run(const std::string& commands);
-  // All rules of the namespace, as `nft list ruleset` prints them; "" when there are none.
+  // All rules of the namespace, as `nft list ruleset` prints them; "" when there are none. About 1 ms for a
+  // workload's rules. Errors as of Run.
   Outcome<std::string> List();
 
  private:
-  Outcome<std::string> Ask(const std::string& commands);
+  Outcome<std::string> Ask(const std::string& commands, const std::string& failed);
   void Reserve();
   std::array<io::UniqueFd, 4> reserved_;
 };

@@ -1,9 +1,11 @@
 // Real namespaces, links and rules, in a child that unshares a user and a network namespace of its own.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -193,6 +195,16 @@ TEST(Nft, ListsTheSameForTheSameRulesAndSomethingElseOnceTheyChange) {
 TEST(Nft, SaysWhatIsWrong) {
   const std::string text = InNamespaces([] { return Why(Nft().Run("add rule inet nowhere chain accept")); });
   EXPECT_NE(text.find("nftables refuses the rules"), std::string::npos) << text;
+}
+
+TEST(Nft, SaysThatItCannotListInWordsOfItsOwn) {
+  const std::string text = InNamespaces([] {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    const __user_cap_data_struct none[2] = {};
+    if (syscall(SYS_capset, &header, none) != 0) return std::string("cannot give the rights up");
+    return Why(Nft().List());
+  });
+  EXPECT_TRUE(text.starts_with("nftables cannot list the rules: ")) << text;
 }
 
 TEST(CaptureSockets, TakeAConnectionToAnywhereAndKnowWhere) {

@@ -53,11 +53,11 @@ std::string NamespaceOf(std::string_view written, const DecodeContext& context) 
 }
 
 // No other object has it: names of objects hold no colon, and another one has another place. Blanks would be lost in
-// the details of a response.
+// the details of a response, and a protobuf string takes no bytes that are not UTF-8, as names of files may have.
 std::string NameOfPlace(const Position& at) {
   std::string name = at.file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
   for (char& c : name)
-    if (static_cast<unsigned char>(c) <= ' ' || c == '[' || c == ']') c = '_';
+    if (const auto byte = static_cast<unsigned char>(c); byte <= ' ' || byte > '~' || c == '[' || c == ']') c = '_';
   return name;
 }
 
@@ -85,7 +85,7 @@ class BrokenText {
   explicit BrokenText(std::string_view text) {
     for (const std::string_view line : Split(text, '\n')) {
       ++lines_;
-      if (!Trim(line).starts_with('#')) ReadLine(line.substr(0, line.find(" #")));
+      if (!Trim(line).starts_with('#')) ReadLine(WithoutComment(line));
     }
   }
 
@@ -99,13 +99,30 @@ class BrokenText {
   std::set<std::string> Namespaces(const DecodeContext& context) const {
     std::set<std::string> out;
     for (const std::string& name : namespaces_) out.insert(NamespaceOf(name, context));
-    if (namespaces_.size() < std::max<std::size_t>(versions_, 1)) out.insert(context.default_namespace);
+    if (unnamed_ || !named_) out.insert(context.default_namespace);
     return out;
   }
   // Where the first sign of a policy stands; lines count from 0.
   yaml::Mark at() const { return first_ ? *first_ : began_.value_or(yaml::Mark{0, 1}); }
 
  private:
+  // Quotes may hold what looks like one.
+  static std::string_view WithoutComment(std::string_view line) {
+    char quote = 0;
+    for (std::size_t at = 0; at < line.size(); ++at) {
+      const char c = line[at];
+      if (quote == '"' && c == '\\')
+        ++at;
+      else if (quote != 0)
+        quote = c == quote ? '\0' : quote;
+      else if (c == '"' || c == '\'')
+        quote = c;
+      else if (c == '#' && at > 0 && line[at - 1] == ' ')
+        return line.substr(0, at);
+    }
+    return line;
+  }
+
   static std::size_t NameEnd(std::string_view text, std::size_t from) {
     while (from < text.size() && IsNameChar(text[from])) ++from;
     return from;
@@ -133,17 +150,30 @@ class BrokenText {
     return rest.substr(0, NameEnd(rest, 0));
   }
 
+  // `rest`: what stands behind a word. Without a colon that is a word of some text.
+  static bool IsKey(std::string_view rest) {
+    const std::size_t colon = rest.find_first_not_of(" \t\"'");
+    return colon != std::string_view::npos && rest[colon] == ':';
+  }
+
+  // A kind or version without a value that can be read. Within something, and with nothing behind it, it is that one's
+  // own, such as a property of a schema.
+  void Begin(std::string_view rest, yaml::Mark at) {
+    const std::size_t colon = rest.find(':');
+    const bool has_value = !Trim(rest.substr(colon == std::string_view::npos ? 0 : colon + 1)).empty();
+    if (at.column == 1 || has_value) began_ = began_.value_or(at);
+  }
+
   void ReadNamespace(std::string_view rest) {
+    named_ |= IsKey(rest);
     if (const std::string_view value = ValueIn(rest); !value.empty()) namespaces_.emplace_back(value);
   }
 
   void ReadKind(std::string_view rest, yaml::Mark at) {
     const std::string_view value = ValueIn(rest);
-    if (value.empty() || value.front() < 'A' || value.front() > 'Z') {
-      const std::size_t colon = rest.find_first_not_of(" \t\"'");  // else it is a word of some text
-      if (colon != std::string_view::npos && rest[colon] == ':') began_ = began_.value_or(at);
-      return;
-    }
+    const bool capitalised = !value.empty() && value.front() >= 'A' && value.front() <= 'Z';
+    if (!capitalised && !IsKey(rest)) return;
+    if (value.empty()) return Begin(rest, at);
     legible_ = true;
     const std::optional<Kind> kind = PolicyKind(value);
     if (!kind) return;
@@ -153,12 +183,10 @@ class BrokenText {
   }
 
   void ReadVersion(std::string_view rest, yaml::Mark at) {
-    ++versions_;
+    if (versions_++ > 0 && !named_) unnamed_ = true;
+    named_ = false;
     const std::string_view value = ValueIn(rest);
-    if (value.empty()) {
-      began_ = began_.value_or(at);
-      return;
-    }
+    if (value.empty()) return Begin(rest, at);
     const Group group = GroupOf(value);
     legible_ = legible_ || group != Group::kSecurity;
     foreign_ = foreign_ || group == Group::kOther;
@@ -177,6 +205,8 @@ class BrokenText {
   bool legible_ = false;      // some kind, or the version of something else, can be read
   bool foreign_ = false;      // there is a version of somebody else's
   std::set<Kind> kinds_;      // of policies
+  bool named_ = false;        // a namespace stands behind the last version
+  bool unnamed_ = false;      // and none behind one of those before it
   std::vector<std::string> namespaces_;
   std::optional<yaml::Mark> began_;  // a kind or version that cannot be read
   std::optional<yaml::Mark> first_;  // the first sign of a policy

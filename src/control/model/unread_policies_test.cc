@@ -138,7 +138,8 @@ const Case kLists[] = {
     {"sequence", "- {apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: p}}\n",
      "AuthorizationPolicy default/p\n", "1:1: a Kubernetes object is expected, not a list"},
     {"text without colons", "apiVersion security.istio.io/v1\nkind AuthorizationPolicy\n  namespace shop\n",
-     "AuthorizationPolicy shop/f.yaml:1:1\n", "1:1: a Kubernetes object is expected"},
+     "AuthorizationPolicy default/f.yaml:1:1\nAuthorizationPolicy shop/f.yaml:1:1\n",
+     "1:1: a Kubernetes object is expected"},
 };
 const std::string kBrokenRules = "  rules: [{to: [{operation: {methods: [GET}}]}]\n";
 const std::string kUtf16 = [] {
@@ -155,12 +156,21 @@ const Case kBroken[] = {
     {"tokens", Policy(kGroup, "RequestAuthentication", kNamed, "spec: {jwtRules: [}\n"),
      "RequestAuthentication shop/f.yaml:1:1\n", "4:"},
     {"namespace without its colon", Policy(kGroup, kRules, "metadata:\n  name: p\n  namespace shop"),
-     "AuthorizationPolicy shop/f.yaml:1:1\n", "6:"},
+     "AuthorizationPolicy default/f.yaml:1:1\nAuthorizationPolicy shop/f.yaml:1:1\n", "6:"},
+    {"no namespace but in words",
+     Policy(kGroup, kRules, "metadata: {name: p, annotations: {description: for namespace other}}", "spec: [\n"),
+     "AuthorizationPolicy default/f.yaml:1:1\nAuthorizationPolicy other/f.yaml:1:1\n", "5:1:"},
+    {"namespace behind what is no comment",
+     Policy(kGroup, kRules, "metadata: {name: p, annotations: {a: \"see \\\" #1\"}, namespace: shop}", "spec: [\n"),
+     "AuthorizationPolicy shop/f.yaml:1:1\n", "5:1:"},
     {"version without its colon", "apiVersion security.istio.io/v1\nkind: AuthorizationPolicy\n",
      "AuthorizationPolicy default/f.yaml:1:1\n", "2:"},
     {"version in open quotes", "apiVersion: \"security.istio.io/v1\nkind: AuthorizationPolicy\n",
      "AuthorizationPolicy default/f.yaml:1:1\n", "3:1:"},
     {"kind and version misspelt", "apiVersion: security.istio.oi/v1\nkind: AuthorizationPolcy\nspec: [\n",
+     "AuthorizationPolicy default/f.yaml:2:1\n", "4:1:"},
+    {"kind in small letters and version misspelt",
+     "apiVersion: security.istio.oi/v1\nkind: authorizationPolicy\nspec: [\n",
      "AuthorizationPolicy default/f.yaml:2:1\n", "4:1:"},
     {"version behind a misspelt key", "apiVersoin: security.istio.io/v1\nknd: x\nspec: [\n",
      "AuthorizationPolicy default/f.yaml:1:13\n", "4:1:"},
@@ -174,6 +184,12 @@ const Case kBroken[] = {
      "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: a}\n" +
          Policy(kGroup, "PeerAuthentication", "metadata: {name: p}"),
      "PeerAuthentication a/f.yaml:4:1\nPeerAuthentication default/f.yaml:4:1\n", "4:1: the key"},
+    {"no line between two objects, one with two namespaces and one without any",
+     "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: r, namespace: a}\n"
+     "subjects: [{kind: ServiceAccount, name: s, namespace: b}]\n" +
+         Policy(kGroup, kRules, "metadata: {name: p}"),
+     "AuthorizationPolicy a/f.yaml:5:1\nAuthorizationPolicy b/f.yaml:5:1\nAuthorizationPolicy default/f.yaml:5:1\n",
+     "5:1: the key"},
     {"second of two documents",
      "# comment\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n--- # second\n" +
          Policy(kGroup, kRules, kNamed, "\tspec: {}\n"),
@@ -199,6 +215,9 @@ const Case kOthers[] = {
     {"another mesh's policy", "apiVersion: policy.linkerd.io/v1alpha1\nkind: AuthorizationPolicy\nspec: [\n", "",
      "4:1:"},
     {"nothing of Kubernetes", "services:\n\tweb: {image: x}\n", "", "2:1:"},
+    {"schema with a kind", "components:\n  kind:\n\ttype: string\n", "", "3:1:"},
+    {"schema with a version", "components:\n  apiVersion:\n\ttype: string\n", "", "3:1:"},
+    {"values with a kind", "service:\n  kind: internal\n  ports: [\n", "", "4:1:"},
     {"no object", "services: {web: {image: x}}\n", "", "1:1: \"kind\" is missing"},
 };
 
@@ -207,6 +226,12 @@ INSTANTIATE_TEST_SUITE_P(Metadata, UnreadPolicies, ::testing::ValuesIn(kMetadata
 INSTANTIATE_TEST_SUITE_P(Lists, UnreadPolicies, ::testing::ValuesIn(kLists));
 INSTANTIATE_TEST_SUITE_P(Broken, UnreadPolicies, ::testing::ValuesIn(kBroken));
 INSTANTIATE_TEST_SUITE_P(Others, UnreadPolicies, ::testing::ValuesIn(kOthers));
+
+TEST(UnreadPolicies, AreCalledByTheirPlaceInLettersThatEveryMessageCanHold) {
+  const Decoded decoded =
+      DecodeText("apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n", "a b/\xc3\xa9\xff\x7f[1].yaml");
+  EXPECT_EQ(Closed(decoded), "AuthorizationPolicy default/a_b/_____1_.yaml:1:1\n");
+}
 
 TEST(UnreadPolicies, OfAnotherMeshAreIgnored) {
   const Decoded decoded =

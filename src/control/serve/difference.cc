@@ -52,32 +52,13 @@ bool IsMadeFrom(std::string_view type_url, Kind kind, bool plait_form) {
   }
 }
 
-// Both lists are sorted by key; an object that was not read again is the same pointer.
 void CompareObjects(const model::Snapshot& before, const model::Snapshot& now, Difference& out) {
   const auto note = [&](const model::AnyObject& object) {
     const Seen seen = SeenAs(model::MetaOf(object).key.kind);
     if (seen == Seen::kAsRule) out.rules.insert(model::MetaOf(object).key.kind);
     out.index |= seen == Seen::kAsIndex;
   };
-  auto a = before.objects().begin();
-  auto b = now.objects().begin();
-  while (a != before.objects().end() || b != now.objects().end()) {
-    if (a != before.objects().end() && b != now.objects().end() && *a == *b) {
-      ++a, ++b;
-      continue;
-    }
-    const bool gone =
-        b == now.objects().end() || (a != before.objects().end() && model::MetaOf(**a).key < model::MetaOf(**b).key);
-    const bool came = a == before.objects().end() || (!gone && model::MetaOf(**b).key < model::MetaOf(**a).key);
-    if (gone) {
-      note(**a++);
-    } else if (came) {
-      note(**b++);
-    } else {
-      if (!(**a == **b)) note(**b);
-      ++a, ++b;
-    }
-  }
+  WalkObjects(before.objects(), now.objects(), note, note, note);
 }
 
 bool SameMeta(const model::Meta& a, const model::Meta& b) {

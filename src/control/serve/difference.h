@@ -35,4 +35,27 @@ struct Difference {
 // Without `addresses`. Compares what the translators read; the cost is that of a walk over services and workloads.
 Difference Compare(const model::Snapshot& before, const model::Snapshot& now);
 
+// Calls with each object of `now` that came or changed, and each of `before` that is gone. Both lists are sorted by
+// key; an object that was not read again is the same pointer.
+template <class Came, class Gone, class Changed>
+void WalkObjects(const std::vector<model::ObjectRef>& before, const std::vector<model::ObjectRef>& now, Came came,
+                 Gone gone, Changed changed) {
+  auto a = before.begin();
+  auto b = now.begin();
+  while (a != before.end() && b != now.end()) {
+    if (*a == *b) {
+      ++a, ++b;
+    } else if (model::MetaOf(**a).key < model::MetaOf(**b).key) {
+      gone(**a++);
+    } else if (model::MetaOf(**b).key < model::MetaOf(**a).key) {
+      came(**b++);
+    } else {
+      if (!(**a == **b)) changed(**b);
+      ++a, ++b;
+    }
+  }
+  for (; a != before.end(); ++a) gone(**a);
+  for (; b != now.end(); ++b) came(**b);
+}
+
 }  // namespace plait::control::serve

@@ -4,11 +4,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "control/serve/difference.h"
+
 namespace plait::control::serve {
 namespace {
 
 using model::Kind;
-using model::ObjectRef;
 using model::Workload;
 
 constexpr std::string_view kAdd = "add";
@@ -46,23 +47,6 @@ void CountObject(const model::AnyObject& object, std::string_view event, Metrics
   }
 }
 
-// Both lists are sorted by key; an object that was not read again is the same pointer.
-void CountObjects(const std::vector<ObjectRef>& before, const std::vector<ObjectRef>& now, Metrics& metrics) {
-  auto a = before.begin();
-  auto b = now.begin();
-  while (a != before.end() || b != now.end()) {
-    const bool both = a != before.end() && b != now.end();
-    if (both && model::MetaOf(**a).key == model::MetaOf(**b).key) {
-      if (*a != *b && !(**a == **b)) CountObject(**b, kUpdate, metrics);
-      ++a, ++b;
-    } else if (b == now.end() || (both && model::MetaOf(**a).key < model::MetaOf(**b).key)) {
-      CountObject(**a++, kDelete, metrics);
-    } else {
-      CountObject(**b++, kAdd, metrics);
-    }
-  }
-}
-
 void CountPods(const std::vector<Workload>& before, const std::vector<Workload>& now, Metrics& metrics) {
   const auto count = [&](std::string_view event) { metrics.Add(kRegistry, {{"type", "Pods"}, {"event", event}}); };
   std::unordered_map<std::string_view, const Workload*> known;  // by uid
@@ -82,8 +66,14 @@ void CountPods(const std::vector<Workload>& before, const std::vector<Workload>&
 }  // namespace
 
 void CountEvents(const model::Snapshot* before, const model::Snapshot& now, Metrics& metrics) {
-  CountObjects(before != nullptr ? before->objects() : std::vector<ObjectRef>(), now.objects(), metrics);
-  CountPods(before != nullptr ? before->workloads() : std::vector<Workload>(), now.workloads(), metrics);
+  static const std::vector<model::ObjectRef> kNoObjects;
+  static const std::vector<Workload> kNoPods;
+  const auto count = [&](std::string_view event) {
+    return [&metrics, event](const model::AnyObject& object) { CountObject(object, event, metrics); };
+  };
+  WalkObjects(before != nullptr ? before->objects() : kNoObjects, now.objects(), count(kAdd), count(kDelete),
+              count(kUpdate));
+  CountPods(before != nullptr ? before->workloads() : kNoPods, now.workloads(), metrics);
 }
 
 }  // namespace plait::control::serve

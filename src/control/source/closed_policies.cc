@@ -42,7 +42,15 @@ bool IsPolicy(const model::AnyObject& object) noexcept { return ScopeOf(object) 
 
 bool MeanTheSame(const model::AnyObject& a, const model::AnyObject& b) {
   model::AnyObject other = b;
-  std::visit([&](auto& one) { one.meta.at = model::MetaOf(a).at; }, other);
+  const model::Meta& meta = model::MetaOf(a);
+  std::visit(
+      [&](auto& one) {
+        one.meta.at = meta.at;
+        one.meta.labels = meta.labels;
+        one.meta.annotations = meta.annotations;
+        one.meta.created = meta.created;
+      },
+      other);
   return a == other;
 }
 

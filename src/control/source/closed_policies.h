@@ -9,7 +9,8 @@
 namespace plait::control::source {
 
 bool IsPolicy(const model::AnyObject& object) noexcept;
-// Whether two policies differ in nothing but where they stand.
+// Whether two policies differ in nothing but where they stand, and in labels, annotations and age, which change
+// nothing of what a policy does: kubectl notes in an annotation what it applied. (That of a dry run is a field.)
 bool MeanTheSame(const model::AnyObject& a, const model::AnyObject& b);
 // The policy as an invalid one, of the same scope.
 model::ObjectRef AsInvalid(const model::AnyObject& policy);

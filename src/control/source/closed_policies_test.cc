@@ -116,6 +116,19 @@ TEST_F(ClosedPolicies, ThatSayTheSameTwiceAreNotInvalid) {
   Write("a.yaml", allow_);
   Write("b.yaml", allow_);
   EXPECT_EQ(InForce(Started()), "p@a.yaml:3 ");
+  const auto with = [&](const std::string& metadata) {
+    std::string out = allow_;
+    return out.replace(out.find("{name: p}"), 9, "{name: p, " + metadata + "}");
+  };
+  for (const char* no_meaning : {"annotations: {kubectl.kubernetes.io/last-applied-configuration: '{}'}",
+                                 "labels: {team: a}", "creationTimestamp: 2026-01-02T03:04:05Z"}) {
+    fs::remove_all(root_ + "/last-good");
+    Write("b.yaml", with(no_meaning));
+    EXPECT_EQ(InForce(Started()), "p@a.yaml:3 ") << no_meaning;
+  }
+  fs::remove_all(root_ + "/last-good");
+  Write("b.yaml", with("annotations: {istio.io/dry-run: 'true'}"));
+  EXPECT_EQ(InForce(Started()), "!p@a.yaml:3 !p@b.yaml:3 ") << "this one only counts what it would do";
 }
 
 TEST_F(ClosedPolicies, OfOneNameInTwoFilesCannotBothBeMeantWhenNeitherWasInForce) {

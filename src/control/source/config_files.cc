@@ -84,9 +84,10 @@ std::map<std::string, std::string> ConfigFiles::Written() const {
   }
   Names out;
   for (const auto& [real_path, file] : files_) {
-    const auto documents = yaml::ParseAll(file.in_force().text, file.path);
-    if (!documents) continue;
-    for (const yaml::Node& document : *documents) AddWritten(document, wanted[file.path], out);
+    for (const yaml::Part& part : yaml::ParseEach(file.in_force().text, file.path)) {
+      if (!part.documents) continue;
+      for (const yaml::Node& document : *part.documents) AddWritten(document, wanted[file.path], out);
+    }
   }
   return out;
 }
@@ -94,7 +95,7 @@ std::map<std::string, std::string> ConfigFiles::Written() const {
 bool ConfigFiles::Update(const Scan& scan) {
   bool changed = first_;
   if (first_) {
-    last_good_.ForgetDeleted();
+    last_good_.ForgetDeleted(scan.unreadable_roots);
     owners_ = last_good_.FindOwners();
   }
   for (const ScannedFile& scanned : scan.files) {
@@ -105,6 +106,7 @@ bool ConfigFiles::Update(const Scan& scan) {
     changed = true;
     Decode(scanned, file);
   }
+  if (first_) TakeUnreadable(scan);
   changed |= RemoveDeleted(scan);
   if (changed) ChooseVersions();
   KeepVersions();
@@ -112,6 +114,21 @@ bool ConfigFiles::Update(const Scan& scan) {
   const auto before = std::move(findings_);
   Collect(scan);
   return changed || findings_ != before;
+}
+
+// What cannot be read when plaitd starts: what it said when it last could be is in force, or policies would vanish.
+void ConfigFiles::TakeUnreadable(const Scan& scan) {
+  const auto take = [&](const std::string& path, const std::string& real_path) {
+    if (files_.contains(real_path)) return;
+    auto text = last_good_.Find(real_path);
+    if (!text) return;
+    File& file = files_[real_path];
+    Decode({path, real_path, *std::move(text)}, file);
+    file.written.kept = true;
+  };
+  for (const std::string& path : scan.unreadable_files) take(path, path);
+  for (const std::string& root : scan.unreadable_roots)
+    for (const auto& [path, real_path] : last_good_.FindBelow(root)) take(path, real_path);
 }
 
 void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {

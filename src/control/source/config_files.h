@@ -74,6 +74,7 @@ class ConfigFiles {
     bool Has(const model::ObjectRef& object) const noexcept;
   };
 
+  void TakeUnreadable(const Scan& scan);
   void Decode(const ScannedFile& scanned, File& file);
   std::optional<Version> FindLastGood(const File& file, File before) const;
   bool IsNewRouting(const File& file) const;

@@ -82,6 +82,14 @@ TEST_F(Files, GiveEachObjectAsItWasWrittenInTheVersionInForce) {
   for (const auto& object : files.objects()) EXPECT_TRUE(written.contains(ObjectName(model::MetaOf(*object))));
 }
 
+TEST_F(Files, GiveAsItWasWrittenWhatIsInForceOfABrokenOne) {
+  Write("a.yaml", Namespace("x") + "---\na: [\n");
+  ConfigFiles files = Store();
+  files.Update(Look());
+  EXPECT_EQ(Names(files), "x ");
+  EXPECT_TRUE(files.Written().contains("Namespace default/x"));
+}
+
 TEST_F(Files, ThatBecameBadKeepTheirLastGoodMeaningAlsoAfterARestart) {
   Write("a.yaml", Namespace("good"));
   {
@@ -193,10 +201,63 @@ TEST_F(Files, KeepTheirObjectsWhileTheyCannotBeRead) {
   std::erase_if(closed.files, [&](const ScannedFile& file) { return file.path == Path("b.yaml"); });
   closed.unreadable_files = {Path("b.yaml")};
   restarted.Update(closed);
-  EXPECT_EQ(InForce(restarted), "x@a.yaml ") << "what the other holds is not known";
+  EXPECT_EQ(InForce(restarted), "x@b.yaml ") << "it had the object before";
   EXPECT_TRUE(restarted.Written().contains("Namespace default/x"));
   restarted.Update(Look());
   EXPECT_EQ(InForce(restarted), "x@b.yaml ");
+}
+
+TEST_F(Files, ThatCannotBeReadAtARestartHaveTheirLastGoodMeaning) {
+  const std::string policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\n";
+  Write("a.yaml", Namespace("x"));
+  Write("policies/p.yaml", policy);
+  {
+    ConfigFiles files = Store();
+    files.Update(Look());
+  }
+  Write("policies/p.yaml", policy + std::string(std::size_t{5} << 20, '#'));
+  ConfigFiles restarted = Store();
+  restarted.Update(Look());
+  EXPECT_EQ(InForce(restarted), "x@a.yaml p@p.yaml ");
+  EXPECT_FALSE(restarted.Update(Look())) << "nothing changed";
+  Write("policies/p.yaml", policy);
+  restarted.Update(Look());
+  EXPECT_EQ(InForce(restarted), "x@a.yaml p@p.yaml ");
+  EXPECT_EQ(Said(restarted), "");
+  fs::remove(Path("policies/p.yaml"));
+  restarted.Update(Look());
+  EXPECT_EQ(InForce(restarted), "x@a.yaml ");
+}
+
+TEST_F(Files, OfADirectoryThatCannotBeReadAtARestartHaveTheirLastGoodMeaning) {
+  const std::string link = root_ + "/link";
+  fs::create_directory_symlink(Path("real"), link);
+  for (const std::string& root : {Path("real"), link}) {
+    fs::remove_all(root_ + "/last-good");
+    Write("real/a.yaml", Namespace("x"));
+    Write("real/sub/b.yaml", Namespace("w"));
+    Write("real2/c.yaml", Namespace("z"));
+    const auto look = [&] { return ScanFolders({root, Path("real2")}); };
+    {
+      ConfigFiles files = Store();
+      files.Update(look());
+      EXPECT_EQ(files.objects().size(), 3U);
+    }
+    fs::rename(Path("real"), root_ + "/away");
+    if (root == link) Write("real", "no directory");
+    fs::remove(Path("real2/c.yaml"));
+    ConfigFiles restarted = Store();
+    restarted.Update(look());
+    ASSERT_EQ(InForce(restarted), "x@a.yaml w@b.yaml ") << "what was deleted from the other is gone";
+    EXPECT_EQ(model::MetaOf(*restarted.objects().front()).at.file, root + "/a.yaml");
+    restarted.Update(look());
+    EXPECT_EQ(InForce(restarted), "x@a.yaml w@b.yaml ");
+    fs::remove(Path("real"));
+    fs::rename(root_ + "/away", Path("real"));
+    fs::remove(Path("real/a.yaml"));
+    restarted.Update(look());
+    EXPECT_EQ(InForce(restarted), "w@b.yaml ");
+  }
 }
 
 TEST_F(Files, WithAnObjectTwiceKeepTheirLastGoodMeaning) {
@@ -230,7 +291,8 @@ TEST_F(Files, SayWhenItCannotBeKeptWhichOfThemHasAnObject) {
   EXPECT_EQ(InForce(files), "x@a.yaml ");
   EXPECT_NE(
       Said(files).find("last-good: which file each object came from cannot be kept: open: Not a directory (after a "
-                       "restart an object that stands twice would be the one of the first file)"),
+                       "restart an object that stands twice would be the one of the first file; security policies of "
+                       "one name that differ would deny)"),
       std::string::npos)
       << Said(files);
   EXPECT_FALSE(files.Update(Look())) << "it is told, not told again and again";

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -48,6 +50,19 @@ std::optional<std::pair<std::string, std::string>> Open(const std::string& path)
   if (line_end == std::string::npos) return std::nullopt;
   return std::pair(content->substr(kHeader.size(), line_end - kHeader.size()), content->substr(line_end + 1));
 }
+
+// Also of a directory that is not there.
+std::string RealPath(const std::string& path) {
+  std::error_code failed;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, failed);
+  if (failed) return path;
+  std::string real = std::filesystem::weakly_canonical(absolute, failed).string();
+  if (failed) return path;
+  if (real.ends_with('/')) real.pop_back();
+  return real;
+}
+
+bool IsBelow(const std::string& path, const std::string& folder) { return path.starts_with(folder + "/"); }
 }  // namespace
 
 std::string LastGood::FileOf(const std::string& real_path) const {
@@ -90,7 +105,8 @@ Outcome<> LastGood::KeepOwners(const std::map<std::string, std::string>& owners)
   for (const auto& [object, real_path] : owners)
     content.append(object).append(1, '\0').append(real_path).append(1, '\0');
   return Write(OwnersFile(), content, "which file each object came from",
-               "after a restart an object that stands twice would be the one of the first file");
+               "after a restart an object that stands twice would be the one of the first file; security policies of "
+               "one name that differ would deny");
 }
 
 std::map<std::string, std::string> LastGood::FindOwners() const {
@@ -113,17 +129,34 @@ void LastGood::Forget(const std::string& real_path) const {
   if (!folder_.empty()) ::unlink(FileOf(real_path).c_str());
 }
 
-void LastGood::ForgetDeleted() const {
+std::map<std::string, std::string> LastGood::Kept() const {
+  std::map<std::string, std::string> out;
   DIR* folder = folder_.empty() ? nullptr : ::opendir(folder_.c_str());
-  if (!folder) return;
+  if (!folder) return out;
   while (const dirent* entry = ::readdir(folder)) {
     if (entry->d_name[0] == '.') continue;
-    const std::string path = folder_ + "/" + entry->d_name;
-    const auto kept = Open(path);
-    struct stat info{};
-    if (kept && ::stat(kept->first.c_str(), &info) != 0 && errno == ENOENT) ::unlink(path.c_str());
+    const std::string file = folder_ + "/" + entry->d_name;
+    if (auto kept = Open(file)) out.emplace(file, std::move(kept->first));
   }
   ::closedir(folder);
+  return out;
+}
+
+std::map<std::string, std::string> LastGood::FindBelow(const std::string& folder) const {
+  std::map<std::string, std::string> out;
+  const std::string real = RealPath(folder);
+  for (const auto& [file, real_path] : Kept())
+    if (IsBelow(real_path, real)) out.emplace(folder + real_path.substr(real.size()), real_path);
+  return out;
+}
+
+void LastGood::ForgetDeleted(const std::vector<std::string>& unreadable) const {
+  for (const auto& [file, real_path] : Kept()) {
+    const bool unknown = std::any_of(unreadable.begin(), unreadable.end(),
+                                     [&](const std::string& folder) { return IsBelow(real_path, RealPath(folder)); });
+    struct stat info{};
+    if (!unknown && ::stat(real_path.c_str(), &info) != 0 && errno == ENOENT) ::unlink(file.c_str());
+  }
 }
 
 }  // namespace plait::control::source

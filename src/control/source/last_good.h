@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/result.h"
 
@@ -20,14 +21,19 @@ class LastGood {
   Outcome<> Keep(const std::string& real_path, const std::string& text) const;
   std::optional<std::string> Find(const std::string& real_path) const;
   void Forget(const std::string& real_path) const;
-  // Forgets the versions of files that are no more: deleted while nobody watched.
-  void ForgetDeleted() const;
+  // Of the files below a folder, as it was given: by the path, the real path of those that have a version. Not of files
+  // that only a link leads to.
+  std::map<std::string, std::string> FindBelow(const std::string& folder) const;
+  // Forgets the versions of files that are no more: deleted while nobody watched. Not below `unreadable` folders, which
+  // may be away only for now.
+  void ForgetDeleted(const std::vector<std::string>& unreadable) const;
 
   // The real path of the file that each object in force stands in, by the object's name.
   Outcome<> KeepOwners(const std::map<std::string, std::string>& owners) const;
   std::map<std::string, std::string> FindOwners() const;  // empty when none were kept
 
  private:
+  std::map<std::string, std::string> Kept() const;  // the real path of each version, by the file that it is kept in
   std::string FileOf(const std::string& real_path) const;
   std::string OwnersFile() const { return folder_ + "/owners"; }
   Outcome<> Write(const std::string& target, const std::string& content, const char* what, const char* hint) const;

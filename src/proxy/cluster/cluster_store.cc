@@ -156,11 +156,7 @@ void ClusterStore::State::Rebuild(Entry& entry) {
   std::vector<PriorityHosts> priorities = BuildPriorities(config, *assignment, entry.hosts);
   if (entry.names == nullptr) entry.state->Add(MembershipStat::kUpdateSuccess);
   if (entry.hosts != before) entry.state->Add(MembershipStat::kChange);
-  if (entry.state->outlier) {
-    std::vector<std::shared_ptr<Host>> hosts;
-    hosts.assign(entry.hosts.begin(), entry.hosts.end());
-    entry.state->outlier->SetHosts(std::move(hosts));
-  }
+  if (entry.state->outlier) entry.state->outlier->SetHosts({entry.hosts.begin(), entry.hosts.end()});
   Show(entry, std::move(priorities));
 }
 

@@ -226,7 +226,12 @@ bool Explainer::PrepareHead(const HttpConfig& http) {
   const EdgeResult edge = PrepareRequest(http.xds, {q_.source, connection_.tls}, q_.head);
   record_.remote.ip = edge.remote;
   record_.internal = edge.internal;
-  if (q_.unknown.headers) q_.head.headers = given;  // those that are made from others are as unknown as these
+  if (q_.unknown.headers) {
+    // Those that are made from others are as unknown as these; x-forwarded-for is made from itself and the connection.
+    const auto forwarded = q_.head.headers.GetJoined("x-forwarded-for");
+    q_.head.headers = given;
+    if (given.Has("x-forwarded-for") && forwarded) q_.head.headers.Set("x-forwarded-for", *forwarded);
+  }
   if (edge.verdict == EdgeVerdict::kContinue) return true;
   Fail("route", "the path " + q_.head.path + " is refused, or redirected to its normal form", Failure::kBadPath);
   return false;

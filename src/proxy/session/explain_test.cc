@@ -93,6 +93,22 @@ class Explaining : public testing::Test, public ConfigView {
     route.action.emplace<xds::RouteAction>().clusters.emplace_back().name = cluster;
     routes_[name] = route::RouteTable::Compile(std::move(config)).value();
   }
+  // A port whose `http` lets only who sends header `name` with `value` pass.
+  Chain InboundByHeader(xds::HttpConnectionManager http, const char* name, const char* value) {
+    xds::RbacRules rules;
+    rules.policies.push_back({.name = "p",
+                              .permissions = {{.kind = xds::Permission::Kind::kAny}},
+                              .principals = {{.kind = xds::Principal::Kind::kHeader,
+                                              .header = {.name = name, .value = xds::StringMatcher{.value = value}}}}});
+    auto config = std::make_shared<InboundConfig>();
+    config->xds.ports = {{.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}};
+    config->routes[80] = MakeInboundRoutes(80, "inbound|80||");
+    http.filters.insert(http.filters.begin(), {.name = "rbac", .config = xds::RbacFilter{.rules = rules}});
+    config->http = CompileHttp(http, {registry_, logs_}).value();
+    Chain chain;
+    chain.terminal = std::shared_ptr<const InboundConfig>(std::move(config));
+    return chain;
+  }
   static Question Get(const char* destination, const char* authority) {
     Question question{.destination = io::SocketAddress::Parse(destination).value(),
                       .source = io::SocketAddress::Parse("10.244.0.9:0").value()};
@@ -255,24 +271,23 @@ TEST_F(Explaining, DoesNotJudgeByWhatTheOneWhoAsksDoesNotKnow) {
 }
 
 TEST_F(Explaining, DoesNotTakeAHeaderThatIsMadeHereForOneThatTheCallerSent) {
-  xds::RbacRules rules;
-  rules.policies.push_back(
-      {.name = "p",
-       .permissions = {{.kind = xds::Permission::Kind::kAny}},
-       .principals = {{.kind = xds::Principal::Kind::kHeader,
-                       .header = {.name = "x-forwarded-proto", .value = xds::StringMatcher{.value = "gopher"}}}}});
-  auto config = std::make_shared<InboundConfig>();
-  config->xds.ports = {{.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}};
-  config->routes[80] = MakeInboundRoutes(80, "inbound|80||");
-  xds::HttpConnectionManager http = Http();
-  http.filters.insert(http.filters.begin(), {.name = "rbac", .config = xds::RbacFilter{.rules = rules}});
-  config->http = CompileHttp(http, {registry_, logs_}).value();
-  Chain chain;
-  chain.terminal = std::shared_ptr<const InboundConfig>(std::move(config));
+  const Chain chain = InboundByHeader(Http(), "x-forwarded-proto", "gopher");
   Question question = Get("10.244.0.5:80", "web");
   EXPECT_TRUE(StepOf(ExplainChain(*this, chain, question), "authorization").known);
   question.unknown.headers = true;
   EXPECT_FALSE(StepOf(ExplainChain(*this, chain, question), "authorization").known);
+}
+
+TEST_F(Explaining, JudgesByTheForwardedForThatAGatewayHasAddedTo) {
+  xds::HttpConnectionManager http = Http();
+  http.use_remote_address = true;
+  const Chain chain = InboundByHeader(http, "x-forwarded-for", "192.0.2.1,10.244.0.9");
+  Question question = Get("10.244.0.5:80", "web");
+  question.unknown.headers = true;
+  EXPECT_FALSE(StepOf(ExplainChain(*this, chain, question), "authorization").known) << "nobody says what was sent";
+  question.head.headers.Add("x-forwarded-for", "192.0.2.1");
+  EXPECT_TRUE(StepOf(ExplainChain(*this, chain, question), "authorization").known);
+  EXPECT_TRUE(StepOf(ExplainChain(*this, chain, question), "authorization").passes);
 }
 
 }  // namespace
