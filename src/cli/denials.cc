@@ -7,6 +7,7 @@
 #include "cli/envoys.h"
 #include "cli/fetch.h"
 #include "cli/json_access.h"
+#include "cli/shell_word.h"
 #include "cli/workloads.h"
 #include "core/base/strings.h"
 #include "core/io/address.h"
@@ -48,17 +49,6 @@ Origin OriginOf(const AccessLogLine& line, bool at_gateway) {
       .ip = std::string(last), .forwarded_for = before.empty() ? std::nullopt : std::optional(before), .direct = true};
 }
 
-// As one word of a shell, whatever a client wrote.
-std::string ShellWord(const std::string& text) {
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return IsAlpha(c) || IsDigit(c) || std::string_view("-._~/:,+=@%").find(c) != std::string_view::npos;
-  });
-  if (plain) return text;
-  std::string word = "'";
-  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
-  return word + "'";
-}
-
 // The `plait explain` that tells what the line leaves open, with the values of `headers` to be filled in.
 std::string WordsAbout(const std::string& workload, const AccessLogLine& line, const Caller& caller, bool at_gateway,
                        const std::vector<std::string>& headers) {
@@ -79,6 +69,25 @@ std::string AllMisses(const Json& answer, const Positions& positions) {
   for (const Json& step : At(answer, "steps"))
     for (const Json& miss : At(step, "misses")) text += std::string(kSay) + "  " + MissText(miss, positions) + "\n";
   return text;
+}
+
+// What a proxy says whose ALLOW policies miss nothing of what was denied by them.
+std::string WithoutMisses(const Json& answer) {
+  bool unrouted = false;
+  bool unknown = false;
+  for (const Json& step : At(answer, "steps")) {
+    const Json& passes = At(step, "passes");
+    unrouted = unrouted || (Text(step, {"step"}) == "route" && passes == false);
+    unknown = unknown || (step.is_object() && step.contains("passes") && passes.is_null());
+  }
+  std::string gets = Text(answer, {"verdict", "details"});
+  if (gets.empty()) gets = Text(answer, {"verdict", "status"});
+  // Headers choose routes, too, and policies come after them.
+  if (unrouted) return "; which these are, cannot be told without its headers: it gets " + gets;
+  if (unknown) return " then; those in force now may let it pass";
+  const bool forwarded = At(answer, {"verdict", "forwarded"}) == true;
+  return " then; " + (forwarded ? "those in force now let it pass" : "now it gets " + gets) +
+         ", so they were changed since";
 }
 
 // Fields that decide and that the line does not hold, each once.
@@ -110,7 +119,7 @@ Caller CallerOf(const local::MeshStatus& status, const AccessLogLine& line, bool
     caller.workload = w.name + "." + w.ns;
     if (!line.server_name.starts_with(kMeshName)) return caller;
     caller.known = true;
-    caller.principal = "spiffe://" + status.trust_domain + "/ns/" + w.ns + "/sa/" + w.service_account;
+    caller.principal = IdentityOf(status, w);
     return caller;
   }
   return caller;
@@ -176,9 +185,12 @@ std::string Denials::Answer(const std::string& workload, const AccessLogLine& li
   if (!is_new) return place->second;
   std::string& text = place->second;
   const std::string denied = kSay + std::string("denied, since it matches no rule of the ALLOW policies in scope");
+  // `plait explain` asks gateways without a server name, so those of TLS do not take it.
+  const bool repeatable = !at_gateway || line.server_name.empty();
   if (server && HasEnvoy(*server))
-    return text = denied + "; its proxy is an Envoy, which does not explain; " +
-                  AskOffline(status(), WordsAbout(workload, line, caller, at_gateway, {})) + "\n";
+    return text = denied + "; its proxy is an Envoy, which does not explain" +
+                  (repeatable ? "; " + AskOffline(status(), WordsAbout(workload, line, caller, at_gateway, {})) : "") +
+                  "\n";
   const Outcome<Json> answer = source_.proxy(workload, "/plait/explain?" + question);
   if (!answer) {
     std::string why(Trim(answer.error().message));
@@ -186,21 +198,17 @@ std::string Denials::Answer(const std::string& workload, const AccessLogLine& li
     return text = denied + "; which these are, cannot be told: " + why + "\n";
   }
   const std::string misses = AllMisses(*answer, positions());
-  if (misses.empty()) {
-    const bool forwarded = At(*answer, {"verdict", "forwarded"}) == true;
-    return text =
-               denied + " then; " +
-               (forwarded ? "those in force now let it pass" : "now it gets " + Text(*answer, {"verdict", "details"})) +
-               ", so they were changed since\n";
-  }
+  if (misses.empty()) return text = denied + WithoutMisses(*answer) + "\n";
   text = denied + ", as they are now:\n" + misses;
   const std::vector<std::string> fields = UnknownFields(*answer);
   if (fields.empty()) return text;
   std::vector<std::string> headers;
   for (const std::string& field : fields)
     if (field.starts_with("header ")) headers.push_back(field.substr(7));
-  return text += kSay + ("the log does not hold " + Join(fields, ", ")) + "; with that, this tells: plait explain" +
-                 source_.named + " " + WordsAbout(workload, line, caller, at_gateway, headers) + "\n";
+  text += kSay + ("the log does not hold " + Join(fields, ", "));
+  if (!repeatable) return text += "\n";
+  return text += "; with that, this tells: plait explain" + source_.named + " " +
+                 WordsAbout(workload, line, caller, at_gateway, headers) + "\n";
 }
 
 }  // namespace plait::cli

@@ -183,6 +183,38 @@ TEST_F(DenialsTest, AreOfTheConfigurationInForce) {
             std::string(kScope) + " then; those in force now let it pass, so they were changed since\n");
 }
 
+TEST_F(DenialsTest, SayThatAQuestionWithoutHeadersDidNotReachThePolicies) {
+  answer_ = Json::parse(R"({"steps":[{"step":"admission","passes":true},{"step":"route","passes":false}],
+"verdict":{"forwarded":false,"status":404,"details":"route_not_found"}})");
+  EXPECT_EQ(Explain(Denied()), std::string(kScope) +
+                                   "; which these are, cannot be told without its headers: it gets "
+                                   "route_not_found\n");
+  // A route that redirects comes after the policies.
+  denials_.Refresh();
+  answer_ = Json::parse(R"({"steps":[{"step":"route","passes":true},{"step":"answer","passes":true}],
+"verdict":{"forwarded":false,"status":301,"details":""}})");
+  EXPECT_EQ(Explain(Denied()), std::string(kScope) + " then; now it gets 301, so they were changed since\n");
+}
+
+TEST_F(DenialsTest, DoNotSayThatPoliciesChangedWhereWhatDecidesIsNotKnown) {
+  answer_ = Json::parse(R"({"steps":[{"step":"route","passes":true},{"step":"authorization","passes":null}],
+"verdict":{"forwarded":true}})");
+  EXPECT_EQ(Explain(Denied()), std::string(kScope) + " then; those in force now may let it pass\n");
+}
+
+TEST_F(DenialsTest, GiveNoCommandThatAGatewayOfTlsWouldRefuse) {
+  Answer(R"([{"policy":"p","reason":"unknown","field":"header x-pass","wants":"yes"}])");
+  AccessLogLine line = Denied();
+  const auto at_gateway = [&] { return denials_.Explain("gw-0.default", line); };
+  line.server_name = "shop.example.com";
+  EXPECT_TRUE(at_gateway().ends_with("    plait: the log does not hold header x-pass\n")) << at_gateway();
+  mesh_.workloads[3].proxy_program = "envoy";
+  denials_.Refresh();
+  EXPECT_TRUE(at_gateway().ends_with("; its proxy is an Envoy, which does not explain\n")) << at_gateway();
+  line.server_name.clear();
+  EXPECT_NE(at_gateway().find(" gw-0.default web:9080 GET"), std::string::npos) << at_gateway();
+}
+
 TEST_F(DenialsTest, SayThatTheProxyCannotTell) {
   answer_ = plait::Explain(Errc::kUnavailable, "web-0.default does not run");
   EXPECT_EQ(Explain(Denied()), std::string(kScope) + "; which these are, cannot be told: web-0.default does not run\n");

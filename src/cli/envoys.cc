@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/json_access.h"
+#include "cli/shell_word.h"
 #include "core/base/strings.h"
 
 namespace plait::cli {
@@ -49,8 +50,23 @@ std::string EnvoyVersion(const Json& server_info) {
   return parts.size() < 2 ? text : std::string(parts[1]);
 }
 
+std::map<std::string, int> EnvoyVersions(const Json& proxies,
+                                         const std::function<Outcome<Json>(const std::string& proxy)>& ask) {
+  std::map<std::string, int> versions;
+  for (const Json& proxy : proxies) {
+    if (Text(proxy, {"program"}) != "envoy") continue;
+    std::string version = "unknown";
+    if (!versions.contains(version)) {
+      const Outcome<Json> info = ask(Text(proxy, {"proxy"}));
+      if (info) version = EnvoyVersion(*info);
+    }
+    ++versions[version];
+  }
+  return versions;
+}
+
 std::string AskOffline(const local::MeshStatus& status, const std::string& words) {
-  return "with -f the same policies are asked offline: plait explain -f " + status.directory + " " + words;
+  return "with -f the same policies are asked offline: plait explain -f " + ShellWord(status.directory) + " " + words;
 }
 
 }  // namespace plait::cli

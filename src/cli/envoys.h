@@ -1,10 +1,13 @@
 #pragma once
 // Workloads whose proxy is a stock Envoy (annotation plait.dev/proxy: envoy), as commands tell of them. Beside each
 // stands a plait-proxy that keeps its identity; the control plane knows that one as POD-identity. Pure.
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
 #include "cli/render.h"
+#include "core/base/result.h"
 #include "local/mesh_status.h"
 
 namespace plait::cli {
@@ -17,7 +20,11 @@ bool IsEnvoy(const local::MeshStatus& status, std::string_view proxy);
 Json ProxiesIn(const Json& syncz, const local::MeshStatus& status);
 // Of an Envoy's /server_info: "0.../1.38.0/Clean/RELEASE/BoringSSL" is 1.38.0; what is no such text stays as it is.
 std::string EnvoyVersion(const Json& server_info);
-// What to do about a question to `plait explain` (`words`: FROM TO) that an Envoy cannot answer.
+// How many Envoys of `proxies` (ProxiesIn) have which version, as `ask` says the /server_info of one. Each that does
+// not answer takes its time, so after the first the rest are "unknown" without being asked.
+std::map<std::string, int> EnvoyVersions(const Json& proxies,
+                                         const std::function<Outcome<Json>(const std::string& proxy)>& ask);
+// What to do about a question to `plait explain` (`words`: of a shell) that an Envoy cannot answer.
 std::string AskOffline(const local::MeshStatus& status, const std::string& words);
 
 }  // namespace plait::cli

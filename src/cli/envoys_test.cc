@@ -26,6 +26,28 @@ TEST(Envoys, AreToldFromPlaitProxiesAndFromThoseThatKeepTheirIdentity) {
       << "left out is what stands beside an Envoy, not a pod that has such a name";
 }
 
+TEST(Envoys, AreNotAskedForTheirVersionsOnceOneDoesNotAnswer) {
+  const Json proxies = Json::parse(R"([{"proxy":"a","program":"envoy"},{"proxy":"web"},{"proxy":"b","program":"envoy"},
+{"proxy":"c","program":"envoy"}])");
+  std::string asked;
+  std::string silent = "b";
+  const auto ask = [&](const std::string& proxy) -> Outcome<Json> {
+    asked += proxy;
+    if (proxy == silent) return Explain(Errc::kUnavailable, "no answer");
+    return Json::parse(R"({"version":"0f3a/1.38.0/Clean/RELEASE/BoringSSL"})");
+  };
+  EXPECT_EQ(EnvoyVersions(proxies, ask), (std::map<std::string, int>{{"1.38.0", 1}, {"unknown", 2}}));
+  EXPECT_EQ(asked, "ab");
+  silent.clear();
+  EXPECT_EQ(EnvoyVersions(proxies, ask), (std::map<std::string, int>{{"1.38.0", 3}}));
+}
+
+TEST(Envoys, AreAskedOfflineByACommandThatCanBeCopied) {
+  local::MeshStatus mesh = Mesh();
+  mesh.directory = "/my shop";
+  EXPECT_TRUE(AskOffline(mesh, "a b").ends_with("plait explain -f '/my shop' a b")) << AskOffline(mesh, "a b");
+}
+
 TEST(Envoys, SayTheirVersionInAText) {
   EXPECT_EQ(EnvoyVersion(Json::parse(R"({"version":"0f3a/1.38.0/Clean/RELEASE/BoringSSL"})")), "1.38.0");
   EXPECT_EQ(EnvoyVersion(Json::parse(R"({"version":"dev"})")), "dev");

@@ -27,7 +27,7 @@ class Live final : public ExplainSource {
     if (!found) return std::unexpected(found.error());
     return Party{.workload = found->name + "." + found->ns,
                  .ip = found->ip,
-                 .identity = "spiffe://" + status_.trust_domain + "/ns/" + found->ns + "/sa/" + found->service_account,
+                 .identity = IdentityOf(status_, *found),
                  .proxy = HasProxy(*found) ? found->proxy : "none",
                  .capture = found->capture,
                  .silent = HasEnvoy(*found) ? AskOffline(status_, words_) : ""};

@@ -25,7 +25,7 @@ class ExplainSource {
   virtual bool InLoopbackMode() = 0;
 };
 
-// `words`: FROM TO of the question, for a hint.
+// `words`: the question as it stands on a command line, for a hint.
 Outcome<std::unique_ptr<ExplainSource>> LiveSource(const MeshOptions& mesh, std::string words);
 Outcome<std::unique_ptr<ExplainSource>> DirectorySource(const std::string& directory);
 

@@ -26,14 +26,10 @@ Versions VersionsOf(const MeshOptions& mesh) {
   }
   const Outcome<std::string> text = AskControlPlane(*status, "/debug/syncz");
   const Json proxies = text ? ProxiesIn(Json::parse(*text, nullptr, false), *status) : Json();
-  for (const Json& proxy : proxies) {
-    if (Text(proxy, {"program"}) != "envoy") {
-      ++versions.proxies[Text(proxy, {"istio_version"})];
-      continue;
-    }
-    const Outcome<Json> info = AskProxyForJson(mesh, Text(proxy, {"proxy"}), "/server_info");
-    ++versions.envoys[info ? EnvoyVersion(*info) : "unknown"];
-  }
+  for (const Json& proxy : proxies)
+    if (Text(proxy, {"program"}) != "envoy") ++versions.proxies[Text(proxy, {"istio_version"})];
+  versions.envoys =
+      EnvoyVersions(proxies, [&](const std::string& proxy) { return AskProxyForJson(mesh, proxy, "/server_info"); });
   return versions;
 }
 
@@ -54,6 +50,7 @@ int Version(const MeshOptions& mesh) {
   add("data plane", "plait-proxy", versions.proxies);
   add("data plane (Envoy)", "envoy", versions.envoys);
   Json data = {{"client", PLAIT_VERSION}};
+  if (versions.envoys.contains("unknown")) output.warnings.push_back("plait check says which Envoys do not answer");
   if (!versions.control_plane.empty()) data["control_plane"] = versions.control_plane;
   data["data_plane"] = std::move(data_plane);
   output.data = Data(std::move(data));

@@ -60,6 +60,10 @@ bool HasProxy(const local::WorkloadStatus& workload) {
   return workload.proxy == "sidecar" || workload.proxy == "gateway";
 }
 
+std::string IdentityOf(const local::MeshStatus& status, const local::WorkloadStatus& workload) {
+  return "spiffe://" + status.trust_domain + "/ns/" + workload.ns + "/sa/" + workload.service_account;
+}
+
 Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, const std::string& workload) {
   const local::WorkloadStatus* best = nullptr;
   for (const local::WorkloadStatus& w : status.workloads)

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import sysconfig
 import urllib.request
@@ -326,8 +327,13 @@ def test_commands_say_which_proxies_are_envoys(mixed):
 
 def test_what_an_envoy_cannot_explain_is_said_with_the_way_to_ask(mixed):
     offline = f"plait explain -f {mixed.directory}"
-    by_envoy = mixed.named("explain", "envoy-client", "ratings", check=False)
+    question = ["envoy-client", "ratings:9080", "POST", "/ratings/0?a=b&c", "-H", "end-user: jason's", "-H", "x-a: 1"]
+    by_envoy = mixed.named("explain", *question, check=False)
     assert by_envoy.returncode != 0 and "is an Envoy" in by_envoy.stderr and offline in by_envoy.stderr
+    [printed] = re.findall(r"plait (explain -f .*)", by_envoy.stderr)
+    assert shlex.split(printed) == ["explain", "-f", str(mixed.directory), *question]
+    answered = mixed.plait(*shlex.split(printed), check=False)
+    assert answered.returncode == 1 and "403 rbac_access_denied" in answered.stdout, answered.stdout + answered.stderr
     to_envoy = mixed.named("explain", "productpage-v1", "details", "GET", "/details/0", check=False)
     assert to_envoy.returncode == 1 and "outbound|9080" in to_envoy.stdout and "is an Envoy" in to_envoy.stdout and offline in to_envoy.stdout
     assert "404" not in by_envoy.stderr + to_envoy.stderr and "admin commands" not in by_envoy.stderr + to_envoy.stderr
