@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "proxy/session/chain.h"
+#include "proxy/session/inbound.h"
 #include "proxy/session/tcp_session.h"
 #include "proxy/session/test_context.h"
 
@@ -44,6 +46,24 @@ TEST_F(TcpConnects, NamesTheClusterOfASessionThatIsClosedWhileItConnects) {
   session_->Close("a_policy");
   ASSERT_TRUE(loop_.RunUntil([&] { return !recorder_.lines.empty(); }, kLimit));
   EXPECT_EQ(recorder_.lines.back(), "0 LR a_policy " + name);
+}
+
+// A connection that was handed to another worker is followed before it tells that it is open.
+TEST_F(TcpConnects, AreDeniedInTheWordsOfTheRulesThatTheyBeganUnder) {
+  auto [client, server] = io::StreamPair(loop_);
+  client_ = std::move(client);
+  auto inbound = std::make_shared<InboundConfig>();
+  inbound->xds.ports = {{.port = 80, .mode = xds::MtlsMode::kDisable}};
+  inbound->rbac = {filters::NetworkRbac::Compile({.rules = xds::RbacRules{}}, registry_).value()};
+  Chain chain;
+  chain.terminal = std::shared_ptr<const InboundConfig>(inbound);
+  TcpSession::Start start{
+      .config = CompileTcp({}, {registry_, logs_}).value(), .rbac = inbound->rbac, .cluster = "inbound|80||"};
+  start.downstream = std::move(server);
+  session_ = std::make_unique<TcpSession>(context_, std::move(start), record::ConnectionInfo{}, *this);
+  EXPECT_EQ(session_->Follow(chain), "");
+  ASSERT_TRUE(loop_.RunUntil([&] { return !recorder_.lines.empty(); }, kLimit));
+  EXPECT_EQ(recorder_.lines.back(), "0 - rbac_access_denied_matched_policy[none] inbound|80||");
 }
 
 TEST_F(TcpConnects, LeaveNoIdentityOfTheAttemptBeforeInTheRecordOfAPlaintextConnection) {
