@@ -210,7 +210,7 @@ void IstioMetrics::CountForCaller(const Subject& subject, const Sample& sample) 
   if (caller == nullptr) caller = index_.FindWorkload(subject.peer);
   // Another one may have taken the address over.
   const bool is_it =
-      caller != nullptr && (subject.peer_principal.empty() || caller->Identity() == subject.peer_principal);
+      caller != nullptr && (subject.peer_principal.empty() || HasIdentity(*caller, subject.peer_principal));
   if (is_it) return CountFor(subject, sample, caller);
   CountAfterLookup(subject, sample);
 }
@@ -263,7 +263,6 @@ IstioMetrics::Presumed IstioMetrics::Presume(Subject& subject, const xds::Servic
   Presumed presumed;
   if (!subject.source || !subject.peer_principal.empty()) return presumed;
   const cluster::Cluster* cluster = subject.endpoints->get();
-  bool secure = false;
   if (*subject.host != nullptr) {
     subject.peer_principal = ExpectedPrincipal(cluster, **subject.host);
   } else if (subject.has_services() || service != nullptr) {
@@ -274,9 +273,8 @@ IstioMetrics::Presumed IstioMetrics::Presume(Subject& subject, const xds::Servic
                                        .service_namespace = ref != nullptr ? ref->name_space : service->name_space});
     presumed.labels = &common.labels;
     subject.peer_principal = common.principal;
-    secure = cluster != nullptr && OffersMeshTls(*cluster);
   }
-  if (!secure && subject.peer_principal.empty()) return presumed;
+  if (subject.peer_principal.empty()) return presumed;  // plaintext
   if (const cluster::WorkloadPtr own = index_.FindWorkload(local_.ip)) presumed.own_principal = own->Identity();
   return presumed;
 }

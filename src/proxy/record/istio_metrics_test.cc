@@ -183,9 +183,29 @@ TEST_F(IstioLabels, OfAnEndpointWithoutMutualTlsHaveNoPrincipals) {
   Put("ratings", "v1", "10.244.0.7");
   const auto host = std::make_shared<cluster::Host>(cluster::Host::Facts{.address = At("10.244.0.7:9080")}, 1,
                                                     xds::HealthStatus::kHealthy);
-  GoTo(ClusterOf({host}), host);
-  Metrics().Request(record_);
-  EXPECT_EQ(UnknownIn(Series()), " destination_principal source_principal");
+  for (const cluster::HostPtr& chosen : {cluster::HostPtr(host), cluster::HostPtr()}) {
+    GoTo(ClusterOf({host}), chosen);
+    Metrics().Request(record_);
+    EXPECT_EQ(UnknownIn(Series()), " destination_principal source_principal");
+  }
+}
+
+TEST(Identity, IsRecognizedWithoutBeingMade) {
+  xds::Workload workload{.name_space = "default", .service_account = "ratings"};
+  for (const char* domain : {"", "example.org"}) {
+    workload.trust_domain = domain;
+    const std::string identity = workload.Identity();
+    EXPECT_TRUE(HasIdentity(workload, identity));
+    EXPECT_FALSE(HasIdentity(workload, identity + "s"));
+    for (std::size_t n = 0; n < identity.size(); ++n) {
+      EXPECT_FALSE(HasIdentity(workload, identity.substr(0, n))) << n;
+      std::string other = identity;
+      other[n] = '?';
+      EXPECT_FALSE(HasIdentity(workload, other)) << other;
+    }
+  }
+  workload.service_account.clear();
+  EXPECT_FALSE(HasIdentity(workload, workload.Identity()));
 }
 
 TEST_F(IstioLabels, OfARequestWithoutEndpointAreWhatAllOfItsClusterHaveInCommon) {

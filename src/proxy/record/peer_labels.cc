@@ -30,12 +30,19 @@ std::string NamespaceOf(std::string_view principal) {
 }
 
 bool IsAt(std::string_view principal, const xds::Workload* workload) {
-  return workload != nullptr && (principal.empty() || workload->Identity() == principal);
+  return workload != nullptr && (principal.empty() || HasIdentity(*workload, principal));
 }
 
 bool IsOfMesh(const std::optional<xds::UpstreamTlsContext>& tls) {
   return tls && std::any_of(tls->common.certificate_secrets.begin(), tls->common.certificate_secrets.end(),
                             [](const xds::SecretRef& secret) { return secret.name == "default"; });
+}
+
+// Whether any endpoint of the cluster could be called with mutual TLS of the mesh.
+bool OffersMeshTls(const cluster::Cluster& cluster) {
+  const auto& matches = cluster.config->transport_socket_matches;
+  return IsOfMesh(cluster.config->tls) ||
+         std::any_of(matches.begin(), matches.end(), [](const auto& match) { return IsOfMesh(match.tls); });
 }
 
 // "outbound|9080|v2|reviews.default.svc.cluster.local": of a subset, not of the whole service.
@@ -69,6 +76,18 @@ class Common {
 };
 
 }  // namespace
+
+bool HasIdentity(const xds::Workload& workload, std::string_view identity) noexcept {
+  const auto take = [&](std::string_view part) {
+    const bool is_next = identity.starts_with(part);
+    if (is_next) identity.remove_prefix(part.size());
+    return is_next;
+  };
+  const std::string_view trust_domain =
+      workload.trust_domain.empty() ? std::string_view("cluster.local") : std::string_view(workload.trust_domain);
+  return !workload.service_account.empty() && take("spiffe://") && take(trust_domain) && take("/ns/") &&
+         take(workload.name_space) && take("/sa/") && identity == workload.service_account;
+}
 
 WorkloadLabels LabelsOf(const xds::Workload& workload) {
   WorkloadLabels made{.workload = Known(workload.workload_name.empty() ? workload.name : workload.workload_name),
@@ -125,12 +144,6 @@ std::string_view ExpectedPrincipal(const cluster::Cluster* cluster, const cluste
   return endpoint.facts().identity;
 }
 
-bool OffersMeshTls(const cluster::Cluster& cluster) {
-  const auto& matches = cluster.config->transport_socket_matches;
-  return IsOfMesh(cluster.config->tls) ||
-         std::any_of(matches.begin(), matches.end(), [](const auto& match) { return IsOfMesh(match.tls); });
-}
-
 const Peer& CommonPeers::Find(const Question& question) {
   std::string service_key = std::string(question.service_namespace) + "/" + std::string(question.service_host);
   std::string key = std::string(question.name) + "\n" + service_key;
@@ -161,6 +174,8 @@ Peer CommonPeers::Make(const Question& question, const std::string& service_key)
   }
   Peer peer = common.Take();
   if (!common.any()) {
+    // Whoever came would have to prove who it is.
+    if (question.cluster != nullptr && OffersMeshTls(*question.cluster)) peer.principal = kUnknown;
     // Pods of a Kubernetes service, when there are any, are in its namespace.
     const cluster::ServicePtr service = index_.FindService(question.service_host);
     const bool kubernetes = service != nullptr && service->canonical && service->Key() == service_key;

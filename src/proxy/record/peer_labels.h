@@ -29,13 +29,15 @@ struct WorkloadLabels {
   friend bool operator==(const WorkloadLabels&, const WorkloadLabels&) = default;
 };
 WorkloadLabels LabelsOf(const xds::Workload& workload);
+// workload.Identity() == identity, without making it: asked for each request of a known caller.
+bool HasIdentity(const xds::Workload& workload, std::string_view identity) noexcept;
 // From the node's metadata and labels: WORKLOAD_NAME, NAMESPACE, CLUSTER_ID, LABELS.
 WorkloadLabels LabelsOfNode(const std::map<std::string, std::string>& metadata,
                             const std::map<std::string, std::string>& labels);
 
 struct Peer {
   WorkloadLabels labels;
-  std::string principal;  // that it has to prove; empty: none
+  std::string principal;  // that it has to prove; empty: none; kUnknown: one, and which cannot be told
 };
 
 // The workload that `principal` (empty: not said) at this address is. The certificate wins: an address that carries
@@ -46,8 +48,6 @@ WorkloadLabels LabelsOfEndpoint(std::string_view principal, const xds::Workload*
                                 const cluster::Host& endpoint);
 // Who the endpoint must prove to be; empty: the cluster does not ask it to, or only by names.
 std::string_view ExpectedPrincipal(const cluster::Cluster* cluster, const cluster::Host& endpoint);
-// Whether any endpoint of the cluster could be called with mutual TLS of the mesh.
-bool OffersMeshTls(const cluster::Cluster& cluster);
 
 // Whom a request was meant for that ended before an endpoint was chosen: the labels on which all endpoints of the
 // cluster agree, else (it has none, or nobody has subscribed to it) all pods of the service; the others are unknown.
