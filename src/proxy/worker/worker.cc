@@ -161,18 +161,21 @@ void Worker::CountDown(std::shared_ptr<std::atomic<std::size_t>> counter) {
 void Worker::Serve(io::UniqueFd socket, std::string listener, Balance::OnItsWay counted) {
   loop_.Post(
       [this, socket = std::move(socket), listener = std::move(listener), counted = std::move(counted)]() mutable {
+        // What was posted with it lives until all of that has run: it would count twice as long as that.
+        Balance::OnItsWay on_its_way = std::move(counted);
         const auto found = listeners_.find(listener);
         if (found != listeners_.end()) return found->second->Serve(std::move(socket));
         // At the start of the process a whole backlog is accepted by who gets the listener first.
-        if (!context_.draining) early_.emplace(std::move(listener), Early{std::move(socket), std::move(counted)});
+        if (!context_.draining) early_.emplace(std::move(listener), Early{std::move(socket), std::move(on_its_way)});
       });
 }
 
 void Worker::ServeEarly(const std::string& listener) {
   for (auto* early : {&early_before_, &early_}) {
     const auto [begin, end] = early->equal_range(listener);
-    for (auto each = begin; each != end; ++each) listeners_.at(listener)->Serve(std::move(each->second.socket));
-    early->erase(begin, end);
+    for (auto each = begin; each != end; each = early->erase(each)) {
+      listeners_.at(listener)->Serve(std::move(each->second.socket));
+    }
   }
 }
 
