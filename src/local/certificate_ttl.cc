@@ -21,6 +21,7 @@ Outcome<Duration> CertificateTtl(const PodSpec& pod) {
   if (!ttl) return kCertificateTtl;
   const std::optional<Duration> asked = ttl->is_scalar() ? ParseDuration(ttl->text) : std::nullopt;
   if (asked && *asked >= kShortestCertificateTtl) return *asked;
+  static_assert(kCertificateTtl == std::chrono::hours(24));  // "a day"
   return Explain(Errc::kInvalidInput,
                  std::string("annotation ") + kAnnotation + ": SECRET_TTL is " + yaml::Describe(*ttl) +
                      ", not a duration of " + FormatDuration(kShortestCertificateTtl) + " or more",
