@@ -200,8 +200,10 @@ class Mesh:
     # -- processes ----------------------------------------------------------
     def processes(self, program):
         """Process ids, as the tests see them, of a program of this mesh."""
+        # Where its run files are; the second where a socket's name would be too long for the first.
+        runs = [f"{self.env['XDG_RUNTIME_DIR']}/plait/{self.name}/".encode(), f"/tmp/plait-{TEST_UID}/{self.name}/".encode()]
         return [pid for pid, words in command_lines()
-                if words[0].endswith(f"/{program}".encode()) and any(f"/plait/{self.name}/".encode() in word for word in words[1:])]
+                if words[0].endswith(f"/{program}".encode()) and any(run in word for word in words[1:] for run in runs)]
 
     def proxy_pid(self, pod):
         """The process id of the pod's plait-proxy; 0 when there is none."""
@@ -227,16 +229,31 @@ class Mesh:
         words = pathlib.Path(f"/proc/{self.plaitd_pid()}/cmdline").read_text().split("\0")
         return words[words.index("--listen-address") + 1]
 
-    @staticmethod
-    def generators(url):
-        return [pid for pid, words in command_lines() if words[:3] == [b"plait-demo-app", b"load", url.encode()]]
+    def generators(self, url):
+        """Those that `plait exec` has started in this mesh, whose supervisor is among their ancestors."""
+        return [pid for pid, words in command_lines() if words[:3] == [b"plait-demo-app", b"load", url.encode()] and self.has_started(pid)]
+
+    def has_started(self, pid):
+        with contextlib.suppress(OSError, KeyError):  # it has ended meanwhile
+            while pid > 1 and pid != self.process.pid:
+                pid = int(process_status(pid)["PPid"])
+        return pid == self.process.pid
 
     def signal(self, pid, name):
+        assert int(pid) > 0, "there is no such process"
         subprocess.run(self.run_as(["kill", f"-{name}", str(pid)]), check=True)
 
     # -- what is there ------------------------------------------------------
     def status(self):
         return json.loads(self.named("status", "-o", "json").stdout)
+
+    def well(self):
+        """Waits until `plait check` finds nothing; what it says."""
+        def checked():
+            answer = self.named("check", check=False)
+            assert answer.returncode == 0, answer.stdout
+            return answer.stdout
+        return until(checked, 10, "the mesh is well")
 
     def pods(self, prefix=""):
         return [w for w in self.status()["workloads"] if w["name"].startswith(prefix)]

@@ -3,13 +3,12 @@ import contextlib
 import json
 import re
 import shlex
-import signal
 import subprocess
 
 import pytest
 
 import manifests as m
-from mesh import until
+from mesh import end_process, until
 
 DETAILS = {"selector": {"matchLabels": {"app": "details"}}}
 PASS_RULE = {"to": [{"operation": {"methods": ["POST"]}}], "when": [{"key": "request.headers[x-pass]", "values": ["yes"]}]}
@@ -55,7 +54,7 @@ def following(mesh, file):
         try:
             yield file.read_text
         finally:
-            process.send_signal(signal.SIGTERM)
+            end_process(process, 20, file.read_text)
 
 
 def test_a_header_that_the_log_does_not_hold_is_neither_match_nor_miss(used, policy):

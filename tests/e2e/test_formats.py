@@ -107,7 +107,7 @@ def test_every_command_has_every_format(used):
                 check_format(name, form, result.stdout)
                 if form == FORMATS[-1]:
                     check_forms_agree(name, outs)
-            except (AssertionError, ValueError, yaml.YAMLError) as error:
+            except (AssertionError, IndexError, ValueError, yaml.YAMLError) as error:
                 problems.append(f"{name} -o {form}: {error!r}\n{result.stdout[:400]}")
     assert not problems, "\n".join(problems)
 

@@ -195,7 +195,7 @@ def test_detach_returns_when_all_is_ready_and_down_ends_it(folder):
 
 def outermost(mesh):
     """The `plait up` that `--detach` has left."""
-    ups = {pid for pid, words in command_lines() if words[0].endswith(b"plait") and b"up" in words and mesh.name.encode() in words}
+    ups = {pid for pid, words in command_lines() if words[0].endswith(b"plait") and b"up" in words and str(mesh.directory).encode() in words}
     (outer,) = [pid for pid in ups if int(process_status(pid)["PPid"]) not in ups]
     return outer
 
