@@ -39,20 +39,11 @@ plait_debian_static(nghttp2 nghttp2)
 plait_debian_static(yaml yaml)
 plait_debian_static(re2 re2)
 
-# The APIs of others: apis_dp is what goes over the wire (Envoy, xDS, OTLP, workload index, CA, gRPC health and
-# reflection), apis_cp what only plaitd and the command line read (Istio's and Kubernetes' kinds).
+# Generated APIs: apis_dp is what goes over the wire (Envoy, xDS, OTLP, workload index, CA, gRPC health and reflection,
+# and Plait's own messages), apis_cp what only plaitd and the command line read (Istio's and Kubernetes' kinds).
 plait_third_party_dir(PLAIT_APIS_DP_DIR apis data_plane)
 plait_third_party_dir(PLAIT_APIS_CP_DIR apis control_plane)
 plait_third_party_library(apis_dp apis_dp ${PLAIT_APIS_DP_DIR} plait_third_party::protobuf)
 plait_third_party_library(apis_cp apis_cp ${PLAIT_APIS_CP_DIR} plait_third_party::apis_dp)
-
-# Plait's own API (api/*.proto) imports apis_dp and is built in the same way, outside the tree.
-execute_process(COMMAND ${CMAKE_SOURCE_DIR}/api/build
-  OUTPUT_VARIABLE PLAIT_API_DIR OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 file(GLOB_RECURSE protos CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/api/*.proto)
-set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${protos} ${CMAKE_SOURCE_DIR}/api/build)
-add_library(plait_api STATIC IMPORTED GLOBAL)
-set_target_properties(plait_api PROPERTIES
-  IMPORTED_LOCATION ${PLAIT_API_DIR}/lib/libapis_plait.a
-  INTERFACE_INCLUDE_DIRECTORIES ${PLAIT_API_DIR}/include
-  INTERFACE_LINK_LIBRARIES plait_third_party::apis_dp)
+set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${protos})
