@@ -29,7 +29,7 @@ elseif(PLAIT_SANITIZE STREQUAL "thread")
   add_link_options(-fsanitize=thread)
 else()
   # FORTIFY needs optimisation; sanitizers bring their own checks.
-  add_compile_options(-fstack-protector-strong -fcf-protection=full $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
+  add_compile_options(-fstack-protector-strong -fcf-protection=full $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=3>)
   add_link_options(-Wl,-z,relro,-z,now)
 endif()
 
