@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/io/socket.h"
+#include "testing/manual_clock.h"
 
 namespace plait::io {
 namespace {
@@ -87,6 +88,25 @@ TEST(TimerWheel, FiresNeverEarlyAndInOrderOverAllLevels) {
   EXPECT_EQ(fired, 2000);
 }
 
+TEST(TimerWheel, IsVisitedOnlyWhereItHoldsTimers) {
+  TimerWheel wheel(MonotonicTime{});
+  MonotonicTime now{};
+  bool fired = false;
+  Timer in_an_hour([&] { fired = true; });
+  in_an_hour.Start(wheel, std::chrono::hours(1));
+  Timer cancelled([] { FAIL() << "was cancelled"; });
+  cancelled.Start(wheel, 70ms);
+  cancelled.Cancel();
+  int visits = 0;
+  for (; !fired; ++visits) {
+    now += wheel.UntilNext(now);
+    wheel.Advance(now);
+    ASSERT_LT(visits, 5);  // one for each level
+  }
+  EXPECT_EQ(now - MonotonicTime{}, std::chrono::hours(1));
+  EXPECT_EQ(wheel.UntilNext(now), Duration::max());
+}
+
 TEST(TimerWheel, KeepsATimerThatIsNeverDue) {
   TimerWheel wheel(MonotonicTime{});
   Timer never([] { FAIL() << "is not over"; });
@@ -127,6 +147,24 @@ TEST(Loop, RunsPostedCallsOfOtherThreadsInOrder) {
   EXPECT_TRUE(loop.RunUntil([&] { return seen.size() == 100; }, 5s));
   other.join();
   EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+}
+
+// A loop that has slept for long before the event that starts the timer.
+TEST(Loop, TimersCountFromTheRoundInWhichTheyAreStarted) {
+  ManualClock clock;
+  Loop loop(clock);
+  bool fired = false;
+  Pending timer;
+  loop.RunOnce(Duration(0));
+  clock.Advance(1s);
+  loop.Post([&] { timer = loop.After(500ms, [&] { fired = true; }); });
+  loop.RunOnce(Duration(0));
+  clock.Advance(499ms);
+  loop.RunOnce(Duration(0));
+  EXPECT_FALSE(fired);
+  clock.Advance(1ms);
+  loop.RunOnce(Duration(0));
+  EXPECT_TRUE(fired);
 }
 
 TEST(Loop, DroppingAPendingCancelsIt) {

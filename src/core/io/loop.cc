@@ -114,6 +114,7 @@ void Loop::RunOnce(Duration max_wait) {
   PLAIT_CHECK(n >= 0 || errno == EINTR);
   s.event_count = std::max(n, 0);
   now_ = s.clock.Now();
+  s.wheel.BeginRound(now_);
   s.Dispatch();
   s.wheel.Advance(now_);
   s.RunDeferred();

@@ -12,10 +12,11 @@ constexpr Duration kMostWait = std::chrono::hours(24 * 365 * 100);
 void Timer::Start(TimerWheel& wheel, Duration delay) {
   Cancel();
   wheel_ = &wheel;
-  // Rounded up from the wheel's last look at the clock, plus one tick for what has passed since: never early.
-  const Duration wait = std::clamp(delay, Duration(0), kMostWait);
-  due_tick_ = wheel.TickOf(wheel.last_now_ + wait + TimerWheel::kTick - Duration(1));
-  due_tick_ = std::max(due_tick_, wheel.tick_ + 1);
+  due_tick_ = wheel.tick_ + 1;
+  if (delay > Duration(0)) {  // rounded up: never early
+    const MonotonicTime due = wheel.last_now_ + std::min(delay, kMostWait) + TimerWheel::kTick - Duration(1);
+    due_tick_ = std::max(due_tick_, wheel.TickOf(due));
+  }
   wheel.Insert(*this);
   ++wheel.armed_;
 }
@@ -69,7 +70,9 @@ void TimerWheel::Insert(Timer& timer) noexcept {
   const std::uint64_t difference = due ^ tick_;
   const int digit = difference == 0 ? 0 : static_cast<int>((std::bit_width(difference) - 1) / kBits);
   const int level = std::min(digit, kLevels - 1);
-  Append(slots_[static_cast<std::size_t>(level)][due >> (kBits * level) & (kSlots - 1)], timer);
+  const std::uint64_t slot = due >> (kBits * level) & (kSlots - 1);
+  Append(slots_[static_cast<std::size_t>(level)][slot], timer);
+  occupied_[static_cast<std::size_t>(level)] |= std::uint64_t{1} << slot;
 }
 
 void TimerWheel::Append(Timer& sentinel, Timer& timer) noexcept {
@@ -79,8 +82,33 @@ void TimerWheel::Append(Timer& sentinel, Timer& timer) noexcept {
   sentinel.previous_ = &timer;
 }
 
+std::uint64_t TimerWheel::NextTickOf(int level) noexcept {
+  const std::uint64_t now = tick_ >> (kBits * level);
+  const auto at = static_cast<std::size_t>(level);
+  for (;;) {
+    // Seen from the slot behind the one of now. What is in front of it belongs to the next turn, which only the last
+    // level has.
+    std::uint64_t ahead = std::rotr(occupied_[at], static_cast<int>((now + 1) & (kSlots - 1)));
+    if (level < kLevels - 1) ahead &= (std::uint64_t{1} << (kSlots - 1 - (now & (kSlots - 1)))) - 1;
+    if (ahead == 0) return UINT64_MAX;
+    const std::uint64_t next = now + 1 + static_cast<std::uint64_t>(std::countr_zero(ahead));
+    const std::uint64_t slot = next & (kSlots - 1);
+    if (slots_[at][slot].next_ != &slots_[at][slot]) return next << (kBits * level);
+    occupied_[at] &= ~(std::uint64_t{1} << slot);
+  }
+}
+
+std::uint64_t TimerWheel::NextTick() noexcept {
+  // Whatever a level holds is due before all that the levels above hold.
+  for (int level = 0; level < kLevels; ++level)
+    if (const std::uint64_t next = NextTickOf(level); next != UINT64_MAX) return next;
+  return UINT64_MAX;
+}
+
 void TimerWheel::Cascade(int level) noexcept {
-  Timer& slot = slots_[static_cast<std::size_t>(level)][tick_ >> (kBits * level) & (kSlots - 1)];
+  const std::uint64_t at = tick_ >> (kBits * level) & (kSlots - 1);
+  occupied_[static_cast<std::size_t>(level)] &= ~(std::uint64_t{1} << at);
+  Timer& slot = slots_[static_cast<std::size_t>(level)][at];
   // Detached first: a timer beyond the horizon may come back to this very slot.
   Timer* timer = slot.next_;
   slot.previous_->next_ = nullptr;
@@ -132,16 +160,16 @@ std::size_t TimerWheel::FireSlot() {
   return fired;
 }
 
+void TimerWheel::BeginRound(MonotonicTime now) noexcept { last_now_ = std::max(last_now_, now); }
+
 std::size_t TimerWheel::Advance(MonotonicTime now) {
-  last_now_ = std::max(last_now_, now);
+  BeginRound(now);
   const std::uint64_t target = TickOf(last_now_);
   std::size_t fired = 0;
   while (tick_ < target) {
-    if (armed_ == 0) {
-      tick_ = target;
-      break;
-    }
-    ++tick_;
+    const std::uint64_t next = NextTick();
+    tick_ = std::min(next, target);
+    if (next > target) break;
     for (int level = 1; level < kLevels && (tick_ & ((std::uint64_t{1} << (kBits * level)) - 1)) == 0; ++level)
       Cascade(level);
     fired += FireSlot();
@@ -149,18 +177,10 @@ std::size_t TimerWheel::Advance(MonotonicTime now) {
   return fired;
 }
 
-Duration TimerWheel::UntilNext(MonotonicTime now) const noexcept {
-  if (armed_ == 0) return Duration::max();
-  // The nearest occupied slot of level 0, else the next cascade of a higher level that holds something.
-  std::uint64_t ticks = kSlots - (tick_ & (kSlots - 1));
-  for (std::uint64_t i = 1; i < ticks; ++i) {
-    const Timer& slot = slots_[0][(tick_ + i) & (kSlots - 1)];
-    if (slot.next_ != &slot) {
-      ticks = i;
-      break;
-    }
-  }
-  const MonotonicTime due = start_ + kTick * static_cast<std::int64_t>(tick_ + ticks);
+Duration TimerWheel::UntilNext(MonotonicTime now) noexcept {
+  const std::uint64_t next = NextTick();
+  if (next == UINT64_MAX) return Duration::max();
+  const MonotonicTime due = start_ + kTick * static_cast<std::int64_t>(next);
   return std::max(due - now, Duration(0));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // A hierarchical timer wheel (resolution 1 ms, O(1) start and cancel) and the intrusive timer that lives in it.
-// A timer never fires early; at most one resolution step late plus the round that is running.
+// A timer never fires early, counted from the beginning of the loop's round in which it is started (Loop::Now();
+// outside of rounds: of the last one); at most one resolution step late plus the round that is running.
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -40,10 +41,13 @@ class TimerWheel {
   explicit TimerWheel(MonotonicTime start);
   ~TimerWheel();
 
+  // Timers that are started from here on count from `now`.
+  void BeginRound(MonotonicTime now) noexcept;
   // Fires what is due at `now`; returns how many fired.
   std::size_t Advance(MonotonicTime now);
-  // How long the loop may sleep; Duration::max() when no timer is armed. May be early (a cascade), never late.
-  Duration UntilNext(MonotonicTime now) const noexcept;
+  // How long the loop may sleep; Duration::max() when no timer is armed. May be early (a cascade: at most once a level
+  // for each timer), never late.
+  Duration UntilNext(MonotonicTime now) noexcept;
   std::size_t armed_count() const noexcept { return armed_; }
 
  private:
@@ -53,6 +57,9 @@ class TimerWheel {
   static constexpr std::size_t kSlots = 1U << kBits;
 
   void Insert(Timer& timer) noexcept;
+  // The next tick at which a slot has to be visited; UINT64_MAX: there is none.
+  std::uint64_t NextTick() noexcept;
+  std::uint64_t NextTickOf(int level) noexcept;
   void Cascade(int level) noexcept;
   std::size_t FireSlot();
   void Fire(Timer& timer);
@@ -65,6 +72,7 @@ class TimerWheel {
   MonotonicTime last_now_;
   std::size_t armed_ = 0;
   std::array<std::array<Timer, kSlots>, kLevels> slots_;  // sentinels
+  std::array<std::uint64_t, kLevels> occupied_{};         // a bit a slot; also of slots whose timers were cancelled
   Timer firing_;                                          // sentinel of those that are due in the tick at hand
   Timer* running_ = nullptr;                              // whose callback runs; null once that timer was destroyed
 };
