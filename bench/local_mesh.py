@@ -9,7 +9,7 @@ import threading
 import time
 
 import manifests as m
-from mesh import BIN, TEST_UID, Mesh, copy_sample, until
+from mesh import BIN, TEST_UID, Mesh, copy_sample, process_status, until
 
 # Runs inside a workload: asks reviews over one connection and tells when a header changes.
 POLLER = """
@@ -34,10 +34,7 @@ def percentile(values, share):
 
 
 def resident(pid, pages="VmRSS"):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(f"{pages}:"):
-            return int(line.split()[1]) / 1024
-    return 0
+    return int(process_status(pid).get(pages, "0").split()[0]) / 1024
 
 
 class Workspace:
