@@ -109,10 +109,8 @@ std::string ForbiddenBy(const Chain& chain, const record::ConnectionInfo& connec
 
 std::string DeniedBy(const Chain& chain, const record::ConnectionInfo& connection, bool opening) {
   if (opening && chain.tls && connection.tls == nullptr) return {};
-  for (const auto& rule : RulesOf(chain)) {
-    if (!rule->Check(connection, false).allowed) return "rbac_access_denied_by_new_policy";
-  }
-  return {};
+  const bool allowed = filters::CheckAll(RulesOf(chain), connection, /*count=*/false).allowed;
+  return allowed ? "" : "rbac_access_denied_by_new_policy";
 }
 
 std::string Distrust(std::string_view what, std::string reason) {

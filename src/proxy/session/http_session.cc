@@ -79,10 +79,6 @@ std::shared_ptr<const route::RouteTable> HttpSession::RouteTo(const std::string&
   return single_route_ = MakeSingleRoute(cluster);
 }
 
-bool HttpSession::Authorized() const {
-  return std::all_of(rbac_.begin(), rbac_.end(), [&](const auto& rules) { return rules->Check(info_).allowed; });
-}
-
 void HttpSession::NoteOpen() {
   // An intake that has terminated TLS has counted it.
   if (std::exchange(info_.tls, connection_.stream().tls()) == nullptr) CountHandshake(info_);
@@ -91,7 +87,7 @@ void HttpSession::NoteOpen() {
 void HttpSession::OnConnectionOpen() {
   NoteOpen();
   counts_.Opened(connection_.version(), info_.tls != nullptr);
-  if (!Authorized()) return connection_.Close(http::ResetReason::kConnectionClosed);
+  if (!filters::CheckAll(rbac_, info_).allowed) return connection_.Close(http::ResetReason::kConnectionClosed);
   if (const std::string why = owner_.Refuse(*this); !why.empty()) Close(why);
 }
 

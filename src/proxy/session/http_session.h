@@ -71,7 +71,6 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
 
  private:
   void RecordOwnAnswer(const char* details, record::ResponseFlags flags);
-  bool Authorized() const;
   void NoteOpen();
   void RecordConnection();
   void OnConnectionOpen() override;

@@ -176,6 +176,10 @@ void Router::BeginAttempt() {
     return Fail(Failure::kNoHealthyUpstream);
   }
   request_.record.host = picked.host;
+  // What an earlier attempt's connection has shown says nothing of this host, which may never be reached.
+  request_.record.upstream_local.reset();
+  request_.record.upstream_identity.clear();
+  request_.record.own_identity.clear();
   const upstream::Application application = upstream::ApplicationFor(*cluster_->config, request_.record.protocol);
   const Result<upstream::HttpPool*> pool = context_.pools.For(cluster_, picked.host, application, action_.priority,
                                                               upstream::ServerNameOf(*cluster_->config, request_.head));

@@ -98,20 +98,13 @@ void TcpSession::OnOpen() {
       record_, [this](std::expected<UpstreamConnection, Failure> result) { OnConnected(std::move(result)); });
 }
 
-bool TcpSession::IsAllowed() const {
-  return std::all_of(rbac_.begin(), rbac_.end(), [&](const auto& rules) { return rules->Check(info_, false).allowed; });
-}
-
 bool TcpSession::Authorize() {
-  for (const auto& rules : rbac_) {
-    filters::NetworkVerdict verdict = rules->Check(info_);
-    if (verdict.allowed) continue;
-    record_.termination_details = std::move(verdict.details);
-    downstream_->Close(false);
-    Finish();
-    return false;
-  }
-  return true;
+  filters::NetworkVerdict verdict = filters::CheckAll(rbac_, info_);
+  if (verdict.allowed) return true;
+  record_.termination_details = std::move(verdict.details);
+  downstream_->Close(false);
+  Finish();
+  return false;
 }
 
 std::string TcpSession::Follow(const Chain& chain) {
@@ -120,7 +113,7 @@ std::string TcpSession::Follow(const Chain& chain) {
   if (std::string why = DistrustedBy(chain, downstream, context_.downstream_tls); !why.empty()) return why;
   judge_upstream_ = relay_ == nullptr;
   // What its own rules deny they deny in a moment (OnOpen), and say which policy it is.
-  if (state_ == State::kOpening && !IsAllowed()) return {};
+  if (state_ == State::kOpening && !filters::CheckAll(rbac_, info_, /*count=*/false).allowed) return {};
   // In the Plait forms the handshake is the intake's, and over.
   const bool handshakes = std::holds_alternative<std::shared_ptr<const TcpConfig>>(chain.terminal);
   if (std::string why = DeniedBy(chain, info_, handshakes && state_ == State::kOpening); !why.empty()) return why;

@@ -94,10 +94,7 @@ class Trust : public StaticProxy {
   void ChangeListener(xds::FilterChain chain) {
     xds::Listener changed = listener_;
     changed.filter_chains = {std::move(chain)};
-    xds::Resource<xds::Listener> resource;
-    resource.name = changed.name;
-    resource.value = std::make_shared<const xds::Listener>(std::move(changed));
-    ASSERT_TRUE(store_.PutListener(resource, true).has_value());
+    ASSERT_TRUE(store_.PutListener(Named(std::move(changed)), true).has_value());
   }
   // A chain that lets in who proves this identity.
   static xds::FilterChain Only(const std::string& identity, xds::FilterChain chain) {
