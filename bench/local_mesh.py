@@ -147,7 +147,7 @@ def idle(mesh, seconds):
 
 
 def static_proxy(folder, clusters):
-    """MiB of a proxy with that many static clusters; without the pages of its executable, which it lets go after its start."""
+    """MiB of a proxy with that many static clusters; without the pages of its executable, of which each start maps others."""
     endpoint = {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 9}}}}
     config = {"static_resources": {"clusters": [
         {"name": f"outbound|80||service-{n}.default.svc.cluster.local", "type": "STATIC", "connect_timeout": "5s",

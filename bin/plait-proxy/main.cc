@@ -13,7 +13,6 @@
 #include "proxy/worker/confinement.h"
 #include "proxy/worker/process.h"
 #include "proxy/worker/saved_config.h"
-#include "proxy/worker/startup_pages.h"
 #include "proxy/worker/static_resources.h"
 
 namespace plait::proxy {
@@ -21,8 +20,6 @@ namespace {
 
 log::Component kLog("hardening");
 constexpr const char* kVersion = "0.1.0";
-// By then the first configuration has come.
-constexpr Duration kStartTime = std::chrono::seconds(10);
 
 struct Flags {
   std::string config_path;
@@ -140,7 +137,6 @@ int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
   const io::StopSignal stop(loop, [&process] { process.Shutdown(); }, [&process] { process.HandOver(); });
   if (const auto done = process.Start(); !done) return Complain(done.error());
   if (!flags.no_seccomp) Confine();
-  const Pending started = loop.After(kStartTime, [] { worker::ReleaseStartupPages(); });
   loop.Run();
   return 0;
 }
