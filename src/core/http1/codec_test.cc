@@ -402,6 +402,18 @@ TEST(Http1Server, BecomesRawAfterAnUpgrade) {
   EXPECT_TRUE(s.codec->wants_close());
 }
 
+TEST(Http1Server, AgreesToAnUpgradeInTheFieldsOfTheOwnerAtTheirPlace) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"));
+  s.stream->SendHead(
+      {.version = {},
+       .status = 101,
+       .reason = {},
+       .headers = {{"Connection", "keep-alive"}, {"connection", "x, Upgrade "}, {"Upgrade", "w"}, {"a", "1"}}},
+      false);
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nUpgrade: w\r\na: 1\r\n\r\n");
+}
+
 TEST(Http1Server, GoesOnAfterARefusedUpgrade) {
   ServerSide s;
   ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"));
@@ -607,6 +619,16 @@ TEST(Http1Server, JudgesUnderscoresInNamesAsConfigured) {
   ServerSide refuses({.underscores = Underscores::kReject});
   EXPECT_FALSE(refuses.Feed(kRequest));
   EXPECT_EQ(refuses.codec->own_answer().status, 400);
+}
+
+TEST(Http1Client, AsksForTheUpgradeThatWasJudgedInTheFieldsOfTheOwnerAtTheirPlace) {
+  ClientSide c;
+  http::RequestHead up = c.Request();
+  up.protocol = "websocket";
+  up.headers = {{"Connection", "close, Upgrade"}, {"Upgrade", "websocket"}, {"a", "1"},
+                {"Connection", "upgrade"},        {"Upgrade", "other"},     {"b", "2"}};
+  EXPECT_EQ(c.Send(up, false),
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\na: 1\r\nb: 2\r\n\r\n");
 }
 
 TEST(Http1Client, HoldsTunnelBytesUntilTheServerAgrees) {
