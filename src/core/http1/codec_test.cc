@@ -364,6 +364,14 @@ TEST(Http1Server, SendsNoBodyWhereNoneMayBe) {
   EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
 }
 
+TEST(Http1Server, SaysTheLengthThatItKnowsItselfAfterConnection) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  s.stream->SendHead({.version = {}, .status = 403, .reason = {}, .headers = {{"Connection", "close"}, {"a", "1"}}},
+                     true);
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 403 Forbidden\r\na: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+}
+
 TEST(Http1Server, ClosesWhenItAnswersBeforeTheRequestIsComplete) {
   ServerSide s;
   ASSERT_TRUE(s.Feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"));

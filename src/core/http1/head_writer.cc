@@ -101,10 +101,10 @@ void WriteFields(const http::Headers& headers, const SendFraming& framing, Room&
     if ((!owners && value.empty()) || SplitsLine(field.name) || SplitsLine(value)) continue;
     room << field.name << ": " << value << "\r\n";
   }
-  if (framing.zero_length) room << "content-length: 0\r\n";
-  if (framing.chunked) room << "transfer-encoding: chunked\r\n";
   if (!left.upgrade.empty()) room << "upgrade: " << left.upgrade << "\r\n";
   if (!left.connection.empty()) room << "connection: " << left.connection << "\r\n";
+  if (framing.zero_length) room << "content-length: 0\r\n";
+  if (framing.chunked) room << "transfer-encoding: chunked\r\n";
   room << "\r\n";
 }
 }  // namespace

@@ -279,11 +279,11 @@ EdgeResult PrepareRequest(const Hcm& options, const EdgePeer& peer, http::Reques
 
 void PrepareResponse(const Hcm& options, std::string_view request_id, std::string_view date, http::ResponseHead& head) {
   RemoveHopByHop(head.headers, head.status == 101);
+  if (!head.headers.Has("date")) head.headers.Add("date", date);
   if (options.server_header == Hcm::ServerHeader::kOverwrite ||
       (options.server_header == Hcm::ServerHeader::kAppendIfAbsent && !head.headers.Has("server"))) {
     head.headers.Set("server", options.server_name);
   }
-  if (!head.headers.Has("date")) head.headers.Add("date", date);
   if (options.always_set_request_id_in_response && !request_id.empty()) head.headers.Set("x-request-id", request_id);
   if (!options.via.empty()) AppendVia(head.headers, options.via);
 }
