@@ -119,15 +119,11 @@ void CleanForOrigin(const Hcm& options, const EdgeResult& origin, http::Headers&
     headers.Set("x-envoy-internal", "true");
     return;
   }
-  if (envoy) {
-    headers.Remove("x-envoy-internal");
-    for (const std::string_view name : kExternalForbidden) headers.Remove(name);
-  }
+  if (!envoy) return;
+  headers.Remove("x-envoy-internal");
+  for (const std::string_view name : kExternalForbidden) headers.Remove(name);
   if (!edge) return;
-  if (envoy) {
-    for (const std::string_view name : kEdgeForbidden) headers.Remove(name);
-  }
-  headers.Set("x-envoy-external-address", origin.remote.ToString());
+  for (const std::string_view name : kEdgeForbidden) headers.Remove(name);
 }
 
 void ForwardClientCertificate(const Hcm& options, const EdgePeer& peer, http::Headers& headers) {
@@ -267,13 +263,14 @@ EdgeResult PrepareRequest(const Hcm& options, const EdgePeer& peer, http::Reques
   EdgeResult result = TrustForwardedFor(options, peer, head);
   SetScheme(options, peer, head);
   CleanForOrigin(options, result, head.headers);
+  if (!options.via.empty()) AppendVia(head.headers, options.via);
   const bool edge = !result.internal && options.use_remote_address;
+  if (edge) head.headers.Set("x-envoy-external-address", result.remote.ToString());
   if (options.generate_request_id &&
       ((edge && !options.preserve_external_request_id) || head.headers.Get("x-request-id").value_or("").empty())) {
     head.headers.Set("x-request-id", NewRequestId());
   }
   ForwardClientCertificate(options, peer, head.headers);
-  if (!options.via.empty()) AppendVia(head.headers, options.via);
   return result;
 }
 

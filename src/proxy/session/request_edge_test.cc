@@ -172,6 +172,14 @@ TEST(PrepareResponse, OverwritesServerAndKeepsTheDateOfTheApplication) {
   EXPECT_EQ(head.headers.Get("date"), "then");
 }
 
+TEST(PrepareRequest, AddsItsFieldsInEnvoysOrder) {
+  const Hcm options{.use_remote_address = true, .via = "1.1 me", .append_x_forwarded_port = true};
+  http::RequestHead head = Request({{"a", "1"}});
+  PrepareRequest(options, PeerAt("9.9.9.9:1"), head);
+  EXPECT_EQ(Names(head.headers),
+            "a x-forwarded-for x-forwarded-proto x-forwarded-port via x-envoy-external-address x-request-id");
+}
+
 TEST(PrepareResponse, AddsItsFieldsInEnvoysOrder) {
   const Hcm options{.server_name = "istio-envoy", .via = "1.1 me", .always_set_request_id_in_response = true};
   http::ResponseHead head;
