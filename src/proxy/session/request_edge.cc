@@ -115,12 +115,12 @@ void CleanForOrigin(const Hcm& options, const EdgeResult& origin, http::Headers&
   // Requests seldom carry any of these; one pass instead of twenty.
   if (HasPrefix(headers, "x-plait-")) headers.RemovePrefix("x-plait-");
   const bool envoy = HasPrefix(headers, "x-envoy-");
+  if (envoy) headers.Remove("x-envoy-internal");
   if (origin.internal) {
-    headers.Set("x-envoy-internal", "true");
+    headers.Add("x-envoy-internal", "true");
     return;
   }
   if (!envoy) return;
-  headers.Remove("x-envoy-internal");
   for (const std::string_view name : kExternalForbidden) headers.Remove(name);
   if (!edge) return;
   for (const std::string_view name : kEdgeForbidden) headers.Remove(name);
