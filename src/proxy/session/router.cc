@@ -185,7 +185,8 @@ void Router::BeginAttempt() {
   const Result<upstream::HttpPool*> pool = context_.pools.For(cluster_, picked.host, application, action_.priority,
                                                               upstream::ServerNameOf(*cluster_->config, request_.head));
   if (!pool) return OnAttemptFailed(Failure::kConnectFailure, pool.error().detail);
-  attempt_ = std::make_unique<Attempt>(context_.orphans, *this, cluster_, picked.host, action_.priority);
+  attempt_ = std::make_unique<Attempt>(context_.orphans, *this, cluster_, picked.host, action_.priority,
+                                       &request_.record.upstream_bytes);
   if (const auto started = attempt_->Start(**pool); !started) return OnAttemptFailed(started.error(), "");
   if (attempt_->open()) SendRequest();
 }

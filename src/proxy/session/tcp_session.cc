@@ -161,15 +161,15 @@ void TcpSession::BeginRelay() {
 }
 
 void TcpSession::ReportProgress() {
-  record_.bytes_received = relay_->bytes_from_downstream();
-  record_.bytes_sent = relay_->bytes_from_upstream();
   CountBytes();
   context_.recorder.ConnectionProgress(record_, progress_);
   report_.Start(context_.loop.timers(), kReportEvery);
 }
 
 void TcpSession::CountBytes() {
-  const std::uint64_t received = record_.bytes_received, sent = record_.bytes_sent;
+  const std::uint64_t received = relay_->bytes_from_downstream(), sent = relay_->bytes_from_upstream();
+  record_.bytes_received = record_.upstream_bytes.wire_bytes_sent = received;
+  record_.bytes_sent = record_.upstream_bytes.wire_bytes_received = sent;
   const std::uint64_t more_received = received - std::exchange(counted_.reported_received, received);
   const std::uint64_t more_sent = sent - std::exchange(counted_.reported_sent, sent);
   config_->stats->Add(record::TcpStat::kRxBytes, more_received);
@@ -224,11 +224,7 @@ void TcpSession::Finish() {
   if (std::exchange(state_, State::kDone) == State::kDone) return;
   report_.Cancel();
   connect_.reset();
-  if (relay_) {
-    record_.bytes_received = relay_->bytes_from_downstream();
-    record_.bytes_sent = relay_->bytes_from_upstream();
-    CountBytes();
-  }
+  if (relay_) CountBytes();
   record_.total = context_.loop.Now() - record_.start_time;
   context_.recorder.ConnectionEnded(record_, progress_, config_->logs.get());
   owner_.OnSessionEnded(*this);
