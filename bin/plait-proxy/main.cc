@@ -171,7 +171,8 @@ int Main(int argc, char** argv) {
   app.add_option("--service-cluster", flags.service_cluster, "node cluster instead of the bootstrap's");
   app.add_option("-l,--log-level", flags.log_level, "trace, debug, info, warning, error, off; or component:level,...")
       ->capture_default_str();
-  app.add_option("--drain-time-s", flags.drain_seconds, "how long running requests may take after SIGTERM")
+  app.add_option("--drain-time-s", flags.drain_seconds,
+                 "how long running requests may take after SIGTERM and after the root of their peer has gone")
       ->capture_default_str();
   app.add_flag("--no-seccomp", flags.no_seccomp,
                "neither restrict system calls nor forbid core dumps; for debugging only");

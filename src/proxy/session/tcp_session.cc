@@ -110,7 +110,7 @@ bool TcpSession::Authorize() {
 std::string TcpSession::Follow(const Chain& chain) {
   if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
   const io::Stream& downstream = relay_ ? relay_->downstream() : *downstream_;
-  if (std::string why = DistrustedBy(chain, downstream, context_.downstream_tls); !why.empty()) return why;
+  if (std::string why = DistrustedBy(chain, downstream, context_.downstream_tls).why; !why.empty()) return why;
   judge_upstream_ = relay_ == nullptr;
   // What its own rules deny they deny in a moment (OnOpen), and say which policy it is.
   if (state_ == State::kOpening && !filters::CheckAll(rbac_, info_, /*count=*/false).allowed) return {};

@@ -98,11 +98,12 @@ inline xds::FilterChain HttpChain(std::vector<xds::Route> routes,
 
 class StaticProxy : public testing::Test {
  protected:
-  explicit StaticProxy(std::vector<io::InheritedFd> inherited = {}, Duration warming_limit = std::chrono::seconds(1))
+  explicit StaticProxy(std::vector<io::InheritedFd> inherited = {}, Duration warming_limit = std::chrono::seconds(1),
+                       WorkerOptions options = {})
       : sockets_(std::move(inherited)),
         store_(main_, {registry_, logs_}, secrets_, sockets_, "", warming_limit),
         balance_(1),
-        worker_({.index = 0},
+        worker_(std::move(options),
                 {.secrets = secrets_,
                  .balance = balance_,
                  .demands = store_,
