@@ -28,7 +28,7 @@ bench: build
 	cmake --build --preset release -j $(JOBS) --target bench_tools
 	$$(tools/python_env) bench/run
 
-check: packages
+check: test-packages
 	tools/check $(RESULTS)
 
 format:

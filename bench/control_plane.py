@@ -14,7 +14,7 @@ import threading
 import time
 
 import manifests as m
-from mesh import BIN, until
+from mesh import BIN, process_status
 
 PODS_EACH, USED = 10, 20
 
@@ -38,8 +38,7 @@ def processor_seconds(pid):
 
 
 def resident(pid):
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return int(process_status(pid)["VmRSS"].split()[0]) / 1024
 
 
 class Supervisor:

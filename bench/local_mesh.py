@@ -9,7 +9,7 @@ import threading
 import time
 
 import manifests as m
-from mesh import BIN, TEST_UID, Mesh, copy_sample, until
+from mesh import BIN, TEST_UID, Mesh, copy_sample, process_status, until
 
 # Runs inside a workload: asks reviews over one connection and tells when a header changes.
 POLLER = """
@@ -34,10 +34,7 @@ def percentile(values, share):
 
 
 def resident(pid, pages="VmRSS"):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(f"{pages}:"):
-            return int(line.split()[1]) / 1024
-    return 0
+    return int(process_status(pid).get(pages, "0").split()[0]) / 1024
 
 
 class Workspace:
@@ -150,7 +147,7 @@ def idle(mesh, seconds):
 
 
 def static_proxy(folder, clusters):
-    """MiB of a proxy with that many static clusters; without the pages of its executable, which it lets go after its start."""
+    """MiB of a proxy with that many static clusters; without the pages of its executable, of which each start maps others."""
     endpoint = {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 9}}}}
     config = {"static_resources": {"clusters": [
         {"name": f"outbound|80||service-{n}.default.svc.cluster.local", "type": "STATIC", "connect_timeout": "5s",

@@ -6,7 +6,7 @@ import pathlib
 import shutil
 
 import envoy_config
-from mesh import BIN, ROOT
+from mesh import BIN
 
 PACKAGES = {"haproxy": "haproxy", "nginx": "nginx-light libnginx-mod-stream", "nghttpx": "nghttp2-proxy", "nghttpd": "nghttp2-server"}
 

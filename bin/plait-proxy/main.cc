@@ -13,7 +13,6 @@
 #include "proxy/worker/confinement.h"
 #include "proxy/worker/process.h"
 #include "proxy/worker/saved_config.h"
-#include "proxy/worker/startup_pages.h"
 #include "proxy/worker/static_resources.h"
 
 namespace plait::proxy {
@@ -21,8 +20,6 @@ namespace {
 
 log::Component kLog("hardening");
 constexpr const char* kVersion = "0.1.0";
-// By then the first configuration has come.
-constexpr Duration kStartTime = std::chrono::seconds(10);
 
 struct Flags {
   std::string config_path;
@@ -140,7 +137,6 @@ int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
   const io::StopSignal stop(loop, [&process] { process.Shutdown(); }, [&process] { process.HandOver(); });
   if (const auto done = process.Start(); !done) return Complain(done.error());
   if (!flags.no_seccomp) Confine();
-  const Pending started = loop.After(kStartTime, [] { worker::ReleaseStartupPages(); });
   loop.Run();
   return 0;
 }
@@ -175,7 +171,8 @@ int Main(int argc, char** argv) {
   app.add_option("--service-cluster", flags.service_cluster, "node cluster instead of the bootstrap's");
   app.add_option("-l,--log-level", flags.log_level, "trace, debug, info, warning, error, off; or component:level,...")
       ->capture_default_str();
-  app.add_option("--drain-time-s", flags.drain_seconds, "how long running requests may take after SIGTERM")
+  app.add_option("--drain-time-s", flags.drain_seconds,
+                 "how long running requests may take after SIGTERM and after the root of their peer has gone")
       ->capture_default_str();
   app.add_flag("--no-seccomp", flags.no_seccomp,
                "neither restrict system calls nor forbid core dumps; for debugging only");

@@ -1,7 +1,6 @@
 #include "mysqldb.h"
 
 #include <algorithm>
-#include <array>
 
 #include "bookinfo.h"
 #include "core/base/random.h"
@@ -84,8 +83,10 @@ bool ServerConversation::Admit(std::string_view auth_response, Buffer& out) {
                   "Access denied for user '" + Printable(user_) + "'@'" + client_ +
                       "' (using password: " + (auth_response.empty() ? "NO)" : "YES)"));
   }
-  if (!database_.empty() && !Use(std::string(database_), out)) return false;
-  if (database_.empty()) Send(out, ComposeOk());
+  if (database_.empty())
+    Send(out, ComposeOk());
+  else if (!Use(std::string(database_), out))
+    return false;
   state_ = State::kCommands;
   return true;
 }

@@ -55,10 +55,10 @@ class RoleWithVariables : public testing::Test {
   std::uint16_t PortOfNobody() {
     return io::LocalAddress(io::ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")).value().get()).port.value;
   }
-  std::uint16_t Database(std::string greeting) {
+  std::uint16_t Database() {
     io::UniqueFd fd = io::ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")).value();
     const std::uint16_t port = io::LocalAddress(fd.get()).port.value;
-    database_.emplace(loop_, std::move(fd), TcpEchoOptions{.greeting = std::move(greeting), .prefix = {}});
+    database_.emplace(loop_, std::move(fd), TcpEchoOptions{.greeting = {}, .prefix = {}});
     return port;
   }
 
@@ -114,7 +114,7 @@ TEST_F(RatingsRole, OfVersionTwoSaysWhichVariableOfItsDatabaseCannotBe) {
 }
 
 TEST_F(RatingsRole, OfVersionTwoAsksTheMongoDatabaseOfItsUrl) {
-  Set("MONGO_DB_URL", "mongodb://127.0.0.1:" + std::to_string(Database({})) + "/test");
+  Set("MONGO_DB_URL", "mongodb://127.0.0.1:" + std::to_string(Database()) + "/test");
   Play(NewRatings(loop_, {.version = "v2"}));
   EXPECT_EQ(Ask("/ratings/0").body, RatingsJson(0));
   database_.reset();

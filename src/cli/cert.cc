@@ -17,8 +17,8 @@ namespace plait::cli {
 namespace {
 
 constexpr int kPatience = 60'000;
-constexpr int kTurn = 50;             // milliseconds
-constexpr int kLastRequests = 5'000;  // on connections that were made under the old root
+constexpr int kTurn = 50;         // milliseconds
+constexpr int kSettling = 5'000;  // handshakes that began under the old root end, and so do most requests
 
 // Serial numbers of the roots that a proxy trusts, in their order.
 Outcome<std::vector<std::string>> RootsOf(const MeshOptions& mesh, const std::string& workload) {
@@ -55,8 +55,9 @@ class Rotation {
     if (Outcome<> known = AwaitRoots({next_serial_, old_serial_}, "have the new root first"); !known) return known;
     if (Outcome<> done = RenewAll(mesh_); !done) return done;
     Step("every workload has a certificate under the new root");
-    // Proxies have let go of connections whose own certificate is of the old one; what still runs there has its time.
-    for (int waited = 0; waited < kLastRequests; waited += kTurn) {
+    // Proxies have let go of connections whose own certificate is of the old one. What still runs there afterwards has
+    // their drain time.
+    for (int waited = 0; waited < kSettling; waited += kTurn) {
       if (interrupt_.came()) return Interrupted();
       poll(nullptr, 0, kTurn);
     }
@@ -176,7 +177,7 @@ Command CertCommand(MeshOptions& mesh) {
       .summary = "new certificates for all workloads, now",
       .details =
           "With --anchor under a new root: first both roots are trusted, then the new one signs, then the "
-          "old one is trusted no more. No request is lost that ends within five seconds; longer ones and TCP "
+          "old one is trusted no more. Requests that run then have the proxies' drain time, 45 seconds, to end; TCP "
           "connections that began under the old root end with it.",
       .examples = {{"cert rotate --anchor", "when the root ends soon, or its key got about"}},
       .options = {{.names = "--anchor", .help = "replace the mesh's root certificate too", .to = anchor.get()}},

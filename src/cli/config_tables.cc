@@ -13,6 +13,12 @@
 namespace plait::cli {
 namespace {
 
+// "10.244.0.3:9080", "unix:///run/server.sock"
+std::string AddressAndPort(const Json& address) {
+  const std::string port = PortOf(address);
+  return AddressOf(address) + (port.empty() ? "" : ":" + port);
+}
+
 // The object that istiod names in metadata, as istioctl prints it: name.namespace.
 std::string ConfigObject(const Json& resource) {
   const std::string path = Text(resource, {"metadata", "filter_metadata", "istio", "config"});
@@ -118,9 +124,7 @@ void AddRoute(const Json& config, Table& table) {
 void AddEndpoints(const Json& assignment, Table& table) {
   for (const Json& locality : At(assignment, "endpoints"))
     for (const Json& endpoint : At(locality, "lb_endpoints")) {
-      const Json& address = At(endpoint, {"endpoint", "address"});
-      const std::string port = PortOf(address);
-      table.rows.push_back({AddressOf(address) + (port.empty() ? "" : ":" + port), HealthOf(endpoint),
+      table.rows.push_back({AddressAndPort(At(endpoint, {"endpoint", "address"})), HealthOf(endpoint),
                             OutlierCheckOf(endpoint), Text(assignment, {"cluster_name"}),
                             OrDash(Text(endpoint, {"metadata", "filter_metadata", "plait.dev", "identity"})),
                             OrDash(Text(locality, {"locality", "zone"})),
@@ -179,19 +183,15 @@ Table BootstrapTable(const Json& bootstrap) {
   const auto add = [&](const char* field, const std::string& value) {
     if (!value.empty()) table.rows.push_back({field, value});
   };
-  const auto address = [](const Json& at) {
-    const std::string port = PortOf(at);
-    return AddressOf(at) + (port.empty() ? "" : ":" + port);
-  };
   add("node", Text(bootstrap, {"node", "id"}));
   add("node cluster", Text(bootstrap, {"node", "cluster"}));
   for (const auto& [key, value] : At(bootstrap, {"node", "metadata"}).items())
     add(("metadata " + key).c_str(), Text(value));
-  add("admin", address(At(bootstrap, {"admin", "address"})));
+  add("admin", AddressAndPort(At(bootstrap, {"admin", "address"})));
   for (const Json& service : At(bootstrap, {"dynamic_resources", "ads_config", "grpc_services"}))
     add("control plane", Text(service, {"envoy_grpc", "cluster_name"}));
   for (const Json& listener : At(bootstrap, {"static_resources", "listeners"}))
-    add("static listener", Text(listener, {"name"}) + " " + address(At(listener, "address")));
+    add("static listener", Text(listener, {"name"}) + " " + AddressAndPort(At(listener, "address")));
   for (const Json& cluster : At(bootstrap, {"static_resources", "clusters"}))
     add("static cluster", Text(cluster, {"name"}));
   return table;

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "cli/envoys.h"
+#include "cli/explain_request.h"
 #include "cli/fetch.h"
 #include "cli/json_access.h"
-#include "cli/shell_word.h"
 #include "cli/workloads.h"
 #include "core/base/strings.h"
 #include "core/io/address.h"
@@ -53,15 +53,16 @@ Origin OriginOf(const AccessLogLine& line, bool at_gateway) {
 std::string WordsAbout(const std::string& workload, const AccessLogLine& line, const Caller& caller, bool at_gateway,
                        const std::vector<std::string>& headers) {
   const auto local = io::SocketAddress::Parse(line.downstream_local);
-  std::string words = at_gateway ? workload : caller.workload.empty() ? "CALLER" : caller.workload;
+  const std::string from = at_gateway ? workload : caller.workload.empty() ? "CALLER" : caller.workload;
   // A gateway is asked for a host, at its own port.
   const std::string host = line.authority.substr(0, line.authority.find(':', line.authority.rfind(']') + 1));
-  words += " " + ShellWord((at_gateway ? host : workload) + ":" + std::to_string(local ? local->port.value : 0));
-  if (line.method.empty()) return words + " --tcp";
+  const std::string to = (at_gateway ? host : workload) + ":" + std::to_string(local ? local->port.value : 0);
+  ExplainWords words{.to = to, .method = line.method, .url = {}, .headers = {}, .tcp = line.method.empty()};
+  if (words.tcp) return ShellWords(from, words);
   const bool with_host = !at_gateway && !line.authority.empty();
-  words += " " + ShellWord(line.method) + " " + ShellWord((with_host ? "http://" + line.authority : "") + line.path);
-  for (const std::string& name : headers) words += " -H " + ShellWord(name + ": VALUE");
-  return words;
+  words.url = (with_host ? "http://" + line.authority : "") + line.path;
+  for (const std::string& name : headers) words.headers.push_back(name + ": VALUE");
+  return ShellWords(from, words);
 }
 
 std::string AllMisses(const Json& answer, const Positions& positions) {
@@ -159,7 +160,7 @@ void Denials::Refresh() {
 }
 
 const Positions& Denials::positions() {
-  if (!positions_) positions_ = source_.positions();
+  if (!positions_) positions_ = source_.positions(status());
   return *positions_;
 }
 

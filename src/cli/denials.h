@@ -33,7 +33,7 @@ class Denials {
   struct Source {
     std::function<Outcome<local::MeshStatus>()> status;
     std::function<Outcome<Json>(const std::string& workload, const std::string& target)> proxy;
-    std::function<Positions()> positions;
+    std::function<Positions(const local::MeshStatus&)> positions;
     std::string named = {};  // " --name shop": that commands need to mean this mesh
   };
   explicit Denials(Source source, const Clock& clock = SystemClock()) : source_(std::move(source)), clock_(clock) {}

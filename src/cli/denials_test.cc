@@ -100,7 +100,7 @@ class DenialsTest : public testing::Test {
                         asked_.push_back(workload + target.substr(0, target.find('?')));
                         return answer_;
                       },
-                  .positions = [this] { return positions_; },
+                  .positions = [this](const local::MeshStatus&) { return positions_; },
                   .named = " --name shop"},
                  clock_) {}
   void Answer(const char* misses, bool forwarded = false) {

@@ -10,26 +10,26 @@
 namespace plait::cli {
 namespace {
 
-const local::WorkloadStatus* Find(const local::MeshStatus& status, std::string_view proxy) {
-  const auto found = std::find_if(status.workloads.begin(), status.workloads.end(),
-                                  [&](const local::WorkloadStatus& w) { return w.name + "." + w.ns == proxy; });
-  return found == status.workloads.end() ? nullptr : &*found;
-}
-
 // "details-v1-0-identity.default", where details-v1-0 has an Envoy. A pod of that very name is a pod.
 bool KeepsIdentity(const local::MeshStatus& status, std::string_view proxy) {
   constexpr std::string_view kSuffix = "-identity";
   const std::size_t dot = proxy.rfind('.');
-  if (dot == std::string_view::npos || !proxy.substr(0, dot).ends_with(kSuffix) || Find(status, proxy)) return false;
+  if (dot == std::string_view::npos || !proxy.substr(0, dot).ends_with(kSuffix) || FindPod(status, proxy)) return false;
   return IsEnvoy(status, std::string(proxy.substr(0, dot - kSuffix.size())) + std::string(proxy.substr(dot)));
 }
 
 }  // namespace
 
+const local::WorkloadStatus* FindPod(const local::MeshStatus& status, std::string_view pod) {
+  const auto found = std::find_if(status.workloads.begin(), status.workloads.end(),
+                                  [&](const local::WorkloadStatus& w) { return w.name + "." + w.ns == pod; });
+  return found == status.workloads.end() ? nullptr : &*found;
+}
+
 bool HasEnvoy(const local::WorkloadStatus& workload) { return workload.proxy_program == "envoy"; }
 
 bool IsEnvoy(const local::MeshStatus& status, std::string_view proxy) {
-  const local::WorkloadStatus* workload = Find(status, proxy);
+  const local::WorkloadStatus* workload = FindPod(status, proxy);
   return workload && HasEnvoy(*workload);
 }
 

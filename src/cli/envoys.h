@@ -12,6 +12,8 @@
 
 namespace plait::cli {
 
+// "details-v1-0.default"; null: there is none.
+const local::WorkloadStatus* FindPod(const local::MeshStatus& status, std::string_view pod);
 bool HasEnvoy(const local::WorkloadStatus& workload);
 // "details-v1-0.default": the proxy of a workload, as the control plane names it, or the pod.
 bool IsEnvoy(const local::MeshStatus& status, std::string_view proxy);

@@ -6,7 +6,6 @@
 #include "cli/explain_source.h"
 #include "cli/fetch.h"
 #include "cli/json_access.h"
-#include "cli/shell_word.h"
 #include "cli/verbs.h"
 #include "core/base/strings.h"
 
@@ -17,17 +16,6 @@ struct ExplainVerb {
   std::string from, directory;
   ExplainWords words;
 };
-
-// As it was asked, to be asked again.
-std::string WordsOf(const ExplainVerb& verb) {
-  std::string words = ShellWord(verb.from) + " " + ShellWord(verb.words.to);
-  for (const std::string& word : {verb.words.method, verb.words.url})
-    if (!word.empty()) words += " " + ShellWord(word);
-  for (const std::string& header : verb.words.headers) words += " -H " + ShellWord(header);
-  if (verb.words.tcp) words += " --tcp";
-  if (verb.words.random != 0) words += " --random " + std::to_string(verb.words.random);
-  return words;
-}
 
 std::uint16_t PortIn(const Json& place) {
   const Json& port = At(place, "port");
@@ -167,7 +155,7 @@ int ExplainTo(const MeshOptions& mesh, const ExplainVerb& verb) {
   Outcome<ExplainRequest> request = ReadExplainRequest(verb.words);
   if (!request) return Report(request.error());
   Outcome<std::unique_ptr<ExplainSource>> source =
-      verb.directory.empty() ? LiveSource(mesh, WordsOf(verb)) : DirectorySource(verb.directory);
+      verb.directory.empty() ? LiveSource(mesh, ShellWords(verb.from, verb.words)) : DirectorySource(verb.directory);
   if (!source) return Report(source.error());
   Walk walk(**source, *std::move(request));
   if (const Outcome<> walked = walk.From(verb.from); !walked) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/fetch.h"
+#include "cli/shell_word.h"
 #include "core/base/strings.h"
 #include "core/io/address.h"
 
@@ -145,6 +146,16 @@ Outcome<ExplainRequest> ReadExplainRequest(const ExplainWords& words) {
   }
   if (Outcome<> read = ReadHeaders(request.headers); !read) return std::unexpected(read.error());
   return request;
+}
+
+std::string ShellWords(const std::string& from, const ExplainWords& words) {
+  std::string text = ShellWord(from) + " " + ShellWord(words.to);
+  for (const std::string& word : {words.method, words.url})
+    if (!word.empty()) text += " " + ShellWord(word);
+  for (const std::string& header : words.headers) text += " -H " + ShellWord(header);
+  if (words.tcp) text += " --tcp";
+  if (words.random != 0) text += " --random " + std::to_string(words.random);
+  return text;
 }
 
 std::string OutboundQuery(const ExplainRequest& request) {

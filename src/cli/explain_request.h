@@ -32,6 +32,9 @@ struct ExplainRequest {
 // A URL may stand in the place of the method, too. Errors name the word and what it may be.
 Outcome<ExplainRequest> ReadExplainRequest(const ExplainWords& words);
 
+// FROM and `words` as one writes them in a shell, to be asked again.
+std::string ShellWords(const std::string& from, const ExplainWords& words);
+
 std::string OutboundQuery(const ExplainRequest& request);
 // As it arrives at a server, unchanged: `source` is the caller's IP.
 std::string PlaintextQuery(const ExplainRequest& request, std::uint16_t port, const std::string& source);

@@ -77,5 +77,14 @@ TEST(ExplainRequest, ArrivesInPlaintextAsItWasSent) {
             "direction=inbound&port=9080&source=10.244.0.2&method=GET&path=%2Fx&host=details%3A9080&header=a%3A%20b");
 }
 
+TEST(ExplainRequest, IsWrittenForAShellAsItWasAsked) {
+  EXPECT_EQ(ShellWords("web-0", Words("details:9080", "GET", "/a?b=c")), "web-0 details:9080 GET '/a?b=c'");
+  EXPECT_EQ(
+      ShellWords("web-0",
+                 {.to = "details", .method = {}, .url = "/it's", .headers = {"end-user: jason", "x: y"}, .random = 7}),
+      "web-0 details '/it'\\''s' -H 'end-user: jason' -H 'x: y' --random 7");
+  EXPECT_EQ(ShellWords("$(id)", {.to = "db", .method = {}, .url = {}, .headers = {}, .tcp = true}), "'$(id)' db --tcp");
+}
+
 }  // namespace
 }  // namespace plait::cli

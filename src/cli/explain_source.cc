@@ -35,10 +35,7 @@ class Live final : public ExplainSource {
   Outcome<Json> Ask(const Party& party, const std::string& query) override {
     return AskProxyForJson(mesh_, party.workload, "/plait/explain?" + query);
   }
-  Positions ObjectPositions() override {
-    const Outcome<std::string> text = AskControlPlane(status_, "/debug/configz");
-    return text ? PositionsOf(Json::parse(*text, nullptr, false)) : Positions();
-  }
+  Positions ObjectPositions() override { return LivePositions(status_); }
   // The last good version of each file is in force; `plait check` and `plait status` tell of the others.
   const Json& Problems() override { return problems_; }
   bool InLoopbackMode() override { return status_.mode == "loopback"; }
@@ -118,6 +115,11 @@ Outcome<std::unique_ptr<ExplainSource>> DirectorySource(const std::string& direc
   if (mkdtemp(folder.data()) == nullptr)
     return Explain(Errc::kLimit, "cannot make a folder for temporary files", "set TMPDIR to one that can be written");
   return std::make_unique<Directory>(directory, folder);
+}
+
+Positions LivePositions(const local::MeshStatus& status) {
+  const Outcome<std::string> text = AskControlPlane(status, "/debug/configz");
+  return text ? PositionsOf(Json::parse(*text, nullptr, false)) : Positions();
 }
 
 }  // namespace plait::cli

@@ -7,6 +7,7 @@
 #include "cli/explain_capture.h"
 #include "cli/explain_report.h"
 #include "cli/verbs.h"
+#include "local/mesh_status.h"
 
 namespace plait::cli {
 
@@ -28,5 +29,7 @@ class ExplainSource {
 // `words`: the question as it stands on a command line, for a hint.
 Outcome<std::unique_ptr<ExplainSource>> LiveSource(const MeshOptions& mesh, std::string words);
 Outcome<std::unique_ptr<ExplainSource>> DirectorySource(const std::string& directory);
+// Of the objects that the mesh's control plane has; none when it does not answer.
+Positions LivePositions(const local::MeshStatus& status);
 
 }  // namespace plait::cli

@@ -235,11 +235,8 @@ void JudgeCapture(const MeshFacts& facts, std::vector<Check>& out) {
     if (!proxy.error.empty()) unreachable.push_back({proxy.workload + ": " + proxy.error, proxy.workload});
     if (proxy.error.empty() && proxy.ready != "LIVE")
       not_live.push_back({proxy.workload + " is " + proxy.ready, proxy.workload});
-    const auto workload =
-        std::find_if(facts.status.workloads.begin(), facts.status.workloads.end(),
-                     [&](const local::WorkloadStatus& w) { return w.name + "." + w.ns == proxy.workload; });
-    const bool sidecar = workload != facts.status.workloads.end() && workload->proxy == "sidecar";
-    if (!sidecar) continue;
+    const local::WorkloadStatus* workload = FindPod(facts.status, proxy.workload);
+    if (!workload || workload->proxy != "sidecar") continue;
     if (proxy.listeners) {
       for (Wrong& wrong : NotListening(proxy, loopback)) deaf.push_back(std::move(wrong));
     } else if (proxy.error.empty()) {

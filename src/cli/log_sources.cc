@@ -32,15 +32,15 @@ Outcome<> LogSources::Add(const local::MeshStatus& status, const std::string& wo
 Outcome<> LogSources::Update(const local::MeshStatus& status) {
   std::erase_if(list_, [&](LogSource& source) { return !Runs(status, source) && std::exchange(source.gone, true); });
   std::vector<LogSource> now;
-  if (!workload_.empty()) {
+  if (workload_.empty()) {
+    for (const local::WorkloadStatus& w : status.workloads)
+      if (HasProxy(w) || container_ != "istio-proxy")
+        if (Outcome<> added = Add(status, w.name + "." + w.ns, now); !added) return added;
+  } else {
     const bool followed = std::any_of(list_.begin(), list_.end(), [](const LogSource& source) { return !source.gone; });
     if (followed) return {};
     if (Outcome<> added = Add(status, workload_, now); !added) return added;
   }
-  if (workload_.empty())
-    for (const local::WorkloadStatus& w : status.workloads)
-      if (HasProxy(w) || container_ != "istio-proxy")
-        if (Outcome<> added = Add(status, w.name + "." + w.ns, now); !added) return added;
   for (LogSource& source : now) {
     const auto known = std::find_if(list_.begin(), list_.end(),
                                     [&](const LogSource& one) { return one.tail.path() == source.tail.path(); });

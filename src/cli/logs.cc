@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "cli/denials.h"
-#include "cli/json_access.h"
+#include "cli/explain_source.h"
 #include "cli/log_sources.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
@@ -27,13 +27,7 @@ Denials::Source DenialsOf(const MeshOptions& mesh) {
   return {.status = [&mesh] { return StatusOf(mesh); },
           .proxy = [&mesh](const std::string& workload,
                            const std::string& target) { return AskProxyForJson(mesh, workload, target); },
-          .positions =
-              [&mesh] {
-                const Outcome<local::MeshStatus> status = StatusOf(mesh);
-                if (!status) return Positions();
-                const Outcome<std::string> text = AskControlPlane(*status, "/debug/configz");
-                return text ? PositionsOf(Json::parse(*text, nullptr, false)) : Positions();
-              },
+          .positions = LivePositions,
           .named = Named(mesh)};
 }
 
@@ -85,10 +79,11 @@ std::string ContainerOf(const LogsVerb& verb) {
   return verb.container.empty() && (verb.all || verb.filters()) ? "istio-proxy" : verb.container;
 }
 
-// Shows what has come. False when the reader of standard output has gone.
-bool ShowNew(LogSources& sources, LogPrinter& printer) {
+// Shows what has come; a last line without an end waits for the rest unless `all`. False when the reader of standard
+// output has gone.
+bool ShowNew(LogSources& sources, LogPrinter& printer, bool all = false) {
   for (LogSource& source : sources.list())
-    if (!source.tail.Read(false, [&](std::string_view line) { return printer.Take(source, line); })) return false;
+    if (!source.tail.Read(all, [&](std::string_view line) { return printer.Take(source, line); })) return false;
   return true;
 }
 
@@ -150,10 +145,10 @@ int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
                    .message = verb.all ? "nothing has been logged"
                                        : verb.workload + " has no container \"" + verb.container + "\" that has run",
                    .hint = "-c istio-proxy is its proxy"});
-  for (LogSource& source : sources.list())
-    if (!source.tail.Read(!verb.follow, [&](std::string_view line) { return printer.Take(source, line); }))
-      return kDone;
-  if (verb.follow) Follow(mesh, sources, printer, denials);
+  if (verb.follow)
+    Follow(mesh, sources, printer, denials);
+  else
+    ShowNew(sources, printer, /*all=*/true);
   if (as_text) return kDone;  // it is shown already
   output.data = Data(printer.TakeEntries());
   return Show(mesh.format, output);

@@ -21,17 +21,13 @@ constexpr const char* kIstioVersion = "1.31.4";  // whose interfaces this proxy 
 
 // The pod's prometheus.io annotations as Istio's injector hands them to its agent; empty: nothing is to be merged.
 std::string ScrapeAnnotations(const PodSpec& pod) {
-  const auto annotation = [&pod](std::string_view name) -> std::string {
-    for (const auto& [key, value] : pod.annotations)
-      if (key == name) return value;
-    return "";
-  };
   Json out = Json::object();
   for (const char* name : {"scrape", "port", "path"}) {
-    const std::string value = annotation(std::string("prometheus.io/") + name);
-    if (!value.empty()) out[name] = value;
+    const std::string* value = pod.Annotation(std::string("prometheus.io/") + name);
+    if (value && !value->empty()) out[name] = *value;
   }
-  const bool unwanted = annotation("prometheus.istio.io/merge-metrics") == "false";
+  const std::string* merge = pod.Annotation("prometheus.istio.io/merge-metrics");
+  const bool unwanted = merge && *merge == "false";
   return out.empty() || unwanted ? "" : out.dump();
 }
 

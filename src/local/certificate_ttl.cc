@@ -8,9 +8,7 @@ constexpr const char* kAnnotation = "proxy.istio.io/config";
 }
 
 Outcome<Duration> CertificateTtl(const PodSpec& pod) {
-  const std::string* text = nullptr;
-  for (const auto& [name, value] : pod.annotations)
-    if (name == kAnnotation) text = &value;
+  const std::string* text = pod.Annotation(kAnnotation);
   if (!text) return kCertificateTtl;
   const auto documents = yaml::ParseAll(*text, std::string("annotation ") + kAnnotation);
   if (!documents) return std::unexpected(documents.error());

@@ -26,18 +26,30 @@ namespace {
 using Json = nlohmann::json;
 
 struct Answer {
-  Json json;
+  std::optional<int> exit;                // of a command
+  std::optional<std::string> difference;  // of a workload's capture
   std::vector<io::UniqueFd> fds;
 };
+
+std::unexpected<Diagnostic> Unreadable() {
+  return Explain(Errc::kInternal, "the mesh gave an answer that cannot be read");
+}
 
 Outcome<Answer> Receive(int fd) {
   Result<io::FdMessage> received = io::ReceiveFds(fd);
   if (!received) return Explain(Errc::kUnavailable, "the mesh ended before it answered");
-  Answer answer{Json::parse(received->message, nullptr, false), std::move(received->fds)};
-  if (!answer.json.is_object()) return Explain(Errc::kInternal, "the mesh gave an answer that cannot be read");
-  if (const std::string error = answer.json.value("error", ""); !error.empty())
-    return Explain(Errc::kNotFound, error, answer.json.value("hint", ""));
-  return answer;
+  Answer answer{.exit = {}, .difference = {}, .fds = std::move(received->fds)};
+  try {  // the library's errors are exceptions; they end here
+    const Json json = ParseJsonMessage<Json>(received->message);
+    if (!json.is_object()) return Unreadable();
+    if (const std::string error = json.value("error", ""); !error.empty())
+      return Explain(Errc::kNotFound, error, json.value("hint", ""));
+    if (json.contains("exit")) answer.exit = json["exit"].get<int>();
+    if (json.contains("difference")) answer.difference = json["difference"].get<std::string>();
+    return answer;
+  } catch (const Json::exception&) {
+    return Unreadable();
+  }
 }
 
 Outcome<Answer> Ask(int fd, const Json& request, const std::vector<int>& fds = {}) {
@@ -160,10 +172,7 @@ Outcome<> ReplaceProxy(const ControlClient& client, const std::string& workload)
 Outcome<std::string> CheckCapture(const ControlClient& client, const std::string& workload) {
   const Outcome<Answer> answer = Ask(client.fd(), {{"op", "check-capture"}, {"workload", workload}});
   if (!answer) return std::unexpected(answer.error());
-  const auto difference = answer->json.find("difference");
-  if (difference == answer->json.end() || !difference->is_string())
-    return Explain(Errc::kInternal, "the mesh gave an answer that cannot be read");
-  return difference->get<std::string>();
+  return answer->difference ? Outcome<std::string>(*answer->difference) : Unreadable();
 }
 
 Outcome<int> ControlClient::Run(const ExecRequest& request) {
@@ -183,7 +192,7 @@ Outcome<int> ControlClient::Run(const ExecRequest& request) {
   Outcome<Answer> answer = Ask(fd_.get(), json, tty ? std::vector<int>{} : std::vector<int>{0, 1, 2});
   for (;;) {
     if (!answer) return std::unexpected(answer.error());
-    if (answer->json.contains("exit")) return answer->json["exit"].get<int>();
+    if (answer->exit) return *answer->exit;
     if (answer->fds.size() == 1) return RelayTerminal(std::move(answer->fds[0]));
     answer = Receive(fd_.get());
   }
@@ -199,7 +208,7 @@ Outcome<> ControlClient::StartExec(const std::string& workload, const std::strin
 Outcome<int> ControlClient::AwaitExit() {
   const Outcome<Answer> answer = Receive(fd_.get());
   if (!answer) return std::unexpected(answer.error());
-  return answer->json.value("exit", 1);
+  return answer->exit.value_or(1);
 }
 
 Outcome<int> ControlClient::RelayTerminal(io::UniqueFd master) {
@@ -224,7 +233,7 @@ Outcome<int> ControlClient::RelayTerminal(io::UniqueFd master) {
     }
     if (!fds[3].revents) continue;
     Outcome<Answer> answer = Receive(fd_.get());
-    end = answer ? Outcome<int>(answer->json.value("exit", 0)) : Outcome<int>(std::unexpected(answer.error()));
+    end = answer ? Outcome<int>(answer->exit.value_or(0)) : Outcome<int>(std::unexpected(answer.error()));
   }
   // What the command wrote last.
   fcntl(master.get(), F_SETFL, O_NONBLOCK);

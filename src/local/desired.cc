@@ -200,13 +200,16 @@ Outcome<PlaitdMessage> MessageOf(const Json& json) {
   return Explain(Errc::kInvalidInput, "plaitd sent a message of unknown type \"" + type + "\"");
 }
 
-}  // namespace
-
-const std::string* PodSpec::Label(std::string_view key) const {
-  for (const auto& [label, value] : labels)
-    if (label == key) return &value;
+const std::string* Find(const std::vector<std::pair<std::string, std::string>>& pairs, std::string_view key) {
+  for (const auto& [name, value] : pairs)
+    if (name == key) return &value;
   return nullptr;
 }
+
+}  // namespace
+
+const std::string* PodSpec::Label(std::string_view key) const { return Find(labels, key); }
+const std::string* PodSpec::Annotation(std::string_view key) const { return Find(annotations, key); }
 
 Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line) {
   try {  // the library's errors are exceptions; they end here

@@ -103,7 +103,8 @@ struct PodSpec {
   std::vector<ContainerSpec> containers;
   std::string told;  // all of it, as plaitd said it
 
-  const std::string* Label(std::string_view key) const;
+  const std::string* Label(std::string_view key) const;       // null: none
+  const std::string* Annotation(std::string_view key) const;  // null: none
 };
 
 struct DesiredPods {

@@ -18,12 +18,6 @@ constexpr Duration kHealthyAfter = std::chrono::seconds(30);
 constexpr Port kReadinessPort{15021};
 constexpr Port kAdminPort{15000};
 
-const std::string* Annotation(const PodSpec& pod, std::string_view name) {
-  for (const auto& [key, value] : pod.annotations)
-    if (key == name) return &value;
-  return nullptr;
-}
-
 // As of a plait-proxy, but a miss counts at once: while Envoy restarts nobody keeps its sockets.
 ProbeSpec ReadinessProbe() {
   ProbeSpec probe;
@@ -38,7 +32,7 @@ ProbeSpec ReadinessProbe() {
 }  // namespace
 
 Outcome<bool> WantsEnvoy(const PodSpec& pod) {
-  const std::string* proxy = Annotation(pod, "plait.dev/proxy");
+  const std::string* proxy = pod.Annotation("plait.dev/proxy");
   if (!proxy || *proxy == "plait-proxy" || pod.proxy == ProxyKind::kNone) return false;
   if (*proxy != "envoy")
     return Explain(Errc::kInvalidInput, "annotation plait.dev/proxy: \"" + *proxy + "\" is unknown",
@@ -62,7 +56,7 @@ EnvoyProcess::~EnvoyProcess() {
 
 Outcome<> EnvoyProcess::WriteBootstrap() const {
   bool delta = true;
-  if (const std::string* type = Annotation(around_.pod, "plait.dev/xds-api-type")) {
+  if (const std::string* type = around_.pod.Annotation("plait.dev/xds-api-type")) {
     delta = *type == "DELTA_GRPC";
     if (!delta && *type != "GRPC")
       return Explain(Errc::kInvalidInput, "annotation plait.dev/xds-api-type: \"" + *type + "\" is unknown",

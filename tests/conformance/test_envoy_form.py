@@ -7,22 +7,10 @@ import sysconfig
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BIN = pathlib.Path(os.environ.get("PLAIT_BIN", ROOT / "build/release/bin"))
-
 
 def envoy_binary():
     installed = pathlib.Path(sysconfig.get_paths()["purelib"]) / "envoy" / "_bin" / "envoy"
     return os.environ.get("PLAIT_ENVOY") or shutil.which("envoy") or str(installed)
-
-
-@pytest.fixture(scope="module")
-def bootstraps(tmp_path_factory):
-    """The translators' output for several proxies and meshes, written by their unit test."""
-    folder = tmp_path_factory.mktemp("envoy-form")
-    subprocess.run([str(BIN / "control_translate_test"), "--gtest_filter=EnvoyFormBootstrap.*"], check=True, capture_output=True,
-                   env={**os.environ, "PLAIT_WRITE_ENVOY_FORM": str(folder)})
-    return folder
 
 
 @pytest.mark.parametrize("name", ["web", "client", "bookinfo", "gateway", "gateway-behind-proxies"])

@@ -1,6 +1,5 @@
 """The cases of tests/envoy-parity that stand for a gateway of the mesh say what plaitd sends to one: the connection manager's
 options, limits and rules of the edge, the filters, and what the route table says for all routes."""
-import os
 import pathlib
 import re
 import string
@@ -10,21 +9,11 @@ import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BIN = pathlib.Path(os.environ.get("PLAIT_BIN", ROOT / "build/release/bin"))
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 CASES = {"65-mesh-gateway": "gateway", "66-mesh-gateway-behind-proxies": "gateway-behind-proxies"}
 # Where it comes from and goes to, as the case has one backend and its own log; and tracing, whose fields only one proxy writes
 # when no collector is configured: Plait traceparent in each request, Envoy x-envoy-decorator-operation in each answer.
 NOT_COMPARED = {"stat_prefix", "rds", "route_config", "access_log", "http_filters", "tracing"}
-
-
-@pytest.fixture(scope="module")
-def bootstraps(tmp_path_factory):
-    """The translators' output, written by their unit test."""
-    folder = tmp_path_factory.mktemp("envoy-form")
-    subprocess.run([str(BIN / "control_translate_test"), "--gtest_filter=EnvoyFormBootstrap.*"], check=True, capture_output=True,
-                   env={**os.environ, "PLAIT_WRITE_ENVOY_FORM": str(folder)})
-    return folder
 
 
 @pytest.fixture(scope="module")

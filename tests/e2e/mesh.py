@@ -326,6 +326,15 @@ def leftovers():
     return [line for line in found.stdout.splitlines() if "<defunct>" not in line]
 
 
+def nothing_runs(seconds=5, found=leftovers):
+    """Waits until no process of a mesh is left; the failure names those that are."""
+    def gone():
+        left = found()
+        assert not left, left
+        return True
+    until(gone, seconds, "no process is left")
+
+
 def copy_sample(folder, name="bookinfo", into=None):
     target = folder / (into or name)
     shutil.copytree(SAMPLES / name, target)

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 import manifests as m
-from mesh import BIN, TEST_UID, Mesh, command_lines, copy_sample, leftovers, process_status, unprivileged, until
+from mesh import BIN, TEST_UID, Mesh, command_lines, copy_sample, nothing_runs, process_status, unprivileged, until
 
 DETAILS = "http://details:9080/details/0"
 
@@ -87,7 +87,7 @@ def ends_without_a_trace(mesh, how, mounted, listened):
         else:
             os.kill(mesh.process.pid, getattr(signal, how))
         mesh.process.wait(45)
-        until(lambda: not leftovers(), 5, "no process is left: " + "\n".join(leftovers()))
+        nothing_runs()
     nothing_is_left(mesh, used, mounted, listened)
 
 
@@ -138,7 +138,7 @@ def at_a_terminal(folder, name, *words):
             assert len(listening() - listened) >= 1 and (used or os.geteuid() != 0)
             typed(b"\x03")  # the terminal makes SIGINT of it, for all that is in the foreground
             code = mesh.process.wait(45)
-            until(lambda: not leftovers(), 5, "no process is left: " + "\n".join(leftovers()))
+            nothing_runs()
             nothing_is_left(mesh, used, mounted, listened)
             assert not (folder / "run/plait" / name).exists()
             return code
@@ -190,7 +190,7 @@ def test_detach_returns_when_all_is_ready_and_down_ends_it(folder):
         assert mesh.get("/productpage")[0] == 200
     finally:
         mesh.named("down")
-    until(lambda: not leftovers(), 5, "no process is left")
+    nothing_runs()
 
 
 def outermost(mesh):
@@ -212,7 +212,7 @@ def test_the_end_of_a_detached_mesh_leaves_nothing_behind(folder, how):
             mesh.named("down")
         else:
             os.kill(outermost(mesh), getattr(signal, how))
-        until(lambda: not leftovers(), 45, "no process is left: " + "\n".join(leftovers()))
+        nothing_runs(45)
     finally:
         mesh.named("down", check=False)
     nothing_is_left(mesh, used, mounted, listened)

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 import manifests as m
-from mesh import Mesh, copy_sample, leftovers, until
+from mesh import Mesh, copy_sample, leftovers, nothing_runs, until
 
 APP = m.APP
 
@@ -23,7 +23,7 @@ def mesh(folder):
     mesh.start("--net", "loopback")
     yield mesh
     mesh.stop()
-    until(lambda: not leftovers(), 5, "no process is left: " + "\n".join(leftovers()))
+    nothing_runs()
 
 
 def address(mesh, workload, service):
@@ -129,7 +129,7 @@ def test_a_killed_plait_takes_everything_with_it(folder):
     assert len([line for line in leftovers() if "sleep 54321" in line]) >= 2
     mesh.signal(mesh.process.pid, "KILL")
     mesh.process.wait(10)
-    until(lambda: not set(leftovers()) - before, 10, "no process is left: " + "\n".join(set(leftovers()) - before))
+    nothing_runs(10, lambda: set(leftovers()) - before)
 
 
 def test_two_meshes_do_not_take_each_others_addresses(mesh, folder):

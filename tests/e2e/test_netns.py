@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from mesh import Mesh, command_lines, copy_sample, process_status, until
+from mesh import Mesh, command_lines, copy_sample, nothing_runs, process_status, until
 from test_capture_check import sees_capture_rules_that_are_gone
 from test_lifecycle import mounts, namespaces, namespaces_of, processes
 from test_wire import is_tls, watch
@@ -45,7 +45,7 @@ def shows_bookinfo_by_mutual_tls_alone(mesh):
 def leaves_nothing_behind(mesh, before, used):
     """`before`: what the host was like; `used`: the mesh's namespaces."""
     of_the_mesh = lambda: [words for _, words in command_lines() if any(f"{mesh.folder}/run".encode() in word for word in words)]
-    until(lambda: not of_the_mesh(), 5, f"no process is left: {of_the_mesh()}")
+    nothing_runs(5, of_the_mesh)
     until(lambda: not namespaces(processes()) & used, 5, "no namespace is left")
     assert host() == before
     assert not list((mesh.folder / "run").rglob("*.sock")) and mesh.named("status", check=False).returncode != 0

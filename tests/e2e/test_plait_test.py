@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mesh import BIN, Mesh, leftovers, unprivileged, until
+from mesh import BIN, Mesh, leftovers, nothing_runs, unprivileged, until
 
 CHECKS = ["mTLS", "traffic split", "authz", "retries", "metrics", "rotation"]
 
@@ -130,7 +130,7 @@ def test_demo_proves_itself_within_45_seconds_and_leaves_nothing_behind(folder):
     assert report["success"] and list(checks) == CHECKS + ["page"]
     assert checks["page"]["numbers"]["pages"] == 4
     assert took < 45
-    until(lambda: not leftovers_of(mesh), 5, "no process is left")
+    nothing_runs(found=lambda: leftovers_of(mesh))
 
 
 def leftovers_of(mesh):
@@ -147,5 +147,5 @@ def test_an_interrupted_demo_ends_the_mesh_with_130(folder):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=45)
     assert process.returncode == 130, err
-    until(lambda: not leftovers_of(mesh), 5, "no process is left")
+    nothing_runs(found=lambda: leftovers_of(mesh))
     assert mesh.named("status", check=False).returncode == 3

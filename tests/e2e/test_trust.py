@@ -1,5 +1,6 @@
 """What a mesh trusts changes under open connections: exactly those whose peers are not trusted any more are closed."""
 import contextlib
+import subprocess
 
 import pytest
 
@@ -15,7 +16,8 @@ def fixture_mesh(folder):
     directory.mkdir()
     m.write(directory / "mesh.yaml", m.deployment("talker", [m.APP, "tcp-echo", "--port", "7000", "--greeting", "hello\n"], ports=[7000]),
             m.service("talker", {"tcp": 7000}), m.deployment("slow", [m.APP, "echo", "--port", "8000", "--delay-ms", "2000"], ports=[8000]),
-            m.service("slow", {"http": 8000}), *(m.deployment(name, [m.APP, "client"]) for name in ("alice", "bob")))
+            m.service("slow", {"http": 8000}), m.deployment("slower", [m.APP, "echo", "--port", "8000", "--delay-ms", "25000"], ports=[8000]),
+            m.service("slower", {"http": 8000}), *(m.deployment(name, [m.APP, "client"]) for name in ("alice", "bob")))
     mesh = Mesh(folder, directory, concurrency=2, name="trust")
     mesh.start()
     yield mesh
@@ -62,3 +64,20 @@ def test_requests_that_take_long_outlive_the_root_of_the_certificates_under_whic
     with mesh.load_while("alice", url, "--connections", "20", "--rate", "10") as report:
         mesh.plait("cert", "rotate", "--mesh", mesh.name, "--anchor")
     assert report["failed"] == 0 and set(report["status"]) == {"200"} and report["sent"] > 20, report
+
+
+def running(mesh, workload):
+    """Requests that the workload's application has not answered yet."""
+    stats = mesh.admin(workload, "/stats?filter=^cluster.inbound.*upstream_rq_active")
+    return sum(int(line.rpartition(": ")[2]) for line in stats.splitlines())
+
+
+def test_requests_that_run_while_the_root_goes_have_the_drain_time(mesh):
+    """Of either version of HTTP: the old root has gone everywhere while they run, and for much longer than a rotation takes."""
+    asked = [subprocess.Popen(mesh.command("exec", "alice", "--", "curl", "-sS", version, "-o", "/dev/null", "-w", "%{http_code}", "http://slower:8000/"),
+                              env=mesh.env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+             for version in ("--http1.1", "--http2-prior-knowledge")]
+    until(lambda: running(mesh, "slower") == len(asked), 10, "both run")
+    mesh.plait("cert", "rotate", "--mesh", mesh.name, "--anchor")
+    assert running(mesh, "slower") == len(asked)
+    assert [request.communicate(timeout=60)[0] for request in asked] == ["200"] * len(asked)

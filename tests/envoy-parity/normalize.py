@@ -46,7 +46,16 @@ def parts(seen, port, sent=b""):
             out |= {f"log.{field}": [line.get(field) for line in value] for line in value for field in line}
         else:
             out[name] = value
+    if "log.wire_sent" in out and sent_by_chance(out, sent):
+        out["log.wire_sent"] = ["by chance"]
     return out
+
+
+def sent_by_chance(out, sent):
+    """Whether the number of bytes that went to the upstream depends on when something happened: where a large body was cut into
+    chunks, how much of a message had gone on when the rest of it turned out to be broken, or whether there was a connection
+    within less than a millisecond."""
+    return out.get("request.framing") == ["chunked"] or any("DPE" in flags for flags in out["log.flags"]) or b"grpc-timeout: 900u" in sent
 
 
 def fields(kind, pairs, port):
@@ -88,4 +97,12 @@ def log_field(name, value, addresses):
 
 
 def log_line(line, addresses):
-    return {name: log_field(name, value, addresses) for name, value in line.items()}
+    if line.get("over") == "HTTP/2":
+        line = line | {"wire_sent": of_frames(line["wire_sent"], line["received"]), "wire_received": of_frames(line["wire_received"], line["sent"])}
+    return {name: log_field(name, value, addresses) for name, value in line.items() if name != "over"}
+
+
+def of_frames(wire, body):
+    """How HPACK writes a field depends on the encoder and on which requests of the connection went before, which is chance; and
+    DATA frames are cut where the body was read. Whether it was counted does not."""
+    return "none" if wire == "0" else "more than the body" if int(wire) > int(body) else "less than the body"

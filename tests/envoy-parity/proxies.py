@@ -46,7 +46,7 @@ LOG_FIELDS = {
     "protocol": "%PROTOCOL%", "method": "%REQ(:METHOD)%", "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "host": "%REQ(:AUTHORITY)%",
     "route": "%ROUTE_NAME%", "cluster": "%UPSTREAM_CLUSTER%", "upstream": "%UPSTREAM_HOST%",
     "received": "%BYTES_RECEIVED%", "sent": "%BYTES_SENT%", "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-    "wire_received": "%UPSTREAM_WIRE_BYTES_RECEIVED%", "wire_sent": "%UPSTREAM_WIRE_BYTES_SENT%",
+    "wire_received": "%UPSTREAM_WIRE_BYTES_RECEIVED%", "wire_sent": "%UPSTREAM_WIRE_BYTES_SENT%", "over": "%UPSTREAM_PROTOCOL%",
     "sni": "%REQUESTED_SERVER_NAME%", "tls": "%DOWNSTREAM_TLS_VERSION%", "peer": "%DOWNSTREAM_PEER_URI_SAN%",
     "subject": "%DOWNSTREAM_PEER_SUBJECT%",
 }

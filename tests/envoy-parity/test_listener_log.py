@@ -106,7 +106,6 @@ CONNECTIONS = (no_chain_for_its_name, plaintext_that_no_chain_takes, two_request
 # What differs on purpose, with the reason.
 DIFFERENCES = {
     "goes_in_the_handshake": {"tls": "Envoy tells the version that was about to be agreed on; Plait one that was"},
-    "relayed": {"wire_received": "plait-proxy does not count them", "wire_sent": "plait-proxy does not count them"},
 }
 
 

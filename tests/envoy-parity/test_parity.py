@@ -4,9 +4,10 @@ details, route, cluster, bytes, TLS ...). `suite.py` says what a case is.
 
 What is not compared, and why: the value of times and of generated identifiers; the case of the names that a client or an
 upstream wrote (kept by Plait, lowered by Envoy; those that the proxy adds are compared) and the reason phrase (kept by Plait);
-where a body of more than 4 KiB is cut into chunks or DATA frames (it depends on when it was read); HTTP/2 below its fields (how
-HPACK writes them); which of an alert and a reset a refused TLS client sees first. What differs on purpose stands in
-`differences.yaml` with its reason; an entry that no longer differs fails the test.
+where a body of more than 4 KiB is cut into chunks or DATA frames (it depends on when it was read), so neither how many bytes
+it was with them; HTTP/2 below its fields (how HPACK writes them, in how many bytes); which of an alert and a reset a refused
+TLS client sees first. What differs on purpose stands in `differences.yaml` with its reason; an entry that no longer differs
+fails the test.
 """
 import concurrent.futures
 import os

@@ -135,11 +135,8 @@ std::optional<Head> ReadHead(const yaml::Node& document, const std::string& file
     return std::nullopt;
   }
   const yaml::Node& version = *document.Find("apiVersion");
-  const auto slash = version.text.find('/');
-  const std::string_view text = version.text;
-  const bool grouped = slash != std::string::npos;
-  return Head{*document.Find("kind"), version, grouped ? text.substr(0, slash) : std::string_view(),
-              grouped ? text.substr(slash + 1) : text};
+  const auto [first, second] = SplitOnce(version.text, '/');  // "v1" has no group
+  return Head{*document.Find("kind"), version, second ? first : std::string_view(), second.value_or(first)};
 }
 
 // Codecs of Istio's kinds read nothing but `spec`.

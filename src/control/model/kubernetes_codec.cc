@@ -81,12 +81,7 @@ bool ReadAddresses(ObjectReader& reader, const core::ServiceSpec& spec, Service&
 // RFC 1123 subdomain, as Kubernetes names most things.
 bool IsObjectName(std::string_view name) noexcept {
   if (name.empty() || name.size() > 253) return false;
-  for (std::size_t from = 0; from <= name.size();) {
-    const std::size_t end = std::min(name.find('.', from), name.size());
-    if (!IsNamespaceName(name.substr(from, end - from))) return false;
-    from = end + 1;
-  }
-  return true;
+  return std::ranges::all_of(Split(name, '.'), IsNamespaceName);
 }
 
 bool IsNamespaceName(std::string_view name) noexcept {

@@ -28,8 +28,8 @@ enum class Group : std::uint8_t { kSecurity, kMaybe, kOther };
 
 // Other meshes have kinds of these names, too. In Istio's other groups and in Kubernetes' own there are none.
 Group GroupOf(std::string_view version) {
-  const auto slash = version.find('/');
-  const std::string_view group = slash == std::string_view::npos ? std::string_view() : version.substr(0, slash);
+  const auto [first, second] = SplitOnce(version, '/');  // "v1" has no group
+  const std::string_view group = second ? first : std::string_view();
   if (EqualsIgnoreCase(group, kSecurityGroup)) return Group::kSecurity;
   const bool maybe = group.find('.') == std::string_view::npos || group.ends_with(".istio.io");
   return maybe || IsLike(group, kSecurityGroup) ? Group::kMaybe : Group::kOther;

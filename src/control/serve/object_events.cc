@@ -48,6 +48,7 @@ void CountObject(const model::AnyObject& object, std::string_view event, Metrics
 }
 
 void CountPods(const std::vector<Workload>& before, const std::vector<Workload>& now, Metrics& metrics) {
+  if (&before == &now) return;  // as after an edit: no file says which pods run
   const auto count = [&](std::string_view event) { metrics.Add(kRegistry, {{"type", "Pods"}, {"event", event}}); };
   std::unordered_map<std::string_view, const Workload*> known;  // by uid
   for (const Workload& pod : before) known.emplace(pod.uid, &pod);

@@ -153,7 +153,7 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
     file.findings.push_back({model::Severity::kWarning,
                              {.message = "the last good version of this file stays in force",
                               .at = {.file = scanned.path},
-                              .hint = "correct the errors above"}});
+                              .hint = "correct the errors of this file"}});
   } else {
     file.findings.push_back(
         {model::Severity::kWarning,

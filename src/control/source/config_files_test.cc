@@ -98,7 +98,9 @@ TEST_F(Files, ThatBecameBadKeepTheirLastGoodMeaningAlsoAfterARestart) {
     Write("a.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {nam: x}\n");
     EXPECT_TRUE(files.Update(Look()));
     EXPECT_EQ(Names(files), "good ");
-    EXPECT_NE(Said(files).find("the last good version of this file stays in force"), std::string::npos);
+    EXPECT_NE(Said(files).find("the last good version of this file stays in force (correct the errors of this file)"),
+              std::string::npos)
+        << "who reads it may find the errors above it or below: " << Said(files);
   }
   ConfigFiles restarted = Store();
   restarted.Update(Look());

@@ -151,9 +151,11 @@ std::map<std::string, std::string> LastGood::FindBelow(const std::string& folder
 }
 
 void LastGood::ForgetDeleted(const std::vector<std::string>& unreadable) const {
+  std::vector<std::string> real_folders;
+  for (const std::string& folder : unreadable) real_folders.push_back(RealPath(folder));
   for (const auto& [file, real_path] : Kept()) {
-    const bool unknown = std::any_of(unreadable.begin(), unreadable.end(),
-                                     [&](const std::string& folder) { return IsBelow(real_path, RealPath(folder)); });
+    const bool unknown = std::any_of(real_folders.begin(), real_folders.end(),
+                                     [&](const std::string& folder) { return IsBelow(real_path, folder); });
     struct stat info{};
     if (!unknown && ::stat(real_path.c_str(), &info) != 0 && errno == ENOENT) ::unlink(file.c_str());
   }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "control/model/snapshot.h"
+#include "control/source/closed_policies.h"
 
 namespace plait::control::source {
 namespace {
@@ -99,13 +100,10 @@ using Policies = std::map<model::ObjectKey, model::AnyObject>;
 Policies PoliciesOf(const Objects& objects) {
   Policies out;
   for (const model::ObjectRef& object : objects) {
-    const model::ObjectKey& key = model::MetaOf(*object).key;
-    if (key.kind != Kind::kAuthorizationPolicy && key.kind != Kind::kPeerAuthentication &&
-        key.kind != Kind::kRequestAuthentication)
-      continue;
+    if (!IsPolicy(*object)) continue;
     model::AnyObject policy = *object;
     std::visit([](auto& one) { one.meta.at = {}; }, policy);
-    out.emplace(key, std::move(policy));
+    out.emplace(model::MetaOf(*object).key, std::move(policy));
   }
   return out;
 }

@@ -16,6 +16,7 @@
 
 #include "core/base/buffer.h"
 #include "core/base/result.h"
+#include "core/http/bytes_meter.h"
 #include "core/http/message.h"
 
 namespace plait::http {
@@ -76,6 +77,9 @@ class ServerStream : public OutgoingStream {
 class ClientStream : public OutgoingStream {
  public:
   virtual void SendHead(const RequestHead& head, bool end_stream) = 0;
+  // From now on what the exchange sends and receives is added to `meter`, which outlives the stream or the next such
+  // call; null (as in the beginning): it is not counted. Added before the event that the bytes cause.
+  virtual void SetBytesMeter(BytesMeter* meter) noexcept = 0;
 };
 
 class StreamEvents {

@@ -54,6 +54,7 @@ class ClientCodec final : public http::ClientCodec, private http::ClientStream {
   bool above_high_watermark() const noexcept override { return above_; }
   void PauseReading(bool paused) override;
   const char* details() const noexcept override { return details_; }
+  void SetBytesMeter(http::BytesMeter* meter) noexcept override { meter_ = meter; }
 
   Checked<bool> Step(Buffer& in);
   Checked<bool> ReadHead(Buffer& in);
@@ -67,7 +68,8 @@ class ClientCodec final : public http::ClientCodec, private http::ClientStream {
   SendFraming FrameRequest(const http::RequestHead& head, bool end_stream);
   void WriteBody(Buffer& data);
   void EndOutput();
-  void NoteOutput();
+  void NoteInput(const Buffer& in);
+  void NoteOutput(std::size_t queued_before);
 
   http::ClientCodecEvents& events_;
   const http::CodecOptions& options_;
@@ -76,6 +78,8 @@ class ClientCodec final : public http::ClientCodec, private http::ClientStream {
   Buffer early_;  // sent into a tunnel that the server has not accepted yet
   BodyReader body_;
   BlockScanner scanner_;
+  http::BytesMeter* meter_ = nullptr;
+  std::size_t left_in_input_ = 0;  // by the last Feed, and counted then
   std::uint64_t send_remaining_ = 0;
   const char* details_ = "";
   Reading reading_ = Reading::kIdle;
@@ -110,6 +114,7 @@ http::ClientStream* ClientCodec::NewStream(http::ClientStreamEvents& events) {
 
 Result<> ClientCodec::Feed(Buffer& in) {
   in_event_ = true;
+  NoteInput(in);
   Result<> result;
   while (true) {
     Settle();
@@ -121,6 +126,7 @@ Result<> ClientCodec::Feed(Buffer& in) {
     if (!*more) break;
   }
   in_event_ = false;
+  left_in_input_ = in.size();
   starved_ = !in.empty() && !paused_ && (reading_ == Reading::kHead || reading_ == Reading::kBody);
   return result;
 }
@@ -180,7 +186,9 @@ Checked<bool> ClientCodec::TakeHead(http::ResponseHead head, const Framing& fram
   reading_ = tunnel ? Reading::kRaw : ends ? Reading::kDone : Reading::kBody;
   if (tunnel) {
     writing_ = early_end_ ? Writing::kDone : Writing::kRaw;
+    const std::size_t queued_before = output_.size();
     output_.MoveFrom(early_);
+    NoteOutput(queued_before);
   } else if (writing_ == Writing::kTunnel) {
     writing_ = Writing::kDone;  // refused: nothing may follow
     early_.Clear();
@@ -244,6 +252,7 @@ bool ClientCodec::Settle() {
 void ClientCodec::EndStream() {
   reading_ = Reading::kIdle;
   above_ = cut_short_ = early_end_ = false;
+  meter_ = nullptr;
   early_.Clear();
   std::exchange(stream_, nullptr)->OnStreamClosed();
   if (!close_ && !drain_) events_.OnMaxStreamsChanged();
@@ -257,6 +266,7 @@ void ClientCodec::ResetStream(ResetReason reason) {
 
 void ClientCodec::FeedEnd() {
   in_event_ = true;
+  left_in_input_ = 0;  // the beginning of a message; its owner has dropped it
   Settle();
   const bool ends_body = reading_ == Reading::kRaw || (reading_ == Reading::kBody && body_.until_end());
   close_ = true;
@@ -290,7 +300,13 @@ void ClientCodec::OnOutputDrained() {
   in_event_ = false;
 }
 
-void ClientCodec::NoteOutput() {
+// As they come, not as they are read: those of an answer that is broken or cut off were received, too.
+void ClientCodec::NoteInput(const Buffer& in) {
+  if (meter_ != nullptr) meter_->wire_bytes_received += in.size() - left_in_input_;
+}
+
+void ClientCodec::NoteOutput(std::size_t queued_before) {
+  if (meter_ != nullptr) meter_->wire_bytes_sent += output_.size() - queued_before;
   if (output_.size() + early_.size() > options_.high_watermark) above_ = true;
   if (!in_event_) events_.OnOutputReady();
 }
@@ -344,8 +360,9 @@ void ClientCodec::SendHead(const http::RequestHead& head, bool end_stream) {
   head_request_ = head.method == "HEAD";
   upgrade_ = !head.protocol.empty();
   connect_ = head.method == "CONNECT" && !upgrade_;
+  const std::size_t queued_before = output_.size();
   WriteRequestHead(head, FrameRequest(head, end_stream), output_);
-  NoteOutput();
+  NoteOutput(queued_before);
 }
 
 void ClientCodec::WriteBody(Buffer& data) {
@@ -369,19 +386,21 @@ void ClientCodec::WriteBody(Buffer& data) {
 
 void ClientCodec::SendData(Buffer& data, bool end_stream) {
   if (stream_ == nullptr || aborted_) return data.Clear();
+  const std::size_t queued_before = output_.size();
   if (!data.empty()) WriteBody(data);
   if (end_stream) {
     if (writing_ == Writing::kChunked) WriteLastChunk(nullptr, output_);
     EndOutput();
   }
-  NoteOutput();
+  NoteOutput(queued_before);
 }
 
 void ClientCodec::SendTrailers(const http::Headers& trailers) {
   if (stream_ == nullptr || aborted_) return;
+  const std::size_t queued_before = output_.size();
   if (writing_ == Writing::kChunked) WriteLastChunk(options_.enable_trailers ? &trailers : nullptr, output_);
   EndOutput();
-  NoteOutput();
+  NoteOutput(queued_before);
 }
 
 void ClientCodec::EndOutput() {

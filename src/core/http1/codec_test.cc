@@ -364,6 +364,14 @@ TEST(Http1Server, SendsNoBodyWhereNoneMayBe) {
   EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
 }
 
+TEST(Http1Server, SaysTheLengthThatItKnowsItselfAfterConnection) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  s.stream->SendHead({.version = {}, .status = 403, .reason = {}, .headers = {{"Connection", "close"}, {"a", "1"}}},
+                     true);
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 403 Forbidden\r\na: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+}
+
 TEST(Http1Server, ClosesWhenItAnswersBeforeTheRequestIsComplete) {
   ServerSide s;
   ASSERT_TRUE(s.Feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"));
@@ -400,6 +408,18 @@ TEST(Http1Server, BecomesRawAfterAnUpgrade) {
   EXPECT_EQ(s.body, "EARLYmore");
   EXPECT_TRUE(s.log.ends_with("data.end closed "));
   EXPECT_TRUE(s.codec->wants_close());
+}
+
+TEST(Http1Server, AgreesToAnUpgradeInTheFieldsOfTheOwnerAtTheirPlace) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"));
+  s.stream->SendHead(
+      {.version = {},
+       .status = 101,
+       .reason = {},
+       .headers = {{"Connection", "keep-alive"}, {"connection", "x, Upgrade "}, {"Upgrade", "w"}, {"a", "1"}}},
+      false);
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nUpgrade: w\r\na: 1\r\n\r\n");
 }
 
 TEST(Http1Server, GoesOnAfterARefusedUpgrade) {
@@ -609,6 +629,16 @@ TEST(Http1Server, JudgesUnderscoresInNamesAsConfigured) {
   EXPECT_EQ(refuses.codec->own_answer().status, 400);
 }
 
+TEST(Http1Client, AsksForTheUpgradeThatWasJudgedInTheFieldsOfTheOwnerAtTheirPlace) {
+  ClientSide c;
+  http::RequestHead up = c.Request();
+  up.protocol = "websocket";
+  up.headers = {{"Connection", "close, Upgrade"}, {"Upgrade", "websocket"}, {"a", "1"},
+                {"Connection", "upgrade"},        {"Upgrade", "other"},     {"b", "2"}};
+  EXPECT_EQ(c.Send(up, false),
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\na: 1\r\nb: 2\r\n\r\n");
+}
+
 TEST(Http1Client, HoldsTunnelBytesUntilTheServerAgrees) {
   ClientSide c;
   http::RequestHead up = c.Request();
@@ -620,6 +650,59 @@ TEST(Http1Client, HoldsTunnelBytesUntilTheServerAgrees) {
   ASSERT_TRUE(c.Feed("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nback"));
   EXPECT_EQ(c.TakeOutput(), "early");
   EXPECT_EQ(c.body, "back");
+}
+
+TEST(Http1Client, CountsTheBytesOfAnExchangeOnTheWire) {
+  ClientSide c;
+  c.Send(c.Request());
+  constexpr std::string_view kUncounted = "HTTP/1.1 204 No Content\r\n\r\n";
+  ASSERT_TRUE(c.Feed(kUncounted));
+
+  http::BytesMeter meter;
+  c.stream = c.codec->NewStream(c);
+  c.stream->SetBytesMeter(&meter);
+  c.stream->SendHead(c.Request("PUT"), false);
+  Buffer data("abc");
+  c.stream->SendData(data, false);
+  c.stream->SendTrailers({{"t", "v"}});
+  const std::string sent = c.TakeOutput();
+  ASSERT_TRUE(sent.ends_with("3\r\nabc\r\n0\r\nt: v\r\n\r\n")) << sent;
+  EXPECT_EQ(meter.wire_bytes_sent, sent.size());
+  constexpr std::string_view kAnswer =
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nt: v\r\n\r\n";
+  for (std::size_t at = 0; at < kAnswer.size(); at += 7) ASSERT_TRUE(c.Feed(kAnswer.substr(at, 7)));
+  EXPECT_TRUE(c.log.ends_with("closed free ")) << c.log;
+  EXPECT_EQ(meter.wire_bytes_received, kAnswer.size());
+
+  c.Send(c.Request());  // another exchange, which nobody counts
+  ASSERT_TRUE(c.Feed(kUncounted));
+  EXPECT_EQ(meter.wire_bytes_sent + meter.wire_bytes_received, sent.size() + kAnswer.size());
+}
+
+TEST(Http1Client, CountsTunnelBytesWhenTheyGoOutAndAnAnswerThatIsCutOff) {
+  ClientSide c;
+  http::BytesMeter meter;
+  http::RequestHead up = c.Request();
+  up.protocol = "websocket";
+  c.stream = c.codec->NewStream(c);
+  c.stream->SetBytesMeter(&meter);
+  c.stream->SendHead(up, false);
+  const std::size_t head = c.TakeOutput().size();
+  Buffer data("early");
+  c.stream->SendData(data, false);
+  EXPECT_EQ(meter.wire_bytes_sent, head) << "it waits for the server's 101";
+  ASSERT_TRUE(c.Feed("HTTP/1.1 101 Switching Protocols\r\n\r\nback"));
+  EXPECT_EQ(meter.wire_bytes_sent, head + 5);
+  EXPECT_EQ(meter.wire_bytes_received, 36U + 4);
+
+  ClientSide cut;
+  http::BytesMeter of_cut;
+  cut.Send(cut.Request());
+  cut.stream->SetBytesMeter(&of_cut);
+  ASSERT_TRUE(cut.Feed("HTTP/1.1 2"));
+  cut.codec->FeedEnd();
+  EXPECT_TRUE(cut.log.ends_with("closed ")) << cut.log;
+  EXPECT_EQ(of_cut.wire_bytes_received, 10U);
 }
 
 TEST(Http1Client, GivesUpTheRequestWhenTheAnswerIsAlreadyComplete) {

@@ -1,8 +1,10 @@
 #include "core/http1/head_writer.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "core/base/strings.h"
 #include "core/http/own_answer.h"
@@ -71,15 +73,38 @@ std::size_t SizeOfFields(const http::Headers& headers, const SendFraming& framin
   return headers.byte_size() + framing.connection.size() + framing.upgrade.size() + 128;
 }
 
-void WriteFields(const http::Headers& headers, const SendFraming& framing, Room& room) {
-  for (const http::HeaderView field : headers) {
-    if (!IsOwnersField(field.name, framing) || SplitsLine(field.name) || SplitsLine(field.value)) continue;
-    room << field.name << ": " << field.value << "\r\n";
+// `token` as the list spells it; empty when it is not in it.
+std::string_view TokenIn(std::string_view list, std::string_view token) noexcept {
+  while (!list.empty()) {
+    const std::string_view part = list.substr(0, list.find(','));
+    if (const std::string_view found = Trim(part); EqualsIgnoreCase(found, token)) return found;
+    list.remove_prefix(std::min(list.size(), part.size() + 1));
   }
+  return {};
+}
+
+// The fields that switch protocols keep the owner's place, and Connection the owner's spelling of "upgrade": what is to
+// be said in this one, empty when it is neither. Each is said once; `left` is what still has to be.
+std::string_view TakeSwitch(http::HeaderView field, SendFraming& left) noexcept {
+  if (EqualsIgnoreCase(field.name, "upgrade")) return std::exchange(left.upgrade, {});
+  if (left.connection != "upgrade" || !EqualsIgnoreCase(field.name, "connection")) return {};
+  const std::string_view token = TokenIn(field.value, left.connection);
+  if (!token.empty()) left.connection = {};
+  return token;
+}
+
+void WriteFields(const http::Headers& headers, const SendFraming& framing, Room& room) {
+  SendFraming left = framing;
+  for (const http::HeaderView field : headers) {
+    const bool owners = IsOwnersField(field.name, framing);
+    const std::string_view value = owners ? field.value : TakeSwitch(field, left);
+    if ((!owners && value.empty()) || SplitsLine(field.name) || SplitsLine(value)) continue;
+    room << field.name << ": " << value << "\r\n";
+  }
+  if (!left.upgrade.empty()) room << "upgrade: " << left.upgrade << "\r\n";
+  if (!left.connection.empty()) room << "connection: " << left.connection << "\r\n";
   if (framing.zero_length) room << "content-length: 0\r\n";
   if (framing.chunked) room << "transfer-encoding: chunked\r\n";
-  if (!framing.upgrade.empty()) room << "upgrade: " << framing.upgrade << "\r\n";
-  if (!framing.connection.empty()) room << "connection: " << framing.connection << "\r\n";
   room << "\r\n";
 }
 }  // namespace

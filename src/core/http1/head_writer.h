@@ -1,6 +1,7 @@
 #pragma once
 // Writes heads, chunk framing and trailers to a connection's output. Framing fields are the codec's: what the owner put
-// into Connection, Keep-Alive, Proxy-Connection and Transfer-Encoding is not sent (RFC 9110 7.6.1).
+// into Connection, Keep-Alive, Proxy-Connection and Transfer-Encoding is not sent (RFC 9110 7.6.1), but for the word
+// "upgrade" in Connection where protocols are switched.
 #include <cstdint>
 #include <string_view>
 
@@ -16,7 +17,7 @@ struct SendFraming {
   bool zero_length = false;          // content-length: 0
   bool drop_length = false;          // the owner's content-length may not stand here
   std::string_view connection = {};  // "close", "keep-alive", "upgrade" or nothing
-  std::string_view upgrade = {};     // value of Upgrade in a request; the owner's own is dropped then
+  std::string_view upgrade = {};     // value of Upgrade in a request, whatever the owner's own says
 };
 
 void WriteRequestHead(const http::RequestHead& head, const SendFraming& framing, Buffer& out);

@@ -104,9 +104,12 @@ struct ClientSide : http::ClientCodecEvents {
 struct Wire {
   ServerSide& server;
   ClientSide& client;
+  std::size_t to_server = 0, to_client = 0;  // bytes
   Result<> Run() {
     for (bool moved = true; moved;) {
       moved = !client.codec->output().empty() || !server.codec->output().empty();
+      to_server += client.codec->output().size();
+      to_client += server.codec->output().size();
       server.in.MoveFrom(client.codec->output());
       client.in.MoveFrom(server.codec->output());
       if (auto fed = server.codec->Feed(server.in); !fed) return fed;
@@ -155,6 +158,96 @@ TEST_F(Http2, CarriesARequestAndItsAnswer) {
   EXPECT_EQ(r.response.headers.size(), 2U);
   EXPECT_EQ(server.streams.front().log, "head.end closed ");
   EXPECT_EQ(server.codec->active_streams() + client.codec->active_streams(), 0U);
+}
+
+// A request with one field of many bytes, and its answer, in both of which CONTINUATION frames are needed. Bytes of the
+// connection as a whole (preface, SETTINGS, WINDOW_UPDATE) went before.
+TEST_F(Http2, CountsTheBytesOfAStreamsFrames) {
+  ASSERT_TRUE(wire.Run());
+  wire.to_server = wire.to_client = 0;
+  const std::string large(40'000, '~');  // no shorter in Huffman's code
+  server.on_head = [&](Recorder& s) {
+    http::ResponseHead hint;
+    hint.status = 103;
+    s.server->SendInformational(hint);
+    s.server->SendHead(Ok({{"x-large", large}}), false);
+    Buffer body("answer");
+    s.server->SendData(body, false);
+    s.server->SendTrailers({{"grpc-status", "0"}});
+  };
+  http::BytesMeter meter;
+  Recorder r;
+  http::RequestHead head = ClientSide::Get();
+  head.headers = {{"x-large", large}};
+  client.Send(r, head, false);
+  r.client->SetBytesMeter(&meter);
+  Buffer body(std::string(20'000, 'x'));  // two DATA frames
+  r.client->SendData(body, false);
+  r.client->SendTrailers({{"t", "1"}});
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(r.log, "info:103 head:200 data trailers closed ");
+  EXPECT_GT(meter.wire_bytes_sent, 60'000U + 6 * 9);
+  EXPECT_EQ(meter.wire_bytes_sent, wire.to_server);
+  EXPECT_GT(meter.wire_bytes_received, 40'000U + 6 * 9);
+  EXPECT_EQ(meter.wire_bytes_received, wire.to_client);
+}
+
+TEST_F(Http2, CountsWindowUpdatesThatGoAndNoneThatComes) {
+  ASSERT_TRUE(wire.Run());
+  wire.to_server = wire.to_client = 0;
+  http::BytesMeter meter;
+  Recorder r;
+  client.Send(r, ClientSide::Get(), false);
+  r.client->SetBytesMeter(&meter);
+  Buffer body(std::string(50'000, 'x'));  // of a window of 64 KiB
+  r.client->SendData(body, true);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(wire.to_client, 13U) << "a WINDOW_UPDATE of the stream";
+  EXPECT_EQ(meter.wire_bytes_received, 0U);
+  Buffer answer(std::string(50'000, 'x'));
+  server.streams.front().server->SendHead(Ok(), false);
+  server.streams.front().server->SendData(answer, false);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(meter.wire_bytes_received, wire.to_client - 13);
+  EXPECT_EQ(meter.wire_bytes_sent, wire.to_server);
+}
+
+TEST_F(Http2, CountsAResetThatGoesOutAndNoneOfARequestThatDoesNot) {
+  ASSERT_TRUE(wire.Run());
+  wire.to_server = 0;
+  http::BytesMeter meter;
+  Recorder r;
+  client.Send(r, ClientSide::Get());
+  r.client->SetBytesMeter(&meter);
+  ASSERT_TRUE(wire.Run());
+  const std::uint64_t head = meter.wire_bytes_sent;
+  EXPECT_EQ(head, wire.to_server);
+  r.client->Reset(ResetReason::kCancel);
+  EXPECT_EQ(meter.wire_bytes_sent, head + 13);
+  r.client->SetBytesMeter(nullptr);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(meter.wire_bytes_sent, wire.to_server);
+
+  http::BytesMeter unsent;
+  Recorder given_up;
+  client.Send(given_up, ClientSide::Get());
+  given_up.client->SetBytesMeter(&unsent);
+  given_up.client->Reset(ResetReason::kCancel);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(given_up.log, "closed ");
+  EXPECT_EQ(unsent.wire_bytes_sent, 0U);
+  EXPECT_EQ(meter.wire_bytes_sent, wire.to_server) << "nothing of it went out";
+
+  http::BytesMeter refused_bytes;
+  wire.to_client = 0;
+  Recorder refused;
+  server.on_head = [](Recorder& s) { s.server->Reset(ResetReason::kRefused); };
+  client.Send(refused, ClientSide::Get());
+  refused.client->SetBytesMeter(&refused_bytes);
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(refused.log, "reset:2 closed ");
+  EXPECT_EQ(refused_bytes.wire_bytes_received, 13U);
+  EXPECT_EQ(refused_bytes.wire_bytes_received, wire.to_client);
 }
 
 TEST_F(Http2, CarriesInformationalAndTrailersBothWays) {

@@ -101,6 +101,10 @@ Stream* Session::StreamOfOpenHead() const noexcept {
   return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, open_head_));
 }
 
+bool Session::IsOpen(const Stream& stream) const noexcept {
+  return nghttp2_session_get_stream_user_data(session_, stream.id_) != nullptr;
+}
+
 void Session::Touch(Stream& stream) {
   if (stream.touched_) return;
   stream.touched_ = true;

@@ -26,6 +26,9 @@ inline constexpr const char* kInboundFlood = "http2.inbound_control_frames_flood
 inline constexpr const char* kResetFlood = "http2.too_many_premature_resets";
 inline constexpr const char* kBadPreface = "http2.bad_preface";
 
+inline constexpr std::size_t kFrameHeader = 9;                // RFC 9113 4.1
+inline constexpr std::size_t kResetFrame = kFrameHeader + 4;  // RST_STREAM
+
 class Session {
  public:
   virtual ~Session();
@@ -55,6 +58,8 @@ class Session {
   virtual void PeerGoAway() {}
   virtual void PeerSettings() {}
   virtual void StreamGone() {}  // the number of streams became smaller
+
+  bool IsOpen(const Stream& stream) const noexcept;  // its first frame went out or came in, its last one did not
 
   // Server: the stream whose request head has begun and is not complete; null for none.
   Stream* StreamOfOpenHead() const noexcept;

@@ -17,6 +17,14 @@ const char* NameOf(std::uint8_t type) {
   return type < std::size(kNames) ? kNames[type] : "frame";
 }
 
+// What a frame that nghttp2 made takes. It tells a header block as one frame, but cuts it at the size that each peer
+// must accept, and the rest goes as CONTINUATION.
+std::size_t WireSize(const nghttp2_frame_hd& hd) noexcept {
+  constexpr std::size_t kMostOfABlock = 16 * 1024;
+  const std::size_t continuations = hd.type == NGHTTP2_HEADERS && hd.length > 0 ? (hd.length - 1) / kMostOfABlock : 0;
+  return hd.length + (1 + continuations) * kFrameHeader;
+}
+
 // What nghttp2 saw or sent; no field of a header block, which may be a secret.
 void TraceFrame(const void* session, bool server, const char* what, const nghttp2_frame& frame) {
   if (!kLog.Enabled(log::Level::kTrace)) return;
@@ -34,6 +42,14 @@ struct Session::Callbacks {
     return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
   }
   static std::string_view Text(const std::uint8_t* data, std::size_t size) { return AsText({data, size}); }
+
+  // Each frame by itself, CONTINUATION too, and whole once its header has come. As Envoy it counts the WINDOW_UPDATEs
+  // that go, but none that comes. Nobody asks how much a server's stream takes.
+  static int OnBeginFrame(nghttp2_session* native, const nghttp2_frame_hd* hd, void* user) {
+    if (Of(user).server_ || hd->type == NGHTTP2_WINDOW_UPDATE) return 0;
+    if (Stream* stream = Find(native, hd->stream_id)) stream->CountReceived(kFrameHeader + hd->length);
+    return 0;
+  }
 
   static int OnBeginHeaders(nghttp2_session* native, const nghttp2_frame* frame, void* user) {
     Session& s = Of(user);
@@ -152,11 +168,16 @@ struct Session::Callbacks {
     TraceFrame(native, s.server_, "sent", *frame);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && s.fatal_ == nullptr)
       s.fatal_ = kProtocolError;
-    const bool message = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
+    const bool data = frame->hd.type == NGHTTP2_DATA;
+    const bool message = data || frame->hd.type == NGHTTP2_HEADERS;
+    const bool end = message && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (message) ++s.useful_frames_;
-    if (!message || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+    if (data && !end) return 0;  // SendData has counted it
     Stream* stream = Find(native, frame->hd.stream_id);
     if (stream == nullptr) return 0;
+    const bool counted = data || (frame->hd.type == NGHTTP2_RST_STREAM && stream->reset_);
+    if (!counted) stream->CountSent(WireSize(frame->hd));
+    if (!end) return 0;
     stream->sent_all_ = true;
     // The answer is complete: the client need not send the rest of its request (RFC 9113 8.1).
     if (s.server_ && !stream->remote_ended_)
@@ -203,9 +224,9 @@ struct Session::Callbacks {
                       nghttp2_data_source* source, void* user) {
     Session& s = Of(user);
     Stream& stream = *static_cast<Stream*>(source->ptr);
-    constexpr std::size_t kFrameHeader = 9;  // we never pad
-    s.output_.Append(Bytes(header, kFrameHeader));
+    s.output_.Append(Bytes(header, kFrameHeader));  // we never pad
     s.output_.MoveFrom(stream.queue_, length);
+    stream.CountSent(kFrameHeader + length);
     if (stream.above_ && stream.queue_.size() <= s.options_.high_watermark / 2) {
       stream.above_ = false;
       stream.low_due_ = true;
@@ -217,6 +238,7 @@ struct Session::Callbacks {
   static nghttp2_session_callbacks* Make() {
     nghttp2_session_callbacks* out = nullptr;
     PLAIT_CHECK(nghttp2_session_callbacks_new(&out) == 0);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(out, OnBeginFrame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(out, OnBeginHeaders);
     nghttp2_session_callbacks_set_on_header_callback(out, OnHeader);
     nghttp2_session_callbacks_set_on_invalid_header_callback(out, OnInvalidHeader);

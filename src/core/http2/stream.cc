@@ -78,10 +78,13 @@ void Stream::Reset(http::ResetReason reason) {
   reset_ = true;
   queue_.Clear();
   received_.Clear();
-  if (id_ < 0 || over_)
+  if (id_ < 0 || over_) {
     session_.Touch(*this);
-  else
+  } else {
     nghttp2_submit_rst_stream(session_.session_, NGHTTP2_FLAG_NONE, id_, CodeOfReason(reason));
+    // Counted now, for the owner does not look again. A request that nghttp2 has not opened yet is dropped unsent.
+    if (session_.IsOpen(*this)) CountSent(kResetFrame);
+  }
   session_.Wake();
 }
 

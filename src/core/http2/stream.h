@@ -23,6 +23,7 @@ class Stream final : public http::ServerStream, public http::ClientStream {
   bool above_high_watermark() const noexcept override { return above_; }
   void PauseReading(bool paused) override;
   const char* details() const noexcept override { return details_; }
+  void SetBytesMeter(http::BytesMeter* meter) noexcept override { meter_ = meter; }
 
  private:
   friend class Session;
@@ -31,11 +32,18 @@ class Stream final : public http::ServerStream, public http::ClientStream {
 
   bool can_send() const noexcept { return !over_ && !reset_; }
   bool Sendable() const noexcept { return can_send() && head_sent_ && !send_ended_; }
+  void CountSent(std::size_t bytes) noexcept {
+    if (meter_ != nullptr) meter_->wire_bytes_sent += bytes;
+  }
+  void CountReceived(std::size_t bytes) noexcept {
+    if (meter_ != nullptr) meter_->wire_bytes_received += bytes;
+  }
 
   Session& session_;
   http::StreamEvents* events_ = nullptr;  // null: the owner does not know of it (yet)
   http::ServerStreamEvents* server_events_ = nullptr;
   http::ClientStreamEvents* client_events_ = nullptr;
+  http::BytesMeter* meter_ = nullptr;
   std::int32_t id_ = -1;     // -1: a request that was not sent yet
   std::uint32_t index_ = 0;  // in the session's list
   MonotonicTime began_{};    // server

@@ -64,18 +64,20 @@ WallTime TlsStream::SessionLimit(const SSL* ssl) const {
   return peer ? std::min(limit, (*peer)->valid_until) : WallTime{};
 }
 
-std::string TlsStream::RefusalUnder(const Context& now) const {
+Refusal TlsStream::RefusalUnder(const Context& now) const {
   using Shows = PeerPolicy::Certificate;
   if (state_ != State::kOpen || &now == context_.get()) return {};
   const Verifier& verifier = *now.native().verifier;
   const Shows wanted = now.server() ? verifier.policy().certificate : Shows::kRequired;
   const STACK_OF(CRYPTO_BUFFER)* chain = SSL_get0_peer_certificates(ssl_.get());
   if (chain == nullptr || sk_CRYPTO_BUFFER_num(chain) == 0)
-    return wanted == Shows::kRequired ? "the peer showed no certificate" : std::string();
+    return {.why = wanted == Shows::kRequired ? "the peer showed no certificate" : ""};
   if (wanted == Shows::kNone) return {};  // nobody looks at it any more
   const JudgedPeer judged = verifier.JudgeTrust(
       chain, {.identity = options_.expected_identity, .name = options_.expected_name}, clock().Wall());
-  return judged ? std::string() : "peer certificate: " + judged.error();
+  if (judged) return {};
+  return {.why = "peer certificate: " + judged.error(),
+          .root_gone = !verifier.policy().any_chain && verifier.RootOf(chain).empty()};
 }
 
 bool TlsStream::IsUnderOtherRoot(const Context& now) const {
@@ -103,9 +105,9 @@ int KeepSession(SSL* ssl, SSL_SESSION* session) {
   return 1;  // the reference is ours now
 }
 
-std::string RefusalOf(const io::Stream& stream, const Context& now) {
+Refusal RefusalOf(const io::Stream& stream, const Context& now) {
   const auto* tls = dynamic_cast<const TlsStream*>(&stream);
-  return tls != nullptr ? tls->RefusalUnder(now) : std::string();
+  return tls != nullptr ? tls->RefusalUnder(now) : Refusal{};
 }
 
 bool IsUnderOtherRoot(const io::Stream& stream, const Context& now) {

@@ -203,6 +203,13 @@ TEST_F(TlsSession, OfAnOpenConnectionIsForbiddenByTheTrustOfNowAndNothingElse) {
       {"another root", [&](ContextOptions& o) { o.bundle_pem = next_ca.root_pem(); }, "local issuer"},
       {"a list without it", [&](ContextOptions& o) { o.crl_pem = ca.Revoke({server_id}, 240h); }, ""},
       {"a list with it", [&](ContextOptions& o) { o.crl_pem = ca.Revoke({client_id}, 240h); }, "revoked"},
+      {"another pinned one",
+       [](ContextOptions& o) {
+         o.peer.any_chain = true;
+         o.peer.certificate_sha256 = {std::string(64, '0')};
+         o.bundle_pem.clear();
+       },
+       "none of the pinned ones"},
       {"an alias", [](ContextOptions& o) { o.peer.trust_domains.emplace_back("alias"); }, ""},
       {"its trust domain", [](ContextOptions& o) { o.peer.trust_domains = {"alias"}; }, "not of trust domain alias"},
       {"no certificates",
@@ -221,12 +228,13 @@ TEST_F(TlsSession, OfAnOpenConnectionIsForbiddenByTheTrustOfNowAndNothingElse) {
       Pass(later);
       ContextOptions changed = server_options;
       change(changed);
-      const std::string why = RefusalOf(*h.server->stream, *Make(changed));
+      const auto [why, root_gone] = RefusalOf(*h.server->stream, *Make(changed));
       if (*refusal == '\0') {
         EXPECT_EQ(why, "") << what;
       } else {
         EXPECT_NE(why.find(refusal), std::string::npos) << what << ": " << why;
       }
+      EXPECT_EQ(root_gone, std::string_view(what) == "another root") << what;
     }
   }
 }
@@ -236,9 +244,9 @@ TEST_F(TlsSession, OfAnOpenConnectionIsForbiddenWhenACertificateIsRequiredNow) {
   server_options.peer.certificate = PeerPolicy::Certificate::kOptional;
   Handshake h(loop, Make(client_options), Make(server_options));
   ASSERT_TRUE(h.Works());
-  EXPECT_EQ(RefusalOf(*h.server->stream, *Make(server_options)), "");
+  EXPECT_EQ(RefusalOf(*h.server->stream, *Make(server_options)).why, "");
   server_options.peer.certificate = PeerPolicy::Certificate::kRequired;
-  EXPECT_EQ(RefusalOf(*h.server->stream, *Make(server_options)), "the peer showed no certificate");
+  EXPECT_EQ(RefusalOf(*h.server->stream, *Make(server_options)).why, "the peer showed no certificate");
 }
 
 TEST_F(TlsSession, OfAClientIsForbiddenLikeThatOfAServer) {
@@ -246,9 +254,9 @@ TEST_F(TlsSession, OfAClientIsForbiddenLikeThatOfAServer) {
               {.sni = {}, .expected_identity = kServer, .alpn = {}, .session_key = {}});
   ASSERT_TRUE(h.Works());
   client_options.bundle_pem += next_ca.root_pem();
-  EXPECT_EQ(RefusalOf(*h.client->stream, *Make(client_options)), "");
+  EXPECT_EQ(RefusalOf(*h.client->stream, *Make(client_options)).why, "");
   client_options.bundle_pem = next_ca.root_pem();
-  EXPECT_NE(RefusalOf(*h.client->stream, *Make(client_options)), "");
+  EXPECT_TRUE(RefusalOf(*h.client->stream, *Make(client_options)).root_gone);
 }
 
 TEST_F(TlsSession, TellsWhenTheOwnCertificateHasAnotherRootNow) {

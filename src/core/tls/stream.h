@@ -38,11 +38,17 @@ std::string FailureOf(const io::Stream& stream);
 // below failed or ended, and of what is no TLS stream.
 bool HasRefused(const io::Stream& stream);
 
+// Why a peer would be refused.
+struct Refusal {
+  std::string why = {};    // in words; empty: it would not
+  bool root_gone = false;  // its certificate leads to no root that is trusted
+};
+
 // Why a handshake under `now` would refuse the peer of this open stream for what its certificate says: its root is not
 // trusted, it is revoked, its names are not accepted, there is none. Empty: it would not, the stream is not open, or it
 // is no TLS stream. That certificates have expired since the handshake counts for nothing. A hash of the peer's chain
 // while the chain is in the cache of verified ones.
-std::string RefusalOf(const io::Stream& stream, const Context& now);
+Refusal RefusalOf(const io::Stream& stream, const Context& now);
 
 // Client: whether the certificate of our own that this connection was made with leads to another root than that of
 // `now`. False where one of them is not known.

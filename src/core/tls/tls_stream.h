@@ -44,7 +44,7 @@ class TlsStream final : public io::Stream, private io::StreamEvents {
   std::string SessionKey() const;
   // Until when a session with this peer may be resumed.
   WallTime SessionLimit(const SSL* ssl) const;
-  std::string RefusalUnder(const Context& now) const;
+  Refusal RefusalUnder(const Context& now) const;
   bool IsUnderOtherRoot(const Context& now) const;
 
  private:

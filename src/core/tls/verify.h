@@ -44,7 +44,7 @@ class Verifier {
   JudgedPeer Judge(const STACK_OF(CRYPTO_BUFFER) * chain, const ExpectedPeer& expected, WallTime now) const;
   // The same, whatever the times in the certificates are.
   JudgedPeer JudgeTrust(const STACK_OF(CRYPTO_BUFFER) * chain, const ExpectedPeer& expected, WallTime now) const;
-  // SHA-256 of the trusted root that an own chain leads to; empty: to none.
+  // SHA-256 of the trusted root that a chain leads to, whatever its times and revocation lists say; empty: to none.
   std::string RootOf(const STACK_OF(CRYPTO_BUFFER) * chain) const;
   const PeerPolicy& policy() const { return policy_; }
   // 32 bytes that are equal for verifiers that judge alike.

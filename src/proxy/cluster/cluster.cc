@@ -200,6 +200,15 @@ const xds::UpstreamTlsContext* Cluster::TlsFor(const Host& host) const noexcept 
   return tls ? &*tls : nullptr;
 }
 
+std::vector<const xds::UpstreamTlsContext*> TlsOf(const xds::Cluster& cluster) {
+  std::vector<const xds::UpstreamTlsContext*> contexts;
+  if (cluster.tls) contexts.push_back(&*cluster.tls);
+  for (const xds::TransportSocketMatch& match : cluster.transport_socket_matches) {
+    if (match.tls) contexts.push_back(&*match.tls);
+  }
+  return contexts;
+}
+
 void ReportResponse(const Cluster& cluster, const Host& host, std::uint16_t status) noexcept {
   (status >= 500 ? host.stats().rq_error : host.stats().rq_success).fetch_add(1, std::memory_order_relaxed);
   if (cluster.state->outlier) cluster.state->outlier->Answered(host, status);

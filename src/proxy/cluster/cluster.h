@@ -158,6 +158,8 @@ struct Cluster {
   const xds::UpstreamTlsContext* TlsFor(const Host& host) const noexcept;
 };
 using ClusterPtr = std::shared_ptr<const Cluster>;
+// All TLS contexts of a cluster: its own, then those of its transport sockets.
+std::vector<const xds::UpstreamTlsContext*> TlsOf(const xds::Cluster& cluster);
 
 // What the upstream did: for outlier detection, and of requests (answers, resets, timeouts) for the host's rq_ counts.
 // Who connects counts cx_connect_fail. Any worker.

@@ -6,6 +6,15 @@
 #include "proxy/cluster/priorities.h"
 
 namespace plait::proxy::cluster {
+namespace {
+
+// The TLS settings of a host made on demand: what the index says of its address stands in for an endpoint's metadata.
+std::uint32_t OriginalTransport(const xds::Cluster& config, bool plaintext, std::string_view identity) {
+  if (plaintext || identity.empty()) return ChooseTransport(config, {});
+  return ChooseTransport(config, {{"tlsMode", "istio"}});
+}
+
+}  // namespace
 
 // Hosts of an ORIGINAL_DST cluster, made when somebody goes there.
 struct WorkerCluster::OriginalHosts {
@@ -22,10 +31,21 @@ WorkerCluster::WorkerCluster(ClusterPtr cluster, std::uint64_t seed) : cluster_(
 }
 WorkerCluster::~WorkerCluster() = default;
 
-void WorkerCluster::Replace(ClusterPtr next) {
+std::vector<HostPtr> WorkerCluster::Replace(ClusterPtr next) {
   priorities_.clear();  // policies look at the old snapshot's hosts
   cluster_ = std::move(next);
   priorities_.resize(cluster_->priorities.size());
+  std::vector<HostPtr> left;
+  if (!original_) return left;
+  const xds::Cluster& config = *cluster_->config;
+  std::erase_if(original_->by_key, [&](const auto& one) {
+    const Host::Facts& facts = one.second.host->facts();
+    const bool stays = config.type == xds::Cluster::Type::kOriginalDst &&
+                       facts.transport == OriginalTransport(config, facts.tls_disabled_by_index, facts.identity);
+    if (!stays) left.push_back(one.second.host);
+    return !stays;
+  });
+  return left;
 }
 
 const HostPtr& WorkerCluster::OriginalDst(const lb::PickContext& context) {
@@ -39,14 +59,13 @@ const HostPtr& WorkerCluster::OriginalDst(const lb::PickContext& context) {
   key.append(context.original_dst_plaintext ? "|-|" : "|+|").append(context.original_dst_identity);
   auto at = original_->by_key.find(key);
   if (at == original_->by_key.end()) {
-    const bool istio = !context.original_dst_plaintext && !context.original_dst_identity.empty();
-    const std::map<std::string, std::string> metadata =
-        istio ? std::map<std::string, std::string>{{"tlsMode", "istio"}} : std::map<std::string, std::string>{};
-    HostPtr host = std::make_shared<Host>(Host::Facts{.address = address,
-                                                      .identity = std::string(context.original_dst_identity),
-                                                      .transport = ChooseTransport(config, metadata),
-                                                      .tls_disabled_by_index = context.original_dst_plaintext},
-                                          1, xds::HealthStatus::kHealthy);
+    HostPtr host = std::make_shared<Host>(
+        Host::Facts{
+            .address = address,
+            .identity = std::string(context.original_dst_identity),
+            .transport = OriginalTransport(config, context.original_dst_plaintext, context.original_dst_identity),
+            .tls_disabled_by_index = context.original_dst_plaintext},
+        1, xds::HealthStatus::kHealthy);
     at = original_->by_key.emplace(std::move(key), OriginalHosts::Entry{.host = std::move(host)}).first;
   }
   at->second.used = true;
@@ -115,8 +134,10 @@ void ClusterSet::Apply(const ClusterUpdate& update) {
       continue;
     }
     const ClusterPtr was = mine->cluster();
-    mine->Replace(cluster);
+    const std::vector<HostPtr> left = mine->Replace(cluster);
     tell(*was, cluster.get());
+    if (!on_host_removed_) continue;
+    for (const HostPtr& host : left) on_host_removed_(*was, host);
   }
   for (const std::string& name : update.removed) {
     const auto at = clusters_.find(name);

@@ -98,7 +98,7 @@ class WorkerCluster {
   friend class ClusterSet;
   const HostPtr* PickOnce(const lb::PickContext& context, bool& panic);
   const HostPtr& OriginalDst(const lb::PickContext& context);
-  void Replace(ClusterPtr next);
+  std::vector<HostPtr> Replace(ClusterPtr next);  // hosts made on demand that are not of the new one
 
   struct Priority {
     std::unique_ptr<lb::LbPolicy> policy;  // made at the first pick

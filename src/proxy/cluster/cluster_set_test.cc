@@ -194,6 +194,51 @@ TEST_F(Clusters, MakesOriginalDstHostsOnDemandAndForgetsThem) {
   EXPECT_EQ(removed, 2);
 }
 
+TEST_F(Clusters, MakesOriginalDstHostsAnewThatTheNewConfigurationGivesOtherTlsSettings) {
+  auto config = std::make_shared<xds::Cluster>();
+  config->name = "PassthroughCluster";
+  config->type = xds::Cluster::Type::kOriginalDst;
+  config->transport_socket_matches = {
+      {.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = xds::UpstreamTlsContext{}}};
+  ASSERT_TRUE(store_.Put(config));
+  WorkerCluster& cluster = *set_.Find("PassthroughCluster");
+  const auto pick = [&](std::string_view identity) {
+    return cluster.Pick({.original_dst = At("1.2.3.4:80"), .original_dst_identity = identity}).host;
+  };
+  const HostPtr plain = pick("");
+  const HostPtr secure = pick("spiffe://x");
+  std::vector<HostPtr> removed;
+  set_.OnHostRemoved([&](const Cluster& was, const HostPtr& host) {
+    EXPECT_EQ(was.config, config);
+    removed.push_back(host);
+  });
+  config = std::make_shared<xds::Cluster>(*config);
+  ASSERT_TRUE(store_.Put(config));
+  EXPECT_EQ(pick("spiffe://x"), secure);
+  EXPECT_TRUE(removed.empty());
+
+  auto next = std::make_shared<xds::Cluster>(*config);
+  next->transport_socket_matches.insert(next->transport_socket_matches.begin(),
+                                        {.name = "other", .match = {{"tlsMode", "other"}}, .tls = {}});
+  ASSERT_TRUE(store_.Put(next));
+  EXPECT_EQ(removed, std::vector<HostPtr>{secure});
+  EXPECT_EQ(cluster.cluster()->TlsFor(*pick("spiffe://x")), &*next->transport_socket_matches[1].tls);
+  EXPECT_EQ(pick(""), plain);
+}
+
+TEST_F(Clusters, TellsOfOriginalDstHostsWhenTheClusterBecomesOneWithEndpoints) {
+  auto config = std::make_shared<xds::Cluster>();
+  config->name = "a";
+  config->type = xds::Cluster::Type::kOriginalDst;
+  ASSERT_TRUE(store_.Put(config));
+  const HostPtr host = set_.Find("a")->Pick({.original_dst = At("1.2.3.4:80")}).host;
+  std::vector<HostPtr> removed;
+  set_.OnHostRemoved([&](const Cluster&, const HostPtr& gone) { removed.push_back(gone); });
+  ASSERT_TRUE(store_.Put(Eds("a")));
+  PutEndpoints("a", {EndpointAt("10.0.0.1:80")});
+  EXPECT_EQ(removed, std::vector<HostPtr>{host});
+}
+
 TEST_F(Clusters, TellsWaitersWhenAClusterIsReadyOrTooLate) {
   std::optional<bool> ready;
   std::optional<bool> late;

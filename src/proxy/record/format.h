@@ -28,10 +28,6 @@ class Format {
   void AppendJson(const StreamRecord& record, std::string& out, bool omit_empty = false) const;
   // Whether this is one operator and it has no value (JSON's omit_empty_values).
   bool Missing(const StreamRecord& record) const;
-  // The text when there is no operator in it; nullptr otherwise.
-  const std::string* constant() const noexcept {
-    return pieces_.empty() ? &kEmpty : pieces_.size() == 1 && pieces_[0].value == nullptr ? &pieces_[0].text : nullptr;
-  }
 
   struct Piece;
   // Appends the value; false when there is none.
@@ -45,7 +41,6 @@ class Format {
   };
 
  private:
-  static const std::string kEmpty;
   bool AppendPiece(const Piece& piece, const StreamRecord& record, std::string& out) const;
   std::vector<Piece> pieces_;
 };

@@ -1,8 +1,5 @@
 #include "proxy/record/istio_metrics.h"
 
-#include <algorithm>
-#include <charconv>
-
 #include "core/xds/cluster.h"
 #include "proxy/cluster/host.h"
 
@@ -145,10 +142,7 @@ IstioMetrics::Subject IstioMetrics::SubjectOf(const StreamRecord& record, IstioS
   if (record.route_name == "block_all") subject.cluster_name = "BlackHoleCluster";  // answered without a cluster
   if (subject.source) {
     if (record.host) subject.peer = record.host->address().ip;
-    // Else it is what a connection of an earlier attempt has proved.
-    const bool of_host = record.host != nullptr && (record.host->facts().identity.empty() ||
-                                                    record.host->facts().identity == record.upstream_identity);
-    if (of_host) subject.peer_principal = record.upstream_identity;
+    subject.peer_principal = record.upstream_identity;
     if (!subject.peer_principal.empty()) subject.own_principal = record.own_identity;
   } else {
     subject.peer = connection.remote.ip;

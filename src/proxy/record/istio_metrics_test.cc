@@ -168,17 +168,6 @@ TEST_F(IstioLabels, OfAnEndpointBehindAGatewayAreNotTheGateways) {
   EXPECT_EQ(Series()["destination_workload"], "ratings-v1");
 }
 
-TEST_F(IstioLabels, OfAnEndpointAreNotThoseThatTheAttemptBeforeHasProved) {
-  Put("ratings", "v1", "10.244.0.7");
-  const auto host = Endpoint("ratings", "v1", "10.244.0.7");
-  GoTo(ClusterOf({host}), host);
-  record_.upstream_identity = AccountOf("other");
-  record_.own_identity = AccountOf("productpage");
-  Metrics().Request(record_);
-  EXPECT_EQ(Series()["destination_principal"], AccountOf("ratings"));
-  EXPECT_EQ(UnknownIn(Series()), "");
-}
-
 TEST_F(IstioLabels, OfAnEndpointWithoutMutualTlsHaveNoPrincipals) {
   Put("ratings", "v1", "10.244.0.7");
   const auto host = std::make_shared<cluster::Host>(cluster::Host::Facts{.address = At("10.244.0.7:9080")}, 1,

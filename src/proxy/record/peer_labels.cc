@@ -33,16 +33,14 @@ bool IsAt(std::string_view principal, const xds::Workload* workload) {
   return workload != nullptr && (principal.empty() || HasIdentity(*workload, principal));
 }
 
-bool IsOfMesh(const std::optional<xds::UpstreamTlsContext>& tls) {
-  return tls && std::any_of(tls->common.certificate_secrets.begin(), tls->common.certificate_secrets.end(),
-                            [](const xds::SecretRef& secret) { return secret.name == "default"; });
+bool IsOfMesh(const xds::UpstreamTlsContext* tls) {
+  return std::ranges::any_of(tls->common.certificate_secrets,
+                             [](const xds::SecretRef& secret) { return secret.name == "default"; });
 }
 
 // Whether any endpoint of the cluster could be called with mutual TLS of the mesh.
 bool OffersMeshTls(const cluster::Cluster& cluster) {
-  const auto& matches = cluster.config->transport_socket_matches;
-  return IsOfMesh(cluster.config->tls) ||
-         std::any_of(matches.begin(), matches.end(), [](const auto& match) { return IsOfMesh(match.tls); });
+  return std::ranges::any_of(cluster::TlsOf(*cluster.config), IsOfMesh);
 }
 
 // "outbound|9080|v2|reviews.default.svc.cluster.local": of a subset, not of the whole service.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace plait::proxy::record {
 namespace {
@@ -68,14 +69,12 @@ constexpr Table<HttpStat> kHttp = {{
     {.name = "rq_direct_response"},
     {.name = "rq_total"},
 }};
-constexpr Table<ListenerHttpStat> kListenerHttp = {{
-    {.name = "downstream_rq_completed"},
-    Class("downstream_rq_1xx", "1xx"),
-    Class("downstream_rq_2xx", "2xx"),
-    Class("downstream_rq_3xx", "3xx"),
-    Class("downstream_rq_4xx", "4xx"),
-    Class("downstream_rq_5xx", "5xx"),
-}};
+// Those of them that are counted of a listener as well: ListenerHttpStat, in the same order.
+constexpr auto kFirstOfListener = static_cast<std::size_t>(HttpStat::kRqCompleted);
+static_assert(static_cast<std::size_t>(HttpStat::kRq5xx) ==
+              kFirstOfListener + static_cast<std::size_t>(ListenerHttpStat::kRq5xx));
+constexpr auto kListenerHttp =
+    std::span(kHttp).subspan<kFirstOfListener, static_cast<std::size_t>(ListenerHttpStat::kCount)>();
 constexpr Table<TcpStat> kTcp = {{
     {.name = "downstream_cx_total"},
     {.name = "downstream_cx_no_route"},
@@ -169,13 +168,12 @@ HttpStats::HttpStats(telemetry::Registry& registry, std::string_view stat_prefix
 }
 
 void HttpStats::Completed(std::uint16_t status) const noexcept {
-  Add(HttpStat::kRqCompleted);
-  if (of_listener_) of_listener_->Add(ListenerHttpStat::kRqCompleted);
-  if (status < 100 || status >= 600) return;
-  const int code_class = status / 100 - 1;
-  Add(static_cast<HttpStat>(static_cast<int>(HttpStat::kRq1xx) + code_class));
-  if (!of_listener_) return;
-  of_listener_->Add(static_cast<ListenerHttpStat>(static_cast<int>(ListenerHttpStat::kRq1xx) + code_class));
+  const auto count = [this](std::size_t place) {
+    Add(static_cast<HttpStat>(kFirstOfListener + place));
+    if (of_listener_) of_listener_->Add(static_cast<ListenerHttpStat>(place));
+  };
+  count(0);
+  if (status >= 100 && status < 600) count(status / 100U);  // the classes follow
 }
 
 TcpStats::TcpStats(telemetry::Registry& registry, std::string_view stat_prefix)

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/time.h"
+#include "core/http/bytes_meter.h"
 #include "core/http/message.h"
 #include "core/io/address.h"
 #include "core/tls/facts.h"
@@ -79,8 +80,7 @@ struct StreamRecord {
   std::uint64_t bytes_sent = 0;
   std::uint64_t request_header_bytes = 0;
   std::uint64_t response_header_bytes = 0;
-  std::uint64_t upstream_bytes_sent = 0;  // on the wire
-  std::uint64_t upstream_bytes_received = 0;
+  http::BytesMeter upstream_bytes;     // of all attempts together, as in Envoy
   std::uint64_t request_messages = 0;  // gRPC
   std::uint64_t response_messages = 0;
   std::optional<Duration> request_received;  // last byte from downstream

@@ -1,9 +1,22 @@
 #include "proxy/route/header_rules.h"
 
+#include <algorithm>
+
 #include "core/base/strings.h"
 
 namespace plait::proxy::route {
 namespace {
+
+bool Replaces(xds::HeaderOption::Action action) {
+  using Action = xds::HeaderOption::Action;
+  return action == Action::kOverwriteIfExistsOrAdd || action == Action::kOverwriteIfExists;
+}
+
+bool Applies(xds::HeaderOption::Action action, const std::string& name, const http::Headers& headers) {
+  using Action = xds::HeaderOption::Action;
+  if (action == Action::kAddIfAbsent) return !headers.Has(name);
+  return action != Action::kOverwriteIfExists || headers.Has(name);
+}
 
 Outcome<> CheckName(const std::string& name) {
   if (name.empty() || name[0] == ':' || EqualsIgnoreCase(name, "host")) {
@@ -28,6 +41,7 @@ Outcome<std::vector<HeaderRules::Addition>> HeaderRules::CompileAdditions(
     }
     additions.push_back({option.name, *std::move(value), option.action, option.keep_empty_value});
   }
+  std::stable_partition(additions.begin(), additions.end(), [](const Addition& one) { return Replaces(one.action); });
   return additions;
 }
 
@@ -52,27 +66,26 @@ Outcome<std::shared_ptr<const HeaderRules>> HeaderRules::Compile(const xds::Head
 
 void HeaderRules::Apply(const std::vector<std::string>& remove, const std::vector<Addition>& add,
                         http::Headers& headers, const record::StreamRecord& record) {
-  using Action = xds::HeaderOption::Action;
   for (const std::string& name : remove) headers.Remove(name);
-  std::string made;
+  if (add.empty()) return;
+  struct Made {
+    const Addition& of;
+    std::size_t begin, size;  // of the value in `text`
+  };
+  // Reused: nothing that is called from here comes back to it.
+  thread_local std::string text;
+  thread_local std::vector<Made> all;
+  text.clear();
+  all.clear();
   for (const Addition& one : add) {
-    const std::string* value = one.value.constant();
-    if (value == nullptr) {
-      made.clear();
-      one.value.Append(record, made, /*omit_empty=*/true);
-      value = &made;
-    }
-    if (value->empty() && !one.keep_empty) continue;
-    switch (one.action) {
-      case Action::kAppendIfExistsOrAdd: headers.Add(one.name, *value); break;
-      case Action::kAddIfAbsent:
-        if (!headers.Has(one.name)) headers.Add(one.name, *value);
-        break;
-      case Action::kOverwriteIfExistsOrAdd: headers.Set(one.name, *value); break;
-      case Action::kOverwriteIfExists:
-        if (headers.Has(one.name)) headers.Set(one.name, *value);
-        break;
-    }
+    const std::size_t begin = text.size();
+    one.value.Append(record, text, /*omit_empty=*/true);
+    const std::size_t size = text.size() - begin;
+    if ((size > 0 || one.keep_empty) && Applies(one.action, one.name, headers)) all.push_back({one, begin, size});
+  }
+  for (const Made& made : all) {
+    if (Replaces(made.of.action)) headers.Remove(made.of.name);
+    headers.Add(made.of.name, std::string_view(text).substr(made.begin, made.size));
   }
 }
 

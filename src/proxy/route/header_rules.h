@@ -1,6 +1,7 @@
 #pragma once
 // Header operations of one level (configuration, virtual host, route, weighted cluster), compiled. Immutable.
-// Mirrors Envoy's HeaderParser: removals first, then additions in order; values may hold command operators.
+// Mirrors Envoy's HeaderParser: removals first, then what is replaced (it moves to the end), then what is added, each
+// in order. Values may hold command operators; they, and the conditions, are of the fields after the removals.
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,7 +36,7 @@ class HeaderRules {
                     const record::StreamRecord& record);
 
   std::vector<std::string> request_remove_, response_remove_;
-  std::vector<Addition> request_add_, response_add_;
+  std::vector<Addition> request_add_, response_add_;  // what replaces comes first
 };
 
 }  // namespace plait::proxy::route

@@ -209,6 +209,24 @@ TEST_F(Routes, AppliesHeaderOperationsFromRouteToConfiguration) {
   EXPECT_EQ(response.headers.Get("x-served"), "200");
 }
 
+TEST_F(Routes, ReplacesFieldsBeforeItAddsAnyAndFromWhatTheyWereBefore) {
+  using Action = xds::HeaderOption::Action;
+  xds::Route route = To("c");
+  route.headers.request_add = {{.name = "x-added", .value = "1"},
+                               {.name = "x-absent", .value = "1", .action = Action::kOverwriteIfExists},
+                               {.name = "x-absent", .value = "2", .action = Action::kAddIfAbsent},
+                               {.name = "x-set", .value = "new", .action = Action::kOverwriteIfExistsOrAdd},
+                               {.name = "x-before", .value = "%REQ(x-set)%"}};
+  Host({"*"}, {route});
+  head_.headers = {{"X-Set", "old"}, {"x-other", "0"}, {"x-set", "older"}};
+  record_.request = &head_;
+  FinalizeRequest(Match(), head_, record_, /*keep_originals=*/true);
+  std::string fields;
+  for (const http::HeaderView field : head_.headers)
+    fields.append(field.name).append(":").append(field.value).append(" ");
+  EXPECT_EQ(fields, "x-other:0 x-set:new x-added:1 x-absent:2 x-before:old ");
+}
+
 TEST_F(Routes, MakesRedirectsAsEnvoy) {
   const auto location = [&](xds::RedirectAction action, std::string authority, std::string path) {
     table_.reset();

@@ -6,8 +6,13 @@ namespace plait::proxy::session {
 using cluster::ClusterStat;
 
 Attempt::Attempt(Orphans& orphans, AttemptEvents& router, cluster::ClusterPtr cluster, cluster::HostPtr host,
-                 xds::RoutingPriority priority)
-    : orphans_(orphans), router_(&router), cluster_(std::move(cluster)), host_(std::move(host)), priority_(priority) {}
+                 xds::RoutingPriority priority, http::BytesMeter* meter)
+    : orphans_(orphans),
+      router_(&router),
+      cluster_(std::move(cluster)),
+      host_(std::move(host)),
+      priority_(priority),
+      meter_(meter) {}
 
 Attempt::~Attempt() { CountEnd(); }
 
@@ -33,6 +38,7 @@ bool Attempt::Open(upstream::HttpPool& pool) {
   const upstream::HttpPool::Opened opened = pool.Take(*this);
   if (opened.stream == nullptr) return false;
   stream_ = opened.stream;
+  stream_->SetBytesMeter(meter_);
   connection_ = opened.connection;
   closed_because_ = opened.closed_because;
   return true;
@@ -72,10 +78,15 @@ void Attempt::Abandon(std::unique_ptr<Attempt> attempt, http::ResetReason reason
   if (attempt->stream_ == nullptr) return;  // still waits, or is over: nobody calls it any more
   Attempt& orphan = *attempt;
   orphan.orphans_.Keep(std::move(attempt));
-  const bool complete = orphan.request_ended_ && orphan.response_ended_;
-  if (complete || orphan.reset_) return;  // OnStreamClosed is on its way; the connection stays usable
-  if (orphan.is_http2()) orphan.cluster_->state->Add(ClusterStat::kUpstreamRqTxReset);
-  orphan.stream_->Reset(reason);
+  orphan.LetGo(reason);
+  orphan.stream_->SetBytesMeter(nullptr);  // which is gone with the request
+}
+
+void Attempt::LetGo(http::ResetReason reason) {
+  const bool complete = request_ended_ && response_ended_;
+  if (complete || reset_) return;  // OnStreamClosed is on its way; the connection stays usable
+  if (is_http2()) cluster_->state->Add(ClusterStat::kUpstreamRqTxReset);
+  stream_->Reset(reason);
 }
 
 void Attempt::OnTurn(upstream::HttpPool& pool) {

@@ -29,8 +29,9 @@ class AttemptEvents {
 
 class Attempt final : public Orphan, private http::ClientStreamEvents, private upstream::HttpPool::Waiter {
  public:
+  // `meter`: takes what the attempt sends and receives until it is let go of; null: nobody asks.
   Attempt(Orphans& orphans, AttemptEvents& router, cluster::ClusterPtr cluster, cluster::HostPtr host,
-          xds::RoutingPriority priority);
+          xds::RoutingPriority priority, http::BytesMeter* meter);
   ~Attempt() override;
 
   // Opens a stream now (then `connection()` is set and the request can be sent) or waits for one (OnAttemptOpen
@@ -55,6 +56,7 @@ class Attempt final : public Orphan, private http::ClientStreamEvents, private u
 
  private:
   bool Open(upstream::HttpPool& pool);
+  void LetGo(http::ResetReason reason);
   void CountEnd();
 
   void OnTurn(upstream::HttpPool& pool) override;
@@ -75,6 +77,7 @@ class Attempt final : public Orphan, private http::ClientStreamEvents, private u
   cluster::ClusterPtr cluster_;
   cluster::HostPtr host_;
   xds::RoutingPriority priority_;
+  http::BytesMeter* meter_;
   http::ClientStream* stream_ = nullptr;
   const conn::ClientConnection* connection_ = nullptr;
   const std::string* closed_because_ = nullptr;  // with connection_

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/tls/stream.h"
 #include "proxy/session/decisions.h"
 #include "proxy/session/inbound_routes.h"
 #include "proxy/session/prefixed_stream.h"
@@ -109,10 +108,8 @@ std::string ForbiddenBy(const Chain& chain, const record::ConnectionInfo& connec
 
 std::string DeniedBy(const Chain& chain, const record::ConnectionInfo& connection, bool opening) {
   if (opening && chain.tls && connection.tls == nullptr) return {};
-  for (const auto& rule : RulesOf(chain)) {
-    if (!rule->Check(connection, false).allowed) return "rbac_access_denied_by_new_policy";
-  }
-  return {};
+  const bool allowed = filters::CheckAll(RulesOf(chain), connection, /*count=*/false).allowed;
+  return allowed ? "" : "rbac_access_denied_by_new_policy";
 }
 
 std::string Distrust(std::string_view what, std::string reason) {
@@ -120,7 +117,7 @@ std::string Distrust(std::string_view what, std::string reason) {
   return std::string(what) + "{" + reason + "}";
 }
 
-std::string DistrustedBy(const Chain& chain, const io::Stream& stream, DownstreamTls& contexts) {
+tls::Refusal DistrustedBy(const Chain& chain, const io::Stream& stream, DownstreamTls& contexts) {
   if (stream.tls() == nullptr) return {};
   const xds::DownstreamTlsContext* config = chain.tls ? &*chain.tls : nullptr;
   if (const auto* inbound = std::get_if<std::shared_ptr<const InboundConfig>>(&chain.terminal); inbound != nullptr)
@@ -128,8 +125,9 @@ std::string DistrustedBy(const Chain& chain, const io::Stream& stream, Downstrea
   if (config == nullptr) return {};
   const auto context = contexts.Server(*config);
   if (!context) return {};
-  std::string why = tls::RefusalOf(Innermost(stream), **context);
-  return why.empty() ? why : Distrust("peer_no_longer_trusted", std::move(why));
+  tls::Refusal refusal = tls::RefusalOf(Innermost(stream), **context);
+  if (!refusal.why.empty()) refusal.why = Distrust("peer_no_longer_trusted", std::move(refusal.why));
+  return refusal;
 }
 
 Outcome<ChainPtr> CompileChain(const xds::FilterChain& xds, const Compilation& into) {

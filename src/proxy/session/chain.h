@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "core/base/result.h"
+#include "core/tls/stream.h"
 #include "core/xds/listener.h"
 #include "proxy/session/http_config.h"
 #include "proxy/session/tcp_session.h"
@@ -53,7 +54,7 @@ std::string DeniedBy(const Chain& chain, const record::ConnectionInfo& connectio
 // The same for who is on the other end of an open connection: the certificate that its handshake has accepted would be
 // refused now, for its root has gone, it was revoked, or its trust domain is no alias any more. That it has expired
 // since counts for nothing. While `contexts` lack a secret: it may go on.
-std::string DistrustedBy(const Chain& chain, const io::Stream& stream, DownstreamTls& contexts);
+tls::Refusal DistrustedBy(const Chain& chain, const io::Stream& stream, DownstreamTls& contexts);
 // "<what>{<reason>}", as access logs write it: without spaces.
 std::string Distrust(std::string_view what, std::string reason);
 // Routes of a port of the application, as Inbound wants them.

@@ -71,6 +71,8 @@ struct Context {
   bool static_only = false;  // there is no xDS: what is not there does not exist
   // How long a request waits for a cluster, route configuration or endpoint that is on its way (semantics.md 6).
   Duration warming_limit = std::chrono::seconds(15);
+  // How long requests may run when the root of their client's certificate has gone.
+  Duration drain_time = std::chrono::seconds(45);
   std::uint64_t next_connection_id = 1;
   bool draining = false;       // set once the process drains; sessions ask it when they begin something
   bool health_failed = false;  // /healthcheck/fail: each answer ends its connection

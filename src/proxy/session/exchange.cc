@@ -38,6 +38,8 @@ Exchange::~Exchange() = default;
 void Exchange::Count(HttpStat stat) const noexcept { session_.stats().Add(stat); }
 
 void Exchange::OnRequestHead(http::RequestHead head, bool end_stream) {
+  // On its way before the client heard that the connection ends, or from one that does not care.
+  if (session_.finishing()) return Refuse(std::move(head));
   const HttpConfig& config = *config_;
   io::TimerWheel& timers = session_.context().loop.timers();
   head_ = std::move(head);
@@ -56,6 +58,17 @@ void Exchange::OnRequestHead(http::RequestHead head, bool end_stream) {
     deadline_.Start(timers, config.request_timeout);
   }
   if (Prepare()) FindRoutes();
+}
+
+void Exchange::Refuse(http::RequestHead head) {
+  state_ = State::kDone;
+  head_ = std::move(head);
+  record_.protocol = head_.version;
+  record_.request_header_bytes = head_.headers.byte_size();
+  record_.flags.Set(record::ResponseFlag::kLocalReset);
+  record_.response_details = session_.closed_because();
+  Count(HttpStat::kRqTxReset);
+  stream_.Reset(http::ResetReason::kRefused);
 }
 
 bool Exchange::Prepare() {
@@ -285,7 +298,7 @@ void Exchange::RecordReset(http::ResetReason reason) {
       break;
     default:
       session_.NoteCutOff();
-      if (const std::string& why = session_.closed_because(); !why.empty()) {
+      if (const std::string& why = session_.closed_because(); !why.empty() && !session_.finishing()) {
         record_.flags.Set(ResponseFlag::kLocalReset);
         record_.response_details = why;
         break;

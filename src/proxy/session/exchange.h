@@ -43,6 +43,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
     kDone,
   };
 
+  void Refuse(http::RequestHead head);  // it was not looked at, and may be tried elsewhere
   bool Prepare();
   void FindRoutes();
   void MatchRoute();

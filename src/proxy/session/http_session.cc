@@ -37,13 +37,14 @@ HttpSession::~HttpSession() = default;
 void HttpSession::Drain() { connection_.Drain(); }
 
 void HttpSession::Close(std::string_view reason) {
+  finishing_ = false;
   closed_because_ = reason;
   connection_.Close(http::ResetReason::kConnectionClosed);
 }
 
 std::string HttpSession::Follow(const Chain& chain) {
   if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
-  if (std::string why = DistrustedBy(chain, connection_.stream(), context_.downstream_tls); !why.empty()) return why;
+  if (std::string why = FollowTrust(chain); !why.empty()) return why;
   if (const auto* http = std::get_if<std::shared_ptr<const HttpConfig>>(&chain.terminal)) {
     if (std::string why = DeniedBy(chain, info_, !counts_.opened()); !why.empty()) return why;
     config_ = *http;
@@ -54,6 +55,19 @@ std::string HttpSession::Follow(const Chain& chain) {
     config_ = (*inbound)->http;
     routing_.table = InboundRoutes(**inbound, info_.local.port.value);
   }
+  return {};
+}
+
+// A root that is taken away is mostly one that was replaced: what runs may end within the drain time. All else that is
+// held against a client (it was revoked, it may not have its name any more) is about itself, and ends it at once.
+std::string HttpSession::FollowTrust(const Chain& chain) {
+  auto [why, root_gone] = DistrustedBy(chain, connection_.stream(), context_.downstream_tls);
+  if (!root_gone || connection_.active_streams() == 0) return std::move(why);
+  if (std::exchange(finishing_, true)) return {};  // its time runs
+  closed_because_ = std::move(why);
+  lifetime_.SetCallback([this] { Close(std::string(closed_because_)); });
+  lifetime_.Start(context_.loop.timers(), context_.drain_time);
+  Drain();
   return {};
 }
 
@@ -79,10 +93,6 @@ std::shared_ptr<const route::RouteTable> HttpSession::RouteTo(const std::string&
   return single_route_ = MakeSingleRoute(cluster);
 }
 
-bool HttpSession::Authorized() const {
-  return std::all_of(rbac_.begin(), rbac_.end(), [&](const auto& rules) { return rules->Check(info_).allowed; });
-}
-
 void HttpSession::NoteOpen() {
   // An intake that has terminated TLS has counted it.
   if (std::exchange(info_.tls, connection_.stream().tls()) == nullptr) CountHandshake(info_);
@@ -91,7 +101,7 @@ void HttpSession::NoteOpen() {
 void HttpSession::OnConnectionOpen() {
   NoteOpen();
   counts_.Opened(connection_.version(), info_.tls != nullptr);
-  if (!Authorized()) return connection_.Close(http::ResetReason::kConnectionClosed);
+  if (!filters::CheckAll(rbac_, info_).allowed) return connection_.Close(http::ResetReason::kConnectionClosed);
   if (const std::string why = owner_.Refuse(*this); !why.empty()) Close(why);
 }
 
@@ -142,7 +152,7 @@ void HttpSession::RecordOwnAnswer(const char* details, record::ResponseFlags fla
 
 // The whole connection's line in the log of its listener; each request has one of its own in the connection manager's.
 void HttpSession::RecordConnection() {
-  // A connection that is closed between its requests has nobody else to tell why.
+  // A connection that is closed between its requests, or after them, has nobody else to tell why.
   const record::AccessLogs* logs = closed_because_.empty() || cut_off_ ? nullptr : config_->logs.get();
   if (info_.listener_logs == nullptr && logs == nullptr) return;
   const http::RequestHead none;
@@ -157,7 +167,7 @@ void HttpSession::RecordConnection() {
   record.bytes_received = connection_.bytes_read();
   record.bytes_sent = connection_.bytes_written();
   record.downstream_transport_failure = tls::FailureOf(connection_.stream());
-  if (!closed_because_.empty()) {
+  if (!closed_because_.empty() && !(finishing_ && cut_off_)) {  // which the client did
     record.flags.Set(record::ResponseFlag::kLocalReset);
     record.termination_details = closed_because_;
   }

@@ -47,8 +47,10 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
   const HttpRouting& routing() const noexcept { return routing_; }
   // What is counted of the requests that begin on this connection.
   const record::HttpStats& stats() const noexcept { return *begun_under_->stats; }
-  // Why the proxy ends the connection at once; empty: it does not.
+  // Why the proxy ends the connection; empty: it does not.
   const std::string& closed_because() const noexcept { return closed_because_; }
+  // It takes no more requests for that reason, and those that run still have time.
+  bool finishing() const noexcept { return finishing_; }
   // A request of this connection ends with it.
   void NoteCutOff() noexcept { cut_off_ = true; }
   // The exchange's stream is over.
@@ -71,8 +73,8 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
 
  private:
   void RecordOwnAnswer(const char* details, record::ResponseFlags flags);
-  bool Authorized() const;
   void NoteOpen();
+  std::string FollowTrust(const Chain& chain);  // as Follow, for the client's certificate
   void RecordConnection();
   void OnConnectionOpen() override;
   void OnConnectionClosed(const Error& why) override;
@@ -90,6 +92,7 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
   std::uint32_t requests_ = 0;
   bool broken_message_recorded_ = false;
   bool cut_off_ = false;
+  bool finishing_ = false;
   std::string closed_because_;
   ConnectionStats counts_;
   std::shared_ptr<const route::RouteTable> single_route_;

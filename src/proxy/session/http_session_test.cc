@@ -41,6 +41,34 @@ class HttpSessions : public SessionTest {
     loop_.RunUntil([&] { return !recorder_.lines.empty(); }, kLimit);
     return recorder_.lines.empty() ? std::string() : recorder_.lines.back();
   }
+  // What the record says of the upstream after a request to a server of the mesh that answers 503, once `meanwhile` has
+  // run, and a retry.
+  std::string UpstreamAfterARetry(const std::function<void(conn::HttpServer&)>& meanwhile) {
+    const tls::TestCa ca;
+    tls::ContextOptions options{.identities = {ca.Issue(kClient)}, .bundle_pem = ca.root_pem()};
+    tls_.context = tls::Context::Make(options).value();
+    options.server = true;
+    options.identities = {ca.Issue(kServer)};
+    const auto context = tls::Context::Make(options).value();
+    conn::HttpServer server(loop_, {}, [&](const conn::Request&, conn::Responder responder) {
+      meanwhile(server);
+      responder.Send({.status = 503});
+    });
+    auto make = [&](io::UniqueFd fd) { return tls::Wrap(loop_, io::AdoptSocket(loop_, std::move(fd)), context); };
+    AddCluster("backend", server.ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value(), make).value(), true);
+    xds::RetryPolicy retry;
+    retry.retry_on = xds::kRetry5xx;
+    retry.num_retries = 1;
+    retry.back_off_base = std::chrono::milliseconds(1);
+    Begin({}, retry);
+    Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 503 "));
+    LastLine();
+    return recorder_.last_upstream;
+  }
+
+  static constexpr char kClient[] = "spiffe://cluster.local/ns/default/sa/client";
+  static constexpr char kServer[] = "spiffe://cluster.local/ns/default/sa/server";
 };
 
 TEST_F(HttpSessions, AnswersARequestWithoutHostEmptyAndCloses) {
@@ -158,6 +186,22 @@ TEST_F(HttpSessions, TriesAgainWhatNeverReachedTheApplication) {
     client_->Close(false);
     EXPECT_TRUE(loop_.RunUntil([&] { return session_ == nullptr; }, kLimit));
   }
+}
+
+TEST_F(HttpSessions, TellNothingOfAnUpstreamThatOnlyAnEarlierAttemptHasReached) {
+  EXPECT_EQ(UpstreamAfterARetry([](conn::HttpServer& server) { server.Drain({}); }), "");
+  EXPECT_TRUE(LastLine().starts_with("503 URX,UF ")) << LastLine();
+}
+
+TEST_F(HttpSessions, TellOfTheHostThatWasTriedLastWhenNoneIsLeft) {
+  const auto empty_the_cluster = [this](conn::HttpServer&) {
+    auto cluster = std::make_shared<xds::Cluster>();
+    cluster->name = cluster->load_assignment.cluster_name = "backend";
+    cluster->tls = xds::UpstreamTlsContext{};
+    ASSERT_TRUE(store_.Put(std::move(cluster)).has_value());
+  };
+  EXPECT_EQ(UpstreamAfterARetry(empty_the_cluster), std::string("connected") + kServer + kClient);
+  EXPECT_TRUE(LastLine().starts_with("503 UH ")) << LastLine();
 }
 
 TEST_F(HttpSessions, TakesTheMarkOfWhatNeverReachedTheApplicationOutOfAnyAnswer) {

@@ -163,13 +163,10 @@ void InboundIntake::OnSilence() {
 }
 
 bool InboundIntake::Allowed() {
-  for (const auto& rules : config_->rbac) {
-    filters::NetworkVerdict verdict = rules->Check(info_);
-    if (verdict.allowed) continue;
-    RefuseWith(record::ResponseFlag::kNone, std::move(verdict.details));
-    return false;
-  }
-  return true;
+  filters::NetworkVerdict verdict = filters::CheckAll(config_->rbac, info_);
+  if (verdict.allowed) return true;
+  RefuseWith(record::ResponseFlag::kNone, std::move(verdict.details));
+  return false;
 }
 
 void InboundIntake::OnDialled(bool) {

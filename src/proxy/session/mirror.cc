@@ -59,7 +59,8 @@ void Mirror::Begin() {
                          upstream::ServerNameOf(*cluster->config, head_));
   if (!pool) return Finish();
   AttemptEvents& events = *this;
-  attempt_ = std::make_unique<Attempt>(context_.orphans, events, cluster, picked.host, xds::RoutingPriority::kDefault);
+  attempt_ = std::make_unique<Attempt>(context_.orphans, events, cluster, picked.host, xds::RoutingPriority::kDefault,
+                                       /*meter=*/nullptr);
   if (!attempt_->Start(**pool)) return Finish();
   if (attempt_->open()) Send();
 }

@@ -115,19 +115,15 @@ void CleanForOrigin(const Hcm& options, const EdgeResult& origin, http::Headers&
   // Requests seldom carry any of these; one pass instead of twenty.
   if (HasPrefix(headers, "x-plait-")) headers.RemovePrefix("x-plait-");
   const bool envoy = HasPrefix(headers, "x-envoy-");
+  if (envoy) headers.Remove("x-envoy-internal");
   if (origin.internal) {
-    headers.Set("x-envoy-internal", "true");
+    headers.Add("x-envoy-internal", "true");
     return;
   }
-  if (envoy) {
-    headers.Remove("x-envoy-internal");
-    for (const std::string_view name : kExternalForbidden) headers.Remove(name);
-  }
+  if (!envoy) return;
+  for (const std::string_view name : kExternalForbidden) headers.Remove(name);
   if (!edge) return;
-  if (envoy) {
-    for (const std::string_view name : kEdgeForbidden) headers.Remove(name);
-  }
-  headers.Set("x-envoy-external-address", origin.remote.ToString());
+  for (const std::string_view name : kEdgeForbidden) headers.Remove(name);
 }
 
 void ForwardClientCertificate(const Hcm& options, const EdgePeer& peer, http::Headers& headers) {
@@ -267,23 +263,24 @@ EdgeResult PrepareRequest(const Hcm& options, const EdgePeer& peer, http::Reques
   EdgeResult result = TrustForwardedFor(options, peer, head);
   SetScheme(options, peer, head);
   CleanForOrigin(options, result, head.headers);
+  if (!options.via.empty()) AppendVia(head.headers, options.via);
   const bool edge = !result.internal && options.use_remote_address;
+  if (edge) head.headers.Set("x-envoy-external-address", result.remote.ToString());
   if (options.generate_request_id &&
       ((edge && !options.preserve_external_request_id) || head.headers.Get("x-request-id").value_or("").empty())) {
     head.headers.Set("x-request-id", NewRequestId());
   }
   ForwardClientCertificate(options, peer, head.headers);
-  if (!options.via.empty()) AppendVia(head.headers, options.via);
   return result;
 }
 
 void PrepareResponse(const Hcm& options, std::string_view request_id, std::string_view date, http::ResponseHead& head) {
   RemoveHopByHop(head.headers, head.status == 101);
+  if (!head.headers.Has("date")) head.headers.Add("date", date);
   if (options.server_header == Hcm::ServerHeader::kOverwrite ||
       (options.server_header == Hcm::ServerHeader::kAppendIfAbsent && !head.headers.Has("server"))) {
     head.headers.Set("server", options.server_name);
   }
-  if (!head.headers.Has("date")) head.headers.Add("date", date);
   if (options.always_set_request_id_in_response && !request_id.empty()) head.headers.Set("x-request-id", request_id);
   if (!options.via.empty()) AppendVia(head.headers, options.via);
 }

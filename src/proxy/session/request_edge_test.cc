@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace plait::proxy::session {
 namespace {
 using Hcm = xds::HttpConnectionManager;
@@ -17,6 +19,12 @@ http::RequestHead Request(http::Headers headers = {}) {
   head.path = "/";
   head.headers = std::move(headers);
   return head;
+}
+
+std::string Names(const http::Headers& headers) {
+  std::string names;
+  for (const http::HeaderView field : headers) names.append(names.empty() ? "" : " ").append(field.name);
+  return names;
 }
 
 TEST(PrepareRequest, AppendsTheDirectPeerAndOverwritesTheSchemeAtTheEdge) {
@@ -162,6 +170,23 @@ TEST(PrepareResponse, OverwritesServerAndKeepsTheDateOfTheApplication) {
   PrepareResponse(Hcm{.server_name = "istio-envoy"}, "", "now", head);
   EXPECT_EQ(head.headers.Get("server"), "istio-envoy");
   EXPECT_EQ(head.headers.Get("date"), "then");
+}
+
+TEST(PrepareRequest, AddsItsFieldsInEnvoysOrder) {
+  const Hcm options{.use_remote_address = true, .via = "1.1 me", .append_x_forwarded_port = true};
+  http::RequestHead head = Request({{"a", "1"}});
+  PrepareRequest(options, PeerAt("9.9.9.9:1"), head);
+  EXPECT_EQ(Names(head.headers),
+            "a x-forwarded-for x-forwarded-proto x-forwarded-port via x-envoy-external-address x-request-id");
+}
+
+TEST(PrepareResponse, AddsItsFieldsInEnvoysOrder) {
+  const Hcm options{.server_name = "istio-envoy", .via = "1.1 me", .always_set_request_id_in_response = true};
+  http::ResponseHead head;
+  head.status = 200;
+  head.headers = {{"a", "1"}};
+  PrepareResponse(options, "id", "now", head);
+  EXPECT_EQ(Names(head.headers), "a date server x-request-id via");
 }
 
 TEST(PreparePath, RefusesOrRedirectsEscapedSlashes) {

@@ -84,6 +84,7 @@ void Router::OnCluster() {
   // Elsewhere a hash means nothing, and a client needs no cookie for it.
   if (hashes && !action_.hash.empty())
     hash_ = route::RequestHash(request_.match, request_.head, request_.record, &set_cookie_);
+  SetAttemptHeaders(1);
   route::FinalizeRequest(request_.match, request_.head, request_.record, !config_.suppress_envoy_headers);
   const std::uint32_t limit = request_.match.route->config->per_request_buffer_limit.value_or(
       request_.match.route->virtual_host->per_request_buffer_limit.value_or(
@@ -165,7 +166,7 @@ lb::PickContext Router::MakePickContext(const xds::Cluster& config) {
 
 void Router::BeginAttempt() {
   state_ = State::kAttempt;
-  ++request_.record.attempts;
+  if (++request_.record.attempts > 1) SetAttemptHeaders(request_.record.attempts);
   cluster::WorkerCluster* worker_cluster = context_.clusters.Find(request_.match.cluster);
   if (worker_cluster == nullptr) return Fail(Failure::kNoCluster);
   cluster_ = worker_cluster->cluster();
@@ -176,29 +177,37 @@ void Router::BeginAttempt() {
     return Fail(Failure::kNoHealthyUpstream);
   }
   request_.record.host = picked.host;
+  // What an earlier attempt's connection has shown says nothing of this host, which may never be reached.
+  request_.record.upstream_local.reset();
+  request_.record.upstream_identity.clear();
+  request_.record.own_identity.clear();
   const upstream::Application application = upstream::ApplicationFor(*cluster_->config, request_.record.protocol);
   const Result<upstream::HttpPool*> pool = context_.pools.For(cluster_, picked.host, application, action_.priority,
                                                               upstream::ServerNameOf(*cluster_->config, request_.head));
   if (!pool) return OnAttemptFailed(Failure::kConnectFailure, pool.error().detail);
-  attempt_ = std::make_unique<Attempt>(context_.orphans, *this, cluster_, picked.host, action_.priority);
+  attempt_ = std::make_unique<Attempt>(context_.orphans, *this, cluster_, picked.host, action_.priority,
+                                       &request_.record.upstream_bytes);
   if (const auto started = attempt_->Start(**pool); !started) return OnAttemptFailed(started.error(), "");
   if (attempt_->open()) SendRequest();
 }
 
 void Router::OnAttemptOpen() { SendRequest(); }
 
-void Router::SetTimeoutHeaders() {
+// What an attempt says of itself. Those of the first are set before the route changes fields, so it may use and remove
+// them, as in Envoy.
+void Router::SetAttemptHeaders(std::uint32_t attempt) {
   http::Headers& headers = request_.head.headers;
-  if (request_.match.route->virtual_host->include_request_attempt_count) {
-    headers.Set("x-envoy-attempt-count", std::to_string(request_.record.attempts));
-  }
-  if (config_.suppress_envoy_headers) return;
   Duration expected = per_try_timeout_;
   if (expected == Duration(0) && timeout_ > Duration(0)) {
     // A retry has only what is left.
-    expected = timeout_ - (request_.record.attempts > 1 ? SinceRequestEnd().value_or(Duration(0)) : Duration(0));
+    expected = timeout_ - (attempt > 1 ? SinceRequestEnd().value_or(Duration(0)) : Duration(0));
   }
-  if (expected > Duration(0)) headers.Set("x-envoy-expected-rq-timeout-ms", MillisecondsText(expected));
+  if (!config_.suppress_envoy_headers && expected > Duration(0)) {
+    headers.Set("x-envoy-expected-rq-timeout-ms", MillisecondsText(expected));
+  }
+  if (request_.match.route->virtual_host->include_request_attempt_count) {
+    headers.Set("x-envoy-attempt-count", std::to_string(attempt));
+  }
 }
 
 void Router::SendRequest() {
@@ -206,7 +215,6 @@ void Router::SendRequest() {
   request_.record.upstream_protocol = attempt_->connection()->version();
   route::ApplyAutoHost(request_.match, attempt_->host()->facts().hostname, !config_.suppress_envoy_headers,
                        request_.head);
-  SetTimeoutHeaders();
   if (!request_.record.upstream_first_sent) {
     request_.record.upstream_first_sent = context_.loop.Now() - request_.record.start_time;
   }

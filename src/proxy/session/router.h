@@ -70,7 +70,7 @@ class Router final : public AttemptEvents {
   lb::PickContext MakePickContext(const xds::Cluster& cluster);
   void SendRequest();
   void SendBody();
-  void SetTimeoutHeaders();
+  void SetAttemptHeaders(std::uint32_t attempt);
   void EndRequest();
   void StartPerTryTimeout();
   bool Retry(AttemptFailure kind);

@@ -98,29 +98,22 @@ void TcpSession::OnOpen() {
       record_, [this](std::expected<UpstreamConnection, Failure> result) { OnConnected(std::move(result)); });
 }
 
-bool TcpSession::IsAllowed() const {
-  return std::all_of(rbac_.begin(), rbac_.end(), [&](const auto& rules) { return rules->Check(info_, false).allowed; });
-}
-
 bool TcpSession::Authorize() {
-  for (const auto& rules : rbac_) {
-    filters::NetworkVerdict verdict = rules->Check(info_);
-    if (verdict.allowed) continue;
-    record_.termination_details = std::move(verdict.details);
-    downstream_->Close(false);
-    Finish();
-    return false;
-  }
-  return true;
+  filters::NetworkVerdict verdict = filters::CheckAll(rbac_, info_);
+  if (verdict.allowed) return true;
+  record_.termination_details = std::move(verdict.details);
+  downstream_->Close(false);
+  Finish();
+  return false;
 }
 
 std::string TcpSession::Follow(const Chain& chain) {
   if (std::string why = ForbiddenBy(chain, info_); !why.empty()) return why;
   const io::Stream& downstream = relay_ ? relay_->downstream() : *downstream_;
-  if (std::string why = DistrustedBy(chain, downstream, context_.downstream_tls); !why.empty()) return why;
+  if (std::string why = DistrustedBy(chain, downstream, context_.downstream_tls).why; !why.empty()) return why;
   judge_upstream_ = relay_ == nullptr;
   // What its own rules deny they deny in a moment (OnOpen), and say which policy it is.
-  if (state_ == State::kOpening && !IsAllowed()) return {};
+  if (state_ == State::kOpening && !filters::CheckAll(rbac_, info_, /*count=*/false).allowed) return {};
   // In the Plait forms the handshake is the intake's, and over.
   const bool handshakes = std::holds_alternative<std::shared_ptr<const TcpConfig>>(chain.terminal);
   if (std::string why = DeniedBy(chain, info_, handshakes && state_ == State::kOpening); !why.empty()) return why;
@@ -168,15 +161,15 @@ void TcpSession::BeginRelay() {
 }
 
 void TcpSession::ReportProgress() {
-  record_.bytes_received = relay_->bytes_from_downstream();
-  record_.bytes_sent = relay_->bytes_from_upstream();
   CountBytes();
   context_.recorder.ConnectionProgress(record_, progress_);
   report_.Start(context_.loop.timers(), kReportEvery);
 }
 
 void TcpSession::CountBytes() {
-  const std::uint64_t received = record_.bytes_received, sent = record_.bytes_sent;
+  const std::uint64_t received = relay_->bytes_from_downstream(), sent = relay_->bytes_from_upstream();
+  record_.bytes_received = record_.upstream_bytes.wire_bytes_sent = received;
+  record_.bytes_sent = record_.upstream_bytes.wire_bytes_received = sent;
   const std::uint64_t more_received = received - std::exchange(counted_.reported_received, received);
   const std::uint64_t more_sent = sent - std::exchange(counted_.reported_sent, sent);
   config_->stats->Add(record::TcpStat::kRxBytes, more_received);
@@ -231,11 +224,7 @@ void TcpSession::Finish() {
   if (std::exchange(state_, State::kDone) == State::kDone) return;
   report_.Cancel();
   connect_.reset();
-  if (relay_) {
-    record_.bytes_received = relay_->bytes_from_downstream();
-    record_.bytes_sent = relay_->bytes_from_upstream();
-    CountBytes();
-  }
+  if (relay_) CountBytes();
   record_.total = context_.loop.Now() - record_.start_time;
   context_.recorder.ConnectionEnded(record_, progress_, config_->logs.get());
   owner_.OnSessionEnded(*this);

@@ -65,7 +65,6 @@ class TcpSession final : public Session, private io::StreamEvents {
   void OnWritable() override {}
   void OnFailed(Error error) override;
 
-  bool IsAllowed() const;
   bool Authorize();
   // Why the upstream, whose certificate was accepted when it was connected, would be refused now; empty: it would not.
   std::string DistrustOfUpstream() const;

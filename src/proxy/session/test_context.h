@@ -30,6 +30,8 @@ class FakeRecorder final : public record::Recorder {
   std::vector<std::string> lines;                         // "<code> <flags> <details> <cluster>"
   std::uint64_t last_sent = 0;                            // %BYTES_SENT% of the last one
   std::pair<std::uint64_t, std::uint64_t> last_messages;  // of gRPC: in its request, in its response
+  std::string last_upstream;  // "connected<identity><own identity>", as far as they are known
+  http::BytesMeter last_upstream_bytes;
 
  private:
   void Note(const record::StreamRecord& record) {
@@ -37,6 +39,8 @@ class FakeRecorder final : public record::Recorder {
                     record.response_details + record.termination_details + " " + std::string(record.cluster_name));
     last_sent = record.bytes_sent;
     last_messages = {record.request_messages, record.response_messages};
+    last_upstream_bytes = record.upstream_bytes;
+    last_upstream = (record.upstream_local ? "connected" : "") + record.upstream_identity + record.own_identity;
   }
 };
 

@@ -80,7 +80,7 @@ class HttpPool {
   void Drain();
   // The trust or our own certificate may have changed: connections to a peer that would be refused now, and those whose
   // own certificate has another root than that of now, take no more requests and end with those that run; the former
-  // after five seconds in any case.
+  // after Standing::last_requests in any case.
   void JudgeAgain(TlsContexts& contexts);
   const HttpPoolOptions& options() const noexcept { return options_; }
   bool empty() const noexcept { return clients_.empty() && waiters_.empty(); }

@@ -55,7 +55,7 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
     closed_because_ = "upstream no longer trusted: " + standing.refusal;
     log_.Warn("a connection to " + pool_.options_.host->address().ToString() + " of cluster " +
               pool_.options_.cluster->name() + " takes no more requests: " + closed_because_);
-    timer_.Start(pool_.loop_.timers(), kLastRequests);
+    timer_.Start(pool_.loop_.timers(), standing.last_requests);
   }
 
   void Drain() {
@@ -86,8 +86,6 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
 
  private:
   using ClusterStat = cluster::ClusterStat;
-  // What is left to the requests that run on a connection whose peer is not trusted any more.
-  static constexpr Duration kLastRequests = std::chrono::seconds(5);
   inline static log::Component log_{"conn"};
 
   std::size_t MaxStreams() const noexcept {

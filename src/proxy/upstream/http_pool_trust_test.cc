@@ -93,17 +93,17 @@ TEST_P(TrustedPool, ClosesAnIdleConnectionToAPeerThatWouldBeRefused) {
   EXPECT_TRUE(RunUntil([&] { return pool_->empty(); }));
 }
 
-TEST_P(TrustedPool, GivesNoNewRequestToAPeerThatWouldBeRefusedAndFiveSecondsToThoseThatRun) {
+TEST_P(TrustedPool, GivesNoNewRequestToAPeerThatWouldBeRefusedAndATimeLimitToThoseThatRun) {
   const Asking* runs = Ask();
-  judges_.standing.refusal = "revoked";
+  judges_.standing = {.refusal = "revoked", .last_requests = 40s};
   pool_->JudgeAgain(judges_);
   judges_.standing = {};
   const Asking* next = Ask();
   EXPECT_NE(next->opened.connection, runs->opened.connection);
-  clock_.Advance(1s);  // the clock runs by itself, too
+  clock_.Advance(30s);  // the clock runs by itself, too
   loop_.RunOnce(Duration(0));
   EXPECT_FALSE(runs->over());
-  clock_.Advance(4s);
+  clock_.Advance(10s);
   EXPECT_TRUE(RunUntil([&] { return runs->over(); }));
   EXPECT_EQ(runs->cut_off, "upstream no longer trusted: revoked");
   EXPECT_FALSE(next->over());

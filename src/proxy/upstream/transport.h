@@ -35,7 +35,8 @@ class TlsContexts {
 
   // What becomes of a connection that SecureFor has secured, now that the secrets or the cluster have changed.
   struct Standing {
-    std::string refusal = {};          // why a new handshake with this peer would fail; empty: it would not
+    std::string refusal = {};  // why a new handshake with this peer would fail; empty: it would not
+    Duration last_requests = std::chrono::seconds(5);  // then: how long the requests that run may take
     bool is_under_other_root = false;  // our own certificate has another root now; the peer may soon trust no other
   };
   using Judge = std::function<Standing(const io::Stream&)>;

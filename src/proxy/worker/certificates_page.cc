@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/tls/certificate.h"
+#include "proxy/cluster/cluster.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -65,7 +66,7 @@ std::vector<admin::CertificateEntry> CertificatesOf(const ConfigStore& store, co
     if (other && other->tls) AddInline(other->tls->common, all);
   }
   for (const auto& [name, cluster] : store.accepted().clusters) {
-    for (const xds::UpstreamTlsContext* tls : TlsOf(*cluster.value)) AddInline(tls->common, all);
+    for (const xds::UpstreamTlsContext* tls : cluster::TlsOf(*cluster.value)) AddInline(tls->common, all);
   }
   return all;
 }

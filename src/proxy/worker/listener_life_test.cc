@@ -43,10 +43,7 @@ TEST_F(ListenerLife, CountsConnectionsAndRequestsAndGoesOnCountingWhenTheListene
   EXPECT_EQ(Get(at, "/none").head.status, 404);
   kept.name = "listener-1";
   kept.filter_chains = {HttpChain({RouteTo("/", "backend")}, prefixed)};
-  xds::Resource<xds::Listener> changed;
-  changed.name = kept.name;
-  changed.value = std::make_shared<const xds::Listener>(kept);
-  ASSERT_TRUE(store_.PutListener(changed, true).has_value());
+  ASSERT_TRUE(store_.PutListener(Named(kept), true).has_value());
   ASSERT_TRUE(main_.RunUntil([&] { return Get(at, "/none").head.status == 200; }, kLimit));
 
   const record::HttpStats http(registry_, "web");

@@ -126,7 +126,8 @@ Outcome<> Process::Start() {
                           .shared_sockets = options_.concurrency > 1,
                           .static_only = !bootstrap_.dynamic.ads.has_value(),
                           .dial_helper = options_.dial_helper,
-                          .loopback = options_.loopback};
+                          .loopback = options_.loopback,
+                          .drain_time = options_.drain_time};
     Worker::Shared shared{
         .secrets = secrets_,
         .balance = balance_,

@@ -28,7 +28,8 @@ struct ProcessOptions {
   std::string config_path;
   std::string log_level = "info";
   std::string version;
-  Duration drain_time = std::chrono::seconds(45);  // how long running requests may take after SIGTERM
+  // How long running requests may take after SIGTERM, and once the root of their peer is trusted no more.
+  Duration drain_time = std::chrono::seconds(45);
   upstream::DialHelperOptions dial_helper = {};
   upstream::LoopbackOptions loopback = {};
   std::string more_hosts = {};  // --more-hosts: a file

@@ -7,6 +7,8 @@
 #include <sstream>
 #include <utility>
 
+#include "proxy/cluster/cluster.h"
+
 namespace plait::proxy::worker {
 namespace {
 
@@ -110,18 +112,9 @@ std::vector<std::string> SecretsOf(const xds::CommonTlsContext& common) {
   return names;
 }
 
-std::vector<const xds::UpstreamTlsContext*> TlsOf(const xds::Cluster& cluster) {
-  std::vector<const xds::UpstreamTlsContext*> contexts;
-  if (cluster.tls) contexts.push_back(&*cluster.tls);
-  for (const xds::TransportSocketMatch& match : cluster.transport_socket_matches) {
-    if (match.tls) contexts.push_back(&*match.tls);
-  }
-  return contexts;
-}
-
 std::vector<std::string> SecretsOf(const xds::Cluster& cluster) {
   std::vector<std::string> names;
-  for (const xds::UpstreamTlsContext* tls : TlsOf(cluster))
+  for (const xds::UpstreamTlsContext* tls : cluster::TlsOf(cluster))
     std::ranges::move(SecretsOf(tls->common), std::back_inserter(names));
   return names;
 }

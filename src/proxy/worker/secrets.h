@@ -65,8 +65,6 @@ class Secrets final : public session::DownstreamTls {
 
 // The content of a data source: in place, a file, or an environment variable. Errors name the path or variable.
 Outcome<std::string> ReadSource(const xds::DataSource& source);
-// All TLS contexts of a cluster: its own, then those of its transport sockets.
-std::vector<const xds::UpstreamTlsContext*> TlsOf(const xds::Cluster& cluster);
 // Names of the secrets that a context needs, or all contexts of a cluster.
 std::vector<std::string> SecretsOf(const xds::CommonTlsContext& common);
 std::vector<std::string> SecretsOf(const xds::Cluster& cluster);

@@ -257,14 +257,11 @@ TEST_F(StaticProxy, AppliesANewListenerToNewConnections) {
   AddCluster("two", {StartUpstream(202)});
   const auto at = AddListener({HttpChain({RouteTo("/", "one")})});
   EXPECT_EQ(Get(at, "/").head.status, 201);
-  auto changed = std::make_shared<xds::Listener>();
-  changed->name = "listener-1";
-  changed->addresses.push_back({io::SocketAddress::Parse("127.0.0.1:0").value(), false});
-  changed->filter_chains = {HttpChain({RouteTo("/", "two")})};
-  xds::Resource<xds::Listener> resource;
-  resource.name = changed->name;
-  resource.value = changed;
-  ASSERT_TRUE(store_.PutListener(resource, true).has_value());
+  xds::Listener changed;
+  changed.name = "listener-1";
+  changed.addresses.push_back({io::SocketAddress::Parse("127.0.0.1:0").value(), false});
+  changed.filter_chains = {HttpChain({RouteTo("/", "two")})};
+  ASSERT_TRUE(store_.PutListener(Named(std::move(changed)), true).has_value());
   // The worker takes the change in one of its next rounds.
   EXPECT_TRUE(main_.RunUntil([&] { return Get(at, "/").head.status == 202; }, kLimit));
 }

@@ -54,6 +54,15 @@ class FakeRecorder final : public record::Recorder {
   Lines& lines_;
 };
 
+// A resource under the name that its value has.
+template <class T>
+xds::Resource<T> Named(T value) {
+  xds::Resource<T> resource;
+  resource.name = value.name;
+  resource.value = std::make_shared<const T>(std::move(value));
+  return resource;
+}
+
 inline xds::WeightedCluster To(std::string cluster) {
   xds::WeightedCluster target;
   target.name = std::move(cluster);
@@ -89,11 +98,12 @@ inline xds::FilterChain HttpChain(std::vector<xds::Route> routes,
 
 class StaticProxy : public testing::Test {
  protected:
-  explicit StaticProxy(std::vector<io::InheritedFd> inherited = {}, Duration warming_limit = std::chrono::seconds(1))
+  explicit StaticProxy(std::vector<io::InheritedFd> inherited = {}, Duration warming_limit = std::chrono::seconds(1),
+                       WorkerOptions options = {})
       : sockets_(std::move(inherited)),
         store_(main_, {registry_, logs_}, secrets_, sockets_, "", warming_limit),
         balance_(1),
-        worker_({.index = 0},
+        worker_(std::move(options),
                 {.secrets = secrets_,
                  .balance = balance_,
                  .demands = store_,
@@ -128,41 +138,32 @@ class StaticProxy : public testing::Test {
 
   void AddCluster(const std::string& name, const std::vector<io::SocketAddress>& hosts,
                   std::function<void(xds::Cluster&)> change = {}) {
-    auto cluster = std::make_shared<xds::Cluster>();
-    cluster->name = name;
-    cluster->load_assignment.cluster_name = name;
-    cluster->connect_timeout = std::chrono::seconds(1);
-    xds::LocalityEndpoints& endpoints = cluster->load_assignment.localities.emplace_back();
+    xds::Cluster cluster;
+    cluster.name = name;
+    cluster.load_assignment.cluster_name = name;
+    cluster.connect_timeout = std::chrono::seconds(1);
+    xds::LocalityEndpoints& endpoints = cluster.load_assignment.localities.emplace_back();
     for (const io::SocketAddress& host : hosts) endpoints.endpoints.emplace_back().address = host;
-    if (change) change(*cluster);
-    xds::Resource<xds::Cluster> resource;
-    resource.name = name;
-    resource.value = std::move(cluster);
-    const auto put = store_.PutCluster(resource, true);
+    if (change) change(cluster);
+    const auto put = store_.PutCluster(Named(std::move(cluster)), true);
     ASSERT_TRUE(put.has_value()) << put.error().ToString();
   }
 
   // Gives the store a new or changed listener, as LDS does.
   void PutListener(xds::Listener listener) {
-    xds::Resource<xds::Listener> resource;
-    resource.name = listener.name;
-    resource.value = std::make_shared<const xds::Listener>(std::move(listener));
-    const auto put = store_.PutListener(resource, false);
+    const auto put = store_.PutListener(Named(std::move(listener)), false);
     EXPECT_TRUE(put.has_value()) << put.error().ToString();
   }
 
   io::SocketAddress AddListener(std::vector<xds::FilterChain> chains, std::function<void(xds::Listener&)> change = {}) {
-    auto listener = std::make_shared<xds::Listener>();
-    listener->name = "listener-" + std::to_string(++listeners_);
-    listener->addresses.push_back({io::SocketAddress::Parse("127.0.0.1:0").value(), false});
-    listener->filter_chains = std::move(chains);
-    if (change) change(*listener);
-    xds::Resource<xds::Listener> resource;
-    resource.name = listener->name;
-    resource.value = listener;
-    const auto put = store_.PutListener(resource, true);
+    xds::Listener listener;
+    listener.name = "listener-" + std::to_string(++listeners_);
+    listener.addresses.push_back({io::SocketAddress::Parse("127.0.0.1:0").value(), false});
+    listener.filter_chains = std::move(chains);
+    if (change) change(listener);
+    const auto put = store_.PutListener(Named(listener), true);
     EXPECT_TRUE(put.has_value()) << put.error().ToString();
-    return sockets_.AddressesOf(listener->name).at(0);
+    return sockets_.AddressesOf(listener.name).at(0);
   }
 
   conn::FetchResponse Get(const io::SocketAddress& to, const std::string& path, http::Headers headers = {},

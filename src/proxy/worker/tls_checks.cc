@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "proxy/cluster/cluster.h"
+
 namespace plait::proxy::worker {
 namespace {
 
@@ -46,7 +48,7 @@ Outcome<> CheckReadable(const xds::Secret& secret) {
 }
 
 Outcome<> CheckTls(const xds::Cluster& cluster, Secrets& secrets) {
-  for (const xds::UpstreamTlsContext* tls : TlsOf(cluster)) {
+  for (const xds::UpstreamTlsContext* tls : cluster::TlsOf(cluster)) {
     if (!secrets.HasAll(SecretsOf(tls->common))) continue;
     if (const auto context = secrets.Client(*tls, false); !context)
       return Refuse(context.error(), "cluster " + cluster.name);

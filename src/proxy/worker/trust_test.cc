@@ -1,4 +1,5 @@
 // Secrets change under open connections (semantics.md 5): exactly those whose peers would be refused now are closed.
+#include "core/http2/codec.h"
 #include "core/tls/test_handshake.h"
 #include "proxy/session/prefixed_stream.h"
 #include "proxy/worker/test_proxy.h"
@@ -10,8 +11,55 @@ using xds::DataSource;
 
 constexpr const char* kGone = "peer_no_longer_trusted{peer_certificate:_unable_to_get_local_issuer_certificate}";
 
+// Requests on one HTTP/2 connection. What the server says counts for nothing before Hear.
+class Http2Requests final : public http::ClientCodecEvents {
+ public:
+  struct Asked final : http::ClientStreamEvents {
+    std::uint16_t status = 0;
+    http::ResetReason reset = http::ResetReason::kNone;
+    bool closed = false;
+    void OnInformational(http::ResponseHead) override {}
+    void OnResponseHead(http::ResponseHead head, bool) override { status = head.status; }
+    void OnData(Buffer&, bool) override {}
+    void OnTrailers(http::Headers) override {}
+    void OnReset(http::ResetReason reason) override { reset = reason; }
+    void OnBelowLowWatermark() override {}
+    void OnStreamClosed() override { closed = true; }
+  };
+  explicit Http2Requests(tls::End& end) : end_(end) {}
+  const Asked& Ask() {
+    Asked& asked = *asked_.emplace_back(std::make_unique<Asked>());
+    http::RequestHead head{.method = "GET", .path = "/"};
+    head.scheme = "https";
+    head.authority = "a";
+    codec_->NewStream(asked)->SendHead(head, true);
+    Say();
+    return asked;
+  }
+  void Hear() {
+    EXPECT_TRUE(codec_->Feed(end_.received).has_value());
+    Say();
+  }
+
+ private:
+  void OnOutputReady() override {}
+  void OnGoAway() override {}
+  void OnMaxStreamsChanged() override {}
+  void Say() {
+    codec_->OnOutputDrained();
+    EXPECT_TRUE(end_.stream->Write(codec_->output()).has_value());
+  }
+
+  tls::End& end_;
+  const http::CodecOptions options_;
+  std::vector<std::unique_ptr<Asked>> asked_;
+  const std::unique_ptr<http::ClientCodec> codec_ = http2::NewClientCodec(*this, options_);
+};
+
 class Trust : public StaticProxy {
  protected:
+  explicit Trust(Duration drain_time = WorkerOptions{}.drain_time)
+      : StaticProxy({}, std::chrono::seconds(1), {.drain_time = drain_time}) {}
   void PutRoots(const std::string& pem, const std::string& crl = {}) {
     auto secret = std::make_shared<xds::Secret>();
     secret->name = "ROOTCA";
@@ -83,6 +131,13 @@ class Trust : public StaticProxy {
     main_.RunUntil([&] { return Ended(client) || client->received.Find("GET /kept") != SIZE_MAX; }, kLimit);
     return client->received.Find("GET /kept") != SIZE_MAX;
   }
+  // A request that the upstream has, and answers when it is told to.
+  void BeginRequest(const Client& client) {
+    respond_ = false;
+    Buffer request("GET /held HTTP/1.1\r\nhost: a\r\n\r\n");
+    ASSERT_TRUE(client->stream->Write(request));
+    ASSERT_TRUE(main_.RunUntil([&] { return !silent_.empty(); }, kLimit));
+  }
   bool IsClosed(const Client& client) {
     return main_.RunUntil([&] { return Ended(client); }, kLimit);
   }
@@ -94,10 +149,7 @@ class Trust : public StaticProxy {
   void ChangeListener(xds::FilterChain chain) {
     xds::Listener changed = listener_;
     changed.filter_chains = {std::move(chain)};
-    xds::Resource<xds::Listener> resource;
-    resource.name = changed.name;
-    resource.value = std::make_shared<const xds::Listener>(std::move(changed));
-    ASSERT_TRUE(store_.PutListener(resource, true).has_value());
+    ASSERT_TRUE(store_.PutListener(Named(std::move(changed)), true).has_value());
   }
   // A chain that lets in who proves this identity.
   static xds::FilterChain Only(const std::string& identity, xds::FilterChain chain) {
@@ -210,18 +262,77 @@ TEST_F(Trust, AClientWhoseRootHasGoneIsDisconnectedAndNoOther) {
   EXPECT_EQ(Others(), std::vector<std::string>{"LR " + std::string(kGone) + " strict 1"});
 }
 
-TEST_F(Trust, ARequestThatRunsForADistrustedClientIsCutOffAndToldWhy) {
+TEST_F(Trust, ARequestThatRunsWhenTheRootOfItsClientGoesMayEndAndEndsItsConnection) {
+  AddCluster("backend", {StartUpstream()});
+  const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
+  const Client idles = Connect(at, old_);
+  const Client runs = Connect(at, old_);
+  BeginRequest(runs);
+  PutRoots(new_.root_pem());
+  EXPECT_TRUE(IsClosed(idles)) << "the worker has heard of it";
+  EXPECT_FALSE(Ended(runs));
+  silent_.front().Send(conn::TextResponse(200, "late"));
+  EXPECT_TRUE(IsClosed(runs));
+  EXPECT_NE(runs->received.Find("connection: close"), SIZE_MAX) << runs->received.ToString();
+  EXPECT_NE(runs->received.Find("late"), SIZE_MAX);
+  EXPECT_EQ(LastLine().code, 200);
+  EXPECT_EQ(LastLine().flags, "-");
+  EXPECT_TRUE(main_.RunUntil([&] { return Others().size() == 2; }, kLimit));
+  EXPECT_EQ(Others(), std::vector<std::string>(2, "LR " + std::string(kGone) + " strict 1"));
+}
+
+TEST_F(Trust, AnHttp2ClientWhoseRootHasGoneHasNoFurtherRequestTaken) {
+  AddCluster("backend", {StartUpstream()});
+  const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
+  const Client idles = Connect(at, old_);
+  const Client client = Shake(old_, io::Connect(main_, at));
+  Http2Requests requests(*client);
+  respond_ = false;
+  const auto& runs = requests.Ask();
+  ASSERT_TRUE(main_.RunUntil([&] { return !silent_.empty(); }, kLimit));
+  PutRoots(new_.root_pem());
+  EXPECT_TRUE(IsClosed(idles)) << "the worker has heard of it";
+  const auto& late = requests.Ask();
+  const auto hears_until = [&](const std::function<bool()>& done) {
+    return main_.RunUntil([&] { return requests.Hear(), done(); }, kLimit);
+  };
+  EXPECT_TRUE(main_.RunUntil([&] { return LastLine().flags == "LR"; }, kLimit)) << "refused by the proxy";
+  EXPECT_EQ(LastLine().details, kGone);
+  EXPECT_TRUE(hears_until([&] { return late.closed; }));
+  EXPECT_EQ(late.reset, http::ResetReason::kRefused) << "it may be tried on another connection";
+  silent_.front().Send(conn::TextResponse(200, "late"));
+  EXPECT_TRUE(hears_until([&] { return runs.closed; }));
+  EXPECT_EQ(runs.status, 200);
+  EXPECT_TRUE(IsClosed(client));
+  EXPECT_EQ(upstream_requests_, 2) << "one of each connection";
+}
+
+class HastyTrust : public Trust {
+ protected:
+  HastyTrust() : Trust(std::chrono::milliseconds(50)) {}
+};
+
+TEST_F(HastyTrust, ARequestThatRunsForAClientWhoseRootHasGoneIsCutOffAfterTheDrainTimeAndToldWhy) {
   AddCluster("backend", {StartUpstream()});
   const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
   const Client client = Connect(at, old_);
-  respond_ = false;
-  Buffer request("GET /held HTTP/1.1\r\nhost: a\r\n\r\n");
-  ASSERT_TRUE(client->stream->Write(request));
-  ASSERT_TRUE(main_.RunUntil([&] { return !silent_.empty(); }, kLimit));
+  BeginRequest(client);
   PutRoots(new_.root_pem());
   EXPECT_TRUE(IsClosed(client));
   EXPECT_TRUE(main_.RunUntil([&] { return LastLine().flags == "LR"; }, kLimit));
   EXPECT_EQ(LastLine().details, kGone);
+}
+
+TEST_F(Trust, ARequestThatRunsForARevokedClientIsCutOffAndToldWhy) {
+  AddCluster("backend", {StartUpstream()});
+  const auto at = AddStrictListener(HttpChain({RouteTo("/", "backend")}));
+  const tls::Identity stolen = old_.Issue(tls::kClient);
+  const Client client = Connect(at, stolen);
+  BeginRequest(client);
+  PutRoots(old_.root_pem(), old_.Revoke({stolen}));
+  EXPECT_TRUE(IsClosed(client));
+  EXPECT_TRUE(main_.RunUntil([&] { return LastLine().flags == "LR"; }, kLimit));
+  EXPECT_EQ(LastLine().details, "peer_no_longer_trusted{peer_certificate:_certificate_revoked}");
 }
 
 TEST_F(Trust, ARevokedClientIsDisconnectedAndNoOther) {
@@ -387,6 +498,19 @@ TEST_F(Trust, ARequestThatRunsToADistrustedServerMayEnd) {
   held_.front().Send(conn::TextResponse(200, "late"));
   EXPECT_TRUE(main_.RunUntil([&] { return status.has_value(); }, kLimit));
   EXPECT_EQ(status, 200);
+}
+
+TEST_F(HastyTrust, ARequestThatRunsToAServerWhoseRootHasGoneIsCutOffAfterTheDrainTime) {
+  const auto at = AddListener({HttpChain({RouteTo("/", AddMeshCluster("backend"))})});
+  hold_ = true;
+  std::optional<std::uint16_t> status;
+  const Pending asked =
+      conn::Fetch(main_, {.to = at, .head = {.method = "GET", .path = "/"}},
+                  [&](const Result<conn::FetchResponse>& got) { status = got ? got->head.status : 0; });
+  ASSERT_TRUE(main_.RunUntil([&] { return !held_.empty(); }, kLimit));
+  PutRoots(new_.root_pem());
+  EXPECT_TRUE(main_.RunUntil([&] { return status.has_value(); }, std::chrono::seconds(4)));
+  EXPECT_EQ(status, 503);
 }
 
 TEST_F(Trust, ARenewedCertificateOfOurOwnEndsPooledConnectionsOnlyWhenItHasAnotherRoot) {

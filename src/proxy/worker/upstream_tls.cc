@@ -59,10 +59,12 @@ upstream::TlsContexts::Judge UpstreamTls::JudgeFor(const cluster::Cluster& clust
   if (config == nullptr) return nullptr;
   Outcome<ContextPtr> context = secrets_.Client(*config, !host.facts().identity.empty());
   if (!context) return nullptr;  // what is established proves no less than before
-  return [context = *std::move(context)](const io::Stream& stream) -> Standing {
+  return [context = *std::move(context), drain_time = drain_time_](const io::Stream& stream) -> Standing {
     if (stream.tls() == nullptr) return {};
-    return {.refusal = tls::RefusalOf(stream, *context),
-            .is_under_other_root = tls::IsUnderOtherRoot(stream, *context)};
+    auto [why, root_gone] = tls::RefusalOf(stream, *context);
+    Standing standing{.refusal = std::move(why), .is_under_other_root = tls::IsUnderOtherRoot(stream, *context)};
+    if (root_gone) standing.last_requests = drain_time;
+    return standing;
   };
 }
 

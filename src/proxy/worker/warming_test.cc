@@ -18,16 +18,13 @@ class Warming : public StaticProxy {
     return listener;
   }
   void PutRoutes(const std::string& name, const std::string& cluster) {
-    auto table = std::make_shared<xds::RouteConfiguration>();
-    table->name = name;
-    xds::VirtualHost& host = table->virtual_hosts.emplace_back();
+    xds::RouteConfiguration table;
+    table.name = name;
+    xds::VirtualHost& host = table.virtual_hosts.emplace_back();
     host.name = "all";
     host.domains = {"*"};
     host.routes = {RouteTo("/", cluster)};
-    xds::Resource<xds::RouteConfiguration> resource;
-    resource.name = name;
-    resource.value = std::move(table);
-    ASSERT_TRUE(store_.PutRoutes(resource).has_value());
+    ASSERT_TRUE(store_.PutRoutes(Named(std::move(table))).has_value());
   }
   std::uint16_t StatusAt(const io::SocketAddress& at) { return Get(at, "/").head.status; }
 };

@@ -30,7 +30,7 @@ bool IsInbound(const listen::CompiledListener& listener) {
 Worker::Worker(WorkerOptions options, Shared shared)
     : options_(std::move(options)),
       shared_(std::move(shared)),
-      tls_(shared_.secrets),
+      tls_(shared_.secrets, options_.drain_time),
       connector_(MakeConnector(loop_, options_)),
       pools_(loop_, tls_, *connector_),
       orphans_(loop_),
@@ -48,6 +48,7 @@ Worker::Worker(WorkerOptions options, Shared shared)
                .downstream_tls = shared_.secrets,
                .static_only = options_.static_only,
                .warming_limit = options_.warming_limit,
+               .drain_time = options_.drain_time,
                // Ids of different workers never meet.
                .next_connection_id = (std::uint64_t{options_.index} << 48) + 1,
                .draining = false,

@@ -31,6 +31,7 @@ struct WorkerOptions {
   upstream::DialHelperOptions dial_helper = {};
   upstream::LoopbackOptions loopback = {};
   Duration warming_limit = std::chrono::seconds(15);
+  Duration drain_time = std::chrono::seconds(45);  // of requests that run when the root of their peer goes
 };
 
 class Worker {

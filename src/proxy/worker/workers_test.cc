@@ -9,14 +9,6 @@ namespace {
 
 constexpr std::size_t kClients = 20;
 
-template <class T>
-xds::Resource<T> Named(T value) {
-  xds::Resource<T> resource;
-  resource.name = value.name;
-  resource.value = std::make_shared<const T>(std::move(value));
-  return resource;
-}
-
 class TwoWorkers : public testing::Test {
  protected:
   using Client = std::unique_ptr<tls::End>;

@@ -1,5 +1,5 @@
 """Time limits, retries, circuit breakers and what else keeps a bad upstream from the client."""
-from suite import Request, asks, case, gets, http, named, plain, sent
+from suite import Request, asks, case, gets, http, plain
 
 
 @case("06-retries", ordered=True)  # at most three retries at a time

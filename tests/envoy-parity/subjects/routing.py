@@ -1,5 +1,5 @@
 """Virtual hosts, route matches, weights, rewrites, redirects and direct responses."""
-from suite import asks, case, gets, http, named, plain, sent
+from suite import case, http, plain
 
 
 @case("01-routes")

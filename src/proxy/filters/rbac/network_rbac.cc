@@ -38,4 +38,13 @@ filter::Forecast NetworkRbac::Foresee(const record::ConnectionInfo& connection, 
                      {.connection = connection, .remote = connection.remote.ip, .unknown = unknown});
 }
 
+NetworkVerdict CheckAll(const std::vector<std::shared_ptr<const NetworkRbac>>& all,
+                        const record::ConnectionInfo& connection, bool count) {
+  for (const std::shared_ptr<const NetworkRbac>& rules : all) {
+    NetworkVerdict verdict = rules->Check(connection, count);
+    if (!verdict.allowed) return verdict;
+  }
+  return {};
+}
+
 }  // namespace plait::proxy::filters

@@ -3,6 +3,7 @@
 // the configuration changes. Mirrors envoy.filters.network.rbac.
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/base/result.h"
 #include "core/telemetry/registry.h"
@@ -33,5 +34,9 @@ class NetworkRbac {
   std::shared_ptr<const RbacEngine> shadow_;
   std::shared_ptr<const telemetry::Group> stats_;
 };
+
+// Of several in their order: the first denial, else that all allow. Those behind a denial are not asked.
+NetworkVerdict CheckAll(const std::vector<std::shared_ptr<const NetworkRbac>>& all,
+                        const record::ConnectionInfo& connection, bool count = true);
 
 }  // namespace plait::proxy::filters
