@@ -23,6 +23,7 @@ namespace {
 constexpr Port kDebugPort{15014};
 constexpr Port kDefaultTlsPort{8443};
 constexpr int kPortsTried = 200;
+constexpr int kStatePatience = 2'000;  // milliseconds
 
 // In the child that becomes pid 1: executes this program again, so that nothing of the caller's memory or descriptors
 // is in the mesh.
@@ -66,6 +67,10 @@ Outcome<io::UniqueFd> ListenOnHost(Port wanted, Port& taken) {
 Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Port gateway_port) {
   Outcome<RunLock> lock = RunLock::Acquire(options.paths, options.directory);
   if (!lock) return std::unexpected(lock.error());
+  if (Outcome<> free = AwaitFreeState(options.paths, kStatePatience); !free) {
+    lock->RemoveRunFolder();
+    return std::unexpected(free.error());
+  }
   std::unique_ptr<HostMesh> mesh(new HostMesh(options, gateway_port, std::move(*lock)));
   const MeshPaths& paths = options.paths;
   for (const std::string& folder :

@@ -73,7 +73,8 @@ Outcome<> Supervisor::Start() {
                             .on_ended =
                                 [this](const std::string& why) {
                                   if (std::exchange(last_plaitd_end_, why) != why)
-                                    Tell("error", why + "; it is started again (plait logs plaitd.plait-system)");
+                                    Tell("error", why + "; it is started again (plait logs" + options_.paths.named() +
+                                                      " plaitd)");
                                 }});
   return plaitd_->Start();
 }
@@ -147,9 +148,16 @@ void Supervisor::OnPlaitd(PlaitdMessage message) {
     return;
   }
   if (auto* notice = std::get_if<Notice>(&message)) return OnNotice(*notice);
-  mesh_->hello = std::get<Hello>(std::move(message));
-  last_plaitd_end_.clear();
-  if (!mesh_->hello.error.empty()) Tell("error", mesh_->hello.error);
+  OnHello(std::get<Hello>(std::move(message)));
+}
+
+void Supervisor::OnHello(Hello hello) {
+  mesh_->hello = std::move(hello);
+  const std::string& error = mesh_->hello.error;
+  // What keeps it from starting is the same at each of its starts: it is told once, and so is its end.
+  const bool is_new = std::exchange(last_plaitd_error_, error) != error;
+  if (error.empty()) last_plaitd_end_.clear();
+  if (is_new && !error.empty()) Tell("error", error);
   pods_->StartProxies();
 }
 
@@ -271,33 +279,33 @@ MeshStatus Supervisor::Status() {
 }
 
 namespace {
-std::unexpected<Diagnostic> NoWorkload(const std::string& name) {
+std::unexpected<Diagnostic> NoWorkload(const MeshPaths& mesh, const std::string& name) {
   return Explain(Errc::kNotFound, "there is no workload \"" + name + "\"",
-                 "`plait status` lists them; write NAME or NAME.NAMESPACE");
+                 "`plait status" + mesh.named() + "` lists them; write NAME or NAME.NAMESPACE");
 }
 }  // namespace
 
 Outcome<io::UniqueFd> Supervisor::Dial(const std::string& workload, Port port) {
   Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(workload);
+  if (!pod) return NoWorkload(options_.paths, workload);
   return pod->DialLoopback(port);
 }
 
 Outcome<Joined> Supervisor::Exec(const std::string& workload, const std::string& container, JoinPlan plan) {
   Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(workload);
+  if (!pod) return NoWorkload(options_.paths, workload);
   return pod->Exec(container, std::move(plan));
 }
 
 Outcome<> Supervisor::ReplaceProxy(const std::string& workload) {
   Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(workload);
+  if (!pod) return NoWorkload(options_.paths, workload);
   return pod->ReplaceProxy();
 }
 
 Outcome<std::string> Supervisor::CheckCapture(const std::string& workload) {
   Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(workload);
+  if (!pod) return NoWorkload(options_.paths, workload);
   return pod->CheckCapture();
 }
 

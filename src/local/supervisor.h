@@ -39,6 +39,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void Settle();  // once a round: status to plaitd, readiness, the dead
   bool AllReady() const;
   void OnNotice(const Notice& notice);
+  void OnHello(Hello hello);
   void Tell(std::string severity, std::string text);  // of the supervisor's own
   void Send(std::string severity, std::string text);
   void ToOuter(const OuterMessage& message);
@@ -82,7 +83,8 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   State state_ = State::kStarting;
   MonotonicTime started_;
   std::vector<PodStatus> sent_;
-  std::string last_plaitd_end_;
+  std::string last_plaitd_end_;    // why it ended, unless it has started since
+  std::string last_plaitd_error_;  // why it does not start
   uid_t application_id_ = 0;
 };
 
