@@ -26,17 +26,33 @@ struct Wrong {
   std::string workload = {};  // to which the fix goes; empty: to none
 };
 
+struct Few {
+  std::size_t shown = 3;
+  const char* between = "; ";
+};
+constexpr Few kLines{.shown = 20, .between = "\n"};
+
 // The first few, and how many more.
-std::string Some(const std::vector<Wrong>& all) {
-  constexpr std::size_t kShown = 3;
+std::string Some(const std::vector<Wrong>& all, const Few& few) {
   std::string text;
-  for (std::size_t i = 0; i < all.size() && i < kShown; ++i) text += (i == 0 ? "" : "; ") + all[i].text;
-  return all.size() > kShown ? text + "; and " + std::to_string(all.size() - kShown) + " more" : text;
+  for (std::size_t i = 0; i < all.size() && i < few.shown; ++i) text += (i == 0 ? "" : few.between) + all[i].text;
+  return all.size() > few.shown ? text + few.between + "and " + std::to_string(all.size() - few.shown) + " more" : text;
+}
+
+// "23h59m", "12d4h": in the two largest units, rounded down.
+std::string Span(Duration span) {
+  const std::int64_t all = std::chrono::duration_cast<std::chrono::seconds>(span).count();
+  const auto in = [all](std::int64_t large, const char* name, std::int64_t small, const char* smaller) {
+    return std::to_string(all / large) + name + std::to_string(all % large / small) + smaller;
+  };
+  if (all < 60) return std::to_string(all) + "s";
+  if (all < 3600) return in(60, "m", 1, "s");
+  return all < 2 * 86400 ? in(3600, "h", 60, "m") : in(86400, "d", 3600, "h");
 }
 
 // WORKLOAD in `fix` becomes the first workload with something wrong.
 Check Judge(const char* category, std::string description, const std::vector<Wrong>& wrong, std::string fix,
-            std::string well = "") {
+            std::string well = "", const Few& few = {}) {
   if (wrong.empty()) return {.category = category, .description = std::move(description), .detail = std::move(well)};
   constexpr std::string_view kPlace = "WORKLOAD";
   if (const std::size_t at = fix.find(kPlace); at != std::string::npos && !wrong.front().workload.empty())
@@ -44,7 +60,7 @@ Check Judge(const char* category, std::string description, const std::vector<Wro
   return {.category = category,
           .description = std::move(description),
           .result = Mark::kFailed,
-          .detail = Some(wrong),
+          .detail = Some(wrong, few),
           .fix = std::move(fix)};
 }
 
@@ -71,7 +87,7 @@ void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
         problems.push_back({Text(problem, {"message"})});
       }
   out.push_back(Judge(kMesh, "the configuration has no problem", problems,
-                      "edit what the message names; it is read again at once"));
+                      "edit what the message names; it is read again at once", "", kLines));
   if (!problems.empty() && only_warnings) out.back().result = Mark::kWarning;
 }
 
@@ -157,7 +173,7 @@ void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
         const std::string serial = Text(root, {"serial_number"});
         const auto left = TimeLeft(root, facts.now);
         if (roots.insert(serial).second && (!left || *left < kRootWarning))
-          roots_old.push_back({"root " + serial + " expires in " + (left ? FormatDuration(*left) : "an unknown time")});
+          roots_old.push_back({"root " + serial + " expires in " + (left ? Span(*left) : "an unknown time")});
       }
     }
     if (!own) without.push_back({proxy.workload, proxy.workload});
@@ -165,12 +181,9 @@ void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
   const std::string name = Named(facts.status);
   out.push_back(
       Judge(kIdentity, "every proxy has a certificate", without, "plait logs" + name + " -c istio-proxy WORKLOAD"));
-  out.push_back(
-      Judge(kIdentity, "no certificate has expired", expired,
-            "plait exec" + name + " WORKLOAD -- curl -X POST 127.0.0.1:15000/plait/renew",
-            least == Duration::max()
-                ? ""
-                : "the first one in " + FormatDuration(std::chrono::duration_cast<std::chrono::minutes>(least))));
+  out.push_back(Judge(kIdentity, "no certificate has expired", expired,
+                      "plait exec" + name + " WORKLOAD -- curl -X POST 127.0.0.1:15000/plait/renew",
+                      least == Duration::max() ? "" : "the first one in " + Span(least)));
   out.push_back(Judge(kIdentity, "the trust roots are good for 30 days", roots_old,
                       "plait cert rotate" + name + " --anchor: a new root, without a lost request",
                       std::to_string(roots.size()) + (roots.size() == 1 ? " root" : " roots")));

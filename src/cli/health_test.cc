@@ -85,6 +85,30 @@ TEST(Health, WarnsOfARootThatExpiresSoonAndFailsForACertificateThatHas) {
   EXPECT_EQ(with(Mark::kFailed), 1);
 }
 
+TEST(Health, SaysHowLongTheFirstCertificateLivesAsPeopleCount) {
+  const auto first = [](const char* now) {
+    MeshFacts facts = Healthy();
+    facts.now = *ParseRfc3339(now);
+    for (const Check& check : JudgeHealth(facts))
+      if (check.description == "no certificate has expired") return check.detail;
+    return std::string();
+  };
+  EXPECT_EQ(first("2026-11-28T14:00:20Z"), "the first one in 23h59m");
+  EXPECT_EQ(first("2026-11-27T13:00:00Z"), "the first one in 2d1h");
+  EXPECT_EQ(first("2026-11-29T13:58:30Z"), "the first one in 1m30s");
+  EXPECT_EQ(first("2026-11-29T13:59:30Z"), "the first one in 30s");
+}
+
+TEST(Health, HasALineForEachProblemOfTheConfiguration) {
+  MeshFacts facts = Healthy();
+  facts.push_status = Data(Json::parse(R"({"ProxyStatus":{"PLAIT":[
+{"severity":"error","message":"a.yaml:1: one"},{"severity":"error","message":"b.yaml:2: two"}]}})"));
+  const Check check = Failed(facts);
+  const std::string text = ChecksOutput({check}).text;
+  EXPECT_NE(text.find(":\n      a.yaml:1: one\n      b.yaml:2: two\n      fix: "), std::string::npos) << text;
+  EXPECT_EQ(ChecksJson({check})["categories"][0]["checks"][0]["error"], "a.yaml:1: one\nb.yaml:2: two");
+}
+
 TEST(Health, SeesACaptureSocketThatIsNotThere) {
   MeshFacts facts = Healthy();
   facts.proxies[0].listeners = Data(Json::parse(R"({"listener_statuses":[

@@ -211,6 +211,9 @@ def test_check_finds_a_mesh_well_and_says_what_is_wrong_with_a_bad_file(used):
             result = used.named("check", check=False)
             return result.returncode == 1 and "broken.yaml:4" in result.stdout and "fix:" in result.stdout
         until(bad, 10, "the check fails and names the line")
+        lines = used.named("check", check=False).stdout.splitlines()
+        assert len([line for line in lines if line.startswith("      ") and "broken.yaml" in line]) > 1, lines  # one for each problem
+        assert any(re.search("the first one in 23h[0-9]+m$", line) for line in lines), lines
     finally:
         broken.unlink()
     until(lambda: used.named("check", check=False).returncode == 0, 10, "it is well again")
