@@ -44,6 +44,10 @@ Outcome<Json> DumpOf(const MeshOptions& mesh, const ConfigVerb& verb) {
                    "plait pc " + verb.what + " WORKLOAD, or plait pc " + verb.what + " --file DUMP");
   if (!verb.file.empty()) return ReadDump(verb.file);
   Outcome<Json> dump = AskProxyForJson(mesh, verb.workload, "/config_dump?include_eds");
+  // Everywhere else --name is the mesh.
+  if (!dump && dump.error().code == Errc::kUnavailable && mesh.name == "default" && !verb.filter.name.empty())
+    dump.error().hint.insert(0, "--name filters " + (verb.what == "all" ? "routes and secrets" : verb.what + "s") +
+                                    " here, --mesh names the mesh; ");
   if (!dump || (verb.what != "endpoint" && verb.what != "all")) return dump;
   // What the control plane says of an endpoint is in the dump; which ones this proxy has ejected is not.
   const Outcome<Json> clusters = AskProxyForJson(mesh, verb.workload, "/clusters?format=json");
@@ -59,14 +63,17 @@ void AddNames(const std::string& what, const Json& resources, std::vector<std::s
 int ShowKind(const MeshOptions& mesh, const ConfigVerb& verb) {
   const Outcome<Json> dump = DumpOf(mesh, verb);
   if (!dump) return Report(dump.error());
-  const Json resources = Select(verb.what, ResourcesOf(*dump, verb.what), verb.filter);
+  const Json all = ResourcesOf(*dump, verb.what);
+  const Json resources = Select(verb.what, all, verb.filter);
   Output output{.table = ConfigTable(verb.what, resources), .data = Data(resources)};
   AddNames(verb.what, resources, output.names);
-  // Istio's sidecars know the whole mesh, so who comes from there takes an empty table for a fault.
-  const bool by_use = verb.what == "cluster" || verb.what == "route" || verb.what == "endpoint";
   const bool empty = output.table.rows.empty();
-  if (empty && by_use && verb.file.empty())
-    output.warnings.push_back("no " + verb.what +
+  // Istio's sidecars know the whole mesh, so who comes from there takes an empty table for a fault, and one without any
+  // service, too.
+  const bool by_use = verb.what == "cluster" || verb.what == "route" || verb.what == "endpoint";
+  const bool unused = verb.filter == ConfigFilter{} && !HasService(verb.what, all);
+  if (by_use && (empty || unused) && verb.file.empty())
+    output.warnings.push_back("no " + verb.what + (empty ? "" : " of a service") +
                               " here: a sidecar has those of the destinations that its application has asked for");
   if (empty && verb.what == "endpoint" && !verb.file.empty())
     output.warnings.push_back("no endpoint in " + verb.file + ": /config_dump has them only with ?include_eds");

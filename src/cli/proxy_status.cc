@@ -1,4 +1,5 @@
 // plait ps (proxy-status): what each proxy has acknowledged, in istioctl's columns, from plaitd's /debug/syncz.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/envoys.h"
@@ -22,8 +23,16 @@ int ProxyStatus(const MeshOptions& mesh) {
   const Json proxies = ProxiesIn(syncz, *status);
   Output output{
       .table = ProxyTable(proxies, SystemClock().Wall()), .data = Data(proxies), .warnings = Refusals(proxies)};
-  for (const auto& row : output.table.rows) output.names.push_back("proxy/" + row.front());
-  return Show(mesh.format, output);
+  bool unsent = false;
+  for (const auto& row : output.table.rows) {
+    output.names.push_back("proxy/" + row.front());
+    unsent = unsent || std::find(row.begin(), row.end(), kNotSent) != row.end();
+  }
+  const int code = Show(mesh.format, output);
+  if (unsent && !IsData(mesh.format) && mesh.format != Format::kName)
+    Say("NOT SENT: the proxy has not subscribed to it, as is normal until its application asks for a destination; a "
+        "gateway needs no INDEX");
+  return code;
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ std::string StateOf(const Json& proxy, const Column& column) {
     if (name.ends_with(column.message) && !ErrorOf(type).empty()) return "NACK";
   const std::string sent = Text(proxy, {std::string(column.field) + "_sent"});
   const std::string acked = Text(proxy, {std::string(column.field) + "_acked"});
-  if (sent.empty()) return HoldsSomething(proxy, column) ? "SYNCED" : "NOT SENT";
+  if (sent.empty()) return HoldsSomething(proxy, column) ? "SYNCED" : kNotSent;
   return sent == acked ? "SYNCED" : acked.empty() ? "STALE (Never Acknowledged)" : "STALE";
 }
 

@@ -11,6 +11,7 @@ namespace plait::cli {
 // Columns as in `kubectl get pods -A`; the proxy counts as a container.
 Table WorkloadTable(const local::MeshStatus& status);
 
+inline constexpr const char* kNotSent = "NOT SENT";
 // Columns as in istioctl, from plaitd's /debug/syncz: NOT SENT, SYNCED, STALE or, when the proxy refused it, NACK. AGE:
 // since the last time that it was sent something, or answered that.
 Table ProxyTable(const Json& syncz, WallTime now);

@@ -53,6 +53,28 @@ def test_pc_shows_what_the_proxy_uses(used):
     assert "http.80" in used.named("pc", "route", "istio-ingressgateway.istio-system").stdout
 
 
+def test_pc_says_why_what_a_sidecar_sends_to_is_not_there_yet(used):
+    reason = "a sidecar has those of the destinations that its application has asked for"
+    pc = lambda kind, workload, *filters: used.plait("pc", kind, workload, "--mesh", used.name, *filters)
+    for kind in ("cluster", "endpoint", "route"):
+        unused = pc(kind, "ratings-v1")
+        assert reason in unused.stderr and "reviews" not in unused.stdout, kind
+        assert not pc(kind, "productpage-v1").stderr, kind
+    inbound = pc("cluster", "ratings-v1", "--direction", "inbound")
+    assert "inbound" in inbound.stdout and not inbound.stderr  # as it was asked
+
+
+def test_pc_says_that_its_name_is_no_meshs_where_no_mesh_of_the_usual_name_runs(folder):
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o777)
+    for kind, filtered in (("route", "routes"), ("secret", "secrets"), ("all", "routes and secrets")):
+        result = Mesh(elsewhere, folder).plait("pc", kind, "productpage-v1", "--name", "shop", check=False)
+        assert result.returncode == 3 and f"--name filters {filtered} here, --mesh names the mesh" in result.stderr
+    result = Mesh(elsewhere, folder).plait("pc", "route", "productpage-v1", check=False)
+    assert result.returncode == 3 and "filters" not in result.stderr
+
+
 def test_workloads_are_found_by_pod_and_deployment_with_and_without_namespace(used):
     for name in ("details-v1", "details-v1-0", "details-v1.default", "details-v1-0.default"):
         assert used.exec(name, "hostname").stdout.strip() == "details-v1-0"
@@ -69,6 +91,13 @@ def test_ps_has_the_index_and_the_age_of_what_each_proxy_has(used):
     for row in (re.split(r"\s{2,}", line) for line in lines):
         assert row[columns.index("INDEX")] in ("SYNCED", "NOT SENT")  # gateways do without
         assert re.fullmatch(r"\d+[smhd]", row[columns.index("AGE")]), row
+
+
+def test_ps_says_what_not_sent_means_beside_the_table(used):
+    shown = used.named("ps")
+    assert "NOT SENT" in shown.stdout and "NOT SENT: the proxy has not subscribed to it, as is normal" in shown.stderr
+    for form in ("json", "name"):
+        assert not used.named("ps", "-o", form).stderr
 
 
 def test_pc_takes_istioctls_filters_and_a_saved_dump(used, folder):
