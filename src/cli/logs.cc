@@ -52,6 +52,7 @@ class LogPrinter {
     const bool of_proxy = source.container == "istio-proxy";
     const auto line = of_proxy ? ReadAccessLogLine(text) : std::nullopt;
     if (verb_.filters() && (!line || !Passes(*line))) return true;
+    any_ = true;
     if (names_) return true;
     const std::string added = line ? denials_.Explain(source.workload, *line) : "";
     if (!data_) return WriteAll((verb_.all ? "[" + source.workload + "] " : "") + std::string(text) + added);
@@ -61,6 +62,7 @@ class LogPrinter {
     return true;
   }
   Json TakeEntries() { return std::move(entries_); }
+  bool any() const noexcept { return any_; }  // something has passed
 
  private:
   bool Passes(const AccessLogLine& line) const {
@@ -69,6 +71,7 @@ class LogPrinter {
 
   const LogsVerb& verb_;
   const bool data_, names_;
+  bool any_ = false;
   Denials& denials_;
   std::vector<std::string> flags_;
   Json entries_ = Json::array();
@@ -109,6 +112,17 @@ void Follow(const MeshOptions& mesh, LogSources& sources, LogPrinter& printer, D
   }
 }
 
+// Where to look when an application logs nothing; "" when it does, or was not what was asked for.
+std::string HintForSilence(const MeshOptions& mesh, const LogsVerb& verb, const local::MeshStatus& status,
+                           LogSources& sources, const LogPrinter& printer) {
+  if (printer.any() || verb.all || sources.list().front().container == "istio-proxy") return "";
+  const Outcome<local::WorkloadStatus> workload = FindWorkload(status, verb.workload);
+  if (!workload || !HasProxy(*workload)) return "";  // plaitd and the supervisor are none
+  return "the container " + sources.list().front().container + " of " + verb.workload +
+         " has written nothing; its access log is that of its proxy: plait logs" + Named(mesh) + " -c istio-proxy " +
+         verb.workload;
+}
+
 Outcome<> CheckFlags(const std::string& flags) {
   const auto names = ResponseFlagNames();
   for (const std::string_view flag : Split(flags, ',')) {
@@ -145,10 +159,10 @@ int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
                    .message = verb.all ? "nothing has been logged"
                                        : verb.workload + " has no container \"" + verb.container + "\" that has run",
                    .hint = "-c istio-proxy is its proxy"});
-  if (verb.follow)
-    Follow(mesh, sources, printer, denials);
-  else
-    ShowNew(sources, printer, /*all=*/true);
+  const bool read = ShowNew(sources, printer, /*all=*/!verb.follow);
+  const std::string hint = HintForSilence(mesh, verb, *status, sources, printer);
+  if (!hint.empty()) Warn(hint);
+  if (verb.follow && read) Follow(mesh, sources, printer, denials);
   if (as_text) return kDone;  // it is shown already
   output.data = Data(printer.TakeEntries());
   return Show(mesh.format, output);

@@ -74,7 +74,8 @@ void TellReady(const MeshOptions& mesh, const UpVerb& verb, const local::MeshPat
     if (const std::string at = "127.0.0.1:" + std::to_string(port.host_port.value); !status->url.ends_with(at))
       Say("    Gateway  port " + std::to_string(port.port.value) + " is " + at);
   Say("    Debug    " + status->debug_url + "/debug/syncz");
-  Say("    Look     plait status" + name + "    plait logs" + name + " WORKLOAD");
+  Say("    Look     plait status" + name + "    plait logs" + name + " WORKLOAD, its access log: plait logs" + name +
+      " -c istio-proxy WORKLOAD");
   Say("    Stop     plait down" + name + "\n");
 }
 

@@ -206,6 +206,21 @@ def test_logs_explain_denials_and_filter_by_flag(used):
     assert "ALLOW policies" not in used.named("logs", "details-v1").stdout
 
 
+def test_logs_of_an_application_that_writes_nothing_say_where_the_access_log_is(used):
+    command = "plait logs -c istio-proxy ratings-v1"
+    silent = used.named("logs", "ratings-v1")
+    assert not silent.stdout and command in silent.stderr
+    assert used.named("logs", "ratings-v1", "-o", "json").stdout == "[]\n"
+    for elsewhere in (["-c", "istio-proxy", "ratings-v1"], ["plaitd"], ["supervisor"], ["-A", "--flag", "DC"]):
+        assert not used.named("logs", *elsewhere).stderr, elsewhere
+    with subprocess.Popen(used.command("logs", "ratings-v1", "--follow"), env=used.env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as following:
+        try:
+            assert command in following.stderr.readline()
+        finally:
+            following.terminate()
+
+
 def test_logs_follow_what_comes(used):
     with subprocess.Popen(used.command("logs", "-A", "--denied", "--follow"), env=used.env, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, text=True) as following:
