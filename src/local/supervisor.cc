@@ -148,6 +148,7 @@ void Supervisor::OnPlaitd(PlaitdMessage message) {
     return;
   }
   if (auto* notice = std::get_if<Notice>(&message)) return OnNotice(*notice);
+  if (auto* defaults = std::get_if<Defaults>(&message)) return OnDefaults(std::move(defaults->texts));
   OnHello(std::get<Hello>(std::move(message)));
 }
 
@@ -223,6 +224,12 @@ void Supervisor::OnNotice(const Notice& notice) {
   Send(notice.severity, notice.text);
 }
 
+void Supervisor::OnDefaults(std::vector<std::string> texts) {
+  for (const std::string& text : texts)
+    if (std::find(defaults_.begin(), defaults_.end(), text) == defaults_.end()) Send("info", text);
+  defaults_ = std::move(texts);
+}
+
 void Supervisor::Tell(std::string severity, std::string text) {
   if (severity == "warning" || severity == "error") {
     kLog.Warn(text);
@@ -266,6 +273,7 @@ MeshStatus Supervisor::Status() {
   out.debug_url = "http://127.0.0.1:" + std::to_string(debug_port_.value);
   out.trust_domain = mesh_->hello.trust_domain;
   out.plaitd_pid = plaitd_->pid();
+  out.defaults = defaults_;
   out.messages = problems_;
   out.messages.insert(out.messages.end(), last_notices_.begin(), last_notices_.end());
   for (const auto& [port, host] : gateway_ports_) {
