@@ -79,6 +79,16 @@ void TellReady(const MeshOptions& mesh, const UpVerb& verb, const local::MeshPat
   Say("    Stop     plait down" + name + "\n");
 }
 
+// Whether the directory has errors. In the background nobody would see that it is up all the same.
+bool TellErrors(const MeshOptions& mesh, const UpVerb& verb, const local::HostEvent& ready) {
+  if (ready.severity != "error") return false;
+  if (verb.detach)
+    Problem(
+        "the mesh is up, but its files have the errors above: correct them, it reads them again at once; plait status" +
+        Named(mesh) + " shows what is left, plait down" + Named(mesh) + " ends it");
+  return true;
+}
+
 // Hands the exit code of the start to the process that waits for it, and goes into the background.
 class Detached {
  public:
@@ -166,7 +176,7 @@ int Attend(const MeshOptions& options, const UpVerb& verb, const local::MeshPath
       case Kind::kReady:
         if (std::exchange(ready, true)) break;  // late: it was said who is not
         TellReady(options, verb, paths);
-        detached.Tell(kDone);
+        detached.Tell(TellErrors(options, verb, event) ? kBadFile : kDone);
         companion.Start(verb.beside);
         break;
       case Kind::kTimeout:

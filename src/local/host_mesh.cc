@@ -175,7 +175,7 @@ std::optional<HostEvent> HostMesh::OnChannel() {
   switch (message.kind) {
     case OuterMessage::Kind::kListen: OnListen(message.port); return std::nullopt;
     case OuterMessage::Kind::kResolve: OnResolve(); return std::nullopt;
-    case OuterMessage::Kind::kReady: return HostEvent{.kind = HostEvent::Kind::kReady};
+    case OuterMessage::Kind::kReady: return HostEvent{.kind = HostEvent::Kind::kReady, .severity = message.severity};
     case OuterMessage::Kind::kEnding: stopping_ = true; return HostEvent{.kind = HostEvent::Kind::kEnding};
     case OuterMessage::Kind::kNotice:
       return HostEvent{.kind = HostEvent::Kind::kNotice, .severity = message.severity, .text = message.text};

@@ -18,7 +18,7 @@ namespace plait::local {
 struct HostEvent {
   enum class Kind : std::uint8_t {
     kNotice,       // tell the person
-    kReady,        // all workloads are ready
+    kReady,        // all workloads are ready; `severity` "error": the directory has errors, which were told
     kInterrupted,  // Ctrl-C, SIGTERM or SIGHUP came
     kEnding,       // somebody said `plait down`
     kEnded,        // pid 1 has ended; nothing is left but the run folder

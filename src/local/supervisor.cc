@@ -18,6 +18,16 @@ namespace {
 static log::Component kLog("supervisor");
 constexpr std::size_t kMaxNotices = 50;
 
+bool IsError(const Notice& notice) { return notice.severity == "error"; }
+
+// The latest ones; errors stay longer than warnings.
+void KeepProblem(std::vector<Notice>& problems, const Notice& one) {
+  problems.push_back(one);
+  if (problems.size() <= kMaxNotices) return;
+  const auto warning = std::find_if_not(problems.begin(), problems.end(), IsError);
+  problems.erase(warning == problems.end() ? problems.begin() : warning);
+}
+
 }  // namespace
 
 Supervisor::Supervisor(io::Loop& loop, io::UniqueFd outer, ReceivedMessage first)
@@ -199,7 +209,8 @@ void Supervisor::Settle() {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.clock().Now() - started_);
     const std::string count = std::to_string(pods_->size());
     Tell("step", count + " of " + count + " workloads ready in " + std::to_string(took.count()) + " ms");
-    ToOuter({.kind = OuterMessage::Kind::kReady});
+    const bool broken = std::any_of(problems_.begin(), problems_.end(), IsError);
+    ToOuter({.kind = OuterMessage::Kind::kReady, .severity = broken ? "error" : ""});
   }
   if (ready) state_ = State::kReady;
   if (!ready && state_ == State::kReady) state_ = State::kDegraded;
@@ -218,9 +229,9 @@ void Supervisor::KeepNotice(std::vector<std::string>& notices, const std::string
 }
 
 void Supervisor::OnNotice(const Notice& notice) {
-  std::erase(problems_, notice.text);
+  std::erase_if(problems_, [&](const Notice& known) { return known.text == notice.text; });
   if (notice.severity == "mended") return Send("step", "mended: " + notice.text);
-  if (notice.severity != "info") KeepNotice(problems_, notice.text);
+  if (notice.severity != "info") KeepProblem(problems_, notice);
   Send(notice.severity, notice.text);
 }
 
@@ -274,7 +285,7 @@ MeshStatus Supervisor::Status() {
   out.trust_domain = mesh_->hello.trust_domain;
   out.plaitd_pid = plaitd_->pid();
   out.defaults = defaults_;
-  out.messages = problems_;
+  for (const Notice& problem : problems_) out.messages.push_back(problem.text);
   out.messages.insert(out.messages.end(), last_notices_.begin(), last_notices_.end());
   for (const auto& [port, host] : gateway_ports_) {
     out.gateway_ports.push_back({Port{port}, host});

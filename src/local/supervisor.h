@@ -73,7 +73,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<PlaitdProcess> plaitd_;
   std::unique_ptr<PodTable> pods_;
-  std::vector<std::string> problems_;            // of the configuration, as plaitd tells them; what was mended is gone
+  std::vector<Notice> problems_;                 // of the configuration, as plaitd tells them; what was mended is gone
   std::vector<std::string> last_notices_;        // both bounded; for `plait status`
   std::vector<std::string> defaults_;            // as plaitd told them last
   std::map<std::uint16_t, Port> gateway_ports_;  // wanted -> on the host; 0 while asked for

@@ -193,6 +193,22 @@ def test_detach_returns_when_all_is_ready_and_down_ends_it(folder):
     nothing_runs()
 
 
+def test_detach_returns_4_where_a_file_has_errors_and_the_mesh_goes_on(folder):
+    directory = folder / "wrong"
+    directory.mkdir()
+    (directory / "broken.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{prot: 80}]}\n")
+    mesh = Mesh(folder, directory, name="wrong")
+    result = mesh.plait("up", str(directory), "--name", "wrong", "--port", "0", "--detach", check=False)
+    try:
+        assert result.returncode == 4, result.stderr
+        assert "broken.yaml:4:" in result.stderr and "the mesh is up, but" in result.stderr
+        assert "plait status --name wrong" in result.stderr and "plait down --name wrong" in result.stderr
+        assert mesh.status()["state"] == "ready"
+    finally:
+        mesh.named("down")
+    nothing_runs()
+
+
 def outermost(mesh):
     """The `plait up` that `--detach` has left."""
     ups = {pid for pid, words in command_lines() if words[0].endswith(b"plait") and b"up" in words and str(mesh.directory).encode() in words}
