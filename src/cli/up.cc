@@ -31,15 +31,14 @@ Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb)
                    "leave --net out; `plait doctor` says whether this host can run a mesh");
   Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
   if (!paths) return std::unexpected(paths.error());
-  struct stat info{};
-  if (stat(verb.directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
+  if (struct stat info{}; !verb.prepare && (stat(verb.directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)))
     return Explain(Errc::kInvalidInput, "there is no directory " + verb.directory,
                    "give a directory of Kubernetes and Istio YAML");
   if (verb.port < 0 || verb.port > 65535) return Explain(Errc::kInvalidInput, "--port must be 0 to 65535");
   const char* path = std::getenv("PATH");
   const char* envoy = std::getenv("PLAIT_ENVOY");
   return local::UpOptions{.paths = *paths,
-                          .directory = std::filesystem::canonical(verb.directory).string(),
+                          .directory = std::filesystem::weakly_canonical(verb.directory).string(),
                           .search_path = path ? path : "/usr/local/bin:/usr/bin:/bin",
                           .concurrency = verb.concurrency,
                           .mode = *mode,
@@ -205,7 +204,7 @@ int Attend(const MeshOptions& options, const UpVerb& verb, const local::MeshPath
 
 int Serve(const MeshOptions& mesh, const UpVerb& verb, const local::UpOptions& options, Detached detached) {
   Outcome<std::unique_ptr<local::HostMesh>> running =
-      local::HostMesh::Start(options, Port{static_cast<std::uint16_t>(verb.port)});
+      local::HostMesh::Start(options, Port{static_cast<std::uint16_t>(verb.port)}, {verb.prepare, verb.clean});
   if (!running) {
     int code = Report(running.error());
     if (code == kUnreachable) code = kNo;  // a port or a name that is taken: no mesh was to be reached

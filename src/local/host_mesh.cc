@@ -64,14 +64,16 @@ Outcome<io::UniqueFd> ListenOnHost(Port wanted, Port& taken) {
                  "choose another with --port");
 }
 
-Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Port gateway_port) {
+Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Port gateway_port, MeshFiles files) {
   Outcome<RunLock> lock = RunLock::Acquire(options.paths, options.directory);
   if (!lock) return std::unexpected(lock.error());
   if (Outcome<> free = AwaitFreeState(options.paths, kStatePatience); !free) {
     lock->RemoveRunFolder();
     return std::unexpected(free.error());
   }
-  std::unique_ptr<HostMesh> mesh(new HostMesh(options, gateway_port, std::move(*lock)));
+  std::unique_ptr<HostMesh> mesh(new HostMesh(options, gateway_port, std::move(files), std::move(*lock)));
+  if (mesh->files_.make)
+    if (Outcome<> made = mesh->files_.make(); !made) return std::unexpected(made.error());
   const MeshPaths& paths = options.paths;
   for (const std::string& folder :
        {paths.logs() + "/plait-system/supervisor", paths.overlay(), paths.proxies(), paths.mount_point(), paths.state})
@@ -133,6 +135,7 @@ HostMesh::~HostMesh() {
   Kill();
   channel_.Reset();
   if (process_.pid > 0) waitpid(process_.pid, nullptr, 0);
+  if (files_.remove) files_.remove();
   lock_.RemoveRunFolder();
 }
 
