@@ -37,6 +37,7 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
                                              {"pc", "cluster", "web", "--direction", "up"},
                                              {"pc", "cluster", "web", "--port", "70000"},
                                              {"pc", "cluster", "web", "--file", "/tmp/x"},
+                                             {"explain", "web", "http://a/", "-H", "Host: b"},
                                              {"pc", "endpoint", "web", "--status", "SICK"},
                                              {"explain", "web"},
                                              {"explain", "web", "details:99999"},
