@@ -37,6 +37,8 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
                                              {"pc", "cluster", "web", "--direction", "up"},
                                              {"pc", "cluster", "web", "--port", "70000"},
                                              {"pc", "cluster", "web", "--file", "/tmp/x"},
+                                             {"pc", "listener", "web", "--address", "foo"},
+                                             {"pc", "endpoint", "web", "--address", "10.0.0.1:80"},
                                              {"explain", "web", "http://a/", "-H", "Host: b"},
                                              {"pc", "endpoint", "web", "--status", "SICK"},
                                              {"explain", "web"},

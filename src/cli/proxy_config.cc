@@ -11,6 +11,7 @@
 #include "cli/proxy_log.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
+#include "core/io/address.h"
 
 namespace plait::cli {
 namespace {
@@ -37,7 +38,15 @@ Outcome<Json> ReadDump(const std::string& path) {
   return std::unexpected(std::move(problem));
 }
 
+// Another text would pass nothing, and an empty table looks like an answer.
+Outcome<> CheckAddress(const std::string& address) {
+  if (address.empty() || io::IpAddress::Parse(address)) return {};
+  return Explain(Errc::kInvalidInput, "--address \"" + address + "\" is no IP address",
+                 "an address alone, as in --address 10.244.0.3; a port goes to --port");
+}
+
 Outcome<Json> DumpOf(const MeshOptions& mesh, const ConfigVerb& verb) {
+  if (const Outcome<> checked = CheckAddress(verb.filter.address); !checked) return std::unexpected(checked.error());
   if (verb.file.empty() == verb.workload.empty())
     return Explain(Errc::kInvalidInput,
                    verb.file.empty() ? "say which workload" : "give a workload or --file, not both",
