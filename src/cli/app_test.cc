@@ -7,8 +7,8 @@
 namespace plait::cli {
 namespace {
 
-int RunLine(std::vector<std::string> words) {
-  words.insert(words.begin(), "/usr/bin/plait");
+int RunLine(std::vector<std::string> words, const char* program = "/usr/bin/plait") {
+  words.insert(words.begin(), program);
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   return Run(static_cast<int>(argv.size()), argv.data());
@@ -54,9 +54,9 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
     EXPECT_EQ(RunLine(words), kUsage) << (words.empty() ? "" : words[0]);
 }
 
-std::string Said(const std::vector<std::string>& words) {
+std::string Said(const std::vector<std::string>& words, const char* program = "/usr/bin/plait") {
   testing::internal::CaptureStderr();
-  RunLine(words);
+  RunLine(words, program);
   return testing::internal::GetCapturedStderr();
 }
 
@@ -66,7 +66,12 @@ TEST(CommandLine, NamesAWordThatIsNoCommandAndWhatMayHaveBeenMeant) {
             "plait: there is no command \"tuor\": did you mean \"tour\"?\n  try: plait demo --help\n");
   EXPECT_NE(Said({"pc", "weather", "web"}).find("\"weather\": there are cluster, listener, route"), std::string::npos);
   EXPECT_NE(Said({"analyze"}).find("\"analyze\": it is \"check\" here"), std::string::npos) << "as Istio calls it";
-  EXPECT_NE(Said({}).find("subcommand is required"), std::string::npos);
+  EXPECT_NE(Said({}).find("plait: a command is missing: there are demo, up, down"), std::string::npos);
+  EXPECT_EQ(
+      Said({"pc"}, "/usr/bin/kubectl-plait"),
+      "kubectl plait: a command is missing: there are cluster, listener, route, endpoint, secret, bootstrap, all, "
+      "log\n  try: kubectl plait proxy-config --help\n");
+  EXPECT_EQ(Said({"statsu"}, "/usr/bin/kubectl-plait").find("kubectl plait: there is no command"), 0u);
 }
 
 TEST(CommandLine, SaysWhatAWordMayBe) {
