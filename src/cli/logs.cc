@@ -200,7 +200,9 @@ Command LogsCommand(MeshOptions& mesh) {
                   {.names = "--flag",
                    .value = "FLAG,...",
                    .help = "only what has one of these response flags",
-                   .to = &verb->flags},
+                   .to = &verb->flags,
+                   .offers = Offers::kResponseFlags,
+                   .listed = true},
                   {.names = "--denied", .help = "only what a policy denied", .to = &verb->denied}},
       .run = [&mesh, verb] { return Logs(mesh, *verb); }};
 }

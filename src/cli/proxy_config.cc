@@ -128,8 +128,9 @@ std::vector<Option> SourceOptions(ConfigVerb& verb) {
            .offers = Offers::kFiles}};
 }
 
-Option Filter(const char* name, const char* value, const char* help, std::string& to) {
-  return {.names = name, .value = value, .help = help, .to = &to};
+Option Filter(const char* name, const char* value, const char* help, std::string& to,
+              Offers offers = Offers::kNothing) {
+  return {.names = name, .value = value, .help = help, .to = &to, .offers = offers};
 }
 
 std::vector<Option> UnionOfFilters(ConfigFilter& filter);
@@ -138,19 +139,20 @@ std::vector<Option> FilterOptions(const std::string& what, ConfigFilter& filter)
   const Option port{.names = "--port", .value = "PORT", .help = "only of this port", .to = &filter.port};
   const Option address = Filter("--address", "IP", "only of this address", filter.address);
   if (what == "cluster")
-    return {Filter("--fqdn", "NAME", "only of services whose full name has this in it", filter.fqdn),
-            port,
-            {.names = "--direction",
-             .value = "DIRECTION",
-             .help = "inbound or outbound",
-             .to = &filter.direction,
-             .choices = {"inbound", "outbound"}},
-            Filter("--subset", "NAME", "only of this subset", filter.subset)};
+    return {
+        Filter("--fqdn", "NAME", "only of services whose full name has this in it", filter.fqdn, Offers::kServiceHosts),
+        port,
+        {.names = "--direction",
+         .value = "DIRECTION",
+         .help = "inbound or outbound",
+         .to = &filter.direction,
+         .choices = {"inbound", "outbound"}},
+        Filter("--subset", "NAME", "only of this subset", filter.subset)};
   if (what == "listener") return {address, port};
   if (what == "endpoint")
     return {address,
             port,
-            Filter("--cluster", "NAME", "only of this cluster", filter.cluster),
+            Filter("--cluster", "NAME", "only of this cluster", filter.cluster, Offers::kClusters),
             {.names = "--status",
              .value = "HEALTH",
              .help = "HEALTHY, UNHEALTHY (with those that failed the outlier check), DRAINING, TIMEOUT or DEGRADED",
@@ -158,8 +160,10 @@ std::vector<Option> FilterOptions(const std::string& what, ConfigFilter& filter)
              .choices = {"HEALTHY", "UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED"}}};
   if (what == "all") return UnionOfFilters(filter);
   if (what == "bootstrap") return {};
-  return {Filter("--name", "NAME", what == "route" ? "of the route configuration: a port, or http.80" : "of the secret",
-                 filter.name)};
+  if (what == "route")
+    return {
+        Filter("--name", "NAME", "of the route configuration: a port, or http.80", filter.name, Offers::kRouteConfigs)};
+  return {Filter("--name", "NAME", "of the secret", filter.name, Offers::kSecrets)};
 }
 
 // With whom each is shared stands in its help, for here every kind is shown.
