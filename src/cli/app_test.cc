@@ -49,7 +49,6 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
                                              {"logs", "web", "--flag", "UF,XX"},
                                              {"completion", "tcsh"},
                                              {"logs", "web", "-A"},
-                                             {"logs", "web", "--follow", "-o", "json"},
                                              {"pc", "cluster"}})
     EXPECT_EQ(RunLine(words), kUsage) << (words.empty() ? "" : words[0]);
 }
