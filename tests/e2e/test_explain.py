@@ -287,3 +287,18 @@ def test_a_pod_that_is_not_ready_is_not_said_to_answer(capture):
             assert f"plait logs --name {capture.name} {name}-0.default" in last["text"]
     finally:
         (capture.directory / "late.yaml").unlink()
+
+
+def test_a_workload_without_a_proxy_is_asked_at_its_port_too(capture):
+    m.write(capture.directory / "plain.yaml",
+            m.deployment("plain", [m.APP, "echo", "--port", "8000"], ports=[8000], inject=False))
+    try:
+        until(lambda: [w for w in capture.status()["workloads"] if w["name"] == "plain-0" and w["ready"]], 10, "it is there")
+        until(lambda: "has no proxy" in capture.named("explain", "client", "plain-0", check=False).stdout, 10, "it is known")
+        nobody = Mesh(capture.folder, capture.folder, name="nobody")
+        for mesh, words in ((capture, []), (nobody, ["-f", str(capture.directory)])):
+            assert ":8000 plain-0.default" in json.dumps(explain(mesh, *words, "client", "plain-0"))
+            last = explain(mesh, *words, "client", "plain-0:81", code=1)["steps"][-1]
+            assert last["passes"] is None and "declares port 81 (there is 8000)" in last["text"]
+    finally:
+        (capture.directory / "plain.yaml").unlink()
