@@ -95,23 +95,29 @@ const Option* OptionNamed(const Command& command, std::string_view name) {
 constexpr std::pair<std::string_view, const char*> kElsewhere[] = {
     {"analyze", "check"}, {"describe", "explain"}, {"get", "status"}, {"tap", "logs"}, {"x", "explain"}};
 
+// "there are cluster, listener": those of a group.
+std::string CommandsOf(const Command& group) {
+  std::string all;
+  for (const Command& child : group.children) all += (all.empty() ? "" : ", ") + child.name;
+  return "there are " + all;
+}
+
 // "status" for "statsu"; all there are when none is near.
 std::string CommandNear(const Command& group, const std::string& word) {
   for (const auto& [name, here] : kElsewhere)
     if (name == word && group.Find(here) != nullptr) return std::string("it is \"") + here + "\" here";
   std::vector<std::string_view> names;
-  std::string all;
   for (const Command& child : group.children) {
     names.emplace_back(child.name);
     names.insert(names.end(), child.aliases.begin(), child.aliases.end());
-    all += (all.empty() ? "" : ", ") + child.name;
   }
   const std::string near = yaml::Nearest(word, names);
-  return near.empty() ? "there are " + all : "did you mean \"" + near + "\"?";
+  return near.empty() ? CommandsOf(group) : "did you mean \"" + near + "\"?";
 }
 
-// A word in a command's place that is none, said with what it may have been meant for; "" when there is no such word.
-std::string UnknownCommand(const Command& tree, const std::vector<std::string>& words) {
+// A word in a command's place that is none, said with what it may have been meant for, or that one is missing; "" when
+// all of them are there.
+std::string WrongCommand(const Command& tree, const std::vector<std::string>& words) {
   const Command* at = &tree;
   for (std::size_t i = 0; i < words.size() && !at->children.empty(); ++i) {
     if (words[i].starts_with('-')) {
@@ -123,11 +129,12 @@ std::string UnknownCommand(const Command& tree, const std::vector<std::string>& 
     if (child == nullptr) return "there is no command \"" + words[i] + "\": " + CommandNear(*at, words[i]);
     at = child;
   }
-  return "";
+  return at->children.empty() || at->run ? "" : "a command is missing: " + CommandsOf(*at);
 }
 
-int WrongUsage(const std::string& what, const std::string& line) {
-  Say(line.substr(0, line.find(' ')) + ": " + what);
+// `line`: the command as far as it was understood; it begins with `name`, the program's.
+int WrongUsage(const std::string& name, const std::string& what, const std::string& line) {
+  Say(name + ": " + what);
   Say("  try: " + line + " --help");
   return kUsage;
 }
@@ -139,7 +146,8 @@ int Run(int argc, char** argv) {
   MeshOptions mesh;
   const Command tree = Tree(mesh);
   const Command* parsed = nullptr;
-  CLI::App app(tree.summary, NameOf(argv[0]));
+  const std::string name = NameOf(argv[0]);
+  CLI::App app(tree.summary, name);
   Build(app, tree, parsed);
   app.set_version_flag("--version", PLAIT_VERSION, "of this program; `plait version` tells of the mesh too");
 
@@ -150,14 +158,14 @@ int Run(int argc, char** argv) {
     app.parse(own, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    const std::string unknown = UnknownCommand(tree, {argv + 1, argv + own});
-    return WrongUsage(unknown.empty() ? error.what() : unknown, Understood(app));
+    const std::string wrong = WrongCommand(tree, {argv + 1, argv + own});
+    return WrongUsage(name, wrong.empty() ? error.what() : wrong, Understood(app));
   }
   const Command& chosen = *parsed;
-  if (own < argc && chosen.rest == nullptr) return WrongUsage("nothing may stand behind --", Understood(app));
+  if (own < argc && chosen.rest == nullptr) return WrongUsage(name, "nothing may stand behind --", Understood(app));
   if (chosen.rest != nullptr) {
     for (int i = own + 1; i < argc; ++i) chosen.rest->emplace_back(argv[i]);
-    if (chosen.rest->empty()) return WrongUsage("a command is missing: -- COMMAND", Understood(app));
+    if (chosen.rest->empty()) return WrongUsage(name, "a command is missing: -- COMMAND", Understood(app));
   }
   return chosen.run();
 }

@@ -7,8 +7,8 @@
 namespace plait::cli {
 namespace {
 
-int RunLine(std::vector<std::string> words) {
-  words.insert(words.begin(), "/usr/bin/plait");
+int RunLine(std::vector<std::string> words, const char* program = "/usr/bin/plait") {
+  words.insert(words.begin(), program);
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   return Run(static_cast<int>(argv.size()), argv.data());
@@ -37,6 +37,9 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
                                              {"pc", "cluster", "web", "--direction", "up"},
                                              {"pc", "cluster", "web", "--port", "70000"},
                                              {"pc", "cluster", "web", "--file", "/tmp/x"},
+                                             {"pc", "listener", "web", "--address", "foo"},
+                                             {"pc", "endpoint", "web", "--address", "10.0.0.1:80"},
+                                             {"explain", "web", "http://a/", "-H", "Host: b"},
                                              {"pc", "endpoint", "web", "--status", "SICK"},
                                              {"explain", "web"},
                                              {"explain", "web", "details:99999"},
@@ -46,14 +49,13 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
                                              {"logs", "web", "--flag", "UF,XX"},
                                              {"completion", "tcsh"},
                                              {"logs", "web", "-A"},
-                                             {"logs", "web", "--follow", "-o", "json"},
                                              {"pc", "cluster"}})
     EXPECT_EQ(RunLine(words), kUsage) << (words.empty() ? "" : words[0]);
 }
 
-std::string Said(const std::vector<std::string>& words) {
+std::string Said(const std::vector<std::string>& words, const char* program = "/usr/bin/plait") {
   testing::internal::CaptureStderr();
-  RunLine(words);
+  RunLine(words, program);
   return testing::internal::GetCapturedStderr();
 }
 
@@ -63,7 +65,12 @@ TEST(CommandLine, NamesAWordThatIsNoCommandAndWhatMayHaveBeenMeant) {
             "plait: there is no command \"tuor\": did you mean \"tour\"?\n  try: plait demo --help\n");
   EXPECT_NE(Said({"pc", "weather", "web"}).find("\"weather\": there are cluster, listener, route"), std::string::npos);
   EXPECT_NE(Said({"analyze"}).find("\"analyze\": it is \"check\" here"), std::string::npos) << "as Istio calls it";
-  EXPECT_NE(Said({}).find("subcommand is required"), std::string::npos);
+  EXPECT_NE(Said({}).find("plait: a command is missing: there are demo, up, down"), std::string::npos);
+  EXPECT_EQ(
+      Said({"pc"}, "/usr/bin/kubectl-plait"),
+      "kubectl plait: a command is missing: there are cluster, listener, route, endpoint, secret, bootstrap, all, "
+      "log\n  try: kubectl plait proxy-config --help\n");
+  EXPECT_EQ(Said({"statsu"}, "/usr/bin/kubectl-plait").find("kubectl plait: there is no command"), 0u);
 }
 
 TEST(CommandLine, SaysWhatAWordMayBe) {

@@ -78,9 +78,9 @@ class Rotation {
   }
 
  private:
-  static Outcome<> Interrupted() {
+  Outcome<> Interrupted() const {
     return Explain(Errc::kCancelled, "interrupted; the mesh goes on with both roots",
-                   "plait cert rotate --anchor, again, brings it to its end");
+                   "plait cert rotate" + Named(mesh_) + " --anchor, again, brings it to its end");
   }
 
   std::string File(const char* name) const { return folder_ + "/" + name; }
@@ -139,8 +139,10 @@ class Rotation {
       if (interrupt_.came()) return Interrupted();
       poll(nullptr, 0, kTurn);
     }
-    return Explain(Errc::kTimedOut, late + " did not " + what + " within 60 s; both roots are trusted meanwhile",
-                   "plait ps; plait logs plaitd; then plait cert rotate --anchor again");
+    const std::string named = Named(mesh_);
+    return Explain(
+        Errc::kTimedOut, late + " did not " + what + " within 60 s; both roots are trusted meanwhile",
+        "plait ps" + named + "; plait logs" + named + " plaitd; then plait cert rotate" + named + " --anchor again");
   }
 
   const MeshOptions& mesh_;

@@ -18,6 +18,28 @@ std::shared_ptr<const Json> Parsed(const Outcome<std::string>& text) {
   return json.is_structured() ? Data(std::move(json)) : nullptr;
 }
 
+// Pages of plaitd. Once it has not answered it is asked nothing more: each question would take its time.
+class ControlPlane {
+ public:
+  explicit ControlPlane(const local::MeshStatus& status) : status_(status) {}
+  // Null: with the reason in `error`.
+  std::shared_ptr<const Json> Ask(const std::string& path, std::string& error) {
+    if (silent_.empty()) {
+      const Outcome<std::string> text = AskControlPlane(status_, path, kShortPatience);
+      if (auto page = Parsed(text)) return page;
+      error = text ? "its " + path + " is not JSON" : text.error().message;
+      if (!text && text.error().code == Errc::kUnavailable) silent_ = error;
+    } else {
+      error = silent_;
+    }
+    return nullptr;
+  }
+
+ private:
+  const local::MeshStatus& status_;
+  std::string silent_;  // why it did not answer; empty: it did
+};
+
 // What the supervisor finds in the kernel now.
 Outcome<std::string> AskCapture(const MeshOptions& mesh, const std::string& workload) {
   const Outcome<local::ControlClient> client = ConnectTo(mesh);
@@ -34,7 +56,7 @@ ProxyFacts AskFacts(const MeshOptions& mesh, const local::WorkloadStatus& worklo
     else
       facts.capture_unasked = std::move(capture.error());
   }
-  const Outcome<std::string> info = AskProxy(mesh, facts.workload, "/server_info");
+  const Outcome<std::string> info = AskProxy(mesh, facts.workload, "/server_info", kShortPatience);
   if (!info) {
     facts.error = info.error().message;
     return facts;
@@ -42,8 +64,8 @@ ProxyFacts AskFacts(const MeshOptions& mesh, const local::WorkloadStatus& worklo
   const Json page = Json::parse(*info, nullptr, false);
   facts.ready = Text(page, {"state"});
   if (HasEnvoy(workload)) facts.envoy = EnvoyVersion(page);
-  facts.listeners = Parsed(AskProxy(mesh, facts.workload, "/listeners?format=json"));
-  facts.certificates = Parsed(AskProxy(mesh, facts.workload, "/certs"));
+  facts.listeners = Parsed(AskProxy(mesh, facts.workload, "/listeners?format=json", kShortPatience));
+  facts.certificates = Parsed(AskProxy(mesh, facts.workload, "/certs", kShortPatience));
   return facts;
 }
 
@@ -51,11 +73,10 @@ int CheckMesh(const MeshOptions& mesh) {
   Outcome<local::MeshStatus> status = StatusOf(mesh);
   if (!status) return Report(status.error());
   MeshFacts facts{.status = *std::move(status), .now = SystemClock().Wall()};
-  const Outcome<std::string> version = AskControlPlane(facts.status, "/version");
-  if (const auto page = Parsed(version)) facts.control_plane = Text(*page, {"version"});
-  if (!version) facts.control_error = version.error().message;
-  facts.syncz = Parsed(AskControlPlane(facts.status, "/debug/syncz"));
-  facts.push_status = Parsed(AskControlPlane(facts.status, "/debug/push_status"));
+  ControlPlane plaitd(facts.status);
+  if (const auto page = plaitd.Ask("/version", facts.control_error)) facts.control_plane = Text(*page, {"version"});
+  facts.syncz = plaitd.Ask("/debug/syncz", facts.syncz_error);
+  facts.push_status = plaitd.Ask("/debug/push_status", facts.push_status_error);
   for (const local::WorkloadStatus& workload : facts.status.workloads)
     if (HasProxy(workload) && workload.phase != "Succeeded") facts.proxies.push_back(AskFacts(mesh, workload));
   return Show(mesh.format, ChecksOutput(JudgeHealth(facts)));

@@ -41,6 +41,19 @@ std::string StatusText(const Answer& answer) {
 
 }  // namespace
 
+std::string HintFor(std::string_view hint, const std::string& named) {
+  constexpr std::string_view kProgram = "plait ";
+  std::string out;
+  for (std::size_t at = 0; at < hint.size();) {
+    const std::size_t program = std::min(hint.find(kProgram, at), hint.size());
+    const std::size_t verb = std::min(program + kProgram.size(), hint.size());
+    const std::size_t end = std::min(hint.find_first_of(" ;,", verb), hint.size());
+    out.append(hint.substr(at, end - at)).append(program < hint.size() ? named : "");
+    at = end;
+  }
+  return out;
+}
+
 void CountInMesh(const std::vector<Sample>& of_one_proxy, const std::vector<std::string>& unmeshed, InMeshTraffic& to) {
   for (const Sample& sample : of_one_proxy) {
     if (sample.name != "istio_requests_total" && sample.name != "istio_tcp_connections_opened_total") continue;

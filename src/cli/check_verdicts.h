@@ -19,6 +19,10 @@ struct CheckResult {
   std::string hint = {};                                     // where to look when it failed
 };
 
+// "plait logs -c istio-proxy x" for the mesh of `named` (" --name shop"): the commands of a hint, each with it behind
+// its verb.
+std::string HintFor(std::string_view hint, const std::string& named);
+
 // Which of the requests and TCP connections that arrived from workloads of the mesh were mutual TLS, counted by the
 // servers' proxies.
 struct InMeshTraffic {

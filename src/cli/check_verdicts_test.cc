@@ -139,5 +139,14 @@ TEST(Rotation, LosesNoRequestAndReplacesEachCertificate) {
   EXPECT_FALSE(JudgeRotation({.renewals = 9, .proxies = 3, .replaced = 3}).passed);
 }
 
+TEST(Hints, AreForTheMeshThatWasTested) {
+  EXPECT_EQ(HintFor("plait pc route client.plait-test", " --name shop"),
+            "plait pc --name shop route client.plait-test");
+  EXPECT_EQ(HintFor("plait exec a -- curl x; plait ps", " --name shop"),
+            "plait exec --name shop a -- curl x; plait ps --name shop");
+  EXPECT_EQ(HintFor("plait logs a", ""), "plait logs a");
+  EXPECT_EQ(HintFor("wait", " --name shop"), "wait");
+}
+
 }  // namespace
 }  // namespace plait::cli

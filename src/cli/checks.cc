@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/base/strings.h"
+
 namespace plait::cli {
 namespace {
 
@@ -12,6 +14,14 @@ const char* ResultName(Mark result) {
 
 long Count(const std::vector<Check>& checks, Mark result) {
   return std::count_if(checks.begin(), checks.end(), [&](const Check& check) { return check.result == result; });
+}
+
+// Behind the description; several lines below it.
+std::string TextOf(const std::string& detail) {
+  if (detail.find('\n') == std::string::npos) return detail.empty() ? "" : ": " + detail;
+  std::string out = ":";
+  for (const std::string_view line : Split(detail, '\n')) out.append("\n      ").append(line);
+  return out;
 }
 
 }  // namespace
@@ -38,8 +48,7 @@ Output ChecksOutput(const std::vector<Check>& checks) {
   for (const Check& check : checks) {
     if (check.category != category) output.text += (category.empty() ? "" : "\n") + check.category + "\n";
     category = check.category;
-    output.text += "  " + MarkText(check.result) + " " + check.description +
-                   (check.detail.empty() ? "" : ": " + check.detail) + "\n";
+    output.text += "  " + MarkText(check.result) + " " + check.description + TextOf(check.detail) + "\n";
     if (check.result != Mark::kPassed && !check.fix.empty()) output.text += "      fix: " + check.fix + "\n";
     output.table.rows.push_back({check.description, ResultName(check.result), check.detail, check.fix});
     output.names.push_back("check/" + check.category + "/" + check.description);

@@ -11,7 +11,7 @@ struct Check {
   std::string category;     // "plait-identity"
   std::string description;  // what is so when it passes: "every proxy has a valid certificate"
   Mark result = Mark::kPassed;
-  std::string detail = {};  // the value that was found, or what is wrong
+  std::string detail = {};  // the value that was found, or what is wrong, which may have several lines
   std::string fix = {};     // what to do when it has not passed
 };
 

@@ -12,8 +12,23 @@
 
 namespace plait::cli {
 
-// What may stand for a value, for completion; names come from the running mesh.
-enum class Offers { kNothing, kWorkloads, kContainers, kMeshes, kDestinations, kFiles, kFolders };
+// What may stand for a value, for completion; most names come from the running mesh.
+enum class Offers {
+  kNothing,
+  kWorkloads,
+  kContainers,
+  kMeshes,
+  kDestinations,
+  kFiles,
+  kFolders,
+  kClusters,      // of the workload's proxy, as are the next four
+  kServiceHosts,  // of its clusters
+  kRouteConfigs,
+  kSecrets,
+  kLogLevels,  // and its loggers
+  kResponseFlags,
+  kKinds,  // of objects that plaitd reads
+};
 
 struct Option {
   std::string names;  // "-f,--follow"; without a dash it is a positional
@@ -23,6 +38,7 @@ struct Option {
   std::variant<bool*, int*, std::string*, std::vector<std::string>*, Format*> to;
   bool required = false;
   Offers offers = Offers::kNothing;
+  bool listed = false;                     // takes several, with commas between
   std::vector<std::string> choices = {};   // the words it may be, if only those; the first few are shown
   std::string standard = {};               // what holds when it is not given, if that is worth telling
   std::pair<int, int> range = {0, 65535};  // of a number

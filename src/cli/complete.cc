@@ -60,7 +60,8 @@ bool Follow(const std::string& word, Place& place) {
   return true;
 }
 
-Completions ValuesOf(const Option* option, const Place& place, const LiveNames& names) {
+// `typed`: of the value. Of a list the last word is completed.
+Completions ValuesOf(const Option* option, const std::string& typed, const Place& place, const LiveNames& names) {
   Completions out;
   if (option == nullptr) return out;
   for (const std::string& choice : option->choices) out.candidates.push_back({choice});
@@ -69,6 +70,8 @@ Completions ValuesOf(const Option* option, const Place& place, const LiveNames& 
   } else if (option->offers != Offers::kNothing) {
     out.candidates = names(option->offers, place.mesh, place.workload);
   }
+  if (option->listed)
+    for (Candidate& candidate : out.candidates) candidate.word.insert(0, typed.substr(0, typed.rfind(',') + 1));
   return out;
 }
 
@@ -94,16 +97,16 @@ Completions Complete(const Command& tree, const std::vector<std::string>& words,
   const std::string& typed = words.back();
   Completions out;
   if (place.value_of != nullptr) {
-    out = ValuesOf(place.value_of, place, names);
+    out = ValuesOf(place.value_of, typed, place, names);
   } else if (const std::size_t equals = typed.find('='); typed.starts_with("--") && equals != std::string::npos) {
-    out = ValuesOf(FindOption(*place.command, typed.substr(0, equals)), place, names);
+    out = ValuesOf(FindOption(*place.command, typed.substr(0, equals)), typed.substr(equals + 1), place, names);
     for (Candidate& candidate : out.candidates) candidate.word.insert(0, typed.substr(0, equals + 1));
   } else if (typed.starts_with('-')) {
     out.candidates = OptionsOf(*place.command);
   } else if (!place.command->children.empty()) {
     for (const Command& child : place.command->children) out.candidates.push_back({child.name, child.summary});
   } else {
-    out = ValuesOf(PositionalAt(*place.command, place.positionals), place, names);
+    out = ValuesOf(PositionalAt(*place.command, place.positionals), typed, place, names);
   }
   KeepPrefix(typed, out.candidates);
   return out;

@@ -22,7 +22,8 @@ struct Completions {
   Offers paths = Offers::kNothing;  // kFiles, kFolders: the shell completes them itself
 };
 
-// Names of the running mesh; asked only when the word wants them. `workload`: the one that stands on the line already.
+// Names of the running mesh, its proxies and this program; asked only when the word wants them. `workload`: the one
+// that stands on the line already.
 using LiveNames =
     std::function<std::vector<Candidate>(Offers what, const std::string& mesh, const std::string& workload)>;
 

@@ -56,6 +56,32 @@ TEST_F(Completion, OffersTheWordsThatAnOptionTakes) {
   EXPECT_EQ(Words({"completion", ""}), (Row{"bash", "zsh", "fish"}));
 }
 
+TEST_F(Completion, OffersNamesOfTheProxysConfigurationForTheFiltersOfPc) {
+  const auto asked = [this](const Row& words) {
+    asked_ = Offers::kNothing;
+    Words(words);
+    EXPECT_EQ(asked_workload_, "details-v1") << words.back();
+    return asked_;
+  };
+  EXPECT_EQ(asked({"pc", "endpoint", "details-v1", "--cluster", ""}), Offers::kClusters);
+  EXPECT_EQ(asked({"pc", "cluster", "details-v1", "--fqdn", ""}), Offers::kServiceHosts);
+  EXPECT_EQ(asked({"pc", "route", "details-v1", "--name="}), Offers::kRouteConfigs);
+  EXPECT_EQ(asked({"pc", "secret", "details-v1", "--name", ""}), Offers::kSecrets);
+  EXPECT_EQ(asked({"log", "details-v1", "--level", ""}), Offers::kLogLevels);
+}
+
+TEST_F(Completion, OffersTheLastWordOfAList) {
+  EXPECT_EQ(Words({"logs", "-A", "--flag", "UF,re"}), Row{"UF,reviews-v1"});
+  EXPECT_EQ(asked_, Offers::kResponseFlags);
+  EXPECT_EQ(Words({"logs", "-A", "--flag=UF,UH,det"}), Row{"--flag=UF,UH,details-v1"});
+  EXPECT_EQ(Words({"logs", "-A", "--flag", "det"}), Row{"details-v1"});
+}
+
+TEST_F(Completion, OffersKindsOfObjects) {
+  Words({"docs", "configuration", ""});
+  EXPECT_EQ(asked_, Offers::kKinds);
+}
+
 TEST_F(Completion, OffersOptionsOfTheCommandAndLeavesHiddenOnesOut) {
   EXPECT_EQ(Words({"test", "--"}), (Row{"--keep", "--name", "--output", "--help"}));
 }

@@ -1,33 +1,65 @@
 // plait completion bash|zsh|fish: a script for the shell, which asks this program for what may come next.
+#include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cli/access_log_line.h"
 #include "cli/complete.h"
+#include "cli/config_dump.h"
 #include "cli/json_access.h"
+#include "cli/proxy_log.h"
 #include "cli/tree.h"
 #include "cli/workloads.h"
+#include "core/base/strings.h"
 #include "local/paths.h"
 
 namespace plait::cli {
 namespace {
 
-constexpr const char* kBash = R"(# bash: source <(plait completion bash)
+constexpr const char* kBash = R"bash(# bash: source <(plait completion bash)
 _plait() {
-  local line current="${COMP_WORDS[COMP_CWORD]}"
+  local line current="${COMP_WORDS[COMP_CWORD]}" word typed behind=1 i
+  local -a words=()
+  # Bash takes words apart at the signs of COMP_WORDBREAKS: "control:debug" comes as three of them.
+  for ((i = 1; i <= COMP_CWORD; ++i)); do
+    word="${COMP_WORDS[i]}"
+    if [[ $word =~ ^[:=]+$ && $COMP_WORDBREAKS == *"${word:0:1}"* ]] && ((${#words[@]})); then
+      words[-1]+="$word" behind=0
+    elif ((behind)) || [[ -z $word && ${COMP_LINE:0:COMP_POINT} == *" " ]]; then
+      words+=("$word") behind=1
+    else
+      words[-1]+="$word" behind=1
+    fi
+  done
+  typed="${words[-1]}"
+  # What the shell would make of them: quotes and backslashes are its own.
+  for i in "${!words[@]}"; do
+    words[i]="${words[i]//\\/}"
+    words[i]="${words[i]//[\"\']/}"
+  done
+  # Bash puts what it gets in the place of what stands behind the last sign.
+  word=""
+  [[ $COMP_WORDBREAKS == *[:=]* && ${words[-1]} == *[:=]* ]] && word="${words[-1]%"${words[-1]##*[:=]}"}"
   COMPREPLY=()
   while IFS= read -r line; do
     case "$line" in
       :files) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
       :folders) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-      *) COMPREPLY+=("${line%%$'\t'*}") ;;
+      *)
+        line="${line%%$'\t'*}"
+        line="${line#"$word"}"
+        # "outbound|9080||reviews" is one word, and no pipe.
+        [[ $line == *['|&;<>*?']* && $typed != *[\"\']* ]] && printf -v line %q "$line"
+        COMPREPLY+=("$line") ;;
     esac
-  done < <("${COMP_WORDS[0]}" @complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  done < <("${COMP_WORDS[0]}" @complete -- "${words[@]}" 2>/dev/null)
 }
 complete -F _plait plait
-)";
+)bash";
 
 constexpr const char* kZsh = R"(#compdef plait
 # zsh: plait completion zsh > "${fpath[1]}/_plait"
@@ -67,14 +99,19 @@ complete -c plait -f -a '(__plait_complete)'
 // Those of the namespace default go by their name alone.
 std::string Short(const std::string& name, const std::string& ns) { return ns == "default" ? name : name + "." + ns; }
 
+void SortAndUnite(std::vector<Candidate>& candidates) {
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.word < b.word; });
+  candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
+}
+
 std::vector<Candidate> Workloads(const local::MeshStatus& status) {
   std::vector<Candidate> out;
   for (const local::WorkloadStatus& w : status.workloads) {
     if (!w.owner.empty()) out.push_back({Short(w.owner, w.ns), "deployment"});
     out.push_back({Short(w.name, w.ns), "pod"});
   }
-  std::sort(out.begin(), out.end(), [](const Candidate& a, const Candidate& b) { return a.word < b.word; });
-  out.erase(std::unique(out.begin(), out.end()), out.end());
+  SortAndUnite(out);
   return out;
 }
 
@@ -108,13 +145,98 @@ std::vector<Candidate> Meshes() {
   const auto folder = std::filesystem::path(paths->run).parent_path();
   for (const auto& entry : std::filesystem::directory_iterator(folder, error))
     if (entry.is_directory(error)) out.push_back({entry.path().filename().string(), "mesh"});
-  std::sort(out.begin(), out.end(), [](const Candidate& a, const Candidate& b) { return a.word < b.word; });
+  SortAndUnite(out);
   return out;
 }
 
-std::vector<Candidate> NamesOfMesh(Offers what, const std::string& mesh, const std::string& workload) {
+// Names in a proxy's configuration: a list of its /config_dump, and where the name stands in an element.
+struct NamesInDump {
+  Offers what;
+  const char* list;
+  const char* name;
+};
+constexpr NamesInDump kNamesInDump[] = {
+    {Offers::kClusters, "dynamic_endpoint_configs", "endpoint_config.cluster_name"},
+    {Offers::kServiceHosts, "dynamic_active_clusters", "cluster.name"},
+    {Offers::kRouteConfigs, "dynamic_route_configs", "route_config.name"},
+    {Offers::kSecrets, "dynamic_active_secrets", "name"},
+};
+
+std::vector<Candidate> ConfigNames(const NamesInDump& where, const MeshOptions& mesh, const std::string& workload) {
+  std::vector<Candidate> out;
+  const Outcome<Json> dump = AskProxyForJson(
+      mesh, workload, std::string("/config_dump?include_eds&resource=") + where.list + "&mask=" + where.name);
+  if (!dump) return out;
+  for (const Json& element : At(*dump, "configs")) {
+    const Json* at = &element;
+    for (const std::string_view key : Split(where.name, '.')) at = &At(*at, key);
+    std::string name = Text(*at);
+    if (where.what == Offers::kServiceHosts) {
+      const ClusterName cluster = SplitClusterName(name);
+      name = cluster.direction.empty() ? "" : cluster.fqdn;
+    }
+    if (!name.empty()) out.push_back({std::move(name)});
+  }
+  SortAndUnite(out);
+  return out;
+}
+
+// Of all loggers, and of each one that the workload's proxy has.
+std::vector<Candidate> LogLevels(const MeshOptions& mesh, const std::string& workload) {
+  constexpr const char* kLevels[] = {"trace", "debug", "info", "warning", "error", "off"};
+  std::vector<Candidate> out;
+  for (const char* level : kLevels) out.push_back({level, "of all loggers"});
+  if (workload.empty()) return out;
+  const Outcome<std::string> page = PostToProxy(mesh, workload, "/logging");
+  if (!page) return out;
+  for (const auto& row : LoggersOutput(*page).table.rows)
+    for (const char* level : kLevels) out.push_back({row.front() + ":" + level});
+  return out;
+}
+
+std::vector<Candidate> ResponseFlags() {
+  std::vector<Candidate> out;
+  for (const std::string_view name : ResponseFlagNames()) out.push_back({std::string(name)});
+  return out;
+}
+
+// plaitd finds out what it honours of them by experiment, which takes too long here.
+std::vector<Candidate> Kinds() {
+  std::vector<Candidate> out;
+  for (const char* kind : {"VirtualService",
+                           "DestinationRule",
+                           "Gateway",
+                           "ServiceEntry",
+                           "PeerAuthentication",
+                           "AuthorizationPolicy",
+                           "RequestAuthentication",
+                           "MeshConfig",
+                           "MeshNetworks",
+                           "Service",
+                           "Pod",
+                           "Deployment",
+                           "StatefulSet",
+                           "Job",
+                           "EndpointSlice",
+                           "Endpoints",
+                           "ConfigMap",
+                           "Secret",
+                           "Namespace",
+                           "ServiceAccount",
+                           "Node"})
+    out.push_back({kind});
+  return out;
+}
+
+std::vector<Candidate> NamesFor(Offers what, const std::string& mesh, const std::string& workload) {
   if (what == Offers::kMeshes) return Meshes();
-  const Outcome<local::MeshStatus> status = StatusOf({.name = mesh});
+  if (what == Offers::kResponseFlags) return ResponseFlags();
+  if (what == Offers::kKinds) return Kinds();
+  const MeshOptions of{.name = mesh};
+  if (what == Offers::kLogLevels) return LogLevels(of, workload);
+  for (const NamesInDump& where : kNamesInDump)
+    if (where.what == what) return workload.empty() ? std::vector<Candidate>() : ConfigNames(where, of, workload);
+  const Outcome<local::MeshStatus> status = StatusOf(of);
   if (!status) return {};
   if (what == Offers::kContainers) return Containers(*status, workload);
   std::vector<Candidate> out = Workloads(*status);
@@ -134,8 +256,11 @@ int Script(const std::string& shell) {
 
 int CompleteLine(std::vector<std::string> words) {
   if (!words.empty() && words.front() == "--") words.erase(words.begin());
+  // Whoever presses Tab does not wait for a proxy that does not answer, and hears of no failure.
+  signal(SIGALRM, [](int) { _exit(kDone); });
+  alarm(1);
   MeshOptions unused;
-  const Completions found = Complete(Tree(unused), words, NamesOfMesh);
+  const Completions found = Complete(Tree(unused), words, NamesFor);
   if (found.paths != Offers::kNothing) puts(found.paths == Offers::kFiles ? ":files" : ":folders");
   for (const Candidate& candidate : found.candidates)
     printf("%s%s%s\n", candidate.word.c_str(), candidate.help.empty() ? "" : "\t", candidate.help.c_str());

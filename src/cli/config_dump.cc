@@ -1,5 +1,6 @@
 #include "cli/config_dump.h"
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -169,6 +170,14 @@ Json ResourcesOf(const Json& dump, const std::string& what) {
     }
   }
   return out;
+}
+
+bool HasService(const std::string& what, const Json& resources) {
+  if (what != "cluster" && what != "endpoint") return !resources.empty();
+  const char* name = what == "cluster" ? "name" : "cluster_name";
+  return std::any_of(resources.begin(), resources.end(), [&](const Json& resource) {
+    return SplitClusterName(Text(resource, {name})).direction == "outbound";
+  });
 }
 
 Json Select(const std::string& what, const Json& resources, const ConfigFilter& filter) {

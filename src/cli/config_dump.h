@@ -19,11 +19,15 @@ struct ConfigFilter {
   std::string status = {};     // endpoint: HEALTHY, UNHEALTHY (also by the outlier check), ...
   int port = 0;                // cluster, listener, endpoint
   bool OfEndpoints() const { return port != 0 || !address.empty() || !status.empty(); }
+  friend bool operator==(const ConfigFilter&, const ConfigFilter&) = default;
 };
 
 // The part of the dump that `what` (cluster, listener, route, endpoint, secret) is about, as a list of resources:
 // static and dynamic, active ones before those that warm.
 Json ResourcesOf(const Json& dump, const std::string& what);
+// Whether any of them is of a service that the proxy sends to: clusters and endpoints are also of its own workload and
+// of the proxy itself.
+bool HasService(const std::string& what, const Json& resources);
 // The dump with what the proxy itself has found of each endpoint: `clusters` is its /clusters?format=json, whose
 // HostHealthStatus (admin/v3/clusters.proto) goes to the endpoint as "host_health_status".
 Json WithHostHealth(Json dump, const Json& clusters);

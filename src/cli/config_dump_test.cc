@@ -143,6 +143,15 @@ TEST(ConfigFilter, KeepsWhatIstioctlsWould) {
   EXPECT_EQ(Passing("endpoint", {.cluster = "other"}), 0u);
 }
 
+TEST(ConfigDump, HasAServiceOnlyWhereItSendsToOne) {
+  EXPECT_TRUE(HasService("cluster", ResourcesOf(Dump(), "cluster")));
+  EXPECT_FALSE(HasService("endpoint", ResourcesOf(Dump(), "endpoint"))) << "cluster c is of no service";
+  EXPECT_TRUE(HasService("endpoint", Json::parse(R"([{"cluster_name":"outbound|80||web"}])")));
+  EXPECT_FALSE(HasService("cluster", Json::parse(R"([{"name":"inbound|80||"},{"name":"PassthroughCluster"},3])")));
+  EXPECT_TRUE(HasService("route", ResourcesOf(Dump(), "route")));
+  EXPECT_FALSE(HasService("route", Json::array()));
+}
+
 TEST(ConfigFilter, NarrowsAWholeDumpToADump) {
   const Json all = SelectAll(Dump(), {});
   EXPECT_EQ(all, Dump()) << "everything, without a filter";

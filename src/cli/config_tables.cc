@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "cli/config_dump.h"
 #include "cli/json_access.h"
@@ -93,6 +94,49 @@ std::string PathMatch(const Json& match) {
   return "-";
 }
 
+// "=jason", "=j*", "=regex j.*" of a StringMatcher; "" when it has no pattern.
+std::string ValueMatch(const Json& matcher) {
+  for (const auto& [field, before, after] : {std::tuple{"exact", "", ""}, std::tuple{"prefix", "", "*"},
+                                             std::tuple{"suffix", "*", ""}, std::tuple{"contains", "*", "*"}})
+    if (const Json& text = At(matcher, field); text.is_string())
+      return "=" + (before + text.get<std::string>() + after) +
+             (At(matcher, "ignore_case") == true ? " (any case)" : "");
+  const std::string regex = Text(matcher, {"safe_regex", "regex"});
+  return regex.empty() ? "" : "=regex " + regex;
+}
+
+// "end-user=jason", "!x-test" of a HeaderMatcher or QueryParameterMatcher: a name alone must be there, with whatever
+// value. The forms that Envoy had before string_match are in dumps of older ones.
+std::string FieldMatch(const Json& matcher, const std::string& name) {
+  std::string value = ValueMatch(At(matcher, "string_match"));
+  for (const char* form : {"exact", "prefix", "suffix", "contains", "safe_regex"})
+    if (const Json& old = At(matcher, std::string(form) + "_match"); value.empty() && !old.is_null())
+      value = ValueMatch({{form, old}});
+  if (const Json& range = At(matcher, "range_match"); range.is_object())
+    value = "=" + Text(range, {"start"}) + ".." + Text(range, {"end"});
+  const bool absent = value.empty() && At(matcher, "present_match") == false;
+  return (absent != (At(matcher, "invert_match") == true) ? "!" : "") + name + value;
+}
+
+// What a request must have beside the path: "; Method: GET; Header: end-user=jason; Query: page=1", as the matches of
+// listeners are told.
+std::string Conditions(const Json& match) {
+  std::string method;
+  std::string headers;
+  std::string query;
+  for (const Json& header : At(match, "headers")) {
+    const std::string name = Text(header, {"name"});
+    const std::string text = FieldMatch(header, name);
+    if (text.starts_with(":method="))
+      method = "; Method: " + text.substr(8);
+    else
+      headers += (headers.empty() ? "; Header: " : ", ") + text;
+  }
+  for (const Json& parameter : At(match, "query_parameters"))
+    query += (query.empty() ? "; Query: " : ", ") + FieldMatch(parameter, Text(parameter, {"name"}));
+  return method + headers + query;
+}
+
 // "outbound|9080|v2|reviews (80), ...": the cluster, or the weighted ones.
 std::string ClustersOf(const Json& action) {
   std::string out = Text(action, {"cluster"});
@@ -115,8 +159,9 @@ void AddRoute(const Json& config, Table& table) {
     for (const Json& route : At(host, "routes")) {
       std::string object = ConfigObject(route);
       if (At(route, "direct_response").is_object()) object = Text(route, {"direct_response", "status"});
-      table.rows.push_back({Text(config, {"name"}), Text(host, {"name"}), domains, PathMatch(At(route, "match")),
-                            object, ClustersOf(At(route, "route")), OrDash(Text(route, {"route", "timeout"}))});
+      table.rows.push_back({Text(config, {"name"}), Text(host, {"name"}), domains,
+                            PathMatch(At(route, "match")) + Conditions(At(route, "match")), object,
+                            ClustersOf(At(route, "route")), OrDash(Text(route, {"route", "timeout"}))});
     }
   }
 }

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <memory>
 
 #include "cli/samples.h"
 #include "cli/tour.h"
@@ -16,6 +18,8 @@
 namespace plait::cli {
 namespace {
 
+namespace fs = std::filesystem;
+
 struct DemoVerb {
   UpVerb up;
   bool test = false;
@@ -25,13 +29,38 @@ struct TourVerb {
   bool yes = false;
 };
 
-// The application in a folder of this user's own, so that its files can be edited. Each demo begins with a fresh one.
-Outcome<std::string> OwnCopy(const MeshOptions& mesh) {
-  // One that runs goes on with the files that it has; the start of a second one is refused later.
-  if (const Outcome<local::MeshStatus> running = StatusOf(mesh)) return running->directory;
+// The application in a folder of this user's own, so that its files can be edited. Each demo begins with a fresh one,
+// and ends with all that it made: if the mesh had no state before, with that too.
+class OwnCopy {
+ public:
+  explicit OwnCopy(std::string state) : state_(std::move(state)) {}
+  std::string folder() const { return state_ + "/demo/bookinfo"; }
+  Outcome<> Make() {
+    std::error_code error;
+    for (fs::path at = state_; at.has_relative_path() && !fs::exists(at, error); at = at.parent_path())
+      made_.push_back(at);
+    if (const Outcome<std::string> copy = CopySample("bookinfo", folder()); !copy) return std::unexpected(copy.error());
+    return {};
+  }
+  void Remove() const {
+    local::RemoveTree(made_.empty() ? state_ + "/demo" : state_);
+    std::error_code ignored;  // a folder that others have put something into stays
+    for (const fs::path& folder : made_) fs::remove(folder, ignored);
+  }
+
+ private:
+  const std::string state_;
+  std::vector<fs::path> made_;  // that were not there: the state's and those above it, innermost first
+};
+
+Outcome<> UseOwnCopy(const MeshOptions& mesh, UpVerb& up) {
   const Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
   if (!paths) return std::unexpected(paths.error());
-  return CopySample("bookinfo", paths->state + "/demo/bookinfo");
+  const auto copy = std::make_shared<OwnCopy>(paths->state);
+  up.directory = copy->folder();
+  up.prepare = [copy] { return copy->Make(); };
+  up.clean = [copy] { copy->Remove(); };
+  return {};
 }
 
 void Welcome(const MeshOptions& mesh, const local::MeshStatus& status) {
@@ -43,7 +72,8 @@ void Welcome(const MeshOptions& mesh, const local::MeshStatus& status) {
       "plait-proxy\n"
       "  beside each takes their connections, which are mutual TLS between the proxies, routed and authorized by the\n"
       "  YAML in " +
-      status.directory + ",\n  a copy that is yours to edit; the next demo begins with a fresh one.\n");
+      status.directory +
+      ",\n  a copy that is yours to edit; it goes when the demo ends: cp -r it to keep what you edit.\n");
   Say("  What to try next, in another terminal:");
   const auto line = [](std::string command, const char* what) {
     constexpr std::size_t kColumn = 62;
@@ -85,11 +115,9 @@ int Demo(const MeshOptions& mesh, const DemoVerb& verb) {
     return Report({.code = Errc::kInvalidInput,
                    .message = "--test ends the mesh and --detach leaves it running",
                    .hint = "plait demo --detach, then plait test"});
-  const Outcome<std::string> copy = OwnCopy(mesh);
-  if (!copy) return Report(copy.error());
-  Say("plait demo: the bookinfo application, four services in a mesh, from plain Kubernetes and Istio YAML\n");
   UpVerb up = verb.up;
-  up.directory = *copy;
+  if (const Outcome<> used = UseOwnCopy(mesh, up); !used) return Report(used.error());
+  Say("plait demo: the bookinfo application, four services in a mesh, from plain Kubernetes and Istio YAML\n");
   if (verb.test) {
     up.welcome = [](const local::MeshStatus& status) { Say("\n    App      " + status.url + "/productpage\n"); };
     up.beside = [&mesh] { return StartTest(mesh); };
@@ -102,10 +130,8 @@ int Demo(const MeshOptions& mesh, const DemoVerb& verb) {
 // In the demo that runs, or in one of its own for as long as the tour takes.
 int TourOfDemo(const MeshOptions& mesh, const TourVerb& verb) {
   if (StatusOf(mesh)) return RunTour(mesh, !verb.yes);
-  const Outcome<std::string> copy = OwnCopy(mesh);
-  if (!copy) return Report(copy.error());
   UpVerb up = verb.up;
-  up.directory = *copy;
+  if (const Outcome<> used = UseOwnCopy(mesh, up); !used) return Report(used.error());
   up.welcome = [](const local::MeshStatus& status) { Say("\n    App      " + status.url + "/productpage"); };
   up.beside = [&mesh, &verb] {
     std::vector<std::string> words = {"demo", "tour"};

@@ -15,7 +15,9 @@
 namespace plait::cli {
 namespace {
 
-constexpr Duration kFresh = std::chrono::seconds(1);
+constexpr Duration kFresh = std::chrono::seconds(1);       // since an answer came
+constexpr Duration kLeftAlone = std::chrono::seconds(10);  // since none came
+constexpr std::size_t kMostKnown = 1024;
 constexpr const char* kSay = "    plait: ";
 
 std::string Placed(const std::string& policy, const Positions& positions) {
@@ -153,63 +155,85 @@ std::string QuestionAbout(const AccessLogLine& line, const Caller& caller, bool 
 }
 
 void Denials::Refresh() {
-  positions_.reset();
+  if (positions_ && positions_->value) positions_.reset();
   status_.reset();
   known_.clear();
-  asked_ = clock_.Now();
 }
 
 const Positions& Denials::positions() {
-  if (!positions_) positions_ = source_.positions(status());
-  return *positions_;
+  static const Positions kNone;
+  if (!positions_ || clock_.Now() >= positions_->until) {
+    Outcome<Positions> answer = source_.positions(status());
+    const Duration holds = answer ? kFresh : kLeftAlone;
+    positions_.emplace(std::move(answer), clock_.Now() + holds);
+  }
+  return positions_->value ? *positions_->value : kNone;
 }
 
 const local::MeshStatus& Denials::status() {
-  if (!status_) status_ = source_.status().value_or(local::MeshStatus());
-  return *status_;
+  if (!status_ || clock_.Now() >= status_->until) {
+    local::MeshStatus status = source_.status().value_or(local::MeshStatus());
+    status_.emplace(std::move(status), clock_.Now() + kFresh);
+  }
+  return status_->value;
+}
+
+Outcome<Json> Denials::AskProxy(const std::string& workload, const std::string& query) {
+  if (const auto silent = silent_.find(workload); silent != silent_.end() && clock_.Now() < silent->second.until)
+    return std::unexpected(silent->second.value);
+  Outcome<Json> answer = source_.proxy(workload, "/plait/explain?" + query);
+  if (!answer && answer.error().code == Errc::kUnavailable)
+    silent_.insert_or_assign(workload, Kept<Diagnostic>{answer.error(), clock_.Now() + kLeftAlone});
+  return answer;
 }
 
 std::string Denials::Explain(const std::string& workload, const AccessLogLine& line) {
   const auto policy = line.DeniedBy();
   if (!policy) return "";
-  if (clock_.Now() - asked_ >= kFresh) Refresh();
   if (*policy != "none") return kSay + ("denied by " + Placed(*policy, positions())) + "\n";
-  return Answer(workload, line);
-}
-
-std::string Denials::Answer(const std::string& workload, const AccessLogLine& line) {
   const Outcome<local::WorkloadStatus> server = FindWorkload(status(), workload);
   const bool at_gateway = server && server->proxy == "gateway";
-  const Caller caller = CallerOf(status(), line, at_gateway);
-  const std::string question = QuestionAbout(line, caller, at_gateway);
-  const auto [place, is_new] = known_.try_emplace(workload + "?" + question);
-  if (!is_new) return place->second;
-  std::string& text = place->second;
+  const Question question{.workload = workload,
+                          .line = line,
+                          .at_gateway = at_gateway,
+                          .of_envoy = server && HasEnvoy(*server),
+                          .caller = CallerOf(status(), line, at_gateway)};
+  const std::string query = QuestionAbout(line, question.caller, at_gateway);
+  const std::string key = workload + "?" + query;
+  if (const auto known = known_.find(key); known != known_.end() && clock_.Now() < known->second.until)
+    return known->second.value;
+  std::string text = Answer(question, query);
+  if (known_.size() >= kMostKnown) known_.clear();
+  known_.insert_or_assign(key, Kept<std::string>{text, clock_.Now() + kFresh});
+  return text;
+}
+
+std::string Denials::Answer(const Question& question, const std::string& query) {
+  const auto& [workload, line, at_gateway, of_envoy, caller] = question;
   const std::string denied = kSay + std::string("denied, since it matches no rule of the ALLOW policies in scope");
   // `plait explain` asks gateways without a server name, so those of TLS do not take it.
   const bool repeatable = !at_gateway || line.server_name.empty();
-  if (server && HasEnvoy(*server))
-    return text = denied + "; its proxy is an Envoy, which does not explain" +
-                  (repeatable ? "; " + AskOffline(status(), WordsAbout(workload, line, caller, at_gateway, {})) : "") +
-                  "\n";
-  const Outcome<Json> answer = source_.proxy(workload, "/plait/explain?" + question);
+  if (of_envoy)
+    return denied + "; its proxy is an Envoy, which does not explain" +
+           (repeatable ? "; " + AskOffline(status(), WordsAbout(workload, line, caller, at_gateway, {})) : "") + "\n";
+  const Outcome<Json> answer = AskProxy(workload, query);
   if (!answer) {
     std::string why(Trim(answer.error().message));
     std::replace(why.begin(), why.end(), '\n', ' ');
-    return text = denied + "; which these are, cannot be told: " + why + "\n";
+    return denied + "; which these are, cannot be told: " + why + "\n";
   }
   const std::string misses = AllMisses(*answer, positions());
-  if (misses.empty()) return text = denied + WithoutMisses(*answer) + "\n";
-  text = denied + ", as they are now:\n" + misses;
+  if (misses.empty()) return denied + WithoutMisses(*answer) + "\n";
+  std::string text = denied + ", as they are now:\n" + misses;
   const std::vector<std::string> fields = UnknownFields(*answer);
   if (fields.empty()) return text;
   std::vector<std::string> headers;
   for (const std::string& field : fields)
     if (field.starts_with("header ")) headers.push_back(field.substr(7));
   text += kSay + ("the log does not hold " + Join(fields, ", "));
-  if (!repeatable) return text += "\n";
-  return text += "; with that, this tells: plait explain" + source_.named + " " +
-                 WordsAbout(workload, line, caller, at_gateway, headers) + "\n";
+  if (!repeatable) return text + "\n";
+  return text + "; with that, this tells: plait explain" + source_.named + " " +
+         WordsAbout(workload, line, caller, at_gateway, headers) + "\n";
 }
 
 }  // namespace plait::cli

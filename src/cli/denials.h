@@ -33,27 +33,41 @@ class Denials {
   struct Source {
     std::function<Outcome<local::MeshStatus>()> status;
     std::function<Outcome<Json>(const std::string& workload, const std::string& target)> proxy;
-    std::function<Positions(const local::MeshStatus&)> positions;
+    std::function<Outcome<Positions>(const local::MeshStatus&)> positions;
     std::string named = {};  // " --name shop": that commands need to mean this mesh
   };
   explicit Denials(Source source, const Clock& clock = SystemClock()) : source_(std::move(source)), clock_(clock) {}
 
-  // Lines with their ends; empty: no policy denied it. The same question is asked once, until Refresh or for a second:
-  // an answer must not outlive the configuration that it was given by.
+  // Lines with their ends; empty: no policy denied it. An answer holds until Refresh or for a second, as it must not
+  // outlive the configuration that it was given by. Who does not answer is left alone for ten seconds, over a Refresh
+  // too: each question to one that hangs takes all of its patience.
   std::string Explain(const std::string& workload, const AccessLogLine& line);
   void Refresh();
 
  private:
-  std::string Answer(const std::string& workload, const AccessLogLine& line);
+  template <class T>
+  struct Kept {
+    T value;
+    MonotonicTime until;
+  };
+  struct Question {
+    const std::string& workload;
+    const AccessLogLine& line;
+    bool at_gateway;
+    bool of_envoy;
+    Caller caller;
+  };
+  std::string Answer(const Question& question, const std::string& query);
+  Outcome<Json> AskProxy(const std::string& workload, const std::string& query);
   const Positions& positions();
   const local::MeshStatus& status();
 
   const Source source_;
   const Clock& clock_;
-  MonotonicTime asked_{};
-  std::optional<Positions> positions_;
-  std::optional<local::MeshStatus> status_;
-  std::map<std::string, std::string> known_;
+  std::optional<Kept<Outcome<Positions>>> positions_;
+  std::optional<Kept<local::MeshStatus>> status_;
+  std::map<std::string, Kept<std::string>> known_;  // by workload and question; bounded
+  std::map<std::string, Kept<Diagnostic>> silent_;  // workloads whose proxies do not answer
 };
 
 }  // namespace plait::cli

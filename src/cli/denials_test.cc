@@ -98,9 +98,15 @@ class DenialsTest : public testing::Test {
                   .proxy =
                       [this](const std::string& workload, const std::string& target) {
                         asked_.push_back(workload + target.substr(0, target.find('?')));
+                        clock_.Advance(takes_);
                         return answer_;
                       },
-                  .positions = [this](const local::MeshStatus&) { return positions_; },
+                  .positions =
+                      [this](const local::MeshStatus&) {
+                        ++asked_for_positions_;
+                        clock_.Advance(takes_);
+                        return positions_;
+                      },
                   .named = " --name shop"},
                  clock_) {}
   void Answer(const char* misses, bool forwarded = false) {
@@ -111,7 +117,9 @@ class DenialsTest : public testing::Test {
 
   ManualClock clock_;
   local::MeshStatus mesh_ = kMesh;
-  Positions positions_ = {{"AuthorizationPolicy default/viewer", "policies.yaml:7"}};
+  Outcome<Positions> positions_ = Positions{{"AuthorizationPolicy default/viewer", "policies.yaml:7"}};
+  int asked_for_positions_ = 0;
+  Duration takes_{};  // each answer
   Outcome<Json> answer_ = Json::object();
   std::vector<std::string> asked_;
   Denials denials_;
@@ -171,7 +179,7 @@ TEST_F(DenialsTest, AreOfTheConfigurationInForce) {
   EXPECT_EQ(Explain(Denied()), before);
   EXPECT_EQ(asked_.size(), 1u) << "the same question, at once";
   Answer(R"([{"policy":"ns[default]-policy[viewer]-rule[0]","reason":"no_rule"}])");
-  positions_ = {{"AuthorizationPolicy default/viewer", "policies.yaml:9"}};
+  positions_ = Positions{{"AuthorizationPolicy default/viewer", "policies.yaml:9"}};
   denials_.Refresh();
   const std::string edited = "AuthorizationPolicy default/viewer (policies.yaml:9) has no rule: allows nobody\n";
   EXPECT_NE(Explain(Denied()).find(edited), std::string::npos) << Explain(Denied());
@@ -181,6 +189,45 @@ TEST_F(DenialsTest, AreOfTheConfigurationInForce) {
   clock_.Advance(std::chrono::milliseconds(1));
   EXPECT_EQ(Explain(Denied()),
             std::string(kScope) + " then; those in force now let it pass, so they were changed since\n");
+}
+
+TEST_F(DenialsTest, HoldAnAnswerForASecondSinceItCameHoweverLongItTook) {
+  Answer(kMethod);
+  takes_ = std::chrono::seconds(15);
+  const std::string before = Explain(Denied());
+  EXPECT_EQ(Explain(Denied()), before);
+  EXPECT_EQ(asked_.size(), 1u);
+  EXPECT_EQ(asked_for_positions_, 1);
+}
+
+TEST_F(DenialsTest, LeaveAControlPlaneThatDoesNotAnswerAloneForAWhile) {
+  positions_ = plait::Explain(Errc::kUnavailable, "it does not answer within 2s");
+  takes_ = std::chrono::seconds(2);
+  AccessLogLine line = Denied();
+  line.details = "rbac_access_denied_matched_policy[ns[default]-policy[viewer]-rule[1]]";
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Explain(line), "    plait: denied by AuthorizationPolicy default/viewer rule[1]\n");
+    denials_.Refresh();  // as each turn of --follow does
+  }
+  EXPECT_EQ(asked_for_positions_, 1);
+  clock_.Advance(std::chrono::seconds(10));
+  positions_ = Positions{{"AuthorizationPolicy default/viewer", "policies.yaml:7"}};
+  EXPECT_EQ(Explain(line), "    plait: denied by AuthorizationPolicy default/viewer rule[1] (policies.yaml:7)\n");
+  EXPECT_EQ(asked_for_positions_, 2);
+}
+
+TEST_F(DenialsTest, LeaveAProxyThatDoesNotAnswerAloneForAWhile) {
+  answer_ = plait::Explain(Errc::kUnavailable, "the proxy of web-0.default does not answer within 15s");
+  takes_ = std::chrono::seconds(15);
+  AccessLogLine line = Denied();
+  for (const char* path : {"/a", "/b", "/c"}) {
+    line.path = path;
+    EXPECT_NE(Explain(line).find("cannot be told: the proxy of web-0.default does not answer"), std::string::npos);
+  }
+  EXPECT_EQ(asked_.size(), 1u);
+  clock_.Advance(std::chrono::seconds(10));
+  Answer(kMethod);
+  EXPECT_NE(Explain(line).find("method must be POST"), std::string::npos);
 }
 
 TEST_F(DenialsTest, SayThatAQuestionWithoutHeadersDidNotReachThePolicies) {

@@ -82,7 +82,8 @@ Command DocsCommand(MeshOptions& mesh) {
                   "with a warning, refused, or accepted without effect.",
        .examples = {{"docs configuration DestinationRule", "of one kind"},
                     {"docs configuration -o json", "of all, for a script that looks at your YAML"}},
-       .options = {{.names = "kind", .value = "KIND", .help = "only of this one", .to = kind.get()}},
+       .options =
+           {{.names = "kind", .value = "KIND", .help = "only of this one", .to = kind.get(), .offers = Offers::kKinds}},
        .of_mesh = false,
        .run = [&mesh, kind] { return Configuration(mesh, *kind); }},
       {.name = "markdown",

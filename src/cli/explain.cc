@@ -2,6 +2,7 @@
 // both sides decide it. Live, or for a directory that nobody runs.
 #include <nlohmann/json.hpp>
 
+#include "cli/explain_application.h"
 #include "cli/explain_request.h"
 #include "cli/explain_source.h"
 #include "cli/fetch.h"
@@ -37,6 +38,9 @@ std::string InboundQuery(bool tcp, const Party& from, const Json& next) {
   return query;
 }
 
+// Of mode loopback: the other addresses of 127.0.0.0/8 are those of workloads.
+bool IsHostsOwn(const io::IpAddress& ip) { return !ip.is_v4() || ip.v4() == 0x7f000001; }
+
 // In place of what a proxy would say.
 Json NoAnswer(bool forwarded) { return {{"steps", Json::array()}, {"verdict", {{"forwarded", forwarded}}}}; }
 
@@ -62,11 +66,19 @@ class Walk {
 
  private:
   void Add(const Party& party, Json answer) { found_.hops.push_back({party.workload, Data(std::move(answer))}); }
+  Outcome<> ToItself(const Party& from, const io::IpAddress& loopback);
+  Outcome<Json> AskCaller(const Party& from);
   Outcome<> PastProxy(const Party& from, const Capture& capture, const Json& sent);
-  Outcome<> Arrive(const Party& server, Port port, bool tls, const std::string& query);
+  // `at`: the port, whether the caller's proxy speaks mutual TLS, and whether a service led there.
+  struct Arrival {
+    Port port;
+    bool tls = false;
+    bool by_service = false;
+  };
+  Outcome<> Arrive(const Party& server, const Arrival& at, const std::string& query);
 
   ExplainSource& source_;
-  const ExplainRequest request_;
+  ExplainRequest request_;
   Explained found_;
 };
 
@@ -77,10 +89,13 @@ Outcome<> Walk::From(const std::string& workload) {
     return Explain(Errc::kNotFound,
                    from->workload + " has no proxy: its connections go where they are sent, in plaintext",
                    "ask from a workload that is in the mesh");
+  const std::optional<io::IpAddress> loopback = OwnLoopback(request_.to);
+  if (loopback && from->proxy != "gateway" && (!source_.InLoopbackMode() || IsHostsOwn(*loopback)))
+    return ToItself(*from, *loopback);
   if (!from->silent.empty())
     return Explain(Errc::kUnavailable, "the proxy of " + from->workload + " is an Envoy, which does not explain",
                    from->silent);
-  Outcome<Json> sent = source_.Ask(*from, OutboundQuery(request_));
+  Outcome<Json> sent = AskCaller(*from);
   if (!sent) return std::unexpected(sent.error());
   const Json& destination = At(*sent, "destination");
   const std::string address = Text(destination, {"address"});
@@ -94,15 +109,41 @@ Outcome<> Walk::From(const std::string& workload) {
   if (!no_address && (*sent)["steps"].is_array())
     (*sent)["steps"].insert((*sent)["steps"].begin(), CaptureStep(capture));
   const Json next = At(*sent, "next");
+  // A gateway has no destination: a host leads to a service.
+  const bool by_service = Text(destination, {"workload"}).empty();
   Add(*from, *std::move(sent));
   if (const std::string name = Text(next, {"workload"}); !name.empty()) {
     const Outcome<Party> server = source_.Find(name);
     if (!server) return std::unexpected(server.error());
-    return Arrive(*server, Port{PortIn(next)}, At(next, "tls") == true, InboundQuery(request_.tcp, *from, next));
+    return Arrive(*server, {.port = Port{PortIn(next)}, .tls = At(next, "tls") == true, .by_service = by_service},
+                  InboundQuery(request_.tcp, *from, next));
   }
   const std::string outside = Text(next, {"address"});
   if (next.is_object()) found_.note = (outside.empty() ? request_.to : outside) + " is outside the mesh";
   return {};
+}
+
+Outcome<> Walk::ToItself(const Party& from, const io::IpAddress& loopback) {
+  const Ports ports = source_.PortsOf(from);
+  const Outcome<Port> port = request_.port != 0 ? Port{request_.port} : DefaultPort(from, ports);
+  if (!port) return std::unexpected(port.error());
+  const io::SocketAddress to{.ip = loopback, .port = *port, .unix_path = {}};
+  Add(from, source_.InLoopbackMode() ? ToHostLoopback(to) : ToOwnLoopback(from, ports, to, request_.tcp));
+  return {};
+}
+
+// What the caller's proxy does. A proxy does not know which ports a workload declares, so where TO is one and has no
+// port, it is asked again with that.
+Outcome<Json> Walk::AskCaller(const Party& from) {
+  Outcome<Json> sent = source_.Ask(from, OutboundQuery(request_));
+  const std::string workload = sent ? Text(*sent, {"destination", "workload"}) : "";
+  if (request_.port != 0 || workload.empty()) return sent;
+  const Outcome<Party> server = source_.Find(workload);
+  if (!server) return std::unexpected(server.error());
+  const Outcome<Port> port = DefaultPort(*server, source_.PortsOf(*server));
+  if (!port) return std::unexpected(port.error());
+  request_.port = port->value;
+  return source_.Ask(from, OutboundQuery(request_));
 }
 
 // To the address itself, in plaintext.
@@ -124,29 +165,32 @@ Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json&
   const Outcome<Party> server = source_.Find(workload);
   if (!server) return std::unexpected(server.error());
   const std::uint16_t port = PortIn(destination);
-  return Arrive(*server, Port{port}, /*tls=*/false, PlaintextQuery(request_, port, from.ip));
+  return Arrive(*server, {.port = Port{port}}, PlaintextQuery(request_, port, from.ip));
 }
 
-Outcome<> Walk::Arrive(const Party& server, Port port, bool tls, const std::string& query) {
-  if (!server.has_proxy()) {
-    found_.note = server.workload + " has no proxy: it takes whatever comes";
-    Add(server, NoAnswer(true));
-    return {};
-  }
-  const Capture capture = CaptureIn(server, source_.InLoopbackMode(), port);
+Outcome<> Walk::Arrive(const Party& server, const Arrival& at, const std::string& query) {
   Json answer;
-  if (capture.kind == Capture::Kind::kTaken && !server.silent.empty()) {
-    answer = NotAsked(server);
-  } else if (capture.kind == Capture::Kind::kTaken) {
-    Outcome<Json> arrived = source_.Ask(server, query);
-    if (!arrived) return std::unexpected(arrived.error());
-    answer = *std::move(arrived);
-  } else if (capture.kind == Capture::Kind::kPast) {
-    answer = PastServer(tls, port);
+  if (!server.has_proxy()) {
+    answer = NoAnswer(true);
+    answer["steps"].push_back({{"step", "application"},
+                               {"passes", true},
+                               {"text", server.workload + " has no proxy: it takes whatever comes"}});
   } else {
-    answer = NoAnswer(false);
+    const Capture capture = CaptureIn(server, source_.InLoopbackMode(), at.port);
+    if (capture.kind == Capture::Kind::kTaken && !server.silent.empty()) {
+      answer = NotAsked(server);
+    } else if (capture.kind == Capture::Kind::kTaken) {
+      Outcome<Json> arrived = source_.Ask(server, query);
+      if (!arrived) return std::unexpected(arrived.error());
+      answer = *std::move(arrived);
+    } else if (capture.kind == Capture::Kind::kPast) {
+      answer = PastServer(at.tls, at.port);
+    } else {
+      answer = NoAnswer(false);
+    }
+    if (answer["steps"].is_array()) answer["steps"].insert(answer["steps"].begin(), CaptureStep(capture));
   }
-  if (answer["steps"].is_array()) answer["steps"].insert(answer["steps"].begin(), CaptureStep(capture));
+  DoubtApplication(server, source_.PortsOf(server), at.port, at.by_service, answer);
   Add(server, std::move(answer));
   return {};
 }
@@ -177,8 +221,9 @@ Command ExplainCommand(MeshOptions& mesh) {
       .details =
           "The proxies of both sides answer, with the code and the configuration that serve real requests: "
           "capture, where the destination leads, the route, the endpoint, mutual TLS, authorization. Nothing is "
-          "sent. The exit code is 1 when the request would be refused, or when a name that DNS outside of the "
-          "mesh has to know decides. With -f the programs do the same for a directory that nobody runs: its "
+          "sent. The exit code is 1 when the request would be refused, or when that depends on what nobody here knows: "
+          "a name of DNS outside of the mesh, or who listens at a port that no container declares or in a pod that is "
+          "not ready. With -f the programs do the same for a directory that nobody runs: its "
           "workloads count as running and ready; when a file of it has an error, that is told and the exit code "
           "is 4.",
       .examples = {{"explain productpage-v1 reviews GET /reviews/0", "which version, and may it?"},
@@ -210,7 +255,7 @@ Command ExplainCommand(MeshOptions& mesh) {
                    .standard = "/"},
                   {.names = "-H,--header",
                    .value = "NAME:VALUE",
-                   .help = "of the request; may be given more than once",
+                   .help = "of the request; Host is the host that it asks for; may be given more than once",
                    .to = &verb->words.headers},
                   {.names = "--tcp", .help = "a connection that is no HTTP", .to = &verb->words.tcp},
                   {.names = "-f,--directory",

@@ -18,7 +18,8 @@ struct Party {
   std::string identity;                                           // SPIFFE
   std::string proxy;                                              // sidecar, gateway or none
   std::vector<std::pair<std::string, std::string>> capture = {};  // annotations traffic.sidecar.istio.io/*
-  std::string silent = {};  // why its proxy cannot be asked, and what to do; empty: it can
+  std::string silent = {};   // why its proxy cannot be asked, and what to do; empty: it can
+  std::string unready = {};  // "is not ready (...)": why its application may not answer; empty: it is ready
   bool has_proxy() const { return proxy == "sidecar" || proxy == "gateway"; }
 };
 

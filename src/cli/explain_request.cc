@@ -104,12 +104,45 @@ Outcome<> ReadTo(const std::string& word, ExplainRequest& request, bool& has_pat
   return {};
 }
 
-Outcome<> ReadHeaders(const std::vector<std::string>& headers) {
+// HTTP/1 and HTTP/2 name the host that is asked for so.
+bool NamesHost(std::string_view field) {
+  return EqualsIgnoreCase(field, "host") || EqualsIgnoreCase(field, ":authority");
+}
+
+// As TO: "details:9080".
+std::string PlaceText(const ExplainRequest& request) {
+  const bool v6 = request.to.find(':') != std::string::npos;
+  const std::string host = v6 ? "[" + request.to + "]" : request.to;
+  return ShellWord(request.port == 0 ? host : host + ":" + std::to_string(request.port));
+}
+
+// The Host of `header`, which stands for that of TO. A URL, or another -H, that names another host contradicts it.
+Outcome<> TakeHost(const std::string& header, std::string host, ExplainRequest& request) {
+  const Outcome<Place> place = ReadPlace("-H", host);
+  if (!place) return Wrong("-H", header, "has no host that can be", "as in -H 'Host: reviews'");
+  const Outcome<Place> known = ReadPlace("-H", request.host.empty() ? host : request.host);
+  if (known && !EqualsIgnoreCase(known->host, place->host))
+    return Wrong("-H", header, "names another host than " + request.host,
+                 "leave one of them out; for a connection to " + request.to + " with that Host: " + PlaceText(request) +
+                     " " + request.method + " " + ShellWord(request.path) + " -H " + ShellWord(header));
+  request.host = std::move(host);
+  return {};
+}
+
+Outcome<> ReadHeaders(const std::vector<std::string>& headers, ExplainRequest& request) {
   for (const std::string& header : headers) {
-    const auto [field, value] = SplitOnce(header, ':');
-    if (!value || !IsToken(Trim(field))) return Wrong("-H", header, "is not NAME:VALUE", "as in -H 'end-user: jason'");
-    if (value->find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
-      return Wrong("-H", std::string(Trim(field)), "has a line break in its value", "give -H once for each header");
+    const std::size_t colon = header.find(':', 1);  // ":authority" begins with one
+    const std::string_view field = Trim(std::string_view(header).substr(0, colon));
+    if (colon == std::string::npos || (!IsToken(field) && !NamesHost(field)))
+      return Wrong("-H", header, "is not NAME:VALUE", "as in -H 'end-user: jason'");
+    const std::string_view value = std::string_view(header).substr(colon + 1);
+    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
+      return Wrong("-H", std::string(field), "has a line break in its value", "give -H once for each header");
+    if (!NamesHost(field)) {
+      request.headers.push_back(header);
+    } else if (Outcome<> taken = TakeHost(header, std::string(Trim(value)), request); !taken) {
+      return taken;
+    }
   }
   return {};
 }
@@ -125,7 +158,7 @@ std::string RequestQuery(const ExplainRequest& request) {
 }  // namespace
 
 Outcome<ExplainRequest> ReadExplainRequest(const ExplainWords& words) {
-  ExplainRequest request{.to = {}, .host = {}, .headers = words.headers, .tcp = words.tcp, .random = words.random};
+  ExplainRequest request{.to = {}, .host = {}, .headers = {}, .tcp = words.tcp, .random = words.random};
   bool has_path = false;
   if (Outcome<> read = ReadTo(words.to, request, has_path); !read) return std::unexpected(read.error());
   std::string url = words.url;
@@ -144,7 +177,7 @@ Outcome<ExplainRequest> ReadExplainRequest(const ExplainWords& words) {
     request.host = read->authority;
     if (read->place && request.port == 0) request.port = read->place->port;
   }
-  if (Outcome<> read = ReadHeaders(request.headers); !read) return std::unexpected(read.error());
+  if (Outcome<> read = ReadHeaders(words.headers, request); !read) return std::unexpected(read.error());
   return request;
 }
 

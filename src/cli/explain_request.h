@@ -24,8 +24,8 @@ struct ExplainRequest {
   std::uint16_t port = 0;  // 0: the proxy chooses
   std::string method = "GET";
   std::string path = "/";
-  std::string host;  // Host; empty: `to` and the port
-  std::vector<std::string> headers;
+  std::string host;                  // of the URL, or the Host of -H; empty: `to` and the port
+  std::vector<std::string> headers;  // without Host
   bool tcp = false;
   int random = 0;
 };

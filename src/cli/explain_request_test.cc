@@ -35,6 +35,32 @@ TEST(ExplainRequest, TakesAUrlInThePlaceOfHostOrMethod) {
   EXPECT_EQ(method->method, "GET");
 }
 
+TEST(ExplainRequest, TakesTheHostOfAHeaderInThePlaceOfTo) {
+  for (const char* header : {"Host: ratings", "host:ratings", "HOST:  ratings ", ":authority: ratings"}) {
+    const auto request =
+        ReadExplainRequest({.to = "details", .method = "GET", .url = "/details/0", .headers = {"a: b", header}});
+    ASSERT_TRUE(request) << request.error().ToString();
+    EXPECT_EQ(request->to, "details") << "where the connection goes";
+    EXPECT_EQ(request->host, "ratings") << header;
+    EXPECT_EQ(request->headers, std::vector<std::string>{"a: b"}) << header;
+    EXPECT_NE(OutboundQuery(*request).find("&host=ratings&"), std::string::npos) << OutboundQuery(*request);
+    EXPECT_NE(PlaintextQuery(*request, 9080, "10.0.0.1").find("&host=ratings&"), std::string::npos);
+  }
+  const auto same =
+      ReadExplainRequest({.to = "http://reviews:9080/x", .method = {}, .url = {}, .headers = {"Host: Reviews"}});
+  ASSERT_TRUE(same) << "of one host, a client sends that of the header";
+  EXPECT_EQ(same->host, "Reviews");
+}
+
+TEST(ExplainRequest, SaysOfTwoHostsHowToAskWithOne) {
+  const auto two = ReadExplainRequest(
+      {.to = "http://details:9080/details/0", .method = {}, .url = {}, .headers = {"Host: ratings"}});
+  ASSERT_FALSE(two);
+  EXPECT_EQ(two.error().message, "-H \"Host: ratings\" names another host than details:9080");
+  EXPECT_NE(two.error().hint.find("details:9080 GET /details/0 -H 'Host: ratings'"), std::string::npos)
+      << two.error().hint;
+}
+
 TEST(ExplainRequest, KnowsAddressesOfBothFamilies) {
   EXPECT_EQ(ReadExplainRequest(Words("fd00::7"))->to, "fd00::7");
   EXPECT_EQ(ReadExplainRequest(Words("[fd00::7]:80"))->to, "fd00::7");
@@ -68,7 +94,13 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{Words("web", "GET", "x"), "neither a path nor a URL"}, Wrong{Words("web", "GET", "/a b"), "has a blank"},
         Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"bad"}}, "-H \"bad\" is not NAME:VALUE"},
         Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"a b: c"}}, "is not NAME:VALUE"},
-        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"a: b\nc: d"}}, "line break"}));
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"a: b\nc: d"}}, "line break"},
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {":path: /x"}}, "is not NAME:VALUE"},
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"Host:"}}, "has no host that can be"},
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"Host: a b"}}, "has no host that can be"},
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"Host: a", "host: b"}}, "another host than a"},
+        Wrong{{.to = "10.0.0.1", .method = {}, .url = "http://shop/", .headers = {"Host: b"}},
+              "another host than shop"}));
 
 TEST(ExplainRequest, ArrivesInPlaintextAsItWasSent) {
   const auto request = ReadExplainRequest({.to = "details", .method = {}, .url = "/x", .headers = {"a: b"}});

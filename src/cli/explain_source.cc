@@ -17,6 +17,33 @@
 namespace plait::cli {
 namespace {
 
+// Of a pod that may not answer, with where to look; "" of one that is ready.
+std::string UnreadyText(const local::WorkloadStatus& pod, const std::string& named) {
+  if (pod.ready) return "";
+  return "is not ready (" + pod.phase + (pod.reason.empty() ? "" : ", " + pod.reason) +
+         (pod.restarts > 0 ? ", restarts: " + std::to_string(pod.restarts) : "") +
+         "), so it may not answer: plait logs" + named + " " + pod.name + "." + pod.ns;
+}
+
+// What plaitd makes of a directory for one pod (`--resources-of`).
+Outcome<Json> ResourcesOf(const std::string& directory, const std::string& workload) {
+  const Outcome<ProgramEnd> end = RunProgram("plaitd", {"--directory", directory, "--resources-of", workload});
+  if (!end) return std::unexpected(end.error());
+  Json resources = Json::parse(end->out, nullptr, false);
+  if (!resources.is_object())
+    return Explain(Errc::kInternal, "plaitd cannot read " + directory + ": " + std::string(Trim(end->err)));
+  return resources;
+}
+
+Ports PortsIn(const Json& resources) {
+  const Json& list = At(resources, "ports");
+  if (!list.is_array()) return std::nullopt;  // there is no such workload
+  std::vector<std::uint16_t> ports;
+  for (const Json& port : list)
+    if (port.is_number_unsigned() && port <= 65535) ports.push_back(port.get<std::uint16_t>());
+  return ports;
+}
+
 class Live final : public ExplainSource {
  public:
   Live(const MeshOptions& mesh, local::MeshStatus status, std::string words)
@@ -30,10 +57,19 @@ class Live final : public ExplainSource {
                  .identity = IdentityOf(status_, *found),
                  .proxy = HasProxy(*found) ? found->proxy : "none",
                  .capture = found->capture,
-                 .silent = HasEnvoy(*found) ? AskOffline(status_, words_) : ""};
+                 .silent = HasEnvoy(*found) ? AskOffline(status_, words_) : "",
+                 .unready = UnreadyText(*found, Named(mesh_))};
   }
   Outcome<Json> Ask(const Party& party, const std::string& query) override {
     return AskProxyForJson(mesh_, party.workload, "/plait/explain?" + query);
+  }
+  Ports PortsOf(const Party& party) override {
+    if (party.has_proxy()) {
+      const Outcome<Json> dump = AskProxyForJson(mesh_, party.workload, "/config_dump?mask=bootstrap.node");
+      return dump ? PortsOfBootstrap(*dump) : std::nullopt;
+    }
+    const Outcome<Json> resources = ResourcesOf(status_.directory, party.workload);
+    return resources ? PortsIn(*resources) : std::nullopt;
   }
   Positions ObjectPositions() override { return LivePositions(status_); }
   // The last good version of each file is in force; `plait check` and `plait status` tell of the others.
@@ -57,11 +93,10 @@ class Directory final : public ExplainSource {
   }
 
   Outcome<Party> Find(const std::string& workload) override {
-    const Outcome<ProgramEnd> end = RunProgram("plaitd", {"--directory", directory_, "--resources-of", workload});
-    if (!end) return std::unexpected(end.error());
-    const Json resources = Json::parse(end->out, nullptr, false);
-    if (!resources.is_object())
-      return Explain(Errc::kInternal, "plaitd cannot read " + directory_ + ": " + std::string(Trim(end->err)));
+    if (const auto known = found_.find(workload); known != found_.end()) return known->second;
+    const Outcome<Json> read = ResourcesOf(directory_, workload);
+    if (!read) return std::unexpected(read.error());
+    const Json& resources = *read;
     problems_ = At(resources, "problems");
     if (const std::string error = Text(resources, {"error"}); !error.empty())
       return Explain(Errc::kNotFound, error, Text(resources, {"hint"}));
@@ -71,11 +106,13 @@ class Directory final : public ExplainSource {
                 .identity = Text(resources, {"identity"}),
                 .proxy = proxy == "router" ? "gateway" : proxy};
     for (const auto& [name, value] : At(resources, "capture").items()) party.capture.emplace_back(name, Text(value));
-    const std::string file = folder_ + "/" + std::to_string(files_.size()) + ".json";
-    if (!(std::ofstream(file, std::ios::binary) << end->out).flush())
+    const std::string file = folder_ + "/" + std::to_string(found_.size()) + ".json";
+    if (!(std::ofstream(file, std::ios::binary) << resources.dump()).flush())
       return Explain(Errc::kLimit, "cannot write " + file, "make room there, or set TMPDIR");
     files_[party.workload] = file;
+    ports_[party.workload] = PortsIn(resources);
     positions_ = PositionsOf(At(resources, "objects"));
+    found_.emplace(workload, party);
     return party;
   }
   Outcome<Json> Ask(const Party& party, const std::string& query) override {
@@ -86,6 +123,7 @@ class Directory final : public ExplainSource {
     if (!answer.is_object()) return Explain(Errc::kInternal, "the answer of plait-proxy is not JSON");
     return answer;
   }
+  Ports PortsOf(const Party& party) override { return ports_.at(party.workload); }
   Positions ObjectPositions() override { return positions_; }
   const Json& Problems() override { return problems_; }
   bool InLoopbackMode() override { return false; }
@@ -93,7 +131,9 @@ class Directory final : public ExplainSource {
  private:
   const std::string directory_;
   const std::string folder_;
+  std::map<std::string, Party> found_;        // by what was asked for
   std::map<std::string, std::string> files_;  // by pod
+  std::map<std::string, Ports> ports_;        // by pod
   Positions positions_;
   Json problems_ = Json::array();
 };

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/explain_application.h"
 #include "cli/explain_capture.h"
 #include "cli/explain_report.h"
 #include "cli/verbs.h"
@@ -18,6 +19,8 @@ class ExplainSource {
   virtual Outcome<Party> Find(const std::string& workload) = 0;
   // `query`: of /plait/explain. Errors are the proxy's own words.
   virtual Outcome<Json> Ask(const Party& party, const std::string& query) = 0;
+  // That the containers of this pod declare.
+  virtual Ports PortsOf(const Party& party) = 0;
   // Where objects stand.
   virtual Positions ObjectPositions() = 0;
   // What is wrong with the files, as far as this source has read them: [{"severity", "text"}].

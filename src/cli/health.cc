@@ -24,28 +24,68 @@ std::string Named(const local::MeshStatus& status) { return status.name == "defa
 struct Wrong {
   std::string text;
   std::string workload = {};  // to which the fix goes; empty: to none
+  std::string fix = {};       // where another one mends it than what is wrong besides
 };
 
+struct Few {
+  std::size_t shown = 3;
+  const char* between = "; ";
+};
+constexpr Few kLines{.shown = 20, .between = "\n"};
+
 // The first few, and how many more.
-std::string Some(const std::vector<Wrong>& all) {
-  constexpr std::size_t kShown = 3;
+std::string Some(const std::vector<Wrong>& all, const Few& few) {
   std::string text;
-  for (std::size_t i = 0; i < all.size() && i < kShown; ++i) text += (i == 0 ? "" : "; ") + all[i].text;
-  return all.size() > kShown ? text + "; and " + std::to_string(all.size() - kShown) + " more" : text;
+  for (std::size_t i = 0; i < all.size() && i < few.shown; ++i) text += (i == 0 ? "" : few.between) + all[i].text;
+  return all.size() > few.shown ? text + few.between + "and " + std::to_string(all.size() - few.shown) + " more" : text;
 }
 
-// WORKLOAD in `fix` becomes the first workload with something wrong.
+// "23h59m", "12d4h": in the two largest units, rounded down.
+std::string Span(Duration span) {
+  const std::int64_t all = std::chrono::duration_cast<std::chrono::seconds>(span).count();
+  const auto in = [all](std::int64_t large, const char* name, std::int64_t small, const char* smaller) {
+    return std::to_string(all / large) + name + std::to_string(all % large / small) + smaller;
+  };
+  if (all < 60) return std::to_string(all) + "s";
+  if (all < 3600) return in(60, "m", 1, "s");
+  return all < 2 * 86400 ? in(3600, "h", 60, "m") : in(86400, "d", 3600, "h");
+}
+
+// The fix is that of what is wrong first; WORKLOAD in it becomes its workload.
 Check Judge(const char* category, std::string description, const std::vector<Wrong>& wrong, std::string fix,
-            std::string well = "") {
+            std::string well = "", const Few& few = {}) {
   if (wrong.empty()) return {.category = category, .description = std::move(description), .detail = std::move(well)};
+  if (!wrong.front().fix.empty()) fix = wrong.front().fix;
   constexpr std::string_view kPlace = "WORKLOAD";
   if (const std::size_t at = fix.find(kPlace); at != std::string::npos && !wrong.front().workload.empty())
     fix.replace(at, kPlace.size(), wrong.front().workload);
   return {.category = category,
           .description = std::move(description),
           .result = Mark::kFailed,
-          .detail = Some(wrong),
+          .detail = Some(wrong, few),
           .fix = std::move(fix)};
+}
+
+// What nobody could look at is not well.
+Check Unasked(const char* category, std::string description, const std::string& error, const MeshFacts& facts) {
+  return Judge(category, std::move(description), {{"could not be asked: " + error}},
+               "plait logs" + Named(facts.status) + " plaitd");
+}
+
+void JudgeConfiguration(const MeshFacts& facts, std::vector<Check>& out) {
+  constexpr const char* kWell = "the configuration has no problem";
+  if (!facts.push_status) return out.push_back(Unasked(kMesh, kWell, facts.push_status_error, facts));
+  std::vector<Wrong> problems;
+  bool only_warnings = true;
+  for (const auto& [metric, entries] : At(*facts.push_status, "ProxyStatus").items()) {
+    if (metric == "pilot_endpoint_not_ready") continue;  // "every workload is ready" tells it
+    for (const Json& problem : entries) {
+      only_warnings = only_warnings && Text(problem, {"severity"}) != "error";
+      problems.push_back({Text(problem, {"message"})});
+    }
+  }
+  out.push_back(Judge(kMesh, kWell, problems, "edit what the message names; it is read again at once", "", kLines));
+  if (!problems.empty() && only_warnings) out.back().result = Mark::kWarning;
 }
 
 void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
@@ -62,17 +102,7 @@ void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
   if (facts.control_plane.empty()) silent.push_back({facts.control_error});
   out.push_back(Judge(kMesh, "the control plane answers", silent, "plait logs" + Named(status) + " plaitd",
                       "plaitd " + facts.control_plane));
-  std::vector<Wrong> problems;
-  bool only_warnings = true;
-  if (facts.push_status)
-    for (const Json& code : At(*facts.push_status, "ProxyStatus"))
-      for (const Json& problem : code) {
-        only_warnings = only_warnings && Text(problem, {"severity"}) != "error";
-        problems.push_back({Text(problem, {"message"})});
-      }
-  out.push_back(Judge(kMesh, "the configuration has no problem", problems,
-                      "edit what the message names; it is read again at once"));
-  if (!problems.empty() && only_warnings) out.back().result = Mark::kWarning;
+  JudgeConfiguration(facts, out);
 }
 
 // "2 Envoys have versions of their own: 1.38.0"; empty without one.
@@ -90,8 +120,17 @@ std::string Envoys(const MeshFacts& facts) {
          Join(std::vector<std::string>(versions.begin(), versions.end()), ", ");
 }
 
+constexpr const char* kConnected = "every proxy is connected to the control plane";
+constexpr const char* kTaken = "no proxy refuses its configuration";
+constexpr const char* kAcknowledged = "every proxy has acknowledged what it was sent";
+constexpr const char* kOneVersion = "proxies and control plane are of one version";
+
 void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
-  if (!facts.syncz) return;
+  if (!facts.syncz) {
+    for (const char* check : {kConnected, kTaken, kAcknowledged, kOneVersion})
+      out.push_back(Unasked(kSync, check, facts.syncz_error, facts));
+    return;
+  }
   const Json with_connections = ProxiesIn(*facts.syncz, facts.status);
   std::set<std::string> connected;
   for (const Json& proxy : with_connections) connected.insert(Text(proxy, {"proxy"}));
@@ -107,21 +146,20 @@ void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
   for (const ProxyFacts& proxy : facts.proxies)
     if (!connected.contains(proxy.workload)) missing.push_back({proxy.workload, proxy.workload});
   const std::string name = Named(facts.status);
-  out.push_back(Judge(kSync, "every proxy is connected to the control plane", missing,
-                      "plait logs" + name + " -c istio-proxy WORKLOAD", std::to_string(connected.size()) + " proxies"));
+  out.push_back(Judge(kSync, kConnected, missing, "plait logs" + name + " -c istio-proxy WORKLOAD",
+                      std::to_string(connected.size()) + " proxies"));
   std::vector<Wrong> refused;
   for (std::string& refusal : Refusals(*facts.syncz)) refused.push_back({std::move(refusal)});
-  out.push_back(Judge(kSync, "no proxy refuses its configuration", refused,
+  out.push_back(Judge(kSync, kTaken, refused,
                       "edit the object that the message names, or report the message: plaitd should not have sent it"));
   std::vector<Wrong> stale;
   const Table table = ProxyTable(with_connections, facts.now);
   for (const auto& row : table.rows)
     for (std::size_t i = 0; i < row.size(); ++i)
       if (row[i].starts_with("STALE")) stale.push_back({row.front() + ": " + table.columns[i], row.front()});
-  out.push_back(Judge(kSync, "every proxy has acknowledged what it was sent", stale,
-                      "wait a moment; then: plait logs" + name + " -c istio-proxy WORKLOAD"));
   out.push_back(
-      Judge(kSync, "proxies and control plane are of one version", skewed, "start the mesh again", Envoys(facts)));
+      Judge(kSync, kAcknowledged, stale, "wait a moment; then: plait logs" + name + " -c istio-proxy WORKLOAD"));
+  out.push_back(Judge(kSync, kOneVersion, skewed, "start the mesh again", Envoys(facts)));
   if (!skewed.empty()) out.back().result = Mark::kWarning;
 }
 
@@ -157,7 +195,7 @@ void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
         const std::string serial = Text(root, {"serial_number"});
         const auto left = TimeLeft(root, facts.now);
         if (roots.insert(serial).second && (!left || *left < kRootWarning))
-          roots_old.push_back({"root " + serial + " expires in " + (left ? FormatDuration(*left) : "an unknown time")});
+          roots_old.push_back({"root " + serial + " expires in " + (left ? Span(*left) : "an unknown time")});
       }
     }
     if (!own) without.push_back({proxy.workload, proxy.workload});
@@ -165,12 +203,9 @@ void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
   const std::string name = Named(facts.status);
   out.push_back(
       Judge(kIdentity, "every proxy has a certificate", without, "plait logs" + name + " -c istio-proxy WORKLOAD"));
-  out.push_back(
-      Judge(kIdentity, "no certificate has expired", expired,
-            "plait exec" + name + " WORKLOAD -- curl -X POST 127.0.0.1:15000/plait/renew",
-            least == Duration::max()
-                ? ""
-                : "the first one in " + FormatDuration(std::chrono::duration_cast<std::chrono::minutes>(least))));
+  out.push_back(Judge(kIdentity, "no certificate has expired", expired,
+                      "plait exec" + name + " WORKLOAD -- curl -X POST 127.0.0.1:15000/plait/renew",
+                      least == Duration::max() ? "" : "the first one in " + Span(least)));
   out.push_back(Judge(kIdentity, "the trust roots are good for 30 days", roots_old,
                       "plait cert rotate" + name + " --anchor: a new root, without a lost request",
                       std::to_string(roots.size()) + (roots.size() == 1 ? " root" : " roots")));
@@ -193,12 +228,12 @@ bool Listens(const Json& listeners, const char* name, int port) {
 }
 
 // The listeners that everything captured goes to. In mode loopback nothing is: they have a socket for each destination.
-std::vector<Wrong> NotListening(const ProxyFacts& proxy, bool loopback) {
+std::vector<Wrong> NotListening(const ProxyFacts& proxy, bool loopback, const std::string& fix) {
   std::vector<Wrong> out;
   for (const auto& [name, port] : {std::pair{"virtualOutbound", 15001}, std::pair{"virtualInbound", 15006}})
     if (!Listens(*proxy.listeners, name, loopback ? 0 : port))
       out.push_back({proxy.workload + " has no listener " + name + (loopback ? "" : " on " + std::to_string(port)),
-                     proxy.workload});
+                     proxy.workload, fix});
   return out;
 }
 
@@ -226,24 +261,33 @@ Check JudgeRules(const MeshFacts& facts) {
   return check;
 }
 
+// Somebody asked it to fail health checks, or it is about to end.
+std::string FixOfDraining(const std::string& name) {
+  return "plait exec" + name + " WORKLOAD -- curl -X POST 127.0.0.1:15000/healthcheck/ok";
+}
+
 void JudgeCapture(const MeshFacts& facts, std::vector<Check>& out) {
   std::vector<Wrong> unreachable;
   std::vector<Wrong> not_live;
   std::vector<Wrong> deaf;
   const bool loopback = facts.status.mode == "loopback";
+  const std::string name = Named(facts.status);
   for (const ProxyFacts& proxy : facts.proxies) {
     if (!proxy.error.empty()) unreachable.push_back({proxy.workload + ": " + proxy.error, proxy.workload});
     if (proxy.error.empty() && proxy.ready != "LIVE")
-      not_live.push_back({proxy.workload + " is " + proxy.ready, proxy.workload});
+      not_live.push_back({proxy.workload + " is " + proxy.ready, proxy.workload,
+                          proxy.ready == "DRAINING" ? FixOfDraining(name) : ""});
     const local::WorkloadStatus* workload = FindPod(facts.status, proxy.workload);
     if (!workload || workload->proxy != "sidecar") continue;
     if (proxy.listeners) {
-      for (Wrong& wrong : NotListening(proxy, loopback)) deaf.push_back(std::move(wrong));
+      // An Envoy has no process beside it that could take its sockets over.
+      const std::string fix = HasEnvoy(*workload) ? "" : "plait proxy restart" + name + " WORKLOAD";
+      for (Wrong& wrong : NotListening(proxy, loopback, fix)) deaf.push_back(std::move(wrong));
     } else if (proxy.error.empty()) {
       deaf.push_back({proxy.workload + " does not say where it listens", proxy.workload});
     }
   }
-  const std::string logs = "plait logs" + Named(facts.status) + " -c istio-proxy WORKLOAD";
+  const std::string logs = "plait logs" + name + " -c istio-proxy WORKLOAD";
   out.push_back(
       Judge(kCapture, "every proxy answers", unreachable, logs, std::to_string(facts.proxies.size()) + " proxies"));
   out.push_back(Judge(kCapture, "every proxy is live", not_live, logs));

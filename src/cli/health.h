@@ -27,8 +27,10 @@ struct MeshFacts {
   local::MeshStatus status;
   std::string control_plane = {};  // its version; empty: it does not answer, with the reason in `control_error`
   std::string control_error = {};
-  std::shared_ptr<const Json> syncz = {};        // /debug/syncz
-  std::shared_ptr<const Json> push_status = {};  // /debug/push_status
+  std::shared_ptr<const Json> syncz = {};  // /debug/syncz; null: it could not be asked, with the reason
+  std::string syncz_error = {};
+  std::shared_ptr<const Json> push_status = {};  // /debug/push_status, in the same way
+  std::string push_status_error = {};
   std::vector<ProxyFacts> proxies = {};
   WallTime now{};
 };

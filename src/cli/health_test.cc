@@ -12,6 +12,7 @@ const WallTime kNow = *ParseRfc3339("2026-11-28T14:00:00Z");
 
 MeshFacts Healthy() {
   MeshFacts facts{.control_plane = "0.1.0", .now = kNow};
+  facts.status.name = "default";
   facts.status.workloads = {{.name = "web-0", .ns = "default", .proxy = "sidecar", .ready = true, .phase = "Running"}};
   facts.syncz = Data(Json::parse(
       R"([{"proxy":"web-0.default","istio_version":"0.1.0","cluster_sent":"1","cluster_acked":"1","types":{}}])"));
@@ -83,6 +84,85 @@ TEST(Health, WarnsOfARootThatExpiresSoonAndFailsForACertificateThatHas) {
   };
   EXPECT_EQ(with(Mark::kWarning), 1);
   EXPECT_EQ(with(Mark::kFailed), 1);
+}
+
+TEST(Health, SaysHowLongTheFirstCertificateLivesAsPeopleCount) {
+  const auto first = [](const char* now) {
+    MeshFacts facts = Healthy();
+    facts.now = *ParseRfc3339(now);
+    for (const Check& check : JudgeHealth(facts))
+      if (check.description == "no certificate has expired") return check.detail;
+    return std::string();
+  };
+  EXPECT_EQ(first("2026-11-28T14:00:20Z"), "the first one in 23h59m");
+  EXPECT_EQ(first("2026-11-27T13:00:00Z"), "the first one in 2d1h");
+  EXPECT_EQ(first("2026-11-29T13:58:30Z"), "the first one in 1m30s");
+  EXPECT_EQ(first("2026-11-29T13:59:30Z"), "the first one in 30s");
+}
+
+TEST(Health, HasALineForEachProblemOfTheConfiguration) {
+  MeshFacts facts = Healthy();
+  facts.push_status = Data(Json::parse(R"({"ProxyStatus":{"PLAIT":[
+{"severity":"error","message":"a.yaml:1: one"},{"severity":"error","message":"b.yaml:2: two"}]}})"));
+  const Check check = Failed(facts);
+  const std::string text = ChecksOutput({check}).text;
+  EXPECT_NE(text.find(":\n      a.yaml:1: one\n      b.yaml:2: two\n      fix: "), std::string::npos) << text;
+  EXPECT_EQ(ChecksJson({check})["categories"][0]["checks"][0]["error"], "a.yaml:1: one\nb.yaml:2: two");
+}
+
+TEST(Health, OfWhatPlaitdCouldNotBeAskedIsNotWell) {
+  MeshFacts facts = Healthy();
+  facts.status.name = "shop";
+  facts.push_status = nullptr;
+  facts.push_status_error = "it does not answer within 5s";
+  const Check check = Failed(facts);
+  EXPECT_EQ(check.description, "the configuration has no problem");
+  EXPECT_EQ(check.result, Mark::kFailed);
+  EXPECT_EQ(check.detail, "could not be asked: it does not answer within 5s");
+  EXPECT_EQ(check.fix, "plait logs --name shop plaitd");
+}
+
+TEST(Health, HasEachCheckOfTheProxiesSyncWherePlaitdDoesNotAnswer) {
+  const auto of_sync = [](const MeshFacts& facts) {
+    std::vector<Check> checks = JudgeHealth(facts);
+    std::erase_if(checks, [](const Check& check) { return check.category != "plait-sync"; });
+    return checks;
+  };
+  MeshFacts facts = Healthy();
+  const std::vector<Check> asked = of_sync(facts);
+  facts.syncz = nullptr;
+  facts.syncz_error = "it does not answer within 5s";
+  const std::vector<Check> unasked = of_sync(facts);
+  ASSERT_EQ(asked.size(), 4u);
+  ASSERT_EQ(unasked.size(), asked.size());
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    EXPECT_EQ(unasked[i].description, asked[i].description);
+    EXPECT_EQ(unasked[i].result, Mark::kFailed);
+    EXPECT_EQ(unasked[i].detail, "could not be asked: it does not answer within 5s");
+    EXPECT_EQ(unasked[i].fix, "plait logs plaitd");
+  }
+}
+
+TEST(Health, TellsOnceOfAWorkloadThatIsNotReady) {
+  MeshFacts facts = Healthy();
+  facts.status.workloads[0].ready = false;
+  facts.push_status = Data(
+      Json::parse(R"({"ProxyStatus":{"pilot_endpoint_not_ready":{"10.244.0.2":{"message":"the pod is not ready"}}}})"));
+  EXPECT_EQ(Failed(facts).description, "every workload is ready");
+}
+
+TEST(Health, GivesTheFixThatMendsADrainingProxyAndOneWithoutListeners) {
+  MeshFacts facts = Healthy();
+  facts.proxies[0].ready = "DRAINING";
+  EXPECT_EQ(Failed(facts).fix, "plait exec web-0.default -- curl -X POST 127.0.0.1:15000/healthcheck/ok");
+  facts.proxies[0].ready = "PRE_INITIALIZING";
+  EXPECT_EQ(Failed(facts).fix, "plait logs -c istio-proxy web-0.default");
+  facts = Healthy();
+  facts.proxies[0].listeners = Data(Json::parse(R"({"listener_statuses":[]})"));
+  EXPECT_EQ(Failed(facts).fix, "plait proxy restart web-0.default");
+  facts.status.workloads[0].proxy_program = "envoy";
+  facts.proxies[0].envoy = "1.38.0";
+  EXPECT_EQ(Failed(facts).fix, "plait logs -c istio-proxy web-0.default");
 }
 
 TEST(Health, SeesACaptureSocketThatIsNotThere) {

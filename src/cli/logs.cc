@@ -8,7 +8,8 @@
 #include <thread>
 
 #include "cli/denials.h"
-#include "cli/explain_source.h"
+#include "cli/explain_report.h"
+#include "cli/log_printer.h"
 #include "cli/log_sources.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
@@ -16,6 +17,9 @@
 
 namespace plait::cli {
 namespace {
+
+// Where a policy stands is told beside what is asked for.
+constexpr Duration kPlacePatience = std::chrono::seconds(2);
 
 struct LogsVerb {
   std::string workload, container, flags;
@@ -27,7 +31,11 @@ Denials::Source DenialsOf(const MeshOptions& mesh) {
   return {.status = [&mesh] { return StatusOf(mesh); },
           .proxy = [&mesh](const std::string& workload,
                            const std::string& target) { return AskProxyForJson(mesh, workload, target); },
-          .positions = LivePositions,
+          .positions = [](const local::MeshStatus& status) -> Outcome<Positions> {
+            const Outcome<std::string> text = AskControlPlane(status, "/debug/configz", kPlacePatience);
+            if (!text) return std::unexpected(text.error());
+            return PositionsOf(Json::parse(*text, nullptr, false));
+          },
           .named = Named(mesh)};
 }
 
@@ -40,39 +48,12 @@ bool WriteAll(std::string_view text) {
   return true;
 }
 
-// What becomes of a line: left out, shown as it is with what is added, or kept as data.
-class LogPrinter {
- public:
-  LogPrinter(const LogsVerb& verb, Format format, Denials& denials)
-      : verb_(verb), data_(IsData(format)), names_(format == Format::kName), denials_(denials) {
-    for (const std::string_view flag : Split(verb.flags, ','))
-      if (!flag.empty()) flags_.emplace_back(flag);
-  }
-  bool Take(const LogSource& source, std::string_view text) {
-    const bool of_proxy = source.container == "istio-proxy";
-    const auto line = of_proxy ? ReadAccessLogLine(text) : std::nullopt;
-    if (verb_.filters() && (!line || !Passes(*line))) return true;
-    if (names_) return true;
-    const std::string added = line ? denials_.Explain(source.workload, *line) : "";
-    if (!data_) return WriteAll((verb_.all ? "[" + source.workload + "] " : "") + std::string(text) + added);
-    Json entry = {{"workload", source.workload}, {"container", source.container}, {"line", Trim(text)}};
-    if (!added.empty()) entry["explanation"] = Trim(added);
-    entries_.push_back(std::move(entry));
-    return true;
-  }
-  Json TakeEntries() { return std::move(entries_); }
-
- private:
-  bool Passes(const AccessLogLine& line) const {
-    return (!verb_.denied || line.DeniedBy()) && (flags_.empty() || line.HasFlag(flags_));
-  }
-
-  const LogsVerb& verb_;
-  const bool data_, names_;
-  Denials& denials_;
-  std::vector<std::string> flags_;
-  Json entries_ = Json::array();
-};
+LogChoice ChoiceOf(const MeshOptions& mesh, const LogsVerb& verb) {
+  LogChoice choice{.format = mesh.format, .of_all = verb.all, .follow = verb.follow, .denied = verb.denied};
+  for (const std::string_view flag : Split(verb.flags, ','))
+    if (!flag.empty()) choice.flags.emplace_back(flag);
+  return choice;
+}
 
 // Of a proxy, unless something else was asked for.
 std::string ContainerOf(const LogsVerb& verb) {
@@ -109,6 +90,17 @@ void Follow(const MeshOptions& mesh, LogSources& sources, LogPrinter& printer, D
   }
 }
 
+// Where to look when an application logs nothing; "" when it does, or was not what was asked for.
+std::string HintForSilence(const MeshOptions& mesh, const LogsVerb& verb, const local::MeshStatus& status,
+                           LogSources& sources, const LogPrinter& printer) {
+  if (!printer.names().empty() || verb.all || sources.list().front().container == "istio-proxy") return "";
+  const Outcome<local::WorkloadStatus> workload = FindWorkload(status, verb.workload);
+  if (!workload || !HasProxy(*workload)) return "";  // plaitd and the supervisor are none
+  return "the container " + sources.list().front().container + " of " + verb.workload +
+         " has written nothing; its access log is that of its proxy: plait logs" + Named(mesh) + " -c istio-proxy " +
+         verb.workload;
+}
+
 Outcome<> CheckFlags(const std::string& flags) {
   const auto names = ResponseFlagNames();
   for (const std::string_view flag : Split(flags, ',')) {
@@ -122,10 +114,6 @@ Outcome<> CheckFlags(const std::string& flags) {
 }
 
 int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
-  const bool as_text = !IsData(mesh.format) && mesh.format != Format::kName;
-  if (verb.follow && !as_text)
-    return Report(
-        {.code = Errc::kInvalidInput, .message = "--follow shows lines as they come", .hint = "leave -o out"});
   if (verb.all == !verb.workload.empty())
     return Report({.code = Errc::kInvalidInput,
                    .message = verb.all ? "give a workload or -A, not both" : "say which workload",
@@ -136,20 +124,22 @@ int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
   LogSources sources(verb.workload, ContainerOf(verb));
   if (const Outcome<> found = sources.Update(*status); !found) return Report(found.error());
   Denials denials(DenialsOf(mesh));
-  LogPrinter printer(verb, mesh.format, denials);
+  LogPrinter printer(ChoiceOf(mesh, verb), denials, WriteAll);
   Output output;
   for (LogSource& source : sources.list())
-    if (source.tail.Open()) output.names.push_back("log/" + source.workload + "/" + source.container);
+    if (source.tail.Open()) output.names.push_back(LogPrinter::NameOf(source));
   if (output.names.empty())
     return Report({.code = Errc::kNotFound,
                    .message = verb.all ? "nothing has been logged"
                                        : verb.workload + " has no container \"" + verb.container + "\" that has run",
                    .hint = "-c istio-proxy is its proxy"});
-  if (verb.follow)
-    Follow(mesh, sources, printer, denials);
-  else
-    ShowNew(sources, printer, /*all=*/true);
-  if (as_text) return kDone;  // it is shown already
+  const bool read = ShowNew(sources, printer, /*all=*/!verb.follow);
+  const std::string hint = HintForSilence(mesh, verb, *status, sources, printer);
+  if (!hint.empty()) Warn(hint);
+  if (verb.follow && read) Follow(mesh, sources, printer, denials);
+  const bool as_text = !IsData(mesh.format) && mesh.format != Format::kName;
+  if (as_text || verb.follow) return kDone;  // it is shown already
+  if (verb.filters()) output.names = printer.names();
   output.data = Data(printer.TakeEntries());
   return Show(mesh.format, output);
 }
@@ -182,11 +172,15 @@ Command LogsCommand(MeshOptions& mesh) {
                    .help = "istio-proxy: its proxy",
                    .to = &verb->container,
                    .offers = Offers::kContainers},
-                  {.names = "-f,--follow", .help = "go on with what comes", .to = &verb->follow},
+                  {.names = "-f,--follow",
+                   .help = "go on with what comes; with -o json an object a line",
+                   .to = &verb->follow},
                   {.names = "--flag",
                    .value = "FLAG,...",
                    .help = "only what has one of these response flags",
-                   .to = &verb->flags},
+                   .to = &verb->flags,
+                   .offers = Offers::kResponseFlags,
+                   .listed = true},
                   {.names = "--denied", .help = "only what a policy denied", .to = &verb->denied}},
       .run = [&mesh, verb] { return Logs(mesh, *verb); }};
 }

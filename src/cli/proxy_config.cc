@@ -11,6 +11,7 @@
 #include "cli/proxy_log.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
+#include "core/io/address.h"
 
 namespace plait::cli {
 namespace {
@@ -37,13 +38,25 @@ Outcome<Json> ReadDump(const std::string& path) {
   return std::unexpected(std::move(problem));
 }
 
+// Another text would pass nothing, and an empty table looks like an answer.
+Outcome<> CheckAddress(const std::string& address) {
+  if (address.empty() || io::IpAddress::Parse(address)) return {};
+  return Explain(Errc::kInvalidInput, "--address \"" + address + "\" is no IP address",
+                 "an address alone, as in --address 10.244.0.3; a port goes to --port");
+}
+
 Outcome<Json> DumpOf(const MeshOptions& mesh, const ConfigVerb& verb) {
+  if (const Outcome<> checked = CheckAddress(verb.filter.address); !checked) return std::unexpected(checked.error());
   if (verb.file.empty() == verb.workload.empty())
     return Explain(Errc::kInvalidInput,
                    verb.file.empty() ? "say which workload" : "give a workload or --file, not both",
                    "plait pc " + verb.what + " WORKLOAD, or plait pc " + verb.what + " --file DUMP");
   if (!verb.file.empty()) return ReadDump(verb.file);
   Outcome<Json> dump = AskProxyForJson(mesh, verb.workload, "/config_dump?include_eds");
+  // Everywhere else --name is the mesh.
+  if (!dump && dump.error().code == Errc::kUnavailable && mesh.name == "default" && !verb.filter.name.empty())
+    dump.error().hint.insert(0, "--name filters " + (verb.what == "all" ? "routes and secrets" : verb.what + "s") +
+                                    " here, --mesh names the mesh; ");
   if (!dump || (verb.what != "endpoint" && verb.what != "all")) return dump;
   // What the control plane says of an endpoint is in the dump; which ones this proxy has ejected is not.
   const Outcome<Json> clusters = AskProxyForJson(mesh, verb.workload, "/clusters?format=json");
@@ -59,14 +72,17 @@ void AddNames(const std::string& what, const Json& resources, std::vector<std::s
 int ShowKind(const MeshOptions& mesh, const ConfigVerb& verb) {
   const Outcome<Json> dump = DumpOf(mesh, verb);
   if (!dump) return Report(dump.error());
-  const Json resources = Select(verb.what, ResourcesOf(*dump, verb.what), verb.filter);
+  const Json all = ResourcesOf(*dump, verb.what);
+  const Json resources = Select(verb.what, all, verb.filter);
   Output output{.table = ConfigTable(verb.what, resources), .data = Data(resources)};
   AddNames(verb.what, resources, output.names);
-  // Istio's sidecars know the whole mesh, so who comes from there takes an empty table for a fault.
-  const bool by_use = verb.what == "cluster" || verb.what == "route" || verb.what == "endpoint";
   const bool empty = output.table.rows.empty();
-  if (empty && by_use && verb.file.empty())
-    output.warnings.push_back("no " + verb.what +
+  // Istio's sidecars know the whole mesh, so who comes from there takes an empty table for a fault, and one without any
+  // service, too.
+  const bool by_use = verb.what == "cluster" || verb.what == "route" || verb.what == "endpoint";
+  const bool unused = verb.filter == ConfigFilter{} && !HasService(verb.what, all);
+  if (by_use && (empty || unused) && verb.file.empty())
+    output.warnings.push_back("no " + verb.what + (empty ? "" : " of a service") +
                               " here: a sidecar has those of the destinations that its application has asked for");
   if (empty && verb.what == "endpoint" && !verb.file.empty())
     output.warnings.push_back("no endpoint in " + verb.file + ": /config_dump has them only with ?include_eds");
@@ -112,8 +128,9 @@ std::vector<Option> SourceOptions(ConfigVerb& verb) {
            .offers = Offers::kFiles}};
 }
 
-Option Filter(const char* name, const char* value, const char* help, std::string& to) {
-  return {.names = name, .value = value, .help = help, .to = &to};
+Option Filter(const char* name, const char* value, const char* help, std::string& to,
+              Offers offers = Offers::kNothing) {
+  return {.names = name, .value = value, .help = help, .to = &to, .offers = offers};
 }
 
 std::vector<Option> UnionOfFilters(ConfigFilter& filter);
@@ -122,19 +139,20 @@ std::vector<Option> FilterOptions(const std::string& what, ConfigFilter& filter)
   const Option port{.names = "--port", .value = "PORT", .help = "only of this port", .to = &filter.port};
   const Option address = Filter("--address", "IP", "only of this address", filter.address);
   if (what == "cluster")
-    return {Filter("--fqdn", "NAME", "only of services whose full name has this in it", filter.fqdn),
-            port,
-            {.names = "--direction",
-             .value = "DIRECTION",
-             .help = "inbound or outbound",
-             .to = &filter.direction,
-             .choices = {"inbound", "outbound"}},
-            Filter("--subset", "NAME", "only of this subset", filter.subset)};
+    return {
+        Filter("--fqdn", "NAME", "only of services whose full name has this in it", filter.fqdn, Offers::kServiceHosts),
+        port,
+        {.names = "--direction",
+         .value = "DIRECTION",
+         .help = "inbound or outbound",
+         .to = &filter.direction,
+         .choices = {"inbound", "outbound"}},
+        Filter("--subset", "NAME", "only of this subset", filter.subset)};
   if (what == "listener") return {address, port};
   if (what == "endpoint")
     return {address,
             port,
-            Filter("--cluster", "NAME", "only of this cluster", filter.cluster),
+            Filter("--cluster", "NAME", "only of this cluster", filter.cluster, Offers::kClusters),
             {.names = "--status",
              .value = "HEALTH",
              .help = "HEALTHY, UNHEALTHY (with those that failed the outlier check), DRAINING, TIMEOUT or DEGRADED",
@@ -142,8 +160,10 @@ std::vector<Option> FilterOptions(const std::string& what, ConfigFilter& filter)
              .choices = {"HEALTHY", "UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED"}}};
   if (what == "all") return UnionOfFilters(filter);
   if (what == "bootstrap") return {};
-  return {Filter("--name", "NAME", what == "route" ? "of the route configuration: a port, or http.80" : "of the secret",
-                 filter.name)};
+  if (what == "route")
+    return {
+        Filter("--name", "NAME", "of the route configuration: a port, or http.80", filter.name, Offers::kRouteConfigs)};
+  return {Filter("--name", "NAME", "of the secret", filter.name, Offers::kSecrets)};
 }
 
 // With whom each is shared stands in its help, for here every kind is shown.

@@ -60,7 +60,9 @@ Command ProxyLogCommand(MeshOptions& mesh) {
                       {.names = "--level",
                        .value = "COMPONENT:LEVEL,...",
                        .help = "trace, debug, info, warning, error or off; without a component: of all",
-                       .to = &verb->level},
+                       .to = &verb->level,
+                       .offers = Offers::kLogLevels,
+                       .listed = true},
                       {.names = "-r,--reset", .help = "all of them back to info", .to = &verb->reset}},
           .run = [&mesh, verb] { return ProxyLog(mesh, *verb); }};
 }

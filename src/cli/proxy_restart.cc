@@ -26,7 +26,7 @@ Outcome<local::WorkloadStatus> AwaitAnother(const MeshOptions& mesh, const local
     poll(nullptr, 0, kTurn);
   }
   return Explain(Errc::kTimedOut, "no other proxy of " + before.name + " is ready after 30 s: " + last,
-                 "plait logs " + before.name + " -c istio-proxy");
+                 "plait logs" + Named(mesh) + " -c istio-proxy " + before.name + "." + before.ns);
 }
 
 int Restart(const MeshOptions& mesh, const std::string& workload) {

@@ -1,8 +1,8 @@
 // plait ps (proxy-status): what each proxy has acknowledged, in istioctl's columns, from plaitd's /debug/syncz.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/envoys.h"
-#include "cli/fetch.h"
 #include "cli/tables.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
@@ -15,15 +15,33 @@ int ProxyStatus(const MeshOptions& mesh) {
   if (!client) return Report(client.error());
   Outcome<local::MeshStatus> status = client->Status();
   if (!status) return Report(status.error());
-  Outcome<std::string> text = HttpGet(status->debug_url + "/debug/syncz");
-  if (!text) return Report(text.error());
+  Outcome<std::string> text = AskControlPlane(*status, "/debug/syncz", kShortPatience);
+  if (!text) {
+    text.error().hint = "plait logs" + Named(mesh) + " plaitd; plait check" + Named(mesh);
+    return Report(text.error());
+  }
   const Json syncz = Json::parse(*text, nullptr, false);
   if (!syncz.is_array()) return Report({.code = Errc::kInternal, .message = "plaitd's /debug/syncz is not a list"});
-  const Json proxies = ProxiesIn(syncz, *status);
+  Json proxies = ProxiesIn(syncz, *status);
+  AddNotConnected(proxies, *status);
   Output output{
       .table = ProxyTable(proxies, SystemClock().Wall()), .data = Data(proxies), .warnings = Refusals(proxies)};
-  for (const auto& row : output.table.rows) output.names.push_back("proxy/" + row.front());
-  return Show(mesh.format, output);
+  bool unsent = false;
+  std::string away;  // the first that is not connected
+  for (const auto& row : output.table.rows) {
+    output.names.push_back("proxy/" + row.front());
+    unsent = unsent || std::find(row.begin(), row.end(), kNotSent) != row.end();
+    if (away.empty() && std::find(row.begin(), row.end(), kNotConnected) != row.end()) away = row.front();
+  }
+  const int code = Show(mesh.format, output);
+  if (unsent && !IsData(mesh.format) && mesh.format != Format::kName)
+    Say("NOT SENT: the proxy has not subscribed to it, as is normal until its application asks for a destination; a "
+        "gateway needs no INDEX");
+  if (!away.empty() && !IsData(mesh.format) && mesh.format != Format::kName)
+    Say("NOT CONNECTED: the proxy goes on with what it has, until it reaches the control plane again; if it does not: "
+        "plait logs" +
+        Named(mesh) + " -c istio-proxy " + away);
+  return code;
 }
 
 }  // namespace

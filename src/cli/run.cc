@@ -48,7 +48,8 @@ Outcome<> Write(const std::string& folder, const std::string& file, const std::s
 }
 
 // The pod's full name, once it can be used.
-Outcome<std::string> AwaitReady(local::ControlClient& client, const std::string& name, const std::string& ns) {
+Outcome<std::string> AwaitReady(local::ControlClient& client, const std::string& name, const std::string& ns,
+                                const std::string& named) {
   std::string last = "plaitd has not made it";
   for (int waited = 0; waited < kReadyPatience; waited += kTurn) {
     const Outcome<local::MeshStatus> status = client.Status();
@@ -61,7 +62,7 @@ Outcome<std::string> AwaitReady(local::ControlClient& client, const std::string&
     poll(nullptr, 0, kTurn);
   }
   return Explain(Errc::kTimedOut, "the workload of the command is not ready after 30 s: " + last,
-                 "plait logs plaitd; plait status");
+                 "plait logs" + named + " plaitd; plait status" + named);
 }
 
 Outcome<int> RunWithin(const MeshOptions& mesh, const std::string& workload, const std::vector<std::string>& command) {
@@ -81,7 +82,7 @@ Outcome<int> RunWithin(const MeshOptions& mesh, const std::string& workload, con
   const std::string pod = PodFor(*as, name, folder).dump(1);
   if (const Outcome<> written = Write(status->run_dir + "/overlay", file, pod); !written)
     return std::unexpected(written.error());
-  const Outcome<std::string> ready = AwaitReady(*holder, name, as->ns);
+  const Outcome<std::string> ready = AwaitReady(*holder, name, as->ns, Named(mesh));
   if (!ready) return std::unexpected(ready.error());
   Outcome<local::ControlClient> client = ConnectTo(mesh);
   if (!client) return std::unexpected(client.error());

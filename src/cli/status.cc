@@ -20,6 +20,7 @@ int Status(const MeshOptions& mesh) {
   output.text = "mesh " + status->name + ": " + status->state + ", mode " + status->mode + " (" + status->mode_reason +
                 "), directory " + status->directory + "\n" + (status->url.empty() ? "" : "app " + status->url + "   ") +
                 "debug " + status->debug_url + "\n";
+  for (const std::string& one : status->defaults) output.text += "default " + one + "\n";
   for (const std::string& message : status->messages) output.text += "! " + message + "\n";
   output.text += "\n" + TableText(output.table, mesh.format == Format::kWide);
   return Show(mesh.format, output);

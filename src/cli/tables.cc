@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "cli/json_access.h"
+#include "cli/workloads.h"
 
 namespace plait::cli {
 namespace {
@@ -49,7 +51,7 @@ std::string StateOf(const Json& proxy, const Column& column) {
     if (name.ends_with(column.message) && !ErrorOf(type).empty()) return "NACK";
   const std::string sent = Text(proxy, {std::string(column.field) + "_sent"});
   const std::string acked = Text(proxy, {std::string(column.field) + "_acked"});
-  if (sent.empty()) return HoldsSomething(proxy, column) ? "SYNCED" : "NOT SENT";
+  if (sent.empty()) return HoldsSomething(proxy, column) ? "SYNCED" : kNotSent;
   return sent == acked ? "SYNCED" : acked.empty() ? "STALE (Never Acknowledged)" : "STALE";
 }
 
@@ -109,6 +111,11 @@ Table ProxyTable(const Json& syncz, WallTime now) {
   table.columns.insert(table.columns.end(), {"AGE", "ISTIOD", "VERSION"});
   for (const Json& proxy : syncz) {
     if (!proxy.is_object()) continue;
+    if (At(proxy, "connected") == false) {
+      table.rows.push_back({Text(proxy, {"proxy"}), "-", kNotConnected});
+      table.rows.back().resize(table.columns.size(), "-");
+      continue;
+    }
     std::vector<std::string> row = {Text(proxy, {"proxy"}), Text(proxy, {"cluster_id"})};
     for (const Column& column : kColumns) row.push_back(StateOf(proxy, column));
     row.insert(row.end(), {AgeOf(proxy, now), Text(proxy, {"istiod"}), VersionOf(proxy)});
@@ -116,6 +123,16 @@ Table ProxyTable(const Json& syncz, WallTime now) {
   }
   std::sort(table.rows.begin(), table.rows.end());
   return table;
+}
+
+void AddNotConnected(Json& syncz, const local::MeshStatus& status) {
+  std::set<std::string> connected;
+  for (const Json& proxy : syncz) connected.insert(Text(proxy, {"proxy"}));
+  for (const local::WorkloadStatus& workload : status.workloads) {
+    const std::string name = workload.name + "." + workload.ns;
+    if (HasProxy(workload) && workload.phase != "Succeeded" && !connected.contains(name))
+      syncz.push_back({{"proxy", name}, {"connected", false}});
+  }
 }
 
 std::vector<std::string> Refusals(const Json& syncz) {

@@ -57,6 +57,21 @@ TEST(ProxyTable, SaysThatAProxyIsAnEnvoyInPlaceOfAVersionThatIsNotItsOwn) {
   EXPECT_EQ(ProxyTable(syncz, WallTime()).rows.at(0).back(), "Envoy");
 }
 
+TEST(ProxyTable, HasARowForEachProxyThatIsNotConnected) {
+  local::MeshStatus status;
+  status.workloads = {Workload("c-0", true, 9, 1), Workload("a-0", true, 9, 1), Workload("plain-0", true, 0, 1),
+                      Workload("job-0", false, 0, 1)};
+  for (local::WorkloadStatus& w : status.workloads) w.proxy = w.name == "plain-0" ? "none" : "sidecar";
+  status.workloads[3].phase = "Succeeded";
+  Json syncz = Json::parse(R"([{"proxy":"a-0.default","cluster_id":"Kubernetes"}])");
+  AddNotConnected(syncz, status);
+  EXPECT_EQ(syncz.size(), 2u);
+  EXPECT_EQ(syncz[1], Json::parse(R"({"proxy":"c-0.default","connected":false})"));
+  const Table table = ProxyTable(syncz, WallTime());
+  ASSERT_EQ(table.rows.size(), 2u);
+  EXPECT_EQ(table.rows[1], (Row{"c-0.default", "-", "NOT CONNECTED", "-", "-", "-", "-", "-", "-", "-", "-"}));
+}
+
 TEST(ProxyTable, GivesTheReasonOfARefusal) {
   EXPECT_EQ(Refusals(Syncz()), Row{"b.default refuses RouteConfiguration: route 80: no such field"});
 }

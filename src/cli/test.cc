@@ -21,7 +21,8 @@ struct TestVerb {
 bool IsTold(const MeshOptions& mesh) { return !IsData(mesh.format) && mesh.format != Format::kName; }
 
 // A check whose means failed has failed too, with the reason; only a signal ends the test.
-Outcome<CheckResult> Verdict(const char* name, Outcome<CheckResult> result) {
+Outcome<CheckResult> Verdict(const MeshOptions& mesh, const char* name, Outcome<CheckResult> result) {
+  if (result) result->hint = HintFor(result->hint, Named(mesh));
   if (result || result.error().code == Errc::kCancelled) return result;
   return CheckResult{.name = name, .detail = result.error().message, .hint = result.error().hint};
 }
@@ -54,8 +55,8 @@ Outcome<std::vector<CheckResult>> RunChecks(const MeshOptions& mesh, const TestV
     return true;
   };
   for (const MeshCheck& check : MeshChecks())
-    if (!take(Verdict(check.name, check.run(access)))) return Explain(Errc::kCancelled, "interrupted");
-  if (!verb.pages.empty() && !take(Verdict("page", CheckPage(access, verb.pages))))
+    if (!take(Verdict(mesh, check.name, check.run(access)))) return Explain(Errc::kCancelled, "interrupted");
+  if (!verb.pages.empty() && !take(Verdict(mesh, "page", CheckPage(access, verb.pages))))
     return Explain(Errc::kCancelled, "interrupted");
   return results;
 }

@@ -65,7 +65,7 @@ Outcome<TestOverlay> TestOverlay::Add(const local::MeshStatus& mesh) {
                              std::filesystem::copy_options::overwrite_existing, error);
   if (!error) std::filesystem::rename(folder + ".plait-test.yaml", file, error);
   if (error) return Explain(Errc::kDenied, "cannot write " + file + ": " + error.message());
-  return TestOverlay(std::move(lock), file);
+  return TestOverlay(std::move(lock), file, Named(MeshOptions{.name = mesh.name}));
 }
 
 Outcome<> TestOverlay::AwaitReady(const TestAccess& access) const {
@@ -81,13 +81,14 @@ Outcome<> TestOverlay::AwaitReady(const TestAccess& access) const {
   if (!ready) return std::unexpected(ready.error());
   if (!*ready)
     return Explain(Errc::kTimedOut, "the workloads of the test are not ready after 30 s: " + missing,
-                   "plait logs plaitd; plait test --keep, then plait logs -c istio-proxy WORKLOAD");
+                   "plait logs" + named_ + " plaitd; plait test" + named_ + " --keep, then plait logs" + named_ +
+                       " -c istio-proxy WORKLOAD");
   std::string last;
   const Outcome<bool> reached = access.Until([&] { return Reach(access, last); }, kReachPatience);
   if (!reached) return std::unexpected(reached.error());
   if (*reached) return {};
   return Explain(Errc::kTimedOut, "the client of the test does not reach its servers: " + last,
-                 "plait test --keep, then plait logs -c istio-proxy client.plait-test");
+                 "plait test" + named_ + " --keep, then plait logs" + named_ + " -c istio-proxy client.plait-test");
 }
 
 void TestOverlay::Remove() {
@@ -109,7 +110,7 @@ Outcome<> TestOverlay::RemoveAndAwait(const TestAccess& access) {
       kGonePatience);
   Remove();
   if (!gone) return std::unexpected(gone.error());
-  if (!*gone) return Explain(Errc::kTimedOut, "the workloads of the test do not end", "plait status");
+  if (!*gone) return Explain(Errc::kTimedOut, "the workloads of the test do not end", "plait status" + named_);
   return {};
 }
 

@@ -24,11 +24,13 @@ class TestOverlay {
   void Keep() { lock_.Reset(); }
 
  private:
-  TestOverlay(io::UniqueFd lock, std::string file) : lock_(std::move(lock)), file_(std::move(file)) {}
+  TestOverlay(io::UniqueFd lock, std::string file, std::string named)
+      : lock_(std::move(lock)), file_(std::move(file)), named_(std::move(named)) {}
   void Remove();
 
   io::UniqueFd lock_;  // held while there is something to remove
   std::string file_;
+  std::string named_;  // " --name shop": that commands need to mean this mesh
 };
 
 }  // namespace plait::cli

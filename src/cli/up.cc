@@ -31,15 +31,14 @@ Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb)
                    "leave --net out; `plait doctor` says whether this host can run a mesh");
   Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
   if (!paths) return std::unexpected(paths.error());
-  struct stat info{};
-  if (stat(verb.directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
+  if (struct stat info{}; !verb.prepare && (stat(verb.directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)))
     return Explain(Errc::kInvalidInput, "there is no directory " + verb.directory,
                    "give a directory of Kubernetes and Istio YAML");
   if (verb.port < 0 || verb.port > 65535) return Explain(Errc::kInvalidInput, "--port must be 0 to 65535");
   const char* path = std::getenv("PATH");
   const char* envoy = std::getenv("PLAIT_ENVOY");
   return local::UpOptions{.paths = *paths,
-                          .directory = std::filesystem::canonical(verb.directory).string(),
+                          .directory = std::filesystem::weakly_canonical(verb.directory).string(),
                           .search_path = path ? path : "/usr/local/bin:/usr/bin:/bin",
                           .concurrency = verb.concurrency,
                           .mode = *mode,
@@ -74,8 +73,19 @@ void TellReady(const MeshOptions& mesh, const UpVerb& verb, const local::MeshPat
     if (const std::string at = "127.0.0.1:" + std::to_string(port.host_port.value); !status->url.ends_with(at))
       Say("    Gateway  port " + std::to_string(port.port.value) + " is " + at);
   Say("    Debug    " + status->debug_url + "/debug/syncz");
-  Say("    Look     plait status" + name + "    plait logs" + name + " WORKLOAD");
+  Say("    Look     plait status" + name + "    plait logs" + name + " WORKLOAD, its access log: plait logs" + name +
+      " -c istio-proxy WORKLOAD");
   Say("    Stop     plait down" + name + "\n");
+}
+
+// Whether the directory has errors. In the background nobody would see that it is up all the same.
+bool TellErrors(const MeshOptions& mesh, const UpVerb& verb, const local::HostEvent& ready) {
+  if (ready.severity != "error") return false;
+  if (verb.detach)
+    Problem(
+        "the mesh is up, but its files have the errors above: correct them, it reads them again at once; plait status" +
+        Named(mesh) + " shows what is left, plait down" + Named(mesh) + " ends it");
+  return true;
 }
 
 // Hands the exit code of the start to the process that waits for it, and goes into the background.
@@ -165,7 +175,7 @@ int Attend(const MeshOptions& options, const UpVerb& verb, const local::MeshPath
       case Kind::kReady:
         if (std::exchange(ready, true)) break;  // late: it was said who is not
         TellReady(options, verb, paths);
-        detached.Tell(kDone);
+        detached.Tell(TellErrors(options, verb, event) ? kBadFile : kDone);
         companion.Start(verb.beside);
         break;
       case Kind::kTimeout:
@@ -194,7 +204,7 @@ int Attend(const MeshOptions& options, const UpVerb& verb, const local::MeshPath
 
 int Serve(const MeshOptions& mesh, const UpVerb& verb, const local::UpOptions& options, Detached detached) {
   Outcome<std::unique_ptr<local::HostMesh>> running =
-      local::HostMesh::Start(options, Port{static_cast<std::uint16_t>(verb.port)});
+      local::HostMesh::Start(options, Port{static_cast<std::uint16_t>(verb.port)}, {verb.prepare, verb.clean});
   if (!running) {
     int code = Report(running.error());
     if (code == kUnreachable) code = kNo;  // a port or a name that is taken: no mesh was to be reached

@@ -30,6 +30,10 @@ struct UpVerb {
   std::function<void(const local::MeshStatus&)> welcome = {};
   // Starts a process when all is ready; its end ends the mesh, and its exit code is that of the verb.
   std::function<pid_t()> beside = {};
+  // Makes `directory` once the mesh's name is this verb's own, and what removes it again (local::MeshFiles); empty: it
+  // is there.
+  std::function<Outcome<>()> prepare = {};
+  std::function<void()> clean = {};
 };
 int Up(const MeshOptions& mesh, const UpVerb& verb);
 // Options that `plait up` and `plait demo` share.

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/fetch.h"
 #include "local/paths.h"
 
 namespace plait::cli {
@@ -32,18 +31,20 @@ Outcome<local::MeshStatus> StatusOf(const MeshOptions& mesh) {
   return client->Status();
 }
 
-Outcome<std::string> AskControlPlane(const local::MeshStatus& status, const std::string& path) {
-  return HttpGet(status.debug_url + path);
+Outcome<std::string> AskControlPlane(const local::MeshStatus& status, const std::string& path, Duration patience) {
+  return HttpGet(status.debug_url + path, patience);
 }
 
-Outcome<std::string> AskProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path) {
+Outcome<std::string> AskProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path,
+                              Duration patience) {
   Outcome<io::UniqueFd> socket = DialAdmin(mesh, workload);
   if (!socket) return std::unexpected(socket.error());
-  return HttpGetOver(std::move(*socket), path, "the proxy of " + workload);
+  return HttpGetOver(std::move(*socket), path, "the proxy of " + workload, patience);
 }
 
-Outcome<Json> AskProxyForJson(const MeshOptions& mesh, const std::string& workload, const std::string& path) {
-  const Outcome<std::string> text = AskProxy(mesh, workload, path);
+Outcome<Json> AskProxyForJson(const MeshOptions& mesh, const std::string& workload, const std::string& path,
+                              Duration patience) {
+  const Outcome<std::string> text = AskProxy(mesh, workload, path, patience);
   if (!text) return std::unexpected(text.error());
   Json answer = Json::parse(*text, nullptr, false);
   if (!answer.is_structured()) return Explain(Errc::kInternal, "the answer of " + workload + " is not JSON");

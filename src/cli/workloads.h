@@ -2,6 +2,7 @@
 // What verbs about one mesh or one workload share.
 #include <string>
 
+#include "cli/fetch.h"
 #include "cli/verbs.h"
 #include "local/control_client.h"
 
@@ -9,10 +10,13 @@ namespace plait::cli {
 Outcome<local::ControlClient> ConnectTo(const MeshOptions& mesh);
 Outcome<local::MeshStatus> StatusOf(const MeshOptions& mesh);
 // The body of a page of plaitd's debug port.
-Outcome<std::string> AskControlPlane(const local::MeshStatus& status, const std::string& path);
+Outcome<std::string> AskControlPlane(const local::MeshStatus& status, const std::string& path,
+                                     Duration patience = kAnswerPatience);
 // The body of a page of the admin port of a workload's proxy, and its text as JSON.
-Outcome<std::string> AskProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path);
-Outcome<Json> AskProxyForJson(const MeshOptions& mesh, const std::string& workload, const std::string& path);
+Outcome<std::string> AskProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path,
+                              Duration patience = kAnswerPatience);
+Outcome<Json> AskProxyForJson(const MeshOptions& mesh, const std::string& workload, const std::string& path,
+                              Duration patience = kAnswerPatience);
 Outcome<std::string> PostToProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path);
 // Whether a proxy takes its connections: a sidecar, or it is a gateway.
 bool HasProxy(const local::WorkloadStatus& workload);

@@ -184,6 +184,7 @@ Outcome<PlaitdMessage> MessageOf(const Json& json) {
   if (type == "hello")
     return Hello{Text(json, "root_pem"), PortOf(json, "xds_port"), Text(json, "trust_domain"), Text(json, "error")};
   if (type == "message") return Notice{Text(json, "severity", "info"), Text(json, "text")};
+  if (type == "defaults") return Defaults{Texts(json, "texts")};
   if (type == "gateway_ports") {
     GatewayPorts out;
     for (const Json& port : json.at("ports")) out.ports.push_back(Port{port.get<std::uint16_t>()});

@@ -120,6 +120,10 @@ struct Notice {
   std::string severity;  // "warning", "error", "info"; "mended": what was told with this text is no more
   std::string text;
 };
+// What is in force because nobody says otherwise and differs from Istio's default: a sentence each, all that there are.
+struct Defaults {
+  std::vector<std::string> texts;
+};
 struct GatewayPorts {
   std::vector<Port> ports;
 };
@@ -142,7 +146,7 @@ struct MeshHosts {
 struct CaughtUp {
   std::uint64_t statuses = 0;
 };
-using PlaitdMessage = std::variant<DesiredPods, Hello, Notice, GatewayPorts, Services, MeshHosts, CaughtUp>;
+using PlaitdMessage = std::variant<DesiredPods, Hello, Notice, Defaults, GatewayPorts, Services, MeshHosts, CaughtUp>;
 
 // One line. Errors name what plaitd said wrongly; an unknown type is an error (the two are always of one version).
 Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line);

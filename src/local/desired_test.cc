@@ -111,6 +111,12 @@ TEST(Desired, TakesNoNumberThatCannotBeHeld) {
   EXPECT_EQ(pod.containers.at(0).readiness->period, std::chrono::milliseconds(100));
 }
 
+TEST(Desired, ComesWithTheDefaultsThatAreInForce) {
+  const auto message = DecodePlaitdMessage(R"({"type":"defaults","texts":["one","two"]})");
+  ASSERT_TRUE(message.has_value());
+  EXPECT_EQ(std::get<Defaults>(*message).texts, (std::vector<std::string>{"one", "two"}));
+}
+
 TEST(Desired, IsNotNestedWithoutEnd) {
   const std::string deep = R"({"type":"pods","pods":[)" + std::string(100'000, '[') + std::string(100'000, ']') + "]}";
   const auto message = DecodePlaitdMessage(deep);

@@ -23,6 +23,7 @@ namespace {
 constexpr Port kDebugPort{15014};
 constexpr Port kDefaultTlsPort{8443};
 constexpr int kPortsTried = 200;
+constexpr int kStatePatience = 2'000;  // milliseconds
 
 // In the child that becomes pid 1: executes this program again, so that nothing of the caller's memory or descriptors
 // is in the mesh.
@@ -63,10 +64,16 @@ Outcome<io::UniqueFd> ListenOnHost(Port wanted, Port& taken) {
                  "choose another with --port");
 }
 
-Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Port gateway_port) {
+Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Port gateway_port, MeshFiles files) {
   Outcome<RunLock> lock = RunLock::Acquire(options.paths, options.directory);
   if (!lock) return std::unexpected(lock.error());
-  std::unique_ptr<HostMesh> mesh(new HostMesh(options, gateway_port, std::move(*lock)));
+  if (Outcome<> free = AwaitFreeState(options.paths, kStatePatience); !free) {
+    lock->RemoveRunFolder();
+    return std::unexpected(free.error());
+  }
+  std::unique_ptr<HostMesh> mesh(new HostMesh(options, gateway_port, std::move(files), std::move(*lock)));
+  if (mesh->files_.make)
+    if (Outcome<> made = mesh->files_.make(); !made) return std::unexpected(made.error());
   const MeshPaths& paths = options.paths;
   for (const std::string& folder :
        {paths.logs() + "/plait-system/supervisor", paths.overlay(), paths.proxies(), paths.mount_point(), paths.state})
@@ -128,6 +135,7 @@ HostMesh::~HostMesh() {
   Kill();
   channel_.Reset();
   if (process_.pid > 0) waitpid(process_.pid, nullptr, 0);
+  if (files_.remove) files_.remove();
   lock_.RemoveRunFolder();
 }
 
@@ -170,7 +178,7 @@ std::optional<HostEvent> HostMesh::OnChannel() {
   switch (message.kind) {
     case OuterMessage::Kind::kListen: OnListen(message.port); return std::nullopt;
     case OuterMessage::Kind::kResolve: OnResolve(); return std::nullopt;
-    case OuterMessage::Kind::kReady: return HostEvent{.kind = HostEvent::Kind::kReady};
+    case OuterMessage::Kind::kReady: return HostEvent{.kind = HostEvent::Kind::kReady, .severity = message.severity};
     case OuterMessage::Kind::kEnding: stopping_ = true; return HostEvent{.kind = HostEvent::Kind::kEnding};
     case OuterMessage::Kind::kNotice:
       return HostEvent{.kind = HostEvent::Kind::kNotice, .severity = message.severity, .text = message.text};

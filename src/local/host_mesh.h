@@ -2,6 +2,7 @@
 // The outer side of a mesh: what `plait up` does on the host. It takes the run folder, starts pid 1 of the mesh, opens
 // host sockets and passes them in, and ends the mesh by ending itself: the supervisor dies at the end of their socket.
 // Blocking and single-threaded: the process does nothing else.
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,7 +19,7 @@ namespace plait::local {
 struct HostEvent {
   enum class Kind : std::uint8_t {
     kNotice,       // tell the person
-    kReady,        // all workloads are ready
+    kReady,        // all workloads are ready; `severity` "error": the directory has errors, which were told
     kInterrupted,  // Ctrl-C, SIGTERM or SIGHUP came
     kEnding,       // somebody said `plait down`
     kEnded,        // pid 1 has ended; nothing is left but the run folder
@@ -30,10 +31,17 @@ struct HostEvent {
   bool in_order = true;  // kEnded: as asked for
 };
 
+// What a verb does to the host's files while the name of the mesh is its own: before anything else, and when nothing of
+// the mesh runs any more. Either may be empty.
+struct MeshFiles {
+  std::function<Outcome<>()> make;
+  std::function<void()> remove;  // also when the start has failed, `make` included
+};
+
 class HostMesh {
  public:
   // `gateway_port`: where the gateway's ports 80 and 8080 are reached on 127.0.0.1 (0: any free one).
-  static Outcome<std::unique_ptr<HostMesh>> Start(const UpOptions& options, Port gateway_port);
+  static Outcome<std::unique_ptr<HostMesh>> Start(const UpOptions& options, Port gateway_port, MeshFiles files = {});
   // Ends what still runs, and removes the run folder.
   ~HostMesh();
 
@@ -43,8 +51,8 @@ class HostMesh {
   void Kill();  // now
 
  private:
-  HostMesh(UpOptions options, Port gateway_port, RunLock lock)
-      : options_(std::move(options)), gateway_port_(gateway_port), lock_(std::move(lock)) {}
+  HostMesh(UpOptions options, Port gateway_port, MeshFiles files, RunLock lock)
+      : options_(std::move(options)), gateway_port_(gateway_port), files_(std::move(files)), lock_(std::move(lock)) {}
   Outcome<> OpenDebugSocket();
   Outcome<> StartSupervisor();
   std::optional<HostEvent> OnChannel();
@@ -53,6 +61,7 @@ class HostMesh {
 
   UpOptions options_;
   Port gateway_port_;
+  MeshFiles files_;
   RunLock lock_;
   DialHelper dial_helper_;
   MeshProcess process_;

@@ -79,6 +79,7 @@ MeshStatus StatusOf(const Json& json) {
   out.mode = json.value("mode", "");
   out.mode_reason = json.value("mode_reason", "");
   out.limits = json.value("limits", std::vector<std::string>{});
+  out.defaults = json.value("defaults", std::vector<std::string>{});
   out.url = json.value("url", "");
   out.debug_url = json.value("debug_url", "");
   out.directory = json.value("directory", "");
@@ -107,6 +108,7 @@ std::string EncodeMeshStatus(const MeshStatus& status) {
                      {"mode", status.mode},
                      {"mode_reason", status.mode_reason},
                      {"limits", status.limits},
+                     {"defaults", status.defaults},
                      {"url", status.url},
                      {"debug_url", status.debug_url},
                      {"directory", status.directory},

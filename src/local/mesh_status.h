@@ -45,7 +45,8 @@ struct MeshStatus {
   std::string state;  // starting, ready, degraded, stopping
   std::string mode;   // rootless, netns
   std::string mode_reason;
-  std::vector<std::string> limits;  // what the mode cannot do
+  std::vector<std::string> limits;    // what the mode cannot do
+  std::vector<std::string> defaults;  // in force because nobody says otherwise, and not Istio's
   std::string directory;
   std::string run_dir;
   std::string state_dir;

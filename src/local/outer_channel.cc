@@ -36,7 +36,8 @@ OuterMessage MessageOf(const Json& json) {
 
 Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<int>& fds) {
   Json json = {{"kind", kNames[static_cast<std::size_t>(message.kind)]}};
-  if (!message.text.empty()) json.update({{"severity", message.severity}, {"text", message.text}});
+  if (!message.severity.empty()) json["severity"] = message.severity;
+  if (!message.text.empty()) json["text"] = message.text;
   if (message.port) json["port"] = message.port.value;
   if (message.host_port) json["host_port"] = message.host_port.value;
   if (message.kind == OuterMessage::Kind::kOptions) {

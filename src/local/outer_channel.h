@@ -17,7 +17,7 @@ struct OuterMessage {
     kListen,     // -> plait: open a host socket for this gateway port
     kListening,  // -> supervisor: here it is (one socket), on `host_port`
     kNotice,     // -> plait: tell the person `text`, of `severity` ("step", "info", "warning", "error")
-    kReady,      // -> plait: everything is ready
+    kReady,      // -> plait: everything is ready; `severity` "error": but for what the files have errors in
     kStop,       // -> supervisor: end in order
     kEnding,     // -> plait: somebody said `plait down`
     kResolve,    // -> plait: connect to the host's resolvers

@@ -221,18 +221,19 @@ Outcome<Joined> Pod::Exec(const std::string& name, JoinPlan plan) {
   if (const Container* container = FindContainer(name)) return container->Join(std::move(plan));
   if (!network_.exists())
     return Explain(Errc::kUnavailable, spec_.name + " has no network yet" + (reason_.empty() ? "" : ": " + reason_),
-                   "`plait status` shows when it runs");
+                   "`plait status" + mesh_.options.paths.named() + "` shows when it runs");
   const bool beside_proxy = spec_.proxy != ProxyKind::kNone && (name == kProxyContainer || name.empty());
   if (beside_proxy) return ephemeral_.Run(mesh_, spec_, network_, std::move(plan));
   return Explain(Errc::kNotFound, spec_.name + " has no container \"" + name + "\"",
-                 "leave it out, or name one that `plait status -o json` shows");
+                 "leave it out, or name one that `plait status" + mesh_.options.paths.named() + " -o json` shows");
 }
 
 std::string Pod::Host() const { return network_.ips.empty() ? "" : network_.ips.front().ToString(); }
 
 Outcome<std::string> Pod::CheckCapture() {
   if (network_.exists()) return mesh_.networks.CheckCapture(network_);
-  return Explain(Errc::kUnavailable, spec_.name + " has no network yet", "`plait status` shows when it runs");
+  return Explain(Errc::kUnavailable, spec_.name + " has no network yet",
+                 "`plait status" + mesh_.options.paths.named() + "` shows when it runs");
 }
 
 Outcome<io::UniqueFd> Pod::DialLoopback(Port port) {

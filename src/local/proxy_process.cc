@@ -190,7 +190,7 @@ void ProxyProcess::OpenServerPorts() {
 Outcome<> ProxyProcess::Replace() {
   if (!started_ || stopping_ || pid_ == 0)
     return Explain(Errc::kUnavailable, "the proxy of " + pod_.name + " does not run",
-                   reason_.empty() ? "plait status" : reason_);
+                   reason_.empty() ? "plait status" + mesh_.options.paths.named() : reason_);
   SpawnOne();
   return {};
 }

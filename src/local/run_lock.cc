@@ -50,8 +50,7 @@ Outcome<RunLock> RunLock::Acquire(const MeshPaths& paths, const std::string& wha
     if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       const std::string owner(Trim(ReadAll(fd.get())));
       return Explain(Errc::kUnavailable, "mesh \"" + paths.name + "\" is running already (" + owner + ")",
-                     "stop it with `plait down" + (paths.name == "default" ? "" : " --name " + paths.name) +
-                         "`, or start another with --name");
+                     "stop it with `plait down" + paths.named() + "`, or start another with --name");
     }
     if (!IsStillThere(fd.get(), paths.lock())) continue;
     RemoveAllBut(paths.run, paths.lock());
@@ -68,6 +67,18 @@ void RunLock::RemoveRunFolder() {
   unlink((run_ + "/lock").c_str());
   rmdir(run_.c_str());
   rmdir(std::filesystem::path(run_).parent_path().c_str());  // stays while other meshes have folders in it
+}
+
+Outcome<> AwaitFreeState(const MeshPaths& paths, int milliseconds) {
+  const std::string file = paths.state + "/plaitd.lock";  // as plaitd names it
+  for (int waited = 0;; waited += 5) {
+    const io::UniqueFd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd || flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return {};
+    if (waited >= milliseconds)
+      return Explain(Errc::kDenied, "another mesh uses the state directory " + paths.state,
+                     "let PLAIT_STATE_DIR name another directory for this mesh, or end the other one");
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 bool WaitUntilUnlocked(const MeshPaths& paths, int milliseconds) {

@@ -25,6 +25,10 @@ class RunLock {
   std::string run_;
 };
 
+// Waits until no plaitd uses the state directory: that of a mesh that has just ended may still be about to. Errors:
+// kDenied when one does, which is another mesh's while the lock of the name is held.
+Outcome<> AwaitFreeState(const MeshPaths& paths, int milliseconds);
+
 // Waits until nobody holds the lock, at most `milliseconds`; true also when there is no lock.
 bool WaitUntilUnlocked(const MeshPaths& paths, int milliseconds);
 

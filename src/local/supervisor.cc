@@ -18,6 +18,16 @@ namespace {
 static log::Component kLog("supervisor");
 constexpr std::size_t kMaxNotices = 50;
 
+bool IsError(const Notice& notice) { return notice.severity == "error"; }
+
+// The latest ones; errors stay longer than warnings.
+void KeepProblem(std::vector<Notice>& problems, const Notice& one) {
+  problems.push_back(one);
+  if (problems.size() <= kMaxNotices) return;
+  const auto warning = std::find_if_not(problems.begin(), problems.end(), IsError);
+  problems.erase(warning == problems.end() ? problems.begin() : warning);
+}
+
 }  // namespace
 
 Supervisor::Supervisor(io::Loop& loop, io::UniqueFd outer, ReceivedMessage first)
@@ -73,7 +83,8 @@ Outcome<> Supervisor::Start() {
                             .on_ended =
                                 [this](const std::string& why) {
                                   if (std::exchange(last_plaitd_end_, why) != why)
-                                    Tell("error", why + "; it is started again (plait logs plaitd.plait-system)");
+                                    Tell("error", why + "; it is started again (plait logs" + options_.paths.named() +
+                                                      " plaitd)");
                                 }});
   return plaitd_->Start();
 }
@@ -147,9 +158,17 @@ void Supervisor::OnPlaitd(PlaitdMessage message) {
     return;
   }
   if (auto* notice = std::get_if<Notice>(&message)) return OnNotice(*notice);
-  mesh_->hello = std::get<Hello>(std::move(message));
-  last_plaitd_end_.clear();
-  if (!mesh_->hello.error.empty()) Tell("error", mesh_->hello.error);
+  if (auto* defaults = std::get_if<Defaults>(&message)) return OnDefaults(std::move(defaults->texts));
+  OnHello(std::get<Hello>(std::move(message)));
+}
+
+void Supervisor::OnHello(Hello hello) {
+  mesh_->hello = std::move(hello);
+  const std::string& error = mesh_->hello.error;
+  // What keeps it from starting is the same at each of its starts: it is told once, and so is its end.
+  const bool is_new = std::exchange(last_plaitd_error_, error) != error;
+  if (error.empty()) last_plaitd_end_.clear();
+  if (is_new && !error.empty()) Tell("error", error);
   pods_->StartProxies();
 }
 
@@ -190,7 +209,8 @@ void Supervisor::Settle() {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(loop_.clock().Now() - started_);
     const std::string count = std::to_string(pods_->size());
     Tell("step", count + " of " + count + " workloads ready in " + std::to_string(took.count()) + " ms");
-    ToOuter({.kind = OuterMessage::Kind::kReady});
+    const bool broken = std::any_of(problems_.begin(), problems_.end(), IsError);
+    ToOuter({.kind = OuterMessage::Kind::kReady, .severity = broken ? "error" : ""});
   }
   if (ready) state_ = State::kReady;
   if (!ready && state_ == State::kReady) state_ = State::kDegraded;
@@ -209,10 +229,16 @@ void Supervisor::KeepNotice(std::vector<std::string>& notices, const std::string
 }
 
 void Supervisor::OnNotice(const Notice& notice) {
-  std::erase(problems_, notice.text);
+  std::erase_if(problems_, [&](const Notice& known) { return known.text == notice.text; });
   if (notice.severity == "mended") return Send("step", "mended: " + notice.text);
-  if (notice.severity != "info") KeepNotice(problems_, notice.text);
+  if (notice.severity != "info") KeepProblem(problems_, notice);
   Send(notice.severity, notice.text);
+}
+
+void Supervisor::OnDefaults(std::vector<std::string> texts) {
+  for (const std::string& text : texts)
+    if (std::find(defaults_.begin(), defaults_.end(), text) == defaults_.end()) Send("info", text);
+  defaults_ = std::move(texts);
 }
 
 void Supervisor::Tell(std::string severity, std::string text) {
@@ -258,7 +284,8 @@ MeshStatus Supervisor::Status() {
   out.debug_url = "http://127.0.0.1:" + std::to_string(debug_port_.value);
   out.trust_domain = mesh_->hello.trust_domain;
   out.plaitd_pid = plaitd_->pid();
-  out.messages = problems_;
+  out.defaults = defaults_;
+  for (const Notice& problem : problems_) out.messages.push_back(problem.text);
   out.messages.insert(out.messages.end(), last_notices_.begin(), last_notices_.end());
   for (const auto& [port, host] : gateway_ports_) {
     out.gateway_ports.push_back({Port{port}, host});
@@ -271,33 +298,33 @@ MeshStatus Supervisor::Status() {
 }
 
 namespace {
-std::unexpected<Diagnostic> NoWorkload(const std::string& name) {
+std::unexpected<Diagnostic> NoWorkload(const MeshPaths& mesh, const std::string& name) {
   return Explain(Errc::kNotFound, "there is no workload \"" + name + "\"",
-                 "`plait status` lists them; write NAME or NAME.NAMESPACE");
+                 "`plait status" + mesh.named() + "` lists them; write NAME or NAME.NAMESPACE");
 }
 }  // namespace
 
 Outcome<io::UniqueFd> Supervisor::Dial(const std::string& workload, Port port) {
   Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(workload);
+  if (!pod) return NoWorkload(options_.paths, workload);
   return pod->DialLoopback(port);
 }
 
 Outcome<Joined> Supervisor::Exec(const std::string& workload, const std::string& container, JoinPlan plan) {
   Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(workload);
+  if (!pod) return NoWorkload(options_.paths, workload);
   return pod->Exec(container, std::move(plan));
 }
 
 Outcome<> Supervisor::ReplaceProxy(const std::string& workload) {
   Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(workload);
+  if (!pod) return NoWorkload(options_.paths, workload);
   return pod->ReplaceProxy();
 }
 
 Outcome<std::string> Supervisor::CheckCapture(const std::string& workload) {
   Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(workload);
+  if (!pod) return NoWorkload(options_.paths, workload);
   return pod->CheckCapture();
 }
 

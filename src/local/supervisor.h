@@ -39,6 +39,8 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void Settle();  // once a round: status to plaitd, readiness, the dead
   bool AllReady() const;
   void OnNotice(const Notice& notice);
+  void OnDefaults(std::vector<std::string> texts);
+  void OnHello(Hello hello);
   void Tell(std::string severity, std::string text);  // of the supervisor's own
   void Send(std::string severity, std::string text);
   void ToOuter(const OuterMessage& message);
@@ -71,8 +73,9 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<PlaitdProcess> plaitd_;
   std::unique_ptr<PodTable> pods_;
-  std::vector<std::string> problems_;            // of the configuration, as plaitd tells them; what was mended is gone
+  std::vector<Notice> problems_;                 // of the configuration, as plaitd tells them; what was mended is gone
   std::vector<std::string> last_notices_;        // both bounded; for `plait status`
+  std::vector<std::string> defaults_;            // as plaitd told them last
   std::map<std::uint16_t, Port> gateway_ports_;  // wanted -> on the host; 0 while asked for
   bool have_pods_ = false;                       // plaitd has said what it wants
   bool table_due_ = false;                       // it gets a status table whatever is in it
@@ -82,7 +85,8 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   State state_ = State::kStarting;
   MonotonicTime started_;
   std::vector<PodStatus> sent_;
-  std::string last_plaitd_end_;
+  std::string last_plaitd_end_;    // why it ended, unless it has started since
+  std::string last_plaitd_error_;  // why it does not start
   uid_t application_id_ = 0;
 };
 

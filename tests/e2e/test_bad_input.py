@@ -3,7 +3,8 @@
 | input | test |
 |---|---|
 | files: 100 MB, aliases in a circle or exploding, not UTF-8, NUL bytes, tabs, no permission, vanishing while they are read, read errors, links in a circle | src/control/source/bad_files_test.cc |
-| files: written in two steps | src/control/source/config_files_test.cc (ThatAreHalfWrittenAreWaitedFor) |
+| files: written in steps, emptied first, never closed | src/control/source/directory_source_test.cc, here: `written_in_steps`, test_edits.py (`written_in_steps`) |
+| files: with a byte order mark, UTF-16 | src/core/yaml/parse_test.cc |
 | files: in a mesh that runs | here: `a_bad_edit`, `a_directory_that_is_closed` |
 | objects: unknown kinds and versions, references to nothing, delegates in a circle, conflicts, selectors that match nothing, impossible hosts, CIDRs, weights (negative, all 0) | src/control/model/bad_objects_test.cc |
 | objects: references to nothing, by an edit: the last good version stays | src/control/source/waiting_edits_test.cc, test_last_good.py, here: `a_bad_edit[reference]` |
@@ -213,6 +214,43 @@ def test_an_invalid_policy_in_force_at_the_first_start_denies(folder, request, k
         assert status_of(mesh, caller) == {"200": 1}
         plaitd_starts_again(mesh, 2)
         assert status_of(mesh, caller) == {"200": 1}
+    finally:
+        mesh.stop()
+
+
+def other_edits_are_live(mesh, name):
+    """The files were read since this was called."""
+    m.write(mesh.directory / f"{name}.yaml", m.service(name, {"http": 8000}, {"app": "echo"}))
+    until(lambda: mesh.load("client", f"http://{name}:8000/", "--count", "1").get("status"), 10, f"{name} is in force")
+
+
+def test_policies_that_are_written_in_steps_deny_from_first_to_last(folder):
+    """One that was in force while its file is emptied and written anew; an invalid one of a new file that was there, empty,
+    for a while, also when plaitd starts while it is, and again when it is complete."""
+    deny = json.dumps(m.authorization("deny", {"action": "DENY", "selector": {"matchLabels": {"app": "echo"}}, "rules": [{}]}))
+    mesh = echo_mesh(folder, "in-steps", ("policy.yaml", deny))
+    file, new = mesh.directory / "policy.yaml", mesh.directory / "new.yaml"
+    try:
+        assert status_of(mesh) == {"403": 1}
+        with open(file, "w", encoding="utf-8") as out:
+            other_edits_are_live(mesh, "emptied")
+            assert status_of(mesh) == {"403": 1}
+            out.write(deny[:-20])
+            out.flush()
+            other_edits_are_live(mesh, "half")
+            assert status_of(mesh) == {"403": 1}
+            out.write(deny[-20:])
+        other_edits_are_live(mesh, "whole")
+        assert status_of(mesh) == {"403": 1}
+        file.unlink()
+        until(lambda: status_of(mesh) == {"200": 1}, 5, "nothing denies")
+        with open(new, "w", encoding="utf-8") as out:
+            other_edits_are_live(mesh, "created")
+            plaitd_starts_again(mesh, "created")
+            out.write(BAD_POLICY)
+        until(lambda: status_of(mesh) == {"403": 1}, 5, "the invalid policy denies")
+        plaitd_starts_again(mesh, "written")
+        assert status_of(mesh) == {"403": 1}
     finally:
         mesh.stop()
 

@@ -53,6 +53,28 @@ def test_pc_shows_what_the_proxy_uses(used):
     assert "http.80" in used.named("pc", "route", "istio-ingressgateway.istio-system").stdout
 
 
+def test_pc_says_why_what_a_sidecar_sends_to_is_not_there_yet(used):
+    reason = "a sidecar has those of the destinations that its application has asked for"
+    pc = lambda kind, workload, *filters: used.plait("pc", kind, workload, "--mesh", used.name, *filters)
+    for kind in ("cluster", "endpoint", "route"):
+        unused = pc(kind, "ratings-v1")
+        assert reason in unused.stderr and "reviews" not in unused.stdout, kind
+        assert not pc(kind, "productpage-v1").stderr, kind
+    inbound = pc("cluster", "ratings-v1", "--direction", "inbound")
+    assert "inbound" in inbound.stdout and not inbound.stderr  # as it was asked
+
+
+def test_pc_says_that_its_name_is_no_meshs_where_no_mesh_of_the_usual_name_runs(folder):
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o777)
+    for kind, filtered in (("route", "routes"), ("secret", "secrets"), ("all", "routes and secrets")):
+        result = Mesh(elsewhere, folder).plait("pc", kind, "productpage-v1", "--name", "shop", check=False)
+        assert result.returncode == 3 and f"--name filters {filtered} here, --mesh names the mesh" in result.stderr
+    result = Mesh(elsewhere, folder).plait("pc", "route", "productpage-v1", check=False)
+    assert result.returncode == 3 and "filters" not in result.stderr
+
+
 def test_workloads_are_found_by_pod_and_deployment_with_and_without_namespace(used):
     for name in ("details-v1", "details-v1-0", "details-v1.default", "details-v1-0.default"):
         assert used.exec(name, "hostname").stdout.strip() == "details-v1-0"
@@ -69,6 +91,13 @@ def test_ps_has_the_index_and_the_age_of_what_each_proxy_has(used):
     for row in (re.split(r"\s{2,}", line) for line in lines):
         assert row[columns.index("INDEX")] in ("SYNCED", "NOT SENT")  # gateways do without
         assert re.fullmatch(r"\d+[smhd]", row[columns.index("AGE")]), row
+
+
+def test_ps_says_what_not_sent_means_beside_the_table(used):
+    shown = used.named("ps")
+    assert "NOT SENT" in shown.stdout and "NOT SENT: the proxy has not subscribed to it, as is normal" in shown.stderr
+    for form in ("json", "name"):
+        assert not used.named("ps", "-o", form).stderr
 
 
 def test_pc_takes_istioctls_filters_and_a_saved_dump(used, folder):
@@ -177,6 +206,21 @@ def test_logs_explain_denials_and_filter_by_flag(used):
     assert "ALLOW policies" not in used.named("logs", "details-v1").stdout
 
 
+def test_logs_of_an_application_that_writes_nothing_say_where_the_access_log_is(used):
+    command = "plait logs -c istio-proxy ratings-v1"
+    silent = used.named("logs", "ratings-v1")
+    assert not silent.stdout and command in silent.stderr
+    assert used.named("logs", "ratings-v1", "-o", "json").stdout == "[]\n"
+    for elsewhere in (["-c", "istio-proxy", "ratings-v1"], ["plaitd"], ["supervisor"], ["-A", "--flag", "DC"]):
+        assert not used.named("logs", *elsewhere).stderr, elsewhere
+    with subprocess.Popen(used.command("logs", "ratings-v1", "--follow"), env=used.env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as following:
+        try:
+            assert command in following.stderr.readline()
+        finally:
+            following.terminate()
+
+
 def test_logs_follow_what_comes(used):
     with subprocess.Popen(used.command("logs", "-A", "--denied", "--follow"), env=used.env, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, text=True) as following:
@@ -211,6 +255,9 @@ def test_check_finds_a_mesh_well_and_says_what_is_wrong_with_a_bad_file(used):
             result = used.named("check", check=False)
             return result.returncode == 1 and "broken.yaml:4" in result.stdout and "fix:" in result.stdout
         until(bad, 10, "the check fails and names the line")
+        lines = used.named("check", check=False).stdout.splitlines()
+        assert len([line for line in lines if line.startswith("      ") and "broken.yaml" in line]) > 1, lines  # one for each problem
+        assert any(re.search("the first one in 23h[0-9]+m$", line) for line in lines), lines
     finally:
         broken.unlink()
     until(lambda: used.named("check", check=False).returncode == 0, 10, "it is well again")

@@ -128,6 +128,26 @@ def test_a_route_moves_to_a_new_subset_and_the_old_one_goes_in_one_edit(edited):
     file.unlink()
 
 
+def test_a_file_of_workloads_that_is_written_in_steps_stops_nothing(edited):
+    """Half of it is a mesh without productpage and reviews; the other edits beside it are in force at once."""
+    file = edited.directory / "bookinfo.yaml"
+    text = file.read_text()
+    runs = {pod["name"]: (pod["pid"], pod["restarts"]) for pod in edited.pods()}
+    with edited.load_while("productpage-v1", "http://reviews:9080/reviews/0", *LOAD) as report:
+        with open(file, "w", encoding="utf-8") as out:
+            edit_header(edited, 101)
+            half_a_second(edited)
+            out.write(text[:2000])
+            out.flush()
+            edit_header(edited, 102)
+            half_a_second(edited)
+            out.write(text[2000:])
+        edit_header(edited, 103)
+        half_a_second(edited)
+    lost_nothing(report)
+    assert {pod["name"]: (pod["pid"], pod["restarts"]) for pod in edited.pods()} == runs
+
+
 def half_a_second(mesh):
     """The load beside it goes on for so long."""
     report = mesh.load("productpage-v1", "http://reviews:9080/reviews/0", "--rate", "50", "--duration", "0.5")

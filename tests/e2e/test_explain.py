@@ -1,6 +1,7 @@
 """`plait explain`: what it says is what happens, live and from a directory."""
 import json
 import os
+import shlex
 
 import pytest
 
@@ -103,6 +104,56 @@ def test_a_name_without_an_address_is_not_said_to_be_reached(used):
     ours = explain(used, "productpage-v1", "gone.default.svc.cluster.local", code=1)
     assert ours["forwarded"] is False and [s["step"] for s in ours["steps"]] == ["destination"]
     assert "gone.default.svc.cluster.local has no address" in ours["steps"][0]["text"]
+
+
+def curl(mesh, client, url, *options):
+    """The status of a request of this workload's application; 000: no answer."""
+    return mesh.exec(client, "curl", "-s", "-o", "/dev/null", "-m", "5", "-w", "%{http_code}", *options, url, check=False).stdout
+
+
+def test_the_host_header_leads_where_it_leads_a_request(used):
+    url, header = "http://details:9080/details/0", ["-H", "Host: ratings"]
+    answer = explain(used, "productpage-v1", "details", "GET", "/details/0", *header, code=1)
+    assert curl(used, "productpage-v1", url, *header) == "403" == str(answer["verdict"]["status"])
+    assert "ratings" in steps(answer, "endpoint")[0]["text"]
+    two = used.named("explain", "productpage-v1", url, *header, check=False)
+    assert two.returncode == 2 and "names another host than details:9080" in two.stderr, two.stderr
+    [again] = [line for line in two.stderr.splitlines() if "with that Host: " in line]
+    words = shlex.split(again.split("with that Host: ")[1])
+    assert words[:3] == ["details:9080", "GET", "/details/0"]
+    assert explain(used, "productpage-v1", *words, code=1)["verdict"] == answer["verdict"]
+
+
+def test_a_workloads_own_loopback_is_past_its_proxy(used, folder):
+    nobody = Mesh(folder, folder, name="nobody")
+    for host in ("127.0.0.1", "[::1]", "localhost"):
+        answer = explain(used, "productpage-v1", f"{host}:9080", "GET", "/productpage")
+        real = curl(used, "productpage-v1", f"http://{host}:9080/productpage")
+        assert answer["forwarded"] and (real == "200" or host != "127.0.0.1"), (host, real)  # it may listen at IPv4 only
+        assert ["capture", "application"] == [step["step"] for step in answer["steps"]]
+        assert "goes past the proxy" in answer["steps"][0]["text"] and "own application on port 9080" in answer["steps"][1]["text"]
+        assert answer["steps"] == explain(nobody, "-f", str(SAMPLES / "bookinfo"), "productpage-v1", f"{host}:9080")["steps"]
+    undeclared = explain(used, "productpage-v1", "localhost:9081", code=1)
+    assert undeclared["forwarded"] is None and "declares port 9081 (there is 9080)" in undeclared["steps"][-1]["text"]
+    assert curl(used, "productpage-v1", "http://localhost:9081/") == "000"
+    refused = explain(used, "productpage-v1", "127.0.0.1:15001", code=1)
+    assert refused["result"].startswith("no connection") and curl(used, "productpage-v1", "http://127.0.0.1:15001/") == "000"
+    assert explain(used, "productpage-v1", "127.0.0.1:53", code=1)["forwarded"] is False
+    assert curl(used, "productpage-v1", "http://127.0.0.1:53/") == "000"
+
+
+def test_a_workload_is_asked_at_the_port_that_it_declares(used, folder):
+    nobody = Mesh(folder, folder, name="nobody")
+    directory = ["-f", str(SAMPLES / "bookinfo")]
+    for mesh, words in ((used, []), (nobody, directory)):
+        answer = explain(mesh, *words, "productpage-v1", "details-v1")
+        assert answer["steps"][-1]["text"] == "the application on port 9080" and answer["forwarded"]
+        other = explain(mesh, *words, "productpage-v1", "details-v1:80", code=1)
+        assert other["forwarded"] is None and other["result"] == "unknown: forwarded if step application passes"
+        assert "no container of details-v1-0.default declares port 80 (there is 9080)" in other["steps"][-1]["text"]
+    ip = next(w["ip"] for w in used.status()["workloads"] if w["name"] == "details-v1-0")
+    assert curl(used, "productpage-v1", f"http://{ip}:80/") == "503"
+    assert "! application" in used.named("explain", "productpage-v1", "details-v1:80", check=False).stdout
 
 
 def test_a_url_is_a_destination_and_a_wrong_word_is_named(used):
@@ -218,3 +269,36 @@ def test_what_goes_past_a_proxy_is_explained_as_it_happens(capture, client, serv
     saved = explain(Mesh(capture.folder, capture.folder, name="nobody"), "-f", str(capture.directory), *question,
                     code=0 if refused_at is None else 1)
     assert [(s["step"], s["passes"]) for s in live["steps"]] == [(s["step"], s["passes"]) for s in saved["steps"]]
+
+
+def test_a_pod_that_is_not_ready_is_not_said_to_answer(capture):
+    never = {"exec": {"command": ["false"]}, "periodSeconds": 1}
+    m.write(capture.directory / "late.yaml",
+            m.deployment("late", [m.APP, "echo", "--port", "8000"], ports=[8000], probe=never),
+            m.deployment("crash", ["sh", "-c", "exit 3"], ports=[8000]))
+    try:
+        for name in ("late", "crash"):
+            until(lambda name=name: [w for w in capture.status()["workloads"] if w["name"] == f"{name}-0" and w["reason"]], 10, "it is there")
+            until(lambda name=name: "is not ready" in capture.named("explain", "client", f"{name}-0", check=False).stdout, 10, "it is known")
+            answer = explain(capture, "client", f"{name}-0", code=1)
+            last = answer["steps"][-1]
+            assert answer["forwarded"] is None and answer["result"] == "unknown: forwarded if step application passes"
+            assert last["passes"] is None and f"{name}-0.default is not ready (" in last["text"]
+            assert f"plait logs --name {capture.name} {name}-0.default" in last["text"]
+    finally:
+        (capture.directory / "late.yaml").unlink()
+
+
+def test_a_workload_without_a_proxy_is_asked_at_its_port_too(capture):
+    m.write(capture.directory / "plain.yaml",
+            m.deployment("plain", [m.APP, "echo", "--port", "8000"], ports=[8000], inject=False))
+    try:
+        until(lambda: [w for w in capture.status()["workloads"] if w["name"] == "plain-0" and w["ready"]], 10, "it is there")
+        until(lambda: "has no proxy" in capture.named("explain", "client", "plain-0", check=False).stdout, 10, "it is known")
+        nobody = Mesh(capture.folder, capture.folder, name="nobody")
+        for mesh, words in ((capture, []), (nobody, ["-f", str(capture.directory)])):
+            assert ":8000 plain-0.default" in json.dumps(explain(mesh, *words, "client", "plain-0"))
+            last = explain(mesh, *words, "client", "plain-0:81", code=1)["steps"][-1]
+            assert last["passes"] is None and "declares port 81 (there is 8000)" in last["text"]
+    finally:
+        (capture.directory / "plain.yaml").unlink()

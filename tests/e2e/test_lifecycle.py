@@ -161,6 +161,36 @@ def test_ctrl_c_ends_a_demo_in_the_foreground_and_leaves_nothing_behind(work):
         with busy(mesh):
             assert ctrl_c() == 0, shown()  # this is how it ends
         assert "plait: stopping (Ctrl-C again: at once)" in shown()
+    assert not list((work / "state").iterdir())  # no authority and no file that was edited
+
+
+def test_a_demo_beside_the_state_of_a_mesh_removes_only_what_is_its_own(folder):
+    mesh = Mesh(folder, copy_sample(folder, into="kept"), name="kept")
+    mesh.plait("up", str(mesh.directory), "--name", "kept", "--port", "0", "--detach")
+    mesh.named("down")
+    before = (mesh.state / "ca/root-key.pem").read_bytes()
+    mesh.plait("demo", "--name", "kept", "--port", "0", "--detach")
+    try:
+        assert mesh.status()["directory"] == str(mesh.state / "demo/bookinfo")
+        # The start of a second one, which fails, takes nothing from the first.
+        assert mesh.plait("demo", "--name", "kept", check=False).returncode == 1
+        assert (mesh.state / "demo/bookinfo/bookinfo.yaml").exists()
+    finally:
+        mesh.named("down")
+    nothing_runs()
+    assert not (mesh.state / "demo").exists()
+    assert (mesh.state / "ca/root-key.pem").read_bytes() == before
+
+
+def test_a_demo_that_cannot_start_leaves_nothing_behind(folder):
+    """No namespace may be made: the start fails when the files are there already."""
+    mesh = Mesh(folder, folder, name="refused")
+    env = {**mesh.env, "PLAIT_STATE_DIR": str(folder / "state/new/place")}
+    result = subprocess.run(unprivileged(["unshare", "--user", "--map-root-user", "sh", "-c", "echo 0 > /proc/sys/user/max_user_namespaces; "
+                                          f"exec {BIN}/plait demo --name refused --port 0"]),
+                            env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and "does not let a user make namespaces" in result.stderr, result.stderr
+    assert not (folder / "state/new").exists()
 
 
 def test_ctrl_c_during_the_start_is_an_interruption(work):
@@ -188,6 +218,22 @@ def test_detach_returns_when_all_is_ready_and_down_ends_it(folder):
     try:
         assert all(w["ready"] for w in mesh.status()["workloads"])
         assert mesh.get("/productpage")[0] == 200
+    finally:
+        mesh.named("down")
+    nothing_runs()
+
+
+def test_detach_returns_4_where_a_file_has_errors_and_the_mesh_goes_on(folder):
+    directory = folder / "wrong"
+    directory.mkdir()
+    (directory / "broken.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{prot: 80}]}\n")
+    mesh = Mesh(folder, directory, name="wrong")
+    result = mesh.plait("up", str(directory), "--name", "wrong", "--port", "0", "--detach", check=False)
+    try:
+        assert result.returncode == 4, result.stderr
+        assert "broken.yaml:4:" in result.stderr and "the mesh is up, but" in result.stderr
+        assert "plait status --name wrong" in result.stderr and "plait down --name wrong" in result.stderr
+        assert mesh.status()["state"] == "ready"
     finally:
         mesh.named("down")
     nothing_runs()

@@ -1,4 +1,5 @@
 """`plait up --net loopback`: no namespaces, no capture; a proxy beside each workload on addresses of the host's loopback."""
+import json
 import os
 import subprocess
 
@@ -142,3 +143,16 @@ def test_two_meshes_do_not_take_each_others_addresses(mesh, folder):
         assert not {w["ip"] for w in second.pods()} & {w["ip"] for w in mesh.pods()}
     finally:
         second.stop()
+
+
+def test_explain_tells_addresses_of_workloads_from_the_hosts_own(mesh):
+    def explain(to):
+        result = mesh.named("explain", "stranger", to, "-o", "json", check=False)
+        return result.returncode, json.loads(result.stdout)
+    web = next(w["ip"] for w in mesh.pods("web"))
+    code, answer = explain(web)  # at the only port that it declares
+    assert code == 0 and answer["forwarded"], answer
+    assert f"{web}:8080 is workload web-0.default" in json.dumps(answer)
+    for own in ("127.0.0.1:8080", "localhost:8080", "[::1]:8080"):
+        code, answer = explain(own)
+        assert code == 1 and answer["forwarded"] is None and "on this host, past every proxy" in answer["steps"][-1]["text"], answer

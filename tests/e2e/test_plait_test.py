@@ -131,6 +131,7 @@ def test_demo_proves_itself_within_45_seconds_and_leaves_nothing_behind(folder):
     assert checks["page"]["numbers"]["pages"] == 4
     assert took < 45
     nothing_runs(found=lambda: leftovers_of(mesh))
+    assert not mesh.state.exists()
 
 
 def leftovers_of(mesh):
@@ -148,4 +149,4 @@ def test_an_interrupted_demo_ends_the_mesh_with_130(folder):
     _, err = process.communicate(timeout=45)
     assert process.returncode == 130, err
     nothing_runs(found=lambda: leftovers_of(mesh))
-    assert mesh.named("status", check=False).returncode == 3
+    assert mesh.named("status", check=False).returncode == 3 and not mesh.state.exists()

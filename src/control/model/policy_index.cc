@@ -78,6 +78,13 @@ ServerMtls Snapshot::MtlsOf(std::string_view name_space, const Labels& labels) c
   return out;
 }
 
+bool Snapshot::strict_by_default() const noexcept {
+  return options_.strict_by_default &&
+         std::none_of(peer_authentications_.begin(), peer_authentications_.end(), [this](const auto* policy) {
+           return policy->meta.name_space() == mesh_.root_namespace && policy->scope.selector.empty();
+         });
+}
+
 std::vector<const AuthorizationPolicy*> Snapshot::PoliciesOf(std::string_view name_space, const Labels& labels) const {
   std::vector<const AuthorizationPolicy*> out;
   for (const AuthorizationPolicy* policy : policies_)

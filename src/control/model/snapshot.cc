@@ -31,7 +31,8 @@ void Snapshot::ReadMeshConfig() {
   }
   asked_trust_domain_ = mesh_.trust_domain;
   if (!options_.trust_domain.empty()) mesh_.trust_domain = options_.trust_domain;
-  if (options_.access_log_by_default && mesh_.access_log_file.empty()) mesh_.access_log_file = "/dev/stdout";
+  access_log_by_default_ = options_.access_log_by_default && mesh_.access_log_file.empty();
+  if (access_log_by_default_) mesh_.access_log_file = "/dev/stdout";
 }
 
 std::string Snapshot::LocalityOf(const Workload& workload) const {

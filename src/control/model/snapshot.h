@@ -17,10 +17,10 @@
 namespace plait::control::model {
 
 struct SnapshotOptions {
-  MeshConfig mesh;                 // where ConfigMap `istio` says nothing
-  std::string trust_domain = {};   // of the authority that runs: no ConfigMap changes it; empty: none runs yet
-  bool strict_by_default = false;  // `plait up`: STRICT when no mesh-wide PeerAuthentication is given
-  bool access_log_by_default = false;
+  MeshConfig mesh;                     // where ConfigMap `istio` says nothing
+  std::string trust_domain = {};       // of the authority that runs: no ConfigMap changes it; empty: none runs yet
+  bool strict_by_default = false;      // `plait up`: STRICT when no mesh-wide PeerAuthentication is given
+  bool access_log_by_default = false;  // `plait up`: to the proxy's log when the mesh configuration names no file
   std::string network = {};
   std::string cluster_id = "Kubernetes";
 };
@@ -65,6 +65,9 @@ class Snapshot {
   const std::string& asked_trust_domain() const noexcept { return asked_trust_domain_; }
   const std::vector<MeshNetwork>& networks() const noexcept { return networks_; }  // of ConfigMap `istio`
   const SnapshotOptions& options() const noexcept { return options_; }
+  // Whether these two of the options are in force: the objects do not say otherwise.
+  bool strict_by_default() const noexcept;
+  bool access_log_by_default() const noexcept { return access_log_by_default_; }
   const std::vector<ObjectRef>& objects() const noexcept { return objects_; }
   const std::vector<Workload>& workloads() const noexcept { return *workloads_; }
   // All services, sorted by hostname and namespace.
@@ -122,6 +125,7 @@ class Snapshot {
   Workloads workloads_;
   SnapshotOptions options_;
   MeshConfig mesh_;
+  bool access_log_by_default_ = false;
   std::string asked_trust_domain_;
   std::vector<MeshNetwork> networks_;
   Findings findings_;

@@ -200,7 +200,7 @@ const Case kBroken[] = {
      "AuthorizationPolicy shop/f.yaml:3:1\nPeerAuthentication shop/f.yaml:8:1\n", "11:7: the alias *none"},
     {"item of a list", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: security.istio.io/v1, kind: Author, x: [}\n",
      "AuthorizationPolicy default/f.yaml:4:4\n", "4:"},
-    {"UTF-16", kUtf16, "AuthorizationPolicy shop/f.yaml:1:3\n", "1:1: a byte that is not UTF-8"},
+    {"UTF-16", kUtf16, "AuthorizationPolicy shop/f.yaml:1:3\n", "1:1: the text is UTF-16"},
 };
 // Of each a mistake is told; nothing is closed.
 const Case kOthers[] = {

@@ -53,6 +53,7 @@ class AdsServer::Stream : public grpc::CallHandler {
         call_(call),
         identity_(std::move(identity)),
         form_(form),
+        number_(++server.streams_so_far_),
         connected_at_(server.loop_.clock().Wall()),
         overdue_([this] { Overdue(); }) {
     server_.streams_.push_back(this);
@@ -91,7 +92,8 @@ class AdsServer::Stream : public grpc::CallHandler {
   virtual std::map<std::string, std::string> Held(std::string_view type_url) const = 0;
   virtual std::vector<std::string> Names(std::string_view type_url) const = 0;
   ClientStatus status() const {
-    return {.proxy = &*proxy_,
+    return {.number = number_,
+            .proxy = &*proxy_,
             .remote = call_.context().remote.ToString(),
             .connected_at = connected_at_,
             .form = form_,
@@ -130,6 +132,7 @@ class AdsServer::Stream : public grpc::CallHandler {
   grpc::ServerCall& call_;
   const identity::SpiffeId identity_;
   const std::string_view form_;
+  const std::uint64_t number_;
   const WallTime connected_at_;
   std::map<std::string, ClientStatus::Times> times_;
   std::optional<Proxy> proxy_;  // once the first request was read

@@ -25,6 +25,7 @@ struct AdsOptions {
 
 // One connected proxy, for /debug/syncz and `plait ps`.
 struct ClientStatus {
+  std::uint64_t number = 0;      // of the stream, from 1 in the order in which they came
   const Proxy* proxy = nullptr;  // valid until the loop goes on
   std::string remote;
   WallTime connected_at{};
@@ -82,6 +83,7 @@ class AdsServer {
   bool ready_ = false;
   bool push_planned_ = false;
   std::function<void()> on_caught_up_;
+  std::uint64_t streams_so_far_ = 0;
   std::vector<Stream*> streams_;
   std::vector<Stream*> to_push_;  // in the order of their connections; those at the back come next
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

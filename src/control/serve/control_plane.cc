@@ -17,6 +17,19 @@ log::Component kLog("plaitd");
 constexpr Duration kSettled = std::chrono::seconds(1);  // after a change, until conflicts are logged
 constexpr Duration kIdleDebug = std::chrono::minutes(1);
 
+// Where `plait up` differs from Istio in what nobody has written.
+std::vector<std::string> DefaultsOf(const model::Snapshot& snapshot) {
+  std::vector<std::string> out;
+  if (snapshot.access_log_by_default())
+    out.emplace_back(
+        "access log on (Istio's default: off; accessLogFile of MeshConfig moves it): plait logs -c istio-proxy "
+        "WORKLOAD");
+  if (snapshot.strict_by_default())
+    out.push_back("mutual TLS STRICT (Istio's default: PERMISSIVE; a PeerAuthentication of that mode in namespace " +
+                  snapshot.mesh().root_namespace + " gives it)");
+  return out;
+}
+
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
@@ -200,6 +213,7 @@ void ControlPlane::Rebuild() {
   metrics_.Observe("pilot_pushcontext_init_seconds", {}, Seconds(loop_.clock().Now() - begun));
   CountEvents(provider_->snapshot().get(), *snapshot, metrics_);
   const Difference difference = provider_->SetSnapshot(std::move(snapshot));
+  if (channel_) channel_->SendDefaults(DefaultsOf(*provider_->snapshot()));
   TellFindings();
   if (!status_timer_.armed()) status_timer_.Start(loop_.timers(), kSettled);
   statuses_in_snapshot_ = statuses_;

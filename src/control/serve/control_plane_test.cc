@@ -209,6 +209,32 @@ TEST_F(Plane, TellsTheSupervisorWhatShouldRun) {
   EXPECT_EQ(supervisor.last["hello"]["root_pem"], plane->authority().bundle_pem());
 }
 
+TEST_F(Plane, TellsWhereItDiffersFromIstioAsLongAsNobodySaysOtherwise) {
+  Start();
+  const auto told = [this](std::size_t count) {
+    return Wait(
+        [&] { return supervisor.last.contains("defaults") && supervisor.last["defaults"]["texts"].size() == count; });
+  };
+  const auto text = [this](std::size_t i) { return supervisor.last["defaults"]["texts"][i].get<std::string>(); };
+  ASSERT_TRUE(told(2));
+  EXPECT_TRUE(text(0).starts_with("access log on ")) << text(0);
+  EXPECT_TRUE(text(1).starts_with("mutual TLS STRICT ")) << text(1);
+  EXPECT_NE(text(1).find("in namespace istio-system"), std::string::npos) << text(1);
+  const std::string peers = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n";
+  // One of a namespace or of some workloads is not the mesh's.
+  Write("a.yaml", peers + "metadata: {name: a, namespace: default}\nspec: {mtls: {mode: PERMISSIVE}}\n");
+  Write("b.yaml", peers +
+                      "metadata: {name: b, namespace: istio-system}\n"
+                      "spec: {selector: {matchLabels: {a: b}}, mtls: {mode: PERMISSIVE}}\n");
+  Write("istio.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
+        "data: {mesh: 'accessLogFile: /dev/stdout'}\n");
+  ASSERT_TRUE(told(1));
+  EXPECT_TRUE(text(0).starts_with("mutual TLS STRICT ")) << text(0);
+  Write("c.yaml", peers + "metadata: {name: c, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n");
+  EXPECT_TRUE(told(0));
+}
+
 TEST_F(Plane, TellsTheSupervisorWhyItCannotStartAndHearsIt) {
   fs::create_directories(root / "state" / "plaitd.lock");  // where its file would be
   const Outcome<> started = TryToStart();

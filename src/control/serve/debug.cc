@@ -67,7 +67,7 @@ Json TypesJson(const ClientStatus& client) {
 }
 
 Json ClientJson(const ClientStatus& client) {
-  return {{"connectionId", client.proxy->node.id},
+  return {{"connectionId", client.proxy->node.id + "-" + std::to_string(client.number)},
           {"proxy", client.proxy->Key()},
           {"identity", client.proxy->identity.ToString()},
           {"connectedAt", FormatRfc3339(client.connected_at)},

@@ -139,6 +139,20 @@ TEST_F(Debug, SynczTellsWhatWasSentAndAcknowledged) {
   EXPECT_EQ(watcher.at("watches").at(std::string(xds::type_url::kEndpoint)), Json({"*"}));
 }
 
+TEST_F(Debug, TellsStreamsOfOneProxyApart) {
+  ads.Ready();
+  const auto has = [this](const char* page, const std::string& number) {
+    const Json clients = Json::parse(Get(page).body).at("clients");
+    return std::any_of(clients.begin(), clients.end(), [&](const Json& one) {
+      return one.at("connectionId") == "sidecar~10.244.0.5~web-0.default~default.svc.cluster.local-" + number;
+    });
+  };
+  ConnectProxy();
+  EXPECT_TRUE(has("/debug/adsz", "1"));
+  ConnectProxy();
+  EXPECT_TRUE(loop.RunUntil([&] { return has("/debug/adsz", "2") && has("/debug/connections", "2"); }, kLimit));
+}
+
 TEST_F(Debug, ConfigDumpShowsWhatAProxyHasWithoutKeys) {
   // Secret { name: "gateway" tls_certificate { private_key { inline_string: "KEY" } } }
   provider.Set(xds::type_url::kSecret, "gateway", "7", {},

@@ -29,7 +29,7 @@ std::vector<const T*> OldestFirst(const Snapshot& mesh) {
 
 class Status {
  public:
-  explicit Status(const Snapshot& mesh) : mesh_(mesh) {}
+  explicit Status(const Snapshot& mesh) : mesh_(mesh), rules_(OldestFirst<model::DestinationRule>(mesh)) {}
 
   PushStatus Run() {
     DuplicateDomains();
@@ -40,10 +40,7 @@ class Status {
       NoInstances(*service);
       InboundConflicts(*service);
     }
-    for (const model::Workload& workload : mesh_.workloads())
-      if (!workload.ready && !workload.ending && !workload.ips.empty())
-        out_["pilot_endpoint_not_ready"][workload.ips[0].ToString()] = {
-            .proxy = workload.name + "." + workload.name_space, .message = "the pod is not ready"};
+    NotReady();
     return std::move(out_);
   }
 
@@ -70,7 +67,7 @@ class Status {
   // Rules of a namespace for one host are merged; of subsets with one name the oldest rule's counts.
   void DuplicateSubsets() {
     std::map<std::pair<std::string, std::string>, std::map<std::string, const model::DestinationRule*>> subsets;
-    for (const auto* rule : OldestFirst<model::DestinationRule>(mesh_)) {
+    for (const auto* rule : rules_) {
       if (!rule->workload_selector.empty()) continue;
       const std::string host = Resolve(rule->host, rule->meta);
       auto& known = subsets[{rule->meta.name_space(), host}];
@@ -133,8 +130,37 @@ class Status {
       for (const model::Subset& subset : rule ? rule->subsets : std::vector<model::Subset>{})
         if (none(subset.labels))
           Add("pilot_eds_no_instances", translate::OutboundCluster(port.port, subset.name, service.hostname),
-              "subset " + subset.name + " of " + Text(rule->meta) + " selects no ready endpoint");
+              "subset " + subset.name + " of " + Text(OwnerOf(subset, *rule)) + " selects no ready endpoint");
     }
+  }
+
+  // The rule in which a subset of a merged rule stands: the merged one has the name and place of its oldest.
+  const Meta& OwnerOf(const model::Subset& subset, const model::DestinationRule& merged) const {
+    const Meta& meta = merged.meta;
+    const auto has = [&](const model::DestinationRule* rule) {
+      const model::Subset* own = rule->FindSubset(subset.name);
+      return own && *own == subset && rule->meta.name_space() == meta.name_space() &&
+             Resolve(rule->host, rule->meta) == merged.host;
+    };
+    const auto owner = std::find_if(rules_.begin(), rules_.end(), has);
+    return owner == rules_.end() ? meta : (*owner)->meta;
+  }
+
+  void NotReady() {
+    std::map<const model::Workload*, std::string> ports;
+    for (const auto& service : mesh_.services())
+      for (const model::ServicePort& port : service->ports)
+        for (const model::EndpointView& endpoint : service->EndpointsOf(port))
+          if (endpoint.workload && !endpoint.ready) {
+            std::string& text = ports[endpoint.workload];
+            text += (text.empty() ? ", so " : ", ") + Text(service->meta()) + " leads nothing to its port " +
+                    std::to_string(endpoint.port);
+          }
+    for (const model::Workload& workload : mesh_.workloads())
+      if (!workload.ready && !workload.ending && !workload.ips.empty())
+        out_["pilot_endpoint_not_ready"][workload.ips[0].ToString()] = {
+            .proxy = workload.name + "." + workload.name_space,
+            .message = "pod " + workload.name_space + "/" + workload.name + " is not ready" + ports[&workload]};
   }
 
   // Two services that declare different protocols for one port of a pod.
@@ -162,6 +188,7 @@ class Status {
   }
 
   const Snapshot& mesh_;
+  const std::vector<const model::DestinationRule*> rules_;
   std::map<std::pair<const model::Workload*, std::uint16_t>, std::pair<Protocol, const ServiceView*>> declared_;
   PushStatus out_;
 };

@@ -42,6 +42,24 @@ TEST(PushStatus, NamesClustersWithoutAnEndpointAndPodsThatAreNotReady) {
   const auto unready = PushStatusOf(*SnapshotOf(kWeb, {pod}));
   EXPECT_NE(Told(unready, metric, "outbound|80||web.default.svc.cluster.local").find("test.yaml:"), std::string::npos);
   EXPECT_EQ(unready.at("pilot_endpoint_not_ready").at("10.0.0.1").proxy, "web-0.default");
+  EXPECT_EQ(Told(unready, "pilot_endpoint_not_ready", "10.0.0.1"),
+            "pod default/web-0 is not ready, so Service default/web (test.yaml:4) leads nothing to its port 80");
+  EXPECT_EQ(Told(PushStatusOf(*SnapshotOf("", {pod})), "pilot_endpoint_not_ready", "10.0.0.1"),
+            "pod default/web-0 is not ready");
+}
+
+TEST(PushStatus, NamesTheRuleInWhichASubsetWithoutAnEndpointStands) {
+  const auto rule = [](const std::string& name, const std::string& version) {
+    return Object("DestinationRule", name,
+                  "{host: web, subsets: [{name: " + version + ", labels: {version: " + version + "}}]}");
+  };
+  const auto status = PushStatusOf(*SnapshotOf(kWeb + rule("one", "v1") + rule("two", "v7") + rule("three", "v7"),
+                                               {RunningPod("web-0", "web", {{"app", "web"}}, "10.0.0.1")}));
+  const auto told = [&](const std::string& subset) {
+    return Told(status, "pilot_eds_no_instances", "outbound|80|" + subset + "|web.default.svc.cluster.local");
+  };
+  EXPECT_EQ(told("v1"), "subset v1 of DestinationRule default/one (test.yaml:9) selects no ready endpoint");
+  EXPECT_EQ(told("v7"), "subset v7 of DestinationRule default/three (test.yaml:19) selects no ready endpoint");
 }
 
 TEST(PushStatus, NamesHostsAndSubsetsThatStandTwice) {

@@ -111,6 +111,15 @@ Json CaptureAnnotations(const source::PodTemplate& pod) {
   return out;
 }
 
+// Where its containers say that they listen.
+Json DeclaredPorts(const source::PodTemplate& pod) {
+  Json out = Json::array();
+  for (const source::ResolvedContainer& container : pod.containers)
+    for (const model::ContainerPort& port : container.ports)
+      if (port.protocol == "TCP") out.push_back(port.port);
+  return out;
+}
+
 // A broken file may hold bytes that are no text.
 std::string Dump(const Json& json) { return JsonText(json, 1); }
 
@@ -150,6 +159,7 @@ SavedResources ResourcesOf(io::Loop& loop, const SavedResourcesOptions& options)
                    {"ip", proxy.ips.front().ToString()},
                    {"identity", proxy.identity.ToString()},
                    {"capture", CaptureAnnotations(pod->spec)},
+                   {"ports", DeclaredPorts(pod->spec)},
                    {"resources", has_proxy ? AllResources(provider, proxy) : Json::array()},
                    {"objects", Objects(mesh)}});
   return out;

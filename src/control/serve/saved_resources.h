@@ -25,9 +25,9 @@ struct SavedResources {
   std::optional<Diagnostic> error;  // there is no such workload
 };
 // {"problems": [{"severity": error, warning or info, "text": "FILE:LINE:COLUMN: ..."}], "node": {"id"}, "pod", "proxy":
-// sidecar, router or none, "ip", "identity", "capture": {annotation: value}, "resources": [{"type", "name", "aliases",
-// "value": base64}], "objects": [{"kind", "name", "namespace", "at": "FILE:LINE"}]}. With an error: {"problems",
-// "error", "hint"}.
+// sidecar, router or none, "ip", "identity", "capture": {annotation: value}, "ports": [of its containers], "resources":
+// [{"type", "name", "aliases", "value": base64}], "objects": [{"kind", "name", "namespace", "at": "FILE:LINE"}]}. With
+// an error: {"problems", "error", "hint"}.
 SavedResources ResourcesOf(io::Loop& loop, const SavedResourcesOptions& options);
 
 }  // namespace plait::control::serve

@@ -103,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
                          std::string("\xff\xfe"
                                      "a\0:\0",
                                      6),
-                         ":1:1: a byte that is not UTF-8"},
+                         ":1:1: the text is UTF-16 (save the file as UTF-8)"},
                     Text{"deep nesting", std::string(5000, '['), ":1:10"}));
 
 TEST_F(BadFiles, OfAHundredMegabytesAreNotEvenRead) {

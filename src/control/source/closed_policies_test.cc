@@ -59,6 +59,30 @@ class ClosedPolicies : public testing::Test {
   const std::string deny_ = Policy("AuthorizationPolicy", "{action: DENY, rules: [{}]}");
 };
 
+TEST_F(ClosedPolicies, FindNothingToFallBackOnInAVersionThatSaidNothing) {
+  const std::string bad = Policy("AuthorizationPolicy", "{rulez: []}");
+  for (const std::string& before : {std::string(), std::string("# only a comment\n---\n"), allow_}) {
+    fs::remove_all(root_ + "/last-good");
+    Write("a.yaml", before);
+    ConfigFiles files = Started();
+    if (before == allow_) {  // somebody takes the policy away
+      Write("a.yaml", "");
+      files.Update(Look());
+    }
+    EXPECT_EQ(InForce(files), "");
+    Write("a.yaml", bad);
+    files.Update(Look());
+    EXPECT_EQ(InForce(files), "!p@a.yaml:3 ") << before;
+    EXPECT_NE(Said(files).find("the file has no last good version"), std::string::npos) << Said(files);
+    EXPECT_EQ(InForce(Started()), "!p@a.yaml:3 ") << "after a restart: " << before;
+    Write("a.yaml", allow_);
+    files.Update(Look());
+    Write("a.yaml", bad);
+    files.Update(Look());
+    EXPECT_EQ(InForce(files), "p@a.yaml:3 ") << "now there is one";
+  }
+}
+
 TEST_F(ClosedPolicies, AreToldWithWhatTheyClose) {
   Write("a.yaml", Policy("AuthorizationPolicy", "{selector: {matchLabels: {app: a, v: b}}, rulez: []}"));
   Write("b.yaml", Policy("PeerAuthentication", "{mtls: {mode: OPEN}}"));

@@ -92,6 +92,11 @@ std::map<std::string, std::string> ConfigFiles::Written() const {
   return out;
 }
 
+bool ConfigFiles::Has(const ScannedFile& scanned) const {
+  const auto known = files_.find(scanned.real_path);
+  return known != files_.end() && known->second.written.text == scanned.text && known->second.path == scanned.path;
+}
+
 bool ConfigFiles::Update(const Scan& scan) {
   bool changed = first_;
   if (first_) {
@@ -99,9 +104,7 @@ bool ConfigFiles::Update(const Scan& scan) {
     owners_ = last_good_.FindOwners();
   }
   for (const ScannedFile& scanned : scan.files) {
-    const auto known = files_.find(scanned.real_path);
-    if (known != files_.end() && known->second.written.text == scanned.text && known->second.path == scanned.path)
-      continue;
+    if (Has(scanned)) continue;
     File& file = files_[scanned.real_path];
     changed = true;
     Decode(scanned, file);
@@ -144,6 +147,8 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
   file.ignored_kinds = std::move(decoded.ignored_kinds);
   file.bad = model::HasErrors(file.findings);
   if (file.bad || NameOthers(file.written.objects)) file.last_good = FindLastGood(file, std::move(before));
+  // What says nothing is nothing to fall back on: an invalid policy in its place would deny nobody.
+  if (file.bad && file.last_good && file.last_good->objects.empty()) file.last_good.reset();
   if (!file.bad) {
     if (file.last_good && file.last_good->text == file.written.text) {
       file.written.kept = file.last_good->kept;  // not written anew at each start

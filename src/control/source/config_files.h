@@ -27,6 +27,8 @@ class ConfigFiles {
   ConfigFiles(std::string last_good_folder, model::DecodeContext context, model::MeshConfig mesh = {})
       : last_good_(std::move(last_good_folder)), context_(std::move(context)), mesh_(std::move(mesh)) {}
 
+  // Whether this is what the file said in the last state.
+  bool Has(const ScannedFile& scanned) const;
   // Takes a new state of the files. Returns whether objects, images or findings changed.
   bool Update(const Scan& scan);
 

@@ -1,8 +1,11 @@
 #pragma once
 // The configuration of a mesh from directories of YAML files, followed live. An edit is in force some 20 ms after it
-// was written; a file that became bad keeps its last good meaning. Owned by plaitd; lives on one loop.
+// was written; a file that became bad keeps its last good meaning, and one that somebody is writing that of before.
+// Owned by plaitd; lives on one loop.
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +19,9 @@ struct DirectoryOptions {
   std::string state_dir = {};  // holds `last-good/`; empty: nothing is kept
   std::string default_namespace = "default";
   std::string root_namespace = model::MeshConfig{}.root_namespace;
-  WatchTiming timing = {};
+  WatchTiming timing = {.all_closed = false};  // it asks of each file
+  // How long what stands in a file that is open for writing waits to be in force.
+  Duration unfinished = std::chrono::seconds(30);
 };
 
 class DirectorySource {
@@ -31,12 +36,24 @@ class DirectorySource {
   const model::Findings& findings() const noexcept { return files_.findings(); }
 
  private:
-  bool Rescan();
+  struct Unfinished {
+    std::optional<MonotonicTime> since;  // what stands in it is not in force
+    bool overdue = false;                // some of what stood in it is in force
+  };
 
+  bool Rescan();
+  void HoldUnfinished(Scan& scan);
+  bool IsUnfinished(const ScannedFile& file) const;
+  // What to tell of it; nullopt: nothing yet.
+  std::optional<model::Finding> Tell(const ScannedFile& file, const Unfinished& unfinished) const;
+
+  io::Loop& loop_;
   DirectoryOptions options_;
   ConfigFiles files_;
   std::function<void()> on_change_;
   FolderWatch watch_;
+  std::map<std::string, Unfinished> unfinished_;  // by real path
+  bool first_ = true;
 };
 
 }  // namespace plait::control::source

@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,7 +47,9 @@ bool FolderWatch::Watch(const std::vector<std::string>& folders) {
   }
   for (const auto& [folder, watch] : watches_) {
     const bool used = std::any_of(now.begin(), now.end(), [&](const auto& entry) { return entry.second == watch; });
-    if (!used) ::inotify_rm_watch(inotify_.get(), watch);
+    if (used) continue;
+    ::inotify_rm_watch(inotify_.get(), watch);
+    std::erase_if(written_, [watch](const auto& entry) { return entry.first.first == watch; });
   }
   watches_ = std::move(now);
   if (degraded_ || polling_) poll_.Start(loop_.timers(), timing_.poll);
@@ -61,7 +64,8 @@ void FolderWatch::Poll(bool on) {
     poll_.Cancel();
 }
 
-void FolderWatch::OnFdReady(std::uint32_t /*events*/) {
+void FolderWatch::Hear() {
+  if (!inotify_) return;
   alignas(inotify_event) char buffer[16 * 1024];
   for (;;) {
     const ssize_t n = ::read(inotify_.get(), buffer, sizeof buffer);
@@ -76,23 +80,48 @@ void FolderWatch::OnFdReady(std::uint32_t /*events*/) {
 
 void FolderWatch::OnEvent(int watch, std::uint32_t mask, const char* name) {
   if ((mask & IN_IGNORED) != 0) return;
-  if ((mask & IN_Q_OVERFLOW) != 0) being_written_.clear();
-  if ((mask & IN_MODIFY) != 0) being_written_.insert({watch, name});
-  if ((mask & (IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)) != 0) being_written_.erase({watch, name});
+  if ((mask & IN_Q_OVERFLOW) != 0) written_.clear();
+  if ((mask & IN_ISDIR) == 0) NoteWriting(watch, mask, name);
   Plan();
+}
+
+void FolderWatch::NoteWriting(int watch, std::uint32_t mask, const char* name) {
+  if ((mask & IN_MODIFY) != 0 || ((mask & IN_CREATE) != 0 && MayBeNew(watch, name)))
+    written_[{watch, name}] = Write::kOpen;
+  else if ((mask & IN_CLOSE_WRITE) != 0)
+    written_[{watch, name}] = Write::kClosed;
+  else if ((mask & (IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)) != 0)
+    written_.erase({watch, name});
+}
+
+// A link to what is there is created, too, and nobody closes it.
+bool FolderWatch::MayBeNew(int watch, const char* name) const {
+  const auto folder =
+      std::find_if(watches_.begin(), watches_.end(), [watch](const auto& entry) { return entry.second == watch; });
+  struct stat info{};
+  return folder != watches_.end() && ::lstat((folder->first + "/" + name).c_str(), &info) == 0 &&
+         S_ISREG(info.st_mode) && info.st_nlink == 1;
+}
+
+bool FolderWatch::MaybePart(const std::string& path) const {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return false;
+  const auto folder = watches_.find(path.substr(0, slash));
+  return folder != watches_.end() && written_.contains({folder->second, path.substr(slash + 1)});
 }
 
 void FolderWatch::Plan() {
   const MonotonicTime now = loop_.Now();
   if (!quiet_.armed()) first_event_ = now;
   const Duration left = timing_.most - (now - first_event_);
-  // A file that is open for writing is waited for, within the limit.
-  quiet_.Start(loop_.timers(), being_written_.empty() ? std::min(timing_.quiet, left) : left);
+  const bool wait = timing_.all_closed && std::any_of(written_.begin(), written_.end(),
+                                                      [](const auto& entry) { return entry.second == Write::kOpen; });
+  quiet_.Start(loop_.timers(), wait ? left : std::min(timing_.quiet, left));
 }
 
 void FolderWatch::Fire() {
   quiet_.Cancel();
-  being_written_.clear();
+  std::erase_if(written_, [](const auto& entry) { return entry.second == Write::kClosed; });
   if (degraded_ || polling_) poll_.Start(loop_.timers(), timing_.poll);
   on_change_();
 }

@@ -1,10 +1,11 @@
 #pragma once
 // Tells, a moment after the last change, that something below some folders changed (inotify). Where the kernel gives no
 // watch it looks every second. Lives on one loop.
+#include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/io/loop.h"
@@ -17,6 +18,7 @@ struct WatchTiming {
   Duration quiet = std::chrono::milliseconds(20);  // after the last event
   Duration most = std::chrono::milliseconds(200);  // after the first one, however busy it is
   Duration poll = std::chrono::seconds(1);
+  bool all_closed = true;  // within `most`, also until no file is open for writing
 };
 
 class FolderWatch final : private io::FdEvents {
@@ -30,9 +32,19 @@ class FolderWatch final : private io::FdEvents {
   void Poll(bool on);
   bool degraded() const noexcept { return degraded_; }
 
+  // Hears what the kernel has to tell by now.
+  void Hear();
+  // Whether a file, told by its folder as it was given and its name, may have been written to since the last call of
+  // `on_change` began, or is not closed since it was: what was read of it may be a part. By what was heard.
+  bool MaybePart(const std::string& path) const;
+
  private:
-  void OnFdReady(std::uint32_t events) override;
+  enum class Write : std::uint8_t { kOpen, kClosed };
+
+  void OnFdReady(std::uint32_t /*events*/) override { Hear(); }
   void OnEvent(int watch, std::uint32_t mask, const char* name);
+  void NoteWriting(int watch, std::uint32_t mask, const char* name);
+  bool MayBeNew(int watch, const char* name) const;
   void Plan();
   void Fire();
 
@@ -41,7 +53,7 @@ class FolderWatch final : private io::FdEvents {
   std::move_only_function<void()> on_change_;
   io::UniqueFd inotify_;
   std::map<std::string, int> watches_;
-  std::set<std::pair<int, std::string>> being_written_;  // modified and not yet closed: maybe half written
+  std::map<std::pair<int, std::string>, Write> written_;  // by watch and name
   bool degraded_ = false;
   bool polling_ = false;
   MonotonicTime first_event_{};

@@ -2,12 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <set>
@@ -31,6 +34,23 @@ std::string Parent(const std::string& path) {
 
 bool IsYaml(std::string_view name) {
   return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"));
+}
+
+// There a lease depends on the server, too, so that none says nothing of writers.
+bool IsOnANetwork(int fd) {
+  struct statfs info{};
+  if (::fstatfs(fd, &info) != 0) return true;
+  const auto type = static_cast<std::uint32_t>(info.f_type);
+  return type == NFS_SUPER_MAGIC || type == SMB_SUPER_MAGIC || type == SMB2_SUPER_MAGIC || type == CIFS_SUPER_MAGIC;
+}
+
+// A read lease is given only while nobody writes; who opens the file for writing afterwards waits until `fd` is closed.
+// The kernel gives leases to the owner of the file and to CAP_LEASE.
+Writers AskForWriters(int fd) {
+  // It tells us of who waits by a signal; SIGIO, the default, would end the process.
+  if (::fcntl(fd, F_SETSIG, SIGURG) != 0) return Writers::kUnknown;
+  if (::fcntl(fd, F_SETLEASE, F_RDLCK) == 0) return Writers::kNone;
+  return errno == EAGAIN && !IsOnANetwork(fd) ? Writers::kSome : Writers::kUnknown;
 }
 
 class Scanner {
@@ -128,6 +148,7 @@ class Scanner {
       return Fail(path, std::string("the file cannot be read: ") + std::strerror(errno),
                   "make it readable for this user; what it held stays in force");
     }
+    const Writers writers = AskForWriters(fd.get());
     std::string text;
     char buffer[64 * 1024];
     for (;;) {
@@ -142,7 +163,7 @@ class Scanner {
       text.append(buffer, static_cast<std::size_t>(n));
       if (text.size() > kMaxFile) break;
     }
-    out_.files.push_back({path, real, std::move(text)});
+    out_.files.push_back({path, real, std::move(text), writers});
   }
 
   Scan out_;

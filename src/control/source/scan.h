@@ -1,5 +1,6 @@
 #pragma once
 // Reads the configuration files below some directories, in an order that depends on their names alone.
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -7,10 +8,15 @@
 
 namespace plait::control::source {
 
+// Whether somebody has a file open for writing, or maps it so.
+enum class Writers : std::uint8_t { kNone, kSome, kUnknown };
+
 struct ScannedFile {
   std::string path;       // as below the directory that was given
   std::string real_path;  // without symbolic links: the key of its last good version
   std::string text;
+  // As it was read. kNone: nobody could open it until it was read to its end, so the text is no part of one.
+  Writers writers = Writers::kUnknown;
   friend bool operator==(const ScannedFile&, const ScannedFile&) = default;
 };
 

@@ -124,6 +124,13 @@ void SupervisorChannel::SendMessage(std::string_view severity, std::string_view 
   Line(JsonText(Json{{"type", "message"}, {"severity", severity}, {"text", text}}));
 }
 
+void SupervisorChannel::SendDefaults(const std::vector<std::string>& texts) {
+  std::string line = JsonText(Json{{"type", "defaults"}, {"texts", texts}});
+  if (line == last_defaults_) return;
+  last_defaults_ = line;
+  Line(std::move(line));
+}
+
 void SupervisorChannel::SendCaughtUp(std::uint64_t statuses) {
   Line(JsonText(Json{{"type", "caught_up"}, {"statuses", statuses}}));
 }

@@ -40,6 +40,9 @@ class SupervisorChannel final : private io::StreamEvents {
   void Send(const Hello& hello);
   void Send(const std::vector<DesiredPod>& pods);  // the whole desired state; nothing is sent when it is the last one
   void SendMessage(std::string_view severity, std::string_view text);  // "info", "warning", "error", "mended"
+  // What is in force because nobody says otherwise and is not Istio's default, a sentence each. Nothing is sent when it
+  // is the last.
+  void SendDefaults(const std::vector<std::string>& texts);
   // All connected proxies run what follows from the first `statuses` tables of pods that came over this channel.
   void SendCaughtUp(std::uint64_t statuses);
   void SendGatewayPorts(const std::vector<std::uint16_t>& ports);
@@ -63,6 +66,7 @@ class SupervisorChannel final : private io::StreamEvents {
   Buffer in_;
   Buffer out_;
   std::string last_pods_;
+  std::string last_defaults_;
   std::string last_ports_;
   std::string last_services_;
   std::string last_hosts_;

@@ -39,6 +39,18 @@ std::size_t Utf8Length(std::string_view text) {
   return 0;
 }
 
+// Windows editors put U+FEFF before a text to say that it is UTF-8; it belongs to no line of it.
+std::string_view WithoutMark(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
+}
+
+// Windows editors' "Unicode": by its mark, or since YAML begins with an ASCII character.
+bool IsUtf16(std::string_view text) {
+  if (text.size() < 2) return false;
+  return text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF") || (text[0] == '\0') != (text[1] == '\0');
+}
+
 // How much an alias adds when it is used.
 struct Extent {
   std::size_t nodes = 1;
@@ -134,6 +146,7 @@ bool Reader::CheckText() {
     return Fail({},
                 "the file has " + std::to_string(text_.size()) + " bytes, more than " + std::to_string(limits_.bytes),
                 "split it into several files");
+  if (line_ == 1 && IsUtf16(text_)) return Fail(MarkOfByte(0), "the text is UTF-16", "save the file as UTF-8");
   for (std::size_t i = 0; i < text_.size();) {
     if (text_[i] == '\0')
       return Fail(MarkOfByte(i), "a NUL byte; this is not a text file",
@@ -383,11 +396,12 @@ std::vector<Part> Split(std::string_view text) {
 }  // namespace
 
 Outcome<std::vector<Node>> ParseAll(std::string_view text, const std::string& file, const Limits& limits) {
-  Reader reader(text, file, limits);
+  Reader reader(WithoutMark(text), file, limits);
   return reader.Read();
 }
 
 std::vector<Part> ParseEach(std::string_view text, const std::string& file, const Limits& limits) {
+  text = WithoutMark(text);
   std::vector<Part> whole;
   whole.push_back({.text = text, .line = 1, .documents = ParseAll(text, file, limits)});
   if (whole.front().documents || text.size() > limits.bytes) return whole;

@@ -1,7 +1,7 @@
 #pragma once
 // Reads YAML 1.1 (JSON is accepted as its subset) into trees. Bounded in size, depth and expansion, so hostile text
 // costs at most the limits. The scanner is libyaml's; duplicate keys, NUL, bytes that are not UTF-8 and unknown tags
-// are errors with a position.
+// are errors with a position. A byte order mark before the text is skipped.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -80,6 +80,14 @@ TEST(Yaml, SaysWhereAndWhyItIsWrong) {
   EXPECT_EQ(ErrorOf("a: b\nc: \xed\xa0\x80"), "f.yaml:2:4: a byte that is not UTF-8 (save the file as UTF-8)");
   EXPECT_EQ(ErrorOf(std::string_view("a: b\n\0", 6)),
             "f.yaml:2:1: a NUL byte; this is not a text file (save it as UTF-8, or give it another name than *.yaml)");
+  const char* const utf16 = "f.yaml:1:1: the text is UTF-16 (save the file as UTF-8)";
+  EXPECT_EQ(ErrorOf(std::string_view("\xff\xfe"
+                                     "a\0:\0",
+                                     6)),
+            utf16);
+  EXPECT_EQ(ErrorOf(std::string_view("\xfe\xff\0a\0:", 6)), utf16);
+  EXPECT_EQ(ErrorOf(std::string_view("a\0:\0", 4)), utf16);
+  EXPECT_EQ(ErrorOf(std::string_view("\0a\0:", 4)), utf16);
   EXPECT_NE(ErrorOf("a: [1, 2\n").find("f.yaml:2:1"), std::string::npos);
   EXPECT_NE(ErrorOf("a: !secret x\n").find("the tag !secret is not supported"), std::string::npos);
   EXPECT_NE(ErrorOf("? [a]\n: b\n").find("a key must be text"), std::string::npos);
@@ -186,6 +194,18 @@ std::string PartsOf(const std::string& text, const Limits& limits = {}) {
     out += "\n";
   }
   return out;
+}
+
+TEST(Yaml, SkipsAByteOrderMark) {
+  const std::string mark = "\xEF\xBB\xBF";
+  const Node root = One(mark + "a: 1\nb:\n  c: 2\n");
+  ASSERT_EQ(ToJson(root), R"({"a":1,"b":{"c":2}})");
+  EXPECT_EQ(root.entries[0].at.column, 1U);
+  EXPECT_EQ(One(mark + "# c\r\n---\r\na: 1\r\n").at.line, 3U);
+  EXPECT_TRUE(ParseAll(mark, "f")->empty());
+  EXPECT_EQ(ErrorOf(mark + "a: b: c\n"), ErrorOf("a: b: c\n"));
+  EXPECT_EQ(ErrorOf(mark + "a: \xff\n"), ErrorOf("a: \xff\n"));
+  EXPECT_EQ(PartsOf(mark + "a: 1\n---\nb: [\n"), PartsOf("a: 1\n---\nb: [\n"));
 }
 
 TEST(Yaml, ReadsWhatStandsBesideABrokenDocument) {

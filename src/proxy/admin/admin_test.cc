@@ -171,6 +171,19 @@ TEST(ExplainQuery, TakesHeadersAndAPrincipal) {
   EXPECT_EQ(query->headers, (std::vector<std::pair<std::string, std::string>>{{"x-a", "b"}}));
 }
 
+TEST(ExplainQuery, TakesTheHostHeaderForTheHostThatIsAskedFor) {
+  for (const char* header : {"Host%3A%20ratings", "host:ratings", "%3Aauthority%3A%20ratings"}) {
+    const auto query = ReadExplainQuery(std::string("to=details&header=x:y&header=") + header);
+    ASSERT_TRUE(query) << query.error().ToString();
+    EXPECT_EQ(query->host, "ratings") << header;
+    EXPECT_EQ(query->headers, (std::vector<std::pair<std::string, std::string>>{{"x", "y"}}));
+  }
+  EXPECT_TRUE(ReadExplainQuery("to=details&header=host:ratings&host=ratings"));
+  for (const char* wrong :
+       {"host=details&header=host:ratings", "header=host:ratings&host=details", "header=%3Apath:/x"})
+    EXPECT_FALSE(ReadExplainQuery(std::string("to=details&") + wrong)) << wrong;
+}
+
 TEST(ExplainQuery, TakesWhatTheOneWhoAsksDoesNotKnow) {
   const auto query = ReadExplainQuery("direction=inbound&port=80&sni=a.b&unknown=headers,direct_ip");
   ASSERT_TRUE(query) << query.error().ToString();

@@ -21,6 +21,27 @@ Outcome<> TakeUnknown(const std::string& names, ExplainQuery::Unknown& unknown) 
   return {};
 }
 
+// Of host= or of a header that is no field for the proxy but the host that is asked for.
+Outcome<> TakeHost(std::string host, ExplainQuery& query) {
+  if (!query.host.empty() && !EqualsIgnoreCase(query.host, host))
+    return Explain(Errc::kInvalidInput, "the host is said to be " + query.host + " and " + host,
+                   "give one of host= and header=host:");
+  query.host = std::move(host);
+  return {};
+}
+
+Outcome<> TakeHeader(const std::string& header, ExplainQuery& query) {
+  const std::size_t colon = header.find(':', 1);  // ":authority" begins with one
+  const std::string field = ToLower(Trim(std::string_view(header).substr(0, colon)));
+  const bool names_host = field == "host" || field == ":authority";
+  if (colon == std::string::npos || field.empty() || (field.front() == ':' && !names_host))
+    return Explain(Errc::kInvalidInput, "header=" + header + " is not name:value");
+  const std::string_view text = Trim(std::string_view(header).substr(colon + 1));
+  if (names_host) return TakeHost(std::string(text), query);
+  query.headers.emplace_back(field, text);
+  return {};
+}
+
 Outcome<> Take(std::string_view name, std::string value, ExplainQuery& query) {
   if (name == "direction") {
     if (value != "inbound" && value != "outbound")
@@ -37,16 +58,15 @@ Outcome<> Take(std::string_view name, std::string value, ExplainQuery& query) {
     else
       query.random = *number;
   } else if (name == "header") {
-    const auto [field, text] = SplitOnce(value, ':');
-    if (field.empty() || !text) return Explain(Errc::kInvalidInput, "header=" + value + " is not name:value");
-    query.headers.emplace_back(ToLower(Trim(field)), Trim(*text));
+    return TakeHeader(value, query);
+  } else if (name == "host") {
+    return TakeHost(std::move(value), query);
   } else if (name == "unknown") {
     return TakeUnknown(value, query.unknown);
   } else {
     std::string ExplainQuery::* const field = name == "to"          ? &ExplainQuery::to
                                               : name == "method"    ? &ExplainQuery::method
                                               : name == "path"      ? &ExplainQuery::path
-                                              : name == "host"      ? &ExplainQuery::host
                                               : name == "source"    ? &ExplainQuery::source
                                               : name == "principal" ? &ExplainQuery::principal
                                               : name == "sni"       ? &ExplainQuery::sni

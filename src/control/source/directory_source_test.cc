@@ -1,0 +1,198 @@
+// Files that are followed while somebody writes them in steps.
+#include "control/source/directory_source.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/io/unique_fd.h"
+#include "testing/manual_clock.h"
+
+namespace plait::control::source {
+namespace {
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+std::string Namespace(const std::string& name) {
+  return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n";
+}
+const std::string kBadPolicy =
+    "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\nspec: {rulez: []}\n";
+
+class Followed : public testing::Test {
+ protected:
+  Followed() {
+    char name[] = "/tmp/plait-followed-XXXXXX";
+    root_ = ::mkdtemp(name);
+    fs::permissions(root_, fs::perms(0755));
+    fs::create_directory(root_ + "/conf");
+    fs::create_directory(root_ + "/state");
+    fs::permissions(root_ + "/state", fs::perms(0777));
+    Write("a.yaml", Namespace("one"));
+  }
+  ~Followed() override { fs::remove_all(root_); }
+  std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
+  void Write(const std::string& name, const std::string& text) const {
+    std::ofstream(Path(name), std::ios::binary | std::ios::trunc) << text;
+  }
+  io::UniqueFd Open(const std::string& name, int flags) const {
+    io::UniqueFd fd(::open(Path(name).c_str(), O_WRONLY | O_CLOEXEC | flags, 0644));
+    EXPECT_TRUE(fd) << name;
+    return fd;
+  }
+  static void Append(const io::UniqueFd& fd, const std::string& text) {
+    EXPECT_EQ(::write(fd.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  void Start() {
+    AsReader([this] {
+      source_ = std::make_unique<DirectorySource>(
+          loop_, DirectoryOptions{.directories = {root_ + "/conf"}, .state_dir = root_ + "/state"}, [] {});
+    });
+  }
+  std::string Names() const {
+    std::string out;
+    for (const auto& object : source_->objects()) out += model::MetaOf(*object).name() + " ";
+    return out;
+  }
+  std::string Said() const {
+    std::string out;
+    for (const auto& finding : source_->findings()) out += finding.ToString() + "\n";
+    return out;
+  }
+  bool RunUntil(const std::function<bool()>& done) {
+    bool was = false;
+    AsReader([&] { was = loop_.RunUntil(done, 5s); });
+    return was;
+  }
+  bool BecomesInForce(const std::string& names) {
+    return RunUntil([&] { return Names() == names; });
+  }
+  virtual void AsReader(const std::function<void()>& call) { call(); }
+
+  ManualClock clock_{ManualClock::Start::kRunning};
+  io::Loop loop_{clock_};
+  std::unique_ptr<DirectorySource> source_;
+  std::string root_;
+};
+
+// The owner of the files may ask the kernel who writes them; another user than root, who is the owner here, has to go
+// by what he heard.
+class FollowedByAnyone : public Followed, public testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    if (!IsOwner() && ::geteuid() != 0) GTEST_SKIP() << "only root can be somebody else";
+  }
+  static bool IsOwner() { return GetParam(); }
+  void AsReader(const std::function<void()>& call) override {
+    if (IsOwner()) return call();
+    EXPECT_EQ(::seteuid(65534), 0);
+    call();
+    EXPECT_EQ(::seteuid(0), 0);
+  }
+};
+
+TEST_P(FollowedByAnyone, AFileThatIsWrittenInStepsSaysWhatItSaidUntilItIsClosed) {
+  Start();
+  io::UniqueFd a = Open("a.yaml", O_TRUNC);
+  Write("b.yaml", Namespace("two"));
+  EXPECT_TRUE(BecomesInForce("one two ")) << "other files do not wait";
+  Append(a, Namespace("half"));
+  Write("b.yaml", Namespace("three"));
+  EXPECT_TRUE(BecomesInForce("one three "));
+  Append(a, "---\n" + Namespace("whole"));
+  a.Reset();
+  EXPECT_TRUE(BecomesInForce("half whole three "));
+  EXPECT_EQ(Said(), "");
+}
+
+TEST_P(FollowedByAnyone, ANewFileSaysNothingUntilItIsClosedSoThatABadPolicyFindsNothingToFallBackOn) {
+  Start();
+  io::UniqueFd file = Open("policy.yaml", O_CREAT | O_EXCL);
+  Write("b.yaml", Namespace("two"));
+  EXPECT_TRUE(BecomesInForce("one two "));
+  Append(file, kBadPolicy);
+  file.Reset();
+  EXPECT_TRUE(BecomesInForce("one two p "));
+  EXPECT_NE(Said().find("p: it is invalid, so it denies all requests"), std::string::npos) << Said();
+}
+
+TEST_P(FollowedByAnyone, ALinkIsInForceAtOnce) {
+  std::ofstream(root_ + "/hard") << Namespace("hard");
+  std::ofstream(root_ + "/soft") << Namespace("soft");
+  Start();
+  fs::create_hard_link(root_ + "/hard", Path("b.yaml"));
+  fs::create_symlink(root_ + "/soft", Path("c.yaml"));
+  EXPECT_TRUE(BecomesInForce("one hard soft "));
+}
+
+TEST_P(FollowedByAnyone, AFileThatStaysOpenIsToldTakenAfterAWhileAndToldUntilItIsClosed) {
+  const auto told = [this](const std::string& text) {
+    return RunUntil([&] { return Said().find(Path("a.yaml") + ": the file " + text) != std::string::npos; });
+  };
+  const std::string taken = "has been open for writing for 30 s, so what it said then is in force";
+  Start();
+  io::UniqueFd a = Open("a.yaml", O_TRUNC);
+  Append(a, Namespace("half"));
+  Write("b.yaml", Namespace("two"));
+  EXPECT_TRUE(BecomesInForce("one two "));
+  clock_.Advance(3s);
+  EXPECT_TRUE(told("is open for writing, so what it says now is not in force yet; what it said before is")) << Said();
+  EXPECT_EQ(Names(), "one two ");
+  clock_.Advance(30s);
+  EXPECT_TRUE(BecomesInForce("half two "));
+  EXPECT_TRUE(told(taken)) << Said();
+  Append(a, "---\n" + Namespace("more"));
+  Write("b.yaml", Namespace("three"));
+  EXPECT_TRUE(BecomesInForce("half three ")) << "each change waits";
+  clock_.Advance(30s);
+  EXPECT_TRUE(BecomesInForce("half more three "));
+  EXPECT_TRUE(told(taken)) << Said();
+  a.Reset();
+  EXPECT_TRUE(RunUntil([&] { return Said().empty(); })) << Said();
+  EXPECT_EQ(Names(), "half more three ");
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, FollowedByAnyone, testing::Bool(),
+                         [](const auto& one) { return one.param ? "Owner" : "AnotherUser"; });
+
+TEST_F(Followed, AFileThatIsOpenWhenItIsFirstReadSaysWhatItSaidBeforeAndIsTold) {
+  Start();
+  source_.reset();
+  io::UniqueFd a = Open("a.yaml", O_TRUNC);
+  const io::UniqueFd file = Open("b.yaml", O_CREAT);
+  Append(file, Namespace("two"));
+  Start();
+  EXPECT_EQ(Names(), "one ");
+  for (const char* name : {"a.yaml", "b.yaml"})
+    EXPECT_NE(Said().find(Path(name) + ": the file is open for writing, so what it says now is not in force yet"),
+              std::string::npos)
+        << Said();
+  a.Reset();
+  EXPECT_TRUE(BecomesInForce(""));
+}
+
+TEST_F(Followed, AFileThatIsCutWithoutBeingOpenedIsInForceAtOnce) {
+  Write("b.yaml", Namespace("two") + "---\n" + Namespace("three"));
+  Start();
+  EXPECT_EQ(Names(), "one two three ");
+  fs::resize_file(Path("b.yaml"), Namespace("two").size());
+  EXPECT_TRUE(BecomesInForce("one two "));
+}
+
+TEST_F(Followed, AFileThatIsOpenAndSaysWhatItSaidIsNothingToTell) {
+  Start();
+  const io::UniqueFd a = Open("a.yaml", 0);
+  clock_.Advance(1min);
+  Write("b.yaml", Namespace("two"));
+  EXPECT_TRUE(BecomesInForce("one two "));
+  clock_.Advance(1min);
+  Write("b.yaml", Namespace("three"));
+  EXPECT_TRUE(BecomesInForce("one three "));
+  EXPECT_EQ(Said(), "");
+}
+
+}  // namespace
+}  // namespace plait::control::source
