@@ -49,6 +49,7 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
                                              {"logs", "web", "--flag", "UF,XX"},
                                              {"completion", "tcsh"},
                                              {"logs", "web", "-A"},
+                                             {"log", "web", "--level", "debug", "--reset"},
                                              {"pc", "cluster"}})
     EXPECT_EQ(RunLine(words), kUsage) << (words.empty() ? "" : words[0]);
 }

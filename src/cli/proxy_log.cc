@@ -1,9 +1,11 @@
 #include "cli/proxy_log.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/fetch.h"
 #include "cli/workloads.h"
+#include "core/base/log.h"
 #include "core/base/strings.h"
 
 namespace plait::cli {
@@ -15,20 +17,52 @@ struct LogVerb {
   bool reset = false;
 };
 
-// "debug" is for all loggers, "control:debug,http2:trace" for those.
 std::string LoggingPath(const LogVerb& verb) {
   if (verb.reset) return "/logging?level=info";
   if (verb.level.empty()) return "/logging";
   return (verb.level.find(':') == std::string::npos ? "/logging?level=" : "/logging?paths=") + UrlEncoded(verb.level);
 }
 
+// What the proxy has decides, which may be an Envoy.
+Outcome<> CheckLevelsOf(const MeshOptions& mesh, const LogVerb& verb) {
+  const Outcome<std::string> page = PostToProxy(mesh, verb.workload, "/logging");
+  if (!page) return std::unexpected(page.error());
+  std::vector<std::string> loggers;
+  for (const auto& row : LoggersOutput(*page).table.rows) loggers.push_back(row.front());
+  return CheckLevels(verb.level, loggers);
+}
+
 int ProxyLog(const MeshOptions& mesh, const LogVerb& verb) {
+  if (verb.reset && !verb.level.empty())
+    return Report({.code = Errc::kInvalidInput,
+                   .message = "--level and --reset do not go together",
+                   .hint = "one of them: --reset is --level info"});
+  if (!verb.level.empty())
+    if (const Outcome<> checked = CheckLevelsOf(mesh, verb); !checked) return Report(checked.error());
   const Outcome<std::string> page = PostToProxy(mesh, verb.workload, LoggingPath(verb));
   if (!page) return Report(page.error());
   return Show(mesh.format, LoggersOutput(*page));
 }
 
 }  // namespace
+
+Outcome<> CheckLevels(std::string_view spec, const std::vector<std::string>& loggers) {
+  const auto wrong = [&](const std::string& what) -> Outcome<> {
+    return Explain(Errc::kInvalidInput, "--level " + std::string(spec) + ": " + what,
+                   "LEVEL or LOGGER:LEVEL,... with loggers " + Join(loggers, ", ") +
+                       "; levels trace, debug, info, warning, error, off");
+  };
+  const bool of_all = spec.find(':') == std::string_view::npos;
+  for (const std::string_view part : of_all ? std::vector{spec} : Split(spec, ',')) {
+    const auto [name, level] = SplitOnce(part, ':');
+    if (!of_all && !level) return wrong("\"" + std::string(part) + "\" is not LOGGER:LEVEL");
+    const std::string_view word = of_all ? name : *level;
+    if (!log::IsLevel(word)) return wrong("\"" + std::string(word) + "\" is no level");
+    if (!of_all && std::find(loggers.begin(), loggers.end(), name) == loggers.end())
+      return wrong("there is no logger \"" + std::string(name) + "\"");
+  }
+  return {};
+}
 
 Output LoggersOutput(std::string_view page) {
   Output output{.table = {{"LOGGER", "LEVEL"}, {}}};

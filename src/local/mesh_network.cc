@@ -83,12 +83,13 @@ io::SocketAddress MeshNetwork::ControlAddress() const {
 }
 std::vector<io::Cidr> MeshNetwork::Ranges() { return {{V4Of(0), 16}, {V6Of(0), 64}}; }
 
-Outcome<std::unique_ptr<MeshNetwork>> MeshNetwork::Make() {
+Outcome<std::unique_ptr<MeshNetwork>> MeshNetwork::Make(std::string named) {
   Outcome<io::UniqueFd> home = node::CurrentNetns();
   if (!home) return std::unexpected(home.error());
   Outcome<node::RouteSocket> routes = node::RouteSocket::Open();
   if (!routes) return std::unexpected(routes.error());
   std::unique_ptr<MeshNetwork> mesh(new MeshNetwork(std::move(*home), std::move(*routes)));
+  mesh->named_ = std::move(named);
   if (Outcome<> made = mesh->MakeRouter(); !made) return std::unexpected(made.error());
   return mesh;
 }
@@ -213,7 +214,7 @@ Outcome<std::string> MeshNetwork::CheckCapture(const PodNetwork& pod) {
   if (!pod.captured) return "";
   if (!pod.rules)
     return Explain(Errc::kUnavailable, "how the rules stood was not listed",
-                   "`plait logs supervisor` has the reason; a new pod is listed again");
+                   "`plait logs" + named_ + " supervisor` has the reason; a new pod is listed again");
   const auto list = Within(pod, [&] { return nft_.List(); });
   if (!list) return std::unexpected(list.error());
   if (!*list) return std::unexpected(list->error());

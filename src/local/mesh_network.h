@@ -18,7 +18,8 @@ namespace plait::local {
 class MeshNetwork final : public PodNetworks {
  public:
   // Makes the calling process's own, fresh network namespace the router.
-  static Outcome<std::unique_ptr<MeshNetwork>> Make();
+  // `named`: " --name shop", that the commands of its hints need to mean the mesh.
+  static Outcome<std::unique_ptr<MeshNetwork>> Make(std::string named = "");
 
   // 3 to 4 ms.
   Outcome<PodNetwork> Add(const Wanted& wanted) override;
@@ -42,6 +43,7 @@ class MeshNetwork final : public PodNetworks {
 
   node::RouteSocket routes_;
   node::Nft nft_;
+  std::string named_;
   std::map<std::string, std::weak_ptr<const std::string>> listed_;  // loaded rules -> how the kernel lists them
   int bridge_ = 0;
   bool has_v6_ = true;

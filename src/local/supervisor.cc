@@ -94,7 +94,7 @@ Outcome<> Supervisor::MakeNetworks() {
     loopback_ = std::make_unique<LoopbackNetwork>();
     return {};
   }
-  Outcome<std::unique_ptr<MeshNetwork>> network = MeshNetwork::Make();
+  Outcome<std::unique_ptr<MeshNetwork>> network = MeshNetwork::Make(options_.paths.named());
   if (!network) return std::unexpected(network.error());
   network_ = std::move(*network);
   cluster_ips_ = std::make_unique<ClusterIps>(loop_, *network_);

@@ -186,7 +186,7 @@ def test_log_shows_and_sets_levels_of_a_proxy(used):
     assert set(levels("--level", "warning").values()) <= {"warn", "warning"}
     assert set(levels("--reset").values()) == {"info"} and set(before) == set(levels())
     wrong = used.named("log", "details-v1", "--level", "nothing:debug", check=False)
-    assert wrong.returncode == 1 and "nothing" in wrong.stderr
+    assert wrong.returncode == 2 and "nothing" in wrong.stderr
 
 
 def test_logs_explain_denials_and_filter_by_flag(used):

@@ -1,0 +1,209 @@
+"""What commands say when they cannot tell all that they were asked for: plaitd is there and says nothing, or does not start, or a word is
+wrong. Each says what it does not know, soon, and a next step that can be typed as it is."""
+import contextlib
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+import manifests as m
+from mesh import Mesh, end_process, until
+
+POLICIES = (m.authorization("no-secrets", {"selector": {"matchLabels": {"app": "web"}}, "action": "DENY",
+                                           "rules": [{"to": [{"operation": {"paths": ["/secret*"]}}]}]}),
+            m.authorization("readers", {"selector": {"matchLabels": {"app": "web"}}, "rules": [{"to": [{"operation": {"methods": ["GET"]}}]}]}))
+
+
+@pytest.fixture(scope="module")
+def shop(folder):
+    """A mesh of another name than the usual one, so that a command without its name finds none."""
+    directory = folder / "shop"
+    directory.mkdir()
+    m.write(directory / "mesh.yaml", m.deployment("client", ["sleep", "infinity"]),
+            m.deployment("web", [m.APP, "echo", "--port", "8080"], ports=[8080], probe=m.http_probe(8080)),
+            m.service("web", {"http": 8080}), *POLICIES)
+    mesh = Mesh(folder, directory, name="shop")
+    mesh.start()
+    yield mesh
+    mesh.stop()
+
+
+@contextlib.contextmanager
+def stopped(mesh, pid):
+    mesh.signal(pid, "STOP")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):  # it has been killed
+            mesh.signal(pid, "CONT")
+
+
+def denials(mesh):
+    """Requests that a policy denies: three by one that denies, two that no policy allows."""
+    for path, *method in (("/secret/1",), ("/secret/2",), ("/secret/3",), ("/a", "-X", "POST"), ("/b", "-X", "PUT")):
+        answer = mesh.exec("client", "curl", "-sS", "--max-time", "10", *method, f"http://web:8080{path}").stdout
+        assert answer == "RBAC: access denied"
+    until(lambda: mesh.named("logs", "--denied", "web").stdout.count(" HTTP/1.1") >= 5, 10, "the denials are in the log")
+
+
+def timed(mesh, seconds, *words):
+    began = time.monotonic()
+    result = mesh.named(*words, check=False)
+    assert time.monotonic() - began < seconds, f"{words} took {time.monotonic() - began:.1f} s"
+    return result
+
+
+def test_nothing_is_well_that_a_plaitd_which_hangs_was_not_asked(shop):
+    shop.well()
+    with stopped(shop, shop.plaitd_pid()):
+        check = timed(shop, 12, "check", "-o", "json")  # one limit of 5 s
+        text = timed(shop, 12, "check").stdout
+    assert check.returncode == 1
+    checks = {one["description"]: one for category in json.loads(check.stdout)["categories"] for one in category["checks"]}
+    unasked = [name for name, one in checks.items() if "could not be asked: " in one.get("error", "")]
+    assert unasked == ["the configuration has no problem", "every proxy is connected to the control plane",
+                       "no proxy refuses its configuration", "every proxy has acknowledged what it was sent",
+                       "proxies and control plane are of one version"]
+    for name in ("the control plane answers", *unasked):
+        assert checks[name]["result"] == "error" and checks[name]["hint"] == "plait logs --name shop plaitd", name
+        assert "does not answer within 5s" in checks[name]["error"]
+    assert checks["every proxy answers"]["result"] == "success"
+    assert "plait-sync\n" in text and text.count("could not be asked: ") == 5
+    shop.well()
+
+
+def test_version_says_that_a_plaitd_which_hangs_is_unreachable_and_asks_the_proxies(shop):
+    with stopped(shop, shop.plaitd_pid()):
+        version = timed(shop, 12, "version")
+    assert version.returncode == 0
+    rows = [re.split(r"\s{2,}", line) for line in version.stdout.splitlines()]
+    own = rows[1][1]
+    assert rows == [["COMPONENT", "VERSION", "COUNT"], ["client", own, "1"], ["control plane", "unreachable", "1"], ["data plane", own, "2"]]
+    assert "does not answer within 5s" in version.stderr and "plait logs --name shop plaitd" in version.stderr
+
+
+def test_ps_of_a_plaitd_that_hangs_has_a_next_step(shop):
+    with stopped(shop, shop.plaitd_pid()):
+        ps = timed(shop, 12, "ps")
+    assert ps.returncode == 3 and "  try: plait logs --name shop plaitd; plait check --name shop" in ps.stderr
+
+
+def test_denials_are_explained_at_once_while_plaitd_hangs(shop):
+    denials(shop)
+    with stopped(shop, shop.plaitd_pid()):
+        logs = timed(shop, 10, "logs", "--denied", "web")  # one limit of 2 s, however many denials
+    assert logs.stdout.count("plait: denied by AuthorizationPolicy default/no-secrets rule[0]\n") >= 3
+    assert logs.stdout.count("AuthorizationPolicy default/readers rule[0]: method must be GET, but is ") >= 2, logs.stdout
+
+
+def test_ps_names_the_proxies_that_are_not_connected(shop):
+    with stopped(shop, shop.proxy_pid("web-0")):
+        shop.signal(shop.plaitd_pid(), "KILL")
+
+        def rows():
+            ps = shop.named("ps")
+            return {line.split()[0]: line for line in ps.stdout.splitlines()}, ps.stderr
+        until(lambda: "SYNCED" in rows()[0]["client-0.default"], 20, "plaitd has come back, and the other proxy to it")
+        lines, told = rows()
+        assert "NOT CONNECTED" in lines["web-0.default"] and "NOT CONNECTED" not in lines["client-0.default"]
+        assert "plait logs --name shop -c istio-proxy web-0.default" in told
+        data = json.loads(shop.named("ps", "-o", "json").stdout)
+        assert {"proxy": "web-0.default", "connected": False} in data
+        assert "proxy/web-0.default" in shop.named("ps", "-o", "name").stdout.splitlines()
+    until(lambda: "NOT CONNECTED" not in shop.named("ps").stdout, 30, "it is connected again")
+
+
+def test_check_gives_what_mends_a_proxy_that_fails_health_checks(shop):
+    shop.admin("web", "/healthcheck/fail", "POST")
+    check = shop.named("check", check=False).stdout
+    fix = "plait exec --name shop web-0.default -- curl -X POST 127.0.0.1:15000/healthcheck/ok"
+    assert f"web-0.default is DRAINING\n      fix: {fix}\n" in check and "the pod is not ready" not in check, check
+    shop.plait(*fix.split()[1:])
+    shop.well()
+
+
+def test_check_gives_what_mends_a_proxy_without_listeners(shop):
+    shop.admin("web", "/drain_listeners", "POST")
+    fix = "plait proxy restart --name shop web-0.default"
+    until(lambda: f"fix: {fix}\n" in shop.named("check", check=False).stdout, 5, "the listeners are closed")
+    shop.plait(*fix.split()[1:])
+    shop.well()
+
+
+def test_a_filter_of_logs_holds_in_every_format(shop):
+    denials(shop)
+    names = lambda *words: shop.named("logs", "-A", *words, "-o", "name").stdout.splitlines()
+    assert set(names()) == {"log/web-0.default/istio-proxy", "log/client-0.default/istio-proxy"}
+    assert names("--denied") == ["log/web-0.default/istio-proxy"]
+    assert names("--flag", "DT") == []
+    entries = json.loads(shop.named("logs", "-A", "--denied", "-o", "json").stdout)
+    assert {entry["workload"] for entry in entries} == {"web-0.default"} and all("explanation" in entry for entry in entries)
+
+
+@pytest.mark.parametrize("form", ["json", "yaml", "name"])
+def test_what_is_followed_comes_at_once_in_every_format(shop, folder, form):
+    file = folder / f"followed.{form}"
+    with open(file, "wb") as out, subprocess.Popen(shop.command("logs", "-A", "--denied", "--follow", "-o", form), env=shop.env,
+                                                   stdin=subprocess.DEVNULL, stdout=out) as process:
+        try:
+            denials(shop)
+            wanted = {"json": '{"workload":"web-0.default","container":"istio-proxy","line":"',
+                      "yaml": "---\nworkload: web-0.default\ncontainer: istio-proxy\nline: ",
+                      "name": "log/web-0.default/istio-proxy\n"}[form]
+            text = until(lambda: wanted in file.read_text() and file.read_text(), 10, "what was denied is there")
+        finally:
+            end_process(process, 20, file.read_text)
+    if form == "json":
+        assert all(json.loads(line)["explanation"] for line in text.splitlines() if line.endswith("}"))
+    if form == "name":
+        assert file.read_text() == wanted, "once"
+
+
+@pytest.mark.parametrize("levels", ["foo:debug", "http2:loud", "http2:", "http2=trace"])
+def test_a_wrong_word_for_a_log_level_is_answered_with_those_that_there_are(shop, levels):
+    before = shop.named("log", "web").stdout
+    wrong = shop.named("log", "web", "--level", levels, check=False)
+    assert wrong.returncode == 2 and f"--level {levels}: " in wrong.stderr, wrong.stderr
+    assert re.search(r"  try: .* loggers .*\bhttp2\b.*; levels trace, debug, info, warning, error, off", wrong.stderr), wrong.stderr
+    assert shop.named("log", "web").stdout == before
+
+
+def test_levels_are_not_set_and_reset_at_once(shop):
+    both = shop.named("log", "web", "--level", "http2:debug", "--reset", check=False)
+    assert both.returncode == 2 and "--level and --reset do not go together" in both.stderr
+    assert "debug" not in shop.named("log", "web").stdout
+
+
+def test_a_hint_of_the_mesh_means_this_mesh(shop):
+    missing = shop.named("exec", "nobody", "--", "true", check=False)
+    assert missing.returncode == 1 and "plait status --name shop" in missing.stderr, missing.stderr
+
+
+def test_two_meshes_do_not_use_one_state_directory(shop, folder):
+    second = Mesh(folder, shop.directory, name="second")
+    second.env["PLAIT_STATE_DIR"] = str(shop.state)
+    up = second.plait("up", str(shop.directory), "--name", "second", "--port", "0", check=False)
+    assert up.returncode == 1 and f"another mesh uses the state directory {shop.state}\n  try: let PLAIT_STATE_DIR name another directory" in up.stderr
+    assert not (folder / "run/plait/second").exists()
+    shop.well()
+
+
+def test_what_keeps_plaitd_from_starting_is_told_once(shop):
+    key = shop.state / "ca/root-key.pem"
+    whole, told = key.read_bytes(), lambda: shop.output.read_text()[before:]
+    before = len(shop.output.read_text())
+    starts = lambda: shop.named("logs", "plaitd").stdout.count("plaitd: ")
+    already = starts()
+    os.truncate(key, 100)
+    try:
+        shop.signal(shop.plaitd_pid(), "KILL")
+        until(lambda: starts() - already >= 4, 40, "it has tried to start several times")
+    finally:
+        key.write_bytes(whole)
+    until(lambda: shop.named("check", check=False).returncode == 0, 20, "it is well again")
+    assert told().count("root-key.pem") == 1, told()
+    ends = re.findall(r"plaitd ended with .*; it is started again \(plait logs --name shop plaitd\)", told())
+    assert len(ends) == 2 == len(set(ends)), told()  # the signal, and the reason
