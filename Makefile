@@ -31,7 +31,7 @@ bench: build
 check: test-packages
 	tools/check $(RESULTS)
 
-format:
+format: test-packages
 	tools/check_format --fix
 
 clean:
