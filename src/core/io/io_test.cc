@@ -107,6 +107,21 @@ TEST(TimerWheel, IsVisitedOnlyWhereItHoldsTimers) {
   EXPECT_EQ(wheel.UntilNext(now), Duration::max());
 }
 
+TEST(TimerWheel, LeavesWhatIsStartedWithoutDelayToTheNextRound) {
+  TimerWheel wheel(MonotonicTime{});
+  int fired = 0;
+  Timer again;
+  again.SetCallback([&] {
+    ++fired;
+    again.Start(wheel, Duration(0));
+  });
+  again.Start(wheel, Duration(0));
+  for (int round = 1; round <= 3; ++round) {
+    wheel.Advance(MonotonicTime{} + round * 100ms);
+    EXPECT_EQ(fired, round);
+  }
+}
+
 TEST(TimerWheel, KeepsATimerThatIsNeverDue) {
   TimerWheel wheel(MonotonicTime{});
   Timer never([] { FAIL() << "is not over"; });

@@ -12,8 +12,8 @@ constexpr Duration kMostWait = std::chrono::hours(24 * 365 * 100);
 void Timer::Start(TimerWheel& wheel, Duration delay) {
   Cancel();
   wheel_ = &wheel;
-  due_tick_ = wheel.tick_ + 1;
-  if (delay > Duration(0)) {  // rounded up: never early
+  due_tick_ = wheel.target_ + 1;  // behind all that an Advance still goes through
+  if (delay > Duration(0)) {      // rounded up: never early
     const MonotonicTime due = wheel.last_now_ + std::min(delay, kMostWait) + TimerWheel::kTick - Duration(1);
     due_tick_ = std::max(due_tick_, wheel.TickOf(due));
   }
@@ -164,12 +164,12 @@ void TimerWheel::BeginRound(MonotonicTime now) noexcept { last_now_ = std::max(l
 
 std::size_t TimerWheel::Advance(MonotonicTime now) {
   BeginRound(now);
-  const std::uint64_t target = TickOf(last_now_);
+  target_ = TickOf(last_now_);
   std::size_t fired = 0;
-  while (tick_ < target) {
+  while (tick_ < target_) {
     const std::uint64_t next = NextTick();
-    tick_ = std::min(next, target);
-    if (next > target) break;
+    tick_ = std::min(next, target_);
+    if (next > target_) break;
     for (int level = 1; level < kLevels && (tick_ & ((std::uint64_t{1} << (kBits * level)) - 1)) == 0; ++level)
       Cascade(level);
     fired += FireSlot();

@@ -69,6 +69,7 @@ class TimerWheel {
 
   MonotonicTime start_;
   std::uint64_t tick_ = 0;
+  std::uint64_t target_ = 0;  // of the Advance that runs, or ran last
   MonotonicTime last_now_;
   std::size_t armed_ = 0;
   std::array<std::array<Timer, kSlots>, kLevels> slots_;  // sentinels
