@@ -97,6 +97,10 @@ bool ConfigFiles::Has(const ScannedFile& scanned) const {
   return known != files_.end() && known->second.written.text == scanned.text && known->second.path == scanned.path;
 }
 
+bool ConfigFiles::Knows(const ScannedFile& scanned) const {
+  return files_.contains(scanned.real_path) || last_good_.Find(scanned.real_path).has_value();
+}
+
 bool ConfigFiles::Update(const Scan& scan) {
   bool changed = first_;
   if (first_) {

@@ -29,6 +29,8 @@ class ConfigFiles {
 
   // Whether this is what the file said in the last state.
   bool Has(const ScannedFile& scanned) const;
+  // Whether it has said anything before, in this run or in one before it.
+  bool Knows(const ScannedFile& scanned) const;
   // Takes a new state of the files. Returns whether objects, images or findings changed.
   bool Update(const Scan& scan);
 

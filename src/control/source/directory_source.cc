@@ -41,7 +41,8 @@ void DirectorySource::HoldUnfinished(Scan& scan) {
     if (!IsUnfinished(file)) return false;
     const auto before = unfinished_.find(file.real_path);
     Unfinished unfinished = before == unfinished_.end() ? Unfinished{} : before->second;
-    bool hold = !files_.Has(file);
+    // At a start, what has said nothing before is taken as it is: a policy must not be missing.
+    bool hold = !files_.Has(file) && (!first_ || files_.Knows(file));
     if (!hold)
       unfinished.since.reset();
     else if (!unfinished.since)
