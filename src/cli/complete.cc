@@ -69,6 +69,9 @@ Completions ValuesOf(const Option* option, const std::string& typed, const Place
     out.paths = option->offers;
   } else if (option->offers != Offers::kNothing) {
     out.candidates = names(option->offers, place.mesh, place.workload);
+    // A level of all loggers stands alone.
+    if (option->offers == Offers::kLogLevels && typed.find(',') != std::string::npos)
+      std::erase_if(out.candidates, [](const Candidate& one) { return one.word.find(':') == std::string::npos; });
   }
   if (option->listed)
     for (Candidate& candidate : out.candidates) candidate.word.insert(0, typed.substr(0, typed.rfind(',') + 1));

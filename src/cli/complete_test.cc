@@ -77,6 +77,20 @@ TEST_F(Completion, OffersTheLastWordOfAList) {
   EXPECT_EQ(Words({"logs", "-A", "--flag", "det"}), Row{"details-v1"});
 }
 
+TEST_F(Completion, OffersALevelOfAllLoggersOnlyWhereItStandsAlone) {
+  const auto levels = [this](const std::string& typed) {
+    const Completions found =
+        Complete(tree_, {"log", "web", "--level", typed}, [](Offers, const std::string&, const std::string&) {
+          return std::vector<Candidate>{{"debug"}, {"http:debug"}};
+        });
+    Row words;
+    for (const Candidate& candidate : found.candidates) words.push_back(candidate.word);
+    return words;
+  };
+  EXPECT_EQ(levels(""), (Row{"debug", "http:debug"}));
+  EXPECT_EQ(levels("ads:info,"), Row{"ads:info,http:debug"});
+}
+
 TEST_F(Completion, OffersKindsOfObjects) {
   Words({"docs", "configuration", ""});
   EXPECT_EQ(asked_, Offers::kKinds);

@@ -37,14 +37,17 @@ class OwnCopy {
   std::string folder() const { return state_ + "/demo/bookinfo"; }
   Outcome<> Make() {
     std::error_code error;
-    for (fs::path at = state_; at.has_relative_path() && !fs::exists(at, error); at = at.parent_path())
+    // A link that leads nowhere is there, too.
+    for (fs::path at = state_; at.has_relative_path() && !fs::exists(fs::symlink_status(at, error));
+         at = at.parent_path())
       made_.push_back(at);
     if (const Outcome<std::string> copy = CopySample("bookinfo", folder()); !copy) return std::unexpected(copy.error());
     return {};
   }
   void Remove() const {
-    local::RemoveTree(made_.empty() ? state_ + "/demo" : state_);
+    local::RemoveTree(made_.empty() ? folder() : state_);
     std::error_code ignored;  // a folder that others have put something into stays
+    if (made_.empty()) fs::remove(state_ + "/demo", ignored);
     for (const fs::path& folder : made_) fs::remove(folder, ignored);
   }
 

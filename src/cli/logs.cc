@@ -90,10 +90,12 @@ void Follow(const MeshOptions& mesh, LogSources& sources, LogPrinter& printer, D
   }
 }
 
-// Where to look when an application logs nothing; "" when it does, or was not what was asked for.
+// Where to look when an application logs nothing; "" when it does, or was not what was asked for (a filter leaves
+// nothing of an application's lines).
 std::string HintForSilence(const MeshOptions& mesh, const LogsVerb& verb, const local::MeshStatus& status,
                            LogSources& sources, const LogPrinter& printer) {
-  if (!printer.names().empty() || verb.all || sources.list().front().container == "istio-proxy") return "";
+  if (!printer.names().empty() || verb.all || verb.filters() || sources.list().front().container == "istio-proxy")
+    return "";
   const Outcome<local::WorkloadStatus> workload = FindWorkload(status, verb.workload);
   if (!workload || !HasProxy(*workload)) return "";  // plaitd and the supervisor are none
   return "the container " + sources.list().front().container + " of " + verb.workload +

@@ -35,10 +35,12 @@ Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb)
     return Explain(Errc::kInvalidInput, "there is no directory " + verb.directory,
                    "give a directory of Kubernetes and Istio YAML");
   if (verb.port < 0 || verb.port > 65535) return Explain(Errc::kInvalidInput, "--port must be 0 to 65535");
+  std::error_code unreachable;  // then its own error comes when it is made or read
+  const std::filesystem::path directory = std::filesystem::weakly_canonical(verb.directory, unreachable);
   const char* path = std::getenv("PATH");
   const char* envoy = std::getenv("PLAIT_ENVOY");
   return local::UpOptions{.paths = *paths,
-                          .directory = std::filesystem::weakly_canonical(verb.directory).string(),
+                          .directory = unreachable ? verb.directory : directory.string(),
                           .search_path = path ? path : "/usr/local/bin:/usr/bin:/bin",
                           .concurrency = verb.concurrency,
                           .mode = *mode,

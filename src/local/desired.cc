@@ -100,7 +100,8 @@ ContainerSpec ContainerOf(const Json& json) {
   if (const auto env = json.find("env"); env != json.end())
     for (const Json& entry : *env) out.env.push_back({Text(entry, "name"), Text(entry, "value"), Text(entry, "field")});
   if (const auto ports = json.find("ports"); ports != json.end())
-    for (const Json& entry : *ports) out.ports.emplace_back(Text(entry, "name"), PortOf(entry, "port"));
+    for (const Json& entry : *ports)
+      if (Text(entry, "protocol", "TCP") == "TCP") out.ports.emplace_back(Text(entry, "name"), PortOf(entry, "port"));
   out.mounts = MountsOf(json);
   out.readiness = ProbeOf(json, "readiness");
   out.liveness = ProbeOf(json, "liveness");

@@ -70,7 +70,7 @@ struct ContainerSpec {
   Kind kind = Kind::kApplication;
   std::vector<std::string> argv;
   std::vector<EnvVar> env;
-  std::vector<std::pair<std::string, Port>> ports;  // name, port
+  std::vector<std::pair<std::string, Port>> ports;  // name, port; TCP
   std::vector<MountSpec> mounts = {};
   std::string working_dir;
   std::optional<ProbeSpec> readiness;

@@ -13,7 +13,7 @@ constexpr const char* kPods =
     R"({"type":"pods","pods":[{"uid":"1","name":"web-0","namespace":"shop","service_account":"web",
 "labels":{"app":"web"},"annotations":{"a":"b"},"owner":"web","owner_kind":"Job","restart_policy":"OnFailure","max_restarts":2,"grace_seconds":7,"proxy":true,
 "containers":[{"name":"main","argv":["serve","80"],"env":[{"name":"A","value":"1"},{"name":"IP","field":"status.podIP"}],
-"ports":[{"port":80,"protocol":"TCP","name":"http"}],
+"ports":[{"port":80,"protocol":"TCP","name":"http"},{"port":80,"protocol":"UDP","name":"quic"}],
 "readiness":{"kind":"http","port":80,"path":"/ok","period_ms":500,"headers":[{"name":"X","value":"y"}]}}]}]})";
 
 PodSpec ThePod() { return std::get<DesiredPods>(*DecodePlaitdMessage(kPods)).pods.at(0); }
@@ -28,6 +28,7 @@ TEST(Desired, ReadsAPodWithItsProbe) {
   EXPECT_EQ(pod.proxy, ProxyKind::kSidecar);
   EXPECT_EQ(pod.grace, std::chrono::seconds(7));
   ASSERT_EQ(pod.containers.size(), 1u);
+  EXPECT_EQ(pod.containers[0].ports, (std::vector<std::pair<std::string, Port>>{{"http", Port{80}}})) << "TCP";
   ASSERT_TRUE(pod.containers[0].readiness.has_value());
   EXPECT_EQ(pod.containers[0].readiness->path, "/ok");
   EXPECT_EQ(pod.containers[0].readiness->period, std::chrono::milliseconds(500));

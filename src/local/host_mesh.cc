@@ -67,6 +67,11 @@ Outcome<io::UniqueFd> ListenOnHost(Port wanted, Port& taken) {
 Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Port gateway_port, MeshFiles files) {
   Outcome<RunLock> lock = RunLock::Acquire(options.paths, options.directory);
   if (!lock) return std::unexpected(lock.error());
+  // From here on there is something to remove when one of them comes.
+  sigset_t ends;
+  sigemptyset(&ends);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ends, signal);
+  sigprocmask(SIG_BLOCK, &ends, nullptr);
   if (Outcome<> free = AwaitFreeState(options.paths, kStatePatience); !free) {
     lock->RemoveRunFolder();
     return std::unexpected(free.error());
@@ -78,10 +83,6 @@ Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Por
   for (const std::string& folder :
        {paths.logs() + "/plait-system/supervisor", paths.overlay(), paths.proxies(), paths.mount_point(), paths.state})
     if (Outcome<> made = MakeFolders(folder); !made) return std::unexpected(made.error());
-  sigset_t ends;
-  sigemptyset(&ends);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ends, signal);
-  sigprocmask(SIG_BLOCK, &ends, nullptr);
   mesh->signals_.Reset(signalfd(-1, &ends, SFD_NONBLOCK | SFD_CLOEXEC));
   if (Outcome<> opened = mesh->OpenDebugSocket(); !opened) return std::unexpected(opened.error());
   // On the host's own loopback proxies dial everything themselves.

@@ -182,15 +182,40 @@ def test_a_demo_beside_the_state_of_a_mesh_removes_only_what_is_its_own(folder):
     assert (mesh.state / "ca/root-key.pem").read_bytes() == before
 
 
-def test_a_demo_that_cannot_start_leaves_nothing_behind(folder):
-    """No namespace may be made: the start fails when the files are there already."""
+def demo_without_namespaces(folder, state):
+    """Its start fails when its files are there already."""
     mesh = Mesh(folder, folder, name="refused")
-    env = {**mesh.env, "PLAIT_STATE_DIR": str(folder / "state/new/place")}
     result = subprocess.run(unprivileged(["unshare", "--user", "--map-root-user", "sh", "-c", "echo 0 > /proc/sys/user/max_user_namespaces; "
                                           f"exec {BIN}/plait demo --name refused --port 0"]),
-                            env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    assert result.returncode == 1 and "does not let a user make namespaces" in result.stderr, result.stderr
+                            env={**mesh.env, "PLAIT_STATE_DIR": str(state)}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert result.returncode == 1, result.stderr
+    return result.stderr
+
+
+def test_a_demo_that_cannot_start_leaves_nothing_behind(folder):
+    assert "does not let a user make namespaces" in demo_without_namespaces(folder, folder / "state/new/place")
     assert not (folder / "state/new").exists()
+
+
+def test_a_demo_takes_nothing_that_it_did_not_make(work):
+    state = work / "mine"
+    (state / "demo").mkdir(parents=True)
+    (state / "demo/notes.txt").write_text("mine")
+    for path in (state, state / "demo"):
+        path.chmod(0o777)
+    assert "does not let a user make namespaces" in demo_without_namespaces(work, state)
+    assert [path.name for path in (state / "demo").iterdir()] == ["notes.txt"]
+
+    link = work / "link"  # to a disk that is not there
+    link.symlink_to(work / "nowhere/disk")
+    demo_without_namespaces(work, link)
+    assert link.is_symlink()
+
+
+def test_a_demo_whose_state_cannot_be_reached_says_so(work):
+    closed = work / "closed"
+    closed.mkdir(mode=0o700)
+    assert str(closed) in demo_without_namespaces(work, closed / "state")
 
 
 def test_ctrl_c_during_the_start_is_an_interruption(work):
