@@ -11,7 +11,7 @@ def test_up_and_status_tell_the_defaults_that_are_in_force_and_not_istios(folder
     told = lambda: [line.strip() for line in mesh.output.read_text().splitlines() if line.startswith("    ")]
     try:
         access_log, mtls = mesh.status()["defaults"]
-        assert "plait logs -c istio-proxy" in access_log and "accessLogFile" in access_log
+        assert "proxies' logs" in access_log and "accessLogFile" in access_log
         assert "STRICT" in mtls and "PERMISSIVE" in mtls and "in namespace istio-system" in mtls
         assert access_log in told() and mtls in told()
         assert mesh.named("status").stdout.count("\ndefault ") == 2

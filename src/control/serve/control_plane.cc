@@ -21,9 +21,7 @@ constexpr Duration kIdleDebug = std::chrono::minutes(1);
 std::vector<std::string> DefaultsOf(const model::Snapshot& snapshot) {
   std::vector<std::string> out;
   if (snapshot.access_log_by_default())
-    out.emplace_back(
-        "access log on (Istio's default: off; accessLogFile of MeshConfig moves it): plait logs -c istio-proxy "
-        "WORKLOAD");
+    out.emplace_back("access log in the proxies' logs (Istio's default: off; accessLogFile of MeshConfig moves it)");
   if (snapshot.strict_by_default())
     out.push_back("mutual TLS STRICT (Istio's default: PERMISSIVE; a PeerAuthentication of that mode in namespace " +
                   snapshot.mesh().root_namespace + " gives it)");

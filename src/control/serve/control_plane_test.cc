@@ -217,7 +217,7 @@ TEST_F(Plane, TellsWhereItDiffersFromIstioAsLongAsNobodySaysOtherwise) {
   };
   const auto text = [this](std::size_t i) { return supervisor.last["defaults"]["texts"][i].get<std::string>(); };
   ASSERT_TRUE(told(2));
-  EXPECT_TRUE(text(0).starts_with("access log on ")) << text(0);
+  EXPECT_TRUE(text(0).starts_with("access log in ")) << text(0);
   EXPECT_TRUE(text(1).starts_with("mutual TLS STRICT ")) << text(1);
   EXPECT_NE(text(1).find("in namespace istio-system"), std::string::npos) << text(1);
   const std::string peers = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n";
