@@ -17,9 +17,9 @@ std::string Text(const Json& object, const char* key) {
   return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
 }
 
-std::int64_t Number(const Json& object, const char* key) {
+std::int64_t Number(const Json& object, const char* key, std::int64_t otherwise = 0) {
   const auto at = object.find(key);
-  return at != object.end() && at->is_number_integer() ? at->get<std::int64_t>() : 0;
+  return at != object.end() && at->is_number_integer() ? at->get<std::int64_t>() : otherwise;
 }
 
 // A number, or the year that a date begins with.
@@ -104,15 +104,21 @@ std::optional<Ratings> ReadRatings(std::string_view json) {
   const Json object = Read(json);
   if (!object.is_object() || !object.contains("ratings") || !object["ratings"].is_object()) return std::nullopt;
   const Json& ratings = object["ratings"];
-  return Ratings{.reviewer1 = static_cast<int>(Number(ratings, "Reviewer1")),
-                 .reviewer2 = static_cast<int>(Number(ratings, "Reviewer2"))};
+  return Ratings{.reviewer1 = static_cast<int>(Number(ratings, "Reviewer1", -1)),
+                 .reviewer2 = static_cast<int>(Number(ratings, "Reviewer2", -1))};
+}
+
+std::optional<std::string> PostedRatingsJson(int id, std::string_view ratings) {
+  Json posted = Read(ratings);
+  if (posted.is_discarded()) return std::nullopt;
+  return Json{{"id", id}, {"ratings", std::move(posted)}}.dump();
 }
 
 std::string ReviewsJson(const ReviewsAnswer& answer) {
   const auto review = [&](const char* who, const char* text, int Ratings::* stars) {
     Json out{{"reviewer", who}, {"text", text}};
     if (answer.color.empty()) return out;
-    if (answer.ratings)
+    if (answer.ratings && (*answer.ratings).*stars != -1)
       out["rating"] = Json{{"stars", (*answer.ratings).*stars}, {"color", answer.color}};
     else
       out["rating"] = Json{{"error", "Ratings service is currently unavailable"}};

@@ -17,12 +17,15 @@ Part<std::string> DetailsOfVolume(int id, std::string_view json);
 
 // GET /ratings/ID: {"id":0,"ratings":{"Reviewer1":5,"Reviewer2":4}}
 struct Ratings {
-  int reviewer1 = 0, reviewer2 = 0;
+  int reviewer1 = 0, reviewer2 = 0;  // -1: none of this reviewer
   friend bool operator==(const Ratings&, const Ratings&) = default;
 };
 inline constexpr Ratings kFirstRatings = {.reviewer1 = 5, .reviewer2 = 4};  // what upstream's ratings begin with
 std::string RatingsJson(int id, Ratings ratings = kFirstRatings);
 std::optional<Ratings> ReadRatings(std::string_view json);
+// POST /ratings/ID: the answer, and that to each GET from then on. As upstream's, whatever is JSON counts for ratings;
+// nullopt: it is none.
+std::optional<std::string> PostedRatingsJson(int id, std::string_view ratings);
 
 // GET /reviews/ID. `color` is empty for v1, which has no ratings; else `ratings` or the reason why there are none.
 struct ReviewsAnswer {

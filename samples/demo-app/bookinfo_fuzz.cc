@@ -22,6 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto ratings = ReadRatings(text))
     if (!ReadReviews(ReviewsJson({.id = 0, .pod = {}, .cluster = {}, .color = "red", .ratings = ratings})).value)
       std::abort();
+  if (const auto posted = PostedRatingsJson(0, text); posted && !nlohmann::json::accept(*posted)) std::abort();
   const auto database = ParseMongoUrl(text);
   if (database ? database->host.empty() || database->port == 0 : database.error().message.empty()) std::abort();
   return 0;

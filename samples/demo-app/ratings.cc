@@ -1,5 +1,6 @@
 // The ratings role: what it holds itself, what a database stands behind (v2), and upstream's versions that misbehave.
 #include <cstdio>
+#include <map>
 
 #include "bookinfo.h"
 #include "call.h"
@@ -14,6 +15,8 @@ using namespace std::chrono_literals;
 constexpr Duration kDatabaseTimeout = 10s;
 // Upstream's figures. 15 minutes: longer than Kubernetes remembers the restarts of a container.
 constexpr Duration kDelay = 7s, kUnavailable = 1min, kUnhealthy = 15min;
+// What clients post is held until the process ends: so many products, so many bytes of each.
+constexpr std::size_t kMostPosted = 1000, kLongestPosted = 4096;
 
 class RatingsRole final : public Role {
  public:
@@ -37,15 +40,19 @@ class RatingsRole final : public Role {
     if (!id) return responder.Send(JsonResponse(404, ErrorJson("no such path; try /ratings/0")));
     ++served_;
     const bool second = served_ % 2 == 0;
-    if ((fail_every_ != 0 && served_ % fail_every_ == 0) || (version_ == "v-faulty" && second) || Away())
+    const bool fails = fail_every_ != 0 && served_ % fail_every_ == 0;
+    // As upstream: its versions misbehave to those who read.
+    if (request.head.method == "POST" && !fails) return responder.Send(Post(*id, request.body));
+    if (fails || (version_ == "v-faulty" && second) || Away())
       return responder.Send(JsonResponse(503, ErrorJson("Service unavailable")));
     if (version_ == "v2") return FromDatabase(*id, std::move(responder));
-    if (version_ != "v-delayed" || !second) return responder.Send(JsonResponse(200, RatingsJson(*id)));
+    if (version_ != "v-delayed" || !second) return responder.Send(JsonResponse(200, Held(*id)));
     calls_.Keep([&](Calls::Ended ended) {
-      return loop_.After(kDelay, [ended = std::move(ended), number = *id, respond = std::move(responder)]() mutable {
-        respond.Send(JsonResponse(200, RatingsJson(number)));
-        ended();
-      });
+      return loop_.After(kDelay,
+                         [this, ended = std::move(ended), number = *id, respond = std::move(responder)]() mutable {
+                           respond.Send(JsonResponse(200, Held(number)));
+                           ended();
+                         });
     });
   }
 
@@ -60,6 +67,21 @@ class RatingsRole final : public Role {
   conn::Response Health() const {
     if (version_ == "v-unhealthy" && Away()) return JsonResponse(500, R"({"status":"Ratings is not healthy"})");
     return JsonResponse(200, R"({"status":"Ratings is healthy"})");
+  }
+  std::string Held(int id) const {
+    const auto posted = posted_.find(id);
+    return posted == posted_.end() ? RatingsJson(id) : posted->second;
+  }
+  conn::Response Post(int id, const std::string& body) {
+    if (body.size() > kLongestPosted)
+      return JsonResponse(413, ErrorJson("the ratings have more than " + std::to_string(kLongestPosted) + " bytes"));
+    std::optional<std::string> ratings = PostedRatingsJson(id, body);
+    if (!ratings) return JsonResponse(400, ErrorJson("please provide valid ratings JSON"));
+    if (version_ == "v2") return JsonResponse(501, ErrorJson("Post not implemented for database backed ratings"));
+    if (posted_.size() >= kMostPosted && !posted_.contains(id))
+      return JsonResponse(507, ErrorJson(std::to_string(kMostPosted) +
+                                         " products have posted ratings; post to one of them, or restart ratings"));
+    return JsonResponse(200, posted_[id] = *std::move(ratings));
   }
   void FromDatabase(int id, conn::Responder responder) {
     const auto failed = [] { return JsonResponse(500, ErrorJson("could not connect to ratings database")); };
@@ -84,6 +106,7 @@ class RatingsRole final : public Role {
   const MonotonicTime begin_;
   std::optional<Database> database_;
   std::uint64_t served_ = 0;
+  std::map<int, std::string> posted_;  // the whole answer, by product
   Calls calls_;
 };
 

@@ -52,6 +52,21 @@ class RoleWithVariables : public testing::Test {
     EXPECT_TRUE(loop_.RunUntil([&] { return out.has_value(); }, 10s)) << path;
     return out.value_or(Answer{});
   }
+  Answer Post(const std::string& path, const std::string& body) {
+    std::optional<Answer> out;
+    conn::FetchRequest request;
+    request.to = *io::SocketAddress::Parse("127.0.0.1:" + std::to_string(port_));
+    request.head.method = "POST";
+    request.head.scheme = "http";
+    request.head.path = path;
+    request.body = body;
+    const Pending asking = conn::Fetch(loop_, std::move(request), [&out](Result<conn::FetchResponse> got) {
+      out = got ? Answer{.status = got->head.status, .body = std::move(got->body), .error = {}}
+                : Answer{.status = 0, .body = {}, .error = got.error().detail};
+    });
+    EXPECT_TRUE(loop_.RunUntil([&] { return out.has_value(); }, 10s)) << path;
+    return out.value_or(Answer{});
+  }
   std::uint16_t PortOfNobody() {
     return io::LocalAddress(io::ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")).value().get()).port.value;
   }
@@ -178,12 +193,68 @@ TEST_F(RatingsRole, ThatIsUnhealthyFailsItsProbesForAQuarterOfAnHour) {
   }
 }
 
+TEST_F(RatingsRole, HoldsWhatIsPostedForAProduct) {
+  Play(NewRatings(loop_, {}));
+  const std::string posted = R"({"id":7,"ratings":{"Reviewer1":1}})";
+  const Answer answer = Post("/ratings/7", R"({"Reviewer1":1})");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, posted);
+  EXPECT_EQ(Ask("/ratings/7").body, posted);
+  EXPECT_EQ(Ask("/ratings/0").body, RatingsJson(0)) << "that of another product is what it was";
+  EXPECT_EQ(Post("/ratings/7", R"({"Reviewer1":2,"Reviewer2":3})").status, 200);
+  EXPECT_EQ(Ask("/ratings/7").body, RatingsJson(7, {.reviewer1 = 2, .reviewer2 = 3}));
+}
+
+TEST_F(RatingsRole, RefusesToHoldWhatIsNoJsonOrTooLong) {
+  Play(NewRatings(loop_, {}));
+  for (const char* body : {"", "Reviewer1=1", R"({"Reviewer1":1)"}) {
+    const Answer answer = Post("/ratings/7", body);
+    EXPECT_EQ(answer.status, 400) << body;
+    EXPECT_EQ(answer.body, R"({"error":"please provide valid ratings JSON"})");
+  }
+  const auto of = [](std::size_t bytes) { return "\"" + std::string(bytes - 2, 'x') + "\""; };
+  EXPECT_EQ(Post("/ratings/7", of(4097)).status, 413);
+  EXPECT_EQ(Ask("/ratings/7").body, RatingsJson(7));
+  EXPECT_EQ(Post("/ratings/7", of(4096)).status, 200);
+}
+
+TEST_F(RatingsRole, HoldsRatingsOfAThousandProductsAndNoMore) {
+  Play(NewRatings(loop_, {}));
+  for (int id = 0; id < 1000; ++id) ASSERT_EQ(Post("/ratings/" + std::to_string(id), "{}").status, 200) << id;
+  const Answer refused = Post("/ratings/1000", "{}");
+  EXPECT_EQ(refused.status, 507);
+  EXPECT_NE(refused.body.find("1000 products have posted ratings; post to one of them"), std::string::npos)
+      << refused.body;
+  EXPECT_EQ(Ask("/ratings/1000").body, RatingsJson(1000));
+  EXPECT_EQ(Post("/ratings/999", "[]").body, R"({"id":999,"ratings":[]})");
+}
+
+TEST_F(RatingsRole, OfVersionTwoTakesNoRatings) {
+  Play(NewRatings(loop_, {.version = "v2"}));
+  const Answer answer = Post("/ratings/7", R"({"Reviewer1":1})");
+  EXPECT_EQ(answer.status, 501);
+  EXPECT_EQ(answer.body, R"({"error":"Post not implemented for database backed ratings"})");
+  EXPECT_EQ(Post("/ratings/7", "{").status, 400);
+}
+
+TEST_F(RatingsRole, ThatIsDelayedAnswersWithWhatWasPostedMeanwhile) {
+  Play(NewRatings(loop_, {.version = "v-delayed"}));
+  EXPECT_EQ(Ask("/ratings/0").body, RatingsJson(0));
+  std::optional<Answer> late;
+  const Pending asking = Begin("/ratings/0", late);
+  EXPECT_EQ(Ask("/ratings/0").status, 200);  // the third: the second has arrived and waits
+  EXPECT_EQ(Post("/ratings/0", R"({"Reviewer1":1,"Reviewer2":2})").status, 200) << "only what reads is delayed";
+  clock_.Advance(7s);
+  ASSERT_TRUE(loop_.RunUntil([&] { return late.has_value(); }, 10s));
+  EXPECT_EQ(late->body, RatingsJson(0, {.reviewer1 = 1, .reviewer2 = 2}));
+}
+
 class ReviewsRole : public RoleWithVariables {
  protected:
   ReviewsRole() {
     Set("RATINGS_HOSTNAME", "127.0.0.1");
     Set("RATINGS_SERVICE_PORT", std::to_string(Serve([this](conn::Request, conn::Responder responder) {
-          responder.Send(JsonResponse(ratings_status_, RatingsJson(0)));
+          responder.Send(JsonResponse(ratings_status_, ratings_));
         })));
   }
   Review First() {
@@ -192,12 +263,23 @@ class ReviewsRole : public RoleWithVariables {
     return reviews.value ? reviews.value->list.at(0) : Review{};
   }
   int ratings_status_ = 200;
+  std::string ratings_ = RatingsJson(0);
 };
 
 TEST_F(ReviewsRole, AsksRatingsWhereItsVariablesSay) {
   Play(NewReviews(loop_, {.version = "v2"}));
   EXPECT_EQ(First().stars, 5);
   EXPECT_EQ(First().color, "black");
+}
+
+TEST_F(ReviewsRole, HasStarsOfThoseReviewersAloneWhoGaveThem) {
+  ratings_ = *PostedRatingsJson(0, R"({"Reviewer2":3})");
+  Play(NewReviews(loop_, {.version = "v2"}));
+  const Part<Reviews> reviews = ReadReviews(Ask("/reviews/0").body);
+  ASSERT_TRUE(reviews.value) << reviews.error;
+  EXPECT_FALSE(reviews.value->list.at(0).stars);
+  EXPECT_EQ(reviews.value->list.at(0).rating_error, "Ratings service is currently unavailable");
+  EXPECT_EQ(reviews.value->list.at(1).stars, 3);
 }
 
 TEST_F(ReviewsRole, HasTheColourOfStarColor) {
