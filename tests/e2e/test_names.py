@@ -1,8 +1,10 @@
 """Names that are not those of a Service with pods: other names of services, written endpoints, names of the outside, ports of
 services, networks and localities.
 """
+import collections
 import contextlib
 import json
+import re
 import socketserver
 
 import pytest
@@ -218,6 +220,33 @@ def test_endpoints_have_the_locality_of_their_node(mesh):
     [assignment] = endpoints(mesh, WEB)
     [group] = assignment["endpoints"]
     assert group["locality"] == {"region": "east", "zone": "east-a"} and len(group["lb_endpoints"]) == 2
+
+
+def answered_by(mesh, address, count=20):
+    """{pod: requests} for the service's name, sent to this address on one connection."""
+    at = f"web:8000:[{address}]" if ":" in address else f"web:8000:{address}"
+    out = mesh.exec("client", "curl", "-sS", "--max-time", "10", "--resolve", at, f"http://web:8000/[1-{count}]", check=False).stdout
+    return collections.Counter(re.findall(r"^pod: (\S+)", out, re.MULTILINE))
+
+
+def test_passthrough_keeps_to_the_pod_that_was_dialled_and_balances_the_address_of_a_service(mesh):
+    """With mutual TLS, under STRICT. On Kubernetes, kube-proxy leads from such an address to a pod; here nobody but the proxy does."""
+    rule = m.destination_rule("web", {"host": "web", "trafficPolicy": {"loadBalancer": {"simple": "PASSTHROUGH"}}})
+    pods = mesh.pods("web")
+    names = {pod["name"] for pod in pods}
+    assert len(names) == 2
+    with written(mesh, "passthrough", m.peer_authentication("STRICT"), rule):
+        for pod in pods:
+            for address in pod["ips"]:
+                until(lambda a=address, p=pod: answered_by(mesh, a) == {p["name"]: 20}, 10, f"all of them come to {pod['name']}, {address}")
+        report = mesh.load("client", "http://web:8000/", "--count", "100", "--connections", "4", "--count-by", "x-app-pod")
+        assert report["failed"] == 0 and report["status"] == {"200": 100} and set(report["by"]) == names, report
+        received = [labels for pod in names for labels, _ in mesh.metrics(pod, "istio_requests_total")
+                    if labels["reporter"] == "destination" and labels["source_workload"] == "client"]
+        assert received and {labels["connection_security_policy"] for labels in received} == {"mutual_tls"}
+        steps = json.loads(mesh.named("explain", "client", "web:8000", "-o", "json").stdout)["steps"]
+        told = {name: "; ".join(step["text"] for step in steps if step["step"] == name) for name in ("tls", "admission")}
+        assert "spiffe://cluster.local/ns/default/sa/web" in told["tls"] and "STRICT" in told["admission"], steps
 
 
 class Hello(socketserver.BaseRequestHandler):

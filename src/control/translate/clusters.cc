@@ -130,11 +130,10 @@ class OutboundBuilder {
       case Simple::kRoundRobin: out_.lb.policy = xds::LbPolicy::kRoundRobin; break;
       case Simple::kRandom: out_.lb.policy = xds::LbPolicy::kRandom; break;
       case Simple::kPassthrough:
-        if (target_.sni_dnat) break;  // the address that was dialled is the gateway's own
-        out_.lb.policy = xds::LbPolicy::kClusterProvided;
-        out_.type = xds::Cluster::Type::kOriginalDst;
-        out_.load_assignment = {};
-        return;
+        // Not ORIGINAL_DST, as with Istio: nothing but the proxy leads from the address of a service to a pod, and TLS
+        // is the endpoint's. With sni_dnat the address that was dialled is the gateway's own.
+        out_.pin_original_dst = !target_.sni_dnat;
+        break;
     }
     if (from.warmup)
       out_.lb.slow_start = xds::SlowStart{*from.warmup, from.warmup_aggression, from.warmup_minimum_percent};

@@ -1,6 +1,7 @@
 #include "control/translate/envoy_clusters.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/translate/extensions.h"
 
@@ -40,7 +41,6 @@ void PinToOriginal(const OutboundTarget& target, xds::Cluster& cluster) {
   const auto& endpoints = target.service->EndpointsOf(*target.port);
   const bool mtls = !endpoints.empty() &&
                     std::all_of(endpoints.begin(), endpoints.end(), [](const auto& endpoint) { return endpoint.mtls; });
-  cluster.pin_original_dst = false;
   cluster.type = xds::Cluster::Type::kOriginalDst;
   cluster.lb = {.policy = xds::LbPolicy::kClusterProvided};
   if (!cluster.transport_socket_matches.empty() && mtls) cluster.tls = cluster.transport_socket_matches[0].tls;
@@ -50,7 +50,9 @@ void PinToOriginal(const OutboundTarget& target, xds::Cluster& cluster) {
 
 void ToEnvoyForm(const model::Proxy& proxy, const model::Snapshot& snapshot, const OutboundTarget& target,
                  xds::Cluster& cluster) {
-  if (cluster.pin_original_dst) PinToOriginal(target, cluster);
+  // Where LB PASSTHROUGH asks for it, what was dialled may be the address of the service, so it is balanced.
+  const bool headless = target.service->headless && cluster.type == xds::Cluster::Type::kEds;
+  if (std::exchange(cluster.pin_original_dst, false) && headless) PinToOriginal(target, cluster);
   const auto adapt = [&](std::optional<xds::UpstreamTlsContext>& tls) {
     if (!tls || !IsMeshTls(*tls)) return;
     if (!Knows(proxy, kIstioAlpn)) tls->common.alpn_protocols = MeshAlpn(target.port->protocol, cluster.http.protocol);

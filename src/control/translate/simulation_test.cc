@@ -14,6 +14,7 @@
 #include "control/translate/rbac.h"
 #include "control/translate/routes.h"
 #include "control/translate/secrets.h"
+#include "core/xds/decode.h"
 #include "core/xds/encode/encode.h"
 
 namespace plait::control::translate {
@@ -261,6 +262,60 @@ spec:
   EXPECT_FALSE(cluster("80").tls);
   EXPECT_EQ(cluster("80").circuit_breakers.max_requests, UINT32_MAX);
   EXPECT_EQ(cluster("80").circuit_breakers.max_connections, 3U);
+}
+
+TEST(Simulation, PassthroughStaysAmongTheEndpointsOfAServiceThatHasSome) {
+  const auto passthrough = [](const std::string& host, const std::string& name_space = "default") {
+    return "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: of-" + host +
+           ", namespace: " + name_space + "}\nspec: {host: " + host +
+           ", trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}}\n";
+  };
+  const auto entry = [&](const std::string& host, const std::string& resolution) {
+    return "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: " + host +
+           "}\nspec: {hosts: [" + host +
+           "], addresses: [203.0.113.0/24], ports: [{number: 80, name: http, protocol: "
+           "HTTP}], resolution: " +
+           resolution + "}\n" + passthrough(host);
+  };
+  const Mesh mesh(passthrough("c", "other") + entry("named.example.com", "DNS") + entry("any.example.com", "NONE") +
+                  R"(---
+apiVersion: v1
+kind: Service
+metadata: {name: each}
+spec: {clusterIP: None, selector: {app: b}, ports: [{name: http, port: 80}]}
+)" + passthrough("each"));
+  model::Proxy envoy = mesh.proxy;
+  envoy.form = model::Proxy::Form::kEnvoy;
+  const model::Proxy gateway{.type = model::Proxy::Type::kRouter, .name_space = "istio-system"};
+  using Type = xds::Cluster::Type;
+  const auto balanced = [&](const model::Proxy& proxy, const std::string& host, const std::string& port = "80") {
+    const auto cluster = FindCluster(proxy, *mesh.snapshot, "outbound|" + port + "||" + host);
+    if (!cluster) return "no cluster of " + host;
+    const auto back = xds::DecodeCluster(xds::Encode(*cluster));
+    EXPECT_TRUE(back && *back == *cluster) << host;
+    EXPECT_EQ(FindEndpoints(proxy, *mesh.snapshot, cluster->name).has_value(), cluster->type == Type::kEds) << host;
+    return (cluster->type == Type::kEds           ? std::string("EDS")
+            : cluster->type == Type::kStrictDns   ? std::string("DNS")
+            : cluster->type == Type::kOriginalDst ? std::string("ORIGINAL_DST")
+                                                  : std::string("other")) +
+           (cluster->lb.policy == xds::LbPolicy::kLeastRequest ? " balanced" : "") +
+           (cluster->pin_original_dst ? " pinned" : "");
+  };
+  const std::string c = "c.other.svc.cluster.local";
+  for (const char* port : {"80", "90"}) {
+    EXPECT_EQ(balanced(mesh.proxy, c, port), "EDS balanced pinned");
+    EXPECT_EQ(balanced(gateway, c, port), "EDS balanced pinned");
+    EXPECT_EQ(balanced(envoy, c, port), "EDS balanced") << "Envoy knows no pin";
+  }
+  EXPECT_EQ(FindCluster(mesh.proxy, *mesh.snapshot, "outbound|80||" + c)->transport_socket_matches.size(), 2U)
+      << "mutual TLS is the endpoint's";
+  EXPECT_EQ(balanced(mesh.proxy, "each.default.svc.cluster.local"), "EDS balanced pinned");
+  EXPECT_EQ(balanced(envoy, "each.default.svc.cluster.local"), "ORIGINAL_DST");
+  EXPECT_EQ(balanced(mesh.proxy, "named.example.com"), "DNS balanced pinned");
+  EXPECT_EQ(balanced(envoy, "named.example.com"), "DNS balanced");
+  for (const model::Proxy& proxy : {mesh.proxy, envoy}) {
+    EXPECT_EQ(balanced(proxy, "any.example.com"), "ORIGINAL_DST");
+  }
 }
 
 TEST(Simulation, OriginatedTlsVerifiesTheServerUnlessToldOtherwise) {

@@ -42,13 +42,12 @@ namespace {
 
 // The index has no workload at the original destination: a place outside, or a pod that is gone, whose address may be
 // another one's by now. Where the index decides about TLS nothing is sent there (semantics.md 2: never plaintext by
-// accident); TLS that the cluster always speaks is spoken all the same. The address of a service is no workload's:
-// who asks for LB PASSTHROUGH gets there as with Istio.
-void NobodyKnown(const cluster::DestinationIndex& index, const xds::Cluster& config, lb::PickContext& pick) {
+// accident); TLS that the cluster always speaks is spoken all the same.
+void NobodyKnown(const xds::Cluster& config, lb::PickContext& pick) {
   const bool chooses = config.type == xds::Cluster::Type::kOriginalDst &&
                        std::any_of(config.transport_socket_matches.begin(), config.transport_socket_matches.end(),
                                    [](const auto& match) { return match.tls.has_value(); });
-  if (chooses && index.FindByAddress(pick.original_dst->ip).service == nullptr) return pick.original_dst.reset();
+  if (chooses) return pick.original_dst.reset();
   pick.original_dst_plaintext = !config.tls;
 }
 
@@ -64,7 +63,7 @@ lb::PickContext PickForDestination(const cluster::DestinationIndex& index, const
   }
   const cluster::WorkloadPtr workload = index.FindWorkload(destination.ip);
   if (workload == nullptr) {
-    NobodyKnown(index, config, pick);
+    NobodyKnown(config, pick);
     return pick;
   }
   identity = workload->Identity();

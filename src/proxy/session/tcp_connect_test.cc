@@ -91,6 +91,19 @@ TEST_F(TcpConnects, GoNowhereInPlaintextWhereTheIndexDecidesAndKnowsNobody) {
   EXPECT_FALSE(PickAt("10.244.0.3:80", cluster).original_dst.has_value());
 }
 
+TEST_F(TcpConnects, GoNowhereInPlaintextWhereTheIndexDecidesAndKnowsAServiceOnly) {
+  xds::Cluster cluster = OriginalDst();
+  cluster.transport_socket_matches = {
+      {.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = xds::UpstreamTlsContext{}},
+      {.name = "tlsMode-disabled", .match = {}, .tls = std::nullopt}};
+  xds::Service service{.name = "web", .name_space = "default", .hostname = "web.default.svc.cluster.local"};
+  service.addresses.push_back({"", io::Cidr::Parse("10.96.0.7/32").value()});
+  cluster::IndexUpdate update;
+  update.put.emplace_back(service.Key(), std::make_shared<xds::Address>(xds::Address{service}));
+  index_.Apply(update);
+  EXPECT_FALSE(PickAt("10.96.0.7:80", cluster).original_dst.has_value());
+}
+
 TEST_F(TcpConnects, SpeakTheTlsOfAClusterWhoeverIsThere) {
   xds::Cluster cluster = OriginalDst();
   cluster.tls = xds::UpstreamTlsContext{};
