@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 
 #include "cli/samples.h"
@@ -17,8 +16,6 @@
 
 namespace plait::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct DemoVerb {
   UpVerb up;
@@ -36,24 +33,18 @@ class OwnCopy {
   explicit OwnCopy(std::string state) : state_(std::move(state)) {}
   std::string folder() const { return state_ + "/demo/bookinfo"; }
   Outcome<> Make() {
-    std::error_code error;
-    // A link that leads nowhere is there, too.
-    for (fs::path at = state_; at.has_relative_path() && !fs::exists(fs::symlink_status(at, error));
-         at = at.parent_path())
-      made_.push_back(at);
+    made_ = local::MissingFolders(state_);
     if (const Outcome<std::string> copy = CopySample("bookinfo", folder()); !copy) return std::unexpected(copy.error());
     return {};
   }
   void Remove() const {
     local::RemoveTree(made_.empty() ? folder() : state_);
-    std::error_code ignored;  // a folder that others have put something into stays
-    if (made_.empty()) fs::remove(state_ + "/demo", ignored);
-    for (const fs::path& folder : made_) fs::remove(folder, ignored);
+    local::RemoveEmptyFolders(made_.empty() ? std::vector{state_ + "/demo"} : made_);
   }
 
  private:
   const std::string state_;
-  std::vector<fs::path> made_;  // that were not there: the state's and those above it, innermost first
+  std::vector<std::string> made_;  // that were not there: the state's and those above it, innermost first
 };
 
 Outcome<> UseOwnCopy(const MeshOptions& mesh, UpVerb& up) {

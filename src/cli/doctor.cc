@@ -91,9 +91,17 @@ void CheckPrograms(std::vector<Check>& checks) {
   }
 }
 
+// Whether the folder can be made, if it is not there. It stays as it was.
+Outcome<> TryFolder(const std::string& path) {
+  const std::vector<std::string> missing = local::MissingFolders(path);
+  Outcome<> made = local::MakeFolders(path);
+  local::RemoveEmptyFolders(missing);
+  return made;
+}
+
 void CheckHost(const MeshOptions& mesh, std::vector<Check>& checks) {
   const auto paths = local::ResolvePaths(mesh.name);
-  checks.push_back(From("folders", paths ? local::MakeFolders(paths->state) : Outcome<>(std::unexpected(paths.error())),
+  checks.push_back(From("folders", paths ? TryFolder(paths->state) : Outcome<>(std::unexpected(paths.error())),
                         paths ? paths->run + ", " + paths->state : ""));
   Port taken;
   const auto socket = local::ListenOnHost(Port{8080}, taken);

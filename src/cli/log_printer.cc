@@ -19,7 +19,7 @@ bool LogPrinter::Take(const LogSource& source, std::string_view text) {
   if (choice_.format == Format::kName) return !choice_.follow || !is_new || write_(*name + "\n");
   const std::string added = line ? denials_.Explain(source.workload, *line) : "";
   if (!IsData(choice_.format))
-    return write_((choice_.of_all ? "[" + source.workload + "] " : "") + std::string(text) + added);
+    return write_((source.one_of_several ? "[" + source.workload + "] " : "") + std::string(text) + added);
   Json entry = {{"workload", source.workload}, {"container", source.container}, {"line", Trim(text)}};
   if (!added.empty()) entry["explanation"] = Trim(added);
   if (choice_.follow)

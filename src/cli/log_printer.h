@@ -16,7 +16,6 @@ namespace plait::cli {
 
 struct LogChoice {
   Format format = Format::kTable;
-  bool of_all = false;  // lines say whose they are
   bool follow = false;
   bool denied = false;                  // only what a policy denied
   std::vector<std::string> flags = {};  // only what has one of these response flags

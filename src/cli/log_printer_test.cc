@@ -19,21 +19,23 @@ class LogPrinterTest : public testing::Test {
  protected:
   // What three proxies' logs become, of which one has denied something.
   LogPrinter Printed(LogChoice choice) {
-    choice.of_all = true;
     written_.clear();
     LogPrinter printer(std::move(choice), denials_, [this](std::string_view text) {
       written_ += text;
       return true;
     });
-    const LogSource web{"web-0.default", "istio-proxy", LogTail("")};
-    const LogSource other{"other-0.default", "istio-proxy", LogTail("")};
-    const LogSource application{"web-0.default", "app", LogTail("")};
+    const LogSource web = SourceOf("web-0.default", "istio-proxy");
+    const LogSource other = SourceOf("other-0.default", "istio-proxy");
+    const LogSource application = SourceOf("web-0.default", "app");
     EXPECT_TRUE(printer.Take(other, kServed));
     EXPECT_TRUE(printer.Take(web, kServed));
     EXPECT_TRUE(printer.Take(web, kDenied));
     EXPECT_TRUE(printer.Take(web, kDenied));
     EXPECT_TRUE(printer.Take(application, "text\n"));
     return printer;
+  }
+  static LogSource SourceOf(const char* pod, const char* container) {
+    return {.workload = pod, .container = container, .tail = LogTail(""), .one_of_several = true};
   }
   std::string written_;
 
@@ -50,6 +52,16 @@ TEST_F(LogPrinterTest, ShowsWhatPassesAsItIsWithWhatExplainsIt) {
   const std::string one = std::string("[web-0.default] ") + kDenied + "    " + kExplained + "\n";
   EXPECT_EQ(written_, one + one);
   EXPECT_EQ(printer.names(), kOne);
+}
+
+TEST_F(LogPrinterTest, LeavesTheLinesOfTheOnlyOneAsTheyAre) {
+  Denials denials{{}};
+  LogPrinter printer({}, denials, [this](std::string_view text) {
+    written_ += text;
+    return true;
+  });
+  EXPECT_TRUE(printer.Take({"web", "istio-proxy", LogTail("")}, kServed));
+  EXPECT_EQ(written_, kServed);
 }
 
 TEST_F(LogPrinterTest, NamesTheLogsOfWhichALineHasPassed) {

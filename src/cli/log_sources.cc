@@ -18,36 +18,59 @@ bool Runs(const local::MeshStatus& status, const LogSource& source) {
                      [&](const auto& w) { return IsOf(source, logs + w.ns + "/" + w.name + "/"); });
 }
 
+LogSource SourceOf(const std::string& pod, const std::string& path) {
+  const std::string file = path.substr(path.rfind('/') + 1);
+  return {.workload = pod, .container = file.substr(0, file.rfind('.')), .tail = LogTail(path), .pod = pod};
+}
+
 }  // namespace
 
-Outcome<> LogSources::Add(const local::MeshStatus& status, const std::string& workload,
-                          std::vector<LogSource>& all) const {
-  Outcome<std::string> path = LogPathOf(status, workload, container_);
-  if (!path) return std::unexpected(path.error());
-  const std::string file = path->substr(path->rfind('/') + 1);
-  all.push_back({workload, file.substr(0, file.rfind('.')), LogTail(*path)});
-  return {};
+std::ptrdiff_t LogSources::running() const {
+  return std::count_if(list_.begin(), list_.end(), [](const LogSource& source) { return !source.gone; });
+}
+
+bool LogSources::IsMeant(const local::WorkloadStatus& pod) const {
+  if (workload_.empty()) return HasProxy(pod) || container_ != "istio-proxy";
+  if (!found_ || pod.ns != found_->ns) return false;
+  // Before a pod has begun, nobody knows its first container; a gateway has none but its proxy.
+  if (container_.empty() && pod.containers.empty() && pod.proxy != "gateway") return false;
+  if (pod.name == found_->name) return true;
+  const bool by_own_name = workload_ == found_->name || workload_ == found_->name + "." + found_->ns;
+  return !by_own_name && pod.owner == found_->owner;
+}
+
+Outcome<std::vector<LogSource>> LogSources::Present(const local::MeshStatus& status) {
+  std::vector<LogSource> now;
+  if (const auto own = OwnLogPath(status, workload_)) {
+    now.push_back(SourceOf(workload_, *own));
+    return now;
+  }
+  if (!workload_.empty() && running() == 0) {
+    Outcome<local::WorkloadStatus> found = FindWorkload(status, workload_);
+    if (!found) return std::unexpected(found.error());
+    found_ = std::move(*found);
+  }
+  for (const local::WorkloadStatus& w : status.workloads)
+    if (IsMeant(w)) now.push_back(SourceOf(w.name + "." + w.ns, LogPathOf(status, w, container_)));
+  return now;
 }
 
 Outcome<> LogSources::Update(const local::MeshStatus& status) {
   std::erase_if(list_, [&](LogSource& source) { return !Runs(status, source) && std::exchange(source.gone, true); });
-  std::vector<LogSource> now;
-  if (workload_.empty()) {
-    for (const local::WorkloadStatus& w : status.workloads)
-      if (HasProxy(w) || container_ != "istio-proxy")
-        if (Outcome<> added = Add(status, w.name + "." + w.ns, now); !added) return added;
-  } else {
-    const bool followed = std::any_of(list_.begin(), list_.end(), [](const LogSource& source) { return !source.gone; });
-    if (followed) return {};
-    if (Outcome<> added = Add(status, workload_, now); !added) return added;
-  }
-  for (LogSource& source : now) {
+  Outcome<std::vector<LogSource>> now = Present(status);
+  if (!now) return std::unexpected(now.error());
+  for (LogSource& source : *now) {
     const auto known = std::find_if(list_.begin(), list_.end(),
                                     [&](const LogSource& one) { return one.tail.path() == source.tail.path(); });
     if (known == list_.end())
       list_.push_back(std::move(source));
     else
       known->gone = false;
+  }
+  several_ = several_ || running() > 1;
+  for (LogSource& source : list_) {
+    source.one_of_several = several_;
+    source.workload = several_ ? source.pod : workload_;
   }
   return {};
 }

@@ -1,6 +1,8 @@
 #pragma once
-// Whose logs `plait logs` shows: one workload's, or those of all that there are - which change while it follows them.
-// No input but the status of the mesh.
+// Whose logs `plait logs` shows: one pod's, those of all pods of a deployment, or of all that there are - which change
+// while it follows them. No input but the status of the mesh.
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,27 +13,34 @@
 namespace plait::cli {
 
 struct LogSource {
-  std::string workload;   // as it was asked for; "details-v1-0.default" of all
+  std::string workload;   // as it is shown: the pod where there are several, else as it was asked for
   std::string container;  // "istio-proxy"
   LogTail tail;
-  bool gone = false;  // it was not in the last status
+  std::string pod = {};         // "details-v1-0.default"
+  bool one_of_several = false;  // its lines say whose they are
+  bool gone = false;            // it was not in the last status
 };
 
 class LogSources {
  public:
   // `workload` empty: all. `container` empty: the first one of the workload.
   LogSources(std::string workload, std::string container)
-      : workload_(std::move(workload)), container_(std::move(container)) {}
-  // Adds what is new. What has gone stays until the next update, so that its last lines can be read; one workload that
-  // was named by its deployment stays as long as it runs, then the next takes its place. Errors: no such workload.
+      : workload_(std::move(workload)), container_(std::move(container)), several_(workload_.empty()) {}
+  // Adds what is new. What has gone stays until the next update, so that its last lines can be read. A name that
+  // deployments of two namespaces have means that of the first ready pod until all of its pods have gone. Once there
+  // were several pods at a time, all are shown by their names to the end. Errors: no such workload.
   Outcome<> Update(const local::MeshStatus& status);
   std::vector<LogSource>& list() noexcept { return list_; }
 
  private:
-  Outcome<> Add(const local::MeshStatus& status, const std::string& workload, std::vector<LogSource>& all) const;
+  Outcome<std::vector<LogSource>> Present(const local::MeshStatus& status);
+  bool IsMeant(const local::WorkloadStatus& pod) const;
+  std::ptrdiff_t running() const;
 
   const std::string workload_;
   const std::string container_;
+  bool several_;
+  std::optional<local::WorkloadStatus> found_;  // by workload_: the pod, or one of the deployment's
   std::vector<LogSource> list_;
 };
 

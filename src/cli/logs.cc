@@ -1,5 +1,5 @@
-// plait logs WORKLOAD|-A: what containers have written. `-c istio-proxy` is the proxy (access log and process log),
-// whose denials are explained; `plaitd` and `supervisor` are workloads of plait-system.
+// plait logs WORKLOAD|-A: what containers have written, of a deployment in all its pods. `-c istio-proxy` is the proxy
+// (access log and process log), whose denials are explained; `plaitd` and `supervisor` are workloads of plait-system.
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,7 +49,7 @@ bool WriteAll(std::string_view text) {
 }
 
 LogChoice ChoiceOf(const MeshOptions& mesh, const LogsVerb& verb) {
-  LogChoice choice{.format = mesh.format, .of_all = verb.all, .follow = verb.follow, .denied = verb.denied};
+  LogChoice choice{.format = mesh.format, .follow = verb.follow, .denied = verb.denied};
   for (const std::string_view flag : Split(verb.flags, ','))
     if (!flag.empty()) choice.flags.emplace_back(flag);
   return choice;
@@ -154,16 +154,17 @@ Command LogsCommand(MeshOptions& mesh) {
       .name = "logs",
       .summary = "show what a workload has written",
       .details =
-          "Of a proxy (-c istio-proxy): its access log and its own messages. Requests that a policy denied are "
-          "explained: the policy and its rule, or, when no ALLOW rule matched, of each rule in scope the first "
-          "field that differs, by the policies in force now. What the log does not hold, such as other headers, is not "
-          "guessed: the plait explain that tells is shown.",
+          "Of a deployment: all its pods; where there are several, each line begins with the pod's name (kubectl logs "
+          "shows one pod). Of a proxy (-c istio-proxy): its access log and its own messages. Requests that a policy "
+          "denied are explained: the policy and its rule, or, when no ALLOW rule matched, of each rule in scope the "
+          "first field that differs, by the policies in force now. What the log does not hold, such as other headers, "
+          "is not guessed: the plait explain that tells is shown.",
       .examples = {{"logs -c istio-proxy details-v1", "its proxy"},
                    {"logs -A --denied --follow", "who is denied what, now"},
                    {"logs -A --flag UF,UH,NR", "what did not reach a server"}},
       .options = {{.names = "workload",
                    .value = "WORKLOAD",
-                   .help = "pod or deployment; plaitd, supervisor",
+                   .help = "pod, or deployment for all its pods; plaitd, supervisor",
                    .to = &verb->workload,
                    .offers = Offers::kWorkloads},
                   {.names = "-A,--all",

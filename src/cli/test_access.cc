@@ -115,10 +115,10 @@ Outcome<std::string> TestAccess::CertificateSerial(const std::string& workload) 
 Outcome<std::string> TestAccess::ProxyLog(const std::string& workload) const {
   const Outcome<local::MeshStatus> status = Status();
   if (!status) return std::unexpected(status.error());
-  const Outcome<std::string> path = LogPathOf(*status, workload, "istio-proxy");
-  if (!path) return std::unexpected(path.error());
+  const Outcome<local::WorkloadStatus> pod = FindWorkload(*status, workload);
+  if (!pod) return std::unexpected(pod.error());
   std::ostringstream text;
-  text << std::ifstream(*path, std::ios::binary).rdbuf();
+  text << std::ifstream(LogPathOf(*status, *pod, "istio-proxy"), std::ios::binary).rdbuf();
   return text.str();
 }
 

@@ -77,16 +77,17 @@ Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, con
   return Explain(Errc::kNotFound, "there is no workload \"" + workload + "\"", "one of:" + names);
 }
 
-Outcome<std::string> LogPathOf(const local::MeshStatus& status, const std::string& workload,
-                               const std::string& container) {
+std::string LogPathOf(const local::MeshStatus& status, const local::WorkloadStatus& pod, const std::string& container) {
+  std::string which = container;
+  if (which.empty()) which = pod.containers.empty() ? "istio-proxy" : pod.containers.front().name;
+  return status.run_dir + "/logs/" + pod.ns + "/" + pod.name + "/" + which + ".log";
+}
+
+std::optional<std::string> OwnLogPath(const local::MeshStatus& status, const std::string& workload) {
   for (const char* own : {"plaitd", "supervisor"})
     if (workload == own || workload == std::string(own) + ".plait-system")
       return status.run_dir + "/logs/plait-system/" + own + "/" + own + ".log";
-  Outcome<local::WorkloadStatus> found = FindWorkload(status, workload);
-  if (!found) return std::unexpected(found.error());
-  std::string which = container;
-  if (which.empty()) which = found->containers.empty() ? "istio-proxy" : found->containers.front().name;
-  return status.run_dir + "/logs/" + found->ns + "/" + found->name + "/" + which + ".log";
+  return std::nullopt;
 }
 
 }  // namespace plait::cli

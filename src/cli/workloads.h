@@ -1,5 +1,6 @@
 #pragma once
 // What verbs about one mesh or one workload share.
+#include <optional>
 #include <string>
 
 #include "cli/fetch.h"
@@ -24,8 +25,8 @@ bool HasProxy(const local::WorkloadStatus& workload);
 std::string IdentityOf(const local::MeshStatus& status, const local::WorkloadStatus& workload);
 // A pod or a deployment (its first ready pod), NAME or NAME.NAMESPACE.
 Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, const std::string& workload);
-// The file that a container writes (the first one unless named; istio-proxy is the proxy). `plaitd` and `supervisor`
-// are workloads of plait-system.
-Outcome<std::string> LogPathOf(const local::MeshStatus& status, const std::string& workload,
-                               const std::string& container);
+// The file that a container of a pod writes (the first one unless named; istio-proxy is the proxy).
+std::string LogPathOf(const local::MeshStatus& status, const local::WorkloadStatus& pod, const std::string& container);
+// That of `plaitd` or `supervisor`, which are workloads of plait-system. Nothing: `workload` is neither.
+std::optional<std::string> OwnLogPath(const local::MeshStatus& status, const std::string& workload);
 }  // namespace plait::cli

@@ -92,6 +92,15 @@ std::string BinaryFolder() {
   return error ? "." : self.parent_path().string();
 }
 
+std::vector<std::string> MissingFolders(const std::string& path) {
+  std::vector<std::string> missing;
+  std::error_code error;
+  for (std::filesystem::path at = path; at.has_relative_path() && !exists(symlink_status(at, error));
+       at = at.parent_path())
+    missing.push_back(at.string());
+  return missing;
+}
+
 Outcome<> MakeFolders(const std::string& path) {
   for (std::size_t slash = 1; slash != std::string::npos;) {
     slash = path.find('/', slash + 1);
@@ -122,6 +131,10 @@ Outcome<> WritePrivate(const std::string& path, const std::string& text) {
 void RemoveTree(const std::string& path) {
   std::error_code ignored;  // what cannot be removed belongs to somebody else or is in use: the next start says so
   std::filesystem::remove_all(path, ignored);
+}
+
+void RemoveEmptyFolders(const std::vector<std::string>& innermost_first) {
+  for (const std::string& folder : innermost_first) rmdir(folder.c_str());
 }
 
 }  // namespace plait::local

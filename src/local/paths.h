@@ -37,6 +37,9 @@ Outcome<MeshPaths> ResolvePaths(std::string_view name);
 // The folder of the running executable; plaitd, plait-proxy and samples are found from there.
 std::string BinaryFolder();
 
+// The folder and those above it that are not there, innermost first: what MakeFolders will make. A link that leads
+// nowhere is there.
+std::vector<std::string> MissingFolders(const std::string& path);
 // mkdir -p with mode 0700 for what it makes.
 Outcome<> MakeFolders(const std::string& path);
 // Below a folder that others can write (/tmp) the parent must be ours alone: made 0700, and refused if it is not.
@@ -45,5 +48,7 @@ Outcome<> MakePrivateFolder(const std::string& path);
 Outcome<> WritePrivate(const std::string& path, const std::string& text);
 // rm -r of a folder that is ours; missing is fine. Does not follow links nor cross into other file systems.
 void RemoveTree(const std::string& path);
+// rmdir of each in turn. One that somebody has put something into stays, and so do those above it.
+void RemoveEmptyFolders(const std::vector<std::string>& innermost_first);
 
 }  // namespace plait::local

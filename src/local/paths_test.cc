@@ -48,6 +48,27 @@ TEST_F(Paths, AvoidARuntimeFolderThatIsTooLongOrNotOurs) {
   EXPECT_EQ(ResolvePaths("default")->run, fallback) << "a socket's path has 107 characters";
 }
 
+TEST_F(Paths, AreLeftAsTheyWereWhenWhatWasMissingIsRemovedAgain) {
+  const std::string inner = folder_ + "/a/b/c";
+  const std::vector<std::string> missing = {inner, folder_ + "/a/b", folder_ + "/a"};
+  EXPECT_EQ(MissingFolders(inner), missing);
+  ASSERT_TRUE(MakeFolders(inner));
+  EXPECT_EQ(MissingFolders(inner), std::vector<std::string>());
+  ASSERT_TRUE(WritePrivate(folder_ + "/a/somebody's", ""));
+  RemoveEmptyFolders(missing);
+  EXPECT_EQ(MissingFolders(inner), (std::vector<std::string>{inner, folder_ + "/a/b"}))
+      << "what has something in it stays";
+  ASSERT_EQ(unlink((folder_ + "/a/somebody's").c_str()), 0);
+  RemoveEmptyFolders(missing);
+  EXPECT_EQ(MissingFolders(inner), missing);
+}
+
+TEST_F(Paths, AreNotMissingWhereALinkLeadsNowhere) {
+  const std::string link = folder_ + "/link";
+  ASSERT_EQ(symlink("/no/such/folder", link.c_str()), 0);
+  EXPECT_EQ(MissingFolders(link), std::vector<std::string>());
+}
+
 TEST_F(Paths, RefuseNamesThatAreNone) {
   for (const char* name : {"", "../x", "a/b", "-a", "UP", "a b"}) EXPECT_FALSE(ResolvePaths(name).has_value()) << name;
 }

@@ -36,6 +36,27 @@ def test_on_this_host_a_mesh_can_run(host):
     assert "this host can run a mesh: try `plait demo`" in host.plait("doctor").stdout
 
 
+def everything_in(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_it_leaves_a_home_as_it_found_it(host, folder):
+    del host.env["XDG_STATE_HOME"]
+    home = folder / "home"
+    assert checks(host.plait("doctor", "-o", "json"))[1]["folders"]["result"] == "success"
+    assert everything_in(home) == []
+    # Also where only some of them can be made.
+    host.env["XDG_STATE_HOME"] = f"{home}/new/{'x' * 256}"
+    refused = checks(host.plait("doctor", "-o", "json", check=False))[1]["folders"]
+    assert refused["result"] == "error" and "File name too long" in refused["error"], refused
+    assert everything_in(home) == []
+    # What was there stays, empty or not.
+    host.env["XDG_STATE_HOME"] = f"{home}/state"
+    subprocess.run(unprivileged(["mkdir", f"{home}/state"]), check=True)
+    assert checks(host.plait("doctor", "-o", "json"))[1]["folders"]["result"] == "success"
+    assert everything_in(home) == ["state"]
+
+
 def test_without_user_namespaces_it_says_so_with_the_setting_and_the_mode_that_is_left(host):
     forbid = "echo 0 > /proc/sys/user/max_user_namespaces; ip link set lo up"
     result = run(host, forbid, "doctor", "-o", "json")

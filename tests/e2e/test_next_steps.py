@@ -165,6 +165,67 @@ def following(mesh, file, *words):
             end_process(process, 20, file.read_text)
 
 
+@pytest.fixture
+def scale(shop):
+    """Gives a function that makes a deployment whose pods deny /secret, or scales it, and tells {pod: address} once all are ready."""
+    file, names = shop.directory / "scaled.yaml", set()
+
+    def scale(name, replicas):
+        names.add(name)
+        m.write(file, m.deployment(name, [m.APP, "echo", "--port", "8080"], ports=[8080], probe=m.http_probe(8080), replicas=replicas),
+                m.service(name, {"http": 8080}),
+                m.authorization(name, {"selector": {"matchLabels": {"app": name}}, "action": "DENY",
+                                       "rules": [{"to": [{"operation": {"paths": ["/secret*"]}}]}]}))
+
+        def ready():
+            pods = {pod["name"]: pod["ip"] for pod in shop.pods(name) if pod["ready"]}
+            return len(pods) == replicas and pods
+        return until(ready, 30, "the pods are ready")
+    try:
+        yield scale
+    finally:
+        file.unlink(missing_ok=True)
+        until(lambda: not any(shop.pods(name) for name in names), 30, "the pods are gone")
+
+
+def denied_by(mesh, pod, ip, path):
+    """A request to that pod that is denied, and is in its log when this returns."""
+    until(lambda: denied(mesh, ip, path), 30, "the policy is in force")
+    mesh.logged(pod, path)
+    return path
+
+
+def test_logs_of_a_deployment_are_those_of_all_its_pods(shop, scale):
+    paths = {pod: [denied_by(shop, pod, ip, f"/secret/{pod}/{n}") for n in range(count)]
+             for count, (pod, ip) in enumerate(sorted(scale("trio", 3).items()), 1)}
+    logs = lambda *words: shop.named("logs", "--denied", *words).stdout
+    told = logs("trio")
+    lines = [line for line in told.splitlines() if not line.startswith("    plait: denied by AuthorizationPolicy default/trio rule[0]")]
+    shown = [re.fullmatch(r'\[(trio-\S+)\.default\] \[2\S+ "GET (\S+) HTTP.*', line) for line in lines]
+    assert all(shown), told
+    assert sorted(match.groups() for match in shown) == sorted((pod, path) for pod in paths for path in paths[pod])
+    entries = json.loads(logs("trio", "-o", "json"))
+    assert sorted(e["workload"] for e in entries) == sorted(f"{pod}.default" for pod in paths for _ in paths[pod]), entries
+    assert all("AuthorizationPolicy default/trio" in entry["explanation"] for entry in entries), entries
+    assert set(logs("trio", "-o", "name").split()) == {f"log/{pod}.default/istio-proxy" for pod in paths}
+    for pod in paths:
+        alone = logs(pod)
+        assert re.findall(r'^\[2\S+ "GET (\S+) HTTP', alone, re.MULTILINE) == paths[pod] and "\n[trio" not in f"\n{alone}", alone
+        assert {entry["workload"] for entry in json.loads(logs(pod, "-o", "json"))} == {pod}
+
+
+def test_followed_logs_of_a_deployment_have_the_pods_that_come_later(shop, scale, folder):
+    [(first, ip)] = scale("growing", 1).items()
+    with following(shop, folder / "growing.out", "--denied", "growing") as said:
+        shows = lambda start, path: re.search(rf'^{start}\[2\S+ "GET {path} HTTP.*\n    plait: denied by', said(), re.MULTILINE)
+        alone = denied_by(shop, first, ip, "/secret/alone")
+        until(lambda: shows("", alone), 20, "the only pod, without its name")
+        pods = scale("growing", 3)
+        for pod in (*sorted(pods.keys() - {first}), first):
+            path = denied_by(shop, pod, pods[pod], f"/secret/{pod}/more")
+            until(lambda start=rf"\[{pod}\.default\] ", path=path: shows(start, path), 20, "one of several, with its name")
+
+
 # What comes first is what the log holds already: of what is denied then, the path, or the workload, is new.
 @pytest.mark.parametrize(("form", "line"), [
     ("json", r'^\{"workload":"web-0\.default","container":"istio-proxy","line":".* PATH HTTP/1\.1.*"explanation":".*"\}\n'),
