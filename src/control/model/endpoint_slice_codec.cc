@@ -32,68 +32,56 @@ bool ReadIp(ObjectReader& reader, const std::string& path, const std::string& te
   return true;
 }
 
-bool ReadHostname(ObjectReader& reader, const std::string& path, const std::string& text, std::string& to) {
+// These tell what is wrong and go on: whoever mends a slice wants to know of all of it. One with an error is not kept.
+void ReadHostname(ObjectReader& reader, const std::string& path, const std::string& text, std::string& to) {
   to = text;
-  if (text.empty() || IsDnsLabel(text)) return true;
-  reader.Error(path, "\"" + text + "\" is not a host name", "letters, digits and -");
-  return false;
+  if (!text.empty() && !IsDnsLabel(text))
+    reader.Error(path, "\"" + text + "\" is not a host name", "letters, digits and -");
 }
 
 template <class From>
-bool ReadPort(ObjectReader& reader, const std::string& path, const From& from, EndpointSlice::Group& to) {
-  if (!from.has_port()) {
-    reader.Error(path, "port is missing", "write the number on which the endpoints listen");
-    return false;
-  }
-  if (!CheckPort(reader, path + ".port", static_cast<std::uint32_t>(from.port()))) return false;
-  to.ports.push_back({from.name(), static_cast<std::uint16_t>(from.port())});
-  return true;
+void ReadPort(ObjectReader& reader, const std::string& path, const From& from, EndpointSlice::Group& to) {
+  if (!from.has_port()) return reader.Error(path, "port is missing", "write the number on which the endpoints listen");
+  if (CheckPort(reader, path + ".port", static_cast<std::uint32_t>(from.port())))
+    to.ports.push_back({from.name(), static_cast<std::uint16_t>(from.port())});
 }
 
-bool ReadEndpoint(ObjectReader& reader, const std::string& path, const discovery::Endpoint& from, bool v4,
+void ReadEndpoint(ObjectReader& reader, const std::string& path, const discovery::Endpoint& from, bool v4,
                   EndpointSlice::Group& to) {
   EndpointSlice::Endpoint out;
-  if (from.addresses_size() == 0) {
-    reader.Error(path, "addresses is missing", "name one IP address");
-    return false;
-  }
+  if (from.addresses_size() == 0) reader.Error(path, "addresses is missing", "name one IP address");
   // As consumers of the API do: all addresses are the same endpoint, the first one is used.
-  const std::string address = path + ".addresses[0]";
-  if (!ReadIp(reader, address, from.addresses(0), out.ip)) return false;
-  if (out.ip.is_v4() != v4) {
-    reader.Error(address, from.addresses(0) + " is not of the slice's addressType " + (v4 ? "IPv4" : "IPv6"),
-                 "make a slice for each family");
-    return false;
+  for (int i = 0; i < from.addresses_size(); ++i) {
+    const std::string address = Indexed(path + ".addresses", static_cast<std::size_t>(i));
+    io::IpAddress ip;
+    if (ReadIp(reader, address, from.addresses(i), ip) && ip.is_v4() != v4)
+      reader.Error(address, from.addresses(i) + " is not of the slice's addressType " + (v4 ? "IPv4" : "IPv6"),
+                   "make a slice for each family");
+    if (i == 0) out.ip = ip;
   }
-  if (!ReadHostname(reader, path + ".hostname", from.hostname(), out.hostname)) return false;
+  ReadHostname(reader, path + ".hostname", from.hostname(), out.hostname);
   out.ready = !from.conditions().has_ready() || from.conditions().ready();
   out.node = from.nodename();
   to.endpoints.push_back(std::move(out));
-  return true;
 }
 
-bool ReadAddress(ObjectReader& reader, const std::string& path, const core::EndpointAddress& from, bool ready,
+void ReadAddress(ObjectReader& reader, const std::string& path, const core::EndpointAddress& from, bool ready,
                  EndpointSlice::Group& to) {
   EndpointSlice::Endpoint out{.ready = ready, .node = from.nodename()};
-  if (!ReadIp(reader, path + ".ip", from.ip(), out.ip) ||
-      !ReadHostname(reader, path + ".hostname", from.hostname(), out.hostname))
-    return false;
+  ReadIp(reader, path + ".ip", from.ip(), out.ip);
+  ReadHostname(reader, path + ".hostname", from.hostname(), out.hostname);
   to.endpoints.push_back(std::move(out));
-  return true;
 }
 
-bool ReadSubset(ObjectReader& reader, const std::string& path, const core::EndpointSubset& from,
+void ReadSubset(ObjectReader& reader, const std::string& path, const core::EndpointSubset& from,
                 EndpointSlice::Group& to) {
   for (int i = 0; i < from.addresses_size(); ++i)
-    if (!ReadAddress(reader, Indexed(path + ".addresses", static_cast<std::size_t>(i)), from.addresses(i), true, to))
-      return false;
+    ReadAddress(reader, Indexed(path + ".addresses", static_cast<std::size_t>(i)), from.addresses(i), true, to);
   for (int i = 0; i < from.notreadyaddresses_size(); ++i)
-    if (!ReadAddress(reader, Indexed(path + ".notReadyAddresses", static_cast<std::size_t>(i)),
-                     from.notreadyaddresses(i), false, to))
-      return false;
+    ReadAddress(reader, Indexed(path + ".notReadyAddresses", static_cast<std::size_t>(i)), from.notreadyaddresses(i),
+                false, to);
   for (int i = 0; i < from.ports_size(); ++i)
-    if (!ReadPort(reader, Indexed(path + ".ports", static_cast<std::size_t>(i)), from.ports(i), to)) return false;
-  return true;
+    ReadPort(reader, Indexed(path + ".ports", static_cast<std::size_t>(i)), from.ports(i), to);
 }
 }  // namespace
 
@@ -111,12 +99,10 @@ void DecodeEndpointSlice(ObjectReader& reader, Decoded& out) {
     return reader.Error("addressType", "the addressType \"" + message.addresstype() + "\" is not honoured",
                         "IPv4 or IPv6; for names use a ServiceEntry with resolution: DNS");
   for (int i = 0; i < message.endpoints_size(); ++i)
-    if (!ReadEndpoint(reader, Indexed("endpoints", static_cast<std::size_t>(i)), message.endpoints(i), v4,
-                      slice.groups[0]))
-      return;
+    ReadEndpoint(reader, Indexed("endpoints", static_cast<std::size_t>(i)), message.endpoints(i), v4, slice.groups[0]);
   for (int i = 0; i < message.ports_size(); ++i)
-    if (!ReadPort(reader, Indexed("ports", static_cast<std::size_t>(i)), message.ports(i), slice.groups[0])) return;
-  Keep(out, std::move(slice));
+    ReadPort(reader, Indexed("ports", static_cast<std::size_t>(i)), message.ports(i), slice.groups[0]);
+  if (reader.errors() == 0) Keep(out, std::move(slice));
 }
 
 void DecodeEndpoints(ObjectReader& reader, Decoded& out) {
@@ -124,10 +110,9 @@ void DecodeEndpoints(ObjectReader& reader, Decoded& out) {
   if (!ReadMessage(reader, BodyOf(reader.root()), message, KubernetesJson()) || IsGenerated(reader.meta())) return;
   EndpointSlice slice{.meta = reader.meta(), .service = reader.meta().name()};
   for (int i = 0; i < message.subsets_size(); ++i)
-    if (!ReadSubset(reader, Indexed("subsets", static_cast<std::size_t>(i)), message.subsets(i),
-                    slice.groups.emplace_back()))
-      return;
-  Keep(out, std::move(slice));
+    ReadSubset(reader, Indexed("subsets", static_cast<std::size_t>(i)), message.subsets(i),
+               slice.groups.emplace_back());
+  if (reader.errors() == 0) Keep(out, std::move(slice));
 }
 
 }  // namespace plait::control::model

@@ -133,6 +133,30 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"apiVersion: v1\nkind: Endpoints\nmetadata: {name: e}\nsubset: []\n",
             "unknown field \"subset\" (did you mean \"subsets\"?)"}));
 
+TEST(EndpointSlices, SayEachMistakeAtOnce) {
+  const std::string is = ": EndpointSlice default/s: ";
+  const Decoded slice = DecodeText(Slice("addressType: IPv4\nports: [{port: 0}, {name: a}]\nendpoints:\n"
+                                         "- {addresses: [a.example.com, b.example.com]}\n"
+                                         "- {addresses: [192.168.7.1]}\n"
+                                         "- {addresses: ['fd00::1'], hostname: a b}\n"),
+                                   "f.yaml");
+  EXPECT_TRUE(slice.objects.empty());
+  EXPECT_EQ(slice.findings.size(), 6U) << Said(slice.findings);
+  for (const std::string& one :
+       {"f.yaml:8:16" + is + "\"a.example.com\" is not an IP address",
+        "f.yaml:8:31" + is + "\"b.example.com\" is not an IP address",
+        "f.yaml:10:16" + is + "fd00::1 is not of the slice's addressType IPv4",
+        "f.yaml:10:38" + is + "\"a b\" is not a host name", "f.yaml:6:16" + is + "port 0 is outside 1..65535",
+        "f.yaml:6:20" + is + "port is missing"}) {
+    EXPECT_NE(Said(slice.findings).find(one), std::string::npos) << one << "\nin\n" << Said(slice.findings);
+  }
+  const Decoded endpoints = DecodeText(
+      "apiVersion: v1\nkind: Endpoints\nmetadata: {name: e}\nsubsets: [{addresses: [{ip: one}, {ip: two}]}]\n",
+      "f.yaml");
+  EXPECT_TRUE(endpoints.objects.empty());
+  EXPECT_EQ(endpoints.findings.size(), 2U) << Said(endpoints.findings);
+}
+
 TEST(EndpointSlices, WithoutEffectAreWarnedOf) {
   const std::string slice = Slice("addressType: IPv4\nports: [{name: other, port: 2}]\n");
   EXPECT_NE(Said(SnapshotOf(slice)->findings()).find("Referenced Service not found: \"db\""), std::string::npos);
