@@ -60,6 +60,14 @@ std::string Said(const std::vector<std::string>& words, const char* program = "/
   return testing::internal::GetCapturedStderr();
 }
 
+TEST(CommandLine, RefusesADumpThatNeverEnds) {
+  const std::string next = "  try: name a regular file or a pipe; save one with: plait pc all WORKLOAD -o json\n";
+  for (const char* const file : {"/dev/null", "/dev/zero"}) {
+    EXPECT_EQ(Said({"pc", "cluster", "--file", file}), std::string("plait: ") + file + ": is a device\n" + next);
+    EXPECT_EQ(RunLine({"pc", "all", "--file", file}), kBadFile);
+  }
+}
+
 TEST(CommandLine, NamesAWordThatIsNoCommandAndWhatMayHaveBeenMeant) {
   EXPECT_EQ(Said({"statsu"}), "plait: there is no command \"statsu\": did you mean \"status\"?\n  try: plait --help\n");
   EXPECT_EQ(Said({"demo", "--name", "x", "tuor"}),

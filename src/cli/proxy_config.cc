@@ -1,10 +1,9 @@
 // plait pc (proxy-config) cluster|listener|route|endpoint|secret|bootstrap|all WORKLOAD: what its proxy uses, from its
 // admin port or from a saved dump; `pc log` is `plait log`. Filters are istioctl's.
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "cli/bounded_file.h"
 #include "cli/config_dump.h"
 #include "cli/config_tables.h"
 #include "cli/json_access.h"
@@ -25,17 +24,19 @@ struct ConfigVerb {
   ConfigFilter filter;
 };
 
+// A mesh of thousands of services has dumps of some ten megabytes.
+constexpr std::size_t kMaxDump = std::size_t{256} << 20;
+
 Outcome<Json> ReadDump(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  Json dump = Json::parse(text.str(), nullptr, false);
-  if (in && At(dump, "configs").is_array()) return dump;
-  Diagnostic problem{.code = Errc::kInvalidInput,
-                     .message = in ? "is not a configuration dump" : "cannot be read",
-                     .hint = "save one with: plait pc all WORKLOAD -o json"};
-  problem.at.file = path;
-  return std::unexpected(std::move(problem));
+  const std::string hint = "save one with: plait pc all WORKLOAD -o json";
+  Outcome<std::string> text = ReadBounded(path, kMaxDump);
+  if (!text) {
+    text.error().hint += (text.error().hint.empty() ? "" : "; ") + hint;
+    return std::unexpected(std::move(text.error()));
+  }
+  Json dump = Json::parse(*text, nullptr, false);
+  if (At(dump, "configs").is_array()) return dump;
+  return std::unexpected(Diagnostic{.message = "is not a configuration dump", .at = {.file = path}, .hint = hint});
 }
 
 // Another text would pass nothing, and an empty table looks like an answer.

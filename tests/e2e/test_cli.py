@@ -121,7 +121,7 @@ def test_pc_takes_istioctls_filters_and_a_saved_dump(used, folder):
     dump.write_text(used.exec("productpage-v1", "curl", "-s", "127.0.0.1:15000/config_dump").stdout)
     assert used.plait("pc", "bootstrap", "--file", str(dump)).stdout == pc("bootstrap")
     assert "?include_eds" in used.plait("pc", "endpoint", "--file", str(dump)).stderr
-    for bad, code in (("/nowhere/dump.json", 4), (str(used.directory / "policy.yaml"), 4)):
+    for bad, code in (("/nowhere/dump.json", 4), (str(used.directory / "policy.yaml"), 4), ("/dev/zero", 4)):
         result = used.plait("pc", "cluster", "--file", bad, check=False)
         assert result.returncode == code and bad in result.stderr and "try:" in result.stderr
 
