@@ -5,6 +5,7 @@
 | files: 100 MB, aliases in a circle or exploding, not UTF-8, NUL bytes, tabs, no permission, vanishing while they are read, read errors, links in a circle | src/control/source/bad_files_test.cc |
 | files: written in steps, emptied first, never closed | src/control/source/directory_source_test.cc, here: `written_in_steps`, test_edits.py (`written_in_steps`) |
 | files: with a byte order mark, UTF-16 | src/core/yaml/parse_test.cc |
+| files: in JSON, also what JSON may hold and YAML may not; names that are nearly read | src/core/yaml/parse_test.cc, src/control/source/file_names_test.cc, here: `a_policy_in_json` |
 | files: in a mesh that runs | here: `a_bad_edit`, `a_directory_that_is_closed` |
 | objects: unknown kinds and versions, references to nothing, delegates in a circle, conflicts, selectors that match nothing, impossible hosts, CIDRs, weights (negative, all 0) | src/control/model/bad_objects_test.cc |
 | objects: references to nothing, by an edit: the last good version stays | src/control/source/waiting_edits_test.cc, test_last_good.py, here: `a_bad_edit[reference]` |
@@ -104,6 +105,19 @@ def test_a_bad_edit_is_told_with_its_place_and_changes_nothing(mesh, text, parts
     # What was mended is told, and no problem any more.
     said(mesh, "mended: ", *parts)
     until(lambda: not [message for message in mesh.status()["messages"] if "routes.yaml" in message], 5, "nothing is wrong")
+
+
+def test_a_policy_in_json_is_in_force_and_one_whose_name_is_not_read_is_told(mesh):
+    posted = lambda: mesh.load("client", "http://echo:8000/", "--count", "1", "--method", "POST")["status"]
+    file = mesh.directory / "deny.JSON"
+    policy = m.authorization("deny-json", {"action": "DENY", "selector": {"matchLabels": {"app": "echo"}}, "rules": [{"to": [{"operation": {"methods": ["POST"]}}]}]})
+    file.write_text(json.dumps(policy, indent="\t"))
+    said(mesh, "deny.JSON: the file is not read", "rename it to deny.json")
+    assert posted() == {"200": 1}
+    file = file.rename(file.with_suffix(".json"))
+    until(lambda: posted() == {"403": 1}, 5, "it denies")
+    file.unlink()
+    until(lambda: posted() == {"200": 1}, 5, "it is gone")
 
 
 @pytest.mark.parametrize("weights, shares", [((60, 60), "echo 50 %, echo 50 %"), ((60, 30), "echo 66.7 %, echo 33.3 %")], ids=["120", "90"])

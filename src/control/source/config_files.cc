@@ -66,6 +66,13 @@ void RemoveRepeated(model::Decoded& decoded) {
   decoded.objects = std::move(kept);
 }
 
+// Whether it was looked at and could not be read, which `scan` tells.
+bool IsUnread(const std::string& path, const Scan& scan) {
+  return std::any_of(scan.findings.begin(), scan.findings.end(), [&](const model::Finding& finding) {
+    return finding.severity == model::Severity::kError && finding.diagnostic.at.file == path;
+  });
+}
+
 bool IsBelow(const std::string& path, const std::vector<std::string>& folders) {
   return std::any_of(folders.begin(), folders.end(),
                      [&](const std::string& folder) { return path.starts_with(folder + "/"); });
@@ -330,7 +337,11 @@ void ConfigFiles::Collect(const Scan& scan) {
   const std::vector<const File*> in_order = InOrder();
   std::set<std::string> ignored;
   for (const File* file : in_order) {
-    if (file->local_images) images_.Add(file->written.text, file->path, findings_);
+    if (file->local_images) {
+      // While nobody can read it, the images that it held count; whether its errors still stand there, nobody knows.
+      model::Findings of_before;
+      images_.Add(file->written.text, file->path, IsUnread(file->path, scan) ? of_before : findings_);
+    }
     for (const model::Findings* said : {&file->findings, &file->missing, &file->unkept})
       findings_.insert(findings_.end(), said->begin(), said->end());
     for (const std::string& kind : file->ignored_kinds)

@@ -13,8 +13,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <set>
 
+#include "core/base/strings.h"
 #include "core/io/unique_fd.h"
 
 namespace plait::control::source {
@@ -32,8 +34,18 @@ std::string Parent(const std::string& path) {
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// JSON is YAML, too. kubectl reads a directory's files of the same names.
 bool IsYaml(std::string_view name) {
-  return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"));
+  return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"));
+}
+
+// What was meant by the end of a name that is not read: "yml" by "YML". Empty: nothing of ours.
+std::string_view MeantEnd(std::string_view end) {
+  for (const std::string_view known : {"yaml", "yml", "json"})
+    if (EqualsIgnoreCase(end, known)) return known;
+  for (const std::string_view slip : {"yam", "ymal", "yalm"})
+    if (EqualsIgnoreCase(end, slip)) return "yaml";
+  return {};
 }
 
 // There a lease depends on the server, too, so that none says nothing of writers.
@@ -67,6 +79,8 @@ class Scanner {
   }
 
   Scan Take() {
+    for (auto& [real, finding] : passed_over_)
+      if (!real_files_.contains(real)) out_.findings.push_back(std::move(finding));  // else another name leads to it
     std::sort(out_.files.begin(), out_.files.end(),
               [](const ScannedFile& a, const ScannedFile& b) { return a.path < b.path; });
     std::sort(out_.folders.begin(), out_.folders.end());
@@ -114,13 +128,28 @@ class Scanner {
       if (!Folder(path, depth + 1)) out_.unreadable_roots.push_back(path);
       return;
     }
-    if (!S_ISREG(info.st_mode) || !IsYaml(name)) return;
+    if (!S_ISREG(info.st_mode)) return;
+    if (!IsYaml(name)) return PassOver(path, name);
     const std::string real = RealPath(path);
     if (!real_files_.insert(real).second) return;
     // An edit of what a link leads to is seen only in its own folder.
     struct stat link{};
     if (::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) out_.folders.push_back(Parent(real));
     Read(path, real, static_cast<std::size_t>(info.st_size));
+  }
+
+  // Of a name that is nearly read: whoever chose it takes the file for one that counts.
+  void PassOver(const std::string& path, const std::string& name) {
+    const auto dot = name.rfind('.');
+    const std::string_view meant = dot == std::string::npos ? "" : MeantEnd(std::string_view(name).substr(dot + 1));
+    if (meant.empty()) return;
+    passed_over_.emplace(RealPath(path),
+                         model::Finding{model::Severity::kWarning,
+                                        {.message = "the file is not read, since its name ends in " + name.substr(dot) +
+                                                    " and not in .yaml, .yml or .json",
+                                         .at = {.file = path},
+                                         .hint = "rename it to " + name.substr(0, dot + 1) + std::string(meant) +
+                                                 ", or move it elsewhere if it is not meant to be in force"}});
   }
 
   // A name that leads to no file: it vanished meanwhile, or it is a link that somebody should know of.
@@ -169,6 +198,7 @@ class Scanner {
   Scan out_;
   std::set<std::pair<dev_t, ino_t>> folders_;
   std::set<std::string> real_files_;
+  std::map<std::string, model::Finding> passed_over_;  // by real path
 };
 }  // namespace
 

@@ -28,7 +28,8 @@ struct Scan {
   model::Findings findings;
 };
 
-// *.yaml and *.yml; names that begin with a dot are skipped. Loops of links end; depth and size are bounded.
+// *.yaml, *.yml and *.json; names that begin with a dot are skipped. Names that were nearly one of these (*.YAML,
+// *.ymal) are told. Loops of links end; depth and size are bounded.
 Scan ScanFolders(const std::vector<std::string>& roots);
 
 }  // namespace plait::control::source

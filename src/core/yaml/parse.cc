@@ -39,6 +39,13 @@ std::size_t Utf8Length(std::string_view text) {
   return 0;
 }
 
+// The offset of a character in UTF-8 by its number, which is what libyaml counts. O(index), for errors only.
+std::size_t OffsetOf(std::string_view text, std::size_t index) {
+  std::size_t offset = 0;
+  for (; index > 0 && offset < text.size(); --index) offset += Utf8Length(text.substr(offset));
+  return std::min(offset, text.size());
+}
+
 // Windows editors put U+FEFF before a text to say that it is UTF-8; it belongs to no line of it.
 std::string_view WithoutMark(std::string_view text) {
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
@@ -150,7 +157,7 @@ bool Reader::CheckText() {
   for (std::size_t i = 0; i < text_.size();) {
     if (text_[i] == '\0')
       return Fail(MarkOfByte(i), "a NUL byte; this is not a text file",
-                  "save it as UTF-8, or give it another name than *.yaml");
+                  "save it as UTF-8, or give it a name that does not end in .yaml, .yml or .json");
     const std::size_t length = Utf8Length(text_.substr(i));
     if (length == 0) return Fail(MarkOfByte(i), "a byte that is not UTF-8", "save the file as UTF-8");
     i += length;
@@ -164,16 +171,21 @@ bool Reader::ParserFailed() {
                 "remove it, or write it as an escape (\"\\u0007\") in double quotes");
   if (parser_.error == YAML_MEMORY_ERROR) return Fail({}, "out of memory while reading YAML");
   const Mark at = MarkOf(parser_.problem_mark);
-  std::string message = parser_.problem ? parser_.problem : "not valid YAML";
-  if (parser_.context) message += std::string(" (") + parser_.context + ")";
-  const std::size_t index = parser_.problem_mark.index;
-  const std::size_t line_start = text_.substr(0, std::min(index, text_.size())).rfind('\n') + 1;
+  const std::string problem = parser_.problem ? parser_.problem : "not valid YAML";
+  const std::string context = parser_.context ? parser_.context : "";
+  const std::size_t index = OffsetOf(text_, parser_.problem_mark.index);
+  const std::size_t line_start = text_.substr(0, index).rfind('\n') + 1;
   const std::string_view line = text_.substr(line_start, text_.find('\n', line_start) - line_start);
+  // Within brackets, so in JSON, tabs may stand before anything but the next line of an unquoted text.
+  const bool in_brackets = parser_.flow_level > 0 || context.find("flow") != std::string::npos;
   const bool tab = line.substr(0, line.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
-  if (tab) return Fail(at, "a tab in the indentation", "indent with spaces");
-  std::string advice = SyntaxAdvice(parser_.problem ? parser_.problem : "", parser_.context ? parser_.context : "",
-                                    parser_.context ? MarkOf(parser_.context_mark) : Mark{});
-  return Fail(at, std::move(message), std::move(advice));
+  if (tab && (!in_brackets || problem.find("tab") != std::string::npos))
+    return Fail(at, "a tab in the indentation", "indent with spaces");
+  std::string advice = in_brackets && Trim(line).starts_with(':')
+                           ? "write the colon in the line of its key"
+                           : SyntaxAdvice(parser_.problem ? parser_.problem : "", context,
+                                          parser_.context ? MarkOf(parser_.context_mark) : Mark{});
+  return Fail(at, problem + (context.empty() ? "" : " (" + context + ")"), std::move(advice));
 }
 
 bool Reader::Next() {

@@ -72,6 +72,33 @@ TEST(Yaml, ReadsJson) {
   EXPECT_EQ(ToJson(root), "{\"a\":[1,true,null,\"x\\né/\"],\"b\":{}}");
 }
 
+TEST(Yaml, ReadsJsonAsItsWritersFormatIt) {
+  const std::string_view text =
+      "{\r\n\t\"a\" : [\r\n\t\t-1.5E+2,\n\t\ttrue\t,\n\t\t{}\n\t],\n\t\"b\":{\"c\":\n\tnull,\"<<\":\"x # "
+      "y\",\"\":\"*\"}\n}\t\n";
+  EXPECT_EQ(ToJson(One(text)), R"({"a":[-1.5E+2,true,{}],"b":{"c":null,"<<":"x # y","":"*"}})");
+  EXPECT_EQ(One(R"({"a":"\"\\\/\b\f\n\r\t\u00e9\uFFFD"})").FindText("a"), "\"\\/\b\f\n\r\t\u00e9\ufffd");
+}
+
+TEST(Yaml, SaysWhatOfJsonIsWrongOrNotRead) {
+  EXPECT_EQ(ErrorOf(R"({"a":1,"a":2})"), "f.yaml:1:8: the key \"a\" stands twice; first in line 1 (keep one of them)");
+  EXPECT_EQ(ErrorOf(R"({"a":"\ud83d\ude00"})"),
+            "f.yaml:1:9: found invalid Unicode character escape code (while parsing a quoted scalar) (\\u and \\U take "
+            "the number of a character; write one beyond U+FFFF itself, not as a pair like \\ud83d\\ude00)");
+  EXPECT_EQ(ErrorOf("{\"a\":1}\n{\"b\":2}\n"),
+            "f.yaml:2:1: did not find expected <document start> (indent all fields of an object alike, and put --- "
+            "between objects)");
+  EXPECT_EQ(ErrorOf("{\"a\"\n  :1}"),
+            "f.yaml:2:3: did not find expected ',' or '}' (while parsing a flow mapping) (write the colon in the line "
+            "of its key)");
+  EXPECT_EQ(ErrorOf("{\n\t\"a\": 1\n\t\"b\": 2\n}\n"),
+            "f.yaml:3:5: did not find expected ',' or '}' (while parsing a flow mapping) (close the { opened at 1:1, "
+            "or put a comma between its fields)")
+      << "tabs are not what is wrong";
+  EXPECT_EQ(ErrorOf("\t{\"a\":1}"), "f.yaml:1:1: a tab in the indentation (indent with spaces)");
+  EXPECT_EQ(ErrorOf("{\"a\":\"\u00e9\u00e9\"}\n\t\n"), "f.yaml:2:1: a tab in the indentation (indent with spaces)");
+}
+
 TEST(Yaml, SaysWhereAndWhyItIsWrong) {
   EXPECT_EQ(ErrorOf("a: 1\nb: 2\na: 3\n"),
             "f.yaml:3:1: the key \"a\" stands twice; first in line 1 (keep one of them)");
@@ -79,7 +106,8 @@ TEST(Yaml, SaysWhereAndWhyItIsWrong) {
   EXPECT_EQ(ErrorOf("a: \xff\n"), "f.yaml:1:4: a byte that is not UTF-8 (save the file as UTF-8)");
   EXPECT_EQ(ErrorOf("a: b\nc: \xed\xa0\x80"), "f.yaml:2:4: a byte that is not UTF-8 (save the file as UTF-8)");
   EXPECT_EQ(ErrorOf(std::string_view("a: b\n\0", 6)),
-            "f.yaml:2:1: a NUL byte; this is not a text file (save it as UTF-8, or give it another name than *.yaml)");
+            "f.yaml:2:1: a NUL byte; this is not a text file (save it as UTF-8, or give it a name that "
+            "does not end in .yaml, .yml or .json)");
   const char* const utf16 = "f.yaml:1:1: the text is UTF-16 (save the file as UTF-8)";
   EXPECT_EQ(ErrorOf(std::string_view("\xff\xfe"
                                      "a\0:\0",
