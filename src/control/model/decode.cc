@@ -181,6 +181,17 @@ bool DecodeObject(const yaml::Node& document, const std::string& file, const Dec
   known->decode(reader, out);
   return true;
 }
+
+// Where the last document begins: behind the line "---" that ends the one before it.
+std::size_t LastDocument(std::string_view text) {
+  for (std::size_t at = text.rfind("\n---"); at != std::string_view::npos;
+       at = at == 0 ? std::string_view::npos : text.rfind("\n---", at - 1)) {
+    const std::size_t behind = at + 4;
+    if (behind == text.size() || std::string_view(" \t\r\n").find(text[behind]) != std::string_view::npos)
+      return at + 1;
+  }
+  return 0;
+}
 }  // namespace
 
 const yaml::Node& ObjectReader::Spec() const noexcept {
@@ -228,6 +239,16 @@ Decoded DecodeText(std::string_view text, const std::string& file, const DecodeC
       KeepBrokenPolicies(part.text, part.line, file, context, out);
     }
   }
+  return out;
+}
+
+Decoded DecodeBeginning(std::string_view text, const std::string& file, const DecodeContext& context) {
+  // A part of a name would be another name.
+  if (const std::size_t end = text.rfind('\n'); end != std::string_view::npos) text = text.substr(0, end + 1);
+  const std::size_t cut = LastDocument(text);
+  Decoded out = DecodeText(text.substr(0, cut), file, context);
+  const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(cut), '\n') + 1;
+  KeepBrokenPolicies(text.substr(cut), static_cast<std::uint32_t>(line), file, context, out);
   return out;
 }
 

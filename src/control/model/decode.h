@@ -25,6 +25,9 @@ struct DecodeContext {
 
 // All documents of one file, whatever stands beside them; lists (`kind: List`) are opened.
 Decoded DecodeText(std::string_view text, const std::string& file, const DecodeContext& context = {});
+// Of a text that goes on behind what is given here: the last document may be cut, so it counts as one that cannot be
+// read, and of it only policies are told, which fail closed.
+Decoded DecodeBeginning(std::string_view text, const std::string& file, const DecodeContext& context = {});
 void DecodeDocument(const yaml::Node& document, const std::string& file, const DecodeContext& context, Decoded& out);
 
 }  // namespace plait::control::model

@@ -233,6 +233,24 @@ TEST(UnreadPolicies, AreCalledByTheirPlaceInLettersThatEveryMessageCanHold) {
   EXPECT_EQ(Closed(decoded), "AuthorizationPolicy default/a_b/_____1_.yaml:1:1\n");
 }
 
+TEST(UnreadPolicies, AtTheEndOfATextThatGoesOnFailClosedAndThoseBeforeThemAreRead) {
+  const std::string whole = Policy(kGroup, kRules, kNamed);
+  const auto closed = [](const std::string& text) { return Closed(DecodeBeginning(text, "f.yaml")); };
+  EXPECT_EQ(closed(whole), "AuthorizationPolicy shop/f.yaml:1:1\n") << "there may be more of it";
+  EXPECT_EQ(closed(whole + "---\n"), "");
+  EXPECT_EQ(closed(whole + "---"), "AuthorizationPolicy shop/f.yaml:1:1\n") << "this may be \"----\"";
+  EXPECT_EQ(closed("# one\n" + whole + "---\n" + Policy(kGroup, "PeerAuthentication", kNamed, "---x\n")),
+            "PeerAuthentication shop/f.yaml:7:1\n");
+  EXPECT_EQ(closed(whole + "---\r\napiVersion: security.istio.io/v1\r\nkind: PeerAuthentication\r\nmetadata:\r\n"
+                           "  namespace: shop\r\n  labels: {a"),
+            "PeerAuthentication shop/f.yaml:6:1\n");
+  EXPECT_EQ(closed(whole + "---\n" + Policy("v1", "Secret", kNamed, "a: [")), "");
+  EXPECT_EQ(closed(""), "");
+  const Decoded decoded = DecodeBeginning(whole + "---\nkind: [\n", "f.yaml");
+  EXPECT_TRUE(decoded.findings.empty()) << "who knows how it goes on?";
+  EXPECT_EQ(decoded.objects.size(), 2U);
+}
+
 TEST(UnreadPolicies, OfAnotherMeshAreIgnored) {
   const Decoded decoded =
       DecodeText("apiVersion: policy.linkerd.io/v1alpha1\nkind: AuthorizationPolicy\nmetadata: {name: p}\n", "f.yaml");

@@ -106,14 +106,16 @@ INSTANTIATE_TEST_SUITE_P(
                          ":1:1: the text is UTF-16 (save the file as UTF-8)"},
                     Text{"deep nesting", std::string(5000, '['), ":1:10"}));
 
-TEST_F(BadFiles, OfAHundredMegabytesAreNotEvenRead) {
+TEST_F(BadFiles, OfAHundredMegabytesAreNotReadToTheirEnd) {
   {
     const int fd = ::open(Path("a.yaml").c_str(), O_WRONLY);
     ASSERT_EQ(::ftruncate(fd, 100 << 20), 0);
     ::close(fd);
   }
   const Scan scan = Look();
-  EXPECT_EQ(scan.files.size(), 1U);
+  ASSERT_EQ(scan.files.size(), 2U);
+  EXPECT_TRUE(scan.files[0].cut);
+  EXPECT_EQ(scan.files[0].text.size(), std::size_t{4} << 20);
   files_.Update(scan);
   EXPECT_EQ(Names(), "good neighbour ");
   EXPECT_NE(Said().find("a.yaml: the file has 104857600 bytes, more than 4194304 (split it into several files)"),
@@ -226,8 +228,49 @@ TEST_F(BadFiles, WithoutPermissionStayInForce) {
   }
   files_.Update(scan);
   EXPECT_EQ(Names(), "good neighbour ");
-  EXPECT_NE(Said().find("a.yaml: the file cannot be read: Permission denied (make it readable"), std::string::npos)
+  EXPECT_NE(Said().find("a.yaml: the file cannot be read: Permission denied (make it readable for this user; what it "
+                        "held stays in force)"),
+            std::string::npos)
       << Said();
+}
+
+TEST_F(BadFiles, WithoutPermissionThatHeldNothingAreToldAsNotInForce) {
+  Write("a.yaml", "");
+  files_.Update(Look());
+  Write("a.yaml", Namespace("unseen"));
+  Write("c.yaml", "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\n");
+  fs::create_directory(Path("folder"));
+  const std::string closed[] = {Path("a.yaml"), Path("c.yaml"), Path("folder")};
+  for (const std::string& path : closed) fs::permissions(path, fs::perms::none);
+  Scan scan;
+  {
+    const AsSomebody somebody;
+    scan = Look();
+  }
+  for (const std::string& path : closed) fs::permissions(path, fs::perms::owner_all);
+  files_.Update(scan);
+  EXPECT_EQ(Names(), "neighbour ");
+  for (const std::string& path : closed) {
+    const std::string what = path.ends_with(".yaml") ? "file" : "directory";
+    EXPECT_NE(Said().find(path + ": the " + what +
+                          " cannot be read: Permission denied; it has no last good version, so what it says, a policy "
+                          "too, is not in force (make it readable for this user)\n"),
+              std::string::npos)
+        << path << "\n"
+        << Said();
+  }
+  EXPECT_EQ(Said().find("held"), std::string::npos) << Said();
+}
+
+TEST_F(BadFiles, OfImagesThatAreTooLargeKeepWhatTheyWere) {
+  const std::string images = "images: {demo: [/bin/demo]}\n";
+  Write("local.yaml", images);
+  files_.Update(Look());
+  Write("local.yaml", "# none\n" + std::string(std::size_t{5} << 20, '#'));
+  files_.Update(Look());
+  EXPECT_NE(files_.images().Find("demo"), nullptr) << Said();
+  EXPECT_NE(Said().find("local.yaml: the file has 5242887 bytes, more than 4194304"), std::string::npos) << Said();
+  EXPECT_FALSE(files_.Update(Look())) << "it is told once";
 }
 
 }  // namespace

@@ -198,6 +198,67 @@ TEST_F(ClosedPolicies, WithoutANameDoNotTakeEachOthersPlace) {
   EXPECT_EQ(Said(files).find("twice"), std::string::npos) << Said(files);
 }
 
+TEST_F(ClosedPolicies, OfAFileThatIsTooLargeCloseAsThoseOfABrokenOne) {
+  const std::string large = "# " + std::string(std::size_t{5} << 20, 'x') + "\n";
+  const std::string closed = "!" + Path("a.yaml") + ":1:1@a.yaml:1 ";
+  for (const bool empty_before : {false, true}) {
+    fs::remove_all(root_ + "/last-good");
+    Write("a.yaml", empty_before ? "# later\n" : deny_ + large);
+    ConfigFiles files = Started();
+    if (empty_before) {
+      Write("a.yaml", deny_ + large);
+      files.Update(Look());
+    }
+    EXPECT_EQ(InForce(files), closed) << empty_before;
+    for (const std::string& line :
+         {"a.yaml: the file has " + std::to_string(deny_.size() + large.size()) +
+              " bytes, more than 4194304 (split it into several files)\n",
+          std::string("a.yaml: the file has no last good version: of what could be read of it, what is valid is in "
+                      "force, and policies that are invalid or may be cut off deny; what follows, a policy too, is not "
+                      "in force\n"),
+          std::string("a.yaml:1:1: what may be a security policy cannot be read, so it denies all requests to all "
+                      "workloads in namespace default (")})
+      EXPECT_NE(Said(files).find(line), std::string::npos) << line << "\nis not in\n" << Said(files);
+    EXPECT_FALSE(files.Update(Look())) << "nothing changed";
+    ConfigFiles restarted = Started();
+    EXPECT_EQ(InForce(restarted), closed);
+    Write("a.yaml", deny_);
+    restarted.Update(Look());
+    EXPECT_EQ(InForce(restarted), "p@a.yaml:3 ");
+    EXPECT_EQ(Said(restarted), "");
+    Write("a.yaml", allow_ + large);
+    restarted.Update(Look());
+    EXPECT_EQ(InForce(restarted), "p@a.yaml:3 ") << "now there is one";
+  }
+}
+
+TEST_F(ClosedPolicies, OfAFileThatIsTooLargeAreThoseThatMayBeCutOff) {
+  const std::string large = "# " + std::string(std::size_t{5} << 20, 'x') + "\n";
+  const std::string peers = Policy("PeerAuthentication", "{mtls: {mode: DISABLE}}");
+  const std::string service = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n";
+  const std::pair<std::string, std::string> cases[] = {
+      {allow_ + "---\n" + peers + large, "p@a.yaml:3 !" + Path("a.yaml") + ":6:1@a.yaml:6 "},
+      {service + "---\n" + allow_ + "--- # last\n" + service + large, "s@a.yaml:3 p@a.yaml:8 "},
+      {service + large, ""},
+      {large + deny_, ""},  // nobody looks so far
+  };
+  for (const auto& [text, in_force] : cases) {
+    Write("a.yaml", text);
+    EXPECT_EQ(InForce(Started()), in_force) << text.substr(0, 400);
+  }
+}
+
+TEST_F(ClosedPolicies, OpenWhenTheFileIsAByteSmallerAndMayBeRead) {
+  const std::string limit = deny_ + std::string((std::size_t{4} << 20) - deny_.size(), '#');
+  Write("a.yaml", limit + "#");
+  ConfigFiles files = Started();
+  EXPECT_EQ(InForce(files), "!" + Path("a.yaml") + ":1:1@a.yaml:1 ");
+  Write("a.yaml", limit);
+  files.Update(Look());
+  EXPECT_EQ(InForce(files), "p@a.yaml:3 ");
+  EXPECT_EQ(Said(files), "");
+}
+
 TEST_F(ClosedPolicies, OfABrokenFileOpenWhenItIsMended) {
   Write("a.yaml", allow_ + "x: [\n");
   ConfigFiles files = Started();

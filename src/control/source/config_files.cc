@@ -68,9 +68,10 @@ void RemoveRepeated(model::Decoded& decoded) {
 
 // Whether it was looked at and could not be read, which `scan` tells.
 bool IsUnread(const std::string& path, const Scan& scan) {
-  return std::any_of(scan.findings.begin(), scan.findings.end(), [&](const model::Finding& finding) {
-    return finding.severity == model::Severity::kError && finding.diagnostic.at.file == path;
-  });
+  return std::any_of(scan.unread.begin(), scan.unread.end(), [&](const Unread& one) { return one.path == path; }) ||
+         std::any_of(scan.findings.begin(), scan.findings.end(), [&](const model::Finding& finding) {
+           return finding.severity == model::Severity::kError && finding.diagnostic.at.file == path;
+         });
 }
 
 bool IsBelow(const std::string& path, const std::vector<std::string>& folders) {
@@ -101,7 +102,8 @@ std::map<std::string, std::string> ConfigFiles::Written() const {
 
 bool ConfigFiles::Has(const ScannedFile& scanned) const {
   const auto known = files_.find(scanned.real_path);
-  return known != files_.end() && known->second.written.text == scanned.text && known->second.path == scanned.path;
+  return known != files_.end() && known->second.written.text == scanned.text && known->second.path == scanned.path &&
+         known->second.cut == scanned.cut;
 }
 
 bool ConfigFiles::Knows(const ScannedFile& scanned) const {
@@ -116,6 +118,7 @@ bool ConfigFiles::Update(const Scan& scan) {
   }
   for (const ScannedFile& scanned : scan.files) {
     if (Has(scanned)) continue;
+    if (scanned.cut && IsLocalImages(scanned.path)) continue;  // a part of it is not what somebody wrote
     File& file = files_[scanned.real_path];
     changed = true;
     Decode(scanned, file);
@@ -149,14 +152,16 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
   File before = std::exchange(file, {.path = scanned.path,
                                      .real_path = scanned.real_path,
                                      .local_images = IsLocalImages(scanned.path),
+                                     .cut = scanned.cut,
                                      .written = {.text = scanned.text}});
   if (file.local_images) return;
-  model::Decoded decoded = model::DecodeText(scanned.text, scanned.path, context_);
+  model::Decoded decoded = scanned.cut ? model::DecodeBeginning(scanned.text, scanned.path, context_)
+                                       : model::DecodeText(scanned.text, scanned.path, context_);
   RemoveRepeated(decoded);
   file.written.objects = std::move(decoded.objects);
   file.findings = std::move(decoded.findings);
   file.ignored_kinds = std::move(decoded.ignored_kinds);
-  file.bad = model::HasErrors(file.findings);
+  file.bad = file.cut || model::HasErrors(file.findings);
   if (file.bad || NameOthers(file.written.objects)) file.last_good = FindLastGood(file, std::move(before));
   // What says nothing is nothing to fall back on: an invalid policy in its place would deny nobody.
   if (file.bad && file.last_good && file.last_good->objects.empty()) file.last_good.reset();
@@ -171,10 +176,12 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
                               .at = {.file = scanned.path},
                               .hint = "correct the errors of this file"}});
   } else {
+    const char* in_force = file.cut ? "of what could be read of it, what is valid is in force, and policies that are "
+                                      "invalid or may be cut off deny; what follows, a policy too, is not in force"
+                                    : "what is valid in it is in force, and invalid policies deny";
     file.findings.push_back(
         {model::Severity::kWarning,
-         {.message = "the file has no last good version: what is valid in it is in force, and invalid policies deny",
-          .at = {.file = scanned.path}}});
+         {.message = std::string("the file has no last good version: ") + in_force, .at = {.file = scanned.path}}});
     model::Findings closed = ClosedPolicies(file.written.objects, mesh_.root_namespace);
     std::move(closed.begin(), closed.end(), std::back_inserter(file.findings));
   }
@@ -334,6 +341,7 @@ void ConfigFiles::Collect(const Scan& scan) {
   objects_.clear();
   images_ = {};
   findings_ = scan.findings;
+  for (const Unread& unread : scan.unread) findings_.push_back(NotRead(unread));
   const std::vector<const File*> in_order = InOrder();
   std::set<std::string> ignored;
   for (const File* file : in_order) {
@@ -350,6 +358,21 @@ void ConfigFiles::Collect(const Scan& scan) {
                              {.message = "objects of kind " + kind + " are ignored", .at = {.file = file->path}}});
   }
   CollectObjects(in_order, scan.unreadable_roots.empty() && scan.unreadable_files.empty());
+}
+
+// Nothing is known of what it says now, so nothing is closed for it: only what it said before can be in force.
+model::Finding ConfigFiles::NotRead(const Unread& unread) const {
+  const bool held = std::any_of(files_.begin(), files_.end(), [&](const auto& entry) {
+    const File& file = entry.second;
+    return (file.real_path == unread.key || IsBelow(file.path, {unread.path})) &&
+           (file.local_images || !file.in_force().objects.empty());
+  });
+  const char* nothing = "; it has no last good version, so what it says, a policy too, is not in force";
+  return {model::Severity::kError,
+          {.code = Errc::kUnavailable,
+           .message = unread.why + (held ? "" : nothing),
+           .at = {.file = unread.path},
+           .hint = unread.next + (held ? "; what it held stays in force" : "")}};
 }
 
 // Of an object that stands in several files.

@@ -1,9 +1,9 @@
 #pragma once
 // From scanned files to the objects that are in force: decodes what changed, falls back to the last good version of a
-// file that became bad or whose edit waits (waiting_edits.h), and finds objects that stand twice: the one that was in
-// force keeps its place, whatever the names of the files. Of security policies that say different things and of which
-// none was in force, each is in force as an invalid one (closed_policies.h). No loop, no watch: those are in
-// directory_source.h.
+// file that became bad (one that is too large is bad, too) or whose edit waits (waiting_edits.h), and finds objects
+// that stand twice: the one that was in force keeps its place, whatever the names of the files. Of security policies
+// that say different things and of which none was in force, each is in force as an invalid one (closed_policies.h). No
+// loop, no watch: those are in directory_source.h.
 #include <map>
 #include <optional>
 #include <string>
@@ -50,6 +50,7 @@ class ConfigFiles {
     std::string path;
     std::string real_path;
     bool local_images = false;
+    bool cut = false;                  // `written` is the beginning of a file that is too large
     Version written;                   // as last seen
     bool bad = false;                  // of `written` there are errors
     bool waits = false;                // `written` waits for what it names
@@ -88,6 +89,7 @@ class ConfigFiles {
   void KeepVersions();
   // Which objects are in force, by ObjectName. `shares`: in order.
   std::unordered_map<std::string, Chosen> Choose(const std::vector<Share>& shares) const;
+  model::Finding NotRead(const Unread& unread) const;
   model::Finding NotAlone(const model::ObjectRef& object, const Chosen& chosen) const;
   void Collect(const Scan& scan);
   void CollectObjects(const std::vector<const File*>& in_order, bool complete);

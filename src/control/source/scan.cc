@@ -73,7 +73,7 @@ class Scanner {
     if (!there || !S_ISDIR(info.st_mode)) {
       const char* why = there ? "it is not a directory" : std::strerror(errno);
       out_.unreadable_roots.push_back(path);
-      return Fail(path, std::string("the directory cannot be read: ") + why, "what it held stays in force");
+      return Tell(path, path, std::string("the directory cannot be read: ") + why, "name one that this user can read");
     }
     if (!Folder(path, 0)) out_.unreadable_roots.push_back(path);
   }
@@ -95,6 +95,10 @@ class Scanner {
          {.code = Errc::kUnavailable, .message = std::move(message), .at = {.file = path}, .hint = std::move(hint)}});
   }
 
+  void Tell(const std::string& path, const std::string& key, std::string why, std::string next) {
+    out_.unread.push_back({path, key, std::move(why), std::move(next)});
+  }
+
   bool Folder(const std::string& path, int depth) {
     struct stat info{};
     if (::stat(path.c_str(), &info) != 0) return true;                     // it vanished meanwhile
@@ -106,8 +110,8 @@ class Scanner {
     DIR* folder = ::opendir(path.c_str());
     if (!folder) {
       if (errno != ENOENT)
-        Fail(path, std::string("the directory cannot be read: ") + std::strerror(errno),
-             "make it readable for this user; what it held stays in force");
+        Tell(path, path, std::string("the directory cannot be read: ") + std::strerror(errno),
+             "make it readable for this user");
       return false;
     }
     out_.folders.push_back(path);
@@ -160,22 +164,17 @@ class Scanner {
     if (error == ENOENT && !S_ISLNK(link.st_mode)) return out_.unreadable_files.push_back(RealPath(path));
     if (error == ENOENT) return Fail(path, "the link leads to nothing", "create what it names, or remove the link");
     out_.unreadable_files.push_back(path);
-    Fail(path, std::string("the file cannot be read: ") + std::strerror(error),
-         error == ELOOP ? "links lead to each other; let one of them name a file" : "what it held stays in force");
+    Tell(path, path, std::string("the file cannot be read: ") + std::strerror(error),
+         error == ELOOP ? "links lead to each other; let one of them name a file" : "make it readable for this user");
   }
 
   void Read(const std::string& path, const std::string& real, std::size_t size) {
-    if (size > kMaxFile) {
-      out_.unreadable_files.push_back(real);
-      return Fail(path, "the file has " + std::to_string(size) + " bytes, more than " + std::to_string(kMaxFile),
-                  "split it into several files");
-    }
     const io::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) {
       if (errno == ENOENT) return;
       out_.unreadable_files.push_back(real);
-      return Fail(path, std::string("the file cannot be read: ") + std::strerror(errno),
-                  "make it readable for this user; what it held stays in force");
+      return Tell(path, real, std::string("the file cannot be read: ") + std::strerror(errno),
+                  "make it readable for this user");
     }
     const Writers writers = AskForWriters(fd.get());
     std::string text;
@@ -185,14 +184,22 @@ class Scanner {
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) {  // a part of a file is not what somebody wrote
         out_.unreadable_files.push_back(real);
-        return Fail(path, std::string("the file cannot be read to its end: ") + std::strerror(errno),
-                    "what it held stays in force");
+        return Tell(path, real, std::string("the file cannot be read to its end: ") + std::strerror(errno),
+                    "see to the disk or file system that it is on");
       }
       if (n == 0) break;
       text.append(buffer, static_cast<std::size_t>(n));
       if (text.size() > kMaxFile) break;
     }
-    out_.files.push_back({path, real, std::move(text), writers});
+    const bool cut = text.size() > kMaxFile;
+    if (cut) {
+      Fail(path,
+           "the file has " + std::to_string(std::max(size, text.size())) + " bytes, more than " +
+               std::to_string(kMaxFile),
+           "split it into several files");
+      text.resize(kMaxFile);
+    }
+    out_.files.push_back({path, real, std::move(text), writers, cut});
   }
 
   Scan out_;

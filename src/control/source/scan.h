@@ -17,7 +17,16 @@ struct ScannedFile {
   std::string text;
   // As it was read. kNone: nobody could open it until it was read to its end, so the text is no part of one.
   Writers writers = Writers::kUnknown;
+  bool cut = false;  // larger than a file may be: `text` is its beginning
   friend bool operator==(const ScannedFile&, const ScannedFile&) = default;
+};
+
+// A file or directory of which people are told that it could not be read.
+struct Unread {
+  std::string path;
+  std::string key;   // of a file: as in unreadable_files
+  std::string why;   // what is wrong
+  std::string next;  // the next step
 };
 
 struct Scan {
@@ -25,6 +34,7 @@ struct Scan {
   std::vector<std::string> folders;           // to be watched; also where symbolic links lead
   std::vector<std::string> unreadable_roots;  // directories that are not there or closed to us
   std::vector<std::string> unreadable_files;  // real paths (or paths): they exist, their content is not known
+  std::vector<Unread> unread;                 // of these two, what should be told
   model::Findings findings;
 };
 
