@@ -173,7 +173,45 @@ const Case kReferences[] = {
      "[IST0101] f.yaml:23:18: Gateway default/x: No matching workloads for this resource with the following labels: "
      "istio=none"},
 };
+std::string Peers(const std::string& metadata, const std::string& spec) {
+  return "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {" + metadata + "}\nspec: {" + spec +
+         "}\n";
+}
+std::string Pool(const std::string& name, const std::string& host, int requests) {
+  return Settings(name) + "  host: " + host +
+         "\n  trafficPolicy: {connectionPool: {http: {http1MaxPendingRequests: " + std::to_string(requests) + "}}}\n";
+}
+
 const Case kConflicts[] = {
+    {"two PeerAuthentications for one namespace",
+     Peers("name: x", "mtls: {mode: STRICT}") + "---\n" + Peers("name: x2", "mtls: {mode: PERMISSIVE}"),
+     "Warning f.yaml:28:18: PeerAuthentication default/x2: PeerAuthentication default/x at f.yaml:23:18 is for the "
+     "same "
+     "workloads and says something else; that one is in force, because its name comes first, and this one is not (make "
+     "one of the two, or give them different selectors)"},
+    {"two PeerAuthentications for the same pods, one older than the other",
+     Peers("name: x, creationTimestamp: 2026-01-02T03:04:06Z",
+           "selector: {matchLabels: {app: good}}, mtls: {mode: STRICT}") +
+         "---\n" +
+         Peers("name: x2, creationTimestamp: 2026-01-02T03:04:05Z",
+               "selector: {matchLabels: {app: good}}, mtls: {mode: STRICT}, portLevelMtls: {80: {mode: DISABLE}}"),
+     "Warning f.yaml:23:18: PeerAuthentication default/x: PeerAuthentication default/x2 at f.yaml:28:18 is for the "
+     "same "
+     "workloads and says something else; that one is in force, because it is older, and this one is not"},
+    {"two policies for the traffic to one host",
+     Pool("x", "good", 11) + "---\n" + Pool("x2", "good.default.svc.cluster.local", 22),
+     "Warning f.yaml:30:18: DestinationRule default/x2: DestinationRule default/x at f.yaml:23:18 has another "
+     "trafficPolicy for the host good.default.svc.cluster.local; that one is in force, because its name comes first, "
+     "and the one of this rule is not (put the policies into one DestinationRule)"},
+    {"two policies for the traffic to one host, of which the second is all that one namespace sees",
+     Pool("x", "good", 11) + "  exportTo: [.]\n---\n" + Pool("x2", "good", 22) + "  exportTo: [., other]\n",
+     "Warning f.yaml:31:18: DestinationRule default/x2: DestinationRule default/x at f.yaml:23:18 has another "
+     "trafficPolicy for the host good.default.svc.cluster.local; that one is in force, because its name comes first, "
+     "and the one of this rule is not where both are exported to (put"},
+    {"three rules for one host, of which the first has no policy",
+     Settings("x") + "  host: good\n---\n" + Pool("x2", "good", 11) + "---\n" + Pool("z", "good", 22),
+     "Warning f.yaml:36:18: DestinationRule default/z: DestinationRule default/x2 at f.yaml:29:18 has another "
+     "trafficPolicy"},
     {"two rules for one host", Rules("x") + "  hosts: [good]\n  http: [{route: [{destination: {host: good}}]}]\n",
      "[IST0109] f.yaml:23:18: VirtualService default/x: The VirtualServices default/good,default/x associated with "
      "mesh gateway define the same host good; the first is in force"},
@@ -260,6 +298,28 @@ const Case kValues[] = {
                  "[a.b], tls: {mode: ISTIO_MUTUAL, cipherSuites: [RC4-MD5]}}\n",
      "Gateway default/x: the cipher suite \"RC4-MD5\" is not known and left out"},
 };
+
+TEST(BadObjects, ThatSayTheSameOrAddToEachOtherAreNoConflict) {
+  const std::string strict = "mtls: {mode: STRICT}";
+  const std::string texts[] = {Peers("name: x", strict), Peers("name: x2", strict),
+                               Peers("name: z", "selector: {matchLabels: {app: good}}, mtls: {mode: PERMISSIVE}"),
+                               Peers("name: x, namespace: other", "mtls: {mode: DISABLE}"),
+                               // One that is invalid closes whatever the others say, and is told as that.
+                               Peers("name: v, namespace: closed", "mtls: {mode: DISABLE}"),
+                               Peers("name: w, namespace: closed", "mtls: {mode: PERMISSIVE}"),
+                               Peers("name: x, namespace: closed", "mtls: {mode: PERMISIVE}"), Pool("x", "good", 11),
+                               Pool("x2", "good", 11),
+                               Settings("z") + "  host: good\n  subsets: [{name: v1, labels: {app: good}}]\n"};
+  std::string text = kGood;
+  for (const std::string& one : texts) text += one + "---\n";
+  const SnapshotRef snapshot = Snapshot::Build(DecodeText(text, "f.yaml").objects,
+                                               std::make_shared<const std::vector<Workload>>(std::vector<Workload>{
+                                                   RunningPod("good-0", "good", {{"app", "good"}}, "10.244.0.1")}),
+                                               {});
+  std::string said;
+  for (const Finding& finding : snapshot->findings()) said += finding.ToString() + "\n";
+  EXPECT_EQ(said, "");
+}
 
 INSTANTIATE_TEST_SUITE_P(Kinds, BadObjects, ::testing::ValuesIn(kKinds));
 INSTANTIATE_TEST_SUITE_P(References, BadObjects, ::testing::ValuesIn(kReferences));

@@ -21,6 +21,7 @@ class Conflicts {
     CheckGateways();
     CheckEntryProtocols();
     CheckAddresses();
+    CheckPeerAuthentications();
     return std::move(findings_);
   }
 
@@ -142,6 +143,27 @@ class Conflicts {
              "the address " + vip.ToString() + " is also that of " + owner->second->hostname + ", which is in force",
              "give each service an address of its own, or none: one is chosen then", {});
       }
+  }
+
+  // Of one scope the oldest counts, as in Istio; Snapshot::MtlsOf. Beside an invalid one neither does.
+  void CheckPeerAuthentications() {
+    std::map<std::pair<std::string_view, Labels>, std::vector<const PeerAuthentication*>> scopes;
+    for (const auto* policy : ObjectsOf<PeerAuthentication>(snapshot_.objects()))
+      scopes[{policy->meta.name_space(), policy->scope.selector}].push_back(policy);
+    for (auto& [scope, policies] : scopes) {
+      std::sort(policies.begin(), policies.end(),
+                [](const auto* a, const auto* b) { return IsOlder(a->meta, b->meta); });
+      if (std::any_of(policies.begin(), policies.end(), [](const auto* policy) { return policy->invalid; })) continue;
+      const PeerAuthentication& oldest = *policies.front();
+      for (const PeerAuthentication* policy : policies) {
+        if (policy->mode == oldest.mode && policy->ports == oldest.ports) continue;
+        Warn(policy->meta,
+             oldest.meta.key.ToString() + " at " + PlaceOf(oldest.meta) +
+                 " is for the same workloads and says something else; that one is in force, " +
+                 WhyInForce(oldest.meta, policy->meta) + ", and this one is not",
+             "make one of the two, or give them different selectors", {});
+      }
+    }
   }
 
   const Snapshot& snapshot_;

@@ -4,6 +4,7 @@
 
 #include "control/model/hosts.h"
 #include "control/model/snapshot.h"
+#include "control/model/warnings.h"
 
 namespace plait::control::model {
 namespace {
@@ -24,7 +25,16 @@ std::vector<std::string> ExportOf(const DestinationRule& rule, const MeshConfig&
   return out;
 }
 
-// Rules that are one rule: the oldest gives the policy, all give subsets.
+// `everywhere`: nobody gets the policy of the younger one.
+Finding PolicyNotInForce(const std::string& host, const Meta& older, const Meta& younger, bool everywhere) {
+  return WarningOf(younger, {},
+                   older.key.ToString() + " at " + PlaceOf(older) + " has another trafficPolicy for the host " + host +
+                       "; that one is in force, " + WhyInForce(older, younger) + ", and the one of this rule is not" +
+                       (everywhere ? "" : " where both are exported to"),
+                   "put the policies into one DestinationRule", {}, {}, Errc::kInvalidInput);
+}
+
+// Rules that are one rule: the oldest that has a policy gives it, all give subsets.
 void Merge(DestinationRule& into, const DestinationRule& younger) {
   if (into.policy == TrafficPolicy{}) into.policy = younger.policy;
   for (const Subset& subset : younger.subsets)
@@ -41,6 +51,7 @@ void Snapshot::IndexRules() {
   std::erase_if(virtual_services_, [](const VirtualService* service) { return service->hosts.empty(); });
   gateways_ = OldestFirst<Gateway>(objects_);
   std::map<std::pair<std::string, std::string>, std::vector<DestinationRule*>> by_host;  // and namespace
+  std::map<const DestinationRule*, const Meta*> givers;                                  // of the policy
   for (const DestinationRule* rule : OldestFirst<DestinationRule>(objects_)) {
     auto copy = std::make_unique<DestinationRule>(*rule);
     copy->host = ResolveHost(rule->host, rule->meta.name_space(), mesh_.cluster_domain);
@@ -54,10 +65,16 @@ void Snapshot::IndexRules() {
       if (!std::includes(copy->export_to.begin(), copy->export_to.end(), older->export_to.begin(),
                          older->export_to.end()))
         continue;
+      const bool one = older->export_to == copy->export_to;
+      if (one) apart = false;
+      if (older->policy == TrafficPolicy{})
+        givers[older] = &rule->meta;
+      else if (copy->policy != TrafficPolicy{} && copy->policy != older->policy)
+        findings_.push_back(PolicyNotInForce(copy->host, *givers.at(older), rule->meta, one));
       Merge(*older, *copy);
-      if (older->export_to == copy->export_to) apart = false;
     }
     if (!apart) continue;
+    givers[copy.get()] = &rule->meta;
     same_host.push_back(copy.get());
     rules_.push_back(std::move(copy));
   }

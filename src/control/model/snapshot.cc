@@ -82,7 +82,7 @@ std::string Snapshot::IdentityOf(std::string_view name_space, std::string_view s
 
 SnapshotRef Snapshot::Build(std::vector<ObjectRef> objects, Workloads workloads, const SnapshotOptions& options) {
   auto snapshot = std::shared_ptr<Snapshot>(new Snapshot(std::move(objects), std::move(workloads), options));
-  snapshot->findings_ = CheckReferences(*snapshot);
+  for (Finding& missing : CheckReferences(*snapshot)) snapshot->findings_.push_back(std::move(missing));
   const Findings& delegates = snapshot->delegations_.findings;
   snapshot->findings_.insert(snapshot->findings_.end(), delegates.begin(), delegates.end());
   for (Finding& conflict : CheckConflicts(*snapshot)) snapshot->findings_.push_back(std::move(conflict));

@@ -9,6 +9,16 @@
 
 namespace plait::control::model {
 
+// "f.yaml:3:18"
+inline std::string PlaceOf(const Meta& meta) {
+  return meta.at.file + ":" + std::to_string(meta.at.line) + ":" + std::to_string(meta.at.column);
+}
+
+// Why of two objects that contradict each other `older` counts (IsOlder).
+inline std::string WhyInForce(const Meta& older, const Meta& younger) {
+  return older.created < younger.created ? "because it is older" : "because its name comes first";
+}
+
 // `at`: none: the place of the object's name. `remedy`: as in Finding.
 inline Finding WarningOf(const Meta& meta, yaml::Mark at, std::string message, std::string hint, std::string code = {},
                          std::string remedy = {}, Errc errc = Errc::kNotFound) {
