@@ -23,6 +23,7 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
                                              {"up", "/tmp", "--net", "carrier-pigeon"},
                                              {"up", "/tmp", "--port", "70000"},
                                              {"up", "/tmp", "--concurrency", "0"},
+                                             {"up", "/tmp", "--timeout", "0"},
                                              {"demo", "--test", "--detach"},
                                              {"demo", "weather"},
                                              {"demo", "tour", "--port", "70000"},

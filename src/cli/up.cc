@@ -19,8 +19,6 @@
 namespace plait::cli {
 namespace {
 
-// How long `up --detach` waits for all to be ready before it says who is not; the mesh goes on.
-constexpr std::chrono::seconds kReadyPatience(60);
 constexpr int kTurn = 100;  // milliseconds, until all is ready and while something runs beside the mesh
 
 Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb) {
@@ -56,12 +54,26 @@ void TellNotice(const local::HostEvent& event) {
   Problem(event.text);
 }
 
-void TellUnready(const local::MeshPaths& paths) {
+// Who is not ready; where there is nobody yet, what is wrong.
+void TellReasons(const local::MeshPaths& paths) {
   auto client = local::ControlClient::Connect(paths);
   auto status = client ? client->Status() : std::unexpected(client.error());
-  if (!status) return;
-  for (const local::WorkloadStatus& w : status->workloads)
-    if (!w.ready) Problem(w.name + "." + w.ns + " is not ready: " + (w.reason.empty() ? w.phase : w.reason));
+  if (!status) return Problem(status.error().message);
+  bool told = false;
+  for (const local::WorkloadStatus& w : status->workloads) {
+    if (w.ready) continue;
+    Problem(w.name + "." + w.ns + " is not ready: " + (w.reason.empty() ? w.phase : w.reason));
+    told = true;
+  }
+  if (told) return;
+  for (const std::string& message : status->messages) Problem(message);
+}
+
+void TellUnready(const MeshOptions& mesh, const UpVerb& verb, const local::MeshPaths& paths) {
+  TellReasons(paths);
+  const std::string name = Named(mesh);
+  Problem("not ready after " + std::to_string(verb.timeout) + " s; " +
+          (verb.beside ? "the mesh is ended" : "it goes on: plait status" + name + ", plait down" + name));
 }
 
 void TellReady(const MeshOptions& mesh, const UpVerb& verb, const local::MeshPaths& paths) {
@@ -163,7 +175,7 @@ class Companion {
 int Attend(const MeshOptions& options, const UpVerb& verb, const local::MeshPaths& paths, local::HostMesh& mesh,
            Detached& detached) {
   using Kind = local::HostEvent::Kind;
-  const auto patience = std::chrono::steady_clock::now() + kReadyPatience;
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(verb.timeout);
   Companion companion;
   for (bool ready = false;;) {
     local::HostEvent event = mesh.Wait(ready && !companion.running() ? -1 : kTurn);
@@ -183,7 +195,7 @@ int Attend(const MeshOptions& options, const UpVerb& verb, const local::MeshPath
       case Kind::kTimeout:
         if (ready || std::chrono::steady_clock::now() < patience) break;
         ready = true;  // said once
-        TellUnready(paths);
+        TellUnready(options, verb, paths);
         detached.Tell(kNo);
         if (!verb.beside) break;
         mesh.Stop();
@@ -264,7 +276,13 @@ std::vector<Option> UpOptions(UpVerb& verb) {
            .help = "worker threads of each proxy",
            .to = &verb.concurrency,
            .standard = "2",
-           .range = {1, 64}}};
+           .range = {1, 64}},
+          {.names = "--timeout",
+           .value = "SECONDS",
+           .help = "until it says what is not ready yet, and --detach returns",
+           .to = &verb.timeout,
+           .standard = "60",
+           .range = {1, 3600}}};
 }
 
 Command UpCommand(MeshOptions& mesh) {

@@ -26,6 +26,7 @@ struct UpVerb {
   bool detach = false;
   int port = 8080;
   int concurrency = 2;
+  int timeout = 60;  // seconds: then it says what is not ready; with `beside` it ends then
   // Told when all is ready, instead of `plait up`'s own words.
   std::function<void(const local::MeshStatus&)> welcome = {};
   // Starts a process when all is ready; its end ends the mesh, and its exit code is that of the verb.

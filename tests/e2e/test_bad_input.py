@@ -15,10 +15,11 @@
 | streams: garbage on 15012 and 15014 | test_control_plane.py (`garbage_on_either_port`) |
 | streams: garbage on 15000, 15020, 15021, 15053, 15090 and through 15001, 15006 | here: `garbage_on_the_ports_of_a_proxy` |
 | streams: 100,000 names, never reading, wrong nonces, acknowledging what was never sent | test_control_plane.py |
-| state: full disk, read-only, truncated key, second plaitd | test_control_plane.py; as `plait up` tells it, here: `told_by_plait_up` |
+| state: full disk, read-only, truncated key, second plaitd | test_control_plane.py; as `plait up` tells it, here: `told_by_plait_up`, `goes_on_in_the_background` |
 """
 import ctypes
 import json
+import os
 import subprocess
 
 import pytest
@@ -359,6 +360,23 @@ def test_a_truncated_key_of_the_authority_is_told_by_plait_up(folder):
     key = mesh.state / "ca/root-key.pem"
     key.write_bytes(key.read_bytes()[:100])
     up_says(mesh, f"{key}: ", "restore it from a backup")
+
+
+def test_what_is_not_ready_is_told_to_whoever_waits_and_goes_on_in_the_background(folder):
+    mesh = echo_mesh(folder, "goes-on")
+    mesh.stop()
+    key = mesh.state / "ca/root-key.pem"
+    os.truncate(key, 0)
+    up = mesh.named("up", str(mesh.directory), "--port", "0", "--detach", "--timeout", "3", check=False)
+    try:
+        assert up.returncode == 1, up
+        *before, closing = up.stderr.splitlines()
+        assert closing.endswith("not ready after 3 s; it goes on: plait status --name goes-on, plait down --name goes-on"), up.stderr
+        assert sum(f"{key}: " in line for line in before) == 2, up.stderr  # when it came, and as the reason
+        assert mesh.status()["state"] == "starting"
+    finally:
+        mesh.named("down", check=False)
+    nothing_runs(found=lambda: [line for line in leftovers() if f"/{mesh.name}/" in line])
 
 
 def test_a_full_disk_is_told_by_plait_up(folder):
