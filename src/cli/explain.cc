@@ -208,7 +208,10 @@ int ExplainTo(const MeshOptions& mesh, const ExplainVerb& verb) {
     const int code = Report(walked.error());
     return HasErrors(problems) ? kBadFile : code;  // what was asked for may stand in that file
   }
-  return Show(mesh.format, ExplainOutput(std::move(walk).found(), (*source)->ObjectPositions()));
+  const Outcome<Positions> positions = (*source)->ObjectPositions();
+  Output output = ExplainOutput(std::move(walk).found(), positions.value_or(Positions()));
+  if (!positions) output.warnings.push_back("the places of policies are not known: " + positions.error().ToString());
+  return Show(mesh.format, output);
 }
 
 }  // namespace

@@ -17,6 +17,9 @@
 namespace plait::cli {
 namespace {
 
+// Where a policy stands is told beside what is asked for.
+constexpr Duration kPlacePatience = std::chrono::seconds(2);
+
 // Of a pod that may not answer, with where to look; "" of one that is ready.
 std::string UnreadyText(const local::WorkloadStatus& pod, const std::string& named) {
   if (pod.ready) return "";
@@ -71,7 +74,11 @@ class Live final : public ExplainSource {
     const Outcome<Json> resources = ResourcesOf(status_.directory, party.workload);
     return resources ? PortsIn(*resources) : std::nullopt;
   }
-  Positions ObjectPositions() override { return LivePositions(status_); }
+  Outcome<Positions> ObjectPositions() override {
+    const Outcome<std::string> text = AskControlPlane(status_, "/debug/configz", kPlacePatience);
+    if (text) return PositionsOf(Json::parse(*text, nullptr, false));
+    return Explain(Errc::kUnavailable, "the control plane does not answer", "plait logs" + Named(mesh_) + " plaitd");
+  }
   // The last good version of each file is in force; `plait check` and `plait status` tell of the others.
   const Json& Problems() override { return problems_; }
   bool InLoopbackMode() override { return status_.mode == "loopback"; }
@@ -124,7 +131,7 @@ class Directory final : public ExplainSource {
     return answer;
   }
   Ports PortsOf(const Party& party) override { return ports_.at(party.workload); }
-  Positions ObjectPositions() override { return positions_; }
+  Outcome<Positions> ObjectPositions() override { return positions_; }
   const Json& Problems() override { return problems_; }
   bool InLoopbackMode() override { return false; }
 
@@ -155,11 +162,6 @@ Outcome<std::unique_ptr<ExplainSource>> DirectorySource(const std::string& direc
   if (mkdtemp(folder.data()) == nullptr)
     return Explain(Errc::kLimit, "cannot make a folder for temporary files", "set TMPDIR to one that can be written");
   return std::make_unique<Directory>(directory, folder);
-}
-
-Positions LivePositions(const local::MeshStatus& status) {
-  const Outcome<std::string> text = AskControlPlane(status, "/debug/configz");
-  return text ? PositionsOf(Json::parse(*text, nullptr, false)) : Positions();
 }
 
 }  // namespace plait::cli

@@ -21,8 +21,8 @@ class ExplainSource {
   virtual Outcome<Json> Ask(const Party& party, const std::string& query) = 0;
   // That the containers of this pod declare.
   virtual Ports PortsOf(const Party& party) = 0;
-  // Where objects stand.
-  virtual Positions ObjectPositions() = 0;
+  // Where objects stand. Errors: who knows does not answer.
+  virtual Outcome<Positions> ObjectPositions() = 0;
   // What is wrong with the files, as far as this source has read them: [{"severity", "text"}].
   virtual const Json& Problems() = 0;
   // Nothing is captured then.
@@ -32,7 +32,5 @@ class ExplainSource {
 // `words`: the question as it stands on a command line, for a hint.
 Outcome<std::unique_ptr<ExplainSource>> LiveSource(const MeshOptions& mesh, std::string words);
 Outcome<std::unique_ptr<ExplainSource>> DirectorySource(const std::string& directory);
-// Of the objects that the mesh's control plane has; none when it does not answer.
-Positions LivePositions(const local::MeshStatus& status);
 
 }  // namespace plait::cli

@@ -110,6 +110,16 @@ def test_denials_are_explained_at_once_while_plaitd_hangs(shop):
     assert logs.stdout.count("AuthorizationPolicy default/readers rule[0]: method must be GET, but is ") >= 4, logs.stdout
 
 
+def test_explain_says_that_the_places_of_policies_are_not_known_while_plaitd_hangs(shop):
+    words, policy, unknown = ("explain", "client", "web:8080", "POST", "/"), "AuthorizationPolicy default/readers ", "the places of policies"
+    well = shop.named(*words, check=False)
+    assert well.returncode == 1 and re.search(rf"{policy}\(\S+/mesh\.yaml:\d+\) rule", well.stdout) and unknown not in well.stderr, well
+    with stopped(shop, shop.plaitd_pid()):
+        hangs = timed(shop, 14, *words)  # one limit of 2 s, where it was one of 15 s
+    assert hangs.returncode == 1 and f"{policy}rule[0]" in hangs.stdout, hangs
+    assert f"{unknown} are not known: the control plane does not answer (plait logs --name shop plaitd)\n" in hangs.stderr, hangs
+
+
 def test_ps_names_the_proxies_that_are_not_connected(shop):
     with stopped(shop, shop.proxy_pid("web-0")):
         shop.signal(shop.plaitd_pid(), "KILL")
