@@ -9,6 +9,7 @@
 | files: in a mesh that runs | here: `a_bad_edit`, `a_directory_that_is_closed` |
 | objects: unknown kinds and versions, references to nothing, delegates in a circle, conflicts, selectors that match nothing, impossible hosts, CIDRs, weights (negative, all 0) | src/control/model/bad_objects_test.cc |
 | objects: references to nothing, by an edit: the last good version stays | src/control/source/waiting_edits_test.cc, test_last_good.py, here: `a_bad_edit[reference]` |
+| objects: accounts, callers and container ports that are not there | src/control/model/pod_references_test.cc, here: `names_of_what_no_pod_has` |
 | objects: weights that do not add up to 100: shares of their sum, as in Istio, and told | src/control/model/bad_objects_test.cc, here: `weights_that_do_not_add_up` |
 | objects: the same name in two files | src/control/source/config_files_test.cc (SayWhichObjectStandsTwice), here: `a_bad_edit[duplicate]` |
 | objects: a policy that cannot be understood, or not even read as one | src/control/model/unread_policies_test.cc, src/control/source/closed_policies_test.cc, here: `an_invalid_policy`; test_failing_closed.py |
@@ -135,6 +136,23 @@ def test_weights_that_do_not_add_up_to_a_hundred_are_shares_of_their_sum_and_tol
     said(mesh, "routes.yaml:", "VirtualService default/echo: ", f"total destination weight {sum(weights)} != 100, so the shares are {shares}")
     file.write_text(ROUTES)
     until(lambda: rule(mesh) == {"good"}, 5, "the route is back")
+
+
+def test_names_of_what_no_pod_has_are_told_and_the_pods_run(mesh):
+    """A pod's account, callers of a policy, a Service's container port."""
+    file = mesh.directory / "typos.yaml"
+    m.write(file, m.deployment("typo", [APP, "echo", "--port", "8000"], account="clietn", ports=[8000], probe=m.http_probe(8000)),
+            m.document("Service", "typo", {"selector": {"app": "typo"}, "ports": [{"name": "http", "port": 8000, "targetPort": "webb"}]}),
+            m.authorization("typo", {"selector": {"matchLabels": {"app": "typo"}}, "rules": [{"from": [
+                {"source": {"namespaces": ["defualt"]}}, {"source": {"principals": ["cluster.local/ns/default/sa/sevrer"]}}]}]}))
+    said(mesh, "typos.yaml:5:", "Deployment default/typo: ", '"clietn"', 'did you mean "client"?', "sa/clietn, and on Kubernetes")
+    said(mesh, "typos.yaml:", "Service default/typo: ", '"webb" of port 8000', "write the number")
+    said(mesh, "typos.yaml:", "AuthorizationPolicy default/typo: ", '"defualt"', 'did you mean "default"?')
+    said(mesh, "typos.yaml:", "AuthorizationPolicy default/typo: ", "sa/sevrer", 'did you mean "cluster.local/ns/default/sa/server"?')
+    until(lambda: [pod["ready"] for pod in mesh.pods("typo")] == [True], 15, "the pod runs")
+    assert "/ns/default/sa/clietn" in mesh.admin("typo", "/certs")
+    file.unlink()
+    until(lambda: not mesh.pods("typo") and not [line for line in mesh.status()["messages"] if "not found" in line], 15, "no other object has such names")
 
 
 BAD_POLICY = """apiVersion: security.istio.io/v1

@@ -94,6 +94,20 @@ const Case kKinds[] = {
      "f.yaml:25:3: Service default/x: unknown field \"spec.portz\" (did you"},
     {"wrong type", Svc("x") + "  ports: [{port: many}]\n", "f.yaml:25:18: Service default/x:"},
 };
+std::string Pods(const std::string& name, const std::string& spec) {
+  return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " + name +
+         "}\nspec: {selector: {matchLabels: {app: " + name + "}}, template: {metadata: {labels: {app: " + name +
+         "}}, spec: {" + spec + "}}}\n";
+}
+std::string Account(const std::string& name) {
+  return "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: " + name + "}\n";
+}
+std::string Callers(const std::string& source) {
+  return "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x}\nspec: {rules: [{from: "
+         "[{source: {" +
+         source + "}}]}]}\n";
+}
+
 const Case kReferences[] = {
     {"a host that is not there", Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: nowhere}}]}]\n",
      "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced host not found: \"nowhere\" (correct the name, or "
@@ -167,6 +181,38 @@ const Case kReferences[] = {
      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: x}\nspec: {selector: {matchLabels: "
      "{app: none}}, mtls: {mode: STRICT}}\n",
      "[IST0127] f.yaml:23:18: PeerAuthentication default/x: No matching workloads"},
+    {"an account that is misspelt",
+     Pods("x", "serviceAccountName: reviwes, containers: [{name: c, image: i}]") + "---\n" + Account("reviews"),
+     "Warning [IST0101] f.yaml:23:18: Deployment default/x: Referenced service account not found: \"reviwes\" (did you "
+     "mean \"reviews\"? correct serviceAccountName, or create the ServiceAccount; until then policies see "
+     "spiffe://cluster.local/ns/default/sa/reviwes, and on Kubernetes the pods do not start)"},
+    {"an account that is not there",
+     "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {serviceAccountName: none, containers: [{name: c, image: "
+     "i}]}\n---\n" +
+         Account("reviews"),
+     "Warning [IST0101] f.yaml:23:18: Pod default/x: Referenced service account not found: \"none\" (correct"},
+    {"a namespace of callers that is misspelt", Callers("namespaces: [default, defualt]"),
+     "Warning [IST0101] f.yaml:23:18: AuthorizationPolicy default/x: Referenced namespace not found: \"defualt\" (did "
+     "you mean \"default\"? correct the name, or create the Namespace; until then it matches no caller)"},
+    {"a caller that is misspelt",
+     Callers("principals: [cluster.local/ns/default/sa/reviwes]") + "---\n" + Account("reviews"),
+     "Warning [IST0101] f.yaml:23:18: AuthorizationPolicy default/x: Referenced service account not found: "
+     "\"cluster.local/ns/default/sa/reviwes\" (did you mean \"cluster.local/ns/default/sa/reviews\"? correct the "
+     "principal, or create the ServiceAccount and pods that have it; until then it matches no caller)"},
+    {"a name of a container's port that is misspelt",
+     Svc("x") + "  selector: {app: x}\n  ports: [{port: 80, targetPort: webb}]\n---\n" +
+         Pods("x",
+              "containers: [{name: c, image: i, ports: [{name: web, containerPort: 1}, {name: admin, containerPort: "
+              "2}]}]"),
+     "Warning [IST0101] f.yaml:23:18: Service default/x: Referenced targetPort not found: \"webb\" of port 80 (did you "
+     "mean \"web\"? no container of the pods that it selects has a port of this name, they have admin, web: correct "
+     "targetPort, write the number, or name the container's port; until then port 80 has no endpoint)"},
+    {"a name of a container's port where none has a name",
+     Svc("x") +
+         "  selector: {app: good}\n  ports: [{name: a, port: 80, targetPort: 80}, {name: b, port: 81, targetPort: "
+         "web}]\n",
+     "Service default/x: Referenced targetPort not found: \"web\" of port 81 (no container of the pods that it selects "
+     "has a port of this name: correct targetPort"},
     {"a gateway that nobody plays",
      Edge("x") +
          "  selector: {istio: none}\n  servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: [x.y]}]\n",

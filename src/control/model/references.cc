@@ -5,6 +5,7 @@
 #include "control/model/gateway_credential.h"
 #include "control/model/hosts.h"
 #include "control/model/near_host.h"
+#include "control/model/pod_references.h"
 #include "control/model/snapshot.h"
 #include "control/model/warnings.h"
 #include "core/yaml/suggest.h"
@@ -250,6 +251,10 @@ class Checker {
 };
 }  // namespace
 
-Findings CheckReferences(const Snapshot& snapshot) { return Checker(snapshot).Run(); }
+Findings CheckReferences(const Snapshot& snapshot) {
+  Findings out = Checker(snapshot).Run();
+  for (Finding& finding : CheckPodReferences(snapshot)) out.push_back(std::move(finding));
+  return out;
+}
 
 }  // namespace plait::control::model
