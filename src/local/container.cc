@@ -43,7 +43,8 @@ void Container::Kill() {
 void Container::Start() {
   if (stopping_) return;
   if (!log_) {
-    auto log = LogFile::Open(mesh_.loop, mesh_.options.paths.LogOf(around_.pod.ns, around_.pod.name, spec_.name));
+    auto log = LogFile::Open(mesh_.loop, mesh_.log_losses,
+                             mesh_.options.paths.LogOf(around_.pod.ns, around_.pod.name, spec_.name));
     if (!log) return StartFailed(log.error().ToString());
     log_ = std::move(*log);
     if (!spec_.mounts.empty() && !around_.network.netns) log_->Append("plait: the mode loopback mounts no volumes\n");

@@ -75,7 +75,8 @@ Outcome<> EnvoyProcess::Start() {
                        (program_.empty() ? std::string("envoy on PATH") : program_),
                    "install Envoy, or say in PLAIT_ENVOY where it is, and start the mesh again");
   if (Outcome<> written = WriteBootstrap(); !written) return written;
-  auto log = LogFile::Open(mesh_.loop, mesh_.options.paths.LogOf(around_.pod.ns, around_.pod.name, "istio-proxy"));
+  auto log = LogFile::Open(mesh_.loop, mesh_.log_losses,
+                           mesh_.options.paths.LogOf(around_.pod.ns, around_.pod.name, "istio-proxy"));
   if (!log) return std::unexpected(log.error());
   log_ = std::move(*log);
   started_ = true;

@@ -13,10 +13,29 @@
 #include "local/paths.h"
 
 namespace plait::local {
+namespace {
 
-Outcome<std::unique_ptr<LogFile>> LogFile::Open(io::Loop& loop, std::string path) {
+constexpr Duration kRetry = std::chrono::seconds(1);
+
+}  // namespace
+
+std::string TextOf(const LogLosses& losses) {
+  std::size_t bytes = 0;
+  for (const auto& [path, loss] : losses) bytes += loss.bytes;
+  const auto& [path, loss] = *losses.begin();
+  return "cannot write the log " + path + ": " + strerror(loss.error) +
+         (losses.size() > 1 ? ", nor " + std::to_string(losses.size() - 1) + " more" : "") + "; " +
+         std::to_string(bytes) + " bytes are lost so far: make room there";
+}
+
+LogFile::LogFile(io::Loop& loop, LogLosses& losses, std::string path)
+    : loop_(loop), losses_(losses), path_(std::move(path)) {
+  retry_.SetCallback([this] { TellLoss(); });
+}
+
+Outcome<std::unique_ptr<LogFile>> LogFile::Open(io::Loop& loop, LogLosses& losses, std::string path) {
   if (Outcome<> made = MakeFolders(path.substr(0, path.rfind('/'))); !made) return std::unexpected(made.error());
-  std::unique_ptr<LogFile> log(new LogFile(loop, std::move(path)));
+  std::unique_ptr<LogFile> log(new LogFile(loop, losses, std::move(path)));
   int ends[2];
   if (!log->Reopen() || pipe2(ends, O_CLOEXEC) != 0)
     return Explain(Errc::kDenied, "cannot write the log " + log->path_ + ": " + strerror(errno));
@@ -29,6 +48,7 @@ Outcome<std::unique_ptr<LogFile>> LogFile::Open(io::Loop& loop, std::string path
 
 LogFile::~LogFile() {
   if (read_end_) loop_.Unwatch(read_end_.get(), *this);
+  losses_.erase(path_);
 }
 
 bool LogFile::Reopen() {
@@ -36,6 +56,7 @@ bool LogFile::Reopen() {
   struct stat info{};
   if (!file_ || fstat(file_.get(), &info) != 0) return false;
   size_ = static_cast<std::size_t>(info.st_size);
+  in_line_ = false;
   return true;
 }
 
@@ -44,7 +65,41 @@ void LogFile::Rotate() {
   Reopen();
 }
 
+std::size_t LogFile::Write(std::string_view text) {
+  std::size_t done = 0;
+  if (!file_ && !Reopen()) return done;  // it was rotated when there was no room
+  while (done < text.size()) {
+    const ssize_t n = write(file_.get(), text.data() + done, text.size() - done);
+    if (n <= 0) break;
+    done += static_cast<std::size_t>(n);
+    size_ += static_cast<std::size_t>(n);
+    in_line_ = text[done - 1] != '\n';
+  }
+  return done;
+}
+
+void LogFile::Lose(std::size_t bytes, int error) {
+  LogLoss& loss = losses_[path_];
+  loss.bytes += bytes;
+  loss.error = error;
+  retry_.Start(loop_.timers(), kRetry);
+}
+
+void LogFile::TellLoss() {
+  const auto lost = losses_.find(path_);
+  if (lost == losses_.end()) return;
+  const std::string note = (in_line_ ? "\nplait: " : "plait: ") + std::to_string(lost->second.bytes) +
+                           " bytes of log lost: " + strerror(lost->second.error) + "\n";
+  if (Write(note) < note.size()) {
+    retry_.Start(loop_.timers(), kRetry);
+    return;
+  }
+  retry_.Cancel();
+  losses_.erase(lost);
+}
+
 void LogFile::Append(std::string_view text) {
+  TellLoss();
   std::string_view rest;
   if (size_ + text.size() > kRotateAt) {
     const std::size_t end = text.rfind('\n');
@@ -53,10 +108,8 @@ void LogFile::Append(std::string_view text) {
       text = text.substr(0, end + 1);
     }
   }
-  // A full disk loses log lines, not the mesh.
-  if (file_ && write(file_.get(), text.data(), text.size()) > 0) size_ += text.size();
-  if (size_ < kRotateAt || text.empty() || text.back() != '\n') return;
-  Rotate();
+  if (const std::size_t done = Write(text); done < text.size()) Lose(text.size() - done, errno);
+  if (size_ >= kRotateAt && !text.empty() && text.back() == '\n') Rotate();
   if (!rest.empty()) Append(rest);
 }
 

@@ -8,6 +8,7 @@
 #include "local/confine.h"
 #include "local/desired.h"
 #include "local/launch.h"
+#include "local/log_file.h"
 #include "local/mode.h"
 #include "local/paths.h"
 #include "local/pod_network.h"
@@ -43,6 +44,7 @@ struct MeshContext {
   // Open host sockets of the gateway's server ports, by the port's decimal number.
   std::vector<node::NamedSocket> gateway_sockets;
   int gateway_sockets_missing = 0;  // that were asked for; a gateway does not start before they are here
+  LogLosses log_losses = {};        // for `plait status`
 };
 
 }  // namespace plait::local

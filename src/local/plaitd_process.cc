@@ -32,7 +32,7 @@ PlaitdProcess::~PlaitdProcess() {
 Outcome<> PlaitdProcess::Start() {
   const MeshPaths& paths = mesh_.options.paths;
   if (!log_) {
-    auto log = LogFile::Open(mesh_.loop, paths.LogOf("plait-system", "plaitd", "plaitd"));
+    auto log = LogFile::Open(mesh_.loop, mesh_.log_losses, paths.LogOf("plait-system", "plaitd", "plaitd"));
     if (!log) return std::unexpected(log.error());
     log_ = std::move(*log);
   }

@@ -16,7 +16,7 @@ namespace {
 
 // How long every proxy has to learn that a pod is gone before it refuses anything.
 constexpr Duration kLeaveTime = std::chrono::milliseconds(500);
-constexpr Duration kRetryNetwork = std::chrono::seconds(1);
+constexpr Duration kRetry = std::chrono::seconds(1);         // what its start needs: files, a network
 constexpr std::string_view kProxyContainer = "istio-proxy";  // as it is called on Kubernetes
 
 // A command in a container, by its helper: when that dies, the command does.
@@ -34,7 +34,10 @@ struct Command final : Pending::Operation {
 Pod::Pod(MeshContext& mesh, PodSpec spec, std::function<void()> on_change)
     : mesh_(mesh), spec_(std::move(spec)), on_change_(std::move(on_change)), volumes_(mesh_, spec_) {
   step_.SetCallback([this] { Advance(); });
-  retry_.SetCallback([this] { Start(); });
+  retry_.SetCallback([this] {
+    if (state_ == State::kPending) return Start();
+    StartProxy();
+  });
 }
 
 Pod::~Pod() {
@@ -77,7 +80,7 @@ Outcome<> Pod::MakeSurroundings() {
 void Pod::Start() {
   if (Outcome<> made = MakeSurroundings(); !made) {
     reason_ = made.error().ToString();
-    if (made.error().code != Errc::kInvalidInput) retry_.Start(mesh_.loop.timers(), kRetryNetwork);
+    if (made.error().code != Errc::kInvalidInput) retry_.Start(mesh_.loop.timers(), kRetry);
     return Changed();
   }
   reason_.clear();
@@ -99,11 +102,15 @@ void Pod::Start() {
 }
 
 void Pod::StartProxy() {
-  if (!proxy_ || proxy_->started() || mesh_.hello.root_pem.empty() || state_ != State::kRunning) return;
+  if (!proxy_ || mesh_.hello.root_pem.empty() || state_ != State::kRunning) return;
+  if (proxy_->started() && (!envoy_ || envoy_->started())) return;
   if (spec_.proxy == ProxyKind::kGateway && mesh_.gateway_sockets_missing > 0) return;
-  Outcome<> started = proxy_->Start();
+  Outcome<> started;
+  if (!proxy_->started()) started = proxy_->Start();
   if (started && envoy_) started = envoy_->Start();
-  if (!started) reason_ = started.error().ToString();
+  if (!started && started.error().code != Errc::kInvalidInput) retry_.Start(mesh_.loop.timers(), kRetry);
+  const std::string before = std::exchange(reason_, started ? "" : started.error().ToString());
+  if (reason_ != before) on_change_();
 }
 
 Outcome<> Pod::ReplaceProxy() {

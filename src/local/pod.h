@@ -34,7 +34,7 @@ class Pod final : public ProbeTarget {
   ~Pod() override;
 
   void Start();
-  void StartProxy();  // when plaitd has said hello; harmless before and after
+  void StartProxy();  // when plaitd has said hello; harmless before and after. What fails (a full disk) is tried again
   // A new process takes over: a gateway's sockets changed, or somebody wants it. Errors: there is none that runs.
   Outcome<> ReplaceProxy();
   void Remove();   // in order, as one pod of a living mesh
@@ -82,7 +82,7 @@ class Pod final : public ProbeTarget {
   std::unique_ptr<PodContainers> containers_;
   EphemeralContainers ephemeral_;
   io::Timer step_;
-  io::Timer retry_;
+  io::Timer retry_;  // of Start, then of StartProxy
 };
 
 }  // namespace plait::local

@@ -93,7 +93,7 @@ Outcome<> ProxyProcess::Start() {
   if (Outcome<> written = WriteFiles(); !written) return written;  // an Envoy beside begins with them at once
   if (!log_) {
     const char* name = role_ == Role::kProxy ? "istio-proxy" : "plait-identity";
-    auto log = LogFile::Open(mesh_.loop, mesh_.options.paths.LogOf(pod_.ns, pod_.name, name));
+    auto log = LogFile::Open(mesh_.loop, mesh_.log_losses, mesh_.options.paths.LogOf(pod_.ns, pod_.name, name));
     if (!log) return std::unexpected(log.error());
     log_ = std::move(*log);
   }

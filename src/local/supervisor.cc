@@ -285,6 +285,7 @@ MeshStatus Supervisor::Status() {
   out.trust_domain = mesh_->hello.trust_domain;
   out.plaitd_pid = plaitd_->pid();
   out.defaults = defaults_;
+  if (!mesh_->log_losses.empty()) out.messages.push_back(TextOf(mesh_->log_losses));
   for (const Notice& problem : problems_) out.messages.push_back(problem.text);
   out.messages.insert(out.messages.end(), last_notices_.begin(), last_notices_.end());
   for (const auto& [port, host] : gateway_ports_) {
