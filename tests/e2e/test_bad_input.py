@@ -17,6 +17,7 @@
 | streams: garbage on 15000, 15020, 15021, 15053, 15090 and through 15001, 15006 | here: `garbage_on_the_ports_of_a_proxy` |
 | streams: 100,000 names, never reading, wrong nonces, acknowledging what was never sent | test_control_plane.py |
 | state: full disk, read-only, truncated key, second plaitd | test_control_plane.py; as `plait up` tells it, here: `told_by_plait_up`, `goes_on_in_the_background` |
+| run directory: files that cannot be written | logs: src/local/log_file_test.cc; those of a pod, here: `gets_its_proxy` |
 """
 import ctypes
 import json
@@ -357,6 +358,26 @@ def test_garbage_on_the_ports_of_a_proxy_hurts_nobody_else(mesh):
     assert proxies(mesh) == before, "no proxy was started again"
     memory = json.loads(mesh.admin("client", "/memory"))
     assert int(memory["allocated"]) < 64_000_000, memory
+
+
+def test_a_pod_whose_files_could_not_be_written_gets_its_proxy_once_they_can(mesh):
+    late = lambda: mesh.pods("late-")[0]
+    in_the_way = mesh.folder / "run/plait" / mesh.name / "proxies/default.late-0"
+    in_the_way.touch()
+    file = mesh.directory / "late.yaml"
+    m.write(file, m.deployment("late", [APP, "client"]))
+    try:
+        until(lambda: f"cannot write {in_the_way}/token: Not a directory" in late()["reason"], 20, "its reason is told")
+        assert not late()["ready"] and late()["proxy_pid"] == 0
+        in_the_way.unlink()
+        until(lambda: late()["ready"], 20, "it is ready")
+        assert late()["reason"] == "" and late()["proxy_pid"] != 0
+        assert status_of(mesh, "late") == {"200": 1}
+    finally:
+        if in_the_way.is_file():
+            in_the_way.unlink()
+        file.unlink()
+        until(lambda: not mesh.pods("late-"), 20, "it has gone")
 
 
 def up_says(mesh, *told, prefix=()):
