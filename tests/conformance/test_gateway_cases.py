@@ -11,9 +11,8 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 CASES = {"65-mesh-gateway": "gateway", "66-mesh-gateway-behind-proxies": "gateway-behind-proxies"}
-# Where it comes from and goes to, as the case has one backend and its own log; and tracing, whose fields only one proxy writes
-# when no collector is configured: Plait traceparent in each request, Envoy x-envoy-decorator-operation in each answer.
-NOT_COMPARED = {"stat_prefix", "rds", "route_config", "access_log", "http_filters", "tracing"}
+# Where it comes from and goes to, as the case has one backend and its own log.
+NOT_COMPARED = {"stat_prefix", "rds", "route_config", "access_log", "http_filters"}
 
 
 @pytest.fixture(scope="module")

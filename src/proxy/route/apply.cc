@@ -134,12 +134,6 @@ void FinalizeRequest(const RouteMatch& match, http::RequestHead& head, const rec
     if (keep_originals) head.headers.Set("x-envoy-original-path", head.path);
     head.path = *std::move(path);
   }
-  const xds::Route& config = *route.config;
-  const bool outbound = record.connection != nullptr && record.connection->direction == record::Direction::kOutbound;
-  if (outbound && !config.operation.empty() && config.propagate_operation &&
-      !head.headers.Has("x-envoy-decorator-operation")) {
-    head.headers.Add("x-envoy-decorator-operation", config.operation);
-  }
 }
 
 void ApplyAutoHost(const RouteMatch& match, std::string_view upstream_hostname, bool keep_original,

@@ -101,9 +101,8 @@ class RouteTable : public std::enable_shared_from_this<RouteTable> {
 };
 
 // Before the first attempt: header operations, path and host rewrite (x-forwarded-host as Envoy; `keep_originals`: what
-// is replaced goes on as x-envoy-original-path and x-envoy-original-host), outbound x-envoy-decorator-operation.
-// `record.request` is this head; `record.host` may be null (HostRewrite::kAuto is applied per attempt with
-// ApplyAutoHost).
+// is replaced goes on as x-envoy-original-path and x-envoy-original-host). `record.request` is this head; `record.host`
+// may be null (HostRewrite::kAuto is applied per attempt with ApplyAutoHost).
 void FinalizeRequest(const RouteMatch& match, http::RequestHead& head, const record::StreamRecord& record,
                      bool keep_originals);
 // Sets the authority to the upstream host's name when the route says auto_host_rewrite.

@@ -7,7 +7,6 @@
 #include "proxy/record/trace.h"
 #include "proxy/session/decisions.h"
 #include "proxy/session/http_session.h"
-#include "proxy/session/request_edge.h"
 
 namespace plait::proxy::session {
 
@@ -153,6 +152,10 @@ void Exchange::MatchRoute() {
   if (match_.route != nullptr) record_.route_name = match_.route->config->name;
   if (match_.route != nullptr && match_.route->action != nullptr) FollowRouteTimes(*match_.route->action);
   NoteCluster();
+  if (config_->xds.tracing) {
+    const bool outbound = session_.info().direction == record::Direction::kOutbound;
+    operation_ = PrepareOperation(outbound, RouteConfig(), head_.headers);
+  }
   filters_ = filter::RequestFilters(config_->filters);
   resume_ = [this](filter::Verdict verdict) {
     if (state_ != State::kFilters) return;  // was answered meanwhile, or the client has gone
@@ -160,6 +163,10 @@ void Exchange::MatchRoute() {
     OnVerdict(std::move(verdict));
   };
   RunFilters();
+}
+
+const xds::Route* Exchange::RouteConfig() const noexcept {
+  return match_.route != nullptr ? match_.route->config : nullptr;
 }
 
 // What the route says of the stream's own time limits instead of the connection manager.

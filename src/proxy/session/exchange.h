@@ -14,6 +14,7 @@
 #include "proxy/record/proxy_stats.h"
 #include "proxy/session/http_config.h"
 #include "proxy/session/local_reply.h"
+#include "proxy/session/request_edge.h"
 #include "proxy/session/router.h"
 
 namespace plait::proxy::session {
@@ -47,6 +48,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   bool Prepare();
   void FindRoutes();
   void MatchRoute();
+  const xds::Route* RouteConfig() const noexcept;  // null: none was found, or the host wants TLS first
   void FollowRouteTimes(const xds::RouteAction& action);
   void NoteCluster();
   void RunFilters();
@@ -90,6 +92,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   bool grpc_response_ = false;
   bool paused_ = false;
   bool close_after_ = false;  // HTTP/1: the answer says that it is the connection's last
+  AnsweredOperation operation_ = AnsweredOperation::kPasses;
   http::RequestHead head_;
   http::ResponseHead response_;
   http::Headers response_trailers_;

@@ -4,7 +4,6 @@
 #include "core/http/date.h"
 #include "proxy/session/exchange.h"
 #include "proxy/session/http_session.h"
-#include "proxy/session/request_edge.h"
 #include "proxy/session/undelivered.h"
 
 namespace plait::proxy::session {
@@ -33,6 +32,7 @@ void Exchange::SendResponse(http::ResponseHead head, bool end_stream) {
   filters_.OnResponseHead(View(), response_, match_.overrides());
   PrepareResponse(config.xds, request_id_, http::HttpDate(context.loop.clock().Wall()), response_);
   if (close_after_) response_.headers.Set("connection", "close");
+  AnswerOperation(operation_, RouteConfig(), response_.headers);
   record_.response_header_bytes = response_.headers.byte_size();
   record_.response_first_sent = context.loop.Now() - record_.start_time;
   state_ = State::kResponding;

@@ -25,12 +25,13 @@ class HttpSessions : public SessionTest {
     action.retry = std::move(retry);
     action.mirrors = std::move(mirrors);
     route.action = std::move(action);
+    route.operation = operation_;
     http.routes = std::move(table);
     http.filters.emplace_back().config = xds::RouterFilter{};
     auto [client, server] = io::StreamPair(loop_);
     client_ = std::move(client);
     session_ = std::make_unique<HttpSession>(context_, CompileHttp(http, {registry_, logs_}).value(), std::move(server),
-                                             record::ConnectionInfo{}, HttpRouting{}, *this, std::move(rbac));
+                                             info_, HttpRouting{}, *this, std::move(rbac));
   }
   // All that comes until the proxy ends the connection.
   std::string Answer(std::string_view request) {
@@ -67,6 +68,8 @@ class HttpSessions : public SessionTest {
     return recorder_.last_upstream;
   }
 
+  record::ConnectionInfo info_;
+  std::string operation_;  // of the route
   static constexpr char kClient[] = "spiffe://cluster.local/ns/default/sa/client";
   static constexpr char kServer[] = "spiffe://cluster.local/ns/default/sa/server";
 };
@@ -258,6 +261,67 @@ TEST_F(HttpSessions, GiveARequestATraceContextWhereTracingIsConfigured) {
   EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
   EXPECT_TRUE(record::ValidTraceparent(backend.traceparent));
   EXPECT_TRUE(backend.traceparent.ends_with("-01")) << backend.traceparent;
+}
+
+constexpr char kOperation[] = "x-envoy-decorator-operation";
+
+TEST_F(HttpSessions, AgreeOnTheNameOfASpanWithTheProxyOnTheOtherSideWhereTracingIsConfigured) {
+  using Direction = record::Direction;
+  const struct {
+    Direction direction;
+    bool tracing;
+    std::string client_says, upstream_sees, client_is_told;
+  } kCases[] = {
+      {Direction::kInbound, true, "", "", "the route's"},     {Direction::kInbound, true, "mine", "", "theirs"},
+      {Direction::kUnspecified, true, "", "", "the route's"}, {Direction::kUnspecified, true, "mine", "", "theirs"},
+      {Direction::kOutbound, true, "", "the route's", ""},    {Direction::kOutbound, true, "mine", "the route's", ""},
+      {Direction::kInbound, false, "", "", "theirs"},         {Direction::kInbound, false, "mine", "mine", "theirs"},
+      {Direction::kOutbound, false, "", "", "theirs"},        {Direction::kOutbound, false, "mine", "mine", "theirs"},
+  };
+  std::string seen;
+  conn::HttpServer server(loop_, {}, [&](const conn::Request& request, conn::Responder responder) {
+    seen = request.head.headers.Get(kOperation).value_or("");
+    conn::Response answer = conn::TextResponse(200, "answered");
+    answer.headers.Add(kOperation, "theirs");
+    responder.Send(std::move(answer));
+  });
+  AddCluster("backend", server.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")).value());
+  operation_ = "the route's";
+  for (const auto& one : kCases) {
+    SCOPED_TRACE(std::to_string(&one - kCases));
+    info_.direction = one.direction;
+    xds::HttpConnectionManager http;
+    if (one.tracing) http.tracing = xds::Tracing{};
+    Begin(std::move(http));
+    const std::string given = one.client_says.empty() ? "" : std::string(kOperation) + ": " + one.client_says + "\r\n";
+    Send("GET / HTTP/1.1\r\nHost: a\r\n" + given + "\r\n");
+    const std::string answer = ReceiveUntil("answered");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ")) << answer;
+    EXPECT_EQ(seen, one.upstream_sees);
+    const std::string told = one.client_is_told.empty() ? "" : std::string(kOperation) + ": " + one.client_is_told;
+    EXPECT_NE(answer.find(told), std::string::npos) << answer;
+    EXPECT_EQ(answer.find(kOperation), answer.rfind(kOperation)) << answer;
+    EXPECT_EQ(answer.find(kOperation) == std::string::npos, told.empty()) << answer;
+  }
+}
+
+TEST_F(HttpSessions, TellTheOperationInAnAnswerOfTheirOwnOnceTheRouteIsKnown) {
+  info_.direction = record::Direction::kInbound;
+  operation_ = "the route's";
+  xds::HttpConnectionManager http;
+  http.tracing = xds::Tracing{};
+  xds::RbacFilter deny;
+  deny.rules = xds::RbacRules{};  // allows nothing
+  http.filters.push_back({"rbac", deny, false, false});
+  Begin(std::move(http));
+  Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string refused = ReceiveUntil("RBAC: access denied");
+  EXPECT_TRUE(refused.starts_with("HTTP/1.1 403 ")) << refused;
+  EXPECT_NE(refused.find("x-envoy-decorator-operation: the route's\r\n"), std::string::npos) << refused;
+  Send("GET /#f HTTP/1.1\r\nHost: a\r\n\r\n");  // refused before any route is looked for
+  const std::string broken = ReceiveUntil("\r\n\r\n");
+  EXPECT_TRUE(broken.starts_with("HTTP/1.1 400 ")) << broken;
+  EXPECT_EQ(broken.find(kOperation), std::string::npos) << broken;
 }
 
 TEST_F(HttpSessions, SendsACopyToTheMirrorAndDropsItsAnswer) {

@@ -11,6 +11,8 @@ namespace plait::proxy::session {
 namespace {
 using Hcm = xds::HttpConnectionManager;
 
+constexpr std::string_view kOperation = "x-envoy-decorator-operation";
+
 // Fields that only the proxy itself may set when the request comes from outside (Envoy's cleanEdgeRequestHeaders).
 constexpr std::array<std::string_view, 14> kExternalForbidden = {"x-envoy-retriable-status-codes",
                                                                  "x-envoy-retriable-header-names",
@@ -27,8 +29,8 @@ constexpr std::array<std::string_view, 14> kExternalForbidden = {"x-envoy-retria
                                                                  "x-envoy-hedge-on-per-try-timeout",
                                                                  "x-envoy-original-url"};
 constexpr std::array<std::string_view, 5> kEdgeForbidden = {
-    "x-envoy-decorator-operation", "x-envoy-original-path", "x-envoy-original-host",
-    "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node"};
+    kOperation, "x-envoy-original-path", "x-envoy-original-host", "x-envoy-downstream-service-cluster",
+    "x-envoy-downstream-service-node"};
 
 // Nobody is internal unless the configuration says who.
 bool IsInternal(const Hcm& options, const io::IpAddress& ip) {
@@ -283,6 +285,30 @@ void PrepareResponse(const Hcm& options, std::string_view request_id, std::strin
   }
   if (options.always_set_request_id_in_response && !request_id.empty()) head.headers.Set("x-request-id", request_id);
   if (!options.via.empty()) AppendVia(head.headers, options.via);
+}
+
+AnsweredOperation PrepareOperation(bool outbound, const xds::Route* route, http::Headers& request) {
+  const bool told = route != nullptr && route->propagate_operation && !route->operation.empty();
+  if (outbound) {
+    if (told) request.Set(kOperation, route->operation);
+    return AnsweredOperation::kEndsHere;
+  }
+  bool named = false;
+  if (request.Has(kOperation)) {
+    for (const http::HeaderView field : request) {
+      named = named || (EqualsIgnoreCase(field.name, kOperation) && !field.value.empty());
+    }
+    request.Remove(kOperation);
+  }
+  return told && !named ? AnsweredOperation::kOfTheRoute : AnsweredOperation::kPasses;
+}
+
+void AnswerOperation(AnsweredOperation operation, const xds::Route* route, http::Headers& response) {
+  switch (operation) {
+    case AnsweredOperation::kPasses: return;
+    case AnsweredOperation::kEndsHere: response.Remove(kOperation); return;
+    case AnsweredOperation::kOfTheRoute: response.Set(kOperation, route->operation); return;
+  }
 }
 
 }  // namespace plait::proxy::session

@@ -36,6 +36,22 @@ EdgeResult PrepareRequest(const xds::HttpConnectionManager& options, const EdgeP
 // `request_id` is shown only when the options say so; `date` is the present second as RFC 9110 writes it.
 void PrepareResponse(const xds::HttpConnectionManager& options, std::string_view request_id, std::string_view date,
                      http::ResponseHead& head);
+// What the answer to a request does with x-envoy-decorator-operation.
+enum class AnsweredOperation : std::uint8_t {
+  kPasses,     // what the upstream says of it, if anything, goes on
+  kEndsHere,   // it was for this proxy
+  kOfTheRoute  // the client is told the route's
+};
+
+// x-envoy-decorator-operation, by which the proxies on both sides of a request agree on the name of its span: for
+// connection managers with `tracing`, once the route is known (Envoy's traceRequest). `outbound`: the route's operation
+// goes on in place of what the client says. Otherwise, also at a listener without a direction, what the client says
+// ends here, and one that says nothing is told the route's. An operation that does not propagate is told to nobody.
+// `route` may be null.
+AnsweredOperation PrepareOperation(bool outbound, const xds::Route* route, http::Headers& request);
+// `route` is that of the request.
+void AnswerOperation(AnsweredOperation operation, const xds::Route* route, http::Headers& response);
+
 // Removes what belongs to one connection only: Connection and the fields it names, Keep-Alive, Proxy-Connection,
 // Transfer-Encoding, Upgrade, and TE unless it is exactly "trailers". Upgrade requests keep Connection and Upgrade.
 void RemoveHopByHop(http::Headers& headers, bool keep_upgrade);

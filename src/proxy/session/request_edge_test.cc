@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace plait::proxy::session {
 namespace {
@@ -198,6 +199,49 @@ TEST(PreparePath, RefusesOrRedirectsEscapedSlashes) {
   head.path = "/a%2Fb?q=%2f";
   EXPECT_EQ(PrepareRequest(options, PeerAt("10.0.0.1:1"), head).verdict, EdgeVerdict::kRedirectPath);
   EXPECT_EQ(head.path, "/a/b?q=%2f");
+}
+
+// The header of a request with these fields of it, joined by '|', and what its answer has in place of the upstream's.
+std::string Operations(bool outbound, const xds::Route* route, const std::vector<std::string>& given) {
+  http::Headers request;
+  for (const std::string& value : given) request.Add("X-Envoy-Decorator-Operation", value);
+  http::Headers response = {{"x-envoy-decorator-operation", "theirs"}};
+  AnswerOperation(PrepareOperation(outbound, route, request), route, response);
+  std::string out;
+  for (const http::HeaderView field : request) out.append(out.empty() ? "" : "|").append(field.value);
+  out += " -> ";
+  for (const http::HeaderView field : response) out += field.value;
+  return out;
+}
+
+TEST(PrepareOperation, TellsTheClientOfAnInboundRequestTheRoutesUnlessItNamedOne) {
+  xds::Route route;
+  route.operation = "ours";
+  EXPECT_EQ(Operations(false, &route, {}), " -> ours");
+  EXPECT_EQ(Operations(false, &route, {"mine"}), " -> theirs");
+  EXPECT_EQ(Operations(false, &route, {"", "mine"}), " -> theirs");
+  EXPECT_EQ(Operations(false, &route, {""}), " -> ours");
+  EXPECT_EQ(Operations(false, &route, {"", ""}), " -> ours");
+}
+
+TEST(PrepareOperation, SendsTheRoutesWithAnOutboundRequestAndKeepsTheAnswers) {
+  xds::Route route;
+  route.operation = "ours";
+  EXPECT_EQ(Operations(true, &route, {}), "ours -> ");
+  EXPECT_EQ(Operations(true, &route, {"mine", "too"}), "ours -> ");
+}
+
+TEST(PrepareOperation, TellsNobodyOfARouteThatHasNoneOrDoesNotPropagateIt) {
+  xds::Route bare;
+  xds::Route kept;
+  kept.operation = "ours";
+  kept.propagate_operation = false;
+  for (const xds::Route* route : std::vector<const xds::Route*>{&bare, &kept, nullptr}) {
+    EXPECT_EQ(Operations(false, route, {"mine"}), " -> theirs");
+    EXPECT_EQ(Operations(false, route, {}), " -> theirs");
+    EXPECT_EQ(Operations(true, route, {"mine"}), "mine -> ");
+    EXPECT_EQ(Operations(true, route, {}), " -> ");
+  }
 }
 
 }  // namespace

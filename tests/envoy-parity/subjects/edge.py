@@ -92,7 +92,7 @@ def underscores():
 @case("65-mesh-gateway")
 def mesh_gateway():
     inside = [("X-Forwarded-For", "10.0.0.1")]
-    out = [asks(o) for o in ("", "header=server:apache", "header=Server:a|Server:b", "header=server:istio-envoy", "status=503", "reset")]
+    out = [asks(o) for o in ("", "header=server:apache", "header=Server:a|Server:b", "header=server:istio-envoy", "header=x-envoy-decorator-operation:theirs", "status=503", "reset")]
     out += gets("/direct", "//direct", "/a/../direct") + plain(http(headers=[("Server", "client")]), http(version="HTTP/1.0"))
     forged = [("X-Forwarded-Client-Cert", "By=spiffe://cluster.local/ns/a/sa/b;URI=spiffe://cluster.local/ns/a/sa/c"), ("X-Envoy-Decorator-Operation", "mine"),
               ("X-Envoy-Attempt-Count", "7"), ("X-Envoy-Upstream-Rq-Timeout-Ms", "1"), ("X-Envoy-Peer-Metadata", "AAAA"), ("X-Envoy-Peer-Metadata-Id", "sidecar~1.2.3.4~a.b~c")]
@@ -106,3 +106,22 @@ def mesh_gateway():
 @case("66-mesh-gateway-behind-proxies")
 def mesh_gateway_behind_proxies():
     return mesh_gateway() + _paths() + plain(*(http(headers=[("X-Forwarded-For", v)]) for v in _FORWARDED))
+
+
+def _operations():
+    name, theirs = "X-Envoy-Decorator-Operation", "header=x-envoy-decorator-operation:theirs"
+    said = ([], [(name, "mine")], [(name, "seen")], [(name, "")])
+    out = [http(target=target, headers=headers) for target in ("/", "/bare", "/kept", "/seen", "/direct", "/redirect", "/changed", "/denied") for headers in said]
+    out += [http(target=target, headers=[(name, value) for value in values]) for target in ("/", "/changed") for values in (("mine", "too"), ("", "mine"), ("", ""))]
+    out += [http(target=target, headers=[("x-backend", theirs), *headers]) for target in ("/", "/bare", "/kept") for headers in said[:2]]
+    return plain(*out) + [asks("status=503"), asks("reset"), named("no trace context", http(host="traced.test"))]
+
+
+@case("67-operation-inbound")
+def operation_inbound():
+    return _operations()
+
+
+@case("68-operation-outbound")
+def operation_outbound():
+    return _operations()
