@@ -2,6 +2,7 @@
 // Objects whose owner is gone but that a codec still calls: they stay here until their last event. One a worker.
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "core/io/loop.h"
 
@@ -15,6 +16,12 @@ class Orphan {
 class Orphans {
  public:
   explicit Orphans(io::Loop& loop) : loop_(loop) {}
+  Orphans(const Orphans&) = delete;
+  Orphans& operator=(const Orphans&) = delete;
+  // One that dies may leave another behind: a mirror its attempt.
+  ~Orphans() {
+    while (!kept_.empty()) const auto dying = std::exchange(kept_, {});
+  }
   void Keep(std::unique_ptr<Orphan> orphan) {
     Orphan* key = orphan.get();
     kept_.emplace(key, std::move(orphan));
