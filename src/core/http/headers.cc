@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/strings.h"
+#include "core/http/list.h"
 
 namespace plait::http {
 namespace {
@@ -198,15 +199,8 @@ std::optional<std::string> Headers::GetJoined(std::string_view name) const {
 }
 
 bool Headers::HasToken(std::string_view name, std::string_view token) const noexcept {
-  for (std::size_t i = Find(name); i != fields_.size(); i = Find(name, i + 1)) {
-    std::string_view rest = at(i).value;
-    while (true) {
-      const std::size_t comma = rest.find(',');
-      if (EqualsIgnoreCase(Trim(rest.substr(0, comma)), token)) return true;
-      if (comma == std::string_view::npos) break;
-      rest.remove_prefix(comma + 1);
-    }
-  }
+  for (std::size_t i = Find(name); i != fields_.size(); i = Find(name, i + 1))
+    if (!TokenIn(at(i).value, token).empty()) return true;
   return false;
 }
 

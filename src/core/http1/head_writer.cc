@@ -1,12 +1,12 @@
 #include "core/http1/head_writer.h"
 
-#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <string>
 #include <utility>
 
 #include "core/base/strings.h"
+#include "core/http/list.h"
 #include "core/http/own_answer.h"
 
 namespace plait::http1 {
@@ -73,22 +73,12 @@ std::size_t SizeOfFields(const http::Headers& headers, const SendFraming& framin
   return headers.byte_size() + framing.connection.size() + framing.upgrade.size() + 128;
 }
 
-// `token` as the list spells it; empty when it is not in it.
-std::string_view TokenIn(std::string_view list, std::string_view token) noexcept {
-  while (!list.empty()) {
-    const std::string_view part = list.substr(0, list.find(','));
-    if (const std::string_view found = Trim(part); EqualsIgnoreCase(found, token)) return found;
-    list.remove_prefix(std::min(list.size(), part.size() + 1));
-  }
-  return {};
-}
-
 // The fields that switch protocols keep the owner's place, and Connection the owner's spelling of "upgrade": what is to
 // be said in this one, empty when it is neither. Each is said once; `left` is what still has to be.
 std::string_view TakeSwitch(http::HeaderView field, SendFraming& left) noexcept {
   if (EqualsIgnoreCase(field.name, "upgrade")) return std::exchange(left.upgrade, {});
   if (left.connection != "upgrade" || !EqualsIgnoreCase(field.name, "connection")) return {};
-  const std::string_view token = TokenIn(field.value, left.connection);
+  const std::string_view token = http::TokenIn(field.value, left.connection);
   if (!token.empty()) left.connection = {};
   return token;
 }
