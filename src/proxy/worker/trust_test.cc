@@ -1,13 +1,10 @@
 // Secrets change under open connections (semantics.md 5): exactly those whose peers would be refused now are closed.
+// Those from clients, and TCP connections, which have both sides.
 #include "core/http2/codec.h"
-#include "core/tls/test_handshake.h"
-#include "proxy/session/prefixed_stream.h"
-#include "proxy/worker/test_proxy.h"
+#include "proxy/worker/test_trust.h"
 
 namespace plait::proxy::worker {
 namespace {
-
-using xds::DataSource;
 
 constexpr const char* kGone = "peer_no_longer_trusted{peer_certificate:_unable_to_get_local_issuer_certificate}";
 
@@ -54,197 +51,6 @@ class Http2Requests final : public http::ClientCodecEvents {
   const http::CodecOptions options_;
   std::vector<std::unique_ptr<Asked>> asked_;
   const std::unique_ptr<http::ClientCodec> codec_ = http2::NewClientCodec(*this, options_);
-};
-
-class Trust : public StaticProxy {
- protected:
-  explicit Trust(Duration drain_time = WorkerOptions{}.drain_time)
-      : StaticProxy({}, std::chrono::seconds(1), {.drain_time = drain_time}) {}
-  void PutRoots(const std::string& pem, const std::string& crl = {}) {
-    auto secret = std::make_shared<xds::Secret>();
-    secret->name = "ROOTCA";
-    xds::ValidationContext validation;
-    validation.trusted_ca = {DataSource::Kind::kInline, pem};
-    if (!crl.empty()) validation.crl = {DataSource::Kind::kInline, crl};
-    secret->value = std::move(validation);
-    ASSERT_TRUE(store_.PutSecret(secret, {}).has_value());
-  }
-  void PutOwn(const tls::Identity& identity) {
-    auto secret = std::make_shared<xds::Secret>();
-    secret->name = "default";
-    secret->value = xds::TlsCertificate{
-        {DataSource::Kind::kInline, identity.chain_pem}, {DataSource::Kind::kInline, identity.key_pem}, {}};
-    ASSERT_TRUE(store_.PutSecret(secret, {}).has_value());
-  }
-  void SetUp() override {
-    PutRoots(old_.root_pem());
-    PutOwn(old_.Issue(tls::kServer));
-  }
-  static xds::CommonTlsContext MeshTls() {
-    xds::CommonTlsContext tls;
-    tls.certificate_secrets.push_back({"default", xds::SecretRef::Source::kLocal, ""});
-    tls.validation = xds::ValidationContext{};
-    tls.validation_secret = xds::SecretRef{.name = "ROOTCA", .source = xds::SecretRef::Source::kLocal, .path = {}};
-    return tls;
-  }
-
-  // Downstream: a listener that demands certificates, and clients that keep their connections.
-  io::SocketAddress AddStrictListener(xds::FilterChain chain) {
-    chain.name = "strict";
-    chain.tls = xds::DownstreamTlsContext{};
-    chain.tls->common = MeshTls();
-    chain.tls->require_client_certificate = true;
-    listener_ = xds::Listener{};
-    return AddListener({std::move(chain)}, [&](xds::Listener& listener) {
-      listener.access_logs.push_back({.target = xds::AccessLog::Target::kFile, .path = "/dev/null"});
-      listener_ = listener;
-    });
-  }
-  static xds::FilterChain TcpChain(const std::string& cluster) {
-    xds::TcpProxy tcp;
-    tcp.clusters.push_back({cluster, 1});
-    xds::FilterChain chain;
-    chain.filters.push_back({"tcp", std::move(tcp)});
-    return chain;
-  }
-  using Client = std::unique_ptr<tls::End>;
-  std::unique_ptr<io::Stream> AsClient(const tls::Identity& own, std::unique_ptr<io::Stream> stream) {
-    tls::ContextOptions options;
-    options.identities = {own};
-    options.bundle_pem = old_.root_pem() + new_.root_pem();
-    return tls::Wrap(main_, std::move(stream), tls::Make(options));
-  }
-  Client Connect(const io::SocketAddress& at, const tls::Identity& own) {
-    auto client = std::make_unique<tls::End>(AsClient(own, io::Connect(main_, at)));
-    EXPECT_TRUE(main_.RunUntil([&] { return client->open; }, kLimit));
-    EXPECT_TRUE(Asks(client));
-    return client;
-  }
-  Client Connect(const io::SocketAddress& at, const tls::TestCa& ca) { return Connect(at, ca.Issue(tls::kClient)); }
-  static bool Ended(const Client& client) { return client->ended || client->failed; }
-  // Whether a request on this connection has an answer.
-  bool Asks(const Client& client) {
-    if (Ended(client)) return false;
-    client->received.Clear();
-    Buffer request("GET /kept HTTP/1.1\r\nhost: a\r\n\r\n");
-    if (!client->stream->Write(request)) return false;
-    main_.RunUntil([&] { return Ended(client) || client->received.Find("GET /kept") != SIZE_MAX; }, kLimit);
-    return client->received.Find("GET /kept") != SIZE_MAX;
-  }
-  // A request that the upstream has, and answers when it is told to.
-  void BeginRequest(const Client& client) {
-    respond_ = false;
-    Buffer request("GET /held HTTP/1.1\r\nhost: a\r\n\r\n");
-    ASSERT_TRUE(client->stream->Write(request));
-    ASSERT_TRUE(main_.RunUntil([&] { return !silent_.empty(); }, kLimit));
-  }
-  bool IsClosed(const Client& client) {
-    return main_.RunUntil([&] { return Ended(client); }, kLimit);
-  }
-  std::vector<std::string> Others() {
-    const std::lock_guard lock(lines_.mutex);
-    return lines_.others;
-  }
-
-  void ChangeListener(xds::FilterChain chain) {
-    xds::Listener changed = listener_;
-    changed.filter_chains = {std::move(chain)};
-    ASSERT_TRUE(store_.PutListener(Named(std::move(changed)), true).has_value());
-  }
-  // A chain that lets in who proves this identity.
-  static xds::FilterChain Only(const std::string& identity, xds::FilterChain chain) {
-    xds::RbacPolicy policy{.name = "only", .permissions = {xds::Permission{}}, .principals = {}};
-    xds::Principal& who = policy.principals.emplace_back();
-    who.kind = xds::Principal::Kind::kAuthenticated;
-    who.has_text = true;
-    who.text.kind = xds::StringMatcher::Kind::kExact;
-    who.text.value = identity;
-    xds::NetworkRbac rbac;
-    rbac.rules = xds::RbacRules{};
-    rbac.rules->policies.push_back(std::move(policy));
-    chain.filters.insert(chain.filters.begin(), {"rbac", std::move(rbac)});
-    return chain;
-  }
-  // A client that is connected and has not begun its handshake, while another one is served.
-  std::unique_ptr<io::Stream> Knock(const io::SocketAddress& at) {
-    const std::uint32_t served = worker_.connections();
-    auto stream = io::Connect(main_, at);
-    EXPECT_TRUE(main_.RunUntil([&] { return worker_.connections() == served + 1; }, kLimit));
-    return stream;
-  }
-  // The stream has told that it is open; the one that gives it again tells so anew.
-  Client Shake(const tls::TestCa& ca, std::unique_ptr<io::Stream> stream) {
-    auto client = std::make_unique<tls::End>(
-        AsClient(ca.Issue(tls::kClient), session::GiveAgain(main_, std::move(stream), Buffer())));
-    main_.RunUntil([&] { return client->open || Ended(client); }, kLimit);
-    return client;
-  }
-  void AuthorizesByTheHandshake(const xds::FilterChain& chain) {
-    const auto at = AddStrictListener(Only(tls::kClient, chain));
-    const Client other = Connect(at, old_);
-    auto stream = Knock(at);
-    PutRoots(BothRoots());
-    EXPECT_TRUE(Asks(Connect(at, new_))) << "the worker has heard of it";
-    const Client client = Shake(old_, std::move(stream));
-    ASSERT_TRUE(client->open);
-    EXPECT_TRUE(Asks(client));
-  }
-  void AuthorizesByTheRulesOfNow(const xds::FilterChain& chain) {
-    const auto at = AddStrictListener(Only(tls::kClient, chain));
-    const Client other = Connect(at, old_);
-    auto stream = Knock(at);
-    xds::FilterChain changed = Only(tls::kServer, chain);
-    changed.name = listener_.filter_chains[0].name;
-    changed.tls = listener_.filter_chains[0].tls;
-    ChangeListener(std::move(changed));
-    EXPECT_TRUE(IsClosed(other)) << "the worker has heard of it";
-    const int asked = upstream_requests_;
-    const Client client = Shake(old_, std::move(stream));
-    EXPECT_FALSE(Asks(client));
-    EXPECT_TRUE(IsClosed(client));
-    EXPECT_EQ(upstream_requests_, asked);
-  }
-
-  // Upstream: a server of the mesh; `servers_own_` is what it shows to connections that come.
-  io::SocketAddress StartMeshServer() {
-    servers_.push_back(std::make_unique<conn::HttpServer>(
-        main_, conn::HttpServerOptions{}, [this](conn::Request request, conn::Responder responder) {
-          if (hold_) return held_.push_back(std::move(responder));
-          responder.Send(conn::TextResponse(200, "GET " + request.head.path));
-        }));
-    return servers_.back()
-        ->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value(),
-                   [this](io::UniqueFd fd) {
-                     ++accepted_;
-                     auto options = tls::Options(true, servers_own_, BothRoots());
-                     options.alpn.clear();
-                     return tls::Wrap(main_, io::AdoptSocket(main_, std::move(fd)), tls::Make(options));
-                   })
-        .value();
-  }
-  std::string AddMeshCluster(const std::string& name) {
-    AddCluster(name, {StartMeshServer()}, [&](xds::Cluster& cluster) {
-      cluster.tls = xds::UpstreamTlsContext{};
-      cluster.tls->common = MeshTls();
-      cluster.load_assignment.localities[0].endpoints[0].identity = tls::kServer;
-    });
-    return name;
-  }
-  Client ConnectInPlaintext(const io::SocketAddress& at) {
-    auto client = std::make_unique<tls::End>(io::Connect(main_, at));
-    EXPECT_TRUE(main_.RunUntil([&] { return client->open; }, kLimit));
-    EXPECT_TRUE(Asks(client));
-    return client;
-  }
-  std::string BothRoots() const { return old_.root_pem() + new_.root_pem(); }
-
-  const tls::TestCa old_{"old root"};
-  const tls::TestCa new_{"new root"};
-  xds::Listener listener_;
-  tls::Identity servers_own_ = old_.Issue(tls::kServer);
-  int accepted_ = 0;
-  bool hold_ = false;
-  std::vector<conn::Responder> held_;
 };
 
 TEST_F(Trust, AClientWhoseRootHasGoneIsDisconnectedAndNoOther) {
@@ -306,11 +112,6 @@ TEST_F(Trust, AnHttp2ClientWhoseRootHasGoneHasNoFurtherRequestTaken) {
   EXPECT_TRUE(IsClosed(client));
   EXPECT_EQ(upstream_requests_, 2) << "one of each connection";
 }
-
-class HastyTrust : public Trust {
- protected:
-  HastyTrust() : Trust(std::chrono::milliseconds(50)) {}
-};
 
 TEST_F(HastyTrust, ARequestThatRunsForAClientWhoseRootHasGoneIsCutOffAfterTheDrainTimeAndToldWhy) {
   AddCluster("backend", {StartUpstream()});
@@ -465,64 +266,6 @@ TEST_F(Trust, ATcpConnectionEndsWithTheTrustInEitherOfItsPeers) {
   EXPECT_EQ(said, (std::vector<std::string>{
                       "LR " + std::string(kGone),
                       "LR upstream_no_longer_trusted{peer_certificate:_unable_to_get_local_issuer_certificate}"}));
-}
-
-TEST_F(Trust, APooledConnectionToAServerWhoseRootHasGoneTakesNoMoreRequests) {
-  const auto at = AddListener({HttpChain({RouteTo("/", AddMeshCluster("backend"))})});
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(Get(at, "/").head.status, 200);
-  }
-  PutRoots(BothRoots());
-  EXPECT_EQ(Get(at, "/").head.status, 200);
-  EXPECT_EQ(accepted_, 1) << "a further root changes nothing";
-  PutRoots(new_.root_pem());
-  EXPECT_EQ(Get(at, "/").head.status, 503);
-  EXPECT_EQ(LastLine().flags, "UF");
-  servers_own_ = new_.Issue(tls::kServer);
-  EXPECT_EQ(Get(at, "/").head.status, 200);
-  EXPECT_EQ(Get(at, "/").head.status, 200);
-  EXPECT_EQ(accepted_, 3);
-}
-
-TEST_F(Trust, ARequestThatRunsToADistrustedServerMayEnd) {
-  const auto at = AddListener({HttpChain({RouteTo("/", AddMeshCluster("backend"))})});
-  hold_ = true;
-  std::optional<std::uint16_t> status;
-  const Pending asked =
-      conn::Fetch(main_, {.to = at, .head = {.method = "GET", .path = "/"}},
-                  [&](const Result<conn::FetchResponse>& got) { status = got ? got->head.status : 0; });
-  ASSERT_TRUE(main_.RunUntil([&] { return !held_.empty(); }, kLimit));
-  PutRoots(new_.root_pem());
-  hold_ = false;
-  EXPECT_EQ(Get(at, "/").head.status, 503) << "the worker has heard of it, and makes no new one";
-  held_.front().Send(conn::TextResponse(200, "late"));
-  EXPECT_TRUE(main_.RunUntil([&] { return status.has_value(); }, kLimit));
-  EXPECT_EQ(status, 200);
-}
-
-TEST_F(HastyTrust, ARequestThatRunsToAServerWhoseRootHasGoneIsCutOffAfterTheDrainTime) {
-  const auto at = AddListener({HttpChain({RouteTo("/", AddMeshCluster("backend"))})});
-  hold_ = true;
-  std::optional<std::uint16_t> status;
-  const Pending asked =
-      conn::Fetch(main_, {.to = at, .head = {.method = "GET", .path = "/"}},
-                  [&](const Result<conn::FetchResponse>& got) { status = got ? got->head.status : 0; });
-  ASSERT_TRUE(main_.RunUntil([&] { return !held_.empty(); }, kLimit));
-  PutRoots(new_.root_pem());
-  EXPECT_TRUE(main_.RunUntil([&] { return status.has_value(); }, std::chrono::seconds(4)));
-  EXPECT_EQ(status, 503);
-}
-
-TEST_F(Trust, ARenewedCertificateOfOurOwnEndsPooledConnectionsOnlyWhenItHasAnotherRoot) {
-  const auto at = AddListener({HttpChain({RouteTo("/", AddMeshCluster("backend"))})});
-  PutRoots(BothRoots());
-  EXPECT_EQ(Get(at, "/").head.status, 200);
-  PutOwn(old_.Issue(tls::kServer));
-  EXPECT_EQ(Get(at, "/").head.status, 200);
-  EXPECT_EQ(accepted_, 1);
-  PutOwn(new_.Issue(tls::kServer));
-  EXPECT_EQ(Get(at, "/").head.status, 200);
-  EXPECT_EQ(accepted_, 2);
 }
 
 }  // namespace
