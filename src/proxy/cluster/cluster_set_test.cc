@@ -20,6 +20,15 @@ class Clusters : public testing::Test {
     config->type = xds::Cluster::Type::kEds;
     return config;
   }
+  // As plaitd makes it: mutual TLS to workloads of the mesh, plaintext to others.
+  std::shared_ptr<xds::Cluster> OriginalDst() {
+    auto config = std::make_shared<xds::Cluster>();
+    config->name = "PassthroughCluster";
+    config->type = xds::Cluster::Type::kOriginalDst;
+    config->transport_socket_matches = {
+        {.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = xds::UpstreamTlsContext{}}};
+    return config;
+  }
   void PutEndpoints(const std::string& name, std::vector<xds::Endpoint> endpoints, std::uint32_t priority = 0) {
     auto assignment = std::make_shared<xds::ClusterLoadAssignment>();
     assignment->cluster_name = name;
@@ -170,11 +179,7 @@ TEST_F(Clusters, PinsToAHostByTheAddressOfItsOtherFamilyToo) {
 }
 
 TEST_F(Clusters, MakesOriginalDstHostsOnDemandAndForgetsThem) {
-  auto config = std::make_shared<xds::Cluster>();
-  config->name = "PassthroughCluster";
-  config->type = xds::Cluster::Type::kOriginalDst;
-  config->transport_socket_matches = {
-      {.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = xds::UpstreamTlsContext{}}};
+  std::shared_ptr<xds::Cluster> config = OriginalDst();
   ASSERT_TRUE(store_.Put(config));
   WorkerCluster& cluster = *set_.Find("PassthroughCluster");
   EXPECT_EQ(cluster.Pick({}).host, nullptr);
@@ -195,11 +200,7 @@ TEST_F(Clusters, MakesOriginalDstHostsOnDemandAndForgetsThem) {
 }
 
 TEST_F(Clusters, MakesOriginalDstHostsAnewThatTheNewConfigurationGivesOtherTlsSettings) {
-  auto config = std::make_shared<xds::Cluster>();
-  config->name = "PassthroughCluster";
-  config->type = xds::Cluster::Type::kOriginalDst;
-  config->transport_socket_matches = {
-      {.name = "tlsMode-istio", .match = {{"tlsMode", "istio"}}, .tls = xds::UpstreamTlsContext{}}};
+  std::shared_ptr<xds::Cluster> config = OriginalDst();
   ASSERT_TRUE(store_.Put(config));
   WorkerCluster& cluster = *set_.Find("PassthroughCluster");
   const auto pick = [&](std::string_view identity) {
