@@ -11,49 +11,25 @@
 #include <thread>
 
 #include "control/source/config_files.h"
+#include "control/source/testing_folder.h"
 
 namespace plait::control::source {
 namespace {
 namespace fs = std::filesystem;
 
-std::string Namespace(const std::string& name) {
-  return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n";
-}
-
 // A directory with two good files that were read once; then the test spoils a.yaml.
-class BadFiles : public testing::Test {
+class BadFiles : public ConfigFolder {
  protected:
   BadFiles() {
     ::chmod(root_.c_str(), 0755);
-    fs::create_directory(root_ + "/conf");
     Write("a.yaml", Namespace("good"));
     Write("b.yaml", Namespace("neighbour"));
     files_.Update(Look());
   }
-  ~BadFiles() override {
-    fs::permissions(root_ + "/conf", fs::perms::owner_all);
-    fs::remove_all(root_);
-  }
-  std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
-  void Write(const std::string& name, const std::string& text) const {
-    std::ofstream(Path(name), std::ios::binary | std::ios::trunc) << text;
-  }
-  Scan Look() const { return ScanFolders({root_ + "/conf"}); }
-  std::string Names() const {
-    std::string out;
-    for (const auto& object : files_.objects()) out += model::MetaOf(*object).name() + " ";
-    return out;
-  }
-  std::string Said() const {
-    std::string out;
-    for (const auto& finding : files_.findings()) out += finding.ToString() + "\n";
-    return out;
-  }
-  static std::string NewFolder() {
-    char name[] = "/tmp/plait-bad-XXXXXX";
-    return ::mkdtemp(name);
-  }
-  const std::string root_ = NewFolder();
+  ~BadFiles() override { fs::permissions(root_ + "/conf", fs::perms::owner_all); }
+  std::string Names() const { return ConfigFolder::Names(files_); }
+  std::string Said() const { return ConfigFolder::Said(files_); }
+
   ConfigFiles files_{root_ + "/last-good", {}};
 };
 

@@ -1,30 +1,17 @@
 // Security policies of files without a last good version that cannot be told: they fail closed (semantics.md 5).
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "control/source/config_files.h"
+#include "control/source/testing_folder.h"
 
 namespace plait::control::source {
 namespace {
 namespace fs = std::filesystem;
 
-class ClosedPolicies : public testing::Test {
+class ClosedPolicies : public ConfigFolder {
  protected:
-  ClosedPolicies() {
-    char name[] = "/tmp/plait-closed-XXXXXX";
-    root_ = ::mkdtemp(name);
-    fs::create_directory(root_ + "/conf");
-  }
-  ~ClosedPolicies() override { fs::remove_all(root_); }
-
-  std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
-  void Write(const std::string& name, const std::string& text) const {
-    std::ofstream(Path(name), std::ios::binary | std::ios::trunc) << text;
-  }
-  Scan Look() const { return ScanFolders({root_ + "/conf"}); }
   ConfigFiles Store() const { return ConfigFiles(root_ + "/last-good", {}); }
   ConfigFiles Started() const {
     ConfigFiles files = Store();
@@ -45,16 +32,10 @@ class ClosedPolicies : public testing::Test {
     }
     return out;
   }
-  static std::string Said(const ConfigFiles& files) {
-    std::string out;
-    for (const auto& finding : files.findings()) out += finding.ToString() + "\n";
-    return out;
-  }
   static std::string Policy(const std::string& kind, const std::string& spec) {
     return "apiVersion: security.istio.io/v1\nkind: " + kind + "\nmetadata: {name: p}\nspec: " + spec + "\n";
   }
 
-  std::string root_;
   const std::string allow_ = Policy("AuthorizationPolicy", "{selector: {matchLabels: {app: a}}, rules: [{}]}");
   const std::string deny_ = Policy("AuthorizationPolicy", "{action: DENY, rules: [{}]}");
 };

@@ -1,42 +1,21 @@
 #include "control/source/config_files.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "control/source/directory_source.h"
+#include "control/source/testing_folder.h"
 
 namespace plait::control::source {
 namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-class Files : public testing::Test {
+class Files : public ConfigFolder {
  protected:
-  Files() {
-    char name[] = "/tmp/plait-source-XXXXXX";
-    root_ = ::mkdtemp(name);
-    fs::create_directory(root_ + "/conf");
-  }
-  ~Files() override { fs::remove_all(root_); }
-  std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
-  void Write(const std::string& name, const std::string& text) {
-    fs::create_directories(fs::path(Path(name)).parent_path());
-    std::ofstream(Path(name), std::ios::binary | std::ios::trunc) << text;
-  }
-  Scan Look() const { return ScanFolders({root_ + "/conf"}); }
   ConfigFiles Store() const { return ConfigFiles(root_ + "/last-good", {}); }
-  static std::string Namespace(const std::string& name) {
-    return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n";
-  }
-  static std::string Names(const ConfigFiles& files) {
-    std::string out;
-    for (const auto& object : files.objects()) out += model::MetaOf(*object).name() + " ";
-    return out;
-  }
   // With the file that each came from.
   static std::string InForce(const ConfigFiles& files) {
     std::string out;
@@ -46,12 +25,6 @@ class Files : public testing::Test {
     }
     return out;
   }
-  static std::string Said(const ConfigFiles& files) {
-    std::string out;
-    for (const auto& finding : files.findings()) out += finding.ToString() + "\n";
-    return out;
-  }
-  std::string root_;
 };
 
 TEST_F(Files, AreFoundBelowTheDirectoryInTheOrderOfTheirNames) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "control/source/testing_folder.h"
 #include "core/io/unique_fd.h"
 #include "testing/manual_clock.h"
 
@@ -16,27 +17,16 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-std::string Namespace(const std::string& name) {
-  return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n";
-}
 const std::string kBadPolicy =
     "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\nspec: {rulez: []}\n";
 
-class Followed : public testing::Test {
+class Followed : public ConfigFolder {
  protected:
   Followed() {
-    char name[] = "/tmp/plait-followed-XXXXXX";
-    root_ = ::mkdtemp(name);
     fs::permissions(root_, fs::perms(0755));
-    fs::create_directory(root_ + "/conf");
     fs::create_directory(root_ + "/state");
     fs::permissions(root_ + "/state", fs::perms(0777));
     Write("a.yaml", Namespace("one"));
-  }
-  ~Followed() override { fs::remove_all(root_); }
-  std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
-  void Write(const std::string& name, const std::string& text) const {
-    std::ofstream(Path(name), std::ios::binary | std::ios::trunc) << text;
   }
   io::UniqueFd Open(const std::string& name, int flags) const {
     io::UniqueFd fd(::open(Path(name).c_str(), O_WRONLY | O_CLOEXEC | flags, 0644));
@@ -52,16 +42,8 @@ class Followed : public testing::Test {
           loop_, DirectoryOptions{.directories = {root_ + "/conf"}, .state_dir = root_ + "/state"}, [] {});
     });
   }
-  std::string Names() const {
-    std::string out;
-    for (const auto& object : source_->objects()) out += model::MetaOf(*object).name() + " ";
-    return out;
-  }
-  std::string Said() const {
-    std::string out;
-    for (const auto& finding : source_->findings()) out += finding.ToString() + "\n";
-    return out;
-  }
+  std::string Names() const { return ConfigFolder::Names(*source_); }
+  std::string Said() const { return ConfigFolder::Said(*source_); }
   bool RunUntil(const std::function<bool()>& done) {
     bool was = false;
     AsReader([&] { was = loop_.RunUntil(done, 5s); });
@@ -75,7 +57,6 @@ class Followed : public testing::Test {
   ManualClock clock_{ManualClock::Start::kRunning};
   io::Loop loop_{clock_};
   std::unique_ptr<DirectorySource> source_;
-  std::string root_;
 };
 
 // The owner of the files may ask the kernel who writes them; another user than root, who is the owner here, has to go

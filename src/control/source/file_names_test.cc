@@ -1,17 +1,15 @@
 // Which files of a directory are read: those that kubectl reads; of a name that is nearly one of theirs it is told.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "control/source/config_files.h"
+#include "control/source/testing_folder.h"
 
 namespace plait::control::source {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr char kNamespace[] = "apiVersion: v1\nkind: Namespace\nmetadata: {name: one}\n";
 constexpr char kDeny[] = R"({
 	"apiVersion": "security.istio.io/v1",
 	"kind": "AuthorizationPolicy",
@@ -23,30 +21,16 @@ constexpr char kDeny[] = R"({
 }
 )";
 
-class FileNames : public testing::Test {
+class FileNames : public ConfigFolder {
  protected:
-  FileNames() { fs::create_directory(root_ + "/conf"); }
-  ~FileNames() override { fs::remove_all(root_); }
-  std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
-  void Write(const std::string& name, const std::string& text) const {
-    std::ofstream(Path(name), std::ios::binary | std::ios::trunc) << text;
-  }
-  void Look() { files_.Update(ScanFolders({root_ + "/conf"})); }
+  void Look() { files_.Update(ConfigFolder::Look()); }
   std::string Names() const {
     std::string out;
     for (const auto& object : files_.objects()) out += model::MetaOf(*object).key.ToString() + "; ";
     return out;
   }
-  std::string Said() const {
-    std::string out;
-    for (const auto& finding : files_.findings()) out += finding.ToString() + "\n";
-    return out;
-  }
-  static std::string NewFolder() {
-    char name[] = "/tmp/plait-names-XXXXXX";
-    return ::mkdtemp(name);
-  }
-  const std::string root_ = NewFolder();
+  std::string Said() const { return ConfigFolder::Said(files_); }
+
   ConfigFiles files_{root_ + "/last-good", {}};
 };
 
@@ -56,7 +40,7 @@ TEST_F(FileNames, InJsonAreReadAsThoseInYaml) {
         R"({"kind": "List", "apiVersion": "v1", "items": [
              {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "x"}},
              {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "y"}}]})");
-  Write("one.yaml", kNamespace);
+  Write("one.yaml", Namespace("one"));
   Look();
   EXPECT_EQ(Names(),
             "AuthorizationPolicy default/deny; ServiceAccount default/x; ServiceAccount default/y; Namespace one; ");
@@ -106,7 +90,7 @@ TEST_F(FileNames, ThatAreNearlyReadAreToldOnceWithWhatToDo) {
 }
 
 TEST_F(FileNames, ThatAreNearlyReadAreNotToldWhereALinkOfAnotherNameLeadsToTheFile) {
-  Write("ONE.YAML", kNamespace);
+  Write("ONE.YAML", Namespace("one"));
   fs::create_symlink("ONE.YAML", Path("two.yaml"));
   Look();
   EXPECT_EQ(Names(), "Namespace one; ");

@@ -1,14 +1,11 @@
 #pragma once
 // For tests: files that name each other's objects, and what of them is in force.
-#include <gtest/gtest.h>
-
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "control/source/config_files.h"
+#include "control/source/testing_folder.h"
 
 namespace plait::control::source {
 
@@ -34,30 +31,22 @@ inline std::string Subsets(const std::string& name, const std::vector<std::strin
 }
 
 // In "services.yaml" are the Services web and api.
-class WaitingEdits : public testing::Test {
+class WaitingEdits : public ConfigFolder {
  protected:
-  WaitingEdits() {
-    std::filesystem::create_directory(root_ + "/conf");
-    Write("services.yaml", Service("web") + Service("api"));
-  }
-  ~WaitingEdits() override { std::filesystem::remove_all(root_); }
+  WaitingEdits() { Write("services.yaml", Service("web") + Service("api")); }
 
-  std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
-  void Write(const std::string& name, const std::string& text) const {
-    std::ofstream(Path(name), std::ios::binary | std::ios::trunc) << text;
-  }
-  void Look() { files_.Update(ScanFolders({root_ + "/conf"})); }
+  void Look() { files_.Update(ConfigFolder::Look()); }
   // Reads what lies there; then what is in force as "web->api+v1", "web{v1,v2}" or the name, Services left out. A
   // plaitd that is started now must say the same.
   std::string InForce() {
     Look();
     ConfigFiles restarted(root_ + "/last-good", {});
-    restarted.Update(ScanFolders({root_ + "/conf"}));
+    restarted.Update(ConfigFolder::Look());
     EXPECT_EQ(Told(restarted), Told(files_)) << "after a restart";
-    EXPECT_EQ(Said(restarted), Said(files_)) << "after a restart";
+    EXPECT_EQ(ConfigFolder::Said(restarted), Said()) << "after a restart";
     return Told(files_);
   }
-  std::string Said() const { return Said(files_); }
+  std::string Said() const { return ConfigFolder::Said(files_); }
   // The names of the files of which something is said.
   std::string Blamed() const {
     std::string out;
@@ -68,10 +57,6 @@ class WaitingEdits : public testing::Test {
     return out;
   }
 
-  const std::string root_ = [] {
-    char name[] = "/tmp/plait-waiting-XXXXXX";
-    return std::string(::mkdtemp(name));
-  }();
   ConfigFiles files_{root_ + "/last-good", {}};
 
  private:
@@ -92,11 +77,6 @@ class WaitingEdits : public testing::Test {
   static std::string Told(const ConfigFiles& files) {
     std::string out;
     for (const auto& object : files.objects()) out += Told(*object);
-    return out;
-  }
-  static std::string Said(const ConfigFiles& files) {
-    std::string out;
-    for (const auto& finding : files.findings()) out += finding.ToString() + "\n";
     return out;
   }
 };
