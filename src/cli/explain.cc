@@ -41,16 +41,10 @@ std::string InboundQuery(bool tcp, const Party& from, const Json& next) {
 // Of mode loopback: the other addresses of 127.0.0.0/8 are those of workloads.
 bool IsHostsOwn(const io::IpAddress& ip) { return !ip.is_v4() || ip.v4() == 0x7f000001; }
 
-// In place of what a proxy would say.
-Json NoAnswer(bool forwarded) { return {{"steps", Json::array()}, {"verdict", {{"forwarded", forwarded}}}}; }
-
 // In place of what an Envoy does not say: nobody knows what its policies make of the request.
 Json NotAsked(const Party& server) {
-  Json answer = NoAnswer(true);
-  answer["steps"].push_back({{"step", "authorization"},
-                             {"passes", nullptr},
-                             {"text", "its proxy is an Envoy, which does not explain; " + server.silent}});
-  return answer;
+  return AnswerOf("authorization", nullptr, "its proxy is an Envoy, which does not explain; " + server.silent,
+                  {{"forwarded", true}});
 }
 
 // Follows the request from side to side; what was found is in `found()`.
@@ -106,8 +100,7 @@ Outcome<> Walk::From(const std::string& workload) {
   // A name without an address: there is no connection that could be captured.
   const bool no_address = address.empty() && Text(*sent, {"verdict", "details"}) == "no_address";
   if (!no_address && capture.kind != Capture::Kind::kTaken) return PastProxy(*from, capture, *sent);
-  if (!no_address && (*sent)["steps"].is_array())
-    (*sent)["steps"].insert((*sent)["steps"].begin(), CaptureStep(capture));
+  if (!no_address) PutFirst(capture, *sent);
   const Json next = At(*sent, "next");
   // A gateway has no destination: a host leads to a service.
   const bool by_service = Text(destination, {"workload"}).empty();
@@ -157,7 +150,7 @@ Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json&
       break;
     }
   Json answer = workload.empty() ? PastCaller(destination) : Json::object();
-  if (capture.kind == Capture::Kind::kNoRules) answer = NoAnswer(false);
+  if (capture.kind == Capture::Kind::kNoRules) answer = NoAnswer();
   for (const Json& step : At(answer, "steps")) steps.push_back(step);
   answer["steps"] = std::move(steps);
   Add(from, std::move(answer));
@@ -171,10 +164,8 @@ Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json&
 Outcome<> Walk::Arrive(const Party& server, const Arrival& at, const std::string& query) {
   Json answer;
   if (!server.has_proxy()) {
-    answer = NoAnswer(true);
-    answer["steps"].push_back({{"step", "application"},
-                               {"passes", true},
-                               {"text", server.workload + " has no proxy: it takes whatever comes"}});
+    answer = AnswerOf("application", true, server.workload + " has no proxy: it takes whatever comes",
+                      {{"forwarded", true}});
   } else {
     const Capture capture = CaptureIn(server, source_.InLoopbackMode(), at.port);
     if (capture.kind == Capture::Kind::kTaken && !server.silent.empty()) {
@@ -186,9 +177,9 @@ Outcome<> Walk::Arrive(const Party& server, const Arrival& at, const std::string
     } else if (capture.kind == Capture::Kind::kPast) {
       answer = PastServer(at.tls, at.port);
     } else {
-      answer = NoAnswer(false);
+      answer = NoAnswer();
     }
-    if (answer["steps"].is_array()) answer["steps"].insert(answer["steps"].begin(), CaptureStep(capture));
+    PutFirst(capture, answer);
   }
   DoubtApplication(server, source_.PortsOf(server), at.port, at.by_service, answer);
   Add(server, std::move(answer));

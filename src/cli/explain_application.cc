@@ -41,20 +41,6 @@ std::string DoubtOf(const Party& server, const Ports& ports, Port port, bool by_
   return doubt + (doubt.empty() ? "" : "; ") + UndeclaredText(server, *ports, port, by_service);
 }
 
-Json AnswerOf(const char* step, Json passes, std::string text, Json verdict) {
-  return {{"steps", {{{"step", step}, {"passes", std::move(passes)}, {"text", std::move(text)}}}},
-          {"verdict", std::move(verdict)}};
-}
-
-Json NoConnection(const char* step, std::string text, const char* details) {
-  return AnswerOf(step, false, std::move(text),
-                  {{"forwarded", false}, {"result", "no connection"}, {"details", details}});
-}
-
-void PutFirst(const Capture& capture, Json& answer) {
-  answer["steps"].insert(answer["steps"].begin(), CaptureStep(capture));
-}
-
 }  // namespace
 
 Ports PortsOfBootstrap(const Json& dump) {
@@ -117,7 +103,7 @@ Json ToOwnLoopback(const Party& own, const Ports& ports, const io::SocketAddress
                                                ", in plaintext; no proxy sees it, no policy of the mesh is asked",
                {{"forwarded", true}});
   if (capture.kind == Capture::Kind::kNoRules) {
-    answer = {{"steps", Json::array()}, {"verdict", {{"forwarded", false}}}};
+    answer = NoAnswer();
   } else if (!Has(kProxyPorts, to.port)) {
     DoubtApplication(own, ports, to.port, /*by_service=*/false, answer);
   }

@@ -48,6 +48,22 @@ Json CaptureStep(const Capture& capture) {
   return {{"step", "capture"}, {"passes", capture.kind != Capture::Kind::kNoRules}, {"text", capture.text}};
 }
 
+Json AnswerOf(const char* step, Json passes, std::string text, Json verdict) {
+  return {{"steps", {{{"step", step}, {"passes", std::move(passes)}, {"text", std::move(text)}}}},
+          {"verdict", std::move(verdict)}};
+}
+
+Json NoConnection(const char* step, std::string text, const char* details) {
+  return AnswerOf(step, false, std::move(text),
+                  {{"forwarded", false}, {"result", "no connection"}, {"details", details}});
+}
+
+Json NoAnswer() { return {{"steps", Json::array()}, {"verdict", {{"forwarded", false}}}}; }
+
+void PutFirst(const Capture& capture, Json& answer) {
+  if (Json& steps = answer["steps"]; steps.is_array()) steps.insert(steps.begin(), CaptureStep(capture));
+}
+
 Json PastCaller(const Json& destination) {
   const std::string service = Text(destination, {"service"});
   const std::string at = Text(destination, {"address"});
@@ -55,26 +71,18 @@ Json PastCaller(const Json& destination) {
       service.empty()
           ? "only the proxies lead out of the mesh: without one nothing answers" + (at.empty() ? "" : " at " + at)
           : at + " is an address of service " + service + ", which only the proxy leads to an endpoint";
-  return {{"steps", {{{"step", "connection"}, {"passes", false}, {"text", why}}}},
-          {"verdict", {{"forwarded", false}, {"result", "no connection"}, {"details", "past_the_proxy"}}}};
+  return NoConnection("connection", why, "past_the_proxy");
 }
 
 Json PastServer(bool tls, Port port) {
   const std::string application = "the application on port " + std::to_string(port.value);
   if (!tls)
-    return {{"steps",
-             {{{"step", "application"},
-               {"passes", true},
-               {"text", application + ", in plaintext; no policy of the mesh is asked"}}}},
-            {"verdict", {{"forwarded", true}}}};
-  return {
-      {"steps",
-       {{{"step", "application"},
-         {"passes", false},
-         {"text", application + " gets the mutual TLS of the caller's proxy, which is for a proxy; let the server's " +
-                      "proxy have the port, or turn TLS off for it (DestinationRule, tls mode DISABLE)"}}}},
-      {"verdict",
-       {{"forwarded", false}, {"status", 503}, {"flag", "UF"}, {"details", "no_mutual_tls_past_the_proxy"}}}};
+    return AnswerOf("application", true, application + ", in plaintext; no policy of the mesh is asked",
+                    {{"forwarded", true}});
+  return AnswerOf("application", false,
+                  application + " gets the mutual TLS of the caller's proxy, which is for a proxy; let the server's " +
+                      "proxy have the port, or turn TLS off for it (DestinationRule, tls mode DISABLE)",
+                  {{"forwarded", false}, {"status", 503}, {"flag", "UF"}, {"details", "no_mutual_tls_past_the_proxy"}});
 }
 
 }  // namespace plait::cli

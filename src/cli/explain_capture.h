@@ -38,8 +38,17 @@ Capture CaptureOut(const Party& from, bool loopback_mode, const io::SocketAddres
 Capture CaptureIn(const Party& server, bool loopback_mode, Port port);
 Json CaptureStep(const Capture& capture);
 
+// In place of what a proxy would say, {"steps", "verdict"} as of /plait/explain: an answer of one step.
+Json AnswerOf(const char* step, Json passes, std::string text, Json verdict);
+// The step at which no connection comes about.
+Json NoConnection(const char* step, std::string text, const char* details);
+// Of a workload that does not start: no steps.
+Json NoAnswer();
+// The step `capture` before those of the answer, when it has steps.
+void PutFirst(const Capture& capture, Json& answer);
+
 // What becomes of a connection that goes past the caller's proxy to what is no workload: `destination` as
-// /plait/explain tells it. {"steps", "verdict"}, as an answer of /plait/explain.
+// /plait/explain tells it.
 Json PastCaller(const Json& destination);
 // What becomes of one that goes past the server's proxy; `tls`: the caller's proxy speaks mutual TLS.
 Json PastServer(bool tls, Port port);
