@@ -91,7 +91,7 @@ Json ToOwnLoopback(const Party& own, const Ports& ports, const io::SocketAddress
   if (to.port.value == kDns) {
     Json answer = tcp ? AnswerOf("application", true, "the DNS of its proxy", {{"forwarded", true}})
                       : NoConnection("application", "the DNS of its proxy, which does not answer HTTP", "dns_port");
-    PutFirst({Capture::Kind::kTaken, port + " is taken to the DNS of the proxy, at this address as at every other"},
+    PutFirst({Capture::Kind::kTaken, "the connection to " + to.ToString() + " is taken to the DNS of the proxy"},
              answer);
     return answer;
   }

@@ -116,7 +116,7 @@ TEST(ExplainApplication, KnowsWhatOfOnesOwnLoopbackIsCapturedOrRefused) {
     EXPECT_EQ(refused["verdict"]["result"], "no connection");
   }
   const Json http = ToOwnLoopback(Pod(), Declared({53}), To("127.0.0.53:53"), false);
-  EXPECT_NE(Text(http["steps"][0], {"text"}).find("is taken to the DNS of the proxy"), std::string::npos);
+  EXPECT_EQ(Text(http["steps"][0], {"text"}), "the connection to 127.0.0.53:53 is taken to the DNS of the proxy");
   EXPECT_EQ(http["verdict"]["forwarded"], false);
   EXPECT_EQ(ToOwnLoopback(Pod(), Declared({53}), To("127.0.0.53:53"), true)["verdict"]["forwarded"], true);
 }
