@@ -17,9 +17,6 @@
 namespace plait::cli {
 namespace {
 
-// Where a policy stands is told beside what is asked for.
-constexpr Duration kPlacePatience = std::chrono::seconds(2);
-
 // Of a pod that may not answer, with where to look; "" of one that is ready.
 std::string UnreadyText(const local::WorkloadStatus& pod, const std::string& named) {
   if (pod.ready) return "";
@@ -75,8 +72,8 @@ class Live final : public ExplainSource {
     return resources ? PortsIn(*resources) : std::nullopt;
   }
   Outcome<Positions> ObjectPositions() override {
-    const Outcome<std::string> text = AskControlPlane(status_, "/debug/configz", kPlacePatience);
-    if (text) return PositionsOf(Json::parse(*text, nullptr, false));
+    Outcome<Positions> positions = AskPositions(status_);
+    if (positions) return positions;
     return Explain(Errc::kUnavailable, "the control plane does not answer", "plait logs" + Named(mesh_) + " plaitd");
   }
   // The last good version of each file is in force; `plait check` and `plait status` tell of the others.

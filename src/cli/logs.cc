@@ -8,7 +8,6 @@
 #include <thread>
 
 #include "cli/denials.h"
-#include "cli/explain_report.h"
 #include "cli/log_printer.h"
 #include "cli/log_sources.h"
 #include "cli/verbs.h"
@@ -17,9 +16,6 @@
 
 namespace plait::cli {
 namespace {
-
-// Where a policy stands is told beside what is asked for.
-constexpr Duration kPlacePatience = std::chrono::seconds(2);
 
 struct LogsVerb {
   std::string workload, container, flags;
@@ -31,11 +27,7 @@ Denials::Source DenialsOf(const MeshOptions& mesh) {
   return {.status = [&mesh] { return StatusOf(mesh); },
           .proxy = [&mesh](const std::string& workload,
                            const std::string& target) { return AskProxyForJson(mesh, workload, target); },
-          .positions = [](const local::MeshStatus& status) -> Outcome<Positions> {
-            const Outcome<std::string> text = AskControlPlane(status, "/debug/configz", kPlacePatience);
-            if (!text) return std::unexpected(text.error());
-            return PositionsOf(Json::parse(*text, nullptr, false));
-          },
+          .positions = AskPositions,
           .named = Named(mesh)};
 }
 

@@ -1,5 +1,6 @@
 #include "cli/workloads.h"
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "local/paths.h"
@@ -33,6 +34,13 @@ Outcome<local::MeshStatus> StatusOf(const MeshOptions& mesh) {
 
 Outcome<std::string> AskControlPlane(const local::MeshStatus& status, const std::string& path, Duration patience) {
   return HttpGet(status.debug_url + path, patience);
+}
+
+Outcome<Positions> AskPositions(const local::MeshStatus& status) {
+  constexpr Duration kPlacePatience = std::chrono::seconds(2);
+  const Outcome<std::string> text = AskControlPlane(status, "/debug/configz", kPlacePatience);
+  if (!text) return std::unexpected(text.error());
+  return PositionsOf(Json::parse(*text, nullptr, false));
 }
 
 Outcome<std::string> AskProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path,

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/explain_report.h"
 #include "cli/fetch.h"
 #include "cli/verbs.h"
 #include "local/control_client.h"
@@ -13,6 +14,8 @@ Outcome<local::MeshStatus> StatusOf(const MeshOptions& mesh);
 // The body of a page of plaitd's debug port.
 Outcome<std::string> AskControlPlane(const local::MeshStatus& status, const std::string& path,
                                      Duration patience = kAnswerPatience);
+// Where objects stand. That is told beside what is asked for, so the wait is short.
+Outcome<Positions> AskPositions(const local::MeshStatus& status);
 // The body of a page of the admin port of a workload's proxy, and its text as JSON.
 Outcome<std::string> AskProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path,
                               Duration patience = kAnswerPatience);
