@@ -131,8 +131,7 @@ int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
   const std::string hint = HintForSilence(mesh, verb, *status, sources, printer);
   if (!hint.empty()) Warn(hint);
   if (verb.follow && read) Follow(mesh, sources, printer, denials);
-  const bool as_text = !IsData(mesh.format) && mesh.format != Format::kName;
-  if (as_text || verb.follow) return kDone;  // it is shown already
+  if (IsTold(mesh.format) || verb.follow) return kDone;  // it is shown already
   if (verb.filters()) output.names = printer.names();
   output.data = Data(printer.TakeEntries());
   return Show(mesh.format, output);

@@ -34,10 +34,10 @@ int ProxyStatus(const MeshOptions& mesh) {
     if (away.empty() && std::find(row.begin(), row.end(), kNotConnected) != row.end()) away = row.front();
   }
   const int code = Show(mesh.format, output);
-  if (unsent && !IsData(mesh.format) && mesh.format != Format::kName)
+  if (unsent && IsTold(mesh.format))
     Say("NOT SENT: the proxy has not subscribed to it, as is normal until its application asks for a destination; a "
         "gateway needs no INDEX");
-  if (!away.empty() && !IsData(mesh.format) && mesh.format != Format::kName)
+  if (!away.empty() && IsTold(mesh.format))
     Say("NOT CONNECTED: the proxy goes on with what it has, until it reaches the control plane again; if it does not: "
         "plait logs" +
         Named(mesh) + " -c istio-proxy " + away);

@@ -19,6 +19,8 @@ enum class Format { kTable, kWide, kShort, kJson, kYaml, kName };  // kShort: th
 std::span<const std::string> FormatNames();                        // in the order of Format
 std::optional<Format> FormatOf(std::string_view name);
 inline bool IsData(Format format) { return format == Format::kJson || format == Format::kYaml; }
+// To people, who may be told more than the result.
+inline bool IsTold(Format format) { return !IsData(format) && format != Format::kName; }
 
 struct Table {
   std::vector<std::string> columns;

@@ -17,9 +17,6 @@ struct TestVerb {
   std::vector<std::string> pages;  // paths of the application that must be there through the gateway
 };
 
-// People see each check as it ends; the other formats are of the whole.
-bool IsTold(const MeshOptions& mesh) { return !IsData(mesh.format) && mesh.format != Format::kName; }
-
 // A check whose means failed has failed too, with the reason; only a signal ends the test.
 Outcome<CheckResult> Verdict(const MeshOptions& mesh, const char* name, Outcome<CheckResult> result) {
   if (result) result->hint = HintFor(result->hint, Named(mesh));
@@ -27,8 +24,9 @@ Outcome<CheckResult> Verdict(const MeshOptions& mesh, const char* name, Outcome<
   return CheckResult{.name = name, .detail = result.error().message, .hint = result.error().hint};
 }
 
+// People see each check as it ends; the other formats are of the whole.
 void Show(const MeshOptions& mesh, const CheckResult& result) {
-  if (!IsTold(mesh)) return;
+  if (!IsTold(mesh.format)) return;
   CheckLine(result.passed, result.name, result.detail);
   if (!result.passed && !result.hint.empty()) Say("      try: " + result.hint);
 }
@@ -72,7 +70,7 @@ int Conclude(const MeshOptions& mesh, const std::vector<CheckResult>& results, s
   }
   const bool success = passed == results.size();
   output.code = success ? kDone : kNo;
-  if (IsTold(mesh)) {
+  if (IsTold(mesh.format)) {
     char seconds[32];
     snprintf(seconds, sizeof seconds, "%.1f s", took.count());
     Say("\nplait test: " + std::to_string(passed) + " of " + std::to_string(results.size()) + " checks passed in " +
@@ -101,7 +99,7 @@ int Test(const MeshOptions& mesh, const TestVerb& verb) {
   Outcome<TestOverlay> overlay = TestOverlay::Add(*status);
   if (!overlay) return ReportEnd(overlay.error());
   if (verb.keep) overlay->Keep();
-  if (IsTold(mesh)) Say("plait test: starting its workloads in namespace plait-test");
+  if (IsTold(mesh.format)) Say("plait test: starting its workloads in namespace plait-test");
   if (Outcome<> ready = overlay->AwaitReady(access); !ready) {
     const int code = ReportEnd(ready.error());
     return code == kUnreachable ? kUnreachable : code == kInterrupted ? kInterrupted : kNo;
