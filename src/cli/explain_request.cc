@@ -120,7 +120,7 @@ std::string PlaceText(const ExplainRequest& request) {
 Outcome<> TakeHost(const std::string& header, std::string host, ExplainRequest& request) {
   const Outcome<Place> place = ReadPlace("-H", host);
   if (!place) return Wrong("-H", header, "has no host that can be", "as in -H 'Host: reviews'");
-  const Outcome<Place> known = ReadPlace("-H", request.host.empty() ? host : request.host);
+  const Outcome<Place> known = ReadPlace("-H", request.host);  // an error while nothing names one
   if (known && !EqualsIgnoreCase(known->host, place->host))
     return Wrong("-H", header, "names another host than " + request.host,
                  "leave one of them out; for a connection to " + request.to + " with that Host: " + PlaceText(request) +
