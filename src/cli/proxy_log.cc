@@ -23,7 +23,8 @@ std::string LoggingPath(const LogVerb& verb) {
   return (verb.level.find(':') == std::string::npos ? "/logging?level=" : "/logging?paths=") + UrlEncoded(verb.level);
 }
 
-// What the proxy has decides, which may be an Envoy.
+// The wrong word of levels that the proxy, which may be an Envoy, has refused. One that it accepts needs no check: it
+// sets none unless it knows them all.
 Outcome<> CheckLevelsOf(const MeshOptions& mesh, const LogVerb& verb) {
   const Outcome<std::string> page = PostToProxy(mesh, verb.workload, "/logging");
   if (!page) return std::unexpected(page.error());
@@ -37,9 +38,10 @@ int ProxyLog(const MeshOptions& mesh, const LogVerb& verb) {
     return Report({.code = Errc::kInvalidInput,
                    .message = "--level and --reset do not go together",
                    .hint = "one of them: --reset is --level info"});
-  if (!verb.level.empty())
-    if (const Outcome<> checked = CheckLevelsOf(mesh, verb); !checked) return Report(checked.error());
   const Outcome<std::string> page = PostToProxy(mesh, verb.workload, LoggingPath(verb));
+  const bool refused = !page && page.error().code == Errc::kNotFound;
+  if (refused && !verb.level.empty())
+    if (const Outcome<> checked = CheckLevelsOf(mesh, verb); !checked) return Report(checked.error());
   if (!page) return Report(page.error());
   return Show(mesh.format, LoggersOutput(*page));
 }
