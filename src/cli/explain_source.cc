@@ -64,12 +64,9 @@ class Live final : public ExplainSource {
     return AskProxyForJson(mesh_, party.workload, "/plait/explain?" + query);
   }
   Ports PortsOf(const Party& party) override {
-    if (party.has_proxy()) {
-      const Outcome<Json> dump = AskProxyForJson(mesh_, party.workload, "/config_dump?mask=bootstrap.node");
-      return dump ? PortsOfBootstrap(*dump) : std::nullopt;
-    }
-    const Outcome<Json> resources = ResourcesOf(status_.directory, party.workload);
-    return resources ? PortsIn(*resources) : std::nullopt;
+    const auto [known, is_new] = ports_.try_emplace(party.workload);
+    if (is_new) known->second = AskForPorts(party);
+    return known->second;
   }
   Outcome<Positions> ObjectPositions() override {
     Outcome<Positions> positions = AskPositions(status_);
@@ -81,10 +78,20 @@ class Live final : public ExplainSource {
   bool InLoopbackMode() override { return status_.mode == "loopback"; }
 
  private:
+  Ports AskForPorts(const Party& party) const {
+    if (party.has_proxy()) {
+      const Outcome<Json> dump = AskProxyForJson(mesh_, party.workload, "/config_dump?mask=bootstrap.node");
+      return dump ? PortsOfBootstrap(*dump) : std::nullopt;
+    }
+    const Outcome<Json> resources = ResourcesOf(status_.directory, party.workload);
+    return resources ? PortsIn(*resources) : std::nullopt;
+  }
+
   const MeshOptions& mesh_;
   const local::MeshStatus status_;
   const std::string words_;
   const Json problems_ = Json::array();
+  std::map<std::string, Ports> ports_;  // by pod: a question without a port needs them again where it arrives
 };
 
 // The resources of each proxy are kept in a folder that goes with this object.
