@@ -37,6 +37,17 @@ void RemoveAllBut(const std::string& folder, const std::string& keep) {
     if (entry.path().string() != keep) RemoveTree(entry.path().string());
 }
 
+// Waits until nobody holds this lock exclusively, as its owner does; true also when there is no such file. Those who
+// wait share it for a moment, so that they do not hold each other up.
+bool UnlockedWithin(const std::string& file, int milliseconds) {
+  for (int waited = 0;; waited += 5) {
+    const io::UniqueFd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd || flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return true;
+    if (waited >= milliseconds) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
 }  // namespace
 
 Outcome<RunLock> RunLock::Acquire(const MeshPaths& paths, const std::string& what) {
@@ -70,24 +81,11 @@ void RunLock::RemoveRunFolder() {
 }
 
 Outcome<> AwaitFreeState(const MeshPaths& paths, int milliseconds) {
-  const std::string file = paths.state + "/plaitd.lock";  // as plaitd names it
-  for (int waited = 0;; waited += 5) {
-    const io::UniqueFd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!fd || flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return {};
-    if (waited >= milliseconds)
-      return Explain(Errc::kDenied, "another mesh uses the state directory " + paths.state,
-                     "let PLAIT_STATE_DIR name another directory for this mesh, or end the other one");
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  if (UnlockedWithin(paths.state + "/plaitd.lock", milliseconds)) return {};  // as plaitd names it
+  return Explain(Errc::kDenied, "another mesh uses the state directory " + paths.state,
+                 "let PLAIT_STATE_DIR name another directory for this mesh, or end the other one");
 }
 
-bool WaitUntilUnlocked(const MeshPaths& paths, int milliseconds) {
-  for (int waited = 0;; waited += 5) {
-    io::UniqueFd fd(open(paths.lock().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-    if (!fd || flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return true;
-    if (waited >= milliseconds) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-}
+bool WaitUntilUnlocked(const MeshPaths& paths, int milliseconds) { return UnlockedWithin(paths.lock(), milliseconds); }
 
 }  // namespace plait::local
