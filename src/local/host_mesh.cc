@@ -72,11 +72,10 @@ Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Por
   sigemptyset(&ends);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ends, signal);
   sigprocmask(SIG_BLOCK, &ends, nullptr);
-  if (Outcome<> free = AwaitFreeState(options.paths, kStatePatience); !free) {
-    lock->RemoveRunFolder();
-    return std::unexpected(free.error());
-  }
-  std::unique_ptr<HostMesh> mesh(new HostMesh(options, gateway_port, std::move(files), std::move(*lock)));
+  std::unique_ptr<HostMesh> mesh(new HostMesh(options, gateway_port, std::move(*lock)));
+  if (Outcome<> free = AwaitFreeState(options.paths, kStatePatience); !free) return std::unexpected(free.error());
+  // Not before: what they remove could be that of the mesh which has the state directory.
+  mesh->files_ = std::move(files);
   if (mesh->files_.make)
     if (Outcome<> made = mesh->files_.make(); !made) return std::unexpected(made.error());
   const MeshPaths& paths = options.paths;

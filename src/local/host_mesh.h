@@ -51,8 +51,8 @@ class HostMesh {
   void Kill();  // now
 
  private:
-  HostMesh(UpOptions options, Port gateway_port, MeshFiles files, RunLock lock)
-      : options_(std::move(options)), gateway_port_(gateway_port), files_(std::move(files)), lock_(std::move(lock)) {}
+  HostMesh(UpOptions options, Port gateway_port, RunLock lock)
+      : options_(std::move(options)), gateway_port_(gateway_port), lock_(std::move(lock)) {}
   Outcome<> OpenDebugSocket();
   Outcome<> StartSupervisor();
   std::optional<HostEvent> OnChannel();
