@@ -223,11 +223,6 @@ bool Supervisor::AllReady() const {
   return pods_->AllReady();
 }
 
-void Supervisor::KeepNotice(std::vector<std::string>& notices, const std::string& text) {
-  notices.push_back(text);
-  if (notices.size() > kMaxNotices) notices.erase(notices.begin());
-}
-
 void Supervisor::OnNotice(const Notice& notice) {
   std::erase_if(problems_, [&](const Notice& known) { return known.text == notice.text; });
   if (notice.severity == "mended") return Send("step", "mended: " + notice.text);
@@ -244,7 +239,8 @@ void Supervisor::OnDefaults(std::vector<std::string> texts) {
 void Supervisor::Tell(std::string severity, std::string text) {
   if (severity == "warning" || severity == "error") {
     kLog.Warn(text);
-    KeepNotice(last_notices_, text);
+    last_notices_.push_back(text);
+    if (last_notices_.size() > kMaxNotices) last_notices_.erase(last_notices_.begin());
   }
   Send(std::move(severity), std::move(text));
 }

@@ -44,7 +44,6 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void Tell(std::string severity, std::string text);  // of the supervisor's own
   void Send(std::string severity, std::string text);
   void ToOuter(const OuterMessage& message);
-  static void KeepNotice(std::vector<std::string>& notices, const std::string& text);
   void Stop();
 
   // ControlHandler
