@@ -167,6 +167,16 @@ class Mesh:
     def exec(self, workload, *command, check=True, timeout=60, stdin=None):
         return self.named("exec", workload, "--", *command, check=check, timeout=timeout, stdin=stdin)
 
+    @contextlib.contextmanager
+    def following(self, file, *words):
+        """`plait logs --follow` goes on while the body runs; gives a function that tells what it has said so far."""
+        with open(file, "wb") as out, subprocess.Popen(self.command("logs", "--follow", *words), env=self.env,
+                                                       stdin=subprocess.DEVNULL, stdout=out) as process:
+            try:
+                yield file.read_text
+            finally:
+                end_process(process, 20, file.read_text)
+
     def start(self, *arguments, wait=30):
         command = [str(BIN / "plait"), "up", str(self.directory), "--name", self.name, "--port", "0", *arguments]
         if self.concurrency:
@@ -242,6 +252,16 @@ class Mesh:
     def signal(self, pid, name):
         assert int(pid) > 0, "there is no such process"
         subprocess.run(self.run_as(["kill", f"-{name}", str(pid)]), check=True)
+
+    @contextlib.contextmanager
+    def stopped(self, pid):
+        """The process is there and does nothing while the body runs, which may kill it."""
+        self.signal(pid, "STOP")
+        try:
+            yield pid
+        finally:
+            with contextlib.suppress(subprocess.CalledProcessError):  # it has been killed
+                self.signal(pid, "CONT")
 
     # -- what is there ------------------------------------------------------
     def status(self):

@@ -67,14 +67,11 @@ def test_certificates_that_live_for_seconds_are_renewed_under_load(mesh):
         assert certificates(mesh) == held, "nobody renews early"
         held = all_renewed(mesh, held)
         # The caller's proxy asks while plaitd is silent, and is answered afterwards.
-        plaitd = mesh.plaitd_pid()
         wait_until(due(held["caller"]) - TTL / 10)
-        mesh.signal(plaitd, "STOP")
-        try:
+        with mesh.stopped(mesh.plaitd_pid()) as plaitd:
             wait_until(due(held["caller"]) + 1)
             assert certificates(mesh, ["caller"])["caller"] == held["caller"]
-        finally:
-            mesh.signal(plaitd, "CONT")
+        assert mesh.plaitd_pid() == plaitd
         all_renewed(mesh, held)
     lost_nothing(report, seconds=1.5 * TTL)
     handshakes = [int(line.rpartition(" ")[2]) for line in mesh.admin("caller", "/stats?usedonly").splitlines()

@@ -411,12 +411,10 @@ def test_ps_and_check_show_what_a_proxy_refuses_with_its_reason(used):
 def test_ps_shows_a_proxy_that_acknowledges_nothing_as_stale(used):
     row = lambda: next(line for line in used.named("ps").stdout.splitlines() if line.startswith("details-v1-0"))
     file = used.directory / "stale.yaml"
-    pid = used.proxy_pid("details-v1-0")
-    used.signal(pid, "STOP")
-    try:
-        m.write(file, m.peer_authentication("PERMISSIVE", "stale", selector={"matchLabels": {"app": "details"}}))
-        until(lambda: "STALE" in row(), 10, "what was sent is not acknowledged")
-    finally:
-        file.unlink()
-        used.signal(pid, "CONT")
+    with used.stopped(used.proxy_pid("details-v1-0")):
+        try:
+            m.write(file, m.peer_authentication("PERMISSIVE", "stale", selector={"matchLabels": {"app": "details"}}))
+            until(lambda: "STALE" in row(), 10, "what was sent is not acknowledged")
+        finally:
+            file.unlink()
     until(lambda: "STALE" not in row(), 10, "it has caught up")

@@ -1,14 +1,12 @@
 """Why something was denied: `plait logs --denied` and `plait explain`, also where the log cannot hold the reason."""
-import contextlib
 import json
 import re
 import shlex
-import subprocess
 
 import pytest
 
 import manifests as m
-from mesh import end_process, until
+from mesh import until
 
 DETAILS = {"selector": {"matchLabels": {"app": "details"}}}
 PASS_RULE = {"to": [{"operation": {"methods": ["POST"]}}], "when": [{"key": "request.headers[x-pass]", "values": ["yes"]}]}
@@ -46,17 +44,6 @@ def told(log, path):
     return there and re.split(r"^(?!    plait: )", after.partition("\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
 
 
-@contextlib.contextmanager
-def following(mesh, file):
-    """Gives a function that tells what `plait logs -A --denied --follow` has said so far."""
-    with open(file, "wb") as out, subprocess.Popen(
-            mesh.command("logs", "-A", "--denied", "--follow"), env=mesh.env, stdin=subprocess.DEVNULL, stdout=out) as process:
-        try:
-            yield file.read_text
-        finally:
-            end_process(process, 20, file.read_text)
-
-
 def test_a_header_that_the_log_does_not_hold_is_neither_match_nor_miss(used, policy):
     policy({**DETAILS, "rules": [PASS_RULE]}, "default/edited")
     with_header = denied(used, "/details/with", "-H", "x-pass: yes")
@@ -76,7 +63,7 @@ def test_a_header_that_the_log_does_not_hold_is_neither_match_nor_miss(used, pol
 
 def test_what_is_followed_is_explained_by_the_policies_that_an_edit_leaves(used, policy, folder):
     policy({**DETAILS, "rules": [{"to": [{"operation": {"methods": ["POST"]}}]}]}, "method must be POST")
-    with following(used, folder / "edit.out") as said:
+    with used.following(folder / "edit.out", "-A", "--denied") as said:
         denied(used, "/details/edit")
         until(lambda: "method must be POST, but is GET" in told(said(), "/details/edit"), 5, "the first denial is explained")
         policy({**DETAILS, "rules": [{"to": [{"operation": {"methods": ["PUT"]}}]}]}, "method must be PUT")
@@ -110,7 +97,7 @@ def test_followed_logs_have_the_pods_that_come_later(used, folder):
     manifest = used.directory / "bookinfo.yaml"
     text = manifest.read_text()
     deployment = text.index("name: details-v1")
-    with following(used, folder / "scale.out") as said:
+    with used.following(folder / "scale.out", "-A", "--denied") as said:
         denied(used, "/details/before")
         until(lambda: "[details-v1-0.default] " in said(), 5, "a pod that was there")
         manifest.write_text(text[:deployment] + text[deployment:].replace("replicas: 1", "replicas: 2", 1))

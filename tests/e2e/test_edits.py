@@ -157,15 +157,12 @@ def half_a_second(mesh):
 def test_without_plaitd_traffic_and_new_connections_go_on(edited):
     """To a destination that is known. Stopped, not killed: killed, it would be started again at once."""
     assert reviewers(edited)
-    pid = edited.plaitd_pid()
     with edited.load_while("productpage-v1", "http://reviews:9080/reviews/0", *LOAD) as report:
         half_a_second(edited)
-        edited.signal(pid, "STOP")
-        try:
+        with edited.stopped(edited.plaitd_pid()) as plaitd:
             once = edited.load("productpage-v1", "http://reviews:9080/reviews/0", "--new-per-second", "20", "--rate", "20", "--duration", "2")
             assert once["failed"] == 0 and once["sent"] > 70, once
-        finally:
-            edited.signal(pid, "CONT")
+        assert edited.plaitd_pid() == plaitd
     lost_nothing(report)
 
 

@@ -88,12 +88,8 @@ def test_a_server_whose_application_is_down_and_its_caller_know_each_other(mesh)
 
 def test_a_request_that_ends_before_the_handshake_names_both_sides(mesh):
     """The server's proxy is stopped: its kernel accepts, and nobody answers."""
-    pid = mesh.proxy_pid("stopped-0")
-    mesh.signal(pid, "STOP")
-    try:
+    with mesh.stopped(mesh.proxy_pid("stopped-0")):
         fails(mesh, "client", "stopped", 504)
-    finally:
-        mesh.signal(pid, "CONT")
     labels = counted(mesh, "client", "stopped", 504)
     are_known("istio_requests_total", labels)
     assert labels["source_principal"] == "spiffe://cluster.local/ns/default/sa/client"

@@ -45,18 +45,6 @@ def mesh(folder):
 
 
 @contextlib.contextmanager
-def silent(mesh):
-    """plaitd is there and says nothing."""
-    pid = mesh.plaitd_pid()
-    mesh.signal(pid, "STOP")
-    try:
-        yield pid
-    finally:
-        with contextlib.suppress(subprocess.CalledProcessError):  # the test has killed it
-            mesh.signal(pid, "CONT")
-
-
-@contextlib.contextmanager
 def away(mesh):
     """plaitd is not there, and does not come back: its key cannot be read."""
     key = mesh.state / "ca/root-key.pem"
@@ -103,7 +91,7 @@ def asking(mesh, url, workload="client"):
 
 def test_a_lookup_without_an_answer_reaches_nobody(mesh):
     pod, pod_v6 = mesh.pods("echo-0")[0]["ips"]
-    with outside() as (port, seen), silent(mesh):
+    with outside() as (port, seen), mesh.stopped(mesh.plaitd_pid()):
         with (asking(mesh, f"http://{HOST}:{port}/never") as there, asking(mesh, f"http://[2001:db8::1]:{port}/never") as nowhere,
               asking(mesh, f"http://{pod}:8000/never") as inside, asking(mesh, f"http://[{pod_v6}]:8000/never") as inside_v6):
             pass
@@ -126,7 +114,7 @@ def connected(mesh, address):
 
 def test_a_slow_answer_is_waited_for(mesh):
     pod, pod_v6 = mesh.pods("echo-1")[0]["ips"]
-    with outside() as (port, seen), silent(mesh) as plaitd:
+    with outside() as (port, seen), mesh.stopped(mesh.plaitd_pid()) as plaitd:
         with (asking(mesh, f"http://{HOST}:{port}/slow") as there, asking(mesh, f"http://{pod}:8000/slow") as inside,
               asking(mesh, f"http://[{pod_v6}]:8000/slow") as inside_v6):
             until(lambda: connected(mesh, HOST) and connected(mesh, pod) and connected(mesh, pod_v6), 4, "all are asked for")
@@ -137,7 +125,7 @@ def test_a_slow_answer_is_waited_for(mesh):
 
 def test_a_control_plane_that_is_lost_meanwhile_is_asked_again(mesh):
     pod = mesh.pods("echo-2")[0]["ip"]
-    with silent(mesh) as plaitd:
+    with mesh.stopped(mesh.plaitd_pid()) as plaitd:
         with asking(mesh, f"http://{pod}:8000/lost") as inside:
             until(lambda: connected(mesh, pod), 4, "it is asked for")
             mesh.signal(plaitd, "KILL")

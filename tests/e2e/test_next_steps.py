@@ -1,16 +1,14 @@
 """What commands say when they cannot tell all that they were asked for: plaitd is there and says nothing, or does not start, or a word is
 wrong. Each says what it does not know, soon, and a next step that can be typed as it is."""
-import contextlib
 import json
 import os
 import re
-import subprocess
 import time
 
 import pytest
 
 import manifests as m
-from mesh import Mesh, end_process, until
+from mesh import Mesh, until
 
 POLICIES = (m.authorization("no-secrets", {"selector": {"matchLabels": {"app": "web"}}, "action": "DENY",
                                            "rules": [{"to": [{"operation": {"paths": ["/secret*"]}}]}]}),
@@ -29,16 +27,6 @@ def shop(folder):
     mesh.start()
     yield mesh
     mesh.stop()
-
-
-@contextlib.contextmanager
-def stopped(mesh, pid):
-    mesh.signal(pid, "STOP")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(subprocess.CalledProcessError):  # it has been killed
-            mesh.signal(pid, "CONT")
 
 
 def denied(mesh, host, path, *method):
@@ -67,7 +55,7 @@ def timed(mesh, seconds, *words):
 
 def test_nothing_is_well_that_a_plaitd_which_hangs_was_not_asked(shop):
     shop.well()
-    with stopped(shop, shop.plaitd_pid()):
+    with shop.stopped(shop.plaitd_pid()):
         check = timed(shop, 30, "check", "-o", "json")  # one limit of 5 s, where it was three of 15 s
         text = timed(shop, 30, "check").stdout
     assert check.returncode == 1
@@ -85,7 +73,7 @@ def test_nothing_is_well_that_a_plaitd_which_hangs_was_not_asked(shop):
 
 
 def test_version_says_that_a_plaitd_which_hangs_is_unreachable_and_asks_the_proxies(shop):
-    with stopped(shop, shop.plaitd_pid()):
+    with shop.stopped(shop.plaitd_pid()):
         version = timed(shop, 20, "version")  # one limit of 5 s, where it was two of 15 s
     assert version.returncode == 0
     rows = [re.split(r"\s{2,}", line) for line in version.stdout.splitlines()]
@@ -95,7 +83,7 @@ def test_version_says_that_a_plaitd_which_hangs_is_unreachable_and_asks_the_prox
 
 
 def test_ps_of_a_plaitd_that_hangs_has_a_next_step(shop):
-    with stopped(shop, shop.plaitd_pid()):
+    with shop.stopped(shop.plaitd_pid()):
         ps = timed(shop, 14, "ps")  # one limit of 5 s, where it was one of 15 s
     assert ps.returncode == 3 and "does not answer within 5s" in ps.stderr, ps.stderr
     assert "  try: plait logs --name shop plaitd; plait check --name shop" in ps.stderr
@@ -104,7 +92,7 @@ def test_ps_of_a_plaitd_that_hangs_has_a_next_step(shop):
 def test_denials_are_explained_at_once_while_plaitd_hangs(shop):
     for _ in range(2):
         denials(shop)
-    with stopped(shop, shop.plaitd_pid()):
+    with shop.stopped(shop.plaitd_pid()):
         logs = timed(shop, 14, "logs", "--denied", "web")  # one limit of 2 s for all ten; 2 s each would be 20
     assert logs.stdout.count("plait: denied by AuthorizationPolicy default/no-secrets rule[0]\n") >= 6, logs.stdout
     assert logs.stdout.count("AuthorizationPolicy default/readers rule[0]: method must be GET, but is ") >= 4, logs.stdout
@@ -114,14 +102,14 @@ def test_explain_says_that_the_places_of_policies_are_not_known_while_plaitd_han
     words, policy, unknown = ("explain", "client", "web:8080", "POST", "/"), "AuthorizationPolicy default/readers ", "the places of policies"
     well = shop.named(*words, check=False)
     assert well.returncode == 1 and re.search(rf"{policy}\(\S+/mesh\.yaml:\d+\) rule", well.stdout) and unknown not in well.stderr, well
-    with stopped(shop, shop.plaitd_pid()):
+    with shop.stopped(shop.plaitd_pid()):
         hangs = timed(shop, 14, *words)  # one limit of 2 s, where it was one of 15 s
     assert hangs.returncode == 1 and f"{policy}rule[0]" in hangs.stdout, hangs
     assert f"{unknown} are not known: the control plane does not answer (plait logs --name shop plaitd)\n" in hangs.stderr, hangs
 
 
 def test_ps_names_the_proxies_that_are_not_connected(shop):
-    with stopped(shop, shop.proxy_pid("web-0")):
+    with shop.stopped(shop.proxy_pid("web-0")):
         shop.signal(shop.plaitd_pid(), "KILL")
 
         def rows():
@@ -162,17 +150,6 @@ def test_a_filter_of_logs_holds_in_every_format(shop):
     assert names("--flag", "DT") == []
     entries = json.loads(shop.named("logs", "-A", "--denied", "-o", "json").stdout)
     assert {entry["workload"] for entry in entries} == {"web-0.default"} and all("explanation" in entry for entry in entries)
-
-
-@contextlib.contextmanager
-def following(mesh, file, *words):
-    """`plait logs --follow` goes on while the body runs; gives a function that tells what it has said so far."""
-    with open(file, "wb") as out, subprocess.Popen(mesh.command("logs", "--follow", *words), env=mesh.env,
-                                                   stdin=subprocess.DEVNULL, stdout=out) as process:
-        try:
-            yield file.read_text
-        finally:
-            end_process(process, 20, file.read_text)
 
 
 @pytest.fixture
@@ -226,7 +203,7 @@ def test_logs_of_a_deployment_are_those_of_all_its_pods(shop, scale):
 
 def test_followed_logs_of_a_deployment_have_the_pods_that_come_later(shop, scale, folder):
     [(first, ip)] = scale("growing", 1).items()
-    with following(shop, folder / "growing.out", "--denied", "growing") as said:
+    with shop.following(folder / "growing.out", "--denied", "growing") as said:
         shows = lambda start, path: re.search(rf'^{start}\[2\S+ "GET {path} HTTP.*\n    plait: denied by', said(), re.MULTILINE)
         alone = denied_by(shop, first, ip, "/secret/alone")
         until(lambda: shows("", alone), 20, "the only pod, without its name")
@@ -245,7 +222,7 @@ def test_what_is_followed_comes_at_once_as_data(shop, folder, form, line):
     before, after = f"/secret/before/{form}", f"/secret/after/{form}"
     denied(shop, "web", before)
     shop.logged("web", before)
-    with following(shop, folder / f"followed.{form}", "-A", "--denied", "-o", form) as said:
+    with shop.following(folder / f"followed.{form}", "-A", "--denied", "-o", form) as said:
         until(lambda: shows(said(), before), 20, "it has read what was there")
         assert after not in said()
         denied(shop, "web", after)
@@ -258,7 +235,7 @@ def test_a_log_that_is_followed_is_named_at_once_and_once(shop, folder):
     denied(shop, "web", "/secret/before/name")
     shop.logged("web", "/secret/before/name")
     late = shop.directory / "late.yaml"
-    with following(shop, folder / "followed.name", "-A", "--denied", "-o", "name") as said:
+    with shop.following(folder / "followed.name", "-A", "--denied", "-o", "name") as said:
         until(lambda: said() == "log/web-0.default/istio-proxy\n", 20, "it has read what was there")
         # Of a workload that was not there then.
         m.write(late, m.deployment("late", [m.APP, "echo", "--port", "8080"], ports=[8080], probe=m.http_probe(8080)),
