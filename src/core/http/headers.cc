@@ -200,7 +200,7 @@ std::optional<std::string> Headers::GetJoined(std::string_view name) const {
 
 bool Headers::HasToken(std::string_view name, std::string_view token) const noexcept {
   for (std::size_t i = Find(name); i != fields_.size(); i = Find(name, i + 1))
-    if (!TokenIn(at(i).value, token).empty()) return true;
+    if (TokenIn(at(i).value, token)) return true;
   return false;
 }
 

@@ -4,11 +4,11 @@
 
 namespace plait::http {
 
-std::string_view TokenIn(std::string_view list, std::string_view token) noexcept {
+std::optional<std::string_view> TokenIn(std::string_view list, std::string_view token) noexcept {
   while (true) {
     const std::size_t comma = list.find(',');
     if (const std::string_view found = Trim(list.substr(0, comma)); EqualsIgnoreCase(found, token)) return found;
-    if (comma == std::string_view::npos) return {};
+    if (comma == std::string_view::npos) return std::nullopt;
     list.remove_prefix(comma + 1);
   }
 }

@@ -78,9 +78,9 @@ std::size_t SizeOfFields(const http::Headers& headers, const SendFraming& framin
 std::string_view TakeSwitch(http::HeaderView field, SendFraming& left) noexcept {
   if (EqualsIgnoreCase(field.name, "upgrade")) return std::exchange(left.upgrade, {});
   if (left.connection != "upgrade" || !EqualsIgnoreCase(field.name, "connection")) return {};
-  const std::string_view token = http::TokenIn(field.value, left.connection);
-  if (!token.empty()) left.connection = {};
-  return token;
+  const std::optional<std::string_view> token = http::TokenIn(field.value, left.connection);
+  if (token) left.connection = {};
+  return token.value_or(std::string_view());
 }
 
 void WriteFields(const http::Headers& headers, const SendFraming& framing, Room& room) {
