@@ -58,9 +58,11 @@ async def refused(port):
     while time.monotonic() < end:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
         except ConnectionRefusedError:
             return True
-        writer.close()
+        except ConnectionResetError:  # before asyncio had looked at it
+            pass
         await asyncio.sleep(0.02)
     return False
 
