@@ -346,6 +346,11 @@ def leftovers():
     return [line for line in found.stdout.splitlines() if "<defunct>" not in line]
 
 
+def leftovers_of(mesh):
+    """Processes of this mesh, where others go on."""
+    return [line for line in leftovers() if f"--name {mesh.name}" in line or f"/{mesh.name}/" in line]
+
+
 def nothing_runs(seconds=5, found=leftovers):
     """Waits until no process of a mesh is left; the failure names those that are."""
     def gone():

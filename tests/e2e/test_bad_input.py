@@ -27,7 +27,7 @@ import subprocess
 import pytest
 
 import manifests as m
-from mesh import BIN, Mesh, leftovers, nothing_runs, unprivileged, until
+from mesh import BIN, Mesh, leftovers_of, nothing_runs, unprivileged, until
 
 APP = m.APP
 
@@ -390,7 +390,7 @@ def up_says(mesh, *told, prefix=()):
     finally:
         mesh.stop()
         print(mesh.output.read_text())
-    nothing_runs(found=lambda: [line for line in leftovers() if f"/{mesh.name}/" in line])
+    nothing_runs(found=lambda: leftovers_of(mesh))
 
 
 def test_a_truncated_key_of_the_authority_is_told_by_plait_up(folder):
@@ -415,7 +415,7 @@ def test_what_is_not_ready_is_told_to_whoever_waits_and_goes_on_in_the_backgroun
         assert mesh.status()["state"] == "starting"
     finally:
         mesh.named("down", check=False)
-    nothing_runs(found=lambda: [line for line in leftovers() if f"/{mesh.name}/" in line])
+    nothing_runs(found=lambda: leftovers_of(mesh))
 
 
 def test_a_full_disk_is_told_by_plait_up(folder):
@@ -440,4 +440,4 @@ def test_a_state_directory_that_cannot_be_made_is_told_by_plait_up(folder, place
     mesh.env["PLAIT_STATE_DIR"] = state
     result = mesh.named("up", str(directory), check=False)
     assert result.returncode == 1 and f"cannot make the folder {state}" in result.stderr and "try: " in result.stderr, result.stderr
-    assert not [line for line in leftovers() if "/no-state/" in line]
+    assert not leftovers_of(mesh)

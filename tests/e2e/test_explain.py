@@ -255,7 +255,7 @@ def test_what_goes_past_a_proxy_is_explained_as_it_happens(capture, client, serv
     pod = next(w for w in capture.status()["workloads"] if w["name"] == f"{server}-0")
     question = [client, f"{server}-0:8000" if to_pod else f"{server}:8000", "GET", "/"]
     url = f"http://{pod['ip'] if to_pod else server}:8000/"
-    real = capture.exec(client, "curl", "-s", "-o", "/dev/null", "-m", "5", "-w", "%{http_code}", url, check=False).stdout
+    real = curl(capture, client, url)
     live = explain(capture, *question, code=0 if refused_at is None else 1)
     assert (real == "200") == live["forwarded"], (real, live)
     assert real == str(live["verdict"].get("status") or {True: 200, False: "000"}[live["forwarded"]])

@@ -166,8 +166,8 @@ def scale(shop):
 
         def ready():
             pods = {pod["name"]: pod["ip"] for pod in shop.pods(name) if pod["ready"]}
-            return len(pods) == replicas and pods
-        return until(ready, 30, "the pods are ready")
+            return len(pods) == replicas and [pods]  # in a list, so that none is an answer, too
+        return until(ready, 30, "the pods are ready")[0]
     try:
         yield scale
     finally:
@@ -231,25 +231,18 @@ def test_what_is_followed_comes_at_once_as_data(shop, folder, form, line):
         assert all(json.loads(one)["explanation"] for one in said().splitlines())
 
 
-def test_a_log_that_is_followed_is_named_at_once_and_once(shop, folder):
+def test_a_log_that_is_followed_is_named_at_once_and_once(shop, scale, folder):
     denied(shop, "web", "/secret/before/name")
     shop.logged("web", "/secret/before/name")
-    late = shop.directory / "late.yaml"
     with shop.following(folder / "followed.name", "-A", "--denied", "-o", "name") as said:
         until(lambda: said() == "log/web-0.default/istio-proxy\n", 20, "it has read what was there")
-        # Of a workload that was not there then.
-        m.write(late, m.deployment("late", [m.APP, "echo", "--port", "8080"], ports=[8080], probe=m.http_probe(8080)),
-                m.service("late", {"http": 8080}),
-                m.authorization("late", {"selector": {"matchLabels": {"app": "late"}}, "action": "DENY",
-                                         "rules": [{"to": [{"operation": {"paths": ["/secret*"]}}]}]}))
-        try:
-            denied(shop, "web", "/secret/after/name")
-            shop.logged("web", "/secret/after/name")  # a name again, before the new one
-            until(lambda: denied(shop, "late", "/secret"), 30, "the workload is there")
-            until(lambda: "late" in said(), 20, "what was denied is there")
-        finally:
-            late.unlink()
-            until(lambda: not shop.pods("late"), 30, "the workload is gone")
+        scale("late", 1)  # a workload that was not there then
+        denied(shop, "web", "/secret/after/name")
+        shop.logged("web", "/secret/after/name")  # a name again, before the new one
+        until(lambda: denied(shop, "late", "/secret"), 30, "the policy is in force")
+        until(lambda: "late" in said(), 20, "what was denied is there")
+        scale("late", 0)
+        until(lambda: not shop.pods("late"), 30, "the workload is gone")
         assert said() == "log/web-0.default/istio-proxy\nlog/late-0.default/istio-proxy\n"
 
 

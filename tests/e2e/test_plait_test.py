@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mesh import BIN, Mesh, leftovers, nothing_runs, unprivileged, until
+from mesh import BIN, Mesh, leftovers_of, nothing_runs, unprivileged, until
 
 CHECKS = ["mTLS", "traffic split", "authz", "retries", "metrics", "rotation"]
 
@@ -132,11 +132,6 @@ def test_demo_proves_itself_within_45_seconds_and_leaves_nothing_behind(folder):
     assert took < 45
     nothing_runs(found=lambda: leftovers_of(mesh))
     assert not mesh.state.exists()
-
-
-def leftovers_of(mesh):
-    """Processes of this mesh; the module's own mesh goes on."""
-    return [line for line in leftovers() if f"--name {mesh.name}" in line or f"/{mesh.name}/" in line]
 
 
 def test_an_interrupted_demo_ends_the_mesh_with_130(folder):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from mesh import BIN, SANITIZED, Mesh, leftovers, nothing_runs, unprivileged, until
+from mesh import BIN, SANITIZED, Mesh, leftovers_of, nothing_runs, unprivileged, until
 
 STEPS = ["the application", "edit a route", "make a mistake", "a denial", "explain and allow it", "undo"]
 
@@ -125,5 +125,5 @@ def test_without_a_demo_it_starts_one_of_its_own_that_ends_with_it(folder):
     result = mesh.named("demo", "tour", "--yes", "--port", "0", "-o", "json", check=False, timeout=150)
     assert result.returncode == 0, result.stdout + result.stderr + mesh.tail()
     assert json.loads(result.stdout)["success"]
-    nothing_runs(10, lambda: [line for line in leftovers() if "/own/" in line or "--name own" in line])
+    nothing_runs(10, lambda: leftovers_of(mesh))
     assert mesh.named("status", check=False).returncode == 3 and not mesh.state.exists()
