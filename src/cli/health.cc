@@ -9,6 +9,7 @@
 #include "cli/json_access.h"
 #include "cli/tables.h"
 #include "core/base/strings.h"
+#include "local/paths.h"
 
 namespace plait::cli {
 namespace {
@@ -19,7 +20,7 @@ constexpr const char* kIdentity = "plait-identity";
 constexpr const char* kCapture = "plait-capture";
 constexpr Duration kRootWarning = std::chrono::hours(24 * 30);
 
-std::string Named(const local::MeshStatus& status) { return status.name == "default" ? "" : " --name " + status.name; }
+std::string Named(const local::MeshStatus& status) { return local::Named(status.name); }
 
 struct Wrong {
   std::string text;

@@ -18,7 +18,7 @@ Outcome<io::UniqueFd> DialAdmin(const MeshOptions& mesh, const std::string& work
 
 }  // namespace
 
-std::string Named(const MeshOptions& mesh) { return mesh.name == "default" ? "" : " --name " + mesh.name; }
+std::string Named(const MeshOptions& mesh) { return local::Named(mesh.name); }
 
 Outcome<local::ControlClient> ConnectTo(const MeshOptions& mesh) {
   Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);

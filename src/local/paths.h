@@ -8,13 +8,15 @@
 
 namespace plait::local {
 
+// " --name shop": what commands need to mean this mesh; empty: it is the default one.
+inline std::string Named(const std::string& mesh) { return mesh == "default" ? "" : " --name " + mesh; }
+
 struct MeshPaths {
   std::string name;   // "default" or --name
   std::string run;    // $XDG_RUNTIME_DIR/plait/<name> or /tmp/plait-<uid>/<name>
   std::string state;  // $PLAIT_STATE_DIR, $XDG_STATE_HOME/plait/<name> or ~/.local/state/plait/<name>
 
-  // " --name shop": what commands need to mean this mesh; empty: it is the default one.
-  std::string named() const { return name == "default" ? "" : " --name " + name; }
+  std::string named() const { return Named(name); }
   std::string lock() const { return run + "/lock"; }
   std::string control_socket() const { return run + "/control.sock"; }
   std::string dial_socket() const { return run + "/dial.sock"; }  // of the dial helper, for proxies
