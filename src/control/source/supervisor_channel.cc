@@ -113,22 +113,14 @@ void SupervisorChannel::Send(const Hello& hello) {
   Line(JsonText(json));
 }
 
-void SupervisorChannel::Send(const std::vector<DesiredPod>& pods) {
-  std::string line = EncodeDesired(pods);
-  if (line == last_pods_) return;
-  last_pods_ = line;
-  Line(std::move(line));
-}
+void SupervisorChannel::Send(const std::vector<DesiredPod>& pods) { LineIfNew(EncodeDesired(pods), last_pods_); }
 
 void SupervisorChannel::SendMessage(std::string_view severity, std::string_view text) {
   Line(JsonText(Json{{"type", "message"}, {"severity", severity}, {"text", text}}));
 }
 
 void SupervisorChannel::SendDefaults(const std::vector<std::string>& texts) {
-  std::string line = JsonText(Json{{"type", "defaults"}, {"texts", texts}});
-  if (line == last_defaults_) return;
-  last_defaults_ = line;
-  Line(std::move(line));
+  LineIfNew(JsonText(Json{{"type", "defaults"}, {"texts", texts}}), last_defaults_);
 }
 
 void SupervisorChannel::SendCaughtUp(std::uint64_t statuses) {
@@ -136,23 +128,18 @@ void SupervisorChannel::SendCaughtUp(std::uint64_t statuses) {
 }
 
 void SupervisorChannel::SendGatewayPorts(const std::vector<std::uint16_t>& ports) {
-  std::string line = JsonText(Json{{"type", "gateway_ports"}, {"ports", ports}});
-  if (line == last_ports_) return;
-  last_ports_ = line;
-  Line(std::move(line));
+  LineIfNew(JsonText(Json{{"type", "gateway_ports"}, {"ports", ports}}), last_ports_);
 }
 
 void SupervisorChannel::SendServices(const model::Snapshot& snapshot) {
-  std::string line = EncodeServices(snapshot);
-  if (line == last_services_) return;
-  last_services_ = line;
-  Line(std::move(line));
+  LineIfNew(EncodeServices(snapshot), last_services_);
 }
 
-void SupervisorChannel::SendHosts(const model::Snapshot& snapshot) {
-  std::string line = EncodeHosts(snapshot);
-  if (line == last_hosts_) return;
-  last_hosts_ = line;
+void SupervisorChannel::SendHosts(const model::Snapshot& snapshot) { LineIfNew(EncodeHosts(snapshot), last_hosts_); }
+
+void SupervisorChannel::LineIfNew(std::string line, std::string& last) {
+  if (line == last) return;
+  last = line;
   Line(std::move(line));
 }
 

@@ -59,6 +59,7 @@ class SupervisorChannel final : private io::StreamEvents {
   void OnFailed(Error error) override;
   void Flush();
   void Line(std::string line);
+  void LineIfNew(std::string line, std::string& last);  // `last`: of its kind
   void TakeLines();
 
   std::unique_ptr<io::Stream> stream_;
