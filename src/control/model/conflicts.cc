@@ -43,9 +43,7 @@ class Conflicts {
   // The oldest VirtualService has the host (as in Istio); the others would be silent without this.
   void CheckDuplicateHosts() {
     std::map<std::string, const VirtualService*> owners;
-    std::vector<const VirtualService*> services = ObjectsOf<VirtualService>(snapshot_.objects());
-    std::sort(services.begin(), services.end(), [](const auto* a, const auto* b) { return IsOlder(a->meta, b->meta); });
-    for (const VirtualService* service : services) {
+    for (const VirtualService* service : OldestFirst<VirtualService>(snapshot_.objects())) {
       if (!service->OnMesh() || service->http.empty()) continue;
       for (const std::string& host : service->hosts) {
         const auto [owner, added] = owners.emplace(Resolve(service->meta, host), service);
@@ -61,10 +59,8 @@ class Conflicts {
 
   // Servers of the same pods on one port: the hosts of a listener are told apart by name only.
   void CheckGateways() {
-    std::vector<const Gateway*> gateways = ObjectsOf<Gateway>(snapshot_.objects());
-    std::sort(gateways.begin(), gateways.end(), [](const auto* a, const auto* b) { return IsOlder(a->meta, b->meta); });
     std::vector<Server> seen;
-    for (const Gateway* gateway : gateways)
+    for (const Gateway* gateway : OldestFirst<Gateway>(snapshot_.objects()))
       for (const GatewayServer& server : gateway->servers) {
         for (const Server& older : seen)
           if (CheckServers(older, {gateway, &server})) break;
@@ -148,11 +144,9 @@ class Conflicts {
   // Of one scope the oldest counts, as in Istio; Snapshot::MtlsOf. Beside an invalid one neither does.
   void CheckPeerAuthentications() {
     std::map<std::pair<std::string_view, Labels>, std::vector<const PeerAuthentication*>> scopes;
-    for (const auto* policy : ObjectsOf<PeerAuthentication>(snapshot_.objects()))
+    for (const auto* policy : OldestFirst<PeerAuthentication>(snapshot_.objects()))
       scopes[{policy->meta.name_space(), policy->scope.selector}].push_back(policy);
-    for (auto& [scope, policies] : scopes) {
-      std::sort(policies.begin(), policies.end(),
-                [](const auto* a, const auto* b) { return IsOlder(a->meta, b->meta); });
+    for (const auto& [scope, policies] : scopes) {
       if (std::any_of(policies.begin(), policies.end(), [](const auto* policy) { return policy->invalid; })) continue;
       const PeerAuthentication& oldest = *policies.front();
       for (const PeerAuthentication* policy : policies) {

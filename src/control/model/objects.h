@@ -1,5 +1,6 @@
 #pragma once
 // All configuration objects of a mesh, as read. Shared and immutable; the snapshot is made from them.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <variant>
@@ -57,6 +58,14 @@ std::vector<const T*> ObjectsOf(const std::vector<ObjectRef>& objects) {
   std::vector<const T*> out = {};
   for (const ObjectRef& object : objects)
     if (const T* typed = std::get_if<T>(object.get())) out.push_back(typed);
+  return out;
+}
+
+// The same, where the oldest wins (IsOlder).
+template <class T>
+std::vector<const T*> OldestFirst(const std::vector<ObjectRef>& objects) {
+  std::vector<const T*> out = ObjectsOf<T>(objects);
+  std::sort(out.begin(), out.end(), [](const T* a, const T* b) { return IsOlder(a->meta, b->meta); });
   return out;
 }
 

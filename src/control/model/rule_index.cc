@@ -9,13 +9,6 @@
 namespace plait::control::model {
 namespace {
 
-template <class T>
-std::vector<const T*> OldestFirst(const std::vector<ObjectRef>& objects) {
-  std::vector<const T*> out = ObjectsOf<T>(objects);
-  std::sort(out.begin(), out.end(), [](const T* a, const T* b) { return IsOlder(a->meta, b->meta); });
-  return out;
-}
-
 // Sorted. A rule for chosen clients is for those of its own namespace, whatever it says.
 std::vector<std::string> ExportOf(const DestinationRule& rule, const MeshConfig& mesh) {
   if (!rule.workload_selector.empty()) return {"."};

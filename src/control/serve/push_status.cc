@@ -20,16 +20,10 @@ std::string Text(const Meta& meta) {
   return meta.key.ToString() + " (" + meta.at.file + ":" + std::to_string(meta.at.line) + ")";
 }
 
-template <class T>
-std::vector<const T*> OldestFirst(const Snapshot& mesh) {
-  std::vector<const T*> out = model::ObjectsOf<T>(mesh.objects());
-  std::sort(out.begin(), out.end(), [](const T* a, const T* b) { return model::IsOlder(a->meta, b->meta); });
-  return out;
-}
-
 class Status {
  public:
-  explicit Status(const Snapshot& mesh) : mesh_(mesh), rules_(OldestFirst<model::DestinationRule>(mesh)) {}
+  explicit Status(const Snapshot& mesh)
+      : mesh_(mesh), rules_(model::OldestFirst<model::DestinationRule>(mesh.objects())) {}
 
   PushStatus Run() {
     DuplicateDomains();
@@ -52,7 +46,7 @@ class Status {
   // The oldest VirtualService of the mesh's clients has a host.
   void DuplicateDomains() {
     std::map<std::string, const model::VirtualService*> owners;
-    for (const auto* service : OldestFirst<model::VirtualService>(mesh_)) {
+    for (const auto* service : model::OldestFirst<model::VirtualService>(mesh_.objects())) {
       if (!service->OnMesh() || service->http.empty()) continue;
       for (const std::string& written : service->hosts) {
         const std::string host = Resolve(written, service->meta);
@@ -140,7 +134,7 @@ class Status {
     const auto has = [&](const model::DestinationRule* rule) {
       const model::Subset* own = rule->FindSubset(subset.name);
       return own && *own == subset && rule->meta.name_space() == meta.name_space() &&
-             Resolve(rule->host, rule->meta) == merged.host;
+             rule->workload_selector == merged.workload_selector && Resolve(rule->host, rule->meta) == merged.host;
     };
     const auto owner = std::find_if(rules_.begin(), rules_.end(), has);
     return owner == rules_.end() ? meta : (*owner)->meta;

@@ -62,6 +62,23 @@ TEST(PushStatus, NamesTheRuleInWhichASubsetWithoutAnEndpointStands) {
   EXPECT_EQ(told("v7"), "subset v7 of DestinationRule default/three (test.yaml:19) selects no ready endpoint");
 }
 
+TEST(PushStatus, NamesNoRuleForChosenClientsAsTheOneInWhichASubsetForAllStands) {
+  const std::string subset = "{host: web, subsets: [{name: v7, labels: {version: v7}}]";
+  std::vector<model::ObjectRef> objects = model::DecodeText(kWeb, "web.yaml").objects;
+  const auto add = [&](const std::string& name, const std::string& spec) {  // each at the same place of its file
+    for (auto& object : model::DecodeText(Object("DestinationRule", name, spec), name + ".yaml").objects)
+      objects.push_back(std::move(object));
+  };
+  add("chosen", subset + ", workloadSelector: {matchLabels: {app: client}}}");
+  add("of-all", subset + "}");
+  const auto mesh = model::Snapshot::Build(std::move(objects),
+                                           std::make_shared<const std::vector<model::Workload>>(
+                                               std::vector{RunningPod("web-0", "web", {{"app", "web"}}, "10.0.0.1")}),
+                                           {});
+  EXPECT_EQ(Told(PushStatusOf(*mesh), "pilot_eds_no_instances", "outbound|80|v7|web.default.svc.cluster.local"),
+            "subset v7 of DestinationRule default/of-all (of-all.yaml:4) selects no ready endpoint");
+}
+
 TEST(PushStatus, NamesHostsAndSubsetsThatStandTwice) {
   const std::string route = "{hosts: [web], http: [{route: [{destination: {host: web}}]}]}";
   const std::string subset = "{host: web, subsets: [{name: v1, labels: {version: v1}}]}";
