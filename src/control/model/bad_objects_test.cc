@@ -362,9 +362,7 @@ TEST(BadObjects, ThatSayTheSameOrAddToEachOtherAreNoConflict) {
                                                std::make_shared<const std::vector<Workload>>(std::vector<Workload>{
                                                    RunningPod("good-0", "good", {{"app", "good"}}, "10.244.0.1")}),
                                                {});
-  std::string said;
-  for (const Finding& finding : snapshot->findings()) said += finding.ToString() + "\n";
-  EXPECT_EQ(said, "");
+  EXPECT_EQ(testing::Said(snapshot->findings()), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, BadObjects, ::testing::ValuesIn(kKinds));

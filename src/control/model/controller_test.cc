@@ -6,14 +6,10 @@
 namespace plait::control::model {
 namespace {
 using testing::RunningPod;
+using testing::Said;
 using testing::SnapshotOf;
 
 Decoded Read(const std::string& text) { return DecodeText(text, "f.yaml"); }
-std::string Said(const Findings& findings) {
-  std::string out;
-  for (const Finding& finding : findings) out += finding.ToString() + "\n";
-  return out;
-}
 template <class T>
 const T& Only(const Decoded& decoded) {
   EXPECT_EQ(decoded.objects.size(), 1U) << Said(decoded.findings);

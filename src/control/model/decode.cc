@@ -182,15 +182,12 @@ bool DecodeObject(const yaml::Node& document, const std::string& file, const Dec
   return true;
 }
 
-// Where the last document begins: behind the line "---" that ends the one before it.
+// Where the last document begins: at the line "---" that ends the one before it. `text`: whole lines.
 std::size_t LastDocument(std::string_view text) {
-  for (std::size_t at = text.rfind("\n---"); at != std::string_view::npos;
-       at = at == 0 ? std::string_view::npos : text.rfind("\n---", at - 1)) {
-    const std::size_t behind = at + 4;
-    if (behind == text.size() || std::string_view(" \t\r\n").find(text[behind]) != std::string_view::npos)
-      return at + 1;
-  }
-  return 0;
+  std::size_t last = 0;
+  for (const std::string_view line : {"\n---\n", "\n---\r", "\n--- ", "\n---\t"})
+    last = std::max(last, text.rfind(line) + 1);  // npos + 1 is 0
+  return last;
 }
 }  // namespace
 

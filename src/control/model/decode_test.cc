@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "control/model/testing_objects.h"
 #include "testing/source_dir.h"
 
 namespace plait::control::model {
@@ -13,11 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 Decoded Read(const std::string& text) { return DecodeText(text, "f.yaml"); }
-std::string Said(const Decoded& decoded) {
-  std::string out;
-  for (const Finding& finding : decoded.findings) out += finding.ToString() + "\n";
-  return out;
-}
+std::string Said(const Decoded& decoded) { return testing::Said(decoded.findings); }
 template <class T>
 const T& Only(const Decoded& decoded) {
   EXPECT_EQ(decoded.objects.size(), 1U) << Said(decoded);

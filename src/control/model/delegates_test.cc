@@ -18,7 +18,7 @@ struct Whole {
   explicit Whole(const std::string& yaml) : snapshot(testing::SnapshotOf(kWeb + yaml)) {
     const auto services = snapshot->VirtualServices("default", "mesh");
     if (!services.empty()) rules = services[0]->http;
-    for (const Finding& finding : snapshot->findings()) said += finding.ToString() + "\n";
+    said = testing::Said(snapshot->findings());
   }
   SnapshotRef snapshot;
   std::vector<HttpRule> rules;

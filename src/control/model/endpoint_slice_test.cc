@@ -6,13 +6,9 @@
 namespace plait::control::model {
 namespace {
 using testing::RunningPod;
+using testing::Said;
 using testing::SnapshotOf;
 
-std::string Said(const Findings& findings) {
-  std::string out;
-  for (const Finding& finding : findings) out += finding.ToString() + "\n";
-  return out;
-}
 std::string Slice(const std::string& fields, const std::string& labels = "{kubernetes.io/service-name: db}") {
   return "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s, labels: " + labels + "}\n" +
          fields;

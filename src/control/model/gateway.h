@@ -2,12 +2,16 @@
 // Istio's Gateway: what a gateway proxy listens to.
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/model/meta.h"
 #include "core/yaml/node.h"
 
 namespace plait::control::model {
+
+// Whom the ingress gateway that Plait makes, in the root namespace, runs as.
+inline constexpr std::string_view kIngressGatewayAccount = "istio-ingressgateway-service-account";
 
 struct GatewayTls {
   // kIstioMutual: with the gateway's own identity, for clients of the mesh. kAutoPassthrough: mutual TLS between

@@ -1,5 +1,6 @@
 #include "control/model/near_host.h"
 
+#include "control/model/warnings.h"
 #include "core/yaml/suggest.h"
 
 namespace plait::control::model {
@@ -17,7 +18,7 @@ std::string NearHost::Advice(const std::string& host, const std::string& name_sp
   const std::string& domain = snapshot_.mesh().cluster_domain;
   // "reviews.other" is short for nothing, as in Istio.
   if (const ServiceView* meant = snapshot_.FindService(host + ".svc." + domain, name_space))
-    return "did you mean \"" + meant->hostname + "\"? ";
+    return DidYouMean(meant->hostname);
   const std::string own = "." + name_space;
   const auto split = [](std::string_view text) { return std::pair(text.substr(0, text.find('.')), text); };
   const auto [name, written] = split(WithoutDomain(host, domain));
@@ -36,12 +37,12 @@ std::string NearHost::Advice(const std::string& host, const std::string& name_sp
     if (in_cluster && split(candidate).first == name) same_name = view->hostname;
   }
   // A short name means this namespace only, which is the mistake when another one has a service of that name.
-  if (!same_name.empty()) return "did you mean \"" + std::string(same_name) + "\"? ";
+  if (!same_name.empty()) return DidYouMean(std::string(same_name));
   if (in_cluster)
-    if (const std::string near = yaml::Nearest(name, here); !near.empty()) return "did you mean \"" + near + "\"? ";
+    if (const std::string near = yaml::Nearest(name, here); !near.empty()) return DidYouMean(near);
   const std::string near = yaml::Nearest(written, elsewhere);
   if (near.empty()) return {};
-  return "did you mean \"" + near + (in_cluster ? ".svc." + domain : "") + "\"? ";
+  return DidYouMean(near + (in_cluster ? ".svc." + domain : ""));
 }
 
 }  // namespace plait::control::model

@@ -43,10 +43,7 @@ std::vector<PodMaker> PodMakersOf(const Snapshot& snapshot) {
 // at once.
 class NearName {
  public:
-  std::string Advice(std::string_view written, const Names& candidates) {
-    const std::string near = Of(written, candidates);
-    return near.empty() ? "" : "did you mean \"" + near + "\"? ";
-  }
+  std::string Advice(std::string_view written, const Names& candidates) { return DidYouMean(Of(written, candidates)); }
   std::string Of(std::string_view written, const Names& candidates) {
     if (left_ <= 0) return {};
     --left_;
@@ -93,8 +90,7 @@ class Accounts {
 
   // Kubernetes makes "default" with each namespace, Plait the ingress gateway.
   bool IsAlwaysThere(std::string_view name_space, std::string_view account) const {
-    return account == "default" ||
-           (account == "istio-ingressgateway-service-account" && name_space == snapshot_.mesh().root_namespace);
+    return account == "default" || (account == kIngressGatewayAccount && name_space == snapshot_.mesh().root_namespace);
   }
 
   void FindCallers() {
@@ -151,11 +147,10 @@ class Accounts {
         (IsAlwaysThere(name_space, account) && namespaces_.contains(name_space)))
       return;
     const auto [near_space, near_account] = NearAccount(name_space, account);
-    const std::string advice = near_account.empty() ? ""
-                                                    : "did you mean \"" + std::string(parts[0]) + "/ns/" + near_space +
-                                                          "/sa/" + near_account + "\"? ";
+    const std::string near =
+        near_account.empty() ? "" : std::string(parts[0]) + "/ns/" + near_space + "/sa/" + near_account;
     Warn(meta, "Referenced service account not found: \"" + principal + "\"",
-         advice +
+         DidYouMean(near) +
              "correct the principal, or create the ServiceAccount and pods that have it; until then it matches no "
              "caller");
   }

@@ -29,9 +29,12 @@ Mode ServerMtls::ModeOf(std::uint16_t port) const noexcept {
 }
 
 void Snapshot::IndexPolicies() {
-  peer_authentications_ = ObjectsOf<PeerAuthentication>(objects_);
-  std::sort(peer_authentications_.begin(), peer_authentications_.end(),
-            [](const auto* a, const auto* b) { return IsOlder(a->meta, b->meta); });
+  peer_authentications_ = OldestFirst<PeerAuthentication>(objects_);
+  strict_by_default_ =
+      options_.strict_by_default &&
+      std::none_of(peer_authentications_.begin(), peer_authentications_.end(), [this](const auto* policy) {
+        return policy->meta.name_space() == mesh_.root_namespace && policy->scope.selector.empty();
+      });
   policies_ = ObjectsOf<AuthorizationPolicy>(objects_);
   for (const RequestAuthentication* tokens : ObjectsOf<RequestAuthentication>(objects_)) {
     denials_.push_back(std::make_unique<AuthorizationPolicy>(
@@ -68,7 +71,7 @@ ServerMtls Snapshot::MtlsOf(std::string_view name_space, const Labels& labels) c
     const PeerAuthentication*& slot = selects ? workload : root ? mesh : space;
     if (!slot) slot = policy;
   }
-  ServerMtls out{.mode = options_.strict_by_default && !mesh ? Mode::kStrict : Mode::kPermissive};
+  ServerMtls out{.mode = strict_by_default_ ? Mode::kStrict : Mode::kPermissive};
   if (invalid) return {.mode = Mode::kStrict, .invalid = invalid};
   for (const PeerAuthentication* policy : {mesh, space, workload})
     if (policy && policy->mode != Mode::kUnset) out.mode = policy->mode;
@@ -76,13 +79,6 @@ ServerMtls Snapshot::MtlsOf(std::string_view name_space, const Labels& labels) c
     for (const auto& [port, mode] : workload->ports)
       if (mode != Mode::kUnset) out.ports[port] = mode;
   return out;
-}
-
-bool Snapshot::strict_by_default() const noexcept {
-  return options_.strict_by_default &&
-         std::none_of(peer_authentications_.begin(), peer_authentications_.end(), [this](const auto* policy) {
-           return policy->meta.name_space() == mesh_.root_namespace && policy->scope.selector.empty();
-         });
 }
 
 std::vector<const AuthorizationPolicy*> Snapshot::PoliciesOf(std::string_view name_space, const Labels& labels) const {

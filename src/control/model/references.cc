@@ -214,21 +214,17 @@ class Checker {
          "compare them with the labels of the pods", code);
   }
 
-  static std::string DidYouMean(std::string_view written, const std::vector<std::string_view>& candidates) {
-    const std::string near = yaml::Nearest(written, candidates);
-    return near.empty() ? "" : "did you mean \"" + near + "\"? ";
-  }
   std::string NearGateway(const std::string& written) const {
     std::vector<std::string> names;
     for (const Gateway* gateway : ObjectsOf<Gateway>(snapshot_.objects()))
       names.push_back(gateway->meta.name_space() + "/" + gateway->meta.name());
-    return DidYouMean(written, {names.begin(), names.end()});
+    return DidYouMean(yaml::Nearest(written, {names.begin(), names.end()}));
   }
   static std::string NearSubset(const DestinationRule* rule, const std::string& written) {
     std::vector<std::string_view> names;
     if (rule)
       for (const Subset& subset : rule->subsets) names.push_back(subset.name);
-    return DidYouMean(written, names);
+    return DidYouMean(yaml::Nearest(written, names));
   }
 
   bool HasGateway(const std::string& name) const {

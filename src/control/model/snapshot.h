@@ -66,7 +66,7 @@ class Snapshot {
   const std::vector<MeshNetwork>& networks() const noexcept { return networks_; }  // of ConfigMap `istio`
   const SnapshotOptions& options() const noexcept { return options_; }
   // Whether these two of the options are in force: the objects do not say otherwise.
-  bool strict_by_default() const noexcept;
+  bool strict_by_default() const noexcept { return strict_by_default_; }
   bool access_log_by_default() const noexcept { return access_log_by_default_; }
   const std::vector<ObjectRef>& objects() const noexcept { return objects_; }
   const std::vector<Workload>& workloads() const noexcept { return *workloads_; }
@@ -125,6 +125,7 @@ class Snapshot {
   Workloads workloads_;
   SnapshotOptions options_;
   MeshConfig mesh_;
+  bool strict_by_default_ = false;
   bool access_log_by_default_ = false;
   std::string asked_trust_domain_;
   std::vector<MeshNetwork> networks_;

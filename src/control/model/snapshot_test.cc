@@ -190,8 +190,7 @@ spec:
     - {destination: {host: wep}, weight: 1}
     - {destination: {host: web, subset: v9}, weight: 1}
 )");
-  std::string said;
-  for (const Finding& finding : snapshot->findings()) said += finding.ToString() + "\n";
+  const std::string said = testing::Said(snapshot->findings());
   EXPECT_NE(said.find("Referenced gateway not found: \"a/nowhere\""), std::string::npos) << said;
   EXPECT_NE(said.find("Warning [IST0101] test.yaml:20:21: VirtualService a/v: Referenced host not found: \"wep\""),
             std::string::npos)

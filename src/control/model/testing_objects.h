@@ -29,4 +29,10 @@ inline SnapshotRef SnapshotOf(const std::string& yaml, std::vector<Workload> wor
                          std::make_shared<const std::vector<Workload>>(std::move(workloads)), options);
 }
 
+inline std::string Said(const Findings& findings) {
+  std::string out;
+  for (const Finding& finding : findings) out += finding.ToString() + "\n";
+  return out;
+}
+
 }  // namespace plait::control::model::testing

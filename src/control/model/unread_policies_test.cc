@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "control/model/decode.h"
+#include "control/model/testing_objects.h"
 
 namespace plait::control::model {
 namespace {
@@ -43,8 +43,7 @@ TEST_P(UnreadPolicies, FailClosedInTheirScopeAndOthersStay) {
   for (const bool beside : {false, true}) {
     const Decoded decoded = DecodeText(beside ? GetParam().text + "---\n" + service : GetParam().text, "f.yaml");
     EXPECT_EQ(Closed(decoded), GetParam().closed);
-    std::string said;
-    for (const Finding& finding : decoded.findings) said += finding.ToString() + "\n";
+    const std::string said = testing::Said(decoded.findings);
     EXPECT_NE(said.find("f.yaml:" + GetParam().said), std::string::npos) << said;
     EXPECT_TRUE(HasErrors(decoded.findings)) << said;
     EXPECT_EQ(std::any_of(decoded.objects.begin(), decoded.objects.end(),

@@ -14,6 +14,9 @@ inline std::string PlaceOf(const Meta& meta) {
   return meta.at.file + ":" + std::to_string(meta.at.line) + ":" + std::to_string(meta.at.column);
 }
 
+// What a hint begins with; empty when there is no `near` name.
+inline std::string DidYouMean(const std::string& near) { return near.empty() ? "" : "did you mean \"" + near + "\"? "; }
+
 // Why of two objects that contradict each other `older` counts (IsOlder).
 inline std::string WhyInForce(const Meta& older, const Meta& younger) {
   return older.created < younger.created ? "because it is older" : "because its name comes first";

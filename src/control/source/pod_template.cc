@@ -287,7 +287,7 @@ class Renderer {
     if (!selected) return;
     PodSet set{.name = "istio-ingressgateway", .pod = {}, .hash = {}};
     set.pod.name_space = mesh_.root_namespace;
-    set.pod.service_account = "istio-ingressgateway-service-account";
+    set.pod.service_account = kIngressGatewayAccount;
     set.pod.labels = {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}};
     set.pod.proxy = ProxyKind::kGateway;
     set.pod.concurrency = mesh_.concurrency;
