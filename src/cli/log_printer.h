@@ -26,16 +26,14 @@ class LogPrinter {
  public:
   // False: the reader has gone.
   using Write = std::function<bool(std::string_view text)>;
-  // `denials` outlives it.
-  LogPrinter(LogChoice choice, Denials& denials, Write write)
-      : choice_(std::move(choice)), denials_(denials), write_(std::move(write)) {}
+  // `entries`, an array, gets what passes for -o json and -o yaml, unless it follows. It and `denials` outlive this.
+  LogPrinter(LogChoice choice, Denials& denials, Json& entries, Write write)
+      : choice_(std::move(choice)), denials_(denials), entries_(entries), write_(std::move(write)) {}
   // A line, with its end. False when `write` said so.
   bool Take(const LogSource& source, std::string_view text);
 
   // "log/details-v1-0.default/istio-proxy": the logs of which a line has passed.
   const std::vector<std::string>& names() const noexcept { return names_; }
-  // Of -o json and -o yaml, unless it follows.
-  Json TakeEntries() { return std::move(entries_); }
   static std::string NameOf(const LogSource& source) { return "log/" + source.workload + "/" + source.container; }
 
  private:
@@ -43,10 +41,10 @@ class LogPrinter {
 
   const LogChoice choice_;
   Denials& denials_;
+  Json& entries_;
   const Write write_;
   std::set<std::string> passed_;
   std::vector<std::string> names_;
-  Json entries_ = Json::array();
 };
 
 }  // namespace plait::cli

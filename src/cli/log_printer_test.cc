@@ -20,7 +20,7 @@ class LogPrinterTest : public testing::Test {
   // What three proxies' logs become, of which one has denied something.
   LogPrinter Printed(LogChoice choice) {
     written_.clear();
-    LogPrinter printer(std::move(choice), denials_, [this](std::string_view text) {
+    LogPrinter printer(std::move(choice), denials_, entries_, [this](std::string_view text) {
       written_ += text;
       return true;
     });
@@ -38,6 +38,7 @@ class LogPrinterTest : public testing::Test {
     return {.workload = pod, .container = container, .tail = LogTail(""), .one_of_several = true};
   }
   std::string written_;
+  Json entries_ = Json::array();
 
  private:
   Denials denials_{{.status = [] { return Outcome<local::MeshStatus>(local::MeshStatus()); },
@@ -56,7 +57,7 @@ TEST_F(LogPrinterTest, ShowsWhatPassesAsItIsWithWhatExplainsIt) {
 
 TEST_F(LogPrinterTest, LeavesTheLinesOfTheOnlyOneAsTheyAre) {
   Denials denials{{}};
-  LogPrinter printer({}, denials, [this](std::string_view text) {
+  LogPrinter printer({}, denials, entries_, [this](std::string_view text) {
     written_ += text;
     return true;
   });
@@ -74,17 +75,18 @@ TEST_F(LogPrinterTest, NamesTheLogsOfWhichALineHasPassed) {
 }
 
 TEST_F(LogPrinterTest, KeepsWhatPassesAsData) {
-  const Json entries = Printed({.format = Format::kJson, .denied = true}).TakeEntries();
-  ASSERT_EQ(entries.size(), 2u);
-  EXPECT_EQ(entries[0]["workload"], "web-0.default");
-  EXPECT_EQ(entries[0]["container"], "istio-proxy");
-  EXPECT_EQ(entries[0]["line"].get<std::string>() + "\n", kDenied);
-  EXPECT_EQ(entries[0]["explanation"], kExplained);
+  Printed({.format = Format::kJson, .denied = true});
+  ASSERT_EQ(entries_.size(), 2u);
+  EXPECT_EQ(entries_[0]["workload"], "web-0.default");
+  EXPECT_EQ(entries_[0]["container"], "istio-proxy");
+  EXPECT_EQ(entries_[0]["line"].get<std::string>() + "\n", kDenied);
+  EXPECT_EQ(entries_[0]["explanation"], kExplained);
   EXPECT_EQ(written_, "");
 }
 
 TEST_F(LogPrinterTest, WritesEachLineAtOnceInEveryFormatWhereItFollows) {
-  EXPECT_TRUE(Printed({.format = Format::kJson, .follow = true, .denied = true}).TakeEntries().empty());
+  Printed({.format = Format::kJson, .follow = true, .denied = true});
+  EXPECT_TRUE(entries_.empty());
   const std::size_t end = written_.find('\n');
   EXPECT_EQ(written_, written_.substr(0, end + 1) + written_.substr(0, end + 1)) << "an object a line";
   EXPECT_EQ(Json::parse(written_.substr(0, end))["explanation"], kExplained);
@@ -96,7 +98,7 @@ TEST_F(LogPrinterTest, WritesEachLineAtOnceInEveryFormatWhereItFollows) {
 
 TEST_F(LogPrinterTest, SaysThatItsReaderHasGone) {
   Denials denials{{}};
-  LogPrinter printer({}, denials, [](std::string_view) { return false; });
+  LogPrinter printer({}, denials, entries_, [](std::string_view) { return false; });
   EXPECT_FALSE(printer.Take({"web-0.default", "app", LogTail("")}, "text\n"));
 }
 

@@ -118,7 +118,8 @@ int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
   LogSources sources(verb.workload, ContainerOf(verb));
   if (const Outcome<> found = sources.Update(*status); !found) return Report(found.error());
   Denials denials(DenialsOf(mesh));
-  LogPrinter printer(ChoiceOf(mesh, verb), denials, WriteAll);
+  Json entries = Json::array();
+  LogPrinter printer(ChoiceOf(mesh, verb), denials, entries, WriteAll);
   Output output;
   for (LogSource& source : sources.list())
     if (source.tail.Open()) output.names.push_back(LogPrinter::NameOf(source));
@@ -133,7 +134,7 @@ int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
   if (verb.follow && read) Follow(mesh, sources, printer, denials);
   if (IsTold(mesh.format) || verb.follow) return kDone;  // it is shown already
   if (verb.filters()) output.names = printer.names();
-  output.data = Data(printer.TakeEntries());
+  output.data = Data(std::move(entries));
   return Show(mesh.format, output);
 }
 
