@@ -233,12 +233,12 @@ class OutboundBuilder {
   }
 
   // TLS with files of the client's proxy.
-  xds::UpstreamTlsContext OriginatedTls(const model::ClientTls& from) const {
+  xds::UpstreamTlsContext OriginatedTls(const model::ClientTls& from) {
     using Kind = xds::DataSource::Kind;
     xds::UpstreamTlsContext out;
     out.sni = from.sni;
-    // Without a given name the Host of the request is the server's name.
-    out.auto_host_sni = from.sni.empty();
+    // Without a given name the Host of the request is the server's name; where there is none, the endpoint's, if any.
+    out_.http.auto_sni = out.auto_host_sni = from.sni.empty();
     if (from.mode == model::ClientTls::Mode::kMutual)
       out.common.certificates.push_back({.certificate_chain = {Kind::kFile, from.client_certificate},
                                          .private_key = {Kind::kFile, from.private_key},
@@ -257,6 +257,8 @@ class OutboundBuilder {
           {uri ? xds::SubjectAltNameMatcher::Type::kUri : xds::SubjectAltNameMatcher::Type::kDns,
            {.kind = xds::StringMatcher::Kind::kExact, .value = name}});
     }
+    // As Istio (VERIFY_CERTIFICATE_AT_CLIENT): it has to be in the certificate, unless other names are.
+    out_.http.auto_san_validation = out_.http.auto_sni && names.empty() && !from.insecure_skip_verify;
     if (out_.http.protocol == xds::UpstreamHttpOptions::Protocol::kHttp2) out.common.alpn_protocols = {"h2"};
     return out;
   }

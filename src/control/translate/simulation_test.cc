@@ -319,17 +319,29 @@ spec: {clusterIP: None, selector: {app: b}, ports: [{name: http, port: 80}]}
 }
 
 TEST(Simulation, OriginatedTlsVerifiesTheServerUnlessToldOtherwise) {
-  const auto validation = [](const std::string& more) {
+  const auto cluster = [](const std::string& more) {
     const Mesh mesh(
         "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d}\nspec: {host: b, "
         "trafficPolicy: {tls: {mode: SIMPLE" +
         more + "}}}\n");
-    return *FindCluster(mesh.proxy, *mesh.snapshot, "outbound|80||b.default.svc.cluster.local")->tls->common.validation;
+    return *FindCluster(mesh.proxy, *mesh.snapshot, "outbound|80||b.default.svc.cluster.local");
   };
+  const auto validation = [&](const std::string& more) { return *cluster(more).tls->common.validation; };
   EXPECT_FALSE(validation("").accept_untrusted);
   EXPECT_EQ(validation("").trusted_ca.value, "/etc/ssl/certs/ca-certificates.crt");
   EXPECT_EQ(validation(", caCertificates: /own.pem").trusted_ca.value, "/own.pem");
   EXPECT_TRUE(validation(", insecureSkipVerify: true").accept_untrusted);
+  // The name that a request asks for, unless the rule knows better.
+  const auto verifies = [&](const std::string& more) {
+    const xds::Cluster found = cluster(more);
+    EXPECT_EQ(found.http.auto_sni, found.tls->sni.empty());
+    return found.http.auto_san_validation;
+  };
+  EXPECT_TRUE(verifies(""));
+  EXPECT_TRUE(verifies(", caCertificates: /own.pem"));
+  EXPECT_FALSE(verifies(", subjectAltNames: [b.example.com]"));
+  EXPECT_FALSE(verifies(", sni: b.example.com"));
+  EXPECT_FALSE(verifies(", insecureSkipVerify: true"));
 }
 
 TEST(Simulation, TcpRulesSplitByAddress) {

@@ -311,7 +311,9 @@ bool Verifier::MatchesAny(const PeerFacts& facts) const {
 
 std::string Verifier::JudgeNames(const PeerFacts& facts, const ExpectedPeer& expected) const {
   const auto named = [&] {
-    return facts.identity.empty() ? "a peer without SPIFFE identity (" + facts.subject + ")" : facts.identity;
+    if (!facts.identity.empty()) return facts.identity;
+    const std::vector<std::string>& names = facts.dns.empty() ? facts.ips : facts.dns;
+    return "a peer without SPIFFE identity (" + (names.empty() ? facts.subject : Join(names, ", ")) + ")";
   };
   if (!expected.identity.empty() && facts.identity != expected.identity)
     return "the peer is " + named() + ", expected " + expected.identity;
