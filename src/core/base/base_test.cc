@@ -127,5 +127,11 @@ TEST(Log, ChangesOnlyTheNamedComponentAndRefusesUnknownOnes) {
   EXPECT_NE(log::DescribeLevels().find("  base_test: warning\n"), std::string::npos);
 }
 
+TEST(Diagnostic, ShowsWhatATerminalWouldObey) {
+  const Diagnostic bad{
+      .message = "\"a\x1b[2Jb\"\nü", .object = "Pod a\nb", .at = {"e\x1b[31mx\nc.yaml", 3}, .hint = "go\x7f"};
+  EXPECT_EQ(bad.ToString(), "e\\x1b[31mx\\x0ac.yaml:3: Pod a\\x0ab: \"a\\x1b[2Jb\"\nü (go\\x7f)");
+}
+
 }  // namespace
 }  // namespace plait

@@ -1,6 +1,21 @@
 #include "core/base/result.h"
 
 namespace plait {
+namespace {
+
+// File names and values are anybody's: what would move a terminal's cursor, or forge a line, is shown as "\x1b".
+void AppendReadable(std::string& out, std::string_view text, bool lines) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte >= 0x20 && byte != 0x7f) || (lines && (c == '\n' || c == '\t')))
+      out += c;
+    else
+      out.append("\\x") += {kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+}
+
+}  // namespace
 
 std::string_view ErrcName(Errc code) {
   switch (code) {
@@ -21,16 +36,15 @@ std::string_view ErrcName(Errc code) {
 std::string Diagnostic::ToString() const {
   std::string out;
   if (!at.file.empty()) {
-    out += at.file;
+    AppendReadable(out, at.file, /*lines=*/false);
     if (at.line != 0) {
       out += ':' + std::to_string(at.line);
       if (at.column != 0) out += ':' + std::to_string(at.column);
     }
     out += ": ";
   }
-  if (!object.empty()) out += object + ": ";
-  out += message;
-  if (!hint.empty()) out += " (" + hint + ")";
+  AppendReadable(out, object.empty() ? "" : object + ": ", /*lines=*/false);
+  AppendReadable(out, message + (hint.empty() ? "" : " (" + hint + ")"), /*lines=*/true);
   return out;
 }
 
