@@ -112,6 +112,23 @@ def test_requests_in_flight_end_and_new_connections_are_refused(tmp_path, concur
     asyncio.run(run())
 
 
+def test_a_request_whose_head_has_begun_is_answered(tmp_path):
+    async def run():
+        async with proxy(tmp_path, 1) as (process, port, backend, _, idle):
+            reader, writer = await connected(port)
+            backend.answer.set()
+            writer.write(REQUEST)
+            assert (await reader.readuntil(b"done")).startswith(b"HTTP/1.1 200")
+            writer.write(b"POST /p HTTP/1.1\r\nhost: a\r\nContent-Le")
+            await writer.drain()
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(idle.read(), 2) == b"", "an idle connection is closed"
+            writer.write(b"ngth: 2\r\n\r\nab")
+            answer = await asyncio.wait_for(reader.read(), 2)
+            assert answer.startswith(b"HTTP/1.1 200") and b"connection: close" in answer.lower() and answer.endswith(b"done")
+    asyncio.run(run())
+
+
 def test_what_does_not_end_is_closed_after_the_drain_time(tmp_path):
     async def run():
         async with proxy(tmp_path, 1) as (process, _, _, busy, _):

@@ -54,6 +54,8 @@ void Connection::Schedule() {
 }
 
 void Connection::Drain() {
+  // A request may be here of which no edge has told yet.
+  if (!draining_ && state_ == State::kOpen) readable_ = true;
   draining_ = true;
   if (codec_) codec_->StartDrain();
   if (!busy_ && state_ == State::kOpen) timer_.Start(loop_.timers(), options_.drain_timeout);
@@ -155,7 +157,7 @@ bool Connection::Turn() {
   const std::size_t unsent = codec_->output().size();
   FlushSome();
   if (state_ != State::kOpen) return false;
-  if (codec_->wants_close()) {
+  if (codec_->wants_close() || IsDrained()) {
     const bool by_peer = peer_ended_ || why_.code != Errc::kPeerClosed;
     BeginFlushing(by_peer ? why_ : Error{Errc::kPeerClosed, kEndedHere});
     return false;
@@ -295,6 +297,12 @@ void Connection::NoteBusy() {
   else if (options_.idle_timeout > Duration(0))
     timer_.Start(loop_.timers(), options_.idle_timeout);
   owner_.OnBusyChanged(busy);
+}
+
+// HTTP/2 says so itself, for its peer has heard of the end.
+bool Connection::IsDrained() const noexcept {
+  return draining_ && is_server() && version() != http::Version::kHttp2 && !readable_ && input_.empty() &&
+         codec_->active_streams() == 0;
 }
 
 void Connection::OnTimer() {

@@ -65,7 +65,8 @@ class Connection : private io::StreamEvents {
   std::uint64_t bytes_read() const noexcept { return bytes_read_; }
   std::uint64_t bytes_written() const noexcept { return bytes_written_; }
 
-  // No new streams; closes when the last one is over (at once when there is none).
+  // No new streams; closes when the last one is over (at once when there is none). An HTTP/1 server answers a request
+  // of which something has come, with "Connection: close".
   void Drain();
   // At the end of this round all streams are reset with `reason` and the byte stream ends (`reset`: by RST);
   // OnConnectionClosed follows.
@@ -118,6 +119,7 @@ class Connection : private io::StreamEvents {
   void EndOfOutput();
   void Discard();
   void Finish(Error why, http::ResetReason reason = http::ResetReason::kConnectionClosed);
+  bool IsDrained() const noexcept;
   void NoteBusy();
   void OnTimer();
 

@@ -38,6 +38,8 @@ class PeerStream final : public io::Stream {
     said_.Append(text);
     if (std::exchange(waits_to_read_, false)) events_->OnReadable();
   }
+  // The edge that tells of it has not come yet.
+  void SayUnheard(std::string_view text) { said_.Append(text); }
   void Take(std::size_t bytes) {
     room_ += bytes;
     if (std::exchange(waits_to_write_, false)) events_->OnWritable();
@@ -57,6 +59,7 @@ class PeerStream final : public io::Stream {
 };
 
 constexpr std::size_t kAll = 1'000'000;
+constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 class Flow : public testing::Test, public ServerConnectionEvents, public ClientConnectionEvents {
  protected:
@@ -224,6 +227,41 @@ TEST_F(Flow, WithoutALimitALastAnswerIsNeverGivenUpAndNobodyWaitsAfterIt) {
   Round();
   EXPECT_GT(peer->taken.size(), answer.size());
   EXPECT_TRUE(peer->closed);
+}
+
+TEST_F(Flow, AHeadThatNeverEndsHoldsADrainNoLongerThanItsTime) {
+  Serve();
+  peer->Take(kAll);
+  peer->Say("GET / HT");
+  Round();
+  server->Drain();
+  Round();
+  Pass(milliseconds(900));
+  EXPECT_FALSE(peer->fin);
+  Pass(milliseconds(200));
+  EXPECT_TRUE(peer->fin);
+}
+
+TEST_F(Flow, WhatTheClientHasSentIsAnsweredBeforeItIsClosed) {
+  answer = "a";
+  Serve();
+  peer->Take(kAll);
+  peer->SayUnheard(kGet);
+  server->Drain();
+  Round();
+  EXPECT_TRUE(peer->taken.ToString().ends_with("connection: close\r\n\r\na"));
+  EXPECT_TRUE(peer->fin);
+}
+
+TEST_F(Flow, ADrainClosesWhatIdlesAtOnce) {
+  answer = "a";
+  Serve();
+  peer->Take(kAll);
+  peer->Say(kGet);
+  Round();
+  server->Drain();
+  Round();
+  EXPECT_TRUE(peer->fin);
 }
 
 }  // namespace

@@ -494,12 +494,55 @@ TEST(Http1Server, TellsWatermarks) {
 
 TEST(Http1Server, DrainsAfterTheRunningRequest) {
   ServerSide s;
+  // What follows an answer that says "close" is not looked at, and a client knows that it was not (RFC 9112 9.6).
   ASSERT_TRUE(s.Feed("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n"));
   s.codec->StartDrain();
   EXPECT_FALSE(s.codec->wants_close());
   s.Reply(200, "x");
   EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx");
   EXPECT_TRUE(s.codec->wants_close());
+}
+
+TEST(Http1Server, AnswersARequestThatHasBegunBeforeItDrains) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("POST /p HTTP/1.1\r\nHost: a\r\nContent-Le"));
+  s.codec->StartDrain();
+  EXPECT_FALSE(s.codec->wants_close());
+  ASSERT_TRUE(s.Feed("ngth: 2\r\n\r\nab"));
+  ASSERT_EQ(s.log, "head:POST data.end ");
+  s.Reply(200, "x");
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx");
+  EXPECT_TRUE(s.codec->wants_close());
+}
+
+TEST(Http1Server, AnswersARequestBehindOneWhoseAnswerDidNotYetSayClose) {
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\n"));
+  http::ResponseHead head{.version = http::Version::kHttp11, .status = 200, .reason = {}, .headers = {}};
+  s.stream->SendHead(head, false);
+  s.codec->StartDrain();
+  Buffer body("x");
+  s.stream->SendData(body, true);
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n");
+  EXPECT_FALSE(s.codec->wants_close());
+  ASSERT_TRUE(s.Feed("Host: a\r\n\r\n"));
+  ASSERT_EQ(s.head.path, "/2");
+  s.Reply(200, "y");
+  EXPECT_EQ(s.TakeOutput(), "HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\ny");
+  EXPECT_TRUE(s.codec->wants_close());
+}
+
+TEST(Http1Server, AnswersWhatWaitsForRoomInItsOutputBeforeItDrains) {
+  ServerSide s({.high_watermark = 10});
+  ASSERT_TRUE(s.Feed("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"));
+  s.Reply(200, "more than ten bytes");
+  ASSERT_TRUE(s.codec->Feed(s.in));
+  ASSERT_EQ(s.stream, nullptr);
+  s.codec->StartDrain();
+  EXPECT_FALSE(s.codec->wants_close());
+  s.TakeOutput();
+  EXPECT_EQ(s.head.path, "/2");
+  EXPECT_NE(s.stream, nullptr);
 }
 
 TEST(Http1Server, MayResetInsideAnEvent) {

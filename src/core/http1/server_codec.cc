@@ -30,9 +30,7 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
   void OnOutputDrained() override;
   std::size_t active_streams() const noexcept override { return stream_ != nullptr ? 1 : 0; }
   void StartDrain() override { drain_ = true; }
-  bool wants_close() const noexcept override {
-    return stream_ == nullptr && (close_ || reading_ == Reading::kNothing || (drain_ && reading_ == Reading::kHead));
-  }
+  bool wants_close() const noexcept override { return stream_ == nullptr && (close_ || reading_ == Reading::kNothing); }
   bool output_ended() const noexcept override { return reading_ == Reading::kRaw && writing_ == Writing::kDone; }
   http::OwnAnswer own_answer() const noexcept override { return own_answer_; }
   bool reading_head() const noexcept override { return head_begun_ && reading_ == Reading::kHead; }
@@ -90,7 +88,7 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
   bool head_request_ = false;
   bool connect_ = false;
   bool close_ = false;  // after the running exchange
-  bool drain_ = false;
+  bool drain_ = false;  // the next answer is the last
   bool paused_ = false;
   bool above_ = false;
   bool aborted_ = false;       // the owner reset the stream
@@ -142,7 +140,7 @@ Checked<bool> ServerCodec::Step(Buffer& in) {
 
 Checked<bool> ServerCodec::ReadHead(Buffer& in) {
   if (in.empty()) return false;
-  if (close_ || drain_) {
+  if (close_) {
     reading_ = Reading::kNothing;
     return true;
   }
@@ -252,7 +250,7 @@ bool ServerCodec::Settle() {
 }
 
 void ServerCodec::EndStream() {
-  reading_ = close_ || drain_ ? Reading::kNothing : Reading::kHead;
+  reading_ = close_ ? Reading::kNothing : Reading::kHead;
   above_ = false;
   std::exchange(stream_, nullptr)->OnStreamClosed();
 }

@@ -70,6 +70,7 @@ class HttpSessions : public SessionTest {
 
   record::ConnectionInfo info_;
   std::string operation_;  // of the route
+  static constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
   static constexpr char kClient[] = "spiffe://cluster.local/ns/default/sa/client";
   static constexpr char kServer[] = "spiffe://cluster.local/ns/default/sa/server";
 };
@@ -125,6 +126,31 @@ TEST_F(HttpSessions, AnswersARequestWhoseHeadNeverEnds) {
   EXPECT_TRUE(answer.ends_with("\r\n\r\nrequest header timeout")) << answer;
   EXPECT_EQ(LastLine(), "408 - request_header_timeout ");
   EXPECT_EQ(recorder_.lines.size(), 1U);
+}
+
+TEST_F(HttpSessions, AnswerARequestWhoseHeadHasBegunWhenTheProcessEnds) {
+  Begin();
+  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Le");
+  for (int i = 0; i < 3; ++i) loop_.RunOnce(Duration(0));
+  context_.draining = true;
+  session_->Drain();
+  for (int i = 0; i < 3; ++i) loop_.RunOnce(Duration(0));
+  const std::string answer = Answer("ngth: 2\r\n\r\nab");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+  EXPECT_NE(answer.find("connection: close\r\n"), std::string::npos) << answer;
+}
+
+TEST_F(HttpSessions, EndAtOnceWhenTheyIdleAsTheProcessEnds) {
+  xds::HttpConnectionManager http;
+  http.drain_timeout = std::chrono::hours(1);
+  Begin(std::move(http));
+  Send(kGet);
+  ReceiveUntil("\r\n\r\n");
+  context_.draining = true;
+  session_->Drain();
+  EXPECT_EQ(ReceiveUntil("(never sent)"), "");
+  client_->ShutdownWrite();
+  EXPECT_TRUE(loop_.RunUntil([&] { return session_ == nullptr; }, kLimit));
 }
 
 TEST_F(HttpSessions, RecordsARequestWhoseBodyBreaksOnce) {
