@@ -238,6 +238,7 @@ TEST_F(Conn, FailsAFetchWhoseServerEndsInTheMiddleOfAHead) {
 TEST_F(Conn, ClosesAnIdleConnection) {
   HttpServerOptions options;
   options.connection.idle_timeout = milliseconds(30);
+  options.connection.drain_timeout = milliseconds(30);
   HttpServer server(loop, options, Echo());
   RawClient raw(loop, Listen(server));
   raw.out.Append("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -55,8 +55,16 @@ void Connection::Schedule() {
 
 void Connection::Drain() {
   // A request may be here of which no edge has told yet.
-  if (!draining_ && state_ == State::kOpen) readable_ = true;
-  draining_ = true;
+  if (draining_ != Draining::kNow && state_ == State::kOpen) readable_ = true;
+  BeginDrain(Draining::kNow);
+}
+
+void Connection::AnnounceDrain() {
+  if (draining_ == Draining::kNo) BeginDrain(Draining::kAnnounced);
+}
+
+void Connection::BeginDrain(Draining how) {
+  draining_ = how;
   if (codec_) codec_->StartDrain();
   if (!busy_ && state_ == State::kOpen) timer_.Start(loop_.timers(), options_.drain_timeout);
   Schedule();
@@ -76,8 +84,7 @@ void Connection::OnOpen() {
   // there is one, is served first and saves the attempt.
   readable_ = true;
   // Also who connects and says nothing is idle.
-  const Duration limit = draining_ ? options_.drain_timeout : options_.idle_timeout;
-  if (!EnsureCodec() && limit > Duration(0)) timer_.Start(loop_.timers(), limit);
+  if (!EnsureCodec()) StartIdleTimer();
   Schedule();
 }
 
@@ -114,8 +121,8 @@ bool Connection::EnsureCodec() {
   const Protocol protocol = Decide();
   if (protocol == Protocol::kDetect) return false;
   codec_ = MakeCodec(protocol);
-  if (draining_) codec_->StartDrain();
-  if (options_.idle_timeout > Duration(0)) timer_.Start(loop_.timers(), options_.idle_timeout);
+  if (draining_ != Draining::kNo) codec_->StartDrain();
+  StartIdleTimer();
   owner_.OnConnectionOpen();
   return true;
 }
@@ -241,19 +248,19 @@ void Connection::BeginFlushing(Error why) {
 }
 
 void Connection::LimitFlushing() {
-  if (options_.drain_timeout > Duration(0))
-    timer_.Start(loop_.timers(), options_.drain_timeout);
+  if (options_.close_timeout > Duration(0))
+    timer_.Start(loop_.timers(), options_.close_timeout);
   else
     timer_.Cancel();
 }
 
 void Connection::EndOfOutput() {
   // A client has its answer; a server's may still be on the way, and closing with unread input would reset it.
-  if (peer_ended_ || !is_server() || options_.drain_timeout <= Duration(0)) return Finish(why_);
+  if (peer_ended_ || !is_server() || options_.close_timeout <= Duration(0)) return Finish(why_);
   if (!fin_sent_) stream_->ShutdownWrite();
   fin_sent_ = true;
   state_ = State::kLingering;
-  timer_.Start(loop_.timers(), options_.drain_timeout);
+  timer_.Start(loop_.timers(), options_.close_timeout);
 }
 
 void Connection::Discard() {
@@ -284,36 +291,39 @@ void Connection::NoteBusy() {
   if (!codec_ || state_ != State::kOpen) return;
   const bool busy = codec_->active_streams() > 0;
   const bool used = std::exchange(stream_seen_, false);
-  if (busy == busy_) {
-    // A stream that lived and ended within this visit.
-    if (used && !busy && options_.idle_timeout > Duration(0)) timer_.Start(loop_.timers(), options_.idle_timeout);
-    return;
-  }
-  busy_ = busy;
+  // Unchanged, but a stream may have lived and ended within this visit.
+  if (busy == busy_ && (busy || !used)) return;
   if (busy)
     timer_.Cancel();
-  else if (draining_)
+  else
+    StartIdleTimer();
+  if (std::exchange(busy_, busy) != busy) owner_.OnBusyChanged(busy);
+}
+
+void Connection::StartIdleTimer() {
+  if (draining_ != Draining::kNo)
     timer_.Start(loop_.timers(), options_.drain_timeout);
   else if (options_.idle_timeout > Duration(0))
     timer_.Start(loop_.timers(), options_.idle_timeout);
-  owner_.OnBusyChanged(busy);
 }
 
 // HTTP/2 says so itself, for its peer has heard of the end.
 bool Connection::IsDrained() const noexcept {
-  return draining_ && is_server() && version() != http::Version::kHttp2 && !readable_ && input_.empty() &&
-         codec_->active_streams() == 0;
+  return draining_ == Draining::kNow && is_server() && version() != http::Version::kHttp2 && !readable_ &&
+         input_.empty() && codec_->active_streams() == 0;
 }
 
 void Connection::OnTimer() {
   if (state_ != State::kOpen) return Finish(why_);
   if (!codec_) return Finish({Errc::kTimedOut, "idle timeout"});  // nothing was said that could be ended in order
-  if (draining_) {
+  if (draining_ == Draining::kAnnounced && version() != http::Version::kHttp2) return Drain();
+  if (draining_ != Draining::kNo) {
     // The peer did not take part in the orderly end.
     BeginFlushing(why_.code == Errc::kPeerClosed ? Error{Errc::kPeerClosed, kEndedHere} : why_);
     return Work();
   }
   why_ = {Errc::kTimedOut, "idle timeout"};
+  if (is_server()) return AnnounceDrain();
   Drain();
 }
 

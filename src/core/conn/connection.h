@@ -28,12 +28,15 @@ struct ConnectionOptions {
   Protocol protocol = Protocol::kDetect;
   std::size_t read_limit = 64 * 1024;    // of input that the codec has not taken yet
   std::size_t write_limit = 256 * 1024;  // of output that the peer has not taken yet: a server reads no more above it
-  Duration idle_timeout{};               // without a stream for so long: drained and closed (kTimedOut); 0: never
+  Duration idle_timeout{};  // without a stream for so long: drained (a server's: announced) and closed (kTimedOut);
+                            // 0: never
   Duration head_timeout{};  // server: from the first byte of a request to the end of its head, else 408; 0: no limit
+  // How long a connection that drains may be without a stream until it closes. Envoy's drain_timeout.
+  Duration drain_timeout = std::chrono::seconds(5);
   // Once the codec wants to close: how long the peer may take nothing of the last output (a server's; a client's: how
   // long that output may take in all), and then how long its FIN may take. 0: no limit for the output, and no waiting
   // for the FIN. Envoy's delayed_close_timeout.
-  Duration drain_timeout = std::chrono::seconds(5);
+  Duration close_timeout = std::chrono::seconds(5);
 };
 
 class ConnectionEvents {
@@ -68,6 +71,9 @@ class Connection : private io::StreamEvents {
   // No new streams; closes when the last one is over (at once when there is none). An HTTP/1 server answers a request
   // of which something has come, with "Connection: close".
   void Drain();
+  // As Drain, for the server of clients that could send a request just now: HTTP/1 first answers one more, with
+  // "Connection: close". Closes without it after drain_timeout.
+  void AnnounceDrain();
   // At the end of this round all streams are reset with `reason` and the byte stream ends (`reset`: by RST);
   // OnConnectionClosed follows.
   void Close(http::ResetReason reason, bool reset = false);
@@ -105,6 +111,9 @@ class Connection : private io::StreamEvents {
   virtual bool is_server() const noexcept = 0;
   virtual void OnFed() {}  // the codec has seen what there is; the connection is open
 
+  // No stream begins (HTTP/2) or the next one is the last (HTTP/1); kNow: that one need not come.
+  enum class Draining : std::uint8_t { kNo, kAnnounced, kNow };
+
   Protocol Decide() const noexcept;  // kDetect: more bytes are needed
   bool EnsureCodec();
   void Work();
@@ -119,8 +128,10 @@ class Connection : private io::StreamEvents {
   void EndOfOutput();
   void Discard();
   void Finish(Error why, http::ResetReason reason = http::ResetReason::kConnectionClosed);
+  void BeginDrain(Draining how);
   bool IsDrained() const noexcept;
   void NoteBusy();
+  void StartIdleTimer();
   void OnTimer();
 
   io::Loop& loop_;
@@ -144,7 +155,7 @@ class Connection : private io::StreamEvents {
   bool told_codec_end_ = false;
   bool fin_sent_ = false;
   bool busy_ = false;
-  bool draining_ = false;
+  Draining draining_ = Draining::kNo;
   bool stream_seen_ = false;
   bool working_ = false;  // inside Work(): a Schedule() from there needs no visit of its own
   bool again_ = false;

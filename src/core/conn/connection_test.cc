@@ -97,6 +97,7 @@ class Flow : public testing::Test, public ServerConnectionEvents, public ClientC
     options.protocol = Protocol::kHttp1;
     options.write_limit = 1000;
     options.drain_timeout = seconds(1);
+    options.close_timeout = seconds(1);
   }
   http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override {
     requests.push_back(std::make_unique<ServerStream>(*this));
@@ -216,7 +217,7 @@ TEST_F(Flow, ALastAnswerIsGivenUpWhenItsClientReadsNothing) {
 }
 
 TEST_F(Flow, WithoutALimitALastAnswerIsNeverGivenUpAndNobodyWaitsAfterIt) {
-  options.drain_timeout = Duration(0);
+  options.close_timeout = Duration(0);
   answer = std::string(10'000, 'a');
   Serve();
   peer->Say("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -227,6 +228,35 @@ TEST_F(Flow, WithoutALimitALastAnswerIsNeverGivenUpAndNobodyWaitsAfterIt) {
   Round();
   EXPECT_GT(peer->taken.size(), answer.size());
   EXPECT_TRUE(peer->closed);
+}
+
+// The idle time is over, or its owner wants it gone: a request that the client has just sent must not be lost.
+TEST_F(Flow, AConnectionThatIdlesAnswersOneMoreRequestBeforeItEnds) {
+  options.idle_timeout = seconds(10);
+  answer = "a";
+  Serve();
+  peer->Take(kAll);
+  peer->Say(kGet);
+  Pass(seconds(11));
+  EXPECT_FALSE(peer->fin);
+  peer->taken.Clear();
+  peer->Say(kGet);
+  Round();
+  EXPECT_EQ(peer->taken.ToString(), "HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\na");
+  EXPECT_TRUE(peer->fin);
+}
+
+TEST_F(Flow, AConnectionThatIdlesEndsWhenItsLastRequestDoesNotCome) {
+  options.idle_timeout = seconds(10);
+  answer = "a";
+  Serve();
+  peer->Take(kAll);
+  peer->Say(kGet);
+  Pass(seconds(11));
+  Pass(milliseconds(900));
+  EXPECT_FALSE(peer->fin);
+  Pass(milliseconds(200));
+  EXPECT_TRUE(peer->fin);
 }
 
 TEST_F(Flow, AHeadThatNeverEndsHoldsADrainNoLongerThanItsTime) {

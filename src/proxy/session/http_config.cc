@@ -25,7 +25,8 @@ conn::ConnectionOptions ConnectionOptionsOf(const xds::HttpConnectionManager& xd
   options.codec.connection_window = xds.http2.initial_connection_window_size.value_or(options.codec.connection_window);
   options.codec.enable_connect_protocol = xds.http2.allow_connect;
   options.idle_timeout = xds.common.idle_timeout.value_or(std::chrono::hours(1));
-  options.drain_timeout = xds.delayed_close_timeout;
+  options.drain_timeout = xds.drain_timeout;
+  options.close_timeout = xds.delayed_close_timeout;
   options.head_timeout = xds.request_headers_timeout.value_or(Duration(0));
   using Codec = xds::HttpConnectionManager::Codec;
   if (xds.codec == Codec::kHttp1) options.protocol = conn::Protocol::kHttp1;

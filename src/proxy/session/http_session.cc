@@ -34,7 +34,10 @@ HttpSession::HttpSession(Context& context, std::shared_ptr<const HttpConfig> con
 
 HttpSession::~HttpSession() = default;
 
-void HttpSession::Drain() { connection_.Drain(); }
+void HttpSession::Drain() {
+  if (context_.draining) return connection_.Drain();
+  connection_.AnnounceDrain();
+}
 
 void HttpSession::Close(std::string_view reason) {
   finishing_ = false;
@@ -67,7 +70,7 @@ std::string HttpSession::FollowTrust(const Chain& chain) {
   closed_because_ = std::move(why);
   lifetime_.SetCallback([this] { Close(std::string(closed_because_)); });
   lifetime_.Start(context_.loop.timers(), context_.drain_time);
-  Drain();
+  connection_.Drain();
   return {};
 }
 

@@ -68,6 +68,12 @@ class HttpSessions : public SessionTest {
     return recorder_.last_upstream;
   }
 
+  bool Counted(const std::string& name, int count) const {
+    std::string all;
+    registry_.Scrape({}, all);
+    return all.contains(name + ": " + std::to_string(count) + "\n");
+  }
+
   record::ConnectionInfo info_;
   std::string operation_;  // of the route
   static constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -126,6 +132,32 @@ TEST_F(HttpSessions, AnswersARequestWhoseHeadNeverEnds) {
   EXPECT_TRUE(answer.ends_with("\r\n\r\nrequest header timeout")) << answer;
   EXPECT_EQ(LastLine(), "408 - request_header_timeout ");
   EXPECT_EQ(recorder_.lines.size(), 1U);
+}
+
+TEST_F(HttpSessions, TellAClientThatTheirTimeIsOverBeforeTheyEnd) {
+  xds::HttpConnectionManager http;
+  http.common.max_connection_duration = std::chrono::milliseconds(20);
+  Begin(std::move(http));
+  Send(kGet);
+  EXPECT_EQ(ReceiveUntil("\r\n\r\n").find("connection: close"), std::string::npos);
+  ASSERT_TRUE(loop_.RunUntil([&] { return Counted("downstream_cx_max_duration_reached", 1); }, kLimit));
+  for (int i = 0; i < 3; ++i) loop_.RunOnce(Duration(0));
+  const std::string answer = Answer(kGet);
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+  EXPECT_NE(answer.find("connection: close\r\n"), std::string::npos) << answer;
+}
+
+TEST_F(HttpSessions, EndAfterTheDrainTimeWhenTheirTimeIsOverAndNoRequestComes) {
+  xds::HttpConnectionManager http;
+  http.common.max_connection_duration = std::chrono::milliseconds(1);
+  http.drain_timeout = std::chrono::milliseconds(50);
+  http.delayed_close_timeout = std::chrono::hours(1);
+  Begin(std::move(http));
+  Send(kGet);
+  ReceiveUntil("\r\n\r\n");
+  const MonotonicTime begin = loop_.Now();
+  EXPECT_EQ(ReceiveUntil("(never sent)"), "");
+  EXPECT_GE(loop_.Now() - begin, std::chrono::milliseconds(20));
 }
 
 TEST_F(HttpSessions, AnswerARequestWhoseHeadHasBegunWhenTheProcessEnds) {

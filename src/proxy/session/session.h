@@ -12,7 +12,8 @@ struct Chain;
 class Session {
  public:
   virtual ~Session() = default;
-  // Ends after what is running: HTTP/1 answers with "Connection: close", HTTP/2 sends GOAWAY; TCP goes on.
+  // Ends after what is running: HTTP/1 answers with "Connection: close", HTTP/2 sends GOAWAY; TCP goes on. HTTP/1 that
+  // idles waits for one more request, for the drain time of its connection manager, unless the process ends.
   virtual void Drain() = 0;
   // Ends now. `reason`: %CONNECTION_TERMINATION_DETAILS%.
   virtual void Close(std::string_view reason) = 0;
