@@ -141,12 +141,12 @@ void Connection::Work() {
     FlushSome();
     more = again_;
   }
-  if (state_ == State::kLingering) Discard();
+  if (state_ == State::kLingering) more = Discard();
   working_ = false;
   if (state_ == State::kClosed) return;
   NoteBusy();
   if (state_ == State::kOpen && close_reason_ == http::ResetReason::kNone) OnFed();
-  if ((more && state_ != State::kLingering) || close_reason_ != http::ResetReason::kNone) Schedule();
+  if (more || close_reason_ != http::ResetReason::kNone) Schedule();
 }
 
 // True when another turn may find something to do.
@@ -263,13 +263,19 @@ void Connection::EndOfOutput() {
   timer_.Start(loop_.timers(), options_.close_timeout);
 }
 
-void Connection::Discard() {
-  while (readable_) {
+// True when there may be more to drop.
+bool Connection::Discard() {
+  for (int turns = 0; readable_; ++turns) {
+    if (turns == kTurnsAVisit) return true;
     Buffer dropped;
     const auto n = stream_->Read(dropped, Buffer::kChunkSize);
-    if (!n) return Finish(why_);
+    if (!n) {
+      Finish(why_);
+      return false;
+    }
     readable_ = *n > 0;
   }
+  return false;
 }
 
 void Connection::Finish(Error why, http::ResetReason reason) {

@@ -126,7 +126,7 @@ class Connection : private io::StreamEvents {
   void BeginFlushing(Error why);
   void LimitFlushing();
   void EndOfOutput();
-  void Discard();
+  bool Discard();
   void Finish(Error why, http::ResetReason reason = http::ResetReason::kConnectionClosed);
   void BeginDrain(Draining how);
   bool IsDrained() const noexcept;

@@ -17,6 +17,7 @@ class PeerStream final : public io::Stream {
  public:
   void SetEvents(io::StreamEvents* events) noexcept override { events_ = events; }
   Result<std::size_t> Read(Buffer& into, std::size_t max) override {
+    ++reads;
     const std::size_t n = std::min(max, said_.size());
     into.MoveFrom(said_, n);
     waits_to_read_ = n == 0;
@@ -46,6 +47,7 @@ class PeerStream final : public io::Stream {
   }
 
   Buffer taken;
+  int reads = 0;
   bool fin = false;
   bool closed = false;
 
@@ -292,6 +294,19 @@ TEST_F(Flow, ADrainClosesWhatIdlesAtOnce) {
   server->Drain();
   Round();
   EXPECT_TRUE(peer->fin);
+}
+
+TEST_F(Flow, AClientThatWasRefusedAndGoesOnSendingLeavesTimeToOthers) {
+  Serve();
+  peer->Take(kAll);
+  peer->Say("no request\r\n\r\n");
+  Round();
+  ASSERT_TRUE(peer->fin);
+  peer->reads = 0;
+  peer->Say(std::string(1'000'000, 'x'));
+  EXPECT_LT(peer->reads, 10);
+  for (int i = 0; i < 20; ++i) Round();
+  EXPECT_GT(peer->reads, 60) << "all of it is read in the end";
 }
 
 }  // namespace
