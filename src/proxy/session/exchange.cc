@@ -51,11 +51,7 @@ void Exchange::OnRequestHead(http::RequestHead head, bool end_stream) {
   idle_timeout_ = config.stream_idle_timeout;
   lifetime_ = config.max_stream_duration;
   if (idle_timeout_ > Duration(0)) idle_.Start(timers, idle_timeout_);
-  if (lifetime_ > Duration(0)) {
-    deadline_.Start(timers, lifetime_);
-  } else if (config.request_timeout > Duration(0) && !end_stream) {
-    deadline_.Start(timers, config.request_timeout);
-  }
+  StartDeadline();
   if (Prepare()) FindRoutes();
 }
 
@@ -179,12 +175,22 @@ void Exchange::FollowRouteTimes(const xds::RouteAction& action) {
   }
   if (!action.max_stream_duration || !action.max_stream_duration->max_stream_duration) return;
   lifetime_ = *action.max_stream_duration->max_stream_duration;
+  StartDeadline();
+}
+
+std::pair<Duration, Failure> Exchange::NextLimit() const noexcept {
+  const Duration request = config_->request_timeout;
+  const bool coming = !request_ended_ && state_ != State::kResponding && state_ != State::kDone;
+  const bool first = lifetime_ == Duration(0) || request < lifetime_;
+  if (coming && request > Duration(0) && first) return {request, Failure::kRequestTimeout};
+  return {lifetime_, Failure::kMaxStreamDuration};
+}
+
+void Exchange::StartDeadline() {
   deadline_.Cancel();
-  if (lifetime_ > Duration(0)) {
-    deadline_.Start(timers, lifetime_);
-  } else if (config_->request_timeout > Duration(0) && !request_ended_) {
-    deadline_.Start(timers, config_->request_timeout);
-  }
+  const Context& context = session_.context();
+  const Duration limit = NextLimit().first;
+  if (limit > Duration(0)) deadline_.Start(context.loop.timers(), limit - (context.loop.Now() - record_.start_time));
 }
 
 // Whom the request is meant for, also when a filter refuses it. A cluster that is not there is not shown, as in Envoy.
@@ -336,9 +342,9 @@ void Exchange::OnIdle() {
 }
 
 void Exchange::OnDeadline() {
-  const bool lifetime = lifetime_ > Duration(0);
-  if (!lifetime && request_ended_) return;
-  const Failure failure = lifetime ? Failure::kMaxStreamDuration : Failure::kRequestTimeout;
+  const auto [limit, failure] = NextLimit();
+  const Duration age = session_.context().loop.Now() - record_.start_time;
+  if (limit == Duration(0) || age < limit) return StartDeadline();  // the request has come in time, or is answered
   EndInTime(failure);
 }
 

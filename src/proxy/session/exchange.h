@@ -50,6 +50,9 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   void MatchRoute();
   const xds::Route* RouteConfig() const noexcept;  // null: none was found, or the host wants TLS first
   void FollowRouteTimes(const xds::RouteAction& action);
+  // Of the two below; 0: none applies.
+  std::pair<Duration, Failure> NextLimit() const noexcept;
+  void StartDeadline();
   void NoteCluster();
   void RunFilters();
   void OnVerdict(filter::Verdict verdict);
@@ -109,7 +112,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   Duration idle_timeout_{0};  // of the route, else of the connection manager; 0: none
   Duration lifetime_{0};      // max_stream_duration, likewise
   io::Timer idle_;
-  io::Timer deadline_;  // request_timeout until the request has come, and max_stream_duration
+  io::Timer deadline_;  // request_timeout until the request has come or is answered, and max_stream_duration
   Pending waiting_;
 };
 

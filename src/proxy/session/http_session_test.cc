@@ -467,6 +467,58 @@ TEST_F(HttpSessions, CountsTheTimeOfATryFromTheEndOfTheRequest) {
   EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
 }
 
+TEST_F(HttpSessions, EndARequestThatDoesNotComeBeforeItsStreamIsTooOld) {
+  Backend backend(loop_, 200);
+  AddCluster("backend", backend.Listen());
+  xds::HttpConnectionManager http;
+  http.request_timeout = std::chrono::milliseconds(20);
+  http.common.max_stream_duration = std::chrono::seconds(60);
+  Begin(std::move(http));
+  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 408 "));
+  EXPECT_EQ(LastLine(), "408 - request_overall_timeout backend");
+}
+
+TEST_F(HttpSessions, EndAStreamThatIsTooOldOnceItsRequestHasCome) {
+  std::optional<conn::Responder> kept;
+  conn::HttpServer server(loop_, {},
+                          [&](const conn::Request&, conn::Responder responder) { kept = std::move(responder); });
+  AddCluster("backend", *server.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")));
+  xds::HttpConnectionManager http;
+  http.request_timeout = std::chrono::milliseconds(20);
+  http.common.max_stream_duration = std::chrono::milliseconds(40);
+  Begin(std::move(http));
+  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
+  Send("dy");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 504 "));
+  EXPECT_EQ(LastLine(), "504 - max_duration_timeout backend");
+}
+
+TEST_F(HttpSessions, WaitForARequestAsLongAsItTakesOnceItIsBeingAnswered) {
+  const io::UniqueFd socket = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
+  std::unique_ptr<io::Stream> upstream;
+  const io::Listener listener(loop_, socket.get(), false,
+                              [&](io::UniqueFd fd) { upstream = io::AdoptSocket(loop_, std::move(fd)); });
+  AddCluster("backend", io::LocalAddress(socket.get()));
+  xds::HttpConnectionManager http;
+  http.request_timeout = std::chrono::milliseconds(150);
+  Begin(std::move(http));
+  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
+  Buffer request;
+  const auto half_is_here = [&] {
+    if (upstream != nullptr) (void)upstream->Read(request, 65536);
+    return request.Find("\r\n\r\nbo") != SIZE_MAX;
+  };
+  ASSERT_TRUE(loop_.RunUntil(half_is_here, kLimit));
+  Buffer begin("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\na");
+  ASSERT_TRUE(upstream->Write(begin).has_value());
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\na").starts_with("HTTP/1.1 200 "));
+  loop_.RunUntil([] { return false; }, std::chrono::milliseconds(250));
+  Buffer end("b");
+  ASSERT_TRUE(upstream->Write(end).has_value());
+  EXPECT_TRUE(ReceiveUntil("b").ends_with("b"));
+}
+
 TEST_F(HttpSessions, SendsNothingOnThatWasAnsweredWhileAFilterHeldItBack) {
   Backend backend(loop_, 200);
   AddCluster("backend", backend.Listen());

@@ -26,7 +26,9 @@ def timeouts():
     unfinished = http("POST", "/any", headers=[("Content-Length", "10")]) + b"half"
     chunked = http("POST", "/any", headers=[("Transfer-Encoding", "chunked")]) + b"3\r\nabc\r\n"
     return out + plain(unfinished, chunked, http("POST", "/idle", headers=[("Content-Length", "10")]) + b"half", http("POST", "/life", headers=[("Content-Length", "10")]) + b"half",
-                       http("POST", "/none", headers=[("Content-Length", "10"), ("x-backend", "early")]) + b"half")
+                       http("POST", "/none", headers=[("Content-Length", "10"), ("x-backend", "early")]) + b"half",
+                       http("POST", "/both", headers=[("Content-Length", "10")]) + b"half", http("POST", "/both", headers=[("x-backend", "late=5000")], body=b"whole"),
+                       http("POST", "/coming", headers=[("Content-Length", "10"), ("x-backend", "early;late=1000;slow=1500;body=400")]) + b"half")
 
 
 @case("34-retries-more", ordered=True)
