@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/strings.h"
+#include "core/http/trailers.h"
 
 namespace plait::http1 {
 namespace {
@@ -212,8 +213,7 @@ Checked<Framing> ParseResponseBlock(std::string_view block, const http::CodecOpt
 Checked<> ParseTrailerBlock(std::string_view block, const http::CodecOptions& options, http::Headers& trailers) {
   if (auto fields = ParseFields(block, options.max_header_count, kTooManyTrailers, trailers); !fields)
     return std::unexpected(fields.error());
-  for (const char* name : {"content-length", "transfer-encoding", "host"})
-    if (trailers.Has(name)) return Refuse(400, kCodecError);
+  if (http::HasForbiddenTrailer(trailers)) return Refuse(400, kCodecError);
   return {};
 }
 

@@ -517,6 +517,26 @@ TEST_F(Http2, RefusesMalformedRequests) {
   EXPECT_EQ(good.streams.size(), 1U);
 }
 
+TEST_F(Http2, RefusesTrailersThatCouldChangeRoutingOrFraming) {
+  for (const auto& [field, refused] : {std::pair{"x-end", false}, std::pair{"host", true},
+                                       std::pair{"content-length", true}, std::pair{"transfer-encoding", true}}) {
+    ServerSide s;
+    s.in.Append(Preface() + Frame(1, kHeadersOpen, 1, GetBlock()) + Frame(1, kHeadersEnd, 1, Literal(field, "5")));
+    ASSERT_TRUE(s.codec->Feed(s.in)) << field;
+    EXPECT_EQ(s.streams.front().log, refused ? "head reset:3 closed " : "head trailers ") << field;
+    const bool reset = s.codec->output().Find(std::string_view("\x03\0\0\0\0\x01", 6)) != SIZE_MAX;
+    EXPECT_EQ(reset, refused) << field;
+  }
+  Recorder r;
+  server.on_head = [](Recorder& s) {
+    s.server->SendHead(Ok(), false);
+    s.server->SendTrailers({{"content-length", "5"}});
+  };
+  client.Send(r, ClientSide::Get());
+  ASSERT_TRUE(wire.Run());
+  EXPECT_EQ(r.log, "head:200 reset:3 closed ");
+}
+
 TEST_F(Http2, ResetsAStreamWhoseBodyIsNotWhatWasAnnounced) {
   ServerSide s;
   s.in.Append(Preface() + Frame(1, kHeadersOpen, 1, GetBlock(Literal("content-length", "3"))) + Frame(0, 1, 1, "ab"));

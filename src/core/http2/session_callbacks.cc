@@ -4,6 +4,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "core/http/trailers.h"
 #include "core/http2/session.h"
 
 namespace plait::http2 {
@@ -105,8 +106,9 @@ struct Session::Callbacks {
     if (block.cookie) block.fields.Add("cookie", *block.cookie);
     const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (stream->head_received_) {
-      stream->trailers_ = std::move(stream->block_->fields);
-      stream->block_.reset();
+      const std::unique_ptr<Stream::Block> trailers = std::move(stream->block_);
+      if (http::HasForbiddenTrailer(trailers->fields)) return BreaksRule(native, *stream);
+      stream->trailers_ = std::move(trailers->fields);
       stream->remote_ended_ = end;
       s.Touch(*stream);
       return true;
@@ -114,9 +116,13 @@ struct Session::Callbacks {
     // The owner is told at the head; nothing is to follow when it ends there.
     stream->remote_ended_ = stream->end_told_ = end;
     const bool good = s.HeadComplete(*stream, end);
-    if (good) return true;
-    if (*stream->details_ == '\0') stream->details_ = kMessagingRule;
-    nghttp2_submit_rst_stream(native, NGHTTP2_FLAG_NONE, stream->id_, NGHTTP2_PROTOCOL_ERROR);
+    return good || BreaksRule(native, *stream);
+  }
+
+  // The stream ends; the connection goes on.
+  static bool BreaksRule(nghttp2_session* native, Stream& stream) {
+    if (*stream.details_ == '\0') stream.details_ = kMessagingRule;
+    nghttp2_submit_rst_stream(native, NGHTTP2_FLAG_NONE, stream.id_, NGHTTP2_PROTOCOL_ERROR);
     return true;
   }
 

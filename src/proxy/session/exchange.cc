@@ -260,6 +260,7 @@ void Exchange::OnData(Buffer& data, bool end_stream) {
 
 void Exchange::OnTrailers(http::Headers trailers) {
   Touch();
+  trailers.RemovePrefix(kOfProxies);
   request_ended_ = true;
   record_.request_received = session_.context().loop.Now() - record_.start_time;
   if (router_) return router_->SendTrailers(std::move(trailers));

@@ -178,6 +178,7 @@ void Exchange::OnRouterData(Buffer& data, bool end_stream) {
 void Exchange::OnRouterTrailers(http::Headers trailers) {
   Touch();
   response_trailers_ = std::move(trailers);
+  response_trailers_.RemovePrefix(kOfProxies);
   record_.response_trailers = &response_trailers_;
   stream_.SendTrailers(response_trailers_);
   EndResponse();

@@ -519,6 +519,30 @@ TEST_F(HttpSessions, WaitForARequestAsLongAsItTakesOnceItIsBeingAnswered) {
   EXPECT_TRUE(ReceiveUntil("b").ends_with("b"));
 }
 
+TEST_F(HttpSessions, TakeWhatOnlyProxiesSayOutOfTrailers) {
+  std::string seen;
+  conn::HttpServer server(loop_, {}, [&](const conn::Request& request, conn::Responder responder) {
+    for (const http::HeaderView field : request.trailers) seen.append(field.name).append(" ");
+    responder.Begin(200, {});
+    responder.End({{"x-plait-undelivered", "true"}, {"x-end", "1"}});
+  });
+  auto cluster = std::make_shared<xds::Cluster>();
+  cluster->name = cluster->load_assignment.cluster_name = "backend";
+  cluster->http.http1.enable_trailers = true;
+  cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address =
+      *server.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
+  ASSERT_TRUE(store_.Put(std::move(cluster)).has_value());
+  xds::HttpConnectionManager http;
+  http.http1.enable_trailers = true;
+  Begin(std::move(http));
+  Send(
+      "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+      "X-Plait-Undelivered: true\r\nX-End: 1\r\n\r\n");
+  const std::string answer = ReceiveUntil("x-end: 1\r\n\r\n");
+  EXPECT_TRUE(answer.ends_with("\r\n0\r\nx-end: 1\r\n\r\n")) << answer;
+  EXPECT_EQ(seen, "X-End ");
+}
+
 TEST_F(HttpSessions, SendsNothingOnThatWasAnsweredWhileAFilterHeldItBack) {
   Backend backend(loop_, 200);
   AddCluster("backend", backend.Listen());

@@ -115,7 +115,7 @@ bool HasPrefix(const http::Headers& headers, std::string_view prefix) {
 void CleanForOrigin(const Hcm& options, const EdgeResult& origin, http::Headers& headers) {
   const bool edge = !origin.internal && options.use_remote_address;
   // Requests seldom carry any of these; one pass instead of twenty.
-  if (HasPrefix(headers, "x-plait-")) headers.RemovePrefix("x-plait-");
+  if (HasPrefix(headers, kOfProxies)) headers.RemovePrefix(kOfProxies);
   const bool envoy = HasPrefix(headers, "x-envoy-");
   if (envoy) headers.Remove("x-envoy-internal");
   if (origin.internal) {

@@ -13,6 +13,9 @@
 
 namespace plait::proxy::session {
 
+// How the names of fields begin that only proxies of the mesh say, to each other.
+inline constexpr std::string_view kOfProxies = "x-plait-";
+
 // Who sent the request, as the connection knows it.
 struct EdgePeer {
   io::SocketAddress direct_remote;
