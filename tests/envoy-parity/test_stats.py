@@ -69,6 +69,7 @@ MISSING = {
 OWN = {
     r"dns\..*": "its own name service",
     r"(istio|plait|access_log)\S*": "its own metrics",
+    r"server\.access_logs_not_open": "Envoy does without a listener instead",
     r"cluster\.\w+\.(outlier_detection|ssl)\..*": "Envoy has them only where they are configured",
     r"cluster\.\w+\.upstream_rq_(\dxx|completed|time)": "Envoy has them from the first answer on",
     r"listener\.\w+\.ssl\..*": "Envoy has them only where TLS is terminated",

@@ -1,8 +1,7 @@
 #include "proxy/record/format.h"
 
-#include <algorithm>
-
-#include "core/base/strings.h"
+#include "core/base/check.h"
+#include "core/xds/command_operators.h"
 #include "proxy/record/operators.h"
 
 namespace plait::proxy::record {
@@ -49,85 +48,19 @@ const std::vector<std::pair<std::string, std::string>>& IstioJsonFormat() {
   return kKeys;
 }
 
-namespace {
-
-Diagnostic Bad(std::string_view command, std::string_view why) {
-  return {.code = Errc::kInvalidInput,
-          .message = "format operator '%" + std::string(command) + "%': " + std::string(why),
-          .hint = "see Envoy's access log operators; a literal percent sign is written %%"};
-}
-
-// "NAME", "NAME(argument)", "NAME(argument):12" -> a piece.
-Outcome<Format::Piece> CompileCommand(std::string_view command) {
-  const std::size_t name_end = std::min(command.find_first_of("(:"), command.size());
-  const Operator* op = FindOperator(command.substr(0, name_end));
-  if (op == nullptr) return std::unexpected(Bad(command, "not known"));
-  Format::Piece piece{.value = op->value, .number = op->number};
-  std::string_view rest = command.substr(name_end);
-  if (rest.starts_with('(')) {
-    const std::size_t close = rest.rfind(')');
-    if (close == std::string_view::npos) return std::unexpected(Bad(command, "')' is missing"));
-    const std::string_view argument = rest.substr(1, close - 1);
-    rest.remove_prefix(close + 1);
-    if (op->argument == Operator::Argument::kNone) return std::unexpected(Bad(command, "takes no argument"));
-    if (op->argument == Operator::Argument::kHeader) {
-      const auto [first, second] = SplitOnce(argument, '?');
-      piece.text = ToLower(first);
-      piece.other = second ? ToLower(*second) : "";
-    } else {
-      piece.text = std::string(argument);
-    }
-  }
-  const bool needs = op->argument == Operator::Argument::kHeader || op->argument == Operator::Argument::kName;
-  if (needs && piece.text.empty()) return std::unexpected(Bad(command, "needs a name in parentheses"));
-  if (rest.starts_with(':')) {
-    const auto most = ParseUint(rest.substr(1));
-    if (!most || *most == 0) return std::unexpected(Bad(command, "the length after ':' is no number"));
-    piece.most = *most;
-  } else if (!rest.empty()) {
-    return std::unexpected(Bad(command, "text after ')'"));
-  }
-  return piece;
-}
-
-// The '%' that ends a command that begins at `at`: one outside of its parentheses (START_TIME's argument holds some).
-std::size_t CommandEnd(std::string_view text, std::size_t at) {
-  int depth = 0;
-  for (; at < text.size(); ++at) {
-    if (text[at] == '(') ++depth;
-    if (text[at] == ')') --depth;
-    if (text[at] == '%' && depth <= 0) return at;
-  }
-  return std::string_view::npos;
-}
-
-}  // namespace
-
 Outcome<Format> Format::Compile(std::string_view text) {
+  auto parsed = xds::ParseFormat(text);
+  if (!parsed) return std::unexpected(std::move(parsed).error());
   Format format;
-  std::string literal;
-  const auto flush = [&] {
-    if (!literal.empty()) format.pieces_.push_back({.text = std::exchange(literal, {})});
-  };
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (text[at] != '%') {
-      literal += text[at];
-      continue;
-    }
-    if (text.substr(at).starts_with("%%")) {
-      literal += '%';
-      ++at;
-      continue;
-    }
-    const std::size_t end = CommandEnd(text, at + 1);
-    if (end == std::string_view::npos) return std::unexpected(Bad(text.substr(at + 1), "the closing '%' is missing"));
-    Outcome<Piece> piece = CompileCommand(text.substr(at + 1, end - at - 1));
-    if (!piece) return std::unexpected(piece.error());
-    flush();
-    format.pieces_.push_back(*std::move(piece));
-    at = end;
+  for (xds::FormatPiece& from : *parsed) {
+    Piece& piece = format.pieces_.emplace_back(
+        Piece{.most = from.most, .text = std::move(from.text), .other = std::move(from.other)});
+    if (from.command == nullptr) continue;
+    const Operator* op = FindOperator(from.command->name);
+    PLAIT_CHECK(op != nullptr);  // the two tables have the same names
+    piece.value = op->value;
+    piece.number = op->number;
   }
-  flush();
   return format;
 }
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "core/xds/cluster.h"
+#include "core/xds/command_operators.h"
 #include "proxy/cluster/host.h"
+#include "proxy/record/operators.h"
 
 namespace plait::proxy::record {
 namespace {
@@ -139,6 +141,12 @@ TEST_F(FormatTest, CompilesIstiosJsonKeys) {
   std::string out;
   JsonFormat::Compile(IstioJsonFormat(), false).value().Append(record_, out);
   EXPECT_NE(out.find("\"response_code_details\":\"via_upstream\""), std::string::npos);
+}
+
+TEST(Operators, HaveAValueForEachNameThatATextMayHave) {
+  for (const xds::CommandOperator& command : xds::CommandOperators()) {
+    EXPECT_NE(FindOperator(command.name), nullptr) << command.name;
+  }
 }
 
 TEST(ResponseFlags, AreWrittenInTheOrderInWhichTheyWereSet) {

@@ -5,12 +5,18 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "core/base/log.h"
 
 namespace plait::proxy::record {
 
 namespace {
+
+log::Component kLog("access_log");
+constexpr const char* kCheckFolder = "check that the folder exists and that the proxy's user may write there";
 
 // SIGTERM, SIGINT and SIGUSR2 are for a thread that knows what to do with them. One that has them unblocked would be
 // chosen by the kernel instead, and the process would end on the spot, with lines unwritten.
@@ -33,7 +39,8 @@ io::UniqueFd OpenForAppend(const std::string& path) {
 
 }  // namespace
 
-LogWriter::LogWriter() : thread_(StartWithoutStopSignals([this] { Run(); })) {}
+LogWriter::LogWriter(LogFiles files, Duration retry)
+    : retry_(retry), files_(files), thread_(StartWithoutStopSignals([this] { Run(); })) {}
 
 LogWriter::~LogWriter() {
   {
@@ -44,24 +51,38 @@ LogWriter::~LogWriter() {
   thread_.join();
 }
 
+void LogWriter::SetFiles(LogFiles files) {
+  const std::lock_guard lock(mutex_);
+  files_ = files;
+}
+
+bool LogWriter::OpenSink(LogSink& sink) {
+  sink.again_ = std::chrono::steady_clock::now() + retry_;
+  sink.owned_ = OpenForAppend(sink.path_);
+  sink.fd_ = sink.owned_ ? sink.owned_.get() : -1;
+  return sink.fd_ >= 0;
+}
+
+void LogWriter::TellNotOpen(const LogSink& sink) const {
+  kLog.Warn("access log '" + sink.path_ + "' cannot be opened: " + std::strerror(errno) + "; its lines are lost (" +
+            kCheckFolder + "; it is tried again)");
+}
+
 Outcome<const LogSink*> LogWriter::Open(const std::string& path) {
   const std::lock_guard lock(mutex_);
   std::unique_ptr<LogSink>& sink = sinks_[path];
   if (sink) return sink.get();
-  const std::size_t id = sinks_.size() - 1;
+  sink.reset(new LogSink(sinks_.size() - 1, path));
   if (path == "/dev/stdout" || path == "/dev/stderr") {
-    sink.reset(new LogSink(id, path, {}, path == "/dev/stdout" ? STDOUT_FILENO : STDERR_FILENO));
-    return sink.get();
+    sink->fd_ = path == "/dev/stdout" ? STDOUT_FILENO : STDERR_FILENO;
+  } else if (files_ != LogFiles::kNone && !OpenSink(*sink)) {
+    if (files_ == LogFiles::kMustOpen) {
+      const std::string why = std::strerror(errno);
+      sinks_.erase(path);
+      return Explain(Errc::kUnavailable, "access log '" + path + "' cannot be opened: " + why, kCheckFolder);
+    }
+    TellNotOpen(*sink);
   }
-  io::UniqueFd fd = OpenForAppend(path);
-  if (!fd) {
-    const std::string why = std::strerror(errno);
-    sinks_.erase(path);
-    return Explain(Errc::kUnavailable, "access log '" + path + "' cannot be opened: " + why,
-                   "check that the folder exists and that the proxy's user may write there");
-  }
-  const int number = fd.get();
-  sink.reset(new LogSink(id, path, std::move(fd), number));
   return sink.get();
 }
 
@@ -69,15 +90,20 @@ Outcome<> LogWriter::Reopen() {
   const std::lock_guard lock(mutex_);
   std::string failed;
   for (const auto& [path, sink] : sinks_) {
-    if (!sink->owned_) continue;
-    // The new file takes the number of the old one, which blocks that wait already carry.
-    const io::UniqueFd fd = OpenForAppend(path);
+    if (sink->fd_ >= 0 && !sink->owned_) continue;
+    if (sink->fd_ < 0 && OpenSink(*sink)) continue;
+    // The new file takes the number of the old one, into which a write may be under way.
+    const io::UniqueFd fd = sink->fd_ < 0 ? io::UniqueFd() : OpenForAppend(path);
     if (!fd || dup3(fd.get(), sink->owned_.get(), O_CLOEXEC) < 0)
       failed += (failed.empty() ? "" : ", ") + path + " (" + std::strerror(errno) + ")";
   }
   if (failed.empty()) return {};
-  return Explain(Errc::kUnavailable, "cannot be reopened: " + failed,
-                 "check that the folder exists and that the proxy's user may write there");
+  return Explain(Errc::kUnavailable, "cannot be reopened: " + failed, kCheckFolder);
+}
+
+std::size_t LogWriter::files_not_open() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(std::ranges::count_if(sinks_, [](const auto& one) { return one.second->fd_ < 0; }));
 }
 
 void LogWriter::Hand(const LogSink& sink, std::string block) {
@@ -89,7 +115,7 @@ void LogWriter::Hand(const LogSink& sink, std::string block) {
       return;
     }
     waiting_ += block.size();
-    blocks_.emplace_back(sink.fd_, std::move(block));
+    blocks_.emplace_back(sinks_.find(sink.path_)->second.get(), std::move(block));
   }
   wake_.notify_one();
 }
@@ -118,10 +144,14 @@ void LogWriter::Run() {
   for (;;) {
     wake_.wait(lock, [this] { return stop_ || !blocks_.empty(); });
     if (blocks_.empty()) return;  // stopped, and nothing is left
-    const auto [fd, text] = std::move(blocks_.front());
+    const auto [sink, text] = std::move(blocks_.front());
     blocks_.pop_front();
+    if (sink->fd_ < 0 && files_ != LogFiles::kNone && std::chrono::steady_clock::now() >= sink->again_ &&
+        OpenSink(*sink))
+      kLog.Info("access log '" + sink->path_ + "' is open");
+    const int fd = sink->fd_;
     lock.unlock();
-    WriteAll(fd, text);
+    if (fd >= 0) WriteAll(fd, text);
     lock.lock();
     waiting_ -= text.size();
     if (waiting_ == 0) written_.notify_all();

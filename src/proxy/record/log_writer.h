@@ -3,6 +3,7 @@
 // thread writes them, so a slow disk or pipe never holds up a worker. When more than 8 MiB wait, blocks are dropped and
 // counted.
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -30,40 +31,57 @@ class LogSink {
 
  private:
   friend class LogWriter;
-  LogSink(std::size_t id, std::string path, io::UniqueFd owned, int fd)
-      : id_(id), path_(std::move(path)), owned_(std::move(owned)), fd_(fd) {}
+  LogSink(std::size_t id, std::string path) : id_(id), path_(std::move(path)) {}
   const std::size_t id_;
   const std::string path_;
-  io::UniqueFd owned_;  // not for standard output and error
-  const int fd_;
+  // Under the writer's lock.
+  io::UniqueFd owned_;                                // not for standard output and error
+  int fd_ = -1;                                       // -1: it cannot be opened, and lines are lost
+  std::chrono::steady_clock::time_point again_ = {};  // when it is tried next
+};
+
+// What becomes of a path that cannot be opened. An access log is no reason to do without a policy.
+enum class LogFiles : std::uint8_t {
+  kMustOpen,  // an error, as in Envoy: for static listeners, whose owner is there to read it
+  kMayFail,   // told, and tried again
+  kNone,      // no file is opened: nothing is ever written
 };
 
 class LogWriter {
  public:
   static constexpr std::size_t kMostWaiting = 8 * 1024 * 1024;
 
-  LogWriter();
+  // `retry`: after which a file that could not be opened is tried again, when there are lines for it.
+  explicit LogWriter(LogFiles files = LogFiles::kMustOpen, Duration retry = std::chrono::seconds(10));
   ~LogWriter();  // writes what was handed over
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
+  void SetFiles(LogFiles files);  // from now on
   // The sink of a path; the same object for the same path. "/dev/stdout" and "/dev/stderr" are the process's own.
   Outcome<const LogSink*> Open(const std::string& path);
   void Hand(const LogSink& sink, std::string block);  // any thread
-  // Opens each file anew (it was moved away). Those that cannot be opened are named, and go on with what was open.
+  // Opens each file anew (it was moved away). Those that cannot be opened are named, and go on with what was open, if
+  // any.
   Outcome<> Reopen();
   // Waits until everything that was handed over before is written (shutdown, tests).
   void Flush();
   std::uint64_t dropped_blocks() const noexcept { return dropped_.load(std::memory_order_relaxed); }
+  std::size_t files_not_open() const;
 
  private:
   void Run();
+  // Both under the lock. Sets errno.
+  bool OpenSink(LogSink& sink);
+  void TellNotOpen(const LogSink& sink) const;
   static void WriteAll(int fd, std::string_view text);
 
-  std::mutex mutex_;
+  const Duration retry_;
+  mutable std::mutex mutex_;
+  LogFiles files_;
   std::condition_variable wake_, written_;
   std::map<std::string, std::unique_ptr<LogSink>> sinks_;
-  std::deque<std::pair<int, std::string>> blocks_;
+  std::deque<std::pair<LogSink*, std::string>> blocks_;
   std::size_t waiting_ = 0;  // bytes in blocks_ and in the write that runs
   bool stop_ = false;
   std::atomic<std::uint64_t> dropped_{0};

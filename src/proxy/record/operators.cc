@@ -231,20 +231,19 @@ bool Words(const StreamRecord& r, const Piece&, std::string& out) {
 using R = const StreamRecord&;
 using P = const Piece&;
 using O = std::string&;
-using Argument = Operator::Argument;
 
 constexpr auto kOperators = std::to_array<Operator>({
-    {"START_TIME", [](R r, P p, O out) { return p.text.empty() ? StartTime(r.start, out) : CustomTime(r.start, p.text, out); }, false, Argument::kOptional},
+    {"START_TIME", [](R r, P p, O out) { return p.text.empty() ? StartTime(r.start, out) : CustomTime(r.start, p.text, out); }},
     {"REQ", [](R r, P p, O out) {
        if (r.request == nullptr) return false;
        return RequestHeader(*r.request, p.text, out) || (!p.other.empty() && RequestHeader(*r.request, p.other, out));
-     }, false, Argument::kHeader},
+     }},
     {"RESP", [](R r, P p, O out) {
        const std::uint16_t status = r.response != nullptr ? r.response->status : r.response_code;
        if (p.text == ":status") return status != 0 && Number(status, out);
        return Fields(r.response == nullptr ? nullptr : &r.response->headers, p, out);
-     }, false, Argument::kHeader},
-    {"TRAILER", [](R r, P p, O out) { return Fields(r.response_trailers, p, out); }, false, Argument::kHeader},
+     }},
+    {"TRAILER", [](R r, P p, O out) { return Fields(r.response_trailers, p, out); }},
     {"PROTOCOL", [](R r, P, O out) { return r.request != nullptr && Text(http::VersionText(r.protocol), out); }},
     {"UPSTREAM_PROTOCOL", [](R r, P, O out) { return r.request != nullptr && r.upstream_local && Text(http::VersionText(r.upstream_protocol), out); }},
     {"RESPONSE_CODE", Count<&StreamRecord::response_code>, true},
@@ -305,9 +304,9 @@ constexpr auto kOperators = std::to_array<Operator>({
     {"DOWNSTREAM_LOCAL_URI_SAN", TlsText<&io::TlsFacts::local_identity>},
     {"DOWNSTREAM_TLS_VERSION", TlsText<&io::TlsFacts::version>},
     {"DOWNSTREAM_TLS_CIPHER", TlsText<&io::TlsFacts::cipher>},
-    {"GRPC_STATUS", [](R r, P p, O out) { return GrpcStatus(r, p.text, out); }, false, Argument::kOptional},
+    {"GRPC_STATUS", [](R r, P p, O out) { return GrpcStatus(r, p.text, out); }},
     {"GRPC_STATUS_NUMBER", [](R r, P, O out) { return GrpcStatus(r, "NUMBER", out); }, true},
-    {"DYNAMIC_METADATA", [](R r, P p, O out) { return DynamicMetadata(r, p.text, out); }, false, Argument::kName},
+    {"DYNAMIC_METADATA", [](R r, P p, O out) { return DynamicMetadata(r, p.text, out); }},
     {"HOSTNAME", [](R, P, O out) {
        char name[256] = {};
        return gethostname(name, sizeof name - 1) == 0 && Text(name, out);
@@ -315,7 +314,7 @@ constexpr auto kOperators = std::to_array<Operator>({
     {"ENVIRONMENT", [](R, P p, O out) {
        const char* value = std::getenv(p.text.c_str());
        return value != nullptr && Text(value, out);
-     }, false, Argument::kName},
+     }},
 });
 
 }  // namespace

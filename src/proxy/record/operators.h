@@ -1,6 +1,6 @@
 #pragma once
-// The table of command operators (format.h): name -> how to get the value. Names as in Envoy's access log
-// documentation.
+// The table of command operators (format.h): name -> how to get the value. It has the names of
+// core/xds/command_operators.h.
 #include <optional>
 #include <string_view>
 
@@ -12,7 +12,6 @@ struct Operator {
   std::string_view name;
   Format::Value value;
   bool number = false;
-  enum class Argument : std::uint8_t { kNone, kHeader, kOptional, kName } argument = Argument::kNone;
 };
 // Null when there is no operator of that name.
 const Operator* FindOperator(std::string_view name) noexcept;

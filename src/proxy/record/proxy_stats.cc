@@ -111,6 +111,7 @@ constexpr Table<ServerStat> kServer = {{
     Gauge("memory_physical_size"),
     Gauge("days_until_first_cert_expiring"),
     Gauge("hot_restart_epoch"),
+    Gauge("access_logs_not_open"),
 }};
 constexpr Table<BuildStat> kBuild = {{Gauge("build")}};
 constexpr Table<ListenerManagerStat> kListenerManager = {{

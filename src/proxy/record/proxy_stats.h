@@ -138,6 +138,7 @@ enum class ServerStat : std::uint8_t {
   kMemoryPhysicalSize,
   kDaysUntilFirstCertExpiring,
   kHotRestartEpoch,
+  kAccessLogsNotOpen,
   kCount,
 };
 class ServerStats : public Stats<ServerStat> {

@@ -152,6 +152,45 @@ TEST_F(Recording, ReopensItsFilesAfterTheyWereMovedAway) {
   EXPECT_NE(failed.error().message.find(path), std::string::npos);
 }
 
+TEST_F(Recording, GoesOnWithoutAFileThatCannotBeOpenedAndTriesItAgain) {
+  LogWriter writer(LogFiles::kMayFail, /*retry=*/Duration(0));
+  const std::string path = dir_ + "/late/access.log";
+  const auto compiled =
+      AccessLogs::Compile({{.target = xds::AccessLog::Target::kFile, .path = path, .text_format = "x\n"}}, writer);
+  ASSERT_TRUE(compiled.has_value()) << compiled.error().ToString();
+  const auto write = [&] {
+    LogBuffers buffers(loop_, writer);
+    (*compiled)->Write(record_, buffers);
+    buffers.HandOver();
+    writer.Flush();
+  };
+  write();
+  EXPECT_EQ(writer.files_not_open(), 1U);
+  EXPECT_FALSE(writer.Reopen().has_value());
+  std::filesystem::create_directory(dir_ + "/late");
+  write();
+  EXPECT_EQ(writer.files_not_open(), 0U);
+  EXPECT_EQ(std::filesystem::file_size(path), 2U);
+  EXPECT_TRUE(writer.Reopen().has_value());
+}
+
+TEST_F(Recording, OpensAFileThatCouldNotBeOpenedWhenItIsToldTo) {
+  LogWriter writer(LogFiles::kMayFail, /*retry=*/std::chrono::hours(1));
+  const std::string path = dir_ + "/late/access.log";
+  ASSERT_TRUE(writer.Open(path).has_value());
+  std::filesystem::create_directory(dir_ + "/late");
+  EXPECT_TRUE(writer.Reopen().has_value());
+  EXPECT_EQ(writer.files_not_open(), 0U);
+  EXPECT_TRUE(std::filesystem::exists(path));
+}
+
+TEST_F(Recording, TouchesNoFileWhereNothingIsWritten) {
+  LogWriter writer(LogFiles::kNone);
+  ASSERT_TRUE(writer.Open(dir_ + "/never").has_value());
+  ASSERT_TRUE(writer.Open("/nowhere/at/all").has_value());
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/never"));
+}
+
 TEST_F(Recording, HandsBuffersOverWithinASecond) {
   const auto logs = AccessLogs::Compile(
                         {{.target = xds::AccessLog::Target::kFile, .path = dir_ + "/a", .text_format = "x\n"}}, writer_)

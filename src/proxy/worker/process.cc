@@ -144,6 +144,7 @@ Outcome<> Process::Start() {
   store_.SetWorkers(std::move(workers));
   if (Diagnostics refused = TakeStaticResources(bootstrap_, store_, started_at_); !refused.empty())
     return std::unexpected(std::move(refused.front()));
+  logs_.SetFiles(record::LogFiles::kMayFail);  // of listeners with policies, which come from a control plane
   if (auto done = OpenAdmin(); !done) return done;
   if (auto done = ServeSecrets(); !done) return done;
   if (auto done = FollowControlPlane(); !done) return done;
@@ -294,6 +295,7 @@ telemetry::Registry& Process::Stats() {
   if (link_) link_->NoteVersions();
   stats_.Refresh({.info = Info(),
                   .connections = connections(),
+                  .access_logs_not_open = logs_.files_not_open(),
                   .time = loop_.clock().Now(),
                   .wall = loop_.clock().Wall(),
                   .connected = link_ ? std::optional(link_->connected()) : std::nullopt,

@@ -47,6 +47,7 @@ void ProcessStats::Refresh(const Now& now, const ConfigStore& store) {
   server_.Set(ServerStat::kConcurrency, now.info.concurrency);
   server_.Set(ServerStat::kVersion, NumberOf(now.info.version));
   server_.Set(ServerStat::kTotalConnections, now.connections);
+  server_.Set(ServerStat::kAccessLogsNotOpen, now.access_logs_not_open);
   const admin::MemoryUse memory = admin::ReadMemoryUse();
   server_.Set(ServerStat::kMemoryAllocated, memory.allocated);
   server_.Set(ServerStat::kMemoryHeapSize, memory.heap_size);

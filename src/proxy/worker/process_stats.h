@@ -17,6 +17,7 @@ class ProcessStats {
   struct Now {
     admin::ServerInfo info;
     std::uint32_t connections = 0;
+    std::size_t access_logs_not_open = 0;
     MonotonicTime time{};
     WallTime wall{};
     std::optional<bool> connected;  // to the control plane; nullopt: there is none

@@ -43,7 +43,7 @@ class SavedConfig final : public session::ConfigView {
   io::Loop& loop_;
   xds::Node node_;
   telemetry::Registry registry_;
-  record::LogWriter logs_;
+  record::LogWriter logs_{record::LogFiles::kNone};
   cluster::ClusterStore clusters_;
   cluster::DestinationStore destinations_;
   std::vector<listen::ListenerPtr> listeners_;
