@@ -2,6 +2,7 @@
 
 #include "core/xds/common_codec.h"
 #include "core/xds/http_connection_manager_codec.h"
+#include "core/xds/lb_limits.h"
 #include "core/xds/tls_codec.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
@@ -55,10 +56,21 @@ void DecodeLb(const pb::Cluster& in, LbConfig& out, DecodeContext& context) {
       out.minimum_ring_size = in.ring_hash_lb_config().minimum_ring_size().value();
     if (in.ring_hash_lb_config().has_maximum_ring_size())
       out.maximum_ring_size = in.ring_hash_lb_config().maximum_ring_size().value();
+    const At at(context, "ring_hash_lb_config");
+    if (out.minimum_ring_size > kMaxRingSize)
+      context.Reject("minimum_ring_size: must not be above " + std::to_string(kMaxRingSize));
+    if (out.maximum_ring_size > kMaxRingSize)
+      context.Reject("maximum_ring_size: must not be above " + std::to_string(kMaxRingSize));
+    if (out.minimum_ring_size > out.maximum_ring_size)
+      context.Reject("minimum_ring_size: must not be above maximum_ring_size");
   }
   context.Honours(in.maglev_lb_config(), {"table_size"});
   if (in.has_maglev_lb_config() && in.maglev_lb_config().has_table_size())
     out.table_size = in.maglev_lb_config().table_size().value();
+  if (!IsMaglevTable(out.table_size)) {
+    const At at(context, "maglev_lb_config");
+    context.Reject("table_size: must be a prime number up to " + std::to_string(kMaxMaglevTable));
+  }
   const auto& common = in.common_lb_config();
   context.Honours(common, {"healthy_panic_threshold", "locality_weighted_lb_config"});
   if (common.has_healthy_panic_threshold()) out.healthy_panic_threshold = common.healthy_panic_threshold().value();
@@ -117,6 +129,11 @@ OutlierDetection DecodeOutlier(const pb::OutlierDetection& in, DecodeContext& co
   if (in.has_max_ejection_time()) out.max_ejection_time = DecodeDuration(in.max_ejection_time(), context);
   if (in.has_max_ejection_time_jitter())
     out.max_ejection_time_jitter = DecodeDuration(in.max_ejection_time_jitter(), context);
+  if (out.interval <= Duration(0)) context.Reject("interval must be above 0");
+  if (out.base_ejection_time <= Duration(0)) context.Reject("base_ejection_time must be above 0");
+  if (in.has_max_ejection_time() && out.max_ejection_time <= Duration(0))
+    context.Reject("max_ejection_time must be above 0");
+  if (out.max_ejection_percent > 100) context.Reject("max_ejection_percent must not be above 100");
   return out;
 }
 

@@ -3,13 +3,12 @@
 #include <re2/re2.h>
 
 #include "core/base/strings.h"
+#include "core/xds/regex_limit.h"
 
 namespace plait::xds {
 namespace {
 namespace core = envoy::config::core::v3;
 namespace matcher = envoy::type::matcher::v3;
-
-constexpr int kMaxRegexProgram = 20'000;  // instructions of RE2: bounds memory and time of one match
 
 std::string CheckedRegex(const std::string& regex, int most, DecodeContext& context) {
   re2::RE2::Options options;

@@ -56,6 +56,24 @@ TEST(Fields, RefusesByNameWhatWouldSilentlyMeanSomethingElse) {
            Refusal{"base_interval: must be above 1 ms", ClusterWith(", dns_failure_refresh_rate: {max_interval: 1s}")},
            Refusal{"max_interval must not be below",
                    ClusterWith(", dns_failure_refresh_rate: {base_interval: 2s, max_interval: 1s}")},
+           Refusal{"maximum_ring_size: must not be above 8388608",
+                   ClusterWith(", lb_policy: RING_HASH, ring_hash_lb_config: {maximum_ring_size: 8388609}")},
+           Refusal{"minimum_ring_size: must not be above 8388608",
+                   ClusterWith(", lb_policy: RING_HASH, ring_hash_lb_config: {minimum_ring_size: 999999999}")},
+           Refusal{"minimum_ring_size: must not be above maximum_ring_size",
+                   ClusterWith(
+                       ", lb_policy: RING_HASH, ring_hash_lb_config: {minimum_ring_size: 9, maximum_ring_size: 8}")},
+           Refusal{"table_size: must be a prime number up to 5000011",
+                   ClusterWith(", lb_policy: MAGLEV, maglev_lb_config: {table_size: 18446744073709551615}")},
+           Refusal{"table_size: must be a prime number up to 5000011",
+                   ClusterWith(", lb_policy: MAGLEV, maglev_lb_config: {table_size: 65536}")},
+           Refusal{"table_size: must be a prime number up to 5000011",
+                   ClusterWith(", lb_policy: MAGLEV, maglev_lb_config: {table_size: 0}")},
+           Refusal{"outlier_detection: interval must be above 0", ClusterWith(", outlier_detection: {interval: 0s}")},
+           Refusal{"outlier_detection: base_ejection_time must be above 0",
+                   ClusterWith(", outlier_detection: {base_ejection_time: 0s}")},
+           Refusal{"outlier_detection: max_ejection_percent must not be above 100",
+                   ClusterWith(", outlier_detection: {max_ejection_percent: 101}")},
            Refusal{"represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
                    Listener(", represent_ipv4_remote_address_as_ipv4_mapped_ipv6: true")},
            Refusal{"match_upstream", Listener(", scheme_header_transformation: {match_upstream: true}")},
@@ -74,7 +92,9 @@ TEST(Fields, RefusesByNameWhatWouldSilentlyMeanSomethingElse) {
 
 TEST(Fields, AcceptsThoseWhoseMeaningIsHarmless) {
   for (const std::string& text :
-       {ClusterWith(", circuit_breakers: {thresholds: [{track_remaining: true}]}, lb_policy: ROUND_ROBIN, "
+       {ClusterWith(", lb_policy: MAGLEV, maglev_lb_config: {table_size: 5000011}"),
+        ClusterWith(", lb_policy: RING_HASH, ring_hash_lb_config: {minimum_ring_size: 8388608}"),
+        ClusterWith(", circuit_breakers: {thresholds: [{track_remaining: true}]}, lb_policy: ROUND_ROBIN, "
                     "round_robin_lb_config: {slow_start_config: {slow_start_window: 30s}}"),
         ClusterWith(
             ", lb_policy: LEAST_REQUEST, least_request_lb_config: {slow_start_config: {slow_start_window: 30s}}"),
