@@ -2,11 +2,13 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <thread>
 
 #include "core/base/log.h"
+#include "core/base/workers.h"
 #include "core/io/stop_signal.h"
 #include "core/xds/decode.h"
 #include "proxy/admin/explain_page.h"
@@ -132,7 +134,7 @@ int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
                                  .more_hosts = flags.more_hosts,
                                  .sds_path = flags.identity_only ? flags.sds.substr(std::strlen("unix:")) : ""};
   if (flags.identity_only) options.concurrency = 1;
-  if (options.concurrency == 0) options.concurrency = std::max(1U, std::thread::hardware_concurrency());
+  if (options.concurrency == 0) options.concurrency = std::clamp(std::thread::hardware_concurrency(), 1U, kMostWorkers);
   worker::Process process(loop, std::move(bootstrap), std::move(options), io::TakeInheritedFds());
   const io::StopSignal stop(loop, [&process] { process.Shutdown(); }, [&process] { process.HandOver(); });
   if (const auto done = process.Start(); !done) return Complain(done.error());
@@ -166,7 +168,8 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"serve", "validate", "explain"}))
       ->capture_default_str();
   app.add_option("--question", flags.question, "of --mode explain: the query of /plait/explain, to=reviews&port=9080");
-  app.add_option("--concurrency", flags.concurrency, "worker threads; 0: one a core");
+  app.add_option("--concurrency", flags.concurrency, "worker threads; 0: one a core")
+      ->check(CLI::Range(0U, kMostWorkers));
   app.add_option("--service-node", flags.service_node, "node id instead of the bootstrap's");
   app.add_option("--service-cluster", flags.service_cluster, "node cluster instead of the bootstrap's");
   app.add_option("-l,--log-level", flags.log_level, "trace, debug, info, warning, error, off; or component:level,...")

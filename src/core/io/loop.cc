@@ -8,6 +8,9 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -56,10 +59,21 @@ struct Loop::State {
   void Dispatch();
 };
 
+namespace {
+// The limit is the user's to raise, so this is told and is no failed check; without a loop nothing can go on.
+[[noreturn]] void EndWithoutDescriptors() {
+  std::fprintf(stderr,
+               "error: no file descriptor is left for an event loop: %s\n"
+               "  try: raise the limit of open files (ulimit -n), or use fewer worker threads (--concurrency)\n",
+               std::strerror(errno));
+  std::_Exit(1);
+}
+}  // namespace
+
 Loop::Loop(const Clock& clock) : state_(std::make_unique<State>(clock)), now_(clock.Now()) {
   state_->epoll = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
   state_->wake = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  PLAIT_CHECK(state_->epoll && state_->wake);
+  if (!state_->epoll || !state_->wake) EndWithoutDescriptors();
   epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
   PLAIT_CHECK(epoll_ctl(state_->epoll.get(), EPOLL_CTL_ADD, state_->wake.get(), &event) == 0);
 }
