@@ -35,16 +35,19 @@ class OwnCopy {
   Outcome<> Make() {
     made_ = local::MissingFolders(state_);
     if (const Outcome<std::string> copy = CopySample("bookinfo", folder()); !copy) return std::unexpected(copy.error());
+    copied_ = true;
     return {};
   }
   void Remove() const {
-    local::RemoveTree(made_.empty() ? folder() : state_);
+    const Outcome<bool> removed = local::RemoveTreeOrExplain(made_.empty() ? folder() : state_);
+    if (!removed && copied_) static_cast<void>(Report(removed.error()));  // else its start has said why
     local::RemoveEmptyFolders(made_.empty() ? std::vector{state_ + "/demo"} : made_);
   }
 
  private:
   const std::string state_;
   std::vector<std::string> made_;  // that were not there: the state's and those above it, innermost first
+  bool copied_ = false;
 };
 
 Outcome<> UseOwnCopy(const MeshOptions& mesh, UpVerb& up) {
@@ -149,7 +152,7 @@ Command TourCommand(MeshOptions& mesh) {
                   .run = [&mesh, verb] { return TourOfDemo(mesh, *verb); }};
   for (Option& option : UpOptions(verb->up)) {
     if (option.Long() != "--port") continue;
-    option.help = "of the gateway on this host, if no demo runs; 0: any free one";
+    option.help = "of the gateway on this host, or an error, if no demo runs; 0: any free one";
     command.options.push_back(std::move(option));
   }
   return command;

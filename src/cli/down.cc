@@ -22,12 +22,14 @@ int Down(const MeshOptions& mesh, bool purge) {
                      .message = "the mesh has ended, but its plait process still holds " + paths->lock()});
     output.text += "mesh \"" + mesh.name + "\" has ended\n";
   }
-  if (purge) {
-    local::RemoveTree(paths->state);
-    output.text += "removed its certificates and state: " + paths->state + "\n";
-  }
-  output.data = Data({{"mesh", mesh.name}, {"ended", client.has_value()}, {"purged", purge}});
-  return Show(mesh.format, output);
+  const Outcome<bool> purged = purge ? local::RemoveTreeOrExplain(paths->state) : false;
+  if (purged && *purged) output.text += "removed its certificates and state: " + paths->state + "\n";
+  if (purge && purged && !*purged)
+    output.text += (client ? "it had no state: " : "mesh \"" + mesh.name + "\" does not run, and it has no state: ") +
+                   paths->state + " is not there\n";
+  output.data = Data({{"mesh", mesh.name}, {"ended", client.has_value()}, {"purged", purged.value_or(false)}});
+  const int code = Show(mesh.format, output);
+  return purged ? code : Report(purged.error());
 }
 
 }  // namespace

@@ -43,6 +43,40 @@ std::string Home() {
   return entry && entry->pw_dir ? entry->pw_dir : "";
 }
 
+std::string NameOf(uid_t user) {
+  const passwd* entry = getpwuid(user);
+  return entry ? entry->pw_name : "user " + std::to_string(user);
+}
+
+// What is left of `tree`, down to the first that stays.
+std::filesystem::path FirstLeft(const std::string& tree) {
+  std::filesystem::path at = tree;
+  std::error_code error;
+  while (is_directory(symlink_status(at, error))) {
+    const std::filesystem::directory_iterator first(at, error);
+    if (error || first == std::filesystem::directory_iterator()) break;
+    at = first->path();
+  }
+  return at;
+}
+
+std::unexpected<Diagnostic> CannotRemove(const std::string& tree, const std::error_code& why) {
+  const std::filesystem::path left = FirstLeft(tree);
+  // It is kept by the folder that it is in, or is a folder that cannot be read.
+  std::filesystem::path keeper = left.parent_path();
+  if (faccessat(AT_FDCWD, keeper.c_str(), W_OK | X_OK, AT_EACCESS) == 0) keeper = left;
+  struct stat info{};
+  std::string message = "cannot remove " + left.string() + ": " + why.message();
+  const bool refused = why == std::errc::permission_denied || why == std::errc::operation_not_permitted;
+  if (!refused || lstat(keeper.c_str(), &info) != 0)
+    return Explain(Errc::kDenied, std::move(message), "rm -r " + tree + " once that is mended");
+  message += keeper == left ? "; it " : "; the folder " + keeper.string() + " ";
+  if (info.st_uid == geteuid())
+    return Explain(Errc::kDenied, message + "may not be written", "chmod -R u+rwX " + tree + ", then again");
+  const std::string owner = NameOf(info.st_uid);
+  return Explain(Errc::kDenied, message + "belongs to " + owner, "rm -r " + tree + " as " + owner);
+}
+
 }  // namespace
 
 std::string MeshPaths::LogOf(std::string_view ns, std::string_view pod, std::string_view container) const {
@@ -131,6 +165,19 @@ Outcome<> WritePrivate(const std::string& path, const std::string& text) {
 void RemoveTree(const std::string& path) {
   std::error_code ignored;  // what cannot be removed belongs to somebody else or is in use: the next start says so
   std::filesystem::remove_all(path, ignored);
+}
+
+Outcome<bool> RemoveTreeOrExplain(const std::string& path) {
+  struct stat info{};
+  if (lstat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return Explain(Errc::kDenied, "cannot look at " + path + ": " + strerror(errno),
+                   "let this user search the folders above it");
+  }
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return CannotRemove(path, error);
+  return true;
 }
 
 void RemoveEmptyFolders(const std::vector<std::string>& innermost_first) {

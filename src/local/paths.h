@@ -50,6 +50,9 @@ Outcome<> MakePrivateFolder(const std::string& path);
 Outcome<> WritePrivate(const std::string& path, const std::string& text);
 // rm -r of a folder that is ours; missing is fine. Does not follow links nor cross into other file systems.
 void RemoveTree(const std::string& path);
+// The same for whom it was promised to; false: it was not there. Errors: kDenied with the first that stays and who
+// keeps it; what came before it is gone.
+Outcome<bool> RemoveTreeOrExplain(const std::string& path);
 // rmdir of each in turn. One that somebody has put something into stays, and so do those above it.
 void RemoveEmptyFolders(const std::vector<std::string>& innermost_first);
 

@@ -1,5 +1,6 @@
 """The verbs of the command line against a running mesh, with their exit codes. Formats: test_formats.py."""
 import json
+import os
 import re
 import subprocess
 
@@ -382,6 +383,70 @@ def test_exit_codes_without_a_mesh(folder):
     for wrong in (["status", "-o", "xml"], ["pc", "weather", "x"], ["fly"], ["up"], ["up", "/nowhere"]):
         result = nobody.plait(*wrong, check=False)
         assert result.returncode == 2 and "plait" in result.stderr, wrong
+
+
+def test_purge_says_that_there_was_nothing(folder):
+    nobody = Mesh(folder, folder, name="nobody")
+    result = nobody.named("down", "--purge")
+    assert result.stdout == f"mesh \"nobody\" does not run, and it has no state: {nobody.state} is not there\n"
+    assert json.loads(nobody.named("down", "--purge", "-o", "json").stdout) == {"mesh": "nobody", "ended": False, "purged": False}
+
+
+def unpurged(folder, make):
+    """A mesh that does not run, with a key in the state folder, after `make`; what `plait down --purge` says of it."""
+    name = make.__name__.replace("_", "-")
+    own = folder / name
+    own.mkdir()
+    mesh = Mesh(own, own, name=name)
+    key = mesh.state / "ca/root-key.pem"
+    subprocess.run(unprivileged(["mkdir", "-p", str(key.parent)]), check=True)
+    subprocess.run(unprivileged(["touch", str(key)]), check=True)
+    keeper = make(mesh.state)
+    try:
+        result = mesh.named("down", "--purge", "-o", "json", check=False)
+    finally:
+        for path in (keeper, mesh.state):
+            path.chmod(0o755)
+    assert key.exists() and result.returncode == 1, result
+    assert json.loads(result.stdout) == {"mesh": mesh.name, "ended": False, "purged": False}
+    assert "removed" not in result.stderr
+    return mesh, result.stderr
+
+
+def test_purge_says_what_it_could_not_remove(folder):
+    def write_protected(state):
+        (state / "ca").chmod(0o555)
+        return state / "ca"
+    mesh, said = unpurged(folder, write_protected)
+    assert said == (f"plait: cannot remove {mesh.state}/ca/root-key.pem: Permission denied; the folder {mesh.state}/ca may not be written\n"
+                    f"  try: chmod -R u+rwX {mesh.state}, then again\n")
+
+    def out_of_sight(state):
+        state.parent.chmod(0o600)
+        return state.parent
+    mesh, said = unpurged(folder, out_of_sight)
+    assert said.startswith(f"plait: cannot look at {mesh.state}: Permission denied\n  try: "), said
+    assert mesh.named("down", "--purge").stdout == f"removed its certificates and state: {mesh.state}\n"
+    assert not mesh.state.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's files are needed")
+def test_purge_says_whose_the_state_is_that_it_could_not_remove(folder):
+    def of_root(state):
+        for path in (state, state / "ca", state / "ca/root-key.pem"):
+            os.chown(path, 0, 0)
+        return state
+    mesh, said = unpurged(folder, of_root)
+    assert said == (f"plait: cannot remove {mesh.state}/ca/root-key.pem: Permission denied; the folder {mesh.state}/ca belongs to root\n"
+                    f"  try: rm -r {mesh.state} as root\n")
+
+    def closed_by_root(state):
+        for path in (state, state / "ca", state / "ca/root-key.pem"):
+            os.chown(path, 0, 0)
+            path.chmod(0o700)
+        return state
+    mesh, said = unpurged(folder, closed_by_root)
+    assert said.startswith(f"plait: cannot remove {mesh.state}: Permission denied; it belongs to root\n"), said
 
 
 def test_a_name_that_is_taken_is_the_answer_no(used):
