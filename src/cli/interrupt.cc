@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -19,6 +20,12 @@ Interrupt::Interrupt() {
 bool Interrupt::came() const {
   pollfd signals{signals_.get(), POLLIN, 0};
   return poll(&signals, 1, 0) > 0;
+}
+
+void Interrupt::Forget() {
+  signalfd_siginfo one;
+  while (read(signals_.get(), &one, sizeof one) > 0) {
+  }
 }
 
 bool Interrupt::WaitFor(int fd, int milliseconds) const {

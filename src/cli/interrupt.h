@@ -8,13 +8,14 @@ namespace plait::cli {
 class Interrupt {
  public:
   Interrupt();
-  bool came() const;  // stays true
+  bool came() const;  // stays true until it is forgotten
+  void Forget();      // for what is done because of it, and may be interrupted in its turn
   // Waits until `fd` is readable (-1: nothing but time), a signal comes or `milliseconds` are over (-1: no limit).
   // True when `fd` is readable.
   bool WaitFor(int fd, int milliseconds) const;
 
  private:
-  io::UniqueFd signals_;  // never read: what came stays
+  io::UniqueFd signals_;  // read by Forget alone
 };
 
 }  // namespace plait::cli

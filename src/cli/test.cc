@@ -84,35 +84,50 @@ int Conclude(const MeshOptions& mesh, const std::vector<CheckResult>& results, s
   return Show(mesh.format, output);
 }
 
-int ReportEnd(const Diagnostic& error) {
-  if (error.code != Errc::kCancelled) return Report(error);
-  Say("plait test: interrupted; its workloads are removed");
-  return kInterrupted;
-}
-
-int Test(const MeshOptions& mesh, const TestVerb& verb) {
+int Test(const MeshOptions& mesh, const TestVerb& verb, const TestAccess& access, TestOverlay& overlay) {
   const auto started = std::chrono::steady_clock::now();
-  const Interrupt interrupt;
-  const TestAccess access(mesh, interrupt);
-  const Outcome<local::MeshStatus> status = access.Status();
-  if (!status) return ReportEnd(status.error());
-  Outcome<TestOverlay> overlay = TestOverlay::Add(*status);
-  if (!overlay) return ReportEnd(overlay.error());
-  if (verb.keep) overlay->Keep();
   if (IsTold(mesh.format)) Say("plait test: starting its workloads in namespace plait-test");
-  if (Outcome<> ready = overlay->AwaitReady(access); !ready) {
-    const int code = ReportEnd(ready.error());
-    return code == kUnreachable ? kUnreachable : code == kInterrupted ? kInterrupted : kNo;
+  if (Outcome<> ready = overlay.AwaitReady(access); !ready) {
+    if (ready.error().code == Errc::kCancelled) return kInterrupted;
+    return Report(ready.error()) == kUnreachable ? kUnreachable : kNo;
   }
   const Outcome<std::vector<CheckResult>> results = RunChecks(mesh, verb, access);
-  if (!results) return ReportEnd(results.error());
+  if (!results) return results.error().code == Errc::kCancelled ? kInterrupted : Report(results.error());
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
   const int code = Conclude(mesh, *results, took);
   if (verb.keep || verb.leave) return code;
-  if (Outcome<> removed = overlay->RemoveAndAwait(access); !removed) {
-    const int ended = ReportEnd(removed.error());
-    return code == kDone ? ended : code;
+  if (Outcome<> removed = overlay.RemoveAndAwait(access); !removed) {
+    const int ended = removed.error().code == Errc::kCancelled ? kInterrupted : Report(removed.error());
+    return code == kDone || ended == kInterrupted ? ended : code;
   }
+  return code;
+}
+
+// Says what becomes of its workloads, and waits for their end as long as nobody interrupts that, too.
+void TidyUp(const MeshOptions& mesh, const TestVerb& verb, const TestAccess& access, TestOverlay& overlay) {
+  if (verb.leave) return Say("plait test: interrupted");
+  if (verb.keep) return Say("plait test: interrupted; its workloads stay in namespace plait-test");
+  Say("plait test: interrupted; its workloads are being removed (Ctrl-C again: do not wait)");
+  const Outcome<> removed = overlay.RemoveAndAwait(access);
+  if (removed) return Say("plait test: its workloads are removed");
+  if (removed.error().code != Errc::kCancelled) return static_cast<void>(Report(removed.error()));
+  Say("plait test: its workloads are still being removed");
+  Say("  try: plait status" + Named(mesh));
+}
+
+int TestIn(const MeshOptions& mesh, const TestVerb& verb) {
+  Interrupt interrupt;
+  const TestAccess access(mesh, interrupt);
+  const Outcome<local::MeshStatus> status = access.Status();
+  if (!status && status.error().code == Errc::kCancelled) return kInterrupted;
+  if (!status) return Report(status.error());
+  Outcome<TestOverlay> overlay = TestOverlay::Add(*status);
+  if (!overlay) return Report(overlay.error());
+  if (verb.keep) overlay->Keep();
+  const int code = Test(mesh, verb, access, *overlay);
+  if (code != kInterrupted) return code;
+  interrupt.Forget();
+  TidyUp(mesh, verb, access, *overlay);
   return code;
 }
 
@@ -133,7 +148,7 @@ Command TestCommand(MeshOptions& mesh) {
             .to = &verb->keep},
            {.names = "--leave", .help = "for `plait demo --test`", .to = &verb->leave, .hidden = true},
            {.names = "--page", .value = "PATH", .help = "for `plait demo --test`", .to = &verb->pages, .hidden = true}},
-      .run = [&mesh, verb] { return Test(mesh, *verb); }};
+      .run = [&mesh, verb] { return TestIn(mesh, *verb); }};
 }
 
 }  // namespace plait::cli

@@ -70,11 +70,40 @@ def test_an_interrupted_test_leaves_nothing_in_the_mesh(bookinfo):
     process = start(bookinfo)
     until(lambda: in_test_namespace(bookinfo), 10, "the workloads of the test start")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=30)
+    assert not in_test_namespace(bookinfo) and not overlay(bookinfo)
     assert process.returncode == 130, err
-    assert not overlay(bookinfo)
-    until(lambda: not in_test_namespace(bookinfo), 15, "the workloads of the test are gone")
+    assert err.endswith("plait test: interrupted; its workloads are being removed (Ctrl-C again: do not wait)\n"
+                        "plait test: its workloads are removed\n"), err
     assert bookinfo.get("/productpage")[0] == 200
+
+
+def test_a_second_interrupt_does_not_wait_and_says_what_still_runs(bookinfo):
+    process = start(bookinfo)
+    until(lambda: in_test_namespace(bookinfo), 10, "the workloads of the test start")
+    with bookinfo.stopped(bookinfo.plaitd_pid()):  # nothing is removed as long as it hangs
+        process.send_signal(signal.SIGINT)
+        assert "starting" in process.stderr.readline() and "being removed" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+        assert process.returncode == 130 and in_test_namespace(bookinfo), err
+    assert err == ("plait test: its workloads are still being removed\n"
+                   "  try: plait status\n"), err
+    until(lambda: not in_test_namespace(bookinfo), 15, "the workloads of the test are gone")
+
+
+def test_an_interrupted_test_that_keeps_its_workloads_says_so(bookinfo):
+    process = start(bookinfo, "--keep")
+    until(lambda: in_test_namespace(bookinfo), 10, "the workloads of the test start")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    try:
+        assert process.returncode == 130 and overlay(bookinfo)
+        assert err.endswith("plait test: interrupted; its workloads stay in namespace plait-test\n"), err
+    finally:
+        for name in overlay(bookinfo):
+            os.unlink(os.path.join(bookinfo.status()["run_dir"], "overlay", name))
+    until(lambda: not in_test_namespace(bookinfo), 15, "the workloads of the test are gone")
 
 
 def test_a_second_test_of_the_same_mesh_says_so(bookinfo):
@@ -85,8 +114,7 @@ def test_a_second_test_of_the_same_mesh_says_so(bookinfo):
         assert second.returncode == 1 and "another `plait test`" in second.stderr
     finally:
         first.send_signal(signal.SIGINT)
-        first.communicate(timeout=10)
-    until(lambda: not in_test_namespace(bookinfo), 15, "the workloads of the test are gone")
+        first.communicate(timeout=30)
 
 
 def test_a_failed_check_gives_exit_code_1_and_a_next_step(bookinfo):
