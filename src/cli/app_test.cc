@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "cli/verbs.h"
 
 namespace plait::cli {
@@ -59,6 +62,25 @@ std::string Said(const std::vector<std::string>& words, const char* program = "/
   testing::internal::CaptureStderr();
   RunLine(words, program);
   return testing::internal::GetCapturedStderr();
+}
+
+TEST(CommandLine, SaysThatAFileIsNoDirectoryAndNamesItsFolder) {
+  char folder[] = "/tmp/plait-app-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string file = std::string(folder) + "/mesh.yaml";
+  std::ofstream(file) << "kind: Service\n";
+  const std::string is_file = "plait: " + file +
+                              " is a file, and a directory is needed\n  try: give the directory that it is in, whose "
+                              "YAML files are read together: " +
+                              folder + "\n";
+  EXPECT_EQ(Said({"up", file}), is_file);
+  EXPECT_EQ(Said({"explain", "web", "details:80", "-f", file}), is_file);
+  const std::string missing = std::string(folder) + "/nowhere";
+  const std::string is_missing =
+      "plait: there is no directory " + missing + "\n  try: give a directory of Kubernetes and Istio YAML\n";
+  EXPECT_EQ(Said({"up", missing}), is_missing);
+  EXPECT_EQ(Said({"explain", "web", "details:80", "-f", missing}), is_missing);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(CommandLine, RefusesADumpThatNeverEnds) {

@@ -103,10 +103,9 @@ void CheckHost(const MeshOptions& mesh, std::vector<Check>& checks) {
   const auto paths = local::ResolvePaths(mesh.name);
   checks.push_back(From("folders", paths ? TryFolder(paths->state) : Outcome<>(std::unexpected(paths.error())),
                         paths ? paths->run + ", " + paths->state : ""));
-  Port taken;
-  const auto socket = local::ListenOnHost(Port{8080}, taken);
+  const auto socket = local::ListenOnHost(Port{8080});
   checks.push_back(From("a free port for the application", socket ? Outcome<>{} : std::unexpected(socket.error()),
-                        "127.0.0.1:" + std::to_string(taken.value)));
+                        socket ? "127.0.0.1:" + std::to_string(socket->port.value) : ""));
 }
 
 // Whether addresses of the loopback can be had, each by itself: what the mode loopback needs.

@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/directory.h"
 #include "cli/envoys.h"
 #include "cli/json_access.h"
 #include "cli/program.h"
@@ -158,10 +159,8 @@ Outcome<std::unique_ptr<ExplainSource>> LiveSource(const MeshOptions& mesh, std:
 }
 
 Outcome<std::unique_ptr<ExplainSource>> DirectorySource(const std::string& directory) {
+  if (Outcome<> there = CheckDirectory(directory); !there) return std::unexpected(there.error());
   std::error_code error;
-  if (!std::filesystem::is_directory(directory, error))
-    return Explain(Errc::kInvalidInput, "there is no directory " + directory,
-                   "give a directory of Kubernetes and Istio YAML");
   std::string folder = (std::filesystem::temp_directory_path(error) / "plait-explain-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr)
     return Explain(Errc::kLimit, "cannot make a folder for temporary files", "set TMPDIR to one that can be written");

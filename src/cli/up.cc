@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "cli/directory.h"
 #include "cli/verbs.h"
 #include "core/io/unique_fd.h"
 #include "local/control_client.h"
@@ -19,6 +19,7 @@
 namespace plait::cli {
 namespace {
 
+constexpr Port kDefaultPort{8080};
 constexpr int kTurn = 100;  // milliseconds, until all is ready and while something runs beside the mesh
 
 Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb) {
@@ -29,10 +30,8 @@ Outcome<local::UpOptions> OptionsOf(const MeshOptions& mesh, const UpVerb& verb)
                    "leave --net out; `plait doctor` says whether this host can run a mesh");
   Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
   if (!paths) return std::unexpected(paths.error());
-  if (struct stat info{}; !verb.prepare && (stat(verb.directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)))
-    return Explain(Errc::kInvalidInput, "there is no directory " + verb.directory,
-                   "give a directory of Kubernetes and Istio YAML");
-  if (verb.port < 0 || verb.port > 65535) return Explain(Errc::kInvalidInput, "--port must be 0 to 65535");
+  if (!verb.prepare)
+    if (Outcome<> there = CheckDirectory(verb.directory); !there) return std::unexpected(there.error());
   std::error_code unreachable;  // then its own error comes when it is made or read
   const std::filesystem::path directory = std::filesystem::weakly_canonical(verb.directory, unreachable);
   const char* path = std::getenv("PATH");
@@ -217,8 +216,10 @@ int Attend(const MeshOptions& options, const UpVerb& verb, const local::MeshPath
 }
 
 int Serve(const MeshOptions& mesh, const UpVerb& verb, const local::UpOptions& options, Detached detached) {
+  const bool chosen = verb.port >= 0;
+  const Port port = chosen ? Port{static_cast<std::uint16_t>(verb.port)} : kDefaultPort;
   Outcome<std::unique_ptr<local::HostMesh>> running =
-      local::HostMesh::Start(options, Port{static_cast<std::uint16_t>(verb.port)}, {verb.prepare, verb.clean});
+      local::HostMesh::Start(options, {.port = port, .chosen = chosen}, {verb.prepare, verb.clean});
   if (!running) {
     int code = Report(running.error());
     if (code == kUnreachable) code = kNo;  // a port or a name that is taken: no mesh was to be reached
@@ -268,9 +269,9 @@ std::vector<Option> UpOptions(UpVerb& verb) {
   return {{.names = "-d,--detach", .help = "return when all is ready; `plait down` ends it", .to = &verb.detach},
           {.names = "--port",
            .value = "PORT",
-           .help = "of the gateway on this host; 0: any free one",
+           .help = "of the gateway on this host, or an error; 0: any free one",
            .to = &verb.port,
-           .standard = "8080"},
+           .standard = "8080 or the next free one"},
           {.names = "--concurrency",
            .value = "N",
            .help = "worker threads of each proxy",

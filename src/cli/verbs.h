@@ -24,7 +24,7 @@ struct UpVerb {
   std::string net = {};     // a local::Mode; empty: the default
   bool no_seccomp = false;  // proxies for debuggers
   bool detach = false;
-  int port = 8080;
+  int port = -1;  // of the gateway on this host; -1: nobody chose one
   int concurrency = 2;
   int timeout = 60;  // seconds: then it says what is not ready; with `beside` it ends then
   // Told when all is ready, instead of `plait up`'s own words.

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/base/strings.h"
 #include "core/io/socket.h"
 #include "local/confine.h"
 #include "local/mounts.h"
@@ -23,6 +24,7 @@ namespace {
 constexpr Port kDebugPort{15014};
 constexpr Port kDefaultTlsPort{8443};
 constexpr int kPortsTried = 200;
+constexpr int kLastPort = 65535;
 constexpr int kStatePatience = 2'000;  // milliseconds
 
 // In the child that becomes pid 1: executes this program again, so that nothing of the caller's memory or descriptors
@@ -44,27 +46,44 @@ int BecomeSupervisor(int channel, const std::string& log) {
   return 1;
 }
 
+bool TakesGatewayPort(Port gateway) { return gateway == Port{80} || gateway == Port{8080}; }
+
 Port HostPortFor(Port gateway, Port chosen) {
-  if (gateway == Port{80} || gateway == Port{8080}) return chosen;
+  if (TakesGatewayPort(gateway)) return chosen;
   if (gateway == Port{443} || gateway == Port{8443}) return chosen ? kDefaultTlsPort : Port{};
   return gateway;
 }
 
-}  // namespace
-
-Outcome<io::UniqueFd> ListenOnHost(Port wanted, Port& taken) {
-  for (int i = 0; i < kPortsTried; ++i) {
-    const Port port{static_cast<std::uint16_t>(wanted ? wanted.value + i : 0)};
-    Outcome<io::UniqueFd> fd = io::ListenOn({.ip = io::IpAddress::V4(0x7f000001), .port = port});
-    if (!fd) continue;  // taken, or below 1024
-    taken = io::LocalAddress(fd->get()).port;
-    return fd;
-  }
-  return Explain(Errc::kUnavailable, "no free port from " + std::to_string(wanted.value) + " on 127.0.0.1",
-                 "choose another with --port");
+// On this port and no other (0: any). Errors say why in words of who chose it.
+Outcome<io::UniqueFd> ListenExactly(Port port) {
+  Outcome<io::UniqueFd> fd = io::ListenOn({.ip = io::IpAddress::V4(0x7f000001), .port = port});
+  if (fd) return fd;
+  const std::string number = "port " + std::to_string(port.value);
+  const Errc code = fd.error().code;
+  const char* const hint = "another --port, or --port 0 for any free one";
+  if (code == Errc::kUnavailable) return Explain(code, number + " of this host is taken by another program", hint);
+  if (code != Errc::kDenied) return fd;
+  const std::string first(Trim(ReadWholeFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")));
+  return Explain(code, number + " is below " + (first.empty() ? "1024" : first) + ", where only root may listen", hint);
 }
 
-Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Port gateway_port, MeshFiles files) {
+}  // namespace
+
+Outcome<HostSocket> ListenOnHost(Port wanted) {
+  std::string moved;
+  for (int i = 0; wanted && i < kPortsTried && wanted.value + i <= kLastPort; ++i) {
+    const Port port{static_cast<std::uint16_t>(wanted.value + i)};
+    Outcome<io::UniqueFd> fd = ListenExactly(port);
+    if (fd) return HostSocket{std::move(*fd), port, std::move(moved)};
+    if (i == 0) moved = fd.error().message;
+  }
+  Outcome<io::UniqueFd> fd = ListenExactly(Port{});
+  if (!fd) return std::unexpected(fd.error());
+  const Port port = io::LocalAddress(fd->get()).port;
+  return HostSocket{std::move(*fd), port, std::move(moved)};
+}
+
+Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, GatewayPort gateway, MeshFiles files) {
   Outcome<RunLock> lock = RunLock::Acquire(options.paths, options.directory);
   if (!lock) return std::unexpected(lock.error());
   // From here on there is something to remove when one of them comes.
@@ -72,7 +91,8 @@ Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Por
   sigemptyset(&ends);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ends, signal);
   sigprocmask(SIG_BLOCK, &ends, nullptr);
-  std::unique_ptr<HostMesh> mesh(new HostMesh(options, gateway_port, std::move(*lock)));
+  std::unique_ptr<HostMesh> mesh(new HostMesh(options, gateway, std::move(*lock)));
+  if (Outcome<> reserved = mesh->ReserveChosenPort(); !reserved) return std::unexpected(reserved.error());
   if (Outcome<> free = AwaitFreeState(options.paths, kStatePatience); !free) return std::unexpected(free.error());
   // Not before: what they remove could be that of the mesh which has the state directory.
   mesh->files_ = std::move(files);
@@ -94,10 +114,19 @@ Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Por
   return mesh;
 }
 
-Outcome<> HostMesh::OpenDebugSocket() {
-  Outcome<io::UniqueFd> fd = ListenOnHost(gateway_port_ ? kDebugPort : Port{}, debug_port_);
+Outcome<> HostMesh::ReserveChosenPort() {
+  if (!gateway_.chosen || !gateway_.port) return {};
+  Outcome<io::UniqueFd> fd = ListenExactly(gateway_.port);
   if (!fd) return std::unexpected(fd.error());
-  debug_listener_ = std::move(*fd);
+  reserved_ = std::move(*fd);
+  return {};
+}
+
+Outcome<> HostMesh::OpenDebugSocket() {
+  Outcome<HostSocket> socket = ListenOnHost(gateway_.port ? kDebugPort : Port{});
+  if (!socket) return std::unexpected(socket.error());
+  debug_listener_ = std::move(socket->fd);
+  debug_port_ = socket->port;
   return {};
 }
 
@@ -141,19 +170,29 @@ HostMesh::~HostMesh() {
 
 void HostMesh::Stop() {
   stopping_ = true;
-  static_cast<void>(SendMessage(channel_.get(), {.kind = OuterMessage::Kind::kStop}));
+  // To one that is gone nothing need be said: its end comes as an event.
+  [[maybe_unused]] const Result<> sent = SendMessage(channel_.get(), {.kind = OuterMessage::Kind::kStop});
 }
 
 void HostMesh::Kill() {
   if (process_.pidfd) syscall(SYS_pidfd_send_signal, process_.pidfd.get(), SIGKILL, nullptr, 0);
 }
 
-void HostMesh::OnListen(Port port) {
-  OuterMessage answer{.kind = OuterMessage::Kind::kListening, .port = port};
-  Outcome<io::UniqueFd> fd = ListenOnHost(HostPortFor(port, gateway_port_), answer.host_port);
-  // Such as a port below 1024, which an ordinary user cannot have.
-  if (!fd) fd = ListenOnHost(Port{}, answer.host_port);
-  if (fd) static_cast<void>(SendMessage(channel_.get(), answer, {fd->get()}));
+std::optional<HostEvent> HostMesh::OnListen(Port port) {
+  const Port wanted = HostPortFor(port, gateway_.port);
+  const bool chosen = gateway_.chosen && TakesGatewayPort(port);
+  const bool own = given_.contains(wanted);
+  Outcome<HostSocket> socket =
+      reserved_ && chosen ? HostSocket{std::move(reserved_), wanted, ""} : ListenOnHost(wanted);
+  if (!socket) return HostEvent{.kind = HostEvent::Kind::kNotice, .severity = "error", .text = socket.error().message};
+  given_.insert(socket->port);
+  const OuterMessage answer{.kind = OuterMessage::Kind::kListening, .port = port, .host_port = socket->port};
+  if (!SendMessage(channel_.get(), answer, {socket->fd.get()})) return std::nullopt;  // it ends, which is told
+  if (socket->moved.empty() || own) return std::nullopt;  // the gateway's two ports for one are told when all is ready
+  return HostEvent{.kind = HostEvent::Kind::kNotice,
+                   .severity = chosen ? "warning" : "info",
+                   .text = socket->moved + ": the gateway's port " + std::to_string(port.value) +
+                           " is 127.0.0.1:" + std::to_string(socket->port.value)};
 }
 
 // Read anew each time: the host may be in another network by now.
@@ -168,7 +207,7 @@ void HostMesh::OnResolve() {
   if (SendMessage(channel_.get(), answer, fds)) return;
   // Too many descriptors under way, or the like: a proxy without resolvers is better than none.
   answer.text.clear();
-  static_cast<void>(SendMessage(channel_.get(), answer));
+  [[maybe_unused]] const Result<> sent = SendMessage(channel_.get(), answer);
 }
 
 std::optional<HostEvent> HostMesh::OnChannel() {
@@ -176,9 +215,11 @@ std::optional<HostEvent> HostMesh::OnChannel() {
   if (!received) return std::nullopt;
   const OuterMessage& message = received->message;
   switch (message.kind) {
-    case OuterMessage::Kind::kListen: OnListen(message.port); return std::nullopt;
+    case OuterMessage::Kind::kListen: return OnListen(message.port);
     case OuterMessage::Kind::kResolve: OnResolve(); return std::nullopt;
-    case OuterMessage::Kind::kReady: return HostEvent{.kind = HostEvent::Kind::kReady, .severity = message.severity};
+    case OuterMessage::Kind::kReady:
+      reserved_.Reset();  // where no gateway listens, who connects is refused and does not wait
+      return HostEvent{.kind = HostEvent::Kind::kReady, .severity = message.severity};
     case OuterMessage::Kind::kEnding: stopping_ = true; return HostEvent{.kind = HostEvent::Kind::kEnding};
     case OuterMessage::Kind::kNotice:
       return HostEvent{.kind = HostEvent::Kind::kNotice, .severity = message.severity, .text = message.text};

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "core/base/result.h"
@@ -38,10 +39,16 @@ struct MeshFiles {
   std::function<void()> remove;  // also when the start has failed, `make` included
 };
 
+// Where the gateway's ports 80 and 8080 are reached on 127.0.0.1.
+struct GatewayPort {
+  Port port;            // 0: any free one
+  bool chosen = false;  // by a person: that one or none. Else the next free one does, and is told.
+};
+
 class HostMesh {
  public:
-  // `gateway_port`: where the gateway's ports 80 and 8080 are reached on 127.0.0.1 (0: any free one).
-  static Outcome<std::unique_ptr<HostMesh>> Start(const UpOptions& options, Port gateway_port, MeshFiles files = {});
+  // Errors: also a chosen port that cannot be had, before anything is started or made.
+  static Outcome<std::unique_ptr<HostMesh>> Start(const UpOptions& options, GatewayPort gateway, MeshFiles files = {});
   // Ends what still runs, and removes the run folder.
   ~HostMesh();
 
@@ -51,16 +58,19 @@ class HostMesh {
   void Kill();  // now
 
  private:
-  HostMesh(UpOptions options, Port gateway_port, RunLock lock)
-      : options_(std::move(options)), gateway_port_(gateway_port), lock_(std::move(lock)) {}
+  HostMesh(UpOptions options, GatewayPort gateway, RunLock lock)
+      : options_(std::move(options)), gateway_(gateway), lock_(std::move(lock)) {}
+  Outcome<> ReserveChosenPort();
   Outcome<> OpenDebugSocket();
   Outcome<> StartSupervisor();
   std::optional<HostEvent> OnChannel();
-  void OnListen(Port port);
+  std::optional<HostEvent> OnListen(Port port);
   void OnResolve();
 
   UpOptions options_;
-  Port gateway_port_;
+  GatewayPort gateway_;
+  io::UniqueFd reserved_;  // the chosen port, until a gateway asks for it or all is ready without one
+  std::set<Port> given_;   // ports of this host that the gateway has
   MeshFiles files_;
   RunLock lock_;
   DialHelper dial_helper_;
@@ -72,7 +82,13 @@ class HostMesh {
   bool stopping_ = false;
 };
 
-// A listening socket on 127.0.0.1:`wanted`, or the next free port after it (0: any). `taken` is what it got.
-Outcome<io::UniqueFd> ListenOnHost(Port wanted, Port& taken);
+// A listening socket on 127.0.0.1.
+struct HostSocket {
+  io::UniqueFd fd;
+  Port port;
+  std::string moved;  // why it is not the port that was wanted; empty: it is
+};
+// On the next free port from `wanted` on, or on any (0, and where those cannot be had).
+Outcome<HostSocket> ListenOnHost(Port wanted);
 
 }  // namespace plait::local

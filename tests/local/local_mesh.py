@@ -48,7 +48,7 @@ class Local:
                 os.chown(folder / part, UID, UID)
         self.process = None
         self.uid = UID
-        self.port = 0
+        self.port = 0  # None: that of `plait up` itself
         self.flags = []  # of `plait up`
 
     def as_root(self):
@@ -78,7 +78,8 @@ class Local:
     def start(self):
         """Without waiting until all is ready."""
         with open(self.output, "wb") as out:
-            self.process = subprocess.Popen(self.command("up", str(self.directory), "--port", str(self.port), *self.flags), env=self.env,
+            port = [] if self.port is None else ["--port", str(self.port)]
+            self.process = subprocess.Popen(self.command("up", str(self.directory), *port, *self.flags), env=self.env,
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
         with showing(self.tail):
             until(self.status, 15, "the mesh answers")

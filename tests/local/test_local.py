@@ -1,4 +1,5 @@
 """Local mode by itself: life, command line, exec. What needs the real control and data plane stands in tests/e2e."""
+import contextlib
 import json
 import os
 import select
@@ -43,21 +44,49 @@ def test_the_gateway_is_on_the_hosts_port(local):
 
 
 def test_each_gateway_port_has_a_port_of_the_host_and_is_told(local):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        local.port = taken.getsockname()[1]
-        local.want(web("a-0"), GATEWAY, gateway_ports=[80, 8080, 90])
-        local.up()
-        status = local.status()
-        hosts = {p["port"]: p["host_port"] for p in status["gateway_ports"]}
-        assert set(hosts) == {80, 8080, 90} and len({*hosts.values(), local.port}) == 4, hosts
-        assert status["url"] == f"http://127.0.0.1:{hosts[80]}"
-        for port, host in hosts.items():  # 90 is for root alone
-            with urllib.request.urlopen(f"http://127.0.0.1:{host}", timeout=5) as answer:
-                assert answer.read().startswith(f"{port} pid".encode())
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        local.port = free.getsockname()[1]
+    local.want(web("a-0"), GATEWAY, gateway_ports=[80, 8080, 90])
+    local.up()
+    status = local.status()
+    hosts = {p["port"]: p["host_port"] for p in status["gateway_ports"]}
+    assert set(hosts) == {80, 8080, 90} and len(set(hosts.values())) == 3 and hosts[80] == local.port, hosts
+    assert status["url"] == f"http://127.0.0.1:{hosts[80]}"
+    for port, host in hosts.items():  # 90 is for root alone
+        with urllib.request.urlopen(f"http://127.0.0.1:{host}", timeout=5) as answer:
+            assert answer.read().startswith(f"{port} pid".encode())
     local.end()
     said = local.said()
     assert "mode: rootless" in said and status["debug_url"] in said and status["url"] in said
     assert f"port 90 is 127.0.0.1:{hosts[90]}" in said and f"port 8080 is 127.0.0.1:{hosts[8080]}" in said
+    if hosts[90] != 90:
+        assert f"port 90 is below 1024, where only root may listen: the gateway's port 90 is 127.0.0.1:{hosts[90]}" in said
+    assert "taken" not in said, "8080 has the port after it for no other reason than that 80 has it"
+
+
+def test_a_port_that_nobody_chose_is_the_next_free_one_and_it_is_told_why(local):
+    with contextlib.ExitStack() as taken:
+        with contextlib.suppress(OSError):  # somebody has it already
+            taken.enter_context(socket.create_server(("127.0.0.1", 8080)))
+        local.port = None
+        local.want(web("a-0"), GATEWAY, gateway_ports=[80])
+        local.up()
+        [host] = [p["host_port"] for p in local.status()["gateway_ports"]]
+        assert host > 8080
+        local.end()
+    assert f"port 8080 of this host is taken by another program: the gateway's port 80 is 127.0.0.1:{host}" in local.said()
+
+
+def test_a_chosen_port_is_free_again_where_no_gateway_wants_it(local):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        local.port = free.getsockname()[1]
+    local.want(web("a-0"))
+    local.up()
+    with socket.create_server(("127.0.0.1", local.port)):
+        local.want(web("a-0"), GATEWAY, gateway_ports=[80])
+        until(lambda: local.status()["url"], 15, "the gateway that came later is reached")
+    said = local.said()
+    assert f"port {local.port} of this host is taken by another program: the gateway's port 80 is 127.0.0.1:" in said, said
 
 
 def test_the_status_has_what_programs_need(local):

@@ -275,6 +275,7 @@ TEST(ListenOn, SaysWhoIsInTheWayAndWhatToDo) {
   const UniqueFd first = *ListenOn(*SocketAddress::Parse("127.0.0.1:0"));
   const auto second = ListenOn(LocalAddress(first.get()));
   ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::kUnavailable);
   EXPECT_NE(second.error().ToString().find("another process listens there"), std::string::npos);
 }
 

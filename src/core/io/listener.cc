@@ -34,11 +34,11 @@ SocketAddress PeerAddress(int fd) { return AddressOf(fd, ::getpeername); }
 Outcome<UniqueFd> ListenOn(const SocketAddress& address, const ListenOptions& options) {
   const auto fail = [&](const char* what) {
     const int code = errno;
+    const Errc kind = code == EACCES ? Errc::kDenied : code == EADDRINUSE ? Errc::kUnavailable : Errc::kInternal;
     std::string hint;
     if (code == EADDRINUSE) hint = "another process listens there; stop it or choose another port";
     if (code == EACCES) hint = "ports below net.ipv4.ip_unprivileged_port_start need the right to bind them";
-    return Explain(Errc::kUnavailable,
-                   std::string("cannot ") + what + " " + address.ToString() + ": " + std::strerror(code), hint);
+    return Explain(kind, std::string("cannot ") + what + " " + address.ToString() + ": " + std::strerror(code), hint);
   };
   const int family = address.is_unix() ? AF_UNIX : address.ip.is_v4() ? AF_INET : AF_INET6;
   UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
