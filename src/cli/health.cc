@@ -77,16 +77,21 @@ void JudgeConfiguration(const MeshFacts& facts, std::vector<Check>& out) {
   constexpr const char* kWell = "the configuration has no problem";
   if (!facts.push_status) return out.push_back(Unasked(kMesh, kWell, facts.push_status_error, facts));
   std::vector<Wrong> problems;
+  std::vector<Wrong> information;
   bool only_warnings = true;
   for (const auto& [metric, entries] : At(*facts.push_status, "ProxyStatus").items()) {
     if (metric == "pilot_endpoint_not_ready") continue;  // "every workload is ready" tells it
     for (const Json& problem : entries) {
-      only_warnings = only_warnings && Text(problem, {"severity"}) != "error";
-      problems.push_back({Text(problem, {"message"})});
+      const std::string severity = Text(problem, {"severity"});
+      only_warnings = only_warnings && severity != "error";
+      (severity == "info" ? information : problems).push_back({Text(problem, {"message"})});
     }
   }
+  const bool well = problems.empty();
+  problems.insert(problems.end(), information.begin(), information.end());
+  if (well) return out.push_back(Judge(kMesh, kWell, {}, "", Some(problems, kLines)));
   out.push_back(Judge(kMesh, kWell, problems, "edit what the message names; it is read again at once", "", kLines));
-  if (!problems.empty() && only_warnings) out.back().result = Mark::kWarning;
+  if (only_warnings) out.back().result = Mark::kWarning;
 }
 
 void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
@@ -141,7 +146,7 @@ void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
     if (IsEnvoy(facts.status, name)) continue;  // its version says whose interfaces it speaks, not which one it is
     const std::string version = Text(proxy, {"istio_version"});
     if (!version.empty() && !facts.control_plane.empty() && version != facts.control_plane)
-      skewed.push_back({name + " is " + version});
+      skewed.push_back({std::string(name).append(" is ").append(version)});
   }
   std::vector<Wrong> missing;
   for (const ProxyFacts& proxy : facts.proxies)
@@ -164,6 +169,15 @@ void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
   if (!skewed.empty()) out.back().result = Mark::kWarning;
 }
 
+// What of a proxy's certificates is judged.
+struct Identities {
+  std::vector<Wrong> without;
+  std::vector<Wrong> expired;
+  std::vector<Wrong> roots_old;
+  std::set<std::string> roots;       // serial numbers
+  Duration least = Duration::max();  // until the first identity ends
+};
+
 // The time that a certificate has left; nullopt when it cannot be read.
 std::optional<Duration> TimeLeft(const Json& certificate, WallTime now) {
   const auto end = ParseRfc3339(Text(certificate, {"expiration_time"}));
@@ -171,46 +185,82 @@ std::optional<Duration> TimeLeft(const Json& certificate, WallTime now) {
   return std::chrono::duration_cast<Duration>(*end - now);
 }
 
+std::string End(const std::optional<Duration>& left) {
+  if (!left) return " expires in an unknown time";
+  return *left > Duration(0) ? " expires in " + Span(*left) : " expired " + Span(-*left) + " ago";
+}
+
+// Of the mesh: by the name that Istio gives it for SDS, which Envoy does not tell; it gets nothing else in that way.
+bool IsOfMesh(const Json& certificate, const char* secret, bool envoy) {
+  return Text(certificate, {"path"}) == (envoy ? "<inline>" : secret);
+}
+
+// The same certificate may stand in an entry for each socket that uses it.
+void AddOnce(Wrong wrong, std::vector<Wrong>& out) {
+  if (std::none_of(out.begin(), out.end(), [&](const Wrong& known) { return known.text == wrong.text; }))
+    out.push_back(std::move(wrong));
+}
+
+// Empty where the proxy keeps its identity itself.
+std::string FixOfEnvoysIdentity(const ProxyFacts& proxy, const MeshFacts& facts) {
+  return IsEnvoy(facts.status, proxy.workload) ? "plait logs" + Named(facts.status) + " -c plait-identity WORKLOAD"
+                                               : "";
+}
+
+// Those of a gateway's Secret or a DestinationRule's file are not renewed by the mesh.
+void JudgeLeaf(const ProxyFacts& proxy, const Json& leaf, bool own, const MeshFacts& facts, Identities& out) {
+  const auto left = TimeLeft(leaf, facts.now);
+  if (own && left) out.least = std::min(out.least, *left);
+  if (left && *left > Duration(0)) return;
+  if (own)
+    return AddOnce(
+        {proxy.workload + ": its certificate" + End(left), proxy.workload, FixOfEnvoysIdentity(proxy, facts)},
+        out.expired);
+  AddOnce({proxy.workload + ": " + Text(leaf, {"path"}) + End(left), proxy.workload,
+           "write a new certificate into the Secret or file that is named"},
+          out.expired);
+}
+
+void JudgeCertificates(const ProxyFacts& proxy, const MeshFacts& facts, Identities& out) {
+  const bool envoy = IsEnvoy(facts.status, proxy.workload);
+  bool any_own = false;
+  for (const Json& entry : At(*proxy.certificates, "certificates")) {
+    for (const Json& leaf : At(entry, "cert_chain")) {
+      const bool own = IsOfMesh(leaf, "default", envoy);
+      any_own = any_own || own;
+      JudgeLeaf(proxy, leaf, own, facts, out);
+      break;  // the leaf stands first
+    }
+    for (const Json& root : At(entry, "ca_cert")) {
+      if (!IsOfMesh(root, "ROOTCA", envoy)) continue;  // of a file, or the first one that the proxy was started with
+      const std::string serial = Text(root, {"serial_number"});
+      const auto left = TimeLeft(root, facts.now);
+      if (out.roots.insert(serial).second && (!left || *left < kRootWarning))
+        out.roots_old.push_back({"root " + serial + End(left)});
+    }
+  }
+  if (!any_own) out.without.push_back({proxy.workload, proxy.workload, FixOfEnvoysIdentity(proxy, facts)});
+}
+
 void JudgeIdentity(const MeshFacts& facts, std::vector<Check>& out) {
-  std::vector<Wrong> without;
-  std::vector<Wrong> expired;
-  std::vector<Wrong> roots_old;
-  std::set<std::string> roots;
-  Duration least = Duration::max();
+  Identities found;
   for (const ProxyFacts& proxy : facts.proxies) {
-    if (!proxy.certificates) {
-      if (proxy.error.empty())
-        without.push_back({proxy.workload + " does not say which certificates it has", proxy.workload});
-      continue;
-    }
-    bool own = false;
-    for (const Json& entry : At(*proxy.certificates, "certificates")) {
-      for (const Json& leaf : At(entry, "cert_chain")) {
-        const auto left = TimeLeft(leaf, facts.now);
-        own = true;
-        if (!left || *left <= Duration(0)) expired.push_back({proxy.workload, proxy.workload});
-        if (left) least = std::min(least, *left);
-        break;  // the leaf stands first
-      }
-      for (const Json& root : At(entry, "ca_cert")) {
-        const std::string serial = Text(root, {"serial_number"});
-        const auto left = TimeLeft(root, facts.now);
-        if (roots.insert(serial).second && (!left || *left < kRootWarning))
-          roots_old.push_back({"root " + serial + " expires in " + (left ? Span(*left) : "an unknown time")});
-      }
-    }
-    if (!own) without.push_back({proxy.workload, proxy.workload});
+    if (proxy.certificates)
+      JudgeCertificates(proxy, facts, found);
+    else if (proxy.error.empty())
+      found.without.push_back({proxy.workload + " does not say which certificates it has", proxy.workload});
   }
   const std::string name = Named(facts.status);
-  out.push_back(
-      Judge(kIdentity, "every proxy has a certificate", without, "plait logs" + name + " -c istio-proxy WORKLOAD"));
-  out.push_back(Judge(kIdentity, "no certificate has expired", expired,
+  out.push_back(Judge(kIdentity, "every proxy has a certificate", found.without,
+                      "plait logs" + name + " -c istio-proxy WORKLOAD"));
+  out.push_back(Judge(kIdentity, "no certificate has expired", found.expired,
                       "plait exec" + name + " WORKLOAD -- curl -X POST 127.0.0.1:15000/plait/renew",
-                      least == Duration::max() ? "" : "the first one in " + Span(least)));
-  out.push_back(Judge(kIdentity, "the trust roots are good for 30 days", roots_old,
+                      found.least == Duration::max() ? "" : "the first one in " + Span(found.least)));
+  const std::size_t roots = found.roots.size();
+  out.push_back(Judge(kIdentity, "the trust roots are good for 30 days", found.roots_old,
                       "plait cert rotate" + name + " --anchor: a new root, without a lost request",
-                      std::to_string(roots.size()) + (roots.size() == 1 ? " root" : " roots")));
-  if (!roots_old.empty()) out.back().result = Mark::kWarning;
+                      std::to_string(roots) + (roots == 1 ? " root" : " roots")));
+  if (!found.roots_old.empty()) out.back().result = Mark::kWarning;
 }
 
 // Whether a listener is bound to a port, at whichever of its addresses; 0: to any.

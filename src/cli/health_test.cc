@@ -23,9 +23,20 @@ MeshFacts Healthy() {
 {"name":"virtualOutbound","local_address":{"socket_address":{"address":"0.0.0.0","port_value":15001}}},
 {"name":"virtualInbound","local_address":{"socket_address":{"address":"0.0.0.0","port_value":15006}}}]})")),
                     .certificates = Data(Json::parse(R"({"certificates":[
-{"cert_chain":[{"expiration_time":"2026-11-29T14:00:00Z"}],"ca_cert":[]},
-{"cert_chain":[],"ca_cert":[{"serial_number":"1","expiration_time":"2036-11-29T14:00:00Z"}]}]})"))}};
+{"cert_chain":[{"path":"default","expiration_time":"2026-11-29T14:00:00Z"}],"ca_cert":[]},
+{"cert_chain":[],"ca_cert":[{"path":"ROOTCA","serial_number":"1","expiration_time":"2036-11-29T14:00:00Z"}]}]})"))}};
   return facts;
+}
+
+// As an Envoy tells of them, which does not name what it gets by SDS.
+void MakeEnvoy(MeshFacts& facts) {
+  facts.status.workloads[0].proxy_program = "envoy";
+  facts.proxies[0].envoy = "1.38.0";
+  Json page = *facts.proxies[0].certificates;
+  for (Json& entry : page["certificates"])
+    for (const char* part : {"cert_chain", "ca_cert"})
+      for (Json& certificate : entry[part]) certificate["path"] = "<inline>";
+  facts.proxies[0].certificates = Data(std::move(page));
 }
 
 // The one check that is not passed; all others are.
@@ -86,6 +97,85 @@ TEST(Health, WarnsOfARootThatExpiresSoonAndFailsForACertificateThatHas) {
   EXPECT_EQ(with(Mark::kFailed), 1);
 }
 
+Check Named(const std::string& description, const MeshFacts& facts) {
+  for (const Check& check : JudgeHealth(facts))
+    if (check.description == description) return check;
+  ADD_FAILURE() << "no check \"" << description << "\"";
+  return {};
+}
+void AddCertificates(const char* entries, ProxyFacts& proxy) {
+  Json page = *proxy.certificates;
+  for (const Json& entry : Json::parse(entries)) page["certificates"].push_back(entry);
+  proxy.certificates = Data(std::move(page));
+}
+
+// The bootstrap of a proxy keeps the root that its control plane had when it started, and files are whose they are.
+TEST(Health, TakesOnlyTheMeshsRootsForRootsOfTheMesh) {
+  MeshFacts facts = Healthy();
+  AddCertificates(R"([
+{"cert_chain":[],"ca_cert":[{"path":"/run/p/root.pem","serial_number":"0","expiration_time":"2026-12-03T14:00:00Z"}]},
+{"cert_chain":[],"ca_cert":[{"path":"/etc/ssl/certs/ca-certificates.crt","serial_number":"2",
+ "expiration_time":"2025-05-01T14:00:00Z"}]}])",
+                  facts.proxies[0]);
+  for (const Check& check : JudgeHealth(facts)) EXPECT_EQ(check.result, Mark::kPassed) << check.detail;
+  EXPECT_EQ(Named("the trust roots are good for 30 days", facts).detail, "1 root");
+}
+
+TEST(Health, TakesOnlyTheIdentityOfAProxyForItsCertificate) {
+  MeshFacts facts = Healthy();
+  facts.proxies[0].certificates = Data(Json::parse(R"({"certificates":[{"ca_cert":[],"cert_chain":[
+{"path":"kubernetes://shop","expiration_time":"2026-11-28T15:00:00Z"}]}]})"));
+  const Check check = Failed(facts);
+  EXPECT_EQ(check.description, "every proxy has a certificate");
+  EXPECT_EQ(check.detail, "web-0.default");
+  EXPECT_EQ(Named("no certificate has expired", facts).detail, "");
+}
+
+TEST(Health, SaysWhichCertificateHasExpiredWhenAndWhatToDo) {
+  MeshFacts facts = Healthy();
+  AddCertificates(
+      R"([{"ca_cert":[],"cert_chain":[{"path":"kubernetes://shop","expiration_time":"2026-11-25T11:00:00Z"}]}])",
+      facts.proxies[0]);
+  Check check = Failed(facts);
+  EXPECT_EQ(check.description, "no certificate has expired");
+  EXPECT_EQ(check.detail, "web-0.default: kubernetes://shop expired 3d3h ago");
+  EXPECT_EQ(check.fix, "write a new certificate into the Secret or file that is named");
+  facts = Healthy();
+  facts.now = *ParseRfc3339("2026-11-29T16:30:00Z");
+  check = Failed(facts);
+  EXPECT_EQ(check.detail, "web-0.default: its certificate expired 2h30m ago");
+  EXPECT_EQ(check.fix, "plait exec web-0.default -- curl -X POST 127.0.0.1:15000/plait/renew");
+}
+
+TEST(Health, SaysHowLongAgoARootHasExpired) {
+  MeshFacts facts = Healthy();
+  AddCertificates(R"([{"cert_chain":[],"ca_cert":[
+{"path":"ROOTCA","serial_number":"2","expiration_time":"2026-11-24T13:00:00Z"},
+{"path":"ROOTCA","serial_number":"3","expiration_time":"2026-12-08T14:00:00Z"}]}])",
+                  facts.proxies[0]);
+  EXPECT_EQ(Failed(facts).detail, "root 2 expired 4d1h ago; root 3 expires in 10d0h");
+}
+
+// Envoy does not name what it gets by SDS, which is nothing but the mesh's; each of its sockets has an entry.
+TEST(Health, KnowsTheMeshsCertificatesInAnEnvoy) {
+  MeshFacts facts = Healthy();
+  MakeEnvoy(facts);
+  const auto page = [](const char* own_end) {
+    const Json own = {{"path", "<inline>"}, {"expiration_time", own_end}};
+    const Json root = {{"path", "<inline>"}, {"serial_number", "1"}, {"expiration_time", "2036-11-29T14:00:00Z"}};
+    const Json old = {{"path", "/run/p/root.pem"}, {"serial_number", "0"}, {"expiration_time", "2026-12-03T14:00:00Z"}};
+    const Json both = {{"ca_cert", {root}}, {"cert_chain", {own}}};
+    return Data(Json{{"certificates", {both, both, Json{{"ca_cert", {old}}, {"cert_chain", {own}}}}}});
+  };
+  facts.proxies[0].certificates = page("2026-11-29T14:00:00Z");
+  for (const Check& check : JudgeHealth(facts)) EXPECT_EQ(check.result, Mark::kPassed) << check.detail;
+  EXPECT_EQ(Named("the trust roots are good for 30 days", facts).detail, "1 root");
+  facts.proxies[0].certificates = page("2026-11-28T13:59:00Z");
+  const Check check = Failed(facts);
+  EXPECT_EQ(check.detail, "web-0.default: its certificate expired 1m0s ago") << "told once";
+  EXPECT_EQ(check.fix, "plait logs -c plait-identity web-0.default") << "an Envoy has no /plait/renew";
+}
+
 TEST(Health, SaysHowLongTheFirstCertificateLivesAsPeopleCount) {
   const auto first = [](const char* now) {
     MeshFacts facts = Healthy();
@@ -108,6 +198,23 @@ TEST(Health, HasALineForEachProblemOfTheConfiguration) {
   const std::string text = ChecksOutput({check}).text;
   EXPECT_NE(text.find(":\n      a.yaml:1: one\n      b.yaml:2: two\n      fix: "), std::string::npos) << text;
   EXPECT_EQ(ChecksJson({check})["categories"][0]["checks"][0]["error"], "a.yaml:1: one\nb.yaml:2: two");
+}
+
+// Of kinds that mean nothing to a mesh nobody has to edit anything.
+TEST(Health, HasInformationAboutTheConfigurationBehindItsProblemsAndIsWellWithoutAny) {
+  MeshFacts facts = Healthy();
+  facts.push_status = Data(Json::parse(R"({"ProxyStatus":{"plait":{
+"a.yaml:0:0 ":{"severity":"info","message":"Info a.yaml: one"},
+"a.yaml:0:0 #2":{"severity":"info","message":"Info a.yaml: two"}}}})"));
+  const Check well = Named("the configuration has no problem", facts);
+  EXPECT_EQ(well.result, Mark::kPassed);
+  EXPECT_EQ(well.detail, "Info a.yaml: one\nInfo a.yaml: two");
+  Json status = *facts.push_status;
+  status["ProxyStatus"]["plait"]["b.yaml:1:1 "] = {{"severity", "warning"}, {"message", "Warning b.yaml:1:1: three"}};
+  facts.push_status = Data(std::move(status));
+  const Check warned = Failed(facts);
+  EXPECT_EQ(warned.result, Mark::kWarning);
+  EXPECT_EQ(warned.detail, "Warning b.yaml:1:1: three\nInfo a.yaml: one\nInfo a.yaml: two");
 }
 
 TEST(Health, OfWhatPlaitdCouldNotBeAskedIsNotWell) {
@@ -160,8 +267,7 @@ TEST(Health, GivesTheFixThatMendsADrainingProxyAndOneWithoutListeners) {
   facts = Healthy();
   facts.proxies[0].listeners = Data(Json::parse(R"({"listener_statuses":[]})"));
   EXPECT_EQ(Failed(facts).fix, "plait proxy restart web-0.default");
-  facts.status.workloads[0].proxy_program = "envoy";
-  facts.proxies[0].envoy = "1.38.0";
+  MakeEnvoy(facts);
   EXPECT_EQ(Failed(facts).fix, "plait logs -c istio-proxy web-0.default");
 }
 
@@ -240,8 +346,7 @@ TEST(Health, DoesNotTakeAPageThatCannotBeReadForAHealthyOne) {
 
 TEST(Health, DoesNotCompareTheVersionOfAnEnvoyButThatOfTheProxyBesideIt) {
   MeshFacts facts = Healthy();
-  facts.status.workloads[0].proxy_program = "envoy";
-  facts.proxies[0].envoy = "1.38.0";
+  MakeEnvoy(facts);
   facts.syncz = Data(Json::parse(R"([{"proxy":"web-0.default","istio_version":"1.31.4","types":{}},
 {"proxy":"web-0-identity.default","istio_version":"0.1.0","types":{}}])"));
   const std::vector<Check> checks = JudgeHealth(facts);
@@ -256,7 +361,7 @@ TEST(Health, DoesNotCompareTheVersionOfAnEnvoyButThatOfTheProxyBesideIt) {
   facts.syncz = Data(Json::parse(R"([{"proxy":"web-0.default","istio_version":"1.31.4","types":{}},
 {"proxy":"web-0-identity.default","istio_version":"0.0.9","types":{}}])"));
   EXPECT_EQ(Failed(facts).detail, "web-0-identity.default is 0.0.9");
-  facts.status.workloads[0].proxy_program = "plait-proxy";
+  facts = Healthy();
   facts.syncz = Data(Json::parse(R"([{"proxy":"web-0.default","istio_version":"0.0.9","types":{}}])"));
   EXPECT_EQ(Failed(facts).detail, "web-0.default is 0.0.9");
 }
