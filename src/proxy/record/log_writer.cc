@@ -33,8 +33,9 @@ std::thread StartWithoutStopSignals(Run run) {
   return thread;
 }
 
+// A pipe is not waited for that nobody reads.
 io::UniqueFd OpenForAppend(const std::string& path) {
-  return io::UniqueFd(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  return io::UniqueFd(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Access logs to files and Istio's standard metrics.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -182,6 +183,14 @@ TEST_F(Recording, OpensAFileThatCouldNotBeOpenedWhenItIsToldTo) {
   EXPECT_TRUE(writer.Reopen().has_value());
   EXPECT_EQ(writer.files_not_open(), 0U);
   EXPECT_TRUE(std::filesystem::exists(path));
+}
+
+TEST_F(Recording, DoesNotWaitForWhoWouldReadItsFile) {
+  const std::string path = dir_ + "/fifo";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const auto opened = writer_.Open(path);
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_NE(opened.error().message.find("cannot be opened"), std::string::npos) << opened.error().ToString();
 }
 
 TEST_F(Recording, TouchesNoFileWhereNothingIsWritten) {
