@@ -5,6 +5,7 @@
 
 #include "control/model/known_kinds.h"
 #include "control/model/reader.h"
+#include "control/model/unread_kinds.h"
 #include "control/model/unread_policies.h"
 #include "core/base/strings.h"
 #include "core/yaml/parse.h"
@@ -56,11 +57,20 @@ void Fail(Decoded& out, const std::string& file, yaml::Mark at, std::string mess
                           "IST0106"});
 }
 
-constexpr std::string_view kIgnoredKinds[] = {"EnvoyFilter",   "ProxyConfig", "Sidecar",   "WorkloadEntry",
-                                              "WorkloadGroup", "Telemetry",   "WasmPlugin"};
-
+// Of which more than nothing is known.
 bool IsOurs(std::string_view group) {
-  return std::ranges::any_of(DecodedKinds(), [&](const DecodedKind& known) { return known.group == group; });
+  const auto of_group = [&](const auto& known) { return known.group == group; };
+  return std::ranges::any_of(DecodedKinds(), of_group) || std::ranges::any_of(UnreadIstioKinds(), of_group);
+}
+
+// The kind of a group that is probably meant; empty: none.
+std::string NearKind(std::string_view group, std::string_view kind) {
+  std::vector<std::string_view> names;
+  for (const DecodedKind& known : DecodedKinds())
+    if (known.group == group) names.push_back(KindName(known.kind));
+  for (const UnreadIstioKind& known : UnreadIstioKinds())
+    if (known.group == group) names.push_back(known.kind);
+  return yaml::Nearest(kind, names);
 }
 
 // What an object says of itself.
@@ -88,10 +98,8 @@ std::optional<Diagnostic> MistakenKind(const Head& head, const yaml::Node& docum
         .message = kind + " is no kind of " + std::string(head.group.empty() ? head.version.text : head.group),
         .at = yaml::At(file, head.version.at),
         .hint = "use " + std::string(kSecurityGroup) + "/v1"};
-  const bool real = std::ranges::find(kIgnoredKinds, kind) != std::end(kIgnoredKinds);
-  const bool mistaken =
-      IsOurs(head.group) && (head.group.ends_with(".istio.io") ? !real : EqualsIgnoreCase(near, kind));
-  if (!mistaken) return std::nullopt;
+  if (!IsOurs(head.group) || FindUnreadKind(head.group, kind)) return std::nullopt;
+  if (!head.group.ends_with(".istio.io") && !EqualsIgnoreCase(near, kind)) return std::nullopt;
   return Diagnostic{.message = "unknown kind " + kind,
                     .at = yaml::At(file, head.kind.at),
                     .hint = near.empty() ? "Istio has no such kind" : "did you mean \"" + near + "\"?"};
@@ -99,23 +107,26 @@ std::optional<Diagnostic> MistakenKind(const Head& head, const yaml::Node& docum
 
 // False when it is a mistake.
 bool PassOver(const Head& head, const yaml::Node& document, const std::string& file, Decoded& out) {
-  std::vector<std::string_view> names;
-  for (const DecodedKind& known : DecodedKinds())
-    if (known.group == head.group) names.push_back(KindName(known.kind));
-  const std::string near = yaml::Nearest(head.kind.text, names);
+  const std::string& kind = head.kind.text;
+  const std::string near = NearKind(head.group, kind);
   if (auto mistake = MistakenKind(head, document, near, file)) {
     out.findings.push_back({Severity::kError, *std::move(mistake), "IST0106"});
     return false;
   }
-  if (!IsOurs(head.group)) {
-    out.ignored_kinds.push_back(head.version.text + " " + head.kind.text);
+  const std::optional<UnreadKind> unread = FindUnreadKind(head.group, kind);
+  // What nobody knows in a group that we know is probably written wrongly; Istio had more groups than it has.
+  const bool warned = unread ? unread->warned : IsOurs(head.group) || head.group.ends_with(".istio.io");
+  if (!warned) {
+    out.ignored_kinds.push_back(head.version.text + " " + kind);
     return true;
   }
+  std::string hint = near.empty() ? "" : "did you mean \"" + near + "\"?";
+  if (unread) hint = unread->hint;
   out.findings.push_back(
       {Severity::kWarning,
-       {.message = "kind " + head.kind.text + " of " + head.version.text + " is not honoured yet; it is ignored",
+       {.message = "kind " + kind + " of " + head.version.text + " is not honoured yet; it is ignored",
         .at = yaml::At(file, head.kind.at),
-        .hint = near.empty() ? "" : "did you mean \"" + near + "\"?"},
+        .hint = std::move(hint)},
        "IST0133"});
   return true;
 }
@@ -223,8 +234,6 @@ std::vector<KnownKind> KnownKinds() {
   for (const DecodedKind& kind : DecodedKinds()) out.push_back({kind.group, kind.kind, kind.versions});
   return out;
 }
-
-std::span<const std::string_view> IgnoredKinds() noexcept { return kIgnoredKinds; }
 
 Decoded DecodeText(std::string_view text, const std::string& file, const DecodeContext& context) {
   Decoded out;

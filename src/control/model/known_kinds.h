@@ -1,5 +1,5 @@
 #pragma once
-// Which kinds are read (decode.cc has the table).
+// Which kinds are read (decode.cc has the table), and which of Istio's are not (unread_kinds.cc).
 #include <span>
 #include <string_view>
 #include <vector>
@@ -15,6 +15,10 @@ struct KnownKind {
 };
 std::vector<KnownKind> KnownKinds();
 // Kinds of Istio that exist and are ignored with a warning.
-std::span<const std::string_view> IgnoredKinds() noexcept;
+struct UnreadIstioKind {
+  std::string_view group;
+  std::string_view kind;
+};
+std::vector<UnreadIstioKind> UnreadIstioKinds();
 
 }  // namespace plait::control::model

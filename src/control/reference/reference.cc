@@ -72,8 +72,9 @@ std::vector<KindReference> Reference() {
 }
 
 std::vector<std::string> IgnoredKinds() {
-  const auto kinds = model::IgnoredKinds();
-  return {kinds.begin(), kinds.end()};
+  std::vector<std::string> out;
+  for (const model::UnreadIstioKind& kind : model::UnreadIstioKinds()) out.emplace_back(kind.kind);
+  return out;
 }
 
 std::string ToJson(const std::vector<KindReference>& kinds) {
@@ -110,7 +111,7 @@ std::string ToMarkdown(const std::vector<KindReference>& kinds) {
       "| refused | an error. In routing kinds the rule that has it is left out; a security policy denies instead |\n"
       "| accepted, without effect | Plait does so anyway, or nothing depends on it; where a reason is given, it is "
       "told as "
-      "information |\n\n"
+      "information (`plait check`) |\n\n"
       "A field that a kind does not have is an error, told with the name that was probably meant. A file that became "
       "bad "
       "keeps the\nmeaning of its last good version; so does one after an edit that names what is not there, until it "
@@ -120,8 +121,10 @@ std::string ToMarkdown(const std::vector<KindReference>& kinds) {
       "word.\n\n"
       "Kinds of Istio that are ignored with a warning: " +
       Join(IgnoredKinds(), ", ") +
-      ". Objects of other groups (Gateway API, Helm,\nFlux, ...) are told once a kind and ignored. `kind: List` is "
-      "opened; `status` and `managedFields` are passed over.\n\n"
+      ". So are, with\nwhat to write in their place, other kinds that would shape traffic, policy or what runs: "
+      "NetworkPolicy of any group, Ingress, the Gateway API,\nDaemonSet, ReplicaSet, ReplicationController, CronJob. "
+      "All others (PersistentVolumeClaim, HorizontalPodAutoscaler, Helm, Flux, ...) are ignored;\neach kind is told "
+      "once as information. `kind: List` is opened; `status` and `managedFields` are passed over.\n\n"
       "Places of fields are written as `http[].match[]` for elements of lists and `headers.KEY` for entries of maps.\n";
   for (const KindReference& kind : kinds) {
     out += "\n## " + kind.kind + "\n\n" + Versions(kind) + ".";

@@ -375,6 +375,23 @@ TEST_F(Plane, ProblemsAreToldWithTheirPlace) {
   EXPECT_NE(status.dump().find("broken.yaml"), std::string::npos);
 }
 
+TEST_F(Plane, ProblemsThatShareAPlaceAreAllShown) {
+  Start();
+  const std::string head = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\n";
+  Write("other.yaml", head + "---\n" + head + "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\n---\n" +
+                          "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n");
+  ASSERT_TRUE(Wait([&] {
+    return supervisor.messages.find("other.yaml:13:7: kind NetworkPolicy") != std::string::npos;
+  })) << supervisor.messages;
+  const Json of_files = Json::parse(Get("/debug/push_status")).at("ProxyStatus").at("plait");
+  ASSERT_EQ(of_files.size(), 2U) << of_files.dump();
+  std::string messages;
+  for (const Json& problem : of_files) messages += problem.at("message").get<std::string>() + "\n";
+  EXPECT_NE(messages.find("autoscaling/v2 HorizontalPodAutoscaler are ignored"), std::string::npos) << messages;
+  EXPECT_NE(messages.find("policy/v1 PodDisruptionBudget are ignored"), std::string::npos) << messages;
+  EXPECT_EQ(supervisor.messages.find("are ignored"), std::string::npos) << "no business of a mesh";
+}
+
 TEST_F(Plane, FilesWhoseNamesAreNoTextAreShownToo) {
   Start();
   Write("latin-\xe9.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {nonsense: 1}\n");

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "control/serve/registry_pages.h"
 #include "control/source/config_files.h"
@@ -50,15 +51,21 @@ Json ToJson(const PushStatus& status) {
   return out;
 }
 
-// Istio's events by metric; beside them what is wrong with single objects, in the same shape by analyzer code.
+// Istio's events by metric; beside them what is wrong with single objects, in the same shape by analyzer code. The
+// further ones of a place are "PLACE #2" and so on.
 Json Problems(const Snapshot* mesh, const Findings& findings) {
   Json status = mesh != nullptr ? ToJson(PushStatusOf(*mesh)) : Json::object();
+  std::set<std::string> told;
+  std::map<std::pair<std::string, std::string>, int> at_place;
   for (const Finding& finding : findings) {
+    std::string message = finding.ToString();
+    if (!told.insert(message).second) continue;
     const Diagnostic& d = finding.diagnostic;
     const std::string code = finding.code.empty() ? "plait" : finding.code;
-    const std::string place =
+    std::string place =
         d.at.file + ":" + std::to_string(d.at.line) + ":" + std::to_string(d.at.column) + " " + d.object;
-    status[code][place] = {{"severity", SeverityName(finding.severity)}, {"message", finding.ToString()}};
+    if (const int count = ++at_place[{code, place}]; count > 1) place += " #" + std::to_string(count);
+    status[code][place] = {{"severity", SeverityName(finding.severity)}, {"message", std::move(message)}};
   }
   return {{"ProxyStatus", std::move(status)}};
 }
