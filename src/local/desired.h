@@ -117,7 +117,8 @@ struct Hello {
   std::string error;
 };
 struct Notice {
-  std::string severity;  // "warning", "error", "info"; "mended": what was told with this text is no more
+  std::string severity;  // "warning", "error", "info"; "mended": what was told with this text is no more; "retold": it
+                         // is told in other words now
   std::string text;
 };
 // What is in force because nobody says otherwise and differs from Istio's default: a sentence each, all that there are.

@@ -225,6 +225,7 @@ bool Supervisor::AllReady() const {
 
 void Supervisor::OnNotice(const Notice& notice) {
   std::erase_if(problems_, [&](const Notice& known) { return known.text == notice.text; });
+  if (notice.severity == "retold") return;
   if (notice.severity == "mended") return Send("step", "mended: " + notice.text);
   if (notice.severity != "info") KeepProblem(problems_, notice);
   Send(notice.severity, notice.text);

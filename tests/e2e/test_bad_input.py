@@ -11,6 +11,9 @@
 | objects: references to nothing, by an edit: the last good version stays | src/control/source/waiting_edits_test.cc, test_last_good.py, here: `a_bad_edit[reference]` |
 | objects: accounts, callers and container ports that are not there | src/control/model/pod_references_test.cc, here: `names_of_what_no_pod_has` |
 | objects: weights that do not add up to 100: shares of their sum, as in Istio, and told | src/control/model/bad_objects_test.cc, here: `weights_that_do_not_add_up` |
+| objects: MeshConfig and MeshNetworks in the text of a ConfigMap: the place in the file | src/control/model/decode_test.cc, here: `a_mistake_in_the_mesh_configuration` |
+| objects: unknown fields and wrong values of any kind: a next step | src/core/yaml/message_test.cc, src/control/model/bad_objects_test.cc, test_last_good.py |
+| objects: warnings of a last good version, whose lines the file no longer has | src/control/source/config_files_test.cc, here: `a_warning_of_a_last_good_version` |
 | objects: the same name in two files | src/control/source/config_files_test.cc (SayWhichObjectStandsTwice), here: `a_bad_edit[duplicate]` |
 | objects: a policy that cannot be understood, or not even read as one | src/control/model/unread_policies_test.cc, src/control/source/closed_policies_test.cc, here: `an_invalid_policy`; test_failing_closed.py |
 | streams: garbage on 15012 and 15014 | test_control_plane.py (`garbage_on_either_port`) |
@@ -146,7 +149,8 @@ def test_names_of_what_no_pod_has_are_told_and_the_pods_run(mesh):
             m.document("Service", "typo", {"selector": {"app": "typo"}, "ports": [{"name": "http", "port": 8000, "targetPort": "webb"}]}),
             m.authorization("typo", {"selector": {"matchLabels": {"app": "typo"}}, "rules": [{"from": [
                 {"source": {"namespaces": ["defualt"]}}, {"source": {"principals": ["cluster.local/ns/default/sa/sevrer"]}}]}]}))
-    said(mesh, "typos.yaml:5:", "Deployment default/typo: ", '"clietn"', 'did you mean "client"?', "sa/clietn, and on Kubernetes")
+    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if "clietn" in text)
+    said(mesh, f"typos.yaml:{line}:", "Deployment default/typo: ", '"clietn"', 'did you mean "client"?', "sa/clietn, and on Kubernetes")
     said(mesh, "typos.yaml:", "Service default/typo: ", '"webb" of port 8000', "write the number")
     said(mesh, "typos.yaml:", "AuthorizationPolicy default/typo: ", '"defualt"', 'did you mean "default"?')
     said(mesh, "typos.yaml:", "AuthorizationPolicy default/typo: ", "sa/sevrer", 'did you mean "cluster.local/ns/default/sa/server"?')
@@ -154,6 +158,49 @@ def test_names_of_what_no_pod_has_are_told_and_the_pods_run(mesh):
     assert "/ns/default/sa/clietn" in mesh.admin("typo", "/certs")
     file.unlink()
     until(lambda: not mesh.pods("typo") and not [line for line in mesh.status()["messages"] if "not found" in line], 15, "no other object has such names")
+
+
+MESH_CONFIG = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    accessLogFile: /dev/stdout
+    defaultConfig: {zebra: 1}
+"""
+
+
+def test_a_mistake_in_the_mesh_configuration_is_told_with_its_place_and_what_to_do(mesh):
+    file = mesh.directory / "mesh-config.yaml"
+    file.write_text(MESH_CONFIG)
+    line = said(mesh, "mesh-config.yaml:7:21: ", 'mesh configuration: unknown field "defaultConfig.zebra"')
+    # The command that it names lists the fields.
+    command = next(part for part in line.split("(")[1].split(": ") if part.startswith("plait docs "))
+    command = command.removesuffix(")").removesuffix(" lists what is honoured").split()
+    listed = subprocess.run([str(BIN / command[0]), *command[1:]], capture_output=True, text=True, check=True).stdout
+    assert "defaultConfig.concurrency" in listed
+    file.write_text(MESH_CONFIG.replace("{zebra: 1}", "{concurrency: [2}"))
+    said(mesh, "mesh-config.yaml:7:36: ", "mesh configuration: did not find expected ',' or ']'", "close the [ opened at 7:34")
+    file.unlink()
+    until(lambda: not [message for message in mesh.status()["messages"] if "mesh-config.yaml" in message], 5, "nothing is wrong")
+
+
+def test_a_warning_of_a_last_good_version_says_so_and_is_not_told_as_mended(mesh):
+    """Its line is not one of the file any more, and nobody mended it."""
+    warning = "No matching workloads for this resource with the following labels: app=nobody"
+    file = mesh.directory / "policy.yaml"
+    file.write_text(GOOD_POLICY.replace("app: echo", "app: nobody"))
+    def messages():
+        return [message for message in mesh.status()["messages"] if warning in message]
+    said(mesh, "policy.yaml:6:", warning)
+    (before,) = until(messages, 5, "it is told")
+    file.write_text("broken: [\n")
+    said(mesh, "policy.yaml:6:", warning, "line and column are those of its file's last good version, which is in force")
+    (after,) = until(lambda: before not in messages() and messages(), 5, "it is told in these words only")
+    file.unlink()
+    said(mesh, f"mended: {after}")
+    assert f"mended: {before}" not in mesh.output.read_text()
+    until(lambda: not [message for message in mesh.status()["messages"] if "policy.yaml" in message], 5, "nothing is wrong")
 
 
 BAD_POLICY = """apiVersion: security.istio.io/v1

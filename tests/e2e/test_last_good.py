@@ -85,6 +85,8 @@ TWICE = reviews("v3") + "---\n" + reviews("v1")
 NOWHERE = reviews("v3").replace("host: reviews,", "host: reviewz,")
 NO_SUBSET = reviews("late")
 NO_GATEWAY = reviews("v3").replace("  http:", "  gateways: [mesh, none]\n  http:")
+NO_NUMBER = reviews("v3", "          weight: eighty\n")
+ZEBRA = reviews("v3").replace("    - route:", "    - zebra: 1\n      route:")
 STAYS = "the last good version of this file stays in force"
 
 
@@ -95,8 +97,10 @@ STAYS = "the last good version of this file stays in force"
     (NOWHERE, ':9:24: VirtualService default/reviews: Referenced host not found: "reviewz"', 'did you mean "reviews"?'),
     (NO_SUBSET, ':9:24: VirtualService default/reviews: Referenced host+subset in destinationrule not found: "reviews+late"',
      "define the subset in a DestinationRule for reviews.default.svc.cluster.local"),
-    (NO_GATEWAY, ':4:9: VirtualService default/reviews: Referenced gateway not found: "default/none"', "create it, or name one that exists"),
-], ids=["broken", "unknown-field", "duplicate", "reference", "subset", "gateway"])
+    (NO_GATEWAY, ':7:20: VirtualService default/reviews: Referenced gateway not found: "default/none"', "create it, or name one that exists"),
+    (NO_NUMBER, ':10:19: VirtualService default/reviews: route[0].weight: a whole number is expected, not the string "eighty"', "write digits only"),
+    (ZEBRA, ':8:7: VirtualService default/reviews: unknown field "zebra"', "plait docs configuration VirtualService lists what is honoured"),
+], ids=["broken", "unknown-field", "duplicate", "reference", "subset", "gateway", "number", "zebra"])
 def test_each_mistake_has_its_place_and_what_to_do_and_leaves_the_last_good_in_force(mesh, text, place, advice):
     (mesh.directory / REVIEWS_SPLIT).write_text(text)
     def told():

@@ -53,8 +53,8 @@ TEST_P(BadObjects, AreNamedWithTheirPlaceAndTouchNothingElse) {
   for (const Finding& finding : findings) {
     said += finding.ToString() + "\n";
     EXPECT_FALSE(finding.diagnostic.message.empty());
-    EXPECT_TRUE(!finding.diagnostic.hint.empty() || finding.diagnostic.message.find("expected") != std::string::npos)
-        << "no next step: " << finding.ToString();
+    EXPECT_FALSE(finding.diagnostic.hint.empty()) << "no next step: " << finding.ToString();
+    EXPECT_NE(finding.diagnostic.at.column, 0U) << "no place: " << finding.ToString();
     EXPECT_GE(finding.diagnostic.at.line, 21U) << "said of what is good: " << finding.ToString();
   }
   EXPECT_NE(said.find(GetParam().said), std::string::npos) << said;
@@ -80,20 +80,6 @@ std::string Svc(const std::string& name) {
   return "apiVersion: v1\nkind: Service\nmetadata: {name: " + name + "}\nspec:\n";
 }
 
-const Case kKinds[] = {
-    {"unknown kind of Istio's", "apiVersion: networking.istio.io/v1\nkind: VirtualServices\nmetadata: {name: x}\n",
-     "f.yaml:22:7: unknown kind VirtualServices (did you mean \"VirtualService\"?)"},
-    {"unknown version", "apiVersion: networking.istio.io/v9\nkind: VirtualService\nmetadata: {name: x}\n",
-     "f.yaml:21:13: VirtualService has no version \"v9\" (use networking.istio.io/v1)"},
-    {"no kind", "apiVersion: v1\nmetadata: {name: x}\n", "f.yaml:21:1: \"kind\" is missing"},
-    {"no object", "[1, 2]\n", "f.yaml:21:1: a Kubernetes object is expected, not a list"},
-    {"no name", "apiVersion: v1\nkind: Service\nmetadata: {}\n", "f.yaml:23:11: Service: metadata.name is missing"},
-    {"impossible name", "apiVersion: v1\nkind: Service\nmetadata: {name: A_b}\n",
-     "f.yaml:23:18: Service: the name \"A_b\" is not allowed"},
-    {"unknown field", Svc("x") + "  portz: []\n",
-     "f.yaml:25:3: Service default/x: unknown field \"spec.portz\" (did you"},
-    {"wrong type", Svc("x") + "  ports: [{port: many}]\n", "f.yaml:25:18: Service default/x:"},
-};
 std::string Pods(const std::string& name, const std::string& spec) {
   return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " + name +
          "}\nspec: {selector: {matchLabels: {app: " + name + "}}, template: {metadata: {labels: {app: " + name +
@@ -107,6 +93,38 @@ std::string Callers(const std::string& source) {
          "[{source: {" +
          source + "}}]}]}\n";
 }
+
+const Case kKinds[] = {
+    {"unknown kind of Istio's", "apiVersion: networking.istio.io/v1\nkind: VirtualServices\nmetadata: {name: x}\n",
+     "f.yaml:22:7: unknown kind VirtualServices (did you mean \"VirtualService\"?)"},
+    {"unknown version", "apiVersion: networking.istio.io/v9\nkind: VirtualService\nmetadata: {name: x}\n",
+     "f.yaml:21:13: VirtualService has no version \"v9\" (use networking.istio.io/v1)"},
+    {"no kind", "apiVersion: v1\nmetadata: {name: x}\n", "f.yaml:21:1: \"kind\" is missing"},
+    {"no object", "[1, 2]\n",
+     "f.yaml:21:1: a Kubernetes object is expected, not a list (begin it with apiVersion and kind"},
+    {"no name", "apiVersion: v1\nkind: Service\nmetadata: {}\n", "f.yaml:23:11: Service: metadata.name is missing"},
+    {"impossible name", "apiVersion: v1\nkind: Service\nmetadata: {name: A_b}\n",
+     "f.yaml:23:18: Service: the name \"A_b\" is not allowed"},
+    {"unknown field", Svc("x") + "  portz: []\n",
+     "f.yaml:25:3: Service default/x: unknown field \"spec.portz\" (did you"},
+    {"unknown field with no near name", Svc("x") + "  zebra: 1\n",
+     "f.yaml:25:3: Service default/x: unknown field \"spec.zebra\" (remove it, or correct its name: plait docs "
+     "configuration Service lists what is honoured)"},
+    {"unknown field in a pod", Pods("x", "zebra: 1, containers: [{name: c, image: i}]"),
+     "unknown field \"spec.template.spec.zebra\" (remove it, or correct its name: plait docs configuration Deployment"},
+    {"wrong type", Svc("x") + "  ports: [{port: many}]\n",
+     "f.yaml:25:18: Service default/x: spec.ports[0].port: a whole number is expected, not the string \"many\" (write "
+     "digits only)"},
+    {"wrong type that only Kubernetes has", Svc("x") + "  ports: [{port: 80, targetPort: []}]\n",
+     "spec.ports[0].targetPort: a number or a name is expected, not a list (correct the value, or remove the field)"},
+    {"wrong metadata", "apiVersion: v1\nkind: Service\nmetadata: {name: x, zebra: 1}\n",
+     "f.yaml:23:21: Service x: metadata: unknown field \"zebra\" (remove it, or correct its name)"},
+    {"an error of a value that nothing says more of",
+     Rules("x") + "  hosts: [other]\n  http: [{directResponse: {status: 600}}]\n",
+     "the status 600 is outside 200..599 (correct it, or remove the field; plait docs configuration VirtualService "
+     "lists "
+     "what is honoured)"},
+};
 
 const Case kReferences[] = {
     {"a host that is not there", Rules("x") + "  hosts: [other]\n  http: [{route: [{destination: {host: nowhere}}]}]\n",
@@ -134,9 +152,9 @@ const Case kReferences[] = {
      "[IST0101] f.yaml:26:33: VirtualService default/x: Referenced port not found: \"good:81\""},
     {"a gateway that is not there",
      Rules("x") + "  hosts: [other]\n  gateways: [none]\n  http: [{route: [{destination: {host: good}}]}]\n",
-     "[IST0101] f.yaml:23:18: VirtualService default/x: Referenced gateway not found: \"default/none\""},
+     "[IST0101] f.yaml:26:14: VirtualService default/x: Referenced gateway not found: \"default/none\""},
     {"a rule for a host that is not there", Settings("x") + "  host: nowhere\n",
-     "[IST0174] f.yaml:23:18: DestinationRule default/x: The host nowhere defined in the DestinationRule does not "
+     "[IST0174] f.yaml:25:9: DestinationRule default/x: The host nowhere defined in the DestinationRule does not "
      "match"},
     {"a gateway bound to nothing",
      Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 80, name: h, protocol: HTTP}, "
@@ -146,57 +164,58 @@ const Case kReferences[] = {
      Edge("x") + "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
                  "hosts: "
                  "[a.b], tls: {mode: SIMPLE, credentialName: none}}\n",
-     "[IST0101] f.yaml:27:5: Gateway default/x: Referenced credentialName not found: \"none\" (create a Secret"},
+     "[IST0101] f.yaml:27:103: Gateway default/x: Referenced credentialName not found: \"none\" (create a Secret"},
     {"a secret without a certificate",
      Edge("x") +
          "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
          "hosts: "
          "[a.b], tls: {mode: SIMPLE, credentialName: c}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: c}\n"
          "stringData: {tls.crt: x}\n",
-     "f.yaml:27:5: Gateway default/x: the Secret \"c\" is no credential: it needs the keys tls.crt and tls.key"},
+     "f.yaml:27:103: Gateway default/x: the Secret \"c\" is no credential: it needs the keys tls.crt and tls.key"},
     {"a secret without roots",
      Edge("x") +
          "  selector: {istio: ingressgateway}\n  servers:\n  - {port: {number: 443, name: s, protocol: HTTPS}, "
          "hosts: "
          "[a.b], tls: {mode: MUTUAL, credentialName: c}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: c}\n"
          "stringData: {cert: a, key: b}\n",
-     "f.yaml:27:5: Gateway default/x: the roots for clients' certificates are missing"},
+     "f.yaml:27:103: Gateway default/x: the roots for clients' certificates are missing"},
     {"a delegate that is not there",
      Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: none, namespace: ns}}]\n",
-     "[IST0101] f.yaml:26:10: VirtualService default/x: Referenced delegate not found: \"ns/none\""},
+     "[IST0101] f.yaml:26:28: VirtualService default/x: Referenced delegate not found: \"ns/none\""},
     {"a delegate with hosts", Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: good}}]\n",
-     "f.yaml:26:10: VirtualService default/x: \"default/good\" has hosts of its own, so nobody can delegate to it"},
+     "f.yaml:26:28: VirtualService default/x: \"default/good\" has hosts of its own, so nobody can delegate to it"},
     {"delegates in a circle",
      Rules("x") + "  hosts: [other]\n  http: [{delegate: {name: second}}]\n---\n" + Rules("second") +
          "  http: [{delegate: {name: third}}]\n---\n" + Rules("third") + "  http: [{delegate: {name: second}}]\n",
-     "f.yaml:32:10: VirtualService default/second: the delegates form a circle: default/x -> default/second -> "
+     "f.yaml:32:28: VirtualService default/second: the delegates form a circle: default/x -> default/second -> "
      "default/third -> default/second (write the rules"},
     {"a selector that matches nothing",
      "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x}\nspec: {selector: {matchLabels: "
      "{app: none}}, rules: [{}]}\n",
-     "[IST0127] f.yaml:23:18: AuthorizationPolicy default/x: No matching workloads for this resource with the "
+     "[IST0127] f.yaml:24:18: AuthorizationPolicy default/x: No matching workloads for this resource with the "
      "following "
      "labels: app=none"},
     {"a PeerAuthentication for nobody",
      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: x}\nspec: {selector: {matchLabels: "
      "{app: none}}, mtls: {mode: STRICT}}\n",
-     "[IST0127] f.yaml:23:18: PeerAuthentication default/x: No matching workloads"},
+     "[IST0127] f.yaml:24:18: PeerAuthentication default/x: No matching workloads"},
     {"an account that is misspelt",
      Pods("x", "serviceAccountName: reviwes, containers: [{name: c, image: i}]") + "---\n" + Account("reviews"),
-     "Warning [IST0101] f.yaml:23:18: Deployment default/x: Referenced service account not found: \"reviwes\" (did you "
+     "Warning [IST0101] f.yaml:24:111: Deployment default/x: Referenced service account not found: \"reviwes\" (did "
+     "you "
      "mean \"reviews\"? correct serviceAccountName, or create the ServiceAccount; until then policies see "
      "spiffe://cluster.local/ns/default/sa/reviwes, and on Kubernetes the pods do not start)"},
     {"an account that is not there",
      "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {serviceAccountName: none, containers: [{name: c, image: "
      "i}]}\n---\n" +
          Account("reviews"),
-     "Warning [IST0101] f.yaml:23:18: Pod default/x: Referenced service account not found: \"none\" (correct"},
+     "Warning [IST0101] f.yaml:24:28: Pod default/x: Referenced service account not found: \"none\" (correct"},
     {"a namespace of callers that is misspelt", Callers("namespaces: [default, defualt]"),
-     "Warning [IST0101] f.yaml:23:18: AuthorizationPolicy default/x: Referenced namespace not found: \"defualt\" (did "
+     "Warning [IST0101] f.yaml:24:56: AuthorizationPolicy default/x: Referenced namespace not found: \"defualt\" (did "
      "you mean \"default\"? correct the name, or create the Namespace; until then it matches no caller)"},
     {"a caller that is misspelt",
      Callers("principals: [cluster.local/ns/default/sa/reviwes]") + "---\n" + Account("reviews"),
-     "Warning [IST0101] f.yaml:23:18: AuthorizationPolicy default/x: Referenced service account not found: "
+     "Warning [IST0101] f.yaml:24:47: AuthorizationPolicy default/x: Referenced service account not found: "
      "\"cluster.local/ns/default/sa/reviwes\" (did you mean \"cluster.local/ns/default/sa/reviews\"? correct the "
      "principal, or create the ServiceAccount and pods that have it; until then it matches no caller)"},
     {"a name of a container's port that is misspelt",
@@ -204,7 +223,7 @@ const Case kReferences[] = {
          Pods("x",
               "containers: [{name: c, image: i, ports: [{name: web, containerPort: 1}, {name: admin, containerPort: "
               "2}]}]"),
-     "Warning [IST0101] f.yaml:23:18: Service default/x: Referenced targetPort not found: \"webb\" of port 80 (did you "
+     "Warning [IST0101] f.yaml:26:34: Service default/x: Referenced targetPort not found: \"webb\" of port 80 (did you "
      "mean \"web\"? no container of the pods that it selects has a port of this name, they have admin, web: correct "
      "targetPort, write the number, or name the container's port; until then port 80 has no endpoint)"},
     {"a name of a container's port where none has a name",
@@ -213,10 +232,18 @@ const Case kReferences[] = {
          "web}]\n",
      "Service default/x: Referenced targetPort not found: \"web\" of port 81 (no container of the pods that it selects "
      "has a port of this name: correct targetPort"},
+    {"a ServiceEntry for nobody",
+     Entry("x") +
+         "  hosts: [a.com]\n  resolution: STATIC\n  ports: [{number: 1, name: a}]\n  workloadSelector: {labels: "
+         "{app: none}}\n",
+     "[IST0127] f.yaml:28:21: ServiceEntry default/x: No matching workloads"},
+    {"a Service's other name that leads back to it",
+     Svc("x") + "  type: ExternalName\n  externalName: x.default.svc.cluster.local\n",
+     "f.yaml:26:17: Service default/x: The ExternalName x.default.svc.cluster.local leads to no host"},
     {"a gateway that nobody plays",
      Edge("x") +
          "  selector: {istio: none}\n  servers: [{port: {number: 80, name: h, protocol: HTTP}, hosts: [x.y]}]\n",
-     "[IST0101] f.yaml:23:18: Gateway default/x: No matching workloads for this resource with the following labels: "
+     "[IST0101] f.yaml:25:13: Gateway default/x: No matching workloads for this resource with the following labels: "
      "istio=none"},
 };
 std::string Peers(const std::string& metadata, const std::string& spec) {

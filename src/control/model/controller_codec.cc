@@ -101,7 +101,8 @@ void DecodeStatefulSet(ObjectReader& reader, Decoded& out) {
   apps::StatefulSet message;
   if (!ReadMessage(reader, BodyOf(reader.root()), message, KubernetesJson())) return;
   const apps::StatefulSetSpec& spec = message.spec();
-  StatefulSet set{.meta = reader.meta(), .service_name = spec.servicename()};
+  StatefulSet set{
+      .meta = reader.meta(), .service_name = spec.servicename(), .service_name_at = {reader.At("spec.serviceName")}};
   if (!set.service_name.empty() && !IsDnsLabel(set.service_name))
     return reader.Error("spec.serviceName", "\"" + set.service_name + "\" is not the name of a Service",
                         "name a headless Service of this namespace", {});

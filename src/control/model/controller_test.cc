@@ -109,7 +109,10 @@ TEST(Controllers, AStatefulSetWithoutItsHeadlessServiceIsWarnedOf) {
     return std::string("---\napiVersion: v1\nkind: Service\nmetadata: {name: dbs, namespace: a}\nspec: ") + spec + "\n";
   };
   const std::string set = Set("  serviceName: dbs\n");
-  EXPECT_NE(Said(SnapshotOf(set)->findings()).find("Referenced serviceName not found: \"dbs\""), std::string::npos);
+  const std::string missing = Said(SnapshotOf(set)->findings());
+  EXPECT_NE(missing.find("test.yaml:7:16: StatefulSet a/db: Referenced serviceName not found: \"dbs\""),
+            std::string::npos)
+      << missing;
   EXPECT_NE(Said(SnapshotOf(set + service("{ports: [{port: 1}]}"))->findings()).find("is not headless"),
             std::string::npos);
   EXPECT_EQ(Said(SnapshotOf(set + service("{clusterIP: None}"))->findings()), "");

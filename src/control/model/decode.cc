@@ -133,7 +133,8 @@ bool PassOver(const Head& head, const yaml::Node& document, const std::string& f
 
 std::optional<Head> ReadHead(const yaml::Node& document, const std::string& file, Decoded& out) {
   if (!document.is_mapping()) {
-    Fail(out, file, document.at, "a Kubernetes object is expected, not " + yaml::Describe(document));
+    Fail(out, file, document.at, "a Kubernetes object is expected, not " + yaml::Describe(document),
+         "begin it with apiVersion and kind; put --- between objects");
     return std::nullopt;
   }
   for (const char* key : {"kind", "apiVersion"}) {
@@ -208,13 +209,15 @@ const yaml::Node& ObjectReader::Spec() const noexcept {
   return spec && !spec->is_null() ? *spec : kNone;
 }
 
-void ObjectReader::Report(Severity severity, std::string_view path, std::string message, std::string hint,
-                          std::string code) {
-  if (severity == Severity::kError) ++errors_;
+void ObjectReader::Report(Severity severity, yaml::Mark at, std::string message, std::string hint, std::string code) {
+  if (severity == Severity::kError) {
+    ++errors_;
+    if (hint.empty()) hint = "correct it, or remove the field; " + FieldsListed();
+  }
   findings_.push_back({severity,
                        {.message = std::move(message),
                         .object = meta_.key.ToString(),
-                        .at = yaml::At(file_, At(path)),
+                        .at = yaml::At(file_, at),
                         .hint = std::move(hint)},
                        std::move(code)});
 }

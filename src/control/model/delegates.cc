@@ -137,14 +137,14 @@ class Resolver {
     const auto& export_to =
         leaf == nullptr || leaf->export_to.empty() ? mesh_.default_virtual_service_export_to : leaf->export_to;
     if (leaf == nullptr || !IsExportedTo(export_to, leaf->meta.name_space(), root.meta.name_space())) {
-      findings_.push_back(MissingName(root.meta, rule.at, "Referenced delegate not found: \"" + key + "\"",
-                                      leaf == nullptr ? "create it" : "export it to this namespace (exportTo)",
-                                      "the rule is left out"));
+      findings_.push_back(MissingName(
+          root.meta, rule.delegate->at.mark, "Referenced delegate not found: \"" + key + "\"",
+          leaf == nullptr ? "create it" : "export it to this namespace (exportTo)", "the rule is left out"));
       return nullptr;
     }
     used_.insert(leaf);
     if (leaf->hosts.empty()) return leaf;
-    Warn(root, rule.at,
+    Warn(root, rule.delegate->at.mark,
          leaf == &root ? "the rule delegates to its own VirtualService"
                        : "\"" + key + "\" has hosts of its own, so nobody can delegate to it",
          "delegate to a VirtualService without hosts; until then the rule is left out");
@@ -196,13 +196,13 @@ class Resolver {
       if (next == by_key_.end()) break;
       from = next->second;
       if (!seen.insert(from).second)
-        return Warn(leaf, rule.at, "the delegates form a circle: " + path,
+        return Warn(leaf, rule.delegate->at.mark, "the delegates form a circle: " + path,
                     "write the rules of one of them into another; until then this rule is left out");
       const auto further = std::find_if(from->http.begin(), from->http.end(),
                                         [](const HttpRule& candidate) { return candidate.delegate.has_value(); });
       at = further == from->http.end() ? nullptr : &*further;
     }
-    Warn(leaf, rule.at, "a delegate cannot delegate again: " + path,
+    Warn(leaf, rule.delegate->at.mark, "a delegate cannot delegate again: " + path,
          "write the rules of the last into this VirtualService; until then this rule is left out");
   }
 

@@ -112,6 +112,7 @@ struct Subset {
 struct DestinationRule {
   Meta meta = {};
   std::string host = {};
+  Place host_at = {};
   TrafficPolicy policy = {};
   std::vector<Subset> subsets = {};
   std::vector<std::string> export_to = {};

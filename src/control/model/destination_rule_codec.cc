@@ -227,7 +227,7 @@ void DecodeDestinationRule(ObjectReader& reader, Decoded& out) {
   net::DestinationRule message;
   if (!ReadMessage(reader, rest, message)) return;
   ReportUnhonoured(reader, message, "spec", Severity::kWarning);
-  DestinationRule rule{.meta = reader.meta(), .host = message.host()};
+  DestinationRule rule{.meta = reader.meta(), .host = message.host(), .host_at = {reader.At("spec.host")}};
   if (!CheckHost(reader, "spec.host", message.host(), true)) return;
   rule.export_to.assign(message.export_to().begin(), message.export_to().end());
   if (!CheckExportTo(reader, rule.export_to)) return;

@@ -94,6 +94,7 @@ void DecodeEndpointSlice(ObjectReader& reader, Decoded& out) {
     return reader.Error("metadata.labels", "the label kubernetes.io/service-name is missing",
                         "it names the Service whose endpoints these are");
   slice.service = service->second;
+  slice.service_at = {reader.At("metadata.labels[\"kubernetes.io/service-name\"]")};
   const bool v4 = message.addresstype() == "IPv4";
   if (!v4 && message.addresstype() != "IPv6")
     return reader.Error("addressType", "the addressType \"" + message.addresstype() + "\" is not honoured",

@@ -155,7 +155,10 @@ TEST(EndpointSlices, SayEachMistakeAtOnce) {
 
 TEST(EndpointSlices, WithoutEffectAreWarnedOf) {
   const std::string slice = Slice("addressType: IPv4\nports: [{name: other, port: 2}]\n");
-  EXPECT_NE(Said(SnapshotOf(slice)->findings()).find("Referenced Service not found: \"db\""), std::string::npos);
+  const std::string missing = Said(SnapshotOf(slice)->findings());
+  EXPECT_NE(missing.find("test.yaml:4:58: EndpointSlice default/s: Referenced Service not found: \"db\""),
+            std::string::npos)
+      << missing;
   EXPECT_NE(Said(SnapshotOf(Service("db", kDb) + slice)->findings()).find("The Service db has no port named \"other\""),
             std::string::npos);
   EXPECT_NE(Said(SnapshotOf(Service("db", "{selector: {a: b}, ports: [{port: 1}]}") + slice)->findings())
@@ -184,7 +187,7 @@ TEST(ExternalNames, ThatLeadToThemselvesAreWarnedOf) {
                  Service("b", "{type: ExternalName, externalName: a.default.svc.cluster.local}"));
   EXPECT_NE(
       Said(snapshot->findings())
-          .find("test.yaml:4:18: Service default/a: The ExternalName b.default.svc.cluster.local leads to no host"),
+          .find("test.yaml:5:42: Service default/a: The ExternalName b.default.svc.cluster.local leads to no host"),
       std::string::npos)
       << Said(snapshot->findings());
 }
@@ -209,10 +212,10 @@ TEST(MeshNetworks, TellWhereEndpointsAre) {
   EXPECT_EQ(snapshot->FindNetwork("far")->gateways[0].service, "gw.x");
 }
 
-TEST(MeshNetworks, AreRefusedWithTheLineOfTheMistake) {
+TEST(MeshNetworks, AreRefusedWithThePlaceOfTheMistake) {
   const auto said = [](const std::string& text) { return Said(DecodeText(Networks(text), "f.yaml").findings); };
   EXPECT_NE(said("    networks:\n      a: {endpoints: [{fromCidr: 10.0.0.0/40}]}\n")
-                .find("f.yaml:8: ConfigMap istio-system/istio: mesh networks: \"10.0.0.0/40\" is neither"),
+                .find("f.yaml:8:23: ConfigMap istio-system/istio: mesh networks: \"10.0.0.0/40\" is neither"),
             std::string::npos);
   EXPECT_NE(
       said("    networks: {a: {gateways: [{address: gw.example.com}]}}\n").find("\"gw.example.com\" is not an IP"),

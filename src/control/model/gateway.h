@@ -19,7 +19,8 @@ struct GatewayTls {
   enum class Mode : std::uint8_t { kPassthrough, kAutoPassthrough, kSimple, kMutual, kOptionalMutual, kIstioMutual };
   Mode mode = Mode::kSimple;
   std::string credential_name = {};  // a Secret in the gateway's namespace
-  std::string certificate = {};      // or files of the gateway
+  Place credential_at = {};
+  std::string certificate = {};  // or files of the gateway
   std::string private_key = {};
   std::string ca_certificates = {};
   std::vector<std::string> subject_alt_names = {};
@@ -52,6 +53,7 @@ struct GatewayServer {
 struct Gateway {
   Meta meta = {};
   Labels selector = {};
+  Place selector_at = {};
   std::vector<GatewayServer> servers = {};
   friend bool operator==(const Gateway&, const Gateway&) = default;
 };

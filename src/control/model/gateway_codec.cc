@@ -84,6 +84,7 @@ bool ReadServerTls(ObjectReader& reader, const net::ServerTLSSettings& from, con
   if (!ReadTlsMode(reader, from, path, to) || !ReadTlsVersions(reader, from, path, to)) return false;
   ReadCipherSuites(reader, from, path, to);
   to.credential_name = from.credential_name();
+  to.credential_at = {reader.At(path + ".credentialName")};
   to.certificate = from.server_certificate();
   to.private_key = from.private_key();
   to.ca_certificates = from.ca_certificates();
@@ -236,7 +237,7 @@ void DecodeGateway(ObjectReader& reader, Decoded& out) {
   std::erase_if(rest.entries, [](const yaml::Entry& entry) { return entry.key == "servers"; });
   net::Gateway message;
   if (!ReadMessage(reader, rest, message)) return;
-  Gateway gateway{.meta = reader.meta()};
+  Gateway gateway{.meta = reader.meta(), .selector_at = {reader.At("spec.selector")}};
   gateway.selector.insert(message.selector().begin(), message.selector().end());
   if (!servers || servers->items.empty())
     return reader.Error("spec", "servers is missing", "name at least one port and its hosts");
@@ -280,6 +281,7 @@ void DecodeServiceEntry(ObjectReader& reader, Decoded& out) {
     entry.workload_selector.emplace(message.workload_selector().labels().begin(),
                                     message.workload_selector().labels().end());
   if (entry.ports.empty()) return reader.Error("spec", "ports is missing", "name at least one port");
+  entry.selector_at = {reader.At("spec.workloadSelector")};
   entry.export_to.assign(message.export_to().begin(), message.export_to().end());
   entry.subject_alt_names.assign(message.subject_alt_names().begin(), message.subject_alt_names().end());
   if (CheckExportTo(reader, entry.export_to) && ReadResolution(reader, message, entry)) Keep(out, std::move(entry));

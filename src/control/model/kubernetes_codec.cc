@@ -23,6 +23,7 @@ bool ReadServicePort(ObjectReader& reader, const std::string& path, const core::
     if (target.type() == 1) {
       to.target_port = 0;
       to.target_name = target.strval();
+      to.target_at = {reader.At(path + ".targetPort")};
     } else if (target.intval() != 0) {
       if (!CheckPort(reader, path + ".targetPort", static_cast<std::uint32_t>(target.intval()))) return false;
       to.target_port = static_cast<std::uint16_t>(target.intval());
@@ -145,6 +146,7 @@ void DecodeService(ObjectReader& reader, Decoded& out) {
   if (spec.type() == "ExternalName") {
     if (!CheckHost(reader, "spec.externalName", spec.externalname(), false)) return;
     service.external_name = spec.externalname();
+    service.external_name_at = {reader.At("spec.externalName")};
   } else if (spec.ports_size() == 0 && !service.headless) {
     return reader.Error("spec", "a Service needs at least one port", "add spec.ports");
   }

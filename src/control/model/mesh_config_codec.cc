@@ -55,23 +55,6 @@ bool HasListedParts(std::span<const std::string_view> names, const std::string& 
   return std::any_of(names.begin(), names.end(), [&](std::string_view one) { return one.starts_with(name + "."); });
 }
 
-// `name` and `where` lead to the message, as protobuf and as JSON name it.
-void WarnOthers(ObjectReader& reader, const pb::Message& message, std::span<const std::string_view> honoured,
-                const std::string& name, const std::string& where) {
-  std::vector<const pb::FieldDescriptor*> fields;
-  message.GetReflection()->ListFields(message, &fields);
-  for (const pb::FieldDescriptor* field : fields) {
-    const std::string own = name + field->name();
-    const std::string place = where + field->json_name();
-    if (IsListed(honoured, own)) continue;
-    if (HasListedParts(honoured, own)) {
-      WarnOthers(reader, message.GetReflection()->GetMessage(message, field), honoured, own + ".", place + ".");
-      continue;
-    }
-    reader.Warning("data.mesh", "\"" + place + "\" of the mesh configuration is not honoured yet");
-  }
-}
-
 void AssignUnlessEmpty(std::vector<std::string>& to, const pb::RepeatedPtrField<std::string>& from) {
   if (!from.empty()) to.assign(from.begin(), from.end());
 }
@@ -126,27 +109,32 @@ MeshConfig ToMeshConfig(const mesh::MeshConfig& from) {
   return to;
 }
 
-// A YAML document in the text of a block scalar, which begins on the line after its key; columns inside it are not the
-// file's.
+// A YAML document in the text of a scalar.
 class EmbeddedDocument {
  public:
-  EmbeddedDocument(ObjectReader& reader, const yaml::Node& text, std::string what)
-      : reader_(reader), text_(text), what_(std::move(what)) {}
+  // `kind`: of which `plait docs configuration` tells.
+  EmbeddedDocument(ObjectReader& reader, const yaml::Node& text, std::string what, std::string_view kind)
+      : reader_(reader), text_(text), what_(std::move(what)), listed_(ObjectReader::FieldsListedOf(kind)) {}
 
   // False after an error, which is reported. An empty text is an empty message.
   bool Read(pb::Message& message) {
-    auto documents = yaml::ParseAll(text_.text, reader_.file());
+    auto documents = yaml::ParseText(text_, reader_.file());
     if (!documents) return Fail(documents.error());
-    if (documents->size() > 1) return Fail({.message = "one document is expected", .at = {}});
+    if (documents->size() > 1)
+      return Fail({.message = "one document is expected",
+                   .at = yaml::At(reader_.file(), (*documents)[1].at),
+                   .hint = "remove it, or put it into the one before"});
     if (documents->empty()) return true;
     document_ = std::move(documents->front());
-    Diagnostics errors = yaml::Decode(document_, reader_.file(), message);
+    Diagnostics errors = yaml::Decode(document_, reader_.file(), message, {.fields_listed = listed_});
     for (Diagnostic& error : errors) Fail(std::move(error));
     return errors.empty();
   }
 
   void Warn(const std::string& path) {
-    reader_.Warning("data", "\"" + path + "\" of the " + what_ + " is not honoured yet");
+    const yaml::Mark at = yaml::MarkAt(document_, path);
+    reader_.Report(Severity::kWarning, text_.HasPlaces() ? at : text_.at,
+                   "\"" + path + "\" of the " + what_ + " is not honoured yet", "remove it; " + listed_, "IST0133");
   }
 
   bool Fail(std::string_view path, std::string message, std::string hint) {
@@ -157,8 +145,12 @@ class EmbeddedDocument {
 
  private:
   bool Fail(Diagnostic error) {
-    error.at = {reader_.file(), error.at.line + text_.at.line, 0};
-    error.message.insert(0, what_ + ": ");
+    std::string where = what_ + ": ";
+    if (!text_.HasPlaces() && error.at.line != 0)
+      where +=
+          "line " + std::to_string(error.at.line) + ", column " + std::to_string(error.at.column) + " of this text: ";
+    if (!text_.HasPlaces() || error.at.line == 0) error.at = yaml::At(reader_.file(), text_.at);
+    error.message.insert(0, where);
     reader_.Report(std::move(error));
     return false;
   }
@@ -166,13 +158,31 @@ class EmbeddedDocument {
   ObjectReader& reader_;
   const yaml::Node& text_;
   const std::string what_;
+  const std::string listed_;
   yaml::Node document_;
 };
+
+// `name` and `where` lead to the message, as protobuf and as JSON name it.
+void WarnOthers(EmbeddedDocument& document, const pb::Message& message, std::span<const std::string_view> honoured,
+                const std::string& name, const std::string& where) {
+  std::vector<const pb::FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  for (const pb::FieldDescriptor* field : fields) {
+    const std::string own = name + field->name();
+    const std::string place = where + field->json_name();
+    if (IsListed(honoured, own)) continue;
+    if (HasListedParts(honoured, own))
+      WarnOthers(document, message.GetReflection()->GetMessage(message, field), honoured, own + ".", place + ".");
+    else
+      document.Warn(place);
+  }
+}
 
 bool ReadGateway(EmbeddedDocument& document, const mesh::Network::IstioNetworkGateway& from, const std::string& path,
                  MeshNetwork::Gateway& to) {
   if (from.port() > 65535)
-    return document.Fail(path + ".port", "port " + std::to_string(from.port()) + " is outside 1..65535", {});
+    return document.Fail(path + ".port", "port " + std::to_string(from.port()) + " is outside 1..65535",
+                         "write the number of a TCP port");
   if (!from.locality().empty()) document.Warn(path + ".locality");
   if (from.port() != 0) to.port = static_cast<std::uint16_t>(from.port());
   if (from.has_registry_service_name()) {
@@ -211,21 +221,21 @@ bool ReadNetwork(EmbeddedDocument& document, const mesh::Network& from, const st
 
 std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Node& text) {
   mesh::MeshConfig message;
-  EmbeddedDocument document(reader, text, "mesh configuration");
+  EmbeddedDocument document(reader, text, "mesh configuration", "MeshConfig");
   if (!document.Read(message)) return std::nullopt;
   // A proxy would refuse every cluster that has it.
   if (message.has_dns_refresh_rate() && ToDuration(message.dns_refresh_rate()) <= std::chrono::milliseconds(1)) {
     document.Fail("dnsRefreshRate", "dnsRefreshRate must be above 1 ms", "60s is the default");
     return std::nullopt;
   }
-  WarnOthers(reader, message, kHonoured, "", "");
-  WarnOthers(reader, message.default_config(), kHonouredOfProxy, "", "defaultConfig.");
+  WarnOthers(document, message, kHonoured, "", "");
+  WarnOthers(document, message.default_config(), kHonouredOfProxy, "", "defaultConfig.");
   return ToMeshConfig(message);
 }
 
 std::optional<std::vector<MeshNetwork>> DecodeMeshNetworks(ObjectReader& reader, const yaml::Node& text) {
   mesh::MeshNetworks message;
-  EmbeddedDocument document(reader, text, "mesh networks");
+  EmbeddedDocument document(reader, text, "mesh networks", "MeshNetworks");
   if (!document.Read(message)) return std::nullopt;
   std::vector<MeshNetwork> out;
   const std::map<std::string, mesh::Network> sorted(message.networks().begin(), message.networks().end());

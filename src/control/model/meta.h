@@ -8,6 +8,7 @@
 
 #include "core/base/result.h"
 #include "core/base/time.h"
+#include "core/yaml/node.h"
 
 namespace plait::control::model {
 
@@ -46,6 +47,12 @@ struct ObjectKey {
   std::string name = {};
   std::string ToString() const;  // "VirtualService default/reviews"
   friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
+};
+
+// Where a part of an object stands in the object's file, to tell. It is no part of what the object says: all are equal.
+struct Place {
+  yaml::Mark mark = {};
+  friend bool operator==(const Place&, const Place&) noexcept { return true; }
 };
 
 struct Meta {

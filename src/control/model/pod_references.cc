@@ -71,8 +71,8 @@ class Accounts {
   }
 
  private:
-  void Warn(const Meta& meta, std::string message, std::string hint) {
-    findings_.push_back(WarningOf(meta, {}, std::move(message), std::move(hint), "IST0101"));
+  void Warn(const Meta& meta, yaml::Mark at, std::string message, std::string hint) {
+    findings_.push_back(WarningOf(meta, at, std::move(message), std::move(hint), "IST0101"));
   }
 
   // The pod gets a certificate for any account. Who creates none in a namespace does without them there (Plait needs
@@ -82,7 +82,7 @@ class Accounts {
     const std::string& account = maker.spec->service_account;
     const Names& created = In(created_, name_space);
     if (created.empty() || created.contains(account) || IsAlwaysThere(name_space, account)) return;
-    Warn(*maker.meta, "Referenced service account not found: \"" + account + "\"",
+    Warn(*maker.meta, maker.spec->service_account_at.mark, "Referenced service account not found: \"" + account + "\"",
          near_.Advice(account, created) +
              "correct serviceAccountName, or create the ServiceAccount; until then policies see " +
              snapshot_.IdentityOf(name_space, account) + ", and on Kubernetes the pods do not start");
@@ -121,22 +121,26 @@ class Accounts {
     Names seen;  // a policy often names the same caller in several rules
     for (const PolicyRule& rule : policy.rules)
       for (const PolicySource& source : rule.from) {
-        for (const std::string& name : source.namespaces.any)
-          if (seen.insert(name).second) CheckNamespace(policy.meta, name);
-        for (const std::string& principal : source.principals.any)
-          if (seen.insert(principal).second) CheckPrincipal(policy.meta, principal);
+        const std::vector<std::string>& principals = source.principals.any;
+        const std::vector<std::string>& namespaces = source.namespaces.any;
+        for (std::size_t i = 0; i < namespaces.size(); ++i)
+          if (seen.insert(namespaces[i]).second)
+            CheckNamespace(policy.meta, PlaceOf(source.callers_at, principals.size() + i), namespaces[i]);
+        for (std::size_t i = 0; i < principals.size(); ++i)
+          if (seen.insert(principals[i]).second)
+            CheckPrincipal(policy.meta, PlaceOf(source.callers_at, i), principals[i]);
       }
   }
 
-  void CheckNamespace(const Meta& meta, const std::string& name) {
+  void CheckNamespace(const Meta& meta, yaml::Mark at, const std::string& name) {
     if (IsPattern(name) || namespaces_.contains(name)) return;
     Warn(
-        meta, "Referenced namespace not found: \"" + name + "\"",
+        meta, at, "Referenced namespace not found: \"" + name + "\"",
         near_.Advice(name, namespaces_) + "correct the name, or create the Namespace; until then it matches no caller");
   }
 
   // "cluster.local/ns/default/sa/web". The accounts of other trust domains are not known here.
-  void CheckPrincipal(const Meta& meta, const std::string& principal) {
+  void CheckPrincipal(const Meta& meta, yaml::Mark at, const std::string& principal) {
     const std::vector<std::string_view> parts = Split(principal, '/');
     if (IsPattern(principal) || parts.size() != 5 || parts[1] != "ns" || parts[3] != "sa") return;
     // As in the rules that are made of it, "cluster.local" stands for the mesh's own one.
@@ -149,7 +153,7 @@ class Accounts {
     const auto [near_space, near_account] = NearAccount(name_space, account);
     const std::string near =
         near_account.empty() ? "" : std::string(parts[0]) + "/ns/" + near_space + "/sa/" + near_account;
-    Warn(meta, "Referenced service account not found: \"" + principal + "\"",
+    Warn(meta, at, "Referenced service account not found: \"" + principal + "\"",
          DidYouMean(near) +
              "correct the principal, or create the ServiceAccount and pods that have it; until then it matches no "
              "caller");
@@ -254,7 +258,8 @@ class TargetPorts {
     if (names.size() > kListed) has = std::to_string(names.size()) + " others";
     const std::string number = std::to_string(port.port);
     findings_.push_back(WarningOf(
-        service.meta(), {}, "Referenced targetPort not found: \"" + port.target_name + "\" of port " + number,
+        service.meta(), port.target_at.mark,
+        "Referenced targetPort not found: \"" + port.target_name + "\" of port " + number,
         near_.Advice(port.target_name, names) + "no container of the pods that it selects has a port of this name" +
             (has.empty() ? "" : ", they have " + has) +
             ": correct targetPort, write the number, or name the container's port; until then port " + number +

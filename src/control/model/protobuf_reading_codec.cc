@@ -91,8 +91,8 @@ std::size_t Walk(ObjectReader& reader, const pb::Message& message, const std::st
       continue;
     }
     if (const char* why = WhyUnhonoured(field->full_name())) {
-      reader.Report(severity, at, "\"" + at + "\" is not honoured yet" + (*why ? ": " + std::string(why) : ""), {},
-                    "IST0133");
+      reader.Report(severity, at, "\"" + at + "\" is not honoured yet" + (*why ? ": " + std::string(why) : ""),
+                    "remove it; " + reader.FieldsListed(), "IST0133");
       ++found;
       continue;
     }
@@ -117,7 +117,9 @@ const yaml::DecodeOptions& KubernetesJson() {
 
 bool ReadMessage(ObjectReader& reader, const yaml::Node& node, pb::Message& message,
                  const yaml::DecodeOptions& options) {
-  Diagnostics errors = yaml::Decode(node, reader.file(), message, options);
+  yaml::DecodeOptions with_list = options;
+  with_list.fields_listed = reader.FieldsListed();
+  Diagnostics errors = yaml::Decode(node, reader.file(), message, with_list);
   for (Diagnostic& error : errors) reader.Report(std::move(error));
   return errors.empty();
 }

@@ -30,8 +30,17 @@ class ObjectReader {
     Report(Severity::kWarning, path, std::move(message), std::move(hint), std::move(code));
   }
   void Info(std::string_view path, std::string message) { Report(Severity::kInfo, path, std::move(message), {}, {}); }
-  void Report(Severity severity, std::string_view path, std::string message, std::string hint, std::string code);
+  void Report(Severity severity, std::string_view path, std::string message, std::string hint, std::string code) {
+    Report(severity, At(path), std::move(message), std::move(hint), std::move(code));
+  }
+  // An error without a hint gets one that is always true.
+  void Report(Severity severity, yaml::Mark at, std::string message, std::string hint, std::string code);
   void Report(Diagnostic diagnostic);  // an error from yaml::Decode
+  // "plait docs configuration VirtualService lists what is honoured".
+  std::string FieldsListed() const { return FieldsListedOf(KindName(meta_.key.kind)); }
+  static std::string FieldsListedOf(std::string_view kind) {
+    return "plait docs configuration " + std::string(kind) + " lists what is honoured";
+  }
   std::size_t errors() const noexcept { return errors_; }
 
  private:

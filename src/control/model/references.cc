@@ -29,7 +29,7 @@ class Checker {
     for (const auto* policy : ObjectsOf<RequestAuthentication>(snapshot_.objects())) CheckScope(*policy);
     for (const ServiceEntry* entry : ObjectsOf<ServiceEntry>(snapshot_.objects()))
       if (entry->workload_selector)
-        CheckSelected(entry->meta, *entry->workload_selector, entry->meta.name_space(), "IST0127");
+        CheckSelected(entry->meta, *entry->workload_selector, entry->selector_at, entry->meta.name_space(), "IST0127");
     return std::move(findings_);
   }
 
@@ -60,9 +60,9 @@ class Checker {
   }
 
   void Check(const VirtualService& service) {
-    for (const std::string& gateway : service.gateways)
-      if (gateway != "mesh" && !HasGateway(gateway))
-        WarnOfName(service.meta, {}, "Referenced gateway not found: \"" + gateway + "\"",
+    for (std::size_t i = 0; i < service.gateways.size(); ++i)
+      if (const std::string& gateway = service.gateways[i]; gateway != "mesh" && !HasGateway(gateway))
+        WarnOfName(service.meta, PlaceOf(service.gateways_at, i), "Referenced gateway not found: \"" + gateway + "\"",
                    NearGateway(gateway) + "create it, or name one that exists as namespace/name");
     for (const HttpRule& rule : service.http) {
       for (const WeightedDestination& to : rule.destinations) Check(service.meta, to.destination);
@@ -109,7 +109,7 @@ class Checker {
     const ServiceView* target = snapshot_.FindService(host, rule.meta.name_space());
     if (!target)
       return WarnOfName(
-          rule.meta, {},
+          rule.meta, rule.host_at.mark,
           "The host " + rule.host + " defined in the DestinationRule does not match any services in the mesh",
           near_.Advice(host, rule.meta.name_space()) + "correct the name, or create a Service or ServiceEntry for it",
           {}, "IST0174");
@@ -131,26 +131,26 @@ class Checker {
       if (!server.tls.credential_name.empty()) CheckCredential(gateway, server);
     // The ingress gateway is made where a Gateway selects it.
     if (!Selects(gateway.selector, {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}}))
-      CheckSelected(gateway.meta, gateway.selector, "", "IST0101");
+      CheckSelected(gateway.meta, gateway.selector, gateway.selector_at, "", "IST0101");
   }
 
   void CheckCredential(const Gateway& gateway, const GatewayServer& server) {
     const std::string& name = server.tls.credential_name;
+    const yaml::Mark at = server.tls.credential_at.mark;
     const Secret* secret = FindCredential(gateway, name);
     if (!secret)
-      return Warn(gateway.meta, server.at, "Referenced credentialName not found: \"" + name + "\"",
+      return Warn(gateway.meta, at, "Referenced credentialName not found: \"" + name + "\"",
                   "create a Secret of type kubernetes.io/tls beside the gateway's pods", "IST0101");
     std::string problem = ProblemOfCertificate(*secret);
     if (problem.empty()) problem = ProblemOfRoots(*secret);
     if (!problem.empty())
-      Warn(gateway.meta, server.at, "the Secret \"" + name + "\" is no credential: " + problem,
+      Warn(gateway.meta, at, "the Secret \"" + name + "\" is no credential: " + problem,
            "until it is, handshakes with this server fail", "IST0161");
     const bool verifies =
         server.tls.mode == GatewayTls::Mode::kMutual || server.tls.mode == GatewayTls::Mode::kOptionalMutual;
     const Secret* const roots = FindCredential(gateway, name + "-cacert");
     if (verifies && ClientRootsOf(*secret) == nullptr && (roots == nullptr || ClientRootsOf(*roots) == nullptr))
-      Warn(gateway.meta, server.at,
-           "the roots for clients' certificates are missing: no Secret has them for \"" + name + "\"",
+      Warn(gateway.meta, at, "the roots for clients' certificates are missing: no Secret has them for \"" + name + "\"",
            "add ca.crt to it, or create the Secret " + name + "-cacert with ca.crt; until then nobody is let in",
            "IST0101");
   }
@@ -159,10 +159,11 @@ class Checker {
     const std::string host = Resolve(slice.meta, slice.service);
     const ServiceView* service = snapshot_.FindService(host, slice.meta.name_space());
     if (!service || !service->service)
-      return WarnOfName(slice.meta, {}, "Referenced Service not found: \"" + slice.service + "\"",
+      return WarnOfName(slice.meta, slice.service_at.mark, "Referenced Service not found: \"" + slice.service + "\"",
                         "create it without a selector in this namespace", "the endpoints have no effect");
     if (!service->service->selector.empty())
-      return Warn(slice.meta, {}, "The Service " + slice.service + " has a selector: its endpoints are its pods",
+      return Warn(slice.meta, slice.service_at.mark,
+                  "The Service " + slice.service + " has a selector: its endpoints are its pods",
                   "remove its selector, or these endpoints, which have no effect", "IST0101");
     for (const EndpointSlice::Group& group : slice.groups)
       for (const EndpointSlice::Port& port : group.ports)
@@ -177,7 +178,7 @@ class Checker {
     if (!alias.service || alias.service->external_name.empty() || alias.alias_of) return;
     const ServiceView* next = snapshot_.FindService(alias.service->external_name, alias.name_space);
     if (next && next->service && !next->service->external_name.empty() && !next->alias_of)
-      Warn(alias.meta(), {},
+      Warn(alias.meta(), alias.service->external_name_at.mark,
            "The ExternalName " + alias.service->external_name + " leads to no host: Services refer to each other",
            "let one of them name a Service with endpoints, or a host outside", "IST0101");
   }
@@ -188,10 +189,12 @@ class Checker {
     const std::string host = Resolve(set.meta, set.service_name);
     const ServiceView* service = snapshot_.FindService(host, set.meta.name_space());
     if (!service)
-      return WarnOfName(set.meta, {}, "Referenced serviceName not found: \"" + set.service_name + "\"",
+      return WarnOfName(set.meta, set.service_name_at.mark,
+                        "Referenced serviceName not found: \"" + set.service_name + "\"",
                         "create a Service of this name with clusterIP: None", "the pods have no names in DNS");
     if (!service->headless)
-      Warn(set.meta, {}, "The Service " + set.service_name + " of this StatefulSet is not headless",
+      Warn(set.meta, set.service_name_at.mark,
+           "The Service " + set.service_name + " of this StatefulSet is not headless",
            "write clusterIP: None into the Service; its pods have no names in DNS", "IST0101");
   }
 
@@ -199,18 +202,20 @@ class Checker {
   template <class Policy>
   void CheckScope(const Policy& policy) {
     const bool root = policy.meta.name_space() == snapshot_.mesh().root_namespace;
-    CheckSelected(policy.meta, policy.scope.selector, root ? "" : policy.meta.name_space(), "IST0127");
+    CheckSelected(policy.meta, policy.scope.selector, policy.scope.selector_at, root ? "" : policy.meta.name_space(),
+                  "IST0127");
   }
 
   // `name_space` "": any. Before the first pod runs nothing can be said.
-  void CheckSelected(const Meta& meta, const Labels& selector, const std::string& name_space, const char* code) {
+  void CheckSelected(const Meta& meta, const Labels& selector, const Place& at, const std::string& name_space,
+                     const char* code) {
     if (selector.empty() || snapshot_.workloads().empty() || IsPlanned(name_space, selector)) return;
     for (const Workload& workload : snapshot_.workloads())
       if ((name_space.empty() || workload.name_space == name_space) && Selects(selector, workload.labels)) return;
     std::string labels;
     for (const auto& [key, value] : selector)
       labels.append(labels.empty() ? "" : ",").append(key).append("=").append(value);
-    Warn(meta, {}, "No matching workloads for this resource with the following labels: " + labels,
+    Warn(meta, at.mark, "No matching workloads for this resource with the following labels: " + labels,
          "compare them with the labels of the pods", code);
   }
 

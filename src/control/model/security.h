@@ -15,6 +15,7 @@ namespace plait::control::model {
 // Whom a policy is for: an empty selector is the whole namespace, in the root namespace the whole mesh.
 struct PolicyScope {
   Labels selector = {};
+  Place selector_at = {};
   bool nothing = false;  // the selector is for nobody: targetRefs stand in its place
   // Of targetRefs: the Gateways (of the Gateway API, by name) whose pods in the policy's own namespace are meant.
   std::vector<std::string> gateways = {};
@@ -49,6 +50,7 @@ struct PolicySource {
   ValueMatch ip_blocks = {};
   ValueMatch remote_ip_blocks = {};
   ValueMatch trust_domains = {};
+  std::vector<Place> callers_at = {};  // of what principals.any names, then of what namespaces.any names
   friend bool operator==(const PolicySource&, const PolicySource&) = default;
 };
 struct PolicyOperation {

@@ -16,6 +16,7 @@ namespace sec = istio::security::v1beta1;
 // From the tree itself. A selector that cannot be read selects the whole namespace: closed rather than open.
 PolicyScope ReadSelector(const ObjectReader& reader) {
   PolicyScope scope;
+  scope.selector_at = {reader.At("spec.selector")};
   const yaml::Node* selector = reader.Spec().Find("selector");
   const yaml::Node* labels = selector ? selector->Find("matchLabels") : nullptr;
   if (!labels && selector) labels = selector->Find("match_labels");
@@ -107,6 +108,10 @@ class RuleReader {
     if (source == PolicySource{} && !tokens)
       reader_.Error(path, "the source is empty: nothing would match",
                     "name principals, namespaces or ipBlocks, or leave `from` out");
+    for (std::size_t i = 0; i < source.principals.any.size(); ++i)
+      source.callers_at.push_back({reader_.At(Indexed(path + ".principals", i))});
+    for (std::size_t i = 0; i < source.namespaces.any.size(); ++i)
+      source.callers_at.push_back({reader_.At(Indexed(path + ".namespaces", i))});
     Texts(path + ".principals", source.principals);
     Texts(path + ".namespaces", source.namespaces);
     Texts(path + ".serviceAccounts", source.service_accounts);

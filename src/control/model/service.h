@@ -27,6 +27,7 @@ struct ServicePort {
   std::uint16_t port = 0;
   std::uint16_t target_port = 0;  // 0 when `target_name` is set
   std::string target_name = {};   // a container port's name
+  Place target_at = {};           // of that name
   Protocol protocol = Protocol::kAuto;
   friend bool operator==(const ServicePort&, const ServicePort&) = default;
 };
@@ -38,6 +39,7 @@ struct Service {
   std::vector<io::IpAddress> cluster_ips = {};  // as asked for; empty: chosen by name
   bool headless = false;
   std::string external_name = {};  // type ExternalName
+  Place external_name_at = {};
   bool publish_not_ready = false;
   bool want_v4 = true;
   bool want_v6 = true;
@@ -66,6 +68,7 @@ struct EndpointSlice {
   };
   Meta meta = {};
   std::string service = {};  // of the same namespace
+  Place service_at = {};
   std::vector<Group> groups = {};
   friend bool operator==(const EndpointSlice&, const EndpointSlice&) = default;
 };
@@ -92,6 +95,7 @@ struct ServiceEntry {
   Resolution resolution = Resolution::kNone;
   std::vector<StaticEndpoint> endpoints = {};
   std::optional<Labels> workload_selector = {};
+  Place selector_at = {};
   std::vector<std::string> export_to = {};
   std::vector<std::string> subject_alt_names = {};
   friend bool operator==(const ServiceEntry&, const ServiceEntry&) = default;

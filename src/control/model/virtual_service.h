@@ -134,6 +134,7 @@ struct DirectResponse {
 struct Delegate {
   std::string name = {};
   std::string name_space = {};  // empty: of the VirtualService that names it
+  Place at = {};                // of the name
   friend bool operator==(const Delegate&, const Delegate&) = default;
 };
 
@@ -173,6 +174,7 @@ struct VirtualService {
   Meta meta = {};
   std::vector<std::string> hosts = {};     // none: it is for others to delegate to
   std::vector<std::string> gateways = {};  // "mesh" or "namespace/name"; empty as written = mesh
+  std::vector<Place> gateways_at = {};     // of each
   std::vector<HttpRule> http = {};
   std::vector<L4Rule> l4 = {};              // tls rules, then tcp rules
   std::vector<std::string> export_to = {};  // empty: the mesh's default

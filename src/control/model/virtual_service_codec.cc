@@ -284,7 +284,9 @@ bool RuleReader::ReadAction(const net::HTTPRoute& from, HttpRule& to) {
     return false;
   }
   if (from.has_delegate()) {
-    to.delegate = {from.delegate().name(), from.delegate().namespace_()};
+    to.delegate = {.name = from.delegate().name(),
+                   .name_space = from.delegate().namespace_(),
+                   .at = {reader_.At(Sub("delegate.name"))}};
     if (!to.delegate->name.empty()) return true;
     reader_.Error(Sub("delegate"), "the delegate has no name", "name a VirtualService without hosts");
     return false;
@@ -363,6 +365,7 @@ void CheckDelegate(ObjectReader& reader, VirtualService& service) {
     reader.Warning("spec.gateways", "a VirtualService without hosts has the gateways of those that delegate to it",
                    "remove them, or name its hosts");
   service.gateways.clear();
+  service.gateways_at.clear();
   if (service.l4.empty()) return;
   reader.Warning("spec", "tls and tcp rules need hosts; only http rules can be delegated to", "name its hosts");
   service.l4.clear();
@@ -424,6 +427,7 @@ void DecodeVirtualService(ObjectReader& reader, Decoded& out) {
     service.gateways.push_back(gateway == "mesh" || gateway.find('/') != std::string::npos
                                    ? gateway
                                    : service.meta.name_space() + "/" + gateway);
+    service.gateways_at.push_back({reader.At(Indexed("spec.gateways", service.gateways_at.size()))});
   }
   service.export_to.assign(message.export_to().begin(), message.export_to().end());
   if (!CheckExportTo(reader, service.export_to)) return;

@@ -2,6 +2,7 @@
 // Internal to control/model: warnings of objects that were read, each good by itself, about what stands beside them.
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "control/model/finding.h"
 #include "control/model/meta.h"
@@ -12,6 +13,11 @@ namespace plait::control::model {
 // "f.yaml:3:18"
 inline std::string PlaceOf(const Meta& meta) {
   return meta.at.file + ":" + std::to_string(meta.at.line) + ":" + std::to_string(meta.at.column);
+}
+
+// Of one of several, as in VirtualService::gateways_at; none where it is not known.
+inline yaml::Mark PlaceOf(const std::vector<Place>& places, std::size_t index) {
+  return index < places.size() ? places[index].mark : yaml::Mark{};
 }
 
 // What a hint begins with; empty when there is no `near` name.

@@ -100,6 +100,7 @@ struct PodSpec {
   std::vector<Container> containers = {};
   std::vector<Volume> volumes = {};
   std::string service_account = "default";
+  Place service_account_at = {};
   std::string hostname = {};
   std::string subdomain = {};
   std::string node_name = {};
@@ -137,7 +138,8 @@ struct StatefulSet {
   std::uint32_t replicas = 1;
   std::uint32_t first_ordinal = 0;
   std::string service_name = {};  // empty: the pods have no names in DNS
-  bool parallel = false;          // podManagementPolicy: Parallel, not one after the other
+  Place service_name_at = {};
+  bool parallel = false;  // podManagementPolicy: Parallel, not one after the other
   PodTemplateSpec pod = {};
   friend bool operator==(const StatefulSet&, const StatefulSet&) = default;
 };

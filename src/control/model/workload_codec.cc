@@ -28,10 +28,13 @@ class PodReader {
     if (!ReadContainers(from.initcontainers(), true, to.init_containers) ||
         !ReadContainers(from.containers(), false, to.containers))
       return false;
-    if (!from.serviceaccountname().empty())
-      to.service_account = from.serviceaccountname();
-    else if (!from.serviceaccount().empty())
-      to.service_account = from.serviceaccount();
+    for (const auto& [field, name] : {std::pair("serviceAccountName", &from.serviceaccountname()),
+                                      std::pair("serviceAccount", &from.serviceaccount())}) {
+      if (name->empty()) continue;
+      to.service_account = *name;
+      to.service_account_at = {reader_.At(Dotted(path_, field))};
+      break;
+    }
     to.hostname = from.hostname();
     to.subdomain = from.subdomain();
     to.node_name = from.nodename();

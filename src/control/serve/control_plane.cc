@@ -1,6 +1,8 @@
 #include "control/serve/control_plane.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "control/serve/mesh_pages.h"
@@ -26,6 +28,14 @@ std::vector<std::string> DefaultsOf(const model::Snapshot& snapshot) {
     out.push_back("mutual TLS STRICT (Istio's default: PERMISSIVE; a PeerAuthentication of that mode in namespace " +
                   snapshot.mesh().root_namespace + " gives it)");
   return out;
+}
+
+// What a finding is of, without its place and the next step.
+std::string SubjectOf(const model::Finding& finding) {
+  const Diagnostic& said = finding.diagnostic;
+  model::Finding subject{finding.severity, {.message = said.message, .object = said.object}, finding.code};
+  subject.diagnostic.at.file = said.at.file;
+  return subject.ToString();
 }
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -252,9 +262,11 @@ void ControlPlane::TellSupervisor(const source::PodSets& sets, const model::Snap
 
 model::Findings ControlPlane::Problems() const {
   model::Findings all = files_->findings();
-  all.insert(all.end(), template_findings_.begin(), template_findings_.end());
+  model::Findings in_force = template_findings_;
   if (provider_->snapshot())
-    all.insert(all.end(), provider_->snapshot()->findings().begin(), provider_->snapshot()->findings().end());
+    in_force.insert(in_force.end(), provider_->snapshot()->findings().begin(), provider_->snapshot()->findings().end());
+  in_force = files_->OfVersionsInForce(std::move(in_force));
+  std::move(in_force.begin(), in_force.end(), std::back_inserter(all));
   if (provider_->snapshot() && provider_->snapshot()->asked_trust_domain() != authority_->trust_domain()) {
     all.push_back(
         {.severity = model::Severity::kWarning,
@@ -265,12 +277,16 @@ model::Findings ControlPlane::Problems() const {
   return all;
 }
 
-// A problem is told once, and once that it is mended; when it comes back, again.
+// A problem is told once, and once that it is mended; when it comes back, again. One that stands in another place now,
+// or has another next step, is told again and not mended.
 void ControlPlane::TellFindings() {
-  std::set<std::string> now;
+  std::map<std::string, std::string> now;
+  std::multiset<std::string> again;
   for (const model::Finding& finding : Problems()) {
     const std::string text = finding.ToString();
-    if (!now.insert(text).second || told_.contains(text)) continue;
+    const std::string subject = SubjectOf(finding);
+    if (!now.emplace(text, subject).second || told_.contains(text)) continue;
+    again.insert(subject);
     const bool error = finding.severity == model::Severity::kError;
     if (error) {
       kLog.Error(text);
@@ -280,8 +296,12 @@ void ControlPlane::TellFindings() {
     if (channel_ && finding.severity != model::Severity::kInfo)
       channel_->SendMessage(error ? "error" : "warning", text);
   }
-  for (const std::string& text : told_)
-    if (channel_ && !now.contains(text) && !text.starts_with("Info")) channel_->SendMessage("mended", text);
+  for (const auto& [text, subject] : told_) {
+    if (!channel_ || now.contains(text) || text.starts_with("Info")) continue;
+    const auto anew = again.find(subject);
+    channel_->SendMessage(anew == again.end() ? "mended" : "retold", text);
+    if (anew != again.end()) again.erase(anew);
+  }
   told_ = std::move(now);
   metrics_.Add("plaitd_reloads_total", {{"result", told_.empty() ? "clean" : "with_problems"}});
 }

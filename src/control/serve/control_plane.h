@@ -5,9 +5,9 @@
 // After a start no proxy is answered before files and the state of the pods are known, and no pod is wanted before the
 // supervisor has said which there are, so a restart takes nothing away.
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -87,8 +87,8 @@ class ControlPlane {
   std::unique_ptr<conn::HttpServer> debug_server_;
   io::SocketAddress xds_address_, debug_address_;
   model::Findings template_findings_;
-  std::set<std::string> told_;      // findings that were logged and sent
-  std::string told_status_ = "{}";  // conflicts, as they were last logged
+  std::map<std::string, std::string> told_;  // findings that were logged and sent, with what they are of
+  std::string told_status_ = "{}";           // conflicts, as they were last logged
   io::Timer status_timer_;
   bool local_ = false;                // there is a supervisor
   std::uint64_t told_pods_ = 0;       // revision of the pods that the supervisor knows

@@ -42,6 +42,13 @@ model::Finding Twice(const model::Meta& meta, std::string message, std::string h
           "IST0106"};
 }
 
+// The file has other lines now.
+void TellOfLastGood(model::Finding& finding) {
+  std::string& hint = finding.diagnostic.hint;
+  hint.append(hint.empty() ? "" : "; ");
+  hint += "line and column are those of its file's last good version, which is in force";
+}
+
 // Objects that stand twice in one file: the file is bad, and without a last good version its first ones are in force.
 // Of security policies that say different things nobody knows which is meant: each of them is invalid.
 void RemoveRepeated(model::Decoded& decoded) {
@@ -82,6 +89,15 @@ bool IsBelow(const std::string& path, const std::vector<std::string>& folders) {
 
 std::string ObjectName(const model::Meta& meta) {
   return NameOf(model::KindName(meta.key.kind), meta.name_space(), meta.name());
+}
+
+model::Findings ConfigFiles::OfVersionsInForce(model::Findings findings) const {
+  std::unordered_set<std::string_view> changed;
+  for (const auto& [real_path, file] : files_)
+    if (file.stands_in()) changed.insert(file.path);
+  for (model::Finding& finding : findings)
+    if (finding.diagnostic.at.line != 0 && changed.contains(finding.diagnostic.at.file)) TellOfLastGood(finding);
+  return findings;
 }
 
 std::map<std::string, std::string> ConfigFiles::Written() const {
@@ -400,7 +416,9 @@ void ConfigFiles::CollectObjects(const std::vector<const File*>& in_order, bool 
       const Chosen& chosen = in_force.at(ObjectName(model::MetaOf(*object)));
       const bool has = chosen.Has(object);
       if (has) objects_.push_back(chosen.contested ? AsInvalid(*object) : object);
-      if (!has || chosen.contested) findings_.push_back(NotAlone(object, chosen));
+      if (has && !chosen.contested) continue;
+      findings_.push_back(NotAlone(object, chosen));
+      if (share.file->stands_in()) TellOfLastGood(findings_.back());
     }
   std::map<std::string, std::string> owners;
   for (const auto& [name, chosen] : in_force)

@@ -37,6 +37,8 @@ class ConfigFiles {
   const std::vector<model::ObjectRef>& objects() const noexcept { return objects_; }
   const LocalImages& images() const noexcept { return images_; }
   const model::Findings& findings() const noexcept { return findings_; }
+  // What is said of objects in force, where they stand in versions that are no longer what the files say.
+  model::Findings OfVersionsInForce(model::Findings findings) const;
   // Every object of the versions in force as it was written, as JSON, by ObjectName. Reads all texts again: for people.
   std::map<std::string, std::string> Written() const;
 

@@ -41,6 +41,43 @@ TEST_F(Files, AreFoundBelowTheDirectoryInTheOrderOfTheirNames) {
   EXPECT_FALSE(files.Update(Look())) << "nothing changed";
 }
 
+TEST_F(Files, SayOfAWarningThatItsPlaceIsThatOfTheLastGoodVersion) {
+  Write("a.yaml", Namespace("a"));
+  Write("b.yaml", Namespace("b"));
+  ConfigFiles files = Store();
+  files.Update(Look());
+  const auto of = [&](const std::string& file, std::uint32_t line, std::string hint) {
+    return model::Finding{
+        model::Severity::kWarning,
+        {.message = "m", .object = "Namespace x", .at = {Path(file), line, line}, .hint = std::move(hint)},
+        "IST0101"};
+  };
+  const model::Findings said = {of("a.yaml", 9, "do it"), of("a.yaml", 9, ""), of("a.yaml", 0, "do it"),
+                                of("b.yaml", 9, "do it"), of("c.yaml", 9, "do it")};
+  EXPECT_EQ(files.OfVersionsInForce(said), said);
+  Write("a.yaml", "a: [");
+  files.Update(Look());
+  const model::Findings marked = files.OfVersionsInForce(said);
+  EXPECT_EQ(marked[0].ToString(), "Warning [IST0101] " + Path("a.yaml") +
+                                      ":9:9: Namespace x: m (do it; line and column are those of its file's last good "
+                                      "version, which is in force)");
+  EXPECT_EQ(marked[1].diagnostic.hint, "line and column are those of its file's last good version, which is in force");
+  EXPECT_TRUE(std::equal(said.begin() + 2, said.end(), marked.begin() + 2)) << "no place, or another file";
+}
+
+TEST_F(Files, SayOfAnObjectThatStandsTwiceThatItsPlaceIsThatOfTheLastGoodVersion) {
+  Write("a.yaml", Namespace("x"));
+  Write("b.yaml", Namespace("x"));
+  ConfigFiles files = Store();
+  files.Update(Look());
+  EXPECT_EQ(Said(files).find("last good version"), std::string::npos) << Said(files);
+  Write("b.yaml", "a: [");
+  files.Update(Look());
+  EXPECT_NE(Said(files).find("remove the other; line and column are those of its file's last good version"),
+            std::string::npos)
+      << Said(files);
+}
+
 TEST_F(Files, GiveEachObjectAsItWasWrittenInTheVersionInForce) {
   Write("a.yaml",
         "kind: List\napiVersion: v1\nitems:\n- apiVersion: v1\n  kind: ServiceAccount\n  metadata: {name: x}\n");

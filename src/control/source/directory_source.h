@@ -34,6 +34,9 @@ class DirectorySource {
   std::map<std::string, std::string> Written() const { return files_.Written(); }  // ConfigFiles::Written
   // What is wrong with the files now; the whole list, sorted by file.
   const model::Findings& findings() const noexcept { return files_.findings(); }
+  model::Findings OfVersionsInForce(model::Findings findings) const {  // as in ConfigFiles
+    return files_.OfVersionsInForce(std::move(findings));
+  }
 
  private:
   struct Unfinished {

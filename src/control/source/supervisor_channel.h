@@ -39,7 +39,7 @@ class SupervisorChannel final : private io::StreamEvents {
 
   void Send(const Hello& hello);
   void Send(const std::vector<DesiredPod>& pods);  // the whole desired state; nothing is sent when it is the last one
-  void SendMessage(std::string_view severity, std::string_view text);  // "info", "warning", "error", "mended"
+  void SendMessage(std::string_view severity, std::string_view text);  // "info", "warning", "error", "mended", "retold"
   // What is in force because nobody says otherwise and is not Istio's default, a sentence each. Nothing is sent when it
   // is the last.
   void SendDefaults(const std::vector<std::string>& texts);

@@ -22,6 +22,7 @@ struct DecodeOptions {
   std::function<bool(const Node& node, google::protobuf::Message& message, std::string& error)> special;
   // Message fields whose own fields stand in the parent's object in JSON (Go's `json:",inline"`), by full name.
   std::function<bool(const google::protobuf::FieldDescriptor& field)> inlined;
+  std::string fields_listed = {};  // where all fields are listed, for who wrote an unknown one: "the manual lists them"
   std::size_t max_errors = 20;
 };
 

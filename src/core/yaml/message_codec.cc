@@ -17,6 +17,15 @@ namespace {
 namespace pb = google::protobuf;
 using Type = pb::FieldDescriptor::CppType;
 
+constexpr char kCorrect[] = "correct the value, or remove the field";
+constexpr char kFields[] = "write its fields below it, each as \"name: value\"";
+
+// What is wrong with a value, and the next step.
+struct Mistake {
+  std::string message = {};
+  std::string hint = kCorrect;
+};
+
 class Decoder {
  public:
   Decoder(const std::string& file, const DecodeOptions& options) : file_(file), options_(options) {}
@@ -36,10 +45,10 @@ class Decoder {
   void Field(const Node& node, const Target& target, const std::string& path);
   void Map(const Node& node, const Target& target, const std::string& path);
   void Single(const Node& node, const Target& target, const std::string& path);
-  bool Scalar(const Node& node, const Target& target, std::string& error);
-  bool Enum(const Node& node, const Target& target, std::string& error);
+  bool Scalar(const Node& node, const Target& target, Mistake& mistake);
+  bool Enum(const Node& node, const Target& target, Mistake& mistake);
   void Any(const Node& node, pb::Message& message, const std::string& path);
-  void Fail(Mark at, const std::string& path, std::string message, std::string hint = {}) {
+  void Fail(Mark at, const std::string& path, std::string message, std::string hint = kCorrect) {
     if (errors_.size() >= options_.max_errors) return;
     if (!path.empty()) message.insert(0, path + ": ");
     errors_.push_back({.message = std::move(message), .at = At(file_, at), .hint = std::move(hint)});
@@ -92,8 +101,13 @@ void Decoder::UnknownField(const Entry& entry, const pb::Message& message, const
   CollectNames(*message.GetDescriptor(), names);
   // Snake case is understood, so `sourcelabels` and `source_label` should both find sourceLabels.
   const std::string near = Nearest(entry.key, names);
-  Fail(entry.at, {}, "unknown field \"" + Child(path, entry.key) + "\"",
-       near.empty() ? Suggest(entry.key, names) : "did you mean \"" + near + "\"?");
+  std::string hint = "did you mean \"" + near + "\"?";
+  if (near.empty()) {
+    std::string listed = Suggest(entry.key, names);
+    if (listed.empty()) listed = options_.fields_listed;
+    hint = "remove it, or correct its name" + (listed.empty() ? "" : ": " + listed);
+  }
+  Fail(entry.at, {}, "unknown field \"" + Child(path, entry.key) + "\"", std::move(hint));
 }
 
 bool Decoder::CheckOneof(const Target& target, const Entry& entry, const std::string& path) {
@@ -108,7 +122,7 @@ bool Decoder::CheckOneof(const Target& target, const Entry& entry, const std::st
 }
 
 void Decoder::Object(const Node& node, pb::Message& message, const std::string& path, std::string_view skip) {
-  if (!node.is_mapping()) return Fail(node.at, path, "a mapping is expected, not " + Describe(node));
+  if (!node.is_mapping()) return Fail(node.at, path, "a mapping is expected, not " + Describe(node), kFields);
   std::vector<Target> seen;
   for (const Entry& entry : node.entries) {
     if (!skip.empty() && entry.key == skip) continue;
@@ -150,7 +164,8 @@ void Decoder::Message(const Node& node, pb::Message& message, const std::string&
 }
 
 void Decoder::Any(const Node& node, pb::Message& message, const std::string& path) {
-  if (!node.is_mapping()) return Fail(node.at, path, "a mapping with \"@type\" is expected, not " + Describe(node));
+  if (!node.is_mapping())
+    return Fail(node.at, path, "a mapping with \"@type\" is expected, not " + Describe(node), kFields);
   if (node.entries.empty()) return;
   const Node* type = node.Find("@type");
   if (!type || !type->is_scalar())
@@ -161,12 +176,14 @@ void Decoder::Any(const Node& node, pb::Message& message, const std::string& pat
   const bool generated = message.GetDescriptor()->file()->pool() == pb::DescriptorPool::generated_pool();
   // An Any that was linked in may stand in a dynamic message and the reverse.
   if (!descriptor && !generated) descriptor = pb::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
-  if (!descriptor) return Fail(type->at, path, "unknown type \"" + type->text + "\"", "the extension is not supported");
+  if (!descriptor)
+    return Fail(type->at, path, "unknown type \"" + type->text + "\"", "remove it: the extension is not supported");
   pb::MessageFactory* factory = descriptor->file()->pool() == pb::DescriptorPool::generated_pool()
                                     ? pb::MessageFactory::generated_factory()
                                     : message.GetReflection()->GetMessageFactory();
   const pb::Message* prototype = factory->GetPrototype(descriptor);
-  if (!prototype) return Fail(type->at, path, "unknown type \"" + type->text + "\"");
+  if (!prototype)
+    return Fail(type->at, path, "unknown type \"" + type->text + "\"", "remove it: the extension is not supported");
   std::unique_ptr<pb::Message> inner(prototype->New());
   const WellKnown known = WellKnownOf(name);
   if (known == WellKnown::kNone || known == WellKnown::kEmpty) {
@@ -189,14 +206,15 @@ void Decoder::Field(const Node& node, const Target& target, const std::string& p
   for (std::size_t i = 0; i < node.items.size(); ++i) {
     const std::string item_path = path + "[" + std::to_string(i) + "]";
     if (node.items[i].is_null())
-      Fail(node.items[i].at, item_path, "an element of a list cannot be null");
+      Fail(node.items[i].at, item_path, "an element of a list cannot be null",
+           "write a value behind the \"-\", or remove it");
     else
       Single(node.items[i], target, item_path);
   }
 }
 
 void Decoder::Map(const Node& node, const Target& target, const std::string& path) {
-  if (!node.is_mapping()) return Fail(node.at, path, "a mapping is expected, not " + Describe(node));
+  if (!node.is_mapping()) return Fail(node.at, path, "a mapping is expected, not " + Describe(node), kFields);
   const pb::Descriptor& type = *target.field->message_type();
   for (const Entry& entry : node.entries) {
     pb::Message* pair = target.message->GetReflection()->AddMessage(target.message, target.field);
@@ -215,17 +233,17 @@ void Decoder::Single(const Node& node, const Target& target, const std::string& 
                                                      : reflection.MutableMessage(target.message, target.field);
     return Message(node, *child, path);
   }
-  std::string error;
-  if (!Scalar(node, target, error)) Fail(node.at, path, std::move(error));
+  Mistake mistake;
+  if (!Scalar(node, target, mistake)) Fail(node.at, path, std::move(mistake.message), std::move(mistake.hint));
 }
 
 template <class T>
-bool ToInteger(const Node& node, T& out, std::string& error) {
+bool ToInteger(const Node& node, T& out, Mistake& mistake) {
   // Protobuf's JSON writes 64-bit integers as strings.
   const Node plain = node.text_only ? Node::Plain(node.text) : Node{};
   const auto value = AsInteger(node.text_only ? plain : node);
   if (!value) {
-    error = "a whole number is expected, not " + Describe(node);
+    mistake = {"a whole number is expected, not " + Describe(node), "write digits only"};
     return false;
   }
   using Limits = std::numeric_limits<T>;
@@ -233,31 +251,32 @@ bool ToInteger(const Node& node, T& out, std::string& error) {
   const bool fits = value->negative ? (Limits::is_signed && value->magnitude <= limit + 1) || value->magnitude == 0
                                     : value->magnitude <= limit;
   if (!fits) {
-    error = Describe(node) + " is outside " + std::to_string(Limits::min()) + ".." + std::to_string(Limits::max());
+    mistake = {Describe(node) + " is outside " + std::to_string(Limits::min()) + ".." + std::to_string(Limits::max()),
+               "write a number of this range"};
     return false;
   }
   out = value->negative ? static_cast<T>(0 - value->magnitude) : static_cast<T>(value->magnitude);
   return true;
 }
 
-bool ToDouble(const Node& node, double& out, std::string& error) {
+bool ToDouble(const Node& node, double& out, Mistake& mistake) {
   const Node plain = Node::Plain(node.text == "NaN"         ? ".nan"
                                  : node.text == "Infinity"  ? ".inf"
                                  : node.text == "-Infinity" ? "-.inf"
                                                             : node.text);
   const auto value = node.is_scalar() ? AsDouble(plain) : std::nullopt;
   if (!value) {
-    error = "a number is expected, not " + Describe(node);
+    mistake = {"a number is expected, not " + Describe(node), "write digits, e.g. 0.5"};
     return false;
   }
   out = *value;
   return true;
 }
 
-bool ToText(const Node& node, std::string& error) {
+bool ToText(const Node& node, Mistake& mistake) {
   if (node.is_string()) return true;
-  error = "text is expected, not " + Describe(node);
-  if (node.is_scalar()) error += "; write it in quotes: " + std::string("\"") + node.text + "\"";
+  mistake = {"text is expected, not " + Describe(node),
+             node.is_scalar() ? "write it in quotes: \"" + node.text + "\"" : "write one value"};
   return false;
 }
 
@@ -274,15 +293,15 @@ void Store(const pb::FieldDescriptor& field, Value&& value, Set set, Add add) {
   Store(                                                                            \
       field, value, [&](auto&& v) { reflection.Set##Suffix(&message, &field, v); }, \
       [&](auto&& v) { reflection.Add##Suffix(&message, &field, v); })
-#define PLAIT_INTEGER(Suffix, T)                      \
-  {                                                   \
-    T value = 0;                                      \
-    if (!ToInteger(node, value, error)) return false; \
-    PLAIT_STORE(Suffix, value);                       \
-    return true;                                      \
+#define PLAIT_INTEGER(Suffix, T)                        \
+  {                                                     \
+    T value = 0;                                        \
+    if (!ToInteger(node, value, mistake)) return false; \
+    PLAIT_STORE(Suffix, value);                         \
+    return true;                                        \
   }
 
-bool Decoder::Scalar(const Node& node, const Target& target, std::string& error) {
+bool Decoder::Scalar(const Node& node, const Target& target, Mistake& mistake) {
   pb::Message& message = *target.message;
   const pb::FieldDescriptor& field = *target.field;
   const pb::Reflection& reflection = *message.GetReflection();
@@ -294,7 +313,7 @@ bool Decoder::Scalar(const Node& node, const Target& target, std::string& error)
     case Type::CPPTYPE_DOUBLE:
     case Type::CPPTYPE_FLOAT: {
       double value = 0;
-      if (!ToDouble(node, value, error)) return false;
+      if (!ToDouble(node, value, mistake)) return false;
       if (field.cpp_type() == Type::CPPTYPE_DOUBLE)
         PLAIT_STORE(Double, value);
       else
@@ -304,18 +323,18 @@ bool Decoder::Scalar(const Node& node, const Target& target, std::string& error)
     case Type::CPPTYPE_BOOL: {
       const auto value = AsBool(node);
       if (!value)
-        error = "true or false is expected, not " + Describe(node);
+        mistake = {"true or false is expected, not " + Describe(node), "write one of the two"};
       else
         PLAIT_STORE(Bool, *value);
       return value.has_value();
     }
-    case Type::CPPTYPE_ENUM: return Enum(node, target, error);
+    case Type::CPPTYPE_ENUM: return Enum(node, target, mistake);
     case Type::CPPTYPE_STRING: {
-      if (!ToText(node, error)) return false;
+      if (!ToText(node, mistake)) return false;
       std::string value = node.text;
       if (field.type() == pb::FieldDescriptor::TYPE_BYTES) {
         auto bytes = Base64Decode(node.text);
-        if (!bytes) error = "base64 is expected, not " + Describe(node);
+        if (!bytes) mistake = {"base64 is expected, not " + Describe(node), "encode the value with base64 -w0"};
         if (!bytes) return false;
         value = std::move(*bytes);
       }
@@ -327,7 +346,7 @@ bool Decoder::Scalar(const Node& node, const Target& target, std::string& error)
   return false;
 }
 
-bool Decoder::Enum(const Node& node, const Target& target, std::string& error) {
+bool Decoder::Enum(const Node& node, const Target& target, Mistake& mistake) {
   pb::Message& message = *target.message;
   const pb::FieldDescriptor& field = *target.field;
   const pb::Reflection& reflection = *message.GetReflection();
@@ -340,8 +359,8 @@ bool Decoder::Enum(const Node& node, const Target& target, std::string& error) {
   if (!value) {
     std::vector<std::string_view> names;
     for (int i = 0; i < type.value_count(); ++i) names.push_back(type.value(i)->name());
-    const std::string near = Suggest(node.text, names);
-    error = Describe(node) + " is not a value of " + type.name() + (near.empty() ? "" : "; " + near);
+    mistake.message = Describe(node) + " is not a value of " + type.name();
+    if (std::string near = Suggest(node.text, names); !near.empty()) mistake.hint = std::move(near);
     return false;
   }
   PLAIT_STORE(Enum, value);

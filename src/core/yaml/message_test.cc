@@ -162,22 +162,70 @@ TEST_F(Message, ReportsEveryUnknownFieldWithItsPlace) {
 
 TEST_F(Message, SaysWhatIsExpected) {
   EXPECT_EQ(Errors("mode: STRIKT"),
-            "f.yaml:1:7: mode: the string \"STRIKT\" is not a value of Mode; did you mean \"STRICT\"?\n");
+            "f.yaml:1:7: mode: the string \"STRIKT\" is not a value of Mode (did you mean \"STRICT\"?)\n");
   EXPECT_EQ(Errors("timeout: 5"),
-            "f.yaml:1:10: timeout: a duration such as \"5s\" or \"250ms\" is expected, not the number 5\n");
+            "f.yaml:1:10: timeout: a duration such as \"5s\" or \"250ms\" is expected, not the number 5 (correct the "
+            "value, or remove the field)\n");
   EXPECT_EQ(Errors("sourceLabels: {version: 1}"),
-            "f.yaml:1:25: sourceLabels.version: text is expected, not the number 1; write it in quotes: \"1\"\n");
+            "f.yaml:1:25: sourceLabels.version: text is expected, not the number 1 (write it in quotes: \"1\")\n");
   EXPECT_EQ(Errors("small: [-1, 4294967296]"),
-            "f.yaml:1:9: small[0]: the number -1 is outside 0..4294967295\n"
-            "f.yaml:1:13: small[1]: the number 4294967296 is outside 0..4294967295\n");
+            "f.yaml:1:9: small[0]: the number -1 is outside 0..4294967295 (write a number of this range)\n"
+            "f.yaml:1:13: small[1]: the number 4294967296 is outside 0..4294967295 (write a number of this range)\n");
   EXPECT_EQ(Errors("{exact: a, prefix: b}"),
             "f.yaml:1:12: \"prefix\" and \"exact\" exclude each other (keep one of them)\n");
   EXPECT_EQ(Errors("children: {a: b}"),
             "f.yaml:1:11: children: a list is expected, not a mapping (put \"- \" before each element)\n");
   EXPECT_NE(Errors("{sourceLabels: {}, source_labels: {}}").find("stands twice"), std::string::npos);
+  EXPECT_EQ(Errors("limit: eighty"),
+            "f.yaml:1:8: limit: a whole number is expected, not the string \"eighty\" (write digits only)\n");
   EXPECT_NE(Errors("on: maybe").find("true or false"), std::string::npos);
   EXPECT_NE(Errors("small: [~]").find("cannot be null"), std::string::npos);
   EXPECT_NE(Errors("[1]").find("a mapping is expected"), std::string::npos);
+}
+
+TEST_F(Message, HasANextStepForEachError) {
+  for (const char* text : {"[1]",
+                           "zebra: 1",
+                           "limit: eighty",
+                           "limit: 99999999999",
+                           "ratio: much",
+                           "on: maybe",
+                           "mode: {}",
+                           "mode: zebra",
+                           "requires: [a]",
+                           "blob: '*'",
+                           "timeout: soon",
+                           "at: noon",
+                           "sourceLabels: [a]",
+                           "children: a",
+                           "children: [~]",
+                           "children: [5]",
+                           "small: [a]",
+                           "extra: [1]",
+                           "any: a",
+                           "any: {a: b}",
+                           "any: {'@type': x}",
+                           "{exact: a, prefix: b}",
+                           "{sourceLabels: {}, source_labels: {}}"}) {
+    const auto node = ParseOne(text, "f.yaml");
+    ASSERT_TRUE(node) << text;
+    const Diagnostics errors = Decode(*node, "f.yaml", *message_);
+    EXPECT_FALSE(errors.empty()) << text;
+    for (const Diagnostic& error : errors) EXPECT_NE(error.hint, "") << error.ToString();
+  }
+}
+
+TEST_F(Message, SaysWhereTheFieldsAreListedThatAreTooManyToName) {
+  pb::FieldDescriptorProto out;
+  const auto node = ParseOne("{zebra: 1}", "f");
+  EXPECT_EQ(Decode(*node, "f", out)[0].hint,
+            "remove it, or correct its name: one of: name, number, label, type, "
+            "typeName, extendee, defaultValue, oneofIndex, jsonName, options, "
+            "proto3Optional");
+  pb::FileOptions many;
+  EXPECT_EQ(Decode(*node, "f", many)[0].hint, "remove it, or correct its name");
+  EXPECT_EQ(Decode(*node, "f", many, {.fields_listed = "the manual lists them"})[0].hint,
+            "remove it, or correct its name: the manual lists them");
 }
 
 TEST_F(Message, ReadsAnyByItsType) {

@@ -25,6 +25,9 @@ struct Node {
 
   Kind kind = Kind::kScalar;
   bool text_only = false;  // quoted, a block scalar or tagged !!str: never null, bool or number
+  // Of a literal block ("|"): how far its lines are indented, so that line n of `text` is line at.line + n of the file.
+  // 0: of anything else, whose lines are not the file's.
+  std::uint16_t indent = 0;
   Mark at = {};
   std::string text = {};         // of a scalar
   std::vector<Node> items = {};  // of a sequence
@@ -40,7 +43,8 @@ struct Node {
   bool is_sequence() const noexcept { return kind == Kind::kSequence; }
   bool is_mapping() const noexcept { return kind == Kind::kMapping; }
   bool is_null() const noexcept;
-  bool is_string() const noexcept;  // a scalar that is neither null, bool nor number
+  bool HasPlaces() const noexcept { return indent > 0; }  // whether the places in `text` are known in the file
+  bool is_string() const noexcept;                        // a scalar that is neither null, bool nor number
 
   // The value of a key of this mapping; null when absent or when this is no mapping. O(entries).
   const Node* Find(std::string_view key) const noexcept;

@@ -46,6 +46,14 @@ std::size_t OffsetOf(std::string_view text, std::size_t index) {
   return std::min(offset, text.size());
 }
 
+// Takes the first line off, without its end.
+std::string_view TakeLine(std::string_view& text) {
+  const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(text.size(), end + (text.substr(end).starts_with("\r\n") ? 2 : 1)));
+  return line;
+}
+
 // Windows editors put U+FEFF before a text to say that it is UTF-8; it belongs to no line of it.
 std::string_view WithoutMark(std::string_view text) {
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
@@ -77,10 +85,11 @@ Extent Measure(const Node& node) {
 
 class Reader {
  public:
-  // `line`: where `text` begins in the file. `spent`: nodes that count already.
+  // `line`: where `text` begins in the file. `spent`: nodes that count already. `indent`: columns of the file before
+  // each line.
   Reader(std::string_view text, const std::string& file, const Limits& limits, std::uint32_t line = 1,
-         std::size_t spent = 0)
-      : text_(text), file_(file), limits_(limits), line_(line), spent_(spent) {
+         std::size_t spent = 0, std::uint32_t indent = 0)
+      : text_(text), file_(file), limits_(limits), line_(line), indent_(indent), spent_(spent) {
     initialized_ = yaml_parser_initialize(&parser_) == 1;
     if (!initialized_) return;
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
@@ -99,15 +108,16 @@ class Reader {
 
  private:
   Mark MarkOf(const yaml_mark_t& mark) const {
-    return {static_cast<std::uint32_t>(mark.line) + line_, static_cast<std::uint32_t>(mark.column + 1)};
+    return {static_cast<std::uint32_t>(mark.line) + line_, static_cast<std::uint32_t>(mark.column + 1) + indent_};
   }
   Mark MarkOfByte(std::size_t offset) const {
     const Mark mark = MarkOfOffset(text_, offset);
-    return {mark.line + line_ - 1, mark.column};
+    return {mark.line + line_ - 1, mark.column + indent_};
   }
   bool Next();  // false: error_ is set
   bool ReadNode(Node& out, std::size_t depth);
   bool ReadScalar(Node& out);
+  std::uint16_t IndentOfBlock(std::string_view content);
   bool ReadSequence(Node& out, std::size_t depth);
   bool ReadMapping(Node& out, std::size_t depth);
   bool ReadKey(std::string& key, Mark& at);
@@ -135,6 +145,7 @@ class Reader {
   const std::string& file_;
   const Limits& limits_;
   const std::uint32_t line_;
+  const std::uint32_t indent_;
   yaml_parser_t parser_{};
   yaml_event_t event_{};
   bool initialized_ = false;
@@ -145,6 +156,8 @@ class Reader {
     Extent extent;
   };
   std::unordered_map<std::string, Anchored> anchors_;  // of the current document
+  std::size_t block_index_ = 0;                        // of the last literal block, in characters
+  std::size_t block_offset_ = 0;                       // and in bytes
   Diagnostic error_;
 };
 
@@ -246,11 +259,31 @@ bool Reader::ReadAlias(Node& out, std::size_t depth) {
   return true;
 }
 
+// By the first line that is not empty. 0: there is none, or something stands before the bar (an anchor, a tag).
+std::uint16_t Reader::IndentOfBlock(std::string_view content) {
+  const std::size_t index = event_.start_mark.index;
+  block_offset_ += OffsetOf(text_.substr(block_offset_), index - block_index_);
+  block_index_ = index;
+  std::string_view source = text_.substr(block_offset_);
+  if (!source.starts_with('|')) return 0;
+  std::string_view line;
+  for (TakeLine(source); line.empty() && !content.empty();) {
+    line = TakeLine(content);
+    const std::string_view written = TakeLine(source);
+    if (!line.empty() && written.ends_with(line)) {
+      const std::size_t indent = written.size() - line.size();
+      return indent <= UINT16_MAX ? static_cast<std::uint16_t>(indent) : 0;
+    }
+  }
+  return 0;
+}
+
 bool Reader::ReadScalar(Node& out) {
   const auto& scalar = event_.data.scalar;
   out.kind = Node::Kind::kScalar;
   out.text.assign(reinterpret_cast<const char*>(scalar.value), scalar.length);
   out.text_only = scalar.style != YAML_PLAIN_SCALAR_STYLE;
+  if (scalar.style == YAML_LITERAL_SCALAR_STYLE) out.indent = IndentOfBlock(out.text);
   if (!CheckTag(reinterpret_cast<const char*>(scalar.tag), true, out)) return false;
   return Anchor(scalar.anchor, out);
 }
@@ -412,6 +445,12 @@ Outcome<std::vector<Node>> ParseAll(std::string_view text, const std::string& fi
   return reader.Read();
 }
 
+Outcome<std::vector<Node>> ParseText(const Node& scalar, const std::string& file, const Limits& limits) {
+  if (!scalar.HasPlaces()) return ParseAll(scalar.text, file, limits);
+  Reader reader(scalar.text, file, limits, scalar.at.line + 1, 0, scalar.indent);
+  return reader.Read();
+}
+
 std::vector<Part> ParseEach(std::string_view text, const std::string& file, const Limits& limits) {
   text = WithoutMark(text);
   std::vector<Part> whole;
@@ -434,8 +473,10 @@ Outcome<Node> ParseOne(std::string_view text, const std::string& file, const Lim
   auto all = ParseAll(text, file, limits);
   if (!all) return std::unexpected(std::move(all.error()));
   if (all->size() == 1) return std::move(all->front());
-  return std::unexpected(Diagnostic{
-      .message = "one YAML document was expected, there are " + std::to_string(all->size()), .at = {.file = file}});
+  return std::unexpected(
+      Diagnostic{.message = "one YAML document was expected, there are " + std::to_string(all->size()),
+                 .at = {.file = file},
+                 .hint = all->empty() ? "write one" : "keep one of them"});
 }
 
 }  // namespace plait::yaml

@@ -20,6 +20,9 @@ struct Limits {
 
 // All documents of a text, without those that are empty. `file` is used in messages only.
 Outcome<std::vector<Node>> ParseAll(std::string_view text, const std::string& file, const Limits& limits = {});
+// All documents of the text of a scalar (Node::HasPlaces); what they say stands at places of the file that the scalar
+// stands in, or else of its text.
+Outcome<std::vector<Node>> ParseText(const Node& scalar, const std::string& file, const Limits& limits = {});
 // Documents of a text: what they say, or why they cannot be read.
 struct Part {
   std::string_view text = {};  // within the text that was given

@@ -283,5 +283,34 @@ TEST(Suggestion, IsNearOrAShortList) {
   EXPECT_EQ(Suggest("zzz", {"ALLOW", "DENY"}), "one of: ALLOW, DENY");
 }
 
+TEST(Parse, ReadsTheTextOfALiteralBlockWithThePlacesOfTheFile) {
+  const auto outer = ParseOne("a: é\nb:\n  c: |2-  # comment\n\n      x:\r\n        é: [1, {z: y}]\n  d: '|'\n", "f");
+  ASSERT_TRUE(outer) << outer.error().ToString();
+  const Node& text = Locate(*outer, "b.c");
+  const auto inner = ParseText(text, "f");
+  ASSERT_TRUE(inner) << inner.error().ToString();
+  ASSERT_EQ(inner->size(), 1U);
+  EXPECT_TRUE(text.HasPlaces());
+  EXPECT_EQ(MarkAt(inner->front(), "x.é[1].z"), (Mark{6, 20}));
+  EXPECT_FALSE(Locate(*outer, "b.d").HasPlaces());
+}
+
+TEST(Parse, KnowsNoPlacesInATextThatIsNotWrittenAsItStands) {
+  for (const char* scalar :
+       {"'x: y'", "\"x: y\"", ">\n  x: y\n", "x", "&a |\n  x: y\n", "!!str |\n  x: y\n", "|\n", "|\n\n\n"}) {
+    const auto outer = ParseOne(std::string("a: ") + scalar, "f");
+    ASSERT_TRUE(outer) << scalar;
+    EXPECT_FALSE(outer->Find("a")->HasPlaces()) << scalar;
+  }
+}
+
+TEST(Parse, SaysTheFilesPlaceOfABrokenTextInALiteralBlock) {
+  const auto outer = ParseOne("a:\n  b: |\n    x: [1,\n    y: 2\n    \n", "f");
+  const auto inner = ParseText(*outer->Find("a")->Find("b"), "f");
+  ASSERT_FALSE(inner);
+  EXPECT_EQ(inner.error().at, At("f", {5, 5})) << inner.error().ToString();
+  EXPECT_NE(inner.error().ToString().find("opened at 3:8"), std::string::npos) << inner.error().ToString();
+}
+
 }  // namespace
 }  // namespace plait::yaml
