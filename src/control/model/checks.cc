@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "control/model/hosts.h"
+#include "core/xds/regex_limit.h"
 
 namespace plait::control::model {
 namespace {
@@ -55,7 +56,22 @@ bool CheckRegex(ObjectReader& reader, std::string_view path, const std::string& 
                  "RE2 syntax: no lookaround, no backreferences");
     return false;
   }
+  if (compiled.ProgramSize() > xds::kMaxRegexProgram) {
+    reader.Error(path,
+                 "the regular expression \"" + regex.substr(0, 60) +
+                     "...\" is too large: " + std::to_string(compiled.ProgramSize()) +
+                     " instructions, and a proxy takes " + std::to_string(xds::kMaxRegexProgram),
+                 "write a shorter one, or one with fewer repetitions");
+    return false;
+  }
   return true;
+}
+
+bool CheckPositive(ObjectReader& reader, std::string_view path, Duration duration) {
+  if (duration > Duration::zero()) return true;
+  const std::string field(path.substr(path.rfind('.') + 1));
+  reader.Error(path, field + " must be above 0, not " + FormatDuration(duration), "e.g. 5s or 250ms");
+  return false;
 }
 
 bool CheckExportTo(ObjectReader& reader, const std::vector<std::string>& export_to) {

@@ -17,6 +17,7 @@ bool CheckExportTo(ObjectReader& reader, const std::vector<std::string>& export_
 bool CheckCidr(ObjectReader& reader, std::string_view path, const std::string& text, io::Cidr* out = nullptr);
 bool CheckPercent(ObjectReader& reader, std::string_view path, double percent);
 bool CheckNotNegative(ObjectReader& reader, std::string_view path, Duration duration);
+bool CheckPositive(ObjectReader& reader, std::string_view path, Duration duration);
 // Of one rule, as written. As in Istio any sum is good, but one that is not 100 is told with the shares that it gives.
 bool CheckWeights(ObjectReader& reader, std::string_view path, const std::vector<WeightedDestination>& destinations);
 std::string Indexed(std::string_view path, std::size_t index);  // "a[3]"

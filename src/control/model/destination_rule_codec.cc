@@ -5,6 +5,7 @@
 
 #include "control/model/checks.h"
 #include "control/model/protobuf_reading.h"
+#include "core/xds/lb_limits.h"
 
 namespace plait::control::model {
 namespace {
@@ -21,12 +22,12 @@ class PolicyReader {
       if (from.retry_budget().has_percent()) budget.percent = from.retry_budget().percent().value();
       if (from.retry_budget().min_retry_concurrency() > 0)
         budget.min_retry_concurrency = from.retry_budget().min_retry_concurrency();
-      if (!CheckPercent(reader_, path + ".retryBudget.percent", budget.percent)) return false;
+      if (!CheckPercent(reader_, path + ".retryBudget.percent", budget.percent)) to.retry_budget.reset();
     }
     for (int i = 0; i < from.port_level_settings_size(); ++i) {
       const auto& port = from.port_level_settings(i);
       const std::string at = Indexed(path + ".portLevelSettings", static_cast<std::size_t>(i));
-      if (!CheckPort(reader_, at + ".port.number", port.port().number())) return false;
+      if (!CheckPort(reader_, at + ".port.number", port.port().number())) continue;
       TrafficPolicy policy;
       if (!ReadCommon(port, at, policy)) return false;
       to.ports.emplace_back(static_cast<std::uint16_t>(port.port().number()), std::move(policy));
@@ -35,18 +36,17 @@ class PolicyReader {
   }
 
  private:
-  // What a policy of a host and of a port have in common.
+  // What a policy of a host and of a port have in common. A value that a proxy would refuse a whole cluster for is left
+  // out; false where nothing of the policy may be in force, since it would be less than what was asked for.
   template <class Policy>
   bool ReadCommon(const Policy& from, const std::string& path, TrafficPolicy& to) {
     if (from.has_load_balancer() &&
         !ReadLoadBalancer(from.load_balancer(), path + ".loadBalancer", to.load_balancer.emplace()))
-      return false;
-    if (from.has_connection_pool() &&
-        !ReadPool(from.connection_pool(), path + ".connectionPool", to.connection_pool.emplace()))
-      return false;
-    if (from.has_outlier_detection() &&
-        !ReadOutlier(from.outlier_detection(), path + ".outlierDetection", to.outlier_detection.emplace()))
-      return false;
+      to.load_balancer.reset();
+    if (from.has_connection_pool())
+      ReadPool(from.connection_pool(), path + ".connectionPool", to.connection_pool.emplace());
+    if (from.has_outlier_detection())
+      ReadOutlier(from.outlier_detection(), path + ".outlierDetection", to.outlier_detection.emplace());
     return !from.has_tls() || ReadTls(from.tls(), path + ".tls", to.tls.emplace());
   }
 
@@ -62,8 +62,15 @@ class PolicyReader {
       if (from.warmup().has_minimum_percent()) to.warmup_minimum_percent = from.warmup().minimum_percent().value();
       if (from.warmup().has_aggression()) to.warmup_aggression = from.warmup().aggression().value();
       if (!CheckPercent(reader_, path + ".warmup.minimumPercent", to.warmup_minimum_percent)) return false;
+      if (!(to.warmup_aggression >= 1)) {
+        reader_.Error(path + ".warmup.aggression", "aggression must be at least 1",
+                      "1 is the default: a straight line");
+        return false;
+      }
+      if (!CheckPositive(reader_, path + ".warmup.duration", *to.warmup)) return false;
     } else if (from.has_warmup_duration_secs()) {
       to.warmup = ToDuration(from.warmup_duration_secs());
+      if (!CheckPositive(reader_, path + ".warmupDurationSecs", *to.warmup)) return false;
     }
     return !from.has_consistent_hash() ||
            ReadHash(from.consistent_hash(), path + ".consistentHash", to.consistent_hash.emplace());
@@ -90,54 +97,96 @@ class PolicyReader {
                       "httpHeaderName, httpCookie, useSourceIp or httpQueryParameterName");
         return false;
     }
+    if (to.key != ConsistentHash::Key::kSourceIp && to.name.empty()) {
+      reader_.Error(path, "the key to hash has no name", "name the header, cookie or query parameter");
+      return false;
+    }
+    if (!CheckNotNegative(reader_, path + ".httpCookie.ttl", to.cookie_ttl.value_or(Duration{}))) return false;
     if (from.has_maglev()) {
       to.maglev = true;
       if (from.maglev().table_size() != 0) to.table_size = from.maglev().table_size();
-    } else if (from.ring_hash().minimum_ring_size() != 0) {
-      to.minimum_ring_size = from.ring_hash().minimum_ring_size();
-    } else if (from.minimum_ring_size() != 0) {
-      to.minimum_ring_size = from.minimum_ring_size();
+      if (xds::IsMaglevTable(to.table_size)) return true;
+      const bool large = to.table_size > xds::kMaxMaglevTable;
+      reader_.Error(path + ".maglev.tableSize",
+                    "the table size " + std::to_string(to.table_size) +
+                        (large ? " is above " + std::to_string(xds::kMaxMaglevTable) : " is not a prime number"),
+                    "65537 is the default");
+      return false;
     }
-    return true;
+    if (from.ring_hash().minimum_ring_size() != 0)
+      return RingSize(path + ".ringHash.minimumRingSize", from.ring_hash().minimum_ring_size(), to.minimum_ring_size);
+    return from.minimum_ring_size() == 0 ||
+           RingSize(path + ".minimumRingSize", from.minimum_ring_size(), to.minimum_ring_size);
   }
 
-  bool Count(const std::string& path, std::int32_t value, std::uint32_t& to) {
+  bool RingSize(const std::string& path, std::uint64_t size, std::uint64_t& to) {
+    to = size;
+    if (size <= xds::kMaxRingSize) return true;
+    reader_.Error(path, "the ring size " + std::to_string(size) + " is above " + std::to_string(xds::kMaxRingSize),
+                  "1024 is the default");
+    return false;
+  }
+
+  void Count(const std::string& path, std::int32_t value, std::uint32_t& to) {
     if (value < 0)
       reader_.Error(path, "the number " + std::to_string(value) + " is negative");
     else
       to = static_cast<std::uint32_t>(value);
-    return value >= 0;
+  }
+  void Percent(const std::string& path, std::int32_t value, std::uint32_t& to) {
+    if (CheckPercent(reader_, path, value)) to = static_cast<std::uint32_t>(value);
+  }
+  void Positive(bool has, const google::protobuf::Duration& from, const std::string& path,
+                std::optional<Duration>& to) {
+    if (has && CheckPositive(reader_, path, ToDuration(from))) to = ToDuration(from);
+  }
+  void NotNegative(bool has, const google::protobuf::Duration& from, const std::string& path,
+                   std::optional<Duration>& to) {
+    if (has && CheckNotNegative(reader_, path, ToDuration(from))) to = ToDuration(from);
+  }
+  // Within what Linux takes.
+  void KeepAliveTime(bool has, const google::protobuf::Duration& from, const std::string& path,
+                     std::optional<Duration>& to) {
+    constexpr auto kLongest = std::chrono::seconds(32'767);
+    if (!has) return;
+    if (ToDuration(from) > Duration::zero() && ToDuration(from) <= kLongest) {
+      to = ToDuration(from);
+      return;
+    }
+    reader_.Error(path, path.substr(path.find("tcpKeepalive")) + " must be above 0 and at most 32767s", "e.g. 7200s");
+  }
+  void ReadKeepAlive(const net::ConnectionPoolSettings::TCPSettings::TcpKeepalive& from, const std::string& path,
+                     ConnectionPool& to) {
+    constexpr std::uint32_t kMostProbes = 127;  // Linux takes no more
+    if (from.probes() > kMostProbes)
+      reader_.Error(path + ".probes", std::to_string(from.probes()) + " probes are more than 127", "9 is the default");
+    else if (from.probes() > 0)
+      to.keep_alive_probes = from.probes();
+    to.keep_alive_time = std::chrono::hours(2);
+    KeepAliveTime(from.has_time(), from.time(), path + ".time", to.keep_alive_time);
+    KeepAliveTime(from.has_interval(), from.interval(), path + ".interval", to.keep_alive_interval);
   }
 
-  bool ReadPool(const net::ConnectionPoolSettings& from, const std::string& path, ConnectionPool& to) {
+  void ReadPool(const net::ConnectionPoolSettings& from, const std::string& path, ConnectionPool& to) {
     const auto& tcp = from.tcp();
     const auto& http = from.http();
-    if (tcp.has_connect_timeout()) to.connect_timeout = ToDuration(tcp.connect_timeout());
-    if (tcp.has_idle_timeout()) to.tcp_idle_timeout = ToDuration(tcp.idle_timeout());
-    if (tcp.has_max_connection_duration()) to.max_connection_duration = ToDuration(tcp.max_connection_duration());
-    if (tcp.has_tcp_keepalive()) {
-      const auto& keep_alive = tcp.tcp_keepalive();
-      to.keep_alive_probes = keep_alive.probes() > 0 ? std::optional(keep_alive.probes()) : std::nullopt;
-      to.keep_alive_time = keep_alive.has_time() ? ToDuration(keep_alive.time()) : Duration(std::chrono::hours(2));
-      if (keep_alive.has_interval()) to.keep_alive_interval = ToDuration(keep_alive.interval());
-    }
-    if (http.has_idle_timeout()) to.http_idle_timeout = ToDuration(http.idle_timeout());
+    Positive(tcp.has_connect_timeout(), tcp.connect_timeout(), path + ".tcp.connectTimeout", to.connect_timeout);
+    NotNegative(tcp.has_idle_timeout(), tcp.idle_timeout(), path + ".tcp.idleTimeout", to.tcp_idle_timeout);
+    Positive(tcp.has_max_connection_duration(), tcp.max_connection_duration(), path + ".tcp.maxConnectionDuration",
+             to.max_connection_duration);
+    if (tcp.has_tcp_keepalive()) ReadKeepAlive(tcp.tcp_keepalive(), path + ".tcp.tcpKeepalive", to);
+    NotNegative(http.has_idle_timeout(), http.idle_timeout(), path + ".http.idleTimeout", to.http_idle_timeout);
     to.upgrade_to_h2 = http.h2_upgrade_policy() == net::ConnectionPoolSettings::HTTPSettings::UPGRADE;
     to.use_client_protocol = http.use_client_protocol();
-    return CheckNotNegative(reader_, path + ".tcp.connectTimeout", to.connect_timeout.value_or(Duration{})) &&
-           CheckNotNegative(reader_, path + ".tcp.idleTimeout", to.tcp_idle_timeout.value_or(Duration{})) &&
-           CheckNotNegative(reader_, path + ".http.idleTimeout", to.http_idle_timeout.value_or(Duration{})) &&
-           Count(path + ".tcp.maxConnections", tcp.max_connections(), to.max_connections) &&
-           Count(path + ".http.http1MaxPendingRequests", http.http1_max_pending_requests(),
-                 to.http1_max_pending_requests) &&
-           Count(path + ".http.http2MaxRequests", http.http2_max_requests(), to.http2_max_requests) &&
-           Count(path + ".http.maxRequestsPerConnection", http.max_requests_per_connection(),
-                 to.max_requests_per_connection) &&
-           Count(path + ".http.maxRetries", http.max_retries(), to.max_retries) &&
-           Count(path + ".http.maxConcurrentStreams", http.max_concurrent_streams(), to.max_concurrent_streams);
+    Count(path + ".tcp.maxConnections", tcp.max_connections(), to.max_connections);
+    Count(path + ".http.http1MaxPendingRequests", http.http1_max_pending_requests(), to.http1_max_pending_requests);
+    Count(path + ".http.http2MaxRequests", http.http2_max_requests(), to.http2_max_requests);
+    Count(path + ".http.maxRequestsPerConnection", http.max_requests_per_connection(), to.max_requests_per_connection);
+    Count(path + ".http.maxRetries", http.max_retries(), to.max_retries);
+    Count(path + ".http.maxConcurrentStreams", http.max_concurrent_streams(), to.max_concurrent_streams);
   }
 
-  bool ReadOutlier(const net::OutlierDetection& from, const std::string& path, OutlierDetection& to) {
+  void ReadOutlier(const net::OutlierDetection& from, const std::string& path, OutlierDetection& to) {
     if (from.has_consecutive_5xx_errors()) to.consecutive_5xx = from.consecutive_5xx_errors().value();
     if (from.has_consecutive_gateway_errors())
       to.consecutive_gateway_errors = from.consecutive_gateway_errors().value();
@@ -146,14 +195,11 @@ class PolicyReader {
     if (from.has_consecutive_local_origin_failures())
       to.consecutive_local_origin_failures = from.consecutive_local_origin_failures().value();
     to.split_local_origin = from.split_external_local_origin_errors();
-    if (from.has_interval()) to.interval = ToDuration(from.interval());
-    if (from.has_base_ejection_time()) to.base_ejection_time = ToDuration(from.base_ejection_time());
-    return CheckPercent(reader_, path + ".maxEjectionPercent", from.max_ejection_percent()) &&
-           CheckPercent(reader_, path + ".minHealthPercent", from.min_health_percent()) &&
-           Count(path + ".maxEjectionPercent", from.max_ejection_percent(), to.max_ejection_percent) &&
-           Count(path + ".minHealthPercent", from.min_health_percent(), to.min_health_percent) &&
-           CheckNotNegative(reader_, path + ".interval", to.interval.value_or(Duration{})) &&
-           CheckNotNegative(reader_, path + ".baseEjectionTime", to.base_ejection_time.value_or(Duration{}));
+    Positive(from.has_interval(), from.interval(), path + ".interval", to.interval);
+    Positive(from.has_base_ejection_time(), from.base_ejection_time(), path + ".baseEjectionTime",
+             to.base_ejection_time);
+    Percent(path + ".maxEjectionPercent", from.max_ejection_percent(), to.max_ejection_percent);
+    Percent(path + ".minHealthPercent", from.min_health_percent(), to.min_health_percent);
   }
 
   bool ReadTls(const net::ClientTLSSettings& from, const std::string& path, ClientTls& to) {
@@ -176,8 +222,9 @@ class PolicyReader {
     }
     const bool own_roots = to.mode == ClientTls::Mode::kSimple || to.mode == ClientTls::Mode::kMutual;
     if (own_roots && to.ca_certificates.empty() && !to.insecure_skip_verify)
-      reader_.Warning(path, "TLS without caCertificates: the server's certificate is not verified",
-                      "name a file with its CA in caCertificates", "IST0128");
+      reader_.Warning(path,
+                      "TLS without caCertificates: a certificate of any of the system's public authorities is accepted",
+                      "name a file with the server's own authority in caCertificates", "IST0128");
     return true;
   }
 

@@ -8,6 +8,9 @@
 
 #include "control/model/checks.h"
 #include "control/model/protobuf_reading.h"
+#include "core/base/workers.h"
+#include "core/tls/key_exchange.h"
+#include "core/xds/command_operators.h"
 #include "core/yaml/parse.h"
 
 namespace plait::control::model {
@@ -217,17 +220,100 @@ bool ReadNetwork(EmbeddedDocument& document, const mesh::Network& from, const st
       return false;
   return true;
 }
+
+// Drops what proxies would refuse all listeners or clusters for, or could not begin with: the default stands in its
+// place, and the rest is in force.
+class RefusedValues {
+ public:
+  RefusedValues(EmbeddedDocument& document, mesh::MeshConfig& message) : document_(document), message_(message) {}
+
+  void Drop() {
+    DropTimes();
+    DropAccessLog();
+    DropRetryPolicy();
+    auto& curves = *message_.mutable_mesh_mtls()->mutable_ecdh_curves();
+    for (int i = 0; i < curves.size(); ++i) {
+      if (tls::IsKeyExchangeGroup(curves[i])) continue;
+      Tell(Indexed("meshMTLS.ecdhCurves", static_cast<std::size_t>(i)),
+           "\"" + curves[i] + "\" is no key exchange group", "e.g. " + std::string(tls::kSomeGroups));
+      curves.Clear();
+    }
+    DropDefaultConfig();
+  }
+
+ private:
+  void Tell(std::string_view path, std::string message, std::string hint) {
+    document_.Fail(path, std::move(message), std::move(hint));
+  }
+
+  void DropTimes() {
+    if (message_.has_dns_refresh_rate() && ToDuration(message_.dns_refresh_rate()) <= std::chrono::milliseconds(1)) {
+      Tell("dnsRefreshRate", "dnsRefreshRate must be above 1 ms", "60s is the default");
+      message_.clear_dns_refresh_rate();
+    }
+    if (message_.has_connect_timeout() && ToDuration(message_.connect_timeout()) <= Duration::zero()) {
+      Tell("connectTimeout", "connectTimeout must be above 0", "10s is the default");
+      message_.clear_connect_timeout();
+    }
+  }
+
+  void DropAccessLog() {
+    const std::string& file = message_.access_log_file();
+    if (!file.empty() && (!file.starts_with('/') || file.find('\0') != std::string::npos)) {
+      Tell("accessLogFile", "accessLogFile \"" + file + "\" is no absolute path",
+           "/dev/stdout is the log of the proxy itself");
+      message_.clear_access_log_file();
+    }
+    if (message_.access_log_format().empty()) return;
+    if (message_.access_log_encoding() == mesh::MeshConfig::JSON) return document_.Warn("accessLogFormat");
+    auto format = xds::ParseFormat(message_.access_log_format());
+    if (format) return;
+    Tell("accessLogFormat", "accessLogFormat: " + format.error().message, format.error().hint);
+    message_.clear_access_log_format();
+  }
+
+  void DropRetryPolicy() {
+    if (!message_.has_default_http_retry_policy()) return;
+    auto& retry = *message_.mutable_default_http_retry_policy();
+    if (retry.attempts() < 0) {
+      Tell("defaultHttpRetryPolicy.attempts", "defaultHttpRetryPolicy.attempts is negative", "0 turns retries off");
+      retry.clear_attempts();
+    }
+    if (retry.has_per_try_timeout() && ToDuration(retry.per_try_timeout()) < Duration::zero()) {
+      Tell("defaultHttpRetryPolicy.perTryTimeout", "defaultHttpRetryPolicy.perTryTimeout is negative", "e.g. 2s");
+      retry.clear_per_try_timeout();
+    }
+    if (retry.has_backoff() && ToDuration(retry.backoff()) <= Duration::zero()) {
+      Tell("defaultHttpRetryPolicy.backoff", "defaultHttpRetryPolicy.backoff must be above 0", "25ms is the default");
+      retry.clear_backoff();
+    }
+  }
+
+  void DropDefaultConfig() {
+    auto& config = *message_.mutable_default_config();
+    const std::int32_t workers = config.concurrency().value();
+    if (workers < 0 || static_cast<std::uint32_t>(workers) > kMostWorkers) {
+      Tell("defaultConfig.concurrency",
+           "concurrency " + std::to_string(workers) + " is outside 0.." + std::to_string(kMostWorkers),
+           "it is the number of worker threads of each proxy");
+      config.clear_concurrency();
+    }
+    const double sampling = config.tracing().sampling();
+    if (sampling >= 0 && sampling <= 100) return;
+    Tell("defaultConfig.tracing.sampling", "sampling must be between 0 and 100", "100 is every request");
+    config.mutable_tracing()->clear_sampling();
+  }
+
+  EmbeddedDocument& document_;
+  mesh::MeshConfig& message_;
+};
 }  // namespace
 
 std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Node& text) {
   mesh::MeshConfig message;
   EmbeddedDocument document(reader, text, "mesh configuration", "MeshConfig");
   if (!document.Read(message)) return std::nullopt;
-  // A proxy would refuse every cluster that has it.
-  if (message.has_dns_refresh_rate() && ToDuration(message.dns_refresh_rate()) <= std::chrono::milliseconds(1)) {
-    document.Fail("dnsRefreshRate", "dnsRefreshRate must be above 1 ms", "60s is the default");
-    return std::nullopt;
-  }
+  RefusedValues(document, message).Drop();
   WarnOthers(document, message, kHonoured, "", "");
   WarnOthers(document, message.default_config(), kHonouredOfProxy, "", "defaultConfig.");
   return ToMeshConfig(message);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "control/model/checks.h"
+#include "control/model/path_template.h"
 #include "control/model/protobuf_reading.h"
 #include "core/base/strings.h"
 
@@ -115,6 +116,9 @@ class RuleReader {
     Texts(path + ".principals", source.principals);
     Texts(path + ".namespaces", source.namespaces);
     Texts(path + ".serviceAccounts", source.service_accounts);
+    Lengths(path + ".namespaces", source.namespaces);
+    Lengths(path + ".serviceAccounts", source.service_accounts);
+    Lengths(path + ".trustDomains", source.trust_domains);
     Cidrs(path + ".ipBlocks", source.ip_blocks);
     Cidrs(path + ".remoteIpBlocks", source.remote_ip_blocks);
     if (!source.service_accounts.empty() && (!source.principals.empty() || !source.namespaces.empty()))
@@ -158,6 +162,8 @@ class RuleReader {
     if (from.key() == "source.ip" || from.key() == "remote.ip" || from.key() == "destination.ip")
       Cidrs(path + ".values", condition.values);
     if (from.key() == "destination.port") Ports(path + ".values", condition.values);
+    if (from.key() == "source.namespace" || from.key() == "source.serviceAccount" || from.key() == "source.trustDomain")
+      Lengths(path + ".values", condition.values);
     return condition;
   }
 
@@ -170,6 +176,15 @@ class RuleReader {
     Each(path, values, [&](const std::string& at, const std::string& value) {
       if (value.empty())
         reader_.Error(at, "an empty value matches nothing", "\"*\" matches everything that is present");
+    });
+  }
+  // Of what becomes a regular expression of the proxy, which has a limit.
+  void Lengths(const std::string& path, const ValueMatch& values) {
+    constexpr std::size_t kLongest = 1024;
+    Each(path, values, [&](const std::string& at, const std::string& value) {
+      if (value.size() > kLongest)
+        reader_.Error(at, "the name \"" + value.substr(0, 60) + "...\" has " + std::to_string(value.size()) + " bytes",
+                      "a name has at most " + std::to_string(kLongest));
     });
   }
   void Cidrs(const std::string& path, const ValueMatch& values) {
@@ -187,7 +202,7 @@ class RuleReader {
   // "{*}" is one segment, "{**}" any number of them and last; other braces are typing errors.
   void Paths(const std::string& path, const ValueMatch& values) {
     Each(path, values, [&](const std::string& at, const std::string& value) {
-      if (value.find_first_of("{}") == std::string::npos) return;
+      if (!IsPathTemplate(value)) return;
       const auto segments = Split(value, '/');
       for (std::size_t i = 0; i < segments.size(); ++i) {
         const bool braces = segments[i].find_first_of("{}") != std::string_view::npos;
@@ -195,6 +210,11 @@ class RuleReader {
           return reader_.Error(at, "the path template \"" + value + "\" is wrong",
                                "{*} stands for one whole segment, {**} only at the end");
       }
+      if (IsTooLarge(value))
+        reader_.Error(at,
+                      "the path template \"" + value.substr(0, 60) + "...\" with its " +
+                          std::to_string(segments.size()) + " segments is too large for a proxy",
+                      "end it earlier, with {**} for the rest");
     });
   }
 

@@ -142,7 +142,6 @@ class OutboundBuilder {
     out_.lb.policy = from.consistent_hash->maglev ? xds::LbPolicy::kMaglev : xds::LbPolicy::kRingHash;
     out_.lb.table_size = from.consistent_hash->table_size;
     out_.lb.minimum_ring_size = from.consistent_hash->minimum_ring_size;
-    out_.lb.maximum_ring_size = std::max(out_.lb.maximum_ring_size, out_.lb.minimum_ring_size);
   }
 
   void Apply(const model::ConnectionPool& from) {

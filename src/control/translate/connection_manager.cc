@@ -69,6 +69,7 @@ std::vector<xds::AccessLog> AccessLogs(const model::Snapshot& snapshot) {
     out.json_format = JsonFormat();
   } else {
     out.text_format = mesh.access_log_format.empty() ? std::string(kTextFormat) : mesh.access_log_format;
+    if (!out.text_format.ends_with('\n')) out.text_format += '\n';  // as Istio
   }
   return {out};
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "control/model/path_template.h"
 #include "control/translate/names.h"
 #include "core/base/strings.h"
 
@@ -95,17 +96,12 @@ Node Cidr(typename Node::Kind kind, const std::string& text) {
 // {*} is one segment, {**} what follows; a plain path otherwise.
 Permission PathNode(const std::string& path) {
   Permission out{.kind = Permission::Kind::kUrlPath};
-  if (path.find('{') == std::string::npos) {
+  if (!model::IsPathTemplate(path)) {
     const Pattern pattern = ToPattern(path);
     out.text = pattern.present ? StringMatcher{.kind = StringMatcher::Kind::kRegex, .value = ".*"} : pattern.matcher;
     return out;
   }
-  std::string regex;
-  for (std::string_view segment : Split(path, '/')) {
-    if (!regex.empty() || path.starts_with('/')) regex += regex.empty() && segment.empty() ? "" : "/";
-    regex += segment == "{*}" ? "[^/]+" : segment == "{**}" ? ".*" : Quoted(segment);
-  }
-  out.text = {.kind = StringMatcher::Kind::kRegex, .value = std::move(regex)};
+  out.text = {.kind = StringMatcher::Kind::kRegex, .value = model::PathTemplateRegex(path)};
   return out;
 }
 

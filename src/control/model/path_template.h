@@ -1,0 +1,16 @@
+#pragma once
+// Path templates of an AuthorizationPolicy: "{*}" stands for one whole segment, "{**}" at the end for all that follows.
+#include <string>
+#include <string_view>
+
+namespace plait::control::model {
+
+inline bool IsPathTemplate(std::string_view path) noexcept {
+  return path.find_first_of("{}") != std::string_view::npos;
+}
+// What a proxy matches a whole path with.
+std::string PathTemplateRegex(std::string_view path);
+// Whether that is more than a proxy takes.
+bool IsTooLarge(std::string_view path_template);
+
+}  // namespace plait::control::model
