@@ -31,10 +31,8 @@ InboundIntake::~InboundIntake() = default;
 void InboundIntake::Begin() {
   if (decided()) return;  // the client came and went in this very round
   silence_.SetCallback([this] { OnSilence(); });
-  if (port_.mode == xds::MtlsMode::kDisable) {
-    state_ = State::kInside;
-    if (port_.declared == xds::DeclaredProtocol::kTcp) return GoTcp();
-  }
+  state_ = port_.mode == xds::MtlsMode::kDisable ? State::kInside : State::kOutside;
+  if (state_ == State::kInside && port_.declared == xds::DeclaredProtocol::kTcp) return GoTcp();
   if (seen().empty() && SilenceLimit() != Duration::max()) silence_.Start(context_.loop.timers(), SilenceLimit());
   Look();
 }
@@ -62,7 +60,10 @@ void InboundIntake::LookOutside() {
   const bool may_be_tls = SeenBytes().front() == sniff::kTlsHandshakeRecord;
   if (may_be_tls) {
     tls::ClientHelloPeek peek = tls::PeekClientHello(SeenBytes());
-    if (peek.status == tls::PeekStatus::kNeedMore && !client_ended()) return;  // only a whole hello is judged
+    // Only a whole hello is judged. One whose rest does not come is none: an outsider would be waited for without end.
+    if (peek.status == tls::PeekStatus::kNeedMore && !client_ended() && prefix_ != Prefix::kOver) {
+      return AwaitTheRest();
+    }
     if (peek.status == tls::PeekStatus::kComplete) {
       info_.server_name = peek.hello.sni;
       info_.foreign_tls = !IsMeshAlpn(peek.hello.alpn);
@@ -74,16 +75,21 @@ void InboundIntake::LookOutside() {
   if (JudgePlaintext(port_) == InboundVerdict::kRefusePlaintext) {
     return RefuseWith(record::ResponseFlag::kNone, PlaintextRefusal(port_));
   }
-  silence_.Cancel();
   state_ = State::kInside;
   LookInside();
+}
+
+void InboundIntake::AwaitTheRest() {
+  if (prefix_ == Prefix::kAwaited) return;
+  prefix_ = Prefix::kAwaited;
+  silence_.Start(context_.loop.timers(), kPrefixLimit);
 }
 
 void InboundIntake::Terminate() {
   auto context = context_.downstream_tls.Server(config_->xds.tls);
   if (!context) return RefuseWith(record::ResponseFlag::kNone, "no_certificate_yet");
   silence_.Cancel();
-  silence_prefix_ = false;
+  prefix_ = Prefix::kNone;
   early_.Drop();  // was for a client without TLS
   state_ = State::kHandshake;
   auto plain = std::move(stream_);
@@ -134,16 +140,14 @@ void InboundIntake::LookInside() {
   const bool http_port = port_.declared == xds::DeclaredProtocol::kHttp;
   switch (Judge()) {
     case sniff::Protocol::kNeedMore:
-      if (!seen().empty() && !silence_.armed()) {
-        silence_prefix_ = true;
-        silence_.Start(context_.loop.timers(), kPrefixLimit);
-      }
-      return;
-    case sniff::Protocol::kHttp1:
-    case sniff::Protocol::kHttp2: return GoHttp();
+      if (seen().empty()) return;
+      if (prefix_ != Prefix::kOver) return AwaitTheRest();
+      [[fallthrough]];  // TCP, but refused where a policy has HTTP fields
     case sniff::Protocol::kNearlyHttp:
       // Never slips past a policy with HTTP fields.
       return http_port || HasHttpPolicy() ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
+    case sniff::Protocol::kHttp1:
+    case sniff::Protocol::kHttp2: return GoHttp();
     case sniff::Protocol::kTls: return GoTcp();  // the application's own, whatever its port is called
     case sniff::Protocol::kOther:
       return http_port ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
@@ -152,12 +156,8 @@ void InboundIntake::LookInside() {
 
 void InboundIntake::OnSilence() {
   if (decided() || !ReadMore()) return;
-  if (!seen().empty()) {
-    if (!silence_prefix_) return Look();
-    // A proper prefix of HTTP that does not go on: TCP, but refused where a policy has HTTP fields.
-    const bool http = port_.declared == xds::DeclaredProtocol::kHttp || HasHttpPolicy();
-    return http ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
-  }
+  if (prefix_ == Prefix::kAwaited) prefix_ = Prefix::kOver;
+  if (!seen().empty()) return Look();
   // Not inside yet: a mesh client whose hello comes later is terminated still, as long as the application is silent.
   if (!early_.pending() && !early_.there() && Allowed()) early_.Start(port_.cluster);
 }
@@ -175,12 +175,10 @@ void InboundIntake::OnDialled(bool) {
 
 void InboundIntake::OnServerSpoke() {
   if (decided() || tcp_) return;
-  // The rest of a ClientHello is on its way: it decides for whom these bytes are.
+  // The rest of a ClientHello is on its way, and waited for: it decides for whom these bytes are.
   const bool hello = state_ == State::kOutside && !seen().empty() && !client_ended() &&
                      SeenBytes().front() == sniff::kTlsHandshakeRecord;
-  if (!hello) return GoTcp();
-  silence_prefix_ = true;
-  if (!silence_.armed()) silence_.Start(context_.loop.timers(), kPrefixLimit);
+  if (!hello) GoTcp();
 }
 
 void InboundIntake::GoHttp() {

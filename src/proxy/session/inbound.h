@@ -18,6 +18,7 @@ class InboundIntake final : public Intake, private EarlyDialEvents {
 
  private:
   enum class State : std::uint8_t {
+    kNew,        // until Begin -> kOutside, or kInside where TLS is the application's own affair
     kOutside,    // the first bytes on the wire -> kHandshake for our TLS, kInside for plaintext, or the end
     kHandshake,  // -> kInside
     kInside,     // what the application will see: HTTP or TCP -> the end
@@ -30,6 +31,7 @@ class InboundIntake final : public Intake, private EarlyDialEvents {
   void OnStreamOpen() override;
   void OnStreamFailed(Error error) override;
   void Terminate();
+  void AwaitTheRest();
   void OnSilence();
   Duration SilenceLimit() const;
   bool HasHttpPolicy() const;
@@ -42,8 +44,8 @@ class InboundIntake final : public Intake, private EarlyDialEvents {
 
   std::shared_ptr<const InboundConfig> config_;
   const xds::InboundPort& port_;
-  State state_ = State::kOutside;
-  bool silence_prefix_ = false;
+  State state_ = State::kNew;
+  Prefix prefix_ = Prefix::kNone;
   bool tcp_ = false;
   EarlyDial early_{context_, info_, *this};
   io::Timer silence_;

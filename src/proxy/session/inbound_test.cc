@@ -215,6 +215,74 @@ TEST_F(PlaitForms, HoldsTheGreetingBackWhileAHelloIsOnItsWay) {
   EXPECT_EQ(ReceiveUntil("echo:").substr(0, 9), "greetings");
 }
 
+// Half a hello of a client that says nothing more: what is there is the application's (semantics.md 1).
+TEST_F(PlaitForms, TakesHalfAClientHelloForBytesWhenNothingFollows) {
+  for (const std::string_view half : {std::string_view("\x16\x03"), std::string_view("\x16\x03\x01\x00\x50\x01", 6)}) {
+    StartTcpUpstream("inbound|80||", "");
+    const MonotonicTime start = loop_.Now();
+    Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});
+    Send(half);
+    EXPECT_EQ(ReceiveUntil(half), "echo:" + std::string(half));
+    EXPECT_GE(loop_.Now() - start, std::chrono::seconds(1));
+    EXPECT_LT(loop_.Now() - start, std::chrono::seconds(2));
+    session_.reset();
+  }
+}
+
+TEST_F(PlaitForms, WaitsNoLongerForAClientHelloWhoseBytesTrickleIn) {
+  StartTcpUpstream("inbound|80||", "");
+  const MonotonicTime start = loop_.Now();
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});
+  Send("\x16");
+  EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(700)), "");
+  Send("\x03");
+  EXPECT_EQ(ReceiveUntil("\x16\x03"), "echo:\x16\x03");
+  EXPECT_LT(loop_.Now() - start, std::chrono::milliseconds(1650));
+}
+
+TEST_F(PlaitForms, RefusesHalfAClientHelloUnderStrictWhenNothingFollows) {
+  StartTcpUpstream("inbound|80||", "");
+  const MonotonicTime start = loop_.Now();
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  Send(std::string_view("\x16\x03\x01\x00\x50\x01", 6));
+  EXPECT_EQ(ReceiveUntil("never"), "");
+  EXPECT_GE(loop_.Now() - start, std::chrono::seconds(1));
+  ASSERT_EQ(recorder_.lines.size(), 1U);
+  EXPECT_EQ(recorder_.lines.back(), "0 - plaintext_refused_by_strict_mutual_tls ");
+  EXPECT_TRUE(accepted_.empty());
+}
+
+TEST_F(PlaitForms, RefusesThePrefixOfAClientHelloWhereAPolicyHasHttpRules) {
+  StartTcpUpstream("inbound|80||", "");
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}, {.http_policy = true});
+  Send("\x16\x03");
+  EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
+  EXPECT_TRUE(accepted_.empty());
+}
+
+// A hello that spans packets, the second of which is lost and sent again.
+TEST_F(PlaitForms, TerminatesAMeshHelloThatComesInPieces) {
+  for (const xds::MtlsMode mode : {xds::MtlsMode::kPermissive, xds::MtlsMode::kStrict}) {
+    Inbound({.port = 80, .mode = mode, .cluster = "inbound|80||"});
+    const std::string hello = HelloOfAProxy("istio");
+    Send(hello.substr(0, 100));
+    EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(300)), "");
+    Send(hello.substr(100));
+    EXPECT_EQ(ReceiveFor(kLimit).substr(0, 2), "\x16\x03") << "the server's hello";
+    EXPECT_TRUE(recorder_.lines.empty());
+  }
+}
+
+TEST_F(PlaitForms, TakesAPrefixOfHttpForTheApplicationsBytesAfterASecond) {
+  StartTcpUpstream("inbound|80||", "");
+  const MonotonicTime start = loop_.Now();
+  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"});
+  Send("GE");
+  EXPECT_EQ(ReceiveUntil("GE"), "echo:GE");
+  EXPECT_GE(loop_.Now() - start, std::chrono::seconds(1));
+  EXPECT_LT(loop_.Now() - start, std::chrono::seconds(2));
+}
+
 TEST_F(PlaitForms, HoldsTheGreetingBackFromAnUnknownCallerForTheDetectionTimeout) {
   StartTcpUpstream("inbound|80||", "greetings");
   Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"},

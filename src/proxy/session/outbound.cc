@@ -59,43 +59,37 @@ Duration OutboundIntake::DialAfter() const {
 
 void OutboundIntake::Look() {
   if (decided() || tcp_ || (!destination_ && !lookup_failed_)) return;
-  LookAtBytes(Judge());
-}
-
-void OutboundIntake::LookAtBytes(sniff::Protocol protocol) {
   const bool http_port = declared_ == xds::DeclaredProtocol::kHttp;
-  switch (protocol) {
+  switch (Judge()) {
     case sniff::Protocol::kNeedMore:
-      if (!seen().empty() && !silence_.armed()) silence_.Start(context_.loop.timers(), kPrefixLimit);
-      return;
+      if (seen().empty()) return;
+      if (prefix_ != Prefix::kOver) return AwaitTheRest();
+      [[fallthrough]];
+    case sniff::Protocol::kNearlyHttp:
+    case sniff::Protocol::kOther:
+      return http_port ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
     case sniff::Protocol::kHttp1:
     case sniff::Protocol::kHttp2: return declared_ == xds::DeclaredProtocol::kTls ? GoTcp() : GoHttp();
     case sniff::Protocol::kTls: {
       tls::ClientHelloPeek peek = tls::PeekClientHello(SeenBytes());
-      if (peek.status == tls::PeekStatus::kNeedMore && !client_ended() && seen().size() < sniff::kSniffLimit) {
-        if (!silence_.armed()) silence_.Start(context_.loop.timers(), kPrefixLimit);
-        return;
-      }
+      const bool may_come = !client_ended() && prefix_ != Prefix::kOver && seen().size() < sniff::kSniffLimit;
+      if (peek.status == tls::PeekStatus::kNeedMore && may_come) return AwaitTheRest();
       server_name_ = peek.hello.sni;
       return GoTcp();
     }
-    case sniff::Protocol::kNearlyHttp:
-    case sniff::Protocol::kOther:
-      return http_port ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
   }
+}
+
+void OutboundIntake::AwaitTheRest() {
+  if (prefix_ == Prefix::kAwaited) return;
+  prefix_ = Prefix::kAwaited;
+  silence_.Start(context_.loop.timers(), kPrefixLimit);
 }
 
 void OutboundIntake::OnSilence() {
   if (decided() || !ReadMore()) return;
-  if (!seen().empty()) {
-    const sniff::Protocol protocol = Judge();
-    if (protocol != sniff::Protocol::kNeedMore && protocol != sniff::Protocol::kTls) return LookAtBytes(protocol);
-    if (silence_prefix_)
-      return declared_ == xds::DeclaredProtocol::kHttp ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get())
-                                                       : GoTcp();
-    silence_prefix_ = true;
-    return silence_.Start(context_.loop.timers(), kPrefixLimit);
-  }
+  if (prefix_ == Prefix::kAwaited) prefix_ = Prefix::kOver;
+  if (!seen().empty()) return Look();
   silent_ = true;
   if (const auto route = FindTcpRoute()) Speculate(*route);
 }

@@ -23,7 +23,7 @@ class OutboundIntake final : public Intake, private EarlyDialEvents {
   void Begin();
   void OnDestination(Result<cluster::Destination> found);
   void Look() override;
-  void LookAtBytes(sniff::Protocol protocol);
+  void AwaitTheRest();
   void OnSilence();
   void GoHttp();
   void GoTcp();
@@ -40,9 +40,9 @@ class OutboundIntake final : public Intake, private EarlyDialEvents {
   xds::DeclaredProtocol declared_ = xds::DeclaredProtocol::kNone;
   std::string server_name_;
   bool lookup_failed_ = false;
-  bool silent_ = false;          // dial_after has passed without a byte
-  bool silence_prefix_ = false;  // the limit of a proper prefix runs
-  bool tcp_ = false;             // decided: relay it as it is
+  bool silent_ = false;  // dial_after has passed without a byte
+  Prefix prefix_ = Prefix::kNone;
+  bool tcp_ = false;  // decided: relay it as it is
   bool asked_for_routes_ = false;
   bool routes_answered_ = false;
   TcpRoute speculative_;  // where the connection goes that was dialled early

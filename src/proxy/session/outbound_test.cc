@@ -74,14 +74,19 @@ TEST_F(PlaitForms, DialsForNobodyWhereHttpOrTlsIsDeclared) {
   }
 }
 
-TEST_F(PlaitForms, TakesAPrefixOfHttpForBytesWhenNothingFollows) {
+TEST_F(PlaitForms, TakesAPrefixOfHttpOrTlsForBytesWhenNothingFollowsForASecond) {
   AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
   StartTcpUpstream("outbound|80||web.default.svc.cluster.local", "");
-  const MonotonicTime start = loop_.Now();
-  Outbound("10.96.0.1:80");
-  Send("GE");
-  EXPECT_EQ(ReceiveUntil("GE"), "echo:GE");
-  EXPECT_GE(loop_.Now() - start, std::chrono::seconds(1));
+  for (const std::string_view prefix :
+       {std::string_view("GE"), std::string_view("\x16\x03"), std::string_view("\x16\x03\x01\x00\x50\x01", 6)}) {
+    const MonotonicTime start = loop_.Now();
+    Outbound("10.96.0.1:80");
+    Send(prefix);
+    EXPECT_EQ(ReceiveUntil(prefix), "echo:" + std::string(prefix));
+    EXPECT_GE(loop_.Now() - start, std::chrono::seconds(1));
+    EXPECT_LT(loop_.Now() - start, std::chrono::seconds(2));
+    session_.reset();
+  }
 }
 
 // Whoever was dialled for nothing has not failed, nor has it succeeded.

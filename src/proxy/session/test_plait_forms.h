@@ -132,6 +132,17 @@ class PlaitForms : public SessionTest {
     BeginTls(alpn, ca, ca);
     ASSERT_TRUE(loop_.RunUntil([&] { return opened_.open; }, kLimit));
   }
+  // The first bytes of such a proxy, which the server could answer.
+  std::string HelloOfAProxy(const std::string& alpn) {
+    const tls::TestCa ca;
+    auto [near, far] = io::StreamPair(loop_);
+    std::swap(client_, near);
+    BeginTls(alpn, ca, ca);
+    Buffer hello;
+    EXPECT_TRUE(loop_.RunUntil([&] { return far->Read(hello, 65536).value_or(0) > 0; }, kLimit));
+    std::swap(client_, near);
+    return hello.ToString();
+  }
   // What the log says of a client whose certificate is no one's of the mesh.
   std::string LineOfAStranger(const std::string& alpn) {
     BeginTls(alpn, tls::TestCa(), tls::TestCa("strangers"));

@@ -12,8 +12,16 @@ using http::IsKnownMethod, http::IsKnownMethodIgnoringCase;
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 // Blank bytes before a request line that are skipped before it is judged.
 constexpr std::size_t kMostLeadingBlanks = 64;
+// What a server may take for the space between the words of a request line (RFC 9112 3).
+constexpr std::string_view kSpaces = " \t\v\f\r";
 
-bool IsBlank(char c) { return c == '\r' || c == '\n' || c == ' ' || c == '\t'; }
+bool IsSpace(char c) { return kSpaces.find(c) != std::string_view::npos; }
+bool IsBlank(char c) { return c == '\n' || IsSpace(c); }
+
+std::string_view TrimSpaces(std::string_view text) {
+  const std::size_t first = std::min(text.find_first_not_of(kSpaces), text.size());
+  return text.substr(first, text.find_last_not_of(kSpaces) + 1 - first);
+}
 
 // RFC 9110 5.6.2
 bool IsTokenChar(char c) {
@@ -55,14 +63,14 @@ Protocol ClassifyLine(std::string_view line, std::string_view method, bool clean
   const std::string_view version = space == std::string_view::npos ? std::string_view() : rest.substr(space + 1);
   if (clean && crlf && known && rest.starts_with(' ') && space > 1 && IsVersion(version, false) && version[5] == '1') {
     const std::string_view target = rest.substr(1, space - 1);
-    const bool bad = std::any_of(target.begin(), target.end(), [](char c) { return c == ' ' || c == '\t'; });
+    const bool bad = std::any_of(target.begin(), target.end(), IsSpace);
     return bad ? Protocol::kNearlyHttp : Protocol::kHttp1;
   }
 
-  rest = Trim(rest);
-  const std::size_t gap = rest.find_last_of(" \t");
+  rest = TrimSpaces(rest);
+  const std::size_t gap = rest.find_last_of(kSpaces);
   if (IsVersion(rest.substr(gap == std::string_view::npos ? 0 : gap + 1), true)) return Protocol::kNearlyHttp;
-  const std::string_view target = rest.substr(0, rest.find_first_of(" \t"));
+  const std::string_view target = rest.substr(0, rest.find_first_of(kSpaces));
   const bool method_like = IsKnownMethodIgnoringCase(method);
   return method_like && LooksLikeTarget(target) ? Protocol::kNearlyHttp : Protocol::kOther;
 }
@@ -79,21 +87,26 @@ Protocol ClassifyText(std::string_view seen) {
   while (token < text.size() && IsTokenChar(text[token])) ++token;
   if (token == 0 || token > kLongestMethod) return Protocol::kOther;
   if (token == text.size()) return Protocol::kNeedMore;
-  if (text[token] != ' ' && text[token] != '\t') return Protocol::kOther;
+  if (!IsSpace(text[token])) return Protocol::kOther;
 
   const std::string_view method = text.substr(0, token);
+  // Of another word these mean another protocol, whose client ("ATZ\r") is not to wait until no more has come.
+  const bool needs_method =
+      text[token] == '\r' || seen.substr(0, blanks).find_first_of("\v\f") != std::string_view::npos;
+  if (needs_method && !IsKnownMethodIgnoringCase(method)) return Protocol::kOther;
   const std::size_t end = text.find('\n');
   const std::string_view line = text.substr(0, end);
   for (const char c : line) {
     // Binary protocols that begin like a token end here. Bytes above 0x7f are left to the HTTP codec to refuse.
-    if (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\r') return Protocol::kOther;
+    if (static_cast<unsigned char>(c) < 0x20 && !IsSpace(c)) return Protocol::kOther;
   }
   if (end != std::string_view::npos) return ClassifyLine(line, method, blanks == 0);
   if (text.size() < kSniffLimit / 2) return Protocol::kNeedMore;
   // A request line of more than 8 KiB: the codec answers it, unless it was never HTTP.
-  const std::string_view target = Trim(text.substr(token));
+  const std::string_view target = TrimSpaces(text.substr(token));
   if (!IsKnownMethodIgnoringCase(method) || !LooksLikeTarget(target.substr(0, 6))) return Protocol::kOther;
-  return blanks == 0 && IsKnownMethod(method) ? Protocol::kHttp1 : Protocol::kNearlyHttp;
+  const bool clean = blanks == 0 && text[token] == ' ';
+  return clean && IsKnownMethod(method) ? Protocol::kHttp1 : Protocol::kNearlyHttp;
 }
 
 }  // namespace

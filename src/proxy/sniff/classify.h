@@ -14,8 +14,9 @@ enum class Protocol : std::uint8_t {
   kTls,         // a ClientHello begins (TLS 1.0 record layer and later); tls::ClientHelloPeek reads it
   kHttp2,       // the connection preface with prior knowledge (RFC 9113 3.4)
   kHttp1,       // a request line that ends in HTTP/1.<digit> and is well formed as far as it was read
-  kNearlyHttp,  // meant as HTTP by some server: leading line ends or spaces, unknown or lower-case method, tabs,
-                // bare LF, HTTP/0.9, another version. Never TCP where a policy has HTTP fields.
+  kNearlyHttp,  // meant as HTTP by some server: leading line ends or spaces, unknown or lower-case method, other
+                // white space than SP (HTAB, VT, FF, bare CR: RFC 9112 3), bare LF, HTTP/0.9, another version. Never
+                // TCP where a policy has HTTP fields.
   kOther,       // nothing of these
 };
 

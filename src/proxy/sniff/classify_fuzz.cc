@@ -1,5 +1,8 @@
-// A verdict, once given, must not change when more bytes come: a caller acts on the first one.
+// A verdict, once given, must not change when more bytes come: a caller acts on the first one. And a request whose
+// method is followed by another white space than SP is nearly HTTP: a server may read it as the same request.
+#include <algorithm>
 #include <cstdlib>
+#include <vector>
 
 #include "proxy/sniff/classify.h"
 
@@ -13,6 +16,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Protocol now = Classify(bytes.first(n));
     if (first != Protocol::kNeedMore && now != first) std::abort();
     first = now;
+  }
+  if (first != Protocol::kHttp1) return 0;
+  std::vector<std::uint8_t> request(data, data + size);
+  const auto space = std::find(request.begin(), request.end(), ' ');
+  if (space == request.end()) std::abort();
+  for (const char instead : {'\t', '\v', '\f', '\r'}) {
+    *space = static_cast<std::uint8_t>(instead);
+    if (Classify(request) != Protocol::kNearlyHttp) std::abort();
   }
   return 0;
 }

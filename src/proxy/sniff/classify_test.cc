@@ -53,6 +53,36 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"GET /\r\n", Protocol::kNearlyHttp}, Case{"GET / http/1.1\r\n", Protocol::kNearlyHttp},
                     Case{"GET / HTTP/2.0\r\n", Protocol::kNearlyHttp}, Case{"\r\n\r\n", Protocol::kNeedMore}));
 
+// Other white space, which servers may take for spaces (RFC 9112 3).
+INSTANTIATE_TEST_SUITE_P(WhiteSpace, ClassifyCase,
+                         testing::Values(Case{"GET\x0b/admin\x0bHTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"GET\x0c/admin\x0cHTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"GET\r/admin\rHTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"get\r/admin\rHTTP/1.1\n", Protocol::kNearlyHttp},
+                                         Case{"GET\x0b\x0b/admin \x0cHTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"GET /admin\x0bHTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"GET /admin\rHTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"GET /admin\x0b HTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"GET /admin\r HTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"GET /admin HTTP/1.1\x0b\r\n", Protocol::kNearlyHttp},
+                                         Case{"GET\x0b/admin\r\n", Protocol::kNearlyHttp},
+                                         Case{"GET\x0bhttp://a/admin\x0b\r\n", Protocol::kNearlyHttp},
+                                         Case{"FROB\x0b/admin\x0bHTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"\x0bGET /admin HTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"\r\n\x0cget\x0b/admin HTTP/1.1\r\n", Protocol::kNearlyHttp},
+                                         Case{"GET\r", Protocol::kNeedMore}, Case{"GET\x0b", Protocol::kNeedMore},
+                                         Case{"GET\r/admin\rHTTP/1.1\r", Protocol::kNeedMore},
+                                         Case{"\x0bGE", Protocol::kNeedMore}));
+
+// Who speaks these waits for an answer, and would wait for the limit of a prefix first.
+INSTANTIATE_TEST_SUITE_P(OtherWhiteSpace, ClassifyCase,
+                         testing::Values(Case{"ATZ\r", Protocol::kOther}, Case{"PING\r", Protocol::kOther},
+                                         Case{"GET\r\n", Protocol::kOther},
+                                         Case{"\x0bMSH|^~\\&|A|B\r", Protocol::kOther},
+                                         Case{"\x0bhello world", Protocol::kOther}, Case{"\x0c\x01", Protocol::kOther},
+                                         Case{"GET\x0b\x01", Protocol::kOther},
+                                         Case{"GET\x0bkey\r\n", Protocol::kOther}));
+
 INSTANTIATE_TEST_SUITE_P(
     Tls, ClassifyCase,
     testing::Values(Case{"\x16", Protocol::kNeedMore}, Case{"\x16\x03\x01\x02\x00"sv, Protocol::kNeedMore},
@@ -71,6 +101,10 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Classify, GivesAnOverlongRequestLineToTheCodec) {
   const std::string line = "GET /" + std::string(kSniffLimit, 'a');
   EXPECT_EQ(Classify(AsBytes(line)), Protocol::kHttp1);
+}
+
+TEST(Classify, DoesNotGiveItOneWithOtherWhiteSpace) {
+  EXPECT_EQ(Classify(AsBytes("GET\x0b/" + std::string(kSniffLimit, 'a'))), Protocol::kNearlyHttp);
 }
 
 TEST(Classify, DoesNotWaitForEverOnATextProtocolWithoutLineEnd) {
