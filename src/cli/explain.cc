@@ -63,13 +63,9 @@ class Walk {
   Outcome<> ToItself(const Party& from, const io::IpAddress& loopback);
   Outcome<Json> AskCaller(const Party& from);
   Outcome<> PastProxy(const Party& from, const Capture& capture, const Json& sent);
-  // `at`: the port, whether the caller's proxy speaks mutual TLS, and whether a service led there.
-  struct Arrival {
-    Port port;
-    bool tls = false;
-    bool by_service = false;
-  };
-  Outcome<> Arrive(const Party& server, const Arrival& at, const std::string& query);
+  // `by_service`: a service led there.
+  Outcome<> Arrive(const Party& from, const Party& server, const Arrival& at, bool by_service,
+                   const std::string& query);
 
   ExplainSource& source_;
   ExplainRequest request_;
@@ -96,7 +92,8 @@ Outcome<> Walk::From(const std::string& workload) {
   const io::SocketAddress to{.ip = io::IpAddress::Parse(address).value_or(io::IpAddress()),
                              .port = Port{PortIn(destination)},
                              .unix_path = {}};
-  const Capture capture = CaptureOut(*from, source_.InLoopbackMode(), to);
+  const bool own = Text(destination, {"workload"}) == from->workload;
+  const Capture capture = CaptureOut(*from, source_.InLoopbackMode(), to, own);
   // A name without an address: there is no connection that could be captured.
   const bool no_address = address.empty() && Text(*sent, {"verdict", "details"}) == "no_address";
   if (!no_address && capture.kind != Capture::Kind::kTaken) return PastProxy(*from, capture, *sent);
@@ -108,8 +105,8 @@ Outcome<> Walk::From(const std::string& workload) {
   if (const std::string name = Text(next, {"workload"}); !name.empty()) {
     const Outcome<Party> server = source_.Find(name);
     if (!server) return std::unexpected(server.error());
-    return Arrive(*server, {.port = Port{PortIn(next)}, .tls = At(next, "tls") == true, .by_service = by_service},
-                  InboundQuery(request_.tcp, *from, next));
+    const Arrival at{.port = Port{PortIn(next)}, .by_proxy = true, .tls = At(next, "tls") == true, .tcp = request_.tcp};
+    return Arrive(*from, *server, at, by_service, InboundQuery(request_.tcp, *from, next));
   }
   const std::string outside = Text(next, {"address"});
   if (next.is_object()) found_.note = (outside.empty() ? request_.to : outside) + " is outside the mesh";
@@ -139,8 +136,16 @@ Outcome<Json> Walk::AskCaller(const Party& from) {
   return source_.Ask(from, OutboundQuery(request_));
 }
 
-// To the address itself, in plaintext.
+// To the address itself, in plaintext, or not even there.
 Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json& sent) {
+  if (capture.kind != Capture::Kind::kPast) {
+    Json answer = capture.kind == Capture::Kind::kDns       ? ToDns(request_.tcp, /*own=*/false)
+                  : capture.kind == Capture::Kind::kRefused ? NotTaken(capture.kind, {})
+                                                            : NoAnswer();
+    PutFirst(capture, answer);
+    Add(from, std::move(answer));
+    return {};
+  }
   const Json& destination = At(sent, "destination");
   const std::string workload = Text(destination, {"workload"});
   Json steps = Json::array({CaptureStep(capture)});
@@ -150,38 +155,47 @@ Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json&
       break;
     }
   Json answer = workload.empty() ? PastCaller(destination) : Json::object();
-  if (capture.kind == Capture::Kind::kNoRules) answer = NoAnswer();
   for (const Json& step : At(answer, "steps")) steps.push_back(step);
   answer["steps"] = std::move(steps);
   Add(from, std::move(answer));
-  if (workload.empty() || capture.kind == Capture::Kind::kNoRules) return {};
+  if (workload.empty()) return {};
   const Outcome<Party> server = source_.Find(workload);
   if (!server) return std::unexpected(server.error());
   const std::uint16_t port = PortIn(destination);
-  return Arrive(*server, {.port = Port{port}}, PlaintextQuery(request_, port, from.ip));
+  return Arrive(from, *server, {.port = Port{port}, .tcp = request_.tcp}, /*by_service=*/false,
+                PlaintextQuery(request_, port, from.ip));
 }
 
-Outcome<> Walk::Arrive(const Party& server, const Arrival& at, const std::string& query) {
+Outcome<> Walk::Arrive(const Party& from, const Party& server, const Arrival& at, bool by_service,
+                       const std::string& query) {
   Json answer;
+  Capture capture{.kind = Capture::Kind::kPast, .text = {}};
   if (!server.has_proxy()) {
     answer = AnswerOf("application", true, server.workload + " has no proxy: it takes whatever comes",
                       {{"forwarded", true}});
   } else {
-    const Capture capture = CaptureIn(server, source_.InLoopbackMode(), at.port);
+    const node::Dialler dialler = from.workload != server.workload ? node::Dialler::kOther
+                                  : at.by_proxy                    ? node::Dialler::kOwnProxy
+                                                                   : node::Dialler::kItself;
+    capture = CaptureIn(server, source_.InLoopbackMode(), at.port, dialler);
     if (capture.kind == Capture::Kind::kTaken && !server.silent.empty()) {
       answer = NotAsked(server);
     } else if (capture.kind == Capture::Kind::kTaken) {
       Outcome<Json> arrived = source_.Ask(server, query);
       if (!arrived) return std::unexpected(arrived.error());
       answer = *std::move(arrived);
-    } else if (capture.kind == Capture::Kind::kPast) {
-      answer = PastServer(at.tls, at.port);
-    } else {
+    } else if (capture.kind == Capture::Kind::kNoRules) {
       answer = NoAnswer();
+    } else {
+      answer = NotTaken(capture.kind, at);
     }
     PutFirst(capture, answer);
   }
-  DoubtApplication(server, source_.PortsOf(server), at.port, at.by_service, answer);
+  const Ports ports = source_.PortsOf(server);
+  const bool accepted = at.by_proxy || capture.kind == Capture::Kind::kTaken;
+  const bool decided = capture.kind == Capture::Kind::kOwnPort ||
+                       (!source_.InLoopbackMode() && DecideProxyPort(server, ports, at, accepted, answer));
+  if (!decided) DoubtApplication(server, ports, at.port, by_service, answer);
   Add(server, std::move(answer));
   return {};
 }

@@ -5,18 +5,17 @@
 
 #include "cli/json_access.h"
 #include "core/base/strings.h"
+#include "node/proxy_ports.h"
 
 namespace plait::cli {
 namespace {
 
-// Where the proxy of a workload listens itself (docs/architecture.md, Ports).
-constexpr std::uint16_t kCapturePorts[] = {15001, 15006};
-constexpr std::uint16_t kProxyPorts[] = {15000, 15020, 15021, 15053, 15090};
-constexpr std::uint16_t kDns = 53;
+bool IsProxysOwn(Port port) {
+  return node::HasPort(node::kOpenPorts, port) || node::HasPort(node::kLoopbackPorts, port);
+}
 
-template <class List>
-bool Has(const List& ports, Port port) {
-  return std::find(std::begin(ports), std::end(ports), port.value) != std::end(ports);
+bool Has(const std::vector<std::uint16_t>& ports, Port port) {
+  return std::find(ports.begin(), ports.end(), port.value) != ports.end();
 }
 
 std::string ListOf(const std::vector<std::uint16_t>& ports) {
@@ -75,6 +74,36 @@ void DoubtApplication(const Party& server, const Ports& ports, Port port, bool b
   }
 }
 
+bool DecideProxyPort(const Party& server, const Ports& ports, const Arrival& at, bool accepted, Json& answer) {
+  if (server.proxy != "sidecar" || !IsProxysOwn(at.port)) return false;
+  const bool open = node::HasPort(node::kOpenPorts, at.port);
+  if (!open && ports && Has(*ports, at.port)) return false;
+  if (!At(answer, "steps").is_array()) return true;
+  for (Json& step : answer["steps"]) {
+    if (Text(step, {"step"}) != "application" || At(step, "passes") != true) continue;
+    const std::string name = "port " + std::to_string(at.port.value) + " is its proxy's own";
+    step["text"] = name;
+    if (open) continue;
+    step["passes"] = false;
+    step["text"] =
+        name + ", open at the loopback address only; ask it there: plait exec " + server.workload + " -- COMMAND";
+    answer["verdict"] = UnreachedVerdict(accepted, at.tcp, "proxy_port");
+  }
+  return true;
+}
+
+Json ToDns(bool tcp, bool own) {
+  const std::string dns = "the DNS of its proxy";
+  if (own && tcp) return AnswerOf("application", true, dns, {{"forwarded", true}});
+  const std::string text =
+      dns + (tcp ? ", in the place of whoever is asked" : ", which does not answer HTTP") +
+      (own ? "" : "; let the server have another port than 53 (of a Service, its port: its targetPort may stay)");
+  return AnswerOf("application", false, text,
+                  {{"forwarded", false},
+                   {"result", tcp ? "answered by the DNS of the proxy" : "no answer"},
+                   {"details", "dns_port"}});
+}
+
 std::optional<io::IpAddress> OwnLoopback(const std::string& to) {
   if (EqualsIgnoreCase(to, "localhost")) return io::IpAddress::Parse("127.0.0.1").value();
   const auto ip = io::IpAddress::Parse(to);
@@ -83,29 +112,22 @@ std::optional<io::IpAddress> OwnLoopback(const std::string& to) {
 }
 
 Json ToOwnLoopback(const Party& own, const Ports& ports, const io::SocketAddress& to, bool tcp) {
+  const Capture capture = CaptureOut(own, /*loopback_mode=*/false, to, /*own=*/true);
   const std::string port = "port " + std::to_string(to.port.value);
-  // The rules come in this order: a capture port is refused, DNS is taken, then what stays local is left alone.
-  if (Has(kCapturePorts, to.port))
-    return NoConnection("connection", port + " is where capture leads to; nobody connects to it by its own number",
-                        "capture_port");
-  if (to.port.value == kDns) {
-    Json answer = tcp ? AnswerOf("application", true, "the DNS of its proxy", {{"forwarded", true}})
-                      : NoConnection("application", "the DNS of its proxy, which does not answer HTTP", "dns_port");
-    PutFirst({Capture::Kind::kTaken, "the connection to " + to.ToString() + " is taken to the DNS of the proxy"},
-             answer);
-    return answer;
-  }
-  const Capture capture = CaptureOut(own, /*loopback_mode=*/false, to);
-  Json answer =
-      AnswerOf("application", true,
-               Has(kProxyPorts, to.port) ? port + " is its proxy's own"
-                                         : own.workload + "'s own application on " + port +
-                                               ", in plaintext; no proxy sees it, no policy of the mesh is asked",
-               {{"forwarded", true}});
-  if (capture.kind == Capture::Kind::kNoRules) {
-    answer = NoAnswer();
-  } else if (!Has(kProxyPorts, to.port)) {
-    DoubtApplication(own, ports, to.port, /*by_service=*/false, answer);
+  Json answer = NoAnswer();
+  switch (capture.kind) {
+    case Capture::Kind::kNoRules: break;
+    case Capture::Kind::kRefused: answer = NotTaken(capture.kind, {.port = to.port}); break;
+    case Capture::Kind::kDns: answer = ToDns(tcp, /*own=*/true); break;
+    default:
+      answer = AnswerOf("application", true,
+                        own.workload + "'s own application on " + port +
+                            ", in plaintext; no proxy sees it, no policy of the mesh is asked",
+                        {{"forwarded", true}});
+      if (IsProxysOwn(to.port))
+        answer["steps"][0]["text"] = port + " is its proxy's own";
+      else
+        DoubtApplication(own, ports, to.port, /*by_service=*/false, answer);
   }
   PutFirst(capture, answer);
   return answer;

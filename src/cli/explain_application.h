@@ -25,6 +25,13 @@ Outcome<Port> DefaultPort(const Party& server, const Ports& ports);
 // there, which counts for a pod that declares nothing.
 void DoubtApplication(const Party& server, const Ports& ports, Port port, bool by_service, Json& answer);
 
+// `answer` as above, where `port` is one at which the proxy of `server` listens: says so, and whether somebody is
+// reached. False: it is another, or one of the proxy's at the loopback only that a container declares. `accepted`: a
+// proxy has taken the connection.
+bool DecideProxyPort(const Party& server, const Ports& ports, const Arrival& at, bool accepted, Json& answer);
+// What is taken to the DNS of the proxy. `own`: at the workload's loopback, where nobody else is meant.
+Json ToDns(bool tcp, bool own);
+
 // Where the word leads when it is the caller's own loopback: 127.0.0.0/8, ::1 or localhost.
 std::optional<io::IpAddress> OwnLoopback(const std::string& to);
 // What becomes of a connection of `own` to that place: an answer as of /plait/explain.

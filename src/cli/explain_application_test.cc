@@ -116,9 +116,51 @@ TEST(ExplainApplication, KnowsWhatOfOnesOwnLoopbackIsCapturedOrRefused) {
     EXPECT_EQ(refused["verdict"]["result"], "no connection");
   }
   const Json http = ToOwnLoopback(Pod(), Declared({53}), To("127.0.0.53:53"), false);
-  EXPECT_EQ(Text(http["steps"][0], {"text"}), "the connection to 127.0.0.53:53 is taken to the DNS of the proxy");
+  EXPECT_TRUE(
+      Text(http["steps"][0], {"text"}).starts_with("the connection to 127.0.0.53:53 is taken to the DNS of the"));
   EXPECT_EQ(http["verdict"]["forwarded"], false);
   EXPECT_EQ(ToOwnLoopback(Pod(), Declared({53}), To("127.0.0.53:53"), true)["verdict"]["forwarded"], true);
+}
+
+TEST(ExplainApplication, IsNotReachedAtPort53OfAnother) {
+  const Json http = ToDns(/*tcp=*/false, /*own=*/false);
+  EXPECT_EQ(Last(http)["passes"], false);
+  EXPECT_EQ(http["verdict"]["result"], "no answer");
+  const Json tcp = ToDns(/*tcp=*/true, /*own=*/false);
+  EXPECT_EQ(tcp["verdict"]["forwarded"], false);
+  EXPECT_EQ(tcp["verdict"]["result"], "answered by the DNS of the proxy");
+  EXPECT_NE(Text(Last(tcp), {"text"}).find("let the server have another port than 53"), std::string::npos);
+}
+
+TEST(ExplainApplication, IsNobodyAtAPortThatTheProxyHasAtItsLoopbackOnly) {
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{15000, 15053}) {
+    Json answer = Reached();
+    EXPECT_TRUE(DecideProxyPort(Pod(), Declared({80}), {.port = Port{port}}, /*accepted=*/true, answer));
+    EXPECT_EQ(Last(answer)["passes"], false) << port;
+    EXPECT_NE(Text(Last(answer), {"text"}).find("plait exec web-0.default -- COMMAND"), std::string::npos);
+    EXPECT_EQ(answer["verdict"]["status"], 503) << "its own proxy, or the caller's, says so";
+    Json direct = Reached();
+    EXPECT_TRUE(DecideProxyPort(Pod(), std::nullopt, {.port = Port{port}}, /*accepted=*/false, direct));
+    EXPECT_EQ(direct["verdict"]["result"], "no connection");
+  }
+  Json declared = Reached();
+  EXPECT_FALSE(DecideProxyPort(Pod(), Declared({15000}), {.port = Port{15000}}, true, declared));
+  EXPECT_EQ(declared, Reached()) << "an application may listen at the address of the pod";
+  EXPECT_FALSE(DecideProxyPort(Pod(), Declared({80}), {.port = Port{80}}, true, declared));
+  Party plain = Pod();
+  plain.proxy = "none";
+  EXPECT_FALSE(DecideProxyPort(plain, Declared({80}), {.port = Port{15000}}, true, declared));
+}
+
+TEST(ExplainApplication, IsTheProxyAtItsOpenPorts) {
+  Json answer = Reached();
+  EXPECT_TRUE(DecideProxyPort(Pod(), Declared({80}), {.port = Port{15021}}, /*accepted=*/true, answer));
+  EXPECT_EQ(Text(Last(answer), {"text"}), "port 15021 is its proxy's own");
+  EXPECT_EQ(answer["verdict"]["forwarded"], true);
+  for (const char* text : {"{}", R"({"steps":3})", R"({"steps":[1]})"}) {
+    Json odd = Json::parse(text);
+    EXPECT_TRUE(DecideProxyPort(Pod(), Declared({80}), {.port = Port{15000}}, true, odd)) << text;
+  }
 }
 
 TEST(ExplainApplication, IsUnknownAtTheHostsLoopbackInModeLoopback) {

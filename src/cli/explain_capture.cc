@@ -3,14 +3,25 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/json_access.h"
-#include "node/capture_rules.h"
+#include "node/proxy_ports.h"
 
 namespace plait::cli {
 namespace {
 
-Capture Ruling(const std::string& what, const std::string& why_not) {
-  if (why_not.empty()) return {Capture::Kind::kTaken, what + " is taken to the proxy"};
-  return {Capture::Kind::kPast, what + " goes past the proxy: " + why_not};
+Capture Said(const std::string& what, const node::Ruling& ruling) {
+  using enum Capture::Kind;
+  using Ruled = node::Ruling::Kind;
+  switch (ruling.kind) {
+    case Ruled::kToProxy: return {kTaken, what + " is taken to the proxy"};
+    case Ruled::kToDns:
+      return {kDns,
+              what + " is taken to the DNS of the proxy, as each to port " + std::to_string(node::kDnsPort.value)};
+    case Ruled::kToOwnPort: return {kOwnPort, what + " is not captured: the proxy itself listens there"};
+    case Ruled::kPast: return {kPast, what + " goes past the proxy: " + ruling.why};
+    case Ruled::kRefused: break;
+  }
+  return {kRefused, what + " is refused: the port is where capture leads to, and nobody connects to it by its own " +
+                        "number; ask for a port of the application (of a Service, that is its targetPort)"};
 }
 
 Capture NoRules(const Diagnostic& problem) {
@@ -19,7 +30,7 @@ Capture NoRules(const Diagnostic& problem) {
 
 }  // namespace
 
-Capture CaptureOut(const Party& from, bool loopback_mode, const io::SocketAddress& to) {
+Capture CaptureOut(const Party& from, bool loopback_mode, const io::SocketAddress& to, bool own) {
   if (from.proxy == "gateway") return {Capture::Kind::kTaken, "a gateway: clients connect to its proxy itself"};
   if (loopback_mode)
     return {Capture::Kind::kTaken,
@@ -31,21 +42,23 @@ Capture CaptureOut(const Party& from, bool loopback_mode, const io::SocketAddres
     rules->exclude_outbound_ranges.clear();
     rules->limit_outbound_ranges = false;
   }
-  return Ruling("the connection to " + (known ? to.ToString() : "port " + std::to_string(to.port.value)),
-                node::WhyNotCapturedOut(*rules, to));
+  return Said("the connection to " + (known ? to.ToString() : "port " + std::to_string(to.port.value)),
+              node::RulingOut(*rules, to, own));
 }
 
-Capture CaptureIn(const Party& server, bool loopback_mode, Port port) {
+Capture CaptureIn(const Party& server, bool loopback_mode, Port port, node::Dialler dialler) {
   if (server.proxy == "gateway") return {Capture::Kind::kTaken, "a gateway: its proxy listens itself"};
   if (loopback_mode)
     return {Capture::Kind::kTaken, "nothing is captured in mode loopback: the proxy listens at the workload's address"};
   const Outcome<node::CaptureRules> rules = node::RulesFromAnnotations(server.capture);
   if (!rules) return NoRules(rules.error());
-  return Ruling("what arrives at port " + std::to_string(port.value), node::WhyNotCapturedIn(*rules, port));
+  return Said("what arrives at port " + std::to_string(port.value), node::RulingIn(*rules, port, dialler));
 }
 
 Json CaptureStep(const Capture& capture) {
-  return {{"step", "capture"}, {"passes", capture.kind != Capture::Kind::kNoRules}, {"text", capture.text}};
+  using enum Capture::Kind;
+  const bool passes = capture.kind != kNoRules && capture.kind != kRefused;
+  return {{"step", "capture"}, {"passes", passes}, {"text", capture.text}};
 }
 
 Json AnswerOf(const char* step, Json passes, std::string text, Json verdict) {
@@ -74,15 +87,31 @@ Json PastCaller(const Json& destination) {
   return NoConnection("connection", why, "past_the_proxy");
 }
 
-Json PastServer(bool tls, Port port) {
-  const std::string application = "the application on port " + std::to_string(port.value);
-  if (!tls)
-    return AnswerOf("application", true, application + ", in plaintext; no policy of the mesh is asked",
-                    {{"forwarded", true}});
-  return AnswerOf("application", false,
-                  application + " gets the mutual TLS of the caller's proxy, which is for a proxy; let the server's " +
-                      "proxy have the port, or turn TLS off for it (DestinationRule, tls mode DISABLE)",
-                  {{"forwarded", false}, {"status", 503}, {"flag", "UF"}, {"details", "no_mutual_tls_past_the_proxy"}});
+Json UnreachedVerdict(bool accepted, bool tcp, const char* details) {
+  if (!accepted) return {{"forwarded", false}, {"result", "no connection"}, {"details", details}};
+  Json verdict = {{"forwarded", false}};
+  if (!tcp) verdict["status"] = 503;
+  verdict["flag"] = "UF";
+  verdict["details"] = details;
+  return verdict;
+}
+
+Json NotTaken(Capture::Kind kind, const Arrival& at) {
+  if (kind == Capture::Kind::kRefused)
+    return {{"steps", Json::array()}, {"verdict", UnreachedVerdict(at.by_proxy, at.tcp, "capture_port")}};
+  const bool own = kind == Capture::Kind::kOwnPort;
+  const std::string who =
+      (own ? "the proxy itself on port " : "the application on port ") + std::to_string(at.port.value);
+  if (!at.tls)
+    return AnswerOf("application", true, who + ", in plaintext; no policy of the mesh is asked", {{"forwarded", true}});
+  const std::string what = who + " gets the mutual TLS of the caller's proxy";
+  const char* next =
+      own ? ", which it does not speak there; ask it past that proxy (excludeOutboundPorts of the caller) "
+            "or in its own workload (plait exec)"
+          : ", which is for a proxy; let the server's proxy have the port, or turn TLS off for it "
+            "(DestinationRule, tls mode DISABLE)";
+  return AnswerOf("application", false, what + next,
+                  UnreachedVerdict(/*accepted=*/true, at.tcp, "no_mutual_tls_past_the_proxy"));
 }
 
 }  // namespace plait::cli

@@ -8,6 +8,7 @@
 
 #include "cli/render.h"
 #include "core/io/address.h"
+#include "node/capture_rules.h"
 
 namespace plait::cli {
 
@@ -26,16 +27,20 @@ struct Party {
 struct Capture {
   enum class Kind : std::uint8_t {
     kTaken,    // to the proxy
+    kDns,      // to the DNS of the proxy, whatever address it is for
+    kOwnPort,  // to what the proxy itself serves: metrics, readiness
     kPast,     // the proxy does not see it
+    kRefused,  // it is for a port that capture leads to
     kNoRules,  // the annotations cannot be read: the workload does not start
   };
   Kind kind = Kind::kTaken;
   std::string text;
 };
-// Out of `from`. `to` without an IP: a name whose address is not known here, so that only ports decide.
-Capture CaptureOut(const Party& from, bool loopback_mode, const io::SocketAddress& to);
+// Out of `from`. `to` without an IP: a name whose address is not known here, so that only ports decide. `own`: it is an
+// address of `from` itself.
+Capture CaptureOut(const Party& from, bool loopback_mode, const io::SocketAddress& to, bool own);
 // Into `server`.
-Capture CaptureIn(const Party& server, bool loopback_mode, Port port);
+Capture CaptureIn(const Party& server, bool loopback_mode, Port port, node::Dialler dialler);
 Json CaptureStep(const Capture& capture);
 
 // In place of what a proxy would say, {"steps", "verdict"} as of /plait/explain: an answer of one step.
@@ -46,11 +51,21 @@ Json NoConnection(const char* step, std::string text, const char* details);
 Json NoAnswer();
 // The step `capture` before those of the answer, when it has steps.
 void PutFirst(const Capture& capture, Json& answer);
+// The verdict where nobody takes what the proxy that has `accepted` the connection dials: 503 over HTTP. Without such a
+// proxy the caller's own connection does not come about.
+Json UnreachedVerdict(bool accepted, bool tcp, const char* details);
 
 // What becomes of a connection that goes past the caller's proxy to what is no workload: `destination` as
 // /plait/explain tells it.
 Json PastCaller(const Json& destination);
-// What becomes of one that goes past the server's proxy; `tls`: the caller's proxy speaks mutual TLS.
-Json PastServer(bool tls, Port port);
+// How a connection arrives at a workload.
+struct Arrival {
+  Port port;
+  bool by_proxy = false;  // of the caller; without: the caller itself has dialled
+  bool tls = false;       // mutual TLS of the caller's proxy
+  bool tcp = false;       // no HTTP
+};
+// What becomes of one that the server's proxy does not take (kPast, kOwnPort, kRefused).
+Json NotTaken(Capture::Kind kind, const Arrival& at);
 
 }  // namespace plait::cli

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
+#include "cli/json_access.h"
+
 namespace plait::cli {
 namespace {
 
@@ -14,39 +18,104 @@ Party Sidecar(const char* annotation = "", const char* value = "") {
 }
 io::SocketAddress To(const char* text) { return io::SocketAddress::Parse(text).value(); }
 
+Capture Out(const Party& from, bool loopback_mode, const char* to, bool own = false) {
+  return CaptureOut(from, loopback_mode, To(to), own);
+}
+Capture In(const Party& server, std::uint16_t port, node::Dialler dialler = node::Dialler::kOther) {
+  return CaptureIn(server, /*loopback_mode=*/false, Port{port}, dialler);
+}
+
 TEST(ExplainCapture, TakesWhatNoAnnotationLeavesOut) {
-  const Capture out = CaptureOut(Sidecar(), false, To("10.96.0.7:9080"));
+  const Capture out = Out(Sidecar(), false, "10.96.0.7:9080");
   EXPECT_EQ(out.kind, Kind::kTaken);
   EXPECT_EQ(out.text, "the connection to 10.96.0.7:9080 is taken to the proxy");
-  EXPECT_EQ(CaptureIn(Sidecar(), false, Port{9080}).kind, Kind::kTaken);
+  EXPECT_EQ(In(Sidecar(), 9080).kind, Kind::kTaken);
 }
 
 TEST(ExplainCapture, NamesTheAnnotationThatLeavesItOut) {
-  const Capture out = CaptureOut(Sidecar("excludeOutboundPorts", "9080"), false, To("10.96.0.7:9080"));
+  const Capture out = Out(Sidecar("excludeOutboundPorts", "9080"), false, "10.96.0.7:9080");
   EXPECT_EQ(out.kind, Kind::kPast);
   EXPECT_NE(out.text.find("port 9080 is one of traffic.sidecar.istio.io/excludeOutboundPorts"), std::string::npos);
-  EXPECT_EQ(CaptureOut(Sidecar("excludeOutboundPorts", "9080"), false, To("10.96.0.7:80")).kind, Kind::kTaken);
-  EXPECT_EQ(CaptureIn(Sidecar("excludeInboundPorts", "9080"), false, Port{9080}).kind, Kind::kPast);
+  EXPECT_EQ(Out(Sidecar("excludeOutboundPorts", "9080"), false, "10.96.0.7:80").kind, Kind::kTaken);
+  EXPECT_EQ(In(Sidecar("excludeInboundPorts", "9080"), 9080).kind, Kind::kPast);
 }
 
 TEST(ExplainCapture, LetsOnlyPortsDecideAboutANameWithoutAnAddress) {
-  EXPECT_EQ(CaptureOut(Sidecar("includeOutboundIPRanges", "10.0.0.0/8"), false, To("0.0.0.0:80")).kind, Kind::kTaken);
-  EXPECT_EQ(CaptureOut(Sidecar("excludeOutboundPorts", "80"), false, To("0.0.0.0:80")).kind, Kind::kPast);
+  EXPECT_EQ(Out(Sidecar("includeOutboundIPRanges", "10.0.0.0/8"), false, "0.0.0.0:80").kind, Kind::kTaken);
+  EXPECT_EQ(Out(Sidecar("excludeOutboundPorts", "80"), false, "0.0.0.0:80").kind, Kind::kPast);
 }
 
 TEST(ExplainCapture, KnowsThatGatewaysAndLoopbackCaptureNothing) {
   Party gateway = Sidecar("excludeOutboundPorts", "80");
   gateway.proxy = "gateway";
-  EXPECT_NE(CaptureOut(gateway, false, To("10.0.0.1:80")).text.find("a gateway"), std::string::npos);
-  const Capture loopback = CaptureOut(Sidecar("excludeOutboundPorts", "80"), true, To("10.0.0.1:80"));
+  EXPECT_NE(Out(gateway, false, "10.0.0.1:80").text.find("a gateway"), std::string::npos);
+  const Capture loopback = Out(Sidecar("excludeOutboundPorts", "80"), true, "10.0.0.1:80");
   EXPECT_EQ(loopback.kind, Kind::kTaken) << "the proxy's own listeners are what is dialled";
   EXPECT_NE(loopback.text.find("${plait.addr.NAME}"), std::string::npos);
 }
 
 TEST(ExplainCapture, SaysThatAWorkloadWithUnreadableAnnotationsCannotStart) {
-  const Capture out = CaptureOut(Sidecar("excludeOutboundPorts", "http"), false, To("10.0.0.1:80"));
+  const Capture out = Out(Sidecar("excludeOutboundPorts", "http"), false, "10.0.0.1:80");
   EXPECT_EQ(out.kind, Kind::kNoRules);
   EXPECT_NE(out.text.find("\"http\" is not a port"), std::string::npos);
+}
+
+TEST(ExplainCapture, TakesWhatIsForPort53ToTheDnsOfTheProxyWhereverItIsFor) {
+  for (const Party& from : {Sidecar(), Sidecar("excludeOutboundPorts", "53")}) {
+    const Capture out = Out(from, false, "10.96.0.7:53");
+    EXPECT_EQ(out.kind, Kind::kDns);
+    EXPECT_EQ(out.text, "the connection to 10.96.0.7:53 is taken to the DNS of the proxy, as each to port 53");
+    EXPECT_EQ(CaptureStep(out)["passes"], true);
+    EXPECT_EQ(Out(from, false, "0.0.0.0:53").kind, Kind::kDns) << "of a name without an address";
+  }
+  EXPECT_EQ(Out(Sidecar(), true, "10.96.0.7:53").kind, Kind::kTaken) << "nothing is captured in mode loopback";
+  EXPECT_EQ(In(Sidecar(), 53).kind, Kind::kTaken) << "from another workload";
+}
+
+TEST(ExplainCapture, RefusesWhatIsForAPortThatCaptureLeadsTo) {
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{15001, 15006}) {
+    const Capture in = In(Sidecar("excludeInboundPorts", "15006"), port);
+    EXPECT_EQ(in.kind, Kind::kRefused) << port;
+    EXPECT_EQ(CaptureStep(in)["passes"], false);
+    EXPECT_NE(in.text.find("ask for a port of the application"), std::string::npos) << in.text;
+  }
+  EXPECT_EQ(Out(Sidecar(), false, "10.244.0.2:15006", /*own=*/true).kind, Kind::kRefused);
+  EXPECT_EQ(Out(Sidecar(), false, "10.244.0.3:15006").kind, Kind::kTaken) << "of another workload";
+
+  const auto verdict = [](const Arrival& at) { return NotTaken(Kind::kRefused, at)["verdict"]; };
+  const Json http = verdict({.port = Port{15006}, .by_proxy = true, .tls = true});
+  EXPECT_EQ(http, Json({{"forwarded", false}, {"status", 503}, {"flag", "UF"}, {"details", "capture_port"}}));
+  const Json tcp = verdict({.port = Port{15006}, .by_proxy = true, .tls = true, .tcp = true});
+  EXPECT_EQ(tcp, Json({{"forwarded", false}, {"flag", "UF"}, {"details", "capture_port"}}));
+  const Json direct = verdict({.port = Port{15006}});
+  EXPECT_EQ(direct, Json({{"forwarded", false}, {"result", "no connection"}, {"details", "capture_port"}}));
+}
+
+TEST(ExplainCapture, LeavesTheProxyWhatItServesItself) {
+  const Capture in = In(Sidecar(), 15021);
+  EXPECT_EQ(in.kind, Kind::kOwnPort);
+  EXPECT_EQ(in.text, "what arrives at port 15021 is not captured: the proxy itself listens there");
+  EXPECT_EQ(In(Sidecar(), 15021, node::Dialler::kOwnProxy).kind, Kind::kTaken);
+  const Json plaintext = NotTaken(in.kind, {.port = Port{15021}});
+  EXPECT_EQ(plaintext["verdict"]["forwarded"], true);
+  EXPECT_TRUE(Text(plaintext["steps"][0], {"text"}).starts_with("the proxy itself on port 15021, in plaintext"));
+  const Json tls = NotTaken(in.kind, {.port = Port{15021}, .by_proxy = true, .tls = true});
+  EXPECT_EQ(tls["verdict"]["status"], 503);
+  EXPECT_NE(Text(tls["steps"][0], {"text"}).find("excludeOutboundPorts"), std::string::npos);
+}
+
+TEST(ExplainCapture, LetsAWorkloadsOwnProxyInWhateverIsExcluded) {
+  const Party server = Sidecar("excludeInboundPorts", "80");
+  EXPECT_EQ(In(server, 80, node::Dialler::kOwnProxy).kind, Kind::kTaken);
+  EXPECT_EQ(In(Sidecar(), 80, node::Dialler::kItself).kind, Kind::kPast);
+}
+
+TEST(ExplainCapture, ClosesAConnectionWhoseMutualTlsNobodyEndsAndAnswersARequest) {
+  const Json http = NotTaken(Kind::kPast, {.port = Port{80}, .by_proxy = true, .tls = true});
+  EXPECT_EQ(http["verdict"]["status"], 503);
+  const Json tcp = NotTaken(Kind::kPast, {.port = Port{80}, .by_proxy = true, .tls = true, .tcp = true});
+  EXPECT_FALSE(tcp["verdict"].contains("status"));
+  EXPECT_EQ(NotTaken(Kind::kPast, {.port = Port{80}})["verdict"]["forwarded"], true);
 }
 
 }  // namespace

@@ -1,16 +1,13 @@
 #include "node/capture_rules.h"
 
 #include <algorithm>
-#include <array>
 #include <span>
 
 #include "core/base/strings.h"
+#include "node/proxy_ports.h"
 
 namespace plait::node {
 namespace {
-
-// Ports of the proxy that callers outside the workload reach directly: merged metrics, readiness, Prometheus.
-constexpr std::array kProxyPorts = {Port{15020}, Port{15021}, Port{15090}};
 
 std::string PortList(std::span<const Port> ports) {
   std::string out;
@@ -32,7 +29,7 @@ std::string Set(std::string_view name, std::string_view type, const std::string&
 }
 
 std::string Sets(const CaptureRules& rules) {
-  std::string excluded_in = PortList(kProxyPorts);
+  std::string excluded_in = PortList(kOpenPorts);
   if (!rules.exclude_inbound_ports.empty()) excluded_in += ", " + PortList(rules.exclude_inbound_ports);
   std::string out = Set("in_excl", "inet_service", excluded_in);
   out += Set("in_incl", "inet_service", PortList(rules.include_inbound_ports));
@@ -75,13 +72,15 @@ std::string OutputChain(const CaptureRules& rules) {
 
 // Capture ports have no meaning of their own: whoever dials one is refused before translation, from inside (at any own
 // address) and from other workloads (where the redirect has already changed the port).
-constexpr const char* kCapturePortChains =
-    "  chain own { type filter hook output priority -150;\n"
-    "    oifname \"lo\" ct state new tcp dport { 15001, 15006 } reject with tcp reset\n"
-    "  }\n"
-    "  chain input { type filter hook input priority 0;\n"
-    "    iifname != \"lo\" ct state new meta l4proto tcp ct original proto-dst { 15001, 15006 } reject with tcp reset\n"
-    "  }\n";
+std::string CapturePortChains() {
+  const std::string refused = "{ " + PortList(kCapturePorts) + " } reject with tcp reset\n  }\n";
+  return "  chain own { type filter hook output priority -150;\n"
+         "    oifname \"lo\" ct state new tcp dport " +
+         refused +
+         "  chain input { type filter hook input priority 0;\n"
+         "    iifname != \"lo\" ct state new meta l4proto tcp ct original proto-dst " +
+         refused;
+}
 
 // The proxy's own sockets do not leave the mesh's ranges.
 std::string GuardChain(const CaptureRules& rules) {
@@ -123,7 +122,6 @@ Outcome<> ParseRanges(std::string_view name, std::string_view text, std::vector<
   return {};
 }
 
-bool Has(std::span<const Port> ports, Port port) { return std::find(ports.begin(), ports.end(), port) != ports.end(); }
 bool Has(const std::vector<io::Cidr>& ranges, const io::IpAddress& ip) {
   return std::any_of(ranges.begin(), ranges.end(), [&](const io::Cidr& range) { return range.Contains(ip); });
 }
@@ -140,7 +138,7 @@ std::string ToNft(const CaptureRules& rules) {
   out += "  chain prerouting { type nat hook prerouting priority dstnat;\n    tcp dport @in_excl accept\n";
   out += rules.limit_inbound_ports ? "    tcp dport @in_incl redirect to :15006\n"
                                    : "    meta l4proto tcp redirect to :15006\n";
-  out += "  }\n" + OutputChain(rules) + kCapturePortChains + GuardChain(rules);
+  out += "  }\n" + OutputChain(rules) + CapturePortChains() + GuardChain(rules);
   return out + "}\n";
 }
 
@@ -184,24 +182,33 @@ Outcome<CaptureRules> RulesFromAnnotations(const std::vector<std::pair<std::stri
   return rules;
 }
 
-std::string WhyNotCapturedOut(const CaptureRules& rules, const io::SocketAddress& to) {
+Ruling RulingOut(const CaptureRules& rules, const io::SocketAddress& to, bool own) {
+  using enum Ruling::Kind;
   const std::string ip = to.ip.ToString();
-  if (to.ip.is_loopback()) return ip + " is the workload itself";
-  if (Has(rules.exclude_outbound_ranges, to.ip)) return Because(ip, " is in ", "excludeOutboundIPRanges");
-  if (Has(rules.exclude_outbound_ports, to.port))
-    return Because("port " + std::to_string(to.port.value), " is one of ", "excludeOutboundPorts");
+  const bool loopback = to.ip.is_loopback();
+  if ((own || loopback) && HasPort(kCapturePorts, to.port)) return {kRefused};
+  if (rules.capture_dns && to.port == kDnsPort) return {kToDns};
+  if (loopback) return {kPast, ip + " is the workload itself"};
+  if (Has(rules.exclude_outbound_ranges, to.ip)) return {kPast, Because(ip, " is in ", "excludeOutboundIPRanges")};
+  if (HasPort(rules.exclude_outbound_ports, to.port))
+    return {kPast, Because("port " + std::to_string(to.port.value), " is one of ", "excludeOutboundPorts")};
   if (rules.limit_outbound_ranges && !Has(rules.include_outbound_ranges, to.ip))
-    return Because(ip, " is not in ", "includeOutboundIPRanges");
-  return "";
+    return {kPast, Because(ip, " is not in ", "includeOutboundIPRanges")};
+  return {};
 }
 
-std::string WhyNotCapturedIn(const CaptureRules& rules, Port port) {
+Ruling RulingIn(const CaptureRules& rules, Port port, Dialler dialler) {
+  using enum Ruling::Kind;
+  if (HasPort(kCapturePorts, port)) return {kRefused};
+  // What stays in the workload's network is not translated a second time on its way in.
+  if (dialler == Dialler::kOwnProxy) return {};
+  if (dialler == Dialler::kItself) return {kPast, "it comes from the workload itself"};
   const std::string name = "port " + std::to_string(port.value);
-  if (Has(kProxyPorts, port)) return name + " is the proxy's own";
-  if (Has(rules.exclude_inbound_ports, port)) return Because(name, " is one of ", "excludeInboundPorts");
-  if (rules.limit_inbound_ports && !Has(rules.include_inbound_ports, port))
-    return Because(name, " is none of ", "includeInboundPorts");
-  return "";
+  if (HasPort(kOpenPorts, port)) return {kToOwnPort};
+  if (HasPort(rules.exclude_inbound_ports, port)) return {kPast, Because(name, " is one of ", "excludeInboundPorts")};
+  if (rules.limit_inbound_ports && !HasPort(rules.include_inbound_ports, port))
+    return {kPast, Because(name, " is none of ", "includeInboundPorts")};
+  return {};
 }
 
 }  // namespace plait::node

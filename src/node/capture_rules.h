@@ -1,6 +1,7 @@
 #pragma once
 // The nftables rules that take a workload's connections to its proxy, as text. What each annotation
 // `traffic.sidecar.istio.io/*` excludes or includes is decided here; semantics are those of Istio's istio-iptables.
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,9 +40,27 @@ std::string RulesDifference(const std::string& then, const std::string& now);
 // Refuses what is not a list of ports or ranges, naming the annotation.
 Outcome<CaptureRules> RulesFromAnnotations(const std::vector<std::pair<std::string, std::string>>& annotations);
 
-// Whether these rules take a connection of the application (to `to`), or one that arrives at `port`, to the proxy: ""
-// if they do, else what leaves it out, with the annotation. They say what ToNft's rules do.
-std::string WhyNotCapturedOut(const CaptureRules& rules, const io::SocketAddress& to);
-std::string WhyNotCapturedIn(const CaptureRules& rules, Port port);
+// What becomes of a connection by these rules: what ToNft's rules do with it.
+struct Ruling {
+  enum class Kind : std::uint8_t {
+    kToProxy,
+    kToDns,      // of the proxy, which takes every connection to port 53
+    kToOwnPort,  // one that the proxy itself serves to all: metrics, readiness
+    kPast,       // where it is sent; the proxy does not see it
+    kRefused,    // by a reset
+  };
+  Kind kind = Kind::kToProxy;
+  std::string why = {};  // kPast: what leaves it out, with the annotation
+};
+// Of the application to `to`; `own`: that is an address of its pod.
+Ruling RulingOut(const CaptureRules& rules, const io::SocketAddress& to, bool own);
+
+// Who has dialled what arrives at a workload.
+enum class Dialler : std::uint8_t {
+  kOther,     // from outside of its network
+  kItself,    // its application, past its proxy
+  kOwnProxy,  // its proxy, which goes through its inbound side as that of any other workload would
+};
+Ruling RulingIn(const CaptureRules& rules, Port port, Dialler dialler);
 
 }  // namespace plait::node

@@ -46,10 +46,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   none.limit_outbound_ranges = rules->limit_outbound_ranges;
   PLAIT_CHECK(Skeleton(node::ToNft(*rules)) == Skeleton(node::ToNft(none)));
   const io::SocketAddress elsewhere = *io::SocketAddress::Parse("203.0.113.1:80");
+  const auto taken = [](const node::Ruling& ruling) { return ruling.kind == node::Ruling::Kind::kToProxy; };
+  const auto out = [&](const io::SocketAddress& to) { return node::RulingOut(*rules, to, /*own=*/false); };
   for (const Port port : rules->exclude_outbound_ports)
-    PLAIT_CHECK(!node::WhyNotCapturedOut(*rules, {.ip = elsewhere.ip, .port = port, .unix_path = {}}).empty());
+    PLAIT_CHECK(!taken(out({.ip = elsewhere.ip, .port = port, .unix_path = {}})));
   for (const io::Cidr& range : rules->exclude_outbound_ranges)
-    PLAIT_CHECK(!node::WhyNotCapturedOut(*rules, {.ip = range.base, .port = elsewhere.port, .unix_path = {}}).empty());
-  for (const Port port : rules->exclude_inbound_ports) PLAIT_CHECK(!node::WhyNotCapturedIn(*rules, port).empty());
+    PLAIT_CHECK(!taken(out({.ip = range.base, .port = elsewhere.port, .unix_path = {}})));
+  for (const Port port : rules->exclude_inbound_ports)
+    PLAIT_CHECK(!taken(node::RulingIn(*rules, port, node::Dialler::kOther)));
   return 0;
 }

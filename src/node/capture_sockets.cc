@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "node/proxy_ports.h"
+
 namespace plait::node {
 namespace {
 
@@ -19,17 +21,21 @@ constexpr int kBacklog = 4096;
 
 std::vector<SocketPlan> PlansFor(const ProxySockets& wanted) {
   std::vector<SocketPlan> plans;
-  if (!wanted.dns_alone)
-    plans = {{"15000", "127.0.0.1:15000", SOCK_STREAM},
-             {"15020", "[::]:15020", SOCK_STREAM},
-             {"15021", "[::]:15021", SOCK_STREAM},
-             {"15090", "[::]:15090", SOCK_STREAM}};
-  if (wanted.capture && !wanted.dns_alone)
-    for (const char* port : {"15001", "15006"}) plans.push_back({port, "[::]:" + std::string(port), SOCK_STREAM});
+  const auto everywhere = [&plans](const auto& ports) {
+    for (const Port port : ports) {
+      const std::string name = std::to_string(port.value);
+      plans.push_back({name, "[::]:" + name, SOCK_STREAM});
+    }
+  };
+  if (!wanted.dns_alone) {
+    plans = {{"15000", "127.0.0.1:15000", SOCK_STREAM}};
+    everywhere(kOpenPorts);
+    if (wanted.capture) everywhere(kCapturePorts);
+  }
   // UDP needs one socket an address: a wildcard one would answer from the pod's address, which clients drop.
   std::vector<std::string> dns;
   for (const io::IpAddress& ip : wanted.dns_at)
-    dns.push_back(io::SocketAddress{.ip = ip, .port = Port{53}, .unix_path = {}}.ToString());
+    dns.push_back(io::SocketAddress{.ip = ip, .port = kDnsPort, .unix_path = {}}.ToString());
   if (wanted.capture && dns.empty()) dns = {"127.0.0.1:15053", "[::1]:15053"};
   for (const std::string& address : dns) {
     const std::string family = address.starts_with('[') ? "6" : "4";

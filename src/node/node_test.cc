@@ -103,14 +103,21 @@ TEST(CaptureRules, RefusesAPortThatIsNone) {
   EXPECT_NE(rules.error().message.find("\"http\" is not a port"), std::string::npos);
 }
 
+using Kind = Ruling::Kind;
+const CaptureRules kAll;
+
+Ruling Out(const CaptureRules& rules, const char* to, bool own = false) {
+  return RulingOut(rules, io::SocketAddress::Parse(to).value(), own);
+}
+Ruling In(const CaptureRules& rules, std::uint16_t port, Dialler dialler = Dialler::kOther) {
+  return RulingIn(rules, Port{port}, dialler);
+}
+
 TEST(CaptureRules, SayWhichAnnotationLeavesAConnectionOut) {
-  const auto to = [](const char* address) { return io::SocketAddress::Parse(address).value(); };
-  const CaptureRules all = RulesFromAnnotations({}).value();
-  EXPECT_EQ(WhyNotCapturedOut(all, to("10.96.0.7:9080")), "");
-  EXPECT_EQ(WhyNotCapturedIn(all, Port{9080}), "");
-  EXPECT_EQ(WhyNotCapturedOut(all, to("127.0.0.1:9080")), "127.0.0.1 is the workload itself");
-  EXPECT_EQ(WhyNotCapturedOut(all, to("[::1]:9080")), "::1 is the workload itself");
-  EXPECT_EQ(WhyNotCapturedIn(all, Port{15021}), "port 15021 is the proxy's own");
+  EXPECT_EQ(Out(kAll, "10.96.0.7:9080").kind, Kind::kToProxy);
+  EXPECT_EQ(In(kAll, 9080).kind, Kind::kToProxy);
+  EXPECT_EQ(Out(kAll, "127.0.0.1:9080").why, "127.0.0.1 is the workload itself");
+  EXPECT_EQ(Out(kAll, "[::1]:9080").why, "::1 is the workload itself");
 
   const CaptureRules some = RulesFromAnnotations({{"traffic.sidecar.istio.io/excludeOutboundPorts", "9080"},
                                                   {"traffic.sidecar.istio.io/excludeOutboundIPRanges", "10.9.0.0/16"},
@@ -118,19 +125,58 @@ TEST(CaptureRules, SayWhichAnnotationLeavesAConnectionOut) {
                                                   {"traffic.sidecar.istio.io/excludeInboundPorts", "22"},
                                                   {"traffic.sidecar.istio.io/includeInboundPorts", "80,22"}})
                                 .value();
-  EXPECT_EQ(WhyNotCapturedOut(some, to("10.96.0.7:9080")),
-            "port 9080 is one of traffic.sidecar.istio.io/excludeOutboundPorts");
-  EXPECT_EQ(WhyNotCapturedOut(some, to("10.9.0.7:80")),
-            "10.9.0.7 is in traffic.sidecar.istio.io/excludeOutboundIPRanges");
-  EXPECT_EQ(WhyNotCapturedOut(some, to("192.0.2.1:80")),
-            "192.0.2.1 is not in traffic.sidecar.istio.io/includeOutboundIPRanges");
-  EXPECT_EQ(WhyNotCapturedOut(some, to("10.96.0.7:80")), "");
-  EXPECT_EQ(WhyNotCapturedIn(some, Port{22}), "port 22 is one of traffic.sidecar.istio.io/excludeInboundPorts");
-  EXPECT_EQ(WhyNotCapturedIn(some, Port{81}), "port 81 is none of traffic.sidecar.istio.io/includeInboundPorts");
-  EXPECT_EQ(WhyNotCapturedIn(some, Port{80}), "");
+  EXPECT_EQ(Out(some, "10.96.0.7:9080").why, "port 9080 is one of traffic.sidecar.istio.io/excludeOutboundPorts");
+  EXPECT_EQ(Out(some, "10.9.0.7:80").why, "10.9.0.7 is in traffic.sidecar.istio.io/excludeOutboundIPRanges");
+  EXPECT_EQ(Out(some, "192.0.2.1:80").why, "192.0.2.1 is not in traffic.sidecar.istio.io/includeOutboundIPRanges");
+  EXPECT_EQ(Out(some, "192.0.2.1:80").kind, Kind::kPast);
+  EXPECT_EQ(Out(some, "10.96.0.7:80").kind, Kind::kToProxy);
+  EXPECT_EQ(In(some, 22).why, "port 22 is one of traffic.sidecar.istio.io/excludeInboundPorts");
+  EXPECT_EQ(In(some, 81).why, "port 81 is none of traffic.sidecar.istio.io/includeInboundPorts");
+  EXPECT_EQ(In(some, 81).kind, Kind::kPast);
+  EXPECT_EQ(In(some, 80).kind, Kind::kToProxy);
   // An empty list takes nothing, as in Istio.
   const CaptureRules none = RulesFromAnnotations({{"traffic.sidecar.istio.io/includeOutboundIPRanges", ""}}).value();
-  EXPECT_NE(WhyNotCapturedOut(none, to("10.96.0.7:80")), "");
+  EXPECT_EQ(Out(none, "10.96.0.7:80").kind, Kind::kPast);
+}
+
+TEST(CaptureRules, TakeEveryConnectionToPort53ToTheDnsOfTheProxy) {
+  const CaptureRules excluded = RulesFromAnnotations({{"traffic.sidecar.istio.io/excludeOutboundPorts", "53"}}).value();
+  for (const char* to : {"127.0.0.53:53", "[::1]:53", "10.96.0.7:53", "192.0.2.1:53"}) {
+    EXPECT_EQ(Out(kAll, to).kind, Kind::kToDns) << to;
+    EXPECT_EQ(Out(excluded, to).kind, Kind::kToDns) << to;
+  }
+  EXPECT_EQ(In(kAll, 53).kind, Kind::kToProxy) << "from outside it is a port as others";
+  CaptureRules left = kAll;
+  left.capture_dns = false;
+  EXPECT_EQ(Out(left, "10.96.0.7:53").kind, Kind::kToProxy);
+}
+
+TEST(CaptureRules, RefuseWhoDialsACapturePort) {
+  const CaptureRules excluded = RulesFromAnnotations({{"traffic.sidecar.istio.io/excludeInboundPorts", "15006"},
+                                                      {"traffic.sidecar.istio.io/excludeOutboundPorts", "15001"}})
+                                    .value();
+  for (const CaptureRules& rules : {kAll, excluded}) {
+    for (const Dialler dialler : {Dialler::kOther, Dialler::kItself, Dialler::kOwnProxy}) {
+      EXPECT_EQ(In(rules, 15006, dialler).kind, Kind::kRefused);
+      EXPECT_EQ(In(rules, 15001, dialler).kind, Kind::kRefused);
+    }
+    EXPECT_EQ(Out(rules, "10.244.0.2:15001", /*own=*/true).kind, Kind::kRefused);
+    EXPECT_EQ(Out(rules, "127.0.0.1:15006").kind, Kind::kRefused);
+  }
+  EXPECT_EQ(Out(kAll, "10.244.0.3:15006").kind, Kind::kToProxy) << "of another workload: its rules refuse it";
+  EXPECT_EQ(Out(excluded, "10.244.0.3:15001").kind, Kind::kPast);
+}
+
+TEST(CaptureRules, LeaveTheOpenPortsOfTheProxyToItAndWhatAWorkloadSendsItselfToTheSideThatDialled) {
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{15020, 15021, 15090}) {
+    EXPECT_EQ(In(kAll, port).kind, Kind::kToOwnPort) << port;
+    EXPECT_EQ(In(kAll, port, Dialler::kOwnProxy).kind, Kind::kToProxy) << port;
+  }
+  EXPECT_EQ(In(kAll, 15000).kind, Kind::kToProxy) << "it is open at the loopback only";
+  const CaptureRules excluded = RulesFromAnnotations({{"traffic.sidecar.istio.io/excludeInboundPorts", "80"}}).value();
+  EXPECT_EQ(In(excluded, 80).kind, Kind::kPast);
+  EXPECT_EQ(In(excluded, 80, Dialler::kOwnProxy).kind, Kind::kToProxy);
+  EXPECT_EQ(In(kAll, 80, Dialler::kItself).why, "it comes from the workload itself");
 }
 
 TEST(CaptureRules, AreToldWhenTheyAreNotTheSameAnyMore) {

@@ -233,11 +233,16 @@ def capture(folder):
     def server(name, **annotations):
         marks = {TRAFFIC + key: value for key, value in annotations.items()}
         return [m.deployment(name, [m.APP, "echo", "--port", "8000"], ports=[8000], annotations=marks), m.service(name, {"http": 8000})]
+
+    def led_to(app, name, ports):
+        ports = [{"name": f"http-{port}", "port": port, "targetPort": target} for port, target in ports.items()]
+        return m.document("Service", name, {"selector": {"app": app}, "ports": ports})
     m.write(directory / "mesh.yaml",
             *server("strict"), *server("open"), *server("bare", excludeInboundPorts="8000"),
             m.peer_authentication("PERMISSIVE", "open", selector={"matchLabels": {"app": "open"}}),
+            led_to("open", "odd", {53: 8000, 80: 15006, 15006: 8000}),
             m.deployment("client", [m.APP, "client"]),
-            m.deployment("past", [m.APP, "client"], annotations={TRAFFIC + "excludeOutboundPorts": "8000"}))
+            m.deployment("past", [m.APP, "client"], annotations={TRAFFIC + "excludeOutboundPorts": "53,8000,15000,15006,15021"}))
     mesh = Mesh(folder, directory, name="capture").start()
     yield mesh
     mesh.stop()
@@ -269,6 +274,68 @@ def test_what_goes_past_a_proxy_is_explained_as_it_happens(capture, client, serv
     saved = explain(Mesh(capture.folder, capture.folder, name="nobody"), "-f", str(capture.directory), *question,
                     code=0 if refused_at is None else 1)
     assert [(s["step"], s["passes"]) for s in live["steps"]] == [(s["step"], s["passes"]) for s in saved["steps"]]
+
+
+# One question over TCP to a name server; says how long the answer is.
+ASK_OVER_TCP = r"""
+import socket, struct, sys
+with socket.create_connection((sys.argv[1], 53), 5) as one:
+    question = struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + b"\4open\7default\3svc\7cluster\5local\0" + struct.pack("!2H", 1, 1)
+    one.sendall(struct.pack("!H", len(question)) + question)
+    print(struct.unpack("!H", one.recv(2))[0])
+"""
+
+
+@pytest.mark.parametrize("client, to, real, refused_at, details", [
+    # Every connection to port 53 is the proxy's, even where an annotation excludes the port.
+    ("client", "odd:53", "000", "application", "dns_port"),
+    ("client", "open-0:53", "000", "application", "dns_port"),
+    ("past", "open-0:53", "000", "application", "dns_port"),
+    ("client", "192.0.2.1:53", "000", "application", "dns_port"),
+    # Nobody reaches a port that capture leads to by its number. A Service may have it.
+    ("client", "open-0:15006", "503", "capture", "capture_port"),
+    ("client", "open-0:15001", "503", "capture", "capture_port"),
+    ("past", "open-0:15006", "000", "capture", "capture_port"),
+    ("open", "open-0:15006", "000", "capture", "capture_port"),
+    ("client", "odd:80", "503", "capture", "capture_port"),
+    ("client", "odd:15006", "200", None, None),
+    # The proxy's own: at its loopback only, and for everybody.
+    ("client", "open-0:15000", "503", "application", "proxy_port"),
+    ("past", "open-0:15000", "503", "application", "proxy_port"),
+    ("past", "strict-0:15000", "000", "admission", "plaintext_refused_by_strict_mutual_tls"),
+    ("client", "open-0:15053", "503", "application", "proxy_port"),
+    ("past", "strict-0:15021", "200", None, None),
+    ("client", "open-0:15021", "503", "application", "no_mutual_tls_past_the_proxy"),
+    # Of a workload to itself: its proxy takes what is excluded, too.
+    ("open", "open-0:15021", "200", None, None),
+    ("open", "open-0:15000", "503", "application", "proxy_port"),
+    ("bare", "bare-0:8000", "200", None, None),
+])
+def test_ports_of_the_proxy_and_of_dns_are_explained_as_they_are(capture, client, to, real, refused_at, details):
+    host, port = to.split(":")
+    address = {w["name"]: w["ip"] for w in capture.status()["workloads"]}.get(host, host)
+    path = "/healthz/ready" if port == "15021" else "/"
+    assert curl(capture, client, f"http://{address}:{port}{path}", "-m", "2") == real
+    live = explain(capture, client, to, "GET", path, code=0 if refused_at is None else 1)
+    assert live["forwarded"] == (real == "200"), live
+    assert str(live["verdict"].get("status") or {True: 200, False: "000"}[live["forwarded"]]) == real
+    assert (live["verdict"].get("details") or None) == details
+    assert [step["step"] for step in live["steps"] if step["passes"] is not True] == ([refused_at] if refused_at else [])
+    saved = explain(Mesh(capture.folder, capture.folder, name="nobody"), "-f", str(capture.directory), client, to, "GET", path,
+                    code=0 if refused_at is None else 1)
+    assert [(s["step"], s["passes"]) for s in live["steps"]] == [(s["step"], s["passes"]) for s in saved["steps"]]
+    assert live["verdict"] == saved["verdict"]
+
+
+def test_the_dns_of_the_proxy_answers_in_the_place_of_another_name_server(capture):
+    pod = next(w for w in capture.status()["workloads"] if w["name"] == "open-0")
+    for address, to in ((pod["ip"], "open-0:53"), ("192.0.2.1", "192.0.2.1:53")):
+        assert int(capture.exec("client", "python3", "-c", ASK_OVER_TCP, address).stdout) > 12  # a header and more
+        answer = explain(capture, "client", to, "--tcp", code=1)
+        assert answer["forwarded"] is False and answer["result"] == "answered by the DNS of the proxy"
+        [taken, application] = answer["steps"]
+        assert taken["step"] == "capture" and "taken to the DNS of the proxy" in taken["text"]
+        assert "another port than 53" in application["text"]
 
 
 def test_a_pod_that_is_not_ready_is_not_said_to_answer(capture):
