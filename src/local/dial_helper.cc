@@ -20,6 +20,8 @@
 
 #include "core/io/passed_socket.h"
 #include "local/confine.h"
+#include "local/mounts.h"
+#include "local/nameservers.h"
 
 namespace plait::local {
 namespace {
@@ -40,6 +42,10 @@ struct Answer {
 Answer AnswerTo(const io::DialQuestion& question, Port debug_port) {
   const std::expected<io::SocketAddress, int> to = TranslateOutside(question.to, debug_port);
   std::expected<io::UniqueFd, int> socket = to ? io::BeginConnect(*to) : std::unexpected(to.error());
+  // Proxies ask the host's resolvers over UDP, and so they may over TCP, wherever they are: 127.0.0.53, fe80::1%eth0.
+  if (!socket)
+    if (auto resolver = DialNameserver(ReadNameservers(ReadWholeFile(ResolvConfPath())), question.to))
+      socket = std::move(resolver);
   if (!socket) return {io::Encode(io::DialAnswer{question.id, socket.error()}), {}};
   return {io::Encode(io::DialAnswer{question.id, 0}), std::move(*socket)};
 }

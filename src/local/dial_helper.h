@@ -2,6 +2,7 @@
 // The mesh's way to the outside (semantics.md 8, "Outside world"): a process on the host that opens connections for the
 // proxies, which have no way out of their network namespaces, and passes the sockets. It decides nothing: a proxy asks
 // only after the outbound policy allowed it, and nobody but proxies reaches the socket, which lies in the run folder.
+// The host's resolvers, which proxies ask for names over TCP too, are dialled at whatever address resolv.conf has.
 // It ends with `plait`, at the end of their socketpair.
 #include <sys/types.h>
 

@@ -44,12 +44,12 @@ Native Resolve(std::string_view nameserver) {
   return native;
 }
 
-io::UniqueFd Connect(const Native& to, int type) {
+std::expected<io::UniqueFd, int> Connect(const Native& to, int type) {
   io::UniqueFd fd(socket(to.address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return {};
+  if (!fd) return std::unexpected(errno);
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to.address), to.length) == 0 || errno == EINPROGRESS)
     return fd;
-  return {};
+  return std::unexpected(errno);
 }
 
 }  // namespace
@@ -73,10 +73,22 @@ std::vector<node::NamedSocket> ConnectToNameservers(const std::vector<std::strin
   for (std::size_t i = 0; i < nameservers.size() && i < kMostNameservers; ++i) {
     const Native to = Resolve(nameservers[i]);
     if (to.length == 0) continue;
-    for (const auto& [name, type] : {std::pair{"resolver-udp-", SOCK_DGRAM}, {"resolver-tcp-", SOCK_STREAM}})
-      if (io::UniqueFd fd = Connect(to, type)) out.push_back({name + std::to_string(i), std::move(fd)});
+    if (std::expected<io::UniqueFd, int> fd = Connect(to, SOCK_DGRAM))
+      out.push_back({"resolver-udp-" + std::to_string(i), std::move(*fd)});
   }
   return out;
+}
+
+std::expected<io::UniqueFd, int> DialNameserver(const std::vector<std::string>& nameservers,
+                                                const io::SocketAddress& to) {
+  for (const std::string& nameserver : nameservers) {
+    // With the scope of a link-local address, which `to` does not have.
+    const Native native = Resolve(nameserver);
+    if (native.length == 0) continue;
+    if (io::SocketAddress::FromNative(reinterpret_cast<const sockaddr*>(&native.address), native.length) == to)
+      return Connect(native, SOCK_STREAM);
+  }
+  return std::unexpected(EACCES);
 }
 
 std::string ResolvConfPath() {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+
 #include "core/io/socket.h"
 
 namespace plait::local {
@@ -28,15 +30,25 @@ TEST(Nameservers, ThatAreNoneAreLeftOut) {
   EXPECT_EQ(ReadNameservers("nameserver 10.0.0.1\0x\nnameserver [::1]:53\0x\nnameserver [::1]\n"s), (Names{"[::1]"}));
 }
 
-TEST(Nameservers, GiveAUdpAndATcpSocketThatAreConnected) {
+TEST(Nameservers, AreGivenOverUdpAndDialledOverTcp) {
   const auto server = io::ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
   ASSERT_TRUE(server.has_value());
-  const std::string port = std::to_string(io::LocalAddress(server->get()).port.value);
-  const auto sockets = ConnectToNameservers({"[127.0.0.1]:" + port});
-  ASSERT_EQ(sockets.size(), 2U);
+  const io::SocketAddress at = io::LocalAddress(server->get());
+  const Names nameservers = {"10.0.0.2", "[127.0.0.1]:" + std::to_string(at.port.value)};
+  const auto sockets = ConnectToNameservers({nameservers.back()});
+  ASSERT_EQ(sockets.size(), 1U);
   EXPECT_EQ(sockets[0].name, "resolver-udp-0");
-  EXPECT_EQ(sockets[1].name, "resolver-tcp-0");
-  for (const auto& socket : sockets) EXPECT_EQ(io::PeerAddress(socket.fd.get()).ToString(), "127.0.0.1:" + port);
+  EXPECT_EQ(io::PeerAddress(sockets[0].fd.get()), at);
+  const auto dialled = DialNameserver(nameservers, at);
+  ASSERT_TRUE(dialled.has_value());
+  EXPECT_EQ(io::PeerAddress(dialled->get()), at);
+}
+
+TEST(Nameservers, AreAllThatIsDialledAsOne) {
+  for (const char* other : {"127.0.0.1:53", "127.0.0.1:5354", "127.0.0.2:5353", "[::1]:5353"}) {
+    const auto dialled = DialNameserver({"[127.0.0.1]:5353"}, *io::SocketAddress::Parse(other));
+    EXPECT_EQ(dialled.has_value() ? 0 : dialled.error(), EACCES) << other;
+  }
 }
 
 TEST(Nameservers, OfAHostWithoutNetworkGiveNothing) {

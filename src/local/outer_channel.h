@@ -21,7 +21,7 @@ struct OuterMessage {
     kStop,       // -> supervisor: end in order
     kEnding,     // -> plait: somebody said `plait down`
     kResolve,    // -> plait: connect to the host's resolvers
-    kResolvers,  // -> supervisor: here they are, named by `text` ("resolver-udp-0:resolver-tcp-0")
+    kResolvers,  // -> supervisor: here they are, named by `text` ("resolver-udp-0:resolver-udp-1")
   };
   Kind kind = Kind::kNotice;
   std::string severity;

@@ -132,7 +132,7 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   plan.argv = {BinaryFolder() + "/plait-proxy", "-c", Folder() + "/bootstrap.yaml", "--concurrency",
                std::to_string(concurrency)};
   if (!mesh_.options.confine_proxies) plan.argv.emplace_back("--no-seccomp");
-  // One that serves DNS alone, or keeps an identity for an Envoy, has nothing to dial.
+  // Where the mesh has a network of its own; one that serves DNS alone asks resolvers over TCP.
   std::string inside;
   for (const io::Cidr& range : mesh_.networks.DialledDirectly())
     inside += (inside.empty() ? "" : ",") + range.ToString();
@@ -140,7 +140,7 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
   // somebody else's.
   if (!inside.empty())
     for (const io::Cidr& range : ClusterIps::Ranges()) inside += "," + range.ToString();
-  if (pod_.proxy != ProxyKind::kDns && role_ != Role::kIdentity && !inside.empty())
+  if (!inside.empty())
     plan.argv.insert(plan.argv.end(), {"--dial-helper", mesh_.options.paths.dial_socket(), "--dial-directly", inside,
                                        "--more-hosts", Folder() + "/hosts"});
   if (!network_.netns)

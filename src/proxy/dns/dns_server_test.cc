@@ -143,7 +143,7 @@ class Server : public Names {
     resolver_ = BoundUdp();
     std::vector<io::UniqueFd> resolvers;
     if (with_resolver_) resolvers.push_back(ConnectedTo(io::LocalAddress(resolver_.get()), SOCK_DGRAM));
-    forwarder_ = std::make_unique<Forwarder>(loop_, std::move(resolvers), std::vector<io::UniqueFd>());
+    forwarder_ = std::make_unique<Forwarder>(loop_, std::move(resolvers), std::vector<Forwarder::Dial>());
     server_ =
         std::make_unique<DnsServer>(loop_, DnsServerOptions{}, names_, *forwarder_, registry_, std::move(sockets));
     client_ = ConnectedTo(at_, SOCK_DGRAM);

@@ -18,6 +18,12 @@ TcpMessages::TcpMessages(io::Loop& loop, std::unique_ptr<io::Stream> stream, Dur
 
 TcpMessages::~TcpMessages() { stream_->SetEvents(nullptr); }
 
+void TcpMessages::OnOpen() {
+  open_ = true;
+  Flush();
+  OnReadable();
+}
+
 void TcpMessages::OnReadable() {
   while (!ended_) {
     const auto n = stream_->Read(in_, Buffer::kChunkSize);
@@ -49,7 +55,7 @@ bool TcpMessages::Send(Bytes message) {
 }
 
 void TcpMessages::Flush() {
-  while (!ended_ && !out_.empty()) {
+  while (open_ && !ended_ && !out_.empty()) {
     const auto n = stream_->Write(out_);
     if (!n) return End();
     if (*n == 0 || !out_.empty()) return;  // OnWritable goes on

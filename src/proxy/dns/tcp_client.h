@@ -19,11 +19,12 @@ class TcpMessages final : public io::StreamEvents {
   // call of the owner; the owner destroys this through the loop then.
   TcpMessages(io::Loop& loop, std::unique_ptr<io::Stream> stream, Duration idle, OnMessage on_message, OnEnd on_end);
   ~TcpMessages() override;
-  // At most 65,535 bytes. False when the connection has ended or 1 MiB waits to be sent.
+  // At most 65,535 bytes; they wait until the stream is open. False when the connection has ended or 1 MiB waits to be
+  // sent.
   bool Send(Bytes message);
 
  private:
-  void OnOpen() override { OnReadable(); }
+  void OnOpen() override;
   void OnReadable() override;
   void OnWritable() override;
   void OnFailed(Error) override { End(); }
@@ -36,6 +37,7 @@ class TcpMessages final : public io::StreamEvents {
   OnMessage on_message_;
   OnEnd on_end_;
   Buffer in_, out_;
+  bool open_ = false;
   bool ended_ = false;
   io::Timer timer_;
 };

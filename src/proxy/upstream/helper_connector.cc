@@ -75,7 +75,8 @@ HelperConnector::~HelperConnector() { Lose(); }
 
 bool HelperConnector::IsInside(const io::SocketAddress& to, const io::ConnectOptions& options) const noexcept {
   // A source address is one of this network.
-  if (to.is_unix() || options.bind || to.ip.is_loopback()) return true;
+  if (to.is_unix() || options.bind) return true;
+  if (to.ip.is_loopback()) return options_.loopback_is_inside;
   return std::any_of(options_.inside.begin(), options_.inside.end(),
                      [&](const io::Cidr& range) { return range.Contains(to.ip); });
 }

@@ -15,7 +15,8 @@ namespace plait::proxy::upstream {
 
 struct DialHelperOptions {
   std::string path;              // of the helper's SEQPACKET socket; empty: there is no helper
-  std::vector<io::Cidr> inside;  // reached without it; the loopback always is
+  std::vector<io::Cidr> inside;  // reached without it
+  bool loopback_is_inside = true;
 };
 
 class HelperConnector final : public Connector, private io::FdEvents {

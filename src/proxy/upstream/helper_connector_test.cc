@@ -113,6 +113,13 @@ TEST_F(HelperConnectorTest, WhatIsInsideIsDialledWithoutTheHelper) {
   EXPECT_TRUE(Until([&] { return owner_.open; }));  // there is no helper
 }
 
+TEST_F(HelperConnectorTest, TheLoopbackIsTheHelpersWhereItIsToBe) {
+  FakeHelper helper(loop_, path_);
+  HelperConnector connector(loop_, {.path = path_, .inside = {}, .loopback_is_inside = false});
+  const auto stream = connector.Connect(*io::SocketAddress::Parse("127.0.0.53:53"), {.timeout = kLimit});
+  EXPECT_EQ(helper.Next().to.ToString(), "127.0.0.53:53");
+}
+
 TEST_F(HelperConnectorTest, ARefusalOfTheHelperFailsTheStream) {
   FakeHelper helper(loop_, path_);
   const auto stream = Dial("192.0.2.1:80");

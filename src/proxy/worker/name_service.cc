@@ -4,6 +4,7 @@
 
 #include "core/base/strings.h"
 #include "core/io/socket.h"
+#include "proxy/upstream/helper_connector.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -12,6 +13,26 @@ std::vector<io::UniqueFd> ResolversOverUdp(Sockets& sockets) {
   std::vector<io::UniqueFd> given = sockets.TakeAll("resolver-udp");
   if (given.empty()) given = dns::ConnectToNameservers("/etc/resolv.conf", io::kMarkOutbound);
   return given;
+}
+
+std::unique_ptr<upstream::Connector> NewConnector(io::Loop& loop, const std::string& helper) {
+  if (helper.empty()) return std::make_unique<upstream::DirectConnector>(loop);
+  return std::make_unique<upstream::HelperConnector>(
+      loop, upstream::DialHelperOptions{.path = helper, .inside = {}, .loopback_is_inside = false});
+}
+
+// Resolvers are asked over TCP where they are asked over UDP.
+dns::Forwarder NewForwarder(io::Loop& loop, std::vector<io::UniqueFd> udp, upstream::Connector& connector) {
+  std::vector<dns::Forwarder::Dial> tcp;
+  tcp.reserve(udp.size());
+  for (const io::UniqueFd& fd : udp) {
+    tcp.emplace_back([&connector, to = io::PeerAddress(fd.get())] {
+      io::ConnectOptions options;
+      options.mark = io::kMarkOutbound;
+      return connector.Connect(to, options);
+    });
+  }
+  return dns::Forwarder(loop, std::move(udp), std::move(tcp));
 }
 
 }  // namespace
@@ -32,13 +53,14 @@ NodePlace PlaceOf(const xds::Node& node) {
 }
 
 NameService::NameService(io::Loop& loop, const xds::Node& node, const cluster::DestinationIndex& index,
-                         telemetry::Registry& registry, Sockets& sockets, std::string more_hosts)
+                         telemetry::Registry& registry, Sockets& sockets, Options options)
     : loop_(loop),
       registry_(registry),
       domain_(PlaceOf(node).domain),
       index_(index, domain_, PlaceOf(node).name_space),
-      forwarder_(loop, ResolversOverUdp(sockets), sockets.TakeAll("resolver-tcp")),
-      resolver_(loop, forwarder_, &index_, {.more_hosts = std::move(more_hosts)}),
+      connector_(NewConnector(loop, options.helper)),
+      forwarder_(NewForwarder(loop, ResolversOverUdp(sockets), *connector_)),
+      resolver_(loop, forwarder_, &index_, {.more_hosts = std::move(options.more_hosts)}),
       capture_{.udp = sockets.TakeAll("15053-udp"), .tcp = sockets.TakeAll("15053-tcp")} {}
 
 void NameService::Serve() {

@@ -11,6 +11,7 @@
 #include "proxy/dns/dns_server.h"
 #include "proxy/dns/forwarder.h"
 #include "proxy/dns/resolver.h"
+#include "proxy/upstream/connector.h"
 #include "proxy/worker/sockets.h"
 
 namespace plait::proxy::worker {
@@ -25,10 +26,14 @@ NodePlace PlaceOf(const xds::Node& node);
 
 class NameService {
  public:
-  // Takes the sockets "15053-*" and "resolver-udp-*", "resolver-tcp-*"; without resolvers, the nameservers of
-  // /etc/resolv.conf. `more_hosts`: names of DNS clusters beside those of /etc/hosts; may be empty. All outlive it.
+  struct Options {
+    std::string more_hosts;  // names of DNS clusters beside those of /etc/hosts; may be empty
+    std::string helper;      // that connects to resolvers over TCP; empty: this process does
+  };
+  // Takes the sockets "15053-*" and "resolver-udp-*"; without resolvers, the nameservers of /etc/resolv.conf. All
+  // outlive it.
   NameService(io::Loop& loop, const xds::Node& node, const cluster::DestinationIndex& index,
-              telemetry::Registry& registry, Sockets& sockets, std::string more_hosts);
+              telemetry::Registry& registry, Sockets& sockets, Options options);
   cluster::NameResolver& resolver() noexcept { return resolver_; }
   const dns::DnsIndex& index() const noexcept { return index_; }
   // Begins to answer; until then questions wait in their sockets. Not before the index has come: an application that
@@ -41,6 +46,7 @@ class NameService {
   telemetry::Registry& registry_;
   const std::string domain_;
   dns::MeshDnsIndex index_;
+  const std::unique_ptr<upstream::Connector> connector_;  // to resolvers over TCP
   dns::Forwarder forwarder_;
   dns::Resolver resolver_;
   dns::DnsSockets capture_;  // until Serve

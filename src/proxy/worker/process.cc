@@ -104,7 +104,8 @@ Process::Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions option
       balance_(options_.concurrency),
       store_(loop, {registry_, logs_}, secrets_, sockets_, NetworkOf(bootstrap_.node),
              bootstrap_.dynamic.initial_fetch_timeout),
-      names_(loop, bootstrap_.node, store_.destinations().index(), registry_, sockets_, options_.more_hosts) {
+      names_(loop, bootstrap_.node, store_.destinations().index(), registry_, sockets_,
+             {.more_hosts = options_.more_hosts, .helper = options_.dial_helper.path}) {
   store_.SetResolver(&names_.resolver());
 }
 
