@@ -119,6 +119,40 @@ def test_the_ports_of_services_have_srv_records(mesh):
     assert srv(mesh, "_grpc._tcp.web.default.svc.cluster.local") == ["code 3"], "there is no such port"
 
 
+# One question for IPv4 addresses over TCP to the resolver of /etc/resolv.conf; prints [truncated, code, answers].
+OVER_TCP = r"""
+import json, socket, struct, sys
+server = next(line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver"))
+name = b"".join(bytes((len(label),)) + label.encode() for label in sys.argv[1].split(".")) + b"\0"
+query = struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + name + struct.pack("!2H", 1, 1)
+with socket.create_connection((server, 53), timeout=10) as one, one.makefile("rb") as answers:
+    one.sendall(struct.pack("!H", len(query)) + query)
+    answer = answers.read(*struct.unpack("!H", answers.read(2)))
+flags, _, count = struct.unpack("!3H", answer[2:8])
+print(json.dumps([bool(flags & 0x200), flags & 15, count]))
+"""
+
+
+def over_tcp(mesh, name):
+    return json.loads(mesh.exec("client", "python3", "-c", OVER_TCP, name).stdout)
+
+
+def test_a_resolver_is_asked_over_tcp_again_after_it_hung_up(mesh, resolver):
+    resolver.names["many.example.com"] = [f"10.9.{n // 100}.{n % 100}" for n in range(300)]
+    whole, failure = [False, 0, 300], [False, 2, 0]
+    for _ in range(3):
+        assert over_tcp(mesh, "many.example.com") == whole
+        resolver.hang_up()
+    resolver.names["few.example.com"] = [HOST]
+    resolver.refuses_tcp = True
+    try:
+        assert over_tcp(mesh, "many.example.com") == failure, "a truncated answer is none over TCP"
+        assert over_tcp(mesh, "few.example.com") == [False, 0, 1], "one that is whole is"
+    finally:
+        resolver.refuses_tcp = False
+    assert over_tcp(mesh, "many.example.com") == whole
+
+
 def test_an_external_name_of_a_service_is_that_service(mesh):
     """With its identity: the server sees mutual TLS."""
     front = m.document("Service", "front", {"type": "ExternalName", "externalName": "web.default.svc.cluster.local"})
@@ -136,6 +170,45 @@ def test_an_external_name_of_the_outside_is_resolved_there(mesh, resolver, outsi
                                                 "ports": [{"name": "http", "port": outside}]})
     with written(mesh, "elsewhere", front):
         until(lambda: is_outside(ask(mesh, f"http://elsewhere:{outside}/")), 10, "the other name answers")
+
+
+def external(name, target, port):
+    return m.document("Service", name, {"type": "ExternalName", "externalName": target, "ports": [{"name": "http", "port": port}]})
+
+
+def explain(mesh, *arguments):
+    """The answer, and the destination and the cluster that it names."""
+    answer = json.loads(mesh.named("explain", "client", *arguments, "-o", "json", check=False).stdout)
+    return answer, "; ".join(step["text"] for step in answer["steps"] if step["step"] in ("destination", "cluster"))
+
+
+def test_an_external_name_may_lead_to_another_one(mesh, resolver, outside):
+    resolver.names["db.example.com"] = [HOST]
+    chains = [external(f"to-{end}", f"by-{end}.default.svc.cluster.local", port) for end, port in (("web", 8000), ("out", outside))]
+    last = [external("by-web", "web.default.svc.cluster.local", 8000), external("by-out", "db.example.com", outside)]
+    with written(mesh, "chains", *chains, *last):
+        until(lambda: ask(mesh, "http://to-web:8000/")[0] == 200, 10, "the service at the end of the chain answers")
+        until(lambda: is_outside(ask(mesh, f"http://to-out:{outside}/")), 10, "the host at the end of the chain answers")
+        answer, told = explain(mesh, "to-web:8000")
+        assert answer["forwarded"] and "web.default.svc.cluster.local" in told, answer
+        until(lambda: [labels for labels, _ in mesh.metrics("client", "istio_requests_total")
+                       if labels["destination_service"] == "web.default.svc.cluster.local"], 10, "by the service itself")
+
+
+def test_a_name_is_explained_by_the_search_list_of_the_workload(mesh):
+    """Live, and from the directory."""
+    namespace = m.document("Namespace", "alpha", None)
+    database = m.deployment("db", [APP, "echo", "--port", "5000"], namespace="alpha", ports=[5000], probe=m.http_probe(5000),
+                            hostname="db-0", subdomain="db")
+    with written(mesh, "search", namespace, database, m.service("db", {"http": 5000}, namespace="alpha", headless=True)):
+        for name in ("db-0.db.alpha", "db-0.db.alpha.svc", "DB-0.db.alpha.svc.cluster.local", "db.alpha"):
+            until(lambda n=name: ask(mesh, f"http://{n}:5000/")[0] == 200, 30, f"{name} answers")
+            for where in ((), ("-f", str(mesh.directory))):
+                answer, told = explain(mesh, *where, f"{name}:5000")
+                assert answer["forwarded"] and "workload db-0.alpha" in told, (name, where, answer)
+        assert ask(mesh, "http://db-1.db.alpha:5000/")[0] != 200
+        answer, told = explain(mesh, "db-1.db.alpha.svc:5000")
+        assert not answer["forwarded"], told
 
 
 def test_a_service_without_selector_has_the_endpoints_of_its_slices(mesh, outside):

@@ -10,6 +10,7 @@
 #include "core/base/random.h"
 #include "core/io/socket.h"
 #include "proxy/dns/forwarder.h"
+#include "proxy/dns/lookup.h"
 #include "proxy/dns/message.h"
 #include "proxy/dns/tcp_client.h"
 
@@ -119,14 +120,16 @@ void DnsServer::State::Handle(Bytes message, bool tcp, Reply reply) {
   }
   const std::size_t most = tcp ? 65535 : std::min<std::size_t>(query->udp_size.value_or(512), 4096);
   constexpr std::uint16_t kInternet = 1;
-  NameAnswer found = query->question_class == kInternet ? index.Find(query->name) : NameAnswer{};
-  if (!found.ours) return Forward(*query, message, tcp, std::move(reply));
-  if (!found.alias.empty()) {
-    NameAnswer target = index.Find(found.alias);
-    if (!target.ours) return FollowAlias(*query, std::move(found.alias), most, tcp, std::move(reply));
-    found.addresses = std::move(target.addresses);
+  Followed found = query->question_class == kInternet ? Follow(index, query->name)
+                                                      : Followed{.answer = {}, .end = Followed::End::kOutside};
+  switch (found.end) {
+    case Followed::End::kHere: break;
+    case Followed::End::kNowhere: return reply(AnswerWriter(*query, Code::kServerFailure, true).Finish(512));
+    case Followed::End::kOutside:
+      if (found.answer.alias.empty()) return Forward(*query, message, tcp, std::move(reply));
+      return FollowAlias(*query, std::move(found.answer.alias), most, tcp, std::move(reply));
   }
-  reply(Answer(*query, std::move(found), most));
+  reply(Answer(*query, std::move(found.answer), most));
 }
 
 std::vector<std::uint8_t> DnsServer::State::Answer(const Query& query, NameAnswer found, std::size_t most) {

@@ -51,6 +51,18 @@ class Names : public testing::Test {
     xds::Service alias = NewService("outside", "default");
     alias.external_name = "api.example.com";
     Put(alias);
+    xds::Service second = NewService("second", "default");
+    second.external_name = "outside.default.svc.cluster.local";
+    Put(second);
+    xds::Service renamed = NewService("renamed", "default");
+    renamed.external_name = "again.default.svc.cluster.local";
+    Put(renamed);
+    xds::Service again = NewService("again", "default");
+    again.external_name = "reviews.default.svc.cluster.local";
+    Put(again);
+    xds::Service circle = NewService("circle", "default");
+    circle.external_name = circle.hostname;
+    Put(circle);
     xds::Service entry{.name = "x",
                        .name_space = "default",
                        .hostname = "*.wild.example",
@@ -224,9 +236,18 @@ TEST_F(Server, ForwardsOtherNamesAndIgnoresForgedAnswers) {
   EXPECT_EQ(ParseAddresses(answer)->addresses, std::vector<io::IpAddress>{Ip("93.184.216.34")});
 }
 
-TEST_F(Server, FollowsAnExternalName) {
+TEST_F(Server, FollowsExternalNamesInsideTheMesh) {
   Start();
-  Send("outside", 1);
+  Send("renamed", 1);
+  const auto answer = Receive(client_.get());
+  EXPECT_EQ(ParseAddresses(answer)->addresses, std::vector<io::IpAddress>{Ip("10.96.0.7")});
+  Send("circle", 1);
+  EXPECT_EQ(ParseResponseHead(Receive(client_.get()))->code, Code::kServerFailure);
+}
+
+TEST_F(Server, FollowsExternalNamesOutOfTheMesh) {
+  Start();
+  Send("second", 1);
   sockaddr_storage from{};
   const auto query = ParseQuery(Receive(resolver_.get(), &from)).value();
   EXPECT_EQ(query.name, "api.example.com");
@@ -237,13 +258,14 @@ TEST_F(Server, FollowsAnExternalName) {
       sendto(resolver_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), sizeof(sockaddr_in)),
       0);
   const auto answer = Receive(client_.get());
-  EXPECT_EQ(ParseResponseHead(answer)->name, "outside");
+  EXPECT_EQ(ParseResponseHead(answer)->name, "second");
   EXPECT_EQ(ParseAddresses(answer)->addresses, std::vector<io::IpAddress>{Ip("1.2.3.4")});
 }
 
 TEST_F(Server, ResolvesNamesOfClustersInTheFamilyThatTheyAskFor) {
   Start();
   Resolver resolver(loop_, *forwarder_, &names_, {.hosts_file = "/nowhere"});
+  std::string asked;
   const auto resolve = [&](const std::string& name, xds::DnsLookupFamily family) {
     std::optional<Result<cluster::NameResolver::Answer>> got;
     const Pending pending =
@@ -259,6 +281,7 @@ TEST_F(Server, ResolvesNamesOfClustersInTheFamilyThatTheyAskFor) {
           std::chrono::seconds(5));
       if (got) break;
       const auto query = ParseQuery(Receive(resolver_.get(), &from)).value();
+      asked = query.name;
       AnswerWriter writer(query, Code::kOk, false);
       if (query.type == 1) writer.AddAddress(query.name, Ip("1.2.3.4"), 60);
       const auto bytes = std::move(writer).Finish(512);
@@ -274,6 +297,9 @@ TEST_F(Server, ResolvesNamesOfClustersInTheFamilyThatTheyAskFor) {
   EXPECT_EQ(resolve("localhost", Family::kV4Only), std::vector<io::IpAddress>{Ip("127.0.0.1")});
   EXPECT_EQ(resolve("reviews.default.svc.cluster.local", Family::kV6Only),
             std::vector<io::IpAddress>{Ip("fd00:10:96::7")});
+  EXPECT_EQ(resolve("renamed.default.svc.cluster.local", Family::kV4Only), std::vector<io::IpAddress>{Ip("10.96.0.7")});
+  EXPECT_EQ(resolve("second.default.svc.cluster.local", Family::kV4Only), std::vector<io::IpAddress>{Ip("1.2.3.4")});
+  EXPECT_EQ(asked, "api.example.com") << "names of the mesh are never asked for outside";
   EXPECT_EQ(resolve("www.example.com", Family::kV4Only), std::vector<io::IpAddress>{Ip("1.2.3.4")});
   EXPECT_EQ(resolve("www.example.com", Family::kAuto), std::vector<io::IpAddress>{Ip("1.2.3.4")})
       << "no IPv6 address: IPv4";

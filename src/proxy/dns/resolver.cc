@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/base/strings.h"
+#include "proxy/dns/lookup.h"
 #include "proxy/dns/message.h"
 
 namespace plait::proxy::dns {
@@ -79,7 +80,7 @@ struct Resolver::Lookup final : Pending::Operation {
   }
 };
 
-std::vector<io::IpAddress> Resolver::KnownHere(const std::string& name) const {
+std::vector<io::IpAddress> Resolver::KnownHere(std::string& name) const {
   if (const auto literal = io::IpAddress::Parse(name)) return {*literal};
   std::vector<io::IpAddress> found;
   FindInHosts(options_.hosts_file, name, found);
@@ -90,8 +91,9 @@ std::vector<io::IpAddress> Resolver::KnownHere(const std::string& name) const {
   if (found.empty() && mesh_ != nullptr) {
     // A ServiceEntry's cluster must not resolve to the address that applications are given for it: it would dial
     // itself.
-    NameAnswer answer = mesh_->Find(name);
+    NameAnswer answer = Follow(*mesh_, name).answer;
     if (!answer.entry) found = std::move(answer.addresses);
+    if (!answer.alias.empty()) name = std::move(answer.alias);
   }
   return found;
 }

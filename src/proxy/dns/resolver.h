@@ -28,8 +28,8 @@ class Resolver final : public cluster::NameResolver {
 
  private:
   struct Lookup;
-  // What is known without asking anybody; empty: ask.
-  std::vector<io::IpAddress> KnownHere(const std::string& name) const;
+  // What is known without asking anybody; empty: ask for `name`, which is the one that ExternalNames lead to then.
+  std::vector<io::IpAddress> KnownHere(std::string& name) const;
   io::Loop& loop_;
   Forwarder& forwarder_;
   const DnsIndex* mesh_;

@@ -4,6 +4,7 @@
 
 #include "core/base/strings.h"
 #include "proxy/admin/json.h"
+#include "proxy/dns/lookup.h"
 #include "proxy/worker/name_service.h"
 
 namespace plait::proxy::worker {
@@ -20,16 +21,24 @@ struct Target {
   cluster::ServicePtr service;
 };
 
+// As the workload's resolver finds it: the first name of its search list that has an address.
+Target FindName(const ExplainScene& scene, const std::string& name) {
+  const NodePlace place = PlaceOf(scene.node);
+  for (const std::string& full : dns::SearchList(ToLower(name), place.name_space, place.domain)) {
+    const dns::Followed found = dns::Follow(scene.names, full);
+    if (found.end == dns::Followed::End::kOutside) return {};
+    if (!found.answer.addresses.empty()) return {.ip = found.answer.addresses.front(), .ours = true, .service = {}};
+  }
+  return {.ip = {}, .ours = true, .service = {}};
+}
+
 // An address, a name as the workload's DNS knows it, or a workload NAME[.NAMESPACE].
 Target FindTarget(const ExplainScene& scene, const session::ConfigView& view, const std::string& to) {
   Target target;
   if (const auto ip = io::IpAddress::Parse(to)) {
     target.ip = *ip;
   } else {
-    dns::NameAnswer answer = scene.names.Find(ToLower(to));
-    if (!answer.alias.empty()) answer = scene.names.Find(answer.alias);
-    target.ours = answer.ours;
-    if (!answer.addresses.empty()) target.ip = answer.addresses.front();
+    target = FindName(scene, to);
   }
   if (!target.ip) {
     const auto [name, ns] = SplitOnce(to, '.');
