@@ -84,6 +84,7 @@ KindSubject DestinationRules() {
                    "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}, "
                    "subsets: [{name: v1, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a}}, "
                    "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}}]}",
+                   "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a}}}}}",
                    "{host: a, trafficPolicy: {tls: {mode: SIMPLE}}, subsets: [{name: v1}]}",
                    "{host: a, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /c, privateKey: /k}}, subsets: "
                    "[{name: v1}]}"}),
@@ -182,7 +183,8 @@ KindSubject MeshConfigs() {
                       .samples = {MeshSample("mesh", "{}"), MeshSample("mesh", "{accessLogFile: /dev/stdout}"),
                                   MeshSample("mesh", "{defaultHttpRetryPolicy: {attempts: 2}}")},
                       .root = "data.mesh",
-                      .embedded = true}};
+                      .embedded = true,
+                      .words = {{"meshMTLS.ecdhCurves[]", {"X25519", "P-256", "P-384", "X25519MLKEM768"}}}}};
 }
 
 KindSubject MeshNetworks() {
