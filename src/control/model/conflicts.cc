@@ -130,7 +130,8 @@ class Conflicts {
 
   void CheckAddresses() {
     std::map<io::Cidr, const ServiceView*> owners;
-    for (const auto& view : snapshot_.services())
+    for (const auto& view : snapshot_.services()) {
+      CheckPodAddresses(*view);
       for (const io::Cidr& vip : view->vips) {
         const auto [owner, added] = owners.emplace(vip, view.get());
         // Hosts of one ServiceEntry share its addresses.
@@ -139,6 +140,18 @@ class Conflicts {
              "the address " + vip.ToString() + " is also that of " + owner->second->hostname + ", which is in force",
              "give each service an address of its own, or none: one is chosen then", {});
       }
+    }
+  }
+
+  // Snapshot::IndexServices has left it out.
+  void CheckPodAddresses(const ServiceView& view) {
+    if (!view.service) return;
+    for (const io::IpAddress& ip : view.service->cluster_ips)
+      if (const Workload* pod = snapshot_.FindWorkload(ip))
+        Warn(view.meta(),
+             "the address " + ip.ToString() + " is that of the pod " + pod->name_space + "/" + pod->name +
+                 ", which keeps it",
+             "leave clusterIP out: one is chosen then", {});
   }
 
   // Of one scope the oldest counts, as in Istio; Snapshot::MtlsOf. Beside an invalid one neither does.

@@ -69,6 +69,11 @@ bool ReadAddresses(ObjectReader& reader, const core::ServiceSpec& spec, Service&
                    "\"" + text + "\" is not an IP address", "leave it out, or write None for a headless service");
       return false;
     }
+    if (ip->is_loopback() || ip->is_unspecified()) {
+      reader.Error(spec.clusterips_size() > 0 ? "spec.clusterIPs" : "spec.clusterIP",
+                   text + " is no address of a service", "leave it out, or write None for a headless service");
+      return false;
+    }
     service.cluster_ips.push_back(*ip);
   }
   if (spec.ipfamilies_size() == 1 && spec.ipfamilypolicy() == "SingleStack") {

@@ -158,6 +158,10 @@ void Snapshot::IndexServices() {
     if (workload.host_network) continue;
     for (const io::IpAddress& ip : workload.ips) workloads_by_ip_.emplace(ip, &workload);
   }
+  // A pod is reached by its own address, whatever a Service says (conflicts.cc tells it).
+  for (const auto& view : services_)
+    if (view->service)
+      std::erase_if(view->vips, [&](const io::Cidr& vip) { return workloads_by_ip_.contains(vip.base); });
   const Candidates candidates(services_, *workloads_);
   for (const auto& view : services_) {
     std::vector<const Workload*> members;

@@ -225,5 +225,19 @@ TEST(Hosts, AreResolvedAndMatchedAsIstioDoes) {
   EXPECT_FALSE(IsHostPattern("*a.b"));
 }
 
+TEST(Snapshot, APodKeepsItsAddressWhateverAServiceSays) {
+  const auto snapshot = SnapshotOf(
+      "apiVersion: v1\nkind: Service\nmetadata: {name: thief}\n"
+      "spec: {clusterIP: 10.244.0.9, clusterIPs: [10.244.0.9, 'fd00::9'], ports: [{port: 80}]}\n",
+      {RunningPod("web-0", "web", {{"app", "web"}}, "10.244.0.9")});
+  EXPECT_EQ(snapshot->FindByVip(*io::IpAddress::Parse("10.244.0.9")), nullptr);
+  ASSERT_NE(snapshot->FindByVip(*io::IpAddress::Parse("fd00::9")), nullptr);
+  EXPECT_EQ(snapshot->FindWorkload(*io::IpAddress::Parse("10.244.0.9"))->name, "web-0");
+  EXPECT_NE(testing::Said(snapshot->findings())
+                .find("the address 10.244.0.9 is that of the pod default/web-0, which keeps it (leave clusterIP out"),
+            std::string::npos)
+      << testing::Said(snapshot->findings());
+}
+
 }  // namespace
 }  // namespace plait::control::model

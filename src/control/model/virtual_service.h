@@ -124,6 +124,7 @@ struct CorsPolicy {
   friend bool operator==(const CorsPolicy&, const CorsPolicy&) = default;
 };
 
+inline constexpr std::uint32_t kMaxDirectResponseBody = 1U << 20;  // bytes, as Istio's
 struct DirectResponse {
   std::uint16_t status = 200;
   std::string body = {};

@@ -2,8 +2,10 @@
 
 #include "control/model/checks.h"
 #include "control/model/hosts.h"
+#include "control/model/http_checks.h"
 #include "control/model/protobuf_reading.h"
 #include "core/base/strings.h"
+#include "core/xds/route.h"
 
 namespace plait::control::model {
 namespace {
@@ -30,6 +32,12 @@ class RuleReader {
   std::string Sub(std::string_view field) const { return Dotted(path_, field); }
   bool Match(const net::StringMatch& from, const std::string& path, StringMatch& to) {
     to = ToStringMatch(from);
+    if (to.value.empty() && (to.kind == StringMatch::Kind::kPrefix || to.kind == StringMatch::Kind::kRegex)) {
+      reader_.Error(path,
+                    to.kind == StringMatch::Kind::kPrefix ? "the prefix is empty" : "the regular expression is empty",
+                    "leave the match out where everything matches");
+      return false;
+    }
     return to.kind != StringMatch::Kind::kRegex || CheckRegex(reader_, path + ".regex", to.value);
   }
   bool Optional(bool present, const net::StringMatch& from, const std::string& path, std::optional<StringMatch>& to) {
@@ -38,8 +46,11 @@ class RuleReader {
   template <class Map>
   bool Matches(const Map& from, const std::string& path, std::map<std::string, StringMatch>& to, bool headers) {
     bool good = true;
-    for (const auto& [name, match] : from)
-      good &= Match(match, path + "[\"" + name + "\"]", to[headers ? ToLower(name) : name]);
+    for (const auto& [name, match] : from) {
+      const std::string at = path + "[\"" + name + "\"]";
+      good &= (!headers || name.starts_with(':') || CheckFieldName(reader_, at, name)) &&
+              Match(match, at, to[headers ? ToLower(name) : name]);
+    }
     return good;
   }
   bool ReadMatch(const net::HTTPMatchRequest& from, const std::string& path, HttpMatch& to);
@@ -132,7 +143,10 @@ bool RuleReader::ReadRedirect(const net::HTTPRedirect& from, HttpRedirect& to) {
   to.port_of_request = from.derive_port() == net::HTTPRedirect::FROM_REQUEST_PORT;
   to.code = static_cast<std::uint16_t>(from.redirect_code() == 0 ? 301 : from.redirect_code());
   for (unsigned code : {301U, 302U, 303U, 307U, 308U})
-    if (from.redirect_code() == 0 || from.redirect_code() == code) return true;
+    if (from.redirect_code() == 0 || from.redirect_code() == code)
+      return CheckTarget(reader_, Sub("redirect.uri"), to.uri + to.prefix_rewrite) &&
+             CheckAuthority(reader_, Sub("redirect.authority"), to.authority) &&
+             CheckTarget(reader_, Sub("redirect.scheme"), to.scheme);
   reader_.Error(Sub("redirect.redirectCode"), "the status " + std::to_string(from.redirect_code()) + " is no redirect",
                 "301, 302, 303, 307 or 308");
   return false;
@@ -144,7 +158,12 @@ bool RuleReader::ReadRewrite(const net::HTTPRewrite& from, HttpRewrite& to) {
     reader_.Error(Sub("rewrite"), "uri and uriRegexRewrite exclude each other", "keep one of them");
     return false;
   }
-  return to.regex.empty() || CheckRegex(reader_, Sub("rewrite.uriRegexRewrite.match"), to.regex);
+  if (!CheckTarget(reader_, Sub("rewrite.uri"), to.uri) ||
+      !CheckAuthority(reader_, Sub("rewrite.authority"), to.authority))
+    return false;
+  return to.regex.empty() ||
+         (CheckRegex(reader_, Sub("rewrite.uriRegexRewrite.match"), to.regex) &&
+          CheckSubstitution(reader_, Sub("rewrite.uriRegexRewrite.rewrite"), to.regex, to.substitution));
 }
 
 bool RuleReader::ReadRetry(const net::HTTPRetry& from, HttpRetry& to) {
@@ -156,6 +175,15 @@ bool RuleReader::ReadRetry(const net::HTTPRetry& from, HttpRetry& to) {
   to.retry_on = from.retry_on();
   if (from.has_per_try_timeout()) to.per_try_timeout = ToDuration(from.per_try_timeout());
   if (from.has_backoff()) to.backoff = ToDuration(from.backoff());
+  if (to.backoff == Duration::zero()) {
+    reader_.Error(Sub("retries.backoff"), "the backoff is 0", "e.g. 25ms; without it retries have Istio's default");
+    return false;
+  }
+  for (std::string_view word : Split(to.retry_on, ','))
+    if (word = Trim(word); !ParseUint(word) && !xds::ParseRetryOn(word))
+      reader_.Warning(Sub("retries.retryOn"),
+                      "\"" + std::string(word) + "\" is no condition of a retry: it has no effect",
+                      "e.g. 5xx, connect-failure, reset, retriable-status-codes or the number of a status");
   if (from.has_retry_ignore_previous_hosts()) to.ignore_previous_hosts = from.retry_ignore_previous_hosts().value();
   return CheckNotNegative(reader_, Sub("retries.perTryTimeout"), to.per_try_timeout.value_or(Duration{})) &&
          CheckNotNegative(reader_, Sub("retries.backoff"), to.backoff.value_or(Duration{}));
@@ -264,13 +292,7 @@ bool RuleReader::ReadEdits(const net::Headers& from, const std::string& path, Me
   };
   read(from.request(), to.request);
   read(from.response(), to.response);
-  for (const HeaderEdits* edits : {&to.request, &to.response})
-    for (const std::string& name : edits->remove)
-      if (name.starts_with(':') || EqualsIgnoreCase(name, "host")) {
-        reader_.Error(path, "the header \"" + name + "\" cannot be removed");
-        return false;
-      }
-  return true;
+  return CheckEdits(reader_, path, to);
 }
 
 bool RuleReader::ReadAction(const net::HTTPRoute& from, HttpRule& to) {
@@ -297,9 +319,13 @@ bool RuleReader::ReadAction(const net::HTTPRoute& from, HttpRule& to) {
     const bool bytes = response.body().specifier_case() == net::HTTPBody::kBytes;
     to.direct_response = {static_cast<std::uint16_t>(response.status()),
                           bytes ? response.body().bytes() : response.body().string()};
-    if (response.status() >= 200 && response.status() <= 599) return true;
-    reader_.Error(Sub("directResponse.status"),
-                  "the status " + std::to_string(response.status()) + " is outside 200..599");
+    if (response.status() < 200 || response.status() > 599) {
+      reader_.Error(Sub("directResponse.status"),
+                    "the status " + std::to_string(response.status()) + " is outside 200..599");
+      return false;
+    }
+    if (to.direct_response->body.size() <= kMaxDirectResponseBody) return true;
+    reader_.Error(Sub("directResponse.body"), "the body is larger than 1 MiB", "serve it by an application");
     return false;
   }
   return ReadDestinations(from.route(), to.destinations, true);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "control/model/checks.h"
+#include "control/model/hosts.h"
 #include "control/model/pod_reading.h"
 #include "control/model/protobuf_reading.h"
 #include "core/base/strings.h"
@@ -98,8 +99,12 @@ class PodReader {
   }
 
   bool ReadContainer(const core::Container& from, const std::string& path, Container& to) {
-    if (from.name().empty()) {
-      reader_.Error(path, "a container needs a name", {}, {});
+    // It is part of file names, too.
+    if (!IsDnsLabel(from.name())) {
+      reader_.Error(path + ".name",
+                    from.name().empty() ? "a container needs a name"
+                                        : "\"" + from.name() + "\" cannot be the name of a container",
+                    "use lower-case letters, digits and -, at most 63", {});
       return false;
     }
     if (!names_.insert(from.name()).second) {

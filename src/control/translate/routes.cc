@@ -46,6 +46,7 @@ class SidecarRoutes {
     xds::RouteConfiguration out;
     out.name = std::to_string(scope_.port);
     out.validate_clusters = false;
+    out.max_direct_response_body_size = model::kMaxDirectResponseBody;
     for (const ServiceView* service : scope_.snapshot.VisibleServices(scope_.proxy.name_space)) {
       const model::ServicePort* port = service->FindPort(scope_.port);
       if (service->alias_of) continue;  // its names are among those of its target
@@ -189,6 +190,7 @@ std::optional<xds::RouteConfiguration> GatewayRoutes(const model::Proxy& proxy, 
   xds::RouteConfiguration out;
   out.name = name;
   out.validate_clusters = false;
+  out.max_direct_response_body_size = model::kMaxDirectResponseBody;
   out.ignore_port_in_host_matching = true;
   for (auto& [domain, host] : hosts) {
     // A rule of another VirtualService must not be hidden behind a catch-all of the first.
