@@ -52,6 +52,17 @@ def test_an_access_log_that_cannot_be_opened_keeps_no_policy_out_of_force(mesh):
     denied_while(mesh, DENY)
 
 
+def test_what_a_proxy_refuses_is_told_until_it_is_mended(mesh):
+    """A file that only the proxies could have: the mesh is not well while they refuse what names it."""
+    file = mesh.directory / "rule.yaml"
+    m.write(file, m.destination_rule("echo", {"host": "echo", "trafficPolicy": {"tls": {"mode": "SIMPLE", "caCertificates": "/nowhere/ca.pem"}}}))
+    refused = lambda: [text for text in mesh.status()["messages"] if "proxies refuse envoy.config.cluster.v3.Cluster: " in text]
+    [told] = until(refused, 10, "it is told")
+    assert told.startswith("Error") and "/nowhere/ca.pem" in told and "policies too, are not in force there" in told
+    file.unlink()
+    until(lambda: not refused(), 10, "it is mended")
+
+
 @pytest.mark.parametrize("config, told", [
     ("accessLogFormat: '%FOO%'", "istio.yaml:6:22: ConfigMap istio-system/istio: mesh configuration: accessLogFormat: format operator '%FOO%': not known"),
     ("connectTimeout: 0s", "istio.yaml:6:21: ConfigMap istio-system/istio: mesh configuration: connectTimeout must be above 0"),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <type_traits>
 #include <utility>
 
@@ -65,6 +66,7 @@ class AdsServer::Stream : public grpc::CallHandler {
     std::erase(server_.to_push_, this);
     server_.CountStreams(form_);
     if (proxy_) kLog.Info("disconnected: " + proxy_->Key());
+    if (!refused_.empty() && server_.on_refusals_) server_.on_refusals_();
   }
   // The server goes first: nothing of it may be touched any more.
   void Orphan() {
@@ -130,6 +132,7 @@ class AdsServer::Stream : public grpc::CallHandler {
 
   AdsServer& server_;
   grpc::ServerCall& call_;
+  std::set<std::string> refused_;  // types of which the client refused the last that it answered
   const identity::SpiffeId identity_;
   const std::string_view form_;
   const std::uint64_t number_;
@@ -214,6 +217,10 @@ void AdsServer::Stream::Answered(const std::string& type_url, const std::optiona
     overdue_.Cancel();
     times_[type_url].answered = server_.loop_.clock().Wall();
   }
+  const bool refused = *reply == Reply::kNack;
+  const bool mended = *reply == Reply::kAck && refused_.erase(type_url) != 0;
+  if (refused) refused_.insert(type_url);
+  if ((refused || mended) && server_.on_refusals_) server_.on_refusals_();
   Push();
   Settle();
 }

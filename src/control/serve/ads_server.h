@@ -57,6 +57,8 @@ class AdsServer {
   // Whether every connected client has answered all that there is to say, and `call` when that has become so.
   bool CaughtUp() const;
   void OnCaughtUp(std::function<void()> call) { on_caught_up_ = std::move(call); }
+  // `call`: what clients refuse of what was sent (SentStatus::last_error) is not what it was.
+  void OnRefusals(std::function<void()> call) { on_refusals_ = std::move(call); }
 
   std::vector<ClientStatus> clients() const;
   // Names that a client of clients() subscribes to; "*" for the wildcard.
@@ -83,6 +85,7 @@ class AdsServer {
   bool ready_ = false;
   bool push_planned_ = false;
   std::function<void()> on_caught_up_;
+  std::function<void()> on_refusals_;
   std::uint64_t streams_so_far_ = 0;
   std::vector<Stream*> streams_;
   std::vector<Stream*> to_push_;  // in the order of their connections; those at the back come next

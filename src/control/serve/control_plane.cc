@@ -8,6 +8,7 @@
 #include "control/serve/mesh_pages.h"
 #include "control/serve/object_events.h"
 #include "control/serve/process_metrics.h"
+#include "control/serve/refusals.h"
 #include "control/serve/state_lock.h"
 #include "core/base/log.h"
 
@@ -146,6 +147,7 @@ Outcome<> ControlPlane::StartServers() {
       loop_, secure_->grpc(), *provider_, tokens_, metrics_,
       AdsOptions{.trust_domain = authority_->trust_domain(), .answer_timeout = options_.send_timeout});
   ads_->OnCaughtUp([this] { TellCaughtUp(); });
+  ads_->OnRefusals([this] { TellFindings(); });
   if (io::UniqueFd listener = TakeInherited("15012")) {
     xds_address_ = io::LocalAddress(listener.get());
     if (Outcome<> adopted = secure_->Adopt(std::move(listener)); !adopted) return adopted;
@@ -223,6 +225,7 @@ void ControlPlane::Rebuild() {
   const Difference difference = provider_->SetSnapshot(std::move(snapshot));
   if (channel_) channel_->SendDefaults(DefaultsOf(*provider_->snapshot()));
   TellFindings();
+  metrics_.Add("plaitd_reloads_total", {{"result", told_.empty() ? "clean" : "with_problems"}});
   if (!status_timer_.armed()) status_timer_.Start(loop_.timers(), kSettled);
   statuses_in_snapshot_ = statuses_;
   ads_->ConfigChanged(difference);
@@ -274,6 +277,8 @@ model::Findings ControlPlane::Problems() const {
                                    ", but " + authority_->trust_domain() + " is in force",
                         .hint = "restart plaitd to change it"}});
   }
+  model::Findings refused = RefusalsOf(ads_->clients());
+  std::move(refused.begin(), refused.end(), std::back_inserter(all));
   return all;
 }
 
@@ -303,7 +308,6 @@ void ControlPlane::TellFindings() {
     if (anew != again.end()) again.erase(anew);
   }
   told_ = std::move(now);
-  metrics_.Add("plaitd_reloads_total", {{"result", told_.empty() ? "clean" : "with_problems"}});
 }
 
 // Conflicts and gaps as one line, once things have come to rest: pods that start have no endpoints for a moment.

@@ -1,0 +1,35 @@
+#include "control/serve/refusals.h"
+
+#include <gtest/gtest.h>
+
+#include "core/xds/type_url.h"
+
+namespace plait::control::serve {
+namespace {
+
+ClientStatus ClientThat(const Proxy& proxy, std::string_view type, const std::string& refuses) {
+  ClientStatus out{.proxy = &proxy};
+  out.types[std::string(type)].last_error = refuses;
+  return out;
+}
+
+TEST(Refusals, AreToldOnceOfAllProxiesWithTheSameReason) {
+  const Proxy web{.name = "web-0", .name_space = "default"};
+  const Proxy api{.name = "api-0", .name_space = "other"};
+  EXPECT_TRUE(RefusalsOf({ClientThat(web, xds::type_url::kCluster, "")}).empty());
+  const model::Findings one = RefusalsOf({ClientThat(web, xds::type_url::kCluster, "no file")});
+  ASSERT_EQ(one.size(), 1U);
+  EXPECT_EQ(one[0].ToString(),
+            "Error proxies refuse envoy.config.cluster.v3.Cluster: no file (web-0.default goes on with what was in "
+            "force; later changes of it, policies too, are not in force there until this is mended; plait ps shows "
+            "all)");
+  const model::Findings two = RefusalsOf({ClientThat(web, xds::type_url::kCluster, "no file"),
+                                          ClientThat(api, xds::type_url::kCluster, "no file"),
+                                          ClientThat(api, xds::type_url::kListener, "no log")});
+  ASSERT_EQ(two.size(), 2U);
+  EXPECT_EQ(two[0].diagnostic.message, one[0].diagnostic.message);
+  EXPECT_TRUE(two[0].diagnostic.hint.starts_with("api-0.other and 1 more go on with")) << two[0].diagnostic.hint;
+}
+
+}  // namespace
+}  // namespace plait::control::serve
