@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "local/paths.h"
+#include "local/which_pod.h"
 
 namespace plait::cli {
 namespace {
@@ -69,20 +70,21 @@ bool HasProxy(const local::WorkloadStatus& workload) {
   return workload.proxy == "sidecar" || workload.proxy == "gateway";
 }
 
+bool IsOver(const local::WorkloadStatus& workload) {
+  return workload.phase == "Succeeded" || workload.phase == "Failed";
+}
+
 std::string IdentityOf(const local::MeshStatus& status, const local::WorkloadStatus& workload) {
   return "spiffe://" + status.trust_domain + "/ns/" + workload.ns + "/sa/" + workload.service_account;
 }
 
 Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, const std::string& workload) {
-  const local::WorkloadStatus* best = nullptr;
+  std::vector<local::PodName> names;
   for (const local::WorkloadStatus& w : status.workloads)
-    for (const std::string& name : {w.name, w.owner})
-      if (!name.empty() && (workload == name || workload == name + "." + w.ns) && (!best || (w.ready && !best->ready)))
-        best = &w;
-  if (best) return *best;
-  std::string names;
-  for (const local::WorkloadStatus& w : status.workloads) names += " " + w.name + (w.ns == "default" ? "" : "." + w.ns);
-  return Explain(Errc::kNotFound, "there is no workload \"" + workload + "\"", "one of:" + names);
+    names.push_back({.name = w.name, .owner = w.owner, .ns = w.ns, .rank = w.ready ? 1 : 0});
+  const Outcome<std::size_t> found = local::WhichPod(names, workload);
+  if (!found) return std::unexpected(found.error());
+  return status.workloads[*found];
 }
 
 std::string LogPathOf(const local::MeshStatus& status, const local::WorkloadStatus& pod, const std::string& container) {

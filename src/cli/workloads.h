@@ -24,9 +24,11 @@ Outcome<Json> AskProxyForJson(const MeshOptions& mesh, const std::string& worklo
 Outcome<std::string> PostToProxy(const MeshOptions& mesh, const std::string& workload, const std::string& path);
 // Whether a proxy takes its connections: a sidecar, or it is a gateway.
 bool HasProxy(const local::WorkloadStatus& workload);
+// A pod of a Job that has ended, well or not: it has no process any more.
+bool IsOver(const local::WorkloadStatus& workload);
 // "spiffe://cluster.local/ns/default/sa/reviews".
 std::string IdentityOf(const local::MeshStatus& status, const local::WorkloadStatus& workload);
-// A pod or a deployment (its first ready pod), NAME or NAME.NAMESPACE.
+// As local::WhichPod says; of the pods of an owner the first that is ready, else the first.
 Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, const std::string& workload);
 // The file that a container of a pod writes (the first one unless named; istio-proxy is the proxy).
 std::string LogPathOf(const local::MeshStatus& status, const local::WorkloadStatus& pod, const std::string& container);

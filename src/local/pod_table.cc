@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/base/log.h"
+#include "local/which_pod.h"
 #include "node/capture_rules.h"
 
 namespace plait::local {
@@ -148,19 +149,18 @@ bool PodTable::AllGone() const {
   return std::all_of(pods_.begin(), pods_.end(), [](const auto& entry) { return IsGone(*entry.second); });
 }
 
-Pod* PodTable::Find(const std::string& workload) const {
-  Pod* best = nullptr;
+Outcome<Pod*> PodTable::Find(const std::string& workload) const {
+  std::vector<PodName> names;
+  std::vector<Pod*> pods;
   for (const auto& [uid, pod] : pods_) {
     const PodSpec& spec = pod->spec();
-    for (const std::string& name : {spec.name, spec.owner}) {
-      if (name.empty() || (workload != name && workload != name + "." + spec.ns)) continue;
-      const auto rank = [](const Pod& p) { return p.ready() ? 2 : p.state() == Pod::State::kRunning ? 1 : 0; };
-      const bool better =
-          !best || rank(*pod) > rank(*best) || (rank(*pod) == rank(*best) && pod->spec().name < best->spec().name);
-      if (better) best = pod.get();
-    }
+    const int rank = pod->ready() ? 2 : pod->state() == Pod::State::kRunning ? 1 : 0;
+    names.push_back({.name = spec.name, .owner = spec.owner, .ns = spec.ns, .rank = rank});
+    pods.push_back(pod.get());
   }
-  return best;
+  const Outcome<std::size_t> found = WhichPod(names, workload);
+  if (!found) return std::unexpected(found.error());
+  return pods[*found];
 }
 
 std::vector<PodStatus> PodTable::Statuses() const {

@@ -28,9 +28,8 @@ class PodTable {
   bool AllReady() const;
   bool AllGone() const;
   std::size_t size() const noexcept { return pods_.size(); }
-  // WORKLOAD is a pod or a deployment, NAME or NAME.NAMESPACE; of a deployment the first ready pod, else the first.
-  // Null: there is none.
-  Pod* Find(const std::string& workload) const;
+  // As WhichPod says; of an owner's pods the first that is ready, else the first. Never null.
+  Outcome<Pod*> Find(const std::string& workload) const;
   std::vector<PodStatus> Statuses() const;
   std::vector<RunningPod> Running() const;        // not longer than the pods live
   std::vector<WorkloadStatus> Workloads() const;  // by namespace and name
