@@ -7,11 +7,13 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cli/envoys.h"
 #include "cli/interrupt.h"
 #include "cli/workloads.h"
 #include "core/tls/root_certificate.h"
 #include "local/mounts.h"
 #include "local/paths.h"
+#include "local/proxy_requests.h"
 
 namespace plait::cli {
 namespace {
@@ -20,8 +22,19 @@ constexpr int kPatience = 60'000;
 constexpr int kTurn = 50;         // milliseconds
 constexpr int kSettling = 5'000;  // handshakes that began under the old root end, and so do most requests
 
+std::string NameOf(const local::WorkloadStatus& w) { return w.name + "." + w.ns; }
+
+Outcome<std::vector<std::string>> SerialsOfEnvoy(const MeshOptions& mesh, const std::string& workload,
+                                                 std::string_view secret) {
+  const Outcome<Json> page = AskProxyForJson(mesh, workload, "/config_dump?resource=dynamic_active_secrets");
+  if (!page) return std::unexpected(page.error());
+  return SerialsIn(*page, secret);
+}
+
 // Serial numbers of the roots that a proxy trusts, in their order.
-Outcome<std::vector<std::string>> RootsOf(const MeshOptions& mesh, const std::string& workload) {
+Outcome<std::vector<std::string>> RootsOf(const MeshOptions& mesh, const local::WorkloadStatus& w) {
+  const std::string workload = NameOf(w);
+  if (HasEnvoy(w)) return SerialsOfEnvoy(mesh, workload, "ROOTCA");
   const Outcome<Json> page = AskProxyForJson(mesh, workload, "/certs");
   if (!page) return std::unexpected(page.error());
   std::vector<std::string> out;
@@ -31,13 +44,33 @@ Outcome<std::vector<std::string>> RootsOf(const MeshOptions& mesh, const std::st
   return out;
 }
 
-Outcome<std::vector<std::string>> Workloads(const MeshOptions& mesh) {
-  const Outcome<local::MeshStatus> status = StatusOf(mesh);
+Outcome<std::vector<local::WorkloadStatus>> Workloads(const MeshOptions& mesh) {
+  Outcome<local::MeshStatus> status = StatusOf(mesh);
   if (!status) return std::unexpected(status.error());
-  std::vector<std::string> out;
-  for (const local::WorkloadStatus& w : status->workloads)
-    if (w.proxy_pid > 0 && HasProxy(w)) out.push_back(w.name + "." + w.ns);
-  return out;
+  std::erase_if(status->workloads, [](const auto& w) { return w.proxy_pid <= 0 || !HasProxy(w); });
+  return std::move(status->workloads);
+}
+
+// An Envoy gets it from the process beside it, after a moment.
+Outcome<> RenewEnvoy(const MeshOptions& mesh, const std::string& workload) {
+  const auto before = SerialsOfEnvoy(mesh, workload, "default");
+  if (!before) return std::unexpected(before.error());
+  const Outcome<local::ControlClient> client = ConnectTo(mesh);
+  if (!client) return std::unexpected(client.error());
+  if (Outcome<> asked = local::RenewIdentity(*client, workload); !asked) return asked;
+  for (int waited = 0; waited < kPatience; waited += kTurn) {
+    if (const auto now = SerialsOfEnvoy(mesh, workload, "default"); now && !now->empty() && *now != *before) return {};
+    poll(nullptr, 0, kTurn);
+  }
+  return Explain(Errc::kTimedOut, "the Envoy of " + workload + " has no new certificate within 60 s",
+                 "plait logs" + Named(mesh) + " -c istio-proxy " + workload);
+}
+
+Outcome<> RenewOne(const MeshOptions& mesh, const local::WorkloadStatus& w) {
+  if (HasEnvoy(w)) return RenewEnvoy(mesh, NameOf(w));
+  if (const auto renewed = PostToProxy(mesh, NameOf(w), "/plait/renew"); !renewed)
+    return std::unexpected(renewed.error());
+  return {};
 }
 
 class Rotation {
@@ -69,12 +102,17 @@ class Rotation {
   const std::string& serial() const noexcept { return next_serial_; }
 
   static Outcome<> RenewAll(const MeshOptions& mesh) {
-    const Outcome<std::vector<std::string>> workloads = Workloads(mesh);
+    const Outcome<std::vector<local::WorkloadStatus>> workloads = Workloads(mesh);
     if (!workloads) return std::unexpected(workloads.error());
-    for (const std::string& workload : *workloads)
-      if (const auto renewed = PostToProxy(mesh, workload, "/plait/renew"); !renewed)
-        return std::unexpected(renewed.error());
-    return {};
+    std::vector<Diagnostic> failures;
+    for (const local::WorkloadStatus& w : *workloads)
+      if (const Outcome<> renewed = RenewOne(mesh, w); !renewed) failures.push_back(renewed.error());
+    if (failures.empty()) return {};
+    Diagnostic first = failures.front();
+    if (failures.size() > 1)
+      first.message += "; " + std::to_string(failures.size() - 1) + " more of " + std::to_string(workloads->size()) +
+                       " workloads have the certificate that they had";
+    return std::unexpected(std::move(first));
   }
 
  private:
@@ -127,12 +165,12 @@ class Rotation {
   Outcome<> AwaitRoots(const std::vector<std::string>& wanted, const std::string& what) {
     std::string late = "nobody";
     for (int waited = 0; waited < kPatience; waited += kTurn) {
-      const Outcome<std::vector<std::string>> workloads = Workloads(mesh_);
+      const Outcome<std::vector<local::WorkloadStatus>> workloads = Workloads(mesh_);
       if (!workloads) return std::unexpected(workloads.error());
       late.clear();
-      for (const std::string& workload : *workloads) {
-        const Outcome<std::vector<std::string>> roots = RootsOf(mesh_, workload);
-        if (!roots || *roots != wanted) late = workload;
+      for (const local::WorkloadStatus& w : *workloads) {
+        const Outcome<std::vector<std::string>> roots = RootsOf(mesh_, w);
+        if (!roots || *roots != wanted) late = NameOf(w);
         if (!late.empty()) break;
       }
       if (late.empty()) return {};

@@ -78,7 +78,7 @@ int CheckMesh(const MeshOptions& mesh) {
   facts.syncz = plaitd.Ask("/debug/syncz", facts.syncz_error);
   facts.push_status = plaitd.Ask("/debug/push_status", facts.push_status_error);
   for (const local::WorkloadStatus& workload : facts.status.workloads)
-    if (HasProxy(workload) && workload.phase != "Succeeded") facts.proxies.push_back(AskFacts(mesh, workload));
+    if (HasProxy(workload) && !IsOver(workload)) facts.proxies.push_back(AskFacts(mesh, workload));
   return Show(mesh.format, ChecksOutput(JudgeHealth(facts)));
 }
 

@@ -5,7 +5,9 @@
 
 #include "cli/json_access.h"
 #include "cli/shell_word.h"
+#include "core/base/encoding.h"
 #include "core/base/strings.h"
+#include "core/tls/certificate.h"
 
 namespace plait::cli {
 namespace {
@@ -63,6 +65,19 @@ std::map<std::string, int> EnvoyVersions(const Json& proxies,
     ++versions[version];
   }
   return versions;
+}
+
+std::vector<std::string> SerialsIn(const Json& secrets, std::string_view secret) {
+  std::vector<std::string> out;
+  for (const Json& one : At(secrets, "configs")) {
+    if (Text(one, {"name"}) != secret) continue;
+    std::string encoded = Text(one, {"secret", "validation_context", "trusted_ca", "inline_bytes"});
+    if (encoded.empty()) encoded = Text(one, {"secret", "tls_certificate", "certificate_chain", "inline_bytes"});
+    const auto certificates = tls::ReadBundle(Base64Decode(encoded).value_or(""));
+    if (!certificates) continue;
+    for (const tls::Certificate& certificate : *certificates) out.push_back(certificate.serial());
+  }
+  return out;
 }
 
 std::string AskOffline(const local::MeshStatus& status, const std::string& words) {

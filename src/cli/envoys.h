@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/render.h"
 #include "core/base/result.h"
@@ -26,6 +27,9 @@ std::string EnvoyVersion(const Json& server_info);
 // not answer takes its time, so after the first the rest are "unknown" without being asked.
 std::map<std::string, int> EnvoyVersions(const Json& proxies,
                                          const std::function<Outcome<Json>(const std::string& proxy)>& ask);
+// Of an Envoy's /config_dump?resource=dynamic_active_secrets: the serial numbers of the certificates of `secret`
+// (`default`, `ROOTCA`), in their order.
+std::vector<std::string> SerialsIn(const Json& secrets, std::string_view secret);
 // What to do about a question to `plait explain` (`words`: of a shell) that an Envoy cannot answer.
 std::string AskOffline(const local::MeshStatus& status, const std::string& words);
 

@@ -4,6 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/encoding.h"
+#include "core/tls/root_certificate.h"
+
 namespace plait::cli {
 namespace {
 
@@ -52,6 +55,23 @@ TEST(Envoys, SayTheirVersionInAText) {
   EXPECT_EQ(EnvoyVersion(Json::parse(R"({"version":"0f3a/1.38.0/Clean/RELEASE/BoringSSL"})")), "1.38.0");
   EXPECT_EQ(EnvoyVersion(Json::parse(R"({"version":"dev"})")), "dev");
   EXPECT_EQ(EnvoyVersion(Json::parse("[]")), "");
+}
+
+TEST(Envoys, SerialNumbersOfTheirSecretsAreRead) {
+  const Outcome<tls::Certificate> old = tls::MakeRoot("cluster.local", tls::PrivateKey::Generate());
+  const Outcome<tls::Certificate> next = tls::MakeRoot("cluster.local", tls::PrivateKey::Generate());
+  const auto encoded = [](const std::string& pem) { return Base64Encode(AsBytes(pem)); };
+  const Json secrets = {
+      {"configs",
+       {{{"name", "default"},
+         {"secret", {{"tls_certificate", {{"certificate_chain", {{"inline_bytes", encoded(next->ToPem())}}}}}}}},
+        {{"name", "ROOTCA"},
+         {"secret",
+          {{"validation_context", {{"trusted_ca", {{"inline_bytes", encoded(old->ToPem() + next->ToPem())}}}}}}}}}}};
+  EXPECT_EQ(SerialsIn(secrets, "default"), std::vector<std::string>{next->serial()});
+  EXPECT_EQ(SerialsIn(secrets, "ROOTCA"), (std::vector<std::string>{old->serial(), next->serial()}));
+  EXPECT_TRUE(SerialsIn(secrets, "other").empty());
+  EXPECT_TRUE(SerialsIn({{"configs", {{{"name", "default"}, {"secret", "?"}}}}}, "default").empty());
 }
 
 }  // namespace

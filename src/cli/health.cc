@@ -94,12 +94,20 @@ void JudgeConfiguration(const MeshFacts& facts, std::vector<Check>& out) {
   if (only_warnings) out.back().result = Mark::kWarning;
 }
 
+// Whether the Job of this failed pod has one that has not failed.
+bool HasAnotherTry(const local::MeshStatus& status, const local::WorkloadStatus& failed) {
+  return failed.phase == "Failed" && !failed.owner.empty() &&
+         std::any_of(status.workloads.begin(), status.workloads.end(), [&](const local::WorkloadStatus& w) {
+           return w.owner == failed.owner && w.ns == failed.ns && w.phase != "Failed";
+         });
+}
+
 void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
   const local::MeshStatus& status = facts.status;
   std::vector<Wrong> unready;
   for (const local::WorkloadStatus& w : status.workloads) {
     const std::string name = w.name + "." + w.ns;
-    if (!w.ready && w.phase != "Succeeded")
+    if (!w.ready && w.phase != "Succeeded" && !HasAnotherTry(status, w))
       unready.push_back({name + " is " + (w.reason.empty() ? w.phase : w.reason), name});
   }
   out.push_back(Judge(kMesh, "every workload is ready", unready, "plait logs" + Named(status) + " WORKLOAD",

@@ -372,6 +372,21 @@ TEST(Health, OfAMeshWithWorkThatHasEndedIsWell) {
   for (const Check& check : JudgeHealth(facts)) EXPECT_EQ(check.result, Mark::kPassed) << check.detail;
 }
 
+TEST(Health, TellsAJobThatFailedUnlessAnotherTrySucceeded) {
+  MeshFacts facts = Healthy();
+  facts.status.workloads.push_back(
+      {.name = "job-0", .ns = "default", .owner = "job", .proxy = "sidecar", .phase = "Failed"});
+  const auto failures = [&] {
+    const std::vector<Check> checks = JudgeHealth(facts);
+    return std::count_if(checks.begin(), checks.end(),
+                         [](const Check& check) { return check.result != Mark::kPassed; });
+  };
+  EXPECT_EQ(failures(), 1);
+  facts.status.workloads.push_back(
+      {.name = "job-1", .ns = "default", .owner = "job", .proxy = "sidecar", .phase = "Succeeded"});
+  EXPECT_EQ(failures(), 0);
+}
+
 TEST(Checks, HaveTheShapeOfLinkerds) {
   const Json json =
       ChecksJson({{.category = "a", .description = "x"},

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/workloads.h"
-#include "local/replace_proxy.h"
+#include "local/proxy_requests.h"
 
 namespace plait::cli {
 namespace {

@@ -130,7 +130,7 @@ void AddNotConnected(Json& syncz, const local::MeshStatus& status) {
   for (const Json& proxy : syncz) connected.insert(Text(proxy, {"proxy"}));
   for (const local::WorkloadStatus& workload : status.workloads) {
     const std::string name = workload.name + "." + workload.ns;
-    if (HasProxy(workload) && workload.phase != "Succeeded" && !connected.contains(name))
+    if (HasProxy(workload) && !IsOver(workload) && !connected.contains(name))
       syncz.push_back({{"proxy", name}, {"connected", false}});
   }
 }

@@ -60,9 +60,10 @@ TEST(ProxyTable, SaysThatAProxyIsAnEnvoyInPlaceOfAVersionThatIsNotItsOwn) {
 TEST(ProxyTable, HasARowForEachProxyThatIsNotConnected) {
   local::MeshStatus status;
   status.workloads = {Workload("c-0", true, 9, 1), Workload("a-0", true, 9, 1), Workload("plain-0", true, 0, 1),
-                      Workload("job-0", false, 0, 1)};
+                      Workload("job-0", false, 0, 1), Workload("job-1", false, 0, 1)};
   for (local::WorkloadStatus& w : status.workloads) w.proxy = w.name == "plain-0" ? "none" : "sidecar";
   status.workloads[3].phase = "Succeeded";
+  status.workloads[4].phase = "Failed";
   Json syncz = Json::parse(R"([{"proxy":"a-0.default","cluster_id":"Kubernetes"}])");
   AddNotConnected(syncz, status);
   EXPECT_EQ(syncz.size(), 2u);

@@ -18,7 +18,7 @@
 #include "core/base/json_text.h"
 #include "core/io/socket.h"
 #include "local/capture_check.h"
-#include "local/replace_proxy.h"
+#include "local/proxy_requests.h"
 
 namespace plait::local {
 namespace {
@@ -52,11 +52,29 @@ Outcome<Answer> Receive(int fd) {
   }
 }
 
+// The supervisor answers each request at once, also that for a command, whose end follows later.
+constexpr int kPatience = 10'000;  // ms
+
+Outcome<> AwaitAnswer(int fd) {
+  pollfd wanted{fd, POLLIN, 0};
+  int ready = 0;
+  do ready = poll(&wanted, 1, kPatience);
+  while (ready < 0 && errno == EINTR);
+  if (ready != 0) return {};
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0;
+  return Explain(Errc::kUnavailable, "the mesh does not answer within " + std::to_string(kPatience / 1000) + "s",
+                 known ? "its supervisor hangs: kill -9 " + std::to_string(peer.pid) + " ends it, and the mesh with it"
+                       : "its supervisor hangs; its log is logs/plait-system/supervisor in the mesh's run directory");
+}
+
 Outcome<Answer> Ask(int fd, const Json& request, const std::vector<int>& fds = {}) {
   const Result<> sent = io::SendFds(fd, JsonText(request), fds);
   if (!sent && sent.error().code == Errc::kLimit)
     return Explain(Errc::kLimit, "command and environment are larger than 64 KiB", "env -i COMMAND passes less of it");
   if (!sent) return Explain(Errc::kUnavailable, "the mesh does not take requests");
+  if (const Outcome<> there = AwaitAnswer(fd); !there) return std::unexpected(there.error());
   return Receive(fd);
 }
 
@@ -166,6 +184,11 @@ Outcome<> ControlClient::Hold(const std::string& file) {
 
 Outcome<> ReplaceProxy(const ControlClient& client, const std::string& workload) {
   const Outcome<Answer> answer = Ask(client.fd(), {{"op", "replace-proxy"}, {"workload", workload}});
+  return answer ? Outcome<>{} : std::unexpected(answer.error());
+}
+
+Outcome<> RenewIdentity(const ControlClient& client, const std::string& workload) {
+  const Outcome<Answer> answer = Ask(client.fd(), {{"op", "renew-identity"}, {"workload", workload}});
   return answer ? Outcome<>{} : std::unexpected(answer.error());
 }
 

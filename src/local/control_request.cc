@@ -50,6 +50,7 @@ Outcome<ControlRequest> DecodeControlRequest(std::string_view message) {
                                                  {"exec", Op::kExec},
                                                  {"hold", Op::kHold},
                                                  {"replace-proxy", Op::kReplaceProxy},
+                                                 {"renew-identity", Op::kRenewIdentity},
                                                  {"check-capture", Op::kCheckCapture},
                                                  {"down", Op::kDown}};
   try {  // the library's errors are exceptions; they end here

@@ -11,9 +11,9 @@
 namespace plait::local {
 
 struct ControlRequest {
-  enum class Op : std::uint8_t { kStatus, kDial, kExec, kHold, kReplaceProxy, kCheckCapture, kDown };
+  enum class Op : std::uint8_t { kStatus, kDial, kExec, kHold, kReplaceProxy, kRenewIdentity, kCheckCapture, kDown };
   Op op = Op::kStatus;
-  std::string workload;  // dial, exec, replace-proxy, check-capture: NAME[.NS]
+  std::string workload;  // dial, exec, replace-proxy, renew-identity, check-capture: NAME[.NS]
   Port port;             // dial: of the workload; 0: none was given
   // exec
   std::string container;  // empty: the first one

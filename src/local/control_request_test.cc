@@ -29,7 +29,7 @@ TEST(ControlRequest, HasDefaultsForWhatIsNotSaid) {
   EXPECT_TRUE(DecodeControlRequest(R"({"op":"status"})"));
   EXPECT_TRUE(DecodeControlRequest(R"({"op":"down"})"));
   EXPECT_EQ(DecodeControlRequest(R"({"op":"hold","file":"run.yaml"})")->file, "run.yaml");
-  for (const char* op : {"replace-proxy", "check-capture"})
+  for (const char* op : {"replace-proxy", "renew-identity", "check-capture"})
     EXPECT_EQ(DecodeControlRequest("{\"op\":\"" + std::string(op) + R"(","workload":"reviews-v1"})")->workload,
               "reviews-v1");
 }

@@ -76,10 +76,8 @@ class ControlServer::Session final : public io::FdEvents {
       case ControlRequest::Op::kDial: return OnDial(*request);
       case ControlRequest::Op::kExec: return OnExec(*request, std::move(fds));
       case ControlRequest::Op::kHold: held_.push_back(request->file); return Answer({{"ok", true}});
-      case ControlRequest::Op::kReplaceProxy: {
-        const Outcome<> done = server_.handler_.ReplaceProxy(request->workload);
-        return Answer(done ? Json{{"ok", true}} : ErrorAnswer(done.error()));
-      }
+      case ControlRequest::Op::kReplaceProxy: return AnswerWhether(server_.handler_.ReplaceProxy(request->workload));
+      case ControlRequest::Op::kRenewIdentity: return AnswerWhether(server_.handler_.RenewIdentity(request->workload));
       case ControlRequest::Op::kCheckCapture: {
         const Outcome<std::string> found = server_.handler_.CheckCapture(request->workload);
         return Answer(found ? Json{{"ok", true}, {"difference", *found}} : ErrorAnswer(found.error()));
@@ -132,6 +130,8 @@ class ControlServer::Session final : public io::FdEvents {
     server_.loop_.Unwatch(terminal_.get(), terminal_events_);
     terminal_.Reset();
   }
+
+  void AnswerWhether(const Outcome<>& done) { Answer(done ? Json{{"ok", true}} : ErrorAnswer(done.error())); }
 
   void Answer(const Json& answer, const std::vector<int>& fds = {}) {
     // A client that does not take its answer is gone or broken; its socket's end tells.

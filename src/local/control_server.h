@@ -1,8 +1,9 @@
 #pragma once
-// The mesh's control socket: SEQPACKET, JSON requests {"op":"status|exec|dial|hold|replace-proxy|check-capture|down"},
-// answers in JSON with descriptors where they help: the status is a memory file, `dial` gives a connected socket,
-// `exec` takes the client's streams or gives a terminal; `hold` names a file of the overlay that goes when the client
-// does. Only the mesh's user can reach the socket (its folder is closed to others). One loop thread.
+// The mesh's control socket: SEQPACKET, JSON requests
+// {"op":"status|exec|dial|hold|replace-proxy|renew-identity|check-capture|down"}, answers in JSON with descriptors
+// where they help: the status is a memory file, `dial` gives a connected socket, `exec` takes the client's streams or
+// gives a terminal; `hold` names a file of the overlay that goes when the client does. Only the mesh's user can reach
+// the socket (its folder is closed to others). One loop thread.
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ class ControlHandler {
   virtual Outcome<Joined> Exec(const std::string& workload, const std::string& container, JoinPlan plan) = 0;
   // A new process takes over the sockets of the workload's proxy; the old one drains. Returns at once.
   virtual Outcome<> ReplaceProxy(const std::string& workload) = 0;
+  virtual Outcome<> RenewIdentity(const std::string& workload) = 0;
   // How what captures the workload's connections differs from what was loaded; "": it does not.
   virtual Outcome<std::string> CheckCapture(const std::string& workload) = 0;
   // Removes <overlay>/<file>; missing is fine.

@@ -117,6 +117,7 @@ Outcome<std::unique_ptr<HostMesh>> HostMesh::Start(const UpOptions& options, Gat
 Outcome<> HostMesh::ReserveChosenPort() {
   if (!gateway_.chosen || !gateway_.port) return {};
   Outcome<io::UniqueFd> fd = ListenExactly(gateway_.port);
+  if (!fd && fd.error().code == Errc::kUnavailable) return {};  // taken: the next free one does, and is told
   if (!fd) return std::unexpected(fd.error());
   reserved_ = std::move(*fd);
   return {};

@@ -42,12 +42,12 @@ struct MeshFiles {
 // Where the gateway's ports 80 and 8080 are reached on 127.0.0.1.
 struct GatewayPort {
   Port port;            // 0: any free one
-  bool chosen = false;  // by a person: that one or none. Else the next free one does, and is told.
+  bool chosen = false;  // by a person: one that this user may not have is an error
 };
 
 class HostMesh {
  public:
-  // Errors: also a chosen port that cannot be had, before anything is started or made.
+  // Errors: also a chosen port that this user may not have, before anything is started or made.
   static Outcome<std::unique_ptr<HostMesh>> Start(const UpOptions& options, GatewayPort gateway, MeshFiles files = {});
   // Ends what still runs, and removes the run folder.
   ~HostMesh();

@@ -121,6 +121,11 @@ Outcome<> Pod::ReplaceProxy() {
   return proxy_->Replace();
 }
 
+Outcome<> Pod::RenewIdentity() {
+  if (!proxy_ || !envoy_) return Explain(Errc::kUnavailable, "the proxy of " + spec_.name + " is no Envoy");
+  return proxy_->StartAfresh();
+}
+
 bool Pod::ready() const { return state_ == State::kRunning && ProxyReady() && containers_ && containers_->ready(); }
 
 PodStatus Pod::Status() const {
@@ -130,10 +135,11 @@ PodStatus Pod::Status() const {
   if (proxy_) {
     out.token_sha256 = proxy_->token_sha256();
     out.restarts += proxy_->restarts();
-    if (out.reason.empty()) out.reason = proxy_->reason();
+    const bool over = state_ == State::kCompleted;  // a proxy that is not ready then has ended, too
+    if (out.reason.empty() && !over) out.reason = proxy_->reason();
     if (envoy_) {
       out.restarts += envoy_->restarts();
-      if (out.reason.empty()) out.reason = envoy_->reason();
+      if (out.reason.empty() && !over) out.reason = envoy_->reason();
     }
   }
   return out;
@@ -245,6 +251,11 @@ Outcome<std::string> Pod::CheckCapture() {
 
 Outcome<io::UniqueFd> Pod::DialLoopback(Port port) {
   if (!network_.exists()) return Explain(Errc::kUnavailable, spec_.name + " has no network yet");
+  // Its sockets are there as long as it is, and nobody accepts.
+  if (state_ == State::kCompleted)
+    return Explain(
+        Errc::kUnavailable, spec_.name + " has ended, and its proxy with it",
+        "plait logs" + mesh_.options.paths.named() + " " + spec_.name + "." + spec_.ns + " tells what it did");
   const io::SocketAddress at =
       network_.netns ? io::SocketAddress{.ip = io::IpAddress::V4(INADDR_LOOPBACK), .port = port, .unix_path = {}}
                      : network_.Inside(port);

@@ -37,6 +37,8 @@ class Pod final : public ProbeTarget {
   void StartProxy();  // when plaitd has said hello; harmless before and after. What fails (a full disk) is tried again
   // A new process takes over: a gateway's sockets changed, or somebody wants it. Errors: there is none that runs.
   Outcome<> ReplaceProxy();
+  // Of an Envoy, whose certificate the process beside it keeps; a plait-proxy renews its own (POST /plait/renew).
+  Outcome<> RenewIdentity();
   void Remove();   // in order, as one pod of a living mesh
   void StopAll();  // with the whole mesh: everything gets SIGTERM now
 

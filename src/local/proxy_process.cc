@@ -21,6 +21,8 @@ constexpr Duration kFirstBackOff = std::chrono::milliseconds(100);
 constexpr Duration kMaxBackOff = std::chrono::seconds(10);
 constexpr Duration kHealthyAfter = std::chrono::seconds(30);
 constexpr Port kReadinessPort{15021};
+// Of a proxy in whose place another one is: longer than its drain time.
+constexpr Duration kReplacedGrace = std::chrono::seconds(60);
 
 std::string NewToken() {
   std::array<std::uint8_t, 32> secret{};
@@ -51,7 +53,8 @@ ProxyProcess::ProxyProcess(MeshContext& mesh, const PodSpec& pod, const PodNetwo
       target_(target),
       role_(role),
       token_(NewToken()),
-      token_sha256_(HexEncode(AsBytes(tls::Sha256(token_)))) {
+      token_sha256_(HexEncode(AsBytes(tls::Sha256(token_)))),
+      replaced_(mesh.loop, mesh.reaper, kReplacedGrace) {
   restart_.SetCallback([this] { SpawnOne(); });
   kill_.SetCallback([this] {
     if (pid_ > 0) kill(pid_, SIGKILL);
@@ -122,7 +125,7 @@ void ProxyProcess::SpawnOne() {
       restart_.Start(mesh_.loop.timers(), kMaxBackOff);
       return on_change_();
     }
-    if (old != 0) kill(old, SIGUSR2);  // it drains; its end is nobody's concern any more: the reaper collects it
+    if (old != 0) replaced_.Drain(old);
   });
 }
 
@@ -195,11 +198,21 @@ Outcome<> ProxyProcess::Replace() {
   return {};
 }
 
+Outcome<> ProxyProcess::StartAfresh() {
+  if (!started_ || stopping_ || pid_ == 0)
+    return Explain(Errc::kUnavailable, "the process that keeps the identity of " + pod_.name + " does not run",
+                   "plait logs -c istio-proxy " + pod_.name + "." + pod_.ns);
+  afresh_ = true;
+  kill(pid_, SIGKILL);
+  return {};
+}
+
 void ProxyProcess::OnEnded(ProcessEnd end) {
   pid_ = 0;
   kill_.Cancel();
   log_->Drain();
   if (stopping_) return on_change_();
+  if (std::exchange(afresh_, false)) return SpawnOne();
   reason_ = "proxy ended with " + end.ToString();
   log_->Append("plait: " + reason_ + ", it is started again\n");
   ++restarts_;

@@ -10,6 +10,7 @@
 #include "local/log_file.h"
 #include "local/mesh_context.h"
 #include "local/prober.h"
+#include "local/replaced_processes.h"
 
 namespace plait::local {
 
@@ -25,6 +26,8 @@ class ProxyProcess {
   Outcome<> Start();
   // A new process takes over the sockets; the old one drains. Errors: none runs.
   Outcome<> Replace();
+  // kIdentity: the process ends at once and another one gets a new key and certificate. Errors: none runs.
+  Outcome<> StartAfresh();
   // SIGTERM: it drains and ends. SIGKILL after `grace`.
   void Stop(Duration grace);
 
@@ -64,6 +67,7 @@ class ProxyProcess {
   std::string reason_;
   bool started_ = false;
   bool stopping_ = false;
+  bool afresh_ = false;
   pid_t pid_ = 0;
   int restarts_ = 0;
   Duration back_off_{};
@@ -71,6 +75,7 @@ class ProxyProcess {
   io::Timer restart_;
   io::Timer kill_;
   Pending end_;
+  ReplacedProcesses replaced_;
   Pending resolvers_;
 };
 

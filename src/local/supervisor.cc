@@ -295,35 +295,34 @@ MeshStatus Supervisor::Status() {
   return out;
 }
 
-namespace {
-std::unexpected<Diagnostic> NoWorkload(const MeshPaths& mesh, const std::string& name) {
-  return Explain(Errc::kNotFound, "there is no workload \"" + name + "\"",
-                 "`plait status" + mesh.named() + "` lists them; write NAME or NAME.NAMESPACE");
-}
-}  // namespace
-
 Outcome<io::UniqueFd> Supervisor::Dial(const std::string& workload, Port port) {
-  Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(options_.paths, workload);
-  return pod->DialLoopback(port);
+  const Outcome<Pod*> pod = pods_->Find(workload);
+  if (!pod) return std::unexpected(pod.error());
+  return (*pod)->DialLoopback(port);
 }
 
 Outcome<Joined> Supervisor::Exec(const std::string& workload, const std::string& container, JoinPlan plan) {
-  Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(options_.paths, workload);
-  return pod->Exec(container, std::move(plan));
+  const Outcome<Pod*> pod = pods_->Find(workload);
+  if (!pod) return std::unexpected(pod.error());
+  return (*pod)->Exec(container, std::move(plan));
 }
 
 Outcome<> Supervisor::ReplaceProxy(const std::string& workload) {
-  Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(options_.paths, workload);
-  return pod->ReplaceProxy();
+  const Outcome<Pod*> pod = pods_->Find(workload);
+  if (!pod) return std::unexpected(pod.error());
+  return (*pod)->ReplaceProxy();
+}
+
+Outcome<> Supervisor::RenewIdentity(const std::string& workload) {
+  const Outcome<Pod*> pod = pods_->Find(workload);
+  if (!pod) return std::unexpected(pod.error());
+  return (*pod)->RenewIdentity();
 }
 
 Outcome<std::string> Supervisor::CheckCapture(const std::string& workload) {
-  Pod* pod = pods_->Find(workload);
-  if (!pod) return NoWorkload(options_.paths, workload);
-  return pod->CheckCapture();
+  const Outcome<Pod*> pod = pods_->Find(workload);
+  if (!pod) return std::unexpected(pod.error());
+  return (*pod)->CheckCapture();
 }
 
 int SupervisorMain(int outer) {

@@ -51,6 +51,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   Outcome<io::UniqueFd> Dial(const std::string& workload, Port port) override;
   Outcome<Joined> Exec(const std::string& workload, const std::string& container, JoinPlan plan) override;
   Outcome<> ReplaceProxy(const std::string& workload) override;
+  Outcome<> RenewIdentity(const std::string& workload) override;
   Outcome<std::string> CheckCapture(const std::string& workload) override;
   void RemoveOverlay(const std::string& file) override;
   void Down() override;

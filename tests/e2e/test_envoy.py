@@ -301,6 +301,26 @@ def test_an_envoy_that_is_replaced_loses_no_request(mixed):
     lost_nothing(report)
 
 
+def test_the_root_of_a_mesh_with_envoys_is_replaced(mixed):
+    """An Envoy gets roots and certificate from the process beside it; nobody is left with the old ones."""
+    def secrets(envoy):
+        return json.loads(mixed.named("pc", "secret", envoy, "-o", "json").stdout)
+    before = {envoy: secrets(envoy) for envoy in ENVOYS}
+    url = "http://details:9080/details/0"
+    carries_the_load(mixed, url)
+    with mixed.load_while("productpage-v1", url, *LOAD) as report:
+        done = json.loads(mixed.named("cert", "rotate", "--anchor", "-o", "json", timeout=150).stdout)
+        mixed.load("productpage-v1", url, "--rate", "50", "--duration", "0.5")
+    lost_nothing(report)
+    assert done["root_serial"]
+    for envoy, then in before.items():
+        assert secrets(envoy) != then, envoy
+    restarts = sum(pod["restarts"] for envoy in ENVOYS for pod in mixed.pods(envoy))
+    mixed.named("cert", "rotate", timeout=90)
+    assert restarts == sum(pod["restarts"] for envoy in ENVOYS for pod in mixed.pods(envoy)), "what is asked for is no restart"
+    assert "William Shakespeare" in mixed.get("/productpage")[1]
+
+
 def test_an_envoy_that_was_killed_comes_back(mixed):
     (pod,) = mixed.pods("details-v1")
     (pid,) = [pid for pid in mixed.processes("envoy") if f".{pod['name']}/" in pathlib.Path(f"/proc/{pid}/cmdline").read_text()]

@@ -3,12 +3,13 @@ wrong. Each says what it does not know, soon, and a next step that can be typed 
 import json
 import os
 import re
+import subprocess
 import time
 
 import pytest
 
 import manifests as m
-from mesh import Mesh, until
+from mesh import Mesh, command_lines, until
 
 POLICIES = (m.authorization("no-secrets", {"selector": {"matchLabels": {"app": "web"}}, "action": "DENY",
                                            "rules": [{"to": [{"operation": {"paths": ["/secret*"]}}]}]}),
@@ -231,6 +232,16 @@ def test_what_is_followed_comes_at_once_as_data(shop, folder, form, line):
         assert all(json.loads(one)["explanation"] for one in said().splitlines())
 
 
+def test_commands_end_when_the_supervisor_hangs(shop):
+    pid = next(pid for pid, words in command_lines() if words[1:2] == [b"@supervisor"] and shop.has_started(pid))
+    with shop.stopped(pid):
+        commands = [subprocess.Popen(shop.command(*words), env=shop.env, stderr=subprocess.PIPE, text=True)
+                    for words in (["status"], ["pc", "cluster", "web"], ["check"])]
+        for command in commands:
+            said = command.communicate(timeout=40)[1]
+            assert command.returncode == 3 and "does not answer within 10s" in said and f"kill -9 {pid} " in said, said
+
+
 def test_a_log_that_is_followed_is_named_at_once_and_once(shop, scale, folder):
     denied(shop, "web", "/secret/before/name")
     shop.logged("web", "/secret/before/name")
@@ -262,7 +273,7 @@ def test_levels_are_not_set_and_reset_at_once(shop):
 
 
 def test_a_hint_of_the_mesh_means_this_mesh(shop):
-    missing = shop.named("exec", "nobody", "--", "true", check=False)
+    missing = shop.named("exec", "web", "-c", "nobody", "--", "true", check=False)
     assert missing.returncode == 1 and "plait status --name shop" in missing.stderr, missing.stderr
 
 
