@@ -36,7 +36,9 @@ Command Tree(MeshOptions& mesh) {
                .summary =
                    "Plait, a service mesh: encryption, identity, routing, policy and metrics for processes that "
                    "know nothing of it",
-               .details = "WORKLOAD is a pod or a deployment: NAME or NAME.NAMESPACE.",
+               .details =
+                   "WORKLOAD is a pod or a deployment: NAME or NAME.NAMESPACE. A NAME alone is the one in `default`, "
+                   "or else that of the only namespace that has it.",
                .of_mesh = false};
   root.children = {DemoCommand(mesh),    UpCommand(mesh),         DownCommand(mesh),        StatusCommand(mesh),
                    TestCommand(mesh),    DoctorCommand(mesh),     CheckCommand(mesh),       ExecCommand(mesh),

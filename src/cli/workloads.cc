@@ -3,8 +3,8 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "core/base/which_pod.h"
 #include "local/paths.h"
-#include "local/which_pod.h"
 
 namespace plait::cli {
 namespace {
@@ -79,10 +79,10 @@ std::string IdentityOf(const local::MeshStatus& status, const local::WorkloadSta
 }
 
 Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, const std::string& workload) {
-  std::vector<local::PodName> names;
+  std::vector<PodName> names;
   for (const local::WorkloadStatus& w : status.workloads)
     names.push_back({.name = w.name, .owner = w.owner, .ns = w.ns, .rank = w.ready ? 1 : 0});
-  const Outcome<std::size_t> found = local::WhichPod(names, workload);
+  const Outcome<std::size_t> found = WhichPod(names, workload);
   if (!found) return std::unexpected(found.error());
   return status.workloads[*found];
 }

@@ -28,7 +28,7 @@ bool HasProxy(const local::WorkloadStatus& workload);
 bool IsOver(const local::WorkloadStatus& workload);
 // "spiffe://cluster.local/ns/default/sa/reviews".
 std::string IdentityOf(const local::MeshStatus& status, const local::WorkloadStatus& workload);
-// As local::WhichPod says; of the pods of an owner the first that is ready, else the first.
+// As WhichPod says; of the pods of an owner the first that is ready, else the first.
 Outcome<local::WorkloadStatus> FindWorkload(const local::MeshStatus& status, const std::string& workload);
 // The file that a container of a pod writes (the first one unless named; istio-proxy is the proxy).
 std::string LogPathOf(const local::MeshStatus& status, const local::WorkloadStatus& pod, const std::string& container);

@@ -4,7 +4,8 @@
 #include <set>
 
 #include "core/base/log.h"
-#include "local/which_pod.h"
+#include "core/base/which_pod.h"
+
 #include "node/capture_rules.h"
 
 namespace plait::local {

@@ -10,6 +10,7 @@
 #include "core/base/encoding.h"
 #include "core/base/json_text.h"
 #include "core/base/strings.h"
+#include "core/base/which_pod.h"
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {
@@ -29,15 +30,15 @@ void RunAll(source::PodsController& pods) {
 }
 
 Outcome<source::DesiredPod> FindPod(const source::PodsController& pods, const std::string& workload) {
-  std::string known;
-  for (const source::DesiredPod& pod : pods.desired()) {
-    for (const std::string& name : {pod.name, pod.owner})
-      if (!name.empty() && (workload == name || workload == name + "." + pod.spec.name_space)) return pod;
-    known += " " + pod.name + (pod.spec.name_space == "default" ? "" : "." + pod.spec.name_space);
-  }
-  return Explain(Errc::kNotFound, "there is no workload \"" + workload + "\"",
-                 known.empty() ? "add a Deployment, StatefulSet, Job or Pod: no file that can be read has one"
-                               : "one of:" + known);
+  if (pods.desired().empty())
+    return Explain(Errc::kNotFound, "there is no workload \"" + workload + "\"",
+                   "add a Deployment, StatefulSet, Job or Pod: no file that can be read has one");
+  std::vector<PodName> names;
+  for (const source::DesiredPod& pod : pods.desired())
+    names.push_back({.name = pod.name, .owner = pod.owner, .ns = pod.spec.name_space});
+  const Outcome<std::size_t> found = WhichPod(names, workload);
+  if (!found) return std::unexpected(found.error());
+  return pods.desired()[*found];
 }
 
 Proxy ProxyOf(const source::DesiredPod& pod, const source::PodStatus& status, const std::string& trust_domain) {

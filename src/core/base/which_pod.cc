@@ -1,10 +1,10 @@
-#include "local/which_pod.h"
+#include "core/base/which_pod.h"
 
 #include <set>
 
 #include "core/base/strings.h"
 
-namespace plait::local {
+namespace plait {
 namespace {
 
 bool IsCalled(const PodName& pod, std::string_view workload) {
@@ -22,13 +22,13 @@ std::unexpected<Diagnostic> None(const std::vector<PodName>& pods, const std::st
   for (const PodName& pod : pods)
     names.append(" ").append(pod.name).append(pod.ns == "default" ? "" : "." + std::string(pod.ns));
   return Explain(Errc::kNotFound, "there is no workload \"" + workload + "\"",
-                 names.empty() ? "start one: the mesh has none" : "one of:" + names);
+                 names.empty() ? "start one: there is none" : "one of:" + names);
 }
 
 std::unexpected<Diagnostic> Several(const std::set<std::string_view>& spaces, const std::string& workload) {
   std::vector<std::string> names;
   for (const std::string_view space : spaces) names.push_back(workload + "." + std::string(space));
-  return Explain(Errc::kInvalidInput, "there is a \"" + workload + "\" in several namespaces", Join(names, " or "));
+  return Explain(Errc::kNotFound, "there is a \"" + workload + "\" in several namespaces", Join(names, " or "));
 }
 
 }  // namespace
@@ -48,4 +48,4 @@ Outcome<std::size_t> WhichPod(const std::vector<PodName>& pods, const std::strin
   return static_cast<std::size_t>(best - pods.data());
 }
 
-}  // namespace plait::local
+}  // namespace plait

@@ -7,7 +7,7 @@
 
 #include "core/base/result.h"
 
-namespace plait::local {
+namespace plait {
 
 struct PodName {
   std::string_view name, owner, ns;  // owner: its Deployment, StatefulSet or Job, or empty
@@ -15,7 +15,7 @@ struct PodName {
 };
 
 // The index of POD or OWNER, each with ".NAMESPACE" behind it or without: then `default` is meant, or else the only
-// namespace that has it. Errors: kNotFound; kInvalidInput when several have it.
+// namespace that has it. Errors: kNotFound, also when several have it.
 Outcome<std::size_t> WhichPod(const std::vector<PodName>& pods, const std::string& workload);
 
-}  // namespace plait::local
+}  // namespace plait

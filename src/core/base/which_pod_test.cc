@@ -1,8 +1,8 @@
-#include "local/which_pod.h"
+#include "core/base/which_pod.h"
 
 #include <gtest/gtest.h>
 
-namespace plait::local {
+namespace plait {
 namespace {
 
 const std::vector<PodName> kPods = {
@@ -48,4 +48,4 @@ TEST(WhichPod, SaysWhatThereIs) {
 }
 
 }  // namespace
-}  // namespace plait::local
+}  // namespace plait
