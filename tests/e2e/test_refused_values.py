@@ -58,7 +58,7 @@ def test_what_a_proxy_refuses_is_told_until_it_is_mended(mesh):
     m.write(file, m.destination_rule("echo", {"host": "echo", "trafficPolicy": {"tls": {"mode": "SIMPLE", "caCertificates": "/nowhere/ca.pem"}}}))
     refused = lambda: [text for text in mesh.status()["messages"] if "proxies refuse envoy.config.cluster.v3.Cluster: " in text]
     [told] = until(refused, 10, "it is told")
-    assert told.startswith("Error") and "/nowhere/ca.pem" in told and "policies too, are not in force there" in told
+    assert told.startswith("Error") and "/nowhere/ca.pem" in told and "later changes of it are not in force there" in told
     file.unlink()
     until(lambda: not refused(), 10, "it is mended")
 

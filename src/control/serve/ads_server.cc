@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <type_traits>
 #include <utility>
 
@@ -66,7 +65,6 @@ class AdsServer::Stream : public grpc::CallHandler {
     std::erase(server_.to_push_, this);
     server_.CountStreams(form_);
     if (proxy_) kLog.Info("disconnected: " + proxy_->Key());
-    if (!refused_.empty() && server_.on_refusals_) server_.on_refusals_();
   }
   // The server goes first: nothing of it may be touched any more.
   void Orphan() {
@@ -117,6 +115,7 @@ class AdsServer::Stream : public grpc::CallHandler {
   virtual void MarkStale(const Difference& difference, const Proxy& proxy) = 0;
   virtual void SendNew(ResourceProvider& provider) = 0;
   virtual bool has_unacknowledged() const noexcept = 0;
+  virtual std::string ErrorOf(const std::string& type_url) const = 0;
   virtual std::map<std::string, SentStatus> Types() const = 0;
 
   void OnHalfClose() override { Finish({}); }
@@ -132,7 +131,7 @@ class AdsServer::Stream : public grpc::CallHandler {
 
   AdsServer& server_;
   grpc::ServerCall& call_;
-  std::set<std::string> refused_;  // types of which the client refused the last that it answered
+  std::map<std::string, std::string> refused_;  // of each type: the last_error that was told
   const identity::SpiffeId identity_;
   const std::string_view form_;
   const std::uint64_t number_;
@@ -172,6 +171,7 @@ class AdsServer::StreamOf final : public Stream {
     }
   }
   bool has_unacknowledged() const noexcept override { return session_.has_unacknowledged(); }
+  std::string ErrorOf(const std::string& type_url) const override { return session_.error(type_url); }
   std::map<std::string, SentStatus> Types() const override { return session_.status(); }
   std::vector<std::string> Names(std::string_view type_url) const override { return session_.Names(type_url); }
   std::map<std::string, std::string> Held(std::string_view type_url) const override { return session_.Held(type_url); }
@@ -217,10 +217,10 @@ void AdsServer::Stream::Answered(const std::string& type_url, const std::optiona
     overdue_.Cancel();
     times_[type_url].answered = server_.loop_.clock().Wall();
   }
-  const bool refused = *reply == Reply::kNack;
-  const bool mended = *reply == Reply::kAck && refused_.erase(type_url) != 0;
-  if (refused) refused_.insert(type_url);
-  if ((refused || mended) && server_.on_refusals_) server_.on_refusals_();
+  if (std::string now = ErrorOf(type_url); now != refused_[type_url]) {
+    refused_[type_url] = std::move(now);
+    if (server_.on_refusals_) server_.on_refusals_();
+  }
   Push();
   Settle();
 }

@@ -147,7 +147,14 @@ Outcome<> ControlPlane::StartServers() {
       loop_, secure_->grpc(), *provider_, tokens_, metrics_,
       AdsOptions{.trust_domain = authority_->trust_domain(), .answer_timeout = options_.send_timeout});
   ads_->OnCaughtUp([this] { TellCaughtUp(); });
-  ads_->OnRefusals([this] { TellFindings(); });
+  ads_->OnRefusals([this] {
+    if (std::exchange(refusals_due_, true)) return;
+    loop_.Defer([this, alive = std::weak_ptr<bool>(alive_)] {
+      if (alive.expired()) return;
+      refusals_due_ = false;
+      TellFindings();
+    });
+  });
   if (io::UniqueFd listener = TakeInherited("15012")) {
     xds_address_ = io::LocalAddress(listener.get());
     if (Outcome<> adopted = secure_->Adopt(std::move(listener)); !adopted) return adopted;

@@ -97,6 +97,7 @@ class ControlPlane {
   // Status tables: that came, that the present snapshot is made of, and that all proxies are known to have heard of.
   std::uint64_t statuses_ = 0, statuses_in_snapshot_ = 0, statuses_told_ = 0;
   std::optional<MonotonicTime> changed_at_;
+  bool refusals_due_ = false;  // to be told at the end of this round
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -27,16 +27,35 @@ Result<Reply> DeltaSession::OnRequest(const xds::DeltaRequest& request) {
 Reply DeltaSession::Acknowledge(Type& type, const xds::DeltaRequest& request) {
   if (request.response_nonce.empty()) return Reply::kNone;
   const auto at = std::find_if(type.unacknowledged.begin(), type.unacknowledged.end(),
-                               [&](const auto& sent) { return sent.first == request.response_nonce; });
+                               [&](const Sent& sent) { return sent.nonce == request.response_nonce; });
   if (at == type.unacknowledged.end()) return Reply::kExpiredNonce;
-  const auto [nonce, version] = *at;
+  const Sent sent = std::move(*at);
   type.unacknowledged.erase(at);
   if (request.error) {
+    Refused(type, sent, *request.error);
     type.counts.CountNack(*request.error);
     return Reply::kNack;
   }
-  type.counts.CountAck(nonce, version);
+  type.counts.CountAck(sent.nonce, sent.version, Mended(type, sent));
   return Reply::kAck;
+}
+
+// The reason names what it is about, as a rule.
+void DeltaSession::Refused(Type& type, const Sent& sent, const std::string& error) {
+  bool named = false;
+  for (const std::string& name : sent.names) {
+    if (error.find(name) == std::string::npos) continue;
+    type.refused.insert(name);
+    named = true;
+  }
+  if (!named) type.refused.emplace(kWildcard);
+}
+
+// An answer to other resources says nothing of those that were refused: only what changes is sent again.
+bool DeltaSession::Mended(Type& type, const Sent& sent) {
+  if (type.refused.contains(kWildcard)) type.refused.clear();
+  for (const std::string& name : sent.names) type.refused.erase(name);
+  return type.refused.empty();
 }
 
 void DeltaSession::Subscribe(Type& type, const xds::DeltaRequest& request, bool first) {
@@ -72,6 +91,7 @@ void DeltaSession::Unsubscribe(Type& type, const std::vector<std::string>& names
     }
     if (type.names.erase(name) == 0) continue;
     type.held.Erase(name);
+    if (type.refused.erase(name) != 0 && type.refused.empty()) type.counts.last_error.clear();
     // The client dropped it, but the wildcard may bring it again.
     if (type.wildcard) type.stale = true;
   }
@@ -251,7 +271,8 @@ void DeltaSession::Emit(const std::string& url, Type& type, const Proxy& proxy, 
       std::ranges::copy_if(changes.removed, std::back_inserter(response.removed),
                            [&](const std::string& name) { return !type.held.Contains(name); });
     if (WarmsClusters(url, type, proxy)) RepeatEndpoints(response);
-    type.unacknowledged.emplace_back(response.nonce, changes.version);
+    Sent& sent = type.unacknowledged.emplace_back(Sent{response.nonce, changes.version, response.removed});
+    for (const xds::WireResource& resource : response.resources) sent.names.push_back(resource.name);
     type.counts.CountSent(response.nonce, changes.version, response.resources.size(), response.removed.size());
     if (last) return;
   } while (type.unacknowledged.size() < most);
@@ -315,6 +336,11 @@ std::vector<xds::DeltaResponse> DeltaSession::Take(ResourceProvider& provider, c
     if (!changes.empty()) Emit(url, type, proxy, std::move(changes), kMostInFlight, out);
   }
   return out;
+}
+
+std::string DeltaSession::error(const std::string& type_url) const {
+  const auto found = types_.find(type_url);
+  return found == types_.end() ? "" : found->second.counts.last_error;
 }
 
 bool DeltaSession::has_unacknowledged() const noexcept {

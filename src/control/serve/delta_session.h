@@ -49,6 +49,7 @@ class DeltaSession {
   std::vector<Response> Take(ResourceProvider& provider, const Proxy& proxy);
 
   bool has_unacknowledged() const noexcept;
+  std::string error(const std::string& type_url) const;  // SentStatus::last_error
   std::map<std::string, SentStatus> status() const;
   std::vector<std::string> Names(std::string_view type_url) const;  // subscribed; "*" first where it is
   // Names and versions of what the client holds of a type.
@@ -63,6 +64,12 @@ class DeltaSession {
     std::uint64_t after = 0;  // the change that targets must have settled before
     bool empty() const noexcept { return resources.empty() && removed.empty(); }
   };
+  // A response that waits for its answer.
+  struct Sent {
+    std::string nonce;
+    std::string version;             // of the configuration
+    std::vector<std::string> names;  // of resources that it brought or removed
+  };
   struct Type : Subscription {
     bool stale = false;                          // everything that is subscribed must be compared
     bool removals_due = false;                   // a comparison held back removals
@@ -72,10 +79,14 @@ class DeltaSession {
     HeldResources held;                          // by primary name
     std::optional<Changes> waiting;  // found, and not yet sent: for acknowledgements of what was, or targets
     Progress progress;
-    std::deque<std::pair<std::string, std::string>> unacknowledged;  // nonce, version of the configuration
+    std::deque<Sent> unacknowledged;
+    // What the client refused and has not acknowledged since; "*" where it did not say which of a response.
+    std::set<std::string, std::less<>> refused;
   };
 
   static void Touch(const std::string& url, Type& type, const Difference& difference);
+  static void Refused(Type& type, const Sent& sent, const std::string& error);
+  static bool Mended(Type& type, const Sent& sent);
   static bool Wants(const Type& type, const xds::WireResource& resource);
   Reply Acknowledge(Type& type, const xds::DeltaRequest& request);
   void Subscribe(Type& type, const xds::DeltaRequest& request, bool first);

@@ -23,6 +23,27 @@ TEST(DeltaSession, AFirstRequestWithoutNamesIsAWildcard) {
   EXPECT_TRUE(client.session.status().at(std::string(kListener)).synced());
 }
 
+TEST(DeltaSession, WhatIsRefusedStaysSoUntilItIsAcknowledgedItself) {
+  Client client;
+  for (const char* name : {"a", "b"}) client.provider.Set(kCluster, name, "1");
+  client.Settle(client.Subscribe(kCluster, {"*"}));
+  const auto error = [&] { return client.session.error(std::string(kCluster)); };
+  client.provider.Set(kCluster, "a", "2");
+  const auto bad = client.Change();
+  ASSERT_EQ(bad.size(), 1U);
+  EXPECT_EQ(
+      *client.session.OnRequest(
+          {.type_url = std::string(kCluster), .response_nonce = bad[0].nonce, .error = "cluster a: no such file"}),
+      Reply::kNack);
+  EXPECT_EQ(error(), "cluster a: no such file");
+  client.provider.Set(kCluster, "b", "2");
+  client.Settle(client.Change());
+  EXPECT_EQ(error(), "cluster a: no such file") << "of b alone nothing follows for a";
+  client.provider.Set(kCluster, "a", "3");
+  client.Settle(client.Change());
+  EXPECT_EQ(error(), "");
+}
+
 TEST(DeltaSession, AWildcardOfNothingIsAnswered) {
   Client client;
   const auto responses = client.Subscribe(kCluster, {"*"});

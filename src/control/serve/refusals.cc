@@ -1,6 +1,5 @@
 #include "control/serve/refusals.h"
 
-#include <map>
 #include <set>
 #include <utility>
 
@@ -9,21 +8,17 @@
 namespace plait::control::serve {
 
 model::Findings RefusalsOf(const std::vector<ClientStatus>& clients) {
-  std::map<std::pair<std::string, std::string>, std::set<std::string>> proxies;  // of a type and a reason
+  std::set<std::pair<std::string_view, std::string>> refused;  // type and reason
   for (const ClientStatus& client : clients)
     for (const auto& [url, status] : client.types)
-      if (!status.last_error.empty())
-        proxies[{std::string(xds::type_url::MessageName(url)), status.last_error}].insert(client.proxy->Key());
+      if (!status.last_error.empty()) refused.emplace(xds::type_url::MessageName(url), status.last_error);
   model::Findings out;
-  for (const auto& [what, who] : proxies) {
-    const bool one = who.size() == 1;
-    const std::string more = one ? "" : " and " + std::to_string(who.size() - 1) + " more";
+  for (const auto& [type, reason] : refused)
+    // Without the names and the number of the proxies: the sentence stays while one after the other refuses it.
     out.push_back({.severity = model::Severity::kError,
-                   .diagnostic = {.message = "proxies refuse " + what.first + ": " + what.second,
-                                  .hint = *who.begin() + more + (one ? " goes" : " go") +
-                                          " on with what was in force; later changes of it, policies too, are not in "
-                                          "force there until this is mended; plait ps shows all"}});
-  }
+                   .diagnostic = {.message = "proxies refuse " + std::string(type) + ": " + reason,
+                                  .hint = "they go on with its last good version, and later changes of it are not in "
+                                          "force there until this is mended; plait ps shows which"}});
   return out;
 }
 

@@ -19,16 +19,14 @@ TEST(Refusals, AreToldOnceOfAllProxiesWithTheSameReason) {
   EXPECT_TRUE(RefusalsOf({ClientThat(web, xds::type_url::kCluster, "")}).empty());
   const model::Findings one = RefusalsOf({ClientThat(web, xds::type_url::kCluster, "no file")});
   ASSERT_EQ(one.size(), 1U);
-  EXPECT_EQ(one[0].ToString(),
-            "Error proxies refuse envoy.config.cluster.v3.Cluster: no file (web-0.default goes on with what was in "
-            "force; later changes of it, policies too, are not in force there until this is mended; plait ps shows "
-            "all)");
+  EXPECT_TRUE(
+      one[0].ToString().starts_with("Error proxies refuse envoy.config.cluster.v3.Cluster: no file (they go on"))
+      << one[0].ToString();
   const model::Findings two = RefusalsOf({ClientThat(web, xds::type_url::kCluster, "no file"),
                                           ClientThat(api, xds::type_url::kCluster, "no file"),
                                           ClientThat(api, xds::type_url::kListener, "no log")});
   ASSERT_EQ(two.size(), 2U);
-  EXPECT_EQ(two[0].diagnostic.message, one[0].diagnostic.message);
-  EXPECT_TRUE(two[0].diagnostic.hint.starts_with("api-0.other and 1 more go on with")) << two[0].diagnostic.hint;
+  EXPECT_EQ(two[0], one[0]) << "the sentence is told once";
 }
 
 }  // namespace

@@ -48,11 +48,11 @@ void SentStatus::CountSent(const std::string& nonce, const std::string& version,
   sent_version = version;
 }
 
-void SentStatus::CountAck(const std::string& nonce, const std::string& version) {
+void SentStatus::CountAck(const std::string& nonce, const std::string& version, bool mended) {
   ++acked;
   acked_nonce = nonce;
   acked_version = version;
-  last_error.clear();
+  if (mended) last_error.clear();
 }
 
 void SentStatus::CountNack(const std::string& error) {

@@ -175,6 +175,11 @@ std::vector<xds::DiscoveryResponse> SotwSession::Take(ResourceProvider& provider
   return out;
 }
 
+std::string SotwSession::error(const std::string& type_url) const {
+  const auto found = types_.find(type_url);
+  return found == types_.end() ? "" : found->second.counts.last_error;
+}
+
 bool SotwSession::has_unacknowledged() const noexcept {
   return std::any_of(types_.begin(), types_.end(), [](const auto& entry) { return entry.second.unacknowledged; });
 }

@@ -45,6 +45,7 @@ class SotwSession {
   std::vector<Response> Take(ResourceProvider& provider, const Proxy& proxy);
 
   bool has_unacknowledged() const noexcept;
+  std::string error(const std::string& type_url) const;  // SentStatus::last_error
   std::map<std::string, SentStatus> status() const;
   std::vector<std::string> Names(std::string_view type_url) const;  // subscribed; "*" first where it is
   // Names and versions of what the client holds of a type.
