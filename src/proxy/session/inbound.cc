@@ -28,6 +28,10 @@ InboundIntake::InboundIntake(Context& context, std::shared_ptr<const InboundConf
 
 InboundIntake::~InboundIntake() = default;
 
+bool InboundIntake::IsMeshed(const cluster::Destination& peer) {
+  return peer.workload != nullptr && peer.workload->tls_mode == xds::TlsMode::kIstio;
+}
+
 void InboundIntake::Begin() {
   if (decided()) return;  // the client came and went in this very round
   silence_.SetCallback([this] { OnSilence(); });
@@ -45,8 +49,7 @@ Duration InboundIntake::SilenceLimit() const {
   if (port_.mode == xds::MtlsMode::kStrict) return Duration::max();
   const cluster::Destination peer = context_.index.FindByAddress(info_.remote.ip);
   if (!peer.known) return config_->xds.detection_timeout.value_or(std::chrono::seconds(1));
-  const bool meshed = peer.workload != nullptr && peer.workload->tls_mode == xds::TlsMode::kIstio;
-  return meshed ? Duration::max() : kDialAfter;
+  return IsMeshed(peer) ? Duration::max() : kDialAfter;
 }
 
 void InboundIntake::Look() {
@@ -82,7 +85,14 @@ void InboundIntake::LookOutside() {
 void InboundIntake::AwaitTheRest() {
   if (prefix_ == Prefix::kAwaited) return;
   prefix_ = Prefix::kAwaited;
-  silence_.Start(context_.loop.timers(), kPrefixLimit);
+  // The hello of a proxy comes, if late: its second packet may have been lost more than once.
+  const bool hello = state_ == State::kOutside && IsMeshed(context_.index.FindByAddress(info_.remote.ip));
+  silence_.Start(context_.loop.timers(), hello ? kHelloLimit : kPrefixLimit);
+}
+
+// Bytes that look like a ClientHello whose rest did not come.
+bool InboundIntake::IsHalfAHello() {
+  return prefix_ == Prefix::kOver && tls::PeekClientHello(SeenBytes()).status == tls::PeekStatus::kNeedMore;
 }
 
 void InboundIntake::Terminate() {
@@ -148,7 +158,10 @@ void InboundIntake::LookInside() {
       return http_port || HasHttpPolicy() ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
     case sniff::Protocol::kHttp1:
     case sniff::Protocol::kHttp2: return GoHttp();
-    case sniff::Protocol::kTls: return GoTcp();  // the application's own, whatever its port is called
+    case sniff::Protocol::kTls:
+      if (IsHalfAHello() && (http_port || HasHttpPolicy()))
+        return RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get());
+      return GoTcp();  // the application's own, whatever its port is called
     case sniff::Protocol::kOther:
       return http_port ? RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get()) : GoTcp();
   }

@@ -34,6 +34,8 @@ class InboundIntake final : public Intake, private EarlyDialEvents {
   void AwaitTheRest();
   void OnSilence();
   Duration SilenceLimit() const;
+  static bool IsMeshed(const cluster::Destination& peer);
+  bool IsHalfAHello();
   bool HasHttpPolicy() const;
   bool Allowed();
   void GoHttp();

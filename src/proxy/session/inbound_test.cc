@@ -253,11 +253,14 @@ TEST_F(PlaitForms, RefusesHalfAClientHelloUnderStrictWhenNothingFollows) {
 }
 
 TEST_F(PlaitForms, RefusesThePrefixOfAClientHelloWhereAPolicyHasHttpRules) {
-  StartTcpUpstream("inbound|80||", "");
-  Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}, {.http_policy = true});
-  Send("\x16\x03");
-  EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
-  EXPECT_TRUE(accepted_.empty());
+  for (const std::string_view half : {std::string_view("\x16\x03"), std::string_view("\x16\x03\x01\x00\x50\x01", 6)}) {
+    StartTcpUpstream("inbound|80||", "");
+    Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"}, {.http_policy = true});
+    Send(half);
+    EXPECT_NE(ReceiveUntil("Bad Request").find("400"), std::string::npos);
+    EXPECT_TRUE(accepted_.empty());
+    session_.reset();
+  }
 }
 
 // A hello that spans packets, the second of which is lost and sent again.

@@ -32,9 +32,11 @@ class Intake : protected io::StreamEvents {
  protected:
   // A proper prefix of HTTP or TLS is waited for this long.
   static constexpr Duration kPrefixLimit = std::chrono::seconds(1);
+  // As Envoy's listener_filters_timeout.
+  static constexpr Duration kHelloLimit = std::chrono::seconds(15);
   enum class Prefix : std::uint8_t {
     kNone,     // none was seen yet -> kAwaited
-    kAwaited,  // its rest is, for kPrefixLimit from its first byte on -> kOver, or it is known what it is
+    kAwaited,  // its rest is, from when it is first judged on -> kOver, or it is known what it is
     kOver,     // did not come in time
   };
 

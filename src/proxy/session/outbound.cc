@@ -74,6 +74,8 @@ void OutboundIntake::Look() {
       tls::ClientHelloPeek peek = tls::PeekClientHello(SeenBytes());
       const bool may_come = !client_ended() && prefix_ != Prefix::kOver && seen().size() < sniff::kSniffLimit;
       if (peek.status == tls::PeekStatus::kNeedMore && may_come) return AwaitTheRest();
+      if (peek.status == tls::PeekStatus::kNeedMore && prefix_ == Prefix::kOver && http_port)
+        return RefuseAsHttp(Failure::kNearlyHttp, config_->http->logs.get());
       server_name_ = peek.hello.sni;
       return GoTcp();
     }
