@@ -156,8 +156,10 @@ bool Connection::Turn() {
   if (state_ != State::kOpen) return false;
   if (!EnsureCodec()) {
     // A peer that has said nothing, or half a preface.
+    const bool idle = draining_ == Draining::kNow && is_server() && !readable_ && input_.empty();
     if (peer_ended_) Finish(why_);
-    return read;
+    if (!peer_ended_ && idle) Finish(Error{Errc::kPeerClosed, kEndedHere});
+    return read && state_ == State::kOpen;
   }
   if (close_reason_ != http::ResetReason::kNone) return false;  // its owner does not want it
   if (!FeedCodec()) return false;

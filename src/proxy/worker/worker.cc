@@ -184,6 +184,7 @@ void Worker::Drain() {
   loop_.Post([this] {
     context_.draining = true;
     for (const auto& [name, handler] : listeners_) handler->Drain();
+    for (const auto& handler : leaving_) handler->Drain();
   });
 }
 
