@@ -150,7 +150,8 @@ void DecodeService(ObjectReader& reader, Decoded& out) {
   if (!ReadPorts(reader, spec, service) || !ReadAddresses(reader, spec, service)) return;
   if (spec.type() == "ExternalName") {
     if (!CheckHost(reader, "spec.externalName", spec.externalname(), false)) return;
-    service.external_name = spec.externalname();
+    service.external_name = ToLower(spec.externalname());
+    if (service.external_name.ends_with('.')) service.external_name.pop_back();
     service.external_name_at = {reader.At("spec.externalName")};
   } else if (spec.ports_size() == 0 && !service.headless) {
     return reader.Error("spec", "a Service needs at least one port", "add spec.ports");

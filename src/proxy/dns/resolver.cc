@@ -80,22 +80,27 @@ struct Resolver::Lookup final : Pending::Operation {
   }
 };
 
-std::vector<io::IpAddress> Resolver::KnownHere(std::string& name) const {
-  if (const auto literal = io::IpAddress::Parse(name)) return {*literal};
+std::vector<io::IpAddress> Resolver::InHosts(const std::string& name) const {
   std::vector<io::IpAddress> found;
   FindInHosts(options_.hosts_file, name, found);
   if (!options_.more_hosts.empty()) FindInHosts(options_.more_hosts, name, found);
-  if (found.empty() && EqualsIgnoreCase(name, "localhost")) {
-    return {io::IpAddress::Parse("127.0.0.1").value(), io::IpAddress::Parse("::1").value()};
-  }
-  if (found.empty() && mesh_ != nullptr) {
-    // A ServiceEntry's cluster must not resolve to the address that applications are given for it: it would dial
-    // itself.
-    NameAnswer answer = Follow(*mesh_, name).answer;
-    if (!answer.entry) found = std::move(answer.addresses);
-    if (!answer.alias.empty()) name = std::move(answer.alias);
-  }
   return found;
+}
+
+std::optional<std::vector<io::IpAddress>> Resolver::KnownHere(std::string& name) const {
+  if (const auto literal = io::IpAddress::Parse(name)) return std::vector{*literal};
+  if (std::vector<io::IpAddress> found = InHosts(name); !found.empty()) return found;
+  if (EqualsIgnoreCase(name, "localhost"))
+    return std::vector{io::IpAddress::Parse("127.0.0.1").value(), io::IpAddress::Parse("::1").value()};
+  if (mesh_ == nullptr) return std::nullopt;
+  Followed followed = Follow(*mesh_, name);
+  // A name of the mesh is nobody else's, also while it has no address. But a ServiceEntry's cluster must not resolve to
+  // the address that applications are given for it: it would dial itself.
+  if (followed.end != Followed::End::kOutside && !followed.answer.entry) return std::move(followed.answer.addresses);
+  if (followed.answer.alias.empty()) return std::nullopt;
+  name = std::move(followed.answer.alias);
+  if (std::vector<io::IpAddress> found = InHosts(name); !found.empty()) return found;
+  return std::nullopt;
 }
 
 Pending Resolver::Resolve(const std::string& text, xds::DnsLookupFamily family, OnAnswer done) {
@@ -105,11 +110,11 @@ Pending Resolver::Resolve(const std::string& text, xds::DnsLookupFamily family, 
   Lookup* self = lookup.get();
   self->family = family;
   self->done = std::move(done);
-  if (std::vector<io::IpAddress> known = KnownHere(name); !known.empty()) {
+  if (auto known = KnownHere(name)) {
     // What the hosts file or the mesh says may change at any time; a literal never does.
     constexpr Duration kOwnTtl = std::chrono::seconds(5);
     if (!io::IpAddress::Parse(name)) self->answer.ttl = kOwnTtl;
-    self->answer.addresses = Wanted(std::move(known), family);
+    self->answer.addresses = Wanted(*std::move(known), family);
     self->now = loop_.After(Duration::zero(), [self] {
       OnAnswer call = std::exchange(self->done, nullptr);
       call(std::move(self->answer));

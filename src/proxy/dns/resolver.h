@@ -28,8 +28,10 @@ class Resolver final : public cluster::NameResolver {
 
  private:
   struct Lookup;
-  // What is known without asking anybody; empty: ask for `name`, which is the one that ExternalNames lead to then.
-  std::vector<io::IpAddress> KnownHere(std::string& name) const;
+  std::vector<io::IpAddress> InHosts(const std::string& name) const;
+  // What is known without asking anybody; none: `name`, which is the one that ExternalNames lead to then, is to be
+  // asked for outside.
+  std::optional<std::vector<io::IpAddress>> KnownHere(std::string& name) const;
   io::Loop& loop_;
   Forwarder& forwarder_;
   const DnsIndex* mesh_;
