@@ -64,6 +64,18 @@ bool LogWriter::OpenSink(LogSink& sink) {
   return sink.fd_ >= 0;
 }
 
+// Where the file lies may be slow, and workers wait for the lock.
+void LogWriter::TryAgain(LogSink& sink, std::unique_lock<std::mutex>& lock) {
+  sink.again_ = std::chrono::steady_clock::now() + retry_;
+  lock.unlock();
+  io::UniqueFd fd = OpenForAppend(sink.path_);
+  lock.lock();
+  if (sink.fd_ >= 0 || !fd) return;  // Reopen may have been faster
+  sink.owned_ = std::move(fd);
+  sink.fd_ = sink.owned_.get();
+  kLog.Info("access log '" + sink.path_ + "' is open");
+}
+
 void LogWriter::TellNotOpen(const LogSink& sink) const {
   kLog.Warn("access log '" + sink.path_ + "' cannot be opened: " + std::strerror(errno) + "; its lines are lost (" +
             kCheckFolder + "; it is tried again)");
@@ -147,9 +159,8 @@ void LogWriter::Run() {
     if (blocks_.empty()) return;  // stopped, and nothing is left
     const auto [sink, text] = std::move(blocks_.front());
     blocks_.pop_front();
-    if (sink->fd_ < 0 && files_ != LogFiles::kNone && std::chrono::steady_clock::now() >= sink->again_ &&
-        OpenSink(*sink))
-      kLog.Info("access log '" + sink->path_ + "' is open");
+    if (sink->fd_ < 0 && files_ != LogFiles::kNone && std::chrono::steady_clock::now() >= sink->again_)
+      TryAgain(*sink, lock);
     const int fd = sink->fd_;
     lock.unlock();
     if (fd >= 0) WriteAll(fd, text);

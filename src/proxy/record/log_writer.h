@@ -73,6 +73,7 @@ class LogWriter {
   void Run();
   // Both under the lock. Sets errno.
   bool OpenSink(LogSink& sink);
+  void TryAgain(LogSink& sink, std::unique_lock<std::mutex>& lock);
   void TellNotOpen(const LogSink& sink) const;
   static void WriteAll(int fd, std::string_view text);
 
