@@ -8,6 +8,8 @@
 namespace plait::cli {
 namespace {
 
+constexpr int kPatience = 10'000;  // ms
+
 int Down(const MeshOptions& mesh, bool purge) {
   Outcome<local::MeshPaths> paths = local::ResolvePaths(mesh.name);
   if (!paths) return Report(paths.error());
@@ -16,11 +18,18 @@ int Down(const MeshOptions& mesh, bool purge) {
   Output output{.names = {"mesh/" + mesh.name}};
   if (client) {
     if (Outcome<> done = client->Down(); !done) return Report(done.error());
-    constexpr int kPatience = 10'000;
     if (!local::WaitUntilUnlocked(*paths, kPatience))
       return Report({.code = Errc::kTimedOut,
                      .message = "the mesh has ended, but its plait process still holds " + paths->lock()});
     output.text += "mesh \"" + mesh.name + "\" has ended\n";
+  }
+  if (purge) {
+    // One that is just starting, or another mesh that has this state directory.
+    if (!client && !local::WaitUntilUnlocked(*paths, 0))
+      return Report({.code = Errc::kUnavailable,
+                     .message = "mesh \"" + mesh.name + "\" is starting",
+                     .hint = "plait down --purge" + Named(mesh) + ", again, when it runs"});
+    if (const Outcome<> free = local::AwaitFreeState(*paths, kPatience); !free) return Report(free.error());
   }
   const Outcome<bool> purged = purge ? local::RemoveTreeOrExplain(paths->state) : false;
   if (purged && *purged) output.text += "removed its certificates and state: " + paths->state + "\n";
