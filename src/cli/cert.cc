@@ -4,6 +4,7 @@
 
 #include <poll.h>
 
+#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -18,7 +19,7 @@
 namespace plait::cli {
 namespace {
 
-constexpr int kPatience = 60'000;
+constexpr std::chrono::seconds kPatience(60);
 constexpr int kTurn = 50;         // milliseconds
 constexpr int kSettling = 5'000;  // handshakes that began under the old root end, and so do most requests
 
@@ -26,7 +27,8 @@ std::string NameOf(const local::WorkloadStatus& w) { return w.name + "." + w.ns;
 
 Outcome<std::vector<std::string>> SerialsOfEnvoy(const MeshOptions& mesh, const std::string& workload,
                                                  std::string_view secret) {
-  const Outcome<Json> page = AskProxyForJson(mesh, workload, "/config_dump?resource=dynamic_active_secrets");
+  const Outcome<Json> page =
+      AskProxyForJson(mesh, workload, "/config_dump?resource=dynamic_active_secrets", kShortPatience);
   if (!page) return std::unexpected(page.error());
   return SerialsIn(*page, secret);
 }
@@ -35,7 +37,7 @@ Outcome<std::vector<std::string>> SerialsOfEnvoy(const MeshOptions& mesh, const 
 Outcome<std::vector<std::string>> RootsOf(const MeshOptions& mesh, const local::WorkloadStatus& w) {
   const std::string workload = NameOf(w);
   if (HasEnvoy(w)) return SerialsOfEnvoy(mesh, workload, "ROOTCA");
-  const Outcome<Json> page = AskProxyForJson(mesh, workload, "/certs");
+  const Outcome<Json> page = AskProxyForJson(mesh, workload, "/certs", kShortPatience);
   if (!page) return std::unexpected(page.error());
   std::vector<std::string> out;
   for (const Json& entry : page->value("certificates", Json::array()))
@@ -58,12 +60,13 @@ Outcome<> RenewEnvoy(const MeshOptions& mesh, const std::string& workload) {
   const Outcome<local::ControlClient> client = ConnectTo(mesh);
   if (!client) return std::unexpected(client.error());
   if (Outcome<> asked = local::RenewIdentity(*client, workload); !asked) return asked;
-  for (int waited = 0; waited < kPatience; waited += kTurn) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < end) {
     if (const auto now = SerialsOfEnvoy(mesh, workload, "default"); now && !now->empty() && *now != *before) return {};
     poll(nullptr, 0, kTurn);
   }
   return Explain(Errc::kTimedOut, "the Envoy of " + workload + " has no new certificate within 60 s",
-                 "plait logs" + Named(mesh) + " -c istio-proxy " + workload);
+                 "plait logs" + Named(mesh) + " -c plait-identity " + workload);
 }
 
 Outcome<> RenewOne(const MeshOptions& mesh, const local::WorkloadStatus& w) {
@@ -164,7 +167,8 @@ class Rotation {
 
   Outcome<> AwaitRoots(const std::vector<std::string>& wanted, const std::string& what) {
     std::string late = "nobody";
-    for (int waited = 0; waited < kPatience; waited += kTurn) {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < end) {
       const Outcome<std::vector<local::WorkloadStatus>> workloads = Workloads(mesh_);
       if (!workloads) return std::unexpected(workloads.error());
       late.clear();

@@ -152,7 +152,7 @@ Command TourCommand(MeshOptions& mesh) {
                   .run = [&mesh, verb] { return TourOfDemo(mesh, *verb); }};
   for (Option& option : UpOptions(verb->up)) {
     if (option.Long() != "--port") continue;
-    option.help = "of the gateway on this host, or an error, if no demo runs; 0: any free one";
+    option.help = "of the gateway on this host, or the next free one, if no demo runs; 0: any free one";
     command.options.push_back(std::move(option));
   }
   return command;

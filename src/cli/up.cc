@@ -12,6 +12,7 @@
 
 #include "cli/directory.h"
 #include "cli/verbs.h"
+#include "core/base/workers.h"
 #include "core/io/unique_fd.h"
 #include "local/control_client.h"
 #include "local/host_mesh.h"
@@ -277,7 +278,7 @@ std::vector<Option> UpOptions(UpVerb& verb) {
            .help = "worker threads of each proxy",
            .to = &verb.concurrency,
            .standard = "2",
-           .range = {1, 64}},
+           .range = {1, kMostWorkers}},
           {.names = "--timeout",
            .value = "SECONDS",
            .help = "until it says what is not ready yet, and --detach returns",

@@ -120,6 +120,7 @@ Outcome<> HostMesh::ReserveChosenPort() {
   if (!fd && fd.error().code == Errc::kUnavailable) return {};  // taken: the next free one does, and is told
   if (!fd) return std::unexpected(fd.error());
   reserved_ = std::move(*fd);
+  given_.insert(gateway_.port);
   return {};
 }
 
@@ -219,6 +220,7 @@ std::optional<HostEvent> HostMesh::OnChannel() {
     case OuterMessage::Kind::kListen: return OnListen(message.port);
     case OuterMessage::Kind::kResolve: OnResolve(); return std::nullopt;
     case OuterMessage::Kind::kReady:
+      if (reserved_) given_.erase(gateway_.port);
       reserved_.Reset();  // where no gateway listens, who connects is refused and does not wait
       return HostEvent{.kind = HostEvent::Kind::kReady, .severity = message.severity};
     case OuterMessage::Kind::kEnding: stopping_ = true; return HostEvent{.kind = HostEvent::Kind::kEnding};

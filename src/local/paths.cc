@@ -71,8 +71,10 @@ std::unexpected<Diagnostic> CannotRemove(const std::string& tree, const std::err
   if (!refused || lstat(keeper.c_str(), &info) != 0)
     return Explain(Errc::kDenied, std::move(message), "rm -r " + tree + " once that is mended");
   message += keeper == left ? "; it " : "; the folder " + keeper.string() + " ";
+  const bool above = keeper == std::filesystem::path(tree).parent_path();
   if (info.st_uid == geteuid())
-    return Explain(Errc::kDenied, message + "may not be written", "chmod -R u+rwX " + tree + ", then again");
+    return Explain(Errc::kDenied, message + "may not be written",
+                   (above ? "chmod u+wx " + keeper.string() : "chmod -R u+rwX " + tree) + ", then again");
   const std::string owner = NameOf(info.st_uid);
   return Explain(Errc::kDenied, message + "belongs to " + owner, "rm -r " + tree + " as " + owner);
 }

@@ -201,7 +201,7 @@ Outcome<> ProxyProcess::Replace() {
 Outcome<> ProxyProcess::StartAfresh() {
   if (!started_ || stopping_ || pid_ == 0)
     return Explain(Errc::kUnavailable, "the process that keeps the identity of " + pod_.name + " does not run",
-                   "plait logs -c istio-proxy " + pod_.name + "." + pod_.ns);
+                   "plait logs" + mesh_.options.paths.named() + " -c plait-identity " + pod_.name + "." + pod_.ns);
   afresh_ = true;
   kill(pid_, SIGKILL);
   return {};

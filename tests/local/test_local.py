@@ -82,11 +82,11 @@ def test_a_chosen_port_is_free_again_where_no_gateway_wants_it(local):
         local.port = free.getsockname()[1]
     local.want(web("a-0"))
     local.up()
-    with socket.create_server(("127.0.0.1", local.port)):
+    with until(lambda: socket.create_server(("127.0.0.1", local.port)), 5, "the port is free"):
         local.want(web("a-0"), GATEWAY, gateway_ports=[80])
         until(lambda: local.status()["url"], 15, "the gateway that came later is reached")
-    said = local.said()
-    assert f"port {local.port} of this host is taken by another program: the gateway's port 80 is 127.0.0.1:" in said, said
+    told = f"port {local.port} of this host is taken by another program: the gateway's port 80 is 127.0.0.1:"
+    until(lambda: told in local.said(), 5, "it is told")
 
 
 def test_the_status_has_what_programs_need(local):

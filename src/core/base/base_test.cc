@@ -128,9 +128,11 @@ TEST(Log, ChangesOnlyTheNamedComponentAndRefusesUnknownOnes) {
 }
 
 TEST(Diagnostic, ShowsWhatATerminalWouldObey) {
-  const Diagnostic bad{
-      .message = "\"a\x1b[2Jb\"\nü", .object = "Pod a\nb", .at = {"e\x1b[31mx\nc.yaml", 3}, .hint = "go\x7f"};
-  EXPECT_EQ(bad.ToString(), "e\\x1b[31mx\\x0ac.yaml:3: Pod a\\x0ab: \"a\\x1b[2Jb\"\nü (go\\x7f)");
+  const Diagnostic bad{.message = "\"a\x1b[2Jb\"\nü\xc2\x9b\x31J",
+                       .object = "Pod a\nb",
+                       .at = {"e\x1b[31mx\nc.yaml", 3},
+                       .hint = "go\x7f"};
+  EXPECT_EQ(bad.ToString(), "e\\x1b[31mx\\x0ac.yaml:3: Pod a\\x0ab: \"a\\x1b[2Jb\"\nü\xc2\\x9b\x31J (go\\x7f)");
 }
 
 }  // namespace

@@ -3,12 +3,15 @@
 namespace plait {
 namespace {
 
-// File names and values are anybody's: what would move a terminal's cursor, or forge a line, is shown as "\x1b".
+// File names and values are anybody's: what would move a terminal's cursor is shown as "\x1b".
 void AppendReadable(std::string& out, std::string_view text, bool lines) {
   constexpr std::string_view kDigits = "0123456789abcdef";
+  unsigned char before = 0;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte >= 0x20 && byte != 0x7f) || (lines && (c == '\n' || c == '\t')))
+    const bool c1 = before == 0xc2 && byte >= 0x80 && byte < 0xa0;  // U+0080 to U+009F: one of them begins sequences
+    before = byte;
+    if ((byte >= 0x20 && byte != 0x7f && !c1) || (lines && (c == '\n' || c == '\t')))
       out += c;
     else
       out.append("\\x") += {kDigits[byte >> 4], kDigits[byte & 15]};
