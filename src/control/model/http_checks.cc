@@ -30,7 +30,7 @@ bool CheckEdits(ObjectReader& reader, const std::string& path, const HeaderEdits
     for (const auto& [name, value] : *list) {
       const std::string at = path + (list == &edits.set ? ".set[\"" : ".add[\"") + name + "\"]";
       if (request && IsHost(name)) {
-        if (!CheckAuthority(reader, at, value)) return false;
+        if (!CheckTarget(reader, at, value)) return false;
         continue;
       }
       if (name.starts_with(':') || IsHost(name)) {
@@ -69,10 +69,6 @@ bool CheckEdits(ObjectReader& reader, const std::string& path, const MessageEdit
 
 bool CheckTarget(ObjectReader& reader, std::string_view path, std::string_view target) {
   return CheckCharacters(reader, path, target, /*blanks=*/false);
-}
-
-bool CheckAuthority(ObjectReader& reader, std::string_view path, std::string_view authority) {
-  return CheckCharacters(reader, path, authority, /*blanks=*/false);
 }
 
 bool CheckSubstitution(ObjectReader& reader, std::string_view path, const std::string& regex,

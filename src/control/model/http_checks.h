@@ -12,9 +12,8 @@ namespace plait::control::model {
 bool CheckFieldName(ObjectReader& reader, std::string_view path, std::string_view name);  // RFC 9110 5.1
 // Of headers: Host of a request may be set.
 bool CheckEdits(ObjectReader& reader, const std::string& path, const MessageEdits& edits);
-// A piece of a request target (RFC 9112 3.2) or of a Location.
+// A piece of a request target (RFC 9112 3.2), of a Location, or an authority.
 bool CheckTarget(ObjectReader& reader, std::string_view path, std::string_view target);
-bool CheckAuthority(ObjectReader& reader, std::string_view path, std::string_view authority);
 // What `regex`, which is valid, is replaced with: "\1" is its first group.
 bool CheckSubstitution(ObjectReader& reader, std::string_view path, const std::string& regex,
                        const std::string& substitution);

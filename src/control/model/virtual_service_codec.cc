@@ -145,7 +145,7 @@ bool RuleReader::ReadRedirect(const net::HTTPRedirect& from, HttpRedirect& to) {
   for (unsigned code : {301U, 302U, 303U, 307U, 308U})
     if (from.redirect_code() == 0 || from.redirect_code() == code)
       return CheckTarget(reader_, Sub("redirect.uri"), to.uri + to.prefix_rewrite) &&
-             CheckAuthority(reader_, Sub("redirect.authority"), to.authority) &&
+             CheckTarget(reader_, Sub("redirect.authority"), to.authority) &&
              CheckTarget(reader_, Sub("redirect.scheme"), to.scheme);
   reader_.Error(Sub("redirect.redirectCode"), "the status " + std::to_string(from.redirect_code()) + " is no redirect",
                 "301, 302, 303, 307 or 308");
@@ -159,7 +159,7 @@ bool RuleReader::ReadRewrite(const net::HTTPRewrite& from, HttpRewrite& to) {
     return false;
   }
   if (!CheckTarget(reader_, Sub("rewrite.uri"), to.uri) ||
-      !CheckAuthority(reader_, Sub("rewrite.authority"), to.authority))
+      !CheckTarget(reader_, Sub("rewrite.authority"), to.authority))
     return false;
   return to.regex.empty() ||
          (CheckRegex(reader_, Sub("rewrite.uriRegexRewrite.match"), to.regex) &&
