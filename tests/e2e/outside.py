@@ -11,8 +11,11 @@ class Page(http.server.BaseHTTPRequestHandler):
     """Answers with what it was asked for."""
     protocol_version = "HTTP/1.1"
 
+    def text(self):
+        return f"outside {self.path} {self.headers['Host']}\n"
+
     def do_GET(self):
-        body = f"outside {self.path} {self.headers['Host']}\n".encode()
+        body = self.text().encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

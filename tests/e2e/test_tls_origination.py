@@ -10,22 +10,14 @@ import manifests as m
 from authority import Authority
 from certificates import shared_folder
 from mesh import Mesh
-from outside import HOST, serving
+from outside import HOST, Page, serving
 
 
-class Named(http.server.BaseHTTPRequestHandler):
+class Named(Page):
     """Answers with the server name that the client asked for."""
-    protocol_version = "HTTP/1.1"
 
-    def do_GET(self):
-        body = f"for {self.server.asked.get(self.client_address)}".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+    def text(self):
+        return f"for {self.server.asked.get(self.client_address)}"
 
 
 class TlsServer(http.server.ThreadingHTTPServer):
