@@ -65,7 +65,8 @@ void InboundIntake::LookOutside() {
     tls::ClientHelloPeek peek = tls::PeekClientHello(SeenBytes());
     // Only a whole hello is judged. One whose rest does not come is none: an outsider would be waited for without end.
     if (peek.status == tls::PeekStatus::kNeedMore && !client_ended() && prefix_ != Prefix::kOver) {
-      return AwaitTheRest();
+      // That of a proxy comes, if late: its second packet may have been lost more than once.
+      return AwaitTheRest(IsMeshed(context_.index.FindByAddress(info_.remote.ip)) ? kHelloLimit : kPrefixLimit);
     }
     if (peek.status == tls::PeekStatus::kComplete) {
       info_.server_name = peek.hello.sni;
@@ -80,14 +81,6 @@ void InboundIntake::LookOutside() {
   }
   state_ = State::kInside;
   LookInside();
-}
-
-void InboundIntake::AwaitTheRest() {
-  if (prefix_ == Prefix::kAwaited) return;
-  prefix_ = Prefix::kAwaited;
-  // The hello of a proxy comes, if late: its second packet may have been lost more than once.
-  const bool hello = state_ == State::kOutside && IsMeshed(context_.index.FindByAddress(info_.remote.ip));
-  silence_.Start(context_.loop.timers(), hello ? kHelloLimit : kPrefixLimit);
 }
 
 // Bytes that look like a ClientHello whose rest did not come.

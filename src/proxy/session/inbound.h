@@ -31,7 +31,6 @@ class InboundIntake final : public Intake, private EarlyDialEvents {
   void OnStreamOpen() override;
   void OnStreamFailed(Error error) override;
   void Terminate();
-  void AwaitTheRest();
   void OnSilence();
   Duration SilenceLimit() const;
   static bool IsMeshed(const cluster::Destination& peer);
@@ -47,10 +46,8 @@ class InboundIntake final : public Intake, private EarlyDialEvents {
   std::shared_ptr<const InboundConfig> config_;
   const xds::InboundPort& port_;
   State state_ = State::kNew;
-  Prefix prefix_ = Prefix::kNone;
   bool tcp_ = false;
   EarlyDial early_{context_, info_, *this};
-  io::Timer silence_;
 };
 
 }  // namespace plait::proxy::session

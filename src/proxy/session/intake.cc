@@ -41,6 +41,12 @@ bool Intake::ReadMore() {
   return true;
 }
 
+void Intake::AwaitTheRest(Duration limit) {
+  if (prefix_ == Prefix::kAwaited) return;
+  prefix_ = Prefix::kAwaited;
+  silence_.Start(context_.loop.timers(), limit);
+}
+
 sniff::Protocol Intake::Judge() {
   if (seen_.empty()) return sniff::Protocol::kNeedMore;
   const sniff::Protocol protocol = sniff::Classify(SeenBytes());

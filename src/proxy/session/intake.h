@@ -53,6 +53,8 @@ class Intake : protected io::StreamEvents {
 
   // Reads what is there; false when the client is gone (then this intake has ended).
   bool ReadMore();
+  // The rest of a prefix: `silence_` fires after `limit`, once for the whole of it.
+  void AwaitTheRest(Duration limit = kPrefixLimit);
   sniff::Protocol Judge();
   bool client_ended() const noexcept { return client_ended_; }
   bool decided() const noexcept { return !decided_; }
@@ -78,6 +80,8 @@ class Intake : protected io::StreamEvents {
   Context& context_;
   record::ConnectionInfo info_;
   std::unique_ptr<io::Stream> stream_;
+  Prefix prefix_ = Prefix::kNone;
+  io::Timer silence_;  // of the client; what it does is the subclass's
 
  private:
   void OnOpen() override { OnStreamOpen(); }

@@ -82,12 +82,6 @@ void OutboundIntake::Look() {
   }
 }
 
-void OutboundIntake::AwaitTheRest() {
-  if (prefix_ == Prefix::kAwaited) return;
-  prefix_ = Prefix::kAwaited;
-  silence_.Start(context_.loop.timers(), kPrefixLimit);
-}
-
 void OutboundIntake::OnSilence() {
   if (decided() || !ReadMore()) return;
   if (prefix_ == Prefix::kAwaited) prefix_ = Prefix::kOver;

@@ -23,7 +23,6 @@ class OutboundIntake final : public Intake, private EarlyDialEvents {
   void Begin();
   void OnDestination(Result<cluster::Destination> found);
   void Look() override;
-  void AwaitTheRest();
   void OnSilence();
   void GoHttp();
   void GoTcp();
@@ -41,14 +40,12 @@ class OutboundIntake final : public Intake, private EarlyDialEvents {
   std::string server_name_;
   bool lookup_failed_ = false;
   bool silent_ = false;  // dial_after has passed without a byte
-  Prefix prefix_ = Prefix::kNone;
-  bool tcp_ = false;  // decided: relay it as it is
+  bool tcp_ = false;     // decided: relay it as it is
   bool asked_for_routes_ = false;
   bool routes_answered_ = false;
   TcpRoute speculative_;  // where the connection goes that was dialled early
   TcpRoute final_;        // where it goes, once that is known
   EarlyDial early_{context_, info_, *this};
-  io::Timer silence_;
   Pending lookup_;
   Pending routes_;
 };
