@@ -8,6 +8,7 @@
 #include "cli/envoys.h"
 #include "cli/json_access.h"
 #include "cli/tables.h"
+#include "cli/workloads.h"
 #include "core/base/strings.h"
 #include "local/paths.h"
 
@@ -94,12 +95,16 @@ void JudgeConfiguration(const MeshFacts& facts, std::vector<Check>& out) {
   if (only_warnings) out.back().result = Mark::kWarning;
 }
 
-// Whether the Job of this failed pod has one that has not failed.
+// Whether the Job of this failed pod is done in spite of it, or goes on.
 bool HasAnotherTry(const local::MeshStatus& status, const local::WorkloadStatus& failed) {
-  return failed.phase == "Failed" && !failed.owner.empty() &&
-         std::any_of(status.workloads.begin(), status.workloads.end(), [&](const local::WorkloadStatus& w) {
-           return w.owner == failed.owner && w.ns == failed.ns && w.phase != "Failed";
-         });
+  if (failed.phase != "Failed" || failed.owner_kind != "Job") return false;
+  int succeeded = 0;
+  for (const local::WorkloadStatus& w : status.workloads) {
+    if (w.owner != failed.owner || w.owner_kind != failed.owner_kind || w.ns != failed.ns) continue;
+    if (!IsOver(w)) return true;
+    succeeded += w.phase == "Succeeded" ? 1 : 0;
+  }
+  return succeeded >= failed.completions;
 }
 
 void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {

@@ -372,18 +372,32 @@ TEST(Health, OfAMeshWithWorkThatHasEndedIsWell) {
   for (const Check& check : JudgeHealth(facts)) EXPECT_EQ(check.result, Mark::kPassed) << check.detail;
 }
 
-TEST(Health, TellsAJobThatFailedUnlessAnotherTrySucceeded) {
+TEST(Health, TellsAJobThatFailedUnlessItGoesOnOrEnoughOthersSucceeded) {
   MeshFacts facts = Healthy();
-  facts.status.workloads.push_back(
-      {.name = "job-0", .ns = "default", .owner = "job", .proxy = "sidecar", .phase = "Failed"});
+  const auto add = [&](const char* name, const char* kind, const char* phase) {
+    facts.status.workloads.push_back({.name = name,
+                                      .ns = "default",
+                                      .owner = "job",
+                                      .owner_kind = kind,
+                                      .completions = 2,
+                                      .proxy = "sidecar",
+                                      .ready = std::string_view(phase) == "Running",
+                                      .phase = phase});
+  };
+  add("job-0", "Job", "Failed");
   const auto failures = [&] {
     const std::vector<Check> checks = JudgeHealth(facts);
     return std::count_if(checks.begin(), checks.end(),
                          [](const Check& check) { return check.result != Mark::kPassed; });
   };
   EXPECT_EQ(failures(), 1);
-  facts.status.workloads.push_back(
-      {.name = "job-1", .ns = "default", .owner = "job", .proxy = "sidecar", .phase = "Succeeded"});
+  add("job-9", "Deployment", "Running");
+  EXPECT_EQ(failures(), 1);
+  add("job-1", "Job", "Succeeded");
+  EXPECT_EQ(failures(), 1);
+  add("job-2", "Job", "Running");
+  EXPECT_EQ(failures(), 0);
+  facts.status.workloads.back().phase = "Succeeded";
   EXPECT_EQ(failures(), 0);
 }
 

@@ -127,6 +127,7 @@ PodSpec PodOf(const Json& json) {
   out.annotations = Pairs(json, "annotations");
   out.owner = Text(json, "owner");
   out.owner_kind = Text(json, "owner_kind");
+  out.completions = static_cast<int>(Number(json, "completions", 1));
   out.hostname = Text(json, "hostname");
   if (out.hostname.empty()) out.hostname = out.name;
   out.subdomain = Text(json, "subdomain");

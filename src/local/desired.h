@@ -91,6 +91,7 @@ struct PodSpec {
   std::vector<std::pair<std::string, std::string>> annotations;
   std::string owner;       // of the Deployment, StatefulSet or Job; empty: none
   std::string owner_kind;  // "Deployment" ...; empty: none
+  int completions = 1;     // of a Job: how many of its pods must succeed
   std::string hostname;
   std::string subdomain;
   RestartPolicy restart_policy = RestartPolicy::kAlways;

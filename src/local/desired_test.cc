@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kPods =
     R"({"type":"pods","pods":[{"uid":"1","name":"web-0","namespace":"shop","service_account":"web",
-"labels":{"app":"web"},"annotations":{"a":"b"},"owner":"web","owner_kind":"Job","restart_policy":"OnFailure","max_restarts":2,"grace_seconds":7,"proxy":true,
+"labels":{"app":"web"},"annotations":{"a":"b"},"owner":"web","owner_kind":"Job","completions":3,"restart_policy":"OnFailure","max_restarts":2,"grace_seconds":7,"proxy":true,
 "containers":[{"name":"main","argv":["serve","80"],"env":[{"name":"A","value":"1"},{"name":"IP","field":"status.podIP"}],
 "ports":[{"port":80,"protocol":"TCP","name":"http"},{"port":80,"protocol":"UDP","name":"quic"}],
 "readiness":{"kind":"http","port":80,"path":"/ok","period_ms":500,"headers":[{"name":"X","value":"y"}]}}]}]})";
@@ -23,6 +23,7 @@ TEST(Desired, ReadsAPodWithItsProbe) {
   EXPECT_EQ(pod.name, "web-0");
   EXPECT_EQ(pod.hostname, "web-0");
   EXPECT_EQ(pod.owner_kind, "Job");
+  EXPECT_EQ(pod.completions, 3);
   EXPECT_EQ(pod.restart_policy, RestartPolicy::kOnFailure);
   EXPECT_EQ(pod.max_restarts, 2);
   EXPECT_EQ(pod.proxy, ProxyKind::kSidecar);

@@ -20,7 +20,9 @@ struct ContainerStatus {
 struct WorkloadStatus {
   std::string name;
   std::string ns;
-  std::string owner;  // its deployment
+  std::string owner;       // of the Deployment, StatefulSet or Job; empty: none
+  std::string owner_kind;  // "Deployment" ...; empty: none
+  int completions = 1;     // of a Job: how many of its pods must succeed
   std::string service_account;
   std::string ip;
   std::vector<std::string> ips;

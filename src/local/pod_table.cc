@@ -54,6 +54,8 @@ WorkloadStatus StatusOf(const Pod& pod) {
   WorkloadStatus out{.name = pod.spec().name,
                      .ns = pod.spec().ns,
                      .owner = pod.spec().owner,
+                     .owner_kind = pod.spec().owner_kind,
+                     .completions = pod.spec().completions,
                      .service_account = pod.spec().service_account,
                      .ip = status.ips.empty() ? "" : status.ips.front(),
                      .ips = status.ips,

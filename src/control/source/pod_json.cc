@@ -180,6 +180,7 @@ Json PodToJson(const DesiredPod& pod) {
            {"annotations", spec.annotations},
            {"owner", pod.owner},
            {"owner_kind", pod.owner.empty() ? "" : model::OwnerKindName(pod.owner_kind)},
+           {"completions", pod.completions},
            {"hostname", spec.hostname.empty() ? pod.name : spec.hostname},
            {"subdomain", spec.subdomain},
            {"node_name", spec.node_name},
@@ -212,6 +213,7 @@ DesiredPod PodFromJson(const Json& json) {
   out.name = json.at("name").get<std::string>();
   out.owner = json.at("owner").get<std::string>();
   out.owner_kind = OwnerKindOf(json.at("owner_kind").get<std::string>());
+  out.completions = json.value("completions", 1U);
   out.spec = SpecOf(json, out.name);
   out.hash = json.at("hash").get<std::string>();
   out.set = json.at("set").get<std::string>();

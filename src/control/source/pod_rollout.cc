@@ -22,9 +22,11 @@ bool PodStatus::HasEnded() const noexcept { return phase == "Succeeded" || phase
 // What is not of the template's hash (a new one is a new pod) follows the objects.
 void PodsController::Refresh(const PodSet& set, Tracked& tracked) {
   PodTemplate spec = SpecOf(set, tracked.pod.name, tracked.pod.index);
-  if (spec == tracked.pod.spec && tracked.pod.owner_kind == set.kind) return;
+  if (spec == tracked.pod.spec && tracked.pod.owner_kind == set.kind && tracked.pod.completions == set.completions)
+    return;
   tracked.pod.spec = std::move(spec);
   tracked.pod.owner_kind = set.kind;
+  tracked.pod.completions = set.completions;
   ++revision_;
 }
 
@@ -145,6 +147,7 @@ void PodsController::Create(Group& group, std::uint32_t index) {
                           .name = bare ? set.name : set.name + "-" + std::to_string(index),
                           .owner = bare ? "" : set.name,
                           .owner_kind = set.kind,
+                          .completions = set.completions,
                           .spec = {},
                           .hash = set.hash,
                           .set = group.key,

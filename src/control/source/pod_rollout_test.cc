@@ -109,6 +109,7 @@ TEST_F(Rollout, OfASmallerStatefulSetEndsTheLastPodsOneByOne) {
 TEST_F(Rollout, OfAJobEndsWhenEnoughPodsHaveSucceeded) {
   pods_.SetTemplates(Render(AJob("  completions: 3\n  parallelism: 2\n")));
   EXPECT_EQ(Names(), "once-0=u1 once-1=u2 ");
+  EXPECT_NE(EncodeDesired(pods_.desired()).find("\"completions\":3"), std::string::npos);
   Say({{"u1", "Succeeded"}, {"u2", "Ready"}});
   EXPECT_EQ(Names(), "once-0=u1 once-1=u2 once-2=u3 ") << "the ended one stays to be looked at";
   EXPECT_TRUE(pods_.workloads()->at(0).ending) << "and is no endpoint";

@@ -33,6 +33,7 @@ struct DesiredPod {
   std::string name;
   std::string owner;  // of the Deployment, StatefulSet or Job; empty for a bare Pod
   model::OwnerKind owner_kind = model::OwnerKind::kNone;
+  std::uint32_t completions = 1;  // of a Job
   PodTemplate spec;
   std::string hash;
   std::string set;          // PodSet::Key
