@@ -4,9 +4,11 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/envoys.h"
 #include "cli/interrupt.h"
@@ -20,8 +22,9 @@ namespace plait::cli {
 namespace {
 
 constexpr std::chrono::seconds kPatience(60);
-constexpr int kTurn = 50;         // milliseconds
-constexpr int kSettling = 5'000;  // handshakes that began under the old root end, and so do most requests
+constexpr std::chrono::seconds kLeaving(5);  // from the end of a proxy until nobody counts its workload any more
+constexpr int kTurn = 50;                    // milliseconds
+constexpr int kSettling = 5'000;             // handshakes that began under the old root end, and so do most requests
 
 std::string NameOf(const local::WorkloadStatus& w) { return w.name + "." + w.ns; }
 
@@ -104,21 +107,47 @@ class Rotation {
   }
   const std::string& serial() const noexcept { return next_serial_; }
 
+  // A workload may end while its turn comes. One whose proxy is another process now has a new certificate, too.
   static Outcome<> RenewAll(const MeshOptions& mesh) {
-    const Outcome<std::vector<local::WorkloadStatus>> workloads = Workloads(mesh);
-    if (!workloads) return std::unexpected(workloads.error());
-    std::vector<Diagnostic> failures;
-    for (const local::WorkloadStatus& w : *workloads)
-      if (const Outcome<> renewed = RenewOne(mesh, w); !renewed) failures.push_back(renewed.error());
-    if (failures.empty()) return {};
-    Diagnostic first = failures.front();
-    if (failures.size() > 1)
-      first.message += "; " + std::to_string(failures.size() - 1) + " more of " + std::to_string(workloads->size()) +
+    Outcome<std::vector<local::WorkloadStatus>> now = Workloads(mesh);
+    if (!now) return std::unexpected(now.error());
+    std::vector<Renewal> left;
+    for (local::WorkloadStatus& w : *now) left.push_back({.workload = std::move(w)});
+    const std::size_t all = left.size();
+    std::optional<std::chrono::steady_clock::time_point> end;
+    for (;;) {
+      for (Renewal& one : left) one.done = RenewOne(mesh, one.workload);
+      std::erase_if(left, [](const Renewal& one) { return one.done.has_value(); });
+      if (left.empty()) return {};
+      now = Workloads(mesh);
+      if (now) std::erase_if(left, [&](const Renewal& one) { return !IsAmong(*now, one.workload); });
+      if (left.empty()) return {};
+      if (!end) end = std::chrono::steady_clock::now() + kLeaving;
+      if (!now || std::chrono::steady_clock::now() >= *end) return Failed(left, all);
+      poll(nullptr, 0, kTurn);
+    }
+  }
+
+ private:
+  struct Renewal {
+    local::WorkloadStatus workload;
+    Outcome<> done = {};
+  };
+
+  static bool IsAmong(const std::vector<local::WorkloadStatus>& all, const local::WorkloadStatus& w) {
+    return std::any_of(all.begin(), all.end(), [&w](const local::WorkloadStatus& one) {
+      return one.name == w.name && one.ns == w.ns && one.proxy_pid == w.proxy_pid;
+    });
+  }
+
+  static Outcome<> Failed(const std::vector<Renewal>& left, std::size_t of) {
+    Diagnostic first = left.front().done.error();
+    if (left.size() > 1)
+      first.message += "; " + std::to_string(left.size() - 1) + " more of " + std::to_string(of) +
                        " workloads have the certificate that they had";
     return std::unexpected(std::move(first));
   }
 
- private:
   Outcome<> Interrupted() const {
     return Explain(Errc::kCancelled, "interrupted; the mesh goes on with both roots",
                    "plait cert rotate" + Named(mesh_) + " --anchor, again, brings it to its end");

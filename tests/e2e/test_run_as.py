@@ -85,3 +85,17 @@ def test_mistakes_are_said(mesh):
     assert unknown.returncode == 1 and 'there is no workload "nobody"' in unknown.stderr
     assert run(mesh, "friend").returncode == 2
     assert mesh.plait("run", "--name", "no-such-mesh", "--as", "friend", "--", "true", check=False).returncode == 3
+
+
+def test_certificates_are_renewed_while_a_workload_goes_away(mesh):
+    process = subprocess.Popen(mesh.command("run", "--as", "friend", "--", "sleep", "60"), env=mesh.env, stdin=subprocess.DEVNULL)
+    try:
+        until(lambda: runs(mesh), 20, "it runs")
+        until(lambda: all(w["ready"] for w in mesh.status()["workloads"]), 20, "it is ready")
+        mesh.signal(mesh.proxy_pid(runs(mesh)[0]), "STOP")  # it does not answer any more, and takes a while to end
+        rotation = subprocess.Popen(mesh.command("cert", "rotate"), env=mesh.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        process.kill()
+        process.wait()
+    out, err = rotation.communicate(timeout=40)
+    assert (rotation.returncode, out) == (0, "every workload has a new certificate\n"), err
