@@ -506,8 +506,7 @@ TEST_F(HttpSessions, WaitForARequestAsLongAsItTakesOnceItIsBeingAnswered) {
   Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
   Buffer request;
   const auto half_is_here = [&] {
-    if (upstream != nullptr) (void)upstream->Read(request, 65536);
-    return request.Find("\r\n\r\nbo") != SIZE_MAX;
+    return upstream != nullptr && upstream->Read(request, 65536).has_value() && request.Find("\r\n\r\nbo") != SIZE_MAX;
   };
   ASSERT_TRUE(loop_.RunUntil(half_is_here, kLimit));
   Buffer begin("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\na");
