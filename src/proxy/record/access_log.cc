@@ -29,7 +29,7 @@ Outcome<std::shared_ptr<const AccessLogs>> AccessLogs::Compile(const std::vector
                                                                 : config.path;
     auto sink = writer.Open(path);
     if (!sink) return std::unexpected(sink.error());
-    log.sink = *sink;
+    log.sink = *std::move(sink);
     logs->logs_.push_back(std::move(log));
   }
   return logs;

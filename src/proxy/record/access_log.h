@@ -26,7 +26,7 @@ class AccessLogs {
     ResponseFlags flags;  // of the filter
     std::variant<Format, JsonFormat> format;
     bool omit_empty = false;
-    const LogSink* sink = nullptr;
+    std::shared_ptr<const LogSink> sink;
   };
   static bool Wants(const Log& log, const StreamRecord& record);
   std::vector<Log> logs_;

@@ -81,34 +81,34 @@ void LogWriter::TellNotOpen(const LogSink& sink) const {
             kCheckFolder + "; it is tried again)");
 }
 
-Outcome<const LogSink*> LogWriter::Open(const std::string& path) {
+Outcome<std::shared_ptr<const LogSink>> LogWriter::Open(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  std::unique_ptr<LogSink>& sink = sinks_[path];
-  if (sink) return sink.get();
-  sink.reset(new LogSink(sinks_.size() - 1, path));
+  const auto known = std::ranges::find(sinks_, path, [](const auto& one) -> const std::string& { return one->path_; });
+  if (known != sinks_.end()) return *known;
+  const std::shared_ptr<LogSink> sink(new LogSink(sinks_.size(), path));
   if (path == "/dev/stdout" || path == "/dev/stderr") {
     sink->fd_ = path == "/dev/stdout" ? STDOUT_FILENO : STDERR_FILENO;
   } else if (files_ != LogFiles::kNone && !OpenSink(*sink)) {
     if (files_ == LogFiles::kMustOpen) {
       const std::string why = std::strerror(errno);
-      sinks_.erase(path);
       return Explain(Errc::kUnavailable, "access log '" + path + "' cannot be opened: " + why, kCheckFolder);
     }
     TellNotOpen(*sink);
   }
-  return sink.get();
+  sinks_.push_back(sink);
+  return sink;
 }
 
 Outcome<> LogWriter::Reopen() {
   const std::lock_guard lock(mutex_);
   std::string failed;
-  for (const auto& [path, sink] : sinks_) {
+  for (const auto& sink : sinks_) {
     if (sink->fd_ >= 0 && !sink->owned_) continue;
     if (sink->fd_ < 0 && OpenSink(*sink)) continue;
     // The new file takes the number of the old one, into which a write may be under way.
-    const io::UniqueFd fd = sink->fd_ < 0 ? io::UniqueFd() : OpenForAppend(path);
+    const io::UniqueFd fd = sink->fd_ < 0 ? io::UniqueFd() : OpenForAppend(sink->path_);
     if (!fd || dup3(fd.get(), sink->owned_.get(), O_CLOEXEC) < 0)
-      failed += (failed.empty() ? "" : ", ") + path + " (" + std::strerror(errno) + ")";
+      failed += (failed.empty() ? "" : ", ") + sink->path_ + " (" + std::strerror(errno) + ")";
   }
   if (failed.empty()) return {};
   return Explain(Errc::kUnavailable, "cannot be reopened: " + failed, kCheckFolder);
@@ -116,7 +116,8 @@ Outcome<> LogWriter::Reopen() {
 
 std::size_t LogWriter::files_not_open() const {
   const std::lock_guard lock(mutex_);
-  return static_cast<std::size_t>(std::ranges::count_if(sinks_, [](const auto& one) { return one.second->fd_ < 0; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(sinks_, [](const auto& one) { return one->fd_ < 0 && one.use_count() > 1; }));
 }
 
 void LogWriter::Hand(const LogSink& sink, std::string block) {
@@ -128,7 +129,7 @@ void LogWriter::Hand(const LogSink& sink, std::string block) {
       return;
     }
     waiting_ += block.size();
-    blocks_.emplace_back(sinks_.find(sink.path_)->second.get(), std::move(block));
+    blocks_.emplace_back(sinks_[sink.id()].get(), std::move(block));
   }
   wake_.notify_one();
 }

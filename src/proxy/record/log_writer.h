@@ -7,7 +7,6 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,7 +22,7 @@ namespace plait::proxy::record {
 
 class LogWriter;
 
-// A file that lines go to. Made by LogWriter, lives as long as it.
+// A file that lines go to. Made by LogWriter, lives as long as it; who holds one has lines for it.
 class LogSink {
  public:
   std::size_t id() const noexcept { return id_; }
@@ -59,7 +58,7 @@ class LogWriter {
 
   void SetFiles(LogFiles files);  // from now on
   // The sink of a path; the same object for the same path. "/dev/stdout" and "/dev/stderr" are the process's own.
-  Outcome<const LogSink*> Open(const std::string& path);
+  Outcome<std::shared_ptr<const LogSink>> Open(const std::string& path);
   void Hand(const LogSink& sink, std::string block);  // any thread
   // Opens each file anew (it was moved away). Those that cannot be opened are named, and go on with what was open, if
   // any.
@@ -67,7 +66,7 @@ class LogWriter {
   // Waits until everything that was handed over before is written (shutdown, tests).
   void Flush();
   std::uint64_t dropped_blocks() const noexcept { return dropped_.load(std::memory_order_relaxed); }
-  std::size_t files_not_open() const;
+  std::size_t files_not_open() const;  // of those that somebody holds
 
  private:
   void Run();
@@ -81,7 +80,7 @@ class LogWriter {
   mutable std::mutex mutex_;
   LogFiles files_;
   std::condition_variable wake_, written_;
-  std::map<std::string, std::unique_ptr<LogSink>> sinks_;
+  std::vector<std::shared_ptr<LogSink>> sinks_;  // by id
   std::deque<std::pair<LogSink*, std::string>> blocks_;
   std::size_t waiting_ = 0;  // bytes in blocks_ and in the write that runs
   bool stop_ = false;

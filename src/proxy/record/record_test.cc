@@ -175,6 +175,17 @@ TEST_F(Recording, GoesOnWithoutAFileThatCannotBeOpenedAndTriesItAgain) {
   EXPECT_TRUE(writer.Reopen().has_value());
 }
 
+TEST_F(Recording, DoesNotCountAFileThatNoLogHasAnyMore) {
+  LogWriter writer(LogFiles::kMayFail);
+  auto sink = writer.Open(dir_ + "/nowhere/access.log");
+  ASSERT_TRUE(sink.has_value());
+  EXPECT_EQ(writer.files_not_open(), 1U);
+  sink->reset();
+  EXPECT_EQ(writer.files_not_open(), 0U);
+  sink = writer.Open(dir_ + "/nowhere/access.log");
+  EXPECT_EQ(writer.files_not_open(), 1U);
+}
+
 TEST_F(Recording, OpensAFileThatCouldNotBeOpenedWhenItIsToldTo) {
   LogWriter writer(LogFiles::kMayFail, /*retry=*/std::chrono::hours(1));
   const std::string path = dir_ + "/late/access.log";
