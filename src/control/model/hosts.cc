@@ -55,4 +55,8 @@ bool IsHostPattern(std::string_view host) noexcept {
   return true;
 }
 
+bool IsHostHeader(std::string_view name) noexcept {
+  return EqualsIgnoreCase(name, "host") || EqualsIgnoreCase(name, ":authority");
+}
+
 }  // namespace plait::control::model

@@ -19,5 +19,7 @@ bool IsExportedTo(const std::vector<std::string>& export_to, std::string_view ow
 // A DNS-1123 name, optionally with a leading "*." or just "*".
 bool IsHostPattern(std::string_view host) noexcept;
 bool IsDnsLabel(std::string_view label) noexcept;
+// The header that names the host: "host" or ":authority", in any case.
+bool IsHostHeader(std::string_view name) noexcept;
 
 }  // namespace plait::control::model

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "control/model/hosts.h"
 #include "core/base/strings.h"
 #include "core/http1/syntax.h"
 #include "core/xds/command_operators.h"
@@ -23,17 +24,15 @@ bool CheckCharacters(ObjectReader& reader, std::string_view path, std::string_vi
   return false;
 }
 
-bool IsHost(std::string_view name) { return EqualsIgnoreCase(name, "host") || EqualsIgnoreCase(name, ":authority"); }
-
 bool CheckEdits(ObjectReader& reader, const std::string& path, const HeaderEdits& edits, bool request) {
   for (const auto* list : {&edits.set, &edits.add})
     for (const auto& [name, value] : *list) {
       const std::string at = path + (list == &edits.set ? ".set[\"" : ".add[\"") + name + "\"]";
-      if (request && IsHost(name)) {
+      if (request && IsHostHeader(name)) {
         if (!CheckTarget(reader, at, value)) return false;
         continue;
       }
-      if (name.starts_with(':') || IsHost(name)) {
+      if (name.starts_with(':') || IsHostHeader(name)) {
         reader.Error(at, "the header \"" + name + "\" cannot be written", "use rewrite for the path and the authority");
         return false;
       }
@@ -44,7 +43,7 @@ bool CheckEdits(ObjectReader& reader, const std::string& path, const HeaderEdits
       }
     }
   for (const std::string& name : edits.remove) {
-    if (name.starts_with(':') || IsHost(name)) {
+    if (name.starts_with(':') || IsHostHeader(name)) {
       reader.Error(path + ".remove", "the header \"" + name + "\" cannot be removed", "each request has it");
       return false;
     }

@@ -60,23 +60,19 @@ xds::RouteMatch ToMatch(const model::HttpMatch& from) {
   return out;
 }
 
-bool IsHost(std::string_view header) {
-  return EqualsIgnoreCase(header, "host") || EqualsIgnoreCase(header, ":authority");
-}
-
 // `host` receives a Host that is set: that is a rewrite, not a header operation.
 xds::HeaderOps ToOps(const model::MessageEdits& from, std::string* host) {
   using Action = xds::HeaderOption::Action;
   xds::HeaderOps out;
   for (const auto& [name, value] : from.request.set) {
-    if (IsHost(name)) {
+    if (model::IsHostHeader(name)) {
       if (host) *host = value;
       continue;
     }
     out.request_add.push_back({name, value, Action::kOverwriteIfExistsOrAdd});
   }
   for (const auto& [name, value] : from.request.add)
-    if (!IsHost(name)) out.request_add.push_back({name, value, Action::kAppendIfExistsOrAdd});
+    if (!model::IsHostHeader(name)) out.request_add.push_back({name, value, Action::kAppendIfExistsOrAdd});
   for (const auto& [name, value] : from.response.set)
     out.response_add.push_back({name, value, Action::kOverwriteIfExistsOrAdd});
   for (const auto& [name, value] : from.response.add)
