@@ -64,7 +64,7 @@ namespace {
 [[noreturn]] void EndWithoutDescriptors() {
   std::fprintf(stderr,
                "error: no file descriptor is left for an event loop: %s\n"
-               "  try: raise the limit of open files (ulimit -n), or use fewer worker threads (--concurrency)\n",
+               "  try: raise the limit of open files (ulimit -n), or run fewer threads (--concurrency of a proxy)\n",
                std::strerror(errno));
   std::_Exit(1);
 }

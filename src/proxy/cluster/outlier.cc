@@ -177,9 +177,10 @@ void OutlierDetector::OnInterval() {
       if (host->ejections_ > 0) --host->ejections_;  // good behaviour shortens the next ejection
       continue;
     }
-    const Duration time =
-        std::min<Duration>(config_->base_ejection_time * host->ejections_, longest) + host->ejection_jitter_;
-    if (main_.Now() - host->ejected_at_ < time) continue;
+    // Never multiplied beyond what the type holds.
+    const bool most = host->ejections_ > 0 && config_->base_ejection_time > longest / host->ejections_;
+    const Duration time = most ? longest : Duration(config_->base_ejection_time * host->ejections_);
+    if (main_.Now() - host->ejected_at_ - host->ejection_jitter_ < time) continue;
     host->ejected_.store(false, std::memory_order_relaxed);
     host->consecutive_5xx_.store(0, std::memory_order_relaxed);
     host->consecutive_gateway_.store(0, std::memory_order_relaxed);

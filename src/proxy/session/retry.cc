@@ -115,9 +115,10 @@ bool RetryState::Matches(AttemptFailure failure, bool request_sent) const {
 
 Duration RetryState::Take(Random& random) {
   --left_;
-  const Duration most = policy_.back_off_max.value_or(policy_.back_off_base * 10);
+  const auto times = [](Duration span, int n) { return span > Duration::max() / n ? Duration::max() : span * n; };
+  const Duration most = policy_.back_off_max.value_or(times(policy_.back_off_base, 10));
   const Duration window = std::max(interval_, Duration(1));
-  interval_ = std::min(interval_ * 2, most);
+  interval_ = std::min(times(interval_, 2), most);
   return Duration(static_cast<Duration::rep>(random.Below(static_cast<std::uint64_t>(window.count()))));
 }
 

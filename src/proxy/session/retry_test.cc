@@ -78,5 +78,13 @@ TEST(RetryState, DoublesTheIntervalUpToItsMaximum) {
   for (int i = 0; i < 5; ++i) EXPECT_LT(state.Take(random), std::chrono::milliseconds(20));
 }
 
+TEST(RetryState, TakesTheLongestIntervalsThereAre) {
+  xds::RetryPolicy rules = Rules(xds::kRetry5xx, 3);
+  rules.back_off_base = Duration::max() / 3;
+  RetryState state(rules, {});
+  Random random(1);
+  for (int i = 0; i < 3; ++i) EXPECT_GE(state.Take(random), Duration(0));
+}
+
 }  // namespace
 }  // namespace plait::proxy::session
