@@ -219,6 +219,15 @@ def test_a_policy_of_a_directory_that_cannot_be_read_denies_as_it_would_in_a_mes
     assert f"AuthorizationPolicy default/{place}:1:1 ({place}:1)" in result.stdout, result.stdout
 
 
+def test_a_directory_needs_no_program_for_its_images(folder):
+    directory = copy_sample(folder, into="images-only")
+    (directory / "local.yaml").unlink()
+    nobody = Mesh(folder, folder, name="nobody")
+    for question, code in ((["productpage-v1", "reviews", "GET", "/reviews/0"], 0), (["reviews-v1", "details:9080"], 1)):
+        known = explain(nobody, "-f", str(SAMPLES / "bookinfo"), *question, code=code)
+        assert explain(nobody, "-f", str(directory), *question, code=code)["verdict"] == known["verdict"]
+
+
 # -- capture ----------------------------------------------------------------
 
 TRAFFIC = "traffic.sidecar.istio.io/"

@@ -134,7 +134,8 @@ SavedResources ResourcesOf(io::Loop& loop, const SavedResourcesOptions& options)
   as_up.mesh.root_namespace = options.root_namespace;
   as_up.strict_by_default = as_up.access_log_by_default = true;
   const auto first = model::Snapshot::Build(files.objects(), pods.workloads(), as_up);
-  const source::PodSets sets = source::RenderPodSets(files.objects(), files.images(), first->mesh());
+  const source::PodSets sets =
+      source::RenderPodSets(files.objects(), files.images(), first->mesh(), source::Programs::kOptional);
   pods.SetTemplates(sets.sets);
   RunAll(pods);
   const Outcome<source::DesiredPod> pod = FindPod(pods, options.workload);

@@ -18,8 +18,8 @@ const std::string* FindValue(const Labels& map, const std::string& key) {
 
 class Renderer {
  public:
-  Renderer(const std::vector<ObjectRef>& objects, const LocalImages& images, const MeshConfig& mesh)
-      : objects_(objects), images_(images), mesh_(mesh) {}
+  Renderer(const std::vector<ObjectRef>& objects, const LocalImages& images, const MeshConfig& mesh, Programs programs)
+      : objects_(objects), images_(images), mesh_(mesh), programs_(programs) {}
 
   PodSets Render() {
     for (const Deployment* from : ObjectsOf<Deployment>(objects_))
@@ -171,7 +171,7 @@ class Renderer {
     else if (image)
       argv = *image;
     argv.insert(argv.end(), from.args.begin(), from.args.end());
-    if (!argv.empty() && (image || !from.command.empty())) return true;
+    if (programs_ == Programs::kOptional || (!argv.empty() && (image || !from.command.empty()))) return true;
     Fail(meta, "nothing says which program plays the image " + from.image + " of container " + from.name,
          "add `" + std::string(ImageName(from.image)) +
              ": [program, args...]` to images in local.yaml, or the annotation " + key);
@@ -335,14 +335,16 @@ class Renderer {
   const std::vector<ObjectRef>& objects_;
   const LocalImages& images_;
   const MeshConfig& mesh_;
+  const Programs programs_;
   std::map<std::string, const Meta*> owners_;  // by namespace/name
   PodSets out_;
 };
 
 }  // namespace
 
-PodSets RenderPodSets(const std::vector<ObjectRef>& objects, const LocalImages& images, const MeshConfig& mesh) {
-  return Renderer(objects, images, mesh).Render();
+PodSets RenderPodSets(const std::vector<ObjectRef>& objects, const LocalImages& images, const MeshConfig& mesh,
+                      Programs programs) {
+  return Renderer(objects, images, mesh, programs).Render();
 }
 
 }  // namespace plait::control::source

@@ -86,7 +86,9 @@ struct PodSets {
   model::Findings findings;                  // containers without a program
 };
 
+// Whether each container must have a program that plays its image. Where nothing is run it need not.
+enum class Programs : std::uint8_t { kNeeded, kOptional };
 PodSets RenderPodSets(const std::vector<model::ObjectRef>& objects, const LocalImages& images,
-                      const model::MeshConfig& mesh);
+                      const model::MeshConfig& mesh, Programs programs = Programs::kNeeded);
 
 }  // namespace plait::control::source

@@ -204,6 +204,18 @@ TEST_F(Pods, TakeTheirCommandFromAnnotationImageOrContainer) {
   EXPECT_NE(none.findings[0].ToString().find("nothing says which program plays the image other"), std::string::npos);
 }
 
+TEST(PodTemplates, NeedNoProgramWhereNothingIsRun) {
+  const auto decoded = model::DecodeText(
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
+      "spec: {initContainers: [{name: i, image: first}],\n"
+      "       containers: [{name: c, image: other, args: [x], ports: [{containerPort: 80}]}]}\n",
+      "f.yaml");
+  const PodSets sets = RenderPodSets(decoded.objects, {}, {}, Programs::kOptional);
+  EXPECT_TRUE(sets.findings.empty());
+  ASSERT_EQ(sets.sets.size(), 1U);
+  EXPECT_EQ(sets.sets[0].pod.containers.at(0).ports.at(0).port, 80);
+}
+
 constexpr char kWithInit[] = R"(
 apiVersion: v1
 kind: Pod
