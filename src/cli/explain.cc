@@ -18,6 +18,8 @@ struct ExplainVerb {
   ExplainWords words;
 };
 
+constexpr std::size_t kMostHops = 8;  // sides that are asked: a gateway may lead to a gateway
+
 std::uint16_t PortIn(const Json& place) {
   const Json& port = At(place, "port");
   return port.is_number_unsigned() && port <= 65535 ? port.get<std::uint16_t>() : std::uint16_t{0};
@@ -63,6 +65,8 @@ class Walk {
   Outcome<> ToItself(const Party& from, const io::IpAddress& loopback);
   Outcome<Json> AskCaller(const Party& from);
   Outcome<> PastProxy(const Party& from, const Capture& capture, const Json& sent);
+  // Where the proxy of `from` sends it: of its answer.
+  Outcome<> GoOn(const Party& from, const Json& next, bool by_service);
   // `by_service`: a service led there.
   Outcome<> Arrive(const Party& from, const Party& server, const Arrival& at, bool by_service,
                    const std::string& query);
@@ -102,11 +106,20 @@ Outcome<> Walk::From(const std::string& workload) {
   // A gateway has no destination: a host leads to a service.
   const bool by_service = Text(destination, {"workload"}).empty();
   Add(*from, *std::move(sent));
+  return GoOn(*from, next, by_service);
+}
+
+Outcome<> Walk::GoOn(const Party& from, const Json& next, bool by_service) {
   if (const std::string name = Text(next, {"workload"}); !name.empty()) {
     const Outcome<Party> server = source_.Find(name);
     if (!server) return std::unexpected(server.error());
+    if (found_.hops.size() == kMostHops) {
+      Add(*server, AnswerOf("endpoint", nullptr, "gateways have passed it on so often that it may go round for ever",
+                            {{"forwarded", true}}));
+      return {};
+    }
     const Arrival at{.port = Port{PortIn(next)}, .by_proxy = true, .tls = At(next, "tls") == true, .tcp = request_.tcp};
-    return Arrive(*from, *server, at, by_service, InboundQuery(request_.tcp, *from, next));
+    return Arrive(from, *server, at, by_service, InboundQuery(request_.tcp, from, next));
   }
   const std::string outside = Text(next, {"address"});
   if (next.is_object()) found_.note = (outside.empty() ? request_.to : outside) + " is outside the mesh";
@@ -196,8 +209,10 @@ Outcome<> Walk::Arrive(const Party& from, const Party& server, const Arrival& at
   const bool decided = capture.kind == Capture::Kind::kOwnPort ||
                        (!source_.InLoopbackMode() && DecideProxyPort(server, ports, at, accepted, answer));
   if (!decided) DoubtApplication(server, ports, at.port, by_service, answer);
+  const Json next = At(answer, "next");
   Add(server, std::move(answer));
-  return {};
+  // Behind a gateway it goes on; a sidecar's `next` is the application.
+  return server.proxy == "gateway" ? GoOn(server, next, /*by_service=*/true) : Outcome<>();
 }
 
 int ExplainTo(const MeshOptions& mesh, const ExplainVerb& verb) {

@@ -378,3 +378,62 @@ def test_a_workload_without_a_proxy_is_asked_at_its_port_too(capture):
             assert last["passes"] is None and "declares port 81 (there is 8000)" in last["text"]
     finally:
         (capture.directory / "plain.yaml").unlink()
+
+
+# -- gateways ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def edge(folder):
+    """Applications behind a gateway, which clients in the mesh reach by a Service."""
+    directory = folder / "edge"
+    directory.mkdir()
+    echo = [m.APP, "echo", "--port", "8000"]
+    gateway_ports = {"selector": {"istio": "ingressgateway"}, "ports": [{"name": "http", "port": 80}]}
+    m.write(directory / "mesh.yaml",
+            m.deployment("client", [m.APP, "client"]), m.deployment("shop", echo, ports=[8000]), m.service("shop", {"http": 8000}),
+            m.document("Service", "gwsvc", gateway_ports, namespace="istio-system"),
+            m.gateway("edge", m.server(80, "HTTP", "*")),
+            m.virtual_service("shop", {
+                "hosts": ["shop.example"], "gateways": ["istio-system/edge"],
+                "http": [{"rewrite": {"uri": "/inner"}, "match": [{"uri": {"prefix": "/rewritten"}}],
+                          "route": [{"destination": {"host": "shop", "port": {"number": 8000}}}]},
+                         {"route": [{"destination": {"host": "shop", "port": {"number": 8000}}}]}]}),
+            m.virtual_service("round", {"hosts": ["round.example"], "gateways": ["istio-system/edge"], "http": [
+                {"route": [{"destination": {"host": "gwsvc.istio-system.svc.cluster.local", "port": {"number": 80}}}]}]}),
+            m.authorization("no-admin", {"selector": {"matchLabels": {"app": "shop"}}, "action": "DENY", "rules": [
+                {"to": [{"operation": {"paths": ["/admin/*"]}}]}]}))
+    mesh = Mesh(folder, directory, name="edge").start()
+    yield mesh
+    mesh.stop()
+
+
+def as_saved(mesh, live, *question, code=0):
+    """What `-f` says of the directory of `mesh`; the same as `live`, step by step."""
+    saved = explain(Mesh(mesh.folder, mesh.folder, name="nobody"), "-f", str(mesh.directory), *question, code=code)
+    assert [(s["workload"], s["step"], s["passes"]) for s in saved["steps"]] == [(s["workload"], s["step"], s["passes"]) for s in live["steps"]]
+    assert live["verdict"] == saved["verdict"]
+    return saved
+
+
+@pytest.mark.parametrize("method, path, status", [("POST", "/admin/x", 403), ("GET", "/x", 200), ("GET", "/rewritten/admin/x", 200)])
+def test_a_request_is_followed_through_a_gateway_to_the_application(edge, method, path, status):
+    real = curl(edge, "client", f"http://gwsvc.istio-system{path}", "-X", method, "-H", "Host: shop.example")
+    assert real == str(status)
+    question = ["client", "gwsvc.istio-system", method, path, "-H", "Host: shop.example"]
+    live = explain(edge, *question, code=0 if status == 200 else 1)
+    assert live["forwarded"] == (status == 200) and live["verdict"]["status"] == (status if status != 200 else 0)
+    sides = list(dict.fromkeys(step["workload"] for step in live["steps"]))
+    assert sides == ["client-0.default", "istio-ingressgateway-0.istio-system", "shop-0.default"]
+    last = live["steps"][-1]
+    assert last["step"] == ("application" if status == 200 else "authorization")
+    if status == 403:
+        assert last["decidedBy"].startswith("AuthorizationPolicy default/no-admin (")
+    as_saved(edge, live, *question, code=0 if status == 200 else 1)
+
+
+def test_gateways_that_lead_to_each_other_are_not_followed_for_ever(edge):
+    question = ["client", "gwsvc.istio-system", "GET", "/", "-H", "Host: round.example"]
+    live = explain(edge, *question, code=1)
+    assert live["forwarded"] is None and live["steps"][-1]["passes"] is None and "for ever" in live["steps"][-1]["text"]
+    as_saved(edge, live, *question, code=1)
