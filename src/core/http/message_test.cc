@@ -83,6 +83,29 @@ TEST(Path, IsNormalizedAsRfc3986) {
              {"/a#b", "", PathVerdict::kReject}});
 }
 
+// A server that cuts parameters off sees "/deny" in "/x/..;/deny"; so must a policy.
+TEST(Path, TakesADotSegmentWithParametersForOne) {
+  Check({}, {{"/x/..;/deny", "/deny"},
+             {"/.;/deny", "/deny"},
+             {"/x/..;a=b/deny", "/deny"},
+             {"/x/..;a=/../z", "/z"},
+             {"/a/b/..;/..;/z", "/z"},
+             {"/a/b/.;..;/z", "/a/b/z"},
+             {"/x//..;/z", "/x/z"},
+             {"/x/..;", "/"},
+             {"/x/.;", "/x/"},
+             {"/x/..;\\q/z", "/z"},
+             {"/x/%2e%2e;/deny", "/deny"},
+             {"/x/.%2E;q/deny", "/deny"},
+             {"/x\\..;\\deny", "/deny"},
+             {"/x/..;?q=/..;/z", "/?q=/..;/z"},
+             {"/x/...;/z", "/x/...;/z"},
+             {"/x/;../y;p/z", "/x/;../y;p/z"},
+             {"/x/..%3b/z", "/x/..%3b/z"}});
+  Check({.escaped_slashes = EscapedSlashes::kUnescapeAndForward}, {{"/x%2f..;%2fz", "/z"}, {"/x/..;a%2fb/z", "/b/z"}});
+  Check({.normalize = false, .merge_slashes = true}, {{"/x/..;/z", "/x/..;/z"}});
+}
+
 TEST(Path, MergesSlashesOnlyWhenAsked) {
   Check({.merge_slashes = true}, {{"//a///b//?c=//", "/a/b/?c=//"}, {"///", "//"}, {"/", "/"}});
   Check({.normalize = false, .merge_slashes = true}, {{"/a//../b", "/a/../b"}});

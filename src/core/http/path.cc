@@ -1,5 +1,8 @@
 #include "core/http/path.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/base/strings.h"
 #include "core/http/message.h"
 
@@ -83,6 +86,23 @@ bool NormalizeCharacters(std::string& path) {
   return true;
 }
 
+// Many servers take what follows a ';' in a segment for its parameters, so "..;a=b" for "..": the parameters of dot
+// segments go.
+void CutParametersOfDots(std::string& path) {
+  std::string out;
+  std::size_t from = 0;  // of what is not in `out` yet
+  for (std::size_t at = path.find("/."); at != std::string::npos; at = path.find("/.", at)) {
+    at += 2;
+    if (at < path.size() && path[at] == '.') ++at;
+    if (at == path.size() || path[at] != ';') continue;
+    out.append(path, from, at - from);
+    from = at = std::min(path.find('/', at), path.size());
+  }
+  if (from == 0) return;
+  out.append(path, from);
+  path = std::move(out);
+}
+
 // RFC 3986 5.2.4 for an absolute path; empty segments count as segments.
 void RemoveDotSegments(std::string& path) {
   std::string out;
@@ -146,7 +166,9 @@ PathVerdict NormalizePath(std::string& target, const PathOptions& options) {
     return PathVerdict::kReject;
   }
   if (options.normalize) {
+    CutParametersOfDots(path);  // as Envoy: of what the client wrote
     if (!NormalizeCharacters(path)) return PathVerdict::kReject;
+    CutParametersOfDots(path);  // of "%2e%2e;" and "\..;" too: what is passed on is in its normal form
     RemoveDotSegments(path);
   }
   if (options.merge_slashes) MergeSlashes(path);

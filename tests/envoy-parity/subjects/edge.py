@@ -43,7 +43,9 @@ def internal_edge():
 def _paths():
     return gets("/a//b", "//a", "/a///b//c", "/a/../b", "/a/./b", "/../a", "/..", "/.", "/a/..", "/a/../..", "/a/%2e%2e/b", "/a%2Fb", "/a%2fb", "/a%5Cb", "/a%5cb", "/a\\b", "/a\\..\\b",
                 "/%2F", "/%2f%2fa", "/a%2F..%2Fb", "/a%252Fb", "/a%25", "/a%2", "/a%zz", "/%", "/%%32e%%32e/a", "/%2%65%2%65/a", "/%%32z", "/%%32f", "/%%41", "/%%%41b", "/a%20b", "/%41", "/%7Euser", "/a?b=//c", "/a?b=%2F", "/a%3Fb", "/a%23b", "/a;b//c", "/a//?b//c",
-                "/a/b/../../../c", "/a%00b", "/a+b", "/A%C3%A9", "//", "///", "/a//", "/%2e", "/%2E%2E/a", "/a/.hidden", "/a/...", "/a/..b", "/a%2F%2Fb", "/%5c%2f", "/x/%2e%2e%2fy", "http://h.test//a%2Fb")
+                "/a/b/../../../c", "/a%00b", "/a+b", "/A%C3%A9", "//", "///", "/a//", "/%2e", "/%2E%2E/a", "/a/.hidden", "/a/...", "/a/..b", "/a%2F%2Fb", "/%5c%2f", "/x/%2e%2e%2fy", "http://h.test//a%2Fb",
+                "/x/..;/a", "/.;/a", "/x/..;a=b/a", "/x/..;a=/../a", "/x/y/..;/..;/a", "/x/.;..;/a", "/x//..;/a", "/x/..;", "/x/.;", "/x/..;%2Fa", "/x%2F..;%2Fa", "/x/..;\\q/a", "/x/...;/a", "/x/;../a", "/x/..%3b/a", "/x/..;?a=/..;/b") + [
+                    named("escaped dots with parameters", http(target="/x/%2e%2e;/a")), named("dots with parameters between backslashes", http(target="/x\\..;\\a"))]
 
 
 @case("26-normalized-paths")
