@@ -61,6 +61,7 @@ void RewriteHost(const CompiledRoute& route, const ClusterChoice* choice, bool k
     case Kind::kPathRegex: {
       std::string host(http::PathOnly(head.path));
       match::ReplaceAll(*route.host_regex, action.host_rewrite.regex.substitution, host);
+      if (host.empty()) return;
       return SetAuthority(head, host, how);
     }
   }
@@ -85,6 +86,7 @@ std::optional<std::string> RewrittenPath(const CompiledRoute& route, const std::
   if (!regex) return std::nullopt;
   std::string rewritten(path);
   match::ReplaceAll(*route.rewrite_regex, regex->substitution, rewritten);
+  if (rewritten.empty()) return std::nullopt;  // no request can be for nothing: it stays what it was, as in Envoy
   return rewritten + std::string(rest);
 }
 

@@ -148,6 +148,22 @@ TEST_F(Routes, RewritesPrefixExactAndRegexPathsAndKeepsTheQuery) {
   EXPECT_EQ(rewritten("/v1/things?x=/v2/"), "/things/v1?x=/v2/");
 }
 
+TEST_F(Routes, LeaveAPathAndAHostOfWhichARegexWouldLeaveNothing) {
+  xds::Route regex = To("r");
+  auto& action = std::get<xds::RouteAction>(regex.action);
+  action.regex_rewrite = xds::RegexRewrite{"^/re", ""};
+  action.host_rewrite = {.kind = xds::HostRewrite::Kind::kPathRegex, .regex = {"^/re", ""}};
+  Host({"*"}, {regex});
+  for (const char* path : {"/re", "/re?x=1"}) {
+    head_.path = path;
+    FinalizeRequest(Match(), head_, record_, /*keep_originals=*/true);
+    EXPECT_EQ(head_.path, path);
+    EXPECT_EQ(head_.authority, "a.example");
+    EXPECT_FALSE(head_.headers.Has("x-envoy-original-path"));
+    EXPECT_FALSE(head_.headers.Has("x-envoy-original-host"));
+  }
+}
+
 TEST_F(Routes, RewritesTheHost) {
   xds::Route literal = To("l");
   auto& action = std::get<xds::RouteAction>(literal.action);

@@ -6,7 +6,7 @@ from suite import asks, case, gets, http, plain
 def rewrites():
     out = gets("/pre/a", "/pre/", "/pre/a?b=c", "/pre//a", "/base", "/base/a", "/baseless?x", "/any/a", "/ANY/a", "/Any/", "/exact", "/exact?a=b", "/query", "/query/a", "/query?x=2",
                "/sep", "/sep/a", "/sep?x", "/rm/a", "/rm/a?x=1", "/re/a/b", "/re/a/b/c?d=e", "/re/a", "/re/a/b?q=/re/x/y", "/all/foo/boo?o=o", "/all/x", "/literal", "/literal?x",
-               "/host/new.test", "/host/new.test/x?y", "/host/9", "/auto", "/auto/x", "/unnamed", "/weighted", "/both/x", "/pre/%2F", "/pre/../x")
+               "/host/new.test", "/host/new.test/x?y", "/host/9", "/auto", "/auto/x", "/unnamed", "/weighted", "/both/x", "/pre/%2F", "/pre/../x", "/nothing", "/nothing?x=1", "/nothing/x")
     for name in ("/literal", "/auto", "/weighted"):
         out += plain(*(http(target=name, headers=h) for h in ([("X-Forwarded-Host", "first.test")], [("X-Forwarded-Host", "any.test")], [("X-Forwarded-Host", "a, any.test")])))
         out += gets(name, host="endpoint.test") + gets(name + "?2", host="any.test:8080")
