@@ -194,3 +194,15 @@ def test_a_gateway_that_is_edited_loses_no_request(mesh, folder):
     assert client.failures == [] and min(client.asked.values()) > 20, (client.failures, client.asked)
     # Once: for the socket of the new port the gateway's process is replaced.
     lost_nothing(report, seconds=2, reopened=KEPT)
+
+
+def test_workloads_call_a_gateway_in_plaintext_as_its_servers_say(mesh):
+    """Through a Service with another target port, as Istio's own gateways have one, and at the pod's address."""
+    inner = m.service("inner", {"http": 80}, selector={"istio": "ingressgateway"}, namespace="istio-system")
+    inner["spec"]["ports"][0]["targetPort"] = 8080
+    m.write(mesh.directory / "caller.yaml", inner, m.deployment("caller", ["sleep", "infinity"]), m.peer_authentication("STRICT"))
+    until(lambda: mesh.pods("caller") and mesh.pods("caller")[0]["ready"], 20, "the caller is ready")
+    address = mesh.pods("istio-ingressgateway")[0]["ip"]
+    for host in ("inner.istio-system", address):
+        code = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://{host}/"]
+        until(lambda command=code: mesh.exec("caller", *command, check=False).stdout == "200", 10, f"{host} answers")

@@ -9,8 +9,8 @@ namespace {
 EndpointView WorkloadEndpoint(const Snapshot& snapshot, const Workload& workload, std::uint16_t port,
                               bool publish_not_ready) {
   // A server that wants plaintext on this port is not offered TLS (auto mTLS).
-  const bool mtls = workload.meshed && snapshot.MtlsOf(workload.name_space, workload.labels).ModeOf(port) !=
-                                           PeerAuthentication::Mode::kDisable;
+  const bool mtls = workload.TakesMeshTls() && snapshot.MtlsOf(workload.name_space, workload.labels).ModeOf(port) !=
+                                                   PeerAuthentication::Mode::kDisable;
   return {.ips = workload.ips,
           .port = port,
           .workload = &workload,
@@ -94,6 +94,14 @@ std::uint16_t TargetPortOf(const ServicePort& port, const Workload& workload) no
   return 0;
 }
 
+std::uint16_t EndpointPortOf(const Snapshot& snapshot, const ServicePort& port, const Workload& workload) {
+  if (workload.gateway)
+    for (const Gateway* gateway : snapshot.GatewaysOf(workload.labels))
+      for (const GatewayServer& server : gateway->servers)
+        if (server.port == port.port) return port.port;
+  return TargetPortOf(port, workload);
+}
+
 void AddEndpoints(const Snapshot& snapshot, const std::vector<const Workload*>& members,
                   const std::vector<const EndpointSlice*>& slices, ServiceView& view) {
   view.endpoints.resize(view.ports.size());
@@ -108,7 +116,7 @@ void AddEndpoints(const Snapshot& snapshot, const std::vector<const Workload*>& 
   for (const Workload* workload : members) {
     if (workload->ips.empty() || workload->ending) continue;
     for (std::size_t i = 0; i < view.ports.size(); ++i)
-      if (const std::uint16_t port = TargetPortOf(view.ports[i], *workload))
+      if (const std::uint16_t port = EndpointPortOf(snapshot, view.ports[i], *workload))
         view.endpoints[i].push_back(WorkloadEndpoint(snapshot, *workload, port, publish));
   }
 }

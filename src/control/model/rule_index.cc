@@ -42,7 +42,6 @@ void Snapshot::IndexRules() {
     if (delegations_.whole[i]) virtual_services_[i] = delegations_.whole[i].get();
   // Without hosts they are only what others delegate to.
   std::erase_if(virtual_services_, [](const VirtualService* service) { return service->hosts.empty(); });
-  gateways_ = OldestFirst<Gateway>(objects_);
   std::map<std::pair<std::string, std::string>, std::vector<DestinationRule*>> by_host;  // and namespace
   std::map<const DestinationRule*, const Meta*> givers;                                  // of the policy
   for (const DestinationRule* rule : OldestFirst<DestinationRule>(objects_)) {

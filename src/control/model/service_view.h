@@ -8,6 +8,8 @@
 
 namespace plait::control::model {
 
+class Snapshot;
+
 struct EndpointView {
   std::vector<io::IpAddress> ips = {};  // of one host, the preferred family first; empty: `dns_name`
   std::string dns_name = {};
@@ -25,6 +27,9 @@ struct EndpointView {
 
 // The container port that a service port leads to; 0 when the workload has no port of that name.
 std::uint16_t TargetPortOf(const ServicePort& port, const Workload& workload) noexcept;
+// Where the workload takes connections for it: a gateway listens at the number of a server, whatever the target port of
+// its Service is.
+std::uint16_t EndpointPortOf(const Snapshot& snapshot, const ServicePort& port, const Workload& workload);
 
 struct ServiceView {
   enum class Resolution : std::uint8_t { kEndpoints, kDns, kDnsRoundRobin, kPassthrough };

@@ -12,7 +12,9 @@ Snapshot::Snapshot(std::vector<ObjectRef> objects, Workloads workloads, const Sn
                    [](const ObjectRef& a, const ObjectRef& b) { return MetaOf(*a).key < MetaOf(*b).key; });
   ReadMeshConfig();
   for (const Node* node : ObjectsOf<Node>(objects_)) nodes_.emplace(node->meta.name(), node);
-  IndexPolicies();  // before the services: endpoints say whether their server takes mutual TLS
+  // Before the services: their endpoints say where a gateway listens and whether a server takes mutual TLS.
+  gateways_ = OldestFirst<Gateway>(objects_);
+  IndexPolicies();
   IndexServices();
   IndexRules();
 }

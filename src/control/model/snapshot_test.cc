@@ -47,6 +47,34 @@ TEST(Snapshot, FindsEndpointsByLabelsAndPortName) {
   EXPECT_EQ(snapshot->FindWorkload(*io::IpAddress::Parse("10.244.0.6"))->name_space, "b");
 }
 
+TEST(Snapshot, OffersNoMeshTlsToAGatewayAndReachesItWhereItListens) {
+  constexpr char kEdge[] = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: edge, namespace: a}
+spec: {selector: {istio: edge}, ports: [{name: http, port: 80, targetPort: 8080}, {name: status, port: 15021}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: a}
+spec: {selector: {istio: edge}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+)";
+  Workload pod = RunningPod("edge-0", "edge", {{"istio", "edge"}}, "10.244.0.5", "sa", "a");
+  pod.gateway = true;
+  const auto endpoint = [&](std::size_t port) {
+    return SnapshotOf(kEdge, {pod})->FindService("edge.a.svc.cluster.local", "b")->endpoints[port].at(0);
+  };
+  EXPECT_EQ(endpoint(0).port, 80);
+  EXPECT_FALSE(endpoint(0).mtls);
+  EXPECT_EQ(endpoint(1).port, 15021);
+  pod.labels["security.istio.io/tlsMode"] = "istio";
+  EXPECT_TRUE(endpoint(0).mtls);
+  pod.gateway = false;
+  EXPECT_EQ(endpoint(0).port, 8080);
+  pod.labels["security.istio.io/tlsMode"] = "disabled";
+  EXPECT_FALSE(endpoint(0).mtls);
+}
+
 TEST(Snapshot, ShowsAServiceOnlyWhereItIsExported) {
   const SnapshotRef snapshot = SnapshotOf(kServices);
   EXPECT_NE(snapshot->FindService("private.a.svc.cluster.local", "a"), nullptr);

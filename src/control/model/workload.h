@@ -169,7 +169,7 @@ struct Workload {
   std::string service_account = {};
   std::vector<io::IpAddress> ips = {};
   bool ready = false;
-  bool meshed = false;   // has a proxy: endpoints take mutual TLS
+  bool meshed = false;   // has a proxy
   bool gateway = false;  // a proxy without an application
   bool ending = false;   // about to be stopped, or its containers have ended: no endpoint, still known by its address
   bool host_network = false;
@@ -186,6 +186,9 @@ struct Workload {
   const std::string& workload_name() const noexcept { return owner.empty() ? name : owner; }
   std::string CanonicalName() const;
   std::string CanonicalRevision() const;
+  // Whether its proxy ends the mesh's mutual TLS in front of each port (auto mTLS). Not a gateway: its servers say what
+  // they take. As in Istio the pod's label security.istio.io/tlsMode has the last word.
+  bool TakesMeshTls() const;
 };
 std::string CanonicalNameOf(const Labels& labels, const std::string& fallback);
 

@@ -252,6 +252,11 @@ std::string Workload::CanonicalName() const { return CanonicalNameOf(labels, wor
 std::string Workload::CanonicalRevision() const {
   return FirstLabel(labels, {"service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"}, "latest");
 }
+bool Workload::TakesMeshTls() const {
+  if (!meshed) return false;
+  const auto mode = labels.find("security.istio.io/tlsMode");
+  return mode == labels.end() ? !gateway : mode->second == "istio";
+}
 
 bool ReadPodTemplate(ObjectReader& reader, const core::PodTemplateSpec& from, PodTemplateSpec& to,
                      const std::set<std::string>& claims) {

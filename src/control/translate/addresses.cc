@@ -70,14 +70,15 @@ xds::Workload::Type ToType(model::OwnerKind kind) {
 }
 
 // The ports of a service on which the workload is one of its endpoints.
-void AddPorts(const ServiceView& service, const model::Workload& workload, xds::Workload& out) {
+void AddPorts(const model::Snapshot& snapshot, const ServiceView& service, const model::Workload& workload,
+              xds::Workload& out) {
   std::vector<xds::AddressPort> ports;
   const bool selected = service.Selects(workload);
   for (const model::ServicePort& port : service.ports) {
     const auto add = [&](std::uint16_t target) { ports.push_back({port.port, target, ToAppProtocol(port.protocol)}); };
     if (selected && workload.ending) {
       // It is no endpoint any more, but what it still does belongs to the service.
-      if (const std::uint16_t target = model::TargetPortOf(port, workload)) add(target);
+      if (const std::uint16_t target = model::EndpointPortOf(snapshot, port, workload)) add(target);
       continue;
     }
     for (const model::EndpointView& endpoint : service.EndpointsOf(port))
@@ -93,7 +94,7 @@ NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workl
   out.name_space = from.name_space;
   out.addresses = from.ips;
   out.network = snapshot.options().network;
-  out.tunnel_protocol = from.meshed ? xds::TunnelProtocol::kLegacyIstioMtls : xds::TunnelProtocol::kNone;
+  out.tunnel_protocol = from.TakesMeshTls() ? xds::TunnelProtocol::kLegacyIstioMtls : xds::TunnelProtocol::kNone;
   if (snapshot.mesh().trust_domain != "cluster.local") out.trust_domain = snapshot.mesh().trust_domain;
   out.service_account = from.service_account;
   out.canonical_name = from.CanonicalName();
@@ -106,11 +107,11 @@ NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workl
   out.cluster_id = snapshot.options().cluster_id;
   out.labels = TelemetryLabels(from.labels);
   out.kind = model::OwnerKindName(from.owner_kind);
-  out.tls_mode = from.meshed ? xds::TlsMode::kIstio : xds::TlsMode::kDisabled;
+  out.tls_mode = from.TakesMeshTls() ? xds::TlsMode::kIstio : xds::TlsMode::kDisabled;
   out.dns_hostname = from.hostname;
   out.dns_subdomain = from.subdomain;
   out.owner = from.owner;
-  if (from.meshed) {
+  if (from.TakesMeshTls()) {
     // Ports on which the server wants plaintext: a client must not offer TLS there.
     const model::ServerMtls mtls = snapshot.MtlsOf(from.name_space, from.labels);
     if (mtls.mode == model::PeerAuthentication::Mode::kDisable) out.tls_mode = xds::TlsMode::kDisabled;
@@ -120,10 +121,10 @@ NamedAddress WorkloadAddress(const model::Snapshot& snapshot, const model::Workl
   }
   for (const ServiceView* service : snapshot.ServicesOf(from)) {
     if (AnswersByReadiness(*service)) out.healthy = from.ready;
-    AddPorts(*service, from, out);
+    AddPorts(snapshot, *service, from, out);
   }
   for (const auto& service : snapshot.services())
-    if (HasWrittenNames(*service)) AddPorts(*service, from, out);
+    if (HasWrittenNames(*service)) AddPorts(snapshot, *service, from, out);
   NamedAddress named{.name = out.uid, .aliases = {}, .address = {}};
   for (const io::IpAddress& ip : from.ips)
     if (!from.host_network) named.aliases.push_back(xds::AddressKey(out.network, ip));
