@@ -1,5 +1,6 @@
 #pragma once
-// Path templates of an AuthorizationPolicy: "{*}" stands for one whole segment, "{**}" at the end for all that follows.
+// Path templates of an AuthorizationPolicy: "{*}" stands for one whole segment, "{**}" for any number
+// of them, as the last operator.
 #include <string>
 #include <string_view>
 

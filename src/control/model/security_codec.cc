@@ -199,16 +199,19 @@ class RuleReader {
         CheckPort(reader_, at, *port);
     });
   }
-  // "{*}" is one segment, "{**}" any number of them and last; other braces are typing errors.
+  // "{*}" is one segment, "{**}" any number of them and the last operator; other braces are typing errors.
   void Paths(const std::string& path, const ValueMatch& values) {
     Each(path, values, [&](const std::string& at, const std::string& value) {
       if (!IsPathTemplate(value)) return;
       const auto segments = Split(value, '/');
-      for (std::size_t i = 0; i < segments.size(); ++i) {
-        const bool braces = segments[i].find_first_of("{}") != std::string_view::npos;
-        if (braces && segments[i] != "{*}" && !(segments[i] == "{**}" && i + 1 == segments.size()))
+      bool all = false;  // {**} stands before
+      for (const std::string_view segment : segments) {
+        if (segment.find_first_of("{}*") == std::string_view::npos) continue;
+        if (all || (segment != "{*}" && segment != "{**}"))
           return reader_.Error(at, "the path template \"" + value + "\" is wrong",
-                               "{*} stands for one whole segment, {**} only at the end");
+                               "{*} stands for one whole segment, {**} for any number of them, as the last operator; "
+                               "other segments have no braces and no *");
+        all = segment == "{**}";
       }
       if (IsTooLarge(value))
         reader_.Error(at,
