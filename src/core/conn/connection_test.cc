@@ -68,6 +68,7 @@ class Flow : public testing::Test, public ServerConnectionEvents, public ClientC
   struct ServerStream final : http::ServerStreamEvents {
     explicit ServerStream(Flow& the_test) : test(the_test) {}
     void OnRequestHead(http::RequestHead, bool) override {
+      if (!test.answers) return;
       http::ResponseHead head;
       head.status = 200;
       head.headers.Add("content-length", std::to_string(test.answer.size()));
@@ -128,6 +129,7 @@ class Flow : public testing::Test, public ServerConnectionEvents, public ClientC
   ManualClock clock;
   io::Loop loop{clock};
   ConnectionOptions options;
+  bool answers = true;
   std::string answer;
   PeerStream* peer = nullptr;
   std::vector<std::unique_ptr<ServerStream>> requests;
@@ -169,6 +171,35 @@ TEST_F(Flow, AServerReadsWhatCameWhileItsAnswerWasNotTaken) {
   peer->Take(kAll);
   Round();
   EXPECT_EQ(requests[0]->received, "more");
+}
+
+// Streams beyond the limit, to a client that has not acknowledged it: nghttp2 itself refuses each. With DATA between
+// them, so that they are no flood.
+TEST_F(Flow, AServerOfHttp2ReadsNoMoreFromAClientThatDoesNotTakeWhatItIsAnswered) {
+  options.protocol = Protocol::kHttp2;
+  options.write_limit = ConnectionOptions().write_limit;
+  answers = false;
+  Serve();
+  peer->Say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\4\0\0\0\0\0", 9));
+  constexpr std::uint32_t kRequests = 60'000;
+  std::size_t said = 0;
+  for (std::uint32_t i = 0; i < kRequests; ++i) {
+    std::string frames("\0\0\6\1\4", 5);
+    for (const int shift : {24, 16, 8, 0}) frames += static_cast<char>((2 * i + 1) >> shift);
+    frames += "\x82\x86\x84\x41\x01\x61";
+    if (i % 5 == 0) frames += std::string("\0\0\1\0\0\0\0\0\1x", 10);
+    said += frames.size();
+    peer->Say(frames);
+    if (i % 100 == 0) Round();
+  }
+  EXPECT_LT(server->bytes_read(), said / 2);
+  EXPECT_TRUE(server->open());
+  for (int i = 0; i < 100 && server->bytes_read() < said; ++i) {
+    peer->Take(kAll);
+    Round();
+  }
+  EXPECT_GT(server->bytes_read(), said);
+  EXPECT_TRUE(server->open());
 }
 
 TEST_F(Flow, AServerGoesOnWithPipelinedRequestsWhenOneWriteEmptiesItsOutput) {

@@ -10,7 +10,16 @@ namespace {
 using http::ResetReason;
 
 constexpr std::size_t kOutputTarget = 64 * 1024;  // produced at a time; the rest when the driver has written this
-constexpr std::uint32_t kResetCredit = 500;       // streams a client may give up early in a row (CVE-2023-44487)
+// Frames that wait in nghttp2 because the peer does not read: from kManyFrames on a server produces more than it may
+// have unsent while it reads (core/conn, write_limit), so that reading stops. DATA does not wait so: a client that
+// takes its time over a large answer must still be heard when it gives it up. Those of the second limit come beside
+// kFramesAStream for each open stream (head, trailers, WINDOW_UPDATE, RST_STREAM); more are a flood. As Envoy's
+// max_outbound_frames, which counts what was produced, too.
+constexpr std::size_t kManyFrames = 1000;
+constexpr std::size_t kOutputOfMany = 512 * 1024;
+constexpr std::size_t kUnsentFrames = 10'000;
+constexpr std::size_t kFramesAStream = 4;
+constexpr std::uint32_t kResetCredit = 500;  // streams a client may give up early in a row (CVE-2023-44487)
 constexpr Duration kPrematureAge = std::chrono::seconds(1);
 constexpr std::uint32_t kControlFrames = 1000;  // looked at together: in less than a second and
 constexpr std::uint32_t kUsefulFrames = 100;    // without this many frames of messages they are a flood
@@ -27,6 +36,11 @@ bool IsConnectionField(http::HeaderView field) noexcept {
     case 17: return EqualsIgnoreCase(name, "transfer-encoding");
     default: return false;
   }
+}
+
+bool IsFlood(const char* details) noexcept {
+  return details == kOutboundFlood || details == kOutboundFramesFlood || details == kInboundFlood ||
+         details == kResetFlood;
 }
 }  // namespace
 
@@ -141,6 +155,7 @@ Result<> Session::FeedBytes(Buffer& in) {
       nghttp2_session_terminate_session(session_, NGHTTP2_STREAM_CLOSED);
       fatal_ = kProtocolError;
     }
+    LimitUnsent();
   }
   if (fatal_ != nullptr) nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
   Produce();
@@ -149,9 +164,7 @@ Result<> Session::FeedBytes(Buffer& in) {
   Result<> result;
   // nghttp2 ends the session itself when the peer broke a rule of framing: its GOAWAY is in the output.
   if (fatal_ != nullptr) {
-    result = Fail(fatal_ == kOutboundFlood || fatal_ == kInboundFlood || fatal_ == kResetFlood ? Errc::kLimit
-                                                                                               : Errc::kInvalidInput,
-                  fatal_);
+    result = Fail(IsFlood(fatal_) ? Errc::kLimit : Errc::kInvalidInput, fatal_);
     in.Clear();
     EndAll(ResetReason::kProtocol);
   }
@@ -169,7 +182,11 @@ void Session::Drained() {
 }
 
 void Session::Produce() {
-  while (output_.size() < kOutputTarget) {
+  const auto room = [this] {
+    if (output_.size() < kOutputTarget) return true;
+    return server_ && output_.size() < kOutputOfMany && nghttp2_session_get_outbound_queue_size(session_) > kManyFrames;
+  };
+  while (room()) {
     const std::uint8_t* data = nullptr;
     const ssize_t n = nghttp2_session_mem_send(session_, &data);
     if (n < 0) {
@@ -179,6 +196,16 @@ void Session::Produce() {
     if (n == 0) return;
     output_.Append(Bytes(data, static_cast<std::size_t>(n)));
   }
+}
+
+// Some of what a peer sends is answered by nghttp2 itself, with no event: streams beyond the limit, pushes.
+void Session::LimitUnsent() {
+  const auto too_many = [this] {
+    return nghttp2_session_get_outbound_queue_size(session_) > kUnsentFrames + kFramesAStream * streams_.size();
+  };
+  if (fatal_ != nullptr || !too_many()) return;
+  Produce();  // a long input may ask for as much at once
+  if (fatal_ == nullptr && too_many()) fatal_ = kOutboundFramesFlood;
 }
 
 // Events may touch further streams, also erase any: always from the back of what is left.

@@ -22,6 +22,7 @@ inline constexpr const char* kTooManyHeaders = "http2.too_many_headers";
 inline constexpr const char* kHeadersTooLarge = "http2.headers_too_large";
 inline constexpr const char* kProtocolError = "http2.protocol_error";
 inline constexpr const char* kOutboundFlood = "http2.outbound_control_frames_flood";
+inline constexpr const char* kOutboundFramesFlood = "http2.outbound_frames_flood";
 inline constexpr const char* kInboundFlood = "http2.inbound_control_frames_flood";
 inline constexpr const char* kResetFlood = "http2.too_many_premature_resets";
 inline constexpr const char* kBadPreface = "http2.bad_preface";
@@ -79,6 +80,7 @@ class Session {
   struct Callbacks;  // session_callbacks.cc
   void CreateNative();
   void Produce();
+  void LimitUnsent();
   void TellTouched();
   void Deliver(Stream& stream);
   void Tell(Stream& stream);

@@ -162,11 +162,12 @@ struct Session::Callbacks {
     return good ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
   }
 
-  static int OnInvalidFrame(nghttp2_session* native, const nghttp2_frame* frame, int error, void*) {
+  // Also a stream beyond the limit, of which no other event tells.
+  static int OnInvalidFrame(nghttp2_session* native, const nghttp2_frame* frame, int error, void* user) {
     if (Stream* stream = Find(native, frame->hd.stream_id); stream != nullptr && *stream->details_ == '\0')
       stream->details_ =
           error == NGHTTP2_ERR_HTTP_HEADER || error == NGHTTP2_ERR_HTTP_MESSAGING ? kMessagingRule : kProtocolError;
-    return 0;
+    return Of(user).NoteControlFrame() ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
   }
 
   static int OnFrameSent(nghttp2_session* native, const nghttp2_frame* frame, void* user) {
