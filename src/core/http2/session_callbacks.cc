@@ -18,10 +18,13 @@ const char* NameOf(std::uint8_t type) {
   return type < std::size(kNames) ? kNames[type] : "frame";
 }
 
-// What a frame that nghttp2 made takes. It tells a header block as one frame, but cuts it at the size that each peer
-// must accept, and the rest goes as CONTINUATION.
+constexpr std::size_t kMostOfABlock = 16 * 1024;              // in one frame, that each peer must accept
+constexpr std::size_t kContinuations = 8;                     // frames of a block beyond those that its size needs
+constexpr std::size_t kMostOfAHeadToSend = 16 * 1024 * 1024;  // the largest that xDS allows is 8 MiB, and we add to it
+
+// What a frame that nghttp2 made takes. It tells a header block as one frame, but cuts it at that size, and the rest
+// goes as CONTINUATION.
 std::size_t WireSize(const nghttp2_frame_hd& hd) noexcept {
-  constexpr std::size_t kMostOfABlock = 16 * 1024;
   const std::size_t continuations = hd.type == NGHTTP2_HEADERS && hd.length > 0 ? (hd.length - 1) / kMostOfABlock : 0;
   return hd.length + (1 + continuations) * kFrameHeader;
 }
@@ -192,6 +195,18 @@ struct Session::Callbacks {
     return 0;
   }
 
+  // A head or trailers could not be made. nghttp2 closes the stream of a request's head itself, as if the peer had
+  // refused it, which is right after a GOAWAY; the others would wait without end.
+  static int OnFrameNotSent(nghttp2_session* native, const nghttp2_frame* frame, int error, void*) {
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    Stream* stream = Find(native, frame->hd.stream_id);
+    if (stream == nullptr || stream->reset_) return 0;
+    if (error == NGHTTP2_ERR_FRAME_SIZE_ERROR && *stream->details_ == '\0') stream->details_ = kHeadersTooLarge;
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+      nghttp2_submit_rst_stream(native, NGHTTP2_FLAG_NONE, stream->id_, NGHTTP2_INTERNAL_ERROR);
+    return 0;
+  }
+
   static int OnStreamClose(nghttp2_session* native, std::int32_t id, std::uint32_t error_code, void* user) {
     Stream* stream = Find(native, id);
     if (stream == nullptr) return 0;
@@ -253,6 +268,7 @@ struct Session::Callbacks {
     nghttp2_session_callbacks_set_on_frame_recv_callback(out, OnFrame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(out, OnInvalidFrame);
     nghttp2_session_callbacks_set_on_frame_send_callback(out, OnFrameSent);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(out, OnFrameNotSent);
     nghttp2_session_callbacks_set_on_stream_close_callback(out, OnStreamClose);
     nghttp2_session_callbacks_set_send_data_callback(out, SendData);
     return out;
@@ -261,15 +277,17 @@ struct Session::Callbacks {
 
 void Session::CreateNative() {
   static const nghttp2_session_callbacks* const callbacks = Callbacks::Make();
-  static const nghttp2_option* const native_options = [] {
-    nghttp2_option* out = nullptr;
-    PLAIT_CHECK(nghttp2_option_new(&out) == 0);
-    nghttp2_option_set_no_auto_window_update(out, 1);
-    nghttp2_option_set_no_closed_streams(out, 1);  // the priority tree of RFC 7540 is not used
-    return out;
-  }();
+  nghttp2_option* native_options = nullptr;
+  PLAIT_CHECK(nghttp2_option_new(&native_options) == 0);
+  nghttp2_option_set_no_auto_window_update(native_options, 1);
+  nghttp2_option_set_no_closed_streams(native_options, 1);  // the priority tree of RFC 7540 is not used
+  // What may be received (of HTTP/1, too) can be sent on.
+  nghttp2_option_set_max_send_header_block_length(native_options, kMostOfAHeadToSend);
+  // nghttp2's own 8 let no more than 144 KiB come. AddField knows the limit of bytes.
+  nghttp2_option_set_max_continuations(native_options, kContinuations + options_.max_header_bytes / kMostOfABlock);
   const auto make = server_ ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
   PLAIT_CHECK(make(&session_, callbacks, this, native_options) == 0);
+  nghttp2_option_del(native_options);
 
   std::vector<nghttp2_settings_entry> settings{
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options_.stream_window},
