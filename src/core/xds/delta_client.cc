@@ -12,7 +12,12 @@ DeltaClient::Type& DeltaClient::TypeOf(std::string_view url) {
 }
 
 void DeltaClient::SubscribeAll(std::string_view type_url) { TypeOf(type_url).wildcard = true; }
-void DeltaClient::Subscribe(std::string_view type_url, std::string_view name) { TypeOf(type_url).wanted.emplace(name); }
+void DeltaClient::Subscribe(std::string_view type_url, std::string_view name) {
+  Type& type = TypeOf(type_url);
+  if (!type.wanted.emplace(name).second) return;
+  // Of a name that was given up since the last request the server must hear again, or it does not answer.
+  type.sent.erase(std::string(name));
+}
 
 void DeltaClient::Unsubscribe(std::string_view type_url, std::string_view name) {
   Type& type = TypeOf(type_url);

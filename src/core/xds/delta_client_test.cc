@@ -140,6 +140,21 @@ TEST_F(DeltaClientTest, UnsubscribesWhatWasSentAndForgetsItsVersion) {
   EXPECT_TRUE(client.TakeRequests().empty());
 }
 
+TEST_F(DeltaClientTest, AsksAgainForANameThatWasGivenUpAndIsWantedBeforeTheNextRequest) {
+  client.Subscribe(kRds, "80");
+  client.OnStreamOpen();
+  client.TakeRequests();
+  client.Subscribe(kRds, "80");
+  EXPECT_TRUE(client.TakeRequests().empty()) << "it is asked for already";
+  client.Unsubscribe(kRds, "80");
+  client.Subscribe(kRds, "80");
+  const auto requests = client.TakeRequests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].subscribe, std::vector<std::string>{"80"});
+  EXPECT_TRUE(requests[0].unsubscribe.empty());
+  EXPECT_TRUE(client.TakeRequests().empty());
+}
+
 TEST(Discovery, MessagesSurviveTheWire) {
   DeltaRequest request{
       .node =

@@ -4,6 +4,11 @@
 
 namespace plait::proxy::cluster {
 
+bool HasPort(const xds::Service& service, std::uint16_t port) noexcept {
+  return std::any_of(service.ports.begin(), service.ports.end(),
+                     [&](const xds::ServicePort& entry) { return entry.port.service_port == port; });
+}
+
 void DestinationIndex::SetNetwork(std::string network) {
   if (network == network_) return;
   network_ = std::move(network);
@@ -114,21 +119,23 @@ Destination DestinationIndex::FindByAddress(const io::IpAddress& ip) const {
   if (const auto at = workloads_.find(ip); at != workloads_.end()) {
     return {.known = true, .service = nullptr, .workload = at->second};
   }
-  const std::pair<const io::Cidr, ServicePtr>* best = nullptr;
-  for (const auto& range : ranges_) {
-    if (range.first.Contains(ip) && (best == nullptr || range.first.length > best->first.length)) best = &range;
-  }
-  if (best != nullptr) return {.known = true, .service = best->second, .workload = nullptr};
+  if (ServicePtr service = FindRange(ip, std::nullopt))
+    return {.known = true, .service = std::move(service), .workload = nullptr};
   return {.known = absent_.contains(ip)};
 }
 
+ServicePtr DestinationIndex::FindRange(const io::IpAddress& ip, std::optional<std::uint16_t> port) const {
+  const std::pair<const io::Cidr, ServicePtr>* best = nullptr;
+  for (const auto& range : ranges_) {
+    if (!range.first.Contains(ip) || (port && !HasPort(*range.second, *port))) continue;
+    if (best == nullptr || range.first.length > best->first.length) best = &range;
+  }
+  return best == nullptr ? nullptr : best->second;
+}
+
 ServicePtr DestinationIndex::FindService(const io::IpAddress& vip, std::uint16_t port) const {
-  const Destination found = FindByAddress(vip);
-  if (!found.service) return nullptr;
-  const auto& ports = found.service->ports;
-  const bool has =
-      std::any_of(ports.begin(), ports.end(), [&](const xds::ServicePort& p) { return p.port.service_port == port; });
-  return has ? found.service : nullptr;
+  if (const auto at = vips_.find(vip); at != vips_.end() && HasPort(*at->second, port)) return at->second;
+  return workloads_.contains(vip) ? nullptr : FindRange(vip, port);
 }
 
 ServicePtr DestinationIndex::FindService(std::string_view hostname) const {

@@ -33,6 +33,8 @@ struct Destination {
   bool in_mesh() const noexcept { return service != nullptr || workload != nullptr; }
 };
 
+bool HasPort(const xds::Service& service, std::uint16_t port) noexcept;
+
 // A change: entries by resource name, removals by resource name, and keys that are certainly nothing (or no longer so).
 struct IndexUpdate {
   std::vector<std::pair<std::string, std::shared_ptr<const xds::Address>>> put;
@@ -49,7 +51,8 @@ class DestinationIndex {
 
   // VIPs before workload addresses; ranges by longest prefix.
   Destination FindByAddress(const io::IpAddress& ip) const;
-  // The service that owns a VIP and has this port; its cluster is "outbound|<port>||<hostname>". Null: none.
+  // The service that owns a VIP, or the longest range of those, and has this port; its cluster is
+  // "outbound|<port>||<hostname>". Null: none.
   ServicePtr FindService(const io::IpAddress& vip, std::uint16_t port) const;
   // By fully qualified host name, lower case; the first in namespace order when several namespaces have it.
   ServicePtr FindService(std::string_view hostname) const;
@@ -67,6 +70,8 @@ class DestinationIndex {
   std::uint64_t revision() const noexcept { return revision_; }
 
  private:
+  // The longest range whose service has the port (nullopt: any); null: none.
+  ServicePtr FindRange(const io::IpAddress& ip, std::optional<std::uint16_t> port) const;
   void Insert(const std::string& name, const std::shared_ptr<const xds::Address>& address);
   void Erase(const std::string& name);
   void Link(const WorkloadPtr& workload);

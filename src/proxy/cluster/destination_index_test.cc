@@ -35,6 +35,17 @@ class Index : public testing::Test {
                           {.subscribe = [this](const std::string& key) { subscribed_.push_back(key); },
                            .unsubscribe = [this](const std::string& key) { unsubscribed_.push_back(key); },
                            .publish = [this](const IndexUpdate& update) { worker_.Apply(update); }}};
+  // Somebody asks, and the control plane says that there is nothing.
+  void LookUpInVain(const std::string& ip) {
+    const std::size_t before = subscribed_.size();
+    const Pending pending = store_.Lookup(Ip(ip), std::chrono::seconds(5), [](Result<Destination>) {});
+    ASSERT_EQ(subscribed_.size(), before + 1) << ip << ": nobody is asked";
+    EXPECT_EQ(subscribed_.back(), Key(ip));
+    store_.Removed(Key(ip));
+    EXPECT_TRUE(worker_.FindByAddress(Ip(ip)).known);
+    EXPECT_FALSE(worker_.FindByAddress(Ip(ip)).in_mesh());
+  }
+  static std::string Key(const std::string& ip) { return xds::AddressKey("", Ip(ip)); }
   Result<Destination> LookUp(const std::string& ip, Duration limit = std::chrono::milliseconds(20)) {
     std::optional<Result<Destination>> answer;
     const Pending pending = store_.Lookup(Ip(ip), limit, [&](Result<Destination> found) { answer = std::move(found); });
@@ -75,12 +86,84 @@ TEST_F(Index, TakesTheLongestRange) {
   EXPECT_EQ(worker_.FindByAddress(Ip("240.240.2.7")).service->addresses[0].address.length, 16);
 }
 
-TEST_F(Index, AsksForAnUnknownAddressOnceAndTimesOut) {
+TEST_F(Index, FindsTheServiceOfARangeForAPortThatANarrowerOneDoesNotHave) {
+  auto service = std::get<xds::Service>(Web("240.240.0.0/16")->value);
+  service.hostname = "wide";
+  service.ports[0].port.service_port = 443;
+  store_.Put("wide", {}, std::make_shared<const xds::Address>(xds::Address{service}));
+  store_.Put("narrow", {}, Web("240.240.1.0/24"));
+  store_.Put("single", {}, Web("240.240.2.1"));
+  for (const char* ip : {"240.240.1.7", "240.240.2.1"}) {
+    EXPECT_EQ(worker_.FindService(Ip(ip), 443)->hostname, "wide") << ip;
+    EXPECT_EQ(worker_.FindService(Ip(ip), 80)->hostname, "web.default.svc.cluster.local") << ip;
+    EXPECT_EQ(worker_.FindService(Ip(ip), 81), nullptr) << ip;
+  }
+}
+
+TEST_F(Index, AsksForAnUnknownAddressOnceWhileSomebodyWaits) {
+  const Pending first = store_.Lookup(Ip("10.0.0.1"), std::chrono::seconds(5), [](Result<Destination>) {});
+  const Pending second = store_.Lookup(Ip("10.0.0.1"), std::chrono::seconds(5), [](Result<Destination>) {});
+  EXPECT_EQ(subscribed_, std::vector<std::string>{Key("10.0.0.1")});
+}
+
+TEST_F(Index, AsksAgainWhenTheFirstQuestionHasTimedOut) {
   const auto first = LookUp("10.0.0.1");
   ASSERT_FALSE(first);
   EXPECT_EQ(first.error().code, Errc::kTimedOut);
+  EXPECT_TRUE(unsubscribed_.empty()) << "a late answer is one, too";
   LookUp("10.0.0.1");
-  EXPECT_EQ(subscribed_, std::vector<std::string>{xds::AddressKey("", Ip("10.0.0.1"))});
+  EXPECT_EQ(subscribed_, (std::vector<std::string>{Key("10.0.0.1"), Key("10.0.0.1")}));
+  EXPECT_EQ(unsubscribed_, std::vector<std::string>{Key("10.0.0.1")});
+  store_.Removed(Key("10.0.0.1"));
+  EXPECT_TRUE(LookUp("10.0.0.1").has_value());
+}
+
+TEST_F(Index, AsksAgainForWhatWasNothingAndThenAServiceAndIsNothingAgain) {
+  for (const char* addresses : {"192.0.2.2", "192.0.2.0/24"}) {
+    for (int round = 0; round < 3; ++round) {
+      LookUpInVain("192.0.2.2");
+      LookUpInVain("192.0.2.7");
+      store_.Put("default/web", {}, Web(addresses));
+      EXPECT_EQ(unsubscribed_.at(0), Key("192.0.2.2")) << addresses;
+      EXPECT_NE(worker_.FindByAddress(Ip("192.0.2.2")).service, nullptr);
+      store_.Removed("default/web");
+      const bool all = std::string_view(addresses).ends_with("/24");
+      EXPECT_EQ(worker_.FindByAddress(Ip("192.0.2.7")).known, !all) << "another address stays what it is";
+      if (!all) store_.Put("default/web", {}, Web("192.0.2.7"));
+      store_.Removed("default/web");
+      EXPECT_EQ(unsubscribed_, (std::vector<std::string>{Key("192.0.2.2"), Key("192.0.2.7")})) << addresses;
+      unsubscribed_.clear();
+    }
+  }
+}
+
+TEST_F(Index, AsksAgainForAPodThatCameAsAnAnswerAndIsGone) {
+  for (int round = 0; round < 2; ++round) {
+    const Pending pending = store_.Lookup(Ip("10.0.0.1"), std::chrono::seconds(5), [](Result<Destination>) {});
+    store_.Put("pod", {Key("10.0.0.1")}, Pod("pod", "10.0.0.1"));
+    store_.Removed("pod");
+  }
+  EXPECT_EQ(subscribed_, (std::vector<std::string>{Key("10.0.0.1"), Key("10.0.0.1")}));
+  EXPECT_EQ(unsubscribed_, subscribed_);
+}
+
+TEST_F(Index, AsksAgainForAnAddressThatARangeAnsweredFor) {
+  for (int round = 0; round < 2; ++round) {
+    const Pending pending = store_.Lookup(Ip("192.0.2.2"), std::chrono::seconds(5), [](Result<Destination>) {});
+    store_.Put("default/web", {}, Web("192.0.2.0/24"));
+    store_.Removed("default/web");
+  }
+  EXPECT_EQ(subscribed_, (std::vector<std::string>{Key("192.0.2.2"), Key("192.0.2.2")}));
+}
+
+TEST_F(Index, KeepsANegativeAnswerWhenAnotherNetworkHasTheAddress) {
+  LookUpInVain("10.244.0.5");
+  auto far = std::get<xds::Workload>(Pod("far", "10.244.0.5")->value);
+  far.network = "other";
+  store_.Put("far", {"other/10.244.0.5"}, std::make_shared<const xds::Address>(xds::Address{far}));
+  EXPECT_TRUE(worker_.FindByAddress(Ip("10.244.0.5")).known);
+  EXPECT_TRUE(unsubscribed_.empty());
+  EXPECT_EQ(store_.Snapshot().absent, std::vector<io::IpAddress>{Ip("10.244.0.5")});
 }
 
 TEST_F(Index, RemembersThatAnAddressIsNothingUntilItIsSomething) {

@@ -11,6 +11,10 @@ struct DestinationStore::State {
     Pending timer;
   };
   using Place = std::list<Question>::iterator;
+  struct Asked {
+    io::IpAddress ip;
+    bool overdue = false;  // somebody has waited in vain: the next one asks again
+  };
   struct Negative {
     io::IpAddress ip;
     MonotonicTime until{};
@@ -35,6 +39,9 @@ struct DestinationStore::State {
   void Answer(Place at);
   void AnswerAll();
   void Remember(const io::IpAddress& ip);
+  void Answered(const std::string& key);
+  void Settle(const io::IpAddress& ip);
+  void SettleAllOf(const io::Cidr& range);
   void DropOldestNegative(IndexUpdate& update);
   void Sweep();
 
@@ -44,8 +51,9 @@ struct DestinationStore::State {
   Wire wire;
   std::unordered_map<std::string, std::shared_ptr<const xds::Address>> entries;  // for Snapshot
   std::list<Question> questions;
-  std::unordered_map<std::string, io::IpAddress> asked;  // keys subscribed to, not answered yet
-  std::list<Negative> negatives;                         // oldest first
+  // Keys that are subscribed to: those not answered yet, and those of negatives. An address of the mesh has none.
+  std::unordered_map<std::string, Asked> asked;
+  std::list<Negative> negatives;  // oldest first
   std::unordered_map<io::IpAddress, std::list<Negative>::iterator, io::IpHash> negative_of;
   IndexUpdate batch;
   int depth = 0;
@@ -93,6 +101,7 @@ void DestinationStore::State::Answer(Place at) {
   const Destination found = Find(at->ip);
   OnFound call = std::exchange(at->done, nullptr);
   if (found.known) return call(found);
+  if (const auto unanswered = asked.find(KeyOf(at->ip)); unanswered != asked.end()) unanswered->second.overdue = true;
   call(Fail(Errc::kTimedOut, "destination_lookup_timeout"));
 }
 
@@ -129,31 +138,50 @@ void DestinationStore::State::Sweep() {
   Commit(std::move(update));
 }
 
+void DestinationStore::State::Answered(const std::string& key) {
+  if (asked.erase(key) != 0) wire.unsubscribe(key);
+}
+
+// An address that was asked for, or was certainly nothing, is in the mesh now. Once it is so no more, only who asks
+// anew is told: its subscription ends, too.
+void DestinationStore::State::Settle(const io::IpAddress& ip) {
+  if (!store.index_.FindByAddress(ip).in_mesh()) return;
+  Answered(KeyOf(ip));
+  const auto at = negative_of.find(ip);
+  if (at == negative_of.end()) return;
+  negatives.erase(at->second);
+  negative_of.erase(at);
+  wire.unsubscribe(KeyOf(ip));
+}
+
+void DestinationStore::State::SettleAllOf(const io::Cidr& range) {
+  if (range.length == range.base.byte_count() * 8) return Settle(range.base);
+  std::vector<io::IpAddress> within;
+  const auto note = [&](const io::IpAddress& ip) {
+    if (range.Contains(ip)) within.push_back(ip);
+  };
+  for (const Negative& negative : negatives) note(negative.ip);
+  for (const auto& [key, question] : asked) note(question.ip);
+  for (const io::IpAddress& ip : within) Settle(ip);
+}
+
 void DestinationStore::Put(std::string name, const std::vector<std::string>& aliases,
                            std::shared_ptr<const xds::Address> address) {
   state_->entries[name] = address;
-  state_->asked.erase(name);
-  for (const std::string& alias : aliases) state_->asked.erase(alias);
-  // An address that was certainly nothing has become something: its negative entry goes without being unsubscribed.
-  const auto forget = [&](const io::IpAddress& ip) {
-    const auto at = state_->negative_of.find(ip);
-    if (at == state_->negative_of.end()) return;
-    state_->negatives.erase(at->second);
-    state_->negative_of.erase(at);
-  };
-  if (const auto* workload = std::get_if<xds::Workload>(&address->value)) {
-    for (const io::IpAddress& ip : workload->addresses) forget(ip);
-  } else {
-    for (const auto& vip : std::get<xds::Service>(address->value).addresses) forget(vip.address.base);
-  }
   IndexUpdate update;
-  update.put.emplace_back(std::move(name), std::move(address));
+  update.put.emplace_back(std::move(name), address);
   state_->Commit(std::move(update));
+  for (const std::string& alias : aliases) state_->Answered(alias);
+  if (const auto* workload = std::get_if<xds::Workload>(&address->value)) {
+    for (const io::IpAddress& ip : workload->addresses) state_->Settle(ip);
+  } else {
+    for (const auto& vip : std::get<xds::Service>(address->value).addresses) state_->SettleAllOf(vip.address);
+  }
 }
 
 void DestinationStore::Removed(const std::string& name) {
   if (const auto at = state_->asked.find(name); at != state_->asked.end()) {
-    const io::IpAddress ip = at->second;
+    const io::IpAddress ip = at->second.ip;
     state_->asked.erase(at);
     return state_->Remember(ip);
   }
@@ -186,7 +214,10 @@ Pending DestinationStore::Lookup(const io::IpAddress& ip, Duration limit, OnFoun
   at->timer = state.loop.After(known ? Duration::zero() : limit, [&state, at] { state.Answer(at); });
   if (!known) {
     const std::string key = state.KeyOf(ip);
-    if (state.asked.try_emplace(key, ip).second) state.wire.subscribe(key);
+    const auto [asked, first] = state.asked.try_emplace(key, State::Asked{.ip = ip});
+    const bool again = std::exchange(asked->second.overdue, false);
+    if (again) state.wire.unsubscribe(key);  // a name is answered when it is said anew
+    if (first || again) state.wire.subscribe(key);
   }
   return Pending(std::make_unique<State::Ask>(state, at));
 }
