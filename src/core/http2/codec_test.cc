@@ -648,6 +648,20 @@ TEST_F(Http2, EndsFloods) {
   EXPECT_EQ(resets.codec->active_streams(), 0U);
   EXPECT_TRUE(resets.codec->wants_close());
 
+  // The same by frames for which we must reset the stream: a body that is not what was announced.
+  ServerSide made;
+  const auto provoked = FeedRepeated(
+      made,
+      [](std::uint32_t i) {
+        return Frame(1, kHeadersOpen, 2 * i + 1, GetBlock(Literal("content-length", "3"))) +
+               Frame(0, 1, 2 * i + 1, "ab");
+      },
+      600);
+  ASSERT_FALSE(provoked);
+  EXPECT_STREQ(provoked.error().detail, "http2.too_many_premature_resets");
+  EXPECT_NE(made.codec->output().Find(std::string_view("\x07\0\0\0\0\0", 6)), SIZE_MAX) << "GOAWAY";
+  EXPECT_EQ(made.streams.size(), 501U);
+
   ServerSide pings;
   const auto flood = FeedRepeated(pings, [](std::uint32_t) { return Frame(6, 0, 0, "12345678"); }, 3000);
   ASSERT_FALSE(flood);

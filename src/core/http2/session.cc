@@ -160,6 +160,8 @@ Result<> Session::FeedBytes(Buffer& in) {
   if (fatal_ != nullptr) nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
   Produce();
   TellTouched();
+  // Sending may have told of a flood, too.
+  if (fatal_ != nullptr) nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
   Produce();
   Result<> result;
   // nghttp2 ends the session itself when the peer broke a rule of framing: its GOAWAY is in the output.

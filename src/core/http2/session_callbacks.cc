@@ -185,6 +185,10 @@ struct Session::Callbacks {
     if (data && !end) return 0;  // SendData has counted it
     Stream* stream = Find(native, frame->hd.stream_id);
     if (stream == nullptr) return 0;
+    // A rule was broken that costs the stream: no cheaper than a reset by the peer (CVE-2025-8671).
+    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR && !stream->reset_ &&
+        stream->head_received_)
+      s.NotePeerReset(*stream);
     const bool counted = data || (frame->hd.type == NGHTTP2_RST_STREAM && stream->reset_);
     if (!counted) stream->CountSent(WireSize(frame->hd));
     if (!end) return 0;
