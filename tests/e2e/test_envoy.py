@@ -177,6 +177,30 @@ def test_tcp_goes_through_both_ways(mixed):
         assert mixed.exec(caller, "bash", "-c", LINE, server, str(port), "hello").stdout.strip() == "hello", (caller, server)
 
 
+def code(mesh, caller, url, *arguments):
+    return mesh.exec(caller, "curl", "-4", "-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", *arguments, url, check=False).stdout
+
+
+def test_mutual_tls_of_an_envoy_is_of_version_1_3_and_may_have_to_be(mixed):
+    versions = "cluster.outbound|8000||{}.default.svc.cluster.local.ssl.versions.TLSv1.{}"
+    servers = ("judge-plait", "judge-envoy")
+    for server in servers:
+        assert code(mixed, "envoy-client", f"http://{server}:8000/") == "200"
+        assert stat(mixed, "envoy-client", versions.format(server, 3)) > 0 and stat(mixed, "envoy-client", versions.format(server, 2)) == 0
+    file = mixed.directory / "tls.yaml"
+    m.write(file, {**m.document("ConfigMap", "istio", None, namespace="istio-system"), "data": {"mesh": "meshMTLS: {minProtocolVersion: TLSV1_3}"}})
+
+    def only_1_3(envoy):
+        return '"tls_minimum_protocol_version": "TLSv1_3"' in mixed.admin(envoy, "/config_dump?resource=dynamic_listeners")
+    try:
+        until(lambda: only_1_3("judge-envoy"), 10, "the server asks for TLS 1.3")
+        for server in servers:
+            assert code(mixed, "envoy-client", f"http://{server}:8000/") == "200", server
+    finally:
+        file.unlink()
+    until(lambda: not only_1_3("judge-envoy"), 10, "the server takes TLS 1.2 again")
+
+
 def policies(*specs):
     return [m.authorization(f"judged-{n}", {"selector": {"matchLabels": {"judge": "yes"}}, **spec}) for n, spec in enumerate(specs)]
 

@@ -236,6 +236,8 @@ class OutboundBuilder {
     using Kind = xds::DataSource::Kind;
     xds::UpstreamTlsContext out;
     out.sni = from.sni;
+    out.common.minimum = xds::TlsVersion::kTls12;  // as Istio
+    out.common.maximum = xds::TlsVersion::kTls13;
     // Without a given name the Host of the request is the server's name; where there is none, the endpoint's, if any.
     out_.http.auto_sni = out.auto_host_sni = from.sni.empty();
     if (from.mode == model::ClientTls::Mode::kMutual)

@@ -3,6 +3,7 @@
 // (tests/conformance/test_envoy_form.py).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <set>
@@ -144,6 +145,27 @@ TEST_F(EnvoyForm, PodsOfAHeadlessServiceAreCalledAtTheirOwnAddressesButNotTheOwn
   EXPECT_EQ(cluster->tls->common.validation->subject_alt_names[0].matcher.value,
             "spiffe://cluster.local/ns/default/sa/web");
   EXPECT_FALSE(FindEndpoints(Web(), *snapshot, cluster->name));
+}
+
+TEST_F(EnvoyForm, MutualTlsAndTlsWithFilesMayBeOfBothVersionsOrOfTheNewerOnly) {
+  const std::string web = "outbound|80||web.default.svc.cluster.local";
+  const auto versions = [](const xds::CommonTlsContext& tls) { return std::pair(tls.minimum, tls.maximum); };
+  const std::pair both(xds::TlsVersion::kTls12, xds::TlsVersion::kTls13);
+  EXPECT_EQ(versions(FindCluster(Web(), *snapshot, web)->transport_socket_matches[0].tls->common), both);
+  const auto newer = SnapshotOfFile("envoy-form.yaml", R"(
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: "meshMTLS: {minProtocolVersion: TLSV1_3}"}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: partner}
+spec: {host: api.partner.example, trafficPolicy: {tls: {mode: SIMPLE}}}
+)");
+  EXPECT_EQ(versions(FindCluster(Web(), *newer, web)->transport_socket_matches[0].tls->common),
+            std::pair(xds::TlsVersion::kTls13, xds::TlsVersion::kTls13));
+  EXPECT_EQ(versions(FindCluster(Web(), *newer, "outbound|443||api.partner.example")->tls->common), both);
 }
 
 TEST_F(EnvoyForm, RangesAndNamesOfExternalServicesAreChainsOfThePort) {

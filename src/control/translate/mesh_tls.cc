@@ -9,6 +9,7 @@ void UseMeshSecrets(const model::Snapshot& snapshot, xds::CommonTlsContext& tls)
   tls.certificate_secrets.push_back({.name = "default", .source = SecretRef::Source::kLocal});
   tls.validation_secret = SecretRef{.name = "ROOTCA", .source = SecretRef::Source::kLocal};
   tls.minimum = snapshot.mesh().minimum_tls13 ? xds::TlsVersion::kTls13 : xds::TlsVersion::kTls12;
+  tls.maximum = xds::TlsVersion::kTls13;  // without it Envoy, as a client, ends with 1.2
   tls.ecdh_curves = snapshot.mesh().ecdh_curves;
   if (tls.ecdh_curves.empty()) tls.ecdh_curves = {"X25519", "P-256"};
 }
