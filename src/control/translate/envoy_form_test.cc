@@ -147,6 +147,16 @@ TEST_F(EnvoyForm, PodsOfAHeadlessServiceAreCalledAtTheirOwnAddressesButNotTheOwn
   EXPECT_FALSE(FindEndpoints(Web(), *snapshot, cluster->name));
 }
 
+TEST_F(EnvoyForm, NamesOfAHeadlessServicesPodsAreThoseOfTheServiceWithOneBefore) {
+  const auto routes = FindRoutes(Web(), *snapshot, "7200");
+  ASSERT_TRUE(routes);
+  const std::vector<std::string>& domains = routes->virtual_hosts[0].domains;
+  for (const char* name : {"peers.default.svc.cluster.local", "peers", "peers.default.svc", "peers.default"})
+    for (const std::string before : {"", "*."})
+      for (const char* after : {"", ":7200"})
+        EXPECT_EQ(std::count(domains.begin(), domains.end(), before + name + after), 1) << before << name << after;
+}
+
 TEST_F(EnvoyForm, MutualTlsAndTlsWithFilesMayBeOfBothVersionsOrOfTheNewerOnly) {
   const std::string web = "outbound|80||web.default.svc.cluster.local";
   const auto versions = [](const xds::CommonTlsContext& tls) { return std::pair(tls.minimum, tls.maximum); };

@@ -23,7 +23,8 @@ std::vector<std::string> DomainsOf(const ServiceView& service, std::string_view 
     if (service.name_space == name_space) names.push_back(service.name);
     names.push_back(qualified + ".svc");
     names.push_back(qualified);
-    if (service.headless) names.push_back("*." + service.hostname);
+    if (service.headless)  // and its pods by theirs
+      for (std::size_t i = 0, count = names.size(); i < count; ++i) names.push_back("*." + names[i]);
   }
   for (const io::Cidr& vip : service.vips)
     if (vip.length == (vip.base.is_v4() ? 32 : 128))
