@@ -48,6 +48,13 @@ def judge(name, annotations):
     yield m.service(name, {"http": 8000, "http-more": 8001, "tcp": 9000})
 
 
+def member(name, annotations):
+    """Of the headless service db."""
+    program = f"{APP} echo --port 8000 & exec {APP} tcp-echo --port 9000"
+    yield m.deployment(name, ["bash", "-c", program], ports=[8000, 9000], labels={"app": name, "set": "db"}, probe=m.http_probe(8000),
+                       annotations=annotations, hostname=name, subdomain="db")
+
+
 @pytest.fixture(scope="module")
 def mixed(folder):
     directory = copy_sample(folder)
@@ -69,7 +76,9 @@ def mixed(folder):
         m.document("Namespace", "other", None),
         m.account("other", "other"),
         m.deployment("stranger", [APP, "client"], "other", account="other"),
-        *judge("judge-plait", {}), *judge("judge-envoy", envoy))
+        *judge("judge-plait", {}), *judge("judge-envoy", envoy),
+        *member("db-0", envoy), *member("db-1", {}), *member("db-2", {"sidecar.istio.io/inject": "false"}),
+        m.service("db", {"http": 8000, "tcp": 9000}, {"set": "db"}, headless=True))
     mesh = Mesh(folder, directory, name="envoys")
     mesh.env["PLAIT_ENVOY"] = envoy_binary(folder)
     mesh.start(wait=90)
@@ -179,6 +188,14 @@ def test_tcp_goes_through_both_ways(mixed):
 
 def code(mesh, caller, url, *arguments):
     return mesh.exec(caller, "curl", "-4", "-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", *arguments, url, check=False).stdout
+
+
+@pytest.mark.parametrize("caller", ["client", "envoy-client"])
+@pytest.mark.parametrize("host", ["db-0.db", "db-1.db.default", "db-2.db", "db-1.db.default.svc.cluster.local", "db"])
+def test_each_pod_of_a_headless_service_is_called_by_its_name(mixed, caller, host):
+    """The first two take mutual TLS only, the third none."""
+    assert code(mixed, caller, f"http://{host}:8000/") == "200"
+    assert mixed.exec(caller, "bash", "-c", LINE, host, "9000", "hello").stdout.strip() == "hello"
 
 
 def test_mutual_tls_of_an_envoy_is_of_version_1_3_and_may_have_to_be(mixed):

@@ -36,17 +36,26 @@ void NarrowNames(const model::Snapshot& snapshot, const model::ServiceView& serv
 }
 
 // Envoy cannot keep to the member that was dialled and balance otherwise: a headless service's pods are called at their
-// own address only. There the endpoint's metadata is unknown, so TLS is used when all of them take it.
-void PinToOriginal(const OutboundTarget& target, xds::Cluster& cluster) {
+// own address only. There the endpoint's metadata is unknown, so TLS is used when one of them takes it; those that do
+// not have listeners of their own (TakesOnlyPlaintext).
+bool AnyTakesMutualTls(const OutboundTarget& target) {
   const auto& endpoints = target.service->EndpointsOf(*target.port);
-  const bool mtls = !endpoints.empty() &&
-                    std::all_of(endpoints.begin(), endpoints.end(), [](const auto& endpoint) { return endpoint.mtls; });
+  return std::any_of(endpoints.begin(), endpoints.end(), [](const auto& endpoint) { return endpoint.mtls; });
+}
+
+void PinToOriginal(const OutboundTarget& target, xds::Cluster& cluster) {
   cluster.type = xds::Cluster::Type::kOriginalDst;
   cluster.lb = {.policy = xds::LbPolicy::kClusterProvided};
-  if (!cluster.transport_socket_matches.empty() && mtls) cluster.tls = cluster.transport_socket_matches[0].tls;
+  if (!cluster.transport_socket_matches.empty() && AnyTakesMutualTls(target))
+    cluster.tls = cluster.transport_socket_matches[0].tls;
   cluster.transport_socket_matches.clear();
 }
 }  // namespace
+
+bool TakesOnlyPlaintext(const model::Snapshot& snapshot, const OutboundTarget& target,
+                        const model::EndpointView& endpoint) {
+  return !endpoint.mtls && snapshot.mesh().auto_mtls && !target.policy.tls && AnyTakesMutualTls(target);
+}
 
 void ToEnvoyForm(const model::Proxy& proxy, const model::Snapshot& snapshot, const OutboundTarget& target,
                  xds::Cluster& cluster) {

@@ -11,4 +11,9 @@ namespace plait::control::translate {
 void ToEnvoyForm(const model::Proxy& proxy, const model::Snapshot& snapshot, const OutboundTarget& target,
                  xds::Cluster& cluster);
 
+// Whether the cluster, which has one TLS for all pods of a headless service, cannot call this one: others take the
+// mesh's mutual TLS and it does not.
+bool TakesOnlyPlaintext(const model::Snapshot& snapshot, const OutboundTarget& target,
+                        const model::EndpointView& endpoint);
+
 }  // namespace plait::control::translate

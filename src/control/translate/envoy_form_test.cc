@@ -135,6 +135,12 @@ TEST_F(EnvoyForm, HttpGoesByHostAtAnyAddressAndTcpByAddress) {
   EXPECT_EQ(any->filter_chains.size(), 2u);
 }
 
+// The cluster that the last chain of a listener relays to; empty without the listener.
+std::string RelaysTo(const xds::Listener* listener) {
+  if (listener == nullptr) return "";
+  return std::get<xds::TcpProxy>(listener->filter_chains.back().filters.back().config).clusters[0].name;
+}
+
 TEST_F(EnvoyForm, PodsOfAHeadlessServiceAreCalledAtTheirOwnAddressesButNotTheOwn) {
   EXPECT_NE(Find(listeners, "10.244.0.9_7100"), nullptr);
   EXPECT_EQ(Find(listeners, "10.244.0.8_7100"), nullptr);
@@ -155,6 +161,47 @@ TEST_F(EnvoyForm, NamesOfAHeadlessServicesPodsAreThoseOfTheServiceWithOneBefore)
     for (const std::string before : {"", "*."})
       for (const char* after : {"", ":7200"})
         EXPECT_EQ(std::count(domains.begin(), domains.end(), before + name + after), 1) << before << name << after;
+}
+
+TEST_F(EnvoyForm, APodWithoutAProxyTakesMutualTlsFromNoOtherPodOfAHeadlessService) {
+  model::Workload bare = RunningPod("db-0", "db", {{"app", "db"}}, "10.244.0.7", "db");
+  bare.meshed = false;
+  std::vector<model::Workload> pods{RunningPod("db-1", "db", {{"app", "db"}}, "10.244.0.6", "db"), bare};
+  const std::string service = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: None, selector: {app: db}, ports: [{name: tcp, port: 5432}, {name: any, port: 7000}, {name: http, port: 80}]}
+)";
+  const std::string outbound = "outbound|5432||db.default.svc.cluster.local";
+  const auto mixed = model::testing::SnapshotOf(service, pods);
+  std::vector<xds::Listener> all = Listeners(Web(), *mixed);
+  for (const char* port : {"5432", "7000", "80"})
+    EXPECT_EQ(RelaysTo(Find(all, std::string("10.244.0.7_") + port)), kPassthroughCluster) << port;
+  EXPECT_EQ(RelaysTo(Find(all, "10.244.0.6_5432")), outbound);
+  EXPECT_EQ(Find(all, "10.244.0.6_80"), nullptr);  // by Host
+  for (const char* port : {"5432", "7000", "80"})
+    EXPECT_TRUE(FindCluster(Web(), *mixed, std::string("outbound|") + port + "||db.default.svc.cluster.local")->tls);
+
+  pods[0].meshed = false;
+  const auto plain = model::testing::SnapshotOf(service, pods);
+  all = Listeners(Web(), *plain);
+  EXPECT_EQ(RelaysTo(Find(all, "10.244.0.7_5432")), outbound);
+  EXPECT_EQ(Find(all, "10.244.0.7_80"), nullptr);
+  EXPECT_FALSE(FindCluster(Web(), *plain, outbound)->tls);
+
+  pods[0].meshed = true;
+  const auto ruled = model::testing::SnapshotOf(service + R"(
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db}
+spec: {host: db, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+)",
+                                                pods);
+  all = Listeners(Web(), *ruled);
+  EXPECT_EQ(RelaysTo(Find(all, "10.244.0.7_5432")), outbound);  // as the rule says
+  EXPECT_EQ(Find(all, "10.244.0.7_80"), nullptr);
 }
 
 TEST_F(EnvoyForm, MutualTlsAndTlsWithFilesMayBeOfBothVersionsOrOfTheNewerOnly) {

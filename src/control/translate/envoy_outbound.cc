@@ -4,6 +4,8 @@
 #include <set>
 
 #include "control/translate/connection_manager.h"
+#include "control/translate/destinations.h"
+#include "control/translate/envoy_clusters.h"
 #include "control/translate/envoy_listeners.h"
 #include "control/translate/l4_routes.h"
 #include "control/translate/listener_parts.h"
@@ -46,9 +48,10 @@ class OutboundListeners {
  private:
   using Key = std::pair<std::uint16_t, std::string>;  // port and name: they stand in the order of ports
 
-  xds::FilterChain Unknown(std::string name) const {
-    return RelayChain(snapshot_, std::move(name), std::string(unknown_), {{.name = std::string(unknown_)}});
+  xds::FilterChain RelayTo(std::string name, std::string_view cluster) const {
+    return RelayChain(snapshot_, std::move(name), std::string(cluster), {{.name = std::string(cluster)}});
   }
+  xds::FilterChain Unknown(std::string name) const { return RelayTo(std::move(name), unknown_); }
 
   xds::Listener VirtualOutbound() const {
     xds::Listener out;
@@ -66,6 +69,7 @@ class OutboundListeners {
   }
 
   void Add(const ServiceView& service, const ServicePort& port) {
+    if (service.headless) AddPods(service, port);
     if (model::IsHttp(port.protocol)) return static_cast<void>(HttpListener(port.port));
     std::vector<io::SocketAddress> addresses;
     std::vector<io::Cidr> ranges;
@@ -74,21 +78,38 @@ class OutboundListeners {
         addresses.push_back({.ip = vip.base, .port = Port{port.port}, .unix_path = {}});
       else
         ranges.push_back(vip);
-    if (service.headless) AddPods(service, port);
     if (!addresses.empty()) AddAddresses(service, port, std::move(addresses));
     if (!ranges.empty()) AddRanges(service, port, std::move(ranges));
     if (service.vips.empty() && model::IsTls(port.protocol)) AddByName(port.port);
   }
 
-  // Each pod of a headless service is called at its own address; ORIGINAL_DST clusters keep to it.
+  // Each pod of a headless service is called at its own address; ORIGINAL_DST clusters keep to it. HTTP goes by Host,
+  // but for pods that the service's cluster cannot call: these are relayed to, whatever the protocol.
   void AddPods(const ServiceView& service, const ServicePort& port) {
+    const auto target = FindOutboundTarget(proxy_, snapshot_, OutboundCluster(port.port, "", service.hostname));
     for (const model::EndpointView& endpoint : service.EndpointsOf(port)) {
+      const bool plain = target && TakesOnlyPlaintext(snapshot_, *target, endpoint);
+      if (model::IsHttp(port.protocol) && !plain) continue;
       std::vector<io::SocketAddress> addresses;
       for (const io::IpAddress& ip : endpoint.ips)
         if (std::find(proxy_.ips.begin(), proxy_.ips.end(), ip) == proxy_.ips.end())
           addresses.push_back({.ip = ip, .port = Port{endpoint.port}, .unix_path = {}});
-      if (!addresses.empty()) AddAddresses(service, port, std::move(addresses));
+      if (addresses.empty()) continue;
+      if (plain)
+        AddPlain(std::move(addresses));
+      else
+        AddAddresses(service, port, std::move(addresses));
     }
+  }
+
+  void AddPlain(std::vector<io::SocketAddress> addresses) {
+    std::string name = NameOf(addresses[0]);
+    if (xds::Listener* out = Unbound(std::move(addresses), name))
+      out->filter_chains.push_back(RelayTo(std::move(name), kPassthroughCluster));
+  }
+
+  static std::string NameOf(const io::SocketAddress& address) {
+    return address.ip.ToString() + "_" + std::to_string(address.port.value);
   }
 
   // A listener that is never bound: virtualOutbound hands it what went to these addresses.
@@ -104,7 +125,7 @@ class OutboundListeners {
   }
 
   void AddAddresses(const ServiceView& service, const ServicePort& port, std::vector<io::SocketAddress> addresses) {
-    std::string name = addresses[0].ip.ToString() + "_" + std::to_string(addresses[0].port.value);
+    std::string name = NameOf(addresses[0]);
     const std::vector<io::SocketAddress> all = addresses;
     xds::Listener* out = Unbound(std::move(addresses), std::move(name));
     if (!out) return;
