@@ -42,6 +42,26 @@ TEST(DeltaOrder, AClusterIsRemovedAfterTheRouteThatUsedItWasChanged) {
   EXPECT_EQ(second[0].removed, Names{"old"});
 }
 
+TEST(DeltaOrder, AClusterStaysAsLongAsARouteThatLeavesItIsRefused) {
+  Client client;
+  client.provider.Set(kCluster, "old", "1");
+  client.provider.Set(kRoute, "80", "to old");
+  client.Settle(client.Subscribe(kCluster, {"*"}));
+  client.Settle(client.Subscribe(kRoute, {"80"}));
+  client.provider.Remove(kCluster, "old");
+  client.provider.Set(kRoute, "80", "bad");
+  const auto routes = client.Change();
+  ASSERT_EQ(routes.size(), 1U);
+  EXPECT_TRUE(client.Send({.type_url = routes[0].type_url, .response_nonce = routes[0].nonce, .error = "no"}).empty())
+      << "the route to it is in force";
+  client.provider.Set(kRoute, "80", "good");
+  const auto mended = client.Change();
+  ASSERT_EQ(mended.size(), 1U);
+  const auto removals = client.Ack(mended[0]);
+  ASSERT_EQ(removals.size(), 1U);
+  EXPECT_EQ(removals[0].removed, Names{"old"});
+}
+
 TEST(DeltaOrder, ARouteIsNotSentBeforeAClusterThatWaitsForAnAcknowledgement) {
   Client client;
   for (const char* name : {"a", "b"}) client.provider.Set(kCluster, name, "1");

@@ -127,7 +127,7 @@ bool DeltaSession::RoutesIdle() const noexcept {
   return std::none_of(types_.begin(), types_.end(), [](const auto& entry) {
     return IsRouting(entry.first) &&
            (entry.second.stale || !entry.second.touched.empty() || !entry.second.asked.empty() ||
-            !entry.second.unacknowledged.empty() || entry.second.waiting);
+            !entry.second.unacknowledged.empty() || entry.second.waiting || !entry.second.refused.empty());
   });
 }
 

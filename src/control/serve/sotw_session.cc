@@ -27,6 +27,7 @@ Result<Reply> SotwSession::OnRequest(const xds::DiscoveryRequest& request) {
   const std::set<std::string, std::less<>> names_before = type.names;
   const bool wildcard_before = type.wildcard;
   const bool added = Subscribe(type, request);
+  if (type.names.empty() && !type.wildcard) type.counts.last_error.clear();
   names_ += type.names.size() - before;
   if (names_ > SessionLimits::kMaxNames) return Fail(Errc::kLimit, "the stream subscribes to too many names");
   const bool same = type.names == names_before && type.wildcard == wildcard_before;
@@ -92,7 +93,8 @@ SotwSession::Version SotwSession::Wanted(std::string_view url, const Type& type,
 bool SotwSession::RoutesIdle() const noexcept {
   return std::none_of(types_.begin(), types_.end(), [](const auto& entry) {
     const Type& type = entry.second;
-    return IsRouting(entry.first) && (type.stale || type.again || type.unacknowledged || type.pinned);
+    return IsRouting(entry.first) &&
+           (type.stale || type.again || type.unacknowledged || type.pinned || !type.counts.last_error.empty());
   });
 }
 

@@ -13,7 +13,8 @@
 //  - a request that repeats itself, without acknowledging anything, wants everything again: Envoy warms a thing anew;
 //  - after clusters all endpoints follow, since Envoy warms each changed cluster until it hears of its endpoints;
 //  - at most one response a type is unacknowledged: what changes meanwhile is compared once, afterwards;
-//  - clusters that nobody needs any more stay in the answer until no listener or route change is on its way;
+//  - clusters that nobody needs any more stay in the answer until no listener or route change is on its way, and none
+//    is refused: what the client has instead may lead to them;
 //  - a change of listeners and routes waits until clusters and endpoints that changed with it were sent, and until an
 //    Envoy has acknowledged the clusters: when they are warm. Until then it would answer 503 for them. What waits is of
 //    the configuration whose clusters it waits for, and goes out however often the configuration changes meanwhile.

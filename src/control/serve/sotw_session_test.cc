@@ -229,6 +229,29 @@ TEST(SotwSession, AClusterIsRemovedAfterTheRouteThatUsedItWasChanged) {
   EXPECT_TRUE(client.Ack(second[0]).empty());
 }
 
+TEST(SotwSession, AClusterStaysAsLongAsARouteThatLeavesItIsRefused) {
+  for (const bool mended : {true, false}) {
+    Client client;
+    client.proxy.plait_form = true;
+    client.Set(kCluster, "new", "1");
+    client.Set(kCluster, "old", "1");
+    client.Set(kRoute, "80", "to old");
+    client.Settle(client.Subscribe(kCluster, {}));
+    client.Settle(client.Subscribe(kRoute, {"80"}));
+    client.provider.Remove(kCluster, "old");
+    client.Set(kRoute, "80", "bad");
+    const auto routes = client.Change();
+    ASSERT_EQ(routes.size(), 1U);
+    EXPECT_TRUE(client.Send(kRoute, routes[0].nonce, "no").empty()) << "the route to it is in force";
+    client.Set(kRoute, "80", "good");
+    const auto next = mended ? client.Change() : client.Subscribe(kRoute, {});
+    ASSERT_EQ(next.size(), 1U);
+    const auto removals = mended ? client.Ack(next[0]) : next;
+    ASSERT_EQ(removals.size(), 1U) << "neither a route that is taken nor one that is given up leads to it";
+    EXPECT_EQ(removals[0].resources, Names{"new@1"});
+  }
+}
+
 using Envoy = ReplacingEnvoy<Client>;
 
 TEST(SotwSession, ARouteGoesToAnEnvoyOnceANewClusterIsWarm) {
