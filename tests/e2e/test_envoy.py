@@ -218,6 +218,22 @@ def test_mutual_tls_of_an_envoy_is_of_version_1_3_and_may_have_to_be(mixed):
     until(lambda: not only_1_3("judge-envoy"), 10, "the server takes TLS 1.2 again")
 
 
+def test_rules_with_one_server_name_twice_do_not_take_a_listener_away(mixed):
+    file = mixed.directory / "names.yaml"
+    to = [{"destination": {"host": "twice.example", "port": {"number": 8443}}}]
+    m.write(
+        file,
+        m.document("ServiceEntry", "twice", {"hosts": ["twice.example"], "resolution": "STATIC", "endpoints": [{"address": "192.0.2.7"}],
+                                             "addresses": ["192.0.2.7"], "ports": [{"number": 8443, "name": "tls", "protocol": "TLS"}]},
+                   "networking.istio.io/v1"),
+        *(m.virtual_service(f"twice-{n}", {"hosts": ["twice.example"], "tls": [{"match": [{"port": 8443, "sniHosts": names}], "route": to}]})
+          for n, names in enumerate((["a.twice.example", "b.twice.example"], ["b.twice.example", "c.twice.example"]))))
+    until(lambda: "c.twice.example" in mixed.admin("envoy-client", "/config_dump?resource=dynamic_listeners"), 10, "the last name is there")
+    assert "error_state" not in mixed.admin("envoy-client", "/config_dump?resource=dynamic_listeners")
+    assert stat(mixed, "envoy-client", "listener_manager.lds.update_rejected") == 0
+    file.unlink()
+
+
 def policies(*specs):
     return [m.authorization(f"judged-{n}", {"selector": {"matchLabels": {"judge": "yes"}}, **spec}) for n, spec in enumerate(specs)]
 

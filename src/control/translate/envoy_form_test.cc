@@ -225,6 +225,60 @@ spec: {host: api.partner.example, trafficPolicy: {tls: {mode: SIMPLE}}}
   EXPECT_EQ(versions(FindCluster(Web(), *newer, "outbound|443||api.partner.example")->tls->common), both);
 }
 
+TEST_F(EnvoyForm, AServerNameOrRangeThatTwoRulesOfAPortHaveIsOfTheFirst) {
+  const auto twice = SnapshotOfFile("envoy-form.yaml", R"(
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: named}
+spec:
+  hosts: [a.example]
+  tls:
+  - match: [{port: 8443, sniHosts: [a.example]}]
+    route: [{destination: {host: a.example}}]
+  - match: [{port: 8443, sniHosts: [b.example, a.example, b.example]}]
+    route: [{destination: {host: a.example}}]
+  - match: [{port: 8443, sniHosts: [b.example]}]
+    route: [{destination: {host: a.example}}]
+  - match: [{port: 8443, sniHosts: ["*"]}]
+    route: [{destination: {host: a.example}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: named}
+spec:
+  hosts: [a.example]
+  addresses: [192.0.2.7]
+  ports: [{number: 8443, name: tls, protocol: TLS}]
+  resolution: STATIC
+  endpoints: [{address: 192.0.2.7}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: second}
+spec:
+  hosts: [second.example]
+  addresses: [203.0.113.0/24, 198.51.100.0/24]
+  ports: [{number: 3306, name: tcp, protocol: TCP}]
+  resolution: STATIC
+  endpoints: [{address: 198.51.100.7}]
+)");
+  const std::vector<xds::Listener> all = Listeners(Web(), *twice);
+  std::multiset<std::string> names;
+  std::size_t any_name = 0;
+  const xds::Listener* by_name = Find(all, "192.0.2.7_8443");
+  ASSERT_NE(by_name, nullptr);
+  for (const xds::FilterChain& chain : by_name->filter_chains) {
+    names.insert(chain.match.server_names.begin(), chain.match.server_names.end());
+    any_name += chain.match.server_names.empty() && chain.match.transport_protocol == "tls";
+  }
+  EXPECT_EQ(names, (std::multiset<std::string>{"a.example", "b.example"}));
+  EXPECT_EQ(any_name, 1u);
+  std::multiset<std::string> ranges;
+  for (const xds::FilterChain& chain : Find(all, "0.0.0.0_3306")->filter_chains)
+    for (const io::Cidr& range : chain.match.prefix_ranges) ranges.insert(range.ToString());
+  EXPECT_EQ(ranges, (std::multiset<std::string>{"198.51.100.0/24", "203.0.113.0/24"}));
+}
+
 TEST_F(EnvoyForm, RangesAndNamesOfExternalServicesAreChainsOfThePort) {
   const xds::Listener* by_range = Find(listeners, "0.0.0.0_3306");
   ASSERT_NE(by_range, nullptr);

@@ -1,10 +1,40 @@
 #include "control/translate/listener_parts.h"
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "control/translate/connection_manager.h"
 
 namespace plait::control::translate {
+namespace {
+
+bool SameMatch(const std::string& a, const std::string& b) { return a == b; }
+bool SameMatch(const io::Cidr& a, const io::Cidr& b) { return a.length == b.length && a.Contains(b.base); }
+
+// Leaves in a list of `match` what it does not say twice and no chain before says that matches the same but for the
+// list. False: nothing is left.
+template <class T>
+bool KeepNew(std::vector<T> xds::FilterChainMatch::* list, std::span<const xds::FilterChain> before,
+             xds::FilterChainMatch& match) {
+  const std::vector<T> all = std::exchange(match.*list, {});
+  const auto has = [](const std::vector<T>& known, const T& one) {
+    return std::any_of(known.begin(), known.end(), [&](const T& other) { return SameMatch(one, other); });
+  };
+  std::vector<T> out;
+  for (const T& one : all) {
+    const bool known = std::any_of(before.begin(), before.end(), [&](const xds::FilterChain& other) {
+      if (!has(other.match.*list, one)) return false;
+      xds::FilterChainMatch rest = other.match;
+      (rest.*list).clear();
+      return rest == match;
+    });
+    if (!known && !has(out, one)) out.push_back(one);
+  }
+  match.*list = std::move(out);
+  return all.empty() || !(match.*list).empty();
+}
+}  // namespace
 
 std::vector<xds::ListenerAddress> Wildcard(std::uint16_t port) {
   const auto address = [port](const char* ip) {
@@ -47,7 +77,11 @@ xds::FilterChain RelayChain(const model::Snapshot& snapshot, std::string name, s
 }
 
 void AppendChain(xds::FilterChain chain, xds::Listener& listener) {
-  for (const xds::FilterChain& other : listener.filter_chains)
+  const std::vector<xds::FilterChain>& before = listener.filter_chains;
+  if (!KeepNew(&xds::FilterChainMatch::server_names, before, chain.match) ||
+      !KeepNew(&xds::FilterChainMatch::prefix_ranges, before, chain.match))
+    return;
+  for (const xds::FilterChain& other : before)
     if (other.match == chain.match) return;
   listener.filter_chains.push_back(std::move(chain));
 }
