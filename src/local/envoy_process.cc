@@ -15,6 +15,8 @@ namespace {
 constexpr Duration kFirstBackOff = std::chrono::milliseconds(100);
 constexpr Duration kMaxBackOff = std::chrono::seconds(10);
 constexpr Duration kHealthyAfter = std::chrono::seconds(30);
+// As of a plait-proxy, and Istio's: what a new listener forbids goes on for so long under the old one.
+constexpr const char* kDrainTime = "45";
 constexpr Port kReadinessPort{15021};
 constexpr Port kAdminPort{15000};
 
@@ -101,6 +103,8 @@ void EnvoyProcess::SpawnOne() {
                "--disable-hot-restart",
                "--drain-strategy",
                "immediate",
+               "--drain-time-s",
+               kDrainTime,
                "--log-level",
                "warning"};
   plan.netns = around_.network.netns.get();

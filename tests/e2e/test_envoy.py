@@ -234,6 +234,12 @@ def test_rules_with_one_server_name_twice_do_not_take_a_listener_away(mixed):
     file.unlink()
 
 
+def test_what_a_listener_had_goes_on_no_longer_than_in_a_plait_proxy(mixed):
+    """What a new policy forbids ends with the old listener."""
+    times = {json.loads(mixed.admin(name, "/server_info"))["command_line_options"]["drain_time"] for name in ("judge-plait", "judge-envoy")}
+    assert times == {"45s"}
+
+
 def policies(*specs):
     return [m.authorization(f"judged-{n}", {"selector": {"matchLabels": {"judge": "yes"}}, **spec}) for n, spec in enumerate(specs)]
 
