@@ -190,12 +190,25 @@ def code(mesh, caller, url, *arguments):
     return mesh.exec(caller, "curl", "-4", "-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", *arguments, url, check=False).stdout
 
 
-@pytest.mark.parametrize("caller", ["client", "envoy-client"])
+@pytest.mark.parametrize("caller", ["client", "envoy-client", "db-0"])
 @pytest.mark.parametrize("host", ["db-0.db", "db-1.db.default", "db-2.db", "db-1.db.default.svc.cluster.local", "db"])
 def test_each_pod_of_a_headless_service_is_called_by_its_name(mixed, caller, host):
-    """The first two take mutual TLS only, the third none."""
+    """The first two take mutual TLS only, the third none; the first calls itself, too."""
     assert code(mixed, caller, f"http://{host}:8000/") == "200"
     assert mixed.exec(caller, "bash", "-c", LINE, host, "9000", "hello").stdout.strip() == "hello"
+
+
+@pytest.mark.parametrize("name", ["judge-plait", "judge-envoy"])
+def test_a_workload_calls_its_own_address_with_its_identity(mixed, name):
+    (pod,) = mixed.pods(name)
+    assert code(mixed, name, f"http://{pod['ip']}:8000/") == "200"
+    assert mixed.exec(name, "bash", "-c", LINE, pod["ip"], "9000", "hello").stdout.strip() == "hello"
+    file = mixed.directory / "self.yaml"
+    m.write(file, m.authorization("self", {"selector": {"matchLabels": {"app": name}}, "action": "DENY", "rules": [
+        {"from": [{"source": {"principals": ["cluster.local/ns/default/sa/default"]}}]}]}))
+    until(lambda: code(mixed, name, f"http://{pod['ip']}:8000/") == "403", 10, "it is denied as any caller with its identity")
+    file.unlink()
+    until(lambda: code(mixed, name, f"http://{pod['ip']}:8000/") == "200", 10, "it is served again")
 
 
 def test_mutual_tls_of_an_envoy_is_of_version_1_3_and_may_have_to_be(mixed):

@@ -309,6 +309,11 @@ std::optional<xds::Cluster> FindCluster(const model::Proxy& proxy, const model::
     out.transport_socket_matches = AutoTls(MeshUpstreamTls(snapshot, "", {}, false));
     return out;
   }
+  if (const auto account = ParseWorkloadCluster(name); account && envoy) {
+    xds::Cluster out = OriginalDst(snapshot, std::string(name));
+    out.tls = MeshUpstreamTls(snapshot, "", {snapshot.IdentityOf(proxy.name_space, *account)}, false);
+    return out;
+  }
   if (name == kInboundPassthroughCluster) {
     xds::Cluster out = OriginalDst(snapshot, std::string(name));
     BindToLoopBreaker(out);
@@ -329,7 +334,8 @@ std::vector<std::string> ClusterNames(const model::Proxy& proxy, const model::Sn
   if (proxy.type == model::Proxy::Type::kSidecar) {
     out.emplace_back(kPassthroughCluster);
     out.emplace_back(kInboundPassthroughCluster);
-    if (proxy.form == model::Proxy::Form::kPlait) out.emplace_back(kWorkloadCluster);
+    out.push_back(proxy.form == model::Proxy::Form::kPlait ? std::string(kWorkloadCluster)
+                                                           : WorkloadCluster(proxy.service_account));
     for (const InboundPortView& port : InboundPortsOf(proxy, snapshot)) out.push_back(InboundCluster(port.port));
   }
   return out;

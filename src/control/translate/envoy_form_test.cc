@@ -141,10 +141,11 @@ std::string RelaysTo(const xds::Listener* listener) {
   return std::get<xds::TcpProxy>(listener->filter_chains.back().filters.back().config).clusters[0].name;
 }
 
-TEST_F(EnvoyForm, PodsOfAHeadlessServiceAreCalledAtTheirOwnAddressesButNotTheOwn) {
-  EXPECT_NE(Find(listeners, "10.244.0.9_7100"), nullptr);
-  EXPECT_EQ(Find(listeners, "10.244.0.8_7100"), nullptr);
-  const auto cluster = FindCluster(Web(), *snapshot, "outbound|7100||peers.default.svc.cluster.local");
+TEST_F(EnvoyForm, PodsOfAHeadlessServiceAreCalledAtTheirOwnAddresses) {
+  const std::string name = "outbound|7100||peers.default.svc.cluster.local";
+  EXPECT_EQ(RelaysTo(Find(listeners, "10.244.0.9_7100")), name);
+  EXPECT_EQ(RelaysTo(Find(listeners, "10.244.0.8_7100")), name);  // its own
+  const auto cluster = FindCluster(Web(), *snapshot, name);
   ASSERT_TRUE(cluster);
   EXPECT_EQ(cluster->type, xds::Cluster::Type::kOriginalDst);
   ASSERT_TRUE(cluster->tls);
@@ -202,6 +203,22 @@ spec: {host: db, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
   all = Listeners(Web(), *ruled);
   EXPECT_EQ(RelaysTo(Find(all, "10.244.0.7_5432")), outbound);  // as the rule says
   EXPECT_EQ(Find(all, "10.244.0.7_80"), nullptr);
+}
+
+TEST_F(EnvoyForm, AWorkloadCallsItsOwnAddressWithItsOwnIdentityWherePlaintextIsRefused) {
+  const std::string name = "plait|workload|web";
+  EXPECT_EQ(RelaysTo(Find(listeners, "10.244.0.8_9000")), name);
+  for (const char* port : {"8080", "7000", "5432", "4444"})  // open to plaintext
+    EXPECT_EQ(Find(listeners, std::string("10.244.0.8_") + port), nullptr) << port;
+  EXPECT_EQ(Find(listeners, "10.244.0.8_7200"), nullptr);  // of a headless service, by Host
+  const auto cluster = FindCluster(Web(), *snapshot, name);
+  ASSERT_TRUE(cluster && cluster->tls);
+  EXPECT_EQ(cluster->type, xds::Cluster::Type::kOriginalDst);
+  const auto& names = cluster->tls->common.validation->subject_alt_names;
+  ASSERT_EQ(names.size(), 1u);
+  EXPECT_EQ(names[0].matcher.value, "spiffe://cluster.local/ns/default/sa/web");
+  const std::vector<std::string> clusters = ClusterNames(Web(), *snapshot);
+  EXPECT_EQ(std::count(clusters.begin(), clusters.end(), name), 1);
 }
 
 TEST_F(EnvoyForm, MutualTlsAndTlsWithFilesMayBeOfBothVersionsOrOfTheNewerOnly) {

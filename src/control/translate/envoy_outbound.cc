@@ -7,6 +7,7 @@
 #include "control/translate/destinations.h"
 #include "control/translate/envoy_clusters.h"
 #include "control/translate/envoy_listeners.h"
+#include "control/translate/inbound.h"
 #include "control/translate/l4_routes.h"
 #include "control/translate/listener_parts.h"
 #include "control/translate/names.h"
@@ -40,6 +41,7 @@ class OutboundListeners {
     for (const ServiceView* service : snapshot_.VisibleServices(proxy_.name_space))
       for (const ServicePort& port : service->ports)
         if (port.protocol != Protocol::kUdp && !IsProxyPort(port.port)) Add(*service, port);
+    AddSelf();
     std::vector<xds::Listener> out{VirtualOutbound()};
     for (auto& [name, listener] : listeners_) out.push_back(std::move(listener));
     return out;
@@ -92,20 +94,39 @@ class OutboundListeners {
       if (model::IsHttp(port.protocol) && !plain) continue;
       std::vector<io::SocketAddress> addresses;
       for (const io::IpAddress& ip : endpoint.ips)
-        if (std::find(proxy_.ips.begin(), proxy_.ips.end(), ip) == proxy_.ips.end())
-          addresses.push_back({.ip = ip, .port = Port{endpoint.port}, .unix_path = {}});
+        addresses.push_back({.ip = ip, .port = Port{endpoint.port}, .unix_path = {}});
       if (addresses.empty()) continue;
       if (plain)
-        AddPlain(std::move(addresses));
+        AddRelay(std::move(addresses), kPassthroughCluster);
       else
         AddAddresses(service, port, std::move(addresses));
     }
   }
 
-  void AddPlain(std::vector<io::SocketAddress> addresses) {
+  // The own addresses at ports that refuse plaintext: a caller like any other. What goes to a headless service by HTTP
+  // has the own address, too, and keeps the rules for the service.
+  void AddSelf() {
+    const model::Workload* workload = WorkloadOf(proxy_, snapshot_);
+    const model::ServerMtls mtls = snapshot_.MtlsOf(proxy_.name_space, proxy_.labels);
+    for (const InboundPortView& own : InboundPortsOf(proxy_, snapshot_)) {
+      const bool by_host = std::any_of(own.services.begin(), own.services.end(), [&](const ServiceView* service) {
+        const ServicePort* port = service->headless ? service->FindPort(own.port) : nullptr;
+        return port && model::IsHttp(port->protocol);
+      });
+      if (by_host || IsProxyPort(own.port) || IsAppTls(workload, own.port) ||
+          mtls.ModeOf(own.port) != model::PeerAuthentication::Mode::kStrict)
+        continue;
+      std::vector<io::SocketAddress> addresses;
+      for (const io::IpAddress& ip : proxy_.ips)
+        addresses.push_back({.ip = ip, .port = Port{own.port}, .unix_path = {}});
+      if (!addresses.empty()) AddRelay(std::move(addresses), WorkloadCluster(proxy_.service_account));
+    }
+  }
+
+  void AddRelay(std::vector<io::SocketAddress> addresses, std::string_view cluster) {
     std::string name = NameOf(addresses[0]);
     if (xds::Listener* out = Unbound(std::move(addresses), name))
-      out->filter_chains.push_back(RelayTo(std::move(name), kPassthroughCluster));
+      out->filter_chains.push_back(RelayTo(std::move(name), cluster));
   }
 
   static std::string NameOf(const io::SocketAddress& address) {

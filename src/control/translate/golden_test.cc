@@ -47,6 +47,7 @@ TEST(Golden, BookinfoAsASidecarAndAGatewaySeeIt) {
        RunningPod("db-0", "db", {{"app", "db"}}, "10.244.0.7", "db", "data")});
   model::Proxy sidecar{.id = "reviews-v1-0.default",
                        .name_space = "default",
+                       .service_account = "reviews",
                        .labels = {{"app", "reviews"}, {"version", "v1"}},
                        .ips = {*io::IpAddress::Parse("10.244.0.5")}};
   model::Proxy envoy = sidecar;

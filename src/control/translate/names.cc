@@ -11,6 +11,15 @@ constexpr std::string_view kSniSeparator = "_.";
 std::string OutboundCluster(std::uint16_t port, std::string_view subset, std::string_view hostname) {
   return "outbound|" + std::to_string(port) + "|" + std::string(subset) + "|" + std::string(hostname);
 }
+std::string WorkloadCluster(std::string_view service_account) {
+  return std::string(kWorkloadCluster) + "|" + std::string(service_account);
+}
+std::optional<std::string_view> ParseWorkloadCluster(std::string_view name) {
+  if (!name.starts_with(kWorkloadCluster)) return std::nullopt;
+  name.remove_prefix(kWorkloadCluster.size());
+  if (!name.starts_with('|')) return std::nullopt;
+  return name.substr(1);
+}
 std::string InboundCluster(std::uint16_t port) { return "inbound|" + std::to_string(port) + "||"; }
 
 std::optional<OutboundName> ParseOutboundCluster(std::string_view name) {

@@ -15,6 +15,10 @@ inline constexpr std::string_view kPassthroughCluster = "PassthroughCluster";
 inline constexpr std::string_view kBlackHoleCluster = "BlackHoleCluster";
 inline constexpr std::string_view kInboundPassthroughCluster = "InboundPassthroughCluster";
 inline constexpr std::string_view kWorkloadCluster = "plait|workload";  // a workload by its own address
+// For a stock Envoy: a workload of its own namespace with this account.
+std::string WorkloadCluster(std::string_view service_account);
+// The account of such a name; nullopt for anything else.
+std::optional<std::string_view> ParseWorkloadCluster(std::string_view name);
 
 std::string OutboundCluster(std::uint16_t port, std::string_view subset, std::string_view hostname);
 std::string InboundCluster(std::uint16_t port);
