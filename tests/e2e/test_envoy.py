@@ -253,6 +253,20 @@ def test_what_a_listener_had_goes_on_no_longer_than_in_a_plait_proxy(mixed):
     assert times == {"45s"}
 
 
+def test_http_1_0_without_a_host_is_served_to_clients_without_a_proxy(mixed):
+    ask = "exec 3<>/dev/tcp/$0/8000 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && read -t 5 -r answer <&3 && echo $answer"
+    file = mixed.directory / "open.yaml"
+    m.write(file, peers("PERMISSIVE"))
+    try:
+        for judge in ("judge-plait", "judge-envoy"):
+            ip = mixed.pods(judge)[0]["ip"]
+            until(lambda ip=ip: code(mixed, "plain", f"http://{ip}:8000/") == "200", 10, "plaintext is taken")
+            answer = mixed.exec("plain", "bash", "-c", ask, ip, check=False).stdout
+            assert answer.split()[1:2] == ["200"], (judge, answer)
+    finally:
+        file.unlink()
+
+
 def policies(*specs):
     return [m.authorization(f"judged-{n}", {"selector": {"matchLabels": {"judge": "yes"}}, **spec}) for n, spec in enumerate(specs)]
 

@@ -296,6 +296,15 @@ spec:
   EXPECT_EQ(ranges, (std::multiset<std::string>{"198.51.100.0/24", "203.0.113.0/24"}));
 }
 
+TEST_F(EnvoyForm, ARequestOfHttp10WithoutHostIsForTheAddressThatWasCalled) {
+  std::set<std::string> hosts;
+  for (const xds::FilterChain& chain : inbound.filter_chains)
+    if (const auto* http = std::get_if<xds::HttpConnectionManager>(&chain.filters.back().config))
+      hosts.insert(http->http1.default_host_for_http_10);
+  EXPECT_EQ(hosts, (std::set<std::string>{"10.244.0.8", "10.244.0.8:4444", "10.244.0.8:7000", "10.244.0.8:7200",
+                                          "10.244.0.8:8080", "10.244.0.8:9000"}));
+}
+
 TEST_F(EnvoyForm, RangesAndNamesOfExternalServicesAreChainsOfThePort) {
   const xds::Listener* by_range = Find(listeners, "0.0.0.0_3306");
   ASSERT_NE(by_range, nullptr);

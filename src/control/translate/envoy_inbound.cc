@@ -30,6 +30,7 @@ class InboundChains {
  public:
   InboundChains(const model::Proxy& proxy, const model::Snapshot& snapshot, xds::Listener& out)
       : snapshot_(snapshot),
+        own_host_(HostOf(proxy)),
         tls_(EnvoyDownstreamTls(snapshot)),
         http_rbac_(HttpRbac(proxy, snapshot)),
         tcp_rbac_(TcpRbac(proxy, snapshot)),
@@ -95,6 +96,11 @@ class InboundChains {
 
   void Append(xds::FilterChain chain) { out_.filter_chains.push_back(std::move(chain)); }
 
+  // As in a URL; empty while no address is known.
+  static std::string HostOf(const model::Proxy& proxy) {
+    if (proxy.ips.empty()) return "";
+    return proxy.ips[0].is_v4() ? proxy.ips[0].ToString() : "[" + proxy.ips[0].ToString() + "]";
+  }
   static std::string NameOf(const Target& to, const char* otherwise) {
     return to.port ? "0.0.0.0_" + std::to_string(*to.port) : otherwise;
   }
@@ -119,6 +125,8 @@ class InboundChains {
     xds::HttpConnectionManager manager = ConnectionManager(snapshot_, Side::kInbound, "", http_rbac_);
     manager.stat_prefix = StatPrefix(to);
     manager.routes = Routes(to);
+    if (!own_host_.empty())
+      manager.http1.default_host_for_http_10 = own_host_ + (to.port ? ":" + std::to_string(*to.port) : "");
     chain.filters.push_back({"envoy.filters.network.http_connection_manager", std::move(manager)});
     return chain;
   }
@@ -145,6 +153,7 @@ class InboundChains {
   }
 
   const model::Snapshot& snapshot_;
+  const std::string own_host_;
   const xds::DownstreamTlsContext tls_;
   const std::vector<xds::HttpFilter> http_rbac_;
   const std::vector<xds::NetworkRbac> tcp_rbac_;
