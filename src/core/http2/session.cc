@@ -38,6 +38,19 @@ bool IsConnectionField(http::HeaderView field) noexcept {
   }
 }
 
+constexpr std::size_t kMostOfAField = 64 * 1024;
+
+// Huffman's code, which is used where it is shorter, may take 5 bits a character.
+bool IsTooLong(const nghttp2_nv& field) {
+  if (field.namelen + field.valuelen <= kMostOfAField) return false;
+  nghttp2_hd_deflater* deflater = nullptr;
+  if (nghttp2_hd_deflate_new(&deflater, 0) != 0) return true;
+  std::vector<std::uint8_t> encoded(nghttp2_hd_deflate_bound(deflater, &field, 1));
+  const ssize_t n = nghttp2_hd_deflate_hd(deflater, encoded.data(), encoded.size(), &field, 1);
+  nghttp2_hd_deflate_del(deflater);
+  return n < 0 || static_cast<std::size_t>(n) > kMostOfAField;
+}
+
 bool IsFlood(const char* details) noexcept {
   return details == kOutboundFlood || details == kOutboundFramesFlood || details == kInboundFlood ||
          details == kResetFlood;
@@ -55,6 +68,8 @@ void AppendFields(std::vector<nghttp2_nv>& out, const http::Headers& headers) {
   for (const http::HeaderView field : headers)
     if (!IsConnectionField(field)) out.push_back(Field(field.name, field.value));
 }
+
+bool PeersTake(const std::vector<nghttp2_nv>& fields) { return std::ranges::none_of(fields, IsTooLong); }
 
 std::uint32_t CodeOfReason(ResetReason reason) noexcept {
   switch (reason) {
@@ -226,8 +241,9 @@ void Session::Tell(Stream& stream) {
       stream.events_->OnBelowLowWatermark();
     Deliver(stream);
   }
-  // A request that was given up before it was sent, and a stream that nghttp2 closed while its owner did not read.
-  const bool unsent = stream.reset_ && stream.id_ < 0;
+  // A request that was given up before it was sent, or cannot be, and a stream that nghttp2 closed while its owner did
+  // not read.
+  const bool unsent = stream.id_ < 0 && (stream.reset_ || *stream.details_ != '\0');
   if (unsent || (stream.over_ && (stream.reset_ || stream.end_told_))) CloseStream(stream, NGHTTP2_NO_ERROR);
 }
 

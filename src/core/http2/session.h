@@ -50,8 +50,10 @@ class Session {
   void Touch(Stream& stream);  // something of it is to be told in the next FeedBytes
   void Wake();                 // tells the driver, unless nghttp2 is running
 
-  // Queues a head. `name_values` are copied by nghttp2.
+  // Queues a head. `fields` are copied by nghttp2.
   void SubmitHead(Stream& stream, const std::vector<nghttp2_nv>& fields, bool end_stream);
+  // Its head or trailers cannot be sent: the stream ends.
+  void FailToSend(Stream& stream);
 
   virtual void OutputReady() = 0;
   // A header block is complete. False: malformed, the stream is reset with PROTOCOL_ERROR.
@@ -104,6 +106,9 @@ class Session {
 // Header fields as nghttp2 takes them. Connection-specific fields are left out (RFC 9113 8.2.2).
 nghttp2_nv Field(std::string_view name, std::string_view value) noexcept;
 void AppendFields(std::vector<nghttp2_nv>& out, const http::Headers& headers);
+// No field is longer than what nghttp2, and with it proxies of any mesh, takes (64 KiB, encoded): they end the
+// connection for it.
+bool PeersTake(const std::vector<nghttp2_nv>& fields);
 // Whether a client that resets a stream of this age may be flooding: as Envoy's rule, one that has waited for a while,
 // or has begun to get its answer (a watch, an event stream), only goes.
 bool IsPrematureReset(bool head_sent, Duration age) noexcept;

@@ -236,7 +236,10 @@ struct Session::Callbacks {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
         std::vector<nghttp2_nv> fields;
         AppendFields(fields, *stream.send_trailers_);
-        nghttp2_submit_trailer(native, id, fields.data(), fields.size());
+        if (PeersTake(fields))
+          nghttp2_submit_trailer(native, id, fields.data(), fields.size());
+        else
+          stream.session_.FailToSend(stream);
         stream.send_trailers_.reset();
       }
     } else if (n == 0) {
@@ -311,11 +314,22 @@ void Session::CreateNative() {
   running_ = false;
 }
 
+void Session::FailToSend(Stream& stream) {
+  stream.details_ = kHeadersTooLarge;
+  stream.send_ended_ = true;
+  if (stream.id_ < 0)
+    Touch(stream);
+  else
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id_, NGHTTP2_INTERNAL_ERROR);
+  Wake();
+}
+
 void Session::SubmitHead(Stream& stream, const std::vector<nghttp2_nv>& fields, bool end_stream) {
   nghttp2_data_provider body{.source = {.ptr = &stream}, .read_callback = Callbacks::ReadQueue};
   nghttp2_data_provider* provider = end_stream ? nullptr : &body;
   stream.head_sent_ = true;
   stream.send_ended_ = end_stream;
+  if (!PeersTake(fields)) return FailToSend(stream);
   if (server_) {
     nghttp2_submit_response(session_, stream.id_, fields.data(), fields.size(), provider);
   } else {

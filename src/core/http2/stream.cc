@@ -26,6 +26,7 @@ void Stream::SendInformational(const http::ResponseHead& head) {
   auto& fields = Scratch();
   fields.push_back(Field(":status", status));
   AppendFields(fields, head.headers);
+  if (!PeersTake(fields)) return;
   nghttp2_submit_headers(session_.session_, NGHTTP2_FLAG_NONE, id_, nullptr, fields.data(), fields.size(), nullptr);
   session_.Wake();
 }
