@@ -6,6 +6,7 @@
 | files: written in steps, emptied first, never closed | src/control/source/directory_source_test.cc, here: `written_in_steps`, test_edits.py (`written_in_steps`) |
 | files: with a byte order mark, UTF-16 | src/core/yaml/parse_test.cc |
 | files: in JSON, also what JSON may hold and YAML may not; names that are nearly read | src/core/yaml/parse_test.cc, src/control/source/file_names_test.cc, here: `a_policy_in_json` |
+| files: that become pipes, sockets, devices; more directories or open files than there may be | src/control/source/bad_files_test.cc, here: `becomes_a_pipe` |
 | files: in a mesh that runs | here: `a_bad_edit`, `a_directory_that_is_closed` |
 | objects: unknown kinds and versions, references to nothing, delegates in a circle, conflicts, selectors that match nothing, impossible hosts, CIDRs, weights (negative, all 0) | src/control/model/bad_objects_test.cc |
 | objects: references to nothing, by an edit: the last good version stays | src/control/source/waiting_edits_test.cc, test_last_good.py, here: `a_bad_edit[reference]` |
@@ -122,6 +123,30 @@ def test_a_policy_in_json_is_in_force_and_one_whose_name_is_not_read_is_told(mes
     assert posted() == {"200": 1}
     file = file.rename(file.with_suffix(".json"))
     until(lambda: posted() == {"403": 1}, 5, "it denies")
+    file.unlink()
+    until(lambda: posted() == {"200": 1}, 5, "it is gone")
+
+
+def test_a_policy_whose_file_becomes_a_pipe_or_a_link_to_a_device_goes_on_denying(mesh):
+    posted = lambda: mesh.load("client", "http://echo:8000/", "--count", "1", "--method", "POST")["status"]
+    file = mesh.directory / "deny.yaml"
+    m.write(file, m.authorization("deny", {"action": "DENY", "selector": {"matchLabels": {"app": "echo"}}, "rules": [{"to": [{"operation": {"methods": ["POST"]}}]}]}))
+    until(lambda: posted() == {"403": 1}, 5, "it denies")
+    aside = mesh.directory / ".aside"
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/null")):
+        make(aside)
+        aside.rename(file)
+        said(mesh, "deny.yaml: it is a pipe, a socket or a device, which is not read", "what it held stays in force")
+        assert posted() == {"403": 1}
+    pid = mesh.plaitd_pid()
+    mesh.signal(pid, "KILL")
+    until(lambda: mesh.plaitd_pid() not in (0, pid), 10, "plaitd runs again")
+    mesh.wait_ready()
+    # Another object is live: what is in force is that of the new plaitd.
+    m.write(mesh.directory / "other.yaml", m.authorization("deny-put", {"action": "DENY", "selector": {"matchLabels": {"app": "echo"}}, "rules": [{"to": [{"operation": {"methods": ["PUT"]}}]}]}))
+    until(lambda: mesh.load("client", "http://echo:8000/", "--count", "1", "--method", "PUT")["status"] == {"403": 1}, 10, "the other file is live")
+    assert posted() == {"403": 1}
+    (mesh.directory / "other.yaml").unlink()
     file.unlink()
     until(lambda: posted() == {"200": 1}, 5, "it is gone")
 

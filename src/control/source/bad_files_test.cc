@@ -110,6 +110,19 @@ TEST_F(BadFiles, ThatAreLinksToEachOtherAreSaidAndKeepTheirMeaning) {
       << Said();
 }
 
+TEST_F(BadFiles, ThatAreLinksToEachOtherKeepTheirMeaningBehindALinkToTheirDirectory) {
+  fs::create_directory_symlink(root_ + "/conf", root_ + "/link");
+  const auto look = [this] { return ScanFolders({root_ + "/link"}); };
+  files_.Update(look());
+  fs::remove(Path("a.yaml"));
+  fs::create_symlink("a.yaml", Path("a.yaml"));
+  ConfigFiles restarted{root_ + "/last-good", {}};
+  for (ConfigFiles* files : {&files_, &restarted}) {
+    files->Update(look());
+    EXPECT_EQ(ConfigFolder::Names(*files), "good neighbour ") << (files == &files_ ? "running" : "restarted");
+  }
+}
+
 TEST_F(BadFiles, ThatAreLinksToNothingAreSaid) {
   fs::create_symlink("nowhere", Path("d.yaml"));
   files_.Update(Look());
@@ -155,12 +168,79 @@ TEST_F(BadFiles, ThatCannotBeReadToTheirEndAreSaidAndNotReadInPart) {
   EXPECT_NE(Said().find("c.yaml: the file cannot be read to its end: Input/output error"), std::string::npos) << Said();
 }
 
-TEST_F(BadFiles, ThatAreNoFilesAreSkipped) {
-  ASSERT_EQ(::mkfifo(Path("pipe.yaml").c_str(), 0600), 0);
+// What may stand in place of a file and is none.
+struct NoFile {
+  const char* what;
+  void (*make)(const std::string& path);
+};
+void PrintTo(const NoFile& one, std::ostream* out) { *out << one.what; }
+
+class NoFiles : public BadFiles, public testing::WithParamInterface<NoFile> {
+ protected:
+  static std::string ToldAs(const std::string& path, const std::string& more) {
+    return path + ": it is a pipe, a socket or a device, which is not read" + more + "\n";
+  }
+};
+
+TEST_P(NoFiles, InPlaceOfAFileKeepItsMeaningAndAreSaid) {
+  fs::remove(Path("a.yaml"));
+  GetParam().make(Path("a.yaml"));
+  files_.Update(Look());
+  EXPECT_EQ(Names(), "good neighbour ");
+  const std::string told =
+      ToldAs(Path("a.yaml"), " (make it a regular file, or remove it; what it held stays in force)");
+  EXPECT_NE(Said().find(told), std::string::npos) << Said();
+  ConfigFiles restarted{root_ + "/last-good", {}};
+  restarted.Update(Look());
+  EXPECT_EQ(ConfigFolder::Names(restarted), "good neighbour ");
+  EXPECT_NE(ConfigFolder::Said(restarted).find(told), std::string::npos) << ConfigFolder::Said(restarted);
+  fs::remove(Path("a.yaml"));
+  files_.Update(Look());
+  EXPECT_EQ(Names(), "neighbour ");
+  EXPECT_EQ(Said(), "");
+}
+
+TEST_P(NoFiles, ThatNeverWereFilesAreSaid) {
+  GetParam().make(Path("c.yaml"));
+  GetParam().make(Path("c.txt"));
   fs::create_directory(Path("folder.yaml"));
   files_.Update(Look());
   EXPECT_EQ(Names(), "good neighbour ");
-  EXPECT_EQ(Said(), "");
+  EXPECT_EQ(Said(), "Error " + ToldAs(Path("c.yaml"),
+                                      "; it has no last good version, so what it says, a policy too, is not in force "
+                                      "(make it a regular file, or remove it)"));
+}
+
+TEST_P(NoFiles, InPlaceOfALinkKeepWhatItLedTo) {
+  std::ofstream(root_ + "/elsewhere") << Namespace("linked");
+  fs::create_symlink(root_ + "/elsewhere", Path("c.yaml"));
+  files_.Update(Look());
+  EXPECT_EQ(Names(), "good neighbour linked ");
+  fs::remove(Path("c.yaml"));
+  GetParam().make(Path("c.yaml"));
+  files_.Update(Look());
+  EXPECT_EQ(Names(), "good neighbour linked ");
+  EXPECT_NE(Said().find("what it held stays in force"), std::string::npos) << Said();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, NoFiles,
+    testing::Values(
+        NoFile{"a pipe", [](const std::string& path) { EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0); }},
+        NoFile{"a socket", [](const std::string& path) { EXPECT_EQ(::mknod(path.c_str(), S_IFSOCK | 0600, 0), 0); }},
+        NoFile{"a link to a device", [](const std::string& path) { fs::create_symlink("/dev/null", path); }}));
+
+TEST_F(BadFiles, ThatALinkLeadsToAndThatBecomePipesKeepWhatWasThere) {
+  std::ofstream(root_ + "/elsewhere") << Namespace("linked");
+  fs::create_symlink(root_ + "/elsewhere", Path("c.yaml"));
+  files_.Update(Look());
+  fs::remove(root_ + "/elsewhere");
+  ASSERT_EQ(::mkfifo((root_ + "/elsewhere").c_str(), 0600), 0);
+  ConfigFiles restarted{root_ + "/last-good", {}};
+  for (ConfigFiles* files : {&files_, &restarted}) {
+    files->Update(Look());
+    EXPECT_EQ(ConfigFolder::Names(*files), "good neighbour linked ") << (files == &files_ ? "running" : "restarted");
+  }
 }
 
 // Root may read everything; the kernel asks for the effective user.

@@ -247,9 +247,12 @@ bool ConfigFiles::RemoveDeleted(const Scan& scan) {
   std::set<std::string_view> present;
   for (const ScannedFile& file : scan.files) present.insert(file.real_path);
   for (const std::string& path : scan.unreadable_files) present.insert(path);
+  std::set<std::string_view> unread;  // links may have led elsewhere when they could be read
+  for (const Unread& one : scan.unread) unread.insert(one.path);
   const auto gone = [&](const auto& entry) {
     // A directory that cannot be read says nothing of its files.
-    return !present.contains(entry.first) && !IsBelow(entry.second.path, scan.unreadable_roots);
+    return !present.contains(entry.first) && !unread.contains(entry.second.path) &&
+           !IsBelow(entry.second.path, scan.unreadable_roots);
   };
   bool removed = false;
   for (auto it = files_.begin(); it != files_.end();) {
@@ -380,7 +383,7 @@ void ConfigFiles::Collect(const Scan& scan) {
 model::Finding ConfigFiles::NotRead(const Unread& unread) const {
   const bool held = std::any_of(files_.begin(), files_.end(), [&](const auto& entry) {
     const File& file = entry.second;
-    return (file.real_path == unread.key || IsBelow(file.path, {unread.path})) &&
+    return (file.real_path == unread.key || file.path == unread.path || IsBelow(file.path, {unread.path})) &&
            (file.local_images || !file.in_force().objects.empty());
   });
   const char* nothing = "; it has no last good version, so what it says, a policy too, is not in force";

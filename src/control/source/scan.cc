@@ -34,6 +34,9 @@ std::string Parent(const std::string& path) {
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// Where the name itself stands, wherever it leads as a link.
+std::string PlaceOf(const std::string& path) { return RealPath(Parent(path)) + "/" + path.substr(path.rfind('/') + 1); }
+
 // JSON is YAML, too. kubectl reads a directory's files of the same names.
 bool IsYaml(std::string_view name) {
   return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"));
@@ -132,7 +135,7 @@ class Scanner {
       if (!Folder(path, depth + 1)) out_.unreadable_roots.push_back(path);
       return;
     }
-    if (!S_ISREG(info.st_mode)) return;
+    if (!S_ISREG(info.st_mode)) return IsYaml(name) ? NoFile(path) : void();
     if (!IsYaml(name)) return PassOver(path, name);
     const std::string real = RealPath(path);
     if (!real_files_.insert(real).second) return;
@@ -161,11 +164,21 @@ class Scanner {
     struct stat link{};
     if (::lstat(path.c_str(), &link) != 0) return;
     // It was away for a moment, as by an editor that removes and writes anew; whoever watches the folder looks again.
-    if (error == ENOENT && !S_ISLNK(link.st_mode)) return out_.unreadable_files.push_back(RealPath(path));
+    if (error == ENOENT && !S_ISLNK(link.st_mode)) return out_.unreadable_files.push_back(PlaceOf(path));
     if (error == ENOENT) return Fail(path, "the link leads to nothing", "create what it names, or remove the link");
-    out_.unreadable_files.push_back(path);
-    Tell(path, path, std::string("the file cannot be read: ") + std::strerror(error),
+    const std::string place = PlaceOf(path);
+    out_.unreadable_files.push_back(place);
+    Tell(path, place, std::string("the file cannot be read: ") + std::strerror(error),
          error == ELOOP ? "links lead to each other; let one of them name a file" : "make it readable for this user");
+  }
+
+  // It may have been a file, by this name or by that of what it leads to.
+  void NoFile(const std::string& path) {
+    const std::string place = PlaceOf(path);
+    const std::string real = RealPath(path);
+    out_.unreadable_files.push_back(place);
+    if (real != place) out_.unreadable_files.push_back(real);
+    Tell(path, place, "it is a pipe, a socket or a device, which is not read", "make it a regular file, or remove it");
   }
 
   void Read(const std::string& path, const std::string& real, std::size_t size) {

@@ -33,7 +33,7 @@ struct Scan {
   std::vector<ScannedFile> files;             // sorted by path; a file reached twice is listed once
   std::vector<std::string> folders;           // to be watched; also where symbolic links lead
   std::vector<std::string> unreadable_roots;  // directories that are not there or closed to us
-  std::vector<std::string> unreadable_files;  // real paths (or paths): they exist, their content is not known
+  std::vector<std::string> unreadable_files;  // real paths, or where links stand: their content is not known
   std::vector<Unread> unread;                 // of these two, what should be told
   model::Findings findings;
 };
