@@ -2,6 +2,7 @@
 // stays.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -271,6 +272,34 @@ TEST_F(BadFiles, InADirectoryWithoutPermissionStayInForce) {
   files_.Update(scan);
   EXPECT_EQ(Names(), "good neighbour ");
   EXPECT_NE(Said().find("conf: the directory cannot be read: Permission denied (make it readable for this user"),
+            std::string::npos)
+      << Said();
+}
+
+// For as long as it lives, no file can be opened.
+class NoMoreFiles {
+ public:
+  NoMoreFiles() {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const rlimit none{.rlim_cur = 0, .rlim_max = before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  ~NoMoreFiles() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(BadFiles, InADirectoryThatCannotBeOpenedForTheLimitOfOpenFilesStayInForceAndNameTheLimit) {
+  Scan scan;
+  {
+    const NoMoreFiles none;
+    scan = Look();
+  }
+  files_.Update(scan);
+  EXPECT_EQ(Names(), "good neighbour ");
+  EXPECT_NE(Said().find("conf: the directory cannot be read: Too many open files (raise the limit of open files "
+                        "(\"ulimit -n\") of this process; what it held stays in force)"),
             std::string::npos)
       << Said();
 }

@@ -51,6 +51,16 @@ std::string_view MeantEnd(std::string_view end) {
   return {};
 }
 
+// What to do when a file or directory cannot be opened.
+const char* NextStep(int error) {
+  switch (error) {
+    case EMFILE: return "raise the limit of open files (\"ulimit -n\") of this process";
+    case ENFILE: return "raise the limit of open files of the whole system (sysctl fs.file-max)";
+    case ELOOP: return "links lead to each other; let one of them name a file";
+    default: return "make it readable for this user";
+  }
+}
+
 // There a lease depends on the server, too, so that none says nothing of writers.
 bool IsOnANetwork(int fd) {
   struct statfs info{};
@@ -112,9 +122,9 @@ class Scanner {
     }
     DIR* folder = ::opendir(path.c_str());
     if (!folder) {
-      if (errno != ENOENT)
-        Tell(path, path, std::string("the directory cannot be read: ") + std::strerror(errno),
-             "make it readable for this user");
+      const int error = errno;
+      if (error != ENOENT)
+        Tell(path, path, std::string("the directory cannot be read: ") + std::strerror(error), NextStep(error));
       return false;
     }
     out_.folders.push_back(path);
@@ -168,8 +178,7 @@ class Scanner {
     if (error == ENOENT) return Fail(path, "the link leads to nothing", "create what it names, or remove the link");
     const std::string place = PlaceOf(path);
     out_.unreadable_files.push_back(place);
-    Tell(path, place, std::string("the file cannot be read: ") + std::strerror(error),
-         error == ELOOP ? "links lead to each other; let one of them name a file" : "make it readable for this user");
+    Tell(path, place, std::string("the file cannot be read: ") + std::strerror(error), NextStep(error));
   }
 
   // It may have been a file, by this name or by that of what it leads to.
@@ -184,10 +193,10 @@ class Scanner {
   void Read(const std::string& path, const std::string& real, std::size_t size) {
     const io::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) {
-      if (errno == ENOENT) return;
+      const int error = errno;
+      if (error == ENOENT) return;
       out_.unreadable_files.push_back(real);
-      return Tell(path, real, std::string("the file cannot be read: ") + std::strerror(errno),
-                  "make it readable for this user");
+      return Tell(path, real, std::string("the file cannot be read: ") + std::strerror(error), NextStep(error));
     }
     const Writers writers = AskForWriters(fd.get());
     std::string text;
