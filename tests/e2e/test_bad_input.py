@@ -7,6 +7,7 @@
 | files: with a byte order mark, UTF-16 | src/core/yaml/parse_test.cc |
 | files: in JSON, also what JSON may hold and YAML may not; names that are nearly read | src/core/yaml/parse_test.cc, src/control/source/file_names_test.cc, here: `a_policy_in_json` |
 | files: that become pipes, sockets, devices; more directories or open files than there may be | src/control/source/bad_files_test.cc, here: `becomes_a_pipe` |
+| files: local.yaml, and commands in annotations | src/control/source/config_files_test.cc, src/control/source/pods_test.cc, test_last_good.py (`a_slip_in_what_is_run`) |
 | files: in a mesh that runs | here: `a_bad_edit`, `a_directory_that_is_closed` |
 | objects: unknown kinds and versions, references to nothing, delegates in a circle, conflicts, selectors that match nothing, impossible hosts, CIDRs, weights (negative, all 0) | src/control/model/bad_objects_test.cc |
 | objects: references to nothing, by an edit: the last good version stays | src/control/source/waiting_edits_test.cc, test_last_good.py, here: `a_bad_edit[reference]` |

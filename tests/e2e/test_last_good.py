@@ -171,3 +171,32 @@ def test_a_new_file_of_routing_that_names_what_is_not_there_waits_and_what_ran_g
     m.write(mesh.directory / "versions.yaml", m.destination_rule("details", {"host": "details", "subsets": [{"name": "v9", "labels": {"app": "details"}}]}))
     until(lambda: told not in messages(mesh), 5, "it is in force")
     assert mesh.load("productpage-v1", "http://details:9080/details/0", "--count", "10")["status"] == {"200": 10}
+
+
+@pytest.mark.parametrize("mesh", ["commands"], indirect=True)
+def test_a_slip_in_what_is_run_ends_nothing(mesh):
+    """In local.yaml the last good version stays; a pod whose command cannot be read goes on, also with the next plaitd."""
+    own = mesh.directory / "own.yaml"
+    m.write(own, m.deployment("own", ["sleep", "1000"]), m.document("StatefulSet", "set", {
+        "serviceName": "reviews", "selector": {"matchLabels": {"app": "set"}}, "template": {
+            "metadata": {"labels": {"app": "set"}, "annotations": {"plait.dev/exec.app": '["sleep", "1000"]'}},
+            "spec": {"containers": [{"name": "app", "image": "none"}]}}}, "apps/v1"))
+    until(lambda: [pod["ready"] for pod in mesh.pods("own") + mesh.pods("set")] == [True, True], 15, "they run")
+    def running():
+        return {pod["name"]: mesh.proxy_pid(pod["name"]) for pod in mesh.pods()}
+    before = running()
+    images = mesh.directory / "local.yaml"
+    good = images.read_text()
+    images.write_text(good + "  x: [\n")
+    own.write_text(own.read_text().replace('"[\\"sleep\\", \\"1000\\"]"', '"sleep infinity"'))
+    until(lambda: messages(mesh).count("is not a JSON array of words") == 2, 5, "the commands are told")
+    until(lambda: f"{images}: {STAYS}" in messages(mesh), 5, "local.yaml is told")
+    for restarted in (False, True):
+        if restarted:
+            restart_plaitd(mesh)
+        proves_that_plaitd_follows(mesh, f"live-{restarted}".lower())
+        assert running() == before
+    images.write_text(good)
+    own.write_text(own.read_text().replace('"sleep infinity"', '"[\\"sleep\\", \\"2000\\"]"'))
+    until(lambda: {pod["name"] for pod in mesh.pods("own")} == {"own-1"}, 20, "the command is another one")
+    until(lambda: STAYS not in messages(mesh) and "JSON array" not in messages(mesh), 5, "nothing is wrong")

@@ -223,7 +223,7 @@ void ControlPlane::Rebuild() {
     source::PodSets sets = source::RenderPodSets(files_->objects(), files_->images(), snapshot->mesh());
     template_findings_ = sets.findings;
     const auto before = pods_->workloads();
-    pods_->SetTemplates(sets.sets);
+    pods_->SetTemplates(sets.sets, sets.unrendered);
     if (pods_->workloads() != before) snapshot = model::Snapshot::Build(files_->objects(), pods_->workloads(), options);
     TellSupervisor(sets, *snapshot);
   }
@@ -264,8 +264,7 @@ void ControlPlane::TellSupervisor(const source::PodSets& sets, const model::Snap
   channel_->SendGatewayPorts(sets.gateway_ports);  // before the gateways, which wait for these sockets
   if (pods_changed) channel_->Send(pods_->desired());
   // Before the state of the pods is known, services would seem to have no endpoint.
-  if (status_known_ && std::any_of(sets.sets.begin(), sets.sets.end(),
-                                   [](const auto& set) { return set.pod.proxy == source::ProxyKind::kNone; }))
+  if (status_known_ && sets.AnyOf([](const auto& set) { return set.pod.proxy == source::ProxyKind::kNone; }))
     channel_->SendServices(snapshot);
   if (pods_changed) PublishTokens();
 }

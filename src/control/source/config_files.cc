@@ -49,6 +49,24 @@ void TellOfLastGood(model::Finding& finding) {
   hint += "line and column are those of its file's last good version, which is in force";
 }
 
+model::Finding StaysInForce(const std::string& path) {
+  return {model::Severity::kWarning,
+          {.message = "the last good version of this file stays in force",
+           .at = {.file = path},
+           .hint = "correct the errors of this file"}};
+}
+
+struct Images {
+  LocalImages images;
+  model::Findings findings;
+};
+
+Images ReadImages(const std::string& text, const std::string& path) {
+  Images out;
+  out.images.Add(text, path, out.findings);
+  return out;
+}
+
 // Objects that stand twice in one file: the file is bad, and without a last good version its first ones are in force.
 // Of security policies that say different things nobody knows which is meant: each of them is invalid.
 void RemoveRepeated(model::Decoded& decoded) {
@@ -134,7 +152,10 @@ bool ConfigFiles::Update(const Scan& scan) {
   }
   for (const ScannedFile& scanned : scan.files) {
     if (Has(scanned)) continue;
-    if (scanned.cut && IsLocalImages(scanned.path)) continue;  // a part of it is not what somebody wrote
+    if (scanned.cut && IsLocalImages(scanned.path)) {  // a part of it is not what somebody wrote
+      if (first_) TakeKept(scanned.path, scanned.real_path);
+      continue;
+    }
     File& file = files_[scanned.real_path];
     changed = true;
     Decode(scanned, file);
@@ -151,17 +172,18 @@ bool ConfigFiles::Update(const Scan& scan) {
 
 // What cannot be read when plaitd starts: what it said when it last could be is in force, or policies would vanish.
 void ConfigFiles::TakeUnreadable(const Scan& scan) {
-  const auto take = [&](const std::string& path, const std::string& real_path) {
-    if (files_.contains(real_path)) return;
-    auto text = last_good_.Find(real_path);
-    if (!text) return;
-    File& file = files_[real_path];
-    Decode({path, real_path, *std::move(text)}, file);
-    file.written.kept = true;
-  };
-  for (const std::string& path : scan.unreadable_files) take(path, path);
+  for (const std::string& path : scan.unreadable_files) TakeKept(path, path);
   for (const std::string& root : scan.unreadable_roots)
-    for (const auto& [path, real_path] : last_good_.FindBelow(root)) take(path, real_path);
+    for (const auto& [path, real_path] : last_good_.FindBelow(root)) TakeKept(path, real_path);
+}
+
+void ConfigFiles::TakeKept(const std::string& path, const std::string& real_path) {
+  if (files_.contains(real_path)) return;
+  auto text = last_good_.Find(real_path);
+  if (!text) return;
+  File& file = files_[real_path];
+  Decode({path, real_path, *std::move(text)}, file);
+  file.written.kept = true;
 }
 
 void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
@@ -170,7 +192,7 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
                                      .local_images = IsLocalImages(scanned.path),
                                      .cut = scanned.cut,
                                      .written = {.text = scanned.text}});
-  if (file.local_images) return;
+  if (file.local_images) return DecodeImages(file, std::move(before));
   model::Decoded decoded = scanned.cut ? model::DecodeBeginning(scanned.text, scanned.path, context_)
                                        : model::DecodeText(scanned.text, scanned.path, context_);
   RemoveRepeated(decoded);
@@ -187,10 +209,7 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
       file.last_good.reset();
     }
   } else if (file.last_good) {
-    file.findings.push_back({model::Severity::kWarning,
-                             {.message = "the last good version of this file stays in force",
-                              .at = {.file = scanned.path},
-                              .hint = "correct the errors of this file"}});
+    file.findings.push_back(StaysInForce(scanned.path));
   } else {
     const char* in_force = file.cut ? "of what could be read of it, what is valid is in force, and policies that are "
                                       "invalid or may be cut off deny; what follows, a policy too, is not in force"
@@ -201,6 +220,30 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
     model::Findings closed = ClosedPolicies(file.written.objects, mesh_.root_namespace);
     std::move(closed.begin(), closed.end(), std::back_inserter(file.findings));
   }
+}
+
+void ConfigFiles::DecodeImages(File& file, File before) const {
+  file.findings = ReadImages(file.written.text, file.path).findings;
+  file.bad = model::HasErrors(file.findings);
+  if (!file.bad) return;
+  file.last_good = FindGoodImages(file, std::move(before));
+  if (file.last_good) file.findings.push_back(StaysInForce(file.path));
+}
+
+// As FindLastGood; what names no image is nothing to fall back on here, either.
+std::optional<ConfigFiles::Version> ConfigFiles::FindGoodImages(const File& file, File before) const {
+  if (!last_good_.keeps()) return std::nullopt;
+  std::optional<Version> found;
+  if (before.local_images && before.stands_in())
+    found = *std::move(before.last_good);
+  else if (before.local_images && !before.bad)
+    found = std::move(before.written);
+  else if (auto text = last_good_.Find(file.real_path))
+    found = Version{.text = *std::move(text), .objects = {}, .kept = true};
+  if (!found) return std::nullopt;
+  const Images good = ReadImages(found->text, file.path);
+  if (model::HasErrors(good.findings) || good.images == LocalImages{}) return std::nullopt;
+  return found;
 }
 
 // What was in force until now; only of a file that is new here, what is on disk: that is older where it could not be
@@ -314,7 +357,7 @@ void ConfigFiles::ChooseVersions() {
 // What is in force becomes the last good version, and nothing else does. What could not be written is tried again.
 void ConfigFiles::KeepVersions() {
   for (auto& [real_path, file] : files_) {
-    if (file.local_images || (file.bad && !file.last_good)) continue;
+    if (file.bad && !file.last_good) continue;
     // An edit that is told to be in force without what it names is compared with the version before it until that is
     // there.
     if (!file.stands_in() && file.missing.empty()) file.last_good.reset();
@@ -363,13 +406,12 @@ void ConfigFiles::Collect(const Scan& scan) {
   for (const Unread& unread : scan.unread) findings_.push_back(NotRead(unread));
   const std::vector<const File*> in_order = InOrder();
   std::set<std::string> ignored;
+  const model::Findings none;
   for (const File* file : in_order) {
-    if (file->local_images) {
-      // While nobody can read it, the images that it held count; whether its errors still stand there, nobody knows.
-      model::Findings of_before;
-      images_.Add(file->written.text, file->path, IsUnread(file->path, scan) ? of_before : findings_);
-    }
-    for (const model::Findings* said : {&file->findings, &file->missing, &file->unkept})
+    if (file->local_images) CollectImages(*file);
+    // Whether the errors of images that nobody can read now still stand there, nobody knows.
+    const bool doubtful = file->local_images && IsUnread(file->path, scan);
+    for (const model::Findings* said : {doubtful ? &none : &file->findings, &file->missing, &file->unkept})
       findings_.insert(findings_.end(), said->begin(), said->end());
     for (const std::string& kind : file->ignored_kinds)
       if (ignored.insert(kind).second)
@@ -377,6 +419,17 @@ void ConfigFiles::Collect(const Scan& scan) {
                              {.message = "objects of kind " + kind + " are ignored", .at = {.file = file->path}}});
   }
   CollectObjects(in_order, scan.unreadable_roots.empty() && scan.unreadable_files.empty());
+}
+
+// What is wrong with the file by itself is told anyway; here, that other files have the same images.
+void ConfigFiles::CollectImages(const File& file) {
+  model::Findings said;
+  images_.Add(file.in_force().text, file.path, said);
+  for (model::Finding& finding : said) {
+    if (std::find(file.findings.begin(), file.findings.end(), finding) != file.findings.end()) continue;
+    if (file.stands_in()) TellOfLastGood(finding);
+    findings_.push_back(std::move(finding));
+  }
 }
 
 // Nothing is known of what it says now, so nothing is closed for it: only what it said before can be in force.

@@ -1,9 +1,9 @@
 #pragma once
 // From scanned files to the objects that are in force: decodes what changed, falls back to the last good version of a
-// file that became bad (one that is too large is bad, too) or whose edit waits (waiting_edits.h), and finds objects
-// that stand twice: the one that was in force keeps its place, whatever the names of the files. Of security policies
-// that say different things and of which none was in force, each is in force as an invalid one (closed_policies.h). No
-// loop, no watch: those are in directory_source.h.
+// file that became bad (one that is too large is bad, too; so is a bad local.yaml) or whose edit waits
+// (waiting_edits.h), and finds objects that stand twice: the one that was in force keeps its place, whatever the names
+// of the files. Of security policies that say different things and of which none was in force, each is in force as an
+// invalid one (closed_policies.h). No loop, no watch: those are in directory_source.h.
 #include <map>
 #include <optional>
 #include <string>
@@ -82,8 +82,11 @@ class ConfigFiles {
   };
 
   void TakeUnreadable(const Scan& scan);
+  void TakeKept(const std::string& path, const std::string& real_path);
   void Decode(const ScannedFile& scanned, File& file);
+  void DecodeImages(File& file, File before) const;
   std::optional<Version> FindLastGood(const File& file, File before) const;
+  std::optional<Version> FindGoodImages(const File& file, File before) const;
   bool IsNewRouting(const File& file) const;
   bool RemoveDeleted(const Scan& scan);
   std::vector<const File*> InOrder() const;
@@ -94,6 +97,7 @@ class ConfigFiles {
   model::Finding NotRead(const Unread& unread) const;
   model::Finding NotAlone(const model::ObjectRef& object, const Chosen& chosen) const;
   void Collect(const Scan& scan);
+  void CollectImages(const File& file);
   void CollectObjects(const std::vector<const File*>& in_order, bool complete);
   void KeepOwners(std::map<std::string, std::string> owners, bool complete);
 

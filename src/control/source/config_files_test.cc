@@ -334,6 +334,62 @@ TEST_F(Files, CalledLocalYamlMapImages) {
       << Said(files);
 }
 
+TEST_F(Files, CalledLocalYamlKeepTheImagesOfTheirLastGoodVersionAlsoAfterARestart) {
+  const std::string good = "images: {web: [server], db: [store]}\n";
+  Write("local.yaml", good);
+  ConfigFiles files = Store();
+  files.Update(Look());
+  for (const std::string& bad :
+       {good + "  x: [\n", std::string("images: {web: server, db: [store]}\n"), std::string("images: [web]\n"),
+        std::string("imagse: {}\n"), std::string("images: {web: [a], other/web: [b]}\n")}) {
+    Write("local.yaml", bad);
+    EXPECT_TRUE(files.Update(Look()));
+    EXPECT_FALSE(files.Update(Look())) << "it is told once";
+    ConfigFiles restarted = Store();
+    restarted.Update(Look());
+    for (ConfigFiles* each : {&files, &restarted}) {
+      ASSERT_NE(each->images().Find("web"), nullptr) << bad;
+      EXPECT_EQ(each->images().Find("web")->at(0), "server") << bad;
+      EXPECT_NE(each->images().Find("db"), nullptr) << bad;
+      EXPECT_NE(Said(*each).find("Warning " + Path("local.yaml") +
+                                 ": the last good version of this file stays in force (correct the errors of this "
+                                 "file)"),
+                std::string::npos)
+          << Said(*each);
+      EXPECT_EQ(Said(*each).find("Error"), Said(*each).rfind("Error")) << "each error is told once: " << Said(*each);
+    }
+  }
+  Write("local.yaml", "# none is needed any more\nimages:\n");
+  files.Update(Look());
+  EXPECT_EQ(files.images(), LocalImages{}) << "what is no mistake is in force";
+  EXPECT_EQ(Said(files), "");
+}
+
+TEST_F(Files, CalledLocalYamlThatSaidNothingBeforeGiveWhatIsValidInThem) {
+  Write("local.yaml", "images:\n");
+  ConfigFiles files = Store();
+  files.Update(Look());
+  Write("local.yaml", "images: {web: [server], db: store}\n");
+  files.Update(Look());
+  EXPECT_NE(files.images().Find("web"), nullptr);
+  EXPECT_EQ(Said(files).find("stays in force"), std::string::npos) << Said(files);
+}
+
+TEST_F(Files, CalledLocalYamlThatCannotBeReadAtAStartKeepTheirImages) {
+  Write("local.yaml", "images: {web: [server]}\n");
+  Store().Update(Look());
+  for (const bool cut : {false, true}) {
+    fs::remove(Path("local.yaml"));
+    if (cut)
+      Write("local.yaml", std::string(std::size_t{5} << 20, '#'));
+    else
+      fs::create_symlink("/dev/null", Path("local.yaml"));
+    ConfigFiles restarted = Store();
+    restarted.Update(Look());
+    EXPECT_NE(restarted.images().Find("web"), nullptr) << Said(restarted);
+  }
+}
+
 TEST_F(Files, AreFollowedLive) {
   io::Loop loop;
   int changes = 0;

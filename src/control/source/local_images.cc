@@ -24,6 +24,9 @@ void LocalImages::Add(std::string_view text, const std::string& file, model::Fin
       if (section.key != "images")
         fail(section.at, "unknown field \"" + section.key + "\"", "local.yaml holds `images`");
       if (section.key != "images") continue;
+      if (!section.value.is_mapping() && !section.value.is_null())
+        fail(section.at, "`images` is " + yaml::Describe(section.value) + ", not a mapping",
+             "write a line \"IMAGE: [PROGRAM, ARGUMENT, ...]\" below it for each image");
       for (const yaml::Entry& image : section.value.entries) {
         std::vector<std::string> argv;
         for (const yaml::Node& word : image.value.items)

@@ -93,7 +93,7 @@ class Renderer {
     }
     if (!ResolveAll(meta, annotations, spec.init_containers, set.pod.proxy, set.pod.init_containers) ||
         !ResolveAll(meta, annotations, spec.containers, set.pod.proxy, set.pod.containers))
-      return;
+      return KeepUnrendered(std::move(set));
     ResolveVolumes(meta, spec.volumes, set.pod);
     Keep(std::move(set));
   }
@@ -116,6 +116,12 @@ class Renderer {
   void Keep(PodSet set) {
     set.hash = HashOf(set.pod);
     out_.sets.push_back(std::move(set));
+  }
+
+  // The last finding says why.
+  void KeepUnrendered(PodSet set) {
+    out_.findings.back().diagnostic.hint += "; what runs of it goes on as it is";
+    out_.unrendered.push_back(std::move(set));
   }
 
   ProxyKind ProxyOf(const Meta& meta, const Labels& labels, const Labels& annotations, const PodSpec& spec) const {
@@ -283,8 +289,7 @@ class Renderer {
     bool selected = false;
     for (const Gateway* gateway : ObjectsOf<Gateway>(objects_))
       selected |= Selects(gateway->selector, {{"istio", "ingressgateway"}, {"app", "istio-ingressgateway"}});
-    for (const PodSet& set : out_.sets) selected &= !Selects(wanted, set.pod.labels);
-    if (!selected) return;
+    if (!selected || out_.AnyOf([&](const PodSet& set) { return Selects(wanted, set.pod.labels); })) return;
     PodSet set{.name = "istio-ingressgateway", .pod = {}, .hash = {}};
     set.pod.name_space = mesh_.root_namespace;
     set.pod.service_account = kIngressGatewayAccount;
@@ -296,9 +301,7 @@ class Renderer {
 
   // Pods without a proxy have nobody beside them who knows the names of the mesh.
   void AddDns() {
-    if (std::none_of(out_.sets.begin(), out_.sets.end(),
-                     [](const PodSet& set) { return set.pod.proxy == ProxyKind::kNone; }))
-      return;
+    if (!out_.AnyOf([](const PodSet& set) { return set.pod.proxy == ProxyKind::kNone; })) return;
     PodSet set{.name = "plait-dns", .pod = {}, .hash = {}};
     set.pod.name_space = "plait-system";
     set.pod.service_account = "plait-dns";
@@ -311,7 +314,7 @@ class Renderer {
   void CollectGatewayPorts() {
     std::set<std::uint16_t> ports;
     for (const Gateway* gateway : ObjectsOf<Gateway>(objects_)) {
-      const bool runs = std::any_of(out_.sets.begin(), out_.sets.end(), [&](const PodSet& set) {
+      const bool runs = out_.AnyOf([&](const PodSet& set) {
         return set.pod.proxy == ProxyKind::kGateway && Selects(gateway->selector, set.pod.labels);
       });
       for (const GatewayServer& server : gateway->servers)
@@ -341,6 +344,10 @@ class Renderer {
 };
 
 }  // namespace
+
+bool PodSets::AnyOf(const std::function<bool(const PodSet&)>& is) const {
+  return std::any_of(sets.begin(), sets.end(), is) || std::any_of(unrendered.begin(), unrendered.end(), is);
+}
 
 PodSets RenderPodSets(const std::vector<ObjectRef>& objects, const LocalImages& images, const MeshConfig& mesh,
                       Programs programs) {

@@ -1,6 +1,7 @@
 #pragma once
 // From Deployments, StatefulSets, Jobs, Pods and Gateways to what should run: commands and variables resolved, ready
 // for the supervisor. Pure: the same objects give the same templates, and an equal template has an equal hash.
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,8 +83,12 @@ struct PodSet {
 
 struct PodSets {
   std::vector<PodSet> sets;                  // sorted by key
+  std::vector<PodSet> unrendered;            // no program is known for some container: what runs of them goes on
   std::vector<std::uint16_t> gateway_ports;  // server ports of Gateways that select one of the gateway pods; sorted
   model::Findings findings;                  // containers without a program
+
+  // Of all that may run.
+  bool AnyOf(const std::function<bool(const PodSet&)>& is) const;
 };
 
 // Whether each container must have a program that plays its image. Where nothing is run it need not.

@@ -32,10 +32,19 @@ void PodsController::Adopt(std::vector<DesiredPod> running) {
   ++revision_;
 }
 
-void PodsController::SetTemplates(std::vector<PodSet> sets) {
-  if (templates_known_ && sets == sets_) return;
+void PodsController::SetTemplates(std::vector<PodSet> sets, const std::vector<PodSet>& unrendered) {
+  std::set<std::string> held;
+  for (const PodSet& set : unrendered) held.insert(set.Key());
+  if (!held.empty()) {
+    for (const PodSet& set : sets) held.erase(set.Key());
+    for (const PodSet& last : sets_)
+      if (held.erase(last.Key()) > 0) sets.push_back(last);
+    std::sort(sets.begin(), sets.end(), [](const PodSet& a, const PodSet& b) { return a.Key() < b.Key(); });
+  }
+  if (templates_known_ && sets == sets_ && held == held_) return;
   templates_known_ = true;
   sets_ = std::move(sets);
+  held_ = std::move(held);
   Reconcile();
 }
 
@@ -79,10 +88,10 @@ std::vector<PodsController::Group> PodsController::GroupPods() {
   }
   for (std::size_t i = 0; i < pods_.size(); ++i) {
     const auto found = by_key.find(pods_[i].pod.set);
-    if (found == by_key.end())
-      End(pods_[i]);
-    else
+    if (found != by_key.end())
       groups[found->second].pods.push_back(i);
+    else if (!held_.contains(pods_[i].pod.set))
+      End(pods_[i]);
   }
   return groups;
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,9 @@ class PodsController {
   // Before the first templates: what the supervisor runs for the plaitd before this one. It keeps its names and uids,
   // and so goes on running. What is `ending` only keeps its name and address.
   void Adopt(std::vector<DesiredPod> running);
-  void SetTemplates(std::vector<PodSet> sets);        // nothing happens when they are the last ones
+  // Nothing happens when they are the last ones. `unrendered`: no pod of these ends for it; they go on by their last
+  // templates.
+  void SetTemplates(std::vector<PodSet> sets, const std::vector<PodSet>& unrendered = {});
   void SetStatuses(std::vector<PodStatus> statuses);  // the whole table; nothing follows before there are templates
 
   // In the order of their names.
@@ -99,6 +102,7 @@ class PodsController {
   std::function<void()> on_change_;
   bool templates_known_ = false;
   std::vector<PodSet> sets_;
+  std::set<std::string> held_;  // keys of sets whose pods stay as they are: they have had no template here
   std::vector<Tracked> pods_;
   std::uint64_t revision_ = 1;
   mutable std::vector<DesiredPod> desired_;  // as of `desired_revision_`

@@ -104,6 +104,48 @@ TEST_F(Pods, FollowReplicasAndDisappear) {
   EXPECT_TRUE(loop_.RunUntil([&] { return pods->desired().empty(); }, 1s));
 }
 
+TEST_F(Pods, GoOnByTheirLastTemplateWhenNothingSaysAnyMoreHowTheyAreRun) {
+  std::string other = kDeployment;
+  other.replace(other.find("'[\"server\", \"80\"]'"), 18, "sleep infinity");
+  const PodSets broken = Render(other);
+  ASSERT_EQ(broken.unrendered.size(), 1U);
+  EXPECT_NE(broken.findings.at(0).ToString().find("; what runs of it goes on as it is)"), std::string::npos)
+      << broken.findings[0].ToString();
+  auto pods = Controller();
+  pods->SetTemplates(Render(kDeployment).sets);
+  pods->SetStatuses({Ready("u1"), Ready("u2")});
+  const std::vector<DesiredPod> running = pods->desired();
+  pods->SetTemplates(broken.sets, broken.unrendered);
+  EXPECT_EQ(pods->desired(), running);
+
+  auto next = Controller();
+  next->Adopt(running);
+  next->SetTemplates(broken.sets, broken.unrendered);
+  next->SetStatuses({Ready("u1"), Ready("u2")});
+  EXPECT_EQ(next->desired(), running) << "the next plaitd has not seen the template";
+
+  for (PodsController* each : {pods.get(), next.get()}) {
+    each->SetTemplates({});
+    EXPECT_TRUE(loop_.RunUntil([&] { return each->desired().empty(); }, 1s)) << "deleted, they end";
+  }
+}
+
+TEST_F(Pods, OfAGatewayThatNothingSaysHowToRunKeepItsPortsAndItsPlace) {
+  const std::string gateway =
+      "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\n"
+      "spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: "
+      "['*']}]}\n---\n"
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: edge, labels: {istio: ingressgateway}, annotations: "
+      "{inject.istio.io/templates: gateway}}\nspec: {containers: [{name: helper, image: x}]}\n---\n"
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {sidecar.istio.io/inject: 'false'}}\n"
+      "spec: {containers: [{name: c, image: x}]}\n";
+  const PodSets sets = Render(gateway);
+  EXPECT_EQ(sets.unrendered.size(), 2U);
+  EXPECT_EQ(sets.gateway_ports, std::vector<std::uint16_t>{80});
+  ASSERT_EQ(sets.sets.size(), 1U) << "no second gateway";
+  EXPECT_EQ(sets.sets[0].name, "plait-dns") << "of what has no proxy";
+}
+
 TEST_F(Pods, ThatRunAlreadyGoOnWithTheNextPlaitd) {
   auto pods = Controller();
   pods->SetTemplates(Render(kDeployment).sets);
