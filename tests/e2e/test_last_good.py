@@ -1,5 +1,7 @@
 """What was in force stays, also when plaitd starts anew: a newcomer that names an object again takes it from nobody, and
 an edit with a mistake, or with a name of nothing, leaves the last good version of its file in force."""
+import json
+
 import pytest
 
 import manifests as m
@@ -200,3 +202,18 @@ def test_a_slip_in_what_is_run_ends_nothing(mesh):
     own.write_text(own.read_text().replace('"sleep infinity"', '"[\\"sleep\\", \\"2000\\"]"'))
     until(lambda: {pod["name"] for pod in mesh.pods("own")} == {"own-1"}, 20, "the command is another one")
     until(lambda: STAYS not in messages(mesh) and "JSON array" not in messages(mesh), 5, "nothing is wrong")
+
+
+@pytest.mark.parametrize("mesh", ["mended"], indirect=True)
+def test_a_stateful_set_whose_first_command_was_wrong_is_mended_by_an_edit(mesh):
+    file = mesh.directory / "set.yaml"
+    def write(command):
+        m.write(file, m.document("StatefulSet", "set", {
+            "serviceName": "reviews", "replicas": 3, "selector": {"matchLabels": {"app": "set"}}, "template": {
+                "metadata": {"labels": {"app": "set"}, "annotations": {"plait.dev/exec.app": command}},
+                "spec": {"containers": [{"name": "app", "image": "none", "readinessProbe": m.http_probe(8000)}]}}}, "apps/v1"))
+    echo = [m.APP, "echo", "--port"]
+    write(json.dumps([*echo, "8001"]))
+    until(lambda: [pod["phase"] for pod in mesh.pods("set")] == ["Running"], 20, "the first pod runs and listens elsewhere")
+    write(json.dumps([*echo, "8000"]))
+    until(lambda: [pod["ready"] for pod in mesh.pods("set")] == [True] * 3, 30, "all three are ready")

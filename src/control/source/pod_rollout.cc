@@ -66,9 +66,23 @@ void PodsController::Roll(Group& group) {
     CreateNext(group);  // may move pods_: the pointers above are not used any more
 }
 
+// A pod of an older template that is not ready may never be, and all others would wait for it: the change is meant to
+// mend it. Not while a pod of the new template gets ready: what it replaces one by one is to go on. `pods`: the last
+// one first.
+bool PodsController::EndStuck(const PodSet& set, const std::vector<Tracked*>& pods) {
+  Tracked* stuck = nullptr;
+  for (Tracked* tracked : pods) {
+    if (IsReady(*tracked)) continue;
+    if (tracked->pod.hash == set.hash) return false;
+    if (!stuck && FindStatus(tracked->pod.uid)) stuck = tracked;
+  }
+  if (stuck) End(*stuck);
+  return stuck != nullptr;
+}
+
 // As Kubernetes: pods are made from the first ordinal on and end from the last, each after the one before it is ready
-// (gone); a changed template replaces one pod at a time, the last one first. A pod is made only when the one that had
-// its name is gone.
+// (gone); a changed template replaces one pod at a time, those that are not ready first, then the last one first. A pod
+// is made only when the one that had its name is gone.
 void PodsController::RollStatefulSet(Group& group) {
   const PodSet& set = group.set;
   const std::uint32_t end = set.first_ordinal + set.replicas;
@@ -87,6 +101,7 @@ void PodsController::RollStatefulSet(Group& group) {
     End(*tracked);
     ending = true;
   }
+  if (!ending) ending = EndStuck(set, pods);
   std::uint32_t above = end;
   for (Tracked* tracked : pods) {
     // One that is missing is made first, and must be ready, before the next one is replaced.

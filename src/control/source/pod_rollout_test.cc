@@ -92,6 +92,36 @@ TEST_F(Rollout, OfAChangedStatefulSetReplacesTheLastPodFirstUnderItsName) {
   EXPECT_EQ(Names(), "db-0=u1 db-1=u2(ending) db-2=u4 ");
 }
 
+TEST_F(Rollout, OfAMendedStatefulSetReplacesWhatNeverGotReadyLastPodFirst) {
+  pods_.SetTemplates(Render(Set("a")));
+  Say({{"u1", "Ready"}});
+  Say({{"u1", "Running"}, {"u2", "Running"}});
+  EXPECT_EQ(Names(), "db-0=u1 db-1=u2 ") << "db-2 waits for them";
+  pods_.SetTemplates(Render(Set("b")));
+  EXPECT_EQ(Names(), "db-0=u1 db-1=u2(ending) ");
+  EXPECT_TRUE(Becomes("db-0=u1 "));
+  Say({{"u1", "Running"}});
+  EXPECT_EQ(Names(), "db-0=u1(ending) ");
+  EXPECT_TRUE(Becomes(""));
+  Say({});
+  EXPECT_EQ(Names(), "db-0=u3 ");
+  Say({{"u3", "Ready"}});
+  Say({{"u3", "Ready"}, {"u4", "Ready"}});
+  EXPECT_EQ(Names(), "db-0=u3 db-1=u4 db-2=u5 ");
+}
+
+TEST_F(Rollout, OfAStatefulSetEndsNoOlderPodThatIsNotReadyWhileANewerOneGetsReady) {
+  pods_.SetTemplates(Render(Set("a", "  podManagementPolicy: Parallel\n")));
+  Say({{"u1", "Ready"}, {"u2", "Ready"}, {"u3", "Ready"}});
+  pods_.SetTemplates(Render(Set("b", "  podManagementPolicy: Parallel\n")));
+  EXPECT_TRUE(Becomes("db-0=u1 db-1=u2 "));
+  Say({{"u1", "Ready"}, {"u2", "Ready"}});
+  Say({{"u1", "Ready"}, {"u2", "Running"}, {"u4", "Running"}});
+  EXPECT_EQ(Names(), "db-0=u1 db-1=u2 db-2=u4 ") << "the new template may be the worse one";
+  Say({{"u1", "Running"}, {"u2", "Ready"}, {"u4", "Ready"}});
+  EXPECT_EQ(Names(), "db-0=u1(ending) db-1=u2 db-2=u4 ");
+}
+
 TEST_F(Rollout, OfASmallerStatefulSetEndsTheLastPodsOneByOne) {
   auto sets = Render(Set("a"));
   pods_.SetTemplates(sets);

@@ -85,6 +85,7 @@ class PodsController {
   std::vector<Group> GroupPods();  // what belongs to no set ends
   void Roll(Group& group);
   void RollStatefulSet(Group& group);
+  bool EndStuck(const PodSet& set, const std::vector<Tracked*>& pods);
   void RollJob(Group& group);
   void CreateNext(Group& group);
   void Create(Group& group, std::uint32_t index);  // may move `pods_`
