@@ -82,6 +82,18 @@ Json AllResources(MeshProvider& provider, const Proxy& proxy) {
   return out;
 }
 
+// Names of the secrets that a gateway gets: what is in them stays here.
+Json SecretNames(MeshProvider& provider, const Proxy& proxy, const model::Labels& labels) {
+  std::set<std::string> names;
+  for (const model::Gateway* gateway : provider.snapshot()->GatewaysOf(labels))
+    for (const model::GatewayServer& server : gateway->servers)
+      for (const char* ending : {"", "-cacert"}) {
+        const std::string name = "kubernetes://" + server.tls.credential_name + ending;
+        if (provider.Find(proxy, xds::type_url::kSecret, name)) names.insert(name);
+      }
+  return Json(names);
+}
+
 Json Objects(const model::Snapshot& mesh) {
   Json out = Json::array();
   for (const model::ObjectRef& object : mesh.objects()) {
@@ -163,6 +175,7 @@ SavedResources ResourcesOf(io::Loop& loop, const SavedResourcesOptions& options)
                    {"capture", CaptureAnnotations(pod->spec)},
                    {"ports", DeclaredPorts(pod->spec)},
                    {"resources", has_proxy ? AllResources(provider, proxy) : Json::array()},
+                   {"secrets", SecretNames(provider, proxy, pod->spec.labels)},
                    {"objects", Objects(mesh)}});
   return out;
 }

@@ -26,8 +26,8 @@ struct SavedResources {
 };
 // {"problems": [{"severity": error, warning or info, "text": "FILE:LINE:COLUMN: ..."}], "node": {"id"}, "pod", "proxy":
 // sidecar, router or none, "ip", "identity", "capture": {annotation: value}, "ports": [of its containers], "resources":
-// [{"type", "name", "aliases", "value": base64}], "objects": [{"kind", "name", "namespace", "at": "FILE:LINE"}]}. With
-// an error: {"problems", "error", "hint"}.
+// [{"type", "name", "aliases", "value": base64}], "secrets": [names], "objects": [{"kind", "name", "namespace", "at":
+// "FILE:LINE"}]}. With an error: {"problems", "error", "hint"}.
 SavedResources ResourcesOf(io::Loop& loop, const SavedResourcesOptions& options);
 
 }  // namespace plait::control::serve

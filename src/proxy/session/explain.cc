@@ -40,14 +40,15 @@ std::string ClustersText(const xds::RouteAction& action) {
 
 class Explainer {
  public:
-  Explainer(const ConfigView& config, Question question) : config_(config), q_(std::move(question)) {
+  Explainer(const ConfigView& config, const Chain& chain, Question question)
+      : config_(config), chain_(chain), q_(std::move(question)) {
     if (!q_.principal.empty()) {
       tls_.peer_certificate = true;
       tls_.peer_uri_sans = {q_.principal};
       tls_.peer_identity = q_.principal;
       tls_.local_identity = q_.own_identity;
-      connection_.tls = &tls_;
     }
+    if (!q_.principal.empty() || chain_.tls) connection_.tls = &tls_;
     connection_.local = q_.destination;
     connection_.remote = q_.source;
     connection_.server_name = q_.server_name;
@@ -60,9 +61,13 @@ class Explainer {
   void operator()(const std::shared_ptr<const OutboundConfig>& outbound);
   void operator()(const std::shared_ptr<const InboundConfig>& inbound);
   void operator()(const std::shared_ptr<const HttpConfig>& http) { Http(*http, {}); }
-  void operator()(const std::shared_ptr<const TcpConfig>& tcp) { Forward(ChooseCluster(tcp->xds.clusters, q_.random)); }
+  void operator()(const std::shared_ptr<const TcpConfig>& tcp) {
+    Forward(chain_.sni_cluster ? q_.server_name : ChooseCluster(tcp->xds.clusters, q_.random));
+  }
 
   Explanation Take() { return std::move(out_); }
+  // What becomes of TLS that the client of a gateway begins. False when it cannot.
+  bool AdmitTls();
   // False when one of them refuses the connection.
   bool Authorize(const NetworkRbacs& rules);
 
@@ -74,6 +79,8 @@ class Explainer {
   void Fail(std::string step, std::string text, Failure failure);
   void Refuse(std::string step, std::string text, std::string details);
   bool TellDestination(const cluster::Destination& destination);
+  std::string NamedText() const;
+  void PassOn() { passed_ = {q_.server_name, q_.principal}; }
   void OutboundTcp(const OutboundConfig& outbound, const cluster::Destination& destination);
   bool Admit(const xds::InboundPort& port);
   void Http(const HttpConfig& http, const HttpRouting& routing);
@@ -84,7 +91,9 @@ class Explainer {
   void TellTransport(const cluster::Cluster& cluster, const cluster::Host& host, NextHop& next);
 
   const ConfigView& config_;
+  const Chain& chain_;
   Question q_;
+  std::optional<NextHop::Passed> passed_;
   io::TlsFacts tls_;
   record::ConnectionInfo connection_;
   record::StreamRecord record_;
@@ -140,13 +149,20 @@ void Explainer::operator()(const std::shared_ptr<const OutboundConfig>& outbound
   if (!TellDestination(destination)) return;
   const std::uint16_t port = q_.destination.port.value;
   const xds::DeclaredProtocol declared = DeclaredProtocolOf(destination, config_.index(), port);
-  const bool relayed = declared == xds::DeclaredProtocol::kTcp || declared == xds::DeclaredProtocol::kTls;
+  if (declared == xds::DeclaredProtocol::kTls && q_.server_name.empty() && !io::IpAddress::Parse(q_.name)) {
+    q_.server_name = ToLower(q_.name);
+    q_.assumed_name = !q_.name.empty();
+  }
+  const bool own_tls = !q_.server_name.empty();
+  const bool relayed = own_tls || declared == xds::DeclaredProtocol::kTcp || declared == xds::DeclaredProtocol::kTls;
   const std::string says = "port " + std::to_string(port) + " declares " + std::string(DeclaredName(declared));
   if (q_.http && !relayed) {
     Step("protocol", says + ", the request is HTTP");
     return Http(*outbound->http, OutboundHttpRouting(destination, config_.index(), port, outbound->xds));
   }
-  Step("protocol", says + ": the connection is relayed as it is");
+  Step("protocol",
+       says + (own_tls ? ", the client begins TLS" + NamedText() : "") + ": the connection is relayed as it is");
+  if (own_tls) PassOn();
   q_.http = false;
   OutboundTcp(*outbound, destination);
 }
@@ -170,7 +186,14 @@ bool Explainer::Admit(const xds::InboundPort& port) {
   }
   const std::string mode =
       "port " + std::to_string(q_.destination.port.value) + " is " + std::string(ModeName(port.mode));
-  if (q_.principal.empty()) {
+  if (q_.principal.empty() && !q_.server_name.empty()) {
+    if (JudgeClientHello(port, {}) == InboundVerdict::kTerminate) {
+      Refuse("admission", mode + ", and the TLS that the caller begins is its own, without a certificate of the mesh",
+             {});
+      out_.steps.back().policy = port.strict_by;
+      return false;
+    }
+  } else if (q_.principal.empty()) {
     if (JudgePlaintext(port) == InboundVerdict::kRefusePlaintext) {
       Refuse("admission", mode + ", and the caller does not speak mutual TLS", PlaintextRefusal(port));
       out_.steps.back().policy = port.strict_by;
@@ -178,14 +201,46 @@ bool Explainer::Admit(const xds::InboundPort& port) {
     }
     Step("admission", mode + ": plaintext is admitted, without a principal");
     return true;
-  }
-  if (JudgeClientHello(port, {"istio"}) == InboundVerdict::kTerminate) {
+  } else if (JudgeClientHello(port, {"istio"}) == InboundVerdict::kTerminate) {
     Step("admission", mode + ": mutual TLS, the caller is " + q_.principal);
     return true;
   }
   connection_.tls = nullptr;
   Step("admission", mode + ": TLS is passed on to the application as it is");
   q_.http = false;
+  return true;
+}
+
+// " with server name a.example, which is the host that is asked for ...".
+std::string Explainer::NamedText() const {
+  if (q_.server_name.empty()) return " without a server name";
+  return " with server name " + q_.server_name +
+         (q_.assumed_name ? ", that of the host that is asked for (--sni says another)" : "");
+}
+
+bool Explainer::AdmitTls() {
+  const std::string port = "port " + std::to_string(q_.destination.port.value);
+  const bool known = !q_.principal.empty() || q_.unknown.principal;  // or one for whom it may be so
+  const bool begun = q_.tls || !q_.server_name.empty() || (known && chain_.tls);
+  if (!begun && chain_.tls) {
+    Refuse("tls", port + " takes TLS only, and the client does not speak it", {});
+    return false;
+  }
+  if (!begun) return true;
+  if (!chain_.tls) {
+    const bool passes = std::holds_alternative<std::shared_ptr<const TcpConfig>>(chain_.terminal);
+    Step("tls", port + ": TLS" + NamedText() + (passes ? " is passed on as it is" : " is not spoken there"));
+    out_.steps.back().passes = passes;
+    if (passes) PassOn();
+    if (passes) q_.http = false;
+    return passes;
+  }
+  q_.head.scheme = "https";
+  Step("tls", port + ": TLS" + NamedText() + " ends here");
+  if (chain_.tls->require_client_certificate && q_.principal.empty() && !q_.unknown.principal) {
+    out_.steps.back().known = false;
+    out_.steps.back().text += "; the client must show a certificate, of which nothing is known here";
+  }
   return true;
 }
 
@@ -324,7 +379,7 @@ void Explainer::Forward(const std::string& name, const route::RouteMatch* match)
   const std::string health = " (" + std::to_string(usable) + " of " + std::to_string(all) + " healthy)";
   if (picked.host == nullptr)
     return Fail("endpoint", "cluster " + name + " has no healthy endpoint" + health, Failure::kNoHealthyUpstream);
-  NextHop next{.cluster = name, .address = picked.host->address(), .head = q_.head};
+  NextHop next{.cluster = name, .address = picked.host->address(), .head = q_.head, .passed = passed_};
   if (upstream::IsToApplication(*cluster->config)) {
     Step("application", "the application on port " + std::to_string(q_.destination.port.value));
     out_.next = std::move(next);
@@ -360,8 +415,10 @@ void Explainer::TellTransport(const cluster::Cluster& cluster, const cluster::Ho
 }  // namespace
 
 Explanation ExplainChain(const ConfigView& config, const Chain& chain, Question question) {
-  Explainer explainer(config, std::move(question));
-  if (explainer.Authorize(chain.rbac)) std::visit(explainer, chain.terminal);
+  const bool gateway = std::holds_alternative<std::shared_ptr<const HttpConfig>>(chain.terminal) ||
+                       std::holds_alternative<std::shared_ptr<const TcpConfig>>(chain.terminal);
+  Explainer explainer(config, chain, std::move(question));
+  if ((!gateway || explainer.AdmitTls()) && explainer.Authorize(chain.rbac)) std::visit(explainer, chain.terminal);
   return explainer.Take();
 }
 

@@ -23,7 +23,9 @@ struct Question {
   io::SocketAddress source;       // of the connection
   std::string principal = {};     // SPIFFE identity that the caller proves; empty: none, plaintext
   std::string own_identity = {};  // of this workload
-  std::string server_name = {};   // SNI, of TLS that the client begins
+  std::string server_name = {};   // SNI: of the mesh's TLS where there is a principal, else of TLS of the client's own
+  bool tls = false;               // the client begins TLS, with or without `server_name`
+  bool assumed_name = false;      // nobody said `server_name`: it is the host that is asked for
   std::string name = {};          // that the client asks DNS for; empty: it dials `destination` itself
   // What DNS says of `name`. kElsewhere: it is none of the mesh, so a resolver elsewhere decides; kNothing: it is one
   // of the mesh's names, and there is no address. Then `destination` has a port only.
@@ -73,6 +75,12 @@ struct NextHop {
   std::string identity;     // that the server must prove; empty: any, or plaintext
   std::string server_name;  // SNI
   http::RequestHead head;
+  // TLS that goes on as it came, inside that of `tls` if there is any.
+  struct Passed {
+    std::string server_name;
+    std::string principal;  // of the mesh's; empty: it is of the client's own
+  };
+  std::optional<Passed> passed = {};
 };
 
 // Where the client meant to go, as the destination index knows it.

@@ -21,7 +21,7 @@ class Explaining : public testing::Test, public ConfigView {
     const auto found = routes_.find(name);
     return found == routes_.end() ? std::nullopt : std::optional(found->second);
   }
-  std::optional<std::shared_ptr<const xds::L4Routes>> L4Routes(const std::string&) const override { return nullptr; }
+  std::optional<std::shared_ptr<const xds::L4Routes>> L4Routes(const std::string&) const override { return l4_routes_; }
   std::optional<cluster::ClusterPtr> Cluster(const std::string& name) const override { return clusters_.Find(name); }
 
   static xds::HttpConnectionManager Http() {
@@ -109,6 +109,20 @@ class Explaining : public testing::Test, public ConfigView {
     chain.terminal = std::shared_ptr<const InboundConfig>(std::move(config));
     return chain;
   }
+  // Of a gateway: routes "edge", with or without TLS that ends there.
+  Chain GatewayHttp(std::optional<xds::DownstreamTlsContext> tls) {
+    xds::HttpConnectionManager http = Http();
+    http.routes = xds::RdsRef{"edge"};
+    Chain chain;
+    chain.tls = std::move(tls);
+    chain.terminal = std::shared_ptr<const HttpConfig>(CompileHttp(http, {registry_, logs_}).value());
+    return chain;
+  }
+  Chain GatewayTcp(const char* cluster) {
+    Chain chain;
+    chain.terminal = CompileTcp({.clusters = {{.name = cluster, .weight = 1}}}, {registry_, logs_}).value();
+    return chain;
+  }
   static Question Get(const char* destination, const char* authority) {
     Question question{.destination = io::SocketAddress::Parse(destination).value(),
                       .source = io::SocketAddress::Parse("10.244.0.9:0").value()};
@@ -133,6 +147,7 @@ class Explaining : public testing::Test, public ConfigView {
   cluster::ClusterStore clusters_;
   cluster::DestinationIndex index_;
   std::map<std::string, std::shared_ptr<const route::RouteTable>> routes_;
+  std::shared_ptr<const xds::L4Routes> l4_routes_;
   bool complete_ = true;
 };
 
@@ -288,6 +303,101 @@ TEST_F(Explaining, JudgesByTheForwardedForThatAGatewayHasAddedTo) {
   question.head.headers.Add("x-forwarded-for", "192.0.2.1");
   EXPECT_TRUE(StepOf(ExplainChain(*this, chain, question), "authorization").known);
   EXPECT_TRUE(StepOf(ExplainChain(*this, chain, question), "authorization").passes);
+}
+
+TEST_F(Explaining, EndsTlsOfAGatewaysClient) {
+  AddRoutes("edge", "site.example", "outbound|80||web");
+  AddCluster("outbound|80||web", "10.244.0.5:8080");
+  Question question = Get("10.244.0.9:8443", "site.example");
+  question.tls = question.assumed_name = true;
+  question.server_name = "site.example";
+  const Explanation ended = ExplainChain(*this, GatewayHttp(xds::DownstreamTlsContext{}), question);
+  EXPECT_EQ(StepOf(ended, "tls").text.find("port 8443: TLS with server name site.example, that of the host that is "),
+            0U)
+      << StepOf(ended, "tls").text;
+  ASSERT_TRUE(ended.next);
+  EXPECT_EQ(ended.next->head.headers.Get("x-forwarded-proto").value_or(ended.next->head.scheme), "https");
+  EXPECT_FALSE(ended.next->passed);
+  xds::DownstreamTlsContext mutual;
+  mutual.require_client_certificate = true;
+  EXPECT_FALSE(StepOf(ExplainChain(*this, GatewayHttp(mutual), question), "tls").known) << "which the client may have";
+}
+
+TEST_F(Explaining, SaysThatAGatewaysPortAndItsClientDisagreeAboutTls) {
+  AddRoutes("edge", "site.example", "outbound|80||web");
+  AddCluster("outbound|80||web", "10.244.0.5:8080");
+  Question question = Get("10.244.0.9:8443", "site.example");
+  const Explanation plaintext = ExplainChain(*this, GatewayHttp(xds::DownstreamTlsContext{}), question);
+  EXPECT_FALSE(plaintext.next);
+  EXPECT_FALSE(StepOf(plaintext, "tls").passes);
+  EXPECT_TRUE(ExplainChain(*this, GatewayHttp(std::nullopt), question).next);
+  question.tls = true;
+  question.server_name = "site.example";
+  const Explanation tls = ExplainChain(*this, GatewayHttp(std::nullopt), question);
+  EXPECT_FALSE(tls.next);
+  EXPECT_FALSE(StepOf(tls, "tls").passes);
+}
+
+TEST_F(Explaining, PassesTlsOnAsItCame) {
+  AddCluster("outbound|443||own", "10.244.0.5:8443");
+  AddCluster("outbound_.443_._.named", "10.244.0.6:8443");
+  Question question = Get("10.244.0.9:8443", "pass.example");
+  question.tls = true;
+  question.server_name = "pass.example";
+  const Explanation own = ExplainChain(*this, GatewayTcp("outbound|443||own"), question);
+  ASSERT_TRUE(own.next && own.next->passed);
+  EXPECT_EQ(own.next->passed->server_name, "pass.example");
+  EXPECT_EQ(own.next->passed->principal, "") << "of the client's own";
+  Chain east_west = GatewayTcp("BlackHoleCluster");
+  east_west.sni_cluster = true;
+  question.server_name = "outbound_.443_._.named";
+  question.principal = "spiffe://td/ns/a/sa/friend";
+  const Explanation mesh = ExplainChain(*this, east_west, question);
+  ASSERT_TRUE(mesh.next && mesh.next->passed);
+  EXPECT_EQ(mesh.next->cluster, "outbound_.443_._.named");
+  EXPECT_EQ(mesh.next->passed->principal, "spiffe://td/ns/a/sa/friend");
+}
+
+TEST_F(Explaining, LeadsTlsOfAnApplicationByItsServerName) {
+  AddService("10.96.0.1/32", 443, xds::DeclaredProtocol::kTls);
+  for (const char* name : {"outbound|443||web.default.svc.cluster.local", "outbound|443||other"})
+    AddCluster(name, "10.244.0.5:8443");
+  auto routes = std::make_shared<xds::L4Routes>();
+  routes->routes.push_back(
+      {.sni = {"api.example"}, .destinations = {}, .clusters = {{"outbound|443||other", 1}}, .name = "by-name"});
+  l4_routes_ = std::move(routes);
+  Question question = Get("10.96.0.1:443", "web");
+  const auto cluster = [&] {
+    const Explanation explanation = ExplainChain(*this, Outbound(), question);
+    return explanation.next ? explanation.next->cluster : "none";
+  };
+  question.name = "10.96.0.1";
+  EXPECT_EQ(cluster(), "outbound|443||web.default.svc.cluster.local") << "an address is no server name";
+  question.name = "API.example";
+  const Explanation assumed = ExplainChain(*this, Outbound(), question);
+  ASSERT_TRUE(assumed.next && assumed.next->passed);
+  EXPECT_EQ(assumed.next->cluster, "outbound|443||other");
+  EXPECT_NE(StepOf(assumed, "protocol").text.find("api.example, that of the host that is asked for"), std::string::npos)
+      << StepOf(assumed, "protocol").text;
+  question.server_name = "another.example";
+  EXPECT_EQ(cluster(), "outbound|443||web.default.svc.cluster.local");
+  EXPECT_EQ(StepOf(ExplainChain(*this, Outbound(), question), "protocol").text.find("asked for"), std::string::npos);
+}
+
+TEST_F(Explaining, AdmitsTlsOfTheCallersOwnWhereSessionsPassItOn) {
+  AddCluster("inbound|80||", "127.0.0.1:80");
+  Question question = Get("10.244.0.5:80", "web");
+  question.server_name = "web";
+  const auto admitted = [&](xds::MtlsMode mode, bool app_tls) {
+    return StepOf(
+               ExplainChain(*this, Inbound({.port = 80, .mode = mode, .cluster = "inbound|80||", .app_tls = app_tls}),
+                            question),
+               "admission")
+        .passes;
+  };
+  EXPECT_FALSE(admitted(xds::MtlsMode::kStrict, false));
+  EXPECT_TRUE(admitted(xds::MtlsMode::kStrict, true));
+  EXPECT_TRUE(admitted(xds::MtlsMode::kPermissive, false));
 }
 
 }  // namespace

@@ -93,6 +93,7 @@ Outcome<session::Question> QuestionOf(const ExplainScene& scene, const session::
   }
   question.principal = query.principal;
   question.server_name = ToLower(query.sni);
+  question.tls = !query.sni.empty();
   question.unknown = {
       .headers = query.unknown.headers, .principal = query.unknown.principal, .direct_ip = query.unknown.direct_ip};
   question.head.method = query.method;
@@ -110,8 +111,15 @@ Outcome<session::Question> QuestionOf(const ExplainScene& scene, const session::
 
 struct ChosenChain {
   std::string listener;
-  session::ChainPtr chain;
+  session::ChainPtr chain;   // null: the listener of the port has none for the question
+  std::string server_names;  // then: those that it has chains for
 };
+
+std::string Listed(const std::set<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
 
 // The Plait form of the direction; else the listener of the port, and the chain that its rules choose.
 Outcome<ChosenChain> ChooseChain(const std::vector<listen::ListenerPtr>& listeners, const session::Question& question,
@@ -126,25 +134,75 @@ Outcome<ChosenChain> ChooseChain(const std::vector<listen::ListenerPtr>& listene
     for (const session::ChainPtr& chain : listener->chains)
       if (is_form(chain)) return ChosenChain{listener->name(), chain};
   }
-  std::string ports;
+  std::set<std::uint16_t> ports;  // one stands at an address of each family
+  std::optional<ChosenChain> without;
   for (const listen::ListenerPtr& listener : listeners) {
     for (const xds::ListenerAddress& at : listener->config->addresses) {
-      if (at.address.port != question.destination.port) {
-        ports += (ports.empty() ? "" : ", ") + std::to_string(at.address.port.value);
-        continue;
-      }
+      ports.insert(at.address.port.value);
+      if (at.address.port != question.destination.port) continue;
       const listen::ConnectionFacts facts{.destination = question.destination,
                                           .source = question.source,
                                           .server_name = question.server_name,
-                                          .transport_protocol = question.server_name.empty() ? "raw_buffer" : "tls",
+                                          .transport_protocol = question.tls ? "tls" : "raw_buffer",
                                           .application_protocols = {"http/1.1"}};
       const auto index = listener->matcher.Match(facts);
       session::ChainPtr chain = index ? listener->chains[*index] : listener->default_chain;
-      if (chain != nullptr) return ChosenChain{listener->name(), std::move(chain)};
+      if (chain != nullptr) return ChosenChain{listener->name(), std::move(chain), {}};
+      std::set<std::string> names;
+      for (const xds::FilterChain& one : listener->config->filter_chains)
+        names.insert(one.match.server_names.begin(), one.match.server_names.end());
+      without = ChosenChain{listener->name(), nullptr, Listed(names)};
     }
   }
+  if (without) return *std::move(without);
+  std::set<std::string> known;
+  for (const std::uint16_t port : ports) known.insert(std::to_string(port));
   return Explain(Errc::kNotFound, "no listener takes port " + std::to_string(question.destination.port.value),
-                 ports.empty() ? "this proxy has no listener" : "it listens on " + ports);
+                 ports.empty() ? "this proxy has no listener" : "it listens on " + Listed(known));
+}
+
+// As ChooseChain; of a gateway's port that takes TLS only, the client is taken to begin it for the host that it asks
+// for.
+Outcome<ChosenChain> ChooseGatewayChain(const ExplainScene& scene, const admin::ExplainQuery& query,
+                                        session::Question& question) {
+  Outcome<ChosenChain> plain = ChooseChain(scene.listeners, question, query.inbound);
+  if (!plain || !IsGateway(scene.node) || query.inbound || question.tls) return plain;
+  if (plain->chain != nullptr && !plain->chain->tls) return plain;
+  question.tls = true;
+  if (!io::IpAddress::Parse(query.to)) question.server_name = ToLower(query.to);
+  question.assumed_name = !question.server_name.empty();
+  return ChooseChain(scene.listeners, question, query.inbound);
+}
+
+// Why the connection is closed before anything is asked of it; nullopt: it is not.
+std::optional<session::Explanation> Closed(const ExplainScene& scene, const ChosenChain& chosen,
+                                           const session::Question& question) {
+  const std::string port = "port " + std::to_string(question.destination.port.value);
+  session::Explanation out;
+  if (chosen.chain == nullptr) {
+    const std::string what = !question.tls                  ? "connection without TLS"
+                             : question.server_name.empty() ? "TLS without a server name"
+                                                            : "TLS with server name " + question.server_name;
+    out.steps.push_back({.name = "tls",
+                         .passes = false,
+                         .text = port + " takes no " + what +
+                                 (chosen.server_names.empty() ? "" : "; it takes TLS for " + chosen.server_names)});
+    out.flag = "NR";
+    out.details = "filter_chain_not_found";
+    return out;
+  }
+  for (const std::string& name : session::NeededSecrets(*chosen.chain)) {
+    constexpr std::string_view kOfKubernetes = "kubernetes://";
+    if (!name.starts_with(kOfKubernetes) || scene.has_secret(name)) continue;
+    out.steps.push_back({.name = "tls",
+                         .passes = false,
+                         .text = port + " ends TLS with the Secret " + name.substr(kOfKubernetes.size()) +
+                                 ", which this gateway does not have: it must stand in the gateway's namespace and "
+                                 "have what the mode of the server's tls needs"});
+    out.details = "no_certificate_yet";
+    return out;
+  }
+  return std::nullopt;
 }
 
 std::string_view ReasonName(filter::Forecast::Miss::Reason reason) {
@@ -195,6 +253,14 @@ void WriteNext(const session::NextHop& next, bool http, admin::Json& out) {
       .Number(next.address.port.value);
   out.Key("workload").Text(next.workload).Key("tls").Bool(next.tls).Key("identity").Text(next.identity);
   out.Key("sni").Text(next.server_name);
+  if (next.passed)
+    out.Key("passed")
+        .Open('{')
+        .Key("sni")
+        .Text(next.passed->server_name)
+        .Key("principal")
+        .Text(next.passed->principal)
+        .Close('}');
   if (http) {
     out.Key("request").Open('{').Key("method").Text(next.head.method).Key("path").Text(next.head.path);
     out.Key("host").Text(next.head.authority).Key("headers").Open('[');
@@ -217,8 +283,10 @@ Outcome<ExplainAnswer> TryExplain(const ExplainScene& scene, const session::Conf
                                   const admin::ExplainQuery& query) {
   Outcome<session::Question> question = QuestionOf(scene, view, query);
   if (!question) return std::unexpected(question.error());
-  const Outcome<ChosenChain> chosen = ChooseChain(scene.listeners, *question, query.inbound);
+  const Outcome<ChosenChain> chosen = ChooseGatewayChain(scene, query, *question);
   if (!chosen) return std::unexpected(chosen.error());
+  if (std::optional<session::Explanation> closed = Closed(scene, *chosen, *question))
+    return ExplainAnswer{.listener = chosen->listener, .explanation = *std::move(closed)};
   return ExplainAnswer{.listener = chosen->listener,
                        .explanation = session::ExplainChain(view, *chosen->chain, *std::move(question))};
 }

@@ -21,6 +21,7 @@ struct ExplainScene {
   const xds::Node& node;
   const dns::DnsIndex& names;
   std::vector<listen::ListenerPtr> listeners;
+  std::function<bool(const std::string&)> has_secret;
 };
 
 struct ExplainAnswer {

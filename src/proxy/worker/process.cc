@@ -261,8 +261,10 @@ void Process::RenewCertificate(std::move_only_function<void(Outcome<>)> done) {
 void Process::ExplainRequest(admin::ExplainQuery query, std::move_only_function<void(Outcome<std::string>)> done) {
   const auto place = explanations_.insert(explanations_.end(), nullptr);
   *place = std::make_unique<LiveExplanation>(
-      store_, ExplainScene{bootstrap_.node, names_.index(), store_.Listeners()}, std::move(query),
-      [this, place, done = std::move(done)](Outcome<std::string> answer) mutable {
+      store_,
+      ExplainScene{bootstrap_.node, names_.index(), store_.Listeners(),
+                   [this](const std::string& name) { return secrets_.Has(name); }},
+      std::move(query), [this, place, done = std::move(done)](Outcome<std::string> answer) mutable {
         explained_.splice(explained_.end(), explanations_, place);
         explained_sweep_ = loop_.After(Duration(0), [this] { explained_.clear(); });
         done(std::move(answer));

@@ -68,6 +68,7 @@ Outcome<std::unique_ptr<SavedConfig>> SavedConfig::Parse(io::Loop& loop, std::st
   std::unique_ptr<SavedConfig> saved(new SavedConfig(loop));
   saved->node_.id = std::string(node->FindText("id"));
   saved->destinations_.SetNetwork(std::string(node->FindText("network")));
+  for (std::string& name : Texts(root->Find("secrets"))) saved->secrets_.insert(std::move(name));
   saved->clusters_.BeginBatch();
   saved->destinations_.BeginBatch();
   for (const yaml::Node& entry : resources->items) {
@@ -120,7 +121,8 @@ Outcome<> SavedConfig::Take(std::string_view type_url, const std::string& name, 
 Outcome<std::string> SavedConfig::Answer(const admin::ExplainQuery& query) const {
   const NodePlace place = PlaceOf(node_);
   const dns::MeshDnsIndex names(index(), place.domain, place.name_space);
-  const Outcome<ExplainAnswer> answer = TryExplain({node_, names, listeners_}, *this, query);
+  const auto has_secret = [this](const std::string& name) { return secrets_.contains(name); };
+  const Outcome<ExplainAnswer> answer = TryExplain({node_, names, listeners_, has_secret}, *this, query);
   if (!answer) return std::unexpected(answer.error());
   if (answer->explanation.missing)
     return Explain(Errc::kInternal, "the file has no " + answer->explanation.missing->name);

@@ -4,6 +4,7 @@
 // file does not exist. One thread.
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,7 @@ class SavedConfig final : public session::ConfigView {
   cluster::ClusterStore clusters_;
   cluster::DestinationStore destinations_;
   std::vector<listen::ListenerPtr> listeners_;
+  std::set<std::string> secrets_;  // names of those that the proxy would get
   std::map<std::string, std::shared_ptr<const route::RouteTable>> routes_;
   std::map<std::string, std::shared_ptr<const xds::L4Routes>> l4_routes_;
 };

@@ -52,5 +52,68 @@ TEST(SavedConfig, AnswersWithoutListenersThatNothingTakesThePort) {
   EXPECT_EQ(answer.error().message, "no listener takes port 9080") << "the name and its port were found";
 }
 
+// A gateway with a port for HTTP and one for TLS, each at both families.
+std::string GatewayFile(const std::string& secrets) {
+  const auto listener = [](std::uint16_t port) {
+    xds::Listener out;
+    out.name = std::to_string(port);
+    for (const char* ip : {"0.0.0.0", "::"})
+      out.addresses.push_back(
+          {.address = {.ip = io::IpAddress::Parse(ip).value(), .port = Port{port}, .unix_path = {}}});
+    return out;
+  };
+  const auto chain = [](const char* server_name) {
+    xds::FilterChain out;
+    if (server_name != nullptr) out.match.server_names = {server_name};
+    out.filters.push_back({"tcp", xds::TcpProxy{.stat_prefix = "t", .clusters = {{.name = "c", .weight = 1}}}});
+    return out;
+  };
+  xds::Listener http = listener(80);
+  http.filter_chains = {chain(nullptr)};
+  xds::Listener tls = listener(8443);
+  tls.listener_filters.emplace_back();  // reads the ClientHello
+  tls.filter_chains = {chain("site.example"), chain("pass.example")};
+  tls.filter_chains[0].tls.emplace().common.certificate_secrets = {{.name = "kubernetes://site"}};
+  return R"({"node": {"id": "router~10.244.0.2~edge-0.istio-system~istio-system.svc.cluster.local"}, "secrets": [)" +
+         secrets + R"(], "resources": [)" + Entry(xds::type_url::kListener, http.name, http) + "," +
+         Entry(xds::type_url::kListener, tls.name, tls) + "]}";
+}
+
+TEST(SavedConfig, TakesTheHostForTheServerNameWhereAGatewaysPortTakesTlsOnly) {
+  io::Loop loop;
+  const auto saved = SavedConfig::Parse(loop, GatewayFile("\"kubernetes://site\""), "f.json");
+  ASSERT_TRUE(saved) << saved.error().ToString();
+  const auto answer = [&](admin::ExplainQuery query) {
+    const Outcome<std::string> text = (*saved)->Answer(query);
+    return text ? *text : text.error().ToString();
+  };
+  const auto says = [&](const admin::ExplainQuery& query, std::string_view part) {
+    const std::string text = answer(query);
+    return text.find(part) != std::string::npos ? "" : text;
+  };
+  EXPECT_EQ(says({.to = "site.example", .port = 8443}, "server name site.example, that of the host that is asked"), "");
+  EXPECT_EQ(says({.to = "pass.example", .port = 8443}, "is passed on as it is"), "");
+  EXPECT_EQ(says({.to = "site.example", .port = 8443, .sni = "pass.example"}, "is passed on as it is"), "");
+  EXPECT_EQ(says({.to = "else.example", .port = 8443},
+                 "takes no TLS with server name else.example; it takes TLS for "
+                 "pass.example, site.example"),
+            "");
+  EXPECT_EQ(says({.inbound = true, .port = 8443, .source = "10.0.0.1"}, "takes no connection without TLS"), "")
+      << "what arrives is known";
+  EXPECT_EQ(says({.to = "site.example", .port = 80}, "TLS"), answer({.to = "site.example", .port = 80}));
+  EXPECT_EQ(says({.to = "site.example", .port = 81}, "it listens on 80, 8443"), "");
+}
+
+TEST(SavedConfig, SaysThatAGatewayDoesNotHaveTheSecretOfItsPort) {
+  io::Loop loop;
+  const auto saved = SavedConfig::Parse(loop, GatewayFile(""), "f.json");
+  ASSERT_TRUE(saved) << saved.error().ToString();
+  const Outcome<std::string> answer = (*saved)->Answer({.to = "site.example", .port = 8443});
+  ASSERT_TRUE(answer) << answer.error().ToString();
+  EXPECT_NE(answer->find("ends TLS with the Secret site, which this gateway does not have"), std::string::npos)
+      << *answer;
+  EXPECT_NE(answer->find("no_certificate_yet"), std::string::npos) << *answer;
+}
+
 }  // namespace
 }  // namespace plait::proxy::worker
