@@ -57,9 +57,12 @@ std::string WordsAbout(const std::string& workload, const AccessLogLine& line, c
   const auto local = io::SocketAddress::Parse(line.downstream_local);
   const std::string from = at_gateway ? workload : caller.workload.empty() ? "CALLER" : caller.workload;
   // A gateway is asked for a host, at its own port.
-  const std::string host = line.authority.substr(0, line.authority.find(':', line.authority.rfind(']') + 1));
+  const std::string host = line.authority.empty()
+                               ? line.server_name
+                               : line.authority.substr(0, line.authority.find(':', line.authority.rfind(']') + 1));
   const std::string to = (at_gateway ? host : workload) + ":" + std::to_string(local ? local->port.value : 0);
   ExplainWords words{.to = to, .method = line.method, .url = {}, .headers = {}, .tcp = line.method.empty()};
+  if (at_gateway) words.sni = line.server_name;
   if (words.tcp) return ShellWords(from, words);
   const bool with_host = !at_gateway && !line.authority.empty();
   words.url = (with_host ? "http://" + line.authority : "") + line.path;
@@ -211,11 +214,9 @@ std::string Denials::Explain(const std::string& workload, const AccessLogLine& l
 std::string Denials::Answer(const Question& question, const std::string& query) {
   const auto& [workload, line, at_gateway, of_envoy, caller] = question;
   const std::string denied = kSay + std::string("denied, since it matches no rule of the ALLOW policies in scope");
-  // `plait explain` asks gateways without a server name, so those of TLS do not take it.
-  const bool repeatable = !at_gateway || line.server_name.empty();
   if (of_envoy)
-    return denied + "; its proxy is an Envoy, which does not explain" +
-           (repeatable ? "; " + AskOffline(status(), WordsAbout(workload, line, caller, at_gateway, {})) : "") + "\n";
+    return denied + "; its proxy is an Envoy, which does not explain; " +
+           AskOffline(status(), WordsAbout(workload, line, caller, at_gateway, {})) + "\n";
   const Outcome<Json> answer = AskProxy(workload, query);
   if (!answer) {
     std::string why(Trim(answer.error().message));
@@ -231,7 +232,6 @@ std::string Denials::Answer(const Question& question, const std::string& query) 
   for (const std::string& field : fields)
     if (field.starts_with("header ")) headers.push_back(field.substr(7));
   text += kSay + ("the log does not hold " + Join(fields, ", "));
-  if (!repeatable) return text + "\n";
   return text + "; with that, this tells: plait explain" + source_.named + " " +
          WordsAbout(workload, line, caller, at_gateway, headers) + "\n";
 }

@@ -249,15 +249,15 @@ TEST_F(DenialsTest, DoNotSayThatPoliciesChangedWhereWhatDecidesIsNotKnown) {
   EXPECT_EQ(Explain(Denied()), std::string(kScope) + " then; those in force now may let it pass\n");
 }
 
-TEST_F(DenialsTest, GiveNoCommandThatAGatewayOfTlsWouldRefuse) {
+TEST_F(DenialsTest, GiveTheServerNameThatAGatewayOfTlsWants) {
   Answer(R"([{"policy":"p","reason":"unknown","field":"header x-pass","wants":"yes"}])");
   AccessLogLine line = Denied();
   const auto at_gateway = [&] { return denials_.Explain("gw-0.default", line); };
   line.server_name = "shop.example.com";
-  EXPECT_TRUE(at_gateway().ends_with("    plait: the log does not hold header x-pass\n")) << at_gateway();
+  EXPECT_TRUE(at_gateway().ends_with(" -H 'x-pass: VALUE' --sni shop.example.com\n")) << at_gateway();
   mesh_.workloads[3].proxy_program = "envoy";
   denials_.Refresh();
-  EXPECT_TRUE(at_gateway().ends_with("; its proxy is an Envoy, which does not explain\n")) << at_gateway();
+  EXPECT_TRUE(at_gateway().ends_with(" --sni shop.example.com\n")) << at_gateway();
   line.server_name.clear();
   EXPECT_NE(at_gateway().find(" gw-0.default web:9080 GET"), std::string::npos) << at_gateway();
 }

@@ -28,10 +28,15 @@ std::uint16_t PortIn(const Json& place) {
 // The same request as it arrives: with what the client's proxy has changed of it.
 std::string InboundQuery(bool tcp, const Party& from, const Json& next) {
   std::string query = "direction=inbound&port=" + Text(next, {"port"}) + "&source=" + UrlEncoded(from.ip);
-  if (At(next, "tls") == true) query += "&principal=" + UrlEncoded(from.identity);
-  if (const std::string sni = Text(next, {"sni"}); !sni.empty()) query += "&sni=" + UrlEncoded(sni);
+  const bool tls = At(next, "tls") == true;
+  const Json& passed = At(next, "passed");  // TLS that goes on as it came
+  const std::string principal = tls ? from.identity : Text(passed, {"principal"});
+  const std::string sni = tls ? Text(next, {"sni"}) : Text(passed, {"sni"});
+  if (!principal.empty()) query += "&principal=" + UrlEncoded(principal);
+  if (!sni.empty()) query += "&sni=" + UrlEncoded(sni);
   const Json& request = At(next, "request");
-  if (tcp || !request.is_object()) return query + "&tcp";
+  const bool inside = tls && passed.is_object();  // who ends the outer TLS cannot read what is in the inner one
+  if (tcp || inside || !request.is_object()) return query + "&tcp";
   query += "&method=" + UrlEncoded(Text(request, {"method"})) + "&path=" + UrlEncoded(Text(request, {"path"})) +
            "&host=" + UrlEncoded(Text(request, {"host"}));
   for (const Json& header : At(request, "headers"))
@@ -118,7 +123,10 @@ Outcome<> Walk::GoOn(const Party& from, const Json& next, bool by_service) {
                             {{"forwarded", true}}));
       return {};
     }
-    const Arrival at{.port = Port{PortIn(next)}, .by_proxy = true, .tls = At(next, "tls") == true, .tcp = request_.tcp};
+    const Arrival at{.port = Port{PortIn(next)},
+                     .by_proxy = true,
+                     .tls = At(next, "tls") == true || !Text(next, {"passed", "principal"}).empty(),
+                     .tcp = request_.tcp || At(next, "passed").is_object()};
     return Arrive(from, *server, at, by_service, InboundQuery(request_.tcp, from, next));
   }
   const std::string outside = Text(next, {"address"});
@@ -175,7 +183,7 @@ Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json&
   const Outcome<Party> server = source_.Find(workload);
   if (!server) return std::unexpected(server.error());
   const std::uint16_t port = PortIn(destination);
-  return Arrive(from, *server, {.port = Port{port}, .tcp = request_.tcp}, /*by_service=*/false,
+  return Arrive(from, *server, {.port = Port{port}, .tcp = request_.tcp || !request_.sni.empty()}, /*by_service=*/false,
                 PlaintextQuery(request_, port, from.ip));
 }
 
@@ -234,6 +242,15 @@ int ExplainTo(const MeshOptions& mesh, const ExplainVerb& verb) {
   return Show(mesh.format, output);
 }
 
+constexpr const char* kDetails =
+    "The proxies of both sides answer, with the code and the configuration that serve real requests: "
+    "capture, where the destination leads, the route, the endpoint, mutual TLS, authorization. Nothing is "
+    "sent. The exit code is 1 when the request would be refused, or when that depends on what nobody here knows: "
+    "a name of DNS outside of the mesh, or who listens at a port that no container declares or in a pod that is "
+    "not ready. With -f the programs do the same for a directory that nobody runs: its "
+    "workloads count as running and ready; when a file of it has an error, that is told and the exit code "
+    "is 4.";
+
 }  // namespace
 
 Command ExplainCommand(MeshOptions& mesh) {
@@ -241,16 +258,10 @@ Command ExplainCommand(MeshOptions& mesh) {
   return {
       .name = "explain",
       .summary = "what would become of a request, step by step, and who decides it",
-      .details =
-          "The proxies of both sides answer, with the code and the configuration that serve real requests: "
-          "capture, where the destination leads, the route, the endpoint, mutual TLS, authorization. Nothing is "
-          "sent. The exit code is 1 when the request would be refused, or when that depends on what nobody here knows: "
-          "a name of DNS outside of the mesh, or who listens at a port that no container declares or in a pod that is "
-          "not ready. With -f the programs do the same for a directory that nobody runs: its "
-          "workloads count as running and ready; when a file of it has an error, that is told and the exit code "
-          "is 4.",
+      .details = kDetails,
       .examples = {{"explain productpage-v1 reviews GET /reviews/0", "which version, and may it?"},
                    {"explain reviews-v1 details:9080 /details/0 -H 'end-user: jason'", "with a header"},
+                   {"explain web-v1 https://api.example.com", "by routes that match its server name"},
                    {"explain -f samples/bookinfo productpage-v1 details", "before anything runs"}},
       .options = {{.names = "from",
                    .value = "FROM",
@@ -260,9 +271,8 @@ Command ExplainCommand(MeshOptions& mesh) {
                    .offers = Offers::kWorkloads},
                   {.names = "to",
                    .value = "TO",
-                   .help =
-                       "service, workload, address or host, with :PORT where it has several, or a URL; of a gateway: "
-                       "the host that is asked for",
+                   .help = "service, workload, address or host, with :PORT where it has several, or a URL (https: with "
+                           "TLS of the caller's own); of a gateway: the host that is asked for",
                    .to = &verb->words.to,
                    .required = true,
                    .offers = Offers::kDestinations},
@@ -273,13 +283,18 @@ Command ExplainCommand(MeshOptions& mesh) {
                    .standard = "GET"},
                   {.names = "url",
                    .value = "URL",
-                   .help = "a path, or http://HOST:PORT/PATH",
+                   .help = "a path, or http[s]://HOST:PORT/PATH",
                    .to = &verb->words.url,
                    .standard = "/"},
                   {.names = "-H,--header",
                    .value = "NAME:VALUE",
                    .help = "of the request; Host is the host that it asks for; may be given more than once",
                    .to = &verb->words.headers},
+                  {.names = "--sni",
+                   .value = "NAME",
+                   .help = "server name of TLS that the caller begins itself; without it: the host of https://, and "
+                           "where the port declares TLS, or the gateway takes nothing else, that of TO",
+                   .to = &verb->words.sni},
                   {.names = "--tcp", .help = "a connection that is no HTTP", .to = &verb->words.tcp},
                   {.names = "-f,--directory",
                    .value = "DIR",

@@ -49,7 +49,7 @@ Outcome<Place> ReadPlace(const std::string& name, const std::string& text) {
   const bool is_ip = io::IpAddress::Parse(place.host).has_value();
   if (place.host.empty() || (brackets && !is_ip) ||
       (!is_ip && place.host.find_first_of(" /?#@[]:") != std::string::npos))
-    return Wrong(name, text, "is no host", "write HOST, HOST:PORT, an address, or http://HOST:PORT/PATH");
+    return Wrong(name, text, "is no host", "write HOST, HOST:PORT, an address, or http[s]://HOST:PORT/PATH");
   return place;
 }
 
@@ -57,6 +57,7 @@ struct Url {
   std::optional<Place> place;  // none: a path alone
   std::string authority;
   std::string path = "/";
+  bool tls = false;
 };
 
 Outcome<Url> ReadUrl(const std::string& name, const std::string& text) {
@@ -64,16 +65,17 @@ Outcome<Url> ReadUrl(const std::string& name, const std::string& text) {
   std::string rest = text;
   if (const std::size_t scheme = text.find("://"); scheme != std::string::npos) {
     const std::string of = ToLower(text.substr(0, scheme));
-    if (of != "http")
-      return Wrong(name, text, "begins with " + of + "://, and what an application encrypts itself no proxy reads",
-                   "ask about http://HOST:PORT/PATH, or about the connection: HOST:PORT --tcp");
+    if (of != "http" && of != "https")
+      return Wrong(name, text, "begins with " + of + "://, which no proxy reads",
+                   "ask about http[s]://HOST:PORT/PATH, or about the connection: HOST:PORT --tcp");
+    url.tls = of == "https";
     rest.erase(0, scheme + 3);
     const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
     url.authority = rest.substr(0, end);
     rest.erase(0, end);
     Outcome<Place> place = ReadPlace(name, url.authority);
     if (!place) return Wrong(name, text, "has no HOST or HOST:PORT that can be", "as in http://reviews:9080/reviews/0");
-    if (place->port == 0) place->port = 80;
+    if (place->port == 0) place->port = url.tls ? 443 : 80;
     url.place = *std::move(place);
   }
   rest.resize(std::min(rest.find('#'), rest.size()));  // stays with the client
@@ -82,6 +84,23 @@ Outcome<Url> ReadUrl(const std::string& name, const std::string& text) {
     return Wrong(name, text, "has a blank or control character", "write it percent-encoded: %20");
   url.path = std::move(rest);
   return url;
+}
+
+// What a client begins for https://: TLS with the host as server name, as far as that is no address (RFC 6066 3).
+void BeginTls(const std::string& host, ExplainRequest& request) {
+  if (!io::IpAddress::Parse(host))
+    request.sni = host;
+  else
+    request.tcp = true;  // nothing can be read of it
+}
+
+Outcome<> ReadServerName(const std::string& name, ExplainRequest& request) {
+  if (name.empty()) return {};
+  const Outcome<Place> place = ReadPlace("--sni", name);
+  if (!place || place->port != 0 || place->host != name || io::IpAddress::Parse(name))
+    return Wrong("--sni", name, "is no name of a host", "as in --sni api.example.com: no port, no address");
+  request.sni = name;
+  return {};
 }
 
 Outcome<> ReadTo(const std::string& word, ExplainRequest& request, bool& has_path) {
@@ -100,6 +119,7 @@ Outcome<> ReadTo(const std::string& word, ExplainRequest& request, bool& has_pat
   request.port = url->place->port;
   request.host = url->authority;
   request.path = url->path;
+  if (url->tls) BeginTls(url->place->host, request);
   has_path = true;
   return {};
 }
@@ -150,6 +170,7 @@ Outcome<> ReadHeaders(const std::vector<std::string>& headers, ExplainRequest& r
 std::string RequestQuery(const ExplainRequest& request) {
   std::string query = "&method=" + UrlEncoded(request.method) + "&path=" + UrlEncoded(request.path);
   if (!request.host.empty()) query += "&host=" + UrlEncoded(request.host);
+  if (!request.sni.empty()) query += "&sni=" + UrlEncoded(request.sni);
   if (request.tcp) query += "&tcp";
   for (const std::string& header : request.headers) query += "&header=" + UrlEncoded(header);
   return query;
@@ -158,7 +179,7 @@ std::string RequestQuery(const ExplainRequest& request) {
 }  // namespace
 
 Outcome<ExplainRequest> ReadExplainRequest(const ExplainWords& words) {
-  ExplainRequest request{.to = {}, .host = {}, .headers = {}, .tcp = words.tcp, .random = words.random};
+  ExplainRequest request{.to = {}, .host = {}, .headers = {}, .sni = {}, .tcp = words.tcp, .random = words.random};
   bool has_path = false;
   if (Outcome<> read = ReadTo(words.to, request, has_path); !read) return std::unexpected(read.error());
   std::string url = words.url;
@@ -170,13 +191,16 @@ Outcome<ExplainRequest> ReadExplainRequest(const ExplainWords& words) {
   }
   if (!url.empty()) {
     if (has_path) return Wrong("URL", url, "is one too many: TO is a URL itself", "leave one of them out");
-    if (!IsUrl(url)) return Wrong("URL", url, "is neither a path nor a URL", "write /PATH, or http://HOST:PORT/PATH");
+    if (!IsUrl(url))
+      return Wrong("URL", url, "is neither a path nor a URL", "write /PATH, or http[s]://HOST:PORT/PATH");
     Outcome<Url> read = ReadUrl("URL", url);
     if (!read) return std::unexpected(read.error());
     request.path = read->path;
     request.host = read->authority;
     if (read->place && request.port == 0) request.port = read->place->port;
+    if (read->tls) BeginTls(read->place->host, request);
   }
+  if (Outcome<> read = ReadServerName(words.sni, request); !read) return std::unexpected(read.error());
   if (Outcome<> read = ReadHeaders(words.headers, request); !read) return std::unexpected(read.error());
   return request;
 }
@@ -186,6 +210,7 @@ std::string ShellWords(const std::string& from, const ExplainWords& words) {
   for (const std::string& word : {words.method, words.url})
     if (!word.empty()) text += " " + ShellWord(word);
   for (const std::string& header : words.headers) text += " -H " + ShellWord(header);
+  if (!words.sni.empty()) text += " --sni " + ShellWord(words.sni);
   if (words.tcp) text += " --tcp";
   if (words.random != 0) text += " --random " + std::to_string(words.random);
   return text;

@@ -11,10 +11,11 @@ namespace plait::cli {
 
 // As they stand on the command line; empty: not given.
 struct ExplainWords {
-  std::string to;  // HOST, HOST:PORT or http://HOST[:PORT][/PATH]
+  std::string to;  // HOST, HOST:PORT or http[s]://HOST[:PORT][/PATH]
   std::string method;
-  std::string url;  // /PATH, or http://HOST[:PORT][/PATH], whose host is the Host header
+  std::string url;  // /PATH, or http[s]://HOST[:PORT][/PATH], whose host is the Host header
   std::vector<std::string> headers;
+  std::string sni = {};
   bool tcp = false;
   int random = 0;
 };
@@ -26,6 +27,7 @@ struct ExplainRequest {
   std::string path = "/";
   std::string host;                  // of the URL, or the Host of -H; empty: `to` and the port
   std::vector<std::string> headers;  // without Host
+  std::string sni = {};  // of TLS that the caller begins itself: of --sni or https://; empty: it begins none
   bool tcp = false;
   int random = 0;
 };
@@ -37,6 +39,7 @@ std::string ShellWords(const std::string& from, const ExplainWords& words);
 
 std::string OutboundQuery(const ExplainRequest& request);
 // As it arrives at a server, unchanged: `source` is the caller's IP.
+// (With `sni`, in TLS of its own.)
 std::string PlaintextQuery(const ExplainRequest& request, std::uint16_t port, const std::string& source);
 
 }  // namespace plait::cli

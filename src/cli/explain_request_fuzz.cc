@@ -1,5 +1,5 @@
-// The words of `plait explain` in lines: TO, METHOD, URL, then headers. Checked: what is understood can be asked over
-// HTTP as it is, and a refusal says what to write.
+// The words of `plait explain` in lines: TO, METHOD, URL, --sni NAME, then headers. Checked: what is understood can be
+// asked over HTTP as it is, and a refusal says what to write.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -24,7 +24,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   words.to = line(0);
   words.method = line(1);
   words.url = line(2);
-  for (std::size_t i = 3; i < lines.size(); ++i) words.headers.emplace_back(lines[i]);
+  constexpr std::string_view kSni = "--sni ";
+  const bool sni = line(3).starts_with(kSni);
+  if (sni) words.sni = line(3).substr(kSni.size());
+  for (std::size_t i = sni ? 4 : 3; i < lines.size(); ++i) words.headers.emplace_back(lines[i]);
   const auto request = cli::ReadExplainRequest(words);
   if (!request) {
     PLAIT_CHECK(!request.error().message.empty() && !request.error().hint.empty());

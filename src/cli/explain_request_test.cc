@@ -69,6 +69,29 @@ TEST(ExplainRequest, KnowsAddressesOfBothFamilies) {
   EXPECT_EQ(ReadExplainRequest(Words("10.0.0.1:81"))->port, 81);
 }
 
+TEST(ExplainRequest, BeginsTlsOfTheCallersOwnForHttpsOrAServerName) {
+  const auto url = ReadExplainRequest(Words("https://api.example.com/v1"));
+  ASSERT_TRUE(url) << url.error().ToString();
+  EXPECT_EQ(url->port, 443);
+  EXPECT_EQ(OutboundQuery(*url),
+            "to=api.example.com&random=0&port=443&method=GET&path=%2Fv1&host=api.example.com&sni=api.example.com");
+  EXPECT_NE(PlaintextQuery(*url, 8443, "10.244.0.2").find("&sni=api.example.com"), std::string::npos);
+  const auto other = ReadExplainRequest(Words("10.96.0.7", "https://shop.example:8443/cart"));
+  ASSERT_TRUE(other) << other.error().ToString();
+  EXPECT_EQ(other->to, "10.96.0.7");
+  EXPECT_EQ(other->port, 8443);
+  EXPECT_EQ(other->sni, "shop.example");
+  const auto named =
+      ReadExplainRequest({.to = "https://a.example", .method = {}, .url = {}, .headers = {}, .sni = "b.example"});
+  ASSERT_TRUE(named) << named.error().ToString();
+  EXPECT_EQ(named->sni, "b.example");
+  const auto address = ReadExplainRequest(Words("https://10.96.0.7/"));
+  ASSERT_TRUE(address) << address.error().ToString();
+  EXPECT_EQ(address->sni, "") << "an address is no server name";
+  EXPECT_TRUE(address->tcp);
+  EXPECT_EQ(ReadExplainRequest(Words("web:443"))->sni, "");
+}
+
 struct Wrong {
   ExplainWords words;
   const char* says;
@@ -89,7 +112,11 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{Words(""), "is no host"}, Wrong{Words(":80"), "is no host"}, Wrong{Words("[web]:80"), "is no host"},
         Wrong{Words("a b"), "is no host"}, Wrong{Words("/reviews"), "names no host"},
         Wrong{Words("http://"), "has no HOST"}, Wrong{Words("http://a:b/"), "has no HOST or HOST:PORT"},
-        Wrong{Words("https://web/"), "begins with https://"}, Wrong{Words("http://web/", "GET", "/x"), "one too many"},
+        Wrong{Words("ftp://web/"), "begins with ftp://"},
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {}, .sni = "a:443"}, "--sni \"a:443\" is no name"},
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {}, .sni = "10.0.0.1"}, "is no name of a host"},
+        Wrong{{.to = "web", .method = {}, .url = {}, .headers = {}, .sni = "a b"}, "is no name of a host"},
+        Wrong{Words("http://web/", "GET", "/x"), "one too many"},
         Wrong{Words("web", "reviews/0"), "METHOD \"reviews/0\" is none"},
         Wrong{Words("web", "GET", "x"), "neither a path nor a URL"}, Wrong{Words("web", "GET", "/a b"), "has a blank"},
         Wrong{{.to = "web", .method = {}, .url = {}, .headers = {"bad"}}, "-H \"bad\" is not NAME:VALUE"},
@@ -115,6 +142,8 @@ TEST(ExplainRequest, IsWrittenForAShellAsItWasAsked) {
       ShellWords("web-0",
                  {.to = "details", .method = {}, .url = "/it's", .headers = {"end-user: jason", "x: y"}, .random = 7}),
       "web-0 details '/it'\\''s' -H 'end-user: jason' -H 'x: y' --random 7");
+  EXPECT_EQ(ShellWords("web", {.to = "db:443", .method = {}, .url = {}, .headers = {}, .sni = "a.b", .tcp = true}),
+            "web db:443 --sni a.b --tcp");
   EXPECT_EQ(ShellWords("$(id)", {.to = "db", .method = {}, .url = {}, .headers = {}, .tcp = true}), "'$(id)' db --tcp");
 }
 

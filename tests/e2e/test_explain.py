@@ -2,11 +2,14 @@
 import json
 import os
 import shlex
+import subprocess
 
 import pytest
 
 import manifests as m
+from certificates import self_signed, shared_folder
 from mesh import SAMPLES, TEST_UID, Mesh, copy_sample, until
+from test_gateway_tls import TLS_SERVER, secret
 
 
 def chown(path):
@@ -389,13 +392,35 @@ def edge(folder):
     directory = folder / "edge"
     directory.mkdir()
     echo = [m.APP, "echo", "--port", "8000"]
-    gateway_ports = {"selector": {"istio": "ingressgateway"}, "ports": [{"name": "http", "port": 80}]}
-    m.write(directory / "mesh.yaml",
+    gateway_ports = {"selector": {"istio": "ingressgateway"}, "ports": [{"name": "http", "port": 80}, {"name": "https", "port": 8443}]}
+    with shared_folder() as shared:
+        pem = self_signed(shared, "somebody", ["site.example", "pass.example", "shut.example", "open.example"])
+        site = secret("site", (pem, pem))
+        env = [{"name": key, "value": pem.read_text()} for key in ("CERT", "KEY")]
+
+    def own_tls(name):
+        app = m.deployment(name, ["python3", "-c", TLS_SERVER], ports=[8443], probe={"tcpSocket": {"port": 8443}, "periodSeconds": 1})
+        app["spec"]["template"]["spec"]["containers"][0]["env"] = env
+        return app, m.service(name, {"tls": 8443})
+    outside = {"resolution": "STATIC", "location": "MESH_EXTERNAL", "endpoints": [{"address": "192.0.2.7"}],
+               "ports": [{"number": 443, "name": "tls", "protocol": "TLS"}]}
+
+    def by_name(host, gateway, port, to):
+        return m.virtual_service(host.replace(".", "-"), {"hosts": [host], "gateways": [gateway], "tls": [
+            {"match": [{"port": port, "sniHosts": [host]}], "route": [{"destination": {"host": to, "port": {"number": 8443}}}]}]})
+    m.write(directory / "mesh.yaml", site, *own_tls("open"), *own_tls("shut"),
+            m.document("ServiceEntry", "outside", {"hosts": ["shut.example", "open.example"], **outside}, "networking.istio.io/v1"),
+            by_name("shut.example", "mesh", 443, "shut"), by_name("open.example", "mesh", 443, "open"),
+            by_name("pass.example", "istio-system/edge", 8443, "open"),
+            m.authorization("shut", {"selector": {"matchLabels": {"app": "shut"}}, "action": "DENY", "rules": [
+                {"to": [{"operation": {"ports": ["8443"]}}]}]}),
             m.deployment("client", [m.APP, "client"]), m.deployment("shop", echo, ports=[8000]), m.service("shop", {"http": 8000}),
             m.document("Service", "gwsvc", gateway_ports, namespace="istio-system"),
-            m.gateway("edge", m.server(80, "HTTP", "*")),
+            m.gateway("edge", m.server(80, "HTTP", "*"), m.server(8443, "HTTPS", "site.example", mode="SIMPLE", credentialName="site"),
+                      m.server(8443, "HTTPS", "gone.example", mode="SIMPLE", credentialName="gone"),
+                      m.server(8443, "TLS", "pass.example", mode="PASSTHROUGH")),
             m.virtual_service("shop", {
-                "hosts": ["shop.example"], "gateways": ["istio-system/edge"],
+                "hosts": ["shop.example", "site.example", "gone.example"], "gateways": ["istio-system/edge"],
                 "http": [{"rewrite": {"uri": "/inner"}, "match": [{"uri": {"prefix": "/rewritten"}}],
                           "route": [{"destination": {"host": "shop", "port": {"number": 8000}}}]},
                          {"route": [{"destination": {"host": "shop", "port": {"number": 8000}}}]}]}),
@@ -437,3 +462,63 @@ def test_gateways_that_lead_to_each_other_are_not_followed_for_ever(edge):
     live = explain(edge, *question, code=1)
     assert live["forwarded"] is None and live["steps"][-1]["passes"] is None and "for ever" in live["steps"][-1]["text"]
     as_saved(edge, live, *question, code=1)
+
+
+GATEWAY = "istio-ingressgateway.istio-system"
+
+
+def curl_gateway(mesh, host, path):
+    """The status of a request to its port for TLS; 000: no answer."""
+    port = next(p["host_port"] for p in mesh.status()["gateway_ports"] if p["port"] == 8443)
+    return subprocess.run(["curl", "-sk", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", "--http1.1", "--resolve", f"{host}:{port}:127.0.0.1",
+                           f"https://{host}:{port}{path}"], capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize("words, host, path, status, says", [
+    (["site.example:8443", "GET", "/x"], "site.example", "/x", "200", "server name site.example, that of the host that is asked for"),
+    (["https://site.example:8443/x"], "site.example", "/x", "200", "TLS with server name site.example ends here"),
+    (["https://site.example:8443/admin/x"], "site.example", "/admin/x", "403", "ends here"),
+    (["gone.example:8443"], "gone.example", "/", "000", "ends TLS with the Secret gone, which this gateway does not have"),
+    (["pass.example:8443", "--tcp"], "pass.example", "/", "200", "server name pass.example, that of the host that is asked for"),
+    (["https://pass.example:8443/"], "pass.example", "/", "200", "TLS with server name pass.example is passed on as it is"),
+    (["other.example:8443"], "other.example", "/", "000", "it takes TLS for gone.example, pass.example, site.example"),
+])
+def test_ports_of_a_gateway_for_tls_are_explained_as_they_answer(edge, words, host, path, status, says):
+    assert curl_gateway(edge, host, path) == status
+    code = 0 if status == "200" else 1
+    live = explain(edge, GATEWAY, *words, code=code)
+    assert live["forwarded"] == (status == "200") and live["verdict"].get("status", 0) == {"403": 403}.get(status, 0)
+    assert says in steps(live, "tls")[0]["text"], live
+    if status != "000":
+        assert live["steps"][-1]["workload"] == ("open-0.default" if host == "pass.example" else "shop-0.default")
+    as_saved(edge, live, GATEWAY, *words, code=code)
+
+
+def test_a_port_that_no_listener_has_is_named_with_each_that_there_is(edge):
+    refused = edge.named("explain", GATEWAY, "site.example:444", check=False)
+    assert refused.returncode != 0 and "no listener takes port 444" in refused.stderr and "it listens on 80, 8443" in refused.stderr
+
+
+@pytest.mark.parametrize("words, url, real, last", [
+    (["https://open.example/"], "https://open.example/", "200", "open-0.default"),
+    (["https://shut.example/"], "https://shut.example/", "000", "shut-0.default"),
+    (["shut.example:443", "--tcp"], "https://shut.example/", "000", "shut-0.default"),  # its port declares TLS
+    (["open.example:443", "--tcp", "--sni", "open.example"], "https://open.example/", "200", "open-0.default"),
+    (["gwsvc.istio-system", "https://site.example:8443/x"], "https://site.example:8443/x", "200", "shop-0.default"),
+    (["gwsvc.istio-system", "https://site.example:8443/admin/x"], "https://site.example:8443/admin/x", "403", "shop-0.default"),
+    (["gwsvc.istio-system:8443", "--sni", "pass.example"], "https://pass.example:8443/", "200", "open-0.default"),
+    (["gwsvc.istio-system", "https://site.example:80/x"], "https://site.example:80/x", "000", "istio-ingressgateway-0.istio-system"),
+])
+def test_tls_of_an_application_is_led_by_its_server_name(edge, words, url, real, last):
+    host, _, port = url.split("/")[2].partition(":")
+    led = ["--connect-to", f"{host}:{port}:gwsvc.istio-system:{port}"] if port else []
+    assert curl(edge, "client", url, "-k", "--http1.1", *led) == real
+    code = 0 if real == "200" else 1
+    live = explain(edge, "client", *words, code=code)
+    assert live["forwarded"] == (real == "200") and live["steps"][-1]["workload"] == last, live
+    assert live["verdict"].get("status", 0) == {"403": 403}.get(real, 0)
+    if last == "shut-0.default":
+        assert live["steps"][-1]["decidedBy"].startswith("AuthorizationPolicy default/shut (")
+    if words[-1] == "--tcp":
+        assert "server name shut.example, that of the host that is asked for (--sni says another)" in steps(live, "protocol")[0]["text"]
+    as_saved(edge, live, "client", *words, code=code)
