@@ -163,7 +163,7 @@ def test_a_url_is_a_destination_and_a_wrong_word_is_named(used):
     by_url = explain(used, "productpage-v1", "http://reviews:9080/reviews/0")
     assert by_url["steps"] == explain(used, "productpage-v1", "reviews:9080", "GET", "/reviews/0")["steps"]
     for words, part in ((["details:99999"], 'TO "details:99999"'), (["details", "-H", "bad"], '-H "bad"'),
-                        (["https://details/"], "https://"), (["details", "reviews/0"], 'METHOD "reviews/0"')):
+                        (["ftp://details/"], "ftp://"), (["details", "reviews/0"], 'METHOD "reviews/0"')):
         result = used.named("explain", "productpage-v1", *words, check=False)
         assert result.returncode == 2 and part in result.stderr and "try:" in result.stderr, result.stderr
 
