@@ -49,7 +49,7 @@ TEST(CommandLine, ExitsWith2ForWrongUsage) {
                                              {"explain", "web", "details:99999"},
                                              {"explain", "web", "details", "-H", "bad"},
                                              {"explain", "web", "details", "reviews/0"},
-                                             {"explain", "web", "https://details/"},
+                                             {"explain", "web", "ftp://details/"},
                                              {"logs", "web", "--flag", "UF,XX"},
                                              {"completion", "tcsh"},
                                              {"logs", "web", "-A"},
