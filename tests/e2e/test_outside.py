@@ -37,6 +37,13 @@ def entry(port, protocol="HTTP", host="api.example.com"):
         "ports": [{"number": port, "name": protocol.lower(), "protocol": protocol}]}, "networking.istio.io/v1")
 
 
+def entry_at(address, port, protocol):
+    """Tells what is at a port of an address, and leads nowhere else."""
+    return document("ServiceEntry", "at", {
+        "hosts": ["at.example.com"], "addresses": [address], "location": "MESH_EXTERNAL", "resolution": "NONE",
+        "ports": [{"number": port, "name": protocol.lower(), "protocol": protocol}]}, "networking.istio.io/v1")
+
+
 def policy(mode):
     mesh = f"outboundTrafficPolicy: {{mode: {mode}}}\naccessLogFile: /dev/stdout\n"
     return {**document("ConfigMap", "istio", None, namespace="istio-system"), "data": {"mesh": mesh}}
@@ -100,6 +107,46 @@ def test_a_service_entry_is_reached_by_its_host_and_counted_under_it(mesh, web):
         until(lambda: requests(mesh, "api.example.com") >= 1, 10, "it is counted")
     finally:
         (mesh.directory / "entry.yaml").unlink()
+
+
+def destination(mesh, port):
+    """What `plait explain` says of it, and where it leads to."""
+    answer = json.loads(mesh.named("explain", "client", f"{HOST}:{port}", "GET", "/", "-o", "json", check=False).stdout)
+    return {step["step"]: step["text"] for step in answer["steps"]}
+
+
+@pytest.mark.parametrize("address", [HOST, f"{HOST}/24"])
+def test_an_address_is_reached_again_when_its_service_entry_is_gone(mesh, web, address):
+    url = f"http://{HOST}:{web}/again"
+    assert curl(mesh, url)[0] == 200
+    for _ in range(2):
+        write(mesh.directory / "at.yaml", entry_at(address, web, "HTTP"))
+        try:
+            until(lambda: "at.example.com" in destination(mesh, web)["destination"], 15, "the entry is known")
+            assert curl(mesh, url)[0] == 200
+        finally:
+            (mesh.directory / "at.yaml").unlink()
+        until(lambda: "at.example.com" not in destination(mesh, web).get("destination", "at.example.com"), 15, "the entry is gone")
+        assert curl(mesh, url) == (200, f"outside /again {HOST}:{web}\n")
+
+
+@pytest.mark.parametrize("address", [HOST, f"{HOST}/24"])
+def test_other_ports_of_a_service_entrys_addresses_follow_the_outbound_policy(mesh, web, tcp, address):
+    write(mesh.directory / "at.yaml", entry_at(address, 3306, "TCP"))
+    try:
+        until(lambda: "which has no port" in destination(mesh, web)["destination"], 15, "the entry is known")
+        assert curl(mesh, f"http://{HOST}:{web}/other")[0] == 200
+        assert mesh.exec("client", "python3", "-c", TALK, HOST, str(tcp)).stdout.split() == ["welcome", "QUIET"]
+        said = destination(mesh, web)
+        assert said["destination"].endswith(f"no port {web} (there is 3306): the outbound policy decides"), said
+        assert "cluster PassthroughCluster" in said["endpoint"], said
+        write(mesh.directory / "mesh.yaml", policy("REGISTRY_ONLY"))
+        until(lambda: curl(mesh, f"http://{HOST}:{web}/other")[0] == 502, 15, "it is refused")
+        assert "answered here with 502" in destination(mesh, web)["answer"]
+    finally:
+        (mesh.directory / "at.yaml").unlink()
+        write(mesh.directory / "mesh.yaml", policy("ALLOW_ANY"))
+    until(lambda: curl(mesh, f"http://{HOST}:{web}/other")[0] == 200, 15, "the policy is the old one")
 
 
 def test_registry_only_reaches_what_is_declared_and_nothing_else(mesh, web, tcp):

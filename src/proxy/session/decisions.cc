@@ -1,6 +1,7 @@
 #include "proxy/session/decisions.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/base/check.h"
 #include "proxy/session/tcp_session.h"
@@ -21,6 +22,14 @@ std::string ServiceCluster(const xds::Service& service, std::uint16_t port) {
   return "outbound|" + std::to_string(port) + "||" + service.hostname;
 }
 
+// Networks lead to no such address: 240.0.0.0/4 is reserved (RFC 1112 section 4), 2001:2::/48 is for benchmarks in
+// closed networks (RFC 5180 section 8). ServiceEntries without addresses have theirs from there, as Istio's.
+bool IsNowhereElse(const io::IpAddress& ip) {
+  static const io::Cidr kReserved[] = {*io::Cidr::Parse("240.0.0.0/4"), *io::Cidr::Parse("2001:2::/48")};
+  return std::any_of(std::begin(kReserved), std::end(kReserved),
+                     [&](const io::Cidr& range) { return range.Contains(ip); });
+}
+
 // The service's port whose target this is, for workload addresses of headless services.
 const xds::ServicePort* PortByTarget(const xds::Service& service, const xds::Workload& workload, std::uint16_t target) {
   std::uint16_t service_port = 0;
@@ -36,6 +45,17 @@ const xds::ServicePort* PortByTarget(const xds::Service& service, const xds::Wor
 }
 
 }  // namespace
+
+cluster::Destination AtPort(cluster::Destination destination, const cluster::DestinationIndex& index,
+                            const io::SocketAddress& at) {
+  if (!destination.service || cluster::HasPort(*destination.service, at.port.value)) return destination;
+  if (cluster::WorkloadPtr workload = index.FindWorkload(at.ip))
+    return {.known = true, .service = nullptr, .workload = std::move(workload)};
+  if (cluster::ServicePtr service = index.FindService(at.ip, at.port.value))
+    return {.known = true, .service = std::move(service), .workload = nullptr};
+  if (destination.service->canonical || IsNowhereElse(at.ip)) return destination;
+  return {.known = true};
+}
 
 xds::DeclaredProtocol DeclaredProtocolOf(const cluster::Destination& destination,
                                          const cluster::DestinationIndex& index, std::uint16_t port) {

@@ -15,6 +15,12 @@ namespace plait::proxy::session {
 
 // ---- out of the workload (semantics.md 2)
 
+// What a port of that destination is. Where the service that owns the address does not have the port, it is what
+// another one or a workload has there, and nothing of the mesh otherwise. Addresses at which nobody else can be
+// (ClusterIPs, and those that are chosen for ServiceEntries) stay the service's: its cluster, which there is not, says
+// what is wrong.
+cluster::Destination AtPort(cluster::Destination destination, const cluster::DestinationIndex& index,
+                            const io::SocketAddress& at);
 // What the service declares for this port; kNone where the bytes decide.
 xds::DeclaredProtocol DeclaredProtocolOf(const cluster::Destination& destination,
                                          const cluster::DestinationIndex& index, std::uint16_t port);

@@ -38,6 +38,15 @@ std::string ClustersText(const xds::RouteAction& action) {
   return text;
 }
 
+// What becomes of a port that the service of the address does not have; empty: it has it.
+std::string WithoutPort(const xds::Service& service, std::uint16_t port) {
+  if (cluster::HasPort(service, port)) return {};
+  std::string known;
+  for (const xds::ServicePort& one : service.ports)
+    known += (known.empty() ? "" : ", ") + std::to_string(one.port.service_port);
+  return ", which has no port " + std::to_string(port) + (known.empty() ? "" : " (there is " + known + ")");
+}
+
 class Explainer {
  public:
   Explainer(const ConfigView& config, const Chain& chain, Question question)
@@ -78,7 +87,7 @@ class Explainer {
   void Need(Missing::Kind kind, std::string name) { out_.missing = Missing{kind, std::move(name)}; }
   void Fail(std::string step, std::string text, Failure failure);
   void Refuse(std::string step, std::string text, std::string details);
-  bool TellDestination(const cluster::Destination& destination);
+  bool TellDestination(const cluster::Destination& destination, const cluster::ServicePtr& owner);
   std::string NamedText() const;
   void PassOn() { passed_ = {q_.server_name, q_.principal}; }
   void OutboundTcp(const OutboundConfig& outbound, const cluster::Destination& destination);
@@ -113,8 +122,8 @@ void Explainer::Refuse(std::string step, std::string text, std::string details) 
   out_.details = std::move(details);
 }
 
-// False when there is no such destination.
-bool Explainer::TellDestination(const cluster::Destination& destination) {
+// False when there is no such destination. `owner`: the service of the address, whatever its ports; null: none.
+bool Explainer::TellDestination(const cluster::Destination& destination, const cluster::ServicePtr& owner) {
   const std::string at = q_.destination.ToString();
   Destined& destined = out_.destined.emplace();
   destined.address = q_.destination;
@@ -132,10 +141,14 @@ bool Explainer::TellDestination(const cluster::Destination& destination) {
         .known = false;
   } else if (destination.service) {
     destined.service = destination.service->hostname;
-    Step("destination", at + " is service " + destined.service);
+    Step("destination",
+         at + " is service " + destined.service + WithoutPort(*destination.service, q_.destination.port.value));
   } else if (destination.workload) {
     destined.workload = destination.workload->name + "." + destination.workload->name_space;
     Step("destination", at + " is workload " + destined.workload);
+  } else if (owner) {
+    Step("destination", at + " is an address of service " + owner->hostname +
+                            WithoutPort(*owner, q_.destination.port.value) + ": the outbound policy decides");
   } else {
     Step("destination", at + " is not in the mesh: the outbound policy decides");
   }
@@ -146,7 +159,9 @@ void Explainer::operator()(const std::shared_ptr<const OutboundConfig>& outbound
   cluster::Destination destination{.known = true};
   if (q_.resolves == Question::Resolves::kHere) destination = config_.index().FindByAddress(q_.destination.ip);
   if (!destination.known && !config_.complete()) return Need(Missing::Kind::kDestination, q_.destination.ip.ToString());
-  if (!TellDestination(destination)) return;
+  const cluster::ServicePtr owner = destination.service;
+  destination = AtPort(std::move(destination), config_.index(), q_.destination);
+  if (!TellDestination(destination, owner)) return;
   const std::uint16_t port = q_.destination.port.value;
   const xds::DeclaredProtocol declared = DeclaredProtocolOf(destination, config_.index(), port);
   if (declared == xds::DeclaredProtocol::kTls && q_.server_name.empty() && !io::IpAddress::Parse(q_.name)) {

@@ -60,8 +60,10 @@ class Explaining : public testing::Test, public ConfigView {
     chain.terminal = std::shared_ptr<const InboundConfig>(std::move(config));
     return chain;
   }
-  void AddService(const char* vip, std::uint16_t port, xds::DeclaredProtocol declared) {
+  // `canonical`: a Service, whose address is a ClusterIP; else a ServiceEntry.
+  void AddService(const char* vip, std::uint16_t port, xds::DeclaredProtocol declared, bool canonical = true) {
     xds::Service service;
+    service.canonical = canonical;
     service.name = "web";
     service.name_space = "default";
     service.hostname = "web.default.svc.cluster.local";
@@ -194,6 +196,33 @@ TEST_F(Explaining, LeavesTheUnknownToTheOutboundPolicy) {
   EXPECT_EQ(explanation.next->cluster, "PassthroughCluster");
   EXPECT_TRUE(StepOf(explanation, "destination").known);
   EXPECT_EQ(explanation.destined->address.ToString(), "192.0.2.1:80");
+}
+
+TEST_F(Explaining, LeavesPortsThatAServiceEntryDoesNotHaveToTheOutboundPolicy) {
+  routes_["18999"] = nullptr;
+  AddCluster("PassthroughCluster", "192.0.2.2:18999");
+  AddService("192.0.2.0/24", 3306, xds::DeclaredProtocol::kTcp, false);
+  Question question = Get("192.0.2.2:18999", "192.0.2.2:18999");
+  for (const bool http : {true, false}) {
+    question.http = http;
+    const Explanation explanation = ExplainChain(*this, Outbound(), question);
+    EXPECT_EQ(
+        StepOf(explanation, "destination").text,
+        "192.0.2.2:18999 is an address of service web.default.svc.cluster.local, which has no port 18999 (there is "
+        "3306): the outbound policy decides");
+    ASSERT_TRUE(explanation.next);
+    EXPECT_EQ(explanation.next->cluster, "PassthroughCluster");
+    EXPECT_EQ(explanation.destined->service, "");
+  }
+}
+
+TEST_F(Explaining, SaysWhichPortsAServiceHasWhenItDoesNotHaveTheOneThatIsAskedFor) {
+  routes_["81"] = nullptr;
+  AddService("10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
+  const Explanation explanation = ExplainChain(*this, Outbound(), Get("10.96.0.1:81", "web"));
+  EXPECT_EQ(StepOf(explanation, "destination").text,
+            "10.96.0.1:81 is service web.default.svc.cluster.local, which has no port 81 (there is 80)");
+  EXPECT_EQ(explanation.flag, "NC");
 }
 
 TEST_F(Explaining, DoesNotKnowWhetherANameOfElsewhereHasAnAddress) {

@@ -37,7 +37,7 @@ void OutboundIntake::OnDestination(Result<cluster::Destination> found) {
   if (!found) {
     lookup_failed_ = true;
   } else {
-    destination_ = std::move(*found);
+    destination_ = AtPort(std::move(*found), context_.index, info_.local);
     declared_ = DeclaredProtocolOf(*destination_, context_.index, info_.local.port.value);
   }
   if (declared_ == xds::DeclaredProtocol::kTcp) return GoTcp();

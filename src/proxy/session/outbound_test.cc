@@ -188,5 +188,63 @@ TEST_F(PlaitForms, SendsAnUnknownDestinationByTheOutboundPolicy) {
   EXPECT_EQ(ReceiveUntil("\x02"), "echo:\x01\x02");
 }
 
+// A ServiceEntry says of its addresses what is at its ports, and nothing of the others.
+TEST_F(PlaitForms, LeavesPortsThatAServiceEntryDoesNotHaveToTheOutboundPolicy) {
+  for (const char* addresses : {"192.0.2.2", "192.0.2.0/24"}) {
+    AddService(addresses, 3306, xds::DeclaredProtocol::kTcp, false);
+    StartTcpUpstream("PassthroughCluster", "");
+    Outbound("192.0.2.2:18999");
+    Send("\x01\x02");
+    EXPECT_EQ(ReceiveUntil("\x02"), "echo:\x01\x02") << addresses;
+    session_.reset();
+    StartHttpUpstream("PassthroughCluster");
+    Outbound("192.0.2.2:18999");
+    Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+    EXPECT_NE(ReceiveUntil("app /x").find("HTTP/1.1 200"), std::string::npos) << addresses;
+    session_.reset();
+    Outbound("192.0.2.2:18999", "BlackHoleCluster");
+    Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+    EXPECT_NE(ReceiveUntil("\r\n\r\n").find("HTTP/1.1 502"), std::string::npos) << addresses;
+    session_.reset();
+  }
+}
+
+TEST_F(PlaitForms, FollowsTheOutboundPolicyOfNowAtPortsThatAServiceEntryDoesNotHave) {
+  AddService("192.0.2.2", 3306, xds::DeclaredProtocol::kTcp, false);
+  StartHttpUpstream("PassthroughCluster");
+  Outbound("192.0.2.2:18999");
+  Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("app /x").find("HTTP/1.1 200"), std::string::npos);
+  auto config = std::make_shared<OutboundConfig>();
+  config->xds.unknown_cluster = "BlackHoleCluster";
+  config->http = CompileHttp(Http(), {registry_, logs_}).value();
+  Chain chain;
+  chain.terminal = std::shared_ptr<const OutboundConfig>(std::move(config));
+  EXPECT_EQ(session_->Follow(chain), "");
+  Send("GET /y HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+  EXPECT_NE(ReceiveUntil("\r\n\r\n").find("HTTP/1.1 502"), std::string::npos);
+}
+
+TEST_F(PlaitForms, LeadsNowhereAtPortsThatNothingElseCanHave) {
+  StartHttpUpstream("PassthroughCluster");
+  for (const auto& [address, canonical] : {std::pair("10.96.0.1", true), std::pair("240.240.0.7", false)}) {
+    AddService(address, 80, xds::DeclaredProtocol::kNone, canonical);
+    Outbound((std::string(address) + ":81").c_str());
+    Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
+    EXPECT_NE(ReceiveUntil("\r\n\r\n").find("HTTP/1.1 503"), std::string::npos) << address;
+    EXPECT_TRUE(recorder_.lines.back().starts_with("503 NC ")) << recorder_.lines.back();
+    session_.reset();
+  }
+}
+
+TEST_F(PlaitForms, SendsAPortThatAServiceEntryDoesNotHaveToTheWorkloadOfTheAddress) {
+  AddCaller(xds::TlsMode::kIstio);
+  AddService("10.244.0.9", 3306, xds::DeclaredProtocol::kTcp, false);
+  StartTcpUpstream("plait|workload", "");
+  Outbound("10.244.0.9:9000");
+  Send("\x01\x02");
+  EXPECT_EQ(ReceiveUntil("\x02"), "echo:\x01\x02");
+}
+
 }  // namespace
 }  // namespace plait::proxy::session

@@ -36,8 +36,10 @@ class PlaitForms : public SessionTest {
                                                });
     AddCluster(cluster, http_->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value());
   }
-  void AddService(const char* vip, std::uint16_t port, xds::DeclaredProtocol declared) {
+  // `canonical`: a Service, whose address is a ClusterIP; else a ServiceEntry.
+  void AddService(const char* vip, std::uint16_t port, xds::DeclaredProtocol declared, bool canonical = true) {
     xds::Service service;
+    service.canonical = canonical;
     service.name = "web";
     service.name_space = "default";
     service.hostname = "web.default.svc.cluster.local";
