@@ -1,5 +1,6 @@
 #include "proxy/worker/config_store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/log.h"
@@ -14,6 +15,8 @@ using record::ClusterManagerStat;
 using record::ListenerManagerStat;
 // How often sockets that are to be closed are looked at until no worker watches them.
 constexpr Duration kReleaseCheck = std::chrono::milliseconds(20);
+// How often a listener looks for the sockets that it waits for.
+constexpr Duration kSocketCheck = std::chrono::milliseconds(20);
 }  // namespace
 
 ConfigStore::ConfigStore(io::Loop& loop, const session::Compilation& into, Secrets& secrets, Sockets& sockets,
@@ -62,49 +65,92 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
   if (!listener) return std::unexpected(listener.error());
   if (auto done = CheckTls(*resource.value, fixed, secrets_); !done) return done;
   const std::string& name = resource.value->name;
-  const bool known = accepted_.listeners.contains(name);
-  listener_counts_.Add(known ? ListenerManagerStat::kModified : ListenerManagerStat::kAdded);
+  const auto sockets = SocketsFor(*resource.value, /*patient=*/true);
+  if (!sockets && !sockets_.MayComeFree(*resource.value)) {
+    LetGoOfUnwanted(name);
+    listener_counts_.Add(ListenerManagerStat::kCreateFailure);
+    return std::unexpected(sockets.error());
+  }
+  const auto known = accepted_.listeners.find(name);
+  const bool is_new = known == accepted_.listeners.end();
+  listener_counts_.Add(is_new ? ListenerManagerStat::kAdded : ListenerManagerStat::kModified);
+  auto warming = std::make_unique<Warming>();
+  if (const auto other = warming_.find(name); other != warming_.end()) {
+    warming->before = std::move(other->second->before);
+  } else if (!is_new) {
+    warming->before = std::move(known->second);
+  }
   accepted_.listeners.insert_or_assign(name, resource);
   if (fixed) accepted_.fixed.insert("listener/" + name);
   for (const std::string& routes : listen::NeededRoutes(**listener)) SubscribeOnce(url::kRoute, routes);
   SubscribeSecrets(listen::NeededSecrets(**listener));
   for (const std::string& cluster : listen::NamedClusters(**listener)) SubscribeOnce(url::kCluster, cluster);
-  auto warming = std::make_unique<Warming>();
   warming->listener = std::move(*listener);
   warming->limit.SetCallback([this, name] { Activate(name, true); });
   if (warming_limit_ > Duration(0)) warming->limit.Start(loop_.timers(), warming_limit_);
+  if (!sockets) warming->socket_by = loop_.Now() + sockets_.patience();
   warming_.insert_or_assign(name, std::move(warming));
-  // A socket that cannot be opened refuses the listener at once.
-  if (auto sockets = SocketsFor(*resource.value); !sockets) {
-    warming_.erase(name);
-    listener_counts_.Add(ListenerManagerStat::kCreateFailure);
-    return std::unexpected(sockets.error());
-  }
+  LetGoOfUnwanted(name);  // of one that was warming before it
   Activate(name, false);
   return {};
+}
+
+bool ConfigStore::HasNeeded(const listen::CompiledListener& listener) const {
+  const auto has_routes = [&](const std::string& routes) { return routes_.contains(routes); };
+  return std::ranges::all_of(listen::NeededRoutes(listener), has_routes) &&
+         secrets_.HasAll(listen::NeededSecrets(listener));
 }
 
 void ConfigStore::Activate(const std::string& name, bool forced) {
   const auto found = warming_.find(name);
   if (found == warming_.end()) return;
-  const listen::ListenerPtr listener = found->second->listener;
-  if (!forced) {
-    for (const std::string& routes : listen::NeededRoutes(*listener)) {
-      if (!routes_.contains(routes)) return;
-    }
-    if (!secrets_.HasAll(listen::NeededSecrets(*listener))) return;
-  } else {
+  Warming& warming = *found->second;
+  const listen::ListenerPtr listener = warming.listener;
+  if (forced && !std::exchange(warming.forced, true))
     kLog.Warn("listener " + name + " begins before its routes and secrets have come");
-  }
-  auto sockets = SocketsFor(*listener->config);
-  if (!sockets) return kLog.Error(sockets.error().ToString());
-  // The timer may be running this very function: it dies at the end of the round, and nothing else with it.
-  found->second->listener.reset();
-  loop_.DeleteLater(std::move(found->second));
-  warming_.erase(found);
+  if (!warming.forced && !HasNeeded(*listener)) return;
+  const bool patient = warming.socket_by && loop_.Now() < *warming.socket_by;
+  const auto sockets = SocketsFor(*listener->config, patient);
+  if (!sockets) return AwaitSocket(name, sockets.error());
+  EndWarming(name);
   const bool created = active_.insert_or_assign(name, listener).second;
   if (created) listener_counts_.Add(ListenerManagerStat::kCreateSuccess, workers_.size());
   EachWorker([&](Worker& worker) { worker.PutListener(listener, *sockets); });
+  LetGoOfUnwanted(name);
+}
+
+// Its timer may be what runs now: it dies at the end of the round, and nothing else with it.
+void ConfigStore::EndWarming(const std::string& name) {
+  const auto found = warming_.find(name);
+  found->second->listener.reset();
+  loop_.DeleteLater(std::move(found->second));
+  warming_.erase(found);
+}
+
+void ConfigStore::AwaitSocket(const std::string& name, const Diagnostic& why) {
+  Warming& warming = *warming_.at(name);
+  warming.only_socket_missing = true;
+  if (!warming.socket_by) warming.socket_by = loop_.Now() + sockets_.patience();
+  if (loop_.Now() < *warming.socket_by) {
+    if (!socket_timer_.armed()) socket_timer_.Start(loop_.timers(), kSocketCheck);
+    return;
+  }
+  kLog.Error(why.ToString());
+  listener_counts_.Add(ListenerManagerStat::kCreateFailure);
+  const auto accepted = accepted_.listeners.find(name);
+  const xds::Resource<xds::Listener> refused = std::move(accepted->second);
+  if (warming.before) {
+    accepted->second = *std::move(warming.before);
+  } else {
+    accepted_.listeners.erase(accepted);
+  }
+  EndWarming(name);
+  LetGoOfUnwanted(name);
+  if (refused_late_) refused_late_(refused, why);
+}
+
+bool ConfigStore::warming() const noexcept {
+  return std::ranges::any_of(warming_, [](const auto& one) { return !one.second->only_socket_missing; });
 }
 
 void ConfigStore::TryWarming() {
@@ -117,27 +163,35 @@ void ConfigStore::RemoveListener(const std::string& name) {
   if (accepted_.fixed.contains("listener/" + name)) return;
   if (accepted_.listeners.erase(name) > 0) listener_counts_.Add(ListenerManagerStat::kRemoved);
   warming_.erase(name);
-  if (active_.erase(name) == 0) return;
-  EachWorker([&](Worker& worker) { worker.RemoveListener(name); });
-  ReleaseLater(name);
+  if (active_.erase(name) > 0) EachWorker([&](Worker& worker) { worker.RemoveListener(name); });
+  LetGoOfUnwanted(name);
+}
+
+// What neither the listener that serves nor the one that is to serve next wants.
+void ConfigStore::LetGoOfUnwanted(const std::string& name) {
+  std::vector<const xds::Listener*> wanted;
+  if (const auto found = active_.find(name); found != active_.end()) wanted.push_back(found->second->config.get());
+  if (const auto found = warming_.find(name); found != warming_.end())
+    wanted.push_back(found->second->listener->config.get());
+  ReleaseLater(sockets_.LetGo(name, wanted), /*refuse=*/false);
 }
 
 // Workers unwatch in their next round; a socket that is closed earlier could be another one by then.
-void ConfigStore::ReleaseLater(std::string name) {
+void ConfigStore::ReleaseLater(Sockets::Ticket ticket, bool refuse) {
+  if (ticket == Sockets::Ticket::kNone) return;
   auto watching = std::make_shared<std::atomic<std::size_t>>(workers_.size());
   EachWorker([&](Worker& worker) { worker.CountDown(watching); });
-  closing_.push_back({std::move(name), std::move(watching)});
+  closing_.push_back({ticket, refuse, std::move(watching)});
   if (!closing_timer_.armed()) closing_timer_.Start(loop_.timers(), kReleaseCheck);
 }
 
 void ConfigStore::ReleaseUnwatched() {
   for (; !closing_.empty() && closing_.front().watching->load(std::memory_order_acquire) == 0; closing_.pop_front()) {
-    const std::string& name = closing_.front().listener;
-    const auto found = active_.find(name);
-    if (found == active_.end()) {
-      sockets_.Release(name);
-    } else if (IsStopped(*found->second->config)) {
-      sockets_.ReleaseAndRefuse(name, loop_);
+    const Closing& closing = closing_.front();
+    if (closing.refuse) {
+      sockets_.ReleaseAndRefuse(closing.ticket, loop_);
+    } else {
+      sockets_.Release(closing.ticket);
     }
   }
   if (!closing_.empty()) closing_timer_.Start(loop_.timers(), kReleaseCheck);
@@ -150,7 +204,7 @@ void ConfigStore::StopListeners(bool inbound_only, Inherited inherited) {
   for (const auto& [name, listener] : active_) {
     if (!IsStopped(*listener->config)) continue;
     listener_counts_.Add(ListenerManagerStat::kStopped);
-    ReleaseLater(name);
+    ReleaseLater(sockets_.LetGo(name), /*refuse=*/true);
   }
 }
 
@@ -159,8 +213,8 @@ bool ConfigStore::IsStopped(const xds::Listener& listener) const noexcept {
          (stopped_ == Stopped::kInbound && listener.direction == xds::Listener::Direction::kInbound);
 }
 
-Outcome<std::vector<int>> ConfigStore::SocketsFor(const xds::Listener& listener) {
-  return IsStopped(listener) ? std::vector<int>() : sockets_.For(listener);
+Outcome<std::vector<int>> ConfigStore::SocketsFor(const xds::Listener& listener, bool patient) {
+  return IsStopped(listener) ? std::vector<int>() : sockets_.For(listener, patient);
 }
 
 std::vector<listen::ListenerPtr> ConfigStore::Listeners() const {

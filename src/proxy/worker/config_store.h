@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -35,6 +36,9 @@ class ConfigStore final : public MainDemands {
   void SetSubscriptions(Subscriptions subscriptions) { subscriptions_ = std::move(subscriptions); }
   // For hosts of DNS clusters; before the first cluster, outlives the store.
   void SetResolver(cluster::NameResolver* resolver) { clusters_.SetResolver(resolver); }
+  // Told of a listener that was accepted, since its port seemed to come free, and then could not be had after all.
+  using RefusedLate = std::function<void(const xds::Resource<xds::Listener>& refused, const Diagnostic& why)>;
+  void OnRefusedLate(RefusedLate told) { refused_late_ = std::move(told); }
   // Before the first resource; they outlive the store.
   void SetWorkers(std::vector<Worker*> workers) { workers_ = std::move(workers); }
 
@@ -74,7 +78,8 @@ class ConfigStore final : public MainDemands {
   const cluster::ClusterStore& clusters() const noexcept { return clusters_; }
   const cluster::DestinationStore& destinations() const noexcept { return destinations_; }
   bool HasActive(const std::string& listener) const { return active_.contains(listener); }
-  bool warming() const noexcept { return !warming_.empty(); }
+  // Not those that wait for a socket alone: the others serve meanwhile.
+  bool warming() const noexcept;
   std::size_t active_listeners() const noexcept { return active_.size(); }
   std::size_t warming_listeners() const noexcept { return warming_.size(); }
   telemetry::Registry& registry() const noexcept { return into_.registry; }
@@ -102,9 +107,14 @@ class ConfigStore final : public MainDemands {
   struct Warming {
     listen::ListenerPtr listener;
     io::Timer limit;
+    std::optional<xds::Resource<xds::Listener>> before;  // that serves meanwhile
+    bool forced = false;                                 // the limit has passed
+    std::optional<MonotonicTime> socket_by;              // for its sockets it waits no longer than that
+    bool only_socket_missing = false;
   };
   struct Closing {
-    std::string listener;
+    Sockets::Ticket ticket = Sockets::Ticket::kNone;
+    bool refuse = false;                                       // connections to inherited ones are reset
     std::shared_ptr<const std::atomic<std::size_t>> watching;  // workers that may still watch its sockets
   };
   struct Waiter;
@@ -112,9 +122,13 @@ class ConfigStore final : public MainDemands {
   using Waiters = std::multimap<std::string, Waiter*, std::less<>>;
 
   void Activate(const std::string& name, bool forced);
+  bool HasNeeded(const listen::CompiledListener& listener) const;
+  void AwaitSocket(const std::string& name, const Diagnostic& why);
+  void EndWarming(const std::string& name);
   bool IsStopped(const xds::Listener& listener) const noexcept;
-  Outcome<std::vector<int>> SocketsFor(const xds::Listener& listener);
-  void ReleaseLater(std::string name);
+  Outcome<std::vector<int>> SocketsFor(const xds::Listener& listener, bool patient);
+  void LetGoOfUnwanted(const std::string& name);
+  void ReleaseLater(Sockets::Ticket ticket, bool refuse);
   void ReleaseUnwatched();
   void TryWarming();
   void SubscribeSecrets(const std::vector<std::string>& names);
@@ -139,6 +153,7 @@ class ConfigStore final : public MainDemands {
   const record::ClusterManagerStats cluster_counts_;
   std::map<std::string, listen::ListenerPtr> active_;
   std::map<std::string, std::unique_ptr<Warming>> warming_;
+  RefusedLate refused_late_;
   std::map<std::string, std::shared_ptr<const xds::Cluster>> waiting_clusters_;  // for their secrets
   std::map<std::string, std::shared_ptr<const route::RouteTable>> routes_;       // null: certainly none
   std::map<std::string, std::shared_ptr<const xds::L4Routes>> l4_routes_;
@@ -149,8 +164,9 @@ class ConfigStore final : public MainDemands {
   Waiters waiting_for_l4_;
   enum class Stopped : std::uint8_t { kNone, kInbound, kAll };
   Stopped stopped_ = Stopped::kNone;
-  std::deque<Closing> closing_;  // removed listeners whose sockets stay open until workers have let go of them
+  std::deque<Closing> closing_;  // sockets that stay open until workers have let go of them
   io::Timer closing_timer_{[this] { ReleaseUnwatched(); }};
+  io::Timer socket_timer_{[this] { TryWarming(); }};
 };
 
 }  // namespace plait::proxy::worker

@@ -30,6 +30,15 @@ Outcome<xds::Resource<T>> Decode(const xds::WireResource& wire, WallTime now, Ou
 
 }  // namespace
 
+ConfigSubscriber::ConfigSubscriber(io::Loop& loop, ConfigStore& store) : loop_(loop), store_(store) {
+  store_.OnRefusedLate([this](const xds::Resource<xds::Listener>& refused, const Diagnostic& why) {
+    failures_[std::string(url::kListener)][refused.name] = {
+        .details = refused.name + ": " + why.ToString(), .version = refused.version, .attempted = refused.updated};
+  });
+}
+
+ConfigSubscriber::~ConfigSubscriber() { store_.OnRefusedLate({}); }
+
 const ConfigSubscriber::Failures& ConfigSubscriber::FailuresOf(std::string_view type_url) const {
   static const Failures kNone;
   const auto type = failures_.find(type_url);
@@ -40,6 +49,10 @@ std::vector<xds::Rejection> ConfigSubscriber::OnUpdate(const xds::Update& update
   std::vector<xds::Rejection> rejections;
   Failures& failures = failures_[std::string(update.type_url)];
   store_.BeginBatch();
+  // Listeners that go give their ports to those that come. Nothing else that goes is in the way of what comes, which
+  // may take its place in what refers to it.
+  const bool removed_first = update.type_url == url::kListener;
+  if (removed_first) RemoveAll(update);
   for (const xds::WireResource& wire : update.added) {
     if (const auto put = Put(update.type_url, wire); !put) {
       std::string reason = wire.name + ": " + put.error().ToString();
@@ -49,13 +62,17 @@ std::vector<xds::Rejection> ConfigSubscriber::OnUpdate(const xds::Update& update
       failures.erase(wire.name);
     }
   }
-  for (const std::string& name : update.removed) {
-    failures.erase(name);
-    Remove(update.type_url, name);
-  }
+  if (!removed_first) RemoveAll(update);
   store_.EndBatch();
   answered_.emplace(update.type_url);
   return rejections;
+}
+
+void ConfigSubscriber::RemoveAll(const xds::Update& update) {
+  for (const std::string& name : update.removed) {
+    failures_[std::string(update.type_url)].erase(name);
+    Remove(update.type_url, name);
+  }
 }
 
 Outcome<> ConfigSubscriber::Put(std::string_view type_url, const xds::WireResource& wire) {

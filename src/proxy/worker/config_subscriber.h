@@ -16,7 +16,10 @@ namespace plait::proxy::worker {
 
 class ConfigSubscriber final : public xds::Subscriber {
  public:
-  ConfigSubscriber(io::Loop& loop, ConfigStore& store) : loop_(loop), store_(store) {}
+  ConfigSubscriber(io::Loop& loop, ConfigStore& store);
+  ~ConfigSubscriber() override;
+  ConfigSubscriber(const ConfigSubscriber&) = delete;
+  ConfigSubscriber& operator=(const ConfigSubscriber&) = delete;
 
   std::vector<xds::Rejection> OnUpdate(const xds::Update& update) override;
 
@@ -34,6 +37,7 @@ class ConfigSubscriber final : public xds::Subscriber {
  private:
   Outcome<> Put(std::string_view type_url, const xds::WireResource& wire);
   void Remove(std::string_view type_url, const std::string& name);
+  void RemoveAll(const xds::Update& update);
 
   io::Loop& loop_;
   ConfigStore& store_;

@@ -35,6 +35,8 @@ ListenerHandler::ListenerHandler(session::Context& context, Secrets& secrets, li
 ListenerHandler::~ListenerHandler() = default;
 
 void ListenerHandler::Listen(const std::vector<int>& sockets, bool shared) {
+  if (sockets == watched_) return;
+  watched_ = sockets;
   accepting_.clear();
   for (const int socket : sockets) {
     accepting_.push_back(std::make_unique<io::Listener>(context_.loop, socket, shared,
@@ -111,6 +113,8 @@ void ListenerHandler::Serve(io::UniqueFd socket) {
     if (listener_->config->use_original_dst) {
       if (ListenerHandler* other = hooks_.find(info.local); other != nullptr) handler = other;
     }
+  } else {
+    info.local = hooks_.as_configured(std::move(info.local));
   }
   if (!captured && handler->listener_->needs_capture) {
     // Somebody dialled the capture port itself: there is no destination (semantics.md 8).

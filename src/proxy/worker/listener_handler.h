@@ -25,6 +25,8 @@ class ListenerHandler final : public session::SessionOwner {
     std::function<ListenerHandler*(const io::SocketAddress&)> find;
     // What a connection to the socket with this address is for, where the socket alone says it; null: it does not.
     std::function<const io::SocketAddress*(const io::SocketAddress&)> destination;
+    // The local address of a connection that was not redirected, as listeners' configurations and policies mean it.
+    std::function<io::SocketAddress(io::SocketAddress)> as_configured;
     // Sockets that another worker should serve are given away here; false: keep it.
     std::function<bool(io::UniqueFd&, const std::string& listener)> give_away;
     std::function<void(int)> count;  // +1 and -1 for each connection
@@ -32,14 +34,14 @@ class ListenerHandler final : public session::SessionOwner {
   ListenerHandler(session::Context& context, Secrets& secrets, listen::ListenerPtr listener, Hooks& hooks);
   ~ListenerHandler() override;
 
-  // Watches these sockets (the process's) for connections.
+  // Watches these sockets (the process's) for connections, and no others any more.
   void Listen(const std::vector<int>& sockets, bool shared);
   void Update(listen::ListenerPtr listener);
   // A socket that was accepted here or on another worker.
   void Serve(io::UniqueFd socket);
   // Accepts no more; HTTP connections end after what is running.
   void Drain();
-  void StopAccepting() { accepting_.clear(); }
+  void StopAccepting() { Listen({}, false); }
   // Each HTTP connection ends with its next answer; those that are silent stay.
   void BeginDrain() { draining_ = true; }
   void CloseAll(std::string_view reason);
@@ -82,6 +84,7 @@ class ListenerHandler final : public session::SessionOwner {
   Hooks& hooks_;
   bool draining_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+  std::vector<int> watched_;
   std::vector<std::unique_ptr<io::Listener>> accepting_;
   struct Serving {
     std::unique_ptr<session::Session> session;

@@ -107,6 +107,10 @@ Process::Process(io::Loop& loop, xds::Bootstrap bootstrap, ProcessOptions option
       names_(loop, bootstrap_.node, store_.destinations().index(), registry_, sockets_,
              {.more_hosts = options_.more_hosts, .helper = options_.dial_helper.path}) {
   store_.SetResolver(&names_.resolver());
+  if (!IsGateway(bootstrap_.node)) return;
+  std::vector<io::IpAddress> own;
+  if (const auto ip = io::IpAddress::Parse(PlaceOf(bootstrap_.node).ip)) own.push_back(*ip);
+  sockets_.ServeGateway(std::move(own));
 }
 
 Process::~Process() {

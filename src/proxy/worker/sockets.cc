@@ -32,36 +32,79 @@ void Reset(io::UniqueFd connection) {
 }  // namespace
 
 Sockets::Sockets(std::vector<io::InheritedFd> inherited, Bind bind) : bind_(bind), inherited_(std::move(inherited)) {
-  for (const io::InheritedFd& fd : inherited_)
-    if (const auto destination = DestinationIn(fd.name))
-      destinations_.emplace(io::LocalAddress(fd.fd.get()).ToString(), *destination);
+  for (const io::InheritedFd& fd : inherited_) {
+    io::SocketAddress bound = io::LocalAddress(fd.fd.get());
+    if (const auto destination = DestinationIn(fd.name)) destinations_.emplace(bound.ToString(), *destination);
+    if (const auto port = ParsePort(PortOf(fd.name))) given_.insert(*port);
+    const auto port = ParsePort(fd.name);
+    if (port && !bound.is_unix() && (bound.port != *port || bound.ip.is_loopback()))
+      stand_ins_.push_back({std::move(bound), *port});
+  }
 }
 
-bool Sockets::Find(const std::string& listener, const std::string& address, std::vector<int>& into) const {
+void Sockets::ServeGateway(std::vector<io::IpAddress> own, Duration patience) {
+  own_ = std::move(own);
+  more_are_given_ = !given_.empty();
+  patience_ = patience;
+}
+
+io::SocketAddress Sockets::AsConfigured(io::SocketAddress local) const {
+  const StandIn* found = nullptr;
+  for (const StandIn& one : stand_ins_) {
+    if (one.bound.port != local.port) continue;
+    // The same port may be another one in the network of another socket, of all addresses.
+    if (one.bound.ip == local.ip) found = &one;
+    if (one.bound.ip.is_unspecified() && found == nullptr) found = &one;
+  }
+  if (found == nullptr) return local;
+  local.port = found->port;
+  if (!local.ip.is_loopback() || std::ranges::find(own_, local.ip) != own_.end()) return local;
+  const auto own = std::ranges::find(own_, local.ip.is_v4(), &io::IpAddress::is_v4);
+  if (own != own_.end()) local.ip = *own;
+  return local;
+}
+
+// Inherited sockets stand for all addresses of their port.
+bool Sockets::Serves(const Open& open, const io::SocketAddress& address) {
+  return open.inherited.empty() ? open.address == address.ToString()
+                                : PortOf(open.inherited) == std::to_string(address.port.value);
+}
+
+bool Sockets::Find(const std::string& listener, const io::SocketAddress& address, std::vector<int>& into) const {
   bool found = false;
   for (const Open& open : open_) {
-    if (open.listener != listener || open.address != address) continue;
-    into.push_back(open.fd.get());
+    if (open.left != Ticket::kNone || open.listener != listener || !Serves(open, address)) continue;
+    if (std::ranges::find(into, open.fd.get()) == into.end()) into.push_back(open.fd.get());
     found = true;
   }
   return found;
 }
 
-Outcome<std::vector<int>> Sockets::For(const xds::Listener& listener) {
+void Sockets::TakeOver(const std::string& listener, const io::SocketAddress& address) {
+  if (!address.port) return;  // any port: not the one that somebody had
+  for (Open& open : open_) {
+    if (open.left == Ticket::kNone || !Serves(open, address)) continue;
+    open.listener = listener;
+    open.address = address.ToString();
+    open.left = Ticket::kNone;
+  }
+  for (io::InheritedFd& fd : inherited_) {
+    if (PortOf(fd.name) == std::to_string(address.port.value))
+      open_.push_back({listener, address.ToString(), fd.name, std::move(fd.fd)});
+  }
+  std::erase_if(inherited_, [](const io::InheritedFd& fd) { return !fd.fd; });
+}
+
+Outcome<std::vector<int>> Sockets::For(const xds::Listener& listener, bool patient) {
   std::vector<int> sockets;
   if (!listener.bind_to_port || bind_ == Bind::kNever) return sockets;
   for (const xds::ListenerAddress& wanted : listener.addresses) {
-    const std::string text = wanted.address.ToString();
-    if (Find(listener.name, text, sockets)) continue;
-    // Inherited sockets stand for all addresses of their port.
-    const std::string port = std::to_string(wanted.address.port.value);
-    if (std::any_of(open_.begin(), open_.end(),
-                    [&](const Open& open) { return open.listener == listener.name && PortOf(open.inherited) == port; }))
-      continue;
-    for (io::InheritedFd& fd : inherited_)
-      if (PortOf(fd.name) == port) open_.push_back({listener.name, text, fd.name, std::move(fd.fd)});
-    std::erase_if(inherited_, [](const io::InheritedFd& fd) { return !fd.fd; });
-    if (Find(listener.name, text, sockets)) continue;
+    if (Find(listener.name, wanted.address, sockets)) continue;
+    TakeOver(listener.name, wanted.address);
+    if (Find(listener.name, wanted.address, sockets)) continue;
+    if (patient && MayBeGiven(wanted.address.port))
+      return Explain(Errc::kUnavailable, "listener " + listener.name + ": the socket of port " +
+                                             std::to_string(wanted.address.port.value) + " is not here yet");
     io::ListenOptions options;
     if (listener.backlog) options.backlog = static_cast<int>(*listener.backlog);
     options.transparent = listener.transparent;
@@ -69,29 +112,66 @@ Outcome<std::vector<int>> Sockets::For(const xds::Listener& listener) {
     Outcome<io::UniqueFd> own = io::ListenOn(wanted.address, options);
     if (!own) {
       own.error().message = "listener " + listener.name + ": " + own.error().message;
+      for (const Open& open : open_) {
+        if (open.left != Ticket::kNone || io::LocalAddress(open.fd.get()).port != wanted.address.port) continue;
+        own.error().hint = "listener " + open.listener + " has " + open.address + ": give one of them another port";
+      }
       return std::unexpected(own.error());
     }
     sockets.push_back(own->get());
-    open_.push_back({listener.name, text, "", std::move(*own)});
+    open_.push_back({listener.name, wanted.address.ToString(), "", std::move(*own)});
   }
   return sockets;
 }
 
-void Sockets::Release(const std::string& listener) {
+bool Sockets::MayBeGiven(Port port) const { return more_are_given_ && port && !given_.contains(port); }
+
+bool Sockets::MayComeFree(const xds::Listener& listener) const {
+  const auto is_left = [&](const io::SocketAddress& wanted) {
+    return std::ranges::any_of(open_, [&](const Open& open) {
+      return open.left != Ticket::kNone && io::LocalAddress(open.fd.get()).port == wanted.port;
+    });
+  };
+  return std::ranges::any_of(listener.addresses, [&](const xds::ListenerAddress& wanted) {
+    return MayBeGiven(wanted.address.port) || is_left(wanted.address);
+  });
+}
+
+Sockets::Ticket Sockets::LetGo(const std::string& listener, const std::vector<const xds::Listener*>& wanted) {
+  const auto is_wanted = [&](const Open& open) {
+    return std::ranges::any_of(wanted, [&](const xds::Listener* form) {
+      return form->bind_to_port && std::ranges::any_of(form->addresses, [&](const xds::ListenerAddress& one) {
+               return Serves(open, one.address);
+             });
+    });
+  };
+  const Ticket ticket{tickets_ + 1};
+  bool any = false;
   for (Open& open : open_) {
-    if (open.listener != listener || open.inherited.empty()) continue;
+    if (open.listener != listener || open.left != Ticket::kNone || is_wanted(open)) continue;
+    open.left = ticket;
+    any = true;
+  }
+  if (!any) return Ticket::kNone;
+  ++tickets_;
+  return ticket;
+}
+
+void Sockets::Release(Ticket ticket) {
+  for (Open& open : open_) {
+    if (open.left != ticket || open.inherited.empty()) continue;
     // Inherited sockets are kept: whoever gave them may want the port served again.
     inherited_.push_back({open.inherited, std::move(open.fd)});
   }
-  std::erase_if(open_, [&](const Open& open) { return open.listener == listener; });
+  std::erase_if(open_, [&](const Open& open) { return open.left == ticket; });
 }
 
-void Sockets::ReleaseAndRefuse(const std::string& listener, io::Loop& loop) {
+void Sockets::ReleaseAndRefuse(Ticket ticket, io::Loop& loop) {
   for (const Open& open : open_) {
-    if (open.listener != listener || open.inherited.empty() || left_) continue;
+    if (open.left != ticket || open.inherited.empty() || left_) continue;
     refusing_.push_back(std::make_unique<io::Listener>(loop, open.fd.get(), false, &Reset));
   }
-  Release(listener);
+  Release(ticket);
 }
 
 void Sockets::Leave() noexcept {
@@ -130,7 +210,7 @@ std::vector<io::SocketAddress> Sockets::AddressesOf(const xds::Listener& listene
   for (const xds::ListenerAddress& wanted : listener.addresses) {
     bool inherited = false;
     for (const Open& open : open_) {
-      if (open.listener != listener.name) continue;
+      if (open.listener != listener.name || open.left != Ticket::kNone) continue;
       const bool stands_for_many = open.inherited.contains('@');  // one of many destinations
       inherited = inherited || (!open.inherited.empty() && !stands_for_many);
       if (open.address == wanted.address.ToString() && (open.inherited.empty() || stands_for_many))

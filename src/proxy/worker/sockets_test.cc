@@ -50,7 +50,7 @@ TEST(Sockets, KeepTheNamesOfWhatAListenerLetGo) {
   given.push_back(Inherited("15001@10.96.0.7@9080"));
   Sockets sockets(std::move(given));
   ASSERT_TRUE(sockets.For(Outbound()));
-  sockets.Release("virtualOutbound");
+  sockets.Release(sockets.LetGo("virtualOutbound"));
   EXPECT_TRUE(sockets.Take("15001@10.96.0.7@9080"));
 }
 

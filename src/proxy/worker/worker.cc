@@ -57,6 +57,7 @@ Worker::Worker(WorkerOptions options, Shared shared)
   clusters_.OnHostRemoved([this](const cluster::Cluster&, const cluster::HostPtr& host) { pools_.DrainHost(*host); });
   hooks_.find = [this](const io::SocketAddress& address) { return FindByAddress(address); };
   hooks_.destination = [this](const io::SocketAddress& local) { return shared_.sockets.DestinationOf(local); };
+  hooks_.as_configured = [this](io::SocketAddress local) { return shared_.sockets.AsConfigured(std::move(local)); };
   hooks_.give_away = [this](io::UniqueFd& socket, const std::string& listener) {
     return shared_.give_away(options_.index, socket, listener);
   };
@@ -136,7 +137,10 @@ void Worker::PutListener(listen::ListenerPtr listener, std::vector<int> sockets)
   loop_.Post([this, listener = std::move(listener), sockets = std::move(sockets)]() mutable {
     if (context_.draining) return;
     const auto found = listeners_.find(listener->name());
-    if (found != listeners_.end()) return found->second->Update(std::move(listener));
+    if (found != listeners_.end()) {
+      found->second->Update(std::move(listener));
+      return found->second->Listen(sockets, options_.shared_sockets);
+    }
     const std::string name = listener->name();
     auto handler = std::make_unique<ListenerHandler>(context_, shared_.secrets, std::move(listener), hooks_);
     handler->Listen(sockets, options_.shared_sockets);

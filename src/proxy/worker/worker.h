@@ -64,7 +64,7 @@ class Worker {
   void ForgetRoutes(std::string name);
   void PutL4Routes(std::string name, std::shared_ptr<const xds::L4Routes> routes);
   void ForgetL4Routes(std::string name);
-  // Adds or changes. `sockets` stay the process's and open until after RemoveListener.
+  // Adds or changes. `sockets` stay the process's and open until after RemoveListener, or a change to others.
   void PutListener(listen::ListenerPtr listener, std::vector<int> sockets);
   void RemoveListener(std::string name);
   // Takes one from `counter` when all that it was told before is done.
