@@ -304,6 +304,45 @@ TEST_F(BadFiles, InADirectoryThatCannotBeOpenedForTheLimitOfOpenFilesStayInForce
       << Said();
 }
 
+class ManyFolders : public BadFiles {
+ protected:
+  static constexpr int kMost = 20;
+  Scan Look() const { return ScanFolders({root_ + "/conf"}, kMost); }
+  static void Make(const std::string& in) {
+    for (int i = 0; i < kMost; ++i) fs::create_directories(in + "/" + std::to_string(i));
+  }
+};
+
+TEST_F(ManyFolders, AreReadInPartLinkedOnesLastAndThePlaceOfMostIsSaid) {
+  Make(root_ + "/many");
+  fs::create_directory_symlink(root_ + "/many", Path("0"));
+  Write("z/policies/c.yaml", Namespace("below"));
+  const Scan scan = Look();
+  EXPECT_EQ(scan.folders.size(), kMost);
+  files_.Update(scan);
+  EXPECT_EQ(Names(), "good neighbour below ");
+  EXPECT_EQ(Said(), "Error " + root_ +
+                        "/conf: it holds more than 20 directories, with those that links lead to; what is in the "
+                        "rest, a policy too, is not read (move what is no configuration elsewhere; " +
+                        Path("0") + " has most of them; what it held stays in force)\n");
+  fs::remove(Path("0"));
+  files_.Update(Look());
+  EXPECT_EQ(Said(), "");
+}
+
+TEST_F(ManyFolders, KeepInForceWhatIsNotReachedAnyMore) {
+  Write("z/policies/c.yaml", Namespace("below"));
+  files_.Update(Look());
+  Make(root_ + "/conf");
+  ConfigFiles restarted{root_ + "/last-good", {}};
+  for (ConfigFiles* files : {&files_, &restarted}) {
+    const Scan scan = Look();
+    EXPECT_EQ(scan.files.size(), 2U) << "the third one is too far away";
+    files->Update(scan);
+    EXPECT_EQ(ConfigFolder::Names(*files), "good neighbour below ") << (files == &files_ ? "running" : "restarted");
+  }
+}
+
 TEST_F(BadFiles, WithoutPermissionStayInForce) {
   fs::permissions(Path("a.yaml"), fs::perms::none);
   Scan scan;

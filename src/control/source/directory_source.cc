@@ -26,7 +26,7 @@ bool DirectorySource::Rescan() {
   // A folder is watched only after it was read; what changed in between is found by reading once more.
   for (int round = 0; watch_.Watch(scan.folders) && round < 3; ++round) scan = ScanFolders(options_.directories);
   HoldUnfinished(scan);
-  watch_.Poll(!scan.unreadable_roots.empty() || !scan.unreadable_files.empty());
+  watch_.Poll(scan.unreadable_roots.size() > scan.too_large || !scan.unreadable_files.empty());
   first_ = false;
   return files_.Update(scan);
 }

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -178,6 +180,44 @@ TEST_F(Followed, AFileThatIsOpenAndSaysWhatItSaidIsNothingToTell) {
   Write("b.yaml", Namespace("three"));
   EXPECT_TRUE(BecomesInForce("one three "));
   EXPECT_EQ(Said(), "");
+}
+
+// Thousands of folders are made and gone at once in memory only.
+class InMemory {
+ public:
+  InMemory() { EXPECT_NE(::mkdtemp(path_), nullptr); }
+  ~InMemory() { fs::remove_all(path_); }
+  std::vector<std::string> Make(int folders) const {
+    std::vector<std::string> out;
+    for (int i = 0; i < folders; ++i) {
+      out.push_back(std::string(path_) + "/" + std::to_string(i));
+      fs::create_directory(out.back());
+    }
+    return out;
+  }
+
+ private:
+  char path_[32] = "/dev/shm/plait-folders-XXXXXX";
+};
+
+TEST_F(Followed, FortyTimesAsManyFoldersCostSomeFortyTimesAsMuch) {
+  const InMemory memory;
+  const auto cost = [&](int folders) {
+    const std::vector<std::string> all = memory.Make(folders);
+    FolderWatch watch(loop_, {}, [] {});
+    watch.Watch(all);
+    EXPECT_FALSE(watch.degraded());
+    const auto now = [] {
+      timespec used{};
+      EXPECT_EQ(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+      return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+    };
+    const auto begun = now();
+    EXPECT_FALSE(watch.Watch(all));
+    return now() - begun;
+  };
+  const auto few = cost(200);
+  EXPECT_LT(cost(8000), few * 120);
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ FolderWatch::~FolderWatch() {
 bool FolderWatch::Watch(const std::vector<std::string>& folders) {
   bool added = false;
   degraded_ = !inotify_;
-  std::map<std::string, int> now;
+  std::unordered_map<std::string, int> now;
+  std::unordered_map<int, std::string> paths;
   for (const std::string& folder : folders) {
     // For a folder that is watched already this gives the same number; for a new one of the same name another.
     const int watch = inotify_ ? ::inotify_add_watch(inotify_.get(), folder.c_str(), kMask) : -1;
@@ -44,14 +45,13 @@ bool FolderWatch::Watch(const std::vector<std::string>& folders) {
     const auto before = watches_.find(folder);
     added |= before == watches_.end() || before->second != watch;
     now[folder] = watch;
+    paths.emplace(watch, folder);
   }
-  for (const auto& [folder, watch] : watches_) {
-    const bool used = std::any_of(now.begin(), now.end(), [&](const auto& entry) { return entry.second == watch; });
-    if (used) continue;
-    ::inotify_rm_watch(inotify_.get(), watch);
-    std::erase_if(written_, [watch](const auto& entry) { return entry.first.first == watch; });
-  }
+  for (const auto& [watch, folder] : paths_)
+    if (!paths.contains(watch)) ::inotify_rm_watch(inotify_.get(), watch);
+  std::erase_if(written_, [&](const auto& entry) { return !paths.contains(entry.first.first); });
   watches_ = std::move(now);
+  paths_ = std::move(paths);
   if (degraded_ || polling_) poll_.Start(loop_.timers(), timing_.poll);
   return added;
 }
@@ -96,10 +96,9 @@ void FolderWatch::NoteWriting(int watch, std::uint32_t mask, const char* name) {
 
 // A link to what is there is created, too, and nobody closes it.
 bool FolderWatch::MayBeNew(int watch, const char* name) const {
-  const auto folder =
-      std::find_if(watches_.begin(), watches_.end(), [watch](const auto& entry) { return entry.second == watch; });
+  const auto folder = paths_.find(watch);
   struct stat info{};
-  return folder != watches_.end() && ::lstat((folder->first + "/" + name).c_str(), &info) == 0 &&
+  return folder != paths_.end() && ::lstat((folder->second + "/" + name).c_str(), &info) == 0 &&
          S_ISREG(info.st_mode) && info.st_nlink == 1;
 }
 

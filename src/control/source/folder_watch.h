@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -26,7 +27,8 @@ class FolderWatch final : private io::FdEvents {
   FolderWatch(io::Loop& loop, WatchTiming timing, std::move_only_function<void()> on_change);
   ~FolderWatch() override;
 
-  // Watches exactly these folders; true when one is new (its files may have changed before it was watched).
+  // Watches exactly these folders, at a system call for each; true when one is new (its files may have changed before
+  // it was watched).
   bool Watch(const std::vector<std::string>& folders);
   // Also look every second, e.g. while a directory is missing.
   void Poll(bool on);
@@ -52,7 +54,8 @@ class FolderWatch final : private io::FdEvents {
   WatchTiming timing_;
   std::move_only_function<void()> on_change_;
   io::UniqueFd inotify_;
-  std::map<std::string, int> watches_;
+  std::unordered_map<std::string, int> watches_;
+  std::unordered_map<int, std::string> paths_;            // by watch: a folder that it watches, by one of its names
   std::map<std::pair<int, std::string>, Write> written_;  // by watch and name
   bool degraded_ = false;
   bool polling_ = false;

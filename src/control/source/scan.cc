@@ -80,6 +80,8 @@ Writers AskForWriters(int fd) {
 
 class Scanner {
  public:
+  explicit Scanner(std::size_t most_folders) : most_folders_(most_folders) {}
+
   void Root(const std::string& path) {
     struct stat info{};
     const bool there = ::stat(path.c_str(), &info) == 0;
@@ -88,7 +90,19 @@ class Scanner {
       out_.unreadable_roots.push_back(path);
       return Tell(path, path, std::string("the directory cannot be read: ") + why, "name one that this user can read");
     }
-    if (!Folder(path, 0)) out_.unreadable_roots.push_back(path);
+    // What somebody put there himself comes before what links lead to, and both go level by level.
+    read_ = 0;
+    size_of_.clear();
+    queue_ = {{.path = path, .top = "", .depth = 0}};
+    linked_.clear();
+    for (std::size_t i = 0; i < queue_.size() + linked_.size(); ++i) {
+      const Queued next = i < queue_.size() ? queue_[i] : linked_[i - queue_.size()];
+      if (!IsNew(next.path)) continue;
+      if (read_ == most_folders_) return TellOfSize(path);
+      ++read_;
+      ++size_of_[next.top];
+      if (!Folder(next)) out_.unreadable_roots.push_back(next.path);
+    }
   }
 
   Scan Take() {
@@ -112,10 +126,35 @@ class Scanner {
     out_.unread.push_back({path, key, std::move(why), std::move(next)});
   }
 
-  bool Folder(const std::string& path, int depth) {
+  // A directory to be read.
+  struct Queued {
+    std::string path;
+    std::string top;  // the path that leads to it from the directory that was given, down to the first level
+    int depth;
+    bool linked = false;
+  };
+
+  // Not when it vanished meanwhile, and not of a loop or a second way to it.
+  bool IsNew(const std::string& path) {
     struct stat info{};
-    if (::stat(path.c_str(), &info) != 0) return true;                     // it vanished meanwhile
-    if (!folders_.insert({info.st_dev, info.st_ino}).second) return true;  // a loop, or a second way to it
+    return ::stat(path.c_str(), &info) == 0 && folders_.insert({info.st_dev, info.st_ino}).second;
+  }
+
+  // What the rest holds is not known; what was read is watched.
+  void TellOfSize(const std::string& root) {
+    out_.unreadable_roots.push_back(root);
+    ++out_.too_large;
+    size_of_.erase("");
+    const auto largest = std::max_element(size_of_.begin(), size_of_.end(),
+                                          [](const auto& a, const auto& b) { return a.second < b.second; });
+    Tell(root, root,
+         "it holds more than " + std::to_string(most_folders_) +
+             " directories, with those that links lead to; what is in the rest, a policy too, is not read",
+         "move what is no configuration elsewhere; " + largest->first + " has most of them");
+  }
+
+  bool Folder(const Queued& from) {
+    const auto& [path, top, depth, linked] = from;
     if (depth > kMaxDepth) {
       Fail(path, "directories are nested too deeply; what is below is ignored", "");
       return true;
@@ -133,16 +172,18 @@ class Scanner {
       if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
     ::closedir(folder);
     std::sort(names.begin(), names.end());
-    for (const std::string& name : names) Entry(path, name, depth);
+    for (const std::string& name : names) Entry(from, name);
     return true;
   }
 
-  void Entry(const std::string& folder, const std::string& name, int depth) {
-    const std::string path = folder + "/" + name;
+  void Entry(const Queued& folder, const std::string& name) {
+    const std::string path = folder.path + "/" + name;
     struct stat info{};
     if (::stat(path.c_str(), &info) != 0) return IsYaml(name) ? Lost(path, errno) : void();
     if (S_ISDIR(info.st_mode)) {
-      if (!Folder(path, depth + 1)) out_.unreadable_roots.push_back(path);
+      struct stat link{};
+      const bool linked = folder.linked || (::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode));
+      (linked ? linked_ : queue_).push_back({path, folder.top.empty() ? path : folder.top, folder.depth + 1, linked});
       return;
     }
     if (!S_ISREG(info.st_mode)) return IsYaml(name) ? NoFile(path) : void();
@@ -225,14 +266,19 @@ class Scanner {
   }
 
   Scan out_;
+  const std::size_t most_folders_;
+  std::vector<Queued> queue_;  // of the directory that was given, as all down to `size_of_`
+  std::vector<Queued> linked_;
+  std::size_t read_ = 0;
+  std::map<std::string, std::size_t> size_of_;  // how many of those that were read are below each `top`
   std::set<std::pair<dev_t, ino_t>> folders_;
   std::set<std::string> real_files_;
   std::map<std::string, model::Finding> passed_over_;  // by real path
 };
 }  // namespace
 
-Scan ScanFolders(const std::vector<std::string>& roots) {
-  Scanner scanner;
+Scan ScanFolders(const std::vector<std::string>& roots, std::size_t most_folders) {
+  Scanner scanner(most_folders);
   for (const std::string& root : roots) scanner.Root(root);
   return scanner.Take();
 }

@@ -1,5 +1,6 @@
 #pragma once
 // Reads the configuration files below some directories, in an order that depends on their names alone.
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -32,14 +33,17 @@ struct Unread {
 struct Scan {
   std::vector<ScannedFile> files;             // sorted by path; a file reached twice is listed once
   std::vector<std::string> folders;           // to be watched; also where symbolic links lead
-  std::vector<std::string> unreadable_roots;  // directories that are not there or closed to us
+  std::vector<std::string> unreadable_roots;  // directories that are not there, closed to us or too large
+  std::size_t too_large = 0;                  // how many of these were read in part; that part is in `folders`
   std::vector<std::string> unreadable_files;  // real paths, or where links stand: their content is not known
   std::vector<Unread> unread;                 // of these two, what should be told
   model::Findings findings;
 };
 
+constexpr std::size_t kMostFolders = 10'000;  // below each directory that is given; they are all watched
+
 // *.yaml, *.yml and *.json; names that begin with a dot are skipped. Names that were nearly one of these (*.YAML,
-// *.ymal) are told. Loops of links end; depth and size are bounded.
-Scan ScanFolders(const std::vector<std::string>& roots);
+// *.ymal) are told. Loops of links end; depth, sizes and the number of directories (at least 2) are bounded.
+Scan ScanFolders(const std::vector<std::string>& roots, std::size_t most_folders = kMostFolders);
 
 }  // namespace plait::control::source
