@@ -22,6 +22,16 @@ std::uint32_t BitOfGrpcStatus(std::uint64_t status) {
   }
 }
 
+constexpr std::uint32_t kGrpc = xds::kRetryGrpcCancelled | xds::kRetryGrpcDeadlineExceeded |
+                                xds::kRetryGrpcResourceExhausted | xds::kRetryGrpcUnavailable | xds::kRetryGrpcInternal;
+
+// What a request asks for; words that are not known mean nothing.
+std::uint32_t Asked(std::string_view list) {
+  std::uint32_t bits = 0;
+  for (const std::string_view word : Split(list, ',')) bits |= xds::ParseRetryOn(word).value_or(0);
+  return bits;
+}
+
 bool Contains(const std::vector<std::uint16_t>& codes, std::uint16_t code) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
@@ -43,9 +53,9 @@ RetryState::RetryState(const xds::RetryPolicy& policy, const http::RequestHead& 
     return;
   }
   bool added = false;
-  for (const char* name : {"x-envoy-retry-on", "x-envoy-retry-grpc-on"}) {
+  for (const auto& [name, known] : {std::pair("x-envoy-retry-on", ~kGrpc), std::pair("x-envoy-retry-grpc-on", kGrpc)}) {
     if (const auto list = request.headers.Get(name)) {
-      on_ |= xds::ParseRetryOn(*list).value_or(0);
+      on_ |= Asked(*list) & known;
       added = true;
     }
   }
@@ -91,9 +101,6 @@ bool RetryState::Matches(const http::ResponseHead& response) const {
 }
 
 bool RetryState::WantsRetryOfGrpc(const http::ResponseHead& response) const {
-  constexpr std::uint32_t kGrpc = xds::kRetryGrpcCancelled | xds::kRetryGrpcDeadlineExceeded |
-                                  xds::kRetryGrpcResourceExhausted | xds::kRetryGrpcUnavailable |
-                                  xds::kRetryGrpcInternal;
   if ((on_ & kGrpc) == 0) return false;
   // Only a trailers-only response tells its status before bytes went to the client.
   const auto text = response.headers.Get("grpc-status");
