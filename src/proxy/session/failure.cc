@@ -24,6 +24,7 @@ constexpr std::array<FailureFacts, static_cast<std::size_t>(Failure::kLast) + 1>
     {408, ResponseFlag::kNone, "max_duration_timeout", "downstream duration timeout"},
     {504, ResponseFlag::kUpstreamRequestTimeout, "response_timeout", "upstream request timeout"},
     {504, ResponseFlag::kUpstreamRequestTimeout, "upstream_per_try_timeout", "upstream request timeout"},
+    {504, ResponseFlag::kUpstreamRequestTimeout, "upstream_per_try_idle_timeout", "upstream request timeout"},
     {503, ResponseFlag::kUpstreamConnectionFailure, "remote_connection_failure", "remote connection failure"},
     {503, ResponseFlag::kUpstreamConnectionFailure, "connection_timeout", "connection timeout"},
     {503, ResponseFlag::kUpstreamOverflow, "overflow", "overflow"},

@@ -29,6 +29,7 @@ enum class Failure : std::uint8_t {
   kMaxStreamDuration,
   kResponseTimeout,  // the route's time-out
   kPerTryTimeout,
+  kPerTryIdleTimeout,
   // The upstream, before its response began.
   kConnectFailure,
   kConnectTimeout,

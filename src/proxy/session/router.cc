@@ -41,16 +41,21 @@ constexpr std::size_t kMostRetained = 1024 * 1024;
 }  // namespace
 
 Router::Router(Context& context, const HttpConfig& config, RouterEvents& events, Request request)
-    : context_(context), config_(config), events_(events), request_(request), action_(*request.match.route->action) {
+    : context_(context),
+      config_(config),
+      events_(events),
+      request_(request),
+      action_(*request.match.route->action),
+      handshake_(EqualsIgnoreCase(request.head.protocol, "websocket")) {
   response_timer_.SetCallback([this] { OnResponseTimeout(); });
   attempt_timer_.SetCallback([this] {
     if (state_ == State::kBackOff) {
       BeginAttempt();
     } else {
-      OnPerTryTimeout();
+      OnAttemptTimeout(Failure::kPerTryTimeout);
     }
   });
-  attempt_idle_.SetCallback([this] { OnPerTryTimeout(); });
+  attempt_idle_.SetCallback([this] { OnAttemptTimeout(Failure::kPerTryIdleTimeout); });
 }
 
 Router::~Router() {
@@ -85,7 +90,11 @@ void Router::OnCluster() {
   if (hashes && !action_.hash.empty())
     hash_ = route::RequestHash(request_.match, request_.head, request_.record, &set_cookie_);
   SetAttemptHeaders(1);
+  // To operators in header mutations: the first attempt, which begins below, and the time so far.
+  request_.record.attempts = 1;
+  request_.record.total = context_.loop.Now() - request_.record.start_time;
   route::FinalizeRequest(request_.match, request_.head, request_.record, !config_.suppress_envoy_headers);
+  request_.record.attempts = 0;
   const std::uint32_t limit = request_.match.route->config->per_request_buffer_limit.value_or(
       request_.match.route->virtual_host->per_request_buffer_limit.value_or(
           cluster_->config->per_connection_buffer_limit));
@@ -144,8 +153,9 @@ void Router::SetTimeouts() {
   }
   if (const auto own = MillisecondsOf(headers, "x-envoy-upstream-rq-per-try-timeout-ms")) per_try_timeout_ = *own;
   headers.Remove("x-envoy-upstream-rq-per-try-timeout-ms");
+  headers.Remove("x-envoy-upstream-stream-duration-ms");
   if (timeout_ > Duration(0) && per_try_timeout_ >= timeout_) per_try_timeout_ = Duration(0);
-  if (request_ended_ && timeout_ > Duration(0)) response_timer_.Start(context_.loop.timers(), timeout_);
+  if ((request_ended_ || handshake_) && timeout_ > Duration(0)) response_timer_.Start(context_.loop.timers(), timeout_);
 }
 
 lb::PickContext Router::MakePickContext(const xds::Cluster& config) {
@@ -218,8 +228,7 @@ void Router::SendRequest() {
   if (!request_.record.upstream_first_sent) {
     request_.record.upstream_first_sent = context_.loop.Now() - request_.record.start_time;
   }
-  if (request_ended_) StartPerTryTimeout();
-  TouchAttempt();
+  if (request_ended_ || handshake_) StartPerTryTimeouts();
   attempt_->SendHead(request_.head, head_only_);
   if (head_only_) NoteRequestSent();
   if (!head_only_) SendBody();
@@ -243,14 +252,15 @@ void Router::SendBody() {
 void Router::EndRequest() {
   request_ended_ = true;
   request_end_ = context_.loop.Now();
-  if (state_ == State::kCluster || state_ == State::kDone) return;
+  if (handshake_ || state_ == State::kCluster || state_ == State::kDone) return;
   if (timeout_ > Duration(0)) response_timer_.Start(context_.loop.timers(), timeout_);
-  if (state_ == State::kAttempt && attempt_ != nullptr && attempt_->head_sent()) StartPerTryTimeout();
+  if (state_ == State::kAttempt && attempt_ != nullptr && attempt_->head_sent()) StartPerTryTimeouts();
 }
 
 // From the end of the request on: how long a client takes to send its body is nothing that an upstream could do better.
-void Router::StartPerTryTimeout() {
+void Router::StartPerTryTimeouts() {
   if (per_try_timeout_ > Duration(0)) attempt_timer_.Start(context_.loop.timers(), per_try_timeout_);
+  if (per_try_idle_timeout_ > Duration(0)) attempt_idle_.Start(context_.loop.timers(), per_try_idle_timeout_);
 }
 
 void Router::SendData(Buffer& data, bool end_stream) {
@@ -276,7 +286,6 @@ void Router::SendData(Buffer& data, bool end_stream) {
     if (body_.size() >= body_limit_) events_.OnRouterFull(true);
     return;
   }
-  TouchAttempt();
   attempt_->SendData(data, end_stream);
   if (end_stream) NoteRequestSent();
   if (attempt_->above_high_watermark()) events_.OnRouterFull(true);
@@ -307,7 +316,7 @@ void Router::NoteRequestSent() {
 
 // Starts the attempt's idle time anew.
 void Router::TouchAttempt() {
-  if (per_try_idle_timeout_ > Duration(0)) attempt_idle_.Start(context_.loop.timers(), per_try_idle_timeout_);
+  if (attempt_idle_.armed()) attempt_idle_.Start(context_.loop.timers(), per_try_idle_timeout_);
 }
 
 }  // namespace plait::proxy::session

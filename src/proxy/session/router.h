@@ -72,14 +72,16 @@ class Router final : public AttemptEvents {
   void SendBody();
   void SetAttemptHeaders(std::uint32_t attempt);
   void EndRequest();
-  void StartPerTryTimeout();
+  void StartPerTryTimeouts();
   bool Retry(AttemptFailure kind);
   bool TakeRetry();
   void EndAttempt(http::ResetReason reason);
   void Commit();
   void Fail(Failure failure, const std::string& transport = {});
   void OnResponseTimeout();
-  void OnPerTryTimeout();
+  void OnAttemptTimeout(Failure failure);
+  void Break(Failure failure);
+  void Complete();
   void TouchAttempt();
   void NoteRequestSent();
 
@@ -96,11 +98,14 @@ class Router final : public AttemptEvents {
   RouterEvents& events_;
   Request request_;
   const xds::RouteAction& action_;
+  // Of a WebSocket: it has the time limits of a request without a body until the upstream has agreed, then none.
+  const bool handshake_;
   State state_ = State::kCluster;
   bool head_only_ = false;  // the request has no body
   bool request_ended_ = false;
   bool retain_ = false;       // `body_` keeps what was sent, for another attempt
   bool holds_retry_ = false;  // one of the cluster's retries
+  bool idle_waits_ = false;   // attempt_idle_ goes on when the response does
   std::size_t body_limit_ = 1024 * 1024;
   Buffer body_;  // not sent yet, or retained
   std::optional<http::Headers> trailers_;
@@ -119,7 +124,7 @@ class Router final : public AttemptEvents {
   MonotonicTime request_end_{};
   io::Timer response_timer_;
   io::Timer attempt_timer_;  // per-try time-out, or the pause before the next attempt
-  io::Timer attempt_idle_;   // per_try_idle_timeout
+  io::Timer attempt_idle_;   // per_try_idle_timeout, from the end of the request to that of the response
   Pending waiting_;          // last: its callback meets no dead member
 };
 

@@ -14,7 +14,8 @@ AttemptFailure KindOf(Failure failure) {
     case Failure::kConnectTimeout: return AttemptFailure::kConnectTimeout;
     case Failure::kUpstreamRefused: return AttemptFailure::kRefusedStream;
     case Failure::kOverflow: return AttemptFailure::kOverflow;
-    case Failure::kPerTryTimeout: return AttemptFailure::kPerTryTimeout;
+    case Failure::kPerTryTimeout:
+    case Failure::kPerTryIdleTimeout: return AttemptFailure::kPerTryTimeout;
     default: return AttemptFailure::kReset;
   }
 }
@@ -29,13 +30,19 @@ void CountTime(const cluster::ClusterState& state, std::optional<Duration> since
 
 void Router::PauseResponse(bool paused) {
   if (attempt_ != nullptr) attempt_->PauseReading(paused);
+  // While the client does not take its answer, no silence of the upstream is seen.
+  if (paused) {
+    idle_waits_ = idle_waits_ || attempt_idle_.armed();
+    attempt_idle_.Cancel();
+  } else if (std::exchange(idle_waits_, false) && state_ == State::kResponse) {
+    attempt_idle_.Start(context_.loop.timers(), per_try_idle_timeout_);
+  }
 }
 
 void Router::OnAttemptInformational(http::ResponseHead head) { events_.OnRouterInformational(std::move(head)); }
 
 void Router::OnAttemptHead(http::ResponseHead head, bool end_stream) {
   attempt_timer_.Cancel();
-  attempt_idle_.Cancel();
   constexpr auto kFailure = AttemptFailure::kConnectFailure;
   const bool undelivered = TakeUndelivered(head, request_.record);
   const bool wanted = retry_ && (retry_->WantsRetry(head) || (undelivered && retry_->WantsRetry(kFailure, true)));
@@ -51,11 +58,12 @@ void Router::OnAttemptHead(http::ResponseHead head, bool end_stream) {
   if (holds_retry_ && head.status < 500) cluster_->state->Add(ClusterStat::kUpstreamRqRetrySuccess);
   request_.record.upstream_first_received = context_.loop.Now() - request_.record.start_time;
   Commit();
-  if (end_stream) {
-    state_ = State::kDone;
-    response_timer_.Cancel();
-    CountTime(*cluster_->state, SinceRequestEnd());
+  TouchAttempt();
+  if (handshake_ && (head.status == 101 || head.status / 100 == 2)) {
+    response_timer_.Cancel();  // what the two say from here on has no time limit
+    attempt_idle_.Cancel();
   }
+  if (end_stream) Complete();
   events_.OnRouterHead(std::move(head), end_stream);
 }
 
@@ -68,19 +76,22 @@ void Router::Commit() {
   }
 }
 
+// The response is complete.
+void Router::Complete() {
+  state_ = State::kDone;
+  response_timer_.Cancel();
+  attempt_idle_.Cancel();
+  CountTime(*cluster_->state, SinceRequestEnd());
+}
+
 void Router::OnAttemptData(Buffer& data, bool end_stream) {
-  if (end_stream) {
-    state_ = State::kDone;
-    response_timer_.Cancel();
-    CountTime(*cluster_->state, SinceRequestEnd());
-  }
+  TouchAttempt();
+  if (end_stream) Complete();
   events_.OnRouterData(data, end_stream);
 }
 
 void Router::OnAttemptTrailers(http::Headers trailers) {
-  state_ = State::kDone;
-  response_timer_.Cancel();
-  CountTime(*cluster_->state, SinceRequestEnd());
+  Complete();
   events_.OnRouterTrailers(std::move(trailers));
 }
 
@@ -132,6 +143,7 @@ bool Router::TakeRetry() {
 }
 
 void Router::EndAttempt(http::ResetReason reason) {
+  attempt_idle_.Cancel();
   if (attempt_) Attempt::Abandon(std::exchange(attempt_, nullptr), reason);
   if (state_ == State::kDone && std::exchange(holds_retry_, false)) {
     cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
@@ -157,18 +169,25 @@ void Router::OnResponseTimeout() {
   }
   const Failure failure = call_deadline_ ? Failure::kMaxStreamDuration : Failure::kResponseTimeout;
   if (state_ != State::kResponse) return Fail(failure);
+  Break(failure);
+}
+
+// The response, which has begun.
+void Router::Break(Failure failure) {
   state_ = State::kDone;
+  response_timer_.Cancel();
   EndAttempt(http::ResetReason::kCancel);
   events_.OnRouterBroken(failure);
 }
 
-void Router::OnPerTryTimeout() {
+void Router::OnAttemptTimeout(Failure failure) {
   attempt_timer_.Cancel();
   attempt_idle_.Cancel();
   cluster_->state->Add(ClusterStat::kUpstreamRqPerTryTimeout);
   if (attempt_) cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
+  if (state_ == State::kResponse) return Break(failure);
   if (Retry(AttemptFailure::kPerTryTimeout)) return;
-  Fail(Failure::kPerTryTimeout);
+  Fail(failure);
 }
 
 }  // namespace plait::proxy::session

@@ -22,7 +22,9 @@ def timeouts():
     out += [asks(f"slow={ms};body=400", target=t) for t in ("/route", "/idle", "/life") for ms in (0, 1200)]
     out += [asks("late=1000", target=t, headers=[*grpc, ("grpc-timeout", g)]) for t in ("/grpc", "/most", "/glife", "/any") for g in ("100m", "3S", "900u", "5000000000n", "bad", "100000000000S")]
     out += [asks("late=1000", target=t, headers=grpc) for t in ("/grpc", "/most", "/glife")] + [asks("late=1000", target="/grpc", headers=[("grpc-timeout", "100m")])]
-    out += [asks("late=1000", target=t) for t in ("/try", "/once", "/tryidle")] + [asks("late=1000", "POST", t, body=b"x") for t in ("/try", "/tryidle")] + gets("/connect")
+    out += [asks("late=1000", target=t) for t in ("/try", "/once", "/silent")] + [asks("late=1000", "POST", t, body=b"x") for t in ("/try", "/silent")] + gets("/connect")
+    out += [asks("late=1000", target=t, headers=[("Connection", "Upgrade"), ("Upgrade", "websocket")]) for t in ("/socket", "/talk")]
+    out += [asks(f"slow={ms};body=400", target="/silent") for ms in (0, 1200)]
     unfinished = http("POST", "/any", headers=[("Content-Length", "10")]) + b"half"
     chunked = http("POST", "/any", headers=[("Transfer-Encoding", "chunked")]) + b"3\r\nabc\r\n"
     return out + plain(unfinished, chunked, http("POST", "/idle", headers=[("Content-Length", "10")]) + b"half", http("POST", "/life", headers=[("Content-Length", "10")]) + b"half",
@@ -54,14 +56,16 @@ def trusted_requests():
     inside, keys, out = [("X-Forwarded-For", "10.0.0.1")], iter(range(1000)), []
     for target in ("/plain", "/policy"):
         for who in ([], inside):
-            for on in ("5xx", "gateway-error", "retriable-4xx", "connect-failure", "5xx,retriable-4xx", "unknown", ""):
+            for on in ("5xx", "gateway-error", "retriable-4xx", "connect-failure", "5xx,retriable-4xx", "unknown", "unknown,5xx", "5xx, unknown", "unavailable", ""):
                 for most in (None, "3", "0", "x"):
                     headers = [*who, ("x-envoy-retry-on", on)] + ([("x-envoy-max-retries", most)] if most is not None else [])
                     out.append(asks(f"fail=2;fails=503;key={next(keys)}", target=target, headers=headers))
             for name, value in (("x-envoy-upstream-rq-timeout-ms", "100"), ("x-envoy-upstream-rq-timeout-ms", "0"), ("x-envoy-upstream-rq-timeout-ms", "x"), ("x-envoy-expected-rq-timeout-ms", "100"),
-                                ("x-envoy-upstream-rq-per-try-timeout-ms", "100"), ("x-envoy-retriable-status-codes", "503"), ("x-envoy-retry-grpc-on", "unavailable")):
+                                ("x-envoy-upstream-rq-per-try-timeout-ms", "100"), ("x-envoy-retriable-status-codes", "503"), ("x-envoy-retry-grpc-on", "unavailable"), ("x-envoy-retry-grpc-on", "unknown,unavailable")):
                 out.append(asks("late=250", target=target, headers=[*who, (name, value)]))
             out.append(asks(f"fail=1;fails=418;key={next(keys)}", target=target, headers=[*who, ("x-envoy-retry-on", "retriable-status-codes"), ("x-envoy-retriable-status-codes", "418, 419")]))
+            out += [asks(f"grpc-only;header=grpc-status:14;key={next(keys)}", "POST", target, headers=[*who, ("content-type", "application/grpc"), (name, on)])
+                    for name, on in (("x-envoy-retry-grpc-on", "unknown,unavailable"), ("x-envoy-retry-on", "unavailable"), ("x-envoy-retry-grpc-on", "5xx"))]
             out.append(asks("header=x-again:1", target=target, headers=[*who, ("x-envoy-retry-on", "retriable-headers"), ("x-envoy-retriable-header-names", "x-again")]))
     return out
 
