@@ -59,7 +59,7 @@ Outcome<Format> Format::Compile(std::string_view text) {
     const Operator* op = FindOperator(from.command->name);
     PLAIT_CHECK(op != nullptr);  // the two tables have the same names
     piece.value = op->value;
-    piece.number = op->number;
+    piece.number = op->number || (op->name == "GRPC_STATUS" && piece.text == "NUMBER");
   }
   return format;
 }

@@ -99,6 +99,9 @@ TEST_F(FormatTest, WritesTheStatusOfGrpcCallsInEachForm) {
   const http::Headers trailers{{"grpc-status", "14"}};
   record_.response_trailers = &trailers;
   EXPECT_EQ(Text("%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER%"), "Unavailable UNAVAILABLE 14");
+  std::string json;
+  Format::Compile("%GRPC_STATUS(NUMBER)%").value().AppendJson(record_, json);
+  EXPECT_EQ(json, "14");
   record_.response_trailers = nullptr;
   EXPECT_EQ(Text("%GRPC_STATUS%"), "Unknown") << "a 200 that says nothing, as Envoy maps it";
 }

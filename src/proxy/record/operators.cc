@@ -261,7 +261,7 @@ constexpr auto kOperators = std::to_array<Operator>({
     {"REQUEST_DURATION", [](R r, P, O out) { return Milliseconds(r.request_received, out); }, true},
     {"REQUEST_TX_DURATION", [](R r, P, O out) { return Milliseconds(r.upstream_last_sent, out); }, true},
     {"RESPONSE_DURATION", [](R r, P, O out) { return Milliseconds(r.upstream_first_received, out); }, true},
-    {"RESPONSE_TX_DURATION", [](R r, P, O out) { return Between(r.upstream_first_received, r.total, out); }, true},
+    {"RESPONSE_TX_DURATION", [](R r, P, O out) { return r.response_first_sent && Between(r.upstream_first_received, r.total, out); }, true},
     {"ROUTE_NAME", Words<&StreamRecord::route_name>},
     {"VIRTUAL_CLUSTER_NAME", Words<&StreamRecord::virtual_cluster>},
     {"UPSTREAM_HOST", [](R r, P, O out) { return r.host != nullptr && Address(r.host->address(), out); }},

@@ -60,6 +60,7 @@ void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::st
     // What the route changes comes before what the kind of answer demands: content-length, gRPC's status.
     NoteResponse({.status = reply.status, .headers = std::move(whole.headers)});
     record_.response_code = 0;  // to the operators of header mutations, as in Envoy; the log has it
+    record_.total = session_.context().loop.Now() - record_.start_time;  // so far
     route::FinalizeResponse(match_, response_, record_);
     if (match_.route->virtual_host->include_attempt_count_in_response && record_.attempts > 0) {
       response_.headers.Set("x-envoy-attempt-count", std::to_string(record_.attempts));
@@ -162,6 +163,7 @@ void Exchange::OnRouterHead(http::ResponseHead head, bool end_stream) {
   }
   if (!router_->set_cookie().empty()) head.headers.Add("set-cookie", router_->set_cookie());
   NoteResponse(std::move(head));
+  record_.total = session_.context().loop.Now() - record_.start_time;  // so far
   route::FinalizeResponse(match_, response_, record_);
   SendResponse(std::move(response_), end_stream);
 }
