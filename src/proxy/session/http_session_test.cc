@@ -20,12 +20,13 @@ class HttpSessions : public SessionTest {
     host.name = "all";
     host.domains = {"*"};
     xds::Route& route = host.routes.emplace_back();
-    xds::RouteAction action;
+    xds::RouteAction action = action_;
     action.clusters.emplace_back().name = "backend";
     action.retry = std::move(retry);
     action.mirrors = std::move(mirrors);
     route.action = std::move(action);
     route.operation = operation_;
+    route.headers = headers_;
     http.routes = std::move(table);
     http.filters.emplace_back().config = xds::RouterFilter{};
     auto [client, server] = io::StreamPair(loop_);
@@ -75,7 +76,9 @@ class HttpSessions : public SessionTest {
   }
 
   record::ConnectionInfo info_;
-  std::string operation_;  // of the route
+  std::string operation_;    // of the route
+  xds::RouteAction action_;  // of the route, which Begin completes
+  xds::HeaderOps headers_;   // of the route
   static constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
   static constexpr char kClient[] = "spiffe://cluster.local/ns/default/sa/client";
   static constexpr char kServer[] = "spiffe://cluster.local/ns/default/sa/server";
@@ -465,6 +468,118 @@ TEST_F(HttpSessions, CountsTheTimeOfATryFromTheEndOfTheRequest) {
   EXPECT_TRUE(recorder_.lines.empty());
   Send("dy");
   EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+// A server that answers what the test says, when it says so.
+struct Server {
+  explicit Server(io::Loop& on)
+      : loop(on),
+        socket(*io::ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"))),
+        listener(on, socket.get(), false, [this](io::UniqueFd fd) { stream = io::AdoptSocket(loop, std::move(fd)); }) {}
+  bool Got(std::string_view text) {
+    return loop.RunUntil(
+        [&] { return stream != nullptr && stream->Read(got, 65536).has_value() && got.Find(text) != SIZE_MAX; },
+        kLimit);
+  }
+  void Say(std::string_view text) {
+    Buffer bytes(text);
+    EXPECT_TRUE(stream->Write(bytes).has_value());
+  }
+  io::Loop& loop;
+  io::UniqueFd socket;
+  Buffer got;
+  std::unique_ptr<io::Stream> stream;
+  io::Listener listener;
+};
+
+TEST_F(HttpSessions, CountTheSilenceOfATryFromTheEndOfTheRequest) {
+  Backend backend(loop_, 200);
+  AddCluster("backend", backend.Listen());
+  xds::RetryPolicy retry;
+  retry.per_try_idle_timeout = std::chrono::milliseconds(20);
+  Begin({}, retry);
+  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
+  ASSERT_TRUE(loop_.RunUntil([&] { return backend.server.active_streams() == 1; }, kLimit));
+  loop_.RunUntil([] { return false; }, std::chrono::milliseconds(60));
+  EXPECT_TRUE(recorder_.lines.empty());
+  Send("dy");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpSessions, TellFieldsThatTheyAddTheAttemptAndTheTimeSoFar) {
+  Server server(loop_);
+  AddCluster("backend", io::LocalAddress(server.socket.get()));
+  headers_.request_add = {{.name = "x-attempt", .value = "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"},
+                          {.name = "x-took", .value = "%DURATION%"}};
+  headers_.response_add = {{.name = "x-attempts", .value = "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"},
+                           {.name = "x-took", .value = "%DURATION%"},
+                           {.name = "x-tx", .value = "%RESPONSE_TX_DURATION%"}};
+  Begin();
+  Send("GET / HTTP/1.1\r\nHost: a\r\nx-envoy-upstream-stream-duration-ms: 90\r\n\r\n");
+  ASSERT_TRUE(server.Got("\r\n\r\n"));
+  const std::string request = server.got.ToString();
+  EXPECT_TRUE(request.contains("x-attempt: 1\r\nx-took: ")) << request;
+  EXPECT_FALSE(request.contains("stream-duration")) << "is for this proxy only";
+  server.Say("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  const std::string answer = ReceiveUntil("\r\n\r\n");
+  EXPECT_TRUE(answer.contains("x-attempts: 1\r\nx-took: ")) << answer;
+  EXPECT_FALSE(answer.contains("x-tx")) << answer;
+}
+
+TEST_F(HttpSessions, EndATryWhoseUpstreamIsSilentBeforeOrInItsAnswer) {
+  for (const std::string_view begin : {"", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\na"}) {
+    Server server(loop_);
+    AddCluster("backend", io::LocalAddress(server.socket.get()));
+    xds::RetryPolicy retry;
+    retry.per_try_idle_timeout = std::chrono::milliseconds(20);
+    action_.timeout = std::chrono::seconds(60);
+    recorder_.lines.clear();
+    Begin({}, retry);
+    Send(kGet);
+    ASSERT_TRUE(server.Got("\r\n\r\n"));
+    if (!begin.empty()) server.Say(begin);
+    EXPECT_TRUE(
+        ReceiveUntil("upstream request timeout").starts_with(begin.empty() ? "HTTP/1.1 504 " : "HTTP/1.1 200 "));
+    EXPECT_EQ(LastLine(), std::string(begin.empty() ? "504" : "200") + " UT upstream_per_try_idle_timeout backend");
+    if (session_ != nullptr) {
+      client_->Close(false);
+      EXPECT_TRUE(loop_.RunUntil([&] { return session_ == nullptr; }, kLimit));
+    }
+  }
+}
+
+TEST_F(HttpSessions, EndAWebSocketToWhichTheUpstreamDoesNotAgreeInTimeAndNoOther) {
+  const std::string ask = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+  for (const bool per_try : {false, true}) {
+    for (const bool agrees : {false, true}) {
+      Server server(loop_);
+      AddCluster("backend", io::LocalAddress(server.socket.get()));
+      xds::HttpConnectionManager http;
+      http.upgrades = {{"websocket"}};
+      xds::RetryPolicy retry;
+      const auto soon = std::chrono::milliseconds(40);
+      if (per_try) retry.per_try_timeout = retry.per_try_idle_timeout = soon;
+      action_.timeout = per_try ? Duration(std::chrono::seconds(60)) : soon;
+      recorder_.lines.clear();
+      Begin(std::move(http), retry);
+      Send(ask);
+      ASSERT_TRUE(server.Got("\r\n\r\n"));
+      if (agrees) {
+        server.Say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 101 "));
+        client_->ShutdownWrite();
+        loop_.RunUntil([] { return false; }, 2 * soon);
+        server.Say("late");
+        EXPECT_EQ(ReceiveUntil("late"), "late");
+        server.stream->Close(false);
+      } else {
+        EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 504 "));
+        EXPECT_TRUE(LastLine().starts_with("504 UT ")) << LastLine();
+      }
+      client_->Close(false);
+      EXPECT_TRUE(loop_.RunUntil([&] { return session_ == nullptr; }, kLimit));
+    }
+  }
 }
 
 TEST_F(HttpSessions, EndARequestThatDoesNotComeBeforeItsStreamIsTooOld) {

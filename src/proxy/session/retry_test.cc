@@ -68,6 +68,19 @@ TEST(RetryState, HonoursTheRequestsOwnConditions) {
   EXPECT_TRUE(state.WantsRetry(Response(500)));
 }
 
+TEST(RetryState, PassesOverWordsOfTheRequestThatItDoesNotKnow) {
+  const xds::RetryPolicy rules;
+  for (const char* words : {"bogus,5xx", "5xx, bogus", "gateway-error,retriable_4xx"}) {
+    const http::RequestHead request{.headers = {{"x-envoy-retry-on", words}}};
+    EXPECT_TRUE(RetryState(rules, request).WantsRetry(Response(503))) << words;
+  }
+  const http::RequestHead request{.headers = {{"x-envoy-retry-grpc-on", "bogus,unavailable"}}};
+  EXPECT_TRUE(RetryState(rules, request).WantsRetry(Response(200, {{"grpc-status", "14"}})));
+  // Each field has words of its own.
+  const http::RequestHead other{.headers = {{"x-envoy-retry-on", "unavailable"}, {"x-envoy-retry-grpc-on", "5xx"}}};
+  EXPECT_FALSE(RetryState(rules, other).WantsRetry(Response(503, {{"grpc-status", "14"}})));
+}
+
 TEST(RetryState, DoublesTheIntervalUpToItsMaximum) {
   xds::RetryPolicy rules = Rules(xds::kRetry5xx, 10);
   rules.back_off_base = std::chrono::milliseconds(10);
