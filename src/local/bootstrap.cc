@@ -112,9 +112,12 @@ Json Identity(const BootstrapInput& input) {
 }
 
 Json AdsConfig(const char* api_type) {
+  // plaitd is on the same host and soon back: whoever asks for it late goes by what was for so long.
+  const Json back_off = {{"base_interval", "0.5s"}, {"max_interval", "2s"}};
+  const Json service = {{"cluster_name", "xds-grpc"}, {"retry_policy", {{"retry_back_off", back_off}}}};
   return {{"api_type", api_type},
           {"transport_api_version", "V3"},
-          {"grpc_services", {{{"envoy_grpc", {{"cluster_name", "xds-grpc"}}}}}}};
+          {"grpc_services", Json::array({{{"envoy_grpc", service}}})}};
 }
 
 Json Admin() { return {{"address", SocketAddress("127.0.0.1", kAdminPort)}}; }

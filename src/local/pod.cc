@@ -197,6 +197,8 @@ void Pod::Advance() {
   }
   if (state_ == State::kDraining && (envoy_ ? envoy_->ended() : !proxy_ || proxy_->ended())) {
     if (envoy_) proxy_->Stop(Duration::zero());  // nobody asks it for anything any more
+    // Nobody accepts there any more: who comes so late is refused and may try elsewhere.
+    if (proxy_) network_.sockets.clear();
     state_ = State::kStopping;
     if (containers_) containers_->Stop(spec_.grace);
   }

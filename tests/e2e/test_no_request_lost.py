@@ -276,6 +276,38 @@ def test_a_workload_is_scaled_up_and_down(mesh):
     lost_nothing(report)
 
 
+def keep_away(mesh, seconds):
+    """plaitd ends as often as it starts; proxies dial it with longer and longer pauses."""
+    end, last = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        if (pid := mesh.plaitd_pid()) not in (0, last):
+            mesh.signal(pid, "KILL")
+            last = pid
+        time.sleep(0.02)
+
+
+def test_a_workload_is_scaled_down_just_after_plaitd_was_away(mesh):
+    """A proxy that has not come back yet calls what ends: it is stopped only when all know. Nobody retries."""
+    file, rule = mesh.directory / "bookinfo.yaml", mesh.directory / "random-details.yaml"
+    before = file.read_text()
+    at = before.index("name: details-v1")
+    m.write(rule, m.virtual_service("details", {"hosts": ["details"], "http": [
+        {"retries": {"attempts": 0}, "route": [{"destination": {"host": "details"}}]}]}))
+    try:
+        file.write_text(before[:at] + before[at:].replace("replicas: 1", "replicas: 5", 1))
+        until(lambda: [p["ready"] for p in mesh.pods("details-v1")] == [True] * 5, 40, "five pods of details-v1")
+        with under_load(mesh, DETAILS) as report:
+            keep_away(mesh, 8)
+            file.write_text(before)
+            until(lambda: len(mesh.pods("details-v1")) == 1, 60, "one pod of details-v1")
+            a_second(mesh, DETAILS)
+        lost_nothing(report, seconds=9)
+    finally:
+        file.write_text(before)
+        rule.unlink()
+        until(lambda: len(mesh.pods("details-v1")) == 1, 60, "one pod of details-v1")
+
+
 # What a client sees of a process that dies between request and answer. Not among them: a connection that is refused.
 BROKEN = {"connection closed without an answer", "answer broke off"}
 

@@ -89,6 +89,7 @@ class AdsServer::Stream : public grpc::CallHandler {
   }
   std::string_view form() const noexcept { return form_; }
   const std::optional<Proxy>& proxy() const noexcept { return proxy_; }
+  bool over() const noexcept { return over_; }
   virtual std::map<std::string, std::string> Held(std::string_view type_url) const = 0;
   virtual std::vector<std::string> Names(std::string_view type_url) const = 0;
   ClientStatus status() const {
@@ -108,7 +109,6 @@ class AdsServer::Stream : public grpc::CallHandler {
   void Answered(const std::string& type_url, const std::optional<std::string>& error, const Result<Reply>& reply);
   void Refuse(grpc::Code code, std::string why);
   void Send(const std::string& type_url, std::size_t resources, const std::string& bytes);
-  bool over() const noexcept { return over_; }
   AdsServer& server() noexcept { return server_; }
 
  private:
@@ -333,6 +333,13 @@ void AdsServer::PushSome() {
 bool AdsServer::CaughtUp() const {
   return ready_ && !push_planned_ && to_push_.empty() &&
          std::all_of(streams_.begin(), streams_.end(), [](const Stream* stream) { return stream->caught_up(); });
+}
+
+std::set<std::string> AdsServer::Connected() const {
+  std::set<std::string> keys;
+  for (const Stream* stream : streams_)
+    if (stream->proxy() && !stream->over()) keys.insert(stream->proxy()->Key());
+  return keys;
 }
 
 std::vector<ClientStatus> AdsServer::clients() const {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,7 @@ class AdsServer {
 
   // Whether every connected client has answered all that there is to say, and `call` when that has become so.
   bool CaughtUp() const;
+  std::set<std::string> Connected() const;  // Proxy::Key of every client
   void OnCaughtUp(std::function<void()> call) { on_caught_up_ = std::move(call); }
   // `call`: what clients refuse of what was sent (SentStatus::last_error) is not what it was.
   void OnRefusals(std::function<void()> call) { on_refusals_ = std::move(call); }

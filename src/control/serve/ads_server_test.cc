@@ -102,6 +102,21 @@ TEST_F(Ads, PushesWhatChangedToAConnectedProxy) {
   EXPECT_TRUE(clients[0].types.at(std::string(kListener)).synced());
 }
 
+TEST_F(Ads, IsDialledAgainAsSoonAsTheClientIsTold) {
+  Received received;
+  xds::DeltaClient client(NodeOf(), received);
+  int attempts = 0;
+  // With the back-off of an Envoy so many take longer than a minute.
+  xds::AdsStream stream(loop, client,
+                        [&]() -> Outcome<xds::AdsStream::Connection> {
+                          ++attempts;
+                          return Explain(Errc::kUnavailable, "it is away");
+                        },
+                        {.first = std::chrono::milliseconds(1), .longest = std::chrono::milliseconds(10)});
+  stream.Start();
+  EXPECT_TRUE(Wait([&] { return attempts == 12; })) << attempts;
+}
+
 TEST_F(Ads, AnswersALookupByKeyAtOnce) {
   ads.Ready();
   provider.Set(kAddress, "uid", "1", {"/10.0.0.1"});

@@ -56,7 +56,8 @@ io::UniqueFd ControlPlane::TakeInherited(std::string_view name) {
 
 Outcome<> ControlPlane::Start() {
   // The supervisor may speak before all else is there, and goes on to where that fails.
-  pods_ = std::make_unique<source::PodsController>(loop_, source::PodsOptions{}, [this] { Changed("endpoint"); });
+  pods_ = std::make_unique<source::PodsController>(loop_, source::PodsOptions{.end_limit = options_.end_limit},
+                                                   [this] { Changed("endpoint"); });
   StartChannel();
   Outcome<> served = StartServers();
   if (!served) {
@@ -146,7 +147,10 @@ Outcome<> ControlPlane::StartServers() {
   ads_ = std::make_unique<AdsServer>(
       loop_, secure_->grpc(), *provider_, tokens_, metrics_,
       AdsOptions{.trust_domain = authority_->trust_domain(), .answer_timeout = options_.send_timeout});
-  ads_->OnCaughtUp([this] { TellCaughtUp(); });
+  ads_->OnCaughtUp([this] {
+    TellCaughtUp();
+    TellPods();
+  });
   ads_->OnRefusals([this] {
     if (std::exchange(refusals_due_, true)) return;
     loop_.Defer([this, alive = std::weak_ptr<bool>(alive_)] {
@@ -235,6 +239,7 @@ void ControlPlane::Rebuild() {
   metrics_.Add("plaitd_reloads_total", {{"result", told_.empty() ? "clean" : "with_problems"}});
   if (!status_timer_.armed()) status_timer_.Start(loop_.timers(), kSettled);
   statuses_in_snapshot_ = statuses_;
+  workloads_ = pods_->workloads();
   ads_->ConfigChanged(difference);
   if (!local_ || status_known_ || (KnowsPods() && pods_->desired().empty())) ads_->Ready();
 }
@@ -329,6 +334,19 @@ void ControlPlane::TellCaughtUp() {
   if (!channel_ || changed_at_ || statuses_told_ == statuses_in_snapshot_) return;
   statuses_told_ = statuses_in_snapshot_;
   channel_->SendCaughtUp(statuses_told_);
+}
+
+// The proxies of pods that serve have the present snapshot. One that was away with this process, or with the one before
+// it, goes by an older one until it is back.
+void ControlPlane::TellPods() {
+  if (!pods_->awaits_knowledge()) return;
+  const std::set<std::string> connected = ads_->Connected();
+  for (const source::DesiredPod& pod : pods_->desired()) {
+    const source::PodStatus* status = pods_->FindStatus(pod.uid);
+    if (pod.spec.proxy == source::ProxyKind::kNone || status == nullptr || !status->ready) continue;
+    if (!connected.contains(pod.name + "." + pod.spec.name_space)) return;
+  }
+  pods_->AllKnow(*workloads_);
 }
 
 void ControlPlane::Drain(std::move_only_function<void()> done) {

@@ -32,7 +32,9 @@ struct ControlPlaneOptions {
   std::string version = "unknown";
   bool tell_hosts = false;                              // the supervisor hears of services and their addresses
   Duration send_timeout = AdsOptions{}.answer_timeout;  // a proxy that takes or answers nothing for so long is dropped
-  std::vector<io::SocketAddress> listen = {};           // of xDS and CA, TLS
+  // At most, between leaving the endpoints and being stopped, while a proxy that serves does not answer.
+  Duration end_limit = std::chrono::seconds(30);
+  std::vector<io::SocketAddress> listen = {};  // of xDS and CA, TLS
   std::optional<io::SocketAddress> debug_address = {};
   std::vector<io::InheritedFd> inherited = {};  // "15012", "15014", "supervisor"
 };
@@ -65,6 +67,7 @@ class ControlPlane {
   void TellFindings();
   void TellStatus();
   void TellCaughtUp();
+  void TellPods();
   model::Findings Problems() const;
   bool KnowsPods() const;
 
@@ -96,6 +99,7 @@ class ControlPlane {
   bool status_known_ = false;         // and in which state they are
   // Status tables: that came, that the present snapshot is made of, and that all proxies are known to have heard of.
   std::uint64_t statuses_ = 0, statuses_in_snapshot_ = 0, statuses_told_ = 0;
+  std::shared_ptr<const std::vector<model::Workload>> workloads_;  // of the present snapshot
   std::optional<MonotonicTime> changed_at_;
   bool refusals_due_ = false;  // to be told at the end of this round
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -124,6 +124,7 @@ class Plane : public testing::Test {
     options.directories = {(root / "mesh").string()};
     options.state_dir = (root / "state").string();
     options.tell_hosts = true;
+    options.end_limit = end_limit;
     options.listen = {*io::SocketAddress::Parse("127.0.0.1:0")};
     options.debug_address = *io::SocketAddress::Parse("127.0.0.1:0");
     options.inherited.push_back({"supervisor", io::UniqueFd(ends[1])});
@@ -198,6 +199,7 @@ class Plane : public testing::Test {
   std::unique_ptr<xds::DeltaClient> client;
   std::unique_ptr<xds::AdsStream> stream;
   bool ended = false;
+  Duration end_limit = ControlPlaneOptions{}.end_limit;
 };
 
 TEST_F(Plane, TellsTheSupervisorWhatShouldRun) {
@@ -282,6 +284,7 @@ spec: {containers: [{name: c, image: x, command: [sleep]}]}
 
 TEST_F(Plane, TellsServiceAddressesOnlyWhereSomebodyNeedsThemAndOnceEndpointsAreKnown) {
   Write("plain.yaml", kPlain);
+  end_limit = {};
   Start();
   ASSERT_TRUE(Wait([&] { return supervisor.last.contains("pods") && supervisor.last["pods"]["pods"].size() == 3; }));
   EXPECT_FALSE(supervisor.last.contains("services")) << "endpoints are not known yet";

@@ -116,21 +116,39 @@ void PodsController::End(Tracked& tracked) {
   ++revision_;
   // A pod that never served needs no delay.
   const PodStatus* status = FindStatus(tracked.pod.uid);
-  tracked.stop_at = loop_.Now() + (status && status->ready ? options_.end_delay : Duration::zero());
+  const bool served = status && status->ready;
+  tracked.stop_at = loop_.Now() + (served ? options_.end_delay : Duration::zero());
+  tracked.stop_by = served ? std::max(tracked.stop_at, loop_.Now() + options_.end_limit) : tracked.stop_at;
   stop_timer_.Start(loop_.timers(), Duration::zero());
+}
+
+void PodsController::AllKnow(const std::vector<model::Workload>& workloads) {
+  for (Tracked& tracked : pods_) {
+    if (!tracked.pod.ending || tracked.known) continue;
+    tracked.known = std::none_of(workloads.begin(), workloads.end(), [&](const model::Workload& workload) {
+      return !workload.ending && workload.uid == tracked.pod.uid;
+    });
+    if (tracked.known) stop_timer_.Start(loop_.timers(), Duration::zero());
+  }
+}
+
+bool PodsController::awaits_knowledge() const {
+  return std::any_of(pods_.begin(), pods_.end(), [](const Tracked& tracked) {
+    return tracked.pod.ending && !tracked.known && tracked.stop_by > tracked.stop_at;
+  });
 }
 
 void PodsController::StopEnded() {
   const MonotonicTime now = loop_.Now();
   const std::size_t ended = std::erase_if(pods_, [&](const Tracked& tracked) {
-    if (!tracked.pod.ending || tracked.stop_at > now) return false;
+    if (!tracked.pod.ending || tracked.due() > now) return false;
     if (FindStatus(tracked.pod.uid)) stopping_.push_back(tracked.pod);
     return true;
   });
   if (ended > 0) ++revision_;
   Duration next = Duration::max();
   for (const Tracked& tracked : pods_)
-    if (tracked.pod.ending) next = std::min(next, tracked.stop_at - now);
+    if (tracked.pod.ending) next = std::min(next, tracked.due() - now);
   if (next != Duration::max()) stop_timer_.Start(loop_.timers(), next);
 }
 

@@ -2,8 +2,8 @@
 // The pods controller of local mode: which pods should run now, each with a name and a uid, and what is known of those
 // that do. A Deployment's changed template is rolled out one surge pod at a time: a new pod is ready before an old one
 // ends. A StatefulSet keeps its names and replaces one pod after the other; a Job makes pods until enough have
-// succeeded. A pod that shall end first leaves the endpoints and is stopped a moment later, so that nobody still calls
-// it. Lives on one loop; `on_change` runs from a later round.
+// succeeded. A pod that shall end first leaves the endpoints and is stopped a moment later, when all know that, so that
+// nobody still calls it. Lives on one loop; `on_change` runs from a later round.
 #include <functional>
 #include <map>
 #include <memory>
@@ -44,7 +44,8 @@ struct DesiredPod {
 };
 
 struct PodsOptions {
-  Duration end_delay = std::chrono::seconds(1);  // between leaving the endpoints and being stopped
+  Duration end_delay = std::chrono::seconds(1);  // at least, between leaving the endpoints and being stopped
+  Duration end_limit{};                          // at most, until AllKnow; below end_delay: that is not waited for
   std::function<std::string()> new_uid = {};     // default: NewUuid
 };
 
@@ -59,6 +60,9 @@ class PodsController {
   // templates.
   void SetTemplates(std::vector<PodSet> sets, const std::vector<PodSet>& unrendered = {});
   void SetStatuses(std::vector<PodStatus> statuses);  // the whole table; nothing follows before there are templates
+  // Every proxy has heard of these (former) workloads(): those that are not among them, or ending, are called no more.
+  void AllKnow(const std::vector<model::Workload>& workloads);
+  bool awaits_knowledge() const;  // a pod does not end before AllKnow, or end_limit
 
   // In the order of their names.
   const std::vector<DesiredPod>& desired() const;
@@ -73,7 +77,9 @@ class PodsController {
  private:
   struct Tracked {
     DesiredPod pod;
-    MonotonicTime stop_at{};  // when `ending`
+    MonotonicTime stop_at{}, stop_by{};  // when `ending`: not before, and even when some do not know
+    bool known = false;                  // to all, as ending
+    MonotonicTime due() const { return known ? stop_at : stop_by; }
   };
   // A set with its pods (indexes of `pods_`), so that a set costs what it has, not what the mesh has.
   struct Group {

@@ -190,6 +190,31 @@ TEST_F(Pods, ThatAreBeingStoppedKeepTheirNamesUntilTheyAreGone) {
   EXPECT_EQ(Names(*pods), "web-1=u2 web-2=u3 ");
 }
 
+TEST_F(Pods, ThatShallEndDoSoWhenAllKnowOrWhenThatTakesTooLong) {
+  for (const Duration limit : {Duration(1h), Duration(20ms)}) {
+    const auto uid = [this] { return std::to_string(next_++); };
+    PodsController pods(loop_, {.end_delay = 10ms, .end_limit = limit, .new_uid = uid}, [] {});
+    auto sets = Render(kDeployment).sets;
+    pods.SetTemplates(sets);
+    const std::vector<DesiredPod> both = pods.desired();
+    ASSERT_EQ(both.size(), 2U);
+    pods.SetStatuses({Ready(both[0].uid, "10.244.0.1"), Ready(both[1].uid, "10.244.0.2")});
+    const auto before = pods.workloads();
+    sets[0].replicas = 1;
+    pods.SetTemplates(sets);
+    EXPECT_TRUE(pods.awaits_knowledge());
+    if (limit > 1s) {
+      pods.AllKnow(*before);
+      const MonotonicTime later = loop_.Now() + 20ms;
+      ASSERT_TRUE(loop_.RunUntil([&] { return loop_.Now() >= later; }, 1s));
+      EXPECT_EQ(pods.desired().size(), 2U) << "there it was not ending";
+      pods.AllKnow(*pods.workloads());
+    }
+    EXPECT_TRUE(loop_.RunUntil([&] { return pods.desired().size() == 1; }, 1s));
+    EXPECT_FALSE(pods.awaits_knowledge());
+  }
+}
+
 TEST_F(Pods, ThatAreBeingStoppedAreKnownByTheirAddressUntilTheyAreGone) {
   auto pods = Controller();
   auto sets = Render(kDeployment).sets;

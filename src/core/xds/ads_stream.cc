@@ -8,12 +8,15 @@
 namespace plait::xds {
 namespace {
 log::Component kLog("ads");
-constexpr Duration kFirstBackoff = std::chrono::milliseconds(500);
-constexpr Duration kMaxBackoff = std::chrono::seconds(30);
 }  // namespace
 
-AdsStream::AdsStream(io::Loop& loop, DeltaClient& client, Connect connect)
-    : loop_(loop), client_(client), connect_(std::move(connect)), backoff_(kFirstBackoff), retry_([this] { Open(); }) {}
+AdsStream::AdsStream(io::Loop& loop, DeltaClient& client, Connect connect, BackOff back_off)
+    : loop_(loop),
+      client_(client),
+      connect_(std::move(connect)),
+      limits_(back_off),
+      backoff_(back_off.first),
+      retry_([this] { Open(); }) {}
 
 AdsStream::~AdsStream() { Close(); }
 
@@ -51,7 +54,7 @@ void AdsStream::Flush() {
 
 void AdsStream::Reconnect() {
   if (!call_) return;  // a new attempt is planned already and will use what is new
-  backoff_ = kFirstBackoff;
+  backoff_ = limits_.first;
   loop_.Defer([this, alive = std::weak_ptr<bool>(alive_)] {
     if (!alive.expired()) Open();
   });
@@ -62,7 +65,7 @@ void AdsStream::OnMessage(std::string message) {
   if (!response) return Lost(response.error().detail, true);
   if (!std::exchange(answered_, true)) on_change_(true);
   problem_.clear();
-  backoff_ = kFirstBackoff;
+  backoff_ = limits_.first;
   client_.OnResponse(*response);
   SendRequests();
 }
@@ -86,7 +89,7 @@ void AdsStream::Lost(std::string why, bool refused) {
   });
   retry_.Start(loop_.timers(),
                Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(backoff_.count())) + 1)));
-  backoff_ = std::min(backoff_ * 2, kMaxBackoff);
+  backoff_ = std::min(backoff_ * 2, limits_.longest);
 }
 
 }  // namespace plait::xds

@@ -1,6 +1,7 @@
 #pragma once
 // Keeps an incremental ADS stream to the control plane: connects, speaks what DeltaClient wants, reconnects with
-// back-off (full jitter, 0.5 to 30 s). While it is down everything that was received stays in force. One loop thread.
+// back-off (full jitter, by default 0.5 to 30 s). While it is down everything that was received stays in force. One
+// loop thread.
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,8 +20,14 @@ class AdsStream final : private grpc::ClientCallEvents {
     grpc::Metadata metadata = {};        // initial_metadata
   };
   using Connect = std::function<Outcome<Connection>()>;
+  // Of attempts to connect: doubled after each that fails, from the first to the longest.
+  struct BackOff {
+    Duration first = std::chrono::milliseconds(500);
+    Duration longest = std::chrono::seconds(30);
+  };
 
-  AdsStream(io::Loop& loop, DeltaClient& client, Connect connect);
+  AdsStream(io::Loop& loop, DeltaClient& client, Connect connect) : AdsStream(loop, client, std::move(connect), {}) {}
+  AdsStream(io::Loop& loop, DeltaClient& client, Connect connect, BackOff back_off);
   ~AdsStream() override;
 
   // `up`: the stream has brought its first response; otherwise it, or an attempt to open it, has failed. Before Start.
@@ -52,6 +59,7 @@ class AdsStream final : private grpc::ClientCallEvents {
   Connect connect_;
   std::function<void(bool up)> on_change_ = [](bool) {};
   Random random_;
+  const BackOff limits_;
   Duration backoff_;
   bool answered_ = false;
   bool refused_ = false;

@@ -39,6 +39,9 @@ struct GrpcTarget {
   std::string cluster;  // envoy_grpc.cluster_name
   std::string authority;
   std::vector<std::pair<std::string, std::string>> initial_metadata;  // sent with the stream; names in lower case
+  // retry_policy.retry_back_off of envoy_grpc: between attempts to open the stream.
+  Duration first_back_off = std::chrono::milliseconds(500);
+  Duration longest_back_off = std::chrono::seconds(30);
   friend bool operator==(const GrpcTarget&, const GrpcTarget&) = default;
 };
 

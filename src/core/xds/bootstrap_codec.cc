@@ -59,6 +59,23 @@ void DecodeInitialMetadata(const envoy::config::core::v3::GrpcService& in, GrpcT
   }
 }
 
+void DecodeBackOff(const envoy::config::core::v3::GrpcService::EnvoyGrpc& in, GrpcTarget& out, DecodeContext& context) {
+  if (!in.retry_policy().has_retry_back_off()) return;
+  const At at(context, "retry_policy");
+  context.Honours(in.retry_policy(), {"retry_back_off"});
+  const At back_off(context, "retry_back_off");
+  const auto& from = in.retry_policy().retry_back_off();
+  context.Honours(from, {"base_interval", "max_interval"});
+  constexpr Duration kLeast = std::chrono::milliseconds(1), kMost = std::chrono::hours(24);
+  constexpr int kLongestByDefault = 10;  // times the first, as in Envoy
+  out.first_back_off = DecodeDuration(from.base_interval(), context);
+  if (out.first_back_off < kLeast || out.first_back_off > kMost)
+    context.Reject("base_interval must be 1 ms to 24 hours");
+  out.longest_back_off =
+      from.has_max_interval() ? DecodeDuration(from.max_interval(), context) : out.first_back_off * kLongestByDefault;
+  if (out.longest_back_off < out.first_back_off) context.Reject("max_interval must not be below base_interval");
+}
+
 DynamicResources DecodeDynamic(const pb::Bootstrap::DynamicResources& in, DecodeContext& context) {
   const At at(context, "dynamic_resources");
   context.Honours(in, {"lds_config", "cds_config", "ads_config"});
@@ -79,11 +96,12 @@ DynamicResources DecodeDynamic(const pb::Bootstrap::DynamicResources& in, Decode
   }
   const auto& service = config.grpc_services(0);
   context.Honours(service, {"envoy_grpc", "initial_metadata"});
-  context.Honours(service.envoy_grpc(), {"cluster_name", "authority"});
+  context.Honours(service.envoy_grpc(), {"cluster_name", "authority", "retry_policy"});
   GrpcTarget target{.cluster = service.envoy_grpc().cluster_name(),
                     .authority = service.envoy_grpc().authority(),
                     .initial_metadata = {}};
   DecodeInitialMetadata(service, target, context);
+  DecodeBackOff(service.envoy_grpc(), target, context);
   out.ads = std::move(target);
   return out;
 }

@@ -33,6 +33,12 @@ std::string Ads(const std::string& more, const std::string& extensions = "") {
          extensions;
 }
 
+std::string AdsEvery(const std::string& back_off) {
+  std::string text = Ads("");
+  const std::string_view cluster = "cluster_name: c";
+  return text.insert(text.find(cluster) + cluster.size(), ", retry_policy: {retry_back_off: {" + back_off + "}}");
+}
+
 std::string Problem(const std::string& text) {
   const auto read = ReadBootstrap("{" + text + "}", "test.yaml");
   return read ? std::string() : read.error().ToString();
@@ -81,6 +87,8 @@ TEST(Fields, RefusesByNameWhatWouldSilentlyMeanSomethingElse) {
            Refusal{"allow_absolute_url", Listener(", http_protocol_options: {allow_absolute_url: false}")},
            Refusal{"freebind", Listener("", ", freebind: true")},
            Refusal{"header_prefix", "header_prefix: x-mine"},
+           Refusal{"base_interval must be 1 ms to 24 hours", AdsEvery("base_interval: 0s")},
+           Refusal{"max_interval must not be below base_interval", AdsEvery("base_interval: 2s, max_interval: 1s")},
            Refusal{"initial_metadata[0]: key", Ads(", initial_metadata: [{key: \":path\", value: a}]")},
            Refusal{"initial_metadata[0]: key", Ads(", initial_metadata: [{key: grpc-timeout, value: 1S}]")},
            Refusal{"initial_metadata[0]: value", Ads(", initial_metadata: [{key: a, value: \"b\\r\\nc: d\"}]")},
@@ -110,6 +118,19 @@ TEST(Fields, ReadsInitialMetadataWithNamesAsHttp2WantsThem) {
   ASSERT_TRUE(read) << read.error().ToString();
   const std::vector<std::pair<std::string, std::string>> wanted{{"x-tenant", "Blue"}};
   EXPECT_EQ(read->dynamic.ads->initial_metadata, wanted);
+}
+
+TEST(Fields, ReadsHowSoonTheControlPlaneIsDialledAgain) {
+  const auto read = [](const std::string& text) {
+    const auto bootstrap = ReadBootstrap("{" + text + "}", "test.yaml");
+    EXPECT_TRUE(bootstrap) << bootstrap.error().ToString();
+    return bootstrap ? *bootstrap->dynamic.ads : GrpcTarget{};
+  };
+  EXPECT_EQ(read(Ads("")).longest_back_off, std::chrono::seconds(30));
+  const auto both = read(AdsEvery("base_interval: 0.1s, max_interval: 2s"));
+  EXPECT_EQ(both.first_back_off, std::chrono::milliseconds(100));
+  EXPECT_EQ(both.longest_back_off, std::chrono::seconds(2));
+  EXPECT_EQ(read(AdsEvery("base_interval: 0.1s")).longest_back_off, std::chrono::seconds(1));
 }
 
 TEST(Fields, ReadsHowOftenNamesAreAskedFor) {

@@ -112,7 +112,10 @@ Outcome<> ControlLink::StartStream() {
   ads_cluster_ = *cluster;
   first_ = std::make_unique<FirstResponse>(*this);
   client_ = std::make_unique<xds::DeltaClient>(bootstrap_.node, *first_);
-  stream_ = std::make_unique<xds::AdsStream>(loop_, *client_, [this] { return ConnectAds(); });
+  const xds::GrpcTarget& target = *bootstrap_.dynamic.ads;
+  stream_ = std::make_unique<xds::AdsStream>(
+      loop_, *client_, [this] { return ConnectAds(); },
+      xds::AdsStream::BackOff{.first = target.first_back_off, .longest = target.longest_back_off});
   stream_->OnChange([this](bool up) { OnStreamChange(up); });
   store_.SetSubscriptions({.subscribe =
                                [this](std::string_view type, const std::string& name) {
