@@ -21,6 +21,8 @@ constexpr Duration kFirstBackOff = std::chrono::milliseconds(100);
 constexpr Duration kMaxBackOff = std::chrono::seconds(10);
 constexpr Duration kHealthyAfter = std::chrono::seconds(30);
 constexpr Port kReadinessPort{15021};
+// Until a new one has its configuration; `plait proxy restart` waits a little longer and tells what becomes of it.
+constexpr Duration kReadyWithin = std::chrono::seconds(25);
 // Of a proxy in whose place another one is: longer than its drain time.
 constexpr Duration kReplacedGrace = std::chrono::seconds(60);
 
@@ -62,6 +64,7 @@ ProxyProcess::ProxyProcess(MeshContext& mesh, const PodSpec& pod, const PodNetwo
 }
 
 ProxyProcess::~ProxyProcess() {
+  if (successor_) kill(successor_->pid(), SIGKILL);
   if (pid_ > 0) kill(pid_, SIGKILL);
   RemoveTree(Folder());
 }
@@ -116,20 +119,75 @@ Outcome<> ProxyProcess::Start() {
 }
 
 void ProxyProcess::SpawnOne() {
-  resolvers_ = mesh_.resolvers.Ask([this](std::vector<node::NamedSocket> sockets) {
-    const pid_t old = pid_;
-    Pending old_end = std::move(end_);
-    if (const Outcome<> spawned = SpawnWith(std::move(sockets)); !spawned) {
-      end_ = std::move(old_end);
-      reason_ = spawned.error().ToString();
-      restart_.Start(mesh_.loop.timers(), kMaxBackOff);
-      return on_change_();
+  resolvers_ = mesh_.resolvers.Ask([this](const std::vector<node::NamedSocket>& sockets) {
+    Outcome<> spawned;
+    if (pid_ != 0) {
+      spawned = SpawnSuccessor(sockets);
+    } else if (const Outcome<pid_t> pid = SpawnWith(sockets, -1); pid) {
+      Adopt(*pid);
+    } else {
+      spawned = std::unexpected(pid.error());
     }
-    if (old != 0) replaced_.Drain(old);
+    if (spawned) return;
+    (pid_ != 0 ? not_replaced_ : reason_) = spawned.error().ToString();
+    restart_.Start(mesh_.loop.timers(), kMaxBackOff);
+    on_change_();
   });
 }
 
-Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
+Outcome<> ProxyProcess::SpawnSuccessor(const std::vector<node::NamedSocket>& resolvers) {
+  if (const pid_t earlier = DropSuccessor(); earlier != 0) replaced_.Drain(earlier);
+  auto started =
+      Successor::Start(mesh_.loop, mesh_.reaper, kReadyWithin, [&](int ready) { return SpawnWith(resolvers, ready); },
+                       {.on_ready = [this] { TakeOver(); },
+                        .on_ended =
+                            [this](const std::string& why) {
+                              DropSuccessor();
+                              KeepThisOne(why);
+                            },
+                        .on_overdue =
+                            [this](const std::string& why) {
+                              replaced_.Drain(DropSuccessor());
+                              KeepThisOne(why);
+                            }});
+  if (!started) return std::unexpected(started.error());
+  successor_ = std::move(*started);
+  return {};
+}
+
+void ProxyProcess::Adopt(pid_t pid) {
+  pid_ = pid;
+  running_since_ = mesh_.loop.Now();
+  end_ = mesh_.reaper.Watch(pid_, [this](ProcessEnd end) { OnEnded(end); });
+}
+
+void ProxyProcess::TakeOver() {
+  const pid_t old = pid_;
+  end_.Cancel();
+  Adopt(DropSuccessor());
+  replaced_.Drain(old);
+  not_replaced_.clear();
+  on_change_();
+}
+
+void ProxyProcess::KeepThisOne(const std::string& why) {
+  not_replaced_ =
+      "the proxy was not replaced: the new process " + why + ", process " + std::to_string(pid_) + " goes on";
+  log_->Append("plait: " + not_replaced_ + "\n");
+  // A gateway needs another one for the sockets that it has not got.
+  if (pod_.proxy == ProxyKind::kGateway) restart_.Start(mesh_.loop.timers(), kMaxBackOff);
+  on_change_();
+}
+
+// May run inside its callback.
+pid_t ProxyProcess::DropSuccessor() {
+  const pid_t pid = successor_ ? successor_->pid() : 0;
+  if (successor_) successor_->Forget();
+  mesh_.loop.DeleteLater(std::move(successor_));
+  return pid;
+}
+
+Outcome<pid_t> ProxyProcess::SpawnWith(const std::vector<node::NamedSocket>& resolvers, int ready) {
   const int concurrency = pod_.concurrency > 0 ? pod_.concurrency : mesh_.options.concurrency;
   SpawnPlan plan;
   plan.argv = {BinaryFolder() + "/plait-proxy", "-c", Folder() + "/bootstrap.yaml", "--concurrency",
@@ -162,13 +220,9 @@ Outcome<> ProxyProcess::SpawnWith(std::vector<node::NamedSocket> resolvers) {
     hand_over(mesh_.gateway_sockets);
     hand_over(server_ports_);
   }
-  if (Outcome<> written = WriteFiles(); !written) return written;  // the roots may be others by now
-  Outcome<pid_t> pid = Spawn(plan);
-  if (!pid) return std::unexpected(pid.error());
-  pid_ = *pid;
-  running_since_ = mesh_.loop.Now();
-  end_ = mesh_.reaper.Watch(pid_, [this](ProcessEnd end) { OnEnded(end); });
-  return {};
+  if (ready >= 0) plan.sockets.emplace_back("ready", ready);
+  if (Outcome<> written = WriteFiles(); !written) return std::unexpected(written.error());  // other roots by now
+  return Spawn(plan);
 }
 
 void ProxyProcess::OpenServerPorts() {
@@ -194,6 +248,7 @@ Outcome<> ProxyProcess::Replace() {
   if (!started_ || stopping_ || pid_ == 0)
     return Explain(Errc::kUnavailable, "the proxy of " + pod_.name + " does not run",
                    reason_.empty() ? "plait status" + mesh_.options.paths.named() : reason_);
+  not_replaced_.clear();
   SpawnOne();
   return {};
 }
@@ -211,11 +266,18 @@ void ProxyProcess::OnEnded(ProcessEnd end) {
   pid_ = 0;
   kill_.Cancel();
   log_->Drain();
-  if (stopping_) return on_change_();
+  if (stopping_) {
+    server_ports_.clear();  // nobody accepts there any more
+    return on_change_();
+  }
   if (std::exchange(afresh_, false)) return SpawnOne();
   reason_ = "proxy ended with " + end.ToString();
   log_->Append("plait: " + reason_ + ", it is started again\n");
   ++restarts_;
+  if (const pid_t next = DropSuccessor(); next != 0) {
+    Adopt(next);
+    return on_change_();
+  }
   if (mesh_.loop.Now() - running_since_ > kHealthyAfter) back_off_ = Duration::zero();
   restart_.Start(mesh_.loop.timers(), back_off_);
   back_off_ = std::min(std::max(back_off_ * 2, kFirstBackOff), kMaxBackOff);
@@ -226,6 +288,7 @@ void ProxyProcess::Stop(Duration grace) {
   stopping_ = true;
   restart_.Cancel();
   resolvers_.Cancel();
+  if (const pid_t next = DropSuccessor(); next != 0) replaced_.Drain(next);
   if (pid_ == 0) return;
   kill(pid_, SIGTERM);
   kill_.Start(mesh_.loop.timers(), grace);

@@ -1,6 +1,7 @@
 #pragma once
 // plait-proxy of one pod: started in its network namespace with the sockets that the supervisor holds, restarted when
-// it dies (connections wait in the backlog meanwhile), replaced when its set of sockets grows. Owned by its Pod.
+// it dies (connections wait in the backlog meanwhile), replaced when its set of sockets grows: the one before serves
+// until the new one has its configuration. Owned by its Pod.
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 #include "local/mesh_context.h"
 #include "local/prober.h"
 #include "local/replaced_processes.h"
+#include "local/successor.h"
 
 namespace plait::local {
 
@@ -24,7 +26,8 @@ class ProxyProcess {
 
   // Writes bootstrap, roots and token, then starts. Needs plaitd's hello.
   Outcome<> Start();
-  // A new process takes over the sockets; the old one drains. Errors: none runs.
+  // A new process takes over the sockets once it is ready; then the old one drains. One that does not become ready is
+  // told by reason(). Errors: none runs.
   Outcome<> Replace();
   // kIdentity: the process ends at once and another one gets a new key and certificate. Errors: none runs.
   Outcome<> StartAfresh();
@@ -37,7 +40,7 @@ class ProxyProcess {
   pid_t pid() const noexcept { return pid_; }
   int restarts() const noexcept { return restarts_; }
   const std::string& token_sha256() const noexcept { return token_sha256_; }
-  const std::string& reason() const noexcept { return reason_; }
+  const std::string& reason() const noexcept { return reason_.empty() ? not_replaced_ : reason_; }
   // What a proxy beside it reads: its folder, and there the mesh's roots and the socket of SDS (kIdentity).
   BootstrapInput Input() const;
   std::string Folder() const;
@@ -48,9 +51,15 @@ class ProxyProcess {
   // Beside the host's sockets for a gateway's server ports: the same ports at the pod's own addresses, where callers in
   // the mesh find it (a Service that selects it; the gateway of a network).
   void OpenServerPorts();
-  // With fresh sockets to the host's resolvers, which come in a later round; then the old process, if any, drains.
+  // With fresh sockets to the host's resolvers, which come in a later round.
   void SpawnOne();
-  Outcome<> SpawnWith(std::vector<node::NamedSocket> resolvers);
+  // `ready`: where a process says that it can take the place of the one that runs; -1: none runs.
+  Outcome<pid_t> SpawnWith(const std::vector<node::NamedSocket>& resolvers, int ready);
+  Outcome<> SpawnSuccessor(const std::vector<node::NamedSocket>& resolvers);
+  void Adopt(pid_t pid);  // it is the proxy from now on
+  void TakeOver();
+  void KeepThisOne(const std::string& why);
+  pid_t DropSuccessor();  // its process, which nobody waits for any more; 0: there is none
   void OnEnded(ProcessEnd end);
 
   MeshContext& mesh_;
@@ -65,6 +74,7 @@ class ProxyProcess {
   std::string token_;
   std::string token_sha256_;
   std::string reason_;
+  std::string not_replaced_;  // why the last process that should have taken over did not
   bool started_ = false;
   bool stopping_ = false;
   bool afresh_ = false;
@@ -75,6 +85,7 @@ class ProxyProcess {
   io::Timer restart_;
   io::Timer kill_;
   Pending end_;
+  std::unique_ptr<Successor> successor_;
   ReplacedProcesses replaced_;
   Pending resolvers_;
 };

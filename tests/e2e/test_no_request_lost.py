@@ -2,6 +2,7 @@
 
 A process that is killed may take what it holds with it; nothing else may fail, and all is well afterwards.
 """
+import concurrent.futures
 import contextlib
 import json
 import random
@@ -15,7 +16,7 @@ import pytest
 
 import manifests as m
 from load import ASKED, ASKED_NEW, IN_FLIGHT, KEPT, LOAD, carries_the_load, load_from_outside, lost_nothing, was_asked
-from mesh import Mesh, copy_sample, until
+from mesh import Mesh, command_lines, copy_sample, until
 from timed import asking, failed_only_between
 
 URL = "http://reviews:9080/reviews/0"  # and two times of three from there to ratings
@@ -237,6 +238,55 @@ def test_the_gateway_is_replaced_while_it_works(mesh):
             assert mesh.get("/productpage")[0] == 200
     lost_nothing(report, seconds=5, reopened=KEPT)
     assert report["reopened"] == KEPT, report
+
+
+def proxies_of(mesh, pod):
+    """The processes of the pod's plait-proxies, the one before that drains among them."""
+    all_of_them = set(mesh.processes("plait-proxy"))
+    return {pid for pid, words in command_lines() if pid in all_of_them and any(f".{pod}/".encode() in word for word in words)}
+
+
+@pytest.mark.parametrize("whose", ["productpage-v1", "details-v1"])
+def test_a_proxy_is_replaced_while_plaitd_is_away(mesh, whose):
+    """The new process has no configuration before plaitd is back: until then the old one serves. A new one that dies is none."""
+    [pod] = [pod["name"] for pod in mesh.pods(whose)]
+    restart = ["proxy", "restart", pod, "--mesh", mesh.name, "-o", "json"]
+    until(lambda: len(proxies_of(mesh, pod)) == 1, 60, "those of earlier tests have drained")
+    [before] = proxies_of(mesh, pod)
+    reason = lambda: next(one["reason"] for one in mesh.pods() if one["name"] == pod)
+    with under_load(mesh, DETAILS) as report, concurrent.futures.ThreadPoolExecutor() as pool:
+        with mesh.stopped(mesh.plaitd_pid()):
+            first = pool.submit(mesh.plait, *restart, check=False)
+            until(lambda: len(proxies_of(mesh, pod)) == 2, 20, "a new process")
+            [killed] = proxies_of(mesh, pod) - {before}
+            mesh.signal(killed, "KILL")
+            until(lambda: "not replaced: the new process ended with signal 9 (Killed)" in reason(), 20, "why it is not replaced")
+            second = pool.submit(mesh.plait, *restart)
+            until(lambda: len(proxies_of(mesh, pod)) == 2, 20, "another new process")
+            assert mesh.load("productpage-v1", DETAILS, "--rate", "50", "--connections", "5", "--duration", "4")["failed"] == 0
+            assert not second.done() and before in proxies_of(mesh, pod) and reason() == ""
+        moved = json.loads(second.result().stdout)
+        assert moved["before"] != moved["after"], moved
+        a_second(mesh, DETAILS)
+    first.result()
+    lost_nothing(report, seconds=5, reopened=KEPT if whose == "productpage-v1" else 0)
+
+
+def test_a_killed_proxy_is_followed_by_the_one_that_should_have_replaced_it(mesh):
+    """plaitd is away meanwhile; its pages answer although it has no configuration yet."""
+    [pod] = [pod["name"] for pod in mesh.pods("ratings-v1")]
+    until(lambda: len(proxies_of(mesh, pod)) == 1, 60, "those of earlier tests have drained")
+    [before] = proxies_of(mesh, pod)
+    with concurrent.futures.ThreadPoolExecutor() as pool, mesh.stopped(mesh.plaitd_pid()):
+        restart = pool.submit(mesh.plait, "proxy", "restart", pod, "--mesh", mesh.name)
+        until(lambda: len(proxies_of(mesh, pod)) == 2, 20, "a new process")
+        [after] = proxies_of(mesh, pod) - {before}
+        mesh.signal(before, "KILL")
+        until(lambda: json.loads(mesh.admin(pod, "/server_info"))["state"] == "INITIALIZING", 20, "the new process answers")
+        mesh.signal(mesh.plaitd_pid(), "CONT")
+        restart.result()
+    assert proxies_of(mesh, pod) == {after}
+    works(mesh)
 
 
 @pytest.mark.parametrize("how", ["restarted", "killed", "killed, with an empty cache"])

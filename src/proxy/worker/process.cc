@@ -1,5 +1,8 @@
 #include "proxy/worker/process.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "core/base/log.h"
@@ -16,6 +19,7 @@ namespace {
 log::Component kLog("main");
 
 constexpr Duration kNamesLimit = std::chrono::seconds(5);
+constexpr Duration kTurn = std::chrono::milliseconds(20);
 
 bool IsGateway(const xds::Node& node) { return node.id.starts_with("router~"); }
 
@@ -150,11 +154,29 @@ Outcome<> Process::Start() {
   if (Diagnostics refused = TakeStaticResources(bootstrap_, store_, started_at_); !refused.empty())
     return std::unexpected(std::move(refused.front()));
   logs_.SetFiles(record::LogFiles::kMayFail);  // of listeners with policies, which come from a control plane
-  if (auto done = OpenAdmin(); !done) return done;
+  ready_ = sockets_.Take("ready");
+  if (!ready_) {
+    if (auto done = OpenAdmin(); !done) return done;
+  }
   if (auto done = ServeSecrets(); !done) return done;
   if (auto done = FollowControlPlane(); !done) return done;
   for (const auto& worker : workers_) worker->StartThread();
+  turn_.SetCallback([this] { TakeTurn(); });
+  if (ready_) turn_.Start(loop_.timers(), kTurn);
   return {};
+}
+
+// Until this one has a configuration, the process before it serves: its pages, its listeners, the names of the mesh.
+// When nobody waits any more, that one has gone.
+void Process::TakeTurn() {
+  if (draining_) return ready_.Reset();
+  pollfd fd{.fd = ready_.get(), .events = 0, .revents = 0};
+  const bool awaited = poll(&fd, 1, 0) == 0;
+  if (awaited && Info().state == admin::ServerState::kInitializing) return turn_.Start(loop_.timers(), kTurn);
+  if (auto done = OpenAdmin(); !done) kLog.Error(done.error().ToString());
+  if (link_) names_limit_.Start(loop_.timers(), kNamesLimit);
+  if (awaited && write(ready_.get(), "1", 1) != 1) kLog.Warn("nobody hears that this process is ready");
+  ready_.Reset();
 }
 
 Outcome<> Process::FollowControlPlane() {
@@ -164,7 +186,7 @@ Outcome<> Process::FollowControlPlane() {
   link_->OnIndex([this] { names_.Serve(); });
   // Another control plane has no index, and one that is away must not take the host's names away.
   names_limit_.SetCallback([this] { names_.Serve(); });
-  names_limit_.Start(loop_.timers(), kNamesLimit);
+  if (!ready_) names_limit_.Start(loop_.timers(), kNamesLimit);
   return link_->Start();
 }
 

@@ -71,6 +71,7 @@ class Process final : public admin::AdminState {
   Outcome<> ServeSecrets();
   Outcome<> OpenAdmin();
   void ServeInherited(const std::string& port, conn::OnRequest handler);
+  void TakeTurn();
   bool GiveAway(std::size_t from, io::UniqueFd& socket, const std::string& listener);
   void WaitForDrain(MonotonicTime end);
 
@@ -89,6 +90,8 @@ class Process final : public admin::AdminState {
   ConfigStore store_;
   NameService names_;
   io::Timer names_limit_;
+  io::UniqueFd ready_;  // while the process before this one serves: where to say that this one can
+  io::Timer turn_;
   std::unique_ptr<SdsServer> sds_;     // null: not --identity-only
   std::unique_ptr<ControlLink> link_;  // null: static resources only
   std::vector<std::unique_ptr<Worker>> workers_;
