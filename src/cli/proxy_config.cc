@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "cli/bounded_file.h"
 #include "cli/config_dump.h"
 #include "cli/config_tables.h"
 #include "cli/json_access.h"
@@ -11,6 +10,7 @@
 #include "cli/verbs.h"
 #include "cli/workloads.h"
 #include "core/io/address.h"
+#include "core/io/bounded_file.h"
 
 namespace plait::cli {
 namespace {
@@ -29,7 +29,7 @@ constexpr std::size_t kMaxDump = std::size_t{256} << 20;
 
 Outcome<Json> ReadDump(const std::string& path) {
   const std::string hint = "save one with: plait pc all WORKLOAD -o json";
-  Outcome<std::string> text = ReadBounded(path, kMaxDump);
+  Outcome<std::string> text = io::ReadBounded(path, kMaxDump, io::Pipes::kRead);
   if (!text) {
     text.error().hint += (text.error().hint.empty() ? "" : "; ") + hint;
     return std::unexpected(std::move(text.error()));

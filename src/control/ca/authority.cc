@@ -6,10 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "core/base/log.h"
+#include "core/io/bounded_file.h"
 #include "core/io/unique_fd.h"
 #include "core/tls/root_certificate.h"
 
@@ -25,12 +24,10 @@ std::unexpected<Diagnostic> FileProblem(const std::filesystem::path& file, std::
                                     .hint = std::move(hint)});
 }
 
+constexpr std::size_t kMaxFile = std::size_t{4} << 20;
+
 Outcome<std::string> ReadFile(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in)
-    return FileProblem(file, std::string("cannot be read: ") + std::strerror(errno),
-                       "check that it exists and who may read it");
-  return std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  return io::ReadBounded(file.string(), kMaxFile, io::Pipes::kRefused);
 }
 
 // Durable and all or nothing: written beside, synchronised, renamed.

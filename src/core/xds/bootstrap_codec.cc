@@ -1,10 +1,9 @@
 #include <google/protobuf/util/json_util.h>
 
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "core/base/strings.h"
+#include "core/io/bounded_file.h"
 #include "core/xds/access_log_codec.h"
 #include "core/xds/cluster_codec.h"
 #include "core/xds/common_codec.h"
@@ -22,6 +21,7 @@ namespace {
 namespace pb = envoy::config::bootstrap::v3;
 using At = DecodeContext::At;
 constexpr std::string_view kHeaderPrefix = "x-envoy";
+constexpr std::size_t kMaxFile = std::size_t{256} << 20;
 
 Node DecodeNode(const envoy::config::core::v3::Node& in, DecodeContext& context) {
   const At at(context, "node");
@@ -240,16 +240,10 @@ Outcome<Bootstrap> ReadBootstrap(std::string_view text, const std::string& file)
 }
 
 Outcome<Bootstrap> ReadBootstrapFile(const std::string& path, std::string_view more) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in)
-    return std::unexpected(Diagnostic{.code = Errc::kNotFound,
-                                      .message = "cannot be read",
-                                      .object = {},
-                                      .at = {.file = path},
-                                      .hint = "check the path given with -c"});
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (more.empty()) return ReadBootstrap(text, path);
-  auto message = ReadMessage(text, path);
+  const Outcome<std::string> text = io::ReadBounded(path, kMaxFile, io::Pipes::kRead);
+  if (!text) return std::unexpected(text.error());
+  if (more.empty()) return ReadBootstrap(*text, path);
+  auto message = ReadMessage(*text, path);
   if (!message) return std::unexpected(message.error());
   const auto over = ReadMessage(more, "--config-yaml");
   if (!over) return std::unexpected(over.error());

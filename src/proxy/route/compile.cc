@@ -1,8 +1,7 @@
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 
+#include "core/io/bounded_file.h"
 #include "proxy/filters/factory.h"
 #include "proxy/route/compiled.h"
 
@@ -50,12 +49,12 @@ Outcome<std::string> ReadSource(const xds::DataSource& source, std::size_t most)
     }
     case Kind::kFile: break;
   }
-  std::ifstream in(source.value, std::ios::binary);
-  if (!in) return Explain(Errc::kNotFound, "file " + source.value + " cannot be read");
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (text.size() > most)
+  Outcome<std::string> text = io::ReadBounded(source.value, most, io::Pipes::kRefused);
+  if (!text && text.error().code == Errc::kLimit)
     return Explain(Errc::kLimit, "file " + source.value + " has more than " + std::to_string(most) + " bytes",
                    "raise max_direct_response_body_size_bytes");
+  // The place of the error is the object that names the file.
+  if (!text) return Explain(text.error().code, source.value + " " + text.error().message, text.error().hint);
   return text;
 }
 

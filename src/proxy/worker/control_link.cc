@@ -1,11 +1,10 @@
 #include "proxy/worker/control_link.h"
 
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "core/base/log.h"
 #include "core/base/strings.h"
+#include "core/io/bounded_file.h"
 #include "core/tls/stream.h"
 #include "core/xds/type_url.h"
 #include "proxy/lb/hash.h"
@@ -21,6 +20,7 @@ log::Component kLog("control");
 constexpr const char* kOwnCertificate = "default";  // the SDS names of Istio's sidecars
 constexpr const char* kRoots = "ROOTCA";
 constexpr std::string_view kPlaitd = "plaitd";  // control_plane.identifier
+constexpr std::size_t kMaxToken = 64 * 1024;
 
 std::shared_ptr<const xds::Secret> OwnCertificate(const identity::WorkloadSecret& from) {
   using Kind = xds::DataSource::Kind;
@@ -201,13 +201,12 @@ Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& clust
 std::string ControlLink::Authorization(Proof proof) const {
   if (!HasToken()) return {};
   if (proof == Proof::kNewest && certificate_ && certificate_->current()) return {};
-  std::ifstream file(bootstrap_.identity->token_path, std::ios::binary);
-  std::string token((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file && token.empty()) {
-    kLog.Warn("cannot read the token " + bootstrap_.identity->token_path);
+  const Outcome<std::string> token = io::ReadBounded(bootstrap_.identity->token_path, kMaxToken, io::Pipes::kRefused);
+  if (!token) {
+    kLog.Warn("the token of this workload: " + token.error().ToString());
     return {};
   }
-  return "Bearer " + std::string(Trim(token));
+  return "Bearer " + std::string(Trim(*token));
 }
 
 // listener_manager.lds. and cluster_manager.cds.: as in Envoy one refused resource makes it a rejected update.

@@ -1,10 +1,9 @@
 #include "proxy/worker/saved_config.h"
 
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "core/base/encoding.h"
+#include "core/io/bounded_file.h"
 #include "core/xds/decode.h"
 #include "core/xds/type_url.h"
 #include "core/yaml/parse.h"
@@ -49,12 +48,9 @@ SavedConfig::SavedConfig(io::Loop& loop)
                      .publish = [](const cluster::IndexUpdate&) {}}) {}
 
 Outcome<std::unique_ptr<SavedConfig>> SavedConfig::Read(io::Loop& loop, const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in)
-    return Explain(Errc::kNotFound, path + " cannot be read", "make it with plaitd --resources-of POD.NAMESPACE");
-  return Parse(loop, text.view(), path);
+  const Outcome<std::string> text = io::ReadBounded(path, kMostBytes, io::Pipes::kRead);
+  if (!text) return std::unexpected(text.error());
+  return Parse(loop, *text, path);
 }
 
 Outcome<std::unique_ptr<SavedConfig>> SavedConfig::Parse(io::Loop& loop, std::string_view text,

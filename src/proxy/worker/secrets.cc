@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 #include <utility>
 
+#include "core/io/bounded_file.h"
 #include "proxy/cluster/cluster.h"
 
 namespace plait::proxy::worker {
 namespace {
+constexpr std::size_t kMaxFile = std::size_t{4} << 20;
 
 tls::SanMatcher ToMatcher(const xds::SubjectAltNameMatcher& from) {
   tls::SanMatcher to;
@@ -98,11 +97,10 @@ Outcome<std::string> ReadSource(const xds::DataSource& source) {
     }
     case xds::DataSource::Kind::kFile: break;
   }
-  std::ifstream file(source.value, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  if (!file) return Explain(Errc::kNotFound, "cannot read " + source.value);
-  return std::move(content).str();
+  Outcome<std::string> text = io::ReadBounded(source.value, kMaxFile, io::Pipes::kRefused);
+  // The place of the error is the object that names the file.
+  if (!text) return Explain(text.error().code, source.value + " " + text.error().message, text.error().hint);
+  return text;
 }
 
 std::vector<std::string> SecretsOf(const xds::CommonTlsContext& common) {

@@ -79,18 +79,20 @@ TEST(Validate, ReadsTheFilesOfTls) {
       "/nowhere/a.key}}]";
   const std::string listener =
       AllOf(ProblemsOf(Static(ListenerWith(RouteTo("cluster: a"), ChainTls(file)), StaticCluster("a"))));
-  EXPECT_TRUE(listener.contains("listener web: filter chain '': cannot read /nowhere/a.pem")) << listener;
+  EXPECT_TRUE(
+      listener.contains("listener web: filter chain '': /nowhere/a.pem cannot be read: No such file or directory"))
+      << listener;
   const std::string upstream =
       ", transport_socket: {name: envoy.transport_sockets.tls, typed_config: {\"@type\": " + std::string(kExtensions) +
       "transport_sockets.tls.v3.UpstreamTlsContext, common_tls_context: {validation_context: {trusted_ca: {filename: "
       "/nowhere/roots.pem}}}}}";
   const std::string cluster = AllOf(ProblemsOf(Static("", StaticCluster("a", upstream))));
-  EXPECT_TRUE(cluster.contains("cluster a: cannot read /nowhere/roots.pem")) << cluster;
+  EXPECT_TRUE(cluster.contains("cluster a: /nowhere/roots.pem cannot be read: No such file or directory")) << cluster;
   const std::string secret = AllOf(
       ProblemsOf(Static("", "",
                         "{name: mine, tls_certificate: {certificate_chain: {filename: /nowhere/b.pem}, private_key: "
                         "{inline_string: x}}}")));
-  EXPECT_TRUE(secret.contains("secret mine: cannot read /nowhere/b.pem")) << secret;
+  EXPECT_TRUE(secret.contains("secret mine: /nowhere/b.pem cannot be read: No such file or directory")) << secret;
 }
 
 TEST(Validate, FindsAKeyThatIsNoKey) {
