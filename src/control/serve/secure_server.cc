@@ -13,7 +13,7 @@ log::Component kLog("secure-server");
 constexpr std::size_t kMaxMessage = 64 * 1024;
 constexpr std::uint32_t kMaxStreams = 64;
 constexpr Duration kRetry = std::chrono::minutes(1);
-constexpr Duration kIdle = std::chrono::minutes(5);  // a connection without a call
+constexpr Duration kIdle = std::chrono::seconds(30);  // a connection without a call, of whomever
 
 }  // namespace
 

@@ -19,6 +19,7 @@ log::Component kLog("listener");
 // One round takes this many, so that a storm of connections does not starve those that are open.
 constexpr int kBatch = 64;
 constexpr Duration kPauseWithoutDescriptors = std::chrono::milliseconds(100);
+constexpr Duration kTellAgain = std::chrono::minutes(1);
 
 SocketAddress AddressOf(int fd, int (*get)(int, sockaddr*, socklen_t*)) {
   sockaddr_storage native{};
@@ -58,26 +59,46 @@ Outcome<UniqueFd> ListenOn(const SocketAddress& address, const ListenOptions& op
 }
 
 Listener::Listener(Loop& loop, int fd, bool shared, OnAccept on_accept)
-    : loop_(loop), fd_(fd), shared_(shared), on_accept_(std::move(on_accept)), resume_([this] { OnFdReady(EPOLLIN); }) {
-  loop_.Watch(fd_, *this, EPOLLIN | (shared_ ? static_cast<std::uint32_t>(EPOLLEXCLUSIVE) : 0U));
+    : loop_(loop), fd_(fd), shared_(shared), on_accept_(std::move(on_accept)), resume_([this] {
+        if (starved_) return Watch();
+        OnFdReady(EPOLLIN);
+      }) {
+  Watch();
 }
 
 Listener::~Listener() {
-  if (!paused_) loop_.Unwatch(fd_, *this);
+  if (!paused_ && !starved_) loop_.Unwatch(fd_, *this);
+}
+
+// Registering again reports what waits in the backlog.
+void Listener::Watch() {
+  starved_ = false;
+  loop_.Watch(fd_, *this, EPOLLIN | (shared_ ? static_cast<std::uint32_t>(EPOLLEXCLUSIVE) : 0U));
 }
 
 void Listener::Pause() {
   if (paused_) return;
   paused_ = true;
   resume_.Cancel();
-  loop_.Unwatch(fd_, *this);
+  if (!starved_) loop_.Unwatch(fd_, *this);
 }
 
 void Listener::Resume() {
   if (!paused_) return;
   paused_ = false;
-  // Registering again reports what waits in the backlog.
-  loop_.Watch(fd_, *this, EPOLLIN | (shared_ ? static_cast<std::uint32_t>(EPOLLEXCLUSIVE) : 0U));
+  Watch();
+}
+
+// Unwatched, or each connection that comes meanwhile would wake the loop in vain.
+void Listener::WaitForDescriptors() {
+  if (told_ == MonotonicTime{} || loop_.Now() - told_ >= kTellAgain) {
+    told_ = loop_.Now();
+    kLog.Warn("cannot accept at " + LocalAddress(fd_).ToString() + ": " + std::strerror(errno) +
+              "; connections wait, and it is tried again each 100 ms (raise the limit of open files, ulimit -n)");
+  }
+  starved_ = true;
+  loop_.Unwatch(fd_, *this);
+  resume_.Start(loop_.timers(), kPauseWithoutDescriptors);
 }
 
 void Listener::OnFdReady(std::uint32_t /*events*/) {
@@ -91,11 +112,7 @@ void Listener::OnFdReady(std::uint32_t /*events*/) {
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return;
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      kLog.Warn("cannot accept: no free file descriptor or memory; trying again in 100 ms (raise the open-file limit)");
-      resume_.Start(loop_.timers(), kPauseWithoutDescriptors);
-      return;
-    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return WaitForDescriptors();
     kLog.Error(std::string("accept failed: ") + std::strerror(errno));
     return;
   }

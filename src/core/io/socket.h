@@ -61,10 +61,14 @@ class Listener final : private FdEvents {
 
  private:
   void OnFdReady(std::uint32_t events) override;
+  void Watch();
+  void WaitForDescriptors();
   Loop& loop_;
   int fd_;
   bool shared_;
   bool paused_ = false;
+  bool starved_ = false;  // of descriptors or memory; not watched, until the timer
+  MonotonicTime told_ = {};
   OnAccept on_accept_;
   Timer resume_;
 };
