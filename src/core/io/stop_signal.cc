@@ -17,6 +17,7 @@ StopSignal::StopSignal(Loop& loop, std::move_only_function<void()> on_stop,
   if (on_successor_) sigaddset(&set, SIGUSR2);
   sigprocmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of write, as a full disk
   fd_ = UniqueFd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
   loop_.Watch(fd_.get(), *this, EPOLLIN);
 }
