@@ -257,6 +257,10 @@ void Connection::LimitFlushing() {
 }
 
 void Connection::EndOfOutput() {
+  if (stream_->unsent()) {
+    if (!std::exchange(fin_sent_, true)) stream_->ShutdownWrite();
+    if (stream_->unsent()) return LimitFlushing();  // its OnWritable comes back here
+  }
   // A client has its answer; a server's may still be on the way, and closing with unread input would reset it.
   if (peer_ended_ || !is_server() || options_.close_timeout <= Duration(0)) return Finish(why_);
   if (!fin_sent_) stream_->ShutdownWrite();

@@ -31,6 +31,7 @@ class PeerStream final : public io::Stream {
     return n;
   }
   void ShutdownWrite() override { fin = true; }
+  bool unsent() const noexcept override { return holds_; }
   void Close(bool) noexcept override { closed = true; }
   const io::SocketAddress& local() const noexcept override { return address_; }
   const io::SocketAddress& remote() const noexcept override { return address_; }
@@ -46,6 +47,13 @@ class PeerStream final : public io::Stream {
     if (std::exchange(waits_to_write_, false)) events_->OnWritable();
   }
 
+  // What was taken is not with the peer yet.
+  void Hold() { holds_ = true; }
+  void LetGo() {
+    holds_ = false;
+    events_->OnWritable();
+  }
+
   Buffer taken;
   int reads = 0;
   bool fin = false;
@@ -58,6 +66,7 @@ class PeerStream final : public io::Stream {
   std::size_t room_ = 0;
   bool waits_to_read_ = false;
   bool waits_to_write_ = false;
+  bool holds_ = false;
 };
 
 constexpr std::size_t kAll = 1'000'000;
@@ -264,6 +273,20 @@ TEST_F(Flow, WithoutALimitALastAnswerIsNeverGivenUpAndNobodyWaitsAfterIt) {
 }
 
 // The idle time is over, or its owner wants it gone: a request that the client has just sent must not be lost.
+TEST_F(Flow, ALastAnswerThatWaitsInItsStreamIsNotCutOff) {
+  options.close_timeout = Duration(0);
+  Serve();
+  peer->Hold();
+  peer->Take(kAll);
+  peer->Say("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  Round();
+  EXPECT_TRUE(peer->fin);
+  EXPECT_FALSE(peer->closed);
+  peer->LetGo();
+  Round();
+  EXPECT_TRUE(peer->closed);
+}
+
 TEST_F(Flow, AConnectionThatIdlesAnswersOneMoreRequestBeforeItEnds) {
   options.idle_timeout = seconds(10);
   answer = "a";

@@ -39,6 +39,9 @@ class Stream {
   virtual Result<std::size_t> Write(Buffer& from) = 0;
   // Sends FIN (TLS: close_notify first) after what was written. Read still works.
   virtual void ShutdownWrite() = 0;
+  // Whether bytes that a Write has taken, or the end after them, still wait in the stream for the socket: Close would
+  // lose them. After ShutdownWrite each OnWritable tells that some have gone.
+  virtual bool unsent() const noexcept { return false; }
   // Ends at once; `reset`: with RST instead of FIN. No event follows. Reading and writing are errors afterwards.
   virtual void Close(bool reset) noexcept = 0;
   virtual const SocketAddress& local() const noexcept = 0;

@@ -187,8 +187,8 @@ void TlsStream::OnReadable() {
 void TlsStream::OnWritable() {
   const bool ending = shutting_;
   if (const Result<> flushed = Flush(); !flushed) return Fail(flushed.error());
-  const bool ended = ending && !shutting_;  // who waits for that learns of it
-  if (state_ != State::kOpen || (!write_blocked_ && !ended) || out_.size() > kOutputLimit / 2) return;
+  if (state_ != State::kOpen) return;
+  if (!ending && (!write_blocked_ || out_.size() > kOutputLimit / 2)) return;
   write_blocked_ = false;
   if (events_ != nullptr) events_->OnWritable();
 }
@@ -266,11 +266,6 @@ std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inn
                                  std::shared_ptr<const Context> context, WrapOptions options, Buffer initial) {
   return std::make_unique<TlsStream>(loop, std::move(inner), std::move(context), std::move(options),
                                      std::move(initial));
-}
-
-bool HasUnsent(const io::Stream& stream) {
-  const auto* tls = dynamic_cast<const TlsStream*>(&stream);
-  return tls != nullptr && tls->unsent();
 }
 
 bool HasRefused(const io::Stream& stream) {

@@ -25,11 +25,6 @@ struct WrapOptions {
 std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inner,
                                  std::shared_ptr<const Context> context, WrapOptions options = {}, Buffer initial = {});
 
-// Whether bytes that a Write has taken, or the end after them, still wait for the socket: Close would lose them. After
-// ShutdownWrite an OnWritable tells when they have gone. Never of a stream that is no TLS stream: its bytes are the
-// kernel's.
-bool HasUnsent(const io::Stream& stream);
-
 // Why the TLS layer of this stream failed, for %UPSTREAM_TRANSPORT_FAILURE_REASON% and people; empty when it did not
 // or when it is no TLS stream.
 std::string FailureOf(const io::Stream& stream);

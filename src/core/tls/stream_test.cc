@@ -168,20 +168,20 @@ TEST_F(Tls, CarriesManyBytesAndBothHalfCloses) {
 TEST_F(Tls, TellsWhetherBytesThatItHasTakenStillWaitAndWhenTheyHaveGone) {
   Handshake h(loop, Make(client_options), Make(server_options));
   ASSERT_TRUE(h.Works());
-  EXPECT_FALSE(HasUnsent(*h.client->stream));
+  EXPECT_FALSE(h.client->stream->unsent());
   h.server->stream->SetEvents(nullptr);  // does not read
   Buffer big(std::string(50'000, 'x'));
-  while (!HasUnsent(*h.client->stream)) {
+  while (!h.client->stream->unsent()) {
     ASSERT_TRUE(h.client->stream->Write(big));
     if (big.empty()) big.Append(std::string(50'000, 'x'));
   }
   const int before = h.client->writable;
   h.client->stream->ShutdownWrite();
-  EXPECT_TRUE(HasUnsent(*h.client->stream));
+  EXPECT_TRUE(h.client->stream->unsent());
   h.server->stream->SetEvents(h.server.get());
   h.server->OnReadable();
   EXPECT_TRUE(loop.RunUntil([&] { return h.client->writable > before && h.server->ended; }, 10s));
-  EXPECT_FALSE(HasUnsent(*h.client->stream));
+  EXPECT_FALSE(h.client->stream->unsent());
 }
 
 TEST_F(Tls, GarbageInsteadOfAHelloFailsWithAReason) {

@@ -33,7 +33,7 @@ class TlsStream final : public io::Stream, private io::StreamEvents {
 
   const std::string& failure() const noexcept { return failure_; }
   bool refused() const noexcept { return refused_; }
-  bool unsent() const noexcept { return state_ == State::kOpen && (!out_.empty() || shutting_); }
+  bool unsent() const noexcept override { return state_ == State::kOpen && (!out_.empty() || shutting_); }
   const Clock& clock() const noexcept { return loop_.clock(); }
 
   // session.cc:

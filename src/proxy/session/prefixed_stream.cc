@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "core/io/timer.h"
-#include "core/tls/stream.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -25,6 +24,7 @@ class PrefixedStream final : public io::Stream, private io::StreamEvents {
   }
   Result<std::size_t> Write(Buffer& from) override { return inner_->Write(from); }
   void ShutdownWrite() override { inner_->ShutdownWrite(); }
+  bool unsent() const noexcept override { return inner_->unsent(); }
   void Close(bool reset) noexcept override {
     opening_.Cancel();
     first_.Clear();
@@ -73,7 +73,5 @@ const io::Stream& Innermost(const io::Stream& stream) noexcept {
   const auto* prefixed = dynamic_cast<const PrefixedStream*>(&stream);
   return prefixed != nullptr ? Innermost(prefixed->inner()) : stream;
 }
-
-bool HasUnsent(const io::Stream& stream) { return tls::HasUnsent(Innermost(stream)); }
 
 }  // namespace plait::proxy::session

@@ -13,6 +13,4 @@ std::unique_ptr<io::Stream> GiveAgain(io::Loop& loop, std::unique_ptr<io::Stream
 
 // The stream below such streams; another one: itself. For what core/tls tells of its own streams.
 const io::Stream& Innermost(const io::Stream& stream) noexcept;
-// tls::HasUnsent, of such a stream too.
-bool HasUnsent(const io::Stream& stream);
 }  // namespace plait::proxy::session

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "proxy/session/prefixed_stream.h"
-
 namespace plait::proxy::session {
 namespace {
 // A pair that is always ready gives the loop back after this many steps.
@@ -88,7 +86,7 @@ Result<bool> Relay::Step(Direction& d) {
     d.to->ShutdownWrite();
     d.state = State::kEnding;
   }
-  if (d.state == State::kEnding && !HasUnsent(*d.to)) {  // else its OnWritable goes on
+  if (d.state == State::kEnding && !d.to->unsent()) {  // else its OnWritable goes on
     d.state = State::kClosed;
     if (up_.state == State::kClosed && down_.state == State::kClosed) {
       Finish(RelayEnd::kBothClosed);

@@ -87,6 +87,7 @@ class CountedStream final : public io::Stream, private io::StreamEvents {
     return written;
   }
   void ShutdownWrite() override { inner_->ShutdownWrite(); }
+  bool unsent() const noexcept override { return inner_->unsent(); }
   void Close(bool reset) noexcept override {
     if (const auto counting = counting_.lock()) counting->Ended(/*by_peer=*/false);
     inner_->Close(reset);
