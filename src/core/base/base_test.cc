@@ -127,6 +127,17 @@ TEST(Log, ChangesOnlyTheNamedComponentAndRefusesUnknownOnes) {
   EXPECT_NE(log::DescribeLevels().find("  base_test: warning\n"), std::string::npos);
 }
 
+TEST(Log, TextOfOthersIsNoLineAndNoCommandOfATerminal) {
+  ::testing::internal::CaptureStderr();
+  kTestLog.Error("bad\n2099-01-01T00:00:00.000Z\terror\tca\t\x1b[31mforged");
+  kTestLog.Error(std::string(20'000, 'x'));
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("\terror\tbase_test\tbad\n\t2099-01-01T00:00:00.000Z\terror\tca\t\\x1b[31mforged\n"),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find("xxx... (3616 more bytes)\n"), std::string::npos);
+}
+
 TEST(Diagnostic, ShowsWhatATerminalWouldObey) {
   const Diagnostic bad{.message = "\"a\x1b[2Jb\"\nü\xc2\x9b\x31J",
                        .object = "Pod a\nb",

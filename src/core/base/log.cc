@@ -8,11 +8,13 @@
 #include <optional>
 #include <vector>
 
+#include "core/base/readable.h"
 #include "core/base/strings.h"
 #include "core/base/time.h"
 
 namespace plait::log {
 namespace {
+constexpr std::size_t kMaxMessage = 16 * 1024;  // what others say may be endless
 constexpr std::array<std::string_view, 6> kNames = {"trace", "debug", "info", "warn", "error", "off"};
 std::atomic<bool> json_form = false;
 
@@ -54,13 +56,21 @@ void Component::Write(Level level, std::string_view message) const {
   const std::string time = FormatRfc3339(SystemClock().Wall());
   const std::string_view name = kNames[static_cast<std::size_t>(level)];
   std::string line;
+  std::string cut;
+  if (message.size() > kMaxMessage) {
+    cut = std::string(message.substr(0, kMaxMessage)) + "... (" + std::to_string(message.size() - kMaxMessage) +
+          " more bytes)";
+    message = cut;
+  }
   if (json_form.load(std::memory_order_relaxed)) {
     line = "{\"time\":\"" + time + "\",\"level\":\"" + std::string(name) + "\",\"scope\":\"" + std::string(name_) +
            "\",\"msg\":\"";
     AppendJsonText(line, message);
     line += "\"}\n";
   } else {
-    line.append(time).append("\t").append(name).append("\t").append(name_).append("\t").append(message).append("\n");
+    line.append(time).append("\t").append(name).append("\t").append(name_).append("\t");
+    AppendReadable(line, message, LineBreaks::kIndented);
+    line += '\n';
   }
   // One write a line, so lines of several threads and processes do not mix; a full pipe drops the line.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());

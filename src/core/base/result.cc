@@ -1,25 +1,8 @@
 #include "core/base/result.h"
 
+#include "core/base/readable.h"
+
 namespace plait {
-namespace {
-
-// File names and values are anybody's: what would move a terminal's cursor is shown as "\x1b".
-void AppendReadable(std::string& out, std::string_view text, bool lines) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  unsigned char before = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool c1 = before == 0xc2 && byte >= 0x80 && byte < 0xa0;  // U+0080 to U+009F: one of them begins sequences
-    before = byte;
-    if ((byte >= 0x20 && byte != 0x7f && !c1) || (lines && (c == '\n' || c == '\t')))
-      out += c;
-    else
-      out.append("\\x") += {kDigits[byte >> 4], kDigits[byte & 15]};
-  }
-}
-
-}  // namespace
-
 std::string_view ErrcName(Errc code) {
   switch (code) {
     case Errc::kInvalidInput: return "invalid input";
@@ -39,15 +22,15 @@ std::string_view ErrcName(Errc code) {
 std::string Diagnostic::ToString() const {
   std::string out;
   if (!at.file.empty()) {
-    AppendReadable(out, at.file, /*lines=*/false);
+    AppendReadable(out, at.file, LineBreaks::kEscaped);
     if (at.line != 0) {
       out += ':' + std::to_string(at.line);
       if (at.column != 0) out += ':' + std::to_string(at.column);
     }
     out += ": ";
   }
-  AppendReadable(out, object.empty() ? "" : object + ": ", /*lines=*/false);
-  AppendReadable(out, message + (hint.empty() ? "" : " (" + hint + ")"), /*lines=*/true);
+  AppendReadable(out, object.empty() ? "" : object + ": ", LineBreaks::kEscaped);
+  AppendReadable(out, message + (hint.empty() ? "" : " (" + hint + ")"), LineBreaks::kKept);
   return out;
 }
 
