@@ -95,8 +95,11 @@ const HostPtr* WorkerCluster::PickOnce(const lb::PickContext& context, bool& pan
 Picked WorkerCluster::Pick(const lb::PickContext& context) {
   if (cluster_->config->type == xds::Cluster::Type::kOriginalDst) return {.host = OriginalDst(context)};
   if (cluster_->config->pin_original_dst && context.original_dst) {
-    const auto at = cluster_->by_address.find(*context.original_dst);
-    if (at != cluster_->by_address.end()) return {.host = at->second};
+    // A member is called at its own port, whichever of the service or of the pod was dialled.
+    const auto& known = cluster_->by_address;
+    auto at = known.find(*context.original_dst);
+    if (at == known.end()) at = known.lower_bound({.ip = context.original_dst->ip, .port = Port{}, .unix_path = {}});
+    if (at != known.end() && at->first.ip == context.original_dst->ip) return {.host = at->second};
   }
   Picked picked;
   const std::uint32_t attempts = context.tried.empty() ? 1 : std::max(context.attempts, 1U);

@@ -167,6 +167,17 @@ TEST_F(Clusters, PinsHeadlessServicesToTheOriginalDestination) {
   EXPECT_NE(set_.Find("a")->Pick({.original_dst = At("10.9.9.9:80")}).host, nullptr) << "no member: balances";
 }
 
+TEST_F(Clusters, PinsToTheMemberThatWasDialledAtThePortOfTheService) {
+  auto config = Eds("a");
+  config->pin_original_dst = true;
+  ASSERT_TRUE(store_.Put(config));
+  PutEndpoints("a", {EndpointAt("10.0.0.1:8080"), EndpointAt("10.0.0.2:8080"), EndpointAt("10.0.0.3:8080")});
+  for (const char* dialled : {"10.0.0.2:80", "10.0.0.2:9090"}) {
+    for (int i = 0; i < 20; ++i)
+      EXPECT_EQ(set_.Find("a")->Pick({.original_dst = At(dialled)}).host->address(), At("10.0.0.2:8080"));
+  }
+}
+
 TEST_F(Clusters, PinsToAHostByTheAddressOfItsOtherFamilyToo) {
   auto config = Eds("a");
   config->pin_original_dst = true;
