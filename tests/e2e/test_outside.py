@@ -70,7 +70,8 @@ def curl(mesh, url, *options):
 TALK = """
 import socket, sys
 with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=10) as s, s.makefile("rw") as f:
-    print(f.readline().strip()); f.write("quiet\\n"); f.flush(); print(f.readline().strip())
+    greeting = f.readline().strip(); assert greeting, "closed"
+    print(greeting); f.write("quiet\\n"); f.flush(); print(f.readline().strip())
 """
 
 

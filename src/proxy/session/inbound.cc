@@ -175,8 +175,11 @@ bool InboundIntake::Allowed() {
   return false;
 }
 
-void InboundIntake::OnDialled(bool) {
-  if (!decided() && tcp_) GoTcp();  // else the client has gone in this very round, or is still silent
+void InboundIntake::OnDialled(bool there) {
+  if (decided()) return;  // the client has gone in this very round
+  // A client that waits for the server's first word would wait for ever: the session dials once more, and tells why it
+  // fails.
+  if (tcp_ || (!there && seen().empty())) GoTcp();
 }
 
 void InboundIntake::OnServerSpoke() {

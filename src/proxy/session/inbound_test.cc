@@ -201,6 +201,17 @@ TEST_F(PlaitForms, TerminatesAMeshHelloThatComesAfterTheSilentApplicationWasDial
   EXPECT_EQ(ReceiveUntil("echo:login"), "echo:login");
 }
 
+TEST_F(PlaitForms, TellsASilentClientThatTheApplicationIsDown) {
+  for (const xds::MtlsMode mode : {xds::MtlsMode::kDisable, xds::MtlsMode::kPermissive}) {
+    AddCluster("inbound|80||", DeadAddress());
+    Inbound({.port = 80, .mode = mode, .cluster = "inbound|80||"},
+            {.detection_timeout = std::chrono::milliseconds(10)});
+    EXPECT_EQ(ReceiveUntil("(never sent)"), "");
+    EXPECT_NE(LastLine().find(" UF"), std::string::npos) << LastLine();
+    recorder_.lines.clear();
+  }
+}
+
 TEST_F(PlaitForms, HoldsTheGreetingBackWhileAHelloIsOnItsWay) {
   StartTcpUpstream("inbound|80||", "");
   Inbound({.port = 80, .mode = xds::MtlsMode::kPermissive, .cluster = "inbound|80||"},

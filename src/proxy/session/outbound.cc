@@ -10,6 +10,8 @@ namespace {
 
 // The first byte of a client whose predecessors spoke HTTP is waited for this long.
 constexpr Duration kHttpDialAfter = std::chrono::seconds(1);
+// From an early dial that failed until the client, if it still says nothing, is given the failure.
+constexpr Duration kRefuseAfter = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -86,6 +88,7 @@ void OutboundIntake::OnSilence() {
   if (decided() || !ReadMore()) return;
   if (prefix_ == Prefix::kAwaited) prefix_ = Prefix::kOver;
   if (!seen().empty()) return Look();
+  if (refused_) return GoTcp();  // the session dials once more, and tells why it fails
   silent_ = true;
   if (const auto route = FindTcpRoute()) Speculate(*route);
 }
@@ -100,7 +103,10 @@ void OutboundIntake::OnDialled(bool there) {
   if (decided()) return;  // the client has gone in this very round
   // When the client has decided meanwhile, the session dials for itself and tells why it fails.
   if (!there) speculative_ = TcpRoute();
-  if (tcp_) FinishTcp(std::move(final_));
+  if (tcp_) return FinishTcp(std::move(final_));
+  // A client that waits for the server's first word would wait for ever.
+  refused_ = !there;
+  if (refused_ && seen().empty()) silence_.Start(context_.loop.timers(), kRefuseAfter);
 }
 
 void OutboundIntake::OnServerSpoke() {

@@ -39,8 +39,9 @@ class OutboundIntake final : public Intake, private EarlyDialEvents {
   xds::DeclaredProtocol declared_ = xds::DeclaredProtocol::kNone;
   std::string server_name_;
   bool lookup_failed_ = false;
-  bool silent_ = false;  // dial_after has passed without a byte
-  bool tcp_ = false;     // decided: relay it as it is
+  bool silent_ = false;   // dial_after has passed without a byte
+  bool refused_ = false;  // and nobody was there
+  bool tcp_ = false;      // decided: relay it as it is
   bool asked_for_routes_ = false;
   bool routes_answered_ = false;
   TcpRoute speculative_;  // where the connection goes that was dialled early

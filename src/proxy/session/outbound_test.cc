@@ -93,12 +93,9 @@ TEST_F(PlaitForms, TakesAPrefixOfHttpOrTlsForBytesWhenNothingFollowsForASecond) 
 TEST_F(PlaitForms, TellsOutlierDetectionNothingOfADialThatNobodyUses) {
   AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
   const std::string name = "outbound|80||web.default.svc.cluster.local";
-  io::UniqueFd nobody = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
-  const io::SocketAddress dead = io::LocalAddress(nobody.get());
-  nobody.Reset();
   auto cluster = std::make_shared<xds::Cluster>();
   cluster->name = cluster->load_assignment.cluster_name = name;
-  cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address = dead;
+  cluster->load_assignment.localities.emplace_back().endpoints.emplace_back().address = DeadAddress();
   cluster->outlier_detection = xds::OutlierDetection{.consecutive_5xx = 1, .max_ejection_percent = 100};
   ASSERT_TRUE(store_.Put(std::move(cluster)).has_value());
   loop_.RunOnce(Duration(0));
@@ -109,6 +106,14 @@ TEST_F(PlaitForms, TellsOutlierDetectionNothingOfADialThatNobodyUses) {
   EXPECT_FALSE(host->ejected());
   Send("\x01\x02");
   ASSERT_TRUE(loop_.RunUntil([&] { return host->ejected(); }, kLimit)) << "this one was meant";
+}
+
+TEST_F(PlaitForms, TellsASilentClientThatNobodyIsThere) {
+  AddService("10.96.0.1", 3306, xds::DeclaredProtocol::kNone);
+  AddCluster("outbound|3306||web.default.svc.cluster.local", DeadAddress());
+  Outbound("10.96.0.1:3306");
+  EXPECT_EQ(ReceiveUntil("(never sent)"), "");
+  EXPECT_NE(LastLine().find(" UF"), std::string::npos) << LastLine();
 }
 
 TEST_F(PlaitForms, RelaysBytesThatAreNoHttp) {

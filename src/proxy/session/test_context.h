@@ -114,6 +114,11 @@ class SessionTest : public testing::Test, public SessionOwner {
     loop_.DeleteLater(std::move(session_));
   }
 
+  // Where nobody listens.
+  static io::SocketAddress DeadAddress() {
+    const io::UniqueFd nobody = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
+    return io::LocalAddress(nobody.get());
+  }
   void AddCluster(const std::string& name, const io::SocketAddress& host, bool tls = false) {
     auto cluster = std::make_shared<xds::Cluster>();
     cluster->name = name;

@@ -148,6 +148,9 @@ class PlaitForms : public SessionTest {
   // What the log says of a client whose certificate is no one's of the mesh.
   std::string LineOfAStranger(const std::string& alpn) {
     BeginTls(alpn, tls::TestCa(), tls::TestCa("strangers"));
+    return LastLine();
+  }
+  std::string LastLine() {
     EXPECT_TRUE(loop_.RunUntil([&] { return !recorder_.lines.empty(); }, kLimit));
     return recorder_.lines.empty() ? "" : recorder_.lines.back();
   }
