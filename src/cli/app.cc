@@ -157,7 +157,7 @@ int Run(int argc, char** argv) {
   try {
     app.parse(own, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) return WithOutput(app.exit(error));  // --help, --version
     const std::string wrong = WrongCommand(tree, {argv + 1, argv + own});
     return WrongUsage(name, wrong.empty() ? error.what() : wrong, Understood(app));
   }
@@ -167,7 +167,7 @@ int Run(int argc, char** argv) {
     for (int i = own + 1; i < argc; ++i) chosen.rest->emplace_back(argv[i]);
     if (chosen.rest->empty()) return WrongUsage(name, "a command is missing: -- COMMAND", Understood(app));
   }
-  return chosen.run();
+  return WithOutput(chosen.run());
 }
 
 }  // namespace plait::cli

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -10,6 +11,7 @@
 #include "cli/denials.h"
 #include "cli/log_printer.h"
 #include "cli/log_sources.h"
+#include "cli/render.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
 #include "core/base/strings.h"
@@ -34,7 +36,11 @@ Denials::Source DenialsOf(const MeshOptions& mesh) {
 bool WriteAll(std::string_view text) {
   while (!text.empty()) {
     const ssize_t n = write(STDOUT_FILENO, text.data(), text.size());
-    if (n <= 0) return false;
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      NoteOutputError(errno);
+      return false;
+    }
     text.remove_prefix(static_cast<std::size_t>(n));
   }
   return true;

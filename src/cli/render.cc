@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "core/base/json_text.h"
@@ -11,6 +13,12 @@
 
 namespace plait::cli {
 namespace {
+
+int output_error = 0;  // the first one of standard output
+
+void Flush() {
+  if (fflush(stdout) != 0 || ferror(stdout) != 0) NoteOutputError(errno);
+}
 
 bool IsUtf8() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
@@ -157,10 +165,23 @@ std::string OutputText(Format format, const Output& output) {
   return output.text.empty() ? TableText(output.table, format == Format::kWide) : output.text;
 }
 
+void NoteOutputError(int error) {
+  if (output_error == 0) output_error = error == 0 ? EIO : error;
+}
+
+int WithOutput(int code) {
+  Flush();
+  // Who reads a pipe may stop when it has seen enough.
+  if (output_error == 0 || output_error == EPIPE) return code;
+  Say(std::string("plait: cannot write the output: ") + std::strerror(output_error));
+  Say("  try: look whether the disk is full");
+  return code == 0 ? kNo : code;
+}
+
 int Show(Format format, const Output& output) {
   const std::string text = OutputText(format, output);
-  fwrite(text.data(), 1, text.size(), stdout);
-  fflush(stdout);
+  if (fwrite(text.data(), 1, text.size(), stdout) < text.size()) NoteOutputError(errno);
+  Flush();
   for (const std::string& warning : output.warnings) Warn(warning);
   return output.code;
 }
@@ -176,7 +197,7 @@ void CheckLine(bool passed, std::string_view name, std::string_view detail) {
   std::string line(name);
   line.append(Width(name) < kNameWidth ? kNameWidth - Width(name) : 1, ' ').append(" ").append(detail);
   WriteMarked(stdout, passed ? Mark::kPassed : Mark::kFailed, line);
-  fflush(stdout);
+  Flush();
 }
 
 void Say(std::string_view text) { fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data()); }

@@ -42,6 +42,9 @@ std::shared_ptr<const Json> Data(Json data);
 std::string OutputText(Format format, const Output& output);
 // Prints it, and the warnings; returns the exit code.
 int Show(Format format, const Output& output);
+// The exit code of a command that ended with `code`: not 0 when a part of its output is lost, which it tells then.
+int WithOutput(int code);
+void NoteOutputError(int error);  // an errno of standard output; the first one counts
 
 std::string TableText(const Table& table,
                       bool wide = false);  // columns aligned by the widest cell, three blanks between

@@ -1,11 +1,12 @@
 """Every command in every output format, as the tree of commands says which there are (`plait docs commands`)."""
 import json
 import re
+import subprocess
 
 import pytest
 import yaml
 
-from mesh import Mesh, until
+from mesh import BIN, Mesh, until
 
 FORMATS = ["table", "wide", "short", "json", "yaml", "name"]
 # Of each command: its arguments, and the exit code that they give. A command that is not here fails the test.
@@ -132,3 +133,12 @@ def test_the_exit_code_does_not_depend_on_the_format(used, folder):
         assert nobody.named("status", "-o", form, check=False).returncode == 3
         assert used.plait("explain", "reviews-v1", "details:9080", "--mesh", used.name, "-o", form,
                           check=False).returncode == 1
+
+
+def test_output_that_cannot_be_written_is_an_error(used):
+    for words in (["pc", "all", POD, "-o", "json"], ["status"], ["logs", "-c", "istio-proxy", POD], ["docs", "man"], ["--help"]):
+        named = [] if words[0] in ("docs", "--help") else ["--mesh", used.name]
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run(used.run_as([str(BIN / "plait"), *words, *named]), env=used.env, stdout=full, stderr=subprocess.PIPE, text=True,
+                                  timeout=30, check=False)
+        assert done.returncode == 1 and "cannot write the output: No space left on device" in done.stderr, (words, done)
