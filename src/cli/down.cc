@@ -17,6 +17,9 @@ int Down(const MeshOptions& mesh, bool purge) {
   if (!client && !purge) return Report(client.error());
   Output output{.names = {"mesh/" + mesh.name}};
   if (client) {
+    // It may have been started with other variables than are set here.
+    if (const Outcome<local::MeshStatus> status = client->Status(); status && !status->state_dir.empty())
+      paths->state = status->state_dir;
     if (Outcome<> done = client->Down(); !done) return Report(done.error());
     if (!local::WaitUntilUnlocked(*paths, kPatience))
       return Report({.code = Errc::kTimedOut,
