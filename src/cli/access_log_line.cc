@@ -4,10 +4,16 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/json_access.h"
+#include "core/base/log.h"
 #include "core/base/strings.h"
+#include "core/io/address.h"
 
 namespace plait::cli {
 namespace {
+
+constexpr std::string_view kMatched = "rbac_access_denied_matched_policy[";
+
+bool IsAddress(std::string_view word) { return io::SocketAddress::Parse(word).has_value(); }
 
 std::string NotDash(std::string text) { return text == "-" ? std::string() : text; }
 
@@ -66,9 +72,44 @@ std::optional<AccessLogLine> ReadText(std::string_view line) {
   out.downstream_local = NotDash(std::string(from_end(4)));
   out.downstream_remote = NotDash(std::string(from_end(3)));
   out.server_name = NotDash(std::string(from_end(2)));
+  // Fields that somebody added would be taken for others.
+  if (!IsAddress(from_end(4)) || !IsAddress(from_end(3)) || IsAddress(from_end(2))) return std::nullopt;
   if (words.size() != kWords) return out;
   out.forwarded_for = Unquoted(words[10]);
   out.user_agent = Unquoted(words[11]);
+  return out;
+}
+
+// A line of the program itself: "TIME<tab>LEVEL<tab>COMPONENT<tab>...".
+bool IsOfTheProgram(std::string_view line) {
+  const std::vector<std::string_view> parts = Split(line.substr(0, 64), '\t');
+  return parts.size() > 2 && log::IsLevel(parts[1]);
+}
+
+// "rbac_access_denied_matched_policy[ns[a]-policy[b]-rule[0]]", wherever it stands.
+std::string_view FindDenial(std::string_view line) {
+  const std::size_t from = line.find(kMatched);
+  if (from == std::string_view::npos) return {};
+  int depth = 0;
+  for (std::size_t at = from + kMatched.size() - 1; at < line.size(); ++at) {
+    depth += line[at] == '[' ? 1 : line[at] == ']' ? -1 : 0;
+    if (depth == 0) return line.substr(from, at + 1 - from);
+  }
+  return {};
+}
+
+std::optional<AccessLogLine> LookInto(std::string_view line) {
+  if (IsOfTheProgram(line)) return std::nullopt;
+  AccessLogLine out{.whole = false, .details = std::string(FindDenial(line))};
+  const auto known = ResponseFlagNames();
+  std::size_t from = 0;
+  for (std::size_t at = 0; at <= line.size(); ++at) {
+    if (at < line.size() && (IsAlpha(line[at]) || IsDigit(line[at]) || line[at] == '_')) continue;
+    const std::string_view word = line.substr(from, at - from);
+    if (std::ranges::find(known, word) != known.end()) out.flags.emplace_back(word);
+    from = at + 1;
+  }
+  if (out.details.empty() && out.flags.empty()) return std::nullopt;
   return out;
 }
 
@@ -77,6 +118,7 @@ std::optional<AccessLogLine> ReadJson(std::string_view line) {
   if (At(object, "response_code").is_null() || At(object, "response_flags").is_null()) return std::nullopt;
   const auto text = [&](const char* key) { return NotDash(Text(object, {key})); };
   return AccessLogLine{
+      .whole = IsAddress(text("downstream_local_address")) && IsAddress(text("downstream_remote_address")),
       .method = text("method"),
       .path = text("path"),
       .status = text("response_code"),
@@ -95,7 +137,6 @@ std::optional<AccessLogLine> ReadJson(std::string_view line) {
 }  // namespace
 
 std::optional<std::string> AccessLogLine::DeniedBy() const {
-  constexpr std::string_view kMatched = "rbac_access_denied_matched_policy[";
   constexpr std::string_view kStrictBy = "{invalid_policy[";
   for (const std::string& text : {details, termination}) {
     if (const std::size_t at = text.find(kMatched); at != std::string::npos && text.ends_with(']')) {
@@ -124,7 +165,8 @@ std::span<const std::string_view> ResponseFlagNames() {
 
 std::optional<AccessLogLine> ReadAccessLogLine(std::string_view line) {
   line = Trim(line);
-  return line.starts_with('{') ? ReadJson(line) : ReadText(line);
+  std::optional<AccessLogLine> read = line.starts_with('{') ? ReadJson(line) : ReadText(line);
+  return read ? read : LookInto(line);
 }
 
 }  // namespace plait::cli

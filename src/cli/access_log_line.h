@@ -1,5 +1,6 @@
 #pragma once
-// Reads a line of a proxy's access log: Istio's text form, or one JSON object. Pure; any bytes.
+// Reads a line of a proxy's access log: Istio's text form, one JSON object, or what a format of the user's own lets be
+// found. Pure; any bytes.
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 namespace plait::cli {
 
 struct AccessLogLine {
+  bool whole = true;   // else of another form: only flags, and what tells of a denial, were looked for
   std::string method;  // empty: a TCP connection
   std::string path;
   std::string status;              // "403"; "0": none
@@ -31,7 +33,7 @@ struct AccessLogLine {
 // Envoy's short names of why a stream did not end the ordinary way.
 std::span<const std::string_view> ResponseFlagNames();
 
-// nullopt: not a line of an access log.
+// nullopt: not a line of an access log, or of another form and with neither flag nor denial.
 std::optional<AccessLogLine> ReadAccessLogLine(std::string_view line);
 
 }  // namespace plait::cli

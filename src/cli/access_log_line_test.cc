@@ -51,6 +51,26 @@ TEST(AccessLogLine, ReadsJson) {
   EXPECT_FALSE(line->DeniedBy());
 }
 
+TEST(AccessLogLine, OfAFormatOfTheUsersOwnHasOnlyWhatCannotBeMistaken) {
+  std::string longer(kDenied);
+  longer.insert(longer.size() - 1, " trace=-");
+  for (const std::string& text : {longer, std::string("X 2026 m=GET d=rbac_access_denied_matched_policy[none] flags=-"),
+                                  std::string(R"({"why":"rbac_access_denied_matched_policy[none]","code":403})")}) {
+    const auto line = ReadAccessLogLine(text);
+    ASSERT_TRUE(line) << text;
+    EXPECT_FALSE(line->whole) << text;
+    EXPECT_EQ(line->DeniedBy(), "none") << text;
+    EXPECT_EQ(line->downstream_local, "") << text;
+  }
+  const auto named =
+      ReadAccessLogLine("d=rbac_access_denied_matched_policy[ns[a]-policy[b]-rule[0]] flags=UF,URX x=UHF");
+  EXPECT_EQ(named->DeniedBy(), "ns[a]-policy[b]-rule[0]");
+  EXPECT_TRUE(named->HasFlag({"URX"}));
+  EXPECT_FALSE(named->HasFlag({"UH"}));
+  EXPECT_FALSE(ReadAccessLogLine("2026-11-28T14:00:00.000Z\twarn\tads\tUF is only a word here"));
+  EXPECT_FALSE(ReadAccessLogLine("X 2026 m=GET flags=-"));
+}
+
 TEST(AccessLogLine, KnowsADeniedConnectionByHowItWasClosed) {
   const auto line = ReadAccessLogLine(
       "[t] \"- - -\" 0 - - rbac_access_denied_matched_policy[ns[a]-policy[b]-rule[0]] \"-\" 0 0 1 - \"-\" \"-\" \"-\" "

@@ -19,6 +19,7 @@ constexpr Duration kFresh = std::chrono::seconds(1);       // since an answer ca
 constexpr Duration kLeftAlone = std::chrono::seconds(10);  // since none came
 constexpr std::size_t kMostKnown = 1024;
 constexpr const char* kSay = "    plait: ";
+constexpr const char* kDeniedByNone = "denied, since it matches no rule of the ALLOW policies in scope";
 
 std::string Placed(const std::string& policy, const Positions& positions) {
   const PolicyName name = ObjectOfPolicy(policy);
@@ -194,6 +195,9 @@ std::string Denials::Explain(const std::string& workload, const AccessLogLine& l
   const auto policy = line.DeniedBy();
   if (!policy) return "";
   if (*policy != "none") return kSay + ("denied by " + Placed(*policy, positions())) + "\n";
+  if (!line.whole)
+    return kSay + std::string(kDeniedByNone) +
+           "; which these are, cannot be told: the format of the log (accessLogFormat of MeshConfig) is not Istio's\n";
   const Outcome<local::WorkloadStatus> server = FindWorkload(status(), workload);
   const bool at_gateway = server && server->proxy == "gateway";
   const Question question{.workload = workload,
@@ -213,7 +217,7 @@ std::string Denials::Explain(const std::string& workload, const AccessLogLine& l
 
 std::string Denials::Answer(const Question& question, const std::string& query) {
   const auto& [workload, line, at_gateway, of_envoy, caller] = question;
-  const std::string denied = kSay + std::string("denied, since it matches no rule of the ALLOW policies in scope");
+  const std::string denied = kSay + std::string(kDeniedByNone);
   if (of_envoy)
     return denied + "; its proxy is an Envoy, which does not explain; " +
            AskOffline(status(), WordsAbout(workload, line, caller, at_gateway, {})) + "\n";
