@@ -121,6 +121,10 @@ int TestIn(const MeshOptions& mesh, const TestVerb& verb) {
   const Outcome<local::MeshStatus> status = access.Status();
   if (!status && status.error().code == Errc::kCancelled) return kInterrupted;
   if (!status) return Report(status.error());
+  if (status->mode == "loopback")
+    return Report({.code = Errc::kNotFound,
+                   .message = "the workloads of the test are captured, and mode loopback captures nothing",
+                   .hint = "plait up --net rootless (or netns), and then plait test"});
   Outcome<TestOverlay> overlay = TestOverlay::Add(*status);
   if (!overlay) return Report(overlay.error());
   if (verb.keep) overlay->Keep();

@@ -35,7 +35,7 @@ const std::vector<std::string>& LimitsOf(Mode mode) {
       "applications are ordinary processes of the user who started the mesh: they can read its keys and end its "
       "proxies",
       "no names of the mesh, no headless services, no services for workloads without a proxy, no stock Envoy, no "
-      "volumes, IPv4 only"};
+      "volumes, IPv4 only, no plait test"};
   switch (mode) {
     case Mode::kRootless: return kRootless;
     case Mode::kNetns: return kNetns;

@@ -72,6 +72,11 @@ def test_plaintext_to_a_workload_is_refused_and_its_proxy_lets_the_mesh_in(mesh)
     assert mesh.exec("stranger", "curl", "-sS", f"{url}/ratings/0").stdout == "RBAC: access denied"
 
 
+def test_plait_test_says_that_it_needs_capture(mesh):
+    result = mesh.plait("test", "--mesh", mesh.name, check=False)
+    assert result.returncode == 1 and "mode loopback captures nothing" in result.stderr and "--net rootless" in result.stderr, result
+
+
 def test_check_finds_a_healthy_mesh_well(mesh):
     said = mesh.well()
     assert "every sidecar listens for its workload: nothing is captured" in said and "0 failed" in said
