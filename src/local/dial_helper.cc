@@ -193,7 +193,18 @@ bool DialHelper::Restart() {
   siginfo_t info{};
   waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED);
   pidfd_.Reset();
-  return NowMs() - started_ms_ >= kTooSoonMs && Spawn().has_value();
+  if (NowMs() - started_ms_ >= kTooSoonMs && Spawn()) return true;
+  restart_ms_ = NowMs() + kTooSoonMs;
+  return false;
+}
+
+int DialHelper::RestartsIn() const noexcept {
+  return restart_ms_ == 0 ? -1 : static_cast<int>(std::max<std::int64_t>(0, restart_ms_ - NowMs()));
+}
+
+void DialHelper::RestartIfDue() {
+  if (restart_ms_ == 0 || NowMs() < restart_ms_) return;
+  restart_ms_ = Spawn() ? 0 : NowMs() + kTooSoonMs;
 }
 
 DialHelper::~DialHelper() {

@@ -35,8 +35,11 @@ class DialHelper {
   ~DialHelper();  // it ends at the end of `alive_`; waits for it
 
   int pidfd() const noexcept { return pidfd_.get(); }  // readable when it has ended; -1 when it is not to be watched
-  // After it has ended: another takes its place. False when it ended at once: then there is none any more.
+  // After it has ended: another takes its place, at once or, when it lived for less than a second, after one; false
+  // then.
   bool Restart();
+  int RestartsIn() const noexcept;  // milliseconds; -1: none is awaited
+  void RestartIfDue();
 
  private:
   Outcome<> Spawn();
@@ -46,6 +49,7 @@ class DialHelper {
   io::UniqueFd pidfd_;
   Port debug_port_;
   std::int64_t started_ms_ = 0;
+  std::int64_t restart_ms_ = 0;  // when the next one is started; 0: it runs
 };
 
 // `plait @dial-helper <alive> <listener> <debug port>`: main of the process. Returns the exit code.

@@ -236,8 +236,12 @@ HostEvent HostMesh::Wait(int milliseconds) {
                      {signals_.get(), POLLIN, 0},
                      {process_.pidfd.get(), POLLIN, 0},
                      {dial_helper_.pidfd(), POLLIN, 0}};
-    const int n = poll(fds, 4, milliseconds);
+    const int restart = dial_helper_.RestartsIn();
+    const bool restart_first = restart >= 0 && (milliseconds < 0 || restart < milliseconds);
+    const int n = poll(fds, 4, restart_first ? restart : milliseconds);
+    dial_helper_.RestartIfDue();
     if (n < 0 && errno == EINTR) continue;
+    if (n == 0 && restart_first) continue;
     if (n <= 0) return {.kind = HostEvent::Kind::kTimeout};
     if (fds[0].revents & POLLIN)
       if (std::optional<HostEvent> event = OnChannel()) return *event;
@@ -248,7 +252,8 @@ HostEvent HostMesh::Wait(int milliseconds) {
     if (fds[3].revents && !dial_helper_.Restart())
       return {.kind = HostEvent::Kind::kNotice,
               .severity = "error",
-              .text = "the dial helper ended at once: destinations outside the mesh cannot be reached"};
+              .text = "the dial helper ended at once and is started again in a second: destinations outside the mesh "
+                      "cannot be reached until then"};
     // Last: what it said before its end is told first.
     if (fds[2].revents && !(fds[0].revents & POLLIN)) return {.kind = HostEvent::Kind::kEnded, .in_order = stopping_};
     if (fds[2].revents && (fds[0].revents & POLLHUP)) {
