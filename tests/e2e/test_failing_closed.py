@@ -170,6 +170,7 @@ def test_plaintext_and_foreign_tls_are_refused_under_strict(mesh):
 
 def test_what_a_client_forges_does_not_pass_the_gateway(mesh):
     forged = {"x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-retry-on": "5xx", "x-envoy-internal": "true", "x-plait-anything": "1",
+              "x-envoy-peer-metadata": "AAAA", "x-envoy-peer-metadata-id": "sidecar~1.2.3.4~a.b~c",
               "x-forwarded-client-cert": "By=spiffe://cluster.local/ns/default/sa/alice"}
     until(lambda: mesh.get("/")[0] == 200, 10, "the gateway serves")
     status, seen = mesh.get("/forged", forged)

@@ -193,6 +193,8 @@ std::optional<xds::RouteConfiguration> GatewayRoutes(const model::Proxy& proxy, 
   out.validate_clusters = false;
   out.max_direct_response_body_size = model::kMaxDirectResponseBody;
   out.ignore_port_in_host_matching = true;
+  // With these Istio's proxies tell each other who calls: of a stranger they would be lies.
+  out.internal_only_headers = {"x-envoy-peer-metadata", "x-envoy-peer-metadata-id"};
   for (auto& [domain, host] : hosts) {
     // A rule of another VirtualService must not be hidden behind a catch-all of the first.
     std::stable_partition(host.routes.begin(), host.routes.end(),
