@@ -1,12 +1,35 @@
 #include "control/serve/delta_session.h"
 
 #include <algorithm>
+#include <cctype>
 #include <functional>
 #include <span>
 
 #include "core/xds/type_url.h"
 
 namespace plait::control::serve {
+namespace {
+
+constexpr std::size_t kReadReason = 64U << 10;  // of a refusal: as much is searched for names
+
+bool IsWordCharacter(char c) noexcept {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_-|/~*").contains(c);
+}
+bool JoinsWords(char c) noexcept { return c == '.' || c == ':'; }  // between them; else it ends a sentence
+
+// Whether `text` has the name as a whole, and not as a part of a longer one ("0.0.0.0_44" in "0.0.0.0_443").
+bool Mentions(std::string_view text, std::string_view name) noexcept {
+  for (auto at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+    std::string_view before = text.substr(0, at), after = text.substr(at + name.size());
+    if (!before.empty() && JoinsWords(before.back())) before.remove_suffix(1);
+    if (!after.empty() && JoinsWords(after.front())) after.remove_prefix(1);
+    if ((before.empty() || !IsWordCharacter(before.back())) && (after.empty() || !IsWordCharacter(after.front())))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 Result<Reply> DeltaSession::OnRequest(const xds::DeltaRequest& request) {
   const auto [at, first] = types_.try_emplace(request.type_url);
@@ -40,15 +63,18 @@ Reply DeltaSession::Acknowledge(Type& type, const xds::DeltaRequest& request) {
   return Reply::kAck;
 }
 
-// The reason names what it is about, as a rule.
-void DeltaSession::Refused(Type& type, const Sent& sent, const std::string& error) {
-  bool named = false;
-  for (const std::string& name : sent.names) {
-    if (error.find(name) == std::string::npos) continue;
-    type.refused.insert(name);
-    named = true;
+// The reason names what it is about, as a rule; then the client has taken the rest of the response.
+void DeltaSession::Refused(Type& type, const Sent& sent, std::string_view error) {
+  error = error.substr(0, kReadReason);
+  std::set<std::string, std::less<>> named;
+  for (const std::string& name : sent.names)
+    if (Mentions(error, name)) named.insert(name);
+  if (named.empty()) {
+    type.refused.emplace(kWildcard);
+    return;
   }
-  if (!named) type.refused.emplace(kWildcard);
+  for (const std::string& name : sent.names) type.refused.erase(name);
+  type.refused.merge(named);
 }
 
 // An answer to other resources says nothing of those that were refused: only what changes is sent again.

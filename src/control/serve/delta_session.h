@@ -8,8 +8,8 @@
 //  - what a reconnecting client already has (initial_resource_versions) is not sent again;
 //  - at most one response of changes is unacknowledged a type: what changes meanwhile is compared once, afterwards;
 //  - new things go out in the order secrets, clusters, endpoints, listeners, routes, also when an earlier one must wait
-//    for an acknowledgement. Clusters and endpoints are removed only when no listener or route change is on its way, and
-//    none is refused: what the client has instead may lead to them;
+//    for an acknowledgement. Clusters and endpoints are removed only when no listener or route change is on its way,
+//    and none is refused: what the client has instead may lead to them;
 //  - a stock Envoy, which answers 503 for a cluster without endpoints, acknowledges clusters when they are warm:
 //    listeners and routes wait for that. It does not ask again for the endpoints of a changed cluster: they follow;
 //  - listeners and routes that wait are those of the configuration whose clusters they wait for, and not of a later
@@ -86,7 +86,7 @@ class DeltaSession {
   };
 
   static void Touch(const std::string& url, Type& type, const Difference& difference);
-  static void Refused(Type& type, const Sent& sent, const std::string& error);
+  static void Refused(Type& type, const Sent& sent, std::string_view error);
   static bool Mended(Type& type, const Sent& sent);
   static bool Wants(const Type& type, const xds::WireResource& resource);
   Reply Acknowledge(Type& type, const xds::DeltaRequest& request);

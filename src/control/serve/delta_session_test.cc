@@ -44,6 +44,44 @@ TEST(DeltaSession, WhatIsRefusedStaysSoUntilItIsAcknowledgedItself) {
   EXPECT_EQ(error(), "");
 }
 
+// Refuses a response with a reason.
+void Nack(Client& client, const xds::DeltaResponse& response, std::string error) {
+  EXPECT_EQ(*client.session.OnRequest(
+                {.type_url = response.type_url, .response_nonce = response.nonce, .error = std::move(error)}),
+            Reply::kNack);
+}
+
+TEST(DeltaSession, WhatWasRefusedAndIsRemovedInARefusedResponseIsRefusedNoMore) {
+  Client client;
+  const auto error = [&] { return client.session.error(std::string(kListener)); };
+  client.provider.Set(kListener, "first", "1");
+  const auto first = client.Subscribe(kListener, {});
+  Nack(client, first.at(0), "listener first: no such field");
+  client.provider.Remove(kListener, "first");
+  client.provider.Set(kListener, "second", "1");
+  client.provider.Set(kListener, "third", "1");
+  const auto second = client.Change();
+  ASSERT_EQ(second.at(0).removed, Names{"first"});
+  Nack(client, second[0], "listener second: no such field");
+  client.provider.Set(kListener, "third", "2");
+  client.Settle(client.Change());
+  EXPECT_EQ(error(), "listener second: no such field");
+  client.provider.Set(kListener, "second", "2");
+  client.Settle(client.Change());
+  EXPECT_EQ(error(), "");
+}
+
+TEST(DeltaSession, ARefusalIsOfTheNamesThatItHasAsAWhole) {
+  Client client;
+  const auto error = [&] { return client.session.error(std::string(kListener)); };
+  for (const char* name : {"0.0.0.0_44", "0.0.0.0_443", "0.0.0.0", "_443"}) client.provider.Set(kListener, name, "1");
+  const auto all = client.Subscribe(kListener, {});
+  Nack(client, all.at(0), "listener 0.0.0.0_443: no such field");
+  client.provider.Set(kListener, "0.0.0.0_443", "2");
+  client.Settle(client.Change());
+  EXPECT_EQ(error(), "") << "the others are as they were";
+}
+
 TEST(DeltaSession, AWildcardOfNothingIsAnswered) {
   Client client;
   const auto responses = client.Subscribe(kCluster, {"*"});
