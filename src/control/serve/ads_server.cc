@@ -65,6 +65,9 @@ class AdsServer::Stream : public grpc::CallHandler {
     std::erase(server_.to_push_, this);
     server_.CountStreams(form_);
     if (proxy_) kLog.Info("disconnected: " + proxy_->Key());
+    const bool refuses =
+        std::any_of(refused_.begin(), refused_.end(), [](const auto& of) { return !of.second.empty(); });
+    if (refuses && server_.on_refusals_) server_.on_refusals_();
   }
   // The server goes first: nothing of it may be touched any more.
   void Orphan() {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "control/serve/fake_provider.h"
+#include "control/serve/refusals.h"
 #include "core/base/encoding.h"
 #include "core/conn/http_server.h"
 #include "core/tls/certificate.h"
@@ -155,6 +156,23 @@ TEST_F(Ads, KeepsAndCountsARejection) {
   Connect(client);
   ASSERT_TRUE(Wait([&] { return metrics.Value("pilot_total_xds_rejects", {{"type", "rds"}}) == 1; }));
   EXPECT_NE(ads.clients().at(0).types.at(std::string(kRoute)).last_error.find("no such cluster"), std::string::npos);
+}
+
+TEST_F(Ads, ARefusalEndsWithItsStream) {
+  int told = 0;
+  ads.OnRefusals([&] { ++told; });
+  ads.Ready();
+  provider.Set(kRoute, "80", "bad");
+  Received received;
+  received.reject = "no such cluster";
+  xds::DeltaClient client(NodeOf(), received);
+  client.Subscribe(kRoute, "80");
+  Connect(client);
+  ASSERT_TRUE(Wait([&] { return told == 1; }));
+  EXPECT_EQ(RefusalsOf(ads.clients()).size(), 1U);
+  streams.clear();
+  ASSERT_TRUE(Wait([&] { return told == 2; }));
+  EXPECT_TRUE(RefusalsOf(ads.clients()).empty());
 }
 
 TEST_F(Ads, SkipsTypesThatAChangeDoesNotTouch) {
