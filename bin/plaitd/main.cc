@@ -9,6 +9,7 @@
 
 #include "control/reference/reference.h"
 #include "control/serve/control_plane.h"
+#include "control/serve/protobuf_log.h"
 #include "control/serve/saved_resources.h"
 #include "core/base/log.h"
 
@@ -153,6 +154,7 @@ int PrintReference(const std::string& form) {
 }
 
 int Main(int argc, char** argv) {
+  control::serve::LogProtobuf();
   CLI::App app("Plait's control plane", "plaitd");
   Flags flags;
   AddFlags(app, flags);

@@ -109,7 +109,7 @@ class AdsServer::Stream : public grpc::CallHandler {
   // Whether a request with this node and type may go on to the session; if not, the stream has ended.
   bool Admit(const std::optional<xds::Node>& node, const std::string& type_url);
   // The session has read the request.
-  void Answered(const std::string& type_url, const std::optional<std::string>& error, const Result<Reply>& reply);
+  void Answered(const std::string& type_url, const Result<Reply>& reply);
   void Refuse(grpc::Code code, std::string why);
   void Send(const std::string& type_url, std::size_t resources, const std::string& bytes);
   AdsServer& server() noexcept { return server_; }
@@ -162,7 +162,7 @@ class AdsServer::StreamOf final : public Stream {
       return Refuse(grpc::Code::kInvalidArgument, request.error().detail);
     }
     if (!Admit(request->node, request->type_url)) return;
-    Answered(request->type_url, request->error, session_.OnRequest(*request));
+    Answered(request->type_url, session_.OnRequest(*request));
   }
   void MarkStale(const Difference& difference, const Proxy& proxy) override {
     session_.OnConfigChanged(difference, proxy);
@@ -197,7 +197,7 @@ bool AdsServer::Stream::Admit(const std::optional<xds::Node>& node, const std::s
     kLog.Info("connected: " + proxy_->node.id + " as " + identity_.ToString());
   }
   if (server_.provider_.Serves(type_url)) return true;
-  Refuse(grpc::Code::kInvalidArgument, "type " + type_url + " is not served");
+  Refuse(grpc::Code::kInvalidArgument, "type " + Cut(type_url, kMostShown) + " is not served");
   return false;
 }
 
@@ -207,13 +207,13 @@ void AdsServer::Stream::Refuse(grpc::Code code, std::string why) {
   Finish({.code = code, .message = std::move(why), .details = {}});
 }
 
-void AdsServer::Stream::Answered(const std::string& type_url, const std::optional<std::string>& error,
-                                 const Result<Reply>& reply) {
+void AdsServer::Stream::Answered(const std::string& type_url, const Result<Reply>& reply) {
   if (!reply) return Refuse(grpc::Code::kResourceExhausted, reply.error().detail);
   if (*reply == Reply::kExpiredNonce) server_.metrics_.Add("pilot_xds_expired_nonce", {{"type", TypeLabel(type_url)}});
   if (*reply == Reply::kNack) {
     server_.metrics_.Add("pilot_total_xds_rejects", {{"type", TypeLabel(type_url)}});
-    kLog.Warn(proxy_->Key() + " rejected " + std::string(xds::type_url::MessageName(type_url)) + ": " + *error);
+    kLog.Warn(proxy_->Key() + " rejected " + std::string(xds::type_url::MessageName(type_url)) + ": " +
+              ErrorOf(type_url));
   }
   // Who answers is not overdue, even when the next change is on its way to it already.
   if (*reply == Reply::kAck || *reply == Reply::kNack) {

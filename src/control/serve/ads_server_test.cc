@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "control/serve/fake_provider.h"
+#include "control/serve/protobuf_log.h"
 #include "control/serve/refusals.h"
 #include "core/base/encoding.h"
 #include "core/conn/http_server.h"
@@ -233,6 +234,9 @@ TEST_F(Ads, RefusesAForgedNodeInEitherForm) {
       {NodeOf("reviews-v1-0.default", "default", "bookinfo-ratings"), grpc::Code::kPermissionDenied},
       {unclaimed, grpc::Code::kPermissionDenied},
       {broken, grpc::Code::kInvalidArgument},
+      {NodeOf("reviews\n2026-01-01T00:00:00Z\terror\tads\tforged.default"), grpc::Code::kInvalidArgument},
+      {NodeOf("reviews\xc2\x9b.default"), grpc::Code::kInvalidArgument},
+      {NodeOf(std::string(1100, 'a') + ".default"), grpc::Code::kInvalidArgument},
   };
   for (const auto& [node, code] : nodes) {
     RawCall call(loop, address);
@@ -253,6 +257,10 @@ TEST_F(Ads, RefusesTypesThatNobodyServesAndStreamsWithoutNode) {
   unknown.Send(xds::DeltaRequest{.node = NodeOf(), .type_url = "example.com/Nothing"});
   ASSERT_TRUE(Wait([&] { return unknown.status.has_value(); }));
   EXPECT_EQ(unknown.status->message, "type example.com/Nothing is not served");
+  RawCall endless(loop, address);
+  endless.Send(xds::DeltaRequest{.node = NodeOf(), .type_url = std::string(1000, 'x')});
+  ASSERT_TRUE(Wait([&] { return endless.status.has_value(); }));
+  EXPECT_EQ(endless.status->message, "type " + std::string(256, 'x') + "... is not served");
   RawCall nameless(loop, address);
   nameless.Send(xds::DeltaRequest{.type_url = std::string(kListener)});
   ASSERT_TRUE(Wait([&] { return nameless.status.has_value(); }));
@@ -299,6 +307,39 @@ TEST_F(Ads, ServesTheStateOfTheWorldToThoseWhoAskForIt) {
       .type_url = std::string(kListener), .response_nonce = response->nonce, .error = "not like this"});
   EXPECT_TRUE(Wait([&] { return metrics.Value("pilot_total_xds_rejects", {{"type", "lds"}}) == 1; }));
   EXPECT_EQ(ads.ResourcesOf("reviews-v1-0.default", kListener)->size(), 1U);
+}
+
+TEST_F(Ads, KeepsTheBeginningOfAnEndlessReason) {
+  ads.Ready();
+  provider.Set(kListener, "a", "1");
+  for (const char* method : {xds::kDeltaAdsMethod, xds::kAdsMethod}) {
+    RawCall call(loop, address, "Bearer secret", method);
+    const std::string why(100'000, 'x');
+    const std::string type(kListener);
+    const bool delta = method == xds::kDeltaAdsMethod;
+    delta ? call.Send(xds::DeltaRequest{.node = NodeOf(), .type_url = type})
+          : call.Send(xds::DiscoveryRequest{.node = NodeOf(), .type_url = type});
+    ASSERT_TRUE(Wait([&] { return call.messages == 1; }));
+    delta ? call.Send(xds::DeltaRequest{.type_url = type, .response_nonce = "1", .error = why})
+          : call.Send(xds::DiscoveryRequest{.type_url = type, .response_nonce = "1", .error = why});
+    const auto error = [&] { return ads.clients().back().types.at(type).last_error; };
+    ASSERT_TRUE(Wait([&] { return !error().empty(); }));
+    EXPECT_EQ(error(), why.substr(0, 4096) + "...");
+  }
+}
+
+TEST_F(Ads, SaysInTheLogWhatProtobufHasToSay) {
+  LogProtobuf();
+  ads.Ready();
+  RawCall call(loop, address);
+  testing::internal::CaptureStderr();
+  call.Send(xds::DeltaRequest{.node = NodeOf(), .type_url = std::string(kListener), .error = "\xff"});
+  const bool ended = Wait([&] { return call.status.has_value(); });
+  const std::string log = testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(call.status->code, grpc::Code::kInvalidArgument);
+  EXPECT_EQ(log.find("[libprotobuf"), std::string::npos) << log;
+  EXPECT_NE(log.find("\tprotobuf\t"), std::string::npos) << log;
 }
 
 TEST_F(Ads, EndsAStreamWhoseRequestsAreNoMessages) {

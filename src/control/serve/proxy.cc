@@ -17,13 +17,16 @@ std::string Metadata(const xds::Node& node, const std::string& key) {
   return at == node.metadata.end() ? std::string() : at->second;
 }
 
+constexpr std::size_t kMostId = 1024;  // bytes of a node id
+bool IsPrintable(char c) noexcept { return c >= 0x20 && c < 0x7f; }
+
 void AddIp(std::vector<io::IpAddress>& ips, std::string_view text) {
   const auto ip = io::IpAddress::Parse(text);
   if (ip && std::find(ips.begin(), ips.end(), *ip) == ips.end()) ips.push_back(*ip);
 }
 
 std::string Claim(std::string_view what, std::string_view claimed, std::string_view authenticated) {
-  return "the node claims " + std::string(what) + " '" + std::string(claimed) +
+  return "the node claims " + std::string(what) + " '" + Cut(claimed, kMostShown) +
          "', but the caller was authenticated as " + std::string(authenticated);
 }
 
@@ -31,7 +34,16 @@ std::string Claim(std::string_view what, std::string_view claimed, std::string_v
 
 std::string_view KindName(Proxy::Kind kind) noexcept { return kind == Proxy::Kind::kSidecar ? "sidecar" : "router"; }
 
+std::string Cut(std::string_view text, std::size_t most) {
+  return text.size() <= most ? std::string(text) : std::string(text.substr(0, most)) + "...";
+}
+
 std::expected<Proxy, grpc::Status> ReadProxy(const xds::Node& node, const identity::SpiffeId& authenticated) {
+  if (node.id.size() > kMostId)
+    return Refuse(grpc::Code::kInvalidArgument,
+                  "the node id has " + std::to_string(node.id.size()) + " bytes, more than " + std::to_string(kMostId));
+  if (!std::all_of(node.id.begin(), node.id.end(), IsPrintable))
+    return Refuse(grpc::Code::kInvalidArgument, "the node id has characters that are no printable ASCII");
   const auto parts = Split(node.id, '~');
   if (parts.size() != 4 || (parts[0] != "sidecar" && parts[0] != "router")) {
     return Refuse(grpc::Code::kInvalidArgument,

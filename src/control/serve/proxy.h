@@ -3,6 +3,7 @@
 // (semantics.md 4). Mirrors Istio's node id "sidecar~<ip>~<pod>.<ns>~<ns>.svc.<domain>" and its metadata.
 #include <expected>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/grpc/status.h"
@@ -37,5 +38,9 @@ std::string_view KindName(Proxy::Kind kind) noexcept;  // "sidecar", "router"
 // Errors: INVALID_ARGUMENT for a node that cannot be read, PERMISSION_DENIED for one that claims another namespace or
 // service account than `authenticated` has. A claim that is absent is refused, too.
 std::expected<Proxy, grpc::Status> ReadProxy(const xds::Node& node, const identity::SpiffeId& authenticated);
+
+// What a client said, as people are shown it: `most` bytes of it, and "..." where there are more.
+std::string Cut(std::string_view text, std::size_t most);
+inline constexpr std::size_t kMostShown = 256;  // bytes of a name within a sentence
 
 }  // namespace plait::control::serve

@@ -12,6 +12,8 @@ using namespace xds::type_url;  // NOLINT: the names of types
 
 constexpr std::array kOrder = {kSecret, kCluster, kEndpoint, kListener, kRoute, kL4Routes};
 
+constexpr std::size_t kMostReason = 4096;  // bytes; each client may hold as much here for each type
+
 std::size_t Rank(std::string_view url) noexcept {
   return static_cast<std::size_t>(std::find(kOrder.begin(), kOrder.end(), url) - kOrder.begin());
 }
@@ -57,7 +59,7 @@ void SentStatus::CountAck(const std::string& nonce, const std::string& version, 
 
 void SentStatus::CountNack(const std::string& error) {
   ++nacked;
-  last_error = error.empty() ? "rejected without a reason" : error;
+  last_error = error.empty() ? "rejected without a reason" : Cut(error, kMostReason);
 }
 
 void Progress::Advance(std::uint64_t now, bool compared_now, bool under_way) noexcept {

@@ -25,7 +25,7 @@ struct SentStatus {
   std::string sent_version, acked_version;        // of the configurations that they came from
   std::uint64_t sent = 0, acked = 0, nacked = 0;  // responses
   std::uint64_t resources_sent = 0, removals_sent = 0;
-  std::string last_error;  // of the last NACK; empty once what it refused is acknowledged
+  std::string last_error;  // of the last NACK, its first 4 KiB; empty once what it refused is acknowledged
   std::size_t unacknowledged = 0;
   bool synced() const noexcept { return unacknowledged == 0 && last_error.empty(); }
 
