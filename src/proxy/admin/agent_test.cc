@@ -99,6 +99,16 @@ TEST(ScrapeAnnotations, AreIstios) {
             (ApplicationMetrics{Port{9080}, "/stats"}));
 }
 
+TEST(ScrapeAnnotations, MayNotNameThePortsOfTheProxyItself) {
+  for (const char* own : {"15000", "15020", "15021", "15090"}) {
+    const auto read = ReadScrapeAnnotations(R"({"port":")" + std::string(own) + R"("})");
+    ASSERT_FALSE(read.has_value()) << own;
+    EXPECT_NE(read.error().message.find(own), std::string::npos) << read.error().message;
+    EXPECT_NE(read.error().hint.find("prometheus.io/port"), std::string::npos) << read.error().hint;
+  }
+  EXPECT_TRUE(ReadScrapeAnnotations(R"({"port":"15022"})").has_value());
+}
+
 TEST(ScrapeAnnotations, SayWhatIsWrong) {
   const auto port = ReadScrapeAnnotations(R"({"scrape":"true","port":"http"})");
   ASSERT_FALSE(port.has_value());
