@@ -114,6 +114,13 @@ TEST(ConfigDump, ShowsASecretThatIsNotThereYet) {
             (std::vector<std::string>{"default", "Cert Chain", "WARMING", "false", "", "", "", ""}));
 }
 
+TEST(ConfigDump, ShowsASecretThatAGatewayWaitsFor) {
+  const Json dump = Json::parse(R"({"configs":[{"@type":"type.googleapis.com/envoy.admin.v3.SecretsConfigDump",
+    "dynamic_warming_secrets":[{"name":"kubernetes://site","secret":{"name":"kubernetes://site"}}]}]})");
+  EXPECT_EQ(ConfigTable("secret", ResourcesOf(dump, "secret")).rows,
+            (std::vector<std::vector<std::string>>{{"kubernetes://site", "-", "WARMING", "false", "", "", "", ""}}));
+}
+
 TEST(ConfigDump, SurvivesAnyShape) {
   for (const char* text : {"null", "[]", R"({"cluster_statuses":3})", R"({"cluster_statuses":[{"host_statuses":[3]}]})",
                            R"({"cluster_statuses":[{"name":"c","host_statuses":[{"health_status":[]}]}]})"})

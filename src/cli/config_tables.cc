@@ -181,7 +181,8 @@ void AddSecret(const Json& secret, Table& table) {
   const Json& own = At(secret, "tls_certificate");
   const std::string encoded = own.is_object() ? Text(own, {"certificate_chain", "inline_bytes"})
                                               : Text(secret, {"validation_context", "trusted_ca", "inline_bytes"});
-  const std::string kind = own.is_object() ? "Cert Chain" : "CA";
+  // Of one that has not come yet it is not known.
+  const std::string kind = own.is_object() ? "Cert Chain" : secret.contains("validation_context") ? "CA" : "-";
   const auto chain = tls::ReadBundle(Base64Decode(encoded).value_or(""));
   if (!chain || chain->empty()) {
     table.rows.push_back({Text(secret, {"name"}), kind, "WARMING", "false", "", "", "", ""});

@@ -26,7 +26,7 @@ struct DumpedResource {
   State state = State::kActive;
   std::string_view name;
   std::string_view version;
-  std::string_view bytes;  // the message as accepted; empty: only its failure is known
+  std::string_view bytes;  // the message as accepted; empty: its failure is known, or that it is awaited
   WallTime updated{};
   std::optional<DumpedFailure> failure = {};  // error_state
 };

@@ -159,6 +159,11 @@ Node ElementNode(const Section& section, const DumpedResource& resource) {
     state.Add(std::string(section.resource), AnyNode(section.type_url, resource.bytes));
     // Envoy does not tell since when a static secret or endpoint is there.
     if (!fixed || resource.updated != WallTime{}) AddTime(state, "last_updated", resource.updated);
+  } else if (&section == &kSecrets) {
+    Node awaited = Node::Mapping();
+    awaited.Add("@type", Node::Text(std::string(section.type_url)));
+    AddText(awaited, "name", resource.name);
+    state.Add(std::string(section.resource), std::move(awaited));
   }
   Node out = Node::Mapping();
   if (&section == &kListeners && !fixed) {

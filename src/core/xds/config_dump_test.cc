@@ -90,6 +90,14 @@ TEST_F(ConfigDump, NeverShowsAPrivateKeyOrWhereItsPasswordLies) {
   EXPECT_EQ(secret["tls_certificate"]["certificate_chain"]["inline_string"], "chain");
 }
 
+TEST_F(ConfigDump, ShowsSecretsThatHaveNotCome) {
+  config_.secrets.push_back({.state = DumpedResource::State::kWarming, .name = "later", .version = "v", .bytes = {}});
+  const Json secrets = Section(Dump({}), "SecretsConfigDump");
+  EXPECT_EQ(secrets["static_secrets"].size(), 1U);
+  EXPECT_EQ(secrets["dynamic_warming_secrets"], Json::parse(R"([{"name": "later", "version_info": "v", "secret": {
+      "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret", "name": "later"}}])"));
+}
+
 TEST_F(ConfigDump, ShowsTheNodeAsItIsSent) {
   const Json node = Section(Dump({}), "BootstrapConfigDump")["bootstrap"]["node"];
   EXPECT_EQ(node["id"], "sidecar~y");

@@ -75,7 +75,7 @@ void AddStaticEndpoints(const ConfigStore& store, std::deque<std::string>& encod
   }
 }
 
-// Secrets are kept as values: the own one never came over the wire.
+// Secrets are kept as values: the own one never came over the wire. Those that something waits for have a name only.
 void AddSecrets(const DumpSources& from, std::deque<std::string>& encoded, std::vector<xds::DumpedResource>& out) {
   const ConfigStore::Accepted& accepted = from.store.accepted();
   for (const auto& secret : from.secrets.All()) {
@@ -87,6 +87,14 @@ void AddSecrets(const DumpSources& from, std::deque<std::string>& encoded, std::
     if (fixed || facts == accepted.secrets.end()) continue;
     one.version = facts->second.version;
     one.updated = facts->second.updated;
+  }
+  for (const std::string& name : from.store.MissingSecrets()) {
+    encoded.push_back(name);
+    xds::DumpedResource& one = out.emplace_back(
+        xds::DumpedResource{.state = State::kWarming, .name = encoded.back(), .version = "uninitialized", .bytes = {}});
+    if (from.link == nullptr) continue;
+    const ConfigSubscriber::Failures& failures = from.link->FailuresOf(url::kSecret);
+    if (const auto failed = failures.find(name); failed != failures.end()) one.failure = Dumped(failed->second);
   }
 }
 

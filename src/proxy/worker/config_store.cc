@@ -360,6 +360,18 @@ Outcome<> ConfigStore::PutSecret(std::shared_ptr<const xds::Secret> secret, Secr
   return {};
 }
 
+std::set<std::string> ConfigStore::MissingSecrets() const {
+  std::set<std::string> out;
+  const auto add = [&](const std::vector<std::string>& needed) {
+    for (const std::string& name : needed)
+      if (!secrets_.Has(name)) out.insert(name);
+  };
+  for (const auto& [name, listener] : active_) add(listen::NeededSecrets(*listener));
+  for (const auto& [name, warming] : warming_) add(listen::NeededSecrets(*warming->listener));
+  for (const auto& [name, cluster] : waiting_clusters_) add(SecretsOf(*cluster));
+  return out;
+}
+
 void ConfigStore::RemoveSecret(const std::string& name) {
   accepted_.secrets.erase(name);
   secrets_.Remove(name);

@@ -78,6 +78,7 @@ class ConfigStore final : public MainDemands {
   const cluster::ClusterStore& clusters() const noexcept { return clusters_; }
   const cluster::DestinationStore& destinations() const noexcept { return destinations_; }
   bool HasActive(const std::string& listener) const { return active_.contains(listener); }
+  std::set<std::string> MissingSecrets() const;  // that listeners and clusters need
   // Not those that wait for a socket alone: the others serve meanwhile.
   bool warming() const noexcept;
   std::size_t active_listeners() const noexcept { return active_.size(); }

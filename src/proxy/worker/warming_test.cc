@@ -1,4 +1,5 @@
 // A listener is used when what it needs is there (semantics.md 6); until then the one before it serves.
+#include "proxy/worker/config_dump_page.h"
 #include "proxy/worker/test_proxy.h"
 
 namespace plait::proxy::worker {
@@ -52,6 +53,24 @@ TEST_F(WarmingWithoutLimit, LeavesTheOldListenerInForceUntilTheRoutesOfTheNewOne
   PutRoutes("second", "new");
   EXPECT_FALSE(store_.warming());
   EXPECT_TRUE(main_.RunUntil([&] { return StatusAt(at) == 201; }, kLimit));
+}
+
+TEST_F(WarmingWithoutLimit, ShowsTheSecretsThatAreAwaited) {
+  const auto awaited = [&] {
+    const auto page = DumpPage({.bootstrap = {}, .store = store_, .secrets = secrets_, .link = nullptr},
+                               {.resource = "dynamic_warming_secrets", .mask = "name"});
+    return page ? *page : page.error().message;
+  };
+  AddCluster("c", {StartUpstream()});
+  xds::Listener listener;
+  listener.name = "tls";
+  listener.addresses.push_back({io::SocketAddress::Parse("127.0.0.1:0").value(), false});
+  listener.filter_chains = {HttpChain({RouteTo("/", "c")})};
+  listener.filter_chains[0].tls.emplace().common.certificate_secrets = {{.name = "kubernetes://site"}};
+  PutListener(listener);
+  EXPECT_NE(awaited().find("\"kubernetes://site\""), std::string::npos) << awaited();
+  store_.RemoveListener("tls");
+  EXPECT_EQ(awaited().find("kubernetes"), std::string::npos) << awaited();
 }
 
 class WarmingWithLimit : public Warming {
