@@ -28,6 +28,29 @@ TEST_F(Admin, ShowsClustersInBothForms) {
   EXPECT_EQ(Get("/clusters?filter=(").status, 400);
 }
 
+TEST_F(Admin, ShowsTheHealthOfHostsAsEnvoyDoes) {
+  auto config = std::make_shared<xds::Cluster>();
+  config->name = "b";
+  config->outlier_detection.emplace();
+  using enum xds::HealthStatus;
+  auto& endpoints = config->load_assignment.localities.emplace_back().endpoints;
+  for (const xds::HealthStatus health : {kHealthy, kUnhealthy, kDraining, kTimeout, kDegraded})
+    endpoints.push_back(
+        {.address = io::SocketAddress::Parse("10.0.0." + std::to_string(endpoints.size()) + ":80").value(),
+         .health = health});
+  ASSERT_TRUE(state_.store.Put(config));
+  const std::string text = Get("/clusters?filter=^b$").body;
+  for (const char* line :
+       {"b::10.0.0.0:80::health_flags::healthy\n", "b::10.0.0.1:80::health_flags::/failed_eds_health\n",
+        "b::10.0.0.2:80::health_flags::/eds_status_draining\n", "b::10.0.0.3:80::health_flags::/failed_eds_health\n",
+        "b::10.0.0.4:80::health_flags::/degraded_eds_health\n",
+        "b::outlier::success_rate_average::-1\nb::outlier::success_rate_ejection_threshold::-1\n"
+        "b::outlier::local_origin_success_rate_average::-1\n"
+        "b::outlier::local_origin_success_rate_ejection_threshold::-1\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  EXPECT_EQ(Get("/clusters?filter=80").body.find("::outlier::"), std::string::npos);
+}
+
 TEST_F(Admin, ShowsStatsFilteredAndInAllForms) {
   state_.store.Find("outbound|80||a")->state->Add(cluster::ClusterStat::kUpstreamRqTotal, 5);
   EXPECT_EQ(Get("/stats?filter=upstream_rq_total$").body, "cluster.outbound|80||a.upstream_rq_total: 5\n");

@@ -27,8 +27,10 @@ std::string_view HealthName(xds::HealthStatus health) noexcept {
 std::string HealthFlags(const cluster::Host& host) {
   std::string flags;
   if (host.ejected()) flags += "/failed_outlier_check";
-  if (!host.usable() && !host.ejected()) flags += "/failed_eds_health";
+  const xds::HealthStatus health = host.health();
+  if (health == xds::HealthStatus::kUnhealthy || health == xds::HealthStatus::kTimeout) flags += "/failed_eds_health";
   if (host.degraded()) flags += "/degraded_eds_health";
+  if (health == xds::HealthStatus::kDraining) flags += "/eds_status_draining";
   return flags.empty() ? "healthy" : flags;
 }
 
@@ -163,6 +165,10 @@ std::string ClustersText(const std::vector<ClusterInfo>& clusters) {
       out.append(name).append("::").append(key).append("::").append(value).append("\n");
     };
     line("observability_name", one->config->alt_stat_name.empty() ? name : one->config->alt_stat_name);
+    if (one->config->outlier_detection)
+      for (const char* origin : {"", "local_origin_"})
+        for (const char* stat : {"success_rate_average", "success_rate_ejection_threshold"})
+          line("outlier::" + std::string(origin) + stat, "-1");
     for (int priority = 0; priority < 2; ++priority) {
       const std::string prefix = priority == 0 ? "default_priority::" : "high_priority::";
       const cluster::ClusterLimits& limits = one->state->limits[static_cast<std::size_t>(priority)];
