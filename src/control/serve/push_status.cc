@@ -20,6 +20,11 @@ std::string Text(const Meta& meta) {
   return meta.key.ToString() + " (" + meta.at.file + ":" + std::to_string(meta.at.line) + ")";
 }
 
+// A ServiceEntry may have several hosts: "one.example of ServiceEntry default/outside (mesh/outside.yaml:3)".
+std::string OfHost(const ServiceView& service) {
+  return (service.service == nullptr ? service.hostname + " of " : "") + Text(service.meta());
+}
+
 class Status {
  public:
   explicit Status(const Snapshot& mesh)
@@ -101,8 +106,7 @@ class Status {
           const bool one = vip.length == (vip.base.is_v4() ? 32 : 128);
           Add("pilot_conflict_outbound_listener_tcp_over_current_tcp",
               (one ? vip.base.ToString() : vip.ToString()) + "_" + std::to_string(port.port),  // a listener's name
-              Text(service->meta()) + " has address and port of " + Text(owner->second->meta()) +
-                  ", which gets the connections");
+              OfHost(*service) + " has address and port of " + OfHost(*owner->second) + ", which gets the connections");
         }
       }
   }

@@ -104,6 +104,16 @@ TEST(PushStatus, NamesHostsPortsAndAddressesThatTwoServicesClaim) {
   EXPECT_NE(Told(status, "pilot_conflict_outbound_listener_tcp_over_current_tcp", "192.0.2.1_99"), "");
 }
 
+TEST(PushStatus, NamesTheHostsOfOneServiceEntryThatShareAnAddress) {
+  const auto status = PushStatusOf(*SnapshotOf(
+      Object("ServiceEntry", "a",
+             "{hosts: [one.example, two.example], addresses: [192.0.2.1], resolution: STATIC, ports: [{name: tcp, "
+             "number: 99, protocol: TCP}], endpoints: [{address: 192.0.2.7}]}")));
+  EXPECT_EQ(Told(status, "pilot_conflict_outbound_listener_tcp_over_current_tcp", "192.0.2.1_99"),
+            "two.example of ServiceEntry default/a (test.yaml:4) has address and port of one.example of ServiceEntry "
+            "default/a (test.yaml:4), which gets the connections");
+}
+
 TEST(PushStatus, NamesPortsOfPodsThatTwoServicesDeclareDifferently) {
   const auto status = PushStatusOf(
       *SnapshotOf(kWeb + Object("Service", "other", "{selector: {app: web}, ports: [{name: tcp, port: 80}]}"),
