@@ -132,7 +132,9 @@ std::vector<Candidate> Services(const local::MeshStatus& status) {
   for (const Json& service : Json::parse(*text, nullptr, false)) {
     const std::string name = Text(service, {"Attributes", "Name"});
     const std::string ns = Text(service, {"Attributes", "Namespace"});
-    if (!name.empty()) out.push_back({Short(name, ns), "service"});
+    if (name.empty() || name.contains('*')) continue;
+    const bool host = Text(service, {"Attributes", "ServiceRegistry"}) == "External";  // of a ServiceEntry
+    out.push_back({host ? name : Short(name, ns), "service"});
   }
   return out;
 }

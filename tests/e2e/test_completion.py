@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from manifests import document, write
 from mesh import BIN, TEST_UID, unprivileged, until
 
 
@@ -54,6 +55,20 @@ def test_levels_flags_and_kinds_are_offered(used):
     assert "URX" in offered(used, "logs", "-A", "--flag", "")
     kinds = used.plait("docs", "configuration", "-o", "name").stdout.split()
     assert offered(used, "docs", "configuration", "") == [name.removeprefix("kind/") for name in kinds]
+
+
+def test_explain_offers_the_hosts_of_service_entries(used):
+    file = used.directory / "zz-outside.yaml"
+    write(file, document("ServiceEntry", "two-of-them", {
+        "hosts": ["one.example", "*.two.example"], "location": "MESH_EXTERNAL", "resolution": "NONE",
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}]}, "networking.istio.io/v1", namespace="istio-system"))
+    try:
+        names = until(lambda: (found := offered(used, "explain", "--name", used.name, "productpage-v1", "")) and "one.example" in found and found,
+                      20, "the host is offered")
+        assert "details" in names
+        assert not [name for name in names if "two" in name or name.startswith("one.example.")], names
+    finally:
+        file.unlink()
 
 
 def bash_completes(mesh, *lines):

@@ -53,7 +53,7 @@ Json ServiceJson(const Snapshot& mesh, const ServiceView& service) {
   Json vips = Json::array();
   for (const io::Cidr& vip : service.vips) vips.push_back(AddressText(vip));
   Json attributes = {{"ServiceRegistry", service.service != nullptr ? "Kubernetes" : "External"},
-                     {"Name", service.name},
+                     {"Name", service.service != nullptr ? service.name : service.hostname},
                      {"Namespace", service.name_space},
                      {"Labels", service.meta().labels}};
   if (!service.export_to.empty()) attributes["ExportTo"] = service.export_to;
@@ -106,10 +106,11 @@ void ForEachPort(const Snapshot& mesh, Use use) {
     for (const model::ServicePort& port : service->ports) use(*service, port, service->EndpointsOf(port));
 }
 
-// The table's entry for a name.
+// The table's entry for a name. A host of a ServiceEntry has no short name.
 Json NameJson(const ServiceView& service, Json ips) {
+  if (service.service == nullptr) return {{"ips", std::move(ips)}, {"registry", "External"}};
   return {{"ips", std::move(ips)},
-          {"registry", service.service != nullptr ? "Kubernetes" : "External"},
+          {"registry", "Kubernetes"},
           {"shortname", service.name},
           {"namespace", service.name_space}};
 }
@@ -161,7 +162,8 @@ std::string EndpointsText(const Snapshot& mesh) {
       out += (endpoint.ips.empty() ? endpoint.dns_name : endpoint.ips[0].ToString()) + ":" +
              std::to_string(endpoint.port) + " ";
       std::string labels;
-      for (const auto& [label, value] : endpoint.labels) labels += (labels.empty() ? "" : ",") + label + "=" + value;
+      for (const auto& [label, value] : endpoint.labels)
+        labels.append(labels.empty() ? "" : ",").append(label).append("=").append(value);
       out += labels + " " + endpoint.identity + "\n";
     }
   });
