@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -282,6 +283,14 @@ metadata: {name: plain, annotations: {sidecar.istio.io/inject: "false"}}
 spec: {containers: [{name: c, image: x, command: [sleep]}]}
 )";
 
+// An application of its own.
+constexpr char kOther[] = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: other}
+spec: {containers: [{name: c, image: x, command: [sleep]}]}
+)";
+
 TEST_F(Plane, TellsServiceAddressesOnlyWhereSomebodyNeedsThemAndOnceEndpointsAreKnown) {
   Write("plain.yaml", kPlain);
   end_limit = {};
@@ -310,6 +319,25 @@ TEST_F(Plane, TellsWhenEveryProxyKnowsWhatTheSupervisorSaid) {
   const Json& hosts = supervisor.last["hosts"]["hosts"];
   ASSERT_EQ(hosts.size(), 1U) << hosts.dump();
   EXPECT_EQ(hosts[0]["name"], "web");
+}
+
+// A proxy that is away goes by what it heard last, and so calls a pod that has ended meanwhile.
+TEST_F(Plane, StopsAPodOnlyWhenEveryProxyThatServesKnowsOfIt) {
+  Write("other.yaml", kOther);
+  Start();
+  ASSERT_TRUE(Wait([&] { return supervisor.last["pods"]["pods"].size() == 2; }));
+  RunPods();
+  ASSERT_TRUE(Wait([&] { return supervisor.last["caught_up"]["statuses"] == 1; }));
+  Json others = supervisor.last["pods"]["pods"];
+  others.erase(std::find_if(others.begin(), others.end(), [](const Json& pod) { return pod["name"] == "other"; }));
+  fs::remove(root / "mesh" / "other.yaml");
+  const MonotonicTime later = loop.Now() + 2 * source::PodsOptions{}.end_delay;
+  ASSERT_TRUE(Wait([&] { return loop.Now() >= later; }));
+  const auto count = [this] { return supervisor.last["pods"]["pods"].size(); };
+  EXPECT_EQ(count(), 2U) << "web-v1-0 has not come";
+  SayThatRun(others);  // its own proxy need not know
+  ConnectProxy();
+  EXPECT_TRUE(Wait([&] { return count() == 1; }));
 }
 
 TEST_F(Plane, FollowsTheFilesOfItsAuthority) {
