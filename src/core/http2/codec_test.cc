@@ -610,7 +610,7 @@ TEST_F(Http2, EndsAStreamWhoseHeadOrTrailersAreTooLargeToSend) {
     client.Send(trailers, ClientSide::Get("/trailers"));
     ASSERT_TRUE(wire.Run());
     EXPECT_EQ(head.log, "reset:4 closed ");
-    EXPECT_EQ(trailers.log, "head:200 reset:4 closed ");
+    EXPECT_EQ(trailers.log, "head:200 data reset:4 closed ");
     for (const Recorder& s : server.streams) EXPECT_EQ(s.log, "head.end reset:3 closed ");
     EXPECT_EQ(server.codec->active_streams() + client.codec->active_streams(), 0U);
 

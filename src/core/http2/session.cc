@@ -268,12 +268,13 @@ void Session::Deliver(Stream& stream) {
 // nghttp2 has closed the stream, or it never came to be.
 void Session::CloseStream(Stream& stream, std::uint32_t error_code) {
   stream.over_ = true;
-  const bool ended_well = stream.remote_ended_ && (stream.sent_all_ || error_code == NGHTTP2_NO_ERROR);
+  // A server may give up the rest of a request that it has answered, and not all do so by NO_ERROR.
+  const bool wanted_no_more = !server_ || stream.sent_all_ || error_code == NGHTTP2_NO_ERROR;
+  const bool ended_well = stream.remote_ended_ && *stream.details_ == '\0' && wanted_no_more;
   if (stream.events_ != nullptr && !stream.reset_) {
-    if (ended_well && !stream.end_told_) {
-      Deliver(stream);
-      if (!stream.end_told_ && !stream.reset_) return;  // paused: told when the owner reads on
-    }
+    // What came in the same read as the reset. Of a request that its client gives up nobody needs the rest.
+    if (ended_well || !server_) Deliver(stream);
+    if (ended_well && !stream.end_told_ && !stream.reset_) return;  // paused: told when the owner reads on
     if (!ended_well && !stream.reset_) {
       stream.reset_ = true;
       stream.events_->OnReset(*stream.details_ != '\0' ? ResetReason::kProtocol : ReasonOfCode(error_code));
