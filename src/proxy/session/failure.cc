@@ -64,10 +64,10 @@ Failure FailureOfReset(http::ResetReason reason) noexcept {
     case http::ResetReason::kProtocol:
     case http::ResetReason::kFlowControl: return Failure::kUpstreamProtocol;
     case http::ResetReason::kConnectionClosed: return Failure::kUpstreamClosed;
-    case http::ResetReason::kOverflow: return Failure::kOverflow;
     case http::ResetReason::kTimedOut: return Failure::kConnectTimeout;
     case http::ResetReason::kNone:
     case http::ResetReason::kCancel:
+    case http::ResetReason::kOverflow:  // the peer's, not a limit of ours
     case http::ResetReason::kInternal: break;
   }
   return Failure::kUpstreamReset;

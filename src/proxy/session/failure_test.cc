@@ -25,6 +25,11 @@ TEST(Failure, AnswersAProtocolErrorWith502) {
   EXPECT_EQ(FactsOf(FailureOfReset(http::ResetReason::kProtocol)).flag, record::ResponseFlag::kUpstreamProtocolError);
 }
 
+// ENHANCE_YOUR_CALM of an upstream is no limit of ours, of which Failure::kOverflow tells, and may be tried again.
+TEST(Failure, IsTheUpstreamsResetAlsoWhenThatHasTooMuchToDo) {
+  EXPECT_EQ(FailureOfReset(http::ResetReason::kOverflow), Failure::kUpstreamReset);
+}
+
 TEST(Failure, HasFactsForEveryFailure) {
   for (int i = 0; i <= static_cast<int>(Failure::kLast); ++i) {
     const FailureFacts& facts = FactsOf(static_cast<Failure>(i));
