@@ -4,6 +4,9 @@
 #include "core/http2/session.h"
 
 namespace plait::http2 {
+namespace {
+constexpr std::uint8_t kMaxInformational = 64;  // 1xx before one answer, as over HTTP/1
+}  // namespace
 
 class ClientSession final : public http::ClientCodec, private Session {
  public:
@@ -69,6 +72,8 @@ bool ClientSession::HeadComplete(Stream& stream, bool end_stream) {
   head.headers = std::move(block->fields);
   if (head.status < 200) {
     if (end_stream || head.status == 101 || head.status < 100) return false;
+    if (stream.informational_ == kMaxInformational) return false;
+    ++stream.informational_;
     stream.client_events_->OnInformational(std::move(head));
     return true;
   }

@@ -111,5 +111,21 @@ TEST(ClientCodec, TakesNoHeadForAnAnswerThatBreaksARule) {
   }
 }
 
+TEST(ClientCodec, TakesALimitedNumberOfInformationalHeads) {
+  std::string hints;
+  for (int i = 0; i < 64; ++i) hints += Head(kOpen, kHint);
+  Client good;
+  good.Ask();
+  good.Say(hints + Head(kEnd));
+  EXPECT_EQ(good.hints, 64);
+  EXPECT_EQ(good.log, "200.end ");
+
+  Client bad;
+  bad.Ask();
+  for (int i = 0; i < 5; ++i) bad.Say(hints);
+  EXPECT_EQ(bad.hints, 64);
+  EXPECT_EQ(bad.log, "reset:3 http2.violation.of.messaging.ruleclosed");
+}
+
 }  // namespace
 }  // namespace plait::http2

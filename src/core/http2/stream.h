@@ -72,11 +72,12 @@ class Stream final : public http::ServerStream, public http::ClientStream {
   bool end_told_ = false;       // ... and the owner knows
   bool paused_ = false;
   bool above_ = false;
-  bool low_due_ = false;  // OnBelowLowWatermark is to be told
-  bool reset_ = false;    // by the owner: no event but OnStreamClosed
-  bool touched_ = false;  // in the session's list of streams with something to tell
-  bool over_ = false;     // nghttp2 has closed it
-  bool tunnel_ = false;   // extended CONNECT
+  bool low_due_ = false;            // OnBelowLowWatermark is to be told
+  bool reset_ = false;              // by the owner: no event but OnStreamClosed
+  bool touched_ = false;            // in the session's list of streams with something to tell
+  bool over_ = false;               // nghttp2 has closed it
+  bool tunnel_ = false;             // server: extended CONNECT
+  std::uint8_t informational_ = 0;  // client: 1xx heads that came
 };
 
 }  // namespace plait::http2
