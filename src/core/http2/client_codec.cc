@@ -78,6 +78,12 @@ bool ClientSession::HeadComplete(Stream& stream, bool end_stream) {
     return true;
   }
   stream.head_received_ = true;
+  if (!stream.upgrade_.empty() && head.status / 100 == 2) {
+    // RFC 8441: as HTTP/1 says it, which the owner may speak to who asked. Stream::SendHead is the way back.
+    head.status = 101;
+    head.headers.Set("connection", "upgrade");
+    head.headers.Set("upgrade", stream.upgrade_);
+  }
   stream.client_events_->OnResponseHead(std::move(head), end_stream);
   return true;
 }

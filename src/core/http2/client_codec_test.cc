@@ -127,5 +127,25 @@ TEST(ClientCodec, TakesALimitedNumberOfInformationalHeads) {
   EXPECT_EQ(bad.log, "reset:3 http2.violation.of.messaging.ruleclosed");
 }
 
+TEST(ClientCodec, GivesTheConsentToAnUpgradeAsHttp1SaysIt) {
+  Client client;
+  client.Ask("websocket");
+  client.Say(Head(kOpen) + Body("hi"));
+  EXPECT_EQ(client.log, "101 hi ");
+  EXPECT_EQ(client.answer.headers.Get("connection"), "upgrade");
+  EXPECT_EQ(client.answer.headers.Get("upgrade"), "websocket");
+
+  Client refused;
+  refused.Ask("websocket");
+  refused.Say(Head(kEnd, "\x08\x03\x34\x30\x33"));  // :status 403
+  EXPECT_EQ(refused.log, "403.end ");
+  EXPECT_EQ(refused.answer.headers.size(), 0U);
+
+  Client plain;
+  plain.Ask();
+  plain.Say(Head(kOpen));
+  EXPECT_EQ(plain.log, "200 ");
+}
+
 }  // namespace
 }  // namespace plait::http2

@@ -423,8 +423,10 @@ TEST_F(Http2, TunnelsExtendedConnect) {
   EXPECT_EQ(server.streams.front().request.method, "GET") << "as the application will get it";
   EXPECT_EQ(server.streams.front().request.protocol, "websocket");
   EXPECT_EQ(server.streams.front().request.path, "/ws");
-  EXPECT_EQ(r.log, "head:200 ");
-  EXPECT_EQ(r.response.headers.size(), 0U);
+  EXPECT_EQ(r.log, "head:101 ") << "as an application that speaks HTTP/1 must get it";
+  EXPECT_EQ(r.response.headers.size(), 2U);
+  EXPECT_EQ(r.response.headers.Get("connection"), "upgrade");
+  EXPECT_EQ(r.response.headers.Get("upgrade"), "websocket");
   Buffer data("x");
   r.client->SendData(data, true);
   ASSERT_TRUE(wire.Run());
@@ -515,6 +517,23 @@ TEST_F(Http2, RefusesMalformedRequests) {
   good.in.Append(Preface() + Frame(1, kHeadersEnd, 1, GetBlock(Literal("host", "A") + Literal("te", "trailers"))));
   ASSERT_TRUE(good.codec->Feed(good.in));
   EXPECT_EQ(good.streams.size(), 1U);
+}
+
+TEST_F(Http2, SaysToAnExtendedConnectInHttp2ThatItSucceedsAndNotThatItSwitches) {
+  server.on_head = [](Recorder& s) {
+    http::ResponseHead head;
+    head.status = 101;
+    head.headers = {{"upgrade", "websocket"}, {"connection", "upgrade"}};
+    s.server->SendHead(head, false);
+  };
+  server.in.Append(Preface() +
+                   Frame(1, kHeadersOpen, 1,
+                         Literal(":method", "CONNECT") + Literal(":protocol", "websocket") +
+                             Literal(":scheme", "http") + Literal(":path", "/") + Literal(":authority", "a")));
+  ASSERT_TRUE(server.codec->Feed(server.in));
+  EXPECT_EQ(server.streams.front().log, "head ");
+  const std::string head_of_200 = std::string("\0\0\x01\x01\x04\0\0\0\x01\x88", 10);  // 0x88: :status 200
+  EXPECT_NE(server.codec->output().Find(head_of_200), SIZE_MAX);
 }
 
 TEST_F(Http2, RefusesTrailersThatCouldChangeRoutingOrFraming) {

@@ -52,7 +52,10 @@ void Stream::SendHead(const http::RequestHead& head, bool end_stream) {
     fields.push_back(Field(":path", head.path));
   }
   fields.push_back(Field(":authority", head.authority));
-  if (extended) fields.push_back(Field(":protocol", head.protocol));
+  if (extended) {
+    fields.push_back(Field(":protocol", head.protocol));
+    upgrade_ = head.protocol;
+  }
   AppendFields(fields, head.headers);
   session_.SubmitHead(*this, fields, end_stream);
 }

@@ -62,6 +62,7 @@ class Stream final : public http::ServerStream, public http::ClientStream {
   std::optional<http::Headers> trailers_;  // received, likewise
   Buffer queue_;                           // to send
   std::optional<http::Headers> send_trailers_;
+  std::string upgrade_;  // client: the protocol of an extended CONNECT
   const char* details_ = "";
   bool head_sent_ = false;
   bool head_received_ = false;  // the final one
