@@ -71,6 +71,9 @@ def mixed(folder):
         m.service("echo", {"http": 8000}),
         m.deployment("lines", [APP, "tcp-echo", "--port", "9000"], ports=[9000], annotations=envoy),
         m.service("lines", {"tcp": 9000}),
+        m.deployment("slow", [APP, "echo", "--port", "8000", "--delay-ms", "3000"], ports=[8000]),
+        m.service("slow", {"http": 8000}),
+        m.virtual_service("slow", {"hosts": ["slow"], "http": [{"timeout": "0.5s", "route": [{"destination": {"host": "slow"}}]}]}),
         m.deployment("talker", [APP, "tcp-echo", "--port", "9100"], ports=[9100]),
         m.service("talker", {"tcp": 9100}),
         m.document("Namespace", "other", None),
@@ -188,6 +191,14 @@ def test_tcp_goes_through_both_ways(mixed):
 
 def code(mesh, caller, url, *arguments):
     return mesh.exec(caller, "curl", "-4", "-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", *arguments, url, check=False).stdout
+
+
+@pytest.mark.parametrize("caller", ["client", "envoy-client"])
+def test_the_timeout_of_a_rule_counts(mixed, caller):
+    assert code(mixed, caller, "http://slow:8000/") == "504"
+    # A call's own deadline does not prolong it.
+    assert mixed.exec(caller, "curl", "-4", "-sS", "-m", "10", "-o", "/dev/null", "-D", "-", "-X", "POST", "-H", "content-type: application/grpc",
+                      "-H", "grpc-timeout: 8S", "http://slow:8000/a.B/C").stdout.lower().find("grpc-status: 14") > 0
 
 
 @pytest.mark.parametrize("caller", ["client", "envoy-client", "db-0"])

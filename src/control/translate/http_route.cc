@@ -128,11 +128,11 @@ std::vector<xds::HashPolicy> ToHash(const model::TrafficPolicy& policy) {
   return {out};
 }
 
-// What every route to a cluster has: no time-out, gRPC's own deadline, websockets by the connection manager.
-void SetCommon(xds::RouteAction& action) {
-  action.timeout = Duration::zero();
-  action.max_stream_duration =
-      xds::MaxStreamDuration{.max_stream_duration = Duration::zero(), .grpc_timeout_header_max = Duration::zero()};
+// Zero: none, and of gRPC the call's own deadline alone. As Istio does it: with max_stream_duration an Envoy does
+// without the timeout.
+void SetTimeout(Duration timeout, xds::RouteAction& action) {
+  action.timeout = timeout;
+  action.max_grpc_timeout = timeout;
 }
 
 class RuleTranslator {
@@ -175,8 +175,7 @@ class RuleTranslator {
 
   xds::RouteAction Forward(const std::string& host) const {
     xds::RouteAction out;
-    SetCommon(out);
-    if (rule_.timeout) out.timeout = *rule_.timeout;
+    SetTimeout(rule_.timeout.value_or(Duration::zero()), out);
     for (const model::WeightedDestination& destination : rule_.destinations) {
       if (destination.weight == 0) continue;
       xds::WeightedCluster cluster;
@@ -262,7 +261,7 @@ xds::Route DefaultRoute(const RouteScope& scope, const model::ServiceView& servi
   xds::Route out;
   out.name = "default";
   xds::RouteAction action;
-  SetCommon(action);
+  SetTimeout(Duration::zero(), action);
   action.clusters.push_back({.name = OutboundCluster(port.port, "", service.hostname)});
   if (const auto target = FindOutboundTarget(scope.proxy, scope.snapshot, action.clusters[0].name))
     action.hash = ToHash(target->policy);

@@ -165,7 +165,8 @@ struct RouteAction {
   bool append_x_forwarded_host = false;
   std::optional<Duration> timeout;       // default 15 s; 0 = none
   std::optional<Duration> idle_timeout;  // default: the connection manager's stream idle timeout; 0 = none
-  std::optional<MaxStreamDuration> max_stream_duration;
+  std::optional<MaxStreamDuration> max_stream_duration;  // with it `timeout` does not count
+  std::optional<Duration> max_grpc_timeout;  // without it, of gRPC calls: 0s, their own deadline alone decides
   std::optional<RetryPolicy> retry;
   std::vector<MirrorPolicy> mirrors;
   std::vector<HashPolicy> hash;

@@ -222,10 +222,7 @@ RouteAction DecodeRouteAction(const pb::RouteAction& in, DecodeContext& context)
       limit.grpc_timeout_header_offset = DecodeDuration(in.max_stream_duration().grpc_timeout_header_offset(), context);
     out.max_stream_duration = limit;
   }
-  if (in.has_max_grpc_timeout()) {
-    if (!out.max_stream_duration) out.max_stream_duration.emplace();
-    out.max_stream_duration->grpc_timeout_header_max = DecodeDuration(in.max_grpc_timeout(), context);
-  }
+  if (in.has_max_grpc_timeout()) out.max_grpc_timeout = DecodeDuration(in.max_grpc_timeout(), context);
   return out;
 }
 

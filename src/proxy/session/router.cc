@@ -127,16 +127,17 @@ void Router::SetTimeouts() {
   http::Headers& headers = request_.head.headers;
   timeout_ = request_.match.route->timeout;
   const auto& stream_limit = action_.max_stream_duration;
-  if (stream_limit && stream_limit->grpc_timeout_header_max && http::IsGrpc(headers)) {
+  if (stream_limit) timeout_ = Duration(0);
+  const auto& most = stream_limit ? stream_limit->grpc_timeout_header_max : action_.max_grpc_timeout;
+  if (most && http::IsGrpc(headers)) {
     // The call's own deadline, at most the configured one (0: whatever the call says).
     Duration asked = GrpcTimeoutOf(headers).value_or(Duration(0));
-    const Duration most = *stream_limit->grpc_timeout_header_max;
-    if (most > Duration(0) && (asked == Duration(0) || asked > most)) asked = most;
-    if (stream_limit->grpc_timeout_header_offset && asked > *stream_limit->grpc_timeout_header_offset) {
-      asked -= *stream_limit->grpc_timeout_header_offset;
-    }
+    const bool capped = *most > Duration(0) && (asked == Duration(0) || asked > *most);
+    if (capped) asked = *most;
+    call_deadline_ = asked > Duration(0) && (stream_limit || !capped);
+    const Duration offset = stream_limit ? stream_limit->grpc_timeout_header_offset.value_or(Duration(0)) : Duration(0);
+    if (asked > offset) asked -= offset;
     timeout_ = asked;
-    call_deadline_ = asked > Duration(0);
   }
   const auto expected =
       config_.respect_expected_rq_timeout ? MillisecondsOf(headers, "x-envoy-expected-rq-timeout-ms") : std::nullopt;

@@ -118,7 +118,7 @@ class Router final : public AttemptEvents {
   cluster::ClusterPtr cluster_;
   std::unique_ptr<Attempt> attempt_;
   Duration timeout_{0};
-  bool call_deadline_ = false;  // timeout_ is what the call itself asked for (grpc-timeout)
+  bool call_deadline_ = false;  // timeout_ is the call's own (grpc-timeout), or the life of its stream
   Duration per_try_timeout_{0};
   Duration per_try_idle_timeout_{0};
   MonotonicTime request_end_{};

@@ -121,6 +121,22 @@ TEST_F(StaticProxy, EndsAGrpcCallAtItsOwnDeadlineWithTheStatusForThat) {
   EXPECT_EQ(LastLine().details, "max_duration_timeout");
 }
 
+TEST_F(StaticProxy, EndsAGrpcCallAtTheTimeoutOfTheRouteWhenItsOwnDeadlineIsLater) {
+  respond_ = false;
+  AddCluster("backend", {StartUpstream()});
+  xds::Route route = RouteTo("/", "backend");
+  std::get<xds::RouteAction>(route.action).timeout = std::chrono::milliseconds(20);
+  std::get<xds::RouteAction>(route.action).max_grpc_timeout = std::chrono::milliseconds(20);
+  const auto at = AddListener({HttpChain({route})});
+  for (const http::Headers& own : {http::Headers{}, http::Headers{{"grpc-timeout", "10S"}}}) {
+    http::Headers headers = own;
+    headers.Add("content-type", "application/grpc");
+    const conn::FetchResponse answer = Get(at, "/", headers, "x", nullptr, conn::Protocol::kHttp2);
+    EXPECT_EQ(answer.head.headers.Get("grpc-status"), "14");
+    EXPECT_EQ(LastLine().details, "response_timeout");
+  }
+}
+
 TEST_F(StaticProxy, RedirectsAndAnswersDirectly) {
   xds::Route redirect;
   redirect.match.path.value = "/old";

@@ -115,6 +115,7 @@ void Fill(const RouteAction& in, pb::RouteAction& out) {
   if (in.timeout) Fill(*in.timeout, *out.mutable_timeout());
   if (in.idle_timeout) Fill(*in.idle_timeout, *out.mutable_idle_timeout());
   if (in.max_stream_duration) FillLimits(*in.max_stream_duration, *out.mutable_max_stream_duration());
+  if (in.max_grpc_timeout) Fill(*in.max_grpc_timeout, *out.mutable_max_grpc_timeout());
   if (in.retry) Fill(*in.retry, *out.mutable_retry_policy());
   for (const MirrorPolicy& mirror : in.mirrors) Fill(mirror, *out.add_request_mirror_policies());
   for (const HashPolicy& hash : in.hash) FillHash(hash, *out.add_hash_policy());
