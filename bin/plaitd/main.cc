@@ -170,6 +170,7 @@ int Main(int argc, char** argv) {
     return 64;
   }
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of write, as a full disk
   io::Loop loop;
   control::serve::ControlPlane plane(loop, std::move(flags.options), [&loop] { loop.Stop(); });
   io::Timer limit([&loop] { loop.Stop(); });
