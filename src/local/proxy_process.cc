@@ -249,6 +249,7 @@ Outcome<> ProxyProcess::Replace() {
     return Explain(Errc::kUnavailable, "the proxy of " + pod_.name + " does not run",
                    reason_.empty() ? "plait status" + mesh_.options.paths.named() : reason_);
   not_replaced_.clear();
+  if (probe_ && probe_->healthy()) reason_.clear();  // why an earlier one ended
   SpawnOne();
   return {};
 }
@@ -272,6 +273,7 @@ void ProxyProcess::OnEnded(ProcessEnd end) {
   }
   if (std::exchange(afresh_, false)) return SpawnOne();
   reason_ = "proxy ended with " + end.ToString();
+  not_replaced_.clear();
   log_->Append("plait: " + reason_ + ", it is started again\n");
   ++restarts_;
   if (const pid_t next = DropSuccessor(); next != 0) {

@@ -40,7 +40,7 @@ class ProxyProcess {
   pid_t pid() const noexcept { return pid_; }
   int restarts() const noexcept { return restarts_; }
   const std::string& token_sha256() const noexcept { return token_sha256_; }
-  const std::string& reason() const noexcept { return reason_.empty() ? not_replaced_ : reason_; }
+  const std::string& reason() const noexcept { return not_replaced_.empty() ? reason_ : not_replaced_; }
   // What a proxy beside it reads: its folder, and there the mesh's roots and the socket of SDS (kIdentity).
   BootstrapInput Input() const;
   std::string Folder() const;

@@ -254,13 +254,17 @@ def test_a_proxy_is_replaced_while_plaitd_is_away(mesh, whose):
     until(lambda: len(proxies_of(mesh, pod)) == 1, 60, "those of earlier tests have drained")
     [before] = proxies_of(mesh, pod)
     reason = lambda: next(one["reason"] for one in mesh.pods() if one["name"] == pod)
+
+    def told():
+        assert "not replaced: the new process ended with signal 9 (Killed)" in reason(), reason()
+        return True
     with under_load(mesh, DETAILS) as report, concurrent.futures.ThreadPoolExecutor() as pool:
         with mesh.stopped(mesh.plaitd_pid()):
             first = pool.submit(mesh.plait, *restart, check=False)
             until(lambda: len(proxies_of(mesh, pod)) == 2, 20, "a new process")
             [killed] = proxies_of(mesh, pod) - {before}
             mesh.signal(killed, "KILL")
-            until(lambda: "not replaced: the new process ended with signal 9 (Killed)" in reason(), 20, "why it is not replaced")
+            until(told, 20, "why it is not replaced")
             second = pool.submit(mesh.plait, *restart)
             until(lambda: len(proxies_of(mesh, pod)) == 2, 20, "another new process")
             assert mesh.load("productpage-v1", DETAILS, "--rate", "50", "--connections", "5", "--duration", "4")["failed"] == 0
