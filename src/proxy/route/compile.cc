@@ -1,7 +1,6 @@
 #include <algorithm>
-#include <cstdlib>
 
-#include "core/io/bounded_file.h"
+#include "core/xds/data_source.h"
 #include "proxy/filters/factory.h"
 #include "proxy/route/compiled.h"
 
@@ -37,24 +36,10 @@ Outcome<std::shared_ptr<const re2::RE2>> CompileRewrite(const std::optional<xds:
   return CompileRewrite(*rewrite);
 }
 
-Outcome<std::string> ReadSource(const xds::DataSource& source, std::size_t most) {
-  using Kind = xds::DataSource::Kind;
-  switch (source.kind) {
-    case Kind::kNone: return std::string();
-    case Kind::kInline: return source.value;
-    case Kind::kEnvironment: {
-      const char* value = std::getenv(source.value.c_str());
-      if (value == nullptr) return Explain(Errc::kNotFound, "environment variable " + source.value + " is not set");
-      return std::string(value);
-    }
-    case Kind::kFile: break;
-  }
-  Outcome<std::string> text = io::ReadBounded(source.value, most, io::Pipes::kRefused);
+Outcome<std::string> ReadBody(const xds::DataSource& source, std::size_t most) {
+  Outcome<std::string> text = xds::ReadSource(source, most);
   if (!text && text.error().code == Errc::kLimit)
-    return Explain(Errc::kLimit, "file " + source.value + " has more than " + std::to_string(most) + " bytes",
-                   "raise max_direct_response_body_size_bytes");
-  // The place of the error is the object that names the file.
-  if (!text) return Explain(text.error().code, source.value + " " + text.error().message, text.error().hint);
+    return Explain(Errc::kLimit, "file " + text.error().message, "raise max_direct_response_body_size_bytes");
   return text;
 }
 
@@ -97,7 +82,7 @@ void CompileAction(const xds::RouteConfiguration& config, const xds::VirtualHost
     steps.Take(CompileRewrite(redirect->regex_rewrite), out.rewrite_regex);
   } else if (const auto* direct = std::get_if<xds::DirectResponse>(&route.action)) {
     out.direct_response = direct;
-    steps.Take(ReadSource(direct->body, config.max_direct_response_body_size), out.direct_body);
+    steps.Take(ReadBody(direct->body, config.max_direct_response_body_size), out.direct_body);
   }
 }
 

@@ -456,18 +456,26 @@ TEST_F(HttpSessions, CountsTheMessagesOfGrpcInBothDirectionsAndOfNothingElse) {
   EXPECT_EQ(call("application/grpc", short_one), Messages(1, 0));
 }
 
-TEST_F(HttpSessions, CountsTheTimeOfATryFromTheEndOfTheRequest) {
-  Backend backend(loop_, 200);
-  AddCluster("backend", backend.Listen());
+class PausedUpload : public HttpSessions {
+ protected:
+  // The client says nothing for longer than a try may take.
+  void IsAnsweredWith(xds::RetryPolicy retry) {
+    Backend backend(loop_, 200);
+    AddCluster("backend", backend.Listen());
+    Begin({}, std::move(retry));
+    Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
+    ASSERT_TRUE(loop_.RunUntil([&] { return backend.server.active_streams() == 1; }, kLimit));
+    loop_.RunUntil([] { return false; }, std::chrono::milliseconds(60));
+    EXPECT_TRUE(recorder_.lines.empty());
+    Send("dy");
+    EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  }
+};
+
+TEST_F(PausedUpload, TakesNoTimeOfATry) {
   xds::RetryPolicy retry;
   retry.per_try_timeout = std::chrono::milliseconds(20);
-  Begin({}, retry);
-  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
-  ASSERT_TRUE(loop_.RunUntil([&] { return backend.server.active_streams() == 1; }, kLimit));
-  loop_.RunUntil([] { return false; }, std::chrono::milliseconds(60));
-  EXPECT_TRUE(recorder_.lines.empty());
-  Send("dy");
-  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  IsAnsweredWith(retry);
 }
 
 // A server that answers what the test says, when it says so.
@@ -492,18 +500,10 @@ struct Server {
   io::Listener listener;
 };
 
-TEST_F(HttpSessions, CountTheSilenceOfATryFromTheEndOfTheRequest) {
-  Backend backend(loop_, 200);
-  AddCluster("backend", backend.Listen());
+TEST_F(PausedUpload, IsNoSilenceOfATry) {
   xds::RetryPolicy retry;
   retry.per_try_idle_timeout = std::chrono::milliseconds(20);
-  Begin({}, retry);
-  Send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
-  ASSERT_TRUE(loop_.RunUntil([&] { return backend.server.active_streams() == 1; }, kLimit));
-  loop_.RunUntil([] { return false; }, std::chrono::milliseconds(60));
-  EXPECT_TRUE(recorder_.lines.empty());
-  Send("dy");
-  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  IsAnsweredWith(retry);
 }
 
 TEST_F(HttpSessions, TellFieldsThatTheyAddTheAttemptAndTheTimeSoFar) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/tls/certificate.h"
+#include "core/xds/data_source.h"
 #include "proxy/cluster/cluster.h"
 
 namespace plait::proxy::worker {

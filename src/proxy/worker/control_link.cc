@@ -6,6 +6,7 @@
 #include "core/base/strings.h"
 #include "core/io/bounded_file.h"
 #include "core/tls/stream.h"
+#include "core/xds/data_source.h"
 #include "core/xds/type_url.h"
 #include "proxy/lb/hash.h"
 #include "proxy/upstream/transport.h"

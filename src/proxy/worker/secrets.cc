@@ -1,16 +1,13 @@
 #include "proxy/worker/secrets.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
-#include "core/io/bounded_file.h"
+#include "core/xds/data_source.h"
 #include "proxy/cluster/cluster.h"
 
 namespace plait::proxy::worker {
 namespace {
-constexpr std::size_t kMaxFile = std::size_t{4} << 20;
-
 tls::SanMatcher ToMatcher(const xds::SubjectAltNameMatcher& from) {
   tls::SanMatcher to;
   switch (from.type) {
@@ -85,23 +82,6 @@ const xds::CommonTlsContext& CommonOf(const std::variant<xds::DownstreamTlsConte
 }
 
 }  // namespace
-
-Outcome<std::string> ReadSource(const xds::DataSource& source) {
-  switch (source.kind) {
-    case xds::DataSource::Kind::kNone: return std::string();
-    case xds::DataSource::Kind::kInline: return source.value;
-    case xds::DataSource::Kind::kEnvironment: {
-      const char* value = std::getenv(source.value.c_str());
-      if (value == nullptr) return Explain(Errc::kNotFound, "environment variable " + source.value + " is not set");
-      return std::string(value);
-    }
-    case xds::DataSource::Kind::kFile: break;
-  }
-  Outcome<std::string> text = io::ReadBounded(source.value, kMaxFile, io::Pipes::kRefused);
-  // The place of the error is the object that names the file.
-  if (!text) return Explain(text.error().code, source.value + " " + text.error().message, text.error().hint);
-  return text;
-}
 
 std::vector<std::string> SecretsOf(const xds::CommonTlsContext& common) {
   std::vector<std::string> names;

@@ -63,8 +63,6 @@ class Secrets final : public session::DownstreamTls {
   std::function<void()> observer_;
 };
 
-// The content of a data source: in place, a file, or an environment variable. Errors name the path or variable.
-Outcome<std::string> ReadSource(const xds::DataSource& source);
 // Names of the secrets that a context needs, or all contexts of a cluster.
 std::vector<std::string> SecretsOf(const xds::CommonTlsContext& common);
 std::vector<std::string> SecretsOf(const xds::Cluster& cluster);

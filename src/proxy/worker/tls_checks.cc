@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/xds/data_source.h"
 #include "proxy/cluster/cluster.h"
 
 namespace plait::proxy::worker {
