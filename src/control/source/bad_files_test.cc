@@ -20,6 +20,9 @@ namespace fs = std::filesystem;
 
 // A directory with two good files that were read once; then the test spoils a.yaml.
 class BadFiles : public ConfigFolder {
+ public:
+  ~BadFiles() override { fs::permissions(root_ + "/conf", fs::perms::owner_all); }
+
  protected:
   BadFiles() {
     ::chmod(root_.c_str(), 0755);
@@ -27,7 +30,6 @@ class BadFiles : public ConfigFolder {
     Write("b.yaml", Namespace("neighbour"));
     files_.Update(Look());
   }
-  ~BadFiles() override { fs::permissions(root_ + "/conf", fs::perms::owner_all); }
   std::string Names() const { return ConfigFolder::Names(files_); }
   std::string Said() const { return ConfigFolder::Said(files_); }
 
@@ -376,13 +378,12 @@ TEST_F(BadFiles, WithoutPermissionThatHeldNothingAreToldAsNotInForce) {
   files_.Update(scan);
   EXPECT_EQ(Names(), "neighbour ");
   for (const std::string& path : closed) {
-    const std::string what = path.ends_with(".yaml") ? "file" : "directory";
-    EXPECT_NE(Said().find(path + ": the " + what +
-                          " cannot be read: Permission denied; it has no last good version, so what it says, a policy "
-                          "too, is not in force (make it readable for this user)\n"),
-              std::string::npos)
-        << path << "\n"
-        << Said();
+    std::string told(path);
+    told.append(": the ").append(path.ends_with(".yaml") ? "file" : "directory");
+    told +=
+        " cannot be read: Permission denied; it has no last good version, so what it says, a policy too, is not in "
+        "force (make it readable for this user)\n";
+    EXPECT_NE(Said().find(told), std::string::npos) << path << "\n" << Said();
   }
   EXPECT_EQ(Said().find("held"), std::string::npos) << Said();
 }

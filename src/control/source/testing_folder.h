@@ -18,9 +18,11 @@ inline std::string Namespace(const std::string& name) {
 
 // `root_` is new and goes with the test; the files stand in "conf" below it, and there is room for others beside that.
 class ConfigFolder : public testing::Test {
+ public:
+  ~ConfigFolder() override { std::filesystem::remove_all(root_); }
+
  protected:
   ConfigFolder() { std::filesystem::create_directory(root_ + "/conf"); }
-  ~ConfigFolder() override { std::filesystem::remove_all(root_); }
 
   std::string Path(const std::string& name) const { return root_ + "/conf/" + name; }
   void Write(const std::string& name, const std::string& text) const {
