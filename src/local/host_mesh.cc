@@ -252,8 +252,9 @@ HostEvent HostMesh::Wait(int milliseconds) {
     if (fds[3].revents && !dial_helper_.Restart())
       return {.kind = HostEvent::Kind::kNotice,
               .severity = "error",
-              .text = "the dial helper ended at once and is started again in a second: destinations outside the mesh "
-                      "cannot be reached until then"};
+              .text =
+                  "the dial helper ended at once and is started again in a second: destinations outside the mesh "
+                  "cannot be reached until then"};
     // Last: what it said before its end is told first.
     if (fds[2].revents && !(fds[0].revents & POLLIN)) return {.kind = HostEvent::Kind::kEnded, .in_order = stopping_};
     if (fds[2].revents && (fds[0].revents & POLLHUP)) {
