@@ -59,9 +59,13 @@ const HostPtr& WorkerCluster::OriginalDst(const lb::PickContext& context) {
   key.append(context.original_dst_plaintext ? "|-|" : "|+|").append(context.original_dst_identity);
   auto at = original_->by_key.find(key);
   if (at == original_->by_key.end()) {
+    std::vector<io::SocketAddress> other;
+    if (context.original_dst_other)
+      other.push_back({.ip = *context.original_dst_other, .port = address.port, .unix_path = {}});
     HostPtr host = std::make_shared<Host>(
         Host::Facts{
             .address = address,
+            .additional_addresses = std::move(other),
             .identity = std::string(context.original_dst_identity),
             .transport = OriginalTransport(config, context.original_dst_plaintext, context.original_dst_identity),
             .tls_disabled_by_index = context.original_dst_plaintext},

@@ -210,6 +210,15 @@ TEST_F(Clusters, MakesOriginalDstHostsOnDemandAndForgetsThem) {
   EXPECT_EQ(removed, 2);
 }
 
+TEST_F(Clusters, MakesOriginalDstHostsWithTheAddressOfTheirOtherFamily) {
+  ASSERT_TRUE(store_.Put(OriginalDst()));
+  WorkerCluster& cluster = *set_.Find("PassthroughCluster");
+  const HostPtr host =
+      cluster.Pick({.original_dst = At("[fd00::2]:80"), .original_dst_other = At("10.0.0.2:1").ip}).host;
+  EXPECT_EQ(host->address(), At("[fd00::2]:80"));
+  EXPECT_EQ(host->facts().additional_addresses, std::vector{At("10.0.0.2:80")});
+}
+
 TEST_F(Clusters, MakesOriginalDstHostsAnewThatTheNewConfigurationGivesOtherTlsSettings) {
   std::shared_ptr<xds::Cluster> config = OriginalDst();
   ASSERT_TRUE(store_.Put(config));

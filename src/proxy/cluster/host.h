@@ -43,6 +43,7 @@ class alignas(64) Host {
     bool tls_disabled_by_index = false;  // ORIGINAL_DST host that the index knows as plaintext
     xds::Locality locality;
     std::string istio_workload;  // metadata istio: workload
+    bool canary = false;         // metadata envoy.lb: canary
     friend bool operator==(const Facts&, const Facts&) = default;
   };
   Host(Facts facts, std::uint32_t weight, xds::HealthStatus health)
@@ -69,6 +70,18 @@ class alignas(64) Host {
     health_.store(health, std::memory_order_relaxed);
   }
 
+  // The first of additional_addresses that is not in the family of address(); null: there is none.
+  const io::SocketAddress* other() const noexcept {
+    for (const io::SocketAddress& one : facts_.additional_addresses)
+      if (one.ip.is_v4() != address().ip.is_v4()) return &one;
+    return nullptr;
+  }
+  // Whether connections begin at other(), which took the last one (upstream/dial.h).
+  bool begins_at_other() const noexcept { return begins_at_other_.load(std::memory_order_relaxed); }
+  void NoteOpened(bool at_other) const noexcept {
+    if (begins_at_other() != at_other) begins_at_other_.store(at_other, std::memory_order_relaxed);
+  }
+
   // Statistics are written through const hosts, too: they are not part of what a host is.
   HostStats& stats() const noexcept { return stats_; }
 
@@ -89,6 +102,7 @@ class alignas(64) Host {
   MonotonicTime ejected_at_{};
   Duration ejection_jitter_{};
   mutable HostStats stats_;
+  mutable std::atomic<bool> begins_at_other_{false};
 };
 using HostPtr = std::shared_ptr<const Host>;
 

@@ -23,6 +23,8 @@ struct PickContext {
   bool original_dst_plaintext = false;            // ORIGINAL_DST: the index says that it has no mutual TLS
   std::span<const cluster::HostPtr> tried = {};   // previous_hosts predicate; empty: none to avoid
   std::uint32_t attempts = 1;                     // host_selection_max_attempts
+  // ORIGINAL_DST: where the workload of that destination is in the other family, by the index.
+  std::optional<io::IpAddress> original_dst_other = {};
 };
 
 class LbPolicy {

@@ -71,6 +71,9 @@ lb::PickContext PickForDestination(const cluster::DestinationIndex& index, const
   const auto of_port = workload->port_tls_modes.find(pick.original_dst->port.value);
   const xds::TlsMode mode = of_port != workload->port_tls_modes.end() ? of_port->second : workload->tls_mode;
   pick.original_dst_plaintext = mode == xds::TlsMode::kDisabled;
+  for (const io::IpAddress& address : workload->addresses) {
+    if (address.is_v4() != destination.ip.is_v4()) pick.original_dst_other = address;
+  }
   return pick;
 }
 
@@ -122,27 +125,47 @@ void TcpConnect::Try() {
     return Done(std::unexpected(Failure::kNoHealthyUpstream));
   }
   record_.host = picked.host;
-  const Result<upstream::Dial> dial = upstream::MakeDial(
-      context_.pools.contexts(),
-      {.cluster = *cluster, .host = *picked.host, .application = request_.application, .server_name = {}});
+  const Result<upstream::Dial> dial = MakeDial(*cluster, *picked.host);
   if (!dial) {
     cluster->state->limits[0].connections.Return();
     record_.transport_failure = dial.error().detail;
     return Done(std::unexpected(Failure::kConnectFailure));
   }
-  connecting_ =
-      UpstreamConnection(upstream::Open(context_.pools.connector(), context_.loop, *dial), cluster, picked.host);
+  at_other_ = dial->other && picked.host->begins_at_other();
+  last_ = !dial->other;
+  connecting_ = UpstreamConnection(upstream::Open(context_.pools.connector(), context_.loop, *dial, at_other_), cluster,
+                                   picked.host);
   connecting_.stream().SetEvents(this);
   timer_.Start(context_.loop.timers(), dial->connect_timeout);
 }
 
+Result<upstream::Dial> TcpConnect::MakeDial(const cluster::Cluster& cluster, const cluster::Host& host) const {
+  return upstream::MakeDial(context_.pools.contexts(),
+                            {.cluster = cluster, .host = host, .application = request_.application, .server_name = {}});
+}
+
+// The host's other address, where nobody listens at the first; false: there is none, or it was tried.
+bool TcpConnect::TryOther(const Error& why) {
+  if (std::exchange(last_, true) || !upstream::IsRefused(why)) return false;
+  const Result<upstream::Dial> dial = MakeDial(*connecting_.cluster(), *connecting_.host());
+  if (!dial) return false;
+  at_other_ = !at_other_;
+  context_.loop.DeleteLater(connecting_.TakeStream());
+  connecting_.PutStream(upstream::Open(context_.pools.connector(), context_.loop, *dial, at_other_));
+  connecting_.stream().SetEvents(this);
+  timer_.Start(context_.loop.timers(), dial->connect_timeout);
+  return true;
+}
+
 void TcpConnect::OnOpen() {
   timer_.Cancel();
+  connecting_.host()->NoteOpened(at_other_);
   if (!request_.speculative) cluster::ReportConnected(*connecting_.cluster(), *connecting_.host());
   Done(std::move(connecting_));
 }
 
 void TcpConnect::OnFailed(Error error) {
+  if (TryOther(error)) return;
   OnAttemptFailed(Failure::kConnectFailure, upstream::TransportFailure(connecting_.stream(), error));
 }
 

@@ -28,6 +28,8 @@ class UpstreamConnection {
   io::Stream& stream() noexcept { return *stream_; }
   // For a relay; counts and limit stay held until this is destroyed.
   std::unique_ptr<io::Stream> TakeStream() { return std::move(stream_); }
+  // In the place of one that was taken: for counts and limit it is the same connection.
+  void PutStream(std::unique_ptr<io::Stream> stream) { stream_ = std::move(stream); }
   const cluster::ClusterPtr& cluster() const noexcept { return cluster_; }
   const cluster::HostPtr& host() const noexcept { return host_; }
 
@@ -62,6 +64,8 @@ class TcpConnect final : private io::StreamEvents {
  private:
   void Begin();
   void Try();
+  Result<upstream::Dial> MakeDial(const cluster::Cluster& cluster, const cluster::Host& host) const;
+  bool TryOther(const Error& why);
   void OnAttemptFailed(Failure failure, std::string reason);
   void Done(std::expected<UpstreamConnection, Failure> result);
 
@@ -75,6 +79,8 @@ class TcpConnect final : private io::StreamEvents {
   record::StreamRecord& record_;
   OnDone done_;
   std::uint32_t attempts_ = 0;
+  bool at_other_ = false;  // of the host's addresses
+  bool last_ = false;      // no address of the host is left
   std::string index_identity_;
   UpstreamConnection connecting_;
   io::Timer timer_;  // the first step, then each connect's limit

@@ -118,5 +118,76 @@ TEST_F(TcpConnects, PassThroughInPlaintextWhereTheClusterHasNoTls) {
   EXPECT_TRUE(pick.original_dst_plaintext);
 }
 
+TEST_F(TcpConnects, KnowTheAddressOfAWorkloadInItsOtherFamily) {
+  xds::Workload workload{.uid = "k//Pod/default/two"};
+  workload.addresses = {At("10.244.0.1:1").ip, At("[fd00::1]:1").ip};
+  cluster::IndexUpdate update;
+  update.put.emplace_back(workload.uid, std::make_shared<xds::Address>(xds::Address{workload}));
+  index_.Apply(update);
+  EXPECT_EQ(PickAt("[fd00::1]:80", OriginalDst()).original_dst_other, At("10.244.0.1:1").ip);
+  EXPECT_EQ(PickAt("10.244.0.1:80", OriginalDst()).original_dst_other, At("[fd00::1]:1").ip);
+  AddWorkload("10.244.0.2", xds::TlsMode::kIstio);
+  EXPECT_FALSE(PickAt("10.244.0.2:80", OriginalDst()).original_dst_other.has_value());
+}
+
+// A cluster "app" whose host has an address in each family, where nobody listens unless the test does.
+class TcpConnectsToTwoAddresses : public TcpConnects {
+ protected:
+  void SetUp() override {
+    v6_ = io::LocalAddress(io::ListenOn(At("[::1]:0")).value().get());
+    v4_ = io::LocalAddress(io::ListenOn(At("127.0.0.1:0")).value().get());
+    auto cluster = std::make_shared<xds::Cluster>();
+    cluster->name = cluster->load_assignment.cluster_name = "app";
+    xds::Endpoint& endpoint = cluster->load_assignment.localities.emplace_back().endpoints.emplace_back();
+    endpoint.address = v6_;
+    endpoint.additional_addresses = {v4_};
+    ASSERT_TRUE(store_.Put(std::move(cluster)).has_value());
+    loop_.RunOnce(Duration(0));
+  }
+  // Where a connection comes about; why not.
+  std::expected<io::SocketAddress, Failure> Connect() {
+    const record::ConnectionInfo info;
+    record::StreamRecord record;
+    record.connection = &info;
+    std::optional<std::expected<UpstreamConnection, Failure>> result;
+    TcpConnect connect(context_, {.cluster = "app"}, record, [&](auto done) { result = std::move(done); });
+    EXPECT_TRUE(loop_.RunUntil([&] { return result.has_value(); }, kLimit));
+    EXPECT_EQ(record.attempts, 1u);
+    failure_ = record.transport_failure;
+    if (!result || !*result) return std::unexpected(result ? result->error() : Failure::kConnectTimeout);
+    return (*result)->stream().remote();
+  }
+  const cluster::Host& host() { return *clusters_.Find("app")->cluster()->priorities[0].all[0]; }
+  io::SocketAddress v4_, v6_;
+  std::string failure_;
+};
+
+TEST_F(TcpConnectsToTwoAddresses, GoToTheSecondWhereTheFirstRefusesAndCountOnce) {
+  const io::UniqueFd listening = io::ListenOn(v4_).value();
+  EXPECT_EQ(Connect(), v4_);
+  EXPECT_EQ(host().stats().cx_total, 1u);
+  EXPECT_EQ(host().stats().cx_connect_fail, 0u);
+  EXPECT_EQ(host().stats().cx_active, 0u);
+  EXPECT_EQ(context_.clusters.Find("app")->cluster()->state->limits[0].connections.used(), 0u);
+}
+
+TEST_F(TcpConnectsToTwoAddresses, BeginWithTheOneThatWasOpenedUntilThatRefuses) {
+  io::UniqueFd second = io::ListenOn(v4_).value();
+  EXPECT_EQ(Connect(), v4_);
+  const io::UniqueFd first = io::ListenOn(v6_).value();
+  EXPECT_EQ(Connect(), v4_);
+  second.Reset();
+  EXPECT_EQ(Connect(), v6_);
+  second = io::ListenOn(v4_).value();
+  EXPECT_EQ(Connect(), v6_);
+}
+
+TEST_F(TcpConnectsToTwoAddresses, FailOnceWhereBothRefuse) {
+  EXPECT_EQ(Connect(), std::unexpected(Failure::kConnectFailure));
+  EXPECT_EQ(failure_, "delayed connect error: Connection refused");
+  EXPECT_EQ(host().stats().cx_total, 1u);
+  EXPECT_EQ(host().stats().cx_connect_fail, 1u);
+}
+
 }  // namespace
 }  // namespace plait::proxy::session

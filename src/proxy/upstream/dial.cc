@@ -4,15 +4,17 @@
 
 namespace plait::proxy::upstream {
 
-std::unique_ptr<io::Stream> Open(Connector& connector, io::Loop& loop, const Dial& dial) {
+std::unique_ptr<io::Stream> Open(Connector& connector, io::Loop& loop, const Dial& dial, bool at_other) {
   io::ConnectOptions options;
-  options.bind = dial.bind;
+  options.bind = at_other ? dial.other->bind : dial.bind;
   options.mark = dial.mark;
   options.keep_alive = dial.keep_alive;
   options.timeout = dial.connect_timeout;
-  std::unique_ptr<io::Stream> stream = connector.Connect(dial.address, options);
+  std::unique_ptr<io::Stream> stream = connector.Connect(at_other ? dial.other->address : dial.address, options);
   return dial.secure ? dial.secure(loop, std::move(stream)) : std::move(stream);
 }
+
+bool IsRefused(const Error& error) { return error == Error{Errc::kUnavailable, "connection refused"}; }
 
 std::string TransportFailure(const io::Stream& stream, const Error& error) {
   // core/io says it in lower case; people know the kernel's words behind Envoy's.

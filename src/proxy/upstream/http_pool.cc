@@ -177,7 +177,8 @@ void HttpPool::MakeClient(Permit permit) {
   state.AddGauge(ClusterStat::kUpstreamCxActive, 1);
   options_.host->stats().cx_total.fetch_add(1, std::memory_order_relaxed);
   options_.host->stats().cx_active.fetch_add(1, std::memory_order_relaxed);
-  clients_.push_back(std::make_unique<Client>(*this, permit));
+  const bool two = options_.dial.other.has_value();
+  clients_.push_back(std::make_unique<Client>(*this, permit, two && options_.host->begins_at_other(), /*last=*/!two));
 }
 
 // An outdated one may have a request for hours, and is no use to any other. Those that end for other reasons count, as
@@ -207,8 +208,17 @@ void HttpPool::GiveTurns() {
   turns_.Start(loop_.timers(), Duration(0));
 }
 
+// The other address of the host in its place: for limits and counts it is the same connection, as in Envoy.
+void HttpPool::DialOther(Client& refused) {
+  const auto place = std::find_if(clients_.begin(), clients_.end(), [&](const auto& c) { return c.get() == &refused; });
+  PLAIT_CHECK(place != clients_.end());
+  auto next = std::make_unique<Client>(*this, refused.permit, !refused.at_other(), /*last=*/true);
+  loop_.DeleteLater(std::exchange(*place, std::move(next)));
+}
+
 void HttpPool::OnClientReady(Client& client) {
   --connecting_;
+  options_.host->NoteOpened(client.at_other());
   if (client.version() == http::Version::kHttp2) share_.LeavePlace(client.permit);
   options_.cluster->state->Add(client.version() == http::Version::kHttp2 ? ClusterStat::kUpstreamCxHttp2Total
                                                                          : ClusterStat::kUpstreamCxHttp1Total);

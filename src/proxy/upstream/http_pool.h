@@ -108,6 +108,7 @@ class HttpPool {
   void DrainClients();
   void FailFirstWaiter(const std::string& reason);
   void FailWaiters(PoolFailure failure, const std::string& reason);
+  void DialOther(Client& refused);
   void OnClientReady(Client& client);
   void OnClientGone(Client& client, bool was_connecting, PoolFailure failure, const Error& why);
   Client* FindRoom() noexcept;

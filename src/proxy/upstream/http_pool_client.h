@@ -16,10 +16,13 @@ namespace plait::proxy::upstream {
 class HttpPool::Client final : public conn::ClientConnectionEvents {
  public:
   using Permit = cluster::ConnectionShare::Permit;
-  Client(HttpPool& pool, Permit taken)
+  // `at_other`: at the other address of the host, and `last`: whichever it is, the one that is left.
+  Client(HttpPool& pool, Permit taken, bool at_other, bool last)
       : permit(taken),
         pool_(pool),
-        connection_(pool.loop_, Open(*pool.options_.connector, pool.loop_, pool.options_.dial),
+        at_other_(at_other),
+        last_(last),
+        connection_(pool.loop_, Open(*pool.options_.connector, pool.loop_, pool.options_.dial, at_other),
                     pool.options_.connection, *this),
         started_(pool.loop_.Now()) {
     timer_.SetCallback([this] { OnTimer(); });
@@ -27,6 +30,7 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
   }
 
   bool connecting() const noexcept { return connecting_; }
+  bool at_other() const noexcept { return at_other_; }
   bool has_room() const noexcept {
     return !connecting_ && !draining_ && connection_.open() && connection_.active_streams() < MaxStreams();
   }
@@ -147,6 +151,7 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
   }
   void OnConnectionClosed(const Error& why) override {
     timer_.Cancel();
+    if (connecting_ && !last_ && IsRefused(why)) return pool_.DialOther(*this);
     CountEnd(why);
     pool_.OnClientGone(*this, connecting_, timed_out_ ? PoolFailure::kTimeout : PoolFailure::kConnect, why);
   }
@@ -161,6 +166,8 @@ class HttpPool::Client final : public conn::ClientConnectionEvents {
   }
 
   HttpPool& pool_;
+  const bool at_other_;
+  const bool last_;
   std::uint32_t requests_ = 0;
   bool connecting_ = true;
   bool draining_ = false;

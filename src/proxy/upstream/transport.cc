@@ -91,6 +91,8 @@ Result<Dial> MakeDial(TlsContexts& contexts, const DialRequest& request) {
   Dial dial;
   dial.address = request.host.address();
   dial.bind = BindAddressFor(config, dial.address);
+  if (const io::SocketAddress* other = request.host.other())
+    dial.other = {.address = *other, .bind = BindAddressFor(config, *other)};
   dial.mark = IsToApplication(config) ? io::kMarkToApplication : io::kMarkOutbound;
   dial.connect_timeout = config.connect_timeout;
   dial.keep_alive = KeepAliveOf(config);
