@@ -11,6 +11,7 @@
 #include "control/serve/refusals.h"
 #include "control/serve/state_lock.h"
 #include "core/base/log.h"
+#include "core/base/strings.h"
 
 namespace plait::control::serve {
 namespace {
@@ -222,26 +223,43 @@ void ControlPlane::Rebuild() {
 
   const MonotonicTime begun = loop_.clock().Now();
   auto snapshot = model::Snapshot::Build(files_->objects(), pods_->workloads(), options);
+  std::optional<source::PodSets> sets;
   if (KnowsPods()) {
     // Templates first: what runs no more is out of the endpoints of this very snapshot.
-    source::PodSets sets = source::RenderPodSets(files_->objects(), files_->images(), snapshot->mesh());
-    template_findings_ = sets.findings;
+    sets = source::RenderPodSets(files_->objects(), files_->images(), snapshot->mesh());
+    template_findings_ = sets->findings;
+    if (sets->sets.empty() && sets->unrendered.empty()) template_findings_.push_back(NothingRuns());
     const auto before = pods_->workloads();
-    pods_->SetTemplates(sets.sets, sets.unrendered);
+    pods_->SetTemplates(sets->sets, sets->unrendered);
     if (pods_->workloads() != before) snapshot = model::Snapshot::Build(files_->objects(), pods_->workloads(), options);
-    TellSupervisor(sets, *snapshot);
   }
   metrics_.Observe("pilot_pushcontext_init_seconds", {}, Seconds(loop_.clock().Now() - begun));
   CountEvents(provider_->snapshot().get(), *snapshot, metrics_);
   const Difference difference = provider_->SetSnapshot(std::move(snapshot));
   if (channel_) channel_->SendDefaults(DefaultsOf(*provider_->snapshot()));
-  TellFindings();
+  TellFindings();  // before the pods: a mesh of none is ready as soon as it hears of them
+  if (sets) TellSupervisor(*sets, *provider_->snapshot());
   metrics_.Add("plaitd_reloads_total", {{"result", told_.empty() ? "clean" : "with_problems"}});
   if (!status_timer_.armed()) status_timer_.Start(loop_.timers(), kSettled);
   statuses_in_snapshot_ = statuses_;
   workloads_ = pods_->workloads();
   ads_->ConfigChanged(difference);
   if (!local_ || status_known_ || (KnowsPods() && pods_->desired().empty())) ads_->Ready();
+}
+
+// A mesh without a workload is as good as one whose directory was mistyped.
+model::Finding ControlPlane::NothingRuns() const {
+  const source::Contents contents = files_->contents();
+  const std::vector<std::string> kinds(contents.kinds.begin(), contents.kinds.end());
+  std::string why = "there is no file *.yaml, *.yml or *.json in this directory or below it";
+  if (contents.files > 0)
+    why = "no workload is in the *.yaml, *.yml and *.json files of this directory (" + std::to_string(contents.files) +
+          (kinds.empty() ? "" : ", with " + Join(kinds, ", ")) + ")";
+  return {.severity = model::Severity::kWarning,
+          .diagnostic = {.message = "nothing runs: " + why,
+                         .at = {.file = options_.directories.front()},
+                         .hint = "save a Deployment, StatefulSet, Job or Pod there: it starts at once; "
+                                 "samples/bookinfo is an example, and `plait demo` runs it"}};
 }
 
 // What runs must have been told before anything is wanted: else it would be replaced.

@@ -69,6 +69,7 @@ class ControlPlane {
   void TellCaughtUp();
   void TellPods();
   model::Findings Problems() const;
+  model::Finding NothingRuns() const;
   bool KnowsPods() const;
 
   io::Loop& loop_;

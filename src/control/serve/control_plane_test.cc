@@ -73,6 +73,7 @@ struct Supervisor : io::StreamEvents {
     for (std::size_t end; (end = in.Find("\n")) != SIZE_MAX; in.Drain(end + 1)) {
       const Json json = Json::parse(in.ToString().substr(0, end));
       last[json.at("type")] = json;
+      types += json.at("type").get<std::string>() + " ";
       if (json.at("type") == "message") messages += json.at("text").get<std::string>() + "\n";
     }
   }
@@ -87,6 +88,7 @@ struct Supervisor : io::StreamEvents {
   Buffer in;
   std::map<std::string, Json> last;
   std::string messages;
+  std::string types;  // in the order in which they came
 };
 
 class Plane : public testing::Test {
@@ -210,6 +212,30 @@ TEST_F(Plane, TellsTheSupervisorWhatShouldRun) {
   EXPECT_EQ(pod["name"], "web-v1-0");
   EXPECT_EQ(pod["service_account"], "web");
   EXPECT_EQ(supervisor.last["hello"]["root_pem"], plane->authority().bundle_pem());
+}
+
+TEST_F(Plane, SaysThatNothingRunsUntilThereIsAWorkload) {
+  fs::remove(root / "mesh" / "web.yaml");
+  Start();
+  ASSERT_TRUE(Wait([&] { return supervisor.last.contains("pods") && supervisor.last.contains("message"); }));
+  EXPECT_LT(supervisor.types.find("message"), supervisor.types.find("pods"))
+      << "a mesh of no pods is ready when it hears of them";
+  const std::string where = "Warning " + (root / "mesh").string() + ": nothing runs: ";
+  EXPECT_TRUE(supervisor.messages.starts_with(where + "there is no file *.yaml, *.yml or *.json in this directory"))
+      << supervisor.messages;
+  EXPECT_NE(supervisor.messages.find("save a Deployment, StatefulSet, Job or Pod there: it starts at once"),
+            std::string::npos);
+  Write("other.yml",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: [{port: 80}]}\n---\n"
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n");
+  EXPECT_TRUE(Wait([&] {
+    return supervisor.messages.find(where +
+                                    "no workload is in the *.yaml, *.yml and *.json files of this directory "
+                                    "(1, with Secret, Service)") != std::string::npos;
+  })) << supervisor.messages;
+  Write("web.yaml", kApplication);
+  ASSERT_TRUE(Wait([&] { return supervisor.last["pods"]["pods"].size() == 1; }));
+  EXPECT_TRUE(Wait([&] { return supervisor.last["message"]["severity"] == "mended"; })) << supervisor.messages;
 }
 
 TEST_F(Plane, TellsWhereItDiffersFromIstioAsLongAsNobodySaysOtherwise) {

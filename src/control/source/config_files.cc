@@ -134,6 +134,13 @@ std::map<std::string, std::string> ConfigFiles::Written() const {
   return out;
 }
 
+Contents ConfigFiles::contents() const {
+  Contents out{.files = files_.size()};
+  for (const model::ObjectRef& object : objects_) out.kinds.emplace(model::KindName(model::MetaOf(*object).key.kind));
+  for (const auto& [real_path, file] : files_) out.kinds.insert(file.ignored_kinds.begin(), file.ignored_kinds.end());
+  return out;
+}
+
 bool ConfigFiles::Has(const ScannedFile& scanned) const {
   const auto known = files_.find(scanned.real_path);
   return known != files_.end() && known->second.written.text == scanned.text && known->second.path == scanned.path &&

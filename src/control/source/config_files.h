@@ -6,6 +6,7 @@
 // invalid one (closed_policies.h). No loop, no watch: those are in directory_source.h.
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,6 +21,12 @@ namespace plait::control::source {
 
 // "<kind> <namespace>/<name>"; what has no namespace, or names none, is told as if in "default".
 std::string ObjectName(const model::Meta& meta);
+
+// What the files hold, in short.
+struct Contents {
+  std::size_t files = 0;
+  std::set<std::string> kinds = {};  // of objects in force, and of those that are ignored
+};
 
 class ConfigFiles {
  public:
@@ -37,6 +44,7 @@ class ConfigFiles {
   const std::vector<model::ObjectRef>& objects() const noexcept { return objects_; }
   const LocalImages& images() const noexcept { return images_; }
   const model::Findings& findings() const noexcept { return findings_; }
+  Contents contents() const;
   // What is said of objects in force, where they stand in versions that are no longer what the files say.
   model::Findings OfVersionsInForce(model::Findings findings) const;
   // Every object of the versions in force as it was written, as JSON, by ObjectName. Reads all texts again: for people.

@@ -32,6 +32,7 @@ class DirectorySource {
   const std::vector<model::ObjectRef>& objects() const noexcept { return files_.objects(); }
   const LocalImages& images() const noexcept { return files_.images(); }
   std::map<std::string, std::string> Written() const { return files_.Written(); }  // ConfigFiles::Written
+  Contents contents() const { return files_.contents(); }
   // What is wrong with the files now; the whole list, sorted by file.
   const model::Findings& findings() const noexcept { return files_.findings(); }
   model::Findings OfVersionsInForce(model::Findings findings) const {  // as in ConfigFiles
