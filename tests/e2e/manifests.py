@@ -40,6 +40,12 @@ def service(name, ports, selector=None, namespace=None, headless=False):
     return document("Service", name, spec, namespace=namespace)
 
 
+def behind_gateway(name, port=8080):
+    """A service of its own account that echoes, and port 80 of the ingress gateway, "edge", for every host; routes are the caller's."""
+    return (account(name), deployment(name, [APP, "echo", "--port", str(port)], account=name, ports=[port], probe=http_probe(port)),
+            service(name, {"http": port}), gateway("edge", server(80, "HTTP", "*")))
+
+
 def virtual_service(name, spec, namespace=None):
     return document("VirtualService", name, spec, "networking.istio.io/v1", namespace)
 

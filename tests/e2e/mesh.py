@@ -267,6 +267,10 @@ class Mesh:
     def status(self):
         return json.loads(self.named("status", "-o", "json").stdout)
 
+    def gateway_ports(self):
+        """{port of a gateway: port of the host that leads there}"""
+        return {one["port"]: one["host_port"] for one in self.status()["gateway_ports"]}
+
     def well(self):
         """Waits until `plait check` finds nothing; what it says."""
         def checked():

@@ -469,7 +469,7 @@ GATEWAY = "istio-ingressgateway.istio-system"
 
 def curl_gateway(mesh, host, path):
     """The status of a request to its port for TLS; 000: no answer."""
-    port = next(p["host_port"] for p in mesh.status()["gateway_ports"] if p["port"] == 8443)
+    port = mesh.gateway_ports()[8443]
     return subprocess.run(["curl", "-sk", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", "--http1.1", "--resolve", f"{host}:{port}:127.0.0.1",
                            f"https://{host}:{port}{path}"], capture_output=True, text=True, check=False).stdout
 

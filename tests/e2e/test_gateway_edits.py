@@ -40,19 +40,13 @@ def tls(oldest):
 def mesh(folder):
     directory = folder / "gateway-edits"
     directory.mkdir()
-    m.write(directory / "mesh.yaml",
-            m.account("web"), m.deployment("web", [m.APP, "echo", "--port", "8080"], account="web", ports=[8080], probe=m.http_probe(8080)),
-            m.service("web", {"http": 8080}), m.gateway("edge", m.server(80, "HTTP", "*")))
+    m.write(directory / "mesh.yaml", *m.behind_gateway("web"))
     m.write(directory / "edge.yaml", routes("edge", ["*"], ["edge", "tls"], "edge"))
     m.write(directory / "tls.yaml", tls("TLSV1_2"))
     m.write(directory / "secret.yaml", site(self_signed(folder, "first", [SITE])))
     mesh = Mesh(folder, directory, name="gateway-edits").start()
     yield mesh
     mesh.stop()
-
-
-def ports(mesh):
-    return {port["port"]: port["host_port"] for port in mesh.status()["gateway_ports"]}
 
 
 def told(port, host="any.example.com"):
@@ -129,7 +123,7 @@ class Edits:
     """Each is one change of one file, awaited until clients outside see it."""
 
     def __init__(self, mesh, client, certificates):
-        self.mesh, self.client, self.certificates, self.port = mesh, client, certificates, ports(mesh)[80]
+        self.mesh, self.client, self.certificates, self.port = mesh, client, certificates, mesh.gateway_ports()[80]
         self.count = 0
 
     def write(self, name, *documents):
@@ -153,7 +147,7 @@ class Edits:
 
     def a_port_comes_and_goes(self, n):
         self.write("port", m.gateway("port", m.server(8080, "HTTP", "*")), routes("port", ["*"], ["port"], f"port-{n}"))
-        until(lambda: told(ports(self.mesh)[8080]) == f"port-{n}", 10, "the port is served")
+        until(lambda: told(self.mesh.gateway_ports()[8080]) == f"port-{n}", 10, "the port is served")
         self.remove("port")
         until(lambda: not self.listens(8080), 10, "the listener is gone")
 
@@ -175,7 +169,7 @@ class Edits:
 
 def test_a_gateway_that_is_edited_loses_no_request(mesh, folder):
     certificates = iter([self_signed(folder, f"site-{n}", [SITE]) for n in range(ROUNDS)])
-    host_ports = ports(mesh)
+    host_ports = mesh.gateway_ports()
     until(lambda: told(host_ports[80]) == "edge", 10, "the gateway serves")
     client = TlsClient(host_ports[443])
     edits = Edits(mesh, client, certificates)

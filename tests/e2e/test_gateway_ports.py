@@ -14,9 +14,7 @@ GATEWAY = "istio-ingressgateway-0"
 def mesh(folder):
     directory = folder / "gateway-ports"
     directory.mkdir()
-    m.write(directory / "mesh.yaml",
-            m.account("web"), m.deployment("web", [m.APP, "echo", "--port", "8080"], account="web", ports=[8080], probe=m.http_probe(8080)),
-            m.service("web", {"http": 8080}), m.gateway("edge", m.server(80, "HTTP", "*")),
+    m.write(directory / "mesh.yaml", *m.behind_gateway("web"),
             m.virtual_service("edge", {"hosts": ["*"], "gateways": ["istio-system/edge", "istio-system/more"], "http": [
                 {"route": [{"destination": {"host": "web", "port": {"number": 8080}}}]}]}))
     mesh = Mesh(folder, directory, name="gateway-ports").start()
@@ -44,8 +42,7 @@ def from_within(mesh, port):
 
 
 def from_outside(mesh, port):
-    host_ports = {one["port"]: one["host_port"] for one in mesh.status()["gateway_ports"]}
-    with urllib.request.urlopen(f"http://127.0.0.1:{host_ports[port]}/", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{mesh.gateway_ports()[port]}/", timeout=5) as answer:
         return answer.status
 
 

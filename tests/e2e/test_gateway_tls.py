@@ -90,7 +90,7 @@ def documents(outside, own):
 class Edge:
     def __init__(self, mesh, directory, outside, own, clients):
         self.mesh, self.directory, self.outside, self.own, self.clients = mesh, directory, outside, own, clients
-        self.ports = {p["port"]: p["host_port"] for p in mesh.status()["gateway_ports"]}
+        self.ports = mesh.gateway_ports()
 
     def curl(self, host, *arguments, roots=None):
         port = self.ports[443]
