@@ -78,8 +78,9 @@ bool ClientSession::HeadComplete(Stream& stream, bool end_stream) {
     return true;
   }
   stream.head_received_ = true;
-  if (!stream.upgrade_.empty() && head.status / 100 == 2) {
-    // RFC 8441: as HTTP/1 says it, which the owner may speak to who asked. Stream::SendHead is the way back.
+  if (!stream.upgrade_.empty() && head.status == 200) {
+    // RFC 8441: as HTTP/1 says it, which the owner may speak to who asked. Stream::SendHead is the way back. As in
+    // Envoy no other status switches protocols.
     head.status = 101;
     head.headers.Set("connection", "upgrade");
     head.headers.Set("upgrade", stream.upgrade_);

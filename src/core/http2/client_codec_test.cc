@@ -141,6 +141,15 @@ TEST(ClientCodec, GivesTheConsentToAnUpgradeAsHttp1SaysIt) {
   EXPECT_EQ(refused.log, "403.end ");
   EXPECT_EQ(refused.answer.headers.size(), 0U);
 
+  for (const char* status : {"\x08\x03\x32\x30\x31", "\x89", "\x8a"}) {  // :status 201, 204, 206
+    Client other;
+    other.Ask("websocket");
+    other.Say(Head(kEnd, status));
+    EXPECT_NE(other.answer.status, 101) << "only 200 is consent, as with Envoy";
+    EXPECT_EQ(other.answer.status / 100, 2);
+    EXPECT_EQ(other.answer.headers.size(), 0U);
+  }
+
   Client plain;
   plain.Ask();
   plain.Say(Head(kOpen));

@@ -117,6 +117,19 @@ def upgrades():
                        http("POST", "/ws", headers=[("Connection", "Upgrade"), ("Upgrade", "off")], body=b"body"), http(target="/off", headers=[("Connection", "keep-alive, Upgrade"), ("Upgrade", "h2c")]))
 
 
+@case("72-http2-upgrades")
+def http2_upgrades():
+    def upgrade(target, orders="", token="websocket", headers=(), **how):
+        told = [("x-backend", orders)] if orders else []
+        return sent(http(target=target, headers=[("Connection", "Upgrade"), ("Upgrade", token), *told, *headers]), then=b"over the tunnel", **how)
+    out = [upgrade("/hop/ws"), upgrade("/hop/ws", headers=[("Sec-WebSocket-Key", "a"), ("Sec-WebSocket-Version", "13"), ("Cookie", "a=b")]), upgrade("/hop/ws", token="WebSocket"), upgrade("/hop/ws", token="foo")]
+    out += [upgrade("/hop/hop/ws")] + [upgrade("/hop/ws", f"status={s}") for s in (201, 204, 301, 403, 503)]
+    out += [upgrade("/h2", f"early;status={s}") for s in (201, 202, 204, 206, 301, 403, 503)]
+    out += over_http2(*(http2("CONNECT", t, body=b"over the tunnel", pseudo=[(":protocol", "websocket")]) for t in ("/ws", "/hop/ws")))
+    return out + over_http2(*(http2("CONNECT", t, headers=[("x-backend", f"{o}status={s}")], body=b"x", pseudo=[(":protocol", "websocket")])
+                              for t, o in (("/ws", ""), ("/h2", "early;")) for s in (204, 403, 503)))
+
+
 @case("58-odd-upstreams")
 def odd_upstreams():
     out = [named(o, http(target="/" + o, headers=[("x-backend", "odd=" + o)])) for o in odd_answers.ANSWERS] + [asks("odd=" + o, target="/retry") for o in ("not-http", "101-unasked", "many-headers", "cut-in-the-head", "bad-chunk")]
