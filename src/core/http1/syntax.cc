@@ -44,12 +44,15 @@ Checked<http::Version> ParseVersion(std::string_view text) {
 }
 
 Checked<> ParseAbsoluteForm(std::string_view target, http::RequestHead& head) {
+  if (target.starts_with('#')) return Refuse(400, kCodecError);
   const std::size_t colon = target.find("://");
   if (colon == std::string_view::npos) return Refuse(400, kInvalidUrl);
   head.scheme = ToLower(target.substr(0, colon));
   if (head.scheme != "http" && head.scheme != "https") return Refuse(400, kInvalidScheme);
   std::string_view rest = target.substr(colon + 3);
   const std::size_t end = rest.find_first_of("/?#");
+  // A target has no fragment (RFC 9112 3.2). After a path or query whoever normalizes paths refuses it, as in Envoy.
+  if (end != std::string_view::npos && rest[end] == '#') return Refuse(400, kCodecError);
   const std::string_view authority = rest.substr(0, end);
   if (!http::IsAuthority(authority)) return Refuse(400, kInvalidUrl);
   head.authority = authority;

@@ -126,10 +126,8 @@ RetryPolicy DecodeRetryPolicy(const pb::RetryPolicy& in, DecodeContext& context)
                        "host_selection_retry_max_attempts", "retriable_status_codes", "retry_back_off",
                        "retriable_headers", "retriable_request_headers"});
   RetryPolicy out;
-  std::string unknown;
-  const auto bits = ParseRetryOn(in.retry_on(), &unknown);
-  if (!bits) context.Reject("retry_on: \"" + unknown + "\" is not known");
-  out.retry_on = bits.value_or(0);
+  // A word that is not known means nothing, as in Envoy.
+  for (const std::string_view word : Split(in.retry_on(), ',')) out.retry_on |= ParseRetryOn(word).value_or(0);
   if (in.has_num_retries()) out.num_retries = in.num_retries().value();
   if (in.has_per_try_timeout()) out.per_try_timeout = DecodeDuration(in.per_try_timeout(), context);
   if (in.has_per_try_idle_timeout()) out.per_try_idle_timeout = DecodeDuration(in.per_try_idle_timeout(), context);

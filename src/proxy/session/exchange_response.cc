@@ -85,6 +85,8 @@ void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool 
   const bool late = failure == Failure::kStreamIdle || failure == Failure::kMaxStreamDuration;
   if (late && request_ended_) reply.status = 504;
   if (failure == Failure::kMaxStreamDuration) reply.grpc_status = kDeadlineExceeded;
+  const bool upstream_late = failure == Failure::kResponseTimeout || failure == Failure::kPerTryTimeout;
+  if (upstream_late && router_ && router_->late_is_no_content()) reply = {.status = 204};
   if (failure == Failure::kNoCluster && match_.route != nullptr && match_.route->action != nullptr) {
     reply.status = match_.route->action->cluster_not_found_status;
   }

@@ -25,6 +25,8 @@ constexpr std::array<FailureFacts, static_cast<std::size_t>(Failure::kLast) + 1>
     {504, ResponseFlag::kUpstreamRequestTimeout, "response_timeout", "upstream request timeout"},
     {504, ResponseFlag::kUpstreamRequestTimeout, "upstream_per_try_timeout", "upstream request timeout"},
     {504, ResponseFlag::kUpstreamRequestTimeout, "upstream_per_try_idle_timeout", "upstream request timeout"},
+    {504, ResponseFlag::kUpstreamMaxStreamDurationReached, "upstream_max_stream_duration_reached",
+     "upstream max stream duration reached"},
     {503, ResponseFlag::kUpstreamConnectionFailure, "remote_connection_failure", "remote connection failure"},
     {503, ResponseFlag::kUpstreamConnectionFailure, "connection_timeout", "connection timeout"},
     {503, ResponseFlag::kUpstreamOverflow, "overflow", "overflow"},

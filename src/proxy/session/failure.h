@@ -30,6 +30,7 @@ enum class Failure : std::uint8_t {
   kResponseTimeout,  // the route's time-out
   kPerTryTimeout,
   kPerTryIdleTimeout,
+  kUpstreamStreamDuration,  // x-envoy-upstream-stream-duration-ms
   // The upstream, before its response began.
   kConnectFailure,
   kConnectTimeout,

@@ -14,7 +14,7 @@ using Hcm = xds::HttpConnectionManager;
 constexpr std::string_view kOperation = "x-envoy-decorator-operation";
 
 // Fields that only the proxy itself may set when the request comes from outside (Envoy's cleanEdgeRequestHeaders).
-constexpr std::array<std::string_view, 14> kExternalForbidden = {"x-envoy-retriable-status-codes",
+constexpr std::array<std::string_view, 15> kExternalForbidden = {"x-envoy-retriable-status-codes",
                                                                  "x-envoy-retriable-header-names",
                                                                  "x-envoy-retry-on",
                                                                  "x-envoy-retry-grpc-on",
@@ -23,6 +23,7 @@ constexpr std::array<std::string_view, 14> kExternalForbidden = {"x-envoy-retria
                                                                  "x-envoy-upstream-rq-timeout-ms",
                                                                  "x-envoy-upstream-rq-per-try-timeout-ms",
                                                                  "x-envoy-upstream-rq-timeout-alt-response",
+                                                                 "x-envoy-upstream-stream-duration-ms",
                                                                  "x-envoy-expected-rq-timeout-ms",
                                                                  "x-envoy-force-trace",
                                                                  "x-envoy-ip-tags",

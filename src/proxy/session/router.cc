@@ -56,6 +56,7 @@ Router::Router(Context& context, const HttpConfig& config, RouterEvents& events,
     }
   });
   attempt_idle_.SetCallback([this] { OnAttemptTimeout(Failure::kPerTryIdleTimeout); });
+  attempt_life_.SetCallback([this] { OnAttemptTimeout(Failure::kUpstreamStreamDuration); });
 }
 
 Router::~Router() {
@@ -83,6 +84,7 @@ void Router::OnCluster() {
   SetTimeouts();
   const xds::RetryPolicy& policy = request_.match.route->retry != nullptr ? *request_.match.route->retry : NoRetries();
   retry_.emplace(policy, request_.head);
+  late_is_no_content_ = request_.head.headers.Has("x-envoy-upstream-rq-timeout-alt-response");
   if (request_.record.internal) RemoveOrders(request_.head.headers);
   const xds::LbPolicy policy_of_hosts = cluster_->config->lb.policy;
   const bool hashes = policy_of_hosts == xds::LbPolicy::kRingHash || policy_of_hosts == xds::LbPolicy::kMaglev;
@@ -154,6 +156,7 @@ void Router::SetTimeouts() {
   }
   if (const auto own = MillisecondsOf(headers, "x-envoy-upstream-rq-per-try-timeout-ms")) per_try_timeout_ = *own;
   headers.Remove("x-envoy-upstream-rq-per-try-timeout-ms");
+  attempt_duration_ = MillisecondsOf(headers, "x-envoy-upstream-stream-duration-ms").value_or(Duration(0));
   headers.Remove("x-envoy-upstream-stream-duration-ms");
   if (timeout_ > Duration(0) && per_try_timeout_ >= timeout_) per_try_timeout_ = Duration(0);
   if ((request_ended_ || handshake_) && timeout_ > Duration(0)) response_timer_.Start(context_.loop.timers(), timeout_);
@@ -229,6 +232,7 @@ void Router::SendRequest() {
   if (!request_.record.upstream_first_sent) {
     request_.record.upstream_first_sent = context_.loop.Now() - request_.record.start_time;
   }
+  if (attempt_duration_ > Duration(0)) attempt_life_.Start(context_.loop.timers(), attempt_duration_);
   if (request_ended_ || handshake_) StartPerTryTimeouts();
   attempt_->SendHead(request_.head, head_only_);
   if (head_only_) NoteRequestSent();

@@ -53,6 +53,8 @@ class Router final : public AttemptEvents {
   std::optional<Duration> SinceRequestEnd() const noexcept;
   // Of a cookie hash policy whose cookie the request lacked; empty: none.
   const std::string& set_cookie() const noexcept { return set_cookie_; }
+  // Whether a request that took too long is answered by 204 (x-envoy-upstream-rq-timeout-alt-response).
+  bool late_is_no_content() const noexcept { return late_is_no_content_; }
 
  private:
   enum class State : std::uint8_t {
@@ -106,6 +108,7 @@ class Router final : public AttemptEvents {
   bool retain_ = false;       // `body_` keeps what was sent, for another attempt
   bool holds_retry_ = false;  // one of the cluster's retries
   bool idle_waits_ = false;   // attempt_idle_ goes on when the response does
+  bool late_is_no_content_ = false;
   std::size_t body_limit_ = 1024 * 1024;
   Buffer body_;  // not sent yet, or retained
   std::optional<http::Headers> trailers_;
@@ -121,10 +124,12 @@ class Router final : public AttemptEvents {
   bool call_deadline_ = false;  // timeout_ is the call's own (grpc-timeout), or the life of its stream
   Duration per_try_timeout_{0};
   Duration per_try_idle_timeout_{0};
+  Duration attempt_duration_{0};  // how long the stream of an attempt may live
   MonotonicTime request_end_{};
   io::Timer response_timer_;
   io::Timer attempt_timer_;  // per-try time-out, or the pause before the next attempt
   io::Timer attempt_idle_;   // per_try_idle_timeout, from the end of the request to that of the response
+  io::Timer attempt_life_;   // attempt_duration_
   Pending waiting_;          // last: its callback meets no dead member
 };
 

@@ -81,6 +81,7 @@ void Router::Complete() {
   state_ = State::kDone;
   response_timer_.Cancel();
   attempt_idle_.Cancel();
+  attempt_life_.Cancel();
   CountTime(*cluster_->state, SinceRequestEnd());
 }
 
@@ -100,6 +101,7 @@ void Router::OnAttemptWritable() { events_.OnRouterFull(false); }
 void Router::OnAttemptFailed(Failure failure, const std::string& transport) {
   attempt_timer_.Cancel();
   attempt_idle_.Cancel();
+  attempt_life_.Cancel();
   if (!transport.empty()) request_.record.transport_failure = transport;
   if (state_ == State::kResponse) {
     state_ = State::kDone;
@@ -144,6 +146,7 @@ bool Router::TakeRetry() {
 
 void Router::EndAttempt(http::ResetReason reason) {
   attempt_idle_.Cancel();
+  attempt_life_.Cancel();
   if (attempt_) Attempt::Abandon(std::exchange(attempt_, nullptr), reason);
   if (state_ == State::kDone && std::exchange(holds_retry_, false)) {
     cluster_->state->limits[static_cast<std::size_t>(action_.priority)].ReturnRetry();
@@ -183,10 +186,13 @@ void Router::Break(Failure failure) {
 void Router::OnAttemptTimeout(Failure failure) {
   attempt_timer_.Cancel();
   attempt_idle_.Cancel();
-  cluster_->state->Add(ClusterStat::kUpstreamRqPerTryTimeout);
-  if (attempt_) cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
+  attempt_life_.Cancel();
+  const bool life = failure == Failure::kUpstreamStreamDuration;
+  cluster_->state->Add(life ? ClusterStat::kUpstreamRqMaxDurationReached : ClusterStat::kUpstreamRqPerTryTimeout);
+  if (attempt_ && !life)
+    cluster::ReportLocalFailure(*cluster_, *attempt_->host(), cluster::LocalFailure::kRequestTimeout);
   if (state_ == State::kResponse) return Break(failure);
-  if (Retry(AttemptFailure::kPerTryTimeout)) return;
+  if (Retry(KindOf(failure))) return;
   Fail(failure);
 }
 

@@ -48,6 +48,7 @@ def messages():
         http(headers=[("x-big", "v" * 70000)]), http(headers=[(f"x-{i}", "1") for i in range(120)]), b"\x16\x03\x01garbage\r\n\r\n",
         named("a chunk that is longer than it says", http("POST", headers=chunked) + b"3\r\nabcd\r\n0\r\n\r\n"),
         named("two Host fields", b"POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+        *(http(target=t) for t in ("http://any.test#x", "http://any.test:80#x", "http://any.test#/x", "http://any.test/#x", "http://#x", "#x", "#/x")),
     ]
     return plain(*good) + pipelined + plain(*bad)
 

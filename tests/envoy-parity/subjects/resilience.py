@@ -48,7 +48,8 @@ def retries_more():
     out += [asks(o, target=t) for t in ("/before", "/reset", "/refused", "/h2reset", "/h25xx", "/4xx", "/codes", "/istio", "/connect") for o in ("reset", "refuse", "status=500")]
     out += [asks(f"grpc-only;header=grpc-status:{n}", "POST", "/grpc", headers=[("content-type", "application/grpc")]) for n in (0, 1, 4, 8, 14)]
     out += [asks("cut;body=400", target="/many"), asks("cut;body=100000", target="/reset")]
-    return out + [asks("odd=" + o, target=t) for t in ("/many", "/reset", "/before") for o in ("not-http", "bad-length", "cut-in-the-head")]
+    out += [asks("odd=" + o, target=t) for t in ("/many", "/reset", "/before") for o in ("not-http", "bad-length", "cut-in-the-head")]
+    return out + [asks(f"fail=1;key=w-{t}", target=t) for t in ("/words", "/unknown")] + [asks("reset", target=t) for t in ("/words", "/unknown")]
 
 
 @case("35-trusted-requests", ordered=True)
@@ -67,6 +68,19 @@ def trusted_requests():
             out += [asks(f"grpc-only;header=grpc-status:14;key={next(keys)}", "POST", target, headers=[*who, ("content-type", "application/grpc"), (name, on)])
                     for name, on in (("x-envoy-retry-grpc-on", "unknown,unavailable"), ("x-envoy-retry-on", "unavailable"), ("x-envoy-retry-grpc-on", "5xx"))]
             out.append(asks("header=x-again:1", target=target, headers=[*who, ("x-envoy-retry-on", "retriable-headers"), ("x-envoy-retriable-header-names", "x-again")]))
+    for target in ("/plain", "/policy"):
+        for who in ([], inside):
+            own = [*who, ("x-envoy-retry-on", "5xx,reset")]
+            out += [asks("late=300", target=target, headers=[*who, ("x-envoy-upstream-stream-duration-ms", ms)]) for ms in ("100", "0", "-1", "x", "5000", " 100", "1e2")]
+            out.append(asks("late=300", target=target, headers=[*own, ("x-envoy-upstream-stream-duration-ms", "100")]))
+            out.append(asks("chunked;body=400;slow=300", target=target, headers=[*own, ("x-envoy-upstream-stream-duration-ms", "100")]))
+            out.append(asks("late=300", "POST", target, headers=[*who, ("content-type", "application/grpc"), ("x-envoy-upstream-stream-duration-ms", "100")]))
+            out += [asks("late=250", target=target, headers=[*own, ("x-envoy-upstream-rq-per-try-timeout-ms", ms), ("x-envoy-max-retries", "2")]) for ms in ("100", "0", "x", "60000")]
+            out.append(asks("late=250", target=target, headers=[*who, ("x-envoy-upstream-rq-timeout-ms", "100"), ("x-envoy-upstream-rq-timeout-alt-response", "1")]))
+            out += [asks("", target=target, headers=[*who, (name, value)]) for name, value in (
+                ("x-envoy-hedge-on-per-try-timeout", "true"), ("x-envoy-upstream-alt-stat-name", "other"), ("x-envoy-decorator-operation", "mine"), ("x-envoy-upstream-rq-timeout-alt-response", "1"),
+                ("x-envoy-retriable-status-codes", "a,b"), ("x-envoy-retriable-header-names", "x-a"), ("x-envoy-max-retries", "1"), ("x-envoy-attempt-count", "7"), ("x-envoy-is-timeout-retry", "true"),
+                ("x-envoy-ip-tags", "a"), ("x-envoy-force-trace", "true"), ("x-envoy-original-url", "http://a/b"), ("x-envoy-downstream-service-cluster", "c"), ("x-envoy-downstream-service-node", "n"))]
     return out
 
 
