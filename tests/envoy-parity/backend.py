@@ -22,7 +22,9 @@ An upgrade and a CONNECT are accepted unless `status` is given; the tunnel gives
 import asyncio
 import dataclasses
 import json
+import socket
 import ssl
+import struct
 import threading
 
 import h2.config
@@ -152,9 +154,13 @@ class Backend:
 class Tcp(Backend):
     async def serve(self, reader, writer):
         """Echo in upper case. What begins with "!bye" is answered once and ended from this side, "!go" ended at once,
-        "!who" is answered with the backend's name."""
+        "!who" is answered with the backend's name, "!reset" resets the connection."""
         try:
             while data := await reader.read(65536):
+                if data.startswith(b"!reset"):
+                    linger = struct.pack("ii", 1, 0)
+                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    break
                 if data.startswith(b"!who"):
                     writer.write(self.name.encode())
                 elif not data.startswith(b"!go"):

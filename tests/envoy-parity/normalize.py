@@ -81,6 +81,10 @@ def request(name, text, port, sent):
 
 def log_field(name, value, addresses):
     """Fields named t_... are times, p_... ports that the kernel chose; addresses of backends are their names."""
+    if isinstance(value, dict):
+        return {inner: log_field(inner, one, addresses) for inner, one in value.items()}
+    if isinstance(value, list):
+        return [log_field(name, one, addresses) for one in value]
     if name.startswith("t_"):
         return "N" if str(value).isdecimal() else value
     if name.startswith("p_"):

@@ -177,3 +177,30 @@ def test_the_file_of_a_wrong_text_is_named(folder):
     file.write_text(text())
     said = validate("plait", "-c", str(file), "--config-yaml", "{nothing: 1}")
     assert said.returncode == 1 and '--config-yaml:1:2: unknown field "nothing"' in said.stderr, said.stderr
+
+
+def logging(fmt):
+    log = json.loads(proxies.typed("f", "access_loggers.file.v3.FileAccessLog", path="/dev/null", log_format={"text_format": fmt}))
+    proxy = json.loads(proxies.typed("t", "filters.network.tcp_proxy.v3.TcpProxy", stat_prefix="t", cluster="c", access_log=[log]))
+    at = {"socket_address": {"address": "127.0.0.1", "port_value": 1}}
+    return json.dumps({"static_resources": {"clusters": [{"name": "c", "load_assignment": {"cluster_name": "c"}}],
+                                            "listeners": [{"name": "l", "address": at, "filter_chains": [{"filters": [proxy]}]}]}})
+
+
+@BOTH
+@pytest.mark.parametrize("fmt", [
+    "%FOO%", "%RESPONSE_CODE", "100% x", "%REQ%", "%REQ()%", "%REQ(A?B?C)%", "%REQ(A:3)%", "%REQ(A):x%", "%REQ(A)x%", "%RESPONSE_CODE(x)%", "%RESPONSE_CODE:2%",
+    "%START_TIME(%s):5%", "%START_TIME(%n)%", "%GRPC_STATUS(X)%", "%GRPC_STATUS:2%", "%QUERY_PARAM%", "%QUERY_PARAMS(x)%", "%PATH(x)%", "%PATH(WQ:x)%", "%FILTER_STATE%",
+    "%FILTER_STATE(a:X)%", "%FILTER_STATE(a:FIELD)%", "%METADATA(X:a)%", "%DYNAMIC_METADATA%", "%COMMON_DURATION%", "%COMMON_DURATION(a:b:min)%",
+    "%REQUESTED_SERVER_NAME(X)%", "%HOSTNAME:3%", "%UNIQUE_ID:3%"])
+def test_a_format_of_the_access_log_that_means_nothing_is_refused(kind, fmt):
+    done = validate(kind, "--config-yaml", logging(fmt))
+    assert done.returncode != 0, f"{kind} takes {fmt}"
+
+
+@BOTH
+def test_a_format_of_the_access_log_with_odd_operators_is_taken(kind):
+    fmt = ("%RESPONSE_CODE()% %REQ(?a)% %REQ(a?)% %REQ(a):0% %COMMON_DURATION(x:y)% %FILTER_STATE(a:FIELD:b):3% %METADATA(ROUTE)% %PATH(:ORIG):3% %GRPC_STATUS()%"
+           " %START_TIME()% %QUERY_PARAMS():3% %CEL(metadata.filter_metadata['a'])% %UPSTREAM_FILTER_STATE(a):5%")
+    done = validate(kind, "--config-yaml", logging(fmt))
+    assert done.returncode == 0, done.stderr

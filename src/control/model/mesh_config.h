@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "control/model/virtual_service.h"
+#include "core/xds/json_format.h"
 
 namespace plait::control::model {
 
@@ -35,8 +36,9 @@ struct MeshConfig {
   Duration dns_refresh_rate = std::chrono::seconds(60);  // above 1 ms
   std::optional<Duration> detection_timeout = {};  // protocolDetectionTimeout; none: Plait's rules (semantics.md 1)
   std::string access_log_file = {};
-  std::string access_log_format = {};  // empty: Istio's
+  std::string access_log_format = {};  // of texts; empty: Istio's
   bool access_log_json = false;
+  std::optional<xds::JsonFormat> access_log_json_format = {};  // none: Istio's
   std::vector<std::string> default_service_export_to = {"*"};
   std::vector<std::string> default_virtual_service_export_to = {"*"};
   std::vector<std::string> default_destination_rule_export_to = {"*"};

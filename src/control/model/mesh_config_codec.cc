@@ -11,6 +11,7 @@
 #include "core/base/workers.h"
 #include "core/tls/key_exchange.h"
 #include "core/xds/command_operators.h"
+#include "core/xds/json_format.h"
 #include "core/yaml/parse.h"
 
 namespace plait::control::model {
@@ -92,8 +93,12 @@ MeshConfig ToMeshConfig(const mesh::MeshConfig& from) {
   if (from.has_protocol_detection_timeout() && ToDuration(from.protocol_detection_timeout()) > Duration::zero())
     to.detection_timeout = ToDuration(from.protocol_detection_timeout());
   to.access_log_file = from.access_log_file();
-  to.access_log_format = from.access_log_format();
   to.access_log_json = from.access_log_encoding() == mesh::MeshConfig::JSON;
+  if (!to.access_log_json) {
+    to.access_log_format = from.access_log_format();
+  } else if (auto format = xds::ParseJsonFormat(from.access_log_format())) {
+    to.access_log_json_format = *std::move(format);
+  }
   AssignUnlessEmpty(to.default_service_export_to, from.default_service_export_to());
   AssignUnlessEmpty(to.default_virtual_service_export_to, from.default_virtual_service_export_to());
   AssignUnlessEmpty(to.default_destination_rule_export_to, from.default_destination_rule_export_to());
@@ -265,11 +270,18 @@ class RefusedValues {
       message_.clear_access_log_file();
     }
     if (message_.access_log_format().empty()) return;
-    if (message_.access_log_encoding() == mesh::MeshConfig::JSON) return document_.Warn("accessLogFormat");
-    auto format = xds::ParseFormat(message_.access_log_format());
-    if (format) return;
-    Tell("accessLogFormat", "accessLogFormat: " + format.error().message, format.error().hint);
+    const bool json = message_.access_log_encoding() == mesh::MeshConfig::JSON;
+    const Outcome<void> checked = json ? Checked(xds::ParseJsonFormat(message_.access_log_format()))
+                                       : Checked(xds::ParseFormat(message_.access_log_format()));
+    if (checked) return;
+    Tell("accessLogFormat", "accessLogFormat: " + checked.error().message, checked.error().hint);
     message_.clear_access_log_format();
+  }
+
+  template <class Value>
+  static Outcome<void> Checked(const Outcome<Value>& parsed) {
+    if (!parsed) return std::unexpected(parsed.error());
+    return {};
   }
 
   void DropRetryPolicy() {

@@ -65,13 +65,21 @@ TEST(RefusedValues, OfMeshConfigAreToldAndTheRestStays) {
   }
 }
 
-TEST(RefusedValues, AreNotLookedForInAFormatThatIsNotHonoured) {
-  const Decoded read = ReadMesh("    accessLogEncoding: JSON\n    accessLogFormat: '{\"a\": \"%FOO%\"}'\n");
-  EXPECT_NE(Said(read.findings)
-                .find("f.yaml:7:22: ConfigMap istio-system/istio: \"accessLogFormat\" of the mesh "
-                      "configuration is not honoured yet"),
-            std::string::npos)
-      << Said(read.findings);
+TEST(RefusedValues, OfAFormatInJsonLeaveIstiosInForce) {
+  for (const auto& [text, said] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"a": {"b": ["%FOO%"]}})", "format operator '%FOO%': not known (see Envoy's access log operators"},
+           {R"({"a": )", "accessLogFormat: is no JSON object: "},
+           {"[%RESPONSE_CODE%]", "accessLogFormat: is no JSON object (e.g. {"},
+           {R"("a")", "is no JSON object"},
+       }) {
+    const Decoded read = ReadMesh("    accessLogEncoding: JSON\n    accessLogFormat: '" + text + "'\n");
+    EXPECT_NE(
+        Said(read.findings).find("f.yaml:7:22: ConfigMap istio-system/istio: mesh configuration: accessLogFormat"),
+        std::string::npos)
+        << Said(read.findings);
+    EXPECT_NE(Said(read.findings).find(said), std::string::npos) << Said(read.findings);
+    EXPECT_EQ(MeshOf(read), (MeshConfig{.trust_domain = "td", .access_log_json = true})) << text;
+  }
 }
 
 TEST(RefusedValues, OfMeshConfigAreFew) {

@@ -10,31 +10,31 @@ constexpr std::string_view kTextFormat =
     "\"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% "
     "%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n";
 
-std::vector<std::pair<std::string, std::string>> JsonFormat() {
-  return {{"authority", "%REQ(:AUTHORITY)%"},
-          {"bytes_received", "%BYTES_RECEIVED%"},
-          {"bytes_sent", "%BYTES_SENT%"},
-          {"connection_termination_details", "%CONNECTION_TERMINATION_DETAILS%"},
-          {"downstream_local_address", "%DOWNSTREAM_LOCAL_ADDRESS%"},
-          {"downstream_remote_address", "%DOWNSTREAM_REMOTE_ADDRESS%"},
-          {"duration", "%DURATION%"},
-          {"method", "%REQ(:METHOD)%"},
-          {"path", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"},
-          {"protocol", "%PROTOCOL%"},
-          {"request_id", "%REQ(X-REQUEST-ID)%"},
-          {"requested_server_name", "%REQUESTED_SERVER_NAME%"},
-          {"response_code", "%RESPONSE_CODE%"},
-          {"response_code_details", "%RESPONSE_CODE_DETAILS%"},
-          {"response_flags", "%RESPONSE_FLAGS%"},
-          {"route_name", "%ROUTE_NAME%"},
-          {"start_time", "%START_TIME%"},
-          {"upstream_cluster", "%UPSTREAM_CLUSTER_RAW%"},
-          {"upstream_host", "%UPSTREAM_HOST%"},
-          {"upstream_local_address", "%UPSTREAM_LOCAL_ADDRESS%"},
-          {"upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"},
-          {"upstream_transport_failure_reason", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"},
-          {"user_agent", "%REQ(USER-AGENT)%"},
-          {"x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"}};
+xds::JsonFormat DefaultJsonFormat() {
+  return xds::JsonFormat::Object({{"authority", "%REQ(:AUTHORITY)%"},
+                                  {"bytes_received", "%BYTES_RECEIVED%"},
+                                  {"bytes_sent", "%BYTES_SENT%"},
+                                  {"connection_termination_details", "%CONNECTION_TERMINATION_DETAILS%"},
+                                  {"downstream_local_address", "%DOWNSTREAM_LOCAL_ADDRESS%"},
+                                  {"downstream_remote_address", "%DOWNSTREAM_REMOTE_ADDRESS%"},
+                                  {"duration", "%DURATION%"},
+                                  {"method", "%REQ(:METHOD)%"},
+                                  {"path", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"},
+                                  {"protocol", "%PROTOCOL%"},
+                                  {"request_id", "%REQ(X-REQUEST-ID)%"},
+                                  {"requested_server_name", "%REQUESTED_SERVER_NAME%"},
+                                  {"response_code", "%RESPONSE_CODE%"},
+                                  {"response_code_details", "%RESPONSE_CODE_DETAILS%"},
+                                  {"response_flags", "%RESPONSE_FLAGS%"},
+                                  {"route_name", "%ROUTE_NAME%"},
+                                  {"start_time", "%START_TIME%"},
+                                  {"upstream_cluster", "%UPSTREAM_CLUSTER_RAW%"},
+                                  {"upstream_host", "%UPSTREAM_HOST%"},
+                                  {"upstream_local_address", "%UPSTREAM_LOCAL_ADDRESS%"},
+                                  {"upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"},
+                                  {"upstream_transport_failure_reason", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"},
+                                  {"user_agent", "%REQ(USER-AGENT)%"},
+                                  {"x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"}});
 }
 
 void SetPathNormalization(const model::MeshConfig& mesh, xds::HttpConnectionManager& out) {
@@ -66,7 +66,7 @@ std::vector<xds::AccessLog> AccessLogs(const model::Snapshot& snapshot) {
   out.path = mesh.access_log_file;
   if (mesh.access_log_json) {
     out.format = xds::AccessLog::Format::kJson;
-    out.json_format = JsonFormat();
+    out.json_format = mesh.access_log_json_format.value_or(DefaultJsonFormat());
   } else {
     out.text_format = mesh.access_log_format.empty() ? std::string(kTextFormat) : mesh.access_log_format;
     if (!out.text_format.ends_with('\n')) out.text_format += '\n';  // as Istio

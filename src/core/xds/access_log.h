@@ -4,8 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "core/xds/json_format.h"
 
 namespace plait::xds {
 
@@ -26,8 +27,8 @@ struct AccessLog {
   Target target = Target::kStdout;
   std::string path;  // kFile; "/dev/stdout" stays a path here
   Format format = Format::kText;
-  std::string text_format;                                       // empty: Envoy's default format
-  std::vector<std::pair<std::string, std::string>> json_format;  // key -> operators, flat, in the order of the keys
+  std::string text_format;  // empty: Envoy's default format
+  JsonFormat json_format;
   bool omit_empty_values = false;
   std::optional<AccessLogFilter> filter;
   friend bool operator==(const AccessLog&, const AccessLog&) = default;

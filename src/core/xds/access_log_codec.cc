@@ -1,6 +1,8 @@
 #include "core/xds/access_log_codec.h"
 
 #include "core/xds/common_codec.h"
+#include "core/xds/data_source.h"
+#include "core/xds/json_format_codec.h"
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
@@ -38,21 +40,32 @@ AccessLogFilter DecodeFilter(const pb::AccessLogFilter& in, DecodeContext& conte
   return out;
 }
 
+// They add operators, which are known without them.
+void DecodeFormatter(const envoy::config::core::v3::TypedExtensionConfig& in, int index, DecodeContext& context) {
+  const At at(context, "formatters", index);
+  context.Honours(in, {"name", "typed_config"});
+  constexpr std::string_view kKnown[] = {"envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
+                                         "envoy.extensions.formatter.metadata.v3.Metadata",
+                                         "envoy.extensions.formatter.cel.v3.Cel"};
+  const std::string_view type = TypeOf(in.typed_config());
+  if (std::ranges::find(kKnown, type) == std::end(kKnown))
+    context.Reject("formatter of type \"" + std::string(type) + "\" is not implemented");
+}
+
 void DecodeFormat(const envoy::config::core::v3::SubstitutionFormatString& in, AccessLog& out, DecodeContext& context) {
   const At at(context, "log_format");
-  context.Honours(in, {"text_format", "text_format_source", "json_format", "omit_empty_values"});
+  context.Honours(in, {"text_format", "text_format_source", "json_format", "json_format_options", "omit_empty_values",
+                       "formatters"});
+  context.Honours(in.json_format_options(), {"sort_properties"});  // they are always sorted, as in Envoy
+  for (int i = 0; i < in.formatters_size(); ++i) DecodeFormatter(in.formatters(i), i, context);
   out.omit_empty_values = in.omit_empty_values();
   if (in.has_text_format_source()) {
-    const DataSource source = DecodeDataSource(in.text_format_source(), context);
-    if (source.kind != DataSource::Kind::kInline) context.Reject("text_format_source must be inline");
-    out.text_format = source.value;
+    auto text = ReadSource(DecodeDataSource(in.text_format_source(), context));
+    if (!text) return context.Reject("text_format_source: " + text.error().message);
+    out.text_format = *std::move(text);
   } else if (in.has_json_format()) {
     out.format = AccessLog::Format::kJson;
-    for (const auto& [key, value] : in.json_format().fields()) {
-      if (!value.has_string_value()) return context.Reject("json_format." + key + " must be a string");
-      out.json_format.emplace_back(key, value.string_value());
-    }
-    std::sort(out.json_format.begin(), out.json_format.end());
+    out.json_format = DecodeJsonFormat(in.json_format());
   } else {
     out.text_format = in.text_format();
   }

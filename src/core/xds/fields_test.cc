@@ -2,6 +2,9 @@
 #include <google/protobuf/descriptor.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
+
 #include "core/xds/decode.h"
 #include "core/xds/ignored_fields.h"
 #include "core/xds/named_types.h"
@@ -149,6 +152,68 @@ TEST(Fields, ReadsHowOftenNamesAreAskedFor) {
   EXPECT_EQ(read(", dns_failure_refresh_rate: {base_interval: 2s}").dns_failure_refresh_rate,
             (DnsFailureRefreshRate{2s, 20s}))
       << "ten times the base";
+}
+
+TEST(Fields, OfRetriesPassOverWordsThatAreNotKnown) {
+  std::string text = Listener("");
+  const std::string_view answer = "direct_response: {status: 200}";
+  text.replace(text.find(answer), answer.size(),
+               "route: {cluster: c, retry_policy: {retry_on: \"5xx, whenever,,unavailable\"}}");
+  const auto read = ReadBootstrap("{" + text + "}", "test.yaml");
+  ASSERT_TRUE(read) << read.error().ToString();
+  const auto& manager =
+      std::get<HttpConnectionManager>(read->listeners.at(0).value->filter_chains.at(0).filters.at(0).config);
+  const Route& route = std::get<RouteConfiguration>(manager.routes).virtual_hosts.at(0).routes.at(0);
+  EXPECT_EQ(std::get<RouteAction>(route.action).retry->retry_on, kRetry5xx | kRetryGrpcUnavailable);
+}
+
+AccessLog LogOf(const std::string& format) {
+  const auto read = ReadBootstrap(
+      "{" +
+          Listener(", access_log: [{name: f, typed_config: {\"@type\": "
+                   "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: /dev/null, "
+                   "log_format: {" +
+                   format + "}}}]") +
+          "}",
+      "test.yaml");
+  EXPECT_TRUE(read) << read.error().ToString();
+  if (!read) return {};
+  return std::get<HttpConnectionManager>(read->listeners.at(0).value->filter_chains.at(0).filters.at(0).config)
+      .access_logs.at(0);
+}
+
+TEST(Fields, ReadsTheShapeOfALogInJson) {
+  const std::string json = R"({"b": ["%PROTOCOL%", 1.5, true, null, {"c": "d"}], "a": "x"})";
+  const AccessLog log =
+      LogOf("omit_empty_values: true, json_format_options: {sort_properties: true}, json_format: " + json);
+  EXPECT_EQ(log.json_format, ParseJsonFormat(json).value());
+  EXPECT_EQ(log.json_format.keys, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(log.omit_empty_values);
+}
+
+TEST(Fields, ReadsTheFormatOfALogFromItsSource) {
+  const std::string path = ::testing::TempDir() + "/format-of-a-log";
+  std::ofstream(path) << "of a file\n";
+  setenv("PLAIT_TEST_LOG_FORMAT", "of a variable", 1);
+  EXPECT_EQ(LogOf("text_format_source: {filename: " + path + "}").text_format, "of a file\n");
+  EXPECT_EQ(LogOf("text_format_source: {environment_variable: PLAIT_TEST_LOG_FORMAT}").text_format, "of a variable");
+  EXPECT_EQ(LogOf("text_format_source: {inline_bytes: YQ==}").text_format, "a");
+  const std::string begin =
+      ", access_log: [{name: f, typed_config: {\"@type\": "
+      "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: /dev/null, log_format: {";
+  EXPECT_NE(
+      Problem(Listener(begin + "text_format_source: {filename: /none}}}}]")).find("log_format: text_format_source: "),
+      std::string::npos);
+}
+
+TEST(Fields, TakesFormattersWhoseOperatorsThereAre) {
+  const auto with = [](const std::string& type) {
+    return "text_format: a, formatters: [{name: f, typed_config: {\"@type\": type.googleapis.com/envoy.extensions." +
+           type + "}}]";
+  };
+  EXPECT_EQ(LogOf(with("formatter.req_without_query.v3.ReqWithoutQuery")).text_format, "a");
+  EXPECT_EQ(LogOf(with("formatter.metadata.v3.Metadata")).text_format, "a");
+  EXPECT_EQ(LogOf(with("formatter.cel.v3.Cel")).text_format, "a");
 }
 
 TEST(Fields, NamesOnlyFieldsThatExist) {

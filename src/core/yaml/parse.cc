@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "core/base/strings.h"
+#include "core/base/utf8.h"
 #include "core/yaml/syntax_advice.h"
 
 namespace plait::yaml {
@@ -19,24 +20,6 @@ Mark MarkOfOffset(std::string_view text, std::size_t offset) {
   const std::size_t line_start = before.rfind('\n');
   return {line + 1,
           static_cast<std::uint32_t>(offset - (line_start == std::string_view::npos ? 0 : line_start + 1) + 1)};
-}
-
-// Length of the UTF-8 sequence at the front (RFC 3629: no overlong forms, no surrogates); 0 when there is none.
-std::size_t Utf8Length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return tail(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const bool range = (lead != 0xE0 || byte(1) >= 0xA0) && (lead != 0xED || byte(1) < 0xA0);
-    return range && tail(1) && tail(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const bool range = (lead != 0xF0 || byte(1) >= 0x90) && (lead != 0xF4 || byte(1) < 0x90);
-    return range && tail(1) && tail(2) && tail(3) ? 4 : 0;
-  }
-  return 0;
 }
 
 // The offset of a character in UTF-8 by its number, which is what libyaml counts. O(index), for errors only.

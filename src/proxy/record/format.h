@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/xds/json_format.h"
 #include "proxy/record/stream_record.h"
 
 namespace plait::proxy::record {
@@ -16,8 +17,8 @@ namespace plait::proxy::record {
 // Envoy's default text format, and Istio's (MeshConfig.accessLogFormat is empty).
 extern const std::string_view kEnvoyFormat;
 extern const std::string_view kIstioFormat;
-// Istio's keys of accessLogEncoding JSON with their operators.
-const std::vector<std::pair<std::string, std::string>>& IstioJsonFormat();
+// Of accessLogEncoding JSON.
+const xds::JsonFormat& IstioJsonFormat();
 
 class Format {
  public:
@@ -45,17 +46,29 @@ class Format {
   std::vector<Piece> pieces_;
 };
 
-// {"key":value,...} in one line, with a line feed.
+// A JSON object in one line, with a line feed.
 class JsonFormat {
  public:
-  static Outcome<JsonFormat> Compile(const std::vector<std::pair<std::string, std::string>>& keys, bool omit_empty);
+  static Outcome<JsonFormat> Compile(const xds::JsonFormat& format, bool omit_empty);
   void Append(const StreamRecord& record, std::string& out) const;
 
  private:
-  std::vector<std::pair<std::string, Format>> keys_;  // escaped key
+  struct Value {
+    xds::JsonFormat::Kind kind = xds::JsonFormat::Kind::kObject;
+    std::string text;                // kNull, kBool, kNumber: as it is written
+    Format format;                   // kText
+    std::vector<Value> items;        // kList, kObject
+    std::vector<std::string> names;  // kObject: of `items`, escaped, with the colon
+  };
+  static Outcome<Value> CompileValue(const xds::JsonFormat& from);
+  void Append(const Value& value, const StreamRecord& record, std::string& out) const;
+  bool Omits(const Value& value, const StreamRecord& record) const;
+
+  Value root_;
   bool omit_empty_ = false;
 };
 
-void AppendJsonString(std::string_view text, std::string& out);  // with quotes
+// With quotes. Bytes above 0x7f of a text that is no UTF-8 (header values may be anything) are written as \u00XX.
+void AppendJsonString(std::string_view text, std::string& out);
 
 }  // namespace plait::proxy::record

@@ -8,9 +8,12 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "core/base/encoding.h"
+#include "core/base/random.h"
 #include "core/base/strings.h"
 #include "core/xds/cluster.h"
 #include "proxy/cluster/host.h"
+#include "proxy/record/trace.h"
 
 namespace plait::proxy::record {
 namespace {
@@ -59,9 +62,24 @@ bool Address(const io::SocketAddress& address, std::string& out) {
   out += ':';
   return Number(address.port.value, out);
 }
-bool OnlyIp(const io::SocketAddress& address, std::string& out) {
+io::IpAddress Masked(const io::IpAddress& ip, std::uint64_t bits) {
+  std::array<std::uint8_t, 16> bytes = ip.bytes();
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const std::uint64_t kept = bits > 8 * i ? std::min<std::uint64_t>(bits - 8 * i, 8) : 0;
+    bytes[i] = static_cast<std::uint8_t>(bytes[i] & (0xff00U >> kept));
+  }
+  if (!ip.is_v4()) return io::IpAddress::V6(bytes);
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) value = value << 8 | bytes[i];
+  return io::IpAddress::V4(value);
+}
+// `bits` of it, as a range, where the operator has an argument; what is no number there means nothing.
+bool OnlyIp(const io::SocketAddress& address, const Piece& piece, std::string& out) {
   if (address.is_unix()) return Text(address.unix_path, out);
-  AppendIp(address.ip, out);
+  const auto bits = ParseUint(piece.text);
+  if (!bits) return AppendIp(address.ip, out), true;
+  const std::uint64_t kept = std::min<std::uint64_t>(*bits, address.ip.is_v4() ? 32 : 128);
+  out += io::Cidr(Masked(address.ip, kept), static_cast<std::uint8_t>(kept)).ToString();
   return true;
 }
 bool OnlyPort(const io::SocketAddress& address, std::string& out) {
@@ -84,7 +102,7 @@ void AppendPadded(std::uint64_t value, int digits, std::string& out) {
 }
 
 // Default form 2026-11-24T14:13:00.123Z. The second's text is kept: many records share it.
-bool StartTime(WallTime start, std::string& out) {
+bool Time(WallTime start, std::string& out) {
   struct Second {
     std::int64_t value = INT64_MIN;
     char text[24] = {};
@@ -106,21 +124,33 @@ bool StartTime(WallTime start, std::string& out) {
   return true;
 }
 
-// %START_TIME(format)%: strftime, with %f, %3f, %6f, %9f for fractions of the second and %s for the epoch.
-bool CustomTime(WallTime start, const std::string& format, std::string& out) {
+// The first digits of a fraction of a second.
+void AppendFraction(std::uint64_t nanos, int digits, std::string& out) {
+  for (int i = digits; i < 9; ++i) nanos /= 10;
+  AppendPadded(nanos, digits, out);
+}
+
+// strftime, with %f, %1f to %9f for the fraction of the second, %E3S for seconds with one, and %s for the epoch.
+bool TimeAs(WallTime start, std::string_view format, bool local, std::string& out) {
   const auto nanos = start.time_since_epoch().count();
   const std::time_t at = static_cast<std::time_t>(nanos / 1'000'000'000);
   const auto fraction = static_cast<std::uint64_t>(nanos % 1'000'000'000);
   std::string plain;
   for (std::size_t i = 0; i < format.size(); ++i) {
-    const std::string_view rest = std::string_view(format).substr(i);
-    const int digits = rest.starts_with("%3f") ? 3 : rest.starts_with("%6f") ? 6 : rest.starts_with("%9f") ? 9 : 0;
-    if (rest.starts_with("%f") || digits > 0) {
-      AppendPadded(digits == 3   ? fraction / 1'000'000
-                   : digits == 6 ? fraction / 1000
-                                 : fraction,
-                   digits == 0 ? 9 : digits, plain);
-      i += digits == 0 ? 1 : 2;
+    const std::string_view rest = format.substr(i);
+    const auto digit = [&](std::size_t place) {
+      return place < rest.size() && rest[place] >= '1' && rest[place] <= '9';
+    };
+    if (rest.starts_with("%f")) {
+      AppendFraction(fraction, 9, plain);
+      ++i;
+    } else if (rest[0] == '%' && digit(1) && rest.substr(2).starts_with('f')) {
+      AppendFraction(fraction, rest[1] - '0', plain);
+      i += 2;
+    } else if (rest.starts_with("%E") && digit(2) && rest.substr(3).starts_with('S')) {
+      plain += "%S.";
+      AppendFraction(fraction, rest[2] - '0', plain);
+      i += 3;
     } else if (rest.starts_with("%s")) {
       Number(static_cast<std::uint64_t>(at), plain);
       ++i;
@@ -132,9 +162,44 @@ bool CustomTime(WallTime start, const std::string& format, std::string& out) {
     }
   }
   std::tm parts{};
-  gmtime_r(&at, &parts);
+  if (local) {
+    localtime_r(&at, &parts);
+  } else {
+    gmtime_r(&at, &parts);
+  }
   char text[256];
   out.append(text, std::strftime(text, sizeof text, plain.c_str(), &parts));
+  return true;
+}
+
+bool LocalTime(WallTime start, const Piece& piece, std::string& out) {
+  return TimeAs(start, piece.text.empty() ? "%Y-%m-%dT%H:%M:%S.%3f%z" : std::string_view(piece.text), true, out);
+}
+
+// A point of time of a request, since it began, by the name that %COMMON_DURATION% has for it.
+std::optional<Duration> PointOfTime(const StreamRecord& r, std::string_view name) {
+  if (name == "DS_RX_BEG") return r.request != nullptr ? std::optional(Duration(0)) : std::nullopt;
+  if (name == "DS_RX_END") return r.request_received;
+  if (name == "US_TX_BEG") return r.upstream_first_sent;
+  if (name == "US_TX_END") return r.upstream_last_sent;
+  if (name == "US_RX_BEG") return r.upstream_first_received;
+  if (name == "US_RX_END") return r.upstream_last_received;
+  if (name == "DS_TX_BEG") return r.response_first_sent;
+  if (name == "DS_TX_END") return r.response_first_sent ? r.total : std::nullopt;
+  return std::nullopt;
+}
+
+WallTime EndOf(const StreamRecord& r) { return r.start + r.total.value_or(Duration(0)); }
+
+// "from:to:unit".
+bool CommonDuration(const StreamRecord& r, const Piece& piece, std::string& out) {
+  const auto [from, rest] = SplitOnce(piece.text, ':');
+  const auto [to, unit] = SplitOnce(*rest, ':');
+  const auto begin = PointOfTime(r, from), end = PointOfTime(r, to);
+  if (!begin || !end) return false;
+  const std::int64_t divisor = unit == "us" ? 1000 : unit == "ns" ? 1 : 1'000'000;
+  const std::int64_t nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(*end - *begin).count();
+  out += std::to_string(nanos / divisor);
   return true;
 }
 
@@ -153,11 +218,123 @@ bool RequestHeader(const http::RequestHead& head, const std::string& name, std::
   return value && (out.append(*value), true);
 }
 
+// With the empty text for a header that is there without one.
+bool RequestField(const StreamRecord& r, const Piece& piece, std::string& out) {
+  if (r.request == nullptr) return false;
+  return RequestHeader(*r.request, piece.text, out) ||
+         (!piece.other.empty() && RequestHeader(*r.request, piece.other, out));
+}
+
+std::string_view WithoutQuery(std::string_view path) { return path.substr(0, path.find('?')); }
+
+bool RequestFieldWithoutQuery(const StreamRecord& r, const Piece& piece, std::string& out) {
+  const std::size_t before = out.size();
+  if (!RequestField(r, piece, out)) return false;
+  out.resize(before + WithoutQuery(std::string_view(out).substr(before)).size());
+  return true;
+}
+
+// "WQ" or "NQ", ":", "ORIG", "PATH" or "ORIG_OR_PATH".
+bool Path(const StreamRecord& r, const Piece& piece, std::string& out) {
+  if (r.request == nullptr) return false;
+  const auto [query, source] = SplitOnce(piece.text, ':');
+  const std::string_view of = SplitOnce(source.value_or(""), ':').first;
+  std::optional<std::string_view> path;
+  if (of != "PATH") path = r.request->headers.Get("x-envoy-original-path");
+  if (!path && of != "ORIG") path = r.request->path;
+  if (!path || path->empty()) return false;
+  out += query == "NQ" ? WithoutQuery(*path) : *path;
+  return true;
+}
+
+std::optional<std::string_view> Query(const StreamRecord& r) {
+  if (r.request == nullptr) return std::nullopt;
+  return SplitOnce(r.request->path, '?').second;
+}
+
+// The first one of that name, both decoded.
+bool QueryParam(const StreamRecord& r, const Piece& piece, std::string& out) {
+  const auto query = Query(r);
+  if (!query) return false;
+  for (const std::string_view parameter : Split(*query, '&')) {
+    const auto [name, value] = SplitOnce(parameter, '=');
+    const auto decoded = [](std::string_view text) { return PercentDecode(text).value_or(std::string(text)); };
+    if (decoded(name) != piece.text) continue;
+    out += decoded(value.value_or(""));
+    return true;
+  }
+  return false;
+}
+
+// The server's name of TLS, or the host, as the argument says: "SNI_FIRST", ":", whose host.
+bool ServerName(const StreamRecord& r, const Piece& piece, std::string& out) {
+  const auto [which, source] = SplitOnce(piece.text, ':');
+  const auto sni = [&] { return r.connection != nullptr && Text(r.connection->server_name, out); };
+  if (which != "HOST_FIRST" && sni()) return true;
+  if (which != "HOST_FIRST" && which != "SNI_FIRST") return false;
+  if (r.request != nullptr) {
+    std::optional<std::string_view> host;
+    if (source != "HOST") host = r.request->headers.Get("x-envoy-original-host");
+    if (!host && source != "ORIG") host = r.request->authority;
+    if (host && Text(*host, out)) return true;
+  }
+  return which == "HOST_FIRST" && sni();
+}
+
+// Names and values, as Envoy counts them.
+std::uint64_t BytesOf(const http::Headers& headers) {
+  std::uint64_t bytes = 0;
+  for (const auto& field : headers) bytes += field.name.size() + field.value.size();
+  return bytes;
+}
+std::uint64_t BytesOf(const http::RequestHead& head) {
+  const auto pseudo = [](std::string_view name, std::string_view value) {
+    return value.empty() ? 0 : name.size() + value.size();
+  };
+  return pseudo(":method", head.method) + pseudo(":path", head.path) + pseudo(":authority", head.authority) +
+         pseudo(":scheme", head.scheme) + BytesOf(head.headers);
+}
+
+// A request's x-request-id; of a connection one that no other has, of this process or another.
+bool StreamId(const StreamRecord& r, const Piece&, std::string& out) {
+  if (r.request != nullptr) return RequestHeader(*r.request, "x-request-id", out);
+  if (r.connection == nullptr) return false;
+  static const std::string kOfProcess = NewUuid();
+  constexpr std::size_t kDigits = 12;
+  char number[17];
+  const auto end = std::to_chars(number, number + sizeof number, r.connection->id, 16).ptr;
+  const std::size_t digits = std::min(static_cast<std::size_t>(end - number), kDigits);
+  out.append(kOfProcess, 0, kOfProcess.size() - kDigits).append(kDigits - digits, '0').append(end - digits, digits);
+  return true;
+}
+
+std::string_view NameOf(CloseType type) {
+  switch (type) {
+    case CloseType::kLocalReset: return "LocalReset";
+    case CloseType::kRemoteReset: return "RemoteReset";
+    case CloseType::kNormal: break;
+  }
+  return "Normal";
+}
+
+// Of the trace context that goes on with the request: version, trace, span, flags.
+std::string_view Traceparent(const StreamRecord& r) {
+  if (r.request == nullptr) return {};
+  const auto text = r.request->headers.Get("traceparent");
+  return text && ValidTraceparent(*text) ? *text : std::string_view();
+}
+
 bool Fields(const http::Headers* headers, const Piece& piece, std::string& out) {
   if (headers == nullptr) return false;
   auto value = headers->Get(piece.text);
   if (!value && !piece.other.empty()) value = headers->Get(piece.other);
   return value && (out.append(*value), true);
+}
+
+bool ResponseField(const StreamRecord& r, const Piece& piece, std::string& out) {
+  const std::uint16_t status = r.response != nullptr ? r.response->status : r.response_code;
+  if (piece.text == ":status") return status != 0 && Number(status, out);
+  return Fields(r.response == nullptr ? nullptr : &r.response->headers, piece, out);
 }
 
 // --- gRPC ---
@@ -215,6 +392,10 @@ bool DynamicMetadata(const StreamRecord& r, std::string_view path, std::string& 
 
 const io::TlsFacts* Tls(const StreamRecord& r) { return r.connection == nullptr ? nullptr : r.connection->tls; }
 
+// Of what this proxy has nothing, and what is there without a text.
+bool Nothing(const StreamRecord&, const Piece&, std::string&) { return false; }
+bool Empty(const StreamRecord&, const Piece&, std::string&) { return true; }
+
 template <auto Member>
 bool TlsText(const StreamRecord& r, const Piece&, std::string& out) {
   const io::TlsFacts* tls = Tls(r);
@@ -239,28 +420,37 @@ using P = const Piece&;
 using O = std::string&;
 
 constexpr auto kOperators = std::to_array<Operator>({
-    {"START_TIME", [](R r, P p, O out) { return p.text.empty() ? StartTime(r.start, out) : CustomTime(r.start, p.text, out); }},
-    {"REQ", [](R r, P p, O out) {
-       if (r.request == nullptr) return false;
-       return RequestHeader(*r.request, p.text, out) || (!p.other.empty() && RequestHeader(*r.request, p.other, out));
-     }},
-    {"RESP", [](R r, P p, O out) {
-       const std::uint16_t status = r.response != nullptr ? r.response->status : r.response_code;
-       if (p.text == ":status") return status != 0 && Number(status, out);
-       return Fields(r.response == nullptr ? nullptr : &r.response->headers, p, out);
-     }},
+    {"START_TIME", [](R r, P p, O out) { return p.text.empty() ? Time(r.start, out) : TimeAs(r.start, p.text, false, out); }},
+    {"START_TIME_LOCAL", [](R r, P p, O out) { return LocalTime(r.start, p, out); }},
+    {"EMIT_TIME", [](R r, P p, O out) { return p.text.empty() ? Time(EndOf(r), out) : TimeAs(EndOf(r), p.text, false, out); }},
+    {"EMIT_TIME_LOCAL", [](R r, P p, O out) { return LocalTime(EndOf(r), p, out); }},
+    {"REQ", RequestField},
+    {"REQUEST_HEADER", RequestField},
+    {"REQ_WITHOUT_QUERY", RequestFieldWithoutQuery},
+    {"RESP", ResponseField},
+    {"RESPONSE_HEADER", ResponseField},
     {"TRAILER", [](R r, P p, O out) { return Fields(r.response_trailers, p, out); }},
+    {"RESPONSE_TRAILER", [](R r, P p, O out) { return Fields(r.response_trailers, p, out); }},
+    {"QUERY_PARAM", QueryParam},
+    {"QUERY_PARAMS", [](R r, P, O out) { const auto query = Query(r); return query && (out.append(*query), true); }},
+    {"PATH", Path},
     {"PROTOCOL", [](R r, P, O out) { return r.request != nullptr && Text(http::VersionText(r.protocol), out); }},
     {"UPSTREAM_PROTOCOL", [](R r, P, O out) { return r.request != nullptr && r.upstream_local && Text(http::VersionText(r.upstream_protocol), out); }},
     {"RESPONSE_CODE", Count<&StreamRecord::response_code>, true},
-    {"RESPONSE_CODE_DETAILS", Words<&StreamRecord::response_details>},
+    {"RESPONSE_CODE_DETAILS", [](R r, P p, O out) {
+       return p.text == "ALLOW_WHITESPACES" ? Text(r.response_details, out) : OneWord(r.response_details, out);
+     }},
     {"CONNECTION_TERMINATION_DETAILS", Words<&StreamRecord::termination_details>},
     {"RESPONSE_FLAGS", [](R r, P, O out) { r.flags.AppendTo(out); return true; }},
     {"RESPONSE_FLAGS_LONG", [](R r, P, O out) { r.flags.AppendTo(out, true); return true; }},
     {"BYTES_RECEIVED", Count<&StreamRecord::bytes_received>, true},
     {"BYTES_SENT", Count<&StreamRecord::bytes_sent>, true},
-    {"REQUEST_HEADERS_BYTES", Count<&StreamRecord::request_header_bytes>, true},
-    {"RESPONSE_HEADERS_BYTES", Count<&StreamRecord::response_header_bytes>, true},
+    {"REQUEST_HEADERS_BYTES", [](R r, P, O out) { return Number(r.request == nullptr ? 0 : BytesOf(*r.request), out); }, true},
+    {"RESPONSE_HEADERS_BYTES", [](R r, P, O out) {
+       constexpr std::size_t kStatus = std::string_view(":status200").size();
+       return Number(r.response == nullptr ? 0 : kStatus + BytesOf(r.response->headers), out);
+     }, true},
+    {"RESPONSE_TRAILERS_BYTES", [](R r, P, O out) { return Number(r.response_trailers == nullptr ? 0 : BytesOf(*r.response_trailers), out); }, true},
     {"UPSTREAM_WIRE_BYTES_SENT", [](R r, P, O out) { return Number(r.upstream_bytes.wire_bytes_sent, out); }, true},
     {"UPSTREAM_WIRE_BYTES_RECEIVED", [](R r, P, O out) { return Number(r.upstream_bytes.wire_bytes_received, out); }, true},
     {"DURATION", [](R r, P, O out) { return Milliseconds(r.total, out); }, true},
@@ -268,41 +458,56 @@ constexpr auto kOperators = std::to_array<Operator>({
     {"REQUEST_TX_DURATION", [](R r, P, O out) { return Milliseconds(r.upstream_last_sent, out); }, true},
     {"RESPONSE_DURATION", [](R r, P, O out) { return Milliseconds(r.upstream_first_received, out); }, true},
     {"RESPONSE_TX_DURATION", [](R r, P, O out) { return r.response_first_sent && Between(r.upstream_first_received, r.total, out); }, true},
+    {"COMMON_DURATION", CommonDuration, true},
+    {"ROUNDTRIP_DURATION", Nothing},
     {"ROUTE_NAME", Words<&StreamRecord::route_name>},
     {"VIRTUAL_CLUSTER_NAME", Words<&StreamRecord::virtual_cluster>},
     {"UPSTREAM_HOST", [](R r, P, O out) { return r.host != nullptr && Address(r.host->address(), out); }},
     {"UPSTREAM_HOST_NAME", [](R r, P, O out) {
        return r.host != nullptr && (Text(r.host->facts().hostname, out) || Address(r.host->address(), out));
      }},
-    {"UPSTREAM_HOST_NAME_WITHOUT_PORT", [](R r, P, O out) {
-       return r.host != nullptr && (Text(r.host->facts().hostname, out) || OnlyIp(r.host->address(), out));
+    {"UPSTREAM_HOST_NAME_WITHOUT_PORT", [](R r, P p, O out) {
+       return r.host != nullptr && (Text(r.host->facts().hostname, out) || OnlyIp(r.host->address(), p, out));
      }},
     {"UPSTREAM_CLUSTER", [](R r, P, O out) {
        return (r.cluster != nullptr && Text(r.cluster->alt_stat_name, out)) || Text(r.cluster_name, out);
      }},
     {"UPSTREAM_CLUSTER_RAW", Words<&StreamRecord::cluster_name>},
     {"UPSTREAM_LOCAL_ADDRESS", [](R r, P, O out) { return r.upstream_local && Address(*r.upstream_local, out); }},
-    {"UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", [](R r, P, O out) { return r.upstream_local && OnlyIp(*r.upstream_local, out); }},
+    {"UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", [](R r, P p, O out) { return r.upstream_local && OnlyIp(*r.upstream_local, p, out); }},
     {"UPSTREAM_LOCAL_PORT", [](R r, P, O out) { return r.upstream_local && OnlyPort(*r.upstream_local, out); }, true},
     {"UPSTREAM_REMOTE_ADDRESS", [](R r, P, O out) { return r.upstream_local && r.host != nullptr && Address(RemoteOf(r), out); }},
-    {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", [](R r, P, O out) { return r.upstream_local && r.host != nullptr && OnlyIp(RemoteOf(r), out); }},
+    {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", [](R r, P p, O out) { return r.upstream_local && r.host != nullptr && OnlyIp(RemoteOf(r), p, out); }},
     {"UPSTREAM_REMOTE_PORT", [](R r, P, O out) { return r.upstream_local && r.host != nullptr && OnlyPort(RemoteOf(r), out); }, true},
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", [](R r, P, O out) { return OneWord(r.transport_failure, out); }},
     {"DOWNSTREAM_TRANSPORT_FAILURE_REASON", [](R r, P, O out) { return OneWord(r.downstream_transport_failure, out); }},
+    {"DOWNSTREAM_LOCAL_CLOSE_REASON", [](R r, P, O out) {
+       const bool closed = r.request == nullptr && (r.flags.bits() & ResponseFlags(ResponseFlag::kLocalReset).bits()) != 0;
+       return closed && OneWord(r.termination_details, out);
+     }},
+    {"DOWNSTREAM_DETECTED_CLOSE_TYPE", [](R r, P, O out) { return Text(NameOf(r.downstream_close), out); }},
+    {"UPSTREAM_DETECTED_CLOSE_TYPE", [](R r, P, O out) { return r.request == nullptr && Text(NameOf(r.upstream_close), out); }},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", Count<&StreamRecord::attempts>, true},
     {"UPSTREAM_PEER_URI_SAN", Words<&StreamRecord::upstream_identity>},
     {"DOWNSTREAM_REMOTE_ADDRESS", [](R r, P, O out) { return Address(r.remote, out); }},
-    {"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", [](R r, P, O out) { return OnlyIp(r.remote, out); }},
+    {"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", [](R r, P p, O out) { return OnlyIp(r.remote, p, out); }},
     {"DOWNSTREAM_REMOTE_PORT", [](R r, P, O out) { return OnlyPort(r.remote, out); }, true},
     {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS", [](R r, P, O out) { return r.connection != nullptr && Address(r.connection->remote, out); }},
-    {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", [](R r, P, O out) { return r.connection != nullptr && OnlyIp(r.connection->remote, out); }},
+    {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", [](R r, P p, O out) { return r.connection != nullptr && OnlyIp(r.connection->remote, p, out); }},
     {"DOWNSTREAM_DIRECT_REMOTE_PORT", [](R r, P, O out) { return r.connection != nullptr && OnlyPort(r.connection->remote, out); }, true},
     {"DOWNSTREAM_LOCAL_ADDRESS", [](R r, P, O out) { return r.connection != nullptr && Address(r.connection->local, out); }},
-    {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", [](R r, P, O out) { return r.connection != nullptr && OnlyIp(r.connection->local, out); }},
+    {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", [](R r, P p, O out) { return r.connection != nullptr && OnlyIp(r.connection->local, p, out); }},
     {"DOWNSTREAM_LOCAL_PORT", [](R r, P, O out) { return r.connection != nullptr && OnlyPort(r.connection->local, out); }, true},
     {"FILTER_CHAIN_NAME", [](R r, P, O out) { return r.connection != nullptr && Text(r.connection->filter_chain, out); }},
     {"CONNECTION_ID", [](R r, P, O out) { return r.connection != nullptr && Number(r.connection->id, out); }, true},
-    {"REQUESTED_SERVER_NAME", [](R r, P, O out) { return r.connection != nullptr && Text(r.connection->server_name, out); }},
+    {"STREAM_ID", StreamId},
+    {"UNIQUE_ID", [](R, P, O out) { return Text(NewUuid(), out); }},
+    {"TRACE_ID", [](R r, P, O out) { const auto trace = Traceparent(r); return !trace.empty() && Text(trace.substr(3, 32), out); }},
+    {"SPAN_ID", [](R r, P, O out) { const auto trace = Traceparent(r); return !trace.empty() && Text(trace.substr(36, 16), out); }},
+    {"ACCESS_LOG_TYPE", [](R r, P, O out) { return Text(r.request != nullptr ? "DownstreamEnd" : "TcpConnectionEnd", out); }},
+    {"LOCAL_REPLY_BODY", Empty},
+    {"CUSTOM_FLAGS", Empty},
+    {"REQUESTED_SERVER_NAME", ServerName},
     {"DOWNSTREAM_PEER_URI_SAN", TlsList<&io::TlsFacts::peer_uri_sans>},
     {"DOWNSTREAM_PEER_DNS_SAN", TlsList<&io::TlsFacts::peer_dns_sans>},
     {"DOWNSTREAM_PEER_SUBJECT", TlsText<&io::TlsFacts::peer_subject>},
@@ -313,13 +518,18 @@ constexpr auto kOperators = std::to_array<Operator>({
     {"GRPC_STATUS", [](R r, P p, O out) { return GrpcStatus(r, p.text, out); }},
     {"GRPC_STATUS_NUMBER", [](R r, P, O out) { return GrpcStatus(r, "NUMBER", out); }, true},
     {"DYNAMIC_METADATA", [](R r, P p, O out) { return DynamicMetadata(r, p.text, out); }},
+    {"CLUSTER_METADATA", Nothing},
+    {"UPSTREAM_METADATA", Nothing},
+    {"METADATA", [](R r, P p, O out) { const auto [of, rest] = SplitOnce(p.text, ':'); return of == "DYNAMIC" && DynamicMetadata(r, rest.value_or(""), out); }},
+    {"FILTER_STATE", Nothing},
+    {"UPSTREAM_FILTER_STATE", Nothing},
     {"HOSTNAME", [](R, P, O out) {
        char name[256] = {};
        return gethostname(name, sizeof name - 1) == 0 && Text(name, out);
      }},
     {"ENVIRONMENT", [](R, P p, O out) {
        const char* value = std::getenv(p.text.c_str());
-       return value != nullptr && Text(value, out);
+       return Text(value == nullptr ? "-" : value, out);  // a text, as in Envoy, also in JSON
      }},
 });
 

@@ -32,6 +32,9 @@ class ListenerStats;  // proxy_stats.h
 
 enum class Direction : std::uint8_t { kUnspecified, kInbound, kOutbound };  // traffic_direction of the listener
 
+// How a connection that was relayed came to its end.
+enum class CloseType : std::uint8_t { kNormal, kLocalReset, kRemoteReset };
+
 // Facts of a downstream connection that do not change once its filter chain was chosen.
 struct ConnectionInfo {
   std::uint64_t id = 0;  // %CONNECTION_ID%
@@ -72,11 +75,13 @@ struct StreamRecord {
   // Outcome.
   std::uint16_t response_code = 0;  // 0: no response was sent
   ResponseFlags flags;
-  std::string response_details;              // %RESPONSE_CODE_DETAILS%: "via_upstream"; empty prints "-"
-  std::string termination_details;           // %CONNECTION_TERMINATION_DETAILS%
-  std::string transport_failure;             // %UPSTREAM_TRANSPORT_FAILURE_REASON%
-  std::string downstream_transport_failure;  // why the client's TLS failed
-  std::uint64_t bytes_received = 0;          // body (HTTP) or payload (TCP) from downstream
+  std::string response_details;                     // %RESPONSE_CODE_DETAILS%: "via_upstream"; empty prints "-"
+  std::string termination_details;                  // %CONNECTION_TERMINATION_DETAILS%
+  std::string transport_failure;                    // %UPSTREAM_TRANSPORT_FAILURE_REASON%
+  std::string downstream_transport_failure;         // why the client's TLS failed
+  CloseType downstream_close = CloseType::kNormal;  // TCP
+  CloseType upstream_close = CloseType::kNormal;
+  std::uint64_t bytes_received = 0;  // body (HTTP) or payload (TCP) from downstream
   std::uint64_t bytes_sent = 0;
   std::uint64_t request_header_bytes = 0;
   std::uint64_t response_header_bytes = 0;

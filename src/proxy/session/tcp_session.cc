@@ -190,7 +190,13 @@ void TcpSession::OnRelayEnd(RelayEnd end) {
       config_->stats->Add(record::TcpStat::kIdleTimeout);
       record_.termination_details = "tcp_session_idle_timeout";
       break;
-    default: break;
+    case RelayEnd::kUpstreamFailed:
+      record_.flags.Set(record::ResponseFlag::kUpstreamRemoteReset);
+      record_.upstream_close = record::CloseType::kRemoteReset;
+      record_.downstream_close = record::CloseType::kLocalReset;
+      break;
+    case RelayEnd::kDownstreamFailed: record_.downstream_close = record::CloseType::kRemoteReset; break;
+    case RelayEnd::kBothClosed: break;
   }
   Finish();
 }

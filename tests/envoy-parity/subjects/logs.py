@@ -27,6 +27,11 @@ def log_omitted():
     return _logged()
 
 
+@case("69-log-operators", common={})
+def log_operators():
+    return _logged() + gets("/q?x=1&y=two%20b&x=9&e=&f&p%71=esc&plus=a+b", "/pre/q?x=%31", "/?", "/direct?x")
+
+
 @case("64-log-filters", common={})
 def log_filters():
     return _logged() + [asks(f"status={s}") for s in (200, 201, 299, 300, 404, 499, 500, 501, 599)]

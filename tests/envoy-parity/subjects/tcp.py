@@ -10,6 +10,11 @@ def tcp():
     return out + [sent(b"!go " + b"g" * i, raw=True) for i in range(5)]
 
 
+@case("70-log-of-tcp", common=None)
+def log_of_tcp():
+    return tcp() + [sent(b"!reset " + b"r" * i, raw=True) for i in range(5)]
+
+
 @case("53-tcp-limits", common=None)
 def tcp_limits():
     out = [sent(b"data", tls=True, sni=f"{n}.test", raw=True) for n in ("idle", "life", "denied")]

@@ -63,6 +63,27 @@ TEST(Encode, ARouteWithWeightsHeadersAndRetries) {
   EXPECT_EQ(out["metadata"]["filter_metadata"]["istio"]["config"], route.istio_config);
 }
 
+TEST(Encode, AnAccessLogInJsonWithItsShape) {
+  AccessLog log{.name = "envoy.access_loggers.file", .target = AccessLog::Target::kFile, .path = "/dev/stdout"};
+  log.format = AccessLog::Format::kJson;
+  log.json_format = ParseJsonFormat(R"({"a": {"b": ["%PROTOCOL%", 1.5, true, null, {}]}, "c": "x"})").value();
+  Outbound outbound{.network = "net", .unknown_cluster = "PassthroughCluster"};
+  outbound.http.routes = RdsRef{};
+  outbound.http.filters = {{.name = "envoy.filters.http.router", .config = RouterFilter{}}};
+  outbound.http.access_logs = {log};
+  Listener listener{.name = "virtualOutbound", .addresses = {{.address = *io::SocketAddress::Parse("[::]:15001")}}};
+  const auto format_of = [&] {
+    listener.default_filter_chain = FilterChain{.filters = {{.name = "plait.outbound", .config = outbound}}};
+    return Dump(type_url::kListener, Encode(listener))["default_filter_chain"]["filters"][0]["typed_config"]["http"]
+                                                      ["access_log"][0]["typed_config"]["log_format"];
+  };
+  EXPECT_EQ(format_of(),
+            Json::parse(R"({"json_format": {"a": {"b": ["%PROTOCOL%", 1.5, true, null, {}]}, "c": "x"}})"));
+  outbound.http.access_logs[0].json_format = ParseJsonFormat(R"({"a": ["%REQ_WITHOUT_QUERY(:PATH)%"]})").value();
+  EXPECT_EQ(format_of()["formatters"], Json::parse(R"([{"name": "envoy.formatter.req_without_query", "typed_config":
+      {"@type": "type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"}}])"));
+}
+
 TEST(Encode, TheOutboundListenerOfASidecar) {
   Outbound outbound{.network = "net", .unknown_cluster = "PassthroughCluster"};
   outbound.http.stat_prefix = "outbound";

@@ -1,0 +1,76 @@
+#include "core/xds/json_format_codec.h"
+
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <map>
+
+#include "core/base/strings.h"
+#include "core/xds/command_operators.h"
+
+namespace plait::xds {
+namespace {
+namespace pb = google::protobuf;
+using Kind = JsonFormat::Kind;
+
+JsonFormat Decode(const pb::Value& in) {
+  JsonFormat out;
+  switch (in.kind_case()) {
+    case pb::Value::kStringValue: return JsonFormat::Text(in.string_value());
+    case pb::Value::kStructValue: return DecodeJsonFormat(in.struct_value());
+    case pb::Value::kBoolValue:
+      out.kind = Kind::kBool;
+      out.boolean = in.bool_value();
+      break;
+    case pb::Value::kNumberValue:
+      out.kind = Kind::kNumber;
+      out.number = in.number_value();
+      break;
+    case pb::Value::kListValue:
+      out.kind = Kind::kList;
+      for (const pb::Value& item : in.list_value().values()) out.items.push_back(Decode(item));
+      break;
+    case pb::Value::kNullValue:
+    case pb::Value::KIND_NOT_SET: out.kind = Kind::kNull; break;
+  }
+  return out;
+}
+
+Outcome<void> CheckOperators(const JsonFormat& format) {
+  if (format.kind == Kind::kText) {
+    const auto pieces = ParseFormat(format.text);
+    if (!pieces) return std::unexpected(pieces.error());
+  }
+  for (const JsonFormat& item : format.items) {
+    if (Outcome<void> checked = CheckOperators(item); !checked) return checked;
+  }
+  return {};
+}
+}  // namespace
+
+JsonFormat DecodeJsonFormat(const pb::Struct& in) {
+  JsonFormat out;
+  std::map<std::string, const pb::Value*> sorted;
+  for (const auto& [key, value] : in.fields()) sorted.emplace(key, &value);
+  for (const auto& [key, value] : sorted) {
+    out.keys.push_back(key);
+    out.items.push_back(Decode(*value));
+  }
+  return out;
+}
+
+Outcome<JsonFormat> ParseJsonFormat(std::string_view json) {
+  pb::Struct message;
+  const bool object = Trim(json).starts_with('{');
+  const auto status = object ? pb::util::JsonStringToMessage(std::string(json), &message) : pb::util::Status();
+  if (!object || !status.ok()) {
+    return Explain(Errc::kInvalidInput,
+                   "is no JSON object" + (object ? ": " + std::string(status.message()) : std::string()),
+                   "e.g. {\"code\": \"%RESPONSE_CODE%\"}");
+  }
+  JsonFormat out = DecodeJsonFormat(message);
+  if (Outcome<void> checked = CheckOperators(out); !checked) return std::unexpected(checked.error());
+  return out;
+}
+
+}  // namespace plait::xds
