@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -66,6 +67,20 @@ bool ShowNew(LogSources& sources, LogPrinter& printer, bool all = false) {
   return true;
 }
 
+// A proxy that has much to write does so in blocks, at most 200 ms after the request (LogBuffers::kAge), and one that
+// has not written for so long has nothing left to write. So a request that was answered before is shown.
+void AwaitBlocks(LogSources& sources) {
+  constexpr auto kAge = std::chrono::milliseconds(250);
+  auto latest = std::filesystem::file_time_type::min();
+  for (const LogSource& source : sources.list()) {
+    std::error_code error;
+    const auto written = std::filesystem::last_write_time(source.tail.path(), error);
+    if (!error && source.container == "istio-proxy") latest = std::max(latest, written);
+  }
+  const auto now = std::filesystem::file_time_type::clock::now();
+  if (latest > now - kAge && latest <= now) std::this_thread::sleep_for(latest + kAge - now);
+}
+
 bool AnyFile(LogSources& sources) {
   return std::any_of(sources.list().begin(), sources.list().end(),
                      [](const LogSource& source) { return access(source.tail.path().c_str(), F_OK) == 0; });
@@ -101,6 +116,17 @@ std::string HintForSilence(const MeshOptions& mesh, const LogsVerb& verb, const 
          verb.workload;
 }
 
+// "istio-proxy, details": what -c may name of a workload.
+std::string ContainersOf(const local::MeshStatus& status, const std::string& workload) {
+  const Outcome<local::WorkloadStatus> found = FindWorkload(status, workload);
+  if (!found) return "";
+  std::vector<std::string> names;
+  if (HasProxy(*found)) names.emplace_back("istio-proxy");
+  for (const auto* containers : {&found->init_containers, &found->containers})
+    for (const local::ContainerStatus& one : *containers) names.push_back(one.name);
+  return Join(names, ", ");
+}
+
 Outcome<> CheckFlags(const std::string& flags) {
   const auto names = ResponseFlagNames();
   for (const std::string_view flag : Split(flags, ',')) {
@@ -129,11 +155,14 @@ int Logs(const MeshOptions& mesh, const LogsVerb& verb) {
   Output output;
   for (LogSource& source : sources.list())
     if (source.tail.Open()) output.names.push_back(LogPrinter::NameOf(source));
-  if (output.names.empty())
+  if (output.names.empty()) {
+    const std::string containers = verb.all ? "" : ContainersOf(*status, verb.workload);
     return Report({.code = Errc::kNotFound,
                    .message = verb.all ? "nothing has been logged"
                                        : verb.workload + " has no container \"" + verb.container + "\" that has run",
-                   .hint = "-c istio-proxy is its proxy"});
+                   .hint = containers.empty() ? "-c istio-proxy is its proxy" : "-c with one of: " + containers});
+  }
+  if (!verb.follow) AwaitBlocks(sources);
   const bool read = ShowNew(sources, printer, /*all=*/!verb.follow);
   const std::string hint = HintForSilence(mesh, verb, *status, sources, printer);
   if (!hint.empty()) Warn(hint);

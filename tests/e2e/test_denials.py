@@ -44,6 +44,16 @@ def told(log, path):
     return there and re.split(r"^(?!    plait: )", after.partition("\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
 
 
+def test_what_was_answered_is_shown_by_logs_that_begin_afterwards(used):
+    """One request; and a burst of more than a proxy writes down one by one."""
+    shown = lambda path: used.named("logs", "--denied", "details-v1").stdout.count(f" {path} HTTP")
+    for i in range(5):
+        assert used.exec("reviews-v1", "curl", "-s", f"http://details:9080/details/one-{i}").stdout == "RBAC: access denied"
+        assert shown(f"/details/one-{i}") == 1
+    used.exec("reviews-v1", "curl", "-s", "-o", "/dev/null", "http://details:9080/details/many?[1-60]")
+    assert used.named("logs", "--denied", "details-v1").stdout.count("/details/many?") == 60
+
+
 def test_a_header_that_the_log_does_not_hold_is_neither_match_nor_miss(used, policy):
     policy({**DETAILS, "rules": [PASS_RULE]}, "default/edited")
     with_header = denied(used, "/details/with", "-H", "x-pass: yes")

@@ -172,7 +172,13 @@ void LogWriter::Run() {
 }
 
 LogBuffers::LogBuffers(io::Loop& loop, LogWriter& writer)
-    : loop_(loop), writer_(writer), age_([this] { HandOver(); }) {}
+    : loop_(loop),
+      writer_(writer),
+      age_([this] {
+        at_once_ = kAtOnce;
+        HandOver();
+      }),
+      soon_([this] { HandOver(); }) {}
 
 LogBuffers::~LogBuffers() { HandOver(); }
 
@@ -187,9 +193,12 @@ void LogBuffers::Appended(const LogSink& sink) {
   One& one = buffers_[sink.id()];
   if (one.text.size() >= kBlock) {
     writer_.Hand(sink, std::exchange(one.text, {}));
-  } else if (!age_.armed()) {
-    age_.Start(loop_.timers(), kAge);
+    return;
   }
+  if (!age_.armed()) age_.Start(loop_.timers(), kAge);
+  if (soon_.armed() || at_once_ == 0) return;
+  --at_once_;
+  soon_.Start(loop_.timers(), Duration(0));
 }
 
 void LogBuffers::HandOver() {

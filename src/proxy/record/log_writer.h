@@ -1,7 +1,7 @@
 #pragma once
-// Access log files of the process. Workers fill buffers of their own and hand them over when they are full or old; one
-// thread writes them, so a slow disk or pipe never holds up a worker. When more than 8 MiB wait, blocks are dropped and
-// counted.
+// Access log files of the process. Workers fill buffers of their own and hand them over when they are full or old, or
+// at once as long as there is little to write; one thread writes them, so a slow disk or pipe never holds up a worker.
+// When more than 8 MiB wait, blocks are dropped and counted.
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -93,6 +93,9 @@ class LogBuffers {
  public:
   static constexpr std::size_t kBlock = 64 * 1024;
   static constexpr Duration kAge = std::chrono::milliseconds(200);  // users tail logs
+  // So many times in each kAge lines are handed over as soon as they are there: whoever has got an answer looks for its
+  // line. Whoever makes more requests than these waits for the rest of kAge.
+  static constexpr int kAtOnce = 16;
 
   LogBuffers(io::Loop& loop, LogWriter& writer);
   ~LogBuffers();
@@ -110,6 +113,8 @@ class LogBuffers {
   LogWriter& writer_;
   std::vector<One> buffers_;  // by sink id
   io::Timer age_;
+  io::Timer soon_;  // a millisecond
+  int at_once_ = kAtOnce;
 };
 
 }  // namespace plait::proxy::record

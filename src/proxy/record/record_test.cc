@@ -12,6 +12,7 @@
 #include "core/xds/cluster.h"
 #include "proxy/cluster/host.h"
 #include "proxy/record/worker_recorder.h"
+#include "testing/manual_clock.h"
 
 namespace plait::proxy::record {
 namespace {
@@ -223,6 +224,31 @@ TEST_F(Recording, HandsBuffersOverWithinASecond) {
         return access((dir_ + "/a").c_str(), R_OK) == 0 && std::ifstream(dir_ + "/a").peek() == 'x';
       },
       std::chrono::seconds(1)));
+}
+
+TEST_F(Recording, HandsOverAtOnceUntilThereIsMuchToWrite) {
+  const auto logs = AccessLogs::Compile(
+                        {{.target = xds::AccessLog::Target::kFile, .path = dir_ + "/a", .text_format = "x\n"}}, writer_)
+                        .value();
+  ManualClock clock;
+  io::Loop loop(clock);
+  LogBuffers buffers(loop, writer_);
+  const auto lines = [&] {
+    clock.Advance(io::TimerWheel::kTick);
+    loop.RunOnce(Duration(0));
+    writer_.Flush();
+    return std::filesystem::file_size(dir_ + "/a") / 2;
+  };
+  for (std::size_t i = 1; i <= LogBuffers::kAtOnce; ++i) {
+    logs->Write(record_, buffers);
+    ASSERT_EQ(lines(), i);
+  }
+  logs->Write(record_, buffers);
+  EXPECT_EQ(lines(), std::size_t{LogBuffers::kAtOnce}) << "a busy worker writes in blocks";
+  clock.Advance(LogBuffers::kAge);
+  EXPECT_EQ(lines(), std::size_t{LogBuffers::kAtOnce} + 1);
+  logs->Write(record_, buffers);
+  EXPECT_EQ(lines(), std::size_t{LogBuffers::kAtOnce} + 2);
 }
 
 TEST(LogWriter, LeavesTheSignalThatEndsTheProcessToWhoWaitsForIt) {
