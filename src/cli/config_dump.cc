@@ -84,6 +84,11 @@ Json ResourceIn(const Json& entry, const Section& section) {
   return out;
 }
 
+// Of ?resource=, which gives the elements of a list in the place of sections.
+bool IsElement(const Json& part, const Section& section) {
+  return Text(part, {"@type"}).find(std::string(section.type) + ".") != std::string::npos;
+}
+
 // What passes of the resource; null: nothing.
 Json Passing(const std::string& what, const Json& resource, const ConfigFilter& filter) {
   if (!resource.is_object()) return {};
@@ -163,6 +168,8 @@ Json ResourcesOf(const Json& dump, const std::string& what) {
   for (const Section& section : kSections) {
     if (what != section.what) continue;
     for (const Json& part : At(dump, "configs")) {
+      if (IsElement(part, section))
+        if (Json resource = ResourceIn(part, section); resource.is_object()) out.push_back(std::move(resource));
       if (!Text(part, {"@type"}).ends_with(section.type)) continue;
       for (const char* const* list = section.lists; *list; ++list)
         for (const Json& entry : At(part, *list))
@@ -189,21 +196,30 @@ Json Select(const std::string& what, const Json& resources, const ConfigFilter& 
 
 Json SelectAll(Json dump, const ConfigFilter& filter) {
   if (!At(dump, "configs").is_array()) return dump;
-  for (Json& part : dump["configs"])
+  // Whether it passes; of an endpoint assignment what does.
+  const auto keep = [&](Json& entry, const Section& section) {
+    Json passing = Passing(section.what, ResourceIn(entry, section), filter);
+    if (passing.is_null()) return false;
+    if (std::string_view(section.what) == "endpoint") entry[section.resource] = std::move(passing);
+    return true;
+  };
+  Json parts = Json::array();
+  for (Json& part : dump["configs"]) {
+    bool kept_part = true;
     for (const Section& section : kSections) {
+      if (IsElement(part, section)) kept_part = keep(part, section);
       if (!Text(part, {"@type"}).ends_with(section.type)) continue;
       for (const char* const* list = section.lists; *list; ++list) {
         if (!At(part, *list).is_array()) continue;
         Json kept = Json::array();
-        for (Json& entry : part[*list]) {
-          Json passing = Passing(section.what, ResourceIn(entry, section), filter);
-          if (passing.is_null()) continue;
-          if (std::string_view(section.what) == "endpoint") entry[section.resource] = std::move(passing);
-          kept.push_back(std::move(entry));
-        }
+        for (Json& entry : part[*list])
+          if (keep(entry, section)) kept.push_back(std::move(entry));
         part[*list] = std::move(kept);
       }
     }
+    if (kept_part) parts.push_back(std::move(part));
+  }
+  dump["configs"] = std::move(parts);
   return dump;
 }
 

@@ -23,7 +23,7 @@ struct ConfigFilter {
 };
 
 // The part of the dump that `what` (cluster, listener, route, endpoint, secret) is about, as a list of resources:
-// static and dynamic, active ones before those that warm.
+// static and dynamic, active ones before those that warm; also of a dump of ?resource=.
 Json ResourcesOf(const Json& dump, const std::string& what);
 // Whether any of them is of a service that the proxy sends to: clusters and endpoints are also of its own workload and
 // of the proxy itself.

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/config_tables.h"
 #include "cli/json_access.h"
 #include "cli/proxy_log.h"
+#include "core/base/encoding.h"
+#include "core/tls/test_pki.h"
 
 namespace plait::cli {
 namespace {
@@ -119,6 +122,33 @@ TEST(ConfigDump, ShowsASecretThatAGatewayWaitsFor) {
     "dynamic_warming_secrets":[{"name":"kubernetes://site","secret":{"name":"kubernetes://site"}}]}]})");
   EXPECT_EQ(ConfigTable("secret", ResourcesOf(dump, "secret")).rows,
             (std::vector<std::vector<std::string>>{{"kubernetes://site", "-", "WARMING", "false", "", "", "", ""}}));
+}
+
+// As Istio sends roots where the mesh has aliases of its trust domain, or trusts other ones.
+TEST(ConfigDump, ShowsTheRootsOfEachTrustDomainOfASpiffeValidator) {
+  const tls::TestCa own("own");
+  const tls::TestCa other("other");
+  const auto domain = [](const char* name, const std::string& roots) {
+    return Json{{"name", name}, {"trust_bundle", {{"inline_bytes", Base64Encode(AsBytes(roots))}}}};
+  };
+  const Json config = {
+      {"trust_domains",
+       {domain("cluster.local", own.root_pem()), domain("old.example", own.root_pem() + other.root_pem())}}};
+  const Json secret = {
+      {"name", "ROOTCA"},
+      {"validation_context",
+       {{"custom_validator_config", {{"name", "envoy.tls.cert_validator.spiffe"}, {"typed_config", config}}}}}};
+  const auto rows = ConfigTable("secret", Json::array({secret})).rows;
+  ASSERT_EQ(rows.size(), 3U);
+  std::multiset<std::string> domains;
+  for (const auto& row : rows) {
+    EXPECT_EQ((std::vector(row.begin(), row.begin() + 4)),
+              (std::vector<std::string>{"ROOTCA", "CA", "ACTIVE", "true"}));
+    EXPECT_FALSE(row[4].empty());
+    domains.insert(row[7]);
+  }
+  EXPECT_EQ(domains,
+            (std::multiset<std::string>{"spiffe://cluster.local", "spiffe://old.example", "spiffe://old.example"}));
 }
 
 TEST(ConfigDump, SurvivesAnyShape) {

@@ -34,9 +34,14 @@ void AddCluster(const Json& cluster, Table& table) {
   const ClusterName name = SplitClusterName(Text(cluster, {"name"}));
   const std::string type = Text(cluster, {"type"});
   const bool tls = !At(cluster, "transport_socket").is_null() || !At(cluster, "transport_socket_matches").is_null();
+  // Of /clusters, or of a dump with a mask, there may be the name alone.
+  const bool known = cluster.size() > (cluster.contains("@type") ? 2U : 1U);
   table.rows.push_back({OrDash(name.fqdn), OrDash(name.port), OrDash(name.subset), OrDash(name.direction),
-                        type.empty() ? Text(cluster, {"cluster_type", "name"}) : type, ConfigObject(cluster),
-                        OrDash(Text(cluster, {"lb_policy"})), tls ? "yes" : "no"});
+                        OrDash(type.empty() ? Text(cluster, {"cluster_type", "name"}) : type), ConfigObject(cluster),
+                        OrDash(Text(cluster, {"lb_policy"})),
+                        tls     ? "yes"
+                        : known ? "no"
+                                : "-"});
 }
 
 std::string MatchOf(const Json& match) {
@@ -177,25 +182,55 @@ void AddEndpoints(const Json& assignment, Table& table) {
     }
 }
 
-void AddSecret(const Json& secret, Table& table) {
-  const Json& own = At(secret, "tls_certificate");
-  const std::string encoded = own.is_object() ? Text(own, {"certificate_chain", "inline_bytes"})
-                                              : Text(secret, {"validation_context", "trusted_ca", "inline_bytes"});
-  // Of one that has not come yet it is not known.
-  const std::string kind = own.is_object() ? "Cert Chain" : secret.contains("validation_context") ? "CA" : "-";
-  const auto chain = tls::ReadBundle(Base64Decode(encoded).value_or(""));
+// Certificates in a secret: the chain of its owner, or roots; those of a SPIFFE validator are each of a trust domain.
+struct Bundle {
+  std::string pem;
+  std::string trust_domain = {};
+};
+
+std::string PemOf(const Json& data_source) {
+  if (const std::string text = Text(data_source, {"inline_string"}); !text.empty()) return text;
+  return Base64Decode(Text(data_source, {"inline_bytes"})).value_or("");
+}
+
+std::vector<Bundle> BundlesOf(const Json& secret) {
+  if (const Json& own = At(secret, "tls_certificate"); own.is_object())
+    return {{.pem = PemOf(At(own, "certificate_chain"))}};
+  std::vector<Bundle> out;
+  const Json& validator = At(secret, {"validation_context", "custom_validator_config", "typed_config"});
+  for (const Json& domain : At(validator, "trust_domains"))
+    out.push_back({.pem = PemOf(At(domain, "trust_bundle")), .trust_domain = Text(domain, {"name"})});
+  const std::string roots = PemOf(At(secret, {"validation_context", "trusted_ca"}));
+  if (!roots.empty() || out.empty()) out.push_back({.pem = roots});
+  return out;
+}
+
+void AddCertificates(const Json& secret, const Bundle& bundle, const std::string& kind, Table& table) {
+  // An authority may have no name of its own.
+  const std::string domain = bundle.trust_domain.empty() ? "" : "spiffe://" + bundle.trust_domain;
+  const auto chain = tls::ReadBundle(bundle.pem);
   if (!chain || chain->empty()) {
-    table.rows.push_back({Text(secret, {"name"}), kind, "WARMING", "false", "", "", "", ""});
+    table.rows.push_back(
+        {Text(secret, {"name"}), kind, bundle.pem.empty() ? "WARMING" : "ACTIVE", "false", "", "", "", domain});
     return;
   }
   for (const tls::Certificate& certificate : *chain) {
     const WallTime now = SystemClock().Wall();
     const bool valid = certificate.not_before() <= now && now <= certificate.not_after();
+    const std::string names = Join(certificate.uri_sans(), ",");
     table.rows.push_back({Text(secret, {"name"}), kind, "ACTIVE", valid ? "true" : "false", certificate.serial(),
                           FormatRfc3339(certificate.not_after()), FormatRfc3339(certificate.not_before()),
-                          Join(certificate.uri_sans(), ",")});
-    if (own.is_object()) break;  // the leaf; a CA file may hold several roots
+                          names.empty() ? domain : names});
+    if (kind == "Cert Chain") break;  // the leaf; a CA file may hold several roots
   }
+}
+
+void AddSecret(const Json& secret, Table& table) {
+  // Of one that has not come yet it is not known.
+  const std::string kind = At(secret, "tls_certificate").is_object() ? "Cert Chain"
+                           : secret.contains("validation_context")   ? "CA"
+                                                                     : "-";
+  for (const Bundle& bundle : BundlesOf(secret)) AddCertificates(secret, bundle, kind, table);
 }
 
 }  // namespace

@@ -261,7 +261,7 @@ Command ExplainCommand(MeshOptions& mesh) {
       .details = kDetails,
       .examples = {{"explain productpage-v1 reviews GET /reviews/0", "which version, and may it?"},
                    {"explain reviews-v1 details:9080 /details/0 -H 'end-user: jason'", "with a header"},
-                   {"explain web-v1 https://api.example.com", "by routes that match its server name"},
+                   {"explain productpage-v1 https://api.example.com", "by routes that match its server name"},
                    {"explain -f samples/bookinfo productpage-v1 details", "before anything runs"}},
       .options = {{.names = "from",
                    .value = "FROM",

@@ -7,6 +7,7 @@
 #include "cli/config_tables.h"
 #include "cli/json_access.h"
 #include "cli/proxy_log.h"
+#include "cli/saved_dump.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
 #include "core/io/address.h"
@@ -28,15 +29,24 @@ struct ConfigVerb {
 constexpr std::size_t kMaxDump = std::size_t{256} << 20;
 
 Outcome<Json> ReadDump(const std::string& path) {
-  const std::string hint = "save one with: plait pc all WORKLOAD -o json";
   Outcome<std::string> text = io::ReadBounded(path, kMaxDump, io::Pipes::kRead);
   if (!text) {
-    text.error().hint += (text.error().hint.empty() ? "" : "; ") + hint;
+    text.error().hint +=
+        (text.error().hint.empty() ? "" : "; ") + std::string("save one with: plait pc all WORKLOAD -o json");
     return std::unexpected(std::move(text.error()));
   }
-  Json dump = Json::parse(*text, nullptr, false);
-  if (At(dump, "configs").is_array()) return dump;
-  return std::unexpected(Diagnostic{.message = "is not a configuration dump", .at = {.file = path}, .hint = hint});
+  Outcome<Json> dump = DumpIn(*text);
+  if (!dump) dump.error().at.file = path;
+  return dump;
+}
+
+// Whether a saved dump can show this kind at all.
+Outcome<> CheckHolds(const ConfigVerb& verb, const Json& dump) {
+  if (verb.file.empty()) return {};
+  std::optional<Diagnostic> lack = LackOf(verb.what, dump);
+  if (!lack) return {};
+  lack->at.file = verb.file;
+  return std::unexpected(*std::move(lack));
 }
 
 // Another text would pass nothing, and an empty table looks like an answer.
@@ -73,6 +83,7 @@ void AddNames(const std::string& what, const Json& resources, std::vector<std::s
 int ShowKind(const MeshOptions& mesh, const ConfigVerb& verb) {
   const Outcome<Json> dump = DumpOf(mesh, verb);
   if (!dump) return Report(dump.error());
+  if (const Outcome<> holds = CheckHolds(verb, *dump); !holds) return Report(holds.error());
   const Json all = ResourcesOf(*dump, verb.what);
   const Json resources = Select(verb.what, all, verb.filter);
   Output output{.table = ConfigTable(verb.what, resources), .data = Data(resources)};
@@ -93,6 +104,7 @@ int ShowKind(const MeshOptions& mesh, const ConfigVerb& verb) {
 int ShowBootstrap(const MeshOptions& mesh, const ConfigVerb& verb) {
   const Outcome<Json> dump = DumpOf(mesh, verb);
   if (!dump) return Report(dump.error());
+  if (const Outcome<> holds = CheckHolds(verb, *dump); !holds) return Report(holds.error());
   const Json& bootstrap = BootstrapOf(*dump);
   Output output{.table = BootstrapTable(bootstrap),
                 .names = {"bootstrap/" + Text(bootstrap, {"node", "id"})},
@@ -124,7 +136,7 @@ std::vector<Option> SourceOptions(ConfigVerb& verb) {
            .offers = Offers::kWorkloads},
           {.names = "-f,--file",
            .value = "FILE",
-           .help = "a saved /config_dump, instead of a workload",
+           .help = "a saved /config_dump (whole, or of ?resource=) or /clusters?format=json, instead of a workload",
            .to = &verb.file,
            .offers = Offers::kFiles}};
 }

@@ -120,6 +120,21 @@ def test_pc_takes_istioctls_filters_and_a_saved_dump(used, folder):
     dump.write_text(pc("all", "-o", "json"))
     for kind in ("cluster", "listener", "route", "endpoint", "secret"):
         assert used.plait("pc", kind, "--file", str(dump)).stdout == pc(kind)
+    # What people save, too: the clusters' page, one resource, and one with a mask.
+    page = lambda path: dump.write_text(used.exec("productpage-v1", "curl", "-s", f"127.0.0.1:15000{path}").stdout)
+    table = lambda kind, **options: used.plait("pc", kind, "--file", str(dump), **options)
+    page("/clusters?format=json")
+    columns = lambda text, *which: sorted(tuple(line.split()[i] for i in which) for line in text.splitlines()[1:])
+    assert columns(table("endpoint").stdout, 0, 1, 3) == columns(pc("endpoint"), 0, 1, 3)
+    assert columns(table("cluster").stdout, 0, 1, 2, 3) == columns(pc("cluster"), 0, 1, 2, 3)
+    wrong = table("route", check=False)
+    assert wrong.returncode == 4 and "has no routes, but clusters, endpoints alone" in wrong.stderr and "try: save one with: plait pc all" in wrong.stderr
+    page("/config_dump?resource=dynamic_listeners")
+    assert table("listener").stdout == pc("listener")
+    page("/config_dump?resource=dynamic_active_clusters&mask=cluster.name")
+    assert columns(table("cluster", check=False).stdout, 0) and table("listener", check=False).returncode == 4
+    page("/config_dump?resource=dynamic_active_clusters&mask=version_info")
+    assert "has the field cluster: a mask left it out" in table("cluster", check=False).stderr
     dump.write_text(used.exec("productpage-v1", "curl", "-s", "127.0.0.1:15000/config_dump").stdout)
     assert used.plait("pc", "bootstrap", "--file", str(dump)).stdout == pc("bootstrap")
     assert "?include_eds" in used.plait("pc", "endpoint", "--file", str(dump)).stderr
