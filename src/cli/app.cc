@@ -1,5 +1,6 @@
 // Parses a command line by the tree of commands, with CLI11, and runs what it names.
 #include <CLI/CLI.hpp>
+#include <cctype>
 
 #include "cli/complete.h"
 #include "cli/manual.h"
@@ -99,7 +100,7 @@ constexpr std::pair<std::string_view, const char*> kElsewhere[] = {
 std::string CommandsOf(const Command& group) {
   std::string all;
   for (const Command& child : group.children) all += (all.empty() ? "" : ", ") + child.name;
-  return "there are " + all;
+  return (group.children.size() == 1 ? "there is " : "there are ") + all;
 }
 
 // "status" for "statsu"; all there are when none is near.
@@ -132,6 +133,16 @@ std::string WrongCommand(const Command& tree, const std::vector<std::string>& wo
   return at->children.empty() || at->run ? "" : "a command is missing: " + CommandsOf(*at);
 }
 
+// "DIRECTORY is missing", as its help names it, for "directory is required".
+std::string WhatIsWrong(const CLI::ParseError& error) {
+  std::string what = error.what();
+  constexpr std::string_view kRequired = " is required";
+  if (what.starts_with('-') || !what.ends_with(kRequired)) return what;
+  what.resize(what.size() - kRequired.size());
+  for (char& c : what) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return what + " is missing";
+}
+
 // `line`: the command as far as it was understood; it begins with `name`, the program's.
 int WrongUsage(const std::string& name, const std::string& what, const std::string& line) {
   Say(name + ": " + what);
@@ -159,7 +170,7 @@ int Run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return WithOutput(app.exit(error));  // --help, --version
     const std::string wrong = WrongCommand(tree, {argv + 1, argv + own});
-    return WrongUsage(name, wrong.empty() ? error.what() : wrong, Understood(app));
+    return WrongUsage(name, wrong.empty() ? WhatIsWrong(error) : wrong, Understood(app));
   }
   const Command& chosen = *parsed;
   if (own < argc && chosen.rest == nullptr) return WrongUsage(name, "nothing may stand behind --", Understood(app));

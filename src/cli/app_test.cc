@@ -96,6 +96,9 @@ TEST(CommandLine, NamesAWordThatIsNoCommandAndWhatMayHaveBeenMeant) {
   EXPECT_EQ(Said({"demo", "--name", "x", "tuor"}),
             "plait: there is no command \"tuor\": did you mean \"tour\"?\n  try: plait demo --help\n");
   EXPECT_NE(Said({"pc", "weather", "web"}).find("\"weather\": there are cluster, listener, route"), std::string::npos);
+  EXPECT_EQ(Said({"cert", "list"}), "plait: there is no command \"list\": there is rotate\n  try: plait cert --help\n");
+  EXPECT_EQ(Said({"up"}), "plait: DIRECTORY is missing\n  try: plait up --help\n");
+  EXPECT_EQ(Said({"run"}), "plait: --as is required\n  try: plait run --help\n");
   EXPECT_NE(Said({"analyze"}).find("\"analyze\": it is \"check\" here"), std::string::npos) << "as Istio calls it";
   EXPECT_NE(Said({}).find("plait: a command is missing: there are demo, up, down"), std::string::npos);
   EXPECT_EQ(
