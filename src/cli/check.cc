@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/envoys.h"
+#include "cli/gateways.h"
 #include "cli/health.h"
 #include "cli/json_access.h"
 #include "cli/verbs.h"
@@ -65,6 +66,9 @@ ProxyFacts AskFacts(const MeshOptions& mesh, const local::WorkloadStatus& worklo
   facts.ready = Text(page, {"state"});
   if (HasEnvoy(workload)) facts.envoy = EnvoyVersion(page);
   facts.listeners = Parsed(AskProxy(mesh, facts.workload, "/listeners?format=json", kShortPatience));
+  if (const auto dump =
+          Parsed(AskProxy(mesh, facts.workload, "/config_dump?resource=dynamic_listeners", kShortPatience)))
+    facts.listener_failures = ListenerFailures(*dump);
   facts.certificates = Parsed(AskProxy(mesh, facts.workload, "/certs", kShortPatience));
   return facts;
 }

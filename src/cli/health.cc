@@ -114,6 +114,11 @@ void JudgeMesh(const MeshFacts& facts, std::vector<Check>& out) {
     const std::string name = w.name + "." + w.ns;
     if (!w.ready && w.phase != "Succeeded" && !HasAnotherTry(status, w))
       unready.push_back({name + " is " + (w.reason.empty() ? w.phase : w.reason), name});
+    else if (w.reason.starts_with(local::kNotReached))
+      unready.push_back({name + ": " + w.reason, name,
+                         "give the server of its Gateway another port, or end what has this one (plait exec" +
+                             Named(status) + " " + name + " -- ss -ltn), then: plait proxy restart" + Named(status) +
+                             " WORKLOAD"});
   }
   out.push_back(Judge(kMesh, "every workload is ready", unready, "plait logs" + Named(status) + " WORKLOAD",
                       std::to_string(status.workloads.size()) + " workloads"));
@@ -144,6 +149,21 @@ constexpr const char* kTaken = "no proxy refuses its configuration";
 constexpr const char* kAcknowledged = "every proxy has acknowledged what it was sent";
 constexpr const char* kOneVersion = "proxies and control plane are of one version";
 
+// Of a listener whose port was taken the proxy learns after it has acknowledged it, and plaitd does not hear of it.
+void AddListenerFailures(const MeshFacts& facts, std::vector<Wrong>& refused) {
+  for (const ProxyFacts& proxy : facts.proxies) {
+    for (const std::string& failure : proxy.listener_failures) {
+      if (std::any_of(refused.begin(), refused.end(),
+                      [&](const Wrong& known) { return known.text.find(failure) != std::string::npos; }))
+        continue;
+      refused.push_back({proxy.workload + " does not serve a listener: " + failure, proxy.workload,
+                         "give it a port that is free, in the Gateway or Service that has it; if whoever had the port "
+                         "is gone: plait proxy restart" +
+                             Named(facts.status) + " WORKLOAD"});
+    }
+  }
+}
+
 void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
   if (!facts.syncz) {
     for (const char* check : {kConnected, kTaken, kAcknowledged, kOneVersion})
@@ -169,6 +189,7 @@ void JudgeSync(const MeshFacts& facts, std::vector<Check>& out) {
                       std::to_string(connected.size()) + " proxies"));
   std::vector<Wrong> refused;
   for (std::string& refusal : Refusals(*facts.syncz)) refused.push_back({std::move(refusal)});
+  AddListenerFailures(facts, refused);
   out.push_back(Judge(kSync, kTaken, refused,
                       "edit the object that the message names, or report the message: plaitd should not have sent it"));
   std::vector<Wrong> stale;

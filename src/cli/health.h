@@ -14,12 +14,13 @@ namespace plait::cli {
 
 // What the admin port of a proxy said.
 struct ProxyFacts {
-  std::string workload;                            // "details-v1-0.default"
-  std::string error = {};                          // why it could not be asked; the rest is empty then
-  std::string ready = {};                          // "LIVE"
-  std::shared_ptr<const Json> listeners = {};      // /listeners?format=json
-  std::shared_ptr<const Json> certificates = {};   // /certs
-  std::string envoy = {};                          // the version, where it is an Envoy
+  std::string workload;                             // "details-v1-0.default"
+  std::string error = {};                           // why it could not be asked; the rest is empty then
+  std::string ready = {};                           // "LIVE"
+  std::shared_ptr<const Json> listeners = {};       // /listeners?format=json
+  std::shared_ptr<const Json> certificates = {};    // /certs
+  std::vector<std::string> listener_failures = {};  // of listeners that are not in force: why
+  std::string envoy = {};                           // the version, where it is an Envoy
   std::string capture = {};                        // what is wrong with the capture rules in the kernel; empty: nothing
   std::optional<Diagnostic> capture_unasked = {};  // why that cannot be told
 };

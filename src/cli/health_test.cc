@@ -86,6 +86,28 @@ TEST(Health, GivesTheReasonOfARefusal) {
   EXPECT_EQ(Failed(facts).detail, "web-0.default refuses Cluster: no such field");
 }
 
+TEST(Health, FailsForAGatewayThatTheMeshDoesNotReach) {
+  MeshFacts facts = Healthy();
+  facts.status.workloads[0].reason = std::string(local::kNotReached) + "cannot bind 10.244.0.8:90";
+  const Check check = Failed(facts);
+  EXPECT_EQ(check.description, "every workload is ready");
+  EXPECT_EQ(check.detail,
+            "web-0.default: the mesh does not reach the gateway at its own address: cannot bind 10.244.0.8:90");
+  EXPECT_TRUE(check.fix.ends_with("then: plait proxy restart web-0.default")) << check.fix;
+}
+
+TEST(Health, FailsForAListenerWhosePortStaysTaken) {
+  MeshFacts facts = Healthy();
+  facts.proxies[0].listener_failures = {"0.0.0.0_90: cannot listen on 0.0.0.0:90: it is taken"};
+  const Check check = Failed(facts);
+  EXPECT_EQ(check.result, Mark::kFailed);
+  EXPECT_EQ(check.description, "no proxy refuses its configuration");
+  EXPECT_EQ(check.detail,
+            "web-0.default does not serve a listener: 0.0.0.0_90: cannot listen on 0.0.0.0:90: it is taken");
+  EXPECT_NE(check.fix.find("give it a port that is free"), std::string::npos);
+  EXPECT_NE(check.fix.find("plait proxy restart web-0.default"), std::string::npos) << check.fix;
+}
+
 TEST(Health, WarnsOfARootThatExpiresSoonAndFailsForACertificateThatHas) {
   MeshFacts facts = Healthy();
   facts.now = *ParseRfc3339("2036-11-10T14:00:00Z");

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/envoys.h"
+#include "cli/gateways.h"
 #include "cli/tables.h"
 #include "cli/verbs.h"
 #include "cli/workloads.h"
@@ -26,6 +27,13 @@ int ProxyStatus(const MeshOptions& mesh) {
   AddNotConnected(proxies, *status);
   Output output{
       .table = ProxyTable(proxies, SystemClock().Wall()), .data = Data(proxies), .warnings = Refusals(proxies)};
+  // Of a listener whose port was taken the proxy learns after it has acknowledged it.
+  const std::vector<std::string> refused = output.warnings;
+  for (const GatewayDump& gateway : AskGateways(mesh, *status))
+    for (const std::string& failure : ListenerFailures(*gateway.dump))
+      if (std::none_of(refused.begin(), refused.end(),
+                       [&](const std::string& known) { return known.find(failure) != std::string::npos; }))
+        output.warnings.push_back(gateway.workload + " does not serve a listener: " + failure);
   bool unsent = false;
   std::string away;  // the first that is not connected
   for (const auto& row : output.table.rows) {

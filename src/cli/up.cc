@@ -5,12 +5,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
 
 #include "cli/directory.h"
+#include "cli/gateways.h"
 #include "cli/verbs.h"
 #include "core/base/workers.h"
 #include "core/io/unique_fd.h"
@@ -76,16 +78,31 @@ void TellUnready(const MeshOptions& mesh, const UpVerb& verb, const local::MeshP
           (verb.beside ? "the mesh is ended" : "it goes on: plait status" + name + ", plait down" + name));
 }
 
+// What can be typed or clicked on; of a port where no such thing is known, where it is.
+void TellWaysIn(const MeshOptions& mesh, const local::MeshStatus& status) {
+  constexpr std::size_t kShown = 4;
+  const std::vector<WayIn> ways = WaysIn(AskGateways(mesh, status), status.gateway_ports);
+  if (!status.url.empty()) Say("");
+  for (std::size_t i = 0; i < ways.size() && i < kShown; ++i) Say("    App      " + ways[i].command);
+  if (ways.size() > kShown)
+    Say("             and " + std::to_string(ways.size() - kShown) + " more: plait pc route" +
+        (mesh.name == "default" ? "" : " --mesh " + mesh.name) + " GATEWAY");
+  for (const local::GatewayPortStatus& port : status.gateway_ports) {
+    if (std::any_of(ways.begin(), ways.end(), [&](const WayIn& way) { return way.port == port.port; })) continue;
+    const std::string at = "127.0.0.1:" + std::to_string(port.host_port.value);
+    Say(ways.empty() && status.url.ends_with(at)
+            ? "    App      " + status.url
+            : "    Gateway  port " + std::to_string(port.port.value) + " is " + at);
+  }
+}
+
 void TellReady(const MeshOptions& mesh, const UpVerb& verb, const local::MeshPaths& paths) {
   auto client = local::ControlClient::Connect(paths);
   auto status = client ? client->Status() : std::unexpected(client.error());
   if (!status) return;
   if (verb.welcome) return verb.welcome(*status);
   const std::string name = Named(mesh);
-  if (!status->url.empty()) Say("\n    App      " + status->url);
-  for (const local::GatewayPortStatus& port : status->gateway_ports)
-    if (const std::string at = "127.0.0.1:" + std::to_string(port.host_port.value); !status->url.ends_with(at))
-      Say("    Gateway  port " + std::to_string(port.port.value) + " is " + at);
+  TellWaysIn(mesh, *status);
   Say("    Debug    " + status->debug_url + "/debug/syncz");
   Say("    Look     plait status" + name + "    plait logs" + name + " WORKLOAD, its access log: plait logs" + name +
       " -c istio-proxy WORKLOAD");

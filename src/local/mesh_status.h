@@ -9,6 +9,9 @@
 
 namespace plait::local {
 
+// How the reason of a gateway begins that serves, but not at a port of its own address.
+inline constexpr const char* kNotReached = "the mesh does not reach the gateway at its own address: ";
+
 struct ContainerStatus {
   std::string name;
   std::string state;  // waiting, starting, running, ended

@@ -12,6 +12,7 @@
 #include "core/tls/certificate.h"
 #include "local/cluster_ips.h"
 #include "local/dial_helper.h"
+#include "local/mesh_status.h"
 #include "local/spawn.h"
 
 namespace plait::local {
@@ -226,20 +227,25 @@ Outcome<pid_t> ProxyProcess::SpawnWith(const std::vector<node::NamedSocket>& res
 }
 
 void ProxyProcess::OpenServerPorts() {
+  not_opened_.clear();
   for (const node::NamedSocket& host : mesh_.gateway_sockets) {
     const Result<Port> port = ParsePort(host.name);
-    const auto is_same = [&](const node::NamedSocket& own) { return own.name == host.name; };
-    if (!port || std::any_of(server_ports_.begin(), server_ports_.end(), is_same)) continue;
+    if (!port) continue;
     for (const io::IpAddress& ip : network_.ips) {
+      const auto is_it = [&](const node::NamedSocket& own) {
+        return own.name == host.name && io::LocalAddress(own.fd.get()).ip == ip;
+      };
+      if (std::any_of(server_ports_.begin(), server_ports_.end(), is_it)) continue;
       auto opened = mesh_.networks.Within(
           network_, [&] { return io::ListenOn(io::SocketAddress{.ip = ip, .port = *port, .unix_path = {}}); });
       if (opened && *opened) {
         server_ports_.push_back({host.name, std::move(**opened)});
         continue;
       }
+      const std::string why = (opened ? opened->error() : opened.error()).message;
+      log_->Append("plait: " + std::string(kNotReached) + why + "\n");
       // On the loopback another program may have it, or the port be closed to users: the host's socket is there.
-      log_->Append("plait: the mesh does not reach the gateway at its own address: " +
-                   (opened ? opened->error() : opened.error()).message + "\n");
+      if (network_.netns && not_opened_.empty()) not_opened_ = kNotReached + why;
     }
   }
 }

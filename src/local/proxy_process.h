@@ -40,7 +40,9 @@ class ProxyProcess {
   pid_t pid() const noexcept { return pid_; }
   int restarts() const noexcept { return restarts_; }
   const std::string& token_sha256() const noexcept { return token_sha256_; }
-  const std::string& reason() const noexcept { return not_replaced_.empty() ? reason_ : not_replaced_; }
+  const std::string& reason() const noexcept {
+    return !not_replaced_.empty() ? not_replaced_ : !reason_.empty() ? reason_ : not_opened_;
+  }
   // What a proxy beside it reads: its folder, and there the mesh's roots and the socket of SDS (kIdentity).
   BootstrapInput Input() const;
   std::string Folder() const;
@@ -74,6 +76,7 @@ class ProxyProcess {
   std::string token_;
   std::string token_sha256_;
   std::string reason_;
+  std::string not_opened_;    // of a gateway: which port of its own address somebody else has
   std::string not_replaced_;  // why the last process that should have taken over did not
   bool started_ = false;
   bool stopping_ = false;

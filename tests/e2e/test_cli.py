@@ -32,7 +32,8 @@ def test_status_has_a_row_for_each_workload_and_says_where_the_application_is(us
         assert workload["ready"] and workload["ip"].startswith("10.244.") and workload["namespace"]
         assert workload["pid"] > 0 or workload["name"].startswith("istio-ingressgateway")
     text = used.named("status").stdout
-    assert status["url"] in text and "details-v1-0" in text
+    assert f"app {status['url']}/productpage " in text and "details-v1-0" in text
+    assert f"App      {status['url']}/productpage\n" in used.output.read_text(), "what can be clicked on answers"
 
 
 def test_ps_shows_every_proxy_synced(used):
