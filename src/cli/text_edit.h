@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/io/unique_fd.h"
 
 namespace plait::cli {
 
@@ -17,13 +18,17 @@ Outcome<std::string> Edited(std::string text, const std::vector<TextEdit>& edits
 // The lines that differ, as "12 - old" and "12 + new"; both texts have the same number of lines.
 std::vector<std::string> ChangedLines(std::string_view before, std::string_view after);
 
-// Its text is put back when this object goes.
+// Its text is put back when this object goes. A process that is killed cannot do that: before each edit it writes down,
+// in a file beside that is named with a dot, what is to be put back, and UndoKilledEdits does it.
 class EditedFile {
  public:
   // Errors name the file.
   static Outcome<EditedFile> Open(const std::string& path);
   EditedFile(EditedFile&& other) noexcept
-      : path_(std::move(other.path_)), original_(std::move(other.original_)), edited_(other.edited_) {
+      : path_(std::move(other.path_)),
+        original_(std::move(other.original_)),
+        journal_(std::move(other.journal_)),
+        edited_(other.edited_) {
     other.edited_ = false;
   }
   EditedFile& operator=(EditedFile&&) = delete;
@@ -36,11 +41,20 @@ class EditedFile {
 
  private:
   EditedFile(std::string path, std::string original) : path_(std::move(path)), original_(std::move(original)) {}
-  Outcome<> Write(const std::string& text);
+  Outcome<> WriteDown(const std::string& text);
 
   std::string path_;
   std::string original_;
+  io::UniqueFd journal_;  // locked as long as this object lives
   bool edited_ = false;
 };
+
+// Puts back the files of a folder that a killed process has left edited, unless somebody has changed them since; which
+// these are. Errors: the first that could not be; the others are put back all the same.
+struct Undone {
+  std::vector<std::string> files;
+  Outcome<> all;
+};
+Undone UndoKilledEdits(const std::string& folder);
 
 }  // namespace plait::cli

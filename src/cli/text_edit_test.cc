@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -52,6 +54,64 @@ TEST_F(AFile, HasItsTextBackWhenTheEditGoes) {
   }
   EXPECT_EQ(Text(), "weight: 80\n");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1) << "nothing else is left there";
+}
+
+// Edits in a process that ends without a word.
+void EditAndDie(const std::string& path, const std::vector<TextEdit>& first, const std::vector<TextEdit>& second) {
+  const pid_t child = fork();
+  if (child == 0) {
+    auto file = EditedFile::Open(path);
+    const bool edited = file && file->Apply(first) && file->Apply(second);
+    _exit(edited ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+}
+
+TEST_F(AFile, OfAKilledEditIsPutBackAtTheNextStart) {
+  EditAndDie(path_, {{"80", "0"}}, {{"80", "100"}});
+  ASSERT_EQ(Text(), "weight: 100\n");
+  const Undone undone = UndoKilledEdits(folder_);
+  EXPECT_TRUE(undone.all);
+  EXPECT_EQ(undone.files, std::vector{path_});
+  EXPECT_EQ(Text(), "weight: 80\n");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1) << "nothing else is left there";
+  EXPECT_TRUE(UndoKilledEdits(folder_).files.empty());
+
+  EditAndDie(path_, {{"80", "0"}}, {{"80", "100"}});
+  const auto file = EditedFile::Open(path_);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->original(), "weight: 80\n") << "the next edit is of what it was, too";
+}
+
+TEST_F(AFile, ThatSomebodyChangedAfterAKilledEditIsLeftAsItIs) {
+  EditAndDie(path_, {{"80", "0"}}, {{"80", "100"}});
+  std::ofstream(path_) << "weight: 50\n";
+  EXPECT_TRUE(UndoKilledEdits(folder_).files.empty());
+  EXPECT_EQ(Text(), "weight: 50\n");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(AFile, ThatIsBeingEditedIsNobodyElses) {
+  auto file = EditedFile::Open(path_);
+  ASSERT_TRUE(file && file->Apply({{"80", "0"}}));
+  EXPECT_TRUE(UndoKilledEdits(folder_).files.empty());
+  EXPECT_EQ(Text(), "weight: 0\n");
+  auto other = EditedFile::Open(path_);
+  ASSERT_TRUE(other);
+  const auto applied = other->Apply({{"weight", "height"}});
+  ASSERT_FALSE(applied);
+  EXPECT_NE(applied.error().message.find("is being edited by another process"), std::string::npos);
+  EXPECT_EQ(Text(), "weight: 0\n");
+}
+
+TEST_F(AFile, WithADamagedNoteOfAnEditIsLeftAsItIs) {
+  for (const char* note : {"", "x", "\"weight: 1\\n\"", "\"a\"\n\"weight: 80\\n", "[1]\n{}\n"}) {
+    std::ofstream(folder_ + "/.a.yaml.undo") << note;
+    EXPECT_TRUE(UndoKilledEdits(folder_).files.empty()) << note;
+    EXPECT_EQ(Text(), "weight: 80\n") << note;
+  }
 }
 
 TEST_F(AFile, IsLeftAloneByAnEditThatDoesNotFit) {

@@ -29,7 +29,17 @@ Outcome<TourGuide> TourGuide::Begin(const MeshOptions& mesh, bool pauses, const 
                      "plait demo tour --name tour    starts one of its own");
   if (status->url.empty())
     return Explain(Errc::kNotFound, "the mesh " + status->name + " has no gateway", "plait status" + Named(mesh));
-  return TourGuide(mesh, pauses, interrupt, *status);
+  TourGuide guide(mesh, pauses, interrupt, *status);
+  const Undone undone = UndoKilledEdits(status->directory);
+  if (!undone.all) return std::unexpected(undone.all.error());
+  if (undone.files.empty()) return guide;
+  for (const std::string& file : undone.files) Warn(file + ": put back what a tour had edited before it was killed");
+  const Outcome<double> in_force = guide.SecondsUntil(std::chrono::steady_clock::now(), [&]() -> Outcome<bool> {
+    const Outcome<std::string> seen = guide.Stars();
+    return seen ? Outcome<bool>(*seen == "black") : std::unexpected(seen.error());
+  });
+  if (!in_force) return std::unexpected(in_force.error());
+  return guide;
 }
 
 void TourGuide::Tell(const std::string& text) const {

@@ -13,6 +13,7 @@
 
 #include "cli/directory.h"
 #include "cli/gateways.h"
+#include "cli/text_edit.h"
 #include "cli/verbs.h"
 #include "core/base/workers.h"
 #include "core/io/unique_fd.h"
@@ -233,7 +234,16 @@ int Attend(const MeshOptions& options, const UpVerb& verb, const local::MeshPath
   }
 }
 
+// Of a tour that was killed in a mesh of this directory: it runs as its files were written.
+void UndoTour(const std::string& directory) {
+  const Undone undone = UndoKilledEdits(directory);
+  for (const std::string& file : undone.files)
+    Warn(file + ": put back what `plait demo tour` had edited before it was killed");
+  if (!undone.all) Warn("what `plait demo tour` edited before it was killed stays: " + undone.all.error().ToString());
+}
+
 int Serve(const MeshOptions& mesh, const UpVerb& verb, const local::UpOptions& options, Detached detached) {
+  if (!verb.prepare) UndoTour(options.directory);
   const bool chosen = verb.port >= 0;
   const Port port = chosen ? Port{static_cast<std::uint16_t>(verb.port)} : kDefaultPort;
   Outcome<std::unique_ptr<local::HostMesh>> running =

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from mesh import BIN, SANITIZED, Mesh, leftovers_of, nothing_runs, unprivileged, until
+from mesh import BIN, SANITIZED, Mesh, copy_sample, leftovers_of, nothing_runs, unprivileged, until
 
 STEPS = ["the application", "edit a route", "make a mistake", "a denial", "explain and allow it", "undo"]
 
@@ -88,6 +88,40 @@ def test_it_waits_for_enter_and_its_end_undoes_what_it_did(demo):
         assert tour.wait(20) == 130 and "broken off; the files are as they were" in seen + rest
     os.close(ours)
     assert files(demo) == before
+
+
+def test_what_a_killed_tour_had_edited_is_put_back_by_the_next_one(demo):
+    before = files(demo)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(unprivileged([str(BIN / "plait"), "demo", "tour", "--name", "demo"]), env=demo.env, stdin=theirs,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as tour:
+        os.close(theirs)
+        os.write(ours, b"\n")
+        until(lambda: "weight: 100" in files(demo)["reviews-split.yaml"], 30, "the second step has edited a file")
+        tour.kill()
+    os.close(ours)
+    left = files(demo)
+    assert "weight: 100" in left["reviews-split.yaml"] and set(left) > set(before), "it could not put it back, but has said what was there"
+    result = demo.named("demo", "tour", "--yes", "-o", "json", check=False, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "reviews-split.yaml: put back what a tour had edited before it was killed" in result.stderr
+    assert json.loads(result.stdout)["success"] and files(demo) == before
+
+
+def test_up_runs_the_files_as_they_were_before_a_killed_tour(demo, folder):
+    sample = copy_sample(folder, into="killed")
+    split = sample / "reviews-split.yaml"
+    was = split.read_text()
+    note = sample / ".reviews-split.yaml.undo"
+    now = was.replace("weight: 80", "weight: 0")
+    note.write_text(json.dumps(was) + "\n" + json.dumps(now) + "\n")
+    split.write_text(now)
+    mesh = Mesh(folder, sample, name="killed").start()
+    try:
+        assert split.read_text() == was and not note.exists()
+        assert "put back what `plait demo tour` had edited" in mesh.output.read_text()
+    finally:
+        mesh.stop()
 
 
 def test_a_step_without_its_effect_gives_exit_code_1(demo):
