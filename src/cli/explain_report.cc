@@ -44,8 +44,9 @@ PolicyName InvalidObject(std::string_view name) {
   const std::size_t at = name.find(kKind);
   const bool other = at != std::string_view::npos;
   const std::string kind(other ? name.substr(at + kKind.size()) : "AuthorizationPolicy");
-  return {kind + " " + std::string(name.substr(0, at)),
-          kind == "PeerAuthentication" ? "(invalid: STRICT)" : "(invalid: denies everything)"};
+  return {kind + " " + std::string(name.substr(0, at)), kind == "PeerAuthentication" ? "(invalid: STRICT)"
+                                                        : kind == "DestinationRule"  ? "(invalid TLS: nothing is sent)"
+                                                                                     : "(invalid: denies everything)"};
 }
 
 class StepReport {

@@ -96,6 +96,8 @@ TEST(ExplainReport, KnowsObjectsByPathAndPoliciesByTheNameOfTheirRule) {
   EXPECT_EQ(ObjectOfPolicy("invalid_policy[a/b]").rule, "(invalid: denies everything)");
   const PolicyName peers = ObjectOfPolicy("invalid_policy[a/b]-kind[PeerAuthentication]");
   EXPECT_EQ(peers.object + " " + peers.rule, "PeerAuthentication a/b (invalid: STRICT)");
+  const PolicyName tls = ObjectOfPolicy("invalid_policy[a/b]-kind[DestinationRule]");
+  EXPECT_EQ(tls.object + " " + tls.rule, "DestinationRule a/b (invalid TLS: nothing is sent)");
   const PolicyName tokens = ObjectOfPolicy("invalid_policy[a/b]-kind[RequestAuthentication]");
   EXPECT_EQ(tokens.object + " " + tokens.rule, "RequestAuthentication a/b (invalid: denies everything)");
   EXPECT_EQ(ObjectOfPolicy("own").object, "own");

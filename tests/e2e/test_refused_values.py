@@ -103,3 +103,21 @@ def test_tables_of_consistent_hashing_have_envoys_bounds(mesh):
             denied_while(mesh, DENY)
     finally:
         file.unlink()
+
+
+def test_tls_of_a_rule_that_cannot_be_leaves_no_plaintext(mesh):
+    """As upstream's DestinationRule of an egress gateway, at a sidecar: Istio answers 503 while the credential is missing."""
+    until(lambda: answered(mesh) == "200", 10, "nothing is wrong")
+    file = mesh.directory / "unusable.yaml"
+    m.write(file, m.destination_rule("unusable", {"host": "echo", "trafficPolicy": {"tls": {
+        "mode": "MUTUAL", "credentialName": "client-credential"}}}))
+    rule = "DestinationRule default/unusable"
+    try:
+        until(lambda: answered(mesh) == "503", 10, "nothing is sent")
+        explained = mesh.named("explain", "client", "echo", "GET", "http://echo:8000/", check=False).stdout
+        assert rule in explained and "(invalid TLS: nothing is sent)" in explained, explained
+        assert "503 UH no_healthy_upstream{invalid_policy[default/unusable]-kind[DestinationRule]}" in explained, explained
+        assert [line for line in mesh.status()["messages"] if rule in line and "nothing is sent (503)" in line]
+    finally:
+        file.unlink()
+    until(lambda: answered(mesh) == "200", 10, "the rule is gone")

@@ -68,7 +68,8 @@ struct OutlierDetection {
 };
 
 struct ClientTls {
-  enum class Mode : std::uint8_t { kDisable, kSimple, kMutual, kIstioMutual };
+  // kUnusable: what was asked for is invalid. Nothing is sent then, since plaintext would be less.
+  enum class Mode : std::uint8_t { kDisable, kSimple, kMutual, kIstioMutual, kUnusable };
   Mode mode = Mode::kDisable;
   std::string client_certificate = {};  // files of the client's proxy
   std::string private_key = {};

@@ -5,18 +5,22 @@
 
 #include "control/model/checks.h"
 #include "control/model/protobuf_reading.h"
+#include "core/base/strings.h"
 #include "core/xds/lb_limits.h"
 
 namespace plait::control::model {
 namespace {
 namespace net = istio::networking::v1alpha3;
 
+// What a rule without a last good version does until it is mended.
+constexpr const char* kRefused = ": nothing is sent (503) where this rule asks for TLS that cannot be";
+
 class PolicyReader {
  public:
   explicit PolicyReader(ObjectReader& reader) : reader_(reader) {}
 
-  bool Read(const net::TrafficPolicy& from, const std::string& path, TrafficPolicy& to) {
-    if (!ReadCommon(from, path, to)) return false;
+  void Read(const net::TrafficPolicy& from, const std::string& path, TrafficPolicy& to) {
+    ReadCommon(from, path, to);
     if (from.has_retry_budget()) {
       RetryBudget& budget = to.retry_budget.emplace();
       if (from.retry_budget().has_percent()) budget.percent = from.retry_budget().percent().value();
@@ -29,17 +33,16 @@ class PolicyReader {
       const std::string at = Indexed(path + ".portLevelSettings", static_cast<std::size_t>(i));
       if (!CheckPort(reader_, at + ".port.number", port.port().number())) continue;
       TrafficPolicy policy;
-      if (!ReadCommon(port, at, policy)) return false;
+      ReadCommon(port, at, policy);
       to.ports.emplace_back(static_cast<std::uint16_t>(port.port().number()), std::move(policy));
     }
-    return true;
   }
 
  private:
   // What a policy of a host and of a port have in common. A value that a proxy would refuse a whole cluster for is left
-  // out; false where nothing of the policy may be in force, since it would be less than what was asked for.
+  // out; not so TLS, since without it more would be open than was asked for.
   template <class Policy>
-  bool ReadCommon(const Policy& from, const std::string& path, TrafficPolicy& to) {
+  void ReadCommon(const Policy& from, const std::string& path, TrafficPolicy& to) {
     if (from.has_load_balancer() &&
         !ReadLoadBalancer(from.load_balancer(), path + ".loadBalancer", to.load_balancer.emplace()))
       to.load_balancer.reset();
@@ -47,7 +50,7 @@ class PolicyReader {
       ReadPool(from.connection_pool(), path + ".connectionPool", to.connection_pool.emplace());
     if (from.has_outlier_detection())
       ReadOutlier(from.outlier_detection(), path + ".outlierDetection", to.outlier_detection.emplace());
-    return !from.has_tls() || ReadTls(from.tls(), path + ".tls", to.tls.emplace());
+    if (from.has_tls()) ReadTls(from.tls(), path + ".tls", to.tls.emplace());
   }
 
   bool ReadLoadBalancer(const net::LoadBalancerSettings& from, const std::string& path, LoadBalancer& to) {
@@ -202,12 +205,13 @@ class PolicyReader {
     Percent(path + ".minHealthPercent", from.min_health_percent(), to.min_health_percent);
   }
 
-  bool ReadTls(const net::ClientTLSSettings& from, const std::string& path, ClientTls& to) {
+  void ReadTls(const net::ClientTLSSettings& from, const std::string& path, ClientTls& to) {
     switch (from.mode()) {
+      case net::ClientTLSSettings::DISABLE: break;
       case net::ClientTLSSettings::SIMPLE: to.mode = ClientTls::Mode::kSimple; break;
       case net::ClientTLSSettings::MUTUAL: to.mode = ClientTls::Mode::kMutual; break;
       case net::ClientTLSSettings::ISTIO_MUTUAL: to.mode = ClientTls::Mode::kIstioMutual; break;
-      default: break;
+      default: return Refuse(path + ".mode", "the mode is unknown", "DISABLE, SIMPLE, MUTUAL or ISTIO_MUTUAL", to);
     }
     to.client_certificate = from.client_certificate();
     to.private_key = from.private_key();
@@ -215,17 +219,18 @@ class PolicyReader {
     to.subject_alt_names.assign(from.subject_alt_names().begin(), from.subject_alt_names().end());
     to.sni = from.sni();
     to.insecure_skip_verify = from.insecure_skip_verify().value();
-    if (to.mode == ClientTls::Mode::kMutual && (to.client_certificate.empty() || to.private_key.empty())) {
-      reader_.Error(path, "mode MUTUAL needs clientCertificate and privateKey",
-                    "name the files, or use ISTIO_MUTUAL for the mesh's own certificate");
-      return false;
-    }
+    if (to.mode == ClientTls::Mode::kMutual && (to.client_certificate.empty() || to.private_key.empty()))
+      return Refuse(path, "mode MUTUAL needs clientCertificate and privateKey",
+                    "name the files, or use ISTIO_MUTUAL for the mesh's own certificate", to);
     const bool own_roots = to.mode == ClientTls::Mode::kSimple || to.mode == ClientTls::Mode::kMutual;
     if (own_roots && to.ca_certificates.empty() && !to.insecure_skip_verify)
       reader_.Warning(path,
                       "TLS without caCertificates: a certificate of any of the system's public authorities is accepted",
                       "name a file with the server's own authority in caCertificates", "IST0128");
-    return true;
+  }
+  void Refuse(const std::string& path, const std::string& why, const char* hint, ClientTls& to) {
+    reader_.Error(path, why + kRefused, hint);
+    to = {.mode = ClientTls::Mode::kUnusable};
   }
 
   ObjectReader& reader_;
@@ -234,6 +239,33 @@ class PolicyReader {
 template <class T>
 void FallBack(std::optional<T>& value, const std::optional<T>& otherwise) {
   if (!value) value = otherwise;
+}
+
+TrafficPolicy Unusable() {
+  TrafficPolicy policy;
+  policy.tls.emplace().mode = ClientTls::Mode::kUnusable;
+  return policy;
+}
+
+// A rule that cannot be read: where it asks for TLS, nothing may be sent without. Whom else it was exported to is as
+// little known as the rest, so it holds for its own namespace.
+void KeepTlsAskedFor(ObjectReader& reader, const net::DestinationRule& read, Decoded& out) {
+  const yaml::Node* policy = reader.Spec().Find("trafficPolicy");
+  if (!policy || read.host().empty()) return;
+  DestinationRule rule{
+      .meta = reader.meta(), .host = read.host(), .host_at = {reader.At("spec.host")}, .export_to = {"."}};
+  if (policy->Find("tls")) rule.policy = Unusable();
+  if (const yaml::Node* ports = policy->Find("portLevelSettings"))
+    for (const yaml::Node& entry : ports->items) {
+      const yaml::Node* port = entry.Find("port");
+      const yaml::Node* number = port ? port->Find("number") : nullptr;
+      const auto value = number ? ParseUint(number->text) : std::nullopt;
+      if (entry.Find("tls") && value && *value <= 65535)
+        rule.policy.ports.emplace_back(static_cast<std::uint16_t>(*value), Unusable());
+    }
+  if (rule.policy == TrafficPolicy{}) return;
+  reader.Error("spec.trafficPolicy", std::string("the rule cannot be read") + kRefused, "mend the rule");
+  Keep(out, std::move(rule));
 }
 
 // The policy with its first entry for the port in place of what the entry may say.
@@ -272,16 +304,16 @@ void DecodeDestinationRule(ObjectReader& reader, Decoded& out) {
   const yaml::Node* subsets = reader.Spec().Find("subsets");
   std::erase_if(rest.entries, [](const yaml::Entry& entry) { return entry.key == "subsets"; });
   net::DestinationRule message;
-  if (!ReadMessage(reader, rest, message)) return;
+  if (!ReadMessage(reader, rest, message)) return KeepTlsAskedFor(reader, message, out);
   ReportUnhonoured(reader, message, "spec", Severity::kWarning);
   DestinationRule rule{.meta = reader.meta(), .host = message.host(), .host_at = {reader.At("spec.host")}};
   if (!CheckHost(reader, "spec.host", message.host(), true)) return;
   rule.export_to.assign(message.export_to().begin(), message.export_to().end());
-  if (!CheckExportTo(reader, rule.export_to)) return;
+  if (!CheckExportTo(reader, rule.export_to)) return KeepTlsAskedFor(reader, message, out);
   rule.workload_selector.insert(message.workload_selector().match_labels().begin(),
                                 message.workload_selector().match_labels().end());
   PolicyReader policies(reader);
-  if (!policies.Read(message.traffic_policy(), "spec.trafficPolicy", rule.policy)) rule.policy = {};
+  policies.Read(message.traffic_policy(), "spec.trafficPolicy", rule.policy);
   for (std::size_t i = 0; subsets && i < subsets->items.size(); ++i) {
     const std::string path = Indexed("spec.subsets", i);
     net::Subset from;
@@ -293,7 +325,8 @@ void DecodeDestinationRule(ObjectReader& reader, Decoded& out) {
       reader.Error(path, "a subset needs a name");
     } else if (rule.FindSubset(from.name())) {
       reader.Error(path + ".name", "the subset \"" + from.name() + "\" stands twice");
-    } else if (policies.Read(from.traffic_policy(), path + ".trafficPolicy", subset.policy)) {
+    } else {
+      policies.Read(from.traffic_policy(), path + ".trafficPolicy", subset.policy);
       rule.subsets.push_back(std::move(subset));
     }
   }

@@ -68,36 +68,38 @@ KindSubject VirtualServices() {
 }
 
 KindSubject DestinationRules() {
-  return {.kind = Kind::kDestinationRule,
-          .note =
-              "Rules for the same host in one namespace with the same exportTo are one rule: the oldest gives the "
-              "policy, all give subsets; one that is exported to more namespaces than an older one is also part of "
-              "that one. A rule of the client's namespace comes before one of the service's, and that before one of "
-              "the root namespace.",
-          .subject = {
-              .type = net::DestinationRule::descriptor(),
-              .samples = Networking(
-                  "DestinationRule",
-                  {"{host: a, subsets: [{name: v1, trafficPolicy: {portLevelSettings: [{port: {number: 1}}]}}], "
-                   "trafficPolicy: {portLevelSettings: [{port: {number: 1}}]}}",
-                   "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a}}, "
-                   "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}, "
-                   "subsets: [{name: v1, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a}}, "
-                   "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}}]}",
-                   "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a}}}}}",
-                   "{host: a, trafficPolicy: {tls: {mode: SIMPLE}}, subsets: [{name: v1}]}",
-                   "{host: a, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /c, privateKey: /k}}, subsets: "
-                   "[{name: v1}]}"}),
-              .root = "spec",
-              .told = {{"trafficPolicy.portLevelSettings[].loadBalancer",
-                        {.effect = Effect::kHonoured, .note = "as trafficPolicy.loadBalancer"}},
-                       {"trafficPolicy.portLevelSettings[].connectionPool",
-                        {.effect = Effect::kHonoured, .note = "as trafficPolicy.connectionPool"}},
-                       {"trafficPolicy.portLevelSettings[].outlierDetection",
-                        {.effect = Effect::kHonoured, .note = "as trafficPolicy.outlierDetection"}},
-                       {"trafficPolicy.portLevelSettings[].tls",
-                        {.effect = Effect::kHonoured, .note = "as trafficPolicy.tls"}},
-                       {"subsets[].trafficPolicy", {.effect = Effect::kHonoured, .note = "as trafficPolicy"}}}}};
+  return {
+      .kind = Kind::kDestinationRule,
+      .note =
+          "Rules for the same host in one namespace with the same exportTo are one rule: the oldest gives the "
+          "policy, all give subsets; one that is exported to more namespaces than an older one is also part of "
+          "that one. A rule of the client's namespace comes before one of the service's, and that before one of "
+          "the root namespace. Where it asks for TLS that cannot be (MUTUAL without files, an unknown mode), nothing "
+          "is sent: 503, with the rule in the details.",
+      .subject = {
+          .type = net::DestinationRule::descriptor(),
+          .samples = Networking(
+              "DestinationRule",
+              {"{host: a, subsets: [{name: v1, trafficPolicy: {portLevelSettings: [{port: {number: 1}}]}}], "
+               "trafficPolicy: {portLevelSettings: [{port: {number: 1}}]}}",
+               "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a}}, "
+               "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}, "
+               "subsets: [{name: v1, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a}}, "
+               "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}}]}",
+               "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a}}}}}",
+               "{host: a, trafficPolicy: {tls: {mode: SIMPLE}}, subsets: [{name: v1}]}",
+               "{host: a, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /c, privateKey: /k}}, subsets: "
+               "[{name: v1}]}"}),
+          .root = "spec",
+          .told = {
+              {"trafficPolicy.portLevelSettings[].loadBalancer",
+               {.effect = Effect::kHonoured, .note = "as trafficPolicy.loadBalancer"}},
+              {"trafficPolicy.portLevelSettings[].connectionPool",
+               {.effect = Effect::kHonoured, .note = "as trafficPolicy.connectionPool"}},
+              {"trafficPolicy.portLevelSettings[].outlierDetection",
+               {.effect = Effect::kHonoured, .note = "as trafficPolicy.outlierDetection"}},
+              {"trafficPolicy.portLevelSettings[].tls", {.effect = Effect::kHonoured, .note = "as trafficPolicy.tls"}},
+              {"subsets[].trafficPolicy", {.effect = Effect::kHonoured, .note = "as trafficPolicy"}}}}};
 }
 
 KindSubject Gateways() {

@@ -81,7 +81,18 @@ class OutboundBuilder {
   }
 
  private:
+  // Of a cluster that may send nothing: there is nobody to send to.
+  bool Unusable() const {
+    const auto& tls = target_.policy.tls;
+    return !target_.sni_dnat && tls && tls->mode == model::ClientTls::Mode::kUnusable;
+  }
+
   void SetType() {
+    if (Unusable()) {
+      out_.type = xds::Cluster::Type::kStatic;
+      out_.load_assignment.cluster_name = out_.name;
+      return;
+    }
     switch (service_.resolution) {
       case ServiceView::Resolution::kEndpoints:
         out_.type = xds::Cluster::Type::kEds;
@@ -224,7 +235,8 @@ class OutboundBuilder {
       return;
     }
     switch (settings->mode) {
-      case model::ClientTls::Mode::kDisable: return;
+      case model::ClientTls::Mode::kDisable:
+      case model::ClientTls::Mode::kUnusable: return;
       case model::ClientTls::Mode::kIstioMutual: out_.tls = MeshTls(&*settings); return;
       case model::ClientTls::Mode::kSimple:
       case model::ClientTls::Mode::kMutual: out_.tls = OriginatedTls(*settings); return;

@@ -392,6 +392,13 @@ void Explainer::Forward(const std::string& name, const route::RouteMatch* match)
     usable += priority.usable.size();
   }
   const std::string health = " (" + std::to_string(usable) + " of " + std::to_string(all) + " healthy)";
+  if (const std::string rule = RefusedBy(*cluster->config); !rule.empty()) {
+    Fail("tls", "nothing is sent by cluster " + name + ": the rule asks for TLS that cannot be",
+         Failure::kNoHealthyUpstream);
+    out_.steps.back().policy = rule;
+    out_.details = DetailsOf(Failure::kNoHealthyUpstream, rule);
+    return;
+  }
   if (picked.host == nullptr)
     return Fail("endpoint", "cluster " + name + " has no healthy endpoint" + health, Failure::kNoHealthyUpstream);
   NextHop next{.cluster = name, .address = picked.host->address(), .head = q_.head, .passed = passed_};

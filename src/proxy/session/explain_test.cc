@@ -367,6 +367,27 @@ TEST_F(Explaining, SaysThatAGatewaysPortAndItsClientDisagreeAboutTls) {
   EXPECT_FALSE(StepOf(tls, "tls").passes);
 }
 
+TEST_F(Explaining, NamesTheRuleWhoseTlsCannotBe) {
+  AddRoutes("edge", "site.example", "outbound|80||web");
+  const auto put = [&](const char* rule) {
+    auto cluster = std::make_shared<xds::Cluster>();
+    cluster->name = cluster->load_assignment.cluster_name = "outbound|80||web";
+    cluster->istio_config = rule;
+    ASSERT_TRUE(clusters_.Put(std::move(cluster)).has_value());
+  };
+  put("/apis/networking.istio.io/v1/namespaces/default/destination-rule/web");
+  const Question question = Get("10.244.0.9:80", "site.example");
+  const Explanation refused = ExplainChain(*this, GatewayHttp(std::nullopt), question);
+  EXPECT_FALSE(refused.next);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.flag, "UH");
+  EXPECT_EQ(refused.details, "no_healthy_upstream{invalid_policy[default/web]-kind[DestinationRule]}");
+  EXPECT_FALSE(StepOf(refused, "tls").passes);
+  EXPECT_EQ(StepOf(refused, "tls").policy, "invalid_policy[default/web]-kind[DestinationRule]");
+  put("");
+  EXPECT_EQ(ExplainChain(*this, GatewayHttp(std::nullopt), question).details, "no_healthy_upstream");
+}
+
 TEST_F(Explaining, PassesTlsOnAsItCame) {
   AddCluster("outbound|443||own", "10.244.0.5:8443");
   AddCluster("outbound_.443_._.named", "10.244.0.6:8443");

@@ -43,7 +43,11 @@ const FailureFacts& FactsOf(Failure failure) noexcept { return kFacts[static_cas
 
 std::string DetailsOf(Failure failure, std::string_view transport, bool started) {
   const FailureFacts& facts = FactsOf(failure);
-  if (!IsUpstreamReset(failure)) return std::string(facts.details);
+  if (!IsUpstreamReset(failure)) {
+    std::string details(facts.details);
+    if (failure == Failure::kNoHealthyUpstream && !transport.empty()) details.append("{").append(transport).append("}");
+    return details;
+  }
   std::string details(started ? "upstream_reset_after_response_started{" : "upstream_reset_before_response_started{");
   details += facts.details;
   if (!transport.empty()) details.append("|").append(transport);

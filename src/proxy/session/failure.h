@@ -54,7 +54,8 @@ const FailureFacts& FactsOf(Failure failure) noexcept;
 constexpr bool IsUpstreamReset(Failure failure) noexcept { return failure >= Failure::kConnectFailure; }
 
 // RESPONSE_CODE_DETAILS and the body of the local reply. `transport`: %UPSTREAM_TRANSPORT_FAILURE_REASON%, may be
-// empty, never told to the client; `retried`: this was not the first attempt; `started`: the response had begun.
+// empty, never told to the client, or of kNoHealthyUpstream what it is by (RefusedBy in decisions.h); `retried`: this
+// was not the first attempt; `started`: the response had begun.
 std::string DetailsOf(Failure failure, std::string_view transport, bool started = false);
 std::string BodyOf(Failure failure, bool retried);
 

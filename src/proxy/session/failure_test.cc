@@ -30,6 +30,13 @@ TEST(Failure, IsTheUpstreamsResetAlsoWhenThatHasTooMuchToDo) {
   EXPECT_EQ(FailureOfReset(http::ResetReason::kOverflow), Failure::kUpstreamReset);
 }
 
+TEST(Failure, NamesTheRuleByWhichThereIsNobodyToSendTo) {
+  EXPECT_EQ(DetailsOf(Failure::kNoHealthyUpstream, ""), "no_healthy_upstream");
+  EXPECT_EQ(DetailsOf(Failure::kNoHealthyUpstream, "invalid_policy[a/b]-kind[DestinationRule]"),
+            "no_healthy_upstream{invalid_policy[a/b]-kind[DestinationRule]}");
+  EXPECT_EQ(DetailsOf(Failure::kNoCluster, "anything"), "cluster_not_found");
+}
+
 TEST(Failure, HasFactsForEveryFailure) {
   for (int i = 0; i <= static_cast<int>(Failure::kLast); ++i) {
     const FailureFacts& facts = FactsOf(static_cast<Failure>(i));

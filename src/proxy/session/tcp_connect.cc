@@ -5,6 +5,7 @@
 
 #include "core/tls/facts.h"
 #include "core/tls/stream.h"
+#include "proxy/session/decisions.h"
 
 namespace plait::proxy::session {
 using cluster::ClusterStat;
@@ -122,6 +123,8 @@ void TcpConnect::Try() {
   if (picked.host == nullptr) {
     cluster->state->limits[0].connections.Return();
     cluster->state->Add(ClusterStat::kUpstreamCxNoneHealthy);
+    if (std::string rule = RefusedBy(*cluster->config); !rule.empty())
+      record_.termination_details = DetailsOf(Failure::kNoHealthyUpstream, rule);
     return Done(std::unexpected(Failure::kNoHealthyUpstream));
   }
   record_.host = picked.host;
