@@ -68,7 +68,7 @@ TEST(RefusedValues, OfMeshConfigAreToldAndTheRestStays) {
 TEST(RefusedValues, OfAFormatInJsonLeaveIstiosInForce) {
   for (const auto& [text, said] : std::vector<std::pair<std::string, std::string>>{
            {R"({"a": {"b": ["%FOO%"]}})", "format operator '%FOO%': not known (see Envoy's access log operators"},
-           {R"({"a": )", "accessLogFormat: is no JSON object: "},
+           {R"({"a": )", "accessLogFormat: is no JSON object: Unexpected end of string. Expected a value. (e.g. {"},
            {"[%RESPONSE_CODE%]", "accessLogFormat: is no JSON object (e.g. {"},
            {R"("a")", "is no JSON object"},
        }) {

@@ -64,9 +64,9 @@ Outcome<JsonFormat> ParseJsonFormat(std::string_view json) {
   const bool object = Trim(json).starts_with('{');
   const auto status = object ? pb::util::JsonStringToMessage(std::string(json), &message) : pb::util::Status();
   if (!object || !status.ok()) {
-    return Explain(Errc::kInvalidInput,
-                   "is no JSON object" + (object ? ": " + std::string(status.message()) : std::string()),
-                   "e.g. {\"code\": \"%RESPONSE_CODE%\"}");
+    const std::string whole(status.message());  // what is wrong, then the place, on lines of its own
+    const std::string why = object ? ": " + whole.substr(0, whole.find('\n')) : "";
+    return Explain(Errc::kInvalidInput, "is no JSON object" + why, "e.g. {\"code\": \"%RESPONSE_CODE%\"}");
   }
   JsonFormat out = DecodeJsonFormat(message);
   if (Outcome<void> checked = CheckOperators(out); !checked) return std::unexpected(checked.error());
