@@ -208,6 +208,19 @@ TEST(Decode, ReadsAVirtualService) {
   EXPECT_EQ(service.http[1].redirect->code, 307);
 }
 
+TEST(Decode, TellsOfAMatchForAGatewayOnWhichItsVirtualServiceIsNot) {
+  const std::string route = "route: [{destination: {host: a}}]}\n";
+  const Decoded decoded =
+      Read(Virtual("  gateways: [gw]\n  tls:\n  - {match: [{sniHosts: [reviews], gateways: [gw, other]}], " + route +
+                   "  tcp:\n  - {match: [{gateways: [mesh]}], " + route));
+  EXPECT_EQ(Said(decoded),
+            "Warning [IST0133] f.yaml:8:51: VirtualService default/v: the gateway \"default/other\" is not among "
+            "spec.gateways, so nothing comes from it (add it there)\n"
+            "Warning [IST0133] f.yaml:10:26: VirtualService default/v: the gateway \"mesh\" is not among "
+            "spec.gateways, so nothing comes from it (add it there)\n");
+  EXPECT_EQ(Said(Read(Virtual("  http:\n  - {match: [{gateways: [mesh]}], " + route))), "");
+}
+
 TEST(Decode, AFaultWithoutPercentageHitsNoRequestAndIsTold) {
   const auto fault = [](const std::string& text, std::string* said = nullptr) {
     const Decoded decoded = Read(Virtual("  http:\n  - fault: " + text + "\n    route: [{destination: {host: a}}]\n"));

@@ -1,5 +1,7 @@
 #include <networking/v1alpha3/virtual_service.pb.h>
 
+#include <algorithm>
+
 #include "control/model/checks.h"
 #include "control/model/hosts.h"
 #include "control/model/http_checks.h"
@@ -20,10 +22,23 @@ StringMatch ToStringMatch(const net::StringMatch& from) {
   }
 }
 
+// "mesh" or "<namespace>/<name>". As Istio: a bare name and "./<name>" are of `own` namespace, and in the older form
+// "<name>.<namespace>[.svc.<domain>]" the namespace comes second.
+std::string GatewayName(std::string_view text, const std::string& own) {
+  if (text == "mesh") return std::string(text);
+  if (text.starts_with("./")) return own + std::string(text.substr(1));
+  if (text.find('/') != std::string_view::npos) return std::string(text);
+  const std::size_t dot = text.find('.');
+  if (dot == std::string_view::npos) return own + "/" + std::string(text);
+  const std::string_view name_space = text.substr(dot + 1);
+  return std::string(name_space.substr(0, name_space.find('.'))) + "/" + std::string(text.substr(0, dot));
+}
+
 // One rule of a VirtualService; every Read reports what is wrong and says whether the rule may be in force.
 class RuleReader {
  public:
-  RuleReader(ObjectReader& reader, std::string path) : reader_(reader), path_(std::move(path)) {}
+  RuleReader(ObjectReader& reader, std::string path, const VirtualService& service)
+      : reader_(reader), path_(std::move(path)), service_(service) {}
   bool ReadHttp(const net::HTTPRoute& from, HttpRule& to);
   bool ReadTls(const net::TLSRoute& from, L4Rule& to);
   bool ReadTcp(const net::TCPRoute& from, L4Rule& to);
@@ -71,13 +86,24 @@ class RuleReader {
 
   ObjectReader& reader_;
   std::string path_;
+  const VirtualService& service_;  // without its rules
 };
 
 template <class Source>
 bool RuleReader::ReadSource(const Source& from, const std::string& path, SourceMatch& to) {
   to.labels.insert(from.source_labels().begin(), from.source_labels().end());
   to.name_space = from.source_namespace();
-  to.gateways.assign(from.gateways().begin(), from.gateways().end());
+  for (const std::string& written : from.gateways()) {
+    const std::string gateway = GatewayName(written, reader_.meta().name_space());
+    const bool on = gateway == "mesh" ? service_.OnMesh()
+                                      : std::find(service_.gateways.begin(), service_.gateways.end(), gateway) !=
+                                            service_.gateways.end();
+    if (!on && !service_.hosts.empty())  // one without hosts has the gateways of those that delegate to it
+      reader_.Warning(Indexed(path + ".gateways", to.gateways.size()),
+                      "the gateway \"" + gateway + "\" is not among spec.gateways, so nothing comes from it",
+                      "add it there");
+    to.gateways.push_back(gateway);
+  }
   if (from.port() != 0 && !CheckPort(reader_, path + ".port", from.port())) return false;
   to.port = static_cast<std::uint16_t>(from.port());
   return true;
@@ -400,7 +426,7 @@ void CheckDelegate(ObjectReader& reader, VirtualService& service) {
 // Rules are decoded one by one, so that an invalid one is left out and the others keep their meaning.
 template <class Message, class Rule>
 void ReadRules(ObjectReader& reader, const char* list, bool (RuleReader::*read)(const Message&, Rule&),
-               std::vector<Rule>& out) {
+               const VirtualService& service, std::vector<Rule>& out) {
   const yaml::Node* rules = reader.Spec().Find(list);
   if (!rules || rules->is_null()) return;
   if (!rules->is_sequence())
@@ -411,7 +437,7 @@ void ReadRules(ObjectReader& reader, const char* list, bool (RuleReader::*read)(
     Rule rule;
     if (!ReadMessage(reader, rules->items[i], message)) continue;
     ReportUnhonoured(reader, message, path, Severity::kWarning);
-    if ((RuleReader(reader, path).*read)(message, rule)) out.push_back(std::move(rule));
+    if ((RuleReader(reader, path, service).*read)(message, rule)) out.push_back(std::move(rule));
   }
 }
 
@@ -449,24 +475,16 @@ void DecodeVirtualService(ObjectReader& reader, Decoded& out) {
     service.hosts.push_back(message.hosts(i));
   }
   for (const std::string& gateway : message.gateways()) {
-    // A bare name is a gateway of the same namespace.
-    service.gateways.push_back(gateway == "mesh" || gateway.find('/') != std::string::npos
-                                   ? gateway
-                                   : service.meta.name_space() + "/" + gateway);
+    service.gateways.push_back(GatewayName(gateway, service.meta.name_space()));
     service.gateways_at.push_back({reader.At(Indexed("spec.gateways", service.gateways_at.size()))});
   }
   service.export_to.assign(message.export_to().begin(), message.export_to().end());
   if (!CheckExportTo(reader, service.export_to)) return;
-  ReadRules<net::HTTPRoute>(reader, "http", &RuleReader::ReadHttp, service.http);
-  ReadRules<net::TLSRoute>(reader, "tls", &RuleReader::ReadTls, service.l4);
-  ReadRules<net::TCPRoute>(reader, "tcp", &RuleReader::ReadTcp, service.l4);
+  ReadRules<net::HTTPRoute>(reader, "http", &RuleReader::ReadHttp, service, service.http);
+  ReadRules<net::TLSRoute>(reader, "tls", &RuleReader::ReadTls, service, service.l4);
+  ReadRules<net::TCPRoute>(reader, "tcp", &RuleReader::ReadTcp, service, service.l4);
   if (service.http.empty() && service.l4.empty() && reader.errors() == 0)
     reader.Error("spec", "there is no http, tls or tcp rule", "add at least one");
-  for (HttpRule& rule : service.http)
-    for (HttpMatch& match : rule.matches)
-      for (std::string& gateway : match.source.gateways)
-        if (gateway != "mesh" && gateway.find('/') == std::string::npos)
-          gateway.insert(0, service.meta.name_space() + "/");
   CheckOrder(reader, service);
   CheckDelegate(reader, service);
   // Without a valid rule the object would take its hosts' traffic and answer 404. One whose hosts are all invalid must

@@ -99,6 +99,59 @@ spec:
   EXPECT_EQ(cluster(2), "outbound|2||db.default.svc.cluster.local");
 }
 
+// As the client of an egress gateway writes them: rules for the mesh and for the gateway in one VirtualService.
+TEST(GatewayServers, TakeTlsAndTcpRulesWhoseMatchesNameTheGatewayAsIstioAllows) {
+  for (const char* name : {"g", "default/g", "./g", "g.default", "g.default.svc.cluster.local"}) {
+    const model::SnapshotRef snapshot =
+        SnapshotOf((R"(
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: g}
+spec:
+  selector: {app: edge}
+  servers:
+  - {port: {number: 443, name: tls, protocol: TLS}, hosts: [db.example.com], tls: {mode: PASSTHROUGH}}
+  - {port: {number: 31400, name: tcp, protocol: TCP}, hosts: ["*"]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: v}
+spec:
+  hosts: [db.example.com]
+  gateways: [mesh, ")" +
+                    std::string(name) + R"("]
+  tls:
+  - {match: [{gateways: [mesh], sniHosts: [db.example.com]}], route: [{destination: {host: first}}]}
+  - {match: [{gateways: [")" +
+                    name + R"("], port: 443, sniHosts: [db.example.com]}], route: [{destination: {host: db}}]}
+  tcp:
+  - {match: [{gateways: [")" +
+                    name + R"("], port: 31400}], route: [{destination: {host: db}}]}
+)")
+                       .c_str());
+    for (const xds::Listener& listener : Listeners(kGateway, *snapshot)) {
+      ASSERT_EQ(listener.filter_chains.size(), 1U) << name << ": " << listener.name;
+      EXPECT_EQ(std::get<xds::TcpProxy>(listener.filter_chains[0].filters.back().config).clusters.at(0).name,
+                listener.name == "0.0.0.0_443" ? "outbound|443||db.default.svc.cluster.local"
+                                               : "outbound|31400||db.default.svc.cluster.local")
+          << name;
+    }
+  }
+}
+
+TEST(GatewayServers, WithoutARuleCloseWhoConnects) {
+  const model::SnapshotRef snapshot = SnapshotOf(R"(
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: g}
+spec: {selector: {app: edge}, servers: [{port: {number: 31400, name: tcp, protocol: TCP}, hosts: ["*"]}]}
+)");
+  const auto listeners = Listeners(kGateway, *snapshot);
+  ASSERT_EQ(listeners.size(), 1U) << "the host's socket is open, and nobody would accept there";
+  EXPECT_EQ(std::get<xds::TcpProxy>(listeners[0].filter_chains.at(0).filters.back().config).clusters.at(0).name,
+            "BlackHoleCluster");
+}
+
 TEST(GatewayServers, RedirectToThePortOfTheRequest) {
   const model::SnapshotRef snapshot = Bound();
   for (const auto& [name, port] : {std::pair("http.80.127.0.0.1", 80), std::pair("http.8080", 8080)}) {

@@ -144,7 +144,11 @@ class GatewayListeners {
   std::vector<xds::Listener> Build() {
     for (const ServerView& server : ServersOf(proxy_, snapshot_)) Add(server);
     std::vector<xds::Listener> out;
-    for (auto& [port, listener] : listeners_) out.push_back(std::move(listener));
+    for (auto& [port, listener] : listeners_) {
+      // A server without a rule: the port is open all the same where somebody else opened it, so who connects is told.
+      if (listener.filter_chains.empty()) listener.filter_chains.push_back(Nowhere());
+      out.push_back(std::move(listener));
+    }
     return out;
   }
 
@@ -181,6 +185,9 @@ class GatewayListeners {
     xds::HttpConnectionManager manager =
         ConnectionManager(snapshot_, Side::kGateway, view.route_name, HttpRbac(proxy_, snapshot_));
     manager.stat_prefix = "outbound_0.0.0.0_" + std::to_string(view.server->port);
+    // Its clients are proxies of the mesh, as those of a workload.
+    const model::GatewayServer& server = *view.server;
+    manager.http2.allow_connect = server.has_tls && server.tls.mode == model::GatewayTls::Mode::kIstioMutual;
     chain.filters.push_back({"envoy.filters.network.http_connection_manager", std::move(manager)});
     return chain;
   }
@@ -237,6 +244,16 @@ class GatewayListeners {
     }
   }
 
+  // Closes each connection at once.
+  xds::FilterChain Nowhere() const {
+    xds::FilterChain chain;
+    chain.name = kBlackHoleCluster;
+    xds::TcpProxy relay = TcpTemplate(snapshot_, std::string(kBlackHoleCluster));
+    relay.clusters.push_back({std::string(kBlackHoleCluster), 1});
+    chain.filters.push_back({"envoy.filters.network.tcp_proxy", std::move(relay)});
+    return chain;
+  }
+
   // No rule is needed: the server name is the cluster's. Its chains match nothing in common with each other.
   void AddAutoPassthrough(const ServerView& view, xds::Listener& listener) const {
     const std::size_t before = listener.filter_chains.size();
@@ -284,8 +301,6 @@ std::vector<xds::Listener> Listeners(const model::Proxy& proxy, const model::Sna
   std::vector<xds::Listener> out;
   if (proxy.type == model::Proxy::Type::kRouter) {
     out = GatewayListeners(proxy, snapshot).Build();
-    // A TCP server without a rule has nothing to do with a connection.
-    std::erase_if(out, [](const xds::Listener& listener) { return listener.filter_chains.empty(); });
   } else if (proxy.form == model::Proxy::Form::kEnvoy) {
     out = EnvoyOutbound(proxy, snapshot);
     out.push_back(EnvoyInbound(proxy, snapshot));
