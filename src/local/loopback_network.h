@@ -24,6 +24,7 @@ class LoopbackNetwork final : public PodNetworks {
   Outcome<PodNetwork> Add(const Wanted& wanted) override;
   void Remove(PodNetwork& pod) override;
   Outcome<std::string> CheckCapture(const PodNetwork&) override { return ""; }
+  std::string RestoreCapture(PodNetwork&) override { return ""; }
   io::SocketAddress ControlAddress() const override;
   std::vector<io::Cidr> DialledDirectly() const override { return {}; }
 

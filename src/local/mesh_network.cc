@@ -21,6 +21,11 @@ io::IpAddress V6Of(std::uint16_t number) {  // fd00:10:244::<number>
   return io::IpAddress::V6({0xfd, 0, 0, 0x10, 0x02, 0x44, 0, 0, 0, 0, 0, 0, 0, 0,
                             static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)});
 }
+
+// In the family of `ip`.
+io::IpAddress RouterFor(const io::IpAddress& ip) { return ip.is_v4() ? V4Of(kRouterNumber) : V6Of(kRouterNumber); }
+io::Cidr EverywhereOf(const io::IpAddress& ip) { return {ip.is_v4() ? io::IpAddress() : io::IpAddress::V6({}), 0}; }
+
 // Locally administered; one number each way, so both ends are known without asking.
 node::MacAddress MacOf(std::uint8_t side, std::uint16_t number) {
   return {2, 0, side, 0, static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
@@ -171,12 +176,11 @@ Outcome<> MeshNetwork::SetUpInside(PodNetwork& pod, const Wanted& wanted) {
   batch.LinkUp("lo").LinkUp("eth0");
   if (has_v6_) batch.AddAddress(kLoopback, *io::IpAddress::Parse("::6"), 128);
   for (const io::IpAddress& ip : pod.ips) {
-    const io::IpAddress router = ip.is_v4() ? V4Of(kRouterNumber) : V6Of(kRouterNumber);
-    const io::Cidr everywhere{ip.is_v4() ? io::IpAddress() : io::IpAddress::V6({}), 0};
+    const io::IpAddress router = RouterFor(ip);
     batch.AddAddress(*eth, ip, Whole(ip).length)
         .AddPermanentNeighbour(*eth, router, kRouterMac)
         .AddRoute(Whole(router), *eth, nullptr)
-        .AddRoute(everywhere, *eth, &router);
+        .AddRoute(EverywhereOf(ip), *eth, &router);
   }
   if (Outcome<> done = inside->Apply(batch); !done) return done;
   // Sockets first: once rules stand, what they catch must have somewhere to go.
@@ -194,18 +198,26 @@ Outcome<> MeshNetwork::Capture(PodNetwork& pod, const node::CaptureRules& rules)
   const std::string commands = node::ToNft(rules);
   if (Outcome<> loaded = nft_.Run(commands); !loaded) return loaded;
   pod.captured = true;
+  if (Outcome<io::UniqueFd> monitor = node::MonitorRules()) {
+    pod.rules_monitor = *std::move(monitor);
+  } else {  // it is captured all the same
+    kLog.Warn("the workload at " + pod.application.ToString() +
+              " is captured, but rules that it loses are not loaded again: " + monitor.error().ToString());
+  }
   // Listed in the kernel's words, for they are what can be compared later. Hardly any workload has rules of its own.
   std::erase_if(listed_, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<const std::string>& known = listed_[commands];
+  std::weak_ptr<const PodNetwork::Rules>& known = listed_[commands];
   pod.rules = known.lock();
   if (pod.rules) return {};
   Outcome<std::string> list = nft_.List();
   if (!list) {  // it is captured all the same
-    kLog.Warn("the workload at " + pod.application.ToString() +
-              " is captured, but `plait check` cannot tell whether it stays so: " + list.error().ToString());
+    kLog.Warn(
+        "the workload at " + pod.application.ToString() +
+        " is captured, but `plait check` cannot tell whether it stays so, nor are rules that it loses loaded again: " +
+        list.error().ToString());
     return {};
   }
-  pod.rules = std::make_shared<const std::string>(*std::move(list));
+  pod.rules = std::make_shared<const PodNetwork::Rules>(commands, *std::move(list));
   known = pod.rules;
   return {};
 }
@@ -215,10 +227,60 @@ Outcome<std::string> MeshNetwork::CheckCapture(const PodNetwork& pod) {
   if (!pod.rules)
     return Explain(Errc::kUnavailable, "how the rules stood was not listed",
                    "`plait logs" + named_ + " supervisor` has the reason; a new pod is listed again");
+  return pod.cut_off.empty() ? Difference(pod) : pod.cut_off;
+}
+
+Outcome<std::string> MeshNetwork::Difference(const PodNetwork& pod) {
   const auto list = Within(pod, [&] { return nft_.List(); });
   if (!list) return std::unexpected(list.error());
   if (!*list) return std::unexpected(list->error());
-  return node::RulesDifference(*pod.rules, **list);
+  return node::RulesDifference(pod.rules->listed, **list);
+}
+
+std::string MeshNetwork::RestoreCapture(PodNetwork& pod) {
+  // What cannot be told may be anything.
+  const auto wrong = [&] {
+    const Outcome<std::string> found = Difference(pod);
+    return found ? *found : found.error().message;
+  };
+  const std::string lost = wrong();
+  if (!lost.empty()) {
+    // The namespace is the workload's alone: what others have added goes, too. One transaction, so that no connection
+    // meets half of the rules.
+    const Outcome<> loaded = Load(pod.netns.get(), "flush ruleset\n" + pod.rules->commands);
+    const std::string left = loaded ? wrong() : loaded.error().message;
+    if (!left.empty()) {
+      const Outcome<> cut = LeadBeyondRouter(pod, false);
+      pod.cut_off = lost + ", and loading them again does not mend it (" + left + "): its network is " +
+                    (cut ? "cut off" : "NOT cut off, for " + cut.error().message);
+      return lost;
+    }
+  }
+  if (pod.cut_off.empty()) return lost;
+  const Outcome<> back = LeadBeyondRouter(pod, true);
+  pod.cut_off =
+      back ? "" : "the capture rules are loaded again, but its network stays cut off: " + back.error().message;
+  return lost;
+}
+
+// The router itself, where plaitd is, stays reachable: a proxy that is cut off can still be told, and ended in order.
+Outcome<> MeshNetwork::LeadBeyondRouter(const PodNetwork& pod, bool leads) {
+  const Outcome<Outcome<>> done = Within(pod, [&]() -> Outcome<> {
+    Outcome<node::RouteSocket> inside = node::RouteSocket::Open();
+    if (!inside) return std::unexpected(inside.error());
+    const Outcome<int> eth = inside->IndexOf("eth0");
+    if (!eth) return std::unexpected(eth.error());
+    node::RouteBatch batch;
+    for (const io::IpAddress& ip : pod.ips) {
+      const io::IpAddress router = RouterFor(ip);
+      if (leads)
+        batch.AddRoute(EverywhereOf(ip), *eth, &router);
+      else
+        batch.AddUnreachable(EverywhereOf(ip));
+    }
+    return inside->Apply(batch);
+  });
+  return done ? *done : std::unexpected(done.error());
 }
 
 Outcome<> MeshNetwork::Load(int netns, const std::string& commands) {
@@ -233,7 +295,7 @@ void MeshNetwork::Remove(PodNetwork& pod) {
   node::RouteBatch batch;
   for (const io::IpAddress& ip : pod.ips) batch.DeleteNeighbour(bridge_, ip);
   batch.DeleteLink(LinkName(pod.number));
-  static_cast<void>(routes_.Apply(batch));  // half-made networks lack some of it
+  [[maybe_unused]] const Outcome<> gone = routes_.Apply(batch);  // half-made networks lack some of it
   in_use_[pod.number] = false;
   pod = PodNetwork{};
 }

@@ -25,6 +25,7 @@ class MeshNetwork final : public PodNetworks {
   Outcome<PodNetwork> Add(const Wanted& wanted) override;
   void Remove(PodNetwork& pod) override;
   Outcome<std::string> CheckCapture(const PodNetwork& pod) override;
+  std::string RestoreCapture(PodNetwork& pod) override;
   io::SocketAddress ControlAddress() const override;
   std::vector<io::Cidr> DialledDirectly() const override { return Ranges(); }
   // One nftables transaction in a workload's namespace.
@@ -39,12 +40,14 @@ class MeshNetwork final : public PodNetworks {
   Outcome<> Link(PodNetwork& pod);
   Outcome<> SetUpInside(PodNetwork& pod, const Wanted& wanted);
   Outcome<> Capture(PodNetwork& pod, const node::CaptureRules& rules);
+  Outcome<std::string> Difference(const PodNetwork& pod);
+  Outcome<> LeadBeyondRouter(const PodNetwork& pod, bool leads);
   std::uint16_t NextNumber();
 
   node::RouteSocket routes_;
   node::Nft nft_;
   std::string named_;
-  std::map<std::string, std::weak_ptr<const std::string>> listed_;  // loaded rules -> how the kernel lists them
+  std::map<std::string, std::weak_ptr<const PodNetwork::Rules>> listed_;  // by their commands
   int bridge_ = 0;
   bool has_v6_ = true;
   std::uint16_t last_number_ = 1;

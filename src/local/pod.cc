@@ -44,6 +44,7 @@ Pod::~Pod() {
   envoy_.reset();
   proxy_.reset();
   containers_.reset();
+  guard_.reset();
   if (mesh_.cluster_ips) mesh_.cluster_ips->Remove(spec_.uid);
   mesh_.networks.Remove(network_);
 }
@@ -85,6 +86,9 @@ void Pod::Start() {
   }
   reason_.clear();
   state_ = State::kRunning;
+  if (network_.rules && network_.rules_monitor)
+    guard_ = std::make_unique<CaptureGuard>(mesh_.loop, mesh_.networks, network_, spec_.name + "." + spec_.ns,
+                                            [this] { Changed(); });
   if (spec_.proxy != ProxyKind::kNone) {
     const bool envoy = WantsEnvoy(spec_).value_or(false);
     proxy_ = std::make_unique<ProxyProcess>(
@@ -126,10 +130,13 @@ Outcome<> Pod::RenewIdentity() {
   return proxy_->StartAfresh();
 }
 
-bool Pod::ready() const { return state_ == State::kRunning && ProxyReady() && containers_ && containers_->ready(); }
+bool Pod::ready() const {
+  return state_ == State::kRunning && network_.cut_off.empty() && ProxyReady() && containers_ && containers_->ready();
+}
 
 PodStatus Pod::Status() const {
   PodStatus out{.uid = spec_.uid, .ips = network_.IpTexts(), .ready = ready(), .reason = reason_};
+  if (out.reason.empty()) out.reason = network_.cut_off;
   if (spec_.containers.empty() && proxy_pid() != 0) out.phase = "Running";
   if (containers_) containers_->Describe(out);
   if (proxy_) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "local/capture_guard.h"
 #include "local/desired.h"
 #include "local/envoy_process.h"
 #include "local/ephemeral_containers.h"
@@ -78,6 +79,7 @@ class Pod final : public ProbeTarget {
   State state_ = State::kPending;
   std::string reason_;
   PodNetwork network_;
+  std::unique_ptr<CaptureGuard> guard_;  // null: there is nothing to compare, or nothing is captured
   PodVolumes volumes_;
   std::unique_ptr<ProxyProcess> proxy_;  // beside an Envoy: its identity
   std::unique_ptr<EnvoyProcess> envoy_;  // null: the proxy is a plait-proxy

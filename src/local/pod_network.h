@@ -37,8 +37,13 @@ struct PodNetwork {
   std::vector<node::NamedSocket> sockets;  // of the proxy; empty without one
   std::vector<Outlet> outlets;             // only where nothing is captured
   bool captured = false;                   // capture rules were loaded
-  // They as they stood then (node/nft.h); pods with the same rules share them. Null where they could not be listed.
-  std::shared_ptr<const std::string> rules;
+  struct Rules {
+    std::string commands;  // that loaded them
+    std::string listed;    // they as they stood then (node/nft.h)
+  };
+  std::shared_ptr<const Rules> rules;  // pods with the same ones share them; null where they could not be listed
+  io::UniqueFd rules_monitor;          // node/nft.h; none where nothing is captured
+  std::string cut_off;                 // it leads to the router alone, since this is wrong with its rules
 
   bool exists() const noexcept { return number != 0; }
   std::vector<std::string> IpTexts() const;
@@ -64,6 +69,10 @@ class PodNetworks {
   // What is missing of the workload's capture rules in the kernel, or is not ours; "" when they are as they were
   // loaded, and where nothing is captured. At most a few milliseconds. Errors: it cannot be told.
   virtual Outcome<std::string> CheckCapture(const PodNetwork& pod) = 0;
+  // Loads the capture rules again, alone, where they are not as they were loaded, and returns what was wrong; "":
+  // nothing. Where that does not mend them, the workload is cut off from the mesh until a later call does. Up to
+  // 50 ms. Only where something is captured.
+  virtual std::string RestoreCapture(PodNetwork& pod) = 0;
   // Where plaitd listens for the proxies.
   virtual io::SocketAddress ControlAddress() const = 0;
   // What proxies reach without the dial helper; empty: everything, there is none.

@@ -1,9 +1,13 @@
 #include "node/nft.h"
 
 #include <fcntl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
+#include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include "core/base/strings.h"
@@ -53,6 +57,17 @@ Outcome<std::string> Nft::Ask(const std::string& commands, const std::string& fa
   Outcome<std::string> said = RunInNewContext(commands, failed);
   Reserve();
   return said;
+}
+
+Outcome<io::UniqueFd> MonitorRules() {
+  io::UniqueFd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER));
+  // Bound, for the kernel tells nothing to the port 0 that it speaks of itself as.
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = 1U << (NFNLGRP_NFTABLES - 1);
+  if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return Explain(Errc::kDenied, std::string("nftables cannot tell when rules change: ") + strerror(errno));
+  return fd;
 }
 
 }  // namespace plait::node

@@ -1,5 +1,5 @@
 #pragma once
-// Loads and lists nftables rules by libnftables in the calling thread's network namespace.
+// Loads and lists nftables rules by libnftables in the calling thread's network namespace, and tells of their changes.
 #include <array>
 #include <string>
 
@@ -27,5 +27,9 @@ class Nft {
   void Reserve();
   std::array<io::UniqueFd, 4> reserved_;
 };
+
+// A socket that is readable when rules of the calling thread's network namespace have changed, whoever did it; what it
+// says is netlink's. Errors: kDenied without the right.
+Outcome<io::UniqueFd> MonitorRules();
 
 }  // namespace plait::node

@@ -238,6 +238,58 @@ TEST(Nft, ListsTheSameForTheSameRulesAndSomethingElseOnceTheyChange) {
             "");
 }
 
+TEST(RouteSocket, MakesPlacesUnreachableAndReachableAgain) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              auto socket = RouteSocket::Open();
+              if (!socket) return Why(socket);
+              if (auto up = socket->Apply(RouteBatch().LinkUp("lo")); !up) return Why(up);
+              const auto reached = [](const char* to) {
+                const auto address = *io::SocketAddress::Parse(to);
+                const io::UniqueFd fd(::socket(address.ip.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+                sockaddr_storage native{};
+                const socklen_t size = address.ToNative(native);
+                return connect(fd.get(), reinterpret_cast<const sockaddr*>(&native), size) == 0;
+              };
+              const io::Cidr v4 = *io::Cidr::Parse("0.0.0.0/0"), v6 = *io::Cidr::Parse("::/0");
+              std::string seen;
+              // Done twice, as when it is tried again and again.
+              for (const bool leads : {true, false, false, true, true}) {
+                RouteBatch routes;
+                if (leads)
+                  routes.AddRoute(v4, 1, nullptr).AddRoute(v6, 1, nullptr);
+                else
+                  routes.AddUnreachable(v4).AddUnreachable(v6);
+                if (auto done = socket->Apply(routes); !done) return Why(done);
+                for (const char* to : {"192.0.2.1:53", "[2001:db8::1]:53"}) seen += reached(to) ? '1' : '0';
+              }
+              return seen == "1100001111" ? "" : seen;
+            }),
+            "");
+}
+
+TEST(Nft, TellsOfChangesAndNotOfQuestions) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              Nft nft;
+              auto monitor = MonitorRules();
+              if (!monitor) return Why(monitor);
+              // Whether it was told of something; takes it.
+              const auto told = [&] {
+                char piece[64];
+                int count = 0;
+                while (recv(monitor->get(), piece, sizeof piece, 0) > 0) ++count;
+                return count > 0;
+              };
+              if (told()) return "of nothing";
+              if (auto loaded = nft.Run(ToNft({})); !loaded) return Why(loaded);
+              if (!told()) return "nothing of rules that were loaded";
+              if (auto list = nft.List(); !list) return Why(list);
+              if (told()) return "of a question";
+              if (auto gone = nft.Run("flush ruleset"); !gone) return Why(gone);
+              return told() ? "" : "nothing of rules that are gone";
+            }),
+            "");
+}
+
 TEST(Nft, SaysWhatIsWrong) {
   const std::string text = InNamespaces([] { return Why(Nft().Run("add rule inet nowhere chain accept")); });
   EXPECT_NE(text.find("nftables refuses the rules"), std::string::npos) << text;

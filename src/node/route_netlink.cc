@@ -135,6 +135,19 @@ RouteBatch& RouteBatch::AddRoute(const io::Cidr& to, int interface, const io::Ip
   return *this;
 }
 
+RouteBatch& RouteBatch::AddUnreachable(const io::Cidr& to) {
+  Message m(*this, "make " + to.ToString() + " unreachable", RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+  auto& route = m.Extra<rtmsg>();
+  route.rtm_family = FamilyOf(to.base);
+  route.rtm_dst_len = to.length;
+  route.rtm_table = RT_TABLE_MAIN;
+  route.rtm_protocol = RTPROT_STATIC;
+  route.rtm_scope = RT_SCOPE_UNIVERSE;
+  route.rtm_type = RTN_UNREACHABLE;
+  if (to.length != 0) PutIp(m.header, RTA_DST, to.base);
+  return *this;
+}
+
 RouteBatch& RouteBatch::AddPermanentNeighbour(int interface, const io::IpAddress& ip, const MacAddress& mac) {
   Message m(*this, "add the neighbour " + ip.ToString(), RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
   auto& neighbour = m.Extra<ndmsg>();

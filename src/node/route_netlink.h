@@ -37,6 +37,8 @@ class RouteBatch {
   RouteBatch& AddAddress(int interface, const io::IpAddress& ip, std::uint8_t prefix_length);
   // `via` unset: the destination is on the link.
   RouteBatch& AddRoute(const io::Cidr& to, int interface, const io::IpAddress* via);
+  // In the place of the route to there: who sends is told at once that there is no way.
+  RouteBatch& AddUnreachable(const io::Cidr& to);
   RouteBatch& AddPermanentNeighbour(int interface, const io::IpAddress& ip, const MacAddress& mac);
   RouteBatch& DeleteNeighbour(int interface, const io::IpAddress& ip);
 

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from mesh import Mesh, command_lines, copy_sample, nothing_runs, process_status, until
-from test_capture_check import sees_capture_rules_that_are_gone
+from test_capture_check import capture_rules_come_back
 from test_lifecycle import mounts, namespaces, namespaces_of, processes
 from test_wire import is_tls, watch
 
@@ -65,7 +65,7 @@ def test_bookinfo_of_root_is_encrypted_on_the_wire_and_leaves_nothing_behind(fol
         inside, outside, count = mesh.exec("details-v1", "cat", "/proc/self/uid_map").stdout.split()
         assert (inside, count) == ("1000", "1") and int(outside) >= 60100
         assert mesh.exec("details-v1", "sh", "-c", "id -u; cat /etc/shadow", check=False).stdout == "1000\n"
-        sees_capture_rules_that_are_gone(mesh, "details-v1")
+        capture_rules_come_back(mesh, "details-v1")
         used = namespaces_of(mesh)
         assert {kind for kind, _ in used} == {"net", "mnt", "pid"}
     finally:
