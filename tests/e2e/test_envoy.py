@@ -16,6 +16,7 @@ import yaml
 import manifests as m
 from load import LOAD, carries_the_load, lost_nothing, moves_between_subsets
 from mesh import Mesh, copy_sample, leftovers, until
+from test_protocols import CHAT, CHAT_CLIENT, assert_chat
 
 APP = m.APP
 ENVOYS = {"details-v1": "GRPC", "reviews-v1": "DELTA_GRPC", "reviews-v2": "DELTA_GRPC", "reviews-v3": "GRPC"}
@@ -55,6 +56,13 @@ def member(name, annotations):
                        annotations=annotations, hostname=name, subdomain="db")
 
 
+def chat(name, annotations):
+    """A WebSocket's server, to which proxies speak HTTP/2."""
+    yield m.deployment(name, ["python3", "-c", CHAT], ports=[8300], probe={"tcpSocket": {"port": 8300}, "periodSeconds": 1}, annotations=annotations)
+    yield m.service(name, {"http": 8300})
+    yield m.destination_rule(name, {"host": name, "trafficPolicy": {"connectionPool": {"http": {"h2UpgradePolicy": "UPGRADE"}}}})
+
+
 @pytest.fixture(scope="module")
 def mixed(folder):
     directory = copy_sample(folder)
@@ -79,7 +87,7 @@ def mixed(folder):
         m.document("Namespace", "other", None),
         m.account("other", "other"),
         m.deployment("stranger", [APP, "client"], "other", account="other"),
-        *judge("judge-plait", {}), *judge("judge-envoy", envoy),
+        *judge("judge-plait", {}), *judge("judge-envoy", envoy), *chat("chat-plait", {}), *chat("chat-envoy", envoy),
         *member("db-0", envoy), *member("db-1", {}), *member("db-2", {"sidecar.istio.io/inject": "false"}),
         m.service("db", {"http": 8000, "tcp": 9000}, {"set": "db"}, headless=True))
     mesh = Mesh(folder, directory, name="envoys")
@@ -120,6 +128,13 @@ def test_envoys_acknowledge_everything(mixed):
         assert json.loads(mixed.admin(name, "/server_info"))["state"] == "LIVE"
         assert stat(mixed, name, "listener_manager.lds.update_rejected") == 0
         assert stat(mixed, name, "cluster_manager.cds.update_rejected") == 0
+
+
+@pytest.mark.parametrize("server", ["chat-plait", "chat-envoy"])
+@pytest.mark.parametrize("client", ["client", "envoy-client"])
+def test_a_websocket_passes_over_http_2_between_an_envoy_and_a_plait_proxy(mixed, client, server):
+    assert_chat(mixed.exec(client, "python3", "-c", CHAT_CLIENT, server, "8300").stdout.splitlines())
+    mixed.logged(server, '"GET /chat HTTP/2" 101 ')
 
 
 def test_bookinfo_is_served_with_mutual_tls_both_ways(mixed):

@@ -1,6 +1,9 @@
 """What is inside a connection is decided by its bytes: servers that speak first, HTTP/1.0, both address families, with
 applications that know nothing of it, under STRICT and PERMISSIVE, from callers in the mesh and from plain ones."""
 import concurrent.futures
+import subprocess
+import sys
+import urllib.parse
 
 import pytest
 
@@ -10,6 +13,35 @@ from test_metrics import are_known, has_known_labels, series
 
 APP = m.APP
 GREETING = "220 ready"
+
+# A WebSocket's handshake, and then the bytes come back; "bye" is the last of them.
+CHAT = r"""
+import socketserver
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        head = b''.join(iter(self.rfile.readline, b'\r\n')).lower()
+        if b'upgrade: websocket' not in head:
+            return self.wfile.write(b'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n')
+        self.wfile.write(b'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n')
+        for line in self.rfile:
+            self.wfile.write(line)
+            if line == b'bye\n':
+                break
+socketserver.ThreadingTCPServer(('', 8300), Handler).serve_forever()"""
+
+CHAT_CLIENT = r"""
+import socket, sys
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+s.sendall(b'GET /chat HTTP/1.1\r\nHost: ' + sys.argv[1].encode() + b'\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n')
+f = s.makefile('rb')
+for line in iter(f.readline, b'\r\n'):
+    if not line:
+        sys.exit('the connection was closed')
+    print(line.decode().strip().lower())
+s.sendall(b'hello\n')
+print(f.readline().decode().strip())
+s.sendall(b'bye\n')
+print(f.read().decode().strip())"""
 
 
 def mesh_documents():
@@ -27,6 +59,12 @@ def mesh_documents():
     yield m.account("web", "strict")
     yield m.deployment("web", [APP, "echo", "--port", "8080"], "strict", account="web", replicas=3, ports=[8080], probe=m.http_probe(8080), subdomain="web")
     yield m.service("web", {"http": 8080}, namespace="strict", headless=True)
+    yield m.account("chat")
+    yield m.deployment("chat", ["python3", "-c", CHAT], account="chat", ports=[8300], probe={"tcpSocket": {"port": 8300}, "periodSeconds": 1})
+    yield m.service("chat", {"http": 8300})
+    yield m.gateway("edge", m.server(80, "HTTP", "*"))
+    yield m.virtual_service("chat", {"hosts": ["*"], "gateways": ["istio-system/edge"], "http": [{"route": [{"destination": {"host": "chat"}}]}]})
+    yield m.destination_rule("chat", {"host": "chat", "trafficPolicy": {"connectionPool": {"http": {"h2UpgradePolicy": "UPGRADE"}}}})
     yield m.account("client")
     yield m.deployment("client", [APP, "client"], account="client")
     yield m.deployment("plain", [APP, "client"], inject=False)
@@ -110,6 +148,30 @@ def test_http_1_0_of_a_plain_caller_is_served_where_it_may_and_refused_where_not
     for host in ways(protocols, "echo", "strict", "plain"):
         refused = protocols.exec("plain", "bash", "-c", HTTP10, host, "8000", check=False)
         assert refused.returncode != 7 and refused.stdout == "", (host, refused)
+
+
+def assert_chat(lines):
+    assert lines[0].startswith("http/1.1 101 ") and lines[-2:] == ["hello", "bye"], lines
+    assert {"upgrade: websocket", "connection: upgrade", "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="} <= set(lines), lines
+
+
+def test_a_websocket_passes_between_proxies_that_speak_http_2(protocols):
+    assert_chat(protocols.exec("client", "python3", "-c", CHAT_CLIENT, "chat", "8300").stdout.splitlines())
+    protocols.logged("client", '"GET /chat HTTP/1.1" 101 - via_upstream')
+    protocols.logged("chat", '"GET /chat HTTP/2" 101 - via_upstream')
+    for workload, reporter in (("client", "source"), ("chat", "destination")):
+        until(lambda: [value for labels, value in protocols.metrics(workload, "istio_requests_total")
+                       if labels["reporter"] == reporter and labels["response_code"] == "101"], 10, f"{workload} counts it")  # noqa: B023
+    # A request that asks for nothing of that reaches the application as HTTP/1.1, too, which is all that it speaks.
+    plain = protocols.exec("client", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "http://chat:8300/")
+    assert plain.stdout == "400"
+
+
+def test_a_websocket_passes_through_a_gateway_that_speaks_http_2_to_the_workload(protocols):
+    edge = urllib.parse.urlsplit(protocols.url)
+    answer = subprocess.run([sys.executable, "-c", CHAT_CLIENT, edge.hostname, str(edge.port)], capture_output=True, text=True, timeout=30, check=True)
+    assert_chat(answer.stdout.splitlines())
+    protocols.logged("chat", "outbound_.8300_._.chat.default.svc.cluster.local")
 
 
 def test_ipv6_and_ipv4_carry_http(protocols):

@@ -284,14 +284,32 @@ class OutboundBuilder {
   xds::Cluster out_;
 };
 
+// A rule of the service leaves to its clients what they speak to the application.
+bool UsesClientProtocol(const model::Proxy& proxy, const model::Snapshot& snapshot, const InboundPortView& port) {
+  if (port.services.empty()) return false;
+  const ServiceView& service = *port.services.front();
+  const model::DestinationRule* rule = snapshot.FindDestinationRule(proxy, service.hostname, service.name_space);
+  if (!rule) return false;
+  const model::TrafficPolicy policy = model::PolicyForPort(rule->policy, nullptr, port.service_port);
+  return policy.connection_pool && policy.connection_pool->use_client_protocol;
+}
+
+// As Istio: what is declared counts, for callers' proxies may have made HTTP/2 of HTTP/1 (h2UpgradePolicy).
+xds::UpstreamHttpOptions::Protocol InboundProtocol(const model::Proxy& proxy, const model::Snapshot& snapshot,
+                                                   const InboundPortView& port) {
+  using Protocol = xds::UpstreamHttpOptions::Protocol;
+  if (!model::IsHttp(port.protocol)) return Protocol::kUseDownstream;
+  if (port.protocol != model::Protocol::kHttp) return Protocol::kHttp2;
+  return UsesClientProtocol(proxy, snapshot, port) ? Protocol::kUseDownstream : Protocol::kHttp1;
+}
+
 std::optional<xds::Cluster> InboundClusterOf(const model::Proxy& proxy, const model::Snapshot& snapshot,
                                              std::string_view name) {
   for (const InboundPortView& port : InboundPortsOf(proxy, snapshot)) {
     if (InboundCluster(port.port) != name) continue;
     xds::Cluster out = OriginalDst(snapshot, std::string(name));
     BindToLoopBreaker(out);
-    if (port.protocol == model::Protocol::kGrpc || port.protocol == model::Protocol::kHttp2)
-      out.http.protocol = xds::UpstreamHttpOptions::Protocol::kHttp2;
+    out.http.protocol = InboundProtocol(proxy, snapshot, port);
     for (const ServiceView* service : port.services) out.istio_services.push_back(RefOf(*service));
     return out;
   }

@@ -107,6 +107,9 @@ xds::HttpConnectionManager ConnectionManager(const model::Snapshot& snapshot, Si
   out.use_remote_address = side == Side::kGateway;
   if (side == Side::kGateway) out.xff_num_trusted_hops = snapshot.mesh().trusted_proxies;
   out.upgrades = {{.type = "websocket"}};
+  // Callers' proxies with h2UpgradePolicy ask for a WebSocket in HTTP/2 (RFC 8441). Not for browsers, which would do so
+  // without the Sec-WebSocket-Key that applications of HTTP/1 want.
+  out.http2.allow_connect = side == Side::kInbound;
   SetPathNormalization(snapshot.mesh(), out);
   SetClientCertificate(side, out);
   xds::Tracing tracing;

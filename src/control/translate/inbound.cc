@@ -44,6 +44,7 @@ std::vector<InboundPortView> InboundPortsOf(const model::Proxy& proxy, const mod
       port.port = target;
       // Of services that disagree the first that declares something counts.
       if (port.protocol == model::Protocol::kAuto) port.protocol = from.protocol;
+      if (port.services.empty()) port.service_port = from.port;
       port.services.push_back(service.get());
     }
   }

@@ -11,6 +11,7 @@ struct InboundPortView {
   std::uint16_t port = 0;  // of the workload
   model::Protocol protocol = model::Protocol::kAuto;
   std::vector<const model::ServiceView*> services = {};  // that lead to it; the first one names its metrics
+  std::uint16_t service_port = 0;                        // of the first one
 };
 // Sorted by port. The workload is found by the proxy's addresses; without one (not reported yet) the labels decide.
 std::vector<InboundPortView> InboundPortsOf(const model::Proxy& proxy, const model::Snapshot& snapshot);
