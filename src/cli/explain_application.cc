@@ -4,14 +4,14 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/json_access.h"
+#include "core/base/proxy_ports.h"
 #include "core/base/strings.h"
-#include "node/proxy_ports.h"
 
 namespace plait::cli {
 namespace {
 
 bool IsProxysOwn(Port port) {
-  return node::HasPort(node::kOpenPorts, port) || node::HasPort(node::kLoopbackPorts, port);
+  return proxy_ports::Has(proxy_ports::kOpen, port) || proxy_ports::Has(proxy_ports::kLoopback, port);
 }
 
 bool Has(const std::vector<std::uint16_t>& ports, Port port) {
@@ -76,7 +76,7 @@ void DoubtApplication(const Party& server, const Ports& ports, Port port, bool b
 
 bool DecideProxyPort(const Party& server, const Ports& ports, const Arrival& at, bool accepted, Json& answer) {
   if (server.proxy != "sidecar" || !IsProxysOwn(at.port)) return false;
-  const bool open = node::HasPort(node::kOpenPorts, at.port);
+  const bool open = proxy_ports::Has(proxy_ports::kOpen, at.port);
   if (!open && ports && Has(*ports, at.port)) return false;
   if (!At(answer, "steps").is_array()) return true;
   for (Json& step : answer["steps"]) {

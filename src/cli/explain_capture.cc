@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/json_access.h"
-#include "node/proxy_ports.h"
+#include "core/base/proxy_ports.h"
 
 namespace plait::cli {
 namespace {
@@ -14,8 +14,8 @@ Capture Said(const std::string& what, const node::Ruling& ruling) {
   switch (ruling.kind) {
     case Ruled::kToProxy: return {kTaken, what + " is taken to the proxy"};
     case Ruled::kToDns:
-      return {kDns,
-              what + " is taken to the DNS of the proxy, as each to port " + std::to_string(node::kDnsPort.value)};
+      return {kDns, what + " is taken to the DNS of the proxy, as each to port " +
+                        std::to_string(proxy_ports::kDnsQuestions.value)};
     case Ruled::kToOwnPort: return {kOwnPort, what + " is not captured: the proxy itself listens there"};
     case Ruled::kPast: return {kPast, what + " goes past the proxy: " + ruling.why};
     case Ruled::kRefused: break;

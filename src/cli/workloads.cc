@@ -3,18 +3,17 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "core/base/proxy_ports.h"
 #include "core/base/which_pod.h"
 #include "local/paths.h"
 
 namespace plait::cli {
 namespace {
 
-constexpr Port kAdmin{15000};
-
 Outcome<io::UniqueFd> DialAdmin(const MeshOptions& mesh, const std::string& workload) {
   Outcome<local::ControlClient> client = ConnectTo(mesh);
   if (!client) return std::unexpected(client.error());
-  return client->Dial(workload, kAdmin);
+  return client->Dial(workload, proxy_ports::kAdmin);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/json_text.h"
+#include "core/base/proxy_ports.h"
 #include "core/base/strings.h"
 #include "core/io/socket.h"
 #include "local/certificate_ttl.h"
@@ -13,9 +14,6 @@ namespace plait::local {
 namespace {
 
 using Json = nlohmann::json;
-constexpr Port kAdminPort{15000};
-constexpr Port kReadinessPort{15021};
-constexpr Port kMetricsPort{15090};
 constexpr const char* kServiceIp = "10.96.0.10";
 constexpr const char* kIstioVersion = "1.31.4";  // whose interfaces this proxy speaks
 
@@ -120,7 +118,7 @@ Json AdsConfig(const char* api_type) {
           {"grpc_services", Json::array({{{"envoy_grpc", service}}})}};
 }
 
-Json Admin() { return {{"address", SocketAddress("127.0.0.1", kAdminPort)}}; }
+Json Admin() { return {{"address", SocketAddress("127.0.0.1", proxy_ports::kAdmin)}}; }
 
 std::string ToYaml(const Json& bootstrap) {
   return "# Made by plait up for this proxy. JSON is YAML.\n" + bootstrap.dump(2) + "\n";
@@ -232,11 +230,11 @@ std::string EnvoyBootstrapYaml(const EnvoyBootstrapInput& input) {
        {"cluster_manager", {{"upstream_bind_config", {{"socket_options", Json::array({mark})}}}}},
        {"dynamic_resources", {{"ads_config", control}, {"lds_config", ads}, {"cds_config", ads}}},
        {"static_resources",
-        {{"clusters",
-          Json::array({EnvoyXdsCluster(input), sds, StaticCluster("admin", SocketAddress("127.0.0.1", kAdminPort))})},
-         {"listeners",
-          Json::array({PageListener(kReadinessPort, v6, "agent", "/healthz/ready", "/ready"),
-                       PageListener(kMetricsPort, v6, "stats", "/stats/prometheus", "/stats/prometheus")})}}}});
+        {{"clusters", Json::array({EnvoyXdsCluster(input), sds,
+                                   StaticCluster("admin", SocketAddress("127.0.0.1", proxy_ports::kAdmin))})},
+         {"listeners", Json::array({PageListener(proxy_ports::kReadiness, v6, "agent", "/healthz/ready", "/ready"),
+                                    PageListener(proxy_ports::kMetrics, v6, "stats", "/stats/prometheus",
+                                                 "/stats/prometheus")})}}}});
 }
 
 std::string ResolvConf(const std::string& ns) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/base/proxy_ports.h"
 #include "core/io/socket.h"
 #include "local/bootstrap.h"
 #include "local/spawn.h"
@@ -17,14 +18,12 @@ constexpr Duration kMaxBackOff = std::chrono::seconds(10);
 constexpr Duration kHealthyAfter = std::chrono::seconds(30);
 // As of a plait-proxy, and Istio's: what a new listener forbids goes on for so long under the old one.
 constexpr const char* kDrainTime = "45";
-constexpr Port kReadinessPort{15021};
-constexpr Port kAdminPort{15000};
 
 // As of a plait-proxy, but a miss counts at once: while Envoy restarts nobody keeps its sockets.
 ProbeSpec ReadinessProbe() {
   ProbeSpec probe;
   probe.kind = ProbeSpec::Kind::kHttp;
-  probe.port = kReadinessPort;
+  probe.port = proxy_ports::kReadiness;
   probe.path = "/healthz/ready";
   probe.period = std::chrono::seconds(1);
   probe.failure_threshold = 1;
@@ -136,7 +135,8 @@ void EnvoyProcess::OnEnded(ProcessEnd end) {
 
 std::unique_ptr<io::Stream> EnvoyProcess::DialAdmin() {
   auto stream = mesh_.networks.Within(around_.network, [&] {
-    return io::Connect(mesh_.loop, {.ip = *io::IpAddress::Parse("127.0.0.1"), .port = kAdminPort, .unix_path = {}},
+    return io::Connect(mesh_.loop,
+                       {.ip = *io::IpAddress::Parse("127.0.0.1"), .port = proxy_ports::kAdmin, .unix_path = {}},
                        {.mark = io::kMarkToApplication});
   });
   return stream ? std::move(*stream) : nullptr;

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "core/base/proxy_ports.h"
 #include "core/io/socket.h"
 
 namespace plait::local {
@@ -47,12 +48,15 @@ Outcome<> LoopbackNetwork::TakeAddress(PodNetwork& pod, const Wanted& wanted) {
     if (in_use_[last_number_]) continue;
     const io::IpAddress ip = io::IpAddress::V4(kPods + last_number_);
     std::vector<node::NamedSocket> sockets;
-    std::vector<std::uint16_t> ports;
-    if (wanted.proxy_sockets) ports = {15000, 15020, 15021, 15090};
-    if (wanted.rules) ports.insert(ports.end(), {15001, 15006});
-    for (const std::uint16_t port : ports)
-      if (Outcome<io::UniqueFd> fd = io::ListenOn(At(ip, Port{port})))
-        sockets.push_back({std::to_string(port), std::move(*fd)});
+    std::vector<Port> ports;
+    if (wanted.proxy_sockets) {
+      ports.push_back(proxy_ports::kAdmin);
+      ports.insert(ports.end(), proxy_ports::kOpen.begin(), proxy_ports::kOpen.end());
+    }
+    if (wanted.rules) ports.insert(ports.end(), proxy_ports::kCapture.begin(), proxy_ports::kCapture.end());
+    for (const Port port : ports)
+      if (Outcome<io::UniqueFd> fd = io::ListenOn(At(ip, port)))
+        sockets.push_back({std::to_string(port.value), std::move(*fd)});
     if (sockets.size() != ports.size()) continue;  // another mesh has it
     pod.number = last_number_;
     pod.ips = {ip};

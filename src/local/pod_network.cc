@@ -1,6 +1,6 @@
 #include "local/pod_network.h"
 
-#include <algorithm>
+#include "core/base/proxy_ports.h"
 
 namespace plait::local {
 
@@ -11,8 +11,8 @@ std::vector<std::string> PodNetwork::IpTexts() const {
 }
 
 io::SocketAddress PodNetwork::Inside(Port port) const {
-  constexpr std::uint16_t kProxyPorts[] = {15000, 15001, 15006, 15020, 15021, 15090};
-  const bool of_proxy = std::find(std::begin(kProxyPorts), std::end(kProxyPorts), port.value) != std::end(kProxyPorts);
+  using namespace proxy_ports;  // NOLINT: their names are said once
+  const bool of_proxy = port == kAdmin || Has(kCapture, port) || Has(kOpen, port);
   return {.ip = of_proxy ? ips.front() : application, .port = port, .unix_path = {}};
 }
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <span>
 
+#include "core/base/proxy_ports.h"
 #include "core/base/strings.h"
-#include "node/proxy_ports.h"
 
 namespace plait::node {
 namespace {
@@ -29,7 +29,7 @@ std::string Set(std::string_view name, std::string_view type, const std::string&
 }
 
 std::string Sets(const CaptureRules& rules) {
-  std::string excluded_in = PortList(kOpenPorts);
+  std::string excluded_in = PortList(proxy_ports::kOpen);
   if (!rules.exclude_inbound_ports.empty()) excluded_in += ", " + PortList(rules.exclude_inbound_ports);
   std::string out = Set("in_excl", "inet_service", excluded_in);
   out += Set("in_incl", "inet_service", PortList(rules.include_inbound_ports));
@@ -73,7 +73,7 @@ std::string OutputChain(const CaptureRules& rules) {
 // Capture ports have no meaning of their own: whoever dials one is refused before translation, from inside (at any own
 // address) and from other workloads (where the redirect has already changed the port).
 std::string CapturePortChains() {
-  const std::string refused = "{ " + PortList(kCapturePorts) + " } reject with tcp reset\n  }\n";
+  const std::string refused = "{ " + PortList(proxy_ports::kCapture) + " } reject with tcp reset\n  }\n";
   return "  chain own { type filter hook output priority -150;\n"
          "    oifname \"lo\" ct state new tcp dport " +
          refused +
@@ -186,11 +186,11 @@ Ruling RulingOut(const CaptureRules& rules, const io::SocketAddress& to, bool ow
   using enum Ruling::Kind;
   const std::string ip = to.ip.ToString();
   const bool loopback = to.ip.is_loopback();
-  if ((own || loopback) && HasPort(kCapturePorts, to.port)) return {kRefused};
-  if (rules.capture_dns && to.port == kDnsPort) return {kToDns};
+  if ((own || loopback) && proxy_ports::Has(proxy_ports::kCapture, to.port)) return {kRefused};
+  if (rules.capture_dns && to.port == proxy_ports::kDnsQuestions) return {kToDns};
   if (loopback) return {kPast, ip + " is the workload itself"};
   if (Has(rules.exclude_outbound_ranges, to.ip)) return {kPast, Because(ip, " is in ", "excludeOutboundIPRanges")};
-  if (HasPort(rules.exclude_outbound_ports, to.port))
+  if (proxy_ports::Has(rules.exclude_outbound_ports, to.port))
     return {kPast, Because("port " + std::to_string(to.port.value), " is one of ", "excludeOutboundPorts")};
   if (rules.limit_outbound_ranges && !Has(rules.include_outbound_ranges, to.ip))
     return {kPast, Because(ip, " is not in ", "includeOutboundIPRanges")};
@@ -199,14 +199,15 @@ Ruling RulingOut(const CaptureRules& rules, const io::SocketAddress& to, bool ow
 
 Ruling RulingIn(const CaptureRules& rules, Port port, Dialler dialler) {
   using enum Ruling::Kind;
-  if (HasPort(kCapturePorts, port)) return {kRefused};
+  if (proxy_ports::Has(proxy_ports::kCapture, port)) return {kRefused};
   // What stays in the workload's network is not translated a second time on its way in.
   if (dialler == Dialler::kOwnProxy) return {};
   if (dialler == Dialler::kItself) return {kPast, "it comes from the workload itself"};
   const std::string name = "port " + std::to_string(port.value);
-  if (HasPort(kOpenPorts, port)) return {kToOwnPort};
-  if (HasPort(rules.exclude_inbound_ports, port)) return {kPast, Because(name, " is one of ", "excludeInboundPorts")};
-  if (rules.limit_inbound_ports && !HasPort(rules.include_inbound_ports, port))
+  if (proxy_ports::Has(proxy_ports::kOpen, port)) return {kToOwnPort};
+  if (proxy_ports::Has(rules.exclude_inbound_ports, port))
+    return {kPast, Because(name, " is one of ", "excludeInboundPorts")};
+  if (rules.limit_inbound_ports && !proxy_ports::Has(rules.include_inbound_ports, port))
     return {kPast, Because(name, " is none of ", "includeInboundPorts")};
   return {};
 }

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "node/proxy_ports.h"
+#include "core/base/proxy_ports.h"
 
 namespace plait::node {
 namespace {
@@ -29,13 +29,13 @@ std::vector<SocketPlan> PlansFor(const ProxySockets& wanted) {
   };
   if (!wanted.dns_alone) {
     plans = {{"15000", "127.0.0.1:15000", SOCK_STREAM}};
-    everywhere(kOpenPorts);
-    if (wanted.capture) everywhere(kCapturePorts);
+    everywhere(proxy_ports::kOpen);
+    if (wanted.capture) everywhere(proxy_ports::kCapture);
   }
   // UDP needs one socket an address: a wildcard one would answer from the pod's address, which clients drop.
   std::vector<std::string> dns;
   for (const io::IpAddress& ip : wanted.dns_at)
-    dns.push_back(io::SocketAddress{.ip = ip, .port = kDnsPort, .unix_path = {}}.ToString());
+    dns.push_back(io::SocketAddress{.ip = ip, .port = proxy_ports::kDnsQuestions, .unix_path = {}}.ToString());
   if (wanted.capture && dns.empty()) dns = {"127.0.0.1:15053", "[::1]:15053"};
   for (const std::string& address : dns) {
     const std::string family = address.starts_with('[') ? "6" : "4";

@@ -11,6 +11,7 @@
 #include "control/translate/l4_routes.h"
 #include "control/translate/listener_parts.h"
 #include "control/translate/names.h"
+#include "core/base/proxy_ports.h"
 
 namespace plait::control::translate {
 namespace {
@@ -26,8 +27,8 @@ bool IsHost(const io::Cidr& range) { return range.length == (range.base.is_v4() 
 
 // Ports of listeners that the proxy itself has on every address: Envoy refuses a second one there.
 bool IsProxyPort(std::uint16_t port) {
-  constexpr std::uint16_t kReadiness = 15021, kMetrics = 15090;
-  return port == kOutboundPort || port == kInboundPort || port == kReadiness || port == kMetrics;
+  using namespace proxy_ports;  // NOLINT: their names are said once
+  return Has(kCapture, Port{port}) || Port{port} == kReadiness || Port{port} == kMetrics;
 }
 
 class OutboundListeners {

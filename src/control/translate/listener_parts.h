@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "control/model/snapshot.h"
+#include "core/base/proxy_ports.h"
 #include "core/xds/listener.h"
 
 namespace plait::control::translate {
 
-inline constexpr std::uint16_t kOutboundPort = 15001;
-inline constexpr std::uint16_t kInboundPort = 15006;
+inline constexpr std::uint16_t kOutboundPort = proxy_ports::kOutbound.value;
+inline constexpr std::uint16_t kInboundPort = proxy_ports::kInbound.value;
 
 // Every address, of both families or (a host may lack IPv6, and Envoy refuses what it cannot bind) of those that the
 // proxy has.
