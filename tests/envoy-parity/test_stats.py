@@ -332,6 +332,55 @@ def test_the_counts_of_hosts_are_envoys(both):
     assert left.keys() == HOSTS.keys(), f"name: (envoy, plait) {left}"
 
 
+HISTOGRAM = "^cluster\\.backend\\.upstream_rq_time$"
+
+
+def page(proxy, query):
+    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin}/stats?{query}", timeout=10) as answer:
+        return answer.read().decode()
+
+
+def shape(value):
+    """Without the numbers: the two do not divide time in the same way, and each list of what has values has its length."""
+    if isinstance(value, dict):
+        return {key: "a list" if key == "intervals" else shape(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [shape(one) for one in value[:1]]
+    return value if isinstance(value, str) else "a number"
+
+
+@pytest.mark.parametrize("buckets", ["summary", "cumulative", "disjoint", "detailed"])
+def test_histograms_have_envoys_forms(both, buckets):
+    query = f"filter={HISTOGRAM}&histogram_buckets={buckets}"
+    # Envoy knows of values once their interval has ended.
+    until(lambda: "No recorded values" not in page(both["envoy"], f"filter={HISTOGRAM}"))
+    texts = {kind: page(proxy, query) for kind, proxy in both.items()}
+    without_numbers = {kind: re.sub(r"\([^)]*\)|(?<=totals=).*|(?<=intervals=).*", "", text) for kind, text in texts.items()}
+    assert without_numbers["plait"] == without_numbers["envoy"]
+    shapes = {kind: shape(json.loads(page(proxy, query + "&format=json"))) for kind, proxy in both.items()}
+    assert shapes["plait"] == shapes["envoy"]
+    if buckets in ("cumulative", "disjoint"):
+        bounds = {kind: re.findall(r'"upper_bound":([^,]*)', page(proxy, query + "&format=json")) for kind, proxy in both.items()}
+        assert [float(bound) for bound in bounds["plait"]] == [float(bound) for bound in bounds["envoy"]]
+
+
+def test_prometheus_has_envoys_bounds(both):
+    bounds = {kind: re.findall(r'le="([^"]*)"', page(proxy, f"format=prometheus&filter={HISTOGRAM}")) for kind, proxy in both.items()}
+    assert bounds["plait"] == bounds["envoy"]
+    quantiles = {kind: re.findall(r'quantile="([^"]*)"', page(proxy, f"format=prometheus&filter={HISTOGRAM}&histogram_buckets=summary"))
+                 for kind, proxy in both.items()}
+    assert quantiles["plait"] == quantiles["envoy"]
+
+
+def test_a_gauge_that_is_back_at_zero_was_used(both):
+    wanted = "filter=^(http\\.web|listener\\.web|cluster\\.(backend|direct))\\.(down|up)stream_(cx|rq)_active$"
+    until(lambda: all(line.endswith(": 0") for line in page(both["plait"], wanted).splitlines() if "downstream" in line))
+    used = {kind: {line.split(":")[0] for line in page(proxy, wanted + "&usedonly").splitlines()} for kind, proxy in both.items()}
+    assert used["plait"] == used["envoy"] and "http.web.downstream_rq_active" in used["plait"]
+    for proxy in both.values():
+        assert page(proxy, "usedonly&filter=^http\\.web\\.downstream_cx_ssl_active$") == ""
+
+
 def test_a_listener_is_found_by_its_name(both):
     names = [line.split(": ")[0] for line in text(both["plait"]) if line.startswith("listener.web.")]
     assert "listener.web.downstream_cx_total" in names and "listener.web.downstream_cx_active" in names

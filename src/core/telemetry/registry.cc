@@ -56,7 +56,7 @@ std::uint64_t Registry::State::Raw(std::uint32_t cell) const noexcept {
   return sum;
 }
 
-double Registry::State::RawSum(std::uint32_t cell) const noexcept {
+double Registry::State::Sum(std::uint32_t cell) const noexcept {
   double sum = 0;
   for (const auto& shard : shards) sum += std::bit_cast<double>(shard->Read(cell));
   return sum;
@@ -74,12 +74,29 @@ void Registry::State::SetBaseline(std::uint32_t cell, std::uint64_t value) {
   chunk[cell % Shard::kChunkCells] = value;
 }
 
-void Registry::State::RebaseStat(const Entry& entry, std::size_t stat) {
-  const std::uint32_t first = entry.base + OffsetsOf(*entry.schema)[stat];
-  if (entry.schema->stats[stat].kind != Kind::kHistogram) return SetBaseline(first, Raw(first));
-  const std::uint32_t sum = first + kHistogramCells - 1;
-  for (std::uint32_t cell = first; cell < sum; ++cell) SetBaseline(cell, Raw(cell));
-  SetBaseline(sum, std::bit_cast<std::uint64_t>(RawSum(sum)));
+Registry::State::BucketCounts Registry::State::Counts(std::uint32_t first) const noexcept {
+  BucketCounts counts{};
+  for (std::uint32_t i = 0; i < counts.size(); ++i) counts[i] = Value(first + i);
+  return counts;
+}
+
+bool Registry::State::IsUsed(const Entry& entry, std::size_t stat) const {
+  const std::uint32_t first = entry.base + offsets.at(entry.schema)[stat];
+  switch (entry.schema->stats[stat].kind) {
+    case Kind::kCounter: return Value(first) != 0 || used_before_reset.contains(first);
+    case Kind::kGauge: return std::ranges::any_of(shards, [&](const auto& shard) { return shard->IsSet(first); });
+    case Kind::kHistogram: return Counts(first) != BucketCounts{};
+  }
+  return false;
+}
+
+void Registry::State::Forget(std::uint32_t base, std::uint32_t cells) {
+  intervals.erase(intervals.lower_bound(base), intervals.lower_bound(base + cells));
+  used_before_reset.erase(used_before_reset.lower_bound(base), used_before_reset.lower_bound(base + cells));
+  for (std::uint32_t cell = base; cell < base + cells; ++cell) {
+    for (const auto& shard : shards) shard->Clear(cell);
+    SetBaseline(cell, 0);
+  }
 }
 
 Labels::Labels(std::vector<std::string> values) : count_(values.size()) {
@@ -98,8 +115,7 @@ Group Registry::NewGroup(const Schema& schema, Labels labels) {
   const std::uint32_t cells = offsets.back();
   std::vector<std::uint32_t>& free = state_->free[cells];
   std::optional<std::uint32_t> base;
-  const bool reused = !free.empty();
-  if (reused) {
+  if (!free.empty()) {
     base = free.back();
     free.pop_back();
   } else if (base = state_->TakeNew(schema, cells); !base) {
@@ -112,11 +128,7 @@ Group Registry::NewGroup(const Schema& schema, Labels labels) {
     values.resize(schema.labels.size());
     labels = std::move(values);
   }
-  const State::Entry& entry =
-      *state_->groups.insert({.schema = &schema, .labels = std::move(labels), .base = *base}).first;
-  if (reused) {
-    for (std::size_t i = 0; i < schema.stats.size(); ++i) state_->RebaseStat(entry, i);
-  }
+  state_->groups.insert({.schema = &schema, .labels = std::move(labels), .base = *base});
   Group group;
   group.registry_ = this;
   group.schema_ = &schema;
@@ -158,7 +170,32 @@ void Registry::ResetCounters() {
   const std::lock_guard lock(state_->mutex);
   for (const State::Entry& entry : state_->groups) {
     for (std::size_t i = 0; i < entry.schema->stats.size(); ++i) {
-      if (entry.schema->stats[i].kind != Kind::kGauge) state_->RebaseStat(entry, i);
+      if (entry.schema->stats[i].kind != Kind::kCounter) continue;
+      const std::uint32_t cell = entry.base + state_->OffsetsOf(*entry.schema)[i];
+      if (state_->Value(cell) != 0) state_->used_before_reset.insert(cell);
+      state_->SetBaseline(cell, state_->Raw(cell));
+    }
+  }
+}
+
+void Registry::EndInterval() {
+  const std::lock_guard lock(state_->mutex);
+  const auto has_samples = [&](std::uint32_t cell) {
+    return std::ranges::any_of(state_->shards, [&](const auto& shard) { return shard->HasChunk(cell); });
+  };
+  for (const State::Entry& entry : state_->groups) {
+    const std::vector<std::uint16_t>& offsets = state_->OffsetsOf(*entry.schema);
+    for (std::size_t i = 0; i < entry.schema->stats.size(); ++i) {
+      const std::uint32_t first = entry.base + offsets[i];
+      if (entry.schema->stats[i].kind != Kind::kHistogram) continue;
+      // Nobody has counted anything near the one end nor the other: thousands of clusters have had no request.
+      if (!has_samples(first) && !has_samples(first + kHistogramCells - 1)) continue;
+      const State::BucketCounts now = state_->Counts(first);
+      if (now == State::BucketCounts{}) continue;
+      State::Interval& interval = state_->intervals[first];
+      for (std::size_t bucket = 0; bucket < now.size(); ++bucket)
+        interval.last[bucket] = now[bucket] - interval.at_end[bucket];
+      interval.at_end = now;
     }
   }
 }
@@ -199,6 +236,7 @@ Group::~Group() {
   const std::lock_guard lock(state.mutex);
   const std::uint32_t cells = offsets_[schema_->stats.size()];
   state.groups.erase(state.groups.find(base_));
+  state.Forget(base_, cells);
   state.free[cells].push_back(base_);
   state.used -= cells;
 }
@@ -209,11 +247,17 @@ void Group::Add(std::size_t stat, std::uint64_t n) const noexcept {
   cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
 
-void Group::AddGauge(std::size_t stat, std::int64_t n) const noexcept { Add(stat, static_cast<std::uint64_t>(n)); }
+void Group::AddGauge(std::size_t stat, std::int64_t n) const noexcept {
+  if (registry_ == nullptr) return;
+  Add(stat, static_cast<std::uint64_t>(n));
+  registry_->MyShard().MarkSet(base_ + offsets_[stat]);
+}
 
 void Group::SetGauge(std::size_t stat, std::uint64_t value) const noexcept {
   if (registry_ == nullptr) return;
-  registry_->MyShard().Mine(base_ + offsets_[stat]).store(value, std::memory_order_relaxed);
+  Shard& shard = registry_->MyShard();
+  shard.Mine(base_ + offsets_[stat]).store(value, std::memory_order_relaxed);
+  shard.MarkSet(base_ + offsets_[stat]);
 }
 
 void Group::Record(std::size_t stat, double value) const noexcept {

@@ -94,9 +94,17 @@ class Group {
 };
 
 enum class Format : std::uint8_t { kText, kPrometheus, kJson };
+// What is shown of a histogram.
+enum class Buckets : std::uint8_t {
+  kSummary,     // quantiles
+  kCumulative,  // how many values are not above each bound
+  kDisjoint,    // how many are in each bucket
+  kDetailed,    // the buckets that have values, and quantiles
+};
 struct ScrapeOptions {
   Format format = Format::kText;
-  bool used_only = false;                                              // leaves out what never changed
+  std::optional<Buckets> buckets = {};  // empty: a summary, for Prometheus cumulative. It has no other than these two
+  bool used_only = false;               // leaves out what nobody ever counted, set or recorded
   std::function<bool(std::string_view dotted_name)> filter = nullptr;  // true: keep
   std::optional<Kind> kind = {};                                       // of this kind only
 };
@@ -121,8 +129,10 @@ class Registry {
 
   // Appends all series. Prometheus: text format 0.0.4, families with the same name merged.
   void Scrape(const ScrapeOptions& options, std::string& out) const;
-  // Counters and histograms start from zero again (admin /reset_counters).
+  // Counters start from zero again (admin /reset_counters). Histograms go on, as Envoy's.
   void ResetCounters();
+  // Ends an interval of histograms: scrapes in text and JSON show what was recorded in the last one that ended, too.
+  void EndInterval();
 
  private:
   friend class Group;

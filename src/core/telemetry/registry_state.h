@@ -1,5 +1,6 @@
 #pragma once
 // Inner state of Registry, shared by registry.cc and scrape.cc.
+#include <array>
 #include <bit>
 #include <map>
 #include <memory>
@@ -43,8 +44,15 @@ struct Registry::State {
   std::map<const Schema*, std::vector<std::uint16_t>> offsets;  // one past the last stat: the count of cells
   std::vector<std::unique_ptr<Shard>> shards;
   std::map<std::pair<const Schema*, std::vector<std::string>>, std::weak_ptr<const Group>> shared;
-  // What a cell stood at when its group began or counters were reset; chunked like the shards.
+  // What a counter stood at when counters were reset; chunked like the shards.
   std::map<std::uint32_t, std::vector<std::uint64_t>> baseline;
+  using BucketCounts = std::array<std::uint64_t, kHistogramCells - 1>;
+  struct Interval {
+    BucketCounts last{};    // what was recorded in the interval that ended last
+    BucketCounts at_end{};  // what the buckets stood at then
+  };
+  std::map<std::uint32_t, Interval> intervals;  // by the first cell of the histogram; those that have values
+  std::set<std::uint32_t> used_before_reset;    // cells of counters
 
   const std::vector<std::uint16_t>& OffsetsOf(const Schema& schema);
   // Cells that no group has had; nullopt: there are not enough.
@@ -52,11 +60,13 @@ struct Registry::State {
   std::uint64_t Raw(std::uint32_t cell) const noexcept;  // sum over threads
   std::uint64_t Baseline(std::uint32_t cell) const noexcept;
   std::uint64_t Value(std::uint32_t cell) const noexcept { return Raw(cell) - Baseline(cell); }
-  // Sums of histograms are doubles, stored by their bits.
-  double RawSum(std::uint32_t cell) const noexcept;
-  double Sum(std::uint32_t cell) const noexcept { return RawSum(cell) - std::bit_cast<double>(Baseline(cell)); }
+  double Sum(std::uint32_t cell) const noexcept;  // of a histogram: a double, stored by its bits
   void SetBaseline(std::uint32_t cell, std::uint64_t value);
-  void RebaseStat(const Entry& entry, std::size_t stat);  // counts from zero again
+  BucketCounts Counts(std::uint32_t first) const noexcept;
+  // Whether anybody has counted, set or recorded anything since its group began.
+  bool IsUsed(const Entry& entry, std::size_t stat) const;
+  // The cells of a group that has ended start from zero: gauges that are set have no other beginning.
+  void Forget(std::uint32_t base, std::uint32_t cells);
 };
 
 }  // namespace plait::telemetry

@@ -81,6 +81,15 @@ TEST(Registry, GivesCellsOfAReleasedGroupToTheNextOneAtZero) {
   EXPECT_EQ(Scraped(registry, Format::kText).find("old"), std::string::npos);
 }
 
+TEST(Registry, SetsAGaugeInCellsThatAnotherGroupHad) {
+  Registry registry;
+  registry.NewGroup(kSchema, {"old"}).SetGauge(kActive, 3);
+  const Group next = registry.NewGroup(kSchema, {"new"});
+  EXPECT_EQ(next.Value(kActive), 0U);
+  next.SetGauge(kActive, 5);
+  EXPECT_EQ(next.Value(kActive), 5U);
+}
+
 TEST(Registry, DropsGroupsBeyondTheBoundAndSaysHowMany) {
   Registry registry(/*max_cells=*/30);  // a group takes 24
   const Group first = registry.NewGroup(kSchema, {"a"});
@@ -112,14 +121,122 @@ TEST(Registry, DropsGroupsOfAnApartSchemaBeyondTheBound) {
   EXPECT_EQ(registry.dropped_groups(), 1U);
 }
 
-TEST(Registry, ResetsCountersButNotGauges) {
+TEST(Registry, ResetsCountersButNeitherGaugesNorHistograms) {
   Registry registry;
   const Group group = registry.NewGroup(kSchema, {"a"});
   group.Add(kTotal, 5);
   group.AddGauge(kActive, 2);
+  group.Record(kTime, 3);
   registry.ResetCounters();
   EXPECT_EQ(group.Value(kTotal), 0U);
   EXPECT_EQ(group.Value(kActive), 2U);
+  EXPECT_EQ(group.Value(kTime), 1U);
+}
+
+std::string Used(const Registry& registry) {
+  std::string out;
+  registry.Scrape({.used_only = true}, out);
+  return out;
+}
+
+TEST(Registry, KnowsWhatWasUsedAlsoWhenItIsZeroAgain) {
+  Registry registry;
+  const Group group = registry.NewGroup(kSchema, {"a"});
+  EXPECT_EQ(Used(registry), "");
+  group.AddGauge(kActive, 1);
+  group.AddGauge(kActive, -1);
+  EXPECT_EQ(Used(registry), "cluster.a.rq_active: 0\n");
+  group.Add(kTotal);
+  registry.ResetCounters();
+  EXPECT_EQ(Used(registry), "cluster.a.rq_active: 0\ncluster.a.rq_total: 0\n");
+}
+
+TEST(Registry, KnowsNothingOfWhatAnotherGroupUsedInTheSameCells) {
+  Registry registry;
+  {
+    const Group old = registry.NewGroup(kSchema, {"old"});
+    old.SetGauge(kActive, 1);
+    old.Add(kTotal);
+    old.Record(kTime, 3);
+    registry.ResetCounters();
+    registry.EndInterval();
+  }
+  const Group next = registry.NewGroup(kSchema, {"new"});
+  EXPECT_EQ(Used(registry), "");
+  next.SetGauge(kActive, 0);
+  EXPECT_EQ(Used(registry), "cluster.new.rq_active: 0\n");
+  next.Record(kTime, 7);
+  registry.EndInterval();
+  EXPECT_NE(Scraped(registry, Format::kText).find("cluster.new.rq_time: P0(5,5) "), std::string::npos);
+}
+
+std::string HistogramsOf(const Registry& registry, Buckets buckets, Format format = Format::kText) {
+  std::string out;
+  registry.Scrape({.format = format, .buckets = buckets, .kind = Kind::kHistogram}, out);
+  return out;
+}
+
+TEST(Registry, ShowsOfHistogramsTheLastIntervalAndAll) {
+  Registry registry;
+  const Group group = registry.NewGroup(kSchema, {"a"});
+  EXPECT_EQ(HistogramsOf(registry, Buckets::kSummary), "cluster.a.rq_time: No recorded values\n");
+  group.Record(kTime, 7);
+  const std::string first = HistogramsOf(registry, Buckets::kSummary);
+  EXPECT_TRUE(first.starts_with("cluster.a.rq_time: P0(nan,5) P25(nan,6.25) P50(nan,7.5) ")) << first;
+  EXPECT_TRUE(first.ends_with(" P99.9(nan,9.995) P100(nan,10)\n")) << first;
+  registry.EndInterval();
+  group.Record(kTime, 2000);
+  registry.EndInterval();
+  const std::string second = HistogramsOf(registry, Buckets::kSummary);
+  EXPECT_TRUE(second.starts_with("cluster.a.rq_time: P0(1000,5) P25(1375,7.5) ")) << second;
+  registry.EndInterval();  // without a value
+  EXPECT_TRUE(HistogramsOf(registry, Buckets::kSummary).starts_with("cluster.a.rq_time: P0(nan,5) "));
+}
+
+TEST(Registry, ShowsTheBucketsOfHistogramsAsTheyAreAskedFor) {
+  Registry registry;
+  const Group group = registry.NewGroup(kSchema, {"a"});
+  group.Record(kTime, 0.2);
+  registry.EndInterval();
+  group.Record(kTime, 7);
+  group.Record(kTime, 1e9);
+  EXPECT_EQ(HistogramsOf(registry, Buckets::kCumulative),
+            "cluster.a.rq_time: B0.5(1,1) B1(1,1) B5(1,1) B10(1,2) B25(1,2) B50(1,2) B100(1,2) B250(1,2) B500(1,2) "
+            "B1000(1,2) B2500(1,2) B5000(1,2) B10000(1,2) B30000(1,2) B60000(1,2) B300000(1,2) B600000(1,2) "
+            "B1.8e+06(1,2) B3.6e+06(1,2)\n");
+  EXPECT_TRUE(HistogramsOf(registry, Buckets::kDisjoint)
+                  .starts_with("cluster.a.rq_time: B0.5(1,1) B1(0,0) B5(0,0) B10(0,1) B25(0,0) "));
+  EXPECT_TRUE(HistogramsOf(registry, Buckets::kDetailed)
+                  .starts_with("cluster.a.rq_time:\n  totals=0,0.5:1, 5,5:1, 3.6e+06,0:1\n  intervals=0,0.5:1\n"
+                               "  summary=P0(0,0) "));
+  EXPECT_TRUE(HistogramsOf(registry, Buckets::kDisjoint, Format::kJson)
+                  .starts_with("{\"stats\":[{\"histograms\":[{\"name\":\"cluster.a.rq_time\",\"buckets\":[{"
+                               "\"upper_bound\":0.5,\"interval\":1,\"cumulative\":1},"));
+  const std::string detailed = HistogramsOf(registry, Buckets::kDetailed, Format::kJson);
+  EXPECT_NE(detailed.find("\"supported_percentiles\":[0,25,50,75,90,95,99,99.5,99.9,100],\"details\":[{"),
+            std::string::npos);
+  EXPECT_NE(detailed.find("\"intervals\":[{\"lower_bound\":0,\"width\":0.5,\"count\":1}],\"percentiles\":[{"
+                          "\"interval\":0,\"cumulative\":0},"),
+            std::string::npos)
+      << detailed;
+  EXPECT_TRUE(detailed.ends_with("}]}]}}]}")) << detailed;
+}
+
+TEST(Registry, ShowsPrometheusASummaryOnWish) {
+  Registry registry;
+  const Group group = registry.NewGroup(kSchema, {"a"});
+  group.Record(kTime, 7);
+  const std::string text = HistogramsOf(registry, Buckets::kSummary, Format::kPrometheus);
+  EXPECT_NE(text.find("# TYPE envoy_cluster_rq_time summary\n"), std::string::npos);
+  EXPECT_NE(text.find("envoy_cluster_rq_time{cluster_name=\"a\",quantile=\"0.5\"} 7.5\n"), std::string::npos);
+  EXPECT_EQ(text.find("_bucket"), std::string::npos);
+}
+
+TEST(Registry, WritesPrometheusBoundsAsEnvoyDoes) {
+  Registry registry;
+  const Group group = registry.NewGroup(kSchema, {"a"});
+  group.Record(kTime, 7);
+  EXPECT_NE(Scraped(registry, Format::kPrometheus).find("le=\"300000\"} 1\n"), std::string::npos);
 }
 
 TEST(Registry, EscapesLabelValues) {

@@ -35,11 +35,22 @@ void AppendEscaped(std::string& out, std::string_view text) {  // label values, 
   }
 }
 
-struct Histogram {
-  std::array<std::uint64_t, kHistogramCells - 1> buckets{};
-  std::uint64_t count = 0;
-  double sum = 0;
+double LowerBound(std::size_t bucket) { return bucket == 0 ? 0 : kBounds[bucket - 1]; }
+// The last one has none.
+double WidthOf(std::size_t bucket) { return bucket < kBounds.size() ? kBounds[bucket] - LowerBound(bucket) : 0; }
 
+struct Histogram {
+  explicit Histogram(const std::array<std::uint64_t, kHistogramCells - 1>& counts) : buckets(counts) {
+    for (const std::uint64_t one : buckets) count += one;
+  }
+  std::array<std::uint64_t, kHistogramCells - 1> buckets;
+  std::uint64_t count = 0;
+
+  std::uint64_t In(std::size_t bucket, bool cumulative) const {
+    std::uint64_t n = buckets[bucket];
+    for (std::size_t i = 0; cumulative && i < bucket; ++i) n += buckets[i];
+    return n;
+  }
   // Interpolates inside the bucket, as Prometheus' histogram_quantile does.
   double Quantile(double q) const {
     if (count == 0) return std::nan("");
@@ -48,16 +59,156 @@ struct Histogram {
     for (std::size_t i = 0; i < buckets.size(); ++i) {
       const auto here = static_cast<double>(buckets[i]);
       if (here > 0 && below + here >= rank) {
-        const double low = i == 0 ? 0 : kBounds[i - 1];
-        const double high = i < kBounds.size() ? kBounds[i] : low;
-        return low + (high - low) * (rank - below) / here;
+        return LowerBound(i) + WidthOf(i) * (rank - below) / here;
       }
       below += here;
     }
     return kBounds.back();
   }
 };
+// What was recorded in the last interval, and since the histogram began.
+struct Recorded {
+  Histogram interval, total;
+};
 constexpr std::array<double, 10> kQuantiles = {0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 1};
+
+std::string Short(double value) {  // as printf's %g, for people and as Envoy
+  char text[32];
+  return {text, static_cast<std::size_t>(std::snprintf(text, sizeof text, "%.6g", value))};
+}
+
+// Without an exponent: Prometheus tells buckets apart by their text, and Envoy's has none.
+std::string Plain(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr};
+}
+
+// "P0(1,0.5) P25(nan,1) ...", each of the interval and of all.
+std::string SummaryText(const Recorded& recorded) {
+  std::string text;
+  for (const double q : kQuantiles) {
+    text.append(text.empty() ? "P" : " P").append(Short(q * 100));
+    text += "(" + Short(recorded.interval.Quantile(q)) + "," + Short(recorded.total.Quantile(q)) + ")";
+  }
+  return text;
+}
+
+// "B0.5(0,1) B1(0,1) ..."
+std::string BucketsText(const Recorded& recorded, bool cumulative) {
+  std::string text;
+  for (std::size_t i = 0; i < kBounds.size(); ++i) {
+    text.append(text.empty() ? "B" : " B").append(Short(kBounds[i])) += '(';
+    AppendNumber(text, recorded.interval.In(i, cumulative));
+    text += ',';
+    AppendNumber(text, recorded.total.In(i, cumulative));
+    text += ')';
+  }
+  return text;
+}
+
+// "0,0.5:3, 5,5:1": lower bound, width and count of buckets that have values.
+std::string FilledText(const Histogram& histogram) {
+  std::string text;
+  for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
+    if (histogram.buckets[i] == 0) continue;
+    text += (text.empty() ? "" : ", ") + Short(LowerBound(i)) + "," + Short(WidthOf(i)) + ":";
+    AppendNumber(text, histogram.buckets[i]);
+  }
+  return text;
+}
+
+std::string HistogramText(const Recorded& recorded, Buckets buckets) {
+  const std::string summary = recorded.total.count == 0 ? "No recorded values" : SummaryText(recorded);
+  switch (buckets) {
+    case Buckets::kSummary: break;
+    case Buckets::kCumulative: return " " + BucketsText(recorded, true);
+    case Buckets::kDisjoint: return " " + BucketsText(recorded, false);
+    case Buckets::kDetailed:
+      return "\n  totals=" + FilledText(recorded.total) + "\n  intervals=" + FilledText(recorded.interval) +
+             "\n  summary=" + summary;
+  }
+  return " " + summary;
+}
+
+void AppendQuantiles(std::string& out, const Recorded& recorded) {
+  const auto append = [&](const Histogram& histogram, double q) {
+    if (histogram.count == 0) {
+      out += "null";
+    } else {
+      AppendNumber(out, histogram.Quantile(q));
+    }
+  };
+  for (const double q : kQuantiles) {
+    out += out.back() == '[' ? "{\"interval\":" : ",{\"interval\":";
+    append(recorded.interval, q);
+    out += ",\"cumulative\":";
+    append(recorded.total, q);
+    out += '}';
+  }
+}
+
+void AppendFilled(std::string& out, const Histogram& histogram) {
+  for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
+    if (histogram.buckets[i] == 0) continue;
+    out += out.back() == '[' ? "{\"lower_bound\":" : ",{\"lower_bound\":";
+    AppendNumber(out, LowerBound(i));
+    out += ",\"width\":";
+    AppendNumber(out, WidthOf(i));
+    out += ",\"count\":";
+    AppendNumber(out, histogram.buckets[i]);
+    out += '}';
+  }
+}
+
+// An element of the list of histograms, after its name.
+void AppendJson(std::string& out, const Recorded& recorded, Buckets buckets) {
+  switch (buckets) {
+    case Buckets::kSummary:
+      out += "\"values\":[";
+      AppendQuantiles(out, recorded);
+      break;
+    case Buckets::kCumulative:
+    case Buckets::kDisjoint: {
+      out += "\"buckets\":[";
+      const bool cumulative = buckets == Buckets::kCumulative;
+      for (std::size_t i = 0; i < kBounds.size(); ++i) {
+        out += i > 0 ? ",{\"upper_bound\":" : "{\"upper_bound\":";
+        AppendNumber(out, kBounds[i]);
+        out += ",\"interval\":";
+        AppendNumber(out, recorded.interval.In(i, cumulative));
+        out += ",\"cumulative\":";
+        AppendNumber(out, recorded.total.In(i, cumulative));
+        out += '}';
+      }
+      break;
+    }
+    case Buckets::kDetailed:
+      out += "\"totals\":[";
+      AppendFilled(out, recorded.total);
+      out += "],\"intervals\":[";
+      AppendFilled(out, recorded.interval);
+      out += "],\"percentiles\":[";
+      AppendQuantiles(out, recorded);
+      break;
+  }
+  out += "]}";
+}
+
+// What stands around the list of histograms; Envoy's names differ by the kind.
+std::string_view ListHead(Buckets buckets) {
+  switch (buckets) {
+    case Buckets::kSummary:
+      return "{\"histograms\":{\"supported_quantiles\":[0,25,50,75,90,95,99,99.5,99.9,100],\"computed_quantiles\":[";
+    case Buckets::kDetailed:
+      return "{\"histograms\":{\"supported_percentiles\":[0,25,50,75,90,95,99,99.5,99.9,100],\"details\":[";
+    case Buckets::kCumulative:
+    case Buckets::kDisjoint: break;
+  }
+  return "{\"histograms\":[";
+}
+std::string_view ListTail(Buckets buckets) {
+  return buckets == Buckets::kSummary || buckets == Buckets::kDetailed ? "]}}" : "]}";
+}
 
 std::string DottedName(const Schema& schema, std::span<const std::string> labels, const StatDef& stat) {
   std::string name(schema.dotted);
@@ -84,7 +235,7 @@ std::string DottedName(const Schema& schema, std::span<const std::string> labels
 }
 
 void AppendLabels(std::string& out, const Schema& schema, std::span<const std::string> labels, const StatDef& stat,
-                  std::string_view le) {
+                  std::string_view last_name = {}, std::string_view last = {}) {
   bool first = true;
   const auto add = [&](std::string_view name, std::string_view value) {
     out += first ? '{' : ',';
@@ -95,7 +246,7 @@ void AppendLabels(std::string& out, const Schema& schema, std::span<const std::s
   };
   if (!stat.label.empty()) add(stat.label, stat.label_value);
   for (std::size_t i = 0; i < labels.size(); ++i) add(schema.labels[i], labels[i]);
-  if (!le.empty()) add("le", le);
+  if (!last_name.empty()) add(last_name, last);
   if (!first) out += '}';
 }
 
@@ -115,7 +266,9 @@ class Scraper {
   std::uint32_t CellOf(const Entry& entry, std::size_t stat) const {
     return entry.base + state_.offsets.at(entry.schema)[stat];
   }
-  Histogram ReadHistogram(const Entry& entry, std::size_t stat) const;
+  Histogram Total(const Entry& entry, std::size_t stat) const { return Histogram(state_.Counts(CellOf(entry, stat))); }
+  Recorded Read(const Entry& entry, std::size_t stat) const;
+  Buckets buckets() const { return options_.buckets.value_or(Buckets::kSummary); }
   // Whether the options keep it; `name` only when a filter must see it.
   bool Wanted(const Entry& entry, std::size_t stat) const;
   void PrometheusSeries(const Entry& entry, std::size_t stat, const std::string& family);
@@ -125,48 +278,36 @@ class Scraper {
   std::string& out_;
 };
 
-Histogram Scraper::ReadHistogram(const Entry& entry, std::size_t stat) const {
-  Histogram h;
-  const std::uint32_t first = CellOf(entry, stat);
-  for (std::uint32_t i = 0; i < h.buckets.size(); ++i) h.count += h.buckets[i] = state_.Value(first + i);
-  h.sum = state_.Sum(first + kHistogramCells - 1);
-  return h;
+Recorded Scraper::Read(const Entry& entry, std::size_t stat) const {
+  const auto interval = state_.intervals.find(CellOf(entry, stat));
+  return {interval == state_.intervals.end() ? Histogram({}) : Histogram(interval->second.last), Total(entry, stat)};
 }
 
 bool Scraper::Wanted(const Entry& entry, std::size_t stat) const {
   const StatDef& def = entry.schema->stats[stat];
   if (options_.kind && def.kind != *options_.kind) return false;
-  if (options_.used_only) {
-    const bool used =
-        def.kind == Kind::kHistogram ? ReadHistogram(entry, stat).count > 0 : state_.Value(CellOf(entry, stat)) != 0;
-    if (!used) return false;
-  }
+  if (options_.used_only && !state_.IsUsed(entry, stat)) return false;
   return !options_.filter || options_.filter(DottedName(*entry.schema, entry.labels.values(), def));
 }
 
 void Scraper::Text() {
-  std::map<std::string, std::string> lines;  // sorted by name as Envoy's
+  std::map<std::string, std::string> lines, histograms;  // sorted by name, histograms last, as Envoy's
   for (const Entry& entry : state_.groups) {
     for (std::size_t i = 0; i < entry.schema->stats.size(); ++i) {
       if (!Wanted(entry, i)) continue;
       const StatDef& stat = entry.schema->stats[i];
-      std::string& value = lines[DottedName(*entry.schema, entry.labels.values(), stat)];
-      value.clear();
-      if (stat.kind != Kind::kHistogram) {
+      std::string name = DottedName(*entry.schema, entry.labels.values(), stat);
+      if (stat.kind == Kind::kHistogram) {
+        histograms[std::move(name)] = HistogramText(Read(entry, i), buckets());
+      } else {
+        std::string& value = lines[std::move(name)];
+        value = " ";
         AppendNumber(value, static_cast<std::int64_t>(state_.Value(CellOf(entry, i))));
-        continue;
-      }
-      const Histogram h = ReadHistogram(entry, i);
-      if (h.count == 0) value = "No recorded values";
-      for (std::size_t q = 0; h.count > 0 && q < kQuantiles.size(); ++q) {
-        char text[64];
-        std::snprintf(text, sizeof text, "%sP%g(nan,%.6g)", q > 0 ? " " : "", kQuantiles[q] * 100,
-                      h.Quantile(kQuantiles[q]));
-        value += text;
       }
     }
   }
-  for (const auto& [name, value] : lines) out_.append(name).append(": ").append(value).append("\n");
+  for (const auto* part : {&lines, &histograms})
+    for (const auto& [name, value] : *part) out_.append(name).append(":").append(value).append("\n");
 }
 
 void Scraper::Json() {
@@ -187,51 +328,38 @@ void Scraper::Json() {
         out_ += '}';
         continue;
       }
-      const Histogram h = ReadHistogram(entry, i);
       histograms += histograms.empty() ? "{\"name\":\"" : ",{\"name\":\"";
       AppendEscaped(histograms, name);
-      histograms += "\",\"values\":[";
-      for (std::size_t q = 0; q < kQuantiles.size(); ++q) {
-        histograms += q > 0 ? ",{\"interval\":null,\"cumulative\":" : "{\"interval\":null,\"cumulative\":";
-        if (h.count == 0)
-          histograms += "null";
-        else
-          AppendNumber(histograms, h.Quantile(kQuantiles[q]));
-        histograms += '}';
-      }
-      histograms += "]}";
+      histograms += "\",";
+      AppendJson(histograms, Read(entry, i), buckets());
     }
   }
   if (!histograms.empty()) {
-    out_ += first ? "" : ",";
-    out_ += "{\"histograms\":{\"supported_quantiles\":[0,25,50,75,90,95,99,99.5,99.9,100],\"computed_quantiles\":[" +
-            histograms + "]}}";
+    out_.append(first ? "" : ",").append(ListHead(buckets())).append(histograms).append(ListTail(buckets()));
   }
   out_ += "]}";
 }
 
 void Scraper::PrometheusSeries(const Entry& entry, std::size_t stat, const std::string& family) {
   const StatDef& def = entry.schema->stats[stat];
-  const auto line = [&](std::string_view suffix, std::string_view le, auto value) {
+  const auto line = [&](std::string_view suffix, auto value, std::string_view label = {}, std::string_view text = {}) {
     out_.append(family).append(suffix);
-    AppendLabels(out_, *entry.schema, entry.labels.values(), def, le);
+    AppendLabels(out_, *entry.schema, entry.labels.values(), def, label, text);
     out_ += ' ';
     AppendNumber(out_, value);
     out_ += '\n';
   };
-  if (def.kind == Kind::kCounter) return line("", "", state_.Value(CellOf(entry, stat)));
-  if (def.kind == Kind::kGauge) return line("", "", static_cast<std::int64_t>(state_.Value(CellOf(entry, stat))));
-  const Histogram h = ReadHistogram(entry, stat);
-  std::uint64_t below = 0;
-  for (std::size_t i = 0; i < kBounds.size(); ++i) {
-    below += h.buckets[i];
-    std::string le;
-    AppendNumber(le, kBounds[i]);
-    line("_bucket", le, below);
+  if (def.kind == Kind::kCounter) return line("", state_.Value(CellOf(entry, stat)));
+  if (def.kind == Kind::kGauge) return line("", static_cast<std::int64_t>(state_.Value(CellOf(entry, stat))));
+  const Histogram h = Total(entry, stat);
+  if (options_.buckets == Buckets::kSummary) {
+    for (const double q : kQuantiles) line("", h.count == 0 ? std::nan("") : h.Quantile(q), "quantile", Short(q));
+  } else {
+    for (std::size_t i = 0; i < kBounds.size(); ++i) line("_bucket", h.In(i, true), "le", Plain(kBounds[i]));
+    line("_bucket", h.count, "le", "+Inf");
   }
-  line("_bucket", "+Inf", h.count);
-  line("_sum", "", h.sum);
-  line("_count", "", h.count);
+  line("_sum", state_.Sum(CellOf(entry, stat) + kHistogramCells - 1));
+  line("_count", h.count);
 }
 
 void Scraper::Prometheus() {
@@ -256,7 +384,8 @@ void Scraper::Prometheus() {
   }
   for (const auto& [name, family] : families) {
     out_.append("# TYPE ").append(name);
-    out_ += family.kind == Kind::kCounter ? " counter\n" : family.kind == Kind::kGauge ? " gauge\n" : " histogram\n";
+    const char* histogram = options_.buckets == Buckets::kSummary ? " summary\n" : " histogram\n";
+    out_ += family.kind == Kind::kCounter ? " counter\n" : family.kind == Kind::kGauge ? " gauge\n" : histogram;
     for (const auto& [entry, stat] : family.series) PrometheusSeries(*entry, stat, name);
   }
 }

@@ -32,6 +32,7 @@ struct Endpoint {
   std::string identity;  // plait.dev: identity - the SPIFFE URI that its certificate must carry
   std::map<std::string, std::string> transport_socket_match;  // envoy.transport_socket_match, e.g. tlsMode: istio
   std::string istio_workload;  // istio: workload - "name;namespace;canonical;revision;cluster"
+  bool canary = false;         // envoy.lb: canary
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 

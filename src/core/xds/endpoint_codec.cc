@@ -8,12 +8,14 @@ namespace {
 namespace pb = envoy::config::endpoint::v3;
 using At = DecodeContext::At;
 
-std::string MetadataText(const envoy::config::core::v3::Metadata& metadata, const std::string& filter,
-                         const std::string& key) {
+// The default value where there is none.
+const google::protobuf::Value& MetadataValue(const envoy::config::core::v3::Metadata& metadata,
+                                             const std::string& filter, const std::string& key) {
+  static const google::protobuf::Value kNone;
   const auto fields = metadata.filter_metadata().find(filter);
-  if (fields == metadata.filter_metadata().end()) return {};
+  if (fields == metadata.filter_metadata().end()) return kNone;
   const auto value = fields->second.fields().find(key);
-  return value == fields->second.fields().end() ? std::string() : value->second.string_value();
+  return value == fields->second.fields().end() ? kNone : value->second;
 }
 
 Endpoint DecodeEndpoint(const pb::LbEndpoint& in, DecodeContext& context, bool dns_names) {
@@ -39,8 +41,9 @@ Endpoint DecodeEndpoint(const pb::LbEndpoint& in, DecodeContext& context, bool d
   out.health = static_cast<HealthStatus>(in.health_status());
   if (in.has_load_balancing_weight()) out.weight = in.load_balancing_weight().value();
   if (out.weight == 0) context.Reject("load_balancing_weight must be above 0");
-  out.identity = MetadataText(in.metadata(), "plait.dev", "identity");
-  out.istio_workload = MetadataText(in.metadata(), "istio", "workload");
+  out.identity = MetadataValue(in.metadata(), "plait.dev", "identity").string_value();
+  out.istio_workload = MetadataValue(in.metadata(), "istio", "workload").string_value();
+  out.canary = MetadataValue(in.metadata(), "envoy.lb", "canary").bool_value();
   if (const auto match = in.metadata().filter_metadata().find("envoy.transport_socket_match");
       match != in.metadata().filter_metadata().end())
     for (const auto& [key, value] : match->second.fields())

@@ -63,7 +63,7 @@ struct Page {
   std::string_view path;
   Method method;
   std::string_view help;
-  std::array<ParameterHelp, 5> parameters;  // those without a name are none
+  std::array<ParameterHelp, 6> parameters;  // those without a name are none
   conn::Response (*answer)(AdminState& state, const Parameters& parameters);
 };
 constexpr ParameterHelp kFormat{"format", "File format to use; One of (text, json)"};
@@ -71,6 +71,8 @@ constexpr ParameterHelp kUsedOnly{"usedonly", "Only include stats that have been
 constexpr ParameterHelp kStatsFilter{"filter", "Regular expression (Google re2) for filtering stats"};
 constexpr ParameterHelp kInvertFilter{"invert_filter", "Invert the filter regex"};
 constexpr ParameterHelp kStatsType{"type", "Stat types to include; One of (All, Counters, Histograms, Gauges)"};
+constexpr ParameterHelp kBuckets{"histogram_buckets",
+                                 "Histogram bucket display mode; One of (cumulative, disjoint, detailed, summary)"};
 
 constexpr auto kPages = std::to_array<Page>({
     {"/certs",
@@ -180,12 +182,13 @@ constexpr auto kPages = std::to_array<Page>({
        kStatsFilter,
        kInvertFilter,
        kStatsType,
-       {"format", "Format to use; One of (text, json, prometheus)"}}},
+       {"format", "Format to use; One of (text, json, prometheus)"},
+       kBuckets}},
      StatsPage},
     {"/stats/prometheus",
      Method::kAny,
      "print server stats in prometheus format",
-     {{kUsedOnly, kStatsFilter, kInvertFilter, kStatsType}},
+     {{kUsedOnly, kStatsFilter, kInvertFilter, kStatsType, kBuckets}},
      PrometheusPage},
 });
 

@@ -38,12 +38,14 @@ TEST_F(Admin, ShowsTheHealthOfHostsAsEnvoyDoes) {
     endpoints.push_back(
         {.address = io::SocketAddress::Parse("10.0.0." + std::to_string(endpoints.size()) + ":80").value(),
          .health = health});
+  endpoints[0].canary = true;
   ASSERT_TRUE(state_.store.Put(config));
   const std::string text = Get("/clusters?filter=^b$").body;
   for (const char* line :
        {"b::10.0.0.0:80::health_flags::healthy\n", "b::10.0.0.1:80::health_flags::/failed_eds_health\n",
         "b::10.0.0.2:80::health_flags::/eds_status_draining\n", "b::10.0.0.3:80::health_flags::/failed_eds_health\n",
-        "b::10.0.0.4:80::health_flags::/degraded_eds_health\n",
+        "b::10.0.0.4:80::health_flags::/degraded_eds_health\n", "b::10.0.0.0:80::canary::true\n",
+        "b::10.0.0.1:80::canary::false\n",
         "b::outlier::success_rate_average::-1\nb::outlier::success_rate_ejection_threshold::-1\n"
         "b::outlier::local_origin_success_rate_average::-1\n"
         "b::outlier::local_origin_success_rate_ejection_threshold::-1\n"})
@@ -67,8 +69,11 @@ TEST_F(Admin, ShowsStatsFilteredAndInAllForms) {
   EXPECT_EQ(Get("/stats?type=TextReadouts").body, "");
   EXPECT_EQ(Get("/stats?filter=cluster&invert_filter").body, "");
   EXPECT_EQ(Get("/stats?histogram_buckets=summary").status, 200);
-  EXPECT_EQ(Get("/stats?histogram_buckets=cumulative").status, 400);  // not what it would show
-  EXPECT_EQ(Get("/stats/prometheus?histogram_buckets=cumulative").status, 200);
+  EXPECT_NE(Get("/stats?type=Histograms&histogram_buckets=cumulative").body.find(" B0.5(0,0) B1(0,0) "),
+            std::string::npos);
+  EXPECT_EQ(Get("/stats?histogram_buckets=all").status, 400);
+  EXPECT_NE(Get("/stats/prometheus?histogram_buckets=summary").body.find(" summary\n"), std::string::npos);
+  EXPECT_EQ(Get("/stats/prometheus?histogram_buckets=detailed").status, 400);
   EXPECT_EQ(Get("/stats?type=Nothing").status, 400);
   EXPECT_EQ(Get("/reset_counters").status, 405);
   EXPECT_EQ(Post("/reset_counters").status, 200);

@@ -191,7 +191,7 @@ std::string ClustersText(const std::vector<ClusterInfo>& clusters) {
         line(prefix + "region", host->facts().locality.region);
         line(prefix + "zone", host->facts().locality.zone);
         line(prefix + "sub_zone", host->facts().locality.sub_zone);
-        line(prefix + "canary", "false");
+        line(prefix + "canary", host->facts().canary ? "true" : "false");
         line(prefix + "priority", std::to_string(priority));
         line(prefix + "success_rate", "-1");
         line(prefix + "local_origin_success_rate", "-1");

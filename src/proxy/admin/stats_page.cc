@@ -33,19 +33,26 @@ bool ReadKind(const std::string& name, std::optional<telemetry::Kind>& kind) {
   return kind || name.empty() || name == "All" || name == "TextReadouts";
 }
 
+// False: no way to show histograms. Envoy's "prometheusnative" is for the protobuf form, which does not exist here.
+bool ReadBuckets(const std::string& name, std::optional<telemetry::Buckets>& buckets) {
+  if (name == "summary") buckets = telemetry::Buckets::kSummary;
+  if (name == "cumulative") buckets = telemetry::Buckets::kCumulative;
+  if (name == "disjoint") buckets = telemetry::Buckets::kDisjoint;
+  if (name == "detailed") buckets = telemetry::Buckets::kDetailed;
+  return buckets || name.empty();
+}
+
 conn::Response Refuse(std::string why) { return conn::TextResponse(400, std::move(why) + "\n"); }
 
 conn::Response Answer(AdminState& state, telemetry::Format format, const Parameters& parameters) {
   telemetry::ScrapeOptions options{.format = format, .used_only = parameters.Has("usedonly")};
   if (!ReadKind(parameters.Get("type"), options.kind))
     return Refuse("usage: /stats?type=(All|Counters|Gauges|Histograms|TextReadouts)");
-  // Each format shows histograms in one way, Envoy's default: a wish for another must not go unheard.
-  const std::string buckets = parameters.Get("histogram_buckets");
-  const bool prometheus = format == telemetry::Format::kPrometheus;
-  if (!buckets.empty() && buckets != (prometheus ? "cumulative" : "summary"))
-    return Refuse("histogram_buckets=" + buckets + " does not exist here: " +
-                  (prometheus ? "Prometheus' form has cumulative buckets" : "text and JSON have a summary") +
-                  "; leave it out, or ask for the other form");
+  if (!ReadBuckets(parameters.Get("histogram_buckets"), options.buckets))
+    return Refuse("usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary)");
+  if (format == telemetry::Format::kPrometheus &&
+      (options.buckets == telemetry::Buckets::kDisjoint || options.buckets == telemetry::Buckets::kDetailed))
+    return Refuse("unsupported prometheus histogram bucket mode: it has cumulative and summary");
   if (parameters.Has("filter")) {
     const auto filter = std::make_shared<re2::RE2>(parameters.Get("filter"), re2::RE2::Quiet);
     if (!filter->ok()) return Refuse("Invalid re2 regex: " + filter->error());

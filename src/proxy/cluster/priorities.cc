@@ -20,7 +20,8 @@ Host::Facts FactsOf(const xds::Cluster& config, const xds::LocalityEndpoints& gr
           .identity = endpoint.identity,
           .transport = ChooseTransport(config, endpoint.transport_socket_match),
           .locality = group.locality,
-          .istio_workload = endpoint.istio_workload};
+          .istio_workload = endpoint.istio_workload,
+          .canary = endpoint.canary};
 }
 
 // A host's share of its locality's weight (Envoy picks the locality first, then the host; the products are the same).

@@ -58,6 +58,7 @@ xds::ClusterLoadAssignment AssignmentOf(const cluster::Cluster& cluster) {
       endpoint.weight = host->weight();
       endpoint.identity = facts.identity;
       endpoint.istio_workload = facts.istio_workload;
+      endpoint.canary = facts.canary;
     }
   }
   return out;

@@ -20,6 +20,8 @@ log::Component kLog("main");
 
 constexpr Duration kNamesLimit = std::chrono::seconds(5);
 constexpr Duration kTurn = std::chrono::milliseconds(20);
+// Envoy's stats_flush_interval: what /stats shows of histograms beside their totals is of the last one.
+constexpr Duration kHistogramInterval = std::chrono::seconds(5);
 
 bool IsGateway(const xds::Node& node) { return node.id.starts_with("router~"); }
 
@@ -161,6 +163,11 @@ Outcome<> Process::Start() {
   if (auto done = ServeSecrets(); !done) return done;
   if (auto done = FollowControlPlane(); !done) return done;
   for (const auto& worker : workers_) worker->StartThread();
+  interval_.SetCallback([this] {
+    registry_.EndInterval();
+    interval_.Start(loop_.timers(), kHistogramInterval);
+  });
+  interval_.Start(loop_.timers(), kHistogramInterval);
   turn_.SetCallback([this] { TakeTurn(); });
   if (ready_) turn_.Start(loop_.timers(), kTurn);
   return {};

@@ -100,6 +100,7 @@ class Process final : public admin::AdminState {
   Explanations explanations_;  // that wait for configuration
   Explanations explained_;     // that are answered, until the round is over
   Pending explained_sweep_;
+  io::Timer interval_;  // of histograms
   bool health_failed_ = false;
   bool draining_ = false;
   io::Timer drain_timer_;           // of Shutdown

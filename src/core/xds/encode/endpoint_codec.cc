@@ -31,6 +31,10 @@ void FillEndpoint(const Endpoint& in, pb::LbEndpoint& out) {
   for (const auto& [key, value] : in.transport_socket_match)
     SetMetadata(*out.mutable_metadata(), "envoy.transport_socket_match", key, value);
   if (!in.istio_workload.empty()) SetMetadata(*out.mutable_metadata(), "istio", "workload", in.istio_workload);
+  if (in.canary) {
+    auto& fields = *(*out.mutable_metadata()->mutable_filter_metadata())["envoy.lb"].mutable_fields();
+    fields["canary"].set_bool_value(true);
+  }
 }
 
 }  // namespace
