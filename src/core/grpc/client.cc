@@ -246,9 +246,6 @@ Channel::Channel(io::Loop& loop, std::unique_ptr<io::Stream> stream, ChannelOpti
 Channel::~Channel() { connection_->Shutdown(); }
 
 bool Channel::up() const noexcept { return connection_->up(); }
-void Channel::SetAuthorization(std::string authorization) {
-  connection_->options.authorization = std::move(authorization);
-}
 const io::TlsFacts* Channel::tls() const noexcept { return connection_->tls(); }
 const io::Stream& Channel::transport() const noexcept { return connection_->transport(); }
 

@@ -61,8 +61,7 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  bool up() const noexcept;                          // calls can be made
-  void SetAuthorization(std::string authorization);  // for the calls that start from now on
+  bool up() const noexcept;  // calls can be made
   const io::TlsFacts* tls() const noexcept;
   const io::Stream& transport() const noexcept;  // what was given; also when it has failed
 

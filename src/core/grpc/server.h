@@ -87,8 +87,6 @@ class Server final : public conn::StreamHandler {
   // server's; 0: the server's.
   void AddStreaming(std::string method, StreamingMethod call, std::size_t max_message = 0);
   void AddUnary(std::string method, UnaryMethod call);
-  // Requests that are not gRPC go there (same port for both); without one they get 415.
-  void SetFallback(conn::StreamHandler* handler) noexcept { fallback_ = handler; }
   // grpc.health.v1.Health (Check, Watch) and grpc.reflection.v1alpha and v1.
   void AddHealthService();
   // Service "" is the whole server and SERVING from the start; others are unknown until they are set.
@@ -123,7 +121,6 @@ class Server final : public conn::StreamHandler {
   std::unordered_map<std::string, Method, StringHash, std::equal_to<>> methods_;
   std::unique_ptr<Health> health_;
   std::unique_ptr<Reflection> reflection_;
-  conn::StreamHandler* fallback_ = nullptr;
 };
 
 }  // namespace plait::grpc

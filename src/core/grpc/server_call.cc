@@ -13,7 +13,6 @@ bool IsReserved(std::string_view name) {
 Server::Call::Call(Server& server, http::ServerStream& stream, const conn::Peer& peer)
     : server_(server),
       stream_(&stream),
-      peer_(peer),
       take_request_([this] {
         Abort({.code = Code::kDeadlineExceeded, .message = "the request did not come to its end", .details = {}});
       }),
@@ -28,13 +27,8 @@ void Server::Call::Overdue() {
 }
 
 // What is no gRPC request at all gets an HTTP answer (PROTOCOL-HTTP2.md, "Requests").
-bool Server::Call::ForwardOrRefuse(http::RequestHead& head, bool end_stream) {
+bool Server::Call::RefuseOther(const http::RequestHead& head) {
   if (http::IsGrpc(head.headers) && head.method == "POST") return false;
-  if (server_.fallback_ != nullptr) {
-    forward_ = &server_.fallback_->OnNewStream(*stream_, peer_);
-    forward_->OnRequestHead(std::move(head), end_stream);
-    return true;
-  }
   http::ResponseHead refusal;
   refusal.status = http::IsGrpc(head.headers) ? 405 : 415;
   finished_ = head_sent_ = true;
@@ -43,7 +37,7 @@ bool Server::Call::ForwardOrRefuse(http::RequestHead& head, bool end_stream) {
 }
 
 void Server::Call::OnRequestHead(http::RequestHead head, bool end_stream) {
-  if (ForwardOrRefuse(head, end_stream)) return;
+  if (RefuseOther(head)) return;
   Begin(std::move(head));
   if (end_stream) HalfClose();
 }
@@ -71,7 +65,6 @@ void Server::Call::Begin(http::RequestHead head) {
 }
 
 void Server::Call::OnData(Buffer& data, bool end_stream) {
-  if (forward_ != nullptr) return forward_->OnData(data, end_stream);
   while (!finished_) {
     auto next = reader_.Next(data);
     if (!next) {
@@ -89,10 +82,7 @@ void Server::Call::OnData(Buffer& data, bool end_stream) {
   if (end_stream) HalfClose();
 }
 
-void Server::Call::OnTrailers(http::Headers trailers) {
-  if (forward_ != nullptr) return forward_->OnTrailers(std::move(trailers));
-  HalfClose();
-}
+void Server::Call::OnTrailers(http::Headers /*trailers*/) { HalfClose(); }
 
 void Server::Call::HalfClose() {
   if (std::exchange(half_closed_, true) || finished_) return;
@@ -102,13 +92,9 @@ void Server::Call::HalfClose() {
   if (handler_) handler_->OnHalfClose();
 }
 
-void Server::Call::OnReset(http::ResetReason reason) {
-  if (forward_ != nullptr) return forward_->OnReset(reason);
-  Cancelled();
-}
+void Server::Call::OnReset(http::ResetReason /*reason*/) { Cancelled(); }
 
 void Server::Call::OnBelowLowWatermark() {
-  if (forward_ != nullptr) return forward_->OnBelowLowWatermark();
   if (handler_ && !finished_) handler_->OnWritable();
 }
 
@@ -117,7 +103,6 @@ void Server::Call::OnStreamClosed() {
   take_request_.Cancel();
   deadline_.Cancel();
   const std::shared_ptr<Call> keep = std::move(self_);
-  if (forward_ != nullptr) return forward_->OnStreamClosed();
   Cancelled();
   DropHandler();
 }

@@ -33,7 +33,7 @@ class Server::Call final : public ServerCall,
   void OnBelowLowWatermark() override;
   void OnStreamClosed() override;
 
-  bool ForwardOrRefuse(http::RequestHead& head, bool end_stream);
+  bool RefuseOther(const http::RequestHead& head);
   void Begin(http::RequestHead head);
   void HalfClose();
   void Cancelled();
@@ -43,8 +43,6 @@ class Server::Call final : public ServerCall,
 
   Server& server_;
   http::ServerStream* stream_;
-  const conn::Peer& peer_;
-  http::ServerStreamEvents* forward_ = nullptr;  // not gRPC: the fallback takes the stream
   CallContext context_;
   MessageReader reader_{0};  // once the method is known, with its limit
   std::unique_ptr<CallHandler> handler_;

@@ -52,14 +52,6 @@ void AdsStream::Flush() {
   });
 }
 
-void AdsStream::Reconnect() {
-  if (!call_) return;  // a new attempt is planned already and will use what is new
-  backoff_ = limits_.first;
-  loop_.Defer([this, alive = std::weak_ptr<bool>(alive_)] {
-    if (!alive.expired()) Open();
-  });
-}
-
 void AdsStream::OnMessage(std::string message) {
   const auto response = DecodeDeltaResponse(message);
   if (!response) return Lost(response.error().detail, true);

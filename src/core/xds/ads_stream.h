@@ -35,8 +35,6 @@ class AdsStream final : private grpc::ClientCallEvents {
   void Start();
   // Subscriptions changed: sends them at the end of this round.
   void Flush();
-  // Connects anew, as with a new certificate; nothing is lost in between.
-  void Reconnect();
 
   bool connected() const noexcept { return answered_; }             // the present stream has brought a response
   const std::string& problem() const noexcept { return problem_; }  // why it is down; empty when it is up

@@ -99,12 +99,4 @@ bool ChainMatcher::needs_tls_inspection() const noexcept {
   });
 }
 
-bool ChainMatcher::needs_http_inspection() const noexcept {
-  return std::any_of(rules_.begin(), rules_.end(), [](const xds::FilterChainMatch& rule) {
-    return std::any_of(
-        rule.application_protocols.begin(), rule.application_protocols.end(),
-        [](const std::string& name) { return name == "http/1.1" || name == "http/1.0" || name == "h2c"; });
-  });
-}
-
 }  // namespace plait::proxy::listen

@@ -26,9 +26,8 @@ class ChainMatcher {
   explicit ChainMatcher(std::vector<xds::FilterChainMatch> rules) : rules_(std::move(rules)) {}
   // Index of the rule that takes the connection; nullopt: none (the default chain, or close). O(rules).
   std::optional<std::size_t> Match(const ConnectionFacts& facts) const;
-  // True when a rule needs the ClientHello, or the first bytes of HTTP, to be read first.
+  // True when a rule needs the ClientHello to be read first.
   bool needs_tls_inspection() const noexcept;
-  bool needs_http_inspection() const noexcept;
 
  private:
   std::vector<xds::FilterChainMatch> rules_;

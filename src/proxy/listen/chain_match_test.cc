@@ -79,7 +79,6 @@ TEST(ChainMatcher, MatchesSourceRangesAndPorts) {
 TEST(ChainMatcher, SaysWhatMustBeInspected) {
   EXPECT_FALSE(ChainMatcher(Rules{{.destination_port = 1}}).needs_tls_inspection());
   EXPECT_TRUE(ChainMatcher(Rules{{.transport_protocol = "tls"}}).needs_tls_inspection());
-  EXPECT_TRUE(ChainMatcher(Rules{{.application_protocols = {"h2c"}}}).needs_http_inspection());
 }
 
 }  // namespace

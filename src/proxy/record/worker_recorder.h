@@ -33,7 +33,6 @@ class WorkerRecorder final : public Recorder {
       if (each != nullptr) each->Write(record, buffers_);
     }
   }
-  void HandOverLogs() { buffers_.HandOver(); }
 
  private:
   // What came since the last report; remembers it.

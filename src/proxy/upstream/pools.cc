@@ -103,9 +103,4 @@ void Pools::JudgeAgain() {
   for (const auto& pool : draining_) pool->JudgeAgain(contexts_);
 }
 
-void Pools::DrainAll() {
-  for (auto& [key, pool] : pools_) Retire(std::move(pool));
-  pools_.clear();
-}
-
 }  // namespace plait::proxy::upstream

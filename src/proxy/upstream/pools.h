@@ -24,7 +24,6 @@ class Pools {
                         xds::RoutingPriority priority, std::string_view server_name);
   // The host left its cluster, or the cluster went: running requests end, nothing new begins.
   void DrainHost(const cluster::Host& host);
-  void DrainAll();
   // Secrets have changed: connections that would not be made again as they are end after their requests.
   void JudgeAgain();
   TlsContexts& contexts() noexcept { return contexts_; }
