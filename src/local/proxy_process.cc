@@ -6,7 +6,7 @@
 #include <array>
 
 #include "core/base/encoding.h"
-#include "core/base/port.h"
+#include "core/base/proxy_ports.h"
 #include "core/base/random.h"
 #include "core/io/socket.h"
 #include "core/tls/certificate.h"
@@ -21,7 +21,6 @@ namespace {
 constexpr Duration kFirstBackOff = std::chrono::milliseconds(100);
 constexpr Duration kMaxBackOff = std::chrono::seconds(10);
 constexpr Duration kHealthyAfter = std::chrono::seconds(30);
-constexpr Port kReadinessPort{15021};
 // Until a new one has its configuration; `plait proxy restart` waits a little longer and tells what becomes of it.
 constexpr Duration kReadyWithin = std::chrono::seconds(25);
 // Of a proxy in whose place another one is: longer than its drain time.
@@ -38,7 +37,7 @@ std::string NewToken() {
 ProbeSpec ReadinessProbe() {
   ProbeSpec probe;
   probe.kind = ProbeSpec::Kind::kHttp;
-  probe.port = kReadinessPort;
+  probe.port = proxy_ports::kReadiness;
   probe.path = "/healthz/ready";
   probe.period = std::chrono::seconds(1);
   probe.failure_threshold = 3;
