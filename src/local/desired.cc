@@ -189,7 +189,11 @@ Outcome<PlaitdMessage> MessageOf(const Json& json) {
   if (type == "defaults") return Defaults{Texts(json, "texts")};
   if (type == "gateway_ports") {
     GatewayPorts out;
-    for (const Json& port : json.at("ports")) out.ports.push_back(Port{port.get<std::uint16_t>()});
+    for (const Json& port : json.at("ports"))
+      out.ports.push_back({.name = std::to_string(port.at("port").get<std::uint16_t>()),
+                           .gateways = Texts(port, "gateways"),
+                           .on_host = port.at("on_host").get<bool>(),
+                           .scheme = Text(port, "scheme")});
     return out;
   }
   if (type == "services") return ServicesOf(json);
@@ -212,6 +216,15 @@ const std::string* Find(const std::vector<std::pair<std::string, std::string>>& 
 }  // namespace
 
 const std::string* PodSpec::Label(std::string_view key) const { return Find(labels, key); }
+bool ServerPort::IsServedBy(const PodSpec& pod) const {
+  return pod.proxy == ProxyKind::kGateway &&
+         std::find(gateways.begin(), gateways.end(), pod.OwnerKey()) != gateways.end();
+}
+bool ServerPort::IsOnHostFor(const PodSpec& pod) const {
+  return on_host && IsServedBy(pod) && gateways.front() == pod.OwnerKey();
+}
+
+std::string PodSpec::OwnerKey() const { return ns + (owner.empty() ? "/Pod/" + name : "/" + owner); }
 const std::string* PodSpec::Annotation(std::string_view key) const { return Find(annotations, key); }
 
 Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line) {

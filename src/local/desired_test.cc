@@ -84,8 +84,21 @@ TEST(Desired, ReadsTheOtherMessages) {
   EXPECT_EQ(std::get<Hello>(*DecodePlaitdMessage(R"({"type":"hello","root_pem":"R","xds_port":15012,"error":null})"))
                 .xds_port,
             Port{15012});
-  EXPECT_EQ(std::get<GatewayPorts>(*DecodePlaitdMessage(R"({"type":"gateway_ports","ports":[80,443]})")).ports.size(),
-            2u);
+  const auto ports =
+      std::get<GatewayPorts>(
+          *DecodePlaitdMessage(R"({"type":"gateway_ports","ports":[{"port":80,"gateways":["a/in","a/out"],)"
+                               R"("on_host":true,"scheme":"http"},{"port":1,"gateways":["a/out"],)"
+                               R"("on_host":false,"scheme":""}]})"))
+          .ports;
+  ASSERT_EQ(ports.size(), 2u);
+  PodSpec in, out;
+  in.ns = out.ns = "a";
+  in.proxy = out.proxy = ProxyKind::kGateway;
+  in.owner = "in";
+  out.owner = "out";
+  EXPECT_TRUE(ports[0].IsServedBy(in) && ports[0].IsOnHostFor(in));
+  EXPECT_TRUE(ports[0].IsServedBy(out) && !ports[0].IsOnHostFor(out)) << "the first has the host's";
+  EXPECT_TRUE(!ports[1].IsServedBy(in) && ports[1].IsServedBy(out) && !ports[1].IsOnHostFor(out));
   EXPECT_EQ(std::get<Notice>(*DecodePlaitdMessage(R"({"type":"message","severity":"warning","text":"t"})")).text, "t");
 }
 

@@ -39,9 +39,10 @@ struct MeshContext {
   const UpOptions& options;
   const SyscallFilter& filter;
   Ids ids;
-  int init = -1;  // plait-init, opened
-  Hello hello;    // of plaitd; root_pem empty until it came
-  // Open host sockets of the gateway's server ports, by the port's decimal number.
+  int init = -1;                              // plait-init, opened
+  Hello hello;                                // of plaitd; root_pem empty until it came
+  std::vector<ServerPort> server_ports = {};  // of all gateways
+  // Open host sockets of those that are on the host, by the port's decimal number.
   std::vector<node::NamedSocket> gateway_sockets;
   int gateway_sockets_missing = 0;  // that were asked for; a gateway does not start before they are here
   LogLosses log_losses = {};        // for `plait status`

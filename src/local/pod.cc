@@ -117,6 +117,8 @@ void Pod::StartProxy() {
   if (reason_ != before) on_change_();
 }
 
+bool Pod::LacksPorts() const { return spec_.proxy == ProxyKind::kGateway && proxy_ && !proxy_->HasItsPorts(); }
+
 Outcome<> Pod::ReplaceProxy() {
   if (!proxy_) return Explain(Errc::kUnavailable, spec_.name + " has no proxy");
   if (envoy_)

@@ -38,6 +38,7 @@ class Pod final : public ProbeTarget {
   void StartProxy();  // when plaitd has said hello; harmless before and after. What fails (a full disk) is tried again
   // A new process takes over: a gateway's sockets changed, or somebody wants it. Errors: there is none that runs.
   Outcome<> ReplaceProxy();
+  bool LacksPorts() const;  // a gateway whose proxy was started with other ports than it serves now
   // Of an Envoy, whose certificate the process beside it keeps; a plait-proxy renews its own (POST /plait/renew).
   Outcome<> RenewIdentity();
   void Remove();   // in order, as one pod of a living mesh

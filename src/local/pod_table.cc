@@ -125,7 +125,8 @@ void PodTable::OnGatewaySockets() {
   for (const auto& [uid, pod] : pods_) {
     if (pod->spec().proxy != ProxyKind::kGateway) continue;
     // One that does not run yet is started with the new socket.
-    if (const Outcome<> replaced = pod->ReplaceProxy(); !replaced) kLog.Debug(replaced.error().message);
+    if (pod->LacksPorts())
+      if (const Outcome<> replaced = pod->ReplaceProxy(); !replaced) kLog.Debug(replaced.error().message);
     pod->StartProxy();
   }
   on_change_();

@@ -21,7 +21,7 @@ class PodTable {
   // All that plaitd wants from now on: what is not there is started, what is not named is removed in order.
   void Want(std::vector<PodSpec> wanted);
   void StartProxies();      // plaitd has said hello
-  void OnGatewaySockets();  // all that were asked for have come
+  void OnGatewaySockets();  // all that were asked for have come, or gateways serve other ports
   void StopAll();           // with the mesh
   void Settle();            // once a round after changes: drops what is gone
 

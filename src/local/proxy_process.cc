@@ -32,6 +32,9 @@ std::string NewToken() {
   return HexEncode(secret);
 }
 
+// What a gateway that got the host's port of it was handed.
+std::string OnHost(const ServerPort& port) { return "host:" + port.name; }
+
 // Readiness of the proxy itself. Three misses in a row, so that a restart, which loses no connection, takes no
 // endpoint away.
 ProbeSpec ReadinessProbe() {
@@ -217,7 +220,14 @@ Outcome<pid_t> ProxyProcess::SpawnWith(const std::vector<node::NamedSocket>& res
   hand_over(resolvers);
   if (pod_.proxy == ProxyKind::kGateway) {
     OpenServerPorts();
-    hand_over(mesh_.gateway_sockets);
+    handed_.clear();
+    for (const ServerPort& port : mesh_.server_ports) {
+      if (port.IsServedBy(pod_)) handed_.insert(port.name);
+      if (!port.IsOnHostFor(pod_)) continue;
+      handed_.insert(OnHost(port));
+      for (const node::NamedSocket& host : mesh_.gateway_sockets)
+        if (host.name == port.name) plan.sockets.emplace_back(host.name, host.fd.get());
+    }
     hand_over(server_ports_);
   }
   if (ready >= 0) plan.sockets.emplace_back("ready", ready);
@@ -225,9 +235,17 @@ Outcome<pid_t> ProxyProcess::SpawnWith(const std::vector<node::NamedSocket>& res
   return Spawn(plan);
 }
 
+bool ProxyProcess::HasItsPorts() const {
+  return std::all_of(mesh_.server_ports.begin(), mesh_.server_ports.end(), [&](const ServerPort& port) {
+    if (port.IsServedBy(pod_) && !handed_.contains(port.name)) return false;
+    return !port.on_host || handed_.contains(OnHost(port)) == port.IsOnHostFor(pod_);
+  });
+}
+
 void ProxyProcess::OpenServerPorts() {
   not_opened_.clear();
-  for (const node::NamedSocket& host : mesh_.gateway_sockets) {
+  for (const ServerPort& host : mesh_.server_ports) {
+    if (!host.IsServedBy(pod_)) continue;
     const Result<Port> port = ParsePort(host.name);
     if (!port) continue;
     for (const io::IpAddress& ip : network_.ips) {

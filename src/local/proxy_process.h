@@ -4,6 +4,7 @@
 // until the new one has its configuration. Owned by its Pod.
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ class ProxyProcess {
   // A new process takes over the sockets once it is ready; then the old one drains. One that does not become ready is
   // told by reason(). Errors: none runs.
   Outcome<> Replace();
+  // Of a gateway: the last process was started with the sockets of all ports that it serves now, and with no port of
+  // the host that leads to another gateway.
+  bool HasItsPorts() const;
   // kIdentity: the process ends at once and another one gets a new key and certificate. Errors: none runs.
   Outcome<> StartAfresh();
   // SIGTERM: it drains and ends. SIGKILL after `grace`.
@@ -73,6 +77,7 @@ class ProxyProcess {
   ProbeTarget& target_;
   const Role role_;
   std::vector<node::NamedSocket> server_ports_;
+  std::set<std::string> handed_;  // of a gateway: the ports that its last process was started with
   std::string token_;
   std::string token_sha256_;
   std::string reason_;

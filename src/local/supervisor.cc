@@ -18,6 +18,13 @@ namespace {
 static log::Component kLog("supervisor");
 constexpr std::size_t kMaxNotices = 50;
 
+// What a client of the port speaks; empty: something else, or nobody serves it any more.
+std::string SchemeOf(const std::vector<ServerPort>& ports, std::uint16_t number) {
+  const auto port = std::find_if(ports.begin(), ports.end(),
+                                 [&](const ServerPort& one) { return one.name == std::to_string(number); });
+  return port == ports.end() ? "" : port->scheme;
+}
+
 bool IsError(const Notice& notice) { return notice.severity == "error"; }
 
 // The latest ones; errors stay longer than warnings.
@@ -144,7 +151,7 @@ void Supervisor::OnPlaitd(PlaitdMessage message) {
     have_pods_ = true;
     return pods_->Want(std::move(pods->pods));
   }
-  if (auto* ports = std::get_if<GatewayPorts>(&message)) return OnGatewayPorts(ports->ports);
+  if (auto* ports = std::get_if<GatewayPorts>(&message)) return OnGatewayPorts(std::move(ports->ports));
   if (auto* services = std::get_if<Services>(&message)) {
     if (cluster_ips_) cluster_ips_->SetServices(std::move(services->ports));
     return;
@@ -172,12 +179,25 @@ void Supervisor::OnHello(Hello hello) {
   pods_->StartProxies();
 }
 
-void Supervisor::OnGatewayPorts(const std::vector<Port>& ports) {
-  for (const Port port : ports) {
-    if (!port || gateway_ports_.contains(port.value)) continue;
+void Supervisor::OnGatewayPorts(std::vector<ServerPort> ports) {
+  mesh_->server_ports = std::move(ports);
+  for (const ServerPort& served : mesh_->server_ports) {
+    const Result<Port> port = ParsePort(served.name);
+    if (!port || !served.on_host || gateway_ports_.contains(port->value)) continue;
     ++mesh_->gateway_sockets_missing;
-    gateway_ports_[port.value] = Port{};
-    ToOuter({.kind = OuterMessage::Kind::kListen, .port = port});
+    gateway_ports_[port->value] = Port{};
+    ToOuter({.kind = OuterMessage::Kind::kListen, .port = *port});
+  }
+  CloseAtUnserved();
+  if (mesh_->gateway_sockets_missing == 0) pods_->OnGatewaySockets();
+}
+
+void Supervisor::CloseAtUnserved() {
+  refusing_.clear();
+  for (const node::NamedSocket& host : mesh_->gateway_sockets) {
+    const bool served = std::any_of(mesh_->server_ports.begin(), mesh_->server_ports.end(),
+                                    [&](const ServerPort& port) { return port.on_host && port.name == host.name; });
+    if (!served) refusing_.push_back(std::make_unique<io::Listener>(loop_, host.fd.get(), false, [](io::UniqueFd) {}));
   }
 }
 
@@ -287,9 +307,9 @@ MeshStatus Supervisor::Status() {
   out.messages.insert(out.messages.end(), last_notices_.begin(), last_notices_.end());
   for (const auto& [port, host] : gateway_ports_) {
     out.gateway_ports.push_back({Port{port}, host});
-    const bool tls = port == 443 || port == 8443;
-    if (host && (out.url.empty() || port == 80))
-      out.url = (tls ? "https" : "http") + ("://127.0.0.1:" + std::to_string(host.value));
+    const std::string scheme = SchemeOf(mesh_->server_ports, port);
+    if (host && !scheme.empty() && (out.url.empty() || port == 80))
+      out.url = scheme + "://127.0.0.1:" + std::to_string(host.value);
   }
   out.workloads = pods_->Workloads();
   return out;

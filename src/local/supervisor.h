@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/io/socket.h"
 #include "local/control_server.h"
 #include "local/loopback_network.h"
 #include "local/mesh_context.h"
@@ -34,7 +35,9 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void OnPlaitdStarted();
   void OnPlaitd(PlaitdMessage message);
   Outcome<> MakeNetworks();
-  void OnGatewayPorts(const std::vector<Port>& ports);
+  void OnGatewayPorts(std::vector<ServerPort> ports);
+  // The host's port of a gateway stays, since the same may be wanted again. Who connects while it is not is closed.
+  void CloseAtUnserved();
   void OnPodChange();
   void Settle();  // once a round: status to plaitd, readiness, the dead
   bool AllReady() const;
@@ -70,6 +73,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   std::unique_ptr<LoopbackNetwork> loopback_;  // null: the other modes
   std::unique_ptr<ResolverSockets> resolvers_;
   std::unique_ptr<MeshContext> mesh_;
+  std::vector<std::unique_ptr<io::Listener>> refusing_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<PlaitdProcess> plaitd_;
   std::unique_ptr<PodTable> pods_;

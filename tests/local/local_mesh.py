@@ -70,7 +70,9 @@ class Local:
         return result
 
     def want(self, *pods, gateway_ports=(), services=()):
-        text = json.dumps({"gateway_ports": list(gateway_ports), "pods": list(pods), "services": list(services)})
+        ports = [{"port": port, "gateways": [f"{GATEWAY['namespace']}/{GATEWAY['owner']}"], "on_host": True, "scheme": "http"}
+                 for port in gateway_ports]
+        text = json.dumps({"gateway_ports": ports, "pods": list(pods), "services": list(services)})
         new = self.directory / "pods.new"
         new.write_text(text)
         new.rename(self.directory / "pods.json")

@@ -161,6 +161,7 @@ void DecodeService(ObjectReader& reader, Decoded& out) {
   if (const auto export_to = reader.meta().annotations.find("networking.istio.io/exportTo");
       export_to != reader.meta().annotations.end())
     for (std::string_view part : Split(export_to->second, ',')) service.export_to.emplace_back(Trim(part));
+  service.outside = spec.type() == "NodePort" || spec.type() == "LoadBalancer";
   Keep(out, std::move(service));
 }
 

@@ -40,6 +40,7 @@ struct Service {
   bool headless = false;
   std::string external_name = {};  // type ExternalName
   Place external_name_at = {};
+  bool outside = false;  // type NodePort or LoadBalancer: its ports are also for who is outside the cluster
   bool publish_not_ready = false;
   bool want_v4 = true;
   bool want_v6 = true;

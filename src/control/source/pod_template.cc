@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "control/source/pod_hash.h"
 #include "core/yaml/parse.h"
@@ -312,15 +313,72 @@ class Renderer {
   }
 
   void CollectGatewayPorts() {
-    std::set<std::uint16_t> ports;
-    for (const Gateway* gateway : ObjectsOf<Gateway>(objects_)) {
-      const bool runs = out_.AnyOf([&](const PodSet& set) {
-        return set.pod.proxy == ProxyKind::kGateway && Selects(gateway->selector, set.pod.labels);
-      });
-      for (const GatewayServer& server : gateway->servers)
-        if (runs) ports.insert(server.port);
+    // To whom the host's ports go, the best first.
+    enum class Reach : std::uint8_t { kIngress, kOutside, kInside };
+    struct Player {
+      Reach reach;
+      const PodSet* set;
+      const Gateway* gateway;
+      const GatewayServer* server;
+      bool operator<(const Player& other) const {
+        return reach != other.reach ? reach < other.reach : set->Key() < other.set->Key();
+      }
+    };
+
+    // As on Kubernetes: behind a Service of type ClusterIP a gateway, as that for egress is, is for workloads alone.
+    Reach ReachOf(const PodSet& set) const {
+      if (Selects({{"istio", "ingressgateway"}}, set.pod.labels)) return Reach::kIngress;
+      bool inside = false;
+      for (const Service* service : ObjectsOf<Service>(objects_)) {
+        if (service->meta.name_space() != set.pod.name_space || service->selector.empty() ||
+            !Selects(service->selector, set.pod.labels))
+          continue;
+        if (service->outside) return Reach::kOutside;
+        inside = true;
+      }
+      return inside ? Reach::kInside : Reach::kOutside;
     }
-    out_.gateway_ports.assign(ports.begin(), ports.end());
+
+    std::map<std::uint16_t, std::vector<Player>> ports;
+    for (const auto* sets : {&out_.sets, &out_.unrendered})
+      for (const PodSet& set : *sets) {
+        if (set.pod.proxy != ProxyKind::kGateway) continue;
+        const Reach reach = ReachOf(set);
+        const Gateway* any = nullptr;
+        for (const Gateway* gateway : ObjectsOf<Gateway>(objects_)) {
+          if (!Selects(gateway->selector, set.pod.labels)) continue;
+          any = gateway;
+          for (const GatewayServer& server : gateway->servers)
+            ports[server.port].push_back({reach, &set, gateway, &server});
+        }
+        if (any && reach == Reach::kInside)
+          Tell(
+              Severity::kInfo, any->meta,
+              set.Key() + " is behind a Service of type ClusterIP, so its ports are for workloads and not on this host",
+              "type: LoadBalancer in that Service opens them here");
+      }
+    for (auto& [number, players] : ports) AddGatewayPort(number, std::move(players));
+  }
+
+  void AddGatewayPort(std::uint16_t number, std::vector<Player> players) {
+    std::stable_sort(players.begin(), players.end());
+    const Player& first = players.front();
+    GatewayPort& port = out_.gateway_ports.emplace_back();
+    port.port = number;
+    port.on_host = first.reach != Reach::kInside;
+    for (const Player& player : players) {
+      if (player.set == first.set && port.scheme.empty())
+        port.scheme = player.server->protocol == GatewayServer::Protocol::kHttp    ? "http"
+                      : player.server->protocol == GatewayServer::Protocol::kHttps ? "https"
+                                                                                   : "";
+      if (!port.gateways.empty() && port.gateways.back() == player.set->Key()) continue;
+      port.gateways.push_back(player.set->Key());
+      if (player.set == first.set || player.reach == Reach::kInside) continue;
+      Tell(Severity::kWarning, player.gateway->meta,
+           "port " + std::to_string(number) + " of this host leads to " + first.set->Key() + ", not to " +
+               player.set->Key() + ", which serves it to workloads alone",
+           "give the server a port that no other gateway has");
+    }
   }
 
   void Fail(const Meta& meta, std::string message, std::string hint) {

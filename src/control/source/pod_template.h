@@ -82,10 +82,19 @@ struct PodSet {
 };
 
 struct PodSets {
-  std::vector<PodSet> sets;                  // sorted by key
-  std::vector<PodSet> unrendered;            // no program is known for some container: what runs of them goes on
-  std::vector<std::uint16_t> gateway_ports;  // server ports of Gateways that select one of the gateway pods; sorted
-  model::Findings findings;                  // containers without a program
+  // A port of servers of Gateways that gateway pods play.
+  struct GatewayPort {
+    std::uint16_t port = 0;
+    std::vector<std::string> gateways;  // PodSet::Key of those that serve it; the first has the host's port, if any has
+    bool on_host = true;                // else all are behind Services that are for workloads alone
+    std::string scheme;                 // of the first: "http" or "https"; empty: neither
+    friend bool operator==(const GatewayPort&, const GatewayPort&) = default;
+  };
+
+  std::vector<PodSet> sets;                // sorted by key
+  std::vector<PodSet> unrendered;          // no program is known for some container: what runs of them goes on
+  std::vector<GatewayPort> gateway_ports;  // sorted by port
+  model::Findings findings;                // containers without a program; gateways whose ports the host does not have
 
   // Of all that may run.
   bool AnyOf(const std::function<bool(const PodSet&)>& is) const;

@@ -127,8 +127,12 @@ void SupervisorChannel::SendCaughtUp(std::uint64_t statuses) {
   Line(JsonText(Json{{"type", "caught_up"}, {"statuses", statuses}}));
 }
 
-void SupervisorChannel::SendGatewayPorts(const std::vector<std::uint16_t>& ports) {
-  LineIfNew(JsonText(Json{{"type", "gateway_ports"}, {"ports", ports}}), last_ports_);
+void SupervisorChannel::SendGatewayPorts(const std::vector<GatewayPort>& ports) {
+  Json list = Json::array();
+  for (const GatewayPort& port : ports)
+    list.push_back(
+        {{"port", port.port}, {"gateways", port.gateways}, {"on_host", port.on_host}, {"scheme", port.scheme}});
+  LineIfNew(JsonText(Json{{"type", "gateway_ports"}, {"ports", std::move(list)}}), last_ports_);
 }
 
 void SupervisorChannel::SendServices(const model::Snapshot& snapshot) {

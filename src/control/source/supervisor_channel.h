@@ -45,7 +45,7 @@ class SupervisorChannel final : private io::StreamEvents {
   void SendDefaults(const std::vector<std::string>& texts);
   // All connected proxies run what follows from the first `statuses` tables of pods that came over this channel.
   void SendCaughtUp(std::uint64_t statuses);
-  void SendGatewayPorts(const std::vector<std::uint16_t>& ports);
+  void SendGatewayPorts(const std::vector<GatewayPort>& ports);
   // Services with their addresses and ports, for workloads that must be told where they reach them. Before the pods;
   // nothing is sent when it is the last.
   void SendHosts(const model::Snapshot& snapshot);
