@@ -19,7 +19,9 @@ CHAT = r"""
 import socketserver
 class Handler(socketserver.StreamRequestHandler):
     def handle(self):
-        head = b''.join(iter(self.rfile.readline, b'\r\n')).lower()
+        head = b''
+        while (line := self.rfile.readline()) not in (b'', b'\r\n'):
+            head += line.lower()
         if b'upgrade: websocket' not in head:
             return self.wfile.write(b'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n')
         self.wfile.write(b'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n')
