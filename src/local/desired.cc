@@ -215,7 +215,6 @@ const std::string* Find(const std::vector<std::pair<std::string, std::string>>& 
 
 }  // namespace
 
-const std::string* PodSpec::Label(std::string_view key) const { return Find(labels, key); }
 bool ServerPort::IsServedBy(const PodSpec& pod) const {
   return pod.proxy == ProxyKind::kGateway &&
          std::find(gateways.begin(), gateways.end(), pod.OwnerKey()) != gateways.end();
@@ -225,6 +224,7 @@ bool ServerPort::IsOnHostFor(const PodSpec& pod) const {
 }
 
 std::string PodSpec::OwnerKey() const { return ns + (owner.empty() ? "/Pod/" + name : "/" + owner); }
+const std::string* PodSpec::Label(std::string_view key) const { return Find(labels, key); }
 const std::string* PodSpec::Annotation(std::string_view key) const { return Find(annotations, key); }
 
 Outcome<PlaitdMessage> DecodePlaitdMessage(std::string_view line) {

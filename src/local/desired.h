@@ -104,9 +104,9 @@ struct PodSpec {
   std::vector<ContainerSpec> containers;
   std::string told;  // all of it, as plaitd said it
 
-  const std::string* Label(std::string_view key) const;  // null: none
   // "default/web"; of a pod without an owner "default/Pod/web".
   std::string OwnerKey() const;
+  const std::string* Label(std::string_view key) const;       // null: none
   const std::string* Annotation(std::string_view key) const;  // null: none
 };
 
@@ -128,16 +128,16 @@ struct Notice {
 struct Defaults {
   std::vector<std::string> texts;
 };
+// A port of servers of Gateways.
+struct ServerPort {
+  std::string name;                   // its number
+  std::vector<std::string> gateways;  // PodSpec::OwnerKey of those that serve it; the first has the host's port
+  bool on_host = true;                // else no port of the host leads there
+  std::string scheme;                 // "http" or "https"; empty: neither
+  bool IsServedBy(const PodSpec& pod) const;
+  bool IsOnHostFor(const PodSpec& pod) const;
+};
 struct GatewayPorts {
-  // A port of servers of Gateways.
-  struct ServerPort {
-    std::string name;                   // its number
-    std::vector<std::string> gateways;  // PodSpec::OwnerKey of those that serve it; the first has the host's port
-    bool on_host = true;                // else no port of the host leads there
-    std::string scheme;                 // "http" or "https"; empty: neither
-    bool IsServedBy(const PodSpec& pod) const;
-    bool IsOnHostFor(const PodSpec& pod) const;
-  };
   std::vector<ServerPort> ports;
 };
 struct Services {

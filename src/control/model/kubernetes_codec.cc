@@ -157,11 +157,11 @@ void DecodeService(ObjectReader& reader, Decoded& out) {
     return reader.Error("spec", "a Service needs at least one port", "add spec.ports");
   }
   service.selector.insert(spec.selector().begin(), spec.selector().end());
+  service.outside = spec.type() == "NodePort" || spec.type() == "LoadBalancer";
   service.publish_not_ready = spec.publishnotreadyaddresses();
   if (const auto export_to = reader.meta().annotations.find("networking.istio.io/exportTo");
       export_to != reader.meta().annotations.end())
     for (std::string_view part : Split(export_to->second, ',')) service.export_to.emplace_back(Trim(part));
-  service.outside = spec.type() == "NodePort" || spec.type() == "LoadBalancer";
   Keep(out, std::move(service));
 }
 

@@ -312,33 +312,33 @@ class Renderer {
     Keep(std::move(set));
   }
 
-  void CollectGatewayPorts() {
-    // To whom the host's ports go, the best first.
-    enum class Reach : std::uint8_t { kIngress, kOutside, kInside };
-    struct Player {
-      Reach reach;
-      const PodSet* set;
-      const Gateway* gateway;
-      const GatewayServer* server;
-      bool operator<(const Player& other) const {
-        return reach != other.reach ? reach < other.reach : set->Key() < other.set->Key();
-      }
-    };
-
-    // As on Kubernetes: behind a Service of type ClusterIP a gateway, as that for egress is, is for workloads alone.
-    Reach ReachOf(const PodSet& set) const {
-      if (Selects({{"istio", "ingressgateway"}}, set.pod.labels)) return Reach::kIngress;
-      bool inside = false;
-      for (const Service* service : ObjectsOf<Service>(objects_)) {
-        if (service->meta.name_space() != set.pod.name_space || service->selector.empty() ||
-            !Selects(service->selector, set.pod.labels))
-          continue;
-        if (service->outside) return Reach::kOutside;
-        inside = true;
-      }
-      return inside ? Reach::kInside : Reach::kOutside;
+  // To whom the host's ports go, the best first.
+  enum class Reach : std::uint8_t { kIngress, kOutside, kInside };
+  struct Player {
+    Reach reach;
+    const PodSet* set;
+    const Gateway* gateway;
+    const GatewayServer* server;
+    bool operator<(const Player& other) const {
+      return reach != other.reach ? reach < other.reach : set->Key() < other.set->Key();
     }
+  };
 
+  // As on Kubernetes: behind a Service of type ClusterIP a gateway, as that for egress is, is for workloads alone.
+  Reach ReachOf(const PodSet& set) const {
+    if (Selects({{"istio", "ingressgateway"}}, set.pod.labels)) return Reach::kIngress;
+    bool inside = false;
+    for (const Service* service : ObjectsOf<Service>(objects_)) {
+      if (service->meta.name_space() != set.pod.name_space || service->selector.empty() ||
+          !Selects(service->selector, set.pod.labels))
+        continue;
+      if (service->outside) return Reach::kOutside;
+      inside = true;
+    }
+    return inside ? Reach::kInside : Reach::kOutside;
+  }
+
+  void CollectGatewayPorts() {
     std::map<std::uint16_t, std::vector<Player>> ports;
     for (const auto* sets : {&out_.sets, &out_.unrendered})
       for (const PodSet& set : *sets) {

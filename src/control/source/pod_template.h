@@ -81,16 +81,16 @@ struct PodSet {
   friend bool operator==(const PodSet&, const PodSet&) = default;
 };
 
-struct PodSets {
-  // A port of servers of Gateways that gateway pods play.
-  struct GatewayPort {
-    std::uint16_t port = 0;
-    std::vector<std::string> gateways;  // PodSet::Key of those that serve it; the first has the host's port, if any has
-    bool on_host = true;                // else all are behind Services that are for workloads alone
-    std::string scheme;                 // of the first: "http" or "https"; empty: neither
-    friend bool operator==(const GatewayPort&, const GatewayPort&) = default;
-  };
+// A port of servers of Gateways that gateway pods play.
+struct GatewayPort {
+  std::uint16_t port = 0;
+  std::vector<std::string> gateways;  // PodSet::Key of those that serve it; the first has the host's port, if any has
+  bool on_host = true;                // else all are behind Services that are for workloads alone
+  std::string scheme;                 // of the first: "http" or "https"; empty: neither
+  friend bool operator==(const GatewayPort&, const GatewayPort&) = default;
+};
 
+struct PodSets {
   std::vector<PodSet> sets;                // sorted by key
   std::vector<PodSet> unrendered;          // no program is known for some container: what runs of them goes on
   std::vector<GatewayPort> gateway_ports;  // sorted by port
