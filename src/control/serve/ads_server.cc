@@ -38,7 +38,7 @@ Result<Request> Decode(std::string_view bytes) {
     return xds::DecodeDiscoveryRequest(bytes);
   }
 }
-std::string Encode(const xds::DeltaResponse& response) { return xds::EncodeDeltaResponse(response); }
+std::string Encode(const xds::SharedDeltaResponse& response) { return xds::EncodeDeltaResponse(response); }
 std::string Encode(const xds::DiscoveryResponse& response) { return xds::EncodeDiscoveryResponse(response); }
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }

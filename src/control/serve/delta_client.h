@@ -17,27 +17,27 @@ struct DeltaClient {
   using Names = std::vector<std::string>;
 
   DeltaClient() { proxy.plait_form = true; }
-  std::vector<xds::DeltaResponse> Send(xds::DeltaRequest request) {
+  std::vector<xds::SharedDeltaResponse> Send(xds::DeltaRequest request) {
     EXPECT_TRUE(session.OnRequest(request));
     return Take();
   }
-  std::vector<xds::DeltaResponse> Take() { return session.Take(provider, proxy); }
-  std::vector<xds::DeltaResponse> Subscribe(std::string_view type, Names names,
-                                            std::map<std::string, std::string> has = {}) {
+  std::vector<xds::SharedDeltaResponse> Take() { return session.Take(provider, proxy); }
+  std::vector<xds::SharedDeltaResponse> Subscribe(std::string_view type, Names names,
+                                                  std::map<std::string, std::string> has = {}) {
     return Send({.type_url = std::string(type), .subscribe = std::move(names), .initial_versions = std::move(has)});
   }
-  std::vector<xds::DeltaResponse> Ack(const xds::DeltaResponse& response) {
+  std::vector<xds::SharedDeltaResponse> Ack(const xds::SharedDeltaResponse& response) {
     return Send({.type_url = response.type_url, .response_nonce = response.nonce});
   }
   // Acknowledges until nothing more comes; everything that came.
-  std::vector<xds::DeltaResponse> Settle(std::vector<xds::DeltaResponse> responses) {
+  std::vector<xds::SharedDeltaResponse> Settle(std::vector<xds::SharedDeltaResponse> responses) {
     for (std::size_t i = 0; i < responses.size(); ++i) {
-      auto more = Ack(xds::DeltaResponse(responses[i]));
+      auto more = Ack(xds::SharedDeltaResponse(responses[i]));
       responses.insert(responses.end(), more.begin(), more.end());
     }
     return responses;
   }
-  std::vector<xds::DeltaResponse> Change(const Difference& difference = {}) {
+  std::vector<xds::SharedDeltaResponse> Change(const Difference& difference = {}) {
     session.OnConfigChanged(difference, proxy);
     return Take();
   }
@@ -50,9 +50,9 @@ struct DeltaClient {
   DeltaSession session;
 };
 
-inline DeltaClient::Names NamesOf(const xds::DeltaResponse& response) {
+inline DeltaClient::Names NamesOf(const xds::SharedDeltaResponse& response) {
   DeltaClient::Names names;
-  for (const auto& resource : response.resources) names.push_back(resource.name);
+  for (const auto& resource : response.resources) names.push_back(resource->name);
   std::sort(names.begin(), names.end());
   return names;
 }

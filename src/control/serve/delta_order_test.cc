@@ -158,7 +158,7 @@ struct Returned : Envoy {
     of_clusters = Subscribe(kCluster, {"*"}, {{cluster, version}});
     of_endpoints = Subscribe(kEndpoint, {"old"}, {{"old", "1"}});
   }
-  std::vector<xds::DeltaResponse> of_clusters, of_endpoints;
+  std::vector<xds::SharedDeltaResponse> of_clusters, of_endpoints;
 };
 
 TEST(DeltaOrder, AReturnedEnvoyHearsOfTheEndpointsOfChangedClusters) {
@@ -227,7 +227,7 @@ TEST(DeltaOrder, ARouteIsSentHoweverOftenClustersChange) {
         continue;
       }
       ASSERT_EQ(response.type_url, kRoute);
-      EXPECT_TRUE(warm.contains(response.resources.at(0).version.substr(3))) << response.resources.at(0).version;
+      EXPECT_TRUE(warm.contains(response.resources.at(0)->version.substr(3))) << response.resources.at(0)->version;
       EXPECT_TRUE(client.Ack(response).empty());
       ++routes;
     }
@@ -243,20 +243,20 @@ TEST(DeltaOrder, ARouteIsSentToAPlaitProxyHoweverOftenClustersAndEndpointsChange
   set(0);
   for (const auto type : {kCluster, kEndpoint, kRoute}) client.Settle(client.Subscribe(type, {"x"}));
   set(1);
-  std::vector<xds::DeltaResponse> sent = client.Change();
+  std::vector<xds::SharedDeltaResponse> sent = client.Change();
   std::size_t routes = 0;
   std::string cluster;
   for (std::size_t i = 0; i < 20; ++i) {
     set(static_cast<int>(i) + 2);
     for (auto& response : client.Change()) sent.push_back(response);
     ASSERT_LT(i, sent.size());
-    for (auto& response : client.Ack(xds::DeltaResponse(sent[i]))) sent.push_back(response);
+    for (auto& response : client.Ack(xds::SharedDeltaResponse(sent[i]))) sent.push_back(response);
   }
   for (const auto& response : sent) {
-    if (response.type_url == kCluster) cluster = response.resources.at(0).version;
+    if (response.type_url == kCluster) cluster = response.resources.at(0)->version;
     if (response.type_url != kRoute || response.resources.empty()) continue;
     ++routes;
-    EXPECT_LE(std::stoi(response.resources[0].version), std::stoi(cluster)) << "no route before its cluster";
+    EXPECT_LE(std::stoi(response.resources[0]->version), std::stoi(cluster)) << "no route before its cluster";
   }
   EXPECT_GE(routes, 4U);
 }

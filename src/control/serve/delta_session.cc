@@ -29,6 +29,10 @@ bool Mentions(std::string_view text, std::string_view name) noexcept {
   return false;
 }
 
+void Erase(std::set<std::string, std::less<>>& names, std::string_view name) {
+  if (const auto at = names.find(name); at != names.end()) names.erase(at);
+}
+
 }  // namespace
 
 Result<Reply> DeltaSession::OnRequest(const xds::DeltaRequest& request) {
@@ -63,24 +67,32 @@ Reply DeltaSession::Acknowledge(Type& type, const xds::DeltaRequest& request) {
   return Reply::kAck;
 }
 
+std::vector<std::string_view> DeltaSession::Sent::Names() const {
+  std::vector<std::string_view> names(removed.begin(), removed.end());
+  for (const ResourceRef& resource : brought) names.push_back(resource->name);
+  return names;
+}
+
 // The reason names what it is about, as a rule; then the client has taken the rest of the response.
 void DeltaSession::Refused(Type& type, const Sent& sent, std::string_view error) {
   error = error.substr(0, kReadReason);
+  const std::vector<std::string_view> names = sent.Names();
   std::set<std::string, std::less<>> named;
-  for (const std::string& name : sent.names)
-    if (Mentions(error, name)) named.insert(name);
+  for (const std::string_view name : names)
+    if (Mentions(error, name)) named.emplace(name);
   if (named.empty()) {
     type.refused.emplace(kWildcard);
     return;
   }
-  for (const std::string& name : sent.names) type.refused.erase(name);
+  for (const std::string_view name : names) Erase(type.refused, name);
   type.refused.merge(named);
 }
 
 // An answer to other resources says nothing of those that were refused: only what changes is sent again.
 bool DeltaSession::Mended(Type& type, const Sent& sent) {
   if (type.refused.contains(kWildcard)) type.refused.clear();
-  for (const std::string& name : sent.names) type.refused.erase(name);
+  if (type.refused.empty()) return true;
+  for (const std::string_view name : sent.Names()) Erase(type.refused, name);
   return type.refused.empty();
 }
 
@@ -167,14 +179,14 @@ bool DeltaSession::ClustersDue() const noexcept {
   return clusters != types_.end() && (clusters->second.stale || !clusters->second.touched.empty());
 }
 
-void DeltaSession::RepeatEndpoints(const xds::DeltaResponse& clusters) {
+void DeltaSession::RepeatEndpoints(const Response& clusters) {
   const auto endpoints = types_.find(xds::type_url::kEndpoint);
   for (const std::string& name : clusters.removed) repeat_.erase(name);
-  for (const xds::WireResource& cluster : clusters.resources) {
+  for (const ResourceRef& cluster : clusters.resources) {
     if (endpoints == types_.end()) {
-      repeat_.insert(cluster.name);
-    } else if (endpoints->second.names.contains(cluster.name)) {
-      endpoints->second.asked[cluster.name] = true;
+      repeat_.insert(cluster->name);
+    } else if (endpoints->second.names.contains(cluster->name)) {
+      endpoints->second.asked[cluster->name] = true;
     }
   }
 }
@@ -277,19 +289,19 @@ void DeltaSession::CompareTouched(const std::string& url, Type& type, ResourcePr
 }
 
 void DeltaSession::Emit(const std::string& url, Type& type, const Proxy& proxy, Changes changes, std::size_t most,
-                        std::vector<xds::DeltaResponse>& out) {
+                        std::vector<Response>& out) {
   std::size_t& next = changes.next;
   do {
-    xds::DeltaResponse& response = out.emplace_back();
+    Response& response = out.emplace_back();
     response.type_url = url;
     response.nonce = std::to_string(++nonce_);
     response.system_version = changes.version;
     for (std::size_t bytes = 0; next < changes.resources.size() && bytes < kResponseBytes; ++next) {
-      const xds::WireResource& resource = *changes.resources[next];
+      const ResourceRef& resource = changes.resources[next];
       // While it waited, an answer may have brought another version, or the client have lost interest.
-      const xds::WireResource* const held = type.held.Find(resource.name);
-      if (held == nullptr || held->version != resource.version) continue;
-      bytes += resource.bytes.size();
+      const xds::WireResource* const held = type.held.Find(resource->name);
+      if (held == nullptr || held->version != resource->version) continue;
+      bytes += resource->bytes.size();
       response.resources.push_back(resource);
     }
     const bool last = next == changes.resources.size();
@@ -297,8 +309,7 @@ void DeltaSession::Emit(const std::string& url, Type& type, const Proxy& proxy, 
       std::ranges::copy_if(changes.removed, std::back_inserter(response.removed),
                            [&](const std::string& name) { return !type.held.Contains(name); });
     if (WarmsClusters(url, type, proxy)) RepeatEndpoints(response);
-    Sent& sent = type.unacknowledged.emplace_back(Sent{response.nonce, changes.version, response.removed});
-    for (const xds::WireResource& resource : response.resources) sent.names.push_back(resource.name);
+    type.unacknowledged.push_back({response.nonce, changes.version, response.resources, response.removed});
     type.counts.CountSent(response.nonce, changes.version, response.resources.size(), response.removed.size());
     if (last) return;
   } while (type.unacknowledged.size() < most);
@@ -307,7 +318,7 @@ void DeltaSession::Emit(const std::string& url, Type& type, const Proxy& proxy, 
 
 // More of it; and answers, which wait for nothing that the client did not ask for by name.
 void DeltaSession::TakeWaiting(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
-                               std::vector<xds::DeltaResponse>& out) {
+                               std::vector<Response>& out) {
   Changes waiting = *std::exchange(type.waiting, std::nullopt);
   Changes answers{.version = provider.version()};
   if (type.unacknowledged.size() < kMaxUnacknowledged) Answer(url, type, provider, proxy, answers);
@@ -320,7 +331,7 @@ void DeltaSession::TakeWaiting(const std::string& url, Type& type, ResourceProvi
 }
 
 void DeltaSession::TakeChanges(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
-                               std::vector<xds::DeltaResponse>& out) {
+                               std::vector<Response>& out) {
   // A client that holds nothing of the type has no route that a new one could be worse than.
   const bool ordered = IsRouting(url) && (type.counts.sent > 0 || !type.held.empty());
   Changes changes{.version = provider.version()};
@@ -343,8 +354,8 @@ void DeltaSession::TakeChanges(const std::string& url, Type& type, ResourceProvi
   type.waiting = std::move(changes);
 }
 
-std::vector<xds::DeltaResponse> DeltaSession::Take(ResourceProvider& provider, const Proxy& proxy) {
-  std::vector<xds::DeltaResponse> out;
+std::vector<DeltaSession::Response> DeltaSession::Take(ResourceProvider& provider, const Proxy& proxy) {
+  std::vector<Response> out;
   for (auto& [url, type] : types_) {
     Advance(url, type, proxy);  // by acknowledgements: before a later change is under way
     if (type.waiting) {

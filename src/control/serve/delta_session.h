@@ -33,7 +33,7 @@ namespace plait::control::serve {
 class DeltaSession {
  public:
   using Request = xds::DeltaRequest;
-  using Response = xds::DeltaResponse;
+  using Response = xds::SharedDeltaResponse;
   static constexpr std::size_t kMaxUnacknowledged = 64;  // responses a type; further answers wait
   static constexpr std::size_t kMaxTouched = 4096;       // more names are not compared one by one
   // A response is cut after the resource that passes this size, and a client has so many of them to acknowledge before
@@ -68,8 +68,10 @@ class DeltaSession {
   // A response that waits for its answer.
   struct Sent {
     std::string nonce;
-    std::string version;             // of the configuration
-    std::vector<std::string> names;  // of resources that it brought or removed
+    std::string version;  // of the configuration
+    std::vector<ResourceRef> brought;
+    std::vector<std::string> removed;
+    std::vector<std::string_view> Names() const;  // of both; they live as long as this
   };
   struct Type : Subscription {
     bool stale = false;                          // everything that is subscribed must be compared
@@ -96,7 +98,7 @@ class DeltaSession {
   void Advance(const std::string& url, Type& type, const Proxy& proxy) const noexcept;
   // Whether clusters are still to be compared: listeners and routes of now may name some that were never sent.
   bool ClustersDue() const noexcept;
-  void RepeatEndpoints(const xds::DeltaResponse& clusters);
+  void RepeatEndpoints(const Response& clusters);
   static void Answer(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, Changes& out);
   static void Compare(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy, bool remove,
                       Changes& out);
@@ -104,11 +106,11 @@ class DeltaSession {
                              bool remove, Changes& out);
   // As much as may be on its way, which is `most` responses; the rest waits in `type`.
   void Emit(const std::string& url, Type& type, const Proxy& proxy, Changes changes, std::size_t most,
-            std::vector<xds::DeltaResponse>& out);
+            std::vector<Response>& out);
   void TakeChanges(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
-                   std::vector<xds::DeltaResponse>& out);
+                   std::vector<Response>& out);
   void TakeWaiting(const std::string& url, Type& type, ResourceProvider& provider, const Proxy& proxy,
-                   std::vector<xds::DeltaResponse>& out);
+                   std::vector<Response>& out);
   // The current state, sorted by name; `absent` are subscribed names that nothing answers for.
   static std::vector<ResourceRef> Current(const std::string& url, const Type& type, ResourceProvider& provider,
                                           const Proxy& proxy, std::set<std::string, std::less<>>& absent);

@@ -45,7 +45,7 @@ TEST(DeltaSession, WhatIsRefusedStaysSoUntilItIsAcknowledgedItself) {
 }
 
 // Refuses a response with a reason.
-void Nack(Client& client, const xds::DeltaResponse& response, std::string error) {
+void Nack(Client& client, const xds::SharedDeltaResponse& response, std::string error) {
   EXPECT_EQ(*client.session.OnRequest(
                 {.type_url = response.type_url, .response_nonce = response.nonce, .error = std::move(error)}),
             Reply::kNack);
@@ -193,7 +193,7 @@ TEST(DeltaSession, ChangesWaitForTheAcknowledgementAndAreThenSentOnce) {
   EXPECT_TRUE(client.Change().empty());
   const auto second = client.Ack(first.at(0));
   ASSERT_EQ(second.size(), 1U);
-  EXPECT_EQ(second[0].resources.at(0).version, "3");
+  EXPECT_EQ(second[0].resources.at(0)->version, "3");
   EXPECT_TRUE(client.Ack(second[0]).empty());
 }
 
@@ -207,7 +207,7 @@ TEST(DeltaSession, AnswersDoNotWaitForAnAcknowledgement) {
 
 TEST(DeltaSession, TooManyUnacknowledgedAnswersWait) {
   Client client;
-  std::vector<xds::DeltaResponse> sent;
+  std::vector<xds::SharedDeltaResponse> sent;
   for (std::size_t i = 0; i <= DeltaSession::kMaxUnacknowledged; ++i)
     for (auto& response : client.Subscribe(kAddress, {"name-" + std::to_string(i)})) sent.push_back(response);
   EXPECT_EQ(sent.size(), DeltaSession::kMaxUnacknowledged);
@@ -260,7 +260,7 @@ TEST(DeltaSession, WhatWasTouchedWaitsForTheAcknowledgement) {
   EXPECT_TRUE(client.Change(Only({"b"})).empty());
   const auto second = client.Ack(first.at(0));
   ASSERT_EQ(second.size(), 1U);
-  EXPECT_EQ(second[0].resources.at(0).version, "2");
+  EXPECT_EQ(second[0].resources.at(0)->version, "2");
 }
 
 TEST(DeltaSession, AWildcardOfTheIndexHearsOfTouchedAddressesOnly) {
@@ -317,7 +317,7 @@ TEST(DeltaSession, AnAnswerOvertakesWhatWaitsAndIsNotUndoneByIt) {
   client.provider.Set(kAddress, "2", "2", {"alias"}, large);
   const auto answer = client.Subscribe(kAddress, {"alias"});
   ASSERT_EQ(answer.size(), 1U);
-  EXPECT_EQ(answer[0].resources.at(0).version, "2");
+  EXPECT_EQ(answer[0].resources.at(0)->version, "2");
   client.Ack(answer[0]);
   const auto rest = client.Settle(first);
   EXPECT_EQ(NamesOf(rest.back()), Names{"3"}) << "the older version of 2 stays where it was";

@@ -179,7 +179,30 @@ TEST(Discovery, MessagesSurviveTheWire) {
                                .resources = {{.name = "a", .version = "1", .aliases = {"b"}, .bytes = "raw"}},
                                .removed = {"gone"}};
   EXPECT_EQ(*DecodeDeltaResponse(EncodeDeltaResponse(response)), response);
+  const SharedDeltaResponse shared{.type_url = "t",
+                                   .nonce = "n",
+                                   .system_version = "3",
+                                   .control_plane = "plaitd",
+                                   .resources = {std::make_shared<WireResource>(response.resources[0])},
+                                   .removed = {"gone"}};
+  EXPECT_EQ(EncodeDeltaResponse(shared), EncodeDeltaResponse(response));
   EXPECT_FALSE(DecodeDeltaRequest("\xff\xff\xff"));
+}
+
+TEST(Discovery, ADeltaResponseOfAnySizeIsWhatProtobufReads) {
+  for (const std::size_t size : {0U, 1U, 127U, 128U, 16'383U, 16'384U, 3'000'000U}) {
+    const std::string text(size, 'x');
+    const DeltaResponse response{
+        .type_url = text,
+        .nonce = text,
+        .system_version = text,
+        .control_plane = text,
+        .resources = {{}, {.name = text, .version = text, .aliases = {text, ""}, .bytes = text}},
+        .removed = {"", text}};
+    const auto decoded = DecodeDeltaResponse(EncodeDeltaResponse(response));
+    ASSERT_TRUE(decoded) << size;
+    EXPECT_TRUE(*decoded == response) << size;
+  }
 }
 
 TEST(Discovery, MessagesOfTheStateOfTheWorldSurviveTheWire) {

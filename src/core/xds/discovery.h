@@ -3,6 +3,7 @@
 // envoy.service.discovery.v3.{Delta,}Discovery{Request,Response}.
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,15 +40,19 @@ struct DeltaRequest {
   friend bool operator==(const DeltaRequest&, const DeltaRequest&) = default;
 };
 
-struct DeltaResponse {
+template <class Resource>
+struct DeltaResponseOf {
   std::string type_url;
   std::string nonce;
   std::string system_version;
   std::string control_plane;  // control_plane.identifier
-  std::vector<WireResource> resources;
+  std::vector<Resource> resources;
   std::vector<std::string> removed;
-  friend bool operator==(const DeltaResponse&, const DeltaResponse&) = default;
+  friend bool operator==(const DeltaResponseOf&, const DeltaResponseOf&) = default;
 };
+using DeltaResponse = DeltaResponseOf<WireResource>;
+// What a server sends, whose resources are those of many streams. None is null.
+using SharedDeltaResponse = DeltaResponseOf<std::shared_ptr<const WireResource>>;
 
 // State of the world: each request says everything that the client wants of a type.
 struct DiscoveryRequest {
@@ -72,6 +77,7 @@ struct DiscoveryResponse {
 std::string EncodeDeltaRequest(const DeltaRequest& request);
 Result<DeltaRequest> DecodeDeltaRequest(std::string_view bytes);
 std::string EncodeDeltaResponse(const DeltaResponse& response);
+std::string EncodeDeltaResponse(const SharedDeltaResponse& response);
 Result<DeltaResponse> DecodeDeltaResponse(std::string_view bytes);
 std::string EncodeDiscoveryRequest(const DiscoveryRequest& request);
 Result<DiscoveryRequest> DecodeDiscoveryRequest(std::string_view bytes);

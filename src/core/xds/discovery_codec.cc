@@ -79,24 +79,6 @@ Result<DeltaRequest> DecodeDeltaRequest(std::string_view bytes) {
   return out;
 }
 
-std::string EncodeDeltaResponse(const DeltaResponse& response) {
-  pb::DeltaDiscoveryResponse out;
-  out.set_type_url(response.type_url);
-  out.set_nonce(response.nonce);
-  out.set_system_version_info(response.system_version);
-  if (!response.control_plane.empty()) out.mutable_control_plane()->set_identifier(response.control_plane);
-  for (const WireResource& resource : response.resources) {
-    auto& wire = *out.add_resources();
-    wire.set_name(resource.name);
-    wire.set_version(resource.version);
-    for (const std::string& alias : resource.aliases) wire.add_aliases(alias);
-    wire.mutable_resource()->set_type_url(response.type_url);
-    wire.mutable_resource()->set_value(resource.bytes);
-  }
-  for (const std::string& name : response.removed) out.add_removed_resources(name);
-  return out.SerializeAsString();
-}
-
 Result<DeltaResponse> DecodeDeltaResponse(std::string_view bytes) {
   pb::DeltaDiscoveryResponse in;
   if (!Parse(in, bytes)) return Fail(Errc::kInvalidInput, "not a DeltaDiscoveryResponse");

@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 'q': Try(&xds::DecodeDiscoveryRequest, &xds::EncodeDiscoveryRequest, bytes); break;
     case 'a': Try(&xds::DecodeDiscoveryResponse, &xds::EncodeDiscoveryResponse, bytes); break;
     case 'Q': Try(&xds::DecodeDeltaRequest, &xds::EncodeDeltaRequest, bytes); break;
-    case 'A': Try(&xds::DecodeDeltaResponse, &xds::EncodeDeltaResponse, bytes); break;
+    case 'A': Try<xds::DeltaResponse>(&xds::DecodeDeltaResponse, &xds::EncodeDeltaResponse, bytes); break;
     default: break;
   }
   return 0;
