@@ -45,10 +45,7 @@ void RewriteHost(const CompiledRoute& route, const ClusterChoice* choice, bool k
   using Kind = xds::HostRewrite::Kind;
   const xds::RouteAction& action = *route.action;
   const HostRewriting how{action.append_x_forwarded_host, keep_original};
-  if (choice != nullptr && !choice->config->host_rewrite.empty()) {
-    head.authority = choice->config->host_rewrite;
-    return;
-  }
+  if (choice != nullptr && !choice->config->host_rewrite.empty()) head.authority = choice->config->host_rewrite;
   switch (action.host_rewrite.kind) {
     case Kind::kNone:
     case Kind::kAuto: return;  // auto: ApplyAutoHost
@@ -90,21 +87,23 @@ std::optional<std::string> RewrittenPath(const CompiledRoute& route, const std::
   return rewritten + std::string(rest);
 }
 
+// What the edge has found out (SetScheme of a session): never the text of a client.
 std::string_view SchemeOf(const http::RequestHead& head) {
-  if (const auto proto = head.headers.Get("x-forwarded-proto")) return *proto;
   return head.scheme.empty() ? std::string_view("http") : std::string_view(head.scheme);
 }
 
-// The request's host for a redirect: its port goes when another takes its place, or when it was the old scheme's
-// default.
+// The request's host for a redirect: its port goes when another takes its place, or when it was the default of the old
+// scheme. That is the forwarded one, as in Envoy: the URL's own may be another.
 std::string_view RedirectHost(const http::RequestHead& head, std::string_view new_scheme, bool new_port) {
   const std::string_view authority = head.authority;
   const std::string_view host = http::HostOnly(authority);
   if (host.size() == authority.size()) return authority;
   bool drop = new_port;
-  if (const std::string_view old = SchemeOf(head); old != new_scheme) {
+  const auto forwarded = head.headers.GetJoined("x-forwarded-proto");
+  if (const std::string_view old = forwarded ? *forwarded : SchemeOf(head); old != new_scheme) {
     const std::string_view port = authority.substr(host.size());
-    drop = drop || (old == "https" && port == ":443") || (old == "http" && port == ":80");
+    drop =
+        drop || (EqualsIgnoreCase(old, "https") && port == ":443") || (EqualsIgnoreCase(old, "http") && port == ":80");
   }
   return drop ? host : authority;
 }
@@ -156,7 +155,8 @@ void FinalizeResponse(const RouteMatch& match, http::ResponseHead& head, const r
 }
 
 std::string DirectLocation(const http::RequestHead& head) {
-  return std::string(SchemeOf(head)) + "://" + head.authority + head.path;
+  const std::string_view scheme = SchemeOf(head);
+  return std::string(scheme) + "://" + std::string(RedirectHost(head, scheme, false)) + head.path;
 }
 
 Redirect MakeRedirect(const RouteMatch& match, const http::RequestHead& head) {
@@ -170,7 +170,9 @@ Redirect MakeRedirect(const RouteMatch& match, const http::RequestHead& head) {
   location += "://";
   location += action.host.empty() ? RedirectHost(head, scheme, action.port != 0) : std::string_view(action.host);
   if (action.port != 0) location += ":" + std::to_string(action.port);
-  location += RedirectPath(route, action, head.path);
+  const std::string path = RedirectPath(route, action, head.path);
+  if (!path.starts_with('/')) location += '/';  // else it would go on with the name of the host
+  location += path;
   return {.status = action.status, .location = std::move(location)};
 }
 

@@ -176,6 +176,25 @@ TEST_F(Routes, RewritesTheHost) {
   EXPECT_EQ(head_.headers.Get("x-envoy-original-host"), "a.example");
 }
 
+TEST_F(Routes, RewritesTheHostOfAWeightedClusterAsItsRouteSays) {
+  xds::Route route = To("w");
+  auto& action = std::get<xds::RouteAction>(route.action);
+  action.clusters[0].host_rewrite = "w.example";
+  action.append_x_forwarded_host = true;
+  action.host_rewrite = {.kind = xds::HostRewrite::Kind::kHeader, .value = "x-host"};
+  Host({"*"}, {route});
+  FinalizeRequest(Match(), head_, record_, /*keep_originals=*/true);
+  EXPECT_EQ(head_.authority, "w.example");
+  EXPECT_FALSE(head_.headers.Has("x-envoy-original-host"));
+  EXPECT_FALSE(head_.headers.Has("x-forwarded-host"));
+  head_.authority = "a.example";
+  head_.headers.Add("x-host", "header.example");
+  FinalizeRequest(Match(), head_, record_, /*keep_originals=*/true);
+  EXPECT_EQ(head_.authority, "header.example");
+  EXPECT_EQ(head_.headers.Get("x-envoy-original-host"), "w.example");
+  EXPECT_EQ(head_.headers.Get("x-forwarded-host"), "w.example");
+}
+
 TEST_F(Routes, KeepsNoOriginalsWhenEnvoysHeadersAreSuppressed) {
   xds::Route route = To("r", {.value = "/old"});
   auto& action = std::get<xds::RouteAction>(route.action);
@@ -259,6 +278,44 @@ TEST_F(Routes, MakesRedirectsAsEnvoy) {
   EXPECT_EQ(location({.path = "/new?x", .strip_query = true}, "h", "/a?q"), "http://h/new?x");
   EXPECT_EQ(location({.prefix_rewrite = "/b"}, "h", "/a/c?q"), "http://h/b/c?q");
   EXPECT_EQ(location({.prefix_rewrite = "/b", .strip_query = true}, "h", "/a/c?q"), "http://h/b/c");
+}
+
+TEST_F(Routes, RedirectsToAPathOfTheHostWhateverARewriteLeaves) {
+  const auto location = [&](xds::RedirectAction action, std::string path) {
+    table_.reset();
+    config_.virtual_hosts.clear();
+    Host({"*"}, {{.match = {.path = {.value = "/go"}}, .action = action}});
+    head_.path = std::move(path);
+    return MakeRedirect(Match(), head_).location;
+  };
+  EXPECT_EQ(location({.path = "new"}, "/go"), "http://a.example/new");
+  EXPECT_EQ(location({.path = "?a=b"}, "/go"), "http://a.example/?a=b");
+  EXPECT_EQ(location({.prefix_rewrite = "new"}, "/gone"), "http://a.example/newne");
+  const xds::RedirectAction cut{.regex_rewrite = xds::RegexRewrite{"^/go/?", ""}};
+  EXPECT_EQ(location(cut, "/go@evil.example/x"), "http://a.example/@evil.example/x");
+  EXPECT_EQ(location(cut, "/go.evil.example?q"), "http://a.example/.evil.example?q");
+}
+
+TEST_F(Routes, RedirectsToTheSchemeOfTheRequestNotToWhatIsSaidOfIt) {
+  Host({"*"}, {{.match = {.path = {.value = "/"}}, .action = xds::RedirectAction{.path = "/n"}}});
+  const auto location = [&](std::string scheme, std::string forwarded, std::string authority) {
+    head_.scheme = std::move(scheme);
+    head_.headers = {{"x-forwarded-proto", forwarded}};
+    head_.authority = std::move(authority);
+    const std::string direct = DirectLocation(head_);
+    const std::string redirect = MakeRedirect(Match(), head_).location;
+    EXPECT_EQ(direct + "n", redirect);
+    return redirect;
+  };
+  EXPECT_EQ(location("http", "javascript", "a"), "http://a/n");
+  EXPECT_EQ(location("https", "http", "a"), "https://a/n");
+  EXPECT_EQ(location("http", "https", "a"), "http://a/n");
+  // A port goes when it is the default of what was forwarded, and that is not where the redirect leads.
+  EXPECT_EQ(location("https", "http", "a:80"), "https://a/n");
+  EXPECT_EQ(location("https", "http", "a:443"), "https://a:443/n");
+  EXPECT_EQ(location("http", "https", "a:443"), "http://a/n");
+  EXPECT_EQ(location("https", "https", "a:80"), "https://a:80/n");
+  EXPECT_EQ(location("http", "javascript", "a:80"), "http://a:80/n");
 }
 
 TEST_F(Routes, DemandsTlsWhereTheVirtualHostSays) {

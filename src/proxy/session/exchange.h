@@ -62,7 +62,8 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   void NoteResponse(http::ResponseHead head);
   void SendResponse(http::ResponseHead head, bool end_stream);
   void ReplyFailure(Failure failure, const std::string& transport = {}, bool retried = false);
-  // Answers by itself. `flag` and `details` go to the record; the header operations of a route that was found apply.
+  // Answers by itself. `flag` and `details` go to the record; the header operations of a route that was found apply, of
+  // one that answers by itself to its own answer alone.
   void Reply(const LocalReply& reply, record::ResponseFlag flag, std::string details);
   void Pause(bool paused);
   void ReplyRedirect();
@@ -94,6 +95,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   bool grpc_ = false;
   bool grpc_response_ = false;
   bool paused_ = false;
+  bool by_route_ = false;     // a redirect or a direct response of the route
   bool close_after_ = false;  // HTTP/1: the answer says that it is the connection's last
   AnsweredOperation operation_ = AnsweredOperation::kPasses;
   http::RequestHead head_;

@@ -56,7 +56,9 @@ void Exchange::Reply(const LocalReply& reply, record::ResponseFlag flag, std::st
                  !config_->xds.http1.override_stream_error_on_invalid_http_message.value_or(
                      config_->xds.stream_error_on_invalid_http_message.value_or(false));
   LocalReply whole = reply;
-  if (match_.route != nullptr) {
+  const bool answering =
+      match_.route != nullptr && (match_.route->redirect != nullptr || match_.route->direct_response != nullptr);
+  if (match_.route != nullptr && (by_route_ || !answering)) {
     // What the route changes comes before what the kind of answer demands: content-length, gRPC's status.
     NoteResponse({.status = reply.status, .headers = std::move(whole.headers)});
     record_.response_code = 0;  // to the operators of header mutations, as in Envoy; the log has it
@@ -116,6 +118,7 @@ void Exchange::CountFailure(Failure failure) const noexcept {
 }
 
 void Exchange::ReplyRedirect() {
+  by_route_ = true;
   Count(HttpStat::kRqDirectResponse);
   route::Redirect redirect = route::MakeRedirect(match_, head_);
   LocalReply reply;
@@ -125,6 +128,7 @@ void Exchange::ReplyRedirect() {
 }
 
 void Exchange::ReplyDirect() {
+  by_route_ = true;
   Count(HttpStat::kRqDirectResponse);
   LocalReply reply{.status = match_.route->direct_response->status, .body = match_.route->direct_body};
   if (TellsLocation(reply.status)) reply.headers.Add("location", route::DirectLocation(head_));

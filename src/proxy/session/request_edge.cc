@@ -92,9 +92,8 @@ EdgeResult TrustForwardedFor(const Hcm& options, const EdgePeer& peer, http::Req
     if (!options.skip_xff_append) AppendForwardedFor(head.headers, peer.direct_remote.ip);
     const bool trusted = options.xff_num_trusted_hops > 0;
     if (!trusted) head.headers.Set("x-forwarded-proto", scheme);
-    if (options.append_x_forwarded_port && (!trusted || !head.headers.Has("x-forwarded-port"))) {
+    if (!trusted && options.append_x_forwarded_port)
       head.headers.Set("x-forwarded-port", std::to_string(peer.local_port));
-    }
   } else {
     const ForwardedFor found = LastForwardedFor(head.headers, options.xff_num_trusted_hops);
     single = found.single;
@@ -102,6 +101,8 @@ EdgeResult TrustForwardedFor(const Hcm& options, const EdgePeer& peer, http::Req
     if (found.address) result.remote = *found.address;
   }
   if (!head.headers.Has("x-forwarded-proto")) head.headers.Set("x-forwarded-proto", scheme);
+  if (options.append_x_forwarded_port && !head.headers.Has("x-forwarded-port"))
+    head.headers.Set("x-forwarded-port", std::to_string(peer.local_port));
   result.internal = single && known && IsInternal(options, result.remote);
   return result;
 }
@@ -153,7 +154,7 @@ void SetScheme(const Hcm& options, const EdgePeer& peer, http::RequestHead& head
     head.scheme = options.scheme_overwrite;
     head.headers.Set("x-forwarded-proto", head.scheme);
   } else if (head.scheme.empty()) {
-    head.scheme = ToLower(head.headers.Get("x-forwarded-proto").value_or(""));
+    head.scheme = ToLower(head.headers.GetJoined("x-forwarded-proto").value_or(""));
     if (head.scheme != "http" && head.scheme != "https") head.scheme = peer.tls != nullptr ? "https" : "http";
   }
 }

@@ -62,6 +62,33 @@ TEST(PrepareRequest, TellsThePortThatTheClientConnectedTo) {
   EXPECT_EQ(head.headers.Get("x-forwarded-port"), "8443");
 }
 
+TEST(PrepareRequest, TellsThePortAlsoInsideUnlessItIsKnown) {
+  const Hcm options{.append_x_forwarded_port = true};
+  EdgePeer peer = PeerAt("9.9.9.9:1");
+  peer.local_port = 8443;
+  http::RequestHead head = Request();
+  PrepareRequest(options, peer, head);
+  EXPECT_EQ(head.headers.Get("x-forwarded-port"), "8443");
+  http::RequestHead known = Request({{"x-forwarded-port", "1"}});
+  PrepareRequest(options, peer, known);
+  EXPECT_EQ(known.headers.GetJoined("x-forwarded-port"), "1");
+}
+
+TEST(PrepareRequest, TakesOnlyASchemeForOneFromWhoForwarded) {
+  for (const auto& [said, scheme] : {std::pair{"https", "https"},
+                                     {"HTTPS", "https"},
+                                     {"javascript", "http"},
+                                     {"https,http", "http"},
+                                     {"ftp", "http"}}) {
+    http::RequestHead head = Request({{"x-forwarded-proto", said}});
+    PrepareRequest({}, PeerAt("9.9.9.9:1"), head);
+    EXPECT_EQ(head.scheme, scheme) << said;
+  }
+  http::RequestHead twice = Request({{"x-forwarded-proto", "https"}, {"x-forwarded-proto", "http"}});
+  PrepareRequest({}, PeerAt("9.9.9.9:1"), twice);
+  EXPECT_EQ(twice.scheme, "http") << "two fields are one list";
+}
+
 TEST(PrepareRequest, StripsOnlyThePortOfTheListenerWhenAsked) {
   const Hcm options{.strip_matching_host_port = true};
   EdgePeer peer = PeerAt("9.9.9.9:1");

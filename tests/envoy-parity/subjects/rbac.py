@@ -26,7 +26,8 @@ def rbac_more():
     out += plain(http(target="/and", headers=[("x-a", "1")]), http(target="/not", headers=[("x-allowed", "1")]), http(host="deny.test"), http(host="DENY.test"), http(host="deny.test:80"),
                  *(http(target=t, headers=[("x-user", u)]) for t in ("/ids", "/or") for u in ("ann", "abe", "bob")), *(http("POST", t, body=b"x") for t in ("/own", "/open", "/logged", "/plain", "/path")),
                  *(http(target="/remote", headers=[("X-Forwarded-For", a)]) for a in ("10.1.2.3", "1.2.3.4, 10.1.2.3", "10.1.2.3, 1.2.3.4", "11.0.0.1")),
-                 http("POST", "/path", headers=[("Content-Type", "application/grpc")]), http("HEAD", "/path"))
+                 http("POST", "/path", headers=[("Content-Type", "application/grpc")]), http("HEAD", "/path"),
+                 *(http(target=t, headers=h) for t in ("/not/moved", "/not/direct") for h in ([], [("x-allowed", "1")])))
     return out
 
 

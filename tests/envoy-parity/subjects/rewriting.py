@@ -1,5 +1,5 @@
 """What a route changes: path, host, headers; and what it answers by itself."""
-from suite import asks, case, gets, http, plain
+from suite import asks, case, gets, http, http2, over_http2, plain
 
 
 @case("13-rewrites")
@@ -10,8 +10,9 @@ def rewrites():
     for name in ("/literal", "/auto", "/weighted"):
         out += plain(*(http(target=name, headers=h) for h in ([("X-Forwarded-Host", "first.test")], [("X-Forwarded-Host", "any.test")], [("X-Forwarded-Host", "a, any.test")])))
         out += gets(name, host="endpoint.test") + gets(name + "?2", host="any.test:8080")
-    return out + plain(*(http(target="/header", headers=h) for h in ([], [("x-host", "by.header")], [("x-host", "")], [("x-host", "a"), ("x-host", "b")])),
-                       http(target="/pre/a", headers=[("X-Envoy-Original-Path", "/first")]), http(target="/literal", headers=[("X-Envoy-Original-Host", "first")]))
+    out += plain(*(http(target="/header", headers=h) for h in ([], [("x-host", "by.header")], [("x-host", "")], [("x-host", "a"), ("x-host", "b")])),
+                 http(target="/pre/a", headers=[("X-Envoy-Original-Path", "/first")]), http(target="/literal", headers=[("X-Envoy-Original-Host", "first")]))
+    return out + gets("/both-literal", "/both-regex/new.test", "/both-regex/9", "/relative/x", "/relative/x?y") + plain(*(http(target="/both-header", headers=h) for h in ([], [("x-host", "by.header")])))
 
 
 @case("14-redirects")
@@ -23,7 +24,14 @@ def redirects():
         out += gets("/https", "/scheme", "/port", "/secure", "/host", "/path", host=host)
     for target in ("/https", "/secure", "/port", "/path", "/host"):
         out += [http(target=target, host="any.test:443", headers=[("X-Forwarded-Proto", "https")]), http(target=target, host="any.test:80", headers=[("X-Forwarded-Proto", "https")])]
-    return plain(*out, http("POST", "/https", body=b"x"), http("HEAD", "/https"), http("GET", "/https", headers=[("Content-Type", "application/grpc")]))
+    out += [http("POST", "/https", body=b"x"), http("HEAD", "/https"), http("GET", "/https", headers=[("Content-Type", "application/grpc")])]
+    out += [http(target=t) for t in ("/relative", "/relative?x=1", "/old/a", "/cut/x", "/cut@evil.test/x", "/cut.evil.test/x?y", "/cut", "/cut?x=1", "/found")]
+    for said in ("ftp", "javascript", "HTTPS", "https,http", "https"):
+        out += [http(target=t, host=h, headers=[("X-Forwarded-Proto", said)]) for t in ("/path", "/found") for h in ("any.test", "any.test:80", "any.test:443")]
+    out += [http(target="/path", headers=[("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")])]
+    for url in ("https://any.test", "https://any.test:80", "http://any.test:443", "HTTPS://any.test"):
+        out += [http(target=url + t, headers=h) for t in ("/path", "/found", "/https") for h in ([], [("X-Forwarded-Proto", "https")])]
+    return plain(*out) + over_http2(*(http2(target=t, host=h, scheme=s) for t in ("/path", "/found", "/https") for h in ("any.test", "any.test:80", "any.test:443") for s in ("http", "https")))
 
 
 @case("15-header-mutations")
