@@ -352,12 +352,13 @@ void ServerConnection::OnFed() {
   if (server_ != nullptr ? !server_->reading_head() : !has_input()) return head_timer_.reset();
   if (head_timer_) return;
   head_timer_ = std::make_unique<io::Timer>([this] { OnHeadTimer(); });
+  head_began_ = loop().Now();
   head_timer_->Start(loop().timers(), options().head_timeout);
 }
 
 void ServerConnection::OnHeadTimer() {
   if (!open() || !server_->reading_head()) return Close(http::ResetReason::kTimedOut);
-  server_->RefuseHead();
+  server_->RefuseHead(options().head_timeout_body);
   Schedule();
   owner_.OnHeadTimedOut();
 }

@@ -31,6 +31,7 @@ struct ConnectionOptions {
   Duration idle_timeout{};  // without a stream for so long: drained (a server's: announced) and closed (kTimedOut);
                             // 0: never
   Duration head_timeout{};  // server: from the first byte of a request to the end of its head, else 408; 0: no limit
+  std::string_view head_timeout_body = "request header timeout";  // of that 408; static text
   // How long a connection that drains may be without a stream until it closes. Envoy's drain_timeout.
   Duration drain_timeout = std::chrono::seconds(5);
   // Once the codec wants to close: how long the peer may take nothing of the last output (a server's; a client's: how
@@ -176,6 +177,9 @@ class ServerConnection final : public Connection, private http::ServerCodecEvent
   ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const ConnectionOptions& options,
                    ServerConnectionEvents& owner, bool stream_is_open = false, Buffer initial = {});
   ~ServerConnection() override;
+  // When the first byte of the request came that begins just now (OnNewStream), as far as head_timeout needs to know
+  // it: of a head that came at once, now.
+  MonotonicTime head_began() const noexcept { return head_timer_ ? head_began_ : loop().Now(); }
   // What the codec itself answered to a message that broke a rule.
   http::OwnAnswer own_answer() const noexcept { return server_ != nullptr ? server_->own_answer() : http::OwnAnswer{}; }
 
@@ -184,8 +188,9 @@ class ServerConnection final : public Connection, private http::ServerCodecEvent
   bool is_server() const noexcept override { return true; }
   http::ServerStreamEvents& OnNewStream(http::ServerStream& stream) override {
     NoteStream();
+    http::ServerStreamEvents& events = owner_.OnNewStream(stream);
     head_timer_.reset();  // the next head has its own time
-    return owner_.OnNewStream(stream);
+    return events;
   }
   void OnOutputReady() override { Schedule(); }
   void OnFed() override;
@@ -193,6 +198,7 @@ class ServerConnection final : public Connection, private http::ServerCodecEvent
   ServerConnectionEvents& owner_;
   http::ServerCodec* server_ = nullptr;    // the codec, as what it is
   std::unique_ptr<io::Timer> head_timer_;  // only while a head is arriving in pieces
+  MonotonicTime head_began_{};             // with head_timer_
 };
 
 class ClientConnectionEvents : public ConnectionEvents {

@@ -146,9 +146,9 @@ class ServerCodec : public Codec {
   virtual OwnAnswer own_answer() const noexcept { return {}; }
   // A request's head has begun and is not complete.
   virtual bool reading_head() const noexcept = 0;
-  // That head took too long: the codec answers it with 408, which own_answer() then tells of, and takes no more of it.
-  // HTTP/1: the connection ends with the answer. Not inside an event.
-  virtual void RefuseHead() = 0;
+  // That head took too long: the codec answers it with 408 and `body`, which own_answer() then tells of, and takes no
+  // more of it. HTTP/1: the connection ends with the answer. Not inside an event.
+  virtual void RefuseHead(std::string_view body) = 0;
 };
 
 class ClientCodecEvents {

@@ -242,6 +242,18 @@ TEST(Http1Server, RefusesHeadsThatTwoParsersCouldReadDifferently) {
   for (const Refused& c : cases) ExpectRefused(c);
 }
 
+TEST(Http1Server, ReadsAUrlWithoutAPathAsTheRootOfItsHost) {
+  for (const std::string method : {"GET", "OPTIONS"}) {
+    ServerSide s;
+    ASSERT_TRUE(s.Feed(method + " http://b:1 HTTP/1.1\r\nHost: a\r\n\r\n"));
+    EXPECT_EQ(s.head.authority, "b:1");
+    EXPECT_EQ(s.head.path, "/") << method;
+  }
+  ServerSide s;
+  ASSERT_TRUE(s.Feed("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"));
+  EXPECT_EQ(s.head.path, "*");
+}
+
 TEST(Http1Server, LeavesAMissingHostToAnOwnerThatWantsIt) {
   for (const std::string_view host : {"", "Host:\r\n"}) {
     http::CodecOptions options;
@@ -624,9 +636,9 @@ TEST(Http1Server, KnowsAHeadThatHasBegunAndRefusesIt) {
   ASSERT_TRUE(s.Feed("GET / HT"));
   EXPECT_TRUE(s.codec->reading_head());
   s.codec->output().Clear();
-  s.codec->RefuseHead();
+  s.codec->RefuseHead("stream timeout");
   EXPECT_EQ(s.codec->own_answer().status, 408);
-  EXPECT_TRUE(s.codec->output().ToString().ends_with("\r\n\r\nrequest header timeout"));
+  EXPECT_TRUE(s.codec->output().ToString().ends_with("\r\n\r\nstream timeout"));
   EXPECT_TRUE(s.codec->wants_close());
 }
 

@@ -34,7 +34,7 @@ class ServerCodec final : public http::ServerCodec, private http::ServerStream {
   bool output_ended() const noexcept override { return reading_ == Reading::kRaw && writing_ == Writing::kDone; }
   http::OwnAnswer own_answer() const noexcept override { return own_answer_; }
   bool reading_head() const noexcept override { return head_begun_ && reading_ == Reading::kHead; }
-  void RefuseHead() override;
+  void RefuseHead(std::string_view body) override;
   http::Version version() const noexcept override { return http10_ ? http::Version::kHttp10 : http::Version::kHttp11; }
 
  private:
@@ -226,12 +226,12 @@ Result<> ServerCodec::Fail(const Violation& violation, Buffer& in) {
   return std::unexpected(violation.error);
 }
 
-void ServerCodec::RefuseHead() {
+void ServerCodec::RefuseHead(std::string_view body) {
   if (!reading_head()) return;
   close_ = true;
   reading_ = Reading::kNothing;
-  own_answer_ = {.status = 408, .body_bytes = static_cast<std::uint32_t>(http::kHeadTimeoutBody.size())};
-  WriteErrorResponse(408, http::kHeadTimeoutBody, options_, output_);
+  own_answer_ = {.status = 408, .body_bytes = static_cast<std::uint32_t>(body.size())};
+  WriteErrorResponse(408, body, options_, output_);
   events_.OnOutputReady();
 }
 

@@ -56,12 +56,9 @@ Checked<> ParseAbsoluteForm(std::string_view target, http::RequestHead& head) {
   const std::string_view authority = rest.substr(0, end);
   if (!http::IsAuthority(authority)) return Refuse(400, kInvalidUrl);
   head.authority = authority;
-  rest = end == std::string_view::npos ? std::string_view() : rest.substr(end);
-  // RFC 9112 3.2.4: OPTIONS without a path asks about the server as a whole.
-  if (rest.empty())
-    head.path = head.method == "OPTIONS" ? "*" : "/";
-  else
-    head.path = rest;  // "?a" stays: whoever routes by paths refuses what does not begin with a slash
+  // "?a" stays: whoever routes by paths refuses what does not begin with a slash. OPTIONS without a path, too, is for a
+  // host, and is routed to it, as in Envoy.
+  head.path = end == std::string_view::npos ? std::string_view("/") : rest.substr(end);
   return {};
 }
 

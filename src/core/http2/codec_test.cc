@@ -741,11 +741,11 @@ TEST_F(Http2, RefusesAHeadThatDoesNotEndAndServesOnWhenItDoes) {
   ASSERT_TRUE(s.codec->Feed(s.in));
   EXPECT_TRUE(s.codec->reading_head());
   s.codec->output().Clear();
-  s.codec->RefuseHead();
+  s.codec->RefuseHead("stream timeout");
   EXPECT_FALSE(s.codec->reading_head());
   EXPECT_EQ(s.codec->own_answer().status, 408);
   s.codec->OnOutputDrained();
-  EXPECT_NE(s.codec->output().Find("request header timeout"), SIZE_MAX);
+  EXPECT_NE(s.codec->output().Find("stream timeout"), SIZE_MAX);
   s.in.Append(Frame(9, 4, 1, block.substr(5)) + Frame(1, kHeadersEnd, 3, block));
   EXPECT_TRUE(s.codec->Feed(s.in));
   EXPECT_FALSE(s.codec->reading_head());

@@ -24,7 +24,7 @@ class ServerSession final : public http::ServerCodec, private Session {
   http::Version version() const noexcept override { return http::Version::kHttp2; }
   http::OwnAnswer own_answer() const noexcept override { return own_answer_; }
   bool reading_head() const noexcept override { return StreamOfOpenHead() != nullptr; }
-  void RefuseHead() override;
+  void RefuseHead(std::string_view body) override;
 
  private:
   void OutputReady() override { events_.OnOutputReady(); }
@@ -73,18 +73,18 @@ bool ServerSession::HeadComplete(Stream& stream, bool end_stream) {
 }
 
 // The other streams go on, as far as a connection does on which nothing else can come before the block's end.
-void ServerSession::RefuseHead() {
+void ServerSession::RefuseHead(std::string_view body) {
   Stream* stream = StreamOfOpenHead();
   if (stream == nullptr || !stream->block_) return;
   stream->block_.reset();  // the rest is only decoded
   open_head_ = 0;
-  Buffer body(http::kHeadTimeoutBody);
   own_answer_ = {.status = 408, .body_bytes = static_cast<std::uint32_t>(body.size())};
   http::ResponseHead head;
   head.status = 408;
   head.headers = http::OwnAnswerHeaders(body.size(), options_);
   stream->SendHead(head, false);
-  stream->SendData(body, true);
+  Buffer data(body);
+  stream->SendData(data, true);
 }
 
 std::unique_ptr<http::ServerCodec> NewServerCodec(http::ServerCodecEvents& events, const http::CodecOptions& options) {

@@ -21,8 +21,8 @@ Exchange::Exchange(HttpSession& session, http::ServerStream& stream)
     : session_(session), config_(session.config()), stream_(stream) {
   Context& context = session.context();
   record_.connection = &session.info();
-  record_.start = context.loop.clock().Wall();
-  record_.start_time = context.loop.Now();
+  record_.start_time = session.head_began();
+  record_.start = context.loop.clock().Wall() - (context.loop.Now() - record_.start_time);
   record_.request = &head_;
   record_.remote = session.info().remote;
   last_activity_ = context.loop.Now();
@@ -46,7 +46,7 @@ void Exchange::OnRequestHead(http::RequestHead head, bool end_stream) {
   record_.protocol = head_.version;
   record_.request_header_bytes = head_.headers.byte_size();
   grpc_ = http::IsGrpc(head_.headers);
-  if (end_stream) record_.request_received = Duration(0);
+  if (end_stream) record_.request_received = session_.context().loop.Now() - record_.start_time;
   head_ended_ = end_stream;
   idle_timeout_ = config.stream_idle_timeout;
   lifetime_ = config.max_stream_duration;

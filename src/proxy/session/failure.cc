@@ -19,6 +19,7 @@ constexpr std::array<FailureFacts, static_cast<std::size_t>(Failure::kLast) + 1>
     {404, ResponseFlag::kNone, "absolute_path_rejected", ""},
     {403, ResponseFlag::kNone, "upgrade_failed", ""},
     {400, ResponseFlag::kDownstreamProtocolError, "nearly_http", "Bad Request"},
+    {408, ResponseFlag::kNone, "request_header_timeout", "request header timeout"},
     {408, ResponseFlag::kNone, "request_overall_timeout", "request timeout"},
     {408, ResponseFlag::kStreamIdleTimeout, "stream_idle_timeout", "stream timeout"},
     {408, ResponseFlag::kNone, "max_duration_timeout", "downstream duration timeout"},

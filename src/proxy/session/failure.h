@@ -24,6 +24,7 @@ enum class Failure : std::uint8_t {
   kUpgradeRefused,
   kNearlyHttp,  // bytes that are meant as HTTP but are none (semantics.md 1)
   // Time.
+  kHeadTimeout,     // the head of the request did not arrive in time
   kRequestTimeout,  // the request did not arrive in time
   kStreamIdle,
   kMaxStreamDuration,

@@ -1,6 +1,7 @@
 #include "proxy/session/http_config.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/strings.h"
 #include "proxy/filters/factory.h"
@@ -27,11 +28,28 @@ conn::ConnectionOptions ConnectionOptionsOf(const xds::HttpConnectionManager& xd
   options.idle_timeout = xds.common.idle_timeout.value_or(std::chrono::hours(1));
   options.drain_timeout = xds.drain_timeout;
   options.close_timeout = xds.delayed_close_timeout;
-  options.head_timeout = xds.request_headers_timeout.value_or(Duration(0));
   using Codec = xds::HttpConnectionManager::Codec;
   if (xds.codec == Codec::kHttp1) options.protocol = conn::Protocol::kHttp1;
   if (xds.codec == Codec::kHttp2) options.protocol = conn::Protocol::kHttp2;
   return options;
+}
+
+// The head of a request counts against every limit of its stream, from its first byte on. That of idle streams too:
+// only a whole head ends it, as in Envoy.
+void LimitHeads(HttpConfig& config) {
+  const std::pair<Duration, Failure> limits[] = {
+      {config.request_timeout, Failure::kRequestTimeout},
+      {config.max_stream_duration, Failure::kMaxStreamDuration},
+      {config.xds.request_headers_timeout.value_or(Duration(0)), Failure::kHeadTimeout},
+      {config.stream_idle_timeout, Failure::kStreamIdle},
+  };
+  Duration& least = config.connection.head_timeout;
+  for (const auto& [limit, failure] : limits) {
+    if (limit <= Duration(0) || (least > Duration(0) && least <= limit)) continue;
+    least = limit;
+    config.head_limit = failure;
+  }
+  config.connection.head_timeout_body = FactsOf(config.head_limit).body;
 }
 
 }  // namespace
@@ -65,6 +83,7 @@ Outcome<std::shared_ptr<const HttpConfig>> CompileHttp(const xds::HttpConnection
   config->stream_idle_timeout = xds.stream_idle_timeout.value_or(std::chrono::minutes(5));
   config->request_timeout = xds.request_timeout.value_or(Duration(0));
   config->max_stream_duration = xds.common.max_stream_duration.value_or(Duration(0));
+  LimitHeads(*config);
   return config;
 }
 

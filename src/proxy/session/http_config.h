@@ -11,6 +11,7 @@
 #include "proxy/record/proxy_stats.h"
 #include "proxy/route/route_table.h"
 #include "proxy/session/compilation.h"
+#include "proxy/session/failure.h"
 
 namespace plait::proxy::record {
 class AccessLogs;
@@ -31,6 +32,7 @@ struct HttpConfig {
   Duration stream_idle_timeout{0};                  // 0: none
   Duration request_timeout{0};
   Duration max_stream_duration{0};
+  Failure head_limit = Failure::kHeadTimeout;  // of those limits which one connection.head_timeout is
 };
 
 Outcome<std::shared_ptr<const HttpConfig>> CompileHttp(const xds::HttpConnectionManager& xds, const Compilation& into);

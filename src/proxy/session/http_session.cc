@@ -125,13 +125,27 @@ void HttpSession::Remove(Exchange& exchange) {
   counts_.Bytes(connection_.bytes_read(), connection_.bytes_written());
 }
 
+namespace {
+record::HttpStat StatOf(Failure head_limit) noexcept {
+  switch (head_limit) {
+    case Failure::kRequestTimeout: return record::HttpStat::kRqTimeout;
+    case Failure::kStreamIdle: return record::HttpStat::kRqIdleTimeout;
+    case Failure::kMaxStreamDuration: return record::HttpStat::kRqMaxDurationReached;
+    default: return record::HttpStat::kRqHeaderTimeout;
+  }
+}
+}  // namespace
+
 void HttpSession::OnHeadTimedOut() {
-  stats().Add(record::HttpStat::kRqHeaderTimeout);
-  RecordOwnAnswer("request_header_timeout", {});
+  const Failure failure = begun_under_->head_limit;
+  stats().Add(StatOf(failure));
+  record::ResponseFlags flags;
+  flags.Set(FactsOf(failure).flag);
+  RecordOwnAnswer(FactsOf(failure).details, flags);
 }
 
 // The codec has answered bytes that never became a request; they leave a line in the log as in Envoy.
-void HttpSession::RecordOwnAnswer(const char* details, record::ResponseFlags flags) {
+void HttpSession::RecordOwnAnswer(std::string_view details, record::ResponseFlags flags) {
   const http::RequestHead none;
   record::StreamRecord record;
   record.connection = &info_;

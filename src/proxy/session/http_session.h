@@ -63,6 +63,9 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
     return connection_.own_answer();
   }
 
+  // When the first byte of the request came that begins just now.
+  MonotonicTime head_began() const noexcept { return connection_.head_began(); }
+
   struct Routes {
     std::shared_ptr<const route::RouteTable> table;
     std::string missing;  // name of the route configuration to ask for; empty: `table` is all there is
@@ -72,7 +75,7 @@ class HttpSession final : public Session, private conn::ServerConnectionEvents {
   std::shared_ptr<const route::RouteTable> RouteTo(const std::string& cluster);
 
  private:
-  void RecordOwnAnswer(const char* details, record::ResponseFlags flags);
+  void RecordOwnAnswer(std::string_view details, record::ResponseFlags flags);
   void NoteOpen();
   std::string FollowTrust(const Chain& chain);  // as Follow, for the client's certificate
   void RecordConnection();

@@ -25,6 +25,7 @@ class HttpSessions : public SessionTest {
     action.retry = std::move(retry);
     action.mirrors = std::move(mirrors);
     route.action = std::move(action);
+    if (direct_) route.action = *direct_;
     route.operation = operation_;
     route.headers = headers_;
     http.routes = std::move(table);
@@ -76,9 +77,10 @@ class HttpSessions : public SessionTest {
   }
 
   record::ConnectionInfo info_;
-  std::string operation_;    // of the route
-  xds::RouteAction action_;  // of the route, which Begin completes
-  xds::HeaderOps headers_;   // of the route
+  std::string operation_;                      // of the route
+  xds::RouteAction action_;                    // of the route, which Begin completes
+  std::optional<xds::DirectResponse> direct_;  // in place of that action
+  xds::HeaderOps headers_;                     // of the route
   static constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
   static constexpr char kClient[] = "spiffe://cluster.local/ns/default/sa/client";
   static constexpr char kServer[] = "spiffe://cluster.local/ns/default/sa/server";
@@ -135,6 +137,79 @@ TEST_F(HttpSessions, AnswersARequestWhoseHeadNeverEnds) {
   EXPECT_TRUE(answer.ends_with("\r\n\r\nrequest header timeout")) << answer;
   EXPECT_EQ(LastLine(), "408 - request_header_timeout ");
   EXPECT_EQ(recorder_.lines.size(), 1U);
+}
+
+TEST_F(HttpSessions, HoldAHeadThatNeverEndsToTheLeastOfTheirLimits) {
+  const auto soon = std::chrono::milliseconds(20);
+  const auto late = std::chrono::seconds(100);
+  struct Limits {
+    Duration headers, request, life, idle;
+    std::string body, line, counter;
+  };
+  for (const Limits& limits : {
+           Limits{late, soon, late, late, "request timeout", "408 - request_overall_timeout ", "timeout"},
+           Limits{soon, soon, soon, soon, "request timeout", "408 - request_overall_timeout ", "timeout"},
+           Limits{soon, late, late, late, "request header timeout", "408 - request_header_timeout ", "header_timeout"},
+           Limits{Duration(0), late, soon, late, "downstream duration timeout", "408 - max_duration_timeout ",
+                  "max_duration_reached"},
+           Limits{Duration(0), Duration(0), Duration(0), soon, "stream timeout", "408 SI stream_idle_timeout ",
+                  "idle_timeout"},
+       }) {
+    recorder_.lines.clear();
+    xds::HttpConnectionManager http;
+    http.request_headers_timeout = limits.headers;
+    http.request_timeout = limits.request;
+    http.common.max_stream_duration = limits.life;
+    http.stream_idle_timeout = limits.idle;
+    Begin(std::move(http));
+    const std::string answer = Answer("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n")) << answer;
+    EXPECT_TRUE(answer.ends_with("\r\n\r\n" + limits.body)) << answer;
+    EXPECT_EQ(LastLine(), limits.line);
+    EXPECT_EQ(recorder_.last_sent, limits.body.size());
+    EXPECT_TRUE(Counted("downstream_rq_" + limits.counter, 1)) << limits.counter;
+    client_->Close(false);
+    EXPECT_TRUE(loop_.RunUntil([&] { return session_ == nullptr; }, kLimit));
+  }
+}
+
+TEST_F(HttpSessions, CountTheAgeOfAStreamFromTheFirstByteOfItsHead) {
+  Pending answer;
+  conn::HttpServer server(loop_, {}, [&](const conn::Request&, conn::Responder responder) {
+    answer = loop_.After(std::chrono::milliseconds(60), [kept = std::move(responder)]() mutable {
+      kept.Send(conn::TextResponse(200, "in time if only the head's end counts"));
+    });
+  });
+  AddCluster("backend", *server.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0")));
+  action_.max_stream_duration = xds::MaxStreamDuration{.max_stream_duration = std::chrono::milliseconds(100)};
+  Begin();
+  Send("GET / HTTP/1.1\r\nHo");
+  loop_.RunUntil([] { return false; }, std::chrono::milliseconds(120));
+  EXPECT_TRUE(recorder_.lines.empty());
+  Send("st: a\r\n\r\n");
+  EXPECT_TRUE(ReceiveUntil("\r\n\r\n").starts_with("HTTP/1.1 504 "));
+  EXPECT_EQ(LastLine(), "504 - max_duration_timeout backend");
+}
+
+TEST_F(HttpSessions, PutTheHeadersOfADirectResponseOnItAloneAndNotOnWhatAFilterSays) {
+  direct_ = xds::DirectResponse{.status = 418};
+  headers_.response_add = {{.name = "x-of-route", .value = "1"}};
+  Begin();
+  Send(kGet);
+  const std::string direct = ReceiveUntil("\r\n\r\n");
+  EXPECT_TRUE(direct.starts_with("HTTP/1.1 418 ")) << direct;
+  EXPECT_TRUE(direct.contains("x-of-route: 1\r\n")) << direct;
+  client_->Close(false);
+  EXPECT_TRUE(loop_.RunUntil([&] { return session_ == nullptr; }, kLimit));
+  xds::HttpConnectionManager http;
+  xds::RbacFilter deny;
+  deny.rules = xds::RbacRules{};  // allows nothing
+  http.filters.push_back({"rbac", deny, false, false});
+  Begin(std::move(http));
+  Send(kGet);
+  const std::string denied = ReceiveUntil("\r\n\r\n");
+  EXPECT_TRUE(denied.starts_with("HTTP/1.1 403 ")) << denied;
+  EXPECT_FALSE(denied.contains("x-of-route")) << denied;
 }
 
 TEST_F(HttpSessions, TellAClientThatTheirTimeIsOverBeforeTheyEnd) {

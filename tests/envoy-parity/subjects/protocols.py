@@ -50,7 +50,7 @@ def messages():
         named("two Host fields", b"POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
         *(http(target=t) for t in ("http://any.test#x", "http://any.test:80#x", "http://any.test#/x", "http://any.test/#x", "http://#x", "#x", "#/x")),
     ]
-    return plain(*good) + pipelined + plain(*bad)
+    return plain(*good) + pipelined + plain(*bad, *(http("OPTIONS", t) for t in ("http://abs.test", "http://abs.test?x", "http://abs.test/*", "*")))
 
 
 _SAMPLES = (

@@ -30,7 +30,8 @@ def timeouts():
     return out + plain(unfinished, chunked, http("POST", "/idle", headers=[("Content-Length", "10")]) + b"half", http("POST", "/life", headers=[("Content-Length", "10")]) + b"half",
                        http("POST", "/none", headers=[("Content-Length", "10"), ("x-backend", "early")]) + b"half",
                        http("POST", "/both", headers=[("Content-Length", "10")]) + b"half", http("POST", "/both", headers=[("x-backend", "late=5000")], body=b"whole"),
-                       http("POST", "/coming", headers=[("Content-Length", "10"), ("x-backend", "early;late=1000;slow=1500;body=400")]) + b"half")
+                       http("POST", "/coming", headers=[("Content-Length", "10"), ("x-backend", "early;late=1000;slow=1500;body=400")]) + b"half",
+                       b"GET /any HTTP/1.1\r\nHost: any.test\r\nX-Slow: ")
 
 
 @case("34-retries-more", ordered=True)
