@@ -62,7 +62,8 @@ class RuleReader {
   bool Matches(const Map& from, const std::string& path, std::map<std::string, StringMatch>& to, bool headers) {
     bool good = true;
     for (const auto& [name, match] : from) {
-      const std::string at = path + "[\"" + name + "\"]";
+      std::string at = path;
+      at.append("[\"").append(name).append("\"]");
       good &= (!headers || name.starts_with(':') || CheckFieldName(reader_, at, name)) &&
               Match(match, at, to[headers ? ToLower(name) : name]);
     }
