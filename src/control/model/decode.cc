@@ -131,6 +131,25 @@ bool PassOver(const Head& head, const yaml::Node& document, const std::string& f
   return true;
 }
 
+// What to do with a document that is no object, by the name of its file.
+std::string NextStep(std::string_view file) {
+  const std::string_view name = file.substr(file.rfind('/') + 1);  // npos + 1 is 0
+  if (name == "Chart.yaml" || (name.starts_with("values") && name.ends_with(".yaml"))) return kRenderHelm;
+  if (name == "kustomization.yaml" || name == "kustomization.yml") return std::string(kRenderKustomization);
+  return "every object begins with apiVersion and kind";
+}
+
+// Whether an error stands where Helm's templates have something, or right behind.
+bool IsTemplate(const yaml::Part& part, const Diagnostic& error) {
+  std::uint32_t line = part.line;
+  for (const std::string_view text : Split(part.text, '\n')) {
+    if (line > error.at.line) return false;
+    if (line + 1 >= error.at.line && text.find("{{") != std::string_view::npos) return true;
+    ++line;
+  }
+  return false;
+}
+
 std::optional<Head> ReadHead(const yaml::Node& document, const std::string& file, Decoded& out) {
   if (!document.is_mapping()) {
     Fail(out, file, document.at, "a Kubernetes object is expected, not " + yaml::Describe(document),
@@ -142,8 +161,7 @@ std::optional<Head> ReadHead(const yaml::Node& document, const std::string& file
     if (value && value->is_scalar()) continue;
     const std::string name = std::string("\"") + key + "\"";
     Fail(out, file, value ? value->at : document.at,
-         value ? name + " must be text, not " + yaml::Describe(*value) : name + " is missing",
-         "every object begins with apiVersion and kind");
+         value ? name + " must be text, not " + yaml::Describe(*value) : name + " is missing", NextStep(file));
     return std::nullopt;
   }
   const yaml::Node& version = *document.Find("apiVersion");
@@ -244,6 +262,7 @@ Decoded DecodeText(std::string_view text, const std::string& file, const DecodeC
     if (part.documents) {
       for (const yaml::Node& document : *part.documents) DecodeDocument(document, file, context, out);
     } else {
+      if (IsTemplate(part, part.documents.error())) part.documents.error().hint = kRenderHelm;
       out.findings.push_back({Severity::kError, std::move(part.documents.error()), "IST0106"});
       KeepBrokenPolicies(part.text, part.line, file, context, out);
     }

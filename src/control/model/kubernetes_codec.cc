@@ -119,9 +119,13 @@ bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::s
   if (!errors.empty()) return false;
   if (namespaced && meta.key.name_space.empty()) meta.key.name_space = context.default_namespace;
   const yaml::Mark at = yaml::MarkAt(root, "metadata.name");
+  if (from.name().empty() && !from.generatename().empty())
+    return fail(yaml::MarkAt(root, "metadata.generateName"), "metadata.name is missing: nobody makes names here",
+                "write name instead of generateName");
   if (from.name().empty()) return fail(metadata->at, "metadata.name is missing", "every object needs a name");
   if (!IsObjectName(from.name()))
-    return fail(at, "the name \"" + from.name() + "\" is not allowed", "lower-case letters, digits, - and dots");
+    return fail(at, "the name \"" + from.name() + "\" is not allowed",
+                from.name().find("{{") == std::string::npos ? "lower-case letters, digits, - and dots" : kRenderHelm);
   if (namespaced && !IsNamespaceName(meta.key.name_space))
     return fail(yaml::MarkAt(root, "metadata.namespace"),
                 "the namespace \"" + meta.key.name_space + "\" is not allowed", "lower-case letters, digits and -");

@@ -72,6 +72,9 @@ void DecodePeerAuthentication(ObjectReader& reader, Decoded& out);
 void DecodeAuthorizationPolicy(ObjectReader& reader, Decoded& out);
 void DecodeRequestAuthentication(ObjectReader& reader, Decoded& out);
 
+inline constexpr const char* kRenderHelm =
+    "it is of a Helm chart: render it first (helm template CHART > FILE), and keep the chart out of this directory";
+
 // metadata -> Meta; false (and findings) when it cannot be used.
 bool DecodeMeta(const yaml::Node& root, Kind kind, bool namespaced, const std::string& file,
                 const DecodeContext& context, Meta& meta, Findings& findings);

@@ -33,6 +33,8 @@ constexpr Entry kEntries[] = {
     {"apps", "ReplicaSet", {.warned = true, .hint = kNothingRuns}},
     {"", "ReplicationController", {.warned = true, .hint = kNothingRuns}},
     {"batch", "CronJob", {.warned = true, .hint = kNothingRuns}},
+    {"kustomize.config.k8s.io", "Kustomization", {.warned = true, .hint = kRenderKustomization}},
+    {"kustomize.config.k8s.io", "Component", {.warned = true, .hint = kRenderKustomization}},
     {"", "Event"},
     {"", "LimitRange"},
     {"", "PersistentVolume"},

@@ -6,6 +6,9 @@
 
 namespace plait::control::model {
 
+inline constexpr std::string_view kRenderKustomization =
+    "what it makes is not made: render it first (kubectl kustomize FOLDER > FILE), and keep it out of this directory";
+
 struct UnreadKind {
   // With its place: who has written it believes that it shapes traffic, policy or what runs. Else once a kind, as
   // information.

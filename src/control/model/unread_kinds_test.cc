@@ -75,6 +75,19 @@ TEST(UnreadKinds, WarnsOfForeignKindsThatWouldShapeTrafficOrPolicy) {
   }
 }
 
+TEST(UnreadKinds, SaysWhatToDoWithChartsAndKustomizations) {
+  EXPECT_NE(Said(Read(OfKind("kustomize.config.k8s.io/v1beta1", "Kustomization"))).find("kubectl kustomize FOLDER"),
+            std::string::npos);
+  const auto said_of = [](const char* file) {
+    return testing::Said(DecodeText("resources: [a.yaml]\n", file).findings);
+  };
+  EXPECT_NE(said_of("a/kustomization.yaml").find("kubectl kustomize FOLDER"), std::string::npos);
+  EXPECT_NE(said_of("a/Chart.yaml").find("helm template CHART"), std::string::npos);
+  EXPECT_NE(said_of("values-prod.yaml").find("helm template CHART"), std::string::npos);
+  EXPECT_EQ(said_of("other.yaml"),
+            "Error [IST0106] other.yaml:1:1: \"kind\" is missing (every object begins with apiVersion and kind)\n");
+}
+
 TEST(UnreadKinds, PassesOverKindsThatMeanNothingToAMesh) {
   for (const auto& [version, kind] :
        std::initializer_list<std::array<std::string, 2>>{{"v1", "PersistentVolumeClaim"},
