@@ -145,7 +145,7 @@ class Checker {
     if (problem.empty()) problem = ProblemOfRoots(*secret);
     if (!problem.empty())
       Warn(gateway.meta, at, "the Secret \"" + name + "\" is no credential: " + problem,
-           "until it is, handshakes with this server fail", "IST0161");
+           "until it is, gateways show the last good one; those that have none fail the handshakes", "IST0161");
     const bool verifies =
         server.tls.mode == GatewayTls::Mode::kMutual || server.tls.mode == GatewayTls::Mode::kOptionalMutual;
     const Secret* const roots = FindCredential(gateway, name + "-cacert");

@@ -8,6 +8,7 @@
 namespace plait::xds {
 namespace {
 log::Component kLog("ads");
+constexpr Duration kSettled = std::chrono::seconds(5);
 }  // namespace
 
 AdsStream::AdsStream(io::Loop& loop, DeltaClient& client, Connect connect, BackOff back_off)
@@ -55,9 +56,11 @@ void AdsStream::Flush() {
 void AdsStream::OnMessage(std::string message) {
   const auto response = DecodeDeltaResponse(message);
   if (!response) return Lost(response.error().detail, true);
-  if (!std::exchange(answered_, true)) on_change_(true);
+  if (!std::exchange(answered_, true)) {
+    answered_at_ = loop_.Now();
+    on_change_(true);
+  }
   problem_.clear();
-  backoff_ = limits_.first;
   client_.OnResponse(*response);
   SendRequests();
 }
@@ -70,6 +73,8 @@ void AdsStream::OnFinished(const grpc::Status& status, const grpc::Metadata& /*t
 void AdsStream::Lost(std::string why, bool refused) {
   if (problem_ != why) kLog.Warn("control plane: " + why + "; what was received stays in force");
   problem_ = std::move(why);
+  // What ends earlier may end for what is asked there, and would at once again.
+  if (answered_ && loop_.Now() - answered_at_ >= kSettled) backoff_ = limits_.first;
   answered_ = false;
   refused_ = refused;
   on_change_(false);

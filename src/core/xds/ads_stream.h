@@ -20,7 +20,7 @@ class AdsStream final : private grpc::ClientCallEvents {
     grpc::Metadata metadata = {};        // initial_metadata
   };
   using Connect = std::function<Outcome<Connection>()>;
-  // Of attempts to connect: doubled after each that fails, from the first to the longest.
+  // Of attempts to connect: doubled after each that fails or is over within 5 s, from the first to the longest.
   struct BackOff {
     Duration first = std::chrono::milliseconds(500);
     Duration longest = std::chrono::seconds(30);
@@ -60,6 +60,7 @@ class AdsStream final : private grpc::ClientCallEvents {
   const BackOff limits_;
   Duration backoff_;
   bool answered_ = false;
+  MonotonicTime answered_at_{};
   bool refused_ = false;
   bool flush_planned_ = false;
   std::string problem_ = "not connected yet";

@@ -59,6 +59,8 @@ class ClusterStore {
   // EDS by service name (cluster's eds_service_name, else its name). Unknown names are kept for a cluster to come.
   void PutEndpoints(std::shared_ptr<const xds::ClusterLoadAssignment> assignment);
   void RemoveEndpoints(std::string_view service_name);
+  // Nobody follows them any more: a cluster that needs them later waits for them anew.
+  void ForgetEndpoints(const std::string& service_name);
   void BeginBatch();
   void EndBatch();
 

@@ -272,6 +272,8 @@ void ClusterStore::RemoveEndpoints(std::string_view service_name) {
   if (!used) state_->endpoints.erase(state_->endpoints.find(service_name));
 }
 
+void ClusterStore::ForgetEndpoints(const std::string& service_name) { state_->endpoints.erase(service_name); }
+
 void ClusterStore::BeginBatch() { ++state_->batch; }
 void ClusterStore::EndBatch() {
   if (--state_->batch == 0) state_->Flush();

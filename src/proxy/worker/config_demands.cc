@@ -7,7 +7,8 @@
 namespace plait::proxy::worker {
 namespace {
 namespace url = xds::type_url;
-}
+using cluster::DestinationStore;  // whose life of negative answers is that of these
+}  // namespace
 
 struct ConfigStore::Waiter {
   std::move_only_function<void(bool)> answer;
@@ -55,6 +56,64 @@ void ConfigStore::Answer(Waiters& waiters, const std::string& name, bool there) 
   for (auto& call : calls) call(there);
 }
 
+void ConfigStore::SubscribeNamed(std::string_view type, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    named_.emplace(type, name);
+    SubscribeOnce(type, name);
+  }
+}
+
+bool ConfigStore::IsAbsent(std::string_view type, const std::string& name) const {
+  return absent_.contains({std::string(type), name});
+}
+
+// What is heard of it was said before the control plane heard so.
+bool ConfigStore::IsGivenUp(std::string_view type, const std::string& name) const {
+  return subscriptions_.subscribe && !subscribed_.contains({std::string(type), name});
+}
+
+bool ConfigStore::IsNobodyToAskFor(const std::string& cluster) const {
+  if (clusters_.Warming(cluster) || waiting_clusters_.contains(cluster)) return false;
+  return !subscriptions_.subscribe || cluster_source_ == ClusterSource::kNone || has_all_clusters_ ||
+         IsAbsent(url::kCluster, cluster);
+}
+
+void ConfigStore::NoteAbsent(std::string_view type, const std::string& name) {
+  if (IsGivenUp(type, name)) return;
+  const MonotonicTime until = loop_.Now() + DestinationStore::kNegativeLife;
+  Name key(type, name);
+  absent_until_.emplace_back(key, until);
+  absent_.insert_or_assign(std::move(key), until);
+  while (absent_.size() > DestinationStore::kMostNegative && !absent_until_.empty()) ForgetOldestAbsent();
+  if (!absent_timer_.armed()) absent_timer_.Start(loop_.timers(), DestinationStore::kNegativeLife);
+}
+
+void ConfigStore::NotePresent(std::string_view type, const std::string& name) {
+  absent_.erase({std::string(type), name});
+}
+
+void ConfigStore::ForgetOldestAbsent() {
+  const auto [key, until] = std::move(absent_until_.front());
+  absent_until_.pop_front();
+  const auto found = absent_.find(key);
+  if (found == absent_.end() || found->second != until || named_.contains(key)) return;
+  absent_.erase(found);
+  const auto& [type, name] = key;
+  if (subscribed_.erase(key) != 0 && subscriptions_.unsubscribe) subscriptions_.unsubscribe(type, name);
+  if (type == url::kRoute) {
+    routes_.erase(name);
+    EachWorker([&](Worker& worker) { worker.ForgetRoutes(name); });
+  } else if (type == url::kL4Routes) {
+    l4_routes_.erase(name);
+    EachWorker([&](Worker& worker) { worker.ForgetL4Routes(name); });
+  }
+}
+
+void ConfigStore::ForgetAbsent() {
+  while (!absent_until_.empty() && absent_until_.front().second <= loop_.Now()) ForgetOldestAbsent();
+  if (!absent_until_.empty()) absent_timer_.Start(loop_.timers(), absent_until_.front().second - loop_.Now());
+}
+
 Pending ConfigStore::Need(Kind kind, std::string name, Duration limit, std::move_only_function<void(bool)> answer) {
   const auto at_once = [&](bool there) {
     return loop_.After(Duration(0), [there, answer = std::move(answer)]() mutable { answer(there); });
@@ -63,8 +122,8 @@ Pending ConfigStore::Need(Kind kind, std::string name, Duration limit, std::move
   switch (kind) {
     case Kind::kCluster:
       if (clusters_.Find(name) != nullptr) return at_once(true);
-      if ((!dynamic || absent_clusters_.contains(name)) && !clusters_.Warming(name)) return at_once(false);
-      SubscribeOnce(url::kCluster, name);
+      if (IsNobodyToAskFor(name)) return at_once(false);
+      if (cluster_source_ == ClusterSource::kByName) SubscribeOnce(url::kCluster, name);
       return clusters_.WhenReady(std::move(name), limit, std::move(answer));
     case Kind::kRoutes:
       if (routes_.contains(name)) return at_once(true);

@@ -50,9 +50,17 @@ void ConfigStore::EachWorker(const std::function<void(Worker&)>& call) {
   for (Worker* worker : workers_) call(*worker);
 }
 
+void ConfigStore::SetSubscriptions(Subscriptions subscriptions) {
+  subscriptions_ = std::move(subscriptions);
+  if (!subscriptions_.subscribe) return;
+  for (const auto& [type, name] : subscribed_) subscriptions_.subscribe(type, name);
+}
+
 void ConfigStore::SubscribeOnce(std::string_view type, const std::string& name) {
-  if (!subscriptions_.subscribe || !subscribed_.emplace(type, name).second) return;
-  subscriptions_.subscribe(type, name);
+  // Clusters and addresses are asked for when something leads there.
+  const bool kept = type == url::kRoute || type == url::kEndpoint || type == url::kSecret;
+  if (!subscriptions_.subscribe && !kept) return;
+  if (subscribed_.emplace(type, name).second && subscriptions_.subscribe) subscriptions_.subscribe(type, name);
 }
 
 // Listeners.
@@ -82,9 +90,9 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
   }
   accepted_.listeners.insert_or_assign(name, resource);
   if (fixed) accepted_.fixed.insert("listener/" + name);
-  for (const std::string& routes : listen::NeededRoutes(**listener)) SubscribeOnce(url::kRoute, routes);
+  SubscribeNamed(url::kRoute, listen::NeededRoutes(**listener));
   SubscribeSecrets(listen::NeededSecrets(**listener));
-  for (const std::string& cluster : listen::NamedClusters(**listener)) SubscribeOnce(url::kCluster, cluster);
+  if (cluster_source_ == ClusterSource::kByName) SubscribeNamed(url::kCluster, listen::NamedClusters(**listener));
   warming->listener = std::move(*listener);
   warming->limit.SetCallback([this, name] { Activate(name, true); });
   if (warming_limit_ > Duration(0)) warming->limit.Start(loop_.timers(), warming_limit_);
@@ -97,8 +105,7 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
 
 bool ConfigStore::HasNeeded(const listen::CompiledListener& listener) const {
   const auto has_routes = [&](const std::string& routes) { return routes_.contains(routes); };
-  return std::ranges::all_of(listen::NeededRoutes(listener), has_routes) &&
-         secrets_.HasAll(listen::NeededSecrets(listener));
+  return std::ranges::all_of(listen::NeededRoutes(listener), has_routes) && AreSettled(listen::NeededSecrets(listener));
 }
 
 void ConfigStore::Activate(const std::string& name, bool forced) {
@@ -230,11 +237,19 @@ Outcome<> ConfigStore::PutCluster(const xds::Resource<xds::Cluster>& resource, b
   if (!fixed && accepted_.fixed.contains("cluster/" + cluster.name))
     return Explain(Errc::kInvalidInput, "cluster " + cluster.name + " stands in static_resources",
                    "rename one of them");
+  // The same again is no change: pools belong to the one that is there.
+  if (const auto known = accepted_.clusters.find(cluster.name);
+      known != accepted_.clusters.end() && !resource.bytes.empty() && known->second.bytes == resource.bytes &&
+      !waiting_clusters_.contains(cluster.name)) {
+    known->second.version = resource.version;
+    known->second.updated = resource.updated;
+    return {};
+  }
   SubscribeSecrets(SecretsOf(cluster));
   if (auto done = CheckTls(cluster, secrets_); !done) return done;
   const bool added = accepted_.clusters.insert_or_assign(cluster.name, resource).second;
   cluster_counts_.Add(added ? ClusterManagerStat::kAdded : ClusterManagerStat::kModified);
-  absent_clusters_.erase(cluster.name);
+  NotePresent(url::kCluster, cluster.name);
   if (fixed) accepted_.fixed.insert("cluster/" + cluster.name);
   waiting_clusters_.insert_or_assign(cluster.name, resource.value);
   PutReadyClusters();
@@ -247,9 +262,14 @@ void ConfigStore::SubscribeSecrets(const std::vector<std::string>& names) {
   }
 }
 
+bool ConfigStore::AreSettled(const std::vector<std::string>& secrets) const {
+  return std::ranges::all_of(
+      secrets, [this](const std::string& name) { return refused_secrets_.contains(name) || secrets_.Has(name); });
+}
+
 void ConfigStore::PutReadyClusters() {
   for (auto waiting = waiting_clusters_.begin(); waiting != waiting_clusters_.end();) {
-    if (!secrets_.HasAll(SecretsOf(*waiting->second))) {
+    if (!AreSettled(SecretsOf(*waiting->second))) {
       ++waiting;
       continue;
     }
@@ -268,6 +288,8 @@ void ConfigStore::SyncEndpoints() {
   for (const std::string& name : endpoint_names_) {
     if (now.contains(name) || subscribed_.erase({std::string(url::kEndpoint), name}) == 0) continue;
     if (subscriptions_.unsubscribe) subscriptions_.unsubscribe(url::kEndpoint, name);
+    clusters_.ForgetEndpoints(name);
+    accepted_.endpoints.erase(name);
   }
   endpoint_names_ = now;
 }
@@ -275,13 +297,15 @@ void ConfigStore::SyncEndpoints() {
 void ConfigStore::RemoveCluster(const std::string& name) {
   if (accepted_.fixed.contains("cluster/" + name)) return;
   if (accepted_.clusters.erase(name) > 0) cluster_counts_.Add(ClusterManagerStat::kRemoved);
-  absent_clusters_.insert(name);
+  NoteAbsent(url::kCluster, name);
   waiting_clusters_.erase(name);
   clusters_.Remove(name);
   SyncEndpoints();
 }
 
 Outcome<> ConfigStore::PutEndpoints(const xds::Resource<xds::ClusterLoadAssignment>& resource) {
+  // What comes after its subscription ended would be old when it is asked for again.
+  if (IsGivenUp(url::kEndpoint, resource.value->cluster_name)) return {};
   accepted_.endpoints.insert_or_assign(resource.value->cluster_name, resource);
   clusters_.PutEndpoints(resource.value);
   return {};
@@ -299,6 +323,7 @@ Outcome<> ConfigStore::PutRoutes(const xds::Resource<xds::RouteConfiguration>& r
   if (!table) return std::unexpected(table.error());
   const std::string& name = resource.value->name;
   accepted_.routes.insert_or_assign(name, resource);
+  NotePresent(url::kRoute, name);
   routes_.insert_or_assign(name, *table);
   EachWorker([&](Worker& worker) { worker.PutRoutes(name, *table); });
   Answer(waiting_for_routes_, name, true);
@@ -308,6 +333,8 @@ Outcome<> ConfigStore::PutRoutes(const xds::Resource<xds::RouteConfiguration>& r
 
 void ConfigStore::RemoveRoutes(const std::string& name) {
   accepted_.routes.erase(name);
+  if (IsGivenUp(url::kRoute, name)) return;
+  NoteAbsent(url::kRoute, name);
   routes_.insert_or_assign(name, nullptr);
   EachWorker([&](Worker& worker) { worker.PutRoutes(name, nullptr); });
   Answer(waiting_for_routes_, name, true);
@@ -327,6 +354,7 @@ std::optional<std::shared_ptr<const xds::L4Routes>> ConfigStore::FindL4Routes(co
 Outcome<> ConfigStore::PutL4Routes(const xds::Resource<xds::L4Routes>& resource) {
   const std::string& name = resource.value->name;
   accepted_.l4_routes.insert_or_assign(name, resource);
+  NotePresent(url::kL4Routes, name);
   l4_routes_.insert_or_assign(name, resource.value);
   EachWorker([&](Worker& worker) { worker.PutL4Routes(name, resource.value); });
   Answer(waiting_for_l4_, name, true);
@@ -335,6 +363,8 @@ Outcome<> ConfigStore::PutL4Routes(const xds::Resource<xds::L4Routes>& resource)
 
 void ConfigStore::RemoveL4Routes(const std::string& name) {
   accepted_.l4_routes.erase(name);
+  if (IsGivenUp(url::kL4Routes, name)) return;
+  NoteAbsent(url::kL4Routes, name);
   l4_routes_.insert_or_assign(name, nullptr);
   EachWorker([&](Worker& worker) { worker.PutL4Routes(name, nullptr); });
   Answer(waiting_for_l4_, name, true);
@@ -343,10 +373,15 @@ void ConfigStore::RemoveL4Routes(const std::string& name) {
 // Secrets and addresses.
 
 Outcome<> ConfigStore::PutSecret(std::shared_ptr<const xds::Secret> secret, SecretOrigin origin) {
-  if (origin.fixed) {
-    if (auto done = CheckReadable(*secret); !done) return done;
-    accepted_.fixed.insert("secret/" + secret->name);
+  if (auto done = CheckSecret(secret, secrets_); !done) {
+    if (!secrets_.Has(secret->name) && refused_secrets_.insert(secret->name).second) {
+      PutReadyClusters();
+      TryWarming();
+    }
+    return done;
   }
+  refused_secrets_.erase(secret->name);
+  if (origin.fixed) accepted_.fixed.insert("secret/" + secret->name);
   accepted_.secrets.insert_or_assign(secret->name,
                                      Accepted::SecretFacts{std::move(origin.version), loop_.clock().Wall()});
   const bool trust = std::holds_alternative<xds::ValidationContext>(secret->value);

@@ -33,7 +33,8 @@ class ConfigStore final : public MainDemands {
               Duration warming_limit);
   ~ConfigStore() override;
 
-  void SetSubscriptions(Subscriptions subscriptions) { subscriptions_ = std::move(subscriptions); }
+  // What static resources name (routes, endpoints, secrets) is subscribed at once.
+  void SetSubscriptions(Subscriptions subscriptions);
   // For hosts of DNS clusters; before the first cluster, outlives the store.
   void SetResolver(cluster::NameResolver* resolver) { clusters_.SetResolver(resolver); }
   // Told of a listener that was accepted, since its port seemed to come free, and then could not be had after all.
@@ -66,6 +67,10 @@ class ConfigStore final : public MainDemands {
   void RemoveSecret(const std::string& name);
   Outcome<> PutAddress(const xds::Resource<xds::Address>& resource);
   void RemoveAddress(const std::string& name);
+  // How clusters come from the control plane: by name as they are used, all of them unasked, or never.
+  enum class ClusterSource : std::uint8_t { kByName, kAll, kNone };
+  void SetClusterSource(ClusterSource source) { cluster_source_ = source; }
+  void NoteAllClusters() { has_all_clusters_ = cluster_source_ == ClusterSource::kAll; }  // kAll: they have come
   void SetControlPlaneAway(bool away) { destinations_.SetControlPlaneAway(away); }
   void BeginBatch();
   void EndBatch();
@@ -133,7 +138,16 @@ class ConfigStore final : public MainDemands {
   void ReleaseUnwatched();
   void TryWarming();
   void SubscribeSecrets(const std::vector<std::string>& names);
+  bool AreSettled(const std::vector<std::string>& secrets) const;
   void SubscribeOnce(std::string_view type, const std::string& name);
+  void SubscribeNamed(std::string_view type, const std::vector<std::string>& names);
+  bool IsAbsent(std::string_view type, const std::string& name) const;
+  bool IsGivenUp(std::string_view type, const std::string& name) const;
+  bool IsNobodyToAskFor(const std::string& cluster) const;
+  void NoteAbsent(std::string_view type, const std::string& name);
+  void NotePresent(std::string_view type, const std::string& name);
+  void ForgetOldestAbsent();
+  void ForgetAbsent();
   void PutReadyClusters();
   void SyncEndpoints();
   void Answer(Waiters& waiters, const std::string& name, bool there);
@@ -158,9 +172,17 @@ class ConfigStore final : public MainDemands {
   std::map<std::string, std::shared_ptr<const xds::Cluster>> waiting_clusters_;  // for their secrets
   std::map<std::string, std::shared_ptr<const route::RouteTable>> routes_;       // null: certainly none
   std::map<std::string, std::shared_ptr<const xds::L4Routes>> l4_routes_;
-  std::set<std::pair<std::string, std::string>> subscribed_;  // type URL, name
+  using Name = std::pair<std::string, std::string>;  // of a resource; its type URL before it
+  std::set<Name> subscribed_;
+  std::set<Name> named_;  // by listeners: never given up
+  ClusterSource cluster_source_ = ClusterSource::kByName;
+  bool has_all_clusters_ = false;
+  // Asked for, and certainly none. Those that came up by use are unsubscribed when their time is over.
+  std::map<Name, MonotonicTime> absent_;
+  std::deque<std::pair<Name, MonotonicTime>> absent_until_;  // oldest first; what is not in absent_ so is outdated
+  io::Timer absent_timer_{[this] { ForgetAbsent(); }};
   std::set<std::string> endpoint_names_;
-  std::set<std::string> absent_clusters_;  // asked for, and certainly none
+  std::set<std::string> refused_secrets_;  // of which nothing good has come yet: nobody waits for them
   Waiters waiting_for_routes_;
   Waiters waiting_for_l4_;
   enum class Stopped : std::uint8_t { kNone, kInbound, kAll };

@@ -57,6 +57,7 @@ class ControlLink::FirstResponse final : public xds::Subscriber {
     auto rejections = link_.subscriber_.OnUpdate(update);
     link_.CountUpdate(update, !rejections.empty());
     if (update.type_url == url::kAddress && link_.on_index_) std::exchange(link_.on_index_, nullptr)();
+    if (update.type_url == url::kCluster) link_.store_.NoteAllClusters();
     if (update.type_url == url::kSecret) link_.FollowRoots();
     return rejections;
   }
@@ -133,6 +134,11 @@ Outcome<> ControlLink::StartStream() {
   if (bootstrap_.dynamic.lds) client_->SubscribeAll(url::kListener);
   if (bootstrap_.dynamic.cds && gateway_) client_->SubscribeAll(url::kCluster);
   if (!bootstrap_.dynamic.lds && bootstrap_.dynamic.cds) client_->SubscribeAll(url::kCluster);
+  if (!bootstrap_.dynamic.cds) {
+    store_.SetClusterSource(ConfigStore::ClusterSource::kNone);
+  } else if (gateway_ || !bootstrap_.dynamic.lds) {
+    store_.SetClusterSource(ConfigStore::ClusterSource::kAll);
+  }
   // Beside an Envoy, which has its own stream for the rest.
   if (!bootstrap_.dynamic.lds && !bootstrap_.dynamic.cds) client_->Subscribe(url::kSecret, kRoots);
   stream_->Start();
@@ -159,8 +165,11 @@ void ControlLink::ChooseSubscriptions(std::string_view control_plane) {
   const bool plaitd = control_plane == kPlaitd;
   if (plaitd) {
     client_->SubscribeAll(url::kAddress);
+    // It answers for each name, also where it sends all clusters: in parts, so the first answer is not all.
+    if (bootstrap_.dynamic.cds) store_.SetClusterSource(ConfigStore::ClusterSource::kByName);
   } else if (bootstrap_.dynamic.cds) {
     client_->SubscribeAll(url::kCluster);
+    store_.SetClusterSource(ConfigStore::ClusterSource::kAll);
   }
   // The CA's answer brings roots as well; those of SDS follow a rotation at once.
   if (certificate_) client_->Subscribe(url::kSecret, kRoots);
@@ -169,16 +178,18 @@ void ControlLink::ChooseSubscriptions(std::string_view control_plane) {
 
 bool ControlLink::HasCertificate() const { return certificate_ && secrets_.Has(kOwnCertificate); }
 
-Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& cluster, Proof proof) const {
-  const io::SocketAddress* address = nullptr;
+Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& cluster, Proof proof,
+                                                       std::size_t turn) const {
+  std::vector<const io::SocketAddress*> all;
   for (const xds::LocalityEndpoints& locality : cluster.load_assignment.localities) {
-    if (address == nullptr && !locality.endpoints.empty()) address = &locality.endpoints.front().address;
+    for (const xds::Endpoint& endpoint : locality.endpoints)
+      if (endpoint.dns_name.empty()) all.push_back(&endpoint.address);
   }
   io::ConnectOptions options;
   options.mark = io::kMarkOutbound;
   options.timeout = cluster.connect_timeout;
   options.keep_alive = upstream::KeepAliveOf(cluster);
-  auto stream = io::Connect(loop_, *address, options);
+  auto stream = io::Connect(loop_, *all[turn % all.size()], options);
   if (!cluster.tls) return stream;
   xds::UpstreamTlsContext config = *cluster.tls;
   const bool own = HasCertificate();
@@ -241,7 +252,7 @@ Outcome<xds::AdsStream::Connection> ControlLink::ConnectAds() {
       (*stats)->Add(record::SubscriptionStat::kFailure);
     }
   }
-  auto stream = Dial(*ads_cluster_, ads_proof_);
+  auto stream = Dial(*ads_cluster_, ads_proof_, ads_turn_++);
   if (!stream) return std::unexpected(stream.error());
   counting_.reset();  // of the connection before, which is over
   if (const cluster::ClusterPtr cluster = store_.clusters().Find(ads_cluster_->name)) {
@@ -259,7 +270,7 @@ Outcome<xds::AdsStream::Connection> ControlLink::ConnectAds() {
 }
 
 Outcome<identity::GrpcCaClient::Connection> ControlLink::ConnectCa(Proof proof) {
-  auto stream = Dial(*ca_cluster_, proof);
+  auto stream = Dial(*ca_cluster_, proof, ca_turn_++);
   if (!stream) return std::unexpected(stream.error());
   return identity::GrpcCaClient::Connection{.stream = std::move(*stream),
                                             .authority = ca_cluster_->name,

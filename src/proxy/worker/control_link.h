@@ -61,7 +61,7 @@ class ControlLink {
   using Proof = identity::GrpcCaClient::Proof;
   bool HasCertificate() const;
   bool HasToken() const { return bootstrap_.identity && !bootstrap_.identity->token_path.empty(); }
-  Outcome<std::unique_ptr<io::Stream>> Dial(const xds::Cluster& cluster, Proof proof) const;
+  Outcome<std::unique_ptr<io::Stream>> Dial(const xds::Cluster& cluster, Proof proof, std::size_t turn) const;
   std::string Authorization(Proof proof) const;
   Outcome<xds::AdsStream::Connection> ConnectAds();
   Outcome<identity::GrpcCaClient::Connection> ConnectCa(Proof proof);
@@ -86,6 +86,8 @@ class ControlLink {
   std::optional<record::SubscriptionStats> lds_;  // nullopt: not asked for
   std::optional<record::SubscriptionStats> cds_;
   bool dialled_ = false;
+  std::size_t ads_turn_ = 0;  // attempts go to the endpoints in turn
+  std::size_t ca_turn_ = 0;
   Proof ads_proof_ = Proof::kNewest;  // of the next attempt
   std::unique_ptr<FirstResponse> first_;
   std::unique_ptr<xds::DeltaClient> client_;

@@ -27,6 +27,79 @@ TEST_F(ControlLinkTest, WhatDoesNotExistIsAnsweredAtOnceAndAgain) {
   EXPECT_EQ(Need("missing"), false);
 }
 
+TEST_F(ControlLinkTest, WhereAllClustersComeNoneIsAskedForByName) {
+  plane_.identifier = "istiod";
+  StartAs("sidecar");
+  ASSERT_TRUE(Until([&] { return plane_.AcknowledgementsOf(url::kCluster) > 0; }));
+  EXPECT_EQ(Need("missing"), false);
+  EXPECT_FALSE(plane_.Asked(url::kCluster, "missing"));
+}
+
+// The first of its answers may be a part.
+TEST_F(ControlLinkTest, PlaitdIsAskedForAClusterThatAGatewayLacks) {
+  StartAs("router");
+  ASSERT_TRUE(Until([&] { return plane_.AcknowledgementsOf(url::kCluster) > 0; }));
+  plane_.Put(url::kCluster, "later", xds::Encode(StaticCluster("later")));
+  EXPECT_EQ(Need("later"), true);
+  EXPECT_EQ(Need("missing"), false);
+}
+
+TEST_F(ControlLinkTest, WithoutCdsNoClusterIsAskedFor) {
+  bootstrap_ = BootstrapFor(plane_.address(), "sidecar");
+  bootstrap_.dynamic.cds = false;
+  link_ = std::make_unique<ControlLink>(loop_, bootstrap_, store_, secrets_);
+  ASSERT_TRUE(link_->Start().has_value());
+  ASSERT_TRUE(Until([&] { return link_->connected(); }));
+  EXPECT_EQ(Need("missing"), false);
+  EXPECT_FALSE(plane_.Asked(url::kCluster, "missing"));
+}
+
+// Its first answer alone says nothing of whether it will take the rest.
+TEST_F(ControlLinkTest, WaitsLongerAndLongerForAControlPlaneThatAnswersAndHangsUp) {
+  plane_.hangs_up = true;
+  bootstrap_ = BootstrapFor(plane_.address(), "sidecar");
+  bootstrap_.dynamic.ads->first_back_off = std::chrono::milliseconds(1);
+  bootstrap_.dynamic.ads->longest_back_off = std::chrono::seconds(60);
+  link_ = std::make_unique<ControlLink>(loop_, bootstrap_, store_, secrets_);
+  ASSERT_TRUE(link_->Start().has_value());
+  constexpr Duration kStep = std::chrono::milliseconds(10);
+  const auto time_until = [&](int streams) {
+    Duration passed{};
+    for (; plane_.streams() < streams && passed < std::chrono::hours(1); passed += kStep) {
+      clock_.Advance(kStep);
+      loop_.RunOnce(Duration::zero());
+    }
+    return passed;
+  };
+  EXPECT_LT(time_until(20), std::chrono::hours(1));
+  EXPECT_GT(time_until(30), std::chrono::seconds(60));
+}
+
+TEST_F(ControlLinkTest, DialsEachEndpointOfTheControlPlaneInTurn) {
+  bootstrap_ = BootstrapFor(plane_.address(), "sidecar");
+  auto cluster = std::make_shared<xds::Cluster>(*bootstrap_.clusters.front().value);
+  const io::UniqueFd nobody = io::ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value();
+  const io::SocketAddress closed = io::LocalAddress(nobody.get());
+  ASSERT_EQ(shutdown(nobody.get(), SHUT_RDWR), 0);  // the port stays ours and refuses
+  auto& endpoints = cluster->load_assignment.localities.front().endpoints;
+  endpoints.insert(endpoints.begin(), xds::Endpoint{});
+  endpoints.front().address = closed;
+  bootstrap_.clusters.front().value = cluster;
+  link_ = std::make_unique<ControlLink>(loop_, bootstrap_, store_, secrets_);
+  ASSERT_TRUE(link_->Start().has_value());
+  EXPECT_TRUE(Until([&] { return link_->ready(); })) << link_->problem();
+}
+
+// As a bootstrap of Envoy has them: taken before there is a line to the control plane.
+TEST_F(ControlLinkTest, AsksForWhatStaticResourcesName) {
+  xds::Cluster dynamic{.name = "dynamic"};
+  dynamic.type = xds::Cluster::Type::kEds;
+  ASSERT_TRUE(store_.PutCluster({.name = "dynamic", .value = std::make_shared<xds::Cluster>(dynamic)}, true));
+  StartAs("sidecar");
+  ASSERT_TRUE(Until([&] { return link_->ready(); }));
+  EXPECT_TRUE(plane_.Asked(url::kEndpoint, "dynamic"));
+}
+
 TEST_F(ControlLinkTest, OfAnotherControlPlaneASidecarTakesAllClusters) {
   plane_.identifier = "istiod";
   plane_.Put(url::kCluster, "one", xds::Encode(StaticCluster("one")));

@@ -129,6 +129,12 @@ bool Secrets::Has(const std::string& name) const {
   return by_name_.contains(name);
 }
 
+std::shared_ptr<const xds::Secret> Secrets::Get(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
 bool Secrets::HasAll(const std::vector<std::string>& names) const {
   const std::lock_guard lock(mutex_);
   return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return by_name_.contains(name); });

@@ -29,6 +29,7 @@ class Secrets final : public session::DownstreamTls {
   // `observer` hears of each Put and Remove, on the thread that did it. Set it before the first.
   void SetObserver(std::function<void()> observer) { observer_ = std::move(observer); }
   bool Has(const std::string& name) const;
+  std::shared_ptr<const xds::Secret> Get(const std::string& name) const;  // null: there is none
   bool HasAll(const std::vector<std::string>& names) const;
   // Whether a context towards upstream hosts was ever made of it, or would have been.
   bool IsForUpstream(const std::string& name) const;

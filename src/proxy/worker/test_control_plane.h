@@ -64,10 +64,15 @@ class FakeControlPlane {
   grpc::Status refusal;                     // of each stream, unless it is OK
   std::shared_ptr<const tls::Context> tls;  // from the next Start on; null: plaintext
   int handshakes = 0;                       // begun
+  bool hangs_up = false;                    // after each answer
   std::string identifier = "plaitd";
   std::string tenant;  // of the last stream
   int streams() const { return streams_; }
   std::size_t acknowledgements() const { return acknowledgements_; }
+  std::size_t AcknowledgementsOf(std::string_view type) const {
+    const auto found = acknowledged_.find(type);
+    return found == acknowledged_.end() ? 0 : found->second;
+  }
 
  private:
   class Stream final : public grpc::CallHandler {
@@ -80,6 +85,7 @@ class FakeControlPlane {
       ASSERT_TRUE(request.has_value());
       if (!request->response_nonce.empty()) {
         ++plane_.acknowledgements_;
+        ++plane_.acknowledged_[request->type_url];
         plane_.nacks_[request->type_url] = request->error.value_or("");
       }
       if (!request->subscribe.empty()) Answer(*request);
@@ -104,6 +110,8 @@ class FakeControlPlane {
           if (key.first == request.type_url) response.resources.push_back(resource);
       }
       call_.Send(xds::EncodeDeltaResponse(response));
+      if (plane_.hangs_up)
+        call_.Finish({.code = grpc::Code::kResourceExhausted, .message = "that is enough", .details = {}});
     }
     FakeControlPlane& plane_;
     grpc::ServerCall& call_;
@@ -117,6 +125,7 @@ class FakeControlPlane {
   std::set<std::pair<std::string, std::string>> asked_;
   std::map<std::string, std::string, std::less<>> nacks_;
   std::size_t acknowledgements_ = 0;
+  std::map<std::string, std::size_t, std::less<>> acknowledged_;  // by type
   int version_ = 0;
   int streams_ = 0;
 };

@@ -9,8 +9,8 @@ namespace plait::proxy::worker {
 
 class Trust : public StaticProxy {
  protected:
-  explicit Trust(Duration drain_time = WorkerOptions{}.drain_time)
-      : StaticProxy({}, std::chrono::seconds(1), {.drain_time = drain_time}) {}
+  explicit Trust(Duration drain_time = WorkerOptions{}.drain_time, Duration warming_limit = std::chrono::seconds(1))
+      : StaticProxy({}, warming_limit, {.drain_time = drain_time}) {}
   void PutRoots(const std::string& pem, const std::string& crl = {}) {
     auto secret = std::make_shared<xds::Secret>();
     secret->name = "ROOTCA";

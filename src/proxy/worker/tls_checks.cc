@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "core/xds/data_source.h"
 #include "proxy/cluster/cluster.h"
 
 namespace plait::proxy::worker {
@@ -13,15 +12,21 @@ std::unexpected<Diagnostic> Refuse(Diagnostic why, const std::string& where) {
   return std::unexpected(std::move(why));
 }
 
-std::vector<const xds::DataSource*> SourcesOf(const xds::Secret& secret) {
-  if (const auto* certificate = std::get_if<xds::TlsCertificate>(&secret.value))
-    return {&certificate->certificate_chain, &certificate->private_key};
-  std::vector<const xds::DataSource*> sources;
-  if (const auto* validation = std::get_if<xds::ValidationContext>(&secret.value)) {
-    sources = {&validation->trusted_ca, &validation->crl};
-    for (const xds::TrustDomain& domain : validation->trust_domains) sources.push_back(&domain.bundle);
+bool IsCertificate(const xds::Secret& secret) { return std::holds_alternative<xds::TlsCertificate>(secret.value); }
+
+Outcome<ContextPtr> ContextOf(const std::shared_ptr<const xds::Secret>& secret) {
+  Secrets alone;
+  alone.Put(secret);
+  if (IsCertificate(*secret)) {
+    xds::DownstreamTlsContext shows;
+    shows.common.certificate_secrets = {{.name = secret->name, .path = {}}};
+    return alone.Server(shows);
   }
-  return sources;
+  xds::UpstreamTlsContext verifies;
+  // Roots may also come from the context that the secret is used in, or be none.
+  verifies.common.validation = xds::ValidationContext{.accept_untrusted = true};
+  verifies.common.validation_secret = xds::SecretRef{.name = secret->name, .path = {}};
+  return alone.Client(verifies, false);
 }
 
 Outcome<> CheckChain(const xds::FilterChain& chain, bool fixed, Secrets& secrets) {
@@ -41,10 +46,16 @@ Outcome<> CheckChain(const xds::FilterChain& chain, bool fixed, Secrets& secrets
 
 }  // namespace
 
-Outcome<> CheckReadable(const xds::Secret& secret) {
-  for (const xds::DataSource* source : SourcesOf(secret)) {
-    if (const auto content = ReadSource(*source); !content) return Refuse(content.error(), "secret " + secret.name);
+Outcome<> CheckSecret(const std::shared_ptr<const xds::Secret>& secret, const Secrets& held) {
+  const std::string where = "secret " + secret->name;
+  if (const auto before = held.Get(secret->name); before && IsCertificate(*before) != IsCertificate(*secret)) {
+    const bool was = IsCertificate(*before);
+    return Explain(Errc::kInvalidInput,
+                   where + ": it is a " + (was ? "certificate" : "validation context") + " and cannot become a " +
+                       (was ? "validation context" : "certificate"),
+                   "give the other one a name of its own");
   }
+  if (const auto context = ContextOf(secret); !context) return Refuse(context.error(), where);
   return {};
 }
 

@@ -9,8 +9,9 @@
 
 namespace plait::proxy::worker {
 
-// The files and variables that a secret names can be read.
-Outcome<> CheckReadable(const xds::Secret& secret);
+// A secret is of the kind that is held under its name, its files and variables can be read, and TLS can be made of it
+// alone. One that takes trust away (no roots, everything revoked) is as good as another.
+Outcome<> CheckSecret(const std::shared_ptr<const xds::Secret>& secret, const Secrets& held);
 // The contexts of a cluster whose secrets are all there.
 Outcome<> CheckTls(const xds::Cluster& cluster, Secrets& secrets);
 // The contexts of a listener's chains. `fixed`: static_resources. The secrets of one that came by LDS may be changed or

@@ -119,10 +119,18 @@ void Worker::PutRoutes(std::string name, std::shared_ptr<const route::RouteTable
   });
 }
 
+void Worker::ForgetRoutes(std::string name) {
+  loop_.Post([this, name = std::move(name)] { tables_.routes.erase(name); });
+}
+
 void Worker::PutL4Routes(std::string name, std::shared_ptr<const xds::L4Routes> routes) {
   loop_.Post([this, name = std::move(name), routes = std::move(routes)]() mutable {
     tables_.l4_routes.insert_or_assign(std::move(name), std::move(routes));
   });
+}
+
+void Worker::ForgetL4Routes(std::string name) {
+  loop_.Post([this, name = std::move(name)] { tables_.l4_routes.erase(name); });
 }
 
 void Worker::PutListener(listen::ListenerPtr listener, std::vector<int> sockets) {

@@ -61,7 +61,9 @@ class Worker {
   void ApplyClusters(cluster::ClusterUpdate update);
   void ApplyIndex(cluster::IndexUpdate update);
   void PutRoutes(std::string name, std::shared_ptr<const route::RouteTable> table);  // null: there is none of that name
+  void ForgetRoutes(std::string name);
   void PutL4Routes(std::string name, std::shared_ptr<const xds::L4Routes> routes);
+  void ForgetL4Routes(std::string name);
   // Adds or changes. `sockets` stay the process's and open until after RemoveListener, or a change to others.
   void PutListener(listen::ListenerPtr listener, std::vector<int> sockets);
   void RemoveListener(std::string name);
