@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "core/base/log.h"
 #include "core/tls/facts.h"
 
 namespace plait::proxy::filters {
 namespace {
 
+static log::Component kLog("rbac");
 constexpr int kMostDepth = 32;  // of nested and, or, not: the walk is recursive
 
 Diagnostic NeedsRequest(std::string_view what) {
@@ -17,6 +19,12 @@ Diagnostic NeedsRequest(std::string_view what) {
 }
 
 }  // namespace
+
+void LogDryRun(const RbacResult& result, const RbacSubject& subject) {
+  if (result.allowed || !kLog.Enabled(log::Level::kDebug)) return;
+  kLog.Debug("shadow denied, matched policy " + (result.policy != nullptr ? *result.policy : "none") + ", from " +
+             subject.remote.ToString());
+}
 
 std::string DeniedDetails(const std::string* policy) {
   std::string details = "rbac_access_denied_matched_policy[";

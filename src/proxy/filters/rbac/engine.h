@@ -104,6 +104,9 @@ class RbacEngine {
 // The verdict of a filter with these rules (either may be null) and why; counts nothing.
 filter::Forecast ForeseeRbac(const RbacEngine* rules, const RbacEngine* shadow, const RbacSubject& subject);
 
+// In the log, at debug.
+void LogDryRun(const RbacResult& result, const RbacSubject& subject);
+
 // "rbac_access_denied_matched_policy[ns[default]-policy[deny]-rule[0]]"; [none] without a policy.
 std::string DeniedDetails(const std::string* policy);
 

@@ -211,7 +211,9 @@ filter::Forecast ForeseeRbac(const RbacEngine* rules, const RbacEngine* shadow, 
   filter::Forecast forecast;
   if (shadow != nullptr) {
     const std::optional<RbacResult> result = shadow->Foresee(subject);
-    if (result && !result->allowed) forecast.note = "a policy in dry run would deny it";
+    if (result && !result->allowed)
+      forecast.note = result->policy != nullptr ? *result->policy + " in dry run would deny it"
+                                                : "policies in dry run would deny it, since none of them allows it";
   }
   if (rules == nullptr) return forecast;
   const std::optional<RbacResult> result = rules->Foresee(subject);

@@ -44,6 +44,7 @@ filter::Verdict HttpRbac::OnRequestHead(filter::RequestView request, const filte
       .connection = *request.record.connection, .remote = request.record.remote.ip, .head = &request.head};
   if (sets.shadow) {
     const RbacResult result = sets.shadow->Check(subject);
+    LogDryRun(result, subject);
     stats_->Add(result.allowed ? kRbacShadowAllowed : kRbacShadowDenied);
     auto& metadata = request.record.metadata;
     metadata.push_back({kMetadata, sets.shadow_result_key, result.allowed ? "allowed" : "denied"});

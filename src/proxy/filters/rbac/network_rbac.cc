@@ -25,7 +25,11 @@ Outcome<std::shared_ptr<const NetworkRbac>> NetworkRbac::Compile(const xds::Netw
 
 NetworkVerdict NetworkRbac::Check(const record::ConnectionInfo& connection, bool count) const {
   const RbacSubject subject{.connection = connection, .remote = connection.remote.ip};
-  if (shadow_ && count) stats_->Add(shadow_->Check(subject).allowed ? kRbacShadowAllowed : kRbacShadowDenied);
+  if (shadow_ && count) {
+    const RbacResult result = shadow_->Check(subject);
+    LogDryRun(result, subject);
+    stats_->Add(result.allowed ? kRbacShadowAllowed : kRbacShadowDenied);
+  }
   if (!rules_) return {};
   const RbacResult result = rules_->Check(subject);
   if (count) stats_->Add(result.allowed ? kRbacAllowed : kRbacDenied);

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "core/base/log.h"
 #include "core/tls/facts.h"
 #include "proxy/filters/rbac/http_rbac.h"
 #include "proxy/filters/rbac/network_rbac.h"
@@ -130,6 +133,24 @@ TEST_F(Rbac, RefusesRulesThatItCannotEvaluate) {
                                       .permissions = {{.kind = Permission::Kind::kAnd}},
                                       .principals = {{.kind = Principal::Kind::kAny}}}}};
   EXPECT_FALSE(RbacEngine::Compile(empty, true));
+}
+
+TEST_F(Rbac, NamesThePolicyInDryRunThatWouldDeny) {
+  const RbacSubject subject{.connection = connection_, .remote = remote_, .head = &head_};
+  const auto shadow = RbacEngine::Compile(
+      {.action = RbacRules::Action::kDeny,
+       .policies = {{.name = "tried", .permissions = {Path("/api")}, .principals = {{.kind = Principal::Kind::kAny}}}}},
+      true);
+  const auto note = ForeseeRbac(nullptr, shadow->get(), subject).note;
+  EXPECT_EQ(note, "tried in dry run would deny it");
+  ASSERT_TRUE(log::SetLevels("rbac:debug"));
+  testing::internal::CaptureStderr();
+  LogDryRun((*shadow)->Check(subject), subject);
+  LogDryRun({.allowed = true}, subject);
+  const std::string logged = testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(log::SetLevels("rbac:info"));
+  EXPECT_NE(logged.find("\trbac\tshadow denied, matched policy tried, from 192.0.2.7\n"), std::string::npos) << logged;
+  EXPECT_EQ(std::count(logged.begin(), logged.end(), '\n'), 1);
 }
 
 TEST_F(Rbac, AnswersRequestsWith403AndCountsThem) {
