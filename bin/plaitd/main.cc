@@ -53,8 +53,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--trust-domain", o.trust_domain, "unless MeshConfig names one")->option_text("NAME (cluster.local)");
   app.add_option("--root-namespace", o.root_namespace, "holds MeshConfig and mesh-wide policies")
       ->option_text("NAME (istio-system)");
-  app.add_flag("--tell-hosts", o.tell_hosts,
-               "the supervisor hears of services and their addresses (plait up --net loopback)");
+  app.add_flag("--tell-hosts", o.tell_hosts, "the supervisor hears of services and their addresses (plait up)");
   app.add_option("--send-timeout", flags.send_timeout,
                  "a proxy that takes or answers nothing for so long is disconnected")
       ->option_text("DURATION (" + FormatDuration(o.send_timeout) + ")");

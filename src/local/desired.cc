@@ -137,6 +137,7 @@ PodSpec PodOf(const Json& json) {
                                                : RestartPolicy::kAlways;
   if (json.contains("max_restarts")) out.max_restarts = static_cast<int>(Number(json, "max_restarts", 0));
   out.grace = Time<std::chrono::seconds>(json, "grace_seconds", 30);
+  out.service_links = json.value("service_links", true);
   out.proxy = ProxyOf(json);
   out.concurrency = static_cast<int>(Number(json, "concurrency", 0));
   for (const Json& volume : json.value("volumes", Json::array())) out.volumes.push_back(VolumeOf(volume));

@@ -97,6 +97,7 @@ struct PodSpec {
   RestartPolicy restart_policy = RestartPolicy::kAlways;
   std::optional<int> max_restarts;  // of one container; none: no limit
   Duration grace = std::chrono::seconds(30);
+  bool service_links = true;  // its containers have the variables of services
   ProxyKind proxy = ProxyKind::kNone;
   int concurrency = 0;  // of its proxy; 0: the mesh's
   std::vector<VolumeSpec> volumes = {};

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kPods =
     R"({"type":"pods","pods":[{"uid":"1","name":"web-0","namespace":"shop","service_account":"web",
-"labels":{"app":"web"},"annotations":{"a":"b"},"owner":"web","owner_kind":"Job","completions":3,"restart_policy":"OnFailure","max_restarts":2,"grace_seconds":7,"proxy":true,
+"labels":{"app":"web"},"annotations":{"a":"b"},"owner":"web","owner_kind":"Job","completions":3,"restart_policy":"OnFailure","max_restarts":2,"grace_seconds":7,"service_links":false,"proxy":true,
 "containers":[{"name":"main","argv":["serve","80"],"env":[{"name":"A","value":"1"},{"name":"IP","field":"status.podIP"}],
 "ports":[{"port":80,"protocol":"TCP","name":"http"},{"port":80,"protocol":"UDP","name":"quic"}],
 "readiness":{"kind":"http","port":80,"path":"/ok","period_ms":500,"headers":[{"name":"X","value":"y"}]}}]}]})";
@@ -27,6 +27,7 @@ TEST(Desired, ReadsAPodWithItsProbe) {
   EXPECT_EQ(pod.restart_policy, RestartPolicy::kOnFailure);
   EXPECT_EQ(pod.max_restarts, 2);
   EXPECT_EQ(pod.proxy, ProxyKind::kSidecar);
+  EXPECT_FALSE(pod.service_links);
   EXPECT_EQ(pod.grace, std::chrono::seconds(7));
   ASSERT_EQ(pod.containers.size(), 1u);
   EXPECT_EQ(pod.containers[0].ports, (std::vector<std::pair<std::string, Port>>{{"http", Port{80}}})) << "TCP";
@@ -44,6 +45,7 @@ TEST(Desired, TellsInitContainersThatEndFromSidecars) {
   ASSERT_TRUE(message.has_value());
   const PodSpec& pod = std::get<DesiredPods>(*message).pods.at(0);
   ASSERT_EQ(pod.init_containers.size(), 2U);
+  EXPECT_TRUE(pod.service_links) << "unless it says otherwise";
   EXPECT_EQ(pod.init_containers[0].kind, ContainerSpec::Kind::kInit);
   EXPECT_EQ(pod.init_containers[1].kind, ContainerSpec::Kind::kSidecar);
   EXPECT_EQ(pod.containers.at(0).kind, ContainerSpec::Kind::kApplication);

@@ -44,8 +44,9 @@ struct MeshContext {
   std::vector<ServerPort> server_ports = {};  // of all gateways
   // Open host sockets of those that are on the host, by the port's decimal number.
   std::vector<node::NamedSocket> gateway_sockets;
-  int gateway_sockets_missing = 0;  // that were asked for; a gateway does not start before they are here
-  LogLosses log_losses = {};        // for `plait status`
+  int gateway_sockets_missing = 0;   // that were asked for; a gateway does not start before they are here
+  LogLosses log_losses = {};         // for `plait status`
+  std::vector<MeshHost> hosts = {};  // all of the mesh, as plaitd knows them now
 };
 
 }  // namespace plait::local

@@ -66,20 +66,23 @@ std::string ExpandPlaces(std::string_view text, const PodNetwork& network, std::
   return out + std::string(text);
 }
 
-std::vector<EnvVar> ServiceVariables(const PodNetwork& network, std::string_view ns) {
+std::vector<EnvVar> ServiceVariables(const PodNetwork& network, const std::vector<MeshHost>& hosts,
+                                     std::string_view ns) {
   std::vector<EnvVar> out;
-  for (const Outlet& outlet : network.outlets) {
-    if (!outlet.kubernetes || outlet.ns != ns) continue;
-    const std::string prefix = VariableName(outlet.name) + "_SERVICE_";
-    const auto add = [&](std::string name, std::string value) {
-      out.push_back({std::move(name), std::move(value), ""});
-    };
+  const auto add = [&](const std::string& service, const io::IpAddress& ip, const std::string& port_name, Port at) {
+    const std::string prefix = VariableName(service) + "_SERVICE_";
     const bool first = std::none_of(out.begin(), out.end(), [&](const EnvVar& v) { return v.name == prefix + "HOST"; });
-    const std::string port = std::to_string(outlet.at.port.value);
-    if (first) add(prefix + "HOST", outlet.at.ip.ToString());
-    if (first) add(prefix + "PORT", port);
-    if (!outlet.port_name.empty()) add(prefix + "PORT_" + VariableName(outlet.port_name), port);
-  }
+    const std::string port = std::to_string(at.value);
+    if (first) out.push_back({prefix + "HOST", ip.ToString(), ""});
+    if (first) out.push_back({prefix + "PORT", port, ""});
+    if (!port_name.empty()) out.push_back({prefix + "PORT_" + VariableName(port_name), port, ""});
+  };
+  for (const Outlet& outlet : network.outlets)
+    if (outlet.kubernetes && outlet.ns == ns) add(outlet.name, outlet.at.ip, outlet.port_name, outlet.at.port);
+  if (!network.netns) return out;
+  for (const MeshHost& host : hosts)
+    if (host.kubernetes && host.ns == ns)
+      for (const auto& [port_name, port] : host.ports) add(host.name, host.vip, port_name, port);
   return out;
 }
 

@@ -21,7 +21,8 @@ namespace plait::local {
 std::string ExpandPlaces(std::string_view text, const PodNetwork& network, std::string_view ns, std::string* unknown);
 
 // Kubernetes' variables REVIEWS_SERVICE_HOST, REVIEWS_SERVICE_PORT, REVIEWS_SERVICE_PORT_HTTP for the services of the
-// pod's namespace; only where nothing is captured: elsewhere names do.
-std::vector<EnvVar> ServiceVariables(const PodNetwork& network, std::string_view ns);
+// pod's namespace: the service's address of `hosts`, or the outlet where nothing is captured.
+std::vector<EnvVar> ServiceVariables(const PodNetwork& network, const std::vector<MeshHost>& hosts,
+                                     std::string_view ns);
 
 }  // namespace plait::local

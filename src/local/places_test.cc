@@ -59,7 +59,6 @@ TEST(ExpandPlaces, KeepsNamesWhereConnectionsAreCaptured) {
       ExpandPlaces("${plait.addr.reviews:9080} ${plait.addr.reviews} ${plait.bind}", network, "default", &unknown),
       "reviews:9080 reviews 0.0.0.0");
   EXPECT_EQ(unknown, "");
-  EXPECT_TRUE(ServiceVariables(network, "default").empty());
 }
 
 TEST(ServiceVariables, AreKubernetesOnesForTheOwnNamespace) {
@@ -67,7 +66,25 @@ TEST(ServiceVariables, AreKubernetesOnesForTheOwnNamespace) {
                                       {"WEB_APP_SERVICE_PORT", "41000", ""},
                                       {"WEB_APP_SERVICE_PORT_HTTP", "41000", ""},
                                       {"WEB_APP_SERVICE_PORT_METRICS", "9090", ""}};
-  EXPECT_EQ(ServiceVariables(OnLoopback(), "shop"), wanted);
+  EXPECT_EQ(ServiceVariables(OnLoopback(), {}, "shop"), wanted);
+}
+
+TEST(ServiceVariables, HaveTheAddressesOfServicesWhereConnectionsAreCaptured) {
+  PodNetwork network;
+  network.netns = io::UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const auto host = [](const char* name, const char* ns, bool kubernetes) {
+    return MeshHost{.name = name,
+                    .ns = ns,
+                    .kubernetes = kubernetes,
+                    .vip = *io::IpAddress::Parse("10.96.0.7"),
+                    .ports = {{"http", Port{80}}, {"", Port{81}}}};
+  };
+  const std::vector<MeshHost> hosts = {host("web-app", "shop", true), host("other", "default", true),
+                                       host("api.example.com", "shop", false)};
+  const std::vector<EnvVar> wanted = {{"WEB_APP_SERVICE_HOST", "10.96.0.7", ""},
+                                      {"WEB_APP_SERVICE_PORT", "80", ""},
+                                      {"WEB_APP_SERVICE_PORT_HTTP", "80", ""}};
+  EXPECT_EQ(ServiceVariables(network, hosts, "shop"), wanted);
 }
 
 }  // namespace

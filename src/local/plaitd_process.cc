@@ -50,8 +50,8 @@ Outcome<> PlaitdProcess::Start() {
                "--state-dir",
                paths.state,
                "--listen-address",
-               mesh_.networks.ControlAddress().ToString()};
-  if (mesh_.options.mode == Mode::kLoopback) plan.argv.emplace_back("--tell-hosts");
+               mesh_.networks.ControlAddress().ToString(),
+               "--tell-hosts"};
   plan.output = log_->writing_end();
   plan.sockets = {{"supervisor", theirs.get()}};
   if (debug_listener_ >= 0) plan.sockets.emplace_back("15014", debug_listener_);

@@ -161,7 +161,8 @@ void Supervisor::OnPlaitd(PlaitdMessage message) {
     return OnPodChange();
   }
   if (auto* hosts = std::get_if<MeshHosts>(&message)) {
-    if (loopback_) loopback_->SetHosts(std::move(hosts->hosts));
+    if (loopback_) loopback_->SetHosts(hosts->hosts);
+    mesh_->hosts = std::move(hosts->hosts);
     return;
   }
   if (auto* notice = std::get_if<Notice>(&message)) return OnNotice(*notice);

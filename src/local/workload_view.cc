@@ -31,7 +31,8 @@ std::vector<EnvVar> VariablesOf(const MeshContext& mesh, const PodSpec& pod, con
                              {"HOSTNAME", pod.hostname, ""},
                              {"HOME", "/tmp", ""},
                              {"LANG", "C.UTF-8", ""}};
-  for (EnvVar& variable : ServiceVariables(network, pod.ns)) out.push_back(std::move(variable));
+  if (!pod.service_links) return out;
+  for (EnvVar& variable : ServiceVariables(network, mesh.hosts, pod.ns)) out.push_back(std::move(variable));
   return out;
 }
 

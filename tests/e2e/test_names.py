@@ -108,6 +108,17 @@ def srv(mesh, name):
     return mesh.exec("client", "python3", "-c", SRV, name).stdout.splitlines()
 
 
+def test_applications_have_the_variables_of_services_as_on_kubernetes(mesh):
+    show = ("sh", "-c", "echo $WEB_SERVICE_HOST $WEB_SERVICE_PORT $WEB_SERVICE_PORT_HTTP")
+    host, *ports = mesh.exec("client", *show).stdout.split()
+    assert ports == ["8000", "8000"] and ask(mesh, f"http://{host}:{ports[0]}/")[0] == 200
+    bare = m.deployment("bare", [APP, "client"])
+    bare["spec"]["template"]["spec"]["enableServiceLinks"] = False
+    with written(mesh, "bare", bare):
+        said = until(lambda: (told := mesh.exec("bare", *show, check=False)).returncode == 0 and told, 30, "the workload bare")
+        assert said.stdout.strip() == ""
+
+
 def test_the_ports_of_services_have_srv_records(mesh):
     assert srv(mesh, "_http._tcp.web.default.svc.cluster.local") == ["8000 web.default.svc.cluster.local", "code 0"]
     each = srv(mesh, "_http._tcp.each.default.svc.cluster.local")

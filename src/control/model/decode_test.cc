@@ -106,6 +106,57 @@ spec:
   EXPECT_EQ(container.liveness->period, 3s);
 }
 
+TEST(Decode, TellsWhatAProcessDoesNotHaveOfItsPod) {
+  EXPECT_EQ(Said(Read(R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a}
+spec:
+  selector: {matchLabels: {app: a}}
+  template:
+    metadata:
+      labels: {app: a}
+      annotations:
+        proxy.istio.io/config: |
+          proxyMetadata: {SECRET_TTL: 1h, ISTIO_META_X: "y"}
+          concurrency: 4
+          holdApplicationUntilProxyStarts: true
+          concurency: 4
+    spec:
+      dnsConfig: {nameservers: [10.0.0.1]}
+      hostAliases: [{ip: 10.0.0.1, hostnames: [x]}]
+      containers:
+      - name: main
+        image: a
+        lifecycle: {preStop: {exec: {command: [sleep, "5"]}}}
+        volumeMounts: [{name: v, mountPath: /v}]
+      - {name: istio-proxy, image: auto, lifecycle: {}}
+      volumes: [{name: v, downwardAPI: {items: [{path: cpu, resourceFieldRef: {resource: limits.cpu}}]}}]
+)")),
+            "Warning [IST0133] f.yaml:15:11: Deployment default/a: proxy.istio.io/config: unknown field \"concurency\" "
+            "(did you mean \"concurrency\"?)\n"
+            "Warning [IST0133] f.yaml:13:24: Deployment default/a: proxy.istio.io/config: \"concurrency\" is not "
+            "honoured yet (remove it, or set it for all proxies in MeshConfig.defaultConfig; plait docs configuration "
+            "MeshConfig lists what is honoured)\n"
+            "Warning [IST0133] f.yaml:12:57: Deployment default/a: proxy.istio.io/config: "
+            "\"proxyMetadata.ISTIO_META_X\" is not honoured yet (remove it, or set it for all proxies in "
+            "MeshConfig.defaultConfig; plait docs configuration MeshConfig lists what is honoured)\n"
+            "Warning [IST0133] f.yaml:25:49: Deployment default/a: the volume v is mounted without cpu: only fieldRef "
+            "is honoured (write the number into a ConfigMap, or remove the item)\n"
+            "Warning [IST0133] f.yaml:17:18: Deployment default/a: dnsConfig is not honoured yet: the mesh's DNS has "
+            "the pod's questions (remove it, or ask for names with all their parts)\n"
+            "Warning [IST0133] f.yaml:18:20: Deployment default/a: hostAliases is not honoured yet: /etc/hosts lacks "
+            "these names (a ServiceEntry gives a name an address)\n"
+            "Warning [IST0133] f.yaml:22:20: Deployment default/a: lifecycle is not honoured yet: no postStart and "
+            "preStop of container main runs (let its command do it: at its start, and when SIGTERM comes)\n");
+  EXPECT_EQ(Said(Read("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{name: u, port: 1, protocol: "
+                      "UDP}, {name: s, port: 2, protocol: SCTP}]}\n")),
+            "Warning [IST0133] f.yaml:4:45: Service default/a: port 1 is of UDP, which proxies do not carry (workloads "
+            "without a proxy reach it; others call the pods at their own addresses)\n"
+            "Warning [IST0133] f.yaml:4:80: Service default/a: port 2 is of SCTP, which is not honoured: nobody "
+            "reaches it (use TCP)\n");
+}
+
 std::string PodWith(const std::string& mounts, const std::string& volumes) {
   return "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: c, image: i, volumeMounts: [" +
          mounts + "]}]\n  volumes: [" + volumes + "]\n";

@@ -30,6 +30,15 @@ bool ReadServicePort(ObjectReader& reader, const std::string& path, const core::
     }
   }
   to.protocol = ProtocolOfPort(from.protocol(), from.name(), from.appprotocol(), to.port);
+  if (from.protocol() == "UDP")
+    reader.Warning(path + ".protocol", "port " + std::to_string(to.port) + " is of UDP, which proxies do not carry",
+                   "workloads without a proxy reach it; others call the pods at their own addresses");
+  if (from.protocol() == "SCTP")
+    reader.Warning(path + ".protocol",
+                   "port " + std::to_string(to.port) +
+                       " is of SCTP, which is not honoured: nobody "
+                       "reaches it",
+                   "use TCP");
   return true;
 }
 

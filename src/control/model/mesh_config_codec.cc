@@ -52,6 +52,11 @@ constexpr std::string_view kHonouredOfProxy[] = {
     "concurrency",       "gateway_topology.num_trusted_proxies", "tracing.sampling",
     "discovery_address", "hold_application_until_proxy_starts",  "config_path"};
 
+// The same of the annotation proxy.istio.io/config, which has SECRET_TTL in `proxyMetadata` as well
+// (local/certificate_ttl.h).
+constexpr std::string_view kHonouredOfAnnotation[] = {"discovery_address", "hold_application_until_proxy_starts",
+                                                      "config_path", "proxy_metadata"};
+
 bool IsListed(std::span<const std::string_view> names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -329,6 +334,32 @@ std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Nod
   WarnOthers(document, message, kHonoured, "", "");
   WarnOthers(document, message.default_config(), kHonouredOfProxy, "", "defaultConfig.");
   return ToMeshConfig(message);
+}
+
+void CheckProxyConfig(ObjectReader& reader, const std::string& path) {
+  const yaml::Node& annotations = yaml::Locate(reader.root(), path);
+  const yaml::Node* text = annotations.Find("proxy.istio.io/config");
+  const auto documents = text ? yaml::ParseText(*text, reader.file()) : std::vector<yaml::Node>{};
+  if (!documents || documents->empty()) return;  // what cannot be read keeps the pod from starting, which is told there
+  const auto tell = [&](const yaml::Mark& at, const std::string& message, std::string hint) {
+    reader.Report(Severity::kWarning, text->HasPlaces() ? at : text->at, "proxy.istio.io/config: " + message,
+                  std::move(hint), "IST0133");
+  };
+  const auto ignored = [&](const std::string& name) {
+    tell(yaml::MarkAt(documents->front(), name), "\"" + name + "\" is not honoured yet",
+         "remove it, or set it for all proxies in MeshConfig.defaultConfig; " +
+             ObjectReader::FieldsListedOf("MeshConfig"));
+  };
+  mesh::ProxyConfig message;
+  for (const Diagnostic& error : yaml::Decode(documents->front(), reader.file(), message, {}))
+    tell({.line = error.at.line, .column = error.at.column}, error.message, error.hint);
+  std::vector<const pb::FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  for (const pb::FieldDescriptor* field : fields)
+    if (!IsListed(kHonouredOfAnnotation, field->name())) ignored(field->json_name());
+  const std::map<std::string, std::string> sorted(message.proxy_metadata().begin(), message.proxy_metadata().end());
+  for (const auto& [name, value] : sorted)
+    if (name != "SECRET_TTL") ignored("proxyMetadata." + name);
 }
 
 std::optional<std::vector<MeshNetwork>> DecodeMeshNetworks(ObjectReader& reader, const yaml::Node& text) {

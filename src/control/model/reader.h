@@ -86,6 +86,8 @@ PolicyScope ReadPolicyScope(const ObjectReader& reader);
 // Keys `mesh` and `meshNetworks` of ConfigMap istio.
 std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Node& text);
 std::optional<std::vector<MeshNetwork>> DecodeMeshNetworks(ObjectReader& reader, const yaml::Node& text);
+// The annotation proxy.istio.io/config among those at `path`: a warning for all of it that is not honoured.
+void CheckProxyConfig(ObjectReader& reader, const std::string& path);
 
 template <class T>
 void Keep(Decoded& out, T object) {

@@ -125,8 +125,9 @@ class VolumeReader {
       const core::DownwardAPIVolumeFile& item = from.items(i);
       const std::string place = at + "." + Indexed("items", static_cast<std::size_t>(i));
       if (!item.has_fieldref())
-        reader_.Info(Dotted(path_, place),
-                     "the volume " + to.name + " is mounted without " + item.path() + ": only fieldRef is honoured");
+        reader_.Warning(Dotted(path_, place),
+                        "the volume " + to.name + " is mounted without " + item.path() + ": only fieldRef is honoured",
+                        "write the number into a ConfigMap, or remove the item");
       else if (!AddItem(place, item.fieldref().fieldpath(), item, source))
         return false;
     }

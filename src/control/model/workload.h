@@ -107,6 +107,7 @@ struct PodSpec {
   std::string restart_policy = "Always";
   std::uint32_t grace_seconds = 30;
   bool host_network = false;
+  bool service_links = true;
   friend bool operator==(const PodSpec&, const PodSpec&) = default;
 };
 

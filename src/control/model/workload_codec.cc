@@ -43,8 +43,10 @@ class PodReader {
     if (from.has_terminationgraceperiodseconds())
       to.grace_seconds = static_cast<std::uint32_t>(std::max<std::int64_t>(0, from.terminationgraceperiodseconds()));
     to.host_network = from.hostnetwork();
+    to.service_links = !from.has_enableservicelinks() || from.enableservicelinks();
     if (!ReadVolumes(reader_, path_, from, to.volumes)) return false;
     CheckMounts(from);
+    TellUnhonoured(from);
     return true;
   }
 
@@ -96,6 +98,24 @@ class PodReader {
           if (!known.contains(mount.name()))
             reader_.Warning(Indexed(Dotted(path_, list), static_cast<std::size_t>(i)) + ".volumeMounts",
                             "the pod has no volume \"" + mount.name() + "\"", "add it to the pod's volumes", {});
+  }
+
+  void TellUnhonoured(const core::PodSpec& from) {
+    if (from.has_dnsconfig())
+      reader_.Warning(Dotted(path_, "dnsConfig"),
+                      "dnsConfig is not honoured yet: the mesh's DNS has the pod's questions",
+                      "remove it, or ask for names with all their parts");
+    if (from.hostaliases_size() > 0)
+      reader_.Warning(Dotted(path_, "hostAliases"), "hostAliases is not honoured yet: /etc/hosts lacks these names",
+                      "a ServiceEntry gives a name an address");
+    for (const auto& [containers, list] :
+         {std::pair{&from.initcontainers(), "initContainers"}, {&from.containers(), "containers"}})
+      for (int i = 0; i < containers->size(); ++i)
+        if (containers->at(i).has_lifecycle() && containers->at(i).name() != "istio-proxy")
+          reader_.Warning(Indexed(Dotted(path_, list), static_cast<std::size_t>(i)) + ".lifecycle",
+                          "lifecycle is not honoured yet: no postStart and preStop of container " +
+                              containers->at(i).name() + " runs",
+                          "let its command do it: at its start, and when SIGTERM comes");
   }
 
   bool ReadContainer(const core::Container& from, const std::string& path, Container& to) {
@@ -263,12 +283,14 @@ bool ReadPodTemplate(ObjectReader& reader, const core::PodTemplateSpec& from, Po
   const auto& metadata = from.metadata();
   to.labels.insert(metadata.labels().begin(), metadata.labels().end());
   to.annotations.insert(metadata.annotations().begin(), metadata.annotations().end());
+  CheckProxyConfig(reader, "spec.template.metadata.annotations");
   return PodReader(reader, "spec.template.spec", claims).Read(from.spec(), to.spec);
 }
 
 void DecodePod(ObjectReader& reader, Decoded& out) {
   core::Pod message;
   if (!ReadMessage(reader, BodyOf(reader.root()), message, KubernetesJson())) return;
+  CheckProxyConfig(reader, "metadata.annotations");
   Pod pod{.meta = reader.meta()};
   if (PodReader(reader, "spec").Read(message.spec(), pod.spec)) Keep(out, std::move(pod));
 }

@@ -72,17 +72,30 @@ KindSubject Pods() {
        {.effect = Effect::kHonoured,
         .note = "as containers[]; restartPolicy Always makes it a sidecar; those of Istio's injection are "
                 "left out"}},
+      {"spec.containers[].lifecycle", {.effect = Effect::kWarned, .note = "no postStart and preStop runs"}},
+      {"spec.dnsConfig", {.effect = Effect::kWarned, .note = "the mesh's DNS has the pod's questions"}},
+      {"spec.hostAliases[]", {.effect = Effect::kWarned, .note = "a ServiceEntry gives a name an address"}},
       {"spec.containers[].volumeMounts[].subPathExpr", {.effect = Effect::kWarned, .note = "nothing is mounted there"}},
       {"spec.volumes[]",
        {.effect = Effect::kHonoured,
         .note = "emptyDir (in memory, without sizeLimit), configMap, secret, downwardAPI (fieldRef) and "
                 "projected; other kinds are told and not mounted"}}};
-  return {.kind = Kind::kPod,
-          .note =
-              "How its containers become processes of a local mesh: docs/local-mode.md. The label "
-              "`sidecar.istio.io/inject` and the annotation of that name are honoured.",
-          .foreign = true,
-          .subject = std::move(subject)};
+  return {
+      .kind = Kind::kPod,
+      .note =
+          "How its containers become processes of a local mesh: docs/local-mode.md. The label "
+          "`sidecar.istio.io/inject` and the annotation of that name are honoured. What the proxy takes is changed "
+          "by\nannotations, as in Istio:\n\n"
+          "| annotation | |\n|---|---|\n"
+          "| `traffic.sidecar.istio.io/includeInboundPorts` | only connections to these ports; `*`: all |\n"
+          "| `traffic.sidecar.istio.io/excludeInboundPorts` | no connection to these ports |\n"
+          "| `traffic.sidecar.istio.io/includeOutboundIPRanges` | only connections to these CIDR ranges; `*`: all |\n"
+          "| `traffic.sidecar.istio.io/excludeOutboundIPRanges` | no connection to these CIDR ranges |\n"
+          "| `traffic.sidecar.istio.io/excludeOutboundPorts` | no connection to these ports |\n\n"
+          "All are lists with commas. What the proxy does not take goes where it is sent, without TLS of the mesh; "
+          "addresses of Services\n(ClusterIP) are known to the proxy alone, so that there they lead nowhere.",
+      .foreign = true,
+      .subject = std::move(subject)};
 }
 
 const std::string kTemplate =

@@ -78,6 +78,7 @@ std::string HashOf(const PodTemplate& pod) {
   hash.Number(static_cast<int>(pod.proxy));
   hash.Number(pod.max_restarts ? static_cast<std::int64_t>(*pod.max_restarts) : -1);
   hash.Number(pod.concurrency ? static_cast<std::int64_t>(*pod.concurrency) : -1);
+  if (!pod.service_links) hash.Text("no service links");
   for (const ResolvedVolume& volume : pod.volumes) hash.Volume(volume);
   hash.Number(static_cast<std::int64_t>(pod.init_containers.size()));
   for (const ResolvedContainer& container : pod.init_containers) hash.Container(container);

@@ -160,6 +160,7 @@ PodTemplate SpecOf(const Json& json, const std::string& name) {
   out.subdomain = json.at("subdomain").get<std::string>();
   out.node_name = json.at("node_name").get<std::string>();
   out.host_network = json.at("host_network").get<bool>();
+  out.service_links = json.value("service_links", true);
   out.restart_policy = json.at("restart_policy").get<std::string>();
   out.grace_seconds = json.at("grace_seconds").get<std::uint32_t>();
   out.proxy = ProxyOf(json.at("proxy"));
@@ -185,6 +186,7 @@ Json PodToJson(const DesiredPod& pod) {
            {"subdomain", spec.subdomain},
            {"node_name", spec.node_name},
            {"host_network", spec.host_network},
+           {"service_links", spec.service_links},
            {"restart_policy", spec.restart_policy},
            {"grace_seconds", spec.grace_seconds},
            {"hash", pod.hash},

@@ -83,6 +83,7 @@ class Renderer {
                .max_restarts = {},
                .grace_seconds = spec.grace_seconds,
                .host_network = spec.host_network,
+               .service_links = spec.service_links,
                .proxy = ProxyOf(meta, labels, annotations, spec),
                .concurrency = mesh_.concurrency,
                .volumes = {},

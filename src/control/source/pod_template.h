@@ -57,6 +57,7 @@ struct PodTemplate {
   std::optional<std::uint32_t> max_restarts;  // of a container that failed (a Job's backoffLimit); none: no limit
   std::uint32_t grace_seconds = 30;
   bool host_network = false;
+  bool service_links = true;  // containers have the variables of services
   ProxyKind proxy = ProxyKind::kSidecar;
   std::optional<std::uint32_t> concurrency;
   std::vector<ResolvedVolume> volumes;  // that some container mounts

@@ -73,6 +73,7 @@ DesiredPod APod() {
               .max_restarts = 2,
               .grace_seconds = 7,
               .host_network = true,
+              .service_links = false,
               .concurrency = 3};
   pod.spec.containers = {{.name = "main",
                           .argv = {"serve", "80"},
