@@ -103,10 +103,10 @@ void DeltaSession::Subscribe(Type& type, const xds::DeltaRequest& request, bool 
           xds::WireResource{.name = name, .version = version, .aliases = {}, .bytes = {}}));
     if (!type.held.empty()) type.stale = true;  // what it has may be gone
   }
-  if (first && request.subscribe.empty()) type.wildcard = type.stale = true;
+  if (first && request.subscribe.empty()) type.wildcard = type.wildcard_owed = type.stale = true;
   for (const std::string& name : request.subscribe) {
     if (name == kWildcard) {
-      type.wildcard = type.stale = true;
+      type.wildcard = type.wildcard_owed = type.stale = true;
       continue;
     }
     type.names.insert(name);
@@ -124,7 +124,7 @@ void DeltaSession::Unsubscribe(Type& type, const std::vector<std::string>& names
     type.absent.erase(name);
     type.asked.erase(name);
     if (name == kWildcard) {
-      type.wildcard = false;
+      type.wildcard = type.wildcard_owed = false;
       continue;
     }
     if (type.names.erase(name) == 0) continue;
@@ -133,8 +133,12 @@ void DeltaSession::Unsubscribe(Type& type, const std::vector<std::string>& names
     // The client dropped it, but the wildcard may bring it again.
     if (type.wildcard) type.stale = true;
   }
-  // Without the wildcard the client holds only what its names bring; resources under other names are forgotten when
-  // they are next compared (the removal that this may tell of something dropped already is harmless).
+  if (type.wildcard || std::ranges::find(names, kWildcard) == names.end()) return;
+  // What no name brings the client has dropped: it is sent when the wildcard is asked for again.
+  std::vector<ResourceRef> held;
+  std::ranges::copy_if(type.held.all(), std::back_inserter(held),
+                       [&](const ResourceRef& resource) { return Wants(type, *resource); });
+  type.held.Assign(std::move(held));
 }
 
 void DeltaSession::OnConfigChanged(const Difference& difference, const Proxy& proxy) {
@@ -341,14 +345,13 @@ void DeltaSession::TakeChanges(const std::string& url, Type& type, ResourceProvi
   if ((early || !due) && !changes.empty())
     Emit(url, type, proxy, std::exchange(changes, {.version = provider.version()}), kMostInFlight, out);
   if (!due || type.waiting) return;
-  // A type's first answer is sent even when it is empty: a wildcard of nothing is an answer, too.
-  const bool first = type.counts.sent == 0 && type.wildcard;
+  const bool owed = std::exchange(type.wildcard_owed, false);
   if (type.stale) {
     Compare(url, type, provider, proxy, !IsTarget(url), changes);
   } else {
     CompareTouched(url, type, provider, proxy, !IsTarget(url), changes);
   }
-  if (!first && changes.empty()) return;
+  if (!owed && changes.empty()) return;
   if (!early) return Emit(url, type, proxy, std::move(changes), kMostInFlight, out);
   changes.after = changes_;
   type.waiting = std::move(changes);

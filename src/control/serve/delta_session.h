@@ -75,6 +75,7 @@ class DeltaSession {
   };
   struct Type : Subscription {
     bool stale = false;                          // everything that is subscribed must be compared
+    bool wildcard_owed = false;                  // asked for and not answered yet, which an empty response does, too
     bool removals_due = false;                   // a comparison held back removals
     std::set<std::string, std::less<>> touched;  // if not stale: these names must be compared
     std::map<std::string, bool> asked;           // names to answer; true: also when it was sent before

@@ -90,6 +90,23 @@ TEST(DeltaSession, AWildcardOfNothingIsAnswered) {
   EXPECT_TRUE(client.Settle(responses).size() == 1U);
 }
 
+TEST(DeltaSession, AWildcardThatWasGivenUpIsAnsweredAgain) {
+  Client client;
+  for (const char* name : {"a", "b"}) client.provider.Set(kCluster, name, "1");
+  client.Settle(client.Subscribe(kCluster, {"*", "b"}));
+  EXPECT_TRUE(client.Send({.type_url = std::string(kCluster), .unsubscribe = {"*"}}).empty());
+  EXPECT_EQ(client.session.Held(kCluster), (std::map<std::string, std::string>{{"b", "1"}}));
+  const auto again = client.Subscribe(kCluster, {"*"});
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(NamesOf(again[0]), (Names{"a"})) << "b it has by its name";
+  client.Settle(again);
+  client.Send({.type_url = std::string(kCluster), .unsubscribe = {"*"}});
+  client.provider.Remove(kCluster, "a");
+  const auto nothing = client.Subscribe(kCluster, {"*"});
+  ASSERT_EQ(nothing.size(), 1U);
+  EXPECT_TRUE(nothing[0].resources.empty());
+}
+
 TEST(DeltaSession, NamesAloneAreNoWildcardAndEachIsAnswered) {
   Client client;
   client.provider.Set(kCluster, "a", "1");
