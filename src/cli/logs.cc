@@ -95,7 +95,7 @@ void Follow(const MeshOptions& mesh, LogSources& sources, LogPrinter& printer, D
     if (std::chrono::steady_clock::now() - looked < std::chrono::seconds(1)) continue;
     looked = std::chrono::steady_clock::now();
     if (const Outcome<local::MeshStatus> status = StatusOf(mesh)) {
-      (void)sources.Update(*status);  // of a workload that is away now, the next may come
+      [[maybe_unused]] const auto told = sources.Update(*status);  // of a workload that is away now, the next may come
     } else if (!AnyFile(sources)) {
       ShowNew(sources, printer);
       return;
