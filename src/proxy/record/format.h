@@ -14,11 +14,8 @@
 
 namespace plait::proxy::record {
 
-// Envoy's default text format, and Istio's (MeshConfig.accessLogFormat is empty).
+// Envoy's default text format.
 extern const std::string_view kEnvoyFormat;
-extern const std::string_view kIstioFormat;
-// Of accessLogEncoding JSON.
-const xds::JsonFormat& IstioJsonFormat();
 
 class Format {
  public:

@@ -6,6 +6,7 @@
 
 #include "core/xds/cluster.h"
 #include "core/xds/command_operators.h"
+#include "core/xds/istio_log_format.h"
 #include "proxy/cluster/host.h"
 #include "proxy/record/operators.h"
 
@@ -59,7 +60,7 @@ class FormatTest : public testing::Test {
 
 TEST_F(FormatTest, WritesIstiosDefaultLine) {
   EXPECT_EQ(
-      Text(kIstioFormat),
+      Text(xds::kIstioFormat),
       "[2026-11-24T14:13:00.123Z] \"GET /reviews/0 HTTP/1.1\" 200 - via_upstream - \"-\" 0 295 8 7 \"-\" \"curl/8\" "
       "\"id-1\" \"reviews:9080\" \"10.244.0.5:9080\" outbound|9080||reviews.default.svc.cluster.local "
       "10.244.0.4:40000 10.96.0.1:9080 10.0.0.9:5555 outbound_.9080_._.reviews.default.svc.cluster.local default\n");
@@ -318,7 +319,7 @@ TEST_F(FormatTest, EscapesInJsonOnlyWhatIsNoUtf8) {
 
 TEST_F(FormatTest, CompilesIstiosJsonKeys) {
   std::string out;
-  JsonFormat::Compile(IstioJsonFormat(), false).value().Append(record_, out);
+  JsonFormat::Compile(xds::IstioJsonFormat(), false).value().Append(record_, out);
   EXPECT_NE(out.find("\"response_code_details\":\"via_upstream\""), std::string::npos);
 }
 

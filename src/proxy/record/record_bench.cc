@@ -2,6 +2,7 @@
 #include <benchmark/benchmark.h>
 
 #include "core/xds/cluster.h"
+#include "core/xds/istio_log_format.h"
 #include "proxy/cluster/host.h"
 #include "proxy/record/worker_recorder.h"
 
@@ -51,7 +52,7 @@ struct Request {
 
 void BM_FormatIstiosLine(benchmark::State& state) {
   const Request request;
-  const Format format = Format::Compile(kIstioFormat).value();
+  const Format format = Format::Compile(xds::kIstioFormat).value();
   std::string out;
   for (auto _ : state) {
     out.clear();
