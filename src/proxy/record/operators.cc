@@ -6,13 +6,13 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
-#include <ctime>
 
 #include "core/base/encoding.h"
 #include "core/base/random.h"
 #include "core/base/strings.h"
 #include "core/xds/cluster.h"
 #include "proxy/cluster/host.h"
+#include "proxy/record/log_time.h"
 #include "proxy/record/trace.h"
 
 namespace plait::proxy::record {
@@ -95,85 +95,17 @@ std::string Joined(const std::vector<std::string>& names) { return Join(names, "
 
 // --- time ---
 
-void AppendPadded(std::uint64_t value, int digits, std::string& out) {
-  char text[12];
-  for (int i = digits; i-- > 0; value /= 10) text[i] = static_cast<char>('0' + value % 10);
-  out.append(text, static_cast<std::size_t>(digits));
-}
-
-// Default form 2026-11-24T14:13:00.123Z. The second's text is kept: many records share it.
-bool Time(WallTime start, std::string& out) {
-  struct Second {
-    std::int64_t value = INT64_MIN;
-    char text[24] = {};
-  };
-  thread_local Second second;
-  const auto nanos = start.time_since_epoch().count();
-  const std::int64_t seconds = nanos / 1'000'000'000;
-  if (second.value != seconds) {
-    const std::time_t at = static_cast<std::time_t>(seconds);
-    std::tm parts{};
-    gmtime_r(&at, &parts);
-    std::strftime(second.text, sizeof second.text, "%Y-%m-%dT%H:%M:%S", &parts);
-    second.value = seconds;
-  }
-  out += second.text;
-  out += '.';
-  AppendPadded(static_cast<std::uint64_t>(nanos % 1'000'000'000) / 1'000'000, 3, out);
-  out += 'Z';
-  return true;
-}
-
-// The first digits of a fraction of a second.
-void AppendFraction(std::uint64_t nanos, int digits, std::string& out) {
-  for (int i = digits; i < 9; ++i) nanos /= 10;
-  AppendPadded(nanos, digits, out);
-}
-
-// strftime, with %f, %1f to %9f for the fraction of the second, %E3S for seconds with one, and %s for the epoch.
-bool TimeAs(WallTime start, std::string_view format, bool local, std::string& out) {
-  const auto nanos = start.time_since_epoch().count();
-  const std::time_t at = static_cast<std::time_t>(nanos / 1'000'000'000);
-  const auto fraction = static_cast<std::uint64_t>(nanos % 1'000'000'000);
-  std::string plain;
-  for (std::size_t i = 0; i < format.size(); ++i) {
-    const std::string_view rest = format.substr(i);
-    const auto digit = [&](std::size_t place) {
-      return place < rest.size() && rest[place] >= '1' && rest[place] <= '9';
-    };
-    if (rest.starts_with("%f")) {
-      AppendFraction(fraction, 9, plain);
-      ++i;
-    } else if (rest[0] == '%' && digit(1) && rest.substr(2).starts_with('f')) {
-      AppendFraction(fraction, rest[1] - '0', plain);
-      i += 2;
-    } else if (rest.starts_with("%E") && digit(2) && rest.substr(3).starts_with('S')) {
-      plain += "%S.";
-      AppendFraction(fraction, rest[2] - '0', plain);
-      i += 3;
-    } else if (rest.starts_with("%s")) {
-      Number(static_cast<std::uint64_t>(at), plain);
-      ++i;
-    } else if (rest.starts_with("%%")) {
-      plain += "%%";
-      ++i;
-    } else {
-      plain += format[i];
-    }
-  }
-  std::tm parts{};
-  if (local) {
-    localtime_r(&at, &parts);
+bool Time(WallTime at, const Piece& piece, std::string& out) {
+  if (piece.text.empty()) {
+    AppendTime(at, out);
   } else {
-    gmtime_r(&at, &parts);
+    AppendTimeAs(at, piece.text, Zone::kUtc, out);
   }
-  char text[256];
-  out.append(text, std::strftime(text, sizeof text, plain.c_str(), &parts));
   return true;
 }
-
 bool LocalTime(WallTime start, const Piece& piece, std::string& out) {
-  return TimeAs(start, piece.text.empty() ? "%Y-%m-%dT%H:%M:%S.%3f%z" : std::string_view(piece.text), true, out);
+  AppendTimeAs(start, piece.text.empty() ? "%Y-%m-%dT%H:%M:%S.%3f%z" : std::string_view(piece.text), Zone::kLocal, out);
+  return true;
 }
 
 // A point of time of a request, since it began, by the name that %COMMON_DURATION% has for it.
@@ -420,9 +352,9 @@ using P = const Piece&;
 using O = std::string&;
 
 constexpr auto kOperators = std::to_array<Operator>({
-    {"START_TIME", [](R r, P p, O out) { return p.text.empty() ? Time(r.start, out) : TimeAs(r.start, p.text, false, out); }},
+    {"START_TIME", [](R r, P p, O out) { return Time(r.start, p, out); }},
     {"START_TIME_LOCAL", [](R r, P p, O out) { return LocalTime(r.start, p, out); }},
-    {"EMIT_TIME", [](R r, P p, O out) { return p.text.empty() ? Time(EndOf(r), out) : TimeAs(EndOf(r), p.text, false, out); }},
+    {"EMIT_TIME", [](R r, P p, O out) { return Time(EndOf(r), p, out); }},
     {"EMIT_TIME_LOCAL", [](R r, P p, O out) { return LocalTime(EndOf(r), p, out); }},
     {"REQ", RequestField},
     {"REQUEST_HEADER", RequestField},
