@@ -241,23 +241,23 @@ Group::~Group() {
   state.used -= cells;
 }
 
-void Group::Add(std::size_t stat, std::uint64_t n) const noexcept {
-  if (registry_ == nullptr) return;
-  Shard::Cell& cell = registry_->MyShard().Mine(base_ + offsets_[stat]);
+namespace {
+void AddTo(Shard::Cell& cell, std::uint64_t n) noexcept {  // whose thread this is
   cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+}  // namespace
+
+void Group::Add(std::size_t stat, std::uint64_t n) const noexcept {
+  if (registry_ != nullptr) AddTo(registry_->MyShard().Mine(base_ + offsets_[stat]), n);
 }
 
 void Group::AddGauge(std::size_t stat, std::int64_t n) const noexcept {
-  if (registry_ == nullptr) return;
-  Add(stat, static_cast<std::uint64_t>(n));
-  registry_->MyShard().MarkSet(base_ + offsets_[stat]);
+  if (registry_ != nullptr) AddTo(registry_->MyShard().MyGauge(base_ + offsets_[stat]), static_cast<std::uint64_t>(n));
 }
 
 void Group::SetGauge(std::size_t stat, std::uint64_t value) const noexcept {
-  if (registry_ == nullptr) return;
-  Shard& shard = registry_->MyShard();
-  shard.Mine(base_ + offsets_[stat]).store(value, std::memory_order_relaxed);
-  shard.MarkSet(base_ + offsets_[stat]);
+  if (registry_ != nullptr)
+    registry_->MyShard().MyGauge(base_ + offsets_[stat]).store(value, std::memory_order_relaxed);
 }
 
 void Group::Record(std::size_t stat, double value) const noexcept {

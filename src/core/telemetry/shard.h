@@ -37,9 +37,12 @@ class Shard {
 
   // Owner thread only.
   Cell& Mine(std::uint32_t cell) noexcept { return MyChunk(cell).cells[cell % kChunkCells]; }
-  void MarkSet(std::uint32_t cell) noexcept {
-    std::atomic<std::uint64_t>& word = MyChunk(cell).set[cell % kChunkCells / 64];
+  // A gauge's, which counts as set from now on.
+  Cell& MyGauge(std::uint32_t cell) noexcept {
+    Chunk& chunk = MyChunk(cell);
+    std::atomic<std::uint64_t>& word = chunk.set[cell % kChunkCells / 64];
     if ((word.load(std::memory_order_relaxed) & Bit(cell)) == 0) word.fetch_or(Bit(cell), std::memory_order_relaxed);
+    return chunk.cells[cell % kChunkCells];
   }
 
   // Any thread.
