@@ -104,17 +104,7 @@ void Exchange::ReplyFailure(Failure failure, const std::string& transport, bool 
 }
 
 void Exchange::CountFailure(Failure failure) const noexcept {
-  switch (failure) {
-    case Failure::kNoRoute: return Count(HttpStat::kNoRoute);
-    case Failure::kNoCluster: return Count(HttpStat::kNoCluster);
-    case Failure::kBadPath: return Count(HttpStat::kRqFailedPathNormalization);
-    case Failure::kAbsolutePath: return Count(HttpStat::kRqNonRelativePath);
-    case Failure::kUpgradeRefused: return Count(HttpStat::kRqWsOnNonWsRoute);
-    case Failure::kRequestTimeout: return Count(HttpStat::kRqTimeout);
-    case Failure::kStreamIdle: return Count(HttpStat::kRqIdleTimeout);
-    case Failure::kMaxStreamDuration: return Count(HttpStat::kRqMaxDurationReached);
-    default: return;
-  }
+  if (const auto stat = StatOf(failure)) Count(*stat);
 }
 
 void Exchange::ReplyRedirect() {

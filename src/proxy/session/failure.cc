@@ -42,6 +42,22 @@ constexpr std::array<FailureFacts, static_cast<std::size_t>(Failure::kLast) + 1>
 
 const FailureFacts& FactsOf(Failure failure) noexcept { return kFacts[static_cast<std::size_t>(failure)]; }
 
+std::optional<record::HttpStat> StatOf(Failure failure) noexcept {
+  using record::HttpStat;
+  switch (failure) {
+    case Failure::kNoRoute: return HttpStat::kNoRoute;
+    case Failure::kNoCluster: return HttpStat::kNoCluster;
+    case Failure::kBadPath: return HttpStat::kRqFailedPathNormalization;
+    case Failure::kAbsolutePath: return HttpStat::kRqNonRelativePath;
+    case Failure::kUpgradeRefused: return HttpStat::kRqWsOnNonWsRoute;
+    case Failure::kHeadTimeout: return HttpStat::kRqHeaderTimeout;
+    case Failure::kRequestTimeout: return HttpStat::kRqTimeout;
+    case Failure::kStreamIdle: return HttpStat::kRqIdleTimeout;
+    case Failure::kMaxStreamDuration: return HttpStat::kRqMaxDurationReached;
+    default: return std::nullopt;
+  }
+}
+
 std::string DetailsOf(Failure failure, std::string_view transport, bool started) {
   const FailureFacts& facts = FactsOf(failure);
   if (!IsUpstreamReset(failure)) {

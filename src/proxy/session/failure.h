@@ -2,10 +2,12 @@
 // The one table that says what the client, the log and the statistics see of each way in which a request fails: status,
 // body, response flag, response code details. Texts are Envoy's, because people search for them.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/http/codec.h"
+#include "proxy/record/proxy_stats.h"
 #include "proxy/record/response_flags.h"
 
 namespace plait::proxy::session {
@@ -53,6 +55,9 @@ struct FailureFacts {
 const FailureFacts& FactsOf(Failure failure) noexcept;
 // True for those whose details and body are made of the reset reason and the transport's own reason.
 constexpr bool IsUpstreamReset(Failure failure) noexcept { return failure >= Failure::kConnectFailure; }
+
+// The counter of the connection manager that it adds to; nullopt: none.
+std::optional<record::HttpStat> StatOf(Failure failure) noexcept;
 
 // RESPONSE_CODE_DETAILS and the body of the local reply. `transport`: %UPSTREAM_TRANSPORT_FAILURE_REASON%, may be
 // empty, never told to the client, or of kNoHealthyUpstream what it is by (RefusedBy in decisions.h); `retried`: this

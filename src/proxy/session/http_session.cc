@@ -125,20 +125,9 @@ void HttpSession::Remove(Exchange& exchange) {
   counts_.Bytes(connection_.bytes_read(), connection_.bytes_written());
 }
 
-namespace {
-record::HttpStat StatOf(Failure head_limit) noexcept {
-  switch (head_limit) {
-    case Failure::kRequestTimeout: return record::HttpStat::kRqTimeout;
-    case Failure::kStreamIdle: return record::HttpStat::kRqIdleTimeout;
-    case Failure::kMaxStreamDuration: return record::HttpStat::kRqMaxDurationReached;
-    default: return record::HttpStat::kRqHeaderTimeout;
-  }
-}
-}  // namespace
-
 void HttpSession::OnHeadTimedOut() {
   const Failure failure = begun_under_->head_limit;
-  stats().Add(StatOf(failure));
+  if (const auto stat = StatOf(failure)) stats().Add(*stat);
   record::ResponseFlags flags;
   flags.Set(FactsOf(failure).flag);
   RecordOwnAnswer(FactsOf(failure).details, flags);
