@@ -132,12 +132,10 @@ Outcome<> ControlLink::StartStream() {
                                  stream_->Flush();
                                }});
   if (bootstrap_.dynamic.lds) client_->SubscribeAll(url::kListener);
-  if (bootstrap_.dynamic.cds && gateway_) client_->SubscribeAll(url::kCluster);
-  if (!bootstrap_.dynamic.lds && bootstrap_.dynamic.cds) client_->SubscribeAll(url::kCluster);
   if (!bootstrap_.dynamic.cds) {
     store_.SetClusterSource(ConfigStore::ClusterSource::kNone);
   } else if (gateway_ || !bootstrap_.dynamic.lds) {
-    store_.SetClusterSource(ConfigStore::ClusterSource::kAll);
+    SubscribeToAllClusters();
   }
   // Beside an Envoy, which has its own stream for the rest.
   if (!bootstrap_.dynamic.lds && !bootstrap_.dynamic.cds) client_->Subscribe(url::kSecret, kRoots);
@@ -161,6 +159,11 @@ void ControlLink::OnStreamChange(bool up) {
   }
 }
 
+void ControlLink::SubscribeToAllClusters() {
+  client_->SubscribeAll(url::kCluster);
+  store_.SetClusterSource(ConfigStore::ClusterSource::kAll);
+}
+
 void ControlLink::ChooseSubscriptions(std::string_view control_plane) {
   const bool plaitd = control_plane == kPlaitd;
   if (plaitd) {
@@ -168,8 +171,7 @@ void ControlLink::ChooseSubscriptions(std::string_view control_plane) {
     // It answers for each name, also where it sends all clusters: in parts, so the first answer is not all.
     if (bootstrap_.dynamic.cds) store_.SetClusterSource(ConfigStore::ClusterSource::kByName);
   } else if (bootstrap_.dynamic.cds) {
-    client_->SubscribeAll(url::kCluster);
-    store_.SetClusterSource(ConfigStore::ClusterSource::kAll);
+    SubscribeToAllClusters();
   }
   // The CA's answer brings roots as well; those of SDS follow a rotation at once.
   if (certificate_) client_->Subscribe(url::kSecret, kRoots);

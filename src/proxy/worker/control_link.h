@@ -73,6 +73,7 @@ class ControlLink {
   void CountUpdate(const xds::Update& update, bool rejected);
   void OnStreamChange(bool up);
   void ChooseSubscriptions(std::string_view control_plane);
+  void SubscribeToAllClusters();
 
   io::Loop& loop_;
   const xds::Bootstrap& bootstrap_;
