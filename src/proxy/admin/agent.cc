@@ -5,6 +5,7 @@
 #include <charconv>
 #include <list>
 
+#include "core/base/proxy_ports.h"
 #include "core/base/strings.h"
 #include "core/conn/http_client.h"
 #include "core/telemetry/registry.h"
@@ -20,8 +21,6 @@ constexpr std::size_t kMostBytes = 8 * 1024 * 1024;
 constexpr std::size_t kMostScrapes = 16;  // at a time: each may hold kMostBytes
 constexpr Duration kDefaultTimeout = std::chrono::seconds(5);
 constexpr Duration kLongestTimeout = std::chrono::seconds(30);
-
-constexpr std::array<std::uint64_t, 4> kOwnPorts = {15000, 15020, 15021, 15090};
 
 enum AgentStat : std::size_t { kScrapes, kFailures };
 constexpr std::array<telemetry::StatDef, 2> kStats = {{
@@ -147,14 +146,14 @@ Outcome<std::optional<ApplicationMetrics>> ReadScrapeAnnotations(std::string_vie
       return Explain(Errc::kInvalidInput,
                      "ISTIO_PROMETHEUS_ANNOTATIONS: port \"" + std::string(text) + "\" is not a number of 1 to 65535",
                      "correct the annotation prometheus.io/port of the pod");
-    if (std::ranges::find(kOwnPorts, *port) != kOwnPorts.end())
+    out.port = Port{static_cast<std::uint16_t>(*port)};
+    if (out.port == proxy_ports::kAdmin || proxy_ports::Has(proxy_ports::kOpen, out.port))
       return Explain(
           Errc::kInvalidInput,
           "ISTIO_PROMETHEUS_ANNOTATIONS: port " + std::string(text) +
               " is the proxy's own, whose metrics are merged anyway",
           "set the annotation prometheus.io/port of the pod to the port where the application has its own, or "
           "remove it");
-    out.port = Port{static_cast<std::uint16_t>(*port)};
   }
   if (const std::string_view path = tree->FindText("path"); !path.empty())
     out.path = (path.starts_with('/') ? "" : "/") + std::string(path);
