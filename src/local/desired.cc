@@ -191,7 +191,7 @@ Outcome<PlaitdMessage> MessageOf(const Json& json) {
   if (type == "gateway_ports") {
     GatewayPorts out;
     for (const Json& port : json.at("ports"))
-      out.ports.push_back({.name = std::to_string(port.at("port").get<std::uint16_t>()),
+      out.ports.push_back({.port = Port{port.at("port").get<std::uint16_t>()},
                            .gateways = Texts(port, "gateways"),
                            .on_host = port.at("on_host").get<bool>(),
                            .scheme = Text(port, "scheme")});

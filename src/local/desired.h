@@ -131,10 +131,11 @@ struct Defaults {
 };
 // A port of servers of Gateways.
 struct ServerPort {
-  std::string name;                   // its number
+  Port port;
   std::vector<std::string> gateways;  // PodSpec::OwnerKey of those that serve it; the first has the host's port
   bool on_host = true;                // else no port of the host leads there
   std::string scheme;                 // "http" or "https"; empty: neither
+  std::string name() const { return std::to_string(port.value); }  // of its sockets
   bool IsServedBy(const PodSpec& pod) const;
   bool IsOnHostFor(const PodSpec& pod) const;
 };

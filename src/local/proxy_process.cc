@@ -33,7 +33,7 @@ std::string NewToken() {
 }
 
 // What a gateway that got the host's port of it was handed.
-std::string OnHost(const ServerPort& port) { return "host:" + port.name; }
+std::string OnHost(const ServerPort& port) { return "host:" + port.name(); }
 
 // Readiness of the proxy itself. Three misses in a row, so that a restart, which loses no connection, takes no
 // endpoint away.
@@ -222,11 +222,11 @@ Outcome<pid_t> ProxyProcess::SpawnWith(const std::vector<node::NamedSocket>& res
     OpenServerPorts();
     handed_.clear();
     for (const ServerPort& port : mesh_.server_ports) {
-      if (port.IsServedBy(pod_)) handed_.insert(port.name);
+      if (port.IsServedBy(pod_)) handed_.insert(port.name());
       if (!port.IsOnHostFor(pod_)) continue;
       handed_.insert(OnHost(port));
       for (const node::NamedSocket& host : mesh_.gateway_sockets)
-        if (host.name == port.name) plan.sockets.emplace_back(host.name, host.fd.get());
+        if (host.name == port.name()) plan.sockets.emplace_back(host.name, host.fd.get());
     }
     hand_over(server_ports_);
   }
@@ -237,26 +237,25 @@ Outcome<pid_t> ProxyProcess::SpawnWith(const std::vector<node::NamedSocket>& res
 
 bool ProxyProcess::HasItsPorts() const {
   return std::all_of(mesh_.server_ports.begin(), mesh_.server_ports.end(), [&](const ServerPort& port) {
-    if (port.IsServedBy(pod_) && !handed_.contains(port.name)) return false;
+    if (port.IsServedBy(pod_) && !handed_.contains(port.name())) return false;
     return !port.on_host || handed_.contains(OnHost(port)) == port.IsOnHostFor(pod_);
   });
 }
 
 void ProxyProcess::OpenServerPorts() {
   not_opened_.clear();
-  for (const ServerPort& host : mesh_.server_ports) {
-    if (!host.IsServedBy(pod_)) continue;
-    const Result<Port> port = ParsePort(host.name);
-    if (!port) continue;
+  for (const ServerPort& served : mesh_.server_ports) {
+    if (!served.port || !served.IsServedBy(pod_)) continue;
+    const std::string name = served.name();
     for (const io::IpAddress& ip : network_.ips) {
       const auto is_it = [&](const node::NamedSocket& own) {
-        return own.name == host.name && io::LocalAddress(own.fd.get()).ip == ip;
+        return own.name == name && io::LocalAddress(own.fd.get()).ip == ip;
       };
       if (std::any_of(server_ports_.begin(), server_ports_.end(), is_it)) continue;
       auto opened = mesh_.networks.Within(
-          network_, [&] { return io::ListenOn(io::SocketAddress{.ip = ip, .port = *port, .unix_path = {}}); });
+          network_, [&] { return io::ListenOn(io::SocketAddress{.ip = ip, .port = served.port, .unix_path = {}}); });
       if (opened && *opened) {
-        server_ports_.push_back({host.name, std::move(**opened)});
+        server_ports_.push_back({name, std::move(**opened)});
         continue;
       }
       const std::string why = (opened ? opened->error() : opened.error()).message;

@@ -20,8 +20,8 @@ constexpr std::size_t kMaxNotices = 50;
 
 // What a client of the port speaks; empty: something else, or nobody serves it any more.
 std::string SchemeOf(const std::vector<ServerPort>& ports, std::uint16_t number) {
-  const auto port = std::find_if(ports.begin(), ports.end(),
-                                 [&](const ServerPort& one) { return one.name == std::to_string(number); });
+  const auto port =
+      std::find_if(ports.begin(), ports.end(), [&](const ServerPort& one) { return one.port.value == number; });
   return port == ports.end() ? "" : port->scheme;
 }
 
@@ -183,11 +183,10 @@ void Supervisor::OnHello(Hello hello) {
 void Supervisor::OnGatewayPorts(std::vector<ServerPort> ports) {
   mesh_->server_ports = std::move(ports);
   for (const ServerPort& served : mesh_->server_ports) {
-    const Result<Port> port = ParsePort(served.name);
-    if (!port || !served.on_host || gateway_ports_.contains(port->value)) continue;
+    if (!served.port || !served.on_host || gateway_ports_.contains(served.port.value)) continue;
     ++mesh_->gateway_sockets_missing;
-    gateway_ports_[port->value] = Port{};
-    ToOuter({.kind = OuterMessage::Kind::kListen, .port = *port});
+    gateway_ports_[served.port.value] = Port{};
+    ToOuter({.kind = OuterMessage::Kind::kListen, .port = served.port});
   }
   CloseAtUnserved();
   if (mesh_->gateway_sockets_missing == 0) pods_->OnGatewaySockets();
@@ -197,7 +196,7 @@ void Supervisor::CloseAtUnserved() {
   refusing_.clear();
   for (const node::NamedSocket& host : mesh_->gateway_sockets) {
     const bool served = std::any_of(mesh_->server_ports.begin(), mesh_->server_ports.end(),
-                                    [&](const ServerPort& port) { return port.on_host && port.name == host.name; });
+                                    [&](const ServerPort& port) { return port.on_host && port.name() == host.name; });
     if (!served) refusing_.push_back(std::make_unique<io::Listener>(loop_, host.fd.get(), false, [](io::UniqueFd) {}));
   }
 }

@@ -46,6 +46,17 @@ struct RouteBatch::Message {
   T& Extra() {
     return *static_cast<T*>(mnl_nlmsg_put_extra_header(header, sizeof(T)));
   }
+  // `type`: RTN_...; `scope`: RT_SCOPE_...
+  void Route(const io::Cidr& to, unsigned char type, unsigned char scope) {
+    auto& route = Extra<rtmsg>();
+    route.rtm_family = FamilyOf(to.base);
+    route.rtm_dst_len = to.length;
+    route.rtm_table = RT_TABLE_MAIN;
+    route.rtm_protocol = RTPROT_STATIC;
+    route.rtm_scope = scope;
+    route.rtm_type = type;
+    if (to.length != 0) PutIp(header, RTA_DST, to.base);
+  }
 
   RouteBatch& batch;
   std::string what;
@@ -122,14 +133,7 @@ RouteBatch& RouteBatch::AddAddress(int interface, const io::IpAddress& ip, std::
 
 RouteBatch& RouteBatch::AddRoute(const io::Cidr& to, int interface, const io::IpAddress* via) {
   Message m(*this, "add the route to " + to.ToString(), RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-  auto& route = m.Extra<rtmsg>();
-  route.rtm_family = FamilyOf(to.base);
-  route.rtm_dst_len = to.length;
-  route.rtm_table = RT_TABLE_MAIN;
-  route.rtm_protocol = RTPROT_STATIC;
-  route.rtm_scope = via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
-  route.rtm_type = RTN_UNICAST;
-  if (to.length != 0) PutIp(m.header, RTA_DST, to.base);
+  m.Route(to, RTN_UNICAST, via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
   if (via) PutIp(m.header, RTA_GATEWAY, *via);
   mnl_attr_put_u32(m.header, RTA_OIF, static_cast<std::uint32_t>(interface));
   return *this;
@@ -137,14 +141,7 @@ RouteBatch& RouteBatch::AddRoute(const io::Cidr& to, int interface, const io::Ip
 
 RouteBatch& RouteBatch::AddUnreachable(const io::Cidr& to) {
   Message m(*this, "make " + to.ToString() + " unreachable", RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-  auto& route = m.Extra<rtmsg>();
-  route.rtm_family = FamilyOf(to.base);
-  route.rtm_dst_len = to.length;
-  route.rtm_table = RT_TABLE_MAIN;
-  route.rtm_protocol = RTPROT_STATIC;
-  route.rtm_scope = RT_SCOPE_UNIVERSE;
-  route.rtm_type = RTN_UNREACHABLE;
-  if (to.length != 0) PutIp(m.header, RTA_DST, to.base);
+  m.Route(to, RTN_UNREACHABLE, RT_SCOPE_UNIVERSE);
   return *this;
 }
 
