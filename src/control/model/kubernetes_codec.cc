@@ -35,9 +35,7 @@ bool ReadServicePort(ObjectReader& reader, const std::string& path, const core::
                    "workloads without a proxy reach it; others call the pods at their own addresses");
   if (from.protocol() == "SCTP")
     reader.Warning(path + ".protocol",
-                   "port " + std::to_string(to.port) +
-                       " is of SCTP, which is not honoured: nobody "
-                       "reaches it",
+                   "port " + std::to_string(to.port) + " is of SCTP, which is not honoured: nobody reaches it",
                    "use TCP");
   return true;
 }

@@ -175,9 +175,11 @@ class EmbeddedDocument {
   yaml::Node document_;
 };
 
-// `name` and `where` lead to the message, as protobuf and as JSON name it.
-void WarnOthers(EmbeddedDocument& document, const pb::Message& message, std::span<const std::string_view> honoured,
-                const std::string& name, const std::string& where) {
+// `tell` hears of each field that is there and not honoured. `name` and `where` lead to the message, as protobuf and as
+// JSON name it.
+template <class Tell>
+void TellOthers(const pb::Message& message, std::span<const std::string_view> honoured, const std::string& name,
+                const std::string& where, const Tell& tell) {
   std::vector<const pb::FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);
   for (const pb::FieldDescriptor* field : fields) {
@@ -185,9 +187,9 @@ void WarnOthers(EmbeddedDocument& document, const pb::Message& message, std::spa
     const std::string place = where + field->json_name();
     if (IsListed(honoured, own)) continue;
     if (HasListedParts(honoured, own))
-      WarnOthers(document, message.GetReflection()->GetMessage(message, field), honoured, own + ".", place + ".");
+      TellOthers(message.GetReflection()->GetMessage(message, field), honoured, own + ".", place + ".", tell);
     else
-      document.Warn(place);
+      tell(place);
   }
 }
 
@@ -331,8 +333,9 @@ std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Nod
   EmbeddedDocument document(reader, text, "mesh configuration", "MeshConfig");
   if (!document.Read(message)) return std::nullopt;
   RefusedValues(document, message).Drop();
-  WarnOthers(document, message, kHonoured, "", "");
-  WarnOthers(document, message.default_config(), kHonouredOfProxy, "", "defaultConfig.");
+  const auto warn = [&](const std::string& field) { document.Warn(field); };
+  TellOthers(message, kHonoured, "", "", warn);
+  TellOthers(message.default_config(), kHonouredOfProxy, "", "defaultConfig.", warn);
   return ToMeshConfig(message);
 }
 
@@ -353,10 +356,7 @@ void CheckProxyConfig(ObjectReader& reader, const std::string& path) {
   mesh::ProxyConfig message;
   for (const Diagnostic& error : yaml::Decode(documents->front(), reader.file(), message, {}))
     tell({.line = error.at.line, .column = error.at.column}, error.message, error.hint);
-  std::vector<const pb::FieldDescriptor*> fields;
-  message.GetReflection()->ListFields(message, &fields);
-  for (const pb::FieldDescriptor* field : fields)
-    if (!IsListed(kHonouredOfAnnotation, field->name())) ignored(field->json_name());
+  TellOthers(message, kHonouredOfAnnotation, "", "", ignored);
   const std::map<std::string, std::string> sorted(message.proxy_metadata().begin(), message.proxy_metadata().end());
   for (const auto& [name, value] : sorted)
     if (name != "SECRET_TTL") ignored("proxyMetadata." + name);

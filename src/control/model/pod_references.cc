@@ -286,8 +286,9 @@ void CheckExcludedPorts(const Snapshot& snapshot, const PodMaker& maker, Finding
   const auto excluded = maker.annotations->find(kExcluded);
   if (excluded == maker.annotations->end()) return;
   for (const std::string_view part : Split(excluded->second, ',')) {
-    const std::string number(Trim(part));
-    const auto has_port = [&](const ServicePort& port) { return std::to_string(port.port) == number; };
+    const auto number = ParseUint(Trim(part));
+    if (!number) continue;
+    const auto has_port = [&](const ServicePort& port) { return port.port == *number; };
     const auto service = std::ranges::find_if(snapshot.services(), [&](const auto& view) {
       return view->service && !view->headless && view->service->external_name.empty() &&
              std::ranges::any_of(view->ports, has_port);
@@ -295,7 +296,7 @@ void CheckExcludedPorts(const Snapshot& snapshot, const PodMaker& maker, Finding
     if (service == snapshot.services().end()) continue;
     findings.push_back(WarningOf(
         *maker.meta, {},
-        std::string(kExcluded) + " has port " + number + " of " + (*service)->meta().key.ToString() +
+        std::string(kExcluded) + " has port " + std::to_string(*number) + " of " + (*service)->meta().key.ToString() +
             ", whose address only the proxy knows",
         "take the port out, or call a headless Service of the same pods; until then connections to the Service are "
         "refused (Network is unreachable)"));

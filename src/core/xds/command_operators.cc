@@ -186,6 +186,15 @@ bool TakesLength(Argument kind) {
   }
 }
 
+constexpr std::string_view kNoLength = "the length after ':' is no number";
+
+// ":12"; false: it is none.
+bool ReadLength(std::string_view text, FormatPiece& piece) {
+  const auto most = text.starts_with(':') ? ParseUint(text.substr(1)) : std::nullopt;
+  if (most) piece.most = *most;
+  return most.has_value();
+}
+
 // "NAME", "NAME(argument)", "NAME(argument):12" -> a piece.
 Outcome<FormatPiece> ParseCommand(std::string_view command);
 
@@ -201,10 +210,7 @@ Outcome<FormatPiece> ParseAttribute(std::string_view command) {
   if (!piece) return std::unexpected(Bad(command, "that is no name of a header"));
   piece->as_text = command.starts_with("CEL");
   const std::string_view rest = command.substr(close + 1);
-  if (rest.empty()) return piece;
-  const auto most = rest.starts_with(':') ? ParseUint(rest.substr(1)) : std::nullopt;
-  if (!most) return std::unexpected(Bad(command, "the length after ':' is no number"));
-  piece->most = *most;
+  if (!rest.empty() && !ReadLength(rest, *piece)) return std::unexpected(Bad(command, kNoLength));
   return piece;
 }
 
@@ -231,9 +237,7 @@ Outcome<FormatPiece> ParseCommand(std::string_view command) {
   }
   if (rest.starts_with(':')) {
     if (!TakesLength(op->argument)) return std::unexpected(Bad(command, "takes no length"));
-    const auto most = ParseUint(rest.substr(1));
-    if (!most) return std::unexpected(Bad(command, "the length after ':' is no number"));
-    piece.most = *most;
+    if (!ReadLength(rest, piece)) return std::unexpected(Bad(command, kNoLength));
   } else if (!rest.empty()) {
     return std::unexpected(Bad(command, "text after ')'"));
   }
