@@ -84,11 +84,6 @@ Json ResourceIn(const Json& entry, const Section& section) {
   return out;
 }
 
-// Of ?resource=, which gives the elements of a list in the place of sections.
-bool IsElement(const Json& part, const Section& section) {
-  return Text(part, {"@type"}).find(std::string(section.type) + ".") != std::string::npos;
-}
-
 // What passes of the resource; null: nothing.
 Json Passing(const std::string& what, const Json& resource, const ConfigFilter& filter) {
   if (!resource.is_object()) return {};
@@ -163,14 +158,19 @@ std::string OutlierCheckOf(const Json& lb_endpoint) {
   return At(found, "failed_outlier_check") == true ? "FAILED" : "OK";
 }
 
+bool IsSection(const Json& part, std::string_view type) { return Text(part, {"@type"}).ends_with(type); }
+bool IsElementOf(const Json& part, std::string_view type) {
+  return Text(part, {"@type"}).find(std::string(type) + ".") != std::string::npos;
+}
+
 Json ResourcesOf(const Json& dump, const std::string& what) {
   Json out = Json::array();
   for (const Section& section : kSections) {
     if (what != section.what) continue;
     for (const Json& part : At(dump, "configs")) {
-      if (IsElement(part, section))
+      if (IsElementOf(part, section.type))
         if (Json resource = ResourceIn(part, section); resource.is_object()) out.push_back(std::move(resource));
-      if (!Text(part, {"@type"}).ends_with(section.type)) continue;
+      if (!IsSection(part, section.type)) continue;
       for (const char* const* list = section.lists; *list; ++list)
         for (const Json& entry : At(part, *list))
           if (Json resource = ResourceIn(entry, section); resource.is_object()) out.push_back(std::move(resource));
@@ -207,8 +207,8 @@ Json SelectAll(Json dump, const ConfigFilter& filter) {
   for (Json& part : dump["configs"]) {
     bool kept_part = true;
     for (const Section& section : kSections) {
-      if (IsElement(part, section)) kept_part = keep(part, section);
-      if (!Text(part, {"@type"}).ends_with(section.type)) continue;
+      if (IsElementOf(part, section.type)) kept_part = keep(part, section);
+      if (!IsSection(part, section.type)) continue;
       for (const char* const* list = section.lists; *list; ++list) {
         if (!At(part, *list).is_array()) continue;
         Json kept = Json::array();

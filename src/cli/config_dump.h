@@ -22,6 +22,11 @@ struct ConfigFilter {
   friend bool operator==(const ConfigFilter&, const ConfigFilter&) = default;
 };
 
+// Whether an element of `configs` is the section whose type ends with `type` (".ClustersConfigDump"), or, in the answer
+// to ?resource=, an element of one of that section's lists.
+bool IsSection(const Json& part, std::string_view type);
+bool IsElementOf(const Json& part, std::string_view type);
+
 // The part of the dump that `what` (cluster, listener, route, endpoint, secret) is about, as a list of resources:
 // static and dynamic, active ones before those that warm; also of a dump of ?resource=.
 Json ResourcesOf(const Json& dump, const std::string& what);

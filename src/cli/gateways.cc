@@ -129,4 +129,8 @@ std::vector<std::string> ListenerFailures(const Json& dump) {
   return out;
 }
 
+std::string NotServed(const std::string& workload, const std::string& failure) {
+  return workload + " does not serve a listener: " + failure;
+}
+
 }  // namespace plait::cli

@@ -30,5 +30,7 @@ std::vector<WayIn> WaysIn(const std::vector<GatewayDump>& gateways, const std::v
 // The listeners of a proxy whose last version is not in force, as by a port that somebody else has: what the proxy
 // said, from a /config_dump, also one of ?resource=dynamic_listeners.
 std::vector<std::string> ListenerFailures(const Json& dump);
+// One of them, of a workload, as people read it.
+std::string NotServed(const std::string& workload, const std::string& failure);
 
 }  // namespace plait::cli

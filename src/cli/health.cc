@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cli/envoys.h"
+#include "cli/gateways.h"
 #include "cli/json_access.h"
 #include "cli/tables.h"
 #include "cli/workloads.h"
@@ -156,7 +157,7 @@ void AddListenerFailures(const MeshFacts& facts, std::vector<Wrong>& refused) {
       if (std::any_of(refused.begin(), refused.end(),
                       [&](const Wrong& known) { return known.text.find(failure) != std::string::npos; }))
         continue;
-      refused.push_back({proxy.workload + " does not serve a listener: " + failure, proxy.workload,
+      refused.push_back({NotServed(proxy.workload, failure), proxy.workload,
                          "give it a port that is free, in the Gateway or Service that has it; if whoever had the port "
                          "is gone: plait proxy restart" +
                              Named(facts.status) + " WORKLOAD"});

@@ -33,7 +33,7 @@ int ProxyStatus(const MeshOptions& mesh) {
     for (const std::string& failure : ListenerFailures(*gateway.dump))
       if (std::none_of(refused.begin(), refused.end(),
                        [&](const std::string& known) { return known.find(failure) != std::string::npos; }))
-        output.warnings.push_back(gateway.workload + " does not serve a listener: " + failure);
+        output.warnings.push_back(NotServed(gateway.workload, failure));
   bool unsent = false;
   std::string away;  // the first that is not connected
   for (const auto& row : output.table.rows) {

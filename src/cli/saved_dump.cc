@@ -20,16 +20,9 @@ struct Kind {
   const char* field;  // of an element: where the resource is
 };
 constexpr Kind kKinds[] = {
-    {"cluster", "ClustersConfigDump", "cluster"},  {"listener", "ListenersConfigDump", "active_state.listener"},
-    {"route", "RoutesConfigDump", "route_config"}, {"endpoint", "EndpointsConfigDump", "endpoint_config"},
-    {"secret", "SecretsConfigDump", "secret"},     {"bootstrap", "BootstrapConfigDump", "bootstrap"}};
-
-// "envoy.admin.v3.ClustersConfigDump", or of an element "envoy.admin.v3.ClustersConfigDump.DynamicCluster".
-bool IsOf(const Json& part, const char* section) {
-  const std::string type = Text(part, {"@type"});
-  const std::string name = "." + std::string(section);
-  return type.ends_with(name) || type.find(name + ".") != std::string::npos;
-}
+    {"cluster", ".ClustersConfigDump", "cluster"},  {"listener", ".ListenersConfigDump", "active_state.listener"},
+    {"route", ".RoutesConfigDump", "route_config"}, {"endpoint", ".EndpointsConfigDump", "endpoint_config"},
+    {"secret", ".SecretsConfigDump", "secret"},     {"bootstrap", ".BootstrapConfigDump", "bootstrap"}};
 
 // An endpoint of a cluster as EDS has it, with what the proxy has found of it.
 Json EndpointOf(const Json& host) {
@@ -103,12 +96,13 @@ std::optional<Diagnostic> LackOf(const std::string& what, const Json& dump) {
   for (const Kind& kind : kKinds) {
     bool any = false;
     for (const Json& part : At(dump, "configs")) {
-      if (!IsOf(part, kind.section)) continue;
+      const bool element = IsElementOf(part, kind.section);
+      if (!element && !IsSection(part, kind.section)) continue;
       any = true;
       whole = whole || std::string_view(kind.what) == "bootstrap";
       if (kind.what != what) continue;
       for (const auto& [name, list] : part.items()) elements += list.is_array() ? list.size() : 0;
-      if (!Text(part, {"@type"}).ends_with(kind.section)) ++elements;
+      if (element) ++elements;
     }
     if (kind.what == what) wanted = &kind;
     if (any) held.push_back(Plural(kind.what));

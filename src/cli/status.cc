@@ -27,7 +27,7 @@ int Status(const MeshOptions& mesh) {
       if (app.empty() && !status->url.empty() && way.command.starts_with(status->url)) app = way.command;
     for (const GatewayDump& gateway : gateways)
       for (const std::string& failure : ListenerFailures(*gateway.dump))
-        status->messages.push_back(gateway.workload + " does not serve a listener: " + failure);
+        status->messages.push_back(NotServed(gateway.workload, failure));
   }
   if (app.empty()) app = status->url;
   output.text = "mesh " + status->name + ": " + status->state + ", mode " + status->mode + " (" + status->mode_reason +

@@ -13,6 +13,7 @@
 #include <optional>
 #include <sstream>
 
+#include "core/base/json_text.h"
 #include "core/base/strings.h"
 
 namespace plait::cli {
@@ -125,7 +126,7 @@ Outcome<> EditedFile::Apply(const std::vector<TextEdit>& edits) {
 
 Outcome<> EditedFile::WriteDown(const std::string& text) {
   const std::string journal = Beside(path_, kJournalEnd);
-  std::string lines = nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  std::string lines = JsonText(nlohmann::json(text)) + "\n";
   if (!journal_) {
     journal_.Reset(open(journal.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
     if (!journal_ && errno == EEXIST)
@@ -135,7 +136,7 @@ Outcome<> EditedFile::WriteDown(const std::string& text) {
       return Explain(Errc::kDenied, "cannot write " + path_ + ": " + strerror(errno),
                      "the folder must be yours to edit");
     flock(journal_.get(), LOCK_EX | LOCK_NB);
-    lines.insert(0, nlohmann::json(original_).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    lines.insert(0, JsonText(nlohmann::json(original_)) + "\n");
   }
   if (write(journal_.get(), lines.data(), lines.size()) == static_cast<ssize_t>(lines.size())) return {};
   return Explain(Errc::kLimit, "cannot write " + journal + ": " + strerror(errno), "make room there");
