@@ -97,9 +97,6 @@ class DestinationIndex {
 // Main thread: the index as the control plane gave it, questions by key, and negative answers (60 s, at most 4,096).
 class DestinationStore {
  public:
-  static constexpr Duration kNegativeLife = std::chrono::seconds(60);
-  static constexpr std::size_t kMostNegative = 4096;
-
   struct Wire {  // towards the xDS client and the workers
     std::function<void(const std::string& key)> subscribe;
     std::function<void(const std::string& key)> unsubscribe;

@@ -1,6 +1,7 @@
 #include <list>
 
 #include "proxy/cluster/destination_index.h"
+#include "proxy/cluster/negative_answers.h"
 
 namespace plait::proxy::cluster {
 
@@ -14,10 +15,6 @@ struct DestinationStore::State {
   struct Asked {
     io::IpAddress ip;
     bool overdue = false;  // somebody has waited in vain: the next one asks again
-  };
-  struct Negative {
-    io::IpAddress ip;
-    MonotonicTime until{};
   };
   struct Ask final : Pending::Operation {
     Ask(State& of, Place at) : state(of), alive(of.alive), place(at) {}
@@ -42,7 +39,7 @@ struct DestinationStore::State {
   void Answered(const std::string& key);
   void Settle(const io::IpAddress& ip);
   void SettleAllOf(const io::Cidr& range);
-  void DropOldestNegative(IndexUpdate& update);
+  void DropNegatives(IndexUpdate& update);
   void Sweep();
 
   DestinationStore& store;
@@ -53,8 +50,7 @@ struct DestinationStore::State {
   std::list<Question> questions;
   // Keys that are subscribed to: those not answered yet, and those of negatives. An address of the mesh has none.
   std::unordered_map<std::string, Asked> asked;
-  std::list<Negative> negatives;  // oldest first
-  std::unordered_map<io::IpAddress, std::list<Negative>::iterator, io::IpHash> negative_of;
+  NegativeAnswers<io::IpAddress, io::IpHash> negatives;
   IndexUpdate batch;
   int depth = 0;
   bool away = false;
@@ -112,29 +108,27 @@ void DestinationStore::State::AnswerAll() {
   }
 }
 
-void DestinationStore::State::DropOldestNegative(IndexUpdate& update) {
-  const io::IpAddress ip = negatives.front().ip;
-  negative_of.erase(ip);
-  negatives.pop_front();
-  update.forgotten.push_back(ip);
-  wire.unsubscribe(KeyOf(ip));
+// Those that are too many or too old.
+void DestinationStore::State::DropNegatives(IndexUpdate& update) {
+  while (const auto ip = negatives.TakeOver(loop.Now())) {
+    update.forgotten.push_back(*ip);
+    wire.unsubscribe(KeyOf(*ip));
+  }
+  if (!negatives.empty() && !sweep.armed()) sweep.Start(loop.timers(), negatives.all().front().until - loop.Now());
 }
 
 void DestinationStore::State::Remember(const io::IpAddress& ip) {
-  if (negative_of.contains(ip)) return;
+  if (negatives.Contains(ip)) return;
   IndexUpdate update;
-  if (negatives.size() >= kMostNegative) DropOldestNegative(update);
-  negatives.push_back({.ip = ip, .until = loop.Now() + kNegativeLife});
-  negative_of[ip] = std::prev(negatives.end());
+  negatives.Add(ip, loop.Now());
+  DropNegatives(update);
   update.absent.push_back(ip);
-  if (!sweep.armed()) sweep.Start(loop.timers(), kNegativeLife);
   Commit(std::move(update));
 }
 
 void DestinationStore::State::Sweep() {
   IndexUpdate update;
-  while (!negatives.empty() && negatives.front().until <= loop.Now()) DropOldestNegative(update);
-  if (!negatives.empty()) sweep.Start(loop.timers(), negatives.front().until - loop.Now());
+  DropNegatives(update);
   Commit(std::move(update));
 }
 
@@ -147,11 +141,7 @@ void DestinationStore::State::Answered(const std::string& key) {
 void DestinationStore::State::Settle(const io::IpAddress& ip) {
   if (!store.index_.FindByAddress(ip).in_mesh()) return;
   Answered(KeyOf(ip));
-  const auto at = negative_of.find(ip);
-  if (at == negative_of.end()) return;
-  negatives.erase(at->second);
-  negative_of.erase(at);
-  wire.unsubscribe(KeyOf(ip));
+  if (negatives.Erase(ip)) wire.unsubscribe(KeyOf(ip));
 }
 
 void DestinationStore::State::SettleAllOf(const io::Cidr& range) {
@@ -160,7 +150,7 @@ void DestinationStore::State::SettleAllOf(const io::Cidr& range) {
   const auto note = [&](const io::IpAddress& ip) {
     if (range.Contains(ip)) within.push_back(ip);
   };
-  for (const Negative& negative : negatives) note(negative.ip);
+  for (const auto& negative : negatives.all()) note(negative.key);
   for (const auto& [key, question] : asked) note(question.ip);
   for (const io::IpAddress& ip : within) Settle(ip);
 }
@@ -203,7 +193,7 @@ void DestinationStore::EndBatch() {
 IndexUpdate DestinationStore::Snapshot() const {
   IndexUpdate all;
   for (const auto& [name, address] : state_->entries) all.put.emplace_back(name, address);
-  for (const State::Negative& negative : state_->negatives) all.absent.push_back(negative.ip);
+  for (const auto& negative : state_->negatives.all()) all.absent.push_back(negative.key);
   return all;
 }
 

@@ -7,8 +7,7 @@
 namespace plait::proxy::worker {
 namespace {
 namespace url = xds::type_url;
-using cluster::DestinationStore;  // whose life of negative answers is that of these
-}  // namespace
+}
 
 struct ConfigStore::Waiter {
   std::move_only_function<void(bool)> answer;
@@ -64,7 +63,8 @@ void ConfigStore::SubscribeNamed(std::string_view type, const std::vector<std::s
 }
 
 bool ConfigStore::IsAbsent(std::string_view type, const std::string& name) const {
-  return absent_.contains({std::string(type), name});
+  const Name key(type, name);
+  return absent_.Contains(key) || absent_named_.contains(key);
 }
 
 // What is heard of it was said before the control plane heard so.
@@ -80,24 +80,29 @@ bool ConfigStore::IsNobodyToAskFor(const std::string& cluster) const {
 
 void ConfigStore::NoteAbsent(std::string_view type, const std::string& name) {
   if (IsGivenUp(type, name)) return;
-  const MonotonicTime until = loop_.Now() + DestinationStore::kNegativeLife;
-  Name key(type, name);
-  absent_until_.emplace_back(key, until);
-  absent_.insert_or_assign(std::move(key), until);
-  while (absent_.size() > DestinationStore::kMostNegative && !absent_until_.empty()) ForgetOldestAbsent();
-  if (!absent_timer_.armed()) absent_timer_.Start(loop_.timers(), DestinationStore::kNegativeLife);
+  const Name key(type, name);
+  absent_.Erase(key);
+  absent_.Add(key, loop_.Now());
+  GiveUpAbsent();
 }
 
 void ConfigStore::NotePresent(std::string_view type, const std::string& name) {
-  absent_.erase({std::string(type), name});
+  const Name key(type, name);
+  absent_.Erase(key);
+  absent_named_.erase(key);
 }
 
-void ConfigStore::ForgetOldestAbsent() {
-  const auto [key, until] = std::move(absent_until_.front());
-  absent_until_.pop_front();
-  const auto found = absent_.find(key);
-  if (found == absent_.end() || found->second != until || named_.contains(key)) return;
-  absent_.erase(found);
+void ConfigStore::GiveUpAbsent() {
+  while (const auto key = absent_.TakeOver(loop_.Now())) GiveUp(*key);
+  if (!absent_.empty() && !absent_timer_.armed())
+    absent_timer_.Start(loop_.timers(), absent_.all().front().until - loop_.Now());
+}
+
+void ConfigStore::GiveUp(const Name& key) {
+  if (named_.contains(key)) {
+    absent_named_.insert(key);
+    return;
+  }
   const auto& [type, name] = key;
   if (subscribed_.erase(key) != 0 && subscriptions_.unsubscribe) subscriptions_.unsubscribe(type, name);
   if (type == url::kRoute) {
@@ -107,11 +112,6 @@ void ConfigStore::ForgetOldestAbsent() {
     l4_routes_.erase(name);
     EachWorker([&](Worker& worker) { worker.ForgetL4Routes(name); });
   }
-}
-
-void ConfigStore::ForgetAbsent() {
-  while (!absent_until_.empty() && absent_until_.front().second <= loop_.Now()) ForgetOldestAbsent();
-  if (!absent_until_.empty()) absent_timer_.Start(loop_.timers(), absent_until_.front().second - loop_.Now());
 }
 
 Pending ConfigStore::Need(Kind kind, std::string name, Duration limit, std::move_only_function<void(bool)> answer) {

@@ -12,7 +12,8 @@ namespace {
 
 namespace url = xds::type_url;
 using Kind = MainDemands::Kind;
-using cluster::DestinationStore;
+using cluster::kMostNegative;
+using cluster::kNegativeLife;
 
 class ConfigDemands : public testing::Test {
  protected:
@@ -73,13 +74,13 @@ class ConfigDemands : public testing::Test {
 };
 
 TEST_F(ConfigDemands, OfNamesThatDoNotExistTheNewestAreKeptForAMinute) {
-  constexpr std::size_t kMost = DestinationStore::kMostNegative;
+  constexpr std::size_t kMost = kMostNegative;
   for (std::size_t i = 0; i <= kMost; ++i) NeedInVain(Kind::kL4Routes, std::to_string(i));
   EXPECT_EQ(subscribed_.size(), kMost);
   EXPECT_FALSE(IsSubscribed(url::kL4Routes, "0"));
   EXPECT_FALSE(store_.FindL4Routes("0").has_value());
   EXPECT_TRUE(store_.FindL4Routes("1").has_value());
-  Pass(DestinationStore::kNegativeLife);
+  Pass(kNegativeLife);
   EXPECT_TRUE(subscribed_.empty());
   EXPECT_FALSE(store_.FindL4Routes("1").has_value());
 }
@@ -89,7 +90,7 @@ TEST_F(ConfigDemands, OfEachTypeAreGivenUpAndAskedForAnew) {
        {std::pair{Kind::kCluster, url::kCluster}, {Kind::kRoutes, url::kRoute}, {Kind::kL4Routes, url::kL4Routes}}) {
     NeedInVain(kind, "name");
     EXPECT_TRUE(IsSubscribed(type, "name")) << type;
-    Pass(DestinationStore::kNegativeLife);
+    Pass(kNegativeLife);
     EXPECT_FALSE(IsSubscribed(type, "name")) << type;
     std::optional<bool> answer;
     const Pending wait = store_.Need(kind, "name", std::chrono::seconds(5), [&](bool there) { answer = there; });
@@ -108,7 +109,7 @@ TEST_F(ConfigDemands, WhatHasComeMeanwhileIsKept) {
   xds::Cluster cluster;
   cluster.name = "a";
   ASSERT_TRUE(store_.PutCluster(Of(cluster, "a"), false).has_value());
-  Pass(DestinationStore::kNegativeLife * 2);
+  Pass(kNegativeLife * 2);
   EXPECT_TRUE(IsSubscribed(url::kL4Routes, "80"));
   EXPECT_NE(store_.FindL4Routes("80").value(), nullptr);
   EXPECT_TRUE(IsSubscribed(url::kCluster, "a"));
@@ -124,7 +125,7 @@ TEST_F(ConfigDemands, WhatAListenerNeedsIsNeverGivenUp) {
   listener.filter_chains.emplace_back().filters.push_back({"http", std::move(manager)});
   ASSERT_TRUE(store_.PutListener(Of(listener, "web"), false).has_value());
   NeedInVain(Kind::kRoutes, "web");
-  Pass(DestinationStore::kNegativeLife * 2);
+  Pass(kNegativeLife * 2);
   EXPECT_TRUE(IsSubscribed(url::kRoute, "web"));
 }
 

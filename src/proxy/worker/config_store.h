@@ -15,6 +15,7 @@
 #include "core/xds/resource.h"
 #include "proxy/cluster/cluster_set.h"
 #include "proxy/cluster/destination_index.h"
+#include "proxy/cluster/negative_answers.h"
 #include "proxy/worker/demands.h"
 #include "proxy/worker/secrets.h"
 #include "proxy/worker/sockets.h"
@@ -123,6 +124,12 @@ class ConfigStore final : public MainDemands {
     bool refuse = false;                                       // connections to inherited ones are reset
     std::shared_ptr<const std::atomic<std::size_t>> watching;  // workers that may still watch its sockets
   };
+  using Name = std::pair<std::string, std::string>;  // of a resource; its type URL before it
+  struct NameHash {
+    std::size_t operator()(const Name& name) const noexcept {
+      return std::hash<std::string>()(name.first) ^ std::hash<std::string>()(name.second);
+    }
+  };
   struct Waiter;
   struct WaitHandle;
   using Waiters = std::multimap<std::string, Waiter*, std::less<>>;
@@ -146,8 +153,8 @@ class ConfigStore final : public MainDemands {
   bool IsNobodyToAskFor(const std::string& cluster) const;
   void NoteAbsent(std::string_view type, const std::string& name);
   void NotePresent(std::string_view type, const std::string& name);
-  void ForgetOldestAbsent();
-  void ForgetAbsent();
+  void GiveUpAbsent();  // those that are too many or too old
+  void GiveUp(const Name& key);
   void PutReadyClusters();
   void SyncEndpoints();
   void Answer(Waiters& waiters, const std::string& name, bool there);
@@ -172,15 +179,14 @@ class ConfigStore final : public MainDemands {
   std::map<std::string, std::shared_ptr<const xds::Cluster>> waiting_clusters_;  // for their secrets
   std::map<std::string, std::shared_ptr<const route::RouteTable>> routes_;       // null: certainly none
   std::map<std::string, std::shared_ptr<const xds::L4Routes>> l4_routes_;
-  using Name = std::pair<std::string, std::string>;  // of a resource; its type URL before it
   std::set<Name> subscribed_;
   std::set<Name> named_;  // by listeners: never given up
   ClusterSource cluster_source_ = ClusterSource::kByName;
   bool has_all_clusters_ = false;
   // Asked for, and certainly none. Those that came up by use are unsubscribed when their time is over.
-  std::map<Name, MonotonicTime> absent_;
-  std::deque<std::pair<Name, MonotonicTime>> absent_until_;  // oldest first; what is not in absent_ so is outdated
-  io::Timer absent_timer_{[this] { ForgetAbsent(); }};
+  cluster::NegativeAnswers<Name, NameHash> absent_;
+  std::set<Name> absent_named_;  // the others, once it is
+  io::Timer absent_timer_{[this] { GiveUpAbsent(); }};
   std::set<std::string> endpoint_names_;
   std::set<std::string> refused_secrets_;  // of which nothing good has come yet: nobody waits for them
   Waiters waiting_for_routes_;
