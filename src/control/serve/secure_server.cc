@@ -14,6 +14,8 @@ constexpr std::size_t kMaxMessage = 64 * 1024;
 constexpr std::uint32_t kMaxStreams = 64;
 constexpr Duration kRetry = std::chrono::minutes(1);
 constexpr Duration kIdle = std::chrono::seconds(30);  // a connection without a call, of whomever
+// A stream of a proxy may be silent for hours: a host that vanished is noticed after a minute.
+constexpr io::KeepAlive kKeepAlive{.idle = std::chrono::seconds(30), .interval = std::chrono::seconds(10), .probes = 3};
 
 }  // namespace
 
@@ -63,7 +65,7 @@ Outcome<> SecureServer::RenewOnce() {
 }
 
 std::unique_ptr<io::Stream> SecureServer::Accept(io::UniqueFd socket) {
-  return tls::Wrap(loop_, io::AdoptSocket(loop_, std::move(socket)), context_);
+  return tls::Wrap(loop_, io::AdoptSocket(loop_, std::move(socket), kKeepAlive), context_);
 }
 
 Outcome<io::SocketAddress> SecureServer::Listen(const io::SocketAddress& address) {

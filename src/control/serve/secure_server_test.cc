@@ -2,6 +2,9 @@
 #include "control/serve/secure_server.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -133,6 +136,38 @@ TEST_F(Secure, AProxyWhoseCertificateIsTrustedNoMoreGetsTheNextOneByItsToken) {
     ASSERT_TRUE(loop.RunUntil([&] { return certificate.current() || !certificate.problem().empty(); }, kLimit));
     EXPECT_EQ(certificate.current() != nullptr, has_token) << certificate.problem();
   }
+}
+
+// Sockets of this process that were accepted at `address`.
+std::vector<int> AcceptedAt(const io::SocketAddress& address) {
+  std::vector<int> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int fd = std::atoi(entry.path().filename().c_str());
+    int listens = 1;
+    socklen_t size = sizeof listens;
+    if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens != 0) continue;
+    if (io::LocalAddress(fd) == address) found.push_back(fd);
+  }
+  return found;
+}
+
+// Nothing else tells of a host that vanished: a stream of configuration may be silent for hours.
+TEST_F(Secure, AsksSilentProxiesWhetherTheyAreThere) {
+  Held held;
+  xds::DeltaClient configuration(Node(), held);
+  configuration.SubscribeAll(xds::type_url::kListener);
+  xds::AdsStream stream(loop, configuration, Connecting({}, "Bearer token"));
+  stream.Start();
+  ASSERT_TRUE(loop.RunUntil([&] { return !held.names.empty(); }, kLimit)) << stream.problem();
+  const std::vector<int> accepted = AcceptedAt(address);
+  ASSERT_EQ(accepted.size(), 1U);
+  int asks = 0;
+  int after_seconds = 0;
+  socklen_t size = sizeof asks;
+  ASSERT_EQ(::getsockopt(accepted[0], SOL_SOCKET, SO_KEEPALIVE, &asks, &size), 0);
+  ASSERT_EQ(::getsockopt(accepted[0], IPPROTO_TCP, TCP_KEEPIDLE, &after_seconds, &size), 0);
+  EXPECT_EQ(asks, 1);
+  EXPECT_EQ(after_seconds, 30);
 }
 
 TEST_F(Secure, ServesConfigurationByTokenAsWell) {

@@ -35,7 +35,7 @@ struct ConnectOptions {
 // Starts to connect. Failure, also an immediate one, is told by OnFailed in a later round.
 std::unique_ptr<Stream> Connect(Loop& loop, const SocketAddress& to, const ConnectOptions& options = {});
 // A stream on a connected non-blocking socket (accepted, or passed by another process). TCP_NODELAY is set.
-std::unique_ptr<Stream> AdoptSocket(Loop& loop, UniqueFd fd);
+std::unique_ptr<Stream> AdoptSocket(Loop& loop, UniqueFd fd, const std::optional<KeepAlive>& keep_alive = {});
 // Two streams connected to each other (a socketpair): tests, in-process wiring.
 std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> StreamPair(Loop& loop);
 

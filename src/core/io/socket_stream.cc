@@ -253,10 +253,11 @@ std::unique_ptr<Stream> FailedStream(Loop& loop, int error) {
   return std::make_unique<SocketStream>(loop, ErrorOfErrno(error));
 }
 
-std::unique_ptr<Stream> AdoptSocket(Loop& loop, UniqueFd fd) {
+std::unique_ptr<Stream> AdoptSocket(Loop& loop, UniqueFd fd, const std::optional<KeepAlive>& keep_alive) {
   PLAIT_CHECK(fd);
   const int on = 1;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails harmlessly on Unix sockets
+  if (keep_alive) SetKeepAlive(fd.get(), *keep_alive);
   return std::make_unique<SocketStream>(loop, std::move(fd), /*connecting=*/false, Duration(0));
 }
 
