@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/capture_annotations.h"
 #include "core/base/log.h"
 #include "core/base/which_pod.h"
-
-#include "node/capture_rules.h"
 
 namespace plait::local {
 namespace {
@@ -71,7 +70,7 @@ WorkloadStatus StatusOf(const Pod& pod) {
                      .init_containers = {},
                      .containers = {}};
   for (const auto& [name, value] : pod.spec().annotations)
-    if (name.starts_with(node::kCaptureAnnotations)) out.capture.emplace_back(name, value);
+    if (name.starts_with(capture_annotations::kPrefix)) out.capture.emplace_back(name, value);
   if (const PodContainers* containers = pod.containers()) {
     for (const auto& c : containers->init()) out.init_containers.push_back(StatusOf(*c));
     for (const auto& c : containers->application()) out.containers.push_back(StatusOf(*c));

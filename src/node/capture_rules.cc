@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <span>
 
+#include "core/base/capture_annotations.h"
 #include "core/base/proxy_ports.h"
 #include "core/base/strings.h"
 
 namespace plait::node {
 namespace {
+
+namespace annotation = capture_annotations;
 
 std::string PortList(std::span<const Port> ports) {
   std::string out;
@@ -127,8 +130,8 @@ bool Has(const std::vector<io::Cidr>& ranges, const io::IpAddress& ip) {
 }
 
 // "port 9080 is one of traffic.sidecar.istio.io/excludeOutboundPorts"
-std::string Because(const std::string& what, const char* relation, const char* annotation) {
-  return what + relation + std::string(kCaptureAnnotations) + annotation;
+std::string Because(const std::string& what, const char* relation, std::string_view name) {
+  return what + relation + std::string(name);
 }
 
 }  // namespace
@@ -160,20 +163,18 @@ std::string RulesDifference(const std::string& then, const std::string& now) {
 Outcome<CaptureRules> RulesFromAnnotations(const std::vector<std::pair<std::string, std::string>>& annotations) {
   CaptureRules rules;
   for (const auto& [name, value] : annotations) {
-    if (!name.starts_with(kCaptureAnnotations)) continue;
-    const std::string_view key = std::string_view(name).substr(kCaptureAnnotations.size());
     const bool everything = Trim(value) == "*";
     Outcome<> parsed;
-    if (key == "excludeInboundPorts") {
+    if (name == annotation::kExcludeInboundPorts) {
       parsed = ParsePorts(name, value, rules.exclude_inbound_ports);
-    } else if (key == "excludeOutboundPorts") {
+    } else if (name == annotation::kExcludeOutboundPorts) {
       parsed = ParsePorts(name, value, rules.exclude_outbound_ports);
-    } else if (key == "excludeOutboundIPRanges") {
+    } else if (name == annotation::kExcludeOutboundRanges) {
       parsed = ParseRanges(name, value, rules.exclude_outbound_ranges);
-    } else if (key == "includeInboundPorts" && !everything) {
+    } else if (name == annotation::kIncludeInboundPorts && !everything) {
       rules.limit_inbound_ports = true;
       parsed = ParsePorts(name, value, rules.include_inbound_ports);
-    } else if (key == "includeOutboundIPRanges" && !everything) {
+    } else if (name == annotation::kIncludeOutboundRanges && !everything) {
       rules.limit_outbound_ranges = true;
       parsed = ParseRanges(name, value, rules.include_outbound_ranges);
     }
@@ -189,11 +190,12 @@ Ruling RulingOut(const CaptureRules& rules, const io::SocketAddress& to, bool ow
   if ((own || loopback) && proxy_ports::Has(proxy_ports::kCapture, to.port)) return {kRefused};
   if (rules.capture_dns && to.port == proxy_ports::kDnsQuestions) return {kToDns};
   if (loopback) return {kPast, ip + " is the workload itself"};
-  if (Has(rules.exclude_outbound_ranges, to.ip)) return {kPast, Because(ip, " is in ", "excludeOutboundIPRanges")};
+  if (Has(rules.exclude_outbound_ranges, to.ip))
+    return {kPast, Because(ip, " is in ", annotation::kExcludeOutboundRanges)};
   if (proxy_ports::Has(rules.exclude_outbound_ports, to.port))
-    return {kPast, Because("port " + std::to_string(to.port.value), " is one of ", "excludeOutboundPorts")};
+    return {kPast, Because("port " + std::to_string(to.port.value), " is one of ", annotation::kExcludeOutboundPorts)};
   if (rules.limit_outbound_ranges && !Has(rules.include_outbound_ranges, to.ip))
-    return {kPast, Because(ip, " is not in ", "includeOutboundIPRanges")};
+    return {kPast, Because(ip, " is not in ", annotation::kIncludeOutboundRanges)};
   return {};
 }
 
@@ -206,9 +208,9 @@ Ruling RulingIn(const CaptureRules& rules, Port port, Dialler dialler) {
   const std::string name = "port " + std::to_string(port.value);
   if (proxy_ports::Has(proxy_ports::kOpen, port)) return {kToOwnPort};
   if (proxy_ports::Has(rules.exclude_inbound_ports, port))
-    return {kPast, Because(name, " is one of ", "excludeInboundPorts")};
+    return {kPast, Because(name, " is one of ", annotation::kExcludeInboundPorts)};
   if (rules.limit_inbound_ports && !proxy_ports::Has(rules.include_inbound_ports, port))
-    return {kPast, Because(name, " is none of ", "includeInboundPorts")};
+    return {kPast, Because(name, " is none of ", annotation::kIncludeInboundPorts)};
   return {};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The nftables rules that take a workload's connections to its proxy, as text. What each annotation
-// `traffic.sidecar.istio.io/*` excludes or includes is decided here; semantics are those of Istio's istio-iptables.
+// (core/base/capture_annotations.h) excludes or includes is decided here; semantics are those of Istio's
+// istio-iptables.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,9 +12,6 @@
 #include "core/io/address.h"
 
 namespace plait::node {
-
-// How the names of the annotations begin.
-inline constexpr std::string_view kCaptureAnnotations = "traffic.sidecar.istio.io/";
 
 struct CaptureRules {
   // Where the proxy's own sockets may go directly; elsewhere they are rejected (the dial helper is the only way out).

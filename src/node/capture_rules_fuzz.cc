@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/base/capture_annotations.h"
 #include "core/base/check.h"
 #include "core/base/strings.h"
 #include "node/capture_rules.h"
@@ -31,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::pair<std::string, std::string>> annotations;
   for (const std::string_view line : Split({reinterpret_cast<const char*>(data), size}, '\n')) {
     const auto [name, value] = SplitOnce(line, '=');
-    annotations.emplace_back(std::string(node::kCaptureAnnotations) + std::string(name), value.value_or(""));
+    annotations.emplace_back(std::string(capture_annotations::kPrefix) + std::string(name), value.value_or(""));
   }
   const auto rules = node::RulesFromAnnotations(annotations);
   if (!rules) {

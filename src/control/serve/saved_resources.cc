@@ -7,6 +7,7 @@
 #include "control/serve/mesh_provider.h"
 #include "control/source/directory_source.h"
 #include "control/source/pods.h"
+#include "core/base/capture_annotations.h"
 #include "core/base/encoding.h"
 #include "core/base/json_text.h"
 #include "core/base/strings.h"
@@ -120,7 +121,7 @@ Json Problems(const model::Findings& findings) {
 Json CaptureAnnotations(const source::PodTemplate& pod) {
   Json out = Json::object();
   for (const auto& [name, value] : pod.annotations)
-    if (name.starts_with("traffic.sidecar.istio.io/")) out[name] = value;
+    if (name.starts_with(capture_annotations::kPrefix)) out[name] = value;
   return out;
 }
 
