@@ -24,9 +24,12 @@ class Recorder final : public StreamEvents {
     }
   }
   void OnWritable() override { ++writable; }
-  void OnFailed(Error e) override { error = e; }
+  void OnFailed(Error e) override {
+    error = e;
+    ++failures;
+  }
   bool open = false, ended = false;
-  int writable = 0;
+  int writable = 0, failures = 0;
   Buffer received;
   std::optional<Error> error, read_error;
 
@@ -257,6 +260,22 @@ TEST(Connect, TellsARefusalInALaterRound) {
   EXPECT_FALSE(events.error);
   EXPECT_TRUE(loop.RunUntil([&] { return events.error.has_value(); }, 5s));
   EXPECT_EQ(events.error->code, Errc::kUnavailable);
+}
+
+TEST(Connect, FailsOnceAlsoWhereItsTimeWouldBeOverLater) {
+  SocketAddress closed;
+  {
+    const UniqueFd gone = *ListenOn(*SocketAddress::Parse("127.0.0.1:0"));
+    closed = LocalAddress(gone.get());
+  }
+  ManualClock clock(ManualClock::Start::kRunning);
+  Loop loop(clock);
+  const auto stream = Connect(loop, closed, {.timeout = 1h});
+  const Recorder events(*stream);
+  EXPECT_TRUE(loop.RunUntil([&] { return events.failures > 0; }, 5s));
+  clock.Advance(2h);
+  for (int round = 0; round < 3; ++round) loop.RunOnce(Duration(0));
+  EXPECT_EQ(events.failures, 1);
 }
 
 TEST(Listener, LeavesConnectionsInTheBacklogWhilePaused) {

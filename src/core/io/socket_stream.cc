@@ -122,9 +122,7 @@ void SocketStream::OnFdReady(std::uint32_t events) {
 
 void SocketStream::FailWith(Error error) {
   state_ = State::kFailed;
-  // The timer that may be running this must not be destroyed here; it is disarmed and goes with the stream.
-  if (fd_) loop_.Unwatch(fd_.get(), *this);
-  fd_.Reset();
+  Forget();
   if (events_ != nullptr) events_->OnFailed(error);
 }
 
@@ -183,9 +181,7 @@ void SocketStream::Close(bool reset) noexcept {
   }
   state_ = State::kClosed;
   events_ = nullptr;
-  if (fd_) loop_.Unwatch(fd_.get(), *this);
-  fd_.Reset();
-  if (timer_) timer_->Cancel();
+  Forget();
 }
 
 void SetKeepAlive(int fd, const KeepAlive& keep) {

@@ -175,6 +175,7 @@ void TlsStream::Fail(Error error) {
   if (state_ == State::kFailed || state_ == State::kClosed) return;
   if (failure_.empty()) failure_ = error.detail;
   state_ = State::kFailed;
+  timer_.reset();
   inner_->Close(/*reset=*/false);
   if (events_ != nullptr) events_->OnFailed(error);
 }

@@ -4,6 +4,7 @@
 
 #include "core/io/socket.h"
 #include "core/tls/test_handshake.h"
+#include "testing/manual_clock.h"
 
 namespace plait::tls {
 namespace {
@@ -193,6 +194,18 @@ TEST_F(Tls, GarbageInsteadOfAHelloFailsWithAReason) {
   ASSERT_TRUE(client.stream->Write(garbage));
   EXPECT_TRUE(loop.RunUntil([&] { return server.failed.has_value(); }, 5s));
   EXPECT_NE(FailureOf(*server.stream).find("TLS handshake failed"), std::string::npos);
+}
+
+TEST_F(Tls, WhyAHandshakeFailedIsKnownAlsoWhenItsTimeWouldBeOver) {
+  ManualClock clock(ManualClock::Start::kRunning);
+  io::Loop ours(clock);
+  client_options.identities = {TestCa("strangers").Issue(kClient)};
+  const Handshake h(ours, Make(client_options), Make(server_options));
+  ASSERT_TRUE(h.server->failed);
+  const std::string why = FailureOf(*h.server->stream);
+  clock.Advance(1min);
+  for (int round = 0; round < 3; ++round) ours.RunOnce(Duration(0));
+  EXPECT_EQ(FailureOf(*h.server->stream), why);
 }
 
 TEST_F(Tls, ASilentPeerTimesOut) {
