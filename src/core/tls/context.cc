@@ -5,6 +5,7 @@
 
 #include "core/base/strings.h"
 #include "core/tls/context_native.h"
+#include "core/tls/key_exchange.h"
 #include "core/tls/ticket_keys.h"
 
 namespace plait::tls {
@@ -38,19 +39,19 @@ Outcome<LoadedIdentity> Load(const Identity& identity, Context::Native& native) 
         CRYPTO_BUFFER_new(reinterpret_cast<const std::uint8_t*>(der.data()), der.size(), BufferPool()));
     if (first) native.own_not_after = std::min(native.own_not_after, certificate.not_after());
   }
-  const auto uris = chain->front().uri_sans();
-  if (uris.size() == 1 && uris.front().starts_with("spiffe://")) out.spiffe = uris.front();
+  out.spiffe = SpiffeIdentity(chain->front().uri_sans());
   if (first) native.own_identity = out.spiffe;
   return out;
 }
 
 bool FitsName(const LoadedIdentity& identity, std::string_view sni) {
-  return std::any_of(identity.dns_sans.begin(), identity.dns_sans.end(), [&](const std::string& san) {
-    if (EqualsIgnoreCase(san, sni)) return true;
-    const std::size_t dot = sni.find('.');
-    return san.starts_with("*.") && dot != std::string_view::npos &&
-           EqualsIgnoreCase(std::string_view(san).substr(1), sni.substr(dot));
-  });
+  return std::ranges::any_of(identity.dns_sans, [&](const std::string& san) { return MatchesDns(san, sni); });
+}
+
+std::vector<CRYPTO_BUFFER*> PointersOf(const LoadedIdentity& identity) {
+  std::vector<CRYPTO_BUFFER*> chain;
+  for (const auto& certificate : identity.chain) chain.push_back(certificate.get());
+  return chain;
 }
 
 const Context::Native& NativeOf(SSL_CTX* ctx) {
@@ -106,8 +107,7 @@ Outcome<> SetUp(SSL_CTX* ctx, const ContextOptions& options, const Context::Nati
     return Explain(Errc::kInvalidInput, "unknown cipher suite in " + ciphers);
   if (SSL_CTX_set_ciphersuites(ctx, kTls13Ciphers) != 1) return Explain(Errc::kInternal, "TLS 1.3 cipher suites");
   if (SSL_CTX_set1_groups_list(ctx, options.groups.c_str()) != 1)
-    return Explain(Errc::kInvalidInput, "unknown key exchange group in " + options.groups,
-                   "X25519, P-256, P-384, X25519MLKEM768");
+    return Explain(Errc::kInvalidInput, "unknown key exchange group in " + options.groups, kSomeGroups);
   int mode = SSL_VERIFY_NONE;
   if (!options.server || options.peer.certificate != PeerPolicy::Certificate::kNone) mode = SSL_VERIFY_PEER;
   if (options.server && options.peer.certificate == PeerPolicy::Certificate::kRequired)
@@ -147,8 +147,7 @@ std::string AlpnWire(const std::vector<std::string>& names) {
 }
 
 bool UseIdentity(SSL* ssl, const LoadedIdentity& identity) {
-  std::vector<CRYPTO_BUFFER*> chain;
-  for (const auto& certificate : identity.chain) chain.push_back(certificate.get());
+  const std::vector<CRYPTO_BUFFER*> chain = PointersOf(identity);
   return SSL_set_chain_and_key(ssl, chain.data(), chain.size(), identity.key.native().key.get(), nullptr) == 1;
 }
 
@@ -184,10 +183,10 @@ Outcome<std::shared_ptr<const Context>> Context::Make(const ContextOptions& opti
   if (auto set_up = SetUp(native->ctx.get(), options, *native); !set_up)
     return std::unexpected(std::move(set_up.error()));
   if (!native->identities.empty()) {
-    std::vector<CRYPTO_BUFFER*> chain;
-    for (const auto& certificate : native->identities.front().chain) chain.push_back(certificate.get());
-    if (SSL_CTX_set_chain_and_key(native->ctx.get(), chain.data(), chain.size(),
-                                  native->identities.front().key.native().key.get(), nullptr) != 1)
+    const LoadedIdentity& first = native->identities.front();
+    const std::vector<CRYPTO_BUFFER*> chain = PointersOf(first);
+    if (SSL_CTX_set_chain_and_key(native->ctx.get(), chain.data(), chain.size(), first.key.native().key.get(),
+                                  nullptr) != 1)
       return Explain(Errc::kInvalidInput, "certificate chain 1: " + LastReason());
   }
   return std::shared_ptr<const Context>(new Context(std::move(native)));

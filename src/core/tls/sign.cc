@@ -64,13 +64,12 @@ bool SetSerial(X509* x509) {
 }
 
 bool AddExtensions(X509* x509, X509* issuer, const CertificateTemplate& what) {
-  const bool server_or_client = !what.is_ca;
   if (!AddText(x509, issuer, NID_basic_constraints, what.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE"))
     return false;
   if (!AddText(x509, issuer, NID_key_usage,
                what.is_ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature,keyEncipherment"))
     return false;
-  if (server_or_client && !AddText(x509, issuer, NID_ext_key_usage, "serverAuth,clientAuth")) return false;
+  if (!what.is_ca && !AddText(x509, issuer, NID_ext_key_usage, "serverAuth,clientAuth")) return false;
   if (!AddText(x509, issuer, NID_subject_key_identifier, "hash")) return false;
   if (issuer != x509 && !AddText(x509, issuer, NID_authority_key_identifier, "keyid")) return false;
   if (what.uri_sans.empty() && what.dns_sans.empty()) return true;

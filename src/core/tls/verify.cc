@@ -50,8 +50,7 @@ std::shared_ptr<PeerFacts> FactsOf(const X509* leaf, const Certificate& certific
     if ((raw.size() == 4 || raw.size() == 16) && inet_ntop(family, raw.data(), text.data(), text.size()) != nullptr)
       facts->ips.emplace_back(text.data());
   }
-  // An X.509-SVID has exactly one URI (SPIFFE X509-SVID 2); with more of them it is nobody.
-  if (facts->uris.size() == 1 && facts->uris.front().starts_with(kSpiffe)) facts->identity = facts->uris.front();
+  facts->identity = SpiffeIdentity(facts->uris);
   facts->subject = certificate.subject();
   facts->sha256 = certificate.sha256();
   facts->pem = certificate.ToPem();
@@ -91,14 +90,6 @@ bool MatchesText(const SanMatcher& matcher, const re2::RE2* regex, std::string_v
       return regex != nullptr && re2::RE2::FullMatch(re2::StringPiece(san.data(), san.size()), *regex);
   }
   return false;
-}
-
-// RFC 6125 6.4: case does not count, "*" stands for exactly one left-most label.
-bool MatchesDns(std::string_view pattern, std::string_view host) {
-  if (EqualsIgnoreCase(pattern, host)) return true;
-  if (!pattern.starts_with("*.")) return false;
-  const std::size_t dot = host.find('.');
-  return dot != std::string_view::npos && dot > 0 && EqualsIgnoreCase(pattern.substr(1), host.substr(dot));
 }
 
 // Roots and revocation lists.
@@ -188,6 +179,17 @@ int LetPassTimes(int good, X509_STORE_CTX* context) {
 }
 
 }  // namespace
+
+std::string SpiffeIdentity(const std::vector<std::string>& uris) {
+  return uris.size() == 1 && uris.front().starts_with(kSpiffe) ? uris.front() : std::string();
+}
+
+bool MatchesDns(std::string_view san, std::string_view host) {
+  if (EqualsIgnoreCase(san, host)) return true;
+  if (!san.starts_with("*.")) return false;
+  const std::size_t dot = host.find('.');
+  return dot != std::string_view::npos && dot > 0 && EqualsIgnoreCase(san.substr(1), host.substr(dot));
+}
 
 Verifier::~Verifier() = default;
 

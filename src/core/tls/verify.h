@@ -3,6 +3,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/tls/context.h"
 #include "core/tls/crypto.h"
@@ -13,6 +15,12 @@ class RE2;
 }
 
 namespace plait::tls {
+
+// The identity of a certificate with these URI SANs: an X.509-SVID has exactly one (SPIFFE X509-SVID 2), with more of
+// them it is nobody's; then empty.
+std::string SpiffeIdentity(const std::vector<std::string>& uris);
+// Whether a DNS SAN is one of `host` (RFC 6125 6.4): case does not count, "*" stands for exactly one left-most label.
+bool MatchesDns(std::string_view san, std::string_view host);
 
 // What a verified leaf says; kept in the cache of verified chains.
 struct PeerFacts {
