@@ -1,6 +1,7 @@
 #include "core/http1/body_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace plait::http1 {
 namespace {
@@ -112,8 +113,25 @@ Checked<bool> BodyReader::ReadTrailers(Buffer& in, const http::CodecOptions& opt
     std::string scratch;
     if (auto parsed = ParseTrailerBlock(Contiguous(in, *size, scratch), options, trailers); !parsed)
       return std::unexpected(parsed.error());
+    if (!options.enable_trailers) trailers.Clear();
   }
   in.Drain(*size);
+  return true;
+}
+
+Checked<bool> TellBody(const Checked<bool>& ended, Buffer& data, http::Headers trailers, http::StreamEvents& stream,
+                       const bool& aborted) {
+  if (!ended) {
+    if (!data.empty()) stream.OnData(data, false);
+    return std::unexpected(ended.error());
+  }
+  if (data.empty() && !*ended) return false;
+  if (trailers.empty()) {
+    stream.OnData(data, *ended);
+  } else {
+    if (!data.empty()) stream.OnData(data, false);
+    if (!aborted) stream.OnTrailers(std::move(trailers));
+  }
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "core/base/buffer.h"
+#include "core/http/codec.h"
 #include "core/http1/head_reader.h"
 
 namespace plait::http1 {
@@ -15,7 +16,8 @@ class BodyReader {
 
   void Begin(const Framing& framing) noexcept;
   // Moves body bytes from `in` to the end of `out`, about `max` at most. `trailers` are filled at the end of a chunked
-  // body. True when the body has ended; false: more input is needed, or `max` was reached.
+  // body, where the options enable them. True when the body has ended; false: more input is needed, or `max` was
+  // reached.
   Checked<bool> Read(Buffer& in, Buffer& out, std::size_t max, const http::CodecOptions& options,
                      http::Headers& trailers);
   bool until_end() const noexcept { return kind_ == BodyKind::kUntilEnd; }
@@ -34,5 +36,10 @@ class BodyReader {
   BodyKind kind_ = BodyKind::kNone;
   Step step_ = Step::kSize;
 };
+
+// Tells `stream` what a Read has given; also what came before a fault, which does not depend on where the bytes were
+// cut. `aborted`: the stream's owner wants no more, which it may say while it is told. False: there was nothing.
+Checked<bool> TellBody(const Checked<bool>& ended, Buffer& data, http::Headers trailers, http::StreamEvents& stream,
+                       const bool& aborted);
 
 }  // namespace plait::http1

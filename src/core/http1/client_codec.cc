@@ -204,20 +204,8 @@ Checked<bool> ClientCodec::ReadBody(Buffer& in) {
   Buffer data;
   http::Headers trailers;
   const auto ended = body_.Read(in, data, kBodyPiece, options_, trailers);
-  if (!ended) {
-    // What came before the fault does not depend on where the bytes were cut.
-    if (!data.empty()) stream_->OnData(data, false);
-    return std::unexpected(ended.error());
-  }
-  if (data.empty() && !*ended) return false;
-  if (*ended) reading_ = Reading::kDone;
-  if (trailers.empty() || !options_.enable_trailers) {
-    stream_->OnData(data, *ended);
-  } else {
-    if (!data.empty()) stream_->OnData(data, false);
-    if (!aborted_) stream_->OnTrailers(std::move(trailers));
-  }
-  return true;
+  if (ended && *ended) reading_ = Reading::kDone;
+  return TellBody(ended, data, std::move(trailers), *stream_, aborted_);
 }
 
 Result<> ClientCodec::Fail(const Violation& violation, Buffer& in) {
