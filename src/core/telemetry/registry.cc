@@ -178,25 +178,23 @@ void Registry::ResetCounters() {
   }
 }
 
+// Looks only at histograms with values in this interval or the last: of tens of thousands most have none.
 void Registry::EndInterval() {
   const std::lock_guard lock(state_->mutex);
-  const auto has_samples = [&](std::uint32_t cell) {
-    return std::ranges::any_of(state_->shards, [&](const auto& shard) { return shard->HasChunk(cell); });
-  };
-  for (const State::Entry& entry : state_->groups) {
-    const std::vector<std::uint16_t>& offsets = state_->OffsetsOf(*entry.schema);
-    for (std::size_t i = 0; i < entry.schema->stats.size(); ++i) {
-      const std::uint32_t first = entry.base + offsets[i];
-      if (entry.schema->stats[i].kind != Kind::kHistogram) continue;
-      // Nobody has counted anything near the one end nor the other: thousands of clusters have had no request.
-      if (!has_samples(first) && !has_samples(first + kHistogramCells - 1)) continue;
-      const State::BucketCounts now = state_->Counts(first);
-      if (now == State::BucketCounts{}) continue;
-      State::Interval& interval = state_->intervals[first];
-      for (std::size_t bucket = 0; bucket < now.size(); ++bucket)
-        interval.last[bucket] = now[bucket] - interval.at_end[bucket];
-      interval.at_end = now;
-    }
+  std::vector<std::uint32_t> recorded;
+  for (const auto& shard : state_->shards)
+    shard->TakeRecorded(state_->next_cell, [&](std::uint32_t first) { recorded.push_back(first); });
+  std::ranges::sort(recorded);
+  recorded.erase(std::ranges::unique(recorded).begin(), recorded.end());  // by several threads
+  for (const std::uint32_t first : std::exchange(state_->in_last_interval, recorded)) {
+    if (const auto over = state_->intervals.find(first); over != state_->intervals.end()) over->second.last = {};
+  }
+  for (const std::uint32_t first : recorded) {
+    const State::BucketCounts now = state_->Counts(first);
+    State::Interval& interval = state_->intervals[first];
+    for (std::size_t bucket = 0; bucket < now.size(); ++bucket)
+      interval.last[bucket] = now[bucket] - interval.at_end[bucket];
+    interval.at_end = now;
   }
 }
 
@@ -271,6 +269,7 @@ void Group::Record(std::size_t stat, double value) const noexcept {
   Shard::Cell& sum = shard.Mine(first + kHistogramCells - 1);
   sum.store(std::bit_cast<std::uint64_t>(std::bit_cast<double>(sum.load(std::memory_order_relaxed)) + value),
             std::memory_order_relaxed);
+  shard.NoteRecorded(first);
 }
 
 std::uint64_t Group::Value(std::size_t stat) const {

@@ -52,6 +52,7 @@ struct Registry::State {
     BucketCounts at_end{};  // what the buckets stood at then
   };
   std::map<std::uint32_t, Interval> intervals;  // by the first cell of the histogram; those that have values
+  std::vector<std::uint32_t> in_last_interval;  // those of them that had values in it; some may be gone
   std::set<std::uint32_t> used_before_reset;    // cells of counters
 
   const std::vector<std::uint16_t>& OffsetsOf(const Schema& schema);

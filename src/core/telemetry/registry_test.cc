@@ -193,6 +193,30 @@ TEST(Registry, ShowsOfHistogramsTheLastIntervalAndAll) {
   EXPECT_TRUE(HistogramsOf(registry, Buckets::kSummary).starts_with("cluster.a.rq_time: P0(nan,5) "));
 }
 
+TEST(Registry, EndsTheIntervalOfEachHistogramWhateverThreadCountedInIt) {
+  Registry registry;
+  std::vector<Group> groups;  // more than a chunk of cells
+  for (int i = 0; i < 100; ++i) groups.push_back(registry.NewGroup(kSchema, {std::to_string(i)}));
+  const auto record = [&] {
+    groups[0].Record(kTime, 7);
+    groups[99].Record(kTime, 7);
+  };
+  const auto shows = [&](const std::string& text) {
+    return HistogramsOf(registry, Buckets::kDisjoint).find("rq_time: B0.5(0,0) B1(0,0) B5(0,0) " + text) !=
+           std::string::npos;
+  };
+  record();
+  std::thread(record).join();
+  registry.EndInterval();
+  EXPECT_TRUE(shows("B10(2,2)"));
+  EXPECT_FALSE(shows("B10(1,1)"));
+  groups[99].Record(kTime, 7);
+  EXPECT_TRUE(shows("B10(2,3)")) << "the interval of now is not over";
+  registry.EndInterval();
+  EXPECT_TRUE(shows("B10(0,2)"));
+  EXPECT_TRUE(shows("B10(1,3)"));
+}
+
 TEST(Registry, ShowsTheBucketsOfHistogramsAsTheyAreAskedFor) {
   Registry registry;
   const Group group = registry.NewGroup(kSchema, {"a"});

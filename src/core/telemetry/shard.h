@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -15,10 +16,12 @@ class Shard {
   static constexpr std::uint32_t kChunkCells = 1024;
   using Cell = std::atomic<std::uint64_t>;
 
-  // A chunk's cells, and which of its gauges were set: one that is back at zero looks like one that never was.
+  using Bits = std::array<std::atomic<std::uint64_t>, kChunkCells / 64>;  // one a cell
+
   struct Chunk {
     std::array<Cell, kChunkCells> cells;
-    std::array<std::atomic<std::uint64_t>, kChunkCells / 64> set;
+    Bits set;       // gauges that were set: one that is back at zero looks like one that never was
+    Bits recorded;  // first cells of histograms with values that nobody has taken notice of yet
   };
 
   // The table of chunks is calloc'ed: untouched pages of it cost nothing.
@@ -40,10 +43,11 @@ class Shard {
   // A gauge's, which counts as set from now on.
   Cell& MyGauge(std::uint32_t cell) noexcept {
     Chunk& chunk = MyChunk(cell);
-    std::atomic<std::uint64_t>& word = chunk.set[cell % kChunkCells / 64];
-    if ((word.load(std::memory_order_relaxed) & Bit(cell)) == 0) word.fetch_or(Bit(cell), std::memory_order_relaxed);
+    Mark(chunk.set, cell);
     return chunk.cells[cell % kChunkCells];
   }
+  // The histogram that begins with this cell has a value more; after it was counted.
+  void NoteRecorded(std::uint32_t first) noexcept { Mark(MyChunk(first).recorded, first); }
 
   // Any thread.
   std::uint64_t Read(std::uint32_t cell) const noexcept {
@@ -59,15 +63,38 @@ class Shard {
     Chunk* chunk = Find(cell);
     if (chunk == nullptr) return;
     chunk->cells[cell % kChunkCells].store(0, std::memory_order_relaxed);
-    chunk->set[cell % kChunkCells / 64].fetch_and(~Bit(cell), std::memory_order_relaxed);
+    Unmark(chunk->set, cell);
+    Unmark(chunk->recorded, cell);
   }
-  bool HasChunk(std::uint32_t cell) const noexcept { return Find(cell) != nullptr; }
+  // Any thread: calls `each` with the first cells below `end` of histograms that have values since the last call. A
+  // value that is counted at this very moment may be told with the next one of its histogram only.
+  template <class Each>
+  void TakeRecorded(std::uint32_t end, Each each) noexcept {
+    for (std::uint32_t base = 0; base < end; base += kChunkCells) {
+      Chunk* chunk = Find(base);
+      if (chunk == nullptr) continue;
+      for (std::uint32_t word = 0; word < chunk->recorded.size(); ++word) {
+        if (chunk->recorded[word].load(std::memory_order_relaxed) == 0) continue;
+        for (std::uint64_t bits = chunk->recorded[word].exchange(0, std::memory_order_acquire); bits != 0;
+             bits &= bits - 1)
+          each(base + word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)));
+      }
+    }
+  }
   std::size_t chunks() const noexcept {
     return static_cast<std::size_t>(
         std::count_if(chunks_, chunks_ + count_, [](const auto& chunk) { return chunk.load() != nullptr; }));
   }
 
  private:
+  static void Mark(Bits& bits, std::uint32_t cell) noexcept {
+    std::atomic<std::uint64_t>& word = bits[cell % kChunkCells / 64];
+    if ((word.load(std::memory_order_relaxed) & Bit(cell)) == 0) word.fetch_or(Bit(cell), std::memory_order_release);
+  }
+  static void Unmark(Bits& bits, std::uint32_t cell) noexcept {
+    std::atomic<std::uint64_t>& word = bits[cell % kChunkCells / 64];
+    if ((word.load(std::memory_order_relaxed) & Bit(cell)) != 0) word.fetch_and(~Bit(cell), std::memory_order_relaxed);
+  }
   static std::uint64_t Bit(std::uint32_t cell) noexcept { return std::uint64_t{1} << (cell % 64); }
   Chunk* Find(std::uint32_t cell) const noexcept { return chunks_[cell / kChunkCells].load(std::memory_order_acquire); }
   Chunk& MyChunk(std::uint32_t cell) noexcept {
