@@ -33,6 +33,31 @@ std::size_t Pools::KeyHash::operator()(const Key& key) const noexcept {
   return (host * 31 + config) * 31 + small + (key.sni.empty() ? 0 : std::hash<std::string>{}(key.sni));
 }
 
+void Pools::Retire(std::unique_ptr<HttpPool> pool) {
+  HttpPool* retired = pool.get();
+  draining_.push_back(std::move(pool));
+  retired->OnEmpty([this, retired] {
+    const auto place =
+        std::find_if(draining_.begin(), draining_.end(), [&](const auto& p) { return p.get() == retired; });
+    if (place == draining_.end()) return;
+    loop_.DeleteLater(std::move(*place));
+    draining_.erase(place);
+  });
+  retired->Drain();
+}
+
+template <class Gone>
+void Pools::RetireIf(Gone gone) {
+  for (auto pool = pools_.begin(); pool != pools_.end();) {
+    if (!gone(pool->first, *pool->second)) {
+      ++pool;
+      continue;
+    }
+    Retire(std::move(pool->second));
+    pool = pools_.erase(pool);
+  }
+}
+
 Result<HttpPool*> Pools::For(const cluster::ClusterPtr& cluster, const cluster::HostPtr& host, Application application,
                              xds::RoutingPriority priority, std::string_view server_name) {
   const xds::Cluster& config = *cluster->config;
@@ -54,48 +79,18 @@ Result<HttpPool*> Pools::For(const cluster::ClusterPtr& cluster, const cluster::
   options.host = host;
   options.priority = priority;
   options.server_name = key.sni;
-  DrainStale(*host, config);
+  // Pools of earlier configurations of the cluster.
+  RetireIf([&](const Key& of, const HttpPool& pool) {
+    return of.host == host.get() && of.config != &config && pool.options().cluster->name() == config.name;
+  });
   auto pool = std::make_unique<HttpPool>(loop_, std::move(options));
   HttpPool* made = pool.get();
   pools_.emplace(std::move(key), std::move(pool));
   return made;
 }
 
-void Pools::Retire(std::unique_ptr<HttpPool> pool) {
-  HttpPool* retired = pool.get();
-  draining_.push_back(std::move(pool));
-  retired->OnEmpty([this, retired] {
-    const auto place =
-        std::find_if(draining_.begin(), draining_.end(), [&](const auto& p) { return p.get() == retired; });
-    if (place == draining_.end()) return;
-    loop_.DeleteLater(std::move(*place));
-    draining_.erase(place);
-  });
-  retired->Drain();
-}
-
-void Pools::DrainStale(const cluster::Host& host, const xds::Cluster& config) {
-  for (auto pool = pools_.begin(); pool != pools_.end();) {
-    const bool stale = pool->first.host == &host && pool->first.config != &config &&
-                       pool->second->options().cluster->name() == config.name;
-    if (!stale) {
-      ++pool;
-      continue;
-    }
-    Retire(std::move(pool->second));
-    pool = pools_.erase(pool);
-  }
-}
-
 void Pools::DrainHost(const cluster::Host& host) {
-  for (auto pool = pools_.begin(); pool != pools_.end();) {
-    if (pool->first.host != &host) {
-      ++pool;
-      continue;
-    }
-    Retire(std::move(pool->second));
-    pool = pools_.erase(pool);
-  }
+  RetireIf([&](const Key& key, const HttpPool&) { return key.host == &host; });
 }
 
 void Pools::JudgeAgain() {

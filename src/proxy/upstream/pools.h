@@ -19,16 +19,15 @@ class Pools {
       : loop_(loop), contexts_(contexts), connector_(connector) {}
 
   // The pool for a host; made when there is none. `server_name`: ServerNameOf the request. Errors: TLS that is not
-  // ready (kUnavailable). Valid until the next round. O(1).
+  // ready (kUnavailable). Valid until the next round. O(1); O(pools) when it makes one.
   Result<HttpPool*> For(const cluster::ClusterPtr& cluster, const cluster::HostPtr& host, Application application,
                         xds::RoutingPriority priority, std::string_view server_name);
-  // The host left its cluster, or the cluster went: running requests end, nothing new begins.
+  // The host left its cluster, or the cluster went: running requests end, nothing new begins. O(pools).
   void DrainHost(const cluster::Host& host);
   // Secrets have changed: connections that would not be made again as they are end after their requests.
   void JudgeAgain();
   TlsContexts& contexts() noexcept { return contexts_; }
   Connector& connector() noexcept { return connector_; }
-  std::size_t size() const noexcept { return pools_.size(); }
 
  private:
   struct Key {
@@ -43,7 +42,9 @@ class Pools {
     std::size_t operator()(const Key& key) const noexcept;
   };
 
-  void DrainStale(const cluster::Host& host, const xds::Cluster& config);
+  // Those of which this holds take nothing more, and go when they are empty.
+  template <class Gone>
+  void RetireIf(Gone gone);
   void Retire(std::unique_ptr<HttpPool> pool);
 
   io::Loop& loop_;

@@ -19,7 +19,7 @@ namespace plait::proxy::upstream {
 // istio).
 enum class Application : std::uint8_t { kTcp, kHttp1, kHttp2 };
 
-// Makes streams secure; implemented over core/tls by worker/tls_contexts.
+// Makes streams secure; implemented over core/tls by worker/upstream_tls.h.
 class TlsContexts {
  public:
   virtual ~TlsContexts() = default;
