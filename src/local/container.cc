@@ -18,14 +18,13 @@ namespace plait::local {
 namespace {
 
 // Kubernetes begins at 10 s and doubles to 5 min; at a developer's desk the first try comes at once.
-constexpr Duration kFirstBackOff = std::chrono::milliseconds(500);
-constexpr Duration kMaxBackOff = std::chrono::minutes(1);
-constexpr Duration kHealthyAfter = std::chrono::minutes(1);  // so long running: the back-off starts anew
+constexpr BackOff::Limits kBackOff = {
+    .first = std::chrono::milliseconds(500), .longest = std::chrono::minutes(1), .healthy = std::chrono::minutes(1)};
 
 }  // namespace
 
 Container::Container(MeshContext& mesh, const ContainerSpec& spec, Surroundings around, std::function<void()> on_change)
-    : mesh_(mesh), spec_(spec), around_(around), on_change_(std::move(on_change)) {
+    : mesh_(mesh), spec_(spec), around_(around), on_change_(std::move(on_change)), back_off_(kBackOff) {
   restart_.SetCallback([this] { Start(); });
   kill_.SetCallback([this] { Kill(); });
 }
@@ -230,7 +229,7 @@ void Container::OnEnded(ProcessEnd end) {
   for (auto* probe : {&startup_, &readiness_, &liveness_}) mesh_.loop.DeleteLater(std::move(*probe));
   reason_ = stopping_ ? "" : "ended with " + end.ToString();
   // One that could not be started at all has not been healthy.
-  if (mesh_.loop.Now() - running_since_ > kHealthyAfter) back_off_ = Duration::zero();
+  back_off_.Lived(mesh_.loop.Now() - running_since_);
   if (!MayRestart(end)) {
     state_ = State::kEnded;
     if (end.code == 0) reason_.clear();  // done
@@ -243,8 +242,7 @@ void Container::OnEnded(ProcessEnd end) {
 void Container::RestartLater() {
   state_ = State::kWaiting;
   ++restarts_;
-  restart_.Start(mesh_.loop.timers(), back_off_);
-  back_off_ = std::min(std::max(back_off_ * 2, kFirstBackOff), kMaxBackOff);
+  restart_.Start(mesh_.loop.timers(), back_off_.Next());
 }
 
 void Container::Stop(Duration grace) {

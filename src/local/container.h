@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "local/back_off.h"
 #include "local/join_container.h"
 #include "local/log_file.h"
 #include "local/mesh_context.h"
@@ -82,7 +83,7 @@ class Container final : private io::FdEvents {
   io::UniqueFd report_;
   std::unique_ptr<LogFile> log_;
   std::unique_ptr<Prober> startup_, readiness_, liveness_;
-  Duration back_off_{};
+  BackOff back_off_;
   MonotonicTime running_since_;
   io::Timer restart_;
   io::Timer kill_;

@@ -3,8 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "core/base/proxy_ports.h"
 #include "core/io/socket.h"
 #include "local/bootstrap.h"
@@ -13,22 +11,11 @@
 namespace plait::local {
 namespace {
 
-constexpr Duration kFirstBackOff = std::chrono::milliseconds(100);
-constexpr Duration kMaxBackOff = std::chrono::seconds(10);
-constexpr Duration kHealthyAfter = std::chrono::seconds(30);
 // As of a plait-proxy, and Istio's: what a new listener forbids goes on for so long under the old one.
 constexpr const char* kDrainTime = "45";
 
-// As of a plait-proxy, but a miss counts at once: while Envoy restarts nobody keeps its sockets.
-ProbeSpec ReadinessProbe() {
-  ProbeSpec probe;
-  probe.kind = ProbeSpec::Kind::kHttp;
-  probe.port = proxy_ports::kReadiness;
-  probe.path = "/healthz/ready";
-  probe.period = std::chrono::seconds(1);
-  probe.failure_threshold = 1;
-  return probe;
-}
+// A miss counts at once: while Envoy restarts nobody keeps its sockets.
+constexpr int kMisses = 1;
 
 }  // namespace
 
@@ -81,7 +68,7 @@ Outcome<> EnvoyProcess::Start() {
   if (!log) return std::unexpected(log.error());
   log_ = std::move(*log);
   started_ = true;
-  probe_ = std::make_unique<Prober>(mesh_.loop, around_.target, ReadinessProbe(), true,
+  probe_ = std::make_unique<Prober>(mesh_.loop, around_.target, ProxyReadiness(kMisses), true,
                                     [this](bool healthy, const std::string& why) {
                                       reason_ = healthy ? "" : "proxy not ready: " + why;
                                       on_change_();
@@ -111,7 +98,7 @@ void EnvoyProcess::SpawnOne() {
   const Outcome<pid_t> pid = Spawn(plan);
   if (!pid) {
     reason_ = pid.error().ToString();
-    restart_.Start(mesh_.loop.timers(), kMaxBackOff);
+    restart_.Start(mesh_.loop.timers(), kProxyBackOff.longest);
     return on_change_();
   }
   pid_ = *pid;
@@ -127,9 +114,8 @@ void EnvoyProcess::OnEnded(ProcessEnd end) {
   reason_ = "proxy ended with " + end.ToString();
   log_->Append("plait: " + reason_ + ", it is started again\n");
   ++restarts_;
-  if (mesh_.loop.Now() - running_since_ > kHealthyAfter) back_off_ = Duration::zero();
-  restart_.Start(mesh_.loop.timers(), back_off_);
-  back_off_ = std::min(std::max(back_off_ * 2, kFirstBackOff), kMaxBackOff);
+  back_off_.Lived(mesh_.loop.Now() - running_since_);
+  restart_.Start(mesh_.loop.timers(), back_off_.Next());
   on_change_();
 }
 

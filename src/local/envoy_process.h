@@ -12,6 +12,7 @@
 #include "local/mesh_context.h"
 #include "local/prober.h"
 #include "local/proxy_process.h"
+#include "local/proxy_upkeep.h"
 
 namespace plait::local {
 
@@ -56,7 +57,7 @@ class EnvoyProcess {
   bool stopping_ = false;
   pid_t pid_ = 0;
   int restarts_ = 0;
-  Duration back_off_{};
+  BackOff back_off_{kProxyBackOff};
   MonotonicTime running_since_;
   io::Timer restart_;
   io::Timer kill_;

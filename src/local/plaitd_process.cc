@@ -10,13 +10,12 @@
 
 namespace plait::local {
 namespace {
-constexpr Duration kFirstBackOff = std::chrono::milliseconds(100);
-constexpr Duration kMaxBackOff = std::chrono::seconds(5);
-constexpr Duration kHealthyAfter = std::chrono::seconds(10);
+constexpr BackOff::Limits kBackOff = {
+    .first = std::chrono::milliseconds(100), .longest = std::chrono::seconds(5), .healthy = std::chrono::seconds(10)};
 }  // namespace
 
 PlaitdProcess::PlaitdProcess(MeshContext& mesh, int debug_listener, Events events)
-    : mesh_(mesh), debug_listener_(debug_listener), events_(std::move(events)) {
+    : mesh_(mesh), debug_listener_(debug_listener), events_(std::move(events)), back_off_(kBackOff) {
   restart_.SetCallback([this] {
     const Outcome<> started = Start();
     if (started) return;
@@ -116,15 +115,12 @@ void PlaitdProcess::OnEnded(ProcessEnd end) {
   mesh_.loop.DeleteLater(std::move(channel_));
   log_->Drain();
   if (stopping_) return;
-  if (mesh_.loop.Now() - running_since_ > kHealthyAfter) back_off_ = Duration::zero();
+  back_off_.Lived(mesh_.loop.Now() - running_since_);
   RestartLater();
   events_.on_ended("plaitd ended with " + end.ToString());
 }
 
-void PlaitdProcess::RestartLater() {
-  restart_.Start(mesh_.loop.timers(), back_off_);
-  back_off_ = std::min(std::max(back_off_ * 2, kFirstBackOff), kMaxBackOff);
-}
+void PlaitdProcess::RestartLater() { restart_.Start(mesh_.loop.timers(), back_off_.Next()); }
 
 void PlaitdProcess::Stop() {
   stopping_ = true;

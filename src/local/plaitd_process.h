@@ -7,6 +7,7 @@
 
 #include "core/base/buffer.h"
 #include "core/io/socket.h"
+#include "local/back_off.h"
 #include "local/desired.h"
 #include "local/log_file.h"
 #include "local/mesh_context.h"
@@ -49,7 +50,7 @@ class PlaitdProcess final : private io::StreamEvents {
   std::size_t searched_ = 0;  // of in_: no line end before
   pid_t pid_ = 0;
   bool stopping_ = false;
-  Duration back_off_{};
+  BackOff back_off_;
   MonotonicTime running_since_;
   io::Timer restart_;
   Pending end_;

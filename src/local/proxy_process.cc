@@ -6,7 +6,6 @@
 #include <array>
 
 #include "core/base/encoding.h"
-#include "core/base/proxy_ports.h"
 #include "core/base/random.h"
 #include "core/io/socket.h"
 #include "core/tls/certificate.h"
@@ -18,9 +17,6 @@
 namespace plait::local {
 namespace {
 
-constexpr Duration kFirstBackOff = std::chrono::milliseconds(100);
-constexpr Duration kMaxBackOff = std::chrono::seconds(10);
-constexpr Duration kHealthyAfter = std::chrono::seconds(30);
 // Until a new one has its configuration; `plait proxy restart` waits a little longer and tells what becomes of it.
 constexpr Duration kReadyWithin = std::chrono::seconds(25);
 // Of a proxy in whose place another one is: longer than its drain time.
@@ -35,17 +31,8 @@ std::string NewToken() {
 // What a gateway that got the host's port of it was handed.
 std::string OnHost(const ServerPort& port) { return "host:" + port.name(); }
 
-// Readiness of the proxy itself. Three misses in a row, so that a restart, which loses no connection, takes no
-// endpoint away.
-ProbeSpec ReadinessProbe() {
-  ProbeSpec probe;
-  probe.kind = ProbeSpec::Kind::kHttp;
-  probe.port = proxy_ports::kReadiness;
-  probe.path = "/healthz/ready";
-  probe.period = std::chrono::seconds(1);
-  probe.failure_threshold = 3;
-  return probe;
-}
+// Of readiness. So that a restart, which loses no connection, takes no endpoint away.
+constexpr int kMisses = 3;
 
 }  // namespace
 
@@ -111,7 +98,7 @@ Outcome<> ProxyProcess::Start() {
     SpawnOne();
     return {};
   }
-  probe_ = std::make_unique<Prober>(mesh_.loop, target_, ReadinessProbe(), true,
+  probe_ = std::make_unique<Prober>(mesh_.loop, target_, ProxyReadiness(kMisses), true,
                                     [this](bool healthy, const std::string& why) {
                                       reason_ = healthy ? "" : "proxy not ready: " + why;
                                       on_change_();
@@ -133,7 +120,7 @@ void ProxyProcess::SpawnOne() {
     }
     if (spawned) return;
     (pid_ != 0 ? not_replaced_ : reason_) = spawned.error().ToString();
-    restart_.Start(mesh_.loop.timers(), kMaxBackOff);
+    restart_.Start(mesh_.loop.timers(), kProxyBackOff.longest);
     on_change_();
   });
 }
@@ -178,7 +165,7 @@ void ProxyProcess::KeepThisOne(const std::string& why) {
       "the proxy was not replaced: the new process " + why + ", process " + std::to_string(pid_) + " goes on";
   log_->Append("plait: " + not_replaced_ + "\n");
   // A gateway needs another one for the sockets that it has not got.
-  if (pod_.proxy == ProxyKind::kGateway) restart_.Start(mesh_.loop.timers(), kMaxBackOff);
+  if (pod_.proxy == ProxyKind::kGateway) restart_.Start(mesh_.loop.timers(), kProxyBackOff.longest);
   on_change_();
 }
 
@@ -302,9 +289,8 @@ void ProxyProcess::OnEnded(ProcessEnd end) {
     Adopt(next);
     return on_change_();
   }
-  if (mesh_.loop.Now() - running_since_ > kHealthyAfter) back_off_ = Duration::zero();
-  restart_.Start(mesh_.loop.timers(), back_off_);
-  back_off_ = std::min(std::max(back_off_ * 2, kFirstBackOff), kMaxBackOff);
+  back_off_.Lived(mesh_.loop.Now() - running_since_);
+  restart_.Start(mesh_.loop.timers(), back_off_.Next());
   on_change_();
 }
 

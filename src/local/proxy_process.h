@@ -12,6 +12,7 @@
 #include "local/log_file.h"
 #include "local/mesh_context.h"
 #include "local/prober.h"
+#include "local/proxy_upkeep.h"
 #include "local/replaced_processes.h"
 #include "local/successor.h"
 
@@ -88,7 +89,7 @@ class ProxyProcess {
   bool afresh_ = false;
   pid_t pid_ = 0;
   int restarts_ = 0;
-  Duration back_off_{};
+  BackOff back_off_{kProxyBackOff};
   MonotonicTime running_since_;
   io::Timer restart_;
   io::Timer kill_;

@@ -1,0 +1,23 @@
+#pragma once
+// By what a workload's proxy, a plait-proxy or an Envoy, is kept running and known to be ready.
+#include "core/base/proxy_ports.h"
+#include "local/back_off.h"
+#include "local/desired.h"
+
+namespace plait::local {
+
+inline constexpr BackOff::Limits kProxyBackOff = {
+    .first = std::chrono::milliseconds(100), .longest = std::chrono::seconds(10), .healthy = std::chrono::seconds(30)};
+
+// Asked each second; not ready after `misses` in a row.
+inline ProbeSpec ProxyReadiness(int misses) {
+  ProbeSpec probe;
+  probe.kind = ProbeSpec::Kind::kHttp;
+  probe.port = proxy_ports::kReadiness;
+  probe.path = "/healthz/ready";
+  probe.period = std::chrono::seconds(1);
+  probe.failure_threshold = misses;
+  return probe;
+}
+
+}  // namespace plait::local
