@@ -29,6 +29,11 @@ bssl::UniquePtr<GENERAL_NAMES> SubjectAltNames(const X509* x509) {
 }  // namespace
 
 int NoPassword(char* /*out*/, int /*size*/, int /*writing*/, void* /*user*/) { return 0; }
+int GivePassword(char* out, int size, int /*writing*/, void* user) {
+  const auto& password = *static_cast<const std::string_view*>(user);
+  if (password.size() > static_cast<std::size_t>(size)) return 0;
+  return static_cast<int>(password.copy(out, password.size()));
+}
 
 std::string LastReason() {
   std::string out;
@@ -78,10 +83,14 @@ PrivateKey PrivateKey::Generate(KeyType type) {
   return PrivateKey(std::move(native));
 }
 
-Outcome<PrivateKey> PrivateKey::FromPem(std::string_view pem) {
+Outcome<PrivateKey> PrivateKey::FromPem(std::string_view pem, std::string_view password) {
   const auto bio = ReadBio(pem);
   auto native = std::make_shared<Native>();
-  native->key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr));
+  native->key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, password.empty() ? NoPassword : GivePassword,
+                                            password.empty() ? nullptr : &password));
+  if (!native->key && !password.empty())
+    return Explain(Errc::kInvalidInput, "not a PEM private key that the password opens: " + LastReason(),
+                   "give the password that the key was encrypted with, without an end of line");
   if (!native->key)
     return Explain(Errc::kInvalidInput, "not a PEM private key: " + LastReason(),
                    "give an unencrypted PKCS #8, PKCS #1 or SEC 1 key");

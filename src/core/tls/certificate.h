@@ -17,7 +17,8 @@ class PrivateKey {
  public:
   struct Native;  // crypto.h, only inside core/tls
   static PrivateKey Generate(KeyType type = KeyType::kP256);
-  static Outcome<PrivateKey> FromPem(std::string_view pem);
+  // `password`: of an encrypted one (PKCS #8, or the older Proc-Type: 4,ENCRYPTED).
+  static Outcome<PrivateKey> FromPem(std::string_view pem, std::string_view password = {});
   std::string ToPem() const;  // PKCS #8, unencrypted: handle as a secret
   // True when this key belongs to the certificate.
   bool Matches(const class Certificate& certificate) const;

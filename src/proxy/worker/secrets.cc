@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/tls/certificate.h"
 #include "core/xds/data_source.h"
 #include "proxy/cluster/cluster.h"
 
@@ -43,6 +44,13 @@ Outcome<tls::Identity> ReadIdentity(const xds::TlsCertificate& certificate) {
   if (!chain) return std::unexpected(chain.error());
   auto key = ReadSource(certificate.private_key);
   if (!key) return std::unexpected(key.error());
+  auto password = ReadSource(certificate.password);
+  if (!password) return std::unexpected(password.error());
+  if (!password->empty()) {
+    const auto opened = tls::PrivateKey::FromPem(*key, *password);
+    if (!opened) return std::unexpected(opened.error());
+    *key = opened->ToPem();
+  }
   return tls::Identity{std::move(*chain), std::move(*key)};
 }
 

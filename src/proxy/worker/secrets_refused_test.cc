@@ -69,6 +69,53 @@ TEST_F(RefusedSecrets, AreNotThoseThatTakeAllTrustAway) {
   EXPECT_FALSE(IsServed(at, old_));
 }
 
+// Of locked.example, with its key under the password "opensesame": by `openssl req -x509 -newkey ec` and `openssl ec`.
+constexpr const char* kLockedCertificate = R"(-----BEGIN CERTIFICATE-----
+MIIBpTCCAUqgAwIBAgIUFGekUCeJE3sa8wcOv6tXdXsecpMwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwObG9ja2VkLmV4YW1wbGUwIBcNMjYxMTMwMTEyNjA3WhgPMjEy
+NjExMDYxMTI2MDdaMBkxFzAVBgNVBAMMDmxvY2tlZC5leGFtcGxlMFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEIU9ctVgts8pKT2Fgsh8a1TzXtZU10S+TXp9NlFCS
+KrWYiYuEp2UOBKXSXGUBvj8Gb0ypVQW6uR5YbXvbmipJQqNuMGwwHQYDVR0OBBYE
+FFf82iDRJhvYWm5IuPnE4y0x8Ve5MB8GA1UdIwQYMBaAFFf82iDRJhvYWm5IuPnE
+4y0x8Ve5MA8GA1UdEwEB/wQFMAMBAf8wGQYDVR0RBBIwEIIObG9ja2VkLmV4YW1w
+bGUwCgYIKoZIzj0EAwIDSQAwRgIhAKGMzumHWudBGiR2Torew7yYPtdmkV2DI7Kj
+DErQdFYrAiEAx+UT3fu+6axTyfMFShS0arTOs9D0P8t8g5UyR2qoYOc=
+-----END CERTIFICATE-----
+)";
+constexpr const char* kLockedKeys[] = {R"(-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIHjME4GCSqGSIb3DQEFDTBBMCkGCSqGSIb3DQEFDDAcBAjdfbtLEKBGGwICCAAw
+DAYIKoZIhvcNAgkFADAUBggqhkiG9w0DBwQIg/LhxGQ0x5QEgZCrcxZiljpa3rMC
+uGAEpcQ29VWIHSU3JhVxWX+vrBDihueSOngLGxvOL9DihpMJpB/uWhlgqm0m5sMn
+lNcvyRuJ3pPW0XM4TCAd9g8VRVIPneEmmB+0fjkU+EOYk50EIIGOq0CmDFz9wFEb
+lueGM34noRfTrXcjlfmXhdns5fAa9Pq5mBawGuGEcXbPmJHAe48=
+-----END ENCRYPTED PRIVATE KEY-----
+)",
+                                       R"(-----BEGIN EC PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-256-CBC,E0CD7219C478850EB85FDF48AA77819F
+
+9/mpXnd8gW6tXAx4H+tSW1jN2evG9Y4emwjMK4JvDzfkX7VulMfsfy/QCg79GnKO
+9rsTccvuWy/C73eaHZ+IXLdJfu07wC3ltKZc8vrRhlOBTzYzJgltBAI2uSWEuE7c
+CTqZsx6V4ohDoLj2YLfde/MvT8Clxfirm2SmwajRG/k=
+-----END EC PRIVATE KEY-----
+)"};
+
+TEST_F(RefusedSecrets, AreNotThoseWhoseKeyThePasswordOpens) {
+  for (const char* key : kLockedKeys) {
+    xds::TlsCertificate locked = Certificate(kLockedCertificate, key);
+    ExpectReason(Put("locked", locked), "private key");
+    locked.password = {Kind::kInline, "open"};
+    ExpectReason(Put("locked", locked), "secret locked: not a PEM private key that the password opens");
+    locked.password = {Kind::kFile, "/nowhere/password"};
+    ExpectReason(Put("locked", locked), "secret locked: /nowhere/password cannot be read");
+    EXPECT_FALSE(secrets_.Has("locked"));
+    locked.password = {Kind::kInline, "opensesame"};
+    EXPECT_EQ(Put("locked", locked), "");
+    EXPECT_TRUE(secrets_.Has("locked"));
+    secrets_.Remove("locked");
+  }
+}
+
 class RefusedSecretsWithoutLimit : public RefusedSecrets {
  protected:
   RefusedSecretsWithoutLimit() : RefusedSecrets(Duration(0)) {}
@@ -80,20 +127,19 @@ TEST_F(RefusedSecretsWithoutLimit, HoldUpNeitherTheOtherHostsOfTheirListenerNorT
   xds::FilterChain good = HttpChain({RouteTo("/", "backend")});
   good.name = "good";
   good.match.server_names = {"good.example"};
-  good.tls.emplace().common.certificate_secrets = {{.name = "default", .path = {}}};
+  good.tls.emplace().common.certificate_secrets = {{.name = "default"}};
   xds::FilterChain bad = good;
   bad.name = "bad";
   bad.match.server_names = {"bad.example"};
-  bad.tls->common.certificate_secrets = {{.name = "bad", .path = {}}};
+  bad.tls->common.certificate_secrets = {{.name = "bad"}};
   xds::Listener listener;
   listener.name = "edge";
   listener.addresses.push_back({io::SocketAddress::Parse("127.0.0.1:0").value(), false});
   listener.listener_filters.emplace_back();  // reads the ClientHello
   listener.filter_chains = {good, bad};
   PutListener(listener);
-  AddCluster("secure", {StartUpstream()}, [](xds::Cluster& cluster) {
-    cluster.tls.emplace().common.certificate_secrets = {{.name = "bad", .path = {}}};
-  });
+  AddCluster("secure", {StartUpstream()},
+             [](xds::Cluster& cluster) { cluster.tls.emplace().common.certificate_secrets = {{.name = "bad"}}; });
   EXPECT_FALSE(store_.HasActive("edge"));
   EXPECT_EQ(store_.clusters().Find("secure"), nullptr);
   ExpectReason(Put("bad", Certificate("garbage", "garbage")), "secret bad: certificate chain 1: ");
