@@ -17,7 +17,11 @@ AdsStream::AdsStream(io::Loop& loop, DeltaClient& client, Connect connect, BackO
       connect_(std::move(connect)),
       limits_(back_off),
       backoff_(back_off.first),
-      retry_([this] { Open(); }) {}
+      retry_([this] { Open(); }),
+      end_([this] {
+        client_.EndLives(loop_.Now());
+        AwaitEnd();
+      }) {}
 
 AdsStream::~AdsStream() { Close(); }
 
@@ -61,8 +65,17 @@ void AdsStream::OnMessage(std::string message) {
     on_change_(true);
   }
   problem_.clear();
-  client_.OnResponse(*response);
+  client_.OnResponse(*response, loop_.Now());
+  AwaitEnd();
   SendRequests();
+}
+
+void AdsStream::AwaitEnd() {
+  if (const auto end = client_.NextEnd()) {
+    end_.Start(loop_.timers(), *end - loop_.Now());
+  } else {
+    end_.Cancel();
+  }
 }
 
 void AdsStream::OnFinished(const grpc::Status& status, const grpc::Metadata& /*trailers*/) {

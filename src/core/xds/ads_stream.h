@@ -51,6 +51,7 @@ class AdsStream final : private grpc::ClientCallEvents {
   void Lost(std::string why, bool refused);
   void SendRequests();
   void Close();
+  void AwaitEnd();
 
   io::Loop& loop_;
   DeltaClient& client_;
@@ -65,6 +66,7 @@ class AdsStream final : private grpc::ClientCallEvents {
   bool flush_planned_ = false;
   std::string problem_ = "not connected yet";
   io::Timer retry_;
+  io::Timer end_;  // of the next TTL
   std::unique_ptr<grpc::Channel> channel_;
   std::unique_ptr<grpc::ClientCall> call_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -5,7 +5,8 @@
 // Rules (design.md, "Delta rules"; xDS protocol, "Incremental"): an empty first request of a type is a wildcard, so a
 // type that is asked for by name sends nothing before it has a name, also after a reconnect; what is held is named in
 // initial_resource_versions, and only the new stream's answers remove anything; names that do not exist come back in
-// removed_resources and are told as such.
+// removed_resources and are told as such. A resource with a TTL is told as removed when that ends, also without a
+// stream; a heartbeat (its version without its body) renews it ("TTL" there).
 #include <functional>
 #include <map>
 #include <set>
@@ -56,8 +57,11 @@ class DeltaClient {
   // A stream was opened: everything is said anew. It was lost: what is held stays.
   void OnStreamOpen();
   void OnStreamLost();
-  // Applies a response; the acknowledgement is in the next TakeRequests.
-  void OnResponse(const DeltaResponse& response);
+  // Applies a response; the acknowledgement is in the next TakeRequests. `now`: what its TTLs count from.
+  void OnResponse(const DeltaResponse& response, MonotonicTime now = {});
+  // When the next TTL ends, and what to call then.
+  std::optional<MonotonicTime> NextEnd() const;
+  void EndLives(MonotonicTime now);
   // What must be sent now, in order; empty without a stream. The first of a stream carries the node.
   std::vector<DeltaRequest> TakeRequests();
 
@@ -71,10 +75,12 @@ class DeltaClient {
     bool begun = false;                               // something of this type was said on this stream
     std::set<std::string, std::less<>> wanted, sent;  // by name
     std::map<std::string, std::string> held;          // name -> version
+    std::map<std::string, MonotonicTime> ends;        // of those with a TTL
     TypeStatus counts;
   };
   Type& TypeOf(std::string_view url);
   void AddChanges(const std::string& url, Type& type);
+  static void Renew(Type& type, const DeltaResponse& response, MonotonicTime now);
 
   Node node_;
   Subscriber& subscriber_;

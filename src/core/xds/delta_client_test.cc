@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "envoy/service/discovery/v3/discovery.pb.h"
+
 namespace plait::xds {
 namespace {
 constexpr std::string_view kRds = "rds";
@@ -155,6 +157,77 @@ TEST_F(DeltaClientTest, AsksAgainForANameThatWasGivenUpAndIsWantedBeforeTheNextR
   EXPECT_TRUE(client.TakeRequests().empty());
 }
 
+TEST_F(DeltaClientTest, RefusesABodyOfAnotherTypeByName) {
+  client.SubscribeAll(kCds);
+  client.OnStreamOpen();
+  (void)client.TakeRequests();
+  DeltaResponse response = Response(kCds, {{"good", "1", {}, "x"}});
+  response.foreign = {{"bad", "rds"}};
+  client.OnResponse(response);
+  const auto requests = client.TakeRequests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].error, "bad: it is of type 'rds' in a response of cds");
+  EXPECT_TRUE(subscriber.have.contains("good"));
+}
+
+TEST_F(DeltaClientTest, AcknowledgesAHeartbeatOfWhatItHas) {
+  client.SubscribeAll(kCds);
+  client.OnStreamOpen();
+  (void)client.TakeRequests();
+  client.OnResponse(Response(kCds, {{"a", "1", {}, "x"}}));
+  (void)client.TakeRequests();
+  DeltaResponse heartbeat = Response(kCds, {});
+  heartbeat.heartbeats = {{"a", "1"}};
+  client.OnResponse(heartbeat);
+  auto requests = client.TakeRequests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].error, std::nullopt);
+  heartbeat.heartbeats = {{"a", "2"}};
+  client.OnResponse(heartbeat);
+  requests = client.TakeRequests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].error, "a: it has no content, and version '2' is not the one held");
+  EXPECT_EQ(subscriber.have.at("a"), "x");
+}
+
+TEST_F(DeltaClientTest, TellsThatAResourceIsGoneWhenItsLifeEndsUnlessItIsRenewed) {
+  using std::chrono::seconds;
+  client.SubscribeAll(kCds);
+  client.OnStreamOpen();
+  const MonotonicTime start{};
+  DeltaResponse brought = Response(kCds, {{"a", "1", {}, "x"}, {"b", "1", {}, "y"}, {"c", "1", {}, "z"}});
+  brought.ttls = {{"a", seconds(10)}, {"b", seconds(10)}};
+  client.OnResponse(brought, start);
+  EXPECT_EQ(client.NextEnd(), start + seconds(10));
+  DeltaResponse heartbeat = Response(kCds, {});
+  heartbeat.heartbeats = {{"a", "1"}};
+  heartbeat.ttls = {{"a", seconds(20)}};
+  client.OnResponse(heartbeat, start + seconds(5));
+  client.OnStreamLost();
+  client.EndLives(start + seconds(9));
+  EXPECT_TRUE(subscriber.gone.empty());
+  client.EndLives(start + seconds(10));
+  EXPECT_EQ(subscriber.gone, std::vector<std::string>{"b"});
+  EXPECT_EQ(client.NextEnd(), start + seconds(25));
+  client.EndLives(start + seconds(25));
+  EXPECT_EQ(subscriber.gone, (std::vector<std::string>{"b", "a"}));
+  EXPECT_EQ(client.NextEnd(), std::nullopt);
+  client.OnStreamOpen();
+  const auto requests = client.TakeRequests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].initial_versions, (std::map<std::string, std::string>{{"c", "1"}}));
+}
+
+TEST_F(DeltaClientTest, AResourceThatComesWithoutATtlLivesOn) {
+  client.SubscribeAll(kCds);
+  client.OnStreamOpen();
+  DeltaResponse brought = Response(kCds, {{"a", "1", {}, "x"}});
+  brought.ttls = {{"a", std::chrono::seconds(10)}};
+  client.OnResponse(brought);
+  client.OnResponse(Response(kCds, {{"a", "2", {}, "x"}}));
+  EXPECT_EQ(client.NextEnd(), std::nullopt);
+}
+
 TEST(Discovery, MessagesSurviveTheWire) {
   DeltaRequest request{
       .node =
@@ -203,6 +276,32 @@ TEST(Discovery, ADeltaResponseOfAnySizeIsWhatProtobufReads) {
     ASSERT_TRUE(decoded) << size;
     EXPECT_TRUE(*decoded == response) << size;
   }
+}
+
+TEST(Discovery, ADeltaResponseTellsHeartbeatsForeignBodiesAndLivesApart) {
+  envoy::service::discovery::v3::DeltaDiscoveryResponse out;
+  out.set_type_url("type");
+  auto& heartbeat = *out.add_resources();
+  heartbeat.set_name("a");
+  heartbeat.set_version("1");
+  heartbeat.mutable_ttl()->set_seconds(30);
+  auto& foreign = *out.add_resources();
+  foreign.set_name("b");
+  foreign.mutable_resource()->set_type_url("other");
+  auto& changed = *out.add_resources();
+  changed.set_name("c");
+  changed.mutable_resource()->set_type_url("type");
+  changed.mutable_ttl()->set_seconds(-1);
+  const auto response = DecodeDeltaResponse(out.SerializeAsString());
+  ASSERT_TRUE(response.has_value()) << response.error().detail;
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(response->heartbeats, (Pairs{{"a", "1"}}));
+  EXPECT_EQ(response->foreign, (Pairs{{"b", "other"}}));
+  ASSERT_EQ(response->resources.size(), 1U);
+  EXPECT_EQ(response->resources[0].name, "c");
+  ASSERT_EQ(response->ttls.size(), 2U);
+  EXPECT_EQ(response->ttls[0], std::pair(std::string("a"), Duration(std::chrono::seconds(30))));
+  EXPECT_GT(response->ttls[1].second, std::chrono::hours(24 * 365)) << "what is no duration takes nothing away";
 }
 
 TEST(Discovery, MessagesOfTheStateOfTheWorldSurviveTheWire) {

@@ -7,9 +7,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/base/time.h"
 #include "core/xds/bootstrap.h"
 
 namespace plait::xds {
@@ -48,6 +50,10 @@ struct DeltaResponseOf {
   std::string control_plane;  // control_plane.identifier
   std::vector<Resource> resources;
   std::vector<std::string> removed;
+  // Of other control planes than plaitd; of what is received only. By name of a resource.
+  std::vector<std::pair<std::string, std::string>> heartbeats = {};  // without a body: the version that is renewed
+  std::vector<std::pair<std::string, std::string>> foreign = {};     // its body is of this type, not of the response's
+  std::vector<std::pair<std::string, Duration>> ttls = {};           // how long it lives unless it is renewed
   friend bool operator==(const DeltaResponseOf&, const DeltaResponseOf&) = default;
 };
 using DeltaResponse = DeltaResponseOf<WireResource>;

@@ -45,6 +45,13 @@ void SetError(const std::optional<std::string>& error, Message& out) {
   out.mutable_error_detail()->set_message(*error);
 }
 
+// What is longer than the clock counts, or no duration at all, never ends.
+Duration TtlOf(const google::protobuf::Duration& in) {
+  constexpr std::int64_t kMost = 100L * 365 * 24 * 60 * 60;
+  if (in.seconds() < 0 || in.nanos() < 0 || in.seconds() > kMost) return std::chrono::seconds(kMost);
+  return std::chrono::seconds(in.seconds()) + std::chrono::nanoseconds(in.nanos());
+}
+
 template <class Message>
 bool Parse(Message& message, std::string_view bytes) {
   return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
@@ -88,8 +95,15 @@ Result<DeltaResponse> DecodeDeltaResponse(std::string_view bytes) {
   out.system_version = in.system_version_info();
   out.control_plane = in.control_plane().identifier();
   for (const auto& resource : in.resources()) {
-    if (resource.resource().type_url() != in.type_url())
-      return Fail(Errc::kInvalidInput, "a resource is of another type than its response");
+    if (resource.has_ttl()) out.ttls.emplace_back(resource.name(), TtlOf(resource.ttl()));
+    if (!resource.has_resource()) {
+      out.heartbeats.emplace_back(resource.name(), resource.version());
+      continue;
+    }
+    if (resource.resource().type_url() != in.type_url()) {
+      out.foreign.emplace_back(resource.name(), resource.resource().type_url());
+      continue;
+    }
     out.resources.push_back({.name = resource.name(),
                              .version = resource.version(),
                              .aliases = {resource.aliases().begin(), resource.aliases().end()},
