@@ -132,7 +132,9 @@ struct Cluster {
   std::string name;
   Type type = Type::kStatic;
   std::string alt_stat_name;
-  std::string eds_service_name;           // kEds; empty: the cluster's name
+  std::string eds_service_name;  // kEds; empty: the cluster's name
+  // How long it waits for its endpoints; 0 = for ever; none: as usual.
+  std::optional<Duration> eds_fetch_timeout;
   ClusterLoadAssignment load_assignment;  // kStatic, kStrictDns, kLogicalDns
   Duration connect_timeout = std::chrono::seconds(5);
   std::uint32_t per_connection_buffer_limit = 1024 * 1024;

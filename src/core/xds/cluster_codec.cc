@@ -29,8 +29,10 @@ void DecodeType(const pb::Cluster& in, Cluster& out, DecodeContext& context) {
   if (out.type == Type::kEds) {
     const At at(context, "eds_cluster_config");
     context.Honours(in.eds_cluster_config(), {"eds_config", "service_name"});
-    IsAds(in.eds_cluster_config().eds_config(), context);
     out.eds_service_name = in.eds_cluster_config().service_name();
+    const At source(context, "eds_config");
+    IsAds(in.eds_cluster_config().eds_config(), context);
+    out.eds_fetch_timeout = FetchTimeoutOf(in.eds_cluster_config().eds_config(), context);
   }
 }
 

@@ -178,4 +178,10 @@ bool IsAds(const core::ConfigSource& in, DecodeContext& context) {
   return in.has_ads();
 }
 
+std::optional<Duration> FetchTimeoutOf(const core::ConfigSource& in, DecodeContext& context) {
+  if (!in.has_initial_fetch_timeout()) return std::nullopt;
+  const DecodeContext::At at(context, "initial_fetch_timeout");
+  return DecodeDuration(in.initial_fetch_timeout(), context);
+}
+
 }  // namespace plait::xds

@@ -47,5 +47,7 @@ Fraction DecodeFraction(const envoy::type::v3::FractionalPercent& in);
 Fraction DecodeRuntimeFraction(const envoy::config::core::v3::RuntimeFractionalPercent& in, DecodeContext& context);
 // True for ads; other sources are rejected.
 bool IsAds(const envoy::config::core::v3::ConfigSource& in, DecodeContext& context);
+// initial_fetch_timeout; 0: for ever.
+std::optional<Duration> FetchTimeoutOf(const envoy::config::core::v3::ConfigSource& in, DecodeContext& context);
 
 }  // namespace plait::xds

@@ -56,7 +56,8 @@ struct CommonHttpOptions {
 };
 
 struct RdsRef {
-  std::string name;  // Plait's Outbound: empty = the original port in decimal
+  std::string name;                            // Plait's Outbound: empty = the original port in decimal
+  std::optional<Duration> fetch_timeout = {};  // the listener waits so long for it; 0 = for ever; none: as usual
   friend bool operator==(const RdsRef&, const RdsRef&) = default;
 };
 

@@ -29,9 +29,14 @@ void DecodeRouteSpecifier(const hcm::HttpConnectionManager& in, HttpConnectionMa
   if (!in.has_rds() && !is_template) return context.Reject("neither route_config nor rds is set");
   const At at(context, "rds");
   context.Honours(in.rds(), {"config_source", "route_config_name"});
-  if (in.rds().has_config_source()) IsAds(in.rds().config_source(), context);
   if (in.rds().route_config_name().empty() && !is_template) context.Reject("route_config_name is empty");
-  out.routes = RdsRef{.name = in.rds().route_config_name()};
+  RdsRef rds{.name = in.rds().route_config_name()};
+  if (in.rds().has_config_source()) {
+    const At source(context, "config_source");
+    IsAds(in.rds().config_source(), context);
+    rds.fetch_timeout = FetchTimeoutOf(in.rds().config_source(), context);
+  }
+  out.routes = std::move(rds);
 }
 
 void DecodeFilters(const hcm::HttpConnectionManager& in, HttpConnectionManager& out, DecodeContext& context) {

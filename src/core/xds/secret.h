@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/base/time.h"
 #include "core/xds/matcher.h"
 
 namespace plait::xds {
@@ -69,11 +70,10 @@ struct SecretRef {
   enum class Source : std::uint8_t {
     kAds,    // SDS over the ADS stream
     kLocal,  // the proxy's own store: Istio's cluster `sds-grpc`, and references without sds_config (static secrets)
-    kFile,   // path_config_source
   };
   std::string name;
   Source source = Source::kAds;
-  std::string path;  // kFile
+  std::optional<Duration> fetch_timeout = {};  // kAds: what waits for it waits so long; 0 = for ever; none: as usual
   friend bool operator==(const SecretRef&, const SecretRef&) = default;
 };
 

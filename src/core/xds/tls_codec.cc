@@ -55,16 +55,20 @@ ValidationContext DecodeValidation(const tls::CertificateValidationContext& in, 
 
 SecretRef DecodeSecretRef(const tls::SdsSecretConfig& in, DecodeContext& context) {
   context.Honours(in, {"name", "sds_config"});
-  SecretRef out{.name = in.name(), .source = SecretRef::Source::kLocal, .path = {}};
+  SecretRef out{.name = in.name(), .source = SecretRef::Source::kLocal};
   if (!in.has_sds_config()) return out;
+  const At at(context, "sds_config");
   const auto& source = in.sds_config();
-  context.Honours(source,
-                  {"ads", "api_config_source", "path_config_source", "resource_api_version", "initial_fetch_timeout"});
-  if (source.has_ads()) out.source = SecretRef::Source::kAds;
-  if (source.has_path_config_source()) {
-    out.source = SecretRef::Source::kFile;
-    context.Honours(source.path_config_source(), {"path"});
-    out.path = source.path_config_source().path();
+  if (source.has_path_config_source() || !source.path().empty()) {
+    context.Reject("secret \"" + in.name() +
+                   "\" out of a file is not implemented; name the files of certificate and key in tls_certificates, "
+                   "or give the secret in static_resources");
+    return out;
+  }
+  context.Honours(source, {"ads", "api_config_source", "resource_api_version", "initial_fetch_timeout"});
+  if (source.has_ads()) {
+    out.source = SecretRef::Source::kAds;
+    out.fetch_timeout = FetchTimeoutOf(source, context);
   }
   if (source.has_api_config_source()) {
     // Istio's sidecars name the agent's socket here; in plait-proxy the agent is itself.
@@ -76,7 +80,7 @@ SecretRef DecodeSecretRef(const tls::SdsSecretConfig& in, DecodeContext& context
     }
     const auto& services = api.grpc_services();
     if (services.size() != 1 || services[0].envoy_grpc().cluster_name() != "sds-grpc")
-      context.Reject("sds_config: only ads, files and the cluster sds-grpc are implemented");
+      context.Reject("only ads and the cluster sds-grpc are implemented");
   }
   return out;
 }
@@ -110,16 +114,27 @@ CommonTlsContext DecodeCommon(const tls::CommonTlsContext& in, DecodeContext& co
   }
   if (in.tls_certificates_size() > 0 && in.tls_certificate_sds_secret_configs_size() > 0)
     context.Reject("tls_certificates and tls_certificate_sds_secret_configs exclude each other");
-  for (const auto& ref : in.tls_certificate_sds_secret_configs())
-    out.certificate_secrets.push_back(DecodeSecretRef(ref, context));
-  const At at(context, "validation_context");
-  if (in.has_validation_context()) out.validation = DecodeValidation(in.validation_context(), context);
-  if (in.has_validation_context_sds_secret_config())
+  for (int i = 0; i < in.tls_certificate_sds_secret_configs_size(); ++i) {
+    const At at(context, "tls_certificate_sds_secret_configs", i);
+    out.certificate_secrets.push_back(DecodeSecretRef(in.tls_certificate_sds_secret_configs(i), context));
+  }
+  if (in.has_validation_context()) {
+    const At at(context, "validation_context");
+    out.validation = DecodeValidation(in.validation_context(), context);
+  }
+  if (in.has_validation_context_sds_secret_config()) {
+    const At at(context, "validation_context_sds_secret_config");
     out.validation_secret = DecodeSecretRef(in.validation_context_sds_secret_config(), context);
+  }
   if (in.has_combined_validation_context()) {
+    const At at(context, "combined_validation_context");
     const auto& combined = in.combined_validation_context();
     context.Honours(combined, {"default_validation_context", "validation_context_sds_secret_config"});
-    out.validation = DecodeValidation(combined.default_validation_context(), context);
+    {
+      const At part(context, "default_validation_context");
+      out.validation = DecodeValidation(combined.default_validation_context(), context);
+    }
+    const At part(context, "validation_context_sds_secret_config");
     out.validation_secret = DecodeSecretRef(combined.validation_context_sds_secret_config(), context);
   }
   return out;

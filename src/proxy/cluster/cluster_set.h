@@ -52,6 +52,8 @@ class ClusterStore {
   ClusterStore(const ClusterStore&) = delete;
   ClusterStore& operator=(const ClusterStore&) = delete;
   void SetResolver(NameResolver* resolver);  // before the first DNS cluster
+  // How long a cluster waits for its endpoints where its EDS source does not say; then it has none. 0: for ever.
+  void SetFetchTimeout(Duration timeout);
 
   // Adds or changes; errors leave the old one in force. Several changes between Begin and End are published at once.
   Outcome<> Put(std::shared_ptr<const xds::Cluster> config);
@@ -66,7 +68,9 @@ class ClusterStore {
 
   // A cluster that has its endpoints; null while it warms or is unknown.
   ClusterPtr Find(std::string_view name) const;
-  bool Warming(std::string_view name) const;
+  std::optional<MonotonicTime> WarmingSince(std::string_view name) const;
+  // Of all clusters: the newest, and of those that warm what is shown meanwhile.
+  std::vector<std::shared_ptr<const xds::Cluster>> Configs() const;
   // Names of EDS resources that the present clusters need, sorted.
   std::vector<std::string> NeededEndpoints() const;
   std::vector<ClusterPtr> All() const;  // visible ones, sorted by name (admin)

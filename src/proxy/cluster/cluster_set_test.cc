@@ -56,7 +56,7 @@ class Clusters : public testing::Test {
 TEST_F(Clusters, HidesAClusterUntilItsEndpointsAreThere) {
   ASSERT_TRUE(store_.Put(Eds("a")));
   EXPECT_EQ(set_.Find("a"), nullptr);
-  EXPECT_TRUE(store_.Warming("a"));
+  EXPECT_TRUE(store_.WarmingSince("a"));
   PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80")});
   ASSERT_NE(set_.Find("a"), nullptr);
   EXPECT_EQ(Picks("a", 10).size(), 2U);

@@ -17,6 +17,8 @@ struct ClusterStore::State {
     BalanceRules rules;               // of the assignment that the hosts come from
     std::unique_ptr<DnsNames> names;  // DNS clusters
     ClusterPtr visible;               // null: warming
+    MonotonicTime begun{};
+    io::Timer fetch_limit;  // EDS: of `config`, until it is what is visible
   };
   // Somebody who waits for a cluster; told in a later round.
   struct Waiter final {
@@ -39,6 +41,8 @@ struct ClusterStore::State {
       : loop(on), registry(stats), resolver(names), publish(std::move(to)) {}
 
   void Rebuild(Entry& entry);
+  void AwaitEndpoints(Entry& entry);
+  void ShowAssignment(Entry& entry, const xds::ClusterLoadAssignment& assignment);
   void Show(Entry& entry, std::vector<PriorityHosts> priorities);
   void Rebalance(const std::string& name);
   void Resolve(Entry& entry);
@@ -53,6 +57,7 @@ struct ClusterStore::State {
   io::Loop& loop;
   telemetry::Registry& registry;
   NameResolver* resolver;
+  Duration fetch_timeout{};
   Random random;
   Publish publish;
   std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries;
@@ -142,22 +147,38 @@ void ClusterStore::State::Rebuild(Entry& entry) {
     case Type::kOriginalDst: break;
     case Type::kEds: {
       const auto at = endpoints.find(ServiceOf(config));
-      if (at == endpoints.end()) return;
+      if (at == endpoints.end()) return AwaitEndpoints(entry);
       assignment = at->second.get();
       break;
     }
     case Type::kStrictDns:
     case Type::kLogicalDns: made = WithAddresses(entry); break;
   }
-  entry.rules = {.overprovisioning = assignment->overprovisioning_factor,
-                 .weighted_priority_health = assignment->weighted_priority_health,
-                 .panic_threshold = config.lb.healthy_panic_threshold};
+  ShowAssignment(entry, *assignment);
+}
+
+void ClusterStore::State::ShowAssignment(Entry& entry, const xds::ClusterLoadAssignment& assignment) {
+  entry.fetch_limit.Cancel();
+  entry.rules = {.overprovisioning = assignment.overprovisioning_factor,
+                 .weighted_priority_health = assignment.weighted_priority_health,
+                 .panic_threshold = entry.config->lb.healthy_panic_threshold};
   const HostTable before = entry.hosts;
-  std::vector<PriorityHosts> priorities = BuildPriorities(config, *assignment, entry.hosts);
+  std::vector<PriorityHosts> priorities = BuildPriorities(*entry.config, assignment, entry.hosts);
   if (entry.names == nullptr) entry.state->Add(MembershipStat::kUpdateSuccess);
   if (entry.hosts != before) entry.state->Add(MembershipStat::kChange);
   if (entry.state->outlier) entry.state->outlier->SetHosts({entry.hosts.begin(), entry.hosts.end()});
   Show(entry, std::move(priorities));
+}
+
+// As in Envoy: without an answer it has no hosts, and requests are answered (UH) and do not wait.
+void ClusterStore::State::AwaitEndpoints(Entry& entry) {
+  const Duration limit = entry.config->eds_fetch_timeout.value_or(fetch_timeout);
+  if (limit == Duration::zero() || entry.fetch_limit.armed()) return;
+  entry.fetch_limit.SetCallback([this, &entry] {
+    const xds::ClusterLoadAssignment none;
+    ShowAssignment(entry, none);
+  });
+  entry.fetch_limit.Start(loop.timers(), limit);
 }
 
 void ClusterStore::State::Rebalance(const std::string& name) {
@@ -210,6 +231,7 @@ Outcome<> ClusterStore::Put(std::shared_ptr<const xds::Cluster> config) {
   std::unique_ptr<State::Entry>& entry = state_->entries[name];
   if (!entry) {
     entry = std::make_unique<State::Entry>();
+    entry->begun = state_->loop.Now();
     if (const auto at = state_->gone.find(name); at != state_->gone.end()) {
       entry->state = at->second.lock();
       state_->gone.erase(at);
@@ -237,6 +259,7 @@ Outcome<> ClusterStore::Put(std::shared_ptr<const xds::Cluster> config) {
   return {};
 }
 
+void ClusterStore::SetFetchTimeout(Duration timeout) { state_->fetch_timeout = timeout; }
 void ClusterStore::SetResolver(NameResolver* resolver) { state_->resolver = resolver; }
 
 void ClusterStore::Remove(std::string_view name) {
@@ -284,9 +307,19 @@ ClusterPtr ClusterStore::Find(std::string_view name) const {
   return at == state_->entries.end() ? nullptr : at->second->visible;
 }
 
-bool ClusterStore::Warming(std::string_view name) const {
+std::optional<MonotonicTime> ClusterStore::WarmingSince(std::string_view name) const {
   const auto at = state_->entries.find(name);
-  return at != state_->entries.end() && !at->second->visible;
+  if (at == state_->entries.end() || at->second->visible) return std::nullopt;
+  return at->second->begun;
+}
+
+std::vector<std::shared_ptr<const xds::Cluster>> ClusterStore::Configs() const {
+  std::vector<std::shared_ptr<const xds::Cluster>> all;
+  for (const auto& [name, entry] : state_->entries) {
+    all.push_back(entry->config);
+    if (entry->visible && entry->visible->config != entry->config) all.push_back(entry->visible->config);
+  }
+  return all;
 }
 
 std::vector<std::string> ClusterStore::NeededEndpoints() const {

@@ -20,12 +20,12 @@ constexpr Duration kSocketCheck = std::chrono::milliseconds(20);
 }  // namespace
 
 ConfigStore::ConfigStore(io::Loop& loop, const session::Compilation& into, Secrets& secrets, Sockets& sockets,
-                         std::string network, Duration warming_limit)
+                         std::string network, Duration fetch_timeout)
     : loop_(loop),
       into_(into),
       secrets_(secrets),
       sockets_(sockets),
-      warming_limit_(warming_limit),
+      fetch_timeout_(fetch_timeout),
       clusters_(loop, into.registry, nullptr,
                 [this](const cluster::ClusterUpdate& update) {
                   EachWorker([&](Worker& worker) { worker.ApplyClusters(update); });
@@ -42,7 +42,9 @@ ConfigStore::ConfigStore(io::Loop& loop, const session::Compilation& into, Secre
                            EachWorker([&](Worker& worker) { worker.ApplyIndex(update); });
                          }}),
       listener_counts_(into.registry),
-      cluster_counts_(into.registry) {}
+      cluster_counts_(into.registry) {
+  clusters_.SetFetchTimeout(fetch_timeout);
+}
 
 ConfigStore::~ConfigStore() = default;
 
@@ -94,8 +96,9 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
   SubscribeSecrets(listen::NeededSecrets(**listener));
   if (cluster_source_ == ClusterSource::kByName) SubscribeNamed(url::kCluster, listen::NamedClusters(**listener));
   warming->listener = std::move(*listener);
+  warming->begun = loop_.Now();
+  warming->limits = FetchLimitsOf(*resource.value);
   warming->limit.SetCallback([this, name] { Activate(name, true); });
-  if (warming_limit_ > Duration(0)) warming->limit.Start(loop_.timers(), warming_limit_);
   if (!sockets) warming->socket_by = loop_.Now() + sockets_.patience();
   warming_.insert_or_assign(name, std::move(warming));
   LetGoOfUnwanted(name);  // of one that was warming before it
@@ -104,8 +107,48 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
 }
 
 bool ConfigStore::HasNeeded(const listen::CompiledListener& listener) const {
-  const auto has_routes = [&](const std::string& routes) { return routes_.contains(routes); };
-  return std::ranges::all_of(listen::NeededRoutes(listener), has_routes) && AreSettled(listen::NeededSecrets(listener));
+  return MissingRoutesOf(listener).empty() && Unsettled(listen::NeededSecrets(listener)).empty();
+}
+
+std::vector<std::string> ConfigStore::MissingRoutesOf(const listen::CompiledListener& listener) const {
+  std::vector<std::string> missing = listen::NeededRoutes(listener);
+  std::erase_if(missing, [&](const std::string& routes) { return routes_.contains(routes); });
+  return missing;
+}
+
+// 0: one of them is waited for without end.
+Duration ConfigStore::LongestOf(const std::vector<std::string>& missing, const FetchLimits::ByName& limits) const {
+  Duration longest{};
+  for (const std::string& name : missing) {
+    const auto own = limits.find(name);
+    const Duration limit = own == limits.end() ? fetch_timeout_ : own->second;
+    if (limit == Duration::zero()) return limit;
+    longest = std::max(longest, limit);
+  }
+  return longest;
+}
+
+// Until when it waits for what it still lacks.
+void ConfigStore::LimitWarming(Warming& warming) {
+  const std::vector<std::string> routes = MissingRoutesOf(*warming.listener);
+  const std::vector<std::string> secrets = Unsettled(listen::NeededSecrets(*warming.listener));
+  const Duration for_routes = LongestOf(routes, warming.limits.routes);
+  const Duration for_secrets = LongestOf(secrets, warming.limits.secrets);
+  const bool without_end =
+      (!routes.empty() && for_routes == Duration::zero()) || (!secrets.empty() && for_secrets == Duration::zero());
+  if (without_end) return warming.limit.Cancel();
+  warming.limit.Start(loop_.timers(), warming.begun + std::max(for_routes, for_secrets) - loop_.Now());
+}
+
+// Requests are answered at once (404), and do not wait each for what may never come; handshakes are refused.
+void ConfigStore::BeginWithoutNeeded(Warming& warming) {
+  warming.forced = true;
+  kLog.Warn("listener " + warming.listener->name() + " begins before its routes and secrets have come");
+  for (const std::string& name : MissingRoutesOf(*warming.listener)) {
+    routes_.emplace(name, nullptr);
+    EachWorker([&](Worker& worker) { worker.PutRoutes(name, nullptr); });
+    Answer(waiting_for_routes_, name, true);
+  }
 }
 
 void ConfigStore::Activate(const std::string& name, bool forced) {
@@ -113,9 +156,8 @@ void ConfigStore::Activate(const std::string& name, bool forced) {
   if (found == warming_.end()) return;
   Warming& warming = *found->second;
   const listen::ListenerPtr listener = warming.listener;
-  if (forced && !std::exchange(warming.forced, true))
-    kLog.Warn("listener " + name + " begins before its routes and secrets have come");
-  if (!warming.forced && !HasNeeded(*listener)) return;
+  if (forced && !warming.forced) BeginWithoutNeeded(warming);
+  if (!warming.forced && !HasNeeded(*listener)) return LimitWarming(warming);
   const bool patient = warming.socket_by && loop_.Now() < *warming.socket_by;
   const auto sockets = SocketsFor(*listener->config, patient);
   if (!sockets) return AwaitSocket(name, sockets.error());
@@ -124,6 +166,7 @@ void ConfigStore::Activate(const std::string& name, bool forced) {
   if (created) listener_counts_.Add(ListenerManagerStat::kCreateSuccess, workers_.size());
   EachWorker([&](Worker& worker) { worker.PutListener(listener, *sockets); });
   LetGoOfUnwanted(name);
+  LookForUnneeded();
 }
 
 // Its timer may be what runs now: it dies at the end of the round, and nothing else with it.
@@ -153,6 +196,7 @@ void ConfigStore::AwaitSocket(const std::string& name, const Diagnostic& why) {
   }
   EndWarming(name);
   LetGoOfUnwanted(name);
+  LookForUnneeded();
   if (refused_late_) refused_late_(refused, why);
 }
 
@@ -172,6 +216,7 @@ void ConfigStore::RemoveListener(const std::string& name) {
   warming_.erase(name);
   if (active_.erase(name) > 0) EachWorker([&](Worker& worker) { worker.RemoveListener(name); });
   LetGoOfUnwanted(name);
+  LookForUnneeded();
 }
 
 // What neither the listener that serves nor the one that is to serve next wants.
@@ -251,7 +296,9 @@ Outcome<> ConfigStore::PutCluster(const xds::Resource<xds::Cluster>& resource, b
   cluster_counts_.Add(added ? ClusterManagerStat::kAdded : ClusterManagerStat::kModified);
   NotePresent(url::kCluster, cluster.name);
   if (fixed) accepted_.fixed.insert("cluster/" + cluster.name);
-  waiting_clusters_.insert_or_assign(cluster.name, resource.value);
+  // What changes while it waits has no new time.
+  waiting_clusters_.try_emplace(cluster.name, WaitingCluster{.config = {}, .begun = loop_.Now()}).first->second.config =
+      resource.value;
   PutReadyClusters();
   return {};
 }
@@ -262,20 +309,33 @@ void ConfigStore::SubscribeSecrets(const std::vector<std::string>& names) {
   }
 }
 
-bool ConfigStore::AreSettled(const std::vector<std::string>& secrets) const {
-  return std::ranges::all_of(
-      secrets, [this](const std::string& name) { return refused_secrets_.contains(name) || secrets_.Has(name); });
+std::vector<std::string> ConfigStore::Unsettled(const std::vector<std::string>& secrets) const {
+  std::vector<std::string> unsettled;
+  for (const std::string& name : secrets)
+    if (!refused_secrets_.contains(name) && !secrets_.Has(name)) unsettled.push_back(name);
+  return unsettled;
 }
 
 void ConfigStore::PutReadyClusters() {
+  cluster_timer_.Cancel();
+  std::optional<MonotonicTime> next;
   for (auto waiting = waiting_clusters_.begin(); waiting != waiting_clusters_.end();) {
-    if (!AreSettled(SecretsOf(*waiting->second))) {
-      ++waiting;
-      continue;
+    const auto& [config, begun] = waiting->second;
+    if (const std::vector<std::string> missing = Unsettled(SecretsOf(*config)); !missing.empty()) {
+      const Duration limit = LongestOf(missing, FetchLimitsOf(*config).secrets);
+      const MonotonicTime until = begun + limit;
+      if (limit == Duration::zero() || until > loop_.Now()) {
+        if (limit != Duration::zero() && (!next || until < *next)) next = until;
+        ++waiting;
+        continue;
+      }
+      kLog.Warn("cluster " + config->name + " is there before its secret " + missing.front() + " has come");
     }
-    if (auto put = clusters_.Put(waiting->second); !put) kLog.Error(put.error().ToString());
+    if (auto put = clusters_.Put(config); !put) kLog.Error(put.error().ToString());
     waiting = waiting_clusters_.erase(waiting);
+    LookForUnneeded();
   }
+  if (next) cluster_timer_.Start(loop_.timers(), *next - loop_.Now());
   SyncEndpoints();
 }
 
@@ -301,6 +361,7 @@ void ConfigStore::RemoveCluster(const std::string& name) {
   waiting_clusters_.erase(name);
   clusters_.Remove(name);
   SyncEndpoints();
+  LookForUnneeded();
 }
 
 Outcome<> ConfigStore::PutEndpoints(const xds::Resource<xds::ClusterLoadAssignment>& resource) {
@@ -319,6 +380,7 @@ void ConfigStore::RemoveEndpoints(const std::string& name) {
 // Routes.
 
 Outcome<> ConfigStore::PutRoutes(const xds::Resource<xds::RouteConfiguration>& resource) {
+  if (IsGivenUp(url::kRoute, resource.value->name)) return {};
   auto table = route::RouteTable::Compile(resource.value);
   if (!table) return std::unexpected(table.error());
   const std::string& name = resource.value->name;
@@ -373,6 +435,8 @@ void ConfigStore::RemoveL4Routes(const std::string& name) {
 // Secrets and addresses.
 
 Outcome<> ConfigStore::PutSecret(std::shared_ptr<const xds::Secret> secret, SecretOrigin origin) {
+  const bool by_sds = !origin.version.empty() && !IsOwnSecret(secret->name);
+  if (by_sds && IsGivenUp(url::kSecret, secret->name)) return {};
   if (auto done = CheckSecret(secret, secrets_); !done) {
     if (!secrets_.Has(secret->name) && refused_secrets_.insert(secret->name).second) {
       PutReadyClusters();
@@ -403,7 +467,7 @@ std::set<std::string> ConfigStore::MissingSecrets() const {
   };
   for (const auto& [name, listener] : active_) add(listen::NeededSecrets(*listener));
   for (const auto& [name, warming] : warming_) add(listen::NeededSecrets(*warming->listener));
-  for (const auto& [name, cluster] : waiting_clusters_) add(SecretsOf(*cluster));
+  for (const auto& [name, cluster] : accepted_.clusters) add(SecretsOf(*cluster.value));
   return out;
 }
 
@@ -431,6 +495,7 @@ void ConfigStore::BeginBatch() {
 void ConfigStore::EndBatch() {
   clusters_.EndBatch();
   destinations_.EndBatch();
+  LookForUnneeded();
 }
 
 }  // namespace plait::proxy::worker

@@ -17,6 +17,7 @@
 #include "proxy/cluster/destination_index.h"
 #include "proxy/cluster/negative_answers.h"
 #include "proxy/worker/demands.h"
+#include "proxy/worker/fetch_limits.h"
 #include "proxy/worker/secrets.h"
 #include "proxy/worker/sockets.h"
 #include "proxy/worker/worker.h"
@@ -30,8 +31,10 @@ class ConfigStore final : public MainDemands {
     std::function<void(std::string_view type, const std::string& name)> subscribe;
     std::function<void(std::string_view type, const std::string& name)> unsubscribe;
   };
+  // `fetch_timeout`: how long listeners and clusters wait for what they need where its source does not say; 0: for
+  // ever.
   ConfigStore(io::Loop& loop, const session::Compilation& into, Secrets& secrets, Sockets& sockets, std::string network,
-              Duration warming_limit);
+              Duration fetch_timeout);
   ~ConfigStore() override;
 
   // What static resources name (routes, endpoints, secrets) is subscribed at once.
@@ -113,11 +116,17 @@ class ConfigStore final : public MainDemands {
  private:
   struct Warming {
     listen::ListenerPtr listener;
+    MonotonicTime begun{};
+    FetchLimits limits;
     io::Timer limit;
     std::optional<xds::Resource<xds::Listener>> before;  // that serves meanwhile
     bool forced = false;                                 // the limit has passed
     std::optional<MonotonicTime> socket_by;              // for its sockets it waits no longer than that
     bool only_socket_missing = false;
+  };
+  struct WaitingCluster {  // for its secrets
+    std::shared_ptr<const xds::Cluster> config;
+    MonotonicTime begun{};
   };
   struct Closing {
     Sockets::Ticket ticket = Sockets::Ticket::kNone;
@@ -136,6 +145,11 @@ class ConfigStore final : public MainDemands {
 
   void Activate(const std::string& name, bool forced);
   bool HasNeeded(const listen::CompiledListener& listener) const;
+  void LimitWarming(Warming& warming);
+  void BeginWithoutNeeded(Warming& warming);
+  Duration LongestOf(const std::vector<std::string>& missing, const FetchLimits::ByName& limits) const;
+  std::vector<std::string> MissingRoutesOf(const listen::CompiledListener& listener) const;
+  std::vector<std::string> Unsettled(const std::vector<std::string>& secrets) const;
   void AwaitSocket(const std::string& name, const Diagnostic& why);
   void EndWarming(const std::string& name);
   bool IsStopped(const xds::Listener& listener) const noexcept;
@@ -145,7 +159,6 @@ class ConfigStore final : public MainDemands {
   void ReleaseUnwatched();
   void TryWarming();
   void SubscribeSecrets(const std::vector<std::string>& names);
-  bool AreSettled(const std::vector<std::string>& secrets) const;
   void SubscribeOnce(std::string_view type, const std::string& name);
   void SubscribeNamed(std::string_view type, const std::vector<std::string>& names);
   bool IsAbsent(std::string_view type, const std::string& name) const;
@@ -155,6 +168,10 @@ class ConfigStore final : public MainDemands {
   void NotePresent(std::string_view type, const std::string& name);
   void GiveUpAbsent();  // those that are too many or too old
   void GiveUp(const Name& key);
+  void LookForUnneeded();
+  void GiveUpUnneeded();
+  std::set<Name> NeededNames() const;
+  std::optional<MonotonicTime> WarmingSince(const std::string& cluster) const;
   void PutReadyClusters();
   void SyncEndpoints();
   void Answer(Waiters& waiters, const std::string& name, bool there);
@@ -165,7 +182,7 @@ class ConfigStore final : public MainDemands {
   const session::Compilation into_;
   Secrets& secrets_;
   Sockets& sockets_;
-  const Duration warming_limit_;
+  const Duration fetch_timeout_;
   Subscriptions subscriptions_;
   std::vector<Worker*> workers_;
   cluster::ClusterStore clusters_;
@@ -176,11 +193,15 @@ class ConfigStore final : public MainDemands {
   std::map<std::string, listen::ListenerPtr> active_;
   std::map<std::string, std::unique_ptr<Warming>> warming_;
   RefusedLate refused_late_;
-  std::map<std::string, std::shared_ptr<const xds::Cluster>> waiting_clusters_;  // for their secrets
-  std::map<std::string, std::shared_ptr<const route::RouteTable>> routes_;       // null: certainly none
+  std::map<std::string, WaitingCluster> waiting_clusters_;
+  io::Timer cluster_timer_{[this] { PutReadyClusters(); }};
+  std::map<std::string, std::shared_ptr<const route::RouteTable>> routes_;  // null: certainly none
   std::map<std::string, std::shared_ptr<const xds::L4Routes>> l4_routes_;
   std::set<Name> subscribed_;
-  std::set<Name> named_;  // by listeners: never given up
+  std::set<Name> named_;  // by listeners: not given up while one is there
+  // Routes and secrets that listeners and clusters named and none does any more, until they are given up.
+  std::map<Name, MonotonicTime> unneeded_;
+  io::Timer unneeded_timer_{[this] { GiveUpUnneeded(); }};
   ClusterSource cluster_source_ = ClusterSource::kByName;
   bool has_all_clusters_ = false;
   // Asked for, and certainly none. Those that came up by use are unsubscribed when their time is over.

@@ -18,8 +18,6 @@ namespace {
 
 namespace url = xds::type_url;
 log::Component kLog("control");
-constexpr const char* kOwnCertificate = "default";  // the SDS names of Istio's sidecars
-constexpr const char* kRoots = "ROOTCA";
 constexpr std::string_view kPlaitd = "plaitd";  // control_plane.identifier
 constexpr std::size_t kMaxToken = 64 * 1024;
 
@@ -197,12 +195,12 @@ Outcome<std::unique_ptr<io::Stream>> ControlLink::Dial(const xds::Cluster& clust
   const bool own = HasCertificate();
   if (own && proof == Proof::kNewest && config.common.certificates.empty() &&
       config.common.certificate_secrets.empty()) {
-    config.common.certificate_secrets.push_back({.name = kOwnCertificate, .path = {}});
+    config.common.certificate_secrets.push_back({.name = kOwnCertificate});
   }
   // Roots of the mesh follow its rotation; those of the bootstrap are for the first connection.
   if (own && config.common.validation && secrets_.Has(kRoots)) {
     config.common.validation->trusted_ca = {};
-    config.common.validation_secret = xds::SecretRef{.name = kRoots, .path = {}};
+    config.common.validation_secret = xds::SecretRef{.name = kRoots};
   }
   auto context = secrets_.Client(config, false);
   if (!context) return std::unexpected(context.error());

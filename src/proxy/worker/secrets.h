@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -63,6 +64,11 @@ class Secrets final : public session::DownstreamTls {
   std::atomic<std::uint64_t> version_{0};
   std::function<void()> observer_;
 };
+
+// The SDS names of Istio's sidecars: the proxy's own certificate, and the roots of its mesh.
+inline constexpr const char* kOwnCertificate = "default";
+inline constexpr const char* kRoots = "ROOTCA";
+inline bool IsOwnSecret(std::string_view name) noexcept { return name == kOwnCertificate || name == kRoots; }
 
 // Names of the secrets that a context needs, or all contexts of a cluster.
 std::vector<std::string> SecretsOf(const xds::CommonTlsContext& common);

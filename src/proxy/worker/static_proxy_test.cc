@@ -185,7 +185,7 @@ TEST_F(StaticProxy, TerminatesMutualTlsAndRoutesByServerName) {
   });
   chain.match.server_names = {"a.example.com"};
   xds::DownstreamTlsContext tls;
-  tls.common.certificate_secrets.push_back({"default", xds::SecretRef::Source::kLocal, ""});
+  tls.common.certificate_secrets.push_back({"default", xds::SecretRef::Source::kLocal});
   tls.common.validation = xds::ValidationContext{};
   tls.common.validation->trusted_ca = {xds::DataSource::Kind::kInline, ca.root_pem()};
   tls.common.alpn_protocols = {"h2", "http/1.1"};

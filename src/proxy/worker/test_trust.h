@@ -33,9 +33,9 @@ class Trust : public StaticProxy {
   }
   static xds::CommonTlsContext MeshTls() {
     xds::CommonTlsContext tls;
-    tls.certificate_secrets.push_back({"default", xds::SecretRef::Source::kLocal, ""});
+    tls.certificate_secrets.push_back({"default", xds::SecretRef::Source::kLocal});
     tls.validation = xds::ValidationContext{};
-    tls.validation_secret = xds::SecretRef{.name = "ROOTCA", .source = xds::SecretRef::Source::kLocal, .path = {}};
+    tls.validation_secret = xds::SecretRef{.name = "ROOTCA", .source = xds::SecretRef::Source::kLocal};
     return tls;
   }
 

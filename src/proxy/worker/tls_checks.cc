@@ -19,13 +19,13 @@ Outcome<ContextPtr> ContextOf(const std::shared_ptr<const xds::Secret>& secret) 
   alone.Put(secret);
   if (IsCertificate(*secret)) {
     xds::DownstreamTlsContext shows;
-    shows.common.certificate_secrets = {{.name = secret->name, .path = {}}};
+    shows.common.certificate_secrets = {{.name = secret->name}};
     return alone.Server(shows);
   }
   xds::UpstreamTlsContext verifies;
   // Roots may also come from the context that the secret is used in, or be none.
   verifies.common.validation = xds::ValidationContext{.accept_untrusted = true};
-  verifies.common.validation_secret = xds::SecretRef{.name = secret->name, .path = {}};
+  verifies.common.validation_secret = xds::SecretRef{.name = secret->name};
   return alone.Client(verifies, false);
 }
 

@@ -49,6 +49,9 @@ void FillType(const Cluster& in, pb::Cluster& out) {
     case Cluster::Type::kEds:
       out.mutable_eds_cluster_config()->set_service_name(in.eds_service_name);
       FillAds(*out.mutable_eds_cluster_config()->mutable_eds_config());
+      if (in.eds_fetch_timeout)
+        Fill(*in.eds_fetch_timeout,
+             *out.mutable_eds_cluster_config()->mutable_eds_config()->mutable_initial_fetch_timeout());
       break;
     case Cluster::Type::kOriginalDst:
       if (in.cleanup_interval != std::chrono::seconds(5)) Fill(in.cleanup_interval, *out.mutable_cleanup_interval());

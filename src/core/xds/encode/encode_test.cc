@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "core/xds/decode.h"
 #include "core/xds/type_url.h"
 
 namespace plait::xds {
@@ -224,6 +225,27 @@ TEST(Encode, EqualStructsGiveEqualBytes) {
       FilterChain{.filters = {{.name = "rbac", .config = NetworkRbac{.rules = rules, .stat_prefix = "x"}}}};
   const std::string first = Encode(listener);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(Encode(Listener(listener)), first);
+}
+
+TEST(Encode, HowLongASourceIsWaitedForSurvivesTheWire) {
+  const SecretRef secret{.name = "site", .fetch_timeout = std::chrono::milliseconds(1500)};
+  Cluster cluster{.name = "a", .type = Cluster::Type::kEds, .eds_fetch_timeout = Duration::zero()};
+  cluster.tls.emplace().common.certificate_secrets = {secret};
+  const Outcome<Cluster> again = DecodeCluster(Encode(cluster));
+  ASSERT_TRUE(again) << again.error().ToString();
+  EXPECT_EQ(again->eds_fetch_timeout, Duration::zero());
+  ASSERT_TRUE(again->tls);
+  EXPECT_EQ(again->tls->common.certificate_secrets, std::vector<SecretRef>{secret});
+  HttpConnectionManager manager;
+  manager.routes = RdsRef{.name = "web", .fetch_timeout = std::chrono::seconds(3)};
+  manager.filters = {{.name = "envoy.filters.http.router", .config = RouterFilter{}}};
+  Listener listener{.name = "edge", .addresses = {{.address = *io::SocketAddress::Parse("0.0.0.0:80")}}};
+  listener.filter_chains = {FilterChain{.filters = {{.name = "http", .config = manager}}}};
+  const Outcome<Listener> decoded = DecodeListener(Encode(listener));
+  ASSERT_TRUE(decoded) << decoded.error().ToString();
+  const auto* http = std::get_if<HttpConnectionManager>(&decoded->filter_chains.at(0).filters.at(0).config);
+  ASSERT_NE(http, nullptr);
+  EXPECT_EQ(std::get<RdsRef>(http->routes), (RdsRef{.name = "web", .fetch_timeout = std::chrono::seconds(3)}));
 }
 
 TEST(Encode, SecretsAndL4Routes) {

@@ -133,6 +133,8 @@ void Fill(const HttpConnectionManager& in, Pb& out) {
   if (const auto* rds = std::get_if<RdsRef>(&in.routes)) {
     out.mutable_rds()->set_route_config_name(rds->name);
     FillAds(*out.mutable_rds()->mutable_config_source());
+    if (rds->fetch_timeout)
+      Fill(*rds->fetch_timeout, *out.mutable_rds()->mutable_config_source()->mutable_initial_fetch_timeout());
   } else {
     Fill(std::get<RouteConfiguration>(in.routes), *out.mutable_route_config());
   }

@@ -44,8 +44,10 @@ void FillValidation(const ValidationContext& in, tls::CertificateValidationConte
 void FillRef(const SecretRef& in, tls::SdsSecretConfig& out) {
   out.set_name(in.name);
   switch (in.source) {
-    case SecretRef::Source::kAds: FillAds(*out.mutable_sds_config()); break;
-    case SecretRef::Source::kFile: out.mutable_sds_config()->mutable_path_config_source()->set_path(in.path); break;
+    case SecretRef::Source::kAds:
+      FillAds(*out.mutable_sds_config());
+      if (in.fetch_timeout) Fill(*in.fetch_timeout, *out.mutable_sds_config()->mutable_initial_fetch_timeout());
+      break;
     case SecretRef::Source::kLocal: {
       // As Istio's sidecars name the agent; in plait-proxy the agent is itself.
       auto& source = *out.mutable_sds_config();
