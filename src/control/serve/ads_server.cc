@@ -59,16 +59,6 @@ class AdsServer::Stream : public grpc::CallHandler {
     server_.streams_.push_back(this);
     server_.CountStreams(form_);
   }
-  ~Stream() override {
-    if (orphaned_) return;
-    std::erase(server_.streams_, this);
-    std::erase(server_.to_push_, this);
-    server_.CountStreams(form_);
-    if (proxy_) kLog.Info("disconnected: " + proxy_->Key());
-    const bool refuses =
-        std::any_of(refused_.begin(), refused_.end(), [](const auto& of) { return !of.second.empty(); });
-    if (refuses && server_.on_refusals_) server_.on_refusals_();
-  }
   // The server goes first: nothing of it may be touched any more.
   void Orphan() {
     Finish({.code = grpc::Code::kUnavailable, .message = "the control plane ends", .details = {}});
@@ -108,8 +98,10 @@ class AdsServer::Stream : public grpc::CallHandler {
  protected:
   // Whether a request with this node and type may go on to the session; if not, the stream has ended.
   bool Admit(const std::optional<xds::Node>& node, const std::string& type_url);
-  // The session has read the request.
-  void Answered(const std::string& type_url, const Result<Reply>& reply);
+  // The session has read the request. `refused`: ErrorOf the type before that.
+  void Answered(const std::string& type_url, const Result<Reply>& reply, const std::string& refused);
+  // The stream ends. `refuses`: the client still refused something of what it was sent.
+  void Leave(bool refuses);
   void Refuse(grpc::Code code, std::string why);
   void Send(const std::string& type_url, std::size_t resources, const std::string& bytes);
   AdsServer& server() noexcept { return server_; }
@@ -134,7 +126,6 @@ class AdsServer::Stream : public grpc::CallHandler {
 
   AdsServer& server_;
   grpc::ServerCall& call_;
-  std::map<std::string, std::string> refused_;  // of each type: the last_error that was told
   const identity::SpiffeId identity_;
   const std::string_view form_;
   const std::uint64_t number_;
@@ -152,6 +143,9 @@ template <class Session>
 class AdsServer::StreamOf final : public Stream {
  public:
   using Stream::Stream;
+  ~StreamOf() override {
+    Leave(std::ranges::any_of(session_.status(), [](const auto& type) { return !type.second.last_error.empty(); }));
+  }
 
  private:
   void OnMessage(std::string message) override {
@@ -162,7 +156,8 @@ class AdsServer::StreamOf final : public Stream {
       return Refuse(grpc::Code::kInvalidArgument, request.error().detail);
     }
     if (!Admit(request->node, request->type_url)) return;
-    Answered(request->type_url, session_.OnRequest(*request));
+    const std::string refused = session_.error(request->type_url);
+    Answered(request->type_url, session_.OnRequest(*request), refused);
   }
   void MarkStale(const Difference& difference, const Proxy& proxy) override {
     session_.OnConfigChanged(difference, proxy);
@@ -207,7 +202,16 @@ void AdsServer::Stream::Refuse(grpc::Code code, std::string why) {
   Finish({.code = code, .message = std::move(why), .details = {}});
 }
 
-void AdsServer::Stream::Answered(const std::string& type_url, const Result<Reply>& reply) {
+void AdsServer::Stream::Leave(bool refuses) {
+  if (orphaned_) return;
+  std::erase(server_.streams_, this);
+  std::erase(server_.to_push_, this);
+  server_.CountStreams(form_);
+  if (proxy_) kLog.Info("disconnected: " + proxy_->Key());
+  if (refuses && server_.on_refusals_) server_.on_refusals_();
+}
+
+void AdsServer::Stream::Answered(const std::string& type_url, const Result<Reply>& reply, const std::string& refused) {
   if (!reply) return Refuse(grpc::Code::kResourceExhausted, reply.error().detail);
   if (*reply == Reply::kExpiredNonce) server_.metrics_.Add("pilot_xds_expired_nonce", {{"type", TypeLabel(type_url)}});
   if (*reply == Reply::kNack) {
@@ -220,10 +224,7 @@ void AdsServer::Stream::Answered(const std::string& type_url, const Result<Reply
     overdue_.Cancel();
     times_[type_url].answered = server_.loop_.clock().Wall();
   }
-  if (std::string now = ErrorOf(type_url); now != refused_[type_url]) {
-    refused_[type_url] = std::move(now);
-    if (server_.on_refusals_) server_.on_refusals_();
-  }
+  if (ErrorOf(type_url) != refused && server_.on_refusals_) server_.on_refusals_();
   Push();
   Settle();
 }
