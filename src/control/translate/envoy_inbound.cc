@@ -210,8 +210,7 @@ xds::Listener EnvoyInbound(const model::Proxy& proxy, const model::Snapshot& sna
   out.addresses = Wildcard(kInboundPort, proxy);
   out.direction = xds::Listener::Direction::kInbound;
   SetInspection(targets, snapshot, out);
-  xds::FilterChain circle = RelayChain(snapshot, "virtualInbound-blackhole", std::string(kBlackHoleCluster),
-                                       {{.name = std::string(kBlackHoleCluster)}});
+  xds::FilterChain circle = BlackHoleChain(snapshot, "virtualInbound-blackhole");
   circle.match.destination_port = kInboundPort;
   out.filter_chains.push_back(std::move(circle));
   InboundChains chains(proxy, snapshot, out);

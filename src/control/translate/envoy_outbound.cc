@@ -63,8 +63,7 @@ class OutboundListeners {
     out.use_original_dst = true;
     out.direction = xds::Listener::Direction::kOutbound;
     // Who dials the capture port itself would go round in circles.
-    xds::FilterChain circle = RelayChain(snapshot_, "virtualOutbound-blackhole", std::string(kBlackHoleCluster),
-                                         {{.name = std::string(kBlackHoleCluster)}});
+    xds::FilterChain circle = BlackHoleChain(snapshot_, "virtualOutbound-blackhole");
     circle.match.destination_port = kOutboundPort;
     out.filter_chains.push_back(std::move(circle));
     out.filter_chains.push_back(Unknown("virtualOutbound-catchall-tcp"));

@@ -10,23 +10,25 @@ namespace plait::control::translate {
 namespace {
 using model::testing::SnapshotOf;
 
+// The Gateway "g" of kGateway with these servers, a list; and the VirtualService "v" with this spec, if any.
+model::SnapshotRef GatewayWith(const std::string& servers, const std::string& rules = "") {
+  std::string yaml =
+      "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec:\n  selector: {app: edge}\n"
+      "  servers:" +
+      servers;
+  if (!rules.empty())
+    yaml += "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\nspec:" + rules;
+  return SnapshotOf(yaml);
+}
+
 // Two servers of one port, one of them for this machine only; each has a host of its own.
 model::SnapshotRef Bound() {
-  return SnapshotOf(R"(
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: g}
-spec:
-  selector: {app: edge}
-  servers:
+  return GatewayWith(R"(
   - {port: {number: 80, name: http, protocol: HTTP}, bind: 127.0.0.1, hosts: [inner.example.com]}
   - {port: {number: 80, name: http, protocol: HTTP}, bind: 10.0.0.9, hosts: [outer.example.com]}
   - {port: {number: 8080, name: more, protocol: HTTP}, hosts: [inner.example.com]}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: v}
-spec:
+)",
+                     R"(
   hosts: [inner.example.com, outer.example.com]
   gateways: [g]
   http: [{redirect: {authority: other.example.com, derivePort: FROM_REQUEST_PORT}}]
@@ -58,21 +60,12 @@ TEST(GatewayServers, OfOnePortHaveRoutesOfTheirOwnWhenTheyAreBoundApart) {
 }
 
 TEST(GatewayServers, OfProtocolTcpAreOpaqueOnlyWithoutTls) {
-  const model::SnapshotRef snapshot = SnapshotOf(R"(
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: g}
-spec:
-  selector: {app: edge}
-  servers:
+  const model::SnapshotRef snapshot = GatewayWith(R"(
   - {port: {number: 1000, name: plain, protocol: TCP}, hosts: ["*"]}
   - {port: {number: 1001, name: ends, protocol: TCP}, hosts: [db.example.com], tls: {mode: SIMPLE, credentialName: c}}
   - {port: {number: 1002, name: passes, protocol: TCP}, hosts: [db.example.com], tls: {mode: PASSTHROUGH}}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: v}
-spec:
+)",
+                                                  R"(
   hosts: [db.example.com]
   gateways: [g]
   tcp: [{route: [{destination: {host: db, port: {number: 1}}}]}]
@@ -103,32 +96,22 @@ spec:
 TEST(GatewayServers, TakeTlsAndTcpRulesWhoseMatchesNameTheGatewayAsIstioAllows) {
   for (const char* name : {"g", "default/g", "./g", "g.default", "g.default.svc.cluster.local"}) {
     const model::SnapshotRef snapshot =
-        SnapshotOf((R"(
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: g}
-spec:
-  selector: {app: edge}
-  servers:
+        GatewayWith(R"(
   - {port: {number: 443, name: tls, protocol: TLS}, hosts: [db.example.com], tls: {mode: PASSTHROUGH}}
   - {port: {number: 31400, name: tcp, protocol: TCP}, hosts: ["*"]}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: v}
-spec:
+)",
+                    R"(
   hosts: [db.example.com]
-  gateways: [mesh, ")" +
-                    std::string(name) + R"("]
+  gateways: [mesh, ")" + std::string(name) +
+                        R"("]
   tls:
   - {match: [{gateways: [mesh], sniHosts: [db.example.com]}], route: [{destination: {host: first}}]}
   - {match: [{gateways: [")" +
-                    name + R"("], port: 443, sniHosts: [db.example.com]}], route: [{destination: {host: db}}]}
+                        name + R"("], port: 443, sniHosts: [db.example.com]}], route: [{destination: {host: db}}]}
   tcp:
   - {match: [{gateways: [")" +
-                    name + R"("], port: 31400}], route: [{destination: {host: db}}]}
-)")
-                       .c_str());
+                        name + R"("], port: 31400}], route: [{destination: {host: db}}]}
+)");
     for (const xds::Listener& listener : Listeners(kGateway, *snapshot)) {
       ASSERT_EQ(listener.filter_chains.size(), 1U) << name << ": " << listener.name;
       EXPECT_EQ(std::get<xds::TcpProxy>(listener.filter_chains[0].filters.back().config).clusters.at(0).name,
@@ -140,16 +123,14 @@ spec:
 }
 
 TEST(GatewayServers, WithoutARuleCloseWhoConnects) {
-  const model::SnapshotRef snapshot = SnapshotOf(R"(
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: g}
-spec: {selector: {app: edge}, servers: [{port: {number: 31400, name: tcp, protocol: TCP}, hosts: ["*"]}]}
+  const model::SnapshotRef snapshot = GatewayWith(R"(
+  - {port: {number: 31400, name: tcp, protocol: TCP}, hosts: ["*"]}
 )");
   const auto listeners = Listeners(kGateway, *snapshot);
   ASSERT_EQ(listeners.size(), 1U) << "the host's socket is open, and nobody would accept there";
-  EXPECT_EQ(std::get<xds::TcpProxy>(listeners[0].filter_chains.at(0).filters.back().config).clusters.at(0).name,
-            "BlackHoleCluster");
+  const std::vector<xds::NetworkFilter>& filters = listeners[0].filter_chains.at(0).filters;
+  EXPECT_EQ(std::get<xds::TcpProxy>(filters.back().config).clusters.at(0).name, "BlackHoleCluster");
+  EXPECT_EQ(filters.front().name, "istio.stats") << "and counts it";
 }
 
 TEST(GatewayServers, RedirectToThePortOfTheRequest) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "control/translate/connection_manager.h"
+#include "control/translate/names.h"
 
 namespace plait::control::translate {
 namespace {
@@ -74,6 +75,11 @@ xds::FilterChain RelayChain(const model::Snapshot& snapshot, std::string name, s
   relay.clusters = std::move(clusters);
   chain.filters.push_back({"envoy.filters.network.tcp_proxy", std::move(relay)});
   return chain;
+}
+
+xds::FilterChain BlackHoleChain(const model::Snapshot& snapshot, std::string name) {
+  return RelayChain(snapshot, std::move(name), std::string(kBlackHoleCluster),
+                    {{.name = std::string(kBlackHoleCluster)}});
 }
 
 void AppendChain(xds::FilterChain chain, xds::Listener& listener) {

@@ -24,6 +24,8 @@ std::vector<std::string> InspectedHttp();
 // A chain that matches everything and relays bytes to `clusters`; its name and the prefix of its statistics.
 xds::FilterChain RelayChain(const model::Snapshot& snapshot, std::string name, std::string stat_prefix,
                             std::vector<xds::L4WeightedCluster> clusters);
+// One that matches everything and closes each connection at once.
+xds::FilterChain BlackHoleChain(const model::Snapshot& snapshot, std::string name);
 // Two chains that match the same would make the whole listener invalid. What an earlier one has, of server names and
 // ranges too, is taken out of the later, which is dropped when nothing is left of it.
 void AppendChain(xds::FilterChain chain, xds::Listener& listener);

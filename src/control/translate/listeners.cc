@@ -146,7 +146,8 @@ class GatewayListeners {
     std::vector<xds::Listener> out;
     for (auto& [port, listener] : listeners_) {
       // A server without a rule: the port is open all the same where somebody else opened it, so who connects is told.
-      if (listener.filter_chains.empty()) listener.filter_chains.push_back(Nowhere());
+      if (listener.filter_chains.empty())
+        listener.filter_chains.push_back(BlackHoleChain(snapshot_, std::string(kBlackHoleCluster)));
       out.push_back(std::move(listener));
     }
     return out;
@@ -242,16 +243,6 @@ class GatewayListeners {
         AppendChain(std::move(chain), listener);
       }
     }
-  }
-
-  // Closes each connection at once.
-  xds::FilterChain Nowhere() const {
-    xds::FilterChain chain;
-    chain.name = kBlackHoleCluster;
-    xds::TcpProxy relay = TcpTemplate(snapshot_, std::string(kBlackHoleCluster));
-    relay.clusters.push_back({std::string(kBlackHoleCluster), 1});
-    chain.filters.push_back({"envoy.filters.network.tcp_proxy", std::move(relay)});
-    return chain;
   }
 
   // No rule is needed: the server name is the cluster's. Its chains match nothing in common with each other.
