@@ -140,6 +140,41 @@ TEST_F(ControlLinkTest, ABrokenResourceIsRefusedByNameAndTheOthersAreTaken) {
   EXPECT_FALSE(failures.contains("good"));
 }
 
+// A field of a protobuf message.
+std::string Field(char number, const std::string& bytes) {
+  std::string out(1, static_cast<char>(number << 3 | 2));
+  out += static_cast<char>(bytes.size() % 128 | 128);
+  out += static_cast<char>(bytes.size() / 128);
+  return out + bytes;
+}
+constexpr char kResources = 2, kVersion = 1, kBody = 2, kName = 3, kTtl = 6;
+// As a protobuf Any.
+std::string Body(std::string_view type, const std::string& bytes) {
+  return Field(kBody, Field(1, std::string(type)) + Field(2, bytes));
+}
+
+TEST_F(ControlLinkTest, AResourceIsGoneWhenItsTtlIsOver) {
+  constexpr const char* k200Milliseconds = "\x10\x80\x84\xaf\x5f";  // as nanoseconds
+  plane_.identifier = "other";
+  plane_.also = Field(kResources, Field(kVersion, "1") + Field(kName, "short") + Field(kTtl, k200Milliseconds) +
+                                      Body(url::kCluster, xds::Encode(StaticCluster("short"))));
+  StartAs("router");
+  ASSERT_TRUE(Until([&] { return store_.clusters().Find("short") != nullptr; }));
+  EXPECT_TRUE(Until([&] { return store_.clusters().Find("short") == nullptr; }));
+}
+
+TEST_F(ControlLinkTest, ABodyOfAnotherTypeIsRefusedByNameAndTheStreamGoesOn) {
+  plane_.identifier = "other";
+  plane_.Put(url::kCluster, "good", xds::Encode(StaticCluster("good")));
+  plane_.also = Field(kResources, Field(kName, "alien") + Body("type.googleapis.com/alien", "x"));
+  StartAs("router");
+  ASSERT_TRUE(Until([&] { return !plane_.NackOf(url::kCluster).empty(); }));
+  EXPECT_NE(plane_.NackOf(url::kCluster).find("alien: it is of type 'type.googleapis.com/alien'"), std::string::npos)
+      << plane_.NackOf(url::kCluster);
+  EXPECT_NE(store_.clusters().Find("good"), nullptr);
+  EXPECT_EQ(plane_.streams(), 1);
+}
+
 TEST_F(ControlLinkTest, CountsUpdatesOfListenersAndClustersAsEnvoyDoes) {
   plane_.Put(url::kCluster, "good", xds::Encode(StaticCluster("good")));
   StartAs("router");

@@ -67,6 +67,7 @@ class FakeControlPlane {
   bool hangs_up = false;                    // after each answer
   std::string identifier = "plaitd";
   std::string tenant;  // of the last stream
+  std::string also;    // bytes at the end of each answer: more fields of it
   int streams() const { return streams_; }
   std::size_t acknowledgements() const { return acknowledgements_; }
   std::size_t AcknowledgementsOf(std::string_view type) const {
@@ -109,7 +110,7 @@ class FakeControlPlane {
         for (const auto& [key, resource] : plane_.resources_)
           if (key.first == request.type_url) response.resources.push_back(resource);
       }
-      call_.Send(xds::EncodeDeltaResponse(response));
+      call_.Send(xds::EncodeDeltaResponse(response) + plane_.also);
       if (plane_.hangs_up)
         call_.Finish({.code = grpc::Code::kResourceExhausted, .message = "that is enough", .details = {}});
     }
