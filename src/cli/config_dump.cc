@@ -10,24 +10,20 @@
 namespace plait::cli {
 namespace {
 
-struct Section {
-  const char* what;
-  const char* type;          // end of the section's @type
-  const char* const* lists;  // fields that hold resources
-  const char* resource;      // field of an entry; a dynamic listener has it below active_state
-};
-constexpr const char* kClusterLists[] = {"static_clusters", "dynamic_active_clusters", "dynamic_warming_clusters",
-                                         nullptr};
-constexpr const char* kListenerLists[] = {"static_listeners", "dynamic_listeners", nullptr};
-constexpr const char* kRouteLists[] = {"static_route_configs", "dynamic_route_configs", nullptr};
-constexpr const char* kEndpointLists[] = {"static_endpoint_configs", "dynamic_endpoint_configs", nullptr};
-constexpr const char* kSecretLists[] = {"static_secrets", "dynamic_active_secrets", "dynamic_warming_secrets", nullptr};
+constexpr const char* kClusterLists[] = {"static_clusters", "dynamic_active_clusters", "dynamic_warming_clusters"};
+constexpr const char* kListenerLists[] = {"static_listeners", "dynamic_listeners"};
+constexpr const char* kRouteLists[] = {"static_route_configs", "dynamic_route_configs"};
+constexpr const char* kEndpointLists[] = {"static_endpoint_configs", "dynamic_endpoint_configs"};
+constexpr const char* kSecretLists[] = {"static_secrets", "dynamic_active_secrets", "dynamic_warming_secrets"};
+constexpr const char* kEndpoints = ".EndpointsConfigDump";
+constexpr const char* kBootstrap = ".BootstrapConfigDump";
 constexpr Section kSections[] = {
     {"cluster", ".ClustersConfigDump", kClusterLists, "cluster"},
     {"listener", ".ListenersConfigDump", kListenerLists, "listener"},
     {"route", ".RoutesConfigDump", kRouteLists, "route_config"},
-    {"endpoint", ".EndpointsConfigDump", kEndpointLists, "endpoint_config"},
+    {"endpoint", kEndpoints, kEndpointLists, "endpoint_config"},
     {"secret", ".SecretsConfigDump", kSecretLists, "secret"},
+    {"bootstrap", kBootstrap, {}, "bootstrap"},
 };
 
 bool Is(const std::string& wanted, const std::string& value) {
@@ -80,12 +76,12 @@ Json ResourceIn(const Json& entry, const Section& section) {
   if (resource->is_null()) resource = &At(entry, section.resource);
   if (!resource->is_object()) return {};
   Json out = *resource;
-  if (std::string_view(section.what) == "secret" && !out.contains("name")) out["name"] = Text(entry, {"name"});
+  if (section.what == "secret" && !out.contains("name")) out["name"] = Text(entry, {"name"});
   return out;
 }
 
 // What passes of the resource; null: nothing.
-Json Passing(const std::string& what, const Json& resource, const ConfigFilter& filter) {
+Json Passing(std::string_view what, const Json& resource, const ConfigFilter& filter) {
   if (!resource.is_object()) return {};
   if (what == "endpoint") return PassingEndpoints(resource, filter);
   const bool passes = what == "cluster"    ? ClusterPasses(resource, filter)
@@ -158,6 +154,8 @@ std::string OutlierCheckOf(const Json& lb_endpoint) {
   return At(found, "failed_outlier_check") == true ? "FAILED" : "OK";
 }
 
+std::span<const Section> Sections() { return kSections; }
+
 bool IsSection(const Json& part, std::string_view type) { return Text(part, {"@type"}).ends_with(type); }
 bool IsElementOf(const Json& part, std::string_view type) {
   return Text(part, {"@type"}).find(std::string(type) + ".") != std::string::npos;
@@ -171,8 +169,8 @@ Json ResourcesOf(const Json& dump, const std::string& what) {
       if (IsElementOf(part, section.type))
         if (Json resource = ResourceIn(part, section); resource.is_object()) out.push_back(std::move(resource));
       if (!IsSection(part, section.type)) continue;
-      for (const char* const* list = section.lists; *list; ++list)
-        for (const Json& entry : At(part, *list))
+      for (const char* list : section.lists)
+        for (const Json& entry : At(part, list))
           if (Json resource = ResourceIn(entry, section); resource.is_object()) out.push_back(std::move(resource));
     }
   }
@@ -200,7 +198,7 @@ Json SelectAll(Json dump, const ConfigFilter& filter) {
   const auto keep = [&](Json& entry, const Section& section) {
     Json passing = Passing(section.what, ResourceIn(entry, section), filter);
     if (passing.is_null()) return false;
-    if (std::string_view(section.what) == "endpoint") entry[section.resource] = std::move(passing);
+    if (section.what == "endpoint") entry[section.resource] = std::move(passing);
     return true;
   };
   Json parts = Json::array();
@@ -209,12 +207,12 @@ Json SelectAll(Json dump, const ConfigFilter& filter) {
     for (const Section& section : kSections) {
       if (IsElementOf(part, section.type)) kept_part = keep(part, section);
       if (!IsSection(part, section.type)) continue;
-      for (const char* const* list = section.lists; *list; ++list) {
-        if (!At(part, *list).is_array()) continue;
+      for (const char* list : section.lists) {
+        if (!At(part, list).is_array()) continue;
         Json kept = Json::array();
-        for (Json& entry : part[*list])
+        for (Json& entry : part[list])
           if (keep(entry, section)) kept.push_back(std::move(entry));
-        part[*list] = std::move(kept);
+        part[list] = std::move(kept);
       }
     }
     if (kept_part) parts.push_back(std::move(part));
@@ -227,10 +225,10 @@ Json WithHostHealth(Json dump, const Json& clusters) {
   if (!At(dump, "configs").is_array()) return dump;
   const HostHealth found = HostHealthIn(clusters);
   for (Json& part : dump["configs"]) {
-    if (!Text(part, {"@type"}).ends_with(".EndpointsConfigDump")) continue;
-    for (const char* const* list = kEndpointLists; *list; ++list) {
-      if (!At(part, *list).is_array()) continue;
-      for (Json& entry : part[*list])
+    if (!IsSection(part, kEndpoints)) continue;
+    for (const char* list : kEndpointLists) {
+      if (!At(part, list).is_array()) continue;
+      for (Json& entry : part[list])
         if (At(entry, "endpoint_config").is_object()) AddHealth(entry["endpoint_config"], found);
     }
   }
@@ -240,7 +238,7 @@ Json WithHostHealth(Json dump, const Json& clusters) {
 const Json& BootstrapOf(const Json& dump) {
   static const Json kNone;
   for (const Json& part : At(dump, "configs"))
-    if (Text(part, {"@type"}).ends_with(".BootstrapConfigDump")) return At(part, "bootstrap");
+    if (IsSection(part, kBootstrap)) return At(part, "bootstrap");
   return kNone;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 // The parts of a proxy's /config_dump (Envoy's JSON shape, admin/v3/config_dump.proto), and istioctl's filters on them.
 // Tables: config_tables.h. Pure.
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "cli/render.h"
 
@@ -21,6 +23,15 @@ struct ConfigFilter {
   bool OfEndpoints() const { return port != 0 || !address.empty() || !status.empty(); }
   friend bool operator==(const ConfigFilter&, const ConfigFilter&) = default;
 };
+
+// What a kind of configuration is called, and where a dump has it.
+struct Section {
+  std::string_view what;               // "cluster", as `plait pc` says
+  const char* type;                    // end of the section's @type
+  std::span<const char* const> lists;  // fields that hold resources; of the bootstrap, which is one thing, none
+  const char* resource;                // field of an entry; a dynamic listener has it below active_state
+};
+std::span<const Section> Sections();
 
 // Whether an element of `configs` is the section whose type ends with `type` (".ClustersConfigDump"), or, in the answer
 // to ?resource=, an element of one of that section's lists.

@@ -13,16 +13,6 @@ namespace {
 
 constexpr const char* kTypes = "type.googleapis.com/envoy.admin.v3.";
 constexpr const char* kWhole = "plait pc all WORKLOAD -o json, or /config_dump?include_eds of its admin port";
-// What a section of a dump holds, and the elements of its lists, which ?resource= gives alone.
-struct Kind {
-  const char* what;
-  const char* section;
-  const char* field;  // of an element: where the resource is
-};
-constexpr Kind kKinds[] = {
-    {"cluster", ".ClustersConfigDump", "cluster"},  {"listener", ".ListenersConfigDump", "active_state.listener"},
-    {"route", ".RoutesConfigDump", "route_config"}, {"endpoint", ".EndpointsConfigDump", "endpoint_config"},
-    {"secret", ".SecretsConfigDump", "secret"},     {"bootstrap", ".BootstrapConfigDump", "bootstrap"}};
 
 // An endpoint of a cluster as EDS has it, with what the proxy has found of it.
 Json EndpointOf(const Json& host) {
@@ -69,7 +59,12 @@ std::unexpected<Diagnostic> NoDump(std::string what, const std::string& save = k
   return Explain(Errc::kInvalidInput, std::move(what), "save one with: " + save);
 }
 
-std::string Plural(const char* what) { return std::string(what) + (std::string_view(what) == "bootstrap" ? "" : "s"); }
+std::string Plural(std::string_view what) { return std::string(what) + (what == "bootstrap" ? "" : "s"); }
+
+// Of an element of one of the section's lists: where the resource is.
+std::string PathOf(const Section& section) {
+  return (section.what == "listener" ? "active_state." : "") + std::string(section.resource);
+}
 
 }  // namespace
 
@@ -92,20 +87,20 @@ std::optional<Diagnostic> LackOf(const std::string& what, const Json& dump) {
   bool whole = false;
   std::size_t elements = 0;
   std::vector<std::string> held;
-  const Kind* wanted = nullptr;
-  for (const Kind& kind : kKinds) {
+  const Section* wanted = nullptr;
+  for (const Section& section : Sections()) {
     bool any = false;
     for (const Json& part : At(dump, "configs")) {
-      const bool element = IsElementOf(part, kind.section);
-      if (!element && !IsSection(part, kind.section)) continue;
+      const bool element = IsElementOf(part, section.type);
+      if (!element && !IsSection(part, section.type)) continue;
       any = true;
-      whole = whole || std::string_view(kind.what) == "bootstrap";
-      if (kind.what != what) continue;
+      whole = whole || section.what == "bootstrap";
+      if (section.what != what) continue;
       for (const auto& [name, list] : part.items()) elements += list.is_array() ? list.size() : 0;
       if (element) ++elements;
     }
-    if (kind.what == what) wanted = &kind;
-    if (any) held.push_back(Plural(kind.what));
+    if (section.what == what) wanted = &section;
+    if (any) held.push_back(Plural(section.what));
   }
   if (wanted == nullptr) return std::nullopt;
   const bool is_held = std::find(held.begin(), held.end(), Plural(wanted->what)) != held.end();
@@ -117,8 +112,8 @@ std::optional<Diagnostic> LackOf(const std::string& what, const Json& dump) {
   if (elements == 0 || !ResourcesOf(dump, what).empty()) return std::nullopt;
   return Diagnostic{.code = Errc::kInvalidInput,
                     .message = "none of its " + std::to_string(elements) + " " + Plural(wanted->what) +
-                               " has the field " + wanted->field + ": a mask left it out",
-                    .hint = "save it without ?mask, or with one that has " + std::string(wanted->field)};
+                               " has the field " + PathOf(*wanted) + ": a mask left it out",
+                    .hint = "save it without ?mask, or with one that has " + PathOf(*wanted)};
 }
 
 }  // namespace plait::cli
