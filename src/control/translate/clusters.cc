@@ -81,7 +81,7 @@ class OutboundBuilder {
   }
 
  private:
-  // Of a cluster that may send nothing: there is nobody to send to.
+  // The rule asks for TLS that cannot be: nothing is sent.
   bool Unusable() const {
     const auto& tls = target_.policy.tls;
     return !target_.sni_dnat && tls && tls->mode == model::ClientTls::Mode::kUnusable;
@@ -91,6 +91,7 @@ class OutboundBuilder {
     if (Unusable()) {
       out_.type = xds::Cluster::Type::kStatic;
       out_.load_assignment.cluster_name = out_.name;
+      out_.refused_by = InvalidPolicyName(target_.rule->meta);
       return;
     }
     switch (service_.resolution) {

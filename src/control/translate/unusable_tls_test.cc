@@ -45,7 +45,7 @@ TEST(UnusableTls, SendsNothing) {
         const xds::Cluster cluster = ClusterUnder(policy, service, form, subset);
         EXPECT_EQ(cluster.type, xds::Cluster::Type::kStatic) << policy;
         EXPECT_TRUE(cluster.load_assignment.localities.empty()) << policy;
-        EXPECT_EQ(cluster.istio_config, "/apis/networking.istio.io/v1/namespaces/default/destination-rule/r");
+        EXPECT_EQ(cluster.refused_by, "invalid_policy[default/r]-kind[DestinationRule]");
         const auto back = xds::DecodeCluster(xds::Encode(cluster));
         EXPECT_TRUE(back && *back == cluster) << "proxies take it";
       }

@@ -162,6 +162,9 @@ struct Cluster {
   std::optional<std::uint16_t> istio_default_original_port;
   std::string istio_config;       // Kubernetes path of the DestinationRule
   bool pin_original_dst = false;  // plait.dev: pin_original_dst (headless services, semantics.md 2)
+  // plait.dev: refused_by. The policy because of which nothing is sent, as details call it:
+  // "invalid_policy[default/db]-kind[DestinationRule]". Such a cluster is kStatic, without endpoints.
+  std::string refused_by;
   friend bool operator==(const Cluster&, const Cluster&) = default;
 };
 

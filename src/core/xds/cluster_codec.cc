@@ -225,9 +225,12 @@ void DecodeBinding(const pb::Cluster& in, Cluster& out, DecodeContext& context) 
 
 void DecodeMetadata(const pb::Cluster& in, Cluster& out) {
   const auto& all = in.metadata().filter_metadata();
-  if (const auto plait = all.find("plait.dev"); plait != all.end())
-    if (const auto pin = plait->second.fields().find("pin_original_dst"); pin != plait->second.fields().end())
+  if (const auto plait = all.find("plait.dev"); plait != all.end()) {
+    const auto& fields = plait->second.fields();
+    if (const auto pin = fields.find("pin_original_dst"); pin != fields.end())
       out.pin_original_dst = pin->second.bool_value();
+    if (const auto by = fields.find("refused_by"); by != fields.end()) out.refused_by = by->second.string_value();
+  }
   const auto istio = all.find("istio");
   if (istio == all.end()) return;
   const auto& fields = istio->second.fields();

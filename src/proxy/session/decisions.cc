@@ -1,10 +1,8 @@
 #include "proxy/session/decisions.h"
 
 #include <algorithm>
-#include <iterator>
 
 #include "core/base/check.h"
-#include "core/base/strings.h"
 #include "proxy/session/tcp_session.h"
 
 namespace plait::proxy::session {
@@ -172,14 +170,6 @@ std::string StrictBy(const xds::InboundPort& port) {
   std::string text = "{" + port.strict_by + "}";
   std::replace(text.begin(), text.end(), ' ', '_');
   return text;
-}
-
-std::string RefusedBy(const xds::Cluster& cluster) {
-  if (cluster.type != xds::Cluster::Type::kStatic || !cluster.load_assignment.localities.empty()) return {};
-  // /apis/networking.istio.io/v1/namespaces/<ns>/destination-rule/<name>
-  const std::vector<std::string_view> parts = Split(cluster.istio_config, '/');
-  if (parts.size() != 8 || parts[6] != "destination-rule") return {};
-  return "invalid_policy[" + std::string(parts[5]) + "/" + std::string(parts[7]) + "]-kind[DestinationRule]";
 }
 
 }  // namespace plait::proxy::session

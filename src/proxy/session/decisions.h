@@ -82,10 +82,4 @@ std::string PlaintextRefusal(const xds::InboundPort& port);
 // That part of it: "{invalid_policy[default/strict]-kind[PeerAuthentication]}"; empty on any other port.
 std::string StrictBy(const xds::InboundPort& port);
 
-// ---- to a cluster
-
-// Of a cluster that has nobody to send to because its DestinationRule asks for TLS that cannot be (plaitd writes it
-// without endpoints): the rule, "invalid_policy[default/db]-kind[DestinationRule]"; of any other cluster empty.
-std::string RefusedBy(const xds::Cluster& cluster);
-
 }  // namespace plait::proxy::session

@@ -392,7 +392,7 @@ void Explainer::Forward(const std::string& name, const route::RouteMatch* match)
     usable += priority.usable.size();
   }
   const std::string health = " (" + std::to_string(usable) + " of " + std::to_string(all) + " healthy)";
-  if (const std::string rule = RefusedBy(*cluster->config); !rule.empty()) {
+  if (const std::string& rule = cluster->config->refused_by; !rule.empty()) {
     Fail("tls", "nothing is sent by cluster " + name + ": the rule asks for TLS that cannot be",
          Failure::kNoHealthyUpstream);
     out_.steps.back().policy = rule;

@@ -369,13 +369,13 @@ TEST_F(Explaining, SaysThatAGatewaysPortAndItsClientDisagreeAboutTls) {
 
 TEST_F(Explaining, NamesTheRuleWhoseTlsCannotBe) {
   AddRoutes("edge", "site.example", "outbound|80||web");
-  const auto put = [&](const char* rule) {
+  const auto put = [&](const char* policy) {
     auto cluster = std::make_shared<xds::Cluster>();
     cluster->name = cluster->load_assignment.cluster_name = "outbound|80||web";
-    cluster->istio_config = rule;
+    cluster->refused_by = policy;
     ASSERT_TRUE(clusters_.Put(std::move(cluster)).has_value());
   };
-  put("/apis/networking.istio.io/v1/namespaces/default/destination-rule/web");
+  put("invalid_policy[default/web]-kind[DestinationRule]");
   const Question question = Get("10.244.0.9:80", "site.example");
   const Explanation refused = ExplainChain(*this, GatewayHttp(std::nullopt), question);
   EXPECT_FALSE(refused.next);

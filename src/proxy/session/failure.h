@@ -60,7 +60,7 @@ constexpr bool IsUpstreamReset(Failure failure) noexcept { return failure >= Fai
 std::optional<record::HttpStat> StatOf(Failure failure) noexcept;
 
 // RESPONSE_CODE_DETAILS and the body of the local reply. `transport`: %UPSTREAM_TRANSPORT_FAILURE_REASON%, may be
-// empty, never told to the client, or of kNoHealthyUpstream what it is by (RefusedBy in decisions.h); `retried`: this
+// empty, never told to the client, or of kNoHealthyUpstream what it is by (xds::Cluster::refused_by); `retried`: this
 // was not the first attempt; `started`: the response had begun.
 std::string DetailsOf(Failure failure, std::string_view transport, bool started = false);
 std::string BodyOf(Failure failure, bool retried);

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "core/base/strings.h"
-#include "proxy/session/decisions.h"
 #include "proxy/session/request_orders.h"
 #include "proxy/session/tcp_connect.h"
 
@@ -189,7 +188,7 @@ void Router::BeginAttempt() {
   const cluster::Picked picked = worker_cluster->Pick(MakePickContext(*cluster_->config));
   if (picked.host == nullptr) {
     cluster_->state->Add(ClusterStat::kUpstreamCxNoneHealthy);
-    return Fail(Failure::kNoHealthyUpstream, RefusedBy(*cluster_->config));
+    return Fail(Failure::kNoHealthyUpstream, cluster_->config->refused_by);
   }
   request_.record.host = picked.host;
   // What an earlier attempt's connection has shown says nothing of this host, which may never be reached.

@@ -123,7 +123,7 @@ void TcpConnect::Try() {
   if (picked.host == nullptr) {
     cluster->state->limits[0].connections.Return();
     cluster->state->Add(ClusterStat::kUpstreamCxNoneHealthy);
-    if (std::string rule = RefusedBy(*cluster->config); !rule.empty())
+    if (const std::string& rule = cluster->config->refused_by; !rule.empty())
       record_.termination_details = DetailsOf(Failure::kNoHealthyUpstream, rule);
     return Done(std::unexpected(Failure::kNoHealthyUpstream));
   }

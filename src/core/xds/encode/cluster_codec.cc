@@ -142,6 +142,7 @@ void FillMetadata(const Cluster& in, pb::Cluster& out) {
   }
   if (in.pin_original_dst)
     (*MetadataOf(*out.mutable_metadata(), "plait.dev").mutable_fields())["pin_original_dst"].set_bool_value(true);
+  if (!in.refused_by.empty()) SetMetadata(*out.mutable_metadata(), "plait.dev", "refused_by", in.refused_by);
 }
 
 }  // namespace
