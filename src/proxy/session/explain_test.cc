@@ -7,6 +7,7 @@
 #include "proxy/cluster/cluster_set.h"
 #include "proxy/record/log_writer.h"
 #include "proxy/session/inbound_routes.h"
+#include "proxy/session/test_index.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -59,19 +60,6 @@ class Explaining : public testing::Test, public ConfigView {
     Chain chain;
     chain.terminal = std::shared_ptr<const InboundConfig>(std::move(config));
     return chain;
-  }
-  // `canonical`: a Service, whose address is a ClusterIP; else a ServiceEntry.
-  void AddService(const char* vip, std::uint16_t port, xds::DeclaredProtocol declared, bool canonical = true) {
-    xds::Service service;
-    service.canonical = canonical;
-    service.name = "web";
-    service.name_space = "default";
-    service.hostname = "web.default.svc.cluster.local";
-    service.addresses.push_back({"", io::Cidr::Parse(vip).value()});
-    service.ports.push_back({{port, port, xds::AppProtocol::kUnknown}, "p", declared});
-    cluster::IndexUpdate update;
-    update.put.emplace_back(service.Key(), std::make_shared<xds::Address>(xds::Address{service}));
-    index_.Apply(update);
   }
   void AddCluster(const std::string& name, const char* host) {
     auto cluster = std::make_shared<xds::Cluster>();
@@ -154,7 +142,7 @@ class Explaining : public testing::Test, public ConfigView {
 };
 
 TEST_F(Explaining, FollowsARequestToAnEndpoint) {
-  AddService("10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
+  AddService(index_, "10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
   AddRoutes("80", "web", "outbound|80||web");
   AddCluster("outbound|80||web", "10.244.0.5:8080");
   const Explanation explanation = ExplainChain(*this, Outbound(), Get("10.96.0.1:80", "web"));
@@ -171,7 +159,7 @@ TEST_F(Explaining, AsksForWhatIsNotHereYet) {
   const Explanation address = ExplainChain(*this, Outbound(), Get("10.96.0.1:80", "web"));
   ASSERT_TRUE(address.missing);
   EXPECT_EQ(address.missing->kind, Missing::Kind::kDestination);
-  AddService("10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
+  AddService(index_, "10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
   const Explanation routes = ExplainChain(*this, Outbound(), Get("10.96.0.1:80", "web"));
   ASSERT_TRUE(routes.missing);
   EXPECT_EQ(routes.missing->kind, Missing::Kind::kRoutes);
@@ -179,7 +167,7 @@ TEST_F(Explaining, AsksForWhatIsNotHereYet) {
 }
 
 TEST_F(Explaining, NamesTheFlagOfWhatLeadsNowhere) {
-  AddService("10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
+  AddService(index_, "10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
   AddRoutes("80", "web", "outbound|80||gone");
   const Explanation no_cluster = ExplainChain(*this, Outbound(), Get("10.96.0.1:80", "web"));
   EXPECT_EQ(no_cluster.flag, "NC");
@@ -201,7 +189,7 @@ TEST_F(Explaining, LeavesTheUnknownToTheOutboundPolicy) {
 TEST_F(Explaining, LeavesPortsThatAServiceEntryDoesNotHaveToTheOutboundPolicy) {
   routes_["18999"] = nullptr;
   AddCluster("PassthroughCluster", "192.0.2.2:18999");
-  AddService("192.0.2.0/24", 3306, xds::DeclaredProtocol::kTcp, false);
+  AddService(index_, "192.0.2.0/24", 3306, xds::DeclaredProtocol::kTcp, false);
   Question question = Get("192.0.2.2:18999", "192.0.2.2:18999");
   for (const bool http : {true, false}) {
     question.http = http;
@@ -218,7 +206,7 @@ TEST_F(Explaining, LeavesPortsThatAServiceEntryDoesNotHaveToTheOutboundPolicy) {
 
 TEST_F(Explaining, SaysWhichPortsAServiceHasWhenItDoesNotHaveTheOneThatIsAskedFor) {
   routes_["81"] = nullptr;
-  AddService("10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
+  AddService(index_, "10.96.0.1/32", 80, xds::DeclaredProtocol::kHttp);
   const Explanation explanation = ExplainChain(*this, Outbound(), Get("10.96.0.1:81", "web"));
   EXPECT_EQ(StepOf(explanation, "destination").text,
             "10.96.0.1:81 is service web.default.svc.cluster.local, which has no port 81 (there is 80)");
@@ -409,7 +397,7 @@ TEST_F(Explaining, PassesTlsOnAsItCame) {
 }
 
 TEST_F(Explaining, LeadsTlsOfAnApplicationByItsServerName) {
-  AddService("10.96.0.1/32", 443, xds::DeclaredProtocol::kTls);
+  AddService(index_, "10.96.0.1/32", 443, xds::DeclaredProtocol::kTls);
   for (const char* name : {"outbound|443||web.default.svc.cluster.local", "outbound|443||other"})
     AddCluster(name, "10.244.0.5:8443");
   auto routes = std::make_shared<xds::L4Routes>();

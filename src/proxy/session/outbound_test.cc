@@ -5,7 +5,7 @@ namespace plait::proxy::session {
 namespace {
 
 TEST_F(PlaitForms, SendsHttpToTheServiceOfTheDestinationWhenTheHostIsUnknown) {
-  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  AddService(index_, "10.96.0.1", 80, xds::DeclaredProtocol::kNone);
   StartHttpUpstream("outbound|80||web.default.svc.cluster.local");
   Outbound("10.96.0.1:80");
   Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
@@ -19,7 +19,7 @@ TEST_F(PlaitForms, AnswersForAnUnknownHostWhereOnlyTheRegistryIsReached) {
 }
 
 TEST_F(PlaitForms, RelaysAServerThatSpeaksFirst) {
-  AddService("10.96.0.1", 3306, xds::DeclaredProtocol::kNone);
+  AddService(index_, "10.96.0.1", 3306, xds::DeclaredProtocol::kNone);
   StartTcpUpstream("outbound|3306||web.default.svc.cluster.local", "greetings");
   Outbound("10.96.0.1:3306");
   EXPECT_EQ(ReceiveUntil("greetings"), "greetings");
@@ -30,7 +30,7 @@ TEST_F(PlaitForms, RelaysAServerThatSpeaksFirst) {
 }
 
 TEST_F(PlaitForms, DialsForASilentClientAndDropsTheConnectionUnusedWhenItSpeaksHttp) {
-  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  AddService(index_, "10.96.0.1", 80, xds::DeclaredProtocol::kNone);
   StartHttpUpstream("outbound|80||web.default.svc.cluster.local");
   Outbound("10.96.0.1:80");
   ASSERT_TRUE(loop_.RunUntil([&] { return http_->connections() == 1; }, kLimit)) << "dialled for who is silent";
@@ -40,7 +40,7 @@ TEST_F(PlaitForms, DialsForASilentClientAndDropsTheConnectionUnusedWhenItSpeaksH
 }
 
 TEST_F(PlaitForms, DoesNotDialSoSoonWhereTheLastClientSpokeHttp) {
-  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  AddService(index_, "10.96.0.1", 80, xds::DeclaredProtocol::kNone);
   StartHttpUpstream("outbound|80||web.default.svc.cluster.local");
   context_.learned.Note(io::SocketAddress::Parse("10.96.0.1:80").value(), LearnedDestinations::Speaks::kHttp);
   const MonotonicTime start = loop_.Now();
@@ -50,7 +50,7 @@ TEST_F(PlaitForms, DoesNotDialSoSoonWhereTheLastClientSpokeHttp) {
 }
 
 TEST_F(PlaitForms, LearnsThatClientsOfAPortSpeakHttpUntilOneDoesNot) {
-  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  AddService(index_, "10.96.0.1", 80, xds::DeclaredProtocol::kNone);
   StartTcpUpstream("outbound|80||web.default.svc.cluster.local", "");
   const auto at = io::SocketAddress::Parse("10.96.0.1:80").value();
   Outbound("10.96.0.1:80");
@@ -66,7 +66,7 @@ TEST_F(PlaitForms, LearnsThatClientsOfAPortSpeakHttpUntilOneDoesNot) {
 
 TEST_F(PlaitForms, DialsForNobodyWhereHttpOrTlsIsDeclared) {
   for (const xds::DeclaredProtocol declared : {xds::DeclaredProtocol::kHttp, xds::DeclaredProtocol::kTls}) {
-    AddService("10.96.0.1", 80, declared);
+    AddService(index_, "10.96.0.1", 80, declared);
     StartTcpUpstream("outbound|80||web.default.svc.cluster.local", "greetings");
     Outbound("10.96.0.1:80");
     EXPECT_EQ(ReceiveFor(std::chrono::milliseconds(100)), "");
@@ -75,7 +75,7 @@ TEST_F(PlaitForms, DialsForNobodyWhereHttpOrTlsIsDeclared) {
 }
 
 TEST_F(PlaitForms, TakesAPrefixOfHttpOrTlsForBytesWhenNothingFollowsForASecond) {
-  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  AddService(index_, "10.96.0.1", 80, xds::DeclaredProtocol::kNone);
   StartTcpUpstream("outbound|80||web.default.svc.cluster.local", "");
   for (const std::string_view prefix :
        {std::string_view("GE"), std::string_view("\x16\x03"), std::string_view("\x16\x03\x01\x00\x50\x01", 6)}) {
@@ -91,7 +91,7 @@ TEST_F(PlaitForms, TakesAPrefixOfHttpOrTlsForBytesWhenNothingFollowsForASecond) 
 
 // Whoever was dialled for nothing has not failed, nor has it succeeded.
 TEST_F(PlaitForms, TellsOutlierDetectionNothingOfADialThatNobodyUses) {
-  AddService("10.96.0.1", 80, xds::DeclaredProtocol::kNone);
+  AddService(index_, "10.96.0.1", 80, xds::DeclaredProtocol::kNone);
   const std::string name = "outbound|80||web.default.svc.cluster.local";
   auto cluster = std::make_shared<xds::Cluster>();
   cluster->name = cluster->load_assignment.cluster_name = name;
@@ -109,7 +109,7 @@ TEST_F(PlaitForms, TellsOutlierDetectionNothingOfADialThatNobodyUses) {
 }
 
 TEST_F(PlaitForms, TellsASilentClientThatNobodyIsThere) {
-  AddService("10.96.0.1", 3306, xds::DeclaredProtocol::kNone);
+  AddService(index_, "10.96.0.1", 3306, xds::DeclaredProtocol::kNone);
   AddCluster("outbound|3306||web.default.svc.cluster.local", DeadAddress());
   Outbound("10.96.0.1:3306");
   EXPECT_EQ(ReceiveUntil("(never sent)"), "");
@@ -117,7 +117,7 @@ TEST_F(PlaitForms, TellsASilentClientThatNobodyIsThere) {
 }
 
 TEST_F(PlaitForms, RelaysBytesThatAreNoHttp) {
-  AddService("10.96.0.1", 6379, xds::DeclaredProtocol::kNone);
+  AddService(index_, "10.96.0.1", 6379, xds::DeclaredProtocol::kNone);
   StartTcpUpstream("outbound|6379||web.default.svc.cluster.local", "");
   Outbound("10.96.0.1:6379");
   Send("*1\r\n$4\r\nPING\r\n");
@@ -125,7 +125,7 @@ TEST_F(PlaitForms, RelaysBytesThatAreNoHttp) {
 }
 
 TEST_F(PlaitForms, RelaysMoreThanItLooksAtFromTheStart) {
-  AddService("10.96.0.1", 6379, xds::DeclaredProtocol::kNone);
+  AddService(index_, "10.96.0.1", 6379, xds::DeclaredProtocol::kNone);
   StartTcpUpstream("outbound|6379||web.default.svc.cluster.local", "");
   Outbound("10.96.0.1:6379");
   Send("*1\r\n$40000\r\n" + std::string(40'000, 'x') + "\r\nPING");
@@ -133,7 +133,7 @@ TEST_F(PlaitForms, RelaysMoreThanItLooksAtFromTheStart) {
 }
 
 TEST_F(PlaitForms, DialsADeclaredTcpPortAtOnce) {
-  AddService("10.96.0.1", 25, xds::DeclaredProtocol::kTcp);
+  AddService(index_, "10.96.0.1", 25, xds::DeclaredProtocol::kTcp);
   StartTcpUpstream("outbound|25||web.default.svc.cluster.local", "220 ready");
   Outbound("10.96.0.1:25");
   EXPECT_EQ(ReceiveUntil("220 ready"), "220 ready");
@@ -172,15 +172,11 @@ TEST_F(PlaitForms, SendsNothingToAWorkloadThatTheIndexHasForgotten) {
   workload.uid = "k//Pod/default/web-1";
   workload.addresses = {at.ip};
   workload.tls_mode = xds::TlsMode::kDisabled;
-  cluster::IndexUpdate there;
-  there.put.emplace_back(workload.uid, std::make_shared<xds::Address>(xds::Address{workload}));
-  index_.Apply(there);
+  Add(index_, workload);
   Outbound(at.ToString().c_str());
   Send("GET /one HTTP/1.1\r\nHost: who.knows\r\n\r\n");
   EXPECT_NE(ReceiveUntil("app /one").find("HTTP/1.1 200"), std::string::npos);
-  cluster::IndexUpdate gone;
-  gone.removed.push_back(workload.uid);
-  index_.Apply(gone);
+  index_.Apply({.removed = {workload.uid}});
   Send("GET /two HTTP/1.1\r\nHost: who.knows\r\n\r\n");
   EXPECT_NE(ReceiveUntil("\r\n\r\n").find("HTTP/1.1 503"), std::string::npos);
   EXPECT_TRUE(recorder_.lines.back().starts_with("503 UH ")) << recorder_.lines.back();
@@ -196,7 +192,7 @@ TEST_F(PlaitForms, SendsAnUnknownDestinationByTheOutboundPolicy) {
 // A ServiceEntry says of its addresses what is at its ports, and nothing of the others.
 TEST_F(PlaitForms, LeavesPortsThatAServiceEntryDoesNotHaveToTheOutboundPolicy) {
   for (const char* addresses : {"192.0.2.2", "192.0.2.0/24"}) {
-    AddService(addresses, 3306, xds::DeclaredProtocol::kTcp, false);
+    AddService(index_, addresses, 3306, xds::DeclaredProtocol::kTcp, false);
     StartTcpUpstream("PassthroughCluster", "");
     Outbound("192.0.2.2:18999");
     Send("\x01\x02");
@@ -215,7 +211,7 @@ TEST_F(PlaitForms, LeavesPortsThatAServiceEntryDoesNotHaveToTheOutboundPolicy) {
 }
 
 TEST_F(PlaitForms, FollowsTheOutboundPolicyOfNowAtPortsThatAServiceEntryDoesNotHave) {
-  AddService("192.0.2.2", 3306, xds::DeclaredProtocol::kTcp, false);
+  AddService(index_, "192.0.2.2", 3306, xds::DeclaredProtocol::kTcp, false);
   StartHttpUpstream("PassthroughCluster");
   Outbound("192.0.2.2:18999");
   Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
@@ -233,7 +229,7 @@ TEST_F(PlaitForms, FollowsTheOutboundPolicyOfNowAtPortsThatAServiceEntryDoesNotH
 TEST_F(PlaitForms, LeadsNowhereAtPortsThatNothingElseCanHave) {
   StartHttpUpstream("PassthroughCluster");
   for (const auto& [address, canonical] : {std::pair("10.96.0.1", true), std::pair("240.240.0.7", false)}) {
-    AddService(address, 80, xds::DeclaredProtocol::kNone, canonical);
+    AddService(index_, address, 80, xds::DeclaredProtocol::kNone, canonical);
     Outbound((std::string(address) + ":81").c_str());
     Send("GET /x HTTP/1.1\r\nHost: who.knows\r\n\r\n");
     EXPECT_NE(ReceiveUntil("\r\n\r\n").find("HTTP/1.1 503"), std::string::npos) << address;
@@ -244,7 +240,7 @@ TEST_F(PlaitForms, LeadsNowhereAtPortsThatNothingElseCanHave) {
 
 TEST_F(PlaitForms, SendsAPortThatAServiceEntryDoesNotHaveToTheWorkloadOfTheAddress) {
   AddCaller(xds::TlsMode::kIstio);
-  AddService("10.244.0.9", 3306, xds::DeclaredProtocol::kTcp, false);
+  AddService(index_, "10.244.0.9", 3306, xds::DeclaredProtocol::kTcp, false);
   StartTcpUpstream("plait|workload", "");
   Outbound("10.244.0.9:9000");
   Send("\x01\x02");

@@ -7,6 +7,7 @@
 #include "proxy/session/inbound.h"
 #include "proxy/session/tcp_session.h"
 #include "proxy/session/test_context.h"
+#include "proxy/session/test_index.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -19,9 +20,7 @@ class TcpConnects : public SessionTest {
     workload.uid = std::string("k//Pod/default/") + ip;
     workload.addresses = {io::IpAddress::Parse(ip).value()};
     workload.tls_mode = mode;
-    cluster::IndexUpdate update;
-    update.put.emplace_back(workload.uid, std::make_shared<xds::Address>(xds::Address{workload}));
-    index_.Apply(update);
+    Add(index_, workload);
   }
   lb::PickContext PickAt(const char* destination, const xds::Cluster& config) {
     return PickForDestination(index_, config, At(destination), identity_);
@@ -98,9 +97,7 @@ TEST_F(TcpConnects, GoNowhereInPlaintextWhereTheIndexDecidesAndKnowsAServiceOnly
       {.name = "tlsMode-disabled", .match = {}, .tls = std::nullopt}};
   xds::Service service{.name = "web", .name_space = "default", .hostname = "web.default.svc.cluster.local"};
   service.addresses.push_back({"", io::Cidr::Parse("10.96.0.7/32").value()});
-  cluster::IndexUpdate update;
-  update.put.emplace_back(service.Key(), std::make_shared<xds::Address>(xds::Address{service}));
-  index_.Apply(update);
+  Add(index_, service);
   EXPECT_FALSE(PickAt("10.96.0.7:80", cluster).original_dst.has_value());
 }
 
@@ -121,9 +118,7 @@ TEST_F(TcpConnects, PassThroughInPlaintextWhereTheClusterHasNoTls) {
 TEST_F(TcpConnects, KnowTheAddressOfAWorkloadInItsOtherFamily) {
   xds::Workload workload{.uid = "k//Pod/default/two"};
   workload.addresses = {At("10.244.0.1:1").ip, At("[fd00::1]:1").ip};
-  cluster::IndexUpdate update;
-  update.put.emplace_back(workload.uid, std::make_shared<xds::Address>(xds::Address{workload}));
-  index_.Apply(update);
+  Add(index_, workload);
   EXPECT_EQ(PickAt("[fd00::1]:80", OriginalDst()).original_dst_other, At("10.244.0.1:1").ip);
   EXPECT_EQ(PickAt("10.244.0.1:80", OriginalDst()).original_dst_other, At("[fd00::1]:1").ip);
   AddWorkload("10.244.0.2", xds::TlsMode::kIstio);

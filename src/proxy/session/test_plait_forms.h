@@ -10,6 +10,7 @@
 #include "proxy/session/outbound.h"
 #include "proxy/session/prefixed_stream.h"
 #include "proxy/session/test_context.h"
+#include "proxy/session/test_index.h"
 #include "proxy/session/test_opened.h"
 
 namespace plait::proxy::session {
@@ -36,19 +37,6 @@ class PlaitForms : public SessionTest {
                                                });
     AddCluster(cluster, http_->ListenOn(io::SocketAddress::Parse("127.0.0.1:0").value()).value());
   }
-  // `canonical`: a Service, whose address is a ClusterIP; else a ServiceEntry.
-  void AddService(const char* vip, std::uint16_t port, xds::DeclaredProtocol declared, bool canonical = true) {
-    xds::Service service;
-    service.canonical = canonical;
-    service.name = "web";
-    service.name_space = "default";
-    service.hostname = "web.default.svc.cluster.local";
-    service.addresses.push_back({"", io::Cidr::Parse(vip).value()});
-    service.ports.push_back({{port, port, xds::AppProtocol::kUnknown}, "p", declared});
-    cluster::IndexUpdate update;
-    update.put.emplace_back(service.Key(), std::make_shared<xds::Address>(xds::Address{service}));
-    index_.Apply(update);
-  }
 
   // The caller, as the index knows it.
   void AddCaller(xds::TlsMode mode) {
@@ -57,9 +45,7 @@ class PlaitForms : public SessionTest {
     workload.name = "caller";
     workload.addresses = {io::IpAddress::Parse("10.244.0.9").value()};
     workload.tls_mode = mode;
-    cluster::IndexUpdate update;
-    update.put.emplace_back(workload.uid, std::make_shared<xds::Address>(xds::Address{workload}));
-    index_.Apply(update);
+    Add(index_, workload);
   }
 
   record::ConnectionInfo Info(const char* destination, const char* source = "10.244.0.9:5000") {
