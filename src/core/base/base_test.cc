@@ -100,6 +100,7 @@ TEST(Base64, RoundTripsEveryLengthAndRefusesGarbage) {
 
 TEST(Percent, DecodesAndRefusesBrokenEscapes) {
   EXPECT_EQ(PercentDecode("a%20b%2F"), "a b/");
+  EXPECT_EQ(PercentEncode("a b/-._~\xc3\xa4"), "a%20b%2F-._~%C3%A4");
   EXPECT_FALSE(PercentDecode("%4"));
   EXPECT_FALSE(PercentDecode("%zz"));
 }

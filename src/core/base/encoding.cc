@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "core/base/strings.h"
+
 namespace plait {
 namespace {
 constexpr std::string_view kHex = "0123456789abcdef";
@@ -89,6 +91,22 @@ std::optional<std::string> Base64Decode(std::string_view text) {
     }
   }
   if (symbols % 4 == 1 || padding > 2) return std::nullopt;
+  return out;
+}
+
+std::string PercentEncode(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  constexpr std::string_view kUnreserved = "-._~";  // beside letters and digits (RFC 3986 2.3)
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    if (IsAlpha(c) || IsDigit(c) || kUnreserved.contains(c)) {
+      out += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+  }
   return out;
 }
 

@@ -50,7 +50,7 @@ class Exchange final : public http::ServerStreamEvents, private RouterEvents {
   void MatchRoute();
   const xds::Route* RouteConfig() const noexcept;  // null: none was found, or the host wants TLS first
   void FollowRouteTimes(const xds::RouteAction& action);
-  // Of the two below; 0: none applies.
+  // Which of the stream's time limits is over next, request_timeout or max_stream_duration; 0: none applies.
   std::pair<Duration, Failure> NextLimit() const noexcept;
   void StartDeadline();
   void NoteCluster();

@@ -1,21 +1,8 @@
 #include "proxy/session/local_reply.h"
 
-namespace plait::proxy::session {
+#include "core/grpc/status.h"
 
-std::string EncodeGrpcMessage(std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string encoded;
-  encoded.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte <= 0x7e && c != '%') {
-      encoded += c;
-    } else {
-      encoded += {'%', kHex[byte >> 4], kHex[byte & 15]};
-    }
-  }
-  return encoded;
-}
+namespace plait::proxy::session {
 
 LocalAnswer MakeLocalAnswer(const LocalReply& reply, bool grpc, bool head_request) {
   LocalAnswer answer;
@@ -27,7 +14,7 @@ LocalAnswer MakeLocalAnswer(const LocalReply& reply, bool grpc, bool head_reques
     headers.Set("content-type", "application/grpc");
     const std::uint32_t status = reply.grpc_status != UINT32_MAX ? reply.grpc_status : http::GrpcStatusOf(reply.status);
     if (!headers.Has("grpc-status")) headers.Add("grpc-status", std::to_string(status));
-    if (!reply.body.empty() && !head_request) headers.Set("grpc-message", EncodeGrpcMessage(reply.body));
+    if (!reply.body.empty() && !head_request) headers.Set("grpc-message", grpc::EncodeMessage(reply.body));
     return answer;
   }
   answer.head.status = reply.status;

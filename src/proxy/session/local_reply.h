@@ -3,7 +3,6 @@
 // Mirrors Envoy's Http::Utility::sendLocalReply. Pure.
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "core/http/message.h"
 
@@ -24,8 +23,5 @@ struct LocalAnswer {
 
 // `grpc`: the call's content-type is gRPC; then the answer is a trailers-only 200. `head_request`: no body is sent.
 LocalAnswer MakeLocalAnswer(const LocalReply& reply, bool grpc, bool head_request);
-
-// Percent-encoding of grpc-message (gRPC over HTTP/2: everything but printable ASCII, and '%').
-std::string EncodeGrpcMessage(std::string_view text);
 
 }  // namespace plait::proxy::session

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/encoding.h"
+#include "core/base/random.h"
 #include "core/base/strings.h"
 #include "core/http/path.h"
-#include "proxy/session/request_id.h"
 
 namespace plait::proxy::session {
 namespace {
@@ -164,20 +165,6 @@ void AppendVia(http::Headers& headers, const std::string& via) {
   headers.Set("via", before && !before->empty() ? *before + ", " + via : via);
 }
 
-std::string UrlEncoded(std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string encoded;
-  for (const char c : text) {
-    if (IsAlpha(c) || IsDigit(c) || c == '-' || c == '.' || c == '_' || c == '~') {
-      encoded += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    encoded += {'%', kHex[byte >> 4], kHex[byte & 15]};
-  }
-  return encoded;
-}
-
 EdgeVerdict PreparePath(const Hcm& options, http::RequestHead& head) {
   // A fragment is for the client alone (RFC 9110 7.1); who sends one hopes that somebody behind us reads the path
   // differently.
@@ -245,9 +232,9 @@ std::string ClientCertElement(const Hcm& options, const io::TlsFacts& tls) {
   if (!tls.local_identity.empty()) add("By", tls.local_identity, false);
   if (!tls.peer_certificate_sha256.empty()) add("Hash", tls.peer_certificate_sha256, false);
   if (options.client_cert_details.cert && !tls.peer_certificate_pem.empty())
-    add("Cert", UrlEncoded(tls.peer_certificate_pem), true);
+    add("Cert", PercentEncode(tls.peer_certificate_pem), true);
   if (options.client_cert_details.chain && tls.peer_chain_pem != nullptr)
-    add("Chain", UrlEncoded(*tls.peer_chain_pem), true);
+    add("Chain", PercentEncode(*tls.peer_chain_pem), true);
   if (options.client_cert_details.subject) add("Subject", tls.peer_subject, true);
   if (options.client_cert_details.uri) {
     for (const std::string& uri : tls.peer_uri_sans) add("URI", uri, false);
@@ -272,7 +259,7 @@ EdgeResult PrepareRequest(const Hcm& options, const EdgePeer& peer, http::Reques
   if (edge) head.headers.Set("x-envoy-external-address", result.remote.ToString());
   if (options.generate_request_id &&
       ((edge && !options.preserve_external_request_id) || head.headers.Get("x-request-id").value_or("").empty())) {
-    head.headers.Set("x-request-id", NewRequestId());
+    head.headers.Set("x-request-id", NewUuid());
   }
   ForwardClientCertificate(options, peer, head.headers);
   return result;
