@@ -68,7 +68,7 @@ TEST(ConfigDump, KeepsRoutesInTheirOrder) {
 TEST(ConfigDump, ShowsEndpointsWithHealth) {
   const auto rows = Rows("endpoint");
   ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows[0], (std::vector<std::string>{"10.244.0.5:9080", "HEALTHY", "-", "c", "-", "-", "-"}));
+  EXPECT_EQ(rows[0], (std::vector<std::string>{"10.244.0.5:9080", "HEALTHY", "-", "c", "-", "-", "0", "-"}));
   EXPECT_EQ(rows[1][1], "UNHEALTHY");
 }
 
@@ -88,8 +88,8 @@ TEST(ConfigDump, ShowsWhichEndpointsTheProxyHasEjected) {
   };
   const auto all = rows({});
   ASSERT_EQ(all.size(), 2u);
-  EXPECT_EQ(all[0], (std::vector<std::string>{"10.244.0.5:9080", "HEALTHY", "FAILED", "c", "-", "-", "-"}));
-  EXPECT_EQ(all[1], (std::vector<std::string>{"10.244.0.6:9080", "UNHEALTHY", "OK", "c", "-", "-", "-"}));
+  EXPECT_EQ(all[0], (std::vector<std::string>{"10.244.0.5:9080", "HEALTHY", "FAILED", "c", "-", "-", "0", "-"}));
+  EXPECT_EQ(all[1], (std::vector<std::string>{"10.244.0.6:9080", "UNHEALTHY", "OK", "c", "-", "-", "0", "-"}));
   EXPECT_EQ(rows({.status = "unhealthy"}), all) << "an ejected one gets no requests";
   EXPECT_EQ(rows({.status = "HEALTHY"}).size(), 1u) << "by its STATUS, as in istioctl";
 }

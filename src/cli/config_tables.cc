@@ -171,15 +171,25 @@ void AddRoute(const Json& config, Table& table) {
   }
 }
 
+// "region/zone/subzone", as far as it goes.
+std::string LocalityOf(const Json& locality) {
+  std::string out = Text(locality, {"region"});
+  const std::string zone = Text(locality, {"zone"}), sub_zone = Text(locality, {"sub_zone"});
+  if (!zone.empty() || !sub_zone.empty()) out += "/" + zone;
+  return sub_zone.empty() ? out : out + "/" + sub_zone;
+}
+
 void AddEndpoints(const Json& assignment, Table& table) {
-  for (const Json& locality : At(assignment, "endpoints"))
+  for (const Json& locality : At(assignment, "endpoints")) {
+    const std::string priority = Text(locality, {"priority"});  // 0 is left out
     for (const Json& endpoint : At(locality, "lb_endpoints")) {
       table.rows.push_back({AddressAndPort(At(endpoint, {"endpoint", "address"})), HealthOf(endpoint),
                             OutlierCheckOf(endpoint), Text(assignment, {"cluster_name"}),
                             OrDash(Text(endpoint, {"metadata", "filter_metadata", "plait.dev", "identity"})),
-                            OrDash(Text(locality, {"locality", "zone"})),
+                            OrDash(LocalityOf(At(locality, "locality"))), priority.empty() ? "0" : priority,
                             OrDash(Text(endpoint, {"load_balancing_weight"}))});
     }
+  }
 }
 
 // Certificates in a secret: the chain of its owner, or roots; those of a SPIFFE validator are each of a trust domain.
@@ -250,7 +260,8 @@ Table ConfigTable(const std::string& what, const Json& resources) {
   else if (what == "route")
     fill({"NAME", "VHOST NAME", "DOMAINS", "MATCH", "VIRTUAL SERVICE", "CLUSTERS", "TIMEOUT"}, 2, AddRoute);
   else if (what == "endpoint")
-    fill({"ENDPOINT", "STATUS", "OUTLIER CHECK", "CLUSTER", "IDENTITY", "ZONE", "WEIGHT"}, 3, AddEndpoints);
+    fill({"ENDPOINT", "STATUS", "OUTLIER CHECK", "CLUSTER", "IDENTITY", "LOCALITY", "PRIORITY", "WEIGHT"}, 4,
+         AddEndpoints);
   else
     fill({"RESOURCE NAME", "TYPE", "STATUS", "VALID CERT", "SERIAL NUMBER", "NOT AFTER", "NOT BEFORE", "IDENTITY"}, 1,
          AddSecret);

@@ -47,5 +47,19 @@ TEST(RouteTable, TakesMatchesOfAnyShape) {
     EXPECT_NO_THROW(MatchOf(match)) << match;
 }
 
+TEST(EndpointTable, TellsTheLocalityAndPriorityOfEachEndpoint) {
+  const Json assignment = Json::parse(R"({"cluster_name":"c","endpoints":[
+ {"locality":{"region":"east","zone":"a","sub_zone":"x"},"lb_endpoints":[{"load_balancing_weight":2}]},
+ {"locality":{"region":"east"},"priority":1,"lb_endpoints":[{}]},
+ {"locality":{"sub_zone":"x"},"priority":2,"lb_endpoints":[{}]},
+ {"lb_endpoints":[{}]}]})");
+  const Table table = ConfigTable("endpoint", Json::array({assignment}));
+  EXPECT_EQ((std::vector<std::string>(table.columns.end() - 3, table.columns.end())),
+            (std::vector<std::string>{"LOCALITY", "PRIORITY", "WEIGHT"}));
+  std::vector<std::string> rows;
+  for (const auto& row : table.rows) rows.push_back(row[5] + " " + row[6] + " " + row[7]);
+  EXPECT_EQ(rows, (std::vector<std::string>{"- 0 -", "//x 2 -", "east 1 -", "east/a/x 0 2"}));
+}
+
 }  // namespace
 }  // namespace plait::cli

@@ -25,11 +25,14 @@ Json EndpointOf(const Json& host) {
 Json AssignmentOf(const Json& cluster) {
   Json localities = Json::array();
   for (const Json& host : At(cluster, "host_statuses")) {
-    const Json& locality = At(host, "locality");
-    auto group = std::find_if(localities.begin(), localities.end(),
-                              [&](const Json& known) { return At(known, "locality") == locality; });
+    Json place = {{"locality", At(host, "locality")}};
+    if (const Json& priority = At(host, "priority"); !priority.is_null()) place["priority"] = priority;
+    auto group = std::find_if(localities.begin(), localities.end(), [&](const Json& known) {
+      return At(known, "locality") == At(place, "locality") && At(known, "priority") == At(place, "priority");
+    });
     if (group == localities.end()) {
-      localities.push_back({{"locality", locality}, {"lb_endpoints", Json::array()}});
+      place["lb_endpoints"] = Json::array();
+      localities.push_back(std::move(place));
       group = std::prev(localities.end());
     }
     (*group)["lb_endpoints"].push_back(EndpointOf(host));

@@ -32,18 +32,17 @@ constexpr char kClusters[] = R"({"cluster_statuses":[
 {"name":"outbound|9080|v1|reviews.default.svc.cluster.local","added_via_api":true,"host_statuses":[
  {"address":{"socket_address":{"address":"10.244.0.5","port_value":9080}},"weight":2,"locality":{"zone":"a"},
   "health_status":{"eds_health_status":"HEALTHY","failed_outlier_check":true},"stats":[{"name":"cx_total","value":"3"}]},
- {"address":{"socket_address":{"address":"10.244.0.6","port_value":9080}},"weight":1,"locality":{"zone":"b"},
+ {"address":{"socket_address":{"address":"10.244.0.6","port_value":9080}},"weight":1,"priority":1,"locality":{"region":"r","zone":"b"},
   "health_status":{"eds_health_status":"DRAINING"}}]},
 {"name":"xds-grpc","host_statuses":[{"address":{"pipe":{"path":"/run/xds"}},"health_status":{}}]}]})";
 
 TEST(SavedDump, OfClustersHasTheirNamesAndEndpoints) {
   const Json dump = Read(kClusters);
-  EXPECT_EQ(
-      Table("endpoint", dump),
-      (Rows{
-          {"10.244.0.5:9080", "HEALTHY", "FAILED", "outbound|9080|v1|reviews.default.svc.cluster.local", "-", "a", "2"},
-          {"10.244.0.6:9080", "DRAINING", "OK", "outbound|9080|v1|reviews.default.svc.cluster.local", "-", "b", "1"},
-          {"unix:///run/xds", "HEALTHY", "OK", "xds-grpc", "-", "-", "-"}}));
+  EXPECT_EQ(Table("endpoint", dump), (Rows{{"10.244.0.5:9080", "HEALTHY", "FAILED",
+                                            "outbound|9080|v1|reviews.default.svc.cluster.local", "-", "/a", "0", "2"},
+                                           {"10.244.0.6:9080", "DRAINING", "OK",
+                                            "outbound|9080|v1|reviews.default.svc.cluster.local", "-", "r/b", "1", "1"},
+                                           {"unix:///run/xds", "HEALTHY", "OK", "xds-grpc", "-", "-", "0", "-"}}));
   EXPECT_EQ(Table("cluster", dump),
             (Rows{{"reviews.default.svc.cluster.local", "9080", "v1", "outbound", "-", "", "-", "-"},
                   {"xds-grpc", "-", "-", "-", "-", "", "-", "-"}}))

@@ -4,6 +4,7 @@
 #include <k8s.io/api/core/v1/generated.pb.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "control/model/checks.h"
 #include "control/model/hosts.h"
@@ -73,14 +74,14 @@ bool ReadOrder(ObjectReader& reader, const apps::StatefulSetSpec& spec, Stateful
   return true;
 }
 
-// "region/zone/subzone" as far as the labels say it.
+// "region/zone/subzone" as far as the labels say it; a zone without a region is "/zone".
 std::string LocalityOf(const Labels& labels) {
-  std::string out;
+  std::string out, gap;
   for (const char* key :
        {"topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"}) {
-    const auto found = labels.find(key);
-    if (found == labels.end() || found->second.empty()) break;
-    out += (out.empty() ? "" : "/") + found->second;
+    if (const auto found = labels.find(key); found != labels.end() && !found->second.empty())
+      out += std::exchange(gap, "") + found->second;
+    gap += "/";
   }
   return out;
 }

@@ -143,5 +143,22 @@ spec: {selector: {app: web}, ports: [{port: 80}]}
   EXPECT_EQ(web->endpoints[0][2].locality, "");
 }
 
+TEST(Controllers, ANodeStandsWhereItsLabelsSayAlsoWithoutARegion) {
+  const std::string region = "topology.kubernetes.io/region: r", zone = "topology.kubernetes.io/zone: z",
+                    subzone = "topology.istio.io/subzone: s";
+  for (const auto& [labels, locality] :
+       std::vector<std::pair<std::string, std::string>>{{region, "r"},
+                                                        {region + ", " + zone + ", " + subzone, "r/z/s"},
+                                                        {zone, "/z"},
+                                                        {region + ", " + subzone, "r//s"},
+                                                        {subzone, "//s"},
+                                                        {"a: b", ""}}) {
+    const Decoded read =
+        DecodeText("apiVersion: v1\nkind: Node\nmetadata: {name: n1, labels: {" + labels + "}}\n", "f.yaml");
+    ASSERT_EQ(read.objects.size(), 1U) << labels << Said(read.findings);
+    EXPECT_EQ(std::get<Node>(*read.objects[0]).locality, locality) << labels;
+  }
+}
+
 }  // namespace
 }  // namespace plait::control::model

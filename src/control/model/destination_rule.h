@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/model/locality.h"
 #include "control/model/meta.h"
 #include "core/base/time.h"
 #include "core/yaml/node.h"
@@ -32,6 +33,7 @@ struct LoadBalancer {
   std::optional<Duration> warmup = {};
   double warmup_minimum_percent = 10;
   double warmup_aggression = 1;
+  std::optional<LocalityBalancing> locality = {};  // none: the mesh's
   friend bool operator==(const LoadBalancer&, const LoadBalancer&) = default;
 };
 

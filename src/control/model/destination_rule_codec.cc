@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "control/model/checks.h"
+#include "control/model/locality_reading.h"
 #include "control/model/protobuf_reading.h"
 #include "core/base/strings.h"
 #include "core/xds/lb_limits.h"
@@ -19,8 +20,11 @@ class PolicyReader {
  public:
   explicit PolicyReader(ObjectReader& reader) : reader_(reader) {}
 
-  void Read(const net::TrafficPolicy& from, const std::string& path, TrafficPolicy& to) {
+  // `host`: of a subset, what it lies over.
+  void Read(const net::TrafficPolicy& from, const std::string& path, TrafficPolicy& to,
+            const TrafficPolicy* host = nullptr) {
     ReadCommon(from, path, to);
+    if (!host || !host->outlier_detection) CheckFailover(path, to);
     if (from.has_retry_budget()) {
       RetryBudget& budget = to.retry_budget.emplace();
       if (from.retry_budget().has_percent()) budget.percent = from.retry_budget().percent().value();
@@ -34,6 +38,7 @@ class PolicyReader {
       if (!CheckPort(reader_, at + ".port.number", port.port().number())) continue;
       TrafficPolicy policy;
       ReadCommon(port, at, policy);
+      CheckFailover(at, policy);
       to.ports.emplace_back(static_cast<std::uint16_t>(port.port().number()), std::move(policy));
     }
   }
@@ -51,6 +56,31 @@ class PolicyReader {
     if (from.has_outlier_detection())
       ReadOutlier(from.outlier_detection(), path + ".outlierDetection", to.outlier_detection.emplace());
     if (from.has_tls()) ReadTls(from.tls(), path + ".tls", to.tls.emplace());
+  }
+
+  // Without an end to what fails nothing ever goes where it should go then.
+  void CheckFailover(const std::string& path, const TrafficPolicy& policy) {
+    if (policy.outlier_detection || !policy.load_balancer || !policy.load_balancer->locality) return;
+    const LocalityBalancing& locality = *policy.load_balancer->locality;
+    const char* field = !locality.failover.empty()            ? "failover"
+                        : !locality.failover_priority.empty() ? "failoverPriority"
+                                                              : nullptr;
+    if (!field || !locality.enabled || !locality.distribute.empty()) return;
+    reader_.Warning(path + ".loadBalancer.localityLbSetting." + field,
+                    std::string(field) + " without outlierDetection: all localities are used alike, as in Istio",
+                    "add outlierDetection beside loadBalancer, e.g. {consecutive5xxErrors: 5}");
+  }
+
+  bool ReadLocality(const net::LocalityLoadBalancerSetting& from, const std::string& path, LoadBalancer& to) {
+    if (const auto problem = ProblemOf(from)) {
+      reader_.Error(path + problem->path, problem->message, problem->hint);
+      return false;
+    }
+    to.locality = ToLocalityBalancing(from);
+    if (!to.locality->distribute.empty() && !to.locality->failover_priority.empty())
+      reader_.Warning(path + ".failoverPriority", "failoverPriority beside distribute: the shares alone count",
+                      "keep one of the two");
+    return true;
   }
 
   bool ReadLoadBalancer(const net::LoadBalancerSettings& from, const std::string& path, LoadBalancer& to) {
@@ -75,6 +105,8 @@ class PolicyReader {
       to.warmup = ToDuration(from.warmup_duration_secs());
       if (!CheckPositive(reader_, path + ".warmupDurationSecs", *to.warmup)) return false;
     }
+    if (from.has_locality_lb_setting() && !ReadLocality(from.locality_lb_setting(), path + ".localityLbSetting", to))
+      return false;
     return !from.has_consistent_hash() ||
            ReadHash(from.consistent_hash(), path + ".consistentHash", to.consistent_hash.emplace());
   }
@@ -326,7 +358,7 @@ void DecodeDestinationRule(ObjectReader& reader, Decoded& out) {
     } else if (rule.FindSubset(from.name())) {
       reader.Error(path + ".name", "the subset \"" + from.name() + "\" stands twice");
     } else {
-      policies.Read(from.traffic_policy(), path + ".trafficPolicy", subset.policy);
+      policies.Read(from.traffic_policy(), path + ".trafficPolicy", subset.policy, &rule.policy);
       rule.subsets.push_back(std::move(subset));
     }
   }

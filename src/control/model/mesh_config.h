@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "control/model/locality.h"
 #include "control/model/virtual_service.h"
 #include "core/xds/json_format.h"
 
@@ -50,6 +51,7 @@ struct MeshConfig {
   enum class PathNormalization : std::uint8_t { kNone, kBase, kMergeSlashes, kDecodeAndMerge };
   PathNormalization path_normalization = PathNormalization::kBase;
   std::optional<std::uint32_t> concurrency = {};  // defaultConfig.concurrency
+  LocalityBalancing locality = {};                // localityLbSetting
   friend bool operator==(const MeshConfig&, const MeshConfig&) = default;
 };
 

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "control/model/checks.h"
+#include "control/model/locality_reading.h"
 #include "control/model/protobuf_reading.h"
 #include "core/base/workers.h"
 #include "core/tls/key_exchange.h"
@@ -42,6 +43,7 @@ constexpr std::string_view kHonoured[] = {"trust_domain",
                                           "mesh_mTLS.min_protocol_version",
                                           "mesh_mTLS.ecdh_curves",
                                           "path_normalization.normalization",
+                                          "locality_lb_setting",
                                           "default_config",
                                           "enable_prometheus_merge",
                                           "enable_tracing",
@@ -118,6 +120,7 @@ MeshConfig ToMeshConfig(const mesh::MeshConfig& from) {
   to.ecdh_curves.assign(from.mesh_mtls().ecdh_curves().begin(), from.mesh_mtls().ecdh_curves().end());
   to.minimum_tls13 = from.mesh_mtls().min_protocol_version() == mesh::MeshConfig::TLSConfig::TLSV1_3;
   if (from.has_path_normalization()) to.path_normalization = ToNormalization(from.path_normalization().normalization());
+  to.locality = ToLocalityBalancing(from.locality_lb_setting());
   ReadDefaultConfig(from.default_config(), to);
   return to;
 }
@@ -250,6 +253,7 @@ class RefusedValues {
            "\"" + curves[i] + "\" is no key exchange group", "e.g. " + std::string(tls::kSomeGroups));
       curves.Clear();
     }
+    DropLocality();
     DropDefaultConfig();
   }
 
@@ -308,6 +312,13 @@ class RefusedValues {
     }
   }
 
+  void DropLocality() {
+    const auto problem = ProblemOf(message_.locality_lb_setting());
+    if (!problem) return;
+    Tell("localityLbSetting" + problem->path, "localityLbSetting: " + problem->message, problem->hint);
+    message_.clear_locality_lb_setting();
+  }
+
   void DropDefaultConfig() {
     auto& config = *message_.mutable_default_config();
     const std::int32_t workers = config.concurrency().value();
@@ -335,6 +346,8 @@ std::optional<MeshConfig> DecodeMeshConfig(ObjectReader& reader, const yaml::Nod
   RefusedValues(document, message).Drop();
   const auto warn = [&](const std::string& field) { document.Warn(field); };
   TellOthers(message, kHonoured, "", "", warn);
+  if (!message.locality_lb_setting().distribute().empty() && !message.locality_lb_setting().failover_priority().empty())
+    warn("localityLbSetting.failoverPriority");
   TellOthers(message.default_config(), kHonouredOfProxy, "", "defaultConfig.", warn);
   return ToMeshConfig(message);
 }

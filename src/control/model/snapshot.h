@@ -37,7 +37,9 @@ struct Proxy {
   std::string service_account = {};
   Labels labels = {};
   std::vector<io::IpAddress> ips = {};
-  std::string network = {};  // empty: unknown, every endpoint is reached directly
+  std::string network = {};   // empty: unknown, every endpoint is reached directly
+  std::string locality = {};  // "region/zone/subzone"; empty: unknown
+  std::string node = {};      // its Node; empty: none
   std::optional<std::uint32_t> concurrency = {};
   // kEnvoy: those extensions beyond stock Envoy's that it says to have, by the type URL of their configuration; sorted.
   std::vector<std::string> extensions = {};

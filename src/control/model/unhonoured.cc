@@ -11,15 +11,15 @@ struct Unhonoured {
 
 constexpr std::array kNetworking{
     Unhonoured{"HTTPMatchRequest.stat_prefix", ""},
-    Unhonoured{"HTTPRetry.retry_remote_localities", "there is one locality"},
+    Unhonoured{"HTTPRetry.retry_remote_localities", "a retry chooses among localities as the first attempt does"},
     Unhonoured{"HTTPFaultInjection.Delay.exponential_delay", "use fixedDelay"},
     Unhonoured{"HTTPFaultInjection.Abort.http2_error", "use httpStatus"},
     Unhonoured{"L4MatchAttributes.source_subnet", "Istio does not honour it either"},
     Unhonoured{"TrafficPolicy.tunnel", ""},
     Unhonoured{"TrafficPolicy.proxy_protocol", ""},
     Unhonoured{"TrafficPolicy.RetryBudget.budget_interval", "the budget is of the active requests"},
-    Unhonoured{"LoadBalancerSettings.locality_lb_setting", "there is one locality"},
-    Unhonoured{"LoadBalancerSettings.zone_aware_lb_setting", "there is one zone"},
+    Unhonoured{"LoadBalancerSettings.zone_aware_lb_setting",
+               "proxies do not know how many clients each zone has; use localityLbSetting"},
     Unhonoured{"ConnectionPoolSettings.HTTPSettings.http2_keep_alive", ""},
     Unhonoured{"OutlierDetection.outlier_detection_http_error_codes", ""},
     Unhonoured{"ClientTLSSettings.credential_name",

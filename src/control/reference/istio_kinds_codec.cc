@@ -67,6 +67,9 @@ KindSubject VirtualServices() {
           .words = {{"http[].redirect.redirectCode", {"301", "302", "303", "307", "308"}}}}};
 }
 
+// One that changes needs another that does.
+const Field kShares{.effect = Effect::kHonoured, .note = "percents, which add up to 100"};
+
 KindSubject DestinationRules() {
   return {
       .kind = Kind::kDestinationRule,
@@ -87,11 +90,17 @@ KindSubject DestinationRules() {
                "subsets: [{name: v1, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a}}, "
                "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}}]}",
                "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a}}}}}",
+               "{host: a, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting: {failover: [{from: "
+               "r, to: s}]}}}}",
+               "{host: a, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting: {failoverPriority: "
+               "[a]}}}}",
+               "{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {distribute: [{from: r, to: {s: 100}}]}}}}",
                "{host: a, trafficPolicy: {tls: {mode: SIMPLE}}, subsets: [{name: v1}]}",
                "{host: a, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /c, privateKey: /k}}, subsets: "
                "[{name: v1}]}"}),
           .root = "spec",
           .told = {
+              {"trafficPolicy.loadBalancer.localityLbSetting.distribute[].to.KEY", kShares},
               {"trafficPolicy.portLevelSettings[].loadBalancer",
                {.effect = Effect::kHonoured, .note = "as trafficPolicy.loadBalancer"}},
               {"trafficPolicy.portLevelSettings[].connectionPool",
@@ -183,10 +192,13 @@ KindSubject MeshConfigs() {
           .note = "The key `mesh` of ConfigMap `istio` in the root namespace (`istio-system`).",
           .subject = {.type = mesh::MeshConfig::descriptor(),
                       .samples = {MeshSample("mesh", "{}"), MeshSample("mesh", "{accessLogFile: /dev/stdout}"),
-                                  MeshSample("mesh", "{defaultHttpRetryPolicy: {attempts: 2}}")},
+                                  MeshSample("mesh", "{defaultHttpRetryPolicy: {attempts: 2}}"),
+                                  MeshSample("mesh", "{localityLbSetting: {failover: [{from: r, to: s}]}}"),
+                                  MeshSample("mesh", "{localityLbSetting: {distribute: [{from: r, to: {s: 100}}]}}")},
                       .root = "data.mesh",
                       .embedded = true,
-                      .words = {{"meshMTLS.ecdhCurves[]", {"X25519", "P-256", "P-384", "X25519MLKEM768"}}}}};
+                      .words = {{"meshMTLS.ecdhCurves[]", {"X25519", "P-256", "P-384", "X25519MLKEM768"}}},
+                      .told = {{"localityLbSetting.distribute[].to.KEY", kShares}}}};
 }
 
 KindSubject MeshNetworks() {

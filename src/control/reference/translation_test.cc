@@ -75,6 +75,8 @@ struct Elsewhere {
 };
 constexpr Elsewhere kElsewhere[] = {
     {"VirtualService http[].delegate.", "control/model/delegates_test.cc: it needs the other VirtualService"},
+    {"DestinationRule trafficPolicy.loadBalancer.localityLbSetting", "control/translate/localities_test.cc"},
+    {"MeshConfig localityLbSetting", "control/translate/localities_test.cc"},
     {"ServiceEntry endpoints[].network", "control/translate/names_and_networks_test.cc"},
     {"MeshNetworks ", "control/translate/names_and_networks_test.cc"},
     {"MeshConfig defaultConfig.concurrency", "control/source/pods_test.cc: it is the supervisor's"},

@@ -86,9 +86,9 @@ bool SameEndpoint(const model::EndpointView& a, const model::EndpointView& b) {
     return false;
   if (a.workload == b.workload && a.workload != nullptr) return true;
   if (a.labels != b.labels || (a.workload == nullptr) != (b.workload == nullptr)) return false;
-  return a.workload == nullptr ||
-         (a.workload->name_space == b.workload->name_space &&
-          a.workload->workload_name() == b.workload->workload_name() && a.workload->meshed == b.workload->meshed);
+  return a.workload == nullptr || (a.workload->name_space == b.workload->name_space &&
+                                   a.workload->workload_name() == b.workload->workload_name() &&
+                                   a.workload->meshed == b.workload->meshed && a.workload->node == b.workload->node);
 }
 
 bool SameEndpoints(const ServiceView& a, const ServiceView& b) {
@@ -133,17 +133,22 @@ void CompareWorkloads(const model::Snapshot& before, const model::Snapshot& now,
   const auto key = [](const Workload& w) { return std::tie(w.name_space, w.name, w.uid); };
   auto a = before.workloads().begin();
   auto b = now.workloads().begin();
-  const auto note = [&](const Workload& w) {
+  const auto note = [&](const Workload* was, const Workload* is) {
+    const Workload& w = is ? *is : *was;
     out.workloads.insert(w.name_space + "/" + w.name);
     out.gateways |= w.gateway;
+    const auto place = [](const model::Snapshot& mesh, const Workload* workload) {
+      return workload ? std::pair(mesh.LocalityOf(*workload), workload->node) : std::pair<std::string, std::string>();
+    };
+    if (place(before, was) != place(now, is)) out.moved.insert(w.name_space + "/" + w.name);
   };
   while (a != before.workloads().end() || b != now.workloads().end()) {
     if (b == now.workloads().end() || (a != before.workloads().end() && key(*a) < key(*b))) {
-      note(*a++);
+      note(&*a++, nullptr);
     } else if (a == before.workloads().end() || key(*b) < key(*a)) {
-      note(*b++);
+      note(nullptr, &*b++);
     } else {
-      if (!(*a == *b)) note(*b);
+      if (!(*a == *b)) note(&*a, &*b);
       ++a, ++b;
     }
   }
@@ -175,7 +180,10 @@ Difference::Extent Difference::Of(std::string_view type_url, const Proxy& proxy)
   if (type_url == kAddress) return all_addresses ? Extent::kAll : addresses.empty() ? Extent::kNothing : Extent::kSome;
   if (index || RulesTouch(type_url, proxy.kind == Proxy::Kind::kRouter, proxy.plait_form)) return Extent::kAll;
   // What the proxy's own pod has: listeners and inbound clusters.
-  const bool own = workloads.contains(proxy.name_space + "/" + proxy.name);
+  const std::string pod = proxy.name_space + "/" + proxy.name;
+  const bool own = workloads.contains(pod);
+  // Where it stands decides whom it sends to.
+  if (type_url == kEndpoint && moved.contains(pod)) return Extent::kAll;
   if (type_url == kEndpoint) return hosts.empty() ? Extent::kNothing : Extent::kSome;
   if (type_url == kCluster) return own ? Extent::kAll : hosts.empty() ? Extent::kNothing : Extent::kSome;
   // Routes by address hold the pods of headless services, and listeners a socket for each where they are not constant.

@@ -16,6 +16,7 @@ struct Difference {
   bool index = true;                                  // services or what every Address depends on: anything may differ
   std::set<std::string, std::less<>> hosts = {};      // hostnames of services whose endpoints differ
   std::set<std::string, std::less<>> workloads = {};  // "<namespace>/<name>" of pods that differ, came or went
+  std::set<std::string, std::less<>> moved = {};      // those of them that stand on another Node or locality
   bool gateways = false;                              // one of these pods is a gateway
   // Resources of the index that differ, came or went, and the aliases that they have and had. Filled by who keeps the
   // index.

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "control/model/hosts.h"
 #include "control/translate/addresses.h"
 #include "control/translate/clusters.h"
 #include "control/translate/endpoints.h"
 #include "control/translate/l4_routes.h"
 #include "control/translate/listeners.h"
+#include "control/translate/localities.h"
+#include "control/translate/names.h"
 #include "control/translate/routes.h"
 #include "control/translate/secrets.h"
 #include "core/base/encoding.h"
@@ -71,6 +74,30 @@ std::set<std::string, std::less<>> LabelsThatRulesAskFor(const model::Snapshot& 
   return out;
 }
 
+// Hosts of services for which some rule, or the mesh, may make it matter where a client stands.
+std::unordered_set<std::string, StringHash, std::equal_to<>> PlacedHosts(const model::Snapshot& mesh) {
+  std::unordered_set<std::string, StringHash, std::equal_to<>> exact, out;
+  std::vector<std::string> patterns;
+  for (const auto* rule : model::ObjectsOf<model::DestinationRule>(mesh.objects())) {
+    if (!translate::AsksForPlaces(*rule)) continue;
+    std::string host = model::ResolveHost(rule->host, rule->meta.name_space(), mesh.mesh().cluster_domain);
+    if (model::IsWildcard(host))
+      patterns.push_back(std::move(host));
+    else
+      exact.insert(std::move(host));
+  }
+  const bool all = mesh.mesh().locality.enabled && !mesh.mesh().locality.distribute.empty();
+  const auto placed = [&](const std::string& host) {
+    return all || exact.contains(host) ||
+           std::any_of(patterns.begin(), patterns.end(),
+                       [&](const std::string& pattern) { return model::HostMatches(pattern, host); });
+  };
+  if (!all && exact.empty() && patterns.empty()) return out;
+  for (const auto& service : mesh.services())
+    if (placed(service->alias_of ? service->alias_of->hostname : service->hostname)) out.insert(service->hostname);
+  return out;
+}
+
 }  // namespace
 
 model::Proxy ModelProxy(const Proxy& proxy) {
@@ -107,6 +134,24 @@ std::string MeshProvider::ShareKey(const model::Proxy& proxy, std::string_view t
   return key;
 }
 
+// Where it matters for the resource where the proxy stands: that, which `who` is then told, as a part of the text.
+std::string MeshProvider::PlaceKey(const Proxy& proxy, model::Proxy& who, std::string_view type_url,
+                                   std::string_view name) {
+  if (placed_hosts_.empty() || (type_url != kEndpoint && type_url != kCluster)) return {};
+  const auto cluster = translate::ParseOutboundCluster(name);
+  if (!cluster || !placed_hosts_.contains(cluster->hostname)) return {};
+  const auto [place, first] = places_.try_emplace(proxy.name_space + "/" + proxy.name);
+  if (const model::Workload* pod = first ? snapshot_->FindWorkload(proxy.name_space, proxy.name) : nullptr)
+    place->second = {.locality = snapshot_->LocalityOf(*pod), .node = pod->node};
+  who.locality = place->second.locality;
+  who.node = place->second.node;
+  const auto target = translate::FindOutboundTarget(who, *snapshot_, name);
+  if (!target) return {};
+  // A cluster holds its endpoints when they are names.
+  if (type_url == kCluster && target->service->resolution == model::ServiceView::Resolution::kEndpoints) return {};
+  return translate::Localities(who, *snapshot_, *target).Key();
+}
+
 Difference MeshProvider::SetRoots(std::string roots_pem) {
   roots_pem_ = std::move(roots_pem);
   version_ = std::to_string(++count_);
@@ -120,7 +165,12 @@ Difference MeshProvider::SetSnapshot(model::SnapshotRef snapshot) {
   if (snapshot_ != nullptr) difference = Compare(*snapshot_, *snapshot);
   snapshot_ = std::move(snapshot);
   version_ = std::to_string(++count_);
-  if (difference.index || !difference.rules.empty()) source_labels_ = LabelsThatRulesAskFor(*snapshot_);
+  if (difference.index || !difference.rules.empty()) {
+    source_labels_ = LabelsThatRulesAskFor(*snapshot_);
+    placed_hosts_ = PlacedHosts(*snapshot_);
+  }
+  if (difference.index) places_.clear();
+  for (const std::string& pod : difference.workloads) places_.erase(pod);
   Forget(difference);
   UpdateAddresses(difference);
   return difference;
@@ -229,8 +279,9 @@ std::vector<ResourceRef> MeshProvider::All(const Proxy& proxy, std::string_view 
 ResourceRef MeshProvider::Find(const Proxy& proxy, std::string_view type_url, std::string_view name) {
   if (snapshot_ == nullptr) return nullptr;
   if (type_url == kAddress) return FindAddress(name);
-  const model::Proxy who = ModelProxy(proxy);
-  const std::string key = ShareKey(who, type_url, name).append("\n").append(name);
+  model::Proxy who = ModelProxy(proxy);
+  std::string key = ShareKey(who, type_url, name);
+  key.append(PlaceKey(proxy, who, type_url, name)).append("\n").append(name);
   auto cache = caches_.find(type_url);
   if (cache == caches_.end()) cache = caches_.emplace(type_url, Cache()).first;
   if (const auto known = cache->second.find(key); known != cache->second.end()) return known->second;

@@ -1,13 +1,15 @@
 #pragma once
 // Resources out of a snapshot: translated when somebody asks, encoded once, kept as long as no change touches them.
 // Proxies that get the same share it: the index is one for the mesh; clusters, endpoints and routes are one for all
-// proxies of a namespace whose labels no rule tells apart; listeners and secrets are each proxy's own. One thread.
+// proxies of a namespace whose labels no rule tells apart, and that stand in one locality where that decides
+// (translate/localities.h); listeners and secrets are each proxy's own. One thread.
 #include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "control/model/snapshot.h"
 #include "control/serve/difference.h"
@@ -36,6 +38,7 @@ class MeshProvider final : public ResourceProvider {
   const std::map<std::string, ResourceRef>& Addresses();
   ResourceRef FindAddress(std::string_view key);
   std::string ShareKey(const model::Proxy& proxy, std::string_view type_url, std::string_view name) const;
+  std::string PlaceKey(const Proxy& proxy, model::Proxy& who, std::string_view type_url, std::string_view name);
   void Forget(const Difference& difference);
   void UpdateAddresses(Difference& difference);
   ResourceRef Make(const model::Proxy& proxy, std::string_view type_url, std::string_view name) const;
@@ -45,6 +48,13 @@ class MeshProvider final : public ResourceProvider {
   std::string version_ = "0";
   std::uint64_t count_ = 0;
   std::set<std::string, std::less<>> source_labels_;  // of clients, that some rule asks for
+  std::unordered_set<std::string, StringHash, std::equal_to<>>
+      placed_hosts_;  // it may matter where their clients stand
+  struct Place {
+    std::string locality;
+    std::string node;
+  };
+  std::unordered_map<std::string, Place> places_;  // of clients of them, by namespace/name
   // By type, then by who shares it and name. Null: known not to exist.
   using Cache = std::unordered_map<std::string, ResourceRef, StringHash, std::equal_to<>>;
   std::map<std::string, Cache, std::less<>> caches_;

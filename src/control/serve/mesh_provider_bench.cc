@@ -34,14 +34,23 @@ std::string Rule(int n) {
          "}}]}]}\n";
 }
 
+// It matters for every service in which of three localities a client stands.
+constexpr char kFailOver[] =
+    "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: fail-over}\nspec: {host: "
+    "'*.local', "
+    "trafficPolicy: {outlierDetection: {consecutive5xxErrors: 5}}}\n";
+
 class Mesh {
  public:
-  Mesh() : objects_(model::DecodeText(Services(), "services.yaml").objects), provider_("roots") {
+  explicit Mesh(bool fail_over = false)
+      : objects_(model::DecodeText(Services() + (fail_over ? kFailOver : ""), "services.yaml").objects),
+        provider_("roots") {
     for (int i = 0; i < kServices; ++i)
       for (int n = 0; n < kPodsEach; ++n)
         pods_.push_back(model::testing::RunningPod(
             Name(i) + "-" + std::to_string(n), Name(i), {{"app", Name(i)}, {"version", "v1"}, {"team", "t"}},
             "10." + std::to_string(1 + i / 250) + "." + std::to_string(i % 250) + "." + std::to_string(n), Name(i)));
+    for (std::size_t i = 0; i < pods_.size(); ++i) pods_[i].labels["istio-locality"] = "r" + std::to_string(i % 3);
     std::sort(pods_.begin(), pods_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     SetRule(0);
     provider_.SetSnapshot(Build());
@@ -114,7 +123,7 @@ class Mesh {
 };
 
 void BM_OnePodChanges(benchmark::State& state) {
-  Mesh mesh;
+  Mesh mesh(state.range(1) != 0);
   std::size_t sent = 0;
   for (auto _ : state) {
     mesh.FlipPod();
@@ -122,17 +131,20 @@ void BM_OnePodChanges(benchmark::State& state) {
   }
   state.counters["resources_sent"] = static_cast<double>(sent);
 }
-BENCHMARK(BM_OnePodChanges)->ArgName("known")->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_OnePodChanges)
+    ->ArgNames({"known", "fail_over"})
+    ->ArgsProduct({{0, 1}, {0, 1}})
+    ->Unit(benchmark::kMillisecond);
 
 void BM_OneRuleChanges(benchmark::State& state) {
-  Mesh mesh;
+  Mesh mesh(state.range(0) != 0);
   int n = 0;
   for (auto _ : state) {
     mesh.SetRule(++n % 2);
     benchmark::DoNotOptimize(mesh.Push(mesh.Build(), true));
   }
 }
-BENCHMARK(BM_OneRuleChanges)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_OneRuleChanges)->ArgName("fail_over")->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
 
 void BM_SnapshotOfTenThousandPods(benchmark::State& state) {
   Mesh mesh;

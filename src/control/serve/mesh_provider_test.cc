@@ -183,6 +183,67 @@ TEST(MeshProvider, ProxiesThatNoRuleTellsApartShareRoutes) {
   EXPECT_EQ(routes("x", "1"), routes("x", "2"));
 }
 
+// Pods of a in two localities; a client in one of three.
+Pods InTwoLocalities() {
+  Pods pods = TwoPods();
+  pods[0].labels["istio-locality"] = "r1.z1";
+  pods.push_back(RunningPod("a-1", "a", {{"app", "a"}, {"istio-locality", "r2.z1"}}, "10.244.0.3"));
+  for (const char* client : {"c-r1", "c-r1-too", "c-r2", "c-r3"})
+    pods.push_back(RunningPod(client, "c", {{"istio-locality", std::string(client).substr(2, 2) + ".z1"}},
+                              "10.244.0." + std::to_string(4 + pods.size())));
+  return pods;
+}
+std::string Ejecting(const std::string& host) {
+  return "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: eject}\nspec: {host: '" +
+         host + "', trafficPolicy: {outlierDetection: {consecutive5xxErrors: 1}}}\n";
+}
+
+TEST(MeshProvider, ProxiesOfOneLocalityShareEndpointsWhereItMattersAndAllElsewhere) {
+  MeshProvider provider("roots");
+  const auto endpoints = [&](const char* client, const char* cluster) {
+    return provider.Find(Sidecar(client), kEndpoint, cluster);
+  };
+  provider.SetSnapshot(SnapshotOf(Yaml(), InTwoLocalities()));
+  EXPECT_EQ(endpoints("c-r1", kA), endpoints("c-r2", kA)) << "without outlier detection it is one";
+  provider.SetSnapshot(SnapshotOf(Yaml("1", Ejecting("a")), InTwoLocalities()));
+  EXPECT_EQ(endpoints("c-r1", kA), endpoints("c-r1-too", kA));
+  EXPECT_NE(endpoints("c-r1", kA)->version, endpoints("c-r2", kA)->version);
+  EXPECT_NE(endpoints("c-r1", kA)->version, endpoints("c-r3", kA)->version);
+  EXPECT_EQ(endpoints("c-r1", kB), endpoints("c-r2", kB)) << "another host's";
+  EXPECT_EQ(provider.Find(Sidecar("c-r1"), kCluster, kA), provider.Find(Sidecar("c-r2"), kCluster, kA));
+  EXPECT_EQ(provider.Find(Sidecar("c-r1"), kRoute, "80"), provider.Find(Sidecar("c-r2"), kRoute, "80"));
+  provider.SetSnapshot(SnapshotOf(Yaml("1", Ejecting("*.local")), InTwoLocalities()));
+  EXPECT_NE(endpoints("c-r1", kA)->version, endpoints("c-r2", kA)->version) << "by a pattern";
+}
+
+TEST(MeshProvider, LocalitiesOfNodesRulesAndTheMeshAreToldWhenTheyChange) {
+  const std::string node_of =
+      "---\napiVersion: v1\nkind: Node\nmetadata: {name: n1, labels: {topology.kubernetes.io/region: ";
+  const std::string off =
+      "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
+      "data: {mesh: 'localityLbSetting: {enabled: false}'}\n";
+  Pods pods = InTwoLocalities();
+  pods.push_back(RunningPod("d-0", "d", {}, "10.244.0.40"));
+  pods.back().node = "n1";
+  const Proxy client = Sidecar("d-0");
+  MeshProvider provider("roots");
+  std::string last;
+  const auto changes = [&](const std::string& more) {
+    const Difference difference = provider.SetSnapshot(SnapshotOf(Yaml("1", more), pods));
+    const std::string now = provider.Find(client, kEndpoint, kA)->version;
+    const bool other = std::exchange(last, now) != now;
+    return other && difference.Of(kEndpoint, client) == Difference::Extent::kAll;
+  };
+  changes("");
+  EXPECT_FALSE(changes(node_of + "r1}}\n"));
+  EXPECT_TRUE(changes(node_of + "r1}}\n" + Ejecting("a"))) << "a rule";
+  EXPECT_TRUE(changes(node_of + "r2}}\n" + Ejecting("a"))) << "the Node's label";
+  EXPECT_TRUE(changes(node_of + "r2}}\n" + Ejecting("a") + off)) << "the mesh";
+  EXPECT_TRUE(changes(node_of + "r2}}\n" + Ejecting("a")));
+  pods.back().labels["istio-locality"] = "r1";
+  EXPECT_TRUE(changes(node_of + "r2}}\n" + Ejecting("a"))) << "the own pod's label";
+}
+
 // One of each form that reads its configuration differently.
 std::vector<Proxy> Proxies() {
   std::vector<Proxy> all = {Sidecar(), Sidecar(), Sidecar("edge-0")};
@@ -237,8 +298,9 @@ std::string RandomRules(const std::function<int(int)>& pick) {
       "spec: {hosts: [a], gateways: [mesh, default/rule], http: [{timeout: " + second +
           "s, route: [{destination: {host: a}}]}]}");
   add("networking.istio.io/v1", "DestinationRule",
-      "spec: {host: a, trafficPolicy: {connectionPool: {tcp: {maxConnections: " + second +
-          "}}}, subsets: [{name: one, "
+      "spec: {host: a, trafficPolicy: {connectionPool: {tcp: {maxConnections: " + second + "}}" +
+          std::string(pick(2) != 0 ? ", outlierDetection: {consecutive5xxErrors: 1}" : "") +
+          "}, subsets: [{name: one, "
           "labels: {app: a}}]}");
   add("networking.istio.io/v1", "Gateway",
       "spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 8" + second +
@@ -262,7 +324,7 @@ TEST(MeshProvider, AnswersAsIfItHadNoPast) {
   Pods pods = TwoPods();
   std::string more, last = "1";
   for (int step = 0; step < 200; ++step) {
-    switch (pick(6)) {
+    switch (pick(7)) {
       case 0:
         pods.push_back(RunningPod("p-" + std::to_string(step), "p", {{"app", pick(2) ? "a" : "b"}},
                                   "10.244.1." + std::to_string(step)));
@@ -275,6 +337,10 @@ TEST(MeshProvider, AnswersAsIfItHadNoPast) {
         pods[static_cast<std::size_t>(pick(static_cast<int>(pods.size())))].labels["app"] = pick(2) ? "a" : "b";
         break;
       case 4: last = std::to_string(1 + pick(3)); break;
+      case 5:
+        pods[static_cast<std::size_t>(pick(static_cast<int>(pods.size())))].labels["istio-locality"] =
+            pick(2) ? "r1" : "r2";
+        break;
       default: more = RandomRules(pick); break;
     }
     Pods sorted = pods;

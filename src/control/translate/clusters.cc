@@ -8,6 +8,7 @@
 #include "control/translate/endpoints.h"
 #include "control/translate/envoy_clusters.h"
 #include "control/translate/inbound.h"
+#include "control/translate/localities.h"
 #include "control/translate/mesh_tls.h"
 #include "control/translate/names.h"
 
@@ -74,6 +75,8 @@ class OutboundBuilder {
     if (const auto& balancer = target_.policy.load_balancer) Apply(*balancer);
     if (const auto& pool = target_.policy.connection_pool) Apply(*pool);
     if (const auto& outlier = target_.policy.outlier_detection) Apply(*outlier);
+    if (out_.lb.policy != xds::LbPolicy::kClusterProvided)
+      out_.lb.locality_weighted = Localities(proxy_, snapshot_, target_).weighted();
     if (const auto& budget = target_.policy.retry_budget)
       out_.circuit_breakers.retry_budget = xds::RetryBudget{budget->percent, budget->min_retry_concurrency};
     if (!target_.sni_dnat) SetTls();

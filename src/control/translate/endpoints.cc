@@ -1,8 +1,12 @@
 #include "control/translate/endpoints.h"
 
+#include <algorithm>
 #include <map>
+#include <tuple>
+#include <utility>
 
 #include "control/translate/clusters.h"
+#include "control/translate/localities.h"
 #include "control/translate/network_gateways.h"
 #include "core/base/strings.h"
 
@@ -61,7 +65,11 @@ xds::ClusterLoadAssignment Assignment(const model::Proxy& proxy, const model::Sn
                                       const OutboundTarget& target, std::string cluster) {
   xds::ClusterLoadAssignment out;
   out.cluster_name = std::move(cluster);
-  std::map<xds::Locality, std::vector<xds::Endpoint>> localities;
+  const Localities balance(proxy, snapshot, target);
+  std::map<std::pair<xds::Locality, std::uint32_t>, std::vector<xds::Endpoint>> groups;  // by rank, too
+  const auto add = [&](const model::EndpointView& from, const xds::Locality& locality, xds::Endpoint endpoint) {
+    groups[{locality, balance.RankOf(locality, from)}].push_back(std::move(endpoint));
+  };
   NetworkGateways gateways(proxy, snapshot);
   for (const model::EndpointView& endpoint : target.service->EndpointsOf(*target.port)) {
     // As Istio: who is not ready is no endpoint. A headless service's pods stay reachable by their own address.
@@ -70,21 +78,25 @@ xds::ClusterLoadAssignment Assignment(const model::Proxy& proxy, const model::Sn
     if (target.sni_dnat) {
       // Nobody gets past a workload's mutual TLS this way, and nothing goes from gateway to gateway.
       if (endpoint.mtls && gateways.InOwnNetwork(endpoint))
-        localities[ToLocality(endpoint.locality)].push_back(ToPassedOn(snapshot, endpoint));
+        add(endpoint, ToLocality(endpoint.locality), ToPassedOn(snapshot, endpoint));
       continue;
     }
-    if (!gateways.Takes(endpoint)) localities[ToLocality(endpoint.locality)].push_back(ToEndpoint(snapshot, endpoint));
+    // A gateway stands where those behind it do, if that matters.
+    if (!gateways.Takes(endpoint, balance.matter() ? endpoint.locality : std::string()))
+      add(endpoint, ToLocality(endpoint.locality), ToEndpoint(snapshot, endpoint));
   }
-  for (xds::Endpoint& gateway : std::move(gateways).Endpoints()) localities[{}].push_back(std::move(gateway));
-  for (auto& [locality, endpoints] : localities) {
+  for (NetworkGateways::Way& way : std::move(gateways).Ways())
+    add({.network = way.network}, ToLocality(way.locality), std::move(way.endpoint));
+  for (auto& [key, endpoints] : groups) {
     xds::LocalityEndpoints group;
-    group.locality = locality;
-    std::uint32_t weight = 0;
+    std::tie(group.locality, group.priority) = key;
+    std::uint64_t weight = 0;
     for (const xds::Endpoint& endpoint : endpoints) weight += endpoint.weight;
-    group.weight = weight;
+    group.weight = static_cast<std::uint32_t>(std::min<std::uint64_t>(weight, UINT32_MAX));
     group.endpoints = std::move(endpoints);
     out.localities.push_back(std::move(group));
   }
+  balance.Arrange(out);
   return out;
 }
 

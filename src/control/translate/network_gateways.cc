@@ -8,11 +8,11 @@ bool NetworkGateways::InOwnNetwork(const model::EndpointView& endpoint) const {
   return endpoint.network.empty() || proxy_.network.empty() || endpoint.network == proxy_.network;
 }
 
-bool NetworkGateways::Takes(const model::EndpointView& endpoint) {
+bool NetworkGateways::Takes(const model::EndpointView& endpoint, const std::string& locality) {
   if (InOwnNetwork(endpoint)) return false;
   const model::MeshNetwork* network = snapshot_.FindNetwork(endpoint.network);
   if (!network || network->gateways.empty()) return false;
-  if (endpoint.mtls) weights_[network] += endpoint.weight;
+  if (endpoint.mtls) weights_[{network, locality}] += endpoint.weight;
   return true;
 }
 
@@ -32,9 +32,10 @@ std::vector<NetworkGateways::Address> NetworkGateways::AddressesOf(const model::
   return out;
 }
 
-std::vector<xds::Endpoint> NetworkGateways::Endpoints() && {
-  std::vector<xds::Endpoint> out;
-  for (const auto& [network, weight] : weights_) {
+std::vector<NetworkGateways::Way> NetworkGateways::Ways() && {
+  std::vector<Way> out;
+  for (const auto& [to, weight] : weights_) {
+    const auto& [network, locality] = to;
     const std::vector<Address> addresses = AddressesOf(*network);
     for (const Address& address : addresses) {
       xds::Endpoint endpoint;
@@ -43,7 +44,7 @@ std::vector<xds::Endpoint> NetworkGateways::Endpoints() && {
       endpoint.health = xds::HealthStatus::kHealthy;
       // No identity of its own: behind the gateway is any of the service's, which the cluster's list names.
       endpoint.transport_socket_match = {{"tlsMode", "istio"}};
-      out.push_back(std::move(endpoint));
+      out.push_back({.endpoint = std::move(endpoint), .network = network->name, .locality = locality});
     }
   }
   return out;

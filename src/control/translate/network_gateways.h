@@ -3,6 +3,7 @@
 // network's gateways, which pass mutual TLS on by the server name in it.
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/model/snapshot.h"
@@ -18,9 +19,15 @@ class NetworkGateways {
   // As Istio: where one of the two is not known they are in one network.
   bool InOwnNetwork(const model::EndpointView& endpoint) const;
   // Whether the endpoint is not one of its own: counted for its network's gateways, or, without mutual TLS, left out.
-  bool Takes(const model::EndpointView& endpoint);
+  // `locality`: where they are to stand for it.
+  bool Takes(const model::EndpointView& endpoint, const std::string& locality);
+  struct Way {
+    xds::Endpoint endpoint;
+    std::string network;
+    std::string locality;
+  };
   // The gateways of the networks that were met, each with its share of the weight.
-  std::vector<xds::Endpoint> Endpoints() &&;
+  std::vector<Way> Ways() &&;
 
  private:
   struct Address {
@@ -31,7 +38,7 @@ class NetworkGateways {
 
   const model::Proxy& proxy_;
   const model::Snapshot& snapshot_;
-  std::map<const model::MeshNetwork*, std::uint32_t> weights_;
+  std::map<std::pair<const model::MeshNetwork*, std::string>, std::uint32_t> weights_;  // by locality, too
 };
 
 }  // namespace plait::control::translate
