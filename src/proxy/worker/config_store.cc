@@ -68,6 +68,7 @@ void ConfigStore::SubscribeOnce(std::string_view type, const std::string& name) 
 // Listeners.
 
 Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource, bool fixed) {
+  coming_.erase(resource.value->name);
   if (!fixed && accepted_.fixed.contains("listener/" + resource.value->name))
     return Explain(Errc::kInvalidInput, "listener " + resource.value->name + " stands in static_resources",
                    "rename one of them");
@@ -76,7 +77,8 @@ Outcome<> ConfigStore::PutListener(const xds::Resource<xds::Listener>& resource,
   if (auto done = CheckTls(*resource.value, fixed, secrets_); !done) return done;
   const std::string& name = resource.value->name;
   const auto sockets = SocketsFor(*resource.value, /*patient=*/true);
-  if (!sockets && !sockets_.MayComeFree(*resource.value)) {
+  if (!sockets && !sockets_.MayComeFree(*resource.value) &&
+      !sockets_.IsLetGoBy(FormsToCome(/*held_up=*/false), *resource.value)) {
     LetGoOfUnwanted(name);
     listener_counts_.Add(ListenerManagerStat::kCreateFailure);
     return std::unexpected(sockets.error());
@@ -161,12 +163,64 @@ void ConfigStore::Activate(const std::string& name, bool forced) {
   const bool patient = warming.socket_by && loop_.Now() < *warming.socket_by;
   const auto sockets = SocketsFor(*listener->config, patient);
   if (!sockets) return AwaitSocket(name, sockets.error());
-  EndWarming(name);
-  const bool created = active_.insert_or_assign(name, listener).second;
-  if (created) listener_counts_.Add(ListenerManagerStat::kCreateSuccess, workers_.size());
-  EachWorker([&](Worker& worker) { worker.PutListener(listener, *sockets); });
-  LetGoOfUnwanted(name);
+  BeginServing({{listener, *sockets}});
+}
+
+void ConfigStore::BeginServing(const std::vector<Change>& changes) {
+  // Listeners whose sockets change are told to the workers first without the new ones: else one worker would accept
+  // from such a socket and give the connection to another one that still has what the listener was before.
+  for (const Change& change : changes) {
+    const auto before = active_.find(change.listener->name());
+    if (before == active_.end()) continue;
+    std::vector<int> kept = sockets_.Has(*before->second->config);
+    std::erase_if(kept, [&](int socket) { return std::ranges::find(change.sockets, socket) == change.sockets.end(); });
+    if (kept.size() == change.sockets.size()) continue;
+    EachWorker([&](Worker& worker) { worker.PutListener(change.listener, kept); });
+  }
+  for (const Change& change : changes) {
+    const std::string& name = change.listener->name();
+    EndWarming(name);
+    const bool created = active_.insert_or_assign(name, change.listener).second;
+    if (created) listener_counts_.Add(ListenerManagerStat::kCreateSuccess, workers_.size());
+    EachWorker([&](Worker& worker) { worker.PutListener(change.listener, change.sockets); });
+    LetGoOfUnwanted(name);
+  }
+  TryWarming(Missing::kSocketsAlone);  // what was let go of, with what waits in it
   LookForUnneeded();
+}
+
+// The forms of listeners that are to follow those which serve. `held_up`: that wait for more than sockets.
+Sockets::Forms ConfigStore::FormsToCome(bool held_up) const {
+  Sockets::Forms forms;
+  for (const auto& [name, listener] : coming_) forms.emplace(name, listener.get());
+  for (const auto& [name, warming] : warming_) {
+    if (!held_up || !warming->only_socket_missing) forms.emplace(name, warming->listener->config.get());
+  }
+  return forms;
+}
+
+// Listeners that wait for nothing but one another's sockets change at once.
+bool ConfigStore::ExchangeSockets() {
+  Sockets::Forms group;
+  std::set<Port> ports;  // two of one port could be after the same socket
+  for (const auto& [name, warming] : warming_) {
+    if (!warming->only_socket_missing) continue;
+    const xds::Listener& form = *warming->listener->config;
+    if (std::ranges::any_of(form.addresses, [&](const auto& one) { return ports.contains(one.address.port); }))
+      continue;
+    for (const xds::ListenerAddress& one : form.addresses) ports.insert(one.address.port);
+    group.emplace(name, &form);
+  }
+  const auto lacks = [&](const auto& one) { return !sockets_.HasAllOnce(group, *one.second); };
+  while (std::erase_if(group, lacks) > 0) {
+  }
+  if (group.empty()) return false;
+  for (const auto& [name, form] : group) ReleaseLater(sockets_.LetGo(name, {form}), /*refuse=*/false);
+  std::vector<Change> changes;
+  for (const auto& [name, form] : group)
+    changes.push_back({warming_.at(name)->listener, SocketsFor(*form, /*patient=*/false).value()});
+  BeginServing(changes);
+  return true;
 }
 
 // Its timer may be what runs now: it dies at the end of the round, and nothing else with it.
@@ -180,8 +234,10 @@ void ConfigStore::EndWarming(const std::string& name) {
 void ConfigStore::AwaitSocket(const std::string& name, const Diagnostic& why) {
   Warming& warming = *warming_.at(name);
   warming.only_socket_missing = true;
+  if (ExchangeSockets()) return;
   if (!warming.socket_by) warming.socket_by = loop_.Now() + sockets_.patience();
-  if (loop_.Now() < *warming.socket_by) {
+  if (loop_.Now() < *warming.socket_by ||
+      sockets_.IsLetGoBy(FormsToCome(/*held_up=*/true), *warming.listener->config)) {
     if (!socket_timer_.armed()) socket_timer_.Start(loop_.timers(), kSocketCheck);
     return;
   }
@@ -204,9 +260,11 @@ bool ConfigStore::warming() const noexcept {
   return std::ranges::any_of(warming_, [](const auto& one) { return !one.second->only_socket_missing; });
 }
 
-void ConfigStore::TryWarming() {
+void ConfigStore::TryWarming(Missing what) {
   std::vector<std::string> names;
-  for (const auto& [name, warming] : warming_) names.push_back(name);
+  for (const auto& [name, warming] : warming_) {
+    if (what == Missing::kAnything || warming->only_socket_missing) names.push_back(name);
+  }
   for (const std::string& name : names) Activate(name, false);
 }
 
@@ -216,6 +274,7 @@ void ConfigStore::RemoveListener(const std::string& name) {
   warming_.erase(name);
   if (active_.erase(name) > 0) EachWorker([&](Worker& worker) { worker.RemoveListener(name); });
   LetGoOfUnwanted(name);
+  TryWarming(Missing::kSocketsAlone);
   LookForUnneeded();
 }
 
@@ -487,12 +546,14 @@ void ConfigStore::RemoveAddress(const std::string& name) {
   destinations_.Removed(name);
 }
 
-void ConfigStore::BeginBatch() {
+void ConfigStore::BeginBatch(std::vector<std::shared_ptr<const xds::Listener>> listeners) {
+  for (auto& listener : listeners) coming_.insert_or_assign(listener->name, std::move(listener));
   clusters_.BeginBatch();
   destinations_.BeginBatch();
 }
 
 void ConfigStore::EndBatch() {
+  coming_.clear();
   clusters_.EndBatch();
   destinations_.EndBatch();
   LookForUnneeded();

@@ -76,7 +76,8 @@ class ConfigStore final : public MainDemands {
   void SetClusterSource(ClusterSource source) { cluster_source_ = source; }
   void NoteAllClusters() { has_all_clusters_ = cluster_source_ == ClusterSource::kAll; }  // kAll: they have come
   void SetControlPlaneAway(bool away) { destinations_.SetControlPlaneAway(away); }
-  void BeginBatch();
+  // `listeners`: that the batch will put. They may take ports from one another, in any order.
+  void BeginBatch(std::vector<std::shared_ptr<const xds::Listener>> listeners = {});
   void EndBatch();
 
   io::Loop& loop() override { return loop_; }
@@ -151,13 +152,21 @@ class ConfigStore final : public MainDemands {
   std::vector<std::string> MissingRoutesOf(const listen::CompiledListener& listener) const;
   std::vector<std::string> Unsettled(const std::vector<std::string>& secrets) const;
   void AwaitSocket(const std::string& name, const Diagnostic& why);
+  bool ExchangeSockets();
+  struct Change {
+    listen::ListenerPtr listener;
+    std::vector<int> sockets;
+  };
+  void BeginServing(const std::vector<Change>& changes);
+  enum class Missing : std::uint8_t { kAnything, kSocketsAlone };
+  void TryWarming(Missing what = Missing::kAnything);
+  Sockets::Forms FormsToCome(bool held_up) const;
   void EndWarming(const std::string& name);
   bool IsStopped(const xds::Listener& listener) const noexcept;
   Outcome<std::vector<int>> SocketsFor(const xds::Listener& listener, bool patient);
   void LetGoOfUnwanted(const std::string& name);
   void ReleaseLater(Sockets::Ticket ticket, bool refuse);
   void ReleaseUnwatched();
-  void TryWarming();
   void SubscribeSecrets(const std::vector<std::string>& names);
   void SubscribeOnce(std::string_view type, const std::string& name);
   void SubscribeNamed(std::string_view type, const std::vector<std::string>& names);
@@ -192,6 +201,7 @@ class ConfigStore final : public MainDemands {
   const record::ClusterManagerStats cluster_counts_;
   std::map<std::string, listen::ListenerPtr> active_;
   std::map<std::string, std::unique_ptr<Warming>> warming_;
+  std::map<std::string, std::shared_ptr<const xds::Listener>> coming_;  // of this batch, not yet put
   RefusedLate refused_late_;
   std::map<std::string, WaitingCluster> waiting_clusters_;
   io::Timer cluster_timer_{[this] { PutReadyClusters(); }};

@@ -47,25 +47,45 @@ const ConfigSubscriber::Failures& ConfigSubscriber::FailuresOf(std::string_view 
 
 std::vector<xds::Rejection> ConfigSubscriber::OnUpdate(const xds::Update& update) {
   std::vector<xds::Rejection> rejections;
-  Failures& failures = failures_[std::string(update.type_url)];
-  store_.BeginBatch();
-  // Listeners that go give their ports to those that come. Nothing else that goes is in the way of what comes, which
-  // may take its place in what refers to it.
-  const bool removed_first = update.type_url == url::kListener;
-  if (removed_first) RemoveAll(update);
-  for (const xds::WireResource& wire : update.added) {
-    if (const auto put = Put(update.type_url, wire); !put) {
-      std::string reason = wire.name + ": " + put.error().ToString();
-      failures[wire.name] = {.details = reason, .version = wire.version, .attempted = loop_.clock().Wall()};
-      rejections.push_back({wire.name, std::move(reason)});
-    } else {
-      failures.erase(wire.name);
-    }
+  const auto note = [&, &failures = failures_[std::string(update.type_url)]](const xds::WireResource& wire,
+                                                                             const Outcome<>& put) {
+    if (put) return void(failures.erase(wire.name));
+    std::string reason = wire.name + ": " + put.error().ToString();
+    failures[wire.name] = {.details = reason, .version = wire.version, .attempted = loop_.clock().Wall()};
+    rejections.push_back({wire.name, std::move(reason)});
+  };
+  if (update.type_url == url::kListener) {
+    PutListeners(update, note);
+  } else {
+    store_.BeginBatch();
+    for (const xds::WireResource& wire : update.added) note(wire, Put(update.type_url, wire));
+    RemoveAll(update);
   }
-  if (!removed_first) RemoveAll(update);
   store_.EndBatch();
   answered_.emplace(update.type_url);
   return rejections;
+}
+
+// Listeners that go give their ports to those that come, and those that change to one another. Nothing else that goes
+// is in the way of what comes, which may take its place in what refers to it.
+void ConfigSubscriber::PutListeners(const xds::Update& update, const Note& note) {
+  std::vector<Outcome<xds::Resource<xds::Listener>>> decoded;
+  std::vector<std::shared_ptr<const xds::Listener>> forms;
+  for (const xds::WireResource& wire : update.added) {
+    auto& listener = decoded.emplace_back(Decode(wire, loop_.clock().Wall(), &xds::DecodeListener));
+    if (!listener) continue;
+    if (auto same = CheckName(wire.name, (*listener).value->name); !same) {
+      listener = std::unexpected(std::move(same.error()));
+    } else {
+      forms.push_back((*listener).value);
+    }
+  }
+  store_.BeginBatch(std::move(forms));
+  RemoveAll(update);
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const auto& listener = decoded[i];
+    note(update.added[i], listener ? store_.PutListener(*listener, false) : std::unexpected(listener.error()));
+  }
 }
 
 void ConfigSubscriber::RemoveAll(const xds::Update& update) {
@@ -85,8 +105,6 @@ Outcome<> ConfigSubscriber::Put(std::string_view type_url, const xds::WireResour
     return put(*resource);
   };
   const auto named = [](const auto& value) -> const std::string& { return value.name; };
-  if (type_url == url::kListener)
-    return take(&xds::DecodeListener, named, [&](const auto& listener) { return store_.PutListener(listener, false); });
   if (type_url == url::kCluster)
     return take(&xds::DecodeCluster, named, [&](const auto& cluster) { return store_.PutCluster(cluster, false); });
   if (type_url == url::kRoute)

@@ -2,6 +2,7 @@
 // Takes what the control plane sends, resource by resource: decodes it and gives it to the ConfigStore. What is refused
 // keeps its last accepted form and goes back as a NACK that names it; why stays here for config_dump's error_state.
 // Main thread.
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -35,6 +36,8 @@ class ConfigSubscriber final : public xds::Subscriber {
   const Failures& FailuresOf(std::string_view type_url) const;
 
  private:
+  using Note = std::function<void(const xds::WireResource& wire, const Outcome<>& put)>;
+  void PutListeners(const xds::Update& update, const Note& note);
   Outcome<> Put(std::string_view type_url, const xds::WireResource& wire);
   void Remove(std::string_view type_url, const std::string& name);
   void RemoveAll(const xds::Update& update);

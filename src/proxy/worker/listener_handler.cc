@@ -30,7 +30,7 @@ record::Direction DirectionOf(const xds::Listener& listener) {
 
 ListenerHandler::ListenerHandler(session::Context& context, Secrets& secrets, listen::ListenerPtr listener,
                                  Hooks& hooks)
-    : context_(context), secrets_(secrets), listener_(std::move(listener)), stats_(listener_->stats), hooks_(hooks) {}
+    : context_(context), secrets_(secrets), listener_(std::move(listener)), hooks_(hooks) {}
 
 ListenerHandler::~ListenerHandler() = default;
 
@@ -127,11 +127,11 @@ void ListenerHandler::Serve(io::UniqueFd socket) {
   handler->Begin(std::move(stream), std::move(info));
 }
 
-void ListenerHandler::Left(MonotonicTime accepted) {
-  stats_->AddGauge(ListenerStat::kCxActive, -1);
-  stats_->Add(ListenerStat::kCxDestroy);
-  stats_->Record(ListenerStat::kCxLength,
-                 std::chrono::duration<double, std::milli>(context_.loop.Now() - accepted).count());
+void ListenerHandler::Left(const record::ListenerStats& stats, MonotonicTime accepted) {
+  stats.AddGauge(ListenerStat::kCxActive, -1);
+  stats.Add(ListenerStat::kCxDestroy);
+  stats.Record(ListenerStat::kCxLength,
+               std::chrono::duration<double, std::milli>(context_.loop.Now() - accepted).count());
   hooks_.count(-1);
 }
 
@@ -152,7 +152,7 @@ void ListenerHandler::LeaveRecord(const record::ConnectionInfo& info, record::Re
 
 void ListenerHandler::Begin(std::unique_ptr<io::Stream> stream, record::ConnectionInfo info) {
   info.listener_logs = listener_->logs;
-  info.listener_stats = stats_;
+  info.listener_stats = listener_->stats;
   const std::uint16_t port = info.local.port.value;
   if (listener_->InspectsTls(port) || listener_->InspectsHttp(port)) return Inspect(std::move(stream), std::move(info));
   Choose(std::move(stream), Buffer(), false, {}, std::move(info));
@@ -166,16 +166,16 @@ void ListenerHandler::Inspect(std::unique_ptr<io::Stream> stream, record::Connec
     listen::Inspection* inspection = nullptr;
   };
   auto key = std::make_shared<Key>();
-  stats_->AddGauge(ListenerStat::kPreCxActive, 1);
+  info.listener_stats->AddGauge(ListenerStat::kPreCxActive, 1);
   auto done = [this, key, info = std::move(info)](std::unique_ptr<io::Stream> open, Buffer seen,
                                                   listen::Findings findings) mutable {
     const auto place = inspections_.find(key->inspection);
     context_.loop.DeleteLater(std::move(place->second));
     inspections_.erase(place);
-    stats_->AddGauge(ListenerStat::kPreCxActive, -1);
+    info.listener_stats->AddGauge(ListenerStat::kPreCxActive, -1);
     const bool gone = open == nullptr;
     if (gone || (findings.timed_out && !listener_->config->continue_on_listener_filters_timeout)) {
-      stats_->Add(gone ? ListenerStat::kFilterRemoteClose : ListenerStat::kPreCxTimeout);
+      info.listener_stats->Add(gone ? ListenerStat::kFilterRemoteClose : ListenerStat::kPreCxTimeout);
       context_.loop.DeleteLater(std::move(open));
       LeaveRecord(info, {}, {});
       return hooks_.count(-1);
@@ -200,7 +200,7 @@ void ListenerHandler::Choose(std::unique_ptr<io::Stream> stream, Buffer seen, bo
   const session::ChainPtr& chain = index ? listener_->chains[*index] : listener_->default_chain;
   if (chain == nullptr) {
     kLog.Debug("no filter chain takes a connection to " + info.local.ToString() + " on listener " + listener_->name());
-    stats_->Add(ListenerStat::kNoFilterChainMatch);
+    info.listener_stats->Add(ListenerStat::kNoFilterChainMatch);
     LeaveRecord(info, record::ResponseFlag::kNoRouteFound, "filter_chain_not_found");
     stream->Close(false);
     context_.loop.DeleteLater(std::move(stream));
@@ -213,8 +213,9 @@ void ListenerHandler::Choose(std::unique_ptr<io::Stream> stream, Buffer seen, bo
 void ListenerHandler::Start(const session::ChainPtr& chain, std::unique_ptr<io::Stream> stream,
                             record::ConnectionInfo info) {
   info.filter_chain = chain->name;
-  stats_->Add(ListenerStat::kCxTotal);
-  stats_->AddGauge(ListenerStat::kCxActive, 1);
+  const std::shared_ptr<const record::ListenerStats> stats = info.listener_stats;
+  stats->Add(ListenerStat::kCxTotal);
+  stats->AddGauge(ListenerStat::kCxActive, 1);
   const MonotonicTime accepted = info.accepted;
   if (chain->tls) {
     Outcome<ContextPtr> tls = secrets_.Server(*chain->tls);
@@ -223,7 +224,7 @@ void ListenerHandler::Start(const session::ChainPtr& chain, std::unique_ptr<io::
       LeaveRecord(info, {}, {}, "no_certificate_yet");
       stream->Close(true);
       context_.loop.DeleteLater(std::move(stream));
-      return Left(accepted);
+      return Left(*stats, accepted);
     }
     tls::WrapOptions options;
     if (chain->handshake_timeout > Duration(0)) options.handshake_timeout = chain->handshake_timeout;
@@ -237,7 +238,7 @@ void ListenerHandler::Start(const session::ChainPtr& chain, std::unique_ptr<io::
     return StartIntake<session::InboundIntake>(chain->name, *inbound, std::move(stream), std::move(info));
   }
   std::unique_ptr<session::Session> session = MakeSession(*chain, std::move(stream), std::move(info));
-  if (session == nullptr) return Left(accepted);
+  if (session == nullptr) return Left(*stats, accepted);
   Serve(std::move(session), chain->name);
 }
 
@@ -245,11 +246,12 @@ template <class Kind, class Config>
 void ListenerHandler::StartIntake(const std::string& chain, std::shared_ptr<const Config> config,
                                   std::unique_ptr<io::Stream> stream, record::ConnectionInfo info) {
   auto key = std::make_shared<session::Intake*>(nullptr);
-  auto decided = [this, key, chain, accepted = info.accepted](std::unique_ptr<session::Session> session) {
+  auto decided = [this, key, chain, stats = info.listener_stats,
+                  accepted = info.accepted](std::unique_ptr<session::Session> session) {
     const auto place = intakes_.find(*key);
     context_.loop.DeleteLater(std::move(place->second));
     intakes_.erase(place);
-    if (session == nullptr) return Left(accepted);
+    if (session == nullptr) return Left(*stats, accepted);
     session::Session& served = *session;
     Serve(std::move(session), chain);
     // The listener may have changed while the connection was looked at.
@@ -294,7 +296,7 @@ void ListenerHandler::CloseAll(std::string_view reason) {
 
 void ListenerHandler::OnSessionEnded(session::Session& session) {
   const auto found = sessions_.find(&session);
-  Left(session.info().accepted);
+  Left(*session.info().listener_stats, session.info().accepted);
   context_.loop.DeleteLater(std::move(found->second.session));
   sessions_.erase(found);
 }

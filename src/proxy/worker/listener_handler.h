@@ -61,8 +61,8 @@ class ListenerHandler final : public session::SessionOwner {
   void Inspect(std::unique_ptr<io::Stream> stream, record::ConnectionInfo info);
   void Choose(std::unique_ptr<io::Stream> stream, Buffer seen, bool inspected, const listen::Findings& findings,
               record::ConnectionInfo info);
-  // It is over for the listener, whether it became a session or not.
-  void Left(MonotonicTime accepted);
+  // It is over for the listener, whether it became a session or not. `stats`: of what it was bound as at the beginning.
+  void Left(const record::ListenerStats& stats, MonotonicTime accepted);
   // The connection ends here: a line in the listener's log.
   void LeaveRecord(const record::ConnectionInfo& info, record::ResponseFlags flags, std::string response_details,
                    std::string termination_details = {});
@@ -80,7 +80,6 @@ class ListenerHandler final : public session::SessionOwner {
   session::Context& context_;
   Secrets& secrets_;
   listen::ListenerPtr listener_;
-  const std::shared_ptr<const record::ListenerStats> stats_;  // of what it was bound as
   Hooks& hooks_;
   bool draining_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);

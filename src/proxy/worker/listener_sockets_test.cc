@@ -186,21 +186,113 @@ TEST_F(ListenerSockets, AListenerThatGoesBeforeItServedLeavesNoSocketOpen) {
   EXPECT_TRUE(HasNoSocket("edge"));
 }
 
-TEST_F(ListenerSockets, OneUpdateMayMoveAPortFromOneListenerToAnother) {
+// Listeners as LDS brings them.
+class ListenersOfXds : public ListenerSockets {
+ protected:
+  ListenersOfXds() { AddCluster("other", {StartUpstream(201)}); }
+  std::vector<xds::Rejection> Update(const std::vector<xds::Listener>& listeners,
+                                     const std::vector<std::string>& removed = {}) {
+    std::vector<xds::WireResource> added;
+    for (const xds::Listener& one : listeners)
+      added.push_back({.name = one.name, .version = "1", .aliases = {}, .bytes = xds::Encode(one)});
+    return subscriber_.OnUpdate({.type_url = xds::type_url::kListener, .added = added, .removed = removed});
+  }
+  // Until it is the answer there, all answers are one of the two.
+  bool ComesToAnswer(const io::SocketAddress& at, int status) {
+    for (int i = 0; i < 1000; ++i) {
+      const int now = Get(at, "/").head.status;
+      if (now == status) return true;
+      if (now != 200 && now != 201) return false;
+    }
+    return false;
+  }
+
+  ConfigSubscriber subscriber_{main_, store_};
+};
+
+TEST_F(ListenersOfXds, OneUpdateMayMoveAPortFromOneToAnother) {
   const io::SocketAddress at = FreeAddress();
-  ConfigSubscriber subscriber(main_, store_);
-  const auto wire = [&](const std::string& name) {
-    return xds::WireResource{.name = name, .version = "1", .aliases = {}, .bytes = xds::Encode(Serving(name, at))};
-  };
-  const std::vector<xds::WireResource> before = {wire("edge")};
-  const std::vector<xds::WireResource> after = {wire("edge-v2")};
-  const std::vector<std::string> gone = {"edge"};
-  ASSERT_TRUE(subscriber.OnUpdate({.type_url = xds::type_url::kListener, .added = before, .removed = {}}).empty());
+  ASSERT_TRUE(Update({Serving("edge", at)}).empty());
   EXPECT_TRUE(Answers(at));
-  const auto rejected = subscriber.OnUpdate({.type_url = xds::type_url::kListener, .added = after, .removed = gone});
+  const auto rejected = Update({Serving("edge-v2", at)}, {"edge"});
   EXPECT_TRUE(rejected.empty()) << rejected.front().reason;
   EXPECT_TRUE(Answers(at));
   EXPECT_FALSE(store_.HasActive("edge"));
+}
+
+TEST_F(ListenersOfXds, ThatServeMayTakeThePortOfOneThatGoes) {
+  const io::SocketAddress own = FreeAddress(), gone = FreeAddress();
+  ASSERT_TRUE(Update({Serving("stays", own), Serving("goes", gone, "other")}).empty());
+  const auto rejected = Update({Serving("stays", gone)}, {"goes"});
+  EXPECT_TRUE(rejected.empty()) << rejected.front().reason;
+  EXPECT_TRUE(ComesToAnswer(gone, 200));
+}
+
+TEST_F(ListenersOfXds, MayTradePortsInOneUpdateWithoutLosingAConnection) {
+  const io::SocketAddress left = FreeAddress(), right = FreeAddress();
+  for (int round = 0; round < 20; ++round) {
+    const bool swapped = round % 2 != 0;
+    const auto rejected = Update({Serving("a", swapped ? right : left), Serving("b", swapped ? left : right, "other")});
+    ASSERT_TRUE(rejected.empty()) << rejected.front().reason;
+    ASSERT_TRUE(ComesToAnswer(left, swapped ? 201 : 200)) << "round " << round;
+    ASSERT_TRUE(ComesToAnswer(right, swapped ? 200 : 201)) << "round " << round;
+  }
+}
+
+TEST_F(ListenersOfXds, CountTheirConnectionsWhereTheseCome) {
+  const io::SocketAddress left = FreeAddress(), right = FreeAddress();
+  const record::ListenerStats at_left(registry_, record::StatNameOf(left)),
+      at_right(registry_, record::StatNameOf(right));
+  ASSERT_TRUE(Update({Serving("a", left), Serving("b", right, "other")}).empty());
+  ASSERT_TRUE(Update({Serving("a", right), Serving("b", left, "other")}).empty());
+  ASSERT_TRUE(ComesToAnswer(right, 200));
+  ASSERT_TRUE(ComesToAnswer(left, 201));
+  const std::uint64_t before = at_left.Value(record::ListenerStat::kCxTotal);
+  EXPECT_TRUE(Answers(right));
+  EXPECT_EQ(at_left.Value(record::ListenerStat::kCxTotal), before);
+  EXPECT_TRUE(Answers(left));
+  EXPECT_EQ(at_left.Value(record::ListenerStat::kCxTotal), before + 1);
+  const auto idle = [&] {
+    return at_left.Value(record::ListenerStat::kCxActive) + at_right.Value(record::ListenerStat::kCxActive) == 0;
+  };
+  EXPECT_TRUE(main_.RunUntil(idle, kLimit));
+}
+
+TEST_F(ListenersOfXds, MayMoveOnePortUpInAnyOrder) {
+  const io::SocketAddress first = FreeAddress(), second = FreeAddress(), third = FreeAddress();
+  ASSERT_TRUE(Update({Serving("a", first), Serving("b", second, "other")}).empty());
+  const auto rejected = Update({Serving("a", second), Serving("b", third, "other")});
+  EXPECT_TRUE(rejected.empty()) << rejected.front().reason;
+  EXPECT_TRUE(ComesToAnswer(second, 200));
+  EXPECT_TRUE(ComesToAnswer(third, 201));
+  EXPECT_TRUE(main_.RunUntil([&] { return sockets_.AddressesOf("b").size() == 1; }, kLimit));
+}
+
+TEST_F(ListenersOfXds, KeepTheirPortsUntilTheOneThatTradesWithThemHasWhatItNeeds) {
+  const io::SocketAddress left = FreeAddress(), right = FreeAddress();
+  ASSERT_TRUE(Update({Serving("a", left), Serving("b", right, "other")}).empty());
+  xds::Listener waits = Serving("b", left);
+  waits.filter_chains = {
+      HttpChain({}, [](xds::HttpConnectionManager& manager) { manager.routes = xds::RdsRef{.name = "late"}; })};
+  EXPECT_TRUE(Update({Serving("a", right), waits}).empty());
+  EXPECT_EQ(Get(left, "/").head.status, 200);
+  EXPECT_EQ(Get(right, "/").head.status, 201);
+  xds::RouteConfiguration late;
+  late.name = "late";
+  late.virtual_hosts = {{.name = "all", .domains = {"*"}, .routes = {RouteTo("/", "other")}}};
+  ASSERT_TRUE(store_.PutRoutes(Named(std::move(late))).has_value());
+  EXPECT_TRUE(ComesToAnswer(left, 201));
+  EXPECT_TRUE(ComesToAnswer(right, 200));
+}
+
+TEST_F(ListenersOfXds, AreRefusedAPortThatItsListenerKeepsInTheSameUpdate) {
+  const io::SocketAddress left = FreeAddress(), right = FreeAddress();
+  ASSERT_TRUE(Update({Serving("a", left), Serving("b", right, "other")}).empty());
+  const auto rejected = Update({Serving("a", right), Serving("b", right)});
+  ASSERT_EQ(rejected.size(), 1U);
+  EXPECT_EQ(rejected[0].name, "a");
+  EXPECT_NE(rejected[0].reason.find("listener b has " + right.ToString()), std::string::npos) << rejected[0].reason;
+  EXPECT_TRUE(ComesToAnswer(right, 200));
 }
 
 }  // namespace

@@ -98,29 +98,43 @@ void Sockets::TakeOver(const std::string& listener, const io::SocketAddress& add
 Outcome<std::vector<int>> Sockets::For(const xds::Listener& listener, bool patient) {
   std::vector<int> sockets;
   if (!listener.bind_to_port || bind_ == Bind::kNever) return sockets;
+  Outcome<> all;
   for (const xds::ListenerAddress& wanted : listener.addresses) {
-    if (Find(listener.name, wanted.address, sockets)) continue;
-    TakeOver(listener.name, wanted.address);
-    if (Find(listener.name, wanted.address, sockets)) continue;
-    if (patient && MayBeGiven(wanted.address.port))
-      return Explain(Errc::kUnavailable, "listener " + listener.name + ": the socket of port " +
-                                             std::to_string(wanted.address.port.value) + " is not here yet");
-    io::ListenOptions options;
-    if (listener.backlog) options.backlog = static_cast<int>(*listener.backlog);
-    options.transparent = listener.transparent;
-    options.v6_only = !wanted.address.ip.is_v4() && !wanted.ipv4_compat;
-    Outcome<io::UniqueFd> own = io::ListenOn(wanted.address, options);
-    if (!own) {
-      own.error().message = "listener " + listener.name + ": " + own.error().message;
-      for (const Open& open : open_) {
-        if (open.left != Ticket::kNone || io::LocalAddress(open.fd.get()).port != wanted.address.port) continue;
-        own.error().hint = "listener " + open.listener + " has " + open.address + ": give one of them another port";
-      }
-      return std::unexpected(own.error());
-    }
-    sockets.push_back(own->get());
-    open_.push_back({listener.name, wanted.address.ToString(), "", std::move(*own)});
+    if (Outcome<> have = Have(listener, wanted, patient, sockets); all && !have) all = std::move(have);
   }
+  if (!all) return std::unexpected(std::move(all.error()));
+  return sockets;
+}
+
+Outcome<> Sockets::Have(const xds::Listener& listener, const xds::ListenerAddress& wanted, bool patient,
+                        std::vector<int>& into) {
+  if (Find(listener.name, wanted.address, into)) return {};
+  TakeOver(listener.name, wanted.address);
+  if (Find(listener.name, wanted.address, into)) return {};
+  if (patient && MayBeGiven(wanted.address.port))
+    return Explain(Errc::kUnavailable, "listener " + listener.name + ": the socket of port " +
+                                           std::to_string(wanted.address.port.value) + " is not here yet");
+  io::ListenOptions options;
+  if (listener.backlog) options.backlog = static_cast<int>(*listener.backlog);
+  options.transparent = listener.transparent;
+  options.v6_only = !wanted.address.ip.is_v4() && !wanted.ipv4_compat;
+  Outcome<io::UniqueFd> own = io::ListenOn(wanted.address, options);
+  if (!own) {
+    own.error().message = "listener " + listener.name + ": " + own.error().message;
+    for (const Open& open : open_) {
+      if (open.left != Ticket::kNone || io::LocalAddress(open.fd.get()).port != wanted.address.port) continue;
+      own.error().hint = "listener " + open.listener + " has " + open.address + ": give one of them another port";
+    }
+    return std::unexpected(own.error());
+  }
+  into.push_back(own->get());
+  open_.push_back({listener.name, wanted.address.ToString(), "", std::move(*own)});
+  return {};
+}
+
+std::vector<int> Sockets::Has(const xds::Listener& listener) const {
+  std::vector<int> sockets;
+  for (const xds::ListenerAddress& wanted : listener.addresses) Find(listener.name, wanted.address, sockets);
   return sockets;
 }
 
@@ -137,13 +151,39 @@ bool Sockets::MayComeFree(const xds::Listener& listener) const {
   });
 }
 
+bool Sockets::IsWanted(const Open& open, const xds::Listener& form) {
+  return form.bind_to_port && std::ranges::any_of(form.addresses, [&](const xds::ListenerAddress& one) {
+           return Serves(open, one.address);
+         });
+}
+
+bool Sockets::IsLetGo(const Open& open, const Forms& forms) {
+  const auto form = forms.find(open.listener);
+  return open.left == Ticket::kNone && form != forms.end() && !IsWanted(open, *form->second);
+}
+
+bool Sockets::IsLetGoBy(const Forms& forms, const xds::Listener& listener) const {
+  return std::ranges::any_of(open_, [&](const Open& open) {
+    return open.listener != listener.name && IsLetGo(open, forms) &&
+           std::ranges::any_of(listener.addresses, [port = io::LocalAddress(open.fd.get()).port](const auto& wanted) {
+             return wanted.address.port == port;
+           });
+  });
+}
+
+bool Sockets::HasAllOnce(const Forms& forms, const xds::Listener& listener) const {
+  return std::ranges::all_of(listener.addresses, [&](const xds::ListenerAddress& wanted) {
+    return std::ranges::any_of(open_, [&](const Open& open) {
+      if (!Serves(open, wanted.address)) return false;
+      if (open.left == Ticket::kNone && open.listener == listener.name) return true;
+      return wanted.address.port && (open.left != Ticket::kNone || IsLetGo(open, forms));
+    });
+  });
+}
+
 Sockets::Ticket Sockets::LetGo(const std::string& listener, const std::vector<const xds::Listener*>& wanted) {
   const auto is_wanted = [&](const Open& open) {
-    return std::ranges::any_of(wanted, [&](const xds::Listener* form) {
-      return form->bind_to_port && std::ranges::any_of(form->addresses, [&](const xds::ListenerAddress& one) {
-               return Serves(open, one.address);
-             });
-    });
+    return std::ranges::any_of(wanted, [&](const xds::Listener* form) { return IsWanted(open, *form); });
   };
   const Ticket ticket{tickets_ + 1};
   bool any = false;

@@ -39,11 +39,20 @@ class Sockets {
   // after `patience`. Before the first listener.
   void ServeGateway(std::vector<io::IpAddress> own, Duration patience = kPatience);
 
-  // The sockets for all addresses of a listener, opened where they are not there. Errors name the address and what to
-  // do. `patient`: sockets that may still be given to the process are not opened.
+  // The sockets for all addresses of a listener, opened where they are not there; also when one cannot be had, the
+  // others are opened. Errors name the first such address and what to do. `patient`: sockets that may still be given to
+  // the process are not opened.
   Outcome<std::vector<int>> For(const xds::Listener& listener, bool patient = false);
+  // Those of its sockets that it has already.
+  std::vector<int> Has(const xds::Listener& listener) const;
+  // Listeners by name, in the forms that are to serve next.
+  using Forms = std::map<std::string, const xds::Listener*>;
   // Whether what For has failed of may be gone within patience().
   bool MayComeFree(const xds::Listener& listener) const;
+  // Whether others let go of ports of the listener once these forms of them serve.
+  bool IsLetGoBy(const Forms& forms, const xds::Listener& listener) const;
+  // Whether For would succeed once these forms serve, by sockets that are open already.
+  bool HasAllOnce(const Forms& forms, const xds::Listener& listener) const;
   Duration patience() const noexcept { return patience_; }
 
   // Of sockets that a listener has let go of; 0: it had none.
@@ -81,6 +90,10 @@ class Sockets {
   };
   static constexpr Duration kPatience = std::chrono::seconds(2);
   static bool Serves(const Open& open, const io::SocketAddress& address);
+  static bool IsWanted(const Open& open, const xds::Listener& form);
+  static bool IsLetGo(const Open& open, const Forms& forms);
+  Outcome<> Have(const xds::Listener& listener, const xds::ListenerAddress& wanted, bool patient,
+                 std::vector<int>& into);
   bool Find(const std::string& listener, const io::SocketAddress& address, std::vector<int>& into) const;
   void TakeOver(const std::string& listener, const io::SocketAddress& address);
   bool MayBeGiven(Port port) const;
