@@ -1,11 +1,8 @@
 // What is asked for as it is used, and when it is given up; what nobody answers is not waited for without end.
 #include <gtest/gtest.h>
 
-#include "core/telemetry/registry.h"
 #include "core/xds/type_url.h"
-#include "proxy/record/log_writer.h"
-#include "proxy/worker/config_store.h"
-#include "testing/manual_clock.h"
+#include "proxy/worker/test_store.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -15,9 +12,9 @@ using Kind = MainDemands::Kind;
 using cluster::kMostNegative;
 using cluster::kNegativeLife;
 
-class ConfigDemands : public testing::Test {
+class ConfigDemands : public StoreTest {
  protected:
-  ConfigDemands() {
+  ConfigDemands() : StoreTest(ManualClock::Start::kStanding, /*warming_limit=*/std::chrono::seconds(15)) {
     store_.SetSubscriptions(
         {.subscribe = [this](std::string_view type, const std::string& name) { subscribed_.emplace(type, name); },
          .unsubscribe = [this](std::string_view type,
@@ -45,31 +42,19 @@ class ConfigDemands : public testing::Test {
     cluster.name = name;
     cluster.type = xds::Cluster::Type::kEds;
     cluster.eds_service_name = service;
-    return Of(std::move(cluster), name);
-  }
-  template <class T>
-  static xds::Resource<T> Of(T value, const std::string& name, const std::string& bytes = {}) {
-    xds::Resource<T> resource;
-    resource.name = name;
-    resource.bytes = bytes;
-    resource.value = std::make_shared<const T>(std::move(value));
-    return resource;
+    return Named(std::move(cluster));
   }
   static xds::Resource<xds::ClusterLoadAssignment> HostOf(const std::string& service) {
     xds::ClusterLoadAssignment assignment;
     assignment.cluster_name = service;
     assignment.localities.emplace_back().endpoints.emplace_back().address =
         io::SocketAddress::Parse("10.0.0.1:80").value();
-    return Of(std::move(assignment), service);
+    xds::Resource<xds::ClusterLoadAssignment> resource;
+    resource.name = service;
+    resource.value = std::make_shared<const xds::ClusterLoadAssignment>(std::move(assignment));
+    return resource;
   }
 
-  ManualClock clock_;
-  io::Loop loop_{clock_};
-  telemetry::Registry registry_;
-  record::LogWriter logs_;
-  Secrets secrets_;
-  Sockets sockets_{{}};
-  ConfigStore store_{loop_, {registry_, logs_}, secrets_, sockets_, "", std::chrono::seconds(15)};
   std::set<std::pair<std::string, std::string>> subscribed_;
 };
 
@@ -104,11 +89,11 @@ TEST_F(ConfigDemands, WhatHasComeMeanwhileIsKept) {
   NeedInVain(Kind::kL4Routes, "80");
   xds::L4Routes routes;
   routes.name = "80";
-  ASSERT_TRUE(store_.PutL4Routes(Of(routes, "80")).has_value());
+  ASSERT_TRUE(store_.PutL4Routes(Named(routes)).has_value());
   NeedInVain(Kind::kCluster, "a");
   xds::Cluster cluster;
   cluster.name = "a";
-  ASSERT_TRUE(store_.PutCluster(Of(cluster, "a"), false).has_value());
+  ASSERT_TRUE(store_.PutCluster(Named(cluster), false).has_value());
   Pass(kNegativeLife * 2);
   EXPECT_TRUE(IsSubscribed(url::kL4Routes, "80"));
   EXPECT_NE(store_.FindL4Routes("80").value(), nullptr);
@@ -123,7 +108,7 @@ TEST_F(ConfigDemands, WhatAListenerNeedsIsNeverGivenUp) {
   listener.name = "web";
   listener.addresses.push_back({io::SocketAddress::Parse("127.0.0.1:0").value(), false});
   listener.filter_chains.emplace_back().filters.push_back({"http", std::move(manager)});
-  ASSERT_TRUE(store_.PutListener(Of(listener, "web"), false).has_value());
+  ASSERT_TRUE(store_.PutListener(Named(listener), false).has_value());
   NeedInVain(Kind::kRoutes, "web");
   Pass(kNegativeLife * 2);
   EXPECT_TRUE(IsSubscribed(url::kRoute, "web"));
@@ -145,16 +130,18 @@ TEST_F(ConfigDemands, EndpointsOfAServiceThatIsUsedAgainAreAskedForAnew) {
 TEST_F(ConfigDemands, AClusterThatComesAgainAsItIsStaysTheSame) {
   xds::Cluster cluster;
   cluster.name = "a";
-  auto resource = Of(cluster, "a", "bytes");
-  resource.version = "1";
-  ASSERT_TRUE(store_.PutCluster(resource, false).has_value());
+  const auto put = [&](const char* version, const char* bytes) {
+    auto resource = Named(cluster);
+    resource.version = version;
+    resource.bytes = bytes;
+    return store_.PutCluster(resource, false);
+  };
+  ASSERT_TRUE(put("1", "bytes").has_value());
   const auto before = store_.clusters().Find("a");
-  auto again = Of(cluster, "a", "bytes");
-  again.version = "2";
-  ASSERT_TRUE(store_.PutCluster(again, false).has_value());
+  ASSERT_TRUE(put("2", "bytes").has_value());
   EXPECT_EQ(store_.clusters().Find("a"), before);
   EXPECT_EQ(store_.accepted().clusters.at("a").version, "2");
-  ASSERT_TRUE(store_.PutCluster(Of(cluster, "a", "other"), false).has_value());
+  ASSERT_TRUE(put("3", "other").has_value());
   EXPECT_NE(store_.clusters().Find("a"), before);
 }
 

@@ -9,14 +9,12 @@
 
 #include "core/conn/http_server.h"
 #include "core/grpc/server.h"
-#include "core/telemetry/registry.h"
 #include "core/tls/stream.h"
 #include "core/tls/test_pki.h"
 #include "core/xds/encode/encode.h"
 #include "core/xds/type_url.h"
-#include "proxy/record/log_writer.h"
 #include "proxy/worker/control_link.h"
-#include "testing/manual_clock.h"
+#include "proxy/worker/test_store.h"
 
 namespace plait::proxy::worker {
 
@@ -154,8 +152,10 @@ inline xds::Cluster StaticCluster(const std::string& name) {
   return cluster;
 }
 
-class ControlLinkTest : public testing::Test {
+class ControlLinkTest : public StoreTest {
  protected:
+  ControlLinkTest() : StoreTest(ManualClock::Start::kRunning, /*warming_limit=*/std::chrono::seconds(1)) {}
+
   void StartAs(const std::string& kind) {
     bootstrap_ = BootstrapFor(plane_.address(), kind, keep_alive_);
     if (plane_.tls) UseTls();
@@ -181,13 +181,6 @@ class ControlLinkTest : public testing::Test {
     return answer;
   }
 
-  ManualClock clock_{ManualClock::Start::kRunning};
-  io::Loop loop_{clock_};
-  telemetry::Registry registry_;
-  record::LogWriter logs_;
-  Secrets secrets_;
-  Sockets sockets_{{}};
-  ConfigStore store_{loop_, {registry_, logs_}, secrets_, sockets_, "", std::chrono::seconds(1)};
   tls::TestCa ca_;
   FakeControlPlane plane_{loop_};
   std::optional<xds::TcpKeepAlive> keep_alive_;

@@ -10,6 +10,7 @@
 #include "core/telemetry/registry.h"
 #include "proxy/record/log_writer.h"
 #include "proxy/worker/config_store.h"
+#include "proxy/worker/test_store.h"
 
 namespace plait::proxy::worker {
 
@@ -53,15 +54,6 @@ class FakeRecorder final : public record::Recorder {
  private:
   Lines& lines_;
 };
-
-// A resource under the name that its value has.
-template <class T>
-xds::Resource<T> Named(T value) {
-  xds::Resource<T> resource;
-  resource.name = value.name;
-  resource.value = std::make_shared<const T>(std::move(value));
-  return resource;
-}
 
 inline xds::WeightedCluster To(std::string cluster) {
   xds::WeightedCluster target;
