@@ -6,6 +6,7 @@
 #include "core/tls/stream.h"
 #include "proxy/session/chain.h"
 #include "proxy/session/decisions.h"
+#include "proxy/session/ended_connection.h"
 #include "proxy/session/exchange.h"
 #include "proxy/session/handshake_stats.h"
 
@@ -162,12 +163,7 @@ void HttpSession::RecordConnection() {
   const record::AccessLogs* logs = closed_because_.empty() || cut_off_ ? nullptr : config_->logs.get();
   if (info_.listener_logs == nullptr && logs == nullptr) return;
   const http::RequestHead none;
-  record::StreamRecord record;
-  record.connection = &info_;
-  record.start_time = info_.accepted;
-  record.total = context_.loop.Now() - info_.accepted;
-  record.start = context_.loop.clock().Wall() - *record.total;
-  record.remote = info_.remote;
+  record::StreamRecord record = EndedNow(info_, context_);
   if (requests_ > 0 || broken_message_recorded_) record.request = &none;  // a protocol was spoken
   record.protocol = connection_.version();
   record.bytes_received = connection_.bytes_read();

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "proxy/session/ended_connection.h"
 #include "proxy/session/farewell.h"
 #include "proxy/session/prefixed_stream.h"
 
@@ -87,12 +88,7 @@ void Intake::OnFailed(Error error) {
 }
 
 record::StreamRecord Intake::Record() const {
-  record::StreamRecord record;
-  record.connection = &info_;
-  record.start_time = info_.accepted;
-  record.total = context_.loop.Now() - info_.accepted;
-  record.start = context_.loop.clock().Wall() - *record.total;
-  record.remote = info_.remote;
+  record::StreamRecord record = EndedNow(info_, context_);
   record.bytes_received = seen_.size();
   return record;
 }

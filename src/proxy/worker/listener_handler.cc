@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/tls/stream.h"
+#include "proxy/session/ended_connection.h"
 #include "proxy/session/http_session.h"
 #include "proxy/session/inbound.h"
 #include "proxy/session/outbound.h"
@@ -138,12 +139,7 @@ void ListenerHandler::Left(const record::ListenerStats& stats, MonotonicTime acc
 void ListenerHandler::LeaveRecord(const record::ConnectionInfo& info, record::ResponseFlags flags,
                                   std::string response_details, std::string termination_details) {
   if (info.listener_logs == nullptr) return;
-  record::StreamRecord record;
-  record.connection = &info;
-  record.start_time = info.accepted;
-  record.total = context_.loop.Now() - info.accepted;
-  record.start = context_.loop.clock().Wall() - *record.total;
-  record.remote = info.remote;
+  record::StreamRecord record = session::EndedNow(info, context_);
   record.flags = flags;
   record.response_details = std::move(response_details);
   record.termination_details = std::move(termination_details);
