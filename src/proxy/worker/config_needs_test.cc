@@ -1,11 +1,8 @@
 // How long listeners and clusters wait for what they need (initial_fetch_timeout), and when that is given up.
 #include <gtest/gtest.h>
 
-#include "core/telemetry/registry.h"
 #include "core/xds/type_url.h"
-#include "proxy/record/log_writer.h"
-#include "proxy/worker/config_store.h"
-#include "testing/manual_clock.h"
+#include "proxy/worker/test_store.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -13,9 +10,9 @@ namespace {
 namespace url = xds::type_url;
 using Kind = MainDemands::Kind;
 
-class ConfigNeeds : public testing::Test {
+class ConfigNeeds : public StoreTest {
  protected:
-  ConfigNeeds() {
+  ConfigNeeds() : StoreTest(ManualClock::Start::kStanding, /*warming_limit=*/std::chrono::seconds(15)) {
     store_.SetSubscriptions(
         {.subscribe = [this](std::string_view type, const std::string& name) { subscribed_.emplace(type, name); },
          .unsubscribe = [this](std::string_view type,
@@ -84,21 +81,6 @@ class ConfigNeeds : public testing::Test {
     return hosts;
   }
 
-  template <class T>
-  static xds::Resource<T> Named(T value) {
-    xds::Resource<T> resource;
-    resource.name = value.name;
-    resource.value = std::make_shared<const T>(std::move(value));
-    return resource;
-  }
-
-  ManualClock clock_;
-  io::Loop loop_{clock_};
-  telemetry::Registry registry_;
-  record::LogWriter logs_;
-  Secrets secrets_;
-  Sockets sockets_{{}};
-  ConfigStore store_{loop_, {registry_, logs_}, secrets_, sockets_, "", std::chrono::seconds(15)};
   std::set<std::pair<std::string, std::string>> subscribed_;
 };
 
