@@ -107,7 +107,8 @@ void PlaitdProcess::Send(std::string line) {
 }
 
 void PlaitdProcess::OnWritable() {
-  if (!out_.empty() && channel_) static_cast<void>(channel_->Write(out_));  // a broken channel ends with its process
+  if (out_.empty() || !channel_) return;
+  [[maybe_unused]] const auto written = channel_->Write(out_);  // a broken channel ends with its process
 }
 
 void PlaitdProcess::OnEnded(ProcessEnd end) {
