@@ -91,9 +91,12 @@ Json XdsCluster(const BootstrapInput& input) {
                        {{"trusted_ca", {{"filename", input.root_path}}},
                         {"match_typed_subject_alt_names",
                          {{{"san_type", "DNS"}, {"matcher", {{"exact", "plaitd.plait-system.svc"}}}}}}}}}}};
+  // Hours may pass without a change: that plaitd forgot the connection, or vanished, is noticed after a minute.
+  const Json keep_alive = {{"keepalive_time", 30}, {"keepalive_interval", 10}, {"keepalive_probes", 3}};
   return {{"name", "xds-grpc"},
           {"type", "STATIC"},
           {"connect_timeout", "5s"},
+          {"upstream_connection_options", {{"tcp_keepalive", keep_alive}}},
           {"typed_extension_protocol_options", Http2()},
           {"transport_socket", {{"name", "envoy.transport_sockets.tls"}, {"typed_config", tls}}},
           {"load_assignment", Assignment("xds-grpc", SocketAddress(input.control_address, input.xds_port))}};
@@ -164,6 +167,12 @@ Json StatsConfig() {
   return {{"use_all_default_tags", false}, {"stats_tags", std::move(tags)}};
 }
 
+// As in Istio's bootstrap: of itself Envoy refuses routes whose regular expression makes a program larger than 100.
+Json RegexLimit() {
+  return {{"layers", Json::array({{{"name", "global config"},
+                                   {"static_layer", {{"re2.max_program_size.error_level", 32768}}}}})}};
+}
+
 // A port of the workload that leads to one page of Envoy's admin, as in Istio's bootstrap.
 Json PageListener(Port port, bool v6, const char* stat_prefix, const char* path, const char* page) {
   const Json route = {{"match", {{"path", path}}}, {"route", {{"cluster", "admin"}, {"prefix_rewrite", page}}}};
@@ -227,6 +236,7 @@ std::string EnvoyBootstrapYaml(const EnvoyBootstrapInput& input) {
       {{"node", node},
        {"admin", Admin()},
        {"stats_config", StatsConfig()},
+       {"layered_runtime", RegexLimit()},
        {"cluster_manager", {{"upstream_bind_config", {{"socket_options", Json::array({mark})}}}}},
        {"dynamic_resources", {{"ads_config", control}, {"lds_config", ads}, {"cds_config", ads}}},
        {"static_resources",

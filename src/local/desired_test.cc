@@ -149,10 +149,10 @@ TEST(Bootstrap, NamesTheWorkloadAsIstioDoes) {
                                           .root_path = "/r",
                                           .control_address = "10.244.0.1",
                                           .xds_port = Port{15012}});
-  for (const char* part :
-       {"sidecar~10.244.0.5~web-0.shop~shop.svc.cluster.local", "\"cluster\": \"web.shop\"",
-        "\"INSTANCE_IPS\": \"10.244.0.5,fd00:10:244::5\"", "\"WORKLOAD_NAME\": \"web\"", "DELTA_GRPC",
-        "\"max_interval\": \"2s\"", "type.googleapis.com/plait.proxy.v1.Identity", "\"token_path\": \"/t\""})
+  for (const char* part : {"sidecar~10.244.0.5~web-0.shop~shop.svc.cluster.local", "\"cluster\": \"web.shop\"",
+                           "\"INSTANCE_IPS\": \"10.244.0.5,fd00:10:244::5\"", "\"WORKLOAD_NAME\": \"web\"",
+                           "DELTA_GRPC", "\"max_interval\": \"2s\"", "\"keepalive_time\": 30",
+                           "type.googleapis.com/plait.proxy.v1.Identity", "\"token_path\": \"/t\""})
     EXPECT_NE(text.find(part), std::string::npos) << part;
 }
 

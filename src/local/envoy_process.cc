@@ -14,9 +14,6 @@ namespace {
 // As of a plait-proxy, and Istio's: what a new listener forbids goes on for so long under the old one.
 constexpr const char* kDrainTime = "45";
 
-// A miss counts at once: while Envoy restarts nobody keeps its sockets.
-constexpr int kMisses = 1;
-
 }  // namespace
 
 Outcome<bool> WantsEnvoy(const PodSpec& pod) {
@@ -68,14 +65,17 @@ Outcome<> EnvoyProcess::Start() {
   if (!log) return std::unexpected(log.error());
   log_ = std::move(*log);
   started_ = true;
-  probe_ = std::make_unique<Prober>(mesh_.loop, around_.target, ProxyReadiness(kMisses), true,
+  SpawnOne();
+  return {};
+}
+
+void EnvoyProcess::StartProbe() {
+  probe_ = std::make_unique<Prober>(mesh_.loop, around_.target, ProxyReadiness(), true,
                                     [this](bool healthy, const std::string& why) {
                                       reason_ = healthy ? "" : "proxy not ready: " + why;
                                       on_change_();
                                     });
   probe_->Start();
-  SpawnOne();
-  return {};
 }
 
 void EnvoyProcess::SpawnOne() {
@@ -103,11 +103,13 @@ void EnvoyProcess::SpawnOne() {
   }
   pid_ = *pid;
   running_since_ = mesh_.loop.Now();
+  StartProbe();
   end_ = mesh_.reaper.Watch(pid_, [this](ProcessEnd end) { OnEnded(end); });
 }
 
 void EnvoyProcess::OnEnded(ProcessEnd end) {
   pid_ = 0;
+  probe_.reset();  // it is not ready now, and the next one not before it answers: nobody keeps its sockets meanwhile
   kill_.Cancel();
   log_->Drain();
   if (stopping_) return on_change_();

@@ -42,6 +42,7 @@ class EnvoyProcess {
  private:
   Outcome<> WriteBootstrap() const;
   void SpawnOne();
+  void StartProbe();
   void OnEnded(ProcessEnd end);
   std::unique_ptr<io::Stream> DialAdmin();
 
@@ -50,7 +51,7 @@ class EnvoyProcess {
   std::function<void()> on_change_;
   std::string program_;
   std::unique_ptr<LogFile> log_;
-  std::unique_ptr<Prober> probe_;
+  std::unique_ptr<Prober> probe_;  // of the process that runs; null: none runs
   std::unique_ptr<EnvoyDrain> drain_;
   std::string reason_ = "proxy not started yet";
   bool started_ = false;

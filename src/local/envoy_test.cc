@@ -56,6 +56,7 @@ TEST_F(EnvoyBootstrap, HasNoTokenMarksItsConnectionsAndTakesItsCertificateBySds)
   EXPECT_EQ(json["cluster_manager"]["upstream_bind_config"]["socket_options"][0]["int_value"], 0x53a);
   EXPECT_EQ(json["dynamic_resources"]["ads_config"]["api_type"], "DELTA_GRPC");
   EXPECT_FALSE(json["stats_config"]["use_all_default_tags"]);
+  EXPECT_EQ(json["layered_runtime"]["layers"][0]["static_layer"]["re2.max_program_size.error_level"], 32768);
   EXPECT_EQ(json["stats_config"]["stats_tags"][0]["tag_name"], "cluster_name");
   const auto& clusters = json["static_resources"]["clusters"];
   EXPECT_EQ(clusters[0]["transport_socket"]["typed_config"]["common_tls_context"]["tls_certificate_sds_secret_configs"]

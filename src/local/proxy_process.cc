@@ -31,9 +31,6 @@ std::string NewToken() {
 // What a gateway that got the host's port of it was handed.
 std::string OnHost(const ServerPort& port) { return "host:" + port.name(); }
 
-// Of readiness. So that a restart, which loses no connection, takes no endpoint away.
-constexpr int kMisses = 3;
-
 }  // namespace
 
 ProxyProcess::ProxyProcess(MeshContext& mesh, const PodSpec& pod, const PodNetwork& network, ProbeTarget& target,
@@ -98,7 +95,7 @@ Outcome<> ProxyProcess::Start() {
     SpawnOne();
     return {};
   }
-  probe_ = std::make_unique<Prober>(mesh_.loop, target_, ProxyReadiness(kMisses), true,
+  probe_ = std::make_unique<Prober>(mesh_.loop, target_, ProxyReadiness(), true,
                                     [this](bool healthy, const std::string& why) {
                                       reason_ = healthy ? "" : "proxy not ready: " + why;
                                       on_change_();

@@ -388,6 +388,25 @@ def test_a_rule_is_live_at_an_envoy_that_calls(mixed):
     until(lambda: code() == "403", 10, "the fault is gone")
 
 
+def test_a_regular_expression_that_needs_a_large_program_is_taken_by_an_envoy(mixed):
+    """As with Istio's bootstrap: of itself Envoy takes programs of 100 instructions."""
+    rule = mixed.directory / "numbered.yaml"
+    m.write(rule, m.virtual_service("ratings-numbered", {
+        "hosts": ["ratings"], "http": [{"match": [{"uri": {"regex": "/v[0-9]{1,3}/[0-9a-f]{8}-[0-9a-f]{4}/.{0,500}"}}],
+                                        "fault": {"abort": {"httpStatus": 555, "percentage": {"value": 100}}},
+                                        "route": [{"destination": {"host": "ratings"}}]},
+                                       {"route": [{"destination": {"host": "ratings"}}]}]}))
+
+    def code():
+        url = "http://ratings:9080/v1/0123abcd-4567/x"
+        return mixed.exec("envoy-client", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", url).stdout
+    try:
+        until(lambda: code() == "555", 10, "the rule is in force")
+    finally:
+        rule.unlink()
+    until(lambda: code() == "403", 10, "the rule is gone")
+
+
 @pytest.mark.parametrize("caller", ["envoy-client", "envoy-caller"])
 def test_a_route_moves_to_a_new_subset_and_the_old_one_goes_in_one_edit(mixed, caller):
     """By delta and by state of the world. An Envoy answers 503 itself for a cluster without endpoints."""
