@@ -127,6 +127,15 @@ IstioMetrics::Waiting::Waiting(const Subject& of, const Sample& with)
   }
 }
 
+namespace {
+// A code of gRPC as it is; what else a server may have written is no label.
+std::string_view KnownGrpcStatus(std::string_view text) {
+  constexpr std::uint64_t kLastCode = 16;
+  const auto code = ParseUint(text);
+  return text.empty() || (code && *code <= kLastCode && text.size() <= 2) ? text : "unknown";
+}
+}  // namespace
+
 IstioMetrics::Subject IstioMetrics::SubjectOf(const StreamRecord& record, IstioSeries::Kind kind) {
   const ConnectionInfo& connection = *record.connection;
   Subject subject{.source = connection.gateway || connection.direction == Direction::kOutbound,
@@ -153,12 +162,15 @@ IstioMetrics::Subject IstioMetrics::SubjectOf(const StreamRecord& record, IstioS
       subject.own_principal = connection.tls->local_identity;
     }
   }
-  if (record.request != nullptr) subject.host_header = http::HostOnly(record.request->authority);
+  // As Istio: the application's own calls alone. What others write there would be a label, and as many series as they
+  // like.
+  const bool applications = connection.direction == Direction::kOutbound && !connection.gateway;
+  if (record.request != nullptr && applications) subject.host_header = http::HostOnly(record.request->authority);
   if (kind != IstioSeries::Kind::kGrpc) return subject;
   for (const http::Headers* fields :
        {record.response_trailers, record.response ? &record.response->headers : nullptr}) {
     if (fields == nullptr || !subject.grpc_status.empty()) continue;
-    subject.grpc_status = fields->Get("grpc-status").value_or("");
+    subject.grpc_status = KnownGrpcStatus(fields->Get("grpc-status").value_or(""));
   }
   return subject;
 }

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <sstream>
+#include <tuple>
 
 #include "proxy/cluster/host.h"
 
@@ -258,6 +260,36 @@ TEST_F(IstioLabels, OfAnAnswerWithoutAClusterAreThoseOfTheServiceThatWasDialled)
   EXPECT_EQ(UnknownIn(series), "");
   EXPECT_EQ(series["destination_service"], kRatings);
   EXPECT_EQ(series["destination_workload"], "ratings-v1");
+}
+
+// Else whoever reaches a gateway makes a series for each name that he thinks of.
+TEST_F(IstioLabels, OfWhatOthersCallHaveNoNameThatTheyWrote) {
+  connection_.local = At("203.0.113.1:80");
+  head_.authority = "anything.example";
+  for (const auto& [direction, gateway, name] :
+       {std::tuple{Direction::kInbound, false, "unknown"}, std::tuple{Direction::kOutbound, true, "unknown"},
+        std::tuple{Direction::kOutbound, false, "anything.example"}}) {
+    connection_.direction = direction;
+    connection_.gateway = gateway;
+    record_.response_code = gateway ? 404 : direction == Direction::kInbound ? 405 : 406;
+    Metrics().Request(record_);
+    EXPECT_EQ(Series("istio_requests_total", std::to_string(record_.response_code))["destination_service"], name);
+  }
+}
+
+TEST_F(IstioLabels, HaveOnlyCodesOfGrpcAsItsStatus) {
+  head_.headers.Add("content-type", "application/grpc");
+  for (const auto& [status, label] :
+       {std::pair{"0", "0"}, {"16", "16"}, {"17", "unknown"}, {"007", "unknown"}, {"x", "unknown"}}) {
+    http::ResponseHead answer;
+    answer.headers.Add("grpc-status", status);
+    record_.response = &answer;
+    record_.response_code =
+        200 + static_cast<std::uint32_t>(status[0]) + static_cast<std::uint32_t>(status[std::strlen(status) - 1]);
+    Metrics().Request(record_);
+    EXPECT_EQ(Series("istio_requests_total", std::to_string(record_.response_code))["grpc_response_status"], label)
+        << status;
+  }
 }
 
 TEST_F(IstioLabels, OfAnAnswerOutsideTheMeshStayUnknown) {
