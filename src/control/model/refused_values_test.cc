@@ -71,6 +71,8 @@ TEST(RefusedValues, OfAFormatInJsonLeaveIstiosInForce) {
            {R"({"a": )", "accessLogFormat: is no JSON object: Unexpected end of string. Expected a value. (e.g. {"},
            {"[%RESPONSE_CODE%]", "accessLogFormat: is no JSON object (e.g. {"},
            {R"("a")", "is no JSON object"},
+           {R"({"a": )" + std::string(500'000, '[') + std::string(500'000, ']') + "}",
+            "nested more than 32 levels deep"},
        }) {
     const Decoded read = ReadMesh("    accessLogEncoding: JSON\n    accessLogFormat: '" + text + "'\n");
     EXPECT_NE(
@@ -103,6 +105,8 @@ TEST(RefusedValues, OfDestinationRulesAreToldAndTheRestStays) {
            {hash + "ringHash: {minimumRingSize: 8388609}}}", "the ring size 8388609 "},
            {"loadBalancer: {consistentHash: {httpCookie: {name: a, ttl: -1s}}}", "is negative"},
            {"loadBalancer: {consistentHash: {httpCookie: {name: '', ttl: 1s}}}", "no name"},
+           {"loadBalancer: {consistentHash: {httpCookie: {name: a, attributes: [{name: '', value: x}]}}}",
+            "an attribute has no name"},
            {"loadBalancer: {consistentHash: {httpHeaderName: ''}}", "no name"},
            {"loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 0s}}",
             "7:60: DestinationRule default/r: duration must be above 0"},

@@ -1,6 +1,7 @@
 #pragma once
 // What an access log in JSON writes: an object whose texts hold command operators. Mirrors json_format of
 // envoy.config.core.v3.SubstitutionFormatString, which is a google.protobuf.Struct.
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,7 +27,9 @@ struct JsonFormat {
   friend bool operator==(const JsonFormat&, const JsonFormat&) = default;
 };
 
-// Reads the text of a JSON object. Errors: it is none, or a text in it has an operator that ParseFormat refuses.
+inline constexpr std::size_t kMaxJsonFormatDepth = 32;
+// Reads the text of a JSON object. Errors: it is none, it is nested more than kMaxJsonFormatDepth levels deep, or a
+// text in it has an operator that ParseFormat refuses.
 Outcome<JsonFormat> ParseJsonFormat(std::string_view json);
 
 }  // namespace plait::xds

@@ -3,6 +3,7 @@
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <algorithm>
 #include <map>
 
 #include "core/base/strings.h"
@@ -46,6 +47,21 @@ Outcome<void> CheckOperators(const JsonFormat& format) {
   }
   return {};
 }
+// Of arrays and objects within each other. The library's reader takes quadratic time in it.
+std::size_t DepthOf(std::string_view json) {
+  std::size_t depth = 0;
+  std::size_t deepest = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') quoted = !quoted;
+    if (quoted && c == '\\') ++i;
+    if (quoted) continue;
+    if (c == '{' || c == '[') deepest = std::max(deepest, ++depth);
+    if ((c == '}' || c == ']') && depth > 0) --depth;
+  }
+  return deepest;
+}
 }  // namespace
 
 JsonFormat DecodeJsonFormat(const pb::Struct& in) {
@@ -60,6 +76,9 @@ JsonFormat DecodeJsonFormat(const pb::Struct& in) {
 }
 
 Outcome<JsonFormat> ParseJsonFormat(std::string_view json) {
+  if (DepthOf(json) > kMaxJsonFormatDepth)
+    return Explain(Errc::kLimit, "is nested more than " + std::to_string(kMaxJsonFormatDepth) + " levels deep",
+                   "write what a line of the log shall hold with fewer levels");
   pb::Struct message;
   const bool object = Trim(json).starts_with('{');
   const auto status = object ? pb::util::JsonStringToMessage(std::string(json), &message) : pb::util::Status();
