@@ -114,7 +114,7 @@ std::optional<AccessLogLine> LookInto(std::string_view line) {
 }
 
 std::optional<AccessLogLine> ReadJson(std::string_view line) {
-  const Json object = Json::parse(line, nullptr, false);
+  const Json object = ParseJson(line);
   if (At(object, "response_code").is_null() || At(object, "response_flags").is_null()) return std::nullopt;
   const auto text = [&](const char* key) { return NotDash(Text(object, {key})); };
   return AccessLogLine{

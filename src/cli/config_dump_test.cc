@@ -226,6 +226,19 @@ TEST(Render, AlignsColumnsByCharacters) {
   EXPECT_EQ(TableText({{"A", "B"}, {{"grün", "1"}, {"x", "2"}}}), "A      B\ngrün   1\nx      2\n");
 }
 
+// Who names a resource does not write to the terminal of those who look at it.
+TEST(Render, ShowsControlCharactersOfOthersAsText) {
+  const Output output{.table = {{"NAME", "X"}, {{"a\033[31m\xc2\x9b", "1"}, {"b", "2"}}}};
+  EXPECT_EQ(OutputText(Format::kTable, output), "NAME             X\na\\x1b[31m\xc2\\x9b   1\nb                2\n");
+  EXPECT_EQ(OutputText(Format::kName, output), "a\\x1b[31m\xc2\\x9b\nb\n");
+}
+
+TEST(Render, WritesCharactersThatYamlHasEscapedOnlyAsEscapes) {
+  EXPECT_EQ(YamlText(Json::parse(
+                "{\"k\\u0085\":\"a\\u007f\\u009b\\u2028\\ufffe\\ufeff\",\"s\":\"gr\\u00fcn \\ud83d\\ude00\"}")),
+            "\"k\\u0085\": \"a\\u007f\\u009b\\u2028\\ufffe\\ufeff\"\ns: \"gr\u00fcn \U0001f600\"\n");
+}
+
 TEST(Render, WritesYamlThatReadsBackAsTheSame) {
   EXPECT_EQ(YamlText(Json::parse(R"({"a":[{"b":1,"c":["x","no"]},[]],"d":{},"e":"10:20"})")),
             "a:\n  - b: 1\n    c:\n      - x\n      - \"no\"\n  - []\nd: {}\ne: \"10:20\"\n");

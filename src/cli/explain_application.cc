@@ -46,7 +46,7 @@ Ports PortsOfBootstrap(const Json& dump) {
   for (const Json& section : At(dump, "configs")) {
     // A text, which holds JSON.
     const std::string text = Text(section, {"bootstrap", "node", "metadata", "POD_PORTS"});
-    const Json list = Json::parse(text, nullptr, false);
+    const Json list = ParseJson(text);
     if (!list.is_array()) continue;
     std::vector<std::uint16_t> ports;
     for (const Json& one : list)

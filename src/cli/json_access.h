@@ -9,6 +9,8 @@
 
 namespace plait::cli {
 
+// Discarded where it is no JSON, or nested more than 512 levels deep: the library copies and writes by recursion.
+Json ParseJson(std::string_view text);
 const Json& At(const Json& object, std::string_view key);
 const Json& At(const Json& object, std::initializer_list<std::string_view> path);
 // A string as it is, other values as JSON, nothing as "".

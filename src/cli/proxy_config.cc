@@ -29,14 +29,15 @@ struct ConfigVerb {
 constexpr std::size_t kMaxDump = std::size_t{256} << 20;
 
 Outcome<Json> ReadDump(const std::string& path) {
-  Outcome<std::string> text = io::ReadBounded(path, kMaxDump, io::Pipes::kRead);
+  const bool standard_input = path == "-";
+  Outcome<std::string> text = io::ReadBounded(standard_input ? "/dev/stdin" : path, kMaxDump, io::Pipes::kRead);
   if (!text) {
     text.error().hint +=
         (text.error().hint.empty() ? "" : "; ") + std::string("save one with: plait pc all WORKLOAD -o json");
     return std::unexpected(std::move(text.error()));
   }
   Outcome<Json> dump = DumpIn(*text);
-  if (!dump) dump.error().at.file = path;
+  if (!dump) dump.error().at.file = standard_input ? "standard input" : path;
   return dump;
 }
 
@@ -136,7 +137,8 @@ std::vector<Option> SourceOptions(ConfigVerb& verb) {
            .offers = Offers::kWorkloads},
           {.names = "-f,--file",
            .value = "FILE",
-           .help = "a saved /config_dump (whole, or of ?resource=) or /clusters?format=json, instead of a workload",
+           .help = "a saved /config_dump (whole, or of ?resource=) or /clusters?format=json, instead of a workload; -: "
+                   "standard input",
            .to = &verb.file,
            .offers = Offers::kFiles}};
 }

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/json_text.h"
+#include "core/base/readable.h"
 #include "core/base/strings.h"
 
 namespace plait::cli {
@@ -71,9 +72,37 @@ bool IsPlainYaml(const std::string& text) {
   return true;
 }
 
+// Characters that JSON has as they are and YAML only escaped (YAML 1.1 5.1; its line breaks too): 0x7f, U+0080 to
+// U+009F, U+2028 and U+2029, U+FEFF, U+FFFE and U+FFFF. How many bytes of `text` the one at its beginning has; 0: none.
+std::size_t EscapedInYaml(std::string_view text) {
+  if (text[0] == '\x7f') return 1;
+  if (text.size() > 1 && text[0] == '\xc2' && text[1] < '\xa0') return 2;
+  for (const std::string_view each : {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf"})
+    if (text.starts_with(each)) return each.size();
+  return 0;
+}
+
+// A JSON string is a YAML string but for the characters above.
+std::string YamlString(const Json& value) {
+  const std::string json = JsonText(value);
+  std::string out;
+  for (std::size_t i = 0; i < json.size();) {
+    const std::string_view rest = std::string_view(json).substr(i);
+    const std::size_t size = EscapedInYaml(rest);
+    if (size == 0) {
+      out += json[i++];
+      continue;
+    }
+    out += Json(rest.substr(0, size)).dump(-1, ' ', /*ensure_ascii=*/true).substr(1, 6);  // of "\u2028" what is quoted
+    i += size;
+  }
+  return out;
+}
+
 std::string Scalar(const Json& value) {
-  if (value.is_string() && IsPlainYaml(value.get_ref<const std::string&>())) return value.get<std::string>();
-  return JsonText(value);  // a JSON string is a YAML string
+  if (!value.is_string()) return JsonText(value);
+  const auto& text = value.get_ref<const std::string&>();
+  return IsPlainYaml(text) ? text : YamlString(value);
 }
 
 void WriteYaml(const Json& value, std::size_t indent, std::string& out) {
@@ -88,7 +117,7 @@ void WriteYaml(const Json& value, std::size_t indent, std::string& out) {
   };
   if (value.is_object() && !value.empty()) {
     for (const auto& [key, child] : value.items()) {
-      out += blanks + (IsPlainYaml(key) ? key : Json(key).dump()) + ":";
+      out += blanks + Scalar(key) + ":";
       nested(child, indent + 2);
     }
   } else if (value.is_array() && !value.empty()) {
@@ -122,8 +151,14 @@ std::string TableText(const Table& table, bool wide) {
   const std::size_t columns = table.columns.size() - (wide ? 0 : table.wide_columns);
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < columns; ++i) widths.push_back(Width(table.columns[i]));
-  for (const auto& row : table.rows)
-    for (std::size_t i = 0; i < row.size() && i < columns; ++i) widths[i] = std::max(widths[i], Width(row[i]));
+  std::vector<std::vector<std::string>> rows;  // names in them may be anybody's
+  for (const auto& row : table.rows) {
+    std::vector<std::string>& cells = rows.emplace_back();
+    for (std::size_t i = 0; i < row.size() && i < columns; ++i) {
+      AppendReadable(cells.emplace_back(), row[i], LineBreaks::kEscaped);
+      widths[i] = std::max(widths[i], Width(cells[i]));
+    }
+  }
   std::string out;
   const auto write = [&](const std::vector<std::string>& row) {
     std::string line;
@@ -135,7 +170,7 @@ std::string TableText(const Table& table, bool wide) {
     out += line + "\n";
   };
   write(table.columns);
-  for (const auto& row : table.rows) write(row);
+  for (const auto& row : rows) write(row);
   return out;
 }
 
@@ -153,9 +188,13 @@ std::string OutputText(Format format, const Output& output) {
     case Format::kYaml: return YamlText(*output.data);
     case Format::kName: {
       std::string text;
-      for (const std::string& name : output.names) text += name + "\n";
+      const auto write = [&text](std::string_view name) {
+        AppendReadable(text, name, LineBreaks::kEscaped);
+        text += '\n';
+      };
+      for (const std::string& name : output.names) write(name);
       if (output.names.empty())
-        for (const auto& row : output.table.rows) text += row.front() + "\n";
+        for (const auto& row : output.table.rows) write(row.front());
       return text;
     }
     case Format::kTable:

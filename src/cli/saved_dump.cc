@@ -72,7 +72,7 @@ std::string PathOf(const Section& section) {
 }  // namespace
 
 Outcome<Json> DumpIn(std::string_view text) {
-  Json page = Json::parse(text, nullptr, false);
+  Json page = ParseJson(text);
   if (At(page, "configs").is_array()) return page;
   if (const Json& clusters = At(page, "cluster_statuses"); clusters.is_array()) return DumpOfClusters(clusters);
   if (page.is_discarded() && text.find("::") != std::string_view::npos && text.find("::added_via_api::") != text.npos)

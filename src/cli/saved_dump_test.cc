@@ -36,6 +36,12 @@ constexpr char kClusters[] = R"({"cluster_statuses":[
   "health_status":{"eds_health_status":"DRAINING"}}]},
 {"name":"xds-grpc","host_statuses":[{"address":{"pipe":{"path":"/run/xds"}},"health_status":{}}]}]})";
 
+TEST(SavedDump, ThatIsNestedWithoutMeasureIsRefused) {
+  const std::string deep =
+      R"({"configs":[{"@type":"x","a":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}]}";
+  EXPECT_NE(Why(deep).find("is not a configuration dump"), std::string::npos);
+}
+
 TEST(SavedDump, OfClustersHasTheirNamesAndEndpoints) {
   const Json dump = Read(kClusters);
   EXPECT_EQ(Table("endpoint", dump), (Rows{{"10.244.0.5:9080", "HEALTHY", "FAILED",

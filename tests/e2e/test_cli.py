@@ -121,6 +121,8 @@ def test_pc_takes_istioctls_filters_and_a_saved_dump(used, folder):
     dump.write_text(pc("all", "-o", "json"))
     for kind in ("cluster", "listener", "route", "endpoint", "secret"):
         assert used.plait("pc", kind, "--file", str(dump)).stdout == pc(kind)
+    from_pipe = subprocess.run(["bash", "-c", f'"$0" pc cluster --file - < <(cat {dump})', BIN / "plait"], capture_output=True, text=True, check=False)
+    assert from_pipe.stdout == pc("cluster"), from_pipe.stderr
     # What people save, too: the clusters' page, one resource, and one with a mask.
     page = lambda path: dump.write_text(used.exec("productpage-v1", "curl", "-s", f"127.0.0.1:15000{path}").stdout)
     table = lambda kind, **options: used.plait("pc", kind, "--file", str(dump), **options)
