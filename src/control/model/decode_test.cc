@@ -294,6 +294,42 @@ TEST(Decode, AFaultWithoutPercentageHitsNoRequestAndIsTold) {
   EXPECT_EQ(said, "");
 }
 
+// Envoy refuses it, with the routes of all hosts of the port.
+TEST(Decode, AServiceEntryThatIsResolvedOnceForAllHasOneEndpoint) {
+  const auto read = [](const char* endpoints) {
+    return Read(
+        "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: s}\n"
+        "spec: {hosts: [a.example], ports: [{number: 80, name: http}], resolution: DNS_ROUND_ROBIN, endpoints: " +
+        std::string(endpoints) + "}\n");
+  };
+  EXPECT_EQ(Said(read("[{address: b.example}]")), "");
+  const Decoded two = read("[{address: b.example}, {address: c.example}]");
+  EXPECT_TRUE(two.objects.empty());
+  EXPECT_NE(Said(two).find("the resolution DNS_ROUND_ROBIN knows one endpoint alone (keep one endpoint, or use "
+                           "resolution: DNS)"),
+            std::string::npos)
+      << Said(two);
+}
+
+TEST(Decode, ADelayOfNothingIsLeftOutAndTold) {
+  const Decoded decoded =
+      Read(Virtual("  http:\n  - fault: {delay: {fixedDelay: 0s, percentage: {value: 100}}}\n    route: [{destination: "
+                   "{host: a}}]\n"));
+  EXPECT_FALSE(Only<VirtualService>(decoded).http.at(0).fault->delay);
+  EXPECT_EQ(
+      Said(decoded),
+      "Warning [IST0133] f.yaml:7:33: VirtualService default/v: a delay of 0s delays nothing (take it out, or write "
+      "e.g. 5s)\n");
+}
+
+TEST(Decode, AMatchOfAQueryParameterWithoutANameIsRefused) {
+  const Decoded decoded =
+      Read(Virtual("  http:\n  - match: [{queryParams: {\"\": {exact: x}}}]\n    route: [{destination: {host: a}}]\n"
+                   "  - route: [{destination: {host: b}}]\n"));
+  EXPECT_EQ(Only<VirtualService>(decoded).http.size(), 1U);
+  EXPECT_NE(Said(decoded).find("the name is empty (name a query parameter)"), std::string::npos) << Said(decoded);
+}
+
 TEST(Decode, LeavesOnlyTheInvalidRoutingRuleOut) {
   const Decoded decoded = Read(Virtual(R"(  http:
   - {match: [{uri: {regex: "(["}}], route: [{destination: {host: a}}]}

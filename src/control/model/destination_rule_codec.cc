@@ -14,6 +14,7 @@ namespace {
 namespace net = istio::networking::v1alpha3;
 
 // What a rule without a last good version does until it is mended.
+constexpr std::size_t kMaxServerName = 255;
 constexpr const char* kRefused = ": nothing is sent (503) where this rule asks for TLS that cannot be";
 
 class PolicyReader {
@@ -126,6 +127,11 @@ class PolicyReader {
         if (from.http_cookie().has_ttl()) to.cookie_ttl = ToDuration(from.http_cookie().ttl());
         for (const auto& attribute : from.http_cookie().attributes())
           to.cookie_attributes.emplace_back(attribute.name(), attribute.value());
+        if (std::ranges::any_of(to.cookie_attributes, [](const auto& each) { return each.first.empty(); })) {
+          reader_.Error(path + ".httpCookie.attributes", "an attribute has no name",
+                        "e.g. {name: SameSite, value: Lax}");
+          return false;
+        }
         break;
       default:
         reader_.Error(path, "there is no key to hash",
@@ -250,6 +256,9 @@ class PolicyReader {
     to.ca_certificates = from.ca_certificates();
     to.subject_alt_names.assign(from.subject_alt_names().begin(), from.subject_alt_names().end());
     to.sni = from.sni();
+    if (to.sni.size() > kMaxServerName)
+      return Refuse(path + ".sni", "the server name has " + std::to_string(to.sni.size()) + " bytes",
+                    "a name of at most 255, as TLS carries it", to);
     to.insecure_skip_verify = from.insecure_skip_verify().value();
     if (to.mode == ClientTls::Mode::kMutual && (to.client_certificate.empty() || to.private_key.empty()))
       return Refuse(path, "mode MUTUAL needs clientCertificate and privateKey",

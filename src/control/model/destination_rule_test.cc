@@ -89,6 +89,14 @@ TEST(DestinationRule, WhoseTlsIsInvalidStaysInForceAndRefuses) {
       << said;
 }
 
+TEST(DestinationRule, WhoseServerNameTlsCannotCarryRefuses) {
+  std::string said;
+  const auto rule = Broken("trafficPolicy: {tls: {mode: SIMPLE, sni: " + std::string(256, 'a') + "}}", &said);
+  ASSERT_TRUE(rule);
+  EXPECT_TRUE(Refuses(rule->policy));
+  EXPECT_NE(said.find("the server name has 256 bytes: nothing is sent (503)"), std::string::npos) << said;
+}
+
 TEST(DestinationRule, WhoseTlsOfAPortIsInvalidRefusesThatPort) {
   const auto rule = Broken("trafficPolicy: {portLevelSettings: [{port: {number: 443}, " + std::string(kNoFiles) +
                            "}, {port: {number: 80}, tls: {mode: DISABLE}}]}");

@@ -216,6 +216,11 @@ bool ReadResolution(ObjectReader& reader, const net::ServiceEntry& message, Serv
       return false;
     }
   }
+  if (entry.resolution == Resolution::kDnsRoundRobin && entry.endpoints.size() > 1) {
+    reader.Error("spec.endpoints", "the resolution DNS_ROUND_ROBIN knows one endpoint alone",
+                 "keep one endpoint, or use resolution: DNS");
+    return false;
+  }
   if (dns && entry.endpoints.empty())
     for (const std::string& host : entry.hosts)
       if (IsWildcard(host)) {

@@ -64,6 +64,9 @@ class RuleReader {
     for (const auto& [name, match] : from) {
       std::string at = path;
       at.append("[\"").append(name).append("\"]");
+      const bool nameless = name.empty() && !headers;
+      if (nameless) reader_.Error(at, "the name is empty", "name a query parameter");
+      good &= !nameless;
       good &= (!headers || name.starts_with(':') || CheckFieldName(reader_, at, name)) &&
               Match(match, at, to[headers ? ToLower(name) : name]);
     }
@@ -244,8 +247,13 @@ bool RuleReader::ReadFault(const net::HTTPFaultInjection& from, HttpFault& to) {
     else if (delay.percent() > 0)
       to.delay_percent = delay.percent();
     if (!delay.has_fixed_delay()) to.delay.reset();
-    if (to.delay && !delay.has_percentage() && delay.percent() == 0) WarnOfIdleFault("delay");
     if (to.delay && !CheckNotNegative(reader_, Sub("fault.delay.fixedDelay"), *to.delay)) return false;
+    // Envoy refuses such a delay, with the routes of all hosts of the port.
+    if (to.delay && *to.delay == Duration::zero()) {
+      reader_.Warning(Sub("fault.delay.fixedDelay"), "a delay of 0s delays nothing", "take it out, or write e.g. 5s");
+      to.delay.reset();
+    }
+    if (to.delay && !delay.has_percentage() && delay.percent() == 0) WarnOfIdleFault("delay");
   }
   if (from.has_abort()) {
     const auto& abort = from.abort();
