@@ -173,8 +173,8 @@ class Status {
         const model::Workload& workload = *endpoint.workload;
         out_["pilot_conflict_inbound_listener"][workload.ips[0].ToString() + ":" + std::to_string(endpoint.port)] = {
             .proxy = workload.name + "." + workload.name_space,
-            .message = Text(service.meta()) + " and " + Text(known->second.second->meta()) +
-                       " declare different protocols; the first one's is in force"};
+            .message = Text(service.meta()) + " declares another protocol than " + Text(known->second.second->meta()) +
+                       ", which is in force"};
       }
     }
   }

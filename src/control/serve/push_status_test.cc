@@ -118,8 +118,10 @@ TEST(PushStatus, NamesPortsOfPodsThatTwoServicesDeclareDifferently) {
   const auto status = PushStatusOf(
       *SnapshotOf(kWeb + Object("Service", "other", "{selector: {app: web}, ports: [{name: tcp, port: 80}]}"),
                   {RunningPod("web-0", "web", {{"app", "web"}}, "10.0.0.1")}));
-  EXPECT_NE(Told(status, "pilot_conflict_inbound_listener", "10.0.0.1:80").find("declare different protocols"),
-            std::string::npos);
+  EXPECT_EQ(
+      Told(status, "pilot_conflict_inbound_listener", "10.0.0.1:80"),
+      "Service default/web (test.yaml:4) declares another protocol than Service default/other (test.yaml:8), which "
+      "is in force");
 }
 
 }  // namespace
