@@ -219,6 +219,20 @@ TEST_F(Grpc, AnswersHealthChecks) {
   EXPECT_EQ(watch.messages[1], all_serving);
 }
 
+TEST_F(Grpc, ARegisteredServiceIsAsHealthyAsTheWholeServerUntilItIsSet) {
+  const std::string health = "grpc.health.v1.Health";
+  const std::string asked = std::string("\x0a") + static_cast<char>(health.size()) + health;
+  const std::string serving("\x08\x01", 2);
+  EXPECT_EQ(Call("/grpc.health.v1.Health/Check", asked).message, serving);
+  grpc.SetServing("", false);
+  EXPECT_EQ(Call("/grpc.health.v1.Health/Check", asked).message, std::string("\x08\x02", 2));
+  grpc.SetServing(health, true);
+  EXPECT_EQ(Call("/grpc.health.v1.Health/Check", asked).message, serving);
+  const std::string list = Call("/grpc.health.v1.Health/List", "").message;
+  EXPECT_NE(list.find(asked + "\x12\x02" + serving), std::string::npos);  // an entry of the map: its key and value
+  EXPECT_NE(list.find(std::string("\x0a\x00\x12\x02\x08\x02", 6)), std::string::npos);
+}
+
 TEST_F(Grpc, ListsItsServicesByReflection) {
   for (const char* method : {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
                              "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {

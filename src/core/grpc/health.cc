@@ -1,6 +1,6 @@
 #include "core/grpc/health.h"
 
-#include "core/grpc/health_codec.h"
+#include <algorithm>
 
 namespace plait::grpc {
 
@@ -11,8 +11,7 @@ class Server::Health::Watcher final : public CallHandler {
   ~Watcher() override { health_.watchers_.erase(this); }
   void Tell(const std::string& service) {
     if (!asked_ || service != service_) return;
-    bool known = false;
-    call_.Send(health_.Answer(service_, known));
+    call_.Send(EncodeHealthResponse(health_.StatusOf(service_)));
   }
 
  private:
@@ -34,28 +33,38 @@ class Server::Health::Watcher final : public CallHandler {
   bool asked_ = false;
 };
 
-Server::Health::Health(Server& server) {
+Server::Health::Health(Server& server) : server_(server) {
   server.AddUnary(
       "/grpc.health.v1.Health/Check", [this](const CallContext&, const std::string& message, UnaryReply reply) {
         const auto service = DecodeHealthRequest(message);
         if (!service)
           return reply.Fail({.code = Code::kInvalidArgument, .message = service.error().detail, .details = {}});
-        bool known = false;
-        const std::string answer = Answer(*service, known);
-        if (!known)
+        const HealthStatus status = StatusOf(*service);
+        if (status == HealthStatus::kServiceUnknown)
           return reply.Fail({.code = Code::kNotFound, .message = "unknown service " + *service, .details = {}});
-        reply.Send(answer);
+        reply.Send(EncodeHealthResponse(status));
       });
+  server.AddUnary("/grpc.health.v1.Health/List",
+                  [this](const CallContext&, const std::string&, UnaryReply reply) { reply.Send(List()); });
   server.AddStreaming("/grpc.health.v1.Health/Watch",
                       [this](ServerCall& call) { return std::make_unique<Watcher>(*this, call); });
 }
 
-std::string Server::Health::Answer(const std::string& service, bool& known) const {
-  const auto at = serving_.find(service);
-  known = at != serving_.end();
-  return EncodeHealthResponse(!known       ? HealthStatus::kServiceUnknown
-                              : at->second ? HealthStatus::kServing
-                                           : HealthStatus::kNotServing);
+HealthStatus Server::Health::StatusOf(const std::string& service) const {
+  auto at = serving_.find(service);
+  if (at == serving_.end()) {
+    const std::vector<std::string> registered = server_.services();
+    if (!std::ranges::binary_search(registered, service)) return HealthStatus::kServiceUnknown;
+    at = serving_.find("");
+  }
+  return at->second ? HealthStatus::kServing : HealthStatus::kNotServing;
+}
+
+std::string Server::Health::List() const {
+  std::map<std::string, HealthStatus> all;
+  for (const std::string& service : server_.services()) all.emplace(service, StatusOf(service));
+  for (const auto& [service, serving] : serving_) all.emplace(service, StatusOf(service));
+  return EncodeHealthList(all);
 }
 
 void Server::Health::Set(const std::string& service, bool serving) {

@@ -1,9 +1,10 @@
 #pragma once
-// grpc.health.v1.Health: Check and Watch. Part of Server.
+// grpc.health.v1.Health: Check, List and Watch. Part of Server.
 #include <map>
 #include <set>
 #include <string>
 
+#include "core/grpc/health_codec.h"
 #include "core/grpc/server.h"
 
 namespace plait::grpc {
@@ -15,7 +16,11 @@ class Server::Health {
 
  private:
   class Watcher;
-  std::string Answer(const std::string& service, bool& known) const;
+  // Of a registered service that was not set: the whole server's.
+  HealthStatus StatusOf(const std::string& service) const;
+  std::string List() const;
+
+  const Server& server_;
   std::map<std::string, bool> serving_{{"", true}};
   std::set<Watcher*> watchers_;
 };

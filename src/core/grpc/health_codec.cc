@@ -32,4 +32,11 @@ Result<HealthStatus> DecodeHealthResponse(std::string_view bytes) {
   return static_cast<HealthStatus>(message.status());
 }
 
+std::string EncodeHealthList(const std::map<std::string, HealthStatus>& services) {
+  pb::HealthListResponse message;
+  for (const auto& [service, status] : services)
+    (*message.mutable_statuses())[service].set_status(static_cast<pb::HealthCheckResponse::ServingStatus>(status));
+  return message.SerializeAsString();
+}
+
 }  // namespace plait::grpc

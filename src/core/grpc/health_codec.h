@@ -1,5 +1,6 @@
 #pragma once
 // Messages of grpc.health.v1 as plain values.
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,7 @@ std::string EncodeHealthRequest(std::string_view service);
 Result<std::string> DecodeHealthRequest(std::string_view bytes);
 std::string EncodeHealthResponse(HealthStatus status);
 Result<HealthStatus> DecodeHealthResponse(std::string_view bytes);
+// HealthListResponse: each service with its status.
+std::string EncodeHealthList(const std::map<std::string, HealthStatus>& services);
 
 }  // namespace plait::grpc

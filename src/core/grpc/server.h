@@ -87,9 +87,10 @@ class Server final : public conn::StreamHandler {
   // server's; 0: the server's.
   void AddStreaming(std::string method, StreamingMethod call, std::size_t max_message = 0);
   void AddUnary(std::string method, UnaryMethod call);
-  // grpc.health.v1.Health (Check, Watch) and grpc.reflection.v1alpha and v1.
+  // grpc.health.v1.Health (Check, List, Watch) and grpc.reflection.v1alpha and v1.
   void AddHealthService();
-  // Service "" is the whole server and SERVING from the start; others are unknown until they are set.
+  // Service "" is the whole server and SERVING from the start. A registered service is as the whole server until it is
+  // set, others are unknown.
   void SetServing(const std::string& service, bool serving);
   // Describes the registered services. `file_descriptor_set`: a serialized FileDescriptorSet, or empty: what is linked
   // in.
