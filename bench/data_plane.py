@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 
+import goals
 import loads
 import peers
 from peers import Missing, Spec, Unsupported
@@ -254,9 +255,11 @@ def tables(seconds=5, rounds=3, names=None):
     with tempfile.TemporaryDirectory(prefix="plait-bench-") as folder:
         certificates = pathlib.Path(folder)
         make_certificates(certificates)
+        costs = {}
         for scenario in SCENARIOS:
             if not names or scenario.name in names:
                 results = suite.scenario(scenario, certificates)
+                costs[scenario.name] = {proxy: result["cost"] for proxy, result in results.items()}
                 lines.append(f"| {scenario.name} {scenario.what} | " + " | ".join(cells(results, HTTP, scenario)) + " |")
         for name, tls in (("f", False), ("f-tls", True)):
             if names and name not in names:
@@ -275,4 +278,4 @@ def tables(seconds=5, rounds=3, names=None):
                           f"{allocations(suite.cpus, False):.1f}, meshlike {allocations(suite.cpus, True):.1f}."]
             except Missing as error:
                 suite.note(str(error))
-    return lines, suite.notes
+    return lines + goals.lines(costs), suite.notes
