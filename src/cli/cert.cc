@@ -88,10 +88,16 @@ class Rotation {
     const Outcome<> made = MakeNext();
     if (!made) return made;
     if (Outcome<> done = Trust(old_pem_ + next_pem_); !done) return done;
-    if (Outcome<> known = AwaitRoots({old_serial_, next_serial_}, "trust both roots"); !known) return known;
+    if (Outcome<> known = AwaitRoots({old_serial_, next_serial_}, "trust both roots",
+                                     "the old root signs, and whoever trusts the new one trusts the old one, too");
+        !known)
+      return known;
     Step("every workload trusts both roots");
     if (Outcome<> done = Replace(); !done) return done;
-    if (Outcome<> known = AwaitRoots({next_serial_, old_serial_}, "have the new root first"); !known) return known;
+    if (Outcome<> known =
+            AwaitRoots({next_serial_, old_serial_}, "have the new root first", "both roots are trusted meanwhile");
+        !known)
+      return known;
     if (Outcome<> done = RenewAll(mesh_); !done) return done;
     Step("every workload has a certificate under the new root");
     // Proxies have let go of connections whose own certificate is of the old one. What still runs there afterwards has
@@ -101,7 +107,10 @@ class Rotation {
       poll(nullptr, 0, kTurn);
     }
     std::filesystem::remove(folder_ + "/trusted-roots.pem");
-    if (Outcome<> known = AwaitRoots({next_serial_}, "have let the old root go"); !known) return known;
+    if (Outcome<> known = AwaitRoots({next_serial_}, "let the old root go",
+                                     "the new root signs, and the old one is still trusted there");
+        !known)
+      return known;
     Step("nobody trusts the old root any more");
     return {};
   }
@@ -162,6 +171,14 @@ class Rotation {
       return Explain(Errc::kNotFound,
                      "cannot read the root of the mesh, " + File("root-cert.pem") + ": " + old.error().message);
     old_serial_ = old->serial();
+    // plaitd would take no root of these files.
+    const Outcome<tls::PrivateKey> signs = tls::PrivateKey::FromPem(local::ReadWholeFile(File("root-key.pem")));
+    if (!signs || !signs->Matches(*old))
+      return Explain(Errc::kNotFound,
+                     "the key of the mesh's root, " + File("root-key.pem") + ": " +
+                         (signs ? "it does not belong to " + File("root-cert.pem") : signs.error().message) +
+                         "; nothing was changed",
+                     "restore it from a backup; plait status" + Named(mesh_) + " tells what plaitd goes on with");
     const tls::PrivateKey key = tls::PrivateKey::Generate();
     const Outcome<tls::Certificate> next = tls::MakeRoot(TrustDomain(), key);
     if (!next) return std::unexpected(next.error());
@@ -194,7 +211,8 @@ class Rotation {
     return {};
   }
 
-  Outcome<> AwaitRoots(const std::vector<std::string>& wanted, const std::string& what) {
+  // `meanwhile`: what is so where it does not come to that.
+  Outcome<> AwaitRoots(const std::vector<std::string>& wanted, const std::string& what, const std::string& meanwhile) {
     std::string late = "nobody";
     const auto end = std::chrono::steady_clock::now() + kPatience;
     while (std::chrono::steady_clock::now() < end) {
@@ -211,9 +229,9 @@ class Rotation {
       poll(nullptr, 0, kTurn);
     }
     const std::string named = Named(mesh_);
-    return Explain(
-        Errc::kTimedOut, late + " did not " + what + " within 60 s; both roots are trusted meanwhile",
-        "plait ps" + named + "; plait logs" + named + " plaitd; then plait cert rotate" + named + " --anchor again");
+    return Explain(Errc::kTimedOut, late + " did not " + what + " within 60 s; " + meanwhile,
+                   "plait status" + named + "; plait ps" + named + "; plait logs" + named +
+                       " plaitd; then plait cert rotate" + named + " --anchor again");
   }
 
   const MeshOptions& mesh_;

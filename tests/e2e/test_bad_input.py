@@ -21,7 +21,7 @@
 | streams: garbage on 15012 and 15014 | test_control_plane.py (`garbage_on_either_port`) |
 | streams: garbage on 15000, 15020, 15021, 15053, 15090 and through 15001, 15006 | here: `garbage_on_the_ports_of_a_proxy` |
 | streams: 100,000 names, never reading, wrong nonces, acknowledging what was never sent | test_control_plane.py |
-| state: full disk, read-only, truncated key, second plaitd | test_control_plane.py; as `plait up` tells it, here: `told_by_plait_up`, `goes_on_in_the_background` |
+| state: full disk, read-only, truncated key, second plaitd | test_control_plane.py; as `plait up` tells it, here: `told_by_plait_up`, `goes_on_in_the_background`, `truncated_while_the_mesh_runs` |
 | run directory: files that cannot be written | logs: src/local/log_file_test.cc; those of a pod, here: `gets_its_proxy` |
 """
 import ctypes
@@ -472,6 +472,23 @@ def test_a_truncated_key_of_the_authority_is_told_by_plait_up(folder):
     key = mesh.state / "ca/root-key.pem"
     key.write_bytes(key.read_bytes()[:100])
     up_says(mesh, f"{key}: ", "restore it from a backup")
+
+
+def test_a_key_of_the_authority_that_is_truncated_while_the_mesh_runs_is_told_and_nothing_changes(mesh):
+    key = mesh.state / "ca/root-key.pem"
+    whole = key.read_bytes()
+    roots = mesh.roots("client")
+    os.truncate(key, 100)
+    said(mesh, f"{key}: ", "the mesh goes on with the authority that plaitd has read before", "restore it from a backup")
+    assert any(str(key) in message for message in mesh.status()["messages"])
+    check = mesh.named("check", check=False)
+    assert check.returncode == 1 and str(key) in check.stdout, check
+    rotated = mesh.plait("cert", "rotate", "--mesh", mesh.name, "--anchor", check=False)
+    assert rotated.returncode == 1 and f"{key}: " in rotated.stderr and "nothing was changed" in rotated.stderr, rotated
+    key.write_bytes(whole)
+    said(mesh, "mended: ", f"{key}: ")
+    until(lambda: not any(str(key) in message for message in mesh.status()["messages"]), 5, "nothing is wrong")
+    assert mesh.roots("client") == roots and status_of(mesh) == {"200": 1}
 
 
 def test_what_is_not_ready_is_told_to_whoever_waits_and_goes_on_in_the_background(folder):

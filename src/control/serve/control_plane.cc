@@ -85,8 +85,14 @@ void ControlPlane::SayHello() {
 void ControlPlane::ReloadAuthority() {
   if (ads_ == nullptr) return;  // the start has failed
   const Outcome<bool> changed = authority_->Reload();
-  if (!changed) return kLog.Error("the authority goes on as it was: " + changed.error().ToString());
-  if (!*changed) return;
+  authority_finding_.reset();
+  if (!changed) {
+    authority_finding_ = {.severity = model::Severity::kError, .diagnostic = changed.error()};
+    authority_finding_->diagnostic.message +=
+        "; the mesh goes on with the authority that plaitd has read before, but plaitd could not start anew";
+  }
+  TellFindings();
+  if (!changed || !*changed) return;
   kLog.Info("the authority's certificates have changed; its own ends on " +
             FormatRfc3339(authority_->root_not_after()));
   if (const Outcome<> renewed = secure_->Renew(); !renewed)
@@ -306,6 +312,7 @@ model::Findings ControlPlane::Problems() const {
                                    ", but " + authority_->trust_domain() + " is in force",
                         .hint = "restart plaitd to change it"}});
   }
+  if (authority_finding_) all.push_back(*authority_finding_);
   model::Findings refused = RefusalsOf(ads_->clients());
   std::move(refused.begin(), refused.end(), std::back_inserter(all));
   return all;

@@ -91,8 +91,9 @@ class ControlPlane {
   std::unique_ptr<conn::HttpServer> debug_server_;
   io::SocketAddress xds_address_, debug_address_;
   model::Findings template_findings_;
-  std::map<std::string, std::string> told_;  // findings that were logged and sent, with what they are of
-  std::string told_status_ = "{}";           // conflicts, as they were last logged
+  std::optional<model::Finding> authority_finding_;  // why it could not be read again
+  std::map<std::string, std::string> told_;          // findings that were logged and sent, with what they are of
+  std::string told_status_ = "{}";                   // conflicts, as they were last logged
   io::Timer status_timer_;
   bool local_ = false;                // there is a supervisor
   std::uint64_t told_pods_ = 0;       // revision of the pods that the supervisor knows

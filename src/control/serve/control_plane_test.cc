@@ -376,6 +376,23 @@ TEST_F(Plane, FollowsTheFilesOfItsAuthority) {
   EXPECT_EQ(plane->authority().bundle_pem(), both);
 }
 
+TEST_F(Plane, TellsOfFilesOfItsAuthorityThatCannotBeReadAgainUntilTheyCan) {
+  Start();
+  const std::string file = (root / "state" / "ca" / "trusted-roots.pem").string();
+  const std::string before = plane->authority().bundle_pem();
+  std::ofstream(file) << "garbage";
+  const auto said = [this](const char* severity) { return supervisor.last["message"]["severity"] == severity; };
+  ASSERT_TRUE(Wait([&] { return said("error"); })) << supervisor.messages;
+  EXPECT_NE(supervisor.messages.find(file + ": "), std::string::npos) << supervisor.messages;
+  EXPECT_NE(supervisor.messages.find("the mesh goes on with the authority that plaitd has read before"),
+            std::string::npos);
+  EXPECT_NE(Get("/debug/push_status").find("trusted-roots.pem"), std::string::npos);
+  EXPECT_EQ(plane->authority().bundle_pem(), before);
+  fs::remove(file);
+  EXPECT_TRUE(Wait([&] { return said("mended"); })) << supervisor.messages;
+  EXPECT_EQ(Get("/debug/push_status").find("trusted-roots.pem"), std::string::npos);
+}
+
 TEST_F(Plane, GivesAProxyItsConfigurationAndLiveEdits) {
   WriteRules("1s");
   Start();
