@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "control/model/finding_limit.h"
 #include "control/model/known_kinds.h"
 #include "control/model/reader.h"
 #include "control/model/unread_kinds.h"
@@ -258,15 +259,21 @@ std::vector<KnownKind> KnownKinds() {
 
 Decoded DecodeText(std::string_view text, const std::string& file, const DecodeContext& context) {
   Decoded out;
+  FindingLimit limit;  // of what is told; what is in force is read to the end
   for (yaml::Part& part : yaml::ParseEach(text, file)) {
     if (part.documents) {
-      for (const yaml::Node& document : *part.documents) DecodeDocument(document, file, context, out);
+      for (const yaml::Node& document : *part.documents) {
+        DecodeDocument(document, file, context, out);
+        limit.Apply(out.findings);
+      }
     } else {
       if (IsTemplate(part, part.documents.error())) part.documents.error().hint = kRenderHelm;
       out.findings.push_back({Severity::kError, std::move(part.documents.error()), "IST0106"});
       KeepBrokenPolicies(part.text, part.line, file, context, out);
+      limit.Apply(out.findings);
     }
   }
+  limit.TellDropped(out.findings);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "control/model/finding_limit.h"
 #include "control/serve/mesh_pages.h"
 #include "control/serve/object_events.h"
 #include "control/serve/process_metrics.h"
@@ -303,6 +304,7 @@ model::Findings ControlPlane::Problems() const {
   model::Findings in_force = template_findings_;
   if (provider_->snapshot())
     in_force.insert(in_force.end(), provider_->snapshot()->findings().begin(), provider_->snapshot()->findings().end());
+  model::LimitFindings(in_force);
   in_force = files_->OfVersionsInForce(std::move(in_force));
   std::move(in_force.begin(), in_force.end(), std::back_inserter(all));
   if (provider_->snapshot() && provider_->snapshot()->asked_trust_domain() != authority_->trust_domain()) {

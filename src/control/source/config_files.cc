@@ -5,6 +5,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "control/model/finding_limit.h"
 #include "control/source/closed_policies.h"
 #include "control/source/waiting_edits.h"
 #include "core/yaml/parse.h"
@@ -12,6 +13,12 @@
 
 namespace plait::control::source {
 namespace {
+// Of one cause, so that none hides another.
+void AddBounded(model::Findings& to, model::Findings added) {
+  model::LimitFindings(added);
+  std::move(added.begin(), added.end(), std::back_inserter(to));
+}
+
 bool IsLocalImages(const std::string& path) { return path == "local.yaml" || path.ends_with("/local.yaml"); }
 
 std::string NameOf(std::string_view kind, std::string_view name_space, std::string_view name) {
@@ -73,19 +80,20 @@ void RemoveRepeated(model::Decoded& decoded) {
   std::map<model::ObjectKey, std::size_t> seen;  // the place of the first in `kept`
   std::set<model::ObjectKey> doubtful;
   std::vector<model::ObjectRef> kept;
+  model::Findings repeated;
   for (model::ObjectRef& object : decoded.objects) {
     const model::Meta& meta = model::MetaOf(*object);
     const auto [place, added] = seen.emplace(meta.key, kept.size());
     if (!added) {
       const model::AnyObject& first = *kept[place->second];
-      decoded.findings.push_back(
-          Twice(meta, "the object stands twice in this file; first at " + Place(model::MetaOf(first).at),
-                "remove or rename one of them"));
+      repeated.push_back(Twice(meta, "the object stands twice in this file; first at " + Place(model::MetaOf(first).at),
+                               "remove or rename one of them"));
       if (!IsPolicy(*object) || MeanTheSame(first, *object)) continue;
       doubtful.insert(meta.key);
     }
     kept.push_back(std::move(object));
   }
+  AddBounded(decoded.findings, std::move(repeated));
   for (model::ObjectRef& object : kept)
     if (doubtful.contains(model::MetaOf(*object).key)) object = AsInvalid(*object);
   decoded.objects = std::move(kept);
@@ -224,13 +232,12 @@ void ConfigFiles::Decode(const ScannedFile& scanned, File& file) {
     file.findings.push_back(
         {model::Severity::kWarning,
          {.message = std::string("the file has no last good version: ") + in_force, .at = {.file = scanned.path}}});
-    model::Findings closed = ClosedPolicies(file.written.objects, mesh_.root_namespace);
-    std::move(closed.begin(), closed.end(), std::back_inserter(file.findings));
+    AddBounded(file.findings, ClosedPolicies(file.written.objects, mesh_.root_namespace));
   }
 }
 
 void ConfigFiles::DecodeImages(File& file, File before) const {
-  file.findings = ReadImages(file.written.text, file.path).findings;
+  AddBounded(file.findings, ReadImages(file.written.text, file.path).findings);
   file.bad = model::HasErrors(file.findings);
   if (!file.bad) return;
   file.last_good = FindGoodImages(file, std::move(before));
@@ -357,6 +364,7 @@ void ConfigFiles::ChooseVersions() {
   for (auto& [real_path, file] : files_)
     if (const auto edit = place.find(&file); edit != place.end()) {
       file.missing = std::move(waiting[edit->second]);
+      model::LimitFindings(file.missing);
       file.waits = model::HasErrors(file.missing);
     }
 }
@@ -474,15 +482,17 @@ void ConfigFiles::CollectObjects(const std::vector<const File*>& in_order, bool 
   std::vector<Share> shares;
   for (const File* file : in_order) shares.push_back({file, &file->in_force().objects});
   const std::unordered_map<std::string, Chosen> in_force = Choose(shares);
+  model::Findings not_alone;
   for (const Share& share : shares)
     for (const model::ObjectRef& object : *share.objects) {
       const Chosen& chosen = in_force.at(ObjectName(model::MetaOf(*object)));
       const bool has = chosen.Has(object);
       if (has) objects_.push_back(chosen.contested ? AsInvalid(*object) : object);
       if (has && !chosen.contested) continue;
-      findings_.push_back(NotAlone(object, chosen));
-      if (share.file->stands_in()) TellOfLastGood(findings_.back());
+      not_alone.push_back(NotAlone(object, chosen));
+      if (share.file->stands_in()) TellOfLastGood(not_alone.back());
     }
+  AddBounded(findings_, std::move(not_alone));
   std::map<std::string, std::string> owners;
   for (const auto& [name, chosen] : in_force)
     if (!chosen.contested) owners.emplace(name, chosen.objects.front().file->real_path);

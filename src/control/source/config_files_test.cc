@@ -41,6 +41,28 @@ TEST_F(Files, AreFoundBelowTheDirectoryInTheOrderOfTheirNames) {
   EXPECT_FALSE(files.Update(Look())) << "nothing changed";
 }
 
+TEST_F(Files, TellABoundedNumberOfTheErrorsOfEachAndTheirPoliciesDeny) {
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += "a\n---\n";
+  Write("a.yaml", text +
+                      "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\n"
+                      "spec: {rulse: []}\n");
+  // What is told only when all documents are read.
+  text.clear();
+  for (int i = 0; i < 400; ++i) text += Namespace("twice") + "---\n";
+  Write("b.yaml", text);
+  ConfigFiles files = Store();
+  files.Update(Look());
+  EXPECT_LE(files.findings().size(), 250U);
+  EXPECT_NE(Said(files).find("a.yaml: there are more errors in this file than the 100 that are told (and 1901 more"),
+            std::string::npos)
+      << Said(files);
+  EXPECT_NE(Said(files).find("b.yaml: there are more errors in this file than the 100 that are told (and 299 more"),
+            std::string::npos);
+  EXPECT_NE(Said(files).find("it is invalid, so it denies all requests"), std::string::npos);
+  EXPECT_EQ(Names(files), "p twice ");
+}
+
 TEST_F(Files, SayOfAWarningThatItsPlaceIsThatOfTheLastGoodVersion) {
   Write("a.yaml", Namespace("a"));
   Write("b.yaml", Namespace("b"));
