@@ -1,6 +1,7 @@
 #include "local/outer_channel.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/base/json_text.h"
 #include "core/io/socket.h"
@@ -68,5 +69,29 @@ Result<ReceivedMessage> ReceiveMessage(int socket) {
     return Fail(Errc::kInvalidInput, "not a message");
   }
 }
+
+Result<> OuterSender::Send(OuterMessage message) {
+  if (waiting_.empty()) {
+    Result<> sent = SendMessage(socket_, message);
+    if (sent || sent.error().code != Errc::kUnavailable) return sent;
+  }
+  if (message.kind == OuterMessage::Kind::kNotice && waiting_.size() >= kMaxWaiting)
+    ++dropped_;
+  else
+    waiting_.push_back(std::move(message));
+  return {};
+}
+
+Result<> OuterSender::Flush() {
+  while (!waiting_.empty()) {
+    const Result<> sent = SendMessage(socket_, waiting_.front());
+    if (!sent && sent.error().code == Errc::kUnavailable) return {};
+    waiting_.pop_front();
+    if (!sent) return sent;
+  }
+  return {};
+}
+
+std::size_t OuterSender::TakeDropped() { return waiting_.empty() ? std::exchange(dropped_, 0) : 0; }
 
 }  // namespace plait::local

@@ -1,6 +1,8 @@
 #pragma once
 // What `plait` (outside, on the host) and the supervisor (pid 1 of the mesh) tell each other over a SEQPACKET
 // socketpair. The end of it is the end of the mesh: only `plait` holds the other end.
+#include <cstddef>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,5 +42,24 @@ struct ReceivedMessage {
 };
 // kUnavailable when it would block, kPeerClosed at the end, kInvalidInput for what is no message.
 Result<ReceivedMessage> ReceiveMessage(int socket);
+
+// Sends in order, and never waits: what a full socket does not take is kept until Flush, of notices only the first.
+class OuterSender {
+ public:
+  explicit OuterSender(int socket) : socket_(socket) {}
+
+  // Errors: the other end is gone, or takes no such message.
+  Result<> Send(OuterMessage message);
+  Result<> Flush();  // the socket may take more
+  // How many notices were dropped since the last call; 0 as long as others wait, which were said before them.
+  std::size_t TakeDropped();
+
+ private:
+  static constexpr std::size_t kMaxWaiting = 200;
+
+  int socket_;
+  std::deque<OuterMessage> waiting_;
+  std::size_t dropped_ = 0;
+};
 
 }  // namespace plait::local

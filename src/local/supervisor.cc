@@ -40,6 +40,7 @@ void KeepProblem(std::vector<Notice>& problems, const Notice& one) {
 Supervisor::Supervisor(io::Loop& loop, io::UniqueFd outer, ReceivedMessage first)
     : loop_(loop),
       outer_(std::move(outer)),
+      to_outer_(outer_.get()),
       options_(std::move(first.message.options)),
       debug_port_(first.message.debug_port),
       reaper_(loop),
@@ -56,7 +57,7 @@ Supervisor::~Supervisor() { loop_.Unwatch(outer_.get(), *this); }
 
 Outcome<> Supervisor::Start() {
   fcntl(outer_.get(), F_SETFL, O_NONBLOCK);
-  loop_.Watch(outer_.get(), *this, EPOLLIN | EPOLLRDHUP | EPOLLET);
+  loop_.Watch(outer_.get(), *this, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;  // a workload takes about 15 descriptors
@@ -109,6 +110,7 @@ Outcome<> Supervisor::MakeNetworks() {
 }
 
 void Supervisor::OnFdReady(std::uint32_t) {
+  FlushToOuter();
   for (;;) {
     Result<ReceivedMessage> received = ReceiveMessage(outer_.get());
     if (received) {
@@ -270,9 +272,19 @@ void Supervisor::Send(std::string severity, std::string text) {
   ToOuter({.kind = OuterMessage::Kind::kNotice, .severity = std::move(severity), .text = std::move(text)});
 }
 
-void Supervisor::ToOuter(const OuterMessage& message) {
+void Supervisor::ToOuter(OuterMessage message) {
   // One that takes nothing any more is about to close the socket, which ends the mesh.
-  if (const Result<> sent = SendMessage(outer_.get(), message); !sent) kLog.Info(sent.error().detail);
+  if (const Result<> sent = to_outer_.Send(std::move(message)); !sent) kLog.Info(sent.error().detail);
+}
+
+void Supervisor::FlushToOuter() {
+  if (const Result<> sent = to_outer_.Flush(); !sent) kLog.Info(sent.error().detail);
+  const std::size_t dropped = to_outer_.TakeDropped();
+  if (dropped == 0) return;
+  const std::string text = std::to_string(dropped) + " more messages came at once and are not shown here (plait logs" +
+                           options_.paths.named() + " plaitd has what is of the configuration)";
+  kLog.Info(text);
+  Send("warning", text);
 }
 
 void Supervisor::Stop() {

@@ -46,7 +46,8 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   void OnHello(Hello hello);
   void Tell(std::string severity, std::string text);  // of the supervisor's own
   void Send(std::string severity, std::string text);
-  void ToOuter(const OuterMessage& message);
+  void ToOuter(OuterMessage message);
+  void FlushToOuter();
   void Stop();
 
   // ControlHandler
@@ -61,6 +62,7 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
 
   io::Loop& loop_;
   io::UniqueFd outer_;
+  OuterSender to_outer_;
   UpOptions options_;
   Port debug_port_;
   io::UniqueFd init_;
