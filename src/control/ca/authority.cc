@@ -27,7 +27,10 @@ std::unexpected<Diagnostic> FileProblem(const std::filesystem::path& file, std::
 constexpr std::size_t kMaxFile = std::size_t{4} << 20;
 
 Outcome<std::string> ReadFile(const std::filesystem::path& file) {
-  return io::ReadBounded(file.string(), kMaxFile, io::Pipes::kRefused);
+  Outcome<std::string> text = io::ReadBounded(file.string(), kMaxFile, io::Pipes::kRefused);
+  if (!text && text.error().code == Errc::kLimit)
+    text.error().hint = "that is no PEM file of certificates or of a key: restore it from a backup";
+  return text;
 }
 
 // Durable and all or nothing: written beside, synchronised, renamed.

@@ -88,6 +88,11 @@ TEST_F(AuthorityTest, NamesADamagedFileAndDoesNotReplaceIt) {
   EXPECT_NE(damaged.error().ToString().find("root-key.pem"), std::string::npos);
   EXPECT_FALSE(damaged.error().hint.empty());
   EXPECT_EQ(fs::file_size(key), 40u);
+  fs::resize_file(key, 5 << 20);
+  EXPECT_EQ(Authority::LoadOrCreate(directory, {}).error().ToString(),
+            key.string() +
+                ": has more than 4194304 bytes (that is no PEM file of certificates or of a key: restore it "
+                "from a backup)");
   fs::remove(directory / "root-cert.pem");
   EXPECT_NE(Authority::LoadOrCreate(directory, {}).error().message.find("missing"), std::string::npos);
 }

@@ -53,7 +53,8 @@ Outcome<std::string> ReadBounded(const std::string& path, std::size_t limit, Pip
     text.append(piece, static_cast<std::size_t>(n));
     too_large = text.size() > limit;
   }
-  return Refuse(Errc::kLimit, path, "has more than " + std::to_string(limit) + " bytes");
+  return Refuse(Errc::kLimit, path, "has more than " + std::to_string(limit) + " bytes",
+                "check that it is the file that is meant");
 }
 
 }  // namespace plait::io

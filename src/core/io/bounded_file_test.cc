@@ -49,19 +49,21 @@ TEST_F(ANamedFile, IsReadUpToTheLimitAndRefusedOnePastIt) {
   EXPECT_EQ(ReadBounded(With("0123456789"), 10, Pipes::kRead).value(), "0123456789");
   EXPECT_EQ(ReadBounded(With(""), 10, Pipes::kRead).value(), "");
   const std::string path = With("0123456789+");
-  EXPECT_EQ(ErrorOf(path), path + ": has more than 10 bytes");
+  EXPECT_EQ(ErrorOf(path), path + ": has more than 10 bytes (check that it is the file that is meant)");
 }
 
 TEST_F(ANamedFile, MayBeAPipeWithTheSameLimit) {
   const FilledPipe whole("0123456789");
   EXPECT_EQ(ReadBounded(whole.path(), 10, Pipes::kRead).value(), "0123456789");
   const FilledPipe long_one("0123456789+");
-  EXPECT_EQ(ErrorOf(long_one.path()), long_one.path() + ": has more than 10 bytes");
+  EXPECT_EQ(ErrorOf(long_one.path()),
+            long_one.path() + ": has more than 10 bytes (check that it is the file that is meant)");
 }
 
 TEST_F(ANamedFile, ThatDoesNotTellItsSizeIsReadToItsEnd) {
   EXPECT_NE(ReadBounded("/proc/self/status", 1 << 20, Pipes::kRead).value().find("Pid:"), std::string::npos);
-  EXPECT_EQ(ErrorOf("/proc/self/status"), "/proc/self/status: has more than 10 bytes");
+  EXPECT_EQ(ErrorOf("/proc/self/status"),
+            "/proc/self/status: has more than 10 bytes (check that it is the file that is meant)");
 }
 
 TEST_F(ANamedFile, ThatIsNoFileIsCalledWhatItIs) {
