@@ -13,6 +13,7 @@
 #include "control/serve/state_lock.h"
 #include "core/base/log.h"
 #include "core/base/strings.h"
+#include "core/conn/in_turn.h"
 
 namespace plait::control::serve {
 namespace {
@@ -39,6 +40,12 @@ std::string SubjectOf(const model::Finding& finding) {
   model::Finding subject{finding.severity, {.message = said.message, .object = said.object}, finding.code};
   subject.diagnostic.at.file = said.at.file;
   return subject.ToString();
+}
+
+// All but what says whether plaitd serves: that is asked for by who cannot wait.
+bool IsPage(const conn::Request& request) {
+  const std::string_view path = http::PathOnly(request.head.path);
+  return path != "/ready" && path != "/healthz/ready";
 }
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -198,7 +205,12 @@ Outcome<> ControlPlane::StartDebug() {
   });
   debug_server_ = std::make_unique<conn::HttpServer>(
       loop_, conn::HttpServerOptions{.connection = {.idle_timeout = kIdleDebug}, .max_body = 4096},
-      [this](conn::Request request, conn::Responder responder) { debug_->Handle(request, std::move(responder)); });
+      conn::InTurn(
+          loop_,
+          [this](const conn::Request& request, conn::Responder responder) {
+            debug_->Handle(request, std::move(responder));
+          },
+          IsPage));
   if (io::UniqueFd listener = TakeInherited("15014")) {
     debug_address_ = io::LocalAddress(listener.get());
     debug_server_->Listen(std::move(listener));
