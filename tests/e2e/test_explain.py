@@ -231,6 +231,21 @@ def test_a_directory_needs_no_program_for_its_images(folder):
         assert explain(nobody, "-f", str(directory), *question, code=code)["verdict"] == known["verdict"]
 
 
+def test_each_pod_of_a_directorys_stateful_set_runs(folder):
+    directory = folder / "kinds"
+    directory.mkdir()
+    container = {"name": "app", "image": "none", "ports": [{"containerPort": 8000}]}
+    m.write(directory / "mesh.yaml", m.service("db", {"http": 8000}, headless=True), m.deployment("client", [m.APP, "client"]),
+            m.document("StatefulSet", "db", {"serviceName": "db", "replicas": 3, "selector": {"matchLabels": {"app": "db"}}, "template": {
+                "metadata": {"labels": {"app": "db"}}, "spec": {"containers": [container]}}}, "apps/v1"))
+    nobody = Mesh(folder, folder, name="nobody")
+    for n in range(3):
+        answer = explain(nobody, "-f", str(directory), "client", f"db-{n}.db:8000")
+        assert answer["forwarded"] and answer["steps"][-1]["workload"] == f"db-{n}.default"
+        assert explain(nobody, "-f", str(directory), f"db-{n}", "db")["forwarded"]
+    assert "(3 of 3 healthy)" in steps(answer, "endpoint")[0]["text"]
+
+
 # -- capture ----------------------------------------------------------------
 
 TRAFFIC = "traffic.sidecar.istio.io/"

@@ -149,7 +149,9 @@ SavedResources ResourcesOf(io::Loop& loop, const SavedResourcesOptions& options)
   const auto first = model::Snapshot::Build(files.objects(), pods.workloads(), as_up);
   const source::PodSets sets =
       source::RenderPodSets(files.objects(), files.images(), first->mesh(), source::Programs::kOptional);
-  pods.SetTemplates(sets.sets);
+  std::vector<source::PodSet> at_once = sets.sets;
+  for (source::PodSet& set : at_once) set.parallel = true;  // no pod waits for the one before it
+  pods.SetTemplates(std::move(at_once));
   RunAll(pods);
   const Outcome<source::DesiredPod> pod = FindPod(pods, options.workload);
   MeshProvider provider("");
