@@ -50,6 +50,13 @@ xds::Endpoint ToPassedOn(const model::Snapshot& snapshot, const model::EndpointV
   out.transport_socket_match.clear();
   return out;
 }
+
+// Whether a server that speaks TLS has to be the very workload of the endpoint. Not where the rule says itself who the
+// server is, nor where its TLS is for the application, whose certificate is its own.
+bool ProvesItsWorkload(const OutboundTarget& target) {
+  const auto& tls = target.policy.tls;
+  return !tls || (tls->mode == model::ClientTls::Mode::kIstioMutual && tls->subject_alt_names.empty());
+}
 }  // namespace
 
 xds::Locality ToLocality(std::string_view text) {
@@ -94,6 +101,8 @@ xds::ClusterLoadAssignment Assignment(const model::Proxy& proxy, const model::Sn
     for (const xds::Endpoint& endpoint : endpoints) weight += endpoint.weight;
     group.weight = static_cast<std::uint32_t>(std::min<std::uint64_t>(weight, UINT32_MAX));
     group.endpoints = std::move(endpoints);
+    if (!ProvesItsWorkload(target))
+      for (xds::Endpoint& endpoint : group.endpoints) endpoint.identity.clear();
     out.localities.push_back(std::move(group));
   }
   balance.Arrange(out);

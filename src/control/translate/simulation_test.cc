@@ -344,6 +344,25 @@ TEST(Simulation, OriginatedTlsVerifiesTheServerUnlessToldOtherwise) {
   EXPECT_FALSE(verifies(", insecureSkipVerify: true"));
 }
 
+TEST(Simulation, TheServerMustBeTheEndpointsWorkloadUnlessTheRuleSaysWhoItIs) {
+  const auto identity = [](const std::string& policy) {
+    const Mesh mesh(
+        "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d}\nspec: {host: "
+        "c.other.svc.cluster.local, trafficPolicy: {" +
+        policy + "}}\n");
+    const auto endpoints = FindEndpoints(mesh.proxy, *mesh.snapshot, "outbound|80||c.other.svc.cluster.local");
+    return endpoints->localities.at(0).endpoints.at(0).identity;
+  };
+  const std::string c = "spiffe://cluster.local/ns/other/sa/c";
+  EXPECT_EQ(identity(""), c);
+  EXPECT_EQ(identity("tls: {mode: ISTIO_MUTUAL}"), c);
+  EXPECT_EQ(identity("tls: {mode: ISTIO_MUTUAL, subjectAltNames: [spiffe://cluster.local/ns/other/sa/d]}"), "");
+  EXPECT_EQ(identity("tls: {mode: SIMPLE}"), "") << "the certificate is the application's own";
+  EXPECT_EQ(identity("tls: {mode: MUTUAL, clientCertificate: /a, privateKey: /b}"), "");
+  EXPECT_EQ(identity("portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]"), "");
+  EXPECT_EQ(identity("portLevelSettings: [{port: {number: 90}, tls: {mode: SIMPLE}}]"), c) << "another port";
+}
+
 TEST(Simulation, TcpRulesSplitByAddress) {
   const Mesh mesh(
       Rules("  hosts: [c.other.svc.cluster.local]\n  tcp: [{match: [{port: 90}], route: [{destination: {host: "
