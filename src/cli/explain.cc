@@ -25,13 +25,17 @@ std::uint16_t PortIn(const Json& place) {
   return port.is_number_unsigned() && port <= 65535 ? port.get<std::uint16_t>() : std::uint16_t{0};
 }
 
+// Whether the proxy of the caller shows who it is.
+bool IsMutual(const Json& next) { return At(next, "tls") == true && At(next, "mutual") == true; }
+
 // The same request as it arrives: with what the client's proxy has changed of it.
 std::string InboundQuery(bool tcp, const Party& from, const Json& next) {
   std::string query = "direction=inbound&port=" + Text(next, {"port"}) + "&source=" + UrlEncoded(from.ip);
   const bool tls = At(next, "tls") == true;
   const Json& passed = At(next, "passed");  // TLS that goes on as it came
-  const std::string principal = tls ? from.identity : Text(passed, {"principal"});
+  const std::string principal = IsMutual(next) ? from.identity : tls ? "" : Text(passed, {"principal"});
   const std::string sni = tls ? Text(next, {"sni"}) : Text(passed, {"sni"});
+  if (tls || passed.is_object()) query += "&tls";
   if (!principal.empty()) query += "&principal=" + UrlEncoded(principal);
   if (!sni.empty()) query += "&sni=" + UrlEncoded(sni);
   const Json& request = At(next, "request");
@@ -125,7 +129,8 @@ Outcome<> Walk::GoOn(const Party& from, const Json& next, bool by_service) {
     }
     const Arrival at{.port = Port{PortIn(next)},
                      .by_proxy = true,
-                     .tls = At(next, "tls") == true || !Text(next, {"passed", "principal"}).empty(),
+                     .tls = IsMutual(next) || !Text(next, {"passed", "principal"}).empty(),
+                     .own_tls = At(next, "tls") == true && !IsMutual(next),
                      .tcp = request_.tcp || At(next, "passed").is_object()};
     return Arrive(from, *server, at, by_service, InboundQuery(request_.tcp, from, next));
   }
@@ -192,8 +197,7 @@ Outcome<> Walk::Arrive(const Party& from, const Party& server, const Arrival& at
   Json answer;
   Capture capture{.kind = Capture::Kind::kPast, .text = {}};
   if (!server.has_proxy()) {
-    answer = AnswerOf("application", true, server.workload + " has no proxy: it takes whatever comes",
-                      {{"forwarded", true}});
+    answer = ToBareWorkload(server, at);
   } else {
     const node::Dialler dialler = from.workload != server.workload ? node::Dialler::kOther
                                   : at.by_proxy                    ? node::Dialler::kOwnProxy
@@ -217,6 +221,7 @@ Outcome<> Walk::Arrive(const Party& from, const Party& server, const Arrival& at
   const bool decided = capture.kind == Capture::Kind::kOwnPort ||
                        (!source_.InLoopbackMode() && DecideProxyPort(server, ports, at, accepted, answer));
   if (!decided) DoubtApplication(server, ports, at.port, by_service, answer);
+  if (capture.kind == Capture::Kind::kTaken) AnswerOfCallersProxy(at, answer);
   const Json next = At(answer, "next");
   Add(server, std::move(answer));
   // Behind a gateway it goes on; a sidecar's `next` is the application.

@@ -102,9 +102,12 @@ Json NotTaken(Capture::Kind kind, const Arrival& at) {
   const bool own = kind == Capture::Kind::kOwnPort;
   const std::string who =
       (own ? "the proxy itself on port " : "the application on port ") + std::to_string(at.port.value);
-  if (!at.tls)
-    return AnswerOf("application", true, who + ", in plaintext; no policy of the mesh is asked", {{"forwarded", true}});
-  const std::string what = who + " gets the mutual TLS of the caller's proxy";
+  if (!at.tls && !(own && at.own_tls))
+    return AnswerOf("application", true,
+                    who + ", in " + (at.own_tls ? "the TLS of the caller's proxy" : "plaintext") +
+                        "; no policy of the mesh is asked",
+                    {{"forwarded", true}});
+  const std::string what = who + " gets the " + (at.tls ? "mutual " : "") + "TLS of the caller's proxy";
   const char* next =
       own ? ", which it does not speak there; ask it past that proxy (excludeOutboundPorts of the caller) "
             "or in its own workload (plait exec)"
@@ -112,6 +115,28 @@ Json NotTaken(Capture::Kind kind, const Arrival& at) {
             "(DestinationRule, tls mode DISABLE)";
   return AnswerOf("application", false, what + next,
                   UnreachedVerdict(/*accepted=*/true, at.tcp, "no_mutual_tls_past_the_proxy"));
+}
+
+Json ToBareWorkload(const Party& server, const Arrival& at) {
+  const std::string who = server.workload + " has no proxy";
+  if (!at.tls) return AnswerOf("application", true, who + ": it takes whatever comes", {{"forwarded", true}});
+  return AnswerOf("application", nullptr,
+                  who +
+                      ", and an application seldom speaks the mesh's mutual TLS, which the caller's proxy begins; with "
+                      "tls mode DISABLE in the DestinationRule it sends plaintext",
+                  {{"forwarded", true}});
+}
+
+void AnswerOfCallersProxy(const Arrival& at, Json& answer) {
+  Json& verdict = answer["verdict"];
+  const bool closed = At(verdict, "forwarded") == false && !verdict.contains("result") &&
+                      (!verdict.contains("status") || verdict["status"] == 0);
+  if (!closed || !at.by_proxy || at.tcp) return;
+  verdict["status"] = 503;
+  // Of TLS for the application, it may be the client that refuses the certificate of the server's proxy.
+  verdict["flag"] = at.own_tls ? "" : "UC";
+  if (Json& steps = answer["steps"]; steps.is_array() && !steps.empty())
+    steps.back()["text"] = Text(steps.back(), {"text"}) + "; for that, the proxy of the caller answers 503";
 }
 
 }  // namespace plait::cli

@@ -63,9 +63,14 @@ struct Arrival {
   Port port;
   bool by_proxy = false;  // of the caller; without: the caller itself has dialled
   bool tls = false;       // mutual TLS of the caller's proxy
+  bool own_tls = false;   // its TLS for the application (DestinationRule, mode SIMPLE or MUTUAL)
   bool tcp = false;       // no HTTP
 };
 // What becomes of one that the server's proxy does not take (kPast, kOwnPort, kRefused).
 Json NotTaken(Capture::Kind kind, const Arrival& at);
+// What becomes of one to a workload without a proxy.
+Json ToBareWorkload(const Party& server, const Arrival& at);
+// Where a server closes a connection of the caller's proxy, that answers a request itself.
+void AnswerOfCallersProxy(const Arrival& at, Json& answer);
 
 }  // namespace plait::cli

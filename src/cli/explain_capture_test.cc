@@ -118,5 +118,35 @@ TEST(ExplainCapture, ClosesAConnectionWhoseMutualTlsNobodyEndsAndAnswersARequest
   EXPECT_EQ(NotTaken(Kind::kPast, {.port = Port{80}})["verdict"]["forwarded"], true);
 }
 
+TEST(ExplainCapture, GivesAnApplicationTheTlsThatIsMeantForIt) {
+  const Json past = NotTaken(Kind::kPast, {.port = Port{80}, .by_proxy = true, .own_tls = true});
+  EXPECT_EQ(past["verdict"]["forwarded"], true);
+  EXPECT_NE(Text(past["steps"][0], {"text"}).find("in the TLS of the caller's proxy"), std::string::npos);
+  const Json own = NotTaken(Kind::kOwnPort, {.port = Port{15021}, .by_proxy = true, .own_tls = true});
+  EXPECT_EQ(own["verdict"]["forwarded"], false) << "the proxy speaks none there";
+  const Party bare{.workload = "bare-0.default", .proxy = "none"};
+  const auto application = [&](const Arrival& at) { return ToBareWorkload(bare, at)["steps"][0]["passes"]; };
+  EXPECT_EQ(application({.port = Port{80}, .by_proxy = true, .own_tls = true}), true);
+  EXPECT_EQ(application({.port = Port{80}, .by_proxy = true, .tls = true}), nullptr) << "that of the mesh";
+}
+
+TEST(ExplainCapture, LetsTheCallersProxyAnswerTheRequestWhoseConnectionIsClosed) {
+  const auto verdict = [](const Arrival& at, Json said) {
+    Json answer = AnswerOf("admission", said["forwarded"], "STRICT", said);
+    AnswerOfCallersProxy(at, answer);
+    return answer["verdict"];
+  };
+  const Json closed = {{"forwarded", false}, {"status", 0}, {"flag", ""}, {"details", "why"}};
+  EXPECT_EQ(verdict({.by_proxy = true}, closed),
+            Json({{"forwarded", false}, {"status", 503}, {"flag", "UC"}, {"details", "why"}}));
+  EXPECT_EQ(verdict({.by_proxy = true, .own_tls = true}, closed)["flag"], "") << "it may be the client that refuses";
+  EXPECT_EQ(verdict({.by_proxy = true, .tcp = true}, closed), closed);
+  EXPECT_EQ(verdict({}, closed), closed) << "nobody answers for it";
+  const Json denied = {{"forwarded", false}, {"status", 403}};
+  EXPECT_EQ(verdict({.by_proxy = true}, denied), denied);
+  const Json forwarded = {{"forwarded", true}, {"status", 0}};
+  EXPECT_EQ(verdict({.by_proxy = true}, forwarded), forwarded);
+}
+
 }  // namespace
 }  // namespace plait::cli

@@ -246,6 +246,26 @@ def test_each_pod_of_a_directorys_stateful_set_runs(folder):
     assert "(3 of 3 healthy)" in steps(answer, "endpoint")[0]["text"]
 
 
+def test_the_address_of_a_name_of_elsewhere_is_not_known_of_a_directory(folder):
+    directory = folder / "names"
+    directory.mkdir()
+    port = {"number": 80, "name": "http", "protocol": "HTTP"}
+
+    def entry(name, resolution, *endpoints):
+        return m.document("ServiceEntry", name, {"hosts": [f"{name}.example"], "resolution": resolution, "ports": [port],
+                                                 "endpoints": [{"address": one} for one in endpoints]}, "networking.istio.io/v1")
+    m.write(directory / "mesh.yaml", m.deployment("client", [m.APP, "client"]), entry("host", "DNS"), entry("named", "DNS", "one.example"),
+            entry("round", "DNS_ROUND_ROBIN"), entry("fixed", "DNS", "192.0.2.7"),
+            m.document("Service", "outside", {"type": "ExternalName", "externalName": "api.example", "ports": [{"name": "http", "port": 80}]}))
+    nobody = Mesh(folder, folder, name="nobody")
+    for to, name in (("host.example", "host.example"), ("named.example", "one.example"), ("round.example", "round.example"),
+                     ("outside", "api.example")):
+        answer = explain(nobody, "-f", str(directory), "client", to, code=1)
+        assert answer["forwarded"] is None and answer["result"] == "unknown: forwarded if step endpoint passes", answer
+        assert f"for example {name} port 80" in steps(answer, "endpoint")[0]["text"] and "0.0.0.0" not in json.dumps(answer["steps"][1:])
+    assert explain(nobody, "-f", str(directory), "client", "fixed.example")["forwarded"]
+
+
 # -- capture ----------------------------------------------------------------
 
 TRAFFIC = "traffic.sidecar.istio.io/"

@@ -49,6 +49,8 @@ Outcome<> Take(std::string_view name, std::string value, ExplainQuery& query) {
     query.inbound = value == "inbound";
   } else if (name == "tcp") {
     query.tcp = true;
+  } else if (name == "tls") {
+    query.tls = true;
   } else if (name == "port" || name == "random") {
     const auto number = ParseUint(value);
     if (!number || (name == "port" && *number > 65535))

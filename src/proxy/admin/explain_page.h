@@ -3,10 +3,10 @@
 // sides' proxies together.
 //
 // Out of the workload: ?to=reviews[&port=9080][&host=reviews:9080]. Into it: ?direction=inbound&port=9080&source=IP
-// [&principal=spiffe://...][&sni=NAME]. Both: &method=GET&path=/x&header=name:value (repeated; host and :authority are
-// another way to say &host), &tcp for what is no HTTP, &random=N to follow another of the weighted choices;
-// &unknown=headers,principal,direct_ip for what the one who asks cannot say (a line of a log has no headers): no rule
-// matches by that, and none is said to differ there.
+// [&principal=spiffe://...][&sni=NAME][&tls], the last for TLS that may have no server name. Both:
+// &method=GET&path=/x&header=name:value (repeated; host and :authority are another way to say &host), &tcp for what is
+// no HTTP, &random=N to follow another of the weighted choices; &unknown=headers,principal,direct_ip for what the one
+// who asks cannot say (a line of a log has no headers): no rule matches by that, and none is said to differ there.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -28,6 +28,7 @@ struct ExplainQuery {
   std::string source;     // IP of the caller; empty: of this workload (outbound)
   std::string principal;  // that the caller proves; empty: plaintext
   std::string sni;
+  bool tls = false;  // the caller begins TLS, also without `sni`
   std::vector<std::pair<std::string, std::string>> headers;
   struct Unknown {
     bool headers = false;  // but those that are given

@@ -47,6 +47,43 @@ std::string WithoutPort(const xds::Service& service, std::uint16_t port) {
   return ", which has no port " + std::to_string(port) + (known.empty() ? "" : " (there is " + known + ")");
 }
 
+// Whether the client's certificate is the one that says which workload it is (by the SDS name of Istio's sidecars).
+bool ShowsIdentity(const xds::UpstreamTlsContext& tls) {
+  const auto& secrets = tls.common.certificate_secrets;
+  return std::any_of(secrets.begin(), secrets.end(), [](const xds::SecretRef& one) { return one.name == "default"; });
+}
+
+// The names of which the server's certificate must have one; empty: any will do.
+std::vector<std::string> ServerNames(const xds::UpstreamTlsContext& tls, const std::string& identity,
+                                     const std::string& expected) {
+  if (!identity.empty()) return {identity};
+  if (!expected.empty()) return {expected};
+  std::vector<std::string> names;
+  if (tls.common.validation)
+    for (const auto& san : tls.common.validation->subject_alt_names) names.push_back(san.matcher.value);
+  return names;
+}
+
+// Whether a workload of the mesh is certainly another one than all that the server may be.
+bool IsNoneOf(const xds::UpstreamTlsContext& tls, const std::vector<std::string>& servers,
+              const std::string& identity) {
+  const auto& validation = tls.common.validation;
+  const bool exact = !validation || std::ranges::all_of(validation->subject_alt_names, [](const auto& san) {
+    return san.matcher.kind == xds::StringMatcher::Kind::kExact;
+  });
+  return exact && !servers.empty() && std::ranges::find(servers, identity) == servers.end();
+}
+
+// "; the server must be a.example; its certificate must be signed by one of /etc/ca.pem".
+std::string ServerText(const xds::CommonTlsContext& tls, const std::vector<std::string>& names) {
+  std::string text = names.empty() ? "" : "; the server must be " + Join(names, " or ");
+  const bool unverified = !tls.validation_secret && (!tls.validation || tls.validation->accept_untrusted);
+  if (unverified) return text + "; nobody needs to have signed the server's";
+  if (tls.validation && tls.validation->trusted_ca.kind == xds::DataSource::Kind::kFile)
+    text += "; its certificate must be signed by one of " + tls.validation->trusted_ca.value;
+  return text;
+}
+
 class Explainer {
  public:
   Explainer(const ConfigView& config, const Chain& chain, Question question)
@@ -97,7 +134,7 @@ class Explainer {
   void TellRoute(const route::RouteMatch& match, const std::string& table);
   bool RunFilters(const HttpConfig& http, const route::RouteMatch& match);
   void Forward(const std::string& cluster, const route::RouteMatch* match = nullptr);
-  void TellTransport(const cluster::Cluster& cluster, const cluster::Host& host, NextHop& next);
+  bool TellTransport(const cluster::Cluster& cluster, const cluster::Host& host, NextHop& next);
 
   const ConfigView& config_;
   const Chain& chain_;
@@ -201,7 +238,7 @@ bool Explainer::Admit(const xds::InboundPort& port) {
   }
   const std::string mode =
       "port " + std::to_string(q_.destination.port.value) + " is " + std::string(ModeName(port.mode));
-  if (q_.principal.empty() && !q_.server_name.empty()) {
+  if (q_.principal.empty() && (q_.tls || !q_.server_name.empty())) {
     if (JudgeClientHello(port, {}) == InboundVerdict::kTerminate) {
       Refuse("admission", mode + ", and the TLS that the caller begins is its own, without a certificate of the mesh",
              {});
@@ -222,6 +259,12 @@ bool Explainer::Admit(const xds::InboundPort& port) {
   }
   connection_.tls = nullptr;
   Step("admission", mode + ": TLS is passed on to the application as it is");
+  if (!q_.principal.empty()) {
+    out_.steps.back().known = false;
+    out_.steps.back().text +=
+        ". It is that of the mesh, which an application seldom speaks; with tls mode DISABLE in the "
+        "DestinationRule, callers send plaintext";
+  }
   q_.http = false;
   return true;
 }
@@ -409,29 +452,57 @@ void Explainer::Forward(const std::string& name, const route::RouteMatch* match)
   }
   const cluster::WorkloadPtr workload = config_.index().FindWorkload(next.address.ip);
   if (workload != nullptr) next.workload = workload->name + "." + workload->name_space;
-  // A cluster that goes where the client meant to go.
-  const std::string example = next.address.ip.is_unspecified() && !q_.name.empty()
-                                  ? "to the address of " + q_.name
-                                  : "for example " + next.address.ToString();
-  Step("endpoint", "cluster " + name + ", " + example + (next.workload.empty() ? "" : " " + next.workload) +
-                       (all > 0 ? health : ""))
-      .object = cluster->config->istio_config;
-  TellTransport(*cluster, *picked.host, next);
-  out_.next = std::move(next);
+  const std::string& named = picked.host->facts().hostname;
+  const bool unknown = next.address.ip.is_unspecified() && !named.empty();
+  if (unknown) {
+    Step("endpoint", "cluster " + name + ", for example " + named + " port " + std::to_string(next.address.port.value) +
+                         "; DNS, which is not asked here, decides whether it has an address (getent hosts " + named +
+                         ")")
+        .known = false;
+  } else {
+    // A cluster that goes where the client meant to go.
+    const std::string example = next.address.ip.is_unspecified() && !q_.name.empty()
+                                    ? "to the address of " + q_.name
+                                    : "for example " + next.address.ToString();
+    Step("endpoint", "cluster " + name + ", " + example + (next.workload.empty() ? "" : " " + next.workload) +
+                         (all > 0 ? health : ""));
+  }
+  out_.steps.back().object = cluster->config->istio_config;
+  if (TellTransport(*cluster, *picked.host, next)) out_.next = std::move(next);
 }
 
-void Explainer::TellTransport(const cluster::Cluster& cluster, const cluster::Host& host, NextHop& next) {
+// False when the server cannot be whom the rule expects.
+bool Explainer::TellTransport(const cluster::Cluster& cluster, const cluster::Host& host, NextHop& next) {
   const xds::UpstreamTlsContext* tls = cluster.TlsFor(host);
   next.tls = tls != nullptr;
   if (tls == nullptr) {
     Step("tls", "plaintext");
-    return;
+    return true;
   }
+  const std::string server_name = q_.http ? upstream::ServerNameOf(*cluster.config, next.head) : std::string();
+  const upstream::TlsNames names =
+      upstream::TlsNamesFor(*tls, {.cluster = cluster, .host = host, .server_name = server_name});
+  next.mutual = ShowsIdentity(*tls);
   next.identity = host.facts().identity;
-  std::string text = next.identity.empty() ? "TLS" : "mutual TLS; the server must be " + next.identity;
-  next.server_name = ToLower(tls->sni);
-  if (!tls->sni.empty()) text += "; SNI " + tls->sni;
-  Step("tls", std::move(text)).object = cluster.config->istio_config;
+  next.server_name = ToLower(names.sni);
+  const std::vector<std::string> servers = ServerNames(*tls, next.identity, names.expected);
+  std::string text = next.mutual ? "mutual TLS"
+                     : tls->common.certificates.empty()
+                         ? "TLS without a certificate of the client"
+                         : "TLS with a certificate of the rule, which is none of the mesh";
+  text += ServerText(tls->common, servers);
+  if (!names.sni.empty()) text += "; SNI " + names.sni;
+  const cluster::WorkloadPtr workload = config_.index().FindWorkload(host.address().ip);
+  // Behind a gateway to another network is somebody else.
+  const bool is_itself = workload != nullptr && !host.facts().istio_workload.empty();
+  const bool refused =
+      next.mutual && next.identity.empty() && is_itself && IsNoneOf(*tls, servers, workload->Identity());
+  if (refused)
+    Fail("tls", text + "; " + next.workload + " is " + workload->Identity(), Failure::kConnectFailure);
+  else
+    Step("tls", std::move(text));
+  out_.steps.back().object = cluster.config->istio_config;
+  return !refused;
 }
 
 }  // namespace

@@ -37,8 +37,8 @@ struct Question {
   std::uint64_t random = 0;           // decides among weighted clusters and hosts
 };
 
-// The configuration in force. The outer nullopt: it is not here yet (ask for it, then explain again); null: there is
-// none of that name.
+// The configuration in force. A host at 0.0.0.0 that has a name: nobody has asked DNS for its address. The outer
+// nullopt: it is not here yet (ask for it, then explain again); null: there is none of that name.
 class ConfigView {
  public:
   virtual ~ConfigView() = default;
@@ -72,7 +72,8 @@ struct NextHop {
   io::SocketAddress address;
   std::string workload;  // "reviews-v2-0.default" as the index knows it; empty: not in the mesh
   bool tls = false;
-  std::string identity;     // that the server must prove; empty: any, or plaintext
+  bool mutual = false;      // with the certificate of this workload; else the server hears of no principal
+  std::string identity;     // that the server must prove; empty: the configuration decides, or plaintext
   std::string server_name;  // SNI
   http::RequestHead head;
   // TLS that goes on as it came, inside that of `tls` if there is any.

@@ -438,5 +438,113 @@ TEST_F(Explaining, AdmitsTlsOfTheCallersOwnWhereSessionsPassItOn) {
   EXPECT_TRUE(admitted(xds::MtlsMode::kPermissive, false));
 }
 
+// Of TLS towards the workload "web", which is spiffe://td/ns/default/sa/web.
+class ExplainingTls : public Explaining {
+ protected:
+  ExplainingTls() {
+    xds::Workload web;
+    web.uid = web.name = "web";
+    web.name_space = "default";
+    web.trust_domain = "td";
+    web.service_account = "web";
+    web.addresses = {io::IpAddress::Parse("10.244.0.5").value()};
+    cluster::IndexUpdate update;
+    update.put.emplace_back(web.uid, std::make_shared<xds::Address>(xds::Address{web}));
+    index_.Apply(update);
+    AddRoutes("edge", "site.example", "outbound|80||web");
+  }
+  static xds::UpstreamTlsContext MeshTls(const std::vector<std::string>& names) {
+    xds::UpstreamTlsContext tls;
+    tls.common.certificate_secrets.push_back({.name = "default", .source = xds::SecretRef::Source::kLocal});
+    tls.common.validation_secret = xds::SecretRef{.name = "ROOTCA", .source = xds::SecretRef::Source::kLocal};
+    tls.common.validation.emplace();
+    for (const std::string& name : names)
+      tls.common.validation->subject_alt_names.push_back({.matcher = {.value = name}});
+    return tls;
+  }
+  Explanation Ask(const xds::UpstreamTlsContext& tls, bool auto_sni = false) {
+    auto cluster = std::make_shared<xds::Cluster>();
+    cluster->name = cluster->load_assignment.cluster_name = "outbound|80||web";
+    xds::Endpoint& endpoint = cluster->load_assignment.localities.emplace_back().endpoints.emplace_back();
+    endpoint.address = io::SocketAddress::Parse("10.244.0.5:80").value();
+    if (!behind_gateway_) endpoint.istio_workload = "web;default;web;;Kubernetes";
+    cluster->tls = tls;
+    cluster->http.auto_sni = cluster->http.auto_san_validation = auto_sni;
+    EXPECT_TRUE(clusters_.Put(std::move(cluster)).has_value());
+    return ExplainChain(*this, GatewayHttp(std::nullopt), Get("10.244.0.9:80", "site.example"));
+  }
+  bool behind_gateway_ = false;  // of another network
+};
+
+TEST_F(ExplainingTls, IsMutualWithTheCertificateOfTheWorkloadOnly) {
+  const Explanation mesh = Ask(MeshTls({"spiffe://td/ns/default/sa/web"}));
+  ASSERT_TRUE(mesh.next);
+  EXPECT_TRUE(mesh.next->tls && mesh.next->mutual);
+  EXPECT_EQ(StepOf(mesh, "tls").text, "mutual TLS; the server must be spiffe://td/ns/default/sa/web");
+
+  xds::UpstreamTlsContext simple;
+  simple.common.validation.emplace().trusted_ca = {xds::DataSource::Kind::kFile, "/ca.pem"};
+  const Explanation own = Ask(simple, /*auto_sni=*/true);
+  ASSERT_TRUE(own.next);
+  EXPECT_TRUE(own.next->tls);
+  EXPECT_FALSE(own.next->mutual);
+  EXPECT_EQ(own.next->server_name, "site.example");
+  EXPECT_EQ(StepOf(own, "tls").text,
+            "TLS without a certificate of the client; the server must be site.example; its certificate must be signed "
+            "by one of /ca.pem; SNI site.example");
+
+  simple.common.validation->accept_untrusted = true;
+  simple.common.certificates.emplace_back();
+  const Explanation skipped = Ask(simple);
+  ASSERT_TRUE(skipped.next);
+  EXPECT_FALSE(skipped.next->mutual);
+  EXPECT_EQ(StepOf(skipped, "tls").text,
+            "TLS with a certificate of the rule, which is none of the mesh; nobody needs to have signed the server's");
+}
+
+TEST_F(ExplainingTls, FailsWhereTheWorkloadIsNoneOfThoseThatTheRuleNames) {
+  const Explanation other = Ask(MeshTls({"spiffe://td/ns/default/sa/db", "db.example"}));
+  EXPECT_FALSE(other.next);
+  EXPECT_EQ(other.status, 503);
+  EXPECT_EQ(other.flag, "UF");
+  EXPECT_EQ(StepOf(other, "tls").text,
+            "mutual TLS; the server must be spiffe://td/ns/default/sa/db or db.example; web.default is "
+            "spiffe://td/ns/default/sa/web");
+  xds::UpstreamTlsContext prefix = MeshTls({"spiffe://td/"});
+  prefix.common.validation->subject_alt_names[0].matcher.kind = xds::StringMatcher::Kind::kPrefix;
+  EXPECT_TRUE(Ask(prefix).next);
+  behind_gateway_ = true;
+  EXPECT_TRUE(Ask(MeshTls({"spiffe://td/ns/default/sa/db"})).next);
+}
+
+TEST_F(ExplainingTls, IsRefusedAtAStrictPortWithoutAPrincipalAlsoWithoutAServerName) {
+  AddCluster("inbound|80||", "127.0.0.1:80");
+  Question question = Get("10.244.0.5:80", "web");
+  question.tls = true;
+  const auto ask = [&](xds::MtlsMode mode) {
+    return ExplainChain(*this, Inbound({.port = 80, .mode = mode, .cluster = "inbound|80||"}), question);
+  };
+  const Explanation strict = ask(xds::MtlsMode::kStrict);
+  EXPECT_FALSE(strict.next);
+  EXPECT_NE(StepOf(strict, "admission").text.find("without a certificate of the mesh"), std::string::npos);
+  EXPECT_EQ(StepOf(ask(xds::MtlsMode::kPermissive), "admission").text,
+            "port 80 is PERMISSIVE: TLS is passed on to the application as it is");
+}
+
+TEST_F(ExplainingTls, IsNotSaidToBeSpokenByAnApplicationWhenItIsThatOfTheMesh) {
+  AddCluster("inbound|80||", "127.0.0.1:80");
+  Question question = Get("10.244.0.5:80", "web");
+  question.tls = true;
+  const auto known = [&](xds::MtlsMode mode) {
+    return StepOf(ExplainChain(*this, Inbound({.port = 80, .mode = mode, .cluster = "inbound|80||"}), question),
+                  "admission")
+        .known;
+  };
+  EXPECT_TRUE(known(xds::MtlsMode::kDisable)) << "the client's own";
+  question.principal = "spiffe://td/ns/a/sa/friend";
+  EXPECT_FALSE(known(xds::MtlsMode::kDisable));
+  EXPECT_TRUE(known(xds::MtlsMode::kStrict));
+}
+
 }  // namespace
 }  // namespace plait::proxy::session

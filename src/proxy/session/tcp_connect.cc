@@ -52,6 +52,17 @@ void NobodyKnown(const xds::Cluster& config, lb::PickContext& pick) {
   pick.original_dst_plaintext = !config.tls;
 }
 
+// Whether all its hosts are spoken to in the same TLS, whatever the index knows of them.
+bool AlwaysSpeaksTls(const xds::Cluster& config) { return config.tls && config.transport_socket_matches.empty(); }
+
+// Whether the configuration itself says whom that may meet: a workload of the mesh would prove to be itself, an
+// application has a certificate of its own.
+bool NamesItsServers(const xds::Cluster& config) {
+  if (!AlwaysSpeaksTls(config)) return false;
+  const xds::CommonTlsContext& tls = config.tls->common;
+  return !tls.validation_secret || (tls.validation && !tls.validation->subject_alt_names.empty());
+}
+
 }  // namespace
 
 lb::PickContext PickForDestination(const cluster::DestinationIndex& index, const xds::Cluster& config,
@@ -67,11 +78,11 @@ lb::PickContext PickForDestination(const cluster::DestinationIndex& index, const
     NobodyKnown(config, pick);
     return pick;
   }
-  identity = workload->Identity();
+  identity = NamesItsServers(config) ? std::string() : workload->Identity();
   pick.original_dst_identity = identity;
   const auto of_port = workload->port_tls_modes.find(pick.original_dst->port.value);
   const xds::TlsMode mode = of_port != workload->port_tls_modes.end() ? of_port->second : workload->tls_mode;
-  pick.original_dst_plaintext = mode == xds::TlsMode::kDisabled;
+  pick.original_dst_plaintext = mode == xds::TlsMode::kDisabled && !AlwaysSpeaksTls(config);
   for (const io::IpAddress& address : workload->addresses) {
     if (address.is_v4() != destination.ip.is_v4()) pick.original_dst_other = address;
   }

@@ -109,6 +109,27 @@ TEST_F(TcpConnects, SpeakTheTlsOfAClusterWhoeverIsThere) {
   EXPECT_FALSE(pick.original_dst_plaintext);
 }
 
+TEST_F(TcpConnects, SpeakTheTlsOfAClusterToAWorkloadOfTheMeshToo) {
+  xds::Workload named{.uid = "k//Pod/default/named", .trust_domain = "td", .service_account = "web"};
+  named.name_space = "default";
+  named.addresses = {At("10.244.0.1:1").ip};
+  cluster::IndexUpdate update;
+  update.put.emplace_back(named.uid, std::make_shared<xds::Address>(xds::Address{named}));
+  index_.Apply(update);
+  AddWorkload("10.244.0.2", xds::TlsMode::kDisabled);
+  xds::Cluster cluster = OriginalDst();
+  xds::CommonTlsContext& tls = cluster.tls.emplace().common;
+  for (const char* to : {"10.244.0.1:80", "10.244.0.2:80"}) {
+    const lb::PickContext own = PickAt(to, cluster);
+    EXPECT_FALSE(own.original_dst_plaintext) << to;
+    EXPECT_EQ(own.original_dst_identity, "") << "the certificate is the application's";
+  }
+  tls.validation_secret = xds::SecretRef{.name = "ROOTCA"};
+  EXPECT_NE(PickAt("10.244.0.1:80", cluster).original_dst_identity, "");
+  tls.validation.emplace().subject_alt_names.emplace_back();
+  EXPECT_EQ(PickAt("10.244.0.1:80", cluster).original_dst_identity, "") << "the configuration says who it is";
+}
+
 TEST_F(TcpConnects, PassThroughInPlaintextWhereTheClusterHasNoTls) {
   const lb::PickContext pick = PickAt("192.0.2.1:80", OriginalDst());
   EXPECT_EQ(pick.original_dst, At("192.0.2.1:80"));

@@ -50,6 +50,13 @@ std::string ExpectedNameFor(const xds::Cluster& cluster, const xds::UpstreamTlsC
 
 }  // namespace
 
+TlsNames TlsNamesFor(const xds::UpstreamTlsContext& tls, const DialRequest& request) {
+  const xds::Cluster& config = *request.cluster.config;
+  TlsNames names{.sni = SniFor(config, tls, request), .expected = {}};
+  names.expected = ExpectedNameFor(config, tls, request, names.sni);
+  return names;
+}
+
 std::optional<io::KeepAlive> KeepAliveOf(const xds::Cluster& cluster) {
   if (!cluster.tcp_keep_alive) return std::nullopt;
   io::KeepAlive keep_alive;
@@ -103,13 +110,12 @@ Result<Dial> MakeDial(TlsContexts& contexts, const DialRequest& request) {
       request.application != Application::kTcp && tls->common.alpn_protocols.empty()) {
     alpn = {"h2", "http/1.1"};
   }
-  const std::string sni = SniFor(config, *tls, request);
-  Result<Secure> secure =
-      contexts.SecureFor(request.cluster.config, {.config = *tls,
-                                                  .sni = sni,
-                                                  .alpn = std::move(alpn),
-                                                  .identity = request.host.facts().identity,
-                                                  .name = ExpectedNameFor(config, *tls, request, sni)});
+  TlsNames names = TlsNamesFor(*tls, request);
+  Result<Secure> secure = contexts.SecureFor(request.cluster.config, {.config = *tls,
+                                                                      .sni = std::move(names.sni),
+                                                                      .alpn = std::move(alpn),
+                                                                      .identity = request.host.facts().identity,
+                                                                      .name = std::move(names.expected)});
   if (!secure) return std::unexpected(secure.error());
   dial.secure = std::move(*secure);
   return dial;

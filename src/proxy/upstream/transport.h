@@ -61,6 +61,12 @@ std::optional<io::KeepAlive> KeepAliveOf(const xds::Cluster& cluster);
 bool IsToApplication(const xds::Cluster& cluster) noexcept;
 // The application protocol that requests to the cluster use, given what the client spoke.
 Application ApplicationFor(const xds::Cluster& cluster, http::Version downstream) noexcept;
+// What TLS with that host goes by; both may be empty.
+struct TlsNames {
+  std::string sni;
+  std::string expected;  // that the certificate must have, in place of the configuration's list
+};
+TlsNames TlsNamesFor(const xds::UpstreamTlsContext& tls, const DialRequest& request);
 Result<Dial> MakeDial(TlsContexts& contexts, const DialRequest& request);
 
 }  // namespace plait::proxy::upstream

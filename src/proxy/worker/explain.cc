@@ -93,7 +93,7 @@ Outcome<session::Question> QuestionOf(const ExplainScene& scene, const session::
   }
   question.principal = query.principal;
   question.server_name = ToLower(query.sni);
-  question.tls = !query.sni.empty();
+  question.tls = query.tls || !query.sni.empty();
   question.unknown = {
       .headers = query.unknown.headers, .principal = query.unknown.principal, .direct_ip = query.unknown.direct_ip};
   question.head.method = query.method;
@@ -251,7 +251,8 @@ void WriteNext(const session::NextHop& next, bool http, admin::Json& out) {
       .Text(next.address.ip.is_unspecified() ? "" : next.address.ip.ToString())
       .Key("port")
       .Number(next.address.port.value);
-  out.Key("workload").Text(next.workload).Key("tls").Bool(next.tls).Key("identity").Text(next.identity);
+  out.Key("workload").Text(next.workload).Key("tls").Bool(next.tls).Key("mutual").Bool(next.mutual);
+  out.Key("identity").Text(next.identity);
   out.Key("sni").Text(next.server_name);
   if (next.passed)
     out.Key("passed")

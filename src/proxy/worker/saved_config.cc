@@ -37,6 +37,19 @@ std::vector<std::string> Texts(const yaml::Node* list) {
   return out;
 }
 
+// An endpoint that is a name has an address that nobody here knows.
+void ForgoDns(xds::Cluster& cluster) {
+  if (cluster.type != xds::Cluster::Type::kStrictDns && cluster.type != xds::Cluster::Type::kLogicalDns) return;
+  cluster.type = xds::Cluster::Type::kStatic;
+  for (xds::LocalityEndpoints& group : cluster.load_assignment.localities)
+    for (xds::Endpoint& endpoint : group.endpoints) {
+      if (endpoint.dns_name.empty()) continue;
+      if (endpoint.hostname.empty()) endpoint.hostname = endpoint.dns_name;
+      endpoint.address.port = Port{endpoint.dns_port};
+      endpoint.dns_name.clear();
+    }
+}
+
 }  // namespace
 
 SavedConfig::SavedConfig(io::Loop& loop)
@@ -98,8 +111,10 @@ Outcome<> SavedConfig::Take(std::string_view type_url, const std::string& name, 
     if (!routes) return std::unexpected(routes.error());
     l4_routes_.insert_or_assign(name, *std::move(routes));
   } else if (type_url == url::kCluster) {
-    auto config = Shared(xds::DecodeCluster(bytes));
-    return config ? clusters_.Put(*std::move(config)) : Outcome<>(std::unexpected(config.error()));
+    Outcome<xds::Cluster> config = xds::DecodeCluster(bytes);
+    if (!config) return std::unexpected(config.error());
+    ForgoDns(*config);
+    return clusters_.Put(std::make_shared<xds::Cluster>(*std::move(config)));
   } else if (type_url == url::kEndpoint) {
     auto assignment = Shared(xds::DecodeClusterLoadAssignment(bytes));
     if (!assignment) return std::unexpected(assignment.error());

@@ -1,7 +1,7 @@
 #pragma once
 // The resources that a control plane has for a proxy, as a file (`plaitd --resources-of`), for explanations without a
 // mesh: {"node": {"id": ...}, "resources": [{"type", "name", "aliases": [...], "value": base64}]}. What is not in the
-// file does not exist. One thread.
+// file does not exist. DNS is not asked: endpoints that are names are hosts at 0.0.0.0. One thread.
 #include <map>
 #include <memory>
 #include <set>

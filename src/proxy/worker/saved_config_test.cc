@@ -104,6 +104,38 @@ TEST(SavedConfig, TakesTheHostForTheServerNameWhereAGatewaysPortTakesTlsOnly) {
   EXPECT_EQ(says({.to = "site.example", .port = 81}, "it listens on 80, 8443"), "");
 }
 
+// Of TLS that a client begins for pass.example.
+std::string AnswerToCluster(const xds::Cluster& cluster) {
+  io::Loop loop;
+  std::string file = GatewayFile("");
+  file.insert(file.size() - 2, "," + Entry(xds::type_url::kCluster, cluster.name, cluster));
+  const auto saved = SavedConfig::Parse(loop, file, "f.json");
+  EXPECT_TRUE(saved) << saved.error().ToString();
+  const Outcome<std::string> answer = (*saved)->Answer({.tcp = true, .to = "pass.example", .port = 8443});
+  return answer ? *answer : answer.error().ToString();
+}
+
+TEST(SavedConfig, DoesNotKnowWhetherANameThatIsAnEndpointHasAnAddress) {
+  xds::Cluster cluster;
+  cluster.name = cluster.load_assignment.cluster_name = "c";
+  for (const auto type : {xds::Cluster::Type::kStrictDns, xds::Cluster::Type::kLogicalDns}) {
+    cluster.type = type;
+    cluster.load_assignment.localities.clear();
+    xds::Endpoint& endpoint = cluster.load_assignment.localities.emplace_back().endpoints.emplace_back();
+    endpoint.dns_name = "api.example";
+    endpoint.dns_port = 443;
+    const std::string answer = AnswerToCluster(cluster);
+    EXPECT_NE(
+        answer.find(R"("step":"endpoint","passes":null,"text":"cluster c, for example api.example port 443; DNS)"),
+        std::string::npos)
+        << answer;
+    EXPECT_NE(answer.find(R"("forwarded":true)"), std::string::npos) << "with an address it would be";
+    EXPECT_EQ(answer.find("0.0.0.0"), std::string::npos) << answer;
+    cluster.load_assignment.localities.clear();
+    EXPECT_NE(AnswerToCluster(cluster).find("no healthy endpoint"), std::string::npos) << "there is no name";
+  }
+}
+
 TEST(SavedConfig, SaysThatAGatewayDoesNotHaveTheSecretOfItsPort) {
   io::Loop loop;
   const auto saved = SavedConfig::Parse(loop, GatewayFile(""), "f.json");
