@@ -13,6 +13,20 @@ namespace {
 constexpr std::size_t kOutputLimit = 64 * 1024;
 constexpr std::size_t kReadStep = 16 * 1024 + 512;  // a whole record with its header
 
+// Whether the error is the peer's alert that it does not take the certificate that it was shown.
+bool IsAlertAboutCertificate(std::uint32_t error) {
+  if (ERR_GET_LIB(error) != ERR_LIB_SSL) return false;
+  switch (ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET) {
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_REVOKED:
+    case SSL_AD_CERTIFICATE_EXPIRED:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+    case SSL_AD_UNKNOWN_CA: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 TlsStream& StreamOf(const SSL* ssl) { return *static_cast<TlsStream*>(SSL_get_ex_data(ssl, 0)); }
@@ -113,6 +127,7 @@ void TlsStream::Handshake() {
   if (result == 1) return HandshakeDone();
   if (error == SSL_ERROR_WANT_READ && flushed) return;
   if (failure_.empty()) {
+    own_certificate_refused_ = IsAlertAboutCertificate(ERR_peek_last_error());
     const std::string reason = LastReason();
     failure_ = inner_error_                     ? inner_error_->detail
                : !flushed                       ? flushed.error().detail
@@ -272,6 +287,11 @@ std::unique_ptr<io::Stream> Wrap(io::Loop& loop, std::unique_ptr<io::Stream> inn
 bool HasRefused(const io::Stream& stream) {
   const auto* tls = dynamic_cast<const TlsStream*>(&stream);
   return tls != nullptr && tls->refused();
+}
+
+bool OwnCertificateRefused(const io::Stream& stream) {
+  const auto* tls = dynamic_cast<const TlsStream*>(&stream);
+  return tls != nullptr && tls->own_certificate_refused();
 }
 
 std::string FailureOf(const io::Stream& stream) {

@@ -33,6 +33,9 @@ std::string FailureOf(const io::Stream& stream);
 // below failed or ended, and of what is no TLS stream.
 bool HasRefused(const io::Stream& stream);
 
+// Whether the handshake failed since the peer did not accept our certificate, as its alert says.
+bool OwnCertificateRefused(const io::Stream& stream);
+
 // Why a peer would be refused.
 struct Refusal {
   std::string why = {};    // in words; empty: it would not

@@ -63,6 +63,14 @@ TEST_F(Tls, DemandsTheExpectedNameInsteadOfTheListOfNames) {
   EXPECT_NE(FailureOf(*bad.client->stream).find("example.org"), std::string::npos);
 }
 
+TEST_F(Tls, TellsTheServerWhoseCertificateTheClientDoesNotAccept) {
+  server_options.identities = {TestCa("foreign root").Issue(kServer)};
+  Handshake h(loop, Make(client_options), Make(server_options));
+  EXPECT_FALSE(h.Works());
+  EXPECT_TRUE(OwnCertificateRefused(*h.server->stream)) << FailureOf(*h.server->stream);
+  EXPECT_FALSE(OwnCertificateRefused(*h.client->stream)) << FailureOf(*h.client->stream);
+}
+
 TEST_F(Tls, RefusesCertificatesOfAForeignRootOrOutOfTime) {
   const TestCa foreign("foreign root");
   for (const Identity& bad : {foreign.Issue(kClient), ca.Issue(kClient, {}, -1h)}) {
@@ -70,6 +78,7 @@ TEST_F(Tls, RefusesCertificatesOfAForeignRootOrOutOfTime) {
     Handshake h(loop, Make(client_options), Make(server_options));
     EXPECT_FALSE(h.Works());
     EXPECT_NE(FailureOf(*h.server->stream).find("peer certificate"), std::string::npos);
+    EXPECT_FALSE(OwnCertificateRefused(*h.server->stream));
   }
 }
 

@@ -33,6 +33,7 @@ class TlsStream final : public io::Stream, private io::StreamEvents {
 
   const std::string& failure() const noexcept { return failure_; }
   bool refused() const noexcept { return refused_; }
+  bool own_certificate_refused() const noexcept { return own_certificate_refused_; }
   bool unsent() const noexcept override { return state_ == State::kOpen && (!out_.empty() || shutting_); }
   const Clock& clock() const noexcept { return loop_.clock(); }
 
@@ -75,6 +76,7 @@ class TlsStream final : public io::Stream, private io::StreamEvents {
   State state_ = State::kWaiting;
   bool inner_ended_ = false;
   bool refused_ = false;
+  bool own_certificate_refused_ = false;
   bool write_blocked_ = false;
   bool shutting_ = false;  // close_notify is made; FIN follows when out_ is empty
   std::optional<Error> inner_error_;

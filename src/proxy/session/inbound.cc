@@ -121,9 +121,11 @@ void InboundIntake::OnStreamFailed(Error error) {
   if (reason.empty()) reason = error.detail;
   std::replace(reason.begin(), reason.end(), ' ', '_');
   std::string details = "tls_handshake_failed{" + reason + "}";
+  if (tls::OwnCertificateRefused(*stream_)) details += "_the_caller_did_not_accept_this_workload's_certificate";
+  // What a proxy of the mesh begins is not for the application on any port.
   if (info_.foreign_tls && !port_.strict_by.empty()) {
     details += "_on_a_STRICT_port" + StrictBy(port_);
-  } else if (port_.mode == xds::MtlsMode::kStrict) {
+  } else if (info_.foreign_tls && port_.mode == xds::MtlsMode::kStrict) {
     // semantics.md 5: the reason names the switch.
     details += "_use_PeerAuthentication_PERMISSIVE_or_plait.dev/app-tls-ports_for_the_application's_own_TLS";
   }

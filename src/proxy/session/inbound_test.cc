@@ -45,6 +45,30 @@ TEST_F(PlaitForms, DoesNotBlameThePolicyForAProxyWithAWrongCertificate) {
   EXPECT_EQ(line.find("invalid_policy"), std::string::npos) << line;
 }
 
+TEST_F(PlaitForms, SaysThatTheCallerDidNotAcceptTheCertificateOfTheWorkload) {
+  Inbound({.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"});
+  const std::string line = LineOfADisbeliever("istio");
+  EXPECT_NE(line.find("BAD_CERTIFICATE}_the_caller_did_not_accept_this_workload's_certificate "), std::string::npos)
+      << line;
+}
+
+TEST_F(PlaitForms, NamesTheSwitchForTheTlsOfTheApplicationOnlyToClientsThatAreNoProxies) {
+  const xds::InboundPort port{.port = 80, .mode = xds::MtlsMode::kStrict, .cluster = "inbound|80||"};
+  constexpr std::string_view kSwitch = "_use_PeerAuthentication_PERMISSIVE_or_plait.dev/app-tls-ports";
+  Inbound(port);
+  EXPECT_EQ(LineOfAStranger("istio").find(kSwitch), std::string::npos) << recorder_.lines.back();
+  recorder_.lines.clear();
+  Inbound(port);
+  EXPECT_NE(LineOfAStranger("http/1.1").find("}" + std::string(kSwitch)), std::string::npos) << recorder_.lines.back();
+  // It expected the application's certificate, and met the one of the mesh.
+  recorder_.lines.clear();
+  Inbound(port);
+  EXPECT_NE(LineOfADisbeliever("http/1.1")
+                .find("_the_caller_did_not_accept_this_workload's_certificate" + std::string(kSwitch)),
+            std::string::npos)
+      << recorder_.lines.back();
+}
+
 // As a probe that connects and closes, seen by a worker that is busy.
 TEST_F(PlaitForms, LooksNoFurtherAtAClientThatIsGoneInTheRoundInWhichItWouldBegin) {
   StartTcpUpstream("inbound|80||", "");

@@ -98,8 +98,9 @@ class PlaitForms : public SessionTest {
         std::make_unique<InboundIntake>(context_, config, std::move(server), Info("10.244.0.5:80"), *this, Decided());
   }
 
-  // The client begins TLS, with a certificate that `clients` has issued; the server trusts `ca`.
-  void BeginTls(const std::string& alpn, const tls::TestCa& ca, const tls::TestCa& clients) {
+  // The client begins TLS, with a certificate that `clients` has issued; the server trusts `ca`, the client `trusted`.
+  void BeginTls(const std::string& alpn, const tls::TestCa& ca, const tls::TestCa& clients,
+                const tls::TestCa* trusted = nullptr) {
     tls::ContextOptions server;
     server.server = true;
     server.identities = {ca.Issue("spiffe://cluster.local/ns/default/sa/app")};
@@ -108,7 +109,7 @@ class PlaitForms : public SessionTest {
     downstream_tls_.context = tls::Context::Make(server).value();
     tls::ContextOptions client;
     client.identities = {clients.Issue("spiffe://cluster.local/ns/default/sa/client")};
-    client.bundle_pem = ca.root_pem();
+    client.bundle_pem = (trusted != nullptr ? *trusted : ca).root_pem();
     client.alpn = {alpn};
     loop_.RunOnce(Duration(0));  // it opens; it does not tell so a second time, but one that begins anew does
     client_ = tls::Wrap(loop_, GiveAgain(loop_, std::move(client_), Buffer()), tls::Context::Make(client).value());
@@ -134,6 +135,13 @@ class PlaitForms : public SessionTest {
   // What the log says of a client whose certificate is no one's of the mesh.
   std::string LineOfAStranger(const std::string& alpn) {
     BeginTls(alpn, tls::TestCa(), tls::TestCa("strangers"));
+    return LastLine();
+  }
+  // What the log says of a client with a certificate of the mesh that does not believe that of the server.
+  std::string LineOfADisbeliever(const std::string& alpn) {
+    const tls::TestCa ca;
+    const tls::TestCa other("other");
+    BeginTls(alpn, ca, ca, &other);
     return LastLine();
   }
   std::string LastLine() {
