@@ -1,4 +1,5 @@
-"""The admin pages of Envoy and of plait-proxy on one static file: the same status, type and content.
+"""The admin pages of Envoy and of plait-proxy on one static file: the same status, type and content; the dumps on every file of
+`cases/`.
 
 What differs on purpose stands in DIFFERENCES, each with its reason; an entry that no longer differs fails the test.
 """
@@ -11,10 +12,13 @@ import urllib.request
 
 import pytest
 
+import backend as upstreams
 import certs
 import proxies
 
-CASE = pathlib.Path(__file__).parent / "admin" / "static.yaml"
+HERE = pathlib.Path(__file__).parent
+CASE = HERE / "admin" / "static.yaml"
+CASES = sorted((HERE / "cases").glob("*.yaml"))
 
 # Paths within a page: "[]" is any element of a list. What is below such a path is not compared.
 OWN = "tells what this process is"
@@ -46,7 +50,7 @@ DIFFERENCES = {
 }
 # Lists that have no order: sorted by this field.
 SORTED_BY = {"cluster_statuses": "name", "static_clusters": "cluster.name", "static_endpoint_configs": "endpoint_config.cluster_name",
-             "stats": "name", "certificates": "*"}
+             "static_route_configs": "*", "stats": "name", "certificates": "*"}
 TIMES = re.compile(r"^(last_updated|uptime_current_epoch|uptime_all_epochs)$")
 
 
@@ -116,7 +120,8 @@ def compare(envoy, plait, path=""):
         yield path, envoy, plait
 
 
-def check(page, envoy, plait):
+def problems_of(page, envoy, plait):
+    """What differs without a reason, and the reasons that were met."""
     allowed = DIFFERENCES.get(page, {})
     met, problems = set(), []
     for path, a, b in compare(envoy, plait):
@@ -124,7 +129,12 @@ def check(page, envoy, plait):
         if reason is None:
             problems.append(f"{path}\n  envoy {a!r:.500}\n  plait {b!r:.500}")
         met.add(reason)
-    problems += [f"{path} no longer differs" for path in allowed if path not in met]
+    return problems, met
+
+
+def check(page, envoy, plait):
+    problems, met = problems_of(page, envoy, plait)
+    problems += [f"{path} no longer differs" for path in DIFFERENCES.get(page, {}) if path not in met]
     assert not problems, "\n".join(problems)
 
 
@@ -146,6 +156,58 @@ def test_a_json_page_says_the_same(both, page):
         assert [c["@type"] for c in envoy["configs"]] == [c["@type"] for c in plait["configs"]]
         envoy, plait = sections(envoy), sections(plait)
     check(page, envoy, plait)
+
+
+@pytest.fixture(scope="module")
+def backends(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cases")
+    certs.make(folder)
+    started = upstreams.Backends(folder)
+    yield folder, started.ports
+    started.stop()
+
+
+def without_counts(clusters):
+    """The page with the names of the hosts' counts only: how far the connection has come that saw the port open, nobody knows."""
+    for cluster in clusters["cluster_statuses"]:
+        for host in cluster.get("host_statuses", []):
+            for stat in host["stats"]:
+                stat.pop("value", None)
+    return clusters
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_every_case_is_dumped_alike(case, backends):
+    folder, ports = backends
+    started, problems = {}, []
+    try:
+        for kind in ("envoy", "plait"):
+            started[kind] = proxies.Proxy(kind, case, ports, folder, folder)
+        for proxy in started.values():
+            proxy.wait_ready()
+        for page in ("/config_dump?include_eds", "/clusters?format=json", "/listeners?format=json"):
+            seen = {}
+            for kind, proxy in started.items():
+                status, _, body = ask(proxy, page)
+                assert status == 200, f"{kind}: {body}"
+                seen[kind] = steady(json.loads(body.replace(f"{case.stem}-{kind}", case.stem)), proxy)
+            if page.startswith("/config_dump"):
+                types = {kind: [config["@type"] for config in dump["configs"]] for kind, dump in seen.items()}
+                if types["envoy"] != types["plait"]:
+                    problems.append(f"{page}: sections: {types}")
+                seen = {kind: sections(dump) for kind, dump in seen.items()}
+            if page.startswith("/clusters"):
+                seen = {kind: without_counts(clusters) for kind, clusters in seen.items()}
+            problems += [f"{page}: {one}" for one in problems_of(page, seen["envoy"], seen["plait"])[0]]
+        lines = {kind: sorted(re.sub(r"::([cr][xq]_\w+)::\d+$", r"::\1", line)
+                              for line in ask(proxy, "/clusters")[2].replace(f":{proxy.port}::", ":LISTEN::").splitlines()
+                              if not re.fullmatch(TEXTS["/clusters"], line)) for kind, proxy in started.items()}
+        for kind, other in (("envoy", "plait"), ("plait", "envoy")):
+            problems += [f"/clusters: only {kind}: {line}" for line in lines[kind] if line not in lines[other]]
+    finally:
+        for proxy in started.values():
+            proxy.stop()
+    assert not problems, "\n".join(problems)
 
 
 # Pages of text, with the lines that only Envoy has.
@@ -172,6 +234,7 @@ def test_a_text_page_says_the_same(both, page):
 
 @pytest.mark.parametrize("method, page", [
     ("GET", "/nope"), ("GET", "/config_dump?resource=nope"), ("GET", "/config_dump?resource=bootstrap"), ("GET", "/config_dump?mask=nope.nope"),
+    ("GET", "/config_dump?resource=static_endpoint_configs"), ("GET", "/config_dump?resource=dynamic_endpoint_configs"),
     ("GET", "/config_dump?resource=static_clusters&mask=nope"), ("GET", "/config_dump?name_regex=("), ("GET", "/clusters?filter=("),
     ("GET", "/stats?filter=("), ("GET", "/stats?format=nope"), ("GET", "/stats?type=nope"), ("GET", "/quitquitquit"), ("GET", "/reset_counters"),
     ("GET", "/logging?level=info"), ("GET", "/healthcheck/fail"), ("GET", "/drain_listeners"), ("GET", "/runtime_modify?a=b"), ("GET", "/reopen_logs"),

@@ -206,18 +206,26 @@ Node SectionNode(const Section& section, std::string_view version, const std::ve
   return out;
 }
 
-// Route tables that stand in a connection manager: Envoy shows them as static ones.
-void AddRoutesOf(const DumpedResource& listener, const re2::RE2* names, Node& routes) {
+// Plait's own network filters hold a connection manager each.
+bool SpeaksHttp(std::string_view filter) {
+  return filter.ends_with(".HttpConnectionManager") || filter.starts_with("type.googleapis.com/plait.proxy.v1.");
+}
+
+// Route tables that stand in a connection manager: Envoy shows them as static ones. Whether the listener speaks HTTP at
+// all.
+bool AddRoutesOf(const DumpedResource& listener, const re2::RE2* names, Node& routes) {
   Node node = ResourceNode(type_url::kListener, listener.bytes);
   std::vector<Node*> chains;
   if (Node* all = FindEntry(node, "filter_chains"))
     for (Node& chain : all->items) chains.push_back(&chain);
   if (Node* chain = FindEntry(node, "default_filter_chain")) chains.push_back(chain);
+  bool any = false;
   for (Node* chain : chains) {
     Node* filters = FindEntry(*chain, "filters");
     if (filters == nullptr) continue;
     for (Node& filter : filters->items) {
       Node* config = FindEntry(filter, "typed_config");
+      any = any || (config != nullptr && SpeaksHttp(config->FindText("@type")));
       Node* table = config != nullptr ? FindEntry(*config, "route_config") : nullptr;
       if (table == nullptr || !Wanted(table->FindText("name"), names)) continue;
       table->entries.insert(table->entries.begin(),
@@ -228,6 +236,7 @@ void AddRoutesOf(const DumpedResource& listener, const re2::RE2* names, Node& ro
       ListIn(routes, kRoutes.fixed).items.push_back(std::move(element));
     }
   }
+  return any;
 }
 
 // Keeps what the paths name, "@type" always. Lists are gone through.
@@ -285,6 +294,12 @@ Outcome<Node> Elements(Node& configs, const DumpQuery& query, const std::vector<
   });
   if (owner == kSections.end()) return Explain(Errc::kNotFound, field + " not found in config dump");
   const Section& section = **owner;
+  // As in Envoy what is in no section is not found, but for Plait's own, which are left out where they are empty.
+  const bool there = std::any_of(configs.items.begin(), configs.items.end(),
+                                 [&](const Node& config) { return config.FindText("@type").ends_with(section.dump); });
+  if (!there && section.dump.starts_with("envoy."))
+    return Explain(Errc::kNotFound, field + " not found in config dump" +
+                                        (&section == &kEndpoints ? "; endpoints are in it with ?include_eds" : ""));
   if (!paths.empty() && !BeginsWithOneOf(paths, {"name", "version_info", section.resource, "last_updated",
                                                  "error_state", "active_state", "warming_state", "draining_state"}))
     return Explain(Errc::kInvalidInput, "FieldMask " + query.mask + " could not be successfully used.");
@@ -334,13 +349,15 @@ Node AllSections(const DumpedConfig& config, const DumpQuery& query, const re2::
   out.items.push_back(SectionNode(kClusters, config.cluster_version, config.clusters, names));
   if (query.include_eds) out.items.push_back(SectionNode(kEndpoints, {}, config.endpoints, names));
   out.items.push_back(SectionNode(kListeners, config.listener_version, config.listeners, names));
-  // Plait has none; the section is there as in Envoy's dump.
-  Node scoped_routes = Node::Mapping();
-  scoped_routes.Add("@type", Node::Text("type.googleapis.com/envoy.admin.v3.ScopedRoutesConfigDump"));
-  out.items.push_back(std::move(scoped_routes));
   Node routes = SectionNode(kRoutes, {}, config.routes, names);
-  for (const DumpedResource& listener : config.listeners) AddRoutesOf(listener, names, routes);
-  out.items.push_back(std::move(routes));
+  bool http = !config.routes.empty();
+  for (const DumpedResource& listener : config.listeners) http = AddRoutesOf(listener, names, routes) || http;
+  if (http) {                              // else Envoy has none of these sections
+    Node scoped_routes = Node::Mapping();  // never any in Plait
+    scoped_routes.Add("@type", Node::Text("type.googleapis.com/envoy.admin.v3.ScopedRoutesConfigDump"));
+    out.items.push_back(std::move(scoped_routes));
+    out.items.push_back(std::move(routes));
+  }
   out.items.push_back(SectionNode(kSecrets, {}, config.secrets, names));
   if (!config.l4_routes.empty()) out.items.push_back(SectionNode(kL4Routes, {}, config.l4_routes, names));
   if (!config.addresses.empty()) out.items.push_back(SectionNode(kAddresses, {}, config.addresses, names));

@@ -80,6 +80,43 @@ TEST_F(ConfigDump, HasEnvoysSectionsInItsOrder) {
             "RoutesConfigDump SecretsConfigDump ");
 }
 
+TEST_F(ConfigDump, HasNoSectionsOfRoutesWhereNothingSpeaksHttp) {
+  config_.listeners.clear();
+  const Json dump = Dump({});
+  EXPECT_TRUE(Section(dump, "RoutesConfigDump").is_null());
+  EXPECT_TRUE(Section(dump, "ScopedRoutesConfigDump").is_null());
+  EXPECT_EQ(ErrorOf({.resource = "static_route_configs"}), "static_route_configs not found in config dump");
+  const auto own = ReadBootstrap(R"(
+static_resources:
+  listeners:
+  - name: virtualOutbound
+    address: {socket_address: {address: 127.0.0.1, port_value: 80}}
+    filter_chains:
+    - filters:
+      - name: outbound
+        typed_config:
+          "@type": type.googleapis.com/plait.proxy.v1.Outbound
+          http: {stat_prefix: o, rds: {config_source: {ads: {}}}, http_filters: [{name: router, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]}
+          tcp: {stat_prefix: o}
+          unknown_cluster: PassthroughCluster
+)",
+                                 "own.yaml");
+  ASSERT_TRUE(own) << own.error().ToString();
+  config_.listeners.push_back({.name = "virtualOutbound", .bytes = own->listeners[0].bytes});
+  EXPECT_FALSE(Section(Dump({}), "RoutesConfigDump").is_null());
+  config_.listeners.clear();
+  config_.routes.push_back({.name = "later", .failure = DumpedFailure{.details = "refused"}});
+  EXPECT_FALSE(Section(Dump({}), "RoutesConfigDump").is_null());
+  EXPECT_EQ(Dump({.resource = "static_route_configs"}), Json::array());
+}
+
+TEST_F(ConfigDump, FindsEndpointsOnlyWhereTheyAreAskedFor) {
+  const DumpQuery query{.resource = "static_endpoint_configs"};
+  EXPECT_EQ(DumpConfig(config_, query).error().code, Errc::kNotFound);
+  EXPECT_EQ(ErrorOf(query), "static_endpoint_configs not found in config dump; endpoints are in it with ?include_eds");
+  EXPECT_EQ(Dump({.resource = "static_endpoint_configs", .include_eds = true}), Json::array());
+}
+
 TEST_F(ConfigDump, NeverShowsAPrivateKeyOrWhereItsPasswordLies) {
   const Json dump = Dump({});
   const std::string text = dump.dump();

@@ -53,6 +53,29 @@ TEST_F(Admin, ShowsTheHealthOfHostsAsEnvoyDoes) {
   EXPECT_EQ(Get("/clusters?filter=80").body.find("::outlier::"), std::string::npos);
 }
 
+TEST_F(Admin, ShowsHostsThatTakeNoLoadAndNoListOfHostsWhereThereIsNone) {
+  auto config = std::make_shared<xds::Cluster>();
+  config->name = "b";
+  config->lb.locality_weighted = true;
+  const auto locality = [](const char* region, const char* at) {
+    return xds::LocalityEndpoints{
+        .locality = {.region = region},
+        .endpoints = {{.address = io::SocketAddress::Parse(at).value(), .health = xds::HealthStatus::kTimeout}}};
+  };
+  config->load_assignment.localities = {locality("near", "10.0.0.1:80"), locality("far", "10.0.0.2:80")};
+  config->load_assignment.localities[0].weight = 3;
+  ASSERT_TRUE(state_.store.Put(config));
+  EXPECT_NE(Get("/clusters?filter=^b$").body.find("b::10.0.0.2:80::region::far\n"), std::string::npos);
+  const std::string json = Get("/clusters?format=json&filter=^b$").body;
+  EXPECT_NE(json.find("\"locality\":{\"region\":\"far\"}"), std::string::npos) << json;
+  EXPECT_NE(json.find("{\"eds_health_status\":\"UNHEALTHY\"}"), std::string::npos) << json;
+  config = std::make_shared<xds::Cluster>(*config);
+  config->load_assignment.localities.clear();
+  ASSERT_TRUE(state_.store.Put(config));
+  const std::string empty = Get("/clusters?format=json&filter=^b$").body;
+  EXPECT_NE(empty.find("\"name\":\"b\",\"circuit_breakers\""), std::string::npos) << empty;
+}
+
 TEST_F(Admin, ShowsStatsFilteredAndInAllForms) {
   state_.store.Find("outbound|80||a")->state->Add(cluster::ClusterStat::kUpstreamRqTotal, 5);
   EXPECT_EQ(Get("/stats?filter=upstream_rq_total$").body, "cluster.outbound|80||a.upstream_rq_total: 5\n");

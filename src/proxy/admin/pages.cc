@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 
 #include "proxy/admin/json.h"
 
@@ -15,9 +16,9 @@ std::string_view HealthName(xds::HealthStatus health) noexcept {
   switch (health) {
     case xds::HealthStatus::kUnknown:  // nothing speaks against it; Envoy says so, too
     case xds::HealthStatus::kHealthy: return "HEALTHY";
-    case xds::HealthStatus::kUnhealthy: return "UNHEALTHY";
+    case xds::HealthStatus::kUnhealthy:
+    case xds::HealthStatus::kTimeout: return "UNHEALTHY";  // as Envoy says it
     case xds::HealthStatus::kDraining: return "DRAINING";
-    case xds::HealthStatus::kTimeout: return "TIMEOUT";
     case xds::HealthStatus::kDegraded: return "DEGRADED";
   }
   return "UNKNOWN";
@@ -89,6 +90,15 @@ void WriteHost(Json& json, const cluster::Host& host, std::size_t priority) {
   if (!locality.zone.empty()) json.Key("zone").Text(locality.zone);
   if (!locality.sub_zone.empty()) json.Key("sub_zone").Text(locality.sub_zone);
   json.Close('}').Close('}');
+}
+
+// Those that take no load, too.
+std::vector<const cluster::Host*> HostsOf(const cluster::PriorityHosts& priority) {
+  std::vector<const cluster::Host*> hosts;
+  for (const auto* list : {&priority.all, &priority.idle}) {
+    for (const cluster::HostPtr& host : *list) hosts.push_back(host.get());
+  }
+  return hosts;
 }
 
 void WriteBreakers(Json& json, std::string_view priority, const cluster::ClusterLimits& limits) {
@@ -180,7 +190,7 @@ std::string ClustersText(const std::vector<ClusterInfo>& clusters) {
     line("added_via_api", added_via_api ? "true" : "false");
     if (!one->config->eds_service_name.empty()) line("eds_service_name", one->config->eds_service_name);
     for (std::size_t priority = 0; priority < one->priorities.size(); ++priority) {
-      for (const cluster::HostPtr& host : one->priorities[priority].all) {
+      for (const cluster::Host* host : HostsOf(one->priorities[priority])) {
         const std::string prefix = host->address().ToString() + "::";
         std::vector<NamedStat> stats = StatsOf(host->stats());
         std::ranges::sort(stats, {}, &NamedStat::name);
@@ -208,11 +218,15 @@ std::string ClustersJson(const std::vector<ClusterInfo>& clusters) {
     const std::string& name = one->name();
     json.Open('{').Key("name").Text(name);
     if (added_via_api) json.Key("added_via_api").Bool(true);
-    json.Key("host_statuses").Open('[');
+    bool any = false;  // without a host Envoy leaves the field out
     for (std::size_t priority = 0; priority < one->priorities.size(); ++priority) {
-      for (const cluster::HostPtr& host : one->priorities[priority].all) WriteHost(json, *host, priority);
+      for (const cluster::Host* host : HostsOf(one->priorities[priority])) {
+        if (!std::exchange(any, true)) json.Key("host_statuses").Open('[');
+        WriteHost(json, *host, priority);
+      }
     }
-    json.Close(']').Key("circuit_breakers").Open('{').Key("thresholds").Open('[');
+    if (any) json.Close(']');
+    json.Key("circuit_breakers").Open('{').Key("thresholds").Open('[');
     WriteBreakers(json, "", one->state->limits[0]);
     WriteBreakers(json, "HIGH", one->state->limits[1]);
     json.Close(']').Close('}');

@@ -140,6 +140,7 @@ struct ClusterState {
 
 struct PriorityHosts {
   std::vector<HostPtr> all;
+  std::vector<HostPtr> idle;        // of localities without weight, where the cluster balances by it: they take no load
   std::vector<HostPtr> usable;      // outside of panic; degraded hosts only when there is no other
   std::vector<double> all_weights;  // locality weights; both empty unless the cluster balances by them
   std::vector<double> usable_weights;

@@ -146,6 +146,32 @@ TEST_F(Clusters, CountsTheWeightsOfHealthyHostsWhenThePolicySaysSo) {
   }
 }
 
+TEST_F(Clusters, KnowsHostsOfALocalityWithoutWeightThoughTheyTakeNoLoad) {
+  auto config = Eds("a");
+  config->lb.locality_weighted = true;
+  ASSERT_TRUE(store_.Put(config));
+  auto assignment = std::make_shared<xds::ClusterLoadAssignment>();
+  assignment->cluster_name = "a";
+  assignment->localities = {{.locality = {.region = "near"}, .weight = 1, .endpoints = {EndpointAt("10.0.0.1:80")}},
+                            {.locality = {.region = "far"}, .endpoints = {EndpointAt("10.0.0.2:80")}}};
+  store_.PutEndpoints(assignment);
+  EXPECT_EQ(Picks("a", 20), (std::map<std::string, int>{{"10.0.0.1:80", 20}}));
+  const PriorityHosts& hosts = store_.Find("a")->priorities[0];
+  ASSERT_EQ(hosts.idle.size(), 1U);
+  EXPECT_EQ(hosts.idle[0]->address(), At("10.0.0.2:80"));
+  EXPECT_EQ(hosts.load, 100U);
+  std::string text;
+  registry_.Scrape({}, text);
+  EXPECT_TRUE(text.contains("cluster.a.membership_total: 2\n"));
+  // It stays the same host when it gets a weight.
+  const HostPtr far = hosts.idle[0];
+  auto next = std::make_shared<xds::ClusterLoadAssignment>(*assignment);
+  next->localities[1].weight = 1;
+  store_.PutEndpoints(next);
+  EXPECT_EQ(store_.Find("a")->priorities[0].all[1], far);
+  EXPECT_TRUE(store_.Find("a")->priorities[0].idle.empty());
+}
+
 TEST_F(Clusters, AvoidsHostsThatWereTried) {
   ASSERT_TRUE(store_.Put(Eds("a")));
   PutEndpoints("a", {EndpointAt("10.0.0.1:80"), EndpointAt("10.0.0.2:80")});

@@ -117,9 +117,11 @@ void ClusterStore::State::Show(Entry& entry, std::vector<PriorityHosts> prioriti
   std::size_t usable = 0;
   std::size_t degraded = 0;
   for (const PriorityHosts& priority : priorities) {
-    total += priority.all.size();
-    for (const HostPtr& host : priority.all) {
-      if (host->usable()) ++(host->degraded() ? degraded : usable);
+    for (const auto* hosts : {&priority.all, &priority.idle}) {
+      total += hosts->size();
+      for (const HostPtr& host : *hosts) {
+        if (host->usable()) ++(host->degraded() ? degraded : usable);
+      }
     }
     if (!config.pin_original_dst) continue;
     for (const HostPtr& host : priority.all) {

@@ -60,7 +60,7 @@ std::vector<PriorityHosts> BuildPriorities(const xds::Cluster& config, const xds
   HostTable next;
   std::vector<PriorityHosts> priorities(1);
   for (const xds::LocalityEndpoints& group : assignment.localities) {
-    if (config.lb.locality_weighted && group.weight.value_or(0) == 0) continue;  // takes no load
+    const bool idle = config.lb.locality_weighted && group.weight.value_or(0) == 0;
     if (priorities.size() <= group.priority) priorities.resize(group.priority + 1);
     PriorityHosts& priority = priorities[group.priority];
     for (const xds::Endpoint& endpoint : group.endpoints) {
@@ -76,6 +76,10 @@ std::vector<PriorityHosts> BuildPriorities(const xds::Cluster& config, const xds
         host = std::make_shared<Host>(std::move(facts), endpoint.weight, endpoint.health);
       }
       next.insert(host);
+      if (idle) {
+        priority.idle.push_back(std::move(host));
+        continue;
+      }
       priority.all.push_back(std::move(host));
       if (config.lb.locality_weighted) priority.all_weights.push_back(LocalityWeight(group, endpoint));
     }

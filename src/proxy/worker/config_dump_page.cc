@@ -1,10 +1,14 @@
 #include "proxy/worker/config_dump_page.h"
 
+#include <algorithm>
 #include <deque>
+#include <iterator>
+#include <vector>
 
 #include "core/xds/config_dump.h"
 #include "core/xds/encode/encode.h"
 #include "core/xds/type_url.h"
+#include "proxy/cluster/priorities.h"
 
 namespace plait::proxy::worker {
 namespace {
@@ -37,26 +41,75 @@ std::vector<xds::DumpedResource> Dumped(const std::map<std::string, xds::Resourc
   return out;
 }
 
+// What made the hosts of a cluster that does not get them by EDS: hosts do not keep what only a dump shows.
+class Origins {
+ public:
+  struct Origin {
+    const xds::LocalityEndpoints* group;
+    const xds::Endpoint* endpoint;
+  };
+  explicit Origins(const xds::Cluster& config) : config_(config) {
+    for (const xds::LocalityEndpoints& group : config.load_assignment.localities) {
+      for (const xds::Endpoint& endpoint : group.endpoints) all_.push_back({&group, &endpoint});
+    }
+  }
+  // Null: none. Hosts are asked for in about the order of the endpoints, so the search goes on where the last one
+  // ended.
+  const Origin* Find(std::size_t priority, const cluster::Host::Facts& host) {
+    for (std::size_t tries = 0; tries < all_.size(); ++tries, next_ = (next_ + 1) % all_.size()) {
+      if (Makes(all_[next_], priority, host)) return &all_[next_];
+    }
+    return nullptr;
+  }
+
+ private:
+  bool Makes(const Origin& origin, std::size_t priority, const cluster::Host::Facts& host) const {
+    const xds::Endpoint& from = *origin.endpoint;
+    const bool here = from.dns_name.empty()
+                          ? from.address == host.address
+                          : from.dns_port == host.address.port.value &&
+                                (from.hostname.empty() ? from.dns_name : from.hostname) == host.hostname;
+    return here && origin.group->priority == priority && origin.group->locality == host.locality &&
+           from.identity == host.identity &&
+           cluster::ChooseTransport(config_, from.transport_socket_match) == host.transport;
+  }
+  const xds::Cluster& config_;
+  std::vector<Origin> all_;
+  std::size_t next_ = 0;
+};
+
+// As Envoy tells health in one word.
+xds::HealthStatus CoarseHealth(const cluster::Host& host) {
+  if (!host.usable()) return xds::HealthStatus::kUnhealthy;
+  return host.degraded() ? xds::HealthStatus::kDegraded : xds::HealthStatus::kHealthy;
+}
+
 // The hosts of a cluster that does not get them by EDS, as they are now.
 xds::ClusterLoadAssignment AssignmentOf(const cluster::Cluster& cluster) {
   xds::ClusterLoadAssignment out;
   out.cluster_name = cluster.name();
+  Origins origins(*cluster.config);
   for (std::size_t priority = 0; priority < cluster.priorities.size(); ++priority) {
-    for (const cluster::HostPtr& host : cluster.priorities[priority].all) {
+    std::vector<cluster::HostPtr> hosts = cluster.priorities[priority].all;
+    std::ranges::copy(cluster.priorities[priority].idle, std::back_inserter(hosts));
+    for (const cluster::HostPtr& host : hosts) {
       const cluster::Host::Facts& facts = host->facts();
+      const Origins::Origin* origin = origins.Find(priority, facts);
       auto* place = out.localities.empty() ? nullptr : &out.localities.back();
       if (place == nullptr || place->priority != priority || place->locality != facts.locality) {
         place = &out.localities.emplace_back();
         place->locality = facts.locality;
         place->priority = static_cast<std::uint32_t>(priority);
+        if (origin != nullptr) place->weight = origin->group->weight;
       }
       xds::Endpoint& endpoint = place->endpoints.emplace_back();
       endpoint.address = facts.address;
       endpoint.additional_addresses = facts.additional_addresses;
       endpoint.hostname = facts.hostname;
-      endpoint.health = host->usable() ? xds::HealthStatus::kHealthy : host->health();
+      endpoint.health = CoarseHealth(*host);
       endpoint.weight = host->weight();
       endpoint.identity = facts.identity;
+      if (origin != nullptr) endpoint.transport_socket_match = origin->endpoint->transport_socket_match;
       endpoint.istio_workload = facts.istio_workload;
       endpoint.canary = facts.canary;
     }
