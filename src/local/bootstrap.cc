@@ -14,7 +14,6 @@ namespace plait::local {
 namespace {
 
 using Json = nlohmann::json;
-constexpr const char* kServiceIp = "10.96.0.10";
 constexpr const char* kIstioVersion = "1.31.4";  // whose interfaces this proxy speaks
 
 // The pod's prometheus.io annotations as Istio's injector hands them to its agent; empty: nothing is to be merged.
@@ -245,11 +244,6 @@ std::string EnvoyBootstrapYaml(const EnvoyBootstrapInput& input) {
          {"listeners", Json::array({PageListener(proxy_ports::kReadiness, v6, "agent", "/healthz/ready", "/ready"),
                                     PageListener(proxy_ports::kMetrics, v6, "stats", "/stats/prometheus",
                                                  "/stats/prometheus")})}}}});
-}
-
-std::string ResolvConf(const std::string& ns) {
-  return std::string("nameserver ") + kServiceIp + "\nsearch " + ns +
-         ".svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n";
 }
 
 namespace {

@@ -1,6 +1,5 @@
 #pragma once
-// The bootstraps of a workload's proxies, as YAML (Envoy v3; with the extension plait.identity for plait-proxy), and
-// the name resolution of a workload's containers. Pure.
+// The bootstraps of a workload's proxies, as YAML (Envoy v3; with the extension plait.identity for plait-proxy). Pure.
 #include <string>
 #include <vector>
 
@@ -30,8 +29,6 @@ std::string EnvoyBootstrapYaml(const EnvoyBootstrapInput& input);
 
 // The deployment's name where there is one (as Istio's WORKLOAD_NAME), else the pod's.
 std::string WorkloadName(const PodSpec& pod);
-// /etc/resolv.conf as the kubelet writes it for dnsPolicy ClusterFirst.
-std::string ResolvConf(const std::string& ns);
 // A `fieldRef` path of this pod, of a variable or a volume; empty for what a local mesh does not have.
 std::string FieldOf(const PodSpec& pod, const std::vector<std::string>& ips, std::string_view path);
 

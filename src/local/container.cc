@@ -10,6 +10,7 @@
 #include "core/base/strings.h"
 #include "local/bootstrap.h"
 #include "local/expand.h"
+#include "local/hook.h"
 #include "local/places.h"
 #include "local/spawn.h"
 #include "local/workload_view.h"
@@ -20,13 +21,15 @@ namespace {
 // Kubernetes begins at 10 s and doubles to 5 min; at a developer's desk the first try comes at once.
 constexpr BackOff::Limits kBackOff = {
     .first = std::chrono::milliseconds(500), .longest = std::chrono::minutes(1), .healthy = std::chrono::minutes(1)};
+// After a preStop that has used up the grace period, as Kubernetes gives it.
+constexpr Duration kLeastGrace = std::chrono::seconds(2);
 
 }  // namespace
 
 Container::Container(MeshContext& mesh, const ContainerSpec& spec, Surroundings around, std::function<void()> on_change)
     : mesh_(mesh), spec_(spec), around_(around), on_change_(std::move(on_change)), back_off_(kBackOff) {
   restart_.SetCallback([this] { Start(); });
-  kill_.SetCallback([this] { Kill(); });
+  kill_.SetCallback([this] { OnTimeIsUp(); });
 }
 
 Container::~Container() {
@@ -46,7 +49,7 @@ void Container::Start() {
                              mesh_.options.paths.LogOf(around_.pod.ns, around_.pod.name, spec_.name));
     if (!log) return StartFailed(log.error().ToString());
     log_ = std::move(*log);
-    if (!spec_.mounts.empty() && !around_.network.netns) log_->Append("plait: the mode loopback mounts no volumes\n");
+    if (!around_.network.netns) TellWhatLoopbackLacks();
   }
   if (const std::string unknown = FirstUnknown(); !unknown.empty())
     return StartFailed("${" + unknown +
@@ -63,6 +66,16 @@ void Container::Start() {
   report_ = std::move(launching->report);
   if (launching->setter > 0) setter_end_ = mesh_.reaper.Watch(launching->setter, [](ProcessEnd) {});
   mesh_.loop.Watch(report_.get(), *this, EPOLLIN | EPOLLRDHUP | EPOLLET);
+}
+
+void Container::TellWhatLoopbackLacks() {
+  const DnsSpec& dns = around_.pod.dns;
+  if (!spec_.mounts.empty()) log_->Append("plait: the mode loopback mounts no volumes\n");
+  if (!around_.pod.host_aliases.empty())
+    log_->Append("plait: in the mode loopback /etc/hosts is this host's: hostAliases are not in it\n");
+  if (dns.policy != DnsSpec::Policy::kClusterFirst || !dns.searches.empty() || !dns.options.empty())
+    log_->Append(
+        "plait: in the mode loopback /etc/resolv.conf is this host's: dnsPolicy and dnsConfig are not in it\n");
 }
 
 LaunchPlan Container::PlanLaunch() const {
@@ -127,6 +140,7 @@ void Container::OnReport() {
   state_ = State::kRunning;
   running_since_ = mesh_.loop.Now();
   reason_.clear();
+  blame_.clear();
   end_ = mesh_.reaper.Watch(pid_, [this](ProcessEnd end) { OnEnded(end); });
   if (stopping_) {
     // Stop came while the setter worked; by now its grace period may be over.
@@ -136,8 +150,85 @@ void Container::OnReport() {
       Kill();
     return;
   }
-  StartProbes();
+  if (spec_.post_start)
+    RunPostStart();
+  else
+    StartProbes();
   on_change_();
+}
+
+void Container::RunPostStart() {
+  hooking_ = Hooking::kPostStart;
+  hook_ = RunHook(mesh_.loop, around_.probe_target, *spec_.post_start, spec_.name, [this](const std::string& failure) {
+    HookEnded();
+    if (failure.empty()) {
+      StartProbes();
+    } else {
+      blame_ = "postStart failed: " + failure;
+      log_->Append("plait: " + blame_ + "; the container is ended\n");
+      End(around_.pod.grace);
+    }
+    on_change_();
+  });
+}
+
+// Called by the hook itself, which must not die meanwhile.
+void Container::HookEnded() {
+  hooking_ = Hooking::kNone;
+  mesh_.loop.Defer([hook = std::move(hook_)] {});
+}
+
+void Container::CancelHook() {
+  hooking_ = Hooking::kNone;
+  hook_.Cancel();
+}
+
+bool Container::in_post_start() const noexcept {
+  return spec_.post_start && !stopping_ && (state_ == State::kStarting || hooking_ == Hooking::kPostStart);
+}
+
+bool Container::BeginPreStop(Duration limit) {
+  if (pre_stop_begun_ || !spec_.pre_stop || state_ != State::kRunning || limit <= Duration::zero())
+    return in_pre_stop();
+  pre_stop_begun_ = true;
+  CancelHook();  // postStart
+  hooking_ = Hooking::kPreStop;
+  kill_.Start(mesh_.loop.timers(), limit);
+  hook_ = RunHook(mesh_.loop, around_.probe_target, *spec_.pre_stop, spec_.name, [this](const std::string& failure) {
+    HookEnded();
+    OnPreStopEnded(failure);
+  });
+  return true;
+}
+
+void Container::PreStop(Duration limit) {
+  leaving_ = true;
+  if (!ending_) BeginPreStop(limit);
+}
+
+void Container::OnPreStopEnded(const std::string& failure) {
+  kill_.Cancel();
+  if (!failure.empty()) log_->Append("plait: preStop failed: " + failure + "\n");
+  if (ending_) Terminate();
+  on_change_();
+}
+
+void Container::OnTimeIsUp() {
+  if (!in_pre_stop()) return Kill();
+  CancelHook();
+  OnPreStopEnded("it has not ended within the grace period");
+}
+
+void Container::End(Duration grace) {
+  end_by_ = mesh_.loop.Now() + grace;
+  ending_ = true;
+  if (!BeginPreStop(grace)) Terminate();
+}
+
+void Container::Terminate() {
+  kill(pid_, SIGTERM);
+  const Duration left = end_by_ - mesh_.loop.Now();
+  kill_.Start(mesh_.loop.timers(), pre_stop_begun_ ? std::max(left, kLeastGrace) : left);
 }
 
 ProbeSpec Container::Named(ProbeSpec probe) const {
@@ -177,14 +268,14 @@ void Container::StartOtherProbes() {
 
 // Ended as the kubelet does it; what follows is the restart policy's.
 void Container::Unhealthy(const char* probe, const std::string& why) {
-  if (pid_ <= 0 || stopping_) return;
+  if (pid_ <= 0 || leaving_ || ending_) return;
   log_->Append("plait: " + std::string(probe) + " probe failed: " + why + "; the container is ended\n");
-  kill(pid_, SIGTERM);
-  kill_.Start(mesh_.loop.timers(), around_.pod.grace);
+  End(around_.pod.grace);
 }
 
 std::string Container::reason() const {
   if (!reason_.empty() || state_ != State::kRunning || stopping_) return reason_;
+  if (hooking_ == Hooking::kPostStart) return "not ready: its postStart runs";
   for (const auto& [probe, name] : {std::pair{startup_.get(), "not started: "}, {readiness_.get(), "not ready: "}})
     if (probe && !probe->healthy() && !probe->last_failure().empty()) return name + probe->last_failure();
   return "";
@@ -198,7 +289,7 @@ bool Container::ready() const noexcept {
 }
 
 bool Container::MayRestart(const ProcessEnd& end) const {
-  if (stopping_) return false;
+  if (stopping_ || (leaving_ && spec_.pre_stop)) return false;
   if (spec_.kind == ContainerSpec::Kind::kSidecar) return true;
   if (around_.pod.restart_policy == RestartPolicy::kNever) return false;
   if (around_.pod.max_restarts && restarts_ >= *around_.pod.max_restarts) return false;
@@ -222,12 +313,13 @@ void Container::StartFailed(std::string why) {
 void Container::OnEnded(ProcessEnd end) {
   last_end_ = end;
   pid_ = 0;
-  started_ = false;
+  started_ = pre_stop_begun_ = ending_ = false;
+  CancelHook();
   kill_.Cancel();
   log_->Drain();
   // Probes may be what is running now (a callback of theirs cannot get here, but their attempts hold streams).
   for (auto* probe : {&startup_, &readiness_, &liveness_}) mesh_.loop.DeleteLater(std::move(*probe));
-  reason_ = stopping_ ? "" : "ended with " + end.ToString();
+  reason_ = stopping_ ? "" : (blame_.empty() ? "" : blame_ + "; ") + "ended with " + end.ToString();
   // One that could not be started at all has not been healthy.
   back_off_.Lived(mesh_.loop.Now() - running_since_);
   if (!MayRestart(end)) {
@@ -246,11 +338,11 @@ void Container::RestartLater() {
 }
 
 void Container::Stop(Duration grace) {
-  stopping_ = true;
+  stopping_ = leaving_ = true;
   restart_.Cancel();
   if (state_ == State::kWaiting) state_ = State::kEnded;
-  if (state_ == State::kRunning && pid_ > 0) kill(pid_, SIGTERM);
-  if (state_ != State::kEnded) kill_.Start(mesh_.loop.timers(), grace);
+  if (state_ == State::kRunning) End(grace);
+  if (state_ == State::kStarting) kill_.Start(mesh_.loop.timers(), grace);
 }
 
 Outcome<Joined> Container::Join(JoinPlan plan) const {

@@ -1,6 +1,6 @@
 #pragma once
-// One container of a pod: starts its process, keeps its log, probes it, restarts it by the pod's policy with back-off,
-// and ends it with SIGTERM, grace period and SIGKILL. Owned by its Pod.
+// One container of a pod: starts its process, runs its hooks, keeps its log, probes it, restarts it by the pod's policy
+// with back-off, and ends it with preStop, SIGTERM, grace period and SIGKILL. Owned by its Pod.
 #include <functional>
 #include <memory>
 #include <optional>
@@ -35,16 +35,20 @@ class Container final : private io::FdEvents {
   ~Container() override;
 
   void Start();
-  // SIGTERM now, SIGKILL after `grace`; no restart any more.
+  // preStop, unless it has run; then SIGTERM, SIGKILL after `grace` of it all; no restart any more.
   void Stop(Duration grace);
+  // preStop alone, at most for `limit`: Stop follows. One that ends by it is not restarted.
+  void PreStop(Duration limit);
   // Runs a command in it; the error says when it does not run.
   Outcome<Joined> Join(JoinPlan plan) const;
 
   const ContainerSpec& spec() const noexcept { return spec_; }
   State state() const noexcept { return state_; }
-  bool started() const noexcept;  // runs, and its startup probe has succeeded
+  bool started() const noexcept;  // runs, and its postStart has ended and its startup probe succeeded
   bool ready() const noexcept;
   bool stopping() const noexcept { return stopping_; }
+  bool in_post_start() const noexcept;  // also before it runs: those after it wait
+  bool in_pre_stop() const noexcept { return hooking_ == Hooking::kPreStop; }
   // One that was stopped before it ever ran has not.
   bool succeeded() const noexcept { return state_ == State::kEnded && last_end_ && last_end_->code == 0; }
   pid_t pid() const noexcept { return state_ == State::kRunning ? pid_ : 0; }
@@ -56,6 +60,15 @@ class Container final : private io::FdEvents {
   void OnReport();
   void OnEnded(ProcessEnd end);
   void StartFailed(std::string why);
+  void TellWhatLoopbackLacks();
+  void RunPostStart();
+  bool BeginPreStop(Duration limit);  // whether it runs now
+  void OnPreStopEnded(const std::string& failure);
+  void HookEnded();
+  void CancelHook();
+  void End(Duration grace);  // as Stop, of the process that runs
+  void Terminate();
+  void OnTimeIsUp();
   void StartProbes();
   void StartOtherProbes();  // once the startup probe has succeeded
   void Unhealthy(const char* probe, const std::string& why);
@@ -74,7 +87,14 @@ class Container final : private io::FdEvents {
   std::function<void()> on_change_;
   State state_ = State::kWaiting;
   bool stopping_ = false;
-  bool started_ = false;  // since it runs: there is no startup probe, or it has succeeded
+  bool leaving_ = false;  // it is to be stopped soon
+  bool started_ = false;  // since it runs: postStart has ended, there is no startup probe, or it has succeeded
+  // Of the process that runs.
+  enum class Hooking : std::uint8_t { kNone, kPostStart, kPreStop } hooking_ = Hooking::kNone;
+  bool pre_stop_begun_ = false;
+  bool ending_ = false;  // SIGTERM was sent, or comes once preStop has ended
+  MonotonicTime end_by_{};
+  std::string blame_;  // why it is ended; empty: not by a hook
   pid_t pid_ = 0;
   int restarts_ = 0;
   std::optional<ProcessEnd> last_end_;  // none: it has never run
@@ -86,9 +106,10 @@ class Container final : private io::FdEvents {
   BackOff back_off_;
   MonotonicTime running_since_;
   io::Timer restart_;
-  io::Timer kill_;
+  io::Timer kill_;  // the end of the grace period, or of the time for preStop
   Pending setter_end_;
   Pending end_;
+  Pending hook_;
 };
 
 }  // namespace plait::local

@@ -72,6 +72,32 @@ std::optional<ProbeSpec> ProbeOf(const Json& container, const char* key) {
   return probe;
 }
 
+std::optional<HookSpec> HookOf(const Json& container, const char* key) {
+  const auto found = container.find(key);
+  if (found == container.end() || found->is_null()) return std::nullopt;
+  const Json& json = *found;
+  const std::string kind = Text(json, "kind");
+  return HookSpec{.kind = kind == "http"    ? HookSpec::Kind::kHttp
+                          : kind == "sleep" ? HookSpec::Kind::kSleep
+                          : kind == "tcp"   ? HookSpec::Kind::kTcp
+                                            : HookSpec::Kind::kExec,
+                  .argv = Texts(json, "argv"),
+                  .port = PortOf(json, "port"),
+                  .path = Text(json, "path", "/"),
+                  .https = Text(json, "scheme") == "HTTPS",
+                  .headers = Pairs(json, "headers"),
+                  .sleep = Milliseconds(json, "sleep_ms", 0)};
+}
+
+DnsSpec DnsOf(const Json& json) {
+  const std::string policy = Text(json, "policy");
+  return {.policy = policy == "Default" ? DnsSpec::Policy::kDefault
+                    : policy == "None"  ? DnsSpec::Policy::kNone
+                                        : DnsSpec::Policy::kClusterFirst,
+          .searches = Texts(json, "searches"),
+          .options = Pairs(json, "options")};
+}
+
 VolumeSpec VolumeOf(const Json& json) {
   VolumeSpec out{.name = Text(json, "name"), .empty_dir = json.value("empty_dir", false), .files = {}};
   for (const Json& entry : json.value("files", Json::array()))
@@ -106,6 +132,8 @@ ContainerSpec ContainerOf(const Json& json) {
   out.readiness = ProbeOf(json, "readiness");
   out.liveness = ProbeOf(json, "liveness");
   out.startup = ProbeOf(json, "startup");
+  out.post_start = HookOf(json, "post_start");
+  out.pre_stop = HookOf(json, "pre_stop");
   return out;
 }
 
@@ -140,6 +168,9 @@ PodSpec PodOf(const Json& json) {
   out.service_links = json.value("service_links", true);
   out.proxy = ProxyOf(json);
   out.concurrency = static_cast<int>(Number(json, "concurrency", 0));
+  for (const Json& alias : json.value("host_aliases", Json::array()))
+    out.host_aliases.push_back({.ip = Text(alias, "ip"), .names = Texts(alias, "names")});
+  if (const auto dns = json.find("dns"); dns != json.end()) out.dns = DnsOf(*dns);
   for (const Json& volume : json.value("volumes", Json::array())) out.volumes.push_back(VolumeOf(volume));
   if (const auto containers = json.find("init_containers"); containers != json.end())
     for (const Json& entry : *containers) {

@@ -34,6 +34,18 @@ struct ProbeSpec {
   friend bool operator==(const ProbeSpec&, const ProbeSpec&) = default;
 };
 
+// What runs in a container after its start or before its end.
+struct HookSpec {
+  enum class Kind : std::uint8_t { kExec, kHttp, kSleep, kTcp };  // kTcp: always fails, as on Kubernetes
+  Kind kind = Kind::kExec;
+  std::vector<std::string> argv = {};  // exec
+  Port port = {};                      // HTTP, as the rest
+  std::string path = "/";
+  bool https = false;
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  Duration sleep{};
+};
+
 struct EnvVar {
   std::string name;
   std::string value;
@@ -76,6 +88,22 @@ struct ContainerSpec {
   std::optional<ProbeSpec> readiness;
   std::optional<ProbeSpec> liveness;
   std::optional<ProbeSpec> startup;
+  std::optional<HookSpec> post_start = {};
+  std::optional<HookSpec> pre_stop = {};
+};
+
+// A line of /etc/hosts.
+struct HostAlias {
+  std::string ip;
+  std::vector<std::string> names;
+};
+
+// Beside the nameserver, which is the mesh's DNS whatever the pod says.
+struct DnsSpec {
+  enum class Policy : std::uint8_t { kClusterFirst, kDefault, kNone };
+  Policy policy = Policy::kClusterFirst;
+  std::vector<std::string> searches;
+  std::vector<std::pair<std::string, std::string>> options;  // name, value; no value: ""
 };
 
 // kDns: a proxy alone, which serves the names of the mesh to workloads without one.
@@ -100,6 +128,8 @@ struct PodSpec {
   bool service_links = true;  // its containers have the variables of services
   ProxyKind proxy = ProxyKind::kNone;
   int concurrency = 0;  // of its proxy; 0: the mesh's
+  std::vector<HostAlias> host_aliases = {};
+  DnsSpec dns = {};
   std::vector<VolumeSpec> volumes = {};
   std::vector<ContainerSpec> init_containers;  // in their order
   std::vector<ContainerSpec> containers;

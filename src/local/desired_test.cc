@@ -69,6 +69,33 @@ TEST(Desired, ReadsVolumesAndWhoMountsThem) {
   EXPECT_TRUE(mount.read_only);
 }
 
+TEST(Desired, ReadsHooksAndHowNamesAreLookedUp) {
+  const auto message = DecodePlaitdMessage(
+      R"({"type":"pods","pods":[{"uid":"1","name":"a","host_aliases":[{"ip":"10.0.0.1","names":["db","d"]}],
+"dns":{"policy":"None","searches":["a.example"],"options":[{"name":"ndots","value":"2"}]},
+"containers":[{"name":"main","post_start":{"kind":"http","argv":[],"port":9,"path":"/p","scheme":"HTTPS","headers":[{"name":"a","value":"b"}],"sleep_ms":0},
+"pre_stop":{"kind":"sleep","sleep_ms":7000}},{"name":"other","pre_stop":{"kind":"exec","argv":["a","b"]}}]},{"uid":"2","name":"b"}]})");
+  ASSERT_TRUE(message.has_value());
+  const PodSpec& pod = std::get<DesiredPods>(*message).pods.at(0);
+  ASSERT_EQ(pod.host_aliases.size(), 1U);
+  EXPECT_EQ(pod.host_aliases[0].ip, "10.0.0.1");
+  EXPECT_EQ(pod.host_aliases[0].names, (std::vector<std::string>{"db", "d"}));
+  EXPECT_EQ(pod.dns.policy, DnsSpec::Policy::kNone);
+  EXPECT_EQ(pod.dns.searches, (std::vector<std::string>{"a.example"}));
+  EXPECT_EQ(pod.dns.options.at(0).second, "2");
+  ASSERT_TRUE(pod.containers.at(0).post_start && pod.containers.at(0).pre_stop);
+  const HookSpec& start = *pod.containers[0].post_start;
+  EXPECT_EQ(start.kind, HookSpec::Kind::kHttp);
+  EXPECT_EQ(std::to_string(start.port.value) + start.path, "9/p");
+  EXPECT_TRUE(start.https);
+  EXPECT_EQ(start.headers.at(0).second, "b");
+  EXPECT_EQ(pod.containers[0].pre_stop->kind, HookSpec::Kind::kSleep);
+  EXPECT_EQ(pod.containers[0].pre_stop->sleep, std::chrono::seconds(7));
+  EXPECT_EQ(pod.containers.at(1).pre_stop->argv, (std::vector<std::string>{"a", "b"}));
+  EXPECT_FALSE(pod.containers[1].post_start.has_value());
+  EXPECT_EQ(std::get<DesiredPods>(*message).pods.at(1).dns.policy, DnsSpec::Policy::kClusterFirst);
+}
+
 TEST(Desired, GivesPodsBackAsTheyWereTold) {
   const PodSpec pod = ThePod();
   const std::string line = EncodeRunning({{.spec = pod}, {.spec = pod, .leaving = true}});

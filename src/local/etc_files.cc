@@ -45,7 +45,7 @@ Outcome<> WriteEtcFiles(const std::string& etc, const RootPlan& plan) {
   std::string hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
   for (const std::string& ip : plan.ips)
     hosts += ip + "\t" + (plan.fqdn.empty() ? "" : plan.fqdn + "\t") + plan.hostname + "\n";
-  hosts += HostLoopback().ToString() + "\t" + kHostLoopbackName + "\n";
+  hosts += HostLoopback().ToString() + "\t" + kHostLoopbackName + "\n" + plan.host_aliases;
   const std::pair<const char*, std::string> files[] = {
       {"resolv.conf", plan.resolv_conf},
       {"hosts", hosts},

@@ -16,6 +16,7 @@ namespace {
 
 // How long every proxy has to learn that a pod is gone before it refuses anything.
 constexpr Duration kLeaveTime = std::chrono::milliseconds(500);
+constexpr Duration kLeastGrace = std::chrono::seconds(2);    // after hooks that have used up the grace period
 constexpr Duration kRetry = std::chrono::seconds(1);         // what its start needs: files, a network
 constexpr std::string_view kProxyContainer = "istio-proxy";  // as it is called on Kubernetes
 
@@ -164,7 +165,7 @@ Container* Pod::FindContainer(const std::string& name) { return containers_ ? co
 void Pod::Changed() {
   if (state_ == State::kRunning && envoy_ && envoy_->ready() && containers_ && !containers_->begun())
     containers_->Start();
-  if (state_ == State::kDraining || state_ == State::kStopping) {
+  if (state_ == State::kPreStop || state_ == State::kDraining || state_ == State::kStopping) {
     // Never inside a callback of what may be destroyed by it.
     step_.Start(mesh_.loop.timers(), Duration::zero());
   }
@@ -201,7 +202,13 @@ void Pod::StopProxy() {
 
 void Pod::Advance() {
   if (state_ == State::kLeaving) {
+    state_ = State::kPreStop;
+    pre_stop_since_ = mesh_.loop.Now();
+    if (containers_) containers_->PreStop(spec_.grace);
+  }
+  if (state_ == State::kPreStop && !(containers_ && containers_->in_pre_stop())) {
     state_ = State::kDraining;
+    pre_stop_took_ = mesh_.loop.Now() - pre_stop_since_;
     StopProxy();
   }
   if (state_ == State::kDraining && (envoy_ ? envoy_->ended() : !proxy_ || proxy_->ended())) {
@@ -209,7 +216,8 @@ void Pod::Advance() {
     // Nobody accepts there any more: who comes so late is refused and may try elsewhere.
     if (proxy_) network_.sockets.clear();
     state_ = State::kStopping;
-    if (containers_) containers_->Stop(spec_.grace);
+    const bool hooks = pre_stop_took_ > Duration::zero();
+    if (containers_) containers_->Stop(hooks ? std::max(kLeastGrace, spec_.grace - pre_stop_took_) : spec_.grace);
   }
   if (state_ == State::kStopping && ContainersEnded()) {
     state_ = State::kGone;

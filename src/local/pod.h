@@ -2,8 +2,8 @@
 // One pod of the mesh from its addresses to its end. Everything that could be hijacked (rules, sockets) stands before
 // the first process; proxy and containers start side by side, since connections wait in the sockets' backlog (with an
 // Envoy, which opens its sockets itself, the containers wait for it).
-// Its end loses no request: callers are told first, then the proxy drains while the application still serves, then
-// the containers get SIGTERM. Owned by the Supervisor.
+// Its end loses no request: callers are told first, then preStop runs, then the proxy drains while the application
+// still serves, then the containers get SIGTERM. Owned by the Supervisor.
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,7 +25,8 @@ class Pod final : public ProbeTarget {
     kPending,    // no network yet, or waiting for plaitd -> kRunning
     kRunning,    // -> kCompleted, kLeaving
     kCompleted,  // its containers have ended for good by their policy, and its proxy with them -> kLeaving
-    kLeaving,    // callers are being told -> kDraining
+    kLeaving,    // callers are being told -> kPreStop
+    kPreStop,    // its containers' hooks run, while all of it still serves -> kDraining
     kDraining,   // its proxy drains -> kStopping
     kStopping,   // containers have SIGTERM -> kGone
     kGone,       // nothing of it is left; the supervisor drops it
@@ -86,6 +87,8 @@ class Pod final : public ProbeTarget {
   std::unique_ptr<EnvoyProcess> envoy_;  // null: the proxy is a plait-proxy
   std::unique_ptr<PodContainers> containers_;
   EphemeralContainers ephemeral_;
+  MonotonicTime pre_stop_since_{};
+  Duration pre_stop_took_{};
   io::Timer step_;
   io::Timer retry_;  // of Start, then of StartProxy
 };

@@ -45,18 +45,35 @@ void PodContainers::StartNext() {
     if (init_begun_ > 0 && !IsPast(*init_[init_begun_ - 1])) return;
     init_[init_begun_++]->Start();
   }
-  if (application_begun_ || (!init_.empty() && !IsPast(*init_.back()))) return;
-  application_begun_ = true;
-  for (const auto& container : application_) container->Start();
+  if (!init_.empty() && !IsPast(*init_.back())) return;
+  while (application_begun_ < application_.size()) {
+    if (application_begun_ > 0 && application_[application_begun_ - 1]->in_post_start()) return;
+    application_[application_begun_++]->Start();
+  }
 }
 
 void PodContainers::Stop(Duration grace) {
   stopping_ = true;
   stop_deadline_ = mesh_.loop.Now() + grace;
   for (const auto& container : application_) container->Stop(grace);
-  for (const auto& container : init_)
-    if (!IsSidecar(*container)) container->Stop(grace);
+  for (const auto& container : init_) {
+    if (IsSidecar(*container))
+      container->PreStop(grace);
+    else
+      container->Stop(grace);
+  }
   StopSidecars();
+}
+
+void PodContainers::PreStop(Duration limit) {
+  for (const auto* list : {&application_, &init_})
+    for (const auto& container : *list) container->PreStop(limit);
+}
+
+bool PodContainers::in_pre_stop() const {
+  const auto in_pre_stop = [](const auto& container) { return container->in_pre_stop(); };
+  return std::any_of(application_.begin(), application_.end(), in_pre_stop) ||
+         std::any_of(init_.begin(), init_.end(), in_pre_stop);
 }
 
 void PodContainers::StopSidecars() {
@@ -103,7 +120,7 @@ void PodContainers::Describe(PodStatus& out) const {
     if (!out.reason.empty() || (IsSidecar(*container) ? container->ready() : container->succeeded())) continue;
     if (!container->reason().empty())
       out.reason = container->spec().name + ": " + container->reason();
-    else if (!application_begun_ && container->state() == State::kRunning)
+    else if (application_begun_ == 0 && container->state() == State::kRunning)
       out.reason = "init container " + container->spec().name + " runs";
   }
   for (const auto& container : application_) {

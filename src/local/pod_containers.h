@@ -1,7 +1,8 @@
 #pragma once
 // The containers of one pod in the order of Kubernetes: those of initContainers one after the other, a sidecar among
-// them as soon as it has started, then the application's side by side. At the end the other way round: the
-// application's first, then the sidecars, the last one first, so that none misses what it needs. Owned by its Pod.
+// them as soon as it has started, then the application's side by side (but one after another's postStart). At the end
+// the other way round: the application's first, then the sidecars, the last one first, so that none misses what it
+// needs. Owned by its Pod.
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,9 @@ class PodContainers {
 
   void Start();  // once
   void Stop(Duration grace);
+  // The hooks preStop of all at once, at most for `limit`: Stop follows.
+  void PreStop(Duration limit);
+  bool in_pre_stop() const;
 
   bool empty() const noexcept { return application_.empty(); }
   bool begun() const noexcept { return begun_; }
@@ -43,9 +47,9 @@ class PodContainers {
   std::function<void()> on_change_;
   std::vector<std::unique_ptr<Container>> init_;
   std::vector<std::unique_ptr<Container>> application_;
-  std::size_t init_begun_ = 0;  // how many of init_
+  std::size_t init_begun_ = 0;         // how many of init_
+  std::size_t application_begun_ = 0;  // how many of application_
   bool begun_ = false;
-  bool application_begun_ = false;
   bool stopping_ = false;
 };
 

@@ -80,18 +80,27 @@ void Prober::ProbeTcp() {
   tcp_ = std::make_shared<TcpAttempt>(*this, std::move(stream));
 }
 
-// As the kubelet, HTTPS probes take any certificate: they ask whether the server works, not who it is.
-std::unique_ptr<io::Stream> Prober::ConnectForHttp() {
-  std::unique_ptr<io::Stream> stream = target_.ConnectTo(spec_.port, spec_.timeout);
-  if (!stream || !spec_.https) return stream;
+std::unique_ptr<io::Stream> ConnectForHttp(io::Loop& loop, ProbeTarget& target, Port port, bool https,
+                                           Duration timeout) {
+  std::unique_ptr<io::Stream> stream = target.ConnectTo(port, timeout);
+  if (!stream || !https) return stream;
   static const auto kContext = tls::Context::Make({.peer = {.any_chain = true}, .alpn = {"http/1.1"}});
   if (!kContext) return nullptr;
-  return tls::Wrap(loop_, std::move(stream), *kContext, {.handshake_timeout = spec_.timeout});
+  return tls::Wrap(loop, std::move(stream), *kContext, {.handshake_timeout = timeout});
+}
+
+void SetHeaders(const std::vector<std::pair<std::string, std::string>>& headers, http::RequestHead& head) {
+  for (const auto& [name, value] : headers) {
+    if (EqualsIgnoreCase(name, "host"))
+      head.authority = value;
+    else
+      head.headers.Set(name, value);
+  }
 }
 
 void Prober::ProbeHttp(bool grpc) {
   conn::FetchRequest request;
-  request.stream = ConnectForHttp();
+  request.stream = ConnectForHttp(loop_, target_, spec_.port, spec_.https, spec_.timeout);
   if (!request.stream) return Done(false, "cannot connect");
   request.timeout = spec_.timeout;
   request.max_body = 64 * 1024;
@@ -106,12 +115,7 @@ void Prober::ProbeHttp(bool grpc) {
     request.head.headers.Add("te", "trailers");
     request.body = HealthRequest(spec_.service);
   }
-  for (const auto& [name, value] : spec_.headers) {
-    if (EqualsIgnoreCase(name, "host"))
-      request.head.authority = value;
-    else
-      request.head.headers.Set(name, value);
-  }
+  SetHeaders(spec_.headers, request.head);
   attempt_ = conn::Fetch(loop_, std::move(request), [this, grpc](Result<conn::FetchResponse> response) {
     if (!response) return Done(false, response.error().detail);
     if (grpc) return Done(SaysServing(*response), "not serving");

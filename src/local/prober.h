@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/base/pending.h"
+#include "core/http/message.h"
 #include "core/io/loop.h"
 #include "core/io/stream.h"
 #include "core/io/timer.h"
@@ -25,6 +26,13 @@ class ProbeTarget {
   virtual std::string Host() const = 0;  // the address, for the Host header
 };
 
+// A stream for HTTP to a port of the workload; null when that is impossible. As for the kubelet, any certificate is
+// good.
+std::unique_ptr<io::Stream> ConnectForHttp(io::Loop& loop, ProbeTarget& target, Port port, bool https,
+                                           Duration timeout);
+// Header fields that a manifest asks for; Host is the authority.
+void SetHeaders(const std::vector<std::pair<std::string, std::string>>& headers, http::RequestHead& head);
+
 class Prober {
  public:
   // `eager`: until the first success it asks more often than the period, from 10 ms on (readiness and startup): a mesh
@@ -39,7 +47,6 @@ class Prober {
  private:
   void Probe();
   void ProbeHttp(bool grpc);
-  std::unique_ptr<io::Stream> ConnectForHttp();
   void ProbeTcp();
   void Done(bool success, std::string why);
   void CountFailure();

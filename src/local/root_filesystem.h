@@ -26,6 +26,7 @@ struct RootPlan {
   std::string hostname;             // of the pod
   std::string fqdn;                 // hostname.subdomain.namespace.svc...; empty: none
   std::vector<std::string> ips;     // for /etc/hosts
+  std::string host_aliases = {};    // further lines of /etc/hosts
   std::string resolv_conf;          // whole text
   std::vector<std::string> hidden;  // folders that no application may reach: state and run folder
   // Folders that must be reachable even below /tmp or /run, where this host has them: the binaries, the manifests, a

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
-#include "local/bootstrap.h"
+#include "local/mounts.h"
+#include "local/nameservers.h"
 #include "local/places.h"
+#include "local/resolv_conf.h"
 
 namespace plait::local {
 
@@ -14,7 +16,8 @@ LaunchPlan ContainerOf(const MeshContext& mesh, const PodSpec& pod, const PodNet
   plan.root.hostname = pod.hostname;
   if (!pod.subdomain.empty()) plan.root.fqdn = pod.hostname + "." + pod.subdomain + "." + pod.ns + ".svc.cluster.local";
   plan.root.ips = network.IpTexts();
-  plan.root.resolv_conf = ResolvConf(pod.ns);
+  plan.root.resolv_conf = ResolvConf(pod, ReadWholeFile(ResolvConfPath()));
+  plan.root.host_aliases = HostAliasLines(pod.host_aliases);
   plan.root.hidden = mesh.options.paths.Hidden();
   plan.root.shown = {BinaryFolder(), mesh.options.directory};
   if (!working_dir.empty()) plan.root.shown.push_back(working_dir);

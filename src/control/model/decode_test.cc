@@ -107,7 +107,8 @@ spec:
 }
 
 TEST(Decode, TellsWhatAProcessDoesNotHaveOfItsPod) {
-  EXPECT_EQ(Said(Read(R"(
+  EXPECT_EQ(
+      Said(Read(R"(
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: a}
@@ -124,37 +125,91 @@ spec:
           concurency: 4
     spec:
       dnsConfig: {nameservers: [10.0.0.1]}
-      hostAliases: [{ip: 10.0.0.1, hostnames: [x]}]
       containers:
       - name: main
         image: a
-        lifecycle: {preStop: {exec: {command: [sleep, "5"]}}}
+        lifecycle: {postStart: {tcpSocket: {port: 1}}, preStop: {httpGet: {port: 1, host: example.com}}, stopSignal: SIGUSR1}
         volumeMounts: [{name: v, mountPath: /v}]
       - {name: istio-proxy, image: auto, lifecycle: {}}
       volumes: [{name: v, downwardAPI: {items: [{path: cpu, resourceFieldRef: {resource: limits.cpu}}]}}]
 )")),
-            "Warning [IST0133] f.yaml:15:11: Deployment default/a: proxy.istio.io/config: unknown field \"concurency\" "
-            "(did you mean \"concurrency\"?)\n"
-            "Warning [IST0133] f.yaml:13:24: Deployment default/a: proxy.istio.io/config: \"concurrency\" is not "
-            "honoured yet (remove it, or set it for all proxies in MeshConfig.defaultConfig; plait docs configuration "
-            "MeshConfig lists what is honoured)\n"
-            "Warning [IST0133] f.yaml:12:57: Deployment default/a: proxy.istio.io/config: "
-            "\"proxyMetadata.ISTIO_META_X\" is not honoured yet (remove it, or set it for all proxies in "
-            "MeshConfig.defaultConfig; plait docs configuration MeshConfig lists what is honoured)\n"
-            "Warning [IST0133] f.yaml:25:49: Deployment default/a: the volume v is mounted without cpu: only fieldRef "
-            "is honoured (write the number into a ConfigMap, or remove the item)\n"
-            "Warning [IST0133] f.yaml:17:18: Deployment default/a: dnsConfig is not honoured yet: the mesh's DNS has "
-            "the pod's questions (remove it, or ask for names with all their parts)\n"
-            "Warning [IST0133] f.yaml:18:20: Deployment default/a: hostAliases is not honoured yet: /etc/hosts lacks "
-            "these names (a ServiceEntry gives a name an address)\n"
-            "Warning [IST0133] f.yaml:22:20: Deployment default/a: lifecycle is not honoured yet: no postStart and "
-            "preStop of container main runs (let its command do it: at its start, and when SIGTERM comes)\n");
+      "Warning [IST0133] f.yaml:15:11: Deployment default/a: proxy.istio.io/config: unknown field \"concurency\" "
+      "(did you mean \"concurrency\"?)\n"
+      "Warning [IST0133] f.yaml:13:24: Deployment default/a: proxy.istio.io/config: \"concurrency\" is not "
+      "honoured yet (remove it, or set it for all proxies in MeshConfig.defaultConfig; plait docs configuration "
+      "MeshConfig lists what is honoured)\n"
+      "Warning [IST0133] f.yaml:12:57: Deployment default/a: proxy.istio.io/config: "
+      "\"proxyMetadata.ISTIO_META_X\" is not honoured yet (remove it, or set it for all proxies in "
+      "MeshConfig.defaultConfig; plait docs configuration MeshConfig lists what is honoured)\n"
+      "Warning [IST0133] f.yaml:21:118: Deployment default/a: stopSignal is not honoured: SIGTERM is the signal "
+      "(remove it, or send it in preStop)\n"
+      "Warning f.yaml:21:44: Deployment default/a: Kubernetes runs no hook of tcpSocket: it fails "
+      "whenever it is called (use exec, httpGet or sleep)\n"
+      "Warning [IST0133] f.yaml:21:91: Deployment default/a: the host of a hook is not honoured: the pod itself is "
+      "asked (remove it, or use exec)\n"
+      "Warning [IST0133] f.yaml:24:49: Deployment default/a: the volume v is mounted without cpu: only fieldRef "
+      "is honoured (write the number into a ConfigMap, or remove the item)\n"
+      "Warning [IST0133] f.yaml:17:32: Deployment default/a: nameservers are not honoured: the mesh's DNS has all "
+      "questions of the pod, and asks the resolvers of this host what is not of the mesh (name what these do not "
+      "know in hostAliases or a ServiceEntry)\n");
   EXPECT_EQ(Said(Read("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{name: u, port: 1, protocol: "
                       "UDP}, {name: s, port: 2, protocol: SCTP}]}\n")),
             "Warning [IST0133] f.yaml:4:45: Service default/a: port 1 is of UDP, which proxies do not carry (workloads "
             "without a proxy reach it; others call the pods at their own addresses)\n"
             "Warning [IST0133] f.yaml:4:80: Service default/a: port 2 is of SCTP, which is not honoured: nobody "
             "reaches it (use TCP)\n");
+}
+
+TEST(Decode, ReadsHooksAndNamesOfAPod) {
+  const Decoded decoded = Read(R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  hostAliases: [{ip: 10.0.0.1, hostnames: [db.example.com, db]}, {ip: "fd01::1", hostnames: [six]}]
+  dnsPolicy: Default
+  dnsConfig: {searches: [a.example, .], options: [{name: ndots, value: "2"}, {name: edns0}]}
+  containers:
+  - name: c
+    image: i
+    ports: [{name: admin, containerPort: 9000}]
+    lifecycle:
+      postStart: {exec: {command: [touch, /tmp/x]}}
+      preStop: {httpGet: {port: admin, path: /quit, scheme: HTTPS, httpHeaders: [{name: a, value: b}]}}
+  - {name: d, image: i, lifecycle: {preStop: {sleep: {seconds: 7}}}}
+)");
+  EXPECT_EQ(Said(decoded), "");
+  const PodSpec& pod = Only<Pod>(decoded).spec;
+  EXPECT_EQ(pod.host_aliases, (std::vector<HostAlias>{{"10.0.0.1", {"db.example.com", "db"}}, {"fd01::1", {"six"}}}));
+  EXPECT_EQ(pod.dns,
+            (PodDns{.policy = "Default", .searches = {"a.example", "."}, .options = {{"ndots", "2"}, {"edns0", ""}}}));
+  EXPECT_EQ(pod.containers.at(0).post_start, (Hook{.argv = {"touch", "/tmp/x"}}));
+  EXPECT_EQ(
+      pod.containers.at(0).pre_stop,
+      (Hook{.kind = Hook::Kind::kHttp, .port = 9000, .path = "/quit", .scheme = "HTTPS", .headers = {{"a", "b"}}}));
+  EXPECT_FALSE(pod.containers.at(1).post_start);
+  EXPECT_EQ(pod.containers.at(1).pre_stop, (Hook{.kind = Hook::Kind::kSleep, .sleep = 7s}));
+}
+
+TEST(Decode, RefusesHooksAndNamesAsKubernetesDoes) {
+  for (const auto& [spec, container, said] : std::initializer_list<std::array<std::string, 3>>{
+           {"hostAliases: [{ip: nowhere, hostnames: [x]}]", "", "\"nowhere\" is no IP address"},
+           {"hostAliases: [{ip: 10.0.0.1, hostnames: ['*.x']}]", "", "\"*.x\" is no name of a host"},
+           {"dnsPolicy: Sometimes", "", "there is no DNS policy \"Sometimes\""},
+           {"dnsPolicy: None", "", "refuses the DNS policy None without nameservers"},
+           {"dnsConfig: {searches: ['a b']}", "", "\"a b\" is no domain"},
+           {"dnsConfig: {options: [{value: '1'}]}", "", "\"\" with the value \"1\" is no option"},
+           {"", "lifecycle: {preStop: {}}", "a hook is one of exec, httpGet and sleep"},
+           {"", "lifecycle: {postStart: {exec: {command: [a]}, sleep: {seconds: 1}}}", "a hook is one of"},
+           {"", "lifecycle: {preStop: {sleep: {seconds: -1}}}", "cannot sleep less than no time"},
+           {"", "lifecycle: {preStop: {httpGet: {port: http}}}", "has no port named \"http\""}}) {
+    const Decoded decoded = Read(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: c, image: "
+        "i, " +
+        container + "}]\n  " + spec + "\n");
+    EXPECT_TRUE(decoded.objects.empty()) << spec << container;
+    EXPECT_NE(Said(decoded).find(said), std::string::npos) << Said(decoded);
+  }
 }
 
 std::string PodWith(const std::string& mounts, const std::string& volumes) {

@@ -17,6 +17,11 @@ namespace plait::control::model {
 bool ReadPodTemplate(ObjectReader& reader, const k8s::io::api::core::v1::PodTemplateSpec& from, PodTemplateSpec& to,
                      const std::set<std::string>& claims = {});
 
+// hostAliases, dnsPolicy and dnsConfig of a pod whose spec stands at `path`. False when Kubernetes would refuse the
+// pod.
+bool ReadNameResolution(ObjectReader& reader, const std::string& path, const k8s::io::api::core::v1::PodSpec& from,
+                        PodSpec& to);
+
 // The volumes of a pod whose spec stands at `path`. Kinds that a process cannot have are told once, if anybody mounts
 // them. False when Kubernetes would refuse the pod.
 bool ReadVolumes(ObjectReader& reader, const std::string& path, const k8s::io::api::core::v1::PodSpec& from,

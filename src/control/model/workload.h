@@ -45,6 +45,19 @@ struct Probe {
   friend bool operator==(const Probe&, const Probe&) = default;
 };
 
+// What runs in a container after its start or before its end: lifecycle.postStart, lifecycle.preStop.
+struct Hook {
+  enum class Kind : std::uint8_t { kExec, kHttp, kSleep, kTcp };  // kTcp: always fails, as on Kubernetes
+  Kind kind = Kind::kExec;
+  std::vector<std::string> argv = {};  // kExec
+  std::uint16_t port = 0;              // kHttp, as the rest
+  std::string path = {};
+  std::string scheme = {};  // HTTP or HTTPS
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  Duration sleep{};  // kSleep
+  friend bool operator==(const Hook&, const Hook&) = default;
+};
+
 struct VolumeMount {
   std::string volume = {};
   std::string path = {};
@@ -66,6 +79,8 @@ struct Container {
   std::optional<Probe> readiness = {};
   std::optional<Probe> liveness = {};
   std::optional<Probe> startup = {};
+  std::optional<Hook> post_start = {};
+  std::optional<Hook> pre_stop = {};
   friend bool operator==(const Container&, const Container&) = default;
 };
 
@@ -95,6 +110,21 @@ struct Volume {
   friend bool operator==(const Volume&, const Volume&) = default;
 };
 
+// A line of /etc/hosts.
+struct HostAlias {
+  std::string ip = {};
+  std::vector<std::string> names = {};
+  friend bool operator==(const HostAlias&, const HostAlias&) = default;
+};
+
+// dnsPolicy and dnsConfig, without nameservers: all questions are the mesh's DNS's.
+struct PodDns {
+  std::string policy = "ClusterFirst";
+  std::vector<std::string> searches = {};
+  std::vector<std::pair<std::string, std::string>> options = {};  // name, value; no value: ""
+  friend bool operator==(const PodDns&, const PodDns&) = default;
+};
+
 struct PodSpec {
   std::vector<Container> init_containers = {};  // one after the other, before the others
   std::vector<Container> containers = {};
@@ -108,6 +138,8 @@ struct PodSpec {
   std::uint32_t grace_seconds = 30;
   bool host_network = false;
   bool service_links = true;
+  std::vector<HostAlias> host_aliases = {};
+  PodDns dns = {};
   friend bool operator==(const PodSpec&, const PodSpec&) = default;
 };
 

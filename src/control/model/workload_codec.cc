@@ -46,8 +46,7 @@ class PodReader {
     to.service_links = !from.has_enableservicelinks() || from.enableservicelinks();
     if (!ReadVolumes(reader_, path_, from, to.volumes)) return false;
     CheckMounts(from);
-    TellUnhonoured(from);
-    return true;
+    return ReadNameResolution(reader_, path_, from, to);
   }
 
  private:
@@ -100,24 +99,6 @@ class PodReader {
                             "the pod has no volume \"" + mount.name() + "\"", "add it to the pod's volumes", {});
   }
 
-  void TellUnhonoured(const core::PodSpec& from) {
-    if (from.has_dnsconfig())
-      reader_.Warning(Dotted(path_, "dnsConfig"),
-                      "dnsConfig is not honoured yet: the mesh's DNS has the pod's questions",
-                      "remove it, or ask for names with all their parts");
-    if (from.hostaliases_size() > 0)
-      reader_.Warning(Dotted(path_, "hostAliases"), "hostAliases is not honoured yet: /etc/hosts lacks these names",
-                      "a ServiceEntry gives a name an address");
-    for (const auto& [containers, list] :
-         {std::pair{&from.initcontainers(), "initContainers"}, {&from.containers(), "containers"}})
-      for (int i = 0; i < containers->size(); ++i)
-        if (containers->at(i).has_lifecycle() && containers->at(i).name() != "istio-proxy")
-          reader_.Warning(Indexed(Dotted(path_, list), static_cast<std::size_t>(i)) + ".lifecycle",
-                          "lifecycle is not honoured yet: no postStart and preStop of container " +
-                              containers->at(i).name() + " runs",
-                          "let its command do it: at its start, and when SIGTERM comes");
-  }
-
   bool ReadContainer(const core::Container& from, const std::string& path, Container& to) {
     // It is part of file names, too.
     if (!IsDnsLabel(from.name())) {
@@ -142,10 +123,17 @@ class PodReader {
                           port.protocol().empty() ? "TCP" : port.protocol()});
     }
     ReadEnv(from, path, to);
+    if (from.lifecycle().has_stopsignal())
+      reader_.Warning(path + ".lifecycle.stopSignal", "stopSignal is not honoured: SIGTERM is the signal",
+                      "remove it, or send it in preStop");
     return ReadVolumeMounts(reader_, path, from, to.mounts) &&
            ReadProbe(from.has_readinessprobe(), from.readinessprobe(), path + ".readinessProbe", to, to.readiness) &&
            ReadProbe(from.has_livenessprobe(), from.livenessprobe(), path + ".livenessProbe", to, to.liveness) &&
-           ReadProbe(from.has_startupprobe(), from.startupprobe(), path + ".startupProbe", to, to.startup);
+           ReadProbe(from.has_startupprobe(), from.startupprobe(), path + ".startupProbe", to, to.startup) &&
+           ReadHook(from.lifecycle().has_poststart(), from.lifecycle().poststart(), path + ".lifecycle.postStart", to,
+                    to.post_start) &&
+           ReadHook(from.lifecycle().has_prestop(), from.lifecycle().prestop(), path + ".lifecycle.preStop", to,
+                    to.pre_stop);
   }
 
   void ReadEnv(const core::Container& from, const std::string& path, Container& to) {
@@ -236,6 +224,45 @@ class PodReader {
     } else {
       reader_.Error(path, "a probe needs httpGet, tcpSocket, grpc or exec", {}, {});
       return false;
+    }
+    out = std::move(to);
+    return true;
+  }
+
+  bool ReadHook(bool present, const core::LifecycleHandler& from, const std::string& path, const Container& container,
+                std::optional<Hook>& out) {
+    if (!present) return true;
+    if (from.has_exec() + from.has_httpget() + from.has_tcpsocket() + from.has_sleep() != 1) {
+      reader_.Error(path, "a hook is one of exec, httpGet and sleep", {}, {});
+      return false;
+    }
+    Hook to;
+    if (from.has_exec()) {
+      to.argv.assign(from.exec().command().begin(), from.exec().command().end());
+    } else if (from.has_sleep()) {
+      to.kind = Hook::Kind::kSleep;
+      if (from.sleep().seconds() < 0) {
+        reader_.Error(path + ".sleep.seconds", "a hook cannot sleep less than no time", "write 0 or more", {});
+        return false;
+      }
+      constexpr std::int64_t kLongest = std::chrono::seconds(std::chrono::years(1)).count();
+      to.sleep = std::chrono::seconds(std::min(from.sleep().seconds(), kLongest));
+    } else if (from.has_tcpsocket()) {
+      to.kind = Hook::Kind::kTcp;
+      reader_.Warning(path + ".tcpSocket", "Kubernetes runs no hook of tcpSocket: it fails whenever it is called",
+                      "use exec, httpGet or sleep", {});
+    } else {
+      to.kind = Hook::Kind::kHttp;
+      const core::HTTPGetAction& get = from.httpget();
+      const auto port = ResolvePort(get.port(), path + ".httpGet.port", container);
+      if (!port) return false;
+      to.port = *port;
+      to.path = get.path().empty() ? "/" : get.path();
+      to.scheme = get.scheme().empty() ? "HTTP" : get.scheme();
+      for (const core::HTTPHeader& header : get.httpheaders()) to.headers.emplace_back(header.name(), header.value());
+      if (!get.host().empty())
+        reader_.Warning(path + ".httpGet.host", "the host of a hook is not honoured: the pod itself is asked",
+                        "remove it, or use exec");
     }
     out = std::move(to);
     return true;

@@ -41,6 +41,32 @@ KindSubject Services() {
       .subject = std::move(subject)};
 }
 
+// What no experiment shows field by field.
+std::map<std::string, Field> PodFields() {
+  return {
+      {"spec.containers[].livenessProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
+      {"spec.containers[].startupProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
+      {"spec.initContainers[]",
+       {.effect = Effect::kHonoured,
+        .note = "as containers[]; restartPolicy Always makes it a sidecar; those of Istio's injection are "
+                "left out"}},
+      {"spec.containers[].lifecycle",
+       {.effect = Effect::kHonoured,
+        .note = "postStart and preStop with exec, httpGet (without host) or sleep; stopSignal is not"}},
+      {"spec.dnsPolicy",
+       {.effect = Effect::kHonoured,
+        .note = "which domains and options resolv.conf has; the mesh's DNS is asked whatever it is"}},
+      {"spec.dnsConfig",
+       {.effect = Effect::kHonoured,
+        .note = "searches and options; nameservers are told: the mesh's DNS has all questions"}},
+      {"spec.hostAliases[]", {.effect = Effect::kHonoured, .note = "lines of /etc/hosts"}},
+      {"spec.containers[].volumeMounts[].subPathExpr", {.effect = Effect::kWarned, .note = "nothing is mounted there"}},
+      {"spec.volumes[]",
+       {.effect = Effect::kHonoured,
+        .note = "emptyDir (in memory, without sizeLimit), configMap, secret, downwardAPI (fieldRef) and "
+                "projected; other kinds are told and not mounted"}}};
+}
+
 KindSubject Pods() {
   const std::string probe = "Probe: {tcpSocket: {port: 1}}";
   Subject subject =
@@ -65,21 +91,7 @@ KindSubject Pods() {
                  "spec: {containers: [{name: a, image: b, env: [{name: v, valueFrom: {secretKeyRef: {name: a, key: "
                  "b}}}]}]}")});
   subject.words = {{"spec.restartPolicy", {"Always", "OnFailure", "Never"}}};
-  subject.told = {
-      {"spec.containers[].livenessProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
-      {"spec.containers[].startupProbe", {.effect = Effect::kHonoured, .note = "as readinessProbe"}},
-      {"spec.initContainers[]",
-       {.effect = Effect::kHonoured,
-        .note = "as containers[]; restartPolicy Always makes it a sidecar; those of Istio's injection are "
-                "left out"}},
-      {"spec.containers[].lifecycle", {.effect = Effect::kWarned, .note = "no postStart and preStop runs"}},
-      {"spec.dnsConfig", {.effect = Effect::kWarned, .note = "the mesh's DNS has the pod's questions"}},
-      {"spec.hostAliases[]", {.effect = Effect::kWarned, .note = "a ServiceEntry gives a name an address"}},
-      {"spec.containers[].volumeMounts[].subPathExpr", {.effect = Effect::kWarned, .note = "nothing is mounted there"}},
-      {"spec.volumes[]",
-       {.effect = Effect::kHonoured,
-        .note = "emptyDir (in memory, without sizeLimit), configMap, secret, downwardAPI (fieldRef) and "
-                "projected; other kinds are told and not mounted"}}};
+  subject.told = PodFields();
   return {
       .kind = Kind::kPod,
       .note =

@@ -34,6 +34,27 @@ class Hasher {
     Number(probe->success_threshold);
     Number(probe->failure_threshold);
   }
+  void Hook(std::string_view name, const std::optional<model::Hook>& hook) {
+    if (!hook) return;
+    Text(name);
+    Number(static_cast<int>(hook->kind));
+    List(hook->argv);
+    Number(hook->port);
+    Text(hook->path);
+    Text(hook->scheme);
+    Pairs(hook->headers);
+    Number(hook->sleep.count());
+  }
+  void Pairs(const std::vector<std::pair<std::string, std::string>>& pairs) {
+    Number(static_cast<std::int64_t>(pairs.size()));
+    for (const auto& [name, value] : pairs) Text(name), Text(value);
+  }
+  void Dns(const PodDns& dns) {
+    if (dns == PodDns{}) return;
+    Text(dns.policy);
+    List(dns.searches);
+    Pairs(dns.options);
+  }
   void Container(const ResolvedContainer& container) {
     Text(container.name);
     Number(container.sidecar);
@@ -47,6 +68,8 @@ class Hasher {
     Probe(container.readiness);
     Probe(container.liveness);
     Probe(container.startup);
+    Hook("postStart", container.post_start);
+    Hook("preStop", container.pre_stop);
   }
   void Volume(const ResolvedVolume& volume) {
     Text(volume.name);
@@ -79,6 +102,8 @@ std::string HashOf(const PodTemplate& pod) {
   hash.Number(pod.max_restarts ? static_cast<std::int64_t>(*pod.max_restarts) : -1);
   hash.Number(pod.concurrency ? static_cast<std::int64_t>(*pod.concurrency) : -1);
   if (!pod.service_links) hash.Text("no service links");
+  for (const HostAlias& alias : pod.host_aliases) hash.Text("hosts"), hash.Text(alias.ip), hash.List(alias.names);
+  hash.Dns(pod.dns);
   for (const ResolvedVolume& volume : pod.volumes) hash.Volume(volume);
   hash.Number(static_cast<std::int64_t>(pod.init_containers.size()));
   for (const ResolvedContainer& container : pod.init_containers) hash.Container(container);

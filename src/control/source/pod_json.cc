@@ -11,9 +11,23 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kProbeKinds[] = {"http", "tcp", "grpc", "exec"};
+constexpr const char* kHookKinds[] = {"exec", "http", "sleep", "tcp"};
 
 std::int64_t Milliseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+Json PairsJson(const Pairs& pairs) {
+  Json out = Json::array();
+  for (const auto& [name, value] : pairs) out.push_back({{"name", name}, {"value", value}});
+  return out;
+}
+Pairs PairsOf(const Json& json, const char* key) {
+  Pairs out;
+  for (const Json& entry : json.value(key, Json::array()))
+    out.emplace_back(entry.at("name").get<std::string>(), entry.at("value").get<std::string>());
+  return out;
 }
 
 Json ProbeJson(const model::Probe& probe) {
@@ -27,12 +41,21 @@ Json ProbeJson(const model::Probe& probe) {
   if (probe.kind == model::Probe::Kind::kHttp) {
     out["path"] = probe.path;
     out["scheme"] = probe.scheme;
-    out["headers"] = Json::array();
-    for (const auto& [name, value] : probe.headers) out["headers"].push_back({{"name", name}, {"value", value}});
+    out["headers"] = PairsJson(probe.headers);
   }
   if (probe.kind == model::Probe::Kind::kGrpc) out["service"] = probe.path;
   if (probe.kind == model::Probe::Kind::kExec) out["argv"] = probe.argv;
   return out;
+}
+
+Json HookJson(const model::Hook& hook) {
+  return {{"kind", kHookKinds[static_cast<int>(hook.kind)]},
+          {"argv", hook.argv},
+          {"port", hook.port},
+          {"path", hook.path},
+          {"scheme", hook.scheme},
+          {"headers", PairsJson(hook.headers)},
+          {"sleep_ms", Milliseconds(hook.sleep)}};
 }
 
 Json ContainerJson(const ResolvedContainer& container) {
@@ -52,6 +75,8 @@ Json ContainerJson(const ResolvedContainer& container) {
   if (container.readiness) out["readiness"] = ProbeJson(*container.readiness);
   if (container.liveness) out["liveness"] = ProbeJson(*container.liveness);
   if (container.startup) out["startup"] = ProbeJson(*container.startup);
+  if (container.post_start) out["post_start"] = HookJson(*container.post_start);
+  if (container.pre_stop) out["pre_stop"] = HookJson(*container.pre_stop);
   if (container.sidecar) out["sidecar"] = true;
   return out;
 }
@@ -88,16 +113,20 @@ Duration MillisecondsOf(const Json& json, const char* key) {
   return std::chrono::milliseconds(std::clamp<std::int64_t>(json.at(key).get<std::int64_t>(), 0, kLongest));
 }
 
+template <class Kind, std::size_t N>
+Kind KindOf(const Json& json, const char* const (&names)[N]) {
+  const auto kind = std::find(std::begin(names), std::end(names), json.at("kind").get<std::string>());
+  if (kind == std::end(names)) throw Json::other_error::create(501, "unknown kind of probe or hook", nullptr);
+  return static_cast<Kind>(kind - std::begin(names));
+}
+
 model::Probe ProbeOf(const Json& json) {
   model::Probe out;
-  const auto kind = std::find(std::begin(kProbeKinds), std::end(kProbeKinds), json.at("kind").get<std::string>());
-  if (kind == std::end(kProbeKinds)) throw Json::other_error::create(501, "unknown kind of probe", nullptr);
-  out.kind = static_cast<model::Probe::Kind>(kind - std::begin(kProbeKinds));
+  out.kind = KindOf<model::Probe::Kind>(json, kProbeKinds);
   out.port = json.at("port").get<std::uint16_t>();
   out.path = json.value(out.kind == model::Probe::Kind::kGrpc ? "service" : "path", "");
   out.scheme = json.value("scheme", "");
-  for (const Json& header : json.value("headers", Json::array()))
-    out.headers.emplace_back(header.at("name").get<std::string>(), header.at("value").get<std::string>());
+  out.headers = PairsOf(json, "headers");
   out.argv = json.value("argv", out.argv);
   out.initial_delay = MillisecondsOf(json, "initial_delay_ms");
   out.period = MillisecondsOf(json, "period_ms");
@@ -105,6 +134,16 @@ model::Probe ProbeOf(const Json& json) {
   out.success_threshold = json.at("success_threshold").get<std::uint32_t>();
   out.failure_threshold = json.at("failure_threshold").get<std::uint32_t>();
   return out;
+}
+
+model::Hook HookOf(const Json& json) {
+  return {.kind = KindOf<model::Hook::Kind>(json, kHookKinds),
+          .argv = json.at("argv").get<std::vector<std::string>>(),
+          .port = json.at("port").get<std::uint16_t>(),
+          .path = json.at("path").get<std::string>(),
+          .scheme = json.at("scheme").get<std::string>(),
+          .headers = PairsOf(json, "headers"),
+          .sleep = MillisecondsOf(json, "sleep_ms")};
 }
 
 ResolvedContainer ContainerOf(const Json& json) {
@@ -134,6 +173,8 @@ ResolvedContainer ContainerOf(const Json& json) {
   for (const auto& [key, probe] :
        {std::pair{"readiness", &out.readiness}, {"liveness", &out.liveness}, {"startup", &out.startup}})
     if (json.contains(key)) *probe = ProbeOf(json.at(key));
+  for (const auto& [key, hook] : {std::pair{"post_start", &out.post_start}, {"pre_stop", &out.pre_stop}})
+    if (json.contains(key)) *hook = HookOf(json.at(key));
   return out;
 }
 
@@ -147,6 +188,12 @@ model::OwnerKind OwnerKindOf(const std::string& name) {
   for (const auto kind : {model::OwnerKind::kDeployment, model::OwnerKind::kStatefulSet, model::OwnerKind::kJob})
     if (name == model::OwnerKindName(kind)) return kind;
   return model::OwnerKind::kNone;
+}
+
+model::PodDns DnsOf(const Json& json) {
+  return {.policy = json.at("policy").get<std::string>(),
+          .searches = json.at("searches").get<std::vector<std::string>>(),
+          .options = PairsOf(json, "options")};
 }
 
 PodTemplate SpecOf(const Json& json, const std::string& name) {
@@ -166,6 +213,10 @@ PodTemplate SpecOf(const Json& json, const std::string& name) {
   out.proxy = ProxyOf(json.at("proxy"));
   if (json.contains("max_restarts")) out.max_restarts = json.at("max_restarts").get<std::uint32_t>();
   if (json.contains("concurrency")) out.concurrency = json.at("concurrency").get<std::uint32_t>();
+  for (const Json& alias : json.value("host_aliases", Json::array()))
+    out.host_aliases.push_back(
+        {.ip = alias.at("ip").get<std::string>(), .names = alias.at("names").get<std::vector<std::string>>()});
+  if (json.contains("dns")) out.dns = DnsOf(json.at("dns"));
   for (const Json& volume : json.value("volumes", Json::array())) out.volumes.push_back(VolumeOf(volume));
   for (const Json& container : json.at("init_containers")) out.init_containers.push_back(ContainerOf(container));
   for (const Json& container : json.at("containers")) out.containers.push_back(ContainerOf(container));
@@ -202,6 +253,11 @@ Json PodToJson(const DesiredPod& pod) {
   }
   if (spec.max_restarts) out["max_restarts"] = *spec.max_restarts;
   if (spec.concurrency) out["concurrency"] = *spec.concurrency;
+  for (const model::HostAlias& alias : spec.host_aliases)
+    out["host_aliases"].push_back({{"ip", alias.ip}, {"names", alias.names}});
+  if (spec.dns != model::PodDns{})
+    out["dns"] = {
+        {"policy", spec.dns.policy}, {"searches", spec.dns.searches}, {"options", PairsJson(spec.dns.options)}};
   for (const ResolvedVolume& volume : spec.volumes) out["volumes"].push_back(VolumeJson(volume));
   for (const ResolvedContainer& container : spec.init_containers)
     out["init_containers"].push_back(ContainerJson(container));

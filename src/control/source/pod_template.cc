@@ -86,6 +86,8 @@ class Renderer {
                .service_links = spec.service_links,
                .proxy = ProxyOf(meta, labels, annotations, spec),
                .concurrency = mesh_.concurrency,
+               .host_aliases = spec.host_aliases,
+               .dns = spec.dns,
                .volumes = {},
                .init_containers = {},
                .containers = {}};
@@ -151,7 +153,9 @@ class Renderer {
           .working_dir = from.working_dir,
           .readiness = from.readiness,
           .liveness = from.liveness,
-          .startup = from.startup};
+          .startup = from.startup,
+          .post_start = from.post_start,
+          .pre_stop = from.pre_stop};
     if (!ResolveArgv(meta, annotations, from, to.argv)) return false;
     for (const EnvVar& variable : from.env) ResolveVariable(meta, variable, to.env);
     return true;

@@ -39,6 +39,8 @@ struct ResolvedContainer {
   std::optional<model::Probe> readiness;
   std::optional<model::Probe> liveness;
   std::optional<model::Probe> startup;
+  std::optional<model::Hook> post_start = {};
+  std::optional<model::Hook> pre_stop = {};
   friend bool operator==(const ResolvedContainer&, const ResolvedContainer&) = default;
 };
 
@@ -60,6 +62,8 @@ struct PodTemplate {
   bool service_links = true;  // containers have the variables of services
   ProxyKind proxy = ProxyKind::kSidecar;
   std::optional<std::uint32_t> concurrency;
+  std::vector<model::HostAlias> host_aliases = {};
+  model::PodDns dns = {};
   std::vector<ResolvedVolume> volumes;  // that some container mounts
   std::vector<ResolvedContainer> init_containers;
   std::vector<ResolvedContainer> containers;

@@ -318,6 +318,53 @@ TEST_F(Pods, HaveInitContainersExceptWhatIsTheMeshesOwn) {
   EXPECT_EQ(pods->workloads()->front().ports[0].name, "http-logs");
 }
 
+constexpr const char* kWithHooks = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  hostAliases: [{ip: 10.0.0.1, hostnames: [db]}]
+  dnsPolicy: None
+  dnsConfig: {nameservers: [10.0.0.2], searches: [a.example], options: [{name: ndots, value: "2"}]}
+  containers:
+  - name: c
+    image: x
+    command: [serve]
+    lifecycle:
+      postStart: {httpGet: {port: 9000, path: /warm, httpHeaders: [{name: a, value: b}]}}
+      preStop: {sleep: {seconds: 7}}
+)";
+
+TEST_F(Pods, AreTheSameAfterTheSupervisorHasToldOfThemWithTheirHooksAndNames) {
+  const PodSets sets = Render(kWithHooks);
+  ASSERT_EQ(sets.sets.size(), 1U);
+  const PodTemplate& pod = sets.sets[0].pod;
+  ASSERT_TRUE(pod.containers.at(0).post_start && pod.containers.at(0).pre_stop);
+  EXPECT_EQ(pod.dns.policy, "None");
+  EXPECT_EQ(pod.host_aliases.size(), 1U);
+  const auto same = DecodePod(EncodePod({.uid = "u", .name = "p", .spec = pod}));
+  ASSERT_TRUE(same.has_value());
+  EXPECT_EQ(same->spec, pod);
+}
+
+TEST_F(Pods, AreReplacedForOtherHooksAndNames) {
+  const std::string before = Render(kWithHooks).sets.at(0).hash;
+  for (const auto& [from, to] :
+       std::initializer_list<std::pair<std::string, std::string>>{{"10.0.0.1", "10.0.0.9"},
+                                                                  {"[db]", "[da]"},
+                                                                  {"None", "Default"},
+                                                                  {"a.example", "b.example"},
+                                                                  {"\"2\"", "\"3\""},
+                                                                  {"/warm", "/hot"},
+                                                                  {"value: b", "value: c"},
+                                                                  {"seconds: 7", "seconds: 8"},
+                                                                  {"      preStop: {sleep: {seconds: 7}}\n", ""}}) {
+    std::string edited = kWithHooks;
+    edited.replace(edited.find(from), from.size(), to);
+    EXPECT_NE(Render(edited).sets.at(0).hash, before) << to;
+  }
+}
+
 TEST_F(Pods, TakeVariablesFromConfigMapsAndSecrets) {
   const PodSets sets = Render(R"(
 apiVersion: v1
