@@ -74,6 +74,7 @@ class Walk {
   Outcome<> ToItself(const Party& from, const io::IpAddress& loopback);
   Outcome<Json> AskCaller(const Party& from);
   Outcome<> PastProxy(const Party& from, const Capture& capture, const Json& sent);
+  Outcome<Json> AskForEndpoint(const Party& from);
   // Where the proxy of `from` sends it: of its answer.
   Outcome<> GoOn(const Party& from, const Json& next, bool by_service);
   // `by_service`: a service led there.
@@ -172,14 +173,24 @@ Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json&
     Add(from, std::move(answer));
     return {};
   }
-  const Json& destination = At(sent, "destination");
-  const std::string workload = Text(destination, {"workload"});
+  Json destination = At(sent, "destination");
+  std::string workload = Text(destination, {"workload"});
   Json steps = Json::array({CaptureStep(capture)});
   for (const Json& step : At(sent, "steps"))
     if (Text(step, {"step"}) == "destination") {
       steps.push_back(step);
       break;
     }
+  const bool by_service = workload.empty() && !Text(destination, {"service"}).empty();
+  if (by_service) {
+    const Outcome<Json> led = AskForEndpoint(from);
+    if (!led) return std::unexpected(led.error());
+    workload = Text(*led, {"workload"});
+    if (!workload.empty()) {
+      steps.push_back(LedByService(destination, *led));
+      destination = *led;
+    }
+  }
   Json answer = workload.empty() ? PastCaller(destination) : Json::object();
   for (const Json& step : At(answer, "steps")) steps.push_back(step);
   answer["steps"] = std::move(steps);
@@ -188,8 +199,17 @@ Outcome<> Walk::PastProxy(const Party& from, const Capture& capture, const Json&
   const Outcome<Party> server = source_.Find(workload);
   if (!server) return std::unexpected(server.error());
   const std::uint16_t port = PortIn(destination);
-  return Arrive(from, *server, {.port = Port{port}, .tcp = request_.tcp || !request_.sni.empty()}, /*by_service=*/false,
+  return Arrive(from, *server, {.port = Port{port}, .tcp = request_.tcp || !request_.sni.empty()}, by_service,
                 PlaintextQuery(request_, port, from.ip));
+}
+
+// Whom the address of a service leads to where no route of HTTP is asked: {"workload", "port"}; null: nobody.
+Outcome<Json> Walk::AskForEndpoint(const Party& from) {
+  ExplainRequest connection = request_;
+  connection.tcp = true;
+  connection.sni.clear();
+  const Outcome<Json> sent = source_.Ask(from, OutboundQuery(connection));
+  return sent ? Outcome<Json>(At(*sent, "next")) : std::unexpected(sent.error());
 }
 
 Outcome<> Walk::Arrive(const Party& from, const Party& server, const Arrival& at, bool by_service,

@@ -83,8 +83,15 @@ Json PastCaller(const Json& destination) {
   const std::string why =
       service.empty()
           ? "only the proxies lead out of the mesh: without one nothing answers" + (at.empty() ? "" : " at " + at)
-          : at + " is an address of service " + service + ", which only the proxy leads to an endpoint";
+          : at + " is an address of service " + service + ", and it has no endpoint that could be called there";
   return NoConnection("connection", why, "past_the_proxy");
+}
+
+Json LedByService(const Json& destination, const Json& endpoint) {
+  return {{"step", "endpoint"},
+          {"passes", true},
+          {"text", "the rules of the workload's network lead it to one of the endpoints of service " +
+                       Text(destination, {"service"}) + ", in plaintext: here " + Text(endpoint, {"workload"})}};
 }
 
 Json UnreachedVerdict(bool accepted, bool tcp, const char* details) {

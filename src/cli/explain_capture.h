@@ -55,9 +55,11 @@ void PutFirst(const Capture& capture, Json& answer);
 // proxy the caller's own connection does not come about.
 Json UnreachedVerdict(bool accepted, bool tcp, const char* details);
 
-// What becomes of a connection that goes past the caller's proxy to what is no workload: `destination` as
+// What becomes of a connection that goes past the caller's proxy and leads to no workload: `destination` as
 // /plait/explain tells it.
 Json PastCaller(const Json& destination);
+// The step from a service's address to the endpoint {"workload"}, which nobody's proxy has chosen.
+Json LedByService(const Json& destination, const Json& endpoint);
 // How a connection arrives at a workload.
 struct Arrival {
   Port port;

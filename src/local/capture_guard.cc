@@ -19,12 +19,13 @@ constexpr Duration kRetry = std::chrono::seconds(1);
 }  // namespace
 
 CaptureGuard::CaptureGuard(io::Loop& loop, PodNetworks& networks, PodNetwork& network, std::string workload,
-                           std::function<void()> on_change)
+                           std::function<void()> on_change, std::function<void()> on_loaded)
     : loop_(loop),
       networks_(networks),
       network_(network),
       workload_(std::move(workload)),
       on_change_(std::move(on_change)),
+      on_loaded_(std::move(on_loaded)),
       look_([this] { Look(); }) {
   loop_.Watch(network_.rules_monitor.get(), *this, EPOLLIN | EPOLLET);
 }
@@ -43,6 +44,7 @@ void CaptureGuard::Look() {
   next_look_ = loop_.Now() + kPause;
   const std::string before = network_.cut_off;
   const std::string lost = networks_.RestoreCapture(network_);
+  if (network_.cut_off.empty() && !(lost.empty() && before.empty())) on_loaded_();
   if (!network_.cut_off.empty()) look_.Start(loop_.timers(), kRetry);
   if (network_.cut_off == before) {
     if (!lost.empty() && before.empty()) kLog.Warn(workload_ + ": " + lost + "; they are loaded again");

@@ -14,9 +14,9 @@ namespace plait::local {
 class CaptureGuard final : private io::FdEvents {
  public:
   // `network` has a rules_monitor; it and `networks` outlive this. `workload` is for the log. `on_change`: the network
-  // has been cut off, or is no more.
+  // has been cut off, or is no more. `on_loaded`: the rules have been loaded again.
   CaptureGuard(io::Loop& loop, PodNetworks& networks, PodNetwork& network, std::string workload,
-               std::function<void()> on_change);
+               std::function<void()> on_change, std::function<void()> on_loaded);
   ~CaptureGuard() override;
 
  private:
@@ -28,6 +28,7 @@ class CaptureGuard final : private io::FdEvents {
   PodNetwork& network_;
   const std::string workload_;
   std::function<void()> on_change_;
+  std::function<void()> on_loaded_;
   MonotonicTime next_look_;
   io::Timer look_;
 };

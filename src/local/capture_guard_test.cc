@@ -17,7 +17,8 @@ class CaptureGuardTest : public testing::Test, public PodNetworks {
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends), 0);
     kernel_.Reset(ends[0]);
     network_.rules_monitor.Reset(ends[1]);
-    guard_ = std::make_unique<CaptureGuard>(loop_, *this, network_, "web-0.default", [this] { ++changes_; });
+    guard_ = std::make_unique<CaptureGuard>(
+        loop_, *this, network_, "web-0.default", [this] { ++changes_; }, [this] { ++loaded_; });
   }
   ~CaptureGuardTest() override { guard_.reset(); }
 
@@ -29,7 +30,7 @@ class CaptureGuardTest : public testing::Test, public PodNetworks {
   std::string RestoreCapture(PodNetwork& network) override {
     ++looks_;
     network.cut_off = wrong_;
-    return wrong_;
+    return wrong_.empty() ? lost_ : wrong_;
   }
 
   void RulesChange() { ASSERT_EQ(send(kernel_.get(), "x", 1, 0), 1); }
@@ -44,8 +45,10 @@ class CaptureGuardTest : public testing::Test, public PodNetworks {
   io::UniqueFd kernel_;
   PodNetwork network_;
   std::string wrong_;
+  std::string lost_;
   int looks_ = 0;
   int changes_ = 0;
+  int loaded_ = 0;
   std::unique_ptr<CaptureGuard> guard_;
 };
 
@@ -58,6 +61,18 @@ TEST_F(CaptureGuardTest, LooksOnceWhenChangesCameTogetherAndNeverWithoutOne) {
   Settle(1h);
   EXPECT_EQ(looks_, 1);
   EXPECT_EQ(changes_, 0);
+  EXPECT_EQ(loaded_, 0);
+}
+
+TEST_F(CaptureGuardTest, TellsWheneverTheRulesHaveBeenLoadedAgain) {
+  lost_ = "the rules are gone";
+  RulesChange();
+  Settle(1ms);
+  EXPECT_EQ(loaded_, 1);
+  lost_ = "";
+  RulesChange();
+  Settle(1s);
+  EXPECT_EQ(loaded_, 1);
 }
 
 TEST_F(CaptureGuardTest, LooksAtMostEachTenthOfASecondHoweverOftenRulesChange) {
@@ -87,6 +102,7 @@ TEST_F(CaptureGuardTest, TriesEachSecondToMendANetworkThatIsCutOffAndTellsWhenIt
   Settle(1001ms);
   EXPECT_EQ(looks_, 3);
   EXPECT_EQ(changes_, 2);
+  EXPECT_EQ(loaded_, 1) << "and not while it was cut off";
   Settle(1h);
   EXPECT_EQ(looks_, 3);
 }

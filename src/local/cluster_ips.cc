@@ -36,6 +36,10 @@ void ClusterIps::Changed() {
       if (ip.is_v4()) port.endpoints.push_back({.ip = ip, .port = kDnsPort, .unix_path = {}});
   }
   wanted_ = node::ElementsOf(all);
+  UpdateSoon();
+}
+
+void ClusterIps::UpdateSoon() {
   if (!update_ && !networks_.empty()) update_ = loop_.After(Duration::zero(), [this] { UpdateNext(); });
 }
 
@@ -73,8 +77,19 @@ Outcome<> ClusterIps::Change(Network& network) {
 }
 
 Outcome<> ClusterIps::Add(const std::string& uid, int netns) {
+  const Outcome<> made = network_.Load(netns, node::ServiceTable(Ranges()));
+  return made ? Fill(uid, netns) : made;
+}
+
+void ClusterIps::FillAgain(const std::string& uid) {
+  const auto found = networks_.find(uid);
+  if (found == networks_.end()) return;
+  found->second.loaded.clear();
+  UpdateSoon();
+}
+
+Outcome<> ClusterIps::Fill(const std::string& uid, int netns) {
   Network network{.netns = netns, .loaded = {}};
-  if (Outcome<> done = network_.Load(netns, node::ServiceTable(Ranges())); !done) return done;
   if (wanted_.empty()) Changed();
   if (Outcome<> done = Update(network); !done) return done;
   networks_[uid] = std::move(network);

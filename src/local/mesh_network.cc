@@ -209,7 +209,8 @@ Outcome<> MeshNetwork::Capture(PodNetwork& pod, const node::CaptureRules& rules)
   std::weak_ptr<const PodNetwork::Rules>& known = listed_[commands];
   pod.rules = known.lock();
   if (pod.rules) return {};
-  Outcome<std::string> list = nft_.List();
+  const bool services = !rules.service_ranges.empty();
+  Outcome<std::string> list = List(services);
   if (!list) {  // it is captured all the same
     kLog.Warn(
         "the workload at " + pod.application.ToString() +
@@ -217,7 +218,7 @@ Outcome<> MeshNetwork::Capture(PodNetwork& pod, const node::CaptureRules& rules)
         list.error().ToString());
     return {};
   }
-  pod.rules = std::make_shared<const PodNetwork::Rules>(commands, *std::move(list));
+  pod.rules = std::make_shared<const PodNetwork::Rules>(commands, *std::move(list), services);
   known = pod.rules;
   return {};
 }
@@ -230,8 +231,12 @@ Outcome<std::string> MeshNetwork::CheckCapture(const PodNetwork& pod) {
   return pod.cut_off.empty() ? Difference(pod) : pod.cut_off;
 }
 
+Outcome<std::string> MeshNetwork::List(bool services) {
+  return services ? nft_.ListWithSetsOf("inet plait") : nft_.List();
+}
+
 Outcome<std::string> MeshNetwork::Difference(const PodNetwork& pod) {
-  const auto list = Within(pod, [&] { return nft_.List(); });
+  const auto list = Within(pod, [&] { return List(pod.rules->services); });
   if (!list) return std::unexpected(list.error());
   if (!*list) return std::unexpected(list->error());
   return node::RulesDifference(pod.rules->listed, **list);

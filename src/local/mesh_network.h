@@ -40,6 +40,7 @@ class MeshNetwork final : public PodNetworks {
   Outcome<> Link(PodNetwork& pod);
   Outcome<> SetUpInside(PodNetwork& pod, const Wanted& wanted);
   Outcome<> Capture(PodNetwork& pod, const node::CaptureRules& rules);
+  Outcome<std::string> List(bool services);  // of the namespace that the thread is in
   Outcome<std::string> Difference(const PodNetwork& pod);
   Outcome<> LeadBeyondRouter(const PodNetwork& pod, bool leads);
   std::uint16_t NextNumber();

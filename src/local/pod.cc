@@ -56,6 +56,7 @@ Outcome<> Pod::MakeNetwork() {
   Outcome<node::CaptureRules> rules = node::RulesFromAnnotations(spec_.annotations);
   if (!rules) return std::unexpected(rules.error());
   rules->mesh_ranges = mesh_.networks.DialledDirectly();
+  if (mesh_.cluster_ips && node::LeavesOutbound(*rules)) rules->service_ranges = ClusterIps::Ranges();
   if (spec_.proxy == ProxyKind::kSidecar) wanted.rules = &*rules;
   if (const Outcome<Duration> ttl = CertificateTtl(spec_); !ttl) return std::unexpected(ttl.error());
   const Outcome<bool> envoy = WantsEnvoy(spec_);
@@ -68,8 +69,10 @@ Outcome<> Pod::MakeNetwork() {
   Outcome<PodNetwork> made = mesh_.networks.Add(wanted);
   if (!made) return std::unexpected(made.error());
   network_ = std::move(*made);
-  if (spec_.proxy != ProxyKind::kNone || !mesh_.cluster_ips) return {};
-  Outcome<> services = mesh_.cluster_ips->Add(spec_.uid, network_.netns.get());
+  const bool beside_capture = wanted.rules && !rules->service_ranges.empty();
+  if (!mesh_.cluster_ips || !(spec_.proxy == ProxyKind::kNone || beside_capture)) return {};
+  Outcome<> services = beside_capture ? mesh_.cluster_ips->Fill(spec_.uid, network_.netns.get())
+                                      : mesh_.cluster_ips->Add(spec_.uid, network_.netns.get());
   if (!services) mesh_.networks.Remove(network_);
   return services;
 }
@@ -88,8 +91,9 @@ void Pod::Start() {
   reason_.clear();
   state_ = State::kRunning;
   if (network_.rules && network_.rules_monitor)
-    guard_ = std::make_unique<CaptureGuard>(mesh_.loop, mesh_.networks, network_, spec_.name + "." + spec_.ns,
-                                            [this] { Changed(); });
+    guard_ = std::make_unique<CaptureGuard>(
+        mesh_.loop, mesh_.networks, network_, spec_.name + "." + spec_.ns, [this] { Changed(); },
+        [this] { mesh_.cluster_ips->FillAgain(spec_.uid); });
   if (spec_.proxy != ProxyKind::kNone) {
     const bool envoy = WantsEnvoy(spec_).value_or(false);
     proxy_ = std::make_unique<ProxyProcess>(

@@ -38,8 +38,9 @@ struct PodNetwork {
   std::vector<Outlet> outlets;             // only where nothing is captured
   bool captured = false;                   // capture rules were loaded
   struct Rules {
-    std::string commands;  // that loaded them
-    std::string listed;    // they as they stood then (node/nft.h)
+    std::string commands;   // that loaded them
+    std::string listed;     // they as they stood then (node/nft.h)
+    bool services = false;  // among them the table of services, whose maps change
   };
   std::shared_ptr<const Rules> rules;  // pods with the same ones share them; null where they could not be listed
   io::UniqueFd rules_monitor;          // node/nft.h; none where nothing is captured

@@ -6,6 +6,7 @@
 #include "core/base/capture_annotations.h"
 #include "core/base/proxy_ports.h"
 #include "core/base/strings.h"
+#include "node/service_rules.h"
 
 namespace plait::node {
 namespace {
@@ -141,8 +142,12 @@ std::string ToNft(const CaptureRules& rules) {
   out += "  chain prerouting { type nat hook prerouting priority dstnat;\n    tcp dport @in_excl accept\n";
   out += rules.limit_inbound_ports ? "    tcp dport @in_incl redirect to :15006\n"
                                    : "    meta l4proto tcp redirect to :15006\n";
-  out += "  }\n" + OutputChain(rules) + CapturePortChains() + GuardChain(rules);
-  return out + "}\n";
+  out += "  }\n" + OutputChain(rules) + CapturePortChains() + GuardChain(rules) + "}\n";
+  return rules.service_ranges.empty() ? out : out + ServiceTable(rules.service_ranges);
+}
+
+bool LeavesOutbound(const CaptureRules& rules) {
+  return rules.limit_outbound_ranges || !rules.exclude_outbound_ports.empty() || !rules.exclude_outbound_ranges.empty();
 }
 
 std::string RulesDifference(const std::string& then, const std::string& now) {

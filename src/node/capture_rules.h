@@ -17,6 +17,9 @@ struct CaptureRules {
   // Where the proxy's own sockets may go directly; elsewhere they are rejected (the dial helper is the only way out).
   // Empty: anywhere.
   std::vector<io::Cidr> mesh_ranges;
+  // Where services have their addresses: what the application keeps from the proxy is led from there to endpoints by
+  // the table of service_rules.h. Empty: there is no such table.
+  std::vector<io::Cidr> service_ranges = {};
   bool capture_dns = true;
   std::vector<Port> exclude_inbound_ports;
   std::vector<Port> exclude_outbound_ports;
@@ -27,6 +30,9 @@ struct CaptureRules {
   bool limit_outbound_ranges = false;
   std::vector<io::Cidr> include_outbound_ranges;
 };
+
+// Whether connections of the application to addresses of services may go past the proxy.
+bool LeavesOutbound(const CaptureRules& rules);
 
 // One table `inet plait` for a namespace that has none yet. No "add; delete; add" dance: after any deletion closing
 // the nftables socket waits for RCU (8 to 40 ms).

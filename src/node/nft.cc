@@ -17,7 +17,7 @@ namespace plait::node {
 namespace {
 
 // What the commands print. `failed` says of nftables what it is when it does not do them.
-Outcome<std::string> RunInNewContext(const std::string& commands, const std::string& failed) {
+Outcome<std::string> RunInNewContext(const std::string& commands, const std::string& failed, unsigned flags) {
   struct Free {
     void operator()(nft_ctx* context) const noexcept { nft_ctx_free(context); }
   };
@@ -25,6 +25,7 @@ Outcome<std::string> RunInNewContext(const std::string& commands, const std::str
   if (!context) return Explain(Errc::kInternal, "nftables: no memory for a context");
   nft_ctx_buffer_error(context.get());
   nft_ctx_buffer_output(context.get());
+  nft_ctx_output_set_flags(context.get(), flags);
   errno = 0;
   // The return code decides; errno and the text are only for the message (both can mislead).
   if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) == 0) return nft_ctx_get_output_buffer(context.get());
@@ -52,9 +53,18 @@ Outcome<> Nft::Run(const std::string& commands) {
 
 Outcome<std::string> Nft::List() { return Ask("list ruleset", "cannot list the rules"); }
 
-Outcome<std::string> Nft::Ask(const std::string& commands, const std::string& failed) {
+Outcome<std::string> Nft::ListWithSetsOf(const std::string& table) {
+  constexpr const char* kFailed = "cannot list the rules";
+  Outcome<std::string> all = Ask("list ruleset", kFailed, NFT_CTX_OUTPUT_TERSE);
+  if (!all || all->find("table " + table + " {") == std::string::npos) return all;
+  const Outcome<std::string> one = Ask("list table " + table, kFailed);
+  if (!one) return one;
+  return *all + *one;
+}
+
+Outcome<std::string> Nft::Ask(const std::string& commands, const std::string& failed, unsigned flags) {
   for (io::UniqueFd& fd : reserved_) fd.Reset();  // the kernel gives the lowest free number
-  Outcome<std::string> said = RunInNewContext(commands, failed);
+  Outcome<std::string> said = RunInNewContext(commands, failed, flags);
   Reserve();
   return said;
 }

@@ -21,9 +21,11 @@ class Nft {
   // All rules of the namespace, as `nft list ruleset` prints them; "" when there are none. About 1 ms for a
   // workload's rules. Errors as of Run.
   Outcome<std::string> List();
+  // The same, but what the sets of other tables than `table` hold.
+  Outcome<std::string> ListWithSetsOf(const std::string& table);
 
  private:
-  Outcome<std::string> Ask(const std::string& commands, const std::string& failed);
+  Outcome<std::string> Ask(const std::string& commands, const std::string& failed, unsigned flags = 0);
   void Reserve();
   std::array<io::UniqueFd, 4> reserved_;
 };

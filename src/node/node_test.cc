@@ -473,6 +473,82 @@ TEST(ServiceRules, LeadToEndpointsAndRefuseWhatHasNone) {
             "");
 }
 
+// Capture that leaves port 80 out, with the addresses of services beside it.
+CaptureRules WithoutPort80() {
+  CaptureRules rules;
+  rules.exclude_outbound_ports = {Port{80}};
+  rules.mesh_ranges = {*io::Cidr::Parse("10.244.0.0/16"), *io::Cidr::Parse("fd00:10:244::/64")};
+  rules.service_ranges = {*io::Cidr::Parse("10.96.0.0/16"), *io::Cidr::Parse("fd00:10:96::/112")};
+  return rules;
+}
+
+TEST(CaptureRules, KnowWhetherTheyLeaveConnectionsToServicesOut) {
+  const auto leaves = [](const char* name, const char* value) {
+    return LeavesOutbound(RulesFromAnnotations({{"traffic.sidecar.istio.io/" + std::string(name), value}}).value());
+  };
+  EXPECT_FALSE(LeavesOutbound(kAll));
+  EXPECT_FALSE(leaves("includeOutboundIPRanges", "*"));
+  EXPECT_FALSE(leaves("excludeInboundPorts", "80"));
+  EXPECT_TRUE(leaves("excludeOutboundPorts", "80"));
+  EXPECT_TRUE(leaves("excludeOutboundIPRanges", "10.96.0.0/16"));
+  EXPECT_TRUE(leaves("includeOutboundIPRanges", "10.244.0.0/16"));
+}
+
+TEST(ServiceRules, HaveBesideCaptureWhatItLeavesOutAndNothingElse) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              RouteBatch batch;
+              batch.LinkUp("lo").AddAddress(1, Ip("10.244.0.2"), 32).AddAddress(1, Ip("fd00:10:244::3"), 128);
+              batch.AddRoute(*io::Cidr::Parse("0.0.0.0/0"), 1, nullptr).AddRoute(*io::Cidr::Parse("::/0"), 1, nullptr);
+              if (auto done = RouteSocket::Open()->Apply(batch); !done) return Why(done);
+              TwoServers servers;
+              auto captured = io::ListenOn(At("0.0.0.0:15001"));
+              if (!captured) return Why(captured);
+              Nft nft;
+              if (auto loaded = nft.Run(ToNft(WithoutPort80())); !loaded) return Why(loaded);
+              const ServiceElements elements =
+                  ElementsOf({{.at = At("10.96.1.1:80"), .udp = false, .endpoints = {At(TwoServers::kFirst)}},
+                              {.at = At("10.96.1.1:81"), .udp = false, .endpoints = {At(TwoServers::kFirst)}}});
+              for (const std::string& change : ServiceChanges({}, elements))
+                if (auto loaded = nft.Run(change); !loaded) return Why(loaded);
+              if (ConnectTo("10.96.1.1:80") != 0 || servers.Reached() != TwoServers::kFirst)
+                return "it is not led there";
+              if (ConnectTo("10.96.1.1:81") != 0 || servers.Reached() != "none") return "it was not captured";
+              if (ConnectTo("10.96.1.2:80") != ECONNREFUSED) return "what has no endpoint must be refused";
+              io::UniqueFd proxy(socket(AF_INET, SOCK_STREAM, 0));
+              const int mark = 0x539;
+              sockaddr_storage to{};
+              const socklen_t size = At("10.96.1.1:80").ToNative(to);
+              if (setsockopt(proxy.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0) return "no mark";
+              return connect(proxy.get(), reinterpret_cast<sockaddr*>(&to), size) == 0 && servers.Reached() != "none"
+                         ? "a socket of the proxy was led there"
+                         : "";
+            }),
+            "");
+}
+
+TEST(Nft, ListsTheSameWhateverTheMapsOfServicesHoldButNotWhateverElseChanges) {
+  EXPECT_EQ(InNamespaces([]() -> std::string {
+              Nft nft;
+              if (auto loaded = nft.Run(ToNft(WithoutPort80())); !loaded) return Why(loaded);
+              const auto before = nft.ListWithSetsOf("inet plait");
+              if (!before) return Why(before);
+              const ServiceElements elements =
+                  ElementsOf({{.at = At("10.96.1.1:80"), .udp = false, .endpoints = {At(TwoServers::kFirst)}}});
+              for (const std::string& change : ServiceChanges({}, elements))
+                if (auto loaded = nft.Run(change); !loaded) return Why(loaded);
+              if (nft.ListWithSetsOf("inet plait").value() != *before) return "an endpoint is a difference";
+              for (const char* change : {"add element inet plait out_excl { 8443 }",
+                                         "delete element inet plait out_excl { 8443 }\nadd rule inet "
+                                         "plait_services output accept"}) {
+                if (auto loaded = nft.Run(change); !loaded) return Why(loaded);
+                if (RulesDifference(*before, nft.ListWithSetsOf("inet plait").value()).empty()) return change;
+              }
+              if (auto loaded = nft.Run("delete table inet plait"); !loaded) return Why(loaded);
+              return RulesDifference(*before, nft.ListWithSetsOf("inet plait").value());
+            }),
+            "the capture rules (table inet plait) are gone");
+}
+
 TEST(RouteSocket, ConnectsTwoNamespaces) {
   EXPECT_EQ(
       InNamespaces([]() -> std::string {

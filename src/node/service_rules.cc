@@ -1,5 +1,7 @@
 #include "node/service_rules.h"
 
+#include "core/base/strings.h"
+
 namespace plait::node {
 namespace {
 
@@ -46,22 +48,24 @@ ServiceElements ElementsOf(const std::vector<ServicePort>& ports) {
 std::string ServiceTable(const std::vector<io::Cidr>& ranges) {
   std::string maps;
   std::string rules;
-  for (const bool v4 : {true, false}) {
-    const std::string ip = v4 ? "ip" : "ip6";
+  for (const std::string ip : {"ip", "ip6"}) {
     for (const std::string protocol : {"tcp", "udp"}) {
-      const std::string name = protocol + (v4 ? "4" : "6");
-      const std::string key = ip + " daddr . " + protocol + " dport . numgen random mod " + std::to_string(kSlots);
-      maps += "  map " + name + " { typeof " + key + " : " + ip + " daddr . " + protocol + " dport; }\n";
-      rules += "    dnat " + ip + " to " + key + " map @" + name + "\n";
+      const std::string name = protocol + (ip == "ip" ? "4" : "6");
+      const std::string to = Join({ip, "daddr .", protocol, "dport"}, " ");
+      const std::string key = Join({to, ". numgen random mod", std::to_string(kSlots)}, " ");
+      maps += Join({"  map", name, "{ typeof", key, ":", to + "; }\n"}, " ");
+      rules += Join({"    dnat", ip, "to", key, "map", "@" + name + "\n"}, " ");
     }
   }
   std::string refused;
-  for (const io::Cidr& range : ranges) {
-    const std::string to =
-        "    ct state new " + std::string(range.base.is_v4() ? "ip" : "ip6") + " daddr " + range.ToString();
-    refused += to + " meta l4proto tcp reject with tcp reset\n" + to + " meta l4proto udp reject\n";
-  }
-  return "table inet plait_services {\n" + maps + "  chain output { type nat hook output priority -100;\n" + rules +
+  for (const io::Cidr& range : ranges)
+    for (const std::string what : {"tcp reject with tcp reset", "udp reject"})
+      refused += Join({"    ct state new", range.base.is_v4() ? "ip" : "ip6", "daddr", range.ToString(), "meta l4proto",
+                       what + "\n"},
+                      " ");
+  // After the rules of capture, whose translation is the only one then.
+  return "table inet plait_services {\n" + maps +
+         "  chain output { type nat hook output priority -90;\n    meta mark { 0x539, 0x53a } accept\n" + rules +
          "  }\n  chain refuse { type filter hook output priority 0;\n" + refused + "  }\n}\n";
 }
 

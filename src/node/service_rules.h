@@ -1,7 +1,7 @@
 #pragma once
-// Addresses of services for workloads without a proxy (local-network.md 10): nftables rules that turn a ClusterIP and
-// port into one of its endpoints at random, in the workload's own network namespace, and refuse at once what has none.
-// Pure text; who loads it knows what is loaded and asks for the difference.
+// Addresses of services for what no proxy sees (local-network.md 10): nftables rules that turn a ClusterIP and port
+// into one of its endpoints at random, in the workload's own network namespace, and refuse at once what has none. Pure
+// text; who loads it knows what is loaded and asks for the difference.
 #include <map>
 #include <string>
 #include <vector>
@@ -25,7 +25,8 @@ using ServiceElements = std::map<std::pair<std::string, std::string>, std::strin
 ServiceElements ElementsOf(const std::vector<ServicePort>& ports);
 
 // The table `inet plait_services`, empty, for a namespace that has none. `ranges`: where services have their
-// addresses; what no element takes is refused there.
+// addresses; what no element takes is refused there. Beside capture rules it gets what these leave to the application,
+// and never what a proxy sends.
 std::string ServiceTable(const std::vector<io::Cidr>& ranges);
 
 // The transactions that turn `from` into `to`, in order; each is small enough for the kernel, and all slots of a port

@@ -297,7 +297,9 @@ def capture(folder):
 
 @pytest.mark.parametrize("client, server, to_pod, taken, refused_at", [
     ("client", "strict", False, [True, True], None),
-    ("past", "strict", False, [False], "connection"),    # the address of a service is known to proxies only
+    ("past", "strict", False, [False, True], "admission"),
+    ("past", "open", False, [False, True], None),
+    ("past", "bare", False, [False, False], None),
     ("past", "strict", True, [False, True], "admission"),
     ("past", "open", True, [False, True], None),
     ("client", "bare", False, [True, False], "application"),  # mutual TLS that nobody ends

@@ -25,21 +25,18 @@ const Names& In(const NamesBySpace& all, std::string_view name_space) {
 struct PodMaker {
   const Meta* meta;
   const Labels* labels;
-  const Labels* annotations;
   const PodSpec* spec;
 };
 
 std::vector<PodMaker> PodMakersOf(const Snapshot& snapshot) {
   std::vector<PodMaker> out;
   const auto add = [&](const auto& controllers) {
-    for (const auto* one : controllers)
-      out.push_back({&one->meta, &one->pod.labels, &one->pod.annotations, &one->pod.spec});
+    for (const auto* one : controllers) out.push_back({&one->meta, &one->pod.labels, &one->pod.spec});
   };
   add(ObjectsOf<Deployment>(snapshot.objects()));
   add(ObjectsOf<StatefulSet>(snapshot.objects()));
   add(ObjectsOf<Job>(snapshot.objects()));
-  for (const Pod* pod : ObjectsOf<Pod>(snapshot.objects()))
-    out.push_back({&pod->meta, &pod->meta.labels, &pod->meta.annotations, &pod->spec});
+  for (const Pod* pod : ObjectsOf<Pod>(snapshot.objects())) out.push_back({&pod->meta, &pod->meta.labels, &pod->spec});
   return out;
 }
 
@@ -278,37 +275,12 @@ class TargetPorts {
   NearName near_;
   Findings findings_;
 };
-
-constexpr const char* kExcluded = "traffic.sidecar.istio.io/excludeOutboundPorts";
-
-// Ports that a pod takes from its proxy, where it alone knows the addresses of Services.
-void CheckExcludedPorts(const Snapshot& snapshot, const PodMaker& maker, Findings& findings) {
-  const auto excluded = maker.annotations->find(kExcluded);
-  if (excluded == maker.annotations->end()) return;
-  for (const std::string_view part : Split(excluded->second, ',')) {
-    const auto number = ParseUint(Trim(part));
-    if (!number) continue;
-    const auto has_port = [&](const ServicePort& port) { return port.port == *number; };
-    const auto service = std::ranges::find_if(snapshot.services(), [&](const auto& view) {
-      return view->service && !view->headless && view->service->external_name.empty() &&
-             std::ranges::any_of(view->ports, has_port);
-    });
-    if (service == snapshot.services().end()) continue;
-    findings.push_back(WarningOf(
-        *maker.meta, {},
-        std::string(kExcluded) + " has port " + std::to_string(*number) + " of " + (*service)->meta().key.ToString() +
-            ", whose address only the proxy knows",
-        "take the port out, or call a headless Service of the same pods; until then connections to the Service are "
-        "refused (Network is unreachable)"));
-  }
-}
 }  // namespace
 
 Findings CheckPodReferences(const Snapshot& snapshot) {
   const std::vector<PodMaker> makers = PodMakersOf(snapshot);
   Findings out = Accounts(snapshot, makers).Run();
   for (Finding& finding : TargetPorts(snapshot, makers).Run()) out.push_back(std::move(finding));
-  for (const PodMaker& maker : makers) CheckExcludedPorts(snapshot, maker, out);
   return out;
 }
 

@@ -56,19 +56,6 @@ TEST(PodReferences, AreToldOfEachKindThatMakesPods) {
   }
 }
 
-TEST(PodReferences, TellOfExcludedPortsThatAreOfAServiceWithAnAddress) {
-  const std::string pod =
-      "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n"
-      "  annotations: {traffic.sidecar.istio.io/excludeOutboundPorts: '81, 82,83'}\n"
-      "spec: {containers: [{name: c, image: i}]}\n";
-  EXPECT_EQ(Said(SnapshotOf(pod + Object("Service", "shop/a", "spec: {ports: [{port: 81}]}\n") +
-                            Object("Service", "b", "spec: {clusterIP: None, ports: [{port: 82}]}\n") +
-                            Object("Service", "c", "spec: {ports: [{port: 84}]}\n"))),
-            "Pod default/p: traffic.sidecar.istio.io/excludeOutboundPorts has port 81 of Service shop/a, whose address "
-            "only the proxy knows (take the port out, or call a headless Service of the same pods; until then "
-            "connections to the Service are refused (Network is unreachable))\n");
-}
-
 TEST(PodReferences, ToAccountsAreGoodWhereTheyLead) {
   const std::string web = Object("ServiceAccount", "shop/web");
   EXPECT_EQ(Said(SnapshotOf(web + Pods("Deployment", "shop/x", "web"))), "");

@@ -105,7 +105,7 @@ KindSubject Pods() {
           "| `traffic.sidecar.istio.io/excludeOutboundIPRanges` | no connection to these CIDR ranges |\n"
           "| `traffic.sidecar.istio.io/excludeOutboundPorts` | no connection to these ports |\n\n"
           "All are lists with commas. What the proxy does not take goes where it is sent, without TLS of the mesh; "
-          "addresses of Services\n(ClusterIP) are known to the proxy alone, so that there they lead nowhere.",
+          "from addresses of Services\n(ClusterIP) to one of their pods, as kube-proxy leads it.",
       .foreign = true,
       .subject = std::move(subject)};
 }
