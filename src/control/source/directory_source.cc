@@ -2,6 +2,10 @@
 
 namespace plait::control::source {
 namespace {
+// How long a text stands before it is taken for more than a moment of a writer of whom nothing was heard. Nothing at
+// all is what is read while a file system is at a truncation, and may be so for as long as a disk makes it wait.
+constexpr Duration kSure = std::chrono::milliseconds(30);
+constexpr Duration kSureOfNothing = std::chrono::milliseconds(500);
 constexpr Duration kSoon = std::chrono::seconds(2);  // until it is told what an edit waits for
 
 std::string Seconds(Duration duration) {
@@ -15,7 +19,11 @@ DirectorySource::DirectorySource(io::Loop& loop, DirectoryOptions options, std::
       files_(options_.state_dir.empty() ? "" : options_.state_dir + "/last-good",
              {.default_namespace = options_.default_namespace}, {.root_namespace = options_.root_namespace}),
       on_change_(std::move(on_change)),
-      watch_(loop, options_.timing, [this] {
+      watch_(loop, options_.timing,
+             [this] {
+               if (Rescan()) on_change_();
+             }),
+      again_([this] {
         if (Rescan()) on_change_();
       }) {
   Rescan();
@@ -36,6 +44,7 @@ bool DirectorySource::Rescan() {
 // the file.
 void DirectorySource::HoldUnfinished(Scan& scan) {
   watch_.Hear();
+  NoteSeen(scan);
   std::map<std::string, Unfinished> now;
   std::erase_if(scan.files, [&](const ScannedFile& file) {
     if (!IsUnfinished(file)) return false;
@@ -47,7 +56,9 @@ void DirectorySource::HoldUnfinished(Scan& scan) {
       unfinished.since.reset();
     else if (!unfinished.since)
       unfinished.since = loop_.Now();
-    if (hold && loop_.Now() - *unfinished.since >= options_.unfinished) {
+    // Of a file that is rewritten all the time, a moment in which it is empty is not what it means.
+    const bool overdue = hold && loop_.Now() - *unfinished.since >= options_.unfinished;
+    if (overdue && !(file.text.empty() && IsUnsure(file))) {
       unfinished = {.since = std::nullopt, .overdue = true};
       hold = false;
     }
@@ -59,10 +70,33 @@ void DirectorySource::HoldUnfinished(Scan& scan) {
   unfinished_ = std::move(now);
 }
 
-// Where nobody can be asked, what was heard of the file has to do: little of files that were open before.
+// Where nobody can be asked, what was heard of the file has to do: little of files that were open before, and nothing
+// yet of a truncation that the file system is at.
 bool DirectorySource::IsUnfinished(const ScannedFile& file) const {
   if (file.writers != Writers::kUnknown) return file.writers == Writers::kSome;
-  return watch_.MaybePart(file.path) || watch_.MaybePart(file.real_path);
+  return IsUnsure(file) || watch_.MaybePart(file.path) || watch_.MaybePart(file.real_path);
+}
+
+// At a start, what is not empty is taken as it is.
+void DirectorySource::NoteSeen(const Scan& scan) {
+  std::map<std::string, Seen> now;
+  for (const ScannedFile& file : scan.files) {
+    if (file.writers != Writers::kUnknown || files_.Has(file) || (first_ && !file.text.empty())) continue;
+    const auto before = seen_.find(file.real_path);
+    const bool same =
+        before != seen_.end() && before->second.changed_ns == file.changed_ns && before->second.text == file.text;
+    now[file.real_path] = same ? before->second : Seen{file.text, file.changed_ns, loop_.Now()};
+  }
+  seen_ = std::move(now);
+  again_.Cancel();
+  for (const ScannedFile& file : scan.files)
+    if (IsUnsure(file)) again_.Start(loop_.timers(), kSure);
+}
+
+// Until it says the same for a while, with nothing written in between.
+bool DirectorySource::IsUnsure(const ScannedFile& file) const {
+  const auto seen = seen_.find(file.real_path);
+  return seen != seen_.end() && loop_.Now() - seen->second.since < (file.text.empty() ? kSureOfNothing : kSure);
 }
 
 std::optional<model::Finding> DirectorySource::Tell(const ScannedFile& file, const Unfinished& unfinished) const {
@@ -74,7 +108,8 @@ std::optional<model::Finding> DirectorySource::Tell(const ScannedFile& file, con
         {.message = "the file has been open for writing for " + limit + ", so what it said then is in force",
          .at = {.file = file.path},
          .hint = close + "as long as it is open, a change of it waits for " + limit}};
-  if (!unfinished.since || (!first_ && loop_.Now() - *unfinished.since < kSoon)) return std::nullopt;
+  const bool at_once = first_ && !IsUnsure(file);
+  if (!unfinished.since || (!at_once && loop_.Now() - *unfinished.since < kSoon)) return std::nullopt;
   return model::Finding{
       model::Severity::kWarning,
       {.message = "the file is open for writing, so what it says now is not in force yet; what it said before is",

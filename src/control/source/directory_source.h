@@ -1,7 +1,7 @@
 #pragma once
 // The configuration of a mesh from directories of YAML files, followed live. An edit is in force some 20 ms after it
-// was written; a file that became bad keeps its last good meaning, and one that somebody is writing that of before.
-// Owned by plaitd; lives on one loop.
+// was written, of a file whose writers cannot be asked for (another user's) some 50 ms; a file that became bad keeps
+// its last good meaning, and one that somebody is writing that of before. Owned by plaitd; lives on one loop.
 #include <functional>
 #include <map>
 #include <memory>
@@ -44,10 +44,18 @@ class DirectorySource {
     std::optional<MonotonicTime> since;  // what stands in it is not in force
     bool overdue = false;                // some of what stood in it is in force
   };
+  // What a file says newly whose writers nobody can be asked for.
+  struct Seen {
+    std::string text;
+    std::int64_t changed_ns;
+    MonotonicTime since;
+  };
 
   bool Rescan();
   void HoldUnfinished(Scan& scan);
   bool IsUnfinished(const ScannedFile& file) const;
+  void NoteSeen(const Scan& scan);
+  bool IsUnsure(const ScannedFile& file) const;
   // What to tell of it; nullopt: nothing yet.
   std::optional<model::Finding> Tell(const ScannedFile& file, const Unfinished& unfinished) const;
 
@@ -57,6 +65,8 @@ class DirectorySource {
   std::function<void()> on_change_;
   FolderWatch watch_;
   std::map<std::string, Unfinished> unfinished_;  // by real path
+  std::map<std::string, Seen> seen_;              // as well
+  io::Timer again_;                               // looks at these again
   bool first_ = true;
 };
 

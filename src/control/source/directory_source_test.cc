@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -61,6 +62,8 @@ class Followed : public ConfigFolder {
   std::unique_ptr<DirectorySource> source_;
 };
 
+constexpr uid_t kOther = 65534;
+
 // The owner of the files may ask the kernel who writes them; another user than root, who is the owner here, has to go
 // by what he heard.
 class FollowedByAnyone : public Followed, public testing::WithParamInterface<bool> {
@@ -69,12 +72,39 @@ class FollowedByAnyone : public Followed, public testing::WithParamInterface<boo
     if (!IsOwner() && ::geteuid() != 0) GTEST_SKIP() << "only root can be somebody else";
   }
   static bool IsOwner() { return GetParam(); }
+  void GiveToReader(const std::string& name) const {
+    if (!IsOwner()) {
+      EXPECT_EQ(::chown(Path(name).c_str(), kOther, kOther), 0);
+    }
+  }
   void AsReader(const std::function<void()>& call) override {
     if (IsOwner()) return call();
-    EXPECT_EQ(::seteuid(65534), 0);
+    EXPECT_EQ(::seteuid(kOther), 0);
     call();
     EXPECT_EQ(::seteuid(0), 0);
   }
+};
+
+// Writes to a file of which no event comes: through a mapping.
+class Unheard {
+ public:
+  explicit Unheard(const std::string& path) : size_(fs::file_size(path)) {
+    const io::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    at_ = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+    EXPECT_NE(at_, MAP_FAILED);
+  }
+  ~Unheard() { ::munmap(at_, size_); }
+  // What it said before.
+  std::string Replace(const std::string& text) const {
+    std::string before(static_cast<const char*>(at_), size_);
+    EXPECT_EQ(text.size(), size_);
+    std::copy(text.begin(), text.end(), static_cast<char*>(at_));
+    return before;
+  }
+
+ private:
+  std::size_t size_;
+  void* at_;
 };
 
 TEST_P(FollowedByAnyone, AFileThatIsWrittenInStepsSaysWhatItSaidUntilItIsClosed) {
@@ -136,6 +166,45 @@ TEST_P(FollowedByAnyone, AFileThatStaysOpenIsToldTakenAfterAWhileAndToldUntilItI
   a.Reset();
   EXPECT_TRUE(RunUntil([&] { return Said().empty(); })) << Said();
   EXPECT_EQ(Names(), "half more three ");
+}
+
+// As by a truncation whose event is not there yet.
+TEST_P(FollowedByAnyone, WhatIsReadAndGoneAMomentLaterIsNeverInForceThoughNothingWasHeardOfTheWriter) {
+  Write("b.yaml", Namespace("zero"));
+  GiveToReader("b.yaml");  // who needs no second look at it
+  Start();
+  const Unheard a(Path("a.yaml"));
+  const std::string said = a.Replace(std::string(Namespace("one").size(), '\n'));
+  Write("b.yaml", Namespace("two"));
+  EXPECT_TRUE(BecomesInForce("one two "));
+  a.Replace(said);
+  Write("b.yaml", Namespace("three"));
+  EXPECT_TRUE(BecomesInForce("one three "));
+  EXPECT_EQ(Said(), "");
+}
+
+TEST_P(FollowedByAnyone, WhatIsReadAgainAMomentLaterIsInForceThoughNothingWasHeardOfTheWriter) {
+  if (IsOwner()) GTEST_SKIP() << "the owner knows that it is open";
+  Write("b.yaml", Namespace("zero"));
+  GiveToReader("b.yaml");
+  Start();
+  const Unheard a(Path("a.yaml"));
+  a.Replace(std::string(Namespace("one").size(), '\n'));
+  Write("b.yaml", Namespace("two"));
+  EXPECT_TRUE(BecomesInForce("one two "));
+  EXPECT_TRUE(BecomesInForce("two "));
+  EXPECT_EQ(Said(), "");
+}
+
+TEST_P(FollowedByAnyone, AFileThatIsEmptyWhenItIsReadAtAStartSaysForAMomentWhatItSaidBefore) {
+  if (IsOwner()) GTEST_SKIP() << "the owner knows whether it is being written";
+  Start();
+  source_.reset();
+  Write("a.yaml", "");
+  Start();
+  EXPECT_EQ(Names(), "one ");
+  EXPECT_EQ(Said(), "");
+  EXPECT_TRUE(BecomesInForce(""));
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, FollowedByAnyone, testing::Bool(),

@@ -240,6 +240,8 @@ class Scanner {
       return Tell(path, real, std::string("the file cannot be read: ") + std::strerror(error), NextStep(error));
     }
     const Writers writers = AskForWriters(fd.get());
+    struct stat before{};
+    if (::fstat(fd.get(), &before) != 0) before = {};
     std::string text;
     char buffer[64 * 1024];
     for (;;) {
@@ -262,7 +264,8 @@ class Scanner {
            "split it into several files");
       text.resize(kMaxFile);
     }
-    out_.files.push_back({path, real, std::move(text), writers, cut});
+    out_.files.push_back({path, real, std::move(text), writers, cut,
+                          std::int64_t{before.st_ctim.tv_sec} * 1'000'000'000 + before.st_ctim.tv_nsec});
   }
 
   Scan out_;

@@ -19,6 +19,8 @@ struct ScannedFile {
   // As it was read. kNone: nobody could open it until it was read to its end, so the text is no part of one.
   Writers writers = Writers::kUnknown;
   bool cut = false;  // larger than a file may be: `text` is its beginning
+  // When it was changed last before it was read, by the clock of its file system.
+  std::int64_t changed_ns = 0;
   friend bool operator==(const ScannedFile&, const ScannedFile&) = default;
 };
 
