@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <thread>
 
 #include "core/base/log.h"
+#include "core/base/out_of_memory.h"
 #include "core/base/workers.h"
 #include "core/io/stop_signal.h"
 #include "core/xds/decode.h"
@@ -205,4 +207,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace plait::proxy
 
-int main(int argc, char** argv) { return plait::proxy::Main(argc, argv); }
+int main(int argc, char** argv) {
+  std::set_new_handler(&plait::EndWithoutMemory);
+  return plait::proxy::Main(argc, argv);
+}

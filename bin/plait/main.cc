@@ -2,9 +2,11 @@
 // its way out, both started by `plait up`; `plait @pause` keeps the place of a command that `plait run` brings.
 #include <unistd.h>
 
+#include <new>
 #include <string_view>
 
 #include "cli/verbs.h"
+#include "core/base/out_of_memory.h"
 #include "core/base/strings.h"
 #include "local/dial_helper.h"
 #include "local/supervisor.h"
@@ -14,6 +16,7 @@ int Number(const char* text) { return static_cast<int>(plait::ParseUint(text).va
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::set_new_handler(&plait::EndWithoutMemory);
   if (argc == 3 && std::string_view(argv[1]) == "@supervisor") return plait::local::SupervisorMain(Number(argv[2]));
   if (argc == 5 && std::string_view(argv[1]) == "@dial-helper")
     return plait::local::DialHelperMain(Number(argv[2]), Number(argv[3]),

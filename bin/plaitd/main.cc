@@ -6,12 +6,14 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <iostream>
+#include <new>
 
 #include "control/reference/reference.h"
 #include "control/serve/control_plane.h"
 #include "control/serve/protobuf_log.h"
 #include "control/serve/saved_resources.h"
 #include "core/base/log.h"
+#include "core/base/out_of_memory.h"
 
 namespace plait {
 namespace {
@@ -189,4 +191,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace plait
 
-int main(int argc, char** argv) { return plait::Main(argc, argv); }
+int main(int argc, char** argv) {
+  std::set_new_handler(&plait::EndWithoutMemory);
+  return plait::Main(argc, argv);
+}

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/out_of_memory.h"
 
 namespace plait {
 
@@ -41,7 +42,7 @@ thread_local Pool pool;
 Buffer::Chunk* Buffer::NewChunk() {
   static_assert(sizeof(Chunk) == kChunkSize);
   void* memory = pool.count > 0 ? pool.free[--pool.count] : std::malloc(sizeof(Chunk));
-  PLAIT_CHECK(memory != nullptr);
+  if (memory == nullptr) EndWithoutMemory();
   Chunk* chunk = static_cast<Chunk*>(memory);
   // Not value-initialised: clearing 16 KiB a chunk would cost more than the read that fills it.
   chunk->next = nullptr;
