@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/base/json_text.h"
 #include "local/control_request.h"
@@ -19,6 +20,8 @@ namespace plait::local {
 namespace {
 
 using Json = nlohmann::json;
+constexpr std::size_t kSpares = 2;
+constexpr Duration kPauseWithoutDescriptors = std::chrono::milliseconds(100);
 
 // A status of hundreds of workloads is larger than a message may be.
 io::UniqueFd MemoryFile(const std::string& text) {
@@ -33,6 +36,13 @@ io::UniqueFd MemoryFile(const std::string& text) {
 }
 
 Json ErrorAnswer(const Diagnostic& why) { return {{"error", why.message}, {"hint", why.hint}}; }
+
+Json OutOf(const std::string& what, const char* why) {
+  return {{"error", what + ": " + why},
+          {"hint",
+           "run fewer workloads, or start it anew with a higher limit of open files (ulimit -n) or more memory; "
+           "`plait logs supervisor` tells what it lacks"}};
+}
 
 }  // namespace
 
@@ -61,6 +71,10 @@ class ControlServer::Session final : public io::FdEvents {
     for (;;) {
       Result<io::FdMessage> received = io::ReceiveFds(client_.get());
       if (!received && received.error().code == Errc::kUnavailable) return;
+      if (!received && received.error().code == Errc::kLimit) {
+        Answer(OutOf("the mesh cannot take the streams of the command", received.error().detail));
+        continue;
+      }
       if (!received) return server_.Drop(*this);
       OnRequest(DecodeControlRequest(received->message), std::move(received->fds));
     }
@@ -70,7 +84,10 @@ class ControlServer::Session final : public io::FdEvents {
     if (!request) return Answer(ErrorAnswer(request.error()));
     switch (request->op) {
       case ControlRequest::Op::kStatus: {
-        const io::UniqueFd file = MemoryFile(EncodeMeshStatus(server_.handler_.Status()));
+        const std::string status = EncodeMeshStatus(server_.handler_.Status());
+        io::UniqueFd file = MemoryFile(status);
+        if (!file && server_.GiveUpSpares()) file = MemoryFile(status);
+        if (!file) return Answer(OutOf("the mesh cannot tell its status", strerror(errno)));
         return Answer({{"ok", true}}, {file.get()});
       }
       case ControlRequest::Op::kDial: return OnDial(*request);
@@ -148,7 +165,7 @@ class ControlServer::Session final : public io::FdEvents {
 };
 
 ControlServer::ControlServer(io::Loop& loop, Reaper& reaper, ControlHandler& handler)
-    : loop_(loop), reaper_(reaper), handler_(handler) {}
+    : loop_(loop), reaper_(reaper), handler_(handler), again_([this] { OnFdReady(EPOLLIN); }) {}
 
 Outcome<std::unique_ptr<ControlServer>> ControlServer::Open(io::Loop& loop, Reaper& reaper, const std::string& path,
                                                             ControlHandler& handler) {
@@ -160,15 +177,37 @@ Outcome<std::unique_ptr<ControlServer>> ControlServer::Open(io::Loop& loop, Reap
   if (!server->socket_ || bind(server->socket_.get(), reinterpret_cast<const sockaddr*>(&native), length) != 0 ||
       listen(server->socket_.get(), 64) != 0)
     return Explain(Errc::kDenied, "cannot open " + path + ": " + strerror(errno));
-  server->listener_ = std::make_unique<io::Listener>(
-      loop, server->socket_.get(), false, [s = server.get()](io::UniqueFd client) { s->Accept(std::move(client)); });
+  server->KeepSpares();
+  loop.Watch(server->socket_.get(), *server, EPOLLIN | EPOLLET);
   return server;
 }
 
-ControlServer::~ControlServer() = default;
+ControlServer::~ControlServer() {
+  if (socket_) loop_.Unwatch(socket_.get(), *this);
+}
 
-void ControlServer::Accept(io::UniqueFd client) {
-  sessions_.push_back(std::make_unique<Session>(*this, std::move(client)));
+void ControlServer::OnFdReady(std::uint32_t) {
+  KeepSpares();
+  for (;;) {
+    io::UniqueFd client(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (client) {
+      sessions_.push_back(std::make_unique<Session>(*this, std::move(client)));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      if (!GiveUpSpares()) return again_.Start(loop_.timers(), kPauseWithoutDescriptors);
+    }
+  }
+}
+
+bool ControlServer::GiveUpSpares() { return !std::exchange(spares_, {}).empty(); }
+
+void ControlServer::KeepSpares() {
+  while (spares_.size() < kSpares) {
+    io::UniqueFd spare(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!spare) return;
+    spares_.push_back(std::move(spare));
+  }
 }
 
 void ControlServer::Drop(Session& session) {
@@ -177,6 +216,7 @@ void ControlServer::Drop(Session& session) {
   if (found == sessions_.end()) return;
   loop_.DeleteLater(std::move(*found));
   sessions_.erase(found);
+  loop_.Defer([this] { KeepSpares(); });  // out of what that one had
 }
 
 }  // namespace plait::local

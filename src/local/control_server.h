@@ -10,6 +10,7 @@
 
 #include "core/io/loop.h"
 #include "core/io/socket.h"
+#include "core/io/timer.h"
 #include "local/join_container.h"
 #include "local/mesh_status.h"
 #include "local/reaper.h"
@@ -32,23 +33,28 @@ class ControlHandler {
   virtual void Down() = 0;
 };
 
-class ControlServer {
+class ControlServer final : private io::FdEvents {
  public:
   static Outcome<std::unique_ptr<ControlServer>> Open(io::Loop& loop, Reaper& reaper, const std::string& path,
                                                       ControlHandler& handler);
-  ~ControlServer();
+  ~ControlServer() override;
 
  private:
   class Session;
   ControlServer(io::Loop& loop, Reaper& reaper, ControlHandler& handler);
-  void Accept(io::UniqueFd client);
+  void OnFdReady(std::uint32_t events) override;  // the listening socket
   void Drop(Session& session);
+  void KeepSpares();
+  bool GiveUpSpares();  // false when there were none
 
   io::Loop& loop_;
   Reaper& reaper_;
   ControlHandler& handler_;
   io::UniqueFd socket_;
-  std::unique_ptr<io::Listener> listener_;
+  // What a client and its answer take, given up for those where no other descriptor is left: then above all somebody
+  // asks how the mesh is.
+  std::vector<io::UniqueFd> spares_;
+  io::Timer again_;
   std::vector<std::unique_ptr<Session>> sessions_;
 };
 

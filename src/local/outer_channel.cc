@@ -4,11 +4,13 @@
 #include <utility>
 
 #include "core/base/json_text.h"
+#include "core/io/peek_message.h"
 #include "core/io/socket.h"
 
 namespace plait::local {
 namespace {
 using Json = nlohmann::json;
+constexpr std::size_t kLongest = std::size_t{64} << 10;  // as io::SendFds sends
 constexpr const char* kNames[] = {"options", "listen", "listening", "notice",   "ready",
                                   "stop",    "ending", "resolve",   "resolvers"};
 OuterMessage MessageOf(const Json& json) {
@@ -60,11 +62,15 @@ Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<
 }
 
 Result<ReceivedMessage> ReceiveMessage(int socket) {
+  std::string text = io::PeekMessage(socket, kLongest);
   Result<io::FdMessage> received = io::ReceiveFds(socket);
+  const bool lost_fds = !received && received.error().code == Errc::kLimit;
+  if (lost_fds) received = io::FdMessage{.message = std::move(text), .fds = {}};
   if (!received) return std::unexpected(received.error());
   try {  // the library's errors are exceptions; they end here
     return ReceivedMessage{.message = MessageOf(ParseJsonMessage<Json>(received->message)),
-                           .fds = std::move(received->fds)};
+                           .fds = std::move(received->fds),
+                           .lost_fds = lost_fds};
   } catch (const Json::exception&) {
     return Fail(Errc::kInvalidInput, "not a message");
   }

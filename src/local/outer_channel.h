@@ -39,6 +39,7 @@ Result<> SendMessage(int socket, const OuterMessage& message, const std::vector<
 struct ReceivedMessage {
   OuterMessage message;
   std::vector<io::UniqueFd> fds;
+  bool lost_fds = false;  // for want of a free descriptor in this process; `fds` is empty
 };
 // kUnavailable when it would block, kPeerClosed at the end, kInvalidInput for what is no message.
 Result<ReceivedMessage> ReceiveMessage(int socket);

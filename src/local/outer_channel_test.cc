@@ -1,35 +1,77 @@
 #include "local/outer_channel.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace plait::local {
 namespace {
 
-class Sender : public testing::Test {
+class OuterChannelTest : public testing::Test {
  protected:
-  Sender() {
-    int ends[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    ours.Reset(ends[0]);
-    theirs.Reset(ends[1]);
+  OuterChannelTest() {
+    int both[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, both), 0);
+    plait_.Reset(both[0]);
+    supervisor_.Reset(both[1]);
   }
+  static OuterMessage Resolvers() {
+    return {.kind = OuterMessage::Kind::kResolvers, .severity = "", .text = "resolver-udp-0"};
+  }
+
+  io::UniqueFd plait_, supervisor_;
+};
+
+TEST_F(OuterChannelTest, CarriesAMessageWithItsDescriptors) {
+  ASSERT_TRUE(SendMessage(plait_.get(), Resolvers(), {STDERR_FILENO}));
+  const Result<ReceivedMessage> received = ReceiveMessage(supervisor_.get());
+  ASSERT_TRUE(received);
+  EXPECT_EQ(received->message.text, "resolver-udp-0");
+  EXPECT_EQ(received->fds.size(), 1U);
+  EXPECT_FALSE(received->lost_fds);
+  EXPECT_EQ(ReceiveMessage(supervisor_.get()).error().code, Errc::kUnavailable);
+  plait_.Reset();
+  EXPECT_EQ(ReceiveMessage(supervisor_.get()).error().code, Errc::kPeerClosed);
+}
+
+TEST_F(OuterChannelTest, AMessageWhoseDescriptorsNoneIsFreeForSaysWhatItSays) {
+  ASSERT_TRUE(SendMessage(plait_.get(), Resolvers(), {STDERR_FILENO}));
+  ASSERT_TRUE(SendMessage(plait_.get(), {.kind = OuterMessage::Kind::kStop}));
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit before = limit;
+  limit.rlim_cur = 3;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  const Result<ReceivedMessage> received = ReceiveMessage(supervisor_.get());
+  setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_TRUE(received) << received.error().detail;
+  EXPECT_TRUE(received->lost_fds);
+  EXPECT_EQ(received->message.kind, OuterMessage::Kind::kResolvers);
+  EXPECT_EQ(received->message.text, "resolver-udp-0");
+  EXPECT_TRUE(received->fds.empty());
+  const Result<ReceivedMessage> next = ReceiveMessage(supervisor_.get());
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->message.kind, OuterMessage::Kind::kStop);
+}
+
+// The supervisor's, whose notices `plait` does not read at once.
+class Sender : public OuterChannelTest {
+ protected:
   // What came, until there is nothing more.
   std::vector<std::string> Receive() const {
     std::vector<std::string> out;
-    while (const Result<ReceivedMessage> received = ReceiveMessage(theirs.get()))
+    while (const Result<ReceivedMessage> received = ReceiveMessage(plait_.get()))
       out.push_back(received->message.kind == OuterMessage::Kind::kReady ? "ready" : received->message.text);
     return out;
   }
   static OuterMessage Notice(int number) {
     return {.kind = OuterMessage::Kind::kNotice, .severity = "error", .text = std::to_string(number)};
   }
-
-  io::UniqueFd ours, theirs;
 };
 
 TEST_F(Sender, KeepsWhatAFullSocketDoesNotTakeAndCountsTheNoticesThatItDrops) {
-  OuterSender sender(ours.get());
+  OuterSender sender(supervisor_.get());
   for (int i = 0; i < 5000; ++i) ASSERT_TRUE(sender.Send(Notice(i)));
   ASSERT_TRUE(sender.Send({.kind = OuterMessage::Kind::kReady}));
   EXPECT_EQ(sender.TakeDropped(), 0U) << "others wait";
@@ -48,8 +90,8 @@ TEST_F(Sender, KeepsWhatAFullSocketDoesNotTakeAndCountsTheNoticesThatItDrops) {
 }
 
 TEST_F(Sender, SaysWhenTheOtherEndIsGone) {
-  OuterSender sender(ours.get());
-  theirs.Reset();
+  OuterSender sender(supervisor_.get());
+  plait_.Reset();
   EXPECT_FALSE(sender.Send(Notice(1)));
 }
 

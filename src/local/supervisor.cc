@@ -17,6 +17,7 @@ namespace {
 
 static log::Component kLog("supervisor");
 constexpr std::size_t kMaxNotices = 50;
+constexpr Duration kAskAgain = std::chrono::seconds(1);
 
 // What a client of the port speaks; empty: something else, or nobody serves it any more.
 std::string SchemeOf(const std::vector<ServerPort>& ports, std::uint16_t number) {
@@ -117,7 +118,7 @@ void Supervisor::OnFdReady(std::uint32_t) {
       OnOuter(std::move(*received));
     } else if (received.error().code == Errc::kUnavailable) {
       return;
-    } else if (received.error().code != Errc::kInvalidInput) {
+    } else if (received.error().code == Errc::kPeerClosed || received.error().code == Errc::kPeerReset) {
       // `plait` is gone. The kernel ends every process of this pid namespace now; in mode loopback each child has
       // asked for a signal at our end.
       _exit(0);
@@ -127,6 +128,8 @@ void Supervisor::OnFdReady(std::uint32_t) {
 
 void Supervisor::OnOuter(ReceivedMessage received) {
   const OuterMessage& message = received.message;
+  if (received.lost_fds) return OnLostDescriptors(message);
+  if (!received.fds.empty()) told_of_lost_ = false;
   if (message.kind == OuterMessage::Kind::kStop) return Stop();
   if (message.kind == OuterMessage::Kind::kResolvers)
     return resolvers_->OnAnswer(message.text, std::move(received.fds));
@@ -135,6 +138,23 @@ void Supervisor::OnOuter(ReceivedMessage received) {
   mesh_->gateway_sockets.push_back({std::to_string(message.port.value), std::move(received.fds[0])});
   if (--mesh_->gateway_sockets_missing > 0) return;
   pods_->OnGatewaySockets();
+}
+
+void Supervisor::OnLostDescriptors(const OuterMessage& message) {
+  const bool resolvers = message.kind == OuterMessage::Kind::kResolvers;
+  if (!std::exchange(told_of_lost_, true))
+    Tell("error", "the supervisor of the mesh has no file descriptor left for " +
+                      (resolvers ? std::string("the sockets to the host's resolvers")
+                                 : "the host's port " + std::to_string(message.host_port.value)) +
+                      ", which is asked for again each second (raise the limit of open files, ulimit -n, before `plait "
+                      "up`, or run fewer workloads)");
+  lost_.push_back(resolvers ? OuterMessage{.kind = OuterMessage::Kind::kResolve}
+                            : OuterMessage{.kind = OuterMessage::Kind::kListen, .port = message.port});
+  ask_again_ = loop_.After(kAskAgain, [this] { AskAgain(); });
+}
+
+void Supervisor::AskAgain() {
+  for (const OuterMessage& message : std::exchange(lost_, {})) ToOuter(message);
 }
 
 void Supervisor::OnPlaitdStarted() {

@@ -32,6 +32,9 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
 
   void OnFdReady(std::uint32_t events) override;  // the outer socket
   void OnOuter(ReceivedMessage received);
+  // The descriptors of this one could not be taken: it is asked for again.
+  void OnLostDescriptors(const OuterMessage& message);
+  void AskAgain();
   void OnPlaitdStarted();
   void OnPlaitd(PlaitdMessage message);
   Outcome<> MakeNetworks();
@@ -91,6 +94,9 @@ class Supervisor final : private io::FdEvents, private ControlHandler {
   State state_ = State::kStarting;
   MonotonicTime started_;
   std::vector<PodStatus> sent_;
+  std::vector<OuterMessage> lost_;  // what is asked for again after a while
+  bool told_of_lost_ = false;       // since the last that was not
+  Pending ask_again_;
   std::string last_plaitd_end_;    // why it ended, unless it has started since
   std::string last_plaitd_error_;  // why it does not start
   uid_t application_id_ = 0;

@@ -88,7 +88,8 @@ Result<FdMessage> ReceiveFds(int socket) {
     }
   }
   if (n == 0 && out.fds.empty()) return Fail(Errc::kPeerClosed, "peer closed");
-  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Fail(Errc::kLimit, "descriptor message too large");
+  if ((header.msg_flags & MSG_TRUNC) != 0) return Fail(Errc::kLimit, "descriptor message too large");
+  if ((header.msg_flags & MSG_CTRUNC) != 0) return Fail(Errc::kLimit, "no free file descriptor for those of a message");
   out.message.resize(static_cast<std::size_t>(n));
   return out;
 }

@@ -7,9 +7,13 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/io/peek_message.h"
 #include "core/io/timer.h"
 
 namespace plait::proxy::upstream {
+namespace {
+constexpr std::size_t kLongestAnswer = 64;  // two numbers
+}
 
 // Stands for a socket that has not come yet; from then on it hands everything to the stream on that socket.
 class HelperConnector::PassedStream final : public io::Stream {
@@ -107,10 +111,15 @@ bool HelperConnector::Reach() {
 
 void HelperConnector::OnFdReady(std::uint32_t) {
   while (helper_) {
+    const std::string text = io::PeekMessage(helper_.get(), kLongestAnswer);
     Result<io::FdMessage> message = io::ReceiveFds(helper_.get());
     if (!message && message.error().code == Errc::kUnavailable) return;
-    if (!message) return Lose();
-    OnAnswer(std::move(*message));
+    if (message)
+      OnAnswer(std::move(*message));
+    else if (message.error().code == Errc::kLimit)
+      OnLostSocket(text);
+    else
+      Lose();
   }
 }
 
@@ -122,6 +131,12 @@ void HelperConnector::OnAnswer(io::FdMessage message) {
   PassedStream& stream = *found->second;
   if (answer->error == 0 && message.fds.size() == 1) return stream.Take(std::move(message.fds[0]));
   stream.Fail(answer->error != 0 ? answer->error : ECONNREFUSED);
+}
+
+void HelperConnector::OnLostSocket(const std::string& answer) {
+  const Result<io::DialAnswer> parsed = io::ParseDialAnswer(answer);
+  const auto found = parsed ? waiting_.find(parsed->id) : waiting_.end();
+  if (found != waiting_.end()) found->second->Fail(EMFILE);
 }
 
 void HelperConnector::Lose() {

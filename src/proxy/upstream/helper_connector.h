@@ -34,6 +34,8 @@ class HelperConnector final : public Connector, private io::FdEvents {
   // False when there is no helper.
   bool Reach();
   void OnAnswer(io::FdMessage message);
+  // Its socket was lost: this process has no descriptor left.
+  void OnLostSocket(const std::string& answer);
   void Lose();  // the helper's socket; what waits for it fails
 
   io::Loop& loop_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -153,6 +154,37 @@ TEST_F(HelperConnectorTest, AHelperThatNeverAnswersCostsTheConnectTimeout) {
   const auto stream = Dial("192.0.2.1:80", std::chrono::milliseconds(20));
   ASSERT_TRUE(Until([&] { return owner_.failed.has_value(); }));
   EXPECT_EQ(owner_.failed->code, Errc::kTimedOut);
+}
+
+// Ends with 0 when the loss of one dial's socket is told as what it is, and the other dial goes on.
+[[noreturn]] void LoseASocket(const std::string& path) {
+  io::Loop loop;
+  FakeHelper helper(loop, path);
+  HelperConnector connector(loop, {.path = path, .inside = {}});
+  Owner first, second;
+  const auto lost = connector.Connect(*io::SocketAddress::Parse("192.0.2.1:80"), {.timeout = kLimit});
+  lost->SetEvents(&first);
+  const io::DialQuestion question = helper.Next();
+  const auto other = connector.Connect(*io::SocketAddress::Parse("192.0.2.2:80"), {.timeout = kLimit});
+  other->SetEvents(&second);
+  const io::DialQuestion next = helper.Next();
+  const io::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit before = limit;
+  limit.rlim_cur = static_cast<rlim_t>(socket.get()) + 1;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  helper.Answer({question.id, 0}, socket.get());
+  loop.RunUntil([&] { return first.failed.has_value(); }, kLimit);
+  setrlimit(RLIMIT_NOFILE, &before);
+  if (!first.failed || first.failed->detail != std::string("no free file descriptor") || second.failed) _exit(1);
+  helper.Answer({next.id, EHOSTUNREACH});
+  loop.RunUntil([&] { return second.failed.has_value(); }, kLimit);
+  _exit(second.failed && second.failed->detail == std::string("no route to host") ? 0 : 2);
+}
+
+TEST_F(HelperConnectorTest, ASocketThatThisProcessHasNoDescriptorForIsNoRefusalAndFailsItsOwnDialOnly) {
+  EXPECT_EXIT(LoseASocket(path_), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(HelperConnectorTest, AnAnswerForAStreamThatIsGoneMeetsNobody) {
