@@ -23,10 +23,11 @@ SecureServer::SecureServer(io::Loop& loop, const ca::Authority& authority, Secur
     : loop_(loop),
       authority_(authority),
       options_(std::move(options)),
-      renewal_([this] {
-        if (const Outcome<> renewed = Renew(); !renewed)
-          kLog.Error("the own certificate was not renewed: " + renewed.error().ToString());
-      }),
+      renewal_(loop,
+               [this] {
+                 if (const Outcome<> renewed = Renew(); !renewed)
+                   kLog.Error("the own certificate was not renewed: " + renewed.error().ToString());
+               }),
       grpc_(loop, {.max_message = kMaxMessage}),
       http_(loop, {.connection = {.codec = {.max_concurrent_streams = kMaxStreams}, .idle_timeout = kIdle}}, grpc_) {
   grpc_.AddHealthService();
@@ -38,8 +39,7 @@ SecureServer::~SecureServer() = default;
 Outcome<> SecureServer::Renew() {
   Outcome<> renewed = RenewOnce();
   // Half of its life is left when the next is made: time enough to try again.
-  renewal_.Start(loop_.timers(),
-                 renewed ? options_.certificate_ttl / 2 : std::min(kRetry, options_.certificate_ttl / 10));
+  renewal_.Start(renewed ? options_.certificate_ttl / 2 : std::min(kRetry, options_.certificate_ttl / 10));
   return renewed;
 }
 

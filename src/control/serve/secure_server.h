@@ -10,7 +10,7 @@
 #include "control/ca/service.h"
 #include "core/conn/http_server.h"
 #include "core/grpc/server.h"
-#include "core/io/timer.h"
+#include "core/io/wall_timer.h"
 
 namespace plait::control::serve {
 
@@ -48,7 +48,7 @@ class SecureServer {
   const ca::Authority& authority_;
   const SecureServerOptions options_;
   std::shared_ptr<const tls::Context> context_;
-  io::Timer renewal_;
+  io::WallTimer renewal_;
   grpc::Server grpc_;
   conn::HttpServer http_;  // after grpc_: its streams end first
 };

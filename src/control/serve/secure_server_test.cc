@@ -17,6 +17,7 @@
 #include "core/tls/test_pki.h"
 #include "core/xds/ads_stream.h"
 #include "core/xds/type_url.h"
+#include "testing/sleeping_clock.h"
 
 namespace plait::control::serve {
 namespace {
@@ -85,7 +86,11 @@ class Secure : public testing::Test {
     return node;
   }
 
-  io::Loop loop;
+  // By its fingerprint.
+  std::string ServedCertificate();
+
+  SleepingClock clock;
+  io::Loop loop{clock};
   std::filesystem::path directory;
   std::unique_ptr<ca::Authority> authority;
   ca::TokenTable tokens;
@@ -250,18 +255,27 @@ TEST_F(Secure, AnswersUnderIstiosNameToo) {
   EXPECT_TRUE(loop.RunUntil([&] { return events.open; }, kLimit));
 }
 
+std::string Secure::ServedCertificate() {
+  auto stream = Dial();
+  Opened events;
+  stream->SetEvents(&events);
+  EXPECT_TRUE(loop.RunUntil([&] { return events.open; }, kLimit));
+  return stream->tls()->peer_certificate_sha256;
+}
+
 TEST_F(Secure, ARenewedCertificateIsForNewConnections) {
-  const auto fingerprint = [&] {
-    auto stream = Dial();
-    Opened events;
-    stream->SetEvents(&events);
-    EXPECT_TRUE(loop.RunUntil([&] { return events.open; }, kLimit));
-    return stream->tls()->peer_certificate_sha256;
-  };
-  const std::string first = fingerprint();
-  EXPECT_EQ(fingerprint(), first);
+  const std::string first = ServedCertificate();
+  EXPECT_EQ(ServedCertificate(), first);
   ASSERT_TRUE(server->Renew());
-  EXPECT_NE(fingerprint(), first);
+  EXPECT_NE(ServedCertificate(), first);
+}
+
+TEST_F(Secure, RenewsItsCertificateSoonAfterTheMachineSleptThroughHalfOfItsLife) {
+  const std::string first = ServedCertificate();
+  clock.Sleep(std::chrono::hours(13));
+  clock.Advance(std::chrono::seconds(30));
+  loop.RunOnce(Duration(0));
+  EXPECT_NE(ServedCertificate(), first);
 }
 
 }  // namespace

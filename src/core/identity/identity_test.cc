@@ -5,6 +5,7 @@
 #include "core/tls/root_certificate.h"
 #include "core/tls/test_pki.h"
 #include "testing/manual_clock.h"
+#include "testing/sleeping_clock.h"
 
 namespace plait::identity {
 namespace {
@@ -94,6 +95,18 @@ TEST(WorkloadCertificate, RenewsTowardsTheEndOfItsLife) {
   EXPECT_EQ(ca.asked, 2);
   EXPECT_LT(loop.clock().Wall(), first->not_after);
   EXPECT_NE(certificate.current()->identity.key_pem, first->identity.key_pem);
+}
+
+TEST(WorkloadCertificate, RenewsSoonAfterTheMachineSleptThroughItsEnd) {
+  SleepingClock clock;
+  io::Loop loop{clock};
+  FakeCa ca(loop, kId);
+  WorkloadCertificate certificate(loop, ca, {.spiffe_id = kId, .ttl = 24h});
+  certificate.Start();
+  EXPECT_TRUE(loop.RunUntil([&] { return certificate.current() != nullptr; }, 5s));
+  clock.Sleep(30h);
+  clock.Advance(30s);
+  EXPECT_TRUE(loop.RunUntil([&] { return ca.asked == 2; }, 5s));
 }
 
 TEST(WorkloadCertificate, TriesAgainAfterFailuresAndSaysWhatIsWrongMeanwhile) {

@@ -12,7 +12,7 @@ constexpr Duration kSoonest =
 }  // namespace
 
 WorkloadCertificate::WorkloadCertificate(io::Loop& loop, CaClient& ca, WorkloadCertificateOptions options)
-    : loop_(loop), ca_(ca), options_(std::move(options)), backoff_(options_.first_backoff), timer_([this] {
+    : loop_(loop), ca_(ca), options_(std::move(options)), backoff_(options_.first_backoff), timer_(loop, [this] {
         Request();
       }) {}
 
@@ -69,7 +69,9 @@ void WorkloadCertificate::Answered(const tls::PrivateKey& key, Outcome<CaClient:
   waiting_.clear();
   if (!secret) {
     problem_ = secret.error().ToString();
-    kLog.Warn("cannot get a certificate for " + options_.spiffe_id + ": " + problem_);
+    // Who asks by a token alone is told its name by the first one.
+    const std::string& name = current_ ? current_->spiffe_id : options_.spiffe_id;
+    kLog.Warn("cannot get a certificate" + (name.empty() ? "" : " for " + name) + ": " + problem_);
     ScheduleRetry();
     for (auto& done : waiting) done(std::unexpected(secret.error()));
     return;
@@ -90,14 +92,13 @@ void WorkloadCertificate::ScheduleRenewal() {
   const Duration jitter =
       Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(life.count()) / 50 + 1))) -
       life / 100;
-  timer_.Start(loop_.timers(), std::max(life * 4 / 5 + jitter, kSoonest));
+  timer_.Start(std::max(life * 4 / 5 + jitter, kSoonest));
 }
 
 void WorkloadCertificate::ScheduleRetry() {
   // Full jitter: anything up to the back-off, which doubles.
-  timer_.Start(loop_.timers(),
-               Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(backoff_.count())) + 1)) +
-                   options_.first_backoff / 4);
+  timer_.Start(Duration(static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(backoff_.count())) + 1)) +
+               options_.first_backoff / 4);
   backoff_ = std::min(backoff_ * 2, options_.max_backoff);
 }
 

@@ -9,7 +9,7 @@
 
 #include "core/base/random.h"
 #include "core/identity/spiffe_id.h"
-#include "core/io/loop.h"
+#include "core/io/wall_timer.h"
 #include "core/tls/context.h"
 
 namespace plait::identity {
@@ -75,7 +75,7 @@ class WorkloadCertificate {
   std::string problem_;
   std::vector<OnSecret> subscribers_;
   std::vector<std::move_only_function<void(Outcome<>)>> waiting_;
-  io::Timer timer_;
+  io::WallTimer timer_;
   Pending request_;  // last: its completion never meets a dead object
 };
 
