@@ -284,8 +284,7 @@ TEST_F(IstioLabels, HaveOnlyCodesOfGrpcAsItsStatus) {
     http::ResponseHead answer;
     answer.headers.Add("grpc-status", status);
     record_.response = &answer;
-    record_.response_code =
-        200 + static_cast<std::uint32_t>(status[0]) + static_cast<std::uint32_t>(status[std::strlen(status) - 1]);
+    record_.response_code = static_cast<std::uint16_t>(200 + status[0] + status[std::strlen(status) - 1]);
     Metrics().Request(record_);
     EXPECT_EQ(Series("istio_requests_total", std::to_string(record_.response_code))["grpc_response_status"], label)
         << status;
