@@ -121,6 +121,7 @@ int ValidateOnly(const Flags& flags, const xds::Bootstrap& bootstrap) {
 }
 
 int Serve(const Flags& flags, xds::Bootstrap bootstrap) {
+  log::NeverWait();
   Outcome<upstream::DialHelperOptions> dial_helper = DialHelperOf(flags);
   if (!dial_helper) return Complain(dial_helper.error());
   const Outcome<upstream::LoopbackOptions> loopback = LoopbackOf(flags);

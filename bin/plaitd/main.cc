@@ -170,6 +170,7 @@ int Main(int argc, char** argv) {
     std::cerr << "plaitd: " << complete.error().ToString() << "\n";
     return 64;
   }
+  log::NeverWait();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of write, as a full disk
   io::Loop loop;

@@ -38,4 +38,7 @@ bool IsLevel(std::string_view name);  // Envoy's names and Istio's: "warn" is "w
 bool IsComponent(std::string_view name);
 std::string DescribeLevels();  // "active loggers:\n  xds: info\n..." sorted by name, as Envoy's /logging
 void UseJson(bool json);
+// To be called once, as a program starts that must not stand still because nobody reads what it logs: lines for which
+// standard error has no room are lost, and their number is told as soon as there is room.
+void NeverWait();
 }  // namespace plait::log
