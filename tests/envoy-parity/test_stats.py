@@ -34,7 +34,8 @@ MISSING = {
     r"cluster\.\w+\.upstream_(cx_http3_total|http3_broken)": NO_HTTP3,
     r"(http|listener)\.admin\..*": OWN_ADMIN,
     r".*overload.*": NO_OVERLOAD,
-    r"(envoy|filesystem|http1|main_thread|runtime|workers|thread_local_cluster_manager|http\.async-client)\..*": INSIDE,
+    r"(envoy|http1|main_thread|runtime|workers|thread_local_cluster_manager|http\.async-client)\..*": INSIDE,
+    r"filesystem\.flushed_by_timer": INSIDE,
     r"server\.(main_thread|worker_0)\..*": INSIDE,
     r"server\.(compilation_settings\.fips_mode|debug_assertion_failures|dropped_stat_flushes|envoy_bug_failures|envoy_notifications"
     r"|initialization_time_ms|parent_connections|stats_recent_lookups|wip_protos|seconds_until_first_ocsp_response_expiring)": INSIDE,
@@ -76,7 +77,7 @@ OWN = {
 }
 # Values that two runs, or two programs, cannot share.
 VARYING = re.compile(
-    r".*(_ms|_time|bytes_total|uptime|memory_\w+)|server\.(version|total_connections|days_until_first_cert_expiring)")
+    r".*(_ms|_time|bytes_total|uptime|memory_\w+)|filesystem\.write_\w+|server\.(version|total_connections|days_until_first_cert_expiring)")
 
 
 class Held:

@@ -113,6 +113,13 @@ constexpr Table<ServerStat> kServer = {{
     Gauge("hot_restart_epoch"),
     Gauge("access_logs_not_open"),
 }};
+constexpr Table<FilesystemStat> kFilesystem = {{
+    {.name = "write_buffered"},
+    {.name = "write_completed"},
+    {.name = "write_failed"},
+    {.name = "reopen_failed"},
+    Gauge("write_total_buffered"),
+}};
 constexpr Table<BuildStat> kBuild = {{Gauge("build")}};
 constexpr Table<ListenerManagerStat> kListenerManager = {{
     {.name = "listener_added"},
@@ -154,6 +161,7 @@ constexpr Schema kListenerSchema{"listener.", "envoy_listener_", kListenerLabels
 constexpr std::array<std::string_view, 2> kBuildLabels = {"component", "tag"};
 constexpr Schema kBuildSchema{"", "istio_", kBuildLabels, kBuild};
 constexpr Schema kServerSchema{"server.", "envoy_server_", {}, kServer};
+constexpr Schema kFilesystemSchema{"filesystem.", "envoy_filesystem_", {}, kFilesystem};
 constexpr Schema kListenerManagerSchema{"listener_manager.", "envoy_listener_manager_", {}, kListenerManager};
 constexpr Schema kClusterManagerSchema{"cluster_manager.", "envoy_cluster_manager_", {}, kClusterManager};
 constexpr Schema kListenersSchema{"listener_manager.lds.", "envoy_listener_manager_lds_", {}, kSubscription};
@@ -208,6 +216,7 @@ std::string StatNameOf(const io::SocketAddress& address) {
 }
 
 ServerStats::ServerStats(telemetry::Registry& registry) : Stats(registry.SharedGroup(kServerSchema, {})) {}
+FilesystemStats::FilesystemStats(telemetry::Registry& registry) : Stats(registry.SharedGroup(kFilesystemSchema, {})) {}
 BuildStats::BuildStats(telemetry::Registry& registry, std::string_view version)
     : Stats(registry.SharedGroup(kBuildSchema, {"proxy", std::string(version)})) {
   Set(BuildStat::kBuild, 1);

@@ -146,6 +146,20 @@ class ServerStats : public Stats<ServerStat> {
   explicit ServerStats(telemetry::Registry& registry);
 };
 
+// Of access logs: what is counted is blocks of lines.
+enum class FilesystemStat : std::uint8_t {
+  kWriteBuffered,
+  kWriteCompleted,
+  kWriteFailed,
+  kReopenFailed,
+  kWriteTotalBuffered,
+  kCount,
+};
+class FilesystemStats : public Stats<FilesystemStat> {
+ public:
+  explicit FilesystemStats(telemetry::Registry& registry);
+};
+
 enum class BuildStat : std::uint8_t { kBuild, kCount };
 // Istio's istio_build{component="proxy",tag="<version>"}, always 1.
 class BuildStats : public Stats<BuildStat> {

@@ -11,6 +11,7 @@ TEST(ProxyStats, HaveEnvoysNames) {
   const ListenerStats listener(registry, StatNameOf(io::SocketAddress::Parse("0.0.0.0:15006").value()));
   const TcpStats tcp(registry, "PassthroughCluster");
   const ServerStats server(registry);
+  const FilesystemStats files(registry);
   const BuildStats build(registry, "1.2.3");
   const ListenerManagerStats listeners(registry);
   const SubscriptionStats lds(registry, SubscriptionStats::Of::kListeners);
@@ -20,6 +21,8 @@ TEST(ProxyStats, HaveEnvoysNames) {
   listener.Add(ListenerStat::kNoFilterChainMatch);
   tcp.Add(TcpStat::kTxBytes, 9);
   server.Set(ServerStat::kLive, 1);
+  files.Add(FilesystemStat::kWriteFailed, 2);
+  files.Set(FilesystemStat::kWriteTotalBuffered, 3);
   listeners.Set(ListenerManagerStat::kWorkersStarted, 1);
   lds.Add(SubscriptionStat::kRejected);
   cds.Set(SubscriptionStat::kVersion, 7);
@@ -30,7 +33,8 @@ TEST(ProxyStats, HaveEnvoysNames) {
         "listener.0.0.0.0_15006.http.inbound_0.0.0.0_80.downstream_rq_4xx: 1\n",
         "listener.0.0.0.0_15006.http.inbound_0.0.0.0_80.downstream_rq_completed: 1\n",
         "listener.0.0.0.0_15006.no_filter_chain_match: 1\n", "tcp.PassthroughCluster.downstream_cx_tx_bytes_total: 9\n",
-        "server.live: 1\n", "listener_manager.workers_started: 1\n", "listener_manager.lds.update_rejected: 1\n",
+        "server.live: 1\n", "filesystem.write_failed: 2\n", "filesystem.write_total_buffered: 3\n",
+        "listener_manager.workers_started: 1\n", "listener_manager.lds.update_rejected: 1\n",
         "cluster_manager.cds.version: 7\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
   }

@@ -344,6 +344,7 @@ telemetry::Registry& Process::Stats() {
   stats_.Refresh({.info = Info(),
                   .connections = connections(),
                   .access_logs_not_open = logs_.files_not_open(),
+                  .access_logs = logs_.counts(),
                   .time = loop_.clock().Now(),
                   .wall = loop_.clock().Wall(),
                   .connected = link_ ? std::optional(link_->connected()) : std::nullopt,

@@ -35,7 +35,7 @@ std::uint64_t NumberOf(const std::string& version) { return lb::Hash64(version) 
 }  // namespace
 
 ProcessStats::ProcessStats(telemetry::Registry& registry)
-    : registry_(registry), server_(registry), listeners_(registry), clusters_(registry) {}
+    : registry_(registry), server_(registry), files_(registry), listeners_(registry), clusters_(registry) {}
 
 void ProcessStats::Refresh(const Now& now, const ConfigStore& store) {
   if (!build_) build_.emplace(registry_, now.info.version);
@@ -48,6 +48,7 @@ void ProcessStats::Refresh(const Now& now, const ConfigStore& store) {
   server_.Set(ServerStat::kVersion, NumberOf(now.info.version));
   server_.Set(ServerStat::kTotalConnections, now.connections);
   server_.Set(ServerStat::kAccessLogsNotOpen, now.access_logs_not_open);
+  CountFiles(now.access_logs);
   const admin::MemoryUse memory = admin::ReadMemoryUse();
   server_.Set(ServerStat::kMemoryAllocated, memory.allocated);
   server_.Set(ServerStat::kMemoryHeapSize, memory.heap_size);
@@ -66,6 +67,17 @@ void ProcessStats::Refresh(const Now& now, const ConfigStore& store) {
   if (!now.connected) return;
   if (!control_plane_) control_plane_.emplace(registry_);
   control_plane_->Set(record::ControlPlaneStat::kConnected, *now.connected ? 1 : 0);
+}
+
+// Differences: counters may have been set back.
+void ProcessStats::CountFiles(const record::LogCounts& now) {
+  using record::FilesystemStat;
+  files_.Add(FilesystemStat::kWriteBuffered, now.handed - counted_.handed);
+  files_.Add(FilesystemStat::kWriteCompleted, now.written - counted_.written);
+  files_.Add(FilesystemStat::kWriteFailed, now.lost - counted_.lost);
+  files_.Add(FilesystemStat::kReopenFailed, now.not_reopened - counted_.not_reopened);
+  files_.Set(FilesystemStat::kWriteTotalBuffered, now.waiting);
+  counted_ = now;
 }
 
 }  // namespace plait::proxy::worker

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proxy/admin/admin_state.h"
+#include "proxy/record/log_writer.h"
 #include "proxy/record/proxy_stats.h"
 #include "proxy/worker/config_store.h"
 
@@ -18,6 +19,7 @@ class ProcessStats {
     admin::ServerInfo info;
     std::uint32_t connections = 0;
     std::size_t access_logs_not_open = 0;
+    record::LogCounts access_logs;
     MonotonicTime time{};
     WallTime wall{};
     std::optional<bool> connected;  // to the control plane; nullopt: there is none
@@ -28,8 +30,11 @@ class ProcessStats {
   void Refresh(const Now& now, const ConfigStore& store);
 
  private:
+  void CountFiles(const record::LogCounts& now);
   telemetry::Registry& registry_;
   const record::ServerStats server_;
+  const record::FilesystemStats files_;
+  record::LogCounts counted_;  // in files_
   std::optional<record::BuildStats> build_;
   const record::ListenerManagerStats listeners_;
   const record::ClusterManagerStats clusters_;
