@@ -90,6 +90,8 @@ KindSubject DestinationRules() {
                "subsets: [{name: v1, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a}}, "
                "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}}]}",
                "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a}}}}}",
+               "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a, attributes: [{name: "
+               "b}]}}}}}",
                "{host: a, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting: {failover: [{from: "
                "r, to: s}]}}}}",
                "{host: a, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting: {failoverPriority: "

@@ -120,7 +120,7 @@ TEST(PushStatus, NamesPortsOfPodsThatTwoServicesDeclareDifferently) {
                   {RunningPod("web-0", "web", {{"app", "web"}}, "10.0.0.1")}));
   EXPECT_EQ(
       Told(status, "pilot_conflict_inbound_listener", "10.0.0.1:80"),
-      "Service default/web (test.yaml:4) declares another protocol than Service default/other (test.yaml:8), which "
+      "Service default/web (test.yaml:4) declares another protocol than Service default/other (test.yaml:9), which "
       "is in force");
 }
 

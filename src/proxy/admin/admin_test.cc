@@ -73,7 +73,7 @@ TEST_F(Admin, ShowsHostsThatTakeNoLoadAndNoListOfHostsWhereThereIsNone) {
   config->load_assignment.localities.clear();
   ASSERT_TRUE(state_.store.Put(config));
   const std::string empty = Get("/clusters?format=json&filter=^b$").body;
-  EXPECT_NE(empty.find("\"name\":\"b\",\"circuit_breakers\""), std::string::npos) << empty;
+  EXPECT_NE(empty.find("\"name\":\"b\",\"added_via_api\":true,\"circuit_breakers\""), std::string::npos) << empty;
 }
 
 TEST_F(Admin, ShowsStatsFilteredAndInAllForms) {

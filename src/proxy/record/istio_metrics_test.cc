@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <sstream>
 #include <tuple>
 
@@ -279,12 +278,13 @@ TEST_F(IstioLabels, OfWhatOthersCallHaveNoNameThatTheyWrote) {
 
 TEST_F(IstioLabels, HaveOnlyCodesOfGrpcAsItsStatus) {
   head_.headers.Add("content-type", "application/grpc");
+  record_.response_code = 200;
   for (const auto& [status, label] :
        {std::pair{"0", "0"}, {"16", "16"}, {"17", "unknown"}, {"007", "unknown"}, {"x", "unknown"}}) {
     http::ResponseHead answer;
     answer.headers.Add("grpc-status", status);
     record_.response = &answer;
-    record_.response_code = static_cast<std::uint16_t>(200 + status[0] + status[std::strlen(status) - 1]);
+    ++record_.response_code;  // a series each
     Metrics().Request(record_);
     EXPECT_EQ(Series("istio_requests_total", std::to_string(record_.response_code))["grpc_response_status"], label)
         << status;
