@@ -11,6 +11,7 @@
 #include "control/serve/process_metrics.h"
 #include "control/serve/refusals.h"
 #include "control/serve/state_lock.h"
+#include "core/base/capture_annotations.h"
 #include "core/base/log.h"
 #include "core/base/strings.h"
 #include "core/conn/in_turn.h"
@@ -46,6 +47,16 @@ std::string SubjectOf(const model::Finding& finding) {
 bool IsPage(const conn::Request& request) {
   const std::string_view path = http::PathOnly(request.head.path);
   return path != "/ready" && path != "/healthz/ready";
+}
+
+// Whether connections of the pod may go to addresses of services past a proxy: it has none, or is told to leave some.
+bool GoesPastProxies(const source::PodTemplate& pod) {
+  if (pod.proxy == source::ProxyKind::kNone) return true;
+  constexpr std::string_view kLeaving[] = {capture_annotations::kExcludeOutboundPorts,
+                                           capture_annotations::kExcludeOutboundRanges,
+                                           capture_annotations::kIncludeOutboundRanges};
+  return std::ranges::any_of(kLeaving,
+                             [&pod](std::string_view name) { return pod.annotations.contains(std::string(name)); });
 }
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -306,7 +317,7 @@ void ControlPlane::TellSupervisor(const source::PodSets& sets, const model::Snap
   channel_->SendGatewayPorts(sets.gateway_ports);  // before the gateways, which wait for these sockets
   if (pods_changed) channel_->Send(pods_->desired());
   // Before the state of the pods is known, services would seem to have no endpoint.
-  if (status_known_ && sets.AnyOf([](const auto& set) { return set.pod.proxy == source::ProxyKind::kNone; }))
+  if (status_known_ && sets.AnyOf([](const auto& set) { return GoesPastProxies(set.pod); }))
     channel_->SendServices(snapshot);
   if (pods_changed) PublishTokens();
 }
