@@ -103,6 +103,14 @@ def test_the_server_asks_for_the_caller_behind_the_gateway(mesh):
     until(lambda: ask(mesh, "stranger", "http://web:8000/") == (403, "RBAC: access denied"), 20, "another account is denied")
 
 
+def test_the_way_through_the_gateway_is_explained(mesh):
+    for caller, status in (("client", 200), ("stranger", 403)):
+        until(lambda: ask(mesh, caller, "http://web:8000/")[0] == status, 20, "it is as it shall be")
+        answer = json.loads(mesh.named("explain", caller, "web:8000", "-o", "json", check=False).stdout)
+        assert answer["forwarded"] is (status == 200), answer
+        assert {step["workload"] for step in answer["steps"]} >= {f"{caller}-0.default", "istio-eastwestgateway-0.istio-system", "web-far-0.default"}
+
+
 def test_a_subset_has_a_server_name_of_its_own(mesh):
     cluster = WEB.replace("8000_._.", "8000_.there_.")
     until(lambda: ask(mesh, "client", "http://web:8000/subset")[0] == 200, 20, "the subset answers")

@@ -122,6 +122,12 @@ std::string Listed(const std::set<std::string>& names) {
 }
 
 // The Plait form of the direction; else the listener of the port, and the chain that its rules choose.
+// What the client's TLS offers: that of the mesh's proxies is told apart by it (chains for other networks).
+std::vector<std::string_view> ProtocolsOf(const session::Question& question) {
+  if (question.principal.empty()) return {"http/1.1"};
+  return {"istio-http/1.1", "istio", "istio-h2"};
+}
+
 Outcome<ChosenChain> ChooseChain(const std::vector<listen::ListenerPtr>& listeners, const session::Question& question,
                                  bool inbound) {
   const auto is_form = [&](const session::ChainPtr& chain) {
@@ -144,7 +150,7 @@ Outcome<ChosenChain> ChooseChain(const std::vector<listen::ListenerPtr>& listene
                                           .source = question.source,
                                           .server_name = question.server_name,
                                           .transport_protocol = question.tls ? "tls" : "raw_buffer",
-                                          .application_protocols = {"http/1.1"}};
+                                          .application_protocols = ProtocolsOf(question)};
       const auto index = listener->matcher.Match(facts);
       session::ChainPtr chain = index ? listener->chains[*index] : listener->default_chain;
       if (chain != nullptr) return ChosenChain{listener->name(), std::move(chain), {}};
