@@ -17,6 +17,8 @@ UpstreamConnection::UpstreamConnection(std::unique_ptr<io::Stream> stream, clust
   cluster_->state->AddGauge(ClusterStat::kUpstreamCxActive, 1);
   host_->stats().cx_total.fetch_add(1, std::memory_order_relaxed);
   host_->stats().cx_active.fetch_add(1, std::memory_order_relaxed);
+  host_->stats().rq_active.fetch_add(1,
+                                     std::memory_order_relaxed);  // as in Envoy: least request knows its load by that
 }
 
 UpstreamConnection& UpstreamConnection::operator=(UpstreamConnection&& other) noexcept {
@@ -36,6 +38,7 @@ void UpstreamConnection::Release() noexcept {
   cluster_->state->AddGauge(ClusterStat::kUpstreamCxActive, -1);
   cluster_->state->Add(ClusterStat::kUpstreamCxDestroy);
   host_->stats().cx_active.fetch_sub(1, std::memory_order_relaxed);
+  host_->stats().rq_active.fetch_sub(1, std::memory_order_relaxed);
   cluster_.reset();
 }
 

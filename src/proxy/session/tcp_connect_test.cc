@@ -187,6 +187,19 @@ TEST_F(TcpConnectsToTwoAddresses, GoToTheSecondWhereTheFirstRefusesAndCountOnce)
   EXPECT_EQ(context_.clusters.Find("app")->cluster()->state->limits[0].connections.used(), 0u);
 }
 
+TEST_F(TcpConnectsToTwoAddresses, AreLoadOfTheirHostAsLongAsTheyLast) {
+  const io::UniqueFd listening = io::ListenOn(v4_).value();
+  const record::ConnectionInfo info;
+  record::StreamRecord record;
+  record.connection = &info;
+  std::optional<std::expected<UpstreamConnection, Failure>> result;
+  TcpConnect connect(context_, {.cluster = "app"}, record, [&](auto done) { result = std::move(done); });
+  ASSERT_TRUE(loop_.RunUntil([&] { return result.has_value(); }, kLimit));
+  EXPECT_EQ(host().stats().rq_active, 1u);
+  result.reset();
+  EXPECT_EQ(host().stats().rq_active, 0u);
+}
+
 TEST_F(TcpConnectsToTwoAddresses, BeginWithTheOneThatWasOpenedUntilThatRefuses) {
   io::UniqueFd second = io::ListenOn(v4_).value();
   EXPECT_EQ(Connect(), v4_);
