@@ -78,7 +78,8 @@ KindSubject DestinationRules() {
           "policy, all give subsets; one that is exported to more namespaces than an older one is also part of "
           "that one. A rule of the client's namespace comes before one of the service's, and that before one of "
           "the root namespace. Where it asks for TLS that cannot be (MUTUAL without files, an unknown mode), nothing "
-          "is sent: 503, with the rule in the details.",
+          "is sent: 503, with the rule in the details. Limits count for a proxy as a whole, but for maxConnections: "
+          "each of its workers may have one HTTP/2 connection to an endpoint, as in Envoy.",
       .subject = {
           .type = net::DestinationRule::descriptor(),
           .samples = Networking(
