@@ -40,6 +40,7 @@ std::string MeshSample(const std::string& key, const std::string& text) {
 
 KindSubject VirtualServices() {
   const std::string route = "route: [{destination: {host: a}}]";
+  const std::string routes = "route: [{destination: {host: a}}, {destination: {host: b}}]";
   return {
       .kind = Kind::kVirtualService,
       .note =
@@ -49,8 +50,7 @@ KindSubject VirtualServices() {
           .type = net::VirtualService::descriptor(),
           .samples = Networking(
               "VirtualService",
-              {"{hosts: [a], http: [{" + route + "}]}",
-               "{hosts: [a], http: [{route: [{destination: {host: a}}, {destination: {host: b}}]}]}",
+              {"{hosts: [a], http: [{" + route + "}]}", "{hosts: [a], http: [{" + routes + "}]}",
                "{hosts: [a], http: [{" + route + ", retries: {attempts: 2}}]}",
                "{hosts: [a], http: [{redirect: {uri: /b}}]}", "{hosts: [a], http: [{redirect: {authority: b}}]}",
                "{hosts: [a], http: [{directResponse: {status: 200}}]}", "{hosts: [a], http: [{delegate: {name: b}}]}",
@@ -59,10 +59,8 @@ KindSubject VirtualServices() {
                "{hosts: [a], http: [{" + route + ", rewrite: {uriRegexRewrite: {match: a, rewrite: b}}}]}",
                "{hosts: [a], http: [{" + route + ", fault: {delay: {fixedDelay: 1s}, abort: {httpStatus: 500}}}]}",
                "{hosts: [a], tls: [{match: [{sniHosts: [a]}], " + route + "}]}",
-               "{hosts: [a], tls: [{match: [{sniHosts: [a]}], route: [{destination: {host: a}}, {destination: {host: "
-               "b}}]}]}",
-               "{hosts: [a], tcp: [{match: [{port: 1}], " + route + "}]}",
-               "{hosts: [a], tcp: [{route: [{destination: {host: a}}, {destination: {host: b}}]}]}"}),
+               "{hosts: [a], tls: [{match: [{sniHosts: [a]}], " + routes + "}]}",
+               "{hosts: [a], tcp: [{match: [{port: 1}], " + route + "}]}", "{hosts: [a], tcp: [{" + routes + "}]}"}),
           .root = "spec",
           .words = {{"http[].redirect.redirectCode", {"301", "302", "303", "307", "308"}}}}};
 }
@@ -71,6 +69,10 @@ KindSubject VirtualServices() {
 const Field kShares{.effect = Effect::kHonoured, .note = "percents, which add up to 100"};
 
 KindSubject DestinationRules() {
+  const auto policy = [](const std::string& text) { return "{host: a, trafficPolicy: {" + text + "}}"; };
+  const std::string hash = "loadBalancer: {consistentHash: {httpHeaderName: a}}";
+  const std::string port = "portLevelSettings: [{port: {number: 1}, " + hash + "}]";
+  const std::string bare_port = "portLevelSettings: [{port: {number: 1}}]";
   return {
       .kind = Kind::kDestinationRule,
       .note =
@@ -84,23 +86,18 @@ KindSubject DestinationRules() {
           .type = net::DestinationRule::descriptor(),
           .samples = Networking(
               "DestinationRule",
-              {"{host: a, subsets: [{name: v1, trafficPolicy: {portLevelSettings: [{port: {number: 1}}]}}], "
-               "trafficPolicy: {portLevelSettings: [{port: {number: 1}}]}}",
-               "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a}}, "
-               "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}, "
-               "subsets: [{name: v1, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a}}, "
-               "portLevelSettings: [{port: {number: 1}, loadBalancer: {consistentHash: {httpHeaderName: a}}}]}}]}",
-               "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a}}}}}",
-               "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a, attributes: [{name: "
-               "b}]}}}}}",
-               "{host: a, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting: {failover: [{from: "
-               "r, to: s}]}}}}",
-               "{host: a, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting: {failoverPriority: "
-               "[a]}}}}",
-               "{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {distribute: [{from: r, to: {s: 100}}]}}}}",
+              {"{host: a, subsets: [{name: v1, trafficPolicy: {" + bare_port + "}}], trafficPolicy: {" + bare_port +
+                   "}}",
+               "{host: a, subsets: [{name: v1, trafficPolicy: {" + hash + ", " + port + "}}], trafficPolicy: {" + hash +
+                   ", " + port + "}}",
+               policy("loadBalancer: {consistentHash: {httpCookie: {name: a}}}"),
+               policy("loadBalancer: {consistentHash: {httpCookie: {name: a, attributes: [{name: b}]}}}"),
+               policy("outlierDetection: {}, loadBalancer: {localityLbSetting: {failover: [{from: r, to: s}]}}"),
+               policy("outlierDetection: {}, loadBalancer: {localityLbSetting: {failoverPriority: [a]}}"),
+               policy("loadBalancer: {localityLbSetting: {distribute: [{from: r, to: {s: 100}}]}}"),
                "{host: a, trafficPolicy: {tls: {mode: SIMPLE}}, subsets: [{name: v1}]}",
-               "{host: a, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /c, privateKey: /k}}, subsets: "
-               "[{name: v1}]}"}),
+               policy("tls: {mode: MUTUAL, clientCertificate: /c, privateKey: /k}"),
+               "{host: a, subsets: [{name: v1}]}"}),
           .root = "spec",
           .told = {
               {"trafficPolicy.loadBalancer.localityLbSetting.distribute[].to.KEY", kShares},
