@@ -9,14 +9,6 @@
 
 #include "core/base/buffer.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PLAIT_OTHER_ALLOCATOR
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PLAIT_OTHER_ALLOCATOR
-#endif
-#endif
-
 namespace plait {
 namespace {
 
@@ -25,7 +17,7 @@ const char* const kTold = "^error: no memory is left for this process\n  try: ra
 class OutOfMemory : public testing::Test {
  protected:
   void SetUp() override {
-#ifdef PLAIT_OTHER_ALLOCATOR
+#ifdef PLAIT_SANITIZED
     GTEST_SKIP() << "a sanitizer's allocator ends the process itself";
 #endif
   }
