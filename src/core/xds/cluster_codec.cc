@@ -203,6 +203,8 @@ void DecodeBinding(const pb::Cluster& in, Cluster& out, DecodeContext& context) 
     context.Honours(in.upstream_bind_config(), {"source_address", "extra_source_addresses"});
     if (in.upstream_bind_config().has_source_address())
       out.bind_address = DecodeSocketAddress(in.upstream_bind_config().source_address(), context);
+    else if (in.upstream_bind_config().extra_source_addresses_size() > 0)  // as Envoy
+      context.Reject("extra_source_addresses need a source_address");
     for (const auto& extra : in.upstream_bind_config().extra_source_addresses()) {
       context.Honours(extra, {"address"});
       out.extra_bind_addresses.push_back(DecodeSocketAddress(extra.address(), context));
