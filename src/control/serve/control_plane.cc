@@ -43,12 +43,6 @@ std::string SubjectOf(const model::Finding& finding) {
   return subject.ToString();
 }
 
-// All but what says whether plaitd serves: that is asked for by who cannot wait.
-bool IsPage(const conn::Request& request) {
-  const std::string_view path = http::PathOnly(request.head.path);
-  return path != "/ready" && path != "/healthz/ready";
-}
-
 // Whether connections of the pod may go to addresses of services past a proxy: it has none, or is told to leave some.
 bool GoesPastProxies(const source::PodTemplate& pod) {
   if (pod.proxy == source::ProxyKind::kNone) return true;
@@ -216,12 +210,9 @@ Outcome<> ControlPlane::StartDebug() {
   });
   debug_server_ = std::make_unique<conn::HttpServer>(
       loop_, conn::HttpServerOptions{.connection = {.idle_timeout = kIdleDebug}, .max_body = 4096},
-      conn::InTurn(
-          loop_,
-          [this](const conn::Request& request, conn::Responder responder) {
-            debug_->Handle(request, std::move(responder));
-          },
-          IsPage));
+      conn::InTurn(loop_, [this](const conn::Request& request, conn::Responder responder) {
+        debug_->Handle(request, std::move(responder));
+      }));
   if (io::UniqueFd listener = TakeInherited("15014")) {
     debug_address_ = io::LocalAddress(listener.get());
     debug_server_->Listen(std::move(listener));

@@ -10,8 +10,9 @@ class Turns : public std::enable_shared_from_this<Turns> {
  public:
   Turns(io::Loop& loop, OnRequest handler) : loop_(loop), handler_(std::move(handler)) {}
 
-  void AtOnce(Request request, Responder responder) { handler_(std::move(request), std::move(responder)); }
-  void Add(Request request, Responder responder) {
+  void Take(Request request, Responder responder) {
+    const std::string_view path = http::PathOnly(request.head.path);
+    if (path == "/ready" || path == "/healthz/ready") return handler_(std::move(request), std::move(responder));
     waiting_.push_back({std::move(request), std::move(responder)});
     if (!std::exchange(planned_, true)) Plan();
   }
@@ -35,7 +36,7 @@ class Turns : public std::enable_shared_from_this<Turns> {
     One next = std::move(waiting_.front());
     waiting_.pop_front();
     Plan();
-    AtOnce(std::move(next.request), std::move(next.responder));
+    handler_(std::move(next.request), std::move(next.responder));
   }
 
   io::Loop& loop_;
@@ -46,12 +47,9 @@ class Turns : public std::enable_shared_from_this<Turns> {
 
 }  // namespace
 
-OnRequest InTurn(io::Loop& loop, OnRequest handler, bool (*waits)(const Request& request)) {
-  return [turns = std::make_shared<Turns>(loop, std::move(handler)), waits](Request request, Responder responder) {
-    if (waits(request))
-      turns->Add(std::move(request), std::move(responder));
-    else
-      turns->AtOnce(std::move(request), std::move(responder));
+OnRequest InTurn(io::Loop& loop, OnRequest handler) {
+  return [turns = std::make_shared<Turns>(loop, std::move(handler))](Request request, Responder responder) {
+    turns->Take(std::move(request), std::move(responder));
   };
 }
 

@@ -5,8 +5,8 @@
 
 namespace plait::conn {
 
-// `handler`, but requests of which `waits` is true are handed to it one a round, and those whose client has gone
-// meanwhile not at all.
-OnRequest InTurn(io::Loop& loop, OnRequest handler, bool (*waits)(const Request& request));
+// `handler`, but requests are handed to it one a round, and those whose client has gone meanwhile not at all. Whether
+// the process is ready (/ready, /healthz/ready) is asked for by who cannot wait: that is answered at once.
+OnRequest InTurn(io::Loop& loop, OnRequest handler);
 
 }  // namespace plait::conn

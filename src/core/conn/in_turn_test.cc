@@ -46,15 +46,10 @@ class Turns : public testing::Test {
 
   io::Loop loop;
   std::vector<std::string> served;
-  HttpServer server{loop,
-                    {},
-                    InTurn(
-                        loop,
-                        [this](const Request& request, Responder responder) {
-                          served.push_back(request.head.path);
-                          responder.Send(TextResponse(200, request.head.path));
-                        },
-                        [](const Request& request) { return request.head.path != "/ready"; })};
+  HttpServer server{loop, {}, InTurn(loop, [this](const Request& request, Responder responder) {
+                      served.push_back(request.head.path);
+                      responder.Send(TextResponse(200, request.head.path));
+                    })};
   io::SocketAddress address = *server.ListenOn(*io::SocketAddress::Parse("127.0.0.1:0"));
   std::vector<std::unique_ptr<Client>> clients;
 };

@@ -205,25 +205,16 @@ Outcome<> Process::ServeSecrets() {
   return sds_->Listen(options_.sds_path);
 }
 
-namespace {
 // Pages of a large configuration take a while, on the thread that also hears of the next one.
-conn::OnRequest InTurn(io::Loop& loop, conn::OnRequest handler) {
-  return conn::InTurn(loop, std::move(handler), [](const conn::Request& request) {
-    const std::string_view path = http::PathOnly(request.head.path);
-    return path != "/ready" && path != "/healthz/ready";
-  });
-}
-}  // namespace
-
 Outcome<> Process::OpenAdmin() {
-  ServeInherited("15000", InTurn(loop_, admin::AdminHandler(*this)));
-  ServeInherited("15020", InTurn(loop_, admin::AgentHandler(loop_, *this, ScrapedApplication(bootstrap_.node))));
+  ServeInherited("15000", conn::InTurn(loop_, admin::AdminHandler(*this)));
+  ServeInherited("15020", conn::InTurn(loop_, admin::AgentHandler(loop_, *this, ScrapedApplication(bootstrap_.node))));
   ServeInherited("15021", admin::ReadyHandler(*this));
-  ServeInherited("15090", InTurn(loop_, admin::MetricsHandler(*this)));
+  ServeInherited("15090", conn::InTurn(loop_, admin::MetricsHandler(*this)));
   const bool inherited = !servers_.empty();
   if (!bootstrap_.admin.address || (inherited && bootstrap_.admin.address->port == Port{15000})) return {};
-  auto server =
-      std::make_unique<conn::HttpServer>(loop_, conn::HttpServerOptions{}, InTurn(loop_, admin::AdminHandler(*this)));
+  auto server = std::make_unique<conn::HttpServer>(loop_, conn::HttpServerOptions{},
+                                                   conn::InTurn(loop_, admin::AdminHandler(*this)));
   if (auto bound = server->ListenOn(*bootstrap_.admin.address); !bound) return std::unexpected(bound.error());
   servers_.push_back(std::move(server));
   return {};
