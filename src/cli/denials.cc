@@ -9,6 +9,7 @@
 #include "cli/fetch.h"
 #include "cli/json_access.h"
 #include "cli/workloads.h"
+#include "core/base/encoding.h"
 #include "core/base/strings.h"
 #include "core/io/address.h"
 
@@ -137,7 +138,7 @@ std::string QuestionAbout(const AccessLogLine& line, const Caller& caller, bool 
   const Origin origin = OriginOf(line, at_gateway);
   std::string query = "direction=inbound&port=" + std::to_string(local ? local->port.value : 0);
   const auto add = [&](const char* name, const std::string& value) {
-    if (!value.empty()) query.append("&").append(name).append("=").append(UrlEncoded(value));
+    if (!value.empty()) query.append("&").append(name).append("=").append(PercentEncode(value));
   };
   add("source", origin.ip);
   add("principal", caller.principal);

@@ -8,6 +8,7 @@
 #include "cli/fetch.h"
 #include "cli/json_access.h"
 #include "cli/verbs.h"
+#include "core/base/encoding.h"
 #include "core/base/strings.h"
 
 namespace plait::cli {
@@ -30,22 +31,22 @@ bool IsMutual(const Json& next) { return At(next, "tls") == true && At(next, "mu
 
 // The same request as it arrives: with what the client's proxy has changed of it.
 std::string InboundQuery(bool tcp, const Party& from, const Json& next) {
-  std::string query = "direction=inbound&port=" + Text(next, {"port"}) + "&source=" + UrlEncoded(from.ip);
+  std::string query = "direction=inbound&port=" + Text(next, {"port"}) + "&source=" + PercentEncode(from.ip);
   const bool tls = At(next, "tls") == true;
   const Json& passed = At(next, "passed");  // TLS that goes on as it came
   const std::string principal = IsMutual(next) ? from.identity : tls ? "" : Text(passed, {"principal"});
   const std::string sni = tls ? Text(next, {"sni"}) : Text(passed, {"sni"});
   if (tls || passed.is_object()) query += "&tls";
-  if (!principal.empty()) query += "&principal=" + UrlEncoded(principal);
-  if (!sni.empty()) query += "&sni=" + UrlEncoded(sni);
+  if (!principal.empty()) query += "&principal=" + PercentEncode(principal);
+  if (!sni.empty()) query += "&sni=" + PercentEncode(sni);
   const Json& request = At(next, "request");
   const bool inside = tls && passed.is_object();  // who ends the outer TLS cannot read what is in the inner one
   if (tcp || inside || !request.is_object()) return query + "&tcp";
-  query += "&method=" + UrlEncoded(Text(request, {"method"})) + "&path=" + UrlEncoded(Text(request, {"path"})) +
-           "&host=" + UrlEncoded(Text(request, {"host"}));
+  query += "&method=" + PercentEncode(Text(request, {"method"})) + "&path=" + PercentEncode(Text(request, {"path"})) +
+           "&host=" + PercentEncode(Text(request, {"host"}));
   for (const Json& header : At(request, "headers"))
     if (header.is_array() && header.size() == 2)
-      query += "&header=" + UrlEncoded(Text(header[0]) + ": " + Text(header[1]));
+      query += "&header=" + PercentEncode(Text(header[0]) + ": " + Text(header[1]));
   return query;
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli/fetch.h"
 #include "cli/shell_word.h"
+#include "core/base/encoding.h"
 #include "core/base/strings.h"
 #include "core/io/address.h"
 
@@ -168,11 +169,11 @@ Outcome<> ReadHeaders(const std::vector<std::string>& headers, ExplainRequest& r
 }
 
 std::string RequestQuery(const ExplainRequest& request) {
-  std::string query = "&method=" + UrlEncoded(request.method) + "&path=" + UrlEncoded(request.path);
-  if (!request.host.empty()) query += "&host=" + UrlEncoded(request.host);
-  if (!request.sni.empty()) query += "&sni=" + UrlEncoded(request.sni);
+  std::string query = "&method=" + PercentEncode(request.method) + "&path=" + PercentEncode(request.path);
+  if (!request.host.empty()) query += "&host=" + PercentEncode(request.host);
+  if (!request.sni.empty()) query += "&sni=" + PercentEncode(request.sni);
   if (request.tcp) query += "&tcp";
-  for (const std::string& header : request.headers) query += "&header=" + UrlEncoded(header);
+  for (const std::string& header : request.headers) query += "&header=" + PercentEncode(header);
   return query;
 }
 
@@ -217,7 +218,7 @@ std::string ShellWords(const std::string& from, const ExplainWords& words) {
 }
 
 std::string OutboundQuery(const ExplainRequest& request) {
-  std::string query = "to=" + UrlEncoded(request.to) + "&random=" + std::to_string(request.random);
+  std::string query = "to=" + PercentEncode(request.to) + "&random=" + std::to_string(request.random);
   if (request.port != 0) query += "&port=" + std::to_string(request.port);
   return query + RequestQuery(request);
 }
@@ -225,7 +226,7 @@ std::string OutboundQuery(const ExplainRequest& request) {
 std::string PlaintextQuery(const ExplainRequest& request, std::uint16_t port, const std::string& source) {
   ExplainRequest arrived = request;
   if (arrived.host.empty()) arrived.host = request.to + (port == 80 ? "" : ":" + std::to_string(port));
-  return "direction=inbound&port=" + std::to_string(port) + "&source=" + UrlEncoded(source) + RequestQuery(arrived);
+  return "direction=inbound&port=" + std::to_string(port) + "&source=" + PercentEncode(source) + RequestQuery(arrived);
 }
 
 }  // namespace plait::cli

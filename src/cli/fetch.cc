@@ -66,18 +66,4 @@ Outcome<std::string> HttpPostOver(io::UniqueFd socket, const std::string& path, 
   return Over(std::move(socket), "POST", path, of_whom, kAnswerPatience);
 }
 
-std::string UrlEncoded(std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    if (IsAlpha(c) || IsDigit(c) || std::string_view("-._~").find(c) != std::string_view::npos) {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      (out += '%').append({kHex[byte >> 4], kHex[byte & 15]});
-    }
-  }
-  return out;
-}
-
 }  // namespace plait::cli

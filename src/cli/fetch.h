@@ -19,6 +19,4 @@ Outcome<std::string> HttpGet(const std::string& url, Duration patience = kAnswer
 Outcome<std::string> HttpGetOver(io::UniqueFd socket, const std::string& path, const std::string& of_whom,
                                  Duration patience = kAnswerPatience);
 Outcome<std::string> HttpPostOver(io::UniqueFd socket, const std::string& path, const std::string& of_whom);
-// For a value in a query: everything but unreserved characters as %XX (RFC 3986 2.1).
-std::string UrlEncoded(std::string_view text);
 }  // namespace plait::cli

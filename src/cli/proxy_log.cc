@@ -5,6 +5,7 @@
 
 #include "cli/fetch.h"
 #include "cli/workloads.h"
+#include "core/base/encoding.h"
 #include "core/base/log.h"
 #include "core/base/strings.h"
 
@@ -20,7 +21,8 @@ struct LogVerb {
 std::string LoggingPath(const LogVerb& verb) {
   if (verb.reset) return "/logging?level=info";
   if (verb.level.empty()) return "/logging";
-  return (verb.level.find(':') == std::string::npos ? "/logging?level=" : "/logging?paths=") + UrlEncoded(verb.level);
+  return (verb.level.find(':') == std::string::npos ? "/logging?level=" : "/logging?paths=") +
+         PercentEncode(verb.level);
 }
 
 // The wrong word of levels that the proxy, which may be an Envoy, has refused. One that it accepts needs no check: it
