@@ -21,8 +21,6 @@ namespace {
 // Kubernetes begins at 10 s and doubles to 5 min; at a developer's desk the first try comes at once.
 constexpr BackOff::Limits kBackOff = {
     .first = std::chrono::milliseconds(500), .longest = std::chrono::minutes(1), .healthy = std::chrono::minutes(1)};
-// After a preStop that has used up the grace period, as Kubernetes gives it.
-constexpr Duration kLeastGrace = std::chrono::seconds(2);
 
 }  // namespace
 

@@ -16,6 +16,10 @@
 
 namespace plait::local {
 
+// So long a container has from SIGTERM on even if hooks, or those that end before it, have used up the pod's grace
+// period, as Kubernetes gives it.
+inline constexpr Duration kLeastGrace = std::chrono::seconds(2);
+
 class Container final : private io::FdEvents {
  public:
   enum class State : std::uint8_t {

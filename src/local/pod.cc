@@ -16,7 +16,6 @@ namespace {
 
 // How long every proxy has to learn that a pod is gone before it refuses anything.
 constexpr Duration kLeaveTime = std::chrono::milliseconds(500);
-constexpr Duration kLeastGrace = std::chrono::seconds(2);    // after hooks that have used up the grace period
 constexpr Duration kRetry = std::chrono::seconds(1);         // what its start needs: files, a network
 constexpr std::string_view kProxyContainer = "istio-proxy";  // as it is called on Kubernetes
 

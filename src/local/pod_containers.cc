@@ -8,9 +8,6 @@ namespace {
 using Kind = ContainerSpec::Kind;
 using State = Container::State;
 
-// A sidecar has this long even if the others have used up the pod's grace period, as Kubernetes gives it.
-constexpr Duration kLeastGrace = std::chrono::seconds(2);
-
 bool IsSidecar(const Container& container) { return container.spec().kind == Kind::kSidecar; }
 
 // Whether the next one may begin.

@@ -4,11 +4,10 @@
 #include <string_view>
 
 #include "core/base/strings.h"
+#include "local/cluster_ips.h"
 
 namespace plait::local {
 namespace {
-
-constexpr std::string_view kServiceIp = "10.96.0.10";
 
 using Options = std::vector<std::pair<std::string, std::string>>;
 
@@ -61,7 +60,7 @@ std::string ResolvConf(const PodSpec& pod, const std::string& host) {
     else
       same->second = value;
   }
-  std::string out = "nameserver " + std::string(kServiceIp) + "\n";
+  std::string out = "nameserver " + ClusterIps::DnsIp().ToString() + "\n";
   if (!searches.empty()) out += "search " + Join(searches, " ") + "\n";
   std::string list;
   for (const auto& [name, value] : options) list += " " + name + (value.empty() ? "" : ":" + value);

@@ -16,7 +16,8 @@ LaunchPlan ContainerOf(const MeshContext& mesh, const PodSpec& pod, const PodNet
   plan.root.hostname = pod.hostname;
   if (!pod.subdomain.empty()) plan.root.fqdn = pod.hostname + "." + pod.subdomain + "." + pod.ns + ".svc.cluster.local";
   plan.root.ips = network.IpTexts();
-  plan.root.resolv_conf = ResolvConf(pod, ReadWholeFile(ResolvConfPath()));
+  const bool of_host = pod.dns.policy == DnsSpec::Policy::kDefault;
+  plan.root.resolv_conf = ResolvConf(pod, of_host ? ReadWholeFile(ResolvConfPath()) : "");
   plan.root.host_aliases = HostAliasLines(pod.host_aliases);
   plan.root.hidden = mesh.options.paths.Hidden();
   plan.root.shown = {BinaryFolder(), mesh.options.directory};
