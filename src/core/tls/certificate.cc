@@ -26,14 +26,15 @@ bssl::UniquePtr<GENERAL_NAMES> SubjectAltNames(const X509* x509) {
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(x509, NID_subject_alt_name, nullptr, nullptr)));
 }
 
-}  // namespace
-
-int NoPassword(char* /*out*/, int /*size*/, int /*writing*/, void* /*user*/) { return 0; }
 int GivePassword(char* out, int size, int /*writing*/, void* user) {
   const auto& password = *static_cast<const std::string_view*>(user);
   if (password.size() > static_cast<std::size_t>(size)) return 0;
   return static_cast<int>(password.copy(out, password.size()));
 }
+
+}  // namespace
+
+int NoPassword(char* /*out*/, int /*size*/, int /*writing*/, void* /*user*/) { return 0; }
 
 std::string LastReason() {
   std::string out;
@@ -86,8 +87,7 @@ PrivateKey PrivateKey::Generate(KeyType type) {
 Outcome<PrivateKey> PrivateKey::FromPem(std::string_view pem, std::string_view password) {
   const auto bio = ReadBio(pem);
   auto native = std::make_shared<Native>();
-  native->key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, password.empty() ? NoPassword : GivePassword,
-                                            password.empty() ? nullptr : &password));
+  native->key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, GivePassword, &password));
   if (!native->key && !password.empty())
     return Explain(Errc::kInvalidInput, "not a PEM private key that the password opens: " + LastReason(),
                    "give the password that the key was encrypted with, without an end of line");
