@@ -444,12 +444,17 @@ class TwoServers {
   io::UniqueFd first_, second_;
 };
 
+// The network of a pod, in which every address is reached.
+Outcome<> LeadEverythingToLo() {
+  RouteBatch batch;
+  batch.LinkUp("lo").AddAddress(1, Ip("10.244.0.2"), 32).AddAddress(1, Ip("fd00:10:244::3"), 128);
+  batch.AddRoute(*io::Cidr::Parse("0.0.0.0/0"), 1, nullptr).AddRoute(*io::Cidr::Parse("::/0"), 1, nullptr);
+  return RouteSocket::Open()->Apply(batch);
+}
+
 TEST(ServiceRules, LeadToEndpointsAndRefuseWhatHasNone) {
   EXPECT_EQ(InNamespaces([]() -> std::string {
-              RouteBatch batch;
-              batch.LinkUp("lo").AddAddress(1, Ip("10.244.0.2"), 32).AddAddress(1, Ip("fd00:10:244::3"), 128);
-              batch.AddRoute(*io::Cidr::Parse("0.0.0.0/0"), 1, nullptr).AddRoute(*io::Cidr::Parse("::/0"), 1, nullptr);
-              if (auto done = RouteSocket::Open()->Apply(batch); !done) return Why(done);
+              if (auto done = LeadEverythingToLo(); !done) return Why(done);
               TwoServers servers;
               Nft nft;
               const std::string table =
@@ -496,10 +501,7 @@ TEST(CaptureRules, KnowWhetherTheyLeaveConnectionsToServicesOut) {
 
 TEST(ServiceRules, HaveBesideCaptureWhatItLeavesOutAndNothingElse) {
   EXPECT_EQ(InNamespaces([]() -> std::string {
-              RouteBatch batch;
-              batch.LinkUp("lo").AddAddress(1, Ip("10.244.0.2"), 32).AddAddress(1, Ip("fd00:10:244::3"), 128);
-              batch.AddRoute(*io::Cidr::Parse("0.0.0.0/0"), 1, nullptr).AddRoute(*io::Cidr::Parse("::/0"), 1, nullptr);
-              if (auto done = RouteSocket::Open()->Apply(batch); !done) return Why(done);
+              if (auto done = LeadEverythingToLo(); !done) return Why(done);
               TwoServers servers;
               auto captured = io::ListenOn(At("0.0.0.0:15001"));
               if (!captured) return Why(captured);
