@@ -13,8 +13,8 @@ namespace plait::control::model {
 namespace {
 namespace net = istio::networking::v1alpha3;
 
-// What a rule without a last good version does until it is mended.
 constexpr std::size_t kMaxServerName = 255;
+// What a rule without a last good version does until it is mended.
 constexpr const char* kRefused = ": nothing is sent (503) where this rule asks for TLS that cannot be";
 
 class PolicyReader {

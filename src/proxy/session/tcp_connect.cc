@@ -17,8 +17,8 @@ UpstreamConnection::UpstreamConnection(std::unique_ptr<io::Stream> stream, clust
   cluster_->state->AddGauge(ClusterStat::kUpstreamCxActive, 1);
   host_->stats().cx_total.fetch_add(1, std::memory_order_relaxed);
   host_->stats().cx_active.fetch_add(1, std::memory_order_relaxed);
-  host_->stats().rq_active.fetch_add(1,
-                                     std::memory_order_relaxed);  // as in Envoy: least request knows its load by that
+  // As in Envoy: least request knows its load by that.
+  host_->stats().rq_active.fetch_add(1, std::memory_order_relaxed);
 }
 
 UpstreamConnection& UpstreamConnection::operator=(UpstreamConnection&& other) noexcept {

@@ -121,13 +121,13 @@ std::string Listed(const std::set<std::string>& names) {
   return out;
 }
 
-// The Plait form of the direction; else the listener of the port, and the chain that its rules choose.
 // What the client's TLS offers: that of the mesh's proxies is told apart by it (chains for other networks).
 std::vector<std::string_view> ProtocolsOf(const session::Question& question) {
   if (question.principal.empty()) return {"http/1.1"};
   return {"istio-http/1.1", "istio", "istio-h2"};
 }
 
+// The Plait form of the direction; else the listener of the port, and the chain that its rules choose.
 Outcome<ChosenChain> ChooseChain(const std::vector<listen::ListenerPtr>& listeners, const session::Question& question,
                                  bool inbound) {
   const auto is_form = [&](const session::ChainPtr& chain) {
